@@ -158,7 +158,7 @@ fn measure_large_manifest(folder: &Path) -> bool {
     let _ = fs::remove_dir_all(&folder);
     fs::create_dir_all(folder.join("target")).expect("the folder must be made");
     fs::write(folder.join("dbt_project.yml"), "name: shop\nprofile: shop\n").expect("the file must be written");
-    let text = manifest::generated(manifest::MODELS);
+    let text = manifest::generate_manifest(manifest::MODELS);
     fs::write(folder.join("target/manifest.json"), &text).expect("the file must be written");
     println!("a manifest of {:.0} MB", text.len() as f64 / 1e6);
     let [of_first, of_changed, of_impact, of_plan, of_artifacts] = GOALS;

@@ -29,7 +29,7 @@ use formulac::lex::{self, LayoutMode, Token};
 use formulac::limits::Limits;
 use formulac::{CompiledSpec, Compiler, SpecSession, SpecText};
 use logos::Logos;
-use measure::{Goals, Race, ratio, spent};
+use measure::{Goals, Race, measure_memory, ratio};
 
 fn run_floor(text: &str) {
     black_box(floor::walk(text));
@@ -167,7 +167,9 @@ fn main() {
         }
     };
     let (roomy, roomy_untyped) = (roomy(true), roomy(false));
-    let files: Vec<(usize, String)> = [1_000, 10_000, 100_000].map(|n| (n, corpus::mix(n).join("\n"))).into();
+    let files: Vec<(usize, String)> = [1_000, 10_000, 100_000]
+        .map(|n| (n, corpus::definition_mix(n).join("\n")))
+        .into();
     corpus::verify(&typed, [files[0].1.as_str()]);
     println!("\nAll definitions in one text, one call:");
     println!(
@@ -185,7 +187,7 @@ fn main() {
             .with("no schema", || run_compiler(&roomy_untyped)(text))
             .run((rounds * 300 / count).clamp(5, rounds));
         let base = times[0].1;
-        let (memory, ()) = spent(|| run_compiler(&roomy)(text));
+        let (memory, ()) = measure_memory(|| run_compiler(&roomy)(text));
         println!(
             "{count:<8} {:>7.2}x {:>8.2}x {:>10.2}x {:>13.2} {:>13.0}",
             ratio(times[1].1, base),
@@ -203,22 +205,22 @@ fn main() {
 
     println!("\nOne call a definition, allocations of each:");
     let calls = |compiler: &Compiler, texts: &[String]| {
-        let (all, ()) = spent(run_on_each(texts, run_compiler(compiler)));
+        let (all, ()) = measure_memory(run_on_each(texts, run_compiler(compiler)));
         (
             all.calls as f64 / texts.len() as f64,
             all.bytes as f64 / texts.len() as f64,
         )
     };
     for (name, texts) in &classes {
-        let lex = spent(run_on_each(texts, run_lexer)).0.calls as f64 / texts.len() as f64;
-        let parse = spent(run_on_each(texts, run_parser)).0.calls as f64 / texts.len() as f64;
+        let lex = measure_memory(run_on_each(texts, run_lexer)).0.calls as f64 / texts.len() as f64;
+        let parse = measure_memory(run_on_each(texts, run_parser)).0.calls as f64 / texts.len() as f64;
         let ((with, bytes), (without, _)) = (calls(&typed, texts), calls(&untyped, texts));
         println!(
             "{name:<8} lex {lex:>6.1}   parse {parse:>6.1}   compile {with:>7.1} ({bytes:>8.0} bytes)   no schema {without:>7.1}"
         );
     }
 
-    let large = corpus::large(1 << 20);
+    let large = corpus::large_formula(1 << 20);
     corpus::verify(&typed, [large.as_str()]);
     let single = Race::new()
         .with("floor", || run_floor(&large))
@@ -248,13 +250,16 @@ fn main() {
         );
     }
 
-    let (chained, unchained) = (corpus::chains(10_000, 10), corpus::chains(10_000, 1));
+    let (chained, unchained) = (
+        corpus::definition_chains(10_000, 10),
+        corpus::definition_chains(10_000, 1),
+    );
     corpus::verify(&typed, [chained.as_str(), unchained.as_str()]);
     let chain = Race::new()
         .with("unchained", || run_compiler(&typed)(&unchained))
         .with("chained", || run_compiler(&typed)(&chained))
         .run(rounds.min(20));
-    let endless = corpus::chains(10_000, 10_000);
+    let endless = corpus::definition_chains(10_000, 10_000);
     let begin = Instant::now();
     let refused = typed.compile(&endless);
     println!(
@@ -302,7 +307,7 @@ fn main() {
         })
         .with("together", together)
         .run(rounds.min(5));
-    let (memory, ()) = spent(together);
+    let (memory, ()) = measure_memory(together);
     let milliseconds = |at: usize| of_specs[at].1.as_secs_f64() * 1e3;
     println!(
         "1,000 different specs of two steps: {:.0} ms, together {:.0} ms",

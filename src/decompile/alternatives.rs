@@ -155,7 +155,7 @@ impl Alternatives {
 /// Spelling as trees with placeholders.
 #[derive(Debug)]
 struct SpellingPattern {
-    written: SqlPattern,
+    pattern: SqlPattern,
     generated: PatternPart,
     guards: GuardSet,
 }
@@ -174,12 +174,12 @@ impl SpellingPatterns {
             build_pattern(&trees, root, &ProbeFormula { shape, args }, spelled)
         };
         let all = spellings(dialect).into_iter().filter_map(|spelling| {
-            let args = placeholders(&spelling.written);
-            let mut written = pattern(&spelling.written, args.clone())?;
+            let args = placeholders(&spelling.pattern);
+            let mut written = pattern(&spelling.pattern, args.clone())?;
             let generated = pattern(&spelling.generated, args.clone())?;
             written.args = args;
             Some(SpellingPattern {
-                written,
+                pattern: written,
                 generated: generated.root,
                 guards: spelling.guard.map(GuardSet::from_guard).unwrap_or_default(),
             })
@@ -225,8 +225,8 @@ impl SpellingPattern {
         part: SqlNodeId,
         value_type: &mut impl FnMut(&mut Trees, SqlNodeId) -> Option<ValueType>,
     ) -> Option<SqlNodeId> {
-        let args = &self.written.args;
-        let bound = self.written.match_node(trees, part)?;
+        let args = &self.pattern.args;
+        let bound = self.pattern.match_node(trees, part)?;
         let mut pairs = args.iter().zip(&bound);
         let is_fit = pairs.all(|(arg, bound)| can_represent(trees, arg, bound.as_ref(), value_type));
         let other = is_fit.then(|| instantiate(&self.generated, args, &bound, trees))?;

@@ -30,15 +30,15 @@ impl EditedModel<'_> {
         written
             .part_tokens(position)
             .filter(|_| position.clause() == Some("where"))?;
-        let text = self.expanded.text();
-        self.expanded.filters().into_iter().find_map(|(filter, at)| {
+        let text = self.expanded_model.text();
+        self.expanded_model.filters().into_iter().find_map(|(filter, at)| {
             // The SQL of the condition is the part that changes when the condition changes.
             let without = [text.get(..at.start)?, "TRUE", text.get(at.end..)?].concat();
             let without = self.compiler.compile_expanded(&without, self.path);
             let without = SqlFile::read(without.model_sql()?, found.dialect);
             let own: Vec<Range<usize>> = diff_part(position, written, &without)
                 .into_iter()
-                .map(|hunk| hunk.written)
+                .map(|hunk| hunk.generated)
                 .collect();
             // If no other condition exists, everything in the clause belongs to the set.
             let is_whole = without.part_tokens(position).is_none()
@@ -55,9 +55,9 @@ impl EditedModel<'_> {
 
     /// Returns the new text of a part of the expanded spec, if replacing words in that part produces the edited SQL.
     fn part_with_replaced_words(&self, at: &Range<usize>) -> Option<String> {
-        let text = self.expanded.text();
+        let text = self.expanded_model.text();
         let read = SpecPosition::parse_expanded(text).ok()?;
-        let respelled = spec_with_replaced_words(self.compiler, &read, self.path, self.found)?;
+        let respelled = spec_with_replaced_words(self.compiler, &read, self.path, self.edited_sql)?;
         let part = respelled
             .strip_prefix(text.get(..at.start)?)?
             .strip_suffix(text.get(at.end..)?)?;
@@ -68,7 +68,7 @@ impl EditedModel<'_> {
     #[must_use]
     pub fn has_edited_clause(&self, sql: &str, position: &FilePartPosition) -> bool {
         let dialect = self.compiler.options.dialect;
-        let (made, found) = (SqlFile::read(sql, dialect), SqlFile::read(self.found, dialect));
+        let (made, found) = (SqlFile::read(sql, dialect), SqlFile::read(self.edited_sql, dialect));
         match (made.part_tokens(position), found.part_tokens(position)) {
             (Some(own), Some(edited)) => made.is_same_part(&own, &found, &edited),
             (own, edited) => own.is_none() && edited.is_none(),

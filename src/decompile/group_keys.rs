@@ -138,7 +138,7 @@ impl Grouping {
         };
         let mut columns = Vec::new();
         for part in file.select_parts(cte) {
-            match &part.place.what {
+            match &part.position.kind {
                 FilePartKind::Column(name) => {
                     columns.push((name.clone(), file.text(&part.tokens).to_owned(), read(&part.tokens)?));
                 }

@@ -17,7 +17,7 @@ impl EditedModel<'_> {
         formula: &str,
     ) -> Option<(MetricSetFormula<'_>, String)> {
         let before = self.text_of(placed)?;
-        let mut inlined = self.expanded.inlined_formulas(placed.at);
+        let mut inlined = self.expanded_model.inlined_formulas(placed.formula_span);
         // The innermost definition is the first one.
         inlined.sort_by_key(|(_, range)| range.len());
         inlined
@@ -30,7 +30,7 @@ impl EditedModel<'_> {
         let Some(text) = self.text_of(placed) else {
             return Vec::new();
         };
-        let mut inlined = self.expanded.inlined_formulas(placed.at);
+        let mut inlined = self.expanded_model.inlined_formulas(placed.formula_span);
         inlined.sort_by_key(|(_, range)| std::cmp::Reverse(range.len()));
         let named = |(definition, range): (MetricSetFormula<'_>, Range<usize>)| {
             Some((text.get(range)?, definition.name().to_owned()))
@@ -39,9 +39,9 @@ impl EditedModel<'_> {
     }
 
     fn text_of(&self, definition: &DefinitionWithPosition) -> Option<&str> {
-        self.expanded
+        self.expanded_model
             .text()
-            .get(definition.at.start as usize..definition.at.end as usize)
+            .get(definition.formula_span.start as usize..definition.formula_span.end as usize)
     }
 }
 
@@ -61,7 +61,7 @@ pub(super) fn renamed_helper(
 }
 
 fn column_names<'f>(file: &'f SqlFile<'_>, cte: Option<&'f str>) -> impl Iterator<Item = &'f str> {
-    file.select_parts(cte).filter_map(|part| match &part.place.what {
+    file.select_parts(cte).filter_map(|part| match &part.position.kind {
         FilePartKind::Column(name) => Some(name.as_str()),
         _ => None,
     })

@@ -44,7 +44,7 @@ pub fn keep_comments(merged: String, text: &str, dialect: Dialect) -> String {
 #[non_exhaustive]
 pub struct LayoutClash {
     /// Description of the part.
-    pub what: String,
+    pub description: String,
     /// Line of the part in the file, starting at 1.
     pub line: usize,
     /// Version of the part that formulac wrote last. Empty if the part did not exist.
@@ -59,7 +59,7 @@ impl LayoutClash {
     /// Creates a clash for the part of the file that starts at `line`, with the text of all three versions.
     pub fn new(what: impl Into<String>, line: usize, [base, ours, theirs]: [String; 3]) -> Self {
         Self {
-            what: what.into(),
+            description: what.into(),
             line,
             base,
             ours,
@@ -75,7 +75,7 @@ pub fn layout_clashes(base: &str, ours: &str, actual: &str, dialect: Dialect) ->
     let by_place = |file: &SqlFile<'_>| -> HashMap<FilePartPosition, Range<usize>> {
         file.parts
             .iter()
-            .map(|part| (part.place.clone(), part.tokens.clone()))
+            .map(|part| (part.position.clone(), part.tokens.clone()))
             .collect()
     };
     let (in_b, in_o, in_f) = (by_place(&b), by_place(&o), by_place(&f));
@@ -85,7 +85,7 @@ pub fn layout_clashes(base: &str, ours: &str, actual: &str, dialect: Dialect) ->
         (Some(tokens), Some(others)) => one.0.is_same_part(tokens, other.0, others),
         (one, other) => one.is_none() && other.is_none(),
     };
-    let gone = b.parts.iter().filter(|part| !in_f.contains_key(&part.place));
+    let gone = b.parts.iter().filter(|part| !in_f.contains_key(&part.position));
     let mut clashes = Vec::new();
     for (part, line) in f
         .parts
@@ -94,16 +94,16 @@ pub fn layout_clashes(base: &str, ours: &str, actual: &str, dialect: Dialect) ->
         .chain(gone.map(|part| (part, 1)))
     {
         let sides = [
-            (&b, in_b.get(&part.place)),
-            (&o, in_o.get(&part.place)),
-            (&f, in_f.get(&part.place)),
+            (&b, in_b.get(&part.position)),
+            (&o, in_o.get(&part.position)),
+            (&f, in_f.get(&part.position)),
         ];
         let [was, now, there] = sides;
         if same(was, now) || same(was, there) || same(now, there) {
             continue;
         }
         let texts = sides.map(|(file, tokens)| tokens.map(|tokens| file.text(tokens).to_owned()).unwrap_or_default());
-        clashes.push(LayoutClash::new(describe_file_part(&part.place), line, texts));
+        clashes.push(LayoutClash::new(describe_file_part(&part.position), line, texts));
     }
     clashes
 }
@@ -114,19 +114,19 @@ fn has_known_parts(merged: &SqlFile<'_>, b: &SqlFile<'_>, o: &SqlFile<'_>, f: &S
         return merged.is_same_query(o);
     }
     let [ours, theirs] = [o, f].map(|file| {
-        let parts = file.parts.iter().map(|part| (&part.place, &part.tokens));
+        let parts = file.parts.iter().map(|part| (&part.position, &part.tokens));
         (file, parts.collect::<HashMap<_, _>>())
     });
     merged.parts.iter().all(|part| {
         let is_in = |(file, parts): &(&SqlFile<'_>, HashMap<_, &Range<usize>>)| {
             parts
-                .get(&part.place)
+                .get(&part.position)
                 .is_some_and(|tokens| merged.is_same_part(&part.tokens, file, tokens))
         };
         is_in(&ours)
             || is_in(&theirs)
             || matches!(
-                part.place.what,
+                part.position.kind,
                 FilePartKind::Config | FilePartKind::Unnamed | FilePartKind::Other
             )
     })
@@ -311,8 +311,8 @@ impl SelectLayout {
             .filter(|part| !part.tokens.is_empty())
         {
             let Range { start, end } = part.tokens;
-            let (key, tokens, list) = match &part.place.what {
-                _ if part.place.branch > 0 => return None,
+            let (key, tokens, list) = match &part.position.kind {
+                _ if part.position.branch > 0 => return None,
                 FilePartKind::Column(name) => (format!("column {name}"), start..part.end, &mut read.columns),
                 FilePartKind::Unnamed => (
                     file.text(&part.tokens).to_ascii_lowercase(),

@@ -23,7 +23,7 @@ pub struct MetricSetEdit<'m> {
     /// Origin of the part.
     pub owner: EditedSetPart<'m>,
     /// Replacements in the edited SQL that restore the set's definition.
-    pub restored: Vec<Substitution>,
+    pub restorations: Vec<Substitution>,
 }
 
 /// Part of a metric set that was edited in a model's SQL.
@@ -50,8 +50,8 @@ impl EditedModel<'_> {
     pub fn metric_set_edit(&self, decompiler: &Decompiler, position: &FilePartPosition) -> Option<MetricSetEdit<'_>> {
         let dialect = self.compiler.options.dialect;
         let (written, found) = (
-            SqlFile::read(&self.written, dialect),
-            SqlFile::read(self.found, dialect),
+            SqlFile::read(&self.generated_sql, dialect),
+            SqlFile::read(self.edited_sql, dialect),
         );
         let files = (&written, &found);
         let hunks = diff_part(position, &written, &found);
@@ -67,7 +67,10 @@ impl EditedModel<'_> {
         });
         let (owner, hunks) = owned?;
         let restored = hunks.iter().map(|hunk| hunk.restore(&written, &found)).collect();
-        Some(MetricSetEdit { owner, restored })
+        Some(MetricSetEdit {
+            owner,
+            restorations: restored,
+        })
     }
 
     /// Finds the first definition of a set that the edited pieces change.
@@ -78,11 +81,11 @@ impl EditedModel<'_> {
         hunks: &[Hunk],
         (written, found): (&SqlFile<'_>, &SqlFile<'_>),
     ) -> Option<(Box<MetricEdit<'_>>, Vec<Hunk>)> {
-        let read = SpecPosition::parse_expanded(self.expanded.text()).ok()?;
+        let read = SpecPosition::parse_expanded(self.expanded_model.text()).ok()?;
         let mut trees = Trees::default();
         for (step, outline) in read.outline.steps.iter().enumerate() {
             for placed in &outline.definitions {
-                let Some(definition) = self.expanded.metric_set_formula(placed.at) else {
+                let Some(definition) = self.expanded_model.metric_set_formula(placed.formula_span) else {
                     continue;
                 };
                 let name = placed.name.as_str();
@@ -100,8 +103,8 @@ impl EditedModel<'_> {
                 let hunks: Vec<Hunk> = match item {
                     // Other items may have been added next to the item.
                     Some(GroupItem {
-                        written: item,
-                        found: Some(now),
+                        generated: item,
+                        edited: Some(now),
                         ..
                     }) => {
                         let Some(tokens) = written.part_tokens(position).zip(found.part_tokens(position)) else {
@@ -113,7 +116,7 @@ impl EditedModel<'_> {
                         if is_here { hunks } else { Vec::new() }
                     }
                     item => {
-                        own.tokens.extend(item.map(|item| item.written));
+                        own.tokens.extend(item.map(|item| item.generated));
                         let of_definition = |hunk: &&Hunk| hunk.is_in(&own.tokens, &edited.tokens);
                         hunks.iter().filter(of_definition).cloned().collect()
                     }
@@ -143,7 +146,7 @@ impl EditedModel<'_> {
             from_clause_relations(written, tokens.clone()),
             from_clause_relations(found, now.clone()),
         );
-        let mut relations = self.expanded.relations().into_iter();
+        let mut relations = self.expanded_model.relations().into_iter();
         relations.find_map(|relation| {
             // A CTE that reads a dbt relation does not read other relations.
             let call = written.text(&tokens).trim_matches(['{', '}', ' ']);

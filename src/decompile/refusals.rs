@@ -234,7 +234,7 @@ impl FilePartPosition {
     /// there is no general answer.
     #[must_use]
     pub fn advice(&self) -> Option<&'static str> {
-        let clause = match &self.what {
+        let clause = match &self.kind {
             FilePartKind::Column(_) if self.cte.is_some() => {
                 return Some("a definition must be a column that the query returns, not only a column of a CTE");
             }

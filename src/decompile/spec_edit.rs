@@ -109,7 +109,7 @@ impl<'s> SpecPosition<'s> {
             .steps
             .iter()
             .flat_map(|step| &step.definitions)
-            .map(|placed| placed.at);
+            .map(|placed| placed.formula_span);
         let steps = self.root.items_at("steps");
         let of_step = |step: &Node| {
             let keys = ["where", "having", "order_by", "limit"].into_iter();
@@ -153,7 +153,7 @@ impl<'s> SpecPosition<'s> {
             (Some(one), None) => Ok(one),
             (Some((_, one)), Some(_)) => Err(EditRefusal::at(
                 self.source,
-                one.at.start as usize,
+                one.formula_span.start as usize,
                 format!("`{name}` is defined more than once"),
             )),
             (None, _) => Err(EditRefusal::at(self.source, 0, format!("`{name}` is not defined"))),
@@ -162,14 +162,14 @@ impl<'s> SpecPosition<'s> {
 
     /// Returns the spec after replacing a definition's formula.
     pub fn replace_formula(&self, definition: &DefinitionWithPosition, formula: &str) -> Result<String, EditRefusal> {
-        let refuse = |reason: &str| EditRefusal::at(self.source, definition.at.start as usize, reason);
+        let refuse = |reason: &str| EditRefusal::at(self.source, definition.formula_span.start as usize, reason);
         if definition.has_comment {
             return Err(refuse("the formula contains a comment, which would be lost"));
         }
         if formula.trim().is_empty() || formula.chars().any(char::is_control) {
             return Err(refuse("the new formula has more than one line"));
         }
-        let (at, scalar) = (definition.at, definition.scalar);
+        let (at, scalar) = (definition.formula_span, definition.scalar);
         let inside = |text: String| self.splice_text(at.start, at.end, &text);
         let whole = |text: String| self.splice_text(scalar.start, scalar.end, &text);
         let double = format!("\"{}\"", formula.replace('\\', "\\\\").replace('"', "\\\""));
@@ -196,7 +196,7 @@ impl<'s> SpecPosition<'s> {
     /// Returns the spec after replacing a definition's formula, without parsing the result again. The result is used
     /// only to compile the formula and must not be saved.
     pub fn with_formula_unchecked(&self, definition: &DefinitionWithPosition, formula: &str) -> Option<String> {
-        let (at, scalar) = (definition.at, definition.scalar);
+        let (at, scalar) = (definition.formula_span, definition.scalar);
         let double = || formula.replace('\\', "\\\\").replace('"', "\\\"");
         match (definition.style, definition.alone) {
             (YamlStyle::Plain, true) => self.splice_text(scalar.start, scalar.end, &format!("\"{}\"", double())),

@@ -14,7 +14,7 @@ const LIST: &str = include_str!("spellings.txt");
 /// SQL as analysts write it, and the equivalent SQL as formulac generates it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Spelling {
-    pub written: String,
+    pub pattern: String,
     pub generated: String,
     /// Kind of the guard that the generated SQL adds. `None` if both return the same value for all arguments.
     pub guard: Option<Guard>,
@@ -52,7 +52,7 @@ pub(super) fn spellings(dialect: Dialect) -> Vec<Spelling> {
     let mut all = Vec::new();
     let mut add = |written: String, generated: String, guard: Option<Guard>| {
         all.push(Spelling {
-            written,
+            pattern: written,
             generated,
             guard,
         });

@@ -75,7 +75,7 @@ impl<'c, 'a, 's> ValueTypes<'c, 'a, 's> {
     }
 
     fn of_call(&mut self, trees: &Trees, name: &str, args: &[SqlNodeId], depth: usize) -> Option<ValueType> {
-        let dialect = self.check.found.dialect;
+        let dialect = self.check.edited_file.dialect;
         let mut types = |args: &[SqlNodeId]| -> Vec<Option<ValueType>> {
             args.iter().map(|arg| self.of_part(trees, *arg, depth)).collect()
         };

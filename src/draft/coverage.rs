@@ -82,7 +82,7 @@ fn names_needed_for_columns(step: &InterpreterStep, wanted: &BTreeSet<String>) -
     names.extend(entries.map(|entry| entry.name.clone()));
     names.extend(step.partition_by.iter().flatten().cloned());
     for join in &step.joins {
-        match &join.by {
+        match &join.condition {
             JoinCondition::On(condition) => condition.collect_names(&mut names),
             JoinCondition::Using(columns) => names.extend(columns.iter().cloned()),
             JoinCondition::Nothing => {}

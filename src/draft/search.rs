@@ -20,7 +20,7 @@ const EXAMPLES: usize = 3;
 /// Outcomes and mutants that earlier examples cover.
 #[derive(Default)]
 struct EarlierExampleCoverage {
-    seen: TraceEvents,
+    events: TraceEvents,
     mutants: Vec<usize>,
 }
 
@@ -50,7 +50,7 @@ fn score_data(
 ) -> Option<DataScore> {
     let score = scorer.score_rows(data)?;
     // The first example must have rows. A later example covers the case without rows.
-    if coverage.seen.is_empty() && count_rows(data) == 0 {
+    if coverage.events.is_empty() && count_rows(data) == 0 {
         return Some(DataScore {
             certain: false,
             new: 0,
@@ -58,9 +58,9 @@ fn score_data(
         });
     }
     let new = score
-        .seen
+        .events
         .iter()
-        .filter(|outcome| !coverage.seen.contains(*outcome))
+        .filter(|outcome| !coverage.events.contains(*outcome))
         .count();
     Some(DataScore {
         certain: score.certain,
@@ -95,8 +95,8 @@ pub fn find_examples(scorer: &MutationScorer<'_>) -> Vec<RelationRows> {
             break;
         }
         shown
-            .seen
-            .extend(scorer.score_rows(&data).map(|score| score.seen).unwrap_or_default());
+            .events
+            .extend(scorer.score_rows(&data).map(|score| score.events).unwrap_or_default());
         shown.mutants.extend(detected);
         found.push(data);
     }
@@ -254,7 +254,7 @@ fn with_more_rows(
 /// Simplifies the rows that the search found without lowering their score.
 struct DataSimplifier<'a> {
     scorer: &'a MutationScorer<'a>,
-    shown: &'a EarlierExampleCoverage,
+    coverage: &'a EarlierExampleCoverage,
     data: RelationRows,
     best: DataScore,
     /// Mutants that the rows detect.
@@ -266,7 +266,7 @@ impl DataSimplifier<'_> {
         if self.scorer.is_budget_spent(100) {
             return false;
         }
-        let Some(worth) = score_data(self.scorer, self.shown, &candidate) else {
+        let Some(worth) = score_data(self.scorer, self.coverage, &candidate) else {
             return false;
         };
         if worth < self.best || self.scorer.detected_mutants(&candidate, &self.detected).len() < self.detected.len() {
@@ -386,7 +386,7 @@ fn simplify_data(scorer: &MutationScorer<'_>, data: RelationRows, coverage: &Ear
     let detected = scorer.detected_mutants(&data, &undetected_mutants(scorer, coverage));
     let mut tidied = DataSimplifier {
         scorer,
-        shown: coverage,
+        coverage,
         data,
         best,
         detected,

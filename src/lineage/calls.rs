@@ -115,7 +115,7 @@ impl QueryReader<'_> {
 
     fn add_named_window(&self, name: &Ident, scope: &QueryScope<'_>, inputs: &mut ExpressionInputs) {
         inputs
-            .by
+            .window_values
             .extend(scope.windows.get(&name.value.to_lowercase()).into_iter().flatten());
     }
 
@@ -148,8 +148,8 @@ impl QueryReader<'_> {
             FunctionArg::ExprNamed { name, arg, operator } if is_key(operator) => {
                 let (of, key) = self.expression_sources(name, scope);
                 key.hash(print);
-                inputs.of.extend(of.of);
-                inputs.by.extend(of.by);
+                inputs.values.extend(of.values);
+                inputs.window_values.extend(of.window_values);
                 arg
             }
             FunctionArg::Named { name, arg, .. } => {
@@ -200,8 +200,8 @@ impl QueryReader<'_> {
             let of = self.values.add(&[], fingerprint_of(&name));
             relation.push(RelationColumn {
                 name: name.into(),
-                of,
-                by: None,
+                value: of,
+                window_value: None,
             });
         }
         let mut inner = QueryScope::nested(Some(scope));
@@ -211,8 +211,8 @@ impl QueryReader<'_> {
         });
         let (of, body) = self.expression_sources(&lambda.body, &inner);
         body.hash(print);
-        inputs.of.extend(of.of);
-        inputs.by.extend(of.by);
+        inputs.values.extend(of.values);
+        inputs.window_values.extend(of.window_values);
     }
 }
 
@@ -238,7 +238,7 @@ fn is_date_part(word: &Ident, scope: &QueryScope<'_>) -> bool {
     let name = word.value.to_lowercase();
     word.quote_style.is_none()
         && DATE_PARTS.contains(&name.as_str())
-        && !scope.merged.contains_key(&name)
+        && !scope.merged_columns.contains_key(&name)
         && !scope.items.iter().any(|item| item.relation.column(&name).is_some())
 }
 

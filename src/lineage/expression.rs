@@ -22,16 +22,16 @@ impl QueryReader<'_> {
     pub(super) fn expression_value(&mut self, name: &str, expr: &Expr, scope: &QueryScope<'_>) -> RelationColumn {
         let (made, print) = self.expression_sources(expr, scope);
         let is_copy = matches!(expr, Expr::Identifier(_) | Expr::CompoundIdentifier(_));
-        let of = match made.of.as_slice() {
+        let of = match made.values.as_slice() {
             // A column that is copied unchanged keeps its value.
             [at] if is_copy => *at,
             of => self.values.add(of, print),
         };
-        let by = (!made.by.is_empty()).then(|| self.values.add_unordered(made.by));
+        let by = (!made.window_values.is_empty()).then(|| self.values.add_unordered(made.window_values));
         RelationColumn {
             name: name.into(),
-            of,
-            by,
+            value: of,
+            window_value: by,
         }
     }
 
@@ -45,8 +45,8 @@ impl QueryReader<'_> {
         for expr in exprs {
             let given = self.expression_value("", expr, scope);
             // A plain column is added unchanged, because the column already has a fingerprint.
-            into.push(given.of);
-            into.extend(given.by);
+            into.push(given.value);
+            into.extend(given.window_value);
         }
     }
 
@@ -57,9 +57,13 @@ impl QueryReader<'_> {
         while let Some((is_window, expr)) = stack.pop() {
             let mut part = ExpressionInputs::default();
             self.visit_part(expr, scope, &mut stack, is_window, &mut part, &mut print);
-            let into = if is_window { &mut made.by } else { &mut made.of };
-            into.extend(part.of);
-            made.by.extend(part.by);
+            let into = if is_window {
+                &mut made.window_values
+            } else {
+                &mut made.values
+            };
+            into.extend(part.values);
+            made.window_values.extend(part.window_values);
         }
         (made, print.finish())
     }
@@ -91,7 +95,7 @@ impl QueryReader<'_> {
             new.reverse();
             new.len().hash(print);
         }
-        for at in &inputs.of {
+        for at in &inputs.values {
             self.values.fingerprint_at(*at).hash(print);
         }
     }
@@ -108,7 +112,7 @@ impl QueryReader<'_> {
             Expr::Identifier(ident) => {
                 *inputs = self.column(&[ident.value.to_lowercase()], scope);
                 // If a word is not a column, add the word's text to the fingerprint.
-                if inputs.of.is_empty() {
+                if inputs.values.is_empty() {
                     ident.value.hash(print);
                 }
             }
@@ -148,25 +152,25 @@ impl QueryReader<'_> {
     ) {
         let relation = self.query_relation(query, Some(scope));
         relation.columns.iter().for_each(|given| inputs.add_columns(given));
-        inputs.of.extend(&relation.rest);
-        inputs.by.extend(&relation.rows);
+        inputs.values.extend(&relation.unnamed_values);
+        inputs.window_values.extend(&relation.rows);
     }
 
     /// Adds all columns that `*` represents.
     pub(super) fn add_all_columns(&mut self, scope: &QueryScope<'_>, inputs: &mut ExpressionInputs) {
         for item in &scope.items {
             item.relation.columns.iter().for_each(|given| inputs.add_columns(given));
-            inputs.of.extend(&item.relation.rest);
+            inputs.values.extend(&item.relation.unnamed_values);
             if !item.relation.is_complete() {
-                inputs.of.extend(&item.relation.rows);
+                inputs.values.extend(&item.relation.rows);
             }
         }
     }
 
     pub(super) fn merge_column(&mut self, parts: &[String], scope: &QueryScope<'_>, inputs: &mut ExpressionInputs) {
         let of = self.column(parts, scope);
-        inputs.of.extend(of.of);
-        inputs.by.extend(of.by);
+        inputs.values.extend(of.values);
+        inputs.window_values.extend(of.window_values);
     }
 }
 

@@ -19,9 +19,9 @@ pub(super) struct CardinalityQuery {
     /// Columns of the joined relation that must equal a value from other relations.
     pub equal: Vec<u32>,
     /// Conditions that read only the joined relation.
-    pub own: Vec<IrId>,
+    pub own_conditions: Vec<IrId>,
     /// Whether there are other conditions.
-    pub more: bool,
+    pub has_other_conditions: bool,
     /// Whether at least one condition equates a value from the joined relation with a value from other relations.
     pub pairs: bool,
 }
@@ -200,8 +200,8 @@ fn condition_query(program: &Program, root: IrId, relation: &str) -> Cardinality
                 }
                 match column {
                     Some(column) => asked.equal.push(column),
-                    None if own && !others => asked.own.push(id),
-                    None => asked.more = true,
+                    None if own && !others => asked.own_conditions.push(id),
+                    None => asked.has_other_conditions = true,
                 }
             }
         }

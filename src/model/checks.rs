@@ -78,7 +78,7 @@ impl SpecCompilation<'_> {
                 );
             }
             let read = |source: &ReadSource| source.from.name().eq_ignore_ascii_case(name.text);
-            if self.sources.all.iter().any(read) {
+            if self.sources.sources.iter().any(read) {
                 diagnostics.push(
                     Diagnostic::new(
                         Code::StepNamedLikeRelation,

@@ -20,7 +20,7 @@ struct RowOrigin {
     many: bool,
     /// Column of another relation, if the value may be computed from that column without any column of the `many`
     /// relation.
-    other: Option<IrId>,
+    other_column: Option<IrId>,
 }
 
 /// Reports aggregates over columns whose values are repeated by a `many` relation.
@@ -62,7 +62,7 @@ fn check_fan_out_of_join(
             };
             let whole = combine_origins(args.iter().map(of));
             let span = program.meta(id).span;
-            match whole.other {
+            match whole.other_column {
                 Some(other) => diagnostics.push(repeated_rows_diagnostic(program, other, span, many.name(), joined)),
                 None if unmatched && !whole.many && !whole.depends_on_many => {
                     diagnostics.push(unmatched_rows_diagnostic(span, many));
@@ -144,7 +144,7 @@ fn row_origins(program: &Program, many: &str) -> Vec<RowOrigin> {
                 RowOrigin {
                     depends_on_many: is_many,
                     many: is_many,
-                    other: (!is_many).then_some(id),
+                    other_column: (!is_many).then_some(id),
                 }
             }
             Ir::Definition(used) => match program.definitions.try_get(used as usize) {
@@ -177,11 +177,11 @@ fn combine_origins(parts: impl Iterator<Item = RowOrigin>) -> RowOrigin {
     for part in parts {
         whole.depends_on_many |= part.depends_on_many;
         whole.many |= part.many;
-        clean |= part.many && part.other.is_none();
-        whole.other = whole.other.or(part.other);
+        clean |= part.many && part.other_column.is_none();
+        whole.other_column = whole.other_column.or(part.other_column);
     }
     RowOrigin {
-        other: whole.other.filter(|_| !clean),
+        other_column: whole.other_column.filter(|_| !clean),
         ..whole
     }
 }
@@ -191,6 +191,6 @@ fn combine_alternative_origins(parts: impl Iterator<Item = RowOrigin>) -> RowOri
     parts.fold(RowOrigin::default(), |whole, part| RowOrigin {
         depends_on_many: whole.depends_on_many | part.depends_on_many,
         many: whole.many | part.many,
-        other: whole.other.or(part.other),
+        other_column: whole.other_column.or(part.other_column),
     })
 }

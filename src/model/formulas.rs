@@ -141,7 +141,7 @@ impl<'y> StepFormulas<'y> {
             self.add_part(*text, LayoutMode::Formula, DefinitionRole::GroupBy, None, None);
         }
         for (place, join) in (0u32..).zip(&step.joins) {
-            if let JoinCriterion::On(text) = &join.by {
+            if let JoinCriterion::On(text) = &join.criterion {
                 self.add_part(*text, LayoutMode::Formula, DefinitionRole::On(place), None, None);
             }
         }

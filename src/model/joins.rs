@@ -15,7 +15,7 @@ pub struct JoinedRelation<'y> {
     pub to_text: SpannedText<'y>,
     /// Alias that qualifies the relation's columns.
     pub alias: Option<SpannedText<'y>>,
-    pub by: JoinCriterion<'y>,
+    pub criterion: JoinCriterion<'y>,
     pub kind: JoinKind,
     /// Whether the join has `cardinality: many`.
     pub many: bool,
@@ -107,7 +107,7 @@ impl<'y> Loader<'y, '_> {
             to,
             to_text,
             alias,
-            by,
+            criterion: by,
             kind,
             many,
         })
@@ -259,5 +259,5 @@ fn is_on_key(key: &Node) -> bool {
 }
 
 fn is_complete(joined: &JoinedRelation<'_>) -> bool {
-    joined.kind == JoinKind::Cross || !matches!(joined.by, JoinCriterion::Nothing)
+    joined.kind == JoinKind::Cross || !matches!(joined.criterion, JoinCriterion::Nothing)
 }

@@ -20,7 +20,7 @@ struct LongNames {
     /// Whether the names are visible outside the query. If `true`, truncation must be reported.
     seen_outside: bool,
     /// For each truncated form, the first name that has this form, with its span.
-    seen: FxHashMap<String, (String, Span)>,
+    truncated_names: FxHashMap<String, (String, Span)>,
 }
 
 impl LongNames {
@@ -28,7 +28,7 @@ impl LongNames {
         Self {
             dialect,
             seen_outside,
-            seen: FxHashMap::default(),
+            truncated_names: FxHashMap::default(),
         }
     }
 
@@ -39,7 +39,7 @@ impl LongNames {
         }
         let cut = cut_name(name, most);
         let first = self
-            .seen
+            .truncated_names
             .entry(cut.to_lowercase())
             .or_insert_with(|| (name.to_owned(), span));
         if cut.len() == name.len() && first.0.len() <= most {

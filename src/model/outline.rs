@@ -65,7 +65,7 @@ pub struct DefinitionWithPosition {
     /// Formula without comments.
     pub formula: String,
     /// Span of the formula: the text after the `=`, or the whole scalar.
-    pub at: Span,
+    pub formula_span: Span,
     /// Scalar that contains the definition.
     pub scalar: Span,
     /// YAML style of the scalar.
@@ -185,7 +185,7 @@ fn step_outlines(all: &[Step<'_>], source: &str, compiler: &Compiler) -> Vec<Ste
                 name: name.text(&formulas.text).trim_matches('"').to_owned(),
                 has_comment: has_comment(whole(body)),
                 formula,
-                at: formulas.to_file_span(body),
+                formula_span: formulas.to_file_span(body),
                 scalar: node.span,
                 style: *style,
                 alone,

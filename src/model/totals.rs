@@ -245,9 +245,9 @@ impl SpecCompilation<'_> {
             _ => Some(self.join_inputs(step, before.index, &input, &mut unsaid)),
         };
         input.joined = joined.as_ref().map(|joined| &joined.input);
-        self.only = Some(measures.to_vec());
+        self.computed_definitions = Some(measures.to_vec());
         let output = self.compile_step(step, &input, joined.as_ref(), false, memory, &mut unsaid);
-        self.only = None;
+        self.computed_definitions = None;
         output.ok_or_else(|| unsaid.into_iter().find(Diagnostic::is_error))
     }
 

@@ -91,7 +91,7 @@ impl SpecCompilation<'_> {
     pub(super) fn documented_columns(&self, relation: &Relation) -> Vec<Column> {
         let read: Vec<(&str, &Relation)> = self
             .sources
-            .all
+            .sources
             .iter()
             .filter_map(|source| Some((source.from.name(), self.known_relation(&source.from)?)))
             .collect();
@@ -174,7 +174,7 @@ impl SpecCompilation<'_> {
     /// Returns the inputs of a plain query.
     fn query_inputs(&self) -> Vec<QueryInput<'_>> {
         self.sources
-            .all
+            .sources
             .iter()
             .map(|source| QueryInput {
                 name: &source.table,
@@ -209,7 +209,7 @@ impl SpecCompilation<'_> {
                         ..dbt::TestConfig::default()
                     }
                     .config_call(),
-                    dbt::sql_comment(&test.about),
+                    dbt::sql_comment(&test.explanation),
                     tested,
                     self.dbt_query(tree, &test.query)
                 ),
@@ -320,7 +320,7 @@ impl SpecCompilation<'_> {
             let read = from.unversioned_model();
             read.is_some_and(|read| read.eq_ignore_ascii_case(name.text))
         };
-        let place = self.sources.all.iter().position(|source| is_own(&source.from))?;
+        let place = self.sources.sources.iter().position(|source| is_own(&source.from))?;
         let what = if place == 0 { "`from` is" } else { "a join reads" };
         let message = format!(
             "the model `{}` would read itself: {what} a model with this name",
@@ -367,7 +367,7 @@ impl SpecCompilation<'_> {
             body_at: sql.len() - body_length,
             under_contract: written.under_contract,
             is_contract_enforced: self.is_contract_enforced(),
-            compared: std::mem::take(&mut self.proofs.compared),
+            compared: std::mem::take(&mut self.proofs.comparisons),
             tests,
             ordered: written.ordered,
             limit: written.limit,

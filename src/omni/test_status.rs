@@ -247,7 +247,7 @@ pub(super) fn status_file(
                 .or(last.result.execution_time);
             (
                 last.result.status.name().to_owned(),
-                last.at.map(format_instant),
+                last.finished_at.map(format_instant),
                 seconds,
             )
         });
@@ -291,7 +291,7 @@ fn test_result(test: &ExecutedTest<'_>) -> TestRecord {
         column,
         status: last.map_or_else(String::new, |last| last.result.status.name().to_owned()),
         failures: last.and_then(|last| last.result.failures),
-        at: last.and_then(|last| last.at).map(format_instant),
+        at: last.and_then(|last| last.finished_at).map(format_instant),
     }
 }
 

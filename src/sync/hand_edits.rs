@@ -288,22 +288,22 @@ fn add_sql_edits(path: &str, written: &str, now: &str, dialect: Dialect, edits: 
         definition: Some(item.column),
         cte: item.cte,
         line: item.line,
-        place: Some(item.place),
+        place: Some(item.position),
         ..whole_file_edit(path, &item.before, &item.after, Property::Formula)
     };
     edits.extend(found.items.into_iter().map(item));
     let rest = |rest: OtherEdit| HandEdit {
         cte: rest.cte,
-        detail: rest.what,
+        detail: rest.description,
         line: rest.line,
         // Without a position, the edit is not transferred to the spec.
-        place: rest.place.filter(|_| rest.new_input.is_none()),
+        place: rest.position.filter(|_| rest.new_input.is_none()),
         why: rest
             .new_input
             .map(|input| format!("its `from` reads {input}, which only the edited file has")),
         ..whole_file_edit(path, &rest.before, &rest.after, Property::Text)
     };
-    edits.extend(found.rest.into_iter().map(rest));
+    edits.extend(found.other_edits.into_iter().map(rest));
 }
 
 fn properties_between(

@@ -92,7 +92,7 @@ pub fn merge_files(sides: ModelSides<'_>, kept: &[HandEdit], carried: &[HandEdit
     let (mut changes, mut conflicts) = (Vec::new(), Vec::new());
     for path in paths {
         let base = sides.bases.first().and_then(|base| base.files.get(path));
-        let found = sides.found.get(path);
+        let found = sides.files.get(path);
         match merge_file(sides, path, base, ours.get(path), found, [kept, carried]) {
             Ok(after) if after.as_deref().map(normalize_lines) != found.map(|text| normalize_lines(text)) => {
                 changes.push(TextChange {

@@ -60,7 +60,7 @@ pub(super) struct EditedMetricColumn<'e> {
     pub compiler: &'e Compiler,
     pub decompiler: &'e Decompiler,
     pub base: &'e PushState,
-    pub edited: &'e EditedModel<'e>,
+    pub model: &'e EditedModel<'e>,
     pub edit: &'e MetricEdit<'e>,
 }
 
@@ -252,10 +252,14 @@ impl ModelReconciler<'_> {
     /// Reports a conflict if a metric set defines the edited clause. Returns whether a set defines the clause.
     pub fn reconcile_metric_set_part(&self, edit: &HandEdit, reconciled: &mut Reconciled) -> bool {
         let place = edit.place.as_ref().filter(|_| is_in_model_file(self.sides.model)(edit));
-        let (Some(edited), Some(place)) = (self.edited, place) else {
+        let (Some(edited), Some(place)) = (self.edited_model, place) else {
             return false;
         };
-        let Some(MetricSetEdit { owner, restored }) = edited.metric_set_edit(self.tools.decompiler, place) else {
+        let Some(MetricSetEdit {
+            owner,
+            restorations: restored,
+        }) = edited.metric_set_edit(self.tools.decompiler, place)
+        else {
             return false;
         };
         let is_done = edited.has_edited_clause(self.ours.compiled.model_sql().unwrap_or_default(), place);
@@ -273,7 +277,7 @@ impl ModelReconciler<'_> {
                     return true;
                 }
                 let edit = HandEdit {
-                    definition: Some(metric.shown.1.clone()),
+                    definition: Some(metric.column_with_cte.1.clone()),
                     property: Property::Formula,
                     ..edit.clone()
                 };
@@ -281,7 +285,7 @@ impl ModelReconciler<'_> {
                     compiler: self.base_compiler,
                     decompiler: self.tools.decompiler,
                     base: self.base,
-                    edited,
+                    model: edited,
                     edit: &metric,
                 };
                 self.add_metric_set_conflict(&edit, &column, restored, reconciled);
@@ -342,15 +346,15 @@ impl EditedMetricColumn<'_> {
         let sql = compiled
             .model_sql()
             .ok_or_else(|| first_error_message(&compiled).unwrap_or_else(|| NO_FORMULA.to_owned()))?;
-        let (cte, column) = &self.edit.shown;
-        let shown = self.edited.find_edit_in(self.decompiler, sql, (cte.as_deref(), column));
+        let (cte, column) = &self.edit.column_with_cte;
+        let shown = self.model.find_edit_in(self.decompiler, sql, (cte.as_deref(), column));
         shown.ok_or_else(|| NO_FORMULA.to_owned())
     }
 
     /// Returns whether a version of the model's SQL contains the edit.
     pub fn is_reflected_in(&self, sql: &str) -> bool {
-        let (cte, column) = &self.edit.shown;
-        self.edited.is_reflected_in(sql, cte.as_deref(), column)
+        let (cte, column) = &self.edit.column_with_cte;
+        self.model.is_reflected_in(sql, cte.as_deref(), column)
     }
 }
 

@@ -102,7 +102,7 @@ pub struct ModelSides<'a> {
     /// The spec. `None` if the spec was removed.
     pub ours: Option<&'a CurrentSpec>,
     /// Files in the work tree, by path.
-    pub found: &'a BTreeMap<String, String>,
+    pub files: &'a BTreeMap<String, String>,
 }
 
 /// Conflict, in which both sides made different changes to the same part.
@@ -185,7 +185,7 @@ pub struct ReconcileTools<'t> {
     /// Folders for models and tests, relative to the project's folder.
     pub folders: (&'t str, &'t str),
     /// New paths of moved files, by their default paths in these folders.
-    pub moved: &'t BTreeMap<String, String>,
+    pub moved_paths: &'t BTreeMap<String, String>,
 }
 
 impl ReconcileTools<'_> {
@@ -197,7 +197,7 @@ impl ReconcileTools<'_> {
         made.files = made
             .files
             .into_iter()
-            .map(|(path, it)| (self.moved.get(&path).cloned().unwrap_or(path), it))
+            .map(|(path, it)| (self.moved_paths.get(&path).cloned().unwrap_or(path), it))
             .collect();
         Some(made)
     }
@@ -234,19 +234,19 @@ pub fn reconcile<'t>(sides: ModelSides<'_>, more: Vec<HandEdit>, tools: impl Fn(
     };
     let base_said = specified_properties(sides.model, &base.files);
     let of_model = edits.iter().find(|edit| is_in_model_file(sides.model)(edit));
-    let found = of_model.and_then(|edit| Some(normalize_lines(sides.found.get(&edit.file)?)));
+    let found = of_model.and_then(|edit| Some(normalize_lines(sides.files.get(&edit.file)?)));
     let edited = found
         .as_deref()
         .and_then(|found| EditedModel::new(&base_compiler, &base.source, Some(&base.spec), found));
     let mut work = ModelReconciler {
         sides,
         base,
-        before,
+        base_spec: before,
         ours: ours.clone(),
         tools,
         base_compiler: &base_compiler,
-        found: found.as_deref(),
-        edited: edited.as_ref(),
+        edited_sql: found.as_deref(),
+        edited_model: edited.as_ref(),
         base_said,
     };
     work.apply_respellings(&mut edits, &mut done);
@@ -290,7 +290,7 @@ fn edited_files(sides: ModelSides<'_>, written: &BTreeMap<String, String>) -> BT
         sides.bases.iter().any(|base| is_one_of(&base.files)) || sides.ours.is_some_and(|ours| is_one_of(&ours.files))
     };
     let found = written.iter().filter_map(|(path, written)| {
-        let found = sides.found.get(path)?;
+        let found = sides.files.get(path)?;
         let text = normalize_lines(found);
         // The hash is computed last, because a comparison of texts is faster.
         let is_ours = is_known(path, &text) || is_unmodified(found);
@@ -343,11 +343,11 @@ pub(super) struct ModelReconciler<'a> {
     /// Compiler that uses the metric sets of the last push.
     pub base_compiler: &'a Compiler,
     /// The model's SQL with hand edits. `None` if the SQL has no hand edits.
-    pub found: Option<&'a str>,
+    pub edited_sql: Option<&'a str>,
     /// The model with hand edits, if it is a model built on metric sets.
-    pub edited: Option<&'a EditedModel<'a>>,
+    pub edited_model: Option<&'a EditedModel<'a>>,
     /// The spec of the base, compiled again. `None` if the spec is not needed.
-    pub before: Option<CurrentSpec>,
+    pub base_spec: Option<CurrentSpec>,
     base_said: BTreeMap<PropertyTarget, LocatedPropertyValue>,
 }
 
@@ -380,7 +380,7 @@ impl ModelReconciler<'_> {
         }
         // Keep an edit that no spec can express in the newly generated code, unless both sides changed the same lines.
         let dialect = self.ours.compiled.dialect();
-        let goes_beside = || match (&base, &ours, self.sides.found.get(&edit.file)) {
+        let goes_beside = || match (&base, &ours, self.sides.files.get(&edit.file)) {
             (Some(base), Some(ours), Some(found)) if edit.is_whole_file() => merge_generated_file(
                 &edit.file,
                 self.sides.model,
@@ -419,14 +419,14 @@ impl ModelReconciler<'_> {
 
     /// Reconciles an edited SQL column. Transfers a formula that compiles to the edited SQL to the spec.
     fn reconcile_formula(&mut self, mut edit: HandEdit, reconciled: &mut Reconciled) {
-        let Some(found) = self.found else { return };
+        let Some(found) = self.edited_sql else { return };
         let name = edit.definition.clone().unwrap_or_default();
         let ours = spec_definition(&self.ours, &name, edit.cte.as_deref());
         let base = self
-            .before
+            .base_spec
             .as_ref()
             .and_then(|before| spec_definition(before, &name, edit.cte.as_deref()));
-        let edited = self.edited;
+        let edited = self.edited_model;
         let origin = edited.and_then(|edited| edited.edit_origin(self.tools.decompiler, edit.cte.as_deref(), &name));
         if let (Some(edited), Some(EditOrigin::Set(metric))) = (edited, &origin) {
             if !edited.changes_definition(edit.cte.as_deref(), &name) {
@@ -438,7 +438,7 @@ impl ModelReconciler<'_> {
                 compiler: self.base_compiler,
                 decompiler: self.tools.decompiler,
                 base: self.base,
-                edited,
+                model: edited,
                 edit: metric,
             };
             return self.add_metric_set_conflict(&edit, &column, self.restored_column(&edit), reconciled);
@@ -559,7 +559,7 @@ impl ModelReconciler<'_> {
             .files
             .get(&edit.file)
             .filter(|_| edit.property == Property::Formula);
-        match (written, &self.found, &edit.place) {
+        match (written, &self.edited_sql, &edit.place) {
             (Some(written), Some(found), Some(place)) => {
                 restore_column(written, found, self.ours.compiled.dialect(), place)
             }

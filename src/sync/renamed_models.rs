@@ -40,7 +40,7 @@ fn with_former_layout(file: &mut TextChange, (model, dialect): (&str, Dialect), 
     let layout = || {
         let base = former.bases.first()?;
         let path = base.files.keys().find(is_same_kind)?;
-        let found = former.found.get(path)?;
+        let found = former.files.get(path)?;
         let texts = [base.files.get(path)?.clone(), normalize_lines(found)];
         let [base, text] = match kind {
             HandEditKind::Properties => [

@@ -18,7 +18,7 @@ impl ModelReconciler<'_> {
         if self.sides.bases.len() != 1 {
             return;
         }
-        let (Some(found), base) = (self.found, self.base) else {
+        let (Some(found), base) = (self.edited_sql, self.base) else {
             return;
         };
         if found.contains(KEEP_COMMENT) {
@@ -65,7 +65,7 @@ impl ModelReconciler<'_> {
             };
             made.compiled.definitions().iter().map(one).collect()
         };
-        let Some(before) = &self.before else { return false };
+        let Some(before) = &self.base_spec else { return false };
         let (base, ours, now) = (formulas(before), formulas(&self.ours), formulas(carried));
         now.iter().all(|(key, formula)| {
             let (base, ours) = (base.get(key), ours.get(key));
@@ -82,7 +82,7 @@ impl ModelReconciler<'_> {
             is_in_model_file(self.sides.model)(edit)
                 && edit.place.is_some()
                 && count(&edit.before) == count(&edit.after)
-                && self.found.is_some_and(|found| !edit.has_keep_comment(found))
+                && self.edited_sql.is_some_and(|found| !edit.has_keep_comment(found))
         };
         let respellings: Vec<HandEdit> = edits.iter().filter(|edit| is_respelling(edit)).cloned().collect();
         if self.sides.bases.len() != 1 || respellings.is_empty() {
@@ -106,7 +106,7 @@ impl ModelReconciler<'_> {
     /// Returns the spec that generates the current SQL with these edits and no other difference. `None` if the current
     /// spec generates other SQL for one of the edited parts than the base.
     fn spec_with_respellings(&self, edits: &[HandEdit]) -> Option<CurrentSpec> {
-        let found = self.found?;
+        let found = self.edited_sql?;
         let sql = self.ours.compiled.model_sql()?;
         let dialect = self.ours.compiled.dialect();
         let mut replaced = Vec::new();

@@ -13,7 +13,7 @@ impl ModelReconciler<'_> {
     /// Returns whether a metric set defines the SQL that an edit to the structure changes, so that the edit is a
     /// conflict.
     pub fn is_edit_of_set(&self, edit: &HandEdit) -> bool {
-        let edited = self.edited.zip(edit.place.as_ref());
+        let edited = self.edited_model.zip(edit.place.as_ref());
         edited.is_some_and(|(edited, place)| edited.metric_set_edit(self.tools.decompiler, place).is_some())
     }
 
@@ -79,7 +79,7 @@ impl ModelReconciler<'_> {
     /// Returns the spec of a model built on metric sets with a definition for an added column.
     pub fn with_column_of_metrics(&self, name: &str, text: &str) -> Option<SpecWithStructure> {
         let source = &self.ours.source;
-        let listed = self.edited?.first_listed_metric()?;
+        let listed = self.edited_model?.first_listed_metric()?;
         let before = with_definition(source, name, &format!("{listed} * 7919"))?;
         let path = Some(self.ours.spec.as_str());
         let decompiler = self.tools.decompiler;

@@ -67,7 +67,7 @@ pub(super) type SpecWithStructure = Result<(String, Option<RewrittenSql>), NotAF
 struct TransferredEdit {
     ours: CurrentSpec,
     /// The edited SQL, with generated SQL in place of the edited parts if they differ.
-    found: String,
+    edited_sql: String,
     rewritten: RewrittenParts,
 }
 
@@ -104,7 +104,7 @@ impl ModelReconciler<'_> {
     /// conditions. A version of the spec is used only if it produces the edit and no other difference. Only a new
     /// condition may also change expressions that the user did not edit.
     pub fn apply_structure_edits(&mut self, edits: &mut Vec<HandEdit>, reconciled: &mut Reconciled) {
-        let Some(found) = self.found.filter(|_| self.sides.bases.len() == 1) else {
+        let Some(found) = self.edited_sql.filter(|_| self.sides.bases.len() == 1) else {
             return;
         };
         let mut carried_edits: BTreeSet<usize> = BTreeSet::new();
@@ -158,7 +158,7 @@ impl ModelReconciler<'_> {
                 }
             }
             self.ours = transferred.ours;
-            found = transferred.found;
+            found = transferred.edited_sql;
             carried_edits.extend(places);
         }
         // The spec may have been changed in the same way.
@@ -264,7 +264,7 @@ impl ModelReconciler<'_> {
         if !is_rewritten_condition && (rewritten.grouping.is_some() || rewritten.part.is_some()) {
             return Some(TransferredEdit {
                 ours: carried,
-                found: with_generated(&found).unwrap_or(found),
+                edited_sql: with_generated(&found).unwrap_or(found),
                 rewritten,
             });
         }
@@ -275,7 +275,8 @@ impl ModelReconciler<'_> {
                 let is_condition = |one: &(String, String)| one.0 == was && one.1 == is;
                 let is_allowed = |one: &(String, String)| before.contains(one) || one.1 != is;
                 // The condition of a model built on sets is in the select of each set.
-                let is_only_clause = self.edited.is_none() || clauses_after.iter().all(|one| before.contains(one));
+                let is_only_clause =
+                    self.edited_model.is_none() || clauses_after.iter().all(|one| before.contains(one));
                 !after.iter().any(is_condition) && after.iter().all(is_allowed) && is_only_clause
             }
             None => after.len() < before.len() && after.iter().all(|one| before.contains(one)),
@@ -285,7 +286,7 @@ impl ModelReconciler<'_> {
             matches!(edit, StructureEdit::Added(_)) && !is_produced && is_equivalent_sql(&sql, &found, dialect);
         (is_produced || is_equivalent).then(|| TransferredEdit {
             ours: carried,
-            found: if is_equivalent { sql } else { found },
+            edited_sql: if is_equivalent { sql } else { found },
             rewritten,
         })
     }
@@ -388,7 +389,7 @@ impl ModelReconciler<'_> {
         let dialect = ours.compiled.dialect();
         let edits = Edits::from_texts(sql, text, dialect);
         let columns = edits.items.into_iter().map(|edit| (edit.before, edit.after));
-        let clauses = edits.rest.into_iter().map(|edit| (edit.before, edit.after));
+        let clauses = edits.other_edits.into_iter().map(|edit| (edit.before, edit.after));
         [columns.collect(), clauses.collect()]
     }
 
@@ -406,7 +407,7 @@ impl ModelReconciler<'_> {
                 let own = self.without_generated_condition((cte.as_deref(), clause), after, text);
                 let dialect = self.ours.compiled.dialect();
                 let condition = own.as_deref().unwrap_or_else(|| without_jinja_block(after, dialect));
-                return match self.edited {
+                return match self.edited_model {
                     Some(_) if !condition.is_empty() && *clause == "where" => self.with_condition_of_sets(condition),
                     Some(_) if !condition.is_empty() => Vec::new(),
                     _ => self
@@ -415,7 +416,7 @@ impl ModelReconciler<'_> {
                         .collect(),
                 };
             }
-            StructureEdit::Added(name) if self.edited.is_some() => {
+            StructureEdit::Added(name) if self.edited_model.is_some() => {
                 return self.with_column_of_metrics(name, text).into_iter().collect();
             }
             StructureEdit::Added(name) => return self.with_added_column(name, text),

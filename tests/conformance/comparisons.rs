@@ -183,7 +183,7 @@ fn normalize_value(text: &str) -> String {
 
 fn describe_counts(counts: &Counts) -> String {
     let mut out = vec![format!("{} of {}", counts.agreeing_rows(), counts.total_rows())];
-    for (what, [ours, theirs]) in [("only", counts.only), ("repeated", counts.repeated)] {
+    for (what, [ours, theirs]) in [("only", counts.only_on_side), ("repeated", counts.repeated)] {
         if (ours, theirs) != (0, 0) {
             out.push(format!("{what} {ours} and {theirs}"));
         }

@@ -37,7 +37,7 @@ struct Asked<'a> {
     probe: &'a Probe,
     dialect: Dialect,
     sql: String,
-    place: usize,
+    index: usize,
 }
 
 /// Contents of `totality.yml`.
@@ -67,7 +67,7 @@ pub fn run() {
                         probe,
                         dialect: *dialect,
                         sql: query,
-                        place,
+                        index: place,
                     });
                 }
                 continue;
@@ -83,7 +83,7 @@ pub fn run() {
                 probe,
                 dialect: *dialect,
                 sql: written.sql,
-                place,
+                index: place,
             });
         }
         batches.push((*dialect, batch));
@@ -99,7 +99,7 @@ pub fn run() {
             continue;
         };
         for asked in mine() {
-            let fault = match answers.get(asked.place) {
+            let fault = match answers.get(asked.index) {
                 Some(Ok(answer)) => odd_number(&answer.rows),
                 Some(Err(error)) => Some(format!("raises: {}", error.chars().take(400).collect::<String>())),
                 None => Some("no answer".to_owned()),

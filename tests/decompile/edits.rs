@@ -37,7 +37,7 @@ fn compile_spec(dialect: Dialect) -> String {
 /// Returns the only difference, as CTE, column and new SQL.
 fn find_only_edit(written: &str, text: &str, dialect: Dialect) -> (Option<String>, String, String) {
     let edits = Edits::from_texts(written, text, dialect);
-    assert!(edits.rest.is_empty() && edits.items.len() == 1, "{edits:?}");
+    assert!(edits.other_edits.is_empty() && edits.items.len() == 1, "{edits:?}");
     let item = edits.items.into_iter().next().unwrap();
     assert!(
         text.lines()
@@ -94,7 +94,7 @@ fn all_other_edits_are_reported() {
     let told = |found: &str| -> Vec<String> {
         let edits = Edits::from_texts(&sql, found, dialect);
         assert!(edits.items.is_empty(), "{edits:?}");
-        edits.rest.into_iter().map(|rest| rest.what).collect()
+        edits.other_edits.into_iter().map(|rest| rest.description).collect()
     };
     assert_eq!(told(&sql.replace("<> 'trial'", "<> 'test'")), ["`where` of `monthly`"]);
     assert_eq!(

@@ -44,7 +44,7 @@ use tools::{
 
 #[test]
 fn every_metric_has_expected_rows() {
-    assert_eq!(project::models(), project::stems("expected", "yml"));
+    assert_eq!(project::models(), project::file_stems("expected", "yml"));
     for expected in Expected::all() {
         let spec = project::yaml(&project::folder().join(spec_path(&expected.model)));
         assert_eq!(spec["model"], json!(expected.model), "the file has the model's name");
@@ -57,7 +57,7 @@ fn schema_and_seeds_agree() {
     assert_eq!(schema, project::seeds(), "schema.yml and seeds/_seeds.yml");
     let mut described: Vec<_> = schema.iter().map(|(name, _)| name.clone()).collect();
     described.sort();
-    assert_eq!(described, project::stems("seeds", "csv"));
+    assert_eq!(described, project::file_stems("seeds", "csv"));
     for (name, columns) in &schema {
         let records = project::records(name);
         let header: Vec<_> = columns.iter().map(|column| Some(column.name.clone())).collect();
@@ -444,7 +444,7 @@ fn build(dbt: &Path, project: &Path, environment: &[(&str, &str)]) -> Value {
         tested.extend(id.strip_prefix("test.subscription_business.").map(str::to_owned));
     }
     built.sort();
-    let mut models = [project::models(), project::stems("models", "sql")].concat();
+    let mut models = [project::models(), project::file_stems("models", "sql")].concat();
     models.sort();
     assert_eq!(built, models, "one model a spec, and those of the project\n{log}");
     assert!(

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::knowledge::differences;
 use crate::project::read;
-use crate::shell::{Shell, alike};
+use crate::shell::{Shell, mask_output};
 use crate::tools::{answers, copy, json_lines, scratch, tool, try_with_input, write};
 
 pub struct Evening {
@@ -72,7 +72,7 @@ impl Evening {
     /// Runs a command that must end with this status and print lines with these parts. Returns its output.
     pub fn runs(&mut self, command: &str, status: i32, parts: &[&str]) -> String {
         let printed = self.runs_quietly(command, status, parts);
-        let masked = alike(&printed);
+        let masked = mask_output(&printed);
         let exit = if status == 0 {
             String::new()
         } else {

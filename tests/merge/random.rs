@@ -11,17 +11,17 @@ use super::cases::rules;
 /// Random choices, taken from a list of numbers. After the end of the list, all choices are 0.
 struct Dice {
     numbers: Vec<u8>,
-    at: usize,
+    position: usize,
 }
 
 impl Dice {
     fn new(numbers: Vec<u8>) -> Self {
-        Self { numbers, at: 0 }
+        Self { numbers, position: 0 }
     }
 
     fn next_below(&mut self, n: usize) -> usize {
-        let number = self.numbers.get(self.at).copied().unwrap_or_default();
-        self.at += 1;
+        let number = self.numbers.get(self.position).copied().unwrap_or_default();
+        self.position += 1;
         usize::from(number) % n
     }
 
@@ -159,7 +159,7 @@ fn change_values(value: &YamlValue, dice: &mut Dice, own: bool) -> YamlValue {
 /// Style in which a user writes YAML.
 struct Hand<'d> {
     dice: &'d mut Dice,
-    out: String,
+    text: String,
     step: usize,
     dash: usize,
     comments: usize,
@@ -173,14 +173,14 @@ impl Hand<'_> {
 
     fn add_comment_above(&mut self, indent: usize) {
         match self.dice.next_below(8) {
-            5 => self.out.push('\n'),
+            5 => self.text.push('\n'),
             6 => {
                 let comment = self.comment();
-                self.out.push_str(&format!("{}{comment}\n", " ".repeat(indent)));
+                self.text.push_str(&format!("{}{comment}\n", " ".repeat(indent)));
             }
             7 => {
                 let comment = self.comment();
-                self.out.push_str(&format!("\n{}{comment}\n", " ".repeat(indent)));
+                self.text.push_str(&format!("\n{}{comment}\n", " ".repeat(indent)));
             }
             _ => {}
         }
@@ -189,18 +189,18 @@ impl Hand<'_> {
     fn end_line(&mut self) {
         if self.dice.one_in(6) {
             let comment = self.comment();
-            self.out.push_str(&format!("  {comment}"));
+            self.text.push_str(&format!("  {comment}"));
         }
-        self.out.push('\n');
+        self.text.push('\n');
     }
 
     fn write_pairs(&mut self, pairs: &[(String, YamlValue)], indent: usize, mut is_inline: bool) {
         for (key, value) in pairs {
             if !std::mem::take(&mut is_inline) {
                 self.add_comment_above(indent);
-                self.out.push_str(&" ".repeat(indent));
+                self.text.push_str(&" ".repeat(indent));
             }
-            self.out.push_str(&format!("{key}:"));
+            self.text.push_str(&format!("{key}:"));
             self.value(value, indent, false);
         }
     }
@@ -209,7 +209,7 @@ impl Hand<'_> {
         match value {
             YamlValue::Map(pairs, _) if !pairs.is_empty() && !self.is_short(pairs) => {
                 if is_item {
-                    self.out.push(' ');
+                    self.text.push(' ');
                     self.write_pairs(pairs, indent + 2, true);
                 } else {
                     self.end_line();
@@ -221,31 +221,31 @@ impl Hand<'_> {
                 let indent = indent + self.dash;
                 for item in items {
                     self.add_comment_above(indent);
-                    self.out.push_str(&format!("{}-", " ".repeat(indent)));
+                    self.text.push_str(&format!("{}-", " ".repeat(indent)));
                     self.value(item, indent, true);
                 }
             }
             YamlValue::List(items, _) if !items.is_empty() && self.dice.one_in(3) => {
                 let pad = " ".repeat(indent + 2);
-                self.out.push_str(" [\n");
+                self.text.push_str(" [\n");
                 for (number, item) in items.iter().enumerate() {
                     let comma = if number + 1 < items.len() || self.dice.one_in(2) {
                         ","
                     } else {
                         ""
                     };
-                    self.out.push_str(&format!("{pad}{item}{comma}"));
+                    self.text.push_str(&format!("{pad}{item}{comma}"));
                     self.end_line();
                 }
-                self.out.push_str(&format!("{}]", " ".repeat(indent + 1)));
+                self.text.push_str(&format!("{}]", " ".repeat(indent + 1)));
                 self.end_line();
             }
             YamlValue::Text(text) if text.contains('\n') && self.dice.one_in(2) => {
                 let pad = " ".repeat(indent + 2 + self.dice.next_below(3));
-                self.out
+                self.text
                     .push_str([" |\n", " |-\n", " |  # text\n"][self.dice.next_below(3)]);
                 for line in text.lines() {
-                    self.out.push_str(&if line.is_empty() {
+                    self.text.push_str(&if line.is_empty() {
                         "\n".to_owned()
                     } else {
                         format!("{pad}{line}\n")
@@ -256,16 +256,16 @@ impl Hand<'_> {
                 if text.contains(' ') && !text.contains(['\n', ':', '#', '{']) && self.dice.one_in(3) =>
             {
                 let pad = " ".repeat(indent + 2);
-                self.out.push_str([" >\n", " >-\n", "\n"][self.dice.next_below(3)]);
-                self.out
+                self.text.push_str([" >\n", " >-\n", "\n"][self.dice.next_below(3)]);
+                self.text
                     .push_str(&format!("{pad}{}\n", text.replace(' ', &format!("\n{pad}"))));
             }
             YamlValue::Text(text) if !text.contains('\n') && self.dice.one_in(3) => {
-                self.out.push_str(&format!(" '{}'", text.replace('\'', "''")));
+                self.text.push_str(&format!(" '{}'", text.replace('\'', "''")));
                 self.end_line();
             }
             value => {
-                self.out.push_str(&format!(" {value}"));
+                self.text.push_str(&format!(" {value}"));
                 self.end_line();
             }
         }
@@ -284,7 +284,7 @@ fn write_by_hand(value: &YamlValue, dice: &mut Dice) -> String {
     let (step, dash) = ([2, 4][dice.next_below(2)], [2, 0][dice.next_below(2)]);
     let mut hand = Hand {
         dice,
-        out: String::new(),
+        text: String::new(),
         step,
         dash,
         comments: 0,
@@ -293,7 +293,7 @@ fn write_by_hand(value: &YamlValue, dice: &mut Dice) -> String {
         hand.write_pairs(pairs, 0, false);
     }
     hand.add_comment_above(0);
-    let mut text = hand.out;
+    let mut text = hand.text;
     if text.is_empty() {
         text.push_str("{}\n");
     }

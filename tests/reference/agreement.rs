@@ -15,7 +15,7 @@ use crate::batch::Batch;
 use crate::database::Database;
 use crate::draw_formulas::Draw;
 use crate::drawn::{self, number};
-use crate::engine::{Answer, Run, Table, announce_missing, is_emulator, run_all, say};
+use crate::engine::{Answer, Run, Table, announce_missing, is_emulator, print_directly, run_all};
 use crate::expr::{InterpreterExpr, Window};
 use crate::forms::{Form, Gap, Known, load_known};
 use crate::formula_tables::{self, GROUP, KEY};
@@ -210,7 +210,7 @@ pub fn draw(facts: &Known, count: u64, seed: u64) -> Vec<Sheet> {
             let depth = 1 + random.next_below(3);
             let mut draw = Draw {
                 random: &mut random,
-                known: facts,
+                facts,
                 table: &database.tables[0],
             };
             let expr = draw.formula(form, level, depth);
@@ -277,7 +277,7 @@ fn sheet(database: &Database, level: &str, formulas: Vec<Formula>) -> Sheet {
 struct Asked<'a> {
     sheet: &'a Sheet,
     formulas: Vec<&'a Formula>,
-    place: usize,
+    index: usize,
 }
 
 pub enum Refusal {
@@ -323,7 +323,7 @@ pub fn run() {
             sheet
                 .formulas
                 .iter()
-                .for_each(|f| say(&format!("{:?} {} = {}", sheet.level, f.name, f.expr)));
+                .for_each(|f| print_directly(&format!("{:?} {} = {}", sheet.level, f.name, f.expr)));
         }
     }
     let formulas: Vec<(&Sheet, &Formula)> = sheets
@@ -331,7 +331,7 @@ pub fn run() {
         .flat_map(|s| s.formulas.iter().map(move |f| (s, f)))
         .collect();
     let telling = formulas.iter().filter(|(_, f)| f.says_something()).count();
-    say(&format!(
+    print_directly(&format!(
         "{SUITE}: {} formulas in {} sheets; the results of {telling} differ by row",
         formulas.len(),
         sheets.len()
@@ -367,7 +367,7 @@ pub fn run() {
         };
         judge(*dialect, &known, asked, answers, tally, &mut failures);
         let left_out: usize = tally.gaps.values().sum();
-        say(&format!(
+        print_directly(&format!(
             "{SUITE} {}: {} formulas agree in {} cells; {} cells hang on last bits; {} formulas need what the dialect has \
              not, {left_out} what its stand-in has not",
             dialect.name(),
@@ -377,11 +377,11 @@ pub fn run() {
             tally.unsupported
         ));
         for (why, count) in &tally.gaps {
-            say(&format!("  {count}: {why}"));
+            print_directly(&format!("  {count}: {why}"));
         }
     }
     for (fault, formulas) in &refused {
-        say(&format!(
+        print_directly(&format!(
             "{SUITE}: {} refused: {fault}, such as {}",
             formulas.len(),
             formulas[0]
@@ -483,7 +483,11 @@ fn ask<'a>(
             Ok(_) if formulas.is_empty() => {}
             Ok(query) => {
                 let place = batch.add(&query, &sheet.database.json());
-                asked.push(Asked { sheet, formulas, place });
+                asked.push(Asked {
+                    sheet,
+                    formulas,
+                    index: place,
+                });
             }
             Err(Refusal::Unsupported) => {
                 refused
@@ -538,7 +542,7 @@ fn judge<'a>(
     let mut again = Batch::default();
     let mut alone: Vec<(&Sheet, &Formula, usize)> = Vec::new();
     for asked in asked {
-        match &answers[asked.place] {
+        match &answers[asked.index] {
             Ok(table) => {
                 for formula in &asked.formulas {
                     verdict(dialect, facts, asked.sheet, formula, table, tally, failures);

@@ -9,9 +9,9 @@ use formulac::{Compiler, Dialect, Relation, Schema};
 use serde_json::{Value as Json, json};
 
 use crate::batch::Batch;
-use crate::compare::same;
+use crate::compare::values_equal;
 use crate::drawn::{Drawn, compile_query, dialects, messages, number, rows_fault};
-use crate::engine::{Run, Table, announce_missing, run_all, say};
+use crate::engine::{Run, Table, announce_missing, print_directly, run_all};
 use crate::run::Case;
 use crate::yaml::{self, Result};
 
@@ -42,7 +42,7 @@ pub fn run() {
         }
     }
     for (why, count) in &refused {
-        say(&format!("{SUITE}: {count} are not drafted: {why}"));
+        print_directly(&format!("{SUITE}: {count} are not drafted: {why}"));
     }
     let asked: Vec<Dialect> = dialects()
         .into_iter()
@@ -85,7 +85,7 @@ pub fn run() {
             Some(format!("{}: {fault}\n{tables}{text}", dialect.name()))
         });
         let found: Vec<String> = found.collect();
-        say(&format!(
+        print_directly(&format!(
             "{SUITE} {}: {} of {} examples agree",
             dialect.name(),
             places.len() - found.len(),
@@ -196,6 +196,6 @@ fn find_difference(example: &Example, table: &Table) -> Option<String> {
             .map_or(json.clone(), Json::from)
     };
     rows_fault(&example.rows, &got, false, |a, b| {
-        same(a, b) || same(&as_number(a), &as_number(b))
+        values_equal(a, b) || values_equal(&as_number(a), &as_number(b))
     })
 }

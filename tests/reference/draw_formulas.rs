@@ -36,7 +36,7 @@ enum At {
 
 pub struct Draw<'a> {
     pub random: &'a mut Random,
-    pub known: &'a Known,
+    pub facts: &'a Known,
     pub table: &'a Table,
 }
 
@@ -84,7 +84,7 @@ impl Draw<'_> {
             }
             Level::Aggregate => {
                 let args = self.arguments(form, &mut letters, At::Row, depth);
-                match form.inside {
+                match form.outer_function {
                     Some(outer) => InterpreterExpr::Aggregate(outer, vec![InterpreterExpr::Call(name, args)]),
                     None => InterpreterExpr::Aggregate(name, args),
                 }
@@ -181,7 +181,7 @@ impl Draw<'_> {
             ty => ty.name(),
         };
         let written = self
-            .known
+            .facts
             .criteria
             .get(class)
             .unwrap_or_else(|| panic!("no criteria for {class}"));
@@ -208,7 +208,7 @@ impl Draw<'_> {
         };
         let names: Vec<&'static Function> = {
             let mut names: Vec<&'static Function> =
-                self.known.forms.iter().filter(fitting).map(|f| f.function).collect();
+                self.facts.forms.iter().filter(fitting).map(|f| f.function).collect();
             names.dedup_by_key(|f| f.name);
             names
         };
@@ -217,7 +217,7 @@ impl Draw<'_> {
         }
         let function = *self.random.pick(&names);
         let forms: Vec<&Form> = self
-            .known
+            .facts
             .forms
             .iter()
             .filter(fitting)

@@ -48,24 +48,24 @@ pub struct Many {
 /// A column of `using` and the relations that contain it.
 struct Merged {
     name: String,
-    of: Vec<usize>,
+    columns: Vec<usize>,
 }
 
 /// Relations that a step has joined so far.
 struct Joined {
     relations: Vec<Relation>,
-    merged: Vec<Merged>,
+    merged_columns: Vec<Merged>,
 }
 
 impl Joined {
     /// Returns the relations that contain a column. Relations with a column that `using` merges count as one relation.
     fn owners(&self, name: &str) -> Vec<usize> {
-        let merged = self.merged.iter().find(|m| m.name == name);
+        let merged = self.merged_columns.iter().find(|m| m.name == name);
         let mut owners: Vec<usize> = (0..self.relations.len())
             .filter(|at| self.relations[*at].has(name))
             .collect();
         if let Some(merged) = merged {
-            owners.retain(|at| *at == merged.of[0] || !merged.of.contains(at));
+            owners.retain(|at| *at == merged.columns[0] || !merged.columns.contains(at));
         }
         owners
     }
@@ -94,7 +94,7 @@ impl Maker<'_> {
     pub fn joins(&mut self, known: &[Relation]) {
         let mut joined = Joined {
             relations: vec![self.input.relation.clone()],
-            merged: Vec::new(),
+            merged_columns: Vec::new(),
         };
         let mut grain: Vec<String> = self
             .input
@@ -112,21 +112,21 @@ impl Maker<'_> {
             };
             let name = join.name().to_owned();
             let at = joined.relations.len();
-            if let JoinCondition::Using(names) = &join.by {
+            if let JoinCondition::Using(names) = &join.condition {
                 for name in names {
                     let of = joined.owners(name);
-                    match joined.merged.iter_mut().find(|m| m.name == *name) {
-                        Some(merged) => merged.of.push(at),
-                        None => joined.merged.push(Merged {
+                    match joined.merged_columns.iter_mut().find(|m| m.name == *name) {
+                        Some(merged) => merged.columns.push(at),
+                        None => joined.merged_columns.push(Merged {
                             name: name.clone(),
-                            of: vec![of[0], at],
+                            columns: vec![of[0], at],
                         }),
                     }
                 }
             }
             let repeats = self.may_repeat_rows(&join, &target);
             let told = |g: &String| format!("{name}.{g}");
-            match (&join.by, join.kind) {
+            match (&join.condition, join.kind) {
                 (JoinCondition::Using(names), InterpreterJoinKind::Full)
                     if at == 1
                         && (sure || target.sure)
@@ -188,7 +188,9 @@ impl Maker<'_> {
             let own = |x: &InterpreterExpr| match x {
                 InterpreterExpr::Name(name) => match name.split_once('.') {
                     Some((relation, _)) => relation == many.relation,
-                    None => joined.owners(name) == [of] && joined.merged.iter().all(|merged| merged.name != *name),
+                    None => {
+                        joined.owners(name) == [of] && joined.merged_columns.iter().all(|merged| merged.name != *name)
+                    }
                 },
                 _ => false,
             };
@@ -233,12 +235,12 @@ impl Maker<'_> {
         let mut join = InterpreterJoin {
             to: target.name.clone(),
             alias: alias.map(str::to_owned),
-            by: JoinCondition::Nothing,
+            condition: JoinCondition::Nothing,
             kind,
             many: self.random.percent(12),
         };
         if kind != InterpreterJoinKind::Cross {
-            join.by = self.draw_condition(joined, target, join.name())?;
+            join.condition = self.draw_condition(joined, target, join.name())?;
         }
         if self.may_repeat_rows(&join, target) {
             // The number of rows must remain small enough for the interpreter.
@@ -248,19 +250,19 @@ impl Maker<'_> {
             join.many |= self.random.percent(70);
         }
         // All engines accept a condition without an equality only if unmatched rows are dropped.
-        if let (InterpreterJoinKind::Inner, true, JoinCondition::On(_)) = (kind, join.many, &join.by)
+        if let (InterpreterJoinKind::Inner, true, JoinCondition::On(_)) = (kind, join.many, &join.condition)
             && self.multiplied < 2
             && self.random.percent(12)
         {
             let scope = self.joined_scope(joined, target, join.name());
-            join.by = JoinCondition::On(self.with_name(Kind::Bool, &scope));
+            join.condition = JoinCondition::On(self.with_name(Kind::Bool, &scope));
         }
         Some(join)
     }
 
     /// Returns `true` if a row may have several matches.
     fn may_repeat_rows(&self, join: &InterpreterJoin, target: &Relation) -> bool {
-        let asked: Vec<String> = match &join.by {
+        let asked: Vec<String> = match &join.condition {
             JoinCondition::Using(names) => names.clone(),
             JoinCondition::On(condition) => equalities(condition, join.name()),
             JoinCondition::Nothing => Vec::new(),

@@ -70,7 +70,7 @@ pub struct ModelOverSets {
     pub blank_zero: bool,
     pub sets: Vec<MetricSet>,
     pub keys: Vec<ModelKey>,
-    pub listed: Vec<Listed>,
+    pub listed_metrics: Vec<Listed>,
     /// Filter of each set.
     pub filters: Vec<Option<InterpreterExpr>>,
     pub having: Option<InterpreterExpr>,
@@ -149,7 +149,7 @@ impl ModelOverSets {
     /// Returns the metrics that the model lists, each with its name in the model.
     pub fn outputs(&self) -> Vec<(&MetricFormula, String)> {
         let mut outputs = Vec::new();
-        for entry in &self.listed {
+        for entry in &self.listed_metrics {
             match entry {
                 Listed::All(set) => {
                     let metrics = self.sets[*set].metrics.iter();
@@ -235,7 +235,7 @@ pub fn model(random: &mut Random, database: &Database) -> ModelOverSets {
         blank_zero,
         sets,
         keys,
-        listed,
+        listed_metrics: listed,
         filters,
         having: None,
         order_by: Vec::new(),
@@ -331,7 +331,7 @@ fn metric_set(random: &mut Random, name: &'static str, (table, time): (&Table, &
     let join = random.percent(45).then(|| InterpreterJoin {
         to: customers.name.clone(),
         alias: Some("customers".to_owned()),
-        by: JoinCondition::On(InterpreterExpr::Binary(
+        condition: JoinCondition::On(InterpreterExpr::Binary(
             InterpreterOp::Equal,
             Box::new(InterpreterExpr::name(&format!("{}.customer_id", table.name))),
             Box::new(InterpreterExpr::name("customers.customer_id")),

@@ -48,9 +48,9 @@ pub fn spec(random: &mut Random, tables: &[Table]) -> InterpreterSpec {
     for at in 0..count {
         let mut maker = Maker::of_expressions(random, read);
         maker.step.blank_zero = blank_zero;
-        (maker.made, maker.multiplied) = (made, multiplied);
+        (maker.count, maker.multiplied) = (made, multiplied);
         read = maker.step(at, &known);
-        (made, multiplied) = (maker.made, maker.multiplied);
+        (made, multiplied) = (maker.count, maker.multiplied);
         steps.push(maker.step);
         known.push(read.clone());
     }
@@ -64,7 +64,7 @@ pub struct Maker<'a> {
     pub random: &'a mut Random,
     pub input: Input,
     pub step: InterpreterStep,
-    pub made: usize,
+    pub count: usize,
     /// Kind of each definition, by name.
     pub kinds: Vec<(String, Kind)>,
     /// Number of joins in the spec in which a row may have several matches.
@@ -95,7 +95,7 @@ impl<'a> Maker<'a> {
             random,
             input: Input::of(relation),
             step: InterpreterStep::default(),
-            made: 0,
+            count: 0,
             kinds: Vec::new(),
             multiplied: 0,
             calendar: None,
@@ -136,13 +136,13 @@ impl Maker<'_> {
 
     /// Generates a name, which sometimes needs quotes.
     pub fn name(&mut self) -> String {
-        self.made += 1;
+        self.count += 1;
         match self.random.next_below(40) {
-            0 => format!("Value {}", self.made),
-            1 => format!("Größe {}", self.made),
-            2 => format!("NetValue{}", self.made),
-            3 if self.made < 4 => ["user", "table", "where", "limit"][self.made].to_owned(),
-            _ => format!("value_{}", self.made),
+            0 => format!("Value {}", self.count),
+            1 => format!("Größe {}", self.count),
+            2 => format!("NetValue{}", self.count),
+            3 if self.count < 4 => ["user", "table", "where", "limit"][self.count].to_owned(),
+            _ => format!("value_{}", self.count),
         }
     }
 

@@ -9,8 +9,8 @@ use formulac::{CompiledSpec, Compiler, Dialect, Schema, SpecText};
 use serde_json::Value as Json;
 
 use crate::batch::Batch;
-use crate::compare::same;
-use crate::engine::{Answer, Run, Table, announce_missing, is_emulator, run_all, say};
+use crate::compare::values_equal;
+use crate::engine::{Answer, Run, Table, announce_missing, is_emulator, print_directly, run_all};
 use crate::quiet::quietly;
 
 /// Maximum number of rounds in which a failing case is shrunk.
@@ -163,12 +163,12 @@ pub fn run<C: Drawn>() {
     if number("FORMULAC_SHOW", 0) != 0 {
         cases
             .iter()
-            .for_each(|case| say(&format!("seed {}:\n{}", case.seed(), describe_case(case))));
+            .for_each(|case| print_directly(&format!("seed {}:\n{}", case.seed(), describe_case(case))));
     }
     let rights: Vec<C::Right> = cases.iter().map(C::right).collect();
     C::summarize(&cases, &rights)
         .iter()
-        .for_each(|told| say(&format!("{} {told}", C::SUITE)));
+        .for_each(|told| print_directly(&format!("{} {told}", C::SUITE)));
     let mut batches = Vec::new();
     let mut places = Vec::new();
     let mut refused: BTreeMap<String, Vec<u64>> = BTreeMap::new();
@@ -196,7 +196,7 @@ pub fn run<C: Drawn>() {
         }
         if unsupported > 0 {
             let dialect = dialect.name();
-            say(&format!(
+            print_directly(&format!(
                 "{} {dialect}: {unsupported} have no SQL in the dialect (F0501)",
                 C::SUITE
             ));
@@ -231,7 +231,7 @@ pub fn run<C: Drawn>() {
         } else {
             String::new()
         };
-        say(&format!(
+        print_directly(&format!(
             "{} {}: {agreed} of {} {} agree{exempt}",
             C::SUITE,
             dialect.name(),
@@ -241,7 +241,7 @@ pub fn run<C: Drawn>() {
     }
     for (fault, seeds) in &refused {
         let text = describe_case(&C::draw(seeds[0]));
-        say(&format!(
+        print_directly(&format!(
             "{}: {} refused: {fault}, such as seed {}:\n{text}",
             C::SUITE,
             seeds.len(),
@@ -359,7 +359,7 @@ pub fn rows_fault(
 pub fn values_near(dialect: Dialect, a: &Json, b: &Json, tolerance: f64) -> bool {
     match (a.as_f64(), b.as_f64()) {
         (Some(a), Some(b)) if is_emulator(dialect) => (a - b).abs() <= tolerance * a.abs().max(1.0),
-        _ => same(a, b),
+        _ => values_equal(a, b),
     }
 }
 

@@ -53,7 +53,7 @@ pub struct Form {
     pub takes: Vec<Takes>,
     pub gives: Gives,
     /// Name of the outer function, such as `COUNT` in `COUNT(DISTINCT(x))`.
-    pub inside: Option<&'static str>,
+    pub outer_function: Option<&'static str>,
     /// `true` if the aggregate can be computed over the rows of ranges.
     pub ranges: bool,
 }
@@ -235,7 +235,7 @@ fn form_of(function: &'static Function, node: &Node) -> Result<Form> {
         level,
         takes,
         gives,
-        inside,
+        outer_function: inside,
         ranges,
     })
 }
@@ -295,7 +295,7 @@ fn signatures(function: &'static Function, arguments: Option<&BTreeMap<String, V
                 level,
                 takes,
                 gives,
-                inside: None,
+                outer_function: None,
                 ranges,
             });
         };

@@ -6,7 +6,7 @@ use formulac::Type;
 use formulac::parse::parse;
 
 use crate::case::{Case, Expected, read_file};
-use crate::compare::same;
+use crate::compare::values_equal;
 use crate::files;
 use formulac::interpret::from_ast::UnsupportedFormula;
 
@@ -88,7 +88,7 @@ fn answers(case: &Case) -> Result<Vec<Option<String>>, UnsupportedFormula> {
             Value::Date(date) if case.ty == Some(Type::Timestamp) => Value::Time(date * DAY),
             other => other,
         };
-        let agrees = same(expected, &got.json());
+        let agrees = values_equal(expected, &got.json());
         faults.push((!agrees).then(|| format!("{row:?}: the case says {expected}, the interpreter {got:?}")));
     }
     Ok(faults)

@@ -12,8 +12,8 @@ use formulac::{Column, Compiler, Dialect, Relation, Schema, Type};
 use serde_json::{Value as Json, json};
 
 use crate::batch::Batch;
-use crate::compare::same;
-use crate::engine::{Run, announce_missing, is_emulator, run_all, say};
+use crate::compare::values_equal;
+use crate::engine::{Run, announce_missing, is_emulator, print_directly, run_all};
 use crate::files;
 use crate::formula_text::{cell, value as value_of};
 use crate::json::ToJson;
@@ -44,7 +44,7 @@ struct Probe {
 struct Grid {
     probes: Vec<Probe>,
     /// Known differences by formula and engine, with the reason.
-    differs: BTreeMap<(String, String), String>,
+    known_differences: BTreeMap<(String, String), String>,
 }
 
 #[test]
@@ -85,7 +85,9 @@ fn every_combination_matches_the_interpreter() {
         let (mut agreed, mut values) = (0, 0);
         for (_, probe, sql, place) in mine {
             let fault = probe.find_difference(*dialect, answers.get(*place));
-            let known = grid.differs.get(&(probe.formula.clone(), dialect.name().to_owned()));
+            let known = grid
+                .known_differences
+                .get(&(probe.formula.clone(), dialect.name().to_owned()));
             match (fault, known) {
                 (None, None) => (agreed, values) = (agreed + 1, values + probe.rows(*dialect).len()),
                 (Some(fault), None) => {
@@ -101,7 +103,7 @@ fn every_combination_matches_the_interpreter() {
                 (Some(_), Some(_)) => {}
             }
         }
-        say(&format!(
+        print_directly(&format!(
             "grid {}: {agreed} formulas agree over {values} rows",
             dialect.name()
         ));
@@ -135,7 +137,10 @@ fn read(text: &str) -> Result<Grid> {
         }
     }
     map.finish()?;
-    Ok(Grid { probes, differs })
+    Ok(Grid {
+        probes,
+        known_differences: differs,
+    })
 }
 
 fn pool((name, node): &(String, Node)) -> Result<Pool> {
@@ -287,6 +292,6 @@ impl Probe {
 fn values_agree(dialect: Dialect, expected: &Json, got: &Json) -> bool {
     match (expected.as_f64(), got.as_f64()) {
         (Some(a), Some(b)) if is_emulator(dialect) => (a - b).abs() <= 1e-6 * a.abs().max(1.0),
-        _ => same(expected, got),
+        _ => values_equal(expected, got),
     }
 }

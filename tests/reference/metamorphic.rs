@@ -13,7 +13,7 @@ use formulac::{Compiler, Dialect, Level};
 
 use crate::agreement::{self, Formula, Sheet};
 use crate::drawn::number;
-use crate::engine::say;
+use crate::engine::print_directly;
 use crate::expr::{InterpreterExpr, is_plain};
 use crate::forms::{Known, load_known};
 use crate::formula_tables::{GROUP, KEY};
@@ -200,7 +200,7 @@ pub fn run() {
             equal("with a named part", &named, &|a, b| a == b);
         }
     }
-    say(&format!("metamorphic: the SQL of {compared} definitions compared"));
+    print_directly(&format!("metamorphic: the SQL of {compared} definitions compared"));
     fail_on(&faults);
 }
 

@@ -11,7 +11,7 @@ use serde_json::Value as Json;
 use crate::agreement::{self, Formula, Sheet, find_difference, share};
 use crate::batch::Batch;
 use crate::drawn::{self, number};
-use crate::engine::{Run, announce_missing, run_all, say};
+use crate::engine::{Run, announce_missing, print_directly, run_all};
 use crate::expr::InterpreterExpr;
 use crate::forms::Known;
 use crate::formula_tables::{GROUP, KEY};
@@ -173,7 +173,7 @@ struct Asking {
     dialect: Dialect,
     ways: Vec<(&'static str, Way)>,
     batch: Batch,
-    asked: Vec<Asked>,
+    queries: Vec<Asked>,
 }
 
 impl Asking {
@@ -184,7 +184,7 @@ impl Asking {
     fn ask(&mut self, at: usize, sheet: &Sheet) -> Result<(), String> {
         let other = self.rewriting(at).1(sheet, self.dialect, &mut Random::new(at as u64))?;
         let place = self.batch.add(&other.query, &other.tables);
-        self.asked.push((at, sheet.clone(), other, place));
+        self.queries.push((at, sheet.clone(), other, place));
         Ok(())
     }
 }
@@ -207,7 +207,7 @@ pub fn run() {
             dialect,
             ways: ways.clone(),
             batch: Batch::default(),
-            asked: Vec::new(),
+            queries: Vec::new(),
         };
         let mut left_out = 0;
         for (at, sheet) in sheets.iter().enumerate().take(share(dialect, sheets.len())) {
@@ -221,7 +221,7 @@ pub fn run() {
                 let Err(why) = asking.ask(at, &sheet) else { continue };
                 left_out += 1;
                 if number("FORMULAC_SHOW", 0) != 0 {
-                    say(&format!(
+                    print_directly(&format!(
                         "{} {}: {why}: {}",
                         dialect.name(),
                         asking.rewriting(at).0,
@@ -248,7 +248,7 @@ pub fn run() {
             &format!("metamorphic-{}", number("FORMULAC_SEED", 3)),
             &batches,
         )) {
-            let asked = std::mem::take(&mut asking.asked);
+            let asked = std::mem::take(&mut asking.queries);
             let answers = match run {
                 Run::Missing(reason) => {
                     announce_missing(asking.dialect, &reason, asked.len());
@@ -282,7 +282,7 @@ pub fn run() {
                     }
                 }
             }
-            say(&format!(
+            print_directly(&format!(
                 "metamorphic {name}: {agreed} formulas have the same values{round}"
             ));
         }

@@ -86,10 +86,14 @@ impl Drawn for Case {
         let set_of = |entry: &Listed| match entry {
             Listed::All(set) | Listed::One { set, .. } => *set,
         };
-        for (place, entry) in self.model.listed.iter().enumerate() {
-            let of_set = self.model.listed.iter().filter(|other| set_of(other) == set_of(entry));
+        for (place, entry) in self.model.listed_metrics.iter().enumerate() {
+            let of_set = self
+                .model
+                .listed_metrics
+                .iter()
+                .filter(|other| set_of(other) == set_of(entry));
             if of_set.count() > 1 {
-                with(&|m| drop(m.listed.remove(place)));
+                with(&|m| drop(m.listed_metrics.remove(place)));
             }
         }
         for place in 0..self.model.keys.len() {

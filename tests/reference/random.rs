@@ -14,7 +14,7 @@ impl Random {
 
     /// Returns a number from 0 up to, but not including, `end`.
     pub fn next_below(&mut self, end: usize) -> usize {
-        self.0.below(end)
+        self.0.next_below(end)
     }
 
     pub fn next_between(&mut self, low: i64, high: i64) -> i64 {

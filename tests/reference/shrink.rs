@@ -28,9 +28,9 @@ pub fn smaller_cases(spec: &InterpreterSpec, database: &Database) -> Vec<(Interp
         }
         for (place, join) in step.joins.iter().enumerate() {
             with(&|s| drop(s.steps[at].joins.remove(place)));
-            if let JoinCondition::On(condition) = &join.by {
+            if let JoinCondition::On(condition) = &join.condition {
                 for part in parts(condition) {
-                    with(&|s| s.steps[at].joins[place].by = JoinCondition::On(part.clone()));
+                    with(&|s| s.steps[at].joins[place].condition = JoinCondition::On(part.clone()));
                 }
             }
         }

@@ -38,7 +38,7 @@ pub fn write_join(f: &mut Formatter<'_>, join: &InterpreterJoin) -> fmt::Result 
         InterpreterJoinKind::Cross => ", type: cross",
     };
     write!(f, "{kind}{}", if join.many { ", cardinality: many" } else { "" })?;
-    match &join.by {
+    match &join.condition {
         JoinCondition::On(condition) => write!(f, ", on: '{condition}'")?,
         JoinCondition::Using(names) => write!(f, ", using: [{}]", quote_names(names))?,
         JoinCondition::Nothing => {}

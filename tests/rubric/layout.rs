@@ -3,16 +3,16 @@
 use sqlparser::keywords::Keyword;
 use sqlparser::tokenizer::Token;
 
-use crate::corpus::{Written, written};
+use crate::corpus::{Written, compiled_specs};
 use crate::sql_parser::parse;
 use crate::sql_text::tokens;
 
 /// Applies a rule to the query and the model of every spec.
 pub fn apply_rule(rule: impl Fn(&Written, &str) -> Vec<String>) {
     let mut faults = Vec::new();
-    for w in written() {
+    for w in compiled_specs() {
         for fault in rule(&w, &w.query) {
-            faults.push(format!("{}: {fault}", w.place()));
+            faults.push(format!("{}: {fault}", w.describe()));
         }
     }
     let count = faults.len();

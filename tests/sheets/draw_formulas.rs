@@ -41,12 +41,12 @@ impl Draw<'_> {
     }
 
     fn row(&mut self) -> Row {
-        match self.random.below(20) {
+        match self.random.next_below(20) {
             0..=7 => Row::At(0),
             // Rows before row 1 have no number, so only a formula with a later anchor row can refer to them.
-            8..=15 => Row::At(self.random.between(-self.sheet.anchor, 3)),
-            16 => Row::At(self.random.between(5, 40)),
-            _ => Row::Fixed(self.random.between(1, 6)),
+            8..=15 => Row::At(self.random.next_between(-self.sheet.anchor, 3)),
+            16 => Row::At(self.random.next_between(5, 40)),
+            _ => Row::Fixed(self.random.next_between(1, 6)),
         }
     }
 
@@ -62,7 +62,7 @@ impl Draw<'_> {
             .name_of(column)
             .chars()
             .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
-        let style = match self.random.below(10) {
+        let style = match self.random.next_below(10) {
             0 if is_plain && self.sheet.name_of(column) != "select" => {
                 row = Row::At(0);
                 Style::Name
@@ -77,7 +77,7 @@ impl Draw<'_> {
             _ => Style::Plain,
         };
         if let (Style::Offset, Row::At(0..)) = (style, row) {
-            row = Row::At(self.random.between(-8, 3));
+            row = Row::At(self.random.next_between(-8, 3));
         }
         Some(Expr::Cell(Cell { column, row, style }))
     }
@@ -85,7 +85,7 @@ impl Draw<'_> {
     /// Generates the first and last row of a range, and whether the range is written with OFFSET.
     fn rows(&mut self) -> (Row, Row, bool) {
         let reach = -self.sheet.anchor;
-        let mut number = |low: i64, high: i64| self.random.between(low, high);
+        let mut number = |low: i64, high: i64| self.random.next_between(low, high);
         let (a, b) = match number(0, 11) {
             0 | 1 => (Row::Unsaid, Row::Unsaid),
             2 | 3 => (Row::Fixed(1), Row::At(number(reach.max(-1), 1))),
@@ -176,16 +176,16 @@ impl Draw<'_> {
             (Row::Unsaid | Row::Fixed(_), Row::Unsaid | Row::At(0) | Row::Fixed(_))
                 | (Row::At(0), Row::Unsaid | Row::Fixed(_))
         );
-        let count = if several { 1 + self.random.below(2) } else { 1 };
+        let count = if several { 1 + self.random.next_below(2) } else { 1 };
         let mut pairs = Vec::new();
         for _ in 0..count {
             let key = *self.random.pick(&keys);
             let is_text = self.sheet.kind_of(key) == Kind::Text;
-            let number = self.random.between(-2, 30);
+            let number = self.random.next_between(-2, 30);
             let op = *self
                 .random
                 .pick(&[Op::Less, Op::LessEqual, Op::Greater, Op::GreaterEqual, Op::Equal]);
-            let criterion = match self.random.below(4) {
+            let criterion = match self.random.next_below(4) {
                 0 if looks => Criterion::SameAsHere,
                 1 if !is_text && !several && !by_offset => Criterion::FirstCell(op, number),
                 2 if !is_text => Criterion::Number(Op::NotEqual, number),
@@ -210,10 +210,10 @@ impl Draw<'_> {
         }
         let exact = |kind: Kind| kind == Kind::Exact;
         let columns = self.columns(exact);
-        let drawn = match self.random.below(if depth == 0 { 3 } else { 26 }) {
+        let drawn = match self.random.next_below(if depth == 0 { 3 } else { 26 }) {
             0 | 1 => self.cell(exact),
             2 if self.random.percent(50) => Some(Expr::RowNumber),
-            2 => Some(Expr::Int(self.random.between(-2, 9))),
+            2 => Some(Expr::Int(self.random.next_between(-2, 9))),
             3 | 4 => {
                 let op = *self.random.pick(&[Op::Add, Op::Subtract]);
                 Some(Expr::Binary(
@@ -223,7 +223,7 @@ impl Draw<'_> {
                 ))
             }
             5 => {
-                let by = self.random.between(-2, 3);
+                let by = self.random.next_between(-2, 3);
                 Some(Expr::Binary(
                     Op::Multiply,
                     Box::new(self.exact(depth - 1)),
@@ -264,7 +264,7 @@ impl Draw<'_> {
             23 if !columns.is_empty() => {
                 let (range, nth) = (
                     Self::whole_column(*self.random.pick(&columns)),
-                    self.random.between(1, 5),
+                    self.random.next_between(1, 5),
                 );
                 Some(Expr::Nth {
                     largest: self.random.percent(50),
@@ -285,7 +285,7 @@ impl Draw<'_> {
             }
             _ => self.cell(exact),
         };
-        drawn.unwrap_or_else(|| Expr::Int(self.random.between(0, 5)))
+        drawn.unwrap_or_else(|| Expr::Int(self.random.next_between(0, 5)))
     }
 
     fn draw_inexact(&mut self, depth: usize) -> Expr {
@@ -294,7 +294,7 @@ impl Draw<'_> {
         }
         let numbers = |kind: Kind| matches!(kind, Kind::Exact | Kind::Inexact);
         let exact = |kind: Kind| kind == Kind::Exact;
-        let drawn = match self.random.below(if depth == 0 { 2 } else { 12 }) {
+        let drawn = match self.random.next_below(if depth == 0 { 2 } else { 12 }) {
             0 => self.cell(numbers),
             2..=4 => Some(Expr::Binary(
                 Op::Divide,
@@ -334,7 +334,7 @@ impl Draw<'_> {
             return drawn;
         }
         let texts = |kind: Kind| kind == Kind::Text;
-        let drawn = match self.random.below(if depth == 0 { 3 } else { 6 }) {
+        let drawn = match self.random.next_below(if depth == 0 { 3 } else { 6 }) {
             0 | 1 => self.cell(texts),
             3 => Some(Expr::Binary(
                 Op::Concat,
@@ -354,12 +354,12 @@ impl Draw<'_> {
             return drawn;
         }
         let dates = |kind: Kind| kind == Kind::Date;
-        let drawn = match self.random.below(if depth == 0 { 2 } else { 6 }) {
+        let drawn = match self.random.next_below(if depth == 0 { 2 } else { 6 }) {
             2 => self.aggregate(Aggregate::Min, dates),
             3 => self.aggregate(Aggregate::Max, dates),
             4 => {
                 let op = *self.random.pick(&[Op::Add, Op::Subtract]);
-                let days = self.random.between(0, 40);
+                let days = self.random.next_between(0, 40);
                 Some(Expr::Binary(
                     op,
                     Box::new(self.date(depth - 1)),
@@ -386,7 +386,7 @@ impl Draw<'_> {
         ];
         let below = depth.saturating_sub(1);
         let op = *self.random.pick(COMPARISONS);
-        let drawn = match self.random.below(if depth == 0 { 4 } else { 8 }) {
+        let drawn = match self.random.next_below(if depth == 0 { 4 } else { 8 }) {
             0 => self.cell(|kind| kind == Kind::Bool),
             1 => self.cell(|_| true).map(|cell| Expr::Call("ISBLANK", vec![cell])),
             2 => {

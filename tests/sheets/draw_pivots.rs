@@ -11,7 +11,7 @@ use crate::value::Value;
 pub fn pivot(random: &mut Random, table: &Table) -> Pivot {
     let (period, channel) = (table.key_columns[0], *table.key_columns.last().expect("a key"));
     let of_three = table.key_columns.len() == 3;
-    let by = match random.below(10) {
+    let by = match random.next_below(10) {
         0 | 1 => vec![period],
         2 | 3 if of_three => vec!["region", channel],
         4 if of_three => vec!["region"],
@@ -38,20 +38,20 @@ pub fn pivot(random: &mut Random, table: &Table) -> Pivot {
         values = Some(known);
     }
     Pivot {
-        by: by.into_iter().map(str::to_owned).collect(),
+        key_columns: by.into_iter().map(str::to_owned).collect(),
         values,
     }
 }
 
 /// Generates the order of a pivot's rows. Together with the key, the order identifies the rows.
 pub fn order(random: &mut Random, table: &Table, pivot: &Pivot) -> Vec<(String, bool)> {
-    let is_row = |name: &str| pivot.by.iter().all(|key| key != name);
+    let is_row = |name: &str| pivot.key_columns.iter().all(|key| key != name);
     // If no key is known, the order contains all columns that identify rows. Otherwise it contains some of them, and
     // sometimes other columns.
     let mut names = table.key_columns.clone();
     if table.key_known {
         random.shuffle(&mut names);
-        names.truncate(1 + random.below(names.len()));
+        names.truncate(1 + random.next_below(names.len()));
         if !names.iter().any(|name| is_row(name)) {
             names.extend(table.key_columns.iter().copied().find(|name| is_row(name)));
         }
@@ -83,7 +83,7 @@ impl Draw<'_> {
             *self.random.pick(FOLDS),
             *self.random.pick(&[Aggregate::Min, Aggregate::Max]),
         );
-        let pivoted = match (kind, self.random.below(10)) {
+        let pivoted = match (kind, self.random.next_below(10)) {
             (Kind::Exact, 0) => Pivoted::Index,
             (Kind::Exact, 1) => {
                 let columns = self.columns(|kind| kind == Kind::Exact);
@@ -93,9 +93,9 @@ impl Draw<'_> {
             (Kind::Inexact, 2..=4) => self.draw_row_aggregate(Aggregate::Average, Kind::Exact)?,
             (Kind::Inexact, 5 | 6) => self.draw_row_aggregate(Aggregate::Sum, kind)?,
             (Kind::Date, 2 | 3) => self.draw_row_aggregate(least, kind)?,
-            (_, 7) => Pivoted::Nth(Box::new(self.draw_own_cell(kind)?), self.random.between(1, 4)),
+            (_, 7) => Pivoted::Nth(Box::new(self.draw_own_cell(kind)?), self.random.next_between(1, 4)),
             _ => {
-                let (down, right) = (self.random.between(-1, 1), self.random.between(-2, 2));
+                let (down, right) = (self.random.next_between(-1, 1), self.random.next_between(-2, 2));
                 Pivoted::Offset(Box::new(self.draw_own_cell(kind)?), down, right)
             }
         };
@@ -104,14 +104,14 @@ impl Draw<'_> {
 
     fn draw_row_aggregate(&mut self, aggregate: Aggregate, kind: Kind) -> Option<Pivoted> {
         let cell = self.draw_own_cell(kind)?;
-        let area = match self.random.below(5) {
+        let area = match self.random.next_below(5) {
             // Cells outside the sheet are not blank cells, and a range that contains them is not truncated at this
             // point.
             0 | 1 if aggregate != Aggregate::CountBlank => Area::Offset {
-                down: self.random.between(-2, 1),
-                right: self.random.between(-2, 1),
-                height: self.random.between(1, 3),
-                width: self.random.between(1, 3),
+                down: self.random.next_between(-2, 1),
+                right: self.random.next_between(-2, 1),
+                height: self.random.next_between(1, 3),
+                width: self.random.next_between(1, 3),
             },
             _ => Area::Row,
         };
@@ -124,7 +124,7 @@ impl Draw<'_> {
         if columns.is_empty() {
             return None;
         }
-        let (row, style) = match self.random.below(4) {
+        let (row, style) = match self.random.next_below(4) {
             0 => (Row::Unsaid, Style::Plain),
             1 => (Row::At(0), Style::Lower),
             _ => (Row::At(0), Style::Plain),

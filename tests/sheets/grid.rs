@@ -23,7 +23,7 @@ pub struct Grid<'a> {
     pub sheet: &'a Sheet,
     pub layout: Layout,
     /// Values computed so far, by calculation, grid and row.
-    known: Vec<Vec<Vec<Option<Value>>>>,
+    computed_values: Vec<Vec<Vec<Option<Value>>>>,
     /// Rows of the other tab in the tab's order, each with all columns of the tab.
     pub tab: Vec<Vec<Value>>,
 }
@@ -32,12 +32,12 @@ impl<'a> Grid<'a> {
     pub fn new(sheet: &'a Sheet, table: &Table) -> Self {
         let layout = Layout::from_sheet(sheet, table);
         let known: Vec<_> = layout.cells.iter().map(|rows| vec![None; rows.len()]).collect();
-        let known = vec![known; sheet.calculations.len()];
+        let computed_values = vec![known; sheet.calculations.len()];
         let tab = sheet.tab.as_ref().map(super::tab::Tab::rows).unwrap_or_default();
         Self {
             sheet,
             layout,
-            known,
+            computed_values,
             tab,
         }
     }
@@ -50,12 +50,12 @@ impl<'a> Grid<'a> {
         let Some(calculation) = column.checked_sub(self.sheet.columns.len()) else {
             return self.layout.cells[across][row][column].clone();
         };
-        if let Some(known) = &self.known[calculation][across][row] {
+        if let Some(known) = &self.computed_values[calculation][across][row] {
             return known.clone();
         }
         let sheet = self.sheet;
         let value = self.value(&sheet.calculations[calculation].formula, at);
-        self.known[calculation][across][row] = Some(value.clone());
+        self.computed_values[calculation][across][row] = Some(value.clone());
         value
     }
 

@@ -59,15 +59,15 @@ impl Table {
             })
             .chain([day_number(2024, 1, 31)])
             .collect();
-        let mut rows: Vec<Vec<Value>> = (0..random.below(9))
+        let mut rows: Vec<Vec<Value>> = (0..random.next_below(9))
             .map(|row| {
                 let words = if random.percent(50) { REGIONS } else { CHANNELS };
                 let mut values = vec![
                     Value::Int(row as i64 + 1),
                     Value::Text((*random.pick(words)).to_owned()),
-                    Value::Date(*random.pick(&dates) + random.between(-1, 1) * random.between(0, 3)),
-                    Value::Number(random.between(-40, 200) as f64 / 4.0),
-                    Value::Int(random.between(-3, 6)),
+                    Value::Date(*random.pick(&dates) + random.next_between(-1, 1) * random.next_between(0, 3)),
+                    Value::Number(random.next_between(-40, 200) as f64 / 4.0),
+                    Value::Int(random.next_between(-3, 6)),
                     Value::Bool(random.percent(50)),
                 ];
                 insert_blanks(&mut random, &mut values, &columns);
@@ -115,15 +115,15 @@ impl Table {
             |name| !key_known || (!key_columns.contains(&name) && !seed.is_multiple_of(7)),
             true,
         );
-        let first = day_number(2023 + random.between(0, 1), random.between(1, 12), 1);
-        let periods: Vec<Value> = (0..random.between(0, 5))
+        let first = day_number(2023 + random.next_between(0, 1), random.next_between(1, 12), 1);
+        let periods: Vec<Value> = (0..random.next_between(0, 5))
             .map(|at| match kind {
                 Kind::Date => Value::Date(first + at * 31),
-                _ => Value::Int(at + random.between(0, 1) * 10),
+                _ => Value::Int(at + random.next_between(0, 1) * 10),
             })
             .chain((!key_known).then_some(Value::Null))
             .collect();
-        let mut channels: Vec<Value> = CHANNELS[..1 + random.below(4)]
+        let mut channels: Vec<Value> = CHANNELS[..1 + random.next_below(4)]
             .iter()
             .map(|c| Value::Text((*c).into()))
             .collect();
@@ -146,11 +146,11 @@ impl Table {
                     period.clone(),
                     Value::Text(region.to_owned()),
                     channel.clone(),
-                    Value::Number(random.between(-40, 200) as f64 / 4.0),
-                    Value::Int(random.between(-3, 6)),
-                    Value::Number(random.between(0, 12) as f64 / 4.0),
+                    Value::Number(random.next_between(-40, 200) as f64 / 4.0),
+                    Value::Int(random.next_between(-3, 6)),
+                    Value::Number(random.next_between(0, 12) as f64 / 4.0),
                     Value::Bool(random.percent(50)),
-                    Value::Date(first + random.between(0, 90)),
+                    Value::Date(first + random.next_between(0, 90)),
                 ];
                 // A column that identifies rows is never blank, unless blank is one of its values.
                 let (keys, others) = values.split_at_mut(3);

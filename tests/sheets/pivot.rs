@@ -10,7 +10,7 @@ use crate::value::Value;
 /// Columns by which a worksheet is pivoted.
 #[derive(Clone, Debug)]
 pub struct Pivot {
-    pub by: Vec<String>,
+    pub key_columns: Vec<String>,
     /// Pivot values for the wide form.
     pub values: Option<Vec<Value>>,
 }

@@ -115,7 +115,11 @@ impl Display for Sheet {
         if let Some(tab) = &self.tab {
             writeln!(f, "{}", tab.spec())?;
         }
-        if let Some(Pivot { by, values }) = &self.pivot {
+        if let Some(Pivot {
+            key_columns: by,
+            values,
+        }) = &self.pivot
+        {
             let by: Vec<String> = by.iter().map(|name| written_order(name, false)).collect();
             writeln!(f, "pivot_by: {by:?}")?;
             if let Some(values) = values {

@@ -20,7 +20,7 @@ impl Shown {
         let mut grid = Grid::new(sheet, table);
         let is_wide = sheet.pivot.as_ref().is_some_and(|pivot| pivot.values.is_some());
         if !is_wide {
-            let filled = grid.layout.filled.clone();
+            let filled = grid.layout.filled_cells.clone();
             let rows = filled
                 .iter()
                 .map(|at| (0..sheet.width()).map(|column| grid.cell(column, *at)).collect());

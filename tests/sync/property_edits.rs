@@ -262,7 +262,7 @@ fn yaml_that_is_not_valid_is_a_conflict_that_names_the_line() {
         let found = conflict
             .clashes
             .first()
-            .map(|clash| (clash.what.contains(reason), clash.line));
+            .map(|clash| (clash.description.contains(reason), clash.line));
         assert_eq!((found, conflict.line), (Some((true, line)), line), "{conflict:?}");
     }
 }

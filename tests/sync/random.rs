@@ -26,7 +26,7 @@ struct SpecContents {
     formulas: [usize; 3],
     descriptions: [usize; 3],
     tests: [bool; 3],
-    about: usize,
+    description: usize,
     /// `true` if the definitions are a mapping instead of a text block.
     is_mapping: bool,
 }
@@ -37,7 +37,7 @@ impl SpecContents {
     fn spec(&self) -> String {
         let mut out = format!(
             "# a spec\nmodel: m\ndescription: {}\nfrom: t # rows\ngroup_by: g\n",
-            yaml(TEXTS[self.about])
+            yaml(TEXTS[self.description])
         );
         if self.is_mapping {
             out.push_str("definitions:\n");
@@ -64,7 +64,7 @@ impl SpecContents {
     }
 
     fn properties_by_location(&self) -> BTreeMap<PropertyLocation, usize> {
-        let mut all = BTreeMap::from([((None, Property::Description), self.about)]);
+        let mut all = BTreeMap::from([((None, Property::Description), self.description)]);
         for number in 0..3 {
             all.insert((Some(number), Property::Formula), self.formulas[number]);
             all.insert((Some(number), Property::Description), self.descriptions[number]);
@@ -75,7 +75,7 @@ impl SpecContents {
 
     fn set(&mut self, (number, property): PropertyLocation, value: usize) {
         match (number, property) {
-            (None, _) => self.about = value % TEXTS.len(),
+            (None, _) => self.description = value % TEXTS.len(),
             (Some(number), Property::Formula) => self.formulas[number] = value % FORMULAS.len(),
             (Some(number), Property::Description) => self.descriptions[number] = value % TEXTS.len(),
             (Some(number), _) => self.tests[number] = value % 2 == 1,
@@ -236,7 +236,7 @@ fn spec_contents() -> impl Strategy<Value = SpecContents> {
             formulas,
             descriptions,
             tests,
-            about,
+            description: about,
             is_mapping,
         })
 }

@@ -74,14 +74,14 @@ impl TestProject {
             model: "m",
             bases: &bases,
             ours: Some(&now),
-            found: &self.files,
+            files: &self.files,
         };
         let moved = BTreeMap::new();
         let tools = ReconcileTools {
             compiler,
             decompiler: decompiler(),
             folders: ("models", "tests"),
-            moved: &moved,
+            moved_paths: &moved,
         };
         let done = reconcile(sides, Vec::new(), || tools);
         let again = done
@@ -95,7 +95,7 @@ impl TestProject {
         let model = PlannedModel {
             sides,
             reconciled: done,
-            before: [Some(self.spec()), state.as_deref()],
+            current_contents: [Some(self.spec()), state.as_deref()],
         };
         Plan::new(None, ModelPlan::for_models(&[model], || compiler))
     }

@@ -31,7 +31,7 @@ fn fields_that_read_a_column() {
     let reached = model.fields_affected_by_table(Some("ANALYTICS"), "FCT_ORDERS", &columns, false);
     let shown: Vec<String> = reached
         .iter()
-        .map(|r| format!("{}.{} {} by {}", r.view, r.field, r.kind, r.by))
+        .map(|r| format!("{}.{} {} by {}", r.view, r.field, r.kind, r.reached_by))
         .collect();
     assert_eq!(
         shown,
@@ -44,7 +44,7 @@ fn fields_that_read_a_column() {
             "top.total column by orders.revenue",
         ]
     );
-    assert!(reached[1].whole.is_some());
+    assert!(reached[1].why_table_level.is_some());
     let users: Vec<String> = model
         .field_users(&reached)
         .into_iter()
@@ -80,7 +80,14 @@ fn affected_fields(model: &OmniFields, column: Option<&str>) -> Vec<String> {
     let reached = model.fields_affected_by_table(Some("s"), "t", &columns, column.is_none());
     let mut shown: Vec<String> = reached
         .iter()
-        .map(|it| format!("{}.{}{}", it.view, it.field, if it.whole.is_some() { "?" } else { "" }))
+        .map(|it| {
+            format!(
+                "{}.{}{}",
+                it.view,
+                it.field,
+                if it.why_table_level.is_some() { "?" } else { "" }
+            )
+        })
         .collect();
     shown.extend(
         model

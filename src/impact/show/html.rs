@@ -124,7 +124,7 @@ pub fn html_page(impact: &Impact, graph: &Graph<'_>, status: &BTreeMap<String, S
             out,
             "<li><code>{}</code>: {}{}</li>",
             escape_text(&changed.name),
-            escape_text(&changed.what),
+            escape_text(&changed.description),
             reason.unwrap_or_default()
         );
     }
@@ -235,7 +235,7 @@ fn write_effects_table(impact: &Impact, output: &mut String) {
             .collect();
         let said = |of: &Option<String>| of.as_deref().map_or_else(|| "–".to_owned(), escape_text);
         let whole = effect
-            .whole
+            .why_node_level
             .as_ref()
             .map(|why| format!("<br><small>no column-level lineage: {}</small>", sentence_to_html(why)));
         let gap = effect
@@ -284,7 +284,7 @@ fn write_notes(impact: &Impact, output: &mut String) {
         .effects
         .iter()
         .filter(|effect| is_model(&effect.kind))
-        .filter_map(|e| Some((&e.name, e.whole.as_ref()?)))
+        .filter_map(|e| Some((&e.name, e.why_node_level.as_ref()?)))
         .collect();
     let count = impact.effects.iter().filter(|effect| is_model(&effect.kind)).count();
     output.push_str("<section aria-labelledby=\"level-title\">\n<h2 id=\"level-title\">Precision</h2>\n");

@@ -25,7 +25,7 @@ pub fn impact_tree(impact: &Impact) -> String {
     for changed in &impact.changed {
         let is_first = !roots.contains(&changed.id.as_str());
         let blank = if is_first { "\n" } else { "" };
-        let _ = write!(out, "{blank}{}: {}", one_line(&changed.name), changed.what);
+        let _ = write!(out, "{blank}{}: {}", one_line(&changed.name), changed.description);
         if let Some(reason) = &changed.reason {
             let _ = write!(out, " ({}: {})", changed.grade.name(), one_line(reason));
         }
@@ -110,7 +110,7 @@ fn write_line(impact: &Impact, at: usize, before: &str, output: &mut String) {
         effect.kind,
         one_line(&effect.reason)
     );
-    if let Some(why) = &effect.whole {
+    if let Some(why) = &effect.why_node_level {
         let _ = write!(output, " [no column-level lineage: {}]", one_line(why));
     } else if let Some(gap) = effect.gaps.first() {
         let _ = write!(output, " [perhaps: {}]", one_line(gap));

@@ -213,7 +213,7 @@ pub(super) fn compare_models(
 /// Returns the names of the models that a file reads with `ref`.
 pub(super) fn model_refs(text: &str) -> Vec<String> {
     let calls = jinja_parts(text).filter(|part| part.kind == JinjaKind::Expression);
-    let reads = calls.filter_map(|call| crate::dbt::RelationReference::read(call.inside));
+    let reads = calls.filter_map(|call| crate::dbt::RelationReference::read(call.code));
     reads
         .filter(|from| matches!(from, crate::dbt::RelationReference::Ref { .. }))
         .map(|from| from.name().to_owned())

@@ -102,6 +102,6 @@ impl RevisionComparer<'_, '_> {
         let start = self.node_changes_mut(place);
         start.rows = true;
         start.redefined = true;
-        start.why.get_or_insert(reason);
+        start.reason.get_or_insert(reason);
     }
 }

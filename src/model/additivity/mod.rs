@@ -226,7 +226,7 @@ impl SpecCompilation<'_> {
         let work = StepClasses {
             plan,
             input,
-            before,
+            previous_columns: before,
             text,
         };
         let values = work.classify_all();

@@ -62,7 +62,7 @@ impl SpecCompilation<'_> {
             self.report_independent_errors(step, seen, memory, diagnostics);
             outputs.push(possible_columns(step, self.source, input.as_ref(), limits, memory));
         }
-        if self.only.is_none() {
+        if self.computed_definitions.is_none() {
             self.report_errors_about_model(outputs.pop().flatten().as_ref(), memory, diagnostics);
         }
     }

@@ -72,7 +72,7 @@ impl<'s> StepToCompile<'s> {
             .joined
             .and_then(|joined| joined.kept_columns(self.step, diagnostics));
         match (self.cells, of_joined) {
-            (Some(cells), _) => KeepColumns::Some(cells.kept.iter().map(String::as_str).collect()),
+            (Some(cells), _) => KeepColumns::Some(cells.kept_columns.iter().map(String::as_str).collect()),
             (None, Some(columns)) => KeepColumns::Joined(columns),
             (None, None) => match &self.step.keep {
                 KeptColumns::Nothing => KeepColumns::Nothing,
@@ -129,7 +129,7 @@ impl SpecCompilation<'_> {
         let plan = self.plan_definitions(&work, program, ast);
         let provenances = provenances(&work, program);
         self.check_plan(&work, &plan, &provenances, ast, &mut found);
-        if self.only.is_some() {
+        if self.computed_definitions.is_some() {
             drop_errors_of_unused_definitions(&plan, &mut found);
         }
         let keep = work.columns_to_keep(diagnostics);
@@ -145,7 +145,7 @@ impl SpecCompilation<'_> {
             // Stop here, because later steps read the output of this step and would only repeat its errors.
             return None;
         }
-        if self.only.is_none() && !self.is_query_only {
+        if self.computed_definitions.is_none() && !self.is_query_only {
             self.collect_descriptions(work.step, program, ast, &formulas);
         }
         let checked = CheckedStep {
@@ -157,7 +157,7 @@ impl SpecCompilation<'_> {
         let mut output = self.plan_output(&checked, keep, ast, emit);
         self.record_output(&checked, &mut output, emit, diagnostics);
         self.convert_pivot(&work, &mut output, program, emit, diagnostics);
-        if self.only.is_none() {
+        if self.computed_definitions.is_none() {
             self.lineage.record_outputs(&output.relation, last);
         }
         diagnostics.extend(star_conflict(step, &output));
@@ -221,7 +221,7 @@ impl SpecCompilation<'_> {
                 None => Context::Measure,
             },
             relations: input_relations(work.input),
-            merged: work.joined.map_or(&[], |joined| &joined.merged),
+            merged: work.joined.map_or(&[], |joined| &joined.merged_columns),
             open: match work.joined {
                 Some(joined) => joined.input.relations.iter().any(Relation::is_open),
                 None => work.rows.relation.is_none(),
@@ -250,7 +250,7 @@ impl SpecCompilation<'_> {
     /// step.
     fn plan_definitions<'p>(&self, work: &StepToCompile<'_>, program: &'p Program, ast: &Ast) -> StepPlan<'p> {
         let mut plan = build_plan(program, ast, work.formulas, work.step);
-        if let Some(only) = &self.only {
+        if let Some(only) = &self.computed_definitions {
             for (definition, output) in program.definitions.iter().zip(&mut plan.outputs) {
                 let own = definition.name.as_deref();
                 *output &= own.is_some_and(|own| only.iter().any(|name| own.eq_ignore_ascii_case(name)));

@@ -84,7 +84,7 @@ impl SpecCompilation<'_> {
         let names = self.spec.steps.iter().filter_map(|step| step.name);
         names.for_each(|name| self.names.reserve(name.text));
         self.sources = SpecSources::new(self.spec, self.compiler.options.dialect, &mut self.names);
-        let read = || self.sources.all.iter().map(|source| &source.from);
+        let read = || self.sources.sources.iter().map(|source| &source.from);
         compiled.reads = read().cloned().collect();
         compiled.tables = read().map(|from| from.display_name().into_owned()).collect();
     }

@@ -41,7 +41,7 @@ pub(super) struct SpecTests {
     pub of_model: Vec<dbt::YamlOutput>,
     pub unit_tests: Vec<dbt::YamlOutput>,
     /// Relations in `compare:`, for commands that compare values.
-    pub compared: Vec<NamedColumns>,
+    pub comparisons: Vec<NamedColumns>,
     /// Whether the key is a single column, for which dbt's `unique` is used.
     pub unique_column: bool,
     /// Lower-case columns that the spec declares NOT NULL.
@@ -69,7 +69,7 @@ pub(super) struct SingularTest {
     pub name: String,
     pub config: TestConfig,
     /// Explanation of a returned row, for readers of the query.
-    pub about: String,
+    pub explanation: String,
     /// Query of the test, for dbt.
     pub sql: String,
 }
@@ -81,7 +81,7 @@ impl SingularTest {
             &format!(
                 "{}{}{}",
                 self.config.config_call(),
-                dbt::sql_comment(&self.about),
+                dbt::sql_comment(&self.explanation),
                 self.sql
             ),
             spec,
@@ -95,7 +95,7 @@ pub(super) struct TestedModel<'t> {
     /// refute.
     pub relation: Relation,
     /// Whether the model may have unknown columns.
-    pub open: bool,
+    pub has_unknown_columns: bool,
     /// Key columns. Empty if the key is unknown or the model has at most one row.
     pub grain: &'t [String],
     /// Whether the model has at most one row.
@@ -116,7 +116,7 @@ impl<'t> TestedModel<'t> {
         let (known, grain) = (&output.relation, &output.grain);
         Self {
             relation,
-            open: output.open,
+            has_unknown_columns: output.open,
             grain,
             single: output.single,
             known,

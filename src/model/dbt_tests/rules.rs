@@ -45,7 +45,13 @@ impl SpecCompilation<'_> {
         memory: &mut CompileMemory,
     ) -> Result<Option<Vec<ColumnProof>>, Diagnostic> {
         let conditions: Vec<_> = rule.condition_and_filter().collect();
-        self.condition_formulas(&conditions, &tested.relation, tested.open, memory, &mut Vec::new());
+        self.condition_formulas(
+            &conditions,
+            &tested.relation,
+            tested.has_unknown_columns,
+            memory,
+            &mut Vec::new(),
+        );
         let CompileMemory {
             program, emit, print, ..
         } = memory;

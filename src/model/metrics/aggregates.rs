@@ -101,7 +101,7 @@ impl ColumnBuilder<'_> {
                         aggregates: true,
                         windows: None,
                         stage: 0,
-                        place: None,
+                        output_position: None,
                     });
                     self.aggregates.columns.insert(key, column);
                     column

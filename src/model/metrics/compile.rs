@@ -22,7 +22,7 @@ use crate::yaml::{self, Node};
 
 /// Model built on metric sets, expanded but not yet compiled.
 pub struct UncompiledModelOverSets {
-    expanded: Option<ExpandedFile>,
+    expanded_file: Option<ExpandedFile>,
     faults: Vec<Diagnostic>,
 }
 
@@ -41,8 +41,8 @@ impl UncompiledModelOverSets {
         let expansion = file
             .root()
             .and_then(|root| expand(compiler, sets, (root, file.source), kind, &mut faults));
-        let expanded = expansion.map(|expansion| ExpandedFile::new(compiler, expansion));
-        Self { expanded, faults }
+        let expanded_file = expansion.map(|expansion| ExpandedFile::new(compiler, expansion));
+        Self { expanded_file, faults }
     }
 
     /// Returns the models that the model reads.
@@ -56,7 +56,7 @@ impl UncompiledModelOverSets {
             );
             spec.as_ref().map(graph::model_reads)
         };
-        self.expanded.as_ref().and_then(reads).unwrap_or_default()
+        self.expanded_file.as_ref().and_then(reads).unwrap_or_default()
     }
 }
 
@@ -76,7 +76,10 @@ impl Compiler {
     pub(crate) fn compile_from_metric_sets(&self, file: &SpecFile<'_>, model: UncompiledModelOverSets) -> CompiledSpec {
         let (source, kind) = (file.source, SpecKind::OverSets);
         let name = file.root().and_then(|root| root.get("model"));
-        let UncompiledModelOverSets { expanded, faults } = model;
+        let UncompiledModelOverSets {
+            expanded_file: expanded,
+            faults,
+        } = model;
         let Some(expanded) = expanded else {
             let mut compiled = CompiledSpec::new(self.options.dialect, faults);
             compiled.is_over_sets = true;
@@ -360,7 +363,7 @@ impl Expansion {
         if diagnostic.kind() == Code::HiddenPeriods && self.steps.iter().any(is_expanded) {
             return None;
         }
-        if diagnostic.kind() == Code::RowsNotPeriods && self.filled.contains(&place) {
+        if diagnostic.kind() == Code::RowsNotPeriods && self.filled_steps.contains(&place) {
             return None;
         }
         if diagnostic.kind() == Code::SeveralInPeriod && self.is_row_identified {
@@ -373,7 +376,7 @@ impl Expansion {
         let is_shown =
             diagnostic.is_error() || matches!(diagnostic.kind(), Code::PartitionOfOne | Code::JoinMayMultiply);
         let mut mapped = diagnostic.map_spans(|span| self.model_span(span)).without_fix();
-        if mapped.kind() == Code::RowsNotPeriods && self.filled.end <= place {
+        if mapped.kind() == Code::RowsNotPeriods && self.filled_steps.end <= place {
             let by_calendar = mapped.help().and_then(|help| help.split_once(", or add `fill:"));
             let moved = "move the condition in `having`, which may remove periods, to a later step";
             let help = by_calendar.map_or(moved.to_owned(), |(by_calendar, _)| {

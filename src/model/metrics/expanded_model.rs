@@ -40,7 +40,7 @@ pub struct MetricSetFilter<'e> {
 /// Relation that a metric set reads or joins.
 #[derive(Clone, Debug)]
 pub struct MetricSetRelation<'e> {
-    place: MetricSetPosition<'e>,
+    set_position: MetricSetPosition<'e>,
     key: &'static str,
     relation: &'e str,
     name: String,
@@ -185,7 +185,7 @@ impl ExpandedModel {
                 };
                 let alias = alias.and_then(Node::text).map(str::to_owned);
                 relations.push(MetricSetRelation {
-                    place: MetricSetPosition { set, span: node.span },
+                    set_position: MetricSetPosition { set, span: node.span },
                     key,
                     relation,
                     name: alias.unwrap_or_else(|| relation_name(relation)),
@@ -199,7 +199,7 @@ impl ExpandedModel {
     #[must_use]
     pub fn listed_metric(&self, column: &str) -> Option<MetricSetFormula<'_>> {
         let of_column = |(name, ..): &&(String, usize, usize)| name.eq_ignore_ascii_case(column);
-        let (_, set, formula) = self.expansion.listed.iter().find(of_column)?;
+        let (_, set, formula) = self.expansion.listed_columns.iter().find(of_column)?;
         let set = self.expansion.sets.get(*set)?;
         let formula = set.definitions.try_get(*formula)?;
         Some(MetricSetFormula {
@@ -216,7 +216,7 @@ impl ExpandedModel {
 
     /// Returns the columns in `metrics`, each with the metric's set and name.
     pub fn listed_columns(&self) -> impl Iterator<Item = (&str, &str, &str)> {
-        self.named_columns(&self.expansion.listed)
+        self.named_columns(&self.expansion.listed_columns)
     }
 
     fn named_columns<'e>(
@@ -276,7 +276,7 @@ impl<'e> MetricSetRelation<'e> {
     /// Returns the position of the relation.
     #[must_use]
     pub fn set_position(&self) -> MetricSetPosition<'e> {
-        self.place
+        self.set_position
     }
 }
 

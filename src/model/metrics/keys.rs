@@ -68,7 +68,7 @@ pub fn first_day(period: &str, fiscal_offset: Option<u8>) -> String {
 /// Key that is the same for all dates of another key's period, such as the year of a month.
 #[derive(Clone, Debug, PartialEq)]
 pub struct KeyWithinPeriod {
-    pub place: usize,
+    pub key_index: usize,
     formula: FormulaWithinPeriod,
     fiscal_offset: Option<u8>,
 }
@@ -166,7 +166,7 @@ impl ModelOverSets<'_> {
                 let offset = self.fiscal_offset(compiler, set);
                 let formula = set.formula_within(&key.column, &period.column, offset);
                 Some(formula.map(|formula| KeyWithinPeriod {
-                    place,
+                    key_index: place,
                     formula,
                     fiscal_offset: key.fiscal_offset,
                 }))

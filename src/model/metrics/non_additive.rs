@@ -19,7 +19,7 @@ use std::ops::Range;
 /// Rows of a group that are aggregated.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NonAdditiveRule {
-    pub over: RuleColumn,
+    pub time: RuleColumn,
     pub takes_last: bool,
     pub per: Vec<RuleColumn>,
 }
@@ -100,7 +100,7 @@ impl ModelOverSets<'_> {
             let per = per.collect();
             let over = rule.get("over")?;
             Some(NonAdditiveRule {
-                over: column(over.text()?, over.span),
+                time: column(over.text()?, over.span),
                 takes_last: rule.text_at("take") != Some("first"),
                 per,
             })
@@ -171,7 +171,7 @@ impl ModelOverSets<'_> {
         grouped: StepText,
     ) -> [StepText; 2] {
         let file = self.file_number_of_set(set);
-        let place = rule.over.span;
+        let place = rule.time.span;
         let generated = |name: &String| TextWithPosition::new(quote_formula_name(name), file, place);
         let (first, function) = if rule.takes_last {
             ("last", "MAX")
@@ -182,8 +182,8 @@ impl ModelOverSets<'_> {
             name: self.free_step_name(&format!(
                 "{}_with_{first}_{}{end_of_name}",
                 self.sets[set].name,
-                rule.over
-                    .output_name(&parse_name_use(split_timeframe(&rule.over.name).0))
+                rule.time
+                    .output_name(&parse_name_use(split_timeframe(&rule.time.name).0))
             )),
             ..grouped.clone()
         };
@@ -217,7 +217,7 @@ impl ModelOverSets<'_> {
             self.column_next_to_keys(set, "", &parse_name_use(&name), keys)
         };
         let name_of_rule = |column: &RuleColumn| column.free_name(&column_of_rule(column), &self.sets[set]);
-        let (timeframes, columns): (Vec<&RuleColumn>, Vec<&RuleColumn>) = std::iter::once(&rule.over)
+        let (timeframes, columns): (Vec<&RuleColumn>, Vec<&RuleColumn>) = std::iter::once(&rule.time)
             .chain(&rule.per)
             .partition(|column| column.name.contains('['));
         for column in columns {
@@ -243,7 +243,7 @@ impl ModelOverSets<'_> {
         for column in timeframes {
             column.add_timeframe(&mut rows, &name_of_rule(column), &column_of_rule(column), file);
         }
-        let over = quote_formula_name(&name_of_rule(&rule.over));
+        let over = quote_formula_name(&name_of_rule(&rule.time));
         let found = plain_name(&format!("{first}_{over}"));
         let formula = format!("{function}({over}:{over})");
         rows.definitions

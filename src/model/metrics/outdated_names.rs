@@ -163,14 +163,17 @@ impl ModelOverSets<'_> {
         let set = &self.sets[id.0];
         let is_column = name.qualifier.is_none()
             && self
-                .listed
+                .listed_metrics
                 .iter()
                 .any(|listed| listed.name.eq_ignore_ascii_case(&name.name));
         let Some(current) = set.current_name(&name.name).filter(|_| !is_column) else {
             return;
         };
         // A listed metric is called by the name of its column.
-        let listed = self.listed.iter().find(|listed| (listed.set, listed.metric) == id);
+        let listed = self
+            .listed_metrics
+            .iter()
+            .find(|listed| (listed.set, listed.metric) == id);
         let own = listed.map_or(current, |listed| &listed.name);
         let help = match name.qualifier {
             Some(_) => format!("write `{}.{current}`", set.name),

@@ -63,8 +63,8 @@ pub struct ModelOverSets<'y> {
     /// Sets to which the model refers, and the sets on which these sets are built.
     pub sets: Arena<Arc<MetricSet>>,
     /// Number of sets to which the model refers.
-    pub named: usize,
-    pub listed: Arena<ListedMetric>,
+    pub set_count: usize,
+    pub listed_metrics: Arena<ListedMetric>,
     pub keys: Arena<ModelKey>,
     pub overrides: Vec<(String, Span)>,
     pub definitions: Arena<MetricFormula>,
@@ -143,8 +143,8 @@ pub fn read_model<'y>(
         step: step_node,
         source,
         sets: Arena::new(),
-        named: 0,
-        listed: Arena::new(),
+        set_count: 0,
+        listed_metrics: Arena::new(),
         keys: keys.into(),
         overrides,
         definitions: Arena::new(),
@@ -161,7 +161,7 @@ pub fn read_model<'y>(
     for entry in entries {
         model.add_listed_metric(sets, &entry, faults);
     }
-    model.named = model.sets.len();
+    model.set_count = model.sets.len();
     model.add_combined_sets(sets, faults);
     model.check_set_names(step_node, faults);
     (!broken && !model.sets.is_empty() && !faults.iter().any(Diagnostic::is_error)).then_some(model)
@@ -373,7 +373,7 @@ impl ModelOverSets<'_> {
                 if formula.is_broken && self.kind != SpecKind::WholeSet {
                     faults.push(broken_metric(set, formula, *span));
                 } else if set.is_metric(formula) {
-                    self.listed.push(ListedMetric {
+                    self.listed_metrics.push(ListedMetric {
                         set: place,
                         metric,
                         name: formula.name.clone(),
@@ -411,7 +411,7 @@ impl ModelOverSets<'_> {
             Some(_) => metric.to_owned(),
             None => set.definitions[found].name.clone(),
         });
-        self.listed.push(ListedMetric {
+        self.listed_metrics.push(ListedMetric {
             set: place,
             metric: found,
             name,

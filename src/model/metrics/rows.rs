@@ -54,7 +54,7 @@ impl ModelOverSets<'_> {
         for key in keys {
             self.record_used_name(set, "", &parse_name_use(split_timeframe(&key.column).0), &mut used);
         }
-        for column in rule.iter().flat_map(|rule| rule.per.iter().chain([&rule.over])) {
+        for column in rule.iter().flat_map(|rule| rule.per.iter().chain([&rule.time])) {
             self.record_used_name(set, "", &parse_name_use(&column.name), &mut used);
         }
         self.add_inputs_of_dimensions(set, &mut used);

@@ -361,12 +361,12 @@ fn read_time(node: &Node) -> Option<SetTime> {
 /// Metric sets by lower-case name.
 #[derive(Clone, Debug, Default)]
 pub struct MetricSets {
-    all: BTreeMap<String, Arc<MetricSet>>,
+    by_name: BTreeMap<String, Arc<MetricSet>>,
 }
 
 impl MetricSets {
     pub fn add(&mut self, set: Arc<MetricSet>) {
-        self.all.entry(set.name.to_lowercase()).or_insert(set);
+        self.by_name.entry(set.name.to_lowercase()).or_insert(set);
     }
 
     /// Returns these sets with another set, which replaces any existing set with the same name.
@@ -378,19 +378,19 @@ impl MetricSets {
 
     /// Adds a set, replacing any existing set with the same name.
     pub fn replace(&mut self, set: Arc<MetricSet>) {
-        self.all.insert(set.name.to_lowercase(), set);
+        self.by_name.insert(set.name.to_lowercase(), set);
     }
 
     pub fn get(&self, name: &str) -> Option<&Arc<MetricSet>> {
         let name = name.to_lowercase();
-        let set = self.all.get(&name);
+        let set = self.by_name.get(&name);
         lookups::add_lookup(|| Lookup::MetricSet(name));
         set
     }
 
     pub fn all(&self) -> impl Iterator<Item = &Arc<MetricSet>> {
         lookups::add_lookup(|| Lookup::Everything);
-        self.all.values()
+        self.by_name.values()
     }
 
     pub fn names(&self) -> impl Iterator<Item = &str> {

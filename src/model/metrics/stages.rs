@@ -158,7 +158,7 @@ impl<'m> StepWriter<'m> {
             self.late_since = None;
         }
         let mut order: Vec<usize> = stages[0].columns.clone();
-        order.sort_by_key(|column| self.columns.all[*column].place.unwrap_or(usize::MAX));
+        order.sort_by_key(|column| self.columns.all[*column].output_position.unwrap_or(usize::MAX));
         base.definitions
             .extend(order.iter().map(|column| self.columns.all[*column].text.clone()));
         base.name = base_name.to_owned();
@@ -299,14 +299,14 @@ impl<'m> StepWriter<'m> {
     fn finish(&mut self, stages: &Arena<Stage>, steps: &mut Vec<StepText>) {
         let last = stages.len() - 1;
         let mut outputs: Vec<usize> = (0..self.columns.all.len())
-            .filter(|column| self.columns.all[*column].place.is_some())
+            .filter(|column| self.columns.all[*column].output_position.is_some())
             .collect();
-        outputs.sort_by_key(|column| self.columns.all[*column].place);
+        outputs.sort_by_key(|column| self.columns.all[*column].output_position);
         let in_last = |column: &usize| self.columns.all[*column].stage == last;
         let has_hidden = stages[last]
             .columns
             .iter()
-            .any(|column| self.columns.all[*column].place.is_none());
+            .any(|column| self.columns.all[*column].output_position.is_none());
         let order = self.order_by.clone().unwrap_or_else(|| self.time_order());
         let same = |one: &[TextWithPosition], other: &[TextWithPosition]| {
             one.iter().map(|it| &it.text).eq(other.iter().map(|it| &it.text))
@@ -319,7 +319,7 @@ impl<'m> StepWriter<'m> {
         // A step cannot sort its rows by its own windows, and a grouped step has only the columns that it returns.
         let is_late = |column: &usize| {
             let column = &self.columns.all[*column];
-            column.stage == last && column.windows.is_some() || last == 0 && column.place.is_none()
+            column.stage == last && column.windows.is_some() || last == 0 && column.output_position.is_none()
         };
         let orders_late = self.ordered_by.iter().flatten().any(is_late);
         let filters: Vec<TextWithOrigins> = self

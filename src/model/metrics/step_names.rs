@@ -41,7 +41,7 @@ pub fn end_of_group_name(group: &RowGroup, groups: &[RowGroup]) -> String {
     };
     let is_similar = |other: &RowGroup| {
         let other_rule = other.rule.as_ref().filter(|_| other != group && other.set == group.set);
-        other_rule.is_some_and(|of| of.takes_last == rule.takes_last && of.over == rule.over)
+        other_rule.is_some_and(|of| of.takes_last == rule.takes_last && of.time == rule.time)
     };
     if !groups.iter().any(is_similar) {
         return String::new();

@@ -284,7 +284,7 @@ pub fn relation_identity(relation: &RelationReference) -> String {
 }
 
 fn join_identity(join: &JoinedRelation<'_>, mut number: impl FnMut(&str) -> Option<u32>) -> String {
-    let by = match &join.by {
+    let by = match &join.criterion {
         JoinCriterion::On(text) => format!("on {:?}", number(text.text)),
         JoinCriterion::Using(columns) => {
             let columns: Vec<String> = columns.iter().map(|column| column.text.to_lowercase()).collect();

@@ -142,7 +142,12 @@ impl MetricSetDraft {
         definition: &DraftDefinition,
         used: usize,
     ) -> Option<&str> {
-        let place = members.get(&definition.source.0)?.moved.get(used).copied().flatten()?;
+        let place = members
+            .get(&definition.source.0)?
+            .moved_definitions
+            .get(used)
+            .copied()
+            .flatten()?;
         self.definitions
             .try_get(place)
             .map(|definition| definition.name.as_str())
@@ -178,7 +183,7 @@ impl MetricSetDraft {
                     properties: set.entries.properties(&own.name),
                 };
             }
-            let all = definition.replaced.iter().filter_map(|(candidate, place)| {
+            let all = definition.replaced_definitions.iter().filter_map(|(candidate, place)| {
                 let own = &candidates[*candidate].step.definitions[*place];
                 Some((entries.try_get(*candidate)?, own))
             });
@@ -229,7 +234,7 @@ impl MetricSetText {
         let source = of(definition.source);
         let mut comments: Vec<&str> = source.comments.iter().map(String::as_str).collect();
         let mut note = source.note.as_str();
-        for other in definition.replaced.iter().map(|it| of(*it)) {
+        for other in definition.replaced_definitions.iter().map(|it| of(*it)) {
             for line in &other.comments {
                 if !comments.contains(&line.as_str()) {
                     comments.push(line);

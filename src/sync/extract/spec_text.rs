@@ -110,7 +110,7 @@ pub(super) fn rewrite_spec(
     let mut writer = SpecWriter {
         step: &candidate.step,
         entries,
-        at: step_path(entries, &candidate.step),
+        first_step_path: step_path(entries, &candidate.step),
         edits: Vec::new(),
     };
     match candidate.step.metric_set {
@@ -129,7 +129,7 @@ pub(super) fn rewrite_spec(
 /// Removes the YAML comments above the definitions that move to the set. Otherwise, they would describe the definitions
 /// that follow.
 fn without_moved_comments(text: &str, step: &FirstStep, member: &Member) -> String {
-    let moved = step.definitions.iter().zip(&member.moved);
+    let moved = step.definitions.iter().zip(&member.moved_definitions);
     let moved = moved.filter(|(own, moved)| own.origin == FirstStepOrigin::Spec && moved.is_some());
     let mut ranges: Vec<Range<usize>> = moved.map(|(own, _)| own.yaml_comments.clone()).collect();
     ranges.sort_by_key(|range| range.start);
@@ -158,7 +158,7 @@ struct SpecWriter<'s> {
     step: &'s FirstStep,
     entries: &'s SpecEntries,
     /// Path of the first step.
-    at: Path,
+    first_step_path: Path,
     edits: Vec<Edit>,
 }
 
@@ -182,7 +182,7 @@ impl SpecWriter<'_> {
     /// Returns the entries for the definitions that move to the set and are columns of the model.
     fn metric_entries(&self, draft: &MetricSetDraft, member: &Member, set: &str) -> Vec<(FirstStepOrigin, YamlValue)> {
         let is_key = |place: usize| self.step.keys.iter().any(|key| key.definition == Some(place));
-        let all = self.step.definitions.iter().zip(&member.moved).enumerate();
+        let all = self.step.definitions.iter().zip(&member.moved_definitions).enumerate();
         let metrics = all.filter_map(|(place, (own, moved))| {
             let metric = &draft.definitions.try_get((*moved)?)?.name;
             let path = format!("{set}.{metric}");
@@ -198,7 +198,7 @@ impl SpecWriter<'_> {
 
     /// Adds metrics to the list in a model that is built on the set.
     fn add_metrics(&mut self, draft: &MetricSetDraft, member: &Member, set: &str) {
-        let at = self.at.clone().key("metrics");
+        let at = self.first_step_path.clone().key("metrics");
         let entries = self.metric_entries(draft, member, set);
         let listed = self.entries.pairs(self.step.is_at_top).iter();
         let mut listed = listed.filter(|(key, _)| key == "metrics");
@@ -219,7 +219,7 @@ impl SpecWriter<'_> {
         self.remove(Path::root().key("from"));
         for key in ["joins", "where"] {
             if self.has_key(key) && (key != "where" || !member.keeps_filter) {
-                self.remove(self.at.clone().key(key));
+                self.remove(self.first_step_path.clone().key(key));
             }
         }
         for (key, _) in &self.step.settings {
@@ -234,7 +234,7 @@ impl SpecWriter<'_> {
         } else {
             &["name"]
         };
-        self.set(self.at.clone().key("metrics"), metrics, after);
+        self.set(self.first_step_path.clone().key("metrics"), metrics, after);
     }
 
     /// Shortens keys and references to them. A timeframe of the set's time column becomes the name of the timeframe,
@@ -248,7 +248,7 @@ impl SpecWriter<'_> {
         let entry = |key: &FirstStepGroupKey| bare(key).filter(|_| has_bare_keys).unwrap_or_else(|| key.text.clone());
         let keys: Vec<String> = self.step.keys.iter().map(entry).collect();
         if self.step.keys.iter().zip(&keys).any(|(key, new)| key.text != *new) {
-            self.set(self.at.clone().key("group_by"), names(&keys), &[]);
+            self.set(self.first_step_path.clone().key("group_by"), names(&keys), &[]);
         }
         let used = |text: &str| {
             let (name, direction) = text.split_once(' ').unwrap_or((text, ""));
@@ -281,23 +281,23 @@ impl SpecWriter<'_> {
         };
         let is_default = has_bare_keys
             && matches!((time_keys.as_slice(), new_order.as_deref()), ([key], Some([only])) if *key == only);
-        let order_at = self.at.clone().key("order_by");
+        let order_at = self.first_step_path.clone().key("order_by");
         if is_default {
             self.remove(order_at);
         } else if let Some(order) = new_order {
             self.set(order_at, names(&order), &["group_by"]);
         }
         if let Some(partition) = new_partition {
-            self.set(self.at.clone().key("partition_by"), names(&partition), &[]);
+            self.set(self.first_step_path.clone().key("partition_by"), names(&partition), &[]);
         }
     }
 
     /// Removes the definitions that moved to the set.
     fn remove_definitions(&mut self, member: &Member) {
-        let all = self.step.definitions.iter().zip(&member.moved);
+        let all = self.step.definitions.iter().zip(&member.moved_definitions);
         let all = all.filter(|(own, _)| own.origin == FirstStepOrigin::Spec);
-        let at = self.at.clone().key("definitions");
-        if member.moved.iter().all(Option::is_some) {
+        let at = self.first_step_path.clone().key("definitions");
+        if member.moved_definitions.iter().all(Option::is_some) {
             return self.remove(at);
         }
         match &self.step.block {
@@ -322,7 +322,7 @@ impl SpecWriter<'_> {
         let columns = Path::root().key("columns");
         let mut removed = Vec::new();
         let mut changed: Vec<(String, YamlValue)> = Vec::new();
-        let all = self.step.definitions.iter().zip(&member.moved);
+        let all = self.step.definitions.iter().zip(&member.moved_definitions);
         for (own, moved) in all.filter(|(own, _)| own.origin == FirstStepOrigin::Spec) {
             let Some(shared) = moved.and_then(|place| shared.get(place)) else {
                 continue;

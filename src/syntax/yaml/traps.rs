@@ -127,7 +127,7 @@ struct YamlLine<'s> {
 struct KeyPair<'s> {
     key: &'s str,
     value: &'s str,
-    place: Span,
+    span: Span,
 }
 
 impl<'s> YamlLine<'s> {
@@ -185,7 +185,7 @@ impl<'s> YamlLine<'s> {
         Some(KeyPair {
             key,
             value: trimmed,
-            place: Span::new(start as u32, (start + trimmed.len()) as u32),
+            span: Span::new(start as u32, (start + trimmed.len()) as u32),
         })
     }
 
@@ -219,7 +219,7 @@ impl<'s> YamlLine<'s> {
         // Offer a fix only if the value is a formula.
         let is_formula = formula.starts_with(|c: char| c.is_alphabetic() || matches!(c, '_' | '"' | '('));
         if is_formula {
-            diagnostic.with_fix(pair.place, corrected)
+            diagnostic.with_fix(pair.span, corrected)
         } else {
             diagnostic
         }
@@ -236,14 +236,14 @@ impl<'s> YamlLine<'s> {
             } else {
                 format!("`{first}`")
             };
-            let place = Span::new(pair.place.start, pair.place.start + first.len_utf8() as u32);
+            let place = Span::new(pair.span.start, pair.span.start + first.len_utf8() as u32);
             Diagnostic::new(
                 Code::InvalidYaml,
                 place,
                 format!("in YAML, {sign} at the beginning of a value {what}"),
             )
         };
-        let inside = pair.place.start <= span.start && span.start <= pair.place.end;
+        let inside = pair.span.start <= span.start && span.start <= pair.span.end;
         let diagnostic = match first {
             '"' | '\'' => match text_after_bracket(pair.value, first)? {
                 "" => return None,
@@ -263,7 +263,7 @@ impl<'s> YamlLine<'s> {
                     .value
                     .find(": ")
                     .or_else(|| pair.value.strip_suffix(':').map(str::len))?;
-                let at = pair.place.start + colon as u32;
+                let at = pair.span.start + colon as u32;
                 let message = format!(
                     "in YAML, `: ` ends a key, so the formula of `{}` is truncated there",
                     pair.key

@@ -15,7 +15,7 @@ struct Check<'p> {
     case: String,
     formula: String,
     sql: String,
-    place: usize,
+    index: usize,
     expected: &'p Expected,
 }
 
@@ -55,7 +55,7 @@ pub fn check(page: &Page) {
         };
         count += asked.len();
         for check in asked {
-            if let Some(fault) = find_difference(check.expected, &answers[check.place]) {
+            if let Some(fault) = find_difference(check.expected, &answers[check.index]) {
                 failures.push(Failure {
                     case: check.case.clone(),
                     dialect: dialect.name().to_owned(),
@@ -81,7 +81,7 @@ fn add_statements<'p>(
             case: format!("differences.yml:{}", question.line),
             formula: question.formula.clone(),
             sql: statement.sql.clone(),
-            place: batch.add(&statement.sql, &[]),
+            index: batch.add(&statement.sql, &[]),
             expected: &statement.expected,
         });
     }
@@ -134,7 +134,7 @@ impl Question {
                     case,
                     formula: self.formula.clone(),
                     sql: sql.to_owned(),
-                    place: batch.add(sql, &[table]),
+                    index: batch.add(sql, &[table]),
                     expected,
                 });
             }

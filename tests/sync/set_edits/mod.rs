@@ -71,13 +71,13 @@ fn edited_with_spec(
         model: "m",
         bases: &[base],
         ours: Some(&compile_current(compiler, spec)),
-        found: &found,
+        files: &found,
     };
     let tools = || ReconcileTools {
         compiler,
         decompiler,
         folders: ("models", "tests"),
-        moved: &moved,
+        moved_paths: &moved,
     };
     reconcile(sides, Vec::new(), tools)
 }

@@ -289,7 +289,7 @@ impl RowComparisonsByModel {
         let _ = writeln!(out, "    {}", escape_hidden(told.lines().next().unwrap_or_default()));
         // If both sides have the same rows, the sums of floats can differ merely because the order of addition differs.
         let counts = &proof.counts;
-        let has_other_rows = counts.rows[0] != counts.rows[1] || counts.only != [0, 0] || counts.unmatched > 0;
+        let has_other_rows = counts.rows[0] != counts.rows[1] || counts.only_on_side != [0, 0] || counts.unmatched > 0;
         let differs = |it: &&ColumnCounts| it.differing > 0 || (has_other_rows && it.sums[0] != it.sums[1]);
         for column in counts.columns.iter().filter(differs) {
             let _ = writeln!(out, "    {}", self::format_column(column, proof));

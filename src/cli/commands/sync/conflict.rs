@@ -161,7 +161,7 @@ fn write_resolutions(
 /// Prints the conflicting parts of a file or, if they are not known, the difference between the file and the spec.
 fn write_file_clashes(out: &mut String, conflict: &Conflict) {
     for clash in conflict.clashes.iter().take(MAX_SHOWN_PARTS) {
-        let _ = writeln!(out, "  {}, {}:{}", clash.what, conflict.file, clash.line);
+        let _ = writeln!(out, "  {}, {}:{}", clash.description, conflict.file, clash.line);
         // The versions of the file cannot be compared.
         if clash.base.is_empty() && clash.ours.is_empty() {
             let _ = writeln!(out, "    {}", excerpt(clash.theirs.trim(), 0));

@@ -79,7 +79,7 @@ impl PlannerContext {
             compiler: self.knowing.get_or_init(|| self.compiler.with_models(&self.models)),
             decompiler: &self.decompiler,
             folders: (&self.folders.0, &self.folders.1),
-            moved: self.moved.all_moves(),
+            moved_paths: self.moved.all_moves(),
         }
     }
 }
@@ -208,7 +208,7 @@ pub fn plan_with_facts(
     let models = models.map(|(name, found)| PlannedModel {
         sides: model_sides(name, &ours, &states, found),
         reconciled: reconciled.remove(name).unwrap_or_default(),
-        before: [
+        current_contents: [
             texts.get(name).map(String::as_str),
             states.get(name).and_then(|(text, _)| text.as_deref()),
         ],
@@ -483,7 +483,7 @@ fn model_sides<'a>(
         model: name,
         bases,
         ours: ours.get(name),
-        found,
+        files: found,
     }
 }
 
