@@ -12,7 +12,7 @@ use crate::dbt::with_header_of;
 use crate::dialect::Dialect;
 
 /// Merges three versions of a model's SQL: `base` is the version that formulac wrote last, `ours` the version that the
-/// spec now produces, and `found` the version in the file. `None` if both the spec and a user changed the same part.
+/// spec now produces, and `text` the version in the file. `None` if both the spec and a user changed the same part.
 pub fn merge(base: &str, ours: &str, actual: &str, dialect: Dialect) -> Option<String> {
     let [b, o, f] = [base, ours, actual].map(|text| SqlFile::read(text, dialect));
     let all = |file: &SqlFile<'_>| 0..file.tokens.len();

@@ -109,7 +109,7 @@ pub(super) struct SheetLookup {
     columns: Vec<String>,
     /// Arguments that represent any key.
     keys: Vec<Arg>,
-    /// Names in the values that lookups return. `sought` contains the names in the join conditions and in the searched
+    /// Names in the values that lookups return. `condition_names` contains the names in the join conditions and in the searched
     /// rows of these lookups.
     returned_names: Vec<String>,
     condition_names: Vec<String>,

@@ -17,7 +17,7 @@ pub(super) struct RelationColumn {
     pub window_value: Option<ValueIndex>,
 }
 
-/// Columns of a table with unknown columns: all columns except the columns in `but`.
+/// Columns of a table with unknown columns: all columns except the columns in `excluded`.
 #[derive(Clone, Debug)]
 pub(super) struct UnknownColumns {
     pub table: u32,

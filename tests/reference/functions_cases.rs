@@ -22,7 +22,7 @@ fn the_interpreter_agrees_with_the_cases() {
     let mut unread: BTreeMap<UnsupportedFormula, Vec<String>> = BTreeMap::new();
     let mut faults = Vec::new();
     let (mut cases, mut values) = (0, 0);
-    for path in files::below("cases") {
+    for path in files::files_below("cases") {
         let file = read_file(&path).unwrap_or_else(|fault| panic!("{}: {fault}", files::short_name(&path)));
         for case in &file.cases {
             let place = format!("{}:{}: {}", files::short_name(&path), case.line, case.name);

@@ -78,7 +78,7 @@ pub(super) struct AffectedField {
     pub file: String,
     /// Column or field through which the change reaches this field.
     pub reached_by: String,
-    /// Whether `by` is a field.
+    /// Whether `reached_by` is a field.
     pub by_field: bool,
     /// Column that changes. `None` if the rows change.
     pub column: Option<String>,

@@ -53,7 +53,7 @@ struct CellSources {
     /// Rows of the input.
     input: SelectSource,
     /// Key column that is never NULL in the input, so that it indicates whether a cell has a row. `None` if there is no
-    /// such column. `filled` then has a marker column if the cells need one.
+    /// such column. `input` then has a marker column if the cells need one.
     never_null: Option<String>,
 }
 
