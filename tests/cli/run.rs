@@ -159,7 +159,7 @@ pub fn without_unverified_dialects(output: &str) -> String {
             .split_inclusive('\n')
             .filter(|line| !is_own(line) || line.contains(']'));
         text = lines.collect();
-        // A list can be broken before each name.
+        // A line break is allowed before each name in a list.
         let mut parts = text.split(name);
         let mut kept = parts.next().unwrap_or_default().to_owned();
         for part in parts {

@@ -225,7 +225,7 @@ impl Planner<'_> {
         self.emitter.renamed = renamed;
     }
 
-    /// Returns the name of the output that is the given column of the joined input. `None` if no output does.
+    /// Returns the name of the output that is the given column of the joined input. `None` if there is no such output.
     pub(super) fn input_output_name(&self, joined: &JoinedInput, column: &InputColumn) -> Option<String> {
         let program = self.step.program;
         let is_it = |root: IrId| match program.node(root) {

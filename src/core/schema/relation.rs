@@ -42,7 +42,7 @@ pub(super) struct ColumnMap {
 
 impl Hash for ColumnMap {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        // The indexes follow from the columns.
+        // The indexes are derived from the columns.
         self.list.hash(state);
     }
 }

@@ -308,7 +308,7 @@ impl SpecCompilation<'_> {
     }
 
     /// Reports errors and warnings about the rows of a step, with spans in the file. Returns the joins that are
-    /// declared, but not proven, to find at most one row. `found` are the errors in the formulas.
+    /// declared, but not proven, to find at most one row. `found` contains the diagnostics about the formulas.
     fn check_rows(
         &self,
         work: &StepToCompile<'_>,

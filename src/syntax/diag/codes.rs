@@ -211,7 +211,7 @@ codes! {
         "Only some columns of the relation are known, such as the columns in a properties file, and this column is not among them. Its type is inferred from its use. Run `dbt docs generate` (in dbt 2.0 or later, `dbt build --write-catalog`), which writes all columns to `catalog.json`, or `formulac schema fetch`, which queries the warehouse for the columns that specs read. An unlisted column is an error (F0302) if a known column has a similar name, or if several relations may have the column. `check --deny warnings` makes the warning an error in CI."
         Shown("SUM(amount) where dbt's manifest describes only the column `id` of orders")
         => Shown("the same after `dbt docs generate`");
-    UnqualifiedName "W0317" "unqualified-name" Warning("use names without a relation that several joined relations may have", "write `relation.column`, or provide the columns of the relations")
+    UnqualifiedName "W0317" "unqualified-name" Warning("use unqualified names that several joined relations may have", "write `relation.column`, or provide the columns of the relations")
         "A step with joins uses a name without its relation, and no schema lists the columns of at least two of the \
         relations. The SQL contains the name as written, so the warehouse rejects the query if several relations have such a \
         column. In `on`, a name that is compared with a column of the joined relation belongs to the other relation."
