@@ -111,7 +111,7 @@ fn forms_without_sql(function: &'static Function, file: &CaseFile) -> BTreeSet<S
         .enumerate()
         .filter(|(at, _)| !said.contains(at));
     forms
-        .map(|(_, overload)| format!("the SQL of {}", describe_overload(function, overload)))
+        .map(|(_, overload)| format!("the SQL of {}", overload_text(function, overload)))
         .collect()
 }
 
@@ -143,7 +143,7 @@ fn missing_cases_of_function(
     for (at, overload) in function.overloads.iter().enumerate() {
         let mine = || calls().filter(|(_, call)| call.overload == Some(at));
         if mine().next().is_none() {
-            lacks.push(format!("a call of {}", describe_overload(function, overload)));
+            lacks.push(format!("a call of {}", overload_text(function, overload)));
             continue;
         }
         for (place, param) in overload.params.iter().enumerate() {
@@ -153,7 +153,7 @@ fn missing_cases_of_function(
                 lacks.push(format!(
                     "NULL in `{}` of {}",
                     param.name,
-                    describe_overload(function, overload)
+                    overload_text(function, overload)
                 ));
             }
         }
@@ -352,7 +352,7 @@ fn is_refused(function: &Function, form: usize, place: usize, ty: Type, cases: &
     found.peek().is_some() && !found.any(is_taken)
 }
 
-fn describe_overload(function: &Function, overload: &Overload) -> String {
+fn overload_text(function: &Function, overload: &Overload) -> String {
     let name = |param: &Param| match param.ty {
         ParamType::Is(ty) => format!("{}: {ty}", param.name),
         ParamType::Literal(low, high) if low == high => low.to_string(),

@@ -245,7 +245,7 @@ impl Expr {
         own || self.children().into_iter().any(|child| child.names(column))
     }
 
-    pub fn to_text(&self, sheet: &Sheet) -> String {
+    pub fn render_text(&self, sheet: &Sheet) -> String {
         let mut out = String::new();
         self.write(sheet, &mut out);
         out
@@ -262,21 +262,27 @@ impl Expr {
             Self::Text(text) => {
                 let _ = write!(output, "\"{text}\"");
             }
-            Self::Cell(cell) => output.push_str(&cell.to_text(sheet)),
+            Self::Cell(cell) => output.push_str(&cell.render_text(sheet)),
             Self::RowNumber => output.push_str("ROW()"),
             Self::Binary(op, a, b) => {
-                let _ = write!(output, "({} {} {})", a.to_text(sheet), op.symbol(), b.to_text(sheet));
+                let _ = write!(
+                    output,
+                    "({} {} {})",
+                    a.render_text(sheet),
+                    op.symbol(),
+                    b.render_text(sheet)
+                );
             }
-            Self::Call(name, args) => list(name, args.iter().map(|x| x.to_text(sheet)).collect(), output),
+            Self::Call(name, args) => list(name, args.iter().map(|x| x.render_text(sheet)).collect(), output),
             Self::Aggregate(aggregate, ranges, beside) => {
-                let ranges = ranges.iter().map(|range| range.to_text(sheet));
-                let args = ranges.chain(beside.iter().map(|x| x.to_text(sheet))).collect();
+                let ranges = ranges.iter().map(|range| range.render_text(sheet));
+                let args = ranges.chain(beside.iter().map(|x| x.render_text(sheet))).collect();
                 list(aggregate.name(), args, output);
             }
-            Self::SumProduct(a, b) => list("SUMPRODUCT", vec![a.to_text(sheet), b.to_text(sheet)], output),
+            Self::SumProduct(a, b) => list("SUMPRODUCT", vec![a.render_text(sheet), b.render_text(sheet)], output),
             Self::Nth { largest, range, nth } => {
                 let name = if *largest { "LARGE" } else { "SMALL" };
-                list(name, vec![range.to_text(sheet), nth.to_string()], output);
+                list(name, vec![range.render_text(sheet), nth.to_string()], output);
             }
             Self::Rank { column, ascending } => {
                 let letters = letters(*column);
@@ -287,8 +293,8 @@ impl Expr {
                     if *ascending { ", 1" } else { "" }
                 );
             }
-            Self::Lookup(lookup) => output.push_str(&lookup.to_text(sheet)),
-            Self::Pivoted(pivoted) => output.push_str(&pivoted.to_text(sheet)),
+            Self::Lookup(lookup) => output.push_str(&lookup.render_text(sheet)),
+            Self::Pivoted(pivoted) => output.push_str(&pivoted.render_text(sheet)),
             Self::Where {
                 fold,
                 several,
@@ -304,8 +310,8 @@ impl Expr {
                 };
                 let conditions = pairs
                     .iter()
-                    .flat_map(|(range, criterion)| [range.to_text(sheet), criterion.to_text(range, sheet)]);
-                let value = value.iter().map(|range| range.to_text(sheet));
+                    .flat_map(|(range, criterion)| [range.render_text(sheet), criterion.render_text(range, sheet)]);
+                let value = value.iter().map(|range| range.render_text(sheet));
                 if *several {
                     list(&format!("{name}S"), value.chain(conditions).collect(), output);
                 } else {
@@ -326,7 +332,7 @@ fn corner((column, row): (usize, Row), sheet: &Sheet) -> String {
 }
 
 impl Cell {
-    fn to_text(&self, sheet: &Sheet) -> String {
+    fn render_text(&self, sheet: &Sheet) -> String {
         let plain = corner((self.column, self.row), sheet);
         match (self.style, self.row) {
             (Style::Dollar, Row::At(_) | Row::Fixed(_)) => format!("${plain}"),
@@ -339,7 +345,7 @@ impl Cell {
 }
 
 impl Range {
-    fn to_text(&self, sheet: &Sheet) -> String {
+    fn render_text(&self, sheet: &Sheet) -> String {
         if let (true, (left, Row::At(a)), (right, Row::At(b))) = (self.by_offset, self.from, self.to) {
             let (first, last) = (left.min(right), left.max(right));
             let (rows, columns) = (a.max(b) - a.min(b) + 1, last - first + 1);
@@ -354,7 +360,7 @@ impl Range {
 }
 
 impl Criterion {
-    fn to_text(&self, range: &Range, sheet: &Sheet) -> String {
+    fn render_text(&self, range: &Range, sheet: &Sheet) -> String {
         match self {
             Self::Number(op, n) => {
                 let op = if *op == Op::Equal { "" } else { op.symbol() };

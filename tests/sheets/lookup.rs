@@ -67,14 +67,14 @@ impl Lookup {
         !self.in_tab && (column == self.key_column || column == self.gives || in_range)
     }
 
-    pub fn to_text(&self, sheet: &Sheet) -> String {
+    pub fn render_text(&self, sheet: &Sheet) -> String {
         let tab = sheet
             .tab
             .as_ref()
             .filter(|_| self.in_tab)
-            .map_or(String::new(), super::tab::Tab::to_text);
+            .map_or(String::new(), super::tab::Tab::render_text);
         let columns = |first: usize, last: usize| format!("{tab}{}:{}", letters(first), letters(last));
-        let args: Vec<String> = self.args.iter().map(|x| x.to_text(sheet)).collect();
+        let args: Vec<String> = self.args.iter().map(|x| x.render_text(sheet)).collect();
         let first = &args[0];
         let mode = |below: &str, above: &str| match self.mode {
             Mode::Unsaid => String::new(),

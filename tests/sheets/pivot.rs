@@ -56,13 +56,13 @@ impl Pivoted {
         }
     }
 
-    pub fn to_text(&self, sheet: &Sheet) -> String {
+    pub fn render_text(&self, sheet: &Sheet) -> String {
         match self {
             Self::Index => "PIVOTINDEX()".to_owned(),
-            Self::Nth(x, n) => format!("PIVOT({}, {n})", x.to_text(sheet)),
-            Self::Offset(x, down, right) => format!("PIVOTOFFSET({}, {down}, {right})", x.to_text(sheet)),
+            Self::Nth(x, n) => format!("PIVOT({}, {n})", x.render_text(sheet)),
+            Self::Offset(x, down, right) => format!("PIVOTOFFSET({}, {down}, {right})", x.render_text(sheet)),
             Self::Aggregate(aggregate, x, area) => {
-                let x = x.to_text(sheet);
+                let x = x.render_text(sheet);
                 let cells = match area {
                     Area::Row => format!("PIVOTROW({x})"),
                     Area::Offset {

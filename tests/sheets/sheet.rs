@@ -129,7 +129,7 @@ impl Display for Sheet {
         }
         writeln!(f, "calculations:")?;
         for Calculation { name, formula, .. } in &self.calculations {
-            let formula = format!("={}", formula.to_text(self));
+            let formula = format!("={}", formula.render_text(self));
             writeln!(f, "  {name}: {}", serde_json::Value::from(formula))?;
         }
         Ok(())

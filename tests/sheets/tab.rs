@@ -69,7 +69,7 @@ impl Tab {
     }
 
     /// Returns the tab's name as spelled in formulas.
-    pub fn to_text(&self) -> String {
+    pub fn render_text(&self) -> String {
         format!("'{}'!", self.name.replace('\'', "''"))
     }
 
