@@ -111,7 +111,7 @@ fn forms_without_sql(function: &'static Function, file: &CaseFile) -> BTreeSet<S
         .enumerate()
         .filter(|(at, _)| !said.contains(at));
     forms
-        .map(|(_, overload)| format!("the SQL of {}", overload_text(function, overload)))
+        .map(|(_, overload)| format!("the SQL of {}", signature(function, overload)))
         .collect()
 }
 
@@ -143,18 +143,14 @@ fn missing_cases_of_function(
     for (at, overload) in function.overloads.iter().enumerate() {
         let mine = || calls().filter(|(_, call)| call.overload == Some(at));
         if mine().next().is_none() {
-            lacks.push(format!("a call of {}", overload_text(function, overload)));
+            lacks.push(format!("a call of {}", signature(function, overload)));
             continue;
         }
         for (place, param) in overload.params.iter().enumerate() {
             let takes_null = !matches!(param.ty, ParamType::Literal(..) | ParamType::Positive);
             let is_null = |(case, call): (&Case, &CallFacts)| null_only_in(place, overload, case, call);
             if takes_null && !mine().any(is_null) && !is_refused(function, at, place, first_type(param), cases) {
-                lacks.push(format!(
-                    "NULL in `{}` of {}",
-                    param.name,
-                    overload_text(function, overload)
-                ));
+                lacks.push(format!("NULL in `{}` of {}", param.name, signature(function, overload)));
             }
         }
     }
@@ -352,7 +348,7 @@ fn is_refused(function: &Function, form: usize, place: usize, ty: Type, cases: &
     found.peek().is_some() && !found.any(is_taken)
 }
 
-fn overload_text(function: &Function, overload: &Overload) -> String {
+fn signature(function: &Function, overload: &Overload) -> String {
     let name = |param: &Param| match param.ty {
         ParamType::Is(ty) => format!("{}: {ty}", param.name),
         ParamType::Literal(low, high) if low == high => low.to_string(),
