@@ -23,27 +23,27 @@ use std::hint::black_box;
 
 use formulac::Dialect;
 use formulac::artifacts::{KeptParts, Manifest, ResourceType};
-use manifest::{COLUMNS, MODELS, generated};
-use measure::{Goals, Race, ratio, spent};
+use manifest::{COLUMNS, MODELS, generate_manifest};
+use measure::{Goals, Race, measure_memory, ratio};
 use serde::de::IgnoredAny;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let text = generated(MODELS);
+    let text = generate_manifest(MODELS);
     if let Some([_, file]) = arguments.windows(2).find(|pair| pair[0] == "--write") {
         std::fs::write(file, &text).expect("the file must be written");
         return;
     }
-    let small = generated(MODELS / 10);
+    let small = generate_manifest(MODELS / 10);
     let rounds = if arguments.iter().any(|a| a == "--quick") { 2 } else { 5 };
     let pass_over = |text: &str| {
         black_box(serde_json::from_str::<IgnoredAny>(black_box(text)).unwrap());
     };
     let read = |text: &str, keep: KeptParts| Manifest::from_text(black_box(text), keep).unwrap();
     let code = KeptParts::default().raw_code().compiled_code();
-    let (memory, manifest) = spent(|| read(&text, KeptParts::default()));
-    let (with_code, ()) = spent(|| drop(read(&text, code)));
-    let (of_schema, schema) = spent(|| formulac::known::from_dbt(&manifest, None, Dialect::default()));
+    let (memory, manifest) = measure_memory(|| read(&text, KeptParts::default()));
+    let (with_code, ()) = measure_memory(|| drop(read(&text, code)));
+    let (of_schema, schema) = measure_memory(|| formulac::known::from_dbt(&manifest, None, Dialect::default()));
     assert_eq!(manifest.with_type(ResourceType::Model).count(), MODELS);
     assert_eq!(
         schema

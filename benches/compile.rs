@@ -71,9 +71,9 @@ fn sizes(c: &mut Criterion) {
     let mut group = c.benchmark_group("large");
     group.sample_size(10);
     let texts = [
-        ("10,000 definitions", corpus::chains(10_000, 1)),
-        ("10,000 in chains of 10", corpus::chains(10_000, 10)),
-        ("one formula of 1 MB", corpus::large(1 << 20)),
+        ("10,000 definitions", corpus::definition_chains(10_000, 1)),
+        ("10,000 in chains of 10", corpus::definition_chains(10_000, 10)),
+        ("one formula of 1 MB", corpus::large_formula(1 << 20)),
     ];
     for (name, text) in texts {
         corpus::verify(&compiler, [text.as_str()]);
@@ -97,10 +97,10 @@ fn edits(c: &mut Criterion) {
     let keyed = keyed.partition_by(["region"]).build();
     let mut group = c.benchmark_group("one edit");
     let files = [
-        ("10,000 definitions", &typed, corpus::chains(10_000, 1)),
-        ("10,000 with keys", &keyed, corpus::chains(10_000, 1)),
-        ("10,000 in chains of 10", &typed, corpus::chains(10_000, 10)),
-        ("100,000 definitions", &typed, corpus::chains(100_000, 1)),
+        ("10,000 definitions", &typed, corpus::definition_chains(10_000, 1)),
+        ("10,000 with keys", &keyed, corpus::definition_chains(10_000, 1)),
+        ("10,000 in chains of 10", &typed, corpus::definition_chains(10_000, 10)),
+        ("100,000 definitions", &typed, corpus::definition_chains(100_000, 1)),
     ];
     for (name, compiler, text) in files {
         corpus::verify(compiler, [text.as_str()]);

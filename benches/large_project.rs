@@ -33,7 +33,7 @@ const SET_GOALS: [f64; 2] = [2.0, 0.3];
 const SPECS: usize = 1_000;
 /// Number of metric sets, with ten metrics each, and of models built on them.
 const SETS: usize = 200;
-const MODELS_OVER_SETS: usize = 500;
+const METRIC_SET_MODELS: usize = 500;
 /// Number of calls. The fastest call counts.
 const CALLS: usize = 5;
 
@@ -101,7 +101,7 @@ fn write_metric_sets(folder: &Path) -> String {
     for (path, text) in files {
         fs::write(folder.join(path), text).expect("the file must be written");
     }
-    let specs = corpus::models_over_sets(SETS, MODELS_OVER_SETS);
+    let specs = corpus::models_over_sets(SETS, METRIC_SET_MODELS);
     for (number, spec) in specs.iter().enumerate() {
         fs::write(folder.join(format!("metrics/spec_{number}.yml")), spec).expect("the file must be written");
     }
@@ -116,7 +116,7 @@ fn write_metric_sets(folder: &Path) -> String {
 /// Measures commands on a project with metric sets. Returns whether the goals are reached.
 fn metric_sets(folder: &Path) -> bool {
     let set = write_metric_sets(folder);
-    println!("{SETS} metric sets, {} metrics, {MODELS_OVER_SETS} models:", SETS * 10);
+    println!("{SETS} metric sets, {} metrics, {METRIC_SET_MODELS} models:", SETS * 10);
     let best = |args: &[&str]| {
         let calls = (0..CALLS).map(|_| call(folder, args).0);
         calls.fold(f64::INFINITY, f64::min)
@@ -158,7 +158,7 @@ fn measure_large_manifest(folder: &Path) -> bool {
     let _ = fs::remove_dir_all(&folder);
     fs::create_dir_all(folder.join("target")).expect("the folder must be made");
     fs::write(folder.join("dbt_project.yml"), "name: shop\nprofile: shop\n").expect("the file must be written");
-    let text = manifest::generated(manifest::MODELS);
+    let text = manifest::generate_manifest(manifest::MODELS);
     fs::write(folder.join("target/manifest.json"), &text).expect("the file must be written");
     println!("a manifest of {:.0} MB", text.len() as f64 / 1e6);
     let [of_first, of_changed, of_impact, of_plan, of_artifacts] = GOALS;

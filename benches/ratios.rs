@@ -29,9 +29,9 @@ use formulac::lex::{self, LayoutMode, Token};
 use formulac::limits::Limits;
 use formulac::{CompiledSpec, Compiler, SpecSession, SpecText};
 use logos::Logos;
-use measure::{Goals, Race, ratio, spent};
+use measure::{Goals, Race, measure_memory, ratio};
 
-fn walked(text: &str) {
+fn run_floor(text: &str) {
     black_box(floor::walk(text));
 }
 
@@ -41,20 +41,20 @@ fn run_own_lexer(text: &str) {
     }
 }
 
-fn each<'t>(texts: &'t [String], work: impl Fn(&str) + 't) -> impl FnMut() + 't {
+fn run_on_each<'t>(texts: &'t [String], work: impl Fn(&str) + 't) -> impl FnMut() + 't {
     move || texts.iter().for_each(|t| work(black_box(t)))
 }
 
-fn lexed(text: &str) {
+fn run_lexer(text: &str) {
     let mut diagnostics = Vec::new();
     black_box(lex::lex(text, &mut diagnostics));
 }
 
-fn parsed(text: &str) {
+fn run_parser(text: &str) {
     black_box(formulac::parse::parse(text));
 }
 
-fn compiled(compiler: &Compiler) -> impl Fn(&str) + '_ {
+fn run_compiler(compiler: &Compiler) -> impl Fn(&str) + '_ {
     move |text| {
         black_box(compiler.compile(text));
     }
@@ -129,13 +129,13 @@ fn main() {
     for (name, texts) in &classes {
         let bytes: usize = texts.iter().map(String::len).sum();
         let times = Race::new()
-            .with("floor", each(texts, walked))
-            .with("own lexer", each(texts, run_own_lexer))
-            .with("lex", each(texts, lexed))
-            .with("parse", each(texts, parsed))
-            .with("check", each(texts, |t| drop(black_box(typed.check(t)))))
-            .with("compile", each(texts, compiled(&typed)))
-            .with("no schema", each(texts, compiled(&untyped)))
+            .with("floor", run_on_each(texts, run_floor))
+            .with("own lexer", run_on_each(texts, run_own_lexer))
+            .with("lex", run_on_each(texts, run_lexer))
+            .with("parse", run_on_each(texts, run_parser))
+            .with("check", run_on_each(texts, |t| drop(black_box(typed.check(t)))))
+            .with("compile", run_on_each(texts, run_compiler(&typed)))
+            .with("no schema", run_on_each(texts, run_compiler(&untyped)))
             .run(rounds);
         let base = times[0].1;
         let cells: Vec<f64> = times.iter().map(|(_, t)| ratio(*t, base)).collect();
@@ -167,7 +167,9 @@ fn main() {
         }
     };
     let (roomy, roomy_untyped) = (roomy(true), roomy(false));
-    let files: Vec<(usize, String)> = [1_000, 10_000, 100_000].map(|n| (n, corpus::mix(n).join("\n"))).into();
+    let files: Vec<(usize, String)> = [1_000, 10_000, 100_000]
+        .map(|n| (n, corpus::definition_mix(n).join("\n")))
+        .into();
     corpus::verify(&typed, [files[0].1.as_str()]);
     println!("\nAll definitions in one text, one call:");
     println!(
@@ -177,15 +179,15 @@ fn main() {
     let mut costs = Vec::new();
     for (count, text) in &files {
         let times = Race::new()
-            .with("floor", || walked(text))
+            .with("floor", || run_floor(text))
             .with("parse", || {
                 drop(black_box(formulac::parse::parse_with(text, LayoutMode::File, &limits)));
             })
-            .with("compile", || compiled(&roomy)(text))
-            .with("no schema", || compiled(&roomy_untyped)(text))
+            .with("compile", || run_compiler(&roomy)(text))
+            .with("no schema", || run_compiler(&roomy_untyped)(text))
             .run((rounds * 300 / count).clamp(5, rounds));
         let base = times[0].1;
-        let (memory, ()) = spent(|| compiled(&roomy)(text));
+        let (memory, ()) = measure_memory(|| run_compiler(&roomy)(text));
         println!(
             "{count:<8} {:>7.2}x {:>8.2}x {:>10.2}x {:>13.2} {:>13.0}",
             ratio(times[1].1, base),
@@ -203,26 +205,26 @@ fn main() {
 
     println!("\nOne call a definition, allocations of each:");
     let calls = |compiler: &Compiler, texts: &[String]| {
-        let (all, ()) = spent(each(texts, compiled(compiler)));
+        let (all, ()) = measure_memory(run_on_each(texts, run_compiler(compiler)));
         (
             all.calls as f64 / texts.len() as f64,
             all.bytes as f64 / texts.len() as f64,
         )
     };
     for (name, texts) in &classes {
-        let lex = spent(each(texts, lexed)).0.calls as f64 / texts.len() as f64;
-        let parse = spent(each(texts, parsed)).0.calls as f64 / texts.len() as f64;
+        let lex = measure_memory(run_on_each(texts, run_lexer)).0.calls as f64 / texts.len() as f64;
+        let parse = measure_memory(run_on_each(texts, run_parser)).0.calls as f64 / texts.len() as f64;
         let ((with, bytes), (without, _)) = (calls(&typed, texts), calls(&untyped, texts));
         println!(
             "{name:<8} lex {lex:>6.1}   parse {parse:>6.1}   compile {with:>7.1} ({bytes:>8.0} bytes)   no schema {without:>7.1}"
         );
     }
 
-    let large = corpus::large(1 << 20);
+    let large = corpus::large_formula(1 << 20);
     corpus::verify(&typed, [large.as_str()]);
     let single = Race::new()
-        .with("floor", || walked(&large))
-        .with("compile", || compiled(&typed)(&large))
+        .with("floor", || run_floor(&large))
+        .with("compile", || run_compiler(&typed)(&large))
         .run(rounds.min(20));
     let mut deepest: f64 = 0.0;
     println!("\nNesting, 1,000 levels:");
@@ -233,8 +235,8 @@ fn main() {
             continue;
         }
         let times = Race::new()
-            .with("floor", || walked(&text))
-            .with("compile", || compiled(&typed)(&text))
+            .with("floor", || run_floor(&text))
+            .with("compile", || run_compiler(&typed)(&text))
             .run(rounds.min(60));
         let cost = ratio(times[1].1, times[0].1);
         deepest = deepest.max(cost);
@@ -248,13 +250,16 @@ fn main() {
         );
     }
 
-    let (chained, unchained) = (corpus::chains(10_000, 10), corpus::chains(10_000, 1));
+    let (chained, unchained) = (
+        corpus::definition_chains(10_000, 10),
+        corpus::definition_chains(10_000, 1),
+    );
     corpus::verify(&typed, [chained.as_str(), unchained.as_str()]);
     let chain = Race::new()
-        .with("unchained", || compiled(&typed)(&unchained))
-        .with("chained", || compiled(&typed)(&chained))
+        .with("unchained", || run_compiler(&typed)(&unchained))
+        .with("chained", || run_compiler(&typed)(&chained))
         .run(rounds.min(20));
-    let endless = corpus::chains(10_000, 10_000);
+    let endless = corpus::definition_chains(10_000, 10_000);
     let begin = Instant::now();
     let refused = typed.compile(&endless);
     println!(
@@ -271,7 +276,7 @@ fn main() {
     ];
     for (name, text) in &specs {
         let times = Race::new()
-            .with("floor", || walked(text))
+            .with("floor", || run_floor(text))
             .with("spec", || drop(black_box(typed.compile_spec(text))))
             .run(rounds.min(100));
         let made = typed.compile_spec(text);
@@ -302,7 +307,7 @@ fn main() {
         })
         .with("together", together)
         .run(rounds.min(5));
-    let (memory, ()) = spent(together);
+    let (memory, ()) = measure_memory(together);
     let milliseconds = |at: usize| of_specs[at].1.as_secs_f64() * 1e3;
     println!(
         "1,000 different specs of two steps: {:.0} ms, together {:.0} ms",

@@ -65,7 +65,7 @@ fi
 [ "$task" != fault ] || exec tests/planted_faults/run.py "$@"
 
 export FORMULAC_REQUIRE_ENGINES=1
-# A run can be repeated, because its random cases are always the same unless other seeds are given.
+# Runs are reproducible, because random cases are always the same unless other seeds are given.
 if [ "$full" ]; then
     export FORMULAC_ANSWERS=none PROPTEST_RNG_SEED=${PROPTEST_RNG_SEED:-$(date +%Y%m%d)} FORMULAC_SEED=${FORMULAC_SEED:-$(date +%j | sed 's/^0*//')}
     echo "tests/run.sh: PROPTEST_RNG_SEED=$PROPTEST_RNG_SEED FORMULAC_SEED=$FORMULAC_SEED repeat this run" >&2

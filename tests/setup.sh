@@ -51,8 +51,8 @@ environment() {
     rm -rf "$venv"
     "$python" -m venv --without-pip "$venv"
     # The lists are complete, so nothing else is resolved: dbt-core names a package that cannot be built without a
-    # download, and dbt runs without that package. Imported modules are compiled at their first import, and the
-    # result is kept (env.sh).
+    # download, and dbt runs without that package. Modules are compiled when they are first imported, and the result is
+    # cached (env.sh).
     "$home/pip/bin/python" -m pip --python "$venv/bin/python" install --quiet \
         --disable-pip-version-check --no-compile --no-deps --requirement "$requirements"
     touch "$stamp"
@@ -74,7 +74,7 @@ command -v valgrind >/dev/null || packages+=(valgrind libc6-dbg)
 
 # One pip installs packages into all environments.
 "$home/pip/bin/python" -c 'import pip' 2>/dev/null || "$python" -m venv --clear "$home/pip"
-# Two environments at a time, largest first, because pip waits for the index about as long as it works.
+# Installs two environments at a time, the largest first, because pip spends half of its time waiting for the index.
 running=()
 begin() {
     if [ ${#running[@]} = 2 ]; then

@@ -222,28 +222,28 @@ impl Seeded {
         Self(SplitMix::new(seed))
     }
 
-    fn below(&mut self, n: usize) -> usize {
-        self.0.below(n)
+    fn next_below(&mut self, n: usize) -> usize {
+        self.0.next_below(n)
     }
 
     /// Replaces every `$symbol` in a pattern, recursively. If the nesting is deep, the first alternative is used.
-    fn expand(&mut self, pattern: &str, depth: u32, out: &mut String) {
+    fn expand(&mut self, pattern: &str, depth: u32, output: &mut String) {
         let mut rest = pattern;
         while let Some((before, after)) = rest.split_once('$') {
-            out.push_str(before);
+            output.push_str(before);
             let end = after
                 .find(|c: char| !(c.is_ascii_lowercase() || c == '_'))
                 .unwrap_or(after.len());
             let (symbol, tail) = after.split_at(end);
             let choices = alternatives(symbol);
-            let choice = if depth > 6 { 0 } else { self.below(choices.len()) };
-            self.expand(choices[choice], depth + 1, out);
+            let choice = if depth > 6 { 0 } else { self.next_below(choices.len()) };
+            self.expand(choices[choice], depth + 1, output);
             rest = tail;
         }
-        out.push_str(rest);
+        output.push_str(rest);
     }
 
-    fn expanded(&mut self, pattern: &str) -> String {
+    fn expand_pattern(&mut self, pattern: &str) -> String {
         let mut out = String::new();
         self.expand(pattern, 0, &mut out);
         out
@@ -275,7 +275,7 @@ impl Size {
 pub fn definition(random: &mut Seeded, size: Size, number: usize) -> String {
     loop {
         let mut text = random
-            .expanded("$adjective_$noun".replace('_', " ").as_str())
+            .expand_pattern("$adjective_$noun".replace('_', " ").as_str())
             .replace(' ', "_");
         let _ = write!(text, "_{number} = ");
         match size {
@@ -291,8 +291,8 @@ pub fn definition(random: &mut Seeded, size: Size, number: usize) -> String {
 
 /// Generates a sum over many lines, a chain of cases, or nested IFs.
 fn long(random: &mut Seeded, text: &mut String) {
-    let wanted = 1_000 + random.below(2_800);
-    match random.below(3) {
+    let wanted = 1_000 + random.next_below(2_800);
+    match random.next_below(3) {
         0 => {
             random.expand("$term", 0, text);
             while text.len() < wanted {
@@ -325,7 +325,7 @@ pub fn definitions_of_size(size: Size, count: usize) -> Vec<String> {
 }
 
 /// Returns a mix of definitions: 70 % short, 25 % medium, 5 % long.
-pub fn mix(count: usize) -> Vec<String> {
+pub fn definition_mix(count: usize) -> Vec<String> {
     let mut random = Seeded::new(SEED);
     (0..count)
         .map(|n| {
@@ -341,11 +341,11 @@ pub fn mix(count: usize) -> Vec<String> {
 
 /// Returns definitions in chains of `links`. Each definition in a chain uses the definition before it. With 1 link, no
 /// definition uses another.
-pub fn chains(count: usize, links: usize) -> String {
+pub fn definition_chains(count: usize, links: usize) -> String {
     let mut random = Seeded::new(SEED);
     let mut text = String::new();
     for n in 0..count {
-        let column = NUMBERS[random.below(NUMBERS.len())];
+        let column = NUMBERS[random.next_below(NUMBERS.len())];
         let before = if n % links == 0 {
             "cost_total_____".to_owned()
         } else {
@@ -364,9 +364,9 @@ pub fn chains(count: usize, links: usize) -> String {
 }
 
 /// Returns a formula that adds up measures and has approximately the given length in bytes.
-pub fn large(bytes: usize) -> String {
+pub fn large_formula(bytes: usize) -> String {
     let mut random = Seeded::new(SEED);
-    let mut text = random.expanded("$measure");
+    let mut text = random.expand_pattern("$measure");
     while text.len() < bytes {
         random.expand("\n + $term", 0, &mut text);
     }
@@ -399,11 +399,11 @@ pub fn spec(measures: usize) -> String {
             "$medium_measure",
             "$measure / $measure",
             "$measure - $medium_measure * $rate",
-        ][random.below(4)];
+        ][random.next_below(4)];
         let _ = writeln!(
             text,
             "  /// Measure number {n}.\n  measure_{n} = {}",
-            random.expanded(pattern)
+            random.expand_pattern(pattern)
         );
     }
     text
@@ -418,18 +418,18 @@ pub fn specs(count: usize) -> Vec<String> {
             "model: metrics_{number}\ndescription: Metrics number {number}.\nfrom: orders\nsteps:\n  - name: monthly\n    \
              where: NOT(ISBLANK(order_date))\n    group_by: [region, month]\n    definitions: |\n      month = order_date[month]\n"
         );
-        let measures = 4 + random.below(8);
+        let measures = 4 + random.next_below(8);
         for n in 0..measures {
-            let pattern = ["$measure", "$medium_measure", "$measure / $measure"][random.below(3)];
+            let pattern = ["$measure", "$medium_measure", "$measure / $measure"][random.next_below(3)];
             let _ = writeln!(
                 text,
                 "      /// Measure number {n}.\n      measure_{n} = {}",
-                random.expanded(pattern)
+                random.expand_pattern(pattern)
             );
         }
         text.push_str("  - name: growth\n    keep: all\n    order_by: month\n    definitions: |\n");
         for n in 0..measures / 2 {
-            let formula = match random.below(4) {
+            let formula = match random.next_below(4) {
                 0 => format!("PERIODOFFSET(measure_{n}, -1, \"month\")"),
                 1 => format!("measure_{n} / PERIODOFFSET(measure_{n}, -1, \"year\") - 1"),
                 2 => format!("AVERAGE(OFFSET(measure_{n}, -2):measure_{n})"),
@@ -452,7 +452,7 @@ pub fn models_over_sets(sets: usize, models: usize) -> Vec<String> {
         );
         for metric in 0..10 {
             let formula = match metric {
-                0..5 => random.expanded("$measure"),
+                0..5 => random.expand_pattern("$measure"),
                 5 | 6 => format!("metric_{} / metric_{}", metric - 5, metric - 4),
                 7 => "metric_0 / PERIODOFFSET(metric_0, -1, \"month\") - 1".to_owned(),
                 8 => "AVERAGE(PERIODOFFSET(metric_1, -2, \"month\"):metric_1)".to_owned(),
@@ -498,7 +498,7 @@ pub fn classes(compilers: [&Compiler; 2]) -> [(&'static str, Vec<String>); 4] {
         ("short", definitions_of_size(Size::Short, 400)),
         ("medium", definitions_of_size(Size::Medium, 150)),
         ("long", definitions_of_size(Size::Long, 20)),
-        ("mix", mix(400)),
+        ("mix", definition_mix(400)),
     ];
     for compiler in compilers {
         verify(

@@ -26,7 +26,7 @@ sys.path.insert(0, str(ROOT / "tests" / "oracle"))
 import engine_duckdb  # noqa: E402
 import engine_postgres  # noqa: E402
 
-# Both engines accept these statements. Each 97th order has no customer.
+# Both engines accept these statements. Every 97th order has no customer.
 TABLES = """
 create table orders as
 select n as order_id, case when n % 97 <> 0 then (n * 48271) % {customers} + 1 end as customer_id,
@@ -43,7 +43,7 @@ select cast(i as integer) as customer_id, 'segment ' || i % 5 as segment,
 from generate_series(1, {customers}) as g(i);
 create table tiers as select cast(i * 25 as decimal(18, 2)) as at_least, 'tier ' || i as tier from generate_series(0, 19) as g(i)
 """
-# Columns of which dbt's tests prove more than a type.
+# Columns that dbt's tests prove to be non-NULL or unique.
 NOT_NULL = {"orders": ["order_id", "quantity", "amount", "region", "store", "channel", "status", "sku", "ordered_on"],
             "customers": ["customer_id", "segment", "joined_on"], "tiers": ["at_least", "tier"]}
 UNIQUE = {"orders": "order_id", "customers": "customer_id", "tiers": "at_least"}

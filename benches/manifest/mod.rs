@@ -7,7 +7,7 @@ pub const COLUMNS: usize = 20;
 
 /// Generates a manifest. Each model reads the two models before it. Each model also has a key, a foreign key and
 /// descriptions, with the fields that dbt 1.12 writes.
-pub fn generated(models: usize) -> String {
+pub fn generate_manifest(models: usize) -> String {
     let mut out = String::with_capacity(models * 32_000);
     out.push_str(r#"{"metadata": {"dbt_schema_version": "https://schemas.getdbt.com/dbt/manifest/v12.json", "dbt_version": "1.12.6", "generated_at": "2026-11-20T06:30:53.407851Z", "project_name": "shop", "adapter_type": "snowflake"}, "nodes": {"#);
     for number in 0..models {
@@ -75,7 +75,7 @@ pub fn catalog(models: usize) -> String {
     out
 }
 
-fn model(out: &mut String, number: usize) {
+fn model(output: &mut String, number: usize) {
     let (first, second) = (number / 2, number / 3);
     let raw = query(
         &format!("{{{{ ref('model_{first}') }}}}"),
@@ -84,27 +84,27 @@ fn model(out: &mut String, number: usize) {
     let table = |number: usize| format!("\\\"analytics\\\".\\\"marts\\\".\\\"model_{number}\\\"");
     let compiled = query(&table(first), &table(second));
     let _ = write!(
-        out,
+        output,
         r#""model.shop.model_{number}": {{"database": "analytics", "schema": "marts", "name": "model_{number}", "resource_type": "model", "package_name": "shop", "path": "marts/model_{number}.sql", "original_file_path": "models/marts/model_{number}.sql", "unique_id": "model.shop.model_{number}", "fqn": ["shop", "marts", "model_{number}"], "alias": "model_{number}", "checksum": {{"name": "sha256", "checksum": "bf1dbff6951882315c18eab843c208758c82d043c1a58a4129f7c812bed{number:05}"}}, "config": {CONFIG}, "tags": ["nightly"], "description": "Model number {number}, with what its rows are and how they come to be there.", "columns": {{"#
     );
     for column in 0..COLUMNS {
         let _ = write!(
-            out,
+            output,
             r#""column_{column}": {{"name": "column_{column}", "description": "Column {column} of model {number}: what its values mean to those who read them.", "meta": {{"omni": {{"label": "Column {column}"}}}}, "data_type": "number(38,2)", "constraints": [], "quote": null, "config": {{"meta": {{"omni": {{"label": "Column {column}"}}}}, "tags": ["pii"]}}, "tags": ["pii"], "granularity": null, "dimension": null, "entity": null, "doc_blocks": []}},"#
         );
     }
-    out.pop();
+    output.pop();
     let _ = write!(
-        out,
+        output,
         r#"}}, "meta": {{"omni": {{"topic": "orders"}}}}, "group": null, "docs": {{"show": true, "node_color": null}}, "patch_path": "shop://models/marts/_marts.yml", "build_path": null, "unrendered_config": {{"materialized": "table"}}, "created_at": 1795156240.4641693, "relation_name": "\"analytics\".\"marts\".\"model_{number}\"", "raw_code": "{raw}", "doc_blocks": [], "language": "sql", "refs": [{{"name": "model_{first}", "package": null, "version": null}}, {{"name": "model_{second}", "package": null, "version": null}}], "sources": [], "metrics": [], "depends_on": {{"macros": ["macro.dbt.m_1"], "nodes": ["model.shop.model_{first}", "model.shop.model_{second}"]}}, "compiled_path": "target/compiled/shop/models/marts/model_{number}.sql", "compiled": true, "compiled_code": "{compiled}", "extra_ctes_injected": true, "extra_ctes": [], "contract": {{"enforced": false, "alias_types": true, "checksum": null}}, "access": "protected", "constraints": [], "version": null, "latest_version": null, "deprecation_date": null, "primary_key": ["column_0"], "time_spine": null}},"#
     );
 }
 
-fn data_test(out: &mut String, number: usize, test: &str, column: usize, arguments: &str) {
+fn data_test(output: &mut String, number: usize, test: &str, column: usize, arguments: &str) {
     let id = format!("{test}_model_{number}_column_{column}");
     let sql = format!("\\n    \\n    \\n\\nselect\\n    column_{column} as unique_field,\\n    count(*) as n_records\\n\\nfrom \\\"analytics\\\".\\\"marts\\\".\\\"model_{number}\\\"\\nwhere column_{column} is not null\\ngroup by column_{column}\\nhaving count(*) > 1\\n").repeat(2);
     let _ = write!(
-        out,
+        output,
         r#""test.shop.{id}.5598e4f921": {{"test_metadata": {{"name": "{test}", "kwargs": {{"column_name": "column_{column}"{arguments}, "model": "{{{{ get_where_subquery(ref('model_{number}')) }}}}"}}, "namespace": null}}, "database": "analytics", "schema": "dbt_test__audit", "name": "{id}", "resource_type": "test", "package_name": "shop", "path": "{id}.sql", "original_file_path": "models/marts/_marts.yml", "unique_id": "test.shop.{id}.5598e4f921", "fqn": ["shop", "marts", "{id}"], "alias": "{id}", "checksum": {{"name": "none", "checksum": ""}}, "config": {TEST_CONFIG}, "tags": [], "description": "", "columns": {{}}, "meta": {{}}, "group": null, "docs": {{"show": true, "node_color": null}}, "patch_path": null, "build_path": null, "unrendered_config": {{}}, "created_at": 1795156239.484512, "relation_name": null, "raw_code": "{{{{ test_{test}(**_dbt_generic_test_kwargs) }}}}", "doc_blocks": [], "language": "sql", "refs": [{{"name": "model_0", "package": null, "version": null}}, {{"name": "model_{number}", "package": null, "version": null}}], "sources": [], "metrics": [], "depends_on": {{"macros": ["macro.dbt.test_{test}", "macro.dbt.get_where_subquery"], "nodes": ["model.shop.model_0", "model.shop.model_{number}"]}}, "compiled_path": "target/compiled/shop/models/marts/_marts.yml/{id}.sql", "compiled": true, "compiled_code": "{sql}", "extra_ctes_injected": true, "extra_ctes": [], "contract": {{"enforced": false, "alias_types": true, "checksum": null}}, "column_name": "column_{column}", "file_key_name": "models.model_{number}", "attached_node": "model.shop.model_{number}"}},"#
     );
 }

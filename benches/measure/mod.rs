@@ -18,7 +18,7 @@ static BYTES: AtomicUsize = AtomicUsize::new(0);
 static LIVE: AtomicUsize = AtomicUsize::new(0);
 static PEAK: AtomicUsize = AtomicUsize::new(0);
 
-fn took(bytes: usize) {
+fn record_allocation(bytes: usize) {
     CALLS.store(CALLS.load(Relaxed) + 1, Relaxed);
     BYTES.store(BYTES.load(Relaxed) + bytes, Relaxed);
     let live = LIVE.load(Relaxed) + bytes;
@@ -28,25 +28,25 @@ fn took(bytes: usize) {
     }
 }
 
-fn gave(bytes: usize) {
+fn record_deallocation(bytes: usize) {
     LIVE.store(LIVE.load(Relaxed).wrapping_sub(bytes), Relaxed);
 }
 
 // SAFETY: every call is passed unchanged to the system allocator.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        took(layout.size());
+        record_allocation(layout.size());
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        gave(layout.size());
+        record_deallocation(layout.size());
         unsafe { System.dealloc(pointer, layout) }
     }
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        gave(layout.size());
-        took(size);
+        record_deallocation(layout.size());
+        record_allocation(size);
         unsafe { System.realloc(pointer, layout, size) }
     }
 }
@@ -55,22 +55,22 @@ unsafe impl GlobalAlloc for Counting {
 static ALLOCATOR: Counting = Counting;
 
 /// Memory that a workload used.
-pub struct Spent {
+pub struct MemoryUse {
     pub calls: usize,
     pub bytes: usize,
     /// Largest number of bytes held at any one time.
     pub peak: usize,
-    /// Number of bytes that are still held afterwards.
+    /// Number of bytes that are not freed at the end.
     pub kept: usize,
 }
 
 /// Measures the memory that a workload uses.
-pub fn spent<T>(work: impl FnOnce() -> T) -> (Spent, T) {
+pub fn measure_memory<T>(work: impl FnOnce() -> T) -> (MemoryUse, T) {
     let (calls, bytes, live) = (CALLS.load(Relaxed), BYTES.load(Relaxed), LIVE.load(Relaxed));
     PEAK.store(live, Relaxed);
     let result = work();
     let kept = LIVE.load(Relaxed).saturating_sub(live);
-    let spent = Spent {
+    let spent = MemoryUse {
         calls: CALLS.load(Relaxed) - calls,
         bytes: BYTES.load(Relaxed) - bytes,
         peak: PEAK.load(Relaxed) - live,
@@ -127,16 +127,16 @@ impl Goals {
         }
     }
 
-    pub fn line(&mut self, what: &str, measured: f64, must: f64, aim: f64, unit: &str) {
+    pub fn line(&mut self, description: &str, measured: f64, must: f64, aim: f64, unit: &str) {
         let state = match measured {
             m if m <= aim => "reaches the aim",
             m if m <= must => "within the must",
             _ => "MISSED",
         };
-        println!("{what:<44} {measured:>8.2}{unit:<3} {must:>6.1}{unit:<3} {aim:>6.1}{unit:<3}  {state}");
+        println!("{description:<44} {measured:>8.2}{unit:<3} {must:>6.1}{unit:<3} {aim:>6.1}{unit:<3}  {state}");
         if measured > must {
             self.missed.push(format!(
-                "{what}: {measured:.2}{unit} of {must}{unit}, seed {}",
+                "{description}: {measured:.2}{unit} of {must}{unit}, seed {}",
                 self.seed
             ));
         }

@@ -25,7 +25,7 @@ pub struct Function {
     pub unverified: Option<String>,
     pub level: String,
     pub nulls: String,
-    /// Kind of literal for which the function never returns NULL in place of an error.
+    /// Kind of literal that guarantees that the function never returns NULL because of an error.
     pub safe_last: Option<String>,
     pub volatile: bool,
     pub discontinuous: bool,
@@ -386,7 +386,7 @@ pub fn write(functions: &[Function]) -> String {
 }
 
 /// Writes a function up to its overloads.
-fn write_function(out: &mut String, functions: &[Function], function: &Function) {
+fn write_function(output: &mut String, functions: &[Function], function: &Function) {
     let Function {
         name,
         category,
@@ -414,7 +414,7 @@ fn write_function(out: &mut String, functions: &[Function], function: &Function)
         .and_then(|l| Lowering::ALL.iter().find(|(n, _)| n == l))
         .map_or("None".to_owned(), |(_, l)| format!("Some(Lowering::{l:?})"));
     let _ = write!(
-        out,
+        output,
         "Function {{ name: {name:?}, category: {category:?}, summary: {summary:?}, phrase: {phrase:?}, source: {source:?}, notes: {notes:?}, \
          args: &{args:?}, examples: &{examples:?}, aliases: &{aliases:?}, related: &{related:?}, unverified: {:?}, level: Level::{}, nulls: Nulls::{}, \
          safe_last: {}, volatile: {}, discontinuous: {}, empty: {:?}, across: {across}, window: {window}, over: {over}, framed: {framed}, rows: {rows}, gathered: {gathered}, of_list: {of_list}, caution: {:?}, arity_help: {:?}, window_help: {:?}, lower: {lower}, least: {}, most: {:?}, literals: {}, narrow_literals: {}, literal_dates: {}, \
@@ -447,9 +447,9 @@ fn write_function(out: &mut String, functions: &[Function], function: &Function)
     );
 }
 
-fn write_overload(out: &mut String, id: usize, overload: &Overload) {
+fn write_overload(output: &mut String, id: usize, overload: &Overload) {
     let _ = write!(
-        out,
+        output,
         "Overload {{ id: OverloadId({id}), key: {:?}, define: {:?}, nulls: {}, repeated: {}, literal: {}, needed: {}, result: {}, params: &[",
         overload.key,
         overload.define,
@@ -464,7 +464,7 @@ fn write_overload(out: &mut String, id: usize, overload: &Overload) {
     );
     for param in &overload.signature.params {
         let _ = write!(
-            out,
+            output,
             "Param {{ name: {:?}, ty: ParamType::{}, optional: {}, default: {:?} }},",
             param.name,
             signature::type_code(&param.ty).unwrap_or_default(),
@@ -472,11 +472,11 @@ fn write_overload(out: &mut String, id: usize, overload: &Overload) {
             param.default,
         );
     }
-    out.push_str("] },");
+    output.push_str("] },");
 }
 
 /// Writes the sorted names of the functions that formulas can call.
-fn write_names(out: &mut String, functions: &[Function]) {
+fn write_names(output: &mut String, functions: &[Function]) {
     let mut names: Vec<(String, usize)> = Vec::new();
     for (index, function) in functions.iter().enumerate().filter(|(_, f)| !f.is_internal()) {
         names.extend(
@@ -486,34 +486,34 @@ fn write_names(out: &mut String, functions: &[Function]) {
         );
     }
     names.sort();
-    out.push_str("/// Callable names in capitals, sorted.\npub static NAMES: &[(&str, FunctionId)] = &[\n");
+    output.push_str("/// Callable names in capitals, sorted.\npub static NAMES: &[(&str, FunctionId)] = &[\n");
     for (name, index) in &names {
-        let _ = writeln!(out, "({name:?}, FunctionId({index})),");
+        let _ = writeln!(output, "({name:?}, FunctionId({index})),");
     }
     let keys: Vec<String> = names.iter().map(|(n, _)| n.clone()).collect();
     let _ = writeln!(
-        out,
+        output,
         "];\n/// Where each name is found.\npub static NAME_SLOTS: &[u16] = &{:?};",
         crate::hash::build_slots(&keys)
     );
 }
 
 /// Writes a constant for each function that the compiler itself calls.
-fn write_internal_ids(out: &mut String, functions: &[Function]) {
-    out.push_str("/// Entries that the compiler itself calls.\n#[allow(missing_docs, dead_code, reason = \"generated\")]\npub mod internal {\nuse super::FunctionId;\n");
+fn write_internal_ids(output: &mut String, functions: &[Function]) {
+    output.push_str("/// Entries that the compiler itself calls.\n#[allow(missing_docs, dead_code, reason = \"generated\")]\npub mod internal {\nuse super::FunctionId;\n");
     for (index, function) in functions.iter().enumerate() {
         let taken = functions
             .iter()
             .any(|f| f.is_internal() && f.name.eq_ignore_ascii_case(&function.name));
         if function.is_internal() || (!taken && function.name.chars().all(|c| c.is_ascii_uppercase())) {
             let _ = writeln!(
-                out,
+                output,
                 "pub const {}: FunctionId = FunctionId({index});",
                 function.name.to_ascii_uppercase().replace('.', "_")
             );
         }
     }
-    out.push_str("}\n");
+    output.push_str("}\n");
 }
 
 pub fn capitalize(word: &str) -> String {

@@ -80,7 +80,7 @@ pub fn check_results(file: &File, results: &Results, called: &BTreeSet<String>, 
     }
 }
 
-/// Sources of the base, which the files of all dialects may cite, and the keys of the sources that are cited.
+/// The base's sources, which all dialect files may cite, and the keys of the cited sources.
 #[derive(Default)]
 pub struct SharedSources {
     path: PathBuf,

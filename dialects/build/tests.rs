@@ -278,7 +278,7 @@ fn written_tables(folder: &Path) -> Result<String, String> {
 }
 
 /// Changes one facts file, then returns the errors in the dialects in this folder.
-fn faults_after(name: &str, change: impl Fn(&str) -> String) -> String {
+fn build_errors_after_edit(name: &str, change: impl Fn(&str) -> String) -> String {
     let folder = copied_dialects(&format!("facts-{name}"));
     let changed = folder.join("facts").join(name).with_extension("toml");
     let text = std::fs::read_to_string(&changed).unwrap();
@@ -346,24 +346,24 @@ fn a_key_that_is_equal_to_the_inherited_key_stops_the_build() {
 
 #[test]
 fn a_removed_fact_and_an_invented_fact_stop_the_build() {
-    assert_eq!(faults_after("duckdb", str::to_owned), "");
-    let removed = faults_after("duckdb", |text| text.replace("\"abs(float)\" = \"run duckdb\"\n", ""));
+    assert_eq!(build_errors_after_edit("duckdb", str::to_owned), "");
+    let removed = build_errors_after_edit("duckdb", |text| text.replace("\"abs(float)\" = \"run duckdb\"\n", ""));
     // The construct is inherited from ansi.toml, so it is still known, but not for this dialect.
     assert_eq!(removed, "");
-    let removed = faults_after("duckdb", |text| {
+    let removed = build_errors_after_edit("duckdb", |text| {
         text.replace("\"to_days(integer)\" = \"run duckdb\"\n", "")
     });
     assert!(
         removed.contains("facts/duckdb.toml: [calls] has no entry for `to_days(integer)`, which"),
         "{removed}"
     );
-    let invented = faults_after("duckdb", |text| {
+    let invented = build_errors_after_edit("duckdb", |text| {
         text.replace("[calls]\n", "[calls]\n\"no_such(text)\" = \"unsure\"\n")
     });
     assert!(
         invented.contains("uses `no_such(text)`; remove the entry"),
         "{invented}"
     );
-    let unlisted = faults_after("ansi", |text| text.replace("\"unicode\", ", ""));
+    let unlisted = build_errors_after_edit("ansi", |text| text.replace("\"unicode\", ", ""));
     assert!(unlisted.contains("[results] does not list `unicode`"), "{unlisted}");
 }

@@ -88,7 +88,7 @@ pub fn collect(dialect: &Dialect, functions: &[Function], results: &Results) -> 
     let mut cells = Vec::new();
     let overloads = functions.iter().flat_map(|f| f.overloads.iter().map(move |o| (f, o)));
     for ((function, overload), nodes) in overloads.zip(dialect.templates()) {
-        let roles = Roles::of(function, functions);
+        let roles = Roles::find_roles(function, functions);
         let found = nodes.map_or_else(BTreeSet::new, |nodes| {
             constructs::constructs_of_template(nodes, &overload.signature, roles, &scope)
         });
@@ -156,7 +156,7 @@ fn classes_of_days(dialect: &Dialect, functions: &[Function], scope: &Scope<'_>)
             classes.push((param.ty.clone(), class));
         }
     }
-    // A class of numbers contains these types.
+    // These types belong to the class of numbers.
     if !classes.is_empty() {
         classes.push(("number".to_owned(), "number".to_owned()));
     }

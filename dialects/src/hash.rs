@@ -37,8 +37,8 @@ fn first_word(bytes: &[u8], at: usize) -> Option<&[u8; 8]> {
 /// Returns `true` if two names are equal, ignoring ASCII case. The exact bytes are compared first, because most names
 /// have the same case.
 #[inline]
-pub fn same(a: &[u8], b: &[u8]) -> bool {
-    a.len() == b.len() && (equal(a, b) || same_letters(a, b))
+pub fn names_equal(a: &[u8], b: &[u8]) -> bool {
+    a.len() == b.len() && (bytes_equal(a, b) || same_letters(a, b))
 }
 
 #[cold]
@@ -49,7 +49,7 @@ fn same_letters(a: &[u8], b: &[u8]) -> bool {
 /// Returns `true` if two slices of equal length have the same bytes. Short slices are compared as overlapping words,
 /// without a function call.
 #[inline]
-fn equal(a: &[u8], b: &[u8]) -> bool {
+fn bytes_equal(a: &[u8], b: &[u8]) -> bool {
     match a.len() {
         8..=16 => a.first_chunk::<8>() == b.first_chunk::<8>() && a.last_chunk::<8>() == b.last_chunk::<8>(),
         4..=7 => a.first_chunk::<4>() == b.first_chunk::<4>() && a.last_chunk::<4>() == b.last_chunk::<4>(),
@@ -67,7 +67,9 @@ pub fn find(slots: &[u16], name: &str, at: impl Fn(usize) -> &'static str) -> Op
     loop {
         match slots.get(slot).copied() {
             None | Some(0) => return None,
-            Some(index) if same(at(index as usize - 1).as_bytes(), name.as_bytes()) => return Some(index as usize - 1),
+            Some(index) if names_equal(at(index as usize - 1).as_bytes(), name.as_bytes()) => {
+                return Some(index as usize - 1);
+            }
             _ => slot = (slot + 1) & mask,
         }
     }

@@ -190,7 +190,7 @@ impl<'s> AstBuilder<'s> {
 
     #[inline]
     fn push(&mut self, operator: Option<BinaryOp>, at: u32, node: ExprId) -> Chain {
-        let span = self.outer(node);
+        let span = self.span_with_brackets(node);
         self.stacks.operands.push(Operand {
             operator,
             at,
@@ -318,7 +318,7 @@ impl<'s> AstBuilder<'s> {
 
     /// Returns the span of the operand that was read last, including its brackets if they were closed last.
     #[inline]
-    fn outer(&self, x: ExprId) -> Span {
+    fn span_with_brackets(&self, x: ExprId) -> Span {
         match self.closed {
             Some((inner, span)) if inner == x => span,
             _ => self.span(x),
@@ -338,7 +338,7 @@ impl<'s> AstBuilder<'s> {
     }
 
     fn sign(&mut self, sign: Sign, l: u32, operand: ExprId) -> ExprId {
-        let span = Span::new(l, self.outer(operand).end);
+        let span = Span::new(l, self.span_with_brackets(operand).end);
         self.add(Expr::Sign { sign, operand }, span)
     }
 
@@ -354,7 +354,7 @@ impl<'s> AstBuilder<'s> {
             // are not moved in that case.
             b.with_signs_removed(x.node, |b, from| {
                 let start = if from == x.node { x.span } else { b.span(from) };
-                let span = start.to(b.outer(to));
+                let span = start.to(b.span_with_brackets(to));
                 b.add(Expr::Range { from, to }, span)
             })
         })

@@ -145,7 +145,7 @@ impl WellFormedReader<'_, '_, '_> {
                             Preceding::Operator(chain, op, l) => self.builder.extend(chain, op, l, operand),
                             Preceding::Colon(chain) => self.builder.range(chain, operand),
                         };
-                        match self.after(chain)? {
+                        match self.parse_after_operand(chain)? {
                             NextStep::Operand => break,
                             NextStep::Formula => return Some(()),
                             NextStep::Closed(value) => value,
@@ -222,7 +222,7 @@ impl WellFormedReader<'_, '_, '_> {
 
     /// Parses the tokens after an operand, up to the next operand or the end of the level.
     #[inline]
-    fn after(&mut self, mut chain: Chain) -> Option<NextStep> {
+    fn parse_after_operand(&mut self, mut chain: Chain) -> Option<NextStep> {
         loop {
             let (token, Span { start: l, end: r }) = self.next()?;
             let terminal = Terminal::from_token(token);

@@ -88,8 +88,8 @@ impl WritableFolders {
         self.resolve_path(&folder).ok().filter(|folder| folder.is_dir())
     }
 
-    /// Returns the location of a path relative to the first folder, with `/` as the separator, or the absolute
-    /// location if it is outside the first folder.
+    /// Returns the location of a path relative to the first folder, with `/` as the separator, or the absolute location
+    /// if the path is outside the first folder.
     pub fn relative_path(&self, path: &Path) -> Result<String, Failure> {
         let place = self.resolve_path(path)?;
         let inner = self

@@ -252,7 +252,7 @@ fn remove_oldest_sessions(folder: &Path) {
 }
 
 /// Returns a text that identifies this build of the command, because other builds may compile specs to other SQL. The
-/// linker writes an ID of the build near the start of the program.
+/// linker writes a build ID near the start of the executable.
 fn build_fingerprint() -> Option<String> {
     let program = File::open(std::env::current_exe().ok()?).ok()?;
     let data = program.metadata().ok()?;
@@ -455,9 +455,13 @@ mod tests {
         assert_eq!(
             look(KeptParts::default()),
             ("first".to_owned(), true),
-            "without code it is another"
+            "another entry, because it has no code"
         );
-        assert_eq!(look(code), ("first".to_owned(), false), "which does not drive it out");
+        assert_eq!(
+            look(code),
+            ("first".to_owned(), false),
+            "the other entry is still cached"
+        );
         // The new file has the same size and timestamp. One node of many differs, so the difference is stored next to
         // the cache.
         let before = fs::read(kept("")).unwrap();

@@ -8,8 +8,8 @@ use formulac::dbt::{JinjaKind, call_arguments, jinja_parts, jinja_string, split_
 pub fn render_variables(value: &str, var: impl Fn(&str) -> Option<String>) -> Option<String> {
     let removes_whitespace = value.contains("{{-") || value.contains("-}}");
     let parts = jinja_parts(value).map(|part| match part.kind {
-        JinjaKind::Text => Some(part.inside.to_owned()),
-        JinjaKind::Expression if part.is_closed && !removes_whitespace => eval_call(part.inside, &var),
+        JinjaKind::Text => Some(part.code.to_owned()),
+        JinjaKind::Expression if part.is_closed && !removes_whitespace => eval_call(part.code, &var),
         _ => None,
     });
     parts.collect()

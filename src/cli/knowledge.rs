@@ -330,7 +330,7 @@ impl CommandKnowledge {
         })
     }
 
-    /// Returns the project, if it has a `formulac.yml`.
+    /// Returns the project if `formulac.yml` exists.
     pub fn configured_workspace(&self) -> Option<&Workspace> {
         self.place.as_ref().filter(|place| place.has_project_file())
     }

@@ -21,8 +21,8 @@ use crate::cli::commands::sync::create_local_folder;
 const RESULTS_FOLDER: &str = ".formulac/local/run_results";
 
 /// Reads the results of dbt's last run and of the source freshness check from a target folder, even if another command
-/// has overwritten the results of the run. All commands read the results through this function, so all of them use the
-/// same results.
+/// has overwritten the run's results. All commands read the results through this function, so all of them use the same
+/// results.
 pub fn read_last_run(root: &Path, dbt: &DbtProject, folder: &Path) -> Result<RunArtifacts, Failure> {
     Ok(with_overwritten_results(root, dbt, folder, RunArtifacts::read(folder)?))
 }

@@ -42,8 +42,8 @@ pub fn files_outside_folders(place: &Workspace) -> FilesOutsideFolders {
     });
     let folders = read.chain([project::MODELS, project::TESTS].map(|folder| place.root.join(folder)));
     let specs = place.specs_folder();
-    // Returns whether the spec of a file exists, and the file is not in the folders of the project file too. `None` if
-    // formulac did not generate the file.
+    // Whether the spec of a file exists and the file is outside of the folders in the project file. `None` if formulac
+    // did not generate the file.
     let is_current = |path: &Path| {
         let mut head = Vec::new();
         let read = File::open(path).and_then(|file| file.take(HEAD).read_to_end(&mut head));

@@ -174,8 +174,8 @@ impl Session {
         }
     }
 
-    /// Formats the diagnostics of `check` for standard output, without warnings if `--quiet` is set and people read the
-    /// output.
+    /// Formats the diagnostics of `check` for standard output. `--quiet` removes warnings, unless the format is for
+    /// programs.
     pub fn format_checked(&self, found: &[FileDiagnostics]) -> String {
         let reports = to_reports(found);
         match self.global.output_format {

@@ -25,7 +25,7 @@ impl UnitTestDraft {
     /// be a file.
     pub fn new(compiler: &Compiler, source: &SourceText, path: &Path, writes: bool) -> Self {
         let draft = formulac::draft_examples(compiler, &source.text);
-        let with_draft = draft.as_ref().ok().filter(|draft| draft.is_whole()).map(|draft| {
+        let with_draft = draft.as_ref().ok().filter(|draft| draft.includes_key()).map(|draft| {
             let end = if source.text.ends_with('\n') || source.text.is_empty() {
                 ""
             } else {
@@ -49,7 +49,7 @@ impl UnitTestDraft {
     /// Returns the draft below a comment that explains where to insert the draft.
     pub fn text(&self) -> Option<String> {
         let draft = self.draft.as_ref().ok()?;
-        let place = if draft.is_whole() {
+        let place = if draft.includes_key() {
             "at the end"
         } else {
             "below `examples:`"

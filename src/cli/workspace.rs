@@ -105,7 +105,7 @@ impl Workspace {
             return Ok(dialect);
         }
         let of_dbt = self.dbt.as_ref().map(|dbt| match self.artifacts().ok().flatten() {
-            // Without a manifest, use the dialect in `known.yml`, for which files were last generated.
+            // Without a manifest, use the dialect in `known.yml`, which is the dialect of the last generated files.
             None => self
                 .committed_facts()
                 .ok()
@@ -238,9 +238,9 @@ pub fn omni_repository(project: &Project, root: &Path) -> Result<Option<PathBuf>
         (Ok(own), Ok(real)) if Path::new(path).is_relative() && is_other(&own, &real) => Ok(Some(folder)),
         _ => Err(Failure::new(
             Exit::Failed,
-            format!("`{path}` of `omni:` is not the root of another git repository"),
+            format!("`{path}`, specified under `omni:`, must be the root of a separate git repository"),
         )
-        .with_help("clone the repository of the Omni model there, or correct `omni: {path: …}` in formulac.yml")),
+        .with_help("clone the Omni model's repository there, or correct `omni: {path: …}` in formulac.yml")),
     }
 }
 

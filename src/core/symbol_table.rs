@@ -1,7 +1,7 @@
 //! Index from names to positions in the caller's list. Lookups ignore the case of ASCII letters.
 
 use crate::arena::Arena;
-use crate::catalog::hash::{hash, same};
+use crate::catalog::hash::{hash, names_equal};
 
 /// Name with its hash, so that lookups in several indices compute the hash only once.
 #[derive(Clone, Copy, Debug)]
@@ -80,7 +80,7 @@ impl NameIndex {
         let mask = self.slots.len().wrapping_sub(1);
         let mut slot = hash as usize & mask;
         while let Some((known, place)) = self.slots.try_get(slot).filter(|s| s.1 > 0) {
-            if *known == hash && same(at(*place as usize - 1), name.as_bytes()) {
+            if *known == hash && names_equal(at(*place as usize - 1), name.as_bytes()) {
                 break;
             }
             slot = (slot + 1) & mask;

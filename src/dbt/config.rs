@@ -28,28 +28,28 @@ pub fn config_block(arguments: &[(String, YamlOutput)]) -> String {
 
 /// Writes a value on several lines if it is too long for one line. `before` is the number of characters before the
 /// value on its line. The spec parser limits the nesting depth, which limits the recursion.
-fn write_value(out: &mut String, value: &YamlOutput, indent: usize, before: usize) {
+fn write_value(output: &mut String, value: &YamlOutput, indent: usize, before: usize) {
     let line = format_one_line(value);
     if indent + before + line.len() < WIDTH {
-        out.push_str(&line);
+        output.push_str(&line);
         return;
     }
     let pad = " ".repeat(indent + 4);
     let mut parts = |open: char, close: char, items: &mut dyn FnMut(&mut String, usize) -> bool| {
-        out.push(open);
-        out.push('\n');
+        output.push(open);
+        output.push('\n');
         let mut number = 0;
         let mut part = String::new();
         while items(&mut part, number) {
-            out.push_str(if number > 0 { ",\n" } else { "" });
-            out.push_str(&pad);
-            out.push_str(&part);
+            output.push_str(if number > 0 { ",\n" } else { "" });
+            output.push_str(&pad);
+            output.push_str(&part);
             part.clear();
             number += 1;
         }
-        out.push('\n');
-        out.push_str(&" ".repeat(indent));
-        out.push(close);
+        output.push('\n');
+        output.push_str(&" ".repeat(indent));
+        output.push(close);
     };
     match value {
         YamlOutput::List(items) if !items.is_empty() => parts('[', ']', &mut |part, number| {
@@ -69,7 +69,7 @@ fn write_value(out: &mut String, value: &YamlOutput, indent: usize, before: usiz
                 true
             });
         }
-        _ => out.push_str(&line),
+        _ => output.push_str(&line),
     }
 }
 

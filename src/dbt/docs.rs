@@ -124,7 +124,7 @@ mod tests {
         );
         assert!(
             all[5].starts_with("m__about_"),
-            "a column of that name has another block: {all:?}"
+            "the block of a column with this name has a different name: {all:?}"
         );
     }
 

@@ -157,16 +157,16 @@ pub fn is_unmodified(text: &str) -> bool {
 /// assert!(!formulac_dbt::is_same_except_layout(&sql.replace("sum", "max"), &sql));
 /// ```
 #[must_use]
-pub fn is_same_except_layout(found: &str, generated: &str) -> bool {
+pub fn is_same_except_layout(actual: &str, generated: &str) -> bool {
     let of_sql = |text| Header::from_text(text).and_then(|header| header.hash);
-    let is_same = match (of_sql(found), of_sql(generated)) {
+    let is_same = match (of_sql(actual), of_sql(generated)) {
         (Some(found), Some(generated)) => found == generated,
-        (None, None) => PropertyHashes::from_text(found)
+        (None, None) => PropertyHashes::from_text(actual)
             .zip(PropertyHashes::from_text(generated))
             .is_some_and(|(found, generated)| found.has_values_of(&generated)),
         _ => false,
     };
-    is_same && is_unmodified(found)
+    is_same && is_unmodified(actual)
 }
 
 /// Returns the text of a generated file without `config` calls that a user added. Returns `None` if the user also made
@@ -214,7 +214,7 @@ fn without_header(text: &str) -> &str {
 
 /// Replaces the header of `text` with the header of `other`. If `text` has no header, the header is inserted at the
 /// top. If both headers have the same hash, the header of `text` is kept, because otherwise dbt's `state:modified`
-/// would select models of which only the path of the spec has changed.
+/// would select models for which only the spec's path has changed.
 pub fn with_header_of(text: &str, other: &str) -> String {
     let Some(other_header) = Header::from_text(other) else {
         return text.to_owned();

@@ -23,7 +23,7 @@ pub struct JinjaPart<'t> {
     /// Offset after the last byte.
     pub end: usize,
     /// Code between the brackets, without the signs that remove whitespace. For text, the text itself.
-    pub inside: &'t str,
+    pub code: &'t str,
     /// Whether the text contains the closing bracket.
     pub is_closed: bool,
 }
@@ -39,7 +39,7 @@ pub fn jinja_parts(text: &str) -> impl Iterator<Item = JinjaPart<'_>> {
     std::iter::from_fn(move || {
         let part = next_part(text, at, is_raw)?;
         at = part.end;
-        is_raw = part.kind == JinjaKind::Statement && part.inside == "raw";
+        is_raw = part.kind == JinjaKind::Statement && part.code == "raw";
         Some(part)
     })
 }
@@ -59,7 +59,7 @@ fn next_part(text: &str, start: usize, is_raw: bool) -> Option<JinjaPart<'_>> {
             kind: JinjaKind::Text,
             start,
             end: start + length,
-            inside: rest.get(..length)?,
+            code: rest.get(..length)?,
             is_closed: true,
         });
     };
@@ -72,7 +72,7 @@ fn next_part(text: &str, start: usize, is_raw: bool) -> Option<JinjaPart<'_>> {
         kind,
         start,
         end: length.map_or(text.len(), |length| start + length + 4),
-        inside: inside
+        code: inside
             .get(..length.unwrap_or(inside.len()))?
             .trim_matches(['-', '+'])
             .trim(),
@@ -91,7 +91,7 @@ fn ends_raw(statement: &str) -> bool {
 pub fn jinja_expression(text: &str) -> Option<&str> {
     let text = text.trim();
     let part = jinja_parts(text).next()?;
-    (part.kind == JinjaKind::Expression && part.is_closed && part.end == text.len()).then_some(part.inside)
+    (part.kind == JinjaKind::Expression && part.is_closed && part.end == text.len()).then_some(part.code)
 }
 
 /// Returns the arguments of a call to the function with this name. `None` unless the code consists of exactly one such
@@ -191,7 +191,7 @@ pub struct JinjaBlock<'t> {
     /// Text of the block, including its opening tag but not its closing tag.
     pub text: &'t str,
     /// Content of the block, without its tags.
-    pub inside: &'t str,
+    pub content: &'t str,
     /// Offset of the content.
     pub start: usize,
 }
@@ -202,14 +202,14 @@ pub fn jinja_blocks<'t>(text: &'t str, kinds: &[&str]) -> Vec<JinjaBlock<'t>> {
     let mut open: Option<(&str, &str, JinjaPart<'_>)> = None;
     let is_tag = |part: &JinjaPart<'_>| part.kind == JinjaKind::Statement && part.is_closed;
     for tag in jinja_parts(text).filter(is_tag) {
-        let (word, rest) = split_word(tag.inside);
+        let (word, rest) = split_word(tag.code);
         match open {
             Some((kind, name, opening)) if word.strip_prefix("end") == Some(kind) => {
                 found.push(JinjaBlock {
                     kind,
                     name,
                     text: text.get(opening.start..tag.start).unwrap_or_default(),
-                    inside: text.get(opening.end..tag.start).unwrap_or_default(),
+                    content: text.get(opening.end..tag.start).unwrap_or_default(),
                     start: opening.end,
                 });
                 open = None;
@@ -259,7 +259,7 @@ mod tests {
                     JinjaKind::Statement => "s",
                     JinjaKind::Comment => "c",
                 };
-                format!("{kind}{}[{}]", if part.is_closed { "" } else { "?" }, part.inside)
+                format!("{kind}{}[{}]", if part.is_closed { "" } else { "?" }, part.code)
             });
             assert_eq!(parts.collect::<Vec<_>>().join(" "), expected, "{text}");
             assert_eq!(jinja_parts(text).last().map_or(0, |part| part.end), text.len());
@@ -298,7 +298,7 @@ mod tests {
         let text = "{# {% macro old() %}{% endmacro %} #}{% macro cents(a, b='%}') %}{{ a }}{% if x %}1{% endif %}{% endmacro %}\n\
                     {%- test odd(m) -%}select 1{%- endtest -%}{% docs d %}{% raw %}{% enddocs %}{% endraw %}{% enddocs %}";
         let blocks = jinja_blocks(text, &["macro", "test", "docs"]);
-        let shown: Vec<_> = blocks.iter().map(|it| (it.kind, it.name, it.inside)).collect();
+        let shown: Vec<_> = blocks.iter().map(|it| (it.kind, it.name, it.content)).collect();
         let expected = [
             ("macro", "cents", "{{ a }}{% if x %}1{% endif %}"),
             ("test", "odd", "select 1"),
@@ -306,7 +306,7 @@ mod tests {
         ];
         assert_eq!(shown, expected);
         for block in blocks {
-            assert!(block.text.ends_with(block.inside) && text.get(block.start..).unwrap().starts_with(block.inside));
+            assert!(block.text.ends_with(block.content) && text.get(block.start..).unwrap().starts_with(block.content));
         }
         for broken in ["{% macro", "{% macro a %}", "{%", "{% endmacro %}", "{%%}"] {
             assert_eq!(jinja_blocks(broken, &["macro"]), []);

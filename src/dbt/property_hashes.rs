@@ -187,52 +187,52 @@ fn sorted_pairs(mapping: &Node) -> Option<Vec<(&str, &Node)>> {
 }
 
 /// Writes a pair in a canonical form, so that equal values give equal strings. An empty mapping is treated as missing.
-fn write_pair(out: &mut String, key: &str, value: &Node) {
-    let start = out.len();
-    out.push_str(key);
-    out.push('\0');
-    let empty = out.len();
-    write(out, value, key);
-    if out.len() == empty {
-        out.truncate(start);
+fn write_pair(output: &mut String, key: &str, value: &Node) {
+    let start = output.len();
+    output.push_str(key);
+    output.push('\0');
+    let empty = output.len();
+    write(output, value, key);
+    if output.len() == empty {
+        output.truncate(start);
     }
 }
 
 /// Writes the value of a key. The YAML parser limits the nesting depth, which limits the recursion.
-fn write(out: &mut String, value: &Node, of: &str) {
+fn write(output: &mut String, value: &Node, of: &str) {
     match &value.kind {
         NodeKind::Sequence(items) => {
-            out.push('[');
+            output.push('[');
             items.iter().for_each(|item| {
-                write(out, item, "");
-                out.push('\u{1}');
+                write(output, item, "");
+                output.push('\u{1}');
             });
-            out.push(']');
+            output.push(']');
         }
         NodeKind::Mapping(_) => {
-            let start = out.len();
-            out.push('{');
-            let empty = out.len();
+            let start = output.len();
+            output.push('{');
+            let empty = output.len();
             for (key, value) in sorted_pairs(value).unwrap_or_default() {
                 if [of, key] != HASH_PATH {
-                    write_pair(out, key, value);
+                    write_pair(output, key, value);
                 }
             }
-            if out.len() == empty {
-                out.truncate(start);
+            if output.len() == empty {
+                output.truncate(start);
             } else {
-                out.push('}');
+                output.push('}');
             }
         }
-        NodeKind::Scalar { .. } if value.is_null() => out.push('~'),
+        NodeKind::Scalar { .. } if value.is_null() => output.push('~'),
         NodeKind::Scalar { value: text, .. } => {
             let is_text = value.is_quoted() || yaml::non_text_type(text).is_none();
-            out.push(if is_text { 't' } else { 'b' });
+            output.push(if is_text { 't' } else { 'b' });
             match yaml::parse_boolean(text).filter(|_| !is_text) {
-                Some(truth) => out.push_str(if truth { "true" } else { "false" }),
-                None => out.push_str(text),
+                Some(truth) => output.push_str(if truth { "true" } else { "false" }),
+                None => output.push_str(text),
             }
-            out.push('\u{1}');
+            output.push('\u{1}');
         }
     }
 }

@@ -67,20 +67,20 @@ impl YamlOutput {
 
 /// Writes the lines of a mapping with the given indentation. The spec parser limits the nesting depth, which limits
 /// the recursion.
-pub fn write_pairs(out: &mut String, pairs: &[(String, YamlOutput)], indent: usize) {
+pub fn write_pairs(output: &mut String, pairs: &[(String, YamlOutput)], indent: usize) {
     for (key, value) in pairs {
-        write_blanks(out, indent);
-        write_pair(out, key, value, indent);
+        write_blanks(output, indent);
+        write_pair(output, key, value, indent);
     }
 }
 
 /// Writes a key with a string that dbt renders, on one or more lines.
-pub fn write_text(out: &mut String, key: &str, text: &str, indent: usize) {
-    write_blanks(out, indent);
-    write_key(out, key);
-    out.push_str(": ");
-    write_scalar(out, text, indent + 2);
-    out.push('\n');
+pub fn write_text(output: &mut String, key: &str, text: &str, indent: usize) {
+    write_blanks(output, indent);
+    write_key(output, key);
+    output.push_str(": ");
+    write_scalar(output, text, indent + 2);
+    output.push('\n');
 }
 
 /// Returns the YAML text of a single value.
@@ -94,64 +94,64 @@ pub fn write_value(value: &YamlOutput) -> String {
     out
 }
 
-fn write_pair(out: &mut String, key: &str, value: &YamlOutput, indent: usize) {
-    write_key(out, key);
-    out.push(':');
+fn write_pair(output: &mut String, key: &str, value: &YamlOutput, indent: usize) {
+    write_key(output, key);
+    output.push(':');
     match value {
-        _ if value.is_empty() => write_empty(out, value),
+        _ if value.is_empty() => write_empty(output, value),
         YamlOutput::Words(items) => {
-            let start = out.len();
-            out.push(' ');
-            write_inline_list(out, items);
-            let written = out.len() - start - 1;
+            let start = output.len();
+            output.push(' ');
+            write_inline_list(output, items);
+            let written = output.len() - start - 1;
             if indent + key.len() + written < WIDTH {
-                out.push('\n');
+                output.push('\n');
             } else {
-                out.truncate(start);
-                out.push('\n');
-                write_items(out, items, indent + 2);
+                output.truncate(start);
+                output.push('\n');
+                write_items(output, items, indent + 2);
             }
         }
         YamlOutput::List(items) => {
-            out.push('\n');
-            write_items(out, items, indent + 2);
+            output.push('\n');
+            write_items(output, items, indent + 2);
         }
         YamlOutput::Map(pairs) | YamlOutput::Flow(pairs) => {
-            out.push('\n');
-            write_pairs(out, pairs, indent + 2);
+            output.push('\n');
+            write_pairs(output, pairs, indent + 2);
         }
         _ => {
-            out.push(' ');
-            write_line(out, value, indent + 2);
+            output.push(' ');
+            write_line(output, value, indent + 2);
         }
     }
 }
 
-fn write_items(out: &mut String, items: &[YamlOutput], indent: usize) {
+fn write_items(output: &mut String, items: &[YamlOutput], indent: usize) {
     for item in items {
-        write_blanks(out, indent);
-        out.push('-');
+        write_blanks(output, indent);
+        output.push('-');
         match item {
-            _ if item.is_empty() => write_empty(out, item),
+            _ if item.is_empty() => write_empty(output, item),
             YamlOutput::Flow(pairs) if pairs.iter().all(|(_, value)| value.as_text().is_some()) => {
-                write_inline_mapping(out, pairs);
+                write_inline_mapping(output, pairs);
             }
             YamlOutput::Map(pairs) | YamlOutput::Flow(pairs) => {
-                out.push(' ');
+                output.push(' ');
                 for (number, (key, value)) in pairs.iter().enumerate() {
                     if number > 0 {
-                        write_blanks(out, indent + 2);
+                        write_blanks(output, indent + 2);
                     }
-                    write_pair(out, key, value, indent + 2);
+                    write_pair(output, key, value, indent + 2);
                 }
             }
             YamlOutput::List(inner) | YamlOutput::Words(inner) => {
-                out.push('\n');
-                write_items(out, inner, indent + 2);
+                output.push('\n');
+                write_items(output, inner, indent + 2);
             }
             _ => {
-                out.push(' ');
-                write_line(out, item, indent + 2);
+                output.push(' ');
+                write_line(output, item, indent + 2);
             }
         }
     }
@@ -161,46 +161,46 @@ fn write_items(out: &mut String, items: &[YamlOutput], indent: usize) {
 const WIDTH: usize = 96;
 
 /// Writes a list on one line: `[a, b]`.
-fn write_inline_list(out: &mut String, items: &[YamlOutput]) {
-    out.push('[');
+fn write_inline_list(output: &mut String, items: &[YamlOutput]) {
+    output.push('[');
     for (number, item) in items.iter().enumerate() {
         if number > 0 {
-            out.push_str(", ");
+            output.push_str(", ");
         }
-        write_word(out, item);
+        write_word(output, item);
     }
-    out.push(']');
+    output.push(']');
 }
 
 /// Writes a scalar in a one-line list or mapping.
-fn write_word(out: &mut String, value: &YamlOutput) {
+fn write_word(output: &mut String, value: &YamlOutput) {
     match value {
-        YamlOutput::Text(text) => write_in_flow(out, &escape_raw(text)),
-        YamlOutput::Dbt(text) => write_in_flow(out, text),
+        YamlOutput::Text(text) => write_in_flow(output, &escape_raw(text)),
+        YamlOutput::Dbt(text) => write_in_flow(output, text),
         // The user wrote the text without quotes on a separate line, but it needs quotes in a one-line list or mapping.
-        YamlOutput::Bare(text) if text.contains(FLOW) => write_quoted(out, text),
-        YamlOutput::Bare(text) => out.push_str(text),
+        YamlOutput::Bare(text) if text.contains(FLOW) => write_quoted(output, text),
+        YamlOutput::Bare(text) => output.push_str(text),
         YamlOutput::List(_) | YamlOutput::Map(_) | YamlOutput::Flow(_) | YamlOutput::Words(_) => {}
     }
 }
 
 /// Writes a mapping on one line: `{a: 1, b: text}`.
-fn write_inline_mapping(out: &mut String, pairs: &[(String, YamlOutput)]) {
-    out.push_str(" {");
+fn write_inline_mapping(output: &mut String, pairs: &[(String, YamlOutput)]) {
+    output.push_str(" {");
     for (number, (key, value)) in pairs.iter().enumerate() {
         if number > 0 {
-            out.push_str(", ");
+            output.push_str(", ");
         }
-        write_in_flow(out, key);
-        out.push_str(": ");
-        write_word(out, value);
+        write_in_flow(output, key);
+        output.push_str(": ");
+        write_word(output, value);
     }
-    out.push_str("}\n");
+    output.push_str("}\n");
 }
 
 /// Writes an empty list or mapping.
-fn write_empty(out: &mut String, value: &YamlOutput) {
-    out.push_str(if matches!(value, YamlOutput::List(_) | YamlOutput::Words(_)) {
+fn write_empty(output: &mut String, value: &YamlOutput) {
+    output.push_str(if matches!(value, YamlOutput::List(_) | YamlOutput::Words(_)) {
         " []\n"
     } else {
         " {}\n"
@@ -208,14 +208,14 @@ fn write_empty(out: &mut String, value: &YamlOutput) {
 }
 
 /// Writes a scalar and a line break. A string may have several lines.
-fn write_line(out: &mut String, value: &YamlOutput, indent: usize) {
+fn write_line(output: &mut String, value: &YamlOutput, indent: usize) {
     match value {
-        YamlOutput::Text(text) => write_scalar(out, &escape_raw(text), indent),
-        YamlOutput::Dbt(text) => write_scalar(out, text, indent),
-        YamlOutput::Bare(text) => out.push_str(text),
+        YamlOutput::Text(text) => write_scalar(output, &escape_raw(text), indent),
+        YamlOutput::Dbt(text) => write_scalar(output, text, indent),
+        YamlOutput::Bare(text) => output.push_str(text),
         YamlOutput::List(_) | YamlOutput::Map(_) | YamlOutput::Flow(_) | YamlOutput::Words(_) => {}
     }
-    out.push('\n');
+    output.push('\n');
 }
 
 #[cfg(test)]

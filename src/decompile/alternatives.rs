@@ -1,5 +1,5 @@
-//! Equivalent expressions of the parts of an edited expression, which formulac generates instead of the SQL that
-//! analysts write. The table in `spellings` lists them.
+//! Equivalent expressions for the parts of an edited expression: the SQL that formulac generates in place of an
+//! analyst's SQL. The table in `spellings` lists them.
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -21,7 +21,7 @@ const MAX_EXAMINED: usize = 400;
 /// Number of times that parts with equivalent expressions are compared with the spellings again.
 const ROUNDS: usize = 3;
 
-/// Words that stand for expressions in spellings.
+/// Placeholders for expressions in spellings.
 const PLACEHOLDERS: [&str; 17] = [
     "value1",
     "value2",
@@ -41,7 +41,7 @@ const PLACEHOLDERS: [&str; 17] = [
     "filled1",
     "constant1",
 ];
-/// Parts of strings that stand for any text, for any text in lower case, and for any date.
+/// Placeholders in strings for any text, for any text in lower case, and for any date.
 const PLAIN_TEXT: &str = "qzjw";
 const LOWER_TEXT: &str = "vkxw";
 const DATE_TEXT: &str = "wyqj";
@@ -58,7 +58,7 @@ pub(super) struct Alternatives {
 
 impl Alternatives {
     /// Returns the equivalent expressions of a part, each with the guards that it adds.
-    pub fn of(&self, part: SqlNodeId) -> &[(SqlNodeId, GuardSet)] {
+    pub fn equivalents_of(&self, part: SqlNodeId) -> &[(SqlNodeId, GuardSet)] {
         self.of_part.get(&part).map_or(&[], Vec::as_slice)
     }
 
@@ -88,7 +88,7 @@ impl Alternatives {
                 found.push(part);
             } else if seen.insert(part) {
                 left.push((part, true));
-                let others = self.of(part).iter().map(|(other, _)| *other);
+                let others = self.equivalents_of(part).iter().map(|(other, _)| *other);
                 left.extend(
                     others
                         .chain(trees.children(part).iter().copied())
@@ -114,7 +114,7 @@ impl Alternatives {
         let mut rewritten: FxHashMap<SqlNodeId, (SqlNodeId, GuardSet)> = FxHashMap::default();
         let mut added = Vec::new();
         for part in self.parts(trees, expression) {
-            let first = self.of(part).first().copied();
+            let first = self.equivalents_of(part).first().copied();
             let children = trees.children(part).to_vec();
             let is_accepted = |(place, child): (usize, &SqlNodeId)| {
                 let (_, guards) = rewritten.get(child)?;
@@ -155,7 +155,7 @@ impl Alternatives {
 /// Spelling as trees with placeholders.
 #[derive(Debug)]
 struct SpellingPattern {
-    written: SqlPattern,
+    pattern: SqlPattern,
     generated: PatternPart,
     guards: GuardSet,
 }
@@ -174,14 +174,14 @@ impl SpellingPatterns {
             build_pattern(&trees, root, &ProbeFormula { shape, args }, spelled)
         };
         let all = spellings(dialect).into_iter().filter_map(|spelling| {
-            let args = placeholders(&spelling.written);
-            let mut written = pattern(&spelling.written, args.clone())?;
+            let args = placeholders(&spelling.pattern);
+            let mut written = pattern(&spelling.pattern, args.clone())?;
             let generated = pattern(&spelling.generated, args.clone())?;
             written.args = args;
             Some(SpellingPattern {
-                written,
+                pattern: written,
                 generated: generated.root,
-                guards: spelling.guard.map(GuardSet::of).unwrap_or_default(),
+                guards: spelling.guard.map(GuardSet::from_guard).unwrap_or_default(),
             })
         });
         Self(all.collect())
@@ -225,10 +225,10 @@ impl SpellingPattern {
         part: SqlNodeId,
         value_type: &mut impl FnMut(&mut Trees, SqlNodeId) -> Option<ValueType>,
     ) -> Option<SqlNodeId> {
-        let args = &self.written.args;
-        let bound = self.written.match_node(trees, part)?;
+        let args = &self.pattern.args;
+        let bound = self.pattern.match_node(trees, part)?;
         let mut pairs = args.iter().zip(&bound);
-        let is_fit = pairs.all(|(arg, bound)| fits(trees, arg, bound.as_ref(), value_type));
+        let is_fit = pairs.all(|(arg, bound)| can_represent(trees, arg, bound.as_ref(), value_type));
         let other = is_fit.then(|| instantiate(&self.generated, args, &bound, trees))?;
         other.filter(|other| *other != part)
     }
@@ -249,8 +249,8 @@ fn placeholders(sql: &str) -> Vec<Arg> {
         .collect()
 }
 
-/// Returns whether a placeholder may stand for a part of an expression.
-fn fits(
+/// Returns whether a placeholder can represent a part of an expression.
+fn can_represent(
     trees: &mut Trees,
     arg: &Arg,
     bound: Option<&Binding>,
@@ -348,6 +348,6 @@ mod tests {
         assert!(found.parts(&trees, edited).contains(&expected));
         assert!(all.alternatives(&mut trees, unknown, |_, _| None).is_empty());
         let dates = all.alternatives(&mut trees, unknown, |_, _| Some((Type::Date, true)));
-        assert_eq!(dates.of(unknown).len(), 1);
+        assert_eq!(dates.equivalents_of(unknown).len(), 1);
     }
 }

@@ -8,10 +8,15 @@ use super::probes::{
 use crate::Type;
 use crate::catalog::{Overload, Param};
 
-/// Maximum number of literals of one parameter that are combined with literals of another parameter.
+/// Maximum number of literals per parameter, if the literals of two parameters are combined.
 const MAX_COMBINED_LITERALS: usize = 3;
 
-pub(super) fn add_overload_probes(name: &'static str, overload: &Overload, widest: usize, all: &mut Vec<ProbeFormula>) {
+pub(super) fn add_overload_probes(
+    name: &'static str,
+    overload: &Overload,
+    widest: usize,
+    probes: &mut Vec<ProbeFormula>,
+) {
     let most = if overload.repeated {
         widest.clamp(overload.params.len() + 2, PLACES)
     } else {
@@ -24,7 +29,7 @@ pub(super) fn add_overload_probes(name: &'static str, overload: &Overload, wides
             name,
             params: (0..count).filter_map(param).collect(),
             count,
-            all: &mut *all,
+            all: &mut *probes,
         };
         call.add_columns(is_long);
         if !is_long {

@@ -56,17 +56,17 @@ pub(super) enum DefinitionSqlPart<'a> {
 /// Checks candidate formulas for a definition in a file.
 pub(super) struct CandidateCheck<'a, 's> {
     pub compiler: &'a Compiler,
-    pub read: &'a SpecPosition<'s>,
-    pub placed: &'a DefinitionWithPosition,
-    pub place: usize,
+    pub spec_position: &'a SpecPosition<'s>,
+    pub definition: &'a DefinitionWithPosition,
+    pub definition_index: usize,
     pub path: Option<&'a str>,
-    /// Generated version of the file. `found` is the version with hand edits.
-    pub written: &'a SqlFile<'s>,
-    pub found: &'a SqlFile<'s>,
+    /// Generated version of the file. `edited_file` is the version with hand edits.
+    pub generated_file: &'a SqlFile<'s>,
+    pub edited_file: &'a SqlFile<'s>,
     pub edits: &'a Edits,
     pub cte: Option<&'a str>,
     /// Part of the file that shows the definition.
-    pub shown: DefinitionSqlPart<'a>,
+    pub definition_part: DefinitionSqlPart<'a>,
     /// `true` if no difference may remain, because the difference could be caused by this definition.
     pub is_exact: bool,
     /// `true` if the rest of the file must contain only other edits.
@@ -84,23 +84,23 @@ pub(super) struct CandidateCheck<'a, 's> {
 impl<'a, 's> CandidateCheck<'a, 's> {
     pub fn new(
         compiler: &'a Compiler,
-        read: &'a SpecPosition<'s>,
-        (place, placed): (usize, &'a DefinitionWithPosition),
+        position: &'a SpecPosition<'s>,
+        (definition_index, definition): (usize, &'a DefinitionWithPosition),
         path: Option<&'a str>,
-        (written, found, edits): (&'a SqlFile<'s>, &'a SqlFile<'s>, &'a Edits),
+        (generated_file, edited_file, edits): (&'a SqlFile<'s>, &'a SqlFile<'s>, &'a Edits),
     ) -> Self {
         let (left, tried) = (Cell::new(MAX_LEARNED_BYTES), RefCell::default());
         Self {
             compiler,
-            read,
-            placed,
-            place,
+            spec_position: position,
+            definition,
+            definition_index,
             path,
-            written,
-            found,
+            generated_file,
+            edited_file,
             edits,
-            cte: read.step_cte(place),
-            shown: DefinitionSqlPart::Column(&placed.name),
+            cte: position.step_cte(definition_index),
+            definition_part: DefinitionSqlPart::Column(&definition.name),
             is_exact: false,
             compares_file: true,
             left,
@@ -111,10 +111,10 @@ impl<'a, 's> CandidateCheck<'a, 's> {
     }
 
     /// Returns the check for another search of the same definition, which shares neither limits nor tried formulas.
-    pub fn restarted(&self) -> Self {
-        let definition = (self.place, self.placed);
-        let files = (self.written, self.found, self.edits);
-        Self::new(self.compiler, self.read, definition, self.path, files)
+    pub fn restart(&self) -> Self {
+        let definition = (self.definition_index, self.definition);
+        let files = (self.generated_file, self.edited_file, self.edits);
+        Self::new(self.compiler, self.spec_position, definition, self.path, files)
     }
 
     /// Returns a proven formula, which compiles to the expected expression in the part of the file that shows the
@@ -156,9 +156,15 @@ impl<'a, 's> CandidateCheck<'a, 's> {
         self.sort_by_similarity(&mut forms);
         let mut trees = trees.clone();
         let mut is_equivalent = |form: &ExpressionText| {
-            let spec = self.read.replace_formula(self.placed, &form.text).ok();
+            let spec = self.spec_position.replace_formula(self.definition, &form.text).ok();
             let sql = spec.and_then(|spec| self.compile_spec_sql(&spec));
-            sql.is_some_and(|sql| are_equivalent(&SqlFile::read(&sql, self.found.dialect), self.found, &mut trees))
+            sql.is_some_and(|sql| {
+                are_equivalent(
+                    &SqlFile::read(&sql, self.edited_file.dialect),
+                    self.edited_file,
+                    &mut trees,
+                )
+            })
         };
         let mut forms = forms.into_iter().take(MAX_EQUIVALENT_COMPILED);
         forms.find(|form| is_equivalent(form)).map(|form| form.text)
@@ -168,22 +174,26 @@ impl<'a, 's> CandidateCheck<'a, 's> {
     pub(super) fn is_own_column(&self, item: &ColumnEdit) -> bool {
         let same = |a: Option<&str>, b: Option<&str>| a.map(str::to_ascii_lowercase) == b.map(str::to_ascii_lowercase);
         let is_it = |shown| matches!(shown, DefinitionSqlPart::Column(name) if item.column.eq_ignore_ascii_case(name));
-        is_it(self.shown) && same(item.cte.as_deref(), self.site_cte())
+        is_it(self.definition_part) && same(item.cte.as_deref(), self.site_cte())
     }
 
     /// Returns a difference in the value of the periods that a step with `fill` adds to the definition's column.
     pub(super) fn difference_in_added_periods<'i>(&self, left: &'i Edits) -> Option<&'i ColumnEdit> {
-        let step = self.read.outline.steps.get(self.place)?;
+        let step = self.spec_position.outline.steps.get(self.definition_index)?;
         let is_it =
-            |item: &&ColumnEdit| item.column.eq_ignore_ascii_case(&self.placed.name) && !self.is_own_column(item);
+            |item: &&ColumnEdit| item.column.eq_ignore_ascii_case(&self.definition.name) && !self.is_own_column(item);
         left.items.iter().filter(|_| step.is_filled).find(is_it)
     }
 
     /// Returns the CTE in which the edited file computes the definition. `None` for the last select.
     fn site_cte(&self) -> Option<&str> {
         let find = || {
-            let columns = self.read.columns(self.found, self.place, &self.placed.name);
-            let site = self.read.find_site(&columns, self.found, self.cte, &self.placed.name);
+            let columns = self
+                .spec_position
+                .columns(self.edited_file, self.definition_index, &self.definition.name);
+            let site = self
+                .spec_position
+                .find_site(&columns, self.edited_file, self.cte, &self.definition.name);
             site.and_then(|site| site.cte)
         };
         self.site_cte.get_or_init(find).as_deref()
@@ -191,8 +201,8 @@ impl<'a, 's> CandidateCheck<'a, 's> {
 
     /// Sorts formulas by their similarity to the formula in the spec, the most similar formula first.
     pub(super) fn sort_by_similarity(&self, forms: &mut Vec<ExpressionText>) {
-        let known = called_functions(&self.placed.formula);
-        let may_write_errors = has_division_by_zero(&self.placed.formula);
+        let known = called_functions(&self.definition.formula);
+        let may_write_errors = has_division_by_zero(&self.definition.formula);
         forms.retain(|form| form.range != RangeUse::Whole && (may_write_errors || !has_division_by_zero(&form.text)));
         forms.sort_by_cached_key(|form| {
             let new = called_functions(&form.text)
@@ -205,25 +215,25 @@ impl<'a, 's> CandidateCheck<'a, 's> {
 
     /// Compiles the spec with another formula for the definition, and returns the SQL to learn from.
     pub fn compile_formula(&self, formula: &str) -> Option<String> {
-        self.compile_formula_at(self.placed, formula)
+        self.compile_formula_at(self.definition, formula)
     }
 
-    fn compile_formula_at(&self, placed: &DefinitionWithPosition, formula: &str) -> Option<String> {
-        self.compile_spec_sql(&self.read.with_formula_unchecked(placed, formula)?)
+    fn compile_formula_at(&self, definition: &DefinitionWithPosition, formula: &str) -> Option<String> {
+        self.compile_spec_sql(&self.spec_position.with_formula_unchecked(definition, formula)?)
     }
 
     pub(super) fn compile_spec_sql(&self, spec: &str) -> Option<String> {
-        self.read.compile_sql(self.compiler, spec, self.path)
+        self.spec_position.compile_sql(self.compiler, spec, self.path)
     }
 
     /// Returns the type of the definition with another formula, and whether it may be NULL. `None` if the formula does
     /// not compile.
     pub fn formula_type(&self, formula: &str) -> Option<ValueType> {
-        let spec = self.read.with_formula_unchecked(self.placed, formula)?;
-        let compiled = self.read.compile(self.compiler, &spec, self.path);
-        let step = self.read.outline.steps.get(self.place)?;
+        let spec = self.spec_position.with_formula_unchecked(self.definition, formula)?;
+        let compiled = self.spec_position.compile(self.compiler, &spec, self.path);
+        let step = self.spec_position.outline.steps.get(self.definition_index)?;
         let is_it = |definition: &&SpecDefinition| {
-            definition.name() == self.placed.name
+            definition.name() == self.definition.name
                 && (definition.step().is_none() || definition.step() == step.name.as_deref())
         };
         let definition = compiled
@@ -246,20 +256,25 @@ impl<'a, 's> CandidateCheck<'a, 's> {
         let parts = trees.descendants(edited);
         let mut error = None;
         for form in forms.into_iter().take(MAX_NEAREST_COMPILED) {
-            let spec = self.read.with_formula_unchecked(self.placed, &form.text)?;
-            let compiled = self.read.compile(self.compiler, &spec, self.path);
+            let spec = self.spec_position.with_formula_unchecked(self.definition, &form.text)?;
+            let compiled = self.spec_position.compile(self.compiler, &spec, self.path);
             let Some(sql) = compiled.model_sql() else {
                 let found = compiled.diagnostics().iter().find(|found| found.is_error());
                 error = error.or(found.map(|found| refusals::invalid_formula(&form.text, found.message())));
                 continue;
             };
-            let file = SqlFile::read(sql, self.found.dialect);
-            let left = compare_files(&file, self.found);
+            let file = SqlFile::read(sql, self.edited_file.dialect);
+            let left = compare_files(&file, self.edited_file);
             if let Some(item) = self.difference_in_added_periods(&left) {
                 return Some(refusals::added_periods(&form.text, &item.before));
             }
-            let columns = self.read.columns(&file, self.place, &self.placed.name);
-            let Some(site) = self.read.find_site(&columns, &file, self.cte, &self.placed.name) else {
+            let columns = self
+                .spec_position
+                .columns(&file, self.definition_index, &self.definition.name);
+            let Some(site) = self
+                .spec_position
+                .find_site(&columns, &file, self.cte, &self.definition.name)
+            else {
                 return Some(refusals::not_aggregated(&form.text));
             };
             if !left.items.iter().any(|item| self.is_own_column(item))
@@ -268,7 +283,7 @@ impl<'a, 's> CandidateCheck<'a, 's> {
                 return Some(refusals::formula_changes_other_part(&form.text, &part, sql.as_deref()));
             }
             // A formula without the outer part of the edit, such as a conversion, is not similar.
-            let generated = self.shown_expression(&file, self.shown, trees).ok();
+            let generated = self.shown_expression(&file, self.definition_part, trees).ok();
             if generated.is_some_and(|generated| generated != edited && parts.contains(&generated)) {
                 continue;
             }
@@ -293,35 +308,41 @@ impl<'a, 's> CandidateCheck<'a, 's> {
         let column = columns
             .next()
             .map(|item| (format!("the column `{}`", item.column), Some(item.before.clone())));
-        let mut rest = left.rest.iter().filter(|rest| !self.edits.rest.contains(rest));
+        let mut rest = left
+            .other_edits
+            .iter()
+            .filter(|rest| !self.edits.other_edits.contains(rest));
         column.or_else(|| {
             let rest = rest.next()?;
-            Some((rest.what.clone(), rest.place.as_ref().map(|_| rest.before.clone())))
+            Some((
+                rest.description.clone(),
+                rest.position.as_ref().map(|_| rest.before.clone()),
+            ))
         })
     }
 
     /// Returns the definition's expression after replacing its formula.
     pub fn expression_tree(&self, formula: &str, trees: &mut Trees) -> Option<SqlNodeId> {
-        self.expression_tree_at(self.placed, formula, trees)
+        self.expression_tree_at(self.definition, formula, trees)
     }
 
     /// Replaces the formula of any definition in the step, and returns the definition's new expression.
     fn expression_tree_at(
         &self,
-        placed: &DefinitionWithPosition,
+        definition: &DefinitionWithPosition,
         formula: &str,
         trees: &mut Trees,
     ) -> Option<SqlNodeId> {
         self.left.set(self.left.get().checked_sub(MIN_COUNTED_BYTES)?);
-        let sql = self.compile_formula_at(placed, formula)?;
+        let sql = self.compile_formula_at(definition, formula)?;
         self.left.set(
             self.left
                 .get()
                 .saturating_sub(sql.len().saturating_sub(MIN_COUNTED_BYTES)),
         );
-        let file = SqlFile::read(&sql, self.found.dialect);
-        self.read
-            .definition_expression(&file, self.cte, self.place, &placed.name, trees)
+        let file = SqlFile::read(&sql, self.edited_file.dialect);
+        self.spec_position
+            .definition_expression(&file, self.cte, self.definition_index, &definition.name, trees)
             .ok()
     }
 
@@ -330,12 +351,12 @@ impl<'a, 's> CandidateCheck<'a, 's> {
     /// returned.
     pub fn expand_formula(
         &self,
-        placed: &DefinitionWithPosition,
+        definition: &DefinitionWithPosition,
         formula: &str,
         trees: &mut Trees,
     ) -> Option<SqlNodeId> {
-        self.expression_tree_at(placed, formula, trees).or_else(|| {
-            let aggregate = self.expression_tree_at(placed, &format!("MAX({formula})"), trees)?;
+        self.expression_tree_at(definition, formula, trees).or_else(|| {
+            let aggregate = self.expression_tree_at(definition, &format!("MAX({formula})"), trees)?;
             match (trees.label(aggregate), trees.children(aggregate)) {
                 (SqlLabel::Call, [_, inner]) => Some(*inner),
                 _ => None,
@@ -351,9 +372,14 @@ impl<'a, 's> CandidateCheck<'a, 's> {
         trees: &mut Trees,
     ) -> Result<SqlNodeId, String> {
         match shown {
-            DefinitionSqlPart::Column(name) => self.read.definition_expression(file, self.cte, self.place, name, trees),
+            DefinitionSqlPart::Column(name) => {
+                self.spec_position
+                    .definition_expression(file, self.cte, self.definition_index, name, trees)
+            }
             DefinitionSqlPart::Clause(cte, clause) => {
-                let mut columns = self.read.columns(file, self.place, &self.placed.name);
+                let mut columns = self
+                    .spec_position
+                    .columns(file, self.definition_index, &self.definition.name);
                 columns.resolve_clause(cte, clause, trees)
             }
         }
@@ -362,23 +388,26 @@ impl<'a, 's> CandidateCheck<'a, 's> {
     /// Counts the differences between the SQL of a formula and the edited file, provided that all differences come from
     /// other edits. `None` if the formula does not produce the expected expression or if any other difference remains.
     fn count_differences(&self, formula: &str, trees: &mut Trees, expected: SqlNodeId) -> Option<usize> {
-        let sql = self.compile_spec_sql(&self.read.replace_formula(self.placed, formula).ok()?)?;
-        let file = SqlFile::read(&sql, self.found.dialect);
-        if self.shown_expression(&file, self.shown, trees) != Ok(expected) {
+        let sql = self.compile_spec_sql(&self.spec_position.replace_formula(self.definition, formula).ok()?)?;
+        let file = SqlFile::read(&sql, self.edited_file.dialect);
+        if self.shown_expression(&file, self.definition_part, trees) != Ok(expected) {
             return None;
         }
         if !self.compares_file {
             return Some(0);
         }
-        let left = compare_files(&file, self.found);
+        let left = compare_files(&file, self.edited_file);
         if left.items.iter().any(|item| self.is_own_column(item)) || self.difference_in_added_periods(&left).is_some() {
             return None;
         }
-        let count = left.items.len() + left.rest.len();
-        let fewer = count < self.edits.items.len() + self.edits.rest.len();
+        let count = left.items.len() + left.other_edits.len();
+        let fewer = count < self.edits.items.len() + self.edits.other_edits.len();
         let is_proven = (fewer || self.edits.is_empty())
             && left.items.iter().all(|item| self.edits.items.contains(item))
-            && left.rest.iter().all(|rest| self.edits.rest.contains(rest));
+            && left
+                .other_edits
+                .iter()
+                .all(|rest| self.edits.other_edits.contains(rest));
         (is_proven && (count == 0 || !self.is_exact)).then_some(count)
     }
 
@@ -386,22 +415,25 @@ impl<'a, 's> CandidateCheck<'a, 's> {
     /// and the clauses that use the definition. Returns each of these parts with its whole expression and the
     /// definition's subexpression.
     pub fn surrounding_candidates(&self, trees: &mut Trees) -> Vec<(DefinitionSqlPart<'a>, SqlNodeId, SqlNodeId)> {
-        let Some(step) = self.read.outline.steps.get(self.place) else {
+        let Some(step) = self.spec_position.outline.steps.get(self.definition_index) else {
             return Vec::new();
         };
         let uses = |other: &&DefinitionWithPosition| {
             let mut words = other.formula.split(|c: char| !c.is_alphanumeric() && c != '_');
-            words.any(|word| word.eq_ignore_ascii_case(&self.placed.name))
+            words.any(|word| word.eq_ignore_ascii_case(&self.definition.name))
         };
         // Definitions that do not refer to this definition may still use it to look up rows.
-        let others = step.definitions.iter().filter(|other| other.name != self.placed.name);
+        let others = step
+            .definitions
+            .iter()
+            .filter(|other| other.name != self.definition.name);
         let (named, more): (Vec<&DefinitionWithPosition>, Vec<&DefinitionWithPosition>) = others.partition(uses);
         let columns = named
             .into_iter()
             .chain(more.into_iter().take(MAX_UNRELATED_DEFINITIONS));
         let columns = columns.map(|other| DefinitionSqlPart::Column(&other.name));
         let clauses = self
-            .found
+            .edited_file
             .clauses(&["where", "having"])
             .map(|(cte, clause)| DefinitionSqlPart::Clause(cte, clause));
         columns
@@ -416,7 +448,7 @@ impl<'a, 's> CandidateCheck<'a, 's> {
         shown: DefinitionSqlPart<'a>,
         trees: &mut Trees,
     ) -> Option<(DefinitionSqlPart<'a>, SqlNodeId, SqlNodeId)> {
-        let whole = self.shown_expression(self.found, shown, trees).ok()?;
+        let whole = self.shown_expression(self.edited_file, shown, trees).ok()?;
         let columns: Vec<SqlNodeId> = expression_columns(trees, whole)
             .into_iter()
             .take(3)
@@ -441,19 +473,19 @@ impl<'a, 's> CandidateCheck<'a, 's> {
             };
             // Compile the formula as another definition to learn its SQL outside this expression.
             let others = self
-                .read
+                .spec_position
                 .outline
                 .steps
-                .get(self.place)
+                .get(self.definition_index)
                 .into_iter()
                 .flat_map(|step| &step.definitions);
             let mut others = others
-                .filter(|other| other.name != self.placed.name)
+                .filter(|other| other.name != self.definition.name)
                 .take(MAX_UNRELATED_DEFINITIONS);
             let Some(tree) = others.find_map(|other| self.expand_formula(other, &marker, trees)) else {
                 continue;
             };
-            let file = SqlFile::read(&sql, self.found.dialect);
+            let file = SqlFile::read(&sql, self.edited_file.dialect);
             let Ok(root) = self.shown_expression(&file, shown, trees) else {
                 continue;
             };
@@ -472,7 +504,9 @@ impl<'a, 's> CandidateCheck<'a, 's> {
 
     /// Returns the relation that the step reads.
     pub fn base_relation(&self) -> String {
-        let columns = self.read.columns(self.found, self.place, &self.placed.name);
+        let columns = self
+            .spec_position
+            .columns(self.edited_file, self.definition_index, &self.definition.name);
         let lower = self.cte.map(str::to_ascii_lowercase);
         columns.base_relation_of(lower.as_deref())
     }
@@ -484,8 +518,8 @@ impl<'a, 's> CandidateCheck<'a, 's> {
         columns.map(|column| (column.name().to_owned(), column.ty())).collect()
     }
 
-    /// Returns the type of a column of the relation that the step reads, and whether it may be NULL. `None` if it is
-    /// not known.
+    /// Returns the type of a column in the step's relation, and whether the column may be NULL. `None` if it is not
+    /// known.
     pub fn base_column_type(&self, name: &str) -> Option<ValueType> {
         let base = self.compiler.options.schema.relation(&self.base_relation())?;
         let column = base
@@ -496,7 +530,12 @@ impl<'a, 's> CandidateCheck<'a, 's> {
     }
 
     pub fn sheet_outline(&self) -> Option<&crate::model::outline::SheetOutline> {
-        self.read.outline.steps.get(self.place)?.sheet.as_ref()
+        self.spec_position
+            .outline
+            .steps
+            .get(self.definition_index)?
+            .sheet
+            .as_ref()
     }
 
     /// Converts a formula to a probe argument, which represents any expression.

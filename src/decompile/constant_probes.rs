@@ -14,13 +14,13 @@ use crate::check::is_iso_date;
 /// constants.
 const NUMBERS: usize = 16;
 const TEXTS: usize = 6;
-/// Maximum number of probes made from the constants of one expression.
+/// Maximum number of probes to generate from the constants of one expression.
 const WITH_WORDS: usize = 6000;
-/// Number of functions that are tried with two constants before all other functions, because they are most similar to
-/// the expression. `MAX_PAIR_PROBES` is the maximum number of these probes per function.
+/// Number of functions to try with two constants before all other functions, because they are most similar to the
+/// expression. `MAX_PAIR_PROBES` is the maximum number of these probes per function.
 const SIMILAR_FUNCTIONS: usize = 6;
 const MAX_PAIR_PROBES: usize = 900;
-/// Maximum number of constants of one argument that are combined with constants of another argument.
+/// Maximum number of constants per argument, if the constants of two arguments are combined.
 const MAX_PAIRED_CONSTANTS: usize = 10;
 /// Monday from which generated SQL counts days and weeks.
 const FIRST_DAY: &str = "0001-01-01";
@@ -145,7 +145,7 @@ fn args_from_constants(param: &Param, words: &SqlConstants) -> Vec<Arg> {
 }
 
 /// Adds calls whose last arguments are all dates of the SQL, with or without a number before these dates.
-fn add_date_probes(name: &'static str, overload: &Overload, words: &SqlConstants, all: &mut Vec<ProbeFormula>) {
+fn add_date_probes(name: &'static str, overload: &Overload, words: &SqlConstants, probes: &mut Vec<ProbeFormula>) {
     let Some((list, params)) = overload.params.split_last().filter(|_| overload.repeated) else {
         return;
     };
@@ -158,7 +158,7 @@ fn add_date_probes(name: &'static str, overload: &Overload, words: &SqlConstants
             let base = column_args(&types, nullable);
             let mut put = |mut args: Vec<Arg>| {
                 args.extend(words.dates.iter().map(|date| Arg::Fixed(text_literal(date).text)));
-                all.push(ProbeFormula {
+                probes.push(ProbeFormula {
                     shape: ExpressionShape::Call(name),
                     args,
                 });

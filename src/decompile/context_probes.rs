@@ -23,7 +23,7 @@ pub(super) const OF_DEFINITION: u32 = 30;
 const INLINED_FORMULA_COST: u32 = 9;
 /// Maximum number of definitions in a step that are considered for use in another definition's formula.
 const DEFINITIONS: usize = 400;
-/// Maximum number of definitions without a column that are compiled to find their expressions.
+/// Maximum number of definitions without a column to compile in order to find their expressions.
 const WITHOUT_COLUMN: usize = 8;
 /// Maximum number of column names to examine in an expression.
 const WRITTEN: usize = 16;
@@ -88,7 +88,7 @@ impl CandidateCheck<'_, '_> {
             .concat();
         }
         // These functions are learned in the context of the spec, because the spec may set today's date.
-        if self.read.outline.today {
+        if self.spec_position.outline.today {
             for call in ["TODAY()", "NOW()"] {
                 probes.push(ProbeFormula {
                     shape: ExpressionShape::named(call),
@@ -323,12 +323,16 @@ impl CandidateCheck<'_, '_> {
     /// Adds the other definitions of this step: maps the expression of each definition to its name, and its name to
     /// its formula.
     pub fn add_definitions(&self, trees: &mut Trees, given: &mut SearchInput) {
-        let Some(step) = self.read.outline.steps.get(self.place) else {
+        let Some(step) = self.spec_position.outline.steps.get(self.definition_index) else {
             return;
         };
-        let mut columns = self.read.columns(self.found, self.place, &self.placed.name);
-        if let DefinitionSqlPart::Column(shown) = self.shown {
-            let own = self.read.find_site(&columns, self.found, self.cte, shown);
+        let mut columns = self
+            .spec_position
+            .columns(self.edited_file, self.definition_index, &self.definition.name);
+        if let DefinitionSqlPart::Column(shown) = self.definition_part {
+            let own = self
+                .spec_position
+                .find_site(&columns, self.edited_file, self.cte, shown);
             let _ = own.map(|site| columns.resolve_expression(&site, trees));
         }
         for (joined, column) in std::mem::take(&mut columns.aliases) {
@@ -341,8 +345,8 @@ impl CandidateCheck<'_, '_> {
         }
         // A key that exists in several relations is qualified with the step's own relation.
         for key in &step.keys {
-            let mut columns = self.read.columns(self.found, self.place, key);
-            let site = self.read.find_site(&columns, self.found, self.cte, key);
+            let mut columns = self.spec_position.columns(self.edited_file, self.definition_index, key);
+            let site = self.spec_position.find_site(&columns, self.edited_file, self.cte, key);
             let tree = site.and_then(|site| columns.resolve_expression(&site, trees).ok());
             if let Some((Some(relation), name)) = tree.and_then(|tree| trees.column(tree)) {
                 let path = format!("{relation}.{}", format_name(name));
@@ -350,7 +354,10 @@ impl CandidateCheck<'_, '_> {
                 given.entry(word).or_default().push(ExpressionText::name(path, 2));
             }
         }
-        let others = step.definitions.iter().filter(|other| other.name != self.placed.name);
+        let others = step
+            .definitions
+            .iter()
+            .filter(|other| other.name != self.definition.name);
         let mut written = 0;
         for definition in others.take(DEFINITIONS) {
             let name = trees.add_word(&definition.name.to_ascii_lowercase());
@@ -358,13 +365,15 @@ impl CandidateCheck<'_, '_> {
                 .entry(name)
                 .or_default()
                 .push(ExpressionText::from_formula(&definition.formula, INLINED_FORMULA_COST));
-            let site = self.read.find_site(&columns, self.found, self.cte, &definition.name);
+            let site = self
+                .spec_position
+                .find_site(&columns, self.edited_file, self.cte, &definition.name);
             let tree = match site {
                 Some(site) => columns.resolve_expression(&site, trees).ok(),
                 // The definition has no column, so its expression is repeated wherever it is used.
                 None if written < WITHOUT_COLUMN => {
                     written += 1;
-                    self.expand_formula(self.placed, &definition.formula, trees)
+                    self.expand_formula(self.definition, &definition.formula, trees)
                 }
                 None => None,
             };
@@ -394,7 +403,7 @@ impl CandidateCheck<'_, '_> {
     /// Returns the names that occur in an expression, followed by other names in its step. A few names are enough
     /// because each name represents any expression.
     pub fn candidate_names(&self, trees: &mut Trees, expression: SqlNodeId) -> Vec<Arg> {
-        let step = self.read.outline.steps.get(self.place);
+        let step = self.spec_position.outline.steps.get(self.definition_index);
         let columns = step
             .into_iter()
             .filter_map(|step| step.sheet.as_ref())
@@ -405,7 +414,7 @@ impl CandidateCheck<'_, '_> {
             .map(|placed| &placed.name);
         let others = columns
             .chain(definitions)
-            .filter(|name| **name != self.placed.name)
+            .filter(|name| **name != self.definition.name)
             .cloned();
         let others: Vec<String> = others.collect();
         let mut found: Vec<Arg> = Vec::new();

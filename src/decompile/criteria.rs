@@ -6,7 +6,7 @@ use crate::Type;
 
 /// Adds probes that call each SUMIF-like function with one condition, to learn what each criterion means for values of
 /// each type.
-pub(super) fn add_criterion_probes(all: &mut Vec<ProbeFormula>) {
+pub(super) fn add_criterion_probes(probes: &mut Vec<ProbeFormula>) {
     let texts = [
         ("", ""),
         ("<>", ""),
@@ -28,7 +28,7 @@ pub(super) fn add_criterion_probes(all: &mut Vec<ProbeFormula>) {
         for nullable in [true, false] {
             let range = || Arg::Column(probe_column(ty, nullable, 0));
             let mut put = |criterion: Arg| {
-                all.push(ProbeFormula {
+                probes.push(ProbeFormula {
                     shape: ExpressionShape::Pair,
                     args: vec![range(), criterion],
                 });
@@ -63,10 +63,10 @@ pub(super) fn add_criterion_probes(all: &mut Vec<ProbeFormula>) {
 }
 
 /// Adds probes that call SUMIF-like functions with conditions that represent any criteria.
-pub(super) fn add_criteria_call_probes(all: &mut Vec<ProbeFormula>) {
+pub(super) fn add_criteria_call_probes(probes: &mut Vec<ProbeFormula>) {
     let criteria = |count: usize| (0..count).map(Arg::Criterion).collect::<Vec<_>>();
     for count in 1..=4 {
-        all.push(ProbeFormula {
+        probes.push(ProbeFormula {
             shape: ExpressionShape::Call("COUNTIFS"),
             args: criteria(count),
         });
@@ -75,7 +75,7 @@ pub(super) fn add_criteria_call_probes(all: &mut Vec<ProbeFormula>) {
                 let value = Arg::Column(probe_column(ty, nullable, 6));
                 for name in ["SUMIFS", "AVERAGEIFS", "MINIFS", "MAXIFS"] {
                     let args = std::iter::once(value.clone()).chain(criteria(count)).collect();
-                    all.push(ProbeFormula {
+                    probes.push(ProbeFormula {
                         shape: ExpressionShape::Call(name),
                         args,
                     });
@@ -84,7 +84,7 @@ pub(super) fn add_criteria_call_probes(all: &mut Vec<ProbeFormula>) {
                     let conditions =
                         [true, false].map(|nullable| Arg::Column(probe_column(Type::Boolean, nullable, 0)));
                     for first in [Arg::Criterion(0)].into_iter().chain(conditions) {
-                        all.push(ProbeFormula {
+                        probes.push(ProbeFormula {
                             shape: ExpressionShape::Call(name),
                             args: vec![first, value.clone()],
                         });
@@ -93,13 +93,13 @@ pub(super) fn add_criteria_call_probes(all: &mut Vec<ProbeFormula>) {
             }
         }
     }
-    all.push(ProbeFormula {
+    probes.push(ProbeFormula {
         shape: ExpressionShape::Call("COUNTIF"),
         args: criteria(1),
     });
     for nullable in [true, false] {
         let args = vec![Arg::Column(probe_column(Type::Boolean, nullable, 0))];
-        all.push(ProbeFormula {
+        probes.push(ProbeFormula {
             shape: ExpressionShape::Call("COUNTIF"),
             args,
         });

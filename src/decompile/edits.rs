@@ -20,7 +20,7 @@ pub struct ColumnEdit {
     /// Line of the column in the edited file, starting at 1.
     pub line: usize,
     /// Position of the column in the file.
-    pub place: FilePartPosition,
+    pub position: FilePartPosition,
 }
 
 /// A difference that is not a changed column expression.
@@ -29,7 +29,7 @@ pub struct OtherEdit {
     /// Name of the CTE that contains the part. `None` for the last select and for the whole file.
     pub cte: Option<String>,
     /// Description of the part that differs, such as `where of active_customers` or `column discount of orders`.
-    pub what: String,
+    pub description: String,
     /// Generated text of the part. Empty if the part is new.
     pub before: String,
     /// Text of the part in the edited file. Empty if the part was removed.
@@ -37,7 +37,7 @@ pub struct OtherEdit {
     /// Line of the part in the edited file, starting at 1. For a removed part, the line of the next part.
     pub line: usize,
     /// Position of the part. `None` if the edit concerns the whole file.
-    pub place: Option<FilePartPosition>,
+    pub position: Option<FilePartPosition>,
     /// Input of the part's select that only the edited file has: a CTE or a subquery.
     pub new_input: Option<String>,
 }
@@ -62,20 +62,20 @@ pub struct Edits {
     /// Columns that exist in both strings but have different expressions, in selects that read the same input.
     pub items: Vec<ColumnEdit>,
     /// All other differences.
-    pub rest: Vec<OtherEdit>,
+    pub other_edits: Vec<OtherEdit>,
 }
 
 impl Edits {
     /// Compares the tokens of two strings. The strings do not have to be valid SQL.
     #[must_use]
-    pub fn from_texts(written: &str, found: &str, dialect: Dialect) -> Self {
-        compare_files(&SqlFile::read(written, dialect), &SqlFile::read(found, dialect))
+    pub fn from_texts(written: &str, text: &str, dialect: Dialect) -> Self {
+        compare_files(&SqlFile::read(written, dialect), &SqlFile::read(text, dialect))
     }
 
     /// Returns whether the two strings are equivalent.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.items.is_empty() && self.rest.is_empty()
+        self.items.is_empty() && self.other_edits.is_empty()
     }
 }
 
@@ -85,25 +85,27 @@ pub(super) fn compare_files(written: &SqlFile<'_>, found: &SqlFile<'_>) -> Edits
     let new_input = |place: &FilePartPosition| new_inputs.get(&place.cte.as_deref()).cloned();
     let edit_of_part = |place: &FilePartPosition, before: String, after: String, line: usize| OtherEdit {
         cte: place.cte.clone(),
-        what: describe_file_part(place),
+        description: describe_file_part(place),
         before,
         after,
         line,
-        place: Some(place.clone()),
+        position: Some(place.clone()),
         new_input: new_input(place),
     };
     let before: HashMap<&FilePartPosition, usize> = written
         .parts
         .iter()
         .enumerate()
-        .map(|(at, part)| (&part.place, at))
+        .map(|(at, part)| (&part.position, at))
         .collect();
-    let after: HashSet<&FilePartPosition> = found.parts.iter().map(|part| &part.place).collect();
+    let after: HashSet<&FilePartPosition> = found.parts.iter().map(|part| &part.position).collect();
     for part in &found.parts {
         let line = found.line(part.tokens.start);
         let now = found.text(&part.tokens).to_owned();
-        let Some(at) = before.get(&part.place) else {
-            edits.rest.push(edit_of_part(&part.place, String::new(), now, line));
+        let Some(at) = before.get(&part.position) else {
+            edits
+                .other_edits
+                .push(edit_of_part(&part.position, String::new(), now, line));
             continue;
         };
         let Some(old) = written.parts.get(*at) else { continue };
@@ -111,44 +113,46 @@ pub(super) fn compare_files(written: &SqlFile<'_>, found: &SqlFile<'_>) -> Edits
             continue;
         }
         let was = written.text(&old.tokens).to_owned();
-        match &part.place.what {
+        match &part.position.kind {
             // The columns of another input are not those of the written select, even if they have the same names.
             FilePartKind::Column(column)
-                if part.place.branch == 0 && part.place.nth == 0 && new_input(&part.place).is_none() =>
+                if part.position.branch == 0 && part.position.nth == 0 && new_input(&part.position).is_none() =>
             {
                 edits.items.push(ColumnEdit {
-                    cte: part.place.cte.clone(),
+                    cte: part.position.cte.clone(),
                     column: column.clone(),
                     before: was,
                     after: now,
                     line,
-                    place: part.place.clone(),
+                    position: part.position.clone(),
                 });
             }
-            _ => edits.rest.push(edit_of_part(&part.place, was, now, line)),
+            _ => edits.other_edits.push(edit_of_part(&part.position, was, now, line)),
         }
     }
     // Use the line after the last preceding part that still exists, because a removed part has no line.
     let lines: HashMap<&FilePartPosition, usize> = found
         .parts
         .iter()
-        .map(|part| (&part.place, found.line(part.tokens.end)))
+        .map(|part| (&part.position, found.line(part.tokens.end)))
         .collect();
     let mut line = 1;
     for part in &written.parts {
-        if let Some(behind) = lines.get(&part.place) {
+        if let Some(behind) = lines.get(&part.position) {
             line = *behind;
         }
-        if !after.contains(&part.place) {
+        if !after.contains(&part.position) {
             let before = written.text(&part.tokens).to_owned();
-            edits.rest.push(edit_of_part(&part.place, before, String::new(), line));
+            edits
+                .other_edits
+                .push(edit_of_part(&part.position, before, String::new(), line));
         }
     }
     let is_moved = |found: &SqlFile<'_>| {
         let places: Vec<usize> = found
             .parts
             .iter()
-            .filter_map(|part| before.get(&part.place).copied())
+            .filter_map(|part| before.get(&part.position).copied())
             .collect();
         !places.is_sorted()
     };
@@ -162,7 +166,7 @@ pub(super) fn compare_files(written: &SqlFile<'_>, found: &SqlFile<'_>) -> Edits
     let is_moved = is_moved(in_order);
     if is_moved {
         edits
-            .rest
+            .other_edits
             .push(edit_of_whole_file(written, found, "the order of the query's parts"));
     }
     let has_same_parts =
@@ -170,7 +174,7 @@ pub(super) fn compare_files(written: &SqlFile<'_>, found: &SqlFile<'_>) -> Edits
     // If only the tokens between the parts differ, the text contains a construct that this comparison does not
     // recognize.
     if has_same_parts && written.tokens_between_parts() != in_order.tokens_between_parts() {
-        edits.rest.push(edit_of_whole_file(
+        edits.other_edits.push(edit_of_whole_file(
             written,
             found,
             "the way the query's parts are combined",
@@ -179,14 +183,14 @@ pub(super) fn compare_files(written: &SqlFile<'_>, found: &SqlFile<'_>) -> Edits
     edits
 }
 
-fn edit_of_whole_file(written: &SqlFile<'_>, found: &SqlFile<'_>, what: &str) -> OtherEdit {
+fn edit_of_whole_file(written: &SqlFile<'_>, found: &SqlFile<'_>, description: &str) -> OtherEdit {
     OtherEdit {
         cte: None,
-        what: what.to_owned(),
+        description: description.to_owned(),
         before: written.source.to_owned(),
         after: found.source.to_owned(),
         line: 1,
-        place: None,
+        position: None,
         new_input: None,
     }
 }
@@ -194,9 +198,9 @@ fn edit_of_whole_file(written: &SqlFile<'_>, found: &SqlFile<'_>, what: &str) ->
 /// Returns the selects that read a CTE or a subquery that only the edited file has, by the name of their CTE (`None`
 /// for the last select), each with its new input.
 fn new_inputs<'f>(written: &SqlFile<'_>, found: &'f SqlFile<'_>) -> HashMap<Option<&'f str>, String> {
-    let clauses = found.parts.iter().filter(|part| part.place.is_from_clause());
+    let clauses = found.parts.iter().filter(|part| part.position.is_from_clause());
     let new = clauses.filter_map(|part| {
-        let cte = part.place.cte.as_deref();
+        let cte = part.position.cte.as_deref();
         let first = found.tokens.get(part.tokens.start)?;
         if first.text(found.source) == "(" {
             let before = written.clause(cte, "from");
@@ -210,15 +214,15 @@ fn new_inputs<'f>(written: &SqlFile<'_>, found: &'f SqlFile<'_>) -> HashMap<Opti
     new.collect()
 }
 
-pub(super) fn describe_file_part(place: &FilePartPosition) -> String {
-    let what = match &place.what {
+pub(super) fn describe_file_part(position: &FilePartPosition) -> String {
+    let what = match &position.kind {
         FilePartKind::Column(name) => format!("the column `{name}`"),
         FilePartKind::Unnamed => "a column without a name".to_owned(),
         FilePartKind::Clause(clause) => format!("`{clause}`"),
         FilePartKind::Config => "the text before the query".to_owned(),
         FilePartKind::Other => "text that is not part of a query".to_owned(),
     };
-    match &place.cte {
+    match &position.cte {
         Some(cte) => format!("{what} of `{cte}`"),
         None => what,
     }

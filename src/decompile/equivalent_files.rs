@@ -61,7 +61,7 @@ impl SqlFile<'_> {
     /// Returns whether two files have the same parts in the same order.
     pub fn is_same_query(&self, other: &SqlFile<'_>) -> bool {
         let is_same = |(one, two): (&FilePart, &FilePart)| {
-            one.place == two.place && self.is_same_part(&one.tokens, other, &two.tokens)
+            one.position == two.position && self.is_same_part(&one.tokens, other, &two.tokens)
         };
         self.parts.len() == other.parts.len()
             && self.parts.iter().zip(&other.parts).all(is_same)
@@ -72,21 +72,21 @@ impl SqlFile<'_> {
     /// the same expression. One of the files may compute more columns in its CTEs.
     fn has_same_selects(&self, other: &SqlFile<'_>) -> bool {
         let is_union = |file: &SqlFile<'_>| {
-            let mut places = file.parts.iter().map(|part| &part.place);
+            let mut places = file.parts.iter().map(|part| &part.position);
             places.any(|place| place.branch > 0 || place.clause() == Some("distinct"))
         };
         let has_parts_of = |one: &SqlFile<'_>, other: &SqlFile<'_>| {
             let of_rows = one
                 .parts
                 .iter()
-                .filter(|part| !matches!(part.place.what, FilePartKind::Column(_)));
+                .filter(|part| !matches!(part.position.kind, FilePartKind::Column(_)));
             of_rows
-                .map(|part| &part.place)
+                .map(|part| &part.position)
                 .all(|place| other.part_position(place).is_some())
         };
         let mut in_both = self.parts.iter().filter_map(|part| {
-            let tokens = other.part_tokens(&part.place)?;
-            let is_output = part.place.cte.is_none() && part.place.column_of_select().is_some();
+            let tokens = other.part_tokens(&part.position)?;
+            let is_output = part.position.cte.is_none() && part.position.column_of_select().is_some();
             (!is_output).then_some((&part.tokens, tokens))
         });
         self.ctes == other.ctes
@@ -114,14 +114,14 @@ impl SqlFile<'_> {
     }
 }
 
-/// Returns whether both files return the same columns of the same rows. In both files, one select has to determine the
-/// rows, and all selects after this select may only compute columns.
+/// Returns whether both files return the same columns of the same rows. In both files, a single select must determine
+/// the rows, and all later selects may only compute columns.
 pub(super) fn are_equivalent(one: &SqlFile<'_>, other: &SqlFile<'_>, trees: &mut Trees) -> bool {
-    are_equivalent_if(one, other, trees, &mut |_, _, one, other| one == other)
+    are_equivalent_by(one, other, trees, &mut |_, _, one, other| one == other)
 }
 
 /// Like [`are_equivalent`], but a function compares the expressions of each column, given the name of the column.
-pub(super) fn are_equivalent_if(
+pub(super) fn are_equivalent_by(
     one: &SqlFile<'_>,
     other: &SqlFile<'_>,
     trees: &mut Trees,
@@ -182,8 +182,8 @@ fn has_call(trees: &Trees, expression: SqlNodeId, names: &[&str]) -> bool {
         })
 }
 
-/// Returns the expression of a column of the last select, computed from the columns of relations instead of the columns
-/// of CTEs.
+/// Returns the expression for a column of the last select, in which columns of CTEs are replaced by the relations'
+/// columns.
 pub(super) fn expression_of_relations(file: &SqlFile<'_>, column: &str, trees: &mut Trees) -> Option<SqlNodeId> {
     let (cte, tokens) = (None, file.column(None, column)?);
     let mut resolver = ColumnResolver::new(file);
@@ -194,10 +194,10 @@ pub(super) fn expression_of_relations(file: &SqlFile<'_>, column: &str, trees: &
 
 /// Returns the columns of the last select, with their expressions. `None` if a name is not known.
 fn output_columns(file: &SqlFile<'_>) -> Option<Vec<(String, Range<usize>)>> {
-    let columns = file.parts.iter().filter(|part| part.place.cte.is_none());
+    let columns = file.parts.iter().filter(|part| part.position.cte.is_none());
     let mut found = Vec::new();
     for part in columns {
-        match &part.place.what {
+        match &part.position.kind {
             FilePartKind::Column(name) => found.push((name.clone(), part.tokens.clone())),
             FilePartKind::Unnamed => return None,
             FilePartKind::Config | FilePartKind::Other | FilePartKind::Clause(_) => {}
@@ -232,22 +232,22 @@ impl RowSelects {
             let parts: Vec<&FilePart> = file
                 .parts
                 .iter()
-                .filter(|part| part.place.cte.as_deref() == cte)
+                .filter(|part| part.position.cte.as_deref() == cte)
                 .collect();
-            if parts.iter().any(|part| part.place.branch > 0) {
+            if parts.iter().any(|part| part.position.branch > 0) {
                 return None;
             }
             let clauses = || {
                 parts
                     .iter()
-                    .filter_map(|part| Some((part.place.clause()?, part.tokens.clone())))
+                    .filter_map(|part| Some((part.position.clause()?, part.tokens.clone())))
             };
-            let is_unnamed = |part: &&&FilePart| part.place.what == FilePartKind::Unnamed;
+            let is_unnamed = |part: &&&FilePart| part.position.kind == FilePartKind::Unnamed;
             let is_import = cte.is_some()
                 && clauses().all(|(name, _)| name == "from")
                 && parts
                     .iter()
-                    .all(|part| is_unnamed(&part) || part.place.clause().is_some());
+                    .all(|part| is_unnamed(&part) || part.position.clause().is_some());
             match rows {
                 None => {
                     found.names.extend(cte.filter(|_| is_import).map(str::to_owned));
@@ -272,7 +272,7 @@ impl RowSelects {
                     rows = cte;
                 }
             }
-            let is_unreadable = |part: &&FilePart| match &part.place.what {
+            let is_unreadable = |part: &&FilePart| match &part.position.kind {
                 FilePartKind::Clause(name) => name == "window",
                 _ => false,
             };
@@ -280,7 +280,7 @@ impl RowSelects {
                 return None;
             }
             for part in parts.iter().filter(|_| cte.is_none()) {
-                if matches!(part.place.what, FilePartKind::Config | FilePartKind::Other) {
+                if matches!(part.position.kind, FilePartKind::Config | FilePartKind::Other) {
                     found.names.push(String::new());
                     found.tokens.push(part.tokens.clone());
                 }

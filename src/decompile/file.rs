@@ -30,7 +30,7 @@ pub struct FilePartPosition {
     /// Name of the CTE that contains the part. `None` for the last select.
     pub(super) cte: Option<String>,
     pub(super) branch: usize,
-    pub(super) what: FilePartKind,
+    pub(super) kind: FilePartKind,
     pub(super) nth: usize,
 }
 
@@ -47,7 +47,7 @@ impl FilePartPosition {
     /// Returns whether the part is a column of the last select without a known name, such as `*`.
     #[must_use]
     pub fn is_unnamed_in_last_select(&self) -> bool {
-        self.cte.is_none() && self.what == FilePartKind::Unnamed
+        self.cte.is_none() && self.kind == FilePartKind::Unnamed
     }
 
     /// Returns the name of the CTE whose `from` clause this part is. `None` if the part is something else.
@@ -65,7 +65,7 @@ impl FilePartPosition {
     /// Returns the name of a column of any select. `None` if the part is something else.
     #[must_use]
     pub fn column_of_select(&self) -> Option<&str> {
-        match &self.what {
+        match &self.kind {
             FilePartKind::Column(name) if self.branch == 0 && self.nth == 0 => Some(name),
             _ => None,
         }
@@ -87,7 +87,7 @@ impl FilePartPosition {
 
     /// Returns the name of the clause. `None` if the part is not a clause.
     pub(super) fn clause(&self) -> Option<&str> {
-        match &self.what {
+        match &self.kind {
             FilePartKind::Clause(clause) => Some(clause),
             _ => None,
         }
@@ -96,7 +96,7 @@ impl FilePartPosition {
 
 #[derive(Clone, Debug)]
 pub(super) struct FilePart {
-    pub place: FilePartPosition,
+    pub position: FilePartPosition,
     /// Tokens of the part, as a range of indices in the file's tokens.
     pub tokens: Range<usize>,
     /// End of the part, including the name of a column after its expression.
@@ -233,7 +233,7 @@ impl<'s> SqlFile<'s> {
     pub fn select_parts<'a>(&'a self, cte: Option<&'a str>) -> impl Iterator<Item = &'a FilePart> {
         self.parts
             .iter()
-            .filter(move |part| part.place.branch == 0 && part.place.cte.as_deref() == cte)
+            .filter(move |part| part.position.branch == 0 && part.position.cte.as_deref() == cte)
     }
 
     /// Returns the tokens of a column.
@@ -245,10 +245,10 @@ impl<'s> SqlFile<'s> {
     /// Returns the selects with one of these clauses. Each result contains the CTE (`None` for the last select) and the
     /// name of the clause.
     pub fn clauses<'a>(&'a self, names: &'a [&'a str]) -> impl Iterator<Item = (Option<&'a str>, &'a str)> {
-        let parts = self.parts.iter().filter(|part| part.place.branch == 0);
-        parts.filter_map(move |part| match &part.place.what {
+        let parts = self.parts.iter().filter(|part| part.position.branch == 0);
+        parts.filter_map(move |part| match &part.position.kind {
             FilePartKind::Clause(clause) if names.contains(&clause.as_str()) => {
-                Some((part.place.cte.as_deref(), clause.as_str()))
+                Some((part.position.cte.as_deref(), clause.as_str()))
             }
             _ => None,
         })
@@ -256,12 +256,12 @@ impl<'s> SqlFile<'s> {
 
     /// Returns the index of the part at a position.
     pub fn part_position(&self, place: &FilePartPosition) -> Option<usize> {
-        self.parts.iter().position(|part| part.place == *place)
+        self.parts.iter().position(|part| part.position == *place)
     }
 
     /// Returns the tokens of the part at a position.
-    pub fn part_tokens(&self, place: &FilePartPosition) -> Option<Range<usize>> {
-        let at = self.part_position(place)?;
+    pub fn part_tokens(&self, position: &FilePartPosition) -> Option<Range<usize>> {
+        let at = self.part_position(position)?;
         self.parts.get(at).map(|part| part.tokens.clone())
     }
 
@@ -285,7 +285,7 @@ impl<'s> SqlFile<'s> {
 
     /// Returns the tokens of a clause.
     pub fn clause(&self, cte: Option<&str>, name: &str) -> Option<Range<usize>> {
-        let is_it = |part: &&FilePart| matches!(&part.place.what, FilePartKind::Clause(clause) if clause == name);
+        let is_it = |part: &&FilePart| matches!(&part.position.kind, FilePartKind::Clause(clause) if clause == name);
         self.select_parts(cte).find(is_it).map(|part| part.tokens.clone())
     }
 }
@@ -294,7 +294,7 @@ impl<'s> SqlFile<'s> {
 #[must_use]
 pub fn output_cte(sql: &str, dialect: Dialect) -> Option<String> {
     let file = SqlFile::read(sql, dialect);
-    let is_unnamed = |part: &&FilePart| part.place.what == FilePartKind::Unnamed;
+    let is_unnamed = |part: &&FilePart| part.position.kind == FilePartKind::Unnamed;
     let all = file.select_parts(None).find(is_unnamed)?;
     let from = file.clause(None, "from")?;
     let name = token_name(*file.tokens.get(from.start)?, &file)?;
@@ -308,7 +308,7 @@ pub fn columns_before(sql: &str, name: &str, dialect: Dialect) -> Vec<String> {
     let file = SqlFile::read(sql, dialect);
     let names = file
         .select_parts(output.as_deref())
-        .filter_map(|part| part.place.column_of_select());
+        .filter_map(|part| part.position.column_of_select());
     names
         .take_while(|other| !is_same_name(other, name))
         .map(str::to_owned)
@@ -358,11 +358,15 @@ impl Splitter<'_, '_> {
         let place = FilePartPosition {
             cte,
             branch,
-            what,
+            kind: what,
             nth: *count,
         };
         *count += 1;
-        self.file.parts.push(FilePart { place, tokens, end });
+        self.file.parts.push(FilePart {
+            position: place,
+            tokens,
+            end,
+        });
     }
 
     fn split_file(mut self) {

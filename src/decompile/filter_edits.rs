@@ -23,24 +23,26 @@ impl EditedModel<'_> {
     /// condition was edited.
     pub(super) fn filter_edit(
         &self,
-        place: &FilePartPosition,
+        position: &FilePartPosition,
         hunks: &[Hunk],
         (written, found): (&SqlFile<'_>, &SqlFile<'_>),
     ) -> Option<(FilterEdit<'_>, Vec<Hunk>)> {
-        written.part_tokens(place).filter(|_| place.clause() == Some("where"))?;
-        let text = self.expanded.text();
-        self.expanded.filters().into_iter().find_map(|(filter, at)| {
+        written
+            .part_tokens(position)
+            .filter(|_| position.clause() == Some("where"))?;
+        let text = self.expanded_model.text();
+        self.expanded_model.filters().into_iter().find_map(|(filter, at)| {
             // The SQL of the condition is the part that changes when the condition changes.
             let without = [text.get(..at.start)?, "TRUE", text.get(at.end..)?].concat();
             let without = self.compiler.compile_expanded(&without, self.path);
             let without = SqlFile::read(without.model_sql()?, found.dialect);
-            let own: Vec<Range<usize>> = diff_part(place, written, &without)
+            let own: Vec<Range<usize>> = diff_part(position, written, &without)
                 .into_iter()
-                .map(|hunk| hunk.written)
+                .map(|hunk| hunk.generated)
                 .collect();
             // If no other condition exists, everything in the clause belongs to the set.
-            let is_whole =
-                without.part_tokens(place).is_none() || own.iter().any(|own| is_whole_clause(written, place, own));
+            let is_whole = without.part_tokens(position).is_none()
+                || own.iter().any(|own| is_whole_clause(written, position, own));
             let is_own = |hunk: &&Hunk| !own.is_empty() && (is_whole || hunk.is_in(&own, &[]));
             let hunks: Vec<Hunk> = hunks.iter().filter(is_own).cloned().collect();
             if hunks.is_empty() {
@@ -53,9 +55,9 @@ impl EditedModel<'_> {
 
     /// Returns the new text of a part of the expanded spec, if replacing words in that part produces the edited SQL.
     fn part_with_replaced_words(&self, at: &Range<usize>) -> Option<String> {
-        let text = self.expanded.text();
-        let read = SpecPosition::expanded(text).ok()?;
-        let respelled = spec_with_replaced_words(self.compiler, &read, self.path, self.found)?;
+        let text = self.expanded_model.text();
+        let read = SpecPosition::parse_expanded(text).ok()?;
+        let respelled = spec_with_replaced_words(self.compiler, &read, self.path, self.edited_sql)?;
         let part = respelled
             .strip_prefix(text.get(..at.start)?)?
             .strip_suffix(text.get(at.end..)?)?;
@@ -64,10 +66,10 @@ impl EditedModel<'_> {
 
     /// Returns whether a version of the model's SQL contains an edited clause.
     #[must_use]
-    pub fn has_edited_clause(&self, made: &str, place: &FilePartPosition) -> bool {
+    pub fn has_edited_clause(&self, sql: &str, position: &FilePartPosition) -> bool {
         let dialect = self.compiler.options.dialect;
-        let (made, found) = (SqlFile::read(made, dialect), SqlFile::read(self.found, dialect));
-        match (made.part_tokens(place), found.part_tokens(place)) {
+        let (made, found) = (SqlFile::read(sql, dialect), SqlFile::read(self.edited_sql, dialect));
+        match (made.part_tokens(position), found.part_tokens(position)) {
             (Some(own), Some(edited)) => made.is_same_part(&own, &found, &edited),
             (own, edited) => own.is_none() && edited.is_none(),
         }
@@ -75,8 +77,8 @@ impl EditedModel<'_> {
 }
 
 /// Returns whether the tokens include all tokens of a part.
-fn is_whole_clause(written: &SqlFile<'_>, place: &FilePartPosition, own: &Range<usize>) -> bool {
+fn is_whole_clause(written: &SqlFile<'_>, position: &FilePartPosition, own: &Range<usize>) -> bool {
     written
-        .part_tokens(place)
+        .part_tokens(position)
         .is_some_and(|tokens| own.start <= tokens.start && tokens.end <= own.end)
 }

@@ -88,13 +88,13 @@ impl Decompiler {
         compiler: &Compiler,
         spec: &str,
         path: Option<&str>,
-        found: &str,
+        text: &str,
         step: Option<&str>,
         definition: &str,
     ) -> Result<String, NotAFormula> {
         let read = SpecPosition::new(spec)?;
         let definition = read.definition(step, definition)?;
-        self.find_formula_at(compiler, &read, path, found, definition)
+        self.find_formula_at(compiler, &read, path, text, definition)
     }
 
     /// Like [`Self::find_formula`], but the definition includes the position of its step.
@@ -103,23 +103,23 @@ impl Decompiler {
         compiler: &Compiler,
         read: &SpecPosition<'_>,
         path: Option<&str>,
-        found: &str,
+        text: &str,
         definition: (usize, &DefinitionWithPosition),
     ) -> Result<String, NotAFormula> {
-        self.find_formula_in(compiler, read, path, found, (definition, true))
+        self.find_formula_in(compiler, read, path, text, (definition, true))
     }
 
-    /// Returns a formula that produces the edited SQL of a definition, of which a helper column was edited. With the
-    /// formula, the helper column may have a different name. The caller must prove the formula.
+    /// Returns a formula that produces the edited SQL of a definition, if one of the definition's helper columns was
+    /// edited. With the formula, the helper column may have a different name. The caller must prove the formula.
     pub(super) fn find_formula_of_helper(
         &self,
         compiler: &Compiler,
         read: &SpecPosition<'_>,
         path: Option<&str>,
-        found: &str,
+        text: &str,
         definition: (usize, &DefinitionWithPosition),
     ) -> Result<String, NotAFormula> {
-        self.find_formula_in(compiler, read, path, found, (definition, false))
+        self.find_formula_in(compiler, read, path, text, (definition, false))
     }
 
     /// Finds a formula. `compares_file` is `true` if the rest of the file must contain only other edits.
@@ -128,10 +128,10 @@ impl Decompiler {
         compiler: &Compiler,
         read: &SpecPosition<'_>,
         path: Option<&str>,
-        found: &str,
+        text: &str,
         (definition, compares_file): ((usize, &DefinitionWithPosition), bool),
     ) -> Result<String, NotAFormula> {
-        with_candidate_check(compiler, read, path, found, definition, |mut case| {
+        with_candidate_check(compiler, read, path, text, definition, |mut case| {
             case.compares_file = compares_file;
             self.find_exact_formula(case)
         })
@@ -140,12 +140,12 @@ impl Decompiler {
     /// Finds the formula that compiles to exactly the edited SQL.
     pub(super) fn find_exact_formula(&self, mut case: CandidateCheck<'_, '_>) -> Result<String, NotAFormula> {
         let mut trees = Trees::default();
-        let (read, name) = (case.read, &case.placed.name);
-        match read.definition_expression(case.found, case.cte, case.place, name, &mut trees) {
+        let (read, name) = (case.spec_position, &case.definition.name);
+        match read.definition_expression(case.edited_file, case.cte, case.definition_index, name, &mut trees) {
             Ok(expression) => self.find_formula_of_part(&case, &mut trees, expression, expression),
             Err(reason) => {
                 for (shown, expected, part) in case.surrounding_candidates(&mut trees) {
-                    case.shown = shown;
+                    case.definition_part = shown;
                     case.is_exact = true;
                     if let Ok(formula) = self.find_formula_of_part(&case, &mut trees, expected, part) {
                         return Ok(formula);
@@ -165,7 +165,7 @@ impl Decompiler {
         expected: SqlNodeId,
         part: SqlNodeId,
     ) -> Result<String, NotAFormula> {
-        let (compiler, read) = (case.compiler, case.read);
+        let (compiler, read) = (case.compiler, case.spec_position);
         if let Some(call) = self.find_unknown_call(case, trees, part) {
             return Err(refusals::no_formula_for(trees, part, call));
         }
@@ -236,7 +236,7 @@ impl Decompiler {
         }
         // formulac may compute the value in a different select from the one that the user edited.
         if case.cte.is_none() && part == expected {
-            let whole = expression_of_relations(case.found, &case.placed.name, trees);
+            let whole = expression_of_relations(case.edited_file, &case.definition.name, trees);
             for part in [Some(part), whole].into_iter().flatten() {
                 let forms = FormulaSearch::new(&all, trees).with_input(&named).candidates(part);
                 if let Some(formula) = case.first_equivalent(forms, trees) {
@@ -259,11 +259,12 @@ impl Decompiler {
         trees: &Trees,
         expression: SqlNodeId,
     ) -> Option<SqlNodeId> {
-        let dialect = case.found.dialect;
+        let dialect = case.edited_file.dialect;
         let words = get_or_insert_with(&self.words, dialect.to_string(), || dialect.words().collect());
-        let is_written = |name: &str| (0..case.written.tokens.len()).any(|token| case.written.key(token) == name);
+        let is_written =
+            |name: &str| (0..case.generated_file.tokens.len()).any(|token| case.generated_file.key(token) == name);
         // The text of the spec includes the names of types in a contract.
-        let is_said = |name: &str| case.read.source.to_ascii_lowercase().contains(name);
+        let is_said = |name: &str| case.spec_position.source.to_ascii_lowercase().contains(name);
         let is_known = |name: &str| words.contains(name) || is_written(name) || is_said(name);
         let is_unknown = |part: &SqlNodeId| match (trees.label(*part), trees.children(*part)) {
             (SqlLabel::Call, [name, ..]) => trees.column(*name).is_some_and(|(_, name)| !is_known(name)),
@@ -342,7 +343,7 @@ fn patterns_of_literals(
         return None;
     }
     let tried = Arc::new(ProbesWithCachedSql::new(tried));
-    let compiled = CompiledProbes::new(compiler_for_probes(case.compiler, case.read), vec![tried]);
+    let compiled = CompiledProbes::new(compiler_for_probes(case.compiler, case.spec_position), vec![tried]);
     Some(compiled.patterns_for(trees, part))
 }
 
@@ -408,13 +409,15 @@ impl SpecPosition<'_> {
     /// Creates the resolver that converts a file's expressions to names that the definition's formula may use.
     pub(super) fn columns<'f, 's>(&self, file: &'f SqlFile<'s>, step: usize, name: &str) -> ColumnResolver<'f, 's> {
         let mut columns = ColumnResolver::new(file);
-        columns.own = name.to_owned();
+        columns.definition_name = name.to_owned();
         columns.is_filled = self.outline.steps.get(step).is_some_and(|step| step.is_filled);
         for (at, outline) in self.outline.steps.iter().enumerate().take(step + 1) {
             let definitions = outline.definitions.iter().map(|d| &d.name);
             let cells = outline.sheet.iter().flat_map(|sheet| &sheet.columns);
             let names = definitions.chain(&outline.keys).chain(cells);
-            columns.kept.extend(names.map(|name| name.to_ascii_lowercase()));
+            columns
+                .allowed_names
+                .extend(names.map(|name| name.to_ascii_lowercase()));
             let tabs = outline
                 .sheet
                 .iter()
@@ -473,7 +476,7 @@ pub(super) fn with_candidate_check<T>(
     compiler: &Compiler,
     read: &SpecPosition<'_>,
     path: Option<&str>,
-    found: &str,
+    text: &str,
     definition: (usize, &DefinitionWithPosition),
     search: impl FnOnce(CandidateCheck<'_, '_>) -> Result<T, NotAFormula>,
 ) -> Result<T, NotAFormula> {
@@ -481,7 +484,7 @@ pub(super) fn with_candidate_check<T>(
         .compile_sql(compiler, read.source, path)
         .ok_or_else(|| not_a_formula("the spec has errors"))?;
     let dialect = compiler.options.dialect;
-    let (written, found) = (SqlFile::read(&written, dialect), SqlFile::read(found, dialect));
+    let (written, found) = (SqlFile::read(&written, dialect), SqlFile::read(text, dialect));
     let edits = compare_files(&written, &found);
     search(CandidateCheck::new(
         compiler,

@@ -97,7 +97,7 @@ pub fn has_division_by_zero(formula: &str) -> bool {
     formula.contains("1 / 0") && formula_tokens(formula).windows(3).any(is_it)
 }
 
-/// Returns the new text of a part of a formula. `None` unless all changes to the formula are in this part.
+/// Returns the new text for a part of a formula. `None` unless all changes to the formula are in this part.
 pub fn changed_part(before: &str, after: &str, part: &Range<usize>) -> Option<String> {
     let (old, new) = (formula_tokens(before), formula_tokens(after));
     let same = |(one, other): &(&FormulaToken, &FormulaToken)| one.2 == other.2;

@@ -28,9 +28,9 @@ pub struct AddedGroupKey {
 /// assert_eq!((keys[0].column.as_str(), keys[0].sql.as_str()), ("c", "b"));
 /// ```
 #[must_use]
-pub fn added_group_keys(written: &str, found: &str, dialect: Dialect) -> Vec<AddedGroupKey> {
+pub fn added_group_keys(written: &str, text: &str, dialect: Dialect) -> Vec<AddedGroupKey> {
     let mut trees = Trees::default();
-    let (written, found) = (SqlFile::read(written, dialect), SqlFile::read(found, dialect));
+    let (written, found) = (SqlFile::read(written, dialect), SqlFile::read(text, dialect));
     let mut guards = Guards::new(dialect);
     let selects = found.clauses(&["group by"]).map(|(cte, _)| cte);
     for cte in selects {
@@ -42,7 +42,7 @@ pub fn added_group_keys(written: &str, found: &str, dialect: Dialect) -> Vec<Add
         };
         let mut added = after.items.clone();
         let is_there = before.items.iter().all(|item| {
-            let same = |other: &SqlNodeId| guards.between(&trees, *item, *other).is_some();
+            let same = |other: &SqlNodeId| guards.added_guards(&trees, *item, *other).is_some();
             let at = added.iter().position(same);
             at.map(|at| added.remove(at)).is_some()
         });
@@ -77,9 +77,9 @@ pub struct SameGrouping {
 /// different order, and may be names or positions of columns. Returns the differences, or `None` if the rows are
 /// grouped differently.
 #[must_use]
-pub fn same_grouping(generated: &str, found: &str, columns: &[&str], dialect: Dialect) -> Option<SameGrouping> {
+pub fn same_grouping(generated: &str, text: &str, columns: &[&str], dialect: Dialect) -> Option<SameGrouping> {
     let mut trees = Trees::default();
-    let (generated, found) = (SqlFile::read(generated, dialect), SqlFile::read(found, dialect));
+    let (generated, found) = (SqlFile::read(generated, dialect), SqlFile::read(text, dialect));
     let mut guards = Guards::new(dialect);
     let mut same = SameGrouping::default();
     let selects: Vec<Option<&str>> = generated.clauses(&["group by"]).map(|(cte, _)| cte).collect();
@@ -89,7 +89,7 @@ pub fn same_grouping(generated: &str, found: &str, columns: &[&str], dialect: Di
         let mut left = theirs.items.clone();
         let mut all = GuardSet::default();
         for item in &ours.items {
-            let mut added = |other: &SqlNodeId| guards.between(&trees, *item, *other);
+            let mut added = |other: &SqlNodeId| guards.added_guards(&trees, *item, *other);
             let (at, added) = left
                 .iter()
                 .enumerate()
@@ -109,7 +109,7 @@ pub fn same_grouping(generated: &str, found: &str, columns: &[&str], dialect: Di
             }
             let is_it = |(other, ..): &&(String, String, SqlNodeId)| is_same_name(other, name);
             let (.., edited) = theirs.columns.iter().find(is_it)?;
-            let added = guards.between(&trees, *tree, *edited)?;
+            let added = guards.added_guards(&trees, *tree, *edited)?;
             if added.count > 0 {
                 same.columns.push((name.clone(), RewrittenSql::new(sql.clone(), added)));
             }
@@ -138,11 +138,11 @@ impl Grouping {
         };
         let mut columns = Vec::new();
         for part in file.select_parts(cte) {
-            match &part.place.what {
+            match &part.position.kind {
                 FilePartKind::Column(name) => {
                     columns.push((name.clone(), file.text(&part.tokens).to_owned(), read(&part.tokens)?));
                 }
-                // A position cannot be counted after `*`.
+                // The position of an item after `*` is unknown.
                 FilePartKind::Unnamed => return None,
                 _ => {}
             }

@@ -52,9 +52,9 @@ pub(super) enum Place {
 enum NullContext {
     /// NULL gives NULL or the default of a guard.
     Plain,
-    /// An aggregate skips NULL, so a value in place of NULL changes the result of other rows.
+    /// An aggregate skips NULL, so replacing NULL with a value changes the aggregate.
     Skipped,
-    /// The argument of a sum, in which 0 in place of NULL changes nothing unless all values are NULL.
+    /// The argument of a sum, in which replacing NULL with 0 changes nothing unless all values are NULL.
     Summed,
     /// `x is null` or `coalesce(x, y)` tests for NULL, so every guard may change the result.
     Tested,

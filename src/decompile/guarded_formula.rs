@@ -6,7 +6,7 @@ use super::alternatives::SpellingPatterns;
 use super::cache::get_or_insert_with;
 use super::candidate_check::CandidateCheck;
 use super::edits::{ColumnEdit, compare_files};
-use super::equivalent_files::are_equivalent_if;
+use super::equivalent_files::are_equivalent_by;
 use super::expression_text::ExpressionText;
 use super::file::{SqlFile, is_same_name};
 use super::formula::{Decompiler, NotAFormula, looks_at_rows, not_a_formula, with_candidate_check};
@@ -41,7 +41,7 @@ pub struct RewrittenSql {
     pub sql: String,
     /// Kinds of guards that the generated SQL has and the edited SQL lacks.
     pub guards: Vec<Guard>,
-    /// Whether the generated SQL is also spelled differently from the edited SQL.
+    /// Whether the spelling of the generated SQL also differs from that of the edited SQL.
     pub has_other_spelling: bool,
 }
 
@@ -106,13 +106,13 @@ impl Decompiler {
         compiler: &Compiler,
         spec: &str,
         path: Option<&str>,
-        found: &str,
+        text: &str,
         step: Option<&str>,
         definition: &str,
     ) -> Result<FoundFormula, NotAFormula> {
         let read = SpecPosition::new(spec)?;
         let definition = read.definition(step, definition)?;
-        self.find_formula_with_guards_at(compiler, &read, path, found, definition)
+        self.find_formula_with_guards_at(compiler, &read, path, text, definition)
     }
 
     /// Like [`Self::find_formula_with_guards`], but the definition includes the position of its step.
@@ -121,11 +121,11 @@ impl Decompiler {
         compiler: &Compiler,
         read: &SpecPosition<'_>,
         path: Option<&str>,
-        found: &str,
+        text: &str,
         definition: (usize, &DefinitionWithPosition),
     ) -> Result<FoundFormula, NotAFormula> {
-        with_candidate_check(compiler, read, path, found, definition, |case| {
-            let with_guards = case.restarted();
+        with_candidate_check(compiler, read, path, text, definition, |case| {
+            let with_guards = case.restart();
             match self.find_exact_formula(case) {
                 Ok(formula) => Ok(FoundFormula {
                     formula,
@@ -138,25 +138,25 @@ impl Decompiler {
 
     /// Finds a formula whose SQL differs from the edited SQL only in guards.
     fn find_guarded_formula(&self, case: &CandidateCheck<'_, '_>) -> Result<Option<FoundFormula>, NotAFormula> {
-        let (read, mut trees) = (case.read, Trees::default());
+        let (read, mut trees) = (case.spec_position, Trees::default());
         let mut expression =
-            |file| read.definition_expression(file, case.cte, case.place, &case.placed.name, &mut trees);
-        let (Ok(expected), written) = (expression(case.found), expression(case.written)) else {
+            |file| read.definition_expression(file, case.cte, case.definition_index, &case.definition.name, &mut trees);
+        let (Ok(expected), written) = (expression(case.edited_file), expression(case.generated_file)) else {
             return Ok(None);
         };
-        let dialect = case.found.dialect;
+        let dialect = case.edited_file.dialect;
         let spellings = self.spelling_patterns(dialect);
         let mut types = ValueTypes::new(case);
-        let alternatives = spellings.alternatives(&mut trees, expected, |trees, part| types.of(trees, part));
+        let alternatives = spellings.alternatives(&mut trees, expected, |trees, part| types.type_of(trees, part));
         if alternatives.is_empty() && self.find_unknown_call(case, &trees, expected).is_some() {
             return Ok(None);
         }
         let mut guards = Guards::new(dialect).with_alternatives(alternatives.clone());
         let removed = written
             .ok()
-            .and_then(|written| guards.between(&trees, written, expected));
+            .and_then(|written| guards.added_guards(&trees, written, expected));
         if let Some(removed) = removed.filter(|removed| removed.count > 0) {
-            return Err(only_removes_guards(&case.placed.formula, removed));
+            return Err(only_removes_guards(&case.definition.formula, removed));
         }
         let whole = alternatives.root(&mut trees, expected);
         let compiled = self.compiled_probes(case.compiler, read, &trees, whole);
@@ -233,13 +233,13 @@ impl CandidateCheck<'_, '_> {
         trees: &mut Trees,
         expected: SqlNodeId,
     ) -> Option<(GuardSet, String)> {
-        let sql = self.compile_spec_sql(&self.read.replace_formula(self.placed, formula).ok()?)?;
-        let file = SqlFile::read(&sql, self.found.dialect);
-        let generated = self.shown_expression(&file, self.shown, trees).ok()?;
-        let added = guards.between(trees, generated, expected)?;
-        let name = &self.placed.name;
+        let sql = self.compile_spec_sql(&self.spec_position.replace_formula(self.definition, formula).ok()?)?;
+        let file = SqlFile::read(&sql, self.edited_file.dialect);
+        let generated = self.shown_expression(&file, self.definition_part, trees).ok()?;
+        let added = guards.added_guards(trees, generated, expected)?;
+        let name = &self.definition.name;
         let is_own = |item: &ColumnEdit| self.is_own_column(item);
-        let left = compare_files(&file, self.found);
+        let left = compare_files(&file, self.edited_file);
         if self.difference_in_added_periods(&left).is_some() {
             return None;
         }
@@ -247,15 +247,18 @@ impl CandidateCheck<'_, '_> {
             .items
             .iter()
             .all(|item| is_own(item) || self.edits.items.contains(item))
-            && left.rest.iter().all(|rest| self.edits.rest.contains(rest));
+            && left
+                .other_edits
+                .iter()
+                .all(|rest| self.edits.other_edits.contains(rest));
         // formulac may compute a part of the formula in a different select than the user does.
         let is_other_edit = |column: &str| self.edits.items.iter().any(|item| is_same_name(&item.column, column));
         let mut is_same = |trees: &Trees, column: &str, ours: SqlNodeId, theirs: SqlNodeId| {
-            ours == theirs || guards.between(trees, ours, theirs).is_some() || is_other_edit(column)
+            ours == theirs || guards.added_guards(trees, ours, theirs).is_some() || is_other_edit(column)
         };
-        let is_proven = has_only_other_edits || are_equivalent_if(&file, self.found, trees, &mut is_same);
-        let columns = self.read.columns(&file, self.place, name);
-        let site = self.read.find_site(&columns, &file, self.cte, name)?;
+        let is_proven = has_only_other_edits || are_equivalent_by(&file, self.edited_file, trees, &mut is_same);
+        let columns = self.spec_position.columns(&file, self.definition_index, name);
+        let site = self.spec_position.find_site(&columns, &file, self.cte, name)?;
         let text = file.text(&site.tokens).split_whitespace().collect::<Vec<_>>().join(" ");
         is_proven.then_some((added, text))
     }

@@ -70,7 +70,7 @@ pub(super) struct GuardSet {
 }
 
 impl GuardSet {
-    pub fn of(guard: Guard) -> Self {
+    pub fn from_guard(guard: Guard) -> Self {
         Self::default().with(guard)
     }
 
@@ -134,7 +134,7 @@ impl Guards {
         }
     }
 
-    /// Also compares generated expressions with equivalent expressions of the parts of the edited expression.
+    /// Also compares generated expressions with equivalents of parts of the edited expression.
     pub fn with_alternatives(self, alternatives: Alternatives) -> Self {
         Self {
             alternatives,
@@ -145,7 +145,7 @@ impl Guards {
 
     /// Returns the guards that a generated expression has and an edited expression lacks. `None` if the expressions
     /// also differ in other respects.
-    pub fn between(&mut self, trees: &Trees, generated: SqlNodeId, edited: SqlNodeId) -> Option<GuardSet> {
+    pub fn added_guards(&mut self, trees: &Trees, generated: SqlNodeId, edited: SqlNodeId) -> Option<GuardSet> {
         self.compare(trees, generated, edited, Position::WHOLE)
     }
 
@@ -163,7 +163,7 @@ impl Guards {
         if let Some(known) = self.compared.get(&key) {
             return *known;
         }
-        // An equivalent expression may contain the edited expression.
+        // An equivalent expression may contain the edited expression itself.
         self.compared.insert(key, None);
         let mut found = self.compare_parts(trees, generated, edited, position);
         if found.is_none()
@@ -173,10 +173,10 @@ impl Guards {
                 .compare(trees, inner, edited, position)
                 .map(|guards| guards.with(guard));
         }
-        for at in 0..self.alternatives.of(edited).len() {
+        for at in 0..self.alternatives.equivalents_of(edited).len() {
             let Some((other, added)) = self
                 .alternatives
-                .of(edited)
+                .equivalents_of(edited)
                 .get(at)
                 .copied()
                 .filter(|_| found.is_none())
@@ -457,7 +457,7 @@ mod tests {
         let mut trees = Trees::default();
         let mut read = |sql: &str| parse(sql, &tokens(sql, dialect), dialect, &mut trees).unwrap();
         let (generated, edited) = (read(generated), read(edited));
-        let found = Guards::new(dialect).between(&trees, generated, edited);
+        let found = Guards::new(dialect).added_guards(&trees, generated, edited);
         found.map(GuardSet::kinds)
     }
 

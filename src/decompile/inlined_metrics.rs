@@ -17,8 +17,8 @@ impl EditedModel<'_> {
         formula: &str,
     ) -> Option<(MetricSetFormula<'_>, String)> {
         let before = self.text_of(placed)?;
-        let mut inlined = self.expanded.inlined_formulas(placed.at);
-        // The innermost definition comes first.
+        let mut inlined = self.expanded_model.inlined_formulas(placed.formula_span);
+        // The innermost definition is the first one.
         inlined.sort_by_key(|(_, range)| range.len());
         inlined
             .into_iter()
@@ -30,7 +30,7 @@ impl EditedModel<'_> {
         let Some(text) = self.text_of(placed) else {
             return Vec::new();
         };
-        let mut inlined = self.expanded.inlined_formulas(placed.at);
+        let mut inlined = self.expanded_model.inlined_formulas(placed.formula_span);
         inlined.sort_by_key(|(_, range)| std::cmp::Reverse(range.len()));
         let named = |(definition, range): (MetricSetFormula<'_>, Range<usize>)| {
             Some((text.get(range)?, definition.name().to_owned()))
@@ -38,10 +38,10 @@ impl EditedModel<'_> {
         inlined.into_iter().filter_map(named).collect()
     }
 
-    fn text_of(&self, placed: &DefinitionWithPosition) -> Option<&str> {
-        self.expanded
+    fn text_of(&self, definition: &DefinitionWithPosition) -> Option<&str> {
+        self.expanded_model
             .text()
-            .get(placed.at.start as usize..placed.at.end as usize)
+            .get(definition.formula_span.start as usize..definition.formula_span.end as usize)
     }
 }
 
@@ -61,7 +61,7 @@ pub(super) fn renamed_helper(
 }
 
 fn column_names<'f>(file: &'f SqlFile<'_>, cte: Option<&'f str>) -> impl Iterator<Item = &'f str> {
-    file.select_parts(cte).filter_map(|part| match &part.place.what {
+    file.select_parts(cte).filter_map(|part| match &part.position.kind {
         FilePartKind::Column(name) => Some(name.as_str()),
         _ => None,
     })

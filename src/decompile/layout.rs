@@ -12,12 +12,12 @@ use crate::dbt::with_header_of;
 use crate::dialect::Dialect;
 
 /// Merges three versions of a model's SQL: `base` is the version that formulac wrote last, `ours` the version that the
-/// spec now produces, and `found` the version in the file. `None` if both the spec and a user changed the same part.
-pub fn merge(base: &str, ours: &str, found: &str, dialect: Dialect) -> Option<String> {
-    let [b, o, f] = [base, ours, found].map(|text| SqlFile::read(text, dialect));
+/// spec now produces, and `text` the version in the file. `None` if both the spec and a user changed the same part.
+pub fn merge(base: &str, ours: &str, actual: &str, dialect: Dialect) -> Option<String> {
+    let [b, o, f] = [base, ours, actual].map(|text| SqlFile::read(text, dialect));
     let all = |file: &SqlFile<'_>| 0..file.tokens.len();
     let merged = if f.is_same_query(&o) && !is_missing_comment(&o, &f) {
-        found.to_owned()
+        actual.to_owned()
     } else if [&b, &o, &f].iter().any(|file| file.last.is_empty()) {
         one_sided_text(&LayoutSides {
             b: (&b, all(&b)),
@@ -35,8 +35,8 @@ pub fn merge(base: &str, ours: &str, found: &str, dialect: Dialect) -> Option<St
 }
 
 /// Restores the file's comments that are missing from a merged text.
-pub fn keep_comments(merged: String, found: &str, dialect: Dialect) -> String {
-    restore_lost_comments(merged, &SqlFile::read(found, dialect))
+pub fn keep_comments(merged: String, text: &str, dialect: Dialect) -> String {
+    restore_lost_comments(merged, &SqlFile::read(text, dialect))
 }
 
 /// Part of a query that the spec and a user changed in different ways.
@@ -44,7 +44,7 @@ pub fn keep_comments(merged: String, found: &str, dialect: Dialect) -> String {
 #[non_exhaustive]
 pub struct LayoutClash {
     /// Description of the part.
-    pub what: String,
+    pub description: String,
     /// Line of the part in the file, starting at 1.
     pub line: usize,
     /// Version of the part that formulac wrote last. Empty if the part did not exist.
@@ -59,7 +59,7 @@ impl LayoutClash {
     /// Creates a clash for the part of the file that starts at `line`, with the text of all three versions.
     pub fn new(what: impl Into<String>, line: usize, [base, ours, theirs]: [String; 3]) -> Self {
         Self {
-            what: what.into(),
+            description: what.into(),
             line,
             base,
             ours,
@@ -70,12 +70,12 @@ impl LayoutClash {
 
 /// Returns the parts that the spec and a user changed in different ways. If there are such parts, [`merge`] returns
 /// `None`.
-pub fn layout_clashes(base: &str, ours: &str, found: &str, dialect: Dialect) -> Vec<LayoutClash> {
-    let [b, o, f] = [base, ours, found].map(|text| SqlFile::read(text, dialect));
+pub fn layout_clashes(base: &str, ours: &str, actual: &str, dialect: Dialect) -> Vec<LayoutClash> {
+    let [b, o, f] = [base, ours, actual].map(|text| SqlFile::read(text, dialect));
     let by_place = |file: &SqlFile<'_>| -> HashMap<FilePartPosition, Range<usize>> {
         file.parts
             .iter()
-            .map(|part| (part.place.clone(), part.tokens.clone()))
+            .map(|part| (part.position.clone(), part.tokens.clone()))
             .collect()
     };
     let (in_b, in_o, in_f) = (by_place(&b), by_place(&o), by_place(&f));
@@ -85,7 +85,7 @@ pub fn layout_clashes(base: &str, ours: &str, found: &str, dialect: Dialect) -> 
         (Some(tokens), Some(others)) => one.0.is_same_part(tokens, other.0, others),
         (one, other) => one.is_none() && other.is_none(),
     };
-    let gone = b.parts.iter().filter(|part| !in_f.contains_key(&part.place));
+    let gone = b.parts.iter().filter(|part| !in_f.contains_key(&part.position));
     let mut clashes = Vec::new();
     for (part, line) in f
         .parts
@@ -94,16 +94,16 @@ pub fn layout_clashes(base: &str, ours: &str, found: &str, dialect: Dialect) -> 
         .chain(gone.map(|part| (part, 1)))
     {
         let sides = [
-            (&b, in_b.get(&part.place)),
-            (&o, in_o.get(&part.place)),
-            (&f, in_f.get(&part.place)),
+            (&b, in_b.get(&part.position)),
+            (&o, in_o.get(&part.position)),
+            (&f, in_f.get(&part.position)),
         ];
         let [was, now, there] = sides;
         if same(was, now) || same(was, there) || same(now, there) {
             continue;
         }
         let texts = sides.map(|(file, tokens)| tokens.map(|tokens| file.text(tokens).to_owned()).unwrap_or_default());
-        clashes.push(LayoutClash::new(describe_file_part(&part.place), line, texts));
+        clashes.push(LayoutClash::new(describe_file_part(&part.position), line, texts));
     }
     clashes
 }
@@ -114,19 +114,19 @@ fn has_known_parts(merged: &SqlFile<'_>, b: &SqlFile<'_>, o: &SqlFile<'_>, f: &S
         return merged.is_same_query(o);
     }
     let [ours, theirs] = [o, f].map(|file| {
-        let parts = file.parts.iter().map(|part| (&part.place, &part.tokens));
+        let parts = file.parts.iter().map(|part| (&part.position, &part.tokens));
         (file, parts.collect::<HashMap<_, _>>())
     });
     merged.parts.iter().all(|part| {
         let is_in = |(file, parts): &(&SqlFile<'_>, HashMap<_, &Range<usize>>)| {
             parts
-                .get(&part.place)
+                .get(&part.position)
                 .is_some_and(|tokens| merged.is_same_part(&part.tokens, file, tokens))
         };
         is_in(&ours)
             || is_in(&theirs)
             || matches!(
-                part.place.what,
+                part.position.kind,
                 FilePartKind::Config | FilePartKind::Unnamed | FilePartKind::Other
             )
     })
@@ -205,11 +205,11 @@ fn is_missing_comment(of: &SqlFile<'_>, file: &SqlFile<'_>) -> bool {
 }
 
 /// Merges the CTEs and the last select.
-fn merge_query(b: &SqlFile<'_>, o: &SqlFile<'_>, f: &SqlFile<'_>, out: &mut String) -> Option<()> {
+fn merge_query(b: &SqlFile<'_>, o: &SqlFile<'_>, f: &SqlFile<'_>, output: &mut String) -> Option<()> {
     if f.ctes.is_empty() != o.ctes.is_empty() {
         let [b, o, f] = [b, o, f].map(|file| (file, head_tokens(file).end..file.tokens.len()));
-        out.push_str(one_sided_text(&LayoutSides { b, o, f })?);
-        out.push('\n');
+        output.push_str(one_sided_text(&LayoutSides { b, o, f })?);
+        output.push('\n');
         return Some(());
     }
     if !f.ctes.is_empty() {
@@ -224,7 +224,7 @@ fn merge_query(b: &SqlFile<'_>, o: &SqlFile<'_>, f: &SqlFile<'_>, out: &mut Stri
         let (base, ours, found) = (items(b), items(o), items(f));
         let with = head_tokens(f).end;
         let start = f.byte_range(&(with..with + 1)).end;
-        out.push_str(f.text(&(with..with + 1)));
+        output.push_str(f.text(&(with..with + 1)));
         let ranges: Vec<Range<usize>> = found.iter().map(|item| item.tokens.clone()).collect();
         let list = SeparatedList::read(f, &ranges, start, f.byte_range(&f.last).start, true);
         let picked = merge_items((b, &base), (o, &ours), (f, &found), true)?;
@@ -248,11 +248,11 @@ fn merge_query(b: &SqlFile<'_>, o: &SqlFile<'_>, f: &SqlFile<'_>, out: &mut Stri
             }
             entries.push(entry);
         }
-        list.write(out, &entries);
+        list.write(output, &entries);
     }
     let [b, o, last] = [b, o, f].map(|file| (file, file.last.clone()));
-    out.push_str(&merge_select(&LayoutSides { b, o, f: last })?);
-    out.push_str(f.source.get(f.byte_range(&f.last).end..).unwrap_or_default());
+    output.push_str(&merge_select(&LayoutSides { b, o, f: last })?);
+    output.push_str(f.source.get(f.byte_range(&f.last).end..).unwrap_or_default());
     Some(())
 }
 
@@ -311,8 +311,8 @@ impl SelectLayout {
             .filter(|part| !part.tokens.is_empty())
         {
             let Range { start, end } = part.tokens;
-            let (key, tokens, list) = match &part.place.what {
-                _ if part.place.branch > 0 => return None,
+            let (key, tokens, list) = match &part.position.kind {
+                _ if part.position.branch > 0 => return None,
                 FilePartKind::Column(name) => (format!("column {name}"), start..part.end, &mut read.columns),
                 FilePartKind::Unnamed => (
                     file.text(&part.tokens).to_ascii_lowercase(),

@@ -88,7 +88,7 @@ fn add_text_argument_probes(
     texts: &[(usize, &str)],
     count: usize,
     more: Vec<Arg>,
-    all: &mut Vec<ProbeFormula>,
+    probes: &mut Vec<ProbeFormula>,
 ) {
     for nullable in [true, false] {
         let arg = |place: usize| match texts.iter().find(|(at, _)| *at == place) {
@@ -96,7 +96,7 @@ fn add_text_argument_probes(
             None => Arg::Column(probe_column(Type::Text, nullable, place)),
         };
         let args = (0..count).map(arg).chain(more.iter().cloned()).collect();
-        all.push(ProbeFormula {
+        probes.push(ProbeFormula {
             shape: ExpressionShape::Call(name),
             args,
         });
@@ -108,14 +108,14 @@ fn add_format_probes(
     (trees, known): (&Trees, &[&Patterns]),
     expression: SqlNodeId,
     texts: &[&str],
-    all: &mut Vec<ProbeFormula>,
+    probes: &mut Vec<ProbeFormula>,
 ) {
     let mut put = |types: &[Type], mask: &str| {
         for ty in types {
             for nullable in [true, false] {
                 let value = Arg::Column(probe_column(*ty, nullable, 0));
                 let args = vec![value, Arg::Fixed(text_literal(mask).text)];
-                all.push(ProbeFormula {
+                probes.push(ProbeFormula {
                     shape: ExpressionShape::Call(name),
                     args,
                 });

@@ -63,7 +63,7 @@ fn common_masks() -> Vec<String> {
 }
 
 /// Adds probes that call `TEXT` with various formats.
-pub(super) fn add_mask_probes(all: &mut Vec<ProbeFormula>) {
+pub(super) fn add_mask_probes(probes: &mut Vec<ProbeFormula>) {
     let masks = common_masks();
     for (ty, _) in TYPES {
         for nullable in [true, false] {
@@ -72,7 +72,7 @@ pub(super) fn add_mask_probes(all: &mut Vec<ProbeFormula>) {
                     Arg::Column(probe_column(ty, nullable, 0)),
                     Arg::Fixed(format!("\"{mask}\"")),
                 ];
-                all.push(ProbeFormula {
+                probes.push(ProbeFormula {
                     shape: ExpressionShape::Call("TEXT"),
                     args,
                 });

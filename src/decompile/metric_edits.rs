@@ -23,10 +23,10 @@ use crate::model::{ExpandedModel, MetricSetFormula};
 pub struct EditedModel<'m> {
     pub(super) compiler: &'m Compiler,
     pub(super) path: Option<&'m str>,
-    pub(super) found: &'m str,
-    pub(super) expanded: ExpandedModel,
+    pub(super) edited_sql: &'m str,
+    pub(super) expanded_model: ExpandedModel,
     /// SQL that the spec generates.
-    pub(super) written: String,
+    pub(super) generated_sql: String,
 }
 
 /// Origin of the definition whose SQL was edited.
@@ -45,7 +45,7 @@ pub struct MetricEdit<'m> {
     /// The definition of the set.
     pub definition: MetricSetFormula<'m>,
     /// Column whose SQL shows the edit, with its CTE. The column is computed from the edited column.
-    pub shown: (Option<String>, String),
+    pub column_with_cte: (Option<String>, String),
     /// Name of the metric in the model's `metrics`. `None` if the model does not list the definition.
     pub listed_as: Option<String>,
     /// The formula that produces the edited SQL, in terms of the expanded model.
@@ -62,7 +62,7 @@ pub struct MetricEdit<'m> {
 pub enum EditMatch {
     /// The SQL is the edited SQL.
     Exactly,
-    /// The SQL has guards that the edit lacks, or is spelled differently.
+    /// The SQL has guards that the edit lacks, or a different spelling.
     Rewritten(RewrittenSql),
 }
 
@@ -88,16 +88,16 @@ impl<'m> EditedModel<'m> {
         Some(Self {
             compiler,
             path,
-            found,
-            expanded,
-            written,
+            edited_sql: found,
+            expanded_model: expanded,
+            generated_sql: written,
         })
     }
 
     /// Returns the formula of the first metric in the model's `metrics`: its name.
     #[must_use]
     pub fn first_listed_metric(&self) -> Option<String> {
-        let mut listed = self.expanded.listed_columns();
+        let mut listed = self.expanded_model.listed_columns();
         listed.next().map(|(column, ..)| format_name(column))
     }
 
@@ -105,14 +105,14 @@ impl<'m> EditedModel<'m> {
     /// a key.
     #[must_use]
     pub fn edit_origin(&self, decompiler: &Decompiler, cte: Option<&str>, column: &str) -> Option<EditOrigin<'_>> {
-        let read = SpecPosition::expanded(self.expanded.text()).ok()?;
+        let read = SpecPosition::parse_expanded(self.expanded_model.text()).ok()?;
         let Some((step, placed)) = find_definition(&read, cte, column) else {
             return self.helper_origin(decompiler, &read);
         };
         let shown = (cte.map(str::to_owned), column.to_owned());
         // The next push writes the SQL of the new formula, which may have guards that the edit lacks.
         let find = || self.formula_of_edit(decompiler, &read, (step, placed));
-        if let Some(definition) = self.expanded.metric_set_formula(placed.at) {
+        if let Some(definition) = self.expanded_model.metric_set_formula(placed.formula_span) {
             let formula = match self.other_metric_of_aggregate(&read, placed, &definition) {
                 Some(other) => Err(not_a_formula(format!(
                     "the metric `{other}` also contains this aggregate, so the SQL of both changes"
@@ -121,9 +121,9 @@ impl<'m> EditedModel<'m> {
             };
             return Some(EditOrigin::Set(self.metric_edit(definition, placed, shown, formula)));
         }
-        if let Some(definition) = self.expanded.listed_metric(column) {
+        if let Some(definition) = self.expanded_model.listed_metric(column) {
             let is_reference = self
-                .expanded
+                .expanded_model
                 .metric_columns()
                 .any(|(name, ..)| name.eq_ignore_ascii_case(&placed.formula));
             if is_reference {
@@ -150,8 +150,8 @@ impl<'m> EditedModel<'m> {
         let refers = |formula: &str, name: &str| rename_names(formula, &[(name, String::new())]) != formula;
         let mut all = read.outline.steps.iter().flat_map(|step| &step.definitions);
         all.find_map(|other| {
-            let of = self.expanded.metric_set_formula(other.at)?;
-            let is_other = of.name() != definition.name() && of.place().set() == definition.place().set();
+            let of = self.expanded_model.metric_set_formula(other.formula_span)?;
+            let is_other = of.name() != definition.name() && of.set_position().set() == definition.set_position().set();
             let is_shared = is_other
                 && refers(&other.formula, &placed.name)
                 && !refers(of.text(), definition.name())
@@ -167,7 +167,7 @@ impl<'m> EditedModel<'m> {
         read: &SpecPosition<'_>,
         definition: (usize, &DefinitionWithPosition),
     ) -> Result<String, NotAFormula> {
-        let found = decompiler.find_formula_with_guards_at(self.compiler, read, self.path, self.found, definition);
+        let found = decompiler.find_formula_with_guards_at(self.compiler, read, self.path, self.edited_sql, definition);
         found.map(|found| found.formula)
     }
 
@@ -176,12 +176,13 @@ impl<'m> EditedModel<'m> {
     fn helper_origin(&self, decompiler: &Decompiler, read: &SpecPosition<'_>) -> Option<EditOrigin<'_>> {
         let (step, placed) = self.first_changed_definition(read)?;
         let shown = (read.step_cte(step).map(str::to_owned), placed.name.clone());
-        let formula = decompiler.find_formula_of_helper(self.compiler, read, self.path, self.found, (step, placed));
+        let formula =
+            decompiler.find_formula_of_helper(self.compiler, read, self.path, self.edited_sql, (step, placed));
         let inlined = formula.as_ref().ok();
         let inlined = inlined.and_then(|formula| self.changed_inlined_metric(placed, formula));
         let (definition, formula) = match inlined {
             Some((definition, formula)) => (definition, Ok(formula)),
-            None => (self.expanded.metric_set_formula(placed.at)?, formula),
+            None => (self.expanded_model.metric_set_formula(placed.formula_span)?, formula),
         };
         Some(EditOrigin::Set(self.metric_edit(definition, placed, shown, formula)))
     }
@@ -190,7 +191,7 @@ impl<'m> EditedModel<'m> {
     /// does not count.
     #[must_use]
     pub fn changes_definition(&self, cte: Option<&str>, column: &str) -> bool {
-        let Ok(read) = SpecPosition::expanded(self.expanded.text()) else {
+        let Ok(read) = SpecPosition::parse_expanded(self.expanded_model.text()) else {
             return true;
         };
         let Some((step, placed)) = find_definition(&read, cte, column) else {
@@ -198,7 +199,7 @@ impl<'m> EditedModel<'m> {
         };
         let dialect = self.compiler.options.dialect;
         // A step with `fill` also computes the values of the periods that it adds: `coalesce(max(column), 0)`.
-        let files = [self.written.as_str(), self.found].map(|text| SqlFile::read(text, dialect));
+        let files = [self.generated_sql.as_str(), self.edited_sql].map(|text| SqlFile::read(text, dialect));
         let columns = files.each_ref().map(|file| file.column(cte, column));
         let is_filled = read.outline.steps.get(step).is_some_and(|step| step.is_filled);
         if let (true, [before, after], [Some(own), Some(edited)]) = (is_filled, &files, &columns)
@@ -222,16 +223,16 @@ impl<'m> EditedModel<'m> {
             let expression = read.definition_expression(&file, read.step_cte(step), step, &placed.name, &mut trees);
             expression.ok()
         };
-        let written = expression(&self.written);
-        written.is_none() || written != expression(self.found)
+        let written = expression(&self.generated_sql);
+        written.is_none() || written != expression(self.edited_sql)
     }
 
     /// Returns the first definition whose SQL differs, with the position of its step.
     fn first_changed_definition<'r>(&self, read: &'r SpecPosition<'_>) -> Option<(usize, &'r DefinitionWithPosition)> {
         let dialect = self.compiler.options.dialect;
         let (written, found) = (
-            SqlFile::read(&self.written, dialect),
-            SqlFile::read(self.found, dialect),
+            SqlFile::read(&self.generated_sql, dialect),
+            SqlFile::read(self.edited_sql, dialect),
         );
         let mut trees = Trees::default();
         let steps = read.outline.steps.iter().enumerate();
@@ -245,10 +246,10 @@ impl<'m> EditedModel<'m> {
 
     /// Returns whether a version of the model's SQL contains exactly the edit to a column.
     #[must_use]
-    pub fn is_reflected_in(&self, made: &str, cte: Option<&str>, column: &str) -> bool {
+    pub fn is_reflected_in(&self, sql: &str, cte: Option<&str>, column: &str) -> bool {
         let dialect = self.compiler.options.dialect;
         let file = |text| SqlFile::read(text, dialect);
-        let (made, written, found) = (file(made), file(&self.written), file(self.found));
+        let (made, written, found) = (file(sql), file(&self.generated_sql), file(self.edited_sql));
         let has_same_tokens = |file: &SqlFile<'_>| {
             let columns = file.column(cte, column).zip(found.column(cte, column));
             columns.is_some_and(|(own, edited)| file.has_same_tokens(&own, &found, &edited))
@@ -281,27 +282,27 @@ impl<'m> EditedModel<'m> {
         }
         let dialect = self.compiler.options.dialect;
         let file = |text| SqlFile::read(text, dialect);
-        let (made, written, found) = (file(made), file(&self.written), file(self.found));
+        let (made, written, found) = (file(made), file(&self.generated_sql), file(self.edited_sql));
         let mut trees = Trees::default();
         let (edited, _) = resolved_column(&found, (cte, column), &mut trees)?;
         let (before, _) = resolved_column(&written, (cte, column), &mut trees)?;
-        let read = SpecPosition::expanded(self.expanded.text()).ok()?;
+        let read = SpecPosition::parse_expanded(self.expanded_model.text()).ok()?;
         let definition = find_definition(&read, cte, column).or_else(|| self.first_changed_definition(&read))?;
         let edits = Edits::default();
         let files = (&written, &found, &edits);
         let check = CandidateCheck::new(self.compiler, &read, definition, self.path, files);
         let mut types = ValueTypes::new(&check);
         let spellings = decompiler.spelling_patterns(dialect);
-        let alternatives = spellings.alternatives(&mut trees, edited, |trees, part| types.of(trees, part));
+        let alternatives = spellings.alternatives(&mut trees, edited, |trees, part| types.type_of(trees, part));
         let mut guards = Guards::new(dialect).with_alternatives(alternatives);
-        if guards.between(&trees, before, edited).is_some() {
+        if guards.added_guards(&trees, before, edited).is_some() {
             return None;
         }
         let renamed = renamed_helper((&written, &made), cte, column);
         let mut columns = [(cte, Some(column)), (None, Some(column)), (cte, renamed.as_deref())].into_iter();
         columns.find_map(|(cte, now)| {
             let (own, sql) = resolved_column(&made, (cte, now?), &mut trees)?;
-            let added = guards.between(&trees, own, edited)?;
+            let added = guards.added_guards(&trees, own, edited)?;
             Some(EditMatch::Rewritten(RewrittenSql::new(sql, added)))
         })
     }
@@ -328,7 +329,7 @@ impl<'m> EditedModel<'m> {
                 rewritten: shown.rewritten(),
             })
         };
-        let no_formula = || not_a_formula("no formula over the model's metrics produces this SQL");
+        let no_formula = || not_a_formula("no formula with the model's metrics produces this SQL");
         formulas.iter().find_map(proven).ok_or_else(no_formula)
     }
 
@@ -350,7 +351,7 @@ impl<'m> EditedModel<'m> {
         Box::new(MetricEdit {
             listed_as: self.listed_name(&definition).map(str::to_owned),
             definition,
-            shown,
+            column_with_cte: shown,
             formula,
             for_set,
             for_model,
@@ -359,23 +360,26 @@ impl<'m> EditedModel<'m> {
 
     /// Returns formulas for the set's definition: one that refers to the set's other definitions by name, and one that
     /// contains their formulas.
-    fn formulas_for_metric_set(&self, definition: &MetricSetFormula<'_>, found: &str) -> Vec<String> {
+    fn formulas_for_metric_set(&self, definition: &MetricSetFormula<'_>, actual: &str) -> Vec<String> {
         let Some(part) = definition.part() else {
             return Vec::new();
         };
-        let names = self.expanded.metric_columns().filter_map(|(column, set, metric)| {
-            let is_own = set.eq_ignore_ascii_case(definition.place().set());
-            let new = match (is_own, definition.is_over_sets()) {
-                (true, _) => format_name(metric),
-                (false, true) => format!("{set}.{}", format_name(metric)),
-                (false, false) => return None,
-            };
-            Some((column, new))
-        });
+        let names = self
+            .expanded_model
+            .metric_columns()
+            .filter_map(|(column, set, metric)| {
+                let is_own = set.eq_ignore_ascii_case(definition.set_position().set());
+                let new = match (is_own, definition.is_over_sets()) {
+                    (true, _) => format_name(metric),
+                    (false, true) => format!("{set}.{}", format_name(metric)),
+                    (false, false) => return None,
+                };
+                Some((column, new))
+            });
         let aggregates = self.aggregates_of(definition);
         let mut names: Vec<(&str, String)> = names.collect();
         names.extend(aggregates.iter().map(|(name, text)| (name.as_str(), text.clone())));
-        let renamed = rename_names(found, &names);
+        let renamed = rename_names(actual, &names);
         let used: Vec<(&str, &str)> = definition
             .used_definitions()
             .map(|(name, formula)| (formula, name))
@@ -398,13 +402,14 @@ impl<'m> EditedModel<'m> {
     /// Returns the columns that contain only a part of a definition's formula, each with the text of the part. In a
     /// model over several sets, each aggregate of a formula has its own column.
     fn aggregates_of(&self, definition: &MetricSetFormula<'_>) -> Vec<(String, String)> {
-        let Ok(read) = SpecPosition::expanded(self.expanded.text()) else {
+        let Ok(read) = SpecPosition::parse_expanded(self.expanded_model.text()) else {
             return Vec::new();
         };
         let all = read.outline.steps.iter().flat_map(|step| &step.definitions);
         let text = |placed: &DefinitionWithPosition| {
-            let own = self.expanded.metric_set_formula(placed.at)?;
-            let is_same = own.name() == definition.name() && own.place().set() == definition.place().set();
+            let own = self.expanded_model.metric_set_formula(placed.formula_span)?;
+            let is_same =
+                own.name() == definition.name() && own.set_position().set() == definition.set_position().set();
             let part = own.part().filter(|part| is_same && part.len() < own.text().len())?;
             Some((placed.name.clone(), own.text().get(part)?.to_owned()))
         };
@@ -417,10 +422,10 @@ impl<'m> EditedModel<'m> {
         &self,
         definition: &MetricSetFormula<'_>,
         placed: &DefinitionWithPosition,
-        found: &str,
+        actual: &str,
     ) -> Vec<String> {
         let own = self.listed_name(definition).unwrap_or(definition.name());
-        let renamed = self.with_model_names(found);
+        let renamed = self.with_model_names(actual);
         let mut known = vec![(placed.formula.as_str(), own), (definition.text(), own)];
         known.extend(definition.used_definitions().map(|(name, formula)| (formula, name)));
         without_repeats(vec![replace_formulas_with_names(&renamed, &known), renamed])
@@ -428,9 +433,9 @@ impl<'m> EditedModel<'m> {
 
     /// Returns the name of a metric in the model's `metrics`.
     fn listed_name(&self, definition: &MetricSetFormula<'_>) -> Option<&str> {
-        let mut columns = self.expanded.listed_columns();
+        let mut columns = self.expanded_model.listed_columns();
         let is_it = |(_, set, metric): &(&str, &str, &str)| {
-            set.eq_ignore_ascii_case(definition.place().set()) && metric.eq_ignore_ascii_case(definition.name())
+            set.eq_ignore_ascii_case(definition.set_position().set()) && metric.eq_ignore_ascii_case(definition.name())
         };
         columns.find(is_it).map(|(column, ..)| column)
     }
@@ -438,10 +443,10 @@ impl<'m> EditedModel<'m> {
     /// Replaces columns to which the model cannot refer with the metrics that they contain.
     fn with_model_names(&self, formula: &str) -> String {
         let is_listed = |column: &str| {
-            let mut listed = self.expanded.listed_columns();
+            let mut listed = self.expanded_model.listed_columns();
             listed.any(|(name, ..)| name.eq_ignore_ascii_case(column))
         };
-        let hidden = self.expanded.metric_columns();
+        let hidden = self.expanded_model.metric_columns();
         let hidden = hidden.filter(|(column, _, metric)| !is_listed(column) && !column.eq_ignore_ascii_case(metric));
         let names: Vec<(&str, String)> = hidden
             .map(|(column, set, metric)| (column, format!("{set}.{}", format_name(metric))))
@@ -479,8 +484,8 @@ fn find_definition<'r>(
     found.or_else(|| all.iter().rev().find(computes)).copied()
 }
 
-/// Returns the expression of a column in which all columns of CTEs are replaced, because other CTEs may compute the
-/// column in another version, and the SQL of the column on one line.
+/// Returns the expression for a column, and its SQL on one line. Columns of CTEs are replaced by their expressions,
+/// because another version may compute the column in other CTEs.
 fn resolved_column(
     file: &SqlFile<'_>,
     (cte, column): (Option<&str>, &str),

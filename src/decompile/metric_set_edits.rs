@@ -23,7 +23,7 @@ pub struct MetricSetEdit<'m> {
     /// Origin of the part.
     pub owner: EditedSetPart<'m>,
     /// Replacements in the edited SQL that restore the set's definition.
-    pub restored: Vec<Substitution>,
+    pub restorations: Vec<Substitution>,
 }
 
 /// Part of a metric set that was edited in a model's SQL.
@@ -47,42 +47,45 @@ struct DefinitionParts {
 impl EditedModel<'_> {
     /// Returns the edit to a clause, or the removal of a helper column, if a metric set defines the edited part.
     #[must_use]
-    pub fn metric_set_edit(&self, decompiler: &Decompiler, place: &FilePartPosition) -> Option<MetricSetEdit<'_>> {
+    pub fn metric_set_edit(&self, decompiler: &Decompiler, position: &FilePartPosition) -> Option<MetricSetEdit<'_>> {
         let dialect = self.compiler.options.dialect;
         let (written, found) = (
-            SqlFile::read(&self.written, dialect),
-            SqlFile::read(self.found, dialect),
+            SqlFile::read(&self.generated_sql, dialect),
+            SqlFile::read(self.edited_sql, dialect),
         );
         let files = (&written, &found);
-        let hunks = diff_part(place, &written, &found);
-        let owned = self.filter_edit(place, &hunks, files);
+        let hunks = diff_part(position, &written, &found);
+        let owned = self.filter_edit(position, &hunks, files);
         let owned = owned.map(|(edit, hunks)| (EditedSetPart::Filter(edit), hunks));
         let owned = owned.or_else(|| {
-            let (edit, hunks) = self.definition_edit(decompiler, place, &hunks, files)?;
+            let (edit, hunks) = self.definition_edit(decompiler, position, &hunks, files)?;
             Some((EditedSetPart::Definition(edit), hunks))
         });
         let owned = owned.or_else(|| {
-            let (relation, hunks) = self.relation_edit(place, &hunks, files)?;
+            let (relation, hunks) = self.relation_edit(position, &hunks, files)?;
             Some((EditedSetPart::Relation(relation), hunks))
         });
         let (owner, hunks) = owned?;
         let restored = hunks.iter().map(|hunk| hunk.restore(&written, &found)).collect();
-        Some(MetricSetEdit { owner, restored })
+        Some(MetricSetEdit {
+            owner,
+            restorations: restored,
+        })
     }
 
     /// Finds the first definition of a set that the edited pieces change.
     fn definition_edit(
         &self,
         decompiler: &Decompiler,
-        place: &FilePartPosition,
+        position: &FilePartPosition,
         hunks: &[Hunk],
         (written, found): (&SqlFile<'_>, &SqlFile<'_>),
     ) -> Option<(Box<MetricEdit<'_>>, Vec<Hunk>)> {
-        let read = SpecPosition::expanded(self.expanded.text()).ok()?;
+        let read = SpecPosition::parse_expanded(self.expanded_model.text()).ok()?;
         let mut trees = Trees::default();
         for (step, outline) in read.outline.steps.iter().enumerate() {
             for placed in &outline.definitions {
-                let Some(definition) = self.expanded.metric_set_formula(placed.at) else {
+                let Some(definition) = self.expanded_model.metric_set_formula(placed.formula_span) else {
                     continue;
                 };
                 let name = placed.name.as_str();
@@ -96,15 +99,15 @@ impl EditedModel<'_> {
                 if own.expression.is_err() || edited.site.is_none() || is_same {
                     continue;
                 }
-                let item = item.filter(|_| place.clause() == Some("group by"));
+                let item = item.filter(|_| position.clause() == Some("group by"));
                 let hunks: Vec<Hunk> = match item {
                     // Other items may have been added next to the item.
                     Some(GroupItem {
-                        written: item,
-                        found: Some(now),
+                        generated: item,
+                        edited: Some(now),
                         ..
                     }) => {
-                        let Some(tokens) = written.part_tokens(place).zip(found.part_tokens(place)) else {
+                        let Some(tokens) = written.part_tokens(position).zip(found.part_tokens(position)) else {
                             continue;
                         };
                         let is_here = tokens.0.start <= item.start && item.end <= tokens.0.end;
@@ -113,7 +116,7 @@ impl EditedModel<'_> {
                         if is_here { hunks } else { Vec::new() }
                     }
                     item => {
-                        own.tokens.extend(item.map(|item| item.written));
+                        own.tokens.extend(item.map(|item| item.generated));
                         let of_definition = |hunk: &&Hunk| hunk.is_in(&own.tokens, &edited.tokens);
                         hunks.iter().filter(of_definition).cloned().collect()
                     }
@@ -131,17 +134,19 @@ impl EditedModel<'_> {
     /// Finds the relation of a set that the edited pieces of a `from` clause change.
     fn relation_edit(
         &self,
-        place: &FilePartPosition,
+        position: &FilePartPosition,
         hunks: &[Hunk],
         (written, found): (&SqlFile<'_>, &SqlFile<'_>),
     ) -> Option<(MetricSetRelation<'_>, Vec<Hunk>)> {
-        let tokens = written.part_tokens(place).filter(|_| place.clause() == Some("from"))?;
-        let now = found.part_tokens(place)?;
+        let tokens = written
+            .part_tokens(position)
+            .filter(|_| position.clause() == Some("from"))?;
+        let now = found.part_tokens(position)?;
         let (reads, reads_now) = (
             from_clause_relations(written, tokens.clone()),
             from_clause_relations(found, now.clone()),
         );
-        let mut relations = self.expanded.relations().into_iter();
+        let mut relations = self.expanded_model.relations().into_iter();
         relations.find_map(|relation| {
             // A CTE that reads a dbt relation does not read other relations.
             let call = written.text(&tokens).trim_matches(['{', '}', ' ']);

@@ -22,19 +22,19 @@ pub(super) const INFIX_OPERATORS: [BinaryOp; 12] = [
 ];
 
 /// Adds the probes of columns, and of formulas without columns.
-pub(super) fn add_column_probes(all: &mut Vec<ProbeFormula>) {
+pub(super) fn add_column_probes(probes: &mut Vec<ProbeFormula>) {
     for (ty, _) in TYPES {
         for nullable in [true, false] {
-            add_probes_of_column(ty, nullable, all);
+            add_probes_of_column(ty, nullable, probes);
         }
     }
     let months = ExpressionShape::named("DATEDIF({0}, {1}, \"M\")");
-    all.push(ProbeFormula {
+    probes.push(ProbeFormula {
         shape: months,
         args: vec![Arg::MonthStart(0), Arg::MonthStart(1)],
     });
     for words in ["TRUE", "FALSE", "ISNUMBER(\"\")", "COUNT()", "TODAY()", "NOW()", "PI()"] {
-        all.push(ProbeFormula {
+        probes.push(ProbeFormula {
             shape: ExpressionShape::named(words),
             args: Vec::new(),
         });
@@ -42,7 +42,7 @@ pub(super) fn add_column_probes(all: &mut Vec<ProbeFormula>) {
 }
 
 /// Adds the probes of an operator: two columns, a column and a literal, two literals.
-pub(super) fn add_infix_probes(op: BinaryOp, all: &mut Vec<ProbeFormula>) {
+pub(super) fn add_infix_probes(op: BinaryOp, probes: &mut Vec<ProbeFormula>) {
     const CONSTANTS: [&str; 17] = [
         "TRUE",
         "FALSE",
@@ -64,7 +64,7 @@ pub(super) fn add_infix_probes(op: BinaryOp, all: &mut Vec<ProbeFormula>) {
     ];
     let shape = ExpressionShape::infix(op);
     let mut put = |left: Arg, right: Arg| {
-        all.push(ProbeFormula {
+        probes.push(ProbeFormula {
             shape: shape.clone(),
             args: vec![left, right],
         });
@@ -99,9 +99,9 @@ pub(super) fn add_infix_probes(op: BinaryOp, all: &mut Vec<ProbeFormula>) {
 }
 
 /// Adds the probes of one column.
-fn add_probes_of_column(ty: Type, nullable: bool, all: &mut Vec<ProbeFormula>) {
+fn add_probes_of_column(ty: Type, nullable: bool, probes: &mut Vec<ProbeFormula>) {
     let mut put = |shape: ExpressionShape| {
-        all.push(ProbeFormula {
+        probes.push(ProbeFormula {
             shape,
             args: vec![Arg::Column(probe_column(ty, nullable, 0))],
         });

@@ -16,13 +16,13 @@ pub(super) fn reorder_columns(moved: &SqlFile<'_>, other: &SqlFile<'_>) -> Optio
         let is_united = |cte: &Option<String>| {
             file.parts
                 .iter()
-                .any(|part| part.place.branch > 0 && part.place.cte == *cte)
+                .any(|part| part.position.branch > 0 && part.position.cte == *cte)
         };
         let mut unnamed = file
             .parts
             .iter()
-            .filter(|part| part.place.what == FilePartKind::Unnamed);
-        unnamed.any(|part| is_united(&part.place.cte))
+            .filter(|part| part.position.kind == FilePartKind::Unnamed);
+        unnamed.any(|part| is_united(&part.position.cte))
     };
     if [moved, other].iter().any(unites_all_columns) {
         return None;

@@ -242,7 +242,7 @@ impl Parser<'_> {
             return Ok(None);
         };
         if strength == COMPARE && left.1 == COMPARE {
-            return Err("warehouses disagree about comparisons of comparisons; add brackets".to_owned());
+            return Err("warehouses evaluate chained comparisons differently; add brackets".to_owned());
         }
         self.clear(&word, strength, left)?;
         self.at += 1 + usize::from(negated);
@@ -300,7 +300,7 @@ impl Parser<'_> {
             || (arithmetic(strength) && operand.1 == OTHER);
         if is_mixed {
             Err(format!(
-                "warehouses disagree about the order of `{word}` and the operator next to it; add brackets"
+                "warehouses differ in the precedence of `{word}` and the operator next to it; add brackets"
             ))
         } else {
             Ok(())
@@ -534,11 +534,11 @@ impl Parser<'_> {
         }
     }
 
-    fn parse_suffix(&mut self, what: &'static str, id: SqlNodeId, words: usize) -> Result<SqlNodeId, String> {
+    fn parse_suffix(&mut self, description: &'static str, id: SqlNodeId, words: usize) -> Result<SqlNodeId, String> {
         self.at += words;
         let list = self.parse_items(")")?;
         let group = self.trees.add(SqlLabel::Group, list);
-        Ok(self.trees.add(SqlLabel::Behind(what), vec![id, group]))
+        Ok(self.trees.add(SqlLabel::Behind(description), vec![id, group]))
     }
 
     /// Parses `x::type` as `cast(x as type)`.

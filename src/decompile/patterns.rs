@@ -204,7 +204,7 @@ pub(super) fn build_pattern(
         trees,
         probe,
         spelled,
-        found: vec![false; probe.args.len()],
+        is_found: vec![false; probe.args.len()],
     };
     let part = learner.pattern_part(root);
     let mut hidden_columns = 0;
@@ -222,7 +222,7 @@ pub(super) fn build_pattern(
     let args = probe
         .args
         .iter()
-        .zip(&learner.found)
+        .zip(&learner.is_found)
         .map(&mut plain)
         .collect::<Option<Vec<Arg>>>()?;
     (hidden_columns <= 1).then(|| SqlPattern {
@@ -248,12 +248,12 @@ struct PatternBuilder<'l> {
     trees: &'l Trees,
     probe: &'l ProbeFormula,
     spelled: Vec<Option<SqlNodeId>>,
-    found: Vec<bool>,
+    is_found: Vec<bool>,
 }
 
 impl PatternBuilder<'_> {
     fn record_argument_position(&mut self, place: usize, part: PatternPart) -> PatternPart {
-        if let Some(found) = self.found.get_mut(place) {
+        if let Some(found) = self.is_found.get_mut(place) {
             *found = true;
         }
         part

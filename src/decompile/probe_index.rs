@@ -1,5 +1,6 @@
-//! Index of the probes: the parts that an expression needs so that a pattern of a group of probes can match it. Only
-//! groups whose patterns can match an edit are compiled, because compiling all groups takes half a second.
+//! Index of the probes. For each group of probes, it contains the parts that an expression must have to match one of
+//! the group's patterns. Only groups whose patterns can match an edit are compiled, because compiling all groups takes
+//! half a second.
 //!
 //! `probe_index.txt` contains the index. After a change to the SQL of functions, rewrite it with
 //! `FORMULAC_WRITE=1 cargo test -p formulac-decompile the_index_is_complete`.
@@ -25,10 +26,10 @@ const ANY: &str = "any";
 /// Names, operators and other parts of an expression.
 pub(super) type ExpressionParts = BTreeSet<String>;
 
-/// Sets of parts, at least one of which occurs in each expression that a pattern of a group matches.
+/// Sets of parts. Every expression that matches one of the group's patterns contains at least one of these sets.
 type PartSets = Vec<Vec<&'static str>>;
 
-/// Returns whether an expression may match a pattern of a group of probes, given the parts of the expression.
+/// Returns whether an expression with these parts may match a pattern in a group of probes.
 pub(super) fn may_match(group: ProbeGroup, is_temporal: bool, dialect: Dialect, parts: &ExpressionParts) -> bool {
     static SETS: OnceLock<FxHashMap<String, PartSets>> = OnceLock::new();
     static DIALECTS: OnceLock<FxHashSet<&'static str>> = OnceLock::new();

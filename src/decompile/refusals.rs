@@ -1,4 +1,4 @@
-//! Reasons why edited SQL is not a formula. They name the construct in the words of the SQL, and the nearest formula.
+//! Reasons why edited SQL is not a formula. Each reason names the SQL construct and the most similar formula.
 
 use super::file::{FilePartKind, FilePartPosition};
 use super::formula::{NotAFormula, not_a_formula};
@@ -49,11 +49,11 @@ pub(super) fn formula_in_other_cte(formula: &str, cte: &str) -> NotAFormula {
     ))
 }
 
-/// Returns the reason for an edit of the value of the periods that `fill` adds.
+/// Returns the reason for an edit that changes the value in periods that `fill` adds.
 pub(super) fn added_periods(formula: &str, sql: &str) -> NotAFormula {
     let sql = sql.split_whitespace().collect::<Vec<_>>().join(" ");
     not_a_formula(format!(
-        "with the formula `{formula}`, the value of the periods that `fill` adds is `{sql}`"
+        "the formula `{formula}` would set the value in periods that `fill` adds to `{sql}`"
     ))
 }
 
@@ -64,8 +64,8 @@ pub(super) fn not_aggregated(formula: &str) -> NotAFormula {
     ))
 }
 
-/// Returns the reason to reject an edit whose formula also changes other SQL. `sql` is the generated SQL of this part.
-/// It is `None` if the part is the whole query.
+/// Returns the reason to reject an edit whose formula also changes other SQL. `sql` is the generated SQL of this part,
+/// or `None` if the part is the whole query.
 pub(super) fn formula_changes_other_part(formula: &str, part: &str, sql: Option<&str>) -> NotAFormula {
     let sql = sql.map(|sql| sql.split_whitespace().collect::<Vec<_>>().join(" "));
     not_a_formula(match sql.as_deref() {
@@ -234,7 +234,7 @@ impl FilePartPosition {
     /// there is no general answer.
     #[must_use]
     pub fn advice(&self) -> Option<&'static str> {
-        let clause = match &self.what {
+        let clause = match &self.kind {
             FilePartKind::Column(_) if self.cte.is_some() => {
                 return Some("a definition must be a column that the query returns, not only a column of a CTE");
             }

@@ -15,8 +15,8 @@ const TABLE: usize = 1 << 20;
 /// Smallest piece in which the edited SQL differs from the generated SQL. One of the ranges of tokens may be empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Hunk {
-    pub written: Range<usize>,
-    pub found: Range<usize>,
+    pub generated: Range<usize>,
+    pub edited: Range<usize>,
 }
 
 impl Hunk {
@@ -27,7 +27,7 @@ impl Hunk {
         let overlaps = |one: &Range<usize>, all: &[Range<usize>]| {
             all.iter().any(|other| one.start < other.end && other.start < one.end)
         };
-        overlaps(&self.written, written) || overlaps(&self.found, found)
+        overlaps(&self.generated, written) || overlaps(&self.edited, found)
     }
 
     /// Returns the replacement in the edited SQL that restores the generated SQL.
@@ -36,52 +36,52 @@ impl Hunk {
             Some(last) => file.byte_range(&(last..at)).end,
             None => 0,
         };
-        let text = match (self.written.is_empty(), self.found.is_empty()) {
+        let text = match (self.generated.is_empty(), self.edited.is_empty()) {
             (true, _) => String::new(),
-            (false, false) => written.text(&self.written).to_owned(),
+            (false, false) => written.text(&self.generated).to_owned(),
             // Include the line break before the restored tokens.
             (false, true) => {
                 let (start, end) = (
-                    end_before(written, self.written.start),
-                    written.byte_range(&self.written).end,
+                    end_before(written, self.generated.start),
+                    written.byte_range(&self.generated).end,
                 );
                 written.source.get(start..end).unwrap_or_default().to_owned()
             }
         };
-        let at = match (self.written.is_empty(), self.found.is_empty()) {
-            (_, true) => end_before(found, self.found.start)..end_before(found, self.found.start),
-            (true, false) => end_before(found, self.found.start)..found.byte_range(&self.found).end,
-            (false, false) => found.byte_range(&self.found),
+        let at = match (self.generated.is_empty(), self.edited.is_empty()) {
+            (_, true) => end_before(found, self.edited.start)..end_before(found, self.edited.start),
+            (true, false) => end_before(found, self.edited.start)..found.byte_range(&self.edited).end,
+            (false, false) => found.byte_range(&self.edited),
         };
         (at, text)
     }
 }
 
 /// Returns the pieces in which a part differs. Empty if a column was added, or if nothing precedes a removed part.
-pub(super) fn diff_part(place: &FilePartPosition, written: &SqlFile<'_>, found: &SqlFile<'_>) -> Vec<Hunk> {
+pub(super) fn diff_part(position: &FilePartPosition, written: &SqlFile<'_>, found: &SqlFile<'_>) -> Vec<Hunk> {
     // The part, with the keywords of its clause, or with its comma and name.
-    let whole = |file: &SqlFile<'_>, tokens: Range<usize>| match place.clause() {
+    let whole = |file: &SqlFile<'_>, tokens: Range<usize>| match position.clause() {
         Some("distinct") => tokens,
         Some(clause) => tokens.start - clause.split(' ').count()..tokens.end,
         None => tokens.start.saturating_sub(1)..file.end_with_name(&tokens),
     };
-    match (written.part_tokens(place), found.part_tokens(place)) {
+    match (written.part_tokens(position), found.part_tokens(position)) {
         (Some(own), Some(edited)) => {
             let of_relations = || diff_relations((written, own.clone()), (found, edited.clone()));
-            let hunks = (place.clause() == Some("from")).then(of_relations).flatten();
+            let hunks = (position.clause() == Some("from")).then(of_relations).flatten();
             hunks.unwrap_or_else(|| diff_tokens((written, own), (found, edited)))
         }
         (Some(own), None) => {
-            let at = token_after_preceding(place, written, found);
+            let at = token_after_preceding(position, written, found);
             let hunk = at.map(|at| Hunk {
-                written: whole(written, own),
-                found: at..at,
+                generated: whole(written, own),
+                edited: at..at,
             });
             hunk.into_iter().collect()
         }
-        (None, Some(edited)) if place.clause().is_some() => vec![Hunk {
-            written: 0..0,
-            found: whole(found, edited),
+        (None, Some(edited)) if position.clause().is_some() => vec![Hunk {
+            generated: 0..0,
+            edited: whole(found, edited),
         }],
         (None, _) => Vec::new(),
     }
@@ -111,8 +111,8 @@ fn diff_relations(
                 hunks.extend(diff_tokens((written, known.tokens), (found, relation.tokens)));
             }
             None => hunks.push(Hunk {
-                written: at..at,
-                found: relation.tokens,
+                generated: at..at,
+                edited: relation.tokens,
             }),
         }
     }
@@ -121,16 +121,16 @@ fn diff_relations(
 
 /// Returns the position in the edited SQL where a removed part was: right after the nearest preceding part of its
 /// select that still exists.
-fn token_after_preceding(place: &FilePartPosition, written: &SqlFile<'_>, found: &SqlFile<'_>) -> Option<usize> {
-    let before = written.parts.get(..written.part_position(place)?)?;
+fn token_after_preceding(position: &FilePartPosition, written: &SqlFile<'_>, found: &SqlFile<'_>) -> Option<usize> {
+    let before = written.parts.get(..written.part_position(position)?)?;
     let mut of_select = before
         .iter()
         .rev()
-        .filter(|part| (&part.place.cte, part.place.branch) == (&place.cte, place.branch));
-    let part = of_select.find_map(|part| found.parts.get(found.part_position(&part.place)?))?;
-    let is_column = matches!(part.place.what, FilePartKind::Column(_) | FilePartKind::Unnamed);
+        .filter(|part| (&part.position.cte, part.position.branch) == (&position.cte, position.branch));
+    let part = of_select.find_map(|part| found.parts.get(found.part_position(&part.position)?))?;
+    let is_column = matches!(part.position.kind, FilePartKind::Column(_) | FilePartKind::Unnamed);
     // A column needs a preceding column because of the comma.
-    (is_column || place.clause().is_some()).then_some(part.end)
+    (is_column || position.clause().is_some()).then_some(part.end)
 }
 
 /// Compares two ranges of tokens.
@@ -152,8 +152,8 @@ pub(super) fn diff_tokens(
     let width = b.len() + 1;
     if (a.len() + 1).saturating_mul(width) > TABLE {
         return vec![Hunk {
-            written: own..own + a.len(),
-            found: edited..edited + b.len(),
+            generated: own..own + a.len(),
+            edited: edited..edited + b.len(),
         }];
     }
     // Length of the longest common subsequence of the remaining tokens on both sides.
@@ -181,12 +181,12 @@ pub(super) fn diff_tokens(
         let takes_own = j == b.len() || i < a.len() && length(&common, i + 1, j) >= length(&common, i, j + 1);
         (i, j) = if takes_own { (i + 1, j) } else { (i, j + 1) };
         match hunks.last_mut() {
-            Some(last) if (last.written.end, last.found.end) == (from_i, from_j) => {
-                (last.written.end, last.found.end) = (own + i, edited + j);
+            Some(last) if (last.generated.end, last.edited.end) == (from_i, from_j) => {
+                (last.generated.end, last.edited.end) = (own + i, edited + j);
             }
             _ => hunks.push(Hunk {
-                written: from_i..own + i,
-                found: from_j..edited + j,
+                generated: from_i..own + i,
+                edited: from_j..edited + j,
             }),
         }
     }
@@ -196,9 +196,9 @@ pub(super) fn diff_tokens(
 /// A select's `group by` item for a column.
 pub(super) struct GroupItem {
     /// Item in the generated SQL.
-    pub written: Range<usize>,
+    pub generated: Range<usize>,
     /// Item in the edited SQL. `None` if no item exists.
-    pub found: Option<Range<usize>>,
+    pub edited: Option<Range<usize>>,
     /// Whether the edited SQL groups by a different expression.
     pub is_edited: bool,
 }
@@ -225,8 +225,8 @@ impl GroupItem {
         let is_known = |item: &Range<usize>| before.iter().any(|own| found.is_same_part(item, written, own));
         let moved = after.get(place).filter(|item| !is_known(item));
         Some(Self {
-            written: before.get(place)?.clone(),
-            found: current.or(moved).cloned(),
+            generated: before.get(place)?.clone(),
+            edited: current.or(moved).cloned(),
             is_edited: current.is_none(),
         })
     }
@@ -246,37 +246,37 @@ impl GroupItem {
 /// assert_eq!(restored, written.replace("count(*)", "sum(x)"));
 /// ```
 #[must_use]
-pub fn restore_column(written: &str, found: &str, dialect: Dialect, place: &FilePartPosition) -> Vec<Substitution> {
-    let (written, found) = (SqlFile::read(written, dialect), SqlFile::read(found, dialect));
-    let (Some(own), Some(edited)) = (written.part_tokens(place), found.part_tokens(place)) else {
+pub fn restore_column(written: &str, text: &str, dialect: Dialect, position: &FilePartPosition) -> Vec<Substitution> {
+    let (written, found) = (SqlFile::read(written, dialect), SqlFile::read(text, dialect));
+    let (Some(own), Some(edited)) = (written.part_tokens(position), found.part_tokens(position)) else {
         return Vec::new();
     };
     // A plain column has no name after it, but an expression that replaces the column needs a name.
     let (own_end, edited_end) = (written.end_with_name(&own), found.end_with_name(&edited));
     let whole = match (own_end == own.end, edited_end == edited.end) {
         (true, false) => Hunk {
-            written: own.clone(),
-            found: edited.start..edited_end,
+            generated: own.clone(),
+            edited: edited.start..edited_end,
         },
         (false, true) => Hunk {
-            written: own.start..own_end,
-            found: edited.clone(),
+            generated: own.start..own_end,
+            edited: edited.clone(),
         },
         _ => Hunk {
-            written: own.clone(),
-            found: edited.clone(),
+            generated: own.clone(),
+            edited: edited.clone(),
         },
     };
     let mut restored = vec![whole.restore(&written, &found)];
-    if let FilePartKind::Column(column) = &place.what {
+    if let FilePartKind::Column(column) = &position.kind {
         let site = |tokens| ColumnExpression {
-            cte: place.cte.clone(),
+            cte: position.cte.clone(),
             tokens,
         };
         let item = GroupItem::find((&written, &site(own)), (&found, &site(edited)), column);
         if let Some(GroupItem {
-            written: own,
-            found: Some(edited),
+            generated: own,
+            edited: Some(edited),
             ..
         }) = item
         {

@@ -34,7 +34,7 @@ pub(super) type SearchInput = HashMap<SqlNodeId, Vec<ExpressionText>>;
 pub(super) struct FormulaSearch<'s> {
     patterns: &'s [&'s Patterns],
     trees: &'s Trees,
-    given: Option<&'s SearchInput>,
+    input: Option<&'s SearchInput>,
     /// Relation that may qualify unqualified names.
     base: Option<&'s str>,
     /// Range of rows that a name may represent, with `{}` in place of the name.
@@ -52,7 +52,7 @@ impl<'s> FormulaSearch<'s> {
         Self {
             patterns,
             trees,
-            given: None,
+            input: None,
             base: None,
             range: None,
             hidden_columns: &[],
@@ -65,7 +65,7 @@ impl<'s> FormulaSearch<'s> {
     /// Sets the formulas that are already known for some parts of the expression.
     pub fn with_input(self, given: &'s SearchInput) -> Self {
         Self {
-            given: Some(given),
+            input: Some(given),
             ..self
         }
     }
@@ -116,7 +116,7 @@ impl<'s> FormulaSearch<'s> {
             let kept = if *part == id { MAX_KEPT_WHOLE } else { MAX_KEPT };
             let mut forms = simplest_formulas(self.find_formulas(*part), kept);
             // Keep all known formulas, because there are only a few and they may be the only correct formulas.
-            let given = self.given.and_then(|given| given.get(part)).into_iter().flatten();
+            let given = self.input.and_then(|given| given.get(part)).into_iter().flatten();
             let given: Vec<ExpressionText> = given.cloned().collect();
             let few = self.row_ranges(&given).chain(given.iter().cloned());
             let new: Vec<ExpressionText> = few.filter(|form| !forms.contains(form)).collect();
@@ -153,7 +153,7 @@ impl<'s> FormulaSearch<'s> {
     /// Returns the formulas whose SQL may be the SQL of this node.
     fn find_formulas(&self, id: SqlNodeId) -> Vec<ExpressionText> {
         let mut found = self.leaf_formulas(id);
-        let given = self.given.and_then(|given| given.get(&id)).into_iter().flatten();
+        let given = self.input.and_then(|given| given.get(&id)).into_iter().flatten();
         found.extend(given.cloned());
         found.extend(self.row_ranges(&found).collect::<Vec<_>>());
         for pattern in self
@@ -172,7 +172,7 @@ impl<'s> FormulaSearch<'s> {
                 self.match_pattern(pattern, id, &mut found);
             }
         }
-        for (other, _) in self.alternatives.into_iter().flat_map(|all| all.of(id)) {
+        for (other, _) in self.alternatives.into_iter().flat_map(|all| all.equivalents_of(id)) {
             found.extend(
                 self.forms
                     .get(other)
@@ -350,7 +350,7 @@ impl<'s> FormulaSearch<'s> {
 
     /// Returns the expression inside a conversion, a default or a test for a blank that the compiler may have added.
     fn unwrapped_expression(&self, id: SqlNodeId) -> Option<SqlNodeId> {
-        // With `blanks: zero`, a function of a blank is 0 in arithmetic.
+        // With `blanks: zero`, a function call whose argument is blank counts as 0 in arithmetic.
         if let (SqlLabel::Case, [condition, zero, other]) = (self.trees.label(id), self.trees.children(id)) {
             let is_zero = *self.trees.label(*zero) == SqlLabel::Number("0".to_owned());
             return Some(*other).filter(|_| is_zero && self.tests_null(*condition));

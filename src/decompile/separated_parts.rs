@@ -108,7 +108,7 @@ impl SeparatedList {
     }
 
     /// Writes entries in the layout of this list.
-    pub fn write(&self, out: &mut String, entries: &[ListItem]) {
+    pub fn write(&self, output: &mut String, entries: &[ListItem]) {
         let usual = self.usual_whitespace_before_item();
         let mut is_open = false;
         for (at, entry) in entries.iter().enumerate() {
@@ -119,25 +119,25 @@ impl SeparatedList {
             };
             // A `--` comment ends at the end of its line.
             if is_open && !lead.starts_with('\n') {
-                out.push('\n');
+                output.push('\n');
             }
-            out.push_str(lead);
+            output.push_str(lead);
             if at > 0 && self.commas == CommaPosition::Before {
-                out.push(',');
-                out.push_str(&self.after_comma);
+                output.push(',');
+                output.push_str(&self.after_comma);
             }
-            out.push_str(&entry.text);
+            output.push_str(&entry.text);
             let is_last = at + 1 == entries.len();
             if self.commas == CommaPosition::After && (!is_last || self.has_last_comma) {
-                out.push(',');
+                output.push(',');
             }
-            out.push_str(&entry.tail);
+            output.push_str(&entry.tail);
             is_open = entry.tail.contains("--");
         }
         if is_open && !self.closing.starts_with('\n') && !self.closing.is_empty() {
-            out.push('\n');
+            output.push('\n');
         }
-        out.push_str(&self.closing);
+        output.push_str(&self.closing);
     }
 
     /// Returns the layout for a new item: the layout before the existing items, without their comments.

@@ -109,10 +109,10 @@ pub(super) struct SheetLookup {
     columns: Vec<String>,
     /// Arguments that represent any key.
     keys: Vec<Arg>,
-    /// Names in the values that lookups return. `sought` contains the names in the join conditions and in the searched
+    /// Names in the values that lookups return. `condition_names` contains the names in the join conditions and in the searched
     /// rows of these lookups.
-    given: Vec<String>,
-    sought: Vec<String>,
+    returned_names: Vec<String>,
+    condition_names: Vec<String>,
     /// Match modes that `MATCH` may use: an exact match, the largest value below the key, or the smallest value above
     /// it.
     ways: Vec<&'static str>,
@@ -137,8 +137,8 @@ impl SheetLookup {
                     .into_iter()
                     .filter_map(|part| Some(trees.column(part)?.1.to_owned()))
             };
-            looked.given.extend(names(*value));
-            looked.sought.extend(names(*on).chain(names(*rows)));
+            looked.returned_names.extend(names(*value));
+            looked.condition_names.extend(names(*on).chain(names(*rows)));
         }
         let has = |op: &str| {
             parts
@@ -168,9 +168,9 @@ impl SheetLookup {
     /// Returns probes for lookups without a default. Each probe combines a column to return, a column to search and a
     /// key.
     pub fn plain_lookup_probes(&self) -> Vec<ProbeFormula> {
-        let given = self.write_ranges(&self.given);
+        let given = self.write_ranges(&self.returned_names);
         let mut forms: Vec<String> = given.iter().map(|given| format!("INDEX({given}, {{0}})")).collect();
-        for sought in self.write_ranges(&self.sought) {
+        for sought in self.write_ranges(&self.condition_names) {
             for way in &self.ways {
                 let found = format!("MATCH({{0}}, {sought}{way})");
                 forms.extend(given.iter().map(|given| format!("INDEX({given}, {found})")));
@@ -219,8 +219,12 @@ impl SheetLookup {
             Arg::Fixed("TRUE".to_owned()),
         ];
         let mut all = Vec::new();
-        for sought in self.write_ranges(&self.sought) {
-            for given in self.write_ranges(&self.given).iter().filter(|given| **given != sought) {
+        for sought in self.write_ranges(&self.condition_names) {
+            for given in self
+                .write_ranges(&self.returned_names)
+                .iter()
+                .filter(|given| **given != sought)
+            {
                 for (wild, other) in wildcard_texts().flat_map(|wild| others.iter().map(move |o| (wild, o))) {
                     let words = ExpressionShape::Words(format!("XLOOKUP({{0}}, {sought}, {given}, {{1}}, 2)"));
                     all.push(ProbeFormula {

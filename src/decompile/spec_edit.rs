@@ -66,7 +66,7 @@ impl<'s> SpecPosition<'s> {
     }
 
     /// Parses an expanded model built on metric sets.
-    pub fn expanded(source: &'s str) -> Result<Self, EditRefusal> {
+    pub fn parse_expanded(source: &'s str) -> Result<Self, EditRefusal> {
         Self::read(source, true)
     }
 
@@ -109,7 +109,7 @@ impl<'s> SpecPosition<'s> {
             .steps
             .iter()
             .flat_map(|step| &step.definitions)
-            .map(|placed| placed.at);
+            .map(|placed| placed.formula_span);
         let steps = self.root.items_at("steps");
         let of_step = |step: &Node| {
             let keys = ["where", "having", "order_by", "limit"].into_iter();
@@ -153,7 +153,7 @@ impl<'s> SpecPosition<'s> {
             (Some(one), None) => Ok(one),
             (Some((_, one)), Some(_)) => Err(EditRefusal::at(
                 self.source,
-                one.at.start as usize,
+                one.formula_span.start as usize,
                 format!("`{name}` is defined more than once"),
             )),
             (None, _) => Err(EditRefusal::at(self.source, 0, format!("`{name}` is not defined"))),
@@ -161,19 +161,19 @@ impl<'s> SpecPosition<'s> {
     }
 
     /// Returns the spec after replacing a definition's formula.
-    pub fn replace_formula(&self, placed: &DefinitionWithPosition, formula: &str) -> Result<String, EditRefusal> {
-        let refuse = |reason: &str| EditRefusal::at(self.source, placed.at.start as usize, reason);
-        if placed.has_comment {
+    pub fn replace_formula(&self, definition: &DefinitionWithPosition, formula: &str) -> Result<String, EditRefusal> {
+        let refuse = |reason: &str| EditRefusal::at(self.source, definition.formula_span.start as usize, reason);
+        if definition.has_comment {
             return Err(refuse("the formula contains a comment, which would be lost"));
         }
         if formula.trim().is_empty() || formula.chars().any(char::is_control) {
             return Err(refuse("the new formula has more than one line"));
         }
-        let (at, scalar) = (placed.at, placed.scalar);
+        let (at, scalar) = (definition.formula_span, definition.scalar);
         let inside = |text: String| self.splice_text(at.start, at.end, &text);
         let whole = |text: String| self.splice_text(scalar.start, scalar.end, &text);
         let double = format!("\"{}\"", formula.replace('\\', "\\\\").replace('"', "\\\""));
-        let candidates = match (placed.style, placed.alone) {
+        let candidates = match (definition.style, definition.alone) {
             (YamlStyle::Block, _) => vec![inside(formula.to_owned())],
             (YamlStyle::Plain, true) => {
                 vec![
@@ -189,16 +189,16 @@ impl<'s> SpecPosition<'s> {
         let found = candidates
             .into_iter()
             .flatten()
-            .find(|text| self.is_equivalent(text, placed, formula));
+            .find(|text| self.is_equivalent(text, definition, formula));
         found.ok_or_else(|| refuse("the new formula cannot be inserted automatically; edit the spec manually"))
     }
 
     /// Returns the spec after replacing a definition's formula, without parsing the result again. The result is used
     /// only to compile the formula and must not be saved.
-    pub fn with_formula_unchecked(&self, placed: &DefinitionWithPosition, formula: &str) -> Option<String> {
-        let (at, scalar) = (placed.at, placed.scalar);
+    pub fn with_formula_unchecked(&self, definition: &DefinitionWithPosition, formula: &str) -> Option<String> {
+        let (at, scalar) = (definition.formula_span, definition.scalar);
         let double = || formula.replace('\\', "\\\\").replace('"', "\\\"");
-        match (placed.style, placed.alone) {
+        match (definition.style, definition.alone) {
             (YamlStyle::Plain, true) => self.splice_text(scalar.start, scalar.end, &format!("\"{}\"", double())),
             (YamlStyle::Block, _) | (YamlStyle::Plain, false) => self.splice_text(at.start, at.end, formula),
             (YamlStyle::Single, _) => self.splice_text(at.start, at.end, &formula.replace('\'', "''")),
@@ -212,7 +212,7 @@ impl<'s> SpecPosition<'s> {
     }
 
     /// Returns whether a text parses to the original spec, apart from this formula.
-    fn is_equivalent(&self, text: &str, placed: &DefinitionWithPosition, formula: &str) -> bool {
+    fn is_equivalent(&self, text: &str, definition: &DefinitionWithPosition, formula: &str) -> bool {
         let Ok(other) = SpecPosition::read(text, self.is_expanded) else {
             return false;
         };
@@ -221,7 +221,7 @@ impl<'s> SpecPosition<'s> {
             && mine.iter().zip(theirs).all(|(a, b)| {
                 a.definitions.len() == b.definitions.len()
                     && a.definitions.iter().zip(&b.definitions).all(|(a, b)| {
-                        let expected = if a == placed {
+                        let expected = if a == definition {
                             formula.trim()
                         } else {
                             a.formula.as_str()

@@ -1,4 +1,4 @@
-//! Renames definitions of a spec and CTEs of SQL, and finds the lines of a definition.
+//! Renames definitions in a spec and CTEs in SQL, and finds the lines of a definition.
 
 use std::ops::Range;
 
@@ -67,7 +67,9 @@ fn renamed_places(spec: &str, old: &str, new: &str) -> Option<(Vec<Substitution>
         .iter()
         .flat_map(|step| &step.definitions)
         .filter(|placed| *placed != own);
-    changes.extend(others.filter_map(|placed| renamed(placed.at.start as usize..placed.at.end as usize)));
+    changes.extend(
+        others.filter_map(|placed| renamed(placed.formula_span.start as usize..placed.formula_span.end as usize)),
+    );
     let columns = read.root().pairs_at("columns");
     let key = columns.iter().map(|(key, _)| key).find(|key| key.text() == Some(old));
     changes.extend(key.map(|key| (key.span.start as usize..key.span.end as usize, new.to_owned())));
@@ -115,11 +117,12 @@ pub fn definition_lines(spec: &str, name: &str) -> Option<Range<usize>> {
             None => break,
         }
     }
-    let rest = spec.get(own.at.end as usize..)?;
+    let rest = spec.get(own.formula_span.end as usize..)?;
     let end = rest
         .find('\n')
-        .map_or(spec.len(), |line| own.at.end as usize + line + 1);
-    let is_alone = |other: &DefinitionWithPosition| other == own || !(start..end).contains(&(other.at.start as usize));
+        .map_or(spec.len(), |line| own.formula_span.end as usize + line + 1);
+    let is_alone =
+        |other: &DefinitionWithPosition| other == own || !(start..end).contains(&(other.formula_span.start as usize));
     step.definitions.iter().all(is_alone).then_some(start..end)
 }
 
@@ -130,10 +133,10 @@ fn line_start(text: &str, at: usize) -> usize {
 }
 
 /// Returns the bytes of a definition's name: the last occurrence before its formula.
-fn name_range(spec: &str, placed: &DefinitionWithPosition) -> Option<Range<usize>> {
-    let before = spec.get(..placed.at.start as usize)?;
-    let start = before.rfind(&placed.name)?;
-    let end = start + placed.name.len();
+fn name_range(spec: &str, definition: &DefinitionWithPosition) -> Option<Range<usize>> {
+    let before = spec.get(..definition.formula_span.start as usize)?;
+    let start = before.rfind(&definition.name)?;
+    let end = start + definition.name.len();
     let between = before.get(end..)?.replace("formula", "");
     (!between.contains(|c: char| c.is_alphanumeric() || c == '\n')).then_some(start..end)
 }

@@ -1,5 +1,5 @@
 //! Spellings: SQL as analysts write it, with the equivalent SQL as formulac generates it. `spellings.txt` lists them,
-//! and explains the words that stand for expressions. This file adds the spellings of types, units and literals.
+//! and explains the placeholders for expressions. This file adds the spellings of types, units and literals.
 
 use super::guards::Guard;
 use crate::Type;
@@ -14,7 +14,7 @@ const LIST: &str = include_str!("spellings.txt");
 /// SQL as analysts write it, and the equivalent SQL as formulac generates it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Spelling {
-    pub written: String,
+    pub pattern: String,
     pub generated: String,
     /// Kind of the guard that the generated SQL adds. `None` if both return the same value for all arguments.
     pub guard: Option<Guard>,
@@ -52,7 +52,7 @@ pub(super) fn spellings(dialect: Dialect) -> Vec<Spelling> {
     let mut all = Vec::new();
     let mut add = |written: String, generated: String, guard: Option<Guard>| {
         all.push(Spelling {
-            written,
+            pattern: written,
             generated,
             guard,
         });

@@ -38,8 +38,8 @@ pub type Substitution = (Range<usize>, String);
 /// assert_eq!(spec_for_sql(&compiler, spec, None, &found).unwrap(), spec.replace("> 5", ">= 7"));
 /// ```
 #[must_use]
-pub fn spec_for_sql(compiler: &Compiler, spec: &str, path: Option<&str>, found: &str) -> Option<String> {
-    spec_with_replaced_words(compiler, &SpecPosition::new(spec).ok()?, path, found)
+pub fn spec_for_sql(compiler: &Compiler, spec: &str, path: Option<&str>, text: &str) -> Option<String> {
+    spec_with_replaced_words(compiler, &SpecPosition::new(spec).ok()?, path, text)
 }
 
 /// Returns the parsed spec with the words replaced, so that it produces the edited SQL of a model.
@@ -47,13 +47,13 @@ pub(super) fn spec_with_replaced_words(
     compiler: &Compiler,
     read: &SpecPosition<'_>,
     path: Option<&str>,
-    found: &str,
+    actual: &str,
 ) -> Option<String> {
     let spec = read.source;
     let compiled = |text: &str| read.compile_sql(compiler, text, path);
     let written = compiled(spec)?;
     let dialect = compiler.options.dialect;
-    let (written, found) = (SqlFile::read(&written, dialect), SqlFile::read(found, dialect));
+    let (written, found) = (SqlFile::read(&written, dialect), SqlFile::read(actual, dialect));
     let pairs = replaced_words(&written, &found)?;
     let own = read.defined_names();
     let words: Vec<SqlToken> = tokens(spec, dialect);

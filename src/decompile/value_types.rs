@@ -12,7 +12,7 @@ use crate::dialect::Dialect;
 /// Maximum depth of an expression whose type is derived from its parts.
 const MAX_DEPTH: usize = 8;
 
-/// Types of the parts of expressions in the step of a definition.
+/// Types of subexpressions, in the step that contains a definition.
 pub(super) struct ValueTypes<'c, 'a, 's> {
     check: &'c CandidateCheck<'a, 's>,
     /// Types of columns, by their names in formulas.
@@ -28,7 +28,7 @@ impl<'c, 'a, 's> ValueTypes<'c, 'a, 's> {
     }
 
     /// Returns the type of a part. `None` if the type is not known.
-    pub fn of(&mut self, trees: &Trees, part: SqlNodeId) -> Option<ValueType> {
+    pub fn type_of(&mut self, trees: &Trees, part: SqlNodeId) -> Option<ValueType> {
         self.of_part(trees, part, MAX_DEPTH)
     }
 
@@ -75,7 +75,7 @@ impl<'c, 'a, 's> ValueTypes<'c, 'a, 's> {
     }
 
     fn of_call(&mut self, trees: &Trees, name: &str, args: &[SqlNodeId], depth: usize) -> Option<ValueType> {
-        let dialect = self.check.found.dialect;
+        let dialect = self.check.edited_file.dialect;
         let mut types = |args: &[SqlNodeId]| -> Vec<Option<ValueType>> {
             args.iter().map(|arg| self.of_part(trees, *arg, depth)).collect()
         };

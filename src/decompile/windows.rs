@@ -118,7 +118,7 @@ const TOTALS: [&str; 18] = [
     "SUMSQ",
 ];
 /// Aggregates of two ranges.
-const PAIRS: [&str; 7] = [
+const TWO_RANGE_AGGREGATES: [&str; 7] = [
     "CORREL",
     "COVAR",
     "COVARIANCE.P",
@@ -128,7 +128,8 @@ const PAIRS: [&str; 7] = [
     "SUMPRODUCT",
 ];
 /// Aggregates of a range and a number.
-const PERCENTILES: [&str; 6] = ["PERCENTILE", "QUARTILE", "LARGE", "SMALL", "TRIMMEAN", "PERCENTILE.EXC"];
+const RANGE_AND_NUMBER_AGGREGATES: [&str; 6] =
+    ["PERCENTILE", "QUARTILE", "LARGE", "SMALL", "TRIMMEAN", "PERCENTILE.EXC"];
 
 /// Range, and its number of numeric placeholders.
 type ProbeRange = (String, usize);
@@ -169,15 +170,15 @@ pub(super) fn range_aggregate_probes(names: &[Arg], numbers: &[String], ranges: 
     all
 }
 
-/// Returns the argument for the numeric placeholder of a range, if it has one.
+/// Returns the argument for the numeric placeholder of a range, if the range has one.
 fn range_number(count: usize) -> Option<Arg> {
     (count != 0).then_some(Arg::Number(NUMBERS[0]))
 }
 
-fn add_total_probes(name: &Arg, ranges: &[ProbeRange], all: &mut Vec<ProbeFormula>) {
+fn add_total_probes(name: &Arg, ranges: &[ProbeRange], probes: &mut Vec<ProbeFormula>) {
     for call in TOTALS {
         for (range, count) in ranges {
-            all.push(ProbeFormula {
+            probes.push(ProbeFormula {
                 shape: ExpressionShape::Words(format!("{call}({})", range.replace("{n}", "{1}"))),
                 args: [name.clone()].into_iter().chain(range_number(*count)).collect(),
             });
@@ -185,9 +186,9 @@ fn add_total_probes(name: &Arg, ranges: &[ProbeRange], all: &mut Vec<ProbeFormul
     }
 }
 
-fn add_percentile_probes(name: &Arg, numbers: &[String], all: &mut Vec<ProbeFormula>) {
+fn add_percentile_probes(name: &Arg, numbers: &[String], probes: &mut Vec<ProbeFormula>) {
     let quarters: Vec<String> = (0..=4).map(|quarter: u8| quarter.to_string()).collect();
-    for call in PERCENTILES {
+    for call in RANGE_AND_NUMBER_AGGREGATES {
         for range in ["{0}", "{0}:{0}"] {
             // The quartile number, which is the second argument of QUARTILE, does not appear in SQL.
             let of_call = if call == "QUARTILE" {
@@ -197,7 +198,7 @@ fn add_percentile_probes(name: &Arg, numbers: &[String], all: &mut Vec<ProbeForm
             };
             let fixed = of_call.iter().map(|number| Arg::Fixed(number.clone()));
             for number in [Arg::Number(NUMBERS[0])].into_iter().chain(fixed) {
-                all.push(ProbeFormula {
+                probes.push(ProbeFormula {
                     shape: ExpressionShape::Words(format!("{call}({range}, {{1}})")),
                     args: vec![name.clone(), number],
                 });
@@ -206,11 +207,11 @@ fn add_percentile_probes(name: &Arg, numbers: &[String], all: &mut Vec<ProbeForm
     }
 }
 
-fn add_pair_probes(first: &Arg, second: &Arg, ranges: &[ProbeRange], all: &mut Vec<ProbeFormula>) {
-    for call in PAIRS {
+fn add_pair_probes(first: &Arg, second: &Arg, ranges: &[ProbeRange], probes: &mut Vec<ProbeFormula>) {
+    for call in TWO_RANGE_AGGREGATES {
         for (range, count) in ranges {
             let one = range.replace("{n}", "{2}");
-            all.push(ProbeFormula {
+            probes.push(ProbeFormula {
                 shape: ExpressionShape::Words(format!("{call}({one}, {})", one.replace("{0}", "{1}"))),
                 args: [first.clone(), second.clone()]
                     .into_iter()

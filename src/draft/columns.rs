@@ -19,7 +19,7 @@ pub struct ColumnTestValues {
     /// Name of the column in the interpreter.
     pub name: String,
     /// Name of the column as written for dbt.
-    pub written: String,
+    pub written_name: String,
     pub ty: Type,
     /// Whether the rows should have different values in this column if possible. If values were equal, a wrong formula
     /// might give the right result.
@@ -79,7 +79,7 @@ pub fn test_values_by_relation(
 
 /// Returns the columns of a relation from the schema. Without a schema, returns the columns that formulas read.
 fn columns(given: &InputRelation, main: &InterpreterInput, compiled: &CompiledSpec) -> Vec<Column> {
-    if let Some(relation) = &given.known {
+    if let Some(relation) = &given.columns {
         return relation.columns().to_vec();
     }
     let mut columns: Vec<Column> = Vec::new();
@@ -112,7 +112,7 @@ fn relation_key(given: &InputRelation, main: &InterpreterInput) -> Vec<String> {
         walked |= is_read && !step.is_grouped();
         read = &step.name;
     }
-    match &given.known {
+    match &given.columns {
         Some(relation) if walked => relation.key().iter().map(|name| fold_case(name)).collect(),
         _ => Vec::new(),
     }
@@ -137,7 +137,7 @@ fn names_read(spec: &InterpreterSpec) -> BTreeSet<String> {
             names.extend(kept.iter().cloned());
         }
         for join in &step.joins {
-            match &join.by {
+            match &join.condition {
                 JoinCondition::On(condition) => condition.collect_names(&mut names),
                 JoinCondition::Using(columns) => names.extend(columns.iter().cloned()),
                 JoinCondition::Nothing => {}
@@ -187,7 +187,7 @@ fn choose_column_test_values(
 ) -> Result<ColumnTestValues, String> {
     let name = fold_case(column.name());
     let is_part_of_key = given
-        .known
+        .columns
         .iter()
         .any(|known| known.key().iter().any(|of| fold_case(of) == name));
     let is_key = key.contains(&name) && column.ty() == Type::Integer;
@@ -260,7 +260,7 @@ fn choose_column_test_values(
     let is_varied = column.ty().is_number() && !name.ends_with("id");
     Ok(ColumnTestValues {
         name,
-        written: column.name().to_owned(),
+        written_name: column.name().to_owned(),
         ty: column.ty(),
         is_varied,
         is_key,

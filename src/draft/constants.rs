@@ -29,7 +29,7 @@ impl Constants {
         let bases = SourceColumnResolver { spec };
         for (at, step) in spec.steps.iter().enumerate() {
             let conditions = [&step.filter, &step.having].into_iter().flatten();
-            let joined = step.joins.iter().filter_map(|join| match &join.by {
+            let joined = step.joins.iter().filter_map(|join| match &join.condition {
                 JoinCondition::On(condition) => Some(condition),
                 _ => None,
             });

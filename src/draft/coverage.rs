@@ -14,8 +14,7 @@ const MAX_DEPTH: usize = 100;
 pub fn check_size(spec: &InterpreterSpec) -> Result<(), String> {
     for step in &spec.steps {
         let mut known: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
-        // Definitions may refer to each other in any order. All sizes are final after as many rounds as there are
-        // definitions.
+        // Definitions may refer to each other in any order. After one round per definition, all sizes are final.
         for round in 0..=step.definitions.len() {
             let mut changed = false;
             for (name, x) in &step.definitions {
@@ -83,7 +82,7 @@ fn names_needed_for_columns(step: &InterpreterStep, wanted: &BTreeSet<String>) -
     names.extend(entries.map(|entry| entry.name.clone()));
     names.extend(step.partition_by.iter().flatten().cloned());
     for join in &step.joins {
-        match &join.by {
+        match &join.condition {
             JoinCondition::On(condition) => condition.collect_names(&mut names),
             JoinCondition::Using(columns) => names.extend(columns.iter().cloned()),
             JoinCondition::Nothing => {}

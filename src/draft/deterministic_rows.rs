@@ -17,12 +17,12 @@ pub struct DraftedExample {
     pub rows: Vec<Vec<Value>>,
     /// Omitted columns, each with the reason.
     pub left_out: Vec<(String, &'static str)>,
-    pub seen: TraceEvents,
+    pub events: TraceEvents,
 }
 
 /// Computes the expected rows of an example. Returns `None` if no column has deterministic values.
 pub fn draft_example(scorer: &MutationScorer<'_>, data: &RelationRows) -> Option<DraftedExample> {
-    let seen = scorer.score_rows(data)?.seen;
+    let seen = scorer.score_rows(data)?.events;
     let (mut columns, mut values, mut left_out) = (Vec::new(), Vec::new(), Vec::new());
     for column in &scorer.columns {
         match deterministic_values(scorer, data, column) {
@@ -45,7 +45,7 @@ pub fn draft_example(scorer: &MutationScorer<'_>, data: &RelationRows) -> Option
         columns,
         rows: (0..count).map(row).collect(),
         left_out,
-        seen,
+        events: seen,
     })
 }
 
@@ -58,7 +58,7 @@ fn deterministic_values(
 ) -> Result<Vec<Value>, &'static str> {
     let columns = [column.to_owned()];
     let mut known: Option<Vec<Value>> = None;
-    for (day, spec) in scorer.whole.iter().enumerate() {
+    for (day, spec) in scorer.specs_by_day.iter().enumerate() {
         let spec = prune_spec(spec, &columns);
         for noise in [None, Some(NoiseDirection::One), Some(NoiseDirection::Opposite)] {
             let run = scorer.run(&spec, data, noise);

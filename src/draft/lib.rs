@@ -120,7 +120,7 @@ impl Draft {
 
     /// Returns whether the text can be appended to the spec unchanged, because the spec has no `examples:` yet.
     #[must_use]
-    pub fn is_whole(&self) -> bool {
+    pub fn includes_key(&self) -> bool {
         self.appends
     }
 

@@ -112,17 +112,17 @@ fn node_mutants(x: &InterpreterExpr) -> Vec<InterpreterExpr> {
             found.extend(
                 (0..args.len())
                     .filter(|_| args.len() > 1)
-                    .map(|at| InterpreterExpr::Call(name, without(args, at, 1))),
+                    .map(|at| InterpreterExpr::Call(name, remove_args(args, at, 1))),
             );
             found
         }
         InterpreterExpr::Call("IFS", args) => (0..args.len() / 2)
-            .map(|pair| InterpreterExpr::Call("IFS", without(args, 2 * pair, 2)))
+            .map(|pair| InterpreterExpr::Call("IFS", remove_args(args, 2 * pair, 2)))
             .collect(),
         InterpreterExpr::Call("SWITCH", args) => {
             let pairs = args.len().saturating_sub(1) / 2;
             (0..pairs)
-                .map(|pair| InterpreterExpr::Call("SWITCH", without(args, 1 + 2 * pair, 2)))
+                .map(|pair| InterpreterExpr::Call("SWITCH", remove_args(args, 1 + 2 * pair, 2)))
                 .collect()
         }
         InterpreterExpr::Aggregate(name, args) => {
@@ -162,7 +162,7 @@ fn node_mutants(x: &InterpreterExpr) -> Vec<InterpreterExpr> {
     }
 }
 
-fn without(args: &[InterpreterExpr], at: usize, count: usize) -> Vec<InterpreterExpr> {
+fn remove_args(args: &[InterpreterExpr], at: usize, count: usize) -> Vec<InterpreterExpr> {
     let is_kept = |place: &usize| !(at..at + count).contains(place);
     args.iter()
         .enumerate()

@@ -21,7 +21,7 @@ pub struct MutationScorer<'a> {
     /// The spec on each day to try, main day first, reduced to the output columns in `columns`.
     pub specs: Vec<InterpreterSpec>,
     /// The spec on each day to try, main day first, with all output columns.
-    pub whole: Vec<&'a InterpreterSpec>,
+    pub specs_by_day: Vec<&'a InterpreterSpec>,
     /// Relations. Each entry contains the name, the columns, the key columns among these columns, and the number of
     /// columns in the complete key.
     pub relations: Vec<(&'a str, Vec<&'a str>, Vec<&'a str>, usize)>,
@@ -29,7 +29,7 @@ pub struct MutationScorer<'a> {
     /// Output columns with expected values, by their names in the interpreter.
     pub columns: Vec<String>,
     /// All output columns: the name in the interpreter, and the name as written for dbt.
-    pub written: Vec<(String, String)>,
+    pub output_names: Vec<(String, String)>,
     /// Omitted output columns, each with the reason.
     pub unknown: Vec<(String, String)>,
     /// Mutants: copies of the spec with one mistake each.
@@ -40,7 +40,7 @@ pub struct MutationScorer<'a> {
 
 /// Result of evaluating a set of rows.
 pub struct MutationScore {
-    pub seen: TraceEvents,
+    pub events: TraceEvents,
     /// Whether the results are deterministic and the same on every day.
     pub certain: bool,
     /// Number of results with many digits.
@@ -67,18 +67,18 @@ impl<'a> MutationScorer<'a> {
                 .filter(|slot| slot.is_part_of_key)
                 .map(|slot| slot.name.as_str())
                 .collect();
-            let parts = given.known.as_ref().map_or(0, |known| known.key().len());
+            let parts = given.columns.as_ref().map_or(0, |known| known.key().len());
             let key = if key.len() == parts { key } else { Vec::new() };
             (given.name.as_str(), columns, key, parts)
         });
         let whole: Vec<&InterpreterSpec> = [&main.spec].into_iter().chain(others).collect();
         let mut scorer = Self {
             specs: Vec::new(),
-            whole,
+            specs_by_day: whole,
             relations: relations.collect(),
             slots,
             columns: Vec::new(),
-            written: Vec::new(),
+            output_names: Vec::new(),
             unknown: Vec::new(),
             mutants: Vec::new(),
             spent: Cell::new(0),
@@ -90,7 +90,7 @@ impl<'a> MutationScorer<'a> {
             .collect();
         for column in compiled.columns() {
             let name = crate::interpret::from_ast::fold_case(column.name());
-            scorer.written.push((name.clone(), column.name().to_owned()));
+            scorer.output_names.push((name.clone(), column.name().to_owned()));
             let unread = main.unread.iter().find(|(step, own, _)| *step == last && *own == name);
             let why = match unread {
                 Some((_, _, why)) => Some(not_evaluable_message(why)),
@@ -102,7 +102,7 @@ impl<'a> MutationScorer<'a> {
             }
         }
         scorer.specs = scorer
-            .whole
+            .specs_by_day
             .iter()
             .map(|spec| prune_spec(spec, &scorer.columns))
             .collect();
@@ -145,7 +145,11 @@ impl<'a> MutationScorer<'a> {
     /// Returns the reason why a column cannot have expected values.
     fn reason_for_no_expected_value(&self, column: &str, trials: &[RelationRows]) -> Option<String> {
         let columns = [column.to_owned()];
-        let specs: Vec<InterpreterSpec> = self.whole.iter().map(|spec| prune_spec(spec, &columns)).collect();
+        let specs: Vec<InterpreterSpec> = self
+            .specs_by_day
+            .iter()
+            .map(|spec| prune_spec(spec, &columns))
+            .collect();
         let (mut differing, mut telling) = (0, 0);
         for data in trials {
             let mut results = Vec::new();
@@ -242,7 +246,11 @@ impl<'a> MutationScorer<'a> {
         let settled = !run.doubted && !run.oversized && !run.unshown && run.unknown.is_none();
         let certain = settled && self.specs.iter().skip(1).all(same);
         let long = results.iter().flatten().filter(|value| is_long(value)).count();
-        Some(MutationScore { seen, certain, long })
+        Some(MutationScore {
+            events: seen,
+            certain,
+            long,
+        })
     }
 }
 
@@ -279,6 +287,6 @@ fn is_long(value: &Value) -> bool {
         .is_some_and(|(_, fraction)| fraction.trim_end_matches('0').len() > 4)
 }
 
-fn not_evaluable_message(what: &str) -> String {
-    format!("{what} cannot be evaluated")
+fn not_evaluable_message(description: &str) -> String {
+    format!("{description} cannot be evaluated")
 }

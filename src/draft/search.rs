@@ -12,7 +12,7 @@ use crate::interpret::value::Value;
 
 /// Maximum number of rows in an example.
 const ROWS: usize = 14;
-/// Number of candidates that are tried before the search stops adding rows.
+/// Number of candidates to try before the search stops adding rows.
 const TRIES: usize = 60;
 /// Maximum number of examples for a spec.
 const EXAMPLES: usize = 3;
@@ -20,7 +20,7 @@ const EXAMPLES: usize = 3;
 /// Outcomes and mutants that earlier examples cover.
 #[derive(Default)]
 struct EarlierExampleCoverage {
-    seen: TraceEvents,
+    events: TraceEvents,
     mutants: Vec<usize>,
 }
 
@@ -43,10 +43,14 @@ impl DataScore {
     }
 }
 
-fn score_data(scorer: &MutationScorer<'_>, shown: &EarlierExampleCoverage, data: &RelationRows) -> Option<DataScore> {
+fn score_data(
+    scorer: &MutationScorer<'_>,
+    coverage: &EarlierExampleCoverage,
+    data: &RelationRows,
+) -> Option<DataScore> {
     let score = scorer.score_rows(data)?;
     // The first example must have rows. A later example covers the case without rows.
-    if shown.seen.is_empty() && count_rows(data) == 0 {
+    if coverage.events.is_empty() && count_rows(data) == 0 {
         return Some(DataScore {
             certain: false,
             new: 0,
@@ -54,9 +58,9 @@ fn score_data(scorer: &MutationScorer<'_>, shown: &EarlierExampleCoverage, data:
         });
     }
     let new = score
-        .seen
+        .events
         .iter()
-        .filter(|outcome| !shown.seen.contains(*outcome))
+        .filter(|outcome| !coverage.events.contains(*outcome))
         .count();
     Some(DataScore {
         certain: score.certain,
@@ -91,17 +95,17 @@ pub fn find_examples(scorer: &MutationScorer<'_>) -> Vec<RelationRows> {
             break;
         }
         shown
-            .seen
-            .extend(scorer.score_rows(&data).map(|score| score.seen).unwrap_or_default());
+            .events
+            .extend(scorer.score_rows(&data).map(|score| score.events).unwrap_or_default());
         shown.mutants.extend(detected);
         found.push(data);
     }
     found
 }
 
-fn undetected_mutants(scorer: &MutationScorer<'_>, shown: &EarlierExampleCoverage) -> Vec<usize> {
+fn undetected_mutants(scorer: &MutationScorer<'_>, coverage: &EarlierExampleCoverage) -> Vec<usize> {
     (0..scorer.mutants.len())
-        .filter(|at| !shown.mutants.contains(at))
+        .filter(|at| !coverage.mutants.contains(at))
         .collect()
 }
 
@@ -146,13 +150,13 @@ fn build_covering_rows(
 fn add_detecting_rows(
     scorer: &MutationScorer<'_>,
     chance: &mut RandomGenerator,
-    shown: &EarlierExampleCoverage,
+    coverage: &EarlierExampleCoverage,
     mut data: RelationRows,
 ) -> RelationRows {
-    let Some(mut best) = score_data(scorer, shown, &data) else {
+    let Some(mut best) = score_data(scorer, coverage, &data) else {
         return data;
     };
-    let mut undetected = undetected_mutants(scorer, shown);
+    let mut undetected = undetected_mutants(scorer, coverage);
     let detected = scorer.detected_mutants(&data, &undetected);
     undetected.retain(|at| !detected.contains(at));
     let mut tries = 0;
@@ -165,7 +169,7 @@ fn add_detecting_rows(
         } else {
             change_random_value(scorer, chance, &data)
         };
-        let Some(worth) = score_data(scorer, shown, &candidate) else {
+        let Some(worth) = score_data(scorer, coverage, &candidate) else {
             continue;
         };
         if worth.is_worse_than(best) {
@@ -250,7 +254,7 @@ fn with_more_rows(
 /// Simplifies the rows that the search found without lowering their score.
 struct DataSimplifier<'a> {
     scorer: &'a MutationScorer<'a>,
-    shown: &'a EarlierExampleCoverage,
+    coverage: &'a EarlierExampleCoverage,
     data: RelationRows,
     best: DataScore,
     /// Mutants that the rows detect.
@@ -262,7 +266,7 @@ impl DataSimplifier<'_> {
         if self.scorer.is_budget_spent(100) {
             return false;
         }
-        let Some(worth) = score_data(self.scorer, self.shown, &candidate) else {
+        let Some(worth) = score_data(self.scorer, self.coverage, &candidate) else {
             return false;
         };
         if worth < self.best || self.scorer.detected_mutants(&candidate, &self.detected).len() < self.detected.len() {
@@ -375,14 +379,14 @@ impl DataSimplifier<'_> {
 }
 
 /// Removes unnecessary rows, simplifies values, and sorts the rows.
-fn simplify_data(scorer: &MutationScorer<'_>, data: RelationRows, shown: &EarlierExampleCoverage) -> RelationRows {
-    let Some(best) = score_data(scorer, shown, &data) else {
+fn simplify_data(scorer: &MutationScorer<'_>, data: RelationRows, coverage: &EarlierExampleCoverage) -> RelationRows {
+    let Some(best) = score_data(scorer, coverage, &data) else {
         return data;
     };
-    let detected = scorer.detected_mutants(&data, &undetected_mutants(scorer, shown));
+    let detected = scorer.detected_mutants(&data, &undetected_mutants(scorer, coverage));
     let mut tidied = DataSimplifier {
         scorer,
-        shown,
+        coverage,
         data,
         best,
         detected,

@@ -24,7 +24,7 @@ pub fn write_draft(
     let mut covered = TraceEvents::new();
     examples
         .iter()
-        .for_each(|example| covered.extend(example.seen.iter().cloned()));
+        .for_each(|example| covered.extend(example.events.iter().cloned()));
     if !main.has_examples {
         text.push_str("examples:\n");
     }
@@ -59,7 +59,7 @@ pub fn write_draft(
         }
         text.push_str("    given:\n");
         for ((given, slots), rows) in main.relations.iter().zip(scorer.slots).zip(&example.data) {
-            let names: Vec<&str> = slots.iter().map(|slot| slot.written.as_str()).collect();
+            let names: Vec<&str> = slots.iter().map(|slot| slot.written_name.as_str()).collect();
             let _ = write!(text, "      - input: {}\n        rows:", given.input);
             write_rows(&mut text, &names, rows, true);
         }
@@ -89,7 +89,7 @@ fn drafted_rows(scorer: &MutationScorer<'_>, main: &InterpreterInput, example: &
         given: relations
             .map(|((given, slots), rows)| GivenRows {
                 input: given.input.clone(),
-                columns: slots.iter().map(|slot| (slot.written.clone(), slot.ty)).collect(),
+                columns: slots.iter().map(|slot| (slot.written_name.clone(), slot.ty)).collect(),
                 rows: values(rows),
             })
             .collect(),
@@ -99,7 +99,7 @@ fn drafted_rows(scorer: &MutationScorer<'_>, main: &InterpreterInput, example: &
 }
 
 fn column_text(scorer: &MutationScorer<'_>, column: &str) -> String {
-    let known = scorer.written.iter().find(|(name, _)| name == column);
+    let known = scorer.output_names.iter().find(|(name, _)| name == column);
     known.map_or(column, |(_, written)| written).to_owned()
 }
 

@@ -135,7 +135,7 @@ pub struct Graph<'a> {
     /// Nodes of each relation: a seed and a source may be one table.
     relations: FxHashMap<Vec<String>, Vec<usize>>,
     /// SQL of nodes that dbt has not compiled, or the reason why the SQL cannot be read.
-    read: Vec<OnceLock<Result<String, LineageError>>>,
+    uncompiled_sql: Vec<OnceLock<Result<String, LineageError>>>,
     lineages: Vec<OnceLock<NodeLineage>>,
     /// Lineage of queries that an earlier run stored.
     stored_lineages: LineageCache,
@@ -230,7 +230,7 @@ impl<'a> Graph<'a> {
                 }
             }
         }
-        let read = (0..parts.len()).map(|_| OnceLock::new()).collect();
+        let uncompiled_sql = (0..parts.len()).map(|_| OnceLock::new()).collect();
         let lineages = (0..parts.len()).map(|_| OnceLock::new()).collect();
         let prints = (0..parts.len()).map(|_| OnceLock::new()).collect();
         Self {
@@ -239,7 +239,7 @@ impl<'a> Graph<'a> {
             parents,
             children,
             relations,
-            read,
+            uncompiled_sql,
             lineages,
             stored_lineages: LineageCache::default(),
             fingerprints: prints,
@@ -320,7 +320,7 @@ impl<'a> Graph<'a> {
             .parts
             .get(place)
             .ok_or_else(|| LineageError::new("the node does not exist"))?;
-        match (part.known_sql(), part.raw_sql(), self.read.get(place)) {
+        match (part.known_sql(), part.raw_sql(), self.uncompiled_sql.get(place)) {
             (Some(sql), ..) => Ok(sql),
             (None, Some(code), Some(read)) => {
                 let read = read.get_or_init(|| {

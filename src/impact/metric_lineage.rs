@@ -56,7 +56,7 @@ impl Graph<'_> {
                     notes.extend(more);
                     (id, above.or(below).unwrap_or_default())
                 }
-                // The column of a relation that no artifact lists.
+                // Columns of relations that no artifact lists.
                 Err(_) => {
                     let mut alone = GraphDrawing::default();
                     alone.nodes.push(DrawnNode::new(name.clone(), name.clone(), ""));

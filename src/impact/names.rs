@@ -1,7 +1,7 @@
 //! Resolves names on the command line. A name or unique id refers to a model, a source, a column or a definition in a
 //! spec.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use super::graph::Graph;
 use crate::artifacts::ResourceType;
@@ -12,7 +12,7 @@ use crate::lineage::KnownRelationColumns;
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ImpactTarget {
     /// Index of the node.
-    pub place: usize,
+    pub node_index: usize,
     /// Column, in lower case. `None` if the name refers to the whole node.
     pub column: Option<String>,
     /// Definition of the node's spec. `None` unless the name refers to a definition that is not a column of the
@@ -52,7 +52,7 @@ impl Graph<'_> {
         match whole.as_slice() {
             [place] => {
                 return Ok(ImpactTarget {
-                    place: *place,
+                    node_index: *place,
                     column: None,
                     definition: None,
                 });
@@ -176,7 +176,7 @@ impl Graph<'_> {
         let KnownRelationColumns { columns, .. } = self.columns_known_without_sql(place);
         let is_known = columns.iter().any(|known| known.eq_ignore_ascii_case(column));
         is_known.then(|| ImpactTarget {
-            place,
+            node_index: place,
             column: Some(column.to_lowercase()),
             definition: None,
         })
@@ -193,7 +193,7 @@ impl Graph<'_> {
             .find(|name| name.eq_ignore_ascii_case(column))
         {
             return Some(ImpactTarget {
-                place,
+                node_index: place,
                 column: None,
                 definition: Some(definition),
             });
@@ -207,7 +207,7 @@ impl Graph<'_> {
         let is_misspelled = || suggest::nearest_name(column, columns.iter().map(String::as_str)).is_some();
         let may_be = !is_complete && (is_unread || (!has_sql && (is_known || !is_misspelled())));
         (is_known || may_be).then(|| ImpactTarget {
-            place,
+            node_index: place,
             column: Some(column.to_lowercase()),
             definition: None,
         })
@@ -226,7 +226,7 @@ impl Graph<'_> {
     pub fn display_target(&self, target: &ImpactTarget) -> String {
         let name = self
             .parts
-            .get(target.place)
+            .get(target.node_index)
             .map(super::ImpactGraphNode::name)
             .unwrap_or_default();
         match target.column.as_ref().or(target.definition.as_ref()) {

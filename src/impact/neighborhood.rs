@@ -32,7 +32,7 @@ impl Graph<'_> {
         down: bool,
     ) -> (String, Option<GraphDrawing>, Option<GraphDrawing>, Vec<String>) {
         let root: NodeOrColumn = (
-            target.place,
+            target.node_index,
             target
                 .column
                 .clone()

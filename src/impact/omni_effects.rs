@@ -42,8 +42,8 @@ pub(super) fn add_omni_effects(
         let before = steps.effect_path(place, state);
         for field in &reached {
             // A field that is reached through another field depends on that field instead of the table.
-            let from = match field.by_field && ids.contains(&field.by) {
-                true => format!("omni.{}", field.by),
+            let from = match field.by_field && ids.contains(&field.reached_by) {
+                true => format!("omni.{}", field.reached_by),
                 false => part.id(),
             };
             places
@@ -62,7 +62,7 @@ fn full_name(field: &AffectedField) -> String {
     format!("{}.{}", field.view, field.field)
 }
 
-/// Returns the grade of the effect on a field, and its reason.
+/// Returns the severity of the effect on a field, and the reason.
 fn grade_field(field: &AffectedField, table: &ImpactGraphNode<'_>, state: &NodeState) -> (ChangeGrade, String) {
     let change = field
         .column
@@ -76,18 +76,24 @@ fn grade_field(field: &AffectedField, table: &ImpactGraphNode<'_>, state: &NodeS
         ),
         Some(ColumnChange::Gone) if field.by_field => (
             ChangeGrade::Breaking,
-            format!("the field reads `{}`, which depends on a removed column", field.by),
+            format!(
+                "the field reads `{}`, which depends on a removed column",
+                field.reached_by
+            ),
         ),
         Some(ColumnChange::Gone) => (
             ChangeGrade::Breaking,
-            format!("the field reads the removed column `{}`", field.by),
+            format!("the field reads the removed column `{}`", field.reached_by),
         ),
         Some(ColumnChange::Type) if field.in_sql => (
             ChangeGrade::Breaking,
-            format!("the SQL reads `{}`, whose type changes", field.by),
+            format!("the SQL reads `{}`, whose type changes", field.reached_by),
         ),
-        Some(ColumnChange::Type) => (ChangeGrade::Changing, format!("the type of `{}` changes", field.by)),
-        Some(ColumnChange::Values) | None => (ChangeGrade::Changing, format!("the field reads `{}`", field.by)),
+        Some(ColumnChange::Type) => (
+            ChangeGrade::Changing,
+            format!("the type of `{}` changes", field.reached_by),
+        ),
+        Some(ColumnChange::Values) | None => (ChangeGrade::Changing, format!("the field reads `{}`", field.reached_by)),
     }
 }
 
@@ -106,7 +112,7 @@ fn add_field_effect(
         *last = format!("{last}.{column}").into();
     }
     if field.by_field {
-        path.push(format!("Omni {}", field.by).into());
+        path.push(format!("Omni {}", field.reached_by).into());
     }
     path.push(format!("Omni {name}").into());
     impact.edges.push(GraphEdge {
@@ -122,7 +128,7 @@ fn add_field_effect(
         via: Some(from),
         grade,
         reason,
-        whole: field.whole.clone(),
+        why_node_level: field.why_table_level.clone(),
         gaps: Vec::new(),
         owner: None,
         status: None,
@@ -161,7 +167,7 @@ fn add_user_effect(
         via,
         grade,
         reason: format!("{verb} `{field}`"),
-        whole: None,
+        why_node_level: None,
         gaps: Vec::new(),
         owner: None,
         status: None,

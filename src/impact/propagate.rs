@@ -1,5 +1,5 @@
-//! Propagates a change downstream, node by node. The grade of each node depends on the changed columns and rows that
-//! the node reads.
+//! Propagates a change downstream, node by node. The severity for each node depends on the changed columns and rows
+//! that the node reads.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use crate::lineage::{self, ColumnChange, ColumnSource};
 #[derive(Clone, Debug, Default)]
 pub struct NodeChanges {
     /// Index of the node.
-    pub place: usize,
+    pub node_index: usize,
     /// Changed columns by name, in lower case.
     pub columns: BTreeMap<String, ColumnChange>,
     /// Whether the rows change. If `true`, the values of all columns change.
@@ -23,7 +23,7 @@ pub struct NodeChanges {
     /// Whether the code of the node changes. If `true`, unit tests of the node may expect the old values.
     pub redefined: bool,
     /// Reason why rows or values change. `None` if the report does not have to give a reason.
-    pub why: Option<String>,
+    pub reason: Option<String>,
     /// Other changes to the node, which do not affect downstream nodes.
     pub notes: Vec<ChangeNote>,
 }
@@ -34,7 +34,7 @@ impl NodeChanges {
         self.rows |= other.rows;
         self.is_removed |= other.is_removed;
         self.redefined |= other.redefined;
-        self.why = self.why.take().or(other.why);
+        self.reason = self.reason.take().or(other.reason);
         self.notes.extend(other.notes);
         for (column, change) in other.columns {
             let known = self.columns.entry(column).or_insert(change);
@@ -49,10 +49,10 @@ pub struct ChangeNote {
     /// Name of the node or of one of its columns.
     pub name: String,
     /// Description of the change.
-    pub what: String,
+    pub description: String,
     /// Severity of the change.
     pub grade: ChangeGrade,
-    /// Reason for the grade.
+    /// Reason for the severity.
     pub reason: String,
 }
 
@@ -69,7 +69,7 @@ pub enum ChangeGrade {
 }
 
 impl ChangeGrade {
-    /// Returns the words that messages use for this grade.
+    /// Returns the words that messages use for this severity.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -94,7 +94,7 @@ pub(super) struct NodeState {
     pub fails: Option<ChangeOrigin>,
     pub grade: ChangeGrade,
     pub reason: String,
-    /// Origin of the first change with the worst grade.
+    /// Origin of the first change with the highest severity.
     pub origin: ChangeOrigin,
     /// Reason why the effect is known only for the whole node.
     pub why_model_level: Option<String>,
@@ -116,7 +116,7 @@ impl NodeState {
         }
     }
 
-    /// Sets the grade, reason and origin if the new grade is more severe than the current grade.
+    /// Sets the severity, reason and origin if the new severity is higher than the current one.
     pub fn raise_grade(&mut self, grade: ChangeGrade, reason: impl Into<String>, via: ChangeOrigin) {
         if self.reason.is_empty() || grade > self.grade {
             self.grade = grade;
@@ -176,7 +176,7 @@ pub(super) fn propagate(graph: &Graph<'_>, starts: &[NodeChanges]) -> Propagatio
         order: Vec::new(),
     };
     for start in starts {
-        let Some(state) = spread.states.state_mut(start.place) else {
+        let Some(state) = spread.states.state_mut(start.node_index) else {
             continue;
         };
         for (column, change) in &start.columns {
@@ -191,7 +191,7 @@ pub(super) fn propagate(graph: &Graph<'_>, starts: &[NodeChanges]) -> Propagatio
         }
         grade_changed_node(graph, start, state);
     }
-    let from: Vec<usize> = starts.iter().map(|start| start.place).collect();
+    let from: Vec<usize> = starts.iter().map(|start| start.node_index).collect();
     spread.order = graph.downstream(&from);
     let tests: BTreeMap<&str, DataTest<'_>> = graph
         .sources
@@ -254,7 +254,7 @@ fn merge_state(own: &mut NodeState, other: NodeState) {
 
 /// Grades the effect of a change on the changed node itself, based on its contract.
 fn grade_changed_node(graph: &Graph<'_>, start: &NodeChanges, state: &mut NodeState) {
-    let Some(part) = graph.parts.get(start.place) else {
+    let Some(part) = graph.parts.get(start.node_index) else {
         return;
     };
     let contract = part.node.is_some_and(|node| node.contract_enforced);
@@ -314,7 +314,9 @@ fn grade_model(graph: &Graph<'_>, place: usize, states: &NodeStates, starts: &[N
         states.get(parent)?.fails.as_ref()?;
         Some((*parent, graph.parts.get(*parent)?.name()))
     }) {
-        let is_gone = starts.iter().any(|start| start.place == parent && start.is_removed);
+        let is_gone = starts
+            .iter()
+            .any(|start| start.node_index == parent && start.is_removed);
         let why = if is_gone { "was removed" } else { "fails" };
         state.fails = Some(Some((parent, None)));
         state.raise_grade(
@@ -339,7 +341,7 @@ fn grade_model(graph: &Graph<'_>, place: usize, states: &NodeStates, starts: &[N
     // dbt inserts the SQL of an ephemeral model into the models that read it, so the name of the ephemeral model does
     // not occur in them. The inputs of the ephemeral model can still be traced.
     let ephemeral = parents.iter().find(|parent| {
-        let is_start = starts.iter().any(|start| start.place == **parent);
+        let is_start = starts.iter().any(|start| start.node_index == **parent);
         is_start
             && graph
                 .parts
@@ -486,7 +488,7 @@ fn grade_columns(graph: &Graph<'_>, place: usize, state: &mut NodeState) {
 }
 
 /// Grades a node as changed as a whole, because its column lineage is unknown.
-fn mark_all_columns_changed(graph: &Graph<'_>, place: usize, states: &NodeStates, why: &str, state: &mut NodeState) {
+fn mark_all_columns_changed(graph: &Graph<'_>, place: usize, states: &NodeStates, reason: &str, state: &mut NodeState) {
     for parent in graph.parents.get(place).into_iter().flatten() {
         let Some(before) = states.get(parent) else { continue };
         let name = graph
@@ -521,7 +523,7 @@ fn mark_all_columns_changed(graph: &Graph<'_>, place: usize, states: &NodeStates
         state.rows.get_or_insert(via);
     }
     if state.rows.is_some() {
-        state.why_model_level = Some(why.to_owned());
+        state.why_model_level = Some(reason.to_owned());
     }
 }
 

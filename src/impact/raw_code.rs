@@ -31,7 +31,7 @@ fn sql_of_first_or_later_run(
     // For each open `if`, whether its current branch is taken.
     let mut taken: Vec<bool> = Vec::new();
     for part in jinja_parts(code) {
-        let (inside, is_taken) = (part.inside, taken.iter().all(|taken| *taken));
+        let (inside, is_taken) = (part.code, taken.iter().all(|taken| *taken));
         let kind = match part.kind {
             JinjaKind::Text if is_taken => {
                 place = place.advance(inside);

@@ -23,10 +23,10 @@ pub struct ChangedNode {
     /// Id of the node.
     pub id: String,
     /// Description of the change, such as `the values change` or `the column is removed`.
-    pub what: String,
+    pub description: String,
     /// Severity of the change's effect on the node itself.
     pub grade: ChangeGrade,
-    /// Reason for the grade, or cause of the change. `None` if neither is known.
+    /// Reason for the severity, or cause of the change. `None` if neither is known.
     pub reason: Option<String>,
 }
 
@@ -48,10 +48,10 @@ pub struct Effect {
     pub via: Option<String>,
     /// Severity of the effect.
     pub grade: ChangeGrade,
-    /// Reason for the grade.
+    /// Reason for the severity.
     pub reason: String,
     /// Reason why lineage is known only for the whole node. `None` if the columns are known.
-    pub whole: Option<String>,
+    pub why_node_level: Option<String>,
     /// Reasons why the effect may be smaller than reported.
     pub gaps: Vec<String>,
     /// Owner of the node.
@@ -87,7 +87,7 @@ pub struct Impact {
 }
 
 impl Impact {
-    /// Returns the most severe grade of all changes and effects.
+    /// Returns the highest severity of all changes and effects.
     #[must_use]
     pub fn worst_grade(&self) -> ChangeGrade {
         let changed = self.changed.iter().map(|changed| changed.grade);
@@ -110,10 +110,10 @@ impl Graph<'_> {
     #[must_use]
     pub fn changes_to_target(&self, target: &ImpactTarget, change: ColumnChange) -> NodeChanges {
         let mut start = NodeChanges {
-            place: target.place,
+            node_index: target.node_index,
             ..NodeChanges::default()
         };
-        let spec = self.parts.get(target.place).and_then(|part| part.spec);
+        let spec = self.parts.get(target.node_index).and_then(|part| part.spec);
         if let (Some(definition), Some(spec)) = (&target.definition, spec) {
             // A definition that is not a column affects the columns that depend on it.
             let reached = definitions::definition_columns(spec, definition);
@@ -145,7 +145,7 @@ impl Graph<'_> {
             None => match change {
                 ColumnChange::Gone => start.is_removed = true,
                 ColumnChange::Type => {
-                    let known = self.columns_known_without_sql(target.place).columns.into_iter();
+                    let known = self.columns_known_without_sql(target.node_index).columns.into_iter();
                     start.columns = known
                         .map(|column| (column.to_lowercase(), ColumnChange::Type))
                         .collect();
@@ -164,9 +164,9 @@ fn build_report(graph: &Graph<'_>, starts: &[NodeChanges], status: &BTreeMap<Str
     for start in starts {
         impact
             .changed
-            .extend(changed_nodes(graph, start, spread.states.get(&start.place)));
+            .extend(changed_nodes(graph, start, spread.states.get(&start.node_index)));
     }
-    let own: BTreeSet<usize> = starts.iter().map(|start| start.place).collect();
+    let own: BTreeSet<usize> = starts.iter().map(|start| start.node_index).collect();
     let of_tests = test_status(graph, status);
     let mut steps = StepNames::new(graph, &spread);
     for place in &spread.order {
@@ -220,12 +220,12 @@ fn build_report(graph: &Graph<'_>, starts: &[NodeChanges], status: &BTreeMap<Str
 }
 
 fn changed_nodes(graph: &Graph<'_>, start: &NodeChanges, state: Option<&NodeState>) -> Vec<ChangedNode> {
-    let Some(part) = graph.parts.get(start.place) else {
+    let Some(part) = graph.parts.get(start.node_index) else {
         return Vec::new();
     };
     let grade = state.map(|state| state.grade).unwrap_or_default();
-    // The grade is at least `Changing` if the possible change has its cause outside of the node's own file.
-    let grade = if start.why.is_some() {
+    // The severity is at least `Changing` if the possible change is caused by something outside of the node's own file.
+    let grade = if start.reason.is_some() {
         grade.max(ChangeGrade::Changing)
     } else {
         grade
@@ -233,11 +233,11 @@ fn changed_nodes(graph: &Graph<'_>, start: &NodeChanges, state: Option<&NodeStat
     let reason = state
         .map(|state| state.reason.clone())
         .filter(|reason| !reason.is_empty())
-        .or(start.why.clone());
+        .or(start.reason.clone());
     let one = |name: String, what: &str| ChangedNode {
         name,
         id: part.id(),
-        what: what.to_owned(),
+        description: what.to_owned(),
         grade,
         reason: reason.clone(),
     };
@@ -245,7 +245,7 @@ fn changed_nodes(graph: &Graph<'_>, start: &NodeChanges, state: Option<&NodeStat
     if start.is_removed {
         found.push(one(part.name(), "the node is removed"));
     } else if start.rows {
-        let what = if start.why.is_some() {
+        let what = if start.reason.is_some() {
             "the rows and values may change"
         } else {
             "the rows and values change"
@@ -264,7 +264,7 @@ fn changed_nodes(graph: &Graph<'_>, start: &NodeChanges, state: Option<&NodeStat
     found.extend(start.notes.iter().map(|note| ChangedNode {
         name: note.name.clone(),
         id: part.id(),
-        what: note.what.clone(),
+        description: note.description.clone(),
         grade: note.grade,
         reason: Some(note.reason.clone()),
     }));
@@ -303,7 +303,7 @@ fn build_effect(
             .and_then(|(at, _)| Some(graph.parts.get(*at)?.id())),
         grade: state.grade,
         reason: state.reason.clone(),
-        whole: state.why_model_level.clone(),
+        why_node_level: state.why_model_level.clone(),
         gaps: state.gaps.clone(),
         owner: part.node.and_then(|node| node_owner(graph, node)),
         status: of_tests.get(&place).cloned().or(own),
@@ -322,7 +322,7 @@ pub(super) struct StepNames<'s> {
     graph: &'s Graph<'s>,
     spread: &'s Propagation,
     /// Cached columns and display names, by node index.
-    named: FxHashMap<usize, Vec<PathStep>>,
+    names_by_node: FxHashMap<usize, Vec<PathStep>>,
 }
 
 impl<'s> StepNames<'s> {
@@ -330,12 +330,12 @@ impl<'s> StepNames<'s> {
         Self {
             graph,
             spread,
-            named: FxHashMap::default(),
+            names_by_node: FxHashMap::default(),
         }
     }
 
     fn step_name(&mut self, place: usize, column: Option<&str>) -> Arc<str> {
-        let of_place = self.named.entry(place).or_default();
+        let of_place = self.names_by_node.entry(place).or_default();
         if let Some((_, name)) = of_place.iter().find(|(known, _)| known.as_deref() == column) {
             return Arc::clone(name);
         }
@@ -353,7 +353,7 @@ impl<'s> StepNames<'s> {
     /// Returns the path from the change to a node. Each step includes its column, if known.
     pub fn effect_path(&mut self, place: usize, state: &NodeState) -> Vec<Arc<str>> {
         let mut steps = vec![self.step_name(place, None)];
-        let mut via: Option<(usize, Option<&str>)> = reached(&state.origin);
+        let mut via: Option<(usize, Option<&str>)> = origin_position(&state.origin);
         let mut seen = BTreeSet::from([place]);
         while let Some((at, column)) = via {
             steps.push(self.step_name(at, column));
@@ -365,16 +365,16 @@ impl<'s> StepNames<'s> {
             };
             let of_column = column
                 .and_then(|column| before.columns.get(column))
-                .and_then(|(_, via)| reached(via));
-            let of_rows = || before.rows.as_ref().and_then(reached);
-            via = of_column.or_else(of_rows).or_else(|| reached(&before.origin));
+                .and_then(|(_, via)| origin_position(via));
+            let of_rows = || before.rows.as_ref().and_then(origin_position);
+            via = of_column.or_else(of_rows).or_else(|| origin_position(&before.origin));
         }
         steps.reverse();
         steps
     }
 }
 
-fn reached(via: &ChangeOrigin) -> Option<(usize, Option<&str>)> {
+fn origin_position(via: &ChangeOrigin) -> Option<(usize, Option<&str>)> {
     via.as_ref().map(|(at, column)| (*at, column.as_deref()))
 }
 

@@ -179,7 +179,11 @@ pub(super) fn grade_unit_test(
                 format!("the unit test may use `{name}.{column}`, which was removed"),
                 via,
             );
-        } else if is_tested && starts.iter().any(|start| start.place == *parent && start.redefined) {
+        } else if is_tested
+            && starts
+                .iter()
+                .any(|start| start.node_index == *parent && start.redefined)
+        {
             state.raise_grade(
                 ChangeGrade::Breaking,
                 format!("the unit test expects the previous values of `{name}`"),

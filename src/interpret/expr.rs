@@ -189,11 +189,13 @@ impl InterpreterExpr {
     }
 
     /// Collects the names that the expression reads.
-    pub fn collect_names(&self, found: &mut Vec<String>) {
+    pub fn collect_names(&self, results: &mut Vec<String>) {
         if let Self::Name(name) | Self::Period(name, _) = self {
-            found.push(name.clone());
+            results.push(name.clone());
         }
-        self.children().into_iter().for_each(|child| child.collect_names(found));
+        self.children()
+            .into_iter()
+            .for_each(|child| child.collect_names(results));
     }
 
     /// Returns whether the expression is an aggregate over a range.

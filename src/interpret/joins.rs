@@ -13,9 +13,9 @@ use crate::walk::{NamePrecedence, StepRows, USING, ValueRow, row_value};
 struct JoinedRelations<'a> {
     names: Vec<&'a str>,
     rows: Vec<&'a StepRows>,
-    nothing: &'a StepRows,
+    empty_rows: &'a StepRows,
     /// Columns in `using`, each with the indexes of the relations that have the column.
-    merged: Vec<(&'a str, Vec<usize>)>,
+    merged_columns: Vec<(&'a str, Vec<usize>)>,
 }
 
 /// One row from each relation joined so far. `None` if the join found no row in the relation.
@@ -38,8 +38,8 @@ pub fn join_rows(step: &InterpreterStep, read: &str, known: &HashMap<&str, StepR
     let mut relations = JoinedRelations {
         names,
         rows,
-        nothing: &nothing,
-        merged: Vec::new(),
+        empty_rows: &nothing,
+        merged_columns: Vec::new(),
     };
     let mut found: Vec<JoinedRows<'_>> = relations
         .relation_rows(0)
@@ -49,13 +49,13 @@ pub fn join_rows(step: &InterpreterStep, read: &str, known: &HashMap<&str, StepR
         .collect();
     for (at, join) in step.joins.iter().enumerate() {
         found = relations.join_relation(step, at + 1, join, found);
-        if let JoinCondition::Using(names) = &join.by {
+        if let JoinCondition::Using(names) = &join.condition {
             names.iter().for_each(|name| relations.merge_column(name, at + 1));
         }
     }
     let grain = relations.joined_grain(step);
     let shared: Vec<String> = relations
-        .merged
+        .merged_columns
         .iter()
         .map(|(name, _)| format!("{USING}.{name}"))
         .collect();
@@ -65,7 +65,7 @@ pub fn join_rows(step: &InterpreterStep, read: &str, known: &HashMap<&str, StepR
         for column in &rows.columns {
             let own = format!("{relation}.{column}");
             if relations.resolve_value(&[], column).is_some() {
-                let merged = relations.merged.iter().any(|(name, _)| name == column);
+                let merged = relations.merged_columns.iter().any(|(name, _)| name == column);
                 meant.insert(column.clone(), if merged { column.clone() } else { own.clone() });
                 names.push(column.clone());
             }
@@ -92,7 +92,7 @@ pub fn join_rows(step: &InterpreterStep, read: &str, known: &HashMap<&str, StepR
 
 impl<'a> JoinedRelations<'a> {
     fn relation_rows(&self, at: usize) -> &'a StepRows {
-        self.rows.get(at).copied().unwrap_or(self.nothing)
+        self.rows.get(at).copied().unwrap_or(self.empty_rows)
     }
 
     /// Returns the names of columns in which a NULL stands for failed arithmetic. A row without a match is blank.
@@ -133,14 +133,14 @@ impl<'a> JoinedRelations<'a> {
         };
         if let Some((relation, column)) = name.split_once('.') {
             if relation == USING {
-                let (_, of_these) = self.merged.iter().find(|(merged, _)| *merged == column)?;
+                let (_, of_these) = self.merged_columns.iter().find(|(merged, _)| *merged == column)?;
                 return Some(first_value(of_these, &|at| of(at, column)));
             }
             let at = self.names.iter().position(|n| *n == relation)?;
             return self.has_column(at, column).then(|| of(at, column));
         }
         let owners: Vec<usize> = (0..self.rows.len()).filter(|at| self.has_column(*at, name)).collect();
-        match self.merged.iter().find(|(merged, _)| *merged == name) {
+        match self.merged_columns.iter().find(|(merged, _)| *merged == name) {
             Some((_, of_these)) if owners.iter().all(|owner| of_these.contains(owner)) => {
                 Some(first_value(of_these, &|at| of(at, name)))
             }
@@ -182,7 +182,7 @@ impl<'a> JoinedRelations<'a> {
         }
         if join.kind == InterpreterJoinKind::Full {
             for (_, other) in others.iter().enumerate().filter(|(place, _)| !met.contains(place)) {
-                trace::record_event(told, "has a row that nothing finds");
+                trace::record_event(told, "has a row without a match");
                 let mut both: JoinedRows<'a> = vec![None; at];
                 both.push(Some(other));
                 found.push(both);
@@ -192,7 +192,7 @@ impl<'a> JoinedRelations<'a> {
     }
 
     fn is_match(&self, step: &InterpreterStep, at: usize, join: &InterpreterJoin, parts: &[Option<&ValueRow>]) -> bool {
-        match &join.by {
+        match &join.condition {
             JoinCondition::Nothing => true,
             JoinCondition::On(condition) => {
                 let mut names = Vec::new();
@@ -214,7 +214,7 @@ impl<'a> JoinedRelations<'a> {
 
     /// Returns the relations before index `at` that have a column named in `using`.
     fn earlier_sides(&self, at: usize, name: &str) -> Vec<usize> {
-        match self.merged.iter().find(|(merged, _)| *merged == name) {
+        match self.merged_columns.iter().find(|(merged, _)| *merged == name) {
             Some((_, of)) => of.clone(),
             None => (0..at).filter(|side| self.has_column(*side, name)).collect(),
         }
@@ -223,12 +223,12 @@ impl<'a> JoinedRelations<'a> {
     fn merge_column(&mut self, name: &'a str, at: usize) {
         let mut of = self.earlier_sides(at, name);
         of.push(at);
-        self.merged.retain(|(merged, _)| *merged != name);
-        self.merged.push((name, of));
+        self.merged_columns.retain(|(merged, _)| *merged != name);
+        self.merged_columns.push((name, of));
     }
 
-    /// Returns the grain of the joined rows: the key of the first relation, and the keys of all relations that may have
-    /// several matches per row.
+    /// Returns the grain of the joined rows: the keys of the first relation and of all relations that may have several
+    /// matches per row.
     fn joined_grain(&self, step: &InterpreterStep) -> Vec<String> {
         let told = |at: usize| {
             let name = self.names.get(at).copied().unwrap_or_default();
@@ -241,8 +241,8 @@ impl<'a> JoinedRelations<'a> {
         for (place, join) in step.joins.iter().enumerate() {
             let single = self.relation_rows(place + 1).is_single;
             if join.kind == InterpreterJoinKind::Full {
-                // The grain of a full join is known only if the columns in `using` are the key of both sides.
-                let by = match &join.by {
+                // The grain of a full join is only known if the columns in `using` are a key of both sides.
+                let by = match &join.condition {
                     JoinCondition::Using(names) => names.as_slice(),
                     _ => &[],
                 };

@@ -35,8 +35,8 @@ impl NullSources {
     }
 }
 
-/// Returns the arguments that a function such as IF can return, and the meaning of its NULL if it returns none of them.
-/// `None` for functions that do not choose an argument.
+/// Returns the arguments that a function such as IF can return, and the meaning of NULL if the function returns none of
+/// them. `None` for functions that do not choose an argument.
 pub fn choices<'x>(name: &str, args: &'x [InterpreterExpr]) -> Option<(Vec<&'x InterpreterExpr>, NullSources)> {
     let is_true = |x: &InterpreterExpr| matches!(x, InterpreterExpr::Literal(Value::Bool(true)));
     let has_default = match (name, args) {
@@ -188,7 +188,7 @@ fn is_number_argument(name: &str, at: usize) -> bool {
     }
 }
 
-/// Returns 0 if a window finds no row. Returns NULL if it finds a row, because the NULL of that row is an error.
+/// Returns 0 if a window finds no row. Returns NULL if the offset finds a row, because a NULL in that row is an error.
 fn zero_if_no_row(
     window: impl FnOnce(Box<InterpreterExpr>) -> Window,
     value: &mut dyn FnMut(&InterpreterExpr) -> Value,

@@ -38,7 +38,7 @@ pub struct InterpreterStep {
 pub struct InterpreterJoin {
     pub to: String,
     pub alias: Option<String>,
-    pub by: JoinCondition,
+    pub condition: JoinCondition,
     pub kind: InterpreterJoinKind,
     pub many: bool,
 }

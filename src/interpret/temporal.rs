@@ -60,7 +60,7 @@ pub fn make_spec_date_operators_explicit(
             .flatten()
             .for_each(|x| make_operators_explicit_in_scope(x, &scope));
         for join in &mut step.joins {
-            if let JoinCondition::On(condition) = &mut join.by {
+            if let JoinCondition::On(condition) = &mut join.condition {
                 make_operators_explicit_in_scope(condition, &scope);
             }
         }

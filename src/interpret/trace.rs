@@ -50,7 +50,7 @@ pub const BRANCHES: [&str; 8] = [
     "takes branch 5",
     "takes branch 6",
     "takes branch 7",
-    "takes a branch after the seventh",
+    "takes a branch after branch 7",
 ];
 
 pub fn branch_outcome(at: usize) -> &'static str {

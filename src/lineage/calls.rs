@@ -49,29 +49,29 @@ impl QueryReader<'_> {
         scope: &QueryScope<'_>,
         stack: &mut Stack<'e>,
         is_window: bool,
-        made: &mut ExpressionInputs,
+        inputs: &mut ExpressionInputs,
         print: &mut FxHasher,
     ) {
         let name = function.name.to_string().to_lowercase();
         name.hash(print);
         if self.facts.has_columns && name == "columns" {
             self.is_several = true;
-            self.add_all_columns(scope, made);
+            self.add_all_columns(scope, inputs);
         }
         if let [of @ .., _] = name_parts(&function.name).as_slice()
             && !of.is_empty()
         {
-            self.add_receiver_column(of, scope, made);
+            self.add_receiver_column(of, scope, inputs);
         }
         let before = stack.len();
         for arguments in [&function.parameters, &function.args] {
             match arguments {
                 FunctionArguments::None => {}
-                FunctionArguments::Subquery(query) => self.visit_subquery(query, scope, made),
+                FunctionArguments::Subquery(query) => self.visit_subquery(query, scope, inputs),
                 FunctionArguments::List(list) => {
                     (list.args.len(), format!("{:?}", list.duplicate_treatment)).hash(print);
                     for argument in &list.args {
-                        if let Some(expr) = self.visit_argument(&name, argument, scope, made, print) {
+                        if let Some(expr) = self.visit_argument(&name, argument, scope, inputs, print) {
                             stack.push((is_window, expr));
                         }
                     }
@@ -87,10 +87,10 @@ impl QueryReader<'_> {
         let has_arguments = stack.len() > before;
         match &function.over {
             None => {}
-            Some(WindowType::NamedWindow(window)) => self.add_named_window(window, scope, made),
+            Some(WindowType::NamedWindow(window)) => self.add_named_window(window, scope, inputs),
             Some(WindowType::WindowSpec(window)) => {
                 if let Some(named) = &window.window_name {
-                    self.add_named_window(named, scope, made);
+                    self.add_named_window(named, scope, inputs);
                 }
                 hash_frame(window, print);
                 stack.extend(window.partition_by.iter().map(|expr| (true, expr)));
@@ -106,15 +106,16 @@ impl QueryReader<'_> {
         &mut self,
         parts: &[String],
         scope: &QueryScope<'_>,
-        made: &mut ExpressionInputs,
+        inputs: &mut ExpressionInputs,
     ) {
         if self.facts.chains_calls {
-            self.merge_column(parts, scope, made);
+            self.merge_column(parts, scope, inputs);
         }
     }
 
-    fn add_named_window(&self, name: &Ident, scope: &QueryScope<'_>, made: &mut ExpressionInputs) {
-        made.by
+    fn add_named_window(&self, name: &Ident, scope: &QueryScope<'_>, inputs: &mut ExpressionInputs) {
+        inputs
+            .window_values
             .extend(scope.windows.get(&name.value.to_lowercase()).into_iter().flatten());
     }
 
@@ -135,20 +136,20 @@ impl QueryReader<'_> {
         function: &str,
         argument: &'e FunctionArg,
         scope: &QueryScope<'_>,
-        made: &mut ExpressionInputs,
+        inputs: &mut ExpressionInputs,
         print: &mut FxHasher,
     ) -> Option<&'e Expr> {
         let argument = match argument {
             // `key VALUE value` in a JSON constructor.
             FunctionArg::Named { name, arg, operator } if is_key(operator) => {
-                self.merge_column(&[name.value.to_lowercase()], scope, made);
+                self.merge_column(&[name.value.to_lowercase()], scope, inputs);
                 arg
             }
             FunctionArg::ExprNamed { name, arg, operator } if is_key(operator) => {
                 let (of, key) = self.expression_sources(name, scope);
                 key.hash(print);
-                made.of.extend(of.of);
-                made.by.extend(of.by);
+                inputs.values.extend(of.values);
+                inputs.window_values.extend(of.window_values);
                 arg
             }
             FunctionArg::Named { name, arg, .. } => {
@@ -167,18 +168,18 @@ impl QueryReader<'_> {
                 None
             }
             FunctionArgExpr::Expr(Expr::Lambda(lambda)) if is_lambda(function, lambda) => {
-                self.visit_lambda(lambda, scope, made, print);
+                self.visit_lambda(lambda, scope, inputs, print);
                 None
             }
             FunctionArgExpr::Expr(expr) => Some(expr),
             FunctionArgExpr::QualifiedWildcard(name) => {
-                add_name_sources(self, name, scope, made);
+                add_name_sources(self, name, scope, inputs);
                 None
             }
             FunctionArgExpr::Wildcard | FunctionArgExpr::WildcardWithOptions(_) => {
                 // `count(*)` only counts rows and does not read columns.
                 if function != "count" {
-                    self.add_all_columns(scope, made);
+                    self.add_all_columns(scope, inputs);
                 }
                 None
             }
@@ -191,7 +192,7 @@ impl QueryReader<'_> {
         &mut self,
         lambda: &LambdaFunction,
         scope: &QueryScope<'_>,
-        made: &mut ExpressionInputs,
+        inputs: &mut ExpressionInputs,
         print: &mut FxHasher,
     ) {
         let mut relation = LineageRelation::default();
@@ -199,8 +200,8 @@ impl QueryReader<'_> {
             let of = self.values.add(&[], fingerprint_of(&name));
             relation.push(RelationColumn {
                 name: name.into(),
-                of,
-                by: None,
+                value: of,
+                window_value: None,
             });
         }
         let mut inner = QueryScope::nested(Some(scope));
@@ -210,8 +211,8 @@ impl QueryReader<'_> {
         });
         let (of, body) = self.expression_sources(&lambda.body, &inner);
         body.hash(print);
-        made.of.extend(of.of);
-        made.by.extend(of.by);
+        inputs.values.extend(of.values);
+        inputs.window_values.extend(of.window_values);
     }
 }
 
@@ -237,7 +238,7 @@ fn is_date_part(word: &Ident, scope: &QueryScope<'_>) -> bool {
     let name = word.value.to_lowercase();
     word.quote_style.is_none()
         && DATE_PARTS.contains(&name.as_str())
-        && !scope.merged.contains_key(&name)
+        && !scope.merged_columns.contains_key(&name)
         && !scope.items.iter().any(|item| item.relation.column(&name).is_some())
 }
 

@@ -115,7 +115,7 @@ impl SqlLineage {
             output,
             index,
             passed,
-            rest,
+            unnamed_values: rest,
             rows,
             gaps,
         } = self;
@@ -139,7 +139,7 @@ impl SqlLineage {
             output: new,
             index: index.clone(),
             passed: passed.clone(),
-            rest,
+            unnamed_values: rest,
             rows: places.collect(),
             gaps: gaps.clone(),
         })
@@ -159,7 +159,7 @@ impl Stored for SqlLineage {
             output,
             index: _,
             passed,
-            rest,
+            unnamed_values: rest,
             rows,
             gaps,
         } = self;
@@ -193,7 +193,7 @@ impl Stored for SqlLineage {
             output,
             index,
             passed: Stored::read(from)?,
-            rest: Stored::read(from)?,
+            unnamed_values: Stored::read(from)?,
             rows: Stored::read(from)?,
             gaps: Stored::read(from)?,
         })
@@ -205,7 +205,7 @@ impl Stored for ValueArena {
         self.part_ranges.write(to);
         self.parts.write(to);
         self.fingerprints.write(to);
-        self.named.write(to);
+        self.is_named.write(to);
         let mut leaves: Vec<(&ValueIndex, &'m Leaf)> = self.leaves.iter().collect();
         leaves.sort_unstable_by_key(|(at, _)| **at);
         to.write_number(leaves.len() as u32);
@@ -220,7 +220,7 @@ impl Stored for ValueArena {
         values.part_ranges = Stored::read(from)?;
         values.parts = Stored::read(from)?;
         values.fingerprints = Stored::read(from)?;
-        values.named = Stored::read(from)?;
+        values.is_named = Stored::read(from)?;
         for _ in 0..from.read_number()? {
             let at = from.read_number()?;
             values.leaves.insert(at, Leaf::read(from)?);

@@ -22,16 +22,16 @@ impl QueryReader<'_> {
     pub(super) fn expression_value(&mut self, name: &str, expr: &Expr, scope: &QueryScope<'_>) -> RelationColumn {
         let (made, print) = self.expression_sources(expr, scope);
         let is_copy = matches!(expr, Expr::Identifier(_) | Expr::CompoundIdentifier(_));
-        let of = match made.of.as_slice() {
+        let of = match made.values.as_slice() {
             // A column that is copied unchanged keeps its value.
             [at] if is_copy => *at,
             of => self.values.add(of, print),
         };
-        let by = (!made.by.is_empty()).then(|| self.values.add_unordered(made.by));
+        let by = (!made.window_values.is_empty()).then(|| self.values.add_unordered(made.window_values));
         RelationColumn {
             name: name.into(),
-            of,
-            by,
+            value: of,
+            window_value: by,
         }
     }
 
@@ -45,8 +45,8 @@ impl QueryReader<'_> {
         for expr in exprs {
             let given = self.expression_value("", expr, scope);
             // A plain column is added unchanged, because the column already has a fingerprint.
-            into.push(given.of);
-            into.extend(given.by);
+            into.push(given.value);
+            into.extend(given.window_value);
         }
     }
 
@@ -57,9 +57,13 @@ impl QueryReader<'_> {
         while let Some((is_window, expr)) = stack.pop() {
             let mut part = ExpressionInputs::default();
             self.visit_part(expr, scope, &mut stack, is_window, &mut part, &mut print);
-            let into = if is_window { &mut made.by } else { &mut made.of };
-            into.extend(part.of);
-            made.by.extend(part.by);
+            let into = if is_window {
+                &mut made.window_values
+            } else {
+                &mut made.values
+            };
+            into.extend(part.values);
+            made.window_values.extend(part.window_values);
         }
         (made, print.finish())
     }
@@ -71,7 +75,7 @@ impl QueryReader<'_> {
         scope: &QueryScope<'_>,
         stack: &mut Stack<'e>,
         is_window: bool,
-        made: &mut ExpressionInputs,
+        inputs: &mut ExpressionInputs,
         print: &mut FxHasher,
     ) {
         let before = stack.len();
@@ -80,9 +84,9 @@ impl QueryReader<'_> {
         }
         hash_attributes(expr, print);
         match expr {
-            Expr::Function(function) => self.visit_function(function, scope, stack, is_window, made, print),
+            Expr::Function(function) => self.visit_function(function, scope, stack, is_window, inputs, print),
             _ => {
-                self.add_own_columns(expr, scope, made, print);
+                self.add_own_columns(expr, scope, inputs, print);
                 for_each_child(expr, |child| stack.push((is_window, child)));
             }
         }
@@ -91,7 +95,7 @@ impl QueryReader<'_> {
             new.reverse();
             new.len().hash(print);
         }
-        for at in &made.of {
+        for at in &inputs.values {
             self.values.fingerprint_at(*at).hash(print);
         }
     }
@@ -101,40 +105,40 @@ impl QueryReader<'_> {
         &mut self,
         expr: &Expr,
         scope: &QueryScope<'_>,
-        made: &mut ExpressionInputs,
+        inputs: &mut ExpressionInputs,
         print: &mut FxHasher,
     ) {
         match expr {
             Expr::Identifier(ident) => {
-                *made = self.column(&[ident.value.to_lowercase()], scope);
+                *inputs = self.column(&[ident.value.to_lowercase()], scope);
                 // If a word is not a column, add the word's text to the fingerprint.
-                if made.of.is_empty() {
+                if inputs.values.is_empty() {
                     ident.value.hash(print);
                 }
             }
             Expr::CompoundIdentifier(parts) => {
                 let parts: Vec<String> = parts.iter().map(|part| part.value.to_lowercase()).collect();
-                *made = self.column(&parts, scope);
+                *inputs = self.column(&parts, scope);
             }
             Expr::CompoundFieldAccess { root, access_chain } => {
                 if let Some(word) = call_receiver(root, access_chain) {
-                    self.add_receiver_column(&[word.value.to_lowercase()], scope, made);
+                    self.add_receiver_column(&[word.value.to_lowercase()], scope, inputs);
                 }
             }
             Expr::InSubquery { subquery, .. } | Expr::Exists { subquery, .. } | Expr::Subquery(subquery) => {
-                self.visit_subquery(subquery, scope, made);
+                self.visit_subquery(subquery, scope, inputs);
             }
             Expr::MatchAgainst { columns, .. } => {
                 for column in columns {
-                    add_name_sources(self, column, scope, made);
+                    add_name_sources(self, column, scope, inputs);
                 }
             }
-            Expr::Wildcard(_) => self.add_all_columns(scope, made),
-            Expr::QualifiedWildcard(name, _) => add_name_sources(self, name, scope, made),
+            Expr::Wildcard(_) => self.add_all_columns(scope, inputs),
+            Expr::QualifiedWildcard(name, _) => add_name_sources(self, name, scope, inputs),
             // At this point, `data -> 'key'` accesses a JSON document. Lambdas are handled by the calls that contain
             // them.
             Expr::Lambda(lambda) => {
-                lambda_parameters(lambda).for_each(|name| self.merge_column(&[name], scope, made));
+                lambda_parameters(lambda).for_each(|name| self.merge_column(&[name], scope, inputs));
             }
             _ => {}
         }
@@ -144,29 +148,29 @@ impl QueryReader<'_> {
         &mut self,
         query: &sqlparser::ast::Query,
         scope: &QueryScope<'_>,
-        made: &mut ExpressionInputs,
+        inputs: &mut ExpressionInputs,
     ) {
         let relation = self.query_relation(query, Some(scope));
-        relation.columns.iter().for_each(|given| made.add_columns(given));
-        made.of.extend(&relation.rest);
-        made.by.extend(&relation.rows);
+        relation.columns.iter().for_each(|given| inputs.add_columns(given));
+        inputs.values.extend(&relation.unnamed_values);
+        inputs.window_values.extend(&relation.rows);
     }
 
     /// Adds all columns that `*` represents.
-    pub(super) fn add_all_columns(&mut self, scope: &QueryScope<'_>, made: &mut ExpressionInputs) {
+    pub(super) fn add_all_columns(&mut self, scope: &QueryScope<'_>, inputs: &mut ExpressionInputs) {
         for item in &scope.items {
-            item.relation.columns.iter().for_each(|given| made.add_columns(given));
-            made.of.extend(&item.relation.rest);
+            item.relation.columns.iter().for_each(|given| inputs.add_columns(given));
+            inputs.values.extend(&item.relation.unnamed_values);
             if !item.relation.is_complete() {
-                made.of.extend(&item.relation.rows);
+                inputs.values.extend(&item.relation.rows);
             }
         }
     }
 
-    pub(super) fn merge_column(&mut self, parts: &[String], scope: &QueryScope<'_>, made: &mut ExpressionInputs) {
+    pub(super) fn merge_column(&mut self, parts: &[String], scope: &QueryScope<'_>, inputs: &mut ExpressionInputs) {
         let of = self.column(parts, scope);
-        made.of.extend(of.of);
-        made.by.extend(of.by);
+        inputs.values.extend(of.values);
+        inputs.window_values.extend(of.window_values);
     }
 }
 
@@ -181,12 +185,12 @@ pub(super) fn add_name_sources(
     reader: &mut QueryReader<'_>,
     name: &ObjectName,
     scope: &QueryScope<'_>,
-    made: &mut ExpressionInputs,
+    inputs: &mut ExpressionInputs,
 ) {
     let parts: Vec<String> = name
         .0
         .iter()
         .filter_map(|part| Some(part.as_ident()?.value.to_lowercase()))
         .collect();
-    reader.merge_column(&parts, scope, made);
+    reader.merge_column(&parts, scope, inputs);
 }

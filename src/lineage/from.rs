@@ -1,4 +1,4 @@
-//! Lineage of the items of the `from` clause: tables, subqueries, functions and pivots.
+//! Lineage of the items in the `from` clause: tables, subqueries, functions and pivots.
 
 use std::rc::Rc;
 
@@ -121,13 +121,13 @@ impl QueryReader<'_> {
     ) -> Rc<LineageRelation> {
         let named = alias.map_or(0, |alias| alias.columns.len());
         if relation.passed.is_empty() && named > relation.columns.len() {
-            let of = std::mem::take(&mut relation.rest);
+            let of = std::mem::take(&mut relation.unnamed_values);
             let of = self.values.add_unordered(of);
             while relation.columns.len() < named {
                 relation.push(RelationColumn {
                     name: "".into(),
-                    of,
-                    by: None,
+                    value: of,
+                    window_value: None,
                 });
             }
         }
@@ -167,9 +167,9 @@ impl QueryReader<'_> {
             && scope.items.iter().any(|item| item.path.last() == Some(first))
         {
             let made = self.column(path, scope);
-            let rows = made.of.clone();
+            let rows = made.values.clone();
             return Rc::new(LineageRelation {
-                rest: made.of,
+                unnamed_values: made.values,
                 rows,
                 ..LineageRelation::default()
             });
@@ -214,7 +214,7 @@ impl QueryReader<'_> {
         self.collect_row_values(exprs, scope, &mut of);
         let of = self.values.add(&of, 0);
         LineageRelation {
-            rest: vec![of],
+            unnamed_values: vec![of],
             rows: vec![of],
             ..LineageRelation::default()
         }
@@ -235,22 +235,22 @@ impl QueryReader<'_> {
         if columns.is_empty() {
             relation.push(RelationColumn {
                 name: alias_name.unwrap_or("unnest").into(),
-                of,
-                by: None,
+                value: of,
+                window_value: None,
             });
         }
         for column in columns {
             relation.push(RelationColumn {
                 name: column.name.value.as_str().into(),
-                of,
-                by: None,
+                value: of,
+                window_value: None,
             });
         }
         if let Some(offset) = offset.or(is_numbered.then_some("ordinality")) {
             relation.push(RelationColumn {
                 name: offset.into(),
-                of,
-                by: None,
+                value: of,
+                window_value: None,
             });
         }
         let path = alias_name.map(|name| vec![name.to_lowercase()]).unwrap_or_default();

@@ -154,7 +154,7 @@ impl QueryReader<'_> {
             return;
         };
         let mut left = ExpressionInputs::default();
-        match scope.merged.get(name) {
+        match scope.merged_columns.get(name) {
             Some(given) => left.add_columns(given),
             None => {
                 let known: Vec<&ScopeItem> = before
@@ -172,35 +172,41 @@ impl QueryReader<'_> {
         }
         let mut right = ExpressionInputs::default();
         self.add_column(&Rc::clone(&last.relation), name, &mut right);
-        rows.extend(left.of.iter().chain(&right.of).chain(&left.by).chain(&right.by));
+        rows.extend(
+            left.values
+                .iter()
+                .chain(&right.values)
+                .chain(&left.window_values)
+                .chain(&right.window_values),
+        );
         let mut made = ExpressionInputs::default();
         for (part, is_kept) in [(left, kind.kept_sides.0), (right, kind.kept_sides.1)] {
             if is_kept {
-                made.of.extend(part.of);
-                made.by.extend(part.by);
+                made.values.extend(part.values);
+                made.window_values.extend(part.window_values);
             }
         }
-        let of = self.values.add_unordered(made.of);
-        let by = (!made.by.is_empty()).then(|| self.values.add_unordered(made.by));
-        scope.merged.insert(
+        let of = self.values.add_unordered(made.values);
+        let by = (!made.window_values.is_empty()).then(|| self.values.add_unordered(made.window_values));
+        scope.merged_columns.insert(
             name.to_owned(),
             RelationColumn {
                 name: shown.into(),
-                of,
-                by,
+                value: of,
+                window_value: by,
             },
         );
     }
 
-    fn add_column(&mut self, relation: &LineageRelation, name: &str, made: &mut ExpressionInputs) {
+    fn add_column(&mut self, relation: &LineageRelation, name: &str, inputs: &mut ExpressionInputs) {
         match relation.column(name) {
-            Some(given) => self.name(given, made),
-            None => self.unknown_column(relation, name, made),
+            Some(given) => self.name(given, inputs),
+            None => self.unknown_column(relation, name, inputs),
         }
     }
 }
 
-/// Returns the last part of a name, in lower case and as spelled.
+/// Returns the last part of a name, in lower case and in its original case.
 fn last_name_part(name: &ObjectName) -> Option<(String, String)> {
     let shown = &name.0.last()?.as_ident()?.value;
     Some((shown.to_lowercase(), shown.clone()))

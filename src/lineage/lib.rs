@@ -1,6 +1,6 @@
 //! Column lineage of SQL queries: the source columns of each result column, and the columns that determine the rows.
 //!
-//! A result column is *made of* the columns from which its values are computed, including conditions inside the
+//! A result column *depends on* the columns from which its values are computed, including conditions inside the
 //! expression. Columns in joins, filters, groups, `distinct` and sorts before a limit *determine the rows* and
 //! therefore affect every result column. Columns that partition or order a window affect only the result column with
 //! that window.

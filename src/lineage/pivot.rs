@@ -31,20 +31,26 @@ impl QueryReader<'_> {
             rows: inner.relation.rows.clone(),
             ..LineageRelation::default()
         };
-        for given in inner.relation.columns.iter().filter(|given| !parts.contains(&given.of)) {
-            pivoted.rows.push(given.of);
+        for given in inner
+            .relation
+            .columns
+            .iter()
+            .filter(|given| !parts.contains(&given.value))
+        {
+            pivoted.rows.push(given.value);
             pivoted.push(given.clone());
         }
         pivoted.passed.clone_from(&inner.relation.passed);
-        pivoted.rest.clone_from(&inner.relation.rest);
+        pivoted.unnamed_values.clone_from(&inner.relation.unnamed_values);
         let of = self.values.add(&of, fingerprint_of("pivot"));
-        pivoted.rest.push(of);
+        pivoted.unnamed_values.push(of);
         pivoted.rows.push(of);
         self.record_gap("the columns of a pivot are named after values".to_owned());
         pivoted
     }
 
-    /// Returns the relation of an unpivot: a column of the values, a column of the names, and all other input columns.
+    /// Returns the relation that an unpivot returns: a column with the values, a column with the names, and all other
+    /// input columns.
     pub(super) fn unpivot_relation(
         &mut self,
         inner: &ScopeItem,
@@ -65,16 +71,16 @@ impl QueryReader<'_> {
         match identifier_text(value) {
             Some(value) => relation.push(RelationColumn {
                 name: value.into(),
-                of,
-                by: None,
+                value: of,
+                window_value: None,
             }),
-            None => relation.rest.push(of),
+            None => relation.unnamed_values.push(of),
         }
         let names = self.values.add(&[], fingerprint_of("column names"));
         relation.push(RelationColumn {
             name: name.value.as_str().into(),
-            of: names,
-            by: None,
+            value: names,
+            window_value: None,
         });
         relation
     }
@@ -97,7 +103,7 @@ impl QueryReader<'_> {
 fn without_columns(relation: &LineageRelation, taken: &FxHashSet<String>) -> LineageRelation {
     let mut kept = LineageRelation {
         rows: relation.rows.clone(),
-        rest: relation.rest.clone(),
+        unnamed_values: relation.unnamed_values.clone(),
         ..LineageRelation::default()
     };
     let columns = relation
@@ -106,10 +112,10 @@ fn without_columns(relation: &LineageRelation, taken: &FxHashSet<String>) -> Lin
         .filter(|given| !taken.contains(&given.name.to_lowercase()));
     columns.cloned().for_each(|given| kept.push(given));
     let passed = |passed: &UnknownColumns| {
-        let but: FxHashSet<String> = passed.but.iter().chain(taken).cloned().collect();
+        let but: FxHashSet<String> = passed.excluded.iter().chain(taken).cloned().collect();
         UnknownColumns {
             table: passed.table,
-            but: Rc::new(but),
+            excluded: Rc::new(but),
         }
     };
     kept.passed = relation.passed.iter().map(passed).collect();

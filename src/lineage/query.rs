@@ -19,13 +19,13 @@ const MAX_COLUMNS: usize = 2_000_000;
 
 /// State for analyzing one query.
 pub(super) struct QueryReader<'k> {
-    known: &'k (dyn Fn(&[String]) -> KnownRelationColumns + Sync),
+    known_columns: &'k (dyn Fn(&[String]) -> KnownRelationColumns + Sync),
     pub facts: SqlReaderFacts,
     pub values: ValueArena,
     pub tables: Vec<Vec<String>>,
     places: FxHashMap<Vec<String>, u32>,
     /// Cache of table relations.
-    read: FxHashMap<u32, Rc<LineageRelation>>,
+    table_cache: FxHashMap<u32, Rc<LineageRelation>>,
     /// CTEs in scope by name. The innermost CTE is last.
     ctes: FxHashMap<String, Vec<Rc<LineageRelation>>>,
     columns: usize,
@@ -36,14 +36,14 @@ pub(super) struct QueryReader<'k> {
 }
 
 impl<'k> QueryReader<'k> {
-    pub fn new(known: &'k (dyn Fn(&[String]) -> KnownRelationColumns + Sync), facts: SqlReaderFacts) -> Self {
+    pub fn new(known_columns: &'k (dyn Fn(&[String]) -> KnownRelationColumns + Sync), facts: SqlReaderFacts) -> Self {
         Self {
-            known,
+            known_columns,
             facts,
             values: ValueArena::default(),
             tables: Vec::new(),
             places: FxHashMap::default(),
-            read: FxHashMap::default(),
+            table_cache: FxHashMap::default(),
             ctes: FxHashMap::default(),
             columns: 0,
             gaps: Vec::new(),
@@ -108,10 +108,10 @@ impl<'k> QueryReader<'k> {
         if table == next {
             self.tables.push(parts.clone());
         }
-        if let Some(read) = self.read.get(&table) {
+        if let Some(read) = self.table_cache.get(&table) {
             return Rc::clone(read);
         }
-        let known = (self.known)(&parts);
+        let known = (self.known_columns)(&parts);
         let mut relation = LineageRelation::default();
         relation.rows.push(self.add_leaf(Leaf { table, column: None }));
         for name in known.columns {
@@ -123,19 +123,19 @@ impl<'k> QueryReader<'k> {
                 &mut relation,
                 RelationColumn {
                     name: name.as_str().into(),
-                    of,
-                    by: None,
+                    value: of,
+                    window_value: None,
                 },
             );
         }
         if !known.is_complete {
             relation.passed.push(UnknownColumns {
                 table,
-                but: Rc::default(),
+                excluded: Rc::default(),
             });
         }
         let relation = Rc::new(relation);
-        self.read.insert(table, Rc::clone(&relation));
+        self.table_cache.insert(table, Rc::clone(&relation));
         relation
     }
 
@@ -178,7 +178,7 @@ impl<'k> QueryReader<'k> {
         };
         if is_cut {
             if matches!(query.order_by.as_ref().map(|by| &by.kind), Some(OrderByKind::All(_))) {
-                let all: Vec<ValueIndex> = relation.columns.iter().map(|given| given.of).collect();
+                let all: Vec<ValueIndex> = relation.columns.iter().map(|given| given.value).collect();
                 relation.rows.extend(all);
             }
             let limit = match &query.limit_clause {
@@ -237,8 +237,8 @@ impl<'k> QueryReader<'k> {
         if let Some(of_name) = self.ctes.get_mut(&name) {
             of_name.pop();
         }
-        let mut every: Vec<ValueIndex> = all.columns.iter().map(|given| given.of).collect();
-        every.extend(all.columns.iter().filter_map(|given| given.by));
+        let mut every: Vec<ValueIndex> = all.columns.iter().map(|given| given.value).collect();
+        every.extend(all.columns.iter().filter_map(|given| given.window_value));
         every.extend(&all.rows);
         let every = self.values.add_unordered(every);
         all.rows.push(every);
@@ -257,14 +257,14 @@ impl<'k> QueryReader<'k> {
             ));
             // Each new name may refer to any of the columns.
             for column in &alias.columns {
-                let mut of: Vec<ValueIndex> = relation.columns.iter().map(|given| given.of).collect();
-                of.extend(&relation.rest);
+                let mut of: Vec<ValueIndex> = relation.columns.iter().map(|given| given.value).collect();
+                of.extend(&relation.unnamed_values);
                 of.extend(&relation.rows);
                 let of = self.values.add_unordered(of);
                 relation.push(RelationColumn {
                     name: column.name.value.as_str().into(),
-                    of,
-                    by: None,
+                    value: of,
+                    window_value: None,
                 });
             }
             return relation;
@@ -320,7 +320,7 @@ impl<'k> QueryReader<'k> {
                     for (place, expr) in row.content.iter().enumerate() {
                         let given = self.expression_value("", expr, scope);
                         if let Some(place) = by_place.get_mut(place) {
-                            place.push(given.of);
+                            place.push(given.value);
                         }
                     }
                 }
@@ -331,8 +331,8 @@ impl<'k> QueryReader<'k> {
                         &mut relation,
                         RelationColumn {
                             name: format!("column{}", place + 1).into(),
-                            of,
-                            by: None,
+                            value: of,
+                            window_value: None,
                         },
                     );
                 }
@@ -388,28 +388,28 @@ impl<'k> QueryReader<'k> {
                             column: Some(name.as_str().into()),
                         });
                         self.values.name_value(at);
-                        made.of.push(at);
+                        made.values.push(at);
                     }
-                    made.of.extend(&right.rest);
+                    made.values.extend(&right.unnamed_values);
                 }
             }
-            of_right.extend(made.of.iter().chain(&made.by));
+            of_right.extend(made.values.iter().chain(&made.window_values));
             let (of, by) = if is_union {
-                made.of.push(given.of);
-                made.by.extend(given.by);
+                made.values.push(given.value);
+                made.window_values.extend(given.window_value);
                 (
-                    self.values.add_unordered(made.of),
-                    (!made.by.is_empty()).then(|| self.values.add_unordered(made.by)),
+                    self.values.add_unordered(made.values),
+                    (!made.window_values.is_empty()).then(|| self.values.add_unordered(made.window_values)),
                 )
             } else {
-                (given.of, given.by)
+                (given.value, given.window_value)
             };
             self.push(
                 &mut united,
                 RelationColumn {
                     name: Rc::clone(&given.name),
-                    of,
-                    by,
+                    value: of,
+                    window_value: by,
                 },
             );
         }
@@ -421,13 +421,13 @@ impl<'k> QueryReader<'k> {
             }
         }
         united.passed.extend(left.passed);
-        united.rest.extend(left.rest);
+        united.unnamed_values.extend(left.unnamed_values);
         if is_union {
             united.passed.extend(right.passed);
-            united.rest.extend(right.rest);
+            united.unnamed_values.extend(right.unnamed_values);
         }
         if !matches!(quantifier, SetQuantifier::All | SetQuantifier::AllByName) || !is_union {
-            let all: Vec<ValueIndex> = united.columns.iter().map(|given| given.of).chain(of_right).collect();
+            let all: Vec<ValueIndex> = united.columns.iter().map(|given| given.value).chain(of_right).collect();
             united.rows.push(self.values.add(&all, fingerprint_of(op.to_string())));
         }
         united

@@ -12,17 +12,17 @@ pub(super) struct RelationColumn {
     /// Name of the column, as spelled in the SQL.
     pub name: Rc<str>,
     /// Value of the column, without the values that partition and order its windows.
-    pub of: ValueIndex,
+    pub value: ValueIndex,
     /// Value that partitions and orders the windows in the column. `None` if there are no windows.
-    pub by: Option<ValueIndex>,
+    pub window_value: Option<ValueIndex>,
 }
 
-/// Columns of a table with unknown columns: all columns except the columns in `but`.
+/// Columns of a table with unknown columns: all columns except the columns in `excluded`.
 #[derive(Clone, Debug)]
 pub(super) struct UnknownColumns {
     pub table: u32,
     /// Names of the excluded columns, in lower case.
-    pub but: Rc<FxHashSet<String>>,
+    pub excluded: Rc<FxHashSet<String>>,
 }
 
 /// Relation, such as a table, a subquery or another item of `from`.
@@ -35,7 +35,7 @@ pub(super) struct LineageRelation {
     /// Tables whose unknown columns are also part of the relation.
     pub passed: Vec<UnknownColumns>,
     /// Values of columns whose names are unknown, such as the columns of a pivot.
-    pub rest: Vec<ValueIndex>,
+    pub unnamed_values: Vec<ValueIndex>,
     /// Values that determine the rows.
     pub rows: Vec<ValueIndex>,
 }
@@ -54,14 +54,14 @@ impl LineageRelation {
 
     /// Returns whether all columns are known.
     pub fn is_complete(&self) -> bool {
-        self.passed.is_empty() && self.rest.is_empty()
+        self.passed.is_empty() && self.unnamed_values.is_empty()
     }
 
     /// Returns the tables to which an unknown column with this name may belong.
     pub fn tables_that_may_have_column<'r>(&'r self, name: &'r str) -> impl Iterator<Item = u32> + 'r {
         self.passed
             .iter()
-            .filter(move |passed| !passed.but.contains(name))
+            .filter(move |passed| !passed.excluded.contains(name))
             .map(|passed| passed.table)
     }
 }

@@ -46,7 +46,7 @@ pub struct SqlLineage {
     pub(super) index: FxHashMap<String, usize>,
     /// Tables whose unknown columns the query returns, each with the names of columns that are excluded.
     pub(super) passed: Vec<(u32, Vec<String>)>,
-    pub(super) rest: Vec<ValueIndex>,
+    pub(super) unnamed_values: Vec<ValueIndex>,
     pub(super) rows: Vec<ValueIndex>,
     pub(super) gaps: Vec<String>,
 }
@@ -87,12 +87,12 @@ impl SqlLineage {
         let mut output = Vec::with_capacity(relation.columns.len());
         for given in relation.columns {
             index.entry(given.name.to_lowercase()).or_insert(output.len());
-            output.push((given.name.to_string(), given.of, given.by));
+            output.push((given.name.to_string(), given.value, given.window_value));
         }
         let passed = relation
             .passed
             .into_iter()
-            .map(|passed| (passed.table, passed.but.iter().cloned().collect()));
+            .map(|passed| (passed.table, passed.excluded.iter().cloned().collect()));
         let passed = passed.collect();
         Self {
             values,
@@ -100,7 +100,7 @@ impl SqlLineage {
             output,
             index,
             passed,
-            rest: relation.rest,
+            unnamed_values: relation.unnamed_values,
             rows: relation.rows,
             gaps,
         }
@@ -132,7 +132,7 @@ impl SqlLineage {
     /// Returns whether all output columns are known.
     #[must_use]
     pub fn is_complete(&self) -> bool {
-        self.passed.is_empty() && self.rest.is_empty()
+        self.passed.is_empty() && self.unnamed_values.is_empty()
     }
 
     /// Returns the reasons why the lineage may contain columns that the query does not read. For example, a name may
@@ -158,7 +158,7 @@ impl SqlLineage {
         if let Some((name, of, by)) = self.index.get(&lower).and_then(|at| self.output.get(*at)) {
             return Some(self.to_column(name, &[*of], by.as_slice()));
         }
-        let mut shown = self.to_column(name, &self.rest, &[]);
+        let mut shown = self.to_column(name, &self.unnamed_values, &[]);
         let passed = self.passed.iter().filter(|(_, but)| !but.contains(&lower));
         let passed: Vec<ColumnSource> = passed
             .filter_map(|(table, _)| {
@@ -168,10 +168,10 @@ impl SqlLineage {
                 })
             })
             .collect();
-        if passed.is_empty() && self.rest.is_empty() {
+        if passed.is_empty() && self.unnamed_values.is_empty() {
             return None;
         }
-        shown.is_copy = passed.len() == 1 && self.rest.is_empty();
+        shown.is_copy = passed.len() == 1 && self.unnamed_values.is_empty();
         shown.made_of.extend(passed);
         shown.made_of.sort();
         shown.made_of.dedup();
@@ -227,7 +227,7 @@ impl SqlLineage {
             let own = self.values.leaves.get(&at).and_then(|leaf| {
                 let table = self.tables.get(leaf.table as usize)?;
                 let kind = change(table, leaf.column.as_deref())?;
-                let is_named = self.values.named.get(at as usize) == Some(&true);
+                let is_named = self.values.is_named.get(at as usize) == Some(&true);
                 if is_named
                     && kind != ColumnChange::Values
                     && let Some(column) = &leaf.column

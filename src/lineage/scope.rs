@@ -23,7 +23,7 @@ pub(super) struct QueryScope<'s> {
     /// Indices into `items`, by the last part of the relation's name.
     index: FxHashMap<String, Vec<usize>>,
     /// Columns that `using` merges, by name.
-    pub merged: FxHashMap<String, RelationColumn>,
+    pub merged_columns: FxHashMap<String, RelationColumn>,
     /// Aliases that the select list has defined so far, for dialects and clauses that can refer to them.
     pub aliases: FxHashMap<String, RelationColumn>,
     /// Named windows, each with the values that partition and order the window.
@@ -79,7 +79,7 @@ impl<'s> QueryScope<'s> {
 
     /// Returns the known columns with a name in the innermost scope that contains such columns.
     fn columns_with_name(&self, name: &str) -> Vec<&RelationColumn> {
-        if let Some(merged) = self.merged.get(name) {
+        if let Some(merged) = self.merged_columns.get(name) {
             return vec![merged];
         }
         let own: Vec<&RelationColumn> = self
@@ -100,14 +100,14 @@ impl<'s> QueryScope<'s> {
 /// Values from which a name or an expression is computed.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ExpressionInputs {
-    pub of: Vec<ValueIndex>,
-    pub by: Vec<ValueIndex>,
+    pub values: Vec<ValueIndex>,
+    pub window_values: Vec<ValueIndex>,
 }
 
 impl ExpressionInputs {
     pub fn add_columns(&mut self, given: &RelationColumn) {
-        self.of.push(given.of);
-        self.by.extend(given.by);
+        self.values.push(given.value);
+        self.window_values.extend(given.window_value);
     }
 }
 
@@ -129,22 +129,22 @@ impl QueryReader<'_> {
         }
         // The first part is a column, and the other parts may be fields of a struct.
         self.add_unqualified(first, scope, &mut made);
-        if made.of.is_empty()
+        if made.values.is_empty()
             && let Some(item) = scope.item(std::slice::from_ref(first))
         {
             // A relation that is used as a value represents its whole row.
             item.relation.columns.iter().for_each(|given| made.add_columns(given));
-            made.of.extend(&item.relation.rest);
-            made.of.extend(&item.relation.rows);
+            made.values.extend(&item.relation.unnamed_values);
+            made.values.extend(&item.relation.rows);
         }
         made
     }
 
-    fn add_item_column(&mut self, item: &ScopeItem, name: &str, made: &mut ExpressionInputs) {
+    fn add_item_column(&mut self, item: &ScopeItem, name: &str, inputs: &mut ExpressionInputs) {
         match item.relation.column(name) {
-            Some(given) => self.name(given, made),
+            Some(given) => self.name(given, inputs),
             None => {
-                self.unknown_column(&item.relation, name, made);
+                self.unknown_column(&item.relation, name, inputs);
                 if item.relation.is_complete() {
                     self.record_gap(format!("`{}` has no known column `{name}`", item.path.join(".")));
                 }
@@ -153,39 +153,40 @@ impl QueryReader<'_> {
     }
 
     /// Adds a column of a relation that may have unknown columns.
-    pub(super) fn unknown_column(&mut self, relation: &LineageRelation, name: &str, made: &mut ExpressionInputs) {
+    pub(super) fn unknown_column(&mut self, relation: &LineageRelation, name: &str, inputs: &mut ExpressionInputs) {
         for table in relation.tables_that_may_have_column(name) {
             let at = self.add_leaf(Leaf {
                 table,
                 column: Some(name.into()),
             });
             self.values.name_value(at);
-            made.of.push(at);
+            inputs.values.push(at);
         }
-        made.of.extend(&relation.rest);
+        inputs.values.extend(&relation.unnamed_values);
     }
 
-    fn add_unqualified(&mut self, name: &str, scope: &QueryScope<'_>, made: &mut ExpressionInputs) {
+    fn add_unqualified(&mut self, name: &str, scope: &QueryScope<'_>, inputs: &mut ExpressionInputs) {
         let own = scope.columns_with_name(name);
         let alias = scope.aliases.get(name);
         let open: Vec<&ScopeItem> = scope.items.iter().filter(|item| !item.relation.is_complete()).collect();
-        let is_own = scope.merged.contains_key(name) || scope.items.iter().any(|i| i.relation.column(name).is_some());
+        let is_own =
+            scope.merged_columns.contains_key(name) || scope.items.iter().any(|i| i.relation.column(name).is_some());
         for given in &own {
-            self.name(given, made);
+            self.name(given, inputs);
         }
         if is_own {
             return;
         }
         // If a relation has unknown columns, the name may be one of these columns, a column of an outer scope, or an
         // alias.
-        let before = made.of.len();
+        let before = inputs.values.len();
         for item in &open {
-            self.unknown_column(&item.relation, name, made);
+            self.unknown_column(&item.relation, name, inputs);
         }
         // An alias with the same name as the column to which it refers is the same column.
-        let alias = alias.filter(|alias| !made.of.contains(&alias.of));
+        let alias = alias.filter(|alias| !inputs.values.contains(&alias.value));
         let may_be = open.len() + usize::from(!own.is_empty()) + usize::from(alias.is_some());
-        if may_be > 1 && made.of.len() > before {
+        if may_be > 1 && inputs.values.len() > before {
             let names: Vec<String> = open.iter().filter_map(|item| item.path.last().cloned()).collect();
             self.record_gap(format!(
                 "`{name}` may be a column of {}, whose columns are not known",
@@ -193,22 +194,22 @@ impl QueryReader<'_> {
             ));
         }
         if let Some(alias) = alias {
-            made.add_columns(alias);
+            inputs.add_columns(alias);
         }
         if open.is_empty() && own.is_empty() && alias.is_none() {
             let mut around = scope.outer;
             while let Some(outer) = around {
                 let open: Vec<Rc<LineageRelation>> = outer.items.iter().map(|item| Rc::clone(&item.relation)).collect();
                 for relation in open.iter().filter(|relation| !relation.is_complete()) {
-                    self.unknown_column(relation, name, made);
+                    self.unknown_column(relation, name, inputs);
                 }
-                around = if made.of.is_empty() { outer.outer } else { None };
+                around = if inputs.values.is_empty() { outer.outer } else { None };
             }
         }
     }
 
-    pub(super) fn name(&mut self, given: &RelationColumn, made: &mut ExpressionInputs) {
-        self.values.name_value(given.of);
-        made.add_columns(given);
+    pub(super) fn name(&mut self, given: &RelationColumn, inputs: &mut ExpressionInputs) {
+        self.values.name_value(given.value);
+        inputs.add_columns(given);
     }
 }

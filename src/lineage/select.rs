@@ -59,7 +59,7 @@ impl QueryReader<'_> {
                 let all: Vec<ValueIndex> = output
                     .columns
                     .iter()
-                    .flat_map(|given| [Some(given.of), given.by])
+                    .flat_map(|given| [Some(given.value), given.window_value])
                     .flatten()
                     .collect();
                 rows.push(self.values.add(&all, fingerprint_of("distinct")));
@@ -93,7 +93,7 @@ impl QueryReader<'_> {
             GroupByExpr::All(modifiers) => {
                 // `group by all` groups by every column that is not an aggregate. Add all columns, because only the
                 // engine knows which columns are grouped.
-                rows.extend(output.columns.iter().map(|given| given.of));
+                rows.extend(output.columns.iter().map(|given| given.value));
                 modifiers
             }
             GroupByExpr::Expressions(keys, modifiers) => {
@@ -134,15 +134,15 @@ impl QueryReader<'_> {
             };
             match place.and_then(|place| output.columns.get(place.checked_sub(1)?)) {
                 Some(given) => {
-                    rows.push(given.of);
-                    rows.extend(given.by);
+                    rows.push(given.value);
+                    rows.extend(given.window_value);
                 }
                 // The number refers to an unknown column.
                 None if place.is_some() => {
                     self.record_gap(
                         "a column is referenced by position, but the columns before it are not known".to_owned(),
                     );
-                    rows.extend(&output.rest);
+                    rows.extend(&output.unnamed_values);
                 }
                 None => self.collect_row_values([key], scope, rows),
             }
@@ -167,15 +167,15 @@ impl QueryReader<'_> {
             SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::Expr(expr), _) => {
                 // The item expands the fields of a struct.
                 let given = self.expression_value("", expr, scope);
-                output.rest.push(given.of);
-                output.rest.extend(given.by);
+                output.unnamed_values.push(given.value);
+                output.unnamed_values.extend(given.window_value);
                 return;
             }
         };
         if std::mem::take(&mut self.is_several) {
             self.record_gap("the column names of `columns(…)` are not supported".to_owned());
-            output.rest.push(given.of);
-            output.rest.extend(given.by);
+            output.unnamed_values.push(given.value);
+            output.unnamed_values.extend(given.window_value);
             return;
         }
         scope

@@ -14,7 +14,7 @@ use super::values::Leaf;
 struct StarChanges<'o> {
     excluded: FxHashSet<String>,
     renames: FxHashMap<String, &'o str>,
-    replaced: FxHashMap<String, RelationColumn>,
+    replaced_columns: FxHashMap<String, RelationColumn>,
 }
 
 impl QueryReader<'_> {
@@ -31,8 +31,8 @@ impl QueryReader<'_> {
         if of.is_some() && scope.item(&path).is_none() {
             // `address.*` expands the fields of a struct.
             let made = self.column(&path, scope);
-            output.rest.extend(made.of);
-            output.rest.extend(made.by);
+            output.unnamed_values.extend(made.values);
+            output.unnamed_values.extend(made.window_values);
             return;
         }
         let items: Vec<ScopeItem> = match of {
@@ -43,18 +43,18 @@ impl QueryReader<'_> {
         for item in items {
             for given in &item.relation.columns {
                 let name = given.name.to_lowercase();
-                let merged = scope.merged.get(&name).filter(|_| of.is_none());
+                let merged = scope.merged_columns.get(&name).filter(|_| of.is_none());
                 if changes.excluded.contains(&name) || (merged.is_some() && !merged_given.insert(name.clone())) {
                     continue;
                 }
-                let mut given = changes.replaced.get(&name).or(merged).unwrap_or(given).clone();
+                let mut given = changes.replaced_columns.get(&name).or(merged).unwrap_or(given).clone();
                 if let Some(new) = changes.renames.get(&name) {
                     given.name = (*new).into();
                 }
                 self.push(output, given);
             }
             self.expand_unknown_columns(&item.relation, &changes, output);
-            output.rest.extend(&item.relation.rest);
+            output.unnamed_values.extend(&item.relation.unnamed_values);
         }
         if let Some(alias) = &options.opt_alias {
             self.record_gap(format!(
@@ -86,7 +86,7 @@ impl QueryReader<'_> {
         StarChanges {
             excluded: excluded_columns(options),
             renames,
-            replaced,
+            replaced_columns: replaced,
         }
     }
 
@@ -98,8 +98,8 @@ impl QueryReader<'_> {
         output: &mut LineageRelation,
     ) {
         for passed in &relation.passed {
-            let mut all: FxHashSet<String> = (*passed.but).clone();
-            let named = changes.renames.keys().chain(changes.replaced.keys());
+            let mut all: FxHashSet<String> = (*passed.excluded).clone();
+            let named = changes.renames.keys().chain(changes.replaced_columns.keys());
             all.extend(changes.excluded.iter().chain(named).cloned());
             // A renamed column of a relation with unknown columns is a known column.
             for (name, new) in &changes.renames {
@@ -110,17 +110,24 @@ impl QueryReader<'_> {
                     });
                     self.values.name_value(of);
                     let name = (*new).into();
-                    self.push(output, RelationColumn { name, of, by: None });
+                    self.push(
+                        output,
+                        RelationColumn {
+                            name,
+                            value: of,
+                            window_value: None,
+                        },
+                    );
                 }
             }
             output.passed.push(UnknownColumns {
                 table: passed.table,
-                but: Rc::new(all),
+                excluded: Rc::new(all),
             });
         }
         if !relation.is_complete() {
             let mut of_unknown: Vec<&RelationColumn> = changes
-                .replaced
+                .replaced_columns
                 .iter()
                 .filter(|(name, _)| relation.column(name).is_none())
                 .map(|(_, given)| given)

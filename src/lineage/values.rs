@@ -25,9 +25,9 @@ pub(super) struct ValueArena {
     /// fingerprints.
     pub(super) fingerprints: Vec<u64>,
     pub leaves: FxHashMap<ValueIndex, Leaf>,
-    known: FxHashMap<Leaf, ValueIndex>,
+    leaf_indices: FxHashMap<Leaf, ValueIndex>,
     /// For each value, whether the SQL refers to the column explicitly. `false` if the column is selected only by `*`.
-    pub named: Vec<bool>,
+    pub is_named: Vec<bool>,
 }
 
 impl ValueArena {
@@ -63,18 +63,18 @@ impl ValueArena {
     fn push(&mut self, range: (u32, u32), print: u64) -> ValueIndex {
         self.part_ranges.push(range);
         self.fingerprints.push(print);
-        self.named.push(false);
+        self.is_named.push(false);
         self.part_ranges.len() as ValueIndex - 1
     }
 
     pub fn push_leaf(&mut self, leaf: Leaf, table: &str) -> ValueIndex {
-        if let Some(at) = self.known.get(&leaf) {
+        if let Some(at) = self.leaf_indices.get(&leaf) {
             return *at;
         }
         let mut hasher = FxHasher::default();
         (table, &leaf.column).hash(&mut hasher);
         let at = self.push((0, 0), hasher.finish());
-        self.known.insert(leaf.clone(), at);
+        self.leaf_indices.insert(leaf.clone(), at);
         self.leaves.insert(at, leaf);
         at
     }
@@ -84,7 +84,7 @@ impl ValueArena {
     }
 
     pub fn name_value(&mut self, at: ValueIndex) {
-        if let Some(named) = self.named.get_mut(at as usize) {
+        if let Some(named) = self.is_named.get_mut(at as usize) {
             *named = true;
         }
     }
@@ -105,7 +105,7 @@ impl ValueArena {
         leaves.sort_unstable_by_key(|(at, _)| **at);
         for (at, leaf) in leaves {
             let new = flat.push((0, 0), self.fingerprint_at(*at));
-            if self.named.get(*at as usize) == Some(&true) {
+            if self.is_named.get(*at as usize) == Some(&true) {
                 flat.name_value(new);
             }
             flat.leaves.insert(new, leaf.clone());

@@ -18,7 +18,7 @@ pub(super) struct InheritedAccess {
 impl<'r> SpecCompilation<'r> {
     /// Returns the inputs that have an access level in dbt, each with the level and the span of its name in the spec.
     fn restricted_inputs(&self) -> impl Iterator<Item = (&'r Relation, Access, Span)> {
-        self.sources.all.iter().filter_map(|source| {
+        self.sources.sources.iter().filter_map(|source| {
             let relation = self.known_relation(&source.from)?;
             Some((relation, relation.access()?, self.input_span(source)))
         })

@@ -33,9 +33,9 @@ pub(super) fn check_rates(
     made: &[ColumnProvenance],
     relations: &[Relation],
     text: &str,
-    found: &mut Vec<Diagnostic>,
+    diagnostics: &mut Vec<Diagnostic>,
 ) {
-    if !plan.grouped || found.iter().any(Diagnostic::is_error) {
+    if !plan.grouped || diagnostics.iter().any(Diagnostic::is_error) {
         return;
     }
     let program = plan.program;
@@ -62,7 +62,10 @@ pub(super) fn check_rates(
                 continue;
             };
             let span = program.meta(id).span;
-            if found.iter().any(|d| d.kind() == Code::RateAveraged && d.span() == span) {
+            if diagnostics
+                .iter()
+                .any(|d| d.kind() == Code::RateAveraged && d.span() == span)
+            {
                 continue;
             }
             let here = |name: &&str| relations.iter().any(|r| r.column(name).is_some());
@@ -72,7 +75,7 @@ pub(super) fn check_rates(
                     here"
                     .to_owned(),
             };
-            found.push(
+            diagnostics.push(
                 Diagnostic::new(
                     Code::RateAveraged,
                     span,

@@ -42,7 +42,7 @@ struct Batch<'t> {
 /// Spec of a batch, with the results of its stages.
 struct BatchFile<'t> {
     spec: SpecText<'t>,
-    kept: CachedFile,
+    cache: CachedFile,
     /// Parsed file and its contents, which are removed from here when the spec is compiled. The contents were read
     /// without knowing the models of other specs.
     parts: Mutex<Option<(SpecFile<'t>, Option<SpecContents>)>>,
@@ -165,7 +165,7 @@ impl Compiler {
             }
         }
         if let Some(session) = session {
-            session.keep_files(batch.files.into_iter().map(|file| (file.spec, file.kept)));
+            session.keep_files(batch.files.into_iter().map(|file| (file.spec, file.cache)));
         }
         all.into_iter().collect()
     }
@@ -207,7 +207,7 @@ impl<'t> Batch<'t> {
         );
         let files = specs.iter().zip(kept).map(|(spec, kept)| BatchFile {
             spec: *spec,
-            kept,
+            cache: kept,
             parts: Mutex::default(),
         });
         Self {
@@ -218,15 +218,15 @@ impl<'t> Batch<'t> {
         }
     }
 
-    fn known<'c>(&'c self, compiler: &'c Compiler) -> KnownInputs<'c> {
+    fn known_inputs<'c>(&'c self, compiler: &'c Compiler) -> KnownInputs<'c> {
         KnownInputs::new(compiler, &self.set_fingerprints, self.is_session)
     }
 
     /// Parses the files, and adds their metric sets to the compiler.
     fn read_metric_sets(&mut self, compiler: &mut Compiler) {
-        let known = self.known(compiler);
+        let known = self.known_inputs(compiler);
         let read = parallel::map_range(self.files.len(), |number| {
-            if known.is_current(self.files[number].kept.set.as_ref()) {
+            if known.is_current(self.files[number].cache.set.as_ref()) {
                 return None;
             }
             let file = self.files[number].parse(compiler);
@@ -237,17 +237,17 @@ impl<'t> Batch<'t> {
         for (number, (file, read)) in self.files.iter_mut().zip(read).enumerate() {
             if let Some((parsed, set)) = read {
                 let fingerprint = set.set_fingerprint(file.spec);
-                if fingerprint != file.kept.set_fingerprint {
-                    file.kept = CachedFile::default();
+                if fingerprint != file.cache.set_fingerprint {
+                    file.cache = CachedFile::default();
                 }
-                (file.kept.set, file.kept.set_fingerprint) = (Some(set), fingerprint);
+                (file.cache.set, file.cache.set_fingerprint) = (Some(set), fingerprint);
                 file.parts = Mutex::new(Some((parsed, None)));
             }
             if let Some(set) = file.metric_set().and_then(|read| read.set.as_ref()) {
                 let name = set.name.to_lowercase();
                 sets.add(Arc::clone(set));
                 let fingerprints = self.set_fingerprints.entry(name.clone());
-                fingerprints.or_insert(file.kept.set_fingerprint.unwrap_or_default());
+                fingerprints.or_insert(file.cache.set_fingerprint.unwrap_or_default());
                 self.sets.push((number, name));
             }
         }
@@ -255,10 +255,10 @@ impl<'t> Batch<'t> {
 
     /// Reads the names, inputs and contents of the files.
     fn read_inputs(&mut self, compiler: &Compiler) {
-        let known = self.known(compiler);
+        let known = self.known_inputs(compiler);
         let read = parallel::map_range(self.files.len(), |number| {
             let file = &self.files[number];
-            if known.is_current(file.kept.inputs.as_ref()) {
+            if known.is_current(file.cache.inputs.as_ref()) {
                 return None;
             }
             let parsed = file.take_parts().map(|(parsed, _)| parsed);
@@ -275,7 +275,7 @@ impl<'t> Batch<'t> {
         });
         for (file, read) in self.files.iter_mut().zip(read) {
             if let Some((inputs, parts)) = read {
-                (file.kept.inputs, file.kept.compiled) = (Some(inputs), None);
+                (file.cache.inputs, file.cache.compiled) = (Some(inputs), None);
                 file.parts = Mutex::new(Some(parts));
             }
         }
@@ -283,17 +283,17 @@ impl<'t> Batch<'t> {
 
     /// Compiles specs. `is_first` is `true` if no models were added to the compiler since the contents were read.
     fn compile(&mut self, compiler: &Compiler, wave: &[usize], is_first: bool, done: &(impl Fn() + Sync)) {
-        let known = self.known(compiler);
+        let known = self.known_inputs(compiler);
         let compiled = parallel::map(wave, |number| {
             let file = &self.files[*number];
-            let is_current = known.is_current(file.kept.compiled.as_ref()) && file.decode(compiler);
+            let is_current = known.is_current(file.cache.compiled.as_ref()) && file.decode(compiler);
             let compiled = (!is_current).then(|| known.keep(|| CachedSpec::from(file.compile(compiler, is_first))));
             done();
             compiled
         });
         for (number, compiled) in wave.iter().zip(compiled) {
             if compiled.is_some() {
-                self.files[*number].kept.compiled = compiled;
+                self.files[*number].cache.compiled = compiled;
             }
         }
     }
@@ -338,7 +338,7 @@ impl<'t> BatchFile<'t> {
             Some((file, Some(contents))) if is_first => compiler.compile_contents(file, contents),
             parts => {
                 let file = parts.map_or_else(|| self.parse(compiler), |(file, _)| file);
-                // Use the same set as the models over it, although the types of more columns are known now.
+                // Use the same set as the models that are built on it, even though more column types are known by now.
                 let set = self.metric_set().cloned();
                 let contents = SpecContents::from_file_and_metric_set(compiler, &file, set);
                 compiler.compile_contents(file, contents)
@@ -348,17 +348,17 @@ impl<'t> BatchFile<'t> {
 
     /// Decodes the earlier result if it was stored. Returns `false` if there is no result that can be decoded.
     fn decode(&self, compiler: &Compiler) -> bool {
-        let kept = self.kept.compiled.as_ref();
+        let kept = self.cache.compiled.as_ref();
         kept.is_some_and(|kept| kept.value.decode(&compiler.specs.sets, self.metric_set()))
     }
 
     /// Returns the metric set, if the file contains one.
     fn metric_set(&self) -> Option<&MetricSetWithErrors> {
-        self.kept.set.as_ref()?.value.as_ref()
+        self.cache.set.as_ref()?.value.as_ref()
     }
 
     fn inputs(&self) -> Option<&SpecInputs> {
-        self.kept.inputs.as_ref().map(|kept| &kept.value)
+        self.cache.inputs.as_ref().map(|kept| &kept.value)
     }
 
     /// Returns the name of the model and its position. `None` for a metric set.
@@ -371,7 +371,7 @@ impl<'t> BatchFile<'t> {
     }
 
     fn compiled(&self) -> Option<&Arc<CompiledSpec>> {
-        self.kept.compiled.as_ref()?.value.decoded.get()
+        self.cache.compiled.as_ref()?.value.decoded.get()
     }
 }
 

@@ -20,9 +20,9 @@ pub(super) struct CardinalityQuery {
     /// Columns of the joined relation that must equal a value from other relations.
     pub equal: Vec<u32>,
     /// Conditions that read only the joined relation.
-    pub own: Vec<IrId>,
+    pub own_conditions: Vec<IrId>,
     /// Whether there are other conditions.
-    pub more: bool,
+    pub has_other_conditions: bool,
     /// Whether at least one condition equates a value from the joined relation with a value from other relations.
     pub pairs: bool,
 }
@@ -106,7 +106,7 @@ impl SpecCompilation<'_> {
                 .steps_of_sets
                 .contains(step.name.map_or("", |name| name.text));
             let several_rows = match is_in_set {
-                true => "write the set over a model with the joined rows",
+                true => "build the set on a model that contains the joined rows",
                 false => "write `cardinality: many` in this join",
             };
             diagnostics.push(
@@ -225,8 +225,8 @@ fn condition_query(program: &Program, root: IrId, relation: &str) -> Cardinality
                 }
                 match column {
                     Some(column) => asked.equal.push(column),
-                    None if own && !others => asked.own.push(id),
-                    None => asked.more = true,
+                    None if own && !others => asked.own_conditions.push(id),
+                    None => asked.has_other_conditions = true,
                 }
             }
         }
@@ -277,7 +277,7 @@ pub(super) fn check_join_support(
     step: &Step<'_>,
     joined: &JoinedStepInput<'_>,
     dialect: Dialect,
-    found: &mut Vec<Diagnostic>,
+    diagnostics: &mut Vec<Diagnostic>,
 ) {
     let facts = dialect.facts();
     let conditions = JoinConditions::from_plan(plan);
@@ -313,13 +313,17 @@ pub(super) fn check_join_support(
             ),
             _ => continue,
         };
-        found.push(Diagnostic::new(Code::UnsupportedJoin, plan.program.meta(root).span, message).with_help(help));
+        diagnostics.push(Diagnostic::new(Code::UnsupportedJoin, plan.program.meta(root).span, message).with_help(help));
     }
 }
 
 /// Reports join conditions that read relations joined later, and join conditions that use random values from
 /// definitions.
-pub(super) fn check_join_visibility(plan: &StepPlan<'_>, joined: &JoinedStepInput<'_>, found: &mut Vec<Diagnostic>) {
+pub(super) fn check_join_visibility(
+    plan: &StepPlan<'_>,
+    joined: &JoinedStepInput<'_>,
+    diagnostics: &mut Vec<Diagnostic>,
+) {
     let program = plan.program;
     for (role, definition) in plan.roles.iter().zip(&program.definitions) {
         let DefinitionRole::On(place) = role else { continue };
@@ -338,7 +342,7 @@ pub(super) fn check_join_visibility(plan: &StepPlan<'_>, joined: &JoinedStepInpu
         });
         if let Some(later) = later {
             let later = later.name();
-            found.push(
+            diagnostics.push(
                 Diagnostic::new(
                     Code::JoinedLater,
                     definition.span,
@@ -351,7 +355,7 @@ pub(super) fn check_join_visibility(plan: &StepPlan<'_>, joined: &JoinedStepInpu
         }
         let meta = program.meta(definition.root);
         if meta.volatile && uses_definition(program, definition.first, definition.root) {
-            found.push(
+            diagnostics.push(
                 Diagnostic::new(
                     Code::VolatileRepeated,
                     definition.span,

@@ -78,7 +78,7 @@ impl SpecCompilation<'_> {
                 );
             }
             let read = |source: &ReadSource| source.from.name().eq_ignore_ascii_case(name.text);
-            if self.sources.all.iter().any(read) {
+            if self.sources.sources.iter().any(read) {
                 diagnostics.push(
                     Diagnostic::new(
                         Code::StepNamedLikeRelation,
@@ -121,7 +121,7 @@ pub(super) fn dbt_name_fault(name: &str, example: &str) -> (String, String) {
 }
 
 /// Reports a formula without a name in a block of definitions.
-pub(super) fn check_unnamed_formulas(ast: &Ast, formulas: &StepFormulas<'_>, found: &mut Vec<Diagnostic>) {
+pub(super) fn check_unnamed_formulas(ast: &Ast, formulas: &StepFormulas<'_>, diagnostics: &mut Vec<Diagnostic>) {
     for definition in &ast.definitions {
         let role = formulas.roles.get(definition.part as usize);
         if definition.name.is_none() && role == Some(&DefinitionRole::Definitions) && !definition.broken {
@@ -135,13 +135,13 @@ pub(super) fn check_unnamed_formulas(ast: &Ast, formulas: &StepFormulas<'_>, fou
                 // The user wrote `name: formula` in a text block. Remove errors about a range with `:`, because they
                 // would be misleading.
                 Some((name, formula)) if is_plain_name(name) && !formula.is_empty() => {
-                    found.retain(|d| d.span() != definition.span);
+                    diagnostics.retain(|d| d.span() != definition.span);
                     format!("write `{name} = {formula}`")
                 }
-                _ if found.iter().any(is_reported) => continue,
+                _ if diagnostics.iter().any(is_reported) => continue,
                 _ => "give the formula a name, as in `name = …`".to_owned(),
             };
-            found.push(
+            diagnostics.push(
                 Diagnostic::new(
                     Code::StrayFormula,
                     definition.span,
@@ -154,7 +154,7 @@ pub(super) fn check_unnamed_formulas(ast: &Ast, formulas: &StepFormulas<'_>, fou
 }
 
 /// Reports grouping keys that are the same for all rows.
-pub(super) fn check_keys(plan: &StepPlan<'_>, found: &mut Vec<Diagnostic>) {
+pub(super) fn check_keys(plan: &StepPlan<'_>, diagnostics: &mut Vec<Diagnostic>) {
     let program = plan.program;
     for (definition, role) in program.definitions.iter().zip(&plan.roles) {
         let meta = program.meta(definition.root);
@@ -167,7 +167,7 @@ pub(super) fn check_keys(plan: &StepPlan<'_>, found: &mut Vec<Diagnostic>) {
                 ),
                 _ => "remove the key from `group_by`, and write the constant as a separate definition".to_owned(),
             };
-            found.push(
+            diagnostics.push(
                 Diagnostic::new(
                     Code::ConstantKey,
                     definition.span,
@@ -181,11 +181,11 @@ pub(super) fn check_keys(plan: &StepPlan<'_>, found: &mut Vec<Diagnostic>) {
 
 /// Reports output columns with the same name, because one of them would be lost. These columns come from two different
 /// keys, or from a key and a definition.
-pub(super) fn check_outputs(plan: &StepPlan<'_>, text: &str, found: &mut Vec<Diagnostic>) {
+pub(super) fn check_outputs(plan: &StepPlan<'_>, text: &str, diagnostics: &mut Vec<Diagnostic>) {
     let program = plan.program;
     let mut keys: FxHashMap<String, (String, Span)> = FxHashMap::default();
     let mut twice = |name: &str, span: Span, first: Span| {
-        found.push(
+        diagnostics.push(
             Diagnostic::new(
                 Code::DuplicateDefinition,
                 span,
@@ -359,8 +359,14 @@ pub(super) fn check_keep(
 
 /// Reports row-level definitions of a grouped step that are neither output columns nor used by an output column. A
 /// definition that repeats a key such as `ordered_at[month]` under the name of its column describes this column.
-pub(super) fn check_helpers(plan: &StepPlan<'_>, ast: &Ast, text: &str, limits: &Limits, found: &mut Vec<Diagnostic>) {
-    if !plan.grouped || found.iter().any(Diagnostic::is_error) {
+pub(super) fn check_helpers(
+    plan: &StepPlan<'_>,
+    ast: &Ast,
+    text: &str,
+    limits: &Limits,
+    diagnostics: &mut Vec<Diagnostic>,
+) {
+    if !plan.grouped || diagnostics.iter().any(Diagnostic::is_error) {
         return;
     }
     let live = used_definitions(plan);
@@ -377,7 +383,7 @@ pub(super) fn check_helpers(plan: &StepPlan<'_>, ast: &Ast, text: &str, limits: 
                     definition uses it",
                 name.text(text)
             );
-            found.push(
+            diagnostics.push(
                 Diagnostic::new(Code::UnusedHelper, name, message)
                     .with_help("compute it in a following step, add it to `group_by`, aggregate it, or remove it"),
             );

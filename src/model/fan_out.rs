@@ -18,8 +18,9 @@ struct RowOrigin {
     depends_on_many: bool,
     /// Whether a column of the `many` relation is part of the value.
     many: bool,
-    /// Column of another relation that may be part of the value without any column of the `many` relation.
-    other: Option<IrId>,
+    /// Column of another relation, if the value may be computed from that column without any column of the `many`
+    /// relation.
+    other_column: Option<IrId>,
 }
 
 /// Reports aggregates over columns whose values are repeated by a `many` relation.
@@ -27,13 +28,13 @@ pub(super) fn check_fan_out(
     plan: &StepPlan<'_>,
     step: &Step<'_>,
     joined: &JoinedStepInput<'_>,
-    found: &mut Vec<Diagnostic>,
+    diagnostics: &mut Vec<Diagnostic>,
 ) {
     let joins = step.joins.iter().zip(joined.input.relations.iter().skip(1));
     for (join, many) in joins.filter(|(join, _)| join.many) {
         // Without unmatched rows, the rows of the join are the rows of the `many` relation.
         let unmatched = matches!(join.kind, JoinKind::Left | JoinKind::Full);
-        check_fan_out_of_join(plan, many, unmatched, joined, found);
+        check_fan_out_of_join(plan, many, unmatched, joined, diagnostics);
     }
 }
 
@@ -42,7 +43,7 @@ fn check_fan_out_of_join(
     many: &Relation,
     unmatched: bool,
     joined: &JoinedStepInput<'_>,
-    found: &mut Vec<Diagnostic>,
+    diagnostics: &mut Vec<Diagnostic>,
 ) {
     let program = plan.program;
     let made = row_origins(program, many.name());
@@ -61,10 +62,10 @@ fn check_fan_out_of_join(
             };
             let whole = combine_origins(args.iter().map(of));
             let span = program.meta(id).span;
-            match whole.other {
-                Some(other) => found.push(repeated_rows_diagnostic(program, other, span, many.name(), joined)),
+            match whole.other_column {
+                Some(other) => diagnostics.push(repeated_rows_diagnostic(program, other, span, many.name(), joined)),
                 None if unmatched && !whole.many && !whole.depends_on_many => {
-                    found.push(unmatched_rows_diagnostic(span, many));
+                    diagnostics.push(unmatched_rows_diagnostic(span, many));
                 }
                 None => {}
             }
@@ -143,7 +144,7 @@ fn row_origins(program: &Program, many: &str) -> Vec<RowOrigin> {
                 RowOrigin {
                     depends_on_many: is_many,
                     many: is_many,
-                    other: (!is_many).then_some(id),
+                    other_column: (!is_many).then_some(id),
                 }
             }
             Ir::Definition(used) => match program.definitions.try_get(used as usize) {
@@ -176,11 +177,11 @@ fn combine_origins(parts: impl Iterator<Item = RowOrigin>) -> RowOrigin {
     for part in parts {
         whole.depends_on_many |= part.depends_on_many;
         whole.many |= part.many;
-        clean |= part.many && part.other.is_none();
-        whole.other = whole.other.or(part.other);
+        clean |= part.many && part.other_column.is_none();
+        whole.other_column = whole.other_column.or(part.other_column);
     }
     RowOrigin {
-        other: whole.other.filter(|_| !clean),
+        other_column: whole.other_column.filter(|_| !clean),
         ..whole
     }
 }
@@ -190,6 +191,6 @@ fn combine_alternative_origins(parts: impl Iterator<Item = RowOrigin>) -> RowOri
     parts.fold(RowOrigin::default(), |whole, part| RowOrigin {
         depends_on_many: whole.depends_on_many | part.depends_on_many,
         many: whole.many | part.many,
-        other: whole.other.or(part.other),
+        other_column: whole.other_column.or(part.other_column),
     })
 }

@@ -50,7 +50,7 @@ impl Segment<'_> {
         offset.filter(|offset| *offset <= whole.len())
     }
 
-    /// Appends the positions of the characters of a copied segment. `offsets` contains the position of each byte of the
+    /// Appends the position of each character in a copied segment. `offsets` contains the position of each byte of the
     /// scalar.
     fn add_copied_places(&self, source: &str, offsets: &[u32], places: &mut Vec<Span>) {
         let node = self.from.node;
@@ -63,8 +63,8 @@ impl Segment<'_> {
         }
     }
 
-    /// Appends the positions of the bytes of a generated segment: the first character of the spec text for all bytes
-    /// except the last, which has the position of the last byte of the spec text.
+    /// Appends a position for each byte of a generated segment. The last byte has the position of the last byte of the
+    /// spec text, and all other bytes have the position of its first character.
     fn add_generated_places(&self, places: &mut Vec<Span>) {
         let SpannedText { text, node } = self.from;
         let within = self.offset_in_scalar().unwrap_or(0) as u32;
@@ -141,7 +141,7 @@ impl<'y> StepFormulas<'y> {
             self.add_part(*text, LayoutMode::Formula, DefinitionRole::GroupBy, None, None);
         }
         for (place, join) in (0u32..).zip(&step.joins) {
-            if let JoinCriterion::On(text) = &join.by {
+            if let JoinCriterion::On(text) = &join.criterion {
                 self.add_part(*text, LayoutMode::Formula, DefinitionRole::On(place), None, None);
             }
         }
@@ -288,7 +288,7 @@ impl<'y> StepFormulas<'y> {
     }
 
     /// Converts a diagnostic about the combined text to a diagnostic about the file. A fix is escaped for the scalar
-    /// that contains the formula. It is removed if YAML would read the fixed scalar differently.
+    /// that contains the formula. The fix is removed if YAML would read the fixed scalar differently.
     pub fn to_file(&self, diagnostic: Diagnostic) -> Diagnostic {
         let fixed = diagnostic.fix().map(|fix| {
             let segment = self.copied_segment_at(fix.span.start);

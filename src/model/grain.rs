@@ -23,13 +23,13 @@ impl JoinedStepInput<'_> {
             let key = self.keys.get(index).map(Vec::as_slice).unwrap_or_default();
             let single = self.single.get(index).copied().unwrap_or_default();
             let merged = |name: &String| {
-                self.merged
+                self.merged_columns
                     .iter()
                     .find(|m| m.full && m.relations.len() == 2 && m.name.eq_ignore_ascii_case(name))
             };
             if join.kind == JoinKind::Full {
                 // The join columns identify the rows of both sides, so they also identify the joined rows.
-                let names = match &join.by {
+                let names = match &join.criterion {
                     JoinCriterion::Using(names) => names.as_slice(),
                     _ => &[],
                 };

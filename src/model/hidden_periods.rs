@@ -87,7 +87,7 @@ fn period_keys(program: &Program, id: IrId, text: &str) -> Option<Vec<String>> {
     match function {
         _ if function == before || function == until => None,
         _ if function == from => Some(vec![format!("since: {bound}")]),
-        // Times on the day of the bound are later than the bound.
+        // A time on the day of the bound is later than the bound, which is midnight.
         _ if function == after && time.ty == Type::Timestamp && time.period.is_none() => {
             Some(vec![format!("since: {bound}")])
         }
@@ -211,7 +211,7 @@ pub fn find_look_back(program: &Program, first: IrId, root: IrId) -> Option<Span
 }
 
 /// Warns about conditions on the time key of a grouped step that has a look-back.
-pub(super) fn check_hidden_periods(plan: &StepPlan<'_>, text: &str, found: &mut Vec<Diagnostic>) {
+pub(super) fn check_hidden_periods(plan: &StepPlan<'_>, text: &str, diagnostics: &mut Vec<Diagnostic>) {
     let program = plan.program;
     let people_with_role = |role: DefinitionRole| {
         let all = program.definitions.iter().zip(&plan.roles);
@@ -244,7 +244,7 @@ pub(super) fn check_hidden_periods(plan: &StepPlan<'_>, text: &str, found: &mut 
     let Some(look_back) = look_back else { return };
     let times = columns_read(program, key);
     for condition in conditions.filter(|it| it.columns.iter().any(|column| times.contains(column))) {
-        found.push(hidden_periods(
+        diagnostics.push(hidden_periods(
             (condition.span, &condition.span.excerpt(text)),
             (look_back, &look_back.excerpt(text)),
             &condition.keys,

@@ -23,10 +23,10 @@ pub(super) struct IncrementalPlan {
     /// Name of the time column's origin in the first step.
     pub of_first: String,
     /// Distance between the table's newest row and the point at which a run begins to read.
-    pub read: TimeLength,
+    pub read_distance: TimeLength,
     /// Distance between the table's newest row and the point at which a run begins to write. `None` if a run writes all
     /// rows that it computes from the input.
-    pub given: Option<TimeLength>,
+    pub write_distance: Option<TimeLength>,
     /// Key columns that the spec specifies.
     pub unique_key: Vec<String>,
     /// Whether the key is unique.
@@ -91,8 +91,8 @@ impl SpecCompilation<'_> {
         Some(IncrementalPlan {
             time,
             of_first: traced.name,
-            read,
-            given,
+            read_distance: read,
+            write_distance: given,
             unique_key,
             is_unique,
         })
@@ -279,12 +279,12 @@ impl SpecCompilation<'_> {
     /// Reports key columns that may change when a late row arrives, because the row with the old key would remain in
     /// the table.
     fn check_keys_unchanged_by_late_rows(&self, keys: &[SpannedText<'_>], diagnostics: &mut Vec<Diagnostic>) {
-        let Some(last) = self.times.last().filter(|last| !last.open) else {
+        let Some(last) = self.times.last().filter(|last| !last.has_undeclared_columns) else {
             return;
         };
         for key in keys
             .iter()
-            .filter(|key| !last.settled.contains(&key.text.to_lowercase()))
+            .filter(|key| !last.row_level.contains(&key.text.to_lowercase()))
         {
             let message = format!(
                 "the key `{}` may change when a late row arrives, but the row with the old key would remain in \

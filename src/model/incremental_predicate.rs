@@ -48,13 +48,15 @@ impl SpecCompilation<'_> {
             );
             return query;
         };
-        let bound = self.bound_subquery(&incremental.time, incremental.read, first.ty, work);
+        let bound = self.bound_subquery(&incremental.time, incremental.read_distance, first.ty, work);
         select.filter = select.filter.map(|filter| bracket_condition(&mut work.tree, filter));
         select.late = Some(IncrementalRowFilter {
             time: first.value,
             bound,
         });
-        let Some(given) = incremental.given else { return query };
+        let Some(given) = incremental.write_distance else {
+            return query;
+        };
         let name = dialect.name_text(&self.names.choose_name("final"), true);
         let written = |column: &Column| dialect.name_text(column.name(), !column.is_quoted());
         let body = std::mem::replace(

@@ -47,7 +47,7 @@ pub struct InputRelation {
     /// Name of the relation in dbt: `ref('orders')`.
     pub input: String,
     /// Columns of the relation. `None` if no schema lists the columns.
-    pub known: Option<Relation>,
+    pub columns: Option<Relation>,
 }
 
 /// Source of the current date.
@@ -164,7 +164,7 @@ pub fn convert_spec_for_interpreter(
         let known = relations
             .iter()
             .find(|given| given.name == name)
-            .and_then(|given| given.known.as_ref());
+            .and_then(|given| given.columns.as_ref());
         let columns = known.map_or(&[][..], Relation::columns);
         columns
             .iter()
@@ -214,7 +214,7 @@ fn relation(
             relations.push(InputRelation {
                 name: name.clone(),
                 input,
-                known,
+                columns: known,
             });
         }
     }
@@ -307,7 +307,7 @@ fn read_step(
         }
     }
     for ((join, to), condition) in joins.iter().zip(conditions) {
-        let by = match (&join.by, condition) {
+        let by = match (&join.criterion, condition) {
             (JoinCriterion::On(_), Some(condition)) => given::JoinCondition::On(condition),
             (JoinCriterion::On(_), None) => return Err(format!("the condition of the join of `{to}`")),
             (JoinCriterion::Using(columns), _) => given::JoinCondition::Using(text_values(columns)),
@@ -322,7 +322,7 @@ fn read_step(
         made.joins.push(given::InterpreterJoin {
             to: to.clone(),
             alias: Some(fold_case(join.name())),
-            by,
+            condition: by,
             kind,
             many: join.many,
         });

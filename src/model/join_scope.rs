@@ -29,7 +29,7 @@ pub(super) struct StepFacts {
 #[derive(Debug)]
 pub(super) struct JoinedStepInput<'y> {
     pub input: JoinedInput,
-    pub merged: Vec<MergedColumn>,
+    pub merged_columns: Vec<MergedColumn>,
     /// Join conditions that are derived from `using`, each with the index of its join.
     pub using: Vec<(u32, Vec<FormulaPartWithSource<'y>>)>,
     /// Key of each joined relation. Empty if the key is unknown.
@@ -117,7 +117,7 @@ impl SpecCompilation<'_> {
         };
         let mut joined = JoinedStepInput {
             input: JoinedInput::from_first(named(input.relation, input.name)),
-            merged: Vec::new(),
+            merged_columns: Vec::new(),
             using: Vec::new(),
             keys: Vec::new(),
             single: Vec::new(),
@@ -150,7 +150,7 @@ impl SpecCompilation<'_> {
                     JoinTarget::Source(of) => {
                         let known = self.known_relation(&join.to);
                         let key = known.map(|r| r.key().to_vec()).unwrap_or_default();
-                        let own = self.sources.all.get(of).map_or("", |source| source.name.as_str());
+                        let own = self.sources.sources.get(of).map_or("", |source| source.name.as_str());
                         (known, SelectSource::Input(of as u32), own, key, false)
                     }
                     JoinTarget::Later => (None, SelectSource::Name(String::new()), "", Vec::new(), false),
@@ -173,7 +173,7 @@ impl SpecCompilation<'_> {
             joined.record_using_columns(index + 1);
             joined.keys.push(key);
             joined.single.push(single);
-            if let JoinCriterion::Using(names) = &join.by {
+            if let JoinCriterion::Using(names) = &join.criterion {
                 let spelled = joined.merge_using(join, names, diagnostics);
                 if !spelled.is_empty() {
                     joined.using.push((index as u32, spelled));
@@ -186,7 +186,7 @@ impl SpecCompilation<'_> {
 
 /// Returns the names in a join's `using`.
 fn using_names<'j, 'y>(join: &'j JoinedRelation<'y>) -> &'j [SpannedText<'y>] {
-    match &join.by {
+    match &join.criterion {
         JoinCriterion::Using(names) => names,
         _ => &[],
     }
@@ -240,7 +240,11 @@ impl<'y> JoinedStepInput<'y> {
             if let Some(owners) = self.owners.get_mut(&name.text.to_ascii_lowercase()) {
                 owners.retain(|owner| *owner != at && !left.contains(owner));
             }
-            match self.merged.iter_mut().find(|m| m.name.eq_ignore_ascii_case(name.text)) {
+            match self
+                .merged_columns
+                .iter_mut()
+                .find(|m| m.name.eq_ignore_ascii_case(name.text))
+            {
                 Some(merged) => {
                     merged.relations.push(at);
                     merged.full |= full;
@@ -248,7 +252,7 @@ impl<'y> JoinedStepInput<'y> {
                 None => {
                     let mut relations = left;
                     relations.push(at);
-                    self.merged.push(MergedColumn {
+                    self.merged_columns.push(MergedColumn {
                         name: name.text.to_owned(),
                         relations,
                         full,
@@ -289,7 +293,10 @@ impl<'y> JoinedStepInput<'y> {
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Option<Vec<usize>> {
         let before = self.input.relations.get(..at).unwrap_or_default();
-        let merged = self.merged.iter().find(|m| m.name.eq_ignore_ascii_case(name.text));
+        let merged = self
+            .merged_columns
+            .iter()
+            .find(|m| m.name.eq_ignore_ascii_case(name.text));
         let owners = self.owners.get(&name.text.to_ascii_lowercase());
         let others: Vec<usize> = owners
             .into_iter()

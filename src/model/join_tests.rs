@@ -20,8 +20,8 @@ use crate::sql::{Cte, Item, JoinKind, Query, Select, SelectSource, Sql, SqlId};
 pub(super) struct SingleMatchTest {
     /// Name of the test's file.
     pub name: String,
-    /// Explanation of what the returned rows mean, for readers of the test.
-    pub about: String,
+    /// Explanation of the returned rows, for readers of the test.
+    pub explanation: String,
     pub query: Query,
 }
 
@@ -62,7 +62,7 @@ impl SpecCompilation<'_> {
             if is_of_set && self.unproven.iter().any(|test| test.name == name) {
                 continue;
             }
-            let query = if asked.more {
+            let query = if asked.has_other_conditions {
                 self.added_rows_query(*place, relation, output, work)
             } else {
                 self.repeated_keys_query(*place, asked, plan.program, joined, work)
@@ -71,8 +71,11 @@ impl SpecCompilation<'_> {
             let about = format!(
                 "Fails if a row matches several rows of {relation}, because {model} expects at most one match."
             );
-            self.unproven
-                .extend(query.map(|query| SingleMatchTest { name, about, query }));
+            self.unproven.extend(query.map(|query| SingleMatchTest {
+                name,
+                explanation: about,
+                query,
+            }));
         }
     }
 
@@ -104,7 +107,7 @@ impl SpecCompilation<'_> {
                 Span::default(),
             ));
         }
-        for root in &asked.own {
+        for root in &asked.own_conditions {
             for id in dependency_nodes(program, *root) {
                 emitter.emit(id);
             }

@@ -15,7 +15,7 @@ pub struct JoinedRelation<'y> {
     pub to_text: SpannedText<'y>,
     /// Alias that qualifies the relation's columns.
     pub alias: Option<SpannedText<'y>>,
-    pub by: JoinCriterion<'y>,
+    pub criterion: JoinCriterion<'y>,
     pub kind: JoinKind,
     /// Whether the join has `cardinality: many`.
     pub many: bool,
@@ -107,7 +107,7 @@ impl<'y> Loader<'y, '_> {
             to,
             to_text,
             alias,
-            by,
+            criterion: by,
             kind,
             many,
         })
@@ -147,8 +147,8 @@ impl<'y> Loader<'y, '_> {
         Some(SpannedText { text, node })
     }
 
-    /// Returns the criterion of a join, and reports an error if it has none or too many. `name` is the name of the
-    /// joined relation.
+    /// Returns a join's criterion, and reports an error if the join has none or more than one. `name` is the name of
+    /// the joined relation.
     fn read_criterion(
         &mut self,
         node: &Node,
@@ -259,5 +259,5 @@ fn is_on_key(key: &Node) -> bool {
 }
 
 fn is_complete(joined: &JoinedRelation<'_>) -> bool {
-    joined.kind == JoinKind::Cross || !matches!(joined.by, JoinCriterion::Nothing)
+    joined.kind == JoinKind::Cross || !matches!(joined.criterion, JoinCriterion::Nothing)
 }

@@ -56,7 +56,7 @@ impl JoinedStepInput<'_> {
     /// Returns the column of a relation, or the merged column if a full join merges it.
     fn merged_or_own_column(&self, place: usize, name: &str) -> InputColumn {
         let merged = self
-            .merged
+            .merged_columns
             .iter()
             .find(|m| m.name.eq_ignore_ascii_case(name) && m.relations.binary_search(&place).is_ok());
         let of = merged
@@ -111,7 +111,7 @@ impl JoinedStepInput<'_> {
             return Some(self.merged_or_own_column(0, inner));
         }
         let owners: Vec<usize> = (0..relations.len()).filter(has).collect();
-        let merged = self.merged.iter().find(|m| m.name.eq_ignore_ascii_case(inner));
+        let merged = self.merged_columns.iter().find(|m| m.name.eq_ignore_ascii_case(inner));
         let open = relations.iter().position(Relation::may_have_more_columns);
         match (owners.as_slice(), merged, open) {
             (_, Some(merged), _) if owners.iter().all(|o| merged.relations.contains(o)) => {

@@ -20,7 +20,7 @@ struct LongNames {
     /// Whether the names are visible outside the query. If `true`, truncation must be reported.
     seen_outside: bool,
     /// For each truncated form, the first name that has this form, with its span.
-    seen: FxHashMap<String, (String, Span)>,
+    truncated_names: FxHashMap<String, (String, Span)>,
 }
 
 impl LongNames {
@@ -28,18 +28,18 @@ impl LongNames {
         Self {
             dialect,
             seen_outside,
-            seen: FxHashMap::default(),
+            truncated_names: FxHashMap::default(),
         }
     }
 
-    fn add(&mut self, name: &str, span: Span, found: &mut Vec<Diagnostic>) {
+    fn add(&mut self, name: &str, span: Span, diagnostics: &mut Vec<Diagnostic>) {
         let (dialect, most) = (self.dialect, self.dialect.max_bytes());
         if most == 0 {
             return;
         }
         let cut = cut_name(name, most);
         let first = self
-            .seen
+            .truncated_names
             .entry(cut.to_lowercase())
             .or_insert_with(|| (name.to_owned(), span));
         if cut.len() == name.len() && first.0.len() <= most {
@@ -47,7 +47,7 @@ impl LongNames {
         }
         let (length, warehouse) = (name.len(), dialect.name());
         if first.1 != span && !first.0.eq_ignore_ascii_case(name) {
-            found.push(
+            diagnostics.push(
                 Diagnostic::new(
                     Code::NameTooLong,
                     span,
@@ -60,7 +60,7 @@ impl LongNames {
                 .with_help("shorten the names, or make them differ closer to the beginning"),
             );
         } else if !dialect.facts().cuts_long_names {
-            found.push(
+            diagnostics.push(
                 Diagnostic::new(
                     Code::NameTooLong,
                     span,
@@ -69,7 +69,7 @@ impl LongNames {
                 .with_help("use a shorter name"),
             );
         } else if self.seen_outside && first.1 == span {
-            found.push(
+            diagnostics.push(
                 Diagnostic::new(
                     Code::NameIsCut,
                     span,
@@ -88,7 +88,7 @@ pub(super) fn check_lengths(
     text: &str,
     last: bool,
     dialect: Dialect,
-    found: &mut Vec<Diagnostic>,
+    diagnostics: &mut Vec<Diagnostic>,
 ) {
     let program = plan.program;
     let mut names = LongNames::new(dialect, last);
@@ -98,17 +98,17 @@ pub(super) fn check_lengths(
             (Some(DefinitionRole::Definitions), Some(name)) if plan.outputs.try_get(index) == Some(&true) => {
                 let written = ast.definitions.get(index).and_then(|d| d.name);
                 let span = written.unwrap_or(span);
-                names.add(name, span, found);
-                found.extend(refused_name(name, span, dialect, |plain| format!("write `{plain}`")));
+                names.add(name, span, diagnostics);
+                diagnostics.extend(refused_name(name, span, dialect, |plain| format!("write `{plain}`")));
             }
             (Some(DefinitionRole::GroupBy), _) if matches!(program.node(definition.root), Ir::Apply { .. }) => {
                 let name = key_name(span.text(text));
-                names.add(&name, span, found);
+                names.add(&name, span, diagnostics);
                 let help = |plain: &str| {
                     let formula = span.excerpt(text);
                     format!("define `{plain} = {formula}`, and group by `{plain}`")
                 };
-                found.extend(refused_name(&name, span, dialect, help));
+                diagnostics.extend(refused_name(&name, span, dialect, help));
             }
             _ => {}
         }

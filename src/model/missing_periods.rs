@@ -33,7 +33,7 @@ pub(super) fn check_gaps(
     before: &[ColumnPeriod],
     in_sheet: bool,
     text: &str,
-    found: &mut Vec<Diagnostic>,
+    diagnostics: &mut Vec<Diagnostic>,
 ) {
     let program = plan.program;
     let dated = |index: usize| {
@@ -78,7 +78,8 @@ pub(super) fn check_gaps(
     let fiscal = format!("fiscal_{unit}");
     let is_fiscal = key.to_ascii_lowercase().contains(&fiscal);
     let timeframe = if is_fiscal { &fiscal } else { unit };
-    // OFFSET of the key itself, as in `ordered_on - OFFSET(ordered_on, -1)`, asks for the date of the previous row.
+    // OFFSET of the key itself, as in `ordered_on - OFFSET(ordered_on, -1)`, intentionally reads the date of the
+    // previous row.
     let is_of_key = |counted: &RowCountingKind| match counted {
         RowCountingKind::Offset { value, .. } => {
             let of_value = date_part(program, *value);
@@ -94,7 +95,7 @@ pub(super) fn check_gaps(
     for (definition, _) in definitions {
         let mut ids = (definition.first.0..=definition.root.0).map(IrId);
         let counted = ids.find_map(|id| Some((id, counted_rows(program, id).filter(|counted| !is_of_key(counted))?)));
-        found.extend(
+        diagnostics.extend(
             counted.and_then(|(id, counted)| gap_warning(program, id, counted, (key, unit, timeframe), in_sheet, text)),
         );
     }

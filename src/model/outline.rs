@@ -65,7 +65,7 @@ pub struct DefinitionWithPosition {
     /// Formula without comments.
     pub formula: String,
     /// Span of the formula: the text after the `=`, or the whole scalar.
-    pub at: Span,
+    pub formula_span: Span,
     /// Scalar that contains the definition.
     pub scalar: Span,
     /// YAML style of the scalar.
@@ -76,8 +76,8 @@ pub struct DefinitionWithPosition {
     pub has_comment: bool,
 }
 
-/// Returns the outline of a spec, of a metric set or of a model built on metric sets. `None` if the text is none of
-/// these. An expanded model may have keys that are not allowed in hand-written specs.
+/// Returns the outline of a spec, which may be a metric set or a model built on metric sets. `None` if the text is none
+/// of these. An expanded model may have keys that are not allowed in hand-written specs.
 pub fn spec_outline(root: &Node, source: &str, is_expanded: bool, compiler: &Compiler) -> Option<SpecOutline> {
     // The settings of metric sets are ignored, because formulas over metric sets are compiled in the expanded model.
     if is_metric_set(root) || find_step_over_metric_sets(root).is_some() {
@@ -140,8 +140,8 @@ fn step_outlines(all: &[Step<'_>], source: &str, compiler: &Compiler) -> Vec<Ste
             &mut ast,
             &mut faults,
         );
-        // The first parts are the timeframes of the sheet, if any. Then come the parts of the definitions, in the order
-        // of their scalars.
+        // The parts start with the timeframes of the sheet, if any, followed by the definitions in the order of their
+        // scalars.
         let sheet_frames = formulas
             .roles
             .iter()
@@ -185,7 +185,7 @@ fn step_outlines(all: &[Step<'_>], source: &str, compiler: &Compiler) -> Vec<Ste
                 name: name.text(&formulas.text).trim_matches('"').to_owned(),
                 has_comment: has_comment(whole(body)),
                 formula,
-                at: formulas.to_file_span(body),
+                formula_span: formulas.to_file_span(body),
                 scalar: node.span,
                 style: *style,
                 alone,

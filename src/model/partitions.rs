@@ -16,7 +16,7 @@ pub(super) fn check_partitions(
     step: &Step<'_>,
     text: &str,
     (kind, fiscal_month_offset): (SpecKind, Option<u8>),
-    found: &mut Vec<Diagnostic>,
+    diagnostics: &mut Vec<Diagnostic>,
 ) {
     let program = plan.program;
     let people_with_role = |role: DefinitionRole| -> Vec<IrId> {
@@ -73,7 +73,7 @@ pub(super) fn check_partitions(
             } else {
                 format!("write `partition_by: []` to include all groups, or order by only one of the keys {names}")
             };
-            found.push(Diagnostic::new(Code::PartitionOfOne, span, message).with_help(help));
+            diagnostics.push(Diagnostic::new(Code::PartitionOfOne, span, message).with_help(help));
         }
     }
     let keys = StepKeys {
@@ -88,7 +88,7 @@ pub(super) fn check_partitions(
     // The default partition of expanded steps is checked before they are expanded.
     let is_checked = plan.grouped && !said && kind == SpecKind::Written;
     let fault = fault.or_else(|| keys.period_of_partition().filter(|_| is_checked));
-    found.extend(fault.or_else(|| keys.longer_period_in_order().filter(|_| kind == SpecKind::Written)));
+    diagnostics.extend(fault.or_else(|| keys.longer_period_in_order().filter(|_| kind == SpecKind::Written)));
 }
 
 /// Keys of a step's windows.
@@ -103,7 +103,7 @@ struct StepKeys<'s> {
 }
 
 impl StepKeys<'_> {
-    fn named(&self, id: IrId) -> &str {
+    fn name_of(&self, id: IrId) -> &str {
         self.program.meta(id).span.text(self.text).trim()
     }
 
@@ -131,15 +131,15 @@ impl StepKeys<'_> {
             let (distance, months) = program.periods[period as usize].distance();
             let frame = frames.iter().find(|(_, unit)| match (unit.unit_length(), months) {
                 ((length, of_months), _) if of_months == months => distance.abs() >= length,
-                // An offset in months always leads out of a day or a week. An offset in days may remain within a month,
-                // so it is not reported.
+                // An offset in months always leaves a day or a week. An offset in days may remain within a month, so it
+                // is not reported.
                 ((_, of_months), months) => months && !of_months,
             })?;
             Some((id, *frame))
         };
         let (lookup, (frame, unit)) = self.nodes.iter().copied().find_map(leaves)?;
         let span = program.meta(lookup).span;
-        let (name, key) = (self.named(frame), self.named(key));
+        let (name, key) = (self.name_of(frame), self.name_of(key));
         let message = format!(
             "`{}` reads another {}, but a partition contains only rows with the same `{name}`",
             span.excerpt(self.text),
@@ -172,7 +172,7 @@ impl StepKeys<'_> {
             .filter_map(timeframe)
             .collect();
         let cut = |id: IrId| {
-            let reach = WindowReach::at(program, id)?;
+            let reach = WindowReach::from_node(program, id)?;
             let compared = ordered.iter().filter(|_| matches!(reach, WindowReach::Offset { .. }));
             let mut parts = parts.iter().chain(compared);
             let part = parts.find(|(_, timeframe)| !reach.stays_in(timeframe, self.fiscal_month_offset))?;
@@ -181,9 +181,9 @@ impl StepKeys<'_> {
         let (window, part) = self.nodes.iter().copied().find_map(cut)?;
         let is_part = |id: &IrId| parts.iter().any(|(part, _)| part == id);
         let others = self.partition.iter().filter(|id| !is_part(id));
-        let others: Vec<String> = others.map(|id| yaml::flow_text(self.named(*id))).collect();
+        let others: Vec<String> = others.map(|id| yaml::flow_text(self.name_of(*id))).collect();
         let span = program.meta(window).span;
-        let (name, key) = (self.named(part), self.named(key));
+        let (name, key) = (self.name_of(part), self.name_of(key));
         Some(
             Diagnostic::new(
                 Code::PeriodOutsidePartition,
@@ -217,10 +217,10 @@ impl StepKeys<'_> {
             .iter()
             .find(|id| date_part(program, **id).is_some_and(is_shorter))?;
         let of_shorter = date_part(program, *shorter)?;
-        let counts = |id: &IrId| WindowReach::at(program, *id).is_some_and(WindowReach::moves_from_current_key);
+        let counts = |id: &IrId| WindowReach::from_node(program, *id).is_some_and(WindowReach::moves_from_current_key);
         let window = self.nodes.iter().copied().find(counts)?;
         let span = program.meta(window).span;
-        let (key, name) = (self.named(key), self.named(*shorter));
+        let (key, name) = (self.name_of(key), self.name_of(*shorter));
         let is_period = of_key.is_within(of_shorter, self.fiscal_month_offset);
         let help = match is_period {
             true => format!("begin `order_by` with `{name}`"),

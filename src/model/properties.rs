@@ -315,7 +315,7 @@ fn column_doc(column: &Column, known: &ColumnPropertySources<'_>) -> ColumnDoc {
             .dialect
             .name_in_quotes(column.name(), !column.is_quoted())
             .into_owned(),
-        // The SQL contains names without quotes in lower case.
+        // Unquoted names in the SQL are in lower case.
         false => column.name().to_ascii_lowercase(),
     };
     ColumnDoc {

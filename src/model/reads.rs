@@ -16,7 +16,7 @@ pub(super) struct NamesUsed {
     /// Lower-case names.
     names: BTreeSet<String>,
     /// Whether a step reads all columns of the relation in `from`.
-    whole: bool,
+    reads_all: bool,
 }
 
 impl NamesUsed {
@@ -54,7 +54,7 @@ impl SpecCompilation<'_> {
         }
         let takes_all =
             matches!(step.keep, KeptColumns::All) || step.sheet.as_ref().is_some_and(|it| it.columns.is_none());
-        used.whole |= input.source.is_some() && takes_all;
+        used.reads_all |= input.source.is_some() && takes_all;
     }
 
     /// Returns the relations of the schema that a spec reads, each with the columns that may affect the generated
@@ -63,7 +63,7 @@ impl SpecCompilation<'_> {
         let spec = self.spec;
         let mut used = std::mem::take(&mut self.names_used);
         used.add(output.iter().map(Column::name));
-        used.add(self.sources.all.iter().map(|source| source.from.name()));
+        used.add(self.sources.sources.iter().map(|source| source.from.name()));
         for item in spec
             .examples
             .iter()
@@ -100,7 +100,7 @@ impl SpecCompilation<'_> {
         let mut relations: Vec<Relation> = Vec::new();
         for (place, from) in self
             .sources
-            .all
+            .sources
             .iter()
             .map(|source| &source.from)
             .chain(tested)
@@ -111,7 +111,7 @@ impl SpecCompilation<'_> {
                 .iter()
                 .any(|known| known.schema_name() == relation.schema_name());
             if !is_known {
-                let whole = place == 0 && used.whole;
+                let whole = place == 0 && used.reads_all;
                 relations.push(relation.restrict_columns((!whole).then_some(&used.names)));
             }
         }

@@ -91,10 +91,10 @@ impl SpecCompilation<'_> {
     }
 }
 
-fn unbounded_diagnostic(span: Span, why: &str, time: &SourceTimeColumn, run: &SpecCompilation<'_>) -> Diagnostic {
+fn unbounded_diagnostic(span: Span, reason: &str, time: &SourceTimeColumn, run: &SpecCompilation<'_>) -> Diagnostic {
     let text = span.excerpt(run.source);
     let message = format!(
-        "`{text}` is not allowed in an incremental model: {why}, but an incremental run reads only new \
+        "`{text}` is not allowed in an incremental model: {reason}, but an incremental run reads only new \
         and late rows"
     );
     let period = period_to_date(&text, time.units.first().copied());

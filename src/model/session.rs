@@ -146,7 +146,7 @@ impl SpecSession {
         );
         let (options, files): (u64, Vec<(u64, StoredFile)>) = postcard::from_bytes(bytes).ok()?;
         let file = |(set_fingerprint, inputs, compiled): StoredFile| CachedFile {
-            // The metric set itself is parsed again.
+            // The file of the metric set itself is parsed again.
             set: set_fingerprint.is_none().then(|| Kept {
                 value: None,
                 lookups: Vec::new(),
@@ -270,7 +270,7 @@ impl<'c> KnownInputs<'c> {
         }
     }
 
-    /// Returns the fingerprint of the result of a lookup. `None` if the result cannot be kept.
+    /// Returns the fingerprint of a lookup's result. `None` if the result cannot be kept.
     fn fingerprint(&self, lookup: &Lookup) -> Option<u64> {
         match lookup {
             Lookup::Relation(name) => Some(fingerprint_of(&(

@@ -99,10 +99,10 @@ impl SpecCompilation<'_> {
             let Some(times) = self.times.get(at) else {
                 return Err((at, None));
             };
-            let key = match times.made.get(&name) {
+            let key = match times.by_column.get(&name) {
                 Some(made) if made.of_rows => made.key.clone(),
                 Some(made) => return Err((at, Some(made.clone()))),
-                None if times.open => TimeKey {
+                None if times.has_undeclared_columns => TimeKey {
                     base: TimeOrigin::Column(0, name.clone()),
                     unit: None,
                 },
@@ -112,7 +112,7 @@ impl SpecCompilation<'_> {
             match (at, key.base) {
                 (0, base) => return Ok(SourceTimeColumn { base, name, units }),
                 (_, TimeOrigin::Column(0, before)) => name = before,
-                _ => return Err((at, times.made.get(&name).cloned())),
+                _ => return Err((at, times.by_column.get(&name).cloned())),
             }
         }
         Err((0, None))

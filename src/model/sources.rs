@@ -25,7 +25,7 @@ pub(super) struct ReadSource {
 /// All inputs of a spec. The relation in `from` comes first.
 #[derive(Debug, Default)]
 pub(super) struct SpecSources {
-    pub all: Vec<ReadSource>,
+    pub sources: Vec<ReadSource>,
     /// Index of each input, by the relation that dbt would read.
     places: FxHashMap<String, usize>,
     /// Lower-case names of all inputs.
@@ -86,7 +86,7 @@ impl SpecSources {
         let written = |name: &str| dialect.name_text(name, true);
         let mut table = from.relation_sql(dialect);
         if let RelationReference::Source { group, .. } = from
-            && self.all.iter().any(|source| source.table == table)
+            && self.sources.iter().any(|source| source.table == table)
         {
             // A query without dbt reads the table in the schema of its source.
             table = format!("{}.{table}", written(group));
@@ -101,8 +101,8 @@ impl SpecSources {
         };
         let name = names.choose_name(&wanted);
         let select = dbt::import_cte(from, &table);
-        self.places.insert(key(from), self.all.len());
-        self.all.push(ReadSource {
+        self.places.insert(key(from), self.sources.len());
+        self.sources.push(ReadSource {
             from: from.clone(),
             table,
             import: written(&name),
@@ -120,8 +120,8 @@ impl SpecSources {
             let mut read = selects.flat_map(|s| s.from.iter().chain(s.joins.iter().map(|join| &join.source)));
             read.any(|source| matches!(source, SelectSource::Input(of) if *of as usize == place))
         };
-        let read: Vec<bool> = (0..self.all.len()).map(is_read).collect();
-        let all = || self.all.iter().zip(&read);
+        let read: Vec<bool> = (0..self.sources.len()).map(is_read).collect();
+        let all = || self.sources.iter().zip(&read);
         let inputs: Vec<QueryInput<'_>> = all()
             .map(|(s, read)| QueryInput {
                 name: &s.import,

@@ -42,7 +42,7 @@ impl SpecCompilation<'_> {
                     let span = keys.model_text.node.span;
                     diagnostics.push(self.report_missing_relation("model", &keys.model, span, "", std::iter::empty()));
                 }
-                let own = self.sources.all.get(of).map_or("", |source| source.name.as_str());
+                let own = self.sources.sources.get(of).map_or("", |source| source.name.as_str());
                 let key = known.map(|r| r.key().to_vec()).unwrap_or_default();
                 (known.cloned(), key, SelectSource::Input(of as u32), own)
             }

@@ -120,13 +120,13 @@ pub(super) enum CrossRowRead {
 #[derive(Clone, Debug, Default)]
 pub(super) struct StepTimes {
     /// Times by lower-case column name.
-    pub made: FxHashMap<String, TimeValue>,
+    pub by_column: FxHashMap<String, TimeValue>,
     pub looks: Vec<CrossRowRead>,
     /// Lower-case names of columns whose values depend only on a single input row, and therefore do not change when
     /// other rows change.
-    pub settled: FxHashSet<String>,
+    pub row_level: FxHashSet<String>,
     /// Whether the step passes on undeclared columns.
-    pub open: bool,
+    pub has_undeclared_columns: bool,
 }
 
 impl SpecCompilation<'_> {
@@ -147,8 +147,8 @@ impl SpecCompilation<'_> {
             in_file: &in_file,
         };
         let mut found = StepTimes {
-            made: times.time_values(step, output),
-            open: output.open,
+            by_column: times.time_values(step, output),
+            has_undeclared_columns: output.open,
             ..StepTimes::default()
         };
         found.looks = times.cross_row_reads(step);
@@ -175,7 +175,7 @@ impl SpecCompilation<'_> {
         let of_step = |at: usize, name: &str| {
             self.times
                 .get(at)
-                .is_none_or(|step| step.open || step.settled.contains(name))
+                .is_none_or(|step| step.has_undeclared_columns || step.row_level.contains(name))
         };
         let of_column = |(at, name): (usize, String)| match at.checked_sub(1).and_then(|at| step.joins.get(at)) {
             Some(join) => match self.sources.resolve_join_target(self.spec, place, &join.to) {
@@ -207,18 +207,18 @@ impl SpecCompilation<'_> {
                 });
             }
             if let Some(name) = times.output_column(index) {
-                found.settled.extend(settled.then(|| name.clone()));
+                found.row_level.extend(settled.then(|| name.clone()));
                 defined.insert(name);
             }
         }
         for column in output.relation.columns() {
             let name = column.name().to_lowercase();
-            let kept = found.made.get(&name).is_some_and(|made| match &made.key.base {
+            let kept = found.by_column.get(&name).is_some_and(|made| match &made.key.base {
                 TimeOrigin::Column(at, name) => of_column((*at, name.clone())),
                 TimeOrigin::Value(_) => false,
             });
             if kept && !defined.contains(&name) {
-                found.settled.insert(name);
+                found.row_level.insert(name);
             }
         }
     }

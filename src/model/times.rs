@@ -291,7 +291,7 @@ impl Times<'_> {
                 .try_get(used as usize)
                 .map(|d| of(d.root))
                 .unwrap_or_default(),
-            _ => program.operands(id).map(of).fold(Default::default(), longest),
+            _ => program.operands(id).map(of).fold(Default::default(), longest_lengths),
         }
     }
 
@@ -323,8 +323,8 @@ impl Times<'_> {
         self.time_key(one) == self.time_key(other)
     }
 
-    /// Returns pairs that a condition requires to be equal. Each pair consists of a value of the step and a column of
-    /// the relation joined at this index.
+    /// Returns pairs that a condition requires to be equal. Each pair consists of a value in the step and a column of
+    /// the joined relation at this index.
     pub fn equal_values(&self, root: IrId, place: usize) -> Vec<(TimeKey, String)> {
         let program = self.program();
         let equal = crate::catalog::get(crate::catalog::internal::EQUAL);
@@ -350,7 +350,7 @@ impl Times<'_> {
     }
 }
 
-fn longest(one: (TimeLength, TimeLength), other: (TimeLength, TimeLength)) -> (TimeLength, TimeLength) {
+fn longest_lengths(one: (TimeLength, TimeLength), other: (TimeLength, TimeLength)) -> (TimeLength, TimeLength) {
     (one.0.longer(other.0), one.1.longer(other.1))
 }
 
@@ -373,5 +373,5 @@ fn calendar_reach(range: CalendarRange) -> Option<(TimeLength, TimeLength)> {
         CalendarEnd::Moved(count, unit) => Some(reach(count, unit)),
         CalendarEnd::After => Some(Default::default()),
     };
-    Some(longest(of_end(range.from)?, of_end(range.to)?))
+    Some(longest_lengths(of_end(range.from)?, of_end(range.to)?))
 }

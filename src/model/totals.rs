@@ -169,7 +169,7 @@ impl SpecCompilation<'_> {
 
     /// Adds a CTE that computes measures of one step again, grouped by the keys that one kind of total needs. The input
     /// of the sheet joins this CTE. `is_single` is whether the totals of this kind come from this step alone. Returns
-    /// the error of the step if it cannot be computed with these keys.
+    /// an error if the step cannot be computed with these keys.
     fn compute_totals(
         &mut self,
         step: &Step<'_>,
@@ -245,9 +245,9 @@ impl SpecCompilation<'_> {
             _ => Some(self.join_inputs(step, before.index, &input, &mut unsaid)),
         };
         input.joined = joined.as_ref().map(|joined| &joined.input);
-        self.only = Some(measures.to_vec());
+        self.computed_definitions = Some(measures.to_vec());
         let output = self.compile_step(step, &input, joined.as_ref(), false, memory, &mut unsaid);
-        self.only = None;
+        self.computed_definitions = None;
         output.ok_or_else(|| unsaid.into_iter().find(Diagnostic::is_error))
     }
 
@@ -334,7 +334,8 @@ impl SheetAndTotals<'_> {
         }
     }
 
-    /// Returns the column that a total adds to the sheet. `finds_all` is whether each row of the sheet finds a total.
+    /// Returns the column that a total adds to the sheet. `finds_all` specifies whether a total exists for each row of
+    /// the sheet.
     fn total_column(
         &self,
         measure: &Measure,
@@ -349,7 +350,7 @@ impl SheetAndTotals<'_> {
         let mut expr = tree.add_field(&self.totals, &self.total_columns.column(&source.column));
         let is_null = self.total_columns.is_nullable(&source.column);
         if source.is_zero_without_rows && (is_null || !finds_all) {
-            // A filled period has no rows, so it may find no total.
+            // A filled period has no rows, so its total may be missing.
             let zero = tree.add_word("0", Span::default());
             expr = tree.add_call("coalesce", &[expr, zero], Span::default());
         }
@@ -389,8 +390,8 @@ fn ungrouped_total(measures: &str, fault: Option<Diagnostic>, span: Span) -> Dia
     }
 }
 
-/// Returns the error of a total of a measure that is computed from the measures of an earlier step, as ratios are in a
-/// step with `fill` or over several metric sets.
+/// Reports a total of a measure that is computed from other measures in an earlier step, for example a ratio in a step
+/// with `fill`.
 fn total_of_formula(measure: &str, span: Span) -> Diagnostic {
     let message =
         format!("`{measure}` is computed from columns of an earlier step, so its total cannot be computed from rows");

@@ -26,7 +26,7 @@ pub enum WindowReach {
 impl WindowReach {
     /// Returns how a node reads rows of other periods. `None` if it reads only the current row or all rows of the
     /// partition.
-    pub fn at(program: &Program, id: IrId) -> Option<Self> {
+    pub fn from_node(program: &Program, id: IrId) -> Option<Self> {
         let (call, over) = match program.node(id) {
             Ir::PeriodLookup { period, .. } => {
                 let (distance, is_in_months) = program.periods.try_get(period as usize)?.distance();

@@ -122,7 +122,7 @@ pub(super) fn check_order(
 pub(super) fn pivot_keys(step: &Step<'_>) -> Vec<String> {
     let pivot = step.sheet.as_ref().and_then(|sheet| sheet.pivot.as_ref());
     pivot
-        .map(|pivot| pivot.by.iter().map(|key| key_name(key.text)).collect())
+        .map(|pivot| pivot.columns.iter().map(|key| key_name(key.text)).collect())
         .unwrap_or_default()
 }
 

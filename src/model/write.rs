@@ -91,7 +91,7 @@ impl SpecCompilation<'_> {
     pub(super) fn documented_columns(&self, relation: &Relation) -> Vec<Column> {
         let read: Vec<(&str, &Relation)> = self
             .sources
-            .all
+            .sources
             .iter()
             .filter_map(|source| Some((source.from.name(), self.known_relation(&source.from)?)))
             .collect();
@@ -130,7 +130,7 @@ impl SpecCompilation<'_> {
     }
 
     /// Returns the formulas of definitions and timeframes on one line each, by lower-case name. Formulas that only
-    /// repeat the name are omitted. A column of united steps has the formulas of all these steps.
+    /// repeat the name are omitted. A column of a union has the formulas of all combined steps.
     pub(super) fn formulas_by_name(&self) -> FxHashMap<String, String> {
         let as_written = |definition: &SpecDefinition| {
             let step = definition.step.clone().unwrap_or_default();
@@ -174,7 +174,7 @@ impl SpecCompilation<'_> {
     /// Returns the inputs of a plain query.
     fn query_inputs(&self) -> Vec<QueryInput<'_>> {
         self.sources
-            .all
+            .sources
             .iter()
             .map(|source| QueryInput {
                 name: &source.table,
@@ -209,7 +209,7 @@ impl SpecCompilation<'_> {
                         ..dbt::TestConfig::default()
                     }
                     .config_call(),
-                    dbt::sql_comment(&test.about),
+                    dbt::sql_comment(&test.explanation),
                     tested,
                     self.dbt_query(tree, &test.query)
                 ),
@@ -320,7 +320,7 @@ impl SpecCompilation<'_> {
             let read = from.unversioned_model();
             read.is_some_and(|read| read.eq_ignore_ascii_case(name.text))
         };
-        let place = self.sources.all.iter().position(|source| is_own(&source.from))?;
+        let place = self.sources.sources.iter().position(|source| is_own(&source.from))?;
         let what = if place == 0 { "`from` is" } else { "a join reads" };
         let message = format!(
             "the model `{}` would read itself: {what} a model with this name",
@@ -367,7 +367,7 @@ impl SpecCompilation<'_> {
             body_at: sql.len() - body_length,
             under_contract: written.under_contract,
             is_contract_enforced: self.is_contract_enforced(),
-            compared: std::mem::take(&mut self.proofs.compared),
+            compared: std::mem::take(&mut self.proofs.comparisons),
             tests,
             ordered: written.ordered,
             limit: written.limit,
@@ -403,10 +403,10 @@ pub(super) fn strip_comments(formula: &str) -> String {
 }
 
 /// Writes the text between two tokens without comments.
-fn push_spaces(text: Option<&str>, out: &mut String) {
+fn push_spaces(text: Option<&str>, output: &mut String) {
     for (place, line) in text.unwrap_or_default().split('\n').enumerate() {
-        out.push_str(if place == 0 { "" } else { "\n" });
-        out.push_str(line.split("//").next().unwrap_or_default());
+        output.push_str(if place == 0 { "" } else { "\n" });
+        output.push_str(line.split("//").next().unwrap_or_default());
     }
 }
 

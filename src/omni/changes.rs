@@ -250,7 +250,8 @@ fn is_same_mapping(old: Option<&YamlValue>, now: Option<&YamlValue>, without: &[
     })
 }
 
-/// Returns what the first pull adds to a view that exists in Omni: its key, and a change of the text.
+/// Returns the changes that the first pull makes to a view that exists in Omni: the view's key, and a change to its
+/// text.
 pub(super) fn first_changes(view: &str, file: &str, after: &PullRecord) -> Vec<PullChange> {
     let view = view.strip_suffix(".topic").unwrap_or(view);
     if after.is_topic() {

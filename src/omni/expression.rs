@@ -53,7 +53,7 @@ pub(super) fn split_dimension(template: &str) -> Option<(&str, &str)> {
     let rest = template
         .get(call.end..)
         .filter(|_| call.kind == JinjaKind::Expression)?;
-    let name = jinja_string(call_arguments(call.inside, "Dimension")?)?;
+    let name = jinja_string(call_arguments(call.code, "Dimension")?)?;
     let name = name.rsplit_once("__").map_or(name, |(_, name)| name);
     (!has_jinja(rest)).then_some((name, rest.trim()))
 }

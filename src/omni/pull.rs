@@ -99,7 +99,7 @@ impl Pull {
             .set_if_missing("hidden", YamlValue::Bare("true".to_owned()));
         let rules = Rules::new()
             .mark("dimensions.*", mark)
-            .whole("dimensions.*.timeframes")
+            .atomic("dimensions.*.timeframes")
             .prune(ways.prune);
         let mut recorded: BTreeSet<String> = files.record_names().into_iter().collect();
         let views = model

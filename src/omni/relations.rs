@@ -31,7 +31,7 @@ pub(super) fn group_by_relation(manifest: &Manifest) -> Vec<RelationNodes<'_>> {
         });
         let is_built = node.resource_type.is_referenceable();
         match found {
-            // Two built nodes of one relation would be an error in dbt.
+            // dbt rejects two nodes that build the same relation.
             Some(group) if !(is_built && group.node.resource_type.is_referenceable()) => {
                 if is_built {
                     group.twins.push((group.place, group.node));

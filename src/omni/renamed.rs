@@ -9,7 +9,7 @@ use super::pull_state::PullRecord;
 
 /// Records whose names are not the names of views or topics.
 pub(super) struct RenamedRecords {
-    /// Name and text of the record of each renamed view, by the path of the view.
+    /// Name and text of each renamed view's record, by the path of the view.
     by_path: FxHashMap<String, (String, String)>,
     /// Names of the other records. Their views and topics no longer exist in dbt.
     pub gone: Vec<String>,
@@ -35,7 +35,7 @@ impl RenamedRecords {
         records
     }
 
-    /// Returns the name and text of the record of a view that had another name.
+    /// Returns the name and text of a renamed view's record.
     pub fn record_of(&self, path: &str) -> Option<&(String, String)> {
         self.by_path.get(path)
     }

@@ -54,7 +54,7 @@ impl<'a> TestsByNode<'a> {
             let node = data.node;
             match data.on {
                 Some(on) => add(&on.unique_id, ran(node, Some(data.clone()))),
-                // A singular test belongs to all nodes that it reads.
+                // A singular test applies to all nodes that it reads.
                 None => node.depends_on.iter().for_each(|id| add(id, ran(node, None))),
             }
         }

@@ -20,7 +20,7 @@ pub enum TestState {
     Pass,
     /// At least one test with severity `error` failed.
     Fail,
-    /// There are no tests with severity `error`, or some of these tests did not run.
+    /// Either there are no tests with severity `error`, or some of these tests did not run.
     Unproven,
 }
 
@@ -101,7 +101,7 @@ pub(super) fn node_freshness(artifacts: Artifacts<'_>, children: &[Vec<usize>]) 
             },
         ));
     }
-    // Start with the stalest source. Later sources do not affect the nodes that earlier sources have reached.
+    // Start with the stalest source, because each node only reports the first source that reaches it.
     waiting.sort_by(|(_, one), (_, other)| other.rank.cmp(&one.rank).then_with(|| one.source.cmp(&other.source)));
     for (place, fresh) in waiting {
         let mut reached = vec![place];
@@ -247,7 +247,7 @@ pub(super) fn status_file(
                 .or(last.result.execution_time);
             (
                 last.result.status.name().to_owned(),
-                last.at.map(format_instant),
+                last.finished_at.map(format_instant),
                 seconds,
             )
         });
@@ -291,7 +291,7 @@ fn test_result(test: &ExecutedTest<'_>) -> TestRecord {
         column,
         status: last.map_or_else(String::new, |last| last.result.status.name().to_owned()),
         failures: last.and_then(|last| last.result.failures),
-        at: last.and_then(|last| last.at).map(format_instant),
+        at: last.and_then(|last| last.finished_at).map(format_instant),
     }
 }
 

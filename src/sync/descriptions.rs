@@ -246,8 +246,8 @@ pub fn set_description_in_properties(
 }
 
 /// Returns the YAML file with a new description for the node at a path.
-fn with_description(text: &str, at: Path, found: &Node, description: Option<&str>) -> Option<String> {
-    let at = at.key("description");
+fn with_description(text: &str, path: Path, found: &Node, description: Option<&str>) -> Option<String> {
+    let at = path.key("description");
     let change = match description {
         Some(text) => Edit::Set {
             at,
@@ -322,7 +322,7 @@ struct DescriptionFile {
 /// Edit that writes a description of Omni, with its location in Omni's file.
 struct DescriptionEdit {
     edit: Edit,
-    place: String,
+    location: String,
     file: String,
     change: PlannedChange,
     /// Described column. `None` for the description of a table.
@@ -396,7 +396,7 @@ impl DescriptionFile {
             }
             self.edits.push(DescriptionEdit {
                 edit: description_edit(&at, &found, one.column.as_deref(), &one.after),
-                place: description_place(view, &one),
+                location: description_place(view, &one),
                 file: view.file.clone(),
                 column: one.column.as_ref().map(|column| ColumnDescription {
                     node: node.unique_id.to_string(),
@@ -453,7 +453,7 @@ impl DescriptionFile {
                 Err(refusal) => {
                     possible.pop();
                     refused.push((
-                        one.place.clone(),
+                        one.location.clone(),
                         format!("`{path}:{}` cannot be edited: {}", refusal.line(), refusal.reason()),
                     ));
                     false

@@ -134,7 +134,7 @@ impl Proof {
             parts.push(format!("{} {differ}", counts.differing));
         }
         let sides = [self.relation_name(), self.compared_name()].into_iter();
-        for ((side, only), repeated) in sides.zip(counts.only).zip(counts.repeated) {
+        for ((side, only), repeated) in sides.zip(counts.only_on_side).zip(counts.repeated) {
             if only > 0 {
                 parts.push(format!("{only} only in {side}"));
             }
@@ -295,7 +295,7 @@ impl Proof {
         };
         pairs.extend([("rows", both(counts.rows)), ("matched", count(counts.matched))]);
         // Counts of zero are not written.
-        for (key, counted) in [("only", counts.only), ("repeated", counts.repeated)] {
+        for (key, counted) in [("only", counts.only_on_side), ("repeated", counts.repeated)] {
             if counted != [0, 0] {
                 pairs.push((key, both(counted)));
             }
@@ -339,7 +339,7 @@ impl Proof {
         });
         let counts = Counts {
             rows: both("rows"),
-            only: both("only"),
+            only_on_side: both("only"),
             repeated: both("repeated"),
             unmatched: count(node.get("unmatched")),
             matched: count(node.get("matched")),
@@ -384,7 +384,7 @@ mod tests {
         evidence.engine = "dbt 1.12.6 on duckdb".to_owned();
         let counts = Counts {
             rows: [10, 11],
-            only: [1, 2],
+            only_on_side: [1, 2],
             repeated: [0, 1],
             unmatched: 1,
             matched: 8,

@@ -11,11 +11,11 @@ use crate::yaml_edit::{Edit, YamlValue, apply_edits, value};
 impl ModelReconciler<'_> {
     /// Returns the edit that adds group keys, with the positions of its hand edits: the columns of the keys, and the
     /// `group by`.
-    pub fn added_keys(&self, edits: &[HandEdit], found: &str) -> Option<(StructureEdit, Vec<usize>)> {
+    pub fn added_keys(&self, edits: &[HandEdit], text: &str) -> Option<(StructureEdit, Vec<usize>)> {
         let is_grouping = |edit: &&HandEdit| edit.place.as_ref().is_some_and(FilePartPosition::is_group_by);
         edits.iter().find(is_grouping)?;
         let sql = self.ours.compiled.model_sql()?;
-        let keys = added_group_keys(sql, found, self.ours.compiled.dialect());
+        let keys = added_group_keys(sql, text, self.ours.compiled.dialect());
         let is_key = |name: &str| keys.iter().any(|key| key.column.eq_ignore_ascii_case(name));
         let is_part = |edit: &HandEdit| {
             let place = edit.place.as_ref();

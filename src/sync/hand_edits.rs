@@ -125,12 +125,12 @@ impl HandEdit {
     }
 
     /// Returns `true` if a comment next to the edited column, or on the line above it, keeps the edited SQL.
-    pub(super) fn has_keep_comment(&self, found: &str) -> bool {
+    pub(super) fn has_keep_comment(&self, text: &str) -> bool {
         let lines = self.after.as_deref().map_or(0, |after| after.lines().count());
         let first = self.line.saturating_sub(1);
-        let above = first.checked_sub(1).and_then(|above| found.lines().nth(above));
+        let above = first.checked_sub(1).and_then(|above| text.lines().nth(above));
         let is_comment = |line: &&str| line.trim_start().starts_with("--");
-        let own = found.lines().skip(first).take(lines);
+        let own = text.lines().skip(first).take(lines);
         above
             .filter(is_comment)
             .into_iter()
@@ -288,22 +288,22 @@ fn add_sql_edits(path: &str, written: &str, now: &str, dialect: Dialect, edits: 
         definition: Some(item.column),
         cte: item.cte,
         line: item.line,
-        place: Some(item.place),
+        place: Some(item.position),
         ..whole_file_edit(path, &item.before, &item.after, Property::Formula)
     };
     edits.extend(found.items.into_iter().map(item));
     let rest = |rest: OtherEdit| HandEdit {
         cte: rest.cte,
-        detail: rest.what,
+        detail: rest.description,
         line: rest.line,
-        // Without its position, the edit is not read as an edit of the spec.
-        place: rest.place.filter(|_| rest.new_input.is_none()),
+        // Without a position, the edit is not transferred to the spec.
+        place: rest.position.filter(|_| rest.new_input.is_none()),
         why: rest
             .new_input
             .map(|input| format!("its `from` reads {input}, which only the edited file has")),
         ..whole_file_edit(path, &rest.before, &rest.after, Property::Text)
     };
-    edits.extend(found.rest.into_iter().map(rest));
+    edits.extend(found.other_edits.into_iter().map(rest));
 }
 
 fn properties_between(

@@ -307,20 +307,20 @@ fn number_refusals(entries: &mut [NumberedEntry]) {
     let (refused, mut changed): (Vec<&mut NumberedEntry>, Vec<&mut NumberedEntry>) =
         entries.iter_mut().partition(|logged| logged.entry.did == REFUSED);
     // Older entries have no fractions of a second, and `Z` would be sorted after a fraction.
-    fn at(logged: &NumberedEntry) -> &str {
+    fn time_of(logged: &NumberedEntry) -> &str {
         logged.entry.at.trim_end_matches('Z')
     }
-    changed.sort_by(|one, other| at(one).cmp(at(other)));
+    changed.sort_by(|one, other| time_of(one).cmp(time_of(other)));
     let mut greatest = 0;
     let before: Vec<(&str, usize)> = changed
         .iter()
         .map(|logged| {
             greatest = greatest.max(logged.number);
-            (at(logged), greatest)
+            (time_of(logged), greatest)
         })
         .collect();
     for logged in refused {
-        let count = before.partition_point(|(before, _)| *before <= at(logged));
+        let count = before.partition_point(|(before, _)| *before <= time_of(logged));
         logged.number = count
             .checked_sub(1)
             .and_then(|last| before.get(last))

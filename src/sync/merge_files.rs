@@ -92,7 +92,7 @@ pub fn merge_files(sides: ModelSides<'_>, kept: &[HandEdit], carried: &[HandEdit
     let (mut changes, mut conflicts) = (Vec::new(), Vec::new());
     for path in paths {
         let base = sides.bases.first().and_then(|base| base.files.get(path));
-        let found = sides.found.get(path);
+        let found = sides.files.get(path);
         match merge_file(sides, path, base, ours.get(path), found, [kept, carried]) {
             Ok(after) if after.as_deref().map(normalize_lines) != found.map(|text| normalize_lines(text)) => {
                 changes.push(TextChange {
@@ -194,14 +194,14 @@ fn merge_file(
 /// Returns the SQL of a file in which generated SQL replaces the edits to some columns. The generated SQL comes from
 /// the first version that has the column at the same position. `None` if there are no such columns.
 pub(super) fn with_generated_columns<'p>(
-    found: &str,
+    actual: &str,
     versions: [Option<&String>; 2],
     dialect: Dialect,
     columns: impl Iterator<Item = &'p FilePartPosition>,
 ) -> Option<String> {
     let mut text = None;
     for place in columns {
-        let current = text.as_deref().unwrap_or(found);
+        let current = text.as_deref().unwrap_or(actual);
         let versions = versions.into_iter().flatten();
         let mut restored = versions.map(|version| restore_column(version, current, dialect, place));
         if let Some(restored) = restored.find(|restored| !restored.is_empty()) {

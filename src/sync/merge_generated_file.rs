@@ -66,10 +66,10 @@ pub(super) fn merge_clashes(
 /// assert_eq!(with_layout_of("m.sql", &found.replace("y", "z"), &made("MIN(x)"), Dialect::default()), None);
 /// ```
 #[must_use]
-pub fn with_layout_of(path: &str, found: &str, made: &str, dialect: Dialect) -> Option<String> {
+pub fn with_layout_of(path: &str, actual: &str, made: &str, dialect: Dialect) -> Option<String> {
     let name = path.rsplit('/').next().unwrap_or(path);
     let model = name.split_once('.').map_or(name, |(model, _)| model);
-    let text = state::normalize_lines(found);
+    let text = state::normalize_lines(actual);
     let made = state::normalize_lines(made);
     // A formatter may move columns, but must not change anything else.
     let in_order = || without_added_config(&decompile::with_column_order_of(&text, &made, dialect)?);
@@ -79,7 +79,7 @@ pub fn with_layout_of(path: &str, found: &str, made: &str, dialect: Dialect) -> 
         None if made == text || path.ends_with(".sql") && Edits::from_texts(&made, &text, dialect).is_empty() => text,
         None => return None,
     };
-    Some(if found.contains("\r\n") {
+    Some(if actual.contains("\r\n") {
         merged.replace('\n', "\r\n")
     } else {
         merged

@@ -209,8 +209,8 @@ impl MergeRequest {
     }
 }
 
-fn write_model(out: &mut String, model: &ModelPlan, about: &str) {
-    let _ = writeln!(out, "### {}: {about}\n", escape_markdown(&model.model));
+fn write_model(output: &mut String, model: &ModelPlan, about: &str) {
+    let _ = writeln!(output, "### {}: {about}\n", escape_markdown(&model.model));
     let cell = |text: &Option<String>| text.as_deref().map(inline_code).unwrap_or_default();
     let name = |change: &PlannedChange| {
         let name = change.definition.as_deref().unwrap_or("the model");
@@ -226,16 +226,16 @@ fn write_model(out: &mut String, model: &ModelPlan, about: &str) {
     match (model.changes.is_empty(), is_new) {
         (true, _) => {}
         (_, true) => {
-            out.push_str("| definition | formula |\n|---|---|\n");
+            output.push_str("| definition | formula |\n|---|---|\n");
             shown.for_each(|change| {
-                let _ = writeln!(out, "| {} | {} |", name(change), cell(&change.after));
+                let _ = writeln!(output, "| {} | {} |", name(change), cell(&change.after));
             });
         }
         (_, false) => {
-            out.push_str("| definition | before | after |\n|---|---|---|\n");
+            output.push_str("| definition | before | after |\n|---|---|---|\n");
             shown.for_each(|change| {
                 let _ = writeln!(
-                    out,
+                    output,
                     "| {} | {} | {} |",
                     name(change),
                     cell(&change.before),
@@ -245,24 +245,24 @@ fn write_model(out: &mut String, model: &ModelPlan, about: &str) {
         }
     }
     if model.changes.len() > MAX_LISTED_CHANGES {
-        let _ = writeln!(out, "\nand {} more", model.changes.len() - MAX_LISTED_CHANGES);
+        let _ = writeln!(output, "\nand {} more", model.changes.len() - MAX_LISTED_CHANGES);
     }
     if !model.changes.is_empty() {
-        out.push('\n');
+        output.push('\n');
     }
     let effects: Vec<String> = model.effects.iter().flat_map(ModelEffects::phrases).collect();
     if !effects.is_empty() {
-        let _ = writeln!(out, "**Effects**: {}.\n", escape_sentence(&effects.join("; ")));
+        let _ = writeln!(output, "**Effects**: {}.\n", escape_sentence(&effects.join("; ")));
     }
     for edit in &model.carried {
         let _ = writeln!(
-            out,
+            output,
             "Copied into the spec from {}: {}.\n",
             inline_code(&edit.file),
             edit.property
         );
         if let Some(rewritten) = edit.describe_rewritten_sql() {
-            let _ = writeln!(out, "For this edit, {}.\n", escape_sentence(&rewritten));
+            let _ = writeln!(output, "For this edit, {}.\n", escape_sentence(&rewritten));
         }
     }
     for edit in &model.kept {
@@ -270,12 +270,12 @@ fn write_model(out: &mut String, model: &ModelPlan, about: &str) {
         let at = inline_code(&format!("{}:{}", edit.file, edit.line));
         let why = edit.reason_to_keep();
         let why = why.map_or_else(String::new, |why| format!(": {}", escape_sentence(&why)));
-        let _ = writeln!(out, "Remains a hand edit: {part} ({at}){why}.\n");
+        let _ = writeln!(output, "Remains a hand edit: {part} ({at}){why}.\n");
     }
 }
 
 /// Writes the diffs for SQL and for other files to collapsed sections.
-fn write_details(out: &mut String, plan: &Plan) {
+fn write_details(output: &mut String, plan: &Plan) {
     let files = plan.models.iter().flat_map(|model| &model.files);
     let changed = files.filter(|file| !file.path.starts_with(STATES));
     for (what, is_sql) in [("SQL", true), ("Other files", false)] {
@@ -291,7 +291,7 @@ fn write_details(out: &mut String, plan: &Plan) {
         if !body.is_empty() {
             let many = if lines == 1 { "" } else { "s" };
             let _ = writeln!(
-                out,
+                output,
                 "<details><summary>{what} diff, {lines} line{many}</summary>\n\n{}\n\n</details>\n",
                 body.trim_end()
             );

@@ -60,7 +60,7 @@ pub(super) struct EditedMetricColumn<'e> {
     pub compiler: &'e Compiler,
     pub decompiler: &'e Decompiler,
     pub base: &'e PushState,
-    pub edited: &'e EditedModel<'e>,
+    pub model: &'e EditedModel<'e>,
     pub edit: &'e MetricEdit<'e>,
 }
 
@@ -68,21 +68,21 @@ impl MetricSetConflict {
     /// Creates the conflict for an edited column. `ours` is the current spec.
     pub(super) fn new(column: &EditedMetricColumn<'_>, ours: &CurrentSpec, tools: ReconcileTools<'_>) -> Self {
         let edit = column.edit;
-        let (set, name) = (edit.definition.place().set(), edit.definition.name());
+        let (set, name) = (edit.definition.set_position().set(), edit.definition.name());
         let now = ours.compiled.metric_set_definition(set, name);
         let now = now.as_ref().unwrap_or(&edit.definition);
         let no_formula = || edit.refusal().map(ToString::to_string);
         let refusal = |reason: Option<String>| no_formula().or(reason).unwrap_or_else(|| NO_FORMULA.to_owned());
-        let file = now.place().path().unwrap_or_default();
+        let file = now.set_position().path().unwrap_or_default();
         let to_set = first_valid_formula(&edit.for_set, |formula| {
-            let base = edit.definition.place().set_text();
+            let base = edit.definition.set_position().set_text();
             let shown = column.find_edit_in_recompiled_sql(
                 &column
                     .compiler
                     .with_metric_sets([(file, &*with_metric_set_formula(base, name, formula)?)]),
                 None,
             )?;
-            let text = with_metric_set_formula(now.place().set_text(), name, formula)?;
+            let text = with_metric_set_formula(now.set_position().set_text(), name, formula)?;
             let compiler = tools.compiler.with_metric_sets([(file, text.as_str())]);
             first_error(&compiler, ours, &ours.source).map(|()| shown)
         });
@@ -105,7 +105,7 @@ impl MetricSetConflict {
             name: name.to_owned(),
             part: SetPart::Definition,
             file: file.to_owned(),
-            line: now.place().line(),
+            line: now.set_position().line(),
             to_set: to_set.map_err(refusal),
             to_set_sql,
             models: Vec::new(),
@@ -147,14 +147,14 @@ impl MetricSetConflict {
         has_edit: impl Fn(&Compiler) -> bool,
         compiler: &Compiler,
     ) -> Self {
-        let set = edit.filter.place().set();
+        let set = edit.filter.set_position().set();
         let now = ours.compiled.metric_set_filter(set).unwrap_or(edit.filter);
         let mut conflict = Self {
             set: set.to_owned(),
             name: "where".to_owned(),
             part: SetPart::Filter,
-            file: now.place().path().unwrap_or_default().to_owned(),
-            line: now.place().line(),
+            file: now.set_position().path().unwrap_or_default().to_owned(),
+            line: now.set_position().line(),
             to_set: Err("no formula was found for this condition; change `where` in the set yourself".to_owned()),
             to_set_sql: None,
             models: Vec::new(),
@@ -163,7 +163,7 @@ impl MetricSetConflict {
             to_model_sql: None,
         };
         if let Some(formula) = &edit.formula
-            && let Ok(text) = conflict.metric_set_with_formula(edit.filter.place().set_text(), formula)
+            && let Ok(text) = conflict.metric_set_with_formula(edit.filter.set_position().set_text(), formula)
             && has_edit(&compiler.with_metric_sets([(conflict.file.as_str(), text.as_str())]))
         {
             conflict.to_set = Ok(formula.clone());
@@ -175,11 +175,11 @@ impl MetricSetConflict {
     fn of_relation(relation: &MetricSetRelation<'_>) -> Self {
         let key = relation.key();
         Self {
-            set: relation.place().set().to_owned(),
+            set: relation.set_position().set().to_owned(),
             name: key.to_owned(),
             part: SetPart::Relation,
-            file: relation.place().path().unwrap_or_default().to_owned(),
-            line: relation.place().line(),
+            file: relation.set_position().path().unwrap_or_default().to_owned(),
+            line: relation.set_position().line(),
             to_set: Err(format!("change `{key}` in the set yourself")),
             to_set_sql: None,
             models: Vec::new(),
@@ -234,11 +234,11 @@ impl ModelReconciler<'_> {
         edit: &HandEdit,
         column: &EditedMetricColumn<'_>,
         restored: Vec<Substitution>,
-        done: &mut Reconciled,
+        reconciled: &mut Reconciled,
     ) {
         let sql = self.ours.compiled.model_sql().unwrap_or_default();
         if column.is_reflected_in(sql) {
-            done.carried.push(edit.clone());
+            reconciled.carried.push(edit.clone());
             return;
         }
         let set = MetricSetConflict::new(column, &self.ours, self.tools);
@@ -246,34 +246,38 @@ impl ModelReconciler<'_> {
         let ours = self.ours.compiled.metric_set_definition(&set.set, &set.name);
         let ours = ours.and_then(|ours| formula(ours.text()));
         let sides = (formula(column.edit.definition.text()), ours);
-        self.push_metric_set_conflict(edit, set, sides, restored, done);
+        self.push_metric_set_conflict(edit, set, sides, restored, reconciled);
     }
 
     /// Reports a conflict if a metric set defines the edited clause. Returns whether a set defines the clause.
-    pub fn reconcile_metric_set_part(&self, edit: &HandEdit, done: &mut Reconciled) -> bool {
+    pub fn reconcile_metric_set_part(&self, edit: &HandEdit, reconciled: &mut Reconciled) -> bool {
         let place = edit.place.as_ref().filter(|_| is_in_model_file(self.sides.model)(edit));
-        let (Some(edited), Some(place)) = (self.edited, place) else {
+        let (Some(edited), Some(place)) = (self.edited_model, place) else {
             return false;
         };
-        let Some(MetricSetEdit { owner, restored }) = edited.metric_set_edit(self.tools.decompiler, place) else {
+        let Some(MetricSetEdit {
+            owner,
+            restorations: restored,
+        }) = edited.metric_set_edit(self.tools.decompiler, place)
+        else {
             return false;
         };
         let is_done = edited.has_edited_clause(self.ours.compiled.model_sql().unwrap_or_default(), place);
         match owner {
             EditedSetPart::Definition(metric) => {
                 // The column of the definition may have been edited, too.
-                let (set, name) = (metric.definition.place().set(), metric.definition.name());
+                let (set, name) = (metric.definition.set_position().set(), metric.definition.name());
                 let is_same = |conflict: &&mut Conflict| {
                     let of_set =
                         |of: &MetricSetConflict| of.part == SetPart::Definition && of.set == set && of.name == name;
                     conflict.set.as_ref().is_some_and(of_set)
                 };
-                if let Some(known) = done.conflicts.iter_mut().find(is_same) {
+                if let Some(known) = reconciled.conflicts.iter_mut().find(is_same) {
                     known.restored.extend(restored);
                     return true;
                 }
                 let edit = HandEdit {
-                    definition: Some(metric.shown.1.clone()),
+                    definition: Some(metric.column_with_cte.1.clone()),
                     property: Property::Formula,
                     ..edit.clone()
                 };
@@ -281,23 +285,23 @@ impl ModelReconciler<'_> {
                     compiler: self.base_compiler,
                     decompiler: self.tools.decompiler,
                     base: self.base,
-                    edited,
+                    model: edited,
                     edit: &metric,
                 };
-                self.add_metric_set_conflict(&edit, &column, restored, done);
+                self.add_metric_set_conflict(&edit, &column, restored, reconciled);
             }
-            _ if is_done => done.carried.push(edit.clone()),
+            _ if is_done => reconciled.carried.push(edit.clone()),
             EditedSetPart::Filter(filter) => {
                 let set = self.filter_conflict(&filter, edited, place);
                 let ours = self.ours.compiled.metric_set_filter(&set.set);
                 let ours = ours.map(|filter| filter.text().to_owned());
                 let sides = (Some(filter.filter.text().to_owned()), ours);
-                self.push_metric_set_conflict(edit, set, sides, restored, done);
+                self.push_metric_set_conflict(edit, set, sides, restored, reconciled);
             }
             EditedSetPart::Relation(relation) => {
                 let set = MetricSetConflict::of_relation(&relation);
                 let sides = (edit.before.clone(), edit.before.clone());
-                self.push_metric_set_conflict(edit, set, sides, restored, done);
+                self.push_metric_set_conflict(edit, set, sides, restored, reconciled);
             }
         }
         true
@@ -307,11 +311,12 @@ impl ModelReconciler<'_> {
         &self,
         filter: &FilterEdit<'_>,
         edited: &EditedModel<'_>,
-        place: &FilePartPosition,
+        position: &FilePartPosition,
     ) -> MetricSetConflict {
         let has_edit = |compiler: &Compiler| {
             let made = compiler.compile_spec_at(&self.base.source, Some(&self.base.spec));
-            made.model_sql().is_some_and(|sql| edited.has_edited_clause(sql, place))
+            made.model_sql()
+                .is_some_and(|sql| edited.has_edited_clause(sql, position))
         };
         MetricSetConflict::of_filter(filter, &self.ours, has_edit, self.base_compiler)
     }
@@ -322,13 +327,13 @@ impl ModelReconciler<'_> {
         set: MetricSetConflict,
         (base, ours): (Option<String>, Option<String>),
         restored: Vec<Substitution>,
-        done: &mut Reconciled,
+        reconciled: &mut Reconciled,
     ) {
         let mut conflict = self.build_conflict(edit, base, ours);
         conflict.theirs_formula = set.to_set.as_ref().or(set.to_model.as_ref()).ok().cloned();
         (conflict.spec, conflict.spec_line) = (set.file.clone(), Some(set.line));
         (conflict.restored, conflict.set) = (restored, Some(set));
-        done.conflicts.push(conflict);
+        reconciled.conflicts.push(conflict);
     }
 }
 
@@ -341,15 +346,15 @@ impl EditedMetricColumn<'_> {
         let sql = compiled
             .model_sql()
             .ok_or_else(|| first_error_message(&compiled).unwrap_or_else(|| NO_FORMULA.to_owned()))?;
-        let (cte, column) = &self.edit.shown;
-        let shown = self.edited.find_edit_in(self.decompiler, sql, (cte.as_deref(), column));
+        let (cte, column) = &self.edit.column_with_cte;
+        let shown = self.model.find_edit_in(self.decompiler, sql, (cte.as_deref(), column));
         shown.ok_or_else(|| NO_FORMULA.to_owned())
     }
 
     /// Returns whether a version of the model's SQL contains the edit.
     pub fn is_reflected_in(&self, sql: &str) -> bool {
-        let (cte, column) = &self.edit.shown;
-        self.edited.is_reflected_in(sql, cte.as_deref(), column)
+        let (cte, column) = &self.edit.column_with_cte;
+        self.model.is_reflected_in(sql, cte.as_deref(), column)
     }
 }
 
@@ -368,7 +373,7 @@ fn first_valid_formula(formulas: &[String], check: impl Fn(&str) -> Result<EditM
     Err(reason)
 }
 
-/// Returns the formula, and its SQL if it differs from the edited SQL.
+/// Returns the formula, and the formula's SQL if it differs from the edited SQL.
 fn split_formula(valid: ValidFormula) -> (Result<String, Option<String>>, Option<RewrittenSql>) {
     match valid {
         Ok((formula, shown)) => (Ok(formula), shown.rewritten()),

@@ -103,7 +103,7 @@ pub struct PlannedModel<'a> {
     /// The reconciled edits.
     pub reconciled: Reconciled,
     /// The current contents of the spec file and of the state file.
-    pub before: [Option<&'a str>; 2],
+    pub current_contents: [Option<&'a str>; 2],
 }
 
 impl<'a> PlannedModel<'a> {
@@ -293,7 +293,7 @@ impl ModelPlan {
         if action != Action::Nothing && action != Action::Keep {
             // `generate` or a user may have removed files that the spec no longer generates.
             let of_bases = sides.bases.iter().flat_map(|base| base.files.keys());
-            paths.extend(of_bases.filter(|path| !sides.found.contains_key(*path)).cloned());
+            paths.extend(of_bases.filter(|path| !sides.files.contains_key(*path)).cloned());
         }
         // Removing the spec is also part of the change.
         if action == Action::Delete {
@@ -334,7 +334,7 @@ impl ModelPlan {
                 let compiler = compilers.get(&base.sets)?.get_or_init(|| base.compiler(compiler()));
                 Some(compiler.compile_spec_at(&base.source, Some(&base.spec)))
             });
-            let before = model.before.map(|text| text.map(str::to_owned));
+            let before = model.current_contents.map(|text| text.map(str::to_owned));
             Some(Self::new(model.sides, model.reconciled.clone(), base.as_ref(), before))
         };
         let mut plans: Vec<Self> = parallel::map_range(models.len(), one).into_iter().flatten().collect();
@@ -361,7 +361,7 @@ impl ModelPlan {
                 "definition": conflict.definition, "step": conflict.step, "property": conflict.property_name(),
                 "base": conflict.base,
                 "clashes": conflict.clashes.iter().map(|clash| json!({
-                    "what": clash.what, "line": clash.line, "base": clash.base, "ours": clash.ours, "theirs": clash.theirs,
+                    "what": clash.description, "line": clash.line, "base": clash.base, "ours": clash.ours, "theirs": clash.theirs,
                 })).collect::<Vec<_>>(),
                 "ours": {"text": conflict.ours, "file": conflict.spec, "line": conflict.spec_line},
                 "theirs": {

@@ -53,7 +53,7 @@ impl CurrentSpec {
             model,
             bases: &base,
             ours: Some(self),
-            found: &BTreeMap::new(),
+            files: &BTreeMap::new(),
         };
         let said = different_properties(model, [&earlier.files, &self.files]);
         changes(sides, Some(&earlier.compiled), false, &said)

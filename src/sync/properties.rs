@@ -46,7 +46,7 @@ pub(super) fn read(model: &str, yml: &str, md: Option<&str>) -> Option<BTreeMap<
     let mut reader = PropertiesReader {
         text: yml,
         docs: md.map(docs_blocks).unwrap_or_default(),
-        said: BTreeMap::new(),
+        properties: BTreeMap::new(),
     };
     for (key, value) in root.pairs()? {
         let key = key.text().unwrap_or_default();
@@ -65,13 +65,13 @@ pub(super) fn read(model: &str, yml: &str, md: Option<&str>) -> Option<BTreeMap<
             _ => reader.record_property_value(None, Property::Text, key, value),
         }
     }
-    Some(reader.said)
+    Some(reader.properties)
 }
 
 struct PropertiesReader<'t> {
     text: &'t str,
     docs: BTreeMap<String, (String, usize)>,
-    said: BTreeMap<PropertyTarget, LocatedPropertyValue>,
+    properties: BTreeMap<PropertyTarget, LocatedPropertyValue>,
 }
 
 impl PropertiesReader<'_> {
@@ -130,7 +130,7 @@ impl PropertiesReader<'_> {
                     property: Property::Description,
                     detail: String::new(),
                 };
-                self.said.insert(
+                self.properties.insert(
                     about,
                     LocatedPropertyValue {
                         value: YamlValue::Text(text),
@@ -156,7 +156,7 @@ impl PropertiesReader<'_> {
             detail: detail.to_owned(),
         };
         let line = line_at(self.text, value.span.start as usize);
-        self.said.insert(
+        self.properties.insert(
             about,
             LocatedPropertyValue {
                 value: read,
@@ -203,8 +203,8 @@ fn doc_call(text: &str) -> Option<&str> {
 /// Returns the docs blocks of a file by name, each with the number of the line on which its text begins.
 fn docs_blocks(md: &str) -> BTreeMap<String, (String, usize)> {
     let blocks = jinja_blocks(md, &["docs"]).into_iter().map(|block| {
-        let line = line_at(md, block.start) + usize::from(block.inside.starts_with('\n'));
-        let text = canonical_string(block.inside.trim_matches('\n'));
+        let line = line_at(md, block.start) + usize::from(block.content.starts_with('\n'));
+        let text = canonical_string(block.content.trim_matches('\n'));
         (block.name.to_owned(), (text, line))
     });
     blocks.collect()

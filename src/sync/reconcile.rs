@@ -69,8 +69,8 @@ impl CurrentSpec {
 }
 
 impl CurrentSpec {
-    /// Returns the line number of the description of a definition, or of the model if there is no name. `None` if the
-    /// spec contains no description.
+    /// Returns the line number of a definition's description, or of the model's description if `name` is `None`. `None`
+    /// if the spec contains no description.
     fn description_line(&self, name: Option<&str>) -> Option<usize> {
         let root = yaml::root(&self.source)?;
         let line = |node: &Node| properties::line_at(&self.source, node.span.start as usize);
@@ -102,7 +102,7 @@ pub struct ModelSides<'a> {
     /// The spec. `None` if the spec was removed.
     pub ours: Option<&'a CurrentSpec>,
     /// Files in the work tree, by path.
-    pub found: &'a BTreeMap<String, String>,
+    pub files: &'a BTreeMap<String, String>,
 }
 
 /// Conflict, in which both sides made different changes to the same part.
@@ -185,7 +185,7 @@ pub struct ReconcileTools<'t> {
     /// Folders for models and tests, relative to the project's folder.
     pub folders: (&'t str, &'t str),
     /// New paths of moved files, by their default paths in these folders.
-    pub moved: &'t BTreeMap<String, String>,
+    pub moved_paths: &'t BTreeMap<String, String>,
 }
 
 impl ReconcileTools<'_> {
@@ -197,7 +197,7 @@ impl ReconcileTools<'_> {
         made.files = made
             .files
             .into_iter()
-            .map(|(path, it)| (self.moved.get(&path).cloned().unwrap_or(path), it))
+            .map(|(path, it)| (self.moved_paths.get(&path).cloned().unwrap_or(path), it))
             .collect();
         Some(made)
     }
@@ -234,19 +234,19 @@ pub fn reconcile<'t>(sides: ModelSides<'_>, more: Vec<HandEdit>, tools: impl Fn(
     };
     let base_said = specified_properties(sides.model, &base.files);
     let of_model = edits.iter().find(|edit| is_in_model_file(sides.model)(edit));
-    let found = of_model.and_then(|edit| Some(normalize_lines(sides.found.get(&edit.file)?)));
+    let found = of_model.and_then(|edit| Some(normalize_lines(sides.files.get(&edit.file)?)));
     let edited = found
         .as_deref()
         .and_then(|found| EditedModel::new(&base_compiler, &base.source, Some(&base.spec), found));
     let mut work = ModelReconciler {
         sides,
         base,
-        before,
+        base_spec: before,
         ours: ours.clone(),
         tools,
         base_compiler: &base_compiler,
-        found: found.as_deref(),
-        edited: edited.as_ref(),
+        edited_sql: found.as_deref(),
+        edited_model: edited.as_ref(),
         base_said,
     };
     work.apply_respellings(&mut edits, &mut done);
@@ -259,7 +259,7 @@ pub fn reconcile<'t>(sides: ModelSides<'_>, more: Vec<HandEdit>, tools: impl Fn(
         work.reconcile_edit(edit, &mut done);
     }
     if work.ours.source != ours.source {
-        // The spec with the transferred edits may also produce other edits in the file.
+        // The spec with the transferred edits may also produce further edits in the file.
         let left = hand_edits::hand_edits_between(
             sides.model,
             &work.ours.files,
@@ -290,7 +290,7 @@ fn edited_files(sides: ModelSides<'_>, written: &BTreeMap<String, String>) -> BT
         sides.bases.iter().any(|base| is_one_of(&base.files)) || sides.ours.is_some_and(|ours| is_one_of(&ours.files))
     };
     let found = written.iter().filter_map(|(path, written)| {
-        let found = sides.found.get(path)?;
+        let found = sides.files.get(path)?;
         let text = normalize_lines(found);
         // The hash is computed last, because a comparison of texts is faster.
         let is_ours = is_known(path, &text) || is_unmodified(found);
@@ -343,20 +343,20 @@ pub(super) struct ModelReconciler<'a> {
     /// Compiler that uses the metric sets of the last push.
     pub base_compiler: &'a Compiler,
     /// The model's SQL with hand edits. `None` if the SQL has no hand edits.
-    pub found: Option<&'a str>,
+    pub edited_sql: Option<&'a str>,
     /// The model with hand edits, if it is a model built on metric sets.
-    pub edited: Option<&'a EditedModel<'a>>,
+    pub edited_model: Option<&'a EditedModel<'a>>,
     /// The spec of the base, compiled again. `None` if the spec is not needed.
-    pub before: Option<CurrentSpec>,
+    pub base_spec: Option<CurrentSpec>,
     base_said: BTreeMap<PropertyTarget, LocatedPropertyValue>,
 }
 
 impl ModelReconciler<'_> {
-    fn reconcile_edit(&mut self, mut edit: HandEdit, done: &mut Reconciled) {
+    fn reconcile_edit(&mut self, mut edit: HandEdit, reconciled: &mut Reconciled) {
         if edit.property == Property::Formula {
-            return self.reconcile_formula(edit, done);
+            return self.reconcile_formula(edit, reconciled);
         }
-        if self.reconcile_metric_set_part(&edit, done) {
+        if self.reconcile_metric_set_part(&edit, reconciled) {
             return;
         }
         if edit.is_whole_file()
@@ -370,17 +370,17 @@ impl ModelReconciler<'_> {
                 .and_then(|text| text.lines().nth(edit.line.saturating_sub(1)));
             let texts = [String::new(), String::new(), line.unwrap_or_default().to_owned()];
             conflict.clashes = vec![LayoutClash::new(reason, edit.line, texts)];
-            done.conflicts.push(conflict);
+            reconciled.conflicts.push(conflict);
             return;
         }
         let (base, ours) = self.edited_values(&edit);
         if ours == edit.after {
-            done.carried.push(edit);
+            reconciled.carried.push(edit);
             return;
         }
         // Keep an edit that no spec can express in the newly generated code, unless both sides changed the same lines.
         let dialect = self.ours.compiled.dialect();
-        let goes_beside = || match (&base, &ours, self.sides.found.get(&edit.file)) {
+        let goes_beside = || match (&base, &ours, self.sides.files.get(&edit.file)) {
             (Some(base), Some(ours), Some(found)) if edit.is_whole_file() => merge_generated_file(
                 &edit.file,
                 self.sides.model,
@@ -392,19 +392,19 @@ impl ModelReconciler<'_> {
         };
         // If part of a file has a conflict, the other edits in the file are not transferred until the conflict is
         // resolved.
-        let waits = edit.is_whole_file() && done.conflicts.iter().any(|conflict| conflict.file == edit.file);
+        let waits = edit.is_whole_file() && reconciled.conflicts.iter().any(|conflict| conflict.file == edit.file);
         if waits {
-            done.kept.push(edit);
+            reconciled.kept.push(edit);
             return;
         }
         if self.sides.bases.len() != 1 || (ours != base && !goes_beside()) {
-            done.conflicts.push(self.build_conflict(&edit, base, ours));
+            reconciled.conflicts.push(self.build_conflict(&edit, base, ours));
             return;
         }
         for source in write_back::spec_candidates(&self.ours.source, &edit) {
             if let Some(carried) = self.compile_with_values(&source, &[&edit]) {
                 self.ours = carried;
-                done.carried.push(edit);
+                reconciled.carried.push(edit);
                 return;
             }
         }
@@ -414,41 +414,41 @@ impl ModelReconciler<'_> {
         {
             edit.why = Some("dbt renders the Jinja, but would not render it in the text of a spec".to_owned());
         }
-        done.kept.push(edit);
+        reconciled.kept.push(edit);
     }
 
     /// Reconciles an edited SQL column. Transfers a formula that compiles to the edited SQL to the spec.
-    fn reconcile_formula(&mut self, mut edit: HandEdit, done: &mut Reconciled) {
-        let Some(found) = self.found else { return };
+    fn reconcile_formula(&mut self, mut edit: HandEdit, reconciled: &mut Reconciled) {
+        let Some(found) = self.edited_sql else { return };
         let name = edit.definition.clone().unwrap_or_default();
         let ours = spec_definition(&self.ours, &name, edit.cte.as_deref());
         let base = self
-            .before
+            .base_spec
             .as_ref()
             .and_then(|before| spec_definition(before, &name, edit.cte.as_deref()));
-        let edited = self.edited;
+        let edited = self.edited_model;
         let origin = edited.and_then(|edited| edited.edit_origin(self.tools.decompiler, edit.cte.as_deref(), &name));
         if let (Some(edited), Some(EditOrigin::Set(metric))) = (edited, &origin) {
             if !edited.changes_definition(edit.cte.as_deref(), &name) {
                 edit.why = Some("the edited SQL computes the same values".to_owned());
-                done.kept.push(edit);
+                reconciled.kept.push(edit);
                 return;
             }
             let column = EditedMetricColumn {
                 compiler: self.base_compiler,
                 decompiler: self.tools.decompiler,
                 base: self.base,
-                edited,
+                model: edited,
                 edit: metric,
             };
-            return self.add_metric_set_conflict(&edit, &column, self.restored_column(&edit), done);
+            return self.add_metric_set_conflict(&edit, &column, self.restored_column(&edit), reconciled);
         }
         let (Some((step, ours)), Some((base_step, base))) = (ours, base) else {
             // The column does not belong to a definition. It may be a helper column or a column that is passed on.
             edit.why = Some("the column is not a definition of the spec".to_owned());
             (edit.property, edit.detail) = (Property::Text, format!("column {name}"));
             edit.definition = None;
-            done.kept.push(edit);
+            reconciled.kept.push(edit);
             return;
         };
         // Convert the SQL to a formula with the spec of the base, from which the file was generated, because the
@@ -492,21 +492,21 @@ impl ModelReconciler<'_> {
             .is_ok_and(|carried| sql_bodies(carried) == sql_bodies(&self.ours))
         {
             edit.rewritten = rewritten;
-            done.carried.push(edit);
+            reconciled.carried.push(edit);
         } else if ours != base || self.sides.bases.len() != 1 {
             let mut conflict = self.build_conflict(&edit, Some(base), Some(ours));
             conflict.theirs_formula = formula.ok();
-            done.conflicts.push(conflict);
+            reconciled.conflicts.push(conflict);
         } else {
             match carried {
                 Ok(carried) => {
                     self.ours = carried;
                     edit.rewritten = rewritten;
-                    done.carried.push(edit);
+                    reconciled.carried.push(edit);
                 }
                 Err(why) => {
                     edit.why = Some(why);
-                    done.kept.push(edit);
+                    reconciled.kept.push(edit);
                 }
             }
         }
@@ -526,7 +526,8 @@ impl ModelReconciler<'_> {
         )
     }
 
-    /// Compiles a version of the spec. Returns `None` unless it contains the edited values and is otherwise unchanged.
+    /// Compiles a new version of the spec. Returns `None` unless the new spec contains the edited values and no other
+    /// changes.
     pub fn compile_with_values(&self, source: &str, edits: &[&HandEdit]) -> Option<CurrentSpec> {
         let carried = self.tools.compile(&self.ours.spec, source)?;
         let (mut before, mut after) = (
@@ -558,7 +559,7 @@ impl ModelReconciler<'_> {
             .files
             .get(&edit.file)
             .filter(|_| edit.property == Property::Formula);
-        match (written, &self.found, &edit.place) {
+        match (written, &self.edited_sql, &edit.place) {
             (Some(written), Some(found), Some(place)) => {
                 restore_column(written, found, self.ours.compiled.dialect(), place)
             }
@@ -628,8 +629,8 @@ pub(super) fn spec_definition(ours: &CurrentSpec, name: &str, cte: Option<&str>)
 }
 
 /// Returns `true` if the spec's value of a property equals the edited value.
-pub(super) fn equals_spec_value(model: &str, made: &CurrentSpec, edit: &HandEdit) -> bool {
-    specified_properties(model, &made.files)
+pub(super) fn equals_spec_value(model: &str, spec: &CurrentSpec, edit: &HandEdit) -> bool {
+    specified_properties(model, &spec.files)
         .get(&property_target(edit))
         .map(LocatedPropertyValue::text)
         == edit.after

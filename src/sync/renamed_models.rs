@@ -33,14 +33,14 @@ pub(super) fn keep_former_layout(models: &[PlannedModel<'_>], plans: &mut [Model
     }
 }
 
-/// Writes a new file in the layout of the same kind of file of the former model, if there is one.
+/// Writes a new file in the layout of the former model's file of the same kind, if there is one.
 fn with_former_layout(file: &mut TextChange, (model, dialect): (&str, Dialect), former: ModelSides<'_>) {
     let kind = HandEditKind::new(&file.path, model);
     let is_same_kind = |path: &&String| kind != HandEditKind::Test && HandEditKind::new(path, former.model) == kind;
     let layout = || {
         let base = former.bases.first()?;
         let path = base.files.keys().find(is_same_kind)?;
-        let found = former.found.get(path)?;
+        let found = former.files.get(path)?;
         let texts = [base.files.get(path)?.clone(), normalize_lines(found)];
         let [base, text] = match kind {
             HandEditKind::Properties => [

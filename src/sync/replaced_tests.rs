@@ -11,7 +11,7 @@ impl ModelReconciler<'_> {
     /// Reconciles edited data tests, and removes their edits from `edits`. If a spec cannot express an edited test that
     /// it generates from a rule or a key, the test remains as it is in the file: a copy of the test in the spec would
     /// give the file two tests with the same name.
-    pub fn reconcile_replaced_tests(&mut self, edits: &mut Vec<HandEdit>, done: &mut Reconciled) {
+    pub fn reconcile_replaced_tests(&mut self, edits: &mut Vec<HandEdit>, reconciled: &mut Reconciled) {
         if self.sides.bases.len() != 1 {
             return;
         }
@@ -20,7 +20,7 @@ impl ModelReconciler<'_> {
             let Some(added) = added.cloned() else { continue };
             let both = [removed, added];
             if self.transfer_replaced_test(&both) {
-                done.carried.extend(both.iter().cloned());
+                reconciled.carried.extend(both.iter().cloned());
             } else if self.can_remove_test(&both[0]) {
                 continue;
             } else {
@@ -29,7 +29,7 @@ impl ModelReconciler<'_> {
                     why: why.clone(),
                     ..edit
                 });
-                done.kept.extend(kept);
+                reconciled.kept.extend(kept);
             }
             edits.retain(|edit| !both.contains(edit));
         }

@@ -8,8 +8,8 @@ use super::{reconcile, write_back};
 use crate::decompile::{Substitution, apply_replacements, with_formula};
 use crate::yaml_edit::{Edit, Path, YamlValue, apply_edits as edit_yaml, value as yaml_value};
 
-/// Restores the text that formulac wrote in place of an edit, and returns the file. Returns `None` if the text cannot
-/// be determined.
+/// Replaces an edit with the text that formulac wrote, and returns the file. Returns `None` if the text cannot be
+/// determined.
 #[must_use]
 pub fn revert_edit(edit: &HandEdit, model: &str, file: &str) -> Option<String> {
     if edit.is_whole_file() {
@@ -84,15 +84,15 @@ fn undo_edit(edit: &HandEdit, model: &str, file: &str) -> Option<Edit> {
 
 /// Returns the position of a data test in the list of a column or of the model in a properties file.
 fn position_of_test(file: &str, model: &str, column: Option<&str>, test: &YamlValue) -> Option<usize> {
-    fn named<'v>(list: &'v YamlValue, name: &str) -> Option<&'v YamlValue> {
+    fn find_by_name<'v>(list: &'v YamlValue, name: &str) -> Option<&'v YamlValue> {
         let YamlValue::List(items, _) = list else { return None };
         let is_named = |item: &&YamlValue| item.get("name").and_then(YamlValue::as_text) == Some(name);
         items.iter().find(is_named)
     }
     let root = yaml_value(file)?;
-    let mut node = named(root.get("models")?, model)?;
+    let mut node = find_by_name(root.get("models")?, model)?;
     if let Some(column) = column {
-        node = named(node.get("columns")?, column)?;
+        node = find_by_name(node.get("columns")?, column)?;
     }
     let YamlValue::List(tests, _) = node.get("data_tests")? else {
         return None;
@@ -115,8 +115,8 @@ pub fn apply_edit_to_spec(
         return with_formula_in_conflict(conflict, ours, formula);
     }
     let says = |source: &String| {
-        let made = tools.compile(&ours.spec, source);
-        made.is_some_and(|made| reconcile::equals_spec_value(model, &made, edit))
+        let compiled_spec = tools.compile(&ours.spec, source);
+        compiled_spec.is_some_and(|made| reconcile::equals_spec_value(model, &made, edit))
     };
     write_back::spec_candidates(&ours.source, edit).into_iter().find(says)
 }

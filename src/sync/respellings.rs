@@ -1,4 +1,4 @@
-//! Hand edits to SQL that only replace words, numbers or symbols, and that the spec can repeat.
+//! Hand edits that only replace words, numbers or symbols in the SQL, so that the same edit can be made in the spec.
 
 use std::collections::BTreeMap;
 
@@ -13,12 +13,12 @@ use crate::model::SpecDefinition;
 impl ModelReconciler<'_> {
     /// Transfers SQL edits that only replace words, numbers or symbols by making the same replacements in the spec. If
     /// there are other edits, or if the spec has changed at the same positions, each edit is examined individually.
-    pub fn apply_respellings(&mut self, edits: &mut Vec<HandEdit>, done: &mut Reconciled) {
+    pub fn apply_respellings(&mut self, edits: &mut Vec<HandEdit>, reconciled: &mut Reconciled) {
         let of_model = is_in_model_file(self.sides.model);
         if self.sides.bases.len() != 1 {
             return;
         }
-        let (Some(found), base) = (self.found, self.base) else {
+        let (Some(found), base) = (self.edited_sql, self.base) else {
             return;
         };
         if found.contains(KEEP_COMMENT) {
@@ -50,7 +50,7 @@ impl ModelReconciler<'_> {
         self.ours = carried;
         let (of_sql, rest) = edits.drain(..).partition(&of_model);
         *edits = rest;
-        done.carried.extend::<Vec<HandEdit>>(of_sql);
+        reconciled.carried.extend::<Vec<HandEdit>>(of_sql);
     }
 
     /// Returns `true` if the merged spec keeps the current spec's own changes: each formula is either the formula in
@@ -65,7 +65,7 @@ impl ModelReconciler<'_> {
             };
             made.compiled.definitions().iter().map(one).collect()
         };
-        let Some(before) = &self.before else { return false };
+        let Some(before) = &self.base_spec else { return false };
         let (base, ours, now) = (formulas(before), formulas(&self.ours), formulas(carried));
         now.iter().all(|(key, formula)| {
             let (base, ours) = (base.get(key), ours.get(key));
@@ -75,14 +75,14 @@ impl ModelReconciler<'_> {
 
     /// Transfers SQL edits that only replace words, numbers or symbols, next to other edits of the file: all of them
     /// together, because a word of the spec may occur in several parts of the SQL, or else one by one.
-    pub fn apply_respellings_beside_other_edits(&mut self, edits: &mut Vec<HandEdit>, done: &mut Reconciled) {
+    pub fn apply_respellings_beside_other_edits(&mut self, edits: &mut Vec<HandEdit>, reconciled: &mut Reconciled) {
         let dialect = self.ours.compiled.dialect();
         let is_respelling = |edit: &HandEdit| {
             let count = |text: &Option<String>| text.as_deref().map_or(0, |text| tokens(text, dialect).len());
             is_in_model_file(self.sides.model)(edit)
                 && edit.place.is_some()
                 && count(&edit.before) == count(&edit.after)
-                && self.found.is_some_and(|found| !edit.has_keep_comment(found))
+                && self.edited_sql.is_some_and(|found| !edit.has_keep_comment(found))
         };
         let respellings: Vec<HandEdit> = edits.iter().filter(|edit| is_respelling(edit)).cloned().collect();
         if self.sides.bases.len() != 1 || respellings.is_empty() {
@@ -96,7 +96,7 @@ impl ModelReconciler<'_> {
             };
             self.ours = carried;
             edits.retain(|edit| !some.contains(edit));
-            done.carried.extend_from_slice(some);
+            reconciled.carried.extend_from_slice(some);
             if some.len() == respellings.len() {
                 return;
             }
@@ -106,7 +106,7 @@ impl ModelReconciler<'_> {
     /// Returns the spec that generates the current SQL with these edits and no other difference. `None` if the current
     /// spec generates other SQL for one of the edited parts than the base.
     fn spec_with_respellings(&self, edits: &[HandEdit]) -> Option<CurrentSpec> {
-        let found = self.found?;
+        let found = self.edited_sql?;
         let sql = self.ours.compiled.model_sql()?;
         let dialect = self.ours.compiled.dialect();
         let mut replaced = Vec::new();

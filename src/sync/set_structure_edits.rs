@@ -13,7 +13,7 @@ impl ModelReconciler<'_> {
     /// Returns whether a metric set defines the SQL that an edit to the structure changes, so that the edit is a
     /// conflict.
     pub fn is_edit_of_set(&self, edit: &HandEdit) -> bool {
-        let edited = self.edited.zip(edit.place.as_ref());
+        let edited = self.edited_model.zip(edit.place.as_ref());
         edited.is_some_and(|(edited, place)| edited.metric_set_edit(self.tools.decompiler, place).is_some())
     }
 
@@ -77,13 +77,13 @@ impl ModelReconciler<'_> {
     }
 
     /// Returns the spec of a model built on metric sets with a definition for an added column.
-    pub fn with_column_of_metrics(&self, name: &str, found: &str) -> Option<SpecWithStructure> {
+    pub fn with_column_of_metrics(&self, name: &str, text: &str) -> Option<SpecWithStructure> {
         let source = &self.ours.source;
-        let listed = self.edited?.first_listed_metric()?;
+        let listed = self.edited_model?.first_listed_metric()?;
         let before = with_definition(source, name, &format!("{listed} * 7919"))?;
         let path = Some(self.ours.spec.as_str());
         let decompiler = self.tools.decompiler;
-        let edited = EditedModel::new(self.tools.compiler, &before, path, found)?;
+        let edited = EditedModel::new(self.tools.compiler, &before, path, text)?;
         let EditOrigin::Model(formulas) = edited.edit_origin(decompiler, None, name)? else {
             return None;
         };
@@ -96,9 +96,9 @@ impl ModelReconciler<'_> {
     }
 }
 
-fn set_key(at: Path, value: YamlValue) -> Edit {
+fn set_key(path: Path, value: YamlValue) -> Edit {
     let after = ["metrics"].map(str::to_owned).to_vec();
-    Edit::Set { at, value, after }
+    Edit::Set { at: path, value, after }
 }
 
 /// Returns the path of the step that lists metrics, and its value. `None` if the step has no name.

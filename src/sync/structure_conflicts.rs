@@ -24,8 +24,8 @@ impl ModelReconciler<'_> {
     /// Compares an edit that cannot be transferred with the current spec. `None` if the spec did not change the same
     /// part, or if the edit cannot be separated from the rest of the file.
     pub fn compare_with_spec_change(&self, edit: &StructureEdit, hand: &HandEdit) -> Option<SpecChange> {
-        let (found, place) = (self.found?, hand.place.as_ref()?);
-        let base = self.before.as_ref()?;
+        let (found, place) = (self.edited_sql?, hand.place.as_ref()?);
+        let base = self.base_spec.as_ref()?;
         if base.source == self.ours.source {
             return None;
         }

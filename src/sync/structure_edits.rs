@@ -1,5 +1,5 @@
-//! Hand edits to the structure of a model's SQL: added, renamed or removed columns of the last select, other relations
-//! of dbt, and other conditions in `where` or `having`. The edits become changes of the spec.
+//! Hand edits to the structure of a model's SQL: columns that are added to, renamed in or removed from the last select,
+//! different dbt relations, and different conditions in `where` or `having`. These edits are transferred to the spec.
 
 use std::collections::BTreeSet;
 
@@ -35,7 +35,7 @@ pub(super) enum StructureEdit {
     Renamed(String, String),
     /// The last step has new group keys.
     GroupKeys(Vec<AddedGroupKey>),
-    /// A CTE reads another relation of dbt. The calls are without braces. The CTE has the name of the old relation.
+    /// A CTE reads a different dbt relation. The calls have no braces. The CTE has the name of the old relation.
     Relation { cte: String, before: String, after: String },
     /// Joins of a `from` clause have a different type. The texts are those of the clause.
     JoinTypes { before: String, after: String },
@@ -59,15 +59,15 @@ impl StructureEdit {
     }
 }
 
-/// Version of a spec that may produce an edit, with the generated SQL of an added column or of a condition if it
-/// differs from the edited SQL, or the reason why there is no formula for the edit.
+/// Version of a spec that may produce an edit, or the reason why there is no formula for the edit. If the generated SQL
+/// of an added column or condition differs from the edited SQL, the version contains the generated SQL.
 pub(super) type SpecWithStructure = Result<(String, Option<RewrittenSql>), NotAFormula>;
 
 /// Edit that was transferred to the spec.
 struct TransferredEdit {
     ours: CurrentSpec,
     /// The edited SQL, with generated SQL in place of the edited parts if they differ.
-    found: String,
+    edited_sql: String,
     rewritten: RewrittenParts,
 }
 
@@ -80,7 +80,7 @@ struct RewrittenParts {
 }
 
 impl RewrittenParts {
-    /// Returns the generated SQL of an edited part, if it is not the edited SQL.
+    /// Returns the generated SQL of an edited part, if it differs from the edited SQL.
     fn of_edit(&self, edit: &HandEdit) -> Option<RewrittenSql> {
         let Some(grouping) = &self.grouping else {
             return self.part.clone();
@@ -96,15 +96,15 @@ impl RewrittenParts {
     }
 }
 
-/// Name of the column that temporarily stands for a condition.
+/// Name of the column that temporarily replaces a condition.
 pub(super) const CONDITION: &str = "fx_condition";
 
 impl ModelReconciler<'_> {
-    /// Transfers edits to the structure of the model's SQL: columns that were added, renamed or removed, and relations
-    /// that were replaced, and conditions. A version of the spec is used only if it produces the edit and no other
-    /// difference. Only another condition may also change expressions that the user did not edit.
-    pub fn apply_structure_edits(&mut self, edits: &mut Vec<HandEdit>, done: &mut Reconciled) {
-        let Some(found) = self.found.filter(|_| self.sides.bases.len() == 1) else {
+    /// Transfers edits to the structure of the model's SQL: added, renamed or removed columns, replaced relations, and
+    /// conditions. A version of the spec is used only if it produces the edit and no other difference. Only a new
+    /// condition may also change expressions that the user did not edit.
+    pub fn apply_structure_edits(&mut self, edits: &mut Vec<HandEdit>, reconciled: &mut Reconciled) {
+        let Some(found) = self.edited_sql.filter(|_| self.sides.bases.len() == 1) else {
             return;
         };
         let mut carried_edits: BTreeSet<usize> = BTreeSet::new();
@@ -114,7 +114,7 @@ impl ModelReconciler<'_> {
         let output = output_cte(self.ours.compiled.model_sql().unwrap_or_default(), dialect);
         let of_output = structure_edits(edits, output.as_deref());
         let mut all: Vec<(StructureEdit, Vec<usize>)> = keys.chain(of_output).collect();
-        // Other relations and keys rename CTEs, so the positions of other edits would no longer be found.
+        // Edits of relations and keys rename CTEs, so the positions of other edits would no longer be found.
         all.sort_by_key(|(edit, _)| match edit {
             StructureEdit::Condition { .. } => 0,
             StructureEdit::Relation { .. } => 2,
@@ -158,13 +158,14 @@ impl ModelReconciler<'_> {
                 }
             }
             self.ours = transferred.ours;
-            found = transferred.found;
+            found = transferred.edited_sql;
             carried_edits.extend(places);
         }
         // The spec may have been changed in the same way.
         let is_produced = || self.ours.source != self.base.source && self.differences(&self.ours, &found).is_empty();
         if carried_edits.is_empty() && !is_produced() {
-            done.conflicts
+            reconciled
+                .conflicts
                 .extend(conflicts.into_iter().map(|(_, conflict)| conflict));
             return;
         }
@@ -182,10 +183,10 @@ impl ModelReconciler<'_> {
         edits.retain(|edit| {
             let is_carried = carried_edits.contains(&at) || (of_model(edit) && !is_left(edit));
             if is_carried {
-                done.carried.push(edit.clone());
+                reconciled.carried.push(edit.clone());
             } else {
                 let own = conflicts.iter().filter(|(places, _)| places.contains(&at));
-                done.conflicts.extend(own.map(|(_, conflict)| conflict.clone()));
+                reconciled.conflicts.extend(own.map(|(_, conflict)| conflict.clone()));
             }
             at += 1;
             !is_carried
@@ -198,21 +199,21 @@ impl ModelReconciler<'_> {
         &self,
         edit: &StructureEdit,
         columns: &[FilePartPosition],
-        found: &str,
+        actual: &str,
     ) -> Result<TransferredEdit, Option<String>> {
-        let before = self.differences(&self.ours, found);
+        let before = self.differences(&self.ours, actual);
         let is_other = |(was, is): (&str, &str)| !before.iter().any(|one| one.0 == was && one.1 == is);
         // If the spec has changed the same condition, the edit is a conflict.
         if edit.condition().is_some_and(is_other) {
             return Err(None);
         }
         let mut why = None;
-        for spec in self.specs_with_structure(edit, found) {
+        for spec in self.specs_with_structure(edit, actual) {
             match spec {
                 Ok((text, rewritten)) => {
                     let carried = self.tools.compile(&self.ours.spec, &text);
                     let proven = carried.and_then(|carried| {
-                        self.prove_structure_edit(edit, carried, (&before, rewritten), (columns, found))
+                        self.prove_structure_edit(edit, carried, (&before, rewritten), (columns, actual))
                     });
                     if let Some(transferred) = proven {
                         return Ok(transferred);
@@ -263,17 +264,19 @@ impl ModelReconciler<'_> {
         if !is_rewritten_condition && (rewritten.grouping.is_some() || rewritten.part.is_some()) {
             return Some(TransferredEdit {
                 ours: carried,
-                found: with_generated(&found).unwrap_or(found),
+                edited_sql: with_generated(&found).unwrap_or(found),
                 rewritten,
             });
         }
         let is_produced = match edit.condition() {
-            // A condition may show that values exist, which changes other expressions. Edits of them remain edits.
+            // A condition may imply that values are not NULL, which changes other expressions. Edits of those
+            // expressions remain edits.
             Some((was, is)) => {
                 let is_condition = |one: &(String, String)| one.0 == was && one.1 == is;
                 let is_allowed = |one: &(String, String)| before.contains(one) || one.1 != is;
                 // The condition of a model built on sets is in the select of each set.
-                let is_only_clause = self.edited.is_none() || clauses_after.iter().all(|one| before.contains(one));
+                let is_only_clause =
+                    self.edited_model.is_none() || clauses_after.iter().all(|one| before.contains(one));
                 !after.iter().any(is_condition) && after.iter().all(is_allowed) && is_only_clause
             }
             None => after.len() < before.len() && after.iter().all(|one| before.contains(one)),
@@ -283,7 +286,7 @@ impl ModelReconciler<'_> {
             matches!(edit, StructureEdit::Added(_)) && !is_produced && is_equivalent_sql(&sql, &found, dialect);
         (is_produced || is_equivalent).then(|| TransferredEdit {
             ours: carried,
-            found: if is_equivalent { sql } else { found },
+            edited_sql: if is_equivalent { sql } else { found },
             rewritten,
         })
     }
@@ -295,7 +298,7 @@ impl ModelReconciler<'_> {
         &self,
         (cte, clause): (Option<&str>, &str),
         edited: &str,
-        found: &str,
+        actual: &str,
     ) -> Option<String> {
         let on_one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
         let source = &self.ours.source;
@@ -306,7 +309,7 @@ impl ModelReconciler<'_> {
         }
         let without = self.tools.compile(&self.ours.spec, &without)?;
         let dialect = without.compiled.dialect();
-        let differences = self.differences(&without, found);
+        let differences = self.differences(&without, actual);
         let generated = match differences.iter().find(|(_, after)| after == edited) {
             Some((before, _)) => on_one_line(before),
             // The user removed the other part of the clause.
@@ -364,7 +367,7 @@ impl ModelReconciler<'_> {
         self.formula_beside(&spec, "true", sql)
     }
 
-    /// Returns the formula for SQL in place of a placeholder. The formula is found as if the SQL was a column.
+    /// Returns the formula for SQL that replaces a placeholder. The formula is found as if the SQL was a column.
     fn formula_beside(&self, spec: &str, placeholder: &str, sql: &str) -> Option<Result<FoundFormula, NotAFormula>> {
         let path = Some(self.ours.spec.as_str());
         let before = format!("{placeholder} as {CONDITION}");
@@ -376,23 +379,23 @@ impl ModelReconciler<'_> {
     }
 
     /// Returns the differences between the SQL that a spec generates and other SQL: the text before and after.
-    fn differences(&self, ours: &CurrentSpec, found: &str) -> Vec<(String, String)> {
-        self.column_and_clause_differences(ours, found).concat()
+    fn differences(&self, ours: &CurrentSpec, text: &str) -> Vec<(String, String)> {
+        self.column_and_clause_differences(ours, text).concat()
     }
 
     /// Returns the differences in columns, and those in other parts of the SQL, such as conditions.
-    fn column_and_clause_differences(&self, ours: &CurrentSpec, found: &str) -> [Vec<(String, String)>; 2] {
+    fn column_and_clause_differences(&self, ours: &CurrentSpec, text: &str) -> [Vec<(String, String)>; 2] {
         let sql = ours.compiled.model_sql().unwrap_or_default();
         let dialect = ours.compiled.dialect();
-        let edits = Edits::from_texts(sql, found, dialect);
+        let edits = Edits::from_texts(sql, text, dialect);
         let columns = edits.items.into_iter().map(|edit| (edit.before, edit.after));
-        let clauses = edits.rest.into_iter().map(|edit| (edit.before, edit.after));
+        let clauses = edits.other_edits.into_iter().map(|edit| (edit.before, edit.after));
         [columns.collect(), clauses.collect()]
     }
 
     /// Returns the versions of the spec that may produce an edit to the structure of the SQL. The generated SQL of an
     /// added column or of a condition may handle more special cases than the edited SQL.
-    fn specs_with_structure(&self, edit: &StructureEdit, found: &str) -> Vec<SpecWithStructure> {
+    fn specs_with_structure(&self, edit: &StructureEdit, text: &str) -> Vec<SpecWithStructure> {
         let source = &self.ours.source;
         let specs = match edit {
             StructureEdit::Removed(name) => without_definition(source, name).into_iter().collect(),
@@ -401,10 +404,10 @@ impl ModelReconciler<'_> {
             StructureEdit::JoinTypes { before, after } => with_join_types(source, before, after).into_iter().collect(),
             StructureEdit::GroupKeys(keys) => self.with_group_keys(keys).into_iter().collect(),
             StructureEdit::Condition { cte, clause, after, .. } => {
-                let own = self.without_generated_condition((cte.as_deref(), clause), after, found);
+                let own = self.without_generated_condition((cte.as_deref(), clause), after, text);
                 let dialect = self.ours.compiled.dialect();
                 let condition = own.as_deref().unwrap_or_else(|| without_jinja_block(after, dialect));
-                return match self.edited {
+                return match self.edited_model {
                     Some(_) if !condition.is_empty() && *clause == "where" => self.with_condition_of_sets(condition),
                     Some(_) if !condition.is_empty() => Vec::new(),
                     _ => self
@@ -413,28 +416,28 @@ impl ModelReconciler<'_> {
                         .collect(),
                 };
             }
-            StructureEdit::Added(name) if self.edited.is_some() => {
-                return self.with_column_of_metrics(name, found).into_iter().collect();
+            StructureEdit::Added(name) if self.edited_model.is_some() => {
+                return self.with_column_of_metrics(name, text).into_iter().collect();
             }
-            StructureEdit::Added(name) => return self.with_added_column(name, found),
+            StructureEdit::Added(name) => return self.with_added_column(name, text),
         };
         specs.into_iter().map(|spec| Ok((spec, None))).collect()
     }
 
     /// Returns the specs with a definition for an added column: after the definitions of the columns before it, or at
     /// the end.
-    fn with_added_column(&self, name: &str, found: &str) -> Vec<SpecWithStructure> {
+    fn with_added_column(&self, name: &str, text: &str) -> Vec<SpecWithStructure> {
         let source = &self.ours.source;
-        // The formula is found as if a definition with this name had another formula.
+        // The formula is determined as for a changed definition with this name.
         let before = placeholder_formula(source).and_then(|formula| with_definition(source, name, formula));
         let Some(before) = before else { return Vec::new() };
         let (decompiler, path) = (self.tools.decompiler, Some(self.ours.spec.as_str()));
-        let formula = decompiler.find_formula_with_guards(self.tools.compiler, &before, path, found, None, name);
+        let formula = decompiler.find_formula_with_guards(self.tools.compiler, &before, path, text, None, name);
         let FoundFormula { formula, rewritten, .. } = match formula {
             Ok(formula) => formula,
             Err(refusal) => return vec![Err(refusal)],
         };
-        let columns = columns_before(found, name, self.ours.compiled.dialect());
+        let columns = columns_before(text, name, self.ours.compiled.dialect());
         let in_place = with_definition_after(source, name, &formula, &columns);
         let specs = in_place.into_iter().chain(with_definition(source, name, &formula));
         specs.map(|spec| Ok((spec, rewritten.clone()))).collect()
@@ -442,11 +445,11 @@ impl ModelReconciler<'_> {
 }
 
 /// Marks the edits that a comment keeps. Returns whether there are such edits among these positions.
-fn mark_kept_edits(edits: &mut [HandEdit], places: &[usize], found: &str) -> bool {
+fn mark_kept_edits(edits: &mut [HandEdit], places: &[usize], text: &str) -> bool {
     let mut is_kept = false;
     for place in places {
         if let Some(edit) = edits.get_mut(*place)
-            && edit.has_keep_comment(found)
+            && edit.has_keep_comment(text)
         {
             edit.why = Some(KEEP_COMMENT.to_owned());
             is_kept = true;

@@ -1,4 +1,4 @@
-//! Versions of a spec with another structure: other definitions, relations, joins and conditions.
+//! Versions of a spec with a different structure: different definitions, relations, joins or conditions.
 
 use crate::dbt::RelationReference;
 use crate::decompile::definition_lines;
@@ -74,8 +74,8 @@ fn up_to_step(spec: &str, name: &str) -> Option<(Path, String)> {
     Some((path(names.get(place)?), apply_edits(spec, &edits).ok()?))
 }
 
-/// Returns a spec that selects the rows to which the condition of its last step applies, without definitions. All keys
-/// are removed that use the result of the condition.
+/// Returns a spec that selects the rows to which the condition of its last step applies, without definitions. Keys that
+/// depend on the result of the condition are removed.
 pub(super) fn without_results(spec: &str) -> Option<String> {
     let root = value(spec)?;
     let (at, step) = last_step(&root)?;
@@ -87,7 +87,7 @@ pub(super) fn without_results(spec: &str) -> Option<String> {
     apply_edits(spec, &edits).ok()
 }
 
-/// Returns edits that remove the keys of a mapping that use the result of a condition in `where`.
+/// Returns edits that remove a mapping's keys that depend on the result of `where`.
 pub(super) fn removed_results(at: &Path, mapping: &YamlValue) -> Vec<Edit> {
     let YamlValue::Map(pairs, _) = mapping else {
         return Vec::new();
@@ -159,7 +159,7 @@ pub(super) fn placeholder_formula(spec: &str) -> Option<&'static str> {
     })
 }
 
-/// Returns a spec without a definition of its last step, and without the properties of the column.
+/// Returns a spec without one of the definitions in its last step, and without the properties of the column.
 pub(super) fn without_definition(spec: &str, name: &str) -> Option<String> {
     let root = value(spec)?;
     let (at, step) = last_step(&root)?;

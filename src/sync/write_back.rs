@@ -155,7 +155,7 @@ fn set_edits(source: &str, keys: &[String], value: &YamlValue) -> Vec<Edit> {
             after: Vec::new(),
         })
         .collect();
-    // Edits with shorter paths would replace existing values, so they are kept only if the key at that path is missing.
+    // An edit with a shorter path would replace existing values, so it is only kept if the key at that path is missing.
     edits.retain(|one| match one {
         Edit::Set { at, .. } if at.steps().len() < keys.len() => {
             apply_edits(source, &[Edit::Remove { at: at.clone() }]).is_err()
@@ -197,8 +197,8 @@ fn add_test_edits(source: &str, column: Option<&str>, item: &YamlValue) -> Vec<E
     edits
 }
 
-/// Returns the edits that remove one data test, equal items first. The spec and the file may spell the arguments of a
-/// test differently.
+/// Returns the edits that remove one data test, equal items first. The arguments of a test may be written differently
+/// in the spec and in the file.
 fn remove_test_edits(source: &str, column: Option<&str>, item: &YamlValue) -> Vec<Edit> {
     let Some(root) = yaml_value(source) else {
         return Vec::new();

@@ -136,15 +136,15 @@ pub(super) fn merge(
     }
 }
 
-fn append_lines(out: &mut String, lines: &[&str], line_break: &str) {
-    if !out.is_empty() {
-        if !out.ends_with('\n') {
-            out.push_str(line_break);
+fn append_lines(output: &mut String, lines: &[&str], line_break: &str) {
+    if !output.is_empty() {
+        if !output.ends_with('\n') {
+            output.push_str(line_break);
         }
-        out.push_str(line_break);
+        output.push_str(line_break);
     }
-    out.push_str(&lines.join(line_break));
-    out.push_str(line_break);
+    output.push_str(&lines.join(line_break));
+    output.push_str(line_break);
 }
 
 fn differing_block(

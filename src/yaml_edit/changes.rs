@@ -18,18 +18,21 @@ pub(super) struct AddedNode {
 /// Changes to a tree. Changes are not nested in other changes.
 #[derive(Debug, Default)]
 pub(super) struct YamlChanges {
-    pub replaced: BTreeMap<YamlNodeId, YamlValue>,
+    pub replacements: BTreeMap<YamlNodeId, YamlValue>,
     /// Removed children, each identified by its list or mapping and its index.
-    pub removed: HashSet<(YamlNodeId, usize)>,
+    pub removed_children: HashSet<(YamlNodeId, usize)>,
     /// Added children, keyed by list or mapping and then by the number of existing children before them.
     pub added: BTreeMap<YamlNodeId, BTreeMap<usize, Vec<AddedNode>>>,
     /// New contents of a file that was empty.
-    pub whole: Option<YamlValue>,
+    pub new_contents: Option<YamlValue>,
 }
 
 impl YamlChanges {
     pub fn is_empty(&self) -> bool {
-        self.replaced.is_empty() && self.removed.is_empty() && self.added.is_empty() && self.whole.is_none()
+        self.replacements.is_empty()
+            && self.removed_children.is_empty()
+            && self.added.is_empty()
+            && self.new_contents.is_none()
     }
 
     pub fn add(&mut self, to: YamlNodeId, behind: usize, added: AddedNode) {
@@ -39,7 +42,7 @@ impl YamlChanges {
     /// Returns the lists and mappings whose children change, innermost first.
     pub fn collections(&self) -> Vec<YamlNodeId> {
         let mut ids: Vec<YamlNodeId> = self
-            .removed
+            .removed_children
             .iter()
             .map(|(id, _)| *id)
             .chain(self.added.keys().copied())
@@ -51,7 +54,7 @@ impl YamlChanges {
 
     /// Returns the value of the file after the changes.
     pub fn changed_value(&self, tree: &YamlTree<'_>) -> YamlValue {
-        match (tree.root, &self.whole) {
+        match (tree.root, &self.new_contents) {
             (_, Some(value)) => value.clone(),
             (Some(root), None) => self.changed_node_value(tree, root),
             (None, None) => YamlValue::Bare(String::new()),
@@ -59,7 +62,7 @@ impl YamlChanges {
     }
 
     fn changed_node_value(&self, tree: &YamlTree<'_>, id: YamlNodeId) -> YamlValue {
-        if let Some(value) = self.replaced.get(&id) {
+        if let Some(value) = self.replacements.get(&id) {
             return value.clone();
         }
         let node = tree.node(id);
@@ -72,7 +75,7 @@ impl YamlChanges {
         let mut pairs: Vec<(String, YamlValue)> = Vec::new();
         for (number, child) in node.children().iter().enumerate() {
             pairs.extend(added_pairs(added.get(&number)));
-            if !self.removed.contains(&(id, number)) {
+            if !self.removed_children.contains(&(id, number)) {
                 pairs.push((child.key.clone(), self.changed_node_value(tree, child.value)));
             }
         }

@@ -91,7 +91,7 @@ impl<'t> Editor<'t, '_> {
         let Some((last, above)) = at.steps().split_last() else {
             return match self.tree.root {
                 None => {
-                    self.changes.whole = Some(value.clone());
+                    self.changes.new_contents = Some(value.clone());
                     Ok(())
                 }
                 Some(_) => Err(self.tree.new_refusal(0, "the complete file would be replaced")),
@@ -107,7 +107,7 @@ impl<'t> Editor<'t, '_> {
                     return Ok(());
                 };
                 if !self.tree.value(child.value).is_same_value(value)
-                    && self.changes.replaced.insert(child.value, value.clone()).is_some()
+                    && self.changes.replacements.insert(child.value, value.clone()).is_some()
                 {
                     return Err(self.overlap_refusal(child.start, at));
                 }
@@ -124,7 +124,7 @@ impl<'t> Editor<'t, '_> {
         };
         match self
             .changes
-            .whole
+            .new_contents
             .get_or_insert_with(|| YamlValue::map(Vec::<(String, YamlValue)>::new()))
         {
             YamlValue::Map(pairs, _) => pairs.push((key.clone(), value.clone())),
@@ -156,7 +156,8 @@ impl<'t> Editor<'t, '_> {
         if !node.is_map() {
             return Err(self.missing_refusal(parent, at));
         }
-        // An own key takes precedence over a key that a merge key (`<<`) adds, and changes no other mapping.
+        // A key of the mapping itself takes precedence over a key from a merge key (`<<`), and does not affect other
+        // mappings.
         let inherited = tree.merged_value(parent, key);
         if inherited.is_some_and(|inherited| tree.value(inherited).is_same_value(value)) {
             return Ok(());
@@ -178,7 +179,11 @@ impl<'t> Editor<'t, '_> {
     fn add(&mut self, to: &Path, value: &YamlValue) -> Result<(), YamlRefusal> {
         self.check_writable(to, value)?;
         if self.tree.root.is_none() && to.steps().is_empty() {
-            match self.changes.whole.get_or_insert_with(|| YamlValue::list(Vec::new())) {
+            match self
+                .changes
+                .new_contents
+                .get_or_insert_with(|| YamlValue::list(Vec::new()))
+            {
                 YamlValue::List(items, _) => items.push(value.clone()),
                 _ => return Err(self.tree.new_refusal(0, "two edits overlap here")),
             }
@@ -226,7 +231,7 @@ impl<'t> Editor<'t, '_> {
             }
             _ => self.missing_refusal(parent, at),
         })?;
-        if !self.changes.removed.insert((parent, number)) {
+        if !self.changes.removed_children.insert((parent, number)) {
             return Err(self.overlap_refusal(self.tree.node(parent).start, at));
         }
         Ok(())
@@ -240,7 +245,7 @@ impl<'t> Editor<'t, '_> {
             } else {
                 YamlValue::map(added.into_iter().map(|(key, value)| (key.unwrap_or_default(), value)))
             };
-            if self.changes.replaced.insert(id, value).is_some() {
+            if self.changes.replacements.insert(id, value).is_some() {
                 return Err(self
                     .tree
                     .new_refusal(self.tree.node(id).start, "two edits overlap here"));
@@ -249,11 +254,11 @@ impl<'t> Editor<'t, '_> {
         let parents = parents(self.tree);
         let changes = self.changes;
         let collections = changes.collections();
-        for id in changes.replaced.keys().chain(&collections).copied() {
+        for id in changes.replacements.keys().chain(&collections).copied() {
             let mut inner = id;
-            let mut meets = changes.replaced.contains_key(&id) && collections.binary_search(&id).is_ok();
+            let mut meets = changes.replacements.contains_key(&id) && collections.binary_search(&id).is_ok();
             while let Some(place) = parents.get(&inner) {
-                meets |= changes.removed.contains(place) || changes.replaced.contains_key(&place.0);
+                meets |= changes.removed_children.contains(place) || changes.replacements.contains_key(&place.0);
                 inner = place.0;
             }
             if meets {

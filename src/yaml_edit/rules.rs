@@ -19,7 +19,7 @@ use super::value::YamlValue;
 pub struct Rules {
     lists: Vec<(PathPattern, Vec<String>)>,
     marks: Vec<(PathPattern, RuleMark)>,
-    whole: Vec<PathPattern>,
+    atomic: Vec<PathPattern>,
     prune: bool,
 }
 
@@ -42,8 +42,8 @@ impl Rules {
 
     /// Merges each matching list or mapping as one value, so that generated items are not added to a list that users wrote.
     #[must_use]
-    pub fn whole(mut self, pattern: &str) -> Self {
-        self.whole.push(PathPattern::new(pattern));
+    pub fn atomic(mut self, pattern: &str) -> Self {
+        self.atomic.push(PathPattern::new(pattern));
         self
     }
 
@@ -68,8 +68,8 @@ impl Rules {
             .map(|(_, keys)| keys.as_slice())
     }
 
-    pub(super) fn is_whole(&self, path: &Path) -> bool {
-        self.whole.iter().any(|pattern| pattern.matches(path))
+    pub(super) fn is_atomic(&self, path: &Path) -> bool {
+        self.atomic.iter().any(|pattern| pattern.matches(path))
     }
 
     pub(super) fn rule_mark(&self, path: &Path) -> Option<&RuleMark> {

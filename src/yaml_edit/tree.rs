@@ -52,7 +52,7 @@ pub(super) struct Child {
     /// Offset of the dash or the key. For an item in brackets, the offset of the item itself.
     pub start: usize,
     /// Offset after the dash or the colon.
-    pub after: usize,
+    pub value_offset: usize,
     pub value: YamlNodeId,
 }
 
@@ -67,7 +67,7 @@ pub(super) struct EditNode {
     /// Start of a block scalar's contents.
     pub content: usize,
     /// Offset after the dash or the colon before the node.
-    pub after: usize,
+    pub value_offset: usize,
     pub anchored: bool,
     pub tagged: bool,
 }
@@ -319,7 +319,7 @@ impl EditNode {
             start,
             end,
             content: start,
-            after: start,
+            value_offset: start,
             anchored: false,
             tagged: false,
         }
@@ -522,12 +522,12 @@ impl<'s> TreeReader<'s> {
             }
             _ => {}
         }
-        node.after = after;
+        node.value_offset = after;
         open.cursor = node.end.max(after);
         open.children.push(Child {
             key,
             start,
-            after,
+            value_offset: after,
             value: id,
         });
         self.tree.nodes.push(node);

@@ -28,7 +28,7 @@ pub enum CollectionStyle {
 pub enum YamlValue {
     /// String.
     Text(String),
-    /// Scalar that is not a string: a number, a boolean, a date or null, as spelled in the file.
+    /// Scalar that is not a string: a number, a boolean, a date or null, as written in the file.
     Bare(String),
     /// List of values.
     List(Vec<YamlValue>, CollectionStyle),

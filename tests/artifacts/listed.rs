@@ -7,7 +7,7 @@ use formulac::Schema;
 use formulac::artifacts::{LastResult, Manifest, ManifestNode, NodeDetail, TestCheck};
 
 /// Formats a part as ` name=text`. Returns an empty string if the text is empty.
-fn told(name: &str, text: impl std::fmt::Display) -> String {
+fn format_part(name: &str, text: impl std::fmt::Display) -> String {
     let text = text.to_string();
     if text.is_empty() {
         text
@@ -16,7 +16,7 @@ fn told(name: &str, text: impl std::fmt::Display) -> String {
     }
 }
 
-fn joined<T: AsRef<str>>(texts: impl IntoIterator<Item = T>) -> String {
+fn join_texts<T: AsRef<str>>(texts: impl IntoIterator<Item = T>) -> String {
     texts
         .into_iter()
         .map(|text| text.as_ref().to_owned())
@@ -38,11 +38,11 @@ pub fn manifest(manifest: &Manifest) -> String {
     for it in &manifest.docs {
         let _ = writeln!(out, "docs {} {:?}", it.unique_id, it.text);
     }
-    let _ = writeln!(out, "macros {}", joined(&manifest.macros));
+    let _ = writeln!(out, "macros {}", join_texts(&manifest.macros));
     out
 }
 
-fn node(out: &mut String, node: &ManifestNode) {
+fn node(output: &mut String, node: &ManifestNode) {
     let text = |text: &Option<std::sync::Arc<str>>| text.as_deref().unwrap_or_default().to_owned();
     let config = node
         .config
@@ -52,64 +52,67 @@ fn node(out: &mut String, node: &ManifestNode) {
     let config =
         config.filter(|(key, _)| !["latest_version_pointer", "lookback", "on_error", "quote_args"].contains(key));
     let parts = [
-        told("at", &node.original_file_path),
-        told("described", text(&node.patch_path)),
-        told("table", text(&node.relation_name)),
-        told("about", format!("{:?}", node.description).trim_matches('"')),
-        told("docs", joined(&node.doc_blocks)),
-        told("tags", joined(&node.tags)),
-        told(
+        format_part("at", &node.original_file_path),
+        format_part("described", text(&node.patch_path)),
+        format_part("table", text(&node.relation_name)),
+        format_part("about", format!("{:?}", node.description).trim_matches('"')),
+        format_part("docs", join_texts(&node.doc_blocks)),
+        format_part("tags", join_texts(&node.tags)),
+        format_part(
             "meta",
-            joined(node.meta.iter().map(|(key, value)| format!("{key}:{value}"))),
+            join_texts(node.meta.iter().map(|(key, value)| format!("{key}:{value}"))),
         ),
-        told("config", joined(config.map(|(key, value)| format!("{key}:{value}")))),
-        told("access", text(&node.access)),
-        told("group", text(&node.group)),
-        told("version", text(&node.version)),
-        told("latest", text(&node.latest_version)),
-        told("contract", if node.contract_enforced { "enforced" } else { "" }),
-        told("key", joined(&node.primary_key)),
-        told("reads", joined(&node.depends_on)),
+        format_part(
+            "config",
+            join_texts(config.map(|(key, value)| format!("{key}:{value}"))),
+        ),
+        format_part("access", text(&node.access)),
+        format_part("group", text(&node.group)),
+        format_part("version", text(&node.version)),
+        format_part("latest", text(&node.latest_version)),
+        format_part("contract", if node.contract_enforced { "enforced" } else { "" }),
+        format_part("key", join_texts(&node.primary_key)),
+        format_part("reads", join_texts(&node.depends_on)),
     ];
-    let _ = writeln!(out, "{}{}", node.unique_id, parts.concat());
+    let _ = writeln!(output, "{}{}", node.unique_id, parts.concat());
     for constraint in &node.constraints {
         let _ = writeln!(
-            out,
+            output,
             "    {:?} {}{}{}",
             constraint.kind,
-            joined(&constraint.columns),
-            told(
+            join_texts(&constraint.columns),
+            format_part(
                 "to",
-                format!("{}({})", text(&constraint.to), joined(&constraint.to_columns)).trim_end_matches("()")
+                format!("{}({})", text(&constraint.to), join_texts(&constraint.to_columns)).trim_end_matches("()")
             ),
-            told("expression", text(&constraint.expression)),
+            format_part("expression", text(&constraint.expression)),
         );
     }
     for column in &node.columns {
         let parts = [
-            told("type", text(&column.data_type)),
-            told("about", format!("{:?}", column.description).trim_matches('"')),
-            told("docs", joined(&column.doc_blocks)),
-            told("tags", joined(&column.tags)),
-            told(
+            format_part("type", text(&column.data_type)),
+            format_part("about", format!("{:?}", column.description).trim_matches('"')),
+            format_part("docs", join_texts(&column.doc_blocks)),
+            format_part("tags", join_texts(&column.tags)),
+            format_part(
                 "meta",
-                joined(column.meta.iter().map(|(key, value)| format!("{key}:{value}"))),
+                join_texts(column.meta.iter().map(|(key, value)| format!("{key}:{value}"))),
             ),
-            told("quote", column.quote.map(|quote| quote.to_string()).unwrap_or_default()),
-            told("granularity", text(&column.granularity)),
-            told(
+            format_part("quote", column.quote.map(|quote| quote.to_string()).unwrap_or_default()),
+            format_part("granularity", text(&column.granularity)),
+            format_part(
                 "constraints",
-                joined(column.constraints.iter().map(|it| format!("{:?}", it.kind))),
+                join_texts(column.constraints.iter().map(|it| format!("{:?}", it.kind))),
             ),
         ];
-        let _ = writeln!(out, "  . {}{}", column.name, parts.concat());
+        let _ = writeln!(output, "  . {}{}", column.name, parts.concat());
     }
     match &node.detail {
         NodeDetail::None => {}
         // The function `tests` lists data tests, grouped by the node that they test.
         NodeDetail::Test(_) => {}
         other => {
-            let _ = writeln!(out, "  {other:?}");
+            let _ = writeln!(output, "  {other:?}");
         }
     }
 }
@@ -120,9 +123,11 @@ pub fn tests(manifest: &Manifest) -> String {
     for test in manifest.data_tests() {
         let on = test.on.map_or("", |node| &node.unique_id);
         let check = match &test.check {
-            TestCheck::AcceptedValues(values) => format!("one of {}", joined(values.iter().map(ToString::to_string))),
+            TestCheck::AcceptedValues(values) => {
+                format!("one of {}", join_texts(values.iter().map(ToString::to_string)))
+            }
             TestCheck::Relationships { to, field } => format!("in {} . {field}", to.unwrap_or("?")),
-            TestCheck::UniqueTogether(names) => format!("unique together {}", joined(names)),
+            TestCheck::UniqueTogether(names) => format!("unique together {}", join_texts(names)),
             other => format!("{other:?}"),
         };
         let proves = if test.is_conclusive() { "" } else { "  (proves nothing)" };
@@ -144,15 +149,15 @@ pub fn schema(schema: &Schema) -> String {
             out,
             "{}{}{}",
             relation.schema_name(),
-            told("key", joined(relation.key())),
-            told("access", access)
+            format_part("key", join_texts(relation.key())),
+            format_part("access", access)
         );
         for column in relation.columns() {
             let (quote, null) = (
                 if column.is_quoted() { "\"" } else { "" },
                 if column.is_nullable() { "" } else { "!" },
             );
-            let values = told("values", joined(column.known_values().unwrap_or_default()));
+            let values = format_part("values", join_texts(column.known_values().unwrap_or_default()));
             let _ = writeln!(out, "  {quote}{}{quote} {}{null}{values}", column.name(), column.ty());
         }
     }
@@ -173,7 +178,7 @@ pub fn results(results: &BTreeMap<&str, LastResult<'_>>) -> String {
             out,
             "{id} {}{}{ran}",
             last.result.status.name(),
-            told("failures", failures)
+            format_part("failures", failures)
         );
     }
     out

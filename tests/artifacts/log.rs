@@ -36,7 +36,7 @@ fn logs(entries: &[(String, String)]) -> [String; 2] {
 }
 
 /// Returns the status of each node in the last run that did not set a target folder.
-fn found(log: &str) -> Option<Vec<(String, String)>> {
+fn last_run_statuses(log: &str) -> Option<Vec<(String, String)>> {
     let run = RunResults::from_log(log, |target| target.is_none())?;
     let result = |it: &formulac::artifacts::RunResult| (it.unique_id.to_string(), it.status.name().to_owned());
     Some(run.results.iter().map(result).collect())
@@ -87,18 +87,18 @@ fn the_last_run_is_found_behind_other_commands() {
     ]
     .map(|(id, status)| (id.to_owned(), status.to_owned()));
     for log in logs(&all) {
-        assert_eq!(found(&log).as_deref(), Some(&expected[..]), "{log}");
+        assert_eq!(last_run_statuses(&log).as_deref(), Some(&expected[..]), "{log}");
         // The log contains either no run or a complete run, regardless of where it is truncated.
         for end in (0..log.len()).filter(|end| log.is_char_boundary(*end)).step_by(7) {
             let (before, after) = log.split_at(end);
-            found(before);
-            found(after);
+            last_run_statuses(before);
+            last_run_statuses(after);
         }
     }
     for log in logs(&entries("None", "docs generate", &build))
         .iter()
         .chain(&[String::new(), "{\n[] []: \n".to_owned()])
     {
-        assert_eq!(found(log), None);
+        assert_eq!(last_run_statuses(log), None);
     }
 }

@@ -236,7 +236,7 @@ fn freshness_uses_the_current_time() {
 }
 
 /// Returns an artifact with a schema version, such as `https://schemas.getdbt.com/dbt/manifest/v12.json`.
-fn versioned(kind: &str, version: u32) -> String {
+fn artifact_with_version(kind: &str, version: u32) -> String {
     format!(
         r#"{{"metadata": {{"dbt_schema_version": "https://schemas.getdbt.com/dbt/{kind}/v{version}.json"}}, "nodes": {{}}}}"#
     )
@@ -245,16 +245,16 @@ fn versioned(kind: &str, version: u32) -> String {
 #[test]
 fn newer_versions_are_reported() {
     for version in 10..=12 {
-        let metadata = manifest(&versioned("manifest", version)).metadata;
+        let metadata = manifest(&artifact_with_version("manifest", version)).metadata;
         assert_eq!(
             (metadata.version, metadata.newer_version_notice()),
             (Some(version), None)
         );
     }
-    let newer = manifest(&versioned("manifest", 13)).metadata;
+    let newer = manifest(&artifact_with_version("manifest", 13)).metadata;
     let said = "manifest.json has version v13, but v12 is the newest known version: new content is ignored";
     assert_eq!(newer.newer_version_notice(), Some(said));
-    let error = Manifest::from_text(&versioned("manifest", 9), KeptParts::default()).unwrap_err();
+    let error = Manifest::from_text(&artifact_with_version("manifest", 9), KeptParts::default()).unwrap_err();
     assert_eq!(
         error.to_string(),
         "dbt's manifest has version v9, but v10 is the oldest supported version"
@@ -265,13 +265,16 @@ fn newer_versions_are_reported() {
 #[test]
 fn other_artifact_kinds_are_rejected() {
     let cases = [
-        (versioned("catalog", 1), "expected dbt's manifest, found dbt's catalog"),
         (
-            versioned("run-results", 6),
+            artifact_with_version("catalog", 1),
+            "expected dbt's manifest, found dbt's catalog",
+        ),
+        (
+            artifact_with_version("run-results", 6),
             "expected dbt's manifest, found dbt's run-results",
         ),
         (
-            versioned("semantic-layer", 1),
+            artifact_with_version("semantic-layer", 1),
             "expected dbt's manifest, found dbt's semantic-layer",
         ),
         ("{}".to_owned(), "expected dbt's manifest, found other JSON"),

@@ -22,7 +22,7 @@ columns:
 
 /// Creates a project whose model `sales` is pushed on `main` and, with different changes, on the branches `one` and
 /// `two`. `two` is checked out.
-fn place(name: &str, one: &[(&str, &str)], two: &[(&str, &str)]) -> Place {
+fn create_project(name: &str, one: &[(&str, &str)], two: &[(&str, &str)]) -> Place {
     let place = Place::new(name);
     place
         .write("formulac.yml", "dialect: duckdb\nspecs: metrics/\n")
@@ -42,51 +42,51 @@ fn place(name: &str, one: &[(&str, &str)], two: &[(&str, &str)]) -> Place {
     place
 }
 
-fn push(place: &Place) {
-    let run = place.run(&["push", "--yes", "--no-parse", "--quiet"]);
+fn push(project: &Place) {
+    let run = project.run(&["push", "--yes", "--no-parse", "--quiet"]);
     assert_eq!(run.exit, 0, "{}{}", run.out, run.err);
 }
 
 /// Returns the generated files and the state of the last push.
-fn generated(place: &Place) -> [String; 3] {
+fn generated_files(project: &Place) -> [String; 3] {
     [
         "models/formulac/sales.sql",
         "models/formulac/sales.yml",
         ".formulac/state/sales.yml",
     ]
-    .map(|file| place.read(file))
+    .map(|file| project.read(file))
 }
 
 /// Merges `one` as the manual describes: takes the generated files and the state of one side, commits the merge, and
 /// pushes. Returns the generated files.
-fn merge(place: &Place, side: &str) -> [String; 3] {
+fn merge(project: &Place, side: &str) -> [String; 3] {
     git(
-        place,
+        project,
         &["switch", "--quiet", "--create", &format!("merged_{side}"), "two"],
     );
-    let merge = git_may_fail(place, &["merge", "--quiet", "one"]);
+    let merge = git_may_fail(project, &["merge", "--quiet", "one"]);
     assert!(merge.out.contains("CONFLICT") && merge.exit == 1, "{}", merge.out);
-    // A push is refused while the merge is not complete.
-    assert_eq!(place.run(&["push", "--yes", "--no-parse"]).exit, 5);
-    git(place, &["checkout", side, "--", "models/formulac", ".formulac/state"]);
-    commit(place, "merge");
-    let plan = place.run(&["plan"]);
+    // A push fails while the merge is incomplete.
+    assert_eq!(project.run(&["push", "--yes", "--no-parse"]).exit, 5);
+    git(project, &["checkout", side, "--", "models/formulac", ".formulac/state"]);
+    commit(project, "merge");
+    let plan = project.run(&["plan"]);
     assert_eq!(plan.exit, 0, "{}{}", plan.out, plan.err);
-    push(place);
-    assert!(place.run(&["plan"]).out.contains("Specs, dbt and Omni agree."));
-    assert_eq!(git(place, &["status", "--porcelain"]), "");
-    generated(place)
+    push(project);
+    assert!(project.run(&["plan"]).out.contains("Specs, dbt and Omni agree."));
+    assert_eq!(git(project, &["status", "--porcelain"]), "");
+    generated_files(project)
 }
 
 /// Returns the generated files of a project in which the merged spec was pushed.
-fn pushed_at_once(place: &Place, name: &str) -> [String; 3] {
+fn pushed_at_once(project: &Place, name: &str) -> [String; 3] {
     let other = Place::new(name);
     for file in ["formulac.yml", "dbt_project.yml", ".gitignore", "metrics/sales.yml"] {
-        other.write(file, place.read(file));
+        other.write(file, project.read(file));
     }
     begin(&other);
     push(&other);
-    generated(&other)
+    generated_files(&other)
 }
 
 /// The branches change different definitions, so git merges the spec, but not the generated files and the state.
@@ -100,7 +100,7 @@ fn either_side_of_the_generated_files_leads_to_the_same_model() {
         ("COUNT(id)", "COUNT(DISTINCT(id))"),
         ("Number of orders", "Number of distinct orders"),
     ];
-    let place = place("branches_formulas", &one, &two);
+    let place = create_project("branches_formulas", &one, &two);
     let ours = merge(&place, "HEAD");
     let theirs = merge(&place, "MERGE_HEAD");
     assert_eq!(ours, theirs);
@@ -122,7 +122,7 @@ fn added_and_removed_definitions_are_merged() {
         "  /// Revenue of all orders\n",
         "  smallest = MIN(amount)\n\n  /// Revenue\n",
     )];
-    let place = place("branches_columns", &one, &two);
+    let place = create_project("branches_columns", &one, &two);
     let ours = merge(&place, "HEAD");
     assert_eq!(ours, merge(&place, "MERGE_HEAD"));
     assert_eq!(ours, pushed_at_once(&place, "branches_columns_at_once"));

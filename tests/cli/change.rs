@@ -4,34 +4,34 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::repository::{be, commit, edit, git, snapshot};
-use crate::roles::place;
+use crate::repository::{commit, edit, git, snapshot, switch_user};
+use crate::roles::create_project;
 use crate::run::{Place, Run};
 
 /// Creates a branch on which an analyst has changed the definition of revenue and proposed the change.
-fn proposed(name: &str) -> Place {
-    let place = place(name);
+fn create_proposal(name: &str) -> Place {
+    let place = create_project(name);
     git(&place, &["switch", "--quiet", "-c", "after-tax"]);
-    be(&place, "ann");
+    switch_user(&place, "ann");
     edit(&place, "metrics/revenue.yml", "SUM(amount)", "SUM(amount) - SUM(tax)");
     commit(&place, "after tax");
     assert_eq!(place.run(&["change", "propose", "Revenue after tax"]).exit, 0);
     place
 }
 
-fn by(place: &Place, name: &str, args: &[&str]) -> Run {
-    be(place, name);
-    place.run(args)
+fn run_as(project: &Place, name: &str, args: &[&str]) -> Run {
+    switch_user(project, name);
+    project.run(args)
 }
 
-fn authorized(place: &Place) -> (i32, Value) {
-    let run = place.run(&["authorize", "--base", "main", "--json"]);
+fn run_authorize(project: &Place) -> (i32, Value) {
+    let run = project.run(&["authorize", "--base", "main", "--json"]);
     (run.exit, run.json())
 }
 
 #[test]
 fn a_change_is_proposed_reviewed_and_authorized() {
-    let mut place = place("change_story");
+    let mut place = create_project("change_story");
     git(&place, &["switch", "--quiet", "-c", "after-tax"]);
     edit(&place, "metrics/revenue.yml", "SUM(amount)", "SUM(amount) - SUM(tax)");
     edit(
@@ -53,7 +53,7 @@ fn a_change_is_proposed_reviewed_and_authorized() {
         ])
         .show(&["change", "propose", "Once more"])
         .show(&["change", "approve", "revenue"]);
-    be(&place, "fay");
+    switch_user(&place, "fay");
     place
         .show(&["change", "comment", "revenue-after-tax", "And shipping?"])
         .show(&["change", "aprove", "x"]);
@@ -65,14 +65,14 @@ fn a_change_is_proposed_reviewed_and_authorized() {
         "As agreed",
     ]);
     place.show(&["authorize", "--base", "main"]);
-    be(&place, "eve");
+    switch_user(&place, "eve");
     place
         .show(&["change", "approve", "rev"])
         .show(&["change", "list"])
         .show(&["change", "show", "rev"]);
     place.show(&["authorize", "--base", "main"]);
     // A later change has new content, which the approvals do not cover.
-    be(&place, "ann");
+    switch_user(&place, "ann");
     edit(&place, "metrics/revenue.yml", "SUM(tax)", "SUM(vat)");
     commit(&place, "vat");
     place
@@ -83,10 +83,10 @@ fn a_change_is_proposed_reviewed_and_authorized() {
 
 #[test]
 fn approvals_must_come_from_others_and_match_the_content() {
-    let place = proposed("change_exact");
-    assert_eq!(authorized(&place).0, 4);
+    let place = create_proposal("change_exact");
+    assert_eq!(run_authorize(&place).0, 4);
     // No user can approve their own changes, not even with the required role.
-    be(&place, "eve");
+    switch_user(&place, "eve");
     edit(
         &place,
         "metrics/revenue.yml",
@@ -94,17 +94,20 @@ fn approvals_must_come_from_others_and_match_the_content() {
         "Revenue after tax.",
     );
     commit(&place, "say so");
-    assert_eq!(by(&place, "eve", &["change", "approve", "rev"]).exit, 4);
-    assert_eq!(by(&place, "dan", &["change", "approve", "rev"]).exit, 0);
-    assert_eq!(by(&place, "fay", &["change", "reject", "rev", "-m", "not yet"]).exit, 0);
-    let (exit, told) = authorized(&place);
+    assert_eq!(run_as(&place, "eve", &["change", "approve", "rev"]).exit, 4);
+    assert_eq!(run_as(&place, "dan", &["change", "approve", "rev"]).exit, 0);
+    assert_eq!(
+        run_as(&place, "fay", &["change", "reject", "rev", "-m", "not yet"]).exit,
+        0
+    );
+    let (exit, told) = run_authorize(&place);
     assert_eq!(
         (exit, &told["approvals"]["rejected"][0]),
         (4, &Value::from("Fay <fay@example.com>"))
     );
     // A user who rejected a change may approve it later.
-    assert_eq!(by(&place, "fay", &["change", "approve", "rev"]).exit, 0);
-    let (exit, told) = authorized(&place);
+    assert_eq!(run_as(&place, "fay", &["change", "approve", "rev"]).exit, 0);
+    let (exit, told) = run_authorize(&place);
     assert_eq!(
         (exit, told["approvals"]["is_approved"].as_bool()),
         (0, Some(true)),
@@ -112,29 +115,29 @@ fn approvals_must_come_from_others_and_match_the_content() {
     );
     // Generated files and records of formulac are not new content.
     assert_eq!(
-        by(&place, "ann", &["push", "--yes", "--quiet", "--env", "development"]).exit,
+        run_as(&place, "ann", &["push", "--yes", "--quiet", "--env", "development"]).exit,
         0
     );
-    assert_eq!(authorized(&place).0, 0);
+    assert_eq!(run_authorize(&place).0, 0);
     // Another commit is added to the base branch, which is then merged into the branch.
     git(&place, &["switch", "--quiet", "main"]);
     place.write("notes.md", "later");
     commit(&place, "notes");
     git(&place, &["switch", "--quiet", "after-tax"]);
     git(&place, &["merge", "--quiet", "--no-edit", "main"]);
-    assert_eq!(authorized(&place).0, 0, "{}", authorized(&place).1);
+    assert_eq!(run_authorize(&place).0, 0, "{}", run_authorize(&place).1);
 }
 
 /// Generated files need no approval, so their layout and comments are those that a push writes, and no file is missing.
 #[test]
 fn generated_files_contain_exactly_what_a_push_writes() {
-    let place = proposed("change_layout");
-    assert_eq!(by(&place, "ann", &["push", "--yes", "--quiet"]).exit, 0);
+    let place = create_proposal("change_layout");
+    assert_eq!(run_as(&place, "ann", &["push", "--yes", "--quiet"]).exit, 0);
     for name in ["dan", "fay"] {
-        assert_eq!(by(&place, name, &["change", "approve", "rev"]).exit, 0);
+        assert_eq!(run_as(&place, name, &["change", "approve", "rev"]).exit, 0);
     }
-    assert_eq!(authorized(&place).0, 0, "{}", authorized(&place).1);
-    be(&place, "ann");
+    assert_eq!(run_authorize(&place).0, 0, "{}", run_authorize(&place).1);
+    switch_user(&place, "ann");
     let head = git(&place, &["rev-parse", "HEAD"]);
     let (sql, yml) = ("models/formulac/revenue.sql", "models/formulac/revenue.yml");
     for (path, from, to) in [
@@ -147,7 +150,7 @@ fn generated_files_contain_exactly_what_a_push_writes() {
     ] {
         edit(&place, path, from, to);
         commit(&place, "edited");
-        let (exit, told) = authorized(&place);
+        let (exit, told) = run_authorize(&place);
         assert_eq!(exit, 4, "{to}: {told}");
         git(&place, &["reset", "--quiet", "--hard", head.trim()]);
     }
@@ -158,20 +161,20 @@ fn generated_files_contain_exactly_what_a_push_writes() {
     for path in [sql, yml] {
         fs::remove_file(place.path(path)).unwrap();
         commit(&place, "deleted");
-        let (exit, told) = authorized(&place);
+        let (exit, told) = run_authorize(&place);
         assert_eq!((exit, &told["generated_by_hand"]), (4, &serde_json::json!([path])));
         git(&place, &["reset", "--quiet", "--hard", "main"]);
     }
     edit(&place, "metrics/revenue.yml", "SUM(tax)", "SUM(tax) - SUM(fee)");
     assert_eq!(place.run(&["push", "--yes", "--quiet"]).exit, 0);
     assert!(place.read(sql).contains("-- reviewed\nSELECT"), "{}", place.read(sql));
-    assert_eq!(authorized(&place).1["generated_by_hand"], serde_json::json!([]));
+    assert_eq!(run_authorize(&place).1["generated_by_hand"], serde_json::json!([]));
 }
 
 #[test]
 fn a_program_can_specify_the_user() {
-    let place = proposed("change_for_others");
-    be(&place, "service");
+    let place = create_proposal("change_for_others");
+    switch_user(&place, "service");
     for (user, exit) in [
         ("fay@example.com", 0),
         ("Dan Dee <dan@example.com>", 0),
@@ -197,11 +200,11 @@ fn a_program_can_specify_the_user() {
 
 #[test]
 fn a_branch_cannot_grant_itself_permissions() {
-    let place = proposed("change_forged");
+    let place = create_proposal("change_forged");
     for (name, command) in [("dan", "approve"), ("fay", "approve")] {
-        assert_eq!(by(&place, name, &["change", command, "rev"]).exit, 0);
+        assert_eq!(run_as(&place, name, &["change", command, "rev"]).exit, 0);
     }
-    assert_eq!(authorized(&place).0, 0);
+    assert_eq!(run_authorize(&place).0, 0);
     let head = git(&place, &["rev-parse", "HEAD"]);
     let folder = ".formulac/approvals/revenue-after-tax";
     let paths = place.files(folder).into_iter().map(|name| format!("{folder}/{name}"));
@@ -209,11 +212,11 @@ fn a_branch_cannot_grant_itself_permissions() {
     let text = place.read(&approval);
     let reasons = |place: &Place, expected: &str| {
         commit(place, "forged");
-        let (exit, told) = authorized(place);
+        let (exit, told) = run_authorize(place);
         assert!(exit == 4 && told.to_string().contains(expected), "{expected}: {told}");
         git(place, &["reset", "--quiet", "--hard", head.trim()]);
     };
-    be(&place, "ann");
+    switch_user(&place, "ann");
     // Roles and rules are taken from the base branch.
     edit(&place, "formulac.yml", "default_role: analyst", "default_role: admin");
     reasons(&place, "may not change the project's settings");
@@ -232,7 +235,7 @@ fn a_branch_cannot_grant_itself_permissions() {
     place.write(".formulac/approvals/other/x.yml", text);
     reasons(&place, "changed after it was written");
     // Users can approve only in their own name.
-    be(&place, "dan");
+    switch_user(&place, "dan");
     assert_eq!(place.run(&["change", "approve", "rev", "-m", "again"]).exit, 0);
     git(
         &place,
@@ -248,7 +251,7 @@ fn a_branch_cannot_grant_itself_permissions() {
     place.write("notes.md", "x");
     reasons(&place, "is in the name of Dan");
     // Files that look generated must match the output of the specs.
-    be(&place, "ann");
+    switch_user(&place, "ann");
     assert_eq!(place.run(&["push", "--yes", "--quiet"]).exit, 0);
     edit(&place, "models/formulac/revenue.sql", "sum(tax)", "sum(fee)");
     reasons(&place, "the change was edited after the approval");
@@ -276,14 +279,14 @@ comparisons:
 /// cover state files and evidence.
 #[test]
 fn authorize_checks_recorded_facts() {
-    let place = proposed("change_records");
+    let place = create_proposal("change_records");
     place.write(".formulac/evidence/revenue.yml", EVIDENCE);
     commit(&place, "evidence");
     for name in ["dan", "fay"] {
-        assert_eq!(by(&place, name, &["change", "approve", "rev"]).exit, 0);
+        assert_eq!(run_as(&place, name, &["change", "approve", "rev"]).exit, 0);
     }
-    assert_eq!(by(&place, "ann", &["push", "--yes", "--quiet"]).exit, 0);
-    let (exit, told) = authorized(&place);
+    assert_eq!(run_as(&place, "ann", &["push", "--yes", "--quiet"]).exit, 0);
+    let (exit, told) = run_authorize(&place);
     assert_eq!(exit, 0, "a push keeps approvals: {told}");
     let head = git(&place, &["rev-parse", "HEAD"]);
     let refused = |what: &str, expected: &str| {
@@ -330,7 +333,7 @@ fn authorize_checks_recorded_facts() {
     git(&place, &["switch", "--quiet", "-c", "evidence", "main"]);
     place.write(".formulac/evidence/revenue.yml", EVIDENCE);
     commit(&place, "evidence");
-    assert_eq!(authorized(&place).0, 0, "{}", authorized(&place).1);
+    assert_eq!(run_authorize(&place).0, 0, "{}", run_authorize(&place).1);
     edit(
         &place,
         ".formulac/evidence/revenue.yml",
@@ -338,30 +341,30 @@ fn authorize_checks_recorded_facts() {
         "verdict: perfect",
     );
     commit(&place, "praise");
-    assert_eq!(authorized(&place).0, 4);
+    assert_eq!(run_authorize(&place).0, 4);
 }
 
 /// `known.yml` affects the SQL, so `authorize` regenerates the file from the specs and the facts that it contains.
 #[test]
 fn authorize_checks_the_known_facts() {
-    let place = place("change_known");
+    let place = create_project("change_known");
     let known = |ty: &str| {
         let head = "# The columns and types that formulac knew when models were last generated. `formulac generate` updates this file.\n";
         format!("{head}relations:\n  orders:\n    columns:\n      amount: {ty}\n      tax: {ty}\n")
     };
     let path = ".formulac/state/known.yml";
     git(&place, &["switch", "--quiet", "-c", "after-tax"]);
-    be(&place, "ann");
+    switch_user(&place, "ann");
     edit(&place, "metrics/revenue.yml", "SUM(amount)", "SUM(amount) - SUM(tax)");
     place.write(path, known("float"));
     commit(&place, "after tax");
     assert_eq!(place.run(&["change", "propose", "Revenue after tax"]).exit, 0);
     for name in ["dan", "fay"] {
-        assert_eq!(by(&place, name, &["change", "approve", "rev"]).exit, 0);
+        assert_eq!(run_as(&place, name, &["change", "approve", "rev"]).exit, 0);
     }
-    assert_eq!(by(&place, "ann", &["push", "--yes", "--quiet"]).exit, 0);
+    assert_eq!(run_as(&place, "ann", &["push", "--yes", "--quiet"]).exit, 0);
     assert_eq!(place.read(path), known("float"));
-    let (exit, told) = authorized(&place);
+    let (exit, told) = run_authorize(&place);
     assert_eq!(exit, 0, "a push that learns nothing keeps approvals: {told}");
     let head = git(&place, &["rev-parse", "HEAD"]);
     let refused = |text: &str, expected: &[&str]| {
@@ -385,7 +388,7 @@ fn authorize_checks_the_known_facts() {
 /// Facts that affect SQL need the same approvals as changes to the affected specs. Other facts need no approvals.
 #[test]
 fn facts_that_alter_sql_need_approval() {
-    let place = place("change_facts");
+    let place = create_project("change_facts");
     let path = ".formulac/state/known.yml";
     let known = |ty: &str, amount: &str| {
         let head = "# The columns and types that formulac knew when models were last generated. `formulac generate` updates this file.\n";
@@ -394,7 +397,7 @@ fn facts_that_alter_sql_need_approval() {
         )
     };
     let authorize = || place.run(&["authorize", "--base", "main"]);
-    be(&place, "eve");
+    switch_user(&place, "eve");
     edit(
         &place,
         "metrics/revenue.yml",
@@ -411,7 +414,7 @@ fn facts_that_alter_sql_need_approval() {
     assert_eq!(place.run(&["generate", "--quiet"]).exit, 0);
     commit(&place, "facts");
     git(&place, &["switch", "--quiet", "-c", "facts"]);
-    be(&place, "ann");
+    switch_user(&place, "ann");
     place.write(path, known("timestamp", "decimal(10,2)"));
     commit(&place, "a type that is in no SQL");
     let run = authorize();
@@ -442,10 +445,10 @@ fn facts_that_alter_sql_need_approval() {
     // Approvals of facts are valid until the facts change again.
     assert_eq!(place.run(&["change", "propose", "Dates"]).exit, 0);
     for name in ["dan", "fay", "gus"] {
-        assert_eq!(by(&place, name, &["change", "approve", "dates"]).exit, 0);
+        assert_eq!(run_as(&place, name, &["change", "approve", "dates"]).exit, 0);
     }
     assert_eq!(authorize().exit, 0, "{}", authorize().out);
-    be(&place, "ann");
+    switch_user(&place, "ann");
     place.write(path, known("{type: date, nullable: false}", "float"));
     commit(&place, "never blank");
     let run = authorize();
@@ -459,36 +462,36 @@ fn facts_that_alter_sql_need_approval() {
 /// An admin's approval counts neither as an approval by business nor as an approval by engineers.
 #[test]
 fn an_admin_does_not_count_as_business() {
-    let place = proposed("change_admin");
+    let place = create_proposal("change_admin");
     for name in ["root", "dan"] {
-        assert_eq!(by(&place, name, &["change", "approve", "rev"]).exit, 0, "{name}");
+        assert_eq!(run_as(&place, name, &["change", "approve", "rev"]).exit, 0, "{name}");
     }
-    let (exit, told) = authorized(&place);
+    let (exit, told) = run_authorize(&place);
     assert_eq!(
         (exit, &told["approvals"]["lacks"]),
         (4, &serde_json::json!(["1 approval by business"])),
         "{told}"
     );
-    assert_eq!(by(&place, "fay", &["change", "approve", "rev"]).exit, 0);
-    assert_eq!(authorized(&place).0, 0);
+    assert_eq!(run_as(&place, "fay", &["change", "approve", "rev"]).exit, 0);
+    assert_eq!(run_authorize(&place).0, 0);
 }
 
 /// Deleting a model also deletes its state.
 #[test]
 fn deleting_a_model_deletes_its_state() {
-    let place = place("change_gone");
-    be(&place, "eve");
+    let place = create_project("change_gone");
+    switch_user(&place, "eve");
     git(&place, &["switch", "--quiet", "-c", "first"]);
     assert_eq!(place.run(&["push", "--yes", "--quiet"]).exit, 0);
     git(&place, &["switch", "--quiet", "main"]);
     git(&place, &["merge", "--quiet", "first"]);
     git(&place, &["switch", "--quiet", "-c", "less"]);
-    be(&place, "ann");
+    switch_user(&place, "ann");
     // If only the state is deleted, the model has no base.
     fs::remove_file(place.path(".formulac/state/revenue.yml")).unwrap();
     commit(&place, "no base");
     assert_eq!(
-        authorized(&place).1["generated_by_hand"],
+        run_authorize(&place).1["generated_by_hand"],
         serde_json::json!([".formulac/state/revenue.yml"])
     );
     git(&place, &["reset", "--quiet", "--hard", "HEAD~1"]);
@@ -500,16 +503,16 @@ fn deleting_a_model_deletes_its_state() {
     commit(&place, "less");
     assert_eq!(place.run(&["change", "propose", "Less"]).exit, 0);
     for name in ["dan", "fay"] {
-        assert_eq!(by(&place, name, &["change", "approve", "less"]).exit, 0);
+        assert_eq!(run_as(&place, name, &["change", "approve", "less"]).exit, 0);
     }
-    assert_eq!(by(&place, "ann", &["push", "--yes", "--quiet"]).exit, 0);
+    assert_eq!(run_as(&place, "ann", &["push", "--yes", "--quiet"]).exit, 0);
     assert!(!place.path(".formulac/state/revenue.yml").exists());
-    assert_eq!(authorized(&place).0, 0, "{}", authorized(&place).1);
+    assert_eq!(run_authorize(&place).0, 0, "{}", run_authorize(&place).1);
 }
 
 #[test]
 fn a_name_hides_no_approver() {
-    let place = place("change_names");
+    let place = create_project("change_names");
     edit(
         &place,
         "metrics/revenue.yml",
@@ -526,7 +529,7 @@ fn a_name_hides_no_approver() {
         place.write(&format!("metrics/{name}"), "name: a\n");
     }
     commit(&place, "after tax");
-    let (exit, told) = authorized(&place);
+    let (exit, told) = run_authorize(&place);
     let lacks = told["approvals"]["lacks"].to_string();
     assert!(
         exit == 4 && lacks.contains("an approval of metrics/revenue.yml by fay@example.com"),
@@ -536,15 +539,15 @@ fn a_name_hides_no_approver() {
 
 #[test]
 fn output_of_another_spec_is_detected_as_a_hand_edit() {
-    let place = proposed("change_passing");
-    be(&place, "ann");
+    let place = create_proposal("change_passing");
+    switch_user(&place, "ann");
     assert_eq!(place.run(&["push", "--yes", "--quiet"]).exit, 0);
     for name in ["dan", "fay"] {
-        assert_eq!(by(&place, name, &["change", "approve", "rev"]).exit, 0);
+        assert_eq!(run_as(&place, name, &["change", "approve", "rev"]).exit, 0);
     }
-    assert_eq!(authorized(&place).0, 0);
+    assert_eq!(run_authorize(&place).0, 0);
     // Replace the output of this spec with the output of another spec, including its correct header.
-    be(&place, "ann");
+    switch_user(&place, "ann");
     let own = place.read("metrics/revenue.yml");
     edit(&place, "metrics/revenue.yml", "SUM(tax)", "SUM(fee)");
     place.run(&["model", "metrics/revenue.yml", "--out", "out"]);
@@ -552,7 +555,7 @@ fn output_of_another_spec_is_detected_as_a_hand_edit() {
     place.write("models/formulac/revenue.sql", place.read("out/revenue.sql"));
     fs::remove_dir_all(place.path("out")).unwrap();
     commit(&place, "as generated");
-    let (exit, told) = authorized(&place);
+    let (exit, told) = run_authorize(&place);
     assert_eq!(
         (exit, &told["generated_by_hand"]),
         (4, &serde_json::json!(["models/formulac/revenue.sql"])),
@@ -564,7 +567,7 @@ fn output_of_another_spec_is_detected_as_a_hand_edit() {
 
 #[test]
 fn commits_may_have_to_be_signed() {
-    let place = place("change_signed");
+    let place = create_project("change_signed");
     edit(
         &place,
         "formulac.yml",
@@ -578,7 +581,7 @@ fn commits_may_have_to_be_signed() {
         "model: share\nfrom: orders\nkeep: [id]\ndefinitions: twice = amount * 2\n",
     );
     commit(&place, "unsigned");
-    let (_, told) = authorized(&place);
+    let (_, told) = run_authorize(&place);
     assert_eq!(told["not_allowed"][0]["why"], "the commit has no valid signature");
     // Key of a user whom the git configuration trusts.
     let key = place.path("key");
@@ -600,7 +603,7 @@ fn commits_may_have_to_be_signed() {
         git(&place, &["config", name, value]);
     }
     git(&place, &["commit", "--quiet", "--amend", "--no-edit", "-S"]);
-    assert_eq!(authorized(&place).1["not_allowed"], serde_json::json!([]));
+    assert_eq!(run_authorize(&place).1["not_allowed"], serde_json::json!([]));
     // One user signed the commit, but another user is its author.
     git(
         &place,
@@ -614,14 +617,14 @@ fn commits_may_have_to_be_signed() {
             "Eve <eve@example.com>",
         ],
     );
-    let why = authorized(&place).1["not_allowed"][0]["why"].clone();
+    let why = run_authorize(&place).1["not_allowed"][0]["why"].clone();
     assert_eq!(why, "the commit is signed by ann@example.com, who is not its author");
 }
 
 #[test]
 fn code_owners_are_written_and_kept() {
-    let mut place = place("change_owners");
-    be(&place, "root");
+    let mut place = create_project("change_owners");
+    switch_user(&place, "root");
     edit(
         &place,
         "metrics/revenue.yml",

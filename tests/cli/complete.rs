@@ -3,8 +3,8 @@
 use crate::run::{Place, finish};
 
 /// Returns the completions for the last word, using the protocol of the script that `COMPLETE=bash formulac` prints.
-fn offered(place: &Place, words: &[&str]) -> Vec<String> {
-    let mut command = place.command(&[&["--", "formulac"], words].concat());
+fn completions(project: &Place, words: &[&str]) -> Vec<String> {
+    let mut command = project.command(&[&["--", "formulac"], words].concat());
     command
         .env("COMPLETE", "bash")
         .env("_CLAP_IFS", "\n")
@@ -63,7 +63,7 @@ fn shells_complete_the_names_of_the_project() {
         (&["functions", "xl"], &["XLOOKUP"]),
         (&["functions", "no_such"], &[]),
     ] {
-        assert_eq!(offered(&place, words), expected, "{words:?}");
+        assert_eq!(completions(&place, words), expected, "{words:?}");
     }
     for shell in ["bash", "zsh", "fish", "powershell"] {
         let mut command = place.command(&[]);

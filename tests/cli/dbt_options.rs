@@ -7,7 +7,8 @@ use std::process::Stdio;
 use crate::repository::{begin, commit};
 use crate::run::{Place, Run, finish};
 
-/// Stand-in for dbt. It waits until the test allows it to continue, then records its arguments and its profiles folder.
+/// Stand-in for dbt. The program waits until the test allows it to continue, then records its arguments and its
+/// profiles folder.
 const DBT: &str = r#"#!/bin/sh
 while [ -n "$WAIT_FOR" ] && [ ! -e "$WAIT_FOR" ]; do sleep 0.05; done
 printf '%s | %s\n' "$(echo "$*" | tr -d '\n')" "$DBT_PROFILES_DIR" >> "$ASKED"
@@ -33,7 +34,7 @@ const STARTS: [&[&str]; 5] = [
     &["env", "diff", "production", "--rows"],
 ];
 
-fn place(name: &str) -> Place {
+fn create_project(name: &str) -> Place {
     let place = Place::new(name);
     place
         .write("formulac.yml", PROJECT)
@@ -54,39 +55,39 @@ fn place(name: &str) -> Place {
     place
 }
 
-fn command(place: &Place, args: &[&str]) -> std::process::Command {
-    let mut command = place.command(args);
+fn command(project: &Place, args: &[&str]) -> std::process::Command {
+    let mut command = project.command(args);
     command
-        .env("FORMULAC_DBT", place.path("dbt"))
-        .env("ASKED", place.path("asked.txt"));
+        .env("FORMULAC_DBT", project.path("dbt"))
+        .env("ASKED", project.path("asked.txt"));
     command.env_remove("DBT_PROFILES_DIR");
     command
 }
 
-fn asked(place: &Place, args: &[&str]) -> (Run, String) {
-    let _ = std::fs::remove_file(place.path("asked.txt"));
-    let run = finish(command(place, args));
+fn run_and_read_dbt_call(project: &Place, args: &[&str]) -> (Run, String) {
+    let _ = std::fs::remove_file(project.path("asked.txt"));
+    let run = finish(command(project, args));
     assert!(
-        place.path("asked.txt").exists(),
+        project.path("asked.txt").exists(),
         "{args:?} starts no dbt: {}{}",
         run.out,
         run.err
     );
-    (run, place.read("asked.txt"))
+    (run, project.read("asked.txt"))
 }
 
 /// Commits another formula if the command is `push`, because there would otherwise be no change to push.
-fn change(place: &Place, args: &[&str], number: usize) {
+fn change(project: &Place, args: &[&str], number: usize) {
     if args[0] == "push" {
         let spec = "model: revenue\nfrom: orders\ngroup_by: country\ndefinitions: revenue = SUM(amount)";
-        place.write("metrics/revenue.yml", format!("{spec} + {number}\n"));
-        commit(place, "another formula");
+        project.write("metrics/revenue.yml", format!("{spec} + {number}\n"));
+        commit(project, "another formula");
     }
 }
 
 #[test]
 fn options_reach_every_call_of_dbt() {
-    let place = place("dbt_options");
+    let place = create_project("dbt_options");
     place.write(
         "ci/profiles.yml",
         "shop: {target: dev, outputs: {dev: {type: duckdb}, ci: {type: duckdb}}}\n",
@@ -103,7 +104,7 @@ fn options_reach_every_call_of_dbt() {
             "--threads",
             "3",
         ];
-        let (_, asked) = asked(&place, &[args, &options].concat());
+        let (_, asked) = run_and_read_dbt_call(&place, &[args, &options].concat());
         let profiles = place.path("ci").canonicalize().unwrap();
         for line in asked.lines() {
             let said = format!(
@@ -121,7 +122,7 @@ fn options_reach_every_call_of_dbt() {
 
 #[test]
 fn environment_variables_replace_missing_dbt_options() {
-    let place = place("dbt_environment");
+    let place = create_project("dbt_environment");
     place.write(
         "ci/profiles.yml",
         "shop: {target: dev, outputs: {dev: {type: duckdb}}}\n",
@@ -138,12 +139,12 @@ fn environment_variables_replace_missing_dbt_options() {
     assert!(asked.contains(&format!("| {}", profiles.display())), "{asked}");
 }
 
-/// The message appears before dbt runs. The stand-in continues only after the test has read the message, so a message
-/// that is printed after dbt would never arrive.
+/// The message appears before dbt runs. The fake dbt continues only after the test has read the message, so a message
+/// that is printed after dbt's run would never arrive.
 #[test]
 fn a_line_reports_that_dbt_is_running() {
     for (number, args) in STARTS.into_iter().enumerate() {
-        let place = place(&format!("dbt_waiting_{number}"));
+        let place = create_project(&format!("dbt_waiting_{number}"));
         change(&place, args, 1);
         let mut call = command(&place, args);
         call.env("WAIT_FOR", place.path("let"))
@@ -164,8 +165,8 @@ fn a_line_reports_that_dbt_is_running() {
 
 #[test]
 fn no_progress_is_shown_without_a_terminal() {
-    let place = place("dbt_quiet");
-    let (run, _) = asked(&place, &["preview", "metrics/revenue.yml"]);
+    let place = create_project("dbt_quiet");
+    let (run, _) = run_and_read_dbt_call(&place, &["preview", "metrics/revenue.yml"]);
     assert!(
         run.err.starts_with("asking dbt for the rows of revenue …\n"),
         "{}",
@@ -176,7 +177,7 @@ fn no_progress_is_shown_without_a_terminal() {
         &["--output-format", "json"],
         &["--output-format", "github"],
     ] {
-        let (run, _) = asked(&place, &[&["preview", "metrics/revenue.yml"], option].concat());
+        let (run, _) = run_and_read_dbt_call(&place, &[&["preview", "metrics/revenue.yml"], option].concat());
         assert!(!run.err.contains(" …"), "{}", run.err);
     }
 }
@@ -184,7 +185,7 @@ fn no_progress_is_shown_without_a_terminal() {
 /// The message includes dbt's error, because dbt's usage text alone does not explain the problem.
 #[test]
 fn the_error_of_a_dbt_call_is_shown() {
-    let place = place("dbt_usage");
+    let place = create_project("dbt_usage");
     place.program(
         "dbt",
         "#!/bin/sh\nprintf 'Usage: dbt show [OPTIONS]\\nTry dbt show --help.\\n\\nError: Invalid value for --profiles-dir\\n' >&2\nexit 2\n",
@@ -203,7 +204,7 @@ fn the_error_of_a_dbt_call_is_shown() {
 /// dbt does not see models in a folder that `.dbtignore` names, and `push` does not commit them.
 #[test]
 fn models_that_dbt_ignores_are_not_pushed() {
-    let place = place("dbt_ignored");
+    let place = create_project("dbt_ignored");
     let manifest = |nodes: &str| {
         let metadata = r#"{"dbt_schema_version": "https://schemas.getdbt.com/dbt/manifest/v12.json"}"#;
         format!(

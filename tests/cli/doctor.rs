@@ -11,14 +11,14 @@ use crate::repository::{begin, git};
 use crate::run::{Place, Run, finish};
 
 /// Writes a program that prints `version` as its version.
-fn program(place: &Place, name: &str, version: &str) {
-    place.write(name, format!("#!/bin/sh\ncat <<'END'\n{version}\nEND\n"));
-    fs::set_permissions(place.path(name), fs::Permissions::from_mode(0o755)).unwrap();
+fn program(project: &Place, name: &str, version: &str) {
+    project.write(name, format!("#!/bin/sh\ncat <<'END'\n{version}\nEND\n"));
+    fs::set_permissions(project.path(name), fs::Permissions::from_mode(0o755)).unwrap();
 }
 
 const PROFILES: &str = "shop: {target: dev, outputs: {dev: {type: bigquery}}}\n";
 
-fn place(name: &str, dbt: &str) -> Place {
+fn create_project(name: &str, dbt: &str) -> Place {
     let place = Place::new(name);
     place.write("formulac.yml", "dialect: bigquery\nspecs: metrics/\n");
     place.write("dbt_project.yml", "name: shop\nprofile: shop\n");
@@ -32,18 +32,18 @@ fn place(name: &str, dbt: &str) -> Place {
     place
 }
 
-fn doctor(place: &Place, more: &[&str]) -> Run {
-    finish(doctor_command(place, more))
+fn doctor(project: &Place, more: &[&str]) -> Run {
+    finish(doctor_command(project, more))
 }
 
-fn doctor_command(place: &Place, more: &[&str]) -> Command {
-    let mut command = place.command(&[&["doctor"], more].concat());
+fn doctor_command(project: &Place, more: &[&str]) -> Command {
+    let mut command = project.command(&[&["doctor"], more].concat());
     command
-        .env("FORMULAC_DBT", place.path("dbt"))
-        .env("FORMULAC_DUCKDB", place.path("duckdb"));
-    command.env("FORMULAC_PSQL", place.path("no_psql"));
+        .env("FORMULAC_DBT", project.path("dbt"))
+        .env("FORMULAC_DUCKDB", project.path("duckdb"));
+    command.env("FORMULAC_PSQL", project.path("no_psql"));
     // Git must not search above the test's folder, because the folder is inside this repository.
-    let folder = place.path("formulac.yml");
+    let folder = project.path("formulac.yml");
     command.env(
         "GIT_CEILING_DIRECTORIES",
         folder.parent().and_then(Path::parent).unwrap(),
@@ -55,7 +55,7 @@ const GOOD: &str = "Core:\n  - installed: 1.10.3\n  - latest:    1.12.6 - Update
 
 #[test]
 fn programs_are_named_with_their_versions() {
-    let place = place("doctor_good", GOOD);
+    let place = create_project("doctor_good", GOOD);
     begin(&place);
     let run = doctor(&place, &[]);
     assert_eq!(run.exit, 0, "{}{}", run.out, run.err);
@@ -98,13 +98,13 @@ fn missing_and_outdated_programs_are_reported_with_a_fix() {
         ),
     ];
     for (number, (dbt, told)) in rows.into_iter().enumerate() {
-        let place = place(&format!("doctor_dbt_{number}"), dbt);
+        let place = create_project(&format!("doctor_dbt_{number}"), dbt);
         begin(&place);
         let run = doctor(&place, &[]);
         assert_eq!(run.exit, 5, "{}", run.out);
         assert!(run.out.contains(told), "{}", run.out);
     }
-    let place = place("doctor_missing", GOOD);
+    let place = create_project("doctor_missing", GOOD);
     fs::remove_file(place.path("dbt")).unwrap();
     program(&place, "duckdb", "v0.10.0 20b1486d11");
     let run = doctor(&place, &[]);
@@ -128,7 +128,7 @@ fn missing_and_outdated_programs_are_reported_with_a_fix() {
 /// folder in which `push` records changes.
 #[test]
 fn doctor_reports_what_prevents_a_commit() {
-    let place = place("doctor_git", GOOD);
+    let place = create_project("doctor_git", GOOD);
     begin(&place);
     let without_user = |roles: &[&str]| {
         let mut command = doctor_command(&place, &[]);
@@ -178,7 +178,7 @@ fn doctor_reports_what_prevents_a_commit() {
 /// Without the profile, dbt cannot run. The warehouse is not the problem.
 #[test]
 fn problems_of_the_profile_are_named_with_their_fixes() {
-    let place = place("doctor_profile", GOOD);
+    let place = create_project("doctor_profile", GOOD);
     begin(&place);
     for (profiles, found, fix) in [
         (
@@ -227,7 +227,7 @@ fn problems_of_the_profile_are_named_with_their_fixes() {
 #[test]
 fn a_push_reports_why_dbt_cannot_run() {
     let error = r#"{"info": {"name": "MainEncounteredError", "level": "error", "msg": ""}, "data": {"exc": "Runtime Error\n  Could not find adapter type bigquery!"}}"#;
-    let place = place("doctor_push", GOOD);
+    let place = create_project("doctor_push", GOOD);
     let versions = "Core:\n  - installed: 1.12.6\nPlugins:\n  - duckdb: 1.9.0";
     let script = format!(
         "#!/bin/sh\ncase \"$*\" in\n*--version*) echo '{versions}';;\n*) cat <<'END'\n{error}\nEND\nexit 2;;\nesac\n"
@@ -260,7 +260,7 @@ fn a_push_reports_why_dbt_cannot_run() {
 /// `dbt build` without `--target` would run the generated SQL in another warehouse.
 #[test]
 fn a_default_target_with_another_dialect_is_named() {
-    let place = place("doctor_default_target", GOOD);
+    let place = create_project("doctor_default_target", GOOD);
     begin(&place);
     let profiles = "shop: {target: dev, outputs: {dev: {type: duckdb}, wh: {type: bigquery}}}\n";
     place.write("profiles.yml", profiles);
@@ -271,7 +271,7 @@ fn a_default_target_with_another_dialect_is_named() {
         "{}",
         run.out
     );
-    // An environment may have its own dialect, and another default target fits.
+    // An environment may have its own dialect, so a default target with this dialect is valid, too.
     place.write(
         "formulac.yml",
         "dialect: bigquery\nspecs: metrics/\nenvironments: {dev: {connection: dev, dialect: duckdb}}\n",

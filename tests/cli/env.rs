@@ -1,12 +1,12 @@
 //! Tests `formulac env`.
 
-use crate::repository::{be, begin, commit, edit, git, snapshot};
-use crate::roles::place;
+use crate::repository::{begin, commit, edit, git, snapshot, switch_user};
+use crate::roles::create_project;
 use crate::run::{Place, finish};
 
 #[test]
 fn environments_are_listed_shown_and_used() {
-    let mut place = place("env_used");
+    let mut place = create_project("env_used");
     place
         .show(&["env", "list"])
         .show(&["env", "show"])
@@ -43,7 +43,7 @@ fn environments_are_listed_shown_and_used() {
 /// `${branch}` and `${env.NAME}` can be part of an identifier, like `${user}`.
 #[test]
 fn schemas_are_named_after_branches_and_variables() {
-    let place = place("env_placeholders");
+    let place = create_project("env_placeholders");
     let schema = "\"ci_${branch}_${env.FORMULAC_TEST_PR}_${user}\", vars: {pr: '${env.FORMULAC_TEST_PR}'}";
     edit(&place, "formulac.yml", "\"analytics_dev_${user}\"", schema);
     commit(&place, "schema");
@@ -85,8 +85,8 @@ fn schemas_are_named_after_branches_and_variables() {
 
 #[test]
 fn env_use_changes_no_tracked_files() {
-    let place = place("env_untouched");
-    be(&place, "eve");
+    let place = create_project("env_untouched");
+    switch_user(&place, "eve");
     place.run(&["push", "--yes"]);
     let before = git(&place, &["rev-parse", "HEAD:"]);
     for name in ["production", "development", "production"] {
@@ -105,8 +105,8 @@ fn env_use_changes_no_tracked_files() {
 
 #[test]
 fn a_push_to_production_from_another_branch_is_rejected() {
-    let mut place = place("env_elsewhere");
-    be(&place, "eve");
+    let mut place = create_project("env_elsewhere");
+    switch_user(&place, "eve");
     git(&place, &["switch", "--quiet", "-c", "feature"]);
     place
         .show(&["push", "--env", "production", "--yes", "--quiet"])
@@ -154,7 +154,7 @@ fn names_and_approvals_are_reported_at_their_position() {
 
 #[test]
 fn models_are_compared_with_those_of_a_branch() {
-    let mut place = place("env_diff");
+    let mut place = create_project("env_diff");
     place.run(&["generate"]);
     commit(&place, "generated");
     git(&place, &["switch", "--quiet", "-c", "feature"]);
@@ -174,12 +174,11 @@ fn models_are_compared_with_those_of_a_branch() {
     snapshot(&place, "env__diff");
 }
 
-/// Secrets in dbt's errors are masked. The stand-in for dbt prints its arguments, as dbt does when a profile or macro
-/// fails.
+/// Secrets in dbt's errors are masked. The fake dbt prints its arguments, as dbt does when a profile or macro fails.
 #[cfg(unix)]
 #[test]
 fn secrets_in_dbt_errors_are_masked() {
-    let place = place("env_secrets");
+    let place = create_project("env_secrets");
     let vars = "vars: {start: 2024-01-01, api_token: hunter2-token, url: 'postgres://me:s3cret-word@host/db', dsn: s3cret-dsn, odbc: Server=x;Pwd=s3cret-pwd}";
     edit(&place, "formulac.yml", "${user}\"}", &format!("${{user}}\", {vars}}}"));
     place.write("dbt_project.yml", "name: shop\nprofile: shop\n");
@@ -204,12 +203,12 @@ fn secrets_in_dbt_errors_are_masked() {
     }
 }
 
-/// Rows are compared only if the relations are known. The stand-in for dbt reports that every relation exists and has
-/// these columns.
+/// Rows are compared only if the relations are known. The fake dbt reports that every relation exists and has these
+/// columns.
 #[cfg(unix)]
 #[test]
 fn rows_are_compared_only_if_the_relations_are_known() {
-    let mut place = place("env_rows");
+    let mut place = create_project("env_rows");
     place.write("dbt_project.yml", "name: shop\nprofile: shop\n");
     place.run(&["generate"]);
     commit(&place, "generated");
@@ -274,7 +273,7 @@ fn rows_are_compared_only_if_the_relations_are_known() {
 /// A typing error in the name of an environment is an error of every command that reads the project.
 #[test]
 fn unknown_environments_are_errors() {
-    let place = place("env_unknown");
+    let place = create_project("env_unknown");
     let spec = "model: m\nfrom: t\ngroup_by: g\ndefinitions: {n: COUNT()}\n";
     place.write("spec.yml", spec);
     for args in [

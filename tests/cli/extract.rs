@@ -71,9 +71,9 @@ pub fn with_comments(model: &str, amount: &str) -> String {
 }
 
 /// Returns the SQL of all specs.
-pub fn sql(place: &Place, specs: &[&str]) -> Vec<String> {
+pub fn sql(project: &Place, specs: &[&str]) -> Vec<String> {
     let of = |command: &str, name: &&str| {
-        let run = place.run(&[command, &format!("metrics/{name}.yml")]);
+        let run = project.run(&[command, &format!("metrics/{name}.yml")]);
         assert_eq!(run.exit, 0, "{command} {name}: {}", run.err);
         match run.out.split_once("# ") {
             Some((sql, _)) if command == "model" => sql.to_owned(),
@@ -119,13 +119,13 @@ fn nothing_is_written_without_a_confirmation() {
 
 /// Runs `extract` on a terminal, where somebody answers the question.
 #[cfg(target_os = "linux")]
-fn answered(place: &Place, answer: &str) -> String {
+fn extract_with_answer(project: &Place, answer: &str) -> String {
     use std::io::Write as _;
 
     let mut command = std::process::Command::new("script");
     let call = format!("{} extract", env!("CARGO_BIN_EXE_formulac"));
     command.args(["--quiet", "--return", "--command", &call, "/dev/null"]);
-    command.current_dir(place.path("")).env_remove("NO_COLOR");
+    command.current_dir(project.path("")).env_remove("NO_COLOR");
     command
         .stdin(std::process::Stdio::piped())
         .stdout(std::process::Stdio::piped());
@@ -141,7 +141,7 @@ fn answered(place: &Place, answer: &str) -> String {
 fn extract_writes_only_after_confirmation() {
     let place = project("question", &[("by_month", BY_MONTH), ("totals", TOTALS)]);
     for answer in ["n\n", "\n", "never\n"] {
-        let said = answered(&place, answer);
+        let said = extract_with_answer(&place, answer);
         assert!(
             said.contains("Write 3 files? [y/N]") && said.contains("no file is written"),
             "{said}"
@@ -149,7 +149,7 @@ fn extract_writes_only_after_confirmation() {
         assert_eq!(place.files("metrics"), ["by_month.yml", "totals.yml"], "{answer:?}");
         assert_eq!(place.read("metrics/totals.yml"), TOTALS, "{answer:?}");
     }
-    assert!(answered(&place, "y\n").contains("wrote metrics/orders.yml"));
+    assert!(extract_with_answer(&place, "y\n").contains("wrote metrics/orders.yml"));
     assert_eq!(place.files("metrics"), ["by_month.yml", "orders.yml", "totals.yml"]);
 }
 
@@ -187,7 +187,7 @@ const NOT_SHARED: &[(&str, &str, &str)] = &[
         "definitions: n = SUM(y)\n",
         "the same name, different formulas: `n` of orders",
     ),
-    // Settings determine the meaning of a formula.
+    // The meaning of a formula depends on settings.
     (
         "blanks: zero\ndefinitions: n = SUM(x + y)\n",
         "definitions: n = SUM(x + y)\n",

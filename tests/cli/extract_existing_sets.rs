@@ -76,7 +76,7 @@ const ADDED: &[(&str, &str, &[&str], &str)] = &[
         ],
         "1 of these definitions is added to the set",
     ),
-    // Left joins and properties come with the definitions.
+    // The left joins and properties of a definition move with it.
     (
         "definitions: n = SUM(x)\n",
         "joins: [{to: people, using: id}]\ngroup_by: people.name\ndefinitions: |\n  n = SUM(x)\n  m = MAX(people.y)\n\
@@ -161,7 +161,7 @@ const NOT_ADDED: &[(&str, &str, &str)] = &[
         "joins: [{to: people, as: p, using: id}]\ngroup_by: p.name\ndefinitions: n = SUM(x)\n",
         "the join `p` differs from the join in the set orders",
     ),
-    // The formula is the same, but the set does not add up all rows.
+    // The formula is the same, but the metric in the set is not additive.
     (
         "definitions: n = SUM(x)\ncolumns: {n: {non_additive: {over: day, take: last}}}\n",
         "group_by: k\ndefinitions: n = SUM(x)\n",

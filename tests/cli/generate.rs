@@ -10,7 +10,7 @@ const SHARE: &str = "model: share\nfrom: by_country\nkeep: all\ndefinitions: sha
 const COUNTS: &str = "model: counts\nfrom: orders\ngroup_by: ordered_on[month]\ndefinitions: orders = COUNT()\n";
 const CALL: [&str; 3] = ["generate", "--schema", "orders.yml"];
 
-fn place(name: &str) -> Place {
+fn create_project(name: &str) -> Place {
     let place = Place::new(name);
     place
         .write("formulac.yml", PROJECT)
@@ -24,7 +24,7 @@ fn place(name: &str) -> Place {
 
 #[test]
 fn specs_read_each_others_models() {
-    let mut place = place("generate");
+    let mut place = create_project("generate");
     place
         .show(&CALL)
         .show(&CALL)
@@ -36,7 +36,7 @@ fn specs_read_each_others_models() {
 
 #[test]
 fn changed_files_are_written_and_obsolete_files_are_removed() {
-    let mut place = place("generate_changes");
+    let mut place = create_project("generate_changes");
     place.run(&CALL);
     let stamp = |file: &str| std::fs::metadata(place.path(file)).unwrap().modified().unwrap();
     let before = stamp("models/formulac/share.sql");
@@ -64,7 +64,7 @@ fn changed_files_are_written_and_obsolete_files_are_removed() {
 
 #[test]
 fn contracts_that_the_project_enforces_are_kept() {
-    let mut place = place("generate_contracts");
+    let mut place = create_project("generate_contracts");
     place.write(
         "dbt_project.yml",
         "name: shop\nmodels: {shop: {formulac: {+contract: {enforced: true}}}}\n",
@@ -98,7 +98,7 @@ fn contracts_that_the_project_enforces_are_kept() {
 
 #[test]
 fn no_edit_is_lost_in_merges() {
-    let mut place = place("generate_by_hand");
+    let mut place = create_project("generate_by_hand");
     place.run(&CALL);
     // A comment alone is not an edit.
     let edited = format!("{}limit 10 -- mine\n", place.read("models/formulac/by_country.sql"));
@@ -118,7 +118,7 @@ fn no_edit_is_lost_in_merges() {
 
 #[test]
 fn errors_stop_all_models_or_only_their_readers() {
-    let mut place = place("generate_faults");
+    let mut place = create_project("generate_faults");
     place.write("metrics/finance/by_country.yml", BY_COUNTRY.replace("amount", "amuont"));
     place
         .write("metrics/again.yml", COUNTS)
@@ -140,7 +140,7 @@ fn errors_stop_all_models_or_only_their_readers() {
 
 #[test]
 fn generate_writes_only_selected_models() {
-    let mut place = place("generate_select");
+    let mut place = create_project("generate_select");
     place.write(
         "metrics/broken.yml",
         "model: broken\nfrom: orders\ndefinitions: x = SUMM(y)\n",
@@ -167,7 +167,7 @@ fn generate_writes_only_selected_models() {
 
 #[test]
 fn names_that_dbt_already_uses_are_reported() {
-    let mut place = place("generate_names");
+    let mut place = create_project("generate_names");
     place
         .write("dbt_project.yml", "name: shop\nprofile: shop\n")
         .write("seeds/counts.csv", "a\n1\n");
@@ -240,7 +240,7 @@ fn the_help_suggests_dbt_docs_generate() {
 /// The name is available if the model's properties file is generated, even if the model's SQL is handwritten.
 #[test]
 fn versions_of_a_model_do_not_reserve_names() {
-    let place = place("generate_versions");
+    let place = create_project("generate_versions");
     place
         .write("dbt_project.yml", "name: shop\nprofile: shop\n")
         .write("models/old/share_v1.sql", "select 1\n");
@@ -271,7 +271,7 @@ fn versions_of_a_model_do_not_reserve_names() {
 /// also reports that the project has no calendar.
 #[test]
 fn duplicate_declarations_are_reported() {
-    let mut place = place("generate_declared");
+    let mut place = create_project("generate_declared");
     let long = |model: &str, exposure: &str| {
         format!(
             "model: {model}\nfrom: orders\ngroup_by: ordered_on[month]\nowner: Sales\ndescription: |-\n  One of\n  - these\n  - those\n\
@@ -297,7 +297,7 @@ fn duplicate_declarations_are_reported() {
             "package_name": "shop", "resource_type": "model", "time_spine": {spine}}}}},
             "docs": {{{}, {}}}, "exposures": {{{}, {}}}, "metrics": {{{}}}}}"#,
             node("doc", "sales__about", "docs/all.md"),
-            // The spec's own name from the previous run is allowed, as is a name whose file is missing.
+            // A name that the spec itself had in the previous run is allowed, and so is a name whose file is missing.
             node("doc", "used__about", "models/formulac/used.md"),
             node("exposure", "monthly", "models/uses.yml"),
             node("exposure", "weekly", "models/formulac/sold.yml"),
@@ -340,7 +340,7 @@ fn duplicate_declarations_are_reported() {
 
 #[test]
 fn the_age_of_a_manifest_and_newer_files_are_reported() {
-    let place = place("generate_old");
+    let place = create_project("generate_old");
     place
         .write("dbt_project.yml", "name: shop\n")
         .write("models/orders.sql", "select 1 as id\n");
@@ -396,7 +396,7 @@ fn a_project_is_needed() {
 
 #[test]
 fn access_and_tags_pass_from_spec_to_spec() {
-    let place = place("generate_facts");
+    let place = create_project("generate_facts");
     place.write("formulac.yml", format!("{PROJECT}inherit: [pii]\n"));
     let own = "access: private\ngroup: people\ncolumns: {country: {tags: [pii, other], data_tests: [not_null]}}\n";
     place.write("metrics/finance/by_country.yml", format!("{BY_COUNTRY}{own}"));
@@ -423,7 +423,7 @@ fn access_and_tags_pass_from_spec_to_spec() {
 
 #[test]
 fn assumed_types_that_affect_the_sql_are_reported() {
-    let place = place("generate_unknown");
+    let place = create_project("generate_unknown");
     let run = place.run(&["generate"]);
     assert!(run.exit == 0 && !run.err.contains("not known"), "{}", run.err);
     place.write(

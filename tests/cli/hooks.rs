@@ -10,7 +10,7 @@ const SPEC: &str = "model: revenue\nfrom: orders\nkeep: all\ndefinitions: net = 
 const FORMAT: &str = "sed -i 's/^select/SELECT/; s/^from/FROM/' models/formulac/*.sql\n";
 
 /// Creates a project that was pushed once, with a staged file, a changed file and an untracked file.
-fn place(name: &str) -> Place {
+fn create_project(name: &str) -> Place {
     let place = Place::new(&format!("hooks/{name}"));
     place
         .write("formulac.yml", "dialect: duckdb\nspecs: metrics/\n")
@@ -31,16 +31,16 @@ fn place(name: &str) -> Place {
     place
 }
 
-fn hook(place: &Place, name: &str, text: &str) {
-    place.program(&format!(".git/hooks/{name}"), &format!("#!/bin/sh\n{text}"));
+fn hook(project: &Place, name: &str, text: &str) {
+    project.program(&format!(".git/hooks/{name}"), &format!("#!/bin/sh\n{text}"));
 }
 
-fn push(place: &Place) -> Run {
-    place.run(&["push", "--yes", "--quiet"])
+fn push(project: &Place) -> Run {
+    project.run(&["push", "--yes", "--quiet"])
 }
 
-fn status(place: &Place) -> String {
-    git(place, &["status", "--porcelain", "--untracked-files=all"])
+fn status(project: &Place) -> String {
+    git(project, &["status", "--porcelain", "--untracked-files=all"])
 }
 
 /// Output of `git status` for the user's other files, which a push leaves unchanged.
@@ -59,7 +59,7 @@ fn files_rewritten_by_a_formatter_are_committed() {
             ),
         ),
     ] {
-        let place = place(name);
+        let place = create_project(name);
         hook(&place, "pre-commit", &text);
         let run = push(&place);
         assert_eq!(run.exit, 0, "{name}: {}", run.err);
@@ -87,7 +87,7 @@ fn files_rewritten_by_a_formatter_are_committed() {
 /// A formatter of YAML that also changes the layout of the state and of the log.
 #[test]
 fn the_layout_of_the_state_and_the_log_is_not_a_change() {
-    let place = place("layout");
+    let place = create_project("layout");
     let format = "for f in .formulac/state/revenue.yml .formulac/state/lines.yml .formulac/log/*.yml; do\n\
                   grep -q '^---' \"$f\" || sed -i -e '1s/^/---\\n/' -e \"s/: '\\(.*\\)'\\$/: \\\"\\1\\\"/\" \"$f\"\ndone\ngit add .formulac\n";
     hook(&place, "pre-commit", format);
@@ -111,7 +111,7 @@ fn the_layout_of_the_state_and_the_log_is_not_a_change() {
 
 #[test]
 fn files_that_a_hook_adds_are_in_step() {
-    let place = place("adds");
+    let place = create_project("adds");
     hook(&place, "pre-commit", &format!("{FORMAT}git add --all\n"));
     assert_eq!(push(&place).exit, 0);
     // All changes that the hook added are committed.
@@ -138,7 +138,7 @@ fn a_hook_that_fails_is_named_and_nothing_is_changed() {
             ":\n  never",
         ),
     ] {
-        let place = place("fails");
+        let place = create_project("fails");
         hook(&place, hook_name, text);
         let before = (
             status(&place),
@@ -171,7 +171,7 @@ fn a_hook_that_fails_is_named_and_nothing_is_changed() {
 /// there is no hook, the messages do not mention hooks.
 #[test]
 fn the_failed_hook_is_named() {
-    let place = place("paths");
+    let place = create_project("paths");
     place.program("hooks/pre-commit", "#!/bin/sh\nexit 1\n");
     commit(&place, "hooks");
     git(&place, &["config", "core.hooksPath", "hooks"]);

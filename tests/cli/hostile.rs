@@ -57,20 +57,22 @@ const NAMES: [&str; 8] = [
 ];
 
 /// Replaces every string with the payload, except in fields that connect parts.
-fn poison(value: &mut Value, key: &str, payload: &str, count: &mut usize) {
+fn insert_payload(value: &mut Value, key: &str, payload: &str, count: &mut usize) {
     match value {
         Value::String(text) if !STRUCTURAL.contains(&key) && !text.contains('.') => {
             *count += 1;
             *text = format!("{payload}{count}");
         }
-        Value::Array(items) => items.iter_mut().for_each(|item| poison(item, key, payload, count)),
+        Value::Array(items) => items
+            .iter_mut()
+            .for_each(|item| insert_payload(item, key, payload, count)),
         Value::Object(fields) => {
             for (name, value) in fields.iter_mut() {
                 // The keys or values of these fields are ids.
                 let joins =
                     ["depends_on", "parent_map", "child_map", "group_map", "refs", "sources"].contains(&name.as_str());
                 if !joins || value.as_object().is_some() && name == "sources" {
-                    poison(value, name, payload, count);
+                    insert_payload(value, name, payload, count);
                 }
             }
         }
@@ -79,7 +81,7 @@ fn poison(value: &mut Value, key: &str, payload: &str, count: &mut usize) {
 }
 
 /// Creates a project whose artifacts `change` has modified.
-fn place(name: &str, change: impl Fn(&str) -> String) -> Place {
+fn create_project(name: &str, change: impl Fn(&str) -> String) -> Place {
     let place = Place::new(name);
     for file in ARTIFACTS {
         place.write(&format!("target/{file}"), change(&artifact(file)));
@@ -101,8 +103,8 @@ fn place(name: &str, change: impl Fn(&str) -> String) -> Place {
     place
 }
 
-/// Writes a stand-in for dbt that finds every relation and includes the payload in all of its output.
-fn write_fake_dbt(place: &Place, payload: &str) {
+/// Writes a fake dbt that finds every relation and includes the payload in all of its output.
+fn write_fake_dbt(project: &Place, payload: &str) {
     let event = |name: &str, data: Value| {
         serde_json::json!({"info": {"name": name, "level": "info"}, "data": data}).to_string()
     };
@@ -119,8 +121,8 @@ fn write_fake_dbt(place: &Place, payload: &str) {
         )
     }));
     said.push(event("ShowNode", serde_json::json!({"preview": row.to_string()})));
-    place.write("said.txt", said.join("\n") + "\n");
-    place.program("dbt", "#!/bin/sh\ncat \"$(dirname \"$0\")/said.txt\"\n");
+    project.write("said.txt", said.join("\n") + "\n");
+    project.program("dbt", "#!/bin/sh\ncat \"$(dirname \"$0\")/said.txt\"\n");
 }
 
 /// Returns every command that reads artifacts, in every output format.
@@ -169,11 +171,11 @@ fn is_terminal_control_character(c: char) -> bool {
 }
 
 /// Collects the errors in the output of a call.
-fn faults(call: &[String], run: &Run, found: &mut Vec<String>) {
+fn faults(call: &[String], run: &Run, results: &mut Vec<String>) {
     let named = call.join(" ");
     let has = |word: &str| call.iter().any(|it| it == word);
     let mut tell = |what: &str, text: &str| {
-        found.push(format!(
+        results.push(format!(
             "{named}: {what}: {}",
             text.escape_debug().to_string().chars().take(300).collect::<String>()
         ));
@@ -231,41 +233,41 @@ fn has_html_only_in_backticks(line: &str) -> bool {
 }
 
 /// Collects the keys of a YAML file, at any depth.
-fn keys(node: &Yaml<'_>, found: &mut BTreeSet<String>) {
+fn keys(node: &Yaml<'_>, names: &mut BTreeSet<String>) {
     if let Some(pairs) = node.as_mapping() {
         for (key, value) in pairs {
-            found.extend(key.as_str().map(str::to_owned));
-            keys(value, found);
+            names.extend(key.as_str().map(str::to_owned));
+            keys(value, names);
         }
     }
-    node.as_vec().into_iter().flatten().for_each(|item| keys(item, found));
+    node.as_vec().into_iter().flatten().for_each(|item| keys(item, names));
 }
 
 /// Collects the errors in the files that were written.
-fn files(place: &Place, found: &mut Vec<String>) {
+fn files(place: &Place, results: &mut Vec<String>) {
     let root = place.path("");
     let mut folders = vec![root.clone()];
     while let Some(folder) = folders.pop() {
         for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
             let inside = path.strip_prefix(&root).unwrap().to_string_lossy().into_owned();
             if inside.contains("pwned") && !inside.starts_with("omni") && !inside.starts_with(".formulac") {
-                found.push(format!("{inside} was written"));
+                results.push(format!("{inside} was written"));
             }
             if inside.chars().any(is_terminal_control_character) {
-                found.push(format!("{inside:?} is the name of a file"));
+                results.push(format!("{inside:?} is the name of a file"));
             }
             if path.is_dir() && !inside.starts_with(".git") && !inside.starts_with("target") {
                 folders.push(path);
             } else if path.extension().is_some_and(|end| end == "yaml" || end == "yml") && inside != "formulac.yml" {
                 let text = fs::read_to_string(&path).unwrap();
                 let Ok(documents) = Yaml::load_from_str(&text) else {
-                    found.push(format!("{inside} is not valid YAML"));
+                    results.push(format!("{inside} is not valid YAML"));
                     continue;
                 };
                 let mut all = BTreeSet::new();
                 documents.iter().for_each(|it| keys(it, &mut all));
                 if documents.len() > 1 || all.contains("injected") {
-                    found.push(format!("{inside} has more than was meant"));
+                    results.push(format!("{inside} has more than was meant"));
                 }
             }
         }
@@ -274,20 +276,20 @@ fn files(place: &Place, found: &mut Vec<String>) {
     for name in ["pwned", "pwned.view.yaml"] {
         for folder in [beside, beside.parent().unwrap_or_else(|| Path::new("/"))] {
             if folder.join(name).exists() {
-                found.push(format!("{name} was written outside of the project"));
+                results.push(format!("{name} was written outside of the project"));
             }
         }
     }
 }
 
 /// Proposes, verifies and releases the project, with the payload in the users' messages and in dbt's output.
-fn later(place: &Place, payload: &str, found: &mut Vec<String>) {
+fn run_change_commands(project: &Place, payload: &str, results: &mut Vec<String>) {
     let mut call = |words: &[&str]| {
         let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
-        let mut command = place.command(&words.iter().map(String::as_str).collect::<Vec<_>>());
-        command.env("FORMULAC_DBT", place.path("dbt"));
+        let mut command = project.command(&words.iter().map(String::as_str).collect::<Vec<_>>());
+        command.env("FORMULAC_DBT", project.path("dbt"));
         let run = finish(command);
-        faults(&words, &run, found);
+        faults(&words, &run, results);
         run
     };
     call(&[
@@ -316,22 +318,22 @@ fn later(place: &Place, payload: &str, found: &mut Vec<String>) {
     ] {
         call(words);
     }
-    git(place, &["add", "--all"]);
-    git(place, &["commit", "--quiet", "--message", "all"]);
-    git(place, &["switch", "--quiet", "-C", "main"]);
+    git(project, &["add", "--all"]);
+    git(project, &["commit", "--quiet", "--message", "all"]);
+    git(project, &["switch", "--quiet", "-C", "main"]);
     call(&["release", "--env", "production", "--yes"]);
     call(&["release", "v1", "--env", "production", "--json"]);
 }
 
 fn check(name: &str, id: &str, payload: &str, change: impl Fn(&str) -> String) -> Vec<String> {
-    let place = place(name, change);
+    let place = create_project(name, change);
     let mut found = Vec::new();
     for call in calls(id) {
         let args: Vec<&str> = call.iter().map(String::as_str).collect();
         faults(&call, &place.run(&args), &mut found);
     }
     write_fake_dbt(&place, payload);
-    later(&place, payload, &mut found);
+    run_change_commands(&place, payload, &mut found);
     files(&place, &mut found);
     found.into_iter().map(|it| format!("{name}: {it}")).collect()
 }
@@ -347,7 +349,7 @@ fn texts_of_every_field() {
             |text| {
                 let mut value: Value = serde_json::from_str(text).unwrap();
                 let mut count = 0;
-                poison(&mut value, "", payload, &mut count);
+                insert_payload(&mut value, "", payload, &mut count);
                 assert!(count > 10, "{count} texts were replaced");
                 value.to_string()
             },

@@ -11,7 +11,7 @@ const VIEW: &str = "schema: analytics\ntable_name: fct_orders\ndimensions:\n  or
 const SPEC: &str = "model: daily_revenue\nfrom: ref('fct_orders')\nsteps:\n  - name: days\n    where: order_total > 0\n    group_by: order_date\n    definitions: |\n      half = SUM(order_total) / 2\n      orders = COUNT()\n  - name: shares\n    keep: [order_date, orders]\n    definitions: |\n      /// Twice the half.\n      revenue = half * 2\n";
 
 /// Creates the fixture project with an Omni view, a topic and a spec that dbt does not know yet.
-fn place(name: &str) -> Place {
+fn create_project(name: &str) -> Place {
     let place = Place::new(name);
     for file in ["manifest.json", "catalog.json", "run_results.json"] {
         place.write(&format!("target/{file}"), artifact(file));
@@ -27,8 +27,8 @@ fn place(name: &str) -> Place {
 }
 
 /// Returns the output of a command, without the age of the artifacts that is reported on standard error.
-fn shown(place: &Place, args: &[&str]) -> String {
-    let run = place.run(args);
+fn output_without_ages(project: &Place, args: &[&str]) -> String {
+    let run = project.run(args);
     let err: Vec<&str> = run.err.lines().filter(|line| !line.contains(" old")).collect();
     let err = if err.is_empty() {
         String::new()
@@ -43,13 +43,13 @@ fn shown(place: &Place, args: &[&str]) -> String {
     format!("$ formulac {}\n{}{err}{exit}\n\n", args.join(" "), run.out.trim_end())
 }
 
-fn all(place: &Place, calls: &[&[&str]]) -> String {
-    calls.iter().map(|call| shown(place, call)).collect()
+fn all(project: &Place, calls: &[&[&str]]) -> String {
+    calls.iter().map(|call| output_without_ages(project, call)).collect()
 }
 
 #[test]
 fn impact_accepts_models_columns_and_sources() {
-    let place = place("impact");
+    let place = create_project("impact");
     insta::assert_snapshot!(all(
         &place,
         &[
@@ -67,7 +67,7 @@ fn impact_accepts_models_columns_and_sources() {
 
 #[test]
 fn unknown_and_ambiguous_names_are_reported() {
-    let place = place("impact_names");
+    let place = create_project("impact_names");
     insta::assert_snapshot!(all(
         &place,
         &[
@@ -85,7 +85,7 @@ fn unknown_and_ambiguous_names_are_reported() {
 /// Without a catalog, a source may have more columns than its properties describe.
 #[test]
 fn a_source_described_in_part_may_have_any_column() {
-    let place = place("impact_part");
+    let place = create_project("impact_part");
     std::fs::remove_file(place.path("target/catalog.json")).unwrap();
     assert_eq!(place.run(&["impact", "landing.web_events.device_kind"]).exit, 0);
     let run = place.run(&["impact", "landing.web_events.event_idd"]);
@@ -98,7 +98,7 @@ fn a_source_described_in_part_may_have_any_column() {
 
 #[test]
 fn forms() {
-    let place = place("impact_forms");
+    let place = create_project("impact_forms");
     insta::assert_snapshot!(all(
         &place,
         &[
@@ -133,7 +133,7 @@ fn forms() {
 /// A metric of a metric set has the columns that it reads upstream, and the models that use it downstream.
 #[test]
 fn lineage_of_metrics() {
-    let place = place("lineage_metrics");
+    let place = create_project("lineage_metrics");
     place
         .write(
             "metrics/sales.yml",
@@ -165,7 +165,7 @@ fn lineage_of_metrics() {
 
 #[test]
 fn lineage_up_and_down() {
-    let place = place("lineage");
+    let place = create_project("lineage");
     insta::assert_snapshot!(all(
         &place,
         &[
@@ -193,7 +193,7 @@ fn parsed() -> Value {
 /// model that contains it.
 #[test]
 fn before_dbt_compile() {
-    let place = place("impact_parsed");
+    let place = create_project("impact_parsed");
     let calls: [&[&str]; 4] = [
         &["lineage", "stg_orders.order_total", "--up"],
         &["lineage", "dim_customers.customer_segment", "--up"],
@@ -281,7 +281,7 @@ fn incremental_models_and_unreadable_sql_have_no_column_lineage() {
 /// If dbt has parsed but not compiled the model of a spec, formulac uses the spec.
 #[test]
 fn a_spec_without_faults_before_dbt_compile() {
-    let place = place("impact_parsed_spec");
+    let place = create_project("impact_parsed_spec");
     let generated = place.run(&["generate"]);
     let file = "models/formulac/daily_revenue.sql";
     assert!(place.path(file).is_file(), "{}", generated.err);
@@ -314,10 +314,10 @@ fn a_spec_without_faults_before_dbt_compile() {
     assert!(!said.contains("errors"), "{said}");
 }
 
-fn git(place: &Place, args: &[&str]) {
+fn git(project: &Place, args: &[&str]) {
     let mut command = Command::new("git");
     command
-        .current_dir(place.path(""))
+        .current_dir(project.path(""))
         .args(["-c", "user.name=t", "-c", "user.email=t@example.com"])
         .args(args);
     let output = command.output().unwrap();
@@ -326,7 +326,7 @@ fn git(place: &Place, args: &[&str]) {
 
 #[test]
 fn since_a_revision() {
-    let place = place("impact_since");
+    let place = create_project("impact_since");
     let sql = "select\n    order_id,\n    order_total,\n    order_date\nfrom {{ ref('stg_orders') }}\nwhere order_total is not null\n";
     let yml = "models:\n  - name: fct_orders\n    description: Orders\n    columns:\n      - {name: order_id, data_type: integer}\n";
     place
@@ -337,10 +337,10 @@ fn since_a_revision() {
     git(&place, &["add", "-A"]);
     git(&place, &["commit", "-qm", "first"]);
     let since = ["impact", "--since", "HEAD"];
-    let mut out = shown(&place, &since);
+    let mut out = output_without_ages(&place, &since);
     let mut with = |title: &str, file: &str, text: String, back: &str| {
         place.write(file, text);
-        out.push_str(&format!("=== {title}\n{}", shown(&place, &since)));
+        out.push_str(&format!("=== {title}\n{}", output_without_ages(&place, &since)));
         place.write(file, back);
     };
     let spec = "metrics/daily_revenue.yml";
@@ -388,14 +388,14 @@ fn since_a_revision() {
     );
     let gone = || {
         fs::remove_file(place.path(spec)).unwrap();
-        let text = shown(&place, &since);
+        let text = output_without_ages(&place, &since);
         place.write(spec, SPEC);
         text
     };
     let gone = gone();
     out.push_str(&format!("=== a spec gone\n{gone}"));
     for revision in ["-n", "--output=x", "nowhere"] {
-        out.push_str(&shown(&place, &["impact", "--since", revision]));
+        out.push_str(&output_without_ages(&place, &["impact", "--since", revision]));
     }
     insta::assert_snapshot!(out);
 }
@@ -597,14 +597,14 @@ fn since_a_revision_of_dbt_files() {
         place.write(file, changed);
         out.push_str(&format!(
             "=== {title}\n{}",
-            shown(&place, &["impact", "--since", "HEAD", "--fail-on", "changing"])
+            output_without_ages(&place, &["impact", "--since", "HEAD", "--fail-on", "changing"])
         ));
         place.write(file, text);
     }
     place.write("models/new.sql", "select 1");
     out.push_str(&format!(
         "=== a file that git does not know\n{}",
-        shown(&place, &["impact", "--since", "HEAD"])
+        output_without_ages(&place, &["impact", "--since", "HEAD"])
     ));
     insta::assert_snapshot!(out);
 }

@@ -2,7 +2,7 @@
 
 use insta::assert_snapshot;
 
-use crate::repository::{be, commit, git};
+use crate::repository::{commit, git, switch_user};
 use crate::run::{Place, finish, without_unverified_dialects};
 
 const PROFILES: &str = "\
@@ -26,7 +26,7 @@ models:
 ";
 
 /// Creates a dbt project. Profiles are looked up only in the project.
-fn place(name: &str) -> Place {
+fn create_project(name: &str) -> Place {
     let place = Place::new(name);
     place.write(
         "shop/dbt_project.yml",
@@ -41,11 +41,11 @@ fn place(name: &str) -> Place {
     place
 }
 
-fn run(place: &Place, folder: &str, args: &[&str]) -> crate::run::Run {
-    let mut command = place.command(args);
+fn run(project: &Place, folder: &str, args: &[&str]) -> crate::run::Run {
+    let mut command = project.command(args);
     command
-        .current_dir(place.path(folder))
-        .env("HOME", place.path("."))
+        .current_dir(project.path(folder))
+        .env("HOME", project.path("."))
         .env("GIT_CEILING_DIRECTORIES", env!("CARGO_TARGET_TMPDIR"))
         .env_remove("DBT_PROFILES_DIR");
     finish(command)
@@ -53,7 +53,7 @@ fn run(place: &Place, folder: &str, args: &[&str]) -> crate::run::Run {
 
 #[test]
 fn init_writes_the_project_files() {
-    let place = place("init");
+    let place = create_project("init");
     let dry = run(&place, "shop/dbt_models", &["init", "--dry-run"]);
     assert_eq!((dry.exit, dry.err.as_str()), (0, "no file is written\n"));
     assert_snapshot!(without_unverified_dialects(&dry.out));
@@ -135,7 +135,7 @@ fn init_writes_the_project_files() {
 /// `init` uses the first folder of each kind that dbt reads, and does not use disabled models in its examples.
 #[test]
 fn init_uses_the_folders_of_the_dbt_project() {
-    let place = place("init_folders");
+    let place = create_project("init_folders");
     let init = |text: &str| {
         place.write("shop/dbt_project.yml", format!("name: shop\nprofile: shop\n{text}"));
         let run = run(&place, "shop", &["init", "--dry-run"]);
@@ -161,7 +161,7 @@ fn init_uses_the_folders_of_the_dbt_project() {
 /// A new project passes `env check`: `init` writes the branch of a protected environment if git knows the branch.
 #[test]
 fn a_new_project_has_no_errors_in_its_environments() {
-    let place = place("init_environments");
+    let place = create_project("init_environments");
     let init = || {
         std::fs::remove_file(place.path("shop/formulac.yml")).ok();
         assert_eq!(run(&place, "shop", &["init", "--quiet"]).exit, 0);
@@ -182,7 +182,7 @@ fn a_new_project_has_no_errors_in_its_environments() {
     assert_eq!(written, environment(", branch: trunk"));
     let unborn = "warning: production: the repository has no commits, so its branches were not checked\n";
     assert_eq!(found, unborn);
-    be(&place, "ann");
+    switch_user(&place, "ann");
     commit(&place, "begin");
     assert_eq!(init(), (environment(", branch: trunk"), String::new()));
     // A new branch is not the branch into which changes are merged.
@@ -195,7 +195,7 @@ fn a_new_project_has_no_errors_in_its_environments() {
 #[test]
 fn the_first_spec_uses_the_documented_columns() {
     let first = |name: &str, properties: &str| {
-        let place = place(name);
+        let place = create_project(name);
         place.write("shop/dbt_models/orders.yml", properties);
         let run = run(&place, "shop", &["init", "--quiet"]);
         assert_eq!((run.exit, run.err.as_str()), (0, ""));
@@ -284,7 +284,7 @@ fn init_without_models_writes_no_spec() {
 
 #[test]
 fn the_dialect_is_that_of_dbt() {
-    let place = place("init_dialect");
+    let place = create_project("init_dialect");
     let dialect = |args: &[&str]| {
         let run = run(&place, "shop", &[&["init", "--dry-run", "--quiet"], args].concat());
         assert_eq!((run.exit, run.err.as_str()), (0, ""));
@@ -409,7 +409,7 @@ fn the_package_contains_the_example_files() {
     assert!(count > 30, "{count}");
 }
 
-/// Returns metrics of each type over the measures of the semantic models, as entries of the manifest.
+/// Returns manifest entries for metrics of each type that use the measures of the semantic models.
 fn dbt_metrics() -> Vec<String> {
     let described = |name: &str, kind: &str, rest: &str, description: &str| {
         format!(
@@ -468,7 +468,7 @@ fn dbt_metrics() -> Vec<String> {
             r#""numerator": {"name": "growth"}, "denominator": {"name": "orders"}"#,
         ),
         metric("of_p10", "simple", r#""measure": {"name": "p10"}"#),
-        // A metric with the name of its measure's column.
+        // A metric has the same name as its measure's column.
         metric("pieces", "simple", r#""measure": {"name": "stock"}"#),
         metric(
             "mixed",
@@ -480,7 +480,7 @@ fn dbt_metrics() -> Vec<String> {
 
 /// Writes a dbt project with a manifest that contains a semantic model.
 fn semantic_project(name: &str) -> Place {
-    let place = place(name);
+    let place = create_project(name);
     let measures = r#"
         {"name": "amount", "agg": "sum", "description": "Money of all orders.\nIn euros."},
         {"name": "order_count", "agg": "count", "expr": "1", "label": "Orders: all"},
@@ -577,7 +577,7 @@ fn measures_of_semantic_models_become_metric_sets() {
 /// In dbt's newer format, metrics define their measures themselves, and semantic models have no measures.
 #[test]
 fn metrics_with_their_own_measures_become_a_metric_set() {
-    let place = place("init_own_measures");
+    let place = create_project("init_own_measures");
     let metric = |name: &str, kind: &str, type_params: serde_json::Value| {
         serde_json::json!({
             "name": name, "resource_type": "metric", "package_name": "shop", "type": kind, "label": format!("The {name}"),
@@ -634,7 +634,7 @@ fn metrics_with_their_own_measures_become_a_metric_set() {
 
 #[test]
 fn definitions_of_several_specs_are_reported() {
-    let place = place("init_repeated");
+    let place = create_project("init_repeated");
     for (name, keys) in [("a", "group_by: ordered_on[month]\n"), ("b", "")] {
         let spec = format!("model: {name}\nfrom: orders\n{keys}definitions: |\n  revenue = SUM(amount)\n");
         place.write(&format!("shop/metrics/{name}.yml"), spec);

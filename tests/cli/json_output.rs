@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use serde_json::Value;
 
 use crate::json_schema::first_schema_errors;
-use crate::repository::be;
+use crate::repository::switch_user;
 use crate::roles;
 
 static SCHEMAS: Mutex<BTreeMap<String, Value>> = Mutex::new(BTreeMap::new());
@@ -162,9 +162,9 @@ fn another_shape_is_found() {
 /// commands.
 #[test]
 fn a_validator_accepts_what_commands_print() {
-    let place = roles::place("json_output");
+    let place = roles::create_project("json_output");
     place.write("dbt_project.yml", "name: shop\nprofile: shop\n");
-    be(&place, "eve");
+    switch_user(&place, "eve");
     let mut documents: Vec<(String, Value)> = Vec::new();
     for args in [
         &["compile", "a = SUM(amount)\nb = SUMM(x)"][..],

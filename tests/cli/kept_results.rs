@@ -82,14 +82,14 @@ fn project(name: &str) -> Place {
 }
 
 /// Returns the names of the files with results.
-fn kept_files(place: &Place) -> Vec<String> {
-    let mut files = place.files(".formulac/local");
+fn kept_files(project: &Place) -> Vec<String> {
+    let mut files = project.files(".formulac/local");
     files.retain(|file| file.starts_with("specs_"));
     files
 }
 
 /// Runs commands, and returns their output and the generated files.
-fn results(place: &Place) -> Vec<String> {
+fn results(project: &Place) -> Vec<String> {
     let mut all = Vec::new();
     for args in [
         ["generate", "--schema", "schema.yml"].as_slice(),
@@ -97,11 +97,11 @@ fn results(place: &Place) -> Vec<String> {
         &["query", "m_0", "--schema", "schema.yml"],
         &["check"],
     ] {
-        let run = place.run(args);
+        let run = project.run(args);
         all.push(format!("{args:?} {}\n{}{}", run.exit, run.out, run.err));
     }
-    for file in place.files("models/formulac") {
-        all.push(place.read(&format!("models/formulac/{file}")));
+    for file in project.files("models/formulac") {
+        all.push(project.read(&format!("models/formulac/{file}")));
     }
     all
 }

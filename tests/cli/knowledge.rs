@@ -145,7 +145,7 @@ fn the_columns_of_sets_without_models_are_kept() {
     assert!(sql.contains("cast(max(amount) as varchar)"), "{sql}");
     std::fs::remove_dir_all(place.path("target")).unwrap();
     assert_eq!(query(), sql);
-    // A change of a model does not remove them.
+    // Changing a model does not remove these facts.
     place.write("metrics/second_order.yml", DAYS.replace("MIN", "MAX"));
     place.run(&["generate"]);
     assert_eq!(query(), sql);

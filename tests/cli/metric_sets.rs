@@ -114,8 +114,8 @@ fn expanded_specs_compile_to_the_same_sql() {
     assert!(written.contains("left join customers"), "{written}");
 }
 
-/// The set's properties of a dimension become properties of the key, also in the last of several steps and under the
-/// name of a mapped key. Properties in the model take precedence.
+/// The properties that a set specifies for a dimension become properties of the key, also in the last of several steps
+/// and under the name of a mapped key. Properties in the model take precedence.
 #[test]
 fn properties_of_dimensions_become_properties_of_keys() {
     let place = project("sets_properties_of_dimensions");
@@ -497,7 +497,7 @@ fn an_error_of_a_set_is_printed_once() {
     assert!(run.err.contains("4 files checked: 1 error"), "{}", run.err);
     let run = place.run(&["generate"]);
     assert_eq!((run.exit, errors(&run.err)), (1, 1), "{}", run.err);
-    // A command for one model shows the error, because it does not show the set.
+    // A command for a single model shows the error, because it does not report on the set.
     let run = place.run(&["model", "specs/by_month.yml"]);
     assert_eq!((run.exit, errors(&run.err)), (1, 1), "{}", run.err);
     // JSON contains all errors.

@@ -18,7 +18,7 @@ columns: {region: {data_tests: [not_null]}}
 const COUNTS: &str = "model: counts\nfrom: orders\ndefinitions: n = COUNT(id)\n";
 const BAD: &str = "model: bad\nfrom: orders\ndefinitions: n = COUNTT(id)\n";
 
-fn place(name: &str) -> Place {
+fn create_project(name: &str) -> Place {
     let place = Place::new(name);
     place
         .write("formulac.yml", "dialect: duckdb\n")
@@ -29,7 +29,7 @@ fn place(name: &str) -> Place {
 
 #[test]
 fn query() {
-    let mut place = place("query");
+    let mut place = create_project("query");
     place
         .show(&["query", "metrics/revenue.yml"])
         .show(&["query", "metrics/revenue.yml", "--dialect", "snowflake", "--json"])
@@ -41,7 +41,7 @@ fn query() {
 
 #[test]
 fn models_on_standard_output() {
-    let mut place = place("model_stdout");
+    let mut place = create_project("model_stdout");
     place
         .show(&["model", "metrics/revenue.yml"])
         .show(&["model", "metrics/counts.yml", "metrics/bad.yml"])
@@ -53,7 +53,7 @@ fn models_on_standard_output() {
 
 #[test]
 fn files_are_written_and_kept() {
-    let place = place("model_out");
+    let place = create_project("model_out");
     let all = [
         "model",
         "metrics/revenue.yml",
@@ -95,7 +95,7 @@ fn files_are_written_and_kept() {
 
 #[test]
 fn unit_tests_are_drafted() {
-    let mut place = place("model_unit_tests");
+    let mut place = create_project("model_unit_tests");
     let small = "model: small\nfrom: orders\nkeep: id\ndefinitions: is_small = IF(quantity < 5, \"yes\", \"no\")\n";
     let sheet = "model: sheet\nfrom: orders\ncolumns: [id, quantity]\norder_by: id\ncalculations: 'twice = B1 * 2'\n";
     let schema = "relations: {orders: {columns: {id: {type: integer, nullable: false}, quantity: integer}, primary_key: [id]}}\n";
@@ -171,7 +171,7 @@ fn tests_are_written_to_the_test_folder_of_dbt() {
     let joined =
         "model: joined\nfrom: orders\njoins:\n  - {to: customers, using: customer_id}\ndefinitions: n = COUNT()\n";
     let test = "assert_joined_finds_one_of_customers.sql";
-    let place = place("model_tests");
+    let place = create_project("model_tests");
     place.write("metrics/joined.yml", joined);
     let all = ["model", "metrics/joined.yml", "--out", "models/gen"];
     let run = place.run(&all);
@@ -245,7 +245,7 @@ fn a_test_goes_with_its_join() {
     let schema = |key: &str| {
         format!("relations:\n  orders: {{columns: {{id: integer}}}}\n  customers: {{columns: {{id: integer}}{key}}}\n")
     };
-    let place = place("model_left_over");
+    let place = create_project("model_left_over");
     place
         .write("metrics/joined.yml", joined)
         .write("metrics/joined_too.yml", joined.replace("joined", "joined_too"));
@@ -291,7 +291,7 @@ fn a_test_goes_with_its_join() {
 fn tests_are_written_for_the_dbt_that_reads_them() {
     let spec = "model: m\nfrom: orders\ngroup_by: [region, shop]\ncolumns:\n  region:\n    data_tests:\n      \
                 - accepted_values: {values: [a], config: {severity: warn}}\n";
-    let place = place("model_dbt_version");
+    let place = create_project("model_dbt_version");
     place
         .write("metrics/m.yml", spec)
         .write("dbt_project.yml", "name: shop\n");
@@ -323,7 +323,7 @@ fn tests_are_written_for_the_dbt_that_reads_them() {
 fn messages_and_examples_are_written_for_the_dbt_that_reads_them() {
     let spec = "model: m\nfrom: t\ndefinitions: a = SUM(x)\nrules:\n  - {name: known, check: a = 1, message: One.}\n\
                 examples: [{name: e, given: [], expect: {rows: []}}]\n";
-    let place = place("model_dbt_messages");
+    let place = create_project("model_dbt_messages");
     place
         .write("metrics/m.yml", spec)
         .write("dbt_project.yml", "name: shop\n");
@@ -358,7 +358,7 @@ fn messages_and_examples_are_written_for_the_dbt_that_reads_them() {
 
 #[test]
 fn nothing_is_written_when_one_spec_is_bad() {
-    let place = place("model_all_or_nothing");
+    let place = create_project("model_all_or_nothing");
     let run = place.run(&["model", "metrics/revenue.yml", "metrics/bad.yml", "--out", "out"]);
     assert_eq!(run.exit, 1);
     assert!(
@@ -381,7 +381,7 @@ fn nothing_is_written_when_one_spec_is_bad() {
 
 #[test]
 fn a_hand_edit_is_a_conflict() {
-    let place = place("model_conflict");
+    let place = create_project("model_conflict");
     let call = ["model", "metrics/revenue.yml", "metrics/counts.yml", "--out", "out"];
     assert_eq!(place.run(&call).exit, 0);
     let edited = place.read("out/counts.sql").replace("count(", "sum(");
@@ -412,7 +412,7 @@ fn a_hand_edit_is_a_conflict() {
 
 #[test]
 fn check_compares_and_writes_nothing() {
-    let place = place("model_check");
+    let place = create_project("model_check");
     let write = ["model", "metrics/revenue.yml", "--out", "out"];
     let check = [&write[..], &["--check"]].concat();
     let run = place.run(&check);
@@ -434,7 +434,7 @@ fn check_compares_and_writes_nothing() {
 
 #[test]
 fn json_of_models() {
-    let place = place("model_json");
+    let place = create_project("model_json");
     let run = place.run(&["model", "metrics/counts.yml", "metrics/bad.yml", "--json"]);
     assert_eq!((run.exit, run.err.as_str()), (1, ""));
     let value = run.json();
@@ -619,7 +619,7 @@ fn tests_that_read_private_models_are_in_their_group() {
 /// A limit causes a warning in a model, where it also removes rows for downstream models, but not in a plain query.
 #[test]
 fn a_limit_causes_a_warning_only_in_models() {
-    let mut place = place("model_limit");
+    let mut place = create_project("model_limit");
     let spec = "model: top\nfrom: orders\ngroup_by: region\norder_by: n desc\nlimit: 3\ndefinitions: n = COUNT(id)\n\
                 columns: {region: {data_tests: [not_null]}}\n";
     place.write("metrics/top.yml", spec);
@@ -631,7 +631,7 @@ fn a_limit_causes_a_warning_only_in_models() {
 
 #[test]
 fn quoted_names_are_marked_for_dbt() {
-    let mut place = place("model_quotes");
+    let mut place = create_project("model_quotes");
     let spec =
         "model: m\nfrom: orders\ngroup_by: order\ndefinitions:\n  Net Revenue: SUM(amount)\n  Total: COUNT(id)\n";
     place.write("metrics/m.yml", spec);

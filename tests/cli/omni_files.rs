@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use crate::push::place;
+use crate::push::create_project;
 use crate::repository::{commit, edit, git};
 use crate::run::Place;
 
@@ -11,7 +11,7 @@ const VIEW: &str = "omni/main/orders.view.yaml";
 
 /// Creates a dbt project without specs, with the models `orders` and `refunds`, which `properties` describes.
 fn described_project(name: &str, properties: &str) -> Place {
-    let place = place(name);
+    let place = create_project(name);
     let node = |name: &str| {
         serde_json::json!({
             "unique_id": format!("model.shop.{name}"), "name": name, "resource_type": "model", "package_name": "shop",
@@ -164,7 +164,7 @@ fn omni_files_that_are_not_yaml_stop_a_push() {
 
 /// Creates a pushed and pulled project with the spec of `revenue`.
 fn project_with_spec(name: &str) -> Place {
-    let place = place(name);
+    let place = create_project(name);
     fs::remove_file(place.path("metrics/share.yml")).unwrap();
     assert_eq!(place.run(&["push", "--yes"]).exit, 0);
     let column = |name: &str, text: &str| serde_json::json!({"name": name, "description": text});
@@ -196,11 +196,11 @@ fn project_with_spec(name: &str) -> Place {
 }
 
 /// Returns the saved versions of files that `resolve` has overwritten, and removes them.
-fn saved_versions(place: &Place) -> Vec<String> {
+fn saved_versions(project: &Place) -> Vec<String> {
     let folder = ".formulac/local/undone";
-    let read = |name: &String| place.read(&format!("{folder}/{name}"));
-    let texts = place.files(folder).iter().map(read).collect();
-    fs::remove_dir_all(place.path(folder)).unwrap();
+    let read = |name: &String| project.read(&format!("{folder}/{name}"));
+    let texts = project.files(folder).iter().map(read).collect();
+    fs::remove_dir_all(project.path(folder)).unwrap();
     texts
 }
 
@@ -273,7 +273,7 @@ fn resolve_keeps_the_file_that_the_option_names() {
 
 #[test]
 fn descriptions_of_sources_go_to_the_file_that_declares_the_source() {
-    let place = place("omni_sources");
+    let place = create_project("omni_sources");
     fs::remove_dir_all(place.path("metrics")).unwrap();
     let payments = serde_json::json!({
         "unique_id": "source.shop.raw.payments", "name": "payments", "resource_type": "source", "package_name": "shop",

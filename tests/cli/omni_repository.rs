@@ -44,9 +44,9 @@ fn manifest(description: &str) -> String {
     .to_string()
 }
 
-fn git(place: &Place, folder: &str, args: &[&str]) -> String {
+fn git(project: &Place, folder: &str, args: &[&str]) -> String {
     let mut command = Command::new("git");
-    command.args(args).current_dir(place.path(folder));
+    command.args(args).current_dir(project.path(folder));
     command
         .env("GIT_CONFIG_GLOBAL", "/dev/null")
         .env("GIT_CONFIG_NOSYSTEM", "1");
@@ -61,12 +61,12 @@ fn command(place: &Place, args: &[&str]) -> Command {
     command
 }
 
-fn run(place: &Place, args: &[&str]) -> Run {
-    finish(command(place, args))
+fn run(project: &Place, args: &[&str]) -> Run {
+    finish(command(project, args))
 }
 
-fn run_well(place: &Place, args: &[&str]) -> Run {
-    let run = run(place, args);
+fn run_well(project: &Place, args: &[&str]) -> Run {
+    let run = run(project, args);
     assert_eq!(run.exit, 0, "{args:?}: {}{}", run.out, run.err);
     run
 }
@@ -106,7 +106,7 @@ fn project(name: &str) -> Place {
 }
 
 /// Creates a project that was pushed once, and then pulled and changed again.
-fn pushed(name: &str) -> Place {
+fn create_pushed_project(name: &str) -> Place {
     let place = project(name);
     pull(&place, "Before tax.");
     run_well(&place, &["push", "--yes"]);
@@ -118,8 +118,8 @@ fn pushed(name: &str) -> Place {
     place
 }
 
-fn last_message(place: &Place, folder: &str) -> String {
-    git(place, folder, &["log", "-1", "--format=%B"])
+fn last_message(project: &Place, folder: &str) -> String {
+    git(project, folder, &["log", "-1", "--format=%B"])
 }
 
 fn trailer(message: &str, key: &str) -> String {
@@ -128,10 +128,10 @@ fn trailer(message: &str, key: &str) -> String {
 }
 
 /// Returns the titles of the commits and the uncommitted files of both repositories.
-fn state(place: &Place) -> [String; 4] {
+fn state(project: &Place) -> [String; 4] {
     let of = |folder: &str| {
-        let titles = git(place, folder, &["log", "--format=%s"]);
-        [titles, git(place, folder, &["status", "--porcelain"])]
+        let titles = git(project, folder, &["log", "--format=%s"]);
+        [titles, git(project, folder, &["status", "--porcelain"])]
     };
     let [[dbt, dbt_status], [omni, omni_status]] = ["project", "omni-model"].map(of);
     [dbt, dbt_status, omni, omni_status]
@@ -165,7 +165,7 @@ fn a_push_commits_both_repositories() {
         trailer(&omni, "Formulac-Dbt"),
         format!("project, commit {}", head.trim())
     );
-    // The file that no pull wrote is not part of the commit.
+    // A file that no pull wrote is not part of the commit.
     assert_eq!(
         state(&place)[1..],
         ["", "create revenue\nstart\n", " M own.topic.yaml\n"]
@@ -202,7 +202,7 @@ fn pull_described(place: &Place, description: &str) {
 }
 
 /// Creates a project that was pushed once, and whose model is described in a properties file.
-fn described(name: &str) -> Place {
+fn create_described_project(name: &str) -> Place {
     let place = project(name);
     let properties =
         "models:\n  - name: orders\n    columns:\n      - name: amount\n        description: Before tax.\n";
@@ -219,7 +219,7 @@ fn described(name: &str) -> Place {
 #[test]
 fn a_push_commits_an_edited_description_in_both_repositories() {
     for is_committed in [false, true] {
-        let place = described(&format!("omni_repository/description_{is_committed}"));
+        let place = create_described_project(&format!("omni_repository/description_{is_committed}"));
         place.write(VIEW, place.read(VIEW).replace("Before tax.", "Without tax."));
         if is_committed {
             git(
@@ -238,7 +238,7 @@ fn a_push_commits_an_edited_description_in_both_repositories() {
 /// The author of a committed description is found in the Omni model's repository.
 #[test]
 fn a_conflict_names_the_author_in_the_omni_model() {
-    let place = described("omni_repository/author");
+    let place = create_described_project("omni_repository/author");
     place.write(VIEW, place.read(VIEW).replace("Before tax.", "Without tax."));
     let plan = run_well(&place, &["plan"]).out;
     assert!(!plan.contains("conflict 1"), "{plan}");
@@ -256,7 +256,7 @@ fn a_conflict_names_the_author_in_the_omni_model() {
 
 #[test]
 fn a_protected_environment_has_the_same_branch_in_both_repositories() {
-    let place = pushed("omni_repository/protected");
+    let place = create_pushed_project("omni_repository/protected");
     let pushed = run_well(&place, &["push", "--yes", "--env", "prod"]);
     let branches = ["project", "omni-model"].map(|folder| git(&place, folder, &["branch", "--show-current"]));
     assert!(
@@ -287,7 +287,7 @@ fn a_protected_environment_has_the_same_branch_in_both_repositories() {
 /// A clone of the Omni model that lacks the commit of the last push contains older descriptions, which nobody edited.
 #[test]
 fn older_files_of_the_omni_model_are_not_edits() {
-    let place = described("omni_repository/behind");
+    let place = create_described_project("omni_repository/behind");
     git(&place, "omni-model", &["branch", "old"]);
     let properties = place.read("project/models/orders.yml");
     place.write("project/models/orders.yml", properties.replace("Before", "Without"));
@@ -344,7 +344,7 @@ fn older_files_of_the_omni_model_are_not_edits() {
 
 #[test]
 fn a_missing_or_unfinished_repository_is_reported_before_anything_changes() {
-    let place = pushed("omni_repository/missing");
+    let place = create_pushed_project("omni_repository/missing");
     let before = state(&place);
     let cases: [(&dyn Fn(), &str); 3] = [
         (
@@ -359,7 +359,7 @@ fn a_missing_or_unfinished_repository_is_reported_before_anything_changes() {
         ),
         (
             &|| fs::rename(place.path("omni-model/.git"), place.path("kept")).unwrap(),
-            "not the root of another git",
+            "must be the root of a separate git",
         ),
     ];
     for (harm, expected) in cases {
@@ -387,7 +387,7 @@ fn a_missing_or_unfinished_repository_is_reported_before_anything_changes() {
 /// part of that commit.
 #[test]
 fn the_next_push_completes_a_rejected_commit() {
-    let place = pushed("omni_repository/rejected");
+    let place = create_pushed_project("omni_repository/rejected");
     place.program(
         "omni-model/.git/hooks/pre-commit",
         "#!/bin/sh\necho 'no label' >&2\nexit 1\n",
@@ -438,13 +438,13 @@ fn the_next_push_completes_a_rejected_commit() {
 }
 
 /// Runs a command that is killed at a call of git, before or after git has run.
-fn run_killed(place: &Place, args: &[&str], at: usize, is_after: bool) -> Run {
-    place.program("killing_git", KILLING_GIT);
-    let _ = fs::remove_file(place.path("calls"));
-    let mut command = command(place, args);
+fn run_killed(project: &Place, args: &[&str], at: usize, is_after: bool) -> Run {
+    project.program("killing_git", KILLING_GIT);
+    let _ = fs::remove_file(project.path("calls"));
+    let mut command = command(project, args);
     let variables = [
-        ("FORMULAC_GIT", place.path("killing_git").display().to_string()),
-        ("CALLS", place.path("calls").display().to_string()),
+        ("FORMULAC_GIT", project.path("killing_git").display().to_string()),
+        ("CALLS", project.path("calls").display().to_string()),
         ("KILLED_AT", at.to_string()),
         ("KILLED_AFTER", is_after.to_string()),
     ];
@@ -493,7 +493,7 @@ fn kill_at_each_call(template: &Place, name: &str, args: &[&str], next: &[&str],
 
 #[test]
 fn the_next_push_completes_a_killed_push() {
-    let template = pushed("omni_repository/killed/template");
+    let template = create_pushed_project("omni_repository/killed/template");
     let observe = |place: &Place| {
         let entries = place.files("project/.formulac/log").len();
         let [dbt, omni] = ["project", "omni-model"].map(|folder| last_message(place, folder));
@@ -572,7 +572,7 @@ fn a_release_tags_both_repositories() {
 
 #[test]
 fn a_rollback_restores_both_repositories() {
-    let template = pushed("omni_repository/rollback");
+    let template = create_pushed_project("omni_repository/rollback");
     let view = template.read(VIEW);
     run_well(&template, &["push", "--yes"]);
     // A file that only a person changed is kept.
@@ -601,7 +601,7 @@ fn a_rollback_restores_both_repositories() {
     run_well(&undone, &rollback);
     let next = run_well(&undone, &["push", "--yes"]);
     assert!(!next.err.contains("is missing"), "{}", next.err);
-    // The changes of other commits in a file that a push changed are kept.
+    // If a push changed a file, changes to the file in other commits are kept.
     let shared = copied(&template, "omni_repository/shared");
     let with_measure = format!("{}measures:\n  orders: {{aggregate_type: count}}\n", shared.read(VIEW));
     shared.write(VIEW, with_measure);

@@ -106,8 +106,7 @@ fn copied(name: &str) -> Place {
     place
 }
 
-/// Returns the path and the contents of every file in a folder. For a link, returns the target in place of the
-/// contents.
+/// Returns the path and the contents of every file in a folder. For a link, returns the target instead of the contents.
 fn files(folder: &Path) -> Vec<(String, String)> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_owned()];

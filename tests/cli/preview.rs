@@ -32,7 +32,7 @@ lines and an escape \u{1b}[31m\"
 ";
 
 /// Returns `true` if a tool is available.
-pub fn has(variable: &str) -> bool {
+pub fn has_tool(variable: &str) -> bool {
     let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     let found = set(variable);
     if !found {
@@ -47,7 +47,7 @@ pub fn has(variable: &str) -> bool {
     found
 }
 
-fn place(name: &str) -> Place {
+fn create_project(name: &str) -> Place {
     let place = Place::new(name);
     place.write("data/orders.csv", ORDERS).write("revenue.yml", REVENUE);
     place
@@ -63,10 +63,10 @@ fn settings() -> insta::Settings {
 
 #[test]
 fn rows_are_shown() {
-    if !has("FORMULAC_DUCKDB") {
+    if !has_tool("FORMULAC_DUCKDB") {
         return;
     }
-    let mut place = place("preview");
+    let mut place = create_project("preview");
     place.write(
         "days.yml",
         "model: days\nfrom: orders\nkeep: [day, note]\norder_by: day\ndefinitions: month = MONTH(day)\n",
@@ -103,10 +103,10 @@ fn rows_are_shown() {
 
 #[test]
 fn a_table_fits_the_terminal() {
-    if !has("FORMULAC_DUCKDB") {
+    if !has_tool("FORMULAC_DUCKDB") {
         return;
     }
-    let place = place("preview_width");
+    let place = create_project("preview_width");
     let mut shown = String::new();
     for columns in ["80", "60", "30", "5"] {
         let mut command = place.command(&["preview", "revenue.yml", "--data", "data"]);
@@ -125,7 +125,7 @@ fn a_table_fits_the_terminal() {
 /// Types come from the data or from the schema. A schema also determines how the data files are parsed.
 #[test]
 fn types_come_from_the_data_or_the_schema() {
-    if !has("FORMULAC_DUCKDB") {
+    if !has_tool("FORMULAC_DUCKDB") {
         return;
     }
     let place = Place::new("preview_types");
@@ -198,8 +198,8 @@ fn types_come_from_the_data_or_the_schema() {
 
 #[test]
 fn statements_that_cannot_run_are_reported() {
-    let mut place = place("preview_faults");
-    if !has("FORMULAC_DUCKDB") {
+    let mut place = create_project("preview_faults");
+    if !has_tool("FORMULAC_DUCKDB") {
         return;
     }
     place.write("bad.yml", REVENUE.replace("SUM(amount)", "SUMM(amount)"));
@@ -253,7 +253,7 @@ fn statements_that_cannot_run_are_reported() {
 
 #[test]
 fn the_help_explains_how_to_install_duckdb() {
-    let place = place("preview_missing");
+    let place = create_project("preview_missing");
     let run = |variable: &str, value: &str| {
         let mut command = place.command(&["preview", "revenue.yml", "--data", "data"]);
         command.env_remove("FORMULAC_DUCKDB").env(variable, value);
@@ -273,7 +273,7 @@ fn the_help_explains_how_to_install_duckdb() {
 fn an_interrupt_ends_the_engine_too() {
     use std::os::unix::process::CommandExt;
     use std::time::{Duration, Instant};
-    let place = place("preview_interrupt");
+    let place = create_project("preview_interrupt");
     place.program("duckdb", "#!/bin/sh\necho $$ > pid\nexec sleep 60\n");
     let command = place.command(&["preview", "revenue.yml", "--data", "data"]);
     // Tests that run in the background ignore interrupts, as do the programs that they start.
@@ -333,7 +333,7 @@ fn an_interrupt_ends_the_engine_too() {
 /// Names of files and columns are never interpreted as SQL, file patterns or commands.
 #[test]
 fn hostile_names_refer_only_to_themselves() {
-    if !has("FORMULAC_DUCKDB") {
+    if !has_tool("FORMULAC_DUCKDB") {
         return;
     }
     let place = Place::new("preview_hostile");

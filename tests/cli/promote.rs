@@ -20,7 +20,7 @@ measures:
   hidden_from_all: {sql: '${amount}', aggregate_type: sum, level_of_detail: {fixed: [orders.status]}}
 ";
 
-fn place(name: &str) -> Place {
+fn create_project(name: &str) -> Place {
     let place = Place::new(name);
     place
         .write("dbt_project.yml", "name: shop\nprofile: shop\n")
@@ -57,7 +57,7 @@ fn manifest(models: &[&str]) -> String {
 
 #[test]
 fn a_measure_becomes_a_spec_that_is_never_overwritten() {
-    let mut place = place("promote");
+    let mut place = create_project("promote");
     place.show(&["promote", "-h"]);
     place.show(&[
         "promote",
@@ -100,7 +100,7 @@ fn a_measure_becomes_a_spec_that_is_never_overwritten() {
 
 #[test]
 fn missing_or_invalid_fields_are_reported() {
-    let mut place = place("promote_nothing");
+    let mut place = create_project("promote_nothing");
     place
         .write("omni/broken.view.yaml", "measures: {x: [}\n")
         .write("omni/empty.view.yaml", "# nothing\n");
@@ -121,7 +121,7 @@ fn missing_or_invalid_fields_are_reported() {
 
 #[test]
 fn a_field_reads_the_column_where_that_is_exact() {
-    let mut place = place("promote_repoint");
+    let mut place = create_project("promote_repoint");
     place.write(
         "omni/by_month.query.view.yaml",
         "# kept\nquery:\n  base_view: orders\n  fields: {\"orders.ordered_at[month]\": month, orders.revenue: revenue}\n",
@@ -159,7 +159,7 @@ fn a_field_reads_the_column_where_that_is_exact() {
         manifest(&["paid_orders", "mean_by_month", "monthly"]),
     );
     place.show(&repoint);
-    // The view of the table has the same name as the query view, but does not hide it.
+    // The table's view has the same name as the query view, but does not hide it.
     for (name, columns) in [
         ("by_month", "revenue: {}"),
         ("paid_orders", "order_id: {primary_key: true}, revenue: {}"),

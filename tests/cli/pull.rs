@@ -3,7 +3,7 @@
 use crate::run::{Place, artifact};
 
 /// Creates a dbt project with dbt's artifacts.
-fn place(name: &str) -> Place {
+fn create_project(name: &str) -> Place {
     let place = Place::new(name);
     place
         .write("dbt_project.yml", "name: acme_analytics\nprofile: acme\n")
@@ -15,14 +15,14 @@ fn place(name: &str) -> Place {
 }
 
 /// Replaces a string that occurs exactly once in a file.
-fn change(place: &Place, file: &str, from: &str, to: &str) {
-    let text = place.read(file);
+fn change(project: &Place, file: &str, from: &str, to: &str) {
+    let text = project.read(file);
     assert_eq!(text.matches(from).count(), 1, "{from} in {file}");
-    place.write(file, text.replace(from, to));
+    project.write(file, text.replace(from, to));
 }
 
 /// Returns the path and the contents of every file in the project's folders.
-fn files(place: &Place) -> Vec<(String, String)> {
+fn files(project: &Place) -> Vec<(String, String)> {
     let folders = [
         "bi/omni",
         "bi/omni/analytics",
@@ -30,13 +30,13 @@ fn files(place: &Place) -> Vec<(String, String)> {
         ".formulac/state/omni",
     ];
     let in_folder = |folder: &&str| {
-        let files = place.files(folder).into_iter().map(|name| format!("{folder}/{name}"));
-        files.filter(|file| place.path(file).is_file()).collect::<Vec<_>>()
+        let files = project.files(folder).into_iter().map(|name| format!("{folder}/{name}"));
+        files.filter(|file| project.path(file).is_file()).collect::<Vec<_>>()
     };
     folders
         .iter()
         .flat_map(in_folder)
-        .map(|file| (file.clone(), place.read(&file)))
+        .map(|file| (file.clone(), project.read(&file)))
         .collect()
 }
 
@@ -48,11 +48,11 @@ fn without_ages(transcript: &str) -> String {
         .filter(is_age)
         .map(|line| format!("{line}\n"))
         .collect();
-    masked(&masked(&lines, "loaded ", " ago"), "\"age_in_seconds\":", ",")
+    mask_between(&mask_between(&lines, "loaded ", " ago"), "\"age_in_seconds\":", ",")
 }
 
 /// On each line, replaces the text between two strings with a placeholder.
-fn masked(text: &str, before: &str, after: &str) -> String {
+fn mask_between(text: &str, before: &str, after: &str) -> String {
     let line = |line: &str| match line
         .split_once(before)
         .and_then(|(start, rest)| Some((start, rest.split_once(after)?)))
@@ -68,7 +68,7 @@ const ORDERS: &str = "bi/omni/analytics/stg_orders.view.yaml";
 
 #[test]
 fn handwritten_text_is_kept() {
-    let mut place = place("pull");
+    let mut place = create_project("pull");
     place.show(&["pull"]);
     let before = files(&place);
     place.show(&["pull"]).show(&["pull", "--check"]);
@@ -98,7 +98,7 @@ fn handwritten_text_is_kept() {
     );
     place.write(
         "target/catalog.json",
-        without(
+        remove_json_key(
             &artifact("catalog.json"),
             &["nodes", "model.acme_analytics.stg_orders", "columns", "discount_rate"],
         ),
@@ -118,7 +118,7 @@ fn handwritten_text_is_kept() {
 /// A pull reports every change of a view, not only the first kind of change.
 #[test]
 fn all_changes_of_a_view_are_reported() {
-    let place = place("pull_changes");
+    let place = create_project("pull_changes");
     place.run(&["pull"]);
     for (from, to) in [
         ("\"Day the account was opened.\"", "\"Day of the contract.\""),
@@ -148,7 +148,7 @@ fn all_changes_of_a_view_are_reported() {
 }
 
 /// Returns a JSON text without the value at a path of keys.
-fn without(text: &str, keys: &[&str]) -> String {
+fn remove_json_key(text: &str, keys: &[&str]) -> String {
     let mut root: serde_json::Value = serde_json::from_str(text).unwrap();
     let (last, above) = keys.split_last().unwrap();
     let parent = above.iter().fold(&mut root, |value, key| value.get_mut(*key).unwrap());
@@ -158,11 +158,11 @@ fn without(text: &str, keys: &[&str]) -> String {
 
 #[test]
 fn a_removed_table_is_marked_until_it_is_pruned() {
-    let mut place = place("pull_gone");
+    let mut place = create_project("pull_gone");
     place.run(&["pull"]);
     let view = "bi/omni/analytics/stg_sessions.view.yaml";
     let before = place.read(view);
-    let gone = without(
+    let gone = remove_json_key(
         &artifact("manifest.json"),
         &["nodes", "model.acme_analytics.stg_sessions"],
     );
@@ -182,7 +182,7 @@ fn a_removed_table_is_marked_until_it_is_pruned() {
 
 #[test]
 fn a_file_that_cannot_be_edited_stops_everything() {
-    let mut place = place("pull_refused");
+    let mut place = create_project("pull_refused");
     place.write(CUSTOMERS, "schema: analytics\nschema: other\n");
     place.show(&["pull"]);
     assert_eq!(place.files("bi/omni/analytics"), ["dim_customers.view.yaml"]);
@@ -199,7 +199,7 @@ fn a_file_that_cannot_be_edited_stops_everything() {
 
 #[test]
 fn the_state_of_the_tests_is_kept_until_it_changes_or_is_stripped() {
-    let place = place("pull_status");
+    let place = create_project("pull_status");
     place.run(&["pull"]);
     let tag = |place: &Place| {
         place
@@ -209,7 +209,7 @@ fn the_state_of_the_tests_is_kept_until_it_changes_or_is_stripped() {
             .map(str::to_owned)
     };
     assert_eq!(tag(&place).as_deref(), Some("tags: [dbt_tests_pass]"));
-    // A run of other nodes contains no information about these nodes.
+    // A run with other nodes contains no information about these nodes.
     let mut run: serde_json::Value = serde_json::from_str(&artifact("run_results.json")).unwrap();
     run["results"].as_array_mut().unwrap().clear();
     place.write("target/run_results.json", run.to_string()).run(&["pull"]);
@@ -232,7 +232,7 @@ fn the_state_of_the_tests_is_kept_until_it_changes_or_is_stripped() {
 /// `dbt docs generate` overwrites the results of a build, but `pull` finds them in dbt's log, as `status` does.
 #[test]
 fn pull_reads_overwritten_test_results_from_the_log() {
-    let place = place("pull_log");
+    let place = create_project("pull_log");
     let built: serde_json::Value = serde_json::from_str(&artifact("run_results.json")).unwrap();
     let generated = serde_json::json!({"metadata": built["metadata"], "args": {"which": "generate"}, "results": []});
     let mut results = built["results"].as_array().unwrap().iter();
@@ -289,7 +289,7 @@ fn pull_reads_overwritten_test_results_from_the_log() {
 
 #[test]
 fn topics_and_grants_are_written_on_request() {
-    let mut place = place("pull_topics");
+    let mut place = create_project("pull_topics");
     place.write(
         "formulac.yml",
         "omni: bi/omni/\npull: {topics: true, access_grants: true}\n",
@@ -361,7 +361,7 @@ fn topics_and_grants_are_written_on_request() {
 
 #[test]
 fn slower_runs_and_stale_sources_are_reported() {
-    let mut place = place("pull_health");
+    let mut place = create_project("pull_health");
     place.run(&["pull"]);
     let mut run: serde_json::Value = serde_json::from_str(&artifact("run_results.json")).unwrap();
     for (day, seconds) in [(21, 4.0), (22, 4.2), (23, 12.6)] {
@@ -391,12 +391,12 @@ fn slower_runs_and_stale_sources_are_reported() {
 /// the formula with dbt's artifacts and with the record of the last pull.
 #[test]
 fn check_reports_columns_removed_since_the_pull() {
-    let mut place = place("pull_check");
+    let mut place = create_project("pull_check");
     place.write("metrics/orders.yml", "model: order_totals\nfrom: stg_orders\ngroup_by: [order_status]\ndefinitions: |\n  rate = AVERAGE(discount_rate)\n  total = SUM(order_total)\n  lates = COUNTIF(stg_orders.discount_rate > 0.1)\n");
     place.write("notes.txt", "sum_of_it = SUM(discount_rate)\n");
     place.run(&["pull"]);
     place.show(&["check"]);
-    let gone = without(
+    let gone = remove_json_key(
         &artifact("catalog.json"),
         &["nodes", "model.acme_analytics.stg_orders", "columns", "discount_rate"],
     );

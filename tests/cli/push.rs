@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::repository::{self, be, begin, commit, edit, git};
+use crate::repository::{self, begin, commit, edit, git, switch_user};
 use crate::run::{Place, finish};
 
 pub const PROJECT: &str = "dialect: duckdb\nspecs: metrics/\nenvironments:\n  dev: {connection: dev}\n  prod: {connection: prod, branch: main, protected: true}\n";
@@ -22,7 +22,7 @@ columns:
 const SHARE: &str = "model: share\nfrom: ref('revenue')\nkeep: all\ndefinitions: share = revenue / SUM(revenue:revenue)\ncolumns:\n  country: {data_tests: [not_null]}\n";
 
 /// Creates a project in its own repository, with its specs committed.
-pub fn place(name: &str) -> Place {
+pub fn create_project(name: &str) -> Place {
     let place = Place::new(name);
     place
         .write("formulac.yml", PROJECT)
@@ -32,13 +32,13 @@ pub fn place(name: &str) -> Place {
     place
 }
 
-pub fn snapshot(place: &Place, name: &str) {
-    repository::snapshot(place, &format!("push__push__{name}"));
+pub fn snapshot(project: &Place, name: &str) {
+    repository::snapshot(project, &format!("push__push__{name}"));
 }
 
 #[test]
 fn specs_become_a_commit() {
-    let mut place = place("push");
+    let mut place = create_project("push");
     place.write("notes.txt", "mine").write("staged.txt", "mine too");
     git(&place, &["add", "staged.txt"]);
     place
@@ -63,7 +63,7 @@ fn specs_become_a_commit() {
 
 #[test]
 fn one_sided_edits_are_merged_and_conflicts_are_reported() {
-    let mut place = place("push_merge");
+    let mut place = create_project("push_merge");
     place.run(&["push", "--yes"]);
     // A colleague adds a description and tests to dbt's file while an analyst works on the spec.
     edit(
@@ -109,7 +109,7 @@ fn one_sided_edits_are_merged_and_conflicts_are_reported() {
 
 #[test]
 fn properties_that_no_spec_can_express_are_kept() {
-    let mut place = place("push_keep");
+    let mut place = create_project("push_keep");
     place.run(&["push", "--yes"]);
     edit(
         &place,
@@ -137,7 +137,7 @@ fn properties_that_no_spec_can_express_are_kept() {
 
 #[test]
 fn deleting_a_spec_deletes_its_files() {
-    let mut place = place("push_delete");
+    let mut place = create_project("push_delete");
     place.run(&["push", "--yes"]);
     git(&place, &["rm", "--quiet", "metrics/share.yml"]);
     place
@@ -155,7 +155,7 @@ fn deleting_a_spec_deletes_its_files() {
 /// `generate` removes the files of deleted specs and tests. The push commits their removal.
 #[test]
 fn a_push_commits_what_generate_has_removed() {
-    let place = place("push_generated_delete");
+    let place = create_project("push_generated_delete");
     edit(
         &place,
         "metrics/revenue.yml",
@@ -192,7 +192,7 @@ fn a_push_commits_what_generate_has_removed() {
 /// A wrong folder in `specs` would otherwise delete all models.
 #[test]
 fn models_are_not_deleted_because_of_a_wrong_specs_folder() {
-    let place = place("push_wrong_specs");
+    let place = create_project("push_wrong_specs");
     assert_eq!(place.run(&["push", "--yes"]).exit, 0);
     fs::create_dir(place.path("other")).unwrap();
     for (folder, message) in [
@@ -240,7 +240,7 @@ fn moved_and_renamed_files_are_not_written_twice() {
             ],
         ),
     ] {
-        let place = place(&format!("push_moved_{name}"));
+        let place = create_project(&format!("push_moved_{name}"));
         place.write("dbt_project.yml", "name: shop\nprofile: shop\n");
         edit(
             &place,
@@ -264,7 +264,7 @@ fn moved_and_renamed_files_are_not_written_twice() {
 
 #[test]
 fn a_kept_plan_is_done_exactly_or_not_at_all() {
-    let mut place = place("push_plan");
+    let mut place = create_project("push_plan");
     place
         .show(&["plan", "-o", "kept.json"])
         .run(&["push", "--yes", "kept.json"]);
@@ -284,7 +284,7 @@ fn a_kept_plan_is_done_exactly_or_not_at_all() {
 
 #[test]
 fn protected_environments_get_a_branch() {
-    let mut place = place("push_protected");
+    let mut place = create_project("push_protected");
     place.show(&["--env", "prod", "push", "--yes"]);
     assert!(git(&place, &["branch", "--show-current"]).starts_with("formulac/prod-"));
     assert_eq!(git(&place, &["log", "--format=%s", "main"]), "specs\n");
@@ -295,7 +295,7 @@ fn protected_environments_get_a_branch() {
 
 #[test]
 fn generated_files_without_a_push_are_adopted() {
-    let mut place = place("push_generated");
+    let mut place = create_project("push_generated");
     place.run(&["generate"]);
     commit(&place, "generated");
     edit(
@@ -333,7 +333,7 @@ fn generated_files_without_a_push_are_adopted() {
 
 #[test]
 fn nothing_is_written_if_no_commit_is_possible() {
-    let mut place = place("push_refused");
+    let mut place = create_project("push_refused");
     place.show(&["rollback", "7", "--yes"]);
     git(&place, &["checkout", "--quiet", "--detach"]);
     place.show(&["push", "--yes"]);
@@ -378,7 +378,7 @@ fn nothing_is_written_if_no_commit_is_possible() {
 
 #[test]
 fn line_endings_and_entries_of_other_branches_are_kept() {
-    let mut place = place("push_crlf");
+    let mut place = create_project("push_crlf");
     place.run(&["push", "--yes"]);
     for file in [
         "metrics/revenue.yml",
@@ -443,7 +443,7 @@ fn line_endings_and_entries_of_other_branches_are_kept() {
 
 #[test]
 fn a_changed_entry_of_the_log_is_detected() {
-    let place = place("push_forged");
+    let place = create_project("push_forged");
     place.run(&["push", "--yes"]);
     let entry = format!(".formulac/log/{}", place.files(".formulac/log")[0]);
     edit(&place, &entry, "Ann", "Bob");
@@ -458,7 +458,7 @@ fn a_changed_entry_of_the_log_is_detected() {
 
 #[test]
 fn one_push_at_a_time() {
-    let place = place("push_lock");
+    let place = create_project("push_lock");
     fs::create_dir_all(place.path(".formulac/local")).unwrap();
     let held = fs::File::create(place.path(".formulac/local/lock")).unwrap();
     held.lock().unwrap();
@@ -474,7 +474,7 @@ fn one_push_at_a_time() {
 /// A spec that was moved but not committed exists at only one path after the push.
 #[test]
 fn a_push_commits_the_removal_of_a_moved_spec() {
-    let place = place("push_moved_by_hand");
+    let place = create_project("push_moved_by_hand");
     assert_eq!(place.run(&["push", "--yes", "--quiet"]).exit, 0);
     for (from, to, is_staged) in [("revenue", "monthly", true), ("share", "part", false)] {
         let (old, new) = (format!("metrics/{from}.yml"), format!("metrics/sub/{to}.yml"));
@@ -495,8 +495,8 @@ fn a_push_commits_the_removal_of_a_moved_spec() {
 /// A moved spec does not change the SQL of its model or the header, and needs no push.
 #[test]
 fn a_spec_that_moves_changes_no_sql() {
-    let place = crate::roles::place("push_moved_spec");
-    be(&place, "eve");
+    let place = crate::roles::create_project("push_moved_spec");
+    switch_user(&place, "eve");
     git(&place, &["switch", "--quiet", "-c", "work"]);
     assert_eq!(place.run(&["push", "--yes", "--quiet"]).exit, 0);
     let sql = place.read("models/formulac/revenue.sql");

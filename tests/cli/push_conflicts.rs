@@ -2,13 +2,13 @@
 
 use std::fs;
 
-use crate::push::{REVENUE, place, snapshot};
+use crate::push::{REVENUE, create_project, snapshot};
 use crate::repository::{commit, edit, git};
 use crate::run::{Place, finish};
 
 #[test]
 fn edited_sql_comes_back_as_a_formula() {
-    let mut place = place("push_adopt");
+    let mut place = create_project("push_adopt");
     place.run(&["push", "--yes"]);
     edit(
         &place,
@@ -45,7 +45,7 @@ fn edited_sql_comes_back_as_a_formula() {
 
 #[test]
 fn replaced_words_are_transferred_to_the_spec() {
-    let mut place = place("push_respelled");
+    let mut place = create_project("push_respelled");
     let spec = REVENUE.replace("group_by:", "where: amount > 5  # not the small ones\ngroup_by:");
     place.write("metrics/revenue.yml", spec);
     place.run(&["push", "--yes"]);
@@ -76,7 +76,7 @@ fn replaced_words_are_transferred_to_the_spec() {
 
 #[test]
 fn conflicts_are_resolved() {
-    let mut place = place("push_resolve");
+    let mut place = create_project("push_resolve");
     place.run(&["push", "--yes"]);
     let both = |place: &Place| {
         git(place, &["checkout", "--quiet", "--force", "main"]);
@@ -174,7 +174,7 @@ fn described_manifest(nodes: &[(&str, &str, &str)]) -> serde_json::Value {
     reason = "this is one list of cases, to be split when a case is added"
 )]
 fn descriptions_in_omni_go_to_where_dbt_has_them() {
-    let mut place = place("push_described");
+    let mut place = create_project("push_described");
     let manifest = described_manifest(&[
         ("orders", "shop", "shop://models/shop.yml"),
         ("refunds", "shop", "shop://models/shop.yml"),
@@ -266,7 +266,7 @@ fn descriptions_in_omni_go_to_where_dbt_has_them() {
 /// Omni does not evaluate Jinja, so dbt must not evaluate it either.
 #[test]
 fn jinja_in_omni_is_text_in_dbt() {
-    let place = place("push_described_jinja");
+    let place = create_project("push_described_jinja");
     let mut manifest = described_manifest(&[("orders", "shop", "shop://models/shop.yml")]);
     place
         .write("dbt_project.yml", "name: shop\n")
@@ -298,7 +298,7 @@ fn jinja_in_omni_is_text_in_dbt() {
         plan.err
     );
     assert!(!plan.err.contains("Jinja"), "{}", plan.err);
-    // Escaped text can be changed again, unlike Jinja that somebody wrote.
+    // Escaped text can be changed again, unlike handwritten Jinja.
     manifest["nodes"]["model.shop.orders"]["description"] = "About {{ env_var('HOME') }}.".into();
     place.write("target/manifest.json", manifest.to_string());
     assert_eq!(place.run(&["pull"]).exit, 0);

@@ -90,12 +90,12 @@ fn copied(template: &Place, name: &str) -> Place {
 }
 
 /// Returns the committed and uncommitted changes, without the hashes and times in the log and in messages.
-fn left(place: &Place) -> (String, String, String) {
-    let folder = place.path("");
+fn left(project: &Place) -> (String, String, String) {
+    let folder = project.path("");
     let tree = git(&folder, &["ls-tree", "-r", "--format=%(objectname) %(path)", "HEAD"]);
     let tree: Vec<&str> = tree.lines().filter(|line| !line.contains(".formulac/log/")).collect();
     let titles = git(&folder, &["log", "--format=%s"]);
-    let log = fs::read_dir(place.path(".formulac/log")).unwrap().count();
+    let log = fs::read_dir(project.path(".formulac/log")).unwrap().count();
     (
         tree.join("\n"),
         format!("{titles}{log} entries"),
@@ -104,15 +104,15 @@ fn left(place: &Place) -> (String, String, String) {
 }
 
 /// Returns the contents of the work tree.
-fn work_tree(place: &Place) -> String {
-    let folder = place.path("");
+fn work_tree(project: &Place) -> String {
+    let folder = project.path("");
     let status = git(&folder, &["status", "--porcelain"]);
     let files = [
         "metrics/revenue.yml",
         "models/formulac/revenue.yml",
         "models/formulac/revenue.sql",
     ];
-    let texts: Vec<String> = files.iter().map(|file| place.read(file)).collect();
+    let texts: Vec<String> = files.iter().map(|file| project.read(file)).collect();
     format!(
         "{}{status}{}",
         git(&folder, &["rev-parse", "--abbrev-ref", "HEAD"]),
@@ -120,15 +120,15 @@ fn work_tree(place: &Place) -> String {
     )
 }
 
-fn push(place: &Place, env: &str, at: Option<(usize, &str)>) -> Run {
-    let mut command = place.command(&["--env", env, "push", "--yes"]);
+fn push(project: &Place, env: &str, at: Option<(usize, &str)>) -> Run {
+    let mut command = project.command(&["--env", env, "push", "--yes"]);
     if let Some((at, how)) = at {
         command
-            .env("FORMULAC_GIT", place.path("../faulty_git"))
+            .env("FORMULAC_GIT", project.path("../faulty_git"))
             .env("FAULTY_AT", at.to_string());
         command
             .env("FAULTY_HOW", how)
-            .env("FAULTY_COUNT", place.path("../count"));
+            .env("FAULTY_COUNT", project.path("../count"));
     }
     finish(command)
 }
@@ -196,23 +196,23 @@ fn a_push_recovers_if_it_is_killed_at_any_call() {
     check_failure_at_each_call("dev", "does_it_and_is_killed");
 }
 
-fn install_faulty_git(place: &Place) {
-    let tool = place.path("../faulty_git");
+fn install_faulty_git(project: &Place) {
+    let tool = project.path("../faulty_git");
     fs::write(&tool, FAULTY).unwrap();
     fs::set_permissions(&tool, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
 /// Kills a push after it has written its journal, which exists from the first change of a file on.
-fn interrupt_push(place: &Place) {
+fn interrupt_push(project: &Place) {
     let mut at = 0;
-    while !place.path(".formulac/local/journal/journal.json").is_file() {
+    while !project.path(".formulac/local/journal/journal.json").is_file() {
         at += 1;
-        let _ = fs::remove_file(place.path("../count"));
-        assert_ne!(push(place, "dev", Some((at, "is_killed"))).exit, 0);
+        let _ = fs::remove_file(project.path("../count"));
+        assert_ne!(push(project, "dev", Some((at, "is_killed"))).exit, 0);
     }
 }
 
-/// A killed git command leaves its lock behind. The help tells how to continue, and the push is completed afterwards.
+/// A killed git command leaves its lock behind. The help says how to continue, and the push is completed afterwards.
 #[test]
 fn a_lock_of_git_is_named() {
     let template = template_once();
@@ -234,7 +234,7 @@ fn a_lock_of_git_is_named() {
     fs::remove_file(&lock).unwrap();
     assert_eq!(push(&place, "dev", None).exit, 0);
     assert_eq!(left(&place), expected);
-    // Without an interrupted push, the push is undone.
+    // If no earlier push was interrupted, the failed push is undone.
     let place = copied(template, "lock/new");
     let before = work_tree(&place);
     fs::write(place.path(".git/index.lock"), "").unwrap();

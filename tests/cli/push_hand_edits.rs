@@ -17,7 +17,7 @@ columns:
   country: {data_tests: [not_null]}
 ";
 
-fn place(name: &str) -> Place {
+fn create_project(name: &str) -> Place {
     let place = Place::new(name);
     place
         .write("formulac.yml", "dialect: duckdb\nspecs: metrics/\n")
@@ -30,7 +30,7 @@ fn place(name: &str) -> Place {
 
 #[test]
 fn a_moved_file_is_not_moved_back() {
-    let place = place("push_moved");
+    let place = create_project("push_moved");
     fs::create_dir_all(place.path("models/marts")).unwrap();
     git(
         &place,
@@ -69,7 +69,7 @@ fn a_moved_file_is_not_moved_back() {
 /// A push moves the files to the new folders of formulac.yml, with the edits in them. Other files stay.
 #[test]
 fn files_follow_a_changed_folder() {
-    let place = place("push_folder");
+    let place = create_project("push_folder");
     place.write("models/formulac/orders.sql", "select 1 as id\n");
     edit(
         &place,
@@ -128,7 +128,7 @@ fn files_follow_a_changed_folder() {
             .out
             .contains("Plan: 0 to create, 0 to update, 0 to delete, 0 conflicts")
     );
-    // The new folder is a former folder after the next change.
+    // After the next change, the new folder is a former folder, too.
     commit(&place, "folders");
     place.write(
         "formulac.yml",
@@ -141,7 +141,7 @@ fn files_follow_a_changed_folder() {
 
 #[test]
 fn a_conflict_shows_the_differences() {
-    let mut place = place("push_clash");
+    let mut place = create_project("push_clash");
     edit(
         &place,
         "models/formulac/revenue.sql",
@@ -159,7 +159,7 @@ fn a_conflict_shows_the_differences() {
 
 #[test]
 fn generate_keeps_layout_and_a_config_line_and_refuses_other_edits() {
-    let place = place("push_generate");
+    let place = create_project("push_generate");
     let path = "models/formulac/revenue.sql";
     let text = place.read(path);
     let formatted = text
@@ -186,7 +186,7 @@ fn generate_keeps_layout_and_a_config_line_and_refuses_other_edits() {
 /// edits are also considered.
 #[test]
 fn a_conflict_names_who_changed_the_line() {
-    let place = place("push_clash_who");
+    let place = create_project("push_clash_who");
     let long = "SUM(IF(amount_without_any_tax > 100, amount_without_any_tax - discount_of_customer, amount_of_refund))";
     edit(&place, "metrics/revenue.yml", "SUM(amount)", long);
     commit(&place, "longer");
@@ -223,7 +223,7 @@ fn a_conflict_names_who_changed_the_line() {
 
 #[test]
 fn a_conflict_names_who_changed_the_description() {
-    let place = place("push_description_who");
+    let place = create_project("push_description_who");
     assert_eq!(place.run(&["push", "--yes"]).exit, 0);
     let spec = place.read("metrics/revenue.yml");
     let line = spec.lines().position(|line| line.contains("revenue = ")).unwrap();
@@ -253,7 +253,7 @@ fn a_conflict_names_who_changed_the_description() {
 /// A moved model causes no further warnings, and `model --out` does not write it a second time.
 #[test]
 fn a_moved_file_causes_no_warning() {
-    let place = place("push_moved_quiet");
+    let place = create_project("push_moved_quiet");
     fs::create_dir_all(place.path("models/marts")).unwrap();
     for end in ["sql", "yml"] {
         git(
@@ -310,7 +310,7 @@ fn settings_that_are_not_committed_are_named() {
 /// An edit that the spec cannot express remains in the file. Like `push`, `generate` accepts the file.
 #[test]
 fn generate_accepts_kept_edits() {
-    let place = place("push_kept_generate");
+    let place = create_project("push_kept_generate");
     edit(
         &place,
         "models/formulac/revenue.sql",
@@ -336,7 +336,7 @@ fn generate_accepts_kept_edits() {
 /// push does.
 #[test]
 fn generate_merges_changes_into_edited_files() {
-    let place = place("push_merged_generate");
+    let place = create_project("push_merged_generate");
     let sql = "models/formulac/revenue.sql";
     edit(&place, sql, "coalesce(sum(amount), 0)", "ifnull(sum(amount), 0)");
     edit(&place, sql, "status <> 'test'", "status <> 'test' and amount % 7 < 3");
@@ -356,7 +356,7 @@ fn generate_merges_changes_into_edited_files() {
     assert_eq!(place.run(&["generate", "--check"]).exit, 0);
     assert_eq!(place.run(&["push", "--yes"]).exit, 0);
     assert_eq!(place.read(sql), text);
-    // Edits that a push copies to the spec are refused.
+    // `generate` rejects edits that a push would copy to the spec.
     edit(&place, sql, "count(customer_id)", "count(account_id)");
     let run = place.run(&["generate"]);
     assert!(run.exit == 3 && run.err.contains("`formulac adopt`"), "{}", run.err);
@@ -366,7 +366,7 @@ fn generate_merges_changes_into_edited_files() {
 /// once.
 #[test]
 fn edits_of_comments_alone_are_committed() {
-    let mut place = place("push_comments");
+    let mut place = create_project("push_comments");
     edit(
         &place,
         "models/formulac/revenue.sql",
@@ -395,7 +395,7 @@ fn edits_of_comments_alone_are_committed() {
 /// A description that could be parsed as a formula is not used as the column's formula.
 #[test]
 fn a_description_never_becomes_a_formula() {
-    let place = place("push_base_of_description");
+    let place = create_project("push_base_of_description");
     edit(
         &place,
         "metrics/revenue.yml",
@@ -427,7 +427,7 @@ fn a_description_never_becomes_a_formula() {
 /// The SQL of a step with `since` consists of several steps, but edits are transferred to the definitions of the spec.
 #[test]
 fn edits_of_a_step_with_since_become_part_of_the_spec() {
-    let place = place("push_since");
+    let place = create_project("push_since");
     let spec = SPEC
         .replace(
             "group_by: country",
@@ -459,7 +459,7 @@ fn edits_of_a_step_with_since_become_part_of_the_spec() {
         edited = edited.replace(formula, new_formula);
         assert_eq!(place.read("metrics/revenue.yml"), edited);
     }
-    // The spec cannot express a different day in the SQL, because the SQL requires the first day of a month.
+    // The spec cannot express the edit, because its SQL requires the first day of a month.
     edit(&place, sql, "date '2024-01-01'", "date '2024-03-01'");
     let run = place.run(&["push", "--yes"]);
     assert!(
@@ -475,7 +475,7 @@ fn edits_of_a_step_with_since_become_part_of_the_spec() {
 #[test]
 fn a_removed_or_changed_state_is_restored() {
     let state = ".formulac/state/revenue.yml";
-    let place = place("push_restored_state");
+    let place = create_project("push_restored_state");
     let pushed = place.read(state);
     let harms: [(&dyn Fn(), &str); 3] = [
         (&|| fs::remove_file(place.path(state)).unwrap(), "is missing"),
@@ -547,7 +547,7 @@ fn a_removed_or_changed_state_is_restored() {
 /// States that git merged or took from another branch are not changed by hand.
 #[test]
 fn merged_states_are_kept() {
-    let place = place("push_merged_state");
+    let place = create_project("push_merged_state");
     let push = || {
         let run = place.run(&["push", "--yes"]);
         assert_eq!(run.exit, 0, "{}{}", run.out, run.err);
@@ -615,7 +615,7 @@ fn every_offered_resolution_is_possible() {
         ),
     ];
     for (name, (before, after), (file, (generated, edited)), offered) in conflicts {
-        let place = place(&format!("push_offered_{name}"));
+        let place = create_project(&format!("push_offered_{name}"));
         edit(&place, "metrics/revenue.yml", before, after);
         edit(&place, file, generated, edited);
         let found = ["metrics/revenue.yml", file].map(|path| (path, place.read(path)));
@@ -640,7 +640,7 @@ fn every_offered_resolution_is_possible() {
 /// The files of a model with a new name keep the comments that users wrote in the files with the former name.
 #[test]
 fn comments_move_to_a_new_name() {
-    let place = place("push_renamed_comments");
+    let place = create_project("push_renamed_comments");
     edit(
         &place,
         "models/formulac/revenue.yml",
@@ -674,7 +674,7 @@ fn comments_move_to_a_new_name() {
 /// `plan` explains why it lists a model without changed files, and a commit does not contain hand edits that are kept.
 #[test]
 fn a_new_layout_of_a_spec_is_named() {
-    let place = place("push_spec_layout");
+    let place = create_project("push_spec_layout");
     let with_edit = SPEC.replace("model: revenue", "model: other");
     place.write("metrics/other.yml", &with_edit);
     commit(&place, "other");
@@ -709,7 +709,7 @@ fn a_new_layout_of_a_spec_is_named() {
 /// keeps the edited SQL.
 #[test]
 fn an_edit_without_guards_becomes_a_formula_unless_a_comment_keeps_it() {
-    let place = place("push_guards");
+    let place = create_project("push_guards");
     let path = "models/formulac/revenue.sql";
     edit(&place, path, "coalesce(sum(amount), 0)", "round(avg(amount), 2)");
     let written = place.read(path);
@@ -726,7 +726,7 @@ fn an_edit_without_guards_becomes_a_formula_unless_a_comment_keeps_it() {
     let json: serde_json::Value = serde_json::from_str(&place.run(&["adopt", "--dry-run", "--json"]).out).unwrap();
     let adds = &json["adopted"][0]["rewritten"]["adds"];
     assert_eq!(adds, "a default for NULL and a conversion of types", "{json:#}");
-    // The user refuses the formula.
+    // The user rejects the formula.
     edit(
         &place,
         path,
@@ -763,7 +763,7 @@ fn an_edit_without_guards_becomes_a_formula_unless_a_comment_keeps_it() {
 /// No command that discards the edits is proposed.
 #[test]
 fn yaml_that_is_not_valid_is_reported_with_its_line() {
-    let place = place("push_invalid_yaml");
+    let place = create_project("push_invalid_yaml");
     let yml = "models/formulac/revenue.yml";
     edit(&place, yml, "description: SUM(amount)", "description: Sum: of amounts");
     let line = 1 + place

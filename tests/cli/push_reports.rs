@@ -1,13 +1,13 @@
-//! Tests what `formulac status` and the merge request say about a push.
+//! Tests the reports about a push in `formulac status` and in the merge request.
 
 use std::fs;
 
-use crate::push::{PROJECT, place, snapshot};
+use crate::push::{PROJECT, create_project, snapshot};
 use crate::repository::{commit, edit, git};
 
 #[test]
 fn status_shows_what_a_push_would_do() {
-    let mut place = place("push_status");
+    let mut place = create_project("push_status");
     place.write("dbt_project.yml", "name: shop\n");
     place.run(&["push", "--yes"]);
     place.show(&["status"]);
@@ -53,7 +53,7 @@ fn status_shows_what_a_push_would_do() {
 
 #[test]
 fn a_merge_request_lists_changes_and_impact() {
-    let mut place = place("push_request");
+    let mut place = create_project("push_request");
     place.run(&["push", "--yes", "--message", "Revenue"]);
     git(&place, &["switch", "--quiet", "--create", "trunk"]);
     let node = |name: &str, reads: &[&str], code: &str| {
@@ -151,7 +151,7 @@ fn a_merge_request_lists_changes_and_impact() {
 /// Another grain changes the meaning of all columns, although their formulas are the same.
 #[test]
 fn a_changed_grain_is_part_of_the_plan_and_the_log() {
-    let place = place("push_grain");
+    let place = create_project("push_grain");
     place.run(&["push", "--yes"]);
     edit(
         &place,
@@ -174,7 +174,7 @@ fn a_changed_grain_is_part_of_the_plan_and_the_log() {
 /// Conditions and limits change the rows, and rules change the tests, although all formulas are the same.
 #[test]
 fn changed_conditions_are_part_of_the_plan_and_the_log() {
-    let place = place("push_conditions");
+    let place = create_project("push_conditions");
     place.run(&["push", "--yes"]);
     let clauses = "group_by: country\nwhere: amount > 20\nhaving: customers > 1\norder_by: country\nlimit: 5\n";
     edit(&place, "metrics/revenue.yml", "group_by: country\n", clauses);
@@ -209,7 +209,7 @@ fn changed_conditions_are_part_of_the_plan_and_the_log() {
 /// A formatter in a hook, or a user, may have committed the spec with a different layout.
 #[test]
 fn a_new_layout_of_a_committed_spec_is_not_a_change() {
-    let place = place("push_spec_layout");
+    let place = create_project("push_spec_layout");
     place.run(&["push", "--yes"]);
     edit(
         &place,

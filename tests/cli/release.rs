@@ -1,31 +1,31 @@
 //! Tests `formulac release`, and `rollback` to a release.
 
-use crate::repository::{be, commit, edit, git, snapshot};
-use crate::roles::place;
+use crate::repository::{commit, edit, git, snapshot, switch_user};
+use crate::roles::create_project;
 use crate::run::Place;
 
 /// Creates a project with a change that was merged according to the rules: the specs were approved and the models were
 /// pushed.
-fn merged(name: &str) -> Place {
-    let place = place(name);
+fn create_merged_project(name: &str) -> Place {
+    let place = create_project(name);
     git(&place, &["switch", "--quiet", "-c", "after-tax"]);
     edit(&place, "metrics/revenue.yml", "SUM(amount)", "SUM(amount) - SUM(tax)");
     commit(&place, "after tax");
     assert_eq!(place.run(&["change", "propose", "Revenue after tax"]).exit, 0);
     for name in ["fay", "dan"] {
-        be(&place, name);
+        switch_user(&place, name);
         assert_eq!(place.run(&["change", "approve", "rev"]).exit, 0);
     }
-    be(&place, "eve");
+    switch_user(&place, "eve");
     assert_eq!(place.run(&["push", "--yes", "--quiet"]).exit, 0);
     merge(&place, "after-tax");
     place
 }
 
-fn merge(place: &Place, branch: &str) {
-    git(place, &["switch", "--quiet", "main"]);
+fn merge(project: &Place, branch: &str) {
+    git(project, &["switch", "--quiet", "main"]);
     git(
-        place,
+        project,
         &[
             "merge",
             "--quiet",
@@ -39,7 +39,7 @@ fn merge(place: &Place, branch: &str) {
 
 #[test]
 fn a_tested_and_approved_project_can_be_released() {
-    let mut place = merged("release");
+    let mut place = create_merged_project("release");
     place
         .show(&["release", "--dry-run"])
         .show(&["release"])
@@ -52,7 +52,7 @@ fn a_tested_and_approved_project_can_be_released() {
     assert!(git(&place, &["tag", "--list", "--format=%(contents)"]).contains("Formulac-Release: production"));
     // The next release lists the changes since the previous release.
     git(&place, &["switch", "--quiet", "-c", "more"]);
-    be(&place, "ann");
+    switch_user(&place, "ann");
     edit(&place, "metrics/revenue.yml", "SUM(tax)", "SUM(vat)");
     commit(&place, "vat");
     for (name, args) in [
@@ -60,12 +60,12 @@ fn a_tested_and_approved_project_can_be_released() {
         ("fay", ["change", "approve", "value"]),
         ("eve", ["change", "approve", "value"]),
     ] {
-        be(&place, name);
+        switch_user(&place, name);
         assert_eq!(place.run(&args).exit, 0);
     }
     assert_eq!(place.run(&["push", "--yes", "--quiet"]).exit, 0);
     merge(&place, "more");
-    be(&place, "dan");
+    switch_user(&place, "dan");
     let told = place.run(&["release", "--yes", "--json"]).json();
     assert_eq!(
         (told["release"].as_str(), told["after"].as_str()),
@@ -75,7 +75,7 @@ fn a_tested_and_approved_project_can_be_released() {
     let text = told["text"].as_str().unwrap();
     let expected = "\nSince v1:\n  update revenue\n    revenue: SUM(amount) - SUM(tax) → SUM(amount) - SUM(vat)\n";
     assert!(text.ends_with(expected), "{text}");
-    // Roll back to the first release. Production is protected, so the rollback is a separate commit on a branch.
+    // Roll back to the first release. Production is protected, so the rollback creates a commit on a separate branch.
     place.run(&["rollback", "v1", "--env", "production", "--yes"]);
     assert!(place.read("metrics/revenue.yml").contains("SUM(tax)"));
     assert!(place.read("models/formulac/revenue.sql").contains("sum(tax)"));
@@ -85,8 +85,8 @@ fn a_tested_and_approved_project_can_be_released() {
 
 #[test]
 fn all_obstacles_are_reported_in_one_run() {
-    let mut place = merged("release_refused");
-    be(&place, "eve");
+    let mut place = create_merged_project("release_refused");
+    switch_user(&place, "eve");
     // The change was made directly on the branch. The change was not approved, and the files were not regenerated.
     edit(&place, "metrics/revenue.yml", "SUM(tax)", "SUM(fee)");
     place.show(&["release", "--yes"]);
@@ -101,8 +101,8 @@ fn all_obstacles_are_reported_in_one_run() {
 /// A commit that was made directly on the protected branch can be approved on a branch that begins at the commit.
 #[test]
 fn a_commit_without_approval_can_be_approved_later() {
-    let place = merged("release_approved_later");
-    be(&place, "eve");
+    let place = create_merged_project("release_approved_later");
+    switch_user(&place, "eve");
     edit(&place, "metrics/revenue.yml", "SUM(tax)", "SUM(fee)");
     commit(&place, "quick fix");
     let short = git(&place, &["rev-parse", "--short=7", "HEAD"]).trim().to_owned();
@@ -119,7 +119,7 @@ fn a_commit_without_approval_can_be_approved_later() {
     };
     run(&["change", "propose", "Quick fix", "--base", &base]);
     for name in ["fay", "dan"] {
-        be(&place, name);
+        switch_user(&place, name);
         run(&["change", "approve", "quick"]);
     }
     merge(&place, &branch);

@@ -5,49 +5,52 @@ use std::process::Command;
 use crate::run::{Place, Run, finish};
 
 /// Creates a repository with all existing files in its first commit.
-pub fn begin(place: &Place) {
-    git(place, &["init", "--quiet", "--initial-branch=main"]);
-    git(place, &["config", "commit.gpgsign", "false"]);
-    be(place, "ann");
-    commit(place, "specs");
+pub fn begin(project: &Place) {
+    git(project, &["init", "--quiet", "--initial-branch=main"]);
+    git(project, &["config", "commit.gpgsign", "false"]);
+    switch_user(project, "ann");
+    commit(project, "specs");
 }
 
 /// Sets the user who works in the repository from now on: `ann` is `Ann <ann@example.com>`.
-pub fn be(place: &Place, name: &str) {
+pub fn switch_user(project: &Place, name: &str) {
     let mut letters = name.chars();
     let first = letters.next().unwrap().to_uppercase();
-    git(place, &["config", "user.name", &format!("{first}{}", letters.as_str())]);
-    git(place, &["config", "user.email", &format!("{name}@example.com")]);
+    git(
+        project,
+        &["config", "user.name", &format!("{first}{}", letters.as_str())],
+    );
+    git(project, &["config", "user.email", &format!("{name}@example.com")]);
 }
 
-pub fn git(place: &Place, args: &[&str]) -> String {
-    let run = git_may_fail(place, args);
+pub fn git(project: &Place, args: &[&str]) -> String {
+    let run = git_may_fail(project, args);
     assert_eq!(run.exit, 0, "git {args:?}: {}{}", run.out, run.err);
     run.out
 }
 
-pub fn git_may_fail(place: &Place, args: &[&str]) -> Run {
+pub fn git_may_fail(project: &Place, args: &[&str]) -> Run {
     let mut command = Command::new("git");
-    command.args(args).current_dir(place.path(""));
+    command.args(args).current_dir(project.path(""));
     command
         .env("GIT_CONFIG_GLOBAL", "/dev/null")
         .env("GIT_CONFIG_NOSYSTEM", "1");
     finish(command)
 }
 
-pub fn commit(place: &Place, message: &str) {
-    git(place, &["add", "--all"]);
-    git(place, &["commit", "--quiet", "--message", message]);
+pub fn commit(project: &Place, message: &str) {
+    git(project, &["add", "--all"]);
+    git(project, &["commit", "--quiet", "--message", message]);
 }
 
-pub fn edit(place: &Place, file: &str, from: &str, to: &str) {
-    let text = place.read(file);
+pub fn edit(project: &Place, file: &str, from: &str, to: &str) {
+    let text = project.read(file);
     assert!(text.contains(from), "{file} has no {from:?}:\n{text}");
-    place.write(file, text.replace(from, to));
+    project.write(file, text.replace(from, to));
 }
 
 /// Compares the transcript with the snapshot, ignoring values that differ from run to run.
-pub fn snapshot(place: &Place, name: &str) {
+pub fn snapshot(project: &Place, name: &str) {
     let filters = [
         (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "[time]"),
         (r"\d{4}-\d\d-\d\d( \d\d:\d\d:\d\d)?", "[day]"),
@@ -67,6 +70,6 @@ pub fn snapshot(place: &Place, name: &str) {
         (r"formulac/(prod\w*)-[0-9a-f]{8}", "formulac/$1-[plan]"),
     ];
     insta::with_settings!({filters => filters, prepend_module_to_snapshot => false}, {
-        insta::assert_snapshot!(format!("cli__{name}"), place.transcript());
+        insta::assert_snapshot!(format!("cli__{name}"), project.transcript());
     });
 }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::repository::{be, begin, commit, edit, git, snapshot};
+use crate::repository::{begin, commit, edit, git, snapshot, switch_user};
 use crate::run::Place;
 
 pub const PROJECT: &str = "\
@@ -28,7 +28,7 @@ columns:
 ";
 
 /// Creates a project with roles, in a repository.
-pub fn place(name: &str) -> Place {
+pub fn create_project(name: &str) -> Place {
     let place = Place::new(name);
     place
         .write("formulac.yml", PROJECT)
@@ -70,17 +70,17 @@ fn each_role_may_run_the_commands_in_the_table() {
     ];
     let mut wrong = Vec::new();
     for (role, name) in people {
-        let place = place(&format!("roles_{role}"));
+        let place = create_project(&format!("roles_{role}"));
         if role == "none" {
             edit(&place, "formulac.yml", "default_role: analyst\n", "");
             commit(&place, "no default");
         }
-        be(&place, "root");
+        switch_user(&place, "root");
         git(&place, &["switch", "--quiet", "-c", "work"]);
         edit(&place, "metrics/revenue.yml", "SUM(amount)", "SUM(amount) * 2");
         commit(&place, "twice");
         assert_eq!(place.run(&["change", "propose", "Twice"]).exit, 0);
-        be(&place, name);
+        switch_user(&place, name);
         let mut refused = 0;
         for (command, environment, may) in table() {
             let mut args: Vec<&str> = command.iter().map(String::as_str).collect();
@@ -133,7 +133,7 @@ fn the_table_lists_every_command() {
 
 #[test]
 fn a_rejection_names_the_required_role_and_is_logged() {
-    let mut place = place("roles_refused");
+    let mut place = create_project("roles_refused");
     place
         .show(&["push", "--env", "production", "--yes"])
         .show(&["log"])
@@ -141,10 +141,10 @@ fn a_rejection_names_the_required_role_and_is_logged() {
     // A commit on the production branch changes production, regardless of the current environment.
     place.show(&["push", "--yes"]);
     git(&place, &["switch", "--quiet", "-c", "work"]);
-    be(&place, "fay");
+    switch_user(&place, "fay");
     place.show(&["push", "--yes"]).show(&["generate"]);
     // The entry of a rejected call has no successors, so it does not block other users.
-    be(&place, "eve");
+    switch_user(&place, "eve");
     place.run(&["push", "--yes"]);
     place.show(&["log"]);
     snapshot(&place, "roles__refused");
@@ -161,7 +161,7 @@ fn a_rejection_does_not_change_git_status() {
     begin(&place);
     git(&place, &["switch", "--quiet", "-c", "work"]);
     assert_eq!(place.run(&["push", "--yes", "--quiet"]).exit, 0);
-    be(&place, "fay");
+    switch_user(&place, "fay");
     for args in [["push", "--yes"].as_slice(), &["generate"], &["release", "--yes"]] {
         assert_eq!(place.run(args).exit, 4, "{args:?}");
     }
@@ -181,7 +181,7 @@ fn a_rejection_does_not_change_git_status() {
 
 #[test]
 fn identity_of_the_user() {
-    let place = place("roles_who");
+    let place = create_project("roles_who");
     let as_user = |user: &str| {
         let mut command = place.command(&["push", "--env", "production", "--yes", "--quiet"]);
         command.env("FORMULAC_USER", user);
@@ -209,7 +209,7 @@ fn place_without_roles() -> Place {
 /// Without roles, every user is an engineer, so nobody can run proofs in a protected environment.
 #[test]
 fn proofs_in_a_protected_environment_need_an_admin_even_without_roles() {
-    let place = place("roles_none");
+    let place = create_project("roles_none");
     let without: String = PROJECT
         .lines()
         .filter(|line| {

@@ -8,7 +8,7 @@ const SQL: &str = "models/revenue.sql";
 const SPEC: &str = "metrics/revenue.yml";
 
 /// Creates a project whose generated and handwritten models are in the same folder, and pushes it.
-fn pushed(name: &str) -> Place {
+fn create_pushed_project(name: &str) -> Place {
     let place = Place::new(name);
     place
         .write("formulac.yml", format!("{PROJECT}models: models/\ntests: tests/\n"))
@@ -20,22 +20,22 @@ fn pushed(name: &str) -> Place {
     place
 }
 
-fn push(place: &Place) {
-    let run = place.run(&["push", "--yes"]);
+fn push(project: &Place) {
+    let run = project.run(&["push", "--yes"]);
     assert_eq!(run.exit, 0, "{}{}", run.out, run.err);
 }
 
 /// Returns the messages of a rollback to the first entry.
-fn roll_back(place: &Place) -> String {
-    let run = place.run(&["rollback", "1", "--yes"]);
+fn roll_back(project: &Place) -> String {
+    let run = project.run(&["rollback", "1", "--yes"]);
     assert_eq!(run.exit, 0, "{}{}", run.out, run.err);
-    assert_eq!(git(place, &["status", "--porcelain"]), "");
+    assert_eq!(git(project, &["status", "--porcelain"]), "");
     run.err
 }
 
 #[test]
 fn handwritten_files_in_the_same_folders_are_kept() {
-    let place = pushed("rollback_handwritten");
+    let place = create_pushed_project("rollback_handwritten");
     let first = [SPEC, SQL].map(|file| place.read(file));
     place
         .write("models/orders.sql", "select 2 as id\n")
@@ -59,8 +59,8 @@ fn handwritten_files_in_the_same_folders_are_kept() {
 
 #[test]
 fn hand_edits_of_generated_files_and_later_changes_of_specs_are_kept() {
-    let place = pushed("rollback_hand_edits");
-    // The push of the second formula keeps these edits, so it does not make them.
+    let place = create_pushed_project("rollback_hand_edits");
+    // The push of the second formula keeps these edits but does not make them, so a rollback does not undo them.
     edit(
         &place,
         SQL,
@@ -87,7 +87,7 @@ fn hand_edits_of_generated_files_and_later_changes_of_specs_are_kept() {
         "{sql}"
     );
     assert!(sql.contains("sum(amount)"), "{sql}");
-    // The next push pushes only the later change of the spec.
+    // The next push contains only the later change to the spec.
     let plan = place.run(&["plan"]).out;
     assert!(
         plan.contains("0 to create, 1 to update, 0 to delete, 0 conflicts; 1 hand edit kept"),
@@ -97,7 +97,7 @@ fn hand_edits_of_generated_files_and_later_changes_of_specs_are_kept() {
 
 #[test]
 fn a_file_whose_lines_changed_again_keeps_its_contents() {
-    let place = pushed("rollback_same_lines");
+    let place = create_pushed_project("rollback_same_lines");
     edit(&place, SPEC, "SUM(amount)", "SUM(amount - tax)");
     push(&place);
     edit(&place, SPEC, "SUM(amount - tax)", "SUM(amount - fee)");
@@ -112,7 +112,7 @@ fn a_file_whose_lines_changed_again_keeps_its_contents() {
 /// Changes of metric sets that a push read are undone although another commit contains them.
 #[test]
 fn metric_sets_that_were_pushed_are_undone() {
-    let place = pushed("rollback_sets");
+    let place = create_pushed_project("rollback_sets");
     place.write(
         "metrics/orders.yml",
         "metric_set: orders\nfrom: orders\ntime: day\ndefinitions: |\n  total = SUM(amount)\n  // per order\n  average = total / COUNT()\n  fees = SUM(fee)\n",

@@ -111,7 +111,7 @@ impl Place {
         let text = stdin.as_ref().to_vec();
         // The command may stop reading before the end of the input.
         let writer = std::thread::spawn(move || drop(pipe.write_all(&text)));
-        let run = Run::of(child.wait_with_output().unwrap());
+        let run = Run::from_output(child.wait_with_output().unwrap());
         writer.join().unwrap();
         crate::json_output::check(args, &run.out);
         run
@@ -159,7 +159,7 @@ pub fn without_unverified_dialects(output: &str) -> String {
             .split_inclusive('\n')
             .filter(|line| !is_own(line) || line.contains(']'));
         text = lines.collect();
-        // A list can be broken before each name.
+        // A line break is allowed before each name in a list.
         let mut parts = text.split(name);
         let mut kept = parts.next().unwrap_or_default().to_owned();
         for part in parts {
@@ -183,14 +183,14 @@ fn is_plain(argument: &str) -> bool {
 
 /// Runs a command until it ends. Checks JSON output against its schema.
 pub fn finish(mut command: Command) -> Run {
-    let run = Run::of(command.output().unwrap());
+    let run = Run::from_output(command.output().unwrap());
     let args: Vec<&str> = command.get_args().filter_map(|arg| arg.to_str()).collect();
     crate::json_output::check(&args, &run.out);
     run
 }
 
 impl Run {
-    fn of(output: std::process::Output) -> Self {
+    fn from_output(output: std::process::Output) -> Self {
         Self {
             exit: output.status.code().unwrap_or(-1),
             out: String::from_utf8(output.stdout).unwrap(),

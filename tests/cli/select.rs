@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
-use crate::repository::{be, begin, commit};
+use crate::repository::{begin, commit, switch_user};
 use crate::run::Place;
 
-fn place(name: &str) -> Place {
+fn create_project(name: &str) -> Place {
     let place = Place::new(name);
     place
         .write("formulac.yml", "dialect: duckdb\nspecs: metrics/\n")
@@ -26,13 +26,13 @@ fn place(name: &str) -> Place {
     place.write(".gitignore", "/state/\n.formulac/local/\n");
     place.write("data/orders.csv", "country,amount\nat,3\nde,4\n");
     begin(&place);
-    be(&place, "eve");
+    switch_user(&place, "eve");
     place
 }
 
 /// Returns the names of the models in the command's JSON output.
-fn models(place: &Place, args: &[&str]) -> Vec<String> {
-    let run = place.run(&[args, &["--json"]].concat());
+fn models(project: &Place, args: &[&str]) -> Vec<String> {
+    let run = project.run(&[args, &["--json"]].concat());
     assert!(!run.out.is_empty(), "{args:?}: {}", run.err);
     let value = run.json();
     let name = |model: &Value| model["model"].as_str().or(model["name"].as_str()).unwrap().to_owned();
@@ -41,7 +41,7 @@ fn models(place: &Place, args: &[&str]) -> Vec<String> {
 
 #[test]
 fn every_command_about_specs_accepts_a_selection() {
-    let place = place("select_commands");
+    let place = create_project("select_commands");
     for (select, expected) in [
         (&["--select", "revenue+"][..], &["revenue", "share"][..]),
         (&["--select", "tag:finance", "counts"], &["counts", "revenue"]),
@@ -66,7 +66,7 @@ fn every_command_about_specs_accepts_a_selection() {
             assert_eq!(found, expected, "{command} {select:?}");
         }
     }
-    // The invalid spec stops only the commands that select it.
+    // An invalid spec only affects commands that select it.
     assert_eq!(place.run(&["check", "--select", "revenue", "share"]).exit, 0);
     assert_eq!(place.run(&["check", "--select", "broken"]).exit, 1);
     assert_eq!(place.run(&["check"]).exit, 1);
@@ -94,7 +94,7 @@ fn every_command_about_specs_accepts_a_selection() {
 /// Commands that accept model names also accept selectors.
 #[test]
 fn commands_about_models_accept_a_selection() {
-    let place = place("select_models");
+    let place = create_project("select_models");
     std::fs::remove_file(place.path("metrics/broken.yml")).unwrap();
     assert_eq!(place.run(&["push", "--yes", "--quiet"]).exit, 0);
     let changed = |args: &[&str]| {
@@ -157,7 +157,7 @@ fn commands_about_models_accept_a_selection() {
 
 #[test]
 fn unsupported_selectors_are_rejected_by_name() {
-    let mut place = place("select_unknown");
+    let mut place = create_project("select_unknown");
     place
         .show(&["plan", "--select", "selector:nightly"])
         .show(&["check", "--select", "state:modified"]);
@@ -171,7 +171,7 @@ fn unsupported_selectors_are_rejected_by_name() {
 
 #[test]
 fn a_name_that_selects_nothing_is_refused() {
-    let place = place("select_no_name");
+    let place = create_project("select_no_name");
     std::fs::remove_file(place.path("metrics/broken.yml")).unwrap();
     commit(&place, "sound");
     for args in [&["check"][..], &["push", "--yes"], &["plan"], &["generate"]] {
@@ -194,7 +194,7 @@ fn a_name_that_selects_nothing_is_refused() {
 
 #[test]
 fn push_select_leaves_other_models_unchanged() {
-    let place = place("select_push");
+    let place = create_project("select_push");
     let run = place.run(&["push", "--yes", "--select", "revenue"]);
     assert_eq!(run.exit, 0, "{}", run.err);
     assert_eq!(place.files("models/formulac"), ["revenue.sql", "revenue.yml"]);
@@ -212,7 +212,7 @@ fn push_select_leaves_other_models_unchanged() {
 /// The manifest for the earlier state comes from dbt, which strips whitespace around model code.
 #[test]
 fn states_are_compared_with_an_earlier_manifest() {
-    let place = place("select_state");
+    let place = create_project("select_state");
     std::fs::remove_file(place.path("metrics/broken.yml")).unwrap();
     commit(&place, "sound");
     let run = place
@@ -293,7 +293,7 @@ fn states_are_compared_with_an_earlier_manifest() {
 /// A command that accepts the path of a spec also accepts the name of its model.
 #[test]
 fn a_model_is_named_in_place_of_its_file() {
-    let place = place("select_names");
+    let place = create_project("select_names");
     for command in ["query", "model", "check", "preview"] {
         let run = place.run(&[command, "revenu"]);
         assert_eq!(run.exit, 2, "{command}: {}{}", run.out, run.err);
@@ -341,7 +341,7 @@ fn a_model_is_named_in_place_of_its_file() {
 /// A rejected command also reports the reason in its JSON output.
 #[test]
 fn refusals_are_json_too() {
-    let place = place("select_refusals");
+    let place = create_project("select_refusals");
     for (args, exit, text) in [
         (&["promote", "x"][..], 1, ""),
         (&["resolve", "x", "--ours"], 2, ""),

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::repository::{be, begin, commit, edit, git, snapshot};
+use crate::repository::{begin, commit, edit, git, snapshot, switch_user};
 use crate::roles;
 use crate::run::Place;
 
@@ -38,8 +38,8 @@ fn project(name: &str) -> Place {
     place
 }
 
-fn push(place: &Place) {
-    let run = place.run(&["push", "--yes", "--quiet", "--no-parse"]);
+fn push(project: &Place) {
+    let run = project.run(&["push", "--yes", "--quiet", "--no-parse"]);
     assert_eq!(run.exit, 0, "{}{}", run.out, run.err);
 }
 
@@ -197,7 +197,7 @@ fn clauses_of_a_set_are_resolved_one_by_one() {
 }
 
 /// Writes a manifest in which an exposure reads `by_month` through another model.
-fn write_manifest(place: &Place, models: &[&str]) {
+fn write_manifest(project: &Place, models: &[&str]) {
     let node = |name: &str, reads: &str| {
         json!({
             "unique_id": format!("model.shop.{name}"), "name": name, "resource_type": "model", "package_name": "shop",
@@ -232,7 +232,7 @@ fn write_manifest(place: &Place, models: &[&str]) {
             "fqn": ["shop", "weekly"], "depends_on": {"nodes": ["model.shop.board"], "macros": []},
         }},
     });
-    place.write("target/manifest.json", manifest.to_string());
+    project.write("target/manifest.json", manifest.to_string());
 }
 
 #[test]
@@ -328,7 +328,7 @@ fn impact_names_a_changed_metric_once() {
 /// A change to a set requires the approvers of the set and of each model whose SQL changes.
 #[test]
 fn a_change_to_a_set_needs_the_approvers_of_the_set_and_of_each_changed_model() {
-    let place = roles::place("set_changes_approvers");
+    let place = roles::create_project("set_changes_approvers");
     for (file, text) in [("orders", ORDERS), ("by_month", BY_MONTH), ("total", TOTAL)] {
         place.write(&format!("metrics/{file}.yml"), text);
     }
@@ -347,7 +347,7 @@ fn a_change_to_a_set_needs_the_approvers_of_the_set_and_of_each_changed_model() 
         "\napprovers: [gus@example.com]\nmetrics",
     );
     commit(&place, "sets");
-    be(&place, "eve");
+    switch_user(&place, "eve");
     push(&place);
     git(&place, &["switch", "--quiet", "-c", "after-tax"]);
     edit(&place, "metrics/orders.yml", "SUM(amount)", "SUM(amount - tax)");

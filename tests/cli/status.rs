@@ -99,7 +99,7 @@ fn status_reads_the_run_results_of_the_environment() {
         place.write(&format!("target/{name}"), artifact(name));
     }
     let status = |env: &str| place.run(&["status", "--env", env]).out;
-    // Without its own folder, an environment uses dbt's target folder.
+    // An environment without its own artifacts folder uses dbt's target folder.
     assert!(status("prod").contains("no failures"), "{}", status("prod"));
     place.write("target/prod/manifest.json", artifact("manifest.json"));
     assert!(status("prod").contains("no run is known"), "{}", status("prod"));

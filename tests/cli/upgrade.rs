@@ -59,8 +59,8 @@ fn pushed_by_other_version(name: &str, models: &[&str]) -> Place {
 }
 
 /// Returns the plan, which must succeed.
-fn plan(place: &Place) -> String {
-    let run = place.run(&["plan"]);
+fn plan(project: &Place) -> String {
+    let run = project.run(&["plan"]);
     assert_eq!(run.exit, 0, "{}{}", run.out, run.err);
     run.out
 }

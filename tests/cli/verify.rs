@@ -5,7 +5,7 @@ use std::process::Command;
 use insta::assert_snapshot;
 use serde_json::json;
 
-use crate::preview::has;
+use crate::preview::has_tool;
 use crate::run::{Place, Run, finish};
 
 const PROJECT: &str = "dialect: duckdb\nspecs: metrics/\ninherit: [secret]\n";
@@ -33,7 +33,7 @@ id,region,status,amount,note
 const BUILT: &str = "region,revenue,mean,last_note\nnorth,12.75,6.375,b\nsouth,1.00,1,c\n,7.00,7,d\nwest,3.00,3,e\n";
 const FINANCE: &str = "region,revenue\nnorth,12.76\nsouth,1.00\n,7.00\nwest,3.00\n";
 
-fn place(name: &str) -> Place {
+fn create_project(name: &str) -> Place {
     let place = Place::new(name);
     place
         .write("formulac.yml", PROJECT)
@@ -53,9 +53,9 @@ fn place(name: &str) -> Place {
     place
 }
 
-fn git(place: &Place, args: &[&str]) {
+fn git(project: &Place, args: &[&str]) {
     let mut command = Command::new("git");
-    command.args(args).current_dir(place.path(""));
+    command.args(args).current_dir(project.path(""));
     command
         .env("GIT_CONFIG_GLOBAL", "/dev/null")
         .env("GIT_CONFIG_NOSYSTEM", "1");
@@ -63,12 +63,12 @@ fn git(place: &Place, args: &[&str]) {
     assert_eq!(run.exit, 0, "git {args:?}: {}{}", run.out, run.err);
 }
 
-fn verify(place: &Place, more: &[&str]) -> Run {
-    place.run(&[&["verify", "--data", "data"], more].concat())
+fn verify(project: &Place, more: &[&str]) -> Run {
+    project.run(&[&["verify", "--data", "data"], more].concat())
 }
 
 /// Returns settings for snapshots that hide times and versions, which differ in each run.
-fn alike() -> insta::Settings {
+fn mask_settings() -> insta::Settings {
     let mut settings = insta::Settings::clone_current();
     for (from, to) in [
         (r"DuckDB [0-9.]+", "DuckDB [version]"),
@@ -84,15 +84,15 @@ fn alike() -> insta::Settings {
 
 #[test]
 fn agreement_is_reported_and_saved() {
-    if !has("FORMULAC_DUCKDB") {
+    if !has_tool("FORMULAC_DUCKDB") {
         return;
     }
-    let mut place = place("verify");
+    let mut place = create_project("verify");
     place
         .show(&["verify", "--data", "data"])
         .show(&["verify", "revenue", "--data", "data", "--quiet"]);
     let evidence = place.read(".formulac/evidence/revenue.yml");
-    alike().bind(|| {
+    mask_settings().bind(|| {
         assert_snapshot!("verify_agrees", place.transcript());
         assert_snapshot!("verify_evidence", evidence);
     });
@@ -122,10 +122,10 @@ fn agreement_is_reported_and_saved() {
 
 #[test]
 fn metric_sets_are_not_models() {
-    if !has("FORMULAC_DUCKDB") {
+    if !has_tool("FORMULAC_DUCKDB") {
         return;
     }
-    let place = place("verify_sets");
+    let place = create_project("verify_sets");
     place.write(
         "metrics/orders.yml",
         "metric_set: paid_orders\nfrom: orders\ndefinitions: paid = SUM(amount)\n",
@@ -140,10 +140,10 @@ fn metric_sets_are_not_models() {
 
 #[test]
 fn differences_are_reported_with_the_largest_rows() {
-    if !has("FORMULAC_DUCKDB") {
+    if !has_tool("FORMULAC_DUCKDB") {
         return;
     }
-    let mut place = place("verify_differs");
+    let mut place = create_project("verify_differs");
     // Edit a value and a note by hand, duplicate a row, remove a row and add a row.
     place.write(
         "data/revenue.csv",
@@ -154,17 +154,17 @@ fn differences_are_reported_with_the_largest_rows() {
         .show(&["verify", "--data", "data", "--limit", "1", "--quiet"]);
     place.show(&["verify", "--data", "data", "--markdown", "--quiet"]);
     place.show(&["verify", "--data", "data", "--json"]);
-    alike().bind(|| assert_snapshot!(place.transcript()));
+    mask_settings().bind(|| assert_snapshot!(place.transcript()));
 }
 
 #[test]
 fn a_spec_that_was_edited_after_the_build_is_found() {
-    if !has("FORMULAC_DUCKDB") {
+    if !has_tool("FORMULAC_DUCKDB") {
         return;
     }
-    let place = place("verify_edited");
+    let place = create_project("verify_edited");
     assert_eq!(verify(&place, &[]).exit, 0);
-    // Use a different formula, a column that is not built, and a built column that is no longer in the spec.
+    // Test a changed formula, a column that is not built, and a built column that is no longer in the spec.
     place.write(
         "metrics/revenue.yml",
         REVENUE
@@ -190,15 +190,15 @@ fn a_spec_that_was_edited_after_the_build_is_found() {
 
 #[test]
 fn a_verification_that_compares_nothing_fails() {
-    if !has("FORMULAC_DUCKDB") {
+    if !has_tool("FORMULAC_DUCKDB") {
         return;
     }
-    let mut place = place("verify_nothing");
+    let mut place = create_project("verify_nothing");
     place.write(
         "metrics/lines.yml",
         "model: lines\nfrom: orders\ngroup_by: region\ndefinitions: n = COUNT()\n",
     );
-    // The model has not been built, and the spec does not specify a relation for comparison.
+    // The model has not been built, and its spec has no `compare`.
     place.show(&["verify", "lines", "--data", "data"]);
     // The relation that the spec names is compared with the formula's rows.
     std::fs::remove_file(place.path("data/revenue.csv")).unwrap();
@@ -208,7 +208,7 @@ fn a_verification_that_compares_nothing_fails() {
     place.show(&["verify", "revenues", "--data", "data"]);
     std::fs::remove_dir_all(place.path("metrics")).unwrap();
     place.show(&["verify", "--data", "data"]);
-    alike().bind(|| assert_snapshot!(place.transcript()));
+    mask_settings().bind(|| assert_snapshot!(place.transcript()));
     assert!(
         !place.path(".formulac/evidence/lines.yml").exists(),
         "of nothing there is no evidence"
@@ -217,10 +217,10 @@ fn a_verification_that_compares_nothing_fails() {
 
 #[test]
 fn specs_with_errors_are_skipped_and_reported() {
-    if !has("FORMULAC_DUCKDB") {
+    if !has_tool("FORMULAC_DUCKDB") {
         return;
     }
-    let place = place("verify_faulty");
+    let place = create_project("verify_faulty");
     place.write(
         "metrics/broken.yml",
         "model: broken\nfrom: orders\ndefinitions: a = SUMM(amount)\n",
@@ -242,10 +242,10 @@ fn specs_with_errors_are_skipped_and_reported() {
 
 #[test]
 fn tolerances_are_as_specified() {
-    if !has("FORMULAC_DUCKDB") {
+    if !has_tool("FORMULAC_DUCKDB") {
         return;
     }
-    let place = place("verify_tolerance");
+    let place = create_project("verify_tolerance");
     place.write("data/revenue.csv", BUILT.replace("12.75,6.375", "12.76,6.375"));
     assert_eq!(verify(&place, &[]).exit, 1);
     let run = verify(&place, &["--tolerance", "0.01"]);
@@ -267,10 +267,10 @@ fn tolerances_are_as_specified() {
 
 #[test]
 fn exceeded_budgets_are_reported() {
-    if !has("FORMULAC_DUCKDB") {
+    if !has_tool("FORMULAC_DUCKDB") {
         return;
     }
-    let place = place("verify_budget");
+    let place = create_project("verify_budget");
     let run = verify(&place, &["--budget", "0"]);
     assert_eq!(run.exit, 1, "{}", run.out);
     assert!(
@@ -305,10 +305,10 @@ fn exceeded_budgets_are_reported() {
 
 #[test]
 fn personal_values_are_shown_but_not_stored() {
-    if !has("FORMULAC_DUCKDB") {
+    if !has_tool("FORMULAC_DUCKDB") {
         return;
     }
-    let place = place("verify_personal");
+    let place = create_project("verify_personal");
     place.write(
         "metrics/revenue.yml",
         format!("{REVENUE}columns:\n  region: {{tags: [secret]}}\n  revenue: {{tags: [PII]}}\n"),
@@ -343,10 +343,10 @@ fn personal_values_are_shown_but_not_stored() {
 
 #[test]
 fn a_merge_request_quotes_the_evidence_of_exactly_its_spec() {
-    if !has("FORMULAC_DUCKDB") {
+    if !has_tool("FORMULAC_DUCKDB") {
         return;
     }
-    let place = place("verify_request");
+    let place = create_project("verify_request");
     let values = || {
         let request = place.run(&["plan", "--markdown"]);
         let told = |start: &str| {
@@ -368,15 +368,15 @@ fn a_merge_request_quotes_the_evidence_of_exactly_its_spec() {
     // A spec with a different text is a different spec, even if its meaning is the same.
     place.write("metrics/revenue.yml", format!("# new\n{REVENUE}"));
     told.push_str(&values());
-    alike().bind(|| assert_snapshot!(told));
+    mask_settings().bind(|| assert_snapshot!(told));
 }
 
 #[test]
 fn hostile_names_and_values_remain_text() {
-    if !has("FORMULAC_DUCKDB") {
+    if !has_tool("FORMULAC_DUCKDB") {
         return;
     }
-    let place = place("verify_hostile");
+    let place = create_project("verify_hostile");
     let value = "\"{{ evil }} `x` | <b> \u{1b}[31m\nnext\"";
     place.write("data/revenue.csv", BUILT.replace("b\n", &format!("{value}\n")));
     for args in [&[][..], &["--markdown"][..]] {
@@ -422,9 +422,9 @@ fn dbt_place(name: &str) -> Place {
 }
 
 #[cfg(unix)]
-fn with_dbt(place: &Place, args: &[&str]) -> Run {
-    let mut command = place.command(args);
-    command.env("FORMULAC_DBT", place.path("dbt"));
+fn with_dbt(project: &Place, args: &[&str]) -> Run {
+    let mut command = project.command(args);
+    command.env("FORMULAC_DBT", project.path("dbt"));
     finish(command)
 }
 

@@ -18,8 +18,8 @@ struct Watch {
 }
 
 impl Watch {
-    fn start(place: &Place, args: &[&str]) -> Self {
-        let mut command = place.command(args);
+    fn start(project: &Place, args: &[&str]) -> Self {
+        let mut command = project.command(args);
         let mut process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let (sender, lines) = channel();
         let streams: [Box<dyn Read + Send>; 2] = [

@@ -126,7 +126,7 @@ impl Call {
     }
 
     /// Returns the formula with the types of its columns: `ROUND(value, 2) of value: float`.
-    pub fn shown(&self) -> String {
+    pub fn describe(&self) -> String {
         if self.columns.is_empty() {
             return self.formula.clone();
         }
@@ -191,7 +191,7 @@ pub fn compile(formula: &str, columns: &[(String, Type)], level: Level, dialect:
 }
 
 /// Returns the calls to a function, each with its SQL in every dialect.
-pub fn written(function: &'static Function) -> Vec<(Call, ResultByDialect)> {
+pub fn calls_with_sql(function: &'static Function) -> Vec<(Call, ResultByDialect)> {
     let all = |call: &Call| {
         Dialect::all()
             .map(|d| (d, call.compile(d)))

@@ -149,7 +149,7 @@ fn comparison(case: &Case, dialect: Dialect) -> std::result::Result<Comparison, 
     Ok(found.between_relations(ours, theirs))
 }
 
-/// Returns the value of a column in a row of the result, ignoring the case of the column name.
+/// Returns the value of a column in a result row, ignoring the case of the column name.
 fn value(table: &Table, row: &[Json], name: &str) -> Option<String> {
     let place = table
         .columns
@@ -163,7 +163,7 @@ fn value(table: &Table, row: &[Json], name: &str) -> Option<String> {
 }
 
 /// Formats a value in the same way for every engine.
-fn alike(text: &str) -> String {
+fn normalize_value(text: &str) -> String {
     match text.parse::<f64>() {
         Ok(number) if number.is_nan() => "NaN".to_owned(),
         Ok(number) if number.is_infinite() => if number > 0.0 { "Infinity" } else { "-Infinity" }.to_owned(),
@@ -181,9 +181,9 @@ fn alike(text: &str) -> String {
     }
 }
 
-fn says(counts: &Counts) -> String {
+fn describe_counts(counts: &Counts) -> String {
     let mut out = vec![format!("{} of {}", counts.agreeing_rows(), counts.total_rows())];
-    for (what, [ours, theirs]) in [("only", counts.only), ("repeated", counts.repeated)] {
+    for (what, [ours, theirs]) in [("only", counts.only_on_side), ("repeated", counts.repeated)] {
         if (ours, theirs) != (0, 0) {
             out.push(format!("{what} {ours} and {theirs}"));
         }
@@ -202,7 +202,7 @@ fn says(counts: &Counts) -> String {
         let by = column
             .greatest
             .as_deref()
-            .map(|by| format!(" by {}", alike(by)))
+            .map(|by| format!(" by {}", normalize_value(by)))
             .unwrap_or_default();
         if !count.is_empty() || !by.is_empty() {
             out.push(format!("{}{count}{by}", column.column));
@@ -212,7 +212,7 @@ fn says(counts: &Counts) -> String {
 }
 
 fn row_text(row: &RowDifference, comparison: &Comparison) -> String {
-    let text = |value: &Option<String>| value.as_deref().map_or("NULL".to_owned(), alike);
+    let text = |value: &Option<String>| value.as_deref().map_or("NULL".to_owned(), normalize_value);
     let key: Vec<String> = row.key.iter().map(text).collect();
     let what = if row.values.is_empty() {
         format!("{} and {}", row.rows[0], row.rows[1])
@@ -222,7 +222,7 @@ fn row_text(row: &RowDifference, comparison: &Comparison) -> String {
             let by = value
                 .difference
                 .as_deref()
-                .map(|by| format!(" by {}", alike(by)))
+                .map(|by| format!(" by {}", normalize_value(by)))
                 .unwrap_or_default();
             format!("{} {ours} {theirs}{by}", comparison.columns()[value.column])
         };
@@ -232,7 +232,7 @@ fn row_text(row: &RowDifference, comparison: &Comparison) -> String {
 }
 
 /// Returns `true` if the result is as expected. `by any` matches every number.
-fn is(expected: &str, got: &str) -> bool {
+fn is_expected(expected: &str, got: &str) -> bool {
     let parts = |text: &str| text.split("; ").map(str::to_owned).collect::<Vec<_>>();
     let (expected, got) = (parts(expected), parts(got));
     let same = |expected: &String, got: &String| match expected.strip_suffix(" by any") {
@@ -242,19 +242,19 @@ fn is(expected: &str, got: &str) -> bool {
     expected.len() == got.len() && expected.iter().zip(&got).all(|(expected, got)| same(expected, got))
 }
 
-fn fault(case: &Case, comparison: &Comparison, counts: &Table, rows: &Table) -> Option<String> {
+fn check_result(case: &Case, comparison: &Comparison, counts: &Table, rows: &Table) -> Option<String> {
     let [only] = counts.rows.as_slice() else {
         return Some(format!("{} rows of counts", counts.rows.len()));
     };
     let Some(read) = comparison.parse_counts(|name| value(counts, only, name)) else {
         return Some(format!("{only:?}"));
     };
-    let got = says(&read);
-    if !is(&case.says, &got) {
+    let got = describe_counts(&read);
+    if !is_expected(&case.says, &got) {
         return Some(format!("expected {}\ngot      {got}", case.says));
     }
     if let Some(expected) = &case.sums {
-        let sum = |sum: &Option<String>| sum.as_deref().map_or_else(|| "NULL".to_owned(), alike);
+        let sum = |sum: &Option<String>| sum.as_deref().map_or_else(|| "NULL".to_owned(), normalize_value);
         let summed = read.columns.iter().filter(|column| column.sums != [None, None]);
         let got = summed.map(|it| format!("{} {} and {}", it.column, sum(&it.sums[0]), sum(&it.sums[1])));
         let got: Vec<String> = got.collect();
@@ -278,7 +278,11 @@ fn fault(case: &Case, comparison: &Comparison, counts: &Table, rows: &Table) -> 
         got.sort();
         expected.sort();
     }
-    let same = expected.len() == got.len() && expected.iter().zip(&got).all(|(expected, got)| is(expected, got));
+    let same = expected.len() == got.len()
+        && expected
+            .iter()
+            .zip(&got)
+            .all(|(expected, got)| is_expected(expected, got));
     (!same).then(|| format!("expected {expected:?}\ngot      {got:?}"))
 }
 
@@ -342,7 +346,7 @@ pub fn run() {
                 for (case, _, comparison, places, sql) in own {
                     match places.map(|place| answers.get(place)) {
                         [Some(Ok(counts)), Some(Ok(rows))] => {
-                            if let Some(fault) = fault(case, comparison, counts, rows) {
+                            if let Some(fault) = check_result(case, comparison, counts, rows) {
                                 fail(case, *dialect, sql, fault);
                             }
                         }

@@ -1,5 +1,4 @@
-//! Statements of a compiled spec in addition to its query: the statements of its dbt model, of its tests, of `verify`
-//! and of `env diff`.
+//! All statements for a compiled spec except its query: those of the dbt model, its tests, `verify` and `env diff`.
 
 use formulac::dbt::tokens::{SqlTokenKind, token_value, tokens};
 use formulac::dbt::{RelationName, RelationReference};
@@ -43,20 +42,20 @@ fn texts(compiled: &CompiledSpec, dialect: Dialect) -> Result<Vec<(String, Strin
     let own = dialect.name_text(compiled.name().unwrap_or_default(), true);
     let mut texts = Vec::new();
     if let Some(model) = compiled.model_sql() {
-        texts.push(("first run".to_owned(), rendered(model, dialect, &own, false)?));
+        texts.push(("first run".to_owned(), render_jinja(model, dialect, &own, false)?));
         if model.contains("is_incremental()") {
-            texts.push(("later run".to_owned(), rendered(model, dialect, &own, true)?));
+            texts.push(("later run".to_owned(), render_jinja(model, dialect, &own, true)?));
         }
     }
     for test in compiled.model_tests() {
-        texts.push((test.name().to_owned(), rendered(test.sql(), dialect, &own, false)?));
+        texts.push((test.name().to_owned(), render_jinja(test.sql(), dialect, &own, false)?));
     }
     if let Some(properties) = compiled.model_yml() {
         let mut filters = Vec::new();
         add_filters(&yaml::parse(properties)?, &mut filters)?;
         for filter in filters {
             let sql = format!("select * from {own} where {filter}");
-            texts.push(("filter of a test".to_owned(), rendered(&sql, dialect, &own, false)?));
+            texts.push(("filter of a test".to_owned(), render_jinja(&sql, dialect, &own, false)?));
         }
     }
     let mut add = |what: &str, comparison: &Comparison| {
@@ -101,7 +100,7 @@ fn add_filters(node: &Node, filters: &mut Vec<String>) -> yaml::Result<()> {
 /// # Errors
 ///
 /// Returns Jinja that formulac does not write.
-fn rendered(text: &str, dialect: Dialect, own: &str, is_later_run: bool) -> Result<String, String> {
+fn render_jinja(text: &str, dialect: Dialect, own: &str, is_later_run: bool) -> Result<String, String> {
     let (mut out, mut end, mut is_left_out) = (String::with_capacity(text.len()), 0, false);
     for token in tokens(text, dialect) {
         let written = token.text(text);
@@ -128,7 +127,7 @@ fn rendered(text: &str, dialect: Dialect, own: &str, is_later_run: bool) -> Resu
         }
         out.extend(is_apart.then_some(' '));
         if token.kind == SqlTokenKind::Text && written.contains("{{") {
-            // The value of other Jinja, such as a variable, is any text.
+            // Any text can stand in for other Jinja, such as a variable.
             let value = token_value(written, dialect).unwrap_or_else(|| written.trim_matches('\'').to_owned());
             out.push_str(&dialect.text_literal(&value));
         } else {
@@ -161,9 +160,9 @@ pub fn jinja_is_rendered_as_dbt_does() {
         ),
     ];
     for (text, first, later) in rows {
-        let of = |is_later| rendered(text, dialect, "m", is_later).expect("Jinja of formulac");
+        let of = |is_later| render_jinja(text, dialect, "m", is_later).expect("Jinja of formulac");
         assert_eq!(of(false).trim(), first);
         assert_eq!(of(true).trim(), later.unwrap_or(first));
     }
-    assert!(rendered("select {{ other() }}", dialect, "m", false).is_err());
+    assert!(render_jinja("select {{ other() }}", dialect, "m", false).is_err());
 }

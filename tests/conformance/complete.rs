@@ -48,9 +48,9 @@ pub fn run() {
         };
         let path = files::short_name(&file.path);
         let found = if function.unverified.is_some() {
-            unwritten(function, file)
+            forms_without_sql(function, file)
         } else {
-            lacking(function, file)
+            find_gaps(function, file)
         };
         let stated = |what: &String| file.lacks.iter().any(|(name, _)| name == what);
         faults.extend(
@@ -72,7 +72,7 @@ pub fn run() {
 
 /// Returns the gaps in a function's file. The description of a gap includes its dialects, unless all dialects are
 /// affected.
-fn lacking(function: &'static Function, file: &CaseFile) -> BTreeSet<String> {
+fn find_gaps(function: &'static Function, file: &CaseFile) -> BTreeSet<String> {
     let cases: Vec<(&Case, Vec<CallFacts>)> = file
         .cases
         .iter()
@@ -97,7 +97,7 @@ fn lacking(function: &'static Function, file: &CaseFile) -> BTreeSet<String> {
 }
 
 /// Returns the forms for which no test case specifies the SQL. Used for functions that no engine runs.
-fn unwritten(function: &'static Function, file: &CaseFile) -> BTreeSet<String> {
+fn forms_without_sql(function: &'static Function, file: &CaseFile) -> BTreeSet<String> {
     let is_written = |case: &&Case| matches!(case.expected, Expected::Written(_));
     let calls = file
         .cases
@@ -111,7 +111,7 @@ fn unwritten(function: &'static Function, file: &CaseFile) -> BTreeSet<String> {
         .enumerate()
         .filter(|(at, _)| !said.contains(at));
     forms
-        .map(|(_, overload)| format!("the SQL of {}", shown(function, overload)))
+        .map(|(_, overload)| format!("the SQL of {}", signature(function, overload)))
         .collect()
 }
 
@@ -143,14 +143,14 @@ fn missing_cases_of_function(
     for (at, overload) in function.overloads.iter().enumerate() {
         let mine = || calls().filter(|(_, call)| call.overload == Some(at));
         if mine().next().is_none() {
-            lacks.push(format!("a call of {}", shown(function, overload)));
+            lacks.push(format!("a call of {}", signature(function, overload)));
             continue;
         }
         for (place, param) in overload.params.iter().enumerate() {
             let takes_null = !matches!(param.ty, ParamType::Literal(..) | ParamType::Positive);
             let is_null = |(case, call): (&Case, &CallFacts)| null_only_in(place, overload, case, call);
             if takes_null && !mine().any(is_null) && !is_refused(function, at, place, first_type(param), cases) {
-                lacks.push(format!("NULL in `{}` of {}", param.name, shown(function, overload)));
+                lacks.push(format!("NULL in `{}` of {}", param.name, signature(function, overload)));
             }
         }
     }
@@ -168,7 +168,7 @@ fn missing_cases_of_function(
     if goes_across && !across().any(some_null) {
         lacks.push("NULL among several arguments".to_owned());
     }
-    // Rejections also count, because they show how a value is treated.
+    // Errors also count, because they show how a value is treated.
     let listed = || {
         let said = |case: &Case| agrees(case, dialect) || matches!(case.expected, Expected::Refused(_));
         cases
@@ -348,7 +348,7 @@ fn is_refused(function: &Function, form: usize, place: usize, ty: Type, cases: &
     found.peek().is_some() && !found.any(is_taken)
 }
 
-fn shown(function: &Function, overload: &Overload) -> String {
+fn signature(function: &Function, overload: &Overload) -> String {
     let name = |param: &Param| match param.ty {
         ParamType::Is(ty) => format!("{}: {ty}", param.name),
         ParamType::Literal(low, high) if low == high => low.to_string(),

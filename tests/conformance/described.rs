@@ -10,7 +10,7 @@ use crate::model_cases::ModelCase;
 use crate::{files, sheet_case, spec_case};
 
 /// Returns the columns without a description, and the total number of columns.
-fn undescribed(spec: &str, schema: Schema) -> (Vec<String>, usize) {
+fn columns_without_description(spec: &str, schema: Schema) -> (Vec<String>, usize) {
     let compiled = Compiler::builder().schema(schema).build().compile_spec(spec);
     let Some(yml) = compiled.model_yml() else {
         return (Vec::new(), 0);
@@ -31,7 +31,7 @@ fn undescribed(spec: &str, schema: Schema) -> (Vec<String>, usize) {
 }
 
 /// Returns the specs in a folder of the repository, each with the schema file in the same folder, if the file exists.
-fn below(folder: &str, schema: Option<&str>) -> Vec<(String, String, Schema)> {
+fn specs_below(folder: &str, schema: Option<&str>) -> Vec<(String, String, Schema)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let schema = schema.map(|path| Schema::from_text(&files::read(&root.join(path)), Dialect::default()).0);
     let entries = root.join(folder).read_dir().expect("a folder");
@@ -53,17 +53,17 @@ fn below(folder: &str, schema: Option<&str>) -> Vec<(String, String, Schema)> {
 }
 
 pub fn run() {
-    let mut specs = below(
+    let mut specs = specs_below(
         "examples/subscription_business/metrics",
         Some("examples/subscription_business/schema.yml"),
     );
-    specs.extend(below("examples/subscription_business/metrics", None));
-    specs.extend(below("tests/example_project/kinds/specs", None));
-    specs.extend(below(
+    specs.extend(specs_below("examples/subscription_business/metrics", None));
+    specs.extend(specs_below("tests/example_project/kinds/specs", None));
+    specs.extend(specs_below(
         "tests/example_project/incremental",
         Some("tests/example_project/incremental/schema.yml"),
     ));
-    specs.extend(below(
+    specs.extend(specs_below(
         "tests/example_project/proofs",
         Some("tests/example_project/proofs/schema.yml"),
     ));
@@ -89,7 +89,7 @@ pub fn run() {
     let mut silent = Vec::new();
     let mut columns = 0;
     for (name, spec, schema) in &specs {
-        let (found, count) = undescribed(spec, schema.clone());
+        let (found, count) = columns_without_description(spec, schema.clone());
         columns += count;
         if !found.is_empty() {
             silent.push(format!("{name}: {}", found.join(", ")));

@@ -145,13 +145,13 @@ pub fn announce_missing(dialect: Dialect, reason: &str, checks: usize) {
 
 /// Prints a clear message about skipped checks. Fails if engines are required.
 pub fn require(message: &str) {
-    say(message);
+    print_directly(message);
     let required = env::var("FORMULAC_REQUIRE_ENGINES").is_ok_and(|v| !v.is_empty() && v != "0");
     assert!(!required, "{message} (and FORMULAC_REQUIRE_ENGINES is set)");
 }
 
 /// Prints directly to standard error, because the test runner hides the output of passing tests.
-pub fn say(text: &str) {
+pub fn print_directly(text: &str) {
     let mut out = std::io::stderr().lock();
     // Ignore the error if standard error is closed.
     let _ = writeln!(out, "{text}");

@@ -7,7 +7,7 @@ use formulac::catalog::Function;
 use formulac::{ConstructFact, Dialect, FactVerdict};
 
 use crate::calls::{calls, query};
-use crate::known_calls::called;
+use crate::known_calls::called_names;
 
 /// Maximum number of constructs that are listed.
 const LISTED: usize = 5;
@@ -15,7 +15,7 @@ const LISTED: usize = 5;
 /// Returns the evidence as a suffix of a cell in the matrix, such as `, SQL cited`. Empty if every construct ran on the
 /// warehouse's own engine.
 pub fn suffix(function: &'static Function, dialect: Dialect) -> String {
-    match weakest(&facts(function, dialect)) {
+    match weakest_verdict(&facts(function, dialect)) {
         FactVerdict::Run => String::new(),
         weaker => format!(", SQL {}", weaker.name()),
     }
@@ -25,18 +25,18 @@ pub fn suffix(function: &'static Function, dialect: Dialect) -> String {
 /// ran on the warehouse's own engine.
 pub fn sentence(function: &'static Function, dialect: Dialect) -> String {
     let facts = facts(function, dialect);
-    let why = match weakest(&facts) {
+    let why = match weakest_verdict(&facts) {
         FactVerdict::Run => return String::new(),
         FactVerdict::Cited => "; the warehouse's documentation describes the SQL",
         FactVerdict::Emulated => "; the warehouse's documentation does not describe all of the SQL",
         _ => "; no source confirms part of the SQL",
     };
-    why.to_owned() + &doubtful(&facts)
+    why.to_owned() + &list_doubtful(&facts)
 }
 
 /// Lists the constructs that have not run on the warehouse's engine and have no documentation page. Empty if no
 /// construct qualifies.
-fn doubtful(facts: &[&ConstructFact]) -> String {
+fn list_doubtful(facts: &[&ConstructFact]) -> String {
     let doubtful = facts.iter().filter(|fact| fact.own_verdict() > FactVerdict::Cited);
     let texts: Vec<String> = doubtful.map(|fact| format!("`{}`", fact.text)).collect();
     match texts.len() {
@@ -46,7 +46,7 @@ fn doubtful(facts: &[&ConstructFact]) -> String {
     }
 }
 
-fn weakest(facts: &[&ConstructFact]) -> FactVerdict {
+fn weakest_verdict(facts: &[&ConstructFact]) -> FactVerdict {
     let verdicts = facts.iter().map(|fact| fact.own_verdict());
     verdicts.max().unwrap_or(FactVerdict::Run)
 }
@@ -62,7 +62,7 @@ fn facts(function: &'static Function, dialect: Dialect) -> Vec<&'static Construc
     for call in calls(function) {
         let sql = call.compile(dialect).ok().map(|written| written.sql);
         let sql = sql.or_else(|| query(&call.formula, &call.columns, dialect));
-        names.extend(sql.iter().flat_map(|sql| called(sql, dialect)));
+        names.extend(sql.iter().flat_map(|sql| called_names(sql, dialect)));
     }
     let is_called = |fact: &&ConstructFact| {
         let name = fact.text.split('(').next().unwrap_or_default();

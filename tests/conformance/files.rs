@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Returns all `.yml` files below a folder of this suite, sorted.
-pub fn below(folder: &str) -> Vec<PathBuf> {
+pub fn files_below(folder: &str) -> Vec<PathBuf> {
     below_path(&format!("tests/conformance/{folder}"))
 }
 

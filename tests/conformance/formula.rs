@@ -4,7 +4,7 @@ use formulac::{Compiled, Compiler, Dialect, Level, Schema, Type};
 use serde_json::Value as Json;
 
 use crate::case::{Case, Expected, ROW_ID, TABLE, Untyped};
-use crate::compare::{same, type_fault};
+use crate::compare::{type_fault, values_equal};
 use crate::engine::{Answer, Table};
 use crate::expect::fault_of;
 use crate::report::first_lines_and_rest_count;
@@ -198,11 +198,17 @@ fn query(case: &Case, sql: &str) -> String {
 }
 
 /// Returns the error in the result. `None` if the result is as expected.
-pub fn fault(case: &Case, dialect: Dialect, variant: Variant, question: &Question, answer: &Answer) -> Option<String> {
+pub fn check_answer(
+    case: &Case,
+    dialect: Dialect,
+    variant: Variant,
+    question: &Question,
+    answer: &Answer,
+) -> Option<String> {
     let expected = |table: &Table| table_fault(case, dialect, variant, question, table);
     let deviant = |values: &Vec<Json>, table: &Table| {
         let got = answers_in_order(case, table);
-        values.len() == got.len() && values.iter().zip(&got).all(|(a, b)| same(a, b))
+        values.len() == got.len() && values.iter().zip(&got).all(|(a, b)| values_equal(a, b))
     };
     fault_of(case.differs.get(dialect.name()), answer, expected, deviant)
 }
@@ -214,7 +220,7 @@ fn table_fault(case: &Case, dialect: Dialect, variant: Variant, question: &Quest
         return Some(format!("{} rows expected, got {}", expected.len(), table.rows.len()));
     }
     let wrong: Vec<String> = (expected.iter().zip(&got).enumerate())
-        .filter(|(_, (expected, got))| !same(expected, got))
+        .filter(|(_, (expected, got))| !values_equal(expected, got))
         .map(|(at, (expected, got))| format!("{}expected {expected}, got {got}", location_of_value(case, at)))
         .collect();
     if !wrong.is_empty() {
@@ -247,7 +253,7 @@ fn answers_in_order(case: &Case, table: &Table) -> Vec<Json> {
         return Vec::new();
     }
     let matching =
-        |keys: &[Json]| (table.rows.iter()).find(|row| keys.iter().zip(*row).all(|(key, got)| same(key, got)));
+        |keys: &[Json]| (table.rows.iter()).find(|row| keys.iter().zip(*row).all(|(key, got)| values_equal(key, got)));
     groups.iter().filter_map(|(keys, _)| matching(keys)).map(last).collect()
 }
 

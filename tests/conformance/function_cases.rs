@@ -6,7 +6,7 @@ use crate::batch::Batch;
 use crate::case::{Case, CaseFile, Expected, Untyped, read_file};
 use crate::engine::{Run, announce_missing, run_all};
 use crate::files;
-use crate::formula::{Plan, Question, Variant, fault, plan};
+use crate::formula::{Plan, Question, Variant, check_answer, plan};
 use crate::report::{Failure, fail_on};
 use crate::scoreboard::{Mark, Scoreboard};
 
@@ -69,7 +69,7 @@ pub fn run() {
 pub fn read_all() -> Vec<CaseFile> {
     let mut good = Vec::new();
     let mut faults = Vec::new();
-    for path in files::below("cases") {
+    for path in files::files_below("cases") {
         match read_file(&path) {
             Ok(file) => good.push(file),
             Err(fault) => faults.push(format!("{}: {fault}", files::short_name(&path))),
@@ -132,7 +132,7 @@ fn ask(check: &Check<'_>, variant: Variant, question: &Question, place: usize, r
         return Ok(Mark::Skipped);
     };
     let answer = answers.get(place).ok_or("the engine gave no answer")?;
-    match fault(check.case, check.dialect, variant, question, answer) {
+    match check_answer(check.case, check.dialect, variant, question, answer) {
         None => Ok(Mark::Agreed),
         Some(fault) => Err(fault),
     }

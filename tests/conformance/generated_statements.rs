@@ -137,8 +137,8 @@ pub fn each_construct_is_looked_up() {
     ];
     for (dialect, sql, expected) in table {
         let dialect: Dialect = dialect.parse().expect("a dialect");
-        let found: Vec<String> = Facts::of(dialect)
-            .missing(sql, &schema)
+        let found: Vec<String> = Facts::for_dialect(dialect)
+            .constructs_without_fact(sql, &schema)
             .expect("SQL")
             .into_iter()
             .collect();
@@ -156,7 +156,7 @@ fn models<C: ModelCase>(statements: &mut Statements, dialect: Dialect, files: &[
         for schema in [Some(case.schema()), unconstrained].into_iter().flatten() {
             let compiler = Compiler::builder().dialect(dialect).schema(schema.clone()).build();
             let compiled = case.compile(&compiler);
-            if dialect.unverified().is_some() && case.refused().is_none() {
+            if dialect.unverified().is_some() && case.rejection_code().is_none() {
                 let mut errors = compiled.diagnostics().iter().filter(|diagnostic| diagnostic.is_error());
                 let other = errors.find(|error| !UNSUPPORTED.contains(&error.code()));
                 // Some specs need a key.
@@ -260,12 +260,12 @@ fn forms(statements: &mut Statements, dialect: Dialect, function: &'static catal
         let schema = Schema::new().with(relation);
         if let Ok(written) = call.compile(dialect) {
             let sql = format!("select {} as answer from {TABLE}", written.sql);
-            statements.add(&call.shown(), dialect, &sql, &schema, &[("answer", written.ty)]);
+            statements.add(&call.describe(), dialect, &sql, &schema, &[("answer", written.ty)]);
         } else if function.level == Level::Aggregate {
             let query = query(&call.formula, &call.columns, dialect);
             query
                 .iter()
-                .for_each(|sql| statements.add(&call.shown(), dialect, sql, &schema, &[]));
+                .for_each(|sql| statements.add(&call.describe(), dialect, sql, &schema, &[]));
         }
     }
 }

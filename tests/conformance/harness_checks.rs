@@ -6,7 +6,7 @@ use formulac::Dialect;
 use serde_json::json;
 
 use crate::case::read_text;
-use crate::compare::{same, type_fault};
+use crate::compare::{type_fault, values_equal};
 
 const GOOD: &str = "
 function: ABS
@@ -75,15 +75,15 @@ fn invalid_case_files_are_rejected() {
 
 #[test]
 fn similar_values_are_different() {
-    assert!(same(&json!(0.3), &json!(0.300_000_000_000_000_04)));
-    assert!(same(&json!(3), &json!(3.0)));
-    assert!(same(&json!(1e300), &json!(1.000_000_000_000_1e300)));
-    assert!(!same(&json!(1), &json!(1.000_001)));
-    assert!(!same(&json!(1), &json!(true)));
-    assert!(!same(&json!(1), &json!("1")));
-    assert!(!same(&json!("a"), &json!("A")));
-    assert!(!same(&json!(""), &json!(null)));
-    assert!(!same(&json!("2024-02-29"), &json!("2024-02-29 00:00:00")));
+    assert!(values_equal(&json!(0.3), &json!(0.300_000_000_000_000_04)));
+    assert!(values_equal(&json!(3), &json!(3.0)));
+    assert!(values_equal(&json!(1e300), &json!(1.000_000_000_000_1e300)));
+    assert!(!values_equal(&json!(1), &json!(1.000_001)));
+    assert!(!values_equal(&json!(1), &json!(true)));
+    assert!(!values_equal(&json!(1), &json!("1")));
+    assert!(!values_equal(&json!("a"), &json!("A")));
+    assert!(!values_equal(&json!(""), &json!(null)));
+    assert!(!values_equal(&json!("2024-02-29"), &json!("2024-02-29 00:00:00")));
 }
 
 #[test]

@@ -92,7 +92,7 @@ struct Check {
     text: String,
     formula: String,
     /// The SQL and the index of its result, or the reason why no SQL exists.
-    asked: Result<(String, usize), String>,
+    query: Result<(String, usize), String>,
     expected: Json,
 }
 
@@ -166,7 +166,7 @@ fn prepare(dialect: Dialect, text: &str, batch: &mut Batch) -> Vec<Check> {
         Check {
             text: text.to_owned(),
             formula,
-            asked,
+            query: asked,
             expected,
         }
     };
@@ -174,7 +174,7 @@ fn prepare(dialect: Dialect, text: &str, batch: &mut Batch) -> Vec<Check> {
 }
 
 fn failure(dialect: Dialect, check: &Check, answers: &[Answer]) -> Option<Failure> {
-    let (sql, fault) = match &check.asked {
+    let (sql, fault) = match &check.query {
         Err(errors) => ("", format!("does not compile: {errors}")),
         Ok((sql, place)) => match answers.get(*place)? {
             Err(error) => (sql.as_str(), format!("the engine fails: {error}")),
@@ -188,15 +188,19 @@ fn failure(dialect: Dialect, check: &Check, answers: &[Answer]) -> Option<Failur
         },
     };
     Some(Failure {
-        case: format!("{}: {:?}", files::short_name(file!().as_ref()), shortened(&check.text)),
+        case: format!(
+            "{}: {:?}",
+            files::short_name(file!().as_ref()),
+            shorten_text(&check.text)
+        ),
         dialect: dialect.name().to_owned(),
-        formula: shortened(&check.formula),
-        sql: shortened(sql),
-        fault: shortened(&fault),
+        formula: shorten_text(&check.formula),
+        sql: shorten_text(sql),
+        fault: shorten_text(&fault),
     })
 }
 
-fn shortened(text: &str) -> String {
+fn shorten_text(text: &str) -> String {
     let mut shown: String = text.chars().take(200).collect();
     if shown.len() < text.len() {
         shown.push('…');

@@ -6,7 +6,7 @@ use formulac::Dialect;
 
 /// Returns the names before brackets in a statement, outside of quotes. Keywords have a space before their bracket. A
 /// name after `as` is the alias of a relation with columns, as in `as parts_(part_)`.
-pub fn called(sql: &str, dialect: Dialect) -> BTreeSet<String> {
+pub fn called_names(sql: &str, dialect: Dialect) -> BTreeSet<String> {
     let escapes = dialect.has_backslash_escapes();
     let mut names = BTreeSet::new();
     let (mut name, mut before, mut quote, mut escaped) = (String::new(), String::new(), None, false);

@@ -10,7 +10,7 @@ use formulac::catalog::{self, Function};
 use formulac::{Dialect, Level};
 use serde_json::Value as Json;
 
-use crate::calls::{Call, query, written};
+use crate::calls::{Call, calls_with_sql, query};
 use crate::case::{Case, CaseFile, Expected};
 use crate::complete::CASES;
 use crate::engine::{describe_engine, is_emulator};
@@ -60,7 +60,7 @@ fn matrix(files: &[CaseFile]) -> String {
     }
     for file in files.iter().filter(|f| catalog::lookup(&f.function).is_none()) {
         let cell = |dialect: Dialect| match dialect.unverified() {
-            None => shown(facts(&file.cases), dialect, true),
+            None => render_cell(facts(&file.cases), dialect, true),
             Some(_) => Cell::Unverified,
         };
         let cells = Dialect::all().map(|d| cell(d).verdict(d)).collect();
@@ -161,9 +161,9 @@ pub fn cell(function: &'static Function, file: Option<&CaseFile>, dialect: Diale
         }
     }
     if !cases.is_empty() && dialect.unverified().is_none() {
-        return shown(cases, dialect, takes_arguments);
+        return render_cell(cases, dialect, takes_arguments);
     }
-    let forms = written(function);
+    let forms = calls_with_sql(function);
     let is_in_query = |call: &Call| query(&call.formula, &call.columns, dialect).is_some();
     let compiles = forms.iter().any(|(call, each)| {
         let is_written = each.iter().any(|(d, result)| *d == dialect && result.is_ok());
@@ -235,7 +235,7 @@ fn spec_facts_of(case: &SpecCase) -> Facts<'_> {
     }
 }
 
-fn shown(cases: Vec<Facts<'_>>, dialect: Dialect, takes_arguments: bool) -> Cell {
+fn render_cell(cases: Vec<Facts<'_>>, dialect: Dialect, takes_arguments: bool) -> Cell {
     if cases.is_empty() {
         return Cell::NoCase;
     }

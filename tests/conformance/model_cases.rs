@@ -7,7 +7,7 @@ use formulac::{CompiledSpec, Compiler, Dialect, Schema};
 use serde_json::Value as Json;
 
 use crate::batch::Batch;
-use crate::engine::{Answer, Run, announce_missing, run_all, say};
+use crate::engine::{Answer, Run, announce_missing, print_directly, run_all};
 use crate::files;
 use crate::report::{Failure, fail_on};
 use crate::scoreboard::{Mark, Scoreboard};
@@ -29,11 +29,11 @@ pub trait ModelCase {
     /// Returns the tables in the form that the engine loads.
     fn tables(&self) -> Vec<Json>;
     /// Returns the code of the error with which every dialect rejects the case.
-    fn refused(&self) -> Option<&str>;
+    fn rejection_code(&self) -> Option<&str>;
     /// Returns the codes of the errors for the dialects that do not support the case.
-    fn unsupported(&self) -> &BTreeMap<String, String>;
+    fn unsupported_codes(&self) -> &BTreeMap<String, String>;
     /// Returns the error in the result, if there is one.
-    fn fault(&self, dialect: Dialect, answer: &Answer) -> Option<String>;
+    fn check_answer(&self, dialect: Dialect, answer: &Answer) -> Option<String>;
 }
 
 /// The cases of one file.
@@ -69,7 +69,7 @@ enum Plan {
 pub fn read_all<C>(folder: &str, read: impl Fn(&Path) -> yaml::Result<(String, Vec<C>)>) -> Vec<ModelFile<C>> {
     let mut good = Vec::new();
     let mut faults = Vec::new();
-    for path in files::below(folder) {
+    for path in files::files_below(folder) {
         let name = files::short_name(&path);
         match read(&path) {
             Ok((topic, cases)) => good.push(ModelFile {
@@ -108,7 +108,7 @@ pub fn run<C: ModelCase>(suite: &str, kind: &str, files: &[ModelFile<C>]) {
     if total == 0 {
         // The filter may select only cases of another kind.
         assert!(files::filter().is_some(), "no {kind} case ran");
-        return say(&format!("no {kind} case is picked by FORMULAC_CASES"));
+        return print_directly(&format!("no {kind} case is picked by FORMULAC_CASES"));
     }
     let runs = run_all(suite, &batches);
     let mut scoreboard = Scoreboard::default();
@@ -136,10 +136,10 @@ fn plan(case: &impl ModelCase, dialect: Dialect, batch: &mut Batch) -> Plan {
         .filter(|diagnostic| diagnostic.is_error())
         .map(|diagnostic| format!("{} {}", diagnostic.code(), diagnostic.message()))
         .collect();
-    let refusal = match case.refused() {
+    let refusal = match case.rejection_code() {
         Some(code) => Some((code, Mark::Agreed)),
         None => case
-            .unsupported()
+            .unsupported_codes()
             .get(dialect.name())
             .map(|code| (code.as_str(), Mark::Unsupported)),
     };
@@ -173,14 +173,14 @@ fn verdict<C: ModelCase>(check: &Check<'_, C>, dialect: Dialect, run: &Run) -> R
         (Plan::Ask { .. } | Plan::Try { .. }, Run::Missing(_)) => Ok(Mark::Skipped),
         (Plan::Try { query, place }, Run::Done(answers)) => {
             let failed = answers.get(*place).filter(|answer| answer.is_err());
-            match failed.and_then(|answer| check.case.fault(dialect, answer)) {
+            match failed.and_then(|answer| check.case.check_answer(dialect, answer)) {
                 None => Ok(Mark::Agreed),
                 Some(fault) => Err((query.clone(), format!("with no key and no NOT NULL known, {fault}"))),
             }
         }
         (Plan::Ask { query, place }, Run::Done(answers)) => {
             let answer = answers.get(*place);
-            match answer.and_then(|answer| check.case.fault(dialect, answer)) {
+            match answer.and_then(|answer| check.case.check_answer(dialect, answer)) {
                 None => Ok(Mark::Agreed),
                 Some(fault) => Err((query.clone(), fault)),
             }

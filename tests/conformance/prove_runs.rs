@@ -21,7 +21,7 @@ pub fn run() {
     let (mut batches, mut asked) = (Vec::new(), Vec::new());
     for dialect in Dialect::verified() {
         let mut batch = Batch::default();
-        for proof in chosen(proofs(dialect)) {
+        for proof in choose_proofs(proofs(dialect)) {
             let sql = query_over_literals(proof, dialect);
             asked.push((proof, dialect, batch.add(&sql, &[]), sql));
         }
@@ -59,7 +59,7 @@ pub fn run() {
 }
 
 /// Returns the first proof with a value of each type, and the first proof over a table without rows.
-fn chosen(proofs: &[Proof]) -> Vec<&Proof> {
+fn choose_proofs(proofs: &[Proof]) -> Vec<&Proof> {
     // `None` is a table without rows.
     let mut wanted: Vec<Option<Type>> = TYPES.into_iter().map(Some).chain([None]).collect();
     let has = |table: &CaseTable, kind: Option<Type>| {

@@ -166,8 +166,8 @@ fn values(function: &Function, file: Option<&CaseFile>) -> String {
         let mut add = |of: String, value: &Json| {
             let formula = cell_text(&case.formula.replace('\n', " "));
             // Values are displayed outside of backticks, where `<` would begin a tag.
-            let [of, value] = [of, shown(value)].map(|text| cell_text(&text).replace('<', "&lt;"));
-            let _ = writeln!(text, "| `{formula}` | {of} | {value} | {} |", says(case));
+            let [of, value] = [of, render_value(value)].map(|text| cell_text(&text).replace('<', "&lt;"));
+            let _ = writeln!(text, "| `{formula}` | {of} | {value} | {} |", describe_case(case));
         };
         match &case.expected {
             Expected::Rows(values) => {
@@ -195,7 +195,7 @@ fn arguments(case: &Case, row: &[Json]) -> String {
         .iter()
         .zip(row)
         .skip(1)
-        .filter(|(column, _)| reads(&case.formula, &column.name));
+        .filter(|(column, _)| contains_name(&case.formula, &column.name));
     cells
         .map(|(column, v)| format!("{} = {}", column.name, shown_as(v, column.ty)))
         .collect::<Vec<_>>()
@@ -216,7 +216,7 @@ fn columns(case: &Case, keys: &[Json]) -> String {
     // Display the key of the group, because a window function reads other groups.
     let is_key = |name: &String| !case.order_by.is_empty() && case.group_by.contains(name);
     let columns = case.table.columns.iter().enumerate().skip(1);
-    let columns = columns.filter(|(_, column)| is_key(&column.name) || reads(&case.formula, &column.name));
+    let columns = columns.filter(|(_, column)| is_key(&column.name) || contains_name(&case.formula, &column.name));
     let shown = columns.map(|(at, column)| {
         let mut values: Vec<String> = rows.iter().map(|row| shown_as(&row[at], column.ty)).collect();
         if is_key(&column.name) {
@@ -227,7 +227,7 @@ fn columns(case: &Case, keys: &[Json]) -> String {
     shown.collect::<Vec<_>>().join("; ")
 }
 
-fn reads(formula: &str, name: &str) -> bool {
+fn contains_name(formula: &str, name: &str) -> bool {
     let word = |c: char| c.is_alphanumeric() || c == '_';
     formula.match_indices(name).any(|(at, _)| {
         !formula[..at].ends_with(word) && !formula[at + name.len()..].starts_with(|c: char| word(c) || c == '(')
@@ -239,11 +239,11 @@ fn reads(formula: &str, name: &str) -> bool {
 fn shown_as(value: &Json, ty: Type) -> String {
     match value {
         Json::String(text) if ty != Type::Text => text.clone(),
-        _ => shown(value),
+        _ => render_value(value),
     }
 }
 
-fn shown(value: &Json) -> String {
+fn render_value(value: &Json) -> String {
     match value {
         Json::Null => "NULL".to_owned(),
         Json::Bool(truth) => truth.to_string().to_uppercase(),
@@ -252,7 +252,7 @@ fn shown(value: &Json) -> String {
     }
 }
 
-fn says(case: &Case) -> String {
+fn describe_case(case: &Case) -> String {
     let name = cell_text(&case.name);
     match &case.source {
         Source::ContractDiffers(rule) => format!("{name}; differs from spreadsheets: {rule}"),

@@ -6,7 +6,7 @@ use std::fs;
 
 use formulac::Dialect;
 
-use crate::engine::{is_emulator, say};
+use crate::engine::{is_emulator, print_directly};
 use crate::files::output_folder;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -59,7 +59,7 @@ impl Scoreboard {
             text.push_str(line.trim_end());
             text.push('\n');
         }
-        say(&text);
+        print_directly(&text);
         let path = output_folder().join(format!("{suite}-scoreboard.txt"));
         fs::write(path, text).expect("the scoreboard can be written");
     }

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::engine::{NOT_INSTALLED, python, require, say};
+use crate::engine::{NOT_INSTALLED, print_directly, python, require};
 
 pub fn run() {
     let Some(python) = python() else {
@@ -25,5 +25,5 @@ pub fn run() {
         output.status.success(),
         "the spreadsheet says otherwise:\n{printed}\n{complaints}"
     );
-    say(&format!("spreadsheet: {}", printed.trim()));
+    print_directly(&format!("spreadsheet: {}", printed.trim()));
 }

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use formulac::{Dialect, Schema};
 use serde_json::Value as Json;
 
-use crate::compare::same;
+use crate::compare::values_equal;
 use crate::engine::{Answer, Table};
 use crate::expect::{Deviation, TestColumn, TestTable, columns, deviations, fault_of, parse_texts_by_dialect};
 use crate::files;
@@ -223,15 +223,15 @@ impl ModelCase for SheetCase {
         vec![self.sheet.table().to_json()]
     }
 
-    fn refused(&self) -> Option<&str> {
+    fn rejection_code(&self) -> Option<&str> {
         self.refused.as_deref()
     }
 
-    fn unsupported(&self) -> &BTreeMap<String, String> {
+    fn unsupported_codes(&self) -> &BTreeMap<String, String> {
         &self.unsupported
     }
 
-    fn fault(&self, dialect: Dialect, answer: &Answer) -> Option<String> {
+    fn check_answer(&self, dialect: Dialect, answer: &Answer) -> Option<String> {
         let fault = |is: &[Json], table: &Table| self.table_fault(is, table);
         let deviant = |is: &Vec<Json>, table: &Table| fault(is, table).is_none();
         fault_of(
@@ -293,12 +293,12 @@ impl SheetCase {
                 wrong.push(format!(
                     "row {}: {} expected in this place, got {}",
                     at + 1,
-                    shown(own),
-                    shown(got)
+                    render_row(own),
+                    render_row(got)
                 ));
-            } else if !got.last().is_some_and(|got| same(is, got)) {
+            } else if !got.last().is_some_and(|got| values_equal(is, got)) {
                 let got = got.last().unwrap_or(&Json::Null);
-                wrong.push(format!("row {} {}: expected {is}, got {got}", at + 1, shown(own)));
+                wrong.push(format!("row {} {}: expected {is}, got {got}", at + 1, render_row(own)));
             }
         }
         (!wrong.is_empty()).then(|| first_lines_and_rest_count(10, &wrong))
@@ -308,9 +308,9 @@ impl SheetCase {
 /// A decimal may be written in quotes to keep its digits.
 fn is_cell(own: &Json, got: &Json) -> bool {
     let number = own.as_str().and_then(|text| text.parse::<f64>().ok());
-    same(own, got) || (got.is_number() && number.is_some_and(|number| same(&Json::from(number), got)))
+    values_equal(own, got) || (got.is_number() && number.is_some_and(|number| values_equal(&Json::from(number), got)))
 }
 
-fn shown(row: &[Json]) -> String {
+fn render_row(row: &[Json]) -> String {
     Json::from(row).to_string()
 }

@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use formulac::{CompiledSpec, Compiler, Dialect, Schema, SpecText};
 use serde_json::Value as Json;
 
-use crate::compare::same;
+use crate::compare::values_equal;
 use crate::engine::{Answer, Table};
 use crate::expect::{Deviation, TestTable, columns, deviations, fault_of, parse_texts_by_dialect, row};
 use crate::files;
@@ -204,15 +204,15 @@ impl ModelCase for SpecCase {
         self.tables.iter().map(TestTable::to_json).collect()
     }
 
-    fn refused(&self) -> Option<&str> {
+    fn rejection_code(&self) -> Option<&str> {
         self.refused.as_deref()
     }
 
-    fn unsupported(&self) -> &BTreeMap<String, String> {
+    fn unsupported_codes(&self) -> &BTreeMap<String, String> {
         &self.unsupported
     }
 
-    fn fault(&self, dialect: Dialect, answer: &Answer) -> Option<String> {
+    fn check_answer(&self, dialect: Dialect, answer: &Answer) -> Option<String> {
         let fault = |output: &Output, table: &Table| table_fault(output, self.unordered, table);
         let deviant = |output: &Output, table: &Table| fault(output, table).is_none();
         fault_of(
@@ -237,7 +237,7 @@ pub fn table_fault(expected: &Output, unordered: bool, table: &Table) -> Option<
     let mut left: Vec<&Vec<Json>> = table.rows.iter().collect();
     let mut wrong = Vec::new();
     for (at, row) in expected.rows.iter().enumerate() {
-        let fits = |got: &&Vec<Json>| row.iter().zip(got.iter()).all(|(a, b)| same(a, b));
+        let fits = |got: &&Vec<Json>| row.iter().zip(got.iter()).all(|(a, b)| values_equal(a, b));
         let found = if unordered {
             left.iter().position(fits)
         } else {

@@ -58,14 +58,14 @@ enum QueryKind {
     Command,
 }
 
-/// One of the queries of a question.
+/// One of a question's queries.
 struct Check<'q> {
     question: &'q Question,
     /// Index of the question.
     number: usize,
     kind: QueryKind,
     /// Query and its position in the dialect's batch, or the errors of the compiler.
-    asked: std::result::Result<(String, usize), String>,
+    query: std::result::Result<(String, usize), String>,
 }
 
 fn read_all() -> Result<Shop> {
@@ -162,7 +162,7 @@ impl Shop {
                     question,
                     number,
                     kind,
-                    asked,
+                    query: asked,
                 });
             };
             if HAND_WRITTEN.contains(&dialect.name()) {
@@ -243,7 +243,7 @@ fn query_of(compiled: &CompiledSpec) -> std::result::Result<String, String> {
 fn expected_rows(checks: &[Check<'_>], answers: &[Answer]) -> Vec<std::result::Result<Output, String>> {
     let by_hand = checks.iter().filter(|check| check.kind == QueryKind::HandWritten);
     let rows = |check: &Check<'_>| {
-        let (_, place) = check.asked.as_ref().map_err(String::clone)?;
+        let (_, place) = check.query.as_ref().map_err(String::clone)?;
         let Table { columns, rows, .. } = answers[*place].clone()?;
         let is_empty = |column: &usize| rows.iter().all(|row| row[*column].is_null());
         match (0..columns.len()).find(is_empty) {
@@ -255,8 +255,8 @@ fn expected_rows(checks: &[Check<'_>], answers: &[Answer]) -> Vec<std::result::R
 }
 
 /// Returns the difference between a result and the expected rows.
-fn fault(check: &Check<'_>, answers: &[Answer], expected: &Output) -> Option<String> {
-    match &check.asked {
+fn find_difference(check: &Check<'_>, answers: &[Answer], expected: &Output) -> Option<String> {
+    match &check.query {
         Ok((_, place)) => match &answers[*place] {
             Ok(table) => table_fault(expected, true, table),
             Err(error) => Some(format!("the engine fails: {error}")),
@@ -297,7 +297,7 @@ pub fn run() {
         };
         for check in checks {
             let found = match &expected[check.number] {
-                Ok(expected) => fault(check, answers, expected),
+                Ok(expected) => find_difference(check, answers, expected),
                 Err(error) => Some(error.clone()),
             };
             failures.extend(found.map(|fault| failure(check, *dialect, fault)));
@@ -317,7 +317,7 @@ fn failure(check: &Check<'_>, dialect: Dialect, fault: String) -> Failure {
         case: format!("stock_questions.yml:{}: {}, {kind}", question.line, question.name),
         dialect: dialect.name().to_owned(),
         formula: question.spec.clone(),
-        sql: check.asked.as_ref().map(|(sql, _)| sql.clone()).unwrap_or_default(),
+        sql: check.query.as_ref().map(|(sql, _)| sql.clone()).unwrap_or_default(),
         fault,
     }
 }

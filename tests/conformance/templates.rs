@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use formulac::catalog;
 use formulac::{Dialect, Level};
 
-use crate::calls::{Written, compile, written};
+use crate::calls::{Written, calls_with_sql, compile};
 
 pub fn run() {
     let mut categories: BTreeMap<&str, String> = BTreeMap::new();
@@ -24,9 +24,9 @@ pub fn run() {
 /// Returns each form with its SQL. SQL that several dialects share is listed only once.
 pub fn sql_of(function: &'static catalog::Function) -> String {
     let mut text = String::new();
-    let forms = written(function);
+    let forms = calls_with_sql(function);
     for (call, in_each) in &forms {
-        let _ = writeln!(text, "  {}", call.shown());
+        let _ = writeln!(text, "  {}", call.describe());
         push(&mut text, in_each);
     }
     // A function that accepts only constants is represented by an example.

@@ -37,7 +37,7 @@ struct Asked<'a> {
     probe: &'a Probe,
     dialect: Dialect,
     sql: String,
-    place: usize,
+    index: usize,
 }
 
 /// Contents of `totality.yml`.
@@ -67,7 +67,7 @@ pub fn run() {
                         probe,
                         dialect: *dialect,
                         sql: query,
-                        place,
+                        index: place,
                     });
                 }
                 continue;
@@ -83,7 +83,7 @@ pub fn run() {
                 probe,
                 dialect: *dialect,
                 sql: written.sql,
-                place,
+                index: place,
             });
         }
         batches.push((*dialect, batch));
@@ -99,7 +99,7 @@ pub fn run() {
             continue;
         };
         for asked in mine() {
-            let fault = match answers.get(asked.place) {
+            let fault = match answers.get(asked.index) {
                 Some(Ok(answer)) => odd_number(&answer.rows),
                 Some(Err(error)) => Some(format!("raises: {}", error.chars().take(400).collect::<String>())),
                 None => Some("no answer".to_owned()),
@@ -234,7 +234,11 @@ fn table(probe: &Probe, dialect: Dialect) -> TestTable {
         nullable: false,
     }];
     let moderate = probe.moderate || probe.moderate_on.contains(&dialect);
-    let values: Vec<Vec<Json>> = probe.columns.iter().map(|(_, ty)| hostile(*ty, moderate)).collect();
+    let values: Vec<Vec<Json>> = probe
+        .columns
+        .iter()
+        .map(|(_, ty)| extreme_values(*ty, moderate))
+        .collect();
     columns.extend(probe.columns.iter().map(|(name, ty)| TestColumn {
         name: name.clone(),
         ty: *ty,
@@ -269,7 +273,7 @@ fn table(probe: &Probe, dialect: Dialect) -> TestTable {
 
 /// The largest numbers are chosen so that they are not rounded up to a power of ten that exceeds the range of their
 /// type.
-fn hostile(ty: Type, moderate: bool) -> Vec<Json> {
+fn extreme_values(ty: Type, moderate: bool) -> Vec<Json> {
     let list = match (ty, moderate) {
         (Type::Boolean, _) => json!([true, false, null]),
         (Type::Integer, true) => json!([0, 1, -1, 2, 13, -400, 1200, null]),

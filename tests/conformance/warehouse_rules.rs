@@ -27,7 +27,7 @@ const OF_SPECS: [&str; 3] = [
 #[derive(Default)]
 pub struct Statements {
     lines: Vec<String>,
-    known: BTreeSet<String>,
+    known_statements: BTreeSet<String>,
     looked_up: BTreeSet<(&'static str, String)>,
     facts: BTreeMap<&'static str, Facts>,
     /// Constructs that `dialects/facts` does not list, each with the number of statements that contain it and the first
@@ -44,7 +44,7 @@ impl Statements {
         let tables: Vec<Json> = schema.relations().iter().map(table).collect();
         let outputs: Vec<Json> = outputs.iter().map(|(name, ty)| json!([name, ty.name()])).collect();
         let asked = json!({"dialect": dialect.name(), "sql": sql, "tables": tables, "outputs": outputs});
-        if self.known.insert(asked.to_string()) {
+        if self.known_statements.insert(asked.to_string()) {
             let mut line = asked;
             line["from"] = from.into();
             self.look_up(from, dialect, sql, schema);
@@ -58,8 +58,13 @@ impl Statements {
         if !self.looked_up.insert((dialect.name(), sql.to_owned())) {
             return;
         }
-        let facts = self.facts.entry(dialect.name()).or_insert_with(|| Facts::of(dialect));
-        let unknown = facts.missing(sql, schema).unwrap_or_else(|error| [error].into());
+        let facts = self
+            .facts
+            .entry(dialect.name())
+            .or_insert_with(|| Facts::for_dialect(dialect));
+        let unknown = facts
+            .constructs_without_fact(sql, schema)
+            .unwrap_or_else(|error| [error].into());
         for construct in unknown.into_iter().filter(|it| !OF_SPECS.contains(&it.as_str())) {
             let first = || (0, format!("{from}\n{sql}"));
             let place = self.unknown.entry(format!("{dialect}: {construct}"));
@@ -71,7 +76,7 @@ impl Statements {
     #[allow(dead_code, reason = "random statements are not split by dialect")]
     pub fn merge(mut self, other: Self) -> Self {
         self.lines.extend(other.lines);
-        self.known.extend(other.known);
+        self.known_statements.extend(other.known_statements);
         self.looked_up.extend(other.looked_up);
         self.unknown.extend(other.unknown);
         self

@@ -27,7 +27,7 @@ const TRAPS: [Code; 16] = [
     Code::RedundantBoolean,
 ];
 
-fn unsaid(found: &[Diagnostic], said: &[String]) -> Vec<String> {
+fn unexpected_warnings(found: &[Diagnostic], said: &[String]) -> Vec<String> {
     let is_new = |d: &&Diagnostic| TRAPS.contains(&d.kind()) && !said.iter().any(|code| code == d.code());
     found
         .iter()
@@ -48,7 +48,7 @@ pub fn run() {
             builder = builder.schema(Schema::new().with(case.table.relation())).from(TABLE);
             builder = builder.group_by(case.group_by.iter().map(String::as_str));
             builder = builder.order_by(case.order_by.iter().map(String::as_str));
-            for warning in unsaid(&builder.build().check(&case.formula), &case.warnings) {
+            for warning in unexpected_warnings(&builder.build().check(&case.formula), &case.warnings) {
                 faults.push(format!(
                     "{}: {}: {warning}; `warns:` would say so",
                     file.path.display(),
@@ -60,9 +60,9 @@ pub fn run() {
     for file in spec_case::read_all() {
         for case in &file.cases {
             let compiler = Compiler::builder().schema(case.schema()).build();
-            let mut warnings = unsaid(case.compile(&compiler).diagnostics(), &[]);
+            let mut warnings = unexpected_warnings(case.compile(&compiler).diagnostics(), &[]);
             for set in case.compile_sets(&compiler) {
-                warnings.extend(unsaid(set.diagnostics(), &[]));
+                warnings.extend(unexpected_warnings(set.diagnostics(), &[]));
                 let errors = set.diagnostics().iter().filter(|found| found.is_error());
                 let errors = errors.filter(|_| case.refused.is_none());
                 warnings.extend(errors.map(|found| format!("{} {}", found.code(), found.message())));

@@ -48,7 +48,7 @@ fn relation(name: &str, types: Option<&Node>) -> Relation {
     relation
 }
 
-fn quoted(text: &str) -> String {
+fn quote_text(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
@@ -71,7 +71,7 @@ pub fn functions() -> Vec<Cell> {
             let mut spec = String::from("model: answers\nfrom: t\n");
             for (key, names) in [("group_by", &group_by), ("order_by", &order_by)] {
                 if !names.is_empty() {
-                    let names: Vec<String> = names.iter().map(|n| quoted(n)).collect();
+                    let names: Vec<String> = names.iter().map(|n| quote_text(n)).collect();
                     spec.push_str(&format!("{key}: [{}]\n", names.join(", ")));
                 }
             }
@@ -79,7 +79,7 @@ pub fn functions() -> Vec<Cell> {
                 .trim_start()
                 .strip_prefix('=')
                 .map_or(formula.clone(), str::to_owned);
-            spec.push_str(&format!("definitions:\n  answer: {}\n", quoted(&formula)));
+            spec.push_str(&format!("definitions:\n  answer: {}\n", quote_text(&formula)));
             let schema = Schema::new().with(relation);
             cells.push(Cell {
                 group: function.clone(),

@@ -24,7 +24,7 @@ steps:
       label = IF(revenue > 100, \"large -- {{ x }}\", \"small\")
 ";
 
-fn written(dialect: Dialect) -> String {
+fn compile_spec(dialect: Dialect) -> String {
     let compiler = Compiler::builder().dialect(dialect).build();
     let compiled = compiler.compile_spec(SPEC);
     let sql = compiled
@@ -35,13 +35,12 @@ fn written(dialect: Dialect) -> String {
 }
 
 /// Returns the only difference, as CTE, column and new SQL.
-fn only(written: &str, found: &str, dialect: Dialect) -> (Option<String>, String, String) {
-    let edits = Edits::from_texts(written, found, dialect);
-    assert!(edits.rest.is_empty() && edits.items.len() == 1, "{edits:?}");
+fn find_only_edit(written: &str, text: &str, dialect: Dialect) -> (Option<String>, String, String) {
+    let edits = Edits::from_texts(written, text, dialect);
+    assert!(edits.other_edits.is_empty() && edits.items.len() == 1, "{edits:?}");
     let item = edits.items.into_iter().next().unwrap();
     assert!(
-        found
-            .lines()
+        text.lines()
             .nth(item.line - 1)
             .is_some_and(|line| line.contains(item.after.lines().next().unwrap()))
     );
@@ -51,7 +50,7 @@ fn only(written: &str, found: &str, dialect: Dialect) -> (Option<String>, String
 #[test]
 fn edits_are_named_by_column() {
     for dialect in Dialect::verified() {
-        let sql = written(dialect);
+        let sql = compile_spec(dialect);
         for (from, to, column) in [
             ("count(distinct customer_id)", "count(distinct account_id)", "customers"),
             ("lag(revenue, 3)", "lag(revenue, 12)", "prior"),
@@ -60,7 +59,7 @@ fn edits_are_named_by_column() {
         ] {
             assert!(sql.contains(from), "{sql}");
             assert_eq!(
-                only(&sql, &sql.replacen(from, to, 1), dialect).1,
+                find_only_edit(&sql, &sql.replacen(from, to, 1), dialect).1,
                 column,
                 "{dialect}: {from}"
             );
@@ -71,7 +70,7 @@ fn edits_are_named_by_column() {
 #[test]
 fn equivalent_sql_is_not_an_edit() {
     for dialect in Dialect::verified() {
-        let sql = written(dialect);
+        let sql = compile_spec(dialect);
         let body = sql.as_str();
         let spread = body.replace(", ", " ,\n\t").replace("\nfrom ", "\r\n\r\nfrom  ");
         let commented = body.replace("\nselect\n", "\nselect -- the months\n    /* all */\n");
@@ -91,11 +90,11 @@ fn equivalent_sql_is_not_an_edit() {
 #[test]
 fn all_other_edits_are_reported() {
     let dialect = Dialect::default();
-    let sql = written(dialect);
+    let sql = compile_spec(dialect);
     let told = |found: &str| -> Vec<String> {
         let edits = Edits::from_texts(&sql, found, dialect);
         assert!(edits.items.is_empty(), "{edits:?}");
-        edits.rest.into_iter().map(|rest| rest.what).collect()
+        edits.other_edits.into_iter().map(|rest| rest.description).collect()
     };
     assert_eq!(told(&sql.replace("<> 'trial'", "<> 'test'")), ["`where` of `monthly`"]);
     assert_eq!(
@@ -122,7 +121,7 @@ fn an_edit_becomes_a_formula() {
     let decompiler = Decompiler::default();
     let dialect = Dialect::default();
     let compiler = Compiler::builder().dialect(dialect).build();
-    let sql = written(dialect);
+    let sql = compile_spec(dialect);
     for (from, to, step, definition, formula) in [
         (
             "lag(revenue, 3)",
@@ -241,7 +240,7 @@ proptest! {
     #[test]
     fn no_change_is_missed(place in 0usize..400, what in 0usize..3, which in 0usize..4) {
         let dialect = Dialect::verified().nth(which).unwrap_or_default();
-        let body = written(dialect);
+        let body = compile_spec(dialect);
         let words: Vec<(usize, usize)> = body
             .split(|c: char| !c.is_alphanumeric() && c != '_')
             .filter(|word| !word.is_empty())
@@ -265,7 +264,7 @@ fn deep_and_long_sql_is_accepted() {
     let decompiler = Decompiler::default();
     let dialect = Dialect::default();
     let compiler = Compiler::builder().dialect(dialect).build();
-    let sql = written(dialect);
+    let sql = compile_spec(dialect);
     let many = 20_000;
     for edit in [
         format!("{}1{}", "(".repeat(many), ")".repeat(many)),

@@ -37,7 +37,7 @@ fn compiler(dialect: Dialect) -> Compiler {
 
 /// Returns the formula for an edit of the definition, and the parts that its SQL adds. The formula is empty if no
 /// formula was found; the reason follows.
-fn found(dialect: Dialect, spec: &str, edit: &str) -> (String, String) {
+fn find_formula(dialect: Dialect, spec: &str, edit: &str) -> (String, String) {
     let compiler = compiler(dialect);
     let compiled = compiler.compile_spec(spec);
     let sql = compiled
@@ -160,7 +160,7 @@ fn calls_without_guards_become_formulas() {
     let mut faults = Vec::new();
     for (spec, edit, dialects, formula, is_rewritten) in CASES {
         for dialect in *dialects {
-            let (found, added) = found(dialect.parse().unwrap(), spec, edit);
+            let (found, added) = find_formula(dialect.parse().unwrap(), spec, edit);
             if found != *formula || added.is_empty() == *is_rewritten {
                 faults.push(format!(
                     "{dialect}: {edit}: found {found:?} ({added}), expected {formula:?}"
@@ -188,7 +188,7 @@ fn other_calls_remain_hand_edits() {
         (ROWS, "paid_at", ALL),
     ] {
         for dialect in dialects {
-            let (formula, reason) = found(dialect.parse().unwrap(), spec, edit);
+            let (formula, reason) = find_formula(dialect.parse().unwrap(), spec, edit);
             assert!(
                 formula.is_empty() || formula == edit && edit == "paid_at",
                 "{dialect}: {edit}: {formula} ({reason})"

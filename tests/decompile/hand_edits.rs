@@ -113,7 +113,7 @@ fn cases(table: &str) -> Vec<Case<'_>> {
 }
 
 /// Returns the formula for an edit, and the SQL of the formula if it differs from the edit.
-fn found(dialect: Dialect, case: &Case<'_>) -> Option<(String, Option<String>)> {
+fn find_formula(dialect: Dialect, case: &Case<'_>) -> Option<(String, Option<String>)> {
     let compiler = compiler(dialect);
     let compiled = compiler.compile_spec(case.spec);
     let sql = compiled.model_sql().unwrap();
@@ -135,7 +135,7 @@ fn check(warehouse: &str) {
         .iter()
         .filter(|case| case.warehouses.contains(&warehouse) && case.edit.contains(&filter));
     for case in selected {
-        let found = found(warehouse.parse().unwrap(), case).map(|(formula, _)| formula);
+        let found = find_formula(warehouse.parse().unwrap(), case).map(|(formula, _)| formula);
         if found.as_deref() != case.formula {
             faults.push(format!(
                 "{warehouse}: {}: found {found:?}, expected {:?}",

@@ -1,5 +1,5 @@
 //! Tests random formulas: each formula is recovered from its SQL, or reported as not recoverable. A recovered formula
-//! gives the same SQL.
+//! has the same SQL.
 
 use std::sync::OnceLock;
 

@@ -27,13 +27,13 @@ const LOST: [(&str, &str, &str); 19] = [
     // The SQL is NULL for every text.
     ("*", "TEXTSPLIT(x, \"\", 1)", ""),
     ("*", "TEXTSPLIT(x, \"-\", 0)", ""),
-    // With literals at these positions, the interest is a formula that contains a logarithm with a condition.
+    // If these arguments are literals, the interest compiles to a conditional logarithm.
     ("*", "IPMT(rate, 2, 10, 1000)", ""),
-    // The column of a value that is drawn once has no name in the formula.
+    // A random value that is computed once has a column without a name in the formula.
     ("*", "LET(drawn, RAND(), drawn = drawn)", ""),
     // The position is computed from a key.
     ("*", "SMALL(price, amount / 10 + 1)", ""),
-    // The template contains unusual aliases.
+    // The SQL contains unusual aliases from the template.
     ("bigquery", "SUBSTITUTE(part_, \"-\", \"+\", number_)", ""),
     ("postgres", "SUBSTITUTE(part_, \"-\", \"+\", number_)", ""),
     // For elapsed times, only common number formats are tried.
@@ -101,9 +101,9 @@ fn outcome(cell: &Cell, dialect: Dialect, decompiler: &Decompiler) -> Option<Out
     )
 }
 
-/// Returns `true` if the decompiler tries no formula for a cell, so that an edit to its SQL remains a hand edit. These
-/// cells are calendar ranges, FIRST or LAST with a unit, values of a step that specifies its first or last period, and
-/// formulas that write NULL as `1/0`.
+/// Returns `true` if the decompiler tries no formula for a cell, so that an edit to its SQL remains a hand edit. Such
+/// cells contain calendar ranges, FIRST or LAST with a unit, values of a step with `since` or `until`, or `1/0` for
+/// NULL.
 fn is_not_decompiled(cell: &Cell) -> bool {
     let with_unit = ["FIRST(x, \"month\")", "LAST(x, \"month\")"];
     // `FIRST(x, "year"):x` is a calendar range, too.
@@ -117,7 +117,7 @@ fn is_not_decompiled(cell: &Cell) -> bool {
         || is_range
         || has_periods
         || cell.formula.replace(' ', "").contains("1/0")
-        // Outside of all dates and rows, the SQL is NULL.
+        // If an offset is outside of all dates or rows, the SQL is NULL.
         || ["-99999999999", "INDEX(B:B, -1)"].iter().any(|part| cell.formula.contains(part))
 }
 

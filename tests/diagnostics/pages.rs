@@ -20,7 +20,7 @@ fn codes(example: Example) -> Option<Vec<&'static str>> {
         _ => panic!("an example of a kind that this test does not know"),
     };
     Some(
-        Setting::of(words)
+        Setting::from_words(words)
             .run(text)
             .diagnostics
             .iter()

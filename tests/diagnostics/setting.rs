@@ -50,7 +50,7 @@ impl Setting {
     /// The words are `measure`, `row`, `orders`, `events`, `two` (relations), `ordered` (by month), `monthly` (ordered
     /// by the month of a date), `bigquery`, `snowflake`, `spec`, and `model`, which also reports the diagnostics of the
     /// model.
-    pub fn of(words: &str) -> Self {
+    pub fn from_words(words: &str) -> Self {
         let has = |word: &str| words.split_whitespace().any(|w| w == word);
         let mut builder = Compiler::builder();
         if has("row") {
@@ -144,7 +144,7 @@ impl Case {
         }
         Self {
             name: path.file_stem().unwrap().to_string_lossy().into_owned(),
-            setting: Setting::of(words).with_sets(&sets),
+            setting: Setting::from_words(words).with_sets(&sets),
             text,
             reports: reports.to_owned(),
             path,

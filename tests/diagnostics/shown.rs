@@ -115,11 +115,11 @@ fn compile_private(keys: &str) -> Vec<Diagnostic> {
         .to_vec()
 }
 
-fn repeating(depth: usize) -> String {
+fn nested_repetition(depth: usize) -> String {
     format!("{}x + 1{}", "MOD(7, ".repeat(depth), ")".repeat(depth))
 }
 
-fn doubling(count: usize) -> String {
+fn doubling_definitions(count: usize) -> String {
     let mut text = "d0 = x + 1\n".to_owned();
     (1..count).for_each(|i| text.push_str(&format!("d{i} = d{} + 1\n", i - 1)));
     text
@@ -127,7 +127,7 @@ fn doubling(count: usize) -> String {
 
 /// Returns the diagnostics for a measure in Omni's view.
 #[cfg(feature = "cli")]
-fn promoted(field: &str) -> Vec<Diagnostic> {
+fn promote_field(field: &str) -> Vec<Diagnostic> {
     use formulac::promote::{Request, promote};
     let view = "measures:\n  revenue: {sql: '${amount}', aggregate_type: sum}\n";
     let mut request = Request::from_file("orders.view");
@@ -225,7 +225,7 @@ const TRIGGERS: &[Trigger] = &[
         },
     ),
     #[cfg(feature = "cli")]
-    ("F0710", || promoted("revenu"), || promoted("revenue")),
+    ("F0710", || promote_field("revenu"), || promote_field("revenue")),
     #[cfg(feature = "cli")]
     (
         "W0712",
@@ -285,7 +285,11 @@ const TRIGGERS: &[Trigger] = &[
         || compile_two("SUM(orders.amount) / COUNT(customers.name)"),
         || compile_two("SUM(orders.amount)"),
     ),
-    ("F0502", || compile_row(&repeating(40)), || compile_row(&repeating(1))),
+    (
+        "F0502",
+        || compile_row(&nested_repetition(40)),
+        || compile_row(&nested_repetition(1)),
+    ),
     (
         "F0512",
         || compile_on_bigquery("model: m\nfrom: t\ndefinitions: {'Net (EUR)': SUM(x)}\n"),
@@ -293,8 +297,8 @@ const TRIGGERS: &[Trigger] = &[
     ),
     (
         "F0504",
-        || compile_row(&doubling(10_000)),
-        || compile_row(&doubling(100)),
+        || compile_row(&doubling_definitions(10_000)),
+        || compile_row(&doubling_definitions(100)),
     ),
     ("W0506", || compile_row("YEAR(NOW())"), || compile_row("YEAR(TODAY())")),
     (

@@ -5,7 +5,7 @@ use std::{env, fs};
 
 use formulac::Dialect;
 
-/// Beginning of the header of the table.
+/// Beginning of the table's header.
 const HEADER: &str = "| dialect | tests run on |";
 
 #[test]

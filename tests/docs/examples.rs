@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::page::Run;
-use crate::pages::{below, manual, parts, root};
+use crate::pages::{manual, pages_below, parts, root};
 use crate::project::read;
 use crate::shell::Shell;
 use crate::tools::{copy, scratch, tool, write};
@@ -53,7 +53,7 @@ fn recipes_and_examples_of_the_language() {
     if tool("FORMULAC_DUCKDB").is_none() {
         return;
     }
-    let pages = below("docs/recipes").into_iter().chain(PLAIN.map(str::to_owned));
+    let pages = pages_below("docs/recipes").into_iter().chain(PLAIN.map(str::to_owned));
     for name in pages {
         let folder = scratch(&name.replace('/', "_"));
         let mut run = Run {

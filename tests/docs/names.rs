@@ -12,7 +12,7 @@ struct Helps(BTreeMap<String, Option<String>>);
 
 impl Helps {
     /// Returns the help of a command, for example `env diff`. Returns `None` if the command does not exist.
-    fn of(&mut self, command: &str) -> Option<&str> {
+    fn help_of(&mut self, command: &str) -> Option<&str> {
         let ask = || {
             let mut formulac = Command::new(env!("CARGO_BIN_EXE_formulac"));
             let output = formulac
@@ -21,7 +21,7 @@ impl Helps {
                 .output()
                 .expect("formulac runs");
             let text = String::from_utf8_lossy(&output.stdout).into_owned();
-            // If an argument is not a command, the command prints the help of the command before it.
+            // If an argument is not a subcommand, the help of the preceding command is printed.
             let is_it = text.contains(&format!("Usage: formulac {command}"));
             (output.status.success() && is_it).then_some(text)
         };
@@ -29,7 +29,7 @@ impl Helps {
     }
 
     /// Returns the error in a call, such as `formulac plan -o plan.json`.
-    fn fault(&mut self, call: &str) -> Option<String> {
+    fn check_call(&mut self, call: &str) -> Option<String> {
         let words = words(call);
         let mut rest: Vec<&str> = words.iter().map(String::as_str).skip(1).collect();
         // Options that all commands share may come before the name of the command.
@@ -38,12 +38,12 @@ impl Helps {
             rest.drain(..if has_value { 2.min(rest.len()) } else { 1 });
         }
         let name = *rest.first().filter(|name| !matches!(**name, "" | "COMMAND" | "-h"))?;
-        self.of(name).map(str::to_owned).map_or_else(
+        self.help_of(name).map(str::to_owned).map_or_else(
             || Some(format!("no command `{name}`")),
             |help| {
                 let under = rest.get(1).map(|second| format!("{name} {second}"));
                 let help = under
-                    .and_then(|under| self.of(&under).map(str::to_owned))
+                    .and_then(|under| self.help_of(&under).map(str::to_owned))
                     .unwrap_or(help);
                 let options = rest.iter().filter(|word| word.starts_with('-') && word.len() > 1);
                 let mut options = options.map(|word| word.split('=').next().unwrap_or(word));
@@ -121,7 +121,7 @@ fn commands_and_options_exist() {
             count += 1;
             wrong.extend(
                 helps
-                    .fault(&call)
+                    .check_call(&call)
                     .map(|fault| format!("{name}:{line}: {fault}: {call}")),
             );
         }
@@ -138,7 +138,7 @@ fn calls_that_are_wrong_are_found() {
         "formulac env diff prod --rows",
         "formulac --env prod push --yes",
     ] {
-        assert_eq!(helps.fault(call), None, "{call}");
+        assert_eq!(helps.check_call(call), None, "{call}");
     }
     for call in [
         "formulac deploy",
@@ -146,6 +146,6 @@ fn calls_that_are_wrong_are_found() {
         "formulac env diff prod --fast",
         "formulac push -x",
     ] {
-        assert!(helps.fault(call).is_some(), "{call}");
+        assert!(helps.check_call(call).is_some(), "{call}");
     }
 }

@@ -22,7 +22,7 @@ pub fn root() -> &'static Path {
 }
 
 /// Returns the paths of the pages below a folder, sorted.
-pub fn below(folder: &str) -> Vec<String> {
+pub fn pages_below(folder: &str) -> Vec<String> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {
@@ -45,7 +45,7 @@ pub fn all() -> Vec<String> {
     ELSEWHERE
         .iter()
         .map(|it| (*it).to_owned())
-        .chain(below("docs"))
+        .chain(pages_below("docs"))
         .collect()
 }
 
@@ -54,7 +54,7 @@ pub fn manual() -> Vec<String> {
     let by_people = |path: &String| !path.starts_with("docs/reference/") && !GENERATED.contains(&path.as_str());
     ["README.md".to_owned()]
         .into_iter()
-        .chain(below("docs").into_iter().filter(by_people))
+        .chain(pages_below("docs").into_iter().filter(by_people))
         .collect()
 }
 
@@ -131,7 +131,7 @@ fn the_summary_lists_each_page_once() {
         .map(|target| format!("docs/{target}"))
         .collect();
     listed.sort();
-    let pages: Vec<String> = below("docs")
+    let pages: Vec<String> = pages_below("docs")
         .into_iter()
         .filter(|path| path != "docs/SUMMARY.md")
         .collect();

@@ -56,7 +56,7 @@ const TOO_LATE: &str = "1005,a,2023-02-02,2023-02-02 12:00:00,1000.00";
 
 struct Project<'p> {
     dbt: &'p Path,
-    place: PathBuf,
+    folder: PathBuf,
     environment: Vec<(&'static str, String)>,
     reader: Box<dyn Fn() -> Command + 'p>,
 }
@@ -73,14 +73,14 @@ impl Project<'_> {
             sales_rows.push(row);
             lines.extend((1..3).map(|line| format!("{},{id},{}", id * 10 + line, id % 3 + line)));
         }
-        write(&self.place.join("seeds/sales.csv"), &(sales_rows.join("\n") + "\n"));
-        write(&self.place.join("seeds/sale_lines.csv"), &(lines.join("\n") + "\n"));
+        write(&self.folder.join("seeds/sales.csv"), &(sales_rows.join("\n") + "\n"));
+        write(&self.folder.join("seeds/sale_lines.csv"), &(lines.join("\n") + "\n"));
     }
 
     /// Builds all models and returns their rows.
     fn build(&self, more: &[&str]) -> BTreeMap<String, Value> {
         let mut command = Command::new(self.dbt);
-        dbt_settings(command.args(["--no-use-colors", "build"]).args(more), &self.place);
+        dbt_settings(command.args(["--no-use-colors", "build"]).args(more), &self.folder);
         command.envs(self.environment.iter().map(|(name, value)| (*name, value.as_str())));
         run(&mut command);
         let query = |model: &str| json!({"id": model, "sql": format!("select * from analytics.{model} order by 1, 2")});
@@ -174,7 +174,7 @@ fn incremental_runs_equal_full_refreshes_on_duckdb() {
     };
     incremental_runs_match_full_refreshes(&Project {
         dbt: &dbt,
-        place,
+        folder: place,
         environment: Vec::new(),
         reader: Box::new(reader),
     });
@@ -195,7 +195,7 @@ fn incremental_runs_equal_full_refreshes_on_postgres() {
     ];
     incremental_runs_match_full_refreshes(&Project {
         dbt: &dbt,
-        place,
+        folder: place,
         environment,
         reader: Box::new(reader),
     });

@@ -1,7 +1,7 @@
 //! Tests the example project as a user would run it. `formulac init --example` creates the project, formulac compiles
 //! `metrics/*.yml`, and dbt builds the models on DuckDB and on a Postgres server. The tables must contain the rows in
-//! `expected/`. The same specs, compiled to plain queries, must give these rows on the stand-in of every warehouse, and
-//! `formulac preview` must display them.
+//! `expected/`. The same specs, compiled to plain queries, must return these rows on the test engine of every
+//! warehouse, and `formulac preview` must display them.
 //!
 //! Environment variables specify the tools: `FORMULAC_DBT` is the dbt program, `FORMULAC_PYTHON` is the Python of the
 //! test tools (`tests/oracle`), `FORMULAC_DUCKDB` is the program `duckdb`, and `FORMULAC_SQLFLUFF` is sqlfluff. If a
@@ -44,7 +44,7 @@ use tools::{
 
 #[test]
 fn every_metric_has_expected_rows() {
-    assert_eq!(project::models(), project::stems("expected", "yml"));
+    assert_eq!(project::models(), project::file_stems("expected", "yml"));
     for expected in Expected::all() {
         let spec = project::yaml(&project::folder().join(spec_path(&expected.model)));
         assert_eq!(spec["model"], json!(expected.model), "the file has the model's name");
@@ -57,7 +57,7 @@ fn schema_and_seeds_agree() {
     assert_eq!(schema, project::seeds(), "schema.yml and seeds/_seeds.yml");
     let mut described: Vec<_> = schema.iter().map(|(name, _)| name.clone()).collect();
     described.sort();
-    assert_eq!(described, project::stems("seeds", "csv"));
+    assert_eq!(described, project::file_stems("seeds", "csv"));
     for (name, columns) in &schema {
         let records = project::records(name);
         let header: Vec<_> = columns.iter().map(|column| Some(column.name.clone())).collect();
@@ -127,16 +127,16 @@ fn dbt_builds_the_expected_tables_on_postgres() {
         "postgres://oracle:unused@/postgres?host={}&options=-csearch_path%3Danalytics",
         server.folder
     );
-    previews(&project, &["--engine", &url]);
+    check_previews(&project, &["--engine", &url]);
     let url = format!("postgres://oracle:unused@/postgres?host={}", server.folder);
-    previews(&project, &["--engine", &url, "--data", "seeds"]);
-    let said = fails(
+    check_previews(&project, &["--engine", &url, "--data", "seeds"]);
+    let said = failure_message(
         &project,
         &["preview", "metrics/customer_ltv.yml", "--engine", &url, "--quiet"],
     );
     let place = "<query>:4:6: error[F0823]: Postgres failed: relation \"invoices\" does not exist";
     assert!(said.contains(place) && !said.contains("unused"), "{said}");
-    let said = fails(
+    let said = failure_message(
         &project,
         &[
             "preview",
@@ -151,7 +151,7 @@ fn dbt_builds_the_expected_tables_on_postgres() {
 #[test]
 fn duckdb_previews_the_expected_rows() {
     if tool("FORMULAC_DUCKDB").is_some() {
-        previews(&create_project("preview"), &["--data", "seeds"]);
+        check_previews(&create_project("preview"), &["--data", "seeds"]);
     }
 }
 
@@ -166,7 +166,7 @@ fn create_project(name: &str) -> PathBuf {
 }
 
 /// Checks that the preview of every spec displays the expected rows in the expected order.
-fn previews(project: &Path, args: &[&str]) {
+fn check_previews(project: &Path, args: &[&str]) {
     for expected in Expected::all() {
         let spec = spec_path(&expected.model);
         let call = [
@@ -227,7 +227,7 @@ fn previews_with_dbt(project: &Path) {
         &project.join("wrong.yml"),
         "model: wrong\nfrom: invoices\ndefinitions: a = SUM(no_such_column)\n",
     );
-    let said = fails(project, &["preview", "wrong.yml"]);
+    let said = failure_message(project, &["preview", "wrong.yml"]);
     assert!(
         said.contains("error[F0823]: dbt failed: Binder Error: Referenced column \"no_such_column\" not found"),
         "{said}"
@@ -235,7 +235,7 @@ fn previews_with_dbt(project: &Path) {
 }
 
 /// Returns the command's message when an engine fails.
-fn fails(folder: &Path, args: &[&str]) -> String {
+fn failure_message(folder: &Path, args: &[&str]) -> String {
     let mut command = Command::new(env!("CARGO_BIN_EXE_formulac"));
     command
         .args(args)
@@ -444,7 +444,7 @@ fn build(dbt: &Path, project: &Path, environment: &[(&str, &str)]) -> Value {
         tested.extend(id.strip_prefix("test.subscription_business.").map(str::to_owned));
     }
     built.sort();
-    let mut models = [project::models(), project::stems("models", "sql")].concat();
+    let mut models = [project::models(), project::file_stems("models", "sql")].concat();
     models.sort();
     assert_eq!(built, models, "one model a spec, and those of the project\n{log}");
     assert!(

@@ -106,8 +106,8 @@ fn irrelevant_changes_do_not_make_a_model_modified_in_dbt() {
     assert!(sql.contains("edit metrics/sales/monthly.yml,"), "{sql}");
 }
 
-fn run_dbt_for_output(dbt: &Path, place: &Path, args: &[&str]) -> String {
+fn run_dbt_for_output(dbt: &Path, path: &Path, args: &[&str]) -> String {
     let mut command = Command::new(dbt);
-    let output = run(dbt_settings(command.args(args), place));
+    let output = run(dbt_settings(command.args(args), path));
     String::from_utf8(output.stdout).expect("dbt writes text")
 }

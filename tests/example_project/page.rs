@@ -13,7 +13,7 @@ use std::io::Write as _;
 use std::path::Path;
 
 use crate::project::read;
-use crate::shell::{Shell, alike};
+use crate::shell::{Shell, mask_output};
 use crate::tools::write;
 
 /// A step on a page.
@@ -154,7 +154,7 @@ impl Run {
                 } => {
                     let messages = if *is_console { "" } else { " 2> /dev/null" };
                     let now = self.command(&format!("{command}{messages}"));
-                    if alike(&now) != alike(printed) {
+                    if mask_output(&now) != mask_output(printed) {
                         assert!(is_written, "`{command}` prints\n{now}\nand {page_path} says\n{printed}");
                         *printed = now;
                     }

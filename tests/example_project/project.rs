@@ -59,7 +59,7 @@ fn texts(value: &Value) -> Vec<String> {
 
 /// Returns the sorted names of the example's files `folder/*.extension`, without the extension. A leading underscore
 /// marks a file that describes the other files.
-pub fn stems(folder: &str, extension: &str) -> Vec<String> {
+pub fn file_stems(folder: &str, extension: &str) -> Vec<String> {
     let path = self::folder().join(folder);
     let entries = fs::read_dir(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
     let mut names: Vec<String> = entries
@@ -74,7 +74,7 @@ pub fn stems(folder: &str, extension: &str) -> Vec<String> {
 
 /// Returns the sorted names of the models that have a spec. The other files in `metrics/` are metric sets.
 pub fn models() -> Vec<String> {
-    let mut names = stems("metrics", "yml");
+    let mut names = file_stems("metrics", "yml");
     names.retain(|name| {
         yaml(&folder().join(format!("metrics/{name}.yml")))
             .get("metric_set")
@@ -94,7 +94,7 @@ pub struct Expected {
 
 impl Expected {
     pub fn all() -> Vec<Self> {
-        stems("expected", "yml").into_iter().map(Self::of).collect()
+        file_stems("expected", "yml").into_iter().map(Self::of).collect()
     }
 
     fn of(model: String) -> Self {

@@ -16,7 +16,7 @@ use crate::{artifact, dbt_command, dbt_settings};
 
 const SPECS: [&str; 4] = ["checked", "numbered", "dated", "misdated"];
 
-fn here() -> PathBuf {
+fn repository_root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/example_project/proofs")
 }
 
@@ -28,17 +28,17 @@ fn create_project(name: &str) -> PathBuf {
         "name: proofs\nversion: \"1.0.0\"\nprofile: subscription_business\n",
     );
     fs::copy(project::folder().join("profiles.yml"), place.join("profiles.yml")).expect("a readable file");
-    copy(&here(), &place.join("metrics"));
+    copy(&repository_root(), &place.join("metrics"));
     place
 }
 
 /// Generates the models of specs, even if there are warnings.
-fn make(place: &Path, specs: &[&str]) {
+fn generate_models(path: &Path, specs: &[&str]) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_formulac"));
     command
         .arg("model")
         .args(specs.iter().map(|spec| format!("metrics/{spec}.yml")))
-        .current_dir(place);
+        .current_dir(path);
     command.args([
         "--out",
         "models/formulac",
@@ -51,10 +51,10 @@ fn make(place: &Path, specs: &[&str]) {
 }
 
 /// Adds the tests from `dbt_utils` to the project and to its manifest.
-fn with_dbt_utils(place: &Path) {
-    let package = place.join("dbt_packages/dbt_utils");
+fn with_dbt_utils(path: &Path) {
+    let package = path.join("dbt_packages/dbt_utils");
     write(
-        &place.join("packages.yml"),
+        &path.join("packages.yml"),
         "packages: [{local: dbt_packages/dbt_utils}]\n",
     );
     fs::create_dir_all(package.join("macros")).expect("a folder");
@@ -79,16 +79,16 @@ fn with_dbt_utils(place: &Path) {
         .map(|test| (format!("macro.dbt_utils.test_{test}"), json!({})))
         .collect();
     let manifest = json!({"metadata": {"dbt_version": "1.12.6"}, "nodes": {}, "sources": {}, "macros": macros});
-    fs::create_dir_all(place.join("target")).expect("a folder");
-    write(&place.join("target/manifest.json"), &manifest.to_string());
+    fs::create_dir_all(path.join("target")).expect("a folder");
+    write(&path.join("target/manifest.json"), &manifest.to_string());
 }
 
 #[test]
 fn every_kind_of_file() {
     let place = create_project("proofs_files");
-    make(&place, &SPECS);
+    generate_models(&place, &SPECS);
     with_dbt_utils(&place);
-    make(&place, &["ranged"]);
+    generate_models(&place, &["ranged"]);
     let mut shown = String::new();
     for folder in ["models/formulac", "tests/formulac"] {
         for (path, bytes) in contents(&place.join(folder)) {
@@ -103,9 +103,9 @@ fn every_kind_of_file() {
 fn each_test_fails_on_invalid_data() {
     let Some(dbt) = tool("FORMULAC_DBT") else { return };
     let place = create_project("proofs");
-    make(&place, &SPECS);
+    generate_models(&place, &SPECS);
     with_dbt_utils(&place);
-    make(&place, &["ranged"]);
+    generate_models(&place, &["ranged"]);
     // A model with groups never has two rows with the same key, so invalid rows replace the rows that the model would
     // select.
     for model in ["checked", "ranged"] {
@@ -125,7 +125,7 @@ fn each_test_fails_on_invalid_data() {
     );
     let seeds = place.join("seeds");
     fs::create_dir_all(&seeds).expect("a folder");
-    write(&seeds.join("seeds.yml"), &read(&here().join("seeds.yml")));
+    write(&seeds.join("seeds.yml"), &read(&repository_root().join("seeds.yml")));
     write(
         &seeds.join("orders.csv"),
         "day,region,status,amount\n2024-01-01,North,open,1.00\n",
@@ -167,7 +167,7 @@ fn each_test_fails_on_invalid_data() {
         "day,region,revenue,line_count\n2024-01-01,North,0.00,10\n2024-01-01,North,5.00,9\n2024-01-02,,100.00,\n,South,1.00,1\n",
     );
     let mut parse = Command::new(dbt.with_file_name("python"));
-    parse.arg(here().with_file_name("strict_parse.py"));
+    parse.arg(repository_root().with_file_name("strict_parse.py"));
     run(dbt_settings(&mut parse, &place));
     let output = dbt_command(&dbt, &place)
         .args(["--vars", "{run_date: 2024-03-01}"])
@@ -232,7 +232,7 @@ const EXPECTED: [&str; 36] = [
     "unique_numbered_id fail 1",
 ];
 
-/// Runs the queries of the tests on the stand-in of every warehouse, over the same rows.
+/// Runs the tests' queries on the test engine of every warehouse, over the same rows.
 #[test]
 #[allow(
     clippy::too_many_lines,
@@ -240,7 +240,7 @@ const EXPECTED: [&str; 36] = [
 )]
 fn every_engine_finds_the_same_rows() {
     let Some(python) = tool("FORMULAC_PYTHON") else { return };
-    let spec = read(&here().join("compared.yml"));
+    let spec = read(&repository_root().join("compared.yml"));
     let kinds = [
         ("number", "integer"),
         ("word", "text"),

@@ -71,14 +71,14 @@ fn project(name: &str) -> PathBuf {
     place
 }
 
-fn prove(place: &Path, dbt: &Path, args: &[&str]) -> Command {
+fn prove(path: &Path, dbt: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_formulac"));
     command
         .arg("prove")
         .args(args)
         .env("FORMULAC_DBT", dbt)
         .env_remove("FORMULAC_ENV");
-    dbt_settings(&mut command, place);
+    dbt_settings(&mut command, path);
     command
 }
 
@@ -173,12 +173,12 @@ struct Proofs {
     server: Server,
     python: PathBuf,
     dbt: PathBuf,
-    place: PathBuf,
+    folder: PathBuf,
 }
 
 impl Proofs {
     fn prove(&self, user: &str, args: &[&str]) -> Command {
-        let mut command = prove(&self.place, &self.dbt, args);
+        let mut command = prove(&self.folder, &self.dbt, args);
         command.env("PGHOST", &self.server.folder).env("PGUSER", user);
         command
     }
@@ -202,7 +202,7 @@ impl Proofs {
         command
             .args(["doctor", "--env", environment])
             .env("FORMULAC_DBT", &self.dbt);
-        dbt_settings(&mut command, &self.place);
+        dbt_settings(&mut command, &self.folder);
         command.env("PGHOST", &self.server.folder).env("PGUSER", "oracle");
         String::from_utf8_lossy(&try_with_input(&mut command, "").stdout).into_owned()
     }
@@ -223,7 +223,7 @@ fn formulas_are_proven_on_postgres() {
         server,
         python,
         dbt,
-        place,
+        folder: place,
     };
     session_parameters_do_not_matter(&proofs);
     parameters_that_matter_are_reported(&proofs);
@@ -253,7 +253,7 @@ fn formulas_are_proven_on_the_newest_postgres() {
         server,
         python,
         dbt,
-        place: project("prove_newest"),
+        folder: project("prove_newest"),
     };
     let proven = report(&run(&mut proofs.prove("oracle", &["--env", "pg", "--yes", "--json"])));
     check_all_are_proven(&proven);
@@ -282,7 +282,7 @@ fn session_parameters_do_not_matter(proofs: &Proofs) {
     assert_eq!(proofs.own_tables(), json!([]));
 }
 
-/// These parameters are in the list that `doctor` and `prove` read.
+/// `doctor` and `prove` read a list that contains these parameters.
 fn parameters_that_matter_are_reported(proofs: &Proofs) {
     proofs.sql(&["alter role oracle set extra_float_digits = -5"]);
     let output = try_with_input(
@@ -330,7 +330,7 @@ fn planted_differences_are_found(proofs: &Proofs) {
             .contains("this is planted")
     );
     assert_ne!(problem_with("differs")["expected"], problem_with("differs")["got"]);
-    assert!(!proofs.place.join(".formulac/proofs/planted.json").exists());
+    assert!(!proofs.folder.join(".formulac/proofs/planted.json").exists());
     let outdated = "version 14.9 is too old: version 15 or newer is needed";
     assert_eq!(found["wrong_parameters"], json!([outdated]));
     let shown = proofs.doctor("planted");

@@ -16,24 +16,24 @@ const SALES: &str = "sales_by_month_and_market";
 const LEFT_OUT: [&str; 6] = ["average", "before", "busy", "customers", "rounded", "unnamed"];
 
 /// Checks that dbt accepts the semantic model of a private model. Only nodes in its group may read the model.
-fn check_semantic_model_of_private_model(place: &Path, dbt: &Path, spec: &str) {
-    let file = place.join("metrics/by_customer.yml");
+fn check_semantic_model_of_private_model(path: &Path, dbt: &Path, spec: &str) {
+    let file = path.join("metrics/by_customer.yml");
     write(
         &file,
         &format!("semantic_model: latest\naccess: private\ngroup: finance\n{spec}"),
     );
-    generate(place, "duckdb");
+    generate(path, "duckdb");
     let mut parse = Command::new(dbt.with_file_name("python"));
-    run(dbt_settings(parse.arg(script("strict_parse.py")), place));
-    let manifest = artifact(place, "manifest.json");
+    run(dbt_settings(parse.arg(script("strict_parse.py")), path));
+    let manifest = artifact(path, "manifest.json");
     let model = &manifest["semantic_models"]["semantic_model.subscription_business.customer_sales"];
     assert_eq!(model["config"]["group"], json!("finance"), "{model}");
 }
 
-/// Checks that dbt accepts a column that is an entity in the semantic model of one spec, and one of several keys in the
-/// model of another spec.
-fn check_names_of_several_models(place: &Path, dbt: &Path, form: &str) {
-    let file = place.join("metrics/customer_markets.yml");
+/// Checks that dbt accepts a column that is an entity in one spec's semantic model and one of several keys in another
+/// spec's model.
+fn check_names_of_several_models(path: &Path, dbt: &Path, form: &str) {
+    let file = path.join("metrics/customer_markets.yml");
     write(
         &file,
         &format!(
@@ -41,11 +41,11 @@ fn check_names_of_several_models(place: &Path, dbt: &Path, form: &str) {
              definitions: lines = COUNT()\n"
         ),
     );
-    generate(place, "duckdb");
+    generate(path, "duckdb");
     let mut parse = Command::new(dbt.with_file_name("python"));
-    run(dbt_settings(parse.arg(script("strict_parse.py")), place));
+    run(dbt_settings(parse.arg(script("strict_parse.py")), path));
     fs::remove_file(&file).unwrap();
-    generate(place, "duckdb");
+    generate(path, "duckdb");
 }
 
 #[test]
@@ -282,13 +282,13 @@ fn sql(metric: &Value, measures: &BTreeMap<String, String>, known: &BTreeMap<Str
 
 /// If the description of a model is short again, its docs file is not generated. Text that somebody wrote to the file
 /// is kept.
-fn docs_are_left_over(place: &Path) {
-    let docs = place.join("models/formulac/customer_sales.md");
+fn docs_are_left_over(path: &Path) {
+    let docs = path.join("models/formulac/customer_sales.md");
     let short = "model: customer_sales\nfrom: invoices\ngroup_by: customer_id\ndefinitions: revenue = SUM(revenue)\ncolumns: {customer_id: {data_tests: [not_null]}}\n";
-    let before = contents(&place.join("models/formulac"));
-    write(&place.join("metrics/by_customer.yml"), short);
+    let before = contents(&path.join("models/formulac"));
+    write(&path.join("metrics/by_customer.yml"), short);
     let out = formulac(
-        place,
+        path,
         &[
             "model",
             "metrics/by_customer.yml",
@@ -300,13 +300,13 @@ fn docs_are_left_over(place: &Path) {
     );
     assert!(!docs.exists() && out.is_empty(), "{out}");
     write(
-        &place.join("metrics/by_customer.yml"),
+        &path.join("metrics/by_customer.yml"),
         &project::read(&script("semantic").join("by_customer.yml")),
     );
-    generate(place, "duckdb");
+    generate(path, "duckdb");
     assert!(docs.exists());
-    write(&place.join("metrics/by_customer.yml"), short);
-    generate(place, "duckdb");
+    write(&path.join("metrics/by_customer.yml"), short);
+    generate(path, "duckdb");
     assert!(!docs.exists());
-    assert!(contents(&place.join("models/formulac")).len() + 1 == before.len());
+    assert!(contents(&path.join("models/formulac")).len() + 1 == before.len());
 }

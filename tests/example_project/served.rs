@@ -9,7 +9,7 @@ use crate::tools::{tool, write};
 use crate::{DATABASE, create_project, dbt_settings};
 
 /// Returns the output and the exit status of a call. Numbers are masked, because they are times.
-fn said(dbt: &Path, project: &Path, args: &[&str]) -> [String; 3] {
+fn run_and_mask(dbt: &Path, project: &Path, args: &[&str]) -> [String; 3] {
     let mut command = Command::new(dbt);
     dbt_settings(command.args(args), project);
     let output = command
@@ -48,7 +48,7 @@ fn the_dbt_server_returns_the_output_of_dbt() {
         ),
     ];
     for (args, status, part) in calls {
-        let [by_served, by_itself] = [&served, &unserved].map(|dbt| said(dbt, &project, args));
+        let [by_served, by_itself] = [&served, &unserved].map(|dbt| run_and_mask(dbt, &project, args));
         assert_eq!(by_served, by_itself, "{args:?}");
         assert!(
             by_itself[0] == status && by_itself.concat().contains(part),
@@ -72,10 +72,10 @@ sys.exit(10 if held[0] != fcntl.F_UNLCK else 0)";
     !status.success()
 }
 
-fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+fn wait_until(description: &str, mut is_so: impl FnMut() -> bool) {
     let begin = Instant::now();
     while !is_so() {
-        assert!(begin.elapsed() < Duration::from_secs(120), "{what}: not so");
+        assert!(begin.elapsed() < Duration::from_secs(120), "{description}: not so");
         std::thread::sleep(Duration::from_millis(50));
     }
 }

@@ -73,7 +73,7 @@ impl Shell {
 }
 
 /// Masks values that differ in each run: hashes, times and ages.
-pub fn alike(printed: &str) -> String {
+pub fn mask_output(output: &str) -> String {
     let word = |word: &str| {
         let is_hash = word.len() >= 7 && word.chars().all(|c| c.is_ascii_hexdigit() && !c.is_ascii_uppercase());
         let digits: String = word.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
@@ -113,7 +113,7 @@ pub fn alike(printed: &str) -> String {
         });
         all.collect::<String>().trim_end().to_owned()
     };
-    printed.lines().map(line).collect::<Vec<_>>().join("\n")
+    output.lines().map(line).collect::<Vec<_>>().join("\n")
 }
 
 #[test]
@@ -138,13 +138,13 @@ fn volatile_output_is_masked() {
             "9 of 9 rows · takes 1.5 s, 0.1 s last time",
         ),
     ] {
-        assert_eq!(alike(one), alike(other));
+        assert_eq!(mask_output(one), mask_output(other));
     }
     for (one, other) in [
         ("2023-09-01 150.5", "2023-10-01 150.5"),
         ("9 of 9 rows", "8 of 9 rows"),
         ("entry 1", "entry 2"),
     ] {
-        assert_ne!(alike(one), alike(other));
+        assert_ne!(mask_output(one), mask_output(other));
     }
 }

@@ -31,9 +31,9 @@ const WARNS: &str = "not_null_stg_orders_order_total";
 
 type Environment<'e> = &'e [(&'e str, &'e str)];
 
-fn run_dbt_successfully(dbt: &Path, place: &Path, environment: Environment<'_>, args: &[&str]) {
+fn run_dbt_successfully(dbt: &Path, path: &Path, environment: Environment<'_>, args: &[&str]) {
     let mut command = Command::new(dbt);
-    run(dbt_settings(command.arg("--no-use-colors").args(args), place).envs(environment.iter().copied()));
+    run(dbt_settings(command.arg("--no-use-colors").args(args), path).envs(environment.iter().copied()));
 }
 
 /// Creates the project in the state of its authors, built and documented. The catalog contains the types of all
@@ -60,12 +60,12 @@ fn project_at(name: &str) -> PathBuf {
 
 /// Generates the models and returns the generated files. Checks that no existing file is changed, and that a second run
 /// generates nothing.
-fn generated(place: &Path) -> BTreeMap<String, String> {
-    let own = files_below(place);
-    formulac(place, &["generate"]);
-    let mut all = files_below(place);
-    formulac(place, &["generate"]);
-    assert_eq!(all, files_below(place), "a second run changes nothing");
+fn generate_models(folder: &Path) -> BTreeMap<String, String> {
+    let own = files_below(folder);
+    formulac(folder, &["generate"]);
+    let mut all = files_below(folder);
+    formulac(folder, &["generate"]);
+    assert_eq!(all, files_below(folder), "a second run changes nothing");
     for (path, text) in &own {
         assert_eq!(all.remove(path).as_ref(), Some(text), "{path} is as it was");
     }
@@ -77,10 +77,10 @@ fn generated(place: &Path) -> BTreeMap<String, String> {
 }
 
 /// Builds the project. Every model, test and unit test must succeed, except for the test that warns.
-fn builds(dbt: &Path, place: &Path, environment: Environment<'_>) -> Value {
-    let output = run(dbt_command(dbt, place).envs(environment.iter().copied()));
+fn build_project(dbt: &Path, path: &Path, environment: Environment<'_>) -> Value {
+    let output = run(dbt_command(dbt, path).envs(environment.iter().copied()));
     let log = String::from_utf8_lossy(&output.stdout);
-    let results = artifact(place, "run_results.json");
+    let results = artifact(path, "run_results.json");
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
     for result in results["results"].as_array().expect("results") {
         let (id, status) = (text(&result["unique_id"]), text(&result["status"]));
@@ -97,19 +97,19 @@ fn builds(dbt: &Path, place: &Path, environment: Environment<'_>) -> Value {
     // Together with the project's own nodes, there are 12 models, 41 tests and one unit test.
     let found = ["model", "test", "unit_test"].map(|kind| counts.get(kind).copied().unwrap_or_default());
     assert_eq!(found, [20, 81, 5], "{log}");
-    artifact(place, "manifest.json")
+    artifact(path, "manifest.json")
 }
 
 #[test]
 fn models_are_added_to_a_handwritten_project() {
     let Some(dbt) = tool("FORMULAC_DBT") else { return };
     let place = on_duckdb(&dbt);
-    let made = generated(place);
-    insta::assert_snapshot!("files_duckdb", shown(&made, |_| true));
+    let made = generate_models(place);
+    insta::assert_snapshot!("files_duckdb", join_files(&made, |_| true));
     let mut parse = Command::new(dbt.with_file_name("python"));
     parse.arg(script("strict_parse.py"));
     run(dbt_settings(&mut parse, place));
-    check_properties_read_by_dbt(&builds(&dbt, place, &[]));
+    check_properties_read_by_dbt(&build_project(&dbt, place, &[]));
     formulac(place, &["generate", "--check"]);
     style::check_sqlfluff_finds_nothing(place, "duckdb", made.keys().filter(|path| path.ends_with(".sql")));
     each_test_finds_bad_rows(&dbt, place, &made);
@@ -150,13 +150,13 @@ fn builds_with(dbt: &Path, name: &str, catalog: &str, is_older: bool) {
     }
     run_dbt_successfully(dbt, &place, &[], &["parse"]);
     write(&place.join("target/catalog.json"), catalog);
-    let made = generated(&place);
+    let made = generate_models(&place);
     assert_eq!(
         made.values().any(|text| text.contains("arguments:")),
         !is_older,
         "{name}"
     );
-    check_properties_read_by_dbt(&builds(dbt, &place, &[]));
+    check_properties_read_by_dbt(&build_project(dbt, &place, &[]));
 }
 
 /// Moves the arguments of tests next to the configuration of the test, as dbt expected before 1.10.5.
@@ -246,11 +246,11 @@ fn check_properties_read_by_dbt(manifest: &Value) {
 }
 
 /// Checks that every generated test fails or warns if the models contain invalid rows for the test.
-fn each_test_finds_bad_rows(dbt: &Path, place: &Path, made: &BTreeMap<String, String>) {
+fn each_test_finds_bad_rows(dbt: &Path, folder: &Path, made: &BTreeMap<String, String>) {
     for model in MODELS {
         let bad = read(&script(&format!("shop/faults/{model}.sql")));
         write(
-            &place.join(format!("models/omni/{model}.sql")),
+            &folder.join(format!("models/omni/{model}.sql")),
             &format!("{{{{ config(materialized='table') }}}}\n{bad}"),
         );
     }
@@ -261,10 +261,10 @@ fn each_test_finds_bad_rows(dbt: &Path, place: &Path, made: &BTreeMap<String, St
     {
         let is_kept = |line: &&str| !line.contains("constraints:") && !line.contains("- type:");
         let yml: String = yml.split_inclusive('\n').filter(is_kept).collect();
-        write(&place.join(path), &yml.replace("enforced: true", "enforced: false"));
+        write(&folder.join(path), &yml.replace("enforced: true", "enforced: false"));
     }
     write(
-        &place.join("models/omni/events_by_type_v1.sql"),
+        &folder.join("models/omni/events_by_type_v1.sql"),
         &read(&script("shop/faults/events_by_type.sql")),
     );
     let mut command = Command::new(dbt);
@@ -277,10 +277,10 @@ fn each_test_finds_bad_rows(dbt: &Path, place: &Path, made: &BTreeMap<String, St
         "--select",
         &models,
     ]);
-    let output = dbt_settings(&mut command, place).output().expect("dbt runs");
+    let output = dbt_settings(&mut command, folder).output().expect("dbt runs");
     let log = String::from_utf8_lossy(&output.stdout);
     let mut found = String::new();
-    let results = artifact(place, "run_results.json");
+    let results = artifact(folder, "run_results.json");
     let tests = results["results"].as_array().expect("results").iter();
     let mut tests: Vec<String> = tests
         .filter_map(|result| {
@@ -315,16 +315,16 @@ fn models_are_added_to_a_handwritten_project_on_postgres() {
         ("PGUSER", "oracle"),
     ];
     let place = create_project("shop_postgres", &dbt, &environment);
-    let made = generated(&place);
+    let made = generate_models(&place);
     insta::assert_snapshot!(
         "models_postgres",
-        shown(&made, |path| path.starts_with("models/") && path.ends_with(".sql"))
+        join_files(&made, |path| path.starts_with("models/") && path.ends_with(".sql"))
     );
-    check_properties_read_by_dbt(&builds(&dbt, &place, &environment));
+    check_properties_read_by_dbt(&build_project(&dbt, &place, &environment));
     style::check_sqlfluff_finds_nothing(&place, "postgres", made.keys().filter(|path| path.ends_with(".sql")));
 }
 
-fn shown(files: &BTreeMap<String, String>, which: impl Fn(&str) -> bool) -> String {
+fn join_files(files: &BTreeMap<String, String>, which: impl Fn(&str) -> bool) -> String {
     let mut out = String::new();
     for (path, text) in files.iter().filter(|(path, _)| which(path)) {
         let _ = writeln!(out, "==> {path}\n{text}");

@@ -110,8 +110,8 @@ fn story(dbt: &Path, name: &str, dialect: &str, env: &str, settings: &[(&str, &s
         "+customer_ltv_by_segment",
     ]);
 
-    // Unchanged models: a comparison with the formula, a model with a contract, and a comparison with the relation in
-    // the spec.
+    // Verify models that agree: one is compared with its formula, one has a contract, and one is compared with a
+    // relation in its spec.
     let (exit, found) = story.verify(&models);
     let agree = [
         "null agrees: 19 of 19 rows",

@@ -93,7 +93,7 @@ fn the_first_evening_in_the_coffee_shop() {
         "dbt --quiet deps",
         "dbt --quiet seed && dbt --quiet build --exclude-resource-type seed",
     ]);
-    evening.holds(
+    evening.check_file(
         "formulac.yml",
         &[
             "models: models/formulac/",
@@ -109,16 +109,16 @@ fn the_first_evening_in_the_coffee_shop() {
         0,
         &[],
     );
-    evening.writes("metrics/takings_by_month.yml", TAKINGS);
+    evening.write_file("metrics/takings_by_month.yml", TAKINGS);
     let said = evening.runs(
         "formulac check",
         0,
         &["warning[W0316]", "has_drink", "dbt docs generate"],
     );
-    evening.never(&said, &["error["]);
+    evening.check_absent(&said, &["error["]);
     evening.runs("dbt --quiet docs generate", 0, &[]);
     let said = evening.runs("formulac check", 0, &["1 file checked: no problems found"]);
-    evening.never(&said, &["warning["]);
+    evening.check_absent(&said, &["warning["]);
     evening.runs(
         "formulac preview metrics/takings_by_month.yml --limit 5",
         0,
@@ -126,8 +126,8 @@ fn the_first_evening_in_the_coffee_shop() {
     );
 
     evening.part("Rules, and a second model");
-    evening.writes("metrics/takings_by_month.yml", &format!("{TAKINGS}{TAKINGS_RULES}"));
-    evening.writes("metrics/guest_returns.yml", RETURNS);
+    evening.write_file("metrics/takings_by_month.yml", &format!("{TAKINGS}{TAKINGS_RULES}"));
+    evening.write_file("metrics/guest_returns.yml", RETURNS);
     evening.runs("formulac check", 0, &["2 files checked: no problems found"]);
     evening.runs("formulac generate", 0, &["created, 0 changed, 0 removed"]);
     evening.runs_quietly("formulac generate --check", 0, &[]);
@@ -178,8 +178,8 @@ fn the_first_evening_in_the_coffee_shop() {
         0,
         &["committed to main"],
     );
-    evening.holds("metrics/guest_returns.yml", &["SUM(ticket_total) < 50, \"small\""]);
-    evening.holds("models/formulac/takings_by_month.sql", &["SELECT\n"]);
+    evening.check_file("metrics/guest_returns.yml", &["SUM(ticket_total) < 50, \"small\""]);
+    evening.check_file("models/formulac/takings_by_month.sql", &["SELECT\n"]);
 
     evening.part("A new definition");
     evening.runs(
@@ -218,6 +218,6 @@ fn the_first_evening_in_the_coffee_shop() {
     evening.runs("git tag", 0, &["v1.0.0"]);
     evening.runs("formulac status", 0, &["✓ specs and dbt"]);
     let left = evening.runs("git status --short", 0, &[]);
-    evening.finds("nothing is left uncommitted", &json!(left), &json!(""));
+    evening.check_value("nothing is left uncommitted", &json!(left), &json!(""));
     evening.end();
 }

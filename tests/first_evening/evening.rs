@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::knowledge::differences;
 use crate::project::read;
-use crate::shell::{Shell, alike};
+use crate::shell::{Shell, mask_output};
 use crate::tools::{answers, copy, json_lines, scratch, tool, try_with_input, write};
 
 pub struct Evening {
@@ -72,7 +72,7 @@ impl Evening {
     /// Runs a command that must end with this status and print lines with these parts. Returns its output.
     pub fn runs(&mut self, command: &str, status: i32, parts: &[&str]) -> String {
         let printed = self.runs_quietly(command, status, parts);
-        let masked = alike(&printed);
+        let masked = mask_output(&printed);
         let exit = if status == 0 {
             String::new()
         } else {
@@ -98,20 +98,20 @@ impl Evening {
     }
 
     /// Checks that the output of a command does not contain these parts.
-    pub fn never(&mut self, printed: &str, parts: &[&str]) {
-        for part in parts.iter().filter(|part| printed.contains(**part)) {
-            self.problems.push(format!("`{part}` is printed:\n{printed}"));
+    pub fn check_absent(&mut self, output: &str, parts: &[&str]) {
+        for part in parts.iter().filter(|part| output.contains(**part)) {
+            self.problems.push(format!("`{part}` is printed:\n{output}"));
         }
     }
 
     /// Writes a file of the project, as a user would in an editor.
-    pub fn writes(&mut self, file: &str, text: &str) {
+    pub fn write_file(&mut self, file: &str, text: &str) {
         self.transcript.push_str(&format!("$ cat > {file}\n{text}"));
         write(&self.project.join(file), text);
     }
 
     /// Checks that a file contains these parts.
-    pub fn holds(&mut self, file: &str, parts: &[&str]) {
+    pub fn check_file(&mut self, file: &str, parts: &[&str]) {
         let path = self.project.join(file);
         if !path.is_file() {
             return self.problems.push(format!("there is no `{file}`"));
@@ -122,10 +122,10 @@ impl Evening {
         }
     }
 
-    pub fn finds(&mut self, what: &str, found: &Value, expected: &Value) {
+    pub fn check_value(&mut self, description: &str, found: &Value, expected: &Value) {
         if found != expected {
             self.problems
-                .push(format!("{what}: found {found}, expected {expected}"));
+                .push(format!("{description}: found {found}, expected {expected}"));
         }
     }
 
@@ -154,7 +154,7 @@ impl Evening {
              (select count(*) from (from by_hand except all from built))"
         );
         let found = self.rows(&sql);
-        self.finds(
+        self.check_value(
             &format!("{relation} and the SQL by hand"),
             &found,
             &json!([[true, 0, 0]]),
@@ -167,10 +167,10 @@ impl Evening {
         let printed = self.runs_quietly(&preview, 0, &[]);
         let shown: Value = serde_json::from_str(&printed).unwrap_or_default();
         let built = self.rows(&format!("select * from {schema}.{model} order by {key}"));
-        let [mut shown, mut built] = [plain(&shown["rows"]), plain(&built)];
+        let [mut shown, mut built] = [rounded_rows(&shown["rows"]), rounded_rows(&built)];
         shown.sort();
         built.sort();
-        self.finds(&format!("the preview of {model}"), &json!(shown), &json!(built));
+        self.check_value(&format!("the preview of {model}"), &json!(shown), &json!(built));
     }
 
     /// Checks that the last run of dbt had no failures, and that it ran every test in these files.
@@ -192,10 +192,10 @@ impl Evening {
             let path = node["original_file_path"].as_str().unwrap_or_default();
             if node["resource_type"] == "test" && path.starts_with(folder) {
                 count += 1;
-                self.finds(id, &json!(status(id)), &json!("pass"));
+                self.check_value(id, &json!(status(id)), &json!("pass"));
             }
         }
-        self.finds(&format!("there are tests in {folder}"), &json!(count > 0), &json!(true));
+        self.check_value(&format!("there are tests in {folder}"), &json!(count > 0), &json!(true));
     }
 
     /// Compares the transcript with the committed transcript, if all checks succeeded.
@@ -215,7 +215,7 @@ impl Evening {
 }
 
 /// Returns rows as strings, with numbers rounded in the same way.
-fn plain(rows: &Value) -> Vec<String> {
+fn rounded_rows(rows: &Value) -> Vec<String> {
     let value = |value: &Value| {
         let number = value.as_f64().or_else(|| value.as_str()?.parse().ok());
         let text = value.as_str().map(|text| text.replace('T', " "));

@@ -68,7 +68,7 @@ pub fn differences(project: &Path, more: Option<&str>) -> Vec<String> {
     for spec in specs(project) {
         said.insert(spec.clone(), knowledge.sql_by_command(&spec));
     }
-    knowledge.verifies(&said);
+    knowledge.check_verify(&said);
     knowledge.check_same_sql_without_artifacts(&said);
     knowledge.problems
 }
@@ -97,7 +97,7 @@ impl Knowledge {
     }
 
     /// Returns the output of a command, which must succeed.
-    fn prints(&mut self, args: &[&str]) -> String {
+    fn run_command(&mut self, args: &[&str]) -> String {
         let output = self.formulac(args);
         if !output.status.success() {
             let message = String::from_utf8_lossy(&output.stderr);
@@ -114,8 +114,8 @@ impl Knowledge {
             .expect("a name")
             .to_string_lossy()
             .into_owned();
-        let query = self.prints(&["query", spec, "--quiet"]);
-        let mut model = self.modelled(spec, &name);
+        let query = self.run_command(&["query", spec, "--quiet"]);
+        let mut model = self.model_sql(spec, &name);
         let is_it = |path: &str| {
             Path::new(path)
                 .file_name()
@@ -134,25 +134,29 @@ impl Knowledge {
         if text.contains("\ncontract: {enforced: true}\n") {
             let loose = self.scratch.join(format!("{name}.yml"));
             write(&loose, &text.replace("enforced: true", "enforced: false"));
-            model = self.modelled(&loose.to_string_lossy(), &name);
+            model = self.model_sql(&loose.to_string_lossy(), &name);
         }
-        self.check_same(&format!("{name}: `query` and `model`"), &core(&query), &core(&model));
-        let preview = self.previewed(spec);
+        self.check_same(
+            &format!("{name}: `query` and `model`"),
+            &common_sql(&query),
+            &common_sql(&model),
+        );
+        let preview = self.preview_query(spec);
         self.check_same(
             &format!("{name}: `preview` and `model`"),
-            &core(&preview),
-            &core(&model),
+            &common_sql(&preview),
+            &common_sql(&model),
         );
-        self.explains(spec);
+        self.check_explain(spec);
         Said {
             query,
-            formula: core(&generated),
+            formula: common_sql(&generated),
         }
     }
 
     /// Returns the SQL of a model as `model` prints it.
-    fn modelled(&mut self, spec: &str, name: &str) -> String {
-        let printed = self.prints(&["model", spec, "--quiet"]);
+    fn model_sql(&mut self, spec: &str, name: &str) -> String {
+        let printed = self.run_command(&["model", spec, "--quiet"]);
         let sql = printed
             .split_once(&format!("-- {name}.sql\n"))
             .map_or("", |(_, sql)| sql);
@@ -163,19 +167,19 @@ impl Knowledge {
             .to_owned()
     }
 
-    fn check_same(&mut self, what: &str, one: &str, other: &str) {
+    fn check_same(&mut self, description: &str, one: &str, other: &str) {
         if one != other || one.is_empty() {
-            self.problems.push(format!("{what}:\n{one}\n-- and\n{other}"));
+            self.problems.push(format!("{description}:\n{one}\n-- and\n{other}"));
         }
     }
 
     /// Returns the query that a preview sends to dbt.
-    fn previewed(&self, spec: &str) -> String {
-        self.sent(KEEPS_THE_QUERY, &["preview", spec, "--quiet"])
+    fn preview_query(&self, spec: &str) -> String {
+        self.sent_query(KEEPS_THE_QUERY, &["preview", spec, "--quiet"])
     }
 
-    /// Returns the query that a command sends to the stand-in for dbt.
-    fn sent(&self, script: &str, args: &[&str]) -> String {
+    /// Returns the query that a command sends to the fake dbt.
+    fn sent_query(&self, script: &str, args: &[&str]) -> String {
         let [dbt, query] = ["dbt", "query.sql"].map(|name| self.scratch.join(name));
         write(&dbt, script);
         fs::set_permissions(&dbt, fs::Permissions::from_mode(0o755)).expect("a program");
@@ -192,7 +196,7 @@ impl Knowledge {
     }
 
     /// Checks that `verify` compares built models with the SQL that the other commands write.
-    fn verifies(&mut self, said: &BTreeMap<String, Said>) {
+    fn check_verify(&mut self, said: &BTreeMap<String, Said>) {
         let mut built = Command::new(tool("FORMULAC_DBT").expect("a dbt"));
         built.args(["--no-use-colors", "run", "--select"]);
         built.args(said.keys().filter_map(|spec| Path::new(spec).file_stem()));
@@ -202,7 +206,9 @@ impl Knowledge {
                 .problems
                 .push(format!("dbt run: {}", String::from_utf8_lossy(&built.stdout)));
         }
-        let sent = words(&without_jinja(&self.sent(KEEPS_ALL_QUERIES, &["verify", "--quiet"])));
+        let sent = words(&without_jinja(
+            &self.sent_query(KEEPS_ALL_QUERIES, &["verify", "--quiet"]),
+        ));
         let missing = said.iter().filter(|(_, said)| !sent.contains(&said.formula));
         let problems: Vec<String> = missing
             .map(|(spec, said)| format!("{spec}: `verify` does not send\n{}", said.formula))
@@ -213,9 +219,9 @@ impl Knowledge {
         }
     }
 
-    /// Checks that `explain` and `compile` give the same result for the definitions of a spec with one step, and make
-    /// no assumptions.
-    fn explains(&mut self, spec: &str) {
+    /// Checks that `explain` and `compile` return the same result for the definitions in a spec with one step, without
+    /// assumptions.
+    fn check_explain(&mut self, spec: &str) {
         let file = project::yaml(&self.project.join(spec));
         let (Some(from), Some(definitions)) = (relation(&file), file["definitions"].as_str()) else {
             return;
@@ -279,8 +285,8 @@ impl Knowledge {
         }
         let before = files_below(&elsewhere);
         let here = std::mem::replace(&mut self.project, elsewhere);
-        self.prints(&["generate", "--check"]);
-        self.prints(&["generate"]);
+        self.run_command(&["generate", "--check"]);
+        self.run_command(&["generate"]);
         let after = files_below(&self.project);
         // Locks and the data cached from a manifest exist only on this machine.
         for (path, text) in after.iter().filter(|(path, _)| !path.starts_with(".formulac/local/")) {
@@ -291,7 +297,7 @@ impl Knowledge {
             );
         }
         for (spec, Said { query, .. }) in said {
-            let there = self.prints(&["query", spec, "--quiet"]);
+            let there = self.run_command(&["query", spec, "--quiet"]);
             self.check_same(&format!("the query of {spec} on another machine"), &there, query);
         }
         self.project = here;
@@ -310,7 +316,7 @@ fn relation(file: &Value) -> Option<String> {
 
 /// Returns SQL without the parts that only one command writes: the header, configuration, import CTEs and incremental
 /// condition of a model, and the order of a query's rows. Whitespace is ignored.
-fn core(sql: &str) -> String {
+fn common_sql(sql: &str) -> String {
     let end = sql
         .rfind("\norder by ")
         .filter(|end| !sql.get(*end..).is_some_and(|rest| rest.contains("\nlimit ")));
@@ -379,16 +385,19 @@ fn parts_that_only_models_contain_are_ignored() {
         "with a_by_b as (\n\n    select b\n    from a\n    group by b\n\n)\n\nselect b\nfrom a_by_b\norder by b\n";
     let model = "{# formulac: edit it #}\nwith a as (\n\n    select * from {{ ref('a') }}\n\n),\n\na_by_b as (\n\n    select b\n    \
                  from a\n    group by b\n\n)\n\nselect b\nfrom a_by_b\n";
-    assert_eq!(core(query), core(model));
+    assert_eq!(common_sql(query), common_sql(model));
     assert_eq!(
-        core(query),
+        common_sql(query),
         "a_by_b as ( select b from a group by b ) select b from a_by_b"
     );
-    assert_ne!(core(query), core(&model.replace("group by b", "group by c")));
+    assert_ne!(
+        common_sql(query),
+        common_sql(&model.replace("group by b", "group by c"))
+    );
 }
 
 /// Returns a project that dbt builds before formulac reads it.
-fn built(name: &str, prepare: impl FnOnce(&Path)) -> Option<PathBuf> {
+fn create_built_project(name: &str, prepare: impl FnOnce(&Path)) -> Option<PathBuf> {
     let dbt = tool("FORMULAC_DBT")?;
     let project = scratch(name);
     prepare(&project);
@@ -411,7 +420,9 @@ fn all_commands_use_the_same_facts_about_the_shop() {
         copy(&shop, project);
         copy(&project.join("local_packages"), &project.join("dbt_packages"));
     };
-    let Some(project) = built("shop", prepare) else { return };
+    let Some(project) = create_built_project("shop", prepare) else {
+        return;
+    };
     let problems = differences(&project, None);
     assert!(
         problems.is_empty(),
@@ -423,7 +434,7 @@ fn all_commands_use_the_same_facts_about_the_shop() {
 
 #[test]
 fn all_commands_use_the_same_facts_about_the_example() {
-    let Some(project) = built("example", |project| copy(&project::folder(), project)) else {
+    let Some(project) = create_built_project("example", |project| copy(&project::folder(), project)) else {
         return;
     };
     let problems = differences(&project, None);

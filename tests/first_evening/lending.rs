@@ -105,7 +105,7 @@ fn the_first_evening_at_the_lender() {
         "dialect: duckdb",
         "protected: true",
     ];
-    evening.holds("formulac.yml", &folders);
+    evening.check_file("formulac.yml", &folders);
     evening.runs("formulac check", 0, &["1 file checked"]);
     evening.runs(
         "rm metrics/*.yml && git add --all && git commit --quiet --message 'Formulac'",
@@ -114,7 +114,7 @@ fn the_first_evening_at_the_lender() {
     );
 
     evening.part("A first model; the warehouse tells its columns");
-    evening.writes("metrics/repayments_by_month.yml", REPAYMENTS);
+    evening.write_file("metrics/repayments_by_month.yml", REPAYMENTS);
     evening.runs(
         "formulac check",
         0,
@@ -122,7 +122,7 @@ fn the_first_evening_at_the_lender() {
     );
     evening.runs("formulac schema fetch", 0, &[]);
     let said = evening.runs("formulac check", 0, &["1 file checked: no problems found"]);
-    evening.never(&said, &["warning["]);
+    evening.check_absent(&said, &["warning["]);
     evening.runs(
         "formulac preview metrics/repayments_by_month.yml --limit 3",
         0,
@@ -130,9 +130,9 @@ fn the_first_evening_at_the_lender() {
     );
 
     evening.part("A versioned model, a quoted source, a private model");
-    evening.writes("metrics/loans_by_country.yml", COUNTRIES);
-    evening.writes("metrics/loans_by_rate.yml", RATES);
-    evening.writes("metrics/losses.yml", &format!("{LOSSES}group: finance\n"));
+    evening.write_file("metrics/loans_by_country.yml", COUNTRIES);
+    evening.write_file("metrics/loans_by_rate.yml", RATES);
+    evening.write_file("metrics/losses.yml", &format!("{LOSSES}group: finance\n"));
     evening.runs(
         "formulac schema fetch --json",
         0,
@@ -143,19 +143,19 @@ fn the_first_evening_at_the_lender() {
         1,
         &["`int_borrower_scores` is private to the group `risk`", "group: risk"],
     );
-    evening.writes("metrics/losses.yml", LOSSES);
+    evening.write_file("metrics/losses.yml", LOSSES);
     evening.runs("formulac check", 0, &["4 files checked"]);
     evening.runs("formulac generate", 0, &["created, 0 changed, 0 removed"]);
     evening.runs_quietly("formulac generate --check", 0, &[]);
-    evening.holds(
+    evening.check_file(
         "dbt/models/formulac/loans_by_country.sql",
         &["{{ ref('dim_borrowers', v=2) }}"],
     );
-    evening.holds(
+    evening.check_file(
         "dbt/models/formulac/loans_by_rate.sql",
         &["{{ source('core', 'loan_book') }}"],
     );
-    evening.holds("dbt/models/formulac/losses.yml", &["group: risk", "access: private"]);
+    evening.check_file("dbt/models/formulac/losses.yml", &["group: risk", "access: private"]);
     let status = "git status --short --untracked-files=all .";
     evening.runs(status, 0, &["dbt/tests/formulac/", MODEL, ".formulac/state/known.yml"]);
 
@@ -201,7 +201,7 @@ fn the_first_evening_at_the_lender() {
         0,
         &["committed to main"],
     );
-    evening.holds(MODEL, &["{{ config(tags=[\"board\"]) }}", "            1\n"]);
+    evening.check_file(MODEL, &["{{ config(tags=[\"board\"]) }}", "            1\n"]);
     evening.runs(
         "formulac plan",
         0,
@@ -222,6 +222,6 @@ fn the_first_evening_at_the_lender() {
     evening.runs("git tag", 0, &["v1.0.0"]);
     evening.runs("formulac status", 0, &["✓ specs and dbt"]);
     let left = evening.runs("git status --short", 0, &[]);
-    evening.finds("nothing is left uncommitted", &json!(left), &json!(""));
+    evening.check_value("nothing is left uncommitted", &json!(left), &json!(""));
     evening.end();
 }

@@ -231,7 +231,7 @@ fn comparisons_in_every_function_of_every_dialect() {
 /// Words that may precede a bracket but do not begin a function call.
 const NO_CALLS: &[&str] = &[
     "and", "as", "by", "filter", "in", "not", "or", "over", "then", "when", "else", "on", "using", "case", "values",
-    "from", "interval", // Its first word is a part of dates.
+    "from", "interval", // The first word in the brackets is a date part.
     "extract",
 ];
 

@@ -4,7 +4,7 @@ use formulac::lineage::{KnownRelationColumns, lineage_of_sql};
 
 use super::large::QUERIES;
 
-fn nothing(_: &[String]) -> KnownRelationColumns {
+fn no_known_columns(_: &[String]) -> KnownRelationColumns {
     KnownRelationColumns::default()
 }
 
@@ -57,15 +57,15 @@ fn deep_sql_is_followed_or_refused() {
 }
 
 /// A stack overflow ends the process, so the name is printed first.
-fn check(what: &str, sql: &str) {
-    eprintln!("{what}");
-    let _ = lineage_of_sql(sql, "postgres".parse().ok(), &nothing);
+fn check(description: &str, sql: &str) {
+    eprintln!("{description}");
+    let _ = lineage_of_sql(sql, "postgres".parse().ok(), &no_known_columns);
 }
 
 #[test]
 fn large_queries() {
     for (name, query) in QUERIES {
-        let lineage = lineage_of_sql(&query(3_200), "postgres".parse().ok(), &nothing);
+        let lineage = lineage_of_sql(&query(3_200), "postgres".parse().ok(), &no_known_columns);
         assert!(lineage.is_ok(), "{name}: {:?}", lineage.err());
     }
 }
@@ -76,6 +76,6 @@ fn stars_that_double_are_refused() {
         .map(|i| format!("c{} as (select *, * from c{i}), ", i + 1))
         .collect();
     let sql = format!("with c0 as (select 1 as a, 2 as b), {ctes} z as (select 1 as x) select * from c40");
-    let fault = lineage_of_sql(&sql, None, &nothing).unwrap_err();
+    let fault = lineage_of_sql(&sql, None, &no_known_columns).unwrap_err();
     assert_eq!(fault.to_string(), "the relations have too many columns");
 }

@@ -1,9 +1,9 @@
 //! Tests the lineage of each form of SQL: `cases/*.txt`.
 //!
 //! A case begins with `-- ` and its title, followed by `[dialects]` if the case does not apply to all dialects. `--
-//! known relation: columns` gives the known columns of a relation. Then comes the SQL. After a line `=>`, the expected
-//! result follows: `column <- columns`, with `over` before the columns by which its windows are partitioned and
-//! ordered, `rows <- columns`, `gap text`, `open`, or `not followed: why`.
+//! known relation: columns` lists the known columns of a relation. The SQL follows these lines. After a line `=>`, the
+//! expected result follows: `column <- columns`, with `over` before the columns by which its windows are partitioned
+//! and ordered, `rows <- columns`, `gap text`, `open`, or `not followed: why`.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -12,7 +12,7 @@ use formulac::Dialect;
 use formulac::lineage::{ColumnSource, KnownRelationColumns, lineage_of_sql};
 
 /// Returns the lineage in the format that the case files use.
-pub fn found(sql: &str, dialect: Option<Dialect>, known: &[(String, Vec<String>)]) -> String {
+pub fn format_lineage(sql: &str, dialect: Option<Dialect>, known: &[(String, Vec<String>)]) -> String {
     let of_relation = |parts: &[String]| {
         let name = parts.join(".");
         let columns = known
@@ -79,7 +79,7 @@ fn every_form_of_sql() {
                 .map(|(name, columns)| (name.to_owned(), columns.split(", ").map(str::to_owned).collect()))
                 .collect();
             for dialect in dialects.iter().copied() {
-                let found = found(head, dialect, &known);
+                let found = format_lineage(head, dialect, &known);
                 if found.trim() != expected {
                     let name = dialect.map_or("any", Dialect::name);
                     let _ = writeln!(wrong, "{head}\n=> in {name}\n{found}\nexpected\n{expected}\n");
@@ -87,7 +87,7 @@ fn every_form_of_sql() {
             }
             if write {
                 let first = dialects.first().copied().flatten();
-                let _ = write!(renewed, "{head}\n=>\n{}\n\n", found(head, first, &known));
+                let _ = write!(renewed, "{head}\n=>\n{}\n\n", format_lineage(head, first, &known));
             }
         }
         if write {

@@ -1,5 +1,5 @@
-//! Tests the lineage of the example projects: the sources of each column of each model, which were checked by hand.
-//! Each line in `projects/*.txt` has the form `model.column <- columns | rows and windows`.
+//! Tests the lineage of the example projects. The expected sources of each column were checked by hand. Each line in
+//! `projects/*.txt` has the form `model.column <- columns | rows and windows`.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -15,14 +15,14 @@ fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
 
-fn check(name: &str, found: &str) {
+fn check(name: &str, text: &str) {
     let path = root().join("tests/lineage/projects").join(name);
     if std::env::var_os("FORMULAC_WRITE").is_some() {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(&path, found).unwrap();
+        fs::write(&path, text).unwrap();
     }
     let expected = fs::read_to_string(&path).unwrap();
-    assert_eq!(found, expected, "{}", path.display());
+    assert_eq!(text, expected, "{}", path.display());
 }
 
 fn lines(model: &str, lineage: &SqlLineage, shown: &dyn Fn(&ColumnSource) -> String) -> String {

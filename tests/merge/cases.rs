@@ -32,20 +32,20 @@ impl Case {
         Some(text.clone())
     }
 
-    fn has(&self, option: &str) -> bool {
+    fn has_option(&self, option: &str) -> bool {
         self.options.iter().any(|other| other == option)
     }
 
     /// Converts a text to a file as a user might save it.
     fn as_file(&self, text: &str) -> String {
         let mut text = text.to_owned();
-        if self.has("no final line break") {
+        if self.has_option("no final line break") {
             text.pop();
         }
-        if self.has("crlf") {
+        if self.has_option("crlf") {
             text = text.replace('\n', "\r\n");
         }
-        if self.has("bom") {
+        if self.has_option("bom") {
             text.insert(0, '\u{feff}');
         }
         text
@@ -58,7 +58,7 @@ impl Case {
             self.section("base").as_deref(),
             &file,
             &new,
-            &rules().prune(self.has("prune")),
+            &rules().prune(self.has_option("prune")),
         )
     }
 }
@@ -85,7 +85,7 @@ fn read(text: &str) -> Vec<Case> {
     cases
 }
 
-fn told(merged: &MergedText) -> String {
+fn format_result(merged: &MergedText) -> String {
     let mut out = String::new();
     for (word, paths) in [
         ("added", &merged.added),
@@ -163,19 +163,24 @@ fn outcome(case: &Case) -> String {
             let file = case.as_file(&case.section("file").unwrap());
             assert_eq!(merged.changed, merged.text != file, "{}", case.title);
             let new = case.section("new").unwrap();
-            let again = merge(Some(&new), &merged.text, &new, &rules().prune(case.has("prune"))).unwrap();
+            let again = merge(Some(&new), &merged.text, &new, &rules().prune(case.has_option("prune"))).unwrap();
             assert_eq!(again.text, merged.text, "again: {}", case.title);
             assert!(again.kept.is_empty(), "again: {}: {:?}", case.title, again.kept);
             // Carriage returns would be invisible in the case file.
             assert_eq!(
                 merged.text.matches('\n').count(),
-                if case.has("crlf") {
+                if case.has_option("crlf") {
                     merged.text.matches("\r\n").count()
                 } else {
                     merged.text.matches('\n').count()
                 }
             );
-            assert_eq!(merged.text.starts_with('\u{feff}'), case.has("bom"), "{}", case.title);
+            assert_eq!(
+                merged.text.starts_with('\u{feff}'),
+                case.has_option("bom"),
+                "{}",
+                case.title
+            );
             let text = merged.text.replace("\r\n", "\n").replace('\u{feff}', "");
             let text = if merged.changed {
                 text
@@ -187,7 +192,7 @@ fn outcome(case: &Case) -> String {
             } else {
                 "\n(no line break)\n"
             };
-            let told = told(&merged);
+            let told = format_result(&merged);
             format!("=== result\n{text}{end}=== told\n{told}")
         }
     }

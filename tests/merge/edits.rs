@@ -9,9 +9,9 @@ fn order() -> Path {
     Path::root().key("models").item("name", "orders")
 }
 
-fn set(at: Path, value: YamlValue) -> Edit {
+fn set(path: Path, value: YamlValue) -> Edit {
     Edit::Set {
-        at,
+        at: path,
         value,
         after: Vec::new(),
     }

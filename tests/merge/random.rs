@@ -11,22 +11,22 @@ use super::cases::rules;
 /// Random choices, taken from a list of numbers. After the end of the list, all choices are 0.
 struct Dice {
     numbers: Vec<u8>,
-    at: usize,
+    position: usize,
 }
 
 impl Dice {
     fn new(numbers: Vec<u8>) -> Self {
-        Self { numbers, at: 0 }
+        Self { numbers, position: 0 }
     }
 
-    fn below(&mut self, n: usize) -> usize {
-        let number = self.numbers.get(self.at).copied().unwrap_or_default();
-        self.at += 1;
+    fn next_below(&mut self, n: usize) -> usize {
+        let number = self.numbers.get(self.position).copied().unwrap_or_default();
+        self.position += 1;
         usize::from(number) % n
     }
 
     fn one_in(&mut self, n: usize) -> bool {
-        self.below(n) == n - 1
+        self.next_below(n) == n - 1
     }
 }
 
@@ -46,7 +46,7 @@ const TEXTS: [&str; 12] = [
 ];
 
 fn scalar(dice: &mut Dice) -> YamlValue {
-    match dice.below(TEXTS.len() + 3) {
+    match dice.next_below(TEXTS.len() + 3) {
         0 => YamlValue::Bare("1.50".into()),
         1 => YamlValue::Bare("true".into()),
         n => YamlValue::text(TEXTS[(n - 2) % TEXTS.len()]),
@@ -54,7 +54,7 @@ fn scalar(dice: &mut Dice) -> YamlValue {
 }
 
 fn tags(dice: &mut Dice) -> YamlValue {
-    let chosen = (0..5).filter(|_| dice.below(2) == 1);
+    let chosen = (0..5).filter(|_| dice.next_below(2) == 1);
     YamlValue::list(
         chosen
             .map(|n| YamlValue::text(["a", "b", "c d", "e: f", "on"][n]))
@@ -65,7 +65,7 @@ fn tags(dice: &mut Dice) -> YamlValue {
 fn fields(dice: &mut Dice, depth: usize) -> Vec<(String, YamlValue)> {
     let mut pairs = Vec::new();
     for key in ["label", "sql", "tags", "format", "inner"] {
-        match (key, dice.below(3)) {
+        match (key, dice.next_below(3)) {
             (_, 0) => {}
             ("tags", _) => pairs.push((key.to_owned(), tags(dice))),
             ("inner", _) if depth > 0 => pairs.push((key.to_owned(), YamlValue::map(fields(dice, depth - 1)))),
@@ -78,7 +78,7 @@ fn fields(dice: &mut Dice, depth: usize) -> Vec<(String, YamlValue)> {
 fn items(dice: &mut Dice, depth: usize) -> YamlValue {
     let mut items = Vec::new();
     for name in ["p", "q", "r"] {
-        if dice.below(3) > 0 {
+        if dice.next_below(3) > 0 {
             let mut pairs = vec![("name".to_owned(), YamlValue::text(name))];
             pairs.extend(fields(dice, 1));
             if depth > 0 && dice.one_in(2) {
@@ -99,13 +99,13 @@ fn tree(dice: &mut Dice) -> YamlValue {
 
 /// Changes, removes and adds some values. If `own` is set, the changes simulate a user's edits, which may also reorder
 /// the values.
-fn changed(value: &YamlValue, dice: &mut Dice, own: bool) -> YamlValue {
+fn change_values(value: &YamlValue, dice: &mut Dice, own: bool) -> YamlValue {
     match value {
         YamlValue::Map(pairs, _) => {
             let mut out = Vec::new();
             for (key, value) in pairs {
                 let is_name = key == "name";
-                match dice.below(12) {
+                match dice.next_below(12) {
                     10 if !is_name => {}
                     11 if !is_name => out.push((key.clone(), scalar(dice))),
                     _ => out.push((
@@ -113,18 +113,18 @@ fn changed(value: &YamlValue, dice: &mut Dice, own: bool) -> YamlValue {
                         if is_name {
                             value.clone()
                         } else {
-                            changed(value, dice, own)
+                            change_values(value, dice, own)
                         },
                     )),
                 }
             }
             if dice.one_in(4) {
                 let key = if own {
-                    ["mine", "added"][dice.below(2)]
+                    ["mine", "added"][dice.next_below(2)]
                 } else {
-                    ["theirs", "added"][dice.below(2)]
+                    ["theirs", "added"][dice.next_below(2)]
                 };
-                let at = if own { dice.below(out.len() + 1) } else { out.len() };
+                let at = if own { dice.next_below(out.len() + 1) } else { out.len() };
                 out.insert(at, (key.to_owned(), scalar(dice)));
             }
             if own && dice.one_in(4) && out.len() > 1 {
@@ -137,13 +137,13 @@ fn changed(value: &YamlValue, dice: &mut Dice, own: bool) -> YamlValue {
             let is_scalars = items.iter().all(|item| item.as_text().is_some());
             let mut out = Vec::new();
             for item in items {
-                if dice.below(6) < 5 {
-                    out.push(changed(item, dice, own && !is_scalars));
+                if dice.next_below(6) < 5 {
+                    out.push(change_values(item, dice, own && !is_scalars));
                 }
             }
             if dice.one_in(4) && is_scalars && !items.is_empty() {
                 let text = if own { "mine" } else { "theirs" };
-                let at = dice.below(out.len() + 1);
+                let at = dice.next_below(out.len() + 1);
                 out.insert(at, YamlValue::text(text));
             } else if dice.one_in(4) && !is_scalars {
                 let name = if own { "m" } else { "t" };
@@ -159,7 +159,7 @@ fn changed(value: &YamlValue, dice: &mut Dice, own: bool) -> YamlValue {
 /// Style in which a user writes YAML.
 struct Hand<'d> {
     dice: &'d mut Dice,
-    out: String,
+    text: String,
     step: usize,
     dash: usize,
     comments: usize,
@@ -171,16 +171,16 @@ impl Hand<'_> {
         format!("# c{}", self.comments)
     }
 
-    fn above(&mut self, indent: usize) {
-        match self.dice.below(8) {
-            5 => self.out.push('\n'),
+    fn add_comment_above(&mut self, indent: usize) {
+        match self.dice.next_below(8) {
+            5 => self.text.push('\n'),
             6 => {
                 let comment = self.comment();
-                self.out.push_str(&format!("{}{comment}\n", " ".repeat(indent)));
+                self.text.push_str(&format!("{}{comment}\n", " ".repeat(indent)));
             }
             7 => {
                 let comment = self.comment();
-                self.out.push_str(&format!("\n{}{comment}\n", " ".repeat(indent)));
+                self.text.push_str(&format!("\n{}{comment}\n", " ".repeat(indent)));
             }
             _ => {}
         }
@@ -189,18 +189,18 @@ impl Hand<'_> {
     fn end_line(&mut self) {
         if self.dice.one_in(6) {
             let comment = self.comment();
-            self.out.push_str(&format!("  {comment}"));
+            self.text.push_str(&format!("  {comment}"));
         }
-        self.out.push('\n');
+        self.text.push('\n');
     }
 
-    fn pairs(&mut self, pairs: &[(String, YamlValue)], indent: usize, mut is_inline: bool) {
+    fn write_pairs(&mut self, pairs: &[(String, YamlValue)], indent: usize, mut is_inline: bool) {
         for (key, value) in pairs {
             if !std::mem::take(&mut is_inline) {
-                self.above(indent);
-                self.out.push_str(&" ".repeat(indent));
+                self.add_comment_above(indent);
+                self.text.push_str(&" ".repeat(indent));
             }
-            self.out.push_str(&format!("{key}:"));
+            self.text.push_str(&format!("{key}:"));
             self.value(value, indent, false);
         }
     }
@@ -209,42 +209,43 @@ impl Hand<'_> {
         match value {
             YamlValue::Map(pairs, _) if !pairs.is_empty() && !self.is_short(pairs) => {
                 if is_item {
-                    self.out.push(' ');
-                    self.pairs(pairs, indent + 2, true);
+                    self.text.push(' ');
+                    self.write_pairs(pairs, indent + 2, true);
                 } else {
                     self.end_line();
-                    self.pairs(pairs, indent + self.step, false);
+                    self.write_pairs(pairs, indent + self.step, false);
                 }
             }
             YamlValue::List(items, _) if !items.is_empty() && !self.is_flow(items) => {
                 self.end_line();
                 let indent = indent + self.dash;
                 for item in items {
-                    self.above(indent);
-                    self.out.push_str(&format!("{}-", " ".repeat(indent)));
+                    self.add_comment_above(indent);
+                    self.text.push_str(&format!("{}-", " ".repeat(indent)));
                     self.value(item, indent, true);
                 }
             }
             YamlValue::List(items, _) if !items.is_empty() && self.dice.one_in(3) => {
                 let pad = " ".repeat(indent + 2);
-                self.out.push_str(" [\n");
+                self.text.push_str(" [\n");
                 for (number, item) in items.iter().enumerate() {
                     let comma = if number + 1 < items.len() || self.dice.one_in(2) {
                         ","
                     } else {
                         ""
                     };
-                    self.out.push_str(&format!("{pad}{item}{comma}"));
+                    self.text.push_str(&format!("{pad}{item}{comma}"));
                     self.end_line();
                 }
-                self.out.push_str(&format!("{}]", " ".repeat(indent + 1)));
+                self.text.push_str(&format!("{}]", " ".repeat(indent + 1)));
                 self.end_line();
             }
             YamlValue::Text(text) if text.contains('\n') && self.dice.one_in(2) => {
-                let pad = " ".repeat(indent + 2 + self.dice.below(3));
-                self.out.push_str([" |\n", " |-\n", " |  # text\n"][self.dice.below(3)]);
+                let pad = " ".repeat(indent + 2 + self.dice.next_below(3));
+                self.text
+                    .push_str([" |\n", " |-\n", " |  # text\n"][self.dice.next_below(3)]);
                 for line in text.lines() {
-                    self.out.push_str(&if line.is_empty() {
+                    self.text.push_str(&if line.is_empty() {
                         "\n".to_owned()
                     } else {
                         format!("{pad}{line}\n")
@@ -255,16 +256,16 @@ impl Hand<'_> {
                 if text.contains(' ') && !text.contains(['\n', ':', '#', '{']) && self.dice.one_in(3) =>
             {
                 let pad = " ".repeat(indent + 2);
-                self.out.push_str([" >\n", " >-\n", "\n"][self.dice.below(3)]);
-                self.out
+                self.text.push_str([" >\n", " >-\n", "\n"][self.dice.next_below(3)]);
+                self.text
                     .push_str(&format!("{pad}{}\n", text.replace(' ', &format!("\n{pad}"))));
             }
             YamlValue::Text(text) if !text.contains('\n') && self.dice.one_in(3) => {
-                self.out.push_str(&format!(" '{}'", text.replace('\'', "''")));
+                self.text.push_str(&format!(" '{}'", text.replace('\'', "''")));
                 self.end_line();
             }
             value => {
-                self.out.push_str(&format!(" {value}"));
+                self.text.push_str(&format!(" {value}"));
                 self.end_line();
             }
         }
@@ -279,20 +280,20 @@ impl Hand<'_> {
     }
 }
 
-fn written(value: &YamlValue, dice: &mut Dice) -> String {
-    let (step, dash) = ([2, 4][dice.below(2)], [2, 0][dice.below(2)]);
+fn write_by_hand(value: &YamlValue, dice: &mut Dice) -> String {
+    let (step, dash) = ([2, 4][dice.next_below(2)], [2, 0][dice.next_below(2)]);
     let mut hand = Hand {
         dice,
-        out: String::new(),
+        text: String::new(),
         step,
         dash,
         comments: 0,
     };
     if let YamlValue::Map(pairs, _) = value {
-        hand.pairs(pairs, 0, false);
+        hand.write_pairs(pairs, 0, false);
     }
-    hand.above(0);
-    let mut text = hand.out;
+    hand.add_comment_above(0);
+    let mut text = hand.text;
     if text.is_empty() {
         text.push_str("{}\n");
     }
@@ -302,7 +303,7 @@ fn written(value: &YamlValue, dice: &mut Dice) -> String {
     text
 }
 
-fn generated(value: &YamlValue) -> String {
+fn write_generated(value: &YamlValue) -> String {
     if matches!(value, YamlValue::Map(pairs, _) if pairs.is_empty()) {
         return "{}\n".to_owned();
     }
@@ -319,7 +320,7 @@ fn generated(value: &YamlValue) -> String {
 
 /// Returns each scalar, keyed by its path, as read by an independent YAML parser. Each item of a list of scalars has
 /// its own entry.
-fn leaves(text: &str) -> BTreeMap<String, String> {
+fn scalars_by_path(text: &str) -> BTreeMap<String, String> {
     let mut out = BTreeMap::new();
     let documents = Yaml::load_from_str(text).unwrap_or_else(|fault| panic!("{fault}\n{text}"));
     let mut left: Vec<(String, &Yaml<'_>)> = documents.iter().map(|root| (String::new(), root)).collect();
@@ -339,20 +340,20 @@ fn leaves(text: &str) -> BTreeMap<String, String> {
                         Some(name) => left.push((format!("{path}[{}]", name.as_str().unwrap_or("?")), item)),
                         None => {
                             drop(out.insert(
-                                format!("{path}[{}]", shown(item).trim_start_matches("text ")),
+                                format!("{path}[{}]", scalar_text(item).trim_start_matches("text ")),
                                 "item".to_owned(),
                             ));
                         }
                     }
                 }
             }
-            scalar => drop(out.insert(path, shown(scalar))),
+            scalar => drop(out.insert(path, scalar_text(scalar))),
         }
     }
     out
 }
 
-fn shown(scalar: &Yaml<'_>) -> String {
+fn scalar_text(scalar: &Yaml<'_>) -> String {
     match scalar.as_str() {
         Some(text) => format!("text {}", text.trim_end_matches('\n')),
         None => format!("{scalar:?}"),
@@ -370,7 +371,7 @@ fn comments(text: &str) -> Vec<String> {
     found
 }
 
-fn told(merged: &MergedText) -> String {
+fn format_result(merged: &MergedText) -> String {
     format!(
         "{:?}\n{:?}\n{:?}\n{:?}",
         merged.kept, merged.added, merged.updated, merged.removed
@@ -378,7 +379,7 @@ fn told(merged: &MergedText) -> String {
 }
 
 /// Rules without marks.
-fn plain() -> Rules {
+fn plain_rules() -> Rules {
     Rules::new()
         .list("models", &["name"])
         .list("models.*.columns", &["name"])
@@ -387,21 +388,21 @@ fn plain() -> Rules {
 fn check(numbers: [Vec<u8>; 4]) -> Result<(), TestCaseError> {
     let [first, person, hand, later] = numbers;
     let old = tree(&mut Dice::new(first));
-    let base = generated(&old);
-    let file = written(
-        &changed(&old, &mut Dice::new(person), true),
+    let base = write_generated(&old);
+    let file = write_by_hand(
+        &change_values(&old, &mut Dice::new(person), true),
         &mut Dice::new(hand.clone()),
     );
-    let fresh = changed(&old, &mut Dice::new(later), false);
-    let new = generated(&fresh);
-    let merged = merge(Some(&base), &file, &new, &plain());
+    let fresh = change_values(&old, &mut Dice::new(later), false);
+    let new = write_generated(&fresh);
+    let merged = merge(Some(&base), &file, &new, &plain_rules());
     let merged = merged.unwrap_or_else(|refusal| panic!("{refusal}\n{base}----\n{file}----\n{new}"));
     let show = format!(
         "base\n{base}---- file\n{file}---- new\n{new}---- merged\n{}----\n{}",
         merged.text,
-        told(&merged)
+        format_result(&merged)
     );
-    let [was, theirs, ours, now] = [&base, &file, &new, &merged.text].map(|text| leaves(text));
+    let [was, theirs, ours, now] = [&base, &file, &new, &merged.text].map(|text| scalars_by_path(text));
 
     for (path, value) in &theirs {
         if was.get(path) != Some(value) {
@@ -431,20 +432,20 @@ fn check(numbers: [Vec<u8>; 4]) -> Result<(), TestCaseError> {
         }
     }
 
-    let again = merge(Some(&new), &merged.text, &new, &plain()).unwrap();
+    let again = merge(Some(&new), &merged.text, &new, &plain_rules()).unwrap();
     prop_assert_eq!(&again.text, &merged.text, "a second merge changes\n{}", show);
     prop_assert!(again.kept.is_empty(), "{:?}\n{}", again.kept, show);
 
-    let nothing = merge(Some(&base), &file, &base, &plain()).unwrap();
+    let nothing = merge(Some(&base), &file, &base, &plain_rules()).unwrap();
     prop_assert_eq!(&nothing.text, &file);
     prop_assert!(nothing.kept.is_empty() && !nothing.changed);
 
-    let equal = written(&fresh, &mut Dice::new(hand));
-    let agreed = merge(Some(&base), &equal, &new, &plain()).unwrap();
+    let equal = write_by_hand(&fresh, &mut Dice::new(hand));
+    let agreed = merge(Some(&base), &equal, &new, &plain_rules()).unwrap();
     prop_assert!(agreed.kept.is_empty(), "{:?}\n{}", agreed.kept, show);
     prop_assert_eq!(&agreed.text, &equal, "both made the same\n{}", show);
 
-    let windows = merge(Some(&base), &file.replace('\n', "\r\n"), &new, &plain()).unwrap();
+    let windows = merge(Some(&base), &file.replace('\n', "\r\n"), &new, &plain_rules()).unwrap();
     // The kind of line break is unknown if a file has a single line without a line break.
     if file.contains('\n') {
         prop_assert_eq!(windows.text, merged.text.replace('\n', "\r\n"));

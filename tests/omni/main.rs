@@ -52,7 +52,7 @@ impl Left {
     }
 }
 
-fn shown(model: &OmniModel) -> String {
+fn format_model(model: &OmniModel) -> String {
     let mut out = String::new();
     for view in &model.views {
         let _ = write!(out, "==> {}\n{}\n", view.path, view.text);
@@ -77,21 +77,21 @@ fn shown(model: &OmniModel) -> String {
 #[test]
 fn a_whole_project() {
     let model = left("dbt_1_12").model(None);
-    insta::assert_snapshot!(shown(&model));
+    insta::assert_snapshot!(format_model(&model));
     insta::assert_snapshot!(model.status.as_deref().unwrap_or_default());
 }
 
 #[test]
 fn two_dbt_versions_produce_the_same_omni_model() {
     assert_eq!(
-        shown(&left("dbt_1_10").model(None)),
-        shown(&left("dbt_1_12").model(None))
+        format_model(&left("dbt_1_10").model(None)),
+        format_model(&left("dbt_1_12").model(None))
     );
 }
 
 #[test]
 fn nodes_of_every_kind() {
-    insta::assert_snapshot!(shown(&left("kinds").model(None)));
+    insta::assert_snapshot!(format_model(&left("kinds").model(None)));
 }
 
 /// The warehouse returns names in upper case, but dbt has them in lower case.
@@ -116,7 +116,7 @@ fn upper_case_names_of_the_warehouse_produce_the_same_model() {
         artifacts.catalog = left.catalog.as_ref();
         artifacts.runs = &left.runs;
         let model = OmniModel::new(artifacts, &OmniOptions::from_dialect(dialect.parse().unwrap()), None);
-        shown(&model)
+        format_model(&model)
     };
     assert!(catalog.to_string().contains("ORDER_ID") && !catalog.to_string().contains("order_id"));
     let (small, capital) = (shown_in(&lower, "duckdb"), shown_in(&upper, "snowflake"));

@@ -111,7 +111,7 @@ impl Row<'_> {
     }
 
     /// Returns the resulting Omni files as parsed YAML.
-    fn gives(&self) -> Value {
+    fn generated_files(&self) -> Value {
         let (manifest, catalog) = (self.manifest(), self.catalog());
         let (runs, freshness) = (self.runs(), self.freshness());
         let mut artifacts = Artifacts::from_manifest(&manifest);
@@ -214,12 +214,12 @@ fn value(yaml: &Yaml<'_>) -> Value {
 /// Lists the differences between the result and the expected value. Only the expected keys of a mapping are compared,
 /// and an expected `null` means that the key is missing. Each expected line of the context must occur in the found
 /// context.
-fn differences(path: &str, expected: &Value, found: Option<&Value>, out: &mut String) {
+fn differences(path: &str, expected: &Value, found: Option<&Value>, output: &mut String) {
     match (expected, found) {
         (Value::Null, None) => {}
         (Value::Object(keys), Some(Value::Object(all))) if !keys.is_empty() => {
             for (key, value) in keys {
-                differences(&format!("{path}/{key}"), value, all.get(key), out);
+                differences(&format!("{path}/{key}"), value, all.get(key), output);
             }
         }
         (Value::String(lines), Some(Value::String(text)))
@@ -227,7 +227,7 @@ fn differences(path: &str, expected: &Value, found: Option<&Value>, out: &mut St
         (expected, Some(found)) if expected == found => {}
         (expected, found) => {
             let found = found.map_or_else(|| "nothing".to_owned(), Value::to_string);
-            let _ = writeln!(out, "  at {path}\n    expected {expected}\n    found    {found}");
+            let _ = writeln!(output, "  at {path}\n    expected {expected}\n    found    {found}");
         }
     }
 }
@@ -238,7 +238,7 @@ fn every_row_of_the_mapping() {
     let mut faults = String::new();
     let rows = rows.as_array().unwrap();
     for row in rows {
-        let gives = Row(row).gives();
+        let gives = Row(row).generated_files();
         let mut of_row = String::new();
         differences("", &row["gives"], Some(&gives), &mut of_row);
         if !of_row.is_empty() {

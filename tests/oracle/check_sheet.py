@@ -176,7 +176,8 @@ def main():
             wrong += 1
             print(f"{case.name}: {case.formula}: {fault}")
     differing = {}          # by case marked `contract-differs`: whether the sheet differs
-    # by handwritten case, for each value: whether the row contains a blank, the sheet's value, and whether the values agree
+    # for each value of each handwritten case: whether the row contains a blank, the sheet's value, and whether the values
+    # agree
     by_hand = {}
     for (path, case, where, _, rows, formula, expected), (got,) in zip(jobs, results, strict=True):
         name = f"{path.relative_to(ROOT)}: {case['case']}"

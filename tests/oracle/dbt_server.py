@@ -58,7 +58,8 @@ def import_dbt():
     adapters = importlib.import_module("dbt.adapters").__path__
     for module in pkgutil.iter_modules(adapters, "dbt.adapters."):
         importlib.import_module(module.name)
-    # The setting of dbt's own tests: a call does not parse the macros again that the small project has parsed.
+    # With this setting from dbt's own tests, a call does not parse macros again that the small project has already
+    # parsed.
     importlib.import_module("dbt_common.tests").enable_test_caching()
 
 
@@ -99,7 +100,7 @@ class Call:
             tell(self.connection, status.to_bytes(4))
             return False
         if self.connection in ready:
-            # A byte is a signal that the client received. If the client has ended, there are no bytes.
+            # Each byte is a signal that the client received. If the client has ended, there are no bytes.
             try:
                 numbers = self.connection.recv(64)
             except ConnectionResetError:

@@ -68,8 +68,8 @@ class Runner:
             columns, types, rows = engine.query(sql)
             return {"columns": columns, "types": types, "rows": rows}
         except Exception as error:      # whatever an engine raises is the answer to this query
-            # The stand-in for BigQuery makes one catalog of all loaded tables. Without a catalog, it has rejected one of
-            # the tables, which would fail all later queries.
+            # The stand-in for BigQuery makes one catalog of all loaded tables. If it makes no catalog, it rejected one
+            # of the tables, so all later queries would fail.
             if self.name == "bigquery" and engine.catalog is None:
                 for table in tables:
                     self.loaded.pop(table["name"], None)

@@ -117,7 +117,7 @@ def matches(text, pattern, position, parameters):
 def regexp_replace(text, pattern, replacement, position, occurrence, parameters):
     if text is None or pattern is None or replacement is None:
         return None
-    # `\1` is a group and `\\` a backslash, of which the second does not begin a group
+    # `\1` is a group and `\\` is a backslash, whose second character does not begin a group
     replacement = re.sub(r"\\\\|\\(\d)", lambda m: f"\\g<{m[1]}>" if m[1] else m[0], replacement)
     met = 0
 

@@ -1,6 +1,6 @@
 #!/bin/sh
-# The impact page in Debian's Chromium: read, used with mouse and keyboard, and pictured. Some 15 s once it is built; not
-# part of tests/run.sh, since it wants a browser (apt-get install chromium nodejs npm).
+# Tests the impact page in Debian's Chromium: its contents, mouse and keyboard, and screenshots. It takes about 15 s after
+# the build, and is not part of tests/run.sh, because it needs a browser (apt-get install chromium nodejs npm).
 #
 #     tests/page/run.sh            pictures are left in target/page/
 set -eu

@@ -21,7 +21,8 @@ COPY = ROOT / "target" / "planted"
 # The crates of the repository.
 MEMBERS = ["formulac", *(name for name in tomllib.loads((ROOT / "Cargo.toml").read_text())["workspace"]["dependencies"]
                          if name.startswith("formulac-"))]
-# Settings of these crates here: no optimization, and small units, so that little of a crate with a fault is built again.
+# Build settings of these crates: no optimization and many codegen units, so that only a small part of a crate is built
+# again after each fault.
 SETTINGS = ("opt-level=0", "codegen-units=256")
 
 
@@ -93,7 +94,7 @@ def state(by, only_few=False):
     target, _, _, tries = FINDS[by]
     build = ("--test", target, "--no-run")
     built = cargo(*build)
-    # A test must find the fault, not the build, which refuses unused facts.
+    # A test must find the fault, not the build, which rejects unused facts.
     facts = remove_unused_facts(built.stdout)
     if facts:
         built = cargo(*build)

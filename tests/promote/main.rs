@@ -77,7 +77,7 @@ impl Case {
     }
 }
 
-fn shown(promotion: &Promotion) -> String {
+fn format_promotion(promotion: &Promotion) -> String {
     let mut out = promotion.spec.clone();
     let mut line = |title: &str, text: &str| {
         let _ = write!(out, "\n-- {title}: {text}");
@@ -151,7 +151,7 @@ fn specs_and_their_rows() {
         let case = Case::read(&fs::read_to_string(&path).unwrap());
         let promotion =
             promote(&case.files, &case.request, &compiler).unwrap_or_else(|fault| panic!("{name}: {fault:?}"));
-        insta::assert_snapshot!(name.clone(), shown(&promotion));
+        insta::assert_snapshot!(name.clone(), format_promotion(&promotion));
         if promotion.diagnostics.iter().any(formulac::Diagnostic::is_error) {
             differ.push(format!("{name} has errors"));
             continue;

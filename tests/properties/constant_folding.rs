@@ -23,7 +23,7 @@ const FOLDINGS: [&str; 12] = [
     "N({} > 1/0)",
 ];
 
-fn folded() -> impl Strategy<Value = String> {
+fn foldable_formula() -> impl Strategy<Value = String> {
     let total = prop::sample::select(&TOTALS[..]);
     let around = prop::collection::vec(prop::sample::select(&FOLDINGS[..]), 1..4);
     (total, around).prop_map(|(total, around)| {
@@ -37,7 +37,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_folded_total_still_returns_one_row(formula in folded(), having in any::<bool>()) {
+    fn a_folded_total_still_returns_one_row(formula in foldable_formula(), having in any::<bool>()) {
         let having = if having { "having: COUNT() > 0\n" } else { "" };
         let spec = format!("model: m\nfrom: orders\n{having}definitions: {{v: '{formula}'}}\n");
         for dialect in Dialect::all() {

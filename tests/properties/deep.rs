@@ -19,7 +19,7 @@ fn compiler(dialect: Dialect, schema: Schema) -> Compiler {
 }
 
 /// Asserts that no diagnostic is an internal error and that no message is too long to read.
-fn readable(shape: Shape, diagnostics: &[Diagnostic]) {
+fn check_readable(shape: Shape, diagnostics: &[Diagnostic]) {
     for diagnostic in diagnostics {
         let message = diagnostic.message();
         assert_ne!(diagnostic.code(), "F0901", "{}: {message}", shape.name);
@@ -42,7 +42,7 @@ fn compile(shape: Shape, dialect: Dialect, schema: Schema) {
         "{}: neither SQL nor an error",
         shape.name
     );
-    readable(shape, compiled.diagnostics());
+    check_readable(shape, compiled.diagnostics());
 }
 
 fn is_comment(text: &str) -> bool {
@@ -57,7 +57,7 @@ fn compile_spec(shape: Shape, dialect: Dialect) {
         "{}: neither SQL nor an error",
         shape.name
     );
-    readable(shape, compiled.diagnostics());
+    check_readable(shape, compiled.diagnostics());
 }
 
 fn dialects() -> Vec<Dialect> {
@@ -65,7 +65,7 @@ fn dialects() -> Vec<Dialect> {
 }
 
 /// Runs `work` on each shape. Prints the shape's name first, so that a crash of the process can be traced to the shape.
-fn each(shapes: &'static [Shape], work: fn(Shape, Dialect)) {
+fn run_on_each(shapes: &'static [Shape], work: fn(Shape, Dialect)) {
     let chosen = std::env::var("SHAPE").unwrap_or_default();
     for (index, shape) in shapes
         .iter()
@@ -81,19 +81,19 @@ fn each(shapes: &'static [Shape], work: fn(Shape, Dialect)) {
 
 #[test]
 fn formulas() {
-    each(FORMULAS, |shape, dialect| compile(shape, dialect, Schema::new()));
+    run_on_each(FORMULAS, |shape, dialect| compile(shape, dialect, Schema::new()));
 }
 
 #[test]
 fn formulas_against_a_schema() {
-    each(AGAINST_SCHEMA, |shape, dialect| {
+    run_on_each(AGAINST_SCHEMA, |shape, dialect| {
         compile(shape, dialect, wide_schema(100));
     });
 }
 
 #[test]
 fn specs() {
-    each(SPECS, compile_spec);
+    run_on_each(SPECS, compile_spec);
 }
 
 /// The length of the SQL for nested calls is linear: beyond a certain level, all levels have the same indent.

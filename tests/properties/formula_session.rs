@@ -5,7 +5,7 @@ use formulac::{Column, Compiled, Compiler, Context, FormulaSession, Relation, Sc
 use proptest::prelude::*;
 
 use crate::formulas::measure;
-use crate::mutations::{Change, change, changed};
+use crate::mutations::{Change, apply_changes, change};
 
 /// Names of definitions. Some are also columns or functions, or differ only in case.
 const NAMES: &[&str] = &[
@@ -170,7 +170,7 @@ impl Edit {
                     .to_owned();
                 *line = format!("{name}{rest}");
             }
-            Self::Characters(changes) => return changed(text, changes),
+            Self::Characters(changes) => return apply_changes(text, changes),
             Self::Undo => return before.to_owned(),
         }
         lines.join("\n")
@@ -351,8 +351,8 @@ fn only_affected_definitions_are_compiled() {
 fn usual_edits_do_not_compile_the_whole_file() {
     let text = "first = amount\nother = 1\nlast = 2\n";
     let edited = text.replace('2', "3");
-    // The keys of two compilers have an error or an unknown type, one has an unknown relation, and the last is for a
-    // worksheet.
+    // Two of the compilers have keys with an error or an unknown type, one has an unknown relation, and the last one is
+    // for a worksheet.
     let whole = [4, 9, 10, 11];
     for (number, compiler) in compilers().iter().enumerate() {
         let expected = (!whole.contains(&number)).then_some(1);
@@ -395,7 +395,7 @@ fn limits_apply_to_the_whole_file() {
     );
 }
 
-/// Checks files with many definitions, of which an edit affects many.
+/// Checks files with many definitions in which one edit affects many definitions.
 #[test]
 fn many_results_are_replaced() {
     let compiler = &compilers()[0];

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use crate::formulas::{calls_with_literals, dimension, measure};
 use crate::fuzz::orders;
-use crate::mutations::{faulty_formula, faulty_spec, soup};
+use crate::mutations::{faulty_formula, faulty_spec, random_fragments};
 
 fn sql_by_name(compiler: &Compiler, text: &str) -> Vec<(Option<String>, String)> {
     let compiled = compiler.compile(text);
@@ -101,7 +101,7 @@ proptest! {
     fn of_texts_before(
         good in prop::collection::vec(measure(), 1..4),
         faulty in faulty_formula(),
-        soup in soup(),
+        soup in random_fragments(),
         spec in faulty_spec(),
     ) {
         let good: String = good.iter().enumerate().map(|(i, d)| format!("d{i} = {d}\n")).collect();

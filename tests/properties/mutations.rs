@@ -46,7 +46,7 @@ pub fn change() -> impl Strategy<Value = Change> {
 }
 
 /// Returns the source with the changes applied. Positions are counted in characters.
-pub fn changed(text: &str, changes: &[Change]) -> String {
+pub fn apply_changes(text: &str, changes: &[Change]) -> String {
     let mut chars: Vec<char> = text.chars().collect();
     for change in changes {
         let length = chars.len() + 1;
@@ -73,15 +73,15 @@ pub fn changed(text: &str, changes: &[Change]) -> String {
 
 /// Generates a mutated formula source.
 pub fn faulty_formula() -> impl Strategy<Value = String> {
-    (prop::sample::select(FORMULAS), prop::collection::vec(change(), 1..5)).prop_map(|(t, c)| changed(t, &c))
+    (prop::sample::select(FORMULAS), prop::collection::vec(change(), 1..5)).prop_map(|(t, c)| apply_changes(t, &c))
 }
 
 /// Generates a mutated spec.
 pub fn faulty_spec() -> impl Strategy<Value = String> {
-    (prop::sample::select(SPECS), prop::collection::vec(change(), 1..5)).prop_map(|(t, c)| changed(t, &c))
+    (prop::sample::select(SPECS), prop::collection::vec(change(), 1..5)).prop_map(|(t, c)| apply_changes(t, &c))
 }
 
 /// Generates fragments in any order.
-pub fn soup() -> impl Strategy<Value = String> {
+pub fn random_fragments() -> impl Strategy<Value = String> {
     prop::collection::vec(prop::sample::select(PIECES), 0..40).prop_map(|p| p.concat())
 }

@@ -143,12 +143,15 @@ fn ordered_parts(compiled: &formulac::CompiledSpec) -> String {
 /// Version of each file, and of the schema and the options.
 #[derive(Clone, Debug)]
 struct Edit {
-    place: usize,
+    position: usize,
     version: usize,
 }
 
 fn edit() -> impl Strategy<Value = Edit> {
-    (0..FILES.len() + 2, 0..6usize).prop_map(|(place, version)| Edit { place, version })
+    (0..FILES.len() + 2, 0..6usize).prop_map(|(place, version)| Edit {
+        position: place,
+        version,
+    })
 }
 
 fn compile_edits(edits: &[Edit]) -> Result<(usize, usize), TestCaseError> {
@@ -157,7 +160,11 @@ fn compile_edits(edits: &[Edit]) -> Result<(usize, usize), TestCaseError> {
     let mut stored = SpecSession::default().to_bytes().unwrap();
     let mut before: Vec<Arc<formulac::CompiledSpec>> = Vec::new();
     let (mut compiled, mut reused) = (0, 0);
-    for Edit { place, version } in edits {
+    for Edit {
+        position: place,
+        version,
+    } in edits
+    {
         match FILES.get(*place) {
             Some(versions) => files[*place] = version % versions.len(),
             None if *place == FILES.len() => schema_version = version % SCHEMA_COUNT,
@@ -206,7 +213,10 @@ proptest! {
 /// Checks that a change compiles only the specs that depend on it.
 #[test]
 fn only_dependents_are_compiled_again() {
-    let edit = |place, version| Edit { place, version };
+    let edit = |place, version| Edit {
+        position: place,
+        version,
+    };
     let all = FILES.len();
     for (what, change, expected) in [
         ("nothing", edit(0, 0), all),

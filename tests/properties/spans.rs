@@ -7,7 +7,7 @@ use formulac::parse::parse;
 use proptest::prelude::*;
 
 use crate::formulas::expression;
-use crate::mutations::{faulty_formula, soup};
+use crate::mutations::{faulty_formula, random_fragments};
 
 fn check(ast: &Ast, source: &str, found: &[Diagnostic]) -> Result<(), TestCaseError> {
     for definition in &ast.definitions {
@@ -76,14 +76,14 @@ proptest! {
     }
 
     #[test]
-    fn of_pieces(text in soup()) {
+    fn of_pieces(text in random_fragments()) {
         let (parsed, found) = parse(&text);
         check(parsed.ast(), &text, &found)?;
     }
 
     /// Checks that tokens are in order and do not overlap, and that only whitespace or comments are between them.
     #[test]
-    fn of_tokens(text in soup()) {
+    fn of_tokens(text in random_fragments()) {
         let mut found = Vec::new();
         let lexed = formulac::lex::lex(&text, &mut found);
         let mut last = 0;

@@ -8,7 +8,7 @@ use crate::formulas::{dimension, measure, text_with_literal};
 use crate::fuzz::orders;
 use crate::sql_parser::{parse, parser_of};
 
-fn parses(dialect: Dialect, sql: &str) -> Result<(), TestCaseError> {
+fn check_parses(dialect: Dialect, sql: &str) -> Result<(), TestCaseError> {
     let outcome = parse(dialect, &format!("select {sql} from t"));
     prop_assert!(outcome.is_ok(), "{:?}", outcome.err());
     Ok(())
@@ -23,7 +23,7 @@ fn check(text: &str, context: Context) -> Result<(), TestCaseError> {
                 .context(context)
                 .build();
             for definition in compiler.compile(text).definitions() {
-                parses(dialect, definition.sql())?;
+                check_parses(dialect, definition.sql())?;
             }
         }
     }
@@ -64,7 +64,7 @@ proptest! {
             let compiled = compiler.compile(&text);
             prop_assert!(!compiled.has_errors(), "{text:?}: {:?}", compiled.diagnostics());
             let sql = compiled.definitions()[0].sql();
-            parses(dialect, sql)?;
+            check_parses(dialect, sql)?;
             prop_assert!(literals(dialect, sql).contains(&value), "{dialect}: {value:?} is not in {sql}");
         }
     }

@@ -30,7 +30,7 @@ fn parts() -> impl Strategy<Value = Vec<String>> {
 
 /// Returns the whitespace between two parts, depending on `choice`: one space, several spaces, or line breaks
 /// with this indentation.
-fn between(choice: u8, line_break: &str, indent: &str) -> String {
+fn whitespace_between(choice: u8, line_break: &str, indent: &str) -> String {
     match choice % 5 {
         0 | 1 => " ".to_owned(),
         2 => format!("{line_break}{indent}"),
@@ -40,7 +40,7 @@ fn between(choice: u8, line_break: &str, indent: &str) -> String {
 }
 
 /// Returns the contents of a double-quoted string. Some characters are written as escapes.
-fn escaped(text: &str, choices: &[u8]) -> String {
+fn escape_characters(text: &str, choices: &[u8]) -> String {
     let mut out = String::new();
     for (number, c) in text.chars().enumerate() {
         let choice = choices.get(number % choices.len().max(1)).copied().unwrap_or_default();
@@ -60,13 +60,13 @@ fn escaped(text: &str, choices: &[u8]) -> String {
 /// Number of ways to write a formula after `a:`.
 const STYLES: usize = 9;
 
-fn written(style: usize, parts: &[String], choices: &[u8]) -> String {
+fn write_scalar(style: usize, parts: &[String], choices: &[u8]) -> String {
     let choice = |i: usize| choices.get(i % choices.len().max(1)).copied().unwrap_or_default();
     let lines = |write: &dyn Fn(usize, &str) -> String, indent: &str| {
         let mut out = String::new();
         for (i, part) in parts.iter().enumerate() {
             if i > 0 {
-                out.push_str(&between(choice(i), "\n", indent));
+                out.push_str(&whitespace_between(choice(i), "\n", indent));
             }
             out.push_str(&write(i, part));
         }
@@ -80,11 +80,14 @@ fn written(style: usize, parts: &[String], choices: &[u8]) -> String {
         2 => format!("  a: '{}'", lines(&|_, part| part.replace('\'', "''"), "     ")),
         3 => format!(
             "  a: \"{}\"",
-            lines(&|i, part| escaped(part, &[choice(i), 3, choice(i + 1), 4]), "     ")
+            lines(
+                &|i, part| escape_characters(part, &[choice(i), 3, choice(i + 1), 4]),
+                "     "
+            )
         ),
         4 => {
             // A backslash at the end of a line joins two lines.
-            let joined: Vec<String> = parts.iter().map(|part| escaped(part, &[3])).collect();
+            let joined: Vec<String> = parts.iter().map(|part| escape_characters(part, &[3])).collect();
             format!("  a: \"{}\"", joined.join(" \\\n      "))
         }
         5 => format!(
@@ -114,7 +117,7 @@ proptest! {
         bom in any::<bool>(),
     ) {
         let head = "model: m\ndescription: é 😀 before\nfrom: t\ndefinitions:\n";
-        let text = format!("{}{head}{}\ntimezone: UTC\n", if bom { "\u{feff}" } else { "" }, written(style, &parts, &choices));
+        let text = format!("{}{head}{}\ntimezone: UTC\n", if bom { "\u{feff}" } else { "" }, write_scalar(style, &parts, &choices));
         let text = if crlf { text.replace('\n', "\r\n") } else { text };
         let compiled = Compiler::default().compile_spec(&text);
         let places: Vec<u32> =

@@ -15,14 +15,14 @@ use crate::batch::Batch;
 use crate::database::Database;
 use crate::draw_formulas::Draw;
 use crate::drawn::{self, number};
-use crate::engine::{Answer, Run, Table, announce_missing, is_emulator, run_all, say};
+use crate::engine::{Answer, Run, Table, announce_missing, is_emulator, print_directly, run_all};
 use crate::expr::{InterpreterExpr, Window};
-use crate::forms::{Form, Gap, Known, known};
+use crate::forms::{Form, Gap, Known, load_known};
 use crate::formula_tables::{self, GROUP, KEY};
 use crate::json::ToJson;
 use crate::quiet::quietly;
 use crate::random::Random;
-use crate::shrink::smaller;
+use crate::shrink::smaller_cases;
 use crate::spec::{InterpreterKeep, InterpreterSpec, InterpreterStep, KeptColumn};
 use crate::uncertainty::{NoiseDirection, with_noise};
 use crate::value::Value;
@@ -112,7 +112,7 @@ fn spec(database: &Database, level: Level, definitions: Vec<(String, Interpreter
 
 /// Returns the value of each row. An uncertain value is `None`. Returns `None` for the whole formula if an engine may
 /// fail.
-fn expected(database: &Database, level: Level, x: &InterpreterExpr) -> Option<Vec<Option<Value>>> {
+fn expected_values(database: &Database, level: Level, x: &InterpreterExpr) -> Option<Vec<Option<Value>>> {
     const NAME: &str = "answer";
     let spec = spec(database, level, vec![(NAME.to_owned(), x.clone())]);
     // Skip formulas that read only the group's key, because they do not depend on the group's rows.
@@ -120,7 +120,7 @@ fn expected(database: &Database, level: Level, x: &InterpreterExpr) -> Option<Ve
         return None;
     }
     let values = |noise: Option<NoiseDirection>| {
-        let run = with_noise(noise, || database.interpreted(&spec));
+        let run = with_noise(noise, || database.interpret(&spec));
         assert!(
             run.unknown.is_none(),
             "the interpreter knows nothing of {:?}",
@@ -138,7 +138,7 @@ fn expected(database: &Database, level: Level, x: &InterpreterExpr) -> Option<Ve
         !doubted
             && others
                 .iter()
-                .all(|(column, doubted, _)| !doubted && alike(value, &column[at]))
+                .all(|(column, doubted, _)| !doubted && values_agree(value, &column[at]))
     };
     let settled: Vec<bool> = column
         .iter()
@@ -154,7 +154,7 @@ fn expected(database: &Database, level: Level, x: &InterpreterExpr) -> Option<Ve
     )
 }
 
-fn alike(a: &Value, b: &Value) -> bool {
+fn values_agree(a: &Value, b: &Value) -> bool {
     match (a.number(), b.number()) {
         (Some(a), Some(b)) => (a - b).abs() <= 2e-10 * a.abs().max(b.abs()).max(1.0),
         _ => a == b,
@@ -184,9 +184,9 @@ fn levels(form: &Form) -> Vec<Level> {
     }
 }
 
-pub fn draw(known: &Known, count: u64, seed: u64) -> Vec<Sheet> {
+pub fn draw(facts: &Known, count: u64, seed: u64) -> Vec<Sheet> {
     let only = env::var("FORMULAC_FUNCTION").ok();
-    let mut functions: Vec<&'static str> = known.forms.iter().map(|f| f.function.name).collect();
+    let mut functions: Vec<&'static str> = facts.forms.iter().map(|f| f.function.name).collect();
     functions.dedup();
     functions.retain(|name| only.as_ref().is_none_or(|only| only == name));
     let databases: Vec<Database> = (0..TABLES).map(|at| formula_tables::draw(seed * 1000 + at)).collect();
@@ -196,28 +196,28 @@ pub fn draw(known: &Known, count: u64, seed: u64) -> Vec<Sheet> {
         let mut random = Random::new(seed.wrapping_mul(1_000_000) + at);
         // Use the functions in turn, so that each function occurs often enough.
         let function = functions[(at % functions.len() as u64) as usize];
-        let forms: Vec<&Form> = known
+        let forms: Vec<&Form> = facts
             .forms
             .iter()
             .filter(|form| form.function.name == function)
             .collect();
-        let table = random.below(TABLES as usize) as u64;
+        let table = random.next_below(TABLES as usize) as u64;
         let database = &databases[table as usize];
         let mut best: Option<(Level, Formula)> = None;
         for _ in 0..TRIES {
             let form = *random.pick(&forms);
             let level = *random.pick(&levels(form));
-            let depth = 1 + random.below(3);
+            let depth = 1 + random.next_below(3);
             let mut draw = Draw {
                 random: &mut random,
-                known,
+                facts,
                 table: &database.tables[0],
             };
             let expr = draw.formula(form, level, depth);
             if expr.to_string().len() > 600 {
                 continue;
             }
-            let Some(expected) = quietly(|| expected(database, level, &expr)) else {
+            let Some(expected) = quietly(|| expected_values(database, level, &expr)) else {
                 panic!("the interpreter knows no value of {expr}");
             };
             let Some(expected) = expected else { continue };
@@ -277,7 +277,7 @@ fn sheet(database: &Database, level: &str, formulas: Vec<Formula>) -> Sheet {
 struct Asked<'a> {
     sheet: &'a Sheet,
     formulas: Vec<&'a Formula>,
-    place: usize,
+    index: usize,
 }
 
 pub enum Refusal {
@@ -286,8 +286,8 @@ pub enum Refusal {
     Fault(String),
 }
 
-pub fn compiled(database: &Database, spec: &InterpreterSpec, dialect: Dialect) -> Result<String, Refusal> {
-    drawn::compiled(&[], &yaml(spec), database.schema(), dialect).map_err(|errors| {
+pub fn compile_spec(database: &Database, spec: &InterpreterSpec, dialect: Dialect) -> Result<String, Refusal> {
+    drawn::compile_query(&[], &yaml(spec), database.schema(), dialect).map_err(|errors| {
         if errors.iter().all(|(code, _)| code == "F0501") {
             Refusal::Unsupported
         } else {
@@ -314,7 +314,7 @@ struct Failure<'a> {
 }
 
 pub fn run() {
-    let known = known();
+    let known = load_known();
     let count = number("FORMULAC_FORMULAS", 20_000);
     let seed = number("FORMULAC_SEED", 1);
     let sheets = draw(&known, count, seed);
@@ -323,7 +323,7 @@ pub fn run() {
             sheet
                 .formulas
                 .iter()
-                .for_each(|f| say(&format!("{:?} {} = {}", sheet.level, f.name, f.expr)));
+                .for_each(|f| print_directly(&format!("{:?} {} = {}", sheet.level, f.name, f.expr)));
         }
     }
     let formulas: Vec<(&Sheet, &Formula)> = sheets
@@ -331,7 +331,7 @@ pub fn run() {
         .flat_map(|s| s.formulas.iter().map(move |f| (s, f)))
         .collect();
     let telling = formulas.iter().filter(|(_, f)| f.says_something()).count();
-    say(&format!(
+    print_directly(&format!(
         "{SUITE}: {} formulas in {} sheets; the results of {telling} differ by row",
         formulas.len(),
         sheets.len()
@@ -367,7 +367,7 @@ pub fn run() {
         };
         judge(*dialect, &known, asked, answers, tally, &mut failures);
         let left_out: usize = tally.gaps.values().sum();
-        say(&format!(
+        print_directly(&format!(
             "{SUITE} {}: {} formulas agree in {} cells; {} cells hang on last bits; {} formulas need what the dialect has \
              not, {left_out} what its stand-in has not",
             dialect.name(),
@@ -377,11 +377,11 @@ pub fn run() {
             tally.unsupported
         ));
         for (why, count) in &tally.gaps {
-            say(&format!("  {count}: {why}"));
+            print_directly(&format!("  {count}: {why}"));
         }
     }
     for (fault, formulas) in &refused {
-        say(&format!(
+        print_directly(&format!(
             "{SUITE}: {} refused: {fault}, such as {}",
             formulas.len(),
             formulas[0]
@@ -413,7 +413,7 @@ pub fn run() {
     );
 }
 
-fn every_function_is_drawn(known: &Known, formulas: &[(&Sheet, &Formula)]) {
+fn every_function_is_drawn(facts: &Known, formulas: &[(&Sheet, &Formula)]) {
     let mut drawn: BTreeMap<&str, usize> = BTreeMap::new();
     for (_, formula) in formulas {
         formula
@@ -425,15 +425,14 @@ fn every_function_is_drawn(known: &Known, formulas: &[(&Sheet, &Formula)]) {
         let count = drawn.get(function.name).copied().unwrap_or(0);
         let enough = formulas.len() / 1000;
         assert!(
-            known.excluded.contains_key(function.name) || count >= enough,
+            facts.excluded.contains_key(function.name) || count >= enough,
             "{} is drawn {count} times, at least {enough} are wanted: mend its entry in agreement.yml, or say there why not",
             function.name
         );
     }
 }
 
-/// Returns the number of sheets to run on the engine of a dialect: all sheets, or a third of them if the engine is
-/// slow.
+/// Returns the number of sheets to run on a dialect's engine: all sheets, or a third of them if the engine is slow.
 pub fn share(dialect: Dialect, sheets: usize) -> usize {
     match dialect.name() {
         "duckdb" | "postgres" => sheets,
@@ -443,7 +442,7 @@ pub fn share(dialect: Dialect, sheets: usize) -> usize {
 
 fn ask<'a>(
     dialect: Dialect,
-    known: &Known,
+    facts: &Known,
     sheets: &'a [Sheet],
     tally: &mut Tally,
     refused: &mut BTreeMap<String, Vec<String>>,
@@ -453,16 +452,16 @@ fn ask<'a>(
     for sheet in sheets.iter().take(share(dialect, sheets.len())) {
         let mut formulas: Vec<&Formula> = Vec::new();
         for formula in &sheet.formulas {
-            match known.gap(dialect, formula) {
+            match facts.gap(dialect, formula) {
                 Some(why) => *tally.gaps.entry(why.to_owned()).or_default() += 1,
                 None => formulas.push(formula),
             }
         }
-        let mut query = compiled(&sheet.database, &sheet.spec(formulas.iter().copied()), dialect);
+        let mut query = compile_spec(&sheet.database, &sheet.spec(formulas.iter().copied()), dialect);
         if query.is_err() {
             // Formulas that this dialect does not support are skipped. All other formulas are run.
             formulas.retain(
-                |formula| match compiled(&sheet.database, &sheet.spec([*formula]), dialect) {
+                |formula| match compile_spec(&sheet.database, &sheet.spec([*formula]), dialect) {
                     Ok(_) => true,
                     Err(Refusal::Unsupported) => {
                         tally.unsupported += 1;
@@ -478,13 +477,17 @@ fn ask<'a>(
                     }
                 },
             );
-            query = compiled(&sheet.database, &sheet.spec(formulas.iter().copied()), dialect);
+            query = compile_spec(&sheet.database, &sheet.spec(formulas.iter().copied()), dialect);
         }
         match query {
             Ok(_) if formulas.is_empty() => {}
             Ok(query) => {
                 let place = batch.add(&query, &sheet.database.json());
-                asked.push(Asked { sheet, formulas, place });
+                asked.push(Asked {
+                    sheet,
+                    formulas,
+                    index: place,
+                });
             }
             Err(Refusal::Unsupported) => {
                 refused
@@ -529,7 +532,7 @@ impl Known {
 
 fn judge<'a>(
     dialect: Dialect,
-    known: &Known,
+    facts: &Known,
     asked: &[Asked<'a>],
     answers: &[Answer],
     tally: &mut Tally,
@@ -539,15 +542,15 @@ fn judge<'a>(
     let mut again = Batch::default();
     let mut alone: Vec<(&Sheet, &Formula, usize)> = Vec::new();
     for asked in asked {
-        match &answers[asked.place] {
+        match &answers[asked.index] {
             Ok(table) => {
                 for formula in &asked.formulas {
-                    verdict(dialect, known, asked.sheet, formula, table, tally, failures);
+                    verdict(dialect, facts, asked.sheet, formula, table, tally, failures);
                 }
             }
             Err(_) => {
                 for formula in &asked.formulas {
-                    if let Ok(query) = compiled(&asked.sheet.database, &asked.sheet.spec([*formula]), dialect) {
+                    if let Ok(query) = compile_spec(&asked.sheet.database, &asked.sheet.spec([*formula]), dialect) {
                         alone.push((asked.sheet, formula, again.add(&query, &asked.sheet.database.json())));
                     }
                 }
@@ -563,7 +566,7 @@ fn judge<'a>(
     };
     for (sheet, formula, place) in alone {
         match &answers[place] {
-            Ok(table) => verdict(dialect, known, sheet, formula, table, tally, failures),
+            Ok(table) => verdict(dialect, facts, sheet, formula, table, tally, failures),
             Err(error) => failures.push(Failure {
                 dialect,
                 sheet,
@@ -576,14 +579,14 @@ fn judge<'a>(
 
 fn verdict<'a>(
     dialect: Dialect,
-    known: &Known,
+    facts: &Known,
     sheet: &'a Sheet,
     formula: &'a Formula,
     table: &Table,
     tally: &mut Tally,
     failures: &mut Vec<Failure<'a>>,
 ) {
-    match differs(dialect, known.tolerance(formula), formula, table) {
+    match find_difference(dialect, facts.tolerance(formula), formula, table) {
         None => {
             tally.agreed += 1;
             let settled = formula.expected.iter().flatten().count();
@@ -600,7 +603,7 @@ fn verdict<'a>(
 }
 
 /// Returns the difference between a column of the result and the expected values.
-pub fn differs(dialect: Dialect, tolerance: f64, formula: &Formula, table: &Table) -> Option<String> {
+pub fn find_difference(dialect: Dialect, tolerance: f64, formula: &Formula, table: &Table) -> Option<String> {
     let Some(at) = table
         .columns
         .iter()
@@ -618,14 +621,14 @@ pub fn differs(dialect: Dialect, tolerance: f64, formula: &Formula, table: &Tabl
     let mut message = Vec::new();
     for (row, expected) in table.rows.iter().zip(&formula.expected) {
         let Some(expected) = expected else { continue };
-        if !same(dialect, tolerance, &expected.json(), &row[at]) {
+        if !json_agrees(dialect, tolerance, &expected.json(), &row[at]) {
             message.push(format!("{}: gives {}, expected {}", row[0], row[at], expected.json()));
         }
     }
     (!message.is_empty()).then(|| message.join("\n"))
 }
 
-fn same(dialect: Dialect, tolerance: f64, expected: &Json, got: &Json) -> bool {
+fn json_agrees(dialect: Dialect, tolerance: f64, expected: &Json, got: &Json) -> bool {
     match (expected, got) {
         (Json::Number(a), Json::Number(b)) => {
             let (a, b) = (a.as_f64().unwrap_or(f64::NAN), b.as_f64().unwrap_or(f64::NAN));
@@ -645,7 +648,7 @@ fn same(dialect: Dialect, tolerance: f64, expected: &Json, got: &Json) -> bool {
 }
 
 /// Returns the smallest formula and table that still fail.
-fn shrunk(failure: &Failure<'_>, known: &Known) -> String {
+fn shrunk(failure: &Failure<'_>, facts: &Known) -> String {
     let (dialect, sheet) = (failure.dialect, failure.sheet);
     let name = failure.formula.name.clone();
     let mut least = (sheet.spec([failure.formula]), sheet.database.clone());
@@ -655,16 +658,16 @@ fn shrunk(failure: &Failure<'_>, known: &Known) -> String {
         if number("FORMULAC_SHRINK", 1) == 0 {
             break;
         }
-        let mut tried = smaller(&least.0, &least.1);
+        let mut tried = smaller_cases(&least.0, &least.1);
         tried.retain(|(spec, _)| spec.steps.len() == 1 && spec.steps[0].definitions.len() == 1);
         let mut batch = Batch::default();
         let mut asked = Vec::new();
         for (spec, database) in tried {
-            let Ok(query) = compiled(&database, &spec, dialect) else {
+            let Ok(query) = compile_spec(&database, &spec, dialect) else {
                 continue;
             };
             let expr = spec.steps[0].definitions[0].1.clone();
-            let Some(Some(expected)) = quietly(|| expected(&database, sheet.level, &expr)) else {
+            let Some(Some(expected)) = quietly(|| expected_values(&database, sheet.level, &expr)) else {
                 continue;
             };
             let formula = Formula {
@@ -681,7 +684,7 @@ fn shrunk(failure: &Failure<'_>, known: &Known) -> String {
         let mut found = None;
         for (spec, database, formula, query, place) in asked {
             let fault = match &answers[place] {
-                Ok(table) => differs(dialect, known.tolerance(&formula), &formula, table),
+                Ok(table) => find_difference(dialect, facts.tolerance(&formula), &formula, table),
                 Err(error) => Some(format!("error: {error}")),
             };
             if let Some(fault) = fault {

@@ -64,7 +64,7 @@ impl Database {
     }
 
     /// Returns the interpreter's result for a spec over these tables.
-    pub fn interpreted(&self, spec: &InterpreterSpec) -> StepRows {
+    pub fn interpret(&self, spec: &InterpreterSpec) -> StepRows {
         self.interpreted_by(spec, str::to_owned)
     }
 
@@ -155,26 +155,26 @@ fn orders(seed: u64, random: &mut Random) -> Table {
         column(hostile("paid_at", "Paid At"), Type::Timestamp, Kind::Time, sure(random)),
     ];
     // Empty tables and tables with one row are generated more often than by chance.
-    let count = match random.below(10) {
-        0 => random.below(2),
-        1 => 20 + random.below(15),
-        _ => 2 + random.below(11),
+    let count = match random.next_below(10) {
+        0 => random.next_below(2),
+        1 => 20 + random.next_below(15),
+        _ => 2 + random.next_below(11),
     };
-    let first = day_number(2023 + random.between(0, 1), random.between(1, 12), 1);
+    let first = day_number(2023 + random.next_between(0, 1), random.next_between(1, 12), 1);
     let rows = (0..count)
         .map(|row| {
             let mut values = vec![
                 Value::Int(row as i64 + 1),
-                Value::Int(random.between(1, 4)),
+                Value::Int(random.next_between(1, 4)),
                 Value::Text((*random.pick(REGIONS)).to_owned()),
                 Value::Text((*random.pick(STATES)).to_owned()),
-                Value::Int(random.between(-3, 6)),
-                Value::Number(random.between(-400, 2000) as f64 / 4.0),
-                Value::Number(random.between(0, 40) as f64 / 4.0),
+                Value::Int(random.next_between(-3, 6)),
+                Value::Number(random.next_between(-400, 2000) as f64 / 4.0),
+                Value::Number(random.next_between(0, 40) as f64 / 4.0),
                 // Some months have no rows, and some dates are ends of months.
-                Value::Date(first + random.between(0, 5) * 31 + *random.pick(&[0, 0, 1, 12, 29, 30])),
+                Value::Date(first + random.next_between(0, 5) * 31 + *random.pick(&[0, 0, 1, 12, 29, 30])),
                 Value::Bool(random.percent(50)),
-                Value::Time((first + random.between(0, 3) * 31) * DAY + random.between(0, 8) * 3 * 3600),
+                Value::Time((first + random.next_between(0, 3) * 31) * DAY + random.next_between(0, 8) * 3 * 3600),
             ];
             for (value, column) in values.iter_mut().zip(&columns) {
                 if column.nullable && random.percent(25) {
@@ -216,9 +216,9 @@ fn customers(seed: u64, random: &mut Random) -> Table {
         let credit = if random.percent(25) {
             Value::Null
         } else {
-            Value::Int(random.between(-2, 9))
+            Value::Int(random.next_between(-2, 9))
         };
-        let since = Value::Date(day_number(2022, random.between(1, 12), random.between(1, 28)));
+        let since = Value::Date(day_number(2022, random.next_between(1, 12), random.next_between(1, 28)));
         rows.push(vec![Value::Int(id), segment, credit, since]);
     }
     Table {
@@ -241,7 +241,7 @@ fn quotas(seed: u64, random: &mut Random) -> Table {
     for region in REGIONS {
         for status in STATES {
             if random.percent(50) {
-                let quota = Value::Number(random.between(0, 400) as f64 / 4.0);
+                let quota = Value::Number(random.next_between(0, 400) as f64 / 4.0);
                 let quota = if random.percent(25) { Value::Null } else { quota };
                 rows.push(vec![
                     Value::Text((*region).to_owned()),
@@ -269,14 +269,14 @@ fn visits(seed: u64, random: &mut Random) -> Table {
         column(hostile("visited_on", "order"), Type::Date, Kind::Date, true),
         column("score", Type::Integer, Kind::Int, true),
     ];
-    let first = day_number(2023 + random.between(0, 1), random.between(1, 12), 1);
-    let rows = (0..random.below(7))
+    let first = day_number(2023 + random.next_between(0, 1), random.next_between(1, 12), 1);
+    let rows = (0..random.next_below(7))
         .map(|_| {
             let values = vec![
-                Value::Int(random.between(1, 5)),
+                Value::Int(random.next_between(1, 5)),
                 Value::Text((*random.pick(REGIONS)).to_owned()),
-                Value::Date(first + random.between(0, 5) * 31 + *random.pick(&[0, 0, 1, 30])),
-                Value::Int(random.between(-2, 5)),
+                Value::Date(first + random.next_between(0, 5) * 31 + *random.pick(&[0, 0, 1, 30])),
+                Value::Int(random.next_between(-2, 5)),
             ];
             values
                 .into_iter()

@@ -9,9 +9,9 @@ use formulac::{Compiler, Dialect, Relation, Schema};
 use serde_json::{Value as Json, json};
 
 use crate::batch::Batch;
-use crate::compare::same;
-use crate::drawn::{Drawn, compiled, dialects, messages, number, rows_fault};
-use crate::engine::{Run, Table, announce_missing, run_all, say};
+use crate::compare::values_equal;
+use crate::drawn::{Drawn, compile_query, dialects, messages, number, rows_fault};
+use crate::engine::{Run, Table, announce_missing, print_directly, run_all};
 use crate::run::Case;
 use crate::yaml::{self, Result};
 
@@ -42,7 +42,7 @@ pub fn run() {
         }
     }
     for (why, count) in &refused {
-        say(&format!("{SUITE}: {count} are not drafted: {why}"));
+        print_directly(&format!("{SUITE}: {count} are not drafted: {why}"));
     }
     let asked: Vec<Dialect> = dialects()
         .into_iter()
@@ -53,8 +53,8 @@ pub fn run() {
         let mut batch = Batch::default();
         let mut places = Vec::new();
         for (text, schema, examples) in &drafted {
-            let query =
-                compiled(&[], text, schema.clone(), *dialect).unwrap_or_else(|e| panic!("{}\n{text}", messages(&e)));
+            let query = compile_query(&[], text, schema.clone(), *dialect)
+                .unwrap_or_else(|e| panic!("{}\n{text}", messages(&e)));
             places.extend(
                 examples
                     .iter()
@@ -78,14 +78,14 @@ pub fn run() {
         };
         let found = places.iter().filter_map(|(text, example, place)| {
             let fault = match &answers[*place] {
-                Ok(table) => fault(example, table)?,
+                Ok(table) => find_difference(example, table)?,
                 Err(error) => error.clone(),
             };
             let tables: String = example.tables.iter().map(|table| format!("{table}\n")).collect();
             Some(format!("{}: {fault}\n{tables}{text}", dialect.name()))
         });
         let found: Vec<String> = found.collect();
-        say(&format!(
+        print_directly(&format!(
             "{SUITE} {}: {} of {} examples agree",
             dialect.name(),
             places.len() - found.len(),
@@ -170,7 +170,7 @@ fn table(relation: &Relation, rows: &[BTreeMap<String, Json>]) -> Json {
 }
 
 /// Returns the difference between a result and the expected columns.
-fn fault(example: &Example, table: &Table) -> Option<String> {
+fn find_difference(example: &Example, table: &Table) -> Option<String> {
     let places: Option<Vec<usize>> = example
         .columns
         .iter()
@@ -196,6 +196,6 @@ fn fault(example: &Example, table: &Table) -> Option<String> {
             .map_or(json.clone(), Json::from)
     };
     rows_fault(&example.rows, &got, false, |a, b| {
-        same(a, b) || same(&as_number(a), &as_number(b))
+        values_equal(a, b) || values_equal(&as_number(a), &as_number(b))
     })
 }

@@ -45,15 +45,17 @@ impl Maker<'_> {
     pub fn literal(&mut self, kind: Kind) -> InterpreterExpr {
         InterpreterExpr::Literal(match kind {
             Kind::Bool => Value::Bool(self.random.percent(50)),
-            Kind::Int => Value::Int(self.random.between(0, 7)),
-            Kind::Exact | Kind::Float => Value::Number(self.random.between(0, 60) as f64 / 4.0),
+            Kind::Int => Value::Int(self.random.next_between(0, 7)),
+            Kind::Exact | Kind::Float => Value::Number(self.random.next_between(0, 60) as f64 / 4.0),
             Kind::Text => Value::Text((*self.random.pick(&["open", "north", "x", ""])).to_owned()),
             Kind::Date => Value::Date(day_number(
                 2024,
-                self.random.between(1, 12),
-                self.random.between(1, 29).min(28),
+                self.random.next_between(1, 12),
+                self.random.next_between(1, 29).min(28),
             )),
-            Kind::Time => Value::Time(DAY * day_number(2024, self.random.between(1, 12), self.random.between(1, 28))),
+            Kind::Time => {
+                Value::Time(DAY * day_number(2024, self.random.next_between(1, 12), self.random.next_between(1, 28)))
+            }
         })
     }
 
@@ -111,8 +113,8 @@ impl Maker<'_> {
 
     pub fn time(&mut self, scope: &Scope, depth: usize) -> InterpreterExpr {
         let time = self.expr(Kind::Time, scope, depth);
-        let days = match self.random.below(3) {
-            0 => InterpreterExpr::Literal(Value::Number(self.random.between(0, 12) as f64 / 4.0)),
+        let days = match self.random.next_below(3) {
+            0 => InterpreterExpr::Literal(Value::Number(self.random.next_between(0, 12) as f64 / 4.0)),
             _ => self.days(scope, depth),
         };
         let op = *self.random.pick(&[InterpreterOp::Later, InterpreterOp::Earlier]);
@@ -121,7 +123,7 @@ impl Maker<'_> {
 
     /// Generates a number of days that is small enough for all dates to remain in the calendar.
     pub fn days(&mut self, scope: &Scope, depth: usize) -> InterpreterExpr {
-        let literal = InterpreterExpr::Literal(Value::Int(self.random.between(1, 60)));
+        let literal = InterpreterExpr::Literal(Value::Int(self.random.next_between(1, 60)));
         if self.random.percent(75) {
             return literal;
         }
@@ -129,17 +131,17 @@ impl Maker<'_> {
     }
 
     pub fn condition(&mut self, scope: &Scope, depth: usize) -> InterpreterExpr {
-        match self.random.below(8) {
+        match self.random.next_below(8) {
             0 | 1 => {
                 let function = *self.random.pick(&["AND", "OR"]);
-                let args = (0..2 + self.random.below(2))
+                let args = (0..2 + self.random.next_below(2))
                     .map(|_| self.expr(Kind::Bool, scope, depth))
                     .collect();
                 InterpreterExpr::Call(function, args)
             }
             2 => InterpreterExpr::Call("NOT", vec![self.expr(Kind::Bool, scope, depth)]),
             3 => {
-                let kind = self.compared(scope);
+                let kind = self.draw_compared_kind(scope);
                 InterpreterExpr::Call("ISBLANK", vec![self.expr(kind, scope, depth)])
             }
             _ => {
@@ -152,7 +154,7 @@ impl Maker<'_> {
                     InterpreterOp::GreaterOrEqual,
                 ];
                 let op = *self.random.pick(&ops);
-                let kind = self.compared(scope);
+                let kind = self.draw_compared_kind(scope);
                 let other = match kind {
                     Kind::Exact if self.random.percent(30) => Kind::Int,
                     Kind::Time if self.random.percent(40) => Kind::Date,
@@ -178,7 +180,7 @@ impl Maker<'_> {
     }
 
     pub fn integer(&mut self, scope: &Scope, depth: usize) -> InterpreterExpr {
-        match self.random.below(8) {
+        match self.random.next_below(8) {
             0 => InterpreterExpr::Call("ABS", vec![self.expr(Kind::Int, scope, depth)]),
             1 => InterpreterExpr::Call(
                 "MOD",
@@ -213,7 +215,7 @@ impl Maker<'_> {
     }
 
     pub fn exact(&mut self, scope: &Scope, depth: usize) -> InterpreterExpr {
-        match self.random.below(5) {
+        match self.random.next_below(5) {
             0 => InterpreterExpr::Call("ABS", vec![self.expr(Kind::Exact, scope, depth)]),
             1 => {
                 // A multiplication by an integer does not increase the number of decimal places.
@@ -257,11 +259,11 @@ impl Maker<'_> {
     }
 
     pub fn text(&mut self, scope: &Scope, depth: usize) -> InterpreterExpr {
-        match self.random.below(4) {
+        match self.random.next_below(4) {
             0 => InterpreterExpr::Call("UPPER", vec![self.expr(Kind::Text, scope, depth)]),
             1 => {
                 // DuckDB 1.4 fails on `left('x', 0)`, which is a bug in DuckDB.
-                let count = InterpreterExpr::Literal(Value::Int(self.random.between(1, 3)));
+                let count = InterpreterExpr::Literal(Value::Int(self.random.next_between(1, 3)));
                 InterpreterExpr::Call("LEFT", vec![self.expr(Kind::Text, scope, depth), count])
             }
             _ => {
@@ -296,12 +298,12 @@ impl Maker<'_> {
             InterpreterExpr::Aggregate(aggregate, vec![arg])
         };
         match kind {
-            Kind::Int => match self.random.below(7) {
+            Kind::Int => match self.random.next_below(7) {
                 0 if self.input.many.iter().all(|many| !many.unmatched) => {
                     InterpreterExpr::Aggregate("COUNT", Vec::new())
                 }
                 0 | 1 => {
-                    let of = self.compared(&rows);
+                    let of = self.draw_compared_kind(&rows);
                     one(self, "COUNT", of)
                 }
                 2 => {
@@ -322,7 +324,7 @@ impl Maker<'_> {
                 }
                 _ => one(self, "SUM", Kind::Int),
             },
-            Kind::Exact => match self.random.below(3) {
+            Kind::Exact => match self.random.next_below(3) {
                 0 => self.conditional("SUMIF", Kind::Exact, &rows),
                 1 => {
                     let aggregate = *self.random.pick(&["MIN", "MAX"]);
@@ -332,7 +334,7 @@ impl Maker<'_> {
             },
             Kind::Float => {
                 let of = *self.random.pick(&[Kind::Int, Kind::Exact]);
-                match self.random.below(3) {
+                match self.random.next_below(3) {
                     0 => self.conditional("AVERAGEIF", of, &rows),
                     1 => one(self, "MEDIAN", of),
                     _ => one(self, "AVERAGE", of),

@@ -6,7 +6,7 @@ use formulac::{Level, Type};
 use crate::calendar::{PeriodFrame, day_number};
 use crate::database::Table;
 use crate::expr::{InterpreterExpr, InterpreterOp, RangeEndPosition, Window, WindowRows};
-use crate::forms::{Choice, Form, Gives, Known, Takes, fits};
+use crate::forms::{Choice, Form, Gives, Known, Takes, letter_fits};
 use crate::formula_tables::GROUP;
 use crate::random::Random;
 use crate::value::Value;
@@ -36,7 +36,7 @@ enum At {
 
 pub struct Draw<'a> {
     pub random: &'a mut Random,
-    pub known: &'a Known,
+    pub facts: &'a Known,
     pub table: &'a Table,
 }
 
@@ -66,7 +66,7 @@ impl Draw<'_> {
     }
 
     fn type_for(&mut self, letter: char) -> Type {
-        let fitting: Vec<Type> = TYPES.into_iter().filter(|ty| fits(letter, *ty)).collect();
+        let fitting: Vec<Type> = TYPES.into_iter().filter(|ty| letter_fits(letter, *ty)).collect();
         *self.random.pick(&fitting)
     }
 
@@ -80,11 +80,11 @@ impl Draw<'_> {
             Level::Window => self.window(form, &mut letters, depth),
             Level::Aggregate if place == At::Sheet => {
                 let rows = self.rows();
-                self.over(form, &mut letters, rows)
+                self.draw_window_aggregate(form, &mut letters, rows)
             }
             Level::Aggregate => {
                 let args = self.arguments(form, &mut letters, At::Row, depth);
-                match form.inside {
+                match form.outer_function {
                     Some(outer) => InterpreterExpr::Aggregate(outer, vec![InterpreterExpr::Call(name, args)]),
                     None => InterpreterExpr::Aggregate(name, args),
                 }
@@ -181,7 +181,7 @@ impl Draw<'_> {
             ty => ty.name(),
         };
         let written = self
-            .known
+            .facts
             .criteria
             .get(class)
             .unwrap_or_else(|| panic!("no criteria for {class}"));
@@ -208,7 +208,7 @@ impl Draw<'_> {
         };
         let names: Vec<&'static Function> = {
             let mut names: Vec<&'static Function> =
-                self.known.forms.iter().filter(fitting).map(|f| f.function).collect();
+                self.facts.forms.iter().filter(fitting).map(|f| f.function).collect();
             names.dedup_by_key(|f| f.name);
             names
         };
@@ -217,7 +217,7 @@ impl Draw<'_> {
         }
         let function = *self.random.pick(&names);
         let forms: Vec<&Form> = self
-            .known
+            .facts
             .forms
             .iter()
             .filter(fitting)
@@ -243,7 +243,7 @@ impl Draw<'_> {
                     InterpreterOp::Greater,
                     InterpreterOp::GreaterOrEqual,
                 ]);
-                let (a, b) = match self.random.below(6) {
+                let (a, b) = match self.random.next_below(6) {
                     0 => (Type::Text, Type::Text),
                     1 => (Type::Date, Type::Date),
                     2 => (Type::Timestamp, *self.random.pick(&TEMPORAL)),
@@ -268,7 +268,7 @@ impl Draw<'_> {
                     },
                 )
             }
-            Type::Float => match self.random.below(8) {
+            Type::Float => match self.random.next_below(8) {
                 0 => {
                     let other = *self.random.pick(&TEMPORAL);
                     of(self, InterpreterOp::Apart, Type::Timestamp, other)
@@ -380,12 +380,12 @@ impl Draw<'_> {
         let random = &mut self.random;
         InterpreterExpr::Literal(match ty {
             Type::Boolean => Value::Bool(random.percent(50)),
-            Type::Integer => Value::Int(random.between(-2, 7)),
-            Type::Decimal | Type::Float => Value::Number(random.between(-8, 40) as f64 / 4.0),
+            Type::Integer => Value::Int(random.next_between(-2, 7)),
+            Type::Decimal | Type::Float => Value::Number(random.next_between(-8, 40) as f64 / 4.0),
             Type::Text => {
                 Value::Text((*random.pick(&["", "a", "o", "é", "日本", "open", "-", " ", "12", "*", "b?c"])).to_owned())
             }
-            _ => Value::Date(day_number(2024, random.between(1, 12), random.between(1, 28))),
+            _ => Value::Date(day_number(2024, random.next_between(1, 12), random.next_between(1, 28))),
         })
     }
 
@@ -410,7 +410,7 @@ impl Draw<'_> {
     }
 
     /// Generates an aggregate of columns over a window's rows.
-    fn over(&mut self, form: &Form, letters: &mut Letters, rows: WindowRows) -> InterpreterExpr {
+    fn draw_window_aggregate(&mut self, form: &Form, letters: &mut Letters, rows: WindowRows) -> InterpreterExpr {
         let mut before = Type::Text;
         let mut args = Vec::new();
         for takes in &form.takes {

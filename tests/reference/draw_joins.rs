@@ -48,24 +48,24 @@ pub struct Many {
 /// A column of `using` and the relations that contain it.
 struct Merged {
     name: String,
-    of: Vec<usize>,
+    columns: Vec<usize>,
 }
 
 /// Relations that a step has joined so far.
 struct Joined {
     relations: Vec<Relation>,
-    merged: Vec<Merged>,
+    merged_columns: Vec<Merged>,
 }
 
 impl Joined {
     /// Returns the relations that contain a column. Relations with a column that `using` merges count as one relation.
     fn owners(&self, name: &str) -> Vec<usize> {
-        let merged = self.merged.iter().find(|m| m.name == name);
+        let merged = self.merged_columns.iter().find(|m| m.name == name);
         let mut owners: Vec<usize> = (0..self.relations.len())
             .filter(|at| self.relations[*at].has(name))
             .collect();
         if let Some(merged) = merged {
-            owners.retain(|at| *at == merged.of[0] || !merged.of.contains(at));
+            owners.retain(|at| *at == merged.columns[0] || !merged.columns.contains(at));
         }
         owners
     }
@@ -94,7 +94,7 @@ impl Maker<'_> {
     pub fn joins(&mut self, known: &[Relation]) {
         let mut joined = Joined {
             relations: vec![self.input.relation.clone()],
-            merged: Vec::new(),
+            merged_columns: Vec::new(),
         };
         let mut grain: Vec<String> = self
             .input
@@ -112,21 +112,21 @@ impl Maker<'_> {
             };
             let name = join.name().to_owned();
             let at = joined.relations.len();
-            if let JoinCondition::Using(names) = &join.by {
+            if let JoinCondition::Using(names) = &join.condition {
                 for name in names {
                     let of = joined.owners(name);
-                    match joined.merged.iter_mut().find(|m| m.name == *name) {
-                        Some(merged) => merged.of.push(at),
-                        None => joined.merged.push(Merged {
+                    match joined.merged_columns.iter_mut().find(|m| m.name == *name) {
+                        Some(merged) => merged.columns.push(at),
+                        None => joined.merged_columns.push(Merged {
                             name: name.clone(),
-                            of: vec![of[0], at],
+                            columns: vec![of[0], at],
                         }),
                     }
                 }
             }
-            let repeats = self.repeats(&join, &target);
+            let repeats = self.may_repeat_rows(&join, &target);
             let told = |g: &String| format!("{name}.{g}");
-            match (&join.by, join.kind) {
+            match (&join.condition, join.kind) {
                 (JoinCondition::Using(names), InterpreterJoinKind::Full)
                     if at == 1
                         && (sure || target.sure)
@@ -146,8 +146,8 @@ impl Maker<'_> {
                     }
                     sure = sure && target.sure && join.kind != InterpreterJoinKind::Left;
                 }
-                // Skip this condition. The compiler assumes that a row has one match, but here a row has several
-                // matches.
+                // Skip this condition. The compiler assumes that each row has at most one match, but these rows have
+                // several.
                 _ if repeats => grain.clear(),
                 _ => {}
             }
@@ -188,7 +188,9 @@ impl Maker<'_> {
             let own = |x: &InterpreterExpr| match x {
                 InterpreterExpr::Name(name) => match name.split_once('.') {
                     Some((relation, _)) => relation == many.relation,
-                    None => joined.owners(name) == [of] && joined.merged.iter().all(|merged| merged.name != *name),
+                    None => {
+                        joined.owners(name) == [of] && joined.merged_columns.iter().all(|merged| merged.name != *name)
+                    }
                 },
                 _ => false,
             };
@@ -233,14 +235,14 @@ impl Maker<'_> {
         let mut join = InterpreterJoin {
             to: target.name.clone(),
             alias: alias.map(str::to_owned),
-            by: JoinCondition::Nothing,
+            condition: JoinCondition::Nothing,
             kind,
             many: self.random.percent(12),
         };
         if kind != InterpreterJoinKind::Cross {
-            join.by = self.by(joined, target, join.name())?;
+            join.condition = self.draw_condition(joined, target, join.name())?;
         }
-        if self.repeats(&join, target) {
+        if self.may_repeat_rows(&join, target) {
             // The number of rows must remain small enough for the interpreter.
             if self.multiplied > 1 {
                 return None;
@@ -248,19 +250,19 @@ impl Maker<'_> {
             join.many |= self.random.percent(70);
         }
         // All engines accept a condition without an equality only if unmatched rows are dropped.
-        if let (InterpreterJoinKind::Inner, true, JoinCondition::On(_)) = (kind, join.many, &join.by)
+        if let (InterpreterJoinKind::Inner, true, JoinCondition::On(_)) = (kind, join.many, &join.condition)
             && self.multiplied < 2
             && self.random.percent(12)
         {
-            let scope = self.both(joined, target, join.name());
-            join.by = JoinCondition::On(self.with_name(Kind::Bool, &scope));
+            let scope = self.joined_scope(joined, target, join.name());
+            join.condition = JoinCondition::On(self.with_name(Kind::Bool, &scope));
         }
         Some(join)
     }
 
     /// Returns `true` if a row may have several matches.
-    fn repeats(&self, join: &InterpreterJoin, target: &Relation) -> bool {
-        let asked: Vec<String> = match &join.by {
+    fn may_repeat_rows(&self, join: &InterpreterJoin, target: &Relation) -> bool {
+        let asked: Vec<String> = match &join.condition {
             JoinCondition::Using(names) => names.clone(),
             JoinCondition::On(condition) => equalities(condition, join.name()),
             JoinCondition::Nothing => Vec::new(),
@@ -269,7 +271,7 @@ impl Maker<'_> {
         !target.single && !proven
     }
 
-    fn both(&self, joined: &Joined, target: &Relation, name: &str) -> Scope {
+    fn joined_scope(&self, joined: &Joined, target: &Relation, name: &str) -> Scope {
         let mut relations = joined.relations.clone();
         relations.push(Relation {
             name: name.to_owned(),
@@ -287,7 +289,7 @@ impl Maker<'_> {
     }
 
     /// Generates a condition that requires both sides to be equal, on the target's key or on another column.
-    fn by(&mut self, joined: &Joined, target: &Relation, name: &str) -> Option<JoinCondition> {
+    fn draw_condition(&mut self, joined: &Joined, target: &Relation, name: &str) -> Option<JoinCondition> {
         let of_kind = |kind: Kind| {
             let columns = joined.relations.iter().flat_map(|r| {
                 r.columns
@@ -354,7 +356,7 @@ impl Maker<'_> {
             conditions.push(InterpreterExpr::Binary(InterpreterOp::Equal, Box::new(a), Box::new(b)));
         }
         if self.random.percent(30) {
-            let scope = self.both(joined, target, name);
+            let scope = self.joined_scope(joined, target, name);
             let more = self.with_name(Kind::Bool, &scope);
             conditions.push(more);
         }

@@ -70,7 +70,7 @@ pub struct ModelOverSets {
     pub blank_zero: bool,
     pub sets: Vec<MetricSet>,
     pub keys: Vec<ModelKey>,
-    pub listed: Vec<Listed>,
+    pub listed_metrics: Vec<Listed>,
     /// Filter of each set.
     pub filters: Vec<Option<InterpreterExpr>>,
     pub having: Option<InterpreterExpr>,
@@ -149,7 +149,7 @@ impl ModelOverSets {
     /// Returns the metrics that the model lists, each with its name in the model.
     pub fn outputs(&self) -> Vec<(&MetricFormula, String)> {
         let mut outputs = Vec::new();
-        for entry in &self.listed {
+        for entry in &self.listed_metrics {
             match entry {
                 Listed::All(set) => {
                     let metrics = self.sets[*set].metrics.iter();
@@ -166,7 +166,7 @@ impl ModelOverSets {
     }
 
     /// Returns every metric, listed or not, with its name in the model.
-    pub fn visible(&self) -> Vec<(&MetricFormula, String)> {
+    pub fn all_metrics(&self) -> Vec<(&MetricFormula, String)> {
         let mut visible = self.outputs();
         for metric in self.sets.iter().flat_map(|set| &set.metrics) {
             if visible.iter().all(|(of, _)| of.name != metric.name) {
@@ -204,7 +204,7 @@ pub fn model(random: &mut Random, database: &Database) -> ModelOverSets {
     let keys = keys(random, &sets, is_timed.then_some(frame));
     let by = is_timed.then_some(frame);
     for set in &mut sets {
-        for _ in 0..random.below(3) {
+        for _ in 0..random.next_below(3) {
             let read = set.metrics.iter();
             let metrics: Vec<(InterpreterExpr, Kind)> =
                 read.map(|m| (InterpreterExpr::name(&m.name), m.kind)).collect();
@@ -219,7 +219,7 @@ pub fn model(random: &mut Random, database: &Database) -> ModelOverSets {
             }
         }
     }
-    let listed = listed(random, &sets);
+    let listed = draw_listed_metrics(random, &sets);
     let filters = sets
         .iter()
         .map(|set| {
@@ -235,7 +235,7 @@ pub fn model(random: &mut Random, database: &Database) -> ModelOverSets {
         blank_zero,
         sets,
         keys,
-        listed,
+        listed_metrics: listed,
         filters,
         having: None,
         order_by: Vec::new(),
@@ -258,7 +258,7 @@ pub fn model(random: &mut Random, database: &Database) -> ModelOverSets {
 }
 
 fn day(random: &mut Random) -> i64 {
-    crate::calendar::day_number(2023, 1, 1) + random.between(0, 900)
+    crate::calendar::day_number(2023, 1, 1) + random.next_between(0, 900)
 }
 
 /// Adds the order, the definitions and the conditions of a model.
@@ -271,16 +271,16 @@ fn finish(random: &mut Random, model: &mut ModelOverSets, relation: Relation) {
             model.order_by.truncate(1);
         }
         if model.order_by.len() == model.keys.len() && random.percent(40) {
-            model.limit = Some(1 + random.below(4));
+            model.limit = Some(1 + random.next_below(4));
         }
     }
-    let visible = model.visible().into_iter();
+    let visible = model.all_metrics().into_iter();
     let visible: Vec<(InterpreterExpr, Kind, bool)> = visible
         .map(|(metric, name)| (InterpreterExpr::name(&name), metric.kind, metric.window.is_some()))
         .collect();
     let mut metrics: Vec<(InterpreterExpr, Kind)> = visible.iter().map(|(x, kind, _)| (x.clone(), *kind)).collect();
     let by = model.time_key().map(|(_, frame)| frame);
-    let count = random.below(4);
+    let count = random.next_below(4);
     for at in 0..count {
         let name = format!("defined_{at}");
         let (formula, kind, form) = if random.percent(50) {
@@ -331,7 +331,7 @@ fn metric_set(random: &mut Random, name: &'static str, (table, time): (&Table, &
     let join = random.percent(45).then(|| InterpreterJoin {
         to: customers.name.clone(),
         alias: Some("customers".to_owned()),
-        by: JoinCondition::On(InterpreterExpr::Binary(
+        condition: JoinCondition::On(InterpreterExpr::Binary(
             InterpreterOp::Equal,
             Box::new(InterpreterExpr::name(&format!("{}.customer_id", table.name))),
             Box::new(InterpreterExpr::name("customers.customer_id")),
@@ -360,7 +360,7 @@ fn metric_set(random: &mut Random, name: &'static str, (table, time): (&Table, &
     };
     let mut maker = Maker::of_expressions(random, Relation::of(table));
     let mut dimensions = Vec::new();
-    for at in 0..maker.random.below(3) {
+    for at in 0..maker.random.next_below(3) {
         let kind = maker.any_kind(&rows);
         let formula = maker.with_name(kind, &rows);
         let name = format!("{name}_dimension_{at}");
@@ -369,7 +369,7 @@ fn metric_set(random: &mut Random, name: &'static str, (table, time): (&Table, &
     }
     let filter = maker.random.percent(35).then(|| maker.with_name(Kind::Bool, &rows));
     let mut metrics: Vec<MetricFormula> = Vec::new();
-    for at in 0..2 + maker.random.below(4) {
+    for at in 0..2 + maker.random.next_below(4) {
         let scope = Scope {
             leaves: metrics
                 .iter()
@@ -455,7 +455,7 @@ fn keys(random: &mut Random, sets: &[MetricSet], frame: Option<PeriodFrame>) -> 
     keys
 }
 
-fn listed(random: &mut Random, sets: &[MetricSet]) -> Vec<Listed> {
+fn draw_listed_metrics(random: &mut Random, sets: &[MetricSet]) -> Vec<Listed> {
     let mut listed = Vec::new();
     for (at, set) in sets.iter().enumerate() {
         if random.percent(15) {
@@ -464,7 +464,7 @@ fn listed(random: &mut Random, sets: &[MetricSet]) -> Vec<Listed> {
         }
         let mut places: Vec<usize> = (0..set.metrics.len()).collect();
         random.shuffle(&mut places);
-        let count = 1 + random.below(places.len());
+        let count = 1 + random.next_below(places.len());
         for place in places.into_iter().take(count) {
             listed.push(Listed::One {
                 set: at,
@@ -488,7 +488,7 @@ fn window(
 ) -> Option<(InterpreterExpr, Kind, WindowForm)> {
     let (x, kind) = random.pick(metrics).clone();
     let boxed = || Box::new(x.clone());
-    let (window, made, form) = match (by, random.below(8)) {
+    let (window, made, form) = match (by, random.next_below(8)) {
         (_, 0) if keys > 0 && matches!(kind, Kind::Int | Kind::Exact | Kind::Date) => {
             let rank = Window::Rank("RANK", boxed(), random.percent(60));
             (InterpreterExpr::Window(rank), Kind::Int, WindowForm::Total)
@@ -549,7 +549,7 @@ fn window(
 }
 
 fn range_aggregate(random: &mut Random, kind: Kind) -> (&'static str, Kind) {
-    match random.below(5) {
+    match random.next_below(5) {
         0 | 1 if kind.is_number() => ("SUM", kind),
         2 if kind.is_number() => ("AVERAGE", Kind::Float),
         3 => ("COUNT", Kind::Int),

@@ -42,15 +42,15 @@ pub fn spec(random: &mut Random, tables: &[Table]) -> InterpreterSpec {
     let mut known: Vec<Relation> = tables.iter().map(Relation::of).collect();
     let mut read = known[0].clone();
     let mut steps = Vec::new();
-    let count = 1 + random.below(3);
+    let count = 1 + random.next_below(3);
     let (mut made, mut multiplied) = (0, 0);
     let blank_zero = random.percent(15);
     for at in 0..count {
         let mut maker = Maker::of_expressions(random, read);
         maker.step.blank_zero = blank_zero;
-        (maker.made, maker.multiplied) = (made, multiplied);
+        (maker.count, maker.multiplied) = (made, multiplied);
         read = maker.step(at, &known);
-        (made, multiplied) = (maker.made, maker.multiplied);
+        (made, multiplied) = (maker.count, maker.multiplied);
         steps.push(maker.step);
         known.push(read.clone());
     }
@@ -64,7 +64,7 @@ pub struct Maker<'a> {
     pub random: &'a mut Random,
     pub input: Input,
     pub step: InterpreterStep,
-    pub made: usize,
+    pub count: usize,
     /// Kind of each definition, by name.
     pub kinds: Vec<(String, Kind)>,
     /// Number of joins in the spec in which a row may have several matches.
@@ -95,7 +95,7 @@ impl<'a> Maker<'a> {
             random,
             input: Input::of(relation),
             step: InterpreterStep::default(),
-            made: 0,
+            count: 0,
             kinds: Vec::new(),
             multiplied: 0,
             calendar: None,
@@ -113,7 +113,7 @@ impl Maker<'_> {
             leaves: self.input.leaves.clone(),
             ..Scope::default()
         };
-        for _ in 0..self.random.below(3) {
+        for _ in 0..self.random.next_below(3) {
             self.row_definition(&mut rows);
         }
         if self.random.percent(35) {
@@ -136,13 +136,13 @@ impl Maker<'_> {
 
     /// Generates a name, which sometimes needs quotes.
     pub fn name(&mut self) -> String {
-        self.made += 1;
-        match self.random.below(40) {
-            0 => format!("Value {}", self.made),
-            1 => format!("Größe {}", self.made),
-            2 => format!("NetValue{}", self.made),
-            3 if self.made < 4 => ["user", "table", "where", "limit"][self.made].to_owned(),
-            _ => format!("value_{}", self.made),
+        self.count += 1;
+        match self.random.next_below(40) {
+            0 => format!("Value {}", self.count),
+            1 => format!("Größe {}", self.count),
+            2 => format!("NetValue{}", self.count),
+            3 if self.count < 4 => ["user", "table", "where", "limit"][self.count].to_owned(),
+            _ => format!("value_{}", self.count),
         }
     }
 
@@ -155,7 +155,7 @@ impl Maker<'_> {
         }
     }
 
-    pub fn compared(&mut self, scope: &Scope) -> Kind {
+    pub fn draw_compared_kind(&mut self, scope: &Scope) -> Kind {
         let kind = *self.random.pick(&COMPARED);
         if kind == Kind::Time && !has_times(scope) {
             Kind::Date
@@ -185,7 +185,12 @@ impl Maker<'_> {
             {
                 // Earlier definitions that use this name now read the new definition, so the new definition must not
                 // read them.
-                if self.step.definitions.iter().all(|(_, other)| !reads(other, &name)) {
+                if self
+                    .step
+                    .definitions
+                    .iter()
+                    .all(|(_, other)| !contains_column(other, &name))
+                {
                     let cleaned = InterpreterExpr::Call(
                         "COALESCE",
                         vec![InterpreterExpr::Name(name.clone()), self.literal(kind)],
@@ -212,7 +217,7 @@ impl Maker<'_> {
             .collect();
         let calendar = !dates.is_empty() && self.random.percent(25);
         let count = if calendar {
-            2 + self.random.below(3)
+            2 + self.random.next_below(3)
         } else {
             *self.random.pick(&[0, 1, 1, 1, 2, 2, 3])
         };
@@ -263,12 +268,12 @@ impl Maker<'_> {
         }
         let mut scope = Scope {
             leaves,
-            rows: self.aggregated(rows),
+            rows: self.aggregate_operands(rows),
             windowed: Vec::new(),
         };
         let helpers = self.kinds.len();
         self.shadow(&mut scope);
-        for at in 0..usize::from(keys.is_empty()) + self.random.below(4) {
+        for at in 0..usize::from(keys.is_empty()) + self.random.next_below(4) {
             let kind = self.any_kind(&scope);
             // Without keys, an aggregate makes the step a grouped step.
             let x = if keys.is_empty() && at == 0 {
@@ -284,7 +289,7 @@ impl Maker<'_> {
             let having = self.group_expr(Kind::Bool, &scope);
             self.step.having = Some(having);
         }
-        self.ordered(&scope.leaves.clone());
+        self.draw_order(&scope.leaves.clone());
         self.windows(&scope);
         let key_columns = self
             .step
@@ -308,7 +313,7 @@ impl Maker<'_> {
     }
 
     /// Returns the operands that aggregates may use.
-    fn aggregated(&self, rows: &Scope) -> Vec<(InterpreterExpr, Kind)> {
+    fn aggregate_operands(&self, rows: &Scope) -> Vec<(InterpreterExpr, Kind)> {
         self.input
             .many
             .first()
@@ -332,7 +337,7 @@ impl Maker<'_> {
                 })
                 .collect(),
         };
-        match self.random.below(3) {
+        match self.random.next_below(3) {
             0 => InterpreterKeep::Nothing,
             1 => InterpreterKeep::All,
             _ => {
@@ -372,7 +377,7 @@ impl Maker<'_> {
     }
 
     /// Returns the kept columns in order: the output name, the kind, and the name that identifies the column.
-    fn kept(&self) -> Vec<(String, Kind, String)> {
+    fn kept_columns(&self) -> Vec<(String, Kind, String)> {
         let relation = &self.input.relation;
         let joined = !self.step.joins.is_empty();
         let own = |name: &String| {
@@ -407,13 +412,16 @@ impl Maker<'_> {
             self.define(name, kind, x);
         }
         if !self.input.relation.grain.is_empty() {
-            self.ordered(&scope.leaves.clone());
+            self.draw_order(&scope.leaves.clone());
         }
         self.windows(&scope);
         self.add_limit();
         let is_defined = |name: &String| self.kinds.iter().any(|(n, _)| n == name);
-        let kept: Vec<(String, Kind, String)> =
-            self.kept().into_iter().filter(|(name, ..)| !is_defined(name)).collect();
+        let kept: Vec<(String, Kind, String)> = self
+            .kept_columns()
+            .into_iter()
+            .filter(|(name, ..)| !is_defined(name))
+            .collect();
         let output = |grain: &String| {
             kept.iter()
                 .find(|(.., told)| told == grain)
@@ -434,7 +442,7 @@ impl Maker<'_> {
 
     fn add_limit(&mut self) {
         if !self.step.order_by.is_empty() && self.random.percent(12) {
-            self.step.limit = Some(1 + self.random.below(4));
+            self.step.limit = Some(1 + self.random.next_below(4));
         }
     }
 
@@ -450,7 +458,7 @@ impl Maker<'_> {
             .step
             .definitions
             .iter()
-            .any(|(defined, x)| defined == name || reads(x, name))
+            .any(|(defined, x)| defined == name || contains_column(x, name))
             || self
                 .step
                 .group_by
@@ -465,7 +473,7 @@ impl Maker<'_> {
     }
 }
 
-fn reads(x: &InterpreterExpr, name: &str) -> bool {
+fn contains_column(x: &InterpreterExpr, name: &str) -> bool {
     let mut names = Vec::new();
     x.collect_names(&mut names);
     names.iter().any(|n| n == name)

@@ -9,8 +9,8 @@ use formulac::{CompiledSpec, Compiler, Dialect, Schema, SpecText};
 use serde_json::Value as Json;
 
 use crate::batch::Batch;
-use crate::compare::same;
-use crate::engine::{Answer, Run, Table, announce_missing, is_emulator, run_all, say};
+use crate::compare::values_equal;
+use crate::engine::{Answer, Run, Table, announce_missing, is_emulator, print_directly, run_all};
 use crate::quiet::quietly;
 
 /// Maximum number of rounds in which a failing case is shrunk.
@@ -44,9 +44,9 @@ pub trait Drawn: Sized {
     fn tables(&self) -> Vec<Json>;
     fn right(&self) -> Self::Right;
     /// Returns all cases that result from removing one element of this case.
-    fn smaller(&self) -> Vec<Self>;
+    fn smaller_cases(&self) -> Vec<Self>;
     /// Returns the difference between a result and the expected result.
-    fn fault(&self, dialect: Dialect, right: &Self::Right, table: &Table) -> Option<String>;
+    fn find_difference(&self, dialect: Dialect, right: &Self::Right, table: &Table) -> Option<String>;
 
     /// Returns `true` if the dialect's engine can run the case.
     fn is_asked(&self, _: Dialect) -> bool {
@@ -59,7 +59,7 @@ pub trait Drawn: Sized {
     }
 
     /// Returns a summary of all generated cases.
-    fn told(_: &[Self], _: &[Self::Right]) -> Option<String> {
+    fn summarize(_: &[Self], _: &[Self::Right]) -> Option<String> {
         None
     }
 }
@@ -94,7 +94,7 @@ pub fn dialects() -> Vec<Dialect> {
 
 /// Returns the query of a spec, which may read these metric sets, or the codes and messages of the errors that prevent
 /// it. A model over one set must compile like the spec in which the set is written out.
-pub fn compiled(
+pub fn compile_query(
     sets: &[String],
     text: &str,
     schema: Schema,
@@ -134,19 +134,19 @@ pub fn messages(errors: &[(String, String)]) -> String {
 }
 
 /// Returns the case in human-readable form.
-fn shown<C: Drawn>(case: &C) -> String {
+fn describe_case<C: Drawn>(case: &C) -> String {
     let mut texts = case.sets();
     texts.push(case.text());
     texts.join("\n")
 }
 
 fn query<C: Drawn>(case: &C, dialect: Dialect) -> Result<String, String> {
-    compiled(&case.sets(), &case.text(), case.schema(), dialect).map_err(|errors| messages(&errors))
+    compile_query(&case.sets(), &case.text(), case.schema(), dialect).map_err(|errors| messages(&errors))
 }
 
-fn fault<C: Drawn>(case: &C, dialect: Dialect, right: &C::Right, answer: &Answer) -> Option<String> {
+fn check_answer<C: Drawn>(case: &C, dialect: Dialect, right: &C::Right, answer: &Answer) -> Option<String> {
     match answer {
-        Ok(table) => case.fault(dialect, right, table),
+        Ok(table) => case.find_difference(dialect, right, table),
         Err(error) => Some(format!("error: {error}")),
     }
 }
@@ -163,12 +163,12 @@ pub fn run<C: Drawn>() {
     if number("FORMULAC_SHOW", 0) != 0 {
         cases
             .iter()
-            .for_each(|case| say(&format!("seed {}:\n{}", case.seed(), shown(case))));
+            .for_each(|case| print_directly(&format!("seed {}:\n{}", case.seed(), describe_case(case))));
     }
     let rights: Vec<C::Right> = cases.iter().map(C::right).collect();
-    C::told(&cases, &rights)
+    C::summarize(&cases, &rights)
         .iter()
-        .for_each(|told| say(&format!("{} {told}", C::SUITE)));
+        .for_each(|told| print_directly(&format!("{} {told}", C::SUITE)));
     let mut batches = Vec::new();
     let mut places = Vec::new();
     let mut refused: BTreeMap<String, Vec<u64>> = BTreeMap::new();
@@ -196,7 +196,7 @@ pub fn run<C: Drawn>() {
         }
         if unsupported > 0 {
             let dialect = dialect.name();
-            say(&format!(
+            print_directly(&format!(
                 "{} {dialect}: {unsupported} have no SQL in the dialect (F0501)",
                 C::SUITE
             ));
@@ -220,7 +220,7 @@ pub fn run<C: Drawn>() {
             let answer = &answers[*place];
             if answer.as_ref().err().is_some_and(|error| C::may_fail(error)) {
                 left_to_engine += 1;
-            } else if fault(&cases[*at], *dialect, &rights[*at], answer).is_none() {
+            } else if check_answer(&cases[*at], *dialect, &rights[*at], answer).is_none() {
                 agreed += 1;
             } else {
                 failures.push((*dialect, &cases[*at]));
@@ -231,7 +231,7 @@ pub fn run<C: Drawn>() {
         } else {
             String::new()
         };
-        say(&format!(
+        print_directly(&format!(
             "{} {}: {agreed} of {} {} agree{exempt}",
             C::SUITE,
             dialect.name(),
@@ -240,8 +240,8 @@ pub fn run<C: Drawn>() {
         ));
     }
     for (fault, seeds) in &refused {
-        let text = shown(&C::draw(seeds[0]));
-        say(&format!(
+        let text = describe_case(&C::draw(seeds[0]));
+        print_directly(&format!(
             "{}: {} refused: {fault}, such as seed {}:\n{text}",
             C::SUITE,
             seeds.len(),
@@ -296,7 +296,7 @@ fn shrunk<C: Drawn>(dialect: Dialect, case: &C) -> String {
             tried.push(C::draw(case.seed()));
         }
         if number("FORMULAC_SHRINK", 1) != 0 {
-            tried.extend(least.as_ref().unwrap_or(case).smaller());
+            tried.extend(least.as_ref().unwrap_or(case).smaller_cases());
         }
         let mut batch = Batch::default();
         let asked: Vec<(C, C::Right, String, usize)> = tried
@@ -311,8 +311,8 @@ fn shrunk<C: Drawn>(dialect: Dialect, case: &C) -> String {
         let runs = run_all(&format!("{}-shrink-{}", C::SUITE, case.seed()), &[(dialect, batch)]);
         let Some(Run::Done(answers)) = runs.first() else { break };
         let failing = asked.into_iter().filter_map(|(case, right, query, place)| {
-            let found = fault(&case, dialect, &right, &answers[place])?;
-            Some((format!("{}\n{query}\n{found}", shown(&case)), case))
+            let found = check_answer(&case, dialect, &right, &answers[place])?;
+            Some((format!("{}\n{query}\n{found}", describe_case(&case)), case))
         });
         // The first case in the first round is the original case. Any other case that fails is smaller than the
         // original case.
@@ -356,10 +356,10 @@ pub fn rows_fault(
 
 /// Returns `true` if two values are equal. Numbers from an emulator are compared with `tolerance`, because its
 /// quotients have six decimal places, like quotients of NUMBER in the warehouse.
-pub fn near(dialect: Dialect, a: &Json, b: &Json, tolerance: f64) -> bool {
+pub fn values_near(dialect: Dialect, a: &Json, b: &Json, tolerance: f64) -> bool {
     match (a.as_f64(), b.as_f64()) {
         (Some(a), Some(b)) if is_emulator(dialect) => (a - b).abs() <= tolerance * a.abs().max(1.0),
-        _ => same(a, b),
+        _ => values_equal(a, b),
     }
 }
 

@@ -53,7 +53,7 @@ pub struct Form {
     pub takes: Vec<Takes>,
     pub gives: Gives,
     /// Name of the outer function, such as `COUNT` in `COUNT(DISTINCT(x))`.
-    pub inside: Option<&'static str>,
+    pub outer_function: Option<&'static str>,
     /// `true` if the aggregate can be computed over the rows of ranges.
     pub ranges: bool,
 }
@@ -79,7 +79,7 @@ pub struct Known {
     pub tolerances: BTreeMap<String, (f64, String)>,
 }
 
-pub fn known() -> Known {
+pub fn load_known() -> Known {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference/agreement.yml");
     read(&files::read(&path)).unwrap_or_else(|fault| panic!("{}: {fault}", path.display()))
 }
@@ -235,7 +235,7 @@ fn form_of(function: &'static Function, node: &Node) -> Result<Form> {
         level,
         takes,
         gives,
-        inside,
+        outer_function: inside,
         ranges,
     })
 }
@@ -286,7 +286,7 @@ fn signatures(function: &'static Function, arguments: Option<&BTreeMap<String, V
             ResultType::Lowered => continue,
         };
         let takes: Vec<Takes> = (0..overload.params.len())
-            .map(|at| takes(overload, at, arguments))
+            .map(|at| accepted_argument(overload, at, arguments))
             .collect();
         let mut add = |level: Level, takes: Vec<Takes>| {
             let ranges = !takes.is_empty();
@@ -295,7 +295,7 @@ fn signatures(function: &'static Function, arguments: Option<&BTreeMap<String, V
                 level,
                 takes,
                 gives,
-                inside: None,
+                outer_function: None,
                 ranges,
             });
         };
@@ -315,7 +315,7 @@ fn signatures(function: &'static Function, arguments: Option<&BTreeMap<String, V
     forms
 }
 
-fn takes(overload: &Overload, at: usize, arguments: Option<&BTreeMap<String, Vec<Choice>>>) -> Takes {
+fn accepted_argument(overload: &Overload, at: usize, arguments: Option<&BTreeMap<String, Vec<Choice>>>) -> Takes {
     let param = &overload.params[at];
     let is_result = overload.result == ResultType::Param(at as u8);
     let takes = match param.ty {
@@ -343,13 +343,13 @@ impl Form {
     pub fn may_give(&self, ty: Type) -> bool {
         match self.gives {
             Gives::Is(given) => given == ty,
-            Gives::Same(letter) => fits(letter, ty),
+            Gives::Same(letter) => letter_fits(letter, ty),
         }
     }
 }
 
 /// Returns `true` if a letter may represent a type.
-pub fn fits(letter: char, ty: Type) -> bool {
+pub fn letter_fits(letter: char, ty: Type) -> bool {
     match letter {
         'N' => ty.is_number(),
         'D' => ty.is_temporal(),

@@ -96,12 +96,12 @@ pub fn draw(seed: u64) -> Database {
         column("valid", Type::Boolean, Kind::Bool, false),
     ];
     // Tables usually have a few rows, but empty tables and tables with one row also occur.
-    let count = match random.below(12) {
-        0 => random.below(2),
-        1 => 18 + random.below(8),
-        _ => 5 + random.below(9),
+    let count = match random.next_below(12) {
+        0 => random.next_below(2),
+        1 => 18 + random.next_below(8),
+        _ => 5 + random.next_below(9),
     };
-    let year = 2022 + random.between(0, 3);
+    let year = 2022 + random.next_between(0, 3);
     let rows = (0..count).map(|at| row(at, year, &columns, random)).collect();
     Database {
         tables: vec![Table {
@@ -116,19 +116,19 @@ pub fn draw(seed: u64) -> Database {
 fn row(at: usize, year: i64, columns: &[TableColumn], random: &mut Random) -> Vec<Value> {
     let text = |random: &mut Random, from: &[&str]| Value::Text((*random.pick(from)).to_owned());
     // Sums of halves and quarters are exact on every engine. Tenths and hundredths test rounding.
-    let number = |random: &mut Random| match random.below(5) {
-        0 => random.between(-40, 40) as f64 / 10.0,
-        1 => random.between(-3000, 3000) as f64 / 100.0,
-        2 => random.between(-5, 12) as f64,
-        _ => random.between(-80, 200) as f64 / 4.0,
+    let number = |random: &mut Random| match random.next_below(5) {
+        0 => random.next_between(-40, 40) as f64 / 10.0,
+        1 => random.next_between(-3000, 3000) as f64 / 100.0,
+        2 => random.next_between(-5, 12) as f64,
+        _ => random.next_between(-80, 200) as f64 / 4.0,
     };
     let mut values = vec![
         Value::Int(at as i64 + 1),
         text(random, &["red", "blue", "green"]),
-        Value::Int(random.between(-4, 9)),
+        Value::Int(random.next_between(-4, 9)),
         Value::Int(*random.pick(&[0, 1, 1, 2, 3, 4, 5, 7, 12, 30, 65, 120, 255])),
         Value::Number(number(random)),
-        Value::Number(random.between(-900, 2600) as f64 / 100.0),
+        Value::Number(random.next_between(-900, 2600) as f64 / 100.0),
         Value::Number(number(random)),
         Value::Number(*random.pick(&[-1.0, -0.75, -0.5, 0.0, 0.25, 0.5, 0.875, 1.0])),
         text(random, TEXTS),
@@ -151,13 +151,13 @@ fn row(at: usize, year: i64, columns: &[TableColumn], random: &mut Random) -> Ve
 
 /// Generates a date. Ends of months, leap days and turns of the year are more frequent than by chance.
 fn date(year: i64, random: &mut Random) -> i64 {
-    match random.below(8) {
+    match random.next_below(8) {
         0 => day_number(2024, 2, 29),
-        1 => day_number(year, random.between(2, 12), 1) - 1,
+        1 => day_number(year, random.next_between(2, 12), 1) - 1,
         2 => day_number(year, 12, 31),
-        3 => day_number(year, 1, random.between(1, 3)),
-        4 => day_number(year, random.between(1, 12), 1),
-        _ => day_number(year, random.between(1, 12), 1) + random.between(0, 30),
+        3 => day_number(year, 1, random.next_between(1, 3)),
+        4 => day_number(year, random.next_between(1, 12), 1),
+        _ => day_number(year, random.next_between(1, 12), 1) + random.next_between(0, 30),
     }
 }
 

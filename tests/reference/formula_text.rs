@@ -86,14 +86,14 @@ pub fn value(parsed: &ParsedSource, columns: &[(String, Type)], row: &[Value]) -
         )
     });
     let of_texts = |x: &InterpreterExpr| matches!(x, InterpreterExpr::Call("T", args) if !matches!(&args[..], [InterpreterExpr::Name(name)] if is_of(name, Type::Text)));
-    if run.doubted && has(&formula, &of_texts) {
+    if run.doubted && contains_node(&formula, &of_texts) {
         return Err("T of NULL, of which the type decides".to_owned());
     }
     run.unknown.map_or(Ok(run.value), Err)
 }
 
-fn has(x: &InterpreterExpr, wanted: &dyn Fn(&InterpreterExpr) -> bool) -> bool {
-    wanted(x) || x.children().into_iter().any(|child| has(child, wanted))
+fn contains_node(x: &InterpreterExpr, wanted: &dyn Fn(&InterpreterExpr) -> bool) -> bool {
+    wanted(x) || x.children().into_iter().any(|child| contains_node(child, wanted))
 }
 
 fn adds_decimals_to_compare(x: &InterpreterExpr, is_decimal: &dyn Fn(&str) -> bool) -> bool {
@@ -114,7 +114,7 @@ fn adds_decimals_to_compare(x: &InterpreterExpr, is_decimal: &dyn Fn(&str) -> bo
                 | InterpreterOp::GreaterOrEqual
         )
     };
-    has(
+    contains_node(
         x,
         &|x| matches!(x, InterpreterExpr::Binary(op, a, _) if compares(*op) && is_sum(a)),
     )

@@ -6,7 +6,7 @@ use formulac::Type;
 use formulac::parse::parse;
 
 use crate::case::{Case, Expected, read_file};
-use crate::compare::same;
+use crate::compare::values_equal;
 use crate::files;
 use formulac::interpret::from_ast::UnsupportedFormula;
 
@@ -22,7 +22,7 @@ fn the_interpreter_agrees_with_the_cases() {
     let mut unread: BTreeMap<UnsupportedFormula, Vec<String>> = BTreeMap::new();
     let mut faults = Vec::new();
     let (mut cases, mut values) = (0, 0);
-    for path in files::below("cases") {
+    for path in files::files_below("cases") {
         let file = read_file(&path).unwrap_or_else(|fault| panic!("{}: {fault}", files::short_name(&path)));
         for case in &file.cases {
             let place = format!("{}:{}: {}", files::short_name(&path), case.line, case.name);
@@ -84,11 +84,11 @@ fn answers(case: &Case) -> Result<Vec<Option<String>>, UnsupportedFormula> {
             return Err("a float that prints with an exponent".to_owned());
         }
         let got = match value(&parsed, &columns, &values)? {
-            // A date without a time is still a time, according to the types of the columns.
+            // According to the column types, a date without a time is still a timestamp.
             Value::Date(date) if case.ty == Some(Type::Timestamp) => Value::Time(date * DAY),
             other => other,
         };
-        let agrees = same(expected, &got.json());
+        let agrees = values_equal(expected, &got.json());
         faults.push((!agrees).then(|| format!("{row:?}: the case says {expected}, the interpreter {got:?}")));
     }
     Ok(faults)

@@ -12,8 +12,8 @@ use formulac::{Column, Compiler, Dialect, Relation, Schema, Type};
 use serde_json::{Value as Json, json};
 
 use crate::batch::Batch;
-use crate::compare::same;
-use crate::engine::{Run, announce_missing, is_emulator, run_all, say};
+use crate::compare::values_equal;
+use crate::engine::{Run, announce_missing, is_emulator, print_directly, run_all};
 use crate::files;
 use crate::formula_text::{cell, value as value_of};
 use crate::json::ToJson;
@@ -44,7 +44,7 @@ struct Probe {
 struct Grid {
     probes: Vec<Probe>,
     /// Known differences by formula and engine, with the reason.
-    differs: BTreeMap<(String, String), String>,
+    known_differences: BTreeMap<(String, String), String>,
 }
 
 #[test]
@@ -84,8 +84,10 @@ fn every_combination_matches_the_interpreter() {
         };
         let (mut agreed, mut values) = (0, 0);
         for (_, probe, sql, place) in mine {
-            let fault = probe.fault(*dialect, answers.get(*place));
-            let known = grid.differs.get(&(probe.formula.clone(), dialect.name().to_owned()));
+            let fault = probe.find_difference(*dialect, answers.get(*place));
+            let known = grid
+                .known_differences
+                .get(&(probe.formula.clone(), dialect.name().to_owned()));
             match (fault, known) {
                 (None, None) => (agreed, values) = (agreed + 1, values + probe.rows(*dialect).len()),
                 (Some(fault), None) => {
@@ -101,7 +103,7 @@ fn every_combination_matches_the_interpreter() {
                 (Some(_), Some(_)) => {}
             }
         }
-        say(&format!(
+        print_directly(&format!(
             "grid {}: {agreed} formulas agree over {values} rows",
             dialect.name()
         ));
@@ -135,7 +137,10 @@ fn read(text: &str) -> Result<Grid> {
         }
     }
     map.finish()?;
-    Ok(Grid { probes, differs })
+    Ok(Grid {
+        probes,
+        known_differences: differs,
+    })
 }
 
 fn pool((name, node): &(String, Node)) -> Result<Pool> {
@@ -168,7 +173,7 @@ fn probe(formula: String, pools: &[Pool]) -> Result<Probe> {
     // A step based on the golden ratio spreads any number of rows evenly. A step that has no divisor in common with the
     // number of combinations reaches all combinations.
     let step = ((count as f64 * 0.618) as usize + 1..)
-        .find(|step| common(*step, count) == 1)
+        .find(|step| greatest_common_divisor(*step, count) == 1)
         .unwrap_or(1);
     let mut rows = Vec::new();
     for at in 0..count.min(MOST_ROWS) {
@@ -205,8 +210,8 @@ fn probe(formula: String, pools: &[Pool]) -> Result<Probe> {
     })
 }
 
-fn common(a: usize, b: usize) -> usize {
-    if b == 0 { a } else { common(b, a % b) }
+fn greatest_common_divisor(a: usize, b: usize) -> usize {
+    if b == 0 { a } else { greatest_common_divisor(b, a % b) }
 }
 
 impl Probe {
@@ -252,7 +257,7 @@ impl Probe {
         json!({"name": "t", "columns": columns, "rows": self.rows(dialect).iter().enumerate().map(row).collect::<Vec<_>>()})
     }
 
-    fn fault(&self, dialect: Dialect, answer: Option<&crate::engine::Answer>) -> Option<String> {
+    fn find_difference(&self, dialect: Dialect, answer: Option<&crate::engine::Answer>) -> Option<String> {
         let table = match answer {
             Some(Ok(table)) => table,
             Some(Err(error)) => return Some(format!("  the engine fails: {error}")),
@@ -265,7 +270,7 @@ impl Probe {
         let mut wrong = Vec::new();
         for ((row, expected), got) in rows.iter().zip(&self.expected).zip(&table.rows) {
             let (expected, got) = (expected.json(), got.last().cloned().unwrap_or_default());
-            if !alike(dialect, &expected, &got) {
+            if !values_agree(dialect, &expected, &got) {
                 wrong.push(format!(
                     "  {} gives {got}, the interpreter {expected}",
                     Json::from(row.clone())
@@ -284,9 +289,9 @@ impl Probe {
 
 /// Returns `true` if two values are equal. In the emulator, some quotients have six decimal places, like quotients of
 /// NUMBER in the warehouse.
-fn alike(dialect: Dialect, expected: &Json, got: &Json) -> bool {
+fn values_agree(dialect: Dialect, expected: &Json, got: &Json) -> bool {
     match (expected.as_f64(), got.as_f64()) {
         (Some(a), Some(b)) if is_emulator(dialect) => (a - b).abs() <= 1e-6 * a.abs().max(1.0),
-        _ => same(expected, got),
+        _ => values_equal(expected, got),
     }
 }

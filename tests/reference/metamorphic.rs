@@ -13,12 +13,12 @@ use formulac::{Compiler, Dialect, Level};
 
 use crate::agreement::{self, Formula, Sheet};
 use crate::drawn::number;
-use crate::engine::say;
+use crate::engine::print_directly;
 use crate::expr::{InterpreterExpr, is_plain};
-use crate::forms::{Known, known};
+use crate::forms::{Known, load_known};
 use crate::formula_tables::{GROUP, KEY};
 use crate::random::Random;
-use crate::rewritten::{Names, in_other_layout, renamed, rewritten};
+use crate::rewritten::{Names, in_other_layout, rename_columns, rewritten};
 
 const COUNT: u64 = 5000;
 const SHOWN: u64 = 5;
@@ -27,7 +27,7 @@ const SHOWN: u64 = 5;
 pub fn sheets() -> &'static (Known, Vec<Sheet>) {
     static SHEETS: OnceLock<(Known, Vec<Sheet>)> = OnceLock::new();
     SHEETS.get_or_init(|| {
-        let known = known();
+        let known = load_known();
         let sheets = agreement::draw(
             &known,
             number("FORMULAC_METAMORPHIC", COUNT),
@@ -102,7 +102,7 @@ pub fn names(sheet: &Sheet, random: &mut Random) -> Names {
     let mut name = || loop {
         let words = words();
         let word = if random.percent(40) {
-            words[random.below(words.len())]
+            words[random.next_below(words.len())]
         } else {
             *random.pick(&words_of_a_letter())
         };
@@ -156,7 +156,7 @@ pub fn run() {
     let (mut faults, mut compared) = (Vec::new(), 0);
     for sheet in &sheets().1 {
         let names = names(sheet, &mut random);
-        let other = renamed(sheet, &names);
+        let other = rename_columns(sheet, &names);
         let line = |f: &Formula| format!("{} = {}", f.name, f.expr);
         let lines: Vec<String> = sheet.formulas.iter().map(line).collect();
         let laid: Vec<String> = sheet
@@ -166,7 +166,7 @@ pub fn run() {
             .collect();
         let mut mixed = lines.clone();
         random.shuffle(&mut mixed);
-        let parted: Vec<Option<[String; 2]>> = sheet.formulas.iter().map(|f| parted(f, &mut random)).collect();
+        let parted: Vec<Option<[String; 2]>> = sheet.formulas.iter().map(|f| split_formula(f, &mut random)).collect();
         for dialect in Dialect::all() {
             let make = || compiler(sheet, dialect);
             let right: BTreeMap<String, String> = lines
@@ -200,7 +200,7 @@ pub fn run() {
             equal("with a named part", &named, &|a, b| a == b);
         }
     }
-    say(&format!("metamorphic: the SQL of {compared} definitions compared"));
+    print_directly(&format!("metamorphic: the SQL of {compared} definitions compared"));
     fail_on(&faults);
 }
 
@@ -211,7 +211,7 @@ pub fn fail_on(faults: &[String]) {
 
 /// Splits a formula into two definitions: a part of the formula, and the whole formula, which refers to that part by
 /// name.
-fn parted(formula: &Formula, random: &mut Random) -> Option<[String; 2]> {
+fn split_formula(formula: &Formula, random: &mut Random) -> Option<[String; 2]> {
     let (part, whole) = with_named_part(&formula.expr, random)?;
     Some([
         format!("{PART}{} = {part}", formula.name),

@@ -8,16 +8,16 @@ use std::env;
 use formulac::{Dialect, Level, Schema, Type};
 use serde_json::Value as Json;
 
-use crate::agreement::{self, Formula, Sheet, differs, share};
+use crate::agreement::{self, Formula, Sheet, find_difference, share};
 use crate::batch::Batch;
 use crate::drawn::{self, number};
-use crate::engine::{Run, announce_missing, run_all, say};
+use crate::engine::{Run, announce_missing, print_directly, run_all};
 use crate::expr::InterpreterExpr;
 use crate::forms::Known;
 use crate::formula_tables::{GROUP, KEY};
 use crate::metamorphic::{PART, compiler, fail_on, names, renamed_part, sheets, with_named_part};
 use crate::random::Random;
-use crate::rewritten::{renamed, rewritten};
+use crate::rewritten::{rename_columns, rewritten};
 use crate::value::Value;
 use crate::warehouse_rules::without_constraints;
 use crate::written::yaml;
@@ -40,8 +40,8 @@ const WAYS: [(&str, Way); 5] = [
     ("unknown", with_nothing_known),
 ];
 
-fn other(sheet: &Sheet, schema: Schema, text: &str, dialect: Dialect) -> Result<Other, String> {
-    let query = drawn::compiled(&[], text, schema, dialect).map_err(|errors| drawn::messages(&errors))?;
+fn rewritten_query(sheet: &Sheet, schema: Schema, text: &str, dialect: Dialect) -> Result<Other, String> {
+    let query = drawn::compile_query(&[], text, schema, dialect).map_err(|errors| drawn::messages(&errors))?;
     Ok(Other {
         query,
         tables: sheet.database.json(),
@@ -50,8 +50,8 @@ fn other(sheet: &Sheet, schema: Schema, text: &str, dialect: Dialect) -> Result<
 }
 
 fn with_other_names(sheet: &Sheet, dialect: Dialect, random: &mut Random) -> Result<Other, String> {
-    let sheet = renamed(sheet, &names(sheet, random));
-    other(&sheet, sheet.database.schema(), &sheet.text(), dialect)
+    let sheet = rename_columns(sheet, &names(sheet, random));
+    rewritten_query(&sheet, sheet.database.schema(), &sheet.text(), dialect)
 }
 
 /// Rewrites the sheet so that a part of each formula has a separate definition.
@@ -68,7 +68,7 @@ fn with_parts(sheet: &Sheet, dialect: Dialect, random: &mut Random) -> Result<Ot
             None => vec![(name, x)],
         })
         .collect();
-    other(sheet, sheet.database.schema(), &yaml(&spec), dialect)
+    rewritten_query(sheet, sheet.database.schema(), &yaml(&spec), dialect)
 }
 
 /// Rewrites the sheet so that its table has only one of the rows, and the formulas contain that row's values as
@@ -79,7 +79,7 @@ fn with_literals(sheet: &Sheet, dialect: Dialect, random: &mut Random) -> Result
         return with_other_names(sheet, dialect, random);
     }
     let mut sheet = sheet.clone();
-    let at = random.below(rows);
+    let at = random.next_below(rows);
     // The expected values are in key order.
     let table = &mut sheet.database.tables[0];
     table.rows.sort_by_key(|row| row[0].number().map(|n| n as i64));
@@ -101,7 +101,7 @@ fn with_literals(sheet: &Sheet, dialect: Dialect, random: &mut Random) -> Result
             _ => None,
         });
     }
-    other(&sheet, sheet.database.schema(), &sheet.text(), dialect)
+    rewritten_query(&sheet, sheet.database.schema(), &sheet.text(), dialect)
 }
 
 /// Rewrites the sheet as a query of expressions that `compile` returns.
@@ -132,7 +132,7 @@ fn by_compile(sheet: &Sheet, dialect: Dialect, _: &mut Random) -> Result<Other, 
 }
 
 fn with_nothing_known(sheet: &Sheet, dialect: Dialect, _: &mut Random) -> Result<Other, String> {
-    other(
+    rewritten_query(
         sheet,
         without_constraints(&sheet.database.schema()),
         &sheet.text(),
@@ -140,14 +140,14 @@ fn with_nothing_known(sheet: &Sheet, dialect: Dialect, _: &mut Random) -> Result
     )
 }
 
-/// Returns the sheet with only the formulas that the dialect supports and that its stand-in computes like the
-/// warehouse.
-fn answerable(sheet: &Sheet, dialect: Dialect, known: &Known) -> Sheet {
+/// Returns a copy of the sheet that contains only formulas that the dialect supports and that its test engine computes
+/// like the warehouse.
+fn supported_sheet(sheet: &Sheet, dialect: Dialect, facts: &Known) -> Sheet {
     let mut sheet = sheet.clone();
     let has = |formulas: &[Formula], sheet: &Sheet| {
-        agreement::compiled(&sheet.database, &sheet.spec(formulas), dialect).is_ok()
+        agreement::compile_spec(&sheet.database, &sheet.spec(formulas), dialect).is_ok()
     };
-    sheet.formulas.retain(|formula| known.gap(dialect, formula).is_none());
+    sheet.formulas.retain(|formula| facts.gap(dialect, formula).is_none());
     if !has(&sheet.formulas, &sheet) {
         let all = sheet.clone();
         sheet
@@ -158,7 +158,7 @@ fn answerable(sheet: &Sheet, dialect: Dialect, known: &Known) -> Sheet {
 }
 
 /// Returns one sheet for each formula.
-fn alone(sheet: &Sheet) -> Vec<Sheet> {
+fn single_formula_sheets(sheet: &Sheet) -> Vec<Sheet> {
     let of = |formula: &Formula| Sheet {
         formulas: vec![formula.clone()],
         ..sheet.clone()
@@ -166,32 +166,31 @@ fn alone(sheet: &Sheet) -> Vec<Sheet> {
     sheet.formulas.iter().map(of).collect()
 }
 
-/// A query for the engine of a dialect: the number of a sheet, the sheet, its rewritten form, and the index of the
-/// result.
+/// Query for a dialect's engine: the number of a sheet, the sheet, its rewritten form, and the index of the result.
 type Asked = (usize, Sheet, Other, usize);
 
 struct Asking {
     dialect: Dialect,
     ways: Vec<(&'static str, Way)>,
     batch: Batch,
-    asked: Vec<Asked>,
+    queries: Vec<Asked>,
 }
 
 impl Asking {
-    fn way(&self, at: usize) -> (&'static str, Way) {
+    fn rewriting(&self, at: usize) -> (&'static str, Way) {
         self.ways[at % self.ways.len()]
     }
 
     fn ask(&mut self, at: usize, sheet: &Sheet) -> Result<(), String> {
-        let other = self.way(at).1(sheet, self.dialect, &mut Random::new(at as u64))?;
+        let other = self.rewriting(at).1(sheet, self.dialect, &mut Random::new(at as u64))?;
         let place = self.batch.add(&other.query, &other.tables);
-        self.asked.push((at, sheet.clone(), other, place));
+        self.queries.push((at, sheet.clone(), other, place));
         Ok(())
     }
 }
 
-/// Checks that formulas give the same values in each of these forms: with other column names, with a separate
-/// definition for a part, with literals in place of columns, through `compile` instead of a spec, and without facts
+/// Checks that formulas return the same values in each of these forms: with other column names, with a separate
+/// definition for a part, with literals instead of columns, through `compile` instead of a spec, and without facts
 /// about keys and NULLs.
 pub fn run() {
     let (known, sheets) = sheets();
@@ -208,24 +207,24 @@ pub fn run() {
             dialect,
             ways: ways.clone(),
             batch: Batch::default(),
-            asked: Vec::new(),
+            queries: Vec::new(),
         };
         let mut left_out = 0;
         for (at, sheet) in sheets.iter().enumerate().take(share(dialect, sheets.len())) {
-            let sheet = answerable(sheet, dialect, known);
+            let sheet = supported_sheet(sheet, dialect, known);
             if sheet.formulas.is_empty() || asking.ask(at, &sheet).is_ok() {
                 continue;
             }
             // Some formulas cannot be rewritten in this way. For example, a literal cannot replace an argument that
             // must be a column.
-            for sheet in alone(&sheet) {
+            for sheet in single_formula_sheets(&sheet) {
                 let Err(why) = asking.ask(at, &sheet) else { continue };
                 left_out += 1;
                 if number("FORMULAC_SHOW", 0) != 0 {
-                    say(&format!(
+                    print_directly(&format!(
                         "{} {}: {why}: {}",
                         dialect.name(),
-                        asking.way(at).0,
+                        asking.rewriting(at).0,
                         sheet.formulas[0].expr
                     ));
                 }
@@ -249,7 +248,7 @@ pub fn run() {
             &format!("metamorphic-{}", number("FORMULAC_SEED", 3)),
             &batches,
         )) {
-            let asked = std::mem::take(&mut asking.asked);
+            let asked = std::mem::take(&mut asking.queries);
             let answers = match run {
                 Run::Missing(reason) => {
                     announce_missing(asking.dialect, &reason, asked.len());
@@ -259,7 +258,7 @@ pub fn run() {
             };
             let (name, mut agreed) = (asking.dialect.name(), 0);
             for (at, sheet, other, place) in asked {
-                let way = asking.way(at).0;
+                let way = asking.rewriting(at).0;
                 let table = match &answers[place] {
                     Ok(table) => table,
                     Err(error) if sheet.formulas.len() == 1 => {
@@ -268,18 +267,22 @@ pub fn run() {
                         continue;
                     }
                     Err(_) => {
-                        faults.extend(alone(&sheet).iter().filter_map(|sheet| asking.ask(at, sheet).err()));
+                        faults.extend(
+                            single_formula_sheets(&sheet)
+                                .iter()
+                                .filter_map(|sheet| asking.ask(at, sheet).err()),
+                        );
                         continue;
                     }
                 };
                 for formula in &other.formulas {
-                    match differs(asking.dialect, known.tolerance(formula), formula, table) {
+                    match find_difference(asking.dialect, known.tolerance(formula), formula, table) {
                         None => agreed += 1,
                         Some(told) => faults.push(format!("{name} {way}: {}\n{told}\n{}", formula.expr, other.query)),
                     }
                 }
             }
-            say(&format!(
+            print_directly(&format!(
                 "metamorphic {name}: {agreed} formulas have the same values{round}"
             ));
         }
@@ -294,7 +297,7 @@ pub fn run() {
 
 /// Returns `true` if the engine can run the original sheet. Otherwise, the rewritten sheets cannot be compared.
 fn runs_as_it_is(sheet: &Sheet, dialect: Dialect) -> bool {
-    let Ok(as_it_is) = other(sheet, sheet.database.schema(), &sheet.text(), dialect) else {
+    let Ok(as_it_is) = rewritten_query(sheet, sheet.database.schema(), &sheet.text(), dialect) else {
         return false;
     };
     let mut batch = Batch::default();

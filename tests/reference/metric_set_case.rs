@@ -69,7 +69,7 @@ impl Drawn for Case {
         run.value
     }
 
-    fn smaller(&self) -> Vec<Self> {
+    fn smaller_cases(&self) -> Vec<Self> {
         let mut found = Vec::new();
         let mut with = |change: &dyn Fn(&mut ModelOverSets)| {
             let mut model = self.model.clone();
@@ -82,14 +82,18 @@ impl Drawn for Case {
         for place in 0..self.model.definitions.len() {
             with(&|m| drop(m.definitions.remove(place)));
         }
-        // A model that lists no metric of a set would not read the set.
+        // A model must list at least one metric of each set, so that it reads the set.
         let set_of = |entry: &Listed| match entry {
             Listed::All(set) | Listed::One { set, .. } => *set,
         };
-        for (place, entry) in self.model.listed.iter().enumerate() {
-            let of_set = self.model.listed.iter().filter(|other| set_of(other) == set_of(entry));
+        for (place, entry) in self.model.listed_metrics.iter().enumerate() {
+            let of_set = self
+                .model
+                .listed_metrics
+                .iter()
+                .filter(|other| set_of(other) == set_of(entry));
             if of_set.count() > 1 {
-                with(&|m| drop(m.listed.remove(place)));
+                with(&|m| drop(m.listed_metrics.remove(place)));
             }
         }
         for place in 0..self.model.keys.len() {
@@ -157,7 +161,7 @@ impl Drawn for Case {
         !is_emulator(dialect) || has_no_length_of_sum(&(self.sets().concat() + &self.text()))
     }
 
-    fn fault(&self, dialect: Dialect, right: &ModelRows, table: &Table) -> Option<String> {
+    fn find_difference(&self, dialect: Dialect, right: &ModelRows, table: &Table) -> Option<String> {
         // Without `order_by`, the rows are sorted by the time key.
         let keys = self.model.keys.len();
         let is_ordered = match self.model.order_by.len() {

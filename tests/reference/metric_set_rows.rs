@@ -28,7 +28,7 @@ struct Aggregates {
 
 impl Aggregates {
     /// Returns a formula in which column names represent the aggregates.
-    fn without(&mut self, x: &InterpreterExpr) -> InterpreterExpr {
+    fn replace_aggregates(&mut self, x: &InterpreterExpr) -> InterpreterExpr {
         match x {
             InterpreterExpr::Aggregate(..) if !x.has_range() => {
                 let known = self.formulas.iter().position(|known| known == x);
@@ -38,11 +38,13 @@ impl Aggregates {
                 });
                 InterpreterExpr::name(&self.name(place))
             }
-            InterpreterExpr::Binary(op, a, b) => {
-                InterpreterExpr::Binary(*op, Box::new(self.without(a)), Box::new(self.without(b)))
-            }
+            InterpreterExpr::Binary(op, a, b) => InterpreterExpr::Binary(
+                *op,
+                Box::new(self.replace_aggregates(a)),
+                Box::new(self.replace_aggregates(b)),
+            ),
             InterpreterExpr::Call(name, args) => {
-                InterpreterExpr::Call(name, args.iter().map(|arg| self.without(arg)).collect())
+                InterpreterExpr::Call(name, args.iter().map(|arg| self.replace_aggregates(arg)).collect())
             }
             other => other.clone(),
         }
@@ -126,14 +128,14 @@ fn put_together(model: &ModelOverSets, aggregates: &[Aggregates], database: &Dat
         let mut total = spec.clone();
         total.steps[0].group_by = Vec::new();
         total.steps[0].filter = Some(InterpreterExpr::Literal(Value::Bool(false)));
-        values(&database.interpreted(&total), &names(of_set)).remove(0)
+        values(&database.interpret(&total), &names(of_set)).remove(0)
     });
     let of_no_rows: Vec<Value> = of_no_rows.collect();
     let mut found: HashMap<Vec<String>, usize> = HashMap::new();
     let mut rows: Vec<Vec<Value>> = Vec::new();
     let mut start = keys;
     for (spec, of_set) in specs.iter().zip(aggregates) {
-        let own = database.interpreted(spec);
+        let own = database.interpret(spec);
         let key_columns: Vec<String> = spec.steps[0].group_by.iter().map(KeptColumn::output).collect();
         let end = start + of_set.formulas.len();
         for (key, row) in values(&own, &key_columns).into_iter().zip(values(&own, &names(of_set))) {
@@ -256,11 +258,12 @@ impl ModelRows {
         let others = (0..self.keys).filter(|place| Some(*place) != time).map(key_name);
         let is_as_written = !model.order_by.is_empty() && (is_of_model || metric.window == Some(WindowForm::Total));
         let (order_by, partition_by) = match metric.window {
-            // The keys that are not in the order are the partition, except of ranks, which are over all rows.
+            // The keys that are not in `order_by` partition the window. Ranks are not partitioned, because they rank
+            // all rows.
             Some(_) if is_as_written => {
                 let others: Vec<String> = (model.order_by.len()..self.keys).map(key_name).collect();
                 (
-                    ordered(model),
+                    order_columns(model),
                     (!others.is_empty() && !is_rank(&formula)).then_some(others),
                 )
             }
@@ -295,7 +298,7 @@ fn key_column(place: usize) -> KeptColumn {
     }
 }
 
-fn ordered(model: &ModelOverSets) -> Vec<(KeptColumn, bool)> {
+fn order_columns(model: &ModelOverSets) -> Vec<(KeptColumn, bool)> {
     let order = model.order_by.iter().enumerate();
     order
         .map(|(place, descending)| (key_column(place), *descending))
@@ -314,7 +317,7 @@ pub fn model_rows(model: &ModelOverSets, database: &Database) -> ModelRows {
         formulas.extend(
             set.metrics
                 .iter()
-                .map(|metric| (metric, of_set.without(&metric.formula))),
+                .map(|metric| (metric, of_set.replace_aggregates(&metric.formula))),
         );
         aggregates.push(of_set);
     }
@@ -325,7 +328,7 @@ pub fn model_rows(model: &ModelOverSets, database: &Database) -> ModelRows {
     }
     let keys = model.keys.iter().enumerate();
     let keys = keys.map(|(place, key)| (key.name(&model.sets), InterpreterExpr::Name(key_name(place))));
-    let visible = model.visible().into_iter();
+    let visible = model.all_metrics().into_iter();
     let meant: Vec<(String, InterpreterExpr)> = visible
         .map(|(metric, name)| (name, InterpreterExpr::name(&metric.name)))
         .chain(keys)
@@ -364,16 +367,16 @@ pub fn model_rows(model: &ModelOverSets, database: &Database) -> ModelRows {
         order_by: if model.order_by.is_empty() {
             time.map(|(place, _)| (key_column(place), false)).into_iter().collect()
         } else {
-            ordered(model)
+            order_columns(model)
         },
         limit: model.limit,
         ..InterpreterStep::default()
     });
-    chosen(model, rows)
+    output_rows(model, rows)
 }
 
 /// Returns the output columns of the model, under their names.
-fn chosen(model: &ModelOverSets, rows: ModelRows) -> ModelRows {
+fn output_rows(model: &ModelOverSets, rows: ModelRows) -> ModelRows {
     let keys = model.keys.iter().enumerate();
     let keys = keys.map(|(place, key)| (key_name(place), key.output(&model.sets)));
     let outputs = model

@@ -99,7 +99,7 @@ impl WrittenModel<'_> {
 impl Display for WrittenModel<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let model = self.0;
-        let metrics: Vec<String> = model.listed.iter().map(|entry| self.metric(entry)).collect();
+        let metrics: Vec<String> = model.listed_metrics.iter().map(|entry| self.metric(entry)).collect();
         writeln!(f, "model: random\nmetrics: [{}]", metrics.join(", "))?;
         if !model.keys.is_empty() {
             writeln!(f, "group_by:")?;

@@ -9,7 +9,7 @@ thread_local! {
 }
 
 /// Returns the result of `work`. `None` if `work` panics. The interpreter panics if shrinking has made a formula
-/// meaningless.
+/// invalid.
 ///
 /// Only this thread is silent. Other tests in the same run still report their panics.
 pub fn quietly<T>(work: impl FnOnce() -> T) -> Option<T> {

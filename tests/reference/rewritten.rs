@@ -41,7 +41,7 @@ pub fn rewritten(
 pub type Names = BTreeMap<&'static str, &'static str>;
 
 /// Returns the sheet with its columns renamed in both the tables and the formulas.
-pub fn renamed(sheet: &Sheet, names: &Names) -> Sheet {
+pub fn rename_columns(sheet: &Sheet, names: &Names) -> Sheet {
     let mut sheet = sheet.clone();
     let new = |name: &str| names.get(name).copied();
     for column in sheet.database.tables.iter_mut().flat_map(|table| &mut table.columns) {
@@ -90,7 +90,7 @@ pub fn in_other_layout(text: &str, random: &mut Random) -> String {
                 out.push_str(random.pick::<&str>(GAPS));
                 out.push(')');
             }
-            _ if after.starts_with('(') => out.push_str(&match random.below(3) {
+            _ if after.starts_with('(') => out.push_str(&match random.next_below(3) {
                 0 => word.to_lowercase(),
                 1 => word[..1].to_owned() + &word[1..].to_lowercase(),
                 _ => word.to_owned(),

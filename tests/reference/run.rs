@@ -9,7 +9,7 @@ use crate::draw_specs;
 use crate::drawn::Drawn;
 use crate::engine::{Table, is_emulator};
 use crate::random::Random;
-use crate::shrink::smaller;
+use crate::shrink::smaller_cases;
 use crate::spec::InterpreterSpec;
 use crate::spec_answers::{answer_fault, has_no_length_of_sum};
 use crate::uncertainty::with_noise;
@@ -74,7 +74,7 @@ impl Drawn for Case {
     }
 
     fn right(&self) -> StepRows {
-        let run = with_noise(None, || self.database.interpreted(&self.spec));
+        let run = with_noise(None, || self.database.interpret(&self.spec));
         assert!(
             run.unknown.is_none(),
             "the interpreter knows nothing of {:?}",
@@ -84,8 +84,8 @@ impl Drawn for Case {
         run.value
     }
 
-    fn smaller(&self) -> Vec<Self> {
-        let found = smaller(&self.spec, &self.database).into_iter();
+    fn smaller_cases(&self) -> Vec<Self> {
+        let found = smaller_cases(&self.spec, &self.database).into_iter();
         found
             .map(|(spec, database)| Self {
                 seed: self.seed,
@@ -99,7 +99,7 @@ impl Drawn for Case {
         !is_emulator(dialect) || has_no_length_of_sum(&self.text())
     }
 
-    fn fault(&self, dialect: Dialect, right: &StepRows, table: &Table) -> Option<String> {
+    fn find_difference(&self, dialect: Dialect, right: &StepRows, table: &Table) -> Option<String> {
         let ordered = self.spec.steps.last().is_some_and(|s| !s.order_by.is_empty());
         answer_fault(dialect, (&right.columns, &right.values()), ordered, table)
     }

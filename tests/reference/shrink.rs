@@ -6,7 +6,7 @@ use crate::spec::{InterpreterKeep, InterpreterSpec, JoinCondition};
 use crate::written::yaml;
 
 /// Returns all cases that result from removing one element of this case.
-pub fn smaller(spec: &InterpreterSpec, database: &Database) -> Vec<(InterpreterSpec, Database)> {
+pub fn smaller_cases(spec: &InterpreterSpec, database: &Database) -> Vec<(InterpreterSpec, Database)> {
     let mut found = Vec::new();
     let mut with = |change: &dyn Fn(&mut InterpreterSpec)| {
         let mut changed = spec.clone();
@@ -28,9 +28,9 @@ pub fn smaller(spec: &InterpreterSpec, database: &Database) -> Vec<(InterpreterS
         }
         for (place, join) in step.joins.iter().enumerate() {
             with(&|s| drop(s.steps[at].joins.remove(place)));
-            if let JoinCondition::On(condition) = &join.by {
+            if let JoinCondition::On(condition) = &join.condition {
                 for part in parts(condition) {
-                    with(&|s| s.steps[at].joins[place].by = JoinCondition::On(part.clone()));
+                    with(&|s| s.steps[at].joins[place].condition = JoinCondition::On(part.clone()));
                 }
             }
         }
@@ -75,7 +75,7 @@ fn parts(x: &InterpreterExpr) -> Vec<InterpreterExpr> {
     for (at, child) in x.children().into_iter().enumerate() {
         found.push(child.clone());
         for part in parts(child) {
-            if let Some(changed) = replaced(x, at, part) {
+            if let Some(changed) = replace_node(x, at, part) {
                 found.push(changed);
             }
         }
@@ -83,7 +83,7 @@ fn parts(x: &InterpreterExpr) -> Vec<InterpreterExpr> {
     found
 }
 
-fn replaced(x: &InterpreterExpr, at: usize, child: InterpreterExpr) -> Option<InterpreterExpr> {
+fn replace_node(x: &InterpreterExpr, at: usize, child: InterpreterExpr) -> Option<InterpreterExpr> {
     let mut changed = x.clone();
     match &mut changed {
         InterpreterExpr::Binary(_, a, b) => **(if at == 0 { a } else { b }) = child,

@@ -3,7 +3,7 @@
 use formulac::Dialect;
 use serde_json::Value as Json;
 
-use crate::drawn::{near, rows_fault};
+use crate::drawn::{rows_fault, values_near};
 use crate::engine::{Table, is_emulator};
 use crate::json::ToJson;
 use crate::value::Value;
@@ -31,7 +31,7 @@ pub fn answer_fault(
         // The emulator computes sums of integers as floats, and also writes these sums as floats when they are
         // converted to strings (`tests/oracle/README.md`).
         (Json::String(a), Json::String(b)) if is_emulator(dialect) => a == &b.replace(".0", ""),
-        _ => near(dialect, a, b, 1e-6),
+        _ => values_near(dialect, a, b, 1e-6),
     };
     rows_fault(&wanted, &table.rows, ordered, alike)
 }

@@ -38,21 +38,21 @@ pub fn write_join(f: &mut Formatter<'_>, join: &InterpreterJoin) -> fmt::Result 
         InterpreterJoinKind::Cross => ", type: cross",
     };
     write!(f, "{kind}{}", if join.many { ", cardinality: many" } else { "" })?;
-    match &join.by {
+    match &join.condition {
         JoinCondition::On(condition) => write!(f, ", on: '{condition}'")?,
-        JoinCondition::Using(names) => write!(f, ", using: [{}]", quoted(names))?,
+        JoinCondition::Using(names) => write!(f, ", using: [{}]", quote_names(names))?,
         JoinCondition::Nothing => {}
     }
     writeln!(f, "}}")
 }
 
-fn joined(parts: impl Iterator<Item = String>) -> String {
+fn join_parts(parts: impl Iterator<Item = String>) -> String {
     parts.collect::<Vec<_>>().join(", ")
 }
 
 /// Returns the entries of a flow list, with quotes if needed.
-fn quoted(names: &[String]) -> String {
-    joined(names.iter().map(|name| {
+fn quote_names(names: &[String]) -> String {
+    join_parts(names.iter().map(|name| {
         if is_plain(name) {
             name.clone()
         } else {
@@ -75,7 +75,7 @@ impl Display for Written<'_, InterpreterStep> {
             writeln!(
                 f,
                 "    group_by: \"{}\"",
-                joined(self.0.group_by.iter().map(KeptColumn::to_string))
+                join_parts(self.0.group_by.iter().map(KeptColumn::to_string))
             )?;
         }
         if let Some(having) = &self.0.having {
@@ -84,19 +84,19 @@ impl Display for Written<'_, InterpreterStep> {
         if !self.0.order_by.is_empty() {
             let key =
                 |(entry, descending): &(KeptColumn, bool)| format!("{entry}{}", if *descending { " desc" } else { "" });
-            writeln!(f, "    order_by: \"{}\"", joined(self.0.order_by.iter().map(key)))?;
+            writeln!(f, "    order_by: \"{}\"", join_parts(self.0.order_by.iter().map(key)))?;
         }
         if let Some(partition) = &self.0.partition_by {
             let entries: Vec<String> = partition
                 .iter()
                 .map(|name| InterpreterExpr::name(name).to_string())
                 .collect();
-            writeln!(f, "    partition_by: [{}]", quoted(&entries))?;
+            writeln!(f, "    partition_by: [{}]", quote_names(&entries))?;
         }
         match &self.0.keep {
             InterpreterKeep::Nothing => {}
             InterpreterKeep::All => writeln!(f, "    keep: all")?,
-            InterpreterKeep::Some(names) => writeln!(f, "    keep: [{}]", quoted(names))?,
+            InterpreterKeep::Some(names) => writeln!(f, "    keep: [{}]", quote_names(names))?,
         }
         if let Some(limit) = self.0.limit {
             writeln!(f, "    limit: {limit}")?;

@@ -193,7 +193,7 @@ fn check(before: &Steps, after: &Steps, at: usize, periods: bool, frame: bool) -
 }
 
 /// Returns the position of a definition: its step, and the index within the step.
-fn place(steps: &Steps, at: usize) -> (usize, usize) {
+fn definition_position(steps: &Steps, at: usize) -> (usize, usize) {
     let mut left = at;
     for (step, parts) in steps.iter().enumerate() {
         if left < parts.len() {
@@ -211,7 +211,7 @@ proptest! {
     #[test]
     fn another_number_changes_only_its_own_line(steps in steps(), at in any::<prop::sample::Index>()) {
         let at = at.index(steps.iter().map(Vec::len).sum());
-        let (step, place) = place(&steps, at);
+        let (step, place) = definition_position(&steps, at);
         let mut changed = steps.clone();
         changed[step][place].number += 7;
         check(&steps, &changed, at, true, false)?;
@@ -226,7 +226,7 @@ proptest! {
         uses in any::<prop::sample::Index>(),
     ) {
         let at = at.index(steps.iter().map(Vec::len).sum());
-        let (step, place) = place(&steps, at);
+        let (step, place) = definition_position(&steps, at);
         let mut changed = steps.clone();
         (changed[step][place].shape, changed[step][place].uses) = (shape, uses);
         check(&steps, &changed, at, false, true)?;

@@ -5,7 +5,7 @@ use formulac::{Compiler, Dialect, Schema};
 use crate::corpus::{compiler, specs};
 use crate::sql_parser::parse;
 
-fn plain(name: &str) -> String {
+fn unquoted_name(name: &str) -> String {
     name.trim_matches(['"', '`']).to_lowercase()
 }
 
@@ -23,16 +23,16 @@ fn selected_columns_match_the_declared_columns() {
                 panic!("{name}: no select")
             };
             let item = |item: &sqlparser::ast::SelectItem| match item {
-                sqlparser::ast::SelectItem::ExprWithAlias { alias, .. } => Some(plain(&alias.value)),
+                sqlparser::ast::SelectItem::ExprWithAlias { alias, .. } => Some(unquoted_name(&alias.value)),
                 sqlparser::ast::SelectItem::UnnamedExpr(e) => {
-                    Some(plain(e.to_string().rsplit('.').next().unwrap_or_default()))
+                    Some(unquoted_name(e.to_string().rsplit('.').next().unwrap_or_default()))
                 }
                 _ => None,
             };
             let Some(written) = select.projection.iter().map(item).collect::<Option<Vec<_>>>() else {
                 continue;
             };
-            let stated: Vec<String> = compiled.columns().iter().map(|c| plain(c.name())).collect();
+            let stated: Vec<String> = compiled.columns().iter().map(|c| unquoted_name(c.name())).collect();
             assert_eq!(written, stated, "{name} in {dialect}\n{query}");
         }
     }

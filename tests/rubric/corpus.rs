@@ -20,7 +20,7 @@ pub struct Written {
 
 impl Written {
     /// Returns the name of the spec and the dialect, for messages.
-    pub fn place(&self) -> String {
+    pub fn describe(&self) -> String {
         format!("{} in {}", self.name, self.dialect)
     }
 }
@@ -110,7 +110,7 @@ fn with_sets(dialect: Dialect, schema: Schema) -> Compiler {
 }
 
 /// Returns every spec in every dialect. Specs that a dialect rejects are omitted. The snapshots contain the rejections.
-pub fn written() -> Vec<Written> {
+pub fn compiled_specs() -> Vec<Written> {
     let mut all = Vec::new();
     for (name, spec, schema) in specs() {
         for dialect in Dialect::verified() {

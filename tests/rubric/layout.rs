@@ -3,16 +3,16 @@
 use sqlparser::keywords::Keyword;
 use sqlparser::tokenizer::Token;
 
-use crate::corpus::{Written, written};
+use crate::corpus::{Written, compiled_specs};
 use crate::sql_parser::parse;
 use crate::sql_text::tokens;
 
 /// Applies a rule to the query and the model of every spec.
-pub fn each(rule: impl Fn(&Written, &str) -> Vec<String>) {
+pub fn apply_rule(rule: impl Fn(&Written, &str) -> Vec<String>) {
     let mut faults = Vec::new();
-    for w in written() {
+    for w in compiled_specs() {
         for fault in rule(&w, &w.query) {
-            faults.push(format!("{}: {fault}", w.place()));
+            faults.push(format!("{}: {fault}", w.describe()));
         }
     }
     let count = faults.len();
@@ -22,13 +22,13 @@ pub fn each(rule: impl Fn(&Written, &str) -> Vec<String>) {
 
 #[test]
 fn all_sql_parses() {
-    each(|w, sql| parse(w.dialect, sql).err().into_iter().collect());
+    apply_rule(|w, sql| parse(w.dialect, sql).err().into_iter().collect());
 }
 
 /// A line may be longer than 80 characters only if it consists of a single token.
 #[test]
 fn lines_have_at_most_80_characters() {
-    each(|w, sql| {
+    apply_rule(|w, sql| {
         let all = tokens(w.dialect, sql);
         let mut start = 0;
         let mut faults = Vec::new();
@@ -52,7 +52,7 @@ fn lines_have_at_most_80_characters() {
 
 #[test]
 fn words_in_lower_case() {
-    each(|w, sql| {
+    apply_rule(|w, sql| {
         let upper = |t: &Token| match t {
             Token::Word(word) if word.quote_style.is_none() => word.value.chars().any(char::is_uppercase),
             _ => false,
@@ -67,7 +67,7 @@ fn words_in_lower_case() {
 
 #[test]
 fn files_end_with_one_newline() {
-    each(|_, sql| {
+    apply_rule(|_, sql| {
         let mut faults = Vec::new();
         if !sql.ends_with('\n') || sql.ends_with("\n\n") {
             faults.push("does not end with one newline".to_owned());
@@ -85,7 +85,7 @@ fn files_end_with_one_newline() {
 /// Each column in a list begins on a new line.
 #[test]
 fn each_column_has_its_own_line() {
-    each(|w, sql| {
+    apply_rule(|w, sql| {
         let all = tokens(w.dialect, sql);
         let mut depth = 0;
         let mut lists: Vec<i32> = Vec::new();

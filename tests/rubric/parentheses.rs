@@ -2,7 +2,7 @@
 
 use sqlparser::tokenizer::Token;
 
-use crate::layout::each;
+use crate::layout::apply_rule;
 use crate::sql_text::{tokens, tree};
 
 /// Words before a parenthesized expression. After any other word, the parentheses belong to a call or a subquery.
@@ -42,7 +42,7 @@ fn is_and_in_or(before: Option<&Token>, inside: &[(Token, std::ops::Range<usize>
 
 #[test]
 fn no_redundant_parentheses() {
-    each(|w, sql| {
+    apply_rule(|w, sql| {
         let Some(whole) = tree(w.dialect, sql) else {
             return Vec::new();
         };

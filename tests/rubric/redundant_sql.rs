@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use sqlparser::tokenizer::Token;
 
-use crate::layout::each;
+use crate::layout::apply_rule;
 use crate::sql_text::tokens;
 
 const AGGREGATES: &[&str] = &[
@@ -63,7 +63,7 @@ fn calls(dialect: formulac::Dialect, sql: &str) -> Vec<(String, String)> {
 /// repeat a key.
 #[test]
 fn long_calls_once() {
-    each(|w, sql| {
+    apply_rule(|w, sql| {
         let mut faults = Vec::new();
         for select in sql.split("\n)").filter_map(|select| select.split("group by").next()) {
             let mut seen = HashSet::new();
@@ -81,7 +81,7 @@ fn long_calls_once() {
 /// from other rows also occur only once.
 #[test]
 fn aggregates_and_windows_once() {
-    each(|w, sql| {
+    apply_rule(|w, sql| {
         let mut faults = Vec::new();
         for select in sql.split("\n)") {
             let mut seen = HashSet::new();
@@ -99,7 +99,7 @@ fn aggregates_and_windows_once() {
 /// Checks that a generated column does not repeat another column of the query.
 #[test]
 fn columns_once() {
-    each(|w, sql| {
+    apply_rule(|w, sql| {
         let mut faults = Vec::new();
         let mut seen = HashSet::new();
         for line in sql.lines().map(|l| l.trim_end_matches(',')) {
@@ -119,7 +119,7 @@ fn columns_once() {
 /// Checks that a `case` inside an `else` is merged into the outer `case`.
 #[test]
 fn no_case_in_else() {
-    each(|_, sql| {
+    apply_rule(|_, sql| {
         let text = sql.split_whitespace().collect::<Vec<_>>().join(" ");
         text.match_indices("else case when")
             .map(|(at, _)| text[at..].chars().take(60).collect())
@@ -130,7 +130,7 @@ fn no_case_in_else() {
 /// Checks that a literal is written in the type that it needs. Only expressions of unknown type are cast.
 #[test]
 fn literals_are_not_cast() {
-    each(|w, sql| {
+    apply_rule(|w, sql| {
         let literal = |inside: &str| inside.starts_with("date '") || inside.starts_with("timestamp '");
         let calls = calls(w.dialect, sql).into_iter();
         calls
@@ -140,11 +140,11 @@ fn literals_are_not_cast() {
     });
 }
 
-/// Checks that an expression that cannot be NULL has no fallback. Such expressions are columns declared as not NULL,
+/// Checks that an expression that cannot be NULL has no fallback. These expressions are columns declared as not NULL,
 /// literals, counts and fallbacks.
 #[test]
 fn no_redundant_fallbacks() {
-    each(|w, sql| {
+    apply_rule(|w, sql| {
         let mut faults = Vec::new();
         for (name, text) in calls(w.dialect, sql) {
             // A division by 0 or NULL returns NULL.
@@ -192,7 +192,7 @@ fn no_redundant_casts() {
         ("current_date()", &["date"]),
         ("amount", &["numeric", "decimal", "decimal(38, 9)"]),
     ];
-    each(|w, sql| {
+    apply_rule(|w, sql| {
         let mut faults = Vec::new();
         for (name, text) in calls(w.dialect, sql) {
             let Some(inside) = text
@@ -240,7 +240,7 @@ fn ctes_distinct_and_used() {
         |w: &crate::corpus::Written| w.query.clone(),
         |w: &crate::corpus::Written| w.model.clone(),
     ] {
-        each(|w, _| {
+        apply_rule(|w, _| {
             let sql = sql_of(w);
             let names = cte_names(&sql);
             let mut faults = Vec::new();
@@ -275,7 +275,7 @@ fn ctes_distinct_and_used() {
 /// Checks that a generated name describes its contents, unlike `_1`, `cte2` or `t0`.
 #[test]
 fn no_counters_in_names() {
-    each(|w, sql| {
+    apply_rule(|w, sql| {
         let counted = |name: &str| {
             let stem = name.trim_end_matches(|c: char| c.is_ascii_digit());
             stem != name

@@ -14,7 +14,7 @@ const NAMES: &[&str] = &["growth", "total", "share", "moving", "q1", "rest", "be
 pub fn sheet(random: &mut Random, table: &Table, tab: Option<Tab>, is_pivot: bool) -> Sheet {
     let mut places: Vec<usize> = (0..table.columns.len()).collect();
     random.shuffle(&mut places);
-    places.truncate(3 + random.below(table.columns.len() - 2));
+    places.truncate(3 + random.next_below(table.columns.len() - 2));
     let columns = places
         .iter()
         .map(|at| (table.columns[*at].name.to_owned(), table.columns[*at].kind))
@@ -24,7 +24,11 @@ pub fn sheet(random: &mut Random, table: &Table, tab: Option<Tab>, is_pivot: boo
         Some(pivot) => draw_pivots::order(random, table, pivot),
         None => order(random, table),
     };
-    let anchor = if random.percent(60) { 1 } else { random.between(2, 6) };
+    let anchor = if random.percent(60) {
+        1
+    } else {
+        random.next_between(2, 6)
+    };
     let mut partition_by = Vec::new();
     if !is_pivot && random.percent(12) {
         partition_by.push(random.pick(&table.columns).name.to_owned());
@@ -43,7 +47,7 @@ pub fn sheet(random: &mut Random, table: &Table, tab: Option<Tab>, is_pivot: boo
         tab,
         pivot,
     };
-    let count = 3 + random.below(NAMES.len() - 2);
+    let count = 3 + random.next_below(NAMES.len() - 2);
     for name in &NAMES[..count] {
         let kind = *random.pick(&[
             Kind::Exact,
@@ -62,12 +66,12 @@ pub fn sheet(random: &mut Random, table: &Table, tab: Option<Tab>, is_pivot: boo
         } else {
             kind
         };
-        let depth = 1 + random.below(3);
+        let depth = 1 + random.next_below(3);
         let formula = Draw {
             random: &mut *random,
             sheet: &sheet,
         }
-        .of(kind, depth);
+        .draw_expression(kind, depth);
         sheet.calculations.push(Calculation {
             name: (*name).to_owned(),
             kind,
@@ -81,7 +85,7 @@ pub fn sheet(random: &mut Random, table: &Table, tab: Option<Tab>, is_pivot: boo
         // Skip wide ranges, because a move would put other columns between the corners of the range.
         let wide = |c: &Calculation| has_wide_range(&c.formula);
         if !sheet.calculations.iter().any(wide) {
-            sheet = sheet.arranged(&places);
+            sheet = sheet.reorder_calculations(&places);
         }
     }
     sheet
@@ -89,7 +93,7 @@ pub fn sheet(random: &mut Random, table: &Table, tab: Option<Tab>, is_pivot: boo
 
 fn order(random: &mut Random, table: &Table) -> Vec<(String, bool)> {
     let mut order_by: Vec<(String, bool)> = Vec::new();
-    for _ in 0..1 + random.below(2) {
+    for _ in 0..1 + random.next_below(2) {
         let column = random.pick(&table.columns);
         if column.ordered && order_by.iter().all(|(n, _)| n != column.name) {
             order_by.push((column.name.to_owned(), random.percent(30)));

@@ -17,10 +17,10 @@ impl Draw<'_> {
             .collect()
     }
 
-    pub fn of(&mut self, kind: Kind, depth: usize) -> Expr {
+    pub fn draw_expression(&mut self, kind: Kind, depth: usize) -> Expr {
         match kind {
             Kind::Exact => self.exact(depth),
-            Kind::Inexact => self.inexact(depth),
+            Kind::Inexact => self.draw_inexact(depth),
             Kind::Text => self.text(depth),
             Kind::Date => self.date(depth),
             Kind::Bool => self.truth(depth),
@@ -36,17 +36,17 @@ impl Draw<'_> {
             return self.lookup(kind, depth);
         }
         (self.sheet.pivot.is_some() && self.random.percent(35))
-            .then(|| self.pivoted(kind))
+            .then(|| self.draw_pivot_expression(kind))
             .flatten()
     }
 
     fn row(&mut self) -> Row {
-        match self.random.below(20) {
+        match self.random.next_below(20) {
             0..=7 => Row::At(0),
             // Rows before row 1 have no number, so only a formula with a later anchor row can refer to them.
-            8..=15 => Row::At(self.random.between(-self.sheet.anchor, 3)),
-            16 => Row::At(self.random.between(5, 40)),
-            _ => Row::Fixed(self.random.between(1, 6)),
+            8..=15 => Row::At(self.random.next_between(-self.sheet.anchor, 3)),
+            16 => Row::At(self.random.next_between(5, 40)),
+            _ => Row::Fixed(self.random.next_between(1, 6)),
         }
     }
 
@@ -62,7 +62,7 @@ impl Draw<'_> {
             .name_of(column)
             .chars()
             .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
-        let style = match self.random.below(10) {
+        let style = match self.random.next_below(10) {
             0 if is_plain && self.sheet.name_of(column) != "select" => {
                 row = Row::At(0);
                 Style::Name
@@ -77,7 +77,7 @@ impl Draw<'_> {
             _ => Style::Plain,
         };
         if let (Style::Offset, Row::At(0..)) = (style, row) {
-            row = Row::At(self.random.between(-8, 3));
+            row = Row::At(self.random.next_between(-8, 3));
         }
         Some(Expr::Cell(Cell { column, row, style }))
     }
@@ -85,7 +85,7 @@ impl Draw<'_> {
     /// Generates the first and last row of a range, and whether the range is written with OFFSET.
     fn rows(&mut self) -> (Row, Row, bool) {
         let reach = -self.sheet.anchor;
-        let mut number = |low: i64, high: i64| self.random.between(low, high);
+        let mut number = |low: i64, high: i64| self.random.next_between(low, high);
         let (a, b) = match number(0, 11) {
             0 | 1 => (Row::Unsaid, Row::Unsaid),
             2 | 3 => (Row::Fixed(1), Row::At(number(reach.max(-1), 1))),
@@ -118,7 +118,7 @@ impl Draw<'_> {
         }
     }
 
-    fn whole(column: usize) -> Range {
+    fn whole_column(column: usize) -> Range {
         Range {
             from: (column, Row::Unsaid),
             to: (column, Row::Unsaid),
@@ -157,7 +157,7 @@ impl Draw<'_> {
         Some(Expr::Aggregate(aggregate, ranges, beside))
     }
 
-    fn chosen(&mut self, fold: Fold, value_fits: impl Fn(Kind) -> bool) -> Option<Expr> {
+    fn draw_fold(&mut self, fold: Fold, value_fits: impl Fn(Kind) -> bool) -> Option<Expr> {
         let values = self.columns(value_fits);
         let keys = self.columns(|kind| matches!(kind, Kind::Exact | Kind::Text));
         if values.is_empty() || keys.is_empty() {
@@ -170,23 +170,22 @@ impl Draw<'_> {
             by_offset,
         };
         let several = matches!(fold, Fold::Min | Fold::Max) || self.random.percent(30);
-        // The value of this row is searched for in all rows, in the rows up to this row, or in this row and the rows
-        // after it.
+        // Search for this row's value in all rows, in the rows up to this row, or in this row and the rows after it.
         let looks = matches!(
             (a, b),
             (Row::Unsaid | Row::Fixed(_), Row::Unsaid | Row::At(0) | Row::Fixed(_))
                 | (Row::At(0), Row::Unsaid | Row::Fixed(_))
         );
-        let count = if several { 1 + self.random.below(2) } else { 1 };
+        let count = if several { 1 + self.random.next_below(2) } else { 1 };
         let mut pairs = Vec::new();
         for _ in 0..count {
             let key = *self.random.pick(&keys);
             let is_text = self.sheet.kind_of(key) == Kind::Text;
-            let number = self.random.between(-2, 30);
+            let number = self.random.next_between(-2, 30);
             let op = *self
                 .random
                 .pick(&[Op::Less, Op::LessEqual, Op::Greater, Op::GreaterEqual, Op::Equal]);
-            let criterion = match self.random.below(4) {
+            let criterion = match self.random.next_below(4) {
                 0 if looks => Criterion::SameAsHere,
                 1 if !is_text && !several && !by_offset => Criterion::FirstCell(op, number),
                 2 if !is_text => Criterion::Number(Op::NotEqual, number),
@@ -211,10 +210,10 @@ impl Draw<'_> {
         }
         let exact = |kind: Kind| kind == Kind::Exact;
         let columns = self.columns(exact);
-        let drawn = match self.random.below(if depth == 0 { 3 } else { 26 }) {
+        let drawn = match self.random.next_below(if depth == 0 { 3 } else { 26 }) {
             0 | 1 => self.cell(exact),
             2 if self.random.percent(50) => Some(Expr::RowNumber),
-            2 => Some(Expr::Int(self.random.between(-2, 9))),
+            2 => Some(Expr::Int(self.random.next_between(-2, 9))),
             3 | 4 => {
                 let op = *self.random.pick(&[Op::Add, Op::Subtract]);
                 Some(Expr::Binary(
@@ -224,7 +223,7 @@ impl Draw<'_> {
                 ))
             }
             5 => {
-                let by = self.random.between(-2, 3);
+                let by = self.random.next_between(-2, 3);
                 Some(Expr::Binary(
                     Op::Multiply,
                     Box::new(self.exact(depth - 1)),
@@ -246,11 +245,11 @@ impl Draw<'_> {
             15 => self.aggregate(Aggregate::Max, exact),
             16 => self.aggregate(Aggregate::Count, |_| true),
             17 => self.aggregate(Aggregate::CountBlank, |kind| kind != Kind::Inexact),
-            18 | 19 => self.chosen(Fold::Sum, exact),
-            20 => self.chosen(Fold::Count, exact),
+            18 | 19 => self.draw_fold(Fold::Sum, exact),
+            20 => self.draw_fold(Fold::Count, exact),
             21 => {
                 let fold = *self.random.pick(&[Fold::Min, Fold::Max]);
-                self.chosen(fold, exact)
+                self.draw_fold(fold, exact)
             }
             22 if columns.len() > 1 => {
                 let (a, b) = (*self.random.pick(&columns), *self.random.pick(&columns));
@@ -263,7 +262,10 @@ impl Draw<'_> {
                 Some(Expr::SumProduct(range, other))
             }
             23 if !columns.is_empty() => {
-                let (range, nth) = (Self::whole(*self.random.pick(&columns)), self.random.between(1, 5));
+                let (range, nth) = (
+                    Self::whole_column(*self.random.pick(&columns)),
+                    self.random.next_between(1, 5),
+                );
                 Some(Expr::Nth {
                     largest: self.random.percent(50),
                     range,
@@ -277,22 +279,22 @@ impl Draw<'_> {
             25 => {
                 let of = self.columns(|kind| matches!(kind, Kind::Exact | Kind::Text | Kind::Date));
                 (!of.is_empty()).then(|| {
-                    let range = Self::whole(*self.random.pick(&of));
+                    let range = Self::whole_column(*self.random.pick(&of));
                     Expr::Aggregate(Aggregate::CountUnique, vec![range], None)
                 })
             }
             _ => self.cell(exact),
         };
-        drawn.unwrap_or_else(|| Expr::Int(self.random.between(0, 5)))
+        drawn.unwrap_or_else(|| Expr::Int(self.random.next_between(0, 5)))
     }
 
-    fn inexact(&mut self, depth: usize) -> Expr {
+    fn draw_inexact(&mut self, depth: usize) -> Expr {
         if let Some(drawn) = self.of_other_cells(Kind::Inexact, depth) {
             return drawn;
         }
         let numbers = |kind: Kind| matches!(kind, Kind::Exact | Kind::Inexact);
         let exact = |kind: Kind| kind == Kind::Exact;
-        let drawn = match self.random.below(if depth == 0 { 2 } else { 12 }) {
+        let drawn = match self.random.next_below(if depth == 0 { 2 } else { 12 }) {
             0 => self.cell(numbers),
             2..=4 => Some(Expr::Binary(
                 Op::Divide,
@@ -303,19 +305,19 @@ impl Draw<'_> {
                 let op = *self.random.pick(&[Op::Add, Op::Subtract]);
                 Some(Expr::Binary(
                     op,
-                    Box::new(self.inexact(depth - 1)),
+                    Box::new(self.draw_inexact(depth - 1)),
                     Box::new(self.exact(depth - 1)),
                 ))
             }
-            6 => Some(self.branches(depth, Self::inexact)),
+            6 => Some(self.branches(depth, Self::draw_inexact)),
             7 | 8 => self.aggregate(Aggregate::Average, exact),
-            9 => self.chosen(Fold::Average, exact),
+            9 => self.draw_fold(Fold::Average, exact),
             10 => self.aggregate(Aggregate::Sum, numbers),
             11 => {
                 let aggregate = *self.random.pick(&[Aggregate::Median, Aggregate::StDev]);
                 let columns = self.columns(exact);
                 (!columns.is_empty()).then(|| {
-                    let range = Self::whole(*self.random.pick(&columns));
+                    let range = Self::whole_column(*self.random.pick(&columns));
                     Expr::Aggregate(aggregate, vec![range], None)
                 })
             }
@@ -332,7 +334,7 @@ impl Draw<'_> {
             return drawn;
         }
         let texts = |kind: Kind| kind == Kind::Text;
-        let drawn = match self.random.below(if depth == 0 { 3 } else { 6 }) {
+        let drawn = match self.random.next_below(if depth == 0 { 3 } else { 6 }) {
             0 | 1 => self.cell(texts),
             3 => Some(Expr::Binary(
                 Op::Concat,
@@ -352,12 +354,12 @@ impl Draw<'_> {
             return drawn;
         }
         let dates = |kind: Kind| kind == Kind::Date;
-        let drawn = match self.random.below(if depth == 0 { 2 } else { 6 }) {
+        let drawn = match self.random.next_below(if depth == 0 { 2 } else { 6 }) {
             2 => self.aggregate(Aggregate::Min, dates),
             3 => self.aggregate(Aggregate::Max, dates),
             4 => {
                 let op = *self.random.pick(&[Op::Add, Op::Subtract]);
-                let days = self.random.between(0, 40);
+                let days = self.random.next_between(0, 40);
                 Some(Expr::Binary(
                     op,
                     Box::new(self.date(depth - 1)),
@@ -384,7 +386,7 @@ impl Draw<'_> {
         ];
         let below = depth.saturating_sub(1);
         let op = *self.random.pick(COMPARISONS);
-        let drawn = match self.random.below(if depth == 0 { 4 } else { 8 }) {
+        let drawn = match self.random.next_below(if depth == 0 { 4 } else { 8 }) {
             0 => self.cell(|kind| kind == Kind::Bool),
             1 => self.cell(|_| true).map(|cell| Expr::Call("ISBLANK", vec![cell])),
             2 => {

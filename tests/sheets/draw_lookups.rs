@@ -17,7 +17,7 @@ impl Draw<'_> {
                 .collect(),
         };
         let ordered = !in_tab || !tab.order_by.is_empty();
-        let form = match self.random.below(20) {
+        let form = match self.random.next_below(20) {
             0..=3 if kind == Kind::Exact && ordered => Form::Match,
             0..=5 => Form::Vlookup,
             6..=8 if ordered => Form::Index,
@@ -47,18 +47,18 @@ impl Draw<'_> {
             Form::Vlookup if by > gives => return None,
             Form::Index if self.random.percent(60) => by = gives,
             // The range begins before the result column.
-            Form::Index => by = gives.saturating_sub(self.random.below(3)),
+            Form::Index => by = gives.saturating_sub(self.random.next_below(3)),
             _ => {}
         }
         if form == Form::Vlookup || (form == Form::Index && by < gives) {
-            last = (gives + self.random.below(3)).min(kinds.len() - 1);
+            last = (gives + self.random.next_below(3)).min(kinds.len() - 1);
         }
         if form == Form::Match {
             gives = by;
             last = by;
         }
         let key_kind = kinds[by];
-        let mode = match (self.random.below(10), key_kind) {
+        let mode = match (self.random.next_below(10), key_kind) {
             (0..=2, Kind::Exact | Kind::Date) => Mode::Below,
             (3 | 4, Kind::Exact | Kind::Date) if form != Form::Vlookup => Mode::Above,
             (0 | 1, Kind::Text) if form == Form::Xlookup => Mode::Pattern,
@@ -73,12 +73,12 @@ impl Draw<'_> {
             _ => self.key(key_kind, depth),
         }];
         if form == Form::Xlookup && (mode != Mode::Unsaid || self.random.percent(40)) {
-            args.push(self.of(kind, 0));
+            args.push(self.draw_expression(kind, 0));
         }
         Some(Expr::Lookup(Lookup {
             form,
             in_tab,
-            by,
+            key_column: by,
             gives,
             last,
             mode,
@@ -87,8 +87,8 @@ impl Draw<'_> {
     }
 
     fn number_of_row(&mut self, depth: usize) -> Expr {
-        match self.random.below(4) {
-            0 => Expr::Int(self.random.between(1, 9)),
+        match self.random.next_below(4) {
+            0 => Expr::Int(self.random.next_between(1, 9)),
             1 => Expr::RowNumber,
             // A constant could evaluate to 0, which would mean all rows.
             _ => Some(self.exact(depth - 1))
@@ -106,7 +106,7 @@ impl Draw<'_> {
                 self.random
                     .pick::<&str>(&["north", "East", "east", "web", "NORTH", "shop"]),
             ),
-            _ => self.of(kind, if plain { 0 } else { depth - 1 }),
+            _ => self.draw_expression(kind, if plain { 0 } else { depth - 1 }),
         }
     }
 }

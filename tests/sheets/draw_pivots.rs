@@ -9,9 +9,9 @@ use crate::value::Value;
 
 /// Generates a pivot of a table whose rows are cells.
 pub fn pivot(random: &mut Random, table: &Table) -> Pivot {
-    let (period, channel) = (table.apart[0], *table.apart.last().expect("a key"));
-    let of_three = table.apart.len() == 3;
-    let by = match random.below(10) {
+    let (period, channel) = (table.key_columns[0], *table.key_columns.last().expect("a key"));
+    let of_three = table.key_columns.len() == 3;
+    let by = match random.next_below(10) {
         0 | 1 => vec![period],
         2 | 3 if of_three => vec!["region", channel],
         4 if of_three => vec!["region"],
@@ -19,7 +19,7 @@ pub fn pivot(random: &mut Random, table: &Table) -> Pivot {
     };
     let mut values = None;
     if let ([key], true) = (by.as_slice(), random.percent(35)) {
-        let place = table.place(key);
+        let place = table.column_index(key);
         let mut known: Vec<Value> = Vec::new();
         for row in &table.rows {
             if !row[place].is_null() && !known.contains(&row[place]) && random.percent(80) {
@@ -38,22 +38,22 @@ pub fn pivot(random: &mut Random, table: &Table) -> Pivot {
         values = Some(known);
     }
     Pivot {
-        by: by.into_iter().map(str::to_owned).collect(),
+        key_columns: by.into_iter().map(str::to_owned).collect(),
         values,
     }
 }
 
 /// Generates the order of a pivot's rows. Together with the key, the order identifies the rows.
 pub fn order(random: &mut Random, table: &Table, pivot: &Pivot) -> Vec<(String, bool)> {
-    let is_row = |name: &str| pivot.by.iter().all(|key| key != name);
+    let is_row = |name: &str| pivot.key_columns.iter().all(|key| key != name);
     // If no key is known, the order contains all columns that identify rows. Otherwise it contains some of them, and
     // sometimes other columns.
-    let mut names = table.apart.clone();
+    let mut names = table.key_columns.clone();
     if table.key_known {
         random.shuffle(&mut names);
-        names.truncate(1 + random.below(names.len()));
+        names.truncate(1 + random.next_below(names.len()));
         if !names.iter().any(|name| is_row(name)) {
-            names.extend(table.apart.iter().copied().find(|name| is_row(name)));
+            names.extend(table.key_columns.iter().copied().find(|name| is_row(name)));
         }
         if random.percent(10) {
             names.push(random.pick::<&str>(&["region", "due"]));
@@ -70,7 +70,7 @@ pub fn order(random: &mut Random, table: &Table, pivot: &Pivot) -> Vec<(String, 
 
 impl Draw<'_> {
     /// Generates an expression that reads other cells in the row of a pivot and returns a value of this kind.
-    pub fn pivoted(&mut self, kind: Kind) -> Option<Expr> {
+    pub fn draw_pivot_expression(&mut self, kind: Kind) -> Option<Expr> {
         const FOLDS: &[Aggregate] = &[
             Aggregate::Sum,
             Aggregate::Sum,
@@ -83,35 +83,35 @@ impl Draw<'_> {
             *self.random.pick(FOLDS),
             *self.random.pick(&[Aggregate::Min, Aggregate::Max]),
         );
-        let pivoted = match (kind, self.random.below(10)) {
+        let pivoted = match (kind, self.random.next_below(10)) {
             (Kind::Exact, 0) => Pivoted::Index,
             (Kind::Exact, 1) => {
                 let columns = self.columns(|kind| kind == Kind::Exact);
                 (!columns.is_empty()).then(|| Pivoted::RankInRow(*self.random.pick(&columns)))?
             }
-            (Kind::Exact, 2..=6) => self.along(fold, kind)?,
-            (Kind::Inexact, 2..=4) => self.along(Aggregate::Average, Kind::Exact)?,
-            (Kind::Inexact, 5 | 6) => self.along(Aggregate::Sum, kind)?,
-            (Kind::Date, 2 | 3) => self.along(least, kind)?,
-            (_, 7) => Pivoted::Nth(Box::new(self.here(kind)?), self.random.between(1, 4)),
+            (Kind::Exact, 2..=6) => self.draw_row_aggregate(fold, kind)?,
+            (Kind::Inexact, 2..=4) => self.draw_row_aggregate(Aggregate::Average, Kind::Exact)?,
+            (Kind::Inexact, 5 | 6) => self.draw_row_aggregate(Aggregate::Sum, kind)?,
+            (Kind::Date, 2 | 3) => self.draw_row_aggregate(least, kind)?,
+            (_, 7) => Pivoted::Nth(Box::new(self.draw_own_cell(kind)?), self.random.next_between(1, 4)),
             _ => {
-                let (down, right) = (self.random.between(-1, 1), self.random.between(-2, 2));
-                Pivoted::Offset(Box::new(self.here(kind)?), down, right)
+                let (down, right) = (self.random.next_between(-1, 1), self.random.next_between(-2, 2));
+                Pivoted::Offset(Box::new(self.draw_own_cell(kind)?), down, right)
             }
         };
         Some(Expr::Pivoted(pivoted))
     }
 
-    fn along(&mut self, aggregate: Aggregate, kind: Kind) -> Option<Pivoted> {
-        let cell = self.here(kind)?;
-        let area = match self.random.below(5) {
+    fn draw_row_aggregate(&mut self, aggregate: Aggregate, kind: Kind) -> Option<Pivoted> {
+        let cell = self.draw_own_cell(kind)?;
+        let area = match self.random.next_below(5) {
             // Cells outside the sheet are not blank cells, and a range that contains them is not truncated at this
             // point.
             0 | 1 if aggregate != Aggregate::CountBlank => Area::Offset {
-                down: self.random.between(-2, 1),
-                right: self.random.between(-2, 1),
-                height: self.random.between(1, 3),
-                width: self.random.between(1, 3),
+                down: self.random.next_between(-2, 1),
+                right: self.random.next_between(-2, 1),
+                height: self.random.next_between(1, 3),
+                width: self.random.next_between(1, 3),
             },
             _ => Area::Row,
         };
@@ -119,12 +119,12 @@ impl Draw<'_> {
     }
 
     /// Generates a reference to a cell of this row.
-    fn here(&mut self, kind: Kind) -> Option<Expr> {
+    fn draw_own_cell(&mut self, kind: Kind) -> Option<Expr> {
         let columns = self.columns(|k| k == kind);
         if columns.is_empty() {
             return None;
         }
-        let (row, style) = match self.random.below(4) {
+        let (row, style) = match self.random.next_below(4) {
             0 => (Row::Unsaid, Style::Plain),
             1 => (Row::At(0), Style::Lower),
             _ => (Row::At(0), Style::Plain),

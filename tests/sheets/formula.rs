@@ -245,50 +245,56 @@ impl Expr {
         own || self.children().into_iter().any(|child| child.names(column))
     }
 
-    pub fn written(&self, sheet: &Sheet) -> String {
+    pub fn render_text(&self, sheet: &Sheet) -> String {
         let mut out = String::new();
         self.write(sheet, &mut out);
         out
     }
 
-    fn write(&self, sheet: &Sheet, out: &mut String) {
+    fn write(&self, sheet: &Sheet, output: &mut String) {
         let list = |name: &str, args: Vec<String>, out: &mut String| {
             let _ = write!(out, "{name}({})", args.join(", "));
         };
         match self {
             Self::Int(n) => {
-                let _ = write!(out, "{n}");
+                let _ = write!(output, "{n}");
             }
             Self::Text(text) => {
-                let _ = write!(out, "\"{text}\"");
+                let _ = write!(output, "\"{text}\"");
             }
-            Self::Cell(cell) => out.push_str(&cell.written(sheet)),
-            Self::RowNumber => out.push_str("ROW()"),
+            Self::Cell(cell) => output.push_str(&cell.render_text(sheet)),
+            Self::RowNumber => output.push_str("ROW()"),
             Self::Binary(op, a, b) => {
-                let _ = write!(out, "({} {} {})", a.written(sheet), op.symbol(), b.written(sheet));
+                let _ = write!(
+                    output,
+                    "({} {} {})",
+                    a.render_text(sheet),
+                    op.symbol(),
+                    b.render_text(sheet)
+                );
             }
-            Self::Call(name, args) => list(name, args.iter().map(|x| x.written(sheet)).collect(), out),
+            Self::Call(name, args) => list(name, args.iter().map(|x| x.render_text(sheet)).collect(), output),
             Self::Aggregate(aggregate, ranges, beside) => {
-                let ranges = ranges.iter().map(|range| range.written(sheet));
-                let args = ranges.chain(beside.iter().map(|x| x.written(sheet))).collect();
-                list(aggregate.name(), args, out);
+                let ranges = ranges.iter().map(|range| range.render_text(sheet));
+                let args = ranges.chain(beside.iter().map(|x| x.render_text(sheet))).collect();
+                list(aggregate.name(), args, output);
             }
-            Self::SumProduct(a, b) => list("SUMPRODUCT", vec![a.written(sheet), b.written(sheet)], out),
+            Self::SumProduct(a, b) => list("SUMPRODUCT", vec![a.render_text(sheet), b.render_text(sheet)], output),
             Self::Nth { largest, range, nth } => {
                 let name = if *largest { "LARGE" } else { "SMALL" };
-                list(name, vec![range.written(sheet), nth.to_string()], out);
+                list(name, vec![range.render_text(sheet), nth.to_string()], output);
             }
             Self::Rank { column, ascending } => {
                 let letters = letters(*column);
                 let row = sheet.anchor;
                 let _ = write!(
-                    out,
+                    output,
                     "RANK({letters}{row}, {letters}:{letters}{})",
                     if *ascending { ", 1" } else { "" }
                 );
             }
-            Self::Lookup(lookup) => out.push_str(&lookup.written(sheet)),
-            Self::Pivoted(pivoted) => out.push_str(&pivoted.written(sheet)),
+            Self::Lookup(lookup) => output.push_str(&lookup.render_text(sheet)),
+            Self::Pivoted(pivoted) => output.push_str(&pivoted.render_text(sheet)),
             Self::Where {
                 fold,
                 several,
@@ -304,12 +310,12 @@ impl Expr {
                 };
                 let conditions = pairs
                     .iter()
-                    .flat_map(|(range, criterion)| [range.written(sheet), criterion.written(range, sheet)]);
-                let value = value.iter().map(|range| range.written(sheet));
+                    .flat_map(|(range, criterion)| [range.render_text(sheet), criterion.render_text(range, sheet)]);
+                let value = value.iter().map(|range| range.render_text(sheet));
                 if *several {
-                    list(&format!("{name}S"), value.chain(conditions).collect(), out);
+                    list(&format!("{name}S"), value.chain(conditions).collect(), output);
                 } else {
-                    list(name, conditions.chain(value).collect(), out);
+                    list(name, conditions.chain(value).collect(), output);
                 }
             }
         }
@@ -326,7 +332,7 @@ fn corner((column, row): (usize, Row), sheet: &Sheet) -> String {
 }
 
 impl Cell {
-    fn written(&self, sheet: &Sheet) -> String {
+    fn render_text(&self, sheet: &Sheet) -> String {
         let plain = corner((self.column, self.row), sheet);
         match (self.style, self.row) {
             (Style::Dollar, Row::At(_) | Row::Fixed(_)) => format!("${plain}"),
@@ -339,7 +345,7 @@ impl Cell {
 }
 
 impl Range {
-    fn written(&self, sheet: &Sheet) -> String {
+    fn render_text(&self, sheet: &Sheet) -> String {
         if let (true, (left, Row::At(a)), (right, Row::At(b))) = (self.by_offset, self.from, self.to) {
             let (first, last) = (left.min(right), left.max(right));
             let (rows, columns) = (a.max(b) - a.min(b) + 1, last - first + 1);
@@ -354,7 +360,7 @@ impl Range {
 }
 
 impl Criterion {
-    fn written(&self, range: &Range, sheet: &Sheet) -> String {
+    fn render_text(&self, range: &Range, sheet: &Sheet) -> String {
         match self {
             Self::Number(op, n) => {
                 let op = if *op == Op::Equal { "" } else { op.symbol() };

@@ -7,7 +7,7 @@ use std::cmp::Ordering;
 
 use crate::formula::{Aggregate, Criterion, Expr, Fold, Op, Range, Row};
 use crate::layout::Layout;
-use crate::operations::{aggregated, binary, call};
+use crate::operations::{aggregate_cells, binary, call};
 use crate::sheet::Sheet;
 use crate::table::Table;
 use crate::value::Value;
@@ -23,39 +23,39 @@ pub struct Grid<'a> {
     pub sheet: &'a Sheet,
     pub layout: Layout,
     /// Values computed so far, by calculation, grid and row.
-    known: Vec<Vec<Vec<Option<Value>>>>,
+    computed_values: Vec<Vec<Vec<Option<Value>>>>,
     /// Rows of the other tab in the tab's order, each with all columns of the tab.
     pub tab: Vec<Vec<Value>>,
 }
 
 impl<'a> Grid<'a> {
     pub fn new(sheet: &'a Sheet, table: &Table) -> Self {
-        let layout = Layout::of(sheet, table);
+        let layout = Layout::from_sheet(sheet, table);
         let known: Vec<_> = layout.cells.iter().map(|rows| vec![None; rows.len()]).collect();
-        let known = vec![known; sheet.calculations.len()];
+        let computed_values = vec![known; sheet.calculations.len()];
         let tab = sheet.tab.as_ref().map(super::tab::Tab::rows).unwrap_or_default();
         Self {
             sheet,
             layout,
-            known,
+            computed_values,
             tab,
         }
     }
 
     /// Returns the value of a column in a cell, or NULL outside the sheet.
     pub fn cell(&mut self, column: usize, at: Here) -> Value {
-        let Some((across, row)) = self.layout.place(at) else {
+        let Some((across, row)) = self.layout.cell_indices(at) else {
             return Value::Null;
         };
         let Some(calculation) = column.checked_sub(self.sheet.columns.len()) else {
             return self.layout.cells[across][row][column].clone();
         };
-        if let Some(known) = &self.known[calculation][across][row] {
+        if let Some(known) = &self.computed_values[calculation][across][row] {
             return known.clone();
         }
         let sheet = self.sheet;
         let value = self.value(&sheet.calculations[calculation].formula, at);
-        self.known[calculation][across][row] = Some(value.clone());
+        self.computed_values[calculation][across][row] = Some(value.clone());
         value
     }
 
@@ -112,12 +112,12 @@ impl<'a> Grid<'a> {
             Expr::Aggregate(aggregate, ranges, beside) => {
                 let mut cells: Vec<Value> = ranges.iter().flat_map(|range| self.cells(range, here)).collect();
                 cells.extend(beside.iter().map(|x| self.value(x, here)));
-                aggregated(*aggregate, &cells)
+                aggregate_cells(*aggregate, &cells)
             }
             Expr::SumProduct(a, b) => {
                 let (a, b) = (self.cells(a, here), self.cells(b, here));
                 let products: Vec<Value> = a.iter().zip(&b).map(|(a, b)| binary(Op::Multiply, a, b)).collect();
-                aggregated(Aggregate::Sum, &products)
+                aggregate_cells(Aggregate::Sum, &products)
             }
             Expr::Nth { largest, range, nth } => {
                 let mut cells = self.cells(range, here);
@@ -140,7 +140,7 @@ impl<'a> Grid<'a> {
                     .filter(|row| {
                         pairs
                             .iter()
-                            .all(|(range, criterion)| self.holds(range, criterion, *row, here))
+                            .all(|(range, criterion)| self.meets_criterion(range, criterion, *row, here))
                     })
                     .collect();
                 if *fold == Fold::Count {
@@ -157,10 +157,10 @@ impl<'a> Grid<'a> {
                     Fold::Max => Aggregate::Max,
                     _ => Aggregate::Sum,
                 };
-                aggregated(aggregate, &cells)
+                aggregate_cells(aggregate, &cells)
             }
-            Expr::Lookup(lookup) => self.found(lookup, here),
-            Expr::Pivoted(pivoted) => self.pivoted(pivoted, here),
+            Expr::Lookup(lookup) => self.find_value(lookup, here),
+            Expr::Pivoted(pivoted) => self.evaluate_pivot(pivoted, here),
         }
     }
 
@@ -172,7 +172,7 @@ impl<'a> Grid<'a> {
     }
 
     /// Returns `true` if a row of a range meets the criterion of this row.
-    fn holds(&mut self, range: &Range, criterion: &Criterion, row: i64, here: Here) -> bool {
+    fn meets_criterion(&mut self, range: &Range, criterion: &Criterion, row: i64, here: Here) -> bool {
         let column = range.from.0;
         let cell = self.cell(column, Here { row, ..here });
         let text = |value: &Value| match value {

@@ -30,13 +30,13 @@ fn spec(calculations: &[String]) -> String {
 }
 
 /// Returns the column letters of a calculation.
-fn of(calculation: usize) -> String {
+fn column_letters(calculation: usize) -> String {
     letters(COLUMNS + calculation)
 }
 
 /// Returns calculations in layers. Each calculation reads the rows of two calculations in the previous layer by their
 /// letters, and of one calculation by its name.
-fn layered(layers: usize, count: usize) -> Vec<String> {
+fn layered_calculations(layers: usize, count: usize) -> Vec<String> {
     let in_layer = count / layers;
     (0..count)
         .map(|at| {
@@ -47,7 +47,10 @@ fn layered(layers: usize, count: usize) -> Vec<String> {
                 return format!("{column}1 - {column}0 + {at}");
             }
             let first = (at / in_layer - 1) * in_layer;
-            let (a, b) = (of(first + at % in_layer), of(first + (at * 7 + 3) % in_layer));
+            let (a, b) = (
+                column_letters(first + at % in_layer),
+                column_letters(first + (at * 7 + 3) % in_layer),
+            );
             let named = first + (at * 3 + 1) % in_layer;
             format!("SUM({a}$1:{a}1) + {b}0 / calculation_{named} + SUM({column}:{column})")
         })
@@ -58,7 +61,11 @@ fn layered(layers: usize, count: usize) -> Vec<String> {
 fn chained(depth: usize) -> Vec<String> {
     (0..depth)
         .map(|at| {
-            let column = if at == 0 { "B".to_owned() } else { of(at - 1) };
+            let column = if at == 0 {
+                "B".to_owned()
+            } else {
+                column_letters(at - 1)
+            };
             format!("SUM({column}$1:{column}1)")
         })
         .collect()
@@ -92,7 +99,7 @@ fn ctes(query: &str) -> usize {
 #[test]
 fn sql_grows_with_the_calculations() {
     for dialect in Dialect::all() {
-        let [once, twice, four_times] = [100, 200, 400].map(|count| query(dialect, &layered(4, count)));
+        let [once, twice, four_times] = [100, 200, 400].map(|count| query(dialect, &layered_calculations(4, count)));
         let grown = [twice.len() - once.len(), four_times.len() - twice.len()];
         // With linear growth, the second difference is twice the first.
         assert!(

@@ -13,48 +13,48 @@ pub struct Layout {
     /// sheet row and its grid.
     pub cells: Vec<Vec<Vec<Value>>>,
     /// Cells for which the table has rows, in row order.
-    pub filled: Vec<Here>,
+    pub filled_cells: Vec<Here>,
     /// Columns of the sheet that identify the rows of a pivot, and columns that identify its grids.
     pub of_rows: Vec<bool>,
     pub of_grids: Vec<bool>,
 }
 
 impl Layout {
-    pub fn of(sheet: &Sheet, table: &Table) -> Self {
+    pub fn from_sheet(sheet: &Sheet, table: &Table) -> Self {
         let order = table.order(&sheet.order_by);
         let sorted = table.sorted(&order);
-        let columns: Vec<usize> = sheet.columns.iter().map(|(name, _)| table.place(name)).collect();
+        let columns: Vec<usize> = sheet.columns.iter().map(|(name, _)| table.column_index(name)).collect();
         let own = |row: &[Value]| columns.iter().map(|at| row[*at].clone()).collect::<Vec<Value>>();
         let Some(pivot) = &sheet.pivot else {
             let by: Vec<(usize, bool)> = sheet
                 .partition_by
                 .iter()
-                .map(|name| (table.place(name), false))
+                .map(|name| (table.column_index(name), false))
                 .collect();
             let parts = keys(&sorted, &by);
             let mut cells = vec![Vec::new(); parts.len()];
-            let mut filled = Vec::new();
+            let mut filled_cells = Vec::new();
             for row in &sorted {
                 let is_of = |part: &Vec<Value>| part.iter().zip(&by).all(|(value, (at, _))| row[*at] == *value);
                 let at = parts.iter().position(is_of).expect("a part for each row");
                 cells[at].push(own(row));
-                filled.push(Here {
+                filled_cells.push(Here {
                     row: cells[at].len() as i64,
                     across: at as i64 + 1,
                 });
             }
             return Self {
                 cells,
-                filled,
+                filled_cells,
                 of_rows: Vec::new(),
                 of_grids: Vec::new(),
             };
         };
         let grids_by: Vec<(usize, bool)> = pivot
-            .by
+            .key_columns
             .iter()
             .map(|name| {
-                let place = table.place(name);
+                let place = table.column_index(name);
                 (place, order.iter().any(|(at, descending)| *at == place && *descending))
             })
             .collect();
@@ -68,14 +68,14 @@ impl Layout {
             Some(values) => values.iter().map(|value| vec![value.clone()]).collect(),
             None => keys(&sorted, &grids_by),
         };
-        let mut filled = Vec::new();
+        let mut filled_cells = Vec::new();
         for row in &sorted {
             let at = |keys: &[Vec<Value>], by: &[(usize, bool)]| {
                 keys.iter()
                     .position(|key| key.iter().zip(by).all(|(value, (at, _))| row[*at] == *value))
             };
             if let (Some(row), Some(across)) = (at(&rows, &rows_by), at(&grids, &grids_by)) {
-                filled.push(Here {
+                filled_cells.push(Here {
                     row: row as i64 + 1,
                     across: across as i64 + 1,
                 });
@@ -100,7 +100,7 @@ impl Layout {
         let is_by = |by: &[(usize, bool)]| columns.iter().map(|at| by.iter().any(|(key, _)| key == at)).collect();
         Self {
             cells,
-            filled,
+            filled_cells,
             of_rows: is_by(&rows_by),
             of_grids: is_by(&grids_by),
         }
@@ -117,7 +117,7 @@ impl Layout {
     }
 
     /// Returns the indices of a cell. `None` if the cell is outside the sheet.
-    pub fn place(&self, at: Here) -> Option<(usize, usize)> {
+    pub fn cell_indices(&self, at: Here) -> Option<(usize, usize)> {
         let within = |number: i64, count: i64| usize::try_from(number - 1).ok().filter(|_| number <= count);
         within(at.across, self.width() as i64).zip(within(at.row, self.height(at.across)))
     }

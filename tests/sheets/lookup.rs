@@ -38,7 +38,7 @@ pub struct Lookup {
     /// `true` if the lookup searches the other tab, `false` if it searches the sheet itself.
     pub in_tab: bool,
     /// Lookup column.
-    pub by: usize,
+    pub key_column: usize,
     /// Result column. VLOOKUP and INDEX use a range up to `last`.
     pub gives: usize,
     pub last: usize,
@@ -53,28 +53,28 @@ impl Lookup {
         if self.in_tab {
             Vec::new()
         } else {
-            vec![&mut self.by, &mut self.gives, &mut self.last]
+            vec![&mut self.key_column, &mut self.gives, &mut self.last]
         }
     }
 
     /// Returns `true` if the lookup uses a range of several columns, from the lookup column to the last column.
     pub fn is_wide(&self) -> bool {
-        self.form == Form::Vlookup || (self.form == Form::Index && self.last > self.by)
+        self.form == Form::Vlookup || (self.form == Form::Index && self.last > self.key_column)
     }
 
     pub fn names(&self, column: usize) -> bool {
-        let in_range = self.is_wide() && (self.by..=self.last).contains(&column);
-        !self.in_tab && (column == self.by || column == self.gives || in_range)
+        let in_range = self.is_wide() && (self.key_column..=self.last).contains(&column);
+        !self.in_tab && (column == self.key_column || column == self.gives || in_range)
     }
 
-    pub fn written(&self, sheet: &Sheet) -> String {
+    pub fn render_text(&self, sheet: &Sheet) -> String {
         let tab = sheet
             .tab
             .as_ref()
             .filter(|_| self.in_tab)
-            .map_or(String::new(), super::tab::Tab::written);
+            .map_or(String::new(), super::tab::Tab::render_text);
         let columns = |first: usize, last: usize| format!("{tab}{}:{}", letters(first), letters(last));
-        let args: Vec<String> = self.args.iter().map(|x| x.written(sheet)).collect();
+        let args: Vec<String> = self.args.iter().map(|x| x.render_text(sheet)).collect();
         let first = &args[0];
         let mode = |below: &str, above: &str| match self.mode {
             Mode::Unsaid => String::new(),
@@ -85,27 +85,40 @@ impl Lookup {
         };
         match self.form {
             Form::Vlookup => {
-                let number = self.gives - self.by + 1;
+                let number = self.gives - self.key_column + 1;
                 let sorted = match self.mode {
                     Mode::Unsaid => "",
                     Mode::Below => ", TRUE",
                     _ => ", FALSE",
                 };
-                format!("VLOOKUP({first}, {}, {number}{sorted})", columns(self.by, self.last))
+                format!(
+                    "VLOOKUP({first}, {}, {number}{sorted})",
+                    columns(self.key_column, self.last)
+                )
             }
             Form::Xlookup => {
                 let missing = args.get(1).map_or(String::new(), |missing| format!(", {missing}"));
-                let (by, gives) = (columns(self.by, self.by), columns(self.gives, self.gives));
+                let (by, gives) = (
+                    columns(self.key_column, self.key_column),
+                    columns(self.gives, self.gives),
+                );
                 format!("XLOOKUP({first}, {by}, {gives}{missing}{})", mode("-1", "1"))
             }
-            Form::Match => format!("MATCH({first}, {}{})", columns(self.by, self.by), mode("1", "-1")),
+            Form::Match => format!(
+                "MATCH({first}, {}{})",
+                columns(self.key_column, self.key_column),
+                mode("1", "-1")
+            ),
             Form::Index if self.is_wide() => {
-                let number = self.gives - self.by + 1;
-                format!("INDEX({}, {first}, {number})", columns(self.by, self.last))
+                let number = self.gives - self.key_column + 1;
+                format!("INDEX({}, {first}, {number})", columns(self.key_column, self.last))
             }
             Form::Index => format!("INDEX({}, {first})", columns(self.gives, self.gives)),
             Form::IndexOfMatch => {
-                let (by, gives) = (columns(self.by, self.by), columns(self.gives, self.gives));
+                let (by, gives) = (
+                    columns(self.key_column, self.key_column),
+                    columns(self.gives, self.gives),
+                );
                 format!("INDEX({gives}, MATCH({first}, {by}{}))", mode("1", "-1"))
             }
         }
@@ -125,7 +138,7 @@ impl Grid<'_> {
     /// matching row.
     fn find_matching_row(&mut self, lookup: &Lookup, here: Here) -> Option<usize> {
         let key = self.value(&lookup.args[0], here);
-        let keys = self.looked_up_column(lookup, lookup.by, here);
+        let keys = self.looked_up_column(lookup, lookup.key_column, here);
         let places = keys.iter().enumerate();
         match lookup.mode {
             Mode::Unsaid | Mode::Equal => keys.iter().position(|k| k.compare(&key) == Some(Ordering::Equal)),
@@ -158,7 +171,7 @@ impl Grid<'_> {
         }
     }
 
-    pub fn found(&mut self, lookup: &Lookup, here: Here) -> Value {
+    pub fn find_value(&mut self, lookup: &Lookup, here: Here) -> Value {
         let place = match lookup.form {
             Form::Index => {
                 let number = self.value(&lookup.args[0], here).number();
@@ -182,16 +195,18 @@ impl Grid<'_> {
 /// Returns `true` if a string matches a pattern, ignoring case. In a pattern, `*` matches any string, `?` matches one
 /// character, and `~` escapes both.
 fn is_like(text: &str, pattern: &str) -> bool {
-    fn fits(text: &[char], pattern: &[char]) -> bool {
+    fn matches_pattern(text: &[char], pattern: &[char]) -> bool {
         match (pattern, text) {
             ([], _) => text.is_empty(),
-            (['*', rest @ ..], _) => (0..=text.len()).any(|taken| fits(&text[taken..], rest)),
-            (['~', own @ ('*' | '?' | '~'), rest @ ..], [first, others @ ..]) => first == own && fits(others, rest),
-            (['?', rest @ ..], [_, others @ ..]) => fits(others, rest),
-            ([own, rest @ ..], [first, others @ ..]) => first == own && fits(others, rest),
+            (['*', rest @ ..], _) => (0..=text.len()).any(|taken| matches_pattern(&text[taken..], rest)),
+            (['~', own @ ('*' | '?' | '~'), rest @ ..], [first, others @ ..]) => {
+                first == own && matches_pattern(others, rest)
+            }
+            (['?', rest @ ..], [_, others @ ..]) => matches_pattern(others, rest),
+            ([own, rest @ ..], [first, others @ ..]) => first == own && matches_pattern(others, rest),
             _ => false,
         }
     }
     let [text, pattern] = [text, pattern].map(|t| t.to_lowercase().chars().collect::<Vec<char>>());
-    fits(&text, &pattern)
+    matches_pattern(&text, &pattern)
 }

@@ -64,7 +64,7 @@ pub fn call(name: &str, args: &[Value]) -> Value {
     }
 }
 
-pub fn aggregated(aggregate: Aggregate, cells: &[Value]) -> Value {
+pub fn aggregate_cells(aggregate: Aggregate, cells: &[Value]) -> Value {
     let there: Vec<&Value> = cells.iter().filter(|cell| !cell.is_null()).collect();
     let numbers = || there.iter().filter_map(|cell| cell.number());
     let count = there.len() as f64;

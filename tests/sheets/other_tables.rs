@@ -20,7 +20,7 @@ fn columns(of: &[(&'static str, Type, Kind)], nullable: impl Fn(&str) -> bool, o
     of.iter().map(column).collect()
 }
 
-fn blanked(random: &mut Random, values: &mut [Value], columns: &[TableColumn]) {
+fn insert_blanks(random: &mut Random, values: &mut [Value], columns: &[TableColumn]) {
     for (value, column) in values.iter_mut().zip(columns) {
         if column.nullable && random.percent(25) {
             *value = Value::Null;
@@ -59,18 +59,18 @@ impl Table {
             })
             .chain([day_number(2024, 1, 31)])
             .collect();
-        let mut rows: Vec<Vec<Value>> = (0..random.below(9))
+        let mut rows: Vec<Vec<Value>> = (0..random.next_below(9))
             .map(|row| {
                 let words = if random.percent(50) { REGIONS } else { CHANNELS };
                 let mut values = vec![
                     Value::Int(row as i64 + 1),
                     Value::Text((*random.pick(words)).to_owned()),
-                    Value::Date(*random.pick(&dates) + random.between(-1, 1) * random.between(0, 3)),
-                    Value::Number(random.between(-40, 200) as f64 / 4.0),
-                    Value::Int(random.between(-3, 6)),
+                    Value::Date(*random.pick(&dates) + random.next_between(-1, 1) * random.next_between(0, 3)),
+                    Value::Number(random.next_between(-40, 200) as f64 / 4.0),
+                    Value::Int(random.next_between(-3, 6)),
                     Value::Bool(random.percent(50)),
                 ];
-                blanked(&mut random, &mut values, &columns);
+                insert_blanks(&mut random, &mut values, &columns);
                 values
             })
             .collect();
@@ -80,7 +80,7 @@ impl Table {
             seed: self.seed,
             name,
             columns,
-            apart: vec!["code"],
+            key_columns: vec!["code"],
             key_known: !self.seed.is_multiple_of(5),
             rows,
         }
@@ -88,7 +88,7 @@ impl Table {
 
     /// Generates a table with at most one row per month and channel, and in some tables also per region. Some cells
     /// have no row in the table.
-    pub fn crossed(seed: u64) -> Self {
+    pub fn month_channel_table(seed: u64) -> Self {
         let mut random = Random::new(seed ^ 0xce11);
         let named = |plain, hostile| if seed % 3 == 2 { hostile } else { plain };
         let (period, ty, kind) = match seed % 5 {
@@ -96,7 +96,7 @@ impl Table {
             _ => (named("month", "Some Month"), Type::Date, Kind::Date),
         };
         let key_known = seed % 4 != 3;
-        let apart = if seed % 4 == 2 {
+        let key_columns = if seed % 4 == 2 {
             vec![period, "region", "channel"]
         } else {
             vec![period, "channel"]
@@ -112,25 +112,25 @@ impl Table {
                 ("paid", Type::Boolean, Kind::Bool),
                 ("due", Type::Date, Kind::Date),
             ],
-            |name| !key_known || (!apart.contains(&name) && !seed.is_multiple_of(7)),
+            |name| !key_known || (!key_columns.contains(&name) && !seed.is_multiple_of(7)),
             true,
         );
-        let first = day_number(2023 + random.between(0, 1), random.between(1, 12), 1);
-        let periods: Vec<Value> = (0..random.between(0, 5))
+        let first = day_number(2023 + random.next_between(0, 1), random.next_between(1, 12), 1);
+        let periods: Vec<Value> = (0..random.next_between(0, 5))
             .map(|at| match kind {
                 Kind::Date => Value::Date(first + at * 31),
-                _ => Value::Int(at + random.between(0, 1) * 10),
+                _ => Value::Int(at + random.next_between(0, 1) * 10),
             })
             .chain((!key_known).then_some(Value::Null))
             .collect();
-        let mut channels: Vec<Value> = CHANNELS[..1 + random.below(4)]
+        let mut channels: Vec<Value> = CHANNELS[..1 + random.next_below(4)]
             .iter()
             .map(|c| Value::Text((*c).into()))
             .collect();
         if !key_known && random.percent(50) {
             channels.push(Value::Null);
         }
-        let regions = if apart.len() == 3 {
+        let regions = if key_columns.len() == 3 {
             vec![Some("north"), Some("south")]
         } else {
             vec![None]
@@ -146,17 +146,17 @@ impl Table {
                     period.clone(),
                     Value::Text(region.to_owned()),
                     channel.clone(),
-                    Value::Number(random.between(-40, 200) as f64 / 4.0),
-                    Value::Int(random.between(-3, 6)),
-                    Value::Number(random.between(0, 12) as f64 / 4.0),
+                    Value::Number(random.next_between(-40, 200) as f64 / 4.0),
+                    Value::Int(random.next_between(-3, 6)),
+                    Value::Number(random.next_between(0, 12) as f64 / 4.0),
                     Value::Bool(random.percent(50)),
-                    Value::Date(first + random.between(0, 90)),
+                    Value::Date(first + random.next_between(0, 90)),
                 ];
                 // A column that identifies rows is never blank, unless blank is one of its values.
                 let (keys, others) = values.split_at_mut(3);
-                blanked(&mut random, others, &columns[3..]);
-                if apart.len() == 2 {
-                    blanked(&mut random, &mut keys[1..2], &columns[1..2]);
+                insert_blanks(&mut random, others, &columns[3..]);
+                if key_columns.len() == 2 {
+                    insert_blanks(&mut random, &mut keys[1..2], &columns[1..2]);
                 }
                 rows.push(values);
             }
@@ -166,7 +166,7 @@ impl Table {
             seed,
             name: format!("cells_{seed}"),
             columns,
-            apart,
+            key_columns,
             key_known,
             rows,
         }

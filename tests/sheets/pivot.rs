@@ -3,14 +3,14 @@
 
 use crate::formula::{Aggregate, Expr, letters};
 use crate::grid::{Grid, Here, place_among};
-use crate::operations::aggregated;
+use crate::operations::aggregate_cells;
 use crate::sheet::Sheet;
 use crate::value::Value;
 
 /// Columns by which a worksheet is pivoted.
 #[derive(Clone, Debug)]
 pub struct Pivot {
-    pub by: Vec<String>,
+    pub key_columns: Vec<String>,
     /// Pivot values for the wide form.
     pub values: Option<Vec<Value>>,
 }
@@ -56,13 +56,13 @@ impl Pivoted {
         }
     }
 
-    pub fn written(&self, sheet: &Sheet) -> String {
+    pub fn render_text(&self, sheet: &Sheet) -> String {
         match self {
             Self::Index => "PIVOTINDEX()".to_owned(),
-            Self::Nth(x, n) => format!("PIVOT({}, {n})", x.written(sheet)),
-            Self::Offset(x, down, right) => format!("PIVOTOFFSET({}, {down}, {right})", x.written(sheet)),
+            Self::Nth(x, n) => format!("PIVOT({}, {n})", x.render_text(sheet)),
+            Self::Offset(x, down, right) => format!("PIVOTOFFSET({}, {down}, {right})", x.render_text(sheet)),
             Self::Aggregate(aggregate, x, area) => {
-                let x = x.written(sheet);
+                let x = x.render_text(sheet);
                 let cells = match area {
                     Area::Row => format!("PIVOTROW({x})"),
                     Area::Offset {
@@ -86,8 +86,8 @@ impl Pivoted {
 
 impl Grid<'_> {
     /// Returns the value of a formula in another cell, or NULL outside the sheet.
-    fn elsewhere(&mut self, x: &Expr, at: Here) -> Value {
-        if self.layout.place(at).is_some() {
+    fn value_in_cell(&mut self, x: &Expr, at: Here) -> Value {
+        if self.layout.cell_indices(at).is_some() {
             self.value(x, at)
         } else {
             Value::Null
@@ -100,18 +100,18 @@ impl Grid<'_> {
             .collect()
     }
 
-    pub fn pivoted(&mut self, pivoted: &Pivoted, here: Here) -> Value {
+    pub fn evaluate_pivot(&mut self, pivoted: &Pivoted, here: Here) -> Value {
         match pivoted {
             Pivoted::Index => Value::Int(here.across),
-            Pivoted::Nth(x, n) => self.elsewhere(x, Here { across: *n, ..here }),
-            Pivoted::Offset(x, down, right) => self.elsewhere(
+            Pivoted::Nth(x, n) => self.value_in_cell(x, Here { across: *n, ..here }),
+            Pivoted::Offset(x, down, right) => self.value_in_cell(
                 x,
                 Here {
                     row: here.row + down,
                     across: here.across + right,
                 },
             ),
-            Pivoted::Aggregate(aggregate, x, Area::Row) => aggregated(*aggregate, &self.in_row(x, here)),
+            Pivoted::Aggregate(aggregate, x, Area::Row) => aggregate_cells(*aggregate, &self.in_row(x, here)),
             Pivoted::Aggregate(
                 aggregate,
                 x,
@@ -126,13 +126,13 @@ impl Grid<'_> {
                 for across in here.across + right..here.across + right + width {
                     for row in here.row + down..here.row + down + height {
                         let at = Here { row, across };
-                        // The area is truncated at the ends of the sheet.
-                        if self.layout.place(at).is_some() {
+                        // The range is truncated at the edges of the sheet.
+                        if self.layout.cell_indices(at).is_some() {
                             cells.push(self.value(x, at));
                         }
                     }
                 }
-                aggregated(*aggregate, &cells)
+                aggregate_cells(*aggregate, &cells)
             }
             Pivoted::RankInRow(column) => {
                 let own = self.cell(*column, here);

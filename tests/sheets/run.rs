@@ -4,14 +4,14 @@ use formulac::{Dialect, Schema};
 use serde_json::Value as Json;
 
 use crate::draw;
-use crate::drawn::{Drawn, near, rows_fault};
+use crate::drawn::{Drawn, rows_fault, values_near};
 use crate::engine;
 use crate::json::ToJson;
 use crate::random::Random;
 use crate::share;
 use crate::sheet::Sheet;
 use crate::shown::Shown;
-use crate::shrink::smaller;
+use crate::shrink::smaller_sheets;
 use crate::tab::Tab;
 use crate::table::Table;
 use crate::value::Value;
@@ -50,7 +50,7 @@ impl Drawn for Case {
         let mut random = Random::new(seed);
         let is_pivot = random.percent(20);
         let table = if is_pivot {
-            Table::crossed(seed % TABLES)
+            Table::month_channel_table(seed % TABLES)
         } else {
             Table::draw(seed % TABLES)
         };
@@ -78,11 +78,11 @@ impl Drawn for Case {
     }
 
     fn right(&self) -> Shown {
-        Shown::of(&self.sheet, &self.table)
+        Shown::from_sheet(&self.sheet, &self.table)
     }
 
-    fn smaller(&self) -> Vec<Self> {
-        let found = smaller(&self.sheet, &self.table).into_iter();
+    fn smaller_cases(&self) -> Vec<Self> {
+        let found = smaller_sheets(&self.sheet, &self.table).into_iter();
         found
             .map(|(sheet, table)| Self {
                 seed: self.seed,
@@ -96,18 +96,18 @@ impl Drawn for Case {
         error.contains("Overflow in multiplication of DECIMAL")
     }
 
-    fn told(cases: &[Self], rights: &[Shown]) -> Option<String> {
-        Some(share::told(cases, rights))
+    fn summarize(cases: &[Self], rights: &[Shown]) -> Option<String> {
+        Some(share::report_shares(cases, rights))
     }
 
     /// The rows must be in the order of the sheet.
-    fn fault(&self, dialect: Dialect, right: &Shown, table: &engine::Table) -> Option<String> {
+    fn find_difference(&self, dialect: Dialect, right: &Shown, table: &engine::Table) -> Option<String> {
         let names: Vec<String> = table.columns.iter().map(|c| c.to_lowercase()).collect();
-        let (wanted, rows) = right.expected(&self.sheet, &names);
+        let (wanted, rows) = right.expected_result(&self.sheet, &names);
         if names != wanted {
             return Some(format!("columns {names:?}, expected {wanted:?}"));
         }
         let wanted: Vec<Vec<Json>> = rows.iter().map(|row| row.iter().map(Value::json).collect()).collect();
-        rows_fault(&wanted, &table.rows, true, |a, b| near(dialect, a, b, 1e-5))
+        rows_fault(&wanted, &table.rows, true, |a, b| values_near(dialect, a, b, 1e-5))
     }
 }

@@ -12,7 +12,7 @@ struct Share {
 }
 
 /// Reports the shares for all sheets, for sheets with lookups and for pivoted sheets.
-pub fn told(cases: &[Case], expected: &[Shown]) -> String {
+pub fn report_shares(cases: &[Case], expected: &[Shown]) -> String {
     let mut shares: [(&str, Share); 3] = [
         ("sheets", Share::default()),
         ("with lookups", Share::default()),
@@ -22,7 +22,7 @@ pub fn told(cases: &[Case], expected: &[Shown]) -> String {
         let has_lookup = case.sheet.calculations.iter().any(|c| c.formula.has_lookup());
         let (mut values, mut telling) = (0, 0);
         for cells in shown
-            .calculated(case.sheet.columns.len())
+            .calculation_values(case.sheet.columns.len())
             .iter()
             .filter(|cells| cells.len() > 1)
         {

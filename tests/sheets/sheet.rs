@@ -52,7 +52,7 @@ impl Sheet {
 
     /// Returns the sheet with its calculations in a different order. `places` specifies the new position of each
     /// calculation.
-    pub fn arranged(&self, places: &[usize]) -> Self {
+    pub fn reorder_calculations(&self, places: &[usize]) -> Self {
         let own = self.columns.len();
         let mut moved = self.clone();
         for (calculation, place) in self.calculations.iter().zip(places) {
@@ -69,7 +69,7 @@ impl Sheet {
     }
 
     /// Returns the sheet without a calculation, if no other calculation uses it.
-    pub fn without(&self, place: usize) -> Option<Self> {
+    pub fn remove_calculation(&self, place: usize) -> Option<Self> {
         let column = self.columns.len() + place;
         let mut changed = self.clone();
         changed.calculations.remove(place);
@@ -115,7 +115,11 @@ impl Display for Sheet {
         if let Some(tab) = &self.tab {
             writeln!(f, "{}", tab.spec())?;
         }
-        if let Some(Pivot { by, values }) = &self.pivot {
+        if let Some(Pivot {
+            key_columns: by,
+            values,
+        }) = &self.pivot
+        {
             let by: Vec<String> = by.iter().map(|name| written_order(name, false)).collect();
             writeln!(f, "pivot_by: {by:?}")?;
             if let Some(values) = values {
@@ -125,7 +129,7 @@ impl Display for Sheet {
         }
         writeln!(f, "calculations:")?;
         for Calculation { name, formula, .. } in &self.calculations {
-            let formula = format!("={}", formula.written(self));
+            let formula = format!("={}", formula.render_text(self));
             writeln!(f, "  {name}: {}", serde_json::Value::from(formula))?;
         }
         Ok(())

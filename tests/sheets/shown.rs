@@ -1,5 +1,4 @@
-//! Rows of a sheet's result: one for each row of its table or, in the wide form of a pivot, one for each row of the
-//! sheet.
+//! Rows of a sheet's result: one per table row or, in the wide form of a pivot, one per row of the sheet.
 
 use crate::grid::{Grid, Here};
 use crate::sheet::Sheet;
@@ -17,11 +16,11 @@ pub enum Shown {
 }
 
 impl Shown {
-    pub fn of(sheet: &Sheet, table: &Table) -> Self {
+    pub fn from_sheet(sheet: &Sheet, table: &Table) -> Self {
         let mut grid = Grid::new(sheet, table);
         let is_wide = sheet.pivot.as_ref().is_some_and(|pivot| pivot.values.is_some());
         if !is_wide {
-            let filled = grid.layout.filled.clone();
+            let filled = grid.layout.filled_cells.clone();
             let rows = filled
                 .iter()
                 .map(|at| (0..sheet.width()).map(|column| grid.cell(column, *at)).collect());
@@ -46,7 +45,7 @@ impl Shown {
 
     /// Returns the columns and rows that a result must have. The result may list a calculation once instead of once per
     /// pivot value, if this is correct.
-    pub fn expected(&self, sheet: &Sheet, names: &[String]) -> (Vec<String>, Vec<Vec<Value>>) {
+    pub fn expected_result(&self, sheet: &Sheet, names: &[String]) -> (Vec<String>, Vec<Vec<Value>>) {
         let name_of = |column: usize| sheet.name_of(column).to_lowercase();
         let (rows, of_rows, of_grids) = match self {
             Self::Long(rows) => return ((0..sheet.width()).map(name_of).collect(), rows.clone()),
@@ -79,7 +78,7 @@ impl Shown {
     }
 
     /// Returns the values of each calculation for the report.
-    pub fn calculated(&self, own: usize) -> Vec<Vec<&Value>> {
+    pub fn calculation_values(&self, own: usize) -> Vec<Vec<&Value>> {
         match self {
             Self::Long(rows) => {
                 let count = rows.first().map_or(0, Vec::len);

@@ -6,10 +6,10 @@ use crate::sheet::Sheet;
 use crate::table::Table;
 
 /// Returns all cases that result from removing one element of this case.
-pub fn smaller(sheet: &Sheet, table: &Table) -> Vec<(Sheet, Table)> {
+pub fn smaller_sheets(sheet: &Sheet, table: &Table) -> Vec<(Sheet, Table)> {
     let mut found: Vec<(Sheet, Table)> = Vec::new();
     for place in (0..sheet.calculations.len()).rev() {
-        found.extend(sheet.without(place).map(|sheet| (sheet, table.clone())));
+        found.extend(sheet.remove_calculation(place).map(|sheet| (sheet, table.clone())));
     }
     for row in 0..table.rows.len() {
         let mut fewer = table.clone();

@@ -21,15 +21,15 @@ impl Tab {
         let table = if random.percent(20) { of.clone() } else { of.looked_up() };
         let mut places: Vec<usize> = (0..table.columns.len()).collect();
         random.shuffle(&mut places);
-        places.truncate(2 + random.below(table.columns.len() - 1));
-        let is_key = |place: &usize| table.key_known && table.apart == [table.columns[*place].name];
+        places.truncate(2 + random.next_below(table.columns.len() - 1));
+        let is_key = |place: &usize| table.key_known && table.key_columns == [table.columns[*place].name];
         let mut order_by = Vec::new();
         // Even without an order, rows can be found by the key alone.
         if !(random.percent(15) && places.iter().any(is_key)) {
             let columns: Vec<_> = table.columns.iter().filter(|c| c.ordered).collect();
             order_by.push((random.pick(&columns).name.to_owned(), random.percent(30)));
             // If no key is known, the order contains all columns that identify rows.
-            for name in &table.apart {
+            for name in &table.key_columns {
                 if order_by[0].0 != *name && (!table.key_known || random.percent(10)) {
                     order_by.push(((*name).to_owned(), random.percent(30)));
                 }
@@ -50,13 +50,17 @@ impl Tab {
     /// Returns `true` if rows can be found by this column. Without an order, the column must have a different value in
     /// each row.
     pub fn finds_by(&self, column: usize) -> bool {
-        !self.order_by.is_empty() || self.table.apart == [self.columns[column].0.as_str()]
+        !self.order_by.is_empty() || self.table.key_columns == [self.columns[column].0.as_str()]
     }
 
     /// Returns the rows of the tab in its order.
     pub fn rows(&self) -> Vec<Vec<Value>> {
         let order = self.table.order(&self.order_by);
-        let places: Vec<usize> = self.columns.iter().map(|(name, _)| self.table.place(name)).collect();
+        let places: Vec<usize> = self
+            .columns
+            .iter()
+            .map(|(name, _)| self.table.column_index(name))
+            .collect();
         let sorted = self.table.sorted(&order);
         sorted
             .into_iter()
@@ -65,7 +69,7 @@ impl Tab {
     }
 
     /// Returns the tab's name as spelled in formulas.
-    pub fn written(&self) -> String {
+    pub fn render_text(&self) -> String {
         format!("'{}'!", self.name.replace('\'', "''"))
     }
 

@@ -39,7 +39,7 @@ pub struct Table {
     pub name: String,
     pub columns: Vec<TableColumn>,
     /// Columns that identify the rows.
-    pub apart: Vec<&'static str>,
+    pub key_columns: Vec<&'static str>,
     /// `true` if the schema declares the key.
     pub key_known: bool,
     pub rows: Vec<Vec<Value>>,
@@ -73,23 +73,23 @@ impl Table {
             })
             .collect();
         // Empty sheets and sheets with one row are generated more often than by chance.
-        let count = match random.below(10) {
-            0 => random.below(2),
-            1 => 15 + random.below(10),
-            _ => 2 + random.below(9),
+        let count = match random.next_below(10) {
+            0 => random.next_below(2),
+            1 => 15 + random.next_below(10),
+            _ => 2 + random.next_below(9),
         };
-        let first = day_number(2023 + random.between(0, 1), random.between(1, 12), 1);
+        let first = day_number(2023 + random.next_between(0, 1), random.next_between(1, 12), 1);
         let mut rows: Vec<Vec<Value>> = (0..count)
             .map(|row| {
                 let mut values = vec![
                     Value::Int(row as i64 + 1),
-                    Value::Date(first + random.between(0, 3) * 31),
+                    Value::Date(first + random.next_between(0, 3) * 31),
                     Value::Text((*random.pick(REGIONS)).to_owned()),
-                    Value::Number(random.between(-40, 200) as f64 / 4.0),
-                    Value::Int(random.between(-3, 6)),
-                    Value::Number(random.between(0, 12) as f64 / 4.0),
+                    Value::Number(random.next_between(-40, 200) as f64 / 4.0),
+                    Value::Int(random.next_between(-3, 6)),
+                    Value::Number(random.next_between(0, 12) as f64 / 4.0),
                     Value::Bool(random.percent(50)),
-                    Value::Date(first + random.between(0, 90)),
+                    Value::Date(first + random.next_between(0, 90)),
                 ];
                 for (value, column) in values.iter_mut().zip(&columns) {
                     if column.nullable && random.percent(25) {
@@ -104,13 +104,13 @@ impl Table {
             seed,
             name: format!("rows_{seed}"),
             columns,
-            apart: vec!["id"],
+            key_columns: vec!["id"],
             key_known: true,
             rows,
         }
     }
 
-    pub fn place(&self, name: &str) -> usize {
+    pub fn column_index(&self, name: &str) -> usize {
         self.columns
             .iter()
             .position(|c| c.name == name)
@@ -122,10 +122,10 @@ impl Table {
     pub fn order(&self, said: &[(String, bool)]) -> Vec<(usize, bool)> {
         let mut order: Vec<(usize, bool)> = said
             .iter()
-            .map(|(name, descending)| (self.place(name), *descending))
+            .map(|(name, descending)| (self.column_index(name), *descending))
             .collect();
-        for name in self.apart.iter().filter(|_| self.key_known) {
-            let place = self.place(name);
+        for name in self.key_columns.iter().filter(|_| self.key_known) {
+            let place = self.column_index(name);
             if order.iter().all(|(known, _)| *known != place) {
                 order.push((place, false));
             }
@@ -161,7 +161,7 @@ impl Table {
                 )
             });
         if self.key_known {
-            relation.primary_key(self.apart.iter().copied())
+            relation.primary_key(self.key_columns.iter().copied())
         } else {
             relation
         }

@@ -3,9 +3,9 @@
 use crate::test_project::{SQL, TestProject, compiler};
 
 /// Returns the spec after a push that finds edited SQL.
-fn adopted(spec: &str, from: &str, to: &str) -> String {
+fn adopt_edit(spec: &str, from: &str, to: &str) -> String {
     let compiler = compiler();
-    let mut project = TestProject::of(spec).pushed(&compiler);
+    let mut project = TestProject::from_spec(spec).push(&compiler);
     let sql = project.text(SQL).to_owned();
     assert!(sql.contains(from), "{sql}");
     project.set(SQL, sql.replace(from, to));
@@ -15,7 +15,7 @@ fn adopted(spec: &str, from: &str, to: &str) -> String {
         "{:#}",
         plan.json()
     );
-    project.after(&plan).spec().to_owned()
+    project.apply_plan(&plan).spec().to_owned()
 }
 
 /// Checks that a default in IFS is written as a condition that is always true, because IFS has no other default in
@@ -24,9 +24,9 @@ fn adopted(spec: &str, from: &str, to: &str) -> String {
 fn ifs_keeps_true_as_its_default() {
     let spec = "model: m\nfrom: orders\nkeep: [id]\ndefinitions: |\n  \
                 size = IFS(amount < 10, \"small\", amount < 100, \"middle\", TRUE, \"large\")\n";
-    let more = adopted(spec, "then 'middle'", "then 'middle' when amount < 500 then 'upper'");
+    let more = adopt_edit(spec, "then 'middle'", "then 'middle' when amount < 500 then 'upper'");
     assert!(more.contains("amount < 500, \"upper\", TRUE, \"large\")"), "{more}");
-    let less = adopted(spec, "else 'large'", "else 'huge'");
+    let less = adopt_edit(spec, "else 'large'", "else 'huge'");
     assert!(less.contains("amount < 100, \"middle\", TRUE, \"huge\")"), "{less}");
 }
 
@@ -44,7 +44,7 @@ fn the_calendar_comes_before_the_fiscal_year() {
     {
         let spec = format!("model: m\nfrom: orders\n{offset}{step}");
         for frame in ["quarter", "year"] {
-            let text = adopted(&spec, "date_trunc('month'", &format!("date_trunc('{frame}'"));
+            let text = adopt_edit(&spec, "date_trunc('month'", &format!("date_trunc('{frame}'"));
             assert!(text.contains(&format!("period = ordered_at[{frame}]")), "{text}");
         }
     }

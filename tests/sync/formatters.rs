@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::process::{Command, Stdio};
 
 use crate::hand_edits::{CHANGES, MODEL};
-use crate::test_project::{SPEC, SQL, TestProject, YML, compiler, ours};
+use crate::test_project::{SPEC, SQL, TestProject, YML, compile_current, compiler};
 use formulac::sync::with_layout_of;
 
 const RULES: [(&str, &str); 8] = [
@@ -37,7 +37,7 @@ const RULES: [(&str, &str); 8] = [
     ),
 ];
 
-fn formatted(program: &std::ffi::OsStr, sql: &str, name: &str, rules: &str) -> String {
+fn run_formatter(program: &std::ffi::OsStr, sql: &str, name: &str, rules: &str) -> String {
     let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR"))
         .join("formatters")
         .join(name.replace(' ', "_"));
@@ -70,8 +70,8 @@ fn formatted_files_receive_the_next_change_of_the_spec() {
     };
     let compiler = compiler();
     for (name, rules) in RULES {
-        let mut project = TestProject::of(MODEL).pushed(&compiler);
-        let text = formatted(&program, project.text(SQL), name, rules);
+        let mut project = TestProject::from_spec(MODEL).push(&compiler);
+        let text = run_formatter(&program, project.text(SQL), name, rules);
         assert_ne!(text, project.text(SQL), "{name}");
         project.set(SQL, text.clone());
         let quiet = project.plan(&compiler);
@@ -90,11 +90,11 @@ fn formatted_files_receive_the_next_change_of_the_spec() {
                 "{name}: {:#}",
                 plan.json()
             );
-            let after = project.after(&plan);
+            let after = project.apply_plan(&plan);
             // `generate` has no base but gives the same result, unless a removed column makes the position of another
             // column unknown, or the formatter changed tokens.
             let has_other_tokens = ["short casts", "few words"].contains(&name);
-            let made = ours(&compiler, project.spec()).unwrap();
+            let made = compile_current(&compiler, project.spec()).unwrap();
             let generated = with_layout_of(SQL, &text, &made.files[SQL], "duckdb".parse().unwrap());
             assert!(
                 generated.is_some() || to.is_empty() || has_other_tokens,
@@ -187,12 +187,12 @@ fn wide(yml: &str) -> String {
 }
 
 /// Removes the indentation of lists, like yamlfmt with `indentless_arrays`.
-fn indentless(yml: &str) -> String {
+fn remove_list_indentation(yml: &str) -> String {
     indented(yml, |indent, lists| indent - 2 * lists)
 }
 
 /// Puts strings in quotes.
-fn quoted(yml: &str) -> String {
+fn quote_strings(yml: &str) -> String {
     let quoted = |line: &str| {
         let item = line.trim_start().strip_prefix("- ").filter(|item| !item.contains(": "));
         let value = line.split_once(": ").map(|(_, value)| value).or(item);
@@ -207,7 +207,7 @@ fn quoted(yml: &str) -> String {
 }
 
 /// Uses the other kind of quotes.
-fn single(yml: &str) -> String {
+fn change_quotes(yml: &str) -> String {
     let other = |line: &str| {
         if line.contains('(') {
             line.to_owned()
@@ -215,7 +215,7 @@ fn single(yml: &str) -> String {
             line.replace('"', "'")
         }
     };
-    quoted(yml).lines().map(|line| other(line) + "\n").collect()
+    quote_strings(yml).lines().map(|line| other(line) + "\n").collect()
 }
 
 /// Writes short lists in brackets, and writes `true` instead of `yes`.
@@ -247,14 +247,14 @@ fn formatted_properties_receive_the_next_change_of_the_spec() {
     let compiler = compiler();
     let styles: [(&str, Style); 5] = [
         ("wide", wide),
-        ("indentless", indentless),
-        ("quoted", quoted),
-        ("single", single),
+        ("indentless", remove_list_indentation),
+        ("quoted", quote_strings),
+        ("single", change_quotes),
         ("flow", flow),
     ];
     let more = "meta: {owner: sales, since: \"2024-01-01\", is_core: yes}\ntags: [daily, \"1.0\"]\n";
     for (name, style) in styles {
-        let mut project = TestProject::of(&format!("{MODEL}{more}")).pushed(&compiler);
+        let mut project = TestProject::from_spec(&format!("{MODEL}{more}")).push(&compiler);
         let text = style(project.text(YML));
         assert_ne!(text, project.text(YML), "{name}");
         project.set(YML, text.clone());
@@ -274,7 +274,7 @@ fn formatted_properties_receive_the_next_change_of_the_spec() {
                 "{name}: {:#}",
                 plan.json()
             );
-            let after = project.after(&plan);
+            let after = project.apply_plan(&plan);
             // The lines of other columns are as the formatter wrote them.
             let others = |text: &str| -> Vec<String> {
                 let words = ["largest", "smallest", "hash"];

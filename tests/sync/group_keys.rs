@@ -107,7 +107,7 @@ const CASES: &[Case] = &[
         ],
         &["group_by: country, town, region\n", "  town = city\n"],
     ),
-    // A new aggregate is added at the same time.
+    // The edit also adds a new aggregate.
     (
         GROUPED,
         &[
@@ -121,8 +121,8 @@ const CASES: &[Case] = &[
     ),
 ];
 
-fn edited(compiler: &Compiler, spec: &str, replaced: &[(&str, &str)]) -> TestProject {
-    let mut project = TestProject::of(spec).pushed(compiler);
+fn edit_project(compiler: &Compiler, spec: &str, replaced: &[(&str, &str)]) -> TestProject {
+    let mut project = TestProject::from_spec(spec).push(compiler);
     let mut sql = project.text(SQL).to_owned();
     for (from, to) in replaced {
         assert!(sql.contains(from), "{from} is not in\n{sql}");
@@ -132,11 +132,11 @@ fn edited(compiler: &Compiler, spec: &str, replaced: &[(&str, &str)]) -> TestPro
     project
 }
 
-/// Returns a fault if the edit does not become these parts of the spec.
-fn fault(compiler: &Compiler, (spec, replaced, expected): &Case) -> Option<String> {
-    let project = edited(compiler, spec, replaced);
+/// Returns an error if the edit does not become these parts of the spec.
+fn check_case(compiler: &Compiler, (spec, replaced, expected): &Case) -> Option<String> {
+    let project = edit_project(compiler, spec, replaced);
     let plan = project.plan(compiler);
-    let after = project.after(&plan);
+    let after = project.apply_plan(&plan);
     let left = |model: &formulac::sync::ModelPlan| model.kept.len() + model.conflicts.len();
     let left: usize = plan.models.iter().map(left).sum();
     let is_done = expected.iter().all(|part| after.spec().contains(part));
@@ -151,7 +151,7 @@ fn added_keys_become_keys_of_the_spec() {
     for dialect in ["bigquery", "snowflake", "postgres", "duckdb"] {
         let compiler = Compiler::builder().dialect(dialect.parse().unwrap()).build();
         for case in CASES {
-            let fault = fault(&compiler, case).map(|fault| format!("{dialect}: {fault}"));
+            let fault = check_case(&compiler, case).map(|fault| format!("{dialect}: {fault}"));
             faults.push_str(&fault.unwrap_or_default());
         }
     }
@@ -181,13 +181,13 @@ fn truncated_dates_become_timeframes() {
         let group = format!("group by country, {item}");
         for dialect in ["snowflake", "postgres", "duckdb"] {
             let compiler = Compiler::builder().dialect(dialect.parse().unwrap()).build();
-            let project = edited(
+            let project = edit_project(
                 &compiler,
                 GROUPED,
                 &[("    country,\n", &select), ("group by country", &group)],
             );
             let plan = project.plan(&compiler);
-            let after = project.after(&plan);
+            let after = project.apply_plan(&plan);
             let is_done = expected.iter().all(|part| after.spec().contains(part));
             if !is_done || !after.plan(&compiler).models.is_empty() {
                 faults.push_str(&format!(
@@ -212,7 +212,7 @@ fn other_edits_of_the_file_are_kept() {
     ] {
         let select = format!("    country,\n    {own},\n");
         let group = format!("group by country, {item}\nlimit 5");
-        let project = edited(
+        let project = edit_project(
             &compiler,
             GROUPED,
             &[("    country,\n", &select), ("group by country", &group)],
@@ -220,7 +220,7 @@ fn other_edits_of_the_file_are_kept() {
         let plan = project.plan(&compiler);
         let kept: Vec<&str> = plan.models[0].kept.iter().map(|edit| edit.detail.as_str()).collect();
         assert_eq!((plan.conflicts(), kept), (0, vec!["`limit`"]), "{:#?}", plan.json());
-        let after = project.after(&plan);
+        let after = project.apply_plan(&plan);
         let keys = format!("group_by: country, {column}\n");
         assert!(after.spec().contains(&keys), "{}", after.spec());
         assert!(after.text(SQL).contains("limit 5"), "{}", after.text(SQL));
@@ -246,9 +246,9 @@ fn different_groups_are_not_keys() {
             ("group by country", "group by country, region"),
         ],
     ] {
-        let project = edited(&compiler, GROUPED, replaced);
+        let project = edit_project(&compiler, GROUPED, replaced);
         let plan = project.plan(&compiler);
-        let after = project.after(&plan);
+        let after = project.apply_plan(&plan);
         assert_eq!(after.spec(), GROUPED, "{replaced:?}");
         assert_eq!(after.text(SQL), project.text(SQL), "{replaced:?}");
     }

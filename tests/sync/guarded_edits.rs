@@ -1,4 +1,4 @@
-//! Tests edits whose calls lack the guards of generated SQL. They become formulas, and the SQL of the formulas replaces
+//! Tests edits whose calls lack the guards of generated SQL. Such edits become formulas, and the formulas' SQL replaces
 //! them in the file, unless a comment keeps them.
 
 use crate::test_project::{SPEC, SQL, TestProject, compiler};
@@ -13,8 +13,8 @@ definitions: |
 ";
 
 /// Returns the pushed project after an edit of its SQL.
-fn edited(replaced: &[(&str, &str)]) -> TestProject {
-    let mut project = TestProject::of(GROUPED).pushed(&compiler());
+fn edit_project(replaced: &[(&str, &str)]) -> TestProject {
+    let mut project = TestProject::from_spec(GROUPED).push(&compiler());
     let mut sql = project.text(SQL).to_owned();
     for (from, to) in replaced {
         assert!(sql.contains(from), "{from} is not in\n{sql}");
@@ -27,7 +27,7 @@ fn edited(replaced: &[(&str, &str)]) -> TestProject {
 #[test]
 fn the_generated_sql_replaces_the_edit() {
     let compiler = compiler();
-    let project = edited(&[("count(*)", "round(sum(amount) / count(*), 2)")]);
+    let project = edit_project(&[("count(*)", "round(sum(amount) / count(*), 2)")]);
     let plan = project.plan(&compiler);
     let edit = &plan.models[0].carried[0];
     let told = edit.describe_rewritten_sql().unwrap();
@@ -37,7 +37,7 @@ fn the_generated_sql_replaces_the_edit() {
         ),
         "{told}"
     );
-    let after = project.after(&plan);
+    let after = project.apply_plan(&plan);
     assert!(
         after.spec().contains("revenue = ROUND(SUM(amount) / COUNT(), 2)"),
         "{}",
@@ -54,10 +54,10 @@ fn new_columns_become_definitions() {
         "max(amount) as largest",
         "max(amount) as largest,\n    sum(tax) as taxes",
     );
-    let project = edited(&[column]);
+    let project = edit_project(&[column]);
     let plan = project.plan(&compiler);
     assert!(plan.models[0].kept.is_empty(), "{:#?}", plan.json());
-    let after = project.after(&plan);
+    let after = project.apply_plan(&plan);
     assert!(after.spec().contains("taxes = SUM(tax)"), "{}", after.spec());
     assert!(
         after.text(SQL).contains("coalesce(sum(tax), 0) as taxes"),
@@ -78,11 +78,11 @@ fn other_edits_of_the_file_are_kept() {
             "max(amount) as largest,\n    sum(amount) as total",
         ),
     ] {
-        let project = edited(&[column, ("group by country", "group by country\nqualify true")]);
+        let project = edit_project(&[column, ("group by country", "group by country\nqualify true")]);
         let plan = project.plan(&compiler);
         let model = &plan.models[0];
         assert_eq!((plan.conflicts(), model.kept.len()), (0, 1), "{:#?}", plan.json());
-        let after = project.after(&plan);
+        let after = project.apply_plan(&plan);
         assert!(after.spec().contains("= SUM(amount)"), "{}", after.spec());
         let sql = after.text(SQL);
         assert!(
@@ -107,16 +107,16 @@ fn a_comment_keeps_the_edited_sql() {
         // Without the comment, this would be a formula with exactly this SQL.
         ("count(*) as revenue,", "max(tax) as revenue, -- formulac: keep"),
     ] {
-        let project = edited(&[edit]);
+        let project = edit_project(&[edit]);
         let plan = project.plan(&compiler);
         let model = &plan.models[0];
         assert!(model.carried.is_empty(), "{edit:?}: {:#?}", plan.json());
         assert!(model.kept[0].is_kept_by_comment(), "{edit:?}: {:#?}", plan.json());
-        let mut after = project.after(&plan);
+        let mut after = project.apply_plan(&plan);
         assert_eq!((after.spec(), after.text(SQL)), (GROUPED, project.text(SQL)));
         // The spec may change at the same time.
         after.set(SPEC, GROUPED.replace("MAX(amount)", "MIN(amount)"));
-        let after = after.pushed(&compiler);
+        let after = after.push(&compiler);
         assert!(after.text(SQL).contains("formulac: keep") && after.text(SQL).contains("min(amount)"));
     }
 }
@@ -124,7 +124,7 @@ fn a_comment_keeps_the_edited_sql() {
 /// If the spec changes the same formula, the edit is a conflict, which shows the formula of the edit.
 #[test]
 fn a_changed_spec_is_a_conflict() {
-    let mut project = edited(&[("count(*)", "sum(amount)")]);
+    let mut project = edit_project(&[("count(*)", "sum(amount)")]);
     project.set(SPEC, GROUPED.replace("COUNT()", "COUNTUNIQUE(id)"));
     let plan = project.plan(&compiler());
     let conflict = &plan.models[0].conflicts[0];
@@ -152,18 +152,18 @@ fn conditions_without_guards_become_conditions() {
             "nullif(amount, 0) > 2",
         ),
     ] {
-        let project = edited(&[("group by country", edit)]);
+        let project = edit_project(&[("group by country", edit)]);
         let plan = project.plan(&compiler);
         assert!(plan.models[0].kept.is_empty(), "{:#?}", plan.json());
         assert!(plan.models[0].carried[0].rewritten.is_some(), "{edit}");
-        let after = project.after(&plan);
+        let after = project.apply_plan(&plan);
         assert!(after.spec().contains(condition), "{}", after.spec());
         assert!(after.text(SQL).contains(sql), "{}", after.text(SQL));
         assert!(after.plan(&compiler).models.is_empty());
     }
     // The comment keeps the condition.
     let where_clause = "-- formulac: keep\nwhere tax / amount > 2\ngroup by country";
-    let project = edited(&[("group by country", where_clause)]);
+    let project = edit_project(&[("group by country", where_clause)]);
     let plan = project.plan(&compiler);
     assert!(plan.models[0].carried.is_empty(), "{:#?}", plan.json());
 }

@@ -350,11 +350,11 @@ const YML_EDITS: [Edit; 10] = [
 /// Edits a file, then changes the spec and pushes. Returns the result of the push, and the project after the push.
 fn outcome(compiler: &Compiler, file: &str, edit: &Edit, (from, to): (&str, &str)) -> (Outcome, TestProject) {
     let (name, change, expected, _) = edit;
-    let mut project = TestProject::of(MODEL).pushed(compiler);
+    let mut project = TestProject::from_spec(MODEL).push(compiler);
     let edited = change(project.text(file));
     assert_ne!(edited, project.text(file), "{name}");
     project.set(file, edited.clone());
-    // A change that is not an edit has no effect in any check.
+    // No check reports a change that is not an edit.
     let quiet = project.plan(compiler);
     assert_eq!(quiet.conflicts(), 0, "{name}: {:#}", quiet.json());
     let is_layout = quiet.models.is_empty();
@@ -363,7 +363,7 @@ fn outcome(compiler: &Compiler, file: &str, edit: &Edit, (from, to): (&str, &str
         assert!(formulac::dbt::is_unmodified(&edited), "{name}: {edited}");
     }
     if !is_layout {
-        project = project.after(&quiet);
+        project = project.apply_plan(&quiet);
     }
     let spec = project.spec().replacen(from, to, 1);
     assert_ne!(spec, project.spec(), "{name}");
@@ -372,8 +372,8 @@ fn outcome(compiler: &Compiler, file: &str, edit: &Edit, (from, to): (&str, &str
     if plan.conflicts() > 0 {
         return (Conflict(if file == SQL { "sql" } else { "yml" }), project);
     }
-    let after = project.after(&plan);
-    let made = crate::test_project::ours(compiler, after.spec()).unwrap();
+    let after = project.apply_plan(&plan);
+    let made = crate::test_project::compile_current(compiler, after.spec()).unwrap();
     let text = after.text(file);
     // If the spec no longer generates a column, edits to that column are also removed.
     let is_there = text.contains(expected) || made.files[file].contains(expected);
@@ -434,7 +434,7 @@ fn tests_with_arguments_are_replaced_and_removed_by_hand() {
             ),
             ("not_null", " [not_null]"),
         ] {
-            let mut project = TestProject::of(MODEL).pushed(&compiler);
+            let mut project = TestProject::from_spec(MODEL).push(&compiler);
             let tests = match added.strip_prefix('[') {
                 Some(added) if !kept.is_empty() => format!("[{kept}, {added}"),
                 None if !kept.is_empty() => format!("\n          - {kept}{added}"),
@@ -443,7 +443,7 @@ fn tests_with_arguments_are_replaced_and_removed_by_hand() {
             let before = format!("{column}        data_tests: {tests}\n");
             let generated = project.text(YML).to_owned();
             project.set(YML, sub(&generated, column, &before));
-            project = project.pushed(&compiler);
+            project = project.push(&compiler);
             assert!(project.spec().contains("accepted_values"), "{}", project.spec());
             let yml = project.text(YML).to_owned();
             let after = match replaced {
@@ -458,7 +458,7 @@ fn tests_with_arguments_are_replaced_and_removed_by_hand() {
                 "{tests} {replaced}: {:#?}",
                 plan.json()
             );
-            let after = project.after(&plan);
+            let after = project.apply_plan(&plan);
             let is_left = |text: &str| text.contains("3]") || text.contains("- 3");
             assert!(
                 !is_left(after.spec()) && !is_left(after.text(YML)),
@@ -489,7 +489,7 @@ fn the_last_test_is_removed_with_its_list() {
         ("data_tests: [unique: {column_name: orders}]\n", ""),
     ] {
         let spec = "model: m\nfrom: orders\ngroup_by: country\ndefinitions: orders = COUNT()\n";
-        let mut project = TestProject::of(&format!("{spec}{columns}")).pushed(&compiler);
+        let mut project = TestProject::from_spec(&format!("{spec}{columns}")).push(&compiler);
         let yml = project.text(YML).to_owned();
         // The list is the last key of its column, or of the model.
         let of_column = yml.find("name: orders\n").filter(|_| columns.starts_with("columns"));
@@ -503,7 +503,7 @@ fn the_last_test_is_removed_with_its_list() {
         let plan = project.plan(&compiler);
         assert_eq!(plan.conflicts(), 0, "{:#?}", plan.json());
         assert_eq!(
-            project.after(&plan).spec(),
+            project.apply_plan(&plan).spec(),
             format!("{spec}{left}"),
             "{:#?}",
             plan.json()

@@ -19,8 +19,8 @@ columns:
 ";
 
 /// Returns the project of a spec after `change` edits its properties file.
-fn edited(spec: &str, change: impl Fn(&str) -> String) -> TestProject {
-    let mut project = TestProject::of(spec).pushed(&compiler());
+fn edit_project(spec: &str, change: impl Fn(&str) -> String) -> TestProject {
+    let mut project = TestProject::from_spec(spec).push(&compiler());
     let text = change(project.text(YML));
     assert_ne!(text, project.text(YML));
     project.set(YML, text);
@@ -48,46 +48,46 @@ fn cut(text: &str, from: &str, to: &str) -> String {
 }
 
 /// Returns the descriptions of the edits that remain in the files.
-fn kept(plan: &Plan) -> Vec<String> {
+fn kept_edits(plan: &Plan) -> Vec<String> {
     let all = plan.models.iter().flat_map(|model| &model.kept);
     all.map(|edit| edit.describe_part("m")).collect()
 }
 
-/// Checks that an edit changes neither the spec nor the file, and that a later change of the spec leaves the edit in
-/// the file.
-fn stays(project: &TestProject, edits: &[&str], text: &str) {
+/// Checks that an edit changes neither the spec nor the file, and that the edit stays in the file when the spec changes
+/// later.
+fn check_edit_stays(project: &TestProject, edits: &[&str], text: &str) {
     let compiler = compiler();
     let plan = project.plan(&compiler);
     assert_eq!(
-        (plan.conflicts(), kept(&plan)),
+        (plan.conflicts(), kept_edits(&plan)),
         (0, edits.iter().map(|edit| (*edit).to_owned()).collect())
     );
     assert!(plan.is_empty(), "{:#}", plan.json());
     let mut later = project.clone();
     later.set(SPEC, sub(project.spec(), "SUM(amount)", "MAX(amount)"));
-    let after = later.pushed(&compiler);
+    let after = later.push(&compiler);
     assert_eq!(after.spec(), later.spec());
     assert!(after.text(YML).contains(text), "{}", after.text(YML));
-    assert_eq!(kept(&after.plan(&compiler)), kept(&plan));
+    assert_eq!(kept_edits(&after.plan(&compiler)), kept_edits(&plan));
 }
 
 #[test]
 fn the_entry_of_another_model_is_kept() {
     let other = "\n  - name: other_model\n    description: documented here too\n";
-    let after = edited(MODEL, |yml| format!("{yml}{other}"));
-    stays(&after, &["model other_model"], other);
+    let after = edit_project(MODEL, |yml| format!("{yml}{other}"));
+    check_edit_stays(&after, &["model other_model"], other);
     let before = "models:\n  - name: other_model\n    columns:\n      - name: region\n        data_tests: [unique]\n";
-    stays(
-        &edited(MODEL, |yml| sub(yml, "models:\n", before)),
+    check_edit_stays(
+        &edit_project(MODEL, |yml| sub(yml, "models:\n", before)),
         &["model other_model"],
         before,
     );
     // An edit to the model's own entry is still transferred.
     let compiler = compiler();
-    let both = edited(MODEL, |yml| {
+    let both = edit_project(MODEL, |yml| {
         sub(&format!("{yml}{other}"), "- not_null\n", "- not_null\n          - x\n")
     });
-    let pushed = both.pushed(&compiler);
+    let pushed = both.push(&compiler);
     assert!(pushed.spec().contains("data_tests: [not_null, x]"), "{}", pushed.spec());
     assert!(pushed.text(YML).ends_with(other));
 }
@@ -96,13 +96,13 @@ fn the_entry_of_another_model_is_kept() {
 #[test]
 fn a_missing_entry_removes_nothing_from_the_spec() {
     for project in [
-        edited(MODEL, |yml| {
+        edit_project(MODEL, |yml| {
             sub(yml, "- name: m\n", "- name: renamed\n") + "  - name: other\n"
         }),
-        edited(MODEL, |yml| cut(yml, "models:", "")),
+        edit_project(MODEL, |yml| cut(yml, "models:", "")),
     ] {
         let plan = project.plan(&compiler());
-        assert_eq!(project.after(&plan).spec(), MODEL, "{:#}", plan.json());
+        assert_eq!(project.apply_plan(&plan).spec(), MODEL, "{:#}", plan.json());
     }
 }
 
@@ -117,13 +117,13 @@ fn jinja_in_properties_is_code() {
         ),
         ("config of m", "- finance", "- \"{{ var('t') }}\""),
     ] {
-        let project = edited(MODEL, |yml| sub(yml, from, to));
-        stays(&project, &[part], to);
+        let project = edit_project(MODEL, |yml| sub(yml, from, to));
+        check_edit_stays(&project, &[part], to);
         let plan = project.plan(&compiler());
         let why = plan.models[0].kept[0].reason_to_keep().unwrap_or_default();
         assert!(why.contains("Jinja"), "{why}");
     }
-    // A `raw` block is the spelling of plain text, and the arguments of tests and settings may contain Jinja.
+    // A `raw` block contains plain text, and the arguments of tests and settings may contain Jinja.
     for (from, to, spec) in [
         (
             "Number of orders",
@@ -146,7 +146,7 @@ fn jinja_in_properties_is_code() {
             "config:\n  meta:\n    owner: \"{{ env_var('X') }}\"\n",
         ),
     ] {
-        let pushed = edited(MODEL, |yml| sub(yml, from, to)).pushed(&compiler());
+        let pushed = edit_project(MODEL, |yml| sub(yml, from, to)).push(&compiler());
         assert!(pushed.spec().contains(spec), "{}", pushed.spec());
         let code = &to[to.find("{{").unwrap()..to.find("}}").unwrap()];
         let yml = pushed.text(YML);
@@ -158,7 +158,7 @@ fn jinja_in_properties_is_code() {
 #[test]
 fn a_conflict_with_jinja_restores_the_escaped_text() {
     let spec = sub(MODEL, "Number of orders", "Number of {{ orders }}");
-    let mut project = edited(&spec, |yml| sub(yml, "{{ orders }}{% endraw %}", "orders{% endraw %}"));
+    let mut project = edit_project(&spec, |yml| sub(yml, "{{ orders }}{% endraw %}", "orders{% endraw %}"));
     project.set(SPEC, sub(&spec, "{{ orders }}", "{{ all }}"));
     let plan = project.plan(&compiler());
     let edit = plan.models[0].conflicts[0].edit.as_ref().unwrap();
@@ -176,8 +176,8 @@ fn tests_that_a_rule_generates_are_not_duplicated() {
     );
     let severity = "                severity: warn\n";
     // The severity belongs to the rule.
-    let project = edited(&spec, |yml| sub(yml, severity, "                severity: error\n"));
-    let pushed = project.pushed(&compiler());
+    let project = edit_project(&spec, |yml| sub(yml, severity, "                severity: error\n"));
+    let pushed = project.push(&compiler());
     assert_eq!(pushed.spec(), sub(&spec, "severity: warn", "severity: error"));
     assert_eq!(
         pushed.text(YML).matches("relationships").count(),
@@ -185,19 +185,19 @@ fn tests_that_a_rule_generates_are_not_duplicated() {
         "{}",
         pushed.text(YML)
     );
-    assert!(pushed.plan(&compiler()).is_empty() && kept(&pushed.plan(&compiler())).is_empty());
+    assert!(pushed.plan(&compiler()).is_empty() && kept_edits(&pushed.plan(&compiler())).is_empty());
     // A spec cannot express other keys of the generated test.
     let filter = format!("{severity}                where: region is not null\n");
-    stays(
-        &edited(&spec, |yml| sub(yml, severity, &filter)),
+    check_edit_stays(
+        &edit_project(&spec, |yml| sub(yml, severity, &filter)),
         &["tests of region"; 2],
         &filter,
     );
-    // The test of a key becomes a test of the spec.
-    let pushed = edited(MODEL, |yml| {
+    // The generated test of a key becomes a test in the spec.
+    let pushed = edit_project(MODEL, |yml| {
         sub(yml, "- unique", "- unique: {config: {severity: warn}}")
     })
-    .pushed(&compiler());
+    .push(&compiler());
     assert!(
         pushed
             .spec()
@@ -213,7 +213,7 @@ fn a_column_has_one_list_of_tests() {
     for beside in ["quote: true", "constraints: [{type: not_null}]", "policy_tags: [a]"] {
         let own =
             format!("description: SUM(amount)\n        tests:\n          - not_null # needed\n        {beside}\n");
-        let pushed = edited(MODEL, |yml| sub(yml, "description: SUM(amount)\n", &own)).pushed(&compiler());
+        let pushed = edit_project(MODEL, |yml| sub(yml, "description: SUM(amount)\n", &own)).push(&compiler());
         let column = pushed.text(YML).split("name: total").nth(1).unwrap();
         assert_eq!(
             (column.matches("tests:").count(), column.matches("data_tests:").count()),
@@ -233,7 +233,7 @@ fn a_column_has_one_list_of_tests() {
 #[test]
 fn tags_are_kept_next_to_generated_tags() {
     let own = "- name: m\n    tags: [daily]\n";
-    stays(&edited(MODEL, |yml| sub(yml, "- name: m\n", own)), &["tags"], own);
+    check_edit_stays(&edit_project(MODEL, |yml| sub(yml, "- name: m\n", own)), &["tags"], own);
 }
 
 #[test]
@@ -246,19 +246,23 @@ fn yaml_that_is_not_valid_is_a_conflict_that_names_the_line() {
             "the key `description` is duplicated",
         ),
     ] {
-        let project = edited(MODEL, |yml| sub(yml, from, to));
+        let project = edit_project(MODEL, |yml| sub(yml, from, to));
         let line = 1 + project
             .text(YML)
             .lines()
             .position(|line| line.contains(": all") || line.contains("Second"))
             .unwrap();
         let plan = project.plan(&compiler());
-        assert!(plan.conflicts() == 1 && kept(&plan).is_empty(), "{:#}", plan.json());
+        assert!(
+            plan.conflicts() == 1 && kept_edits(&plan).is_empty(),
+            "{:#}",
+            plan.json()
+        );
         let conflict = &plan.models[0].conflicts[0];
         let found = conflict
             .clashes
             .first()
-            .map(|clash| (clash.what.contains(reason), clash.line));
+            .map(|clash| (clash.description.contains(reason), clash.line));
         assert_eq!((found, conflict.line), (Some((true, line)), line), "{conflict:?}");
     }
 }
@@ -270,21 +274,21 @@ fn removed_tests_and_columns_are_not_a_conflict() {
     let without_columns = |yml: &str| cut(yml, "    columns:", "");
     for change in [without_tests, without_column, without_columns] {
         let compiler = compiler();
-        let project = edited(MODEL, change);
+        let project = edit_project(MODEL, change);
         let plan = project.plan(&compiler);
         assert_eq!(plan.conflicts(), 0, "{:#}", plan.json());
-        let mut pushed = project.after(&plan);
+        let mut pushed = project.apply_plan(&plan);
         assert!(
             !pushed.spec().contains("not_null") && !pushed.text(YML).contains("unique"),
             "{:?}",
             pushed.files
         );
         assert!(pushed.plan(&compiler).is_empty());
-        // The deletion stays when the spec changes elsewhere, and is a conflict with a change of the same tests.
+        // The tests stay deleted if the spec changes elsewhere. A change to the same tests is a conflict.
         pushed.set(SPEC, sub(pushed.spec(), "[finance]", "[finance, daily]"));
         let later = pushed.plan(&compiler);
         assert_eq!(later.conflicts(), 0, "{:#}", later.json());
-        assert!(!pushed.after(&later).text(YML).contains("unique"));
+        assert!(!pushed.apply_plan(&later).text(YML).contains("unique"));
         let mut both = project.clone();
         both.set(SPEC, sub(MODEL, "[not_null]", "[not_null, x]"));
         assert!(both.plan(&compiler).conflicts() > 0);
@@ -295,15 +299,15 @@ fn removed_tests_and_columns_are_not_a_conflict() {
 fn long_descriptions_leave_no_edit() {
     for text in ["The facts:\n      - one row per region", "Short text"] {
         let own = format!("- name: m\n    description: |\n      {text}\n");
-        let mut pushed = edited(MODEL, |yml| sub(yml, "- name: m\n", &own)).pushed(&compiler());
+        let mut pushed = edit_project(MODEL, |yml| sub(yml, "- name: m\n", &own)).push(&compiler());
         for spec in [
             pushed.spec().to_owned(),
             sub(pushed.spec(), "SUM(amount)", "MAX(amount)"),
         ] {
             pushed.set(SPEC, spec);
-            pushed = pushed.pushed(&compiler());
+            pushed = pushed.push(&compiler());
             let plan = pushed.plan(&compiler());
-            assert!(plan.is_empty() && kept(&plan).is_empty(), "{:#}", plan.json());
+            assert!(plan.is_empty() && kept_edits(&plan).is_empty(), "{:#}", plan.json());
             assert!(formulac::dbt::is_unmodified(pushed.text(YML)), "{}", pushed.text(YML));
         }
     }
@@ -324,8 +328,8 @@ fn properties_of_a_mapping_are_changed_in_place() {
             .iter()
             .fold(text.to_owned(), |text, (from, to)| sub(&text, from, to))
     };
-    let project = edited(spec, change);
+    let project = edit_project(spec, change);
     let plan = project.plan(&compiler());
-    assert_eq!(kept(&plan), Vec::<String>::new());
-    assert_eq!(project.after(&plan).spec(), change(spec));
+    assert_eq!(kept_edits(&plan), Vec::<String>::new());
+    assert_eq!(project.apply_plan(&plan).spec(), change(spec));
 }

@@ -7,7 +7,7 @@ use formulac::sync::{Property, merge_lines};
 use formulac::yaml_edit::{Edit, Path, YamlValue, apply_edits};
 use proptest::prelude::*;
 
-use crate::test_project::{SPEC, SQL, TestProject, YML, compiler, ours};
+use crate::test_project::{SPEC, SQL, TestProject, YML, compile_current, compiler};
 
 const NAMES: [&str; 3] = ["a", "b", "c"];
 const FORMULAS: [&str; 5] = ["SUM(x)", "MAX(x)", "MIN(y)", "COUNT(x)", "COUNT(DISTINCT(y)) / COUNT()"];
@@ -22,22 +22,22 @@ const TEXTS: [&str; 6] = [
 
 /// Facts about the model, each as a small number.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Said {
+struct SpecContents {
     formulas: [usize; 3],
     descriptions: [usize; 3],
     tests: [bool; 3],
-    about: usize,
+    description: usize,
     /// `true` if the definitions are a mapping instead of a text block.
     is_mapping: bool,
 }
 
-type Thing = (Option<usize>, Property);
+type PropertyLocation = (Option<usize>, Property);
 
-impl Said {
+impl SpecContents {
     fn spec(&self) -> String {
         let mut out = format!(
             "# a spec\nmodel: m\ndescription: {}\nfrom: t # rows\ngroup_by: g\n",
-            yaml(TEXTS[self.about])
+            yaml(TEXTS[self.description])
         );
         if self.is_mapping {
             out.push_str("definitions:\n");
@@ -63,8 +63,8 @@ impl Said {
         out
     }
 
-    fn things(&self) -> BTreeMap<Thing, usize> {
-        let mut all = BTreeMap::from([((None, Property::Description), self.about)]);
+    fn properties_by_location(&self) -> BTreeMap<PropertyLocation, usize> {
+        let mut all = BTreeMap::from([((None, Property::Description), self.description)]);
         for number in 0..3 {
             all.insert((Some(number), Property::Formula), self.formulas[number]);
             all.insert((Some(number), Property::Description), self.descriptions[number]);
@@ -73,9 +73,9 @@ impl Said {
         all
     }
 
-    fn set(&mut self, (number, property): Thing, value: usize) {
+    fn set(&mut self, (number, property): PropertyLocation, value: usize) {
         match (number, property) {
-            (None, _) => self.about = value % TEXTS.len(),
+            (None, _) => self.description = value % TEXTS.len(),
             (Some(number), Property::Formula) => self.formulas[number] = value % FORMULAS.len(),
             (Some(number), Property::Description) => self.descriptions[number] = value % TEXTS.len(),
             (Some(number), _) => self.tests[number] = value % 2 == 1,
@@ -89,8 +89,8 @@ fn yaml(text: &str) -> String {
 
 /// Edits to the files.
 #[derive(Clone, Debug)]
-struct ByHand {
-    edits: Vec<(Thing, usize)>,
+struct HandEdits {
+    edits: Vec<(PropertyLocation, usize)>,
     yml_comment: Option<u8>,
     sql_comment: bool,
 }
@@ -104,17 +104,22 @@ fn column(number: usize) -> Path {
 }
 
 /// Applies the edits to the files, and returns the facts in the edited files.
-fn by_hand(project: &mut TestProject, compiler: &Compiler, said: &Said, hand: &ByHand) -> Said {
+fn apply_hand_edits(
+    project: &mut TestProject,
+    compiler: &Compiler,
+    said: &SpecContents,
+    hand: &HandEdits,
+) -> SpecContents {
     let mut now = said.clone();
     let mut edits = Vec::new();
     for (thing, value) in &hand.edits {
-        if now.things()[thing] != said.things()[thing] {
+        if now.properties_by_location()[thing] != said.properties_by_location()[thing] {
             continue;
         }
         let mut other = said.clone();
         other.set(*thing, *value);
-        let value = other.things()[thing];
-        if said.things()[thing] == value {
+        let value = other.properties_by_location()[thing];
+        if said.properties_by_location()[thing] == value {
             continue;
         }
         if thing.1 == Property::Formula && !change_line(project, compiler, said, &other, thing.0.unwrap()) {
@@ -164,8 +169,14 @@ fn by_hand(project: &mut TestProject, compiler: &Compiler, said: &Said, hand: &B
 }
 
 /// Rewrites a column's line for another formula, if the new column is also one line in the same position.
-fn change_line(project: &mut TestProject, compiler: &Compiler, said: &Said, other: &Said, number: usize) -> bool {
-    let sql = |said: &Said| ours(compiler, &said.spec()).unwrap().files[SQL].clone();
+fn change_line(
+    project: &mut TestProject,
+    compiler: &Compiler,
+    said: &SpecContents,
+    other: &SpecContents,
+    number: usize,
+) -> bool {
+    let sql = |said: &SpecContents| compile_current(compiler, &said.spec()).unwrap().files[SQL].clone();
     let (was, made) = (sql(said), sql(other));
     let (Some(from), Some(to)) = (column_line(&was, number), column_line(&made, number)) else {
         return false;
@@ -186,7 +197,7 @@ fn column_line(text: &str, number: usize) -> Option<String> {
         .map(str::to_owned)
 }
 
-fn thing() -> impl Strategy<Value = Thing> {
+fn property_location() -> impl Strategy<Value = PropertyLocation> {
     prop_oneof![
         Just((None, Property::Description)),
         (0..3_usize).prop_map(|number| (Some(number), Property::Formula)),
@@ -195,24 +206,24 @@ fn thing() -> impl Strategy<Value = Thing> {
     ]
 }
 
-fn edits() -> impl Strategy<Value = Vec<(Thing, usize)>> {
-    prop::collection::vec((thing(), 0..12_usize), 0..4)
+fn edits() -> impl Strategy<Value = Vec<(PropertyLocation, usize)>> {
+    prop::collection::vec((property_location(), 0..12_usize), 0..4)
 }
 
-fn hand() -> impl Strategy<Value = ByHand> {
+fn hand_edits() -> impl Strategy<Value = HandEdits> {
     (
         edits(),
         prop::option::weighted(0.3, any::<u8>()),
         prop::bool::weighted(0.2),
     )
-        .prop_map(|(edits, yml_comment, sql_comment)| ByHand {
+        .prop_map(|(edits, yml_comment, sql_comment)| HandEdits {
             edits,
             yml_comment,
             sql_comment,
         })
 }
 
-fn said() -> impl Strategy<Value = Said> {
+fn spec_contents() -> impl Strategy<Value = SpecContents> {
     let indices = |most: usize| [0..most, 0..most, 0..most];
     (
         indices(FORMULAS.len()),
@@ -221,11 +232,11 @@ fn said() -> impl Strategy<Value = Said> {
         0..TEXTS.len(),
         any::<bool>(),
     )
-        .prop_map(|(formulas, descriptions, tests, about, is_mapping)| Said {
+        .prop_map(|(formulas, descriptions, tests, about, is_mapping)| SpecContents {
             formulas,
             descriptions,
             tests,
-            about,
+            description: about,
             is_mapping,
         })
 }
@@ -248,8 +259,8 @@ fn count() -> u32 {
 }
 
 /// Returns the meaning of a spec, read from the files that it generates.
-fn meaning(compiler: &Compiler, spec: &str) -> BTreeMap<String, String> {
-    let made = ours(compiler, spec).unwrap_or_else(|| panic!("{spec}"));
+fn generated_facts(compiler: &Compiler, spec: &str) -> BTreeMap<String, String> {
+    let made = compile_current(compiler, spec).unwrap_or_else(|| panic!("{spec}"));
     made.files
         .into_iter()
         .map(|(path, text)| (path, without_hash(&text)))
@@ -274,16 +285,16 @@ proptest! {
     /// Checks that edits on one side exist on both sides afterwards, that equal edits are not a conflict, and that
     /// exactly the differing edits are reported.
     #[test]
-    fn no_edit_is_lost(base in said(), spec_edits in edits(), hand in hand()) {
+    fn no_edit_is_lost(base in spec_contents(), spec_edits in edits(), hand in hand_edits()) {
         let compiler = compiler();
-        let mut project = TestProject::of(&base.spec()).pushed(&compiler);
-        let theirs = by_hand(&mut project, &compiler, &base, &hand);
+        let mut project = TestProject::from_spec(&base.spec()).push(&compiler);
+        let theirs = apply_hand_edits(&mut project, &compiler, &base, &hand);
         let mut mine = base.clone();
         spec_edits.iter().for_each(|(thing, value)| mine.set(*thing, *value));
         project.set(SPEC, mine.spec());
-        let (was, spec, files) = (base.things(), mine.things(), theirs.things());
+        let (was, spec, files) = (base.properties_by_location(), mine.properties_by_location(), theirs.properties_by_location());
         let mut expected = mine.clone();
-        let mut conflicts: BTreeSet<Thing> = BTreeSet::new();
+        let mut conflicts: BTreeSet<PropertyLocation> = BTreeSet::new();
         for (thing, before) in &was {
             let (here, there) = (spec[thing], files[thing]);
             if here == *before {
@@ -293,7 +304,7 @@ proptest! {
             }
         }
         let plan = project.plan(&compiler);
-        let told: BTreeSet<Thing> = plan.models.iter().flat_map(|model| &model.conflicts).map(|conflict| {
+        let told: BTreeSet<PropertyLocation> = plan.models.iter().flat_map(|model| &model.conflicts).map(|conflict| {
             let number = conflict.definition.as_deref().and_then(|name| NAMES.iter().position(|other| *other == name));
             (number, conflict.property)
         }).collect();
@@ -311,14 +322,14 @@ proptest! {
         if !conflicts.is_empty() {
             return Ok(());
         }
-        let after = project.after(&plan);
+        let after = project.apply_plan(&plan);
         for number in kept {
             expected.formulas[number] = base.formulas[number];
             let line = column_line(project.text(SQL), number).unwrap();
             prop_assert!(after.text(SQL).contains(line.trim_end_matches(',')), "{line}\n{}", after.text(SQL));
         }
         // Both the spec and the files contain all edits.
-        prop_assert_eq!(meaning(&compiler, after.spec()), meaning(&compiler, &expected.spec()), "{}", after.spec());
+        prop_assert_eq!(generated_facts(&compiler, after.spec()), generated_facts(&compiler, &expected.spec()), "{}", after.spec());
         for name in NAMES {
             prop_assert!(after.spec().contains(&format!("about {name}")), "{}", after.spec());
         }
@@ -343,19 +354,19 @@ proptest! {
         prop_assert!(again.is_empty() && again.conflicts() == 0, "{:#}", again.json());
     }
 
-    /// Checks that two pushed branches give the same result if git merges them in either order.
+    /// Checks that the result is the same in whichever order git merges two pushed branches.
     #[test]
-    fn the_order_of_branches_does_not_matter(base in said(), left in (edits(), hand()), right in (edits(), hand())) {
+    fn the_order_of_branches_does_not_matter(base in spec_contents(), left in (edits(), hand_edits()), right in (edits(), hand_edits())) {
         let compiler = compiler();
-        let start = TestProject::of(&base.spec()).pushed(&compiler);
-        let branch = |(spec_edits, hand): &(Vec<(Thing, usize)>, ByHand)| {
+        let start = TestProject::from_spec(&base.spec()).push(&compiler);
+        let branch = |(spec_edits, hand): &(Vec<(PropertyLocation, usize)>, HandEdits)| {
             let mut project = start.clone();
-            by_hand(&mut project, &compiler, &base, hand);
+            apply_hand_edits(&mut project, &compiler, &base, hand);
             let mut mine = base.clone();
             spec_edits.iter().for_each(|(thing, value)| mine.set(*thing, *value));
             project.set(SPEC, mine.spec());
             let plan = project.plan(&compiler);
-            (plan.conflicts() == 0).then(|| project.after(&plan))
+            (plan.conflicts() == 0).then(|| project.apply_plan(&plan))
         };
         let (Some(left), Some(right)) = (branch(&left), branch(&right)) else { return Ok(()) };
         let merged = |one: &TestProject, other: &TestProject| {
@@ -367,13 +378,13 @@ proptest! {
         };
         // A user resolves the conflicts that git cannot merge.
         let (Some(one), Some(other)) = (merged(&left, &right), merged(&right, &left)) else { return Ok(()) };
-        if ours(&compiler, one.spec()).is_none() {
+        if compile_current(&compiler, one.spec()).is_none() {
             return Ok(());
         }
         let (one_plan, other_plan) = (one.plan(&compiler), other.plan(&compiler));
         prop_assert_eq!(one_plan.json(), other_plan.json());
         if one_plan.conflicts() == 0 {
-            let after = one.after(&one_plan);
+            let after = one.apply_plan(&one_plan);
             let again = after.plan(&compiler);
             prop_assert!(again.is_empty() && again.conflicts() == 0, "{:#}", again.json());
         }

@@ -89,14 +89,14 @@ fn two_edits_need_one_push() {
     let compiler = compiler();
     let mut wrong = String::new();
     for (spec, edits) in CASES {
-        let pushed = TestProject::of(spec).pushed(&compiler);
+        let pushed = TestProject::from_spec(spec).push(&compiler);
         let generated = pushed.text(SQL).to_owned();
         let faults = |edits: &[&(&str, &str)]| {
             let mut project = pushed.clone();
             let mut sql = generated.clone();
             for (from, to) in edits {
                 if !sql.contains(from) {
-                    // The edits contradict each other.
+                    // These edits contradict each other.
                     return edits.len() == 1;
                 }
                 sql = sql.replacen(from, to, 1);
@@ -105,7 +105,7 @@ fn two_edits_need_one_push() {
             let plan = project.plan(&compiler);
             let model = &plan.models[0];
             let is_transferred = model.kept.is_empty() && model.conflicts.is_empty();
-            !is_transferred || !project.after(&plan).plan(&compiler).models.is_empty()
+            !is_transferred || !project.apply_plan(&plan).plan(&compiler).models.is_empty()
         };
         for (place, edit) in edits.iter().enumerate() {
             assert!(!faults(&[edit]), "{edit:?} alone: {generated}");

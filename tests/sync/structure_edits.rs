@@ -467,8 +467,8 @@ const CASES: &[Case] = &[
     ),
 ];
 
-fn pushed(compiler: &Compiler, spec: &str) -> TestProject {
-    TestProject::of(spec).pushed(compiler)
+fn create_pushed_project(compiler: &Compiler, spec: &str) -> TestProject {
+    TestProject::from_spec(spec).push(compiler)
 }
 
 #[test]
@@ -477,7 +477,7 @@ fn edits_of_the_structure_become_specs_in_all_dialects() {
     for dialect in ["bigquery", "snowflake", "postgres", "duckdb"] {
         let compiler = Compiler::builder().dialect(dialect.parse().unwrap()).build();
         for (spec, replaced, expected) in CASES {
-            let mut project = pushed(&compiler, spec);
+            let mut project = create_pushed_project(&compiler, spec);
             let mut sql = project.text(SQL).to_owned();
             for (from, to) in *replaced {
                 assert!(sql.contains(from), "{dialect}: {from} is not in\n{sql}");
@@ -485,7 +485,7 @@ fn edits_of_the_structure_become_specs_in_all_dialects() {
             }
             project.set(SQL, sql.clone());
             let plan = project.plan(&compiler);
-            let after = project.after(&plan);
+            let after = project.apply_plan(&plan);
             let is_there = |part: &&str| match part.strip_prefix('!') {
                 Some(part) => !after.spec().contains(part),
                 None => after.spec().contains(part),
@@ -516,7 +516,7 @@ fn spellings_of_a_condition_are_not_edits() {
         ("where amount in (6, 7)", ""),
         ("where amount in (6, 8)", "qualify true"),
     ] {
-        let mut project = pushed(&compiler, &spec);
+        let mut project = create_pushed_project(&compiler, &spec);
         let sql = project.text(SQL).to_owned();
         assert!(sql.contains(from), "{from} is not in\n{sql}");
         project.set(SQL, sql.replace(from, to) + kept);
@@ -524,7 +524,7 @@ fn spellings_of_a_condition_are_not_edits() {
         assert_eq!(plan.conflicts(), 0, "{:#?}", plan.json());
         let left: usize = plan.models.iter().map(|model| model.kept.len()).sum();
         assert_eq!(left, usize::from(!kept.is_empty()), "{:#?}", plan.json());
-        let after = project.after(&plan);
+        let after = project.apply_plan(&plan);
         assert!(after.text(SQL).contains(to), "{}", after.text(SQL));
         assert!(after.text(SQL).contains(kept), "{}", after.text(SQL));
         assert_eq!(after.plan(&compiler).conflicts(), 0);
@@ -552,7 +552,7 @@ fn new_columns_keep_their_positions() {
             "tax + 1 as more,\n    upper(country) as code",
         ),
     ] {
-        let mut project = pushed(&compiler, spec);
+        let mut project = create_pushed_project(&compiler, spec);
         let sql = project.text(SQL).to_owned();
         let names = |sql: &str| -> Vec<String> {
             let (_, select) = sql.rsplit_once("select").unwrap();
@@ -565,7 +565,7 @@ fn new_columns_keep_their_positions() {
         let edited = sql.replacen(from, to, 1);
         project.set(SQL, edited.clone());
         let plan = project.plan(&compiler);
-        let after = project.after(&plan);
+        let after = project.apply_plan(&plan);
         let position = |text: &str| after.spec().find(text).unwrap_or(usize::MAX);
         let (added, next) = match spec {
             BLOCK => ("  n = COUNT()", "  smallest = "),
@@ -586,14 +586,14 @@ fn new_columns_keep_their_positions() {
 #[test]
 fn other_changes_of_the_spec_are_kept() {
     let compiler = crate::test_project::compiler();
-    let mut project = pushed(&compiler, BLOCK);
+    let mut project = create_pushed_project(&compiler, BLOCK);
     let sql = project.text(SQL).replace("as smallest", "as lowest");
     project.set(SQL, sql);
     project.set(
         crate::test_project::SPEC,
         BLOCK.replace("SUM(amount)", "SUM(amount - tax)"),
     );
-    let after = project.pushed(&compiler);
+    let after = project.push(&compiler);
     assert!(after.spec().contains("revenue = SUM(amount - tax)") && after.spec().contains("lowest = MIN(amount)"));
     assert!(after.text(SQL).contains("sum(amount - tax)") && after.text(SQL).contains("as lowest"));
 }
@@ -604,14 +604,14 @@ fn edits_that_the_spec_already_contains_are_not_conflicts() {
     let compiler = crate::test_project::compiler();
     let renamed = |text: &str| text.replace("settled", "paid_out");
     for spec in [KEPT_ALL, KEPT_LIST] {
-        let mut project = pushed(&compiler, spec);
+        let mut project = create_pushed_project(&compiler, spec);
         let sql = renamed(project.text(SQL));
         project.set(SQL, sql);
         project.set(crate::test_project::SPEC, renamed(spec));
         let plan = project.plan(&compiler);
         let kept: usize = plan.models.iter().map(|model| model.kept.len()).sum();
         assert_eq!((plan.conflicts(), kept), (0, 0), "{:#?}", plan.json());
-        assert_eq!(project.after(&plan).spec(), renamed(spec));
+        assert_eq!(project.apply_plan(&plan).spec(), renamed(spec));
     }
 }
 
@@ -619,7 +619,7 @@ fn edits_that_the_spec_already_contains_are_not_conflicts() {
 #[test]
 fn conflicts_of_other_columns_remain() {
     let compiler = crate::test_project::compiler();
-    let mut project = pushed(&compiler, BLOCK);
+    let mut project = create_pushed_project(&compiler, BLOCK);
     let sql = project.text(SQL).replace("as smallest", "as lowest");
     project.set(SQL, sql.replace("max(amount)", "max(tax)"));
     project.set(crate::test_project::SPEC, BLOCK.replace("MAX(amount)", "MAX(fee)"));
@@ -650,25 +650,25 @@ fn edits_that_no_spec_expresses_are_kept() {
         // The value of the months that `fill` adds.
         (FILLED, "coalesce(max(revenue), 0)", "max(revenue)"),
         (FILLED, "coalesce(max(revenue), 0)", "coalesce(max(revenue), 1)"),
-        // `RAND()` returns another value for each comparison.
+        // `RAND()` returns a different value for each comparison.
         (
             MAPPING,
             "upper(country) as code",
             "random() between 0.2 and 0.7 as code",
         ),
     ] {
-        let mut project = pushed(&compiler, spec);
+        let mut project = create_pushed_project(&compiler, spec);
         let sql = project.text(SQL).to_owned();
         assert!(sql.contains(from), "{from} is not in\n{sql}");
         project.set(SQL, sql.replacen(from, to, 1));
         let plan = project.plan(&compiler);
         let kept: usize = plan.models.iter().map(|model| model.kept.len()).sum();
-        assert!(kept > 0, "{}", project.after(&plan).spec());
+        assert!(kept > 0, "{}", project.apply_plan(&plan).spec());
         for edit in plan.models.iter().flat_map(|model| &model.kept) {
             let why = edit.reason_to_keep().unwrap_or_default();
             assert!(!why.is_empty() && !why.contains("… …"), "{to}: {why}");
         }
-        assert_eq!(project.after(&plan).spec(), spec);
+        assert_eq!(project.apply_plan(&plan).spec(), spec);
     }
 }
 
@@ -702,7 +702,7 @@ fn selects_that_formulac_cannot_read_are_kept() {
     ];
     for dialect in ["bigquery", "snowflake", "postgres", "duckdb"] {
         let compiler = Compiler::builder().dialect(dialect.parse().unwrap()).build();
-        let pushed = pushed(&compiler, RANKED);
+        let pushed = create_pushed_project(&compiler, RANKED);
         let sql = pushed.text(SQL);
         let (ctes, select) = sql.rsplit_once(")\n\nselect").unwrap();
         let quote = if dialect == "bigquery" { "`" } else { "\"" };
@@ -718,7 +718,7 @@ fn selects_that_formulac_cannot_read_are_kept() {
             let mut project = pushed.clone();
             project.set(SQL, edited.clone());
             let plan = project.plan(&compiler);
-            let after = project.after(&plan);
+            let after = project.apply_plan(&plan);
             assert_eq!(after.spec(), RANKED, "{dialect}: {edited}");
             assert_eq!(after.text(SQL), edited, "{dialect}");
         }
@@ -766,7 +766,7 @@ having: n > 0
             Some(_) => SPEC.to_owned(),
             None => SPEC.replace("having: n > 0\n", ""),
         };
-        let mut project = pushed(&compiler, &of_spec);
+        let mut project = create_pushed_project(&compiler, &of_spec);
         let text = project.text(SQL).to_owned();
         assert!(text.contains(sql.0), "{text}");
         project.set(SQL, text.replacen(sql.0, sql.1, 1));
@@ -781,7 +781,7 @@ having: n > 0
         assert_eq!(conflict.theirs_formula.as_deref(), Some(theirs));
         assert_eq!(conflict.base.as_deref(), base);
         assert!(!conflict.restored.is_empty());
-        let ours = crate::test_project::ours(&compiler, project.spec()).unwrap();
+        let ours = crate::test_project::compile_current(&compiler, project.spec()).unwrap();
         let resolved = formulac::sync::with_formula_in_conflict(conflict, &ours, theirs).unwrap();
         assert!(resolved.contains(target.1), "{resolved}");
         // Both sides now agree.

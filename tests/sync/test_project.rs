@@ -23,12 +23,12 @@ pub fn compiler() -> Compiler {
     Compiler::builder().dialect("duckdb".parse().unwrap()).build()
 }
 
-pub fn compiled(compiler: &Compiler, spec: &str) -> CompiledSpec {
+pub fn compile_spec(compiler: &Compiler, spec: &str) -> CompiledSpec {
     compiler.compile_spec_at(spec, Some(SPEC))
 }
 
-pub fn ours(compiler: &Compiler, spec: &str) -> Option<CurrentSpec> {
-    CurrentSpec::new(SPEC, spec, compiled(compiler, spec), "models", "tests")
+pub fn compile_current(compiler: &Compiler, spec: &str) -> Option<CurrentSpec> {
+    CurrentSpec::new(SPEC, spec, compile_spec(compiler, spec), "models", "tests")
 }
 
 /// Returns the decompiler, which all tests share so that its caches are filled only once.
@@ -43,7 +43,7 @@ fn state_path() -> String {
 
 impl TestProject {
     /// Returns a project with a spec that was never pushed.
-    pub fn of(spec: &str) -> Self {
+    pub fn from_spec(spec: &str) -> Self {
         Self {
             files: BTreeMap::from([(SPEC.to_owned(), spec.to_owned())]),
         }
@@ -63,7 +63,7 @@ impl TestProject {
 
     /// Returns the plan for a push.
     pub fn plan(&self, compiler: &Compiler) -> Plan {
-        let now = ours(compiler, self.spec()).unwrap_or_else(|| panic!("{}", self.spec()));
+        let now = compile_current(compiler, self.spec()).unwrap_or_else(|| panic!("{}", self.spec()));
         let state = self.files.get(&state_path()).cloned();
         let named: Vec<(String, String)> = state.iter().map(|text| ("m".to_owned(), text.clone())).collect();
         let all = PushState::versions_of_models(&named, &BTreeMap::from([("m".to_owned(), now.clone())]));
@@ -74,17 +74,20 @@ impl TestProject {
             model: "m",
             bases: &bases,
             ours: Some(&now),
-            found: &self.files,
+            files: &self.files,
         };
         let moved = BTreeMap::new();
         let tools = ReconcileTools {
             compiler,
             decompiler: decompiler(),
             folders: ("models", "tests"),
-            moved: &moved,
+            moved_paths: &moved,
         };
         let done = reconcile(sides, Vec::new(), || tools);
-        let again = done.source.as_deref().map(|text| ours(compiler, text).unwrap());
+        let again = done
+            .source
+            .as_deref()
+            .map(|text| compile_current(compiler, text).unwrap());
         let sides = ModelSides {
             ours: again.as_ref().or(Some(&now)),
             ..sides
@@ -92,13 +95,13 @@ impl TestProject {
         let model = PlannedModel {
             sides,
             reconciled: done,
-            before: [Some(self.spec()), state.as_deref()],
+            current_contents: [Some(self.spec()), state.as_deref()],
         };
         Plan::new(None, ModelPlan::for_models(&[model], || compiler))
     }
 
     /// Returns the project after the plan is carried out.
-    pub fn after(&self, plan: &Plan) -> Self {
+    pub fn apply_plan(&self, plan: &Plan) -> Self {
         let mut files = self.files.clone();
         for TextChange {
             path, before, after, ..
@@ -113,9 +116,9 @@ impl TestProject {
         Self { files }
     }
 
-    pub fn pushed(&self, compiler: &Compiler) -> Self {
+    pub fn push(&self, compiler: &Compiler) -> Self {
         let plan = self.plan(compiler);
         assert_eq!(plan.conflicts(), 0, "{:#?}", plan.json());
-        self.after(&plan)
+        self.apply_plan(&plan)
     }
 }

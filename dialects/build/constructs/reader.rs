@@ -38,7 +38,7 @@ struct Described {
 }
 
 impl Described {
-    fn of(class: &str) -> Self {
+    fn from_class(class: &str) -> Self {
         Self {
             class: class.to_owned(),
             text: class.to_owned(),
@@ -153,15 +153,15 @@ impl<'a> Reader<'a> {
     fn describe(&mut self, node: &Node) -> Described {
         match node {
             Node::Word(word) => self.describe_word(word),
-            Node::Number(digits) => Described::of(if digits.contains('e') {
+            Node::Number(digits) => Described::from_class(if digits.contains('e') {
                 "float"
             } else if digits.contains('.') {
                 "decimal"
             } else {
                 "integer"
             }),
-            Node::Text(_) => Described::of("text"),
-            Node::Arg { index, mode } => Described::of(&self.argument(*index, mode)),
+            Node::Text(_) => Described::from_class("text"),
+            Node::Arg { index, mode } => Described::from_class(&self.argument(*index, mode)),
             Node::ArgList { index, mode } => {
                 let class = self.argument(*index, mode);
                 Described {
@@ -179,7 +179,7 @@ impl<'a> Reader<'a> {
                 self.operation(op, &left, &right)
             }
             Node::Not(_) => self.construct("not", "boolean"),
-            Node::Negative(x) => Described::of(self.class(*x)),
+            Node::Negative(x) => Described::from_class(self.class(*x)),
             Node::Postfix { op, .. } if op.starts_with('.') => self.construct("struct.field", "any"),
             Node::Postfix { op, .. } => {
                 let what = op.trim_start_matches("is ").trim_start_matches("not ");
@@ -238,7 +238,7 @@ impl<'a> Reader<'a> {
                 self.add(Section::Calls, format!("{call}{suffix}"));
             }
         }
-        Described::of(&self.result(name, args))
+        Described::from_class(&self.result(name, args))
     }
 
     fn describe_cast(&mut self, name: &str, x: u16, ty: &Type) -> Described {
@@ -255,24 +255,24 @@ impl<'a> Reader<'a> {
         };
         let from = self.class(x).to_owned();
         self.add(Section::Casts, format!("{name}({from} as {written})"));
-        Described::of(&class)
+        Described::from_class(&class)
     }
 
     fn construct(&mut self, text: &str, class: &str) -> Described {
         self.add(Section::Operators, text.to_owned());
-        Described::of(class)
+        Described::from_class(class)
     }
 
     fn describe_word(&mut self, word: &str) -> Described {
         match word {
-            "null" => Described::of("null"),
-            "true" | "false" => Described::of("boolean"),
+            "null" => Described::from_class("null"),
+            "true" | "false" => Described::from_class("boolean"),
             "*" => Described::word("*"),
             _ if word.starts_with("lambda ") => Described::word("lambda x:"),
             _ if JOINING.contains(&word) || DATE_PARTS.contains(&word) => Described::word(word),
             _ if word.starts_with("current_") => {
                 self.add(Section::Calls, word.to_owned());
-                Described::of(if word == "current_date" { "date" } else { "timestamptz" })
+                Described::from_class(if word == "current_date" { "date" } else { "timestamptz" })
             }
             "->" | "escape" | "at time zone" | "distinct" | "select" | "values" | "both" | "leading" | "trailing"
             | "interval" | "date" | "timestamp" | "datetime" | "numeric" | "bignumeric" | "array" | "r" | "over" => {
@@ -280,7 +280,7 @@ impl<'a> Reader<'a> {
             }
             _ if word.starts_with("within group") || word.starts_with("filter") => Described::word(word),
             // Any other word is the name of a template's own column or parameter.
-            _ => Described::of("any"),
+            _ => Described::from_class("any"),
         }
     }
 
@@ -298,17 +298,17 @@ impl<'a> Reader<'a> {
                     "subquery"
                 };
                 self.add(Section::Operators, kind.to_owned());
-                Described::of("any")
+                Described::from_class("any")
             }
             "lambda x:" => self.construct("lambda x: …", "lambda"),
             "interval" => {
                 self.add(Section::Literals, text);
-                Described::of("interval")
+                Described::from_class("interval")
             }
             typed @ ("date" | "timestamp" | "datetime" | "numeric" | "bignumeric" | "array" | "r") => {
                 let typed = typed.to_owned();
                 self.add(Section::Literals, text);
-                Described::of(match typed.as_str() {
+                Described::from_class(match typed.as_str() {
                     "date" => "date",
                     "timestamp" | "datetime" => "timestamp",
                     "array" => "array",
@@ -329,7 +329,7 @@ impl<'a> Reader<'a> {
                     },
                 )
             }
-            _ if is(1, "within group") || is(1, "over") || is(1, "filter") => Described::of(&class(0)),
+            _ if is(1, "within group") || is(1, "over") || is(1, "filter") => Described::from_class(&class(0)),
             "distinct" => Described { class: class(1), text },
             _ => Described { class: class(0), text },
         }

@@ -21,7 +21,7 @@ pub struct Roles {
 impl Roles {
     /// Returns the roles of a function's template. An entry that another function refers to in `window` or `over` is
     /// computed over partitions, and an entry in `framed` over frames.
-    pub fn of(function: &Function, functions: &[Function]) -> Self {
+    pub fn find_roles(function: &Function, functions: &[Function]) -> Self {
         let named =
             |of: fn(&Function) -> &Option<String>| functions.iter().any(|f| of(f).as_ref() == Some(&function.name));
         let over = named(|f| &f.over) || named(|f| &f.window);

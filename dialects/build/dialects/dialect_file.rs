@@ -150,8 +150,8 @@ impl Reader<'_> {
         }
     }
 
-    fn report_repetition(&mut self, at: usize, what: &str) {
-        let fault = format!("`{what}` repeats the inherited value; remove it");
+    fn report_repetition(&mut self, at: usize, description: &str) {
+        let fault = format!("`{description}` repeats the inherited value; remove it");
         self.faults.push(self.file.fault_at(at, fault));
     }
 

@@ -30,30 +30,30 @@ pub fn write(functions: &[Function], dialects: &[Dialect]) -> String {
 }
 
 /// Writes the types of facts, literals and forms.
-fn write_types(out: &mut String, ansi: &Dialect) {
-    out.push_str("/// What a dialect can and cannot do; each is explained in `dialects/ansi.toml`.\n#[allow(missing_docs, reason = \"generated\")]\n#[derive(Clone, Copy, Debug)]\npub struct Facts {\n");
+fn write_types(output: &mut String, ansi: &Dialect) {
+    output.push_str("/// What a dialect can and cannot do; each is explained in `dialects/ansi.toml`.\n#[allow(missing_docs, reason = \"generated\")]\n#[derive(Clone, Copy, Debug)]\npub struct Facts {\n");
     for (name, fact) in &ansi.facts {
         let ty = if matches!(fact, Fact::Flag(_)) {
             "bool"
         } else {
             "&'static str"
         };
-        let _ = writeln!(out, "pub {name}: {ty},");
+        let _ = writeln!(output, "pub {name}: {ty},");
     }
-    out.push_str("}\n/// A literal's text in a dialect.\n#[allow(missing_docs, reason = \"generated\")]\n#[derive(Clone, Copy, Debug)]\npub struct Literals {\n");
+    output.push_str("}\n/// A literal's text in a dialect.\n#[allow(missing_docs, reason = \"generated\")]\n#[derive(Clone, Copy, Debug)]\npub struct Literals {\n");
     for (name, _) in &ansi.literals {
-        let _ = writeln!(out, "pub {name}: &'static str,");
+        let _ = writeln!(output, "pub {name}: &'static str,");
     }
-    out.push_str(
+    output.push_str(
         "}\n/// The same, cut where the value stands.\n#[allow(dead_code, reason = \"generated\")]\n#[derive(Debug)]\npub struct Forms {\n",
     );
     for (name, _) in &ansi.literals {
-        let _ = writeln!(out, "pub {name}: Form,");
+        let _ = writeln!(output, "pub {name}: Form,");
     }
 }
 
 /// Writes a dialect up to its cells.
-fn write_properties(out: &mut String, index: usize, dialect: &Dialect, ansi: &Dialect) {
+fn write_properties(output: &mut String, index: usize, dialect: &Dialect, ansi: &Dialect) {
     let types: Vec<&str> = crate::part::NEUTRAL
         .iter()
         .map(|n| {
@@ -65,7 +65,7 @@ fn write_properties(out: &mut String, index: usize, dialect: &Dialect, ansi: &Di
         })
         .collect();
     let _ = write!(
-        out,
+        output,
         "DialectData {{ name: {:?}, title: {:?}, unverified: {:?}, own_functions: &{:?}, index: {index}, quote: {:?}, quote_backslash: {}, text_backslash: {}, fold: Fold::{}, max_bytes: {}, reserved: &{:?}, reserved_slots: &{:?}, reserved_lengths: {:?}, backslash: {}, raw: {:?}, types: &{types:?}, rounded_decimals: {}, facts: Facts {{ ",
         dialect.name,
         dialect.title,
@@ -85,8 +85,8 @@ fn write_properties(out: &mut String, index: usize, dialect: &Dialect, ansi: &Di
     );
     for (name, fact) in &dialect.facts {
         let _ = match fact {
-            Fact::Flag(flag) => write!(out, "{name}: {flag}, "),
-            Fact::Word(word) => write!(out, "{name}: {word:?}, "),
+            Fact::Flag(flag) => write!(output, "{name}: {flag}, "),
+            Fact::Word(word) => write!(output, "{name}: {word:?}, "),
         };
     }
     let literal = |name: &str| {
@@ -95,17 +95,17 @@ fn write_properties(out: &mut String, index: usize, dialect: &Dialect, ansi: &Di
             .find(|(own, _)| own == name)
             .map_or("", |(_, text)| text.as_str())
     };
-    out.push_str("}, literals: Literals { ");
+    output.push_str("}, literals: Literals { ");
     for (name, _) in &ansi.literals {
         let text = literal(name);
-        let _ = write!(out, "{name}: {text:?}, ");
+        let _ = write!(output, "{name}: {text:?}, ");
     }
-    out.push_str("}, forms: Forms { ");
+    output.push_str("}, forms: Forms { ");
     for (name, _) in &ansi.literals {
         let (before, after) = split_around_placeholder(literal(name)).unwrap_or_default();
-        let _ = write!(out, "{name}: Form {{ before: {before:?}, after: {after:?} }}, ");
+        let _ = write!(output, "{name}: Form {{ before: {before:?}, after: {after:?} }}, ");
     }
-    out.push('}');
+    output.push('}');
     for (key, names) in [
         ("type_synonyms", &dialect.type_synonyms),
         ("similar_types", &dialect.similar_types),
@@ -116,13 +116,13 @@ fn write_properties(out: &mut String, index: usize, dialect: &Dialect, ansi: &Di
                 .find(|(name, _)| name == neutral)
                 .map_or(&[][..], |(_, names)| names)
         };
-        let _ = write!(out, ", {key}: [");
+        let _ = write!(output, ", {key}: [");
         for names in crate::part::NEUTRAL.iter().map(of) {
-            let _ = write!(out, "&{names:?}, ");
+            let _ = write!(output, "&{names:?}, ");
         }
-        out.push(']');
+        output.push(']');
     }
-    out.push_str(", cells: &[\n");
+    output.push_str(", cells: &[\n");
 }
 
 /// Fills the placeholders in the reason why a dialect does not support an overload: `{dialect}` is the dialect's title,
@@ -141,16 +141,16 @@ fn fill_titles(reason: &str, dialect: &Dialect, dialects: &[Dialect], overload: 
 
 /// Writes the template of an overload in a dialect. `fill` fills the placeholders in a reason.
 fn write_cell(
-    out: &mut String,
+    output: &mut String,
     cell: &Cell,
     overload: &Overload,
     (functions, dialect): (&[Function], &Dialect),
     fill: impl Fn(&str) -> String,
 ) {
     match cell {
-        Cell::Missing => out.push_str("Cell::Missing,\n"),
+        Cell::Missing => output.push_str("Cell::Missing,\n"),
         Cell::Unsupported(reason) => {
-            let _ = writeln!(out, "Cell::Unsupported({:?}),", fill(reason));
+            let _ = writeln!(output, "Cell::Unsupported({:?}),", fill(reason));
         }
         Cell::Template(nodes, Notes { gives, most, alike }) => {
             let gives = gives.map_or("None".to_owned(), |ty| format!("Some({ty})"));
@@ -158,7 +158,7 @@ fn write_cell(
                 .map(|i| count_uses(nodes, i as u8, &|mode| most_uses_of_mode(mode, functions, dialect)))
                 .collect();
             let _ = write!(
-                out,
+                output,
                 "Cell::Template(Template {{ uses: &{uses:?}, repeats: {}, operations: {}, gives: {gives}, most: {most}, alike: {alike}, subquery: {}, windowed: {}, shape: {}, parts: &[",
                 uses.iter().any(|u| *u > 1),
                 nodes.iter().filter(|node| is_operation(node)).count(),
@@ -166,8 +166,8 @@ fn write_cell(
                 nodes.iter().any(|n| matches!(n, Node::Over(_))),
                 template_shape(nodes, overload.signature.params.len()),
             );
-            nodes.iter().for_each(|node| write_part(out, node, functions));
-            out.push_str("] }),\n");
+            nodes.iter().for_each(|node| write_part(output, node, functions));
+            output.push_str("] }),\n");
         }
     }
 }
@@ -189,8 +189,8 @@ fn is_operation(node: &Node) -> bool {
 }
 
 /// Writes the facts about each construct, and the constructs of each cell as indices.
-fn write_construct_facts(out: &mut String, dialect: &Dialect) {
-    out.push_str("constructs: &[\n");
+fn write_construct_facts(output: &mut String, dialect: &Dialect) {
+    output.push_str("constructs: &[\n");
     for ((section, text), fact) in &dialect.known {
         let facts::Fact {
             verdict,
@@ -200,17 +200,17 @@ fn write_construct_facts(out: &mut String, dialect: &Dialect) {
         } = fact;
         let (section, verdict) = (section.name(), facts::VERDICTS[*verdict].1);
         let _ = writeln!(
-            out,
+            output,
             "ConstructFact {{ section: {section:?}, text: {text:?}, verdict: FactVerdict::{verdict}, source: {source:?}, parameters: &{parameters:?}, inherited: {inherited} }},"
         );
     }
-    out.push_str("], cell_constructs: &[\n");
+    output.push_str("], cell_constructs: &[\n");
     let places: BTreeMap<_, usize> = dialect.known.keys().zip(0..).collect();
     for constructs in &dialect.constructs {
         let places: Vec<usize> = constructs.iter().filter_map(|of| places.get(of).copied()).collect();
-        let _ = writeln!(out, "&{places:?},");
+        let _ = writeln!(output, "&{places:?},");
     }
-    out.push_str("] ");
+    output.push_str("] ");
 }
 
 /// Returns the lengths of the words as bit sets with one bit per length. The index is the low five bits of a word's
@@ -265,8 +265,8 @@ fn count_uses(nodes: &[Node], wanted: u8, of_mode: &dyn Fn(&str) -> u8) -> u8 {
     nodes.iter().map(uses).fold(0, u8::saturating_add)
 }
 
-/// Returns how often an internal function that a mode calls repeats its argument, at most. Conversions count once, because
-/// an argument that has the type already is not converted.
+/// Returns the maximum number of times that an internal function called by a mode repeats its argument. Conversions count
+/// once, because an argument that has the type already is not converted.
 fn most_uses_of_mode(mode: &str, functions: &[Function], dialect: &Dialect) -> u8 {
     let mut overload = 0;
     for function in functions {
@@ -288,7 +288,7 @@ fn operator_name(text: &str) -> String {
     Op::parse(text).map_or_else(String::new, |op| format!("Op::{op:?}"))
 }
 
-fn write_part(out: &mut String, node: &Node, functions: &[Function]) {
+fn write_part(output: &mut String, node: &Node, functions: &[Function]) {
     let mode = |m: &str| mode_function(functions, m).unwrap_or_default();
     let _ = match node {
         Node::Cast { name, x, ty } => {
@@ -296,29 +296,29 @@ fn write_part(out: &mut String, node: &Node, functions: &[Function]) {
                 Type::Neutral(i) => format!("TypeName::Neutral({i})"),
                 Type::Native(n) => format!("TypeName::Native({n:?})"),
             };
-            write!(out, "Part::Cast {{ name: {name:?}, x: {x}, ty: {ty} }},")
+            write!(output, "Part::Cast {{ name: {name:?}, x: {x}, ty: {ty} }},")
         }
-        Node::Arg { index, mode: m } => write!(out, "Part::Arg {{ index: {index}, mode: {} }},", mode(m)),
-        Node::ArgList { index, mode: m } => write!(out, "Part::ArgList {{ index: {index}, mode: {} }},", mode(m)),
+        Node::Arg { index, mode: m } => write!(output, "Part::Arg {{ index: {index}, mode: {} }},", mode(m)),
+        Node::ArgList { index, mode: m } => write!(output, "Part::ArgList {{ index: {index}, mode: {} }},", mode(m)),
         Node::ArgJoin { index, mode: m, op } => {
             write!(
-                out,
+                output,
                 "Part::ArgJoin {{ index: {index}, mode: {}, op: {} }},",
                 mode(m),
                 operator_name(op)
             )
         }
-        Node::Call { name, args } => write!(out, "Part::Call {{ name: {name:?}, args: &{args:?} }},"),
-        Node::In { x, negated, args } => write!(out, "Part::In {{ x: {x}, negated: {negated}, args: &{args:?} }},"),
+        Node::Call { name, args } => write!(output, "Part::Call {{ name: {name:?}, args: &{args:?} }},"),
+        Node::In { x, negated, args } => write!(output, "Part::In {{ x: {x}, negated: {negated}, args: &{args:?} }},"),
         Node::Binary { op, left, right } => {
             write!(
-                out,
+                output,
                 "Part::Binary {{ op: {}, left: {left}, right: {right} }},",
                 operator_name(op)
             )
         }
-        Node::Case(a) => write!(out, "Part::Case(&{a:?}),"),
-        Node::Spaced(a) => write!(out, "Part::Spaced(&{a:?}),"),
+        Node::Case(a) => write!(output, "Part::Case(&{a:?}),"),
+        Node::Spaced(a) => write!(output, "Part::Spaced(&{a:?}),"),
         Node::Ordered {
             parts,
             first,
@@ -326,12 +326,12 @@ fn write_part(out: &mut String, node: &Node, functions: &[Function]) {
             by,
         } => {
             write!(
-                out,
+                output,
                 "Part::Ordered {{ parts: &{parts:?}, first: {first}, until: {until}, by: {by} }},"
             )
         }
-        Node::List(a) => write!(out, "Part::List(&{a:?}),"),
-        Node::Bracket(a) => write!(out, "Part::Bracket(&{a:?}),"),
-        other => write!(out, "Part::{other:?},"),
+        Node::List(a) => write!(output, "Part::List(&{a:?}),"),
+        Node::Bracket(a) => write!(output, "Part::Bracket(&{a:?}),"),
+        other => write!(output, "Part::{other:?},"),
     };
 }

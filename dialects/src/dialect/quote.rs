@@ -113,20 +113,20 @@ impl Dialect {
     }
 
     /// Writes a name, in quotes if necessary.
-    pub fn push_name(self, out: &mut String, name: &str, unquoted_in_source: bool) {
+    pub fn push_name(self, output: &mut String, name: &str, unquoted_in_source: bool) {
         let kinds = name.bytes().fold(0, |kinds, b| kinds | name_byte_kind(b));
         if self.is_plain(name, kinds, unquoted_in_source) {
-            let start = out.len();
-            out.push_str(name);
+            let start = output.len();
+            output.push_str(name);
             // The case of an unquoted name is insignificant, so the name is written in lower case.
             if kinds & UPPER_CASE != 0
-                && let Some(written) = out.get_mut(start..)
+                && let Some(written) = output.get_mut(start..)
             {
                 written.make_ascii_lowercase();
             }
             return;
         }
-        self.push_quoted(out, &self.name_in_quotes(name, unquoted_in_source));
+        self.push_quoted(output, &self.name_in_quotes(name, unquoted_in_source));
     }
 
     /// Escapes a name for use between quotes, and returns the escaped name without the quotes. A name that is unquoted
@@ -141,20 +141,20 @@ impl Dialect {
     }
 
     /// Writes a name in quotes and with its exact spelling.
-    pub fn push_quoted(self, out: &mut String, name: &str) {
+    pub fn push_quoted(self, output: &mut String, name: &str) {
         let data = self.0;
-        out.push(data.quote);
+        output.push(data.quote);
         for c in name.chars() {
             match c {
-                c if data.quote_backslash && (c == data.quote || c == '\\') => out.extend(['\\', c]),
-                '\n' if data.quote_backslash => out.push_str("\\n"),
-                '\r' if data.quote_backslash => out.push_str("\\r"),
-                c if c == data.quote => out.extend([c, c]),
+                c if data.quote_backslash && (c == data.quote || c == '\\') => output.extend(['\\', c]),
+                '\n' if data.quote_backslash => output.push_str("\\n"),
+                '\r' if data.quote_backslash => output.push_str("\\r"),
+                c if c == data.quote => output.extend([c, c]),
                 '\0' => {}
-                c => out.push(c),
+                c => output.push(c),
             }
         }
-        out.push(data.quote);
+        output.push(data.quote);
     }
 
     /// Returns `true` if the name keeps its meaning without quotes. This is true if the name consists of plain letters
@@ -230,47 +230,47 @@ impl Dialect {
     }
 
     /// Writes a string literal.
-    pub fn push_text(self, out: &mut String, value: &str) {
+    pub fn push_text(self, output: &mut String, value: &str) {
         if !value.bytes().any(is_escaped) {
-            out.push('\'');
-            out.push_str(value);
-            out.push('\'');
+            output.push('\'');
+            output.push_str(value);
+            output.push('\'');
             return;
         }
         let data = self.0;
         if !data.raw.is_empty() && is_plainly_raw(value) {
-            out.push_str(data.raw);
-            out.push('\'');
-            out.push_str(value);
-            out.push('\'');
+            output.push_str(data.raw);
+            output.push('\'');
+            output.push_str(value);
+            output.push('\'');
             return;
         }
         // dbt converts every line break in a file to `\n`, so a carriage return is written as an escape.
         let escapes = !data.backslash && value.contains('\r');
         if escapes {
-            out.push_str(data.facts.escaped_text);
+            output.push_str(data.facts.escaped_text);
         }
         let backslash = data.backslash || escapes;
         // If both kinds of quotes can enclose strings, use the kind that does not occur in the text, because the
         // literal is then easier to read.
         let doubled = data.text_backslash && value.contains('\'') && !value.contains('"');
         let quote = if doubled { '"' } else { '\'' };
-        out.push(quote);
+        output.push(quote);
         for c in value.chars() {
             match c {
-                '\'' if doubled => out.push(c),
-                '\'' if data.text_backslash => out.push_str("\\'"),
-                '\'' => out.push_str("''"),
-                '\\' if backslash => out.push_str("\\\\"),
+                '\'' if doubled => output.push(c),
+                '\'' if data.text_backslash => output.push_str("\\'"),
+                '\'' => output.push_str("''"),
+                '\\' if backslash => output.push_str("\\\\"),
                 // A literal with backslash escapes cannot contain these two characters unescaped: one would break
                 // the line, and the other would start an escape.
-                '\n' if backslash => out.push_str("\\n"),
-                '\r' if backslash => out.push_str("\\r"),
+                '\n' if backslash => output.push_str("\\n"),
+                '\r' if backslash => output.push_str("\\r"),
                 '\0' => {}
-                c => out.push(c),
+                c => output.push(c),
             }
         }
-        out.push(quote);
+        output.push(quote);
     }
 }
 

@@ -31,11 +31,11 @@ impl Form {
 
     /// Writes a value in this form.
     #[inline]
-    pub fn push(&self, out: &mut String, value: &str) {
+    pub fn push(&self, output: &mut String, value: &str) {
         if self.before.is_empty() && self.after.is_empty() {
-            out.push_str(value);
+            output.push_str(value);
         } else {
-            out.extend([self.before, value, self.after]);
+            output.extend([self.before, value, self.after]);
         }
     }
 }

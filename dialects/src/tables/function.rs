@@ -18,7 +18,7 @@ pub enum Nulls {
     Any,
     /// NULL if any argument is NULL, and possibly NULL if no argument is NULL.
     Always,
-    /// NULL if any argument is NULL, and in place of an error that a spreadsheet would show.
+    /// NULL if any argument is NULL, or if a spreadsheet would show an error.
     Error,
     /// Never NULL.
     Never,
@@ -28,7 +28,7 @@ pub enum Nulls {
     Skipped,
 }
 
-/// Kind of literal in the last argument with which a call never returns NULL in place of an error.
+/// Kind of literal that, as the last argument, guarantees that a call never returns NULL because of an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SafeLast {
     /// Number greater than 0.
@@ -103,7 +103,7 @@ pub struct Param {
     pub ty: ParamType,
     /// `true` if the argument may be omitted.
     pub optional: bool,
-    /// Literal that is used in place of an omitted argument.
+    /// Literal that replaces an omitted argument.
     pub default: Option<&'static str>,
 }
 

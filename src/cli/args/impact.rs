@@ -43,8 +43,8 @@ pub struct ImpactArgs {
     /// Assume that the type of NAME changes
     #[arg(long, conflicts_with_all = ["removed", "since"])]
     pub type_changed: bool,
-    /// Exit with status 1 if the impact has this grade or worse
-    #[arg(long, value_name = "GRADE")]
+    /// Exit with status 1 if the impact reaches this severity
+    #[arg(long, value_name = "SEVERITY")]
     pub fail_on: Option<FailOn>,
     /// Format of the report
     #[arg(long, value_name = "FORMAT", default_value = "tree", hide_default_value = true)]

@@ -47,7 +47,7 @@ pub fn run(session: &Session, args: &AuthorizeArgs) -> Result<Exit, Failure> {
     let is_allowed = refused.is_empty() && lacks.is_empty() && standing.rejected.is_empty() && by_hand.is_empty();
     if args.json {
         let one =
-            |it: &ForbiddenChange| json!({"commit": it.commit, "author": it.author, "path": it.path, "why": it.why});
+            |it: &ForbiddenChange| json!({"commit": it.commit, "author": it.author, "path": it.path, "why": it.reason});
         let refused: Vec<Value> = refused.iter().map(one).collect();
         session.print_json(&json!({
             "allowed": is_allowed,
@@ -66,7 +66,7 @@ pub fn run(session: &Session, args: &AuthorizeArgs) -> Result<Exit, Failure> {
                 text,
                 "not allowed: {}{path} {}",
                 it.commit.get(..7).unwrap_or_default(),
-                it.why
+                it.reason
             );
         }
         for HandEditedFile { path, why } in &by_hand {

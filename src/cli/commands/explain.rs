@@ -263,7 +263,7 @@ fn format_explanation(
 }
 
 impl DialectSql {
-    /// Returns the SQL of the same definition in this dialect, if it compiles in this dialect.
+    /// Returns the SQL of the same definition in this dialect, or `None` if it does not compile.
     fn definition_sql(&self, definition: &Definition) -> Option<&str> {
         self.outcome
             .definitions()

@@ -82,7 +82,7 @@ fn propose(
     let folder = place.specs_folder();
     let request = ExtractRequest {
         specs: &texts,
-        chosen,
+        may_change: chosen,
         name: args.name.as_deref(),
         folder: &folder,
     };

@@ -21,11 +21,11 @@ use crate::cli::session::{Session, to_reports};
 use crate::cli::validate;
 use crate::cli::workspace::Workspace;
 
-/// Maximum number of files listed by name. The remaining files are only counted.
+/// Maximum number of files to list by name. The remaining files are only counted.
 const MAX_LISTED_FILES: usize = 20;
-/// Maximum number of changes in `known.yml` that are listed. The remaining changes are only counted.
+/// Maximum number of changes in `known.yml` to list. The remaining changes are only counted.
 const MAX_LISTED_CHANGES: usize = 5;
-/// Maximum number of columns without a metric that are listed. The remaining columns are only counted.
+/// Maximum number of columns without a metric to list. The remaining columns are only counted.
 const NO_METRICS: usize = 5;
 
 pub fn run(session: &Session, args: &GenerateArgs) -> Result<Exit, Failure> {
@@ -159,8 +159,8 @@ fn validate_files(
     validate::run(session, &args.dbt, place, models, found)
 }
 
-/// Merges the specs' changes into files with hand edits, as a push does, if the edits only exist in the files. The
-/// files are refused if a push would report a conflict or copy an edit to a spec.
+/// Merges the specs' changes into files with hand edits, as a push does, if the edits only exist in the files. Returns
+/// an error if a push would report a conflict or copy an edit to a spec.
 fn merge_into_edited_files(
     session: &Session,
     place: &Workspace,

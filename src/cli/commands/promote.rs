@@ -446,7 +446,7 @@ fn omni_files(knowledge: &CommandKnowledge, file: &Path) -> Result<Vec<(String, 
     read_all(&paths)
 }
 
-/// Returns the paths of files in the folder of the Omni model, to which `pull` writes views, by the path of the file.
+/// Returns the paths at which `pull` writes views in the Omni model's folder, by the path of the file.
 fn paths_in_omni_model(knowledge: &CommandKnowledge, files: &[(String, String)]) -> FxHashMap<String, String> {
     let Some(root) = omni_folder(knowledge).and_then(|folder| fs::canonicalize(folder).ok()) else {
         return FxHashMap::default();

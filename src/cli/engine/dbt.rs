@@ -220,7 +220,7 @@ fn run_queries_in_one_call(group: &[EngineRequest<'_>], run: &DbtRun) -> Result<
 }
 
 /// Checks whether each relation exists.
-pub fn relation_presences(relations: &[Read], run: &DbtRun) -> Result<Vec<RelationPresence>, Failure> {
+pub fn check_relations(relations: &[Read], run: &DbtRun) -> Result<Vec<RelationPresence>, Failure> {
     Ok(look_up_relations(relations, run, run.deferred.as_deref())?
         .into_iter()
         .map(relation_presence)

@@ -4,7 +4,7 @@ use crate::cli::exit::{Failure, FileDiagnostics};
 use formulac::diag::{Code, Diagnostic};
 use formulac::span::Span;
 
-/// Maximum number of characters that are shown from an engine's message.
+/// Maximum number of characters to show from an engine's message.
 const MAX_MESSAGE_LENGTH: usize = 1000;
 
 /// SQL that was sent to the engine, and the prefix before it.

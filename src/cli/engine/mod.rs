@@ -40,7 +40,7 @@ pub struct EngineRequest<'q> {
     pub what: &'q str,
     /// Columns that the query returns, for engines that do not report column types.
     pub columns: &'q [Known],
-    /// Tables that the query reads, as the query spells them.
+    /// Tables that the query reads, as written in the query.
     pub tables: &'q [String],
     /// Row limit that the spec sets. Engines whose SQL does not contain this limit must apply it.
     pub own_limit: Option<u64>,
@@ -131,7 +131,8 @@ impl Engine {
         Ok(Self::Postgres(server, files))
     }
 
-    /// Disables the use of another environment's relations in place of relations that this environment has not built.
+    /// Disables deferral, so that relations of another environment never replace relations that this environment has
+    /// not built.
     pub fn without_deferral(mut self) -> Self {
         if let Self::Dbt(run) = &mut self {
             run.deferred = None;
@@ -219,13 +220,13 @@ impl Engine {
     }
 
     /// Looks up each relation and its columns.
-    pub fn relation_presences(
+    pub fn check_relations(
         &self,
         relations: &[Read],
         typed: Option<&Schema>,
     ) -> Result<Vec<RelationPresence>, Failure> {
         match self {
-            Self::Dbt(run) => dbt::relation_presences(relations, run),
+            Self::Dbt(run) => dbt::check_relations(relations, run),
             Self::Duckdb(files) => {
                 let file = |read: &Read| {
                     files
@@ -314,7 +315,7 @@ fn unknown_engine(name: &str) -> Failure {
     if let Ok(dialect) = name.parse::<Dialect>() {
         let failure = Failure::new(
             Exit::Usage,
-            format!("formulac has no connection of its own to {}", dialect.title()),
+            format!("formulac cannot connect to {} itself", dialect.title()),
         );
         return failure.with_help("choose `--engine dbt` in a dbt project; dbt then runs the queries");
     }

@@ -23,14 +23,14 @@ pub struct Statement {
 }
 
 impl Statement {
-    pub fn query(sql: impl Into<String>) -> Self {
+    pub fn from_query(sql: impl Into<String>) -> Self {
         Self {
             kind: StatementKind::Query,
             sql: sql.into(),
         }
     }
 
-    pub fn change(sql: impl Into<String>) -> Self {
+    pub fn from_change(sql: impl Into<String>) -> Self {
         Self {
             kind: StatementKind::Change,
             sql: sql.into(),

@@ -22,7 +22,7 @@ pub struct WarehouseState {
 impl WarehouseState {
     /// Returns the statements whose results [`WarehouseState::from_results`] reads.
     pub fn statements(dialect: Dialect) -> Vec<Statement> {
-        queries(dialect).map(|(sql, _)| Statement::query(sql)).collect()
+        queries(dialect).map(|(sql, _)| Statement::from_query(sql)).collect()
     }
 
     pub fn from_results(dialect: Dialect, results: &[StatementResult]) -> Self {

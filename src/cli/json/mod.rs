@@ -1,8 +1,8 @@
 //! JSON output of commands: its version, and the JSON Schema of each command.
 //!
-//! `shapes.json` describes each key as `[types, description, inner]`: `inner` is the shape of an object or of an
-//! array's items, the type of the items, or a list of all allowed values. A key `key?` is optional, `*` stands for any
-//! key, `#name` refers to a shape that several commands share, and `...` includes all keys of the named shape.
+//! `shapes.json` describes each key as `[types, description, inner]`. `inner` is a list of the allowed values, the type
+//! of an array's items, or the shape of an object or of the items. A key `key?` is optional, `*` stands for any key,
+//! `#name` refers to a shape that several commands share, and `...` includes all keys of the named shape.
 
 use std::collections::BTreeSet;
 
@@ -61,7 +61,7 @@ pub fn command_schema(command: &str) -> Result<String, Failure> {
     if let Some(required) = object.get_mut("required").and_then(Value::as_array_mut) {
         required.insert(0, json!("version"));
     }
-    // A shared shape may use other shared shapes.
+    // A shared definition may refer to other shared definitions.
     let mut defined: Map<String, Value> = Map::new();
     while let Some(name) = expansion
         .used

@@ -40,7 +40,7 @@ impl Lowerer<'_> {
         if self.is_error(condition) {
             return condition;
         }
-        // The definition of a function depends on arguments that are often literals.
+        // The result often depends on literal arguments.
         if self.is_in_definition()
             && let Some(met) = self.known_condition(condition)
         {
@@ -73,7 +73,7 @@ impl Lowerer<'_> {
         node
     }
 
-    /// Returns whether a condition is met, if it only contains literals.
+    /// Returns whether a condition is met, or `None` if the condition does not consist of literals.
     fn known_condition(&self, condition: IrId) -> Option<bool> {
         match self.program.node(condition) {
             Ir::Bool(met) => Some(met),

@@ -16,7 +16,7 @@ use crate::ir::{
 };
 use crate::span::Span;
 
-/// Orders definitions that read the calendar of the sort keys after these keys.
+/// Places definitions that read the calendar of the sort keys after these keys.
 pub(super) fn add_sort_key_dependencies(ast: &Ast, scope: &CheckScope<'_>, names: &mut NameResolver) {
     let keys: Vec<u32> = (0u32..)
         .zip(&ast.definitions)
@@ -169,13 +169,13 @@ impl Lowerer<'_> {
         }
     }
 
-    /// Reports a range that does not contain the current row and reaches beyond a period, or whose ends are in the
-    /// opposite order in some rows, because no window frames contain exactly its rows.
+    /// Reports a range if no window frame contains exactly its rows: a range that does not contain the current row and
+    /// reaches beyond a period, or a range whose ends are in the opposite order in some rows.
     #[cold]
     fn report_crossing_ends(&mut self, range: CalendarRange, text: &str, span: Span) -> IrId {
         let message = format!("SQL cannot express `{text}`, because either end of the range may be the earlier end");
         let help = if range.has_frame_if_exchanged() {
-            "exchange the ends; the range is then empty in the rows in which the first end is after the last"
+            "swap the ends; the range is then empty in rows in which its first end is after its last end"
         } else {
             "make the range contain the current row, as `PERIODOFFSET(x, -2, \"month\"):LAST(x, \"year\")` does"
         };

@@ -27,7 +27,7 @@ impl RangeRows {
     }
 }
 
-/// Range whose window frame contains more rows than the range. The row references are kept as written in the formula.
+/// Range whose window frame contains additional rows. The row references are kept as written in the formula.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PartialRange {
     pub rows: RangeRows,

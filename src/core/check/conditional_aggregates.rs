@@ -76,7 +76,7 @@ impl Lowerer<'_> {
         // A row with a NULL value must not match any rows, because NULL is not equal to any value.
         let counts = matches!(lowering, Lowering::CountIf | Lowering::CountIfs);
         let RowCriteria { same: by, compared, .. } = of_this_row;
-        // The rank of the row in its part is the number of rows before it.
+        // The rank of a row is the number of rows before it in its partition.
         let is_rank = counts && conditions.is_empty() && compared.is_some_and(|compared| !compared.includes_equal);
         if !is_rank && (!counts || !conditions.is_empty() || by.len() > 1 || compared.is_some()) {
             let nullable = by.iter().copied().filter(|same| self.program.meta(*same).nullable);

@@ -1,5 +1,5 @@
-//! Facts about the definitions of a source that determine which other definitions a result depends on, apart from the
-//! definitions whose names it mentions.
+//! Facts about the definitions in a source that create dependencies between definitions that do not refer to each other
+//! by name.
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;

@@ -145,8 +145,8 @@ const OTHER_TOOLS: &[(&str, Replacement)] = &[
     ("CAST", Say(CONVERSION)),
     ("CEIL", Write("CEILING(x)")),
     ("CEILING.PRECISE", Write("CEILING.MATH(x, multiple)")),
-    ("CHOOSECOLS", Say(ONE_VALUE)),
-    ("CHOOSEROWS", Say(ONE_VALUE)),
+    ("CHOOSECOLS", Say(ONE_VALUE_PER_ROW_HELP)),
+    ("CHOOSEROWS", Say(ONE_VALUE_PER_ROW_HELP)),
     ("CONCAT_WS", Write("TEXTJOIN(\", \", TRUE, a, b)")),
     ("CONFIDENCE", Write("1.959964 * sd / SQRT(n)")),
     ("CONFIDENCE.NORM", Write("1.959964 * sd / SQRT(n)")),
@@ -186,14 +186,14 @@ const OTHER_TOOLS: &[(&str, Replacement)] = &[
     ("DMAX", Write("MAXIFS(x, column, criterion)")),
     ("DMIN", Write("MINIFS(x, column, criterion)")),
     ("DOLLAR", Write("TEXT(x, \"$#,##0.00\")")),
-    ("DROP", Say(ONE_VALUE)),
+    ("DROP", Say(ONE_VALUE_PER_ROW_HELP)),
     ("DSUM", Write("SUMIFS(x, column, criterion)")),
     ("EFFECT", Write("POWER(1 + rate / periods, periods) - 1")),
     ("ENDS_WITH", Write("ENDSWITH(text, suffix)")),
     ("EPOCHTODATE", Write("DATE(1970, 1, 1) + seconds / 86400")),
     ("ERF", Write("2 * NORM.S.DIST(x * SQRT(2), TRUE) - 1")),
     ("ERFC", Write("2 * NORM.S.DIST(-x * SQRT(2), TRUE)")),
-    ("EXPAND", Say(ONE_VALUE)),
+    ("EXPAND", Say(ONE_VALUE_PER_ROW_HELP)),
     ("EXPON.DIST", Write("1 - EXP(-rate * x)")),
     ("EXTRACT", Write("YEAR(date)")),
     ("FALSE", Write("FALSE")),
@@ -227,7 +227,7 @@ const OTHER_TOOLS: &[(&str, Replacement)] = &[
             "select a column of the row with `SWITCH(key, \"jan\", jan, \"feb\", feb)`, because the columns of a table have fixed names; `XLOOKUP` and `VLOOKUP` search the rows of another tab",
         ),
     ),
-    ("HSTACK", Say(ONE_VALUE)),
+    ("HSTACK", Say(ONE_VALUE_PER_ROW_HELP)),
     ("IFF", Write("IF(condition, then, else)")),
     ("IFNULL", Write("IFNA(value, fallback)")),
     ("IIF", Write("IF(condition, then, else)")),
@@ -307,7 +307,7 @@ const OTHER_TOOLS: &[(&str, Replacement)] = &[
     ("SAFE_DIVIDE", Write("a / b")),
     ("SCAN", Say(EACH_ROW)),
     ("SEC", Write("1 / COS(x)")),
-    ("SEQUENCE", Say(ONE_VALUE)),
+    ("SEQUENCE", Say(ONE_VALUE_PER_ROW_HELP)),
     (
         "SKEW.P",
         Say(
@@ -332,10 +332,10 @@ const OTHER_TOOLS: &[(&str, Replacement)] = &[
         Write("(cost - salvage) * (life - period + 1) * 2 / (life * (life + 1))"),
     ),
     ("SYSDATE", Write("NOW()")),
-    ("TAKE", Say(ONE_VALUE)),
+    ("TAKE", Say(ONE_VALUE_PER_ROW_HELP)),
     ("TIMEVALUE", Write("TIME(HOUR(text), MINUTE(text), SECOND(text))")),
-    ("TOCOL", Say(ONE_VALUE)),
-    ("TOROW", Say(ONE_VALUE)),
+    ("TOCOL", Say(ONE_VALUE_PER_ROW_HELP)),
+    ("TOROW", Say(ONE_VALUE_PER_ROW_HELP)),
     ("TO_CHAR", Write("TEXT(x, \"yyyy-mm-dd\")")),
     (
         "TO_DATE",
@@ -346,16 +346,16 @@ const OTHER_TOOLS: &[(&str, Replacement)] = &[
     ("TO_PERCENT", Write("TEXT(x, \"0%\")")),
     ("TO_PURE_NUMBER", Write("VALUE(text)")),
     ("TO_TEXT", Write("x & \"\"")),
-    ("TRANSPOSE", Say(ONE_VALUE)),
+    ("TRANSPOSE", Say(ONE_VALUE_PER_ROW_HELP)),
     ("TREND", Write(REGRESSION)),
     ("TRUE", Write("TRUE")),
     ("TRY_CAST", Say(CONVERSION)),
     ("UCASE", Write("UPPER(text)")),
     ("UNIQUE", Write("COUNT(DISTINCT(x))")),
     ("VALUETOTEXT", Write("x & \"\"")),
-    ("VSTACK", Say(ONE_VALUE)),
-    ("WRAPCOLS", Say(ONE_VALUE)),
-    ("WRAPROWS", Say(ONE_VALUE)),
+    ("VSTACK", Say(ONE_VALUE_PER_ROW_HELP)),
+    ("WRAPCOLS", Say(ONE_VALUE_PER_ROW_HELP)),
+    ("WRAPROWS", Say(ONE_VALUE_PER_ROW_HELP)),
     ("XIRR", Say(ITERATION)),
     ("XMATCH", Write("MATCH(key, A:A, 0)")),
     ("XNPV", Write("SUM(amount / POWER(1 + rate, (day - first_day) / 365))")),
@@ -368,7 +368,8 @@ const REGRESSION: &str = "INTERCEPT(y, x) + SLOPE(y, x) * new_x";
 const QUANTILE: &str = "write the quantile as a number, because no warehouse can compute it: `mean + 1.644854 * sd` for 95 %, \
     `mean + 1.959964 * sd` for 97.5 %, `mean + 2.326348 * sd` for 99 %";
 const EACH_ROW: &str = "write the formula itself, because a formula applies to every row";
-const ONE_VALUE: &str = "list the columns in a spec, because a formula returns one value for each row and not a range";
+const ONE_VALUE_PER_ROW_HELP: &str =
+    "list the columns in a spec, because a formula returns one value for each row and not a range";
 const SORTED: &str = "sort rows with `order_by` in a spec, and select the nth value with `LARGE` or `SMALL`";
 const SUBTOTALS: &str = "write the aggregate itself, such as `SUM(x)`, and select rows with `where` in a spec";
 const CONVERSION: &str = "remove the conversion, because safe conversions are automatic, or use `x & \"\"` for text, \

@@ -184,8 +184,8 @@ impl TypeInference<'_> {
         }
     }
 
-    /// Returns whether the arguments of SUMIF may be a condition and a value: the name of a column of unknown type, and
-    /// an expression. A criterion is usually a literal.
+    /// Returns whether SUMIF's arguments may be a condition and a value, because the first one is a column of unknown
+    /// type and the second one is an expression. A criterion is usually a literal.
     fn may_be_condition_of_value(&mut self, first: ExprId, second: ExprId) -> bool {
         let is_name = |expr| matches!(expr, Expr::Name | Expr::Field);
         let is_value = match self.ast.expr(second) {

@@ -394,8 +394,8 @@ impl Lowerer<'_> {
         self.work.lowered[id.index()] = node;
     }
 
-    /// Lowers a node of the syntax tree. Most nodes are columns, calls, binary operations and literals. These have
-    /// short paths, so the rest is not inlined.
+    /// Lowers a node of the syntax tree. Most nodes are columns, calls, binary operations and literals. Only the code
+    /// for these nodes is inlined.
     #[inline(always)]
     pub(super) fn lower_node(&mut self, expr: &Expr, target: NameTarget, span: Span) -> IrId {
         match (target, expr) {

@@ -62,8 +62,8 @@ impl Operands {
         self.has_kind(kind::POINT)
     }
 
-    /// Returns whether the type of each argument is independent of the other arguments, because none of the arguments
-    /// is a decimal literal, a NULL, a date or a timestamp.
+    /// Returns whether the type of each argument is independent of the other arguments: no argument is a decimal
+    /// literal, a NULL, a date or a timestamp.
     #[inline]
     pub fn has_independent_types(&self) -> bool {
         let temporal = 1 << Type::Date as u32 | 1 << Type::Timestamp as u32 | 1 << Type::Timestamptz as u32;

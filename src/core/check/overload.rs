@@ -164,8 +164,8 @@ impl Lowerer<'_> {
     /// the overload can depend on the value. `None` if the key does not determine the overload.
     fn overload_cache_key(&self, call: u64, function: &Function, args: &[IrId], operands: &Operands) -> Option<u64> {
         // The kinds of the arguments do not determine the overload in the following cases. A text literal may be a
-        // date, unless all arguments are text values. NULL literals, and expressions that have the type of a decimal
-        // literal, have no definite type. The sign of a decimal literal matters if a parameter is `positive`.
+        // date, unless all arguments are text values. NULL literals and expressions with the type of a decimal literal
+        // have no definite type. The sign of a decimal literal matters if a parameter is `positive`.
         if operands.has_null()
             || (operands.has_decimal_literal() && function.narrow_literals)
             || operands.has_kind(Type::Point as u32)

@@ -23,7 +23,7 @@ enum OwnValue {
 }
 
 impl OwnValue {
-    /// Returns whether comparing the column with the value gives the same result in every row, and the result.
+    /// Returns the result of comparing the column with the value, if all rows have the same result.
     fn constant_result(self, op: BinaryOp) -> Option<bool> {
         // Order of the column relative to the value.
         let (order, may_be_equal) = match self {

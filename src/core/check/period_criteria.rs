@@ -48,7 +48,7 @@ impl Lowerer<'_> {
         })
     }
 
-    /// Returns the period at whose start the value lies, for the current row's value of a column.
+    /// Returns the period if the value is the start of the period that contains the current row's value of a column.
     pub(super) fn unit_of_period_start(&self, column: IrId, value: ExprId) -> Option<&'static str> {
         if let Expr::Binary {
             op: BinaryOp::Add,

@@ -402,8 +402,8 @@ impl Lowerer<'_> {
     }
 }
 
-/// Returns the aggregate of each set of rows, and the function that combines these results into the aggregate of all
-/// rows. `None` if the results of an aggregate cannot be combined.
+/// Returns the aggregates of the individual ranges, and the function that combines them into the aggregate of all rows.
+/// `None` if the results of an aggregate cannot be combined.
 pub(super) fn combination(id: FunctionId) -> Option<(FunctionId, FunctionId)> {
     match id {
         internal::SUM | internal::COUNT_IF | internal::COUNTBLANK => Some((id, internal::ROW_SUM)),

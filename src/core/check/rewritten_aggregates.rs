@@ -154,8 +154,8 @@ impl Lowerer<'_> {
         ))
     }
 
-    /// Builds the value for a single row as a call to the internal function `entry`. Each parameter of `entry` is
-    /// either a parameter of the aggregate or a named property of the row.
+    /// Builds the value for a single row as a call to the internal function `entry`. Each parameter of `entry` is a
+    /// parameter of the aggregate or a named property of the row.
     fn single_row_value(
         &mut self,
         function: &Function,

@@ -49,7 +49,7 @@ impl Lowerer<'_> {
         node
     }
 
-    /// Builds an aggregate of the list of the values in both parts of a range.
+    /// Builds an aggregate of a list that contains the values in both parts of a range.
     fn aggregate_both_parts(
         &mut self,
         id: FunctionId,

@@ -58,7 +58,7 @@ impl Lowerer<'_> {
         };
         let by = &[by, calendar.as_ref().map_or(&[][..], |calendar| &calendar.parted_by)].concat();
         let counts = function.nulls == Nulls::Never;
-        let entry = if over.is_whole() {
+        let entry = if over.covers_partition() {
             function.over
         } else {
             function.framed

@@ -122,7 +122,7 @@ impl Emitter<'_> {
             if self.program.meta(*left).ty == Type::Integer {
                 self.widen_operand(overload, args);
             }
-            if let Some(sql) = self.emit_truncated_at_most(*op, *left, *right, span) {
+            if let Some(sql) = self.emit_truncated_comparison(*op, *left, *right, span) {
                 return sql;
             }
             let replaced = self.cast_rounded_arguments(overload, args);
@@ -151,7 +151,7 @@ impl Emitter<'_> {
             self.cast_to_same_scale(args);
         }
         let truncated = match (template.shape, args) {
-            (Shape::Operator(op), [left, right]) => self.emit_truncated_at_most(op, *left, *right, span),
+            (Shape::Operator(op), [left, right]) => self.emit_truncated_comparison(op, *left, *right, span),
             _ => None,
         };
         let replaced = self.cast_rounded_arguments(overload, args);

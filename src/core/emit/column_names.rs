@@ -87,7 +87,7 @@ impl Emitter<'_> {
         id
     }
 
-    /// Sets the kind of input of the next expressions: several relations or an earlier select of the same step.
+    /// Sets the input of the next expressions: several relations, or an earlier select of the same step.
     pub fn set_input_kind(&mut self, joined: bool, passed_on: bool) {
         self.read.clear();
         if (self.joined, self.passed_on) != (joined, passed_on) {

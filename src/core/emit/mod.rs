@@ -39,7 +39,7 @@ pub struct EmitBuffers {
     pub tree: SqlTree,
     /// SQL expression of each IR node.
     sql: Arena<SqlId>,
-    /// Number of bytes that are written only because a template repeats an argument, per node of the SQL tree.
+    /// Number of bytes that templates add by repeating arguments, for each node of the SQL tree.
     repeated: Arena<u64>,
     /// SQL expression of each definition.
     roots: Arena<Option<SqlId>>,

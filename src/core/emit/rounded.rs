@@ -1,9 +1,9 @@
 //! Floats that the engine keeps as decimals, rounded to some digits.
 //!
 //! Some engines return the average or the quotient of decimals as a decimal with about 16 digits. Spreadsheets compute
-//! with floats, so that `1 / 3 * 3` is exactly 1, but as a decimal, it is 0.9999999999999999. The difference matters
-//! only where a tiny difference of a number changes the result a lot: in comparisons and in rounding. There, such a
-//! number is cast to a float. Everywhere else it remains a decimal, which ROUND can round directly.
+//! with floats, so that `1 / 3 * 3` is exactly 1, but as a decimal, it is 0.9999999999999999. The difference only
+//! matters for operations in which a tiny difference can change the result a lot: comparisons and rounding. These
+//! operations cast the decimal to a float. All other operations keep the decimal, which ROUND can round directly.
 
 use super::{Emitter, find_template};
 use crate::Type;
@@ -74,8 +74,8 @@ pub(super) fn float_size(program: &Program, dialect: Dialect, sizes: &Arena<u32>
     }
 }
 
-/// Returns whether the node is a literal such as 100 or 0.5. If the decimals of `x` do not end, then those of the
-/// product of `x` and such a literal do not end either.
+/// Returns whether the node is a literal such as 100 or 0.5. If `x` has infinitely many decimal places, the product of
+/// `x` and such a literal does, too.
 fn keeps_decimals(program: &Program, id: IrId) -> bool {
     let Ir::Number(slice) = program.node(id) else {
         return false;

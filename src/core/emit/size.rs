@@ -1,4 +1,4 @@
-//! Upper bounds of numbers, for engines in which the result of an operation has the width of its operands.
+//! Upper bounds for numbers, which matter on engines where the result of an operation has the width of its operands.
 //!
 //! Formulas use 64-bit integers and decimals that keep all their digits. Some engines compute operations on two 32-bit
 //! integers in 32 bits, or return decimals with so many digits that no digits remain for the scale of another decimal.
@@ -51,7 +51,7 @@ fn decimal_size(program: &Program, dialect: Dialect, sizes: &Arena<u32>, id: IrI
 fn integer_size(program: &Program, dialect: Dialect, sizes: &Arena<u32>, id: IrId) -> u32 {
     let node = program.node(id);
     let size = |id: &IrId| sizes.try_get(id.index()).copied().unwrap_or(0);
-    // Returns the largest size of several nodes, or 0 if at least one node is not narrow.
+    // Returns the largest size of several nodes, or 0 if the size of at least one node is unknown.
     let largest = |ids: &mut dyn Iterator<Item = IrId>| {
         let sizes = ids
             .filter(|id| !matches!(program.node(*id), Ir::Null))
@@ -127,8 +127,8 @@ fn integer_result_size(function: FunctionId, left: u32, right: u32) -> Option<u3
 }
 
 impl Emitter<'_> {
-    /// Returns the size of a node's numbers, or 0 if it is unknown. The sizes are computed on first use, because most
-    /// programs do not need them.
+    /// Returns the size of a node's numbers, or 0 if the size is unknown. The sizes are computed on first use, because
+    /// most programs do not need them.
     pub fn size(&mut self, id: IrId) -> u32 {
         self.sizes(id)[id.index()]
     }

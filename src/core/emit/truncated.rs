@@ -12,7 +12,7 @@ impl Emitter<'_> {
     /// Emits `truncated <= constant` as `truncated < next` if the dialect requires it. `next` is the day after the
     /// constant, or the first instant after the constant.
     #[inline]
-    pub(super) fn emit_truncated_at_most(&mut self, op: Op, left: IrId, right: IrId, span: Span) -> Option<SqlId> {
+    pub(super) fn emit_truncated_comparison(&mut self, op: Op, left: IrId, right: IrId, span: Span) -> Option<SqlId> {
         match op {
             Op::LessEqual => self.emit_truncated_before_next(left, right, span),
             Op::GreaterEqual => self.emit_truncated_before_next(right, left, span),
@@ -46,7 +46,7 @@ impl Emitter<'_> {
             return None;
         };
         match self.program.args(args) {
-            [left, right] => self.emit_truncated_at_most(op, *left, *right, span),
+            [left, right] => self.emit_truncated_comparison(op, *left, *right, span),
             _ => None,
         }
     }

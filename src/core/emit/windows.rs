@@ -220,7 +220,7 @@ impl Emitter<'_> {
         if nullable && apart {
             partition.push(self.work.tree.add(Sql::Postfix { op: "is null", x: key }, span));
         }
-        // The position of NULLs does not matter if `apart` is set, because NULLs are then in a separate partition.
+        // If `apart` is set, the position of NULLs does not matter, because NULLs are in a separate partition.
         let key = self.emit_order_key(key, descending, nullable && !apart);
         self.work.tree.add_window(x, &partition, &[key], span)
     }

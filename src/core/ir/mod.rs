@@ -169,8 +169,8 @@ impl NodeMeta {
         self.level > Level::Const && !self.volatile
     }
 
-    /// Returns whether a subquery can contain the node. A subquery cannot contain windows. It can contain aggregates of
-    /// columns only if the dialect supports this.
+    /// Returns whether a subquery can contain the node. A subquery cannot contain windows. The form can contain
+    /// aggregates of columns only if the dialect supports this.
     pub fn fits_subquery(&self, aggregates: bool) -> bool {
         match self.level {
             Level::Window => false,
@@ -219,7 +219,8 @@ pub struct Holidays {
     pub column_node: IrId,
     pub date: IrId,
     pub on_weekday: IrId,
-    /// Nodes for a holiday's date in the planner's tab, and for the number of weekdays up to that date.
+    /// Nodes for a holiday's date in the holiday table that the planner adds, and for the number of weekdays up to that
+    /// date.
     pub day: IrId,
     pub weekdays: IrId,
 }
@@ -227,7 +228,8 @@ pub struct Holidays {
 impl Holidays {
     /// Smallest index of a holiday tab. The sheet's own tabs have smaller indices.
     pub const TABS: u32 = 1 << 24;
-    /// Columns of the planner's tab: the date of the holiday, and the number of working days before that date.
+    /// Columns of the holiday table that the planner adds: the date of the holiday, and the number of working days
+    /// before that date.
     pub const DAY: u32 = 0;
     pub const WORKING_DAYS: u32 = 1;
 }

@@ -100,7 +100,7 @@ impl Program {
         }
     }
 
-    /// Returns whether a call with arguments that are not NULL may return NULL in place of an error.
+    /// Returns whether a call may return NULL because of an error even if no argument is NULL.
     fn can_fail(&self, overload: OverloadId, function: FunctionId, args: &[IrId]) -> bool {
         let last = args.last().and_then(|last| match self.node(*last) {
             Ir::Number(digits) => self.text(digits).parse::<f64>().ok(),

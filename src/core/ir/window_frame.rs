@@ -89,7 +89,7 @@ impl WindowFrame {
     }
 
     /// Returns whether the window reads all rows of a partition or all cells of a row.
-    pub fn is_whole(self) -> bool {
+    pub fn covers_partition(self) -> bool {
         matches!(self, Self::Partition | Self::Across(CellFrame::All))
     }
 

@@ -218,8 +218,8 @@ impl Planner<'_> {
         self.combine_conditions(Some(reached), ends)
     }
 
-    /// Adds the CTEs that choose the row with the nearest key for each lookup value. They need no left join with a
-    /// condition other than an equality.
+    /// Adds the CTEs that choose the row with the nearest key for each lookup value. The CTEs only need left joins on
+    /// equality conditions.
     pub(super) fn add_chosen_row_ctes(
         &mut self,
         found: &mut LookupJoin,

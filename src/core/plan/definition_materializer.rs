@@ -131,8 +131,8 @@ impl DefinitionMaterializer<'_> {
                     self.finish(value, of, taken, cuts, shared);
                 }
                 Ir::RowLookup { args, find } => self.materialize_lookup_operands(args, find, of, taken, cuts, shared),
-                // A helper over grouping keys becomes a column of the groups, because the value of a lookup must be a
-                // column of the other row.
+                // A helper that is computed from grouping keys becomes a column of the groups, because a lookup can
+                // only read columns of the other row.
                 Ir::PeriodLookup { value, .. } if !self.is_column(value, shared.step) => {
                     match self.key_helper(value, shared.step) {
                         Some((helper, name)) => {

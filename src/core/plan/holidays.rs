@@ -224,7 +224,7 @@ impl Planner<'_> {
         found.alias = name;
     }
 
-    /// Returns the select of the distinct values of some columns of the sheet.
+    /// Returns a select with the distinct values of some of the sheet's columns.
     fn distinct_select(&mut self, columns: &[QuotableColumnName], stage: u32, from: &str) -> Select {
         self.set_single_qualifier(None, stage, from);
         let items = columns

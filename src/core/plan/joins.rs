@@ -177,8 +177,7 @@ impl Planner<'_> {
         }
     }
 
-    /// Determines the columns of a joined input that are read in later stages of the step, and the names of these
-    /// columns.
+    /// Determines which columns of a joined input later stages of the step read, and how these columns are named.
     pub(super) fn choose_columns_for_later_selects(&mut self, taken: &mut UsedNames) {
         let Some(joined) = self.input.joined.filter(|_| self.last_stage() > 0) else {
             return;
@@ -226,7 +225,7 @@ impl Planner<'_> {
         self.emitter.renamed = renamed;
     }
 
-    /// Returns the name of the output that consists of the given column of the joined input. `None` if no output does.
+    /// Returns the name of the output that is the given column of the joined input. `None` if there is no such output.
     pub(super) fn input_output_name(&self, joined: &JoinedInput, column: &InputColumn) -> Option<String> {
         let program = self.step.program;
         let is_it = |root: IrId| match program.node(root) {

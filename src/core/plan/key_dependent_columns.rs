@@ -7,8 +7,8 @@ use super::planner::Planner;
 use crate::ir::{Ir, IrId};
 
 impl Planner<'_> {
-    /// Returns the columns, other than keys, that these values read outside of aggregates. These columns have one value
-    /// per group because they are computed from the keys. Engines accept the columns only if they are in GROUP BY,
+    /// Returns the columns, other than keys, that these values read outside of aggregates. Such columns have one value
+    /// per group, because they are computed from the keys. Engines accept the columns only if they are in GROUP BY,
     /// where they do not change the groups.
     pub(super) fn key_dependents(&self, roots: &[IrId], keys: &[IrId], stage: u32) -> Vec<IrId> {
         let program = self.step.program;

@@ -260,7 +260,7 @@ pub(super) fn materialize_late_aggregates(
         })
         .find(|i| matches!(program.node(step.definition_root(*i)), Ir::CountRows));
     let mut row_count: Option<IrId> = None;
-    // Last stratum in which each definition is written out in place of its name.
+    // Last stratum in which each definition is inlined.
     let mut inlined = Arena::filled(0u32, program.definitions.len());
     // Visit each definition before the definitions that it uses.
     for index in program.order.iter().rev().map(|index| *index as usize) {

@@ -111,8 +111,7 @@ impl UsedNames {
         }
     }
 
-    /// Returns the name under which a definition is computed that is not an output column: its own name, unless it is
-    /// in use.
+    /// Returns the column name for a definition that is not an output: its own name, unless the name is in use.
     pub fn helper_name(&mut self, name: &str) -> String {
         match self.is_free(name) {
             true => self.column(name, name),
@@ -120,8 +119,8 @@ impl UsedNames {
         }
     }
 
-    /// Returns a name for a value: the preferred name, or the name with `_value` if it is in use. If both are in use or
-    /// too long, returns a name with a hash of the formula text.
+    /// Returns a name for a value: the preferred name, with the suffix `_value` if the name is in use. If both are in
+    /// use or too long, returns a name with a hash of the formula text.
     pub fn column(&mut self, wanted: &str, formula: &str) -> String {
         for name in [wanted.to_owned(), format!("{wanted}_value")] {
             let fits = self.most == 0 || name.len() <= self.most;

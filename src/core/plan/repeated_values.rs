@@ -11,7 +11,7 @@ use crate::check::DefinitionRole;
 use crate::dialect::Dialect;
 use crate::ir::{Ir, IrId, Program};
 
-/// Maximum number of calls, operators and branches in a CASE that the SQL may repeat. It is larger than the number for
+/// Maximum number of calls, operators and branches in a CASE that the SQL may repeat. The limit is higher than for
 /// other expressions, because `sum(case when … then … end)` is easy to read.
 const MAX_REPEATED_CASE: usize = 4;
 
@@ -117,8 +117,8 @@ pub(super) fn repeated_values(
     repeated
 }
 
-/// Returns the operands that can be columns of the select that computes a value. The call of a window is part of the
-/// window, and the operands of a lookup belong to other rows.
+/// Returns the operands that can be columns of the select that computes a value. A window's call is part of the window,
+/// and a lookup's operands belong to other rows.
 fn written_operands(program: &Program, id: IrId) -> Vec<IrId> {
     match program.node(id) {
         Ir::Window { call, over } => {

@@ -85,7 +85,7 @@ struct StratumAssignment<'s> {
 
 impl StratumAssignment<'_> {
     /// Returns the first stratum that can read a node.
-    fn after(&self, id: IrId) -> u32 {
+    fn first_stratum_after(&self, id: IrId) -> u32 {
         self.stage[self.cuts.representative(id).index()] + u32::from(self.cuts.contains(id))
     }
 
@@ -94,8 +94,12 @@ impl StratumAssignment<'_> {
     fn need(&self, id: IrId) -> u32 {
         let program = self.step.program;
         match program.node(id) {
-            Ir::Definition(used) => self.after(program.definitions[used as usize].root),
-            _ => program.operands(id).map(|o| self.after(o)).max().unwrap_or(0),
+            Ir::Definition(used) => self.first_stratum_after(program.definitions[used as usize].root),
+            _ => program
+                .operands(id)
+                .map(|o| self.first_stratum_after(o))
+                .max()
+                .unwrap_or(0),
         }
     }
 
@@ -125,7 +129,7 @@ impl StratumAssignment<'_> {
                 DefinitionRole::GroupBy => {
                     self.main = self.main.max(key_stratum(step, self.cuts, &self.stage, index));
                 }
-                _ if step.keys[index] => self.main = self.main.max(self.after(definition.root)),
+                _ if step.keys[index] => self.main = self.main.max(self.first_stratum_after(definition.root)),
                 _ => {}
             }
         }
@@ -246,7 +250,7 @@ impl StratumAssignment<'_> {
         nodes
     }
 
-    /// Returns the stratum of a node of a group or window, as far as it depends on the node's operands.
+    /// Returns the earliest stratum in which a node's operands allow the node, which is at group or window level.
     fn stratum_of_operands(&self, id: IrId, of_keys: &Arena<bool>) -> u32 {
         let (step, program) = (self.step, self.step.program);
         match program.node(id) {
@@ -300,7 +304,7 @@ impl StratumAssignment<'_> {
         let program = self.step.program;
         (0..program.definitions.len())
             .filter(|index| is_chosen(*index))
-            .map(|index| self.after(program.resolve_names(self.step.definition_root(index))))
+            .map(|index| self.first_stratum_after(program.resolve_names(self.step.definition_root(index))))
             .max()
             .unwrap_or(0)
     }

@@ -8,8 +8,8 @@ use crate::dialect::Cell;
 use crate::ir::{Ir, IrId};
 
 /// Iterator over the nodes that a stratum's SQL needs for the given roots. Each node is visited once, from the roots
-/// down. The iterator includes columns from earlier stages of the step. It includes neither the inputs of these columns
-/// nor columns that a lookup reads from another row.
+/// down. The iterator includes columns from earlier stages of the step. The inputs of these columns, and columns that a
+/// lookup reads from another row, are not included.
 pub(super) struct StepWalk<'w, 'p> {
     planner: &'w Planner<'p>,
     stage: u32,

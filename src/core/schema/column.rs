@@ -38,7 +38,7 @@ pub struct Column {
     pub(super) is_uuid: bool,
     /// Whether the values are arrays.
     pub(super) is_array: bool,
-    /// Whether the database defines the type, for example as a domain, so the name does not tell its base type.
+    /// Whether the database defines the type, for example as a domain, so that its name does not specify its base type.
     pub(super) is_user_defined: bool,
     pub(super) description: Option<String>,
     /// All possible values, if they are known.

@@ -71,14 +71,14 @@ impl DecimalDigits {
         self.scale
     }
 
-    fn whole(self) -> u32 {
+    fn integer_digits(self) -> u32 {
         self.precision - self.scale
     }
 
-    /// Returns digits that fit the values of both decimals, such as those of two branches of a CASE.
+    /// Returns precision and scale that fit both decimals, for example for two branches of a CASE.
     pub fn union(self, other: Self) -> Option<Self> {
         Self::from_parts(
-            self.whole().max(other.whole()),
+            self.integer_digits().max(other.integer_digits()),
             self.scale.max(other.scale),
             self.limit(other),
         )
@@ -87,7 +87,7 @@ impl DecimalDigits {
     /// Returns the digits of a sum or difference of two decimals.
     pub fn sum(self, other: Self) -> Option<Self> {
         Self::from_parts(
-            self.whole().max(other.whole()).saturating_add(1),
+            self.integer_digits().max(other.integer_digits()).saturating_add(1),
             self.scale.max(other.scale),
             self.limit(other),
         )
@@ -96,11 +96,15 @@ impl DecimalDigits {
     /// Returns the digits of a product. `None` if its scale would leave too few digits before the decimal point.
     pub fn product(self, other: Self) -> Option<Self> {
         let scale = self.scale.saturating_add(other.scale);
-        let product = Self::from_parts(self.whole().saturating_add(other.whole()), scale, self.limit(other));
+        let product = Self::from_parts(
+            self.integer_digits().saturating_add(other.integer_digits()),
+            scale,
+            self.limit(other),
+        );
         product.filter(|_| scale <= MAX_PRODUCT_SCALE)
     }
 
-    /// Returns the digits of the sum of any number of rows: the largest precision, with the same scale.
+    /// Returns precision and scale for the sum of any number of rows: the largest precision, and the same scale.
     #[must_use]
     pub fn sum_of_rows(self) -> Self {
         Self {

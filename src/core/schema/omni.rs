@@ -56,8 +56,8 @@ pub fn read(file: &str, text: &str, root: &Node, schema: &mut Schema, faults: &m
 pub struct OmniViewNames {
     /// Name of the file without its folder and extension.
     pub short: String,
-    /// Name that Omni uses in references: the name in the first comment of the file or, without this comment, a name
-    /// that consists of the database, the schema and the name of the file.
+    /// Name that Omni uses in references: the name in the file's first comment or, without this comment, a name that
+    /// combines database, schema and file name.
     pub full: String,
     /// Other names that consist of the schema and the name of the file.
     others: Vec<String>,
@@ -102,7 +102,7 @@ impl OmniViewNames {
 
     /// Returns all names with their ranks. If several views have the same name, the view with the lowest rank has
     /// precedence.
-    fn ranked(&self) -> impl Iterator<Item = (&str, u8)> {
+    fn ranked_names(&self) -> impl Iterator<Item = (&str, u8)> {
         let full = (self.full.as_str(), u8::from(!self.is_certain));
         let others = self.others.iter().map(|name| (name.as_str(), 2));
         [full].into_iter().chain(others).chain([(self.short.as_str(), 3)])
@@ -133,7 +133,7 @@ impl OmniViewIndex {
     /// Adds a view and returns its index.
     pub fn add(&mut self, names: OmniViewNames) -> usize {
         let place = self.names.len();
-        for (name, rank) in names.ranked() {
+        for (name, rank) in names.ranked_names() {
             let known = self.by_name.entry(name.to_lowercase()).or_insert((place, rank));
             if rank < known.1 {
                 *known = (place, rank);

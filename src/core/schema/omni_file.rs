@@ -35,7 +35,7 @@ pub enum OmniRows {
     Query,
 }
 
-/// Kind of a field of a view.
+/// Kind of a view's field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OmniFieldKind {
     /// Dimension.

@@ -57,7 +57,7 @@ pub(super) struct ColumnMap {
 
 impl Hash for ColumnMap {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        // The indexes follow from the columns.
+        // The indexes are derived from the columns.
         self.list.hash(state);
     }
 }
@@ -162,8 +162,8 @@ impl Relation {
         self
     }
 
-    /// Returns the name under which a schema lists the relation. It differs from the name if another relation has the
-    /// same name.
+    /// Returns the name under which a schema lists the relation. This name differs from the relation's own name if
+    /// another relation has the same name.
     ///
     /// ```
     /// use formulac_core::{Relation, Schema};

@@ -1,6 +1,6 @@
 //! Line breaks of expressions that do not fit on one line, by kind of node.
 
-use super::pretty::{LayoutStep, WIDTH, deeper};
+use super::pretty::{LayoutStep, WIDTH, inner_indent};
 use super::tree::{Sql, SqlId, SqlSlice, SqlTree};
 use crate::dialect::op::Op;
 
@@ -48,7 +48,7 @@ pub(super) fn write_multiline(
 ) {
     let (node, meta) = tree.entry(id);
     let [first, second, third] = [0, 1, 2].map(|place| meta.brackets.is_set(place));
-    let inner = deeper(indent);
+    let inner = inner_indent(indent);
     let at = |id: SqlId, bracketed: bool, indent: usize, after: usize| LayoutStep::Broken {
         id,
         bracketed,
@@ -183,7 +183,7 @@ fn write_chain(tree: &SqlTree, id: SqlId, op: Op, indent: usize, after: usize, s
 
 /// Prints the arms of a CASE on separate lines.
 fn write_case(tree: &SqlTree, subject: Option<SqlId>, arms: SqlSlice, indent: usize, stack: &mut Vec<LayoutStep>) {
-    let inner = deeper(indent);
+    let inner = inner_indent(indent);
     stack.extend([LayoutStep::Str("end"), LayoutStep::Line(indent)]);
     let chain: Vec<SqlSlice> =
         std::iter::successors(Some(arms), |arms| tree.arms_of_default_case(subject, *arms)).collect();
@@ -246,7 +246,7 @@ pub(super) fn multiline_window(tree: &SqlTree, id: SqlId) -> Option<SqlId> {
 
 /// Prints `over (…)` on several lines, with the closing parenthesis at `indent`.
 pub(super) fn write_over(tree: &SqlTree, id: SqlId, indent: usize, stack: &mut Vec<LayoutStep>) {
-    let inner = deeper(indent);
+    let inner = inner_indent(indent);
     stack.extend([LayoutStep::Str(")"), LayoutStep::Line(indent)]);
     match *tree.node(id) {
         Sql::OverNamed { name, rows, .. } => {
@@ -268,7 +268,7 @@ pub(super) fn write_over(tree: &SqlTree, id: SqlId, indent: usize, stack: &mut V
                         stack.push(LayoutStep::Str(if i > 0 { ", " } else { " " }));
                     }
                 } else {
-                    write_lines(tree, slice, deeper(inner), stack);
+                    write_lines(tree, slice, inner_indent(inner), stack);
                 }
                 stack.extend([LayoutStep::Str(word), LayoutStep::Line(inner)]);
             }
@@ -284,8 +284,8 @@ fn write_branch(tree: &SqlTree, word: &'static str, value: SqlId, indent: usize,
     let is_chain = matches!(tree.node(value), Sql::Binary { .. });
     let below = is_chain && indent + word.len() + 1 + tree.width(value) as usize > WIDTH;
     if below {
-        stack.push(LayoutStep::node(value, deeper(indent), 0));
-        stack.push(LayoutStep::Line(deeper(indent)));
+        stack.push(LayoutStep::node(value, inner_indent(indent), 0));
+        stack.push(LayoutStep::Line(inner_indent(indent)));
     } else {
         stack.extend([LayoutStep::node(value, indent, 0), LayoutStep::Str(" ")]);
     }
@@ -295,7 +295,7 @@ fn write_branch(tree: &SqlTree, word: &'static str, value: SqlId, indent: usize,
 /// Prints `when test then value` on one line, on two lines, or with the test below `when`.
 fn write_arm(tree: &SqlTree, test: SqlId, value: SqlId, indent: usize, stack: &mut Vec<LayoutStep>) {
     let (test_width, value_width) = (tree.width(test) as usize, tree.width(value) as usize);
-    let inner = deeper(indent);
+    let inner = inner_indent(indent);
     let node = |id: SqlId, indent: usize| LayoutStep::Broken {
         id,
         bracketed: false,

@@ -12,7 +12,7 @@ const INDENT: usize = 4;
 const MAX_INDENT: usize = 60;
 
 /// Returns the indentation of the lines inside a construct with this indentation.
-pub(super) fn deeper(indent: usize) -> usize {
+pub(super) fn inner_indent(indent: usize) -> usize {
     (indent + INDENT).min(MAX_INDENT)
 }
 
@@ -74,9 +74,9 @@ pub fn write_pretty(tree: &SqlTree, root: SqlId, indent: usize, after: usize, ou
                 let fits = out.len() - line_start + tree.width(id) as usize <= WIDTH;
                 match multiline_window(tree, id).filter(|_| !bracketed && !fits) {
                     Some(x) => {
-                        write_over(tree, id, deeper(indent), &mut stack);
+                        write_over(tree, id, inner_indent(indent), &mut stack);
                         stack.extend([
-                            LayoutStep::Line(deeper(indent)),
+                            LayoutStep::Line(inner_indent(indent)),
                             LayoutStep::Broken {
                                 id: x,
                                 bracketed,
@@ -112,10 +112,10 @@ pub fn write_pretty(tree: &SqlTree, root: SqlId, indent: usize, after: usize, ou
                     stack.push(LayoutStep::Broken {
                         id,
                         bracketed: false,
-                        indent: deeper(indent),
+                        indent: inner_indent(indent),
                         after: 0,
                     });
-                    stack.push(LayoutStep::Line(deeper(indent)));
+                    stack.push(LayoutStep::Line(inner_indent(indent)));
                 } else {
                     write_multiline(tree, id, indent, after, &mut stack, out);
                 }

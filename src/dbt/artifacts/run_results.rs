@@ -176,7 +176,7 @@ pub struct LastResult<'r> {
     /// All results of the same command.
     pub run: &'r RunResults,
     /// Time at which the node finished. If unknown, the time at which the file was written.
-    pub at: Option<SystemTime>,
+    pub finished_at: Option<SystemTime>,
 }
 
 /// Returns the last result of each node that ran, by node id. A node that a command did not select keeps its earlier
@@ -204,10 +204,14 @@ pub fn last_results(runs: &[RunResults]) -> BTreeMap<&str, LastResult<'_>> {
                 .or(result.compile)
                 .map(|span| span.completed_at)
                 .or(written);
-            let new = LastResult { result, run, at };
+            let new = LastResult {
+                result,
+                run,
+                finished_at: at,
+            };
             // If two results have the same time, use the result that comes later in the list.
             let known = last.entry(&result.unique_id).or_insert(new);
-            if known.at <= at {
+            if known.finished_at <= at {
                 *known = new;
             }
         }

@@ -75,7 +75,7 @@ const MAX_CTE_CHAIN: usize = 100;
 pub(super) struct ColumnResolver<'f, 's> {
     file: &'f SqlFile<'s>,
     /// Names that formulas may use, in lower case.
-    pub kept: FxHashSet<String>,
+    pub allowed_names: FxHashSet<String>,
     /// CTEs whose columns formulas may use, in lower case.
     pub bounds: FxHashSet<String>,
     /// Relations that are tabs of the sheet, in lower case. Columns joined from these relations may come from
@@ -85,7 +85,7 @@ pub(super) struct ColumnResolver<'f, 's> {
     /// rows.
     pub is_filled: bool,
     /// Definition whose formula the search is for. The name of the definition is replaced with its expression.
-    pub own: String,
+    pub definition_name: String,
     reads: HashMap<Option<String>, Vec<FromClauseRelation>>,
     /// Position of each CTE. A CTE reads only CTEs that precede it.
     places: FxHashMap<String, usize>,
@@ -98,7 +98,7 @@ pub(super) struct ColumnResolver<'f, 's> {
     base: String,
     /// Columns of the step's own relation that are joined under another name.
     pub aliases: Vec<(SqlNodeId, SqlNodeId)>,
-    done: HashMap<(Option<String>, SqlNodeId, RowRelationship), SqlNodeId>,
+    resolved_columns: HashMap<(Option<String>, SqlNodeId, RowRelationship), SqlNodeId>,
     rows: FxHashMap<String, SqlNodeId>,
     /// Tokens of the columns, joins and windows in the resolved expressions.
     pub visited: Vec<Range<usize>>,
@@ -110,7 +110,7 @@ pub(super) struct ColumnResolver<'f, 's> {
 #[derive(Clone, Copy)]
 struct ResolutionContext<'l> {
     cte: Option<&'l str>,
-    within: RowRelationship,
+    row_relationship: RowRelationship,
     depth: u32,
 }
 
@@ -138,11 +138,11 @@ impl<'f, 's> ColumnResolver<'f, 's> {
     pub fn new(file: &'f SqlFile<'s>) -> Self {
         let mut columns = Self {
             file,
-            kept: FxHashSet::default(),
+            allowed_names: FxHashSet::default(),
             bounds: FxHashSet::default(),
             tabs: FxHashSet::default(),
             is_filled: false,
-            own: String::new(),
+            definition_name: String::new(),
             reads: HashMap::new(),
             places: file
                 .ctes
@@ -154,13 +154,13 @@ impl<'f, 's> ColumnResolver<'f, 's> {
             clauses: FxHashMap::default(),
             base: String::new(),
             aliases: Vec::new(),
-            done: HashMap::new(),
+            resolved_columns: HashMap::new(),
             rows: FxHashMap::default(),
             visited: Vec::new(),
             visited_rows: Vec::new(),
         };
-        for part in file.parts.iter().filter(|part| part.place.branch == 0) {
-            match (&part.place.what, &part.place.cte) {
+        for part in file.parts.iter().filter(|part| part.position.branch == 0) {
+            match (&part.position.kind, &part.position.cte) {
                 (FilePartKind::Clause(clause), cte) if clause == "from" => {
                     columns
                         .reads
@@ -205,10 +205,10 @@ impl<'f, 's> ColumnResolver<'f, 's> {
     pub fn resolve_expression(&mut self, site: &ColumnExpression, trees: &mut Trees) -> Result<SqlNodeId, String> {
         self.base = self.base_relation_of(site.cte.as_deref());
         let id = self.parse_tokens(site.cte.as_deref(), site.tokens.clone(), trees)?;
-        self.inlined(
+        self.inline_columns(
             ResolutionContext {
                 cte: site.cte.as_deref(),
-                within: RowRelationship::Step,
+                row_relationship: RowRelationship::Step,
                 depth: 0,
             },
             id,
@@ -247,12 +247,17 @@ impl<'f, 's> ColumnResolver<'f, 's> {
         parse(self.file.source, &tokens, self.file.dialect, trees)
     }
 
-    fn inlined(&mut self, look: ResolutionContext<'_>, id: SqlNodeId, trees: &mut Trees) -> Result<SqlNodeId, String> {
+    fn inline_columns(
+        &mut self,
+        look: ResolutionContext<'_>,
+        id: SqlNodeId,
+        trees: &mut Trees,
+    ) -> Result<SqlNodeId, String> {
         if trees.height(id) + look.depth > HIGHEST {
             return Err(too_deep());
         }
-        let key = (look.cte.map(str::to_owned), id, look.within);
-        if let Some(done) = self.done.get(&key) {
+        let key = (look.cte.map(str::to_owned), id, look.row_relationship);
+        if let Some(done) = self.resolved_columns.get(&key) {
             return Ok(*done);
         }
         let done = if trees.column(id).is_some() {
@@ -260,7 +265,7 @@ impl<'f, 's> ColumnResolver<'f, 's> {
         } else {
             self.inline(look, id, trees)?
         };
-        self.done.insert(key, done);
+        self.resolved_columns.insert(key, done);
         Ok(done)
     }
 
@@ -277,7 +282,7 @@ impl<'f, 's> ColumnResolver<'f, 's> {
             new.push(if is_name {
                 *kid
             } else {
-                self.inlined(look.with_more_depth(), *kid, trees)?
+                self.inline_columns(look.with_more_depth(), *kid, trees)?
             });
         }
         let label = trees.label(id).clone();
@@ -290,7 +295,11 @@ impl<'f, 's> ColumnResolver<'f, 's> {
         id: SqlNodeId,
         trees: &mut Trees,
     ) -> Result<SqlNodeId, String> {
-        let ResolutionContext { cte, within, depth } = look;
+        let ResolutionContext {
+            cte,
+            row_relationship: within,
+            depth,
+        } = look;
         let Some((relation, name)) = trees.column(id) else {
             return Ok(id);
         };
@@ -305,8 +314,8 @@ impl<'f, 's> ColumnResolver<'f, 's> {
                 None => self.leaf_expression(look, id, relation, trees),
             });
         };
-        let is_known = !is_same_name(&name, &self.own)
-            && self.kept.contains(&name.to_ascii_lowercase())
+        let is_known = !is_same_name(&name, &self.definition_name)
+            && self.allowed_names.contains(&name.to_ascii_lowercase())
             && !self.is_other_column(cte, &name);
         let is_joined = match within {
             RowRelationship::Condition(own) if at > own => return Ok(id),
@@ -331,10 +340,10 @@ impl<'f, 's> ColumnResolver<'f, 's> {
         } else {
             RowRelationship::Joined
         };
-        self.inlined(
+        self.inline_columns(
             ResolutionContext {
                 cte: site.cte.as_deref(),
-                within,
+                row_relationship: within,
                 depth: depth + 1,
             },
             inner,
@@ -403,7 +412,11 @@ impl<'f, 's> ColumnResolver<'f, 's> {
     /// Returns the expression for a column that is not computed anywhere in the file.
     fn leaf_expression(
         &self,
-        ResolutionContext { cte, within, .. }: ResolutionContext<'_>,
+        ResolutionContext {
+            cte,
+            row_relationship: within,
+            ..
+        }: ResolutionContext<'_>,
         id: SqlNodeId,
         relation: Option<&str>,
         trees: &mut Trees,
@@ -459,10 +472,10 @@ impl<'f, 's> ColumnResolver<'f, 's> {
                 let value = self.parse_tokens(site.cte.as_deref(), site.tokens.clone(), trees)?;
                 let inside = ResolutionContext {
                     cte: site.cte.as_deref(),
-                    within: RowRelationship::Joined,
+                    row_relationship: RowRelationship::Joined,
                     depth: look.depth + 1,
                 };
-                self.inlined(inside, value, trees)?
+                self.inline_columns(inside, value, trees)?
             }
         };
         let on = self.join_condition(look, at, trees)?;
@@ -481,7 +494,7 @@ impl<'f, 's> ColumnResolver<'f, 's> {
             .relations_read(look.cte)
             .get(at)
             .map_or((0..0, 0..0), |read| (read.on.clone(), read.tokens.clone()));
-        match (look.within, look.cte) {
+        match (look.row_relationship, look.cte) {
             (RowRelationship::Joined, Some(cte)) => self.visited_rows.push((cte.to_owned(), join)),
             _ => self.visited.push(join),
         }
@@ -494,9 +507,9 @@ impl<'f, 's> ColumnResolver<'f, 's> {
             .get(at)
             .map_or("", |read| read.alias.as_str());
         let on = put_joined_column_first(on, alias, trees);
-        self.inlined(
+        self.inline_columns(
             ResolutionContext {
-                within: RowRelationship::Condition(at),
+                row_relationship: RowRelationship::Condition(at),
                 ..look.with_more_depth()
             },
             on,
@@ -515,7 +528,7 @@ impl<'f, 's> ColumnResolver<'f, 's> {
         }
         let look = ResolutionContext {
             cte: Some(relation),
-            within: RowRelationship::Joined,
+            row_relationship: RowRelationship::Joined,
             depth,
         };
         let mut parts = Vec::new();
@@ -549,7 +562,7 @@ impl<'f, 's> ColumnResolver<'f, 's> {
             let tokens = self.file.tokens.get(tokens).unwrap_or_default();
             let mut kids = parse_list(self.file.source, tokens, self.file.dialect, trees)?;
             for kid in &mut kids {
-                *kid = self.inlined(look.with_more_depth(), *kid, trees)?;
+                *kid = self.inline_columns(look.with_more_depth(), *kid, trees)?;
             }
             parts.push(trees.add(SqlLabel::Clause(clause), kids));
         }

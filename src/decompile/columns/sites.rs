@@ -53,7 +53,7 @@ impl ColumnResolver<'_, '_> {
         };
         let union = read.relation.as_str();
         let mut parts = self.file.parts.iter();
-        parts.find(|part| part.place.branch > 0 && part.place.cte.as_deref() == Some(union))?;
+        parts.find(|part| part.position.branch > 0 && part.position.cte.as_deref() == Some(union))?;
         let tokens = self.file.column(Some(union), &name)?;
         Some(ColumnExpression {
             cte: Some(union.to_owned()),

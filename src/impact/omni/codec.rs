@@ -35,7 +35,7 @@ impl OmniFields {
 structs! {
     OmniView { name, file, fields }
     OmniTable { schema, name }
-    OmniField { name, kind, columns, fields, has_sql, whole }
+    OmniField { name, kind, columns, fields, has_sql, why_table_level }
     FieldUser { name, kind, file, views, fields }
 }
 

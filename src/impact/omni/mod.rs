@@ -66,7 +66,7 @@ struct OmniField {
     /// Whether the field is defined by SQL and not only by a column name.
     has_sql: bool,
     /// Reason why the lineage may contain more columns than the field reads.
-    whole: Option<String>,
+    why_table_level: Option<String>,
 }
 
 /// Field that a change affects.
@@ -77,15 +77,15 @@ pub(super) struct AffectedField {
     pub kind: OmniItemKind,
     pub file: String,
     /// Column or field through which the change reaches this field.
-    pub by: String,
-    /// Whether `by` is a field.
+    pub reached_by: String,
+    /// Whether `reached_by` is a field.
     pub by_field: bool,
     /// Column that changes. `None` if the rows change.
     pub column: Option<String>,
     /// Whether the field reads the column directly and in SQL.
     pub in_sql: bool,
     /// Reason why the lineage may contain more columns than the field reads.
-    pub whole: Option<String>,
+    pub why_table_level: Option<String>,
 }
 
 /// Kind of a field, or of a topic or join that uses fields.
@@ -302,7 +302,7 @@ impl OmniFields {
             };
             let column = of().flatten().find(|column| columns.contains(*column));
             // Any changed column affects a field whose lineage is known only for the whole table.
-            let is_whole = field.whole.is_some() && !columns.is_empty() && of().any(Option::is_none);
+            let is_whole = field.why_table_level.is_some() && !columns.is_empty() && of().any(Option::is_none);
             if column.is_none() && !is_whole && !(rows && of().next().is_some()) {
                 continue;
             }
@@ -371,8 +371,8 @@ fn affected_field(
         field: field.name.clone(),
         kind: field.kind,
         file: view.file.clone(),
-        by,
+        reached_by: by,
         column,
-        whole: field.whole.clone(),
+        why_table_level: field.why_table_level.clone(),
     }
 }

@@ -31,7 +31,7 @@ fn fields_that_read_a_column() {
     let reached = model.fields_affected_by_table(Some("ANALYTICS"), "FCT_ORDERS", &columns, false);
     let shown: Vec<String> = reached
         .iter()
-        .map(|r| format!("{}.{} {} by {}", r.view, r.field, r.kind, r.by))
+        .map(|r| format!("{}.{} {} by {}", r.view, r.field, r.kind, r.reached_by))
         .collect();
     assert_eq!(
         shown,
@@ -44,7 +44,7 @@ fn fields_that_read_a_column() {
             "top.total column by orders.revenue",
         ]
     );
-    assert!(reached[1].whole.is_some());
+    assert!(reached[1].why_table_level.is_some());
     let users: Vec<String> = model
         .field_users(&reached)
         .into_iter()
@@ -80,7 +80,14 @@ fn affected_fields(model: &OmniFields, column: Option<&str>) -> Vec<String> {
     let reached = model.fields_affected_by_table(Some("s"), "t", &columns, column.is_none());
     let mut shown: Vec<String> = reached
         .iter()
-        .map(|it| format!("{}.{}{}", it.view, it.field, if it.whole.is_some() { "?" } else { "" }))
+        .map(|it| {
+            format!(
+                "{}.{}{}",
+                it.view,
+                it.field,
+                if it.why_table_level.is_some() { "?" } else { "" }
+            )
+        })
         .collect();
     shown.extend(
         model
@@ -101,7 +108,7 @@ type Case<'c> = (&'c str, &'c [(&'c str, &'c str)], Option<&'c str>, &'c [&'c st
 fn fields_of_other_files_are_reached() {
     let cases: &[Case<'_>] = &[
         (
-            "a child has its parent's table and fields, and its own values win",
+            "a child inherits its parent's table and fields, and overrides values",
             &[
                 (
                     "t.view",
@@ -134,7 +141,7 @@ fn fields_of_other_files_are_reached() {
             &["u.a"],
         ),
         (
-            "SQL of a view is followed to columns",
+            "the columns in a view's SQL are traced",
             &[
                 ("t.view", "schema: s\ndimensions: {a: {}, b: {}}\n"),
                 (
@@ -146,7 +153,7 @@ fn fields_of_other_files_are_reached() {
             &["sums.total", "sums.twice", "t.a"],
         ),
         (
-            "what decides about its rows reaches all of it, through a view of views too",
+            "columns that determine the rows affect all fields, also through another view",
             &[
                 (
                     "v.view",
@@ -167,7 +174,7 @@ fn fields_of_other_files_are_reached() {
             &["v.up", "v.y"],
         ),
         (
-            "what cannot be followed is known as a whole",
+            "SQL that cannot be parsed only has table-level lineage",
             &[
                 ("v.view", "sql: 'selec x frm s.t'\ndimensions: {x: {}}\n"),
                 ("u.view", "sql: 'selec x frm s.other'\ndimensions: {x: {}}\n"),

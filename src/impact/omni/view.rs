@@ -38,8 +38,8 @@ impl ViewTables<'_> {
     }
 }
 
-/// Returns the columns of a query view. They come from fields of other views, and the query's filters determine the
-/// view's rows.
+/// Returns the columns of a query view. The columns come from fields of other views, and the query's filters determine
+/// the view's rows.
 fn columns_of_query(query: &Node) -> Vec<OmniField> {
     let mut columns = Vec::new();
     let rows: BTreeSet<String> = users::query_fields(query)
@@ -61,7 +61,7 @@ fn columns_of_query(query: &Node) -> Vec<OmniField> {
             name: name.to_owned(),
             kind: OmniItemKind::Column,
             fields,
-            whole,
+            why_table_level: whole,
             ..OmniField::default()
         });
     };
@@ -143,7 +143,7 @@ pub(super) fn read_view(
     if let Some(missing) = &of.missing {
         let why = format!("the view extends `{missing}`, which is not among the files");
         for field in &mut view.fields {
-            field.whole.get_or_insert_with(|| why.clone());
+            field.why_table_level.get_or_insert_with(|| why.clone());
         }
     }
     view
@@ -183,7 +183,8 @@ fn read_field(
         fields.extend(sql.fields);
         columns.extend(sql.columns);
         if sql.is_guessed {
-            read.whole = Some("the SQL cannot be analyzed, so every word in the SQL is treated as a column".to_owned());
+            read.why_table_level =
+                Some("the SQL cannot be analyzed, so every word in the SQL is treated as a column".to_owned());
         }
     }
     read.has_sql = !sqls.is_empty();

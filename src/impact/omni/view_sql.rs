@@ -43,7 +43,7 @@ pub(super) fn trace_columns(view: &mut OmniView, sql: &str, tables: &ViewTables<
             };
             for field in &mut view.fields {
                 add_to_field(field, &read);
-                field.whole.get_or_insert_with(|| why.clone());
+                field.why_table_level.get_or_insert_with(|| why.clone());
             }
         }
     }
@@ -128,7 +128,7 @@ fn apply_view_lineage(view: &mut OmniView, lineage: &SqlLineage, tables: &ViewTa
         });
         if let Some(field) = view.fields.get_mut(place) {
             add_to_field(field, &made);
-            field.whole = field.whole.take().or_else(|| gap.cloned());
+            field.why_table_level = field.why_table_level.take().or_else(|| gap.cloned());
         }
     }
     for field in &mut view.fields {

@@ -9,8 +9,8 @@ use crate::{ChangeGrade, Effect, Impact};
 /// Maximum number of names that are listed per kind.
 const MAX_LISTED: usize = 8;
 
-/// Lists the effects, most severe grade first. Each grade begins with exposures and Omni fields and their owners,
-/// followed by models and the number of tests.
+/// Lists the effects, highest severity first. The list for each severity starts with exposures and Omni fields and
+/// their owners, followed by models and the number of tests.
 #[must_use]
 pub fn format_brief(impact: &Impact) -> String {
     let mut by_grade: BTreeMap<ChangeGrade, Vec<&Effect>> = BTreeMap::new();

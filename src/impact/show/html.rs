@@ -124,7 +124,7 @@ pub fn html_page(impact: &Impact, graph: &Graph<'_>, status: &BTreeMap<String, S
             out,
             "<li><code>{}</code>: {}{}</li>",
             escape_text(&changed.name),
-            escape_text(&changed.what),
+            escape_text(&changed.description),
             reason.unwrap_or_default()
         );
     }
@@ -218,15 +218,15 @@ fn surrounding_graph(impact: &Impact, graph: &Graph<'_>) -> GraphDrawing {
     drawing
 }
 
-fn write_effects_table(impact: &Impact, out: &mut String) {
-    out.push_str(
+fn write_effects_table(impact: &Impact, output: &mut String) {
+    output.push_str(
         "<section aria-labelledby=\"table-title\">\n<h2 id=\"table-title\">Affected, most severe first</h2>\n",
     );
     if impact.effects.is_empty() {
-        out.push_str("<p>Nothing.</p>\n</section>\n");
+        output.push_str("<p>Nothing.</p>\n</section>\n");
         return;
     }
-    out.push_str("<div class=\"wide\"><table>\n<thead><tr><th scope=\"col\">What</th><th scope=\"col\">How it is reached</th><th scope=\"col\">Grade</th><th scope=\"col\">Owner</th><th scope=\"col\">Last status</th></tr></thead>\n<tbody>\n");
+    output.push_str("<div class=\"wide\"><table>\n<thead><tr><th scope=\"col\">What</th><th scope=\"col\">How it is reached</th><th scope=\"col\">Severity</th><th scope=\"col\">Owner</th><th scope=\"col\">Last status</th></tr></thead>\n<tbody>\n");
     for effect in &impact.effects {
         let steps: Vec<String> = effect
             .path
@@ -235,7 +235,7 @@ fn write_effects_table(impact: &Impact, out: &mut String) {
             .collect();
         let said = |of: &Option<String>| of.as_deref().map_or_else(|| "–".to_owned(), escape_text);
         let whole = effect
-            .whole
+            .why_node_level
             .as_ref()
             .map(|why| format!("<br><small>no column-level lineage: {}</small>", sentence_to_html(why)));
         let gap = effect
@@ -260,8 +260,8 @@ fn write_effects_table(impact: &Impact, out: &mut String) {
             }
         };
         let _ = writeln!(
-            out,
-            "<tr class=\"{grade}\"><th scope=\"row\"><code>{}</code> <small>{}</small>{columns}</th><td data-label=\"How it is reached\">{}</td><td data-label=\"Grade\"><span class=\"grade {grade}\">{}</span> {}{}{}</td><td data-label=\"Owner\">{}</td><td data-label=\"Last status\">{}</td></tr>",
+            output,
+            "<tr class=\"{grade}\"><th scope=\"row\"><code>{}</code> <small>{}</small>{columns}</th><td data-label=\"How it is reached\">{}</td><td data-label=\"Severity\"><span class=\"grade {grade}\">{}</span> {}{}{}</td><td data-label=\"Owner\">{}</td><td data-label=\"Last status\">{}</td></tr>",
             escape_text(&effect.name),
             escape_text(&effect.kind),
             steps.join(" → "),
@@ -274,57 +274,57 @@ fn write_effects_table(impact: &Impact, out: &mut String) {
             grade = grade_class(effect.grade),
         );
     }
-    out.push_str("</tbody>\n</table></div>\n</section>\n");
+    output.push_str("</tbody>\n</table></div>\n</section>\n");
 }
 
 /// Writes the section about models without column-level lineage.
-fn write_notes(impact: &Impact, out: &mut String) {
+fn write_notes(impact: &Impact, output: &mut String) {
     let is_model = |kind: &str| matches!(kind, "model" | "snapshot");
     let whole: Vec<_> = impact
         .effects
         .iter()
         .filter(|effect| is_model(&effect.kind))
-        .filter_map(|e| Some((&e.name, e.whole.as_ref()?)))
+        .filter_map(|e| Some((&e.name, e.why_node_level.as_ref()?)))
         .collect();
     let count = impact.effects.iter().filter(|effect| is_model(&effect.kind)).count();
-    out.push_str("<section aria-labelledby=\"level-title\">\n<h2 id=\"level-title\">Precision</h2>\n");
+    output.push_str("<section aria-labelledby=\"level-title\">\n<h2 id=\"level-title\">Precision</h2>\n");
     if whole.is_empty() {
         let _ = writeln!(
-            out,
+            output,
             "<p>Column-level lineage is available for all {count} models. For exposures, only the models that they read are known.</p>"
         );
     } else {
         let _ = writeln!(
-            out,
+            output,
             "<p>{} of {count} models have no column-level lineage, so all of their columns are treated as changed:</p>\n<ul>",
             whole.len()
         );
         for (name, why) in whole {
             let _ = writeln!(
-                out,
+                output,
                 "<li><code>{}</code>: {}</li>",
                 escape_text(name),
                 sentence_to_html(why)
             );
         }
-        out.push_str("</ul>\n");
+        output.push_str("</ul>\n");
     }
-    out.push_str("</section>\n");
+    output.push_str("</section>\n");
 }
 
-fn write_unaffected(impact: &Impact, out: &mut String) {
+fn write_unaffected(impact: &Impact, output: &mut String) {
     if impact.unaffected.is_empty() {
         return;
     }
     let _ = writeln!(
-        out,
+        output,
         "<details><summary>{} not affected</summary><ul>",
         impact.unaffected.len()
     );
     for (_, name) in impact.unaffected.iter().take(MAX_NODES) {
-        let _ = writeln!(out, "<li>{}</li>", escape_text(name));
+        let _ = writeln!(output, "<li>{}</li>", escape_text(name));
     }
-    out.push_str("</ul></details>\n");
+    output.push_str("</ul></details>\n");
 }
 
 /// Writes the data for the script.
@@ -334,7 +334,7 @@ fn write_script_data(
     graph: &Graph<'_>,
     status: &BTreeMap<String, String>,
     drawn: usize,
-    out: &mut String,
+    output: &mut String,
 ) {
     let ids: BTreeSet<String> = drawing.nodes.iter().take(drawn).map(|dot| dot.id.clone()).collect();
     let details = node_details(graph, &ids, status);
@@ -374,7 +374,7 @@ fn write_script_data(
     let data = json!({"nodes": nodes.collect::<Vec<_>>(), "edges": edges.collect::<Vec<_>>()});
     // Escape every `<`, so that the data cannot end the script element.
     let data = crate::diag::render::json_text(&data).replace('<', "\\u003c");
-    let _ = writeln!(out, "<script type=\"application/json\" id=\"data\">{data}</script>");
+    let _ = writeln!(output, "<script type=\"application/json\" id=\"data\">{data}</script>");
 }
 
 /// Escapes text for HTML.

@@ -73,7 +73,7 @@ pub fn impact_json<'i>(impact: &'i Impact, differences: &'i [RevisionDifference]
     let changed = impact.changed.iter().map(|changed| ChangedNodeJson {
         name: &changed.name,
         id: &changed.id,
-        what: &changed.what,
+        what: &changed.description,
         grade: grade_class(changed.grade),
         reason: changed.reason.as_deref(),
     });
@@ -81,13 +81,17 @@ pub fn impact_json<'i>(impact: &'i Impact, differences: &'i [RevisionDifference]
         name: &effect.name,
         id: &effect.id,
         kind: &effect.kind,
-        level: if effect.whole.is_some() { "model" } else { "column" },
+        level: if effect.why_node_level.is_some() {
+            "model"
+        } else {
+            "column"
+        },
         columns: &effect.columns,
         path: effect.path.iter().map(|step| &**step).collect(),
         via: effect.via.as_deref(),
         grade: grade_class(effect.grade),
         reason: &effect.reason,
-        why_model_level: effect.whole.as_deref(),
+        why_model_level: effect.why_node_level.as_deref(),
         gaps: &effect.gaps,
         owner: effect.owner.as_deref(),
         status: effect.status.as_deref(),

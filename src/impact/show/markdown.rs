@@ -22,17 +22,17 @@ pub fn impact_markdown(impact: &Impact) -> String {
             out,
             "- {}: {}{}",
             inline_code(&changed.name),
-            changed.what,
+            changed.description,
             reason.unwrap_or_default()
         );
     }
     if !impact.effects.is_empty() {
-        out.push_str("\n| what | reached by | grade | owner | last status |\n|---|---|---|---|---|\n");
+        out.push_str("\n| what | reached by | severity | owner | last status |\n|---|---|---|---|---|\n");
     }
     for effect in &impact.effects {
         let path: Vec<String> = effect.path.iter().map(|step| inline_code(step)).collect();
         let mut reason = format!("**{}**: {}", effect.grade.name(), text(&effect.reason));
-        if let Some(why) = &effect.whole {
+        if let Some(why) = &effect.why_node_level {
             let _ = write!(reason, "; no column-level lineage: {}", text(why));
         }
         let said = |text_of: &Option<String>| text_of.as_deref().map(text).unwrap_or_default();

@@ -25,7 +25,7 @@ pub fn impact_tree(impact: &Impact) -> String {
     for changed in &impact.changed {
         let is_first = !roots.contains(&changed.id.as_str());
         let blank = if is_first { "\n" } else { "" };
-        let _ = write!(out, "{blank}{}: {}", one_line(&changed.name), changed.what);
+        let _ = write!(out, "{blank}{}: {}", one_line(&changed.name), changed.description);
         if let Some(reason) = &changed.reason {
             let _ = write!(out, " ({}: {})", changed.grade.name(), one_line(reason));
         }
@@ -68,7 +68,7 @@ pub fn impact_tree(impact: &Impact) -> String {
     }
 }
 
-fn write_children(impact: &Impact, children: &BTreeMap<&str, Vec<usize>>, root: &str, out: &mut String) {
+fn write_children(impact: &Impact, children: &BTreeMap<&str, Vec<usize>>, root: &str, output: &mut String) {
     let mut seen = BTreeSet::new();
     // Effect, prefix of its line, and whether the effect is the last of its siblings.
     let mut stack: Vec<(usize, String, bool)> = Vec::new();
@@ -85,7 +85,7 @@ fn write_children(impact: &Impact, children: &BTreeMap<&str, Vec<usize>>, root: 
         }
         let Some(effect) = impact.effects.get(at) else { continue };
         let branch = if is_last { "└─ " } else { "├─ " };
-        write_line(impact, at, &format!("{before}{branch}"), out);
+        write_line(impact, at, &format!("{before}{branch}"), output);
         // Limit the indentation, so that a long chain fits on the terminal.
         let deeper = if before.chars().count() > 60 {
             before.clone()
@@ -96,7 +96,7 @@ fn write_children(impact: &Impact, children: &BTreeMap<&str, Vec<usize>>, root: 
     }
 }
 
-fn write_line(impact: &Impact, at: usize, before: &str, out: &mut String) {
+fn write_line(impact: &Impact, at: usize, before: &str, output: &mut String) {
     let Some(effect) = impact.effects.get(at) else { return };
     let sign = match effect.grade {
         ChangeGrade::Breaking => "breaking",
@@ -104,16 +104,16 @@ fn write_line(impact: &Impact, at: usize, before: &str, out: &mut String) {
         ChangeGrade::Harmless => "harmless",
     };
     let _ = write!(
-        out,
+        output,
         "{before}{sign}  {} ({}): {}",
         one_line(&effect.name),
         effect.kind,
         one_line(&effect.reason)
     );
-    if let Some(why) = &effect.whole {
-        let _ = write!(out, " [no column-level lineage: {}]", one_line(why));
+    if let Some(why) = &effect.why_node_level {
+        let _ = write!(output, " [no column-level lineage: {}]", one_line(why));
     } else if let Some(gap) = effect.gaps.first() {
-        let _ = write!(out, " [perhaps: {}]", one_line(gap));
+        let _ = write!(output, " [perhaps: {}]", one_line(gap));
     }
     let said: Vec<String> = [&effect.owner, &effect.status]
         .into_iter()
@@ -121,9 +121,9 @@ fn write_line(impact: &Impact, at: usize, before: &str, out: &mut String) {
         .map(|text| one_line(text))
         .collect();
     if !said.is_empty() {
-        let _ = write!(out, " · {}", said.join(" · "));
+        let _ = write!(output, " · {}", said.join(" · "));
     }
-    out.push('\n');
+    output.push('\n');
 }
 
 /// Returns the lineage of a node: the upstream nodes, then the downstream nodes.

@@ -248,14 +248,14 @@ impl RevisionComparer<'_, '_> {
         }
     }
 
-    fn add_test_note(&mut self, place: Option<usize>, name: &str, what: &str, verdict: Option<TestVerdict>) {
+    fn add_test_note(&mut self, place: Option<usize>, name: &str, description: &str, verdict: Option<TestVerdict>) {
         let (grade, reason) = match verdict {
             Some(TestVerdict::Looser) => (ChangeGrade::Changing, "rows that the test found pass from now on"),
             Some(TestVerdict::Other) => (ChangeGrade::Changing, "rows that the test found may pass from now on"),
             Some(TestVerdict::Stricter) | None => (ChangeGrade::Harmless, "the test may find rows that passed before"),
         };
         if let Some(place) = place {
-            self.add_note(place, name, what.to_owned(), grade, reason);
+            self.add_note(place, name, description.to_owned(), grade, reason);
         }
     }
 

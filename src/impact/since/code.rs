@@ -13,7 +13,7 @@ pub(super) fn compare_specs(
     old: &SpecModel,
     new: &SpecModel,
     start: &mut NodeChanges,
-    found: &mut Vec<RevisionDifference>,
+    differences: &mut Vec<RevisionDifference>,
 ) {
     let name = &new.name;
     let metrics = new.compiled.metric_changes_since(&old.compiled);
@@ -29,15 +29,15 @@ pub(super) fn compare_specs(
         };
         let shown = format!("{name}.{}", definition.name());
         match old.compiled.definitions().iter().find(same) {
-            None => found.push(new_difference(&shown, "added", "", definition.formula())),
+            None => differences.push(new_difference(&shown, "added", "", definition.formula())),
             // A metric of a set is reported once for all models.
             Some(was) if is_metric_change(was, definition) => {}
             Some(was) if was.formula() != definition.formula() => {
-                found.push(new_difference(&shown, "formula", was.formula(), definition.formula()));
+                differences.push(new_difference(&shown, "formula", was.formula(), definition.formula()));
             }
             Some(was) if was.description() != definition.description() => {
                 let said = |d: &crate::model::SpecDefinition| d.description().unwrap_or_default().to_owned();
-                found.push(new_difference(&shown, "description", &said(was), &said(definition)));
+                differences.push(new_difference(&shown, "description", &said(was), &said(definition)));
             }
             Some(_) => {}
         }
@@ -46,7 +46,7 @@ pub(super) fn compare_specs(
         let is_same =
             |d: &crate::model::SpecDefinition| d.name().eq_ignore_ascii_case(was.name()) && d.step() == was.step();
         if !new.compiled.definitions().iter().any(is_same) {
-            found.push(new_difference(
+            differences.push(new_difference(
                 &format!("{name}.{}", was.name()),
                 "removed",
                 was.formula(),
@@ -64,14 +64,14 @@ pub(super) fn compare_specs(
             None => {
                 start.columns.insert(column.name().to_lowercase(), ColumnChange::Gone);
                 let shown = format!("{name}.{}", column.name());
-                if !found.iter().any(|d| d.name == shown) {
-                    found.push(new_difference(&shown, "removed", "", ""));
+                if !differences.iter().any(|d| d.name == shown) {
+                    differences.push(new_difference(&shown, "removed", "", ""));
                 }
             }
             Some(now) if now.ty() != column.ty() => {
                 start.columns.insert(column.name().to_lowercase(), ColumnChange::Type);
                 let shown = format!("{name}.{}", column.name());
-                found.push(new_difference(
+                differences.push(new_difference(
                     &shown,
                     "type",
                     &column.ty().to_string(),
@@ -84,16 +84,16 @@ pub(super) fn compare_specs(
     match (old.compiled.query(), new.compiled.query()) {
         (Some(was), Some(now)) if was == now => {
             if old.compiled.model_yml() != new.compiled.model_yml()
-                && !found.iter().any(|d| d.name.starts_with(name.as_str()))
+                && !differences.iter().any(|d| d.name.starts_with(name.as_str()))
             {
-                found.push(new_difference(name, "description", "", ""));
+                differences.push(new_difference(name, "description", "", ""));
             }
         }
-        (Some(was), Some(now)) => compare_sql(graph, name, was, now, start, found),
+        (Some(was), Some(now)) => compare_sql(graph, name, was, now, start, differences),
         _ => {
             start.rows = true;
             let whole = Some("the spec has errors before or after the change".to_owned());
-            found.push(RevisionDifference {
+            differences.push(RevisionDifference {
                 whole,
                 ..new_difference(name, "sql", "", "")
             });
@@ -108,7 +108,7 @@ fn compare_sql(
     was: &str,
     now: &str,
     start: &mut NodeChanges,
-    found: &mut Vec<RevisionDifference>,
+    differences: &mut Vec<RevisionDifference>,
 ) {
     let known = |parts: &[String]| {
         let last = parts.last();
@@ -130,14 +130,14 @@ fn compare_sql(
         (Err(why), _) | (_, Err(why)) => {
             start.rows = true;
             start.redefined = true;
-            found.push(RevisionDifference {
+            differences.push(RevisionDifference {
                 whole: Some(why.to_string()),
                 ..new_difference(name, "sql", "", "")
             });
             return;
         }
     };
-    compare_lineages(name, &old, &new, start, found);
+    compare_lineages(name, &old, &new, start, differences);
 }
 
 fn compare_lineages(
@@ -145,7 +145,7 @@ fn compare_lineages(
     old: &SqlLineage,
     new: &SqlLineage,
     start: &mut NodeChanges,
-    found: &mut Vec<RevisionDifference>,
+    differences: &mut Vec<RevisionDifference>,
 ) {
     let ((old_columns, old_rows), (new_columns, new_rows)) = (old.fingerprints(), new.fingerprints());
     let mut is_layout = true;
@@ -170,10 +170,10 @@ fn compare_lineages(
     if old_rows != new_rows {
         is_layout = false;
         start.rows = true;
-        found.push(new_difference(name, "rows", "", ""));
+        differences.push(new_difference(name, "rows", "", ""));
     }
     if is_layout && added == 0 {
-        found.push(new_difference(name, "layout", "", ""));
+        differences.push(new_difference(name, "layout", "", ""));
     }
     start.redefined |= !is_layout;
 }
@@ -185,7 +185,7 @@ pub(super) fn compare_models(
     old: &str,
     new: &str,
     start: &mut NodeChanges,
-    found: &mut Vec<RevisionDifference>,
+    differences: &mut Vec<RevisionDifference>,
 ) {
     let names = |call: &str| {
         let name = crate::dbt::RelationReference::read(call).map_or("this".to_owned(), |from| from.name().to_owned());
@@ -193,16 +193,16 @@ pub(super) fn compare_models(
     };
     match (model_sql(old, names), model_sql(new, names)) {
         (Ok(was), Ok(now)) => {
-            if !found.iter().any(|d| d.name == name) {
-                found.push(new_difference(name, "sql", "", ""));
+            if !differences.iter().any(|d| d.name == name) {
+                differences.push(new_difference(name, "sql", "", ""));
             }
-            compare_sql(graph, name, &was, &now, start, found);
+            compare_sql(graph, name, &was, &now, start, differences);
         }
         (Err(jinja), _) | (_, Err(jinja)) => {
             start.rows = true;
             start.redefined = true;
             let whole = Some(format!("only dbt can evaluate the Jinja: {jinja}"));
-            found.push(RevisionDifference {
+            differences.push(RevisionDifference {
                 whole,
                 ..new_difference(name, "sql", "", "")
             });
@@ -213,7 +213,7 @@ pub(super) fn compare_models(
 /// Returns the names of the models that a file reads with `ref`.
 pub(super) fn model_refs(text: &str) -> Vec<String> {
     let calls = jinja_parts(text).filter(|part| part.kind == JinjaKind::Expression);
-    let reads = calls.filter_map(|call| crate::dbt::RelationReference::read(call.inside));
+    let reads = calls.filter_map(|call| crate::dbt::RelationReference::read(call.code));
     reads
         .filter(|from| matches!(from, crate::dbt::RelationReference::Ref { .. }))
         .map(|from| from.name().to_owned())

@@ -24,11 +24,11 @@ pub(super) fn changed_blocks<'t>(
     for old in before {
         match of(now, old) {
             Some(new) if same(old.text, new.text) => {}
-            new => found.push((old.name.to_owned(), Some(old.inside), new.map(|new| new.inside))),
+            new => found.push((old.name.to_owned(), Some(old.content), new.map(|new| new.content))),
         }
     }
     let added = now.iter().filter(|new| of(before, new).is_none());
-    found.extend(added.map(|new| (new.name.to_owned(), None, Some(new.inside))));
+    found.extend(added.map(|new| (new.name.to_owned(), None, Some(new.content))));
     found
 }
 
@@ -93,7 +93,7 @@ pub(super) fn changed_keys(old: &[(String, String)], new: &[(String, String)]) -
 /// Returns the arguments of `{{ config(…) }}`, without unnecessary whitespace.
 fn config_arguments(text: &str) -> Vec<(String, String)> {
     let parts = jinja_parts(text).filter(|part| part.kind == JinjaKind::Expression);
-    let calls = parts.filter_map(|part| call_arguments(part.inside, "config"));
+    let calls = parts.filter_map(|part| call_arguments(part.code, "config"));
     let arguments = calls.flat_map(split_arguments).filter_map(|it| it.split_once('='));
     arguments
         .map(|(key, value)| (key.trim().to_owned(), normalized_jinja(value)))

@@ -98,10 +98,10 @@ impl RevisionComparer<'_, '_> {
     }
 
     /// Marks a node as changed, because its rows may differ.
-    pub(super) fn mark_possible_change(&mut self, place: usize, why: String) {
+    pub(super) fn mark_possible_change(&mut self, place: usize, reason: String) {
         let start = self.node_changes_mut(place);
         start.rows = true;
         start.redefined = true;
-        start.why.get_or_insert(why);
+        start.reason.get_or_insert(reason);
     }
 }

@@ -139,7 +139,7 @@ impl RevisionComparer<'_, '_> {
                 continue;
             };
             let start = self.starts.entry(place).or_insert_with(|| NodeChanges {
-                place,
+                node_index: place,
                 ..NodeChanges::default()
             });
             match before.iter().find(|old| old.name.eq_ignore_ascii_case(&spec.name)) {
@@ -207,7 +207,7 @@ impl RevisionComparer<'_, '_> {
                     self.report_change(&format!("{name}.{}", change.key), "config", &change.before, &change.now);
                     if change.affects_rows() {
                         start.rows = true;
-                        start.why = Some(format!("the configuration `{}` changes", change.key));
+                        start.reason = Some(format!("the configuration `{}` changes", change.key));
                     }
                 }
             }
@@ -237,7 +237,7 @@ impl RevisionComparer<'_, '_> {
     /// Returns the changes to the node at an index, which are empty at first.
     fn node_changes_mut(&mut self, place: usize) -> &mut NodeChanges {
         self.starts.entry(place).or_insert_with(|| NodeChanges {
-            place,
+            node_index: place,
             ..NodeChanges::default()
         })
     }
@@ -246,21 +246,21 @@ impl RevisionComparer<'_, '_> {
     fn add_note(&mut self, place: usize, name: &str, what: String, grade: ChangeGrade, reason: &str) {
         let note = ChangeNote {
             name: name.to_owned(),
-            what,
+            description: what,
             grade,
             reason: reason.to_owned(),
         };
         self.node_changes_mut(place).notes.push(note);
     }
 
-    fn report_change(&mut self, name: &str, what: &'static str, before: &str, now: &str) {
-        self.differences.push(new_difference(name, what, before, now));
+    fn report_change(&mut self, name: &str, description: &'static str, before: &str, now: &str) {
+        self.differences.push(new_difference(name, description, before, now));
     }
 
-    fn report_whole(&mut self, name: &str, what: &'static str, why: &str) {
+    fn report_whole(&mut self, name: &str, description: &'static str, reason: &str) {
         self.differences.push(RevisionDifference {
-            whole: Some(why.to_owned()),
-            ..new_difference(name, what, "", "")
+            whole: Some(reason.to_owned()),
+            ..new_difference(name, description, "", "")
         });
     }
 
@@ -273,10 +273,10 @@ impl RevisionComparer<'_, '_> {
     }
 }
 
-fn new_difference(name: &str, what: &'static str, before: &str, now: &str) -> RevisionDifference {
+fn new_difference(name: &str, description: &'static str, before: &str, now: &str) -> RevisionDifference {
     RevisionDifference {
         name: name.to_owned(),
-        what,
+        what: description,
         before: before.to_owned(),
         now: now.to_owned(),
         models: Vec::new(),

@@ -193,7 +193,7 @@ impl RevisionComparer<'_, '_> {
     fn compare_named_items(
         &mut self,
         list: &str,
-        what: &'static str,
+        description: &'static str,
         is_computed: bool,
         old: Option<&Node>,
         new: Option<&Node>,
@@ -212,7 +212,7 @@ impl RevisionComparer<'_, '_> {
             }
             self.report_change(
                 name,
-                what,
+                description,
                 before.as_deref().unwrap_or_default(),
                 now.as_deref().unwrap_or_default(),
             );

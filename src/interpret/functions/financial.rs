@@ -85,7 +85,7 @@ fn periods(args: CallArgs<'_>) -> Option<Value> {
     quotient((end / begin).ln(), (1.0 + rate).ln())
 }
 
-/// Returns the payment for the arguments of IPMT if it is due at the end of each period.
+/// Returns the payment for the arguments of IPMT, if payments are due at the end of each period.
 fn payment_at_the_end(args: CallArgs<'_>) -> Option<f64> {
     let [growth, factor] = growth_and_factor(args, to_number(&args[2]), 6)?;
     let value = noisy_sum(to_number(&args[3]) * growth, optional(args, 4));

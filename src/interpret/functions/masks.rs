@@ -224,8 +224,8 @@ impl MaskPart {
 }
 
 /// Reports an unsupported mask.
-fn report_unsupported(what: &str, place: &str) -> String {
-    uncertainty::report_unsupported(|| format!("`{what}` {place}"));
+fn report_unsupported(description: &str, place: &str) -> String {
+    uncertainty::report_unsupported(|| format!("`{description}` {place}"));
     String::new()
 }
 

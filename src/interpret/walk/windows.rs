@@ -85,10 +85,7 @@ impl StepEvaluation<'_> {
                             is_before && self.other_key_values.get(*other) == self.other_key_values.get(unit)
                         };
                         if trace::is_recording() && (0..self.units.len()).any(|other| is_earlier(&other)) {
-                            trace::record_event(
-                                || window.to_string(),
-                                "finds no row, although there is an earlier one",
-                            );
+                            trace::record_event(|| window.to_string(), "finds no row, although an earlier row exists");
                         }
                         Value::Null
                     }

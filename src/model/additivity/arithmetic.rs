@@ -57,14 +57,16 @@ pub(super) fn classify_coalesce(program: &Program, args: &[IrId], values: &[Valu
         [one, zero] if is_zero(zero) => match of(one) {
             ValueClass::Total(TotalClass {
                 kind: TotalKind::Sum,
-                written,
+                aggregate_sql: written,
             }) => ValueClass::Total(TotalClass {
                 kind: TotalKind::Sum,
-                written: written.map(|one| wrap_in_function_call("coalesce", one, "0")),
+                aggregate_sql: written.map(|one| wrap_in_function_call("coalesce", one, "0")),
             }),
-            ValueClass::Total(TotalClass { written, .. }) => ValueClass::Total(TotalClass {
+            ValueClass::Total(TotalClass {
+                aggregate_sql: written, ..
+            }) => ValueClass::Total(TotalClass {
                 kind: TotalKind::Formula,
-                written: written.map(|one| wrap_in_function_call("coalesce", one, "0")),
+                aggregate_sql: written.map(|one| wrap_in_function_call("coalesce", one, "0")),
             }),
             other => other,
         },
@@ -150,7 +152,7 @@ pub(super) fn classify_arithmetic(
         _ => TotalKind::Formula,
     };
     let mut sides = all.into_iter().zip(args).map(|(value, id)| match value {
-        ValueClass::Total(total) => total.written,
+        ValueClass::Total(total) => total.aggregate_sql,
         _ => aggregate_sql_of_number(program, *id),
     });
     let (Some(left), Some(right)) = (sides.next(), sides.next()) else {
@@ -160,7 +162,10 @@ pub(super) fn classify_arithmetic(
         (Err(lost), _) | (_, Err(lost)) => Err(lost),
         (Ok(left), Ok(right)) => combine_aggregates(left, right, sign, binds, function == internal::DIVIDE),
     };
-    ValueClass::Total(TotalClass { kind, written })
+    ValueClass::Total(TotalClass {
+        kind,
+        aggregate_sql: written,
+    })
 }
 
 /// Returns why a total cannot be combined with the other operands. `None` if all of them are totals or constants.
@@ -185,7 +190,7 @@ fn negate_total(total: TotalClass) -> TotalClass {
             TotalKind::Sum => TotalKind::Sum,
             _ => TotalKind::Formula,
         },
-        written: total.written.map(negated),
+        aggregate_sql: total.aggregate_sql.map(negated),
     }
 }
 

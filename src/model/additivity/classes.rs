@@ -22,7 +22,7 @@ pub(super) enum ValueClass {
 pub(super) struct TotalClass {
     pub kind: TotalKind,
     /// Formula over columns, or the reason why no formula exists.
-    pub written: Result<AggregateSql, Lost>,
+    pub aggregate_sql: Result<AggregateSql, Lost>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -37,7 +37,7 @@ pub(super) enum TotalKind {
 pub(super) struct StepClasses<'c> {
     pub plan: &'c StepPlan<'c>,
     pub input: &'c StepInput<'c>,
-    pub before: Option<&'c StepColumns>,
+    pub previous_columns: Option<&'c StepColumns>,
     pub text: &'c str,
 }
 
@@ -128,7 +128,7 @@ impl StepClasses<'_> {
                 ValueClass::Dimension(None)
             }
         };
-        let Some(before) = self.before.filter(|_| place == 0) else {
+        let Some(before) = self.previous_columns.filter(|_| place == 0) else {
             return of_single_rows();
         };
         if self.plan.grouped {
@@ -144,7 +144,7 @@ impl StepClasses<'_> {
             };
             ValueClass::Total(TotalClass {
                 kind,
-                written: Ok(written),
+                aggregate_sql: Ok(written),
             })
         };
         match before.columns.get(&name.to_lowercase()) {
@@ -176,7 +176,7 @@ impl StepClasses<'_> {
             .joined
             .and_then(|joined| joined.position(relation?))
             .unwrap_or(0);
-        let before = self.before.filter(|_| place == 0 && !self.plan.grouped);
+        let before = self.previous_columns.filter(|_| place == 0 && !self.plan.grouped);
         match before.and_then(|before| before.columns.get(&name.to_lowercase())) {
             Some(own) => own.clone(),
             None => additivity_of_value(&self.column_class(relation, name, ty), ty),
@@ -208,7 +208,7 @@ impl StepClasses<'_> {
                 };
                 ValueClass::Total(TotalClass {
                     kind: total.kind,
-                    written: Ok(written),
+                    aggregate_sql: Ok(written),
                 })
             }
             (value, _) => value.clone(),
@@ -225,7 +225,7 @@ impl StepClasses<'_> {
             .join(" ");
         ValueClass::Total(TotalClass {
             kind,
-            written: Err(Lost::Part(part)),
+            aggregate_sql: Err(Lost::Part(part)),
         })
     }
 }
@@ -247,9 +247,13 @@ pub(super) fn additivity_of_value(value: &ValueClass, ty: Type) -> Additivity {
         ValueClass::Total(TotalClass {
             kind: TotalKind::Max, ..
         }) => Additivity::Max,
-        ValueClass::Total(TotalClass { written: Err(lost), .. }) => Additivity::Lost(lost.clone()),
         ValueClass::Total(TotalClass {
-            written: Ok(written), ..
+            aggregate_sql: Err(lost),
+            ..
+        }) => Additivity::Lost(lost.clone()),
+        ValueClass::Total(TotalClass {
+            aggregate_sql: Ok(written),
+            ..
         }) => match &written.ratio {
             Some((numerator, denominator)) => Additivity::Ratio {
                 numerator: numerator.clone(),

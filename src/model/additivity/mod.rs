@@ -1,6 +1,5 @@
-//! Additivity: whether a column's values can still be computed after the rows of the model are aggregated again. There
-//! are three cases: the values can be summed, the values can be computed from other columns that can be aggregated, or
-//! the values are lost.
+//! Additivity: whether a column's values can still be computed after the rows of the model are aggregated again. A
+//! column's values can be summed, can be computed from other columns that can be aggregated, or cannot be aggregated.
 //!
 //! The aggregated column must have the same values as its formula with fewer grouping keys. Values of `SUM` and
 //! `COUNT`, and their sums, differences and constant multiples, can be summed. For `MIN` and `MAX`, the result is the
@@ -227,7 +226,7 @@ impl SpecCompilation<'_> {
         let work = StepClasses {
             plan,
             input,
-            before,
+            previous_columns: before,
             text,
         };
         let values = work.classify_all();

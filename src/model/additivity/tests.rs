@@ -135,7 +135,7 @@ fn additivity_passes_through_steps() {
         with("    keep: [shop, a, per]\n"),
         ["shop: dimension", "a: Sum", "per: lost b"]
     );
-    // Rows that the model drops are missing in totals. Rows of other shops are not part of the model.
+    // Totals do not include rows that the model drops, or rows of other shops, which are not part of the model.
     assert_eq!(
         with("    keep: [shop, a]\n    where: a > 5\n"),
         ["shop: dimension", "a: Lost(RowsLeftOut)"]

@@ -56,13 +56,13 @@ impl SpecCompilation<'_> {
         let mut outputs = vec![possible_columns(failed, self.source, columns, limits, memory)];
         for step in later {
             let input = self.possible_input(index, &outputs);
-            // The columns of joined relations are not considered here, so they are treated as unknown if the
-            // step has joins.
+            // The columns of joined relations are not available here, so the columns count as unknown if the step has
+            // joins.
             let seen = input.as_ref().filter(|_| step.joins.is_empty());
             self.report_independent_errors(step, seen, memory, diagnostics);
             outputs.push(possible_columns(step, self.source, input.as_ref(), limits, memory));
         }
-        if self.only.is_none() {
+        if self.computed_definitions.is_none() {
             self.report_errors_about_model(outputs.pop().flatten().as_ref(), memory, diagnostics);
         }
     }

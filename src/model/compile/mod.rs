@@ -216,7 +216,7 @@ pub(crate) struct SpecCompilation<'r> {
     /// Generated dbt tests.
     pub(crate) proofs: SpecTests,
     /// Definitions to compute if a step is recomputed for totals. `None` for all definitions.
-    pub(crate) only: Option<Vec<String>>,
+    pub(crate) computed_definitions: Option<Vec<String>>,
     /// Relation columns that formulas read.
     columns_read: Vec<ColumnUse>,
     pub(crate) names_used: NamesUsed,
@@ -262,7 +262,7 @@ impl<'r> SpecCompilation<'r> {
             facts: Vec::new(),
             unproven: Vec::new(),
             proofs: SpecTests::default(),
-            only: None,
+            computed_definitions: None,
             columns_read: Vec::new(),
             names_used: NamesUsed::default(),
             is_query_only: false,

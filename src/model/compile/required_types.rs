@@ -72,7 +72,7 @@ impl SpecCompilation<'_> {
 
     /// Returns whether a schema contains the types of all columns of the relations that steps read.
     fn are_types_known(&self) -> bool {
-        self.sources.all.iter().all(|source| {
+        self.sources.sources.iter().all(|source| {
             self.known_relation(&source.from).is_some_and(|relation| {
                 !relation.is_open() && relation.columns().iter().all(|column| column.ty() != Type::Unknown)
             })

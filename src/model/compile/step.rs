@@ -72,7 +72,7 @@ impl<'s> StepToCompile<'s> {
             .joined
             .and_then(|joined| joined.kept_columns(self.step, diagnostics));
         match (self.cells, of_joined) {
-            (Some(cells), _) => KeepColumns::Some(cells.kept.iter().map(String::as_str).collect()),
+            (Some(cells), _) => KeepColumns::Some(cells.kept_columns.iter().map(String::as_str).collect()),
             (None, Some(columns)) => KeepColumns::Joined(columns),
             (None, None) => match &self.step.keep {
                 KeptColumns::Nothing => KeepColumns::Nothing,
@@ -89,7 +89,7 @@ impl<'s> StepToCompile<'s> {
 }
 
 impl SpecCompilation<'_> {
-    /// Compiles a step. Returns `None` if it has an error.
+    /// Compiles a step. Returns `None` if the step has an error.
     pub(crate) fn compile_step(
         &mut self,
         step: &Step<'_>,
@@ -129,7 +129,7 @@ impl SpecCompilation<'_> {
         let plan = self.plan_definitions(&work, program, ast);
         let provenances = provenances(&work, program);
         self.check_plan(&work, &plan, &provenances, ast, &mut found);
-        if self.only.is_some() {
+        if self.computed_definitions.is_some() {
             drop_errors_of_unused_definitions(&plan, &mut found);
         }
         let keep = work.columns_to_keep(diagnostics);
@@ -145,7 +145,7 @@ impl SpecCompilation<'_> {
             // Stop here, because later steps read the output of this step and would only repeat its errors.
             return None;
         }
-        if self.only.is_none() && !self.is_query_only {
+        if self.computed_definitions.is_none() && !self.is_query_only {
             self.collect_descriptions(work.step, program, ast, &formulas);
         }
         let checked = CheckedStep {
@@ -157,7 +157,7 @@ impl SpecCompilation<'_> {
         let mut output = self.plan_output(&checked, keep, ast, emit);
         self.record_output(&checked, &mut output, emit, diagnostics);
         self.convert_pivot(&work, &mut output, program, emit, diagnostics);
-        if self.only.is_none() {
+        if self.computed_definitions.is_none() {
             self.lineage.record_outputs(&output.relation, last);
         }
         diagnostics.extend(star_conflict(step, &output));
@@ -221,7 +221,7 @@ impl SpecCompilation<'_> {
                 None => Context::Measure,
             },
             relations: input_relations(work.input),
-            merged: work.joined.map_or(&[], |joined| &joined.merged),
+            merged: work.joined.map_or(&[], |joined| &joined.merged_columns),
             open: match work.joined {
                 Some(joined) => joined.input.relations.iter().any(Relation::is_open),
                 None => work.rows.relation.is_none(),
@@ -250,7 +250,7 @@ impl SpecCompilation<'_> {
     /// step.
     fn plan_definitions<'p>(&self, work: &StepToCompile<'_>, program: &'p Program, ast: &Ast) -> StepPlan<'p> {
         let mut plan = build_plan(program, ast, work.formulas, work.step);
-        if let Some(only) = &self.only {
+        if let Some(only) = &self.computed_definitions {
             for (definition, output) in program.definitions.iter().zip(&mut plan.outputs) {
                 let own = definition.name.as_deref();
                 *output &= own.is_some_and(|own| only.iter().any(|name| own.eq_ignore_ascii_case(name)));
@@ -266,31 +266,38 @@ impl SpecCompilation<'_> {
         plan: &StepPlan<'_>,
         provenances: &[ColumnProvenance],
         ast: &Ast,
-        found: &mut Vec<Diagnostic>,
+        diagnostics: &mut Vec<Diagnostic>,
     ) {
         let (step, text) = (work.step, &work.formulas.text);
         let dialect = self.compiler.options.dialect;
-        check_keys(plan, found);
-        check_outputs(plan, text, found);
-        check_helpers(plan, ast, text, &self.compiler.options.limits, found);
-        let before = found.len();
+        check_keys(plan, diagnostics);
+        check_outputs(plan, text, diagnostics);
+        check_helpers(plan, ast, text, &self.compiler.options.limits, diagnostics);
+        let before = diagnostics.len();
         let fiscal_month_offset = self.calendar().fiscal_month_offset;
-        check_partitions(plan, step, text, (self.spec.kind, fiscal_month_offset), found);
-        let is_cut = found
+        check_partitions(plan, step, text, (self.spec.kind, fiscal_month_offset), diagnostics);
+        let is_cut = diagnostics
             .iter()
             .skip(before)
             .any(|it| it.kind() == Code::PeriodOutsidePartition);
-        // PERIODOFFSET, which the help proposes, would be cut short, too.
+        // The partition would also limit PERIODOFFSET, which the help suggests.
         if !is_cut {
-            check_gaps(plan, work.input, work.column_periods, work.sheet.is_some(), text, found);
+            check_gaps(
+                plan,
+                work.input,
+                work.column_periods,
+                work.sheet.is_some(),
+                text,
+                diagnostics,
+            );
         }
-        check_hidden_periods(plan, text, found);
-        check_lengths(plan, ast, text, work.last, dialect, found);
-        check_rates(plan, provenances, input_relations(work.input), text, found);
+        check_hidden_periods(plan, text, diagnostics);
+        check_lengths(plan, ast, text, work.last, dialect, diagnostics);
+        check_rates(plan, provenances, input_relations(work.input), text, diagnostics);
         if let Some(joined) = self.sound_joins(work) {
-            check_join_visibility(plan, joined, found);
-            check_fan_out(plan, step, joined, found);
-            check_join_support(plan, step, joined, dialect, found);
+            check_join_visibility(plan, joined, diagnostics);
+            check_fan_out(plan, step, joined, diagnostics);
+            check_join_support(plan, step, joined, dialect, diagnostics);
         }
     }
 
@@ -301,7 +308,7 @@ impl SpecCompilation<'_> {
     }
 
     /// Reports errors and warnings about the rows of a step, with spans in the file. Returns the joins that are
-    /// declared, but not proven, to find at most one row. `found` are the errors in the formulas.
+    /// declared, but not proven, to find at most one row. `found` contains the diagnostics about the formulas.
     fn check_rows(
         &self,
         work: &StepToCompile<'_>,
@@ -330,11 +337,11 @@ impl SpecCompilation<'_> {
 
 /// Returns the origin of the value of each node, or nothing if no check or later step needs it.
 /// Drops the errors of definitions that the step's columns and filters do not need.
-fn drop_errors_of_unused_definitions(plan: &StepPlan<'_>, found: &mut Vec<Diagnostic>) {
+fn drop_errors_of_unused_definitions(plan: &StepPlan<'_>, diagnostics: &mut Vec<Diagnostic>) {
     let used = used_definitions(plan);
     let definitions = plan.program.definitions.iter().zip(&used);
     let unused: Vec<Span> = definitions.filter(|(_, used)| !**used).map(|(it, _)| it.span).collect();
-    found.retain(|it| {
+    diagnostics.retain(|it| {
         !unused
             .iter()
             .any(|span| span.range().contains(&it.span().range().start))

@@ -61,7 +61,7 @@ impl SpecCompilation<'_> {
             let of = |part: u32| by_part.get(part as usize).copied().unwrap_or(false);
             ast.definitions.iter().map(|definition| of(definition.part)).collect()
         };
-        let column_of_pivot = work.cells.and_then(|cells| cells.place.as_deref());
+        let column_of_pivot = work.cells.and_then(|cells| cells.pivot_number.as_deref());
         let spec = StepSpec {
             name: &self.step_name(step, input.name, plan, &formulas.text),
             last: work.last,
@@ -100,7 +100,7 @@ impl SpecCompilation<'_> {
             step, formulas, input, ..
         } = *work;
         checked.record_values(&mut output.relation);
-        if self.incremental && self.only.is_none() {
+        if self.incremental && self.computed_definitions.is_none() {
             let place = self.times.len();
             let mut times = self.step_times(step, place, (plan, input), output, formulas);
             if work.needs_all_rows() {
@@ -115,7 +115,7 @@ impl SpecCompilation<'_> {
         if let Some(joined) = work.joined {
             self.add_tests_of_unproven_joins(&checked.unproven_joins, plan, step, joined, output, emit);
         }
-        if self.only.is_none() {
+        if self.computed_definitions.is_none() {
             self.record_lineage(step, plan, work.rows, &output.relation, &formulas.text);
             self.record_additivity(step, plan, input, &output.relation, &formulas.text);
         }
@@ -131,7 +131,7 @@ impl SpecCompilation<'_> {
         diagnostics: &mut Vec<Diagnostic>,
     ) {
         let Some(cells) = work.cells else { return };
-        if cells.place.is_some() {
+        if cells.pivot_number.is_some() {
             self.convert_to_wide_form(work, cells, program, emit, output, diagnostics);
             self.keep_additivity_of_row_keys();
         } else {

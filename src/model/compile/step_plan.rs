@@ -34,7 +34,7 @@ impl SpecCompilation<'_> {
         };
         while self
             .sources
-            .all
+            .sources
             .iter()
             .any(|source| source.name.eq_ignore_ascii_case(&name))
         {

@@ -83,7 +83,7 @@ impl SpecCompilation<'_> {
         let names = self.spec.steps.iter().filter_map(|step| step.name);
         names.for_each(|name| self.names.reserve(name.text));
         self.sources = SpecSources::new(self.spec, self.compiler.options.dialect, &mut self.names);
-        let read = || self.sources.all.iter().map(|source| &source.from);
+        let read = || self.sources.sources.iter().map(|source| &source.from);
         compiled.reads = read().cloned().collect();
         compiled.tables = read().map(|from| from.display_name().into_owned()).collect();
     }
@@ -117,7 +117,7 @@ impl SpecCompilation<'_> {
             );
             let help = "write `materialized: table`";
             diagnostics.push(Diagnostic::new(Code::UnboundedInTime, span, message).with_help(help));
-            // Other errors would be about steps that the spec does not contain.
+            // Other errors would refer to generated steps, which the spec does not contain.
             self.incremental = !is_filled;
         }
     }
@@ -223,7 +223,8 @@ impl SpecCompilation<'_> {
     ) -> Option<NextStepInput> {
         let before = diagnostics.len();
         check_keep(step, self.source, input.relation.as_ref(), |_| false, diagnostics);
-        // Engines disagree on the day after which a month ends, so months are only added to the first day of a month.
+        // Engines disagree on how to add a month to the last days of a month, so months are only added to the first day
+        // of a month.
         let is_month_added = !matches!(series.unit, "day" | "week");
         for (end, is_month_start) in [(series.first, is_month_added), (series.last, false)] {
             diagnostics.extend(wrong_end_of_series(

@@ -1,4 +1,4 @@
-//! Tests of names in the SQL of steps with joins and of STRUCT columns.
+//! Tests the names in the SQL of steps with joins, and of steps with STRUCT columns.
 
 use formulac_catalog::Dialect;
 use formulac_core::{Column, Relation, Schema, Type};

@@ -61,7 +61,7 @@ impl SpecCompilation<'_> {
         };
         let name_in_spec: Vec<SpannedText<'_>> = match &comparison.columns {
             Some(columns) => columns.clone(),
-            None if tested.open => {
+            None if tested.has_unknown_columns => {
                 let message = "the model cannot be compared, because its columns are unknown";
                 diagnostics.push(
                     Diagnostic::new(Code::ColumnsNotKnown, comparison.with_span, message)

@@ -25,7 +25,7 @@ impl SpecCompilation<'_> {
         for comparison in &self.spec.comparisons {
             let test = self.differing_rows_test(comparison, tested, memory, diagnostics);
             let (test, named) = test.unzip();
-            self.proofs.compared.extend(named);
+            self.proofs.comparisons.extend(named);
             self.add_test(test, comparison.with_span, diagnostics);
         }
     }
@@ -41,7 +41,7 @@ impl SpecCompilation<'_> {
         let dialect = self.compiler.options.dialect;
         let (mut sources, mut names) = self.read_model(tested);
         sources.add(&comparison.with, dialect, &mut names);
-        let [own, other] = sources.all.as_slice() else {
+        let [own, other] = sources.sources.as_slice() else {
             let message = "the model would be compared with itself";
             diagnostics.push(
                 Diagnostic::new(Code::ModelReadsItself, comparison.with_span, message)
@@ -130,7 +130,7 @@ impl SpecCompilation<'_> {
                 group: self.group_of_test(other_known),
                 ..TestConfig::default()
             },
-            about: format!(
+            explanation: format!(
                 "Fails for each row that differs between {model} and {with}, is missing from one of the two, or has the \
                  keys of another row."
             ),
@@ -176,7 +176,7 @@ impl SpecCompilation<'_> {
         let formulas = self.condition_formulas(
             &[(filter, DefinitionRole::Rule)],
             &tested.relation,
-            tested.open,
+            tested.has_unknown_columns,
             memory,
             &mut Vec::new(),
         );

@@ -71,7 +71,7 @@ pub(super) fn column_tests(
     }
     let used = program.columns.try_get(column as usize)?;
     let known = tested.relation.column(&used.name);
-    (tested.open || known.is_some()).then(|| (known.map_or(&*used.name, |c| c.name()).to_owned(), tests))
+    (tested.has_unknown_columns || known.is_some()).then(|| (known.map_or(&*used.name, |c| c.name()).to_owned(), tests))
 }
 
 fn find_column_tests(program: &Program, root: IrId, ranges: bool) -> Option<(u32, Vec<ColumnTest>)> {
@@ -140,7 +140,7 @@ fn recognize_unique(program: &Program, root: IrId) -> Option<(u32, bool)> {
         return None;
     };
     let column = column(program, *counted).filter(|of| column(program, *parted) == Some(*of))?;
-    let counts = catalog::overload_owner(overload) == internal::COUNTA && program.window_frame(over).is_whole();
+    let counts = catalog::overload_owner(overload) == internal::COUNTA && program.window_frame(over).covers_partition();
     (counts && program.text(digits) == "1").then_some((column, empty_passes))
 }
 

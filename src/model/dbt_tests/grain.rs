@@ -76,7 +76,7 @@ impl SpecCompilation<'_> {
             .fold(Relation::new(self.spec.model.text), Relation::with);
         let tested = TestedModel {
             relation,
-            open: false,
+            has_unknown_columns: false,
             grain: keys,
             single: false,
             known,
@@ -147,7 +147,7 @@ impl SpecCompilation<'_> {
         let dialect = self.compiler.options.dialect;
         let (sources, _) = self.read_model(tested);
         let (import, name) = sources
-            .all
+            .sources
             .first()
             .map_or(("", ""), |source| (&source.import, &source.name));
         let shadows = dialect.facts().relation_shadows_column && grain.iter().any(|key| key.eq_ignore_ascii_case(name));
@@ -203,7 +203,7 @@ impl SpecCompilation<'_> {
                 group: self.group_of_private_model(),
                 ..TestConfig::default()
             },
-            about: format!(
+            explanation: format!(
                 "Fails for each {} with more than one row in {model}.",
                 grain.join(" and ")
             ),

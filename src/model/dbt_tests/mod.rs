@@ -41,7 +41,7 @@ pub(super) struct SpecTests {
     pub of_model: Vec<dbt::YamlOutput>,
     pub unit_tests: Vec<dbt::YamlOutput>,
     /// Relations in `compare:`, for commands that compare values.
-    pub compared: Vec<NamedColumns>,
+    pub comparisons: Vec<NamedColumns>,
     /// Whether the key is a single column, for which dbt's `unique` is used.
     pub unique_column: bool,
     /// Lower-case columns that the spec declares NOT NULL.
@@ -68,8 +68,8 @@ pub(super) struct SingularTest {
     /// Name of the file.
     pub name: String,
     pub config: TestConfig,
-    /// Explanation of what a returned row means, for readers of the query.
-    pub about: String,
+    /// Explanation of a returned row, for readers of the query.
+    pub explanation: String,
     /// Query of the test, for dbt.
     pub sql: String,
 }
@@ -81,7 +81,7 @@ impl SingularTest {
             &format!(
                 "{}{}{}",
                 self.config.config_call(),
-                dbt::sql_comment(&self.about),
+                dbt::sql_comment(&self.explanation),
                 self.sql
             ),
             spec,
@@ -95,7 +95,7 @@ pub(super) struct TestedModel<'t> {
     /// refute.
     pub relation: Relation,
     /// Whether the model may have unknown columns.
-    pub open: bool,
+    pub has_unknown_columns: bool,
     /// Key columns. Empty if the key is unknown or the model has at most one row.
     pub grain: &'t [String],
     /// Whether the model has at most one row.
@@ -116,7 +116,7 @@ impl<'t> TestedModel<'t> {
         let (known, grain) = (&output.relation, &output.grain);
         Self {
             relation,
-            open: output.open,
+            has_unknown_columns: output.open,
             grain,
             single: output.single,
             known,
@@ -239,7 +239,7 @@ impl SpecCompilation<'_> {
         relation: &Relation,
         open: bool,
         memory: &mut CompileMemory,
-        found: &mut Vec<Diagnostic>,
+        diagnostics: &mut Vec<Diagnostic>,
     ) -> StepFormulas<'f> {
         let mut formulas = StepFormulas::empty(self.source);
         conditions
@@ -253,7 +253,14 @@ impl SpecCompilation<'_> {
             ..
         } = memory;
         let options = &self.compiler.options;
-        parse::parse_parts(&formulas.text, &formulas.parts, &options.limits, parse, ast, found);
+        parse::parse_parts(
+            &formulas.text,
+            &formulas.parts,
+            &options.limits,
+            parse,
+            ast,
+            diagnostics,
+        );
         let scope = CheckScope {
             context: Context::Row,
             relations: std::slice::from_ref(relation),
@@ -274,8 +281,8 @@ impl SpecCompilation<'_> {
             column_periods: &[],
             rest: check::RestOfFile::default(),
         };
-        check::check(ast, &formulas.text, &scope, check, program, found);
-        for diagnostic in found.iter_mut() {
+        check::check(ast, &formulas.text, &scope, check, program, diagnostics);
+        for diagnostic in diagnostics.iter_mut() {
             *diagnostic = formulas.to_file(diagnostic.clone());
         }
         formulas
@@ -330,7 +337,7 @@ pub(super) fn to_file_name_part(name: &str) -> String {
 }
 
 impl<'y> Rule<'y> {
-    /// Returns the rule's condition, and its filter if it has one.
+    /// Returns the rule's condition, and its filter, if any.
     fn condition_and_filter(&self) -> impl Iterator<Item = (SpannedText<'y>, DefinitionRole)> + use<'y> {
         let filter = self.filter.map(|filter| (filter, DefinitionRole::Rule));
         let check = if self.found_in.is_some() {

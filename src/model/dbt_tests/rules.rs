@@ -45,7 +45,13 @@ impl SpecCompilation<'_> {
         memory: &mut CompileMemory,
     ) -> Result<Option<Vec<ColumnProof>>, Diagnostic> {
         let conditions: Vec<_> = rule.condition_and_filter().collect();
-        self.condition_formulas(&conditions, &tested.relation, tested.open, memory, &mut Vec::new());
+        self.condition_formulas(
+            &conditions,
+            &tested.relation,
+            tested.has_unknown_columns,
+            memory,
+            &mut Vec::new(),
+        );
         let CompileMemory {
             program, emit, print, ..
         } = memory;
@@ -130,9 +136,9 @@ impl SpecCompilation<'_> {
     }
 
     /// Returns the name of a test, which must be unique in the dbt project.
-    pub(super) fn test_name(&self, what: &str) -> String {
+    pub(super) fn test_name(&self, description: &str) -> String {
         dbt::test_name(
-            &format!("assert_{}_{what}", self.spec.model.text),
+            &format!("assert_{}_{description}", self.spec.model.text),
             self.compiler.options.dialect.max_bytes(),
         )
     }

@@ -64,7 +64,7 @@ impl SpecCompilation<'_> {
             self.unit_test_overrides(example, has_own_rows, diagnostics)
                 .map(|overrides| ("overrides", overrides)),
         );
-        let columns = (!tested.open).then_some(tested.known);
+        let columns = (!tested.has_unknown_columns).then_some(tested.known);
         let expect = self.read_rows(example.expect, columns, UnitTestRowKind::Expected, diagnostics);
         said.push(("expect", YamlOutput::Map(expect)));
         YamlOutput::Map(said.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
@@ -73,7 +73,7 @@ impl SpecCompilation<'_> {
     /// Returns the rows of each input. Inputs that the example omits have no rows. Also returns whether the example
     /// contains existing rows of the model itself.
     fn given_rows(&self, example: &SpecExample<'_>, diagnostics: &mut Vec<Diagnostic>) -> (Vec<YamlOutput>, bool) {
-        let read = &self.sources.all;
+        let read = &self.sources.sources;
         let mut seen: FxHashMap<String, &Node> = FxHashMap::default();
         let mut given = Vec::new();
         let mut has_own_rows = false;
@@ -353,11 +353,11 @@ fn source_call(from: &RelationReference) -> String {
     )
 }
 
-fn unread_input(said: &str, input: &Node, read: &[ReadSource]) -> Diagnostic {
+fn unread_input(text: &str, input: &Node, read: &[ReadSource]) -> Diagnostic {
     let all: Vec<String> = read.iter().filter_map(|source| source.from.ref_call()).collect();
-    let message = format!("the model does not read `{said}`");
+    let message = format!("the model does not read `{text}`");
     let diagnostic = Diagnostic::new(Code::UnknownRelation, input.span, message);
-    let near = suggest::nearest_name(said, all.iter().map(String::as_str));
+    let near = suggest::nearest_name(text, all.iter().map(String::as_str));
     diagnostic.with_help(match near {
         Some(near) => suggest::similar_name_help(near),
         None => format!(

@@ -33,7 +33,7 @@ struct RuleStep<'p> {
     plan: StepPlan<'p>,
     name: String,
     /// Columns that describe a violation. Empty for all columns.
-    shown: Vec<String>,
+    shown_columns: Vec<String>,
     /// Boolean column that is true if a row satisfies the rule. `None` if the step returns only the violations.
     holds: Option<String>,
 }
@@ -49,7 +49,13 @@ impl SpecCompilation<'_> {
     ) -> Option<SingularTest> {
         let conditions: Vec<_> = rule.condition_and_filter().collect();
         // Ignore the diagnostics here, because the checks of the model have already reported them.
-        let formulas = self.condition_formulas(&conditions, &tested.relation, tested.open, memory, &mut Vec::new());
+        let formulas = self.condition_formulas(
+            &conditions,
+            &tested.relation,
+            tested.has_unknown_columns,
+            memory,
+            &mut Vec::new(),
+        );
         let CompileMemory { program, emit, .. } = memory;
         let dialect = self.compiler.options.dialect;
         if program.definitions.len() < conditions.len() {
@@ -76,7 +82,7 @@ impl SpecCompilation<'_> {
         let step = RuleStep {
             plan,
             name: names.choose_short_name(&format!("{}_rows", self.spec.model.text)),
-            shown,
+            shown_columns: shown,
             holds,
         };
         let mut output = self.plan_rule_step(&step, &formulas.text, tested, emit, &mut names);
@@ -100,7 +106,7 @@ impl SpecCompilation<'_> {
                 only_warns: rule.only_warns,
                 group: self.group_of_private_model(),
             },
-            about: rule.message.unwrap_or_default().to_owned(),
+            explanation: rule.message.unwrap_or_default().to_owned(),
             sql,
         })
     }
@@ -118,14 +124,14 @@ impl SpecCompilation<'_> {
         let input = StepInput {
             name: self.spec.model.text,
             source: Some(0),
-            relation: (!tested.open).then_some(&tested.relation),
+            relation: (!tested.has_unknown_columns).then_some(&tested.relation),
             grain: tested.grain,
             joined: None,
             joined_grain: &[],
             tabs: &[],
         };
         let no = vec![false; step.plan.roles.len()];
-        let keep: Vec<&str> = step.shown.iter().map(String::as_str).collect();
+        let keep: Vec<&str> = step.shown_columns.iter().map(String::as_str).collect();
         let spec = StepSpec {
             times: false,
             name: &step.name,
@@ -170,7 +176,7 @@ impl SpecCompilation<'_> {
             )
         };
         let items = step
-            .shown
+            .shown_columns
             .iter()
             .map(|name| Item {
                 expr: tree.add_raw_text(&written(name)),
@@ -193,7 +199,7 @@ impl SpecCompilation<'_> {
         Query {
             ctes,
             body: Select {
-                star: step.shown.is_empty(),
+                star: step.shown_columns.is_empty(),
                 items,
                 from,
                 filter,
@@ -296,8 +302,8 @@ fn add_violation(program: &mut Program, places: RuleFormulaIndexes, nulls_fail: 
             },
         );
     }
-    // An AND with a single operand preserves the rule as written: the SQL contains `not (revenue >= 0)` instead of
-    // `revenue < 0`.
+    // An AND with a single operand preserves the original form of the rule: the SQL contains `not (revenue >= 0)`
+    // instead of `revenue < 0`.
     let one = program.add_args(&[check]);
     let rule = program.add(Ir::And(one), meta);
     let mut root = program.add(Ir::Not(rule), meta);

@@ -114,8 +114,8 @@ impl Key {
         self.required.is_none() && !must_say
     }
 
-    const fn required(mut self, what: &'static str) -> Self {
-        self.required = Some(what);
+    const fn required(mut self, description: &'static str) -> Self {
+        self.required = Some(description);
         self
     }
 

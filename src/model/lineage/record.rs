@@ -168,7 +168,7 @@ impl SpecCompilation<'_> {
         match target {
             JoinTarget::Step(of) => self.step_column(of, name),
             JoinTarget::Source(of) => {
-                let relation = self.sources.all.get(of)?.from.name().to_owned();
+                let relation = self.sources.sources.get(of)?.from.name().to_owned();
                 Some(self.lineage.source(&relation, name))
             }
             JoinTarget::Later => None,
@@ -213,7 +213,7 @@ impl SpecCompilation<'_> {
 
     /// Returns the relation of a source column, if it is known.
     fn relation_of_source(&self, column: &SourceColumn) -> Option<&Relation> {
-        let mut sources = self.sources.all.iter().map(|source| &source.from);
+        let mut sources = self.sources.sources.iter().map(|source| &source.from);
         self.known_relation(sources.find(|from| from.name() == column.relation)?)
     }
 

@@ -151,7 +151,7 @@ steps:
     );
 }
 
-/// Returns the names of the columns of a model for which the properties file stops Omni's time zone conversion.
+/// Returns the names of the columns for which a model's properties file disables Omni's time zone conversion.
 fn columns_in_timezone(compiler: &Compiler, spec: &str) -> Vec<String> {
     let compiled = compiler.compile_spec(spec);
     assert!(!compiled.has_errors(), "{:?}", compiled.diagnostics());

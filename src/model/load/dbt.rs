@@ -18,7 +18,7 @@ pub struct DbtKeys<'y> {
     pub data_tests: Option<&'y Node>,
 }
 
-/// Properties of a column of the model.
+/// Properties of a model's column.
 #[derive(Clone, Debug)]
 pub struct ColumnKeys<'y> {
     pub name: SpannedText<'y>,

@@ -161,7 +161,7 @@ impl Spec<'_> {
         self.steps.iter().position(is_named)
     }
 
-    /// Returns what the step at an index reads, apart from joins.
+    /// Returns the inputs of the step at an index, apart from joins.
     pub fn step_input(&self, place: usize) -> StepRead<'_> {
         let step = self.steps.get(place);
         let (Some(step), Some(before)) = (step, place.checked_sub(1)) else {
@@ -178,7 +178,7 @@ impl Spec<'_> {
     }
 }
 
-/// What a step reads, apart from joins.
+/// Inputs of a step, apart from joins.
 #[derive(Clone, Debug)]
 pub enum StepRead<'s> {
     Relation(&'s RelationReference),

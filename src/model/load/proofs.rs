@@ -217,21 +217,21 @@ impl<'y> Loader<'y, '_> {
 
     /// Checks whether a name is valid in dbt. The name is the name of an exposure, or of a rule or example that becomes
     /// a dbt test.
-    pub(super) fn check_dbt_name(&mut self, what: &str, name: SpannedText<'y>) {
+    pub(super) fn check_dbt_name(&mut self, description: &str, name: SpannedText<'y>) {
         if !is_plain_name(name.text) {
             let (fault, proposed) = dbt_name_fault(name.text, "never_negative");
             self.report(
-                Diagnostic::new(Code::NotADbtName, name.node.span, format!("{fault} for {what}"))
+                Diagnostic::new(Code::NotADbtName, name.node.span, format!("{fault} for {description}"))
                     .with_help(format!("write `{proposed}`")),
             );
         }
     }
 
-    pub(super) fn report_duplicates(&mut self, what: &str, names: impl Iterator<Item = SpannedText<'y>>) {
+    pub(super) fn report_duplicates(&mut self, description: &str, names: impl Iterator<Item = SpannedText<'y>>) {
         let mut seen = rustc_hash::FxHashMap::default();
         for name in names {
             if let Some(first) = seen.insert(name.text.to_lowercase(), name.node.span) {
-                let message = format!("two {what} are named `{}`", name.text);
+                let message = format!("two {description} are named `{}`", name.text);
                 self.report(
                     Diagnostic::new(Code::DuplicateDefinition, name.node.span, message)
                         .with_secondary_label(first, "the first")

@@ -111,7 +111,7 @@ impl Loader<'_, '_> {
             None => {
                 let named = known.filter(|k| k.same_as.is_none());
                 let mut named: Vec<String> = named.map(|k| format!("`{}`", k.name)).collect();
-                // A key may be in several tables.
+                // Several tables may contain the same key.
                 let mut seen = rustc_hash::FxHashSet::default();
                 named.retain(|name| seen.insert(name.clone()));
                 diagnostic.with_help(format!("the valid keys are {}", named.join(", ")))
@@ -291,21 +291,21 @@ impl Loader<'_, '_> {
         &mut self,
         name: &str,
         shape: &KeyShape,
-        found: &str,
+        text: &str,
         words: impl Iterator<Item = &'w str>,
         value: &Node,
     ) {
         let words: Vec<&str> = words.collect();
-        let message = format!("`{name}` must be {}, found `{found}`", shape.expected());
+        let message = format!("`{name}` must be {}, found `{text}`", shape.expected());
         let diagnostic = Diagnostic::new(Code::WrongShape, value.span, message);
-        let start = found.to_lowercase();
+        let start = text.to_lowercase();
         let mut long_forms = words
             .iter()
             .copied()
             .filter(|word| !start.is_empty() && word.starts_with(&start));
         let long_form = long_forms.next().filter(|_| long_forms.next().is_none());
         self.report(
-            match long_form.or_else(|| suggest::nearest_name(found, words.iter().copied())) {
+            match long_form.or_else(|| suggest::nearest_name(text, words.iter().copied())) {
                 Some(near) => diagnostic
                     .with_help(suggest::similar_name_help(near))
                     .with_fix(value.span, near),

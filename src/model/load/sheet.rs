@@ -21,7 +21,7 @@ pub struct SheetKeys<'y> {
 #[derive(Clone, Debug)]
 pub struct PivotKeys<'y> {
     /// Columns whose values become the columns of the pivot.
-    pub by: Vec<SpannedText<'y>>,
+    pub columns: Vec<SpannedText<'y>>,
     /// Values for which the wide form has columns. `None` for the long form.
     pub values: Option<Vec<SpannedText<'y>>>,
     pub values_span: Span,
@@ -168,7 +168,7 @@ impl<'y> Loader<'y, '_> {
             (None, None) => None,
         });
         Some(PivotKeys {
-            by,
+            columns: by,
             values,
             values_span: written.map_or(node.span, |values| values.span),
         })

@@ -128,10 +128,10 @@ impl<'y> Loader<'y, '_> {
 
     /// Checks a name that is used in SQL. Names that are empty or contain control characters are invalid even in
     /// quotes.
-    pub(crate) fn check_name(&mut self, what: &str, name: &str, node: &Node) {
+    pub(crate) fn check_name(&mut self, description: &str, name: &str, node: &Node) {
         let fault = match name.chars().find(|c| c.is_control()) {
-            Some(c) => format!("{what} contains the control character U+{:04X}", c as u32),
-            None if name.trim().is_empty() => format!("{what} is empty"),
+            Some(c) => format!("{description} contains the control character U+{:04X}", c as u32),
+            None if name.trim().is_empty() => format!("{description} is empty"),
             None => return,
         };
         self.report(Diagnostic::new(Code::WrongShape, node.span, fault).with_help("use letters, digits and `_`"));

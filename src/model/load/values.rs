@@ -6,14 +6,14 @@ use crate::span::Span;
 use crate::yaml::{self, Node};
 
 impl<'y> Loader<'y, '_> {
-    pub(crate) fn report_wrong_shape(&mut self, key: &str, wanted: &str, node: &Node) {
+    pub(crate) fn report_wrong_shape(&mut self, key: &str, expected: &str, node: &Node) {
         self.report(
             Diagnostic::new(
                 Code::WrongShape,
                 node.span,
-                format!("`{key}` must be {wanted}, found {}", node.kind_name()),
+                format!("`{key}` must be {expected}, found {}", node.kind_name()),
             )
-            .with_help(format!("write `{key}:` followed by {wanted}")),
+            .with_help(format!("write `{key}:` followed by {expected}")),
         );
     }
 
@@ -37,13 +37,13 @@ impl<'y> Loader<'y, '_> {
 
     /// Returns a name that is a YAML key, and reports an invalid name. The name must be in quotes if other YAML parsers
     /// would read it as another type.
-    pub(crate) fn name<'n>(&mut self, key: &'n Node, what: &str) -> Option<&'n str> {
+    pub(crate) fn name<'n>(&mut self, key: &'n Node, description: &str) -> Option<&'n str> {
         let yaml::NodeKind::Scalar { style, value } = &key.kind else {
             self.report(
                 Diagnostic::new(
                     Code::UnknownKey,
                     key.span,
-                    format!("{what} must be a string, found {}", key.kind_name()),
+                    format!("{description} must be a string, found {}", key.kind_name()),
                 )
                 .with_help("write `name: formula`"),
             );
@@ -52,14 +52,14 @@ impl<'y> Loader<'y, '_> {
         let reading = yaml::non_text_type(value).filter(|_| *style == yaml::YamlStyle::Plain);
         match reading {
             Some(_) if value.is_empty() => self.report(
-                Diagnostic::new(Code::WrongShape, key.span, format!("{what} is empty"))
+                Diagnostic::new(Code::WrongShape, key.span, format!("{description} is empty"))
                     .with_help("use letters, digits and `_`"),
             ),
             Some(reading) => self.report(
                 Diagnostic::new(
                     Code::NotATextToYaml,
                     key.span,
-                    format!("YAML parses `{value}` as {reading}, but {what} must be a string"),
+                    format!("YAML parses `{value}` as {reading}, but {description} must be a string"),
                 )
                 .with_help(format!("put the name in quotes: `\"{value}\": …`"))
                 .with_fix(key.span, format!("\"{value}\"")),

@@ -1,4 +1,4 @@
-//! Aggregates of the rows of a set in a step of their own, which further steps combine.
+//! Aggregates a metric set's rows in a separate step, whose results later steps combine.
 
 use std::ops::Range;
 
@@ -17,7 +17,7 @@ pub struct SetAggregate {
     pub text: DefinitionText,
 }
 
-/// Index of the group of rows, and the formula of an aggregate.
+/// Index of the row group, and the formula of an aggregate.
 type AggregateKey = (usize, String);
 
 /// Columns of aggregates. An aggregate that several metrics contain is computed once.
@@ -101,7 +101,7 @@ impl ColumnBuilder<'_> {
                         aggregates: true,
                         windows: None,
                         stage: 0,
-                        place: None,
+                        output_position: None,
                     });
                     self.aggregates.columns.insert(key, column);
                     column

@@ -38,8 +38,11 @@ impl ModelOverSets<'_> {
     /// Reports definitions that have the same name as a metric, and columns with duplicate names.
     pub fn check_names(&self, faults: &mut Vec<Diagnostic>) {
         let metric = |name: &str| {
-            let listed = self.listed.iter().any(|listed| listed.name.eq_ignore_ascii_case(name));
-            let named = self.sets.iter().take(self.named);
+            let listed = self
+                .listed_metrics
+                .iter()
+                .any(|listed| listed.name.eq_ignore_ascii_case(name));
+            let named = self.sets.iter().take(self.set_count);
             listed
                 || named
                     .flat_map(|set| set.metrics())
@@ -94,9 +97,9 @@ impl ModelOverSets<'_> {
             };
             faults.push(Diagnostic::new(code, *span, message).with_help(help));
         }
-        for (place, listed) in self.listed.iter().enumerate() {
+        for (place, listed) in self.listed_metrics.iter().enumerate() {
             let same = |other: &&super::request::ListedMetric| other.name.eq_ignore_ascii_case(&listed.name);
-            if self.listed.iter().take(place).any(|other| same(&other)) {
+            if self.listed_metrics.iter().take(place).any(|other| same(&other)) {
                 let message = format!("two columns of the model are named `{}`", listed.name);
                 let set = &self.sets[listed.set];
                 let full = format!("{}.{}", set.name, set.definitions[listed.metric].name);
@@ -110,7 +113,7 @@ impl ModelOverSets<'_> {
 
     /// Reports metrics and definitions that have the same name as a key.
     pub fn check_key_names(&self, keys: &ModelKeys, faults: &mut Vec<Diagnostic>) {
-        let listed = self.listed.iter().map(|listed| (&listed.name, listed.span));
+        let listed = self.listed_metrics.iter().map(|listed| (&listed.name, listed.span));
         for (name, span) in listed.chain(
             self.definitions
                 .iter()

@@ -59,7 +59,7 @@ pub struct MetricColumn {
     /// First stage that can compute the column. Stage 0 aggregates the rows.
     pub stage: usize,
     /// Position among the columns of the model. `None` if the column is used only by other columns.
-    pub place: Option<usize>,
+    pub output_position: Option<usize>,
 }
 
 /// Column that a formula reads, and the bytes of the formula that refer to it.
@@ -81,8 +81,8 @@ pub struct ModelColumns {
     pub metrics: FxHashMap<MetricId, usize>,
     pub definitions: FxHashMap<usize, usize>,
     /// Columns whose formulas are inlined into other formulas.
-    pub moved: Vec<usize>,
-    taken: FxHashSet<String>,
+    pub inlined: Vec<usize>,
+    used_names: FxHashSet<String>,
 }
 
 pub struct ColumnBuilder<'m> {
@@ -110,9 +110,12 @@ impl<'m> ColumnBuilder<'m> {
         needed: &[MetricId],
     ) -> Self {
         let mut columns = ModelColumns::default();
-        let reserved = keys.names.iter().chain(model.listed.iter().map(|listed| &listed.name));
+        let reserved = keys
+            .names
+            .iter()
+            .chain(model.listed_metrics.iter().map(|listed| &listed.name));
         let reserved = reserved.chain(model.definitions.iter().map(|definition| &definition.name));
-        columns.taken.extend(reserved.map(|name| name.to_lowercase()));
+        columns.used_names.extend(reserved.map(|name| name.to_lowercase()));
         Self {
             model,
             keys,
@@ -144,12 +147,12 @@ impl<'m> ColumnBuilder<'m> {
     }
 
     /// Returns a name that no other column has.
-    pub fn free_name(&mut self, set: usize, wanted: &str) -> String {
-        let mut name = wanted.to_owned();
-        if self.columns.taken.contains(&name.to_lowercase()) {
-            name = format!("{}_{wanted}", self.model.sets[set].name);
+    pub fn free_name(&mut self, set: usize, expected: &str) -> String {
+        let mut name = expected.to_owned();
+        if self.columns.used_names.contains(&name.to_lowercase()) {
+            name = format!("{}_{expected}", self.model.sets[set].name);
         }
-        while !self.columns.taken.insert(name.to_lowercase()) {
+        while !self.columns.used_names.insert(name.to_lowercase()) {
             name.push_str("_value");
         }
         name
@@ -188,7 +191,7 @@ impl<'m> ColumnBuilder<'m> {
         if formula.is_ordered && self.keys.time.is_none() && !is_own {
             let span = listed
                 .first()
-                .map_or(self.model.span, |place| self.model.listed[*place].span);
+                .map_or(self.model.span, |place| self.model.listed_metrics[*place].span);
             let message = format!(
                 "`{}` reads other periods, but the model has no time key",
                 self.model.metric_name(id)
@@ -242,7 +245,7 @@ impl<'m> ColumnBuilder<'m> {
             }
         }
         replaced.sort_by_key(|(range, _)| range.start);
-        // The column of a metric that consists of a single aggregate is the column of that aggregate.
+        // If a metric consists of a single aggregate, both share one column.
         if let ([(range, _)], [used]) = (replaced.as_slice(), uses.as_slice())
             && *range == (0..formula.text.len())
             && self.columns.all[used.column].text.span == formula.span
@@ -268,7 +271,7 @@ impl<'m> ColumnBuilder<'m> {
             aggregates: self.is_single && !formula.aggregates.is_empty(),
             windows,
             stage: usize::from(!self.is_single),
-            place: None,
+            output_position: None,
         });
         self.columns.metrics.insert(id, column);
     }
@@ -305,7 +308,7 @@ impl<'m> ColumnBuilder<'m> {
 
     /// Returns the positions of a metric in `metrics`.
     pub fn listed_as(&self, id: MetricId) -> Vec<usize> {
-        let listed = self.model.listed.iter().enumerate();
+        let listed = self.model.listed_metrics.iter().enumerate();
         let same =
             listed.filter(|(_, listed)| (listed.set, listed.metric) == id && !self.model.is_overridden(&listed.name));
         same.map(|(place, _)| place).collect()
@@ -318,7 +321,7 @@ impl<'m> ColumnBuilder<'m> {
         let Some(first) = listed.first() else {
             return self.free_name(id.0, &own);
         };
-        let name = self.model.listed[*first].name.clone();
+        let name = self.model.listed_metrics[*first].name.clone();
         if self.is_single && !name.eq_ignore_ascii_case(&own) && self.is_read_by_sets(&name) {
             return self.free_name(id.0, &own);
         }
@@ -386,7 +389,7 @@ impl<'m> ColumnBuilder<'m> {
                 aggregates: false,
                 windows: Some(WindowRows::Whole),
                 stage: 0,
-                place: None,
+                output_position: None,
             });
             uses.push(ColumnUse {
                 column,
@@ -443,7 +446,7 @@ impl<'m> ColumnBuilder<'m> {
             aggregates: false,
             windows,
             stage: usize::from(is_hiding || reads_keys || !self.is_single),
-            place: None,
+            output_position: None,
         });
         self.columns.definitions.insert(place, column);
     }
@@ -490,7 +493,7 @@ impl<'m> ColumnBuilder<'m> {
     /// Sets the positions of the output columns, and adds columns for metrics that are listed under several names.
     fn set_output_positions(&mut self) {
         let mut place = 0;
-        for (at, listed) in self.model.listed.iter().enumerate() {
+        for (at, listed) in self.model.listed_metrics.iter().enumerate() {
             let overriding = self
                 .model
                 .definitions
@@ -501,13 +504,13 @@ impl<'m> ColumnBuilder<'m> {
                 None => self.output_column(at),
             };
             if let Some(column) = column {
-                self.columns.all[column].place.get_or_insert(place);
+                self.columns.all[column].output_position.get_or_insert(place);
             }
             place += 1;
         }
         for definition in 0..self.model.definitions.len() {
             if let Some(column) = self.columns.definitions.get(&definition) {
-                self.columns.all[*column].place.get_or_insert(place);
+                self.columns.all[*column].output_position.get_or_insert(place);
                 place += 1;
             }
         }
@@ -515,7 +518,7 @@ impl<'m> ColumnBuilder<'m> {
 
     /// Returns the column of a listed metric, which is added if the metric's column has a different name.
     fn output_column(&mut self, at: usize) -> Option<usize> {
-        let listed = &self.model.listed[at];
+        let listed = &self.model.listed_metrics[at];
         let id = (listed.set, listed.metric);
         let column = *self.columns.metrics.get(&id)?;
         if self.columns.all[column].text.name.eq_ignore_ascii_case(&listed.name) {
@@ -532,7 +535,7 @@ impl<'m> ColumnBuilder<'m> {
             aggregates: false,
             windows: None,
             stage: 1,
-            place: None,
+            output_position: None,
         });
         Some(self.columns.all.len() - 1)
     }

@@ -22,7 +22,7 @@ use crate::yaml::{self, Node};
 
 /// Model built on metric sets, expanded but not yet compiled.
 pub struct UncompiledModelOverSets {
-    expanded: Option<ExpandedFile>,
+    expanded_file: Option<ExpandedFile>,
     faults: Vec<Diagnostic>,
 }
 
@@ -41,8 +41,8 @@ impl UncompiledModelOverSets {
         let expansion = file
             .root()
             .and_then(|root| expand(compiler, sets, (root, file.source), kind, &mut faults));
-        let expanded = expansion.map(|expansion| ExpandedFile::new(compiler, expansion));
-        Self { expanded, faults }
+        let expanded_file = expansion.map(|expansion| ExpandedFile::new(compiler, expansion));
+        Self { expanded_file, faults }
     }
 
     /// Returns the models that the model reads.
@@ -56,7 +56,7 @@ impl UncompiledModelOverSets {
             );
             spec.as_ref().map(graph::model_reads)
         };
-        self.expanded.as_ref().and_then(reads).unwrap_or_default()
+        self.expanded_file.as_ref().and_then(reads).unwrap_or_default()
     }
 }
 
@@ -76,7 +76,10 @@ impl Compiler {
     pub(crate) fn compile_from_metric_sets(&self, file: &SpecFile<'_>, model: UncompiledModelOverSets) -> CompiledSpec {
         let (source, kind) = (file.source, SpecKind::OverSets);
         let name = file.root().and_then(|root| root.get("model"));
-        let UncompiledModelOverSets { expanded, faults } = model;
+        let UncompiledModelOverSets {
+            expanded_file: expanded,
+            faults,
+        } = model;
         let Some(expanded) = expanded else {
             let mut compiled = CompiledSpec::new(self.options.dialect, faults);
             compiled.is_over_sets = true;
@@ -221,7 +224,7 @@ impl Compiler {
         compiled
             .diagnostics
             .append(&mut set.check_outdated_metrics(known, today));
-        // Without rows and without sets, every name would be unknown.
+        // In a set that has neither rows nor other sets, every name would be unknown.
         let has_input = set.root.get("from").is_some() != set.root.get("sets").is_some();
         let is_probed = has_input && self.check_by_probe(&set, sets, file, &mut compiled);
         compiled
@@ -234,9 +237,9 @@ impl Compiler {
         compiled
     }
 
-    /// Compiles a model with all metrics and dimensions of a set. Adds the errors that are not consequences of errors
-    /// that were already found, and what the set reads. Returns `false` if the model cannot be compiled, because of
-    /// errors in the keys of the sets.
+    /// Compiles a model with all metrics and dimensions of a set. Adds the errors that do not result from earlier
+    /// errors, and the inputs of the set. Returns `false` if the model cannot be compiled, because of errors in the
+    /// keys of the sets.
     fn check_by_probe(
         &self,
         set: &MetricSet,
@@ -250,7 +253,7 @@ impl Compiler {
         let mut found = Vec::new();
         let expansion = probe.and_then(|root| expand(self, sets, (&root, &text), SpecKind::WholeSet, &mut found));
         if !had_errors {
-            // The probe's own text has no position in the file.
+            // The probe's generated text has no position in the file.
             let at_set = |fault: Diagnostic| fault.map_spans(|_| set.name_span);
             let found = found.into_iter().filter(Diagnostic::is_error).map(at_set);
             compiled.diagnostics.extend(found);
@@ -260,7 +263,7 @@ impl Compiler {
         let origins = expanded.expansion.origins_in_sets();
         let (inner, expansion) = self.compile_expansion(expanded, file.path, SpecKind::WholeSet, origins);
         let text = &expansion.text;
-        // The only possible error in the generated text of the probe is the time of the set.
+        // In the generated text of the probe, only the time of the set can be wrong.
         let time = set.time.as_ref();
         let of_time = |fault: &&Diagnostic| {
             let named = text.text.get(fault.span().start as usize..fault.span().end as usize);
@@ -355,12 +358,12 @@ impl Expansion {
     /// reported where the set is checked.
     fn to_model(&self, diagnostic: Diagnostic) -> Option<Diagnostic> {
         let place = self.model_span(diagnostic.span()).start;
-        // Filters of expanded steps are checked as written.
+        // Filters in expanded steps are checked in their original form.
         let is_expanded = |step: &StepExpansion| (step.span.start..step.span.end).contains(&place);
         if diagnostic.kind() == Code::HiddenPeriods && self.steps.iter().any(is_expanded) {
             return None;
         }
-        if diagnostic.kind() == Code::RowsNotPeriods && self.filled.contains(&place) {
+        if diagnostic.kind() == Code::RowsNotPeriods && self.filled_steps.contains(&place) {
             return None;
         }
         if diagnostic.kind() == Code::SeveralInPeriod && self.is_row_identified {
@@ -376,7 +379,7 @@ impl Expansion {
                 Code::PartitionOfOne | Code::JoinMayMultiply | Code::PartialKeyJoin
             );
         let mut mapped = diagnostic.map_spans(|span| self.model_span(span)).without_fix();
-        if mapped.kind() == Code::RowsNotPeriods && self.filled.end <= place {
+        if mapped.kind() == Code::RowsNotPeriods && self.filled_steps.end <= place {
             let by_calendar = mapped.help().and_then(|help| help.split_once(", or add `fill:"));
             let moved = "move the condition in `having`, which may remove periods, to a later step";
             let help = by_calendar.map_or(moved.to_owned(), |(by_calendar, _)| {

@@ -33,7 +33,7 @@ pub struct Expansion {
     /// Position in the model's spec for diagnostics about the sets.
     pub span: Span,
     /// Positions of the steps that have a row for every period. Empty if no step does.
-    pub filled: Range<u32>,
+    pub filled_steps: Range<u32>,
     /// Whether the written partition and the ordering key identify the rows, although later steps do not know this.
     pub is_row_identified: bool,
     /// Metrics that the model reads, as `set.metric`, sorted.
@@ -45,7 +45,7 @@ pub struct Expansion {
     /// Columns that contain metrics, each with the indexes of the set and the definition.
     pub metric_columns: Vec<(String, usize, usize)>,
     /// Columns in `metrics`, each with the indexes of the set and the definition.
-    pub listed: Vec<(String, usize, usize)>,
+    pub listed_columns: Vec<(String, usize, usize)>,
     /// Steps of the spec that are expanded.
     pub steps: Vec<StepExpansion>,
 }
@@ -68,12 +68,12 @@ pub struct StepExpansion {
 pub struct ExpandedStep<'y> {
     pub model: ModelOverSets<'y>,
     /// Index of the step in the spec.
-    pub place: usize,
+    pub step_index: usize,
     pub steps: Vec<StepText>,
     is_row_identified: bool,
     metrics: Vec<String>,
     metric_columns: Vec<(String, usize, usize)>,
-    listed: Vec<(String, usize, usize)>,
+    listed_columns: Vec<(String, usize, usize)>,
     /// Keys that are dimensions of the sets.
     pub key_dimensions: Vec<ListedMetric>,
     metrics_of_columns: Vec<(String, Vec<String>)>,
@@ -159,11 +159,11 @@ impl Expansion {
                 _ => first.model.sets.into_iter().collect(),
             },
             span: first.model.span,
-            filled,
+            filled_steps: filled,
             is_row_identified: first.is_row_identified,
             metrics: first.metrics,
             metric_columns: first.metric_columns,
-            listed: first.listed,
+            listed_columns: first.listed_columns,
             metrics_of_columns: first.metrics_of_columns,
             metrics_of_rows: first.metrics_of_rows,
             steps,
@@ -171,8 +171,8 @@ impl Expansion {
     }
 }
 
-/// Expands a step that reads metric sets or is treated like a set. Returns `None` if `faults` contains errors at or
-/// after index `before`.
+/// Expands a step that reads metric sets or is treated like a set. Returns `None` if `faults` contains an error at or
+/// after the index `before`.
 fn expand_step<'y>(
     compiler: &Compiler,
     model: ModelOverSets<'y>,
@@ -181,7 +181,7 @@ fn expand_step<'y>(
 ) -> Option<ExpandedStep<'y>> {
     let has_faults = |faults: &[Diagnostic]| faults.iter().skip(before).any(Diagnostic::is_error);
     let listed = model
-        .listed
+        .listed_metrics
         .iter()
         .map(|listed| ((listed.set, listed.metric), listed.span));
     let mut first: Vec<(MetricId, Span)> = listed.collect();
@@ -189,7 +189,7 @@ fn expand_step<'y>(
     // on these names.
     let named = model.metrics_used_in_formulas(&model.possible_key_names(), faults);
     first.extend(named);
-    // For a set that is checked, `check_outdated_metrics` reports the metrics that its formulas use.
+    // If the set itself is checked, `check_outdated_metrics` reports the outdated metrics in its formulas.
     for (id, span) in first.iter().filter(|_| model.kind != SpecKind::WholeSet) {
         let today = compiler.specs.current_date.as_deref();
         faults.extend(model.sets[id.0].deprecation(id.1, *span, today));
@@ -238,18 +238,18 @@ fn expand_step<'y>(
         .map(|(id, column)| (builder.columns.all[*column].text.name.clone(), id.0, id.1))
         .collect();
     metric_columns.sort();
-    let listed = model.listed.iter();
+    let listed = model.listed_metrics.iter();
     let listed = listed.map(|listed| (listed.name.clone(), listed.set, listed.metric));
     let listed = listed.collect();
     let mut metrics: Vec<String> = needed.iter().map(|id| model.metric_name(*id)).collect();
     metrics.sort_unstable();
     Some(ExpandedStep {
-        place,
+        step_index: place,
         steps,
         is_row_identified: model.is_row_identified(compiler, &keys),
         metrics,
         metric_columns,
-        listed,
+        listed_columns: listed,
         key_dimensions: model.key_dimensions(&keys),
         metrics_of_columns: model.metrics_of_columns(keys.names.as_slice()),
         metrics_of_rows: model.metrics_of_rows(keys.names.as_slice()),
@@ -288,7 +288,7 @@ impl ModelOverSets<'_> {
                 .iter()
                 .any(|definition| definition.name.eq_ignore_ascii_case(name))
         };
-        let listed = self.listed.iter();
+        let listed = self.listed_metrics.iter();
         let listed = listed.filter(|listed| self.kind != SpecKind::Periods && !is_overridden(&listed.name));
         let listed = listed.map(|listed| {
             (
@@ -307,7 +307,7 @@ impl ModelOverSets<'_> {
     fn metrics_of_columns(&self, keys: &[String]) -> Vec<(String, Vec<String>)> {
         let names = |first: &[MetricId]| self.names_of_needed_metrics(first);
         let listed = self
-            .listed
+            .listed_metrics
             .iter()
             .map(|listed| (listed.name.clone(), names(&[(listed.set, listed.metric)])));
         let defined = (0..self.definitions.len()).map(|place| {

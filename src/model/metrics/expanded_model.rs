@@ -40,13 +40,13 @@ pub struct MetricSetFilter<'e> {
 /// Relation that a metric set reads or joins.
 #[derive(Clone, Debug)]
 pub struct MetricSetRelation<'e> {
-    place: MetricSetPosition<'e>,
+    set_position: MetricSetPosition<'e>,
     key: &'static str,
     relation: &'e str,
     name: String,
 }
 
-/// Position of a part of a metric set in the set's file.
+/// Position of a metric set's part in the set's file.
 #[derive(Clone, Copy, Debug)]
 pub struct MetricSetPosition<'e> {
     set: &'e MetricSet,
@@ -166,7 +166,7 @@ impl ExpandedModel {
                 continue;
             };
             let whole = filter.formula.file_span(&(0..filter.text().len()));
-            let copies = self.expansion.text.copies(place + 1, whole);
+            let copies = self.expansion.text.copied_ranges(place + 1, whole);
             filters.extend(copies.into_iter().map(|range| (filter, range)));
         }
         filters
@@ -185,7 +185,7 @@ impl ExpandedModel {
                 };
                 let alias = alias.and_then(Node::text).map(str::to_owned);
                 relations.push(MetricSetRelation {
-                    place: MetricSetPosition { set, span: node.span },
+                    set_position: MetricSetPosition { set, span: node.span },
                     key,
                     relation,
                     name: alias.unwrap_or_else(|| relation_name(relation)),
@@ -199,7 +199,7 @@ impl ExpandedModel {
     #[must_use]
     pub fn listed_metric(&self, column: &str) -> Option<MetricSetFormula<'_>> {
         let of_column = |(name, ..): &&(String, usize, usize)| name.eq_ignore_ascii_case(column);
-        let (_, set, formula) = self.expansion.listed.iter().find(of_column)?;
+        let (_, set, formula) = self.expansion.listed_columns.iter().find(of_column)?;
         let set = self.expansion.sets.get(*set)?;
         let formula = set.definitions.try_get(*formula)?;
         Some(MetricSetFormula {
@@ -216,7 +216,7 @@ impl ExpandedModel {
 
     /// Returns the columns in `metrics`, each with the metric's set and name.
     pub fn listed_columns(&self) -> impl Iterator<Item = (&str, &str, &str)> {
-        self.named_columns(&self.expansion.listed)
+        self.named_columns(&self.expansion.listed_columns)
     }
 
     fn named_columns<'e>(
@@ -246,7 +246,7 @@ impl<'e> MetricSetFilter<'e> {
 
     /// Returns the position of the condition.
     #[must_use]
-    pub fn place(self) -> MetricSetPosition<'e> {
+    pub fn set_position(self) -> MetricSetPosition<'e> {
         MetricSetPosition {
             set: self.set,
             span: self.formula.span,
@@ -275,8 +275,8 @@ impl<'e> MetricSetRelation<'e> {
 
     /// Returns the position of the relation.
     #[must_use]
-    pub fn place(&self) -> MetricSetPosition<'e> {
-        self.place
+    pub fn set_position(&self) -> MetricSetPosition<'e> {
+        self.set_position
     }
 }
 
@@ -320,7 +320,7 @@ impl<'e> MetricSetFormula<'e> {
 
     /// Returns the position of the definition.
     #[must_use]
-    pub fn place(&self) -> MetricSetPosition<'e> {
+    pub fn set_position(&self) -> MetricSetPosition<'e> {
         MetricSetPosition {
             set: self.set,
             span: self.formula.span,

@@ -165,7 +165,7 @@ impl ModelOverSets<'_> {
         faults.extend(self.free_keys_of_filled_date(&fill, keys));
         for name in ["from", "to"] {
             let bound = node.get(name);
-            faults.extend(bound.and_then(|node| PeriodBound::fault(compiler, name, node, self.source)));
+            faults.extend(bound.and_then(|node| PeriodBound::bound_error(compiler, name, node, self.source)));
         }
         if let [Some(from), Some(to)] = ["from", "to"].map(|name| Some((name, node.get(name)?))) {
             faults.extend(PeriodBound::reversed_fault([from, to]));
@@ -176,7 +176,7 @@ impl ModelOverSets<'_> {
     /// Warns about periods of the filled date that the filled period does not determine.
     fn free_keys_of_filled_date(&self, fill: &Fill, keys: &ModelKeys) -> Vec<Diagnostic> {
         let is_free = |place: &usize| {
-            *place != fill.key && !fill.determined.iter().any(|of| of.place == *place) && {
+            *place != fill.key && !fill.determined.iter().any(|of| of.key_index == *place) && {
                 let mut in_sets = self.sets.iter().zip(&keys.of_sets);
                 in_sets.any(|(set, of_set)| {
                     let both = of_set.try_get(*place).zip(of_set.try_get(fill.key));
@@ -229,7 +229,7 @@ impl ModelOverSets<'_> {
     /// the other keys. `rows` contains the steps with the rows of the sets.
     pub fn period_steps(&self, fill: &Fill, keys: &ModelKeys, rows: &[String]) -> Vec<StepText> {
         let key = &keys.names[fill.key];
-        let is_determined = |place: usize| fill.determined.iter().any(|of| of.place == place);
+        let is_determined = |place: usize| fill.determined.iter().any(|of| of.key_index == place);
         let is_other = |place: &usize| *place != fill.key && !is_determined(*place);
         let others = (0..keys.names.len()).filter(is_other);
         let others: Vec<String> = others.map(|place| keys.names[place].clone()).collect();
@@ -301,7 +301,11 @@ impl ModelOverSets<'_> {
             ..StepText::default()
         });
         if !fill.determined.is_empty() {
-            let names: Vec<&str> = fill.determined.iter().map(|of| keys.names[of.place].as_str()).collect();
+            let names: Vec<&str> = fill
+                .determined
+                .iter()
+                .map(|of| keys.names[of.key_index].as_str())
+                .collect();
             let name = shorten_name(&format!("every_{}_with_{}", fill.frame, names.join("_and_")));
             let kept = others.into_iter().chain([key.clone()]);
             let definitions = fill.determined.iter();
@@ -309,7 +313,7 @@ impl ModelOverSets<'_> {
                 name: self.free_step_name(&name),
                 keep: Some(StepTextRetention::Columns(kept.collect())),
                 definitions: definitions
-                    .map(|of| definition(&keys.names[of.place], &of.formula(key)))
+                    .map(|of| definition(&keys.names[of.key_index], &of.formula(key)))
                     .collect(),
                 ..StepText::default()
             });

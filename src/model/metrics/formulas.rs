@@ -41,7 +41,7 @@ impl NameUse {
     }
 
     /// Returns the text that replaces the name's range if the name is replaced and the timeframe is kept.
-    pub fn renamed(&self, name: &str) -> String {
+    pub fn replacement_text(&self, name: &str) -> String {
         let name = quote_formula_name(name);
         if self.contains_frame { name + &self.frame } else { name }
     }
@@ -207,7 +207,7 @@ fn metric_formulas(ast: &Ast, program: &Program, formulas: &StepFormulas<'_>, st
             (_, Some(name)) => Span::new(name.end, parsed.span.end.max(body.end)),
             (_, None) => body,
         };
-        let range = trimmed(&formulas.text, whole);
+        let range = formula_range(&formulas.text, whole);
         let text = formulas.text.get(range.clone()).unwrap_or_default();
         let offsets = range
             .clone()
@@ -269,7 +269,7 @@ fn metric_formulas(ast: &Ast, program: &Program, formulas: &StepFormulas<'_>, st
 }
 
 /// Returns the bytes of a formula without the preceding `=` and surrounding spaces.
-fn trimmed(text: &str, span: Span) -> Range<usize> {
+fn formula_range(text: &str, span: Span) -> Range<usize> {
     let whole = span.text(text);
     let end = span.start as usize + whole.trim_end().len();
     let inner = whole.trim_start();
@@ -358,7 +358,7 @@ fn record_window_kinds(
 ) {
     let nodes = || nodes.clone().map(IrId);
     formula.window_units = nodes().filter_map(|id| calendar_unit(program, id)).collect();
-    let reaches = nodes().filter_map(|id| Some((WindowReach::at(program, id)?, within(program.meta(id).span))));
+    let reaches = nodes().filter_map(|id| Some((WindowReach::from_node(program, id)?, within(program.meta(id).span))));
     formula.reaches = reaches.collect();
     for id in nodes() {
         match program.node(id) {

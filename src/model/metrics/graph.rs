@@ -116,7 +116,7 @@ impl ModelOverSets<'_> {
 
     /// Returns the metrics with this name in the sets to which the model refers.
     fn owners(&self, name: &str) -> Vec<MetricId> {
-        let named = self.sets.iter().take(self.named).enumerate();
+        let named = self.sets.iter().take(self.set_count).enumerate();
         named
             .filter_map(|(set, of)| {
                 let place = of.position_by_any_name(name)?;
@@ -148,7 +148,7 @@ impl ModelOverSets<'_> {
             if let Some(key) = self.keys.iter().position(|key| key.text.eq_ignore_ascii_case(&written)) {
                 return Ok(ModelNameTarget::Key(key));
             }
-            let Some(set) = self.index_of_metric_set(qualifier).filter(|set| *set < self.named) else {
+            let Some(set) = self.index_of_metric_set(qualifier).filter(|set| *set < self.set_count) else {
                 return Err(self.unknown_name(&written, span));
             };
             let of = &self.sets[set];
@@ -163,7 +163,7 @@ impl ModelOverSets<'_> {
         if let Some(place) = defined.filter(|place| Some(*place) != own) {
             return Ok(ModelNameTarget::Definition(place));
         }
-        if let Some(listed) = self.listed.iter().find(|listed| same(&listed.name)) {
+        if let Some(listed) = self.listed_metrics.iter().find(|listed| same(&listed.name)) {
             return Ok(ModelNameTarget::Metric((listed.set, listed.metric)));
         }
         let key = keys
@@ -174,7 +174,11 @@ impl ModelOverSets<'_> {
             return Ok(ModelNameTarget::Key(key));
         }
         match self.owners(&name.name).as_slice() {
-            [one] => match self.listed.iter().find(|listed| (listed.set, listed.metric) == *one) {
+            [one] => match self
+                .listed_metrics
+                .iter()
+                .find(|listed| (listed.set, listed.metric) == *one)
+            {
                 // A former name of the metric only causes a warning.
                 Some(listed) if !listed.name.eq_ignore_ascii_case(&self.formula(*one).name) => {
                     let message = format!(
@@ -224,7 +228,7 @@ impl ModelOverSets<'_> {
     }
 
     fn unknown_name(&self, name: &str, span: Span) -> Diagnostic {
-        let metrics = || self.sets.iter().take(self.named).flat_map(|set| set.metrics());
+        let metrics = || self.sets.iter().take(self.set_count).flat_map(|set| set.metrics());
         let keys = self.keys.iter().map(|key| key.text.as_str());
         let names: Vec<&str> = metrics().map(|metric| metric.name.as_str()).chain(keys).collect();
         let fault = Diagnostic::new(

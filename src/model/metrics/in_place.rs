@@ -42,7 +42,7 @@ impl ColumnBuilder<'_> {
             let hidden = column
                 .uses
                 .iter()
-                .filter(|used| self.columns.all[used.column].place.is_none());
+                .filter(|used| self.columns.all[used.column].output_position.is_none());
             let hidden: Vec<ColumnUse> = hidden.cloned().collect();
             let is_short = |used: &ColumnUse| {
                 let text = &self.columns.all[used.column].text.formula.text;
@@ -66,7 +66,7 @@ impl ColumnBuilder<'_> {
             let column = &self.columns.all[reader];
             late.push(reads_late || column.windows.is_some() || column.stage > 0);
         }
-        let mut moved = std::mem::take(&mut self.columns.moved);
+        let mut moved = std::mem::take(&mut self.columns.inlined);
         moved.sort_unstable();
         self.remove_columns(&moved);
     }
@@ -89,7 +89,7 @@ impl ColumnBuilder<'_> {
             text.write(close, of.text.file, of.text.span);
             replaced.retain(|(range, _)| *range != part.range);
             replaced.push((part.range.clone(), text));
-            self.columns.moved.push(part.column);
+            self.columns.inlined.push(part.column);
         }
         replaced.sort_by_key(|(range, _)| range.start);
         let inner: Vec<ColumnUse> = used

@@ -20,13 +20,13 @@ impl ModelOverSets<'_> {
     /// Returns the error about a key that is not a column, dimension or period of a set. `None` if a set may have the
     /// key.
     pub fn unknown_key_error(&self, compiler: &Compiler, key: &ModelKey, used: &[usize]) -> Option<Diagnostic> {
-        // The keys that check a set are its time, which is checked with its formulas, and its dimensions.
+        // A set is checked with its time and its dimensions as keys. Its formulas already check the time.
         if matches!(self.kind, SpecKind::Periods | SpecKind::WholeSet) {
             return None;
         }
         let mut unknown = None;
         for set in used.iter().map(|set| &self.sets[*set]) {
-            let mapped = key.mapped(set);
+            let mapped = key.mapped_column(set);
             let text = mapped.map_or(key.text.as_str(), |part| &part.column);
             let is_period = mapped.is_none() && period_unit(text).is_some();
             let (name, frame) = split_timeframe(text);

@@ -68,7 +68,7 @@ pub fn first_day(period: &str, fiscal_offset: Option<u8>) -> String {
 /// Key that is the same for all dates of another key's period, such as the year of a month.
 #[derive(Clone, Debug, PartialEq)]
 pub struct KeyWithinPeriod {
-    pub place: usize,
+    pub key_index: usize,
     formula: FormulaWithinPeriod,
     fiscal_offset: Option<u8>,
 }
@@ -150,7 +150,7 @@ impl ModelOverSets<'_> {
         keys.time = (0..self.keys.len())
             .filter(|place| period(*place).is_some())
             .min_by_key(|place| period(*place));
-        // No period is finer than the column. Windows of filled rows are ordered by the filled key.
+        // No period is shorter than the column's own periods. Windows of filled rows are ordered by the filled key.
         if keys.time.is_none() || self.step.get("fill").is_none() {
             let finest = keys.time.and_then(period);
             self.make_column_the_time_key(compiler, used, finest, &mut keys);
@@ -166,7 +166,7 @@ impl ModelOverSets<'_> {
                 let offset = self.fiscal_offset(compiler, set);
                 let formula = set.formula_within(&key.column, &period.column, offset);
                 Some(formula.map(|formula| KeyWithinPeriod {
-                    place,
+                    key_index: place,
                     formula,
                     fiscal_offset: key.fiscal_offset,
                 }))
@@ -266,10 +266,10 @@ impl ModelOverSets<'_> {
             && !is_column()
     }
 
-    /// Returns whether a key of several sets is a period of the set's time and has the name of this time, so that
-    /// formulas must qualify the time.
+    /// Returns whether a key of several sets is a period of the set's `time` and has the same name as the `time`, so
+    /// that formulas must qualify the `time`.
     fn hides_time(&self, compiler: &Compiler, set: &MetricSet, key: &ModelKey) -> bool {
-        let name = match key.mapped(set) {
+        let name = match key.mapped_column(set) {
             Some(part) if split_timeframe(&part.column).1.is_empty() => return false,
             Some(_) => key.text.clone(),
             None => key_name(&key.text),
@@ -302,7 +302,7 @@ impl ModelOverSets<'_> {
         let mut text = key.text.clone();
         let is_period = key.mapping.is_empty() && self.is_period(compiler, of, &key.text);
         if !key.mapping.is_empty() {
-            let Some(part) = key.mapped(of) else {
+            let Some(part) = key.mapped_column(of) else {
                 return Err(Diagnostic::new(
                     Code::MetricKey,
                     key.span,
@@ -384,7 +384,7 @@ impl ModelOverSets<'_> {
         })
     }
 
-    /// Returns a key of several sets, qualified with the name of the relation in one of the sets.
+    /// Returns a key of several sets, qualified with the relation's name in one of the sets.
     fn relation_column_of_shared_key(&self, compiler: &Compiler, set: usize, key: &ModelKey) -> Option<String> {
         let is_shared = self.sets_with_rows().count() > 1 && key.mapping.is_empty();
         let of = self.sets.try_get(set).filter(|_| is_shared)?;

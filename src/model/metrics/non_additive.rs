@@ -19,7 +19,7 @@ use std::ops::Range;
 /// Rows of a group that are aggregated.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NonAdditiveRule {
-    pub over: RuleColumn,
+    pub time: RuleColumn,
     pub takes_last: bool,
     pub per: Vec<RuleColumn>,
 }
@@ -47,7 +47,7 @@ impl RuleColumn {
         }
     }
 
-    /// Returns a name that is not the name of a definition of the set, unless it is that definition.
+    /// Returns the name of the output column, with a suffix if another definition of the set has this name.
     fn free_name(&self, column: &NameUse, set: &MetricSet) -> String {
         let name = self.output_name(column);
         let is_other = self.name.contains('[') && set.position(&name).is_some();
@@ -100,7 +100,7 @@ impl ModelOverSets<'_> {
             let per = per.collect();
             let over = rule.get("over")?;
             Some(NonAdditiveRule {
-                over: column(over.text()?, over.span),
+                time: column(over.text()?, over.span),
                 takes_last: rule.text_at("take") != Some("first"),
                 per,
             })
@@ -126,8 +126,8 @@ impl ModelOverSets<'_> {
         groups
     }
 
-    /// Returns the replacements for the columns that a part of a metric reads: the names of relations are added if keys
-    /// have the same names, and removed in a formula that reads a step instead of the relations of a set.
+    /// Returns the replacements for the columns in a part of a metric. The name of the relation is added to columns
+    /// with the name of a key, and removed in a formula that reads a step instead of the set's relations.
     pub fn column_replacements(
         &self,
         id: MetricId,
@@ -151,7 +151,7 @@ impl ModelOverSets<'_> {
                 let is_column = self.resolve_in_set(id.0, &formula.name, &column) == SetNameTarget::Column;
                 column.qualifier.as_ref().filter(|_| is_column)?;
                 let text = TextWithOrigins::generated(
-                    &name.renamed(&name_after_joins(&column)),
+                    &name.replacement_text(&name_after_joins(&column)),
                     file,
                     formula.file_span(&name.range),
                 );
@@ -171,7 +171,7 @@ impl ModelOverSets<'_> {
         grouped: StepText,
     ) -> [StepText; 2] {
         let file = self.file_number_of_set(set);
-        let place = rule.over.span;
+        let place = rule.time.span;
         let generated = |name: &String| TextWithPosition::new(quote_formula_name(name), file, place);
         let (first, function) = if rule.takes_last {
             ("last", "MAX")
@@ -182,8 +182,8 @@ impl ModelOverSets<'_> {
             name: self.free_step_name(&format!(
                 "{}_with_{first}_{}{end_of_name}",
                 self.sets[set].name,
-                rule.over
-                    .output_name(&parse_name_use(split_timeframe(&rule.over.name).0))
+                rule.time
+                    .output_name(&parse_name_use(split_timeframe(&rule.time.name).0))
             )),
             ..grouped.clone()
         };
@@ -217,7 +217,7 @@ impl ModelOverSets<'_> {
             self.column_next_to_keys(set, "", &parse_name_use(&name), keys)
         };
         let name_of_rule = |column: &RuleColumn| column.free_name(&column_of_rule(column), &self.sets[set]);
-        let (timeframes, columns): (Vec<&RuleColumn>, Vec<&RuleColumn>) = std::iter::once(&rule.over)
+        let (timeframes, columns): (Vec<&RuleColumn>, Vec<&RuleColumn>) = std::iter::once(&rule.time)
             .chain(&rule.per)
             .partition(|column| column.name.contains('['));
         for column in columns {
@@ -243,7 +243,7 @@ impl ModelOverSets<'_> {
         for column in timeframes {
             column.add_timeframe(&mut rows, &name_of_rule(column), &column_of_rule(column), file);
         }
-        let over = quote_formula_name(&name_of_rule(&rule.over));
+        let over = quote_formula_name(&name_of_rule(&rule.time));
         let found = plain_name(&format!("{first}_{over}"));
         let formula = format!("{function}({over}:{over})");
         rows.definitions

@@ -163,14 +163,17 @@ impl ModelOverSets<'_> {
         let set = &self.sets[id.0];
         let is_column = name.qualifier.is_none()
             && self
-                .listed
+                .listed_metrics
                 .iter()
                 .any(|listed| listed.name.eq_ignore_ascii_case(&name.name));
         let Some(current) = set.current_name(&name.name).filter(|_| !is_column) else {
             return;
         };
         // A listed metric is called by the name of its column.
-        let listed = self.listed.iter().find(|listed| (listed.set, listed.metric) == id);
+        let listed = self
+            .listed_metrics
+            .iter()
+            .find(|listed| (listed.set, listed.metric) == id);
         let own = listed.map_or(current, |listed| &listed.name);
         let help = match name.qualifier {
             Some(_) => format!("write `{}.{current}`", set.name),
@@ -191,7 +194,7 @@ impl ModelOverSets<'_> {
                 of.deprecation(place?, span, today)
             };
             for key in &self.keys {
-                let part = key.mapped(of);
+                let part = key.mapped_column(of);
                 let (text, span) = part.map_or((&key.text, key.span), |part| (&part.column, part.span));
                 let former = split_timeframe(text).0;
                 faults.extend(deprecation(former, span));
@@ -217,7 +220,7 @@ impl ModelOverSets<'_> {
                     faults.extend(plain.and_then(|plain| deprecation(plain, filter.file_span(&name.range))));
                     if let Some(current) = self.current_name_in_filter(*set, name) {
                         let fault = of.renamed_dimension(&name.name, current, filter.file_span(&name.range));
-                        faults.push(fault.with_help(format!("write `{}`", name.renamed(current))));
+                        faults.push(fault.with_help(format!("write `{}`", name.replacement_text(current))));
                     }
                 }
             }

@@ -39,7 +39,7 @@ impl PeriodBound {
 
     /// Returns the error message for a bound that is not a constant: text that looks like a date but is not a valid
     /// date, a formula with a syntax error, or a formula that reads rows.
-    pub fn fault(compiler: &Compiler, name: &str, node: &Node, source: &str) -> Option<Diagnostic> {
+    pub fn bound_error(compiler: &Compiler, name: &str, node: &Node, source: &str) -> Option<Diagnostic> {
         let text = node.text()?.trim();
         let separators = text.chars().filter(|c| "-/.".contains(*c)).count();
         let is_digits = text.chars().all(|c| c.is_ascii_digit() || "-/.".contains(c));
@@ -210,7 +210,7 @@ impl ModelOverSets<'_> {
     pub fn check_bounds(&self, compiler: &Compiler, keys: &ModelKeys, used: &[usize], faults: &mut Vec<Diagnostic>) {
         for key in ["since", "until"] {
             let Some(node) = self.step.get(key) else { continue };
-            faults.extend(PeriodBound::fault(compiler, key, node, self.source));
+            faults.extend(PeriodBound::bound_error(compiler, key, node, self.source));
             let lacks_time = |set: &&usize| self.sets[**set].time.is_none();
             if let (None, Some(set)) = (keys.time, used.iter().find(lacks_time)) {
                 let name = &self.sets[*set].name;

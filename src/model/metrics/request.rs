@@ -48,7 +48,7 @@ pub struct MappedColumn {
 
 impl ModelKey {
     /// Returns the column of a set, if the key is a mapping that names the set.
-    pub fn mapped(&self, set: &MetricSet) -> Option<&MappedColumn> {
+    pub fn mapped_column(&self, set: &MetricSet) -> Option<&MappedColumn> {
         let mut parts = self.mapping.iter();
         parts.find(|part| part.set.eq_ignore_ascii_case(&set.name))
     }
@@ -63,8 +63,8 @@ pub struct ModelOverSets<'y> {
     /// Sets to which the model refers, and the sets on which these sets are built.
     pub sets: Arena<Arc<MetricSet>>,
     /// Number of sets to which the model refers.
-    pub named: usize,
-    pub listed: Arena<ListedMetric>,
+    pub set_count: usize,
+    pub listed_metrics: Arena<ListedMetric>,
     pub keys: Arena<ModelKey>,
     pub overrides: Vec<(String, Span)>,
     pub definitions: Arena<MetricFormula>,
@@ -143,8 +143,8 @@ pub fn read_model<'y>(
         step: step_node,
         source,
         sets: Arena::new(),
-        named: 0,
-        listed: Arena::new(),
+        set_count: 0,
+        listed_metrics: Arena::new(),
         keys: keys.into(),
         overrides,
         definitions: Arena::new(),
@@ -161,7 +161,7 @@ pub fn read_model<'y>(
     for entry in entries {
         model.add_listed_metric(sets, &entry, faults);
     }
-    model.named = model.sets.len();
+    model.set_count = model.sets.len();
     model.add_combined_sets(sets, faults);
     // The text after a comma in a formula is not the name of a set.
     if !faults.iter().any(|fault| fault.kind() == Code::FormulaCut) {
@@ -249,7 +249,7 @@ fn metric_entries(loader: &Loader<'_, '_>, step: &Node) -> Vec<MetricEntry> {
     entries
 }
 
-/// Returns the metrics that a step lists, each with the name of its column if the step gives it another name.
+/// Returns the metrics that a step lists, each with its column name if the step renames it.
 pub fn listed_metrics(step: &Node, source: &str) -> Vec<(Option<String>, String)> {
     let mut faults = Vec::new();
     let entries = metric_entries(&Loader::new(source, &mut faults), step);
@@ -329,7 +329,7 @@ impl ModelOverSets<'_> {
         }
     }
 
-    /// Returns the index of a set, and adds the set if it is new.
+    /// Returns the index of a set, after adding the set if it is new.
     fn add_set(&mut self, set: &Arc<MetricSet>) -> usize {
         let same = |known: &Arc<MetricSet>| known.name.eq_ignore_ascii_case(&set.name);
         self.sets.iter().position(same).unwrap_or_else(|| {
@@ -376,7 +376,7 @@ impl ModelOverSets<'_> {
                 if formula.is_broken && self.kind != SpecKind::WholeSet {
                     faults.push(broken_metric(set, formula, *span));
                 } else if set.is_metric(formula) {
-                    self.listed.push(ListedMetric {
+                    self.listed_metrics.push(ListedMetric {
                         set: place,
                         metric,
                         name: formula.name.clone(),
@@ -414,7 +414,7 @@ impl ModelOverSets<'_> {
             Some(_) => metric.to_owned(),
             None => set.definitions[found].name.clone(),
         });
-        self.listed.push(ListedMetric {
+        self.listed_metrics.push(ListedMetric {
             set: place,
             metric: found,
             name,
@@ -435,7 +435,7 @@ impl ModelOverSets<'_> {
     fn add_combined_sets(&mut self, sets: &MetricSets, faults: &mut Vec<Diagnostic>) {
         let mut next = 0;
         while let Some(set) = self.sets.try_get(next).cloned() {
-            // The errors of the set that is checked have already been reported.
+            // The errors in the set itself have already been reported.
             let is_checked = self.kind == SpecKind::WholeSet && next == 0;
             let own = set.faults.iter().filter(|_| !is_checked).cloned();
             faults.extend(own.map(|fault| self.at_model(&set, fault)));

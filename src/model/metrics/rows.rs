@@ -54,7 +54,7 @@ impl ModelOverSets<'_> {
         for key in keys {
             self.record_used_name(set, "", &parse_name_use(split_timeframe(&key.column).0), &mut used);
         }
-        for column in rule.iter().flat_map(|rule| rule.per.iter().chain([&rule.over])) {
+        for column in rule.iter().flat_map(|rule| rule.per.iter().chain([&rule.time])) {
             self.record_used_name(set, "", &parse_name_use(&column.name), &mut used);
         }
         self.add_inputs_of_dimensions(set, &mut used);
@@ -131,7 +131,7 @@ impl ModelOverSets<'_> {
             .filter(|name| name.qualifier.is_none())
             .filter_map(|name| {
                 let qualifier = self.column_next_to_keys(set, &formula.name, name, keys).qualifier?;
-                let text = name.renamed(&format!("{qualifier}.{}", name.name));
+                let text = name.replacement_text(&format!("{qualifier}.{}", name.name));
                 let text = TextWithOrigins::generated(&text, file, formula.file_span(&name.range));
                 Some((name.range.clone(), text))
             });
@@ -196,7 +196,7 @@ impl ModelOverSets<'_> {
                     let span = filter.file_span(&name.range);
                     replaced.push((
                         name.range.clone(),
-                        TextWithOrigins::generated(&name.renamed(current), 0, span),
+                        TextWithOrigins::generated(&name.replacement_text(current), 0, span),
                     ));
                 }
             }

@@ -174,7 +174,7 @@ impl MetricSet {
             match formula.role {
                 DefinitionRole::Where => self.filter = Some(formula),
                 DefinitionRole::Definitions if !formula.name.is_empty() => match self.position(&formula.name) {
-                    // The meaning of a name that is defined twice is unknown.
+                    // A name that is defined twice is ambiguous.
                     Some(first) => self.definitions[first].is_broken = true,
                     None => self.definitions.push(formula),
                 },
@@ -218,7 +218,8 @@ pub struct MetricSetWithErrors {
     /// `None` if the set has no name.
     pub set: Option<Arc<MetricSet>>,
     pub faults: Vec<Diagnostic>,
-    /// Errors in the formulas that need no types of columns. They are also found by compiling a model over the set.
+    /// Errors in formulas that can be found without the types of columns. Compiling a model that is built on the set
+    /// finds them, too.
     pub errors_in_formulas: Vec<Diagnostic>,
 }
 
@@ -361,12 +362,12 @@ fn read_time(node: &Node) -> Option<SetTime> {
 /// Metric sets by lower-case name.
 #[derive(Clone, Debug, Default)]
 pub struct MetricSets {
-    all: BTreeMap<String, Arc<MetricSet>>,
+    by_name: BTreeMap<String, Arc<MetricSet>>,
 }
 
 impl MetricSets {
     pub fn add(&mut self, set: Arc<MetricSet>) {
-        self.all.entry(set.name.to_lowercase()).or_insert(set);
+        self.by_name.entry(set.name.to_lowercase()).or_insert(set);
     }
 
     /// Returns these sets with another set, which replaces any existing set with the same name.
@@ -378,19 +379,19 @@ impl MetricSets {
 
     /// Adds a set, replacing any existing set with the same name.
     pub fn replace(&mut self, set: Arc<MetricSet>) {
-        self.all.insert(set.name.to_lowercase(), set);
+        self.by_name.insert(set.name.to_lowercase(), set);
     }
 
     pub fn get(&self, name: &str) -> Option<&Arc<MetricSet>> {
         let name = name.to_lowercase();
-        let set = self.all.get(&name);
+        let set = self.by_name.get(&name);
         lookups::add_lookup(|| Lookup::MetricSet(name));
         set
     }
 
     pub fn all(&self) -> impl Iterator<Item = &Arc<MetricSet>> {
         lookups::add_lookup(|| Lookup::Everything);
-        self.all.values()
+        self.by_name.values()
     }
 
     pub fn names(&self) -> impl Iterator<Item = &str> {

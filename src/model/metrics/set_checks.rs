@@ -120,7 +120,7 @@ pub(super) fn report_unsupported_joins(root: &Node, loader: &mut Loader<'_, '_>)
                     node.span,
                     format!("a metric set cannot have the join `{key}: {value}`, because each row may have at most one match"),
                 )
-                .with_help("use a left or inner join whose relation has at most one match, or a set over a model with the joined rows"),
+                .with_help("use a left or inner join whose relation has at most one match, or build the set on a model that contains the joined rows"),
             );
         }
     }

@@ -17,7 +17,7 @@ pub enum SetName<'s> {
 }
 
 impl MetricSet {
-    /// Resolves a name in the formula of the set's definition `own`. `find` looks up a set by its name.
+    /// Resolves a name in the formula of the set's definition `own`. `find` looks up a set by name.
     pub fn resolve<'s>(
         &'s self,
         own: &str,
@@ -58,7 +58,7 @@ impl MetricSet {
                     Diagnostic::new(
                         Code::UnknownMetric,
                         node.span,
-                        format!("the metric set `{name}` is defined over itself"),
+                        format!("the metric set `{name}` is built on itself"),
                     )
                     .with_help("remove the name; the set's own metrics need no `sets`"),
                 );

@@ -51,7 +51,8 @@ fn assign_stages(columns: &mut Arena<MetricColumn>) -> Arena<Stage> {
 
 /// Distributes the columns over steps. Windows in the model's order follow the columns by which they are sorted.
 fn assign_ordered_stages(columns: &mut Arena<MetricColumn>, order: &[Vec<usize>]) -> Arena<Stage> {
-    // The windows of the sort keys themselves have no order, so all windows in the model's order are over all rows.
+    // The windows in the sort keys themselves are not ordered, so every window that is ordered by these keys reads all
+    // rows.
     let reads_window = |uses: &Vec<usize>| uses.iter().any(|column| columns[*column].windows.is_some());
     if !order.is_empty() && order.iter().all(reads_window) {
         let ranks = columns
@@ -157,7 +158,7 @@ impl<'m> StepWriter<'m> {
             self.late_since = None;
         }
         let mut order: Vec<usize> = stages[0].columns.clone();
-        order.sort_by_key(|column| self.columns.all[*column].place.unwrap_or(usize::MAX));
+        order.sort_by_key(|column| self.columns.all[*column].output_position.unwrap_or(usize::MAX));
         base.definitions
             .extend(order.iter().map(|column| self.columns.all[*column].text.clone()));
         base.name = base_name.to_owned();
@@ -229,7 +230,7 @@ impl<'m> StepWriter<'m> {
                 .enumerate()
                 .filter(|(place, _)| Some(*place) != self.keys.time);
             others
-                .map(|(_, name)| self.generated(name))
+                .map(|(_, name)| self.generated_text(name))
                 .collect::<Vec<TextWithPosition>>()
         };
         match windows {
@@ -261,7 +262,7 @@ impl<'m> StepWriter<'m> {
                     let mut names = entries.map(|text| bare(text.strip_suffix(" desc").unwrap_or(text)));
                     names.any(|name| name == bare(&key.text))
                 };
-                let all = self.keys.names.iter().map(|name| self.generated(name));
+                let all = self.keys.names.iter().map(|name| self.generated_text(name));
                 let default = || all.filter(|key| !ordered(key)).collect();
                 step.partition_by = match &self.partition_by {
                     Some(written) => Some(written.clone()),
@@ -281,7 +282,7 @@ impl<'m> StepWriter<'m> {
 
     fn time_order(&self) -> Vec<TextWithPosition> {
         let time = self.ordering_key().and_then(|time| self.keys.names.try_get(time));
-        time.map(|name| self.generated(name)).into_iter().collect()
+        time.map(|name| self.generated_text(name)).into_iter().collect()
     }
 
     /// Returns the default order in a step. A grouped step cannot refer to its key by the name of the key's column.
@@ -290,7 +291,7 @@ impl<'m> StepWriter<'m> {
         time.map_or_else(|| self.time_order(), |time| vec![time.clone()])
     }
 
-    fn generated(&self, name: &str) -> TextWithPosition {
+    fn generated_text(&self, name: &str) -> TextWithPosition {
         TextWithPosition::new(quote_formula_name(name), 0, self.model.span)
     }
 
@@ -298,14 +299,14 @@ impl<'m> StepWriter<'m> {
     fn finish(&mut self, stages: &Arena<Stage>, steps: &mut Vec<StepText>) {
         let last = stages.len() - 1;
         let mut outputs: Vec<usize> = (0..self.columns.all.len())
-            .filter(|column| self.columns.all[*column].place.is_some())
+            .filter(|column| self.columns.all[*column].output_position.is_some())
             .collect();
-        outputs.sort_by_key(|column| self.columns.all[*column].place);
+        outputs.sort_by_key(|column| self.columns.all[*column].output_position);
         let in_last = |column: &usize| self.columns.all[*column].stage == last;
         let has_hidden = stages[last]
             .columns
             .iter()
-            .any(|column| self.columns.all[*column].place.is_none());
+            .any(|column| self.columns.all[*column].output_position.is_none());
         let order = self.order_by.clone().unwrap_or_else(|| self.time_order());
         let same = |one: &[TextWithPosition], other: &[TextWithPosition]| {
             one.iter().map(|it| &it.text).eq(other.iter().map(|it| &it.text))
@@ -318,7 +319,7 @@ impl<'m> StepWriter<'m> {
         // A step cannot sort its rows by its own windows, and a grouped step has only the columns that it returns.
         let is_late = |column: &usize| {
             let column = &self.columns.all[*column];
-            column.stage == last && column.windows.is_some() || last == 0 && column.place.is_none()
+            column.stage == last && column.windows.is_some() || last == 0 && column.output_position.is_none()
         };
         let orders_late = self.ordered_by.iter().flatten().any(is_late);
         let filters: Vec<TextWithOrigins> = self
@@ -330,7 +331,7 @@ impl<'m> StepWriter<'m> {
         let filter = conjunction(filters, self.model.span);
         if has_hidden || !is_ordered || orders_late || filter.is_some() {
             steps.push(StepText {
-                keep: Some(StepTextRetention::Columns(self.kept(&outputs))),
+                keep: Some(StepTextRetention::Columns(self.kept_columns(&outputs))),
                 filter,
                 order_by: order,
                 ..StepText::default()
@@ -345,7 +346,7 @@ impl<'m> StepWriter<'m> {
                 // its position.
                 let kept = outputs.iter().position(in_last).unwrap_or(outputs.len());
                 let (before, after) = outputs.split_at(kept);
-                step.keep = Some(StepTextRetention::Columns(self.kept(before)));
+                step.keep = Some(StepTextRetention::Columns(self.kept_columns(before)));
                 let definition = |column: &usize| {
                     let mut text = self.columns.all[*column].text.clone();
                     if !in_last(column) {
@@ -363,7 +364,7 @@ impl<'m> StepWriter<'m> {
         }
     }
 
-    fn kept(&self, columns: &[usize]) -> Vec<String> {
+    fn kept_columns(&self, columns: &[usize]) -> Vec<String> {
         let names = columns.iter().map(|column| self.columns.all[*column].text.name.clone());
         self.keys.names.iter().cloned().chain(names).collect()
     }

@@ -33,15 +33,15 @@ pub fn grouped_name(sets: &[&str], keys: &ModelKeys) -> String {
     plain_name(&grouped_rows_name(&from, keys.names.as_slice()))
 }
 
-/// Returns the end of the names of the steps for a group of rows, such as `_per_account`, if the same rule with other
-/// columns in `per` selects other rows for the model.
+/// Returns the suffix of a row group's step names, such as `_per_account`, which is needed if the model also uses the
+/// same rule with other columns in `per`.
 pub fn end_of_group_name(group: &RowGroup, groups: &[RowGroup]) -> String {
     let Some(rule) = group.rule.as_ref().filter(|rule| !rule.per.is_empty()) else {
         return String::new();
     };
     let is_similar = |other: &RowGroup| {
         let other_rule = other.rule.as_ref().filter(|_| other != group && other.set == group.set);
-        other_rule.is_some_and(|of| of.takes_last == rule.takes_last && of.over == rule.over)
+        other_rule.is_some_and(|of| of.takes_last == rule.takes_last && of.time == rule.time)
     };
     if !groups.iter().any(is_similar) {
         return String::new();
@@ -56,8 +56,8 @@ pub fn end_of_group_name(group: &RowGroup, groups: &[RowGroup]) -> String {
 
 impl ModelOverSets<'_> {
     /// Returns a step name that is not the name of a relation or of another step.
-    pub fn free_step_name(&self, wanted: &str) -> String {
-        let mut name = fit_length(wanted, MAX_STEP_BYTES);
+    pub fn free_step_name(&self, expected: &str) -> String {
+        let mut name = fit_length(expected, MAX_STEP_BYTES);
         let relations = self.sets.iter().flat_map(|set| {
             let joins = set.root.items_at("joins").iter();
             let joins = joins.flat_map(|join| [join.get("to"), join.get("as")]).flatten();

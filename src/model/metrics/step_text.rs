@@ -97,17 +97,17 @@ impl StepText {
     /// Writes the step's keys, each line after `indent` spaces. The first line is not indented.
     pub fn write(&self, out: &mut TextWithOrigins, indent: usize, with_name: bool, place: Span) {
         let mut writer = KeyWriter {
-            out,
+            output: out,
             indent,
-            place,
+            position: place,
             is_first: true,
         };
         if with_name {
-            writer.generated("name", &yaml::flow_text(&self.name));
+            writer.write_generated_entry("name", &yaml::flow_text(&self.name));
         }
         if let Some(from) = &self.from {
             writer.key("from");
-            writer.placed(from);
+            writer.write_entry(from);
         }
         writer.names("union", &self.union);
         if let Some(series) = &self.series {
@@ -121,31 +121,31 @@ impl StepText {
                 .iter()
                 .map(|(key, text)| format!("{key}: {}", yaml::flow_text(text)))
                 .collect();
-            writer.generated("series", &format!("{{{}}}", parts.join(", ")));
+            writer.write_generated_entry("series", &format!("{{{}}}", parts.join(", ")));
         }
         if !self.joins.is_empty() {
             writer.write_block_key("joins");
             for join in &self.joins {
                 writer.line(2);
                 writer.text("- ");
-                writer.placed(join);
+                writer.write_entry(join);
             }
         }
         writer.formula("where", self.filter.as_ref());
         match &self.keep {
-            Some(StepTextRetention::All) => writer.generated("keep", "all"),
+            Some(StepTextRetention::All) => writer.write_generated_entry("keep", "all"),
             Some(StepTextRetention::Columns(names)) => writer.names("keep", names),
             None => {}
         }
         writer.list("group_by", &self.group_by);
         for (key, value) in &self.copied {
             writer.key(key);
-            writer.placed(value);
+            writer.write_entry(value);
         }
         writer.formula("having", self.having.as_ref());
         writer.list("order_by", &self.order_by);
         match &self.partition_by {
-            Some(names) if names.is_empty() => writer.generated("partition_by", "[]"),
+            Some(names) if names.is_empty() => writer.write_generated_entry("partition_by", "[]"),
             Some(names) => writer.list("partition_by", names),
             None => {}
         }
@@ -154,16 +154,16 @@ impl StepText {
 }
 
 struct KeyWriter<'o> {
-    out: &'o mut TextWithOrigins,
+    output: &'o mut TextWithOrigins,
     indent: usize,
     /// Position in the model's spec to which generated text belongs.
-    place: Span,
+    position: Span,
     is_first: bool,
 }
 
 impl KeyWriter<'_> {
     fn text(&mut self, text: &str) {
-        self.out.write(text, 0, self.place);
+        self.output.write(text, 0, self.position);
     }
 
     fn line(&mut self, more: usize) {
@@ -186,19 +186,19 @@ impl KeyWriter<'_> {
         self.text(&format!("{key}:"));
     }
 
-    fn generated(&mut self, key: &str, value: &str) {
+    fn write_generated_entry(&mut self, key: &str, value: &str) {
         self.key(key);
         self.text(value);
     }
 
-    fn placed(&mut self, text: &TextWithPosition) {
-        self.out.write(&text.text, text.file, text.span);
+    fn write_entry(&mut self, text: &TextWithPosition) {
+        self.output.write(&text.text, text.file, text.span);
     }
 
     fn names(&mut self, key: &str, names: &[String]) {
         if !names.is_empty() {
             let names: Vec<String> = names.iter().map(|name| yaml::flow_text(name)).collect();
-            self.generated(key, &format!("[{}]", names.join(", ")));
+            self.write_generated_entry(key, &format!("[{}]", names.join(", ")));
         }
     }
 
@@ -209,7 +209,7 @@ impl KeyWriter<'_> {
         self.key(key);
         for (place, entry) in entries.iter().enumerate() {
             self.text(if place == 0 { "[" } else { ", " });
-            self.out.write(&yaml::flow_text(&entry.text), entry.file, entry.span);
+            self.output.write(&yaml::flow_text(&entry.text), entry.file, entry.span);
         }
         self.text("]");
     }
@@ -217,7 +217,7 @@ impl KeyWriter<'_> {
     fn formula(&mut self, key: &str, formula: Option<&TextWithOrigins>) {
         if let Some(formula) = formula {
             self.key(key);
-            self.write_scalar(formula, 2, (0, self.place));
+            self.write_scalar(formula, 2, (0, self.position));
         }
     }
 
@@ -225,12 +225,12 @@ impl KeyWriter<'_> {
     /// line originates from `head`.
     fn write_scalar(&mut self, text: &TextWithOrigins, extra_indent: usize, (file, span): (u16, Span)) {
         if yaml::is_plain(&text.text) && !text.text.contains('\n') {
-            self.out.append(text, 0);
+            self.output.append(text, 0);
             return;
         }
         let head = format!("|-\n{}", " ".repeat(self.indent + extra_indent));
-        self.out.write(&head, file, span);
-        self.out.append(text, self.indent + extra_indent);
+        self.output.write(&head, file, span);
+        self.output.append(text, self.indent + extra_indent);
     }
 
     fn definitions(&mut self, definitions: &[DefinitionText]) {
@@ -252,15 +252,16 @@ impl KeyWriter<'_> {
                     self.text(&format!("/// {line}"));
                 }
                 self.line(2);
-                self.out.write(&definition.name, origin.0, origin.1);
-                self.out.write(" = ", origin.0, origin.1);
-                self.out.append(&definition.formula, self.indent + 4);
+                self.output.write(&definition.name, origin.0, origin.1);
+                self.output.write(" = ", origin.0, origin.1);
+                self.output.append(&definition.formula, self.indent + 4);
             } else {
                 self.line(2);
-                self.out.write(&yaml::flow_text(&definition.name), origin.0, origin.1);
+                self.output
+                    .write(&yaml::flow_text(&definition.name), origin.0, origin.1);
                 self.text(":");
                 self.line(4);
-                self.out.write("formula: ", origin.0, origin.1);
+                self.output.write("formula: ", origin.0, origin.1);
                 self.write_scalar(&definition.formula, 6, origin);
                 if let Some(description) = &definition.description {
                     self.line(4);

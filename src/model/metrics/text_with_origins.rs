@@ -93,7 +93,7 @@ impl TextWithOrigins {
     }
 
     /// Returns the ranges of the text that are copied from a part of a file.
-    pub fn copies(&self, file: usize, part: Span) -> Vec<Range<usize>> {
+    pub fn copied_ranges(&self, file: usize, part: Span) -> Vec<Range<usize>> {
         let is_copied =
             |origin: &Origin| usize::from(origin.file) == file && part.start <= origin.offset && origin.end <= part.end;
         let mut ranges = Vec::new();

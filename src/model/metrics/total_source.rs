@@ -57,7 +57,7 @@ impl SpecCompilation<'_> {
             let members = step.union.iter().filter_map(|member| self.spec.step_named(member.text));
             let Some((reference, empty)) = combined else { break };
             let column = referenced_name(reference)?;
-            // With the same keys, each group has one row of the step that has the column.
+            // If the keys are the same, each group contains one row of the step with the column.
             let has_column = |member: &usize| {
                 let member = self.spec.steps.get(*member);
                 member.is_some_and(|member| {

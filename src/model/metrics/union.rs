@@ -160,7 +160,7 @@ fn united_columns(
     columns
 }
 
-/// Reports a key whose types cannot be compared, or a column of united steps. Dates and times cannot be compared.
+/// Reports that a key, or a column of combined steps, has types that cannot be compared, such as dates and times.
 fn different_types(step: &Step<'_>, is_over_sets: bool, one: &Column, other: &Column) -> Diagnostic {
     let key = step.group_by.iter().find(|key| key.text == one.name());
     let span = key.or(step.union.first()).map_or(Span::default(), |key| key.node.span);
@@ -307,7 +307,8 @@ mod tests {
 
     use crate::{Compiler, SpecText};
 
-    /// Returns the SQL of a model with a metric of each of three sets. `ty` is the type of the column in the third set.
+    /// Returns the SQL of a model that contains one metric from each of three sets. `ty` is the type of the column in
+    /// the third set.
     fn query_over_three_sets(dialect: &str, ty: &str, aggregate: &str) -> String {
         let relation = |name: &str, ty: &str| {
             let value = Column::new("value", Type::Decimal).declared(ty);

@@ -23,7 +23,7 @@ struct WindowKeys {
     /// Keys in `order_by`. Empty by default.
     order: Vec<usize>,
     /// Keys that the ordering key determines.
-    within: Vec<KeyWithinPeriod>,
+    determined_keys: Vec<KeyWithinPeriod>,
 }
 
 impl ModelOverSets<'_> {
@@ -63,7 +63,10 @@ impl ModelOverSets<'_> {
 
     /// Returns the position of a metric in the list `metrics`, or of the whole list for other metrics.
     fn listed_span(&self, id: MetricId) -> Span {
-        let listed = self.listed.iter().find(|listed| (listed.set, listed.metric) == id);
+        let listed = self
+            .listed_metrics
+            .iter()
+            .find(|listed| (listed.set, listed.metric) == id);
         listed.map_or(self.span, |listed| listed.span)
     }
 
@@ -90,7 +93,7 @@ impl ModelOverSets<'_> {
             key.map(|key| WindowKeys {
                 key,
                 order: order.to_vec(),
-                within,
+                determined_keys: within,
             })
         };
         let of_sets = windows_of(keys.time.filter(|_| !is_own), &[]);
@@ -121,7 +124,7 @@ impl ModelOverSets<'_> {
         let key = order.and_then(|order| order.first().copied()).or(keys.time);
         let within = key.map_or_else(Vec::new, |key| self.keys_within(compiler, keys, key));
         let is_determined = |place| {
-            Some(place) == key || partition.contains(&place) || within.iter().any(|longer| longer.place == place)
+            Some(place) == key || partition.contains(&place) || within.iter().any(|longer| longer.key_index == place)
         };
         (0..keys.names.len()).all(is_determined)
     }
@@ -157,12 +160,15 @@ impl ModelOverSets<'_> {
         let cut = |(reach, range): &(WindowReach, Range<usize>)| {
             // PERIODOFFSET also compares the other keys in `order_by`.
             let is_compared = |place| matches!(reach, WindowReach::Offset { .. }) || !windows.order.contains(&place);
-            let mut parts = windows.within.iter().filter(|part| is_compared(part.place));
+            let mut parts = windows
+                .determined_keys
+                .iter()
+                .filter(|part| is_compared(part.key_index));
             let part = parts.find(|part| !reach.stays_in(part.timeframe(), offset))?;
             Some((part.clone(), range.clone()))
         };
         let (part, range) = formula.reaches.iter().find_map(cut)?;
-        let (key, name) = (&self.keys[windows.key].text, &self.keys[part.place].text);
+        let (key, name) = (&self.keys[windows.key].text, &self.keys[part.key_index].text);
         let message = format!(
             "`{}` reads only rows with the same `{name}`, although `{key}` determines `{name}`",
             formula.text.get(range.clone()).unwrap_or_default()
@@ -170,7 +176,7 @@ impl ModelOverSets<'_> {
         let is_left = |place: &usize| {
             *place != windows.key
                 && !windows.order.contains(place)
-                && windows.within.iter().all(|part| part.place != *place)
+                && windows.determined_keys.iter().all(|part| part.key_index != *place)
         };
         let others = (0..self.keys.len())
             .filter(is_left)
@@ -182,7 +188,7 @@ impl ModelOverSets<'_> {
             ),
             _ => format!(
                 "remove `{name}` from `group_by`, and add the definition `{} = {}`",
-                keys.names[part.place],
+                keys.names[part.key_index],
                 part.formula(match split_timeframe(key).1 {
                     "" => key,
                     _ => &keys.names[windows.key],
@@ -202,7 +208,7 @@ impl ModelOverSets<'_> {
     ) -> Option<Diagnostic> {
         let is_shorter = |place: &usize| {
             let within = self.keys_within(compiler, keys, *place);
-            within.iter().any(|longer| longer.place == windows.key)
+            within.iter().any(|longer| longer.key_index == windows.key)
         };
         let shorter = windows.order.iter().copied().find(is_shorter)?;
         let (_, range) = formula

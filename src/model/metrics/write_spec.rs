@@ -19,7 +19,7 @@ use crate::yaml::{self, Node};
 pub fn write_spec(compiler: &Compiler, expanded: &[ExpandedStep<'_>], out: &mut TextWithOrigins) {
     let Some(ExpandedStep {
         model,
-        place: first,
+        step_index: first,
         key_dimensions,
         steps: first_steps,
         ..
@@ -52,7 +52,7 @@ pub fn write_spec(compiler: &Compiler, expanded: &[ExpandedStep<'_>], out: &mut 
     let mut rest = expanded.iter().peekable();
     let items = items.unwrap_or(std::slice::from_ref(model.root));
     for (place, item) in items.iter().enumerate() {
-        let Some(ExpandedStep { model: of, steps, .. }) = rest.next_if(|step| step.place == place) else {
+        let Some(ExpandedStep { model: of, steps, .. }) = rest.next_if(|step| step.step_index == place) else {
             out.write("\n  - ", 0, model.span);
             model.copy_item(item, out);
             continue;
@@ -163,7 +163,7 @@ impl ModelOverSets<'_> {
     /// Writes the properties of columns: the properties in the model, and the properties that the sets specify for
     /// their metrics and for the dimensions that are keys.
     fn write_columns(&self, compiler: &Compiler, keys: &[ListedMetric], out: &mut TextWithOrigins) {
-        let all: Vec<&ListedMetric> = keys.iter().chain(&self.listed).collect();
+        let all: Vec<&ListedMetric> = keys.iter().chain(&self.listed_metrics).collect();
         let own = self.root.get("columns").filter(|node| node.pairs().is_some());
         let written = |name: &str| own.and_then(|own| own.get(name));
         let mut lines: Vec<(String, Span)> = Vec::new();
@@ -210,7 +210,7 @@ impl ModelOverSets<'_> {
             let value = properties.get(key).filter(|_| is_free(key));
             pairs.extend(value.map(|value| (key, node_text(value))));
         }
-        // The parts of these keys that the model does not specify come from the set.
+        // For these keys, the set provides the parts that the model does not specify.
         for (whole, single) in [("meta", &["owner"][..]), ("omni", &["format", "label"][..])] {
             let written = own.and_then(|own| own.get(whole)?.pairs()).unwrap_or_default();
             let is_new = |key: &str| is_free(key) && !written.iter().any(|(own, _)| own.text() == Some(key));

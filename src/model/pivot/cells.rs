@@ -1,4 +1,4 @@
-//! Cells of a pivoted sheet: every combination of a row and a column of the pivot, with the input's row if it exists.
+//! Cells of a pivoted sheet: every combination of a row and a pivot column, with the matching input row, if any.
 
 use rustc_hash::FxHashSet;
 
@@ -24,14 +24,14 @@ use crate::worksheet::{pivot_keys, pivot_rows};
 /// Alias of the input's rows in the select that returns the cells.
 const FILLED: &str = "filled";
 
-/// Names of the columns of a pivoted sheet's cells.
+/// Column names of a pivoted sheet's cells.
 struct CellColumns {
     /// Columns that identify the rows of the pivot.
     rows: Vec<String>,
     /// Columns that identify the columns of the pivot.
     keys: Vec<String>,
     /// Columns of the input that the step keeps.
-    kept: Vec<String>,
+    kept_columns: Vec<String>,
     /// All columns of the input that the cells have.
     of_input: Vec<String>,
     /// Totals that the input contains.
@@ -39,9 +39,9 @@ struct CellColumns {
     /// Totals of a row and of the sheet.
     totals_of_rows: Vec<String>,
     /// Column with the number of the pivot column, for the wide form.
-    place: Option<String>,
+    pivot_number: Option<String>,
     /// Column that is true if a cell has a row, for the long form.
-    filled: Option<String>,
+    has_row: Option<String>,
 }
 
 /// Sources that the select of the cells joins.
@@ -51,9 +51,9 @@ struct CellSources {
     /// CTE with one row per column of the pivot.
     columns: String,
     /// Rows of the input.
-    filled: SelectSource,
+    input: SelectSource,
     /// Key column that is never NULL in the input, so that it indicates whether a cell has a row. `None` if there is no
-    /// such column. `filled` then has a marker column if the cells need one.
+    /// such column. `input` then has a marker column if the cells need one.
     never_null: Option<String>,
 }
 
@@ -95,11 +95,11 @@ impl SpecCompilation<'_> {
             relation: input.relation.map(|input| columns.relation(&name, input)),
             name,
             grain: columns.grain(input.grain),
-            kept: columns.kept_with_helpers(),
+            kept_columns: columns.kept_with_helpers(),
             values,
             totals_of_rows: columns.totals_of_rows,
-            filled: columns.filled,
-            place: columns.place,
+            has_row: columns.has_row,
+            pivot_number: columns.pivot_number,
         })
     }
 
@@ -128,10 +128,10 @@ impl SpecCompilation<'_> {
                 ..Select::default()
             }
         };
-        // Totals of a row and of the sheet are columns of the rows, because a row may have none of the listed values.
+        // Row totals and grand totals are computed as columns, because a row may have none of the listed values.
         let body = distinct(tree, &[columns.rows.as_slice(), &columns.totals_of_rows].concat());
         let of_rows = self.add_cte_of_pivot(&format!("{}_rows", input.name), body);
-        let body = match &columns.place {
+        let body = match &columns.pivot_number {
             Some(place) => {
                 let key = columns.keys.first().map(|key| written.column(key)).unwrap_or_default();
                 pivot_value_rows(tree, values, &key, &dialect.name_text(place, true))
@@ -141,7 +141,7 @@ impl SpecCompilation<'_> {
         let of_columns = self.add_cte_of_pivot(&format!("{}_columns", input.name), body);
         let mut keys = columns.rows.iter().chain(&columns.keys);
         let never_null = keys.find(|name| !written.is_nullable(name)).cloned();
-        let filled = match (&columns.filled, &never_null) {
+        let filled = match (&columns.has_row, &never_null) {
             (Some(marker), None) => {
                 let marked = Select {
                     star: true,
@@ -159,15 +159,15 @@ impl SpecCompilation<'_> {
         CellSources {
             rows: of_rows,
             columns: of_columns,
-            filled,
+            input: filled,
             never_null,
         }
     }
 
     /// Adds a CTE and returns its name in SQL.
-    fn add_cte_of_pivot(&mut self, wanted: &str, body: Select) -> String {
+    fn add_cte_of_pivot(&mut self, expected: &str, body: Select) -> String {
         let dialect = self.compiler.options.dialect;
-        let name = dialect.name_text(&self.names.choose_short_name(wanted), true);
+        let name = dialect.name_text(&self.names.choose_short_name(expected), true);
         self.ctes.push(Cte {
             name: name.clone(),
             body,
@@ -187,7 +187,10 @@ impl SpecCompilation<'_> {
         let Some(pivot) = step.sheet.as_ref().and_then(|sheet| sheet.pivot.as_ref()) else {
             return;
         };
-        let at = pivot.by.first().map_or(Span::default(), |key| key.span(self.source));
+        let at = pivot
+            .columns
+            .first()
+            .map_or(Span::default(), |key| key.span(self.source));
         if let Some(filter) = step.filter {
             let message = "`where` would remove cells that the pivot's formulas use";
             let has_totals = work
@@ -226,7 +229,7 @@ impl CellColumns {
     fn new(work: &StepToCompile<'_>, values: &[PivotValue], program: &Program) -> Self {
         let (step, input) = (work.step, work.rows);
         let (rows, keys) = (pivot_rows(step, input.grain), pivot_keys(step));
-        let kept: Vec<String> = match (input.relation, &step.keep) {
+        let kept_columns: Vec<String> = match (input.relation, &step.keep) {
             (Some(relation), KeptColumns::All) => {
                 let columns = relation.columns().iter();
                 columns.map(|column| column.name().to_owned()).collect()
@@ -235,7 +238,7 @@ impl CellColumns {
             _ => Vec::new(),
         };
         let read = program.columns.iter().map(|column| column.name.to_string());
-        let of_input = rows.iter().chain(&keys).chain(&kept).cloned().chain(read);
+        let of_input = rows.iter().chain(&keys).chain(&kept_columns).cloned().chain(read);
         let of_input = without_duplicates(of_input.collect());
         let unused_name = |wanted: &str| {
             let mut name = wanted.to_owned();
@@ -249,11 +252,11 @@ impl CellColumns {
         let of_rows = totals.iter().filter(|total| total.kind != SheetTotalKind::Column);
         let name_of = |total: &SheetTotal| total.column.clone();
         Self {
-            place: is_wide.then(|| unused_name("pivot_index")),
-            filled: (!is_wide).then(|| unused_name("is_filled")),
+            pivot_number: is_wide.then(|| unused_name("pivot_index")),
+            has_row: (!is_wide).then(|| unused_name("is_filled")),
             rows,
             keys,
-            kept,
+            kept_columns,
             totals: totals.iter().map(name_of).collect(),
             totals_of_rows: of_rows.map(name_of).collect(),
             of_input,
@@ -287,7 +290,8 @@ impl CellColumns {
             if side != FILLED && !has_column(&self.totals_of_rows, name) {
                 let right = emitter.tree().add_field(FILLED, &column);
                 // The values in the spec are never NULL.
-                let nullable = written.is_nullable(name) && !(self.place.is_some() && has_column(&self.keys, name));
+                let nullable =
+                    written.is_nullable(name) && !(self.pivot_number.is_some() && has_column(&self.keys, name));
                 conditions.push(emitter.emit_key_comparison(expr, right, nullable));
             }
             items.push(Item { expr, alias: None });
@@ -305,7 +309,7 @@ impl CellColumns {
         };
         let filled = Join {
             kind: JoinKind::Left,
-            source: sources.filled,
+            source: sources.input,
             alias: Some(FILLED.to_owned()),
             on,
         };
@@ -335,7 +339,7 @@ impl CellColumns {
 
     /// Returns the number of the pivot column.
     fn place_item(&self, sources: &CellSources, written: ColumnSql<'_>, tree: &mut SqlTree) -> Option<Item> {
-        let place = written.dialect.name_text(self.place.as_ref()?, true);
+        let place = written.dialect.name_text(self.pivot_number.as_ref()?, true);
         Some(Item {
             expr: tree.add_field(&sources.columns, &place),
             alias: None,
@@ -344,7 +348,7 @@ impl CellColumns {
 
     /// Returns the column that is true if a cell has a row.
     fn filled_item(&self, sources: &CellSources, written: ColumnSql<'_>, tree: &mut SqlTree) -> Option<Item> {
-        let marker = written.dialect.name_text(self.filled.as_ref()?, true);
+        let marker = written.dialect.name_text(self.has_row.as_ref()?, true);
         let Some(key) = &sources.never_null else {
             return Some(Item {
                 expr: tree.add_field(FILLED, &marker),
@@ -367,8 +371,8 @@ impl CellColumns {
             false => column.nullable(true),
         });
         let mut relation = known.fold(Relation::new(name), Relation::with);
-        let place = self.place.iter().map(|name| (name, Type::Integer));
-        let filled = self.filled.iter().map(|name| (name, Type::Boolean));
+        let place = self.pivot_number.iter().map(|name| (name, Type::Integer));
+        let filled = self.has_row.iter().map(|name| (name, Type::Boolean));
         for (name, ty) in place.chain(filled) {
             relation.push(Column::new(name.as_str(), ty));
         }
@@ -383,8 +387,8 @@ impl CellColumns {
 
     /// Returns the columns of the cells that the step keeps, including helper columns.
     fn kept_with_helpers(&self) -> Vec<String> {
-        let kept = self.rows.iter().chain(&self.keys).chain(&self.kept);
-        without_duplicates(kept.chain(&self.place).chain(&self.filled).cloned().collect())
+        let kept = self.rows.iter().chain(&self.keys).chain(&self.kept_columns);
+        without_duplicates(kept.chain(&self.pivot_number).chain(&self.has_row).cloned().collect())
     }
 }
 
@@ -412,7 +416,7 @@ fn several_rows_in_cell_diagnostic(step: &Step<'_>, columns: &CellColumns, sourc
     );
     let pivot = step.sheet.as_ref().and_then(|sheet| sheet.pivot.as_ref());
     let at = pivot
-        .and_then(|pivot| pivot.by.first())
+        .and_then(|pivot| pivot.columns.first())
         .map_or(Span::default(), |key| key.span(source));
     Diagnostic::new(Code::SeveralInCell, at, message).with_help(
         "aggregate them in an earlier step, which groups by these columns, or add a `primary_key` to the schema",

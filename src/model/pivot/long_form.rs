@@ -19,12 +19,12 @@ impl SpecCompilation<'_> {
     ) {
         let input = work.rows;
         let dialect = self.compiler.options.dialect;
-        let Some(filled) = &cells.filled else { return };
+        let Some(filled) = &cells.has_row else { return };
         let is_kept = |column: &Column| match &work.step.keep {
             KeptColumns::Columns(names) => names.iter().any(|name| name.text.eq_ignore_ascii_case(column.name())),
             _ => !column.name().eq_ignore_ascii_case(filled),
         };
-        let own = |column: &Column| !has_column(&cells.kept, column.name());
+        let own = |column: &Column| !has_column(&cells.kept_columns, column.name());
         let columns: Vec<Column> = output
             .relation
             .columns()

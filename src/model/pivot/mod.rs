@@ -18,15 +18,15 @@ pub struct PivotCells {
     pub relation: Option<Relation>,
     pub grain: Vec<String>,
     /// Columns of the CTE that the step keeps, including helper columns.
-    pub kept: Vec<String>,
+    pub kept_columns: Vec<String>,
     /// Values for which the wide form has columns. Empty for the long form.
     values: Vec<PivotValue>,
     /// Totals that are the same in all cells of a row.
     totals_of_rows: Vec<String>,
     /// Boolean column that is true if a cell has a row. Only the long form has this column.
-    filled: Option<String>,
+    has_row: Option<String>,
     /// Column with the number of the pivot column. Only the wide form has this column.
-    pub place: Option<String>,
+    pub pivot_number: Option<String>,
 }
 
 impl PivotCells {

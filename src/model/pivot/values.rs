@@ -44,7 +44,7 @@ impl SpecCompilation<'_> {
             let help = "list the values, for example `values: [web, shop]`, or remove `values` for the long form";
             diagnostics.push(unfit(pivot.values_span, "`values` is empty", help));
         }
-        if let [_, second, ..] = pivot.by.as_slice() {
+        if let [_, second, ..] = pivot.columns.as_slice() {
             let message = "`values` needs a single key, but the pivot has several";
             let help =
                 "combine the keys in an earlier step, for example `channel_and_region = channel & \" \" & region`";

@@ -29,7 +29,7 @@ struct WideForm {
     origins: FxHashMap<String, String>,
     /// Position of the pivot's values in the spec.
     span: Span,
-    clashes: Vec<Diagnostic>,
+    name_clashes: Vec<Diagnostic>,
     long_names: Vec<Diagnostic>,
 }
 
@@ -90,7 +90,7 @@ impl SpecCompilation<'_> {
             }
         }
         self.descriptions.extend(descriptions);
-        diagnostics.append(&mut form.clashes);
+        diagnostics.append(&mut form.name_clashes);
         diagnostics.append(&mut form.long_names);
         let tree = emitter.tree();
         let group_by: Vec<SqlId> = rows
@@ -132,7 +132,7 @@ impl WideForm {
             relation: Relation::new(relation),
             origins: FxHashMap::default(),
             span: pivot.map_or(Span::default(), |pivot| pivot.values_span),
-            clashes: Vec::new(),
+            name_clashes: Vec::new(),
             long_names: Vec::new(),
         }
     }
@@ -142,7 +142,7 @@ impl WideForm {
         let name = column.name();
         if let Some(other) = self.origins.insert(name.to_ascii_lowercase(), origin.clone()) {
             let message = format!("both {origin} and {other} would be the column `{name}` of the wide form");
-            self.clashes
+            self.name_clashes
                 .push(Diagnostic::new(Code::UnfitForPivot, self.span, message).with_help("rename one of the columns"));
         }
         self.relation.push(column);
@@ -218,10 +218,10 @@ fn columns_of_sheet(step: &Step<'_>, cells: &PivotCells, keys: &[String], output
         KeptColumns::Columns(names) => names.iter().any(|kept| kept.text.eq_ignore_ascii_case(name)),
         _ => true,
     };
-    let is_helper = |name: &str| has_column(keys, name) || cells.place.as_deref() == Some(name);
+    let is_helper = |name: &str| has_column(keys, name) || cells.pivot_number.as_deref() == Some(name);
     let columns = output.columns().iter().filter(|column| !is_helper(column.name()));
     columns
-        .filter(|column| !has_column(&cells.kept, column.name()) || is_kept(column.name()))
+        .filter(|column| !has_column(&cells.kept_columns, column.name()) || is_kept(column.name()))
         .cloned()
         .collect()
 }

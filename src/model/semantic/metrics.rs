@@ -11,7 +11,7 @@ pub struct ModelMetric {
     pub name: String,
     pub column: String,
     pub description: Option<String>,
-    pub of: Additivity,
+    pub additivity: Additivity,
 }
 
 /// Returns the metrics for totals and for formulas over totals. Columns that cannot have a metric are added to
@@ -64,7 +64,7 @@ pub fn build_metrics(
                 name: metric_name(model, name),
                 column: name.to_owned(),
                 description,
-                of: of.clone(),
+                additivity: of.clone(),
             });
         } else {
             let part = parts(of)

@@ -123,7 +123,7 @@ impl<'s> SemanticWriter<'s> {
                 text_pair("label", to_label(&metric.name)),
             ];
             out.extend(metric.description.iter().map(|text| text_pair("description", text)));
-            match &metric.of {
+            match &metric.additivity {
                 Additivity::Ratio { numerator, denominator } => out.extend([
                     text_pair("type", "ratio"),
                     text_pair("numerator", self.column_metric_name(numerator)),
@@ -192,7 +192,7 @@ impl<'s> SemanticWriter<'s> {
             }
         }
         let measure = |metric: &ModelMetric| {
-            let agg = metric_aggregation(&metric.of)?;
+            let agg = metric_aggregation(&metric.additivity)?;
             let mut measure = vec![text_pair("name", &metric.name), text_pair("agg", agg)];
             measure.extend((metric.name != metric.column).then(|| text_pair("expr", &metric.column)));
             Some(YamlOutput::Map(measure))
@@ -213,7 +213,7 @@ impl<'s> SemanticWriter<'s> {
                 text_pair("label", to_label(&metric.name)),
             ];
             out.extend(metric.description.iter().map(|text| text_pair("description", text)));
-            let (kind, params) = match &metric.of {
+            let (kind, params) = match &metric.additivity {
                 Additivity::Ratio { numerator, denominator } => (
                     "ratio",
                     vec![

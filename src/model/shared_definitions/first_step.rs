@@ -127,7 +127,7 @@ pub struct FirstStepDefinition {
     pub span: Span,
 }
 
-/// Origin of a definition of a first step.
+/// Origin of a definition in a first step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FirstStepOrigin {
     /// The spec contains the definition.
@@ -284,7 +284,7 @@ pub fn relation_identity(relation: &RelationReference) -> String {
 }
 
 fn join_identity(join: &JoinedRelation<'_>, mut number: impl FnMut(&str) -> Option<u32>) -> String {
-    let by = match &join.by {
+    let by = match &join.criterion {
         JoinCriterion::On(text) => format!("on {:?}", number(text.text)),
         JoinCriterion::Using(columns) => {
             let columns: Vec<String> = columns.iter().map(|column| column.text.to_lowercase()).collect();

@@ -8,7 +8,7 @@ pub struct Counts {
     /// Numbers of rows in the model and in the relation with which it is compared.
     pub rows: [u64; 2],
     /// Number of rows that exist on only one side.
-    pub only: [u64; 2],
+    pub only_on_side: [u64; 2],
     /// Number of keys that occur several times on one side.
     pub repeated: [u64; 2],
     /// Number of keys that occur on both sides, but several times on at least one side. Rows with these keys are not
@@ -68,13 +68,13 @@ impl Counts {
     /// Returns the total number of rows. Rows that exist on both sides are counted once.
     #[must_use]
     pub fn total_rows(&self) -> u64 {
-        self.matched + self.only[0] + self.only[1] + self.unmatched
+        self.matched + self.only_on_side[0] + self.only_on_side[1] + self.unmatched
     }
 
     /// Returns whether both sides have the same rows and no key occurs more than once.
     #[must_use]
     pub fn is_agreement(&self) -> bool {
-        self.only == [0, 0] && self.repeated == [0, 0] && self.unmatched == 0 && self.differing == 0
+        self.only_on_side == [0, 0] && self.repeated == [0, 0] && self.unmatched == 0 && self.differing == 0
     }
 }
 
@@ -113,7 +113,7 @@ impl Comparison {
         let columns = self.columns.iter().enumerate().map(column).chain(summed_keys.map(key));
         Some(Counts {
             rows: [number("rows_ours")?, number("rows_theirs")?],
-            only: [number("only_ours")?, number("only_theirs")?],
+            only_on_side: [number("only_ours")?, number("only_theirs")?],
             repeated: [of_groups("repeated_ours")?, of_groups("repeated_theirs")?],
             unmatched: of_groups("unmatched")?,
             matched: number("matched")?,

@@ -42,7 +42,7 @@ impl RelationSide {
     pub const BOTH: [Self; 2] = [Self::Ours, Self::Theirs];
 
     /// Returns the value for this side.
-    fn of<T>(self, [ours, theirs]: &[T; 2]) -> &T {
+    fn value_of<T>(self, [ours, theirs]: &[T; 2]) -> &T {
         match self {
             Self::Ours => ours,
             Self::Theirs => theirs,
@@ -153,7 +153,7 @@ pub struct MissingColumns {
     /// Other missing columns.
     pub columns: Vec<String>,
     /// Columns that exist on this side but are not compared.
-    pub more: Vec<String>,
+    pub not_compared: Vec<String>,
 }
 
 impl Comparison {
@@ -259,7 +259,7 @@ impl Comparison {
             .iter()
             .map(Column::name)
             .filter(|name| !named(name, &self.keys) && !named(name, &self.columns));
-        lacking.more = more.map(str::to_owned).collect();
+        lacking.not_compared = more.map(str::to_owned).collect();
         for (columns, lacks) in [
             (&mut self.keys, &mut lacking.keys),
             (&mut self.columns, &mut lacking.columns),

@@ -273,11 +273,11 @@ impl Comparison {
 
     /// Writes a query for the rows of one side. Each side has separate columns, which are NULL in the rows of the other
     /// side, so that the types of the sides are not mixed.
-    fn write_side(&self, side: RelationSide, reader: ComparisonReader, out: &mut String) {
-        let of = side.of(&self.sides);
+    fn write_side(&self, side: RelationSide, reader: ComparisonReader, output: &mut String) {
+        let of = side.value_of(&self.sides);
         let mut items = Vec::new();
         let written = |column: &SharedColumn| {
-            let name: &String = side.of(&column.written);
+            let name: &String = side.value_of(&column.written);
             let name = literal_for(name, reader);
             // Not every warehouse supports `max` of a boolean.
             if column.ty() == Type::Boolean {
@@ -307,14 +307,14 @@ impl Comparison {
             ]);
         }
         let cte = if side == RelationSide::Ours { OURS } else { THEIRS };
-        let _ = write!(out, "select\n    {}\nfrom {cte}", items.join(",\n    "));
+        let _ = write!(output, "select\n    {}\nfrom {cte}", items.join(",\n    "));
         if let Some(alias) = &of.alias {
-            let _ = write!(out, " as {}", literal_for(alias, reader));
+            let _ = write!(output, " as {}", literal_for(alias, reader));
         }
         if let Some(filter) = &of.filter {
-            let _ = write!(out, "\nwhere {}", filter.text_for(reader));
+            let _ = write!(output, "\nwhere {}", filter.text_for(reader));
         }
-        out.push('\n');
+        output.push('\n');
     }
 
     /// Returns an SQL condition for two values that are not equal, or of which one is NULL.

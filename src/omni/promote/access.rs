@@ -137,7 +137,7 @@ impl<'m> ViewAccess<'m> {
             (
                 "views",
                 root.get("views").filter(|views| change_values(views)),
-                "the spec ignores the changes of the topic to fields, and uses the fields of the views",
+                "the spec ignores the topic's changes to fields, and uses the views' fields",
             ),
         ];
         for (key, node, reason) in settings {

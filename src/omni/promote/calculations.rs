@@ -223,7 +223,7 @@ fn move_letters(formula: &str, columns: &[LetteredColumn], is_name: &dyn Fn(&str
     Ok(out)
 }
 
-/// Returns the new indices of the columns at the ends of a range, or of a single column.
+/// Returns the new indices of a single column, or of the columns at the ends of a range.
 fn moved_places(indices: &[usize], columns: &[LetteredColumn]) -> Result<Vec<usize>, String> {
     let place_of = |index: usize| {
         let column = columns.get(index).ok_or_else(|| {
@@ -270,7 +270,7 @@ fn with_letters(cell: &str, place: usize) -> String {
 }
 
 /// Moves the letters in the formulas of a worksheet's last columns after columns have been left out. `is_kept` returns
-/// whether the worksheet keeps a column. A formula that reads a column that is left out becomes an error too.
+/// whether the worksheet keeps a column. A formula that reads an omitted column becomes an error, too.
 pub(super) fn leave_out_columns(
     columns: &[&str],
     is_kept: &dyn Fn(&str) -> bool,
@@ -306,7 +306,7 @@ pub(super) fn leave_out_columns(
     }
 }
 
-/// Returns the index of the column of a cell such as `B2` or `$B$2`, or of an end of a range such as `B:B`.
+/// Returns the column index of a cell such as `B2` or `$B$2`, or of an end of a range such as `B:B`.
 fn cell_column(word: &str) -> Option<usize> {
     let word: String = word.chars().filter(|c| *c != '$').collect();
     let letters = word.bytes().take_while(u8::is_ascii_alphabetic).count();

@@ -96,8 +96,8 @@ impl PromotedSpecs {
 }
 
 /// Finds fields that are defined both in a spec and in Omni's files. Returns the index of the spec and a warning for
-/// each field. `compile` returns the compiled spec with an index, or `None` if the spec has errors. Its key determines
-/// whether `promote --repoint` is possible, and the help of a warning recommends only what is possible.
+/// each field. `compile` returns the compiled spec with an index, or `None` if the spec has errors. The key determines
+/// whether `promote --repoint` is possible, so that the help of a warning only recommends it if it is.
 ///
 /// ```
 /// let spec = "model: m\nfrom: orders\ndefinitions: revenue = SUM(amount)\ncolumns:\n  revenue: {meta: {promoted_from: orders.revenue}}\n";

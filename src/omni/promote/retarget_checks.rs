@@ -18,7 +18,7 @@ pub struct RetargetRefusal {
 }
 
 impl RetargetRefusal {
-    /// Builds a refusal that is final because the values would be different.
+    /// Creates a refusal that no instruction resolves, because the values would be different.
     pub(super) fn of_values(reason: impl Into<String>) -> Self {
         Self {
             reason: reason.into(),
@@ -27,7 +27,7 @@ impl RetargetRefusal {
         }
     }
 
-    /// Builds a refusal that an instruction resolves.
+    /// Creates a refusal that an instruction resolves.
     #[must_use]
     pub fn with_remedy(reason: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self {
@@ -94,18 +94,20 @@ fn sorted_names(names: &[String]) -> Vec<String> {
 pub(super) fn check_relationship(
     model: &ParsedOmniModel<'_>,
     place: usize,
-    made: usize,
+    target_view: usize,
 ) -> Result<(), RetargetRefusal> {
     let joins = |join: &&Relationship| {
         let (from, to) = (model.view(&join.from), model.view(&join.to));
         let finds_one = match join.cardinality.as_str() {
-            "one_to_one" => (from, to) == (Some(place), Some(made)) || (from, to) == (Some(made), Some(place)),
-            "many_to_one" => (from, to) == (Some(place), Some(made)),
+            "one_to_one" => {
+                (from, to) == (Some(place), Some(target_view)) || (from, to) == (Some(target_view), Some(place))
+            }
+            "many_to_one" => (from, to) == (Some(place), Some(target_view)),
             _ => false,
         };
         finds_one && join.on.is_some()
     };
-    let (Some(view), Some(made_view)) = (model.views.get(place), model.views.get(made)) else {
+    let (Some(view), Some(made_view)) = (model.views.get(place), model.views.get(target_view)) else {
         return Err(no_such_field());
     };
     match model.relationships.iter().find(joins) {

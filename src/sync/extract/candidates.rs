@@ -21,7 +21,7 @@ impl<'r> ExtractionRun<'r> {
         let mut run = Self {
             compiler,
             request,
-            before,
+            compiled_before: before,
             candidates: Arena::new(),
             entries: Arena::new(),
             specs: request.specs.iter().copied().collect(),
@@ -38,7 +38,7 @@ impl<'r> ExtractionRun<'r> {
             run.sets.extend(read_set(compiler, &mut trees, (spec, text.text)));
         }
         for (spec, (text, compiled)) in all() {
-            if !request.chosen.get(spec).copied().unwrap_or_default() {
+            if !request.may_change.get(spec).copied().unwrap_or_default() {
                 continue;
             }
             let is_set = || value(text.text).is_some_and(|root| root.get("metric_set").is_some());

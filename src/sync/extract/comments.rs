@@ -16,14 +16,14 @@ pub(super) fn with_lost_comments(old: &str, new: String, set: &str, is_at_top: b
         return new;
     };
     let of_yaml = comments(&before, old).into_iter().map(str::to_owned);
-    let mut lost = without(of_yaml, comments(&after, &new).into_iter().map(str::to_owned));
+    let mut lost = unkept_comments(of_yaml, comments(&after, &new).into_iter().map(str::to_owned));
     let of_set = yaml::root(set)
         .iter()
         .flat_map(formula_comments)
         .collect::<Vec<String>>();
     lost.retain(|comment| !of_set.contains(&comment.replacen('#', "//", 1)));
     let kept: Vec<String> = of_set.into_iter().chain(formula_comments(&after)).collect();
-    let of_formulas = without(formula_comments(&before).into_iter(), kept.into_iter());
+    let of_formulas = unkept_comments(formula_comments(&before).into_iter(), kept.into_iter());
     lost.extend(of_formulas.iter().map(|comment| comment.replacen("//", "#", 1)));
     let step = match after.get("steps").and_then(Node::items) {
         Some(steps) if !is_at_top => steps.first(),
@@ -44,7 +44,7 @@ pub(super) fn with_lost_comments(old: &str, new: String, set: &str, is_at_top: b
 }
 
 /// Returns the comments that were not kept. Each occurrence of a repeated comment is counted separately.
-fn without(comments: impl Iterator<Item = String>, kept: impl Iterator<Item = String>) -> Vec<String> {
+fn unkept_comments(comments: impl Iterator<Item = String>, kept: impl Iterator<Item = String>) -> Vec<String> {
     let mut counts: HashMap<String, usize> = HashMap::new();
     kept.for_each(|comment| *counts.entry(comment).or_default() += 1);
     let is_lost = |comment: &String| match counts.get_mut(comment).filter(|count| **count > 0) {

@@ -81,7 +81,7 @@ pub(super) struct Member {
     pub candidate: usize,
     /// For each definition of the spec, the index of the set's definition that replaces it. `None` if the spec keeps
     /// the definition.
-    pub moved: Vec<Option<usize>>,
+    pub moved_definitions: Vec<Option<usize>>,
     /// Whether the spec keeps its `where`, because the set has no `where` of its own.
     pub keeps_filter: bool,
 }
@@ -93,7 +93,7 @@ pub(super) struct DraftDefinition {
     /// Source of the formula: the indexes of the candidate and its definition.
     pub source: (usize, usize),
     /// All spec definitions that this definition replaces.
-    pub replaced: Vec<(usize, usize)>,
+    pub replaced_definitions: Vec<(usize, usize)>,
     /// Whether the set does not have the definition yet.
     pub is_new: bool,
 }
@@ -176,7 +176,7 @@ pub(super) fn draft_metric_set(
         definitions.push(DraftDefinition {
             name: names.get(&tree).cloned().unwrap_or_default(),
             source: sources.get(&tree).copied().unwrap_or_default(),
-            replaced: trees.get(&tree).cloned().unwrap_or_default(),
+            replaced_definitions: trees.get(&tree).cloned().unwrap_or_default(),
             is_new: in_set(tree).is_none(),
         });
     }
@@ -187,7 +187,7 @@ pub(super) fn draft_metric_set(
             let all = candidates[*candidate].step.definitions.iter().zip(moved);
             Member {
                 candidate: *candidate,
-                moved: all
+                moved_definitions: all
                     .map(|(it, moved)| place_of_tree.get(&it.tree).copied().filter(|_| *moved))
                     .collect(),
                 keeps_filter: set

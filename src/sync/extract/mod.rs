@@ -30,7 +30,7 @@ pub struct ExtractRequest<'t> {
     /// All specs of the project.
     pub specs: &'t [formulac_model::SpecText<'t>],
     /// Whether each spec may be changed.
-    pub chosen: &'t [bool],
+    pub may_change: &'t [bool],
     /// Name of the set. By default, definitions are added to the existing set over the same rows. If there is none, the
     /// new set has the name of its relation.
     pub name: Option<&'t str>,

@@ -1,4 +1,4 @@
-//! Names of the definitions of a set, and names that have different formulas.
+//! Names of a metric set's definitions, and names that have different formulas.
 
 use std::collections::{BTreeMap, HashMap};
 

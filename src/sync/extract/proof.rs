@@ -39,7 +39,7 @@ pub fn extract(compiler: &Compiler, request: &ExtractRequest<'_>) -> Extraction 
 pub(super) struct ExtractionRun<'r> {
     pub compiler: &'r Compiler,
     pub request: &'r ExtractRequest<'r>,
-    pub before: &'r [CompiledSpec],
+    pub compiled_before: &'r [CompiledSpec],
     /// All specs of the project.
     pub specs: Arena<SpecText<'r>>,
     pub candidates: Arena<Candidate>,
@@ -71,7 +71,7 @@ impl ExtractionRun<'_> {
     /// Returns a proposal for each group with shared definitions.
     fn propose(&mut self) -> Vec<Proposal> {
         let mut proposals = Vec::new();
-        let sets = self.before.iter().filter_map(CompiledSpec::metric_set);
+        let sets = self.compiled_before.iter().filter_map(CompiledSpec::metric_set);
         let mut taken: HashSet<String> = sets.map(str::to_lowercase).collect();
         let paths = self.request.specs.iter().filter_map(|spec| spec.path);
         let mut paths: HashSet<String> = paths.map(str::to_lowercase).collect();
@@ -186,7 +186,9 @@ impl ExtractionRun<'_> {
             }
         };
         let relation: String = relation.chars().map(plain).collect();
-        let most_used = first_with_highest_count(draft.definitions.iter(), |definition| definition.replaced.len());
+        let most_used = first_with_highest_count(draft.definitions.iter(), |definition| {
+            definition.replaced_definitions.len()
+        });
         let metric = most_used.map_or("metrics", |definition| definition.name.as_str());
         let given = self.request.name.filter(|_| is_first).map(str::to_owned);
         let mut name = given.unwrap_or_else(|| match relation.starts_with(|c: char| c.is_ascii_digit()) {
@@ -233,7 +235,7 @@ impl ExtractionRun<'_> {
             failures.extend(of_set);
             for member in proposal.draft.members.iter().filter(|_| is_sound) {
                 let spec = self.candidates[member.candidate].spec;
-                let both = self.before.get(spec).zip(after.get(spec));
+                let both = self.compiled_before.get(spec).zip(after.get(spec));
                 let difference = both.and_then(|(before, after)| difference(before, after));
                 failures.extend(difference.map(|reason| (member.candidate, reason)));
             }
@@ -249,7 +251,7 @@ impl ExtractionRun<'_> {
                 tests,
             )
         };
-        let all = self.before.iter().zip(after).enumerate();
+        let all = self.compiled_before.iter().zip(after).enumerate();
         let changed = all.filter(|(_, (before, after))| files(before) != files(after));
         self.changed_properties = changed.map(|(spec, _)| spec).collect();
         for (candidate, reason) in failures {
@@ -273,7 +275,7 @@ impl ExtractionRun<'_> {
             members.chain(proposal.spec)
         });
         let rewritten: HashSet<usize> = rewritten.collect();
-        let others = self.before.iter().zip(after).enumerate();
+        let others = self.compiled_before.iter().zip(after).enumerate();
         let changed = others
             .filter(|(spec, (before, _))| !rewritten.contains(spec) && !before.has_errors())
             .filter_map(|(spec, (before, after))| Some((spec, difference(before, after)?)));
@@ -287,7 +289,7 @@ impl ExtractionRun<'_> {
                 for member in draft
                     .members
                     .iter()
-                    .filter(|member| reads_set && member.moved.iter().any(adds))
+                    .filter(|member| reads_set && member.moved_definitions.iter().any(adds))
                 {
                     let reason =
                         format!("moving definitions of the spec to the set {name} would change {path}: {reason}");
@@ -308,8 +310,9 @@ impl ExtractionRun<'_> {
         let reason = format!("the set would have an error: {}", fault.message());
         let cause = place.and_then(|place| proposal.draft.definitions.try_get(place));
         let members = proposal.draft.members.iter().map(|member| member.candidate);
-        let of_cause =
-            |candidate: &usize| cause.is_none_or(|cause| cause.replaced.iter().any(|(of, _)| of == candidate));
+        let of_cause = |candidate: &usize| {
+            cause.is_none_or(|cause| cause.replaced_definitions.iter().any(|(of, _)| of == candidate))
+        };
         members
             .filter(of_cause)
             .map(|candidate| (candidate, reason.clone()))
@@ -318,7 +321,7 @@ impl ExtractionRun<'_> {
 
     /// Returns the names of the project's metric sets over a relation.
     fn metric_sets_over_relation(&self, relation: &str) -> Vec<String> {
-        let specs = self.request.specs.iter().zip(self.before);
+        let specs = self.request.specs.iter().zip(self.compiled_before);
         let names = specs.filter_map(|(spec, compiled)| {
             let name = compiled.metric_set()?;
             let root = value(spec.text)?;
@@ -347,7 +350,7 @@ impl ExtractionRun<'_> {
             let members = proposal.draft.members.iter().zip(&proposal.texts);
             texts.extend(members.map(|(member, text)| (self.candidates[member.candidate].spec, proposal, text)));
             let specs_of = |place: usize| {
-                let replaced = proposal.draft.definitions[place].replaced.iter();
+                let replaced = proposal.draft.definitions[place].replaced_definitions.iter();
                 replaced
                     .map(|(candidate, _)| *candidate)
                     .collect::<HashSet<usize>>()
@@ -355,7 +358,7 @@ impl ExtractionRun<'_> {
             };
             // Metrics that the models already read are not counted.
             let is_moved = |place: &usize| {
-                let mut replaced = proposal.draft.definitions[*place].replaced.iter();
+                let mut replaced = proposal.draft.definitions[*place].replaced_definitions.iter();
                 replaced.any(|(candidate, of)| {
                     self.candidates[*candidate].step.definitions[*of].origin == FirstStepOrigin::Spec
                 })

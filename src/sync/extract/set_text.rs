@@ -96,7 +96,7 @@ impl MetricSetDraft {
                 block.push_definition(definition, description, candidates, name);
             } else {
                 let (candidate, place) = definition.source;
-                let formula = renamed(&candidates[candidate].step.definitions[place], name);
+                let formula = formula_with_set_names(&candidates[candidate].step.definitions[place], name);
                 let formula = YamlValue::text(formula);
                 let entry = match description {
                     Some(text) => YamlValue::map([("formula", formula), ("description", YamlValue::text(text))]),
@@ -142,7 +142,12 @@ impl MetricSetDraft {
         definition: &DraftDefinition,
         used: usize,
     ) -> Option<&str> {
-        let place = members.get(&definition.source.0)?.moved.get(used).copied().flatten()?;
+        let place = members
+            .get(&definition.source.0)?
+            .moved_definitions
+            .get(used)
+            .copied()
+            .flatten()?;
         self.definitions
             .try_get(place)
             .map(|definition| definition.name.as_str())
@@ -178,7 +183,7 @@ impl MetricSetDraft {
                     properties: set.entries.properties(&own.name),
                 };
             }
-            let all = definition.replaced.iter().filter_map(|(candidate, place)| {
+            let all = definition.replaced_definitions.iter().filter_map(|(candidate, place)| {
                 let own = &candidates[*candidate].step.definitions[*place];
                 Some((entries.try_get(*candidate)?, own))
             });
@@ -229,7 +234,7 @@ impl MetricSetText {
         let source = of(definition.source);
         let mut comments: Vec<&str> = source.comments.iter().map(String::as_str).collect();
         let mut note = source.note.as_str();
-        for other in definition.replaced.iter().map(|it| of(*it)) {
+        for other in definition.replaced_definitions.iter().map(|it| of(*it)) {
             for line in &other.comments {
                 if !comments.contains(&line.as_str()) {
                     comments.push(line);
@@ -243,7 +248,7 @@ impl MetricSetText {
         for line in description.into_iter().flat_map(str::lines) {
             self.line(format!("/// {line}").trim_end());
         }
-        let formula = renamed(source, name);
+        let formula = formula_with_set_names(source, name);
         let space = if note.is_empty() { "" } else { "  " };
         for (number, line) in format!("{} = {formula}{space}{note}", definition.name)
             .lines()
@@ -261,7 +266,7 @@ impl MetricSetText {
 }
 
 /// Returns the formula of a definition, with the names of other definitions as in the set.
-fn renamed<'n>(definition: &FirstStepDefinition, name: impl Fn(usize) -> Option<&'n str>) -> String {
+fn formula_with_set_names<'n>(definition: &FirstStepDefinition, name: impl Fn(usize) -> Option<&'n str>) -> String {
     let mut formula = String::new();
     let mut at = 0;
     for (range, used) in &definition.uses {

@@ -43,7 +43,7 @@ impl SpecEntries {
     }
 
     /// Returns the properties in `columns` under a name, and the spelling of the name in the spec.
-    fn written(&self, name: &str) -> Option<(&str, &YamlValue)> {
+    fn column_properties(&self, name: &str) -> Option<(&str, &YamlValue)> {
         match self.root.get("columns") {
             Some(YamlValue::Map(pairs, _)) => {
                 let found = pairs.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
@@ -55,7 +55,7 @@ impl SpecEntries {
 
     /// Returns all properties of a definition, both in `columns` and next to its formula.
     fn entry(&self, name: &str) -> Vec<(String, YamlValue)> {
-        let mut pairs = match self.written(name) {
+        let mut pairs = match self.column_properties(name) {
             Some((_, YamlValue::Map(pairs, _))) => pairs.clone(),
             _ => Vec::new(),
         };
@@ -75,7 +75,7 @@ impl SpecEntries {
 
     /// Returns the description that the spec specifies for a definition in `columns` or next to its formula.
     pub fn description(&self, definition: &FirstStepDefinition) -> Option<String> {
-        let (_, entry) = self.written(&definition.name).unzip();
+        let (_, entry) = self.column_properties(&definition.name).unzip();
         let text = entry.and_then(|entry| entry.get(DESCRIPTION)?.as_text());
         text.map(str::to_owned).or_else(|| definition.description.clone())
     }
@@ -110,7 +110,7 @@ pub(super) fn rewrite_spec(
     let mut writer = SpecWriter {
         step: &candidate.step,
         entries,
-        at: step_path(entries, &candidate.step),
+        first_step_path: step_path(entries, &candidate.step),
         edits: Vec::new(),
     };
     match candidate.step.metric_set {
@@ -129,7 +129,7 @@ pub(super) fn rewrite_spec(
 /// Removes the YAML comments above the definitions that move to the set. Otherwise, they would describe the definitions
 /// that follow.
 fn without_moved_comments(text: &str, step: &FirstStep, member: &Member) -> String {
-    let moved = step.definitions.iter().zip(&member.moved);
+    let moved = step.definitions.iter().zip(&member.moved_definitions);
     let moved = moved.filter(|(own, moved)| own.origin == FirstStepOrigin::Spec && moved.is_some());
     let mut ranges: Vec<Range<usize>> = moved.map(|(own, _)| own.yaml_comments.clone()).collect();
     ranges.sort_by_key(|range| range.start);
@@ -158,21 +158,21 @@ struct SpecWriter<'s> {
     step: &'s FirstStep,
     entries: &'s SpecEntries,
     /// Path of the first step.
-    at: Path,
+    first_step_path: Path,
     edits: Vec<Edit>,
 }
 
 impl SpecWriter<'_> {
-    fn remove(&mut self, at: Path) {
-        self.edits.push(Edit::Remove { at });
+    fn remove(&mut self, path: Path) {
+        self.edits.push(Edit::Remove { at: path });
     }
 
-    fn set(&mut self, at: Path, value: YamlValue, after: &[&str]) {
+    fn set(&mut self, path: Path, value: YamlValue, after: &[&str]) {
         let after = after.iter().map(|key| (*key).to_owned()).collect();
-        self.edits.push(Edit::Set { at, value, after });
+        self.edits.push(Edit::Set { at: path, value, after });
     }
 
-    fn has(&self, key: &str) -> bool {
+    fn has_key(&self, key: &str) -> bool {
         self.entries
             .pairs(self.step.is_at_top)
             .iter()
@@ -182,7 +182,7 @@ impl SpecWriter<'_> {
     /// Returns the entries for the definitions that move to the set and are columns of the model.
     fn metric_entries(&self, draft: &MetricSetDraft, member: &Member, set: &str) -> Vec<(FirstStepOrigin, YamlValue)> {
         let is_key = |place: usize| self.step.keys.iter().any(|key| key.definition == Some(place));
-        let all = self.step.definitions.iter().zip(&member.moved).enumerate();
+        let all = self.step.definitions.iter().zip(&member.moved_definitions).enumerate();
         let metrics = all.filter_map(|(place, (own, moved))| {
             let metric = &draft.definitions.try_get((*moved)?)?.name;
             let path = format!("{set}.{metric}");
@@ -196,9 +196,9 @@ impl SpecWriter<'_> {
         metrics.collect()
     }
 
-    /// Adds metrics to the list of a model over the set.
+    /// Adds metrics to the list in a model that is built on the set.
     fn add_metrics(&mut self, draft: &MetricSetDraft, member: &Member, set: &str) {
-        let at = self.at.clone().key("metrics");
+        let at = self.first_step_path.clone().key("metrics");
         let entries = self.metric_entries(draft, member, set);
         let listed = self.entries.pairs(self.step.is_at_top).iter();
         let mut listed = listed.filter(|(key, _)| key == "metrics");
@@ -218,8 +218,8 @@ impl SpecWriter<'_> {
     fn replace_input(&mut self, draft: &MetricSetDraft, member: &Member, set: &str) {
         self.remove(Path::root().key("from"));
         for key in ["joins", "where"] {
-            if self.has(key) && (key != "where" || !member.keeps_filter) {
-                self.remove(self.at.clone().key(key));
+            if self.has_key(key) && (key != "where" || !member.keeps_filter) {
+                self.remove(self.first_step_path.clone().key(key));
             }
         }
         for (key, _) in &self.step.settings {
@@ -234,7 +234,7 @@ impl SpecWriter<'_> {
         } else {
             &["name"]
         };
-        self.set(self.at.clone().key("metrics"), metrics, after);
+        self.set(self.first_step_path.clone().key("metrics"), metrics, after);
     }
 
     /// Shortens keys and references to them. A timeframe of the set's time column becomes the name of the timeframe,
@@ -248,7 +248,7 @@ impl SpecWriter<'_> {
         let entry = |key: &FirstStepGroupKey| bare(key).filter(|_| has_bare_keys).unwrap_or_else(|| key.text.clone());
         let keys: Vec<String> = self.step.keys.iter().map(entry).collect();
         if self.step.keys.iter().zip(&keys).any(|(key, new)| key.text != *new) {
-            self.set(self.at.clone().key("group_by"), names(&keys), &[]);
+            self.set(self.first_step_path.clone().key("group_by"), names(&keys), &[]);
         }
         let used = |text: &str| {
             let (name, direction) = text.split_once(' ').unwrap_or((text, ""));
@@ -281,23 +281,23 @@ impl SpecWriter<'_> {
         };
         let is_default = has_bare_keys
             && matches!((time_keys.as_slice(), new_order.as_deref()), ([key], Some([only])) if *key == only);
-        let order_at = self.at.clone().key("order_by");
+        let order_at = self.first_step_path.clone().key("order_by");
         if is_default {
             self.remove(order_at);
         } else if let Some(order) = new_order {
             self.set(order_at, names(&order), &["group_by"]);
         }
         if let Some(partition) = new_partition {
-            self.set(self.at.clone().key("partition_by"), names(&partition), &[]);
+            self.set(self.first_step_path.clone().key("partition_by"), names(&partition), &[]);
         }
     }
 
     /// Removes the definitions that moved to the set.
     fn remove_definitions(&mut self, member: &Member) {
-        let all = self.step.definitions.iter().zip(&member.moved);
+        let all = self.step.definitions.iter().zip(&member.moved_definitions);
         let all = all.filter(|(own, _)| own.origin == FirstStepOrigin::Spec);
-        let at = self.at.clone().key("definitions");
-        if member.moved.iter().all(Option::is_some) {
+        let at = self.first_step_path.clone().key("definitions");
+        if member.moved_definitions.iter().all(Option::is_some) {
             return self.remove(at);
         }
         match &self.step.block {
@@ -322,12 +322,12 @@ impl SpecWriter<'_> {
         let columns = Path::root().key("columns");
         let mut removed = Vec::new();
         let mut changed: Vec<(String, YamlValue)> = Vec::new();
-        let all = self.step.definitions.iter().zip(&member.moved);
+        let all = self.step.definitions.iter().zip(&member.moved_definitions);
         for (own, moved) in all.filter(|(own, _)| own.origin == FirstStepOrigin::Spec) {
             let Some(shared) = moved.and_then(|place| shared.get(place)) else {
                 continue;
             };
-            let written = self.entries.written(&own.name);
+            let written = self.entries.column_properties(&own.name);
             let mut kept = self.entries.properties(&own.name);
             kept.retain(|pair| !has_pair(&shared.properties, pair));
             let is_column = self.entries.columns.contains(&own.name.to_lowercase());
@@ -362,7 +362,7 @@ impl SpecWriter<'_> {
     }
 }
 
-/// Returns a list on one line, or on several lines if it is long.
+/// Formats a list on one line, or on several lines if it would be long.
 fn wrap_list_if_long(items: Vec<YamlValue>) -> YamlValue {
     let flow = YamlValue::List(items, CollectionStyle::Flow);
     match flow {

@@ -372,24 +372,29 @@ impl KnownFacts {
     }
 }
 
-fn write_relation(out: &mut String, relation: &Relation) {
+fn write_relation(output: &mut String, relation: &Relation) {
     if !relation.is_partial() {
-        out.push_str("    complete: true\n");
+        output.push_str("    complete: true\n");
     }
     for fact in relation_facts(relation) {
-        let _ = writeln!(out, "    {fact}");
+        let _ = writeln!(output, "    {fact}");
     }
     let mut columns: Vec<&Column> = relation.columns().iter().collect();
     if relation.is_partial() {
         columns.sort_by_key(|column| column.name());
     }
-    out.push_str(if columns.is_empty() {
+    output.push_str(if columns.is_empty() {
         "    columns: {}\n"
     } else {
         "    columns:\n"
     });
     for column in columns {
-        let _ = writeln!(out, "      {}: {}", yaml::key_text(column.name()), column_facts(column));
+        let _ = writeln!(
+            output,
+            "      {}: {}",
+            yaml::key_text(column.name()),
+            column_facts(column)
+        );
     }
 }
 

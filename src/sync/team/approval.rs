@@ -130,8 +130,8 @@ fn approvals_by_role(people: &People, approved: &[String], asked: &[(Role, usize
     let roles: Vec<Vec<Role>> = approved.iter().map(|by| people.roles(by)).collect();
     let mut counts_for: Vec<Option<Role>> = vec![None; approved.len()];
     for start in 0..approved.len() {
-        // Finds the shortest path to a role that needs more approvals, through people who can count toward another role
-        // instead.
+        // Finds the shortest path to a role that needs more approvals, by moving people to other roles toward which
+        // they can count.
         let mut came: BTreeMap<Role, usize> = BTreeMap::new();
         let mut waits = VecDeque::from([start]);
         let mut end = None;

@@ -90,7 +90,7 @@ pub struct ForbiddenChange {
     /// Path of the file. `None` if the violation concerns the whole commit.
     pub path: Option<String>,
     /// Reason why the change is not allowed.
-    pub why: String,
+    pub reason: String,
 }
 
 /// Returns the approvals that were not committed by the approver, each as a commit and the approver. Either a program
@@ -127,7 +127,7 @@ pub fn forbidden_changes(
                 commit: id,
                 author,
                 path: path.map(str::to_owned),
-                why,
+                reason: why,
             });
         };
         if environment.is_some_and(|environment| environment.signed) {
@@ -282,7 +282,7 @@ default_role: analyst
             match expected {
                 "" => assert_eq!(found, [], "{author} {path}"),
                 _ => assert!(
-                    found.len() == 1 && found[0].why.contains(expected),
+                    found.len() == 1 && found[0].reason.contains(expected),
                     "{author} {path}: {found:?}"
                 ),
             }
@@ -295,7 +295,7 @@ default_role: analyst
         let (path, text) = record_event(ChangeComment::Approved, "f@x");
         for (text, why) in [(Some(text), "was changed"), (None, "was removed")] {
             let commit = Commit::new("1", "f@x", None, vec![TouchedFile::new(&path, true, text)]);
-            assert!(forbidden_changes(&project, None, &[commit])[0].why.contains(why));
+            assert!(forbidden_changes(&project, None, &[commit])[0].reason.contains(why));
         }
         let production = project.environments().first();
         for (signer, expected) in [(None, 1), (Some("e@x"), 0), (Some("a@x"), 1)] {

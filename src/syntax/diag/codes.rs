@@ -211,7 +211,7 @@ codes! {
         "Only some columns of the relation are known, such as the columns in a properties file, and this column is not among them. Its type is inferred from its use. Run `dbt docs generate` (in dbt 2.0 or later, `dbt build --write-catalog`), which writes all columns to `catalog.json`, or `formulac schema fetch`, which queries the warehouse for the columns that specs read. An unlisted column is an error (F0302) if a known column has a similar name, or if several relations may have the column. `check --deny warnings` makes the warning an error in CI."
         Shown("SUM(amount) where dbt's manifest describes only the column `id` of orders")
         => Shown("the same after `dbt docs generate`");
-    UnqualifiedName "W0317" "unqualified-name" Warning("use names without a relation that several joined relations may have", "write `relation.column`, or provide the columns of the relations")
+    UnqualifiedName "W0317" "unqualified-name" Warning("use unqualified names that several joined relations may have", "write `relation.column`, or provide the columns of the relations")
         "A step with joins uses a name without its relation, and no schema lists the columns of at least two of the \
         relations. The SQL contains the name as written, so the warehouse rejects the query if several relations have such a \
         column. In `on`, a name that is compared with a column of the joined relation belongs to the other relation."
@@ -619,10 +619,10 @@ codes! {
         => Spec("model: m\nfrom: t\ngroup_by: day[month]\ndefinitions: |\n  n = COUNT()\n  is_busy = n > 10\nconfig: {materialized: incremental, event_time: day_month, unique_key: day_month}\n");
     WiderAccess "F0640" "wider-access" Error
         "All users of a model can see the data that it reads, so a model that reads a private model must also be private. Protected and public parents do not restrict the model."
-        Shown("`access: public` of a spec that reads a private model") => Shown("`access: private` and the `group` of that model");
+        Shown("`access: public` in a spec that reads a private model") => Shown("`access: private` and the `group` of that model");
     PrivateParent "F0641" "private-parent" Error
         "In dbt, only models of the same group can read a private model. A spec without a group inherits the group of the private model that it reads."
-        Shown("`group: sales` of a spec that reads a model that is private to `finance`") => Shown("`group: finance`");
+        Shown("`group: sales` in a spec that reads a private model of the group `finance`") => Shown("`group: finance`");
     ReservedModelName "F0650" "reserved-model-name" Error
         "Queries on a model's table contain the model's name. If the name were a reserved word in SQL, every query would have to quote it, but dbt does not quote it on every warehouse."
         Spec("model: order\nfrom: t\ndefinitions: a = SUM(x)\n") => Spec("model: order_totals\nfrom: t\ndefinitions: a = SUM(x)\n");

@@ -7,7 +7,7 @@ use crate::span::Span;
 
 impl LayoutPass<'_, '_> {
     pub(super) fn close_bracket(&mut self, token: Token, span: Span) {
-        let Some(opening) = self.open.pop() else {
+        let Some(opening) = self.open_brackets.pop() else {
             // Report a run of surplus brackets only once.
             if self.surplus.is_some_and(|end| span.start < end) {
                 return;
@@ -85,7 +85,7 @@ impl LayoutPass<'_, '_> {
 
     pub(super) fn follows_operand(&self) -> bool {
         use Token::{Cell, Close, CloseSquare, Model, Name};
-        self.out
+        self.layout
             .tokens
             .last()
             .is_some_and(|(token, _)| matches!(token, Name | Model | Close | CloseSquare | Cell))
@@ -124,7 +124,7 @@ impl LayoutPass<'_, '_> {
     }
 
     pub(super) fn close_all(&mut self, end: u32, silent: bool) {
-        while let Some(opening) = self.open.pop() {
+        while let Some(opening) = self.open_brackets.pop() {
             let Some((token, span)) = self.tokens.get((opening & !DROPPED) as usize).copied() else {
                 continue;
             };

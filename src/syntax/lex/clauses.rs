@@ -23,7 +23,7 @@ impl LayoutPass<'_, '_> {
                 return self.formula_end(at, single) - at;
             }
             "FROM" if inside == "EXTRACT" => {
-                if let Some(unit) = self.out.tokens.last_mut() {
+                if let Some(unit) = self.layout.tokens.last_mut() {
                     unit.0 = Token::Fault;
                 }
                 return self.formula_end(at, single) - at;
@@ -76,7 +76,7 @@ impl LayoutPass<'_, '_> {
     /// Returns the name of the innermost open call, in upper case. The name is empty outside of calls.
     fn enclosing_call(&self) -> String {
         let name = self
-            .open
+            .open_brackets
             .last()
             .and_then(|open| ((open & !DROPPED) as usize).checked_sub(1));
         name.filter(|at| self.token_at(*at) == Some(Token::Name))

@@ -42,7 +42,7 @@ impl LayoutPass<'_, '_> {
     }
 
     pub(super) fn is_after_operand(&self) -> bool {
-        self.out.tokens.last().is_some_and(|(token, _)| ends_operand(*token))
+        self.layout.tokens.last().is_some_and(|(token, _)| ends_operand(*token))
     }
 
     pub(super) fn is_operand_next(&self, at: usize) -> bool {
@@ -93,7 +93,7 @@ impl LayoutPass<'_, '_> {
                     .with_help(format!("write `{} = …`", name.text(self.source)))
                     .with_fix(Span::new(span.start, name.start), ""),
                 );
-                self.named = Some(at + 1);
+                self.name_index = Some(at + 1);
                 1
             }
             Some(Token::Dot) if defines(at + 2) => {
@@ -115,7 +115,7 @@ impl LayoutPass<'_, '_> {
                     .with_help(format!("write `{} = …`", name.text(self.source)))
                     .with_fix(Span::new(span.start, name.start), ""),
                 );
-                self.named = Some(at + 2);
+                self.name_index = Some(at + 2);
                 2
             }
             _ => 0,
@@ -128,7 +128,7 @@ impl LayoutPass<'_, '_> {
     pub(super) fn report_foreign_syntax(&mut self, at: usize, single: bool) -> usize {
         match (self.token_at(at), self.token_at(at + 1)) {
             (Some(Token::Name), next) => {
-                let dotted = self.out.tokens.last().is_some_and(|t| t.0 == Token::Dot);
+                let dotted = self.layout.tokens.last().is_some_and(|t| t.0 == Token::Dot);
                 if dotted {
                     return 0;
                 }
@@ -149,7 +149,7 @@ impl LayoutPass<'_, '_> {
                 }
             }
             (Some(Token::Colon), _) => {
-                if self.until.last() == Some(&(":", self.open.len())) {
+                if self.until.last() == Some(&(":", self.open_brackets.len())) {
                     self.until.pop();
                     self.emit_reported(at + 1, self.span_at(at));
                     return 1;
@@ -160,7 +160,7 @@ impl LayoutPass<'_, '_> {
                 self.report_modulo(at)
             }
             (Some(Token::Dot), next)
-                if next != Some(Token::Name) && self.out.tokens.last().is_some_and(|t| t.0 == Token::Name) =>
+                if next != Some(Token::Name) && self.layout.tokens.last().is_some_and(|t| t.0 == Token::Name) =>
             {
                 let span = self.span_at(at);
                 self.report(
@@ -203,7 +203,7 @@ impl LayoutPass<'_, '_> {
                 .with_fix(span, right.to_owned())
         };
         match token {
-            Token::Semicolon if self.open.is_empty() => {
+            Token::Semicolon if self.open_brackets.is_empty() => {
                 self.report(
                     Diagnostic::new(Code::NotFormulaSyntax, span, "`;` does not end a formula")
                         .with_help("remove `;`")

@@ -18,7 +18,7 @@ struct InfixWord {
     /// Operand on the left.
     operand: Option<Span>,
     /// Text of the operand in the suggestion.
-    shown: String,
+    operand_text: String,
 }
 
 impl InfixWord {
@@ -44,8 +44,8 @@ impl LayoutPass<'_, '_> {
         1
     }
 
-    /// Returns the operand before this token if it is a name, field, reference, number or string, and no operator that
-    /// binds more tightly precedes it.
+    /// Returns the operand before this token, if the operand is a name, field, reference, number or string, and no
+    /// operator that binds more tightly precedes the operand.
     pub(super) fn whole_operand(&self, at: usize) -> Option<Span> {
         let last = at.checked_sub(1)?;
         let (token, span) = self.tokens.get(last).copied()?;
@@ -119,7 +119,7 @@ impl LayoutPass<'_, '_> {
                 self.push(Token::Fault, span.to(self.span_at(end - 1)));
                 end - at
             }
-            "SELECT" if self.out.tokens.last().is_some_and(|t| t.0 == Token::Start) => {
+            "SELECT" if self.layout.tokens.last().is_some_and(|t| t.0 == Token::Start) => {
                 let mut end = at + 1;
                 let mut from = None;
                 while end < self.tokens.len() && (single || !self.is_definition(end)) {
@@ -151,7 +151,7 @@ impl LayoutPass<'_, '_> {
         if self
             .until
             .last()
-            .is_some_and(|u| u.0.eq_ignore_ascii_case(&word) && u.1 == self.open.len())
+            .is_some_and(|u| u.0.eq_ignore_ascii_case(&word) && u.1 == self.open_brackets.len())
         {
             self.until.pop();
             self.emit_reported(at + 1, span);
@@ -166,7 +166,7 @@ impl LayoutPass<'_, '_> {
             negated,
             words: span.to(self.tokens.get(verb).map_or(span, |t| t.1)),
             operand,
-            shown: operand.map_or("x", |o| o.text(self.source)).to_owned(),
+            operand_text: operand.map_or("x", |o| o.text(self.source)).to_owned(),
         };
         match self.text_at(verb).to_ascii_uppercase().as_str() {
             "AND" | "OR" if !negated => {
@@ -191,7 +191,7 @@ impl LayoutPass<'_, '_> {
 
     fn report_in_operator(&mut self, infix: &InfixWord, single: bool) -> usize {
         let open = infix.verb + 1;
-        let list = self.in_list_as_or(open, &infix.shown);
+        let list = self.in_list_as_or(open, &infix.operand_text);
         self.report_syntax(
             infix.words,
             "`IN` is not part of the language",
@@ -206,7 +206,7 @@ impl LayoutPass<'_, '_> {
     }
 
     fn report_is_operator(&mut self, infix: &InfixWord) -> usize {
-        let (at, shown) = (infix.at, &infix.shown);
+        let (at, shown) = (infix.at, &infix.operand_text);
         let span = self.span_at(at);
         let negated = self.is_word(at + 1, "not");
         let last = at + 1 + usize::from(negated);
@@ -239,7 +239,7 @@ impl LayoutPass<'_, '_> {
         let next = infix.verb + 1;
         let help = format!(
             "use the wildcards `*` and `?` in a criterion, as in `COUNTIFS({}, \"a*\")`, or use `SEARCH`",
-            infix.shown
+            infix.operand_text
         );
         self.report_syntax(infix.words, "`LIKE` is not part of the language", help);
         let pattern = matches!(
@@ -250,7 +250,7 @@ impl LayoutPass<'_, '_> {
     }
 
     fn report_between(&mut self, infix: &InfixWord) -> usize {
-        let (verb, shown) = (infix.verb, &infix.shown);
+        let (verb, shown) = (infix.verb, &infix.operand_text);
         let bounds = self
             .single_token_operand(verb + 1)
             .zip(self.single_token_operand(verb + 3))
@@ -266,7 +266,7 @@ impl LayoutPass<'_, '_> {
             diagnostic = diagnostic.with_fix(operand.to(self.span_at(verb + 3)), call);
         }
         self.report(diagnostic);
-        self.until.push(("and", self.open.len()));
+        self.until.push(("and", self.open_brackets.len()));
         self.emit_reported(verb + 1, infix.words);
         verb + 1 - infix.at
     }
@@ -281,7 +281,7 @@ impl LayoutPass<'_, '_> {
         if skipped > 0
             || self.part.mode != LayoutMode::File
             || self.is_named
-            || !self.open.is_empty()
+            || !self.open_brackets.is_empty()
             || !self.is_first_on_line(span.start)
         {
             return skipped;

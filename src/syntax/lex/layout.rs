@@ -45,7 +45,7 @@ pub struct TextLayout {
     /// Names and spans of the formulas, in source order.
     pub heads: Vec<DefinitionHead>,
     /// Open brackets of the current formula. The vector is reused for the next text to avoid allocations.
-    open: Vec<u32>,
+    open_brackets: Vec<u32>,
 }
 
 impl TextLayout {
@@ -96,7 +96,7 @@ pub fn layout_part(
 ) {
     let tokens = &lexed.tokens;
     out.tokens.reserve(tokens.len() + 16);
-    let mut open = std::mem::take(&mut out.open);
+    let mut open = std::mem::take(&mut out.open_brackets);
     open.clear();
     let mut pass = LayoutPass {
         source,
@@ -105,19 +105,19 @@ pub fn layout_part(
         part,
         limits,
         diagnostics,
-        out,
-        open,
+        layout: out,
+        open_brackets: open,
         closed: None,
         surplus: None,
-        named: None,
+        name_index: None,
         braces: 0,
         until: Vec::new(),
         broken: false,
         is_named: false,
     };
     pass.run();
-    let open = std::mem::take(&mut pass.open);
-    out.open = open;
+    let open = std::mem::take(&mut pass.open_brackets);
+    out.open_brackets = open;
 }
 
 /// Flag that marks an open bracket as hidden from the parser.
@@ -131,15 +131,15 @@ pub(super) struct LayoutPass<'a, 't> {
     limits: &'a Limits,
     pub(super) part: LayoutPart,
     pub(super) diagnostics: &'a mut Vec<Diagnostic>,
-    pub(super) out: &'a mut TextLayout,
+    pub(super) layout: &'a mut TextLayout,
     /// Token indices of open brackets.
-    pub(super) open: Vec<u32>,
+    pub(super) open_brackets: Vec<u32>,
     /// Whether each opening bracket has a closing bracket. Computed on first use.
     closed: Option<Vec<bool>>,
     /// End of the most recent run of surplus brackets.
     pub(super) surplus: Option<u32>,
     /// Index of a name that begins a definition, although it is not the first token on its line.
-    pub(super) named: Option<usize>,
+    pub(super) name_index: Option<usize>,
     /// Index of the first token that may be followed by a closing brace.
     pub(super) braces: usize,
     /// Words and symbols that complete an already reported construct, each with the number of open brackets around it.
@@ -168,10 +168,10 @@ impl<'t> LayoutPass<'_, 't> {
             if at >= self.tokens.len() {
                 return;
             }
-            let first = self.out.heads.len();
+            let first = self.layout.heads.len();
             let stop = self.layout_formula(self.part.name, at, single);
             if stop < self.tokens.len() {
-                let span = self.out.heads.get(first).map_or(Span::default(), |h| h.span);
+                let span = self.layout.heads.get(first).map_or(Span::default(), |h| h.span);
                 self.diagnostics.push(
                     Diagnostic::new(Code::StrayFormula, span, "expected a definition, found a formula")
                         .with_help("give the formula a name, as in `name = …`, or remove it"),
@@ -189,7 +189,7 @@ impl<'t> LayoutPass<'_, 't> {
     pub(super) fn is_definition(&self, at: usize) -> bool {
         matches!(self.tokens.get(at), Some((Token::Name, _)))
             && matches!(self.tokens.get(at + 1), Some((Token::Equal | Token::ColonEqual, _)))
-            && (self.named == Some(at) || self.is_first_on_line(self.span_at(at).start))
+            && (self.name_index == Some(at) || self.is_first_on_line(self.span_at(at).start))
     }
 
     pub(super) fn is_first_on_line(&self, offset: u32) -> bool {
@@ -204,8 +204,8 @@ impl<'t> LayoutPass<'_, 't> {
     /// Copies one formula, up to the next definition or the end of the tokens, and returns the index after it.
     fn layout_formula(&mut self, name: Option<Span>, from: usize, single: bool) -> usize {
         let first = name.or_else(|| self.tokens.get(from).map(|t| t.1)).unwrap_or_default();
-        let frame = self.out.tokens.len();
-        self.out.tokens.push((Token::Start, first));
+        let frame = self.layout.tokens.len();
+        self.layout.tokens.push((Token::Start, first));
         let mut at = from;
         let mut end = name.map_or(first.start, |n| n.end);
         self.broken = false;
@@ -223,7 +223,7 @@ impl<'t> LayoutPass<'_, 't> {
         while let Some((token, span)) = self.tokens.get(at).copied() {
             let run = self.take_ordinary_tokens(at);
             if let Some((_, last)) = run.last() {
-                self.out.tokens.extend_from_slice(run);
+                self.layout.tokens.extend_from_slice(run);
                 end = last.end;
                 at += run.len();
                 continue;
@@ -234,7 +234,7 @@ impl<'t> LayoutPass<'_, 't> {
             match token {
                 Token::OpenSquare if !self.follows_operand() => {
                     self.report_square_reference(at, span);
-                    self.open.push(at as u32 | DROPPED);
+                    self.open_brackets.push(at as u32 | DROPPED);
                 }
                 Token::OpenSquare if self.has_invalid_timeframe(at) => {
                     let count = self.report_invalid_timeframe(at);
@@ -243,8 +243,8 @@ impl<'t> LayoutPass<'_, 't> {
                     continue;
                 }
                 Token::Open | Token::OpenSquare => {
-                    self.open.push(at as u32);
-                    if self.open.len() > self.limits.nesting && !too_deep {
+                    self.open_brackets.push(at as u32);
+                    if self.open_brackets.len() > self.limits.nesting && !too_deep {
                         too_deep = true;
                         self.report_deep_nesting(span);
                     }
@@ -286,10 +286,10 @@ impl<'t> LayoutPass<'_, 't> {
         let swallowed = self.skip_unclosed_strings(end);
         self.close_all(end, too_deep || swallowed);
         if too_deep {
-            self.out.tokens.truncate(frame + 1);
+            self.layout.tokens.truncate(frame + 1);
         }
-        self.out.tokens.push((Token::End, Span::new(end, end)));
-        self.out.heads.push(DefinitionHead {
+        self.layout.tokens.push((Token::End, Span::new(end, end)));
+        self.layout.heads.push(DefinitionHead {
             name,
             span: Span::new(first.start, end.max(first.end)),
             too_deep,
@@ -305,7 +305,7 @@ impl<'t> LayoutPass<'_, 't> {
     fn report_odd_character(&mut self, at: usize, span: Span) {
         self.broken = true;
         if span.text(self.source) == "?" {
-            self.until.push((":", self.open.len()));
+            self.until.push((":", self.open_brackets.len()));
         }
         self.emit_reported(at + 1, span);
     }
@@ -334,7 +334,7 @@ impl<'t> LayoutPass<'_, 't> {
             LessEqual, Minus, Model, Name, NotEqual, Number, Open, Plus, Slash, Star, Text,
         };
         let rest = self.tokens.get(at..).unwrap_or_default();
-        let mut before = self.out.tokens.last().map_or(Token::Start, |t| t.0);
+        let mut before = self.layout.tokens.last().map_or(Token::Start, |t| t.0);
         for (index, (token, _)) in rest.iter().enumerate() {
             let ordinary = match *token {
                 Number | Text | Model | Cell | Comma | Plus | Minus | Slash | Caret | Ampersand | Equal | NotEqual
@@ -346,8 +346,8 @@ impl<'t> LayoutPass<'_, 't> {
                     !(is_next_to_operand || matches!(next, Equal | ColonEqual))
                 }
                 Star => !self.is_sole_argument(at + index),
-                Open if self.open.len() < self.limits.nesting => {
-                    self.open.push((at + index) as u32);
+                Open if self.open_brackets.len() < self.limits.nesting => {
+                    self.open_brackets.push((at + index) as u32);
                     true
                 }
                 Close | CloseSquare => self.pop_if_closed(*token),
@@ -364,7 +364,7 @@ impl<'t> LayoutPass<'_, 't> {
     /// Pops the innermost open bracket if the token closes it.
     fn pop_if_closed(&mut self, token: Token) -> bool {
         let opening = self
-            .open
+            .open_brackets
             .last()
             .and_then(|at| self.tokens.get(*at as usize))
             .map(|t| t.0);
@@ -375,13 +375,13 @@ impl<'t> LayoutPass<'_, 't> {
                 Token::OpenSquare
             });
         if closes {
-            self.open.pop();
+            self.open_brackets.pop();
         }
         closes
     }
 
     pub(super) fn push(&mut self, token: Token, span: Span) {
-        self.out.tokens.push((token, span));
+        self.layout.tokens.push((token, span));
     }
 
     /// Returns `true` if a definition begins at the token. A definition inside brackets is possible only if the
@@ -390,7 +390,7 @@ impl<'t> LayoutPass<'_, 't> {
         if !self.is_definition(at) {
             return false;
         }
-        let Some(innermost) = self.open.last().copied() else {
+        let Some(innermost) = self.open_brackets.last().copied() else {
             return true;
         };
         let tokens = self.tokens;

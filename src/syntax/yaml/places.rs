@@ -7,26 +7,26 @@ const STEP: usize = 64;
 pub struct CharacterOffsets<'s> {
     source: &'s str,
     /// Byte offset of every 64th character. Empty if every character is one byte long.
-    kept: Vec<u32>,
+    stored_offsets: Vec<u32>,
 }
 
 impl<'s> CharacterOffsets<'s> {
     /// Computes the offsets for a string.
     pub fn new(source: &'s str) -> Self {
-        let kept = if source.is_ascii() {
+        let stored_offsets = if source.is_ascii() {
             Vec::new()
         } else {
             source.char_indices().step_by(STEP).map(|(at, _)| at as u32).collect()
         };
-        Self { source, kept }
+        Self { source, stored_offsets }
     }
 
     /// Returns the byte offset of a character, or the end of the text.
     pub fn byte_offset(&self, character: usize) -> usize {
-        if self.kept.is_empty() {
+        if self.stored_offsets.is_empty() {
             return character.min(self.source.len());
         }
-        let Some(start) = self.kept.get(character / STEP) else {
+        let Some(start) = self.stored_offsets.get(character / STEP) else {
             return self.source.len();
         };
         let from = *start as usize;

@@ -50,7 +50,7 @@ pub fn read(source: &str, faults: &mut Vec<Diagnostic>) -> Result<Option<Node>, 
         anchors: HashMap::new(),
         unused: BTreeMap::new(),
         repeated: 0,
-        done: None,
+        document: None,
     };
     for (count, event) in Parser::new_from_str(source).enumerate() {
         let (event, place) = event.map_err(|fault| {
@@ -93,11 +93,14 @@ pub fn read(source: &str, faults: &mut Vec<Diagnostic>) -> Result<Option<Node>, 
             reader.anchors.insert(anchor, node.clone());
         }
         if !reader.add(node) {
-            return Ok(reader.done);
+            return Ok(reader.document);
         }
     }
     let NodeReader {
-        faults, unused, done, ..
+        faults,
+        unused,
+        document: done,
+        ..
     } = reader;
     faults.extend(
         unused
@@ -124,7 +127,7 @@ struct NodeReader<'s> {
     /// Total size of the values that aliases repeat.
     repeated: usize,
     /// First document, if it is complete.
-    done: Option<Node>,
+    document: Option<Node>,
 }
 
 impl NodeReader<'_> {
@@ -195,7 +198,7 @@ impl NodeReader<'_> {
     /// node belongs to a second document.
     fn add(&mut self, node: Node) -> bool {
         match self.stack.last_mut() {
-            None if self.done.is_some() && !node.is_null() => {
+            None if self.document.is_some() && !node.is_null() => {
                 self.faults.push(
                     Diagnostic::new(Code::InvalidYaml, node.span, "the file contains a second YAML document")
                         .with_help("keep one document per file: remove the text after `---`"),
@@ -203,7 +206,7 @@ impl NodeReader<'_> {
                 return false;
             }
             None => {
-                self.done.get_or_insert(node);
+                self.document.get_or_insert(node);
             }
             Some((OpenNode::Sequence(items), ..)) => items.push(node),
             Some((OpenNode::Mapping(pairs, keys, key), ..)) => match key.take() {

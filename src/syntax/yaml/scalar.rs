@@ -16,12 +16,12 @@ pub fn flow_text(value: &str) -> String {
 }
 
 /// Writes a string in a one-line list or mapping. Quotes the string if it contains a comma or bracket.
-pub fn write_in_flow(out: &mut String, value: &str) {
+pub fn write_in_flow(output: &mut String, value: &str) {
     let clean = remove_nul_and_cr(value);
     if is_plain(&clean) && !clean.contains(FLOW) && !clean.contains('#') {
-        out.push_str(&clean);
+        output.push_str(&clean);
     } else {
-        write_quoted(out, &clean);
+        write_quoted(output, &clean);
     }
 }
 
@@ -33,12 +33,12 @@ pub fn key_text(key: &str) -> String {
 }
 
 /// Writes a mapping key on one line.
-pub fn write_key(out: &mut String, key: &str) {
+pub fn write_key(output: &mut String, key: &str) {
     let clean = remove_nul_and_cr(key);
     if is_plain(&clean) {
-        out.push_str(&clean);
+        output.push_str(&clean);
     } else {
-        write_quoted(out, &clean);
+        write_quoted(output, &clean);
     }
 }
 
@@ -79,10 +79,10 @@ pub fn format_scalar(value: &str, indent: usize) -> String {
 }
 
 /// Writes a scalar in the format of [`format_scalar`].
-pub fn write_scalar(out: &mut String, value: &str, indent: usize) {
+pub fn write_scalar(output: &mut String, value: &str, indent: usize) {
     let clean = remove_nul_and_cr(value);
     if is_plain(&clean) {
-        out.push_str(&clean);
+        output.push_str(&clean);
         return;
     }
     let blanks_count = |line: &str| line.ends_with([' ', '\t']);
@@ -92,40 +92,40 @@ pub fn write_scalar(out: &mut String, value: &str, indent: usize) {
         && !clean.ends_with('\n')
         && !clean.lines().any(blanks_count);
     if !is_block {
-        write_quoted(out, &clean);
+        write_quoted(output, &clean);
         return;
     }
-    out.push_str("|-");
+    output.push_str("|-");
     for line in clean.lines() {
-        out.push('\n');
+        output.push('\n');
         if !line.is_empty() {
-            write_blanks(out, indent);
-            out.push_str(line);
+            write_blanks(output, indent);
+            output.push_str(line);
         }
     }
 }
 
 /// Writes a string in double quotes. `clean` must not contain carriage returns or NUL characters.
-pub fn write_quoted(out: &mut String, clean: &str) {
-    out.push('"');
+pub fn write_quoted(output: &mut String, clean: &str) {
+    output.push('"');
     let mut rest = clean;
     while let Some((at, escaped)) = rest
         .char_indices()
         .find(|(_, c)| matches!(c, '\\' | '"' | '\n' | '\t') || is_special(*c))
     {
-        out.push_str(rest.get(..at).unwrap_or_default());
+        output.push_str(rest.get(..at).unwrap_or_default());
         match escaped {
-            '\t' => out.push_str("\\t"),
-            '\n' => out.push_str("\\n"),
-            '"' | '\\' => out.extend(['\\', escaped]),
+            '\t' => output.push_str("\\t"),
+            '\n' => output.push_str("\\n"),
+            '"' | '\\' => output.extend(['\\', escaped]),
             _ => {
-                let _ = write!(out, "\\u{:04X}", escaped as u32);
+                let _ = write!(output, "\\u{:04X}", escaped as u32);
             }
         }
         rest = rest.get(at + escaped.len_utf8()..).unwrap_or_default();
     }
-    out.push_str(rest);
-    out.push('"');
+    output.push_str(rest);
+    output.push('"');
 }
 
 /// Escapes a part of a scalar's value for the scalar's style. Returns `None` if a scalar without quotes would have a
@@ -170,8 +170,8 @@ pub fn is_plain(value: &str) -> bool {
 }
 
 /// Writes `count` spaces.
-pub fn write_blanks(out: &mut String, count: usize) {
-    out.extend(std::iter::repeat_n(' ', count));
+pub fn write_blanks(output: &mut String, count: usize) {
+    output.extend(std::iter::repeat_n(' ', count));
 }
 
 #[cfg(test)]

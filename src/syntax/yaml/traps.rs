@@ -7,7 +7,7 @@ use crate::diag::{Code, Diagnostic};
 use crate::span::Span;
 
 /// Reports a file that is not valid YAML, with the most likely reason.
-pub(super) fn invalid_yaml_diagnostic(source: &str, span: Span, what: &str) -> Diagnostic {
+pub(super) fn invalid_yaml_diagnostic(source: &str, span: Span, description: &str) -> Diagnostic {
     if let Some(line) = unindented_line(source).filter(|line| line.start <= span.start) {
         return Diagnostic::new(
             Code::InvalidYaml,
@@ -21,10 +21,10 @@ pub(super) fn invalid_yaml_diagnostic(source: &str, span: Span, what: &str) -> D
         return tab_indentation_diagnostic(tab);
     }
     // The parser may still be at the end of the previous value, which could continue on this line.
-    if let Some(tab) = line.next().tab_span().filter(|_| what.contains("found a tab")) {
+    if let Some(tab) = line.next().tab_span().filter(|_| description.contains("found a tab")) {
         return tab_indentation_diagnostic(tab);
     }
-    if what.contains("scanning a quoted scalar") {
+    if description.contains("scanning a quoted scalar") {
         let message = "YAML parses this text as the start of a quoted string, but the string is not closed";
         return Diagnostic::new(Code::InvalidYaml, span, message).with_help(
             "close the string; if a formula starts with text, put the formula in a text block (`|`) or in single \
@@ -35,7 +35,7 @@ pub(super) fn invalid_yaml_diagnostic(source: &str, span: Span, what: &str) -> D
         return trap;
     }
     // If a list is unclosed, the following lines are parsed as its items.
-    let in_list = what.contains("flow") || what.contains("invalid indentation");
+    let in_list = description.contains("flow") || description.contains("invalid indentation");
     if let Some(open) = unclosed_bracket(source, span.start).filter(|_| in_list || line.begins_a_block()) {
         let text = open.text(source);
         let close = if text == "[" { "]" } else { "}" };
@@ -46,14 +46,14 @@ pub(super) fn invalid_yaml_diagnostic(source: &str, span: Span, what: &str) -> D
     let before = YamlLine::at(source, line.start.saturating_sub(1));
     for line in [&line, &before] {
         if let Some(corrected) = quote_timeframes(line.text) {
-            return Diagnostic::new(Code::InvalidYaml, span, format!("invalid YAML: {what}"))
+            return Diagnostic::new(Code::InvalidYaml, span, format!("invalid YAML: {description}"))
                 .with_help(format!("put the timeframe in quotes: `{corrected}`"));
         }
         if let Some(trap) = line.unparsable_formula_diagnostic(span) {
             return trap;
         }
     }
-    Diagnostic::new(Code::InvalidYaml, span, format!("invalid YAML: {what}"))
+    Diagnostic::new(Code::InvalidYaml, span, format!("invalid YAML: {description}"))
         .with_help("check the indentation, and put formulas in a text block: `definitions: |`")
 }
 
@@ -132,7 +132,7 @@ struct YamlLine<'s> {
 struct KeyPair<'s> {
     key: &'s str,
     value: &'s str,
-    place: Span,
+    span: Span,
 }
 
 impl<'s> YamlLine<'s> {
@@ -190,7 +190,7 @@ impl<'s> YamlLine<'s> {
         Some(KeyPair {
             key,
             value: trimmed,
-            place: Span::new(start as u32, (start + trimmed.len()) as u32),
+            span: Span::new(start as u32, (start + trimmed.len()) as u32),
         })
     }
 
@@ -224,7 +224,7 @@ impl<'s> YamlLine<'s> {
         // Offer a fix only if the value is a formula.
         let is_formula = formula.starts_with(|c: char| c.is_alphabetic() || matches!(c, '_' | '"' | '('));
         if is_formula {
-            diagnostic.with_fix(pair.place, corrected)
+            diagnostic.with_fix(pair.span, corrected)
         } else {
             diagnostic
         }
@@ -292,14 +292,14 @@ impl<'s> YamlLine<'s> {
             } else {
                 format!("`{first}`")
             };
-            let place = Span::new(pair.place.start, pair.place.start + first.len_utf8() as u32);
+            let place = Span::new(pair.span.start, pair.span.start + first.len_utf8() as u32);
             Diagnostic::new(
                 Code::InvalidYaml,
                 place,
                 format!("in YAML, {sign} at the beginning of a value {what}"),
             )
         };
-        let inside = pair.place.start <= span.start && span.start <= pair.place.end;
+        let inside = pair.span.start <= span.start && span.start <= pair.span.end;
         let diagnostic = match first {
             '"' | '\'' => match text_after_bracket(pair.value, first)? {
                 "" => return None,
@@ -319,7 +319,7 @@ impl<'s> YamlLine<'s> {
                     .value
                     .find(": ")
                     .or_else(|| pair.value.strip_suffix(':').map(str::len))?;
-                let at = pair.place.start + colon as u32;
+                let at = pair.span.start + colon as u32;
                 let message = format!(
                     "in YAML, `: ` ends a key, so the formula of `{}` is truncated there",
                     pair.key

@@ -85,7 +85,7 @@ impl Merger<'_, '_> {
                 },
             );
         }
-        self.merged.marked.push(self.path.clone());
+        self.result.marked.push(self.path.clone());
     }
 
     /// Removes the mark from a mapping that is generated again. List items that are also in the base are removed, like
@@ -126,7 +126,7 @@ impl Merger<'_, '_> {
                 self.path.pop();
             }
         }
-        self.changes.removed.extend(removed);
-        self.merged.updated.push(self.path.clone());
+        self.changes.removed_children.extend(removed);
+        self.result.updated.push(self.path.clone());
     }
 }

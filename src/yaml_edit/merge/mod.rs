@@ -81,12 +81,14 @@ pub fn merge(base: Option<&str>, file: &str, new: &str, rules: &Rules) -> Result
         new: &new,
         rules,
         changes: YamlChanges::default(),
-        merged: MergedText::default(),
+        result: MergedText::default(),
         path: Path::root(),
     };
     merger.merge_root();
     let Merger {
-        changes, mut merged, ..
+        changes,
+        result: mut merged,
+        ..
     } = merger;
     let text = splice::apply_changes(&tree, &changes)?;
     let (text, differing) = blocks::merge(base.as_ref(), &text, &new, lines::line_break(source))?;
@@ -125,7 +127,7 @@ struct Merger<'t, 's> {
     new: &'t YamlTree<'s>,
     rules: &'t Rules,
     changes: YamlChanges,
-    merged: MergedText,
+    result: MergedText,
     path: Path,
 }
 
@@ -205,8 +207,8 @@ impl<'t> Merger<'t, '_> {
         let value = self.new.value(new);
         let Some(old) = base else {
             if !value.is_empty() {
-                self.changes.whole = Some(value);
-                self.merged.added.push(Path::root());
+                self.changes.new_contents = Some(value);
+                self.result.added.push(Path::root());
             }
             return;
         };
@@ -225,7 +227,7 @@ impl<'t> Merger<'t, '_> {
             match old.get(&step) {
                 Some((_, was)) => self.handle_deleted(was.value, child.value),
                 None => {
-                    self.merged.added.push(self.path.clone());
+                    self.result.added.push(self.path.clone());
                     added.push((child.key.clone(), self.new.value(child.value)));
                 }
             }
@@ -234,7 +236,7 @@ impl<'t> Merger<'t, '_> {
         if !added.is_empty() {
             let items = || added.iter().map(|(_, value)| value.clone()).collect();
             let is_list = self.new.node(new).is_list();
-            self.changes.whole = Some(if is_list {
+            self.changes.new_contents = Some(if is_list {
                 YamlValue::list(items())
             } else {
                 YamlValue::map(added)
@@ -245,7 +247,7 @@ impl<'t> Merger<'t, '_> {
     /// Returns the names that identify the children of this node. `None` if the node is merged as a single value.
     fn identifying_names(&self, tree: &YamlTree<'_>, id: YamlNodeId) -> Option<ChildIdentifiers<'t>> {
         match &tree.node(id).kind {
-            _ if tree.node(id).tagged || self.rules.is_whole(&self.path) => None,
+            _ if tree.node(id).tagged || self.rules.is_atomic(&self.path) => None,
             YamlKind::Map { complex, .. } => (!complex).then_some(ChildIdentifiers::Keys),
             YamlKind::List { .. } => Some(
                 self.rules
@@ -318,15 +320,15 @@ impl<'t> Merger<'t, '_> {
             None => self.file.is_nothing(file),
         };
         if is_untouched {
-            self.changes.replaced.insert(file, ours);
-            self.merged.updated.push(self.path.clone());
+            self.changes.replacements.insert(file, ours);
+            self.result.updated.push(self.path.clone());
         } else {
             self.keep_value(old, Some(theirs), Some(ours));
         }
     }
 
     fn keep_value(&mut self, base: Option<YamlValue>, file: Option<YamlValue>, new: Option<YamlValue>) {
-        self.merged.kept.push(KeptValue {
+        self.result.kept.push(KeptValue {
             path: self.path.clone(),
             base,
             file,
@@ -397,7 +399,7 @@ impl<'t> Merger<'t, '_> {
                             note: None,
                         },
                     );
-                    self.merged.added.push(self.path.clone());
+                    self.result.added.push(self.path.clone());
                 }
             }
             self.path.pop();
@@ -464,22 +466,22 @@ fn display_segment(step: &PathSegment) -> PathSegment {
     }
 }
 
-/// Returns the range of a value, including the comments that would be removed with it.
+/// Returns the range of a value, including comments that are removed together with the value.
 fn value_range(tree: &YamlTree<'_>, id: YamlNodeId) -> Range<usize> {
     let node = tree.node(id);
     let is_block = node.layout() == YamlLayout::Block && !node.children().is_empty();
     if is_block {
-        lines::line_end(tree.source, node.after)..lines::line_end(tree.source, node.end)
+        lines::line_end(tree.source, node.value_offset)..lines::line_end(tree.source, node.end)
     } else {
         node.start..node.end
     }
 }
 
-/// Returns the range of a child, including the comments that would be removed with it.
+/// Returns the range of a child, including comments that are removed together with the child.
 fn child_range(tree: &YamlTree<'_>, id: YamlNodeId, number: usize) -> Range<usize> {
     let node = tree.node(id);
     let children = node.children();
-    let end = |child: &Child| tree.node(child.value).end.max(child.after);
+    let end = |child: &Child| tree.node(child.value).end.max(child.value_offset);
     let Some(child) = children.get(number) else { return 0..0 };
     if node.layout() == YamlLayout::Block {
         return child.start..lines::line_end(tree.source, end(child));

@@ -37,8 +37,8 @@ impl<'t> Merger<'t, '_> {
     }
 
     pub(super) fn remove(&mut self, file: YamlNodeId, number: usize) {
-        self.changes.removed.insert((file, number));
-        self.merged.removed.push(self.path.clone());
+        self.changes.removed_children.insert((file, number));
+        self.result.removed.push(self.path.clone());
     }
 
     /// Removes the generated children of a collection but keeps the collection. Returns `false` if the children cannot

@@ -17,7 +17,7 @@ impl<'t> Splicer<'t, '_> {
         let is_top = lines::line_above(source, first.start).is_none();
         let is_inline = !lines::is_first_in_line(source, first.start);
         let added = self.additions(id);
-        let stays = |number: usize| !self.changes.removed.contains(&(id, number));
+        let stays = |number: usize| !self.changes.removed_children.contains(&(id, number));
         let first_kept = (0..node.children().len()).find(|number| stays(*number));
         if first_kept.is_none() && (is_inline || added.is_empty()) {
             self.replace_emptied_block(id, node, &added, is_inline);
@@ -35,8 +35,8 @@ impl<'t> Splicer<'t, '_> {
                 let blank = if spaced { line_break } else { "" };
                 match slot.checked_sub(1).and_then(|before| node.children().get(before)) {
                     Some(before) => {
-                        let at =
-                            self.insertion_offset_below(self.tree.node(before.value).end.max(before.after), column);
+                        let at = self
+                            .insertion_offset_below(self.tree.node(before.value).end.max(before.value_offset), column);
                         self.add_splice(at..at, format!("{line_break}{blank}{pad}{text}"));
                     }
                     None if is_inline => {
@@ -50,7 +50,7 @@ impl<'t> Splicer<'t, '_> {
             }
         }
         for (number, child) in node.children().iter().enumerate() {
-            if self.changes.removed.contains(&(id, number)) {
+            if self.changes.removed_children.contains(&(id, number)) {
                 let is_from_top = is_top && first_kept.is_none_or(|kept| number < kept);
                 self.remove_lines(node, number, child, first_kept.filter(|_| is_inline), is_from_top);
             }
@@ -68,14 +68,14 @@ impl<'t> Splicer<'t, '_> {
         is_from_top: bool,
     ) {
         let source = self.tree.source;
-        let end = lines::line_end(source, self.tree.node(child.value).end.max(child.after));
+        let end = lines::line_end(source, self.tree.node(child.value).end.max(child.value_offset));
         if let Some(kept) = first_kept.filter(|kept| number < *kept)
             && let Some(next) = node.children().get(kept)
         {
             let last = node
                 .children()
                 .get(kept - 1)
-                .map_or(end, |last| self.tree.node(last.value).end.max(last.after));
+                .map_or(end, |last| self.tree.node(last.value).end.max(last.value_offset));
             let between = source
                 .get(lines::line_end(source, last)..next.start)
                 .unwrap_or_default();
@@ -136,9 +136,12 @@ impl<'t> Splicer<'t, '_> {
         if is_inline {
             let column = lines::column_at(self.tree.source, child.start) + 1 + self.gap(child).len();
             let rendered = self.style.format_after_dash(&value, column);
-            self.put_value(node, child.after, &rendered);
+            self.put_value(node, child.value_offset, &rendered);
         } else {
-            self.add_splice(child.after..child.after, format!(" {}", format_flow(&value)));
+            self.add_splice(
+                child.value_offset..child.value_offset,
+                format!(" {}", format_flow(&value)),
+            );
         }
     }
 
@@ -147,7 +150,7 @@ impl<'t> Splicer<'t, '_> {
         let source = self.tree.source;
         let is_blank = |pair: &[Child]| {
             let [before, next] = pair else { return false };
-            let end = lines::line_end(source, self.tree.node(before.value).end.max(before.after));
+            let end = lines::line_end(source, self.tree.node(before.value).end.max(before.value_offset));
             let between = source
                 .get(end..lines::line_start(source, next.start))
                 .unwrap_or_default();

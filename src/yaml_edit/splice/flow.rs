@@ -13,7 +13,7 @@ impl<'t> Splicer<'t, '_> {
         let node = self.tree.node(id);
         let added = self.additions(id);
         let count = node.children().len();
-        let stays = |number: usize| !self.changes.removed.contains(&(id, number));
+        let stays = |number: usize| !self.changes.removed_children.contains(&(id, number));
         let kept: Vec<usize> = (0..count).filter(|number| stays(*number)).collect();
         if kept.is_empty() {
             return self.replace_flow_contents(id, node, &added);
@@ -51,7 +51,7 @@ impl<'t> Splicer<'t, '_> {
                     .collect();
                 self.put_value(
                     node,
-                    child.after,
+                    child.value_offset,
                     &Rendered {
                         head: String::new(),
                         lines,
@@ -162,7 +162,7 @@ impl<'t> Splicer<'t, '_> {
 /// Returns the start and end of a child between brackets, and the offset after the comma that follows.
 pub(super) fn flow_item_range(tree: &YamlTree<'_>, child: &Child) -> (usize, usize, Option<usize>) {
     let source = tree.source;
-    let end = tree.node(child.value).end.max(child.after);
+    let end = tree.node(child.value).end.max(child.value_offset);
     let next = lines::skip_blanks_and_comments(source, end);
     let comma = source
         .get(next..)

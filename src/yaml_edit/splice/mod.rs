@@ -25,10 +25,10 @@ pub(super) fn apply_changes(tree: &YamlTree<'_>, changes: &YamlChanges) -> Resul
         splices: Vec::new(),
     };
     splicer.reject_shared_values()?;
-    if let Some(value) = &changes.whole {
+    if let Some(value) = &changes.new_contents {
         splicer.replace_all(value);
     }
-    for (id, value) in &changes.replaced {
+    for (id, value) in &changes.replacements {
         splicer.replace(*id, value)?;
     }
     for id in changes.collections() {
@@ -85,7 +85,7 @@ fn check_result(
 ) -> Result<(), YamlRefusal> {
     let place = || {
         changes
-            .replaced
+            .replacements
             .keys()
             .chain(&changes.collections())
             .map(|id| tree.node(*id).start)
@@ -155,7 +155,7 @@ impl<'t> Splicer<'t, '_> {
                 None => Ok(()),
             }
         };
-        for id in self.changes.replaced.keys() {
+        for id in self.changes.replacements.keys() {
             let node = tree.node(*id);
             goes(node.start..node.end)?;
             if matches!(node.kind, YamlKind::Alias(_)) {
@@ -165,12 +165,18 @@ impl<'t> Splicer<'t, '_> {
                 return Err(tree.new_refusal(node.start, "a value with a tag would be changed"));
             }
         }
-        for (id, number) in &self.changes.removed {
+        for (id, number) in &self.changes.removed_children {
             if let Some(child) = tree.node(*id).children().get(*number) {
                 goes(child.start..tree.node(child.value).end)?;
             }
         }
-        for id in self.changes.replaced.keys().copied().chain(self.changes.collections()) {
+        for id in self
+            .changes
+            .replacements
+            .keys()
+            .copied()
+            .chain(self.changes.collections())
+        {
             let mut above = Some(id);
             while let Some(id) = above {
                 let node = tree.node(id);
@@ -240,7 +246,7 @@ impl<'t> Splicer<'t, '_> {
                     None if is_item => self.style.format_after_dash(value, column + self.gap(child).len() + 1),
                     None => self.style.format_after_key(value, column),
                 };
-                (child.after, rendered)
+                (child.value_offset, rendered)
             }
             // A value at the top level follows no dash or key, so it consists only of complete lines.
             None if node.layout() == YamlLayout::Flow && node.children().is_empty() => {
@@ -353,7 +359,7 @@ impl<'t> Splicer<'t, '_> {
     /// Returns the blanks after a dash.
     fn gap(&self, child: &Child) -> String {
         let node = self.tree.node(child.value);
-        let between = self.tree.source.get(child.after..node.start).unwrap_or_default();
+        let between = self.tree.source.get(child.value_offset..node.start).unwrap_or_default();
         let is_gap = !between.is_empty() && between.len() <= 8 && between.bytes().all(|b| b == b' ');
         if is_gap { between.to_owned() } else { " ".to_owned() }
     }
@@ -365,7 +371,7 @@ impl<'t> Splicer<'t, '_> {
             return Vec::new();
         };
         let behind = |mut slot: usize| {
-            while slot > 0 && self.changes.removed.contains(&(id, slot - 1)) {
+            while slot > 0 && self.changes.removed_children.contains(&(id, slot - 1)) {
                 slot -= 1;
             }
             slot

@@ -15,7 +15,7 @@ struct Check<'p> {
     case: String,
     formula: String,
     sql: String,
-    place: usize,
+    index: usize,
     expected: &'p Expected,
 }
 
@@ -55,7 +55,7 @@ pub fn check(page: &Page) {
         };
         count += asked.len();
         for check in asked {
-            if let Some(fault) = fault(check.expected, &answers[check.place]) {
+            if let Some(fault) = find_difference(check.expected, &answers[check.index]) {
                 failures.push(Failure {
                     case: check.case.clone(),
                     dialect: dialect.name().to_owned(),
@@ -74,14 +74,14 @@ fn add_statements<'p>(
     dialect: Dialect,
     question: &Question,
     batch: &mut Batch,
-    asked: &mut Vec<Check<'p>>,
+    checks: &mut Vec<Check<'p>>,
 ) {
     for statement in statements.iter().filter(|it| it.dialect == dialect.name()) {
-        asked.push(Check {
+        checks.push(Check {
             case: format!("differences.yml:{}", question.line),
             formula: question.formula.clone(),
             sql: statement.sql.clone(),
-            place: batch.add(&statement.sql, &[]),
+            index: batch.add(&statement.sql, &[]),
             expected: &statement.expected,
         });
     }
@@ -95,7 +95,7 @@ impl Question {
         expected: Option<&'p Expected>,
         refused: &str,
         batch: &mut Batch,
-        asked: &mut Vec<Check<'p>>,
+        checks: &mut Vec<Check<'p>>,
         failures: &mut Vec<Failure>,
     ) {
         if expected.is_none() && refused.is_empty() {
@@ -130,11 +130,11 @@ impl Question {
                     .iter()
                     .map(|(name, ty)| json!({"name": name, "type": ty.name()}));
                 let table = json!({"name": TABLE, "columns": columns.collect::<Vec<_>>(), "rows": self.rows});
-                asked.push(Check {
+                checks.push(Check {
                     case,
                     formula: self.formula.clone(),
                     sql: sql.to_owned(),
-                    place: batch.add(sql, &[table]),
+                    index: batch.add(sql, &[table]),
                     expected,
                 });
             }
@@ -152,7 +152,7 @@ impl Question {
 
 /// Returns the difference between a result and the expected result. Numbers are compared by their digits, because the
 /// last digits may differ between warehouses.
-fn fault(expected: &Expected, answer: &Answer) -> Option<String> {
+fn find_difference(expected: &Expected, answer: &Answer) -> Option<String> {
     match (expected, answer) {
         (Expected::Error(part), Err(message)) if message.to_lowercase().contains(&part.to_lowercase()) => None,
         (Expected::Value(expected), Ok(table)) => {

@@ -6,7 +6,7 @@ use sqlparser::ast::{
 };
 
 use super::patterns::UNITS;
-use super::{Class, Reader, classes, plain};
+use super::{Class, Reader, classes, unquoted_name};
 
 /// Windows that may follow a call.
 const ROWS: &str = " over (rows)";
@@ -21,13 +21,13 @@ impl Reader<'_> {
             Expr::Extract { field, expr, .. } => {
                 let class = self.class(expr);
                 let field = field.to_string().to_lowercase();
-                self.named("extract", &[format!("{field} from {class}")])
+                self.add_call("extract", &[format!("{field} from {class}")])
             }
             Expr::Ceil { expr, .. } => self.of_values("ceil", &[expr]),
             Expr::Floor { expr, .. } => self.of_values("floor", &[expr]),
             Expr::Position { expr, r#in } => {
                 let (part, whole) = (self.class(expr), self.class(r#in));
-                self.named("position", &[format!("{part} in {whole}")])
+                self.add_call("position", &[format!("{part} in {whole}")])
             }
             Expr::Substring {
                 expr,
@@ -44,9 +44,9 @@ impl Reader<'_> {
                     .collect();
                 let name = if *shorthand { "substr" } else { "substring" };
                 if *special {
-                    self.named(name, &[value, rest.join(", ")])
+                    self.add_call(name, &[value, rest.join(", ")])
                 } else {
-                    self.named(name, &[format!("{value} from {}", rest.join(" for "))])
+                    self.add_call(name, &[format!("{value} from {}", rest.join(" for "))])
                 }
             }
             Expr::Trim {
@@ -61,9 +61,9 @@ impl Reader<'_> {
                 match trim_where.as_ref().map(TrimWhereField::to_string) {
                     Some(place) => {
                         let text = format!("{} {} from {value}", place.to_lowercase(), characters.join(" "));
-                        self.named("trim", &[text])
+                        self.add_call("trim", &[text])
                     }
-                    None => self.named("trim", &[vec![value], characters].concat()),
+                    None => self.add_call("trim", &[vec![value], characters].concat()),
                 }
             }
             _ => {
@@ -76,11 +76,11 @@ impl Reader<'_> {
 
     fn of_values(&mut self, name: &str, values: &[&Expr]) -> Class {
         let classes: Vec<Class> = values.iter().map(|value| self.class(value)).collect();
-        self.named(name, &classes)
+        self.add_call(name, &classes)
     }
 
     /// Looks up a call by its name and arguments, and returns the class of its result.
-    fn named(&mut self, name: &str, args: &[String]) -> Class {
+    fn add_call(&mut self, name: &str, args: &[String]) -> Class {
         self.need("calls", &format!("{name}({})", args.join(", ")));
         self.result(name, args)
     }
@@ -115,7 +115,7 @@ impl Reader<'_> {
 
     /// `prefix` is the namespace of a function whose result's field is read, as in `ai.generate(…).result`.
     pub(super) fn call_of(&mut self, prefix: &str, call: &Function) -> Class {
-        let name = prefix.to_lowercase() + &plain(&call.name);
+        let name = prefix.to_lowercase() + &unquoted_name(&call.name);
         let args = match &call.args {
             FunctionArguments::None => None,
             FunctionArguments::Subquery(query) => {
@@ -172,7 +172,7 @@ impl Reader<'_> {
         };
         if !suffixes
             .iter()
-            .any(|suffix| self.facts.patterns.has("calls", &format!("{text}{suffix}")))
+            .any(|suffix| self.facts.patterns.has_fact("calls", &format!("{text}{suffix}")))
         {
             self.missing.insert(format!("calls: {text}{}", suffixes[0]));
         }

@@ -6,8 +6,8 @@ use sqlparser::ast::{
     WindowFrameBound, WindowFrameUnits, WindowSpec,
 };
 
-use super::{Class, Columns, Reader, plain, widest};
-use crate::known_calls::called;
+use super::{Class, Columns, Reader, common_class, unquoted_name};
+use crate::known_calls::called_names;
 
 impl Reader<'_> {
     /// Reads a query, and returns its columns.
@@ -50,7 +50,7 @@ impl Reader<'_> {
             } => {
                 let (mut columns, others) = (self.body(left), self.body(right));
                 for ((_, class), (_, other)) in columns.iter_mut().zip(others) {
-                    *class = widest(&[std::mem::take(class), other]);
+                    *class = common_class(&[std::mem::take(class), other]);
                 }
                 let is_all = *op == SetOperator::Union && *set_quantifier == SetQuantifier::All;
                 self.need("clauses", if is_all { "union all" } else { "another set operation" });
@@ -189,7 +189,7 @@ impl Reader<'_> {
                 args: None,
                 ..
             } => {
-                let name = plain(name);
+                let name = unquoted_name(name);
                 let name = name.rsplit('.').next().unwrap_or_default().to_owned();
                 let columns = self.relations.get(&name).cloned().unwrap_or_default();
                 (named(alias).unwrap_or(name), columns)
@@ -202,7 +202,7 @@ impl Reader<'_> {
                 // A list of a template, or the series of periods that `series` lists.
                 for list in array_exprs {
                     match list {
-                        Expr::Function(call) if self.facts.series.contains(&plain(&call.name)) => {}
+                        Expr::Function(call) if self.facts.series.contains(&unquoted_name(&call.name)) => {}
                         _ => {
                             self.class(list);
                         }
@@ -214,7 +214,7 @@ impl Reader<'_> {
             TableFactor::Table { alias, .. }
             | TableFactor::Function { alias, .. }
             | TableFactor::TableFunction { alias, .. } => {
-                let names = called(&factor.to_string().to_lowercase(), self.facts.dialect);
+                let names = called_names(&factor.to_string().to_lowercase(), self.facts.dialect);
                 let unknown = names.into_iter().filter(|name| !self.facts.series.contains(name));
                 self.missing.extend(unknown.map(|name| format!("calls: {name}")));
                 (named(alias).unwrap_or_default(), Columns::new())
@@ -243,11 +243,11 @@ impl Reader<'_> {
             return;
         };
         self.class(condition);
-        if matches!(text, "left join" | "full join") && !has(condition, BinaryOperator::Eq) {
+        if matches!(text, "left join" | "full join") && !has_operator(condition, BinaryOperator::Eq) {
             let without = "conditions without an equality";
             let forms =
                 [condition_of_nulls(condition).unwrap_or(without), without].map(|form| format!("{text} on {form}"));
-            if !forms.iter().any(|form| self.facts.patterns.has("clauses", form)) {
+            if !forms.iter().any(|form| self.facts.patterns.has_fact("clauses", form)) {
                 self.missing.insert(format!("clauses: {}", forms[0]));
             }
         }
@@ -288,14 +288,14 @@ impl Reader<'_> {
 }
 
 /// Returns whether an operator is among the parts of a condition that are joined by AND.
-fn has(condition: &Expr, wanted: BinaryOperator) -> bool {
+fn has_operator(condition: &Expr, wanted: BinaryOperator) -> bool {
     match condition {
-        Expr::Nested(inner) => has(inner, wanted),
+        Expr::Nested(inner) => has_operator(inner, wanted),
         Expr::BinaryOp {
             left,
             op: BinaryOperator::And,
             right,
-        } => has(left, wanted.clone()) || has(right, wanted),
+        } => has_operator(left, wanted.clone()) || has_operator(right, wanted),
         Expr::BinaryOp { op, .. } => *op == wanted,
         _ => false,
     }
@@ -314,7 +314,7 @@ fn condition_of_nulls(condition: &Expr) -> Option<&'static str> {
             left,
             op: BinaryOperator::Or,
             ..
-        } if has(left, BinaryOperator::Eq) => Some("`a = b or (a is null and b is null)`"),
+        } if has_operator(left, BinaryOperator::Eq) => Some("`a = b or (a is null and b is null)`"),
         Expr::IsNotDistinctFrom(..) => Some("`is not distinct from`"),
         _ => None,
     }

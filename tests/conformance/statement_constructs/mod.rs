@@ -22,7 +22,7 @@ use sqlparser::parser::Parser;
 
 use patterns::Patterns;
 
-use crate::known_calls::called;
+use crate::known_calls::called_names;
 use crate::prove::rows::TYPES;
 
 /// Class of a type, such as `decimal`. `any` if the type is unknown.
@@ -43,14 +43,14 @@ pub struct Facts {
 fn functions_of_series(dialect: Dialect) -> BTreeSet<String> {
     let facts = dialect.facts();
     let texts = [facts.series, facts.series_value];
-    texts.iter().flat_map(|sql| called(sql, dialect)).collect()
+    texts.iter().flat_map(|sql| called_names(sql, dialect)).collect()
 }
 
 impl Facts {
-    pub fn of(dialect: Dialect) -> Self {
+    pub fn for_dialect(dialect: Dialect) -> Self {
         Self {
             dialect,
-            patterns: Patterns::of(dialect),
+            patterns: Patterns::for_dialect(dialect),
             results: patterns::results(),
             series: functions_of_series(dialect),
         }
@@ -61,7 +61,7 @@ impl Facts {
     /// # Errors
     ///
     /// Returns the parser's message if the statement cannot be parsed.
-    pub fn missing(&self, sql: &str, schema: &Schema) -> Result<BTreeSet<String>, String> {
+    pub fn constructs_without_fact(&self, sql: &str, schema: &Schema) -> Result<BTreeSet<String>, String> {
         let parse = |dialect| {
             let parser = formulac::lineage::parser_dialect(dialect);
             Parser::new(&*parser)
@@ -114,7 +114,7 @@ struct Reader<'f> {
 impl Reader<'_> {
     /// Looks up a construct. Class names in the text match facts of a wider class.
     fn need(&mut self, section: &str, text: &str) {
-        if !self.facts.patterns.has(section, text) {
+        if !self.facts.patterns.has_fact(section, text) {
             self.missing.insert(format!("{section}: {text}"));
         }
     }
@@ -184,7 +184,7 @@ impl Reader<'_> {
             Expr::Value(value) => class_of_literal(&value.value).to_owned(),
             Expr::TypedString(TypedString { data_type, .. }) => {
                 let name = data_type.to_string().to_lowercase();
-                if !self.facts.patterns.has("literals", &format!("{name} '…'")) {
+                if !self.facts.patterns.has_fact("literals", &format!("{name} '…'")) {
                     self.need("literals", &format!("{name} text"));
                 }
                 classes::native_class(&name).to_owned()
@@ -260,7 +260,7 @@ impl Reader<'_> {
                     classes.push(self.class(&when.result));
                 }
                 classes.extend(else_result.iter().map(|value| self.class(value)));
-                self.operator("case", &widest(&classes))
+                self.operator("case", &common_class(&classes))
             }
             Expr::AtTimeZone { timestamp, time_zone } => {
                 let (class, _) = (self.class(timestamp), self.class(time_zone));
@@ -323,8 +323,11 @@ impl Reader<'_> {
             "integer" | "decimal" | "float" => "{n}",
             _ => "'…'",
         };
-        let is_literal =
-            matches!(expr, Expr::Value(_)) && self.facts.patterns.has("literals", &format!("{name}({form} as {ty})"));
+        let is_literal = matches!(expr, Expr::Value(_))
+            && self
+                .facts
+                .patterns
+                .has_fact("literals", &format!("{name}({form} as {ty})"));
         if class != "null" && !is_literal {
             self.need("casts", &text);
         }
@@ -386,7 +389,7 @@ fn class_of_literal(value: &Value) -> &'static str {
 }
 
 /// Returns the common class of several values.
-fn widest(classes: &[Class]) -> Class {
+fn common_class(classes: &[Class]) -> Class {
     let order = ["any", "float", "decimal", "integer", "timestamptz", "timestamp", "date"];
     let has = |class: &str| classes.iter().any(|it| it == class);
     if let Some(class) = order.into_iter().find(|class| has(class)) {
@@ -400,7 +403,7 @@ fn widest(classes: &[Class]) -> Class {
 }
 
 /// Returns a name without quotes, in lower case.
-fn plain(name: &ObjectName) -> String {
+fn unquoted_name(name: &ObjectName) -> String {
     let parts: Vec<String> = name
         .0
         .iter()

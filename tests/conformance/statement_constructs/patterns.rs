@@ -26,7 +26,7 @@ pub struct Patterns {
 }
 
 impl Patterns {
-    pub fn of(dialect: Dialect) -> Self {
+    pub fn for_dialect(dialect: Dialect) -> Self {
         let mut by_section: BTreeMap<&'static str, Vec<Vec<String>>> = BTreeMap::new();
         for fact in dialect.facts_of_constructs() {
             by_section.entry(fact.section).or_default().push(words(fact.text));
@@ -37,14 +37,14 @@ impl Patterns {
         }
     }
 
-    pub fn has(&self, section: &str, text: &str) -> bool {
+    pub fn has_fact(&self, section: &str, text: &str) -> bool {
         let key = (section.to_owned(), text.to_owned());
         if let Some(has) = self.known.borrow().get(&key) {
             return *has;
         }
         let found = words(text);
         let all = self.by_section.get(section).map(Vec::as_slice).unwrap_or_default();
-        let has = all.iter().any(|fact| fits(fact, &found));
+        let has = all.iter().any(|fact| matches_fact(fact, &found));
         self.known.borrow_mut().insert(key, has);
         has
     }
@@ -71,7 +71,7 @@ fn words(text: &str) -> Vec<String> {
 }
 
 /// Returns whether a construct has the form of a fact.
-fn fits(fact: &[String], found: &[String]) -> bool {
+fn matches_fact(fact: &[String], found: &[String]) -> bool {
     let (mut fact, mut found) = (fact.iter().peekable(), found.iter().peekable());
     while let Some(word) = fact.next() {
         if let Some(class) = word.strip_suffix("...") {

@@ -1,4 +1,4 @@
-//! Metric sets, models over them, and edits of their SQL.
+//! Metric sets, models built on these sets, and edits of the models' SQL.
 
 pub const ORDERS: &str = "\
 metric_set: orders

@@ -26,14 +26,14 @@ fn compiler(orders: &str) -> Compiler {
     ])
 }
 
-fn current(compiler: &Compiler, spec: &str) -> CurrentSpec {
+fn compile_current(compiler: &Compiler, spec: &str) -> CurrentSpec {
     let compiled = compiler.compile_spec_at(spec, Some("m.yml"));
     let said = format!("{:?}", compiled.diagnostics());
     CurrentSpec::new("m.yml", spec, compiled, "models", "tests").unwrap_or_else(|| panic!("{spec}{said}"))
 }
 
 /// Reconciles a model whose SQL was partly edited after it was pushed. `orders` is the current text of the set.
-fn edited(decompiler: &Decompiler, spec: &str, (from, to): (&str, &str), orders: &str) -> Reconciled {
+fn reconcile_edit(decompiler: &Decompiler, spec: &str, (from, to): (&str, &str), orders: &str) -> Reconciled {
     let sql = sql_of(spec);
     assert!(sql.contains(from), "{from} is not in\n{sql}");
     edited_text(decompiler, spec, &sql.replacen(from, to, 1), orders)
@@ -62,7 +62,7 @@ fn edited_with_spec(
     [pushed, spec]: [&str; 2],
     edit: impl Fn(&str) -> String,
 ) -> Reconciled {
-    let base = PushState::from_pushed("m", &current(before, pushed));
+    let base = PushState::from_pushed("m", &compile_current(before, pushed));
     let mut found = base.files.clone();
     let sql = found.get_mut("models/m.sql").unwrap();
     *sql = edit(sql);
@@ -70,19 +70,19 @@ fn edited_with_spec(
     let sides = ModelSides {
         model: "m",
         bases: &[base],
-        ours: Some(&current(compiler, spec)),
-        found: &found,
+        ours: Some(&compile_current(compiler, spec)),
+        files: &found,
     };
     let tools = || ReconcileTools {
         compiler,
         decompiler,
         folders: ("models", "tests"),
-        moved: &moved,
+        moved_paths: &moved,
     };
     reconcile(sides, Vec::new(), tools)
 }
 
-/// Returns SQL with the generated SQL in place of the edits in conflict.
+/// Returns SQL in which the generated SQL replaces the conflicting edits.
 fn without_conflicts(sql: &str, done: &Reconciled) -> Option<String> {
     let conflicts = done.conflicts.iter();
     let restored: Vec<_> = conflicts.flat_map(|conflict| conflict.restored.clone()).collect();
@@ -102,7 +102,7 @@ fn an_edit_of_a_metric_can_change_the_set_or_the_model() {
     let decompiler = Decompiler::default();
     let mut wrong = String::new();
     for (spec, from, to, name, to_set, to_model) in CASES {
-        let done = edited(&decompiler, spec, (from, to), ORDERS);
+        let done = reconcile_edit(&decompiler, spec, (from, to), ORDERS);
         let sets: Vec<_> = done
             .conflicts
             .iter()
@@ -125,7 +125,7 @@ fn an_edit_of_a_metric_can_change_the_set_or_the_model() {
 fn edits_of_own_definitions_become_formulas_in_the_spec() {
     let decompiler = Decompiler::default();
     let edit = ("as share", "* 100 as share");
-    let done = edited(&decompiler, BY_MONTH, edit, ORDERS);
+    let done = reconcile_edit(&decompiler, BY_MONTH, edit, ORDERS);
     assert!(done.conflicts.is_empty(), "{:#?}", done.conflicts);
     let source = done.source.unwrap_or_else(|| panic!("{:#?}", done.kept));
     assert!(
@@ -152,14 +152,14 @@ fn the_sql_of_a_resolution_is_described() {
         ),
         ("coalesce(sum(amount - tax), 0) as revenue", "", ""),
     ] {
-        let done = edited(&decompiler, BY_MONTH, (from, to), ORDERS);
+        let done = reconcile_edit(&decompiler, BY_MONTH, (from, to), ORDERS);
         let set = done.conflicts[0].set.as_ref().unwrap();
         let shown = set.to_set_sql.as_ref().map(|it| (it.sql.as_str(), it.describe()));
         let expected = (!sql.is_empty()).then(|| (sql, differences.to_owned()));
         assert_eq!(shown, expected, "{to}: {set:#?}");
     }
     let scaled = ("as aov", "* 1.5 + 0.5 as aov");
-    let done = edited(&decompiler, BY_MONTH, scaled, ORDERS);
+    let done = reconcile_edit(&decompiler, BY_MONTH, scaled, ORDERS);
     let set = done.conflicts[0].set.as_ref().unwrap();
     assert!(set.to_model.is_ok() && set.to_model_sql.is_none(), "{set:#?}");
 }
@@ -188,12 +188,12 @@ fn spellings_of_known_types_change_the_set() {
     assert_eq!(described.as_deref(), Some("the spelling"));
 }
 
-/// A definition of the model may lack guards, too.
+/// The edit of a model's own definition may lack guards, too.
 #[test]
 fn own_definitions_may_lack_guards() {
     let decompiler = Decompiler::default();
     let edit = ("nullif(order_count, 0) as per_order", "order_count * 100 as per_order");
-    let done = edited(&decompiler, PER_ORDER, edit, ORDERS);
+    let done = reconcile_edit(&decompiler, PER_ORDER, edit, ORDERS);
     let source = done.source.unwrap_or_else(|| panic!("{:#?}", done.kept));
     assert!(source.contains("per_order = revenue / order_count * 100"), "{source}");
     let rewritten = done.carried[0].rewritten.as_ref().unwrap();
@@ -279,7 +279,7 @@ fn added_conditions_do_not_depend_on_unused_joins() {
     );
 }
 
-/// Both sides changed the same condition of a model over a set. Each side can be kept.
+/// Both sides changed the same condition in a model that is built on a set. Each side can be kept.
 #[test]
 fn conflicts_of_conditions_have_formulas() {
     let decompiler = Decompiler::default();
@@ -321,7 +321,7 @@ fn conflicts_of_conditions_have_formulas() {
         );
         assert_eq!(conflict.theirs_formula.as_deref(), Some(theirs));
         assert!(!conflict.restored.is_empty());
-        let ours = current(&compiler, &changed);
+        let ours = compile_current(&compiler, &changed);
         let resolved = formulac::sync::with_formula_in_conflict(conflict, &ours, theirs).unwrap();
         assert!(resolved.contains(&format!("{key}: {theirs}")), "{resolved}");
         // Both sides now agree.
@@ -348,7 +348,7 @@ fn a_condition_that_is_removed_for_one_set_remains_a_hand_edit() {
 #[test]
 fn own_definitions_refer_to_metrics_by_name() {
     let decompiler = Decompiler::default();
-    let done = edited(&decompiler, PER_ORDER, ("as per_order", "* 100 as per_order"), ORDERS);
+    let done = reconcile_edit(&decompiler, PER_ORDER, ("as per_order", "* 100 as per_order"), ORDERS);
     let source = done.source.unwrap_or_else(|| panic!("{:#?}", done.kept));
     assert!(source.contains("per_order = revenue / order_count * 100"), "{source}");
 }
@@ -363,10 +363,10 @@ fn a_set_may_change_as_well() {
         "coalesce(sum(amount - tax), 0) as revenue",
     );
     let same = ORDERS.replace("SUM(amount)\n", "SUM(amount - tax)\n");
-    let done = edited(&decompiler, BY_MONTH, edit, &same);
+    let done = reconcile_edit(&decompiler, BY_MONTH, edit, &same);
     assert!(done.conflicts.is_empty(), "{:#?}", done.conflicts);
     let other = ORDERS.replace("SUM(amount)\n", "SUM(amount - fee)\n");
-    let done = edited(&decompiler, BY_MONTH, edit, &other);
+    let done = reconcile_edit(&decompiler, BY_MONTH, edit, &other);
     let [conflict] = done.conflicts.as_slice() else {
         panic!("{:#?}", done.conflicts)
     };
@@ -478,14 +478,14 @@ const KEPT: &[(&str, &str, &str)] = &[
 ];
 
 fn sql_of(spec: &str) -> String {
-    current(&compiler(ORDERS), spec).files["models/m.sql"].clone()
+    compile_current(&compiler(ORDERS), spec).files["models/m.sql"].clone()
 }
 
 #[test]
 fn edits_of_the_models_own_sql_are_kept() {
     let decompiler = Decompiler::default();
     for (spec, from, to) in KEPT {
-        let done = edited(&decompiler, spec, (from, to), ORDERS);
+        let done = reconcile_edit(&decompiler, spec, (from, to), ORDERS);
         let edits = done.kept.len() + done.carried.len();
         assert!(done.conflicts.is_empty() && edits > 0, "{to}: {:#?}", done.conflicts);
     }

@@ -79,7 +79,7 @@ pub fn compare(
                 .cloned()
         })
         .collect();
-    let mut presences = engine.relation_presences(&relations, None)?.into_iter();
+    let mut presences = engine.check_relations(&relations, None)?.into_iter();
     let (mut judged, mut names, mut pairs) = (BTreeMap::new(), Vec::new(), Vec::new());
     for (model, mut proof, comparison) in begun {
         let together = comparison.and_then(|comparison| {
@@ -227,7 +227,7 @@ impl RelationNamePair<'_> {
         both: [RelationPresence; 2],
         proof: &mut Proof,
     ) -> Result<Comparison, String> {
-        // The profile of the dbt project may ignore the schema of the environment.
+        // The profile of the dbt project may ignore the environment's schema.
         if let [
             RelationPresence::There(_, Some(here)),
             RelationPresence::There(_, Some(there)),
@@ -289,7 +289,7 @@ impl RowComparisonsByModel {
         let _ = writeln!(out, "    {}", escape_hidden(told.lines().next().unwrap_or_default()));
         // If both sides have the same rows, the sums of floats can differ merely because the order of addition differs.
         let counts = &proof.counts;
-        let has_other_rows = counts.rows[0] != counts.rows[1] || counts.only != [0, 0] || counts.unmatched > 0;
+        let has_other_rows = counts.rows[0] != counts.rows[1] || counts.only_on_side != [0, 0] || counts.unmatched > 0;
         let differs = |it: &&ColumnCounts| it.differing > 0 || (has_other_rows && it.sums[0] != it.sums[1]);
         for column in counts.columns.iter().filter(differs) {
             let _ = writeln!(out, "    {}", self::format_column(column, proof));

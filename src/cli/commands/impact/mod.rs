@@ -141,7 +141,7 @@ fn initial_node_changes(graph: &Graph<'_>, targets: &[(String, ColumnChange)]) -
     for (name, change) in targets {
         let target = graph.resolve_target(name).map_err(name_failure)?;
         let start = graph.changes_to_target(&target, *change);
-        match starts.entry(start.place) {
+        match starts.entry(start.node_index) {
             Entry::Vacant(place) => {
                 place.insert(start);
             }

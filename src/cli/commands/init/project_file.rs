@@ -10,7 +10,7 @@ use crate::cli::dbt_project::DbtProject;
 
 /// Words in the names of dbt outputs that become protected environments, because users should not experiment in them.
 const PRODUCTION: [&str; 4] = ["prod", "production", "prd", "live"];
-/// Words in the names of outputs that are not production although another word says so, such as `non-prod` and
+/// Words in the names of outputs that are not production even if another word suggests it, such as `non-prod` and
 /// `prod_test`.
 const NOT_PRODUCTION: [&str; 10] = [
     "non", "not", "no", "pre", "dev", "test", "staging", "stage", "copy", "clone",

@@ -26,7 +26,7 @@ pub fn find(dbt: &DbtProject, dialect: Dialect, sources: &[SourceText]) -> Resul
     let chosen = vec![true; specs.len()];
     let request = ExtractRequest {
         specs: &specs,
-        chosen: &chosen,
+        may_change: &chosen,
         name: None,
         folder: "",
     };

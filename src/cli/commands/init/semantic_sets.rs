@@ -12,7 +12,7 @@ use super::first_spec;
 use crate::cli::dbt_project::DbtProject;
 use crate::cli::exit::Failure;
 
-/// Maximum number of attempts to compile a set again without the measures that have errors.
+/// Maximum number of attempts to compile a set without the measures that have errors.
 const MAX_ATTEMPTS: usize = 4;
 
 /// Metric set for a semantic model.

@@ -81,7 +81,11 @@ pub fn run(session: &Session, args: &ProveArgs) -> Result<Exit, Failure> {
         dry_run(&dbt, dialect, &plan)?
     } else {
         let stored = StoredRows::new(&plan.proofs);
-        let inserts: Vec<Statement> = stored.statements(dialect).into_iter().map(Statement::change).collect();
+        let inserts: Vec<Statement> = stored
+            .statements(dialect)
+            .into_iter()
+            .map(Statement::from_change)
+            .collect();
         let count = format_count(plan.proofs.len() + inserts.len(), "statement", "statements");
         let question = format!(
             "send {count} to {dialect} with dbt, in the environment `{environment}`? \
@@ -164,7 +168,7 @@ fn dry_run(dbt: &DbtRun, dialect: Dialect, plan: &ProofPlan) -> Result<ProofOutc
     let planned = dialect.facts().plan_query;
     let queries = plan.proofs.iter().map(|proof| query_over_literals(proof, dialect));
     let statements: Vec<Statement> = queries
-        .map(|sql| Statement::query(planned.replace("{sql}", sql.trim_end())))
+        .map(|sql| Statement::from_query(planned.replace("{sql}", sql.trim_end())))
         .collect();
     let done = run_statements(dbt, "formulac_prove", &statements, "the plans of statements")?;
     let verdicts = (0..statements.len()).map(|at| verdict_on_planned_statement(done.results.get(at)));
@@ -191,7 +195,7 @@ fn run_proofs_on_warehouse(
         RowSource::Table => stored.query(proof, dialect),
         RowSource::Literals => query_over_literals(proof, dialect),
     });
-    let statements: Vec<Statement> = queries.map(Statement::query).collect();
+    let statements: Vec<Statement> = queries.map(Statement::from_query).collect();
     let done = run_statements(dbt, &table.name, &statements, "the values of formulas");
     // The table is dropped even if the statements could not be run.
     table.drop(session, dbt)?;

@@ -178,7 +178,7 @@ fn drop_leftover_tables(
 
 /// Drops a table and returns `true`. If this fails, prints a warning and returns `false`.
 fn drop_table(session: &Session, dbt: &DbtRun, name: &str) -> Result<bool, Failure> {
-    let drop = Statement::change(drop_stored_rows_statement());
+    let drop = Statement::from_change(drop_stored_rows_statement());
     let done = run_statements(dbt, name, &[drop], "the removal of a table")?;
     let Some(message) = done.results.into_iter().find_map(Result::err) else {
         return Ok(true);

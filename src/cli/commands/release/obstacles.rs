@@ -219,7 +219,8 @@ fn check_approvals(
                     .map(|by| format!("the approval by {by}, who rejected the change")),
             );
             let what = format!("{short} \"{title}\" lacks {}", lacks.join(", "));
-            // The changes of a branch are compared with another revision, so the commit needs a branch of its own.
+            // The changes on a branch are determined by comparison with another revision, so the commit needs its own
+            // branch.
             let fix = format!(
                 "git switch -c approve-{short} {short} && formulac change propose TITLE --base {short}~1, then approve \
                  the change and merge the branch"

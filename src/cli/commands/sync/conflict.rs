@@ -161,8 +161,8 @@ fn write_resolutions(
 /// Prints the conflicting parts of a file or, if they are not known, the difference between the file and the spec.
 fn write_file_clashes(out: &mut String, conflict: &Conflict) {
     for clash in conflict.clashes.iter().take(MAX_SHOWN_PARTS) {
-        let _ = writeln!(out, "  {}, {}:{}", clash.what, conflict.file, clash.line);
-        // The file cannot be compared with the other versions.
+        let _ = writeln!(out, "  {}, {}:{}", clash.description, conflict.file, clash.line);
+        // The versions of the file cannot be compared.
         if clash.base.is_empty() && clash.ours.is_empty() {
             let _ = writeln!(out, "    {}", excerpt(clash.theirs.trim(), 0));
             continue;
@@ -327,7 +327,7 @@ pub fn conflict_target(model: &ModelPlan, conflict: &Conflict) -> String {
     }
 }
 
-/// Returns the conflict with a metric set if it concerns a clause of the set.
+/// Returns the conflict with a metric set, if the conflict concerns a clause of the set.
 fn metric_set_clause_conflict(conflict: &Conflict) -> Option<&MetricSetConflict> {
     conflict.set.as_ref().filter(|set| set.part != SetPart::Definition)
 }

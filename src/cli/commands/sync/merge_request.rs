@@ -192,7 +192,7 @@ fn find_evidence(place: &Workspace, model: &str, source: &str) -> Option<Verific
     let versions = VerificationEvidence::versions(&text)
         .into_iter()
         .filter(|it| it.is_for_spec(source) && it.model == model);
-    // If two branches have different evidence, quote the result that reports a difference.
+    // If the evidence of two branches differs, quote the result that reports a difference.
     versions.max_by_key(|it| it.verdict() != Verdict::Agrees)
 }
 

@@ -1,5 +1,5 @@
-//! Repository of the Omni model, if the model has a repository of its own (`omni: {path: …}`). A push, a rollback and a
-//! release change dbt's repository first and this repository second. Each commit and each tag names the other one.
+//! Separate repository of the Omni model (`omni: {path: …}`). A push, a rollback and a release change dbt's repository
+//! first and this repository second. Each commit and each tag names the other one.
 
 use std::collections::BTreeSet;
 

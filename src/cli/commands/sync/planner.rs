@@ -79,7 +79,7 @@ impl PlannerContext {
             compiler: self.knowing.get_or_init(|| self.compiler.with_models(&self.models)),
             decompiler: &self.decompiler,
             folders: (&self.folders.0, &self.folders.1),
-            moved: self.moved.all_moves(),
+            moved_paths: self.moved.all_moves(),
         }
     }
 }
@@ -208,7 +208,7 @@ pub fn plan_with_facts(
     let models = models.map(|(name, found)| PlannedModel {
         sides: model_sides(name, &ours, &states, found),
         reconciled: reconciled.remove(name).unwrap_or_default(),
-        before: [
+        current_contents: [
             texts.get(name).map(String::as_str),
             states.get(name).and_then(|(text, _)| text.as_deref()),
         ],
@@ -274,7 +274,7 @@ fn plan_descriptions(
     Ok(described)
 }
 
-/// Moves the files of an Omni model in its own repository out of the commits of the project.
+/// Excludes the Omni model's files from the project's commits if the Omni model has its own repository.
 fn separate_omni_repository(place: &Workspace, selection: &Selection, made: &mut PlannedModels) -> Result<(), Failure> {
     // A missing repository of the Omni model is an error of the commands that write there.
     if let Ok(Some(omni)) = OmniRepository::find(place) {
@@ -379,7 +379,8 @@ pub fn generated_files(session: &Session, place: &Workspace) -> Result<BTreeMap<
         left.insert(state_path(&model), PushState::from_pushed(&model, &ours).text());
         left.extend(ours.files);
     }
-    // Use the committed facts, because artifacts may have a different age. Only the facts that the specs need are kept.
+    // Use the committed facts, because the artifacts may be older or newer than the commit. Only the facts that the
+    // specs need are kept.
     let read = generation.compiled_specs().flat_map(CompiledSpec::known_relations);
     left.insert(KNOWN.to_owned(), place.committed_facts()?.with_relations(read).text());
     Ok(left)
@@ -482,7 +483,7 @@ fn model_sides<'a>(
         model: name,
         bases,
         ours: ours.get(name),
-        found,
+        files: found,
     }
 }
 

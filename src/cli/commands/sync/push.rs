@@ -133,7 +133,7 @@ pub fn run(session: &Session, args: &PushArgs) -> Result<Exit, Failure> {
 struct PushResult {
     commit: String,
     entry: String,
-    /// Description of the merge request, if the branch is meant to be merged.
+    /// Description of the merge request, if the branch has to be merged.
     request: Option<String>,
     /// Commit in the Omni model's repository.
     omni: Option<CreatedOmniCommit>,
@@ -436,7 +436,7 @@ fn write(
     commit(place, repositories, branch, what)
 }
 
-/// Repository of dbt's project, and the repository of the Omni model if the model has a repository of its own.
+/// The dbt project's repository, and the Omni model's repository if it is separate.
 pub type Repositories<'r> = (&'r Repository, Option<&'r OmniRepository>);
 
 /// Changes to write, commit and log.

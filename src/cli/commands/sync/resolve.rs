@@ -83,14 +83,14 @@ pub fn run(session: &Session, args: &ResolveArgs) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// Returns the sides in favor of which `resolve` can resolve a conflict. No file is written.
+/// Returns the resolutions that `resolve` accepts for a conflict. No file is written.
 pub fn possible_sides(
     place: &Workspace,
     made: &PlannedModels,
     model: &ModelPlan,
     conflict: &Conflict,
 ) -> Vec<ConflictSide> {
-    // The result of the editor is not known, so try the current formula.
+    // The result of the edit is not known yet, so try the current formula.
     let edited = |conflict: &Conflict| Ok(conflict.ours.clone().unwrap_or_default());
     let is_possible = |side: &ConflictSide| {
         let mut work = ConflictResolver::new(place, made, edited);

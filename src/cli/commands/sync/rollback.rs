@@ -61,7 +61,7 @@ pub fn run(session: &Session, args: &RollbackArgs) -> Result<Exit, Failure> {
     }
     let mut done = None;
     if all.is_empty() {
-        session.report_action("later pushes changed nothing that is still there, so there is nothing to undo");
+        session.report_action("no changes of later pushes remain, so there is nothing to undo");
     } else {
         let paths: Vec<String> = changes.iter().map(|change| change.path.clone()).collect();
         reject_uncommitted_changes(&repository, &paths, str::to_owned)?;

@@ -232,7 +232,7 @@ impl ModelComparer<'_> {
                 told.extend(lacking.columns.iter().map(|column| format!("`{column}` is not built")));
                 if is_formula {
                     let more = lacking
-                        .more
+                        .not_compared
                         .iter()
                         .map(|column| format!("`{column}` is built, but the spec does not contain this column"));
                     told.extend(more);

@@ -85,7 +85,7 @@ impl<'k> EnvironmentBuilds<'k> {
             };
             BuildState {
                 environment: environment.clone(),
-                built: built.and_then(|last| Some((last.at?, last.result.status.name().to_owned()))),
+                built: built.and_then(|last| Some((last.finished_at?, last.result.status.name().to_owned()))),
                 seconds: built
                     .filter(|last| last.result.status == Status::Success)
                     .and_then(seconds),

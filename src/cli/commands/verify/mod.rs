@@ -124,7 +124,7 @@ pub fn run(session: &Session, args: &VerifyArgs) -> Result<Exit, Failure> {
         _ => None,
     };
     let relations = compared_relations(&models);
-    let presences = engine.relation_presences(&relations, typed.as_ref())?;
+    let presences = engine.check_relations(&relations, typed.as_ref())?;
     let built = engine.built_relations(&relations)?;
     let presences: Vec<(Read, RelationPresence)> = relations.iter().cloned().zip(presences).collect();
     let built = built.map(|built| relations.into_iter().zip(built).collect());
@@ -278,7 +278,7 @@ fn select_specs(specs: &[Spec], texts: &[VerifyText], named: &[OsString]) -> Res
     Ok(chosen)
 }
 
-/// Returns the errors of a spec, if it has any. Warnings are omitted, because `check` reports them.
+/// Returns the errors in a spec, if there are any. Warnings are omitted, because `check` reports them.
 fn spec_errors(spec: &Spec) -> Option<FileDiagnostics> {
     let fault = spec.model_fault.iter().cloned();
     let all = spec.found.diagnostics.iter().cloned().chain(fault);
@@ -292,7 +292,7 @@ fn spec_errors(spec: &Spec) -> Option<FileDiagnostics> {
     (!found.diagnostics.is_empty()).then_some(found)
 }
 
-/// Returns the names of the relations that the models read and with which they are compared, as the queries spell them.
+/// Returns the names of the relations that the models read or are compared with, as written in the queries.
 fn tables_read(models: &[(usize, &CompiledSpec)]) -> Vec<String> {
     let of = |compiled: &CompiledSpec| {
         let own = compared_relations(&[(0, compiled)])

@@ -26,7 +26,7 @@ pub struct RowPair {
     pub comparison: Comparison,
     /// Proof, initially with only the facts that need no query.
     pub proof: Proof,
-    /// Relations in the query, as the query spells them.
+    /// Relations in the query, as written in the query.
     pub tables: Vec<String>,
     /// Columns whose values are never written to a file.
     pub hidden: BTreeSet<String>,

@@ -325,7 +325,7 @@ pub fn comparison_json(proof: &Proof, compared: &ComparedColumn) -> Value {
         "rows": both(counts.rows),
         "agreeing": counts.agreeing_rows(),
         "differing": counts.differing,
-        "only": both(counts.only),
+        "only": both(counts.only_on_side),
         "repeated": both(counts.repeated),
         "columns": columns.collect::<Vec<_>>(),
         "lacking": proof.lacking,

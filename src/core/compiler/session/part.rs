@@ -34,7 +34,7 @@ pub(super) struct CompiledPart {
     pub count: usize,
     /// Length of the text, without the keys.
     pub length: u32,
-    /// Whether the results of chunks can be computed separately. They cannot if the options have an error.
+    /// Whether chunks can be compiled separately, which is not possible if the options have an error.
     pub is_supported: bool,
 }
 

@@ -29,7 +29,7 @@ definitions: planned = SUM(amount)
 ";
 
 /// Returns the text of the expanded model, which compiles to the same files as the model.
-fn expanded(model: &str) -> String {
+fn expand_model(model: &str) -> String {
     expanded_over(ORDERS, model)
 }
 
@@ -70,7 +70,7 @@ fn filled_models_compile_like_their_expansion() {
             "metrics: [sales.growth, sales.revenue]\ngroup_by: month\noverrides: revenue\n\
              definitions: revenue = revenue * 2\n",
         ] {
-            let text = expanded(&format!("{rest}fill: {fill}\n"));
+            let text = expand_model(&format!("{rest}fill: {fill}\n"));
             assert!(text.contains("fill: "), "{text}");
         }
     }
@@ -85,7 +85,7 @@ fn the_rows_of_several_sets_and_rules_are_united() {
         "having: net > 1\norder_by: [is_large, month desc]\nlimit: 5\n",
         "definitions: share = net / SUM(net:net)\n",
     ] {
-        let text = expanded(&format!("metrics: [sales.net, sales.revenue]\n{keys}{rest}"));
+        let text = expand_model(&format!("metrics: [sales.net, sales.revenue]\n{keys}{rest}"));
         assert!(text.contains("union: [sales_by_"), "{text}");
     }
     let several = "metrics: [sales.revenue, plans.planned, sales.net]\ngroup_by: month\n";
@@ -111,10 +111,10 @@ fn the_filled_key_may_have_any_form() {
     ] {
         for bounds in ["", "since: 2024-02-01\n", "until: 2024-09-30\n"] {
             let rest = format!("group_by: {keys}\nfill: {fill}\n{bounds}");
-            expanded(&format!("metrics: [sales.revenue]\n{rest}"));
-            expanded(&format!("metrics: [sales.balance]\n{rest}"));
+            expand_model(&format!("metrics: [sales.revenue]\n{rest}"));
+            expand_model(&format!("metrics: [sales.balance]\n{rest}"));
             let running = "definitions: running = SUM(FIRST(revenue):revenue)\n";
-            expanded(&format!(
+            expand_model(&format!(
                 "metrics: [sales.revenue]\n{rest}order_by: {}\n{running}",
                 "revenue"
             ));
@@ -122,7 +122,7 @@ fn the_filled_key_may_have_any_form() {
     }
 }
 
-/// A filled model over a set must compile if the same model without `fill` compiles.
+/// If a model that is built on a metric set compiles without `fill`, it must also compile with `fill`.
 #[test]
 fn sets_of_any_form_may_be_filled() {
     let head = "metric_set: sales\nfrom: orders\n";
@@ -186,9 +186,9 @@ fn names_may_contain_spaces() {
 #[test]
 fn windows_of_later_steps_see_the_periods_before_since() {
     let keys = "group_by: month\nfill: month\nsince: 2024-02-01\n";
-    let one_step = expanded(&format!("metrics: [sales.growth, sales.revenue]\n{keys}"));
+    let one_step = expand_model(&format!("metrics: [sales.growth, sales.revenue]\n{keys}"));
     assert!(one_step.contains("since: 2024-02-01"), "{one_step}");
-    let filtered = expanded(&format!("metrics: [sales.growth]\n{keys}having: order_count > 1\n"));
+    let filtered = expand_model(&format!("metrics: [sales.growth]\n{keys}having: order_count > 1\n"));
     let (windows, filter) = filtered.split_once("PERIODOFFSET").expect("a window");
     assert!(!windows.contains("2024"), "{filtered}");
     assert!(
@@ -203,7 +203,7 @@ fn later_steps_of_an_expanded_model_may_be_filled() {
     let last = "  - name: months\n    group_by: \"ordered_at_day[month]\"\n    definitions: total = SUM(revenue)\n";
     for first in [first.to_owned(), format!("{first}    fill: day\n")] {
         for periods in ["", "    fill: month\n", "    fill: month\n    since: 2024-02-01\n"] {
-            let text = expanded(&format!("{first}{last}{periods}"));
+            let text = expand_model(&format!("{first}{last}{periods}"));
             assert!(text.contains("name: days"), "{text}");
         }
     }

@@ -1,4 +1,4 @@
-//! Tests of the names of keys in `fill`, and of the SQL of filled models.
+//! Tests key names in `fill`, and the SQL of models with `fill`.
 
 use super::{compile_last, sql};
 
@@ -18,7 +18,7 @@ time: refunded_on
 definitions: amount = SUM(refund)
 ";
 
-fn filled(keys: &str, fill: &str) -> String {
+fn spec_with_fill(keys: &str, fill: &str) -> String {
     sql(&[
         ORDERS,
         &format!("model: m\nmetrics: [orders.revenue]\ngroup_by: {keys}\nfill: {fill}\n"),
@@ -27,7 +27,7 @@ fn filled(keys: &str, fill: &str) -> String {
 
 #[test]
 fn a_key_may_have_another_spelling_in_fill() {
-    let expected = filled("[month, region]", "month");
+    let expected = spec_with_fill("[month, region]", "month");
     for fill in [
         "\"ordered_at[month]\"",
         "{by: \"ordered_at[month]\"}",
@@ -35,24 +35,30 @@ fn a_key_may_have_another_spelling_in_fill() {
         "{by: \"${ordered_at}[Month]\"}",
         "ordered_at_month",
     ] {
-        assert_eq!(filled("[month, region]", fill), expected, "{fill}");
+        assert_eq!(spec_with_fill("[month, region]", fill), expected, "{fill}");
     }
-    let expected = filled("[\"ordered_at[month]\"]", "\"ordered_at[month]\"");
+    let expected = spec_with_fill("[\"ordered_at[month]\"]", "\"ordered_at[month]\"");
     for fill in [
         "month",
         "{by: month}",
         "ordered_at_month",
         "\"orders.ordered_at[month]\"",
     ] {
-        assert_eq!(filled("[\"ordered_at[month]\"]", fill), expected, "{fill}");
+        assert_eq!(spec_with_fill("[\"ordered_at[month]\"]", fill), expected, "{fill}");
     }
 }
 
 #[test]
 fn a_period_in_fill_is_of_the_time_of_the_set_before_other_columns() {
     let keys = "[month, \"shipped_at[month]\"]";
-    assert_eq!(filled(keys, "month"), filled(keys, "\"ordered_at[month]\""));
-    assert_ne!(filled(keys, "month"), filled(keys, "\"shipped_at[month]\""));
+    assert_eq!(
+        spec_with_fill(keys, "month"),
+        spec_with_fill(keys, "\"ordered_at[month]\"")
+    );
+    assert_ne!(
+        spec_with_fill(keys, "month"),
+        spec_with_fill(keys, "\"shipped_at[month]\"")
+    );
 }
 
 #[test]
@@ -106,7 +112,7 @@ fn a_filled_model_reads_the_union_of_its_sets_instead_of_repeating_it() {
 #[test]
 fn an_aggregate_in_several_metrics_is_computed_once() {
     let step = "model: m\nfrom: orders\ngroup_by: [\"ordered_at[month]\"]\nfill: month\ndefinitions: |\n";
-    // The column of the aggregate has the name of the metric that consists only of the aggregate, regardless of the
+    // If a metric consists only of the aggregate, the aggregate's column has the name of that metric, whatever the
     // order of the definitions.
     let formulas = [
         "  capped = IF(SUM(amount) > 10, SUM(amount), 0)\n  revenue = SUM(amount)\n",

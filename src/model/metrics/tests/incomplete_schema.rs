@@ -61,7 +61,7 @@ definitions: |
   total = SUM(amount)
   area = r.refund
 ";
-    let help = "write `primary_key: [customer]` for `refunds` in the schema, or write the set over a model with the joined rows";
+    let help = "write `primary_key: [customer]` for `refunds` in the schema, or build the set on a model that contains the joined rows";
     let model = "model: m\nmetrics: [o.total]\ngroup_by: area\n";
     for texts in [&[set][..], &[set, model]] {
         let found = reports(texts, "W0441");

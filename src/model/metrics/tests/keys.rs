@@ -1,4 +1,4 @@
-//! Tests of the keys of models, and of errors in them.
+//! Tests the keys of models, and errors in these keys.
 
 use formulac_core::schema::Schema;
 

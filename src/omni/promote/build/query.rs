@@ -16,8 +16,7 @@ use crate::yaml::Node;
 const UNCONVERTED_KEYS: [(&str, &str); 5] = [
     (
         "pivots",
-        "the spec has a row for each column of the pivot, and computes calculations for each of these columns; for \
-         columns, use `pivot_by`",
+        "the spec has one row per pivot column, and evaluates the calculations for each of them; to get columns instead of rows, use `pivot_by`",
     ),
     (
         "bind",

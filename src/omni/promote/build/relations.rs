@@ -68,7 +68,7 @@ impl SpecBuilder<'_, '_> {
                 Some("the rows come from another query: promote that query first, to a model with the name of the view")
             }
         };
-        // The rows of a query view are in a model after the query has been promoted.
+        // After the query has been promoted, a model contains the rows of the query view.
         let is_model = self.compiler.options.schema.relation(&relation).is_some();
         let why = why.filter(|_| view.rows != OmniRows::Query || !is_model);
         if let (Some(why), Some(file)) = (why, self.model.files.get(view.file)) {

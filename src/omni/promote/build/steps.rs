@@ -125,7 +125,7 @@ impl SpecBuilder<'_, '_> {
                 written_as,
             });
         }
-        // The rows of a query have only its columns.
+        // A query only returns its own columns.
         if self.plan.of_rows && self.plan.takes_over && !self.fields.definitions.is_empty() {
             step.keep = vec!["all".to_owned()];
         }

@@ -16,7 +16,7 @@ impl CompiledFile {
         let definitions = std::mem::take(&mut part.compiled.definitions);
         let diagnostics = std::mem::take(&mut part.compiled.diagnostics);
         let move_span = |span: Span, start: u32, to: u32| Span::new(span.start - start + to, span.end - start + to);
-        // Positions after the text are in the keys.
+        // A position past the end of the text refers to the keys.
         let place_span = |span: Span| {
             let index = part.chunk_at(span.start);
             match part.chunks.get(index) {
@@ -67,8 +67,8 @@ impl CompiledFile {
         next.start + self.dependencies.names(next.id).first().map_or(0, |name| name.start)
     }
 
-    /// Returns the old offsets of the chunks that were compiled, and the index of the replacement of each chunk.
-    /// `None` for a definition that only follows a chunk.
+    /// Returns the old offsets of the compiled chunks, and the index of each chunk's replacement. `None` for a
+    /// definition that only follows a chunk.
     fn replaced_chunks(
         &self,
         chunks: &[PartChunk],
