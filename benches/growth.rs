@@ -80,7 +80,9 @@ fn main() {
         session.compile(&specs, &text("1"));
         let session = RefCell::new(session);
         run_shape(
-            &|text| drop(black_box(session.borrow_mut().compile(&specs, text))),
+            &|text| {
+                black_box(session.borrow_mut().compile(&specs, text));
+            },
             &text("7"),
         );
     }

@@ -62,7 +62,7 @@ impl SpecCompilation<'_> {
             }
             let is_step = matches!(join.to, crate::dbt::RelationReference::Table(_)) && self.has_step(join.to.name());
             // A condition on the period, or on the current version, can select one version.
-            let is_whole = asked.own.is_empty() && !asked.more && !equal.is_empty();
+            let is_whole = asked.own_conditions.is_empty() && !asked.has_other_conditions && !equal.is_empty();
             let columns = joined.input.relations.get(place + 1).map_or(&[][..], |r| r.columns());
             let start = columns.iter().map(Column::name).find(|name| is_start_of_version(name));
             let start = start.filter(|_| is_whole && missing.len() == key.len());
