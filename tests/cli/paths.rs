@@ -326,7 +326,7 @@ fn nothing_outside_the_project_is_written() {
             let said = [
                 "is outside the project",
                 "is inside git's own folder",
-                "another git repository",
+                "a separate git repository",
             ];
             if run.exit != 5 || !said.iter().any(|said| run.err.contains(said)) {
                 faults.push(told.clone());

@@ -39,8 +39,13 @@ fn edited_sql_comes_back_as_a_formula() {
     place
         .show(&["push", "--yes"])
         .show(&["adopt", "share"])
+        .show(&["adopt", "shares"])
         .show(&["adopt", "--json"]);
     snapshot(&place, "edited_sql_comes_back_as_a_formula");
+    place.write("metrics/wrong.yml", "model: wrong\nfrom: orders\ndefinitions: a = SUMM(x)\n");
+    let run = place.run(&["adopt", "--json"]);
+    assert_eq!(run.exit, 1);
+    assert_eq!(run.json()["diagnostics"][0]["code"], "F0301");
 }
 
 #[test]

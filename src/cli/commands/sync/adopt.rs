@@ -1,6 +1,6 @@
 //! `formulac adopt`: transfers hand edits to generated files to the specs, in the work tree.
 
-use formulac::sync::{HandEdit, ModelPlan, STATES, TextChange};
+use formulac::sync::{CurrentSpec, HandEdit, ModelPlan, STATES, TextChange};
 use serde_json::{Value, json};
 
 use super::lock::ProjectLock;
@@ -31,12 +31,13 @@ pub fn run(session: &Session, args: &AdoptArgs) -> Result<Exit, Failure> {
         *name == model.model || *name == model.spec || files.any(|file| file == name)
     };
     let all = &made.plan.models;
-    if let Some(unknown) = args
-        .names
-        .iter()
-        .find(|name| !all.iter().any(|model| is_named(model, name)))
-    {
-        return Err(unknown_name(unknown, all));
+    let is_unchanged = |name: &String| {
+        let is_file = |spec: &CurrentSpec| *name == spec.spec || spec.files.contains_key(name);
+        made.ours.iter().any(|(model, spec)| name == model || is_file(spec))
+    };
+    let is_known = |name: &&String| is_unchanged(name) || all.iter().any(|model| is_named(model, name));
+    if let Some(unknown) = args.names.iter().find(|name| !is_known(name)) {
+        return Err(unknown_name(unknown, made.ours.keys()));
     }
     let is_meant = |model: &&ModelPlan| args.names.is_empty() || args.names.iter().any(|name| is_named(model, name));
     let models: Vec<&ModelPlan> = all.iter().filter(is_meant).collect();
@@ -66,12 +67,12 @@ pub fn run(session: &Session, args: &AdoptArgs) -> Result<Exit, Failure> {
 }
 
 /// Returns the error for a name that no model, spec or generated file has.
-fn unknown_name(name: &str, models: &[ModelPlan]) -> Failure {
+fn unknown_name<'m>(name: &str, models: impl Iterator<Item = &'m String>) -> Failure {
     let failure = Failure::new(
         Exit::Usage,
         format!("`{name}` is neither a model, a spec nor a generated file"),
     );
-    match nearest_name(name, models.iter().map(|model| model.model.as_str())) {
+    match nearest_name(name, models.map(String::as_str)) {
         Some(near) => failure.with_help(similar_name_help(near)),
         None => failure,
     }
