@@ -272,7 +272,12 @@ const OTHER_TOOLS: &[(&str, Replacement)] = &[
     ("TRY_CAST", Say(CONVERSION)),
     ("UCASE", Write("UPPER(text)")),
     ("UND", Write("AND(a, b)")),
-    ("UNIQUE", Write("COUNT(DISTINCT(x))")),
+    (
+        "UNIQUE",
+        Say(
+            "write `COUNT(DISTINCT(x))` for the number of different values, or add the column to `group_by` for a row per value",
+        ),
+    ),
     ("VALUETOTEXT", Write("x & \"\"")),
     ("VSTACK", Say(ONE_VALUE)),
     ("WENN", Write("IF(condition, then, else)")),

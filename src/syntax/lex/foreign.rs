@@ -316,7 +316,7 @@ impl LayoutPass<'_, '_> {
         self.report_syntax(
             whole,
             "array literals `{…}` are not part of the language",
-            "write the values as separate arguments",
+            "write the values as separate arguments, or compare with each value, as in `OR(x = \"a\", x = \"b\")`",
         );
         if self.is_after_operand() {
             self.emit_reported(end, whole);
