@@ -48,7 +48,7 @@ pub struct Outcome {
 
 impl Setting {
     /// The words are `measure`, `row`, `orders`, `events`, `two` (relations), `ordered` (by month), `monthly` (ordered
-    /// by the month of a date), `bigquery`, `snowflake`, `spec`, and `model`, which also reports the diagnostics of the
+    /// by the month of a date), `bigquery`, `snowflake`, `redshift`, `spec`, and `model`, which also reports the diagnostics of the
     /// model.
     pub fn from_words(words: &str) -> Self {
         let has = |word: &str| words.split_whitespace().any(|w| w == word);
@@ -73,7 +73,7 @@ impl Setting {
         if has("monthly") {
             builder = builder.group_by(["ordered_on[month]"]).order_by(["ordered_on[month]"]);
         }
-        for dialect in ["bigquery", "snowflake"] {
+        for dialect in ["bigquery", "snowflake", "redshift"] {
             if has(dialect) {
                 builder = builder.dialect(dialect.parse().unwrap());
             }

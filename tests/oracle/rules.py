@@ -305,6 +305,82 @@ def is_quotient(node):
     return isinstance(node, exp.Div) and not node.find(exp.Cast)
 
 
+# ---- Redshift ----
+
+RANKING = {"RANK", "DENSE_RANK", "ROW_NUMBER", "PERCENT_RANK", "CUME_DIST", "NTILE", "LAG", "LEAD"}
+ROUNDING = (exp.Ceil, exp.Floor, exp.Round, exp.Trunc, exp.Anonymous)
+
+
+def rows_frames(statement):
+    for window, call, order, spec in windows(statement):
+        is_framed = spec is not None and spec.args.get("kind", "").upper() == "ROWS"
+        if spec is not None and not is_framed or order is not None and not is_framed and not names_of(call) & RANKING:
+            yield window.sql("redshift")
+
+
+def short_intervals(statement):
+    for interval in statement.all(exp.Interval):
+        if re.search("month|quarter|year", interval.sql("redshift"), re.IGNORECASE):
+            yield interval.sql("redshift")
+
+
+def boolean_texts(statement):
+    for cast in statement.all(exp.Cast):
+        if cast.to.is_type(*exp.DataType.TEXT_TYPES) and statement.kind(cast.this) == "boolean":
+            yield cast.sql("redshift")
+
+
+def is_in_window(node):
+    return isinstance(node.find_ancestor(exp.Window, exp.Select), exp.Window)
+
+
+def sorted_together(statement):
+    for select in statement.all(exp.Select):
+        own = [n for n in select.find_all(exp.WithinGroup, exp.Median, exp.Distinct) if n.parent_select is select]
+        own = [node for node in own if node.parent is not select and not is_in_window(node)]
+        orders = {(node.args.get("expression") or node.this).sql("redshift").replace("ORDER BY ", "").strip()
+                  for node in own if not isinstance(node, exp.Distinct)}
+        if len(orders) > 1 or orders and any(isinstance(node, exp.Distinct) for node in own):
+            yield "; ".join(node.sql("redshift") for node in own)
+
+
+def kept_empty_texts(statement):
+    for call in statement.all(exp.GroupConcat):
+        if isinstance(call.this, exp.Coalesce) and call.this.expressions[0].sql() == "''":
+            yield call.sql("redshift")
+
+
+def posix_patterns(statement):
+    for text in statement.all(exp.Literal):
+        if "(?" in text.name and text.is_string and isinstance(text.parent, (exp.Func, exp.Binary)):
+            if not any("p" in other.name for other in text.parent.find_all(exp.Literal) if other is not text):
+                yield text.parent.sql("redshift")
+
+
+def is_extracted(node):
+    node = node.unnest()
+    is_float = isinstance(node, exp.Cast) and node.to.is_type("double")
+    return node.find(exp.Extract) is not None and not is_float
+
+
+def short_quotients(statement):
+    for quotient in statement.all(exp.Div):
+        left, right = quotient.this, quotient.expression
+        is_rounded = isinstance(quotient.parent, ROUNDING)
+        if isinstance(right, exp.Literal) and ("." in right.name and not is_rounded or right.is_int and is_extracted(left)):
+            yield quotient.sql("redshift")
+
+
+def typed_unions(statement):
+    for union in statement.all(exp.Union):
+        selects = [union.this.expression if isinstance(union.this, exp.Union) else union.this, union.expression]
+        if isinstance(union.this, exp.Union) or not isinstance(union.parent, exp.Union):
+            continue  # only the first two branches of a longer union
+        nulls = [{at for at, item in enumerate(select.selects) if isinstance(item.unalias(), exp.Null)} for select in selects]
+        for at in nulls[0] & nulls[1]:
+            yield selects[0].selects[at].alias_or_name
+
+
 # Syntax that sqlglot cannot parse, but the test evaluator can.
 UNREAD = "INTERVAL expression expected but got"
 

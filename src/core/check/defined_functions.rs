@@ -93,7 +93,7 @@ impl Lowerer<'_> {
         span: Span,
     ) -> IrId {
         let first = self.program.len();
-        let reported = self.diagnostics.len();
+        let (reported, calls) = (self.diagnostics.len(), self.program.lowered_calls.len());
         let FunctionDefinition { parsed, names } = definition;
         let ast = parsed.ast();
         let caller = self.enter_definition(ast, parsed.source(), names, arguments);
@@ -106,6 +106,7 @@ impl Lowerer<'_> {
             .first()
             .map(|definition| self.lowered_node(definition.body));
         self.leave_definition(caller);
+        self.program.lowered_calls.truncate(calls);
         for index in first..self.program.len() {
             self.program.meta_mut(IrId(index as u32)).span = span;
         }

@@ -351,7 +351,12 @@ const OTHER_TOOLS: &[(&str, Replacement)] = &[
     ("TRUE", Write("TRUE")),
     ("TRY_CAST", Say(CONVERSION)),
     ("UCASE", Write("UPPER(text)")),
-    ("UNIQUE", Write("COUNT(DISTINCT(x))")),
+    (
+        "UNIQUE",
+        Say(
+            "write `COUNT(DISTINCT(x))` for the number of different values, or add the column to `group_by` for a row per value",
+        ),
+    ),
     ("VALUETOTEXT", Write("x & \"\"")),
     ("VSTACK", Say(ONE_VALUE_PER_ROW_HELP)),
     ("WRAPCOLS", Say(ONE_VALUE_PER_ROW_HELP)),

@@ -37,6 +37,7 @@ impl Lowerer<'_> {
     ) -> IrId {
         let ast = self.ast;
         let args = ast.arguments(call);
+        self.program.lowered_calls.push((span, function.name));
         match lowering {
             Lowering::Let => match args.last() {
                 Some(expression) => self.lower_value(*expression),

@@ -3,6 +3,7 @@
 use super::DefinitionRole;
 use super::lower::Lowerer;
 use super::names::NameTarget;
+use crate::ast::Expr;
 use crate::catalog;
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{Ir, IrId, NodeMeta, PoolRange};
@@ -62,8 +63,12 @@ impl Lowerer<'_> {
         let shown = if is_call { &aggregate } else { &group_text };
         // A share such as `revenue / SUM(revenue)` needs the sum of all rows in each row.
         let is_of_column = is_call && group_text.eq_ignore_ascii_case(&format!("{aggregate}({row_text})"));
+        let range = format!("{aggregate}({row_text}:{row_text})");
         let of_all_rows = match is_of_column {
-            true => format!("for the value of all rows, write `{aggregate}({row_text}:{row_text})`; otherwise, "),
+            true if self.is_in_aggregate(group.span.to(row_span)) => {
+                format!("for the value of all rows, define `{range}` in an earlier step with `keep: all`; otherwise, ")
+            }
+            true => format!("for the value of all rows, write `{range}`; otherwise, "),
             false => String::new(),
         };
         let wrap = if row.ty.is_number() {
@@ -83,6 +88,21 @@ impl Lowerer<'_> {
                 "{of_all_rows}aggregate the column, as in {wrap}, or add it to `group_by`"
             )),
         );
+    }
+
+    /// Returns whether a part of the formula is inside the call of an aggregate.
+    fn is_in_aggregate(&self, part: Span) -> bool {
+        const STEPS: usize = 10_000;
+        self.ast.ids().take(STEPS).any(|id| {
+            let Expr::Call(call) = self.ast.expr(id) else {
+                return false;
+            };
+            let (call, place) = (self.ast.call(call), self.ast.span(id));
+            let function = catalog::find(self.source_text(call.name).trim()).map(catalog::get);
+            place.start < part.start
+                && part.end < place.end
+                && function.is_some_and(|f| f.level == Level::Aggregate && !f.is_row_combination(call.count as usize))
+        })
     }
 
     /// Finds the first column in the operands and their subexpressions that is not a grouping key.

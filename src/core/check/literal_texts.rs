@@ -192,7 +192,11 @@ impl Lowerer<'_> {
                         "TEXTJOIN(\", \", TRUE, x)",
                     );
                 }
-                self.add_aggregate(internal::STRING_AGG, &[one, delimiter], false, span)
+                let mut args = vec![one, delimiter];
+                if !ignores_empty {
+                    args.push(self.add_integer("1", span));
+                }
+                self.add_aggregate(internal::STRING_AGG, &args, false, span)
             }
             _ => {
                 texts.insert(0, delimiter);

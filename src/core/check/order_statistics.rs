@@ -62,6 +62,16 @@ impl Lowerer<'_> {
             return self.report_non_constant_with_help(given, function.name, param, ways);
         };
         let own = catalog::find(function.name).unwrap_or(internal::PERCENTILE);
+        if lowering == Lowering::Quartile {
+            // Report a value of a wrong type as an argument of QUARTILE, not of PERCENTILE.
+            let operands = self.summarize_operands(&[x, given], span);
+            if self
+                .choose_overload(own, &[x, given], &operands, function.name)
+                .is_none()
+            {
+                return self.add_error(span);
+            }
+        }
         let (id, digits) = match lowering {
             Lowering::Nth => (own, format_bounded(number.trunc(), 1.0, f64::from(i32::MAX))),
             Lowering::Quartile => (internal::PERCENTILE, format_bounded(number.trunc() / 4.0, 0.0, 1.0)),

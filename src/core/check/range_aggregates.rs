@@ -381,7 +381,13 @@ impl Lowerer<'_> {
         let span = self.ast.span(arg);
         let text = self.source_text(span);
         let message = format!("`{}` needs one column, but `{text}` has several", function.name);
-        self.report(Diagnostic::new(Code::BadRange, span, message).with_help("use one column, such as `C:C`"));
+        let help = match self.scope.sheet {
+            Some(_) if text.contains(|c: char| c.is_ascii_digit()) => {
+                "combine the cells, as in `N(B1 > 0) + N(C1 > 0)`; `SUM`, `MAX`, `COUNT` and `MEDIAN` take the cells of a row"
+            }
+            _ => "use one column, such as `C:C`",
+        };
+        self.report(Diagnostic::new(Code::BadRange, span, message).with_help(help));
     }
 
     fn counts_distinct(&self, id: FunctionId, lower: Option<Lowering>) -> bool {

@@ -140,11 +140,13 @@ impl Lowerer<'_> {
                 Some(_) => of.trim_end_matches(|c: char| c.is_ascii_digit() || c == '$'),
                 None => &of,
             };
-            self.report(
-                Diagnostic::new(Code::BadRange, self.ast.span(range), message).with_help(format!(
-                    "write `{column}:{column}`, or remove the range; to rank within groups, use `partition_by`"
-                )),
-            );
+            let help = match self.program.meta(value).level {
+                Level::Const => format!("rank a column among its own values, as in `{}(x)`", function.name),
+                _ => {
+                    format!("write `{column}:{column}`, or remove the range; to rank within groups, use `partition_by`")
+                }
+            };
+            self.report(Diagnostic::new(Code::BadRange, self.ast.span(range), message).with_help(help));
         }
         all
     }

@@ -2,11 +2,12 @@
 
 use super::Emitter;
 use super::template::WindowSpec;
+use super::windows::push_rows;
 use crate::Type;
 use crate::catalog::{self, FunctionId, internal};
 use crate::diag::{Code, Diagnostic};
 use crate::dialect::Cell;
-use crate::ir::{CalendarRange, CalendarUnit, FrameOrder, IrId, RangeBound, RangeFrame};
+use crate::ir::{CalendarRange, CalendarUnit, FrameBound, FrameOrder, IrId, RangeBound, RangeFrame};
 use crate::span::Span;
 use crate::sql::{Sql, SqlId, SqlSlice};
 
@@ -52,6 +53,9 @@ impl Emitter<'_> {
         let Some(key) = key else {
             return WindowSpec { partition, ..whole };
         };
+        if !self.dialect.facts().range_frames {
+            return self.rows_of_calendar_range(frame, partition, key, span);
+        }
         let (order, scale) = self.emit_frame_order(frame, key, span);
         let from = self.emit_frame_bound(frame.from, "unbounded preceding", (key, scale), span);
         let to = self.emit_frame_bound(frame.to, "unbounded following", (key, scale), span);
@@ -62,6 +66,45 @@ impl Emitter<'_> {
             partition,
             order: tree.add_slice(&[order]),
             rows: Some(tree.add(Sql::Spaced(parts), span)),
+            name: None,
+        }
+    }
+
+    /// Returns a window over rows with the rows of a calendar range. Reports the range if no such window exists.
+    fn rows_of_calendar_range(&mut self, frame: RangeFrame, partition: SqlSlice, key: IrId, span: Span) -> WindowSpec {
+        let row_of = |bound| match bound {
+            RangeBound::Unbounded => Some(None),
+            RangeBound::Moved(0, _) => Some(Some(0)),
+            RangeBound::After => Some(Some(1)),
+            RangeBound::Moved(..) => None,
+        };
+        let is_by_row = self.windows.is_order_unique && frame.order == FrameOrder::Key;
+        let (Some(from), Some(to), true) = (row_of(frame.from), row_of(frame.to), is_by_row) else {
+            return self.report_no_range_frame(span);
+        };
+        let from = from.map_or(FrameBound::First, FrameBound::At);
+        let to = to.map_or(FrameBound::Last, FrameBound::At);
+        WindowSpec {
+            partition,
+            order: self.work.tree.add_slice(&[self.work.sql[key.index()]]),
+            rows: Some(self.work.tree.add_text(span, |out| push_rows(out, from, to))),
+            name: None,
+        }
+    }
+
+    /// Reports a window that needs a frame over a range of values. Returns a placeholder for the window.
+    #[cold]
+    pub(super) fn report_no_range_frame(&mut self, span: Span) -> WindowSpec {
+        let message = format!("dialect `{}` has no window frames over a range of values", self.dialect);
+        self.report(
+            Diagnostic::new(Code::UnsupportedFunction, span, message).with_help(
+                "use a range that counts rows in the step's order, such as `FIRST(x):x` or `OFFSET(x, -2):x`",
+            ),
+        );
+        WindowSpec {
+            partition: SqlSlice::default(),
+            order: SqlSlice::default(),
+            rows: None,
             name: None,
         }
     }

@@ -5,7 +5,7 @@ use crate::Type;
 use crate::catalog::{self, ParamType, ResultType, internal};
 use crate::diag::{Code, Diagnostic};
 use crate::dialect::{Cell, Shape, Template};
-use crate::ir::{Ir, IrId};
+use crate::ir::{Ir, IrId, sorts_values};
 use crate::span::Span;
 use crate::sql::{Sql, SqlId};
 
@@ -20,6 +20,9 @@ impl Emitter<'_> {
     ) -> SqlId {
         let function = catalog::overload_owner(overload);
         let program = self.program;
+        if self.sorts_different_values && sorts_values(overload) {
+            return self.report_sorted_aggregate(function, span);
+        }
         for arg in args {
             // Cast a bare NULL, because a NULL without a type cannot be aggregated.
             if let Ir::Null = program.node(*arg) {
@@ -174,8 +177,13 @@ impl Emitter<'_> {
         let function = catalog::get(owner);
         self.report(match self.dialect.cell(overload) {
             Cell::Unsupported(reason) => {
-                let over = if function.internal { " over a range of rows" } else { "" };
-                let message = match catalog::display_name(owner) {
+                let named = catalog::display_name(owner);
+                let is_range = function.internal && named.is_some();
+                let over = if is_range { " over a range of rows" } else { "" };
+                // The formula may call a function that is lowered to this function.
+                let mut calls = self.program.lowered_calls.iter();
+                let call = calls.find(|(place, _)| *place == span);
+                let message = match call.map(|(_, name)| *name).or(named) {
                     Some(name) => format!("`{name}`{over} is not available in dialect `{}`", self.dialect),
                     None => format!("this operation is not available in dialect `{}`", self.dialect),
                 };
@@ -187,6 +195,23 @@ impl Emitter<'_> {
                 format!("`{}` has no SQL in dialect `{}`", function.name, self.dialect),
             ),
         });
+        self.null_placeholder(span)
+    }
+
+    /// Reports an aggregate that the dialect does not combine with the other aggregates of the program.
+    #[cold]
+    fn report_sorted_aggregate(&mut self, function: catalog::FunctionId, span: Span) -> SqlId {
+        let message = format!(
+            "dialect `{}` sorts only one column per step, and cannot count distinct values next to it",
+            self.dialect
+        );
+        let help = match function {
+            internal::STRING_AGG => {
+                "compute this value in a step of its own with the same `group_by`, and join that step"
+            }
+            _ => "make this value a definition in a spec; `formulac query` computes it in a separate select",
+        };
+        self.report(Diagnostic::new(Code::UnsupportedFunction, span, message).with_help(help));
         self.null_placeholder(span)
     }
 

@@ -129,6 +129,8 @@ pub struct Emitter<'p> {
     warned: Option<(Span, Span)>,
     pub diagnostics: Vec<Diagnostic>,
     failed: bool,
+    /// Whether the program has aggregates that sort different values, which the dialect does not combine.
+    sorts_different_values: bool,
 }
 
 /// Checkpoint of the emitter: the size of the tree and the number of column names in the tree.
@@ -170,6 +172,7 @@ impl<'p> Emitter<'p> {
             warned: None,
             diagnostics: Vec::new(),
             failed: false,
+            sorts_different_values: !dialect.facts().sorted_aggregates_combine && program.sorts_different_values(),
         }
     }
 

@@ -1,6 +1,7 @@
 //! Reports templates that repeat a long argument, and limits the growth of the SQL.
 
 use super::Emitter;
+use crate::catalog::{self, internal};
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{Ir, IrId};
 use crate::span::Span;
@@ -90,9 +91,18 @@ impl Emitter<'_> {
         self.record_repeated(id, grown);
     }
 
+    /// Returns whether a node replaces empty text or NULL in a simple value, as TEXTJOIN does for its sort order.
+    fn is_simple_text_without_gaps(&self, id: IrId) -> bool {
+        let Ir::Apply { overload, args } = self.program.node(id) else {
+            return false;
+        };
+        [internal::PRESENT_TEXT, internal::OR_EMPTY].contains(&catalog::overload_owner(overload))
+            && self.program.args(args).iter().all(|arg| self.is_simple(*arg))
+    }
+
     pub(super) fn count_repetition(&mut self, uses: &[u8], args: &[IrId], span: Span) {
         for (uses, arg) in uses.iter().zip(args) {
-            if *uses > 1 && !self.is_simple(*arg) {
+            if *uses > 1 && !self.is_simple(*arg) && !self.is_simple_text_without_gaps(*arg) {
                 if self.program.meta(*arg).volatile {
                     self.report(repeated_random_value(self.program.meta(*arg).span));
                 }

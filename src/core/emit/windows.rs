@@ -24,6 +24,8 @@ pub struct WindowKeys {
     /// Keys that identify the rows of a pivoted sheet. The order of its columns is in `pivot_order`.
     pub pivot_rows: Vec<SqlId>,
     pub pivot_order: Vec<SqlId>,
+    /// Whether each value of the only sort key occurs once per partition.
+    pub is_order_unique: bool,
     /// Grouping keys.
     pub groups: Vec<SqlId>,
     /// Name of the window in the select's `window` clause that defines the partition and the order.
@@ -62,7 +64,7 @@ impl Emitter<'_> {
             WindowFrame::Across(CellFrame::Ranked { descending }) => {
                 return self.emit_ranked_window(x, call, self.windows.pivot_rows.clone(), (descending, false), span);
             }
-            WindowFrame::Across(across) => self.cell_window(across, span),
+            WindowFrame::Across(across) => self.cell_window(call, across, span),
             WindowFrame::PivotColumns => {
                 let order = self.work.tree.add_slice(&self.windows.pivot_order);
                 WindowSpec {
@@ -112,6 +114,7 @@ impl Emitter<'_> {
             None => SqlSlice::default(),
         };
         let rows = match over {
+            WindowFrame::Ahead { .. } if !self.dialect.facts().range_frames => return self.report_no_range_frame(span),
             WindowFrame::Ahead { own: false, .. } => {
                 let rows = "range between unbounded preceding and 1 preceding";
                 Some(self.work.tree.add_text(span, |out| out.push_str(rows)))
@@ -119,13 +122,7 @@ impl Emitter<'_> {
             // Write a `rows` frame explicitly, because SQL's default frame is a `range` frame, which includes all rows
             // with an equal key.
             WindowFrame::Rows { from, to } => Some(self.work.tree.add_text(span, |out| push_rows(out, from, to))),
-            // A `rows` frame and a `range` frame that end at the current row have the same first value.
-            _ if self.is_first_value(call) && self.requires_rows_frame(order) => Some(
-                self.work
-                    .tree
-                    .add_text(span, |out| push_rows(out, FrameBound::First, FrameBound::At(0))),
-            ),
-            _ => None,
+            _ => self.first_value_frame(call, order, span),
         };
         let name = self
             .windows
@@ -149,14 +146,14 @@ impl Emitter<'_> {
     }
 
     /// Returns a window over the cells in one row of a pivoted sheet.
-    fn cell_window(&mut self, across: CellFrame, span: Span) -> WindowSpec {
+    fn cell_window(&mut self, call: IrId, across: CellFrame, span: Span) -> WindowSpec {
         let order = match across {
             CellFrame::All | CellFrame::Ranked { .. } => SqlSlice::default(),
             CellFrame::Ordered | CellFrame::Cells { .. } => self.work.tree.add_slice(&self.windows.pivot_order),
         };
         let rows = match across {
             CellFrame::Cells { from, to } => Some(self.work.tree.add_text(span, |out| push_rows(out, from, to))),
-            _ => None,
+            _ => self.first_value_frame(call, order, span),
         };
         let partition = self.work.tree.add_slice(&self.windows.pivot_rows);
         WindowSpec {
@@ -165,6 +162,15 @@ impl Emitter<'_> {
             rows,
             name: None,
         }
+    }
+
+    /// Returns the `rows` frame of the first value of ordered rows if the dialect requires one. A `rows` frame and a `range`
+    /// frame that end at the current row have the same first value.
+    fn first_value_frame(&mut self, call: IrId, order: SqlSlice, span: Span) -> Option<SqlId> {
+        (self.is_first_value(call) && self.requires_rows_frame(order)).then(|| {
+            let tree = &mut self.work.tree;
+            tree.add_text(span, |out| push_rows(out, FrameBound::First, FrameBound::At(0)))
+        })
     }
 
     fn is_first_value(&self, call: IrId) -> bool {
@@ -179,7 +185,11 @@ impl Emitter<'_> {
             Sql::Spaced(parts) => tree.has_nulls_last(*parts),
             _ => false,
         };
-        !self.dialect.facts().ranges_place_nulls && tree.args(order).iter().any(places_nulls)
+        let facts = self.dialect.facts();
+        match facts.range_frames {
+            true => !facts.ranges_place_nulls && tree.args(order).iter().any(places_nulls),
+            false => !tree.args(order).is_empty(),
+        }
     }
 
     /// Emits a window over the rows of each group.
@@ -234,7 +244,7 @@ impl Emitter<'_> {
     }
 }
 
-fn push_rows(out: &mut String, from: FrameBound, to: FrameBound) {
+pub(super) fn push_rows(out: &mut String, from: FrameBound, to: FrameBound) {
     out.push_str("rows between ");
     push_bound(out, from);
     out.push_str(" and ");

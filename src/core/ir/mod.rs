@@ -5,12 +5,14 @@ mod calendar_range;
 mod calendar_unit;
 mod null_meaning;
 mod program;
+mod sorted_aggregates;
 mod window_frame;
 
 pub use calendar_range::{CalendarEnd, CalendarPeriod, CalendarRange, FrameOrder, PeriodSide, RangeBound, RangeFrame};
 pub use calendar_unit::{CalendarOffset, CalendarUnit};
 pub use null_meaning::NullMeaning;
 pub use program::{ColumnUse, IrDefinition, Program};
+pub use sorted_aggregates::sorts_values;
 pub use window_frame::{CellFrame, FrameBound, GroupWindowKind, WindowFrame, WindowFrameId};
 
 use crate::catalog::OverloadId;

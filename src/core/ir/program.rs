@@ -102,6 +102,8 @@ pub struct Program {
     pub other_forms: Vec<(IrId, IrId)>,
     /// Text criteria: the values to test, the text to find, and the span of the criterion.
     pub criteria: Vec<(IrId, PoolRange, Span)>,
+    /// Calls that are lowered to other functions, each with the name of the function that the formula calls.
+    pub lowered_calls: Vec<(Span, &'static str)>,
     /// English descriptions of cells and cell ranges.
     pub meanings: Vec<(Span, String)>,
     /// With `blanks: zero`, the meaning of each node's NULL, for the nodes up to the last evaluated node.
@@ -130,6 +132,7 @@ impl Program {
             holidays,
             other_forms,
             criteria,
+            lowered_calls,
             meanings,
             null_meanings,
             folded,
@@ -148,6 +151,7 @@ impl Program {
         holidays.clear();
         other_forms.clear();
         criteria.clear();
+        lowered_calls.clear();
         meanings.clear();
         null_meanings.clear();
         *folded = false;

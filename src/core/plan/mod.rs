@@ -49,7 +49,7 @@ use crate::Level;
 use crate::arena::Arena;
 use crate::check::DefinitionRole;
 use crate::dialect::{Cell, Dialect};
-use crate::ir::{Ir, IrId, Program};
+use crate::ir::{Ir, IrId, Program, sorts_values};
 
 /// Properties of a step that the planner needs in addition to the program.
 #[derive(Debug)]
@@ -66,8 +66,11 @@ pub struct StepPlan<'p> {
 
 /// Replaces aggregates and windows that the dialect does not support with equivalent expressions.
 pub fn rewrite_unsupported(program: &mut Program, dialect: Dialect) {
+    let is_separated = !dialect.facts().sorted_aggregates_combine && program.sorts_different_values();
     for (id, other) in std::mem::take(&mut program.other_forms) {
-        if is_unsupported(program, id, dialect) && !is_unsupported(program, other, dialect) {
+        let is_sorted = matches!(program.node(id), Ir::Aggregate { overload, .. } if sorts_values(overload));
+        let is_refused = is_separated && is_sorted || is_unsupported(program, id, dialect);
+        if is_refused && !is_unsupported(program, other, dialect) {
             program.replace(id, program.node(other));
         }
     }

@@ -96,6 +96,7 @@ impl Planner<'_> {
             own_partition,
             order: keys,
             moved: self.emitter.windows.moved.take(),
+            is_order_unique: self.step.grouped && self.spec.default_partition && self.roles.order.len() == 1,
             ..Default::default()
         };
         if self.spec.pivot.is_some() {

@@ -222,6 +222,14 @@ impl SpecCompilation<'_> {
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Option<NextStepInput> {
         let before = diagnostics.len();
+        let dialect = self.compiler.options.dialect;
+        if dialect.facts().series.is_empty() {
+            let message = format!("`series` is not available in dialect `{dialect}`");
+            diagnostics.push(
+                Diagnostic::new(Code::UnsupportedFunction, series.name.node.span, message)
+                    .with_help("read a table that lists the periods"),
+            );
+        }
         check_keep(step, self.source, input.relation.as_ref(), |_| false, diagnostics);
         // Engines disagree on how to add a month to the last days of a month, so months are only added to the first day
         // of a month.

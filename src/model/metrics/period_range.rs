@@ -192,6 +192,11 @@ impl ModelOverSets<'_> {
             };
             filters.push(TextWithOrigins::generated(&condition, 0, bound.span));
         }
+        // Rows without a period are not shown, so windows do not read them either. Other conditions already remove them.
+        if let Some(since) = self.bound("since").filter(|_| filters.is_empty()) {
+            let condition = format!("NOT(ISBLANK({column}))");
+            filters.push(TextWithOrigins::generated(&condition, 0, since.span));
+        }
         filters
     }
 

@@ -193,12 +193,12 @@ fn add_name_node(tree: &mut SqlTree, name: &str) -> SqlId {
     tree.add_text(Span::default(), |out| out.push_str(name))
 }
 
-/// Returns a NULL of a column's type. If the type has no name, the NULL is read from the step `source`, which has the
-/// column. The NULL has no type if a type could round the values of the other steps, which is only possible on engines that
-/// take the type from any step.
+/// Returns a NULL of a column's type. If the type has no name, or its name could round the values of the other steps, the
+/// NULL is read from the step `source`, which has the column. Engines that take the type from any step need no type then.
 fn typed_null(tree: &mut SqlTree, dialect: Dialect, column: &Column, source: &str) -> SqlId {
     let is_unnamed = matches!(column.ty(), Type::Unknown | Type::Other);
-    if is_unnamed && dialect.facts().unions_in_pairs {
+    let named = column.null_type(dialect).filter(|_| !is_unnamed);
+    if named.is_none() && dialect.facts().unions_in_pairs {
         let source = dialect.name_text(source, true);
         let query = tree.add_raw_text(&format!(
             "select {} from {source} where false",
@@ -207,9 +207,9 @@ fn typed_null(tree: &mut SqlTree, dialect: Dialect, column: &Column, source: &st
         return tree.add(Sql::Paren(query), Span::default());
     }
     let null = tree.add_word("null", Span::default());
-    match column.null_type(dialect) {
-        Some(ty) if !is_unnamed => add_cast(tree, null, &ty),
-        _ => null,
+    match named {
+        Some(ty) => add_cast(tree, null, &ty),
+        None => null,
     }
 }
 

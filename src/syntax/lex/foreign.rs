@@ -316,8 +316,8 @@ impl LayoutPass<'_, '_> {
         self.report_syntax(
             whole,
             "array literals `{…}` are not part of the language",
-            "write the values as separate arguments; for criteria, write one term per value, such as `COUNTIF(status, \"a\") + \
-             COUNTIF(status, \"b\")`",
+            "write the values as separate arguments; for criteria, compare with each value, such as \
+             `COUNTIF(OR(status = \"a\", status = \"b\"))`",
         );
         if self.is_after_operand() {
             self.emit_reported(end, whole);
