@@ -42,7 +42,10 @@ fn edited_sql_comes_back_as_a_formula() {
         .show(&["adopt", "shares"])
         .show(&["adopt", "--json"]);
     snapshot(&place, "edited_sql_comes_back_as_a_formula");
-    place.write("metrics/wrong.yml", "model: wrong\nfrom: orders\ndefinitions: a = SUMM(x)\n");
+    place.write(
+        "metrics/wrong.yml",
+        "model: wrong\nfrom: orders\ndefinitions: a = SUMM(x)\n",
+    );
     let run = place.run(&["adopt", "--json"]);
     assert_eq!(run.exit, 1);
     assert_eq!(run.json()["diagnostics"][0]["code"], "F0301");
