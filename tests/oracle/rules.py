@@ -383,13 +383,15 @@ def typed_unions(statement):
 
 # Syntax that sqlglot cannot parse, but the test evaluator can.
 UNREAD = "INTERVAL expression expected but got"
+# An operator that Redshift has, but sqlglot's parser for Redshift does not.
+XOR = " # "
 
 
 def violations(line):
     try:
         statement = Statement(line)
     except sqlglot.errors.SqlglotError as error:
-        if UNREAD not in str(error):
+        if UNREAD not in str(error) and not (line["dialect"] == "redshift" and XOR in line["sql"]):
             yield "parses", str(error).splitlines()[0]
         return
     try:
