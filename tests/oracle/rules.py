@@ -363,9 +363,17 @@ def is_extracted(node):
     return node.find(exp.Extract) is not None and not is_float
 
 
+def is_widest_decimal(node):
+    node = node.unnest()
+    node = node.this if isinstance(node, exp.Nullif) else node
+    return isinstance(node, exp.Cast) and node.to.sql("redshift") == "DECIMAL(38, 9)"
+
+
 def short_quotients(statement):
     for quotient in statement.all(exp.Div):
         left, right = quotient.this, quotient.expression
+        if is_widest_decimal(left) and is_widest_decimal(right):
+            yield quotient.sql("redshift")
         is_rounded = isinstance(quotient.parent, ROUNDING)
         if isinstance(right, exp.Literal) and ("." in right.name and not is_rounded or right.is_int and is_extracted(left)):
             yield quotient.sql("redshift")
