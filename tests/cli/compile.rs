@@ -339,7 +339,7 @@ fn not_of_a_name_is_the_opposite_condition() {
         "amount is not null as known",
         "amount is null as again",
         &format!("{month} > date '2024-01-01' as late"),
-        // DuckDB 1.4 gives wrong rows for `<=` and for `not … >`.
+        // DuckDB 1.4 returns wrong rows for `<=` and for `not … >`.
         &format!("{month} < date '2024-01-02' as early"),
         &format!("not (amount > 3 and {month} > date '2024-01-01') as rest"),
     ];

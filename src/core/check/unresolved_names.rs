@@ -201,7 +201,7 @@ impl<'a> Resolver<'a> {
         NameTarget::Error
     }
 
-    /// Returns the most similar candidate, and `true` if all other candidates are less similar.
+    /// Returns the most similar candidate, and `true` if it is the only similar candidate.
     fn similar_name<'c>(
         &mut self,
         text: &str,

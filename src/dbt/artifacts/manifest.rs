@@ -111,8 +111,8 @@ impl Manifest {
 
     /// Parses a manifest, but reuses unchanged nodes of an earlier manifest. Also returns the ids of the nodes that
     /// were parsed. `outline` contains the fingerprints of the earlier manifest's nodes. `before` returns the earlier
-    /// manifest. It is called only after the text has been split, so that the earlier manifest can be loaded in the
-    /// meantime. The earlier manifest is ignored if it was parsed with a different `keep`.
+    /// manifest. `before` is called only after the text has been split, so that the earlier manifest can be loaded in
+    /// the meantime. The earlier manifest is ignored if it was parsed with a different `keep`.
     ///
     /// # Errors
     ///
