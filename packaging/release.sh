@@ -7,7 +7,7 @@
 #   --profile NAME   profile of the archives and the wheel, for trials   (dist and wheel)
 #   TARGET           Rust targets   (Linux: gnu and musl of this processor; elsewhere: this system)
 #
-# An archive contains the command, completions, man pages, and the licences. The wheel is built for the first target.
+# An archive contains the command, completions, man pages, and the licenses. The wheel is built for the first target.
 # A target that cannot be installed is skipped with a warning. FORMULAC_COMMIT is set to the commit.
 set -euo pipefail
 

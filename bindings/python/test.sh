@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the wheel without optimisations, installs it into a new environment, and runs the tests there.
+# Builds the wheel without optimizations, installs it into a new environment, and runs the tests there.
 # Arguments go to pytest. tests/run.sh runs this too.
 set -euo pipefail
 

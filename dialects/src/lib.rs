@@ -12,8 +12,8 @@
 //! - [`Type`] and [`Level`] are the types of values and the levels at which they are computed.
 //! - [`tables`] contains the data for code that generates SQL.
 //!
-//! Code outside this crate never checks for a specific dialect. It uses the dialect's facts, literals and templates
-//! instead. To add a function or a dialect, edit the TOML files. `README.md` in this folder explains how.
+//! Code outside this crate never checks for a specific dialect. Such code uses the dialect's facts, literals and
+//! templates instead. To add a function or a dialect, edit the TOML files. `README.md` in this folder explains how.
 //!
 //! ```
 //! use formulac_catalog::{Dialect, catalog};

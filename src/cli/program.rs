@@ -60,7 +60,7 @@ impl ExternalProgram {
     /// Ctrl-C ends both.
     pub fn command(&self) -> Command {
         let named = std::env::var_os(self.variable).filter(|path| !path.is_empty());
-        // A relative path is made absolute, because the program may be started in another folder.
+        // Make a relative path absolute, because the program may be started in another folder.
         let path = match named {
             Some(path) if PathBuf::from(&path).components().count() > 1 => {
                 std::path::absolute(&path).map_or(path, PathBuf::into_os_string)

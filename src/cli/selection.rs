@@ -140,7 +140,8 @@ pub fn select_metric_sets(sets: &[CompiledSet], select: &[String], exclude: &[St
         node.change = Some(StateChange::default());
         node
     };
-    // Without sets, no node was compared with an earlier state, so `select` would report an error for `state:`.
+    // If there are no metric sets, no node was compared with an earlier state, so `select` would report an error for
+    // `state:`.
     if sets.is_empty() {
         return Ok(Vec::new());
     }

@@ -275,7 +275,7 @@ fn can_represent(
     }
 }
 
-/// Returns whether a text has characters, and none that `like` reads otherwise.
+/// Returns `true` if a text is not empty and contains no character with a special meaning in `like`.
 fn is_plain_text(text: &str) -> bool {
     !text.is_empty() && !text.contains(['%', '_', '\\'])
 }

@@ -153,7 +153,7 @@ impl CompiledProbe {
     }
 }
 
-/// Probes of one group. They are compiled when they are first needed.
+/// Probes of one group. The probes are compiled when they are first needed.
 #[derive(Debug)]
 struct CompiledGroup {
     tried: Arc<ProbesWithCachedSql>,

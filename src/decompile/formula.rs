@@ -62,8 +62,8 @@ pub(super) fn not_a_formula(reason: impl Into<String>) -> NotAFormula {
 /// ```
 #[derive(Debug, Default)]
 pub struct Decompiler {
-    /// Compiled probes, keyed by the settings for which their SQL is valid. They are compiled when a caller first needs
-    /// them.
+    /// Compiled probes, keyed by the settings for which their SQL is valid. The probes are compiled when a caller first
+    /// needs them.
     compiled: RecentlyUsedCache<OnceLock<CompiledProbes>>,
     /// Probes that are compiled in each dialect to learn the patterns.
     tried: RecentlyUsedCache<Vec<Arc<ProbesWithCachedSql>>>,

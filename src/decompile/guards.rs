@@ -508,7 +508,7 @@ mod tests {
         }
     }
 
-    /// The parts that these expressions add determine the result for usual values, too.
+    /// The added parts of these expressions change the result even for usual values, so the parts are not guards.
     #[test]
     fn other_parts_are_not_guards() {
         for (generated, edited) in [

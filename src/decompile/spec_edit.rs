@@ -30,7 +30,7 @@ impl EditRefusal {
 
 /// Returns the text of a spec after replacing a definition's formula.
 ///
-/// Only the bytes of the formula are changed. The result is parsed again to verify this.
+/// Changes no other bytes of the spec. The function parses the result again to verify this.
 ///
 /// ```
 /// use formulac_decompile::with_formula;

@@ -30,7 +30,7 @@ pub(super) fn add_call(trees: &mut Trees, dialect: Dialect, name: SqlNodeId, mut
         args.push(trees.add_leaf(SqlLabel::Number("1".to_owned())));
         return trees.add(SqlLabel::Call, [name].into_iter().chain(args).collect());
     }
-    // Without digits, the value is rounded to an integer, too.
+    // `round(x)` also rounds to an integer, so omit a second argument of 0.
     let is_zero = |arg: &SqlNodeId| *trees.label(*arg) == SqlLabel::Number("0".to_owned());
     if matches!(word.as_str(), "round" | "trunc") && args.len() == 2 && args.last().is_some_and(is_zero) {
         args.truncate(1);

@@ -16,8 +16,8 @@ use crate::metrics::MetricSets;
 use crate::schema::Schema;
 use crate::semantic::ProjectNames;
 
-/// Compiler for one dialect and schema. The compiler is cheap to share between threads. It dereferences to the compiler
-/// of `formulac-core`, which compiles plain formulas.
+/// Compiler for one dialect and schema. The compiler is cheap to share between threads. A compiler dereferences to the
+/// compiler of `formulac-core`, which compiles plain formulas.
 ///
 /// ```
 /// use formulac_core::{Column, Relation, Schema, Type};

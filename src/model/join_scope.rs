@@ -364,7 +364,8 @@ impl<'y> JoinedStepInput<'y> {
     }
 }
 
-/// Returns an error about a column that the relations do not have. `whose` is their name in the message.
+/// Returns an error about a column that the relations do not have. `whose` contains the names of the relations for the
+/// message.
 pub(super) fn no_column(whose: &str, name: SpannedText<'_>, among: &[Relation]) -> Diagnostic {
     let columns = || among.first().map(describe_columns);
     no_column_with_help(whose, name, among, || {

@@ -46,7 +46,7 @@ impl SpecCompilation<'_> {
             let Some(relation) = joined.input.relations.get(place + 1).map(formulac_core::Relation::name) else {
                 continue;
             };
-            // All steps of a set have the joins of the set, which need one test.
+            // All steps of a set share its joins, so test the joins only once.
             let is_of_set = self.spec.kind == SpecKind::WholeSet;
             let of_step = step.name.filter(|_| self.spec.steps.len() > 1 && !is_of_set);
             let of_step = of_step.map_or("", |n| n.text);

@@ -134,8 +134,8 @@ impl SchemaWriter {
         let keys = || tables.iter().flat_map(|table| table.keys);
         let mut properties: Map<String, Value> = Map::new();
         for key in keys() {
-            // If a key is in both tables, use the entry from the first table. This entry is the model's key, whose
-            // shape also accepts the values that a step allows.
+            // If several tables contain a key, use the entry from the first table: the key of a model also accepts all
+            // values that the key of a step accepts.
             if !properties.contains_key(key.name) {
                 properties.insert(key.name.to_owned(), self.key_schema(key));
             }

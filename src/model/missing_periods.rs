@@ -62,7 +62,7 @@ pub(super) fn check_gaps(
     let Some(order) = ordered.next().filter(|order| dated(*order)) else {
         return;
     };
-    // The rows of `[ordered_at[year], ordered_at[month_num]]` are not years.
+    // With the keys `[ordered_at[year], ordered_at[month_num]]`, each row is a month and not a year.
     let part = |i: usize| date_part(program, program.definitions[i].root);
     let of_key = part(order);
     let is_shorter =

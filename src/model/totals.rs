@@ -311,7 +311,7 @@ struct SheetAndTotals<'i> {
 }
 
 impl SheetAndTotals<'_> {
-    /// Returns the join of the totals, which have these keys.
+    /// Returns the join with the totals on these keys.
     fn join(&self, keys: &[String], emitter: &mut Emitter<'_>) -> Join {
         let same: Vec<SqlId> = keys
             .iter()

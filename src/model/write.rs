@@ -194,7 +194,7 @@ impl SpecCompilation<'_> {
     /// Returns the tests of joins that are not proven to find at most one row.
     fn join_tests(&self, tree: &SqlTree, spec_name: &str) -> Vec<ModelTest> {
         // The query reads only the inputs of the model, so dbt would not run the test with the model. A metric set is
-        // not a node of dbt.
+        // not a dbt node.
         let tested = match self.spec.kind {
             SpecKind::WholeSet => String::new(),
             _ => dbt::depends_on_comment(&self.own_reference()),

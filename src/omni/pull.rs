@@ -151,7 +151,7 @@ impl Pull {
         pull
     }
 
-    /// Returns whether no files have to be written or removed.
+    /// Returns `true` if the pull writes and removes no files.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.writes.is_empty() && self.removes.is_empty()

@@ -1,8 +1,8 @@
 //! Binary format that is much faster to read than the text from which the data was parsed. The format contains each
 //! string once, and stores all other data as numbers.
 //!
-//! The bytes are valid only for this build and this machine. They start with a fingerprint of the data's shape and end
-//! with a checksum, so that truncated or damaged data, and data from other builds, is rejected.
+//! The bytes are valid only for this build and this machine. The bytes start with a fingerprint of the data's shape and
+//! end with a checksum, so that truncated or damaged data, and data from other builds, is rejected.
 
 use std::collections::BTreeSet;
 use std::hash::Hasher;

@@ -89,7 +89,7 @@ pub fn changed_descriptions(
 ) -> DescriptionActions {
     let mut done = DescriptionActions::default();
     let project = manifest.metadata.project_name.as_deref().unwrap_or_default();
-    // Change all descriptions of a file together, because the file may describe many nodes.
+    // Change all descriptions in a file together, because the file may describe many nodes.
     let mut files: BTreeMap<String, DescriptionFile> = BTreeMap::new();
     for view in views.iter().filter(|view| !view.record.gone) {
         let said = omni_descriptions(view);

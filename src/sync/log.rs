@@ -229,8 +229,8 @@ impl Log {
         log
     }
 
-    /// Returns the hashes of the last entries, which are not parents of any other entry. They become the parents of the
-    /// next entry.
+    /// Returns the hashes of the last entries, which are not parents of any other entry. These entries become the
+    /// parents of the next entry.
     #[must_use]
     pub fn head_hashes(&self) -> Vec<String> {
         let changed: Vec<&NumberedEntry> = self

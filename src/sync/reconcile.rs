@@ -378,7 +378,8 @@ impl ModelReconciler<'_> {
             reconciled.carried.push(edit);
             return;
         }
-        // Keep an edit that no spec can express in the newly generated code, unless both sides changed the same lines.
+        // If no spec can express an edit, keep the edit in the newly generated code, unless both sides changed the same
+        // lines.
         let dialect = self.ours.compiled.dialect();
         let goes_beside = || match (&base, &ours, self.sides.files.get(&edit.file)) {
             (Some(base), Some(ours), Some(found)) if edit.is_whole_file() => merge_generated_file(
@@ -444,7 +445,8 @@ impl ModelReconciler<'_> {
             return self.add_metric_set_conflict(&edit, &column, self.restored_column(&edit), reconciled);
         }
         let (Some((step, ours)), Some((base_step, base))) = (ours, base) else {
-            // The column does not belong to a definition. It may be a helper column or a column that is passed on.
+            // The column does not belong to a definition. The column may be a helper column or a column that is passed
+            // on.
             edit.why = Some("the column is not a definition of the spec".to_owned());
             (edit.property, edit.detail) = (Property::Text, format!("column {name}"));
             edit.definition = None;

@@ -339,12 +339,12 @@ fn not_of_a_name_is_the_opposite_condition() {
         "amount is not null as known",
         "amount is null as again",
         &format!("{month} > date '2024-01-01' as late"),
-        // DuckDB 1.4 gives wrong rows for `<=` and for `not … >`.
+        // DuckDB 1.4 returns wrong rows for `<=` and for `not … >`.
         &format!("{month} < date '2024-01-02' as early"),
         &format!("not (amount > 3 and {month} > date '2024-01-01') as rest"),
     ];
     assert_eq!(run.out.lines().collect::<Vec<&str>>(), wanted, "{}", run.err);
-    // A rule keeps its notation, unless the engine gives wrong rows for it.
+    // The SQL keeps the notation of the rule unless the engine returns wrong rows for that notation.
     let rules = "rules:\n  - large: amount > 3\n  - late: day[month] > \"2024-01-01\"\n";
     let spec = format!("model: m\nfrom: t\nkeep: [amount, day]\ndefinitions: x = amount * 2\n{rules}");
     place.write("m.yml", &spec);

@@ -29,7 +29,7 @@ struct Probe {
     columns: Vec<(String, Type)>,
     level: Level,
     moderate: bool,
-    /// Dialects whose emulator supports only moderate numbers.
+    /// Dialects whose emulator does not support very large or very small numbers.
     moderate_on: Vec<Dialect>,
 }
 
@@ -44,7 +44,7 @@ struct Asked<'a> {
 struct Exempt {
     /// Names of functions whose results overflow or are outside the calendar.
     moderate: Vec<String>,
-    /// Names of functions for which only an emulator requires moderate numbers.
+    /// Names of functions for which an emulator does not support very large or very small numbers, by dialect.
     moderate_on: Vec<(Dialect, Vec<String>)>,
     /// Names of functions that no single expression can compute.
     elsewhere: Vec<String>,

@@ -2,7 +2,7 @@
 """Plants each fault in faults.toml in a copy of the repository, and checks that a test finds it.
 
 Each fault says `by` what it must be found: random `specs`, `formulas` or `sheets`, `cases` of the conformance suite, the
-`relations` of a formula and its neighbours, `edits` of a project in a session, the `rules` of the warehouses, or the `build`.
+`relations` of a formula and its neighbors, `edits` of a project in a session, the `rules` of the warehouses, or the `build`.
 
   tests/setup.sh && tests/planted_faults/run.py [TEXT]     only faults found by TEXT, or whose name holds it
   tests/planted_faults/run.py --check                      only checks that the code of every fault exists
@@ -70,7 +70,7 @@ def cargo(*arguments, **drawn):
     settings = dict(os.environ, CARGO_TARGET_DIR=str(ROOT / "target"), RUST_BACKTRACE="0", **drawn,
                     FORMULAC_REQUIRE_ENGINES="1", FORMULAC_SHRINK="0", CARGO_INCREMENTAL="1")
     settings.setdefault("FORMULAC_PYTHON", str(ROOT / "target" / "test-tools" / "engines" / "bin" / "python"))
-    # Builds without the command and without optimization, and reuses the last build, so each fault takes only seconds.
+    # Builds only the libraries, without the `formulac` binary and without optimization, and reuses the last build, so each fault takes only seconds.
     command = ["cargo", "test", "--no-default-features", "--features", "drafts,lineage",
                *(word for member in MEMBERS for setting in SETTINGS
                  for word in ("--config", f"profile.test.package.{member}.{setting}")), *arguments]

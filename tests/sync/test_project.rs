@@ -68,7 +68,8 @@ impl TestProject {
         let named: Vec<(String, String)> = state.iter().map(|text| ("m".to_owned(), text.clone())).collect();
         let all = PushState::versions_of_models(&named, &BTreeMap::from([("m".to_owned(), now.clone())]));
         let bases = all.into_iter().next().unwrap_or_default();
-        // A state that is not parsed has the same contents.
+        // `versions_of_models` does not parse a state that equals the current spec. Its result must equal the parsed
+        // state.
         assert_eq!(bases, state.as_deref().map(PushState::versions).unwrap_or_default());
         let sides = ModelSides {
             model: "m",

@@ -200,7 +200,7 @@ fn plan_pull(
     let topics = model.topics.iter().map(|topic| (&*topic.path, &*topic.text));
     let generated: HashMap<&str, &str> = views.chain(topics).collect();
     let known: HashSet<&str> = pull.refused.iter().map(|(path, _)| path.as_str()).collect();
-    // Most files are as pull generates them.
+    // Skip files that equal the generated text, as most files do.
     let is_checked = |path: &str, text: &str| known.contains(path) || generated.get(path) == Some(&text);
     let unreadable = unreadable_omni_files(&folders.places.omni, is_checked);
     pull.refused.extend(unreadable);

@@ -131,7 +131,7 @@ pub enum DefinitionRole {
     PartitionBy,
     /// Condition that selects the rows to which a rule of a model applies.
     Rule,
-    /// Condition that every row of a model must satisfy. It may use window functions.
+    /// Condition that every row of a model must satisfy. The condition may use window functions.
     Check,
 }
 

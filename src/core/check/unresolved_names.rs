@@ -201,7 +201,7 @@ impl<'a> Resolver<'a> {
         NameTarget::Error
     }
 
-    /// Returns the most similar candidate, and whether no other candidate is similar.
+    /// Returns the most similar candidate, and `true` if it is the only similar candidate.
     fn similar_name<'c>(
         &mut self,
         text: &str,

@@ -1,5 +1,5 @@
-//! Emitter: translates the typed IR to SQL expressions in one dialect. It loops over the nodes that are needed and does
-//! not recurse.
+//! Emitter: translates the typed IR to SQL expressions in one dialect. The emitter loops over the nodes that are needed
+//! and does not recurse.
 
 mod calendar_windows;
 mod calls;

@@ -73,7 +73,7 @@ impl Emitter<'_> {
         }
     }
 
-    /// Records the columns that a folded node reads. These columns are read because they occur in the source.
+    /// Records the columns that a folded node reads. These columns count as read because they occur in the source.
     pub(super) fn record_reads_of_folded_node(&mut self, id: IrId) {
         match self.program.node(id) {
             Ir::Column(column) => _ = self.record_read(column),

@@ -75,7 +75,7 @@ pub(super) fn float_size(program: &Program, dialect: Dialect, sizes: &Arena<u32>
 }
 
 /// Returns whether the node is a literal such as 100 or 0.5. If `x` has infinitely many decimal places, the product of
-/// `x` and such a literal does, too.
+/// `x` and such a literal also has infinitely many.
 fn keeps_decimals(program: &Program, id: IrId) -> bool {
     let Ir::Number(slice) = program.node(id) else {
         return false;

@@ -242,8 +242,8 @@ impl Planner<'_> {
         roots.extend(filters.iter().chain(&tested).chain(&keys));
         let told_apart: Vec<IrId> = keys.iter().chain(&tested).copied().collect();
         if self.step.grouped && stage > self.stages.main {
-            // After grouping, the keys are the only remaining columns of the first select. They have their output
-            // names.
+            // After grouping, the keys are the only remaining columns of the first select. The selected columns have
+            // their output names.
             self.passed_on = ColumnsForLaterSelects::default();
             self.emitter.clear_renamed_columns();
             self.emitter.rename_struct_fields();

@@ -117,7 +117,7 @@ impl Schema {
         self.partial || self.relations.is_empty()
     }
 
-    /// Returns whether no relation is known.
+    /// Returns `true` if no relation is known.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.relations.is_empty()

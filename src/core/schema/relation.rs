@@ -31,7 +31,7 @@ pub struct Relation {
     pub(super) former_columns: Vec<Arc<str>>,
 }
 
-/// Resource of dbt that a relation is. It shows which `ref` or `source` finds the relation.
+/// dbt resource of a relation. The resource determines which `ref` or `source` refers to the relation.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum RelationOrigin {
@@ -301,12 +301,12 @@ impl Relation {
         }
     }
 
-    /// Returns the resource of dbt that the relation is. `None` if the facts do not come from dbt.
+    /// Returns the relation's dbt resource. `None` if the facts do not come from dbt.
     pub fn origin(&self) -> Option<&RelationOrigin> {
         self.origin.as_ref()
     }
 
-    /// Sets the resource of dbt that the relation is.
+    /// Sets the relation's dbt resource.
     #[must_use]
     pub fn with_origin(mut self, origin: RelationOrigin) -> Self {
         self.origin = Some(origin);

@@ -1,4 +1,4 @@
-//! Splits the text of a manifest into pieces without parsing their content, so that nodes can be parsed in parallel and
+//! Splits the text of a manifest into chunks without parsing their content, so that nodes can be parsed in parallel and
 //! unchanged nodes can be skipped.
 
 use std::borrow::Cow;
@@ -15,7 +15,7 @@ use crate::codec;
 /// with `memchr`.
 const BYTEWISE_LENGTH: usize = 16;
 
-/// Text of a manifest, split into pieces.
+/// Text of a manifest, split into chunks.
 #[derive(Debug)]
 pub(super) struct ManifestPieces<'t> {
     /// Entries of the sections with nodes, in file order.
@@ -34,7 +34,7 @@ pub(super) struct ManifestChunk<'t> {
     pub print: PieceFingerprint,
 }
 
-/// Fingerprint of a piece's text.
+/// Fingerprint of a chunk's text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct PieceFingerprint {
     pub(super) hash: u64,
@@ -45,7 +45,7 @@ pub(super) struct PieceFingerprint {
 impl PieceFingerprint {
     fn new(kind: ResourceType, text: &str) -> Self {
         let hash = codec::fingerprint(text.as_bytes()).wrapping_add(kind as u64);
-        // A piece longer than `u32::MAX` bytes is never considered unchanged, so it is parsed each time.
+        // A chunk longer than `u32::MAX` bytes is never considered unchanged, so it is parsed each time.
         Self {
             hash,
             length: u32::try_from(text.len()).unwrap_or_default(),
@@ -95,8 +95,8 @@ impl Manifest {
 }
 
 impl<'t> ManifestPieces<'t> {
-    /// Splits a manifest into pieces. Returns `None` if the text is not a mapping of mappings, because the JSON parser
-    /// then reports a better error. The content of the pieces is checked only when the JSON parser parses them. The
+    /// Splits a manifest into chunks. Returns `None` if the text is not a mapping of mappings, because the JSON parser
+    /// then reports a better error. The content of the chunks is checked only when the JSON parser parses them. The
     /// content of nodes whose fingerprint is in the outline is not scanned.
     pub fn new(text: &'t str, outline: &ManifestOutline) -> Option<Self> {
         let mut walk = TextWalk { text, at: 0 };

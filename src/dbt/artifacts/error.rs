@@ -18,8 +18,8 @@ pub enum ArtifactFault {
     NotAnArtifact,
 }
 
-/// Error for an artifact that cannot be parsed. It contains the reason, the position, and the command that writes a
-/// valid artifact.
+/// Error for an artifact that cannot be parsed. The error contains the reason, the position, and the command that
+/// writes a valid artifact.
 ///
 /// ```
 /// use formulac_dbt::artifacts::{KeptParts, Manifest};

@@ -17,7 +17,7 @@ use super::node::{DbtGroup, DocBlock, ManifestNode, ResourceType};
 use super::raw_node::{RawDoc, RawGroup, RawMacro, RawNode};
 use crate::parallel;
 
-/// Minimum size in bytes of a manifest that is split into pieces and parsed in parallel.
+/// Minimum size in bytes of a manifest that is split into chunks and parsed in parallel.
 const MIN_PARALLEL_BYTES: usize = 16 << 20;
 /// Number of nodes that one task parses in sequence, with one interner.
 const TOGETHER: usize = 1_000;
@@ -111,8 +111,8 @@ impl Manifest {
 
     /// Parses a manifest, but reuses unchanged nodes of an earlier manifest. Also returns the ids of the nodes that
     /// were parsed. `outline` contains the fingerprints of the earlier manifest's nodes. `before` returns the earlier
-    /// manifest. It is called only after the text has been split, so that the earlier manifest can be loaded in the
-    /// meantime. The earlier manifest is ignored if it was parsed with a different `keep`.
+    /// manifest. `before` is called only after the text has been split, so that the earlier manifest can be loaded in
+    /// the meantime. The earlier manifest is ignored if it was parsed with a different `keep`.
     ///
     /// # Errors
     ///
@@ -174,7 +174,7 @@ impl Manifest {
         Ok(manifest)
     }
 
-    /// Builds a manifest from its pieces and lists the parsed nodes. Returns `None` if a piece is invalid.
+    /// Builds a manifest from its chunks and lists the parsed nodes. Returns `None` if a chunk is invalid.
     fn read_pieces(mut self, pieces: &ManifestPieces<'_>) -> Option<(Self, ManifestChanges)> {
         enum ManifestPart {
             Rest(Option<Box<Manifest>>),
@@ -235,8 +235,8 @@ impl Manifest {
         self
     }
 
-    /// Returns the node of the earlier manifest if the text of the piece is unchanged. Otherwise parses the nodes in
-    /// the piece.
+    /// Returns the node of the earlier manifest if the text of the chunk is unchanged. Otherwise parses the nodes in
+    /// the chunk.
     fn read_piece(&self, piece: &ManifestChunk<'_>, interner: &mut Interner) -> Option<PieceContent> {
         if let Some(place) = self.index_of(&piece.id)
             && self
@@ -432,7 +432,7 @@ pub(super) fn section_resource_type(name: &str) -> Option<ResourceType> {
     })
 }
 
-/// Result of parsing a piece of a manifest.
+/// Result of parsing a chunk of a manifest.
 enum PieceContent {
     /// Unchanged node at this index of the earlier manifest.
     Known(usize),

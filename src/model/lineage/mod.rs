@@ -129,7 +129,7 @@ impl Lineage {
 
     /// Returns the lineage of each column of the model.
     pub fn column_lineages(&self) -> Vec<ColumnLineage> {
-        // A value that is computed from one other value has the sources of this value.
+        // A value that is computed from a single other value has the same sources as that value.
         let mut same: Arena<ColumnPosition> = Arena::new();
         for (at, made) in self.made.iter().enumerate() {
             same.push(match made.as_slice() {

@@ -28,7 +28,7 @@ pub enum WindowRows {
     Model,
     /// All rows in one partition.
     Whole,
-    /// Ranks of all rows, which need neither an order nor a partition.
+    /// Ranks over all rows, without an order or a partition.
     Ranked,
 }
 
@@ -48,7 +48,7 @@ impl WindowRows {
 #[derive(Clone, Debug)]
 pub struct MetricColumn {
     pub text: DefinitionText,
-    /// Columns that the formula reads, each with the bytes of the formula that refer to it.
+    /// Columns that the formula reads, each with the byte range of its reference in the formula.
     pub uses: Vec<ColumnUse>,
     /// Formula of the column, with replacements for some of its names. `text` contains the result of the replacements.
     /// `None` if the formula is generated.
@@ -62,7 +62,7 @@ pub struct MetricColumn {
     pub output_position: Option<usize>,
 }
 
-/// Column that a formula reads, and the bytes of the formula that refer to it.
+/// Column that a formula reads, and the byte range of the reference in the formula.
 #[derive(Clone, Debug)]
 pub struct ColumnUse {
     pub column: usize,

@@ -339,8 +339,8 @@ impl<'e> MetricSetFormula<'e> {
         &self.formula.text
     }
 
-    /// Returns the bytes of the formula that the definition of the expanded spec computes. `None` if the formula of the
-    /// expanded spec is generated, for example to combine several sets.
+    /// Returns the byte range of the part of the formula that the definition in the expanded spec computes. `None` if
+    /// the formula of the expanded spec is generated, for example to combine several sets.
     #[must_use]
     pub fn part(&self) -> Option<Range<usize>> {
         self.part.clone()

@@ -34,7 +34,7 @@ pub struct NameUse {
 }
 
 impl NameUse {
-    /// Returns the bytes of the name with its timeframe.
+    /// Returns the byte range of the name with its timeframe.
     pub fn range_with_frame(&self) -> Range<usize> {
         let after = if self.contains_frame { 0 } else { self.frame.len() };
         self.range.start..self.range.end + after
@@ -93,7 +93,7 @@ pub struct MetricFormula {
     pub look_back: Option<Range<usize>>,
     /// Units of the windows that use calendar units.
     pub window_units: Vec<WindowUnit>,
-    /// Windows that read rows of other periods, each with its bytes of the formula.
+    /// Windows that read rows of other periods, each with its byte range in the formula.
     pub reaches: Vec<(WindowReach, Range<usize>)>,
 }
 
@@ -268,7 +268,7 @@ fn metric_formulas(ast: &Ast, program: &Program, formulas: &StepFormulas<'_>, st
     all.collect()
 }
 
-/// Returns the bytes of a formula without the preceding `=` and surrounding spaces.
+/// Returns the byte range of a formula without the preceding `=` and surrounding spaces.
 fn formula_range(text: &str, span: Span) -> Range<usize> {
     let whole = span.text(text);
     let end = span.start as usize + whole.trim_end().len();

@@ -218,8 +218,8 @@ pub struct MetricSetWithErrors {
     /// `None` if the set has no name.
     pub set: Option<Arc<MetricSet>>,
     pub faults: Vec<Diagnostic>,
-    /// Errors in formulas that can be found without the types of columns. Compiling a model that is built on the set
-    /// finds them, too.
+    /// Errors in formulas that can be found without the types of columns. These errors are also found when a model that
+    /// is built on the set is compiled.
     pub errors_in_formulas: Vec<Diagnostic>,
 }
 

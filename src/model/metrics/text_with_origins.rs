@@ -142,14 +142,14 @@ impl MetricFormula {
         spelled
     }
 
-    /// Returns the bytes of the formula that a span of the file contains.
+    /// Returns the byte range in the formula for a span of the file.
     pub fn text_range(&self, span: Span) -> Range<usize> {
         let start = self.offsets.partition_point(|offset| *offset < span.start);
         let end = self.offsets.partition_point(|offset| *offset < span.end);
         start..end.max(start)
     }
 
-    /// Maps bytes of the formula to their span in the file.
+    /// Maps a byte range in the formula to its span in the file.
     pub fn file_span(&self, range: &Range<usize>) -> Span {
         let at = |offset: usize| self.offsets.get(offset).copied();
         let start = at(range.start).unwrap_or(self.span.start);

@@ -114,7 +114,7 @@ pub struct FirstStepDefinition {
     pub description: Option<String>,
     /// dbt keys of the definition, as YAML: `data_tests`, `meta`.
     pub keys: Vec<(&'static str, String)>,
-    /// Names in the formula that refer to other definitions of the step, each with its bytes and the index of the
+    /// Names in the formula that refer to other definitions of the step, each with its byte range and the index of the
     /// definition.
     pub uses: Vec<(Range<usize>, usize)>,
     /// Whether the formula uses the name of the definition, which refers to a column in the formula.

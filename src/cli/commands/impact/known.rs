@@ -36,8 +36,8 @@ pub struct ImpactContext {
     pub sets: Vec<CompiledSpec>,
     /// Paths and contents of the specs.
     pub texts: Vec<(PathBuf, String)>,
-    /// Compiler for the specs. It is built only if the project has specs, because its schema is as large as the
-    /// manifest.
+    /// Compiler for the specs. The compiler is built only if the project has specs, because its schema is as large as
+    /// the manifest.
     compiler: OnceCell<Compiler>,
     omni: OmniFields,
     dialect: Option<Dialect>,

@@ -643,8 +643,8 @@ fn state_files(place: &Workspace) -> Vec<(String, PathBuf)> {
     named.collect()
 }
 
-/// Reads the states of models. States that somebody removed or changed by hand are restored from git, and returned
-/// separately, too.
+/// Reads the states of models. States that somebody removed or changed by hand are restored from git. These states are
+/// also returned separately.
 fn read_states(
     session: &Session,
     place: &Workspace,

@@ -201,7 +201,7 @@ impl CompiledFile {
             .sum()
     }
 
-    /// Returns whether no limit for the whole file can be exceeded.
+    /// Returns `true` if the file is certain to stay within all limits per file.
     fn is_within_limits(&self, compiler: &Compiler) -> bool {
         let Dependencies {
             unbalanced,

@@ -70,7 +70,7 @@ pub(super) fn plan_view_promotion<'m>(
     }
 }
 
-/// Adds the columns of access filters as keys, at a position in the list of columns. Returns a note on each of them.
+/// Adds the columns of access filters as keys, at a position in the list of columns. Returns a note on each added key.
 pub(super) fn add_access_keys(
     model: &ParsedOmniModel<'_>,
     base: &str,

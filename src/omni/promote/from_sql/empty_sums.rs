@@ -30,7 +30,7 @@ impl SqlReader<'_> {
     }
 
     /// Converts the numerator of a division. If a sum of some rows is empty, the quotient is NULL in SQL and 0 in a
-    /// formula. If a sum of all rows is empty, the denominator usually is, too.
+    /// formula. If a sum of all rows is empty, the denominator is usually also an empty sum.
     pub(super) fn convert_numerator(&mut self, expr: &Expr) -> Result<FormulaTerm, String> {
         match multiplied_sum(expr) {
             Some(sum) if has_condition(sum) => self.convert_term(expr),
