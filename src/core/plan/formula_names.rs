@@ -10,7 +10,7 @@ use crate::ir::{CellFrame, FrameBound, Ir, IrId, Program, WindowFrame};
 
 /// Maximum length in bytes of a formula from which a name is derived. The limit avoids quadratic time for nested calls,
 /// because a name is derived for each nested part.
-const MAX_FORMULA_BYTES: usize = 1_000;
+const MAX_FORMULA_BYTES: usize = 300;
 
 /// Maximum length in bytes of a name with a condition.
 const MAX_NAME_LENGTH: usize = 48;
