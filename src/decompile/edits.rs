@@ -55,7 +55,7 @@ pub struct OtherEdit {
 /// assert_eq!(edits.items.len(), 1);
 /// assert_eq!((edits.items[0].column.as_str(), edits.items[0].line), ("revenue", 1));
 /// assert_eq!(edits.items[0].after, "sum(amount) - sum(refund)");
-/// assert_eq!((edits.rest[0].what.as_str(), edits.rest[0].after.as_str()), ("`where`", "paid"));
+/// assert_eq!((edits.other_edits[0].description.as_str(), edits.other_edits[0].after.as_str()), ("`where`", "paid"));
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Edits {

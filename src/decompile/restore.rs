@@ -241,7 +241,7 @@ impl GroupItem {
 /// let written = "select\n    amount > 15 as is_large,\n    count(*) as n\nfrom orders\ngroup by amount > 15\n";
 /// let found = written.replace("15", "20").replace("count(*)", "sum(x)");
 /// let edits = Edits::from_texts(written, &found, Dialect::default());
-/// let restored = restore_column(written, &found, Dialect::default(), &edits.items[0].place);
+/// let restored = restore_column(written, &found, Dialect::default(), &edits.items[0].position);
 /// let restored = apply_replacements(&found, restored.iter().collect()).unwrap();
 /// assert_eq!(restored, written.replace("count(*)", "sum(x)"));
 /// ```

@@ -169,9 +169,12 @@ pub fn run() {
         let parted: Vec<Option<[String; 2]>> = sheet.formulas.iter().map(|f| split_formula(f, &mut random)).collect();
         for dialect in Dialect::all() {
             let make = || compiler(sheet, dialect);
+            let combines = dialect.facts().sorted_aggregates_combine;
+            // Without this fact, a sorted aggregate is an error next to an aggregate that sorts other values.
             let right: BTreeMap<String, String> = lines
                 .iter()
                 .flat_map(|line| sql(&make(), std::slice::from_ref(line)))
+                .filter(|(_, sql)| combines || !sql.contains("within group"))
                 .collect();
             compared += right.len();
             let mut equal = |what: &str, got: &BTreeMap<String, String>, same: &dyn Fn(&str, &str) -> bool| {
