@@ -70,6 +70,15 @@ fn main() {
     run_shapes("against a schema", AGAINST_SCHEMA, &|text| drop(against.compile(text)));
     let specs = Compiler::default();
     run_shapes("specs", SPECS, &|text| drop(specs.compile_spec(text)));
+    println!("redshift: functions that the dialect does not have");
+    let redshift = Compiler::builder()
+        .context(Context::Row)
+        .dialect("redshift".parse().unwrap());
+    let redshift = redshift.build();
+    for calls in [250, 1_000] {
+        let text: String = (0..calls).map(|n| format!("d{n} = COMBIN(a, b) + {n}\n")).collect();
+        run_shape(&|text| drop(redshift.compile(text)), &text);
+    }
     println!("session: an edit of one definition over a column of unknown type");
     for definitions in [250, 1_000] {
         let text = |edited: &str| {

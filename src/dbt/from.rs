@@ -178,11 +178,13 @@ impl RelationReference {
             (
                 Self::Ref { package, version, .. },
                 RelationOrigin::Node {
-                    package: of,
-                    version: known,
+                    package: known_package,
+                    version: known_version,
                 },
-            ) => is_same(package, Some(of)) && is_same(version, known.as_deref()),
-            (Self::Source { group, .. }, RelationOrigin::Source(of)) => group.eq_ignore_ascii_case(of),
+            ) => is_same(package, Some(known_package)) && is_same(version, known_version.as_deref()),
+            (Self::Source { group, .. }, RelationOrigin::Source(known_group)) => {
+                group.eq_ignore_ascii_case(known_group)
+            }
             // A name with dots is a table of the warehouse, whatever dbt calls it.
             (Self::Table(table), RelationOrigin::Source(_)) => table.contains('.'),
             (Self::Table(_) | Self::Relation(_), _) => true,
@@ -196,7 +198,9 @@ impl RelationReference {
         let tables = relations
             .clone()
             .filter_map(|relation| match (self, relation.origin()) {
-                (Self::Source { .. }, Some(RelationOrigin::Source(of))) => Some(format!("{of}.{}", relation.name())),
+                (Self::Source { .. }, Some(RelationOrigin::Source(group))) => {
+                    Some(format!("{group}.{}", relation.name()))
+                }
                 _ => None,
             });
         let tables: Vec<String> = tables.collect();

@@ -84,21 +84,20 @@ impl SpecCompilation<'_> {
             } else {
                 missing.join(", ")
             };
-            let proof = match (join.kind, key, wanted.as_str()) {
+            let proof = match (join.kind, start, key, wanted.as_str()) {
                 (JoinKind::Cross, ..) => {
                     "join a step that returns only one row, such as one with aggregates but no `group_by`".to_owned()
                 }
-                _ if start.is_some() => format!(
-                    "add a condition that selects one version by `{}`",
-                    start.unwrap_or_default()
-                ),
-                (_, [], "") => "join on a key of the joined relation".to_owned(),
-                (_, [], columns) if is_step => format!("write `group_by: [{columns}]` in step `{}`", join.to.name()),
-                (_, [], columns) => format!(
+                (_, Some(start), ..) => format!("add a condition that selects one version by `{start}`"),
+                (_, None, [], "") => "join on a key of the joined relation".to_owned(),
+                (_, None, [], columns) if is_step => {
+                    format!("write `group_by: [{columns}]` in step `{}`", join.to.name())
+                }
+                (_, None, [], columns) => format!(
                     "write `primary_key: [{columns}]` for `{}` in the schema",
                     join.to.name()
                 ),
-                (_, _, columns) => format!("join on `{columns}` as well"),
+                (_, None, _, columns) => format!("join on `{columns}` as well"),
             };
             // A metric set cannot have a join that finds several rows.
             let is_in_set = self

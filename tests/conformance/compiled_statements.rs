@@ -127,7 +127,7 @@ fn render_jinja(text: &str, dialect: Dialect, own: &str, is_later_run: bool) -> 
         }
         out.extend(is_apart.then_some(' '));
         if token.kind == SqlTokenKind::Text && written.contains("{{") {
-            // Any text can stand in for other Jinja, such as a variable.
+            // Replace other Jinja, such as a variable, with any text.
             let value = token_value(written, dialect).unwrap_or_else(|| written.trim_matches('\'').to_owned());
             out.push_str(&dialect.text_literal(&value));
         } else {

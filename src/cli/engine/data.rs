@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::source::SourceText;
@@ -29,6 +30,8 @@ pub struct DataFile {
     pub kind: DataFormat,
     /// Column types for reading the file, unless the schema specifies other types.
     pub types: Vec<(String, String)>,
+    /// Columns of the file. Empty until a query needs them.
+    pub columns: OnceLock<Vec<String>>,
 }
 
 /// Returns the data files in a folder, sorted by name. Files in other formats are ignored.
@@ -82,6 +85,7 @@ fn inspect_file(path: &Path, kind: DataFormat) -> Result<DataFile, Failure> {
             shown,
             kind,
             types: Vec::new(),
+            columns: OnceLock::new(),
         }),
         _ => {
             let failure = Failure::new(Exit::Usage, format!("the name of `{shown}` is not UTF-8"));

@@ -27,11 +27,7 @@ const MISSING: &str = "put a file with the name of the table, such as `orders.cs
 /// Returns the columns of the files with the types that DuckDB infers, as the contents of a schema file.
 pub fn schema_text(files: &mut [DataFile]) -> Result<String, Failure> {
     let dialect = dialect();
-    let script: String = files
-        .iter()
-        .map(|file| format!("describe {};\n", file_query(file, None, None, dialect)))
-        .collect();
-    let output = run(&script)?;
+    let output = run(&describe_script(files.iter(), dialect))?;
     let answers = parse_answers(&output);
     if let Some(file) = files.get(answers.len()).filter(|_| !output.succeeded) {
         return Err(unreadable_file_failure(file, output, dialect));
@@ -39,6 +35,7 @@ pub fn schema_text(files: &mut [DataFile]) -> Result<String, Failure> {
     find_decimals(files, &answers, dialect)?;
     let mut relations = Map::new();
     for (file, rows) in files.iter().zip(answers) {
+        record_columns(file, &rows);
         let decimal = |name: &str| {
             file.types
                 .iter()
@@ -94,11 +91,12 @@ fn find_decimals(files: &mut [DataFile], answers: &[Vec<Map<String, Value>>], di
 pub fn query(asked: EngineRequest<'_>, files: &[DataFile], typed: Option<&Schema>) -> Result<Answer, Failure> {
     let (dialect, sql) = (dialect(), asked.sql);
     let mut script = String::new();
-    let columns = typed.map(|typed| columns_of_files(files, typed, dialect)).transpose()?;
-    let columns = columns.unwrap_or_else(|| vec![None; files.len()]);
-    for (file, columns) in files.iter().zip(&columns) {
+    if let Some(typed) = typed {
+        find_columns(files, typed, dialect)?;
+    }
+    for file in files {
         let view = view_name(file);
-        let rows = file_query(file, typed, columns.as_deref(), dialect);
+        let rows = file_query(file, typed, dialect);
         // Run one query per file. If a file cannot be read, DuckDB stops at its query, so the number of results
         // identifies the file.
         script.push_str(&format!(
@@ -132,7 +130,7 @@ pub fn query(asked: EngineRequest<'_>, files: &[DataFile], typed: Option<&Schema
                 missing: MISSING,
             },
         );
-        let lacking = typed.and_then(|typed| lacking_column_help(&output.err, files, &columns, typed));
+        let lacking = typed.and_then(|typed| lacking_column_help(&output.err, files, typed));
         return Err(match (failure, lacking) {
             (Failure::Found(mut found), Some(help)) => {
                 for file in &mut found {
@@ -209,41 +207,47 @@ fn parse_answers(output: &ProgramOutput) -> Vec<Vec<Map<String, Value>>> {
         .collect()
 }
 
-/// Returns the columns of each file that contains a relation of the schema. `None` for other and unreadable files.
-fn columns_of_files(files: &[DataFile], typed: &Schema, dialect: Dialect) -> Result<Vec<Option<Vec<String>>>, Failure> {
-    let is_described =
-        |file: &&DataFile| !matches!(file.kind, DataFormat::Csv { .. }) && typed.relation(&file.relation).is_some();
-    let described = files.iter().filter(is_described);
-    let script: String = described
-        .map(|file| format!("describe {};\n", file_query(file, None, None, dialect)))
-        .collect();
-    let answers = if script.is_empty() {
-        Vec::new()
-    } else {
-        parse_answers(&run(&script)?)
-    };
-    let mut answers = answers.iter();
-    Ok(files
-        .iter()
-        .map(|file| match file.kind {
-            DataFormat::Csv { delimiter } => data::header_columns(Path::new(&file.path), delimiter).ok(),
-            _ if is_described(&file) => answers
-                .next()
-                .map(|rows| described_columns(rows).map(|(name, _)| name.to_owned()).collect()),
-            _ => None,
-        })
-        .collect())
+/// Finds the columns of the files that contain a relation of the schema, unless they are known.
+fn find_columns(files: &[DataFile], typed: &Schema, dialect: Dialect) -> Result<(), Failure> {
+    let is_unknown = |file: &&DataFile| file.columns.get().is_none() && typed.relation(&file.relation).is_some();
+    let mut described = Vec::new();
+    for file in files.iter().filter(is_unknown) {
+        match file.kind {
+            DataFormat::Csv { delimiter } => {
+                if let Ok(names) = data::header_columns(Path::new(&file.path), delimiter) {
+                    file.columns.get_or_init(|| names);
+                }
+            }
+            DataFormat::Parquet | DataFormat::Json => described.push(file),
+        }
+    }
+    if !described.is_empty() {
+        // If a file cannot be read, the columns of the files after it remain unknown.
+        let answers = parse_answers(&run(&describe_script(described.iter().copied(), dialect))?);
+        for (file, rows) in described.iter().zip(&answers) {
+            record_columns(file, rows);
+        }
+    }
+    Ok(())
+}
+
+/// Returns statements that describe the columns of files.
+fn describe_script<'f>(files: impl Iterator<Item = &'f DataFile>, dialect: Dialect) -> String {
+    files
+        .map(|file| format!("describe {};\n", file_query(file, None, dialect)))
+        .collect()
+}
+
+/// Records the columns that DuckDB describes.
+fn record_columns(file: &DataFile, rows: &[Map<String, Value>]) {
+    file.columns
+        .get_or_init(|| described_columns(rows).map(|(name, _)| name.to_owned()).collect());
 }
 
 /// Returns the help for an error of the engine about a column that the schema lists but that a file lacks.
-fn lacking_column_help(
-    message: &str,
-    files: &[DataFile],
-    columns: &[Option<Vec<String>>],
-    typed: &Schema,
-) -> Option<String> {
-    files.iter().zip(columns).find_map(|(file, names)| {
-        let names = names.as_ref()?;
+fn lacking_column_help(message: &str, files: &[DataFile], typed: &Schema) -> Option<String> {
+    files.iter().find_map(|file| {
+        let names = file.columns.get()?;
         let lacks = |name: &str| !names.iter().any(|other| other.eq_ignore_ascii_case(name));
         let listed = typed.relation(&file.relation)?.columns().iter();
         let mut lacking = listed.map(Column::name).filter(|name| lacks(name));
@@ -255,12 +259,13 @@ fn lacking_column_help(
     })
 }
 
-/// Returns a query for the rows of a file. `columns` contains the columns of the file, if they are known.
-fn file_query(file: &DataFile, typed: Option<&Schema>, columns: Option<&[String]>, dialect: Dialect) -> String {
+/// Returns a query for the rows of a file.
+fn file_query(file: &DataFile, typed: Option<&Schema>, dialect: Dialect) -> String {
     let path = dialect.text_literal(&escape_wildcards(&file.path));
     let relation = typed.and_then(|schema| schema.relation(&file.relation));
     let listed = relation.map_or(&[][..], |relation| relation.columns());
     // DuckDB rejects types for columns that are missing from the file, although the spec may not read these columns.
+    let columns = file.columns.get();
     let is_in_file =
         |name: &str| columns.is_none_or(|columns| columns.iter().any(|column| column.eq_ignore_ascii_case(name)));
     let known = listed

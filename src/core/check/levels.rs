@@ -92,17 +92,28 @@ impl Lowerer<'_> {
 
     /// Returns whether a part of the formula is inside the call of an aggregate.
     fn is_in_aggregate(&self, part: Span) -> bool {
-        const STEPS: usize = 10_000;
-        self.ast.ids().take(STEPS).any(|id| {
-            let Expr::Call(call) = self.ast.expr(id) else {
-                return false;
-            };
-            let (call, place) = (self.ast.call(call), self.ast.span(id));
-            let function = catalog::find(self.source_text(call.name).trim()).map(catalog::get);
-            place.start < part.start
-                && part.end < place.end
-                && function.is_some_and(|f| f.level == Level::Aggregate && !f.is_row_combination(call.count as usize))
-        })
+        // The limit keeps checks fast if a long definition contains many errors.
+        const MAX_NODES: usize = 10_000;
+        let definitions = &self.ast.definitions;
+        let index = definitions.partition_point(|definition| definition.span.start <= part.start);
+        let Some(definition) = index.checked_sub(1).and_then(|index| definitions.get(index)) else {
+            return false;
+        };
+        self.ast
+            .nodes_of(definition)
+            .iter()
+            .take(MAX_NODES)
+            .any(|(expr, span)| {
+                let Expr::Call(call) = *expr else {
+                    return false;
+                };
+                let call = self.ast.call(call);
+                let function = catalog::find(self.source_text(call.name).trim()).map(catalog::get);
+                span.start < part.start
+                    && part.end < span.end
+                    && function
+                        .is_some_and(|f| f.level == Level::Aggregate && !f.is_row_combination(call.count as usize))
+            })
     }
 
     /// Finds the first column in the operands and their subexpressions that is not a grouping key.

@@ -175,15 +175,12 @@ impl Emitter<'_> {
     fn report_unavailable(&mut self, overload: catalog::OverloadId, span: Span) -> SqlId {
         let owner = catalog::overload_owner(overload);
         let function = catalog::get(owner);
-        self.report(match self.dialect.cell(overload) {
+        let diagnostic = match self.dialect.cell(overload) {
             Cell::Unsupported(reason) => {
                 let named = catalog::display_name(owner);
                 let is_range = function.internal && named.is_some();
                 let over = if is_range { " over a range of rows" } else { "" };
-                // The formula may call a function that is lowered to this function.
-                let mut calls = self.program.lowered_calls.iter();
-                let call = calls.find(|(place, _)| *place == span);
-                let message = match call.map(|(_, name)| *name).or(named) {
+                let message = match self.called_function(span).or(named) {
                     Some(name) => format!("`{name}`{over} is not available in dialect `{}`", self.dialect),
                     None => format!("this operation is not available in dialect `{}`", self.dialect),
                 };
@@ -194,8 +191,19 @@ impl Emitter<'_> {
                 span,
                 format!("`{}` has no SQL in dialect `{}`", function.name, self.dialect),
             ),
-        });
+        };
+        self.report(diagnostic);
         self.null_placeholder(span)
+    }
+
+    /// Returns the function that the formula calls at a position, if the call is lowered to other functions. If several
+    /// calls have the same position, returns the outer one.
+    fn called_function(&mut self, span: Span) -> Option<&'static str> {
+        let calls = &self.program.lowered_calls;
+        let names = self
+            .called_functions
+            .get_or_insert_with(|| calls.iter().rev().copied().collect());
+        names.get(&span).copied()
     }
 
     /// Reports an aggregate that the dialect does not combine with the other aggregates of the program.

@@ -129,6 +129,8 @@ pub struct Emitter<'p> {
     warned: Option<(Span, Span)>,
     pub diagnostics: Vec<Diagnostic>,
     failed: bool,
+    /// Functions that the formulas call, by position. Collected for the first error that needs them.
+    called_functions: Option<FxHashMap<Span, &'static str>>,
     /// Whether the program has aggregates that sort different values, which the dialect does not combine.
     sorts_different_values: bool,
 }
@@ -172,6 +174,7 @@ impl<'p> Emitter<'p> {
             warned: None,
             diagnostics: Vec::new(),
             failed: false,
+            called_functions: None,
             sorts_different_values: !dialect.facts().sorted_aggregates_combine && program.sorts_different_values(),
         }
     }

@@ -267,17 +267,17 @@ impl<'s> YamlLine<'s> {
         } else {
             format!("'{}'", text.replace('\'', "''"))
         };
-        let place = |at: usize| self.start + at as u32;
-        let (brackets, of, written) = match key {
+        let offset = |at: usize| self.start + at as u32;
+        let (brackets, of_key, written) = match key {
             "" => ("[…]", String::new(), corrected.clone()),
             key => ("{…}", format!(" of `{key}`"), format!("{key}: {corrected}")),
         };
-        let end = place(start + text.len());
-        let message = format!("inside `{brackets}`, a comma ends a value in YAML, so the value{of} ends before it");
+        let end = offset(start + text.len());
+        let message = format!("inside `{brackets}`, a comma ends a value in YAML, so the value{of_key} ends before it");
         Some(
-            Diagnostic::new(Code::FormulaCut, Span::new(place(comma), end), message)
+            Diagnostic::new(Code::FormulaCut, Span::new(offset(comma), end), message)
                 .with_help(format!("put the value in quotes: `{written}`"))
-                .with_fix(Span::new(place(start), end), corrected),
+                .with_fix(Span::new(offset(start), end), corrected),
         )
     }
 

@@ -157,7 +157,6 @@ fn a_set_over_sets_warns_about_former_names() {
     );
 }
 
-/// Checks that the date in `until` concerns the uses of a metric, not its definition.
 #[test]
 fn the_replacement_of_a_deprecated_metric_exists() {
     for (replacement, expected) in [
@@ -182,6 +181,7 @@ fn the_replacement_of_a_deprecated_metric_exists() {
     }
 }
 
+/// Checks that the date in `until` concerns the uses of a metric, not its definition.
 #[test]
 fn a_deprecated_metric_that_nothing_uses_is_valid() {
     let compiler = Compiler::builder().current_date("2025-01-01").build();
