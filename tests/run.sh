@@ -77,7 +77,8 @@ else
     export FORMULAC_RANDOM_SPECS=${FORMULAC_RANDOM_SPECS:-400} FORMULAC_RANDOM_SHEETS=${FORMULAC_RANDOM_SHEETS:-400}
     export FORMULAC_RANDOM_SETS=${FORMULAC_RANDOM_SETS:-300} FORMULAC_RULED_SPECS=${FORMULAC_RULED_SPECS:-100}
     export FORMULAC_SYNC_CASES=${FORMULAC_SYNC_CASES:-800} FORMULAC_OMNI_CASES=${FORMULAC_OMNI_CASES:-1500}
-    # The quarter of the round trips, git failures, hostile names and schemas without keys that this commit tests.
+    # The quarter of the round trips, git failures, hostile names, schemas without keys, statements next to queries, faults in
+    # models and complete proofs that this commit tests.
     export FORMULAC_QUARTER=${FORMULAC_QUARTER:-$((0x$(git rev-parse --short=7 HEAD || echo 0) % 4))}
 fi
 if [ "$task" = record ]; then

@@ -11,12 +11,17 @@ use crate::yaml::{self, Node};
 /// Adds the query of a compiled spec, and looks up its other statements. `schema` contains the tables that the spec
 /// reads.
 pub fn add(statements: &mut Statements, from: &str, dialect: Dialect, compiled: &CompiledSpec, schema: &Schema) {
+    add_query(statements, from, dialect, compiled, schema);
+    look_up(statements, from, dialect, compiled, schema);
+}
+
+/// Adds the query of a compiled spec. `schema` contains the tables that the spec reads.
+pub fn add_query(statements: &mut Statements, from: &str, dialect: Dialect, compiled: &CompiledSpec, schema: &Schema) {
     let Some(query) = compiled.query().filter(|_| !compiled.has_errors()) else {
         return;
     };
     let outputs: Vec<(&str, Type)> = compiled.columns().iter().map(|c| (c.name(), c.ty())).collect();
     statements.add(from, dialect, query, schema, &outputs);
-    look_up(statements, from, dialect, compiled, schema);
 }
 
 /// Looks up the constructs of the statements. `schema` contains the tables that the spec reads.

@@ -152,7 +152,8 @@ fn models<C: ModelCase>(statements: &mut Statements, dialect: Dialect, files: &[
         .flat_map(|file| file.cases.iter().map(move |case| (file, case)));
     for (number, (file, case)) in cases.enumerate() {
         let from = format!("{}:{}: {}", file.path, case.line(), case.name());
-        let unconstrained = (!is_left_out(number)).then(|| without_constraints(&case.schema()));
+        let is_left_out = is_left_out(number);
+        let unconstrained = (!is_left_out).then(|| without_constraints(&case.schema()));
         for schema in [Some(case.schema()), unconstrained].into_iter().flatten() {
             let compiler = Compiler::builder().dialect(dialect).schema(schema.clone()).build();
             let compiled = case.compile(&compiler);
@@ -163,7 +164,10 @@ fn models<C: ModelCase>(statements: &mut Statements, dialect: Dialect, files: &[
                 let has_facts = schema.relations() == case.schema().relations();
                 assert!(other.is_none() || !has_facts, "{from}, {dialect}: {other:?}");
             }
-            compiled_statements::add(statements, &from, dialect, &compiled, &schema);
+            compiled_statements::add_query(statements, &from, dialect, &compiled, &schema);
+            if !is_left_out {
+                compiled_statements::look_up(statements, &from, dialect, &compiled, &schema);
+            }
         }
     }
 }

@@ -22,6 +22,8 @@ mod passed_on;
 mod project;
 mod proofs;
 mod prove;
+#[path = "../conformance/quarter.rs"]
+mod quarter;
 mod semantic;
 mod served;
 mod shell;
