@@ -17,7 +17,7 @@ use crate::ir::Program;
 use crate::parse;
 use crate::plan::key_name;
 use crate::schema::{Column, Relation};
-use crate::sql::{self, Query, QueryInput, Select, SqlTree};
+use crate::sql::{self, Query, QueryInput, Select, SqlText, SqlTree};
 
 /// SQL of a model.
 struct ModelSql {
@@ -185,10 +185,7 @@ impl SpecCompilation<'_> {
 
     /// Returns the SQL of a query for dbt.
     fn dbt_query(&self, tree: &SqlTree, query: &Query) -> String {
-        let dialect = self.compiler.options.dialect;
-        let protect = |sql: &str| dbt::incremental_sql(&dbt::escape_jinja(sql), dialect.has_backslash_escapes());
-        self.sources
-            .dbt_sql(tree, query, dialect, |sql| self.substitute_variable(sql, protect))
+        self.sources.dbt_sql(tree, query, self.compiler.options.dialect)
     }
 
     /// Returns the tests of joins that are not proven to find at most one row.
@@ -307,10 +304,10 @@ impl SpecCompilation<'_> {
 
     /// Returns the SQL of a query without dbt.
     fn plain_query(&self, tree: &SqlTree, query: &Query) -> String {
-        let mut text = String::new();
+        let mut text = SqlText::default();
         let is_hiding = self.compiler.options.dialect.facts().alias_hides_relation;
         sql::write_query(tree, query, &self.query_inputs(), is_hiding, &mut text);
-        self.substitute_date(text)
+        text.into_query(tree)
     }
 
     /// Returns an error if the model reads a relation with the model's own name.

@@ -1,6 +1,7 @@
 //! Line breaks of expressions that do not fit on one line, by kind of node.
 
 use super::pretty::{LayoutStep, WIDTH, inner_indent};
+use super::text::SqlText;
 use super::tree::{Sql, SqlId, SqlSlice, SqlTree};
 use crate::dialect::op::Op;
 
@@ -44,7 +45,7 @@ pub(super) fn write_multiline(
     indent: usize,
     after: usize,
     stack: &mut Vec<LayoutStep>,
-    out: &mut String,
+    out: &mut SqlText,
 ) {
     let (node, meta) = tree.entry(id);
     let [first, second, third] = [0, 1, 2].map(|place| meta.brackets.is_set(place));
@@ -58,24 +59,33 @@ pub(super) fn write_multiline(
     match *node {
         Sql::Word(_)
         | Sql::Text { .. }
+        | Sql::Macro { .. }
         | Sql::Field { .. }
         | Sql::Call {
             args: SqlSlice { count: 0, .. },
             ..
         } => stack.push(LayoutStep::Flat(id)),
         Sql::Call { name, args } => {
-            out.push_str(name);
-            out.push('(');
+            out.text.push_str(name);
+            out.text.push('(');
             stack.extend([LayoutStep::Str(")"), LayoutStep::Line(indent)]);
             write_lines(tree, args, inner, stack);
         }
+        // A subquery begins on the line of its operator.
+        Sql::Binary { op, left, right } if matches!(tree.node(right), Sql::Subquery { .. }) => {
+            stack.extend([
+                at(right, second, indent, after),
+                LayoutStep::Str(op.spaced_symbol()),
+                at(left, first, indent, op.spaced_symbol().len() + 1),
+            ]);
+        }
         Sql::Binary { op, .. } => write_chain(tree, id, op, indent, after, stack),
         Sql::Not(x) => {
-            out.push_str("not ");
+            out.text.push_str("not ");
             stack.push(at(x, first, indent, after));
         }
         Sql::Negative(x) => {
-            out.push('-');
+            out.text.push('-');
             stack.push(at(x, first, indent, after));
         }
         Sql::Postfix { op, x } => {
@@ -100,12 +110,12 @@ pub(super) fn write_multiline(
             at(x, first, indent, 9),
         ]),
         Sql::Case { subject, arms } => {
-            out.push_str("case");
+            out.text.push_str("case");
             write_case(tree, subject, arms, indent, stack);
         }
         Sql::Cast { name, x, ty } => {
-            out.push_str(name);
-            out.push('(');
+            out.text.push_str(name);
+            out.text.push('(');
             stack.extend([
                 LayoutStep::Str(")"),
                 LayoutStep::Line(indent),
@@ -118,7 +128,7 @@ pub(super) fn write_multiline(
         Sql::Spaced(args) => write_words(tree, args, indent, after, stack),
         Sql::List(args) => write_separated_lines(tree, args, indent, stack),
         Sql::Paren(x) => {
-            out.push('(');
+            out.text.push('(');
             stack.extend([
                 LayoutStep::Str(")"),
                 LayoutStep::Line(indent),
@@ -127,7 +137,7 @@ pub(super) fn write_multiline(
             ]);
         }
         Sql::Bracket(args) => {
-            out.push('[');
+            out.text.push('[');
             stack.extend([LayoutStep::Str("]"), LayoutStep::Line(indent)]);
             write_lines(tree, args, inner, stack);
         }
@@ -140,6 +150,20 @@ pub(super) fn write_multiline(
             ]);
         }
         Sql::OverNamed { x, .. } | Sql::Over { x, .. } => write_window(tree, id, x, indent, stack),
+        Sql::Subquery { value, name, from } => stack.extend([
+            LayoutStep::Str(")"),
+            LayoutStep::Line(indent),
+            LayoutStep::Flat(from),
+            LayoutStep::Str("from "),
+            LayoutStep::Line(inner),
+            LayoutStep::Str(name),
+            LayoutStep::Str(" as "),
+            LayoutStep::node(value, inner_indent(inner), name.len() + 4),
+            LayoutStep::Line(inner_indent(inner)),
+            LayoutStep::Str("select"),
+            LayoutStep::Line(inner),
+            LayoutStep::Str("("),
+        ]),
     }
 }
 
