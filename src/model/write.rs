@@ -17,7 +17,7 @@ use crate::ir::Program;
 use crate::parse;
 use crate::plan::key_name;
 use crate::schema::{Column, Relation};
-use crate::sql::{self, Query, QueryInput, Select, SqlText, SqlTree};
+use crate::sql::{self, PlanNames, Query, QueryInput, QueryPlan, Select, SqlText, SqlTree};
 
 /// SQL of a model.
 struct ModelSql {
@@ -292,6 +292,7 @@ impl SpecCompilation<'_> {
             query = self.add_incremental_conditions(incremental, query, columns, emit, &mut compiled.diagnostics);
         }
         query = self.cast_to_contract(query, columns, &mut emit.tree);
+        compiled.plan = self.compiler.specs.plans.then(|| self.query_plan(&emit.tree, &query));
         let is_cast = self.is_contract_enforced() && incremental.is_none();
         ModelSql {
             ordered,
@@ -300,6 +301,25 @@ impl SpecCompilation<'_> {
             body: self.dbt_query(&emit.tree, &query),
             config,
         }
+    }
+
+    /// Returns the plan of the model's query.
+    fn query_plan(&self, tree: &SqlTree, query: &Query) -> QueryPlan {
+        let dialect = self.compiler.options.dialect;
+        let sources = self.sources.sources.iter();
+        let inputs: Vec<String> = sources
+            .map(|source| source.from.ref_call().unwrap_or_else(|| source.table.clone()))
+            .collect();
+        let names = self.definitions.iter().map(SpecDefinition::name);
+        let definitions = names
+            .map(|name| (dialect.name_text(name, true).to_lowercase(), name.to_owned()))
+            .collect();
+        let names = PlanNames {
+            result: self.spec.model.text,
+            inputs: &inputs,
+            definitions: &definitions,
+        };
+        QueryPlan::from_query(tree, query, &names)
     }
 
     /// Returns the SQL of a query without dbt.

@@ -267,6 +267,7 @@ impl Planner<'_> {
         self.emitter.windows.moved = self.emit_frame_keys(stage);
         self.emit_nodes(&roots, stage);
         let mut select = Select {
+            grouped: grouping,
             window: self.named_window.take(),
             ..Select::default()
         };

@@ -10,6 +10,7 @@ mod multiline;
 mod precedence;
 mod pretty;
 mod query;
+mod query_plan;
 mod relation_aliases;
 mod select;
 mod single_line;
@@ -22,6 +23,7 @@ pub use query::{
     Cte, Item, Join, JoinKind, NamedWindow, OptionalCondition, OrderKey, Query, QueryInput, Select, SelectSource,
     write_query,
 };
+pub use query_plan::{OperatorKind, PlanNames, PlanOperator, PlanPart, QueryPlan};
 pub use single_line::{FlatStep, Mapping, write_flat, write_flat_mapped};
 pub use text::SqlText;
 pub use tree::{Sql, SqlId, SqlSlice, SqlTree};
