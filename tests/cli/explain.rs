@@ -70,23 +70,24 @@ fn large_formulas() {
     );
 }
 
-/// Specs for the plans: joins, groups and a window; a pivoted worksheet; an incremental model; metrics of two sets.
+/// Specs for the plans: joins, groups and windows; a pivoted worksheet; an incremental model; metrics of two sets.
 const PLANNED: [(&str, &str); 6] = [
     (
         "growth",
         "model: growth
 from: orders
-joins:
-  - {to: customers, on: customer_id = customers.id}
 steps:
   - name: monthly
-    where: status <> \"{{ cancelled \u{1b}\"
+    joins:
+      - {to: customers, on: customer_id = customers.id, cardinality: one}
+    where: status <> \"{{ cancelled \u{202e}\"
     group_by: [customers.region, \"ordered_on[month]\"]
     having: revenue > 0
     definitions: |
       revenue = SUM(amount)
       orders = COUNT()
   - name: compared
+    keep: all
     order_by: ordered_on_month desc
     definitions: |
       before = OFFSET(revenue, -1)
@@ -96,18 +97,19 @@ steps:
 ",
     ),
     (
-        "pivot",
-        "model: pivot
+        "shares",
+        "model: shares
 from: orders
 steps:
   - name: monthly
-    group_by: [\"ordered_on[month]\", status]
+    group_by: ordered_on[month], status
     definitions: revenue = SUM(amount)
-  - name: shares
-    order_by: ordered_on_month
-    pivot_by: status
+  - name: with_shares
     columns: [ordered_on_month, status, revenue]
-    worksheet: {share: '=C1/SUM(C:C)'}
+    pivot_by: status
+    order_by: ordered_on_month
+    calculations:
+      share: =C1 / SUM(PIVOTROW(C1))
 ",
     ),
     (
@@ -127,7 +129,8 @@ config: {materialized: incremental, event_time: ordered_on_day, unique_key: orde
         "net",
         "model: net
 metrics: [orders.revenue, refunds.refunded]
-group_by: region
+group_by:
+  - region: {orders: region, refunds: region}
 definitions: net = revenue - refunded
 ",
     ),
@@ -148,12 +151,12 @@ fn plans() {
     for (name, spec) in PLANNED {
         place.write(&format!("metrics/{name}.yml"), spec);
     }
-    for model in ["growth", "pivot", "daily", "net"] {
+    for model in ["growth", "shares", "daily", "net"] {
         place.show(&["explain", "--plan", model]);
     }
     place
         .show(&["explain", "--plan", "growth", "--format", "mermaid"])
-        .show(&["explain", "--plan", "pivot", "--format", "dot"])
+        .show(&["explain", "--plan", "shares", "--format", "dot"])
         .show(&["explain", "--plan", "metrics/daily.yml", "--json"])
         .show(&["explain", "--plan", "orders"])
         .show(&["explain", "--plan", "SUM(amount)"])

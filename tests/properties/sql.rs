@@ -80,10 +80,12 @@ fn strings_of_the_user_are_never_macros() {
         );
         let compiled = Compiler::builder().dialect(dialect).build().compile_spec(&spec);
         let (query, model) = (
-            compiled.query().map(str::to_owned),
-            compiled.model_sql().map(str::to_owned),
+            compiled.query().expect("a query"),
+            compiled.model_sql().expect("a model"),
         );
-        (query.expect("a query"), model.expect("a model"))
+        // The first line contains a hash of the other lines.
+        let (_, model) = model.split_once('\n').expect("several lines");
+        (query.to_owned(), model.to_owned())
     };
     for dialect in Dialect::all() {
         let (query, model) = compile('Q', dialect);

@@ -118,6 +118,9 @@ impl fmt::Display for PlanOperator {
     }
 }
 
+/// Argument of an aggregate or window without keys.
+const OVER_ALL_ROWS: &str = "over all rows";
+
 /// Deepest indentation of an operator, so that the text is linear in the number of joins.
 const MAX_DEPTH: usize = 40;
 
@@ -270,7 +273,7 @@ impl PartBuilder<'_> {
         if is_grouped {
             let keys: Vec<String> = select.group_by.iter().map(|key| self.key_text(*key, select)).collect();
             let keys = match keys.is_empty() {
-                true => "all rows".to_owned(),
+                true => OVER_ALL_ROWS.to_owned(),
                 false => format!("by {}", keys.join(", ")),
             };
             rows = self.add(Aggregate, keys, &[rows]);
@@ -283,7 +286,12 @@ impl PartBuilder<'_> {
         if !texts.is_empty() {
             let mut seen = FxHashSet::default();
             texts.retain(|text| !text.is_empty() && seen.insert(*text));
-            rows = self.add(Window, texts.join("; "), &[rows]);
+            let argument = if texts.is_empty() {
+                OVER_ALL_ROWS.to_owned()
+            } else {
+                texts.join("; ")
+            };
+            rows = self.add(Window, argument, &[rows]);
             self.add_definitions(rows, computed(self, true));
         }
         let adds_only_windows = select.star && windows.iter().all(Option::is_some);
@@ -361,7 +369,8 @@ impl PartBuilder<'_> {
             Sql::Cast { x, .. } => x,
             _ => expr,
         };
-        if self.column_name(value, None) == alias {
+        // In a union, NULL stands for the columns of other branches.
+        if *self.tree.node(value) == Sql::Word("null") || self.column_name(value, None) == alias {
             return None;
         }
         self.names.definitions.get(&alias.to_lowercase()).cloned()
