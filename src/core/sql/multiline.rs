@@ -71,14 +71,6 @@ pub(super) fn write_multiline(
             stack.extend([LayoutStep::Str(")"), LayoutStep::Line(indent)]);
             write_lines(tree, args, inner, stack);
         }
-        // A subquery begins on the line of its operator.
-        Sql::Binary { op, left, right } if matches!(tree.node(right), Sql::Subquery { .. }) => {
-            stack.extend([
-                at(right, second, indent, after),
-                LayoutStep::Str(op.spaced_symbol()),
-                at(left, first, indent, op.spaced_symbol().len() + 1),
-            ]);
-        }
         Sql::Binary { op, .. } => write_chain(tree, id, op, indent, after, stack),
         Sql::Not(x) => {
             out.text.push_str("not ");
@@ -150,25 +142,47 @@ pub(super) fn write_multiline(
             ]);
         }
         Sql::OverNamed { x, .. } | Sql::Over { x, .. } => write_window(tree, id, x, indent, stack),
-        Sql::Subquery { value, name, from } => stack.extend([
-            LayoutStep::Str(")"),
-            LayoutStep::Line(indent),
-            LayoutStep::Flat(from),
-            LayoutStep::Str("from "),
-            LayoutStep::Line(inner),
-            LayoutStep::Str(name),
-            LayoutStep::Str(" as "),
-            LayoutStep::node(value, inner_indent(inner), name.len() + 4),
-            LayoutStep::Line(inner_indent(inner)),
-            LayoutStep::Str("select"),
-            LayoutStep::Line(inner),
-            LayoutStep::Str("("),
-        ]),
+        Sql::Subquery { value, name, from } => write_subquery(value, name, from, indent, stack),
     }
 }
 
-/// Prints a chain of operators with the same strength, broken at each operator.
+fn write_subquery(value: SqlId, name: &'static str, from: SqlId, indent: usize, stack: &mut Vec<LayoutStep>) {
+    let inner = inner_indent(indent);
+    stack.extend([
+        LayoutStep::Str(")"),
+        LayoutStep::Line(indent),
+        LayoutStep::Flat(from),
+        LayoutStep::Str("from "),
+        LayoutStep::Line(inner),
+        LayoutStep::Str(name),
+        LayoutStep::Str(" as "),
+        LayoutStep::node(value, inner_indent(inner), name.len() + 4),
+        LayoutStep::Line(inner_indent(inner)),
+        LayoutStep::Str("select"),
+        LayoutStep::Line(inner),
+        LayoutStep::Str("("),
+    ]);
+}
+
+/// Prints a chain of operators with the same strength, broken at each operator. A subquery begins on the line of its
+/// operator.
 fn write_chain(tree: &SqlTree, id: SqlId, op: Op, indent: usize, after: usize, stack: &mut Vec<LayoutStep>) {
+    if let (Sql::Binary { left, right, .. }, meta) = *tree.entry(id)
+        && matches!(tree.node(right), Sql::Subquery { .. })
+    {
+        let operand = |id: SqlId, place: u8, after: usize| LayoutStep::Broken {
+            id,
+            bracketed: meta.brackets.is_set(place),
+            indent,
+            after,
+        };
+        stack.extend([
+            operand(right, 1, after),
+            LayoutStep::Str(op.spaced_symbol()),
+            operand(left, 0, op.spaced_symbol().len() + 1),
+        ]);
+        return;
+    }
     let mut last = true;
     let mut open = vec![(None, id, false)];
     while let Some((before, part, bracketed)) = open.pop() {

@@ -315,16 +315,18 @@ fn write_pieces<S: PieceSink>(tree: &SqlTree, id: SqlId, sink: &mut S) {
             plain(sink, x);
             write_window(tree, partition, order, rows, sink);
         }
-        Sql::Subquery { value, name, from } => {
-            sink.write_word("(select ");
-            plain(sink, value);
-            sink.write_word(" as ");
-            sink.write_word(name);
-            sink.write_word(" from ");
-            plain(sink, from);
-            sink.write_word(")");
-        }
+        Sql::Subquery { value, name, from } => write_subquery(value, name, from, sink),
     }
+}
+
+fn write_subquery(value: SqlId, name: &'static str, from: SqlId, sink: &mut impl PieceSink) {
+    sink.write_word("(select ");
+    sink.write_node(value, false);
+    sink.write_word(" as ");
+    sink.write_word(name);
+    sink.write_word(" from ");
+    sink.write_node(from, false);
+    sink.write_word(")");
 }
 
 fn write_case<S: PieceSink>(tree: &SqlTree, subject: Option<SqlId>, arms: SqlSlice, sink: &mut S) {
