@@ -346,7 +346,7 @@ impl CompiledSpec {
     /// sales
     ///   Aggregate by region, computes revenue
     ///     Filter paid
-    ///       Scan orders
+    ///       Scan ref('orders')
     /// ");
     /// ```
     #[must_use]
