@@ -102,7 +102,7 @@ fn explain_plan(session: &Session, args: &ExplainArgs) -> Result<Exit, Failure> 
             session.print_data(&match args.format.as_str() {
                 "mermaid" => draw_plan(plan).to_mermaid(),
                 "dot" => draw_plan(plan).to_dot(),
-                _ => plan.to_string(),
+                _ => render::escape_hidden(&plan.to_string()).into_owned(),
             })?;
         }
         session.report(&found);

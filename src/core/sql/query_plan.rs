@@ -4,8 +4,6 @@ use std::fmt;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::diag::render::escape_hidden;
-
 use super::query::{JoinKind, OptionalCondition, Query, Select, SelectSource};
 use super::single_line::write_flat;
 use super::text::SqlText;
@@ -106,9 +104,8 @@ impl fmt::Display for PlanOperator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.kind.name())?;
         if !self.argument.is_empty() {
-            // A literal can contain line breaks and control characters.
-            let argument = self.argument.replace('\n', " ");
-            write!(f, " {}", escape_hidden(&argument))?;
+            // A literal can contain line breaks.
+            write!(f, " {}", self.argument.replace('\n', " "))?;
         }
         if !self.definitions.is_empty() {
             let comma = if self.argument.is_empty() { "" } else { "," };
