@@ -36,6 +36,8 @@ pub use formulac_catalog::{
     ConstructFact, Dialect, FactVerdict, Facts, Level, Literals, Type, UnknownDialect, UnknownType, catalog,
 };
 #[doc(inline)]
+pub use formulac_core::sql::{OperatorKind, PlanOperator, PlanPart, QueryPlan};
+#[doc(inline)]
 pub use formulac_core::{
     Access, Column, Compiled, Context, Definition, FormulaSession, ReadColumn, Relation, Schema, UndecidedType,
     UnknownWeekday, Weekday,

@@ -1,8 +1,13 @@
 //! Escapes text that dbt renders with Jinja: SQL and all strings in YAML files.
 
 use super::{RelationReference, has_jinja};
-use crate::dialect::expression;
-use crate::sql::{END_IF, IF_INCREMENTAL, THIS};
+
+/// Begin of a part of a model that only incremental runs contain.
+pub const IF_INCREMENTAL: &str = "{% if is_incremental() %}";
+/// End of a conditional part.
+pub const END_IF: &str = "{% endif %}";
+/// Existing table of an incremental model.
+pub const THIS: &str = "{{ this }}";
 
 /// Returns the body of an import CTE.
 pub fn import_cte(from: &RelationReference, table: &str) -> String {
@@ -47,21 +52,6 @@ pub fn escape_jinja(text: &str) -> String {
         }
     }
     out
-}
-
-/// Replaces the placeholders for an incremental run in a model's SQL with dbt's Jinja.
-pub fn incremental_sql(sql: &str, escapes: bool) -> String {
-    let words = [
-        (IF_INCREMENTAL, "{% if is_incremental() %}"),
-        (END_IF, "{% endif %}"),
-        (THIS, "{{ this }}"),
-    ];
-    words
-        .iter()
-        .fold(sql.to_owned(), |sql, (slot, word)| match sql.contains(slot) {
-            true => expression::fill_placeholders(&sql, slot, word, escapes, str::to_owned),
-            false => sql,
-        })
 }
 
 /// Escapes a string in YAML so that dbt renders it unchanged. A `raw` block is easiest to read, but a string that

@@ -19,6 +19,7 @@ use crate::schema::{Access, Column, Relation};
 use crate::semantic::SemanticModel;
 use crate::span::Span;
 use crate::spec_definition::SpecDefinition;
+use crate::sql::QueryPlan;
 use crate::versions::OtherVersion;
 
 /// Result of compiling a spec: all diagnostics, and the query and dbt files if there is no error.
@@ -47,6 +48,7 @@ pub struct CompiledSpec {
     pub(crate) name_span: Span,
     pub(crate) query: Option<String>,
     pub(crate) model: Option<Model>,
+    pub(crate) plan: Option<QueryPlan>,
     pub(crate) model_fault: Option<Diagnostic>,
     pub(crate) model_warnings: Vec<Diagnostic>,
     pub(crate) columns: Vec<Column>,
@@ -110,6 +112,7 @@ impl CompiledSpec {
             name_span: Span::default(),
             query: None,
             model: None,
+            plan: None,
             model_fault: None,
             model_warnings: Vec::new(),
             columns: Vec::new(),
@@ -329,6 +332,26 @@ impl CompiledSpec {
     #[must_use]
     pub fn model_sql(&self) -> Option<&str> {
         self.model.as_ref().map(|m| m.sql.as_str())
+    }
+
+    /// Returns the relational operators of the model's query, or `None` if there is an error or the compiler was built
+    /// without [`Builder::plans`](crate::Builder::plans).
+    ///
+    /// ```
+    /// let spec = "model: sales\nfrom: orders\nwhere: paid\ngroup_by: region\ndefinitions: revenue = SUM(amount)\n";
+    /// let compiled = formulac_model::Compiler::builder().plans(true).build().compile_spec(spec);
+    /// let plan = compiled.plan().unwrap();
+    /// assert_eq!(plan.parts[0].operators.last().unwrap().definitions, ["revenue"]);
+    /// assert_eq!(plan.to_string(), "\
+    /// sales
+    ///   Aggregate by region, computes revenue
+    ///     Filter paid
+    ///       Scan ref('orders')
+    /// ");
+    /// ```
+    #[must_use]
+    pub fn plan(&self) -> Option<&QueryPlan> {
+        self.plan.as_ref()
     }
 
     /// Returns the model's query for callers that display its rows and apply their own limit. The query is sorted like

@@ -44,6 +44,8 @@ pub struct SpecOptions {
     pub inherit: Vec<String>,
     /// Whether specs are also compiled with other column types, to find the columns whose type affects the SQL.
     pub probe_types: bool,
+    /// Whether compiled specs contain the plans of their queries.
+    pub plans: bool,
     /// Version of dbt that reads the models. `None` if the version is unknown, in which case the compiler assumes a
     /// recent version.
     pub dbt_version: Option<(u32, u32, u32)>,
@@ -267,6 +269,13 @@ impl Builder {
     /// ```
     pub fn probe_types(mut self, yes: bool) -> Self {
         self.specs.probe_types = yes;
+        self
+    }
+
+    /// Sets whether compiled specs contain the plans of their queries, which
+    /// [`CompiledSpec::plan`](crate::CompiledSpec::plan) returns.
+    pub fn plans(mut self, yes: bool) -> Self {
+        self.specs.plans = yes;
         self
     }
 

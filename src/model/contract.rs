@@ -11,7 +11,7 @@ use crate::diag::{Code, Diagnostic};
 use crate::dialect::Dialect;
 use crate::schema::{Column, Relation};
 use crate::span::Span;
-use crate::sql::{self, Cte, Item, Query, Select, SelectSource, Sql, SqlId, SqlTree};
+use crate::sql::{self, Cte, Item, Query, Select, SelectSource, Sql, SqlId, SqlText, SqlTree};
 use crate::yaml::Node;
 
 pub(super) fn contract_node<'y>(dbt: &DbtKeys<'y>) -> Option<&'y Node> {
@@ -194,9 +194,9 @@ fn implicit_name(tree: &SqlTree, expr: SqlId) -> String {
         Sql::Field { name, .. } => *name,
         _ => expr,
     };
-    let mut text = String::new();
+    let mut text = SqlText::default();
     sql::write_flat(tree, named, &mut Vec::new(), &mut text);
-    text
+    text.as_str().to_owned()
 }
 
 /// Casts a value to this type unless it is already cast to the type.

@@ -5,19 +5,22 @@ use super::compile::SpecCompilation;
 use super::incremental::IncrementalPlan;
 use super::time_range::TimeLength;
 use crate::catalog::{self, ParamType, internal};
+use crate::dbt;
 use crate::diag::{Code, Diagnostic};
 use crate::dialect::op::Op;
 use crate::emit::{self, Emitter};
 use crate::ir::{CalendarUnit, Ir, IrId, NodeMeta, Program};
 use crate::schema::Column;
 use crate::span::Span;
-use crate::sql::{
-    Cte, EXISTING_TABLE_ALIAS, IncrementalRowFilter, Item, Query, Select, SelectSource, Sql, SqlId, SqlTree,
-};
+use crate::sql::{Cte, Item, OptionalCondition, Query, Select, SelectSource, Sql, SqlId, SqlTree};
 use crate::{Level, Type};
 
 /// Date before all other dates. Used as the bound if the table has no rows.
 const FIRST_DAY: &str = "0001-01-01";
+/// Alias of the existing table in the subquery of an incremental condition.
+const EXISTING_TABLE_ALIAS: &str = "so_far";
+/// Name of the bound in the subquery.
+const BOUND_NAME: &str = "late_from";
 
 impl SpecCompilation<'_> {
     /// Adds the conditions of an incremental run to the model's query.
@@ -48,12 +51,9 @@ impl SpecCompilation<'_> {
             );
             return query;
         };
-        let bound = self.bound_subquery(&incremental.time, incremental.read_distance, first.ty, work);
+        let bound = self.bound_expression(&incremental.time, incremental.read_distance, first.ty, work);
         select.filter = select.filter.map(|filter| bracket_condition(&mut work.tree, filter));
-        select.late = Some(IncrementalRowFilter {
-            time: first.value,
-            bound,
-        });
+        select.optional_filter = Some(incremental_condition(&mut work.tree, first.value, bound));
         let Some(given) = incremental.write_distance else {
             return query;
         };
@@ -72,8 +72,8 @@ impl SpecCompilation<'_> {
         });
         query.body.from = Some(SelectSource::Name(name));
         let time = work.tree.add_raw_text(&written(&incremental.time));
-        let bound = self.bound_subquery(&incremental.time, given, incremental.time.ty(), work);
-        query.body.late = Some(IncrementalRowFilter { time, bound });
+        let bound = self.bound_expression(&incremental.time, given, incremental.time.ty(), work);
+        query.body.optional_filter = Some(incremental_condition(&mut work.tree, time, bound));
         if self.is_contract_enforced() {
             let item = |column: &Column| Item {
                 expr: work.tree.add_raw_text(&written(column)),
@@ -85,9 +85,9 @@ impl SpecCompilation<'_> {
         query
     }
 
-    /// Returns a subquery for the bound: the latest time in the table minus an interval, or the earliest date if the
-    /// table is empty.
-    fn bound_subquery(&self, time: &Column, back: TimeLength, compared: Type, work: &mut emit::EmitBuffers) -> SqlId {
+    /// Returns the bound, as an expression over the rows of the existing table: the latest time in the table minus an
+    /// interval, or the earliest date if the table is empty.
+    fn bound_expression(&self, time: &Column, back: TimeLength, compared: Type, work: &mut emit::EmitBuffers) -> SqlId {
         let options = &self.compiler.options;
         let dialect = options.dialect;
         let ty = time.ty();
@@ -194,6 +194,27 @@ fn length_in_units(length: TimeLength, ty: Type) -> Vec<(i64, CalendarUnit)> {
     }
     all.retain(|(count, _)| *count > 0);
     all
+}
+
+/// Returns the condition that a row is not before a bound, which is selected from the existing table. The condition
+/// applies only to incremental runs.
+fn incremental_condition(tree: &mut SqlTree, time: SqlId, bound: SqlId) -> OptionalCondition {
+    let span = Span::default();
+    let table = tree.add_macro(dbt::THIS, None, span);
+    let (word, alias) = (tree.add_word("as", span), tree.add_word(EXISTING_TABLE_ALIAS, span));
+    let from = tree.add_slice(&[table, word, alias]);
+    let from = tree.add(Sql::Spaced(from), span);
+    let subquery = Sql::Subquery {
+        value: bound,
+        name: BOUND_NAME,
+        from,
+    };
+    let subquery = tree.add(subquery, span);
+    OptionalCondition {
+        begin: tree.add_macro(dbt::IF_INCREMENTAL, None, span),
+        condition: tree.add_binary(Op::GreaterEqual, time, subquery, span),
+        end: tree.add_macro(dbt::END_IF, None, span),
+    }
 }
 
 /// Adds brackets to a condition if it needs them as an operand of `and`.

@@ -69,8 +69,8 @@ pub fn current_date(source: &str) -> CurrentDate {
         .and_then(|root| load::load(root, source, load::SpecKind::Written, &mut Vec::new()));
     match spec.and_then(|spec| spec.today) {
         None => CurrentDate::Current,
-        Some(today) if today.is_variable() => CurrentDate::Settable,
         Some(today) => match today.value {
+            Today::Macro { .. } => CurrentDate::Settable,
             Today::Date(iso) => match parse_moment(&iso) {
                 Some(Value::Date(day)) => CurrentDate::Said(day),
                 _ => CurrentDate::Current,

@@ -6,7 +6,7 @@ use super::load::{Spec, Step};
 use crate::dbt::{self, RelationReference};
 use crate::dialect::Dialect;
 use crate::plan::CteNames;
-use crate::sql::{self, Query, QueryInput, SelectSource, SqlTree};
+use crate::sql::{self, Query, QueryInput, SelectSource, SqlText, SqlTree};
 
 /// Input relation of a spec.
 #[derive(Debug)]
@@ -18,7 +18,7 @@ pub(super) struct ReadSource {
     pub name: String,
     /// Name of the CTE in SQL, with quotes if necessary.
     pub import: String,
-    /// Body of the CTE.
+    /// Body of the CTE, with Jinja that dbt renders.
     pub select: String,
 }
 
@@ -114,28 +114,23 @@ impl SpecSources {
 
 impl SpecSources {
     /// Returns the SQL of a query for dbt. The query imports each input once.
-    pub fn dbt_sql(&self, tree: &SqlTree, query: &Query, dialect: Dialect, protect: impl Fn(&str) -> String) -> String {
+    pub fn dbt_sql(&self, tree: &SqlTree, query: &Query, dialect: Dialect) -> String {
         let is_read = |place: usize| {
             let selects = query.ctes.iter().map(|cte| &cte.body).chain([&query.body]);
             let mut read = selects.flat_map(|s| s.from.iter().chain(s.joins.iter().map(|join| &join.source)));
             read.any(|source| matches!(source, SelectSource::Input(of) if *of as usize == place))
         };
         let read: Vec<bool> = (0..self.sources.len()).map(is_read).collect();
-        let all = || self.sources.iter().zip(&read);
-        let inputs: Vec<QueryInput<'_>> = all()
+        let all = self.sources.iter().zip(&read);
+        let inputs: Vec<QueryInput<'_>> = all
             .map(|(s, read)| QueryInput {
                 name: &s.import,
-                import: read.then_some("\u{1}"),
+                import: read.then_some(s.select.as_str()),
             })
             .collect();
-        let mut sql = String::new();
+        let mut sql = SqlText::default();
         sql::write_query(tree, query, &inputs, dialect.facts().alias_hides_relation, &mut sql);
-        // Escape Jinja in the user's strings, so that only the imports contain Jinja for dbt.
-        let mut texts = protect(&sql);
-        for (source, _) in all().filter(|(_, read)| **read) {
-            texts = texts.replacen('\u{1}', &source.select, 1);
-        }
-        texts
+        sql.to_template(dbt::escape_jinja)
     }
 }
 

@@ -4,57 +4,17 @@ use super::compile::SpecCompilation;
 use super::load::Loader;
 use crate::calendar::{Calendar, Weekday, parse_months};
 use crate::check::{Today, is_iso_date};
-use crate::compiler::Compiler;
 use crate::dbt::{jinja_expression, jinja_string, split_arguments};
 use crate::diag::{Code, Diagnostic};
-use crate::dialect::{Dialect, expression};
+use crate::dialect::expression;
 use crate::yaml::Node;
 
 /// Value of a spec's `today:` key.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct SpecToday {
     pub value: Today,
-    /// dbt variable that contains the date.
-    variable: Option<DateVariable>,
-}
-
-/// dbt variable. Plain queries contain a date instead.
-#[derive(Clone, Debug, PartialEq)]
-struct DateVariable {
-    name: String,
-    /// ISO date used if the variable is not set.
-    default: Option<String>,
-}
-
-impl DateVariable {
-    /// Returns the SQL for the date in a model, with a `var` call that dbt renders.
-    fn model_placeholder(&self) -> String {
-        let default = self
-            .default
-            .as_ref()
-            .map_or_else(String::new, |date| format!(", \"{date}\""));
-        format!("cast('{{{{ var(\"{}\"{default}) }}}}' as date)", self.name)
-    }
-
-    /// Returns the placeholder for the date in the SQL tree. The placeholder is as long as the SQL in the model, and
-    /// consists of a character that does not occur in SQL.
-    fn placeholder_text(&self) -> String {
-        "\u{2}".repeat(self.model_placeholder().len())
-    }
-
-    /// Returns the SQL for the date in a plain query: the default of the variable or, if it has none, the current date.
-    fn query_date(&self, dialect: Dialect) -> String {
-        let formula = self.default.as_ref().map_or("TODAY()".to_owned(), |iso| {
-            let parts: Vec<&str> = iso.split('-').map(|part| part.trim_start_matches('0')).collect();
-            format!("DATE({})", parts.join(", "))
-        });
-        let compiled = Compiler::builder().dialect(dialect).build().compile(&formula);
-        compiled
-            .definitions()
-            .first()
-            .map(|d| d.sql().to_owned())
-            .unwrap_or_default()
-    }
+    /// Name of the dbt variable that contains the date.
+    variable: Option<String>,
 }
 
 impl SpecToday {
@@ -67,23 +27,18 @@ impl SpecToday {
 
     /// Returns the name of the dbt variable that contains the date, if the spec uses one.
     pub fn variable_name(&self) -> Option<&str> {
-        self.variable.as_ref().map(|variable| variable.name.as_str())
+        self.variable.as_deref()
     }
 
-    /// Returns whether the date can be set at run time.
-    #[cfg(feature = "interpreter")]
-    pub(super) fn is_variable(&self) -> bool {
-        self.variable.is_some()
-    }
-
-    fn from_variable(name: &str, default: Option<String>) -> Self {
-        let variable = DateVariable {
-            name: name.to_owned(),
-            default,
-        };
+    fn from_variable(name: &str, default: Option<&str>) -> Self {
+        let argument = default.map_or_else(String::new, |date| format!(", \"{date}\""));
+        let text = format!("cast('{{{{ var(\"{name}\"{argument}) }}}}' as date)");
         Self {
-            value: Today::Sql(variable.placeholder_text()),
-            variable: Some(variable),
+            value: Today::Macro {
+                text,
+                default: default.map(str::to_owned),
+            },
+            variable: Some(name.to_owned()),
         }
     }
 }
@@ -96,32 +51,6 @@ impl SpecCompilation<'_> {
             week_start: self.spec.week_start.unwrap_or(of_project.week_start),
             fiscal_month_offset: self.spec.fiscal_month_offset.or(of_project.fiscal_month_offset),
         }
-    }
-
-    /// Replaces the placeholder for the date in a plain query.
-    pub(super) fn substitute_date(&self, sql: String) -> String {
-        let variable = self.spec.today.as_ref().and_then(|today| today.variable.as_ref());
-        let Some(variable) = variable else { return sql };
-        let dialect = self.compiler.options.dialect;
-        self.replace_placeholder(&sql, variable, &variable.query_date(dialect), str::to_owned)
-    }
-
-    /// Replaces the placeholder for the date in a model with the variable. `protect` converts the rest of the SQL.
-    pub(super) fn substitute_variable(&self, sql: &str, protect: impl Fn(&str) -> String) -> String {
-        let variable = self.spec.today.as_ref().and_then(|today| today.variable.as_ref());
-        let Some(variable) = variable else { return protect(sql) };
-        self.replace_placeholder(sql, variable, &variable.model_placeholder(), protect)
-    }
-
-    fn replace_placeholder(
-        &self,
-        sql: &str,
-        variable: &DateVariable,
-        day: &str,
-        between: impl Fn(&str) -> String,
-    ) -> String {
-        let escapes = self.compiler.options.dialect.has_backslash_escapes();
-        expression::fill_placeholders(sql, &variable.placeholder_text(), day, escapes, between)
     }
 }
 
@@ -220,7 +149,7 @@ impl<'y> Loader<'y, '_> {
             self.report_invalid_value(node, message, "write the date in the form `2024-03-31`".to_owned());
             return None;
         }
-        Some(SpecToday::from_variable(name, default.map(str::to_owned)))
+        Some(SpecToday::from_variable(name, default))
     }
 }
 

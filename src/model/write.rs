@@ -17,7 +17,7 @@ use crate::ir::Program;
 use crate::parse;
 use crate::plan::key_name;
 use crate::schema::{Column, Relation};
-use crate::sql::{self, Query, QueryInput, Select, SqlTree};
+use crate::sql::{self, PlanNames, Query, QueryInput, QueryPlan, Select, SqlText, SqlTree};
 
 /// SQL of a model.
 struct ModelSql {
@@ -185,10 +185,7 @@ impl SpecCompilation<'_> {
 
     /// Returns the SQL of a query for dbt.
     fn dbt_query(&self, tree: &SqlTree, query: &Query) -> String {
-        let dialect = self.compiler.options.dialect;
-        let protect = |sql: &str| dbt::incremental_sql(&dbt::escape_jinja(sql), dialect.has_backslash_escapes());
-        self.sources
-            .dbt_sql(tree, query, dialect, |sql| self.substitute_variable(sql, protect))
+        self.sources.dbt_sql(tree, query, self.compiler.options.dialect)
     }
 
     /// Returns the tests of joins that are not proven to find at most one row.
@@ -295,6 +292,7 @@ impl SpecCompilation<'_> {
             query = self.add_incremental_conditions(incremental, query, columns, emit, &mut compiled.diagnostics);
         }
         query = self.cast_to_contract(query, columns, &mut emit.tree);
+        compiled.plan = self.compiler.specs.plans.then(|| self.query_plan(&emit.tree, &query));
         let is_cast = self.is_contract_enforced() && incremental.is_none();
         ModelSql {
             ordered,
@@ -305,12 +303,31 @@ impl SpecCompilation<'_> {
         }
     }
 
+    /// Returns the plan of the model's query.
+    fn query_plan(&self, tree: &SqlTree, query: &Query) -> QueryPlan {
+        let dialect = self.compiler.options.dialect;
+        let sources = self.sources.sources.iter();
+        let inputs: Vec<String> = sources
+            .map(|source| source.from.ref_call().unwrap_or_else(|| source.table.clone()))
+            .collect();
+        let names = self.definitions.iter().map(SpecDefinition::name);
+        let definitions = names
+            .map(|name| (dialect.name_text(name, true).to_lowercase(), name.to_owned()))
+            .collect();
+        let names = PlanNames {
+            result: self.spec.model.text,
+            inputs: &inputs,
+            definitions: &definitions,
+        };
+        QueryPlan::from_query(tree, query, &names)
+    }
+
     /// Returns the SQL of a query without dbt.
     fn plain_query(&self, tree: &SqlTree, query: &Query) -> String {
-        let mut text = String::new();
+        let mut text = SqlText::default();
         let is_hiding = self.compiler.options.dialect.facts().alias_hides_relation;
         sql::write_query(tree, query, &self.query_inputs(), is_hiding, &mut text);
-        self.substitute_date(text)
+        text.into_query(tree)
     }
 
     /// Returns an error if the model reads a relation with the model's own name.

@@ -69,3 +69,100 @@ fn large_formulas() {
         run.out
     );
 }
+
+/// Specs for the plans: joins, groups and windows; a pivoted worksheet; an incremental model; metrics of two sets.
+const PLANNED: [(&str, &str); 6] = [
+    (
+        "growth",
+        "model: growth
+from: orders
+steps:
+  - name: monthly
+    joins:
+      - {to: customers, on: customer_id = customers.id, cardinality: one}
+    where: status <> \"{{ cancelled \u{202e}\"
+    group_by: [customers.region, \"ordered_on[month]\"]
+    having: revenue > 0
+    definitions: |
+      revenue = SUM(amount)
+      orders = COUNT()
+  - name: compared
+    keep: all
+    order_by: ordered_on_month desc
+    definitions: |
+      before = OFFSET(revenue, -1)
+      change = revenue - before
+      share = revenue / SUM(revenue:revenue)
+    limit: 10
+",
+    ),
+    (
+        "shares",
+        "model: shares
+from: orders
+steps:
+  - name: monthly
+    group_by: ordered_on[month], status
+    definitions: revenue = SUM(amount)
+  - name: with_shares
+    columns: [ordered_on_month, status, revenue]
+    pivot_by: status
+    order_by: ordered_on_month
+    calculations:
+      share: =C1 / SUM(PIVOTROW(C1))
+",
+    ),
+    (
+        "daily",
+        "model: daily
+from: orders
+today: var('run_date')
+where: status = \"paid\"
+group_by: ordered_on[day]
+definitions: |
+  revenue = SUM(amount)
+  early = COUNTIF(ordered_on[day] < TODAY())
+config: {materialized: incremental, event_time: ordered_on_day, unique_key: ordered_on_day, lookback: 3}
+",
+    ),
+    (
+        "net",
+        "model: net
+metrics: [orders.revenue, refunds.refunded]
+group_by:
+  - region: {orders: region, refunds: region}
+definitions: net = revenue - refunded
+",
+    ),
+    (
+        "orders_set",
+        "metric_set: orders\nfrom: orders\ndefinitions: revenue = SUM(amount)\n",
+    ),
+    (
+        "refunds_set",
+        "metric_set: refunds\nfrom: refunds\ndefinitions: refunded = SUM(amount)\n",
+    ),
+];
+
+#[test]
+fn plans() {
+    let mut place = Place::new("explain_plans");
+    place.write("formulac.yml", "dialect: duckdb\n");
+    for (name, spec) in PLANNED {
+        place.write(&format!("metrics/{name}.yml"), spec);
+    }
+    for model in ["growth", "shares", "daily", "net"] {
+        place.show(&["explain", "--plan", model]);
+    }
+    place
+        .show(&["explain", "--plan", "growth", "--format", "mermaid"])
+        .show(&["explain", "--plan", "shares", "--format", "dot"])
+        .show(&["explain", "--plan", "metrics/daily.yml", "--json"])
+        .show(&["explain", "--plan", "orders"])
+        .show(&["explain", "--plan", "SUM(amount)"])
+        .show_with(
+            &["explain", "--plan", "-", "--json"],
+            "model: m\nfrom: t\ndefinitions: a = SUMM(x)\n",
+        );
+    assert_snapshot!(place.transcript());
+}

@@ -69,3 +69,42 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn strings_of_the_user_are_never_macros() {
+    let compile = |letter: char, dialect: Dialect| {
+        let spec = format!(
+            "model: m\nfrom: ref('orders')\ntoday: var('run_date', '2024-03-31')\nwhere: |\n  note <> \"{letter}'{letter}\"\n\
+            group_by: day[day]\ndefinitions: |\n  n = COUNTIF(AND(day[day] < TODAY(), note <> \"{{{{ this }}}}{letter}\"))\n\
+            config: {{materialized: incremental, event_time: day_day, unique_key: day_day}}\n"
+        );
+        let compiled = Compiler::builder().dialect(dialect).build().compile_spec(&spec);
+        let (query, model) = (
+            compiled.query().expect("a query"),
+            compiled.model_sql().expect("a model"),
+        );
+        // The first line contains a hash of the other lines.
+        let (_, model) = model.split_once('\n').expect("several lines");
+        (query.to_owned(), model.to_owned())
+    };
+    for dialect in Dialect::all() {
+        let (query, model) = compile('Q', dialect);
+        assert!(
+            !query.contains("run_date") && !query.contains("is_incremental"),
+            "{query}"
+        );
+        for part in [
+            "var(\"run_date\"",
+            "from {{ this }}",
+            "ref('orders')",
+            "'{{ '{{' }} this {{ '}}' }}Q'",
+        ] {
+            assert!(model.contains(part), "{part} {model}");
+        }
+        for letter in ['\u{1}', '\u{2}', '\u{3}', '\u{4}', '\u{5}'] {
+            let replaced = [&query, &model].map(|sql| sql.replace('Q', &letter.to_string()));
+            let (query, model) = compile(letter, dialect);
+            assert_eq!([query, model], replaced);
+        }
+    }
+}

@@ -37,43 +37,9 @@ pub fn expression_fault(sql: &str) -> Option<&'static str> {
     (depth > 0 || quote.is_some()).then_some("contains an unclosed quote or bracket")
 }
 
-/// Fills each placeholder outside of quotes and applies `between` to the text between placeholders. If `escapes` is
-/// set, a backslash inside quotes is an escape.
-pub fn fill_placeholders(
-    sql: &str,
-    slot: &str,
-    value: &str,
-    escapes: bool,
-    between: impl Fn(&str) -> String,
-) -> String {
-    let mut out = String::with_capacity(sql.len() + value.len());
-    let (mut start, mut quote, mut escaped) = (0, None, false);
-    for (at, c) in sql.char_indices() {
-        if at < start {
-            continue;
-        }
-        match quote {
-            Some(_) if escaped => escaped = false,
-            Some(open) => {
-                escaped = escapes && c == '\\' && open != '"';
-                quote = Some(open).filter(|open| *open != c);
-            }
-            None if matches!(c, '\'' | '"' | '`') => quote = Some(c),
-            None if sql.get(at..).is_some_and(|rest| rest.starts_with(slot)) => {
-                out.push_str(&between(sql.get(start..at).unwrap_or_default()));
-                out.push_str(value);
-                start = at + slot.len();
-            }
-            None => {}
-        }
-    }
-    out.push_str(&between(sql.get(start..).unwrap_or_default()));
-    out
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{expression_fault, fill_placeholders};
+    use super::expression_fault;
 
     #[test]
     fn only_a_single_expression_is_accepted() {
@@ -105,14 +71,5 @@ mod tests {
         ] {
             assert!(expression_fault(sql).is_some(), "{sql}");
         }
-    }
-
-    #[test]
-    fn slots_are_filled_outside_of_quotes() {
-        let fill = |sql: &str, escapes| fill_placeholders(sql, "~~", "X", escapes, str::to_uppercase);
-        assert_eq!(fill("a ~~ '~~' \"~~\" ~~", false), "A X '~~' \"~~\" X");
-        assert_eq!(fill("'it''s ~~' ~~", false), "'IT''S ~~' X");
-        assert_eq!(fill(r"'\'~~' ~~", true), r"'\'~~' X");
-        assert_eq!(fill(r"'\' ~~", false), r"'\' X");
     }
 }

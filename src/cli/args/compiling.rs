@@ -251,17 +251,26 @@ Examples:
   formulac explain 'SUM(amount) / COUNT()'
 
   # The page of a diagnostic
-  formulac explain F0301")]
+  formulac explain F0301
+
+  # The operators of a model's query
+  formulac explain --plan revenue_by_month")]
 pub struct ExplainArgs {
-    /// Formula or definitions, a diagnostic code such as F0301, or a spec with `--expand`; use `-` for standard input,
-    /// and `--` before a formula that is also an option, such as `-v`
-    #[arg(value_name = "FORMULA|CODE", allow_hyphen_values = true)]
+    /// Formula or definitions, a diagnostic code such as F0301, or a spec with `--expand` or `--plan`; use `-` for
+    /// standard input, and `--` before a formula that is also an option, such as `-v`
+    #[arg(value_name = "FORMULA|CODE|SPEC", allow_hyphen_values = true)]
     pub subject: OsString,
     #[command(flatten)]
     pub settings: Settings,
     /// Print the spec with the definitions of its metric sets written out in full
     #[arg(long, conflicts_with = "json")]
     pub expand: bool,
+    /// Print the relational operators of a model's query, with the definitions that each operator computes
+    #[arg(long, conflicts_with = "expand")]
+    pub plan: bool,
+    /// Format of the plan
+    #[arg(long, value_name = "FORMAT", requires = "plan", conflicts_with = "json", default_value = "tree", hide_default_value = true, value_parser = ["tree", "mermaid", "dot"])]
+    pub format: String,
     /// Print one JSON object
     #[arg(long)]
     pub json: bool,

@@ -1,10 +1,12 @@
-//! `formulac explain`: explains what a formula computes and how it is parsed, or what a diagnostic means.
+//! `formulac explain`: explains what a formula computes and how it is parsed, how the query of a model is computed, or
+//! what a diagnostic means.
 
 use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use formulac::{Compiler, Definition, Dialect, Type};
+use formulac::impact::show::{DrawnNode, GraphDrawing};
+use formulac::{CompiledSpec, Compiler, Definition, Dialect, QueryPlan, Type};
 use serde_json::{Map, Value, json};
 
 use crate::cli::args::ExplainArgs;
@@ -12,10 +14,11 @@ use crate::cli::commands::compile::{CompileOutcome, compile, compile_nonempty_so
 use crate::cli::diagnostic_page::{self, wrap_text};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::formula_parts::{self, FormulaPart};
+use crate::cli::generation::Generation;
 use crate::cli::knowledge::CommandKnowledge;
 use crate::cli::project;
 use crate::cli::sentence::{self, Sentence};
-use crate::cli::session::Session;
+use crate::cli::session::{Session, to_reports};
 use crate::cli::source::SourceText;
 use crate::cli::workspace::Workspace;
 use formulac::diag::Code;
@@ -31,6 +34,9 @@ struct DialectSql {
 pub fn run(session: &Session, args: &ExplainArgs) -> Result<Exit, Failure> {
     if args.expand {
         return expand_spec(session, args);
+    }
+    if args.plan {
+        return explain_plan(session, args);
     }
     if let Some(word) = args.subject.to_str() {
         if let Some(code) = Code::parse(word) {
@@ -70,6 +76,65 @@ fn expand_spec(session: &Session, args: &ExplainArgs) -> Result<Exit, Failure> {
     let shown = args.subject.to_string_lossy();
     let message = format!("`{shown}` reads no metric sets");
     Err(Failure::new(Exit::Faulty, message).with_help("`--expand` needs a spec with `metrics`"))
+}
+
+/// Prints the relational operators of the query of a model.
+fn explain_plan(session: &Session, args: &ExplainArgs) -> Result<Exit, Failure> {
+    let target = &args.settings.target;
+    let file = Generation::find_named_spec(session, target, Path::new(&args.subject))?;
+    let knowledge = CommandKnowledge::new(session, target)?;
+    let sources = knowledge.read_sources(&[file]);
+    let compiler = knowledge.builder().plans(true).build();
+    let mut spec = knowledge.compile_specs(&compiler, sources)?.pop().unwrap_or_default();
+    spec.refuse_metric_set()?;
+    spec.add_model_diagnostics();
+    let plan = spec.compiled.as_ref().and_then(CompiledSpec::plan);
+    let found = vec![std::mem::take(&mut spec.found)];
+    if args.json {
+        session.print_json(&json!({
+            "dialect": knowledge.dialect.name(),
+            "name": spec.name,
+            "parts": plan.map(|plan| &plan.parts),
+            "diagnostics": render::reports_json(&to_reports(&found)),
+        }))?;
+    } else {
+        if let Some(plan) = plan {
+            session.print_data(&match args.format.as_str() {
+                "mermaid" => draw_plan(plan).to_mermaid(),
+                "dot" => draw_plan(plan).to_dot(),
+                _ => render::escape_hidden(&plan.to_string()).into_owned(),
+            })?;
+        }
+        session.report(&found);
+    }
+    Ok(Exit::from_failures(&found))
+}
+
+/// Returns the plan as a graph. The name of a part is in the label of its last operator.
+fn draw_plan(plan: &QueryPlan) -> GraphDrawing {
+    let mut drawing = GraphDrawing::default();
+    let id = |part: usize, operator: usize| format!("{part}.{operator}");
+    for (index, part) in plan.parts.iter().enumerate() {
+        for (at, operator) in part.operators.iter().enumerate() {
+            let name = if at + 1 == part.operators.len() {
+                format!("{}\n", part.name)
+            } else {
+                String::new()
+            };
+            let read = operator.part.and_then(|read| {
+                let last = plan.parts.get(read)?.operators.len().checked_sub(1)?;
+                Some(id(read, last))
+            });
+            let inputs = operator.inputs.iter().map(|input| id(index, *input));
+            drawing
+                .edges
+                .extend(inputs.chain(read).map(|input| (input, id(index, at))));
+            drawing
+                .nodes
+                .push(DrawnNode::new(id(index, at), format!("{name}{operator}"), ""));
+        }
+    }
+    drawing
 }
 
 /// Returns an error if the argument is a file. Prints a note if the argument is also the name of a model.

@@ -14,6 +14,13 @@ pub enum Today {
     Date(String),
     /// SQL expression that returns a date. The expression is already validated.
     Sql(String),
+    /// Date that another tool inserts into the SQL.
+    Macro {
+        /// Text for this tool, which inserts a SQL expression.
+        text: String,
+        /// ISO date in SQL without macros. `None` for the current date.
+        default: Option<String>,
+    },
 }
 
 impl Lowerer<'_> {
@@ -30,12 +37,17 @@ impl Lowerer<'_> {
             let now = self.add_call(internal::NOW, &[], span);
             return Some(self.convert_to(now, Type::Date));
         };
-        let (node, text) = match today {
-            Today::Date(iso) => (Ir::Date as fn(_) -> Ir, iso),
-            Today::Sql(sql) => (Ir::Today as fn(_) -> Ir, sql),
+        let node = match today {
+            Today::Date(iso) => Ir::Date(self.program.add_text(iso)),
+            Today::Sql(sql) => Ir::Today(self.program.add_text(sql)),
+            Today::Macro { text, default } => {
+                let text = self.program.add_text(text);
+                let default = default.as_ref().map(|iso| self.program.add_text(iso));
+                self.program.macros.push((text, default));
+                Ir::Macro(self.program.macros.len() as u32 - 1)
+            }
         };
-        let text = self.program.add_text(text);
-        let date = self.program.add(node(text), Self::constant_meta(Type::Date, span));
+        let date = self.program.add(node, Self::constant_meta(Type::Date, span));
         Some(if midnight {
             self.convert_to(date, Type::Timestamp)
         } else {

@@ -14,7 +14,7 @@ use crate::parse;
 use crate::plan::needed_nodes;
 use crate::scratch::CompileMemory;
 use crate::span::Span;
-use crate::sql;
+use crate::sql::{self, SqlText};
 
 impl Compiler {
     pub(super) fn emit(
@@ -78,7 +78,7 @@ impl Compiler {
                     ),
                 );
             }
-            let mut sql = String::with_capacity(width);
+            let mut sql = SqlText::with_capacity(width);
             let mappings = if options.map_spans {
                 sql::write_flat_mapped(emitter.tree(), root, &mut sql)
             } else {
@@ -90,7 +90,7 @@ impl Compiler {
             }
             definitions.push(Definition {
                 name: None,
-                sql,
+                sql: sql.into_query(emitter.tree()),
                 ty: meta.ty,
                 level: meta.level,
                 nullable: meta.nullable,

@@ -298,6 +298,7 @@ impl<'p> Emitter<'p> {
                 self.work.tree.add_text(span, |out| form.push(out, value))
             }
             Ir::Today(slice) => self.work.tree.add_text(span, |out| out.push_str(program.text(slice))),
+            Ir::Macro(date) => self.emit_date_macro(date, span),
             Ir::Column(column) => self.column(column, span),
             Ir::Definition(index) => self.inline_definition(index, span),
             Ir::Apply { overload, args } => self.emit_call(overload, program.args(args), span),
@@ -349,6 +350,22 @@ impl<'p> Emitter<'p> {
             Ir::Ranges(_) | Ir::RowLookup { .. } | Ir::TabColumn { .. } => self.null_placeholder(span),
         };
         self.work.sql[id.index()] = sql;
+    }
+
+    /// Emits a date that another tool inserts into the SQL.
+    fn emit_date_macro(&mut self, date: u32, span: Span) -> SqlId {
+        let program = self.program;
+        let Some((text, default)) = program.macros.try_get(date as usize).copied() else {
+            return self.null_placeholder(span);
+        };
+        let default = match default {
+            Some(iso) => {
+                let form = &self.dialect.forms().date;
+                self.work.tree.add_text(span, |out| form.push(out, program.text(iso)))
+            }
+            None => self.emit_call(catalog::first_overload(internal::TODAY).id, &[], span),
+        };
+        self.work.tree.add_macro(program.text(text), Some(default), span)
     }
 
     /// Emits a negation. The SQL of an inlined definition is negated like the same condition without a name:

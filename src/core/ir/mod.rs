@@ -51,6 +51,8 @@ pub enum Ir {
     Date(PoolRange),
     /// SQL expression that replaces the current date.
     Today(PoolRange),
+    /// Date that another tool inserts into the SQL. The value is the index of the date in `macros`.
+    Macro(u32),
     /// Column of the input.
     Column(u32),
     /// Value of another definition.

@@ -89,6 +89,9 @@ pub struct Program {
     pub texts: String,
     pub columns: Arena<ColumnUse>,
     pub definitions: Arena<IrDefinition>,
+    /// Dates that another tool inserts into the SQL: the text for this tool, and the ISO date in SQL without macros.
+    /// Without such a date, this SQL contains the current date.
+    pub macros: Arena<(PoolRange, Option<PoolRange>)>,
     /// Periods by which lookups shift their keys.
     pub periods: Arena<CalendarOffset>,
     /// Distances between the current row and the bounds of window frames.
@@ -126,6 +129,7 @@ impl Program {
             texts,
             columns,
             definitions,
+            macros,
             periods,
             distances,
             finds,
@@ -145,6 +149,7 @@ impl Program {
         texts.clear();
         columns.clear();
         definitions.clear();
+        macros.clear();
         periods.clear();
         distances.clear();
         finds.clear();
@@ -409,7 +414,8 @@ impl Program {
     /// without arguments, such as today's date.
     pub fn is_simple(&self, id: IrId) -> bool {
         match self.node(id) {
-            Ir::Column(_) | Ir::Number(_) | Ir::Text(_) | Ir::Date(_) | Ir::Today(_) | Ir::Bool(_) | Ir::Null => true,
+            Ir::Column(_) | Ir::Number(_) | Ir::Text(_) | Ir::Date(_) | Ir::Today(_) | Ir::Macro(_) => true,
+            Ir::Bool(_) | Ir::Null => true,
             Ir::Apply { args, .. } => args.count == 0 && !self.meta(id).volatile,
             _ => false,
         }

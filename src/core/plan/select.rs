@@ -10,7 +10,7 @@ use crate::dialect::op::Op;
 use crate::ir::{ColumnUse, Ir, IrId};
 use crate::schema::Relation;
 use crate::span::Span;
-use crate::sql::{Cte, Item, Select, SelectSource, Sql, SqlId};
+use crate::sql::{Cte, Item, Select, SelectSource, Sql, SqlId, SqlText, write_flat};
 
 impl Planner<'_> {
     /// Returns the CTEs, the last select, and the index of the first stratum's CTE. The index is `None` if the first
@@ -267,6 +267,7 @@ impl Planner<'_> {
         self.emitter.windows.moved = self.emit_frame_keys(stage);
         self.emit_nodes(&roots, stage);
         let mut select = Select {
+            grouped: grouping,
             window: self.named_window.take(),
             ..Select::default()
         };
@@ -338,9 +339,9 @@ impl Planner<'_> {
             Sql::Field { name, .. } => *name,
             _ => expr,
         };
-        let mut text = String::new();
-        crate::sql::write_flat(self.emitter.tree(), named, &mut Vec::new(), &mut text);
-        text == name
+        let mut text = SqlText::default();
+        write_flat(self.emitter.tree(), named, &mut Vec::new(), &mut text);
+        text.as_str() == name
     }
 
     /// Returns the source that a stratum reads.

@@ -131,6 +131,15 @@ impl ValueNumbering<'_> {
             }
             Ir::Distinct(_) => (17, 0),
             Ir::Today(_) => (19, 0),
+            Ir::Macro(date) => {
+                text.push_str(
+                    program
+                        .macros
+                        .try_get(date as usize)
+                        .map_or("", |(text, _)| program.text(*text)),
+                );
+                (24, 0)
+            }
             Ir::PeriodLookup { period, .. } => {
                 let (distance, months) = program.periods[period as usize].distance();
                 (20, (distance as u64) << 1 | u64::from(months))

@@ -20,7 +20,7 @@ pub fn put_plain_columns_first(tree: &SqlTree, ctes: &mut [Cte], body: &Select) 
 /// Returns whether an expression is a name, a literal or a conversion.
 fn is_plain(tree: &SqlTree, id: SqlId) -> bool {
     match *tree.node(id) {
-        Sql::Field { .. } | Sql::Cast { name: "cast", .. } => true,
+        Sql::Field { .. } | Sql::Macro { .. } | Sql::Cast { name: "cast", .. } => true,
         Sql::Text { first, len } => {
             !tree.str(first, len).contains(['(', ' ']) || tree.str(first, len).starts_with('\'')
         }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use super::query::{Cte, QueryInput, Select, SelectSource};
 use super::select::write_select;
+use super::text::SqlText;
 use super::tree::SqlTree;
 
 /// CTEs of a query so far, by the text of their selects.
@@ -29,9 +30,9 @@ impl CteTexts {
             .collect();
         let inputs: Vec<QueryInput<'_>> = names.iter().map(|name| QueryInput { name, import: None }).collect();
         let text = |select: &Select| {
-            let mut out = String::new();
+            let mut out = SqlText::default();
             write_select(tree, select, &inputs, 0, &mut out);
-            out
+            out.text
         };
         for cte in new {
             self.names.entry(text(&cte.body)).or_insert_with(|| cte.name.clone());

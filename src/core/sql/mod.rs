@@ -10,16 +10,20 @@ mod multiline;
 mod precedence;
 mod pretty;
 mod query;
+mod query_plan;
 mod relation_aliases;
 mod select;
 mod single_line;
+mod text;
 mod tree;
 
 pub use column_order::put_plain_columns_first;
 pub use equal_ctes::CteTexts;
 pub use query::{
-    Cte, END_IF, EXISTING_TABLE_ALIAS, IF_INCREMENTAL, IncrementalRowFilter, Item, Join, JoinKind, NamedWindow,
-    OrderKey, Query, QueryInput, Select, SelectSource, THIS, write_query,
+    Cte, Item, Join, JoinKind, NamedWindow, OptionalCondition, OrderKey, Query, QueryInput, Select, SelectSource,
+    write_query,
 };
+pub use query_plan::{OperatorKind, PlanNames, PlanOperator, PlanPart, QueryPlan};
 pub use single_line::{FlatStep, Mapping, write_flat, write_flat_mapped};
+pub use text::SqlText;
 pub use tree::{Sql, SqlId, SqlSlice, SqlTree};

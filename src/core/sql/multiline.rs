@@ -1,6 +1,7 @@
 //! Line breaks of expressions that do not fit on one line, by kind of node.
 
 use super::pretty::{LayoutStep, WIDTH, inner_indent};
+use super::text::SqlText;
 use super::tree::{Sql, SqlId, SqlSlice, SqlTree};
 use crate::dialect::op::Op;
 
@@ -44,7 +45,7 @@ pub(super) fn write_multiline(
     indent: usize,
     after: usize,
     stack: &mut Vec<LayoutStep>,
-    out: &mut String,
+    out: &mut SqlText,
 ) {
     let (node, meta) = tree.entry(id);
     let [first, second, third] = [0, 1, 2].map(|place| meta.brackets.is_set(place));
@@ -58,24 +59,25 @@ pub(super) fn write_multiline(
     match *node {
         Sql::Word(_)
         | Sql::Text { .. }
+        | Sql::Macro { .. }
         | Sql::Field { .. }
         | Sql::Call {
             args: SqlSlice { count: 0, .. },
             ..
         } => stack.push(LayoutStep::Flat(id)),
         Sql::Call { name, args } => {
-            out.push_str(name);
-            out.push('(');
+            out.text.push_str(name);
+            out.text.push('(');
             stack.extend([LayoutStep::Str(")"), LayoutStep::Line(indent)]);
             write_lines(tree, args, inner, stack);
         }
         Sql::Binary { op, .. } => write_chain(tree, id, op, indent, after, stack),
         Sql::Not(x) => {
-            out.push_str("not ");
+            out.text.push_str("not ");
             stack.push(at(x, first, indent, after));
         }
         Sql::Negative(x) => {
-            out.push('-');
+            out.text.push('-');
             stack.push(at(x, first, indent, after));
         }
         Sql::Postfix { op, x } => {
@@ -100,12 +102,12 @@ pub(super) fn write_multiline(
             at(x, first, indent, 9),
         ]),
         Sql::Case { subject, arms } => {
-            out.push_str("case");
+            out.text.push_str("case");
             write_case(tree, subject, arms, indent, stack);
         }
         Sql::Cast { name, x, ty } => {
-            out.push_str(name);
-            out.push('(');
+            out.text.push_str(name);
+            out.text.push('(');
             stack.extend([
                 LayoutStep::Str(")"),
                 LayoutStep::Line(indent),
@@ -118,7 +120,7 @@ pub(super) fn write_multiline(
         Sql::Spaced(args) => write_words(tree, args, indent, after, stack),
         Sql::List(args) => write_separated_lines(tree, args, indent, stack),
         Sql::Paren(x) => {
-            out.push('(');
+            out.text.push('(');
             stack.extend([
                 LayoutStep::Str(")"),
                 LayoutStep::Line(indent),
@@ -127,7 +129,7 @@ pub(super) fn write_multiline(
             ]);
         }
         Sql::Bracket(args) => {
-            out.push('[');
+            out.text.push('[');
             stack.extend([LayoutStep::Str("]"), LayoutStep::Line(indent)]);
             write_lines(tree, args, inner, stack);
         }
@@ -140,11 +142,47 @@ pub(super) fn write_multiline(
             ]);
         }
         Sql::OverNamed { x, .. } | Sql::Over { x, .. } => write_window(tree, id, x, indent, stack),
+        Sql::Subquery { value, name, from } => write_subquery(value, name, from, indent, stack),
     }
 }
 
-/// Prints a chain of operators with the same strength, broken at each operator.
+fn write_subquery(value: SqlId, name: &'static str, from: SqlId, indent: usize, stack: &mut Vec<LayoutStep>) {
+    let inner = inner_indent(indent);
+    stack.extend([
+        LayoutStep::Str(")"),
+        LayoutStep::Line(indent),
+        LayoutStep::Flat(from),
+        LayoutStep::Str("from "),
+        LayoutStep::Line(inner),
+        LayoutStep::Str(name),
+        LayoutStep::Str(" as "),
+        LayoutStep::node(value, inner_indent(inner), name.len() + 4),
+        LayoutStep::Line(inner_indent(inner)),
+        LayoutStep::Str("select"),
+        LayoutStep::Line(inner),
+        LayoutStep::Str("("),
+    ]);
+}
+
+/// Prints a chain of operators with the same strength, broken at each operator. A subquery begins on the line of its
+/// operator.
 fn write_chain(tree: &SqlTree, id: SqlId, op: Op, indent: usize, after: usize, stack: &mut Vec<LayoutStep>) {
+    if let (Sql::Binary { left, right, .. }, meta) = *tree.entry(id)
+        && matches!(tree.node(right), Sql::Subquery { .. })
+    {
+        let operand = |id: SqlId, place: u8, after: usize| LayoutStep::Broken {
+            id,
+            bracketed: meta.brackets.is_set(place),
+            indent,
+            after,
+        };
+        stack.extend([
+            operand(right, 1, after),
+            LayoutStep::Str(op.spaced_symbol()),
+            operand(left, 0, op.spaced_symbol().len() + 1),
+        ]);
+        return;
+    }
     let mut last = true;
     let mut open = vec![(None, id, false)];
     while let Some((before, part, bracketed)) = open.pop() {

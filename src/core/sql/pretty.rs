@@ -3,6 +3,7 @@
 
 use super::multiline::{multiline_window, write_multiline, write_over};
 use super::single_line::write_flat;
+use super::text::SqlText;
 use super::tree::{SqlId, SqlTree};
 
 /// Maximum number of characters in a line.
@@ -52,8 +53,8 @@ impl LayoutStep {
 
 /// Appends an expression and breaks it into lines that fit. `indent` is the indent of the current line, and `after` is
 /// the width of the text that the caller prints next.
-pub fn write_pretty(tree: &SqlTree, root: SqlId, indent: usize, after: usize, out: &mut String) {
-    let mut line_start = out.rfind('\n').map_or(0, |i| i + 1);
+pub fn write_pretty(tree: &SqlTree, root: SqlId, indent: usize, after: usize, out: &mut SqlText) {
+    let mut line_start = out.text.rfind('\n').map_or(0, |i| i + 1);
     let mut stack = vec![LayoutStep::Broken {
         id: root,
         bracketed: false,
@@ -63,15 +64,15 @@ pub fn write_pretty(tree: &SqlTree, root: SqlId, indent: usize, after: usize, ou
     let mut flat_stack = Vec::new();
     while let Some(step) = stack.pop() {
         match step {
-            LayoutStep::Str(text) => out.push_str(text),
+            LayoutStep::Str(text) => out.text.push_str(text),
             LayoutStep::Line(indent) => {
-                out.push('\n');
-                line_start = out.len();
-                out.extend(std::iter::repeat_n(' ', indent));
+                out.text.push('\n');
+                line_start = out.text.len();
+                out.push_spaces(indent);
             }
             LayoutStep::Flat(id) => write_flat(tree, id, &mut flat_stack, out),
             LayoutStep::Leading { id, bracketed, indent } => {
-                let fits = out.len() - line_start + tree.width(id) as usize <= WIDTH;
+                let fits = out.text.len() - line_start + tree.width(id) as usize <= WIDTH;
                 match multiline_window(tree, id).filter(|_| !bracketed && !fits) {
                     Some(x) => {
                         write_over(tree, id, inner_indent(indent), &mut stack);
@@ -100,9 +101,9 @@ pub fn write_pretty(tree: &SqlTree, root: SqlId, indent: usize, after: usize, ou
                 after,
             } => {
                 let width = tree.width(id) as usize + if bracketed { 2 } else { 0 };
-                let fits = out.len() - line_start + width + after <= WIDTH;
+                let fits = out.text.len() - line_start + width + after <= WIDTH;
                 if bracketed {
-                    out.push('(');
+                    out.text.push('(');
                     stack.push(LayoutStep::Str(")"));
                 }
                 if fits {

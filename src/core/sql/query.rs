@@ -2,6 +2,7 @@
 
 use super::relation_aliases::alias_hidden_relations;
 use super::select::write_select;
+use super::text::SqlText;
 use super::tree::{SqlId, SqlTree};
 
 /// SQL query: its CTEs and the final select.
@@ -41,7 +42,7 @@ pub enum SelectSource {
 pub struct QueryInput<'a> {
     /// Name of the table, or of the CTE that imports the table, as written in SQL.
     pub name: &'a str,
-    /// Body of the CTE that imports the table under this name. `None` if the table is read directly.
+    /// Macro that is the body of the CTE that imports the table under this name. `None` if the table is read directly.
     pub import: Option<&'a str>,
 }
 
@@ -90,22 +91,14 @@ pub struct NamedWindow {
     pub order: Vec<SqlId>,
 }
 
-/// Rows that an incremental run reads, which are the rows whose time is not before a bound. The bound is selected from
-/// the existing table.
+/// Condition between two macros. The tool that renders the macros decides whether the condition applies. A query
+/// without macros does not contain the condition.
 #[derive(Clone, Copy, Debug)]
-pub struct IncrementalRowFilter {
-    pub time: SqlId,
-    /// Expression that is selected from the existing table.
-    pub bound: SqlId,
+pub struct OptionalCondition {
+    pub begin: SqlId,
+    pub condition: SqlId,
+    pub end: SqlId,
 }
-
-/// Placeholders for the Jinja expressions in and around the condition of an incremental run. The placeholders are
-/// replaced after the rest of the text is escaped for dbt.
-pub const IF_INCREMENTAL: &str = "\u{3}";
-pub const END_IF: &str = "\u{4}";
-pub const THIS: &str = "\u{5}";
-/// Alias of the existing table in the subquery of an incremental condition.
-pub const EXISTING_TABLE_ALIAS: &str = "so_far";
 
 /// SELECT, including any further branches of its `union all`.
 #[derive(Clone, Debug, Default)]
@@ -121,9 +114,11 @@ pub struct Select {
     pub from_alias: Option<String>,
     pub joins: Vec<Join>,
     pub filter: Option<SqlId>,
-    /// Condition on the rows that an incremental run reads.
-    pub late: Option<IncrementalRowFilter>,
+    /// Condition in addition to `filter`.
+    pub optional_filter: Option<OptionalCondition>,
     pub group_by: Vec<SqlId>,
+    /// Whether the select combines rows, into one row per group or, without keys, into one row.
+    pub grouped: bool,
     pub having: Option<SqlId>,
     /// Named window that several values use.
     pub window: Option<NamedWindow>,
@@ -142,22 +137,26 @@ impl Select {
 
 /// Appends the SQL of a query, with a final line break. `is_hiding` is whether output columns hide relations with the
 /// same name in GROUP BY, HAVING and ORDER BY.
-pub fn write_query(tree: &SqlTree, query: &Query, inputs: &[QueryInput<'_>], is_hiding: bool, out: &mut String) {
+pub fn write_query(tree: &SqlTree, query: &Query, inputs: &[QueryInput<'_>], is_hiding: bool, out: &mut SqlText) {
     let aliased = is_hiding.then(|| alias_hidden_relations(tree, query, inputs)).flatten();
     let (tree, query) = aliased.as_ref().map_or((tree, query), |(tree, query)| (tree, query));
     let imports = inputs.iter().filter_map(|input| Some((input.name, input.import?)));
     let count = imports.clone().count() + query.ctes.len();
     let mut written = 0;
-    let mut cte = |name: &str, out: &mut String, body: &mut dyn FnMut(&mut String)| {
-        out.push_str(if written == 0 { "with " } else { "" });
-        out.push_str(name);
-        out.push_str(" as (\n\n");
+    let mut cte = |name: &str, out: &mut SqlText, body: &mut dyn FnMut(&mut SqlText)| {
+        out.text.push_str(if written == 0 { "with " } else { "" });
+        out.text.push_str(name);
+        out.text.push_str(" as (\n\n");
         body(out);
         written += 1;
-        out.push_str(if written == count { "\n)\n\n" } else { "\n),\n\n" });
+        out.text.push_str(if written == count { "\n)\n\n" } else { "\n),\n\n" });
     };
     for (name, body) in imports {
-        cte(name, out, &mut |out| out.push_str(&format!("    {body}\n")));
+        cte(name, out, &mut |out| {
+            out.push_spaces(4);
+            out.push_macro(body, None);
+            out.text.push('\n');
+        });
     }
     for part in &query.ctes {
         cte(&part.name, out, &mut |out| {

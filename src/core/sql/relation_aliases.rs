@@ -102,7 +102,7 @@ fn add_alias(tree: &SqlTree, select: &mut Select, inputs: &[QueryInput<'_>], (na
     let roots = roots.chain(select.items.iter().map(|item| item.expr));
     let roots = roots
         .chain(select.order_by.iter().map(|key| key.expr))
-        .chain(select.late.map(|late| late.time));
+        .chain(select.optional_filter.map(|optional| optional.condition));
     let is_star = select.star && select.star_of.as_deref() == Some(name);
     if !is_star && !qualifiers(tree, roots).contains(name) {
         return;

@@ -1,11 +1,13 @@
 //! Printer of selects, formatted according to dbt's style guide.
 
 use super::pretty::{WIDTH, write_pretty};
-use super::query::{END_IF, EXISTING_TABLE_ALIAS, IF_INCREMENTAL, NamedWindow, QueryInput, Select, SelectSource, THIS};
+use super::query::{NamedWindow, OptionalCondition, QueryInput, Select, SelectSource};
+use super::single_line::write_flat;
+use super::text::SqlText;
 use super::tree::{SqlId, SqlTree};
 
-fn start_line(out: &mut String, indent: usize) {
-    out.extend(std::iter::repeat_n(' ', indent));
+fn start_line(out: &mut SqlText, indent: usize) {
+    out.push_spaces(indent);
 }
 
 /// Appends the SQL of a select. `indent` is the indent of its keywords.
@@ -14,37 +16,38 @@ pub(super) fn write_select(
     select: &Select,
     inputs: &[QueryInput<'_>],
     indent: usize,
-    out: &mut String,
+    out: &mut SqlText,
 ) {
     start_line(out, indent);
-    out.push_str(if select.distinct { "select distinct" } else { "select" });
-    let star = |out: &mut String| {
+    out.text
+        .push_str(if select.distinct { "select distinct" } else { "select" });
+    let star = |out: &mut SqlText| {
         if let Some(relation) = &select.star_of {
-            out.push_str(relation);
-            out.push('.');
+            out.text.push_str(relation);
+            out.text.push('.');
         }
-        out.push('*');
+        out.text.push('*');
     };
     if select.star && select.items.is_empty() {
-        out.push(' ');
+        out.text.push(' ');
         star(out);
         // Print `select * from x` on one line.
         if let (Some(from), true) = (&select.from, is_bare(select)) {
-            out.push_str(" from ");
+            out.text.push_str(" from ");
             write_source(from, select.from_alias.as_deref(), inputs, out);
-            out.push('\n');
+            out.text.push('\n');
             write_conditions(tree, select, indent, out);
             return;
         }
     }
     if select.star && !select.items.is_empty() {
-        out.push('\n');
+        out.text.push('\n');
         start_line(out, indent + 4);
         star(out);
-        out.push(',');
+        out.text.push(',');
     }
     write_items(tree, select, indent, out);
-    out.push('\n');
+    out.text.push('\n');
     write_from(tree, select, inputs, indent, out);
     write_conditions(tree, select, indent, out);
     write_keys(tree, "group by", &select.group_by, indent, out);
@@ -58,57 +61,57 @@ pub(super) fn write_select(
     write_keys(tree, "order by", &order, indent, out);
     if let Some(limit) = select.limit {
         start_line(out, indent);
-        out.push_str(&format!("limit {limit}\n"));
+        out.text.push_str(&format!("limit {limit}\n"));
     }
     for further in &select.unions {
         start_line(out, indent);
-        out.push_str("union all\n");
+        out.text.push_str("union all\n");
         write_select(tree, further, inputs, indent, out);
     }
 }
 
 /// Prints the select list, one item per line unless there is a single item that fits.
-fn write_items(tree: &SqlTree, select: &Select, indent: usize, out: &mut String) {
+fn write_items(tree: &SqlTree, select: &Select, indent: usize, out: &mut SqlText) {
     let is_one_line = is_one_line(tree, select, indent);
     for (i, item) in select.items.iter().enumerate() {
         if is_one_line {
-            out.push(' ');
+            out.text.push(' ');
         } else {
-            out.push('\n');
+            out.text.push('\n');
             start_line(out, indent + 4);
         }
         let last = i + 1 == select.items.len();
         let after = item.alias.as_ref().map_or(0, |a| a.len() + 4) + usize::from(!last);
         write_pretty(tree, item.expr, indent + 4, after, out);
         if let Some(alias) = &item.alias {
-            let begin = out.rfind('\n').map_or(0, |at| at + 1);
-            if out.len() - begin + after > WIDTH {
-                out.push('\n');
+            let begin = out.text.rfind('\n').map_or(0, |at| at + 1);
+            if out.text.len() - begin + after > WIDTH {
+                out.text.push('\n');
                 start_line(out, indent + 8);
             } else {
-                out.push(' ');
+                out.text.push(' ');
             }
-            out.push_str("as ");
-            out.push_str(alias);
+            out.text.push_str("as ");
+            out.text.push_str(alias);
         }
         if !last {
-            out.push(',');
+            out.text.push(',');
         }
     }
 }
 
-fn write_from(tree: &SqlTree, select: &Select, inputs: &[QueryInput<'_>], indent: usize, out: &mut String) {
+fn write_from(tree: &SqlTree, select: &Select, inputs: &[QueryInput<'_>], indent: usize, out: &mut SqlText) {
     if let Some(from) = &select.from {
         start_line(out, indent);
-        out.push_str("from ");
+        out.text.push_str("from ");
         write_source(from, select.from_alias.as_deref(), inputs, out);
-        out.push('\n');
+        out.text.push('\n');
     }
     for join in &select.joins {
         start_line(out, indent);
-        out.push_str(join.kind.keyword());
+        out.text.push_str(join.kind.keyword());
         write_source(&join.source, join.alias.as_deref(), inputs, out);
-        out.push('\n');
+        out.text.push('\n');
         if let Some(on) = join.on {
             write_clause(tree, "on", on, indent + 4, out);
         }
@@ -116,30 +119,28 @@ fn write_from(tree: &SqlTree, select: &Select, inputs: &[QueryInput<'_>], indent
 }
 
 /// Prints the `window` clause on one line, or one key per line if the clause is too long.
-fn write_named_window(tree: &SqlTree, window: &NamedWindow, indent: usize, out: &mut String) {
+fn write_named_window(tree: &SqlTree, window: &NamedWindow, indent: usize, out: &mut SqlText) {
     start_line(out, indent);
-    out.push_str(&format!("window {} as (", window.name));
+    out.text.push_str(&format!("window {} as (", window.name));
     let list = |keys: &[SqlId]| keys.iter().map(|key| tree.width(*key) as usize + 2).sum::<usize>();
     let width = list(&window.partition) + list(&window.order) + window.name.len() + 36;
     if indent + width <= WIDTH {
-        let mut words: Vec<String> = Vec::new();
-        for (word, keys) in [("partition by", &window.partition), ("order by", &window.order)] {
-            let mut texts: Vec<String> = Vec::new();
-            for key in keys {
-                let mut text = String::new();
-                write_pretty(tree, *key, 0, 0, &mut text);
-                texts.push(text);
+        let mut blank = "";
+        for (word, keys) in [("partition by ", &window.partition), ("order by ", &window.order)] {
+            for (i, key) in keys.iter().enumerate() {
+                out.text.push_str(if i > 0 { ", " } else { blank });
+                out.text.push_str(if i > 0 { "" } else { word });
+                write_flat(tree, *key, &mut Vec::new(), out);
+                blank = " ";
             }
-            words.extend((!texts.is_empty()).then(|| format!("{word} {}", texts.join(", "))));
         }
-        out.push_str(&words.join(" "));
     } else {
-        out.push('\n');
+        out.text.push('\n');
         write_keys(tree, "partition by", &window.partition, indent + 4, out);
         write_keys(tree, "order by", &window.order, indent + 4, out);
         start_line(out, indent);
     }
-    out.push_str(")\n");
+    out.text.push_str(")\n");
 }
 
 /// Returns whether the select has a single item that fits on the same line as `select`.
@@ -150,53 +151,41 @@ fn is_one_line(tree: &SqlTree, select: &Select, indent: usize) -> bool {
     !select.star && indent + words.len() + tree.width(item.expr) as usize + alias <= WIDTH
 }
 
-/// Prints `where`, with the condition for incremental runs in the usual dbt form.
-fn write_conditions(tree: &SqlTree, select: &Select, indent: usize, out: &mut String) {
-    let Some(late) = &select.late else {
+/// Prints `where`. An optional condition is printed between its macros, together with the keyword before it.
+fn write_conditions(tree: &SqlTree, select: &Select, indent: usize, out: &mut SqlText) {
+    let Some(OptionalCondition { begin, condition, end }) = select.optional_filter else {
         if let Some(filter) = select.filter {
             write_clause(tree, "where", filter, indent, out);
         }
         return;
     };
-    let mut put = |indent: usize, text: &str| {
+    let mut macro_indent = indent;
+    if let Some(filter) = select.filter {
+        macro_indent += 4;
         start_line(out, indent);
-        out.push_str(text);
-        out.push('\n');
-    };
-    let begin = match select.filter {
-        None => {
-            put(indent, IF_INCREMENTAL);
-            put(indent + 4, "where");
-            start_line(out, indent + 8);
-            indent
-        }
-        Some(filter) => {
-            put(indent, "where");
-            start_line(out, indent + 4);
-            write_pretty(tree, filter, indent + 4, 0, out);
-            out.push('\n');
-            start_line(out, indent + 4);
-            out.push_str(IF_INCREMENTAL);
-            out.push('\n');
-            start_line(out, indent + 8);
-            out.push_str("and ");
-            indent + 4
-        }
-    };
-    write_pretty(tree, late.time, indent + 8, 5, out);
-    out.push_str(" >= (\n");
-    start_line(out, indent + 12);
-    out.push_str("select\n");
-    start_line(out, indent + 16);
-    write_pretty(tree, late.bound, indent + 16, 13, out);
-    out.push_str(" as late_from\n");
-    start_line(out, indent + 12);
-    out.push_str(&format!("from {THIS} as {EXISTING_TABLE_ALIAS}\n"));
+        out.text.push_str("where\n");
+        start_line(out, indent + 4);
+        write_pretty(tree, filter, indent + 4, 0, out);
+        out.text.push('\n');
+    }
+    let (start, first_macro) = (out.text.len(), out.macros.len());
+    start_line(out, macro_indent);
+    write_pretty(tree, begin, macro_indent, 0, out);
+    out.text.push('\n');
+    if select.filter.is_none() {
+        start_line(out, indent + 4);
+        out.text.push_str("where\n");
+    }
     start_line(out, indent + 8);
-    out.push_str(")\n");
-    start_line(out, begin);
-    out.push_str(END_IF);
-    out.push('\n');
+    out.text.push_str(if select.filter.is_some() { "and " } else { "" });
+    write_pretty(tree, condition, indent + 8, 0, out);
+    out.text.push('\n');
+    start_line(out, macro_indent);
+    write_pretty(tree, end, macro_indent, 0, out);
+    out.text.push('\n');
+    if let Some(begin) = out.macros.get_mut(first_macro) {
+        begin.optional = start..out.text.len();
+    }
 }
 
 fn is_bare(select: &Select) -> bool {
@@ -208,52 +197,54 @@ fn is_bare(select: &Select) -> bool {
         && select.limit.is_none()
 }
 
-fn write_source(source: &SelectSource, alias: Option<&str>, inputs: &[QueryInput<'_>], out: &mut String) {
+fn write_source(source: &SelectSource, alias: Option<&str>, inputs: &[QueryInput<'_>], out: &mut SqlText) {
     match source {
-        SelectSource::Input(place) => out.push_str(inputs.get(*place as usize).map_or("", |input| input.name)),
-        SelectSource::Name(text) => out.push_str(text),
+        SelectSource::Input(place) => out
+            .text
+            .push_str(inputs.get(*place as usize).map_or("", |input| input.name)),
+        SelectSource::Name(text) => out.text.push_str(text),
     }
     if let Some(alias) = alias {
-        out.push_str(" as ");
-        out.push_str(alias);
+        out.text.push_str(" as ");
+        out.text.push_str(alias);
     }
 }
 
 /// Prints a condition after its keyword, or below the keyword if the condition is too long.
-fn write_clause(tree: &SqlTree, word: &str, expr: SqlId, indent: usize, out: &mut String) {
+fn write_clause(tree: &SqlTree, word: &str, expr: SqlId, indent: usize, out: &mut SqlText) {
     start_line(out, indent);
-    out.push_str(word);
+    out.text.push_str(word);
     if indent + word.len() + 1 + tree.width(expr) as usize <= WIDTH {
-        out.push(' ');
+        out.text.push(' ');
         write_pretty(tree, expr, indent, 0, out);
     } else {
-        out.push('\n');
+        out.text.push('\n');
         start_line(out, indent + 4);
         write_pretty(tree, expr, indent + 4, 0, out);
     }
-    out.push('\n');
+    out.text.push('\n');
 }
 
 /// Prints keys after their keyword on the same line, or below the keyword with one key per line.
-fn write_keys(tree: &SqlTree, word: &str, keys: &[SqlId], indent: usize, out: &mut String) {
+fn write_keys(tree: &SqlTree, word: &str, keys: &[SqlId], indent: usize, out: &mut SqlText) {
     if keys.is_empty() {
         return;
     }
     start_line(out, indent);
-    out.push_str(word);
+    out.text.push_str(word);
     let width: usize = keys.iter().map(|k| tree.width(*k) as usize + 2).sum();
     let short = indent + word.len() + width <= WIDTH;
     for (i, key) in keys.iter().enumerate() {
         if short {
-            out.push(' ');
+            out.text.push(' ');
         } else {
-            out.push('\n');
+            out.text.push('\n');
             start_line(out, indent + 4);
         }
         write_pretty(tree, *key, if short { indent } else { indent + 4 }, 1, out);
         if i + 1 < keys.len() {
-            out.push(',');
+            out.text.push(',');
         }
     }
-    out.push('\n');
+    out.text.push('\n');
 }

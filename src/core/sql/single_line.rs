@@ -1,6 +1,7 @@
 //! Single-line printer of expressions. The printer uses a loop with an explicit stack instead of recursion for deeply
 //! nested expressions.
 
+use super::text::SqlText;
 use super::tree::{Sql, SqlId, SqlSlice, SqlTree};
 use crate::span::Span;
 
@@ -28,7 +29,7 @@ pub enum FlatStep {
 }
 
 /// Appends an expression on one line. The stack must be empty, and is empty again afterwards.
-pub fn write_flat(tree: &SqlTree, root: SqlId, stack: &mut Vec<FlatStep>, out: &mut String) {
+pub fn write_flat(tree: &SqlTree, root: SqlId, stack: &mut Vec<FlatStep>, out: &mut SqlText) {
     RecursivePrinter {
         tree,
         stack,
@@ -39,7 +40,7 @@ pub fn write_flat(tree: &SqlTree, root: SqlId, stack: &mut Vec<FlatStep>, out: &
 }
 
 /// Appends an expression on one line, and returns the position of every node.
-pub fn write_flat_mapped(tree: &SqlTree, root: SqlId, out: &mut String) -> Vec<Mapping> {
+pub fn write_flat_mapped(tree: &SqlTree, root: SqlId, out: &mut SqlText) -> Vec<Mapping> {
     let mut mappings = Vec::new();
     StackPrinter {
         tree,
@@ -57,6 +58,7 @@ pub fn write_flat_mapped(tree: &SqlTree, root: SqlId, out: &mut String) -> Vec<M
 /// Receives the pieces of a node from left to right.
 trait PieceSink {
     fn write_str(&mut self, text: &str);
+    fn write_macro(&mut self, text: &str, default: Option<SqlId>);
     fn write_word(&mut self, word: &'static str);
     fn write_node(&mut self, id: SqlId, bracketed: bool);
 }
@@ -65,7 +67,7 @@ trait PieceSink {
 struct RecursivePrinter<'t> {
     tree: &'t SqlTree,
     stack: &'t mut Vec<FlatStep>,
-    out: &'t mut String,
+    out: &'t mut SqlText,
     depth: u32,
 }
 
@@ -73,11 +75,15 @@ const MAX_FLAT_DEPTH: u32 = 40;
 
 impl PieceSink for RecursivePrinter<'_> {
     fn write_str(&mut self, text: &str) {
-        self.out.push_str(text);
+        self.out.text.push_str(text);
+    }
+
+    fn write_macro(&mut self, text: &str, default: Option<SqlId>) {
+        self.out.push_macro(text, default);
     }
 
     fn write_word(&mut self, word: &'static str) {
-        self.out.push_str(word);
+        self.out.text.push_str(word);
     }
 
     #[inline(always)]
@@ -85,7 +91,7 @@ impl PieceSink for RecursivePrinter<'_> {
         // Names and literals are printed without a call, because they make up more than half of all nodes.
         match *self.tree.node(id) {
             _ if bracketed => self.write_bracketed(id),
-            Sql::Text { first, len } => self.out.push_str(self.tree.str(first, len)),
+            Sql::Text { first, len } => self.out.text.push_str(self.tree.str(first, len)),
             _ => self.write_inner(id),
         }
     }
@@ -94,9 +100,9 @@ impl PieceSink for RecursivePrinter<'_> {
 impl RecursivePrinter<'_> {
     #[inline(never)]
     fn write_bracketed(&mut self, id: SqlId) {
-        self.out.push('(');
+        self.out.text.push('(');
         self.write_inner(id);
-        self.out.push(')');
+        self.out.text.push(')');
     }
 
     #[inline(never)]
@@ -122,7 +128,7 @@ impl RecursivePrinter<'_> {
 struct StackPrinter<'t> {
     tree: &'t SqlTree,
     stack: &'t mut Vec<FlatStep>,
-    out: &'t mut String,
+    out: &'t mut SqlText,
     /// First child of the current node that has not been printed yet. The stack contains the pieces after this child.
     next: Option<(SqlId, bool)>,
     mappings: Option<&'t mut Vec<Mapping>>,
@@ -135,13 +141,13 @@ impl StackPrinter<'_> {
         loop {
             if let Some((id, bracketed)) = now {
                 if bracketed {
-                    self.out.push('(');
+                    self.out.text.push('(');
                     self.stack.push(FlatStep::Str(")"));
                 }
                 if self.mappings.is_some() {
                     self.stack.push(FlatStep::End {
                         id,
-                        start: self.out.len() as u32,
+                        start: self.out.text.len() as u32,
                     });
                 }
                 let base = self.stack.len();
@@ -160,10 +166,10 @@ impl StackPrinter<'_> {
             }
             match self.stack.pop() {
                 None => return,
-                Some(FlatStep::Str(text)) => self.out.push_str(text),
+                Some(FlatStep::Str(text)) => self.out.text.push_str(text),
                 Some(FlatStep::Node { id, bracketed }) => now = Some((id, bracketed)),
                 Some(FlatStep::End { id, start }) => {
-                    let sql = Span::new(start, self.out.len() as u32);
+                    let sql = Span::new(start, self.out.text.len() as u32);
                     let formula = self.tree.meta(id).span;
                     self.mappings.iter_mut().for_each(|m| m.push(Mapping { sql, formula }));
                 }
@@ -176,12 +182,16 @@ impl PieceSink for StackPrinter<'_> {
     /// Prints a string directly. No earlier piece is on the stack, because only nodes that consist of a single text
     /// call this method.
     fn write_str(&mut self, text: &str) {
-        self.out.push_str(text);
+        self.out.text.push_str(text);
+    }
+
+    fn write_macro(&mut self, text: &str, default: Option<SqlId>) {
+        self.out.push_macro(text, default);
     }
 
     fn write_word(&mut self, word: &'static str) {
         if self.next.is_none() {
-            self.out.push_str(word);
+            self.out.text.push_str(word);
         } else {
             self.stack.push(FlatStep::Str(word));
         }
@@ -214,6 +224,7 @@ fn write_pieces<S: PieceSink>(tree: &SqlTree, id: SqlId, sink: &mut S) {
     match *node {
         Sql::Word(word) => sink.write_word(word),
         Sql::Text { first, len } => sink.write_str(tree.str(first, len)),
+        Sql::Macro { first, len, default } => sink.write_macro(tree.str(first, len), default),
         Sql::Field { qualifier, name } => {
             plain(sink, qualifier);
             sink.write_word(".");
@@ -304,7 +315,18 @@ fn write_pieces<S: PieceSink>(tree: &SqlTree, id: SqlId, sink: &mut S) {
             plain(sink, x);
             write_window(tree, partition, order, rows, sink);
         }
+        Sql::Subquery { value, name, from } => write_subquery(value, name, from, sink),
     }
+}
+
+fn write_subquery(value: SqlId, name: &'static str, from: SqlId, sink: &mut impl PieceSink) {
+    sink.write_word("(select ");
+    sink.write_node(value, false);
+    sink.write_word(" as ");
+    sink.write_word(name);
+    sink.write_word(" from ");
+    sink.write_node(from, false);
+    sink.write_word(")");
 }
 
 fn write_case<S: PieceSink>(tree: &SqlTree, subject: Option<SqlId>, arms: SqlSlice, sink: &mut S) {

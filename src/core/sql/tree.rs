@@ -27,6 +27,12 @@ pub enum Sql {
         first: u32,
         len: u32,
     },
+    /// Text that another tool renders, as a range in the text pool. A query without macros contains the default instead.
+    Macro {
+        first: u32,
+        len: u32,
+        default: Option<SqlId>,
+    },
     /// `qualifier.name`.
     Field {
         qualifier: SqlId,
@@ -89,7 +95,16 @@ pub enum Sql {
         name: SqlId,
         rows: Option<SqlId>,
     },
+    /// `(select value as name from relation)`, which is always printed on several lines.
+    Subquery {
+        value: SqlId,
+        name: &'static str,
+        from: SqlId,
+    },
 }
+
+/// Width of an expression that never fits on a line.
+const TOO_WIDE: u32 = 1 << 16;
 
 /// Bit set of the operands that need parentheses, in the order of printing. The set is computed when the node is added.
 #[derive(Clone, Copy, Debug, Default)]
@@ -216,7 +231,9 @@ impl SqlTree {
     pub(super) fn add_operands(&self, id: SqlId, out: &mut Vec<SqlId>) {
         let (single, slices): (&[Option<SqlId>], &[SqlSlice]) = match self.node(id) {
             Sql::Word(_) | Sql::Text { .. } => (&[], &[]),
+            Sql::Macro { default, .. } => (&[*default], &[]),
             Sql::Field { qualifier, name } => (&[Some(*qualifier), Some(*name)], &[]),
+            Sql::Subquery { value, from, .. } => (&[Some(*value), Some(*from)], &[]),
             Sql::Binary { left, right, .. } => (&[Some(*left), Some(*right)], &[]),
             Sql::Not(x) | Sql::Negative(x) | Sql::Paren(x) | Sql::Postfix { x, .. } | Sql::Cast { x, .. } => {
                 (&[Some(*x)], &[])
@@ -272,6 +289,14 @@ impl SqlTree {
     /// Adds a string unchanged, without a position in a formula.
     pub fn add_raw_text(&mut self, text: &str) -> SqlId {
         self.add_text(Span::default(), |out| out.push_str(text))
+    }
+
+    /// Adds text that another tool renders. `default` is the SQL in a query without macros.
+    pub fn add_macro(&mut self, text: &str, default: Option<SqlId>, span: Span) -> SqlId {
+        let first = self.text.len() as u32;
+        self.text.push_str(text);
+        let len = text.len() as u32;
+        self.add(Sql::Macro { first, len, default }, span)
     }
 
     /// Adds a qualified column. The names of the relation and the column must be in their SQL form.
@@ -355,6 +380,8 @@ impl SqlTree {
                 let negative = self.text.as_bytes().get(first as usize) == Some(&b'-');
                 (len, if negative { NEGATIVE } else { ATOM })
             }
+            Sql::Macro { len, .. } => (len, ATOM),
+            Sql::Subquery { .. } => (TOO_WIDE, ATOM),
             Sql::Field { qualifier, name } => (self.width(qualifier).saturating_add(1 + self.width(name)), ATOM),
             Sql::Call { name, args } => (list(args, 2).saturating_add(name.len() as u32 + 2), ATOM),
             Sql::Binary { op, left, right } => {

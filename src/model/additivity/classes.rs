@@ -60,7 +60,9 @@ impl StepClasses<'_> {
                 .unwrap_or(ValueClass::Lost(Lost::Function))
         };
         match node {
-            Ir::Null | Ir::Bool(_) | Ir::Number(_) | Ir::Text(_) | Ir::Date(_) | Ir::Today(_) => ValueClass::Constant,
+            Ir::Null | Ir::Bool(_) | Ir::Number(_) | Ir::Text(_) | Ir::Date(_) | Ir::Today(_) | Ir::Macro(_) => {
+                ValueClass::Constant
+            }
             Ir::Column(column) => match program.columns.try_get(column as usize) {
                 Some(used) => self.column_class(used.relation.as_deref(), &used.name, used.ty),
                 None => ValueClass::Row,

@@ -120,6 +120,7 @@ impl Compiler {
         if compiled.has_errors() {
             compiled.query = None;
             compiled.model = None;
+            compiled.plan = None;
         } else if let Some(spec) = spec.filter(|_| is_probed) {
             compiled.undecided_types = self.undecided_types_of_spec(&spec, file.source, &compiled);
         }

@@ -12,7 +12,7 @@ use crate::diag::{Code, Diagnostic};
 use crate::emit::Emitter;
 use crate::schema::Relation;
 use crate::scratch::CompileMemory;
-use crate::sql::{self, Cte, Join, JoinKind, Query, Select, SelectSource, SqlId, SqlTree};
+use crate::sql::{self, Cte, Join, JoinKind, Query, Select, SelectSource, SqlId, SqlText, SqlTree};
 use crate::verify::{NamedColumns, SharedColumn, SqlTexts};
 
 impl SpecCompilation<'_> {
@@ -110,7 +110,7 @@ impl SpecCompilation<'_> {
             filter,
             ..Select::default()
         };
-        let [of_own, of_other] = filters.map(|filter| filter.map(|filter| self.condition_texts(tree, filter)));
+        let [of_own, of_other] = filters.map(|filter| filter.map(|filter| Self::condition_texts(tree, filter)));
         let shared = |pairs: &[ComparedPair<'_>]| -> Vec<SharedColumn> {
             let is_named = comparison.columns.is_some();
             pairs.iter().map(|pair| pair.shared_column(is_named)).collect()
@@ -154,12 +154,12 @@ impl SpecCompilation<'_> {
     }
 
     /// Returns a condition as plain SQL and as SQL for dbt.
-    fn condition_texts(&self, tree: &SqlTree, condition: SqlId) -> SqlTexts {
-        let mut text = String::new();
+    fn condition_texts(tree: &SqlTree, condition: SqlId) -> SqlTexts {
+        let mut text = SqlText::default();
         sql::write_flat(tree, condition, &mut Vec::new(), &mut text);
         SqlTexts {
-            dbt: self.substitute_variable(&text, dbt::escape_jinja),
-            plain: self.substitute_date(text),
+            dbt: text.to_template(dbt::escape_jinja),
+            plain: text.into_query(tree),
         }
     }
 

@@ -318,9 +318,7 @@ impl SpecCompilation<'_> {
 
     /// Returns the query of a test as SQL for dbt.
     fn test_sql(&self, sources: &SpecSources, tree: &SqlTree, query: &Query) -> String {
-        sources.dbt_sql(tree, query, self.compiler.options.dialect, |sql| {
-            self.substitute_variable(sql, dbt::escape_jinja)
-        })
+        sources.dbt_sql(tree, query, self.compiler.options.dialect)
     }
 }
 

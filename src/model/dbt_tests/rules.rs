@@ -9,7 +9,7 @@ use crate::dbt::{self, YamlOutput};
 use crate::diag::{Code, Diagnostic};
 use crate::emit::Emitter;
 use crate::scratch::CompileMemory;
-use crate::sql;
+use crate::sql::{self, SqlText};
 
 impl SpecCompilation<'_> {
     pub(super) fn add_rule_tests(
@@ -71,10 +71,10 @@ impl SpecCompilation<'_> {
                 let mut emitter = Emitter::new(program, options.dialect, &options.limits, emit);
                 let sql = emitter.definition_sql(1);
                 let several = emitter.largest_repetition().is_some();
-                let mut text = String::new();
+                let mut text = SqlText::default();
                 if let Some(sql) = sql.filter(|_| !several) {
                     sql::write_flat(emitter.tree(), sql, print, &mut text);
-                    Some(self.substitute_variable(&text, dbt::escape_jinja))
+                    Some(text.to_template(dbt::escape_jinja))
                 } else if rule.found_in.is_some() {
                     return Err(Diagnostic::new(
                         Code::WrongShape,
