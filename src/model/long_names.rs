@@ -1,5 +1,5 @@
 //! Reports names that the warehouse rejects. Postgres silently truncates names that are too long, and other warehouses
-//! reject them. BigQuery rejects columns whose names contain some special characters.
+//! reject them. BigQuery rejects columns whose names contain some special characters or begin like its system columns.
 
 use rustc_hash::FxHashMap;
 
@@ -99,33 +99,60 @@ pub(super) fn check_lengths(
                 let written = ast.definitions.get(index).and_then(|d| d.name);
                 let span = written.unwrap_or(span);
                 names.add(name, span, diagnostics);
-                diagnostics.extend(refused_name(name, span, dialect, |plain| format!("write `{plain}`")));
+                let help = |plain: &str| format!("write `{plain}`");
+                diagnostics.extend(refused_name(name, span, dialect, last, help));
             }
-            (Some(DefinitionRole::GroupBy), _) if matches!(program.node(definition.root), Ir::Apply { .. }) => {
+            (Some(DefinitionRole::GroupBy), _) => {
                 let name = key_name(span.text(text));
-                names.add(&name, span, diagnostics);
                 let help = |plain: &str| {
                     let formula = span.excerpt(text);
                     format!("define `{plain} = {formula}`, and group by `{plain}`")
                 };
-                diagnostics.extend(refused_name(&name, span, dialect, help));
+                if matches!(program.node(definition.root), Ir::Apply { .. }) {
+                    names.add(&name, span, diagnostics);
+                    diagnostics.extend(refused_name(&name, span, dialect, last, help));
+                } else if last {
+                    diagnostics.extend(refused_beginning(&name, span, dialect, help));
+                }
             }
             _ => {}
         }
     }
 }
 
-/// Returns an error if the name of a column contains a character that the warehouse rejects. `help` returns the help
-/// for a name without such characters.
-fn refused_name(name: &str, span: Span, dialect: Dialect, help: impl Fn(&str) -> String) -> Option<Diagnostic> {
-    let refused = name.chars().find(|c| dialect.facts().refused_in_names.contains(*c))?;
-    let message = format!("`{name}` cannot be a column on {dialect}, because its name contains `{refused}`");
+/// Returns an error if the warehouse rejects the name of a column because of one of its characters or, in the last step,
+/// because of its beginning. `help` returns the help for a name that the warehouse accepts.
+fn refused_name(
+    name: &str,
+    span: Span,
+    dialect: Dialect,
+    last: bool,
+    help: impl Fn(&str) -> String,
+) -> Option<Diagnostic> {
+    match name.chars().find(|c| dialect.facts().refused_in_names.contains(*c)) {
+        Some(refused) => Some(refusal(name, span, dialect, &format!("contains `{refused}`"), help)),
+        None if last => refused_beginning(name, span, dialect, help),
+        None => None,
+    }
+}
+
+/// Returns an error if the name of a column begins like one of the warehouse's system columns.
+fn refused_beginning(name: &str, span: Span, dialect: Dialect, help: impl Fn(&str) -> String) -> Option<Diagnostic> {
+    let lower = name.to_ascii_lowercase();
+    let mut beginnings = dialect.facts().refused_beginnings.split_ascii_whitespace();
+    let refused = beginnings.find(|beginning| lower.starts_with(beginning))?;
+    let why = format!("begins with `{refused}`, as the names of system columns do");
+    Some(refusal(name, span, dialect, &why, help))
+}
+
+fn refusal(name: &str, span: Span, dialect: Dialect, why: &str, help: impl Fn(&str) -> String) -> Diagnostic {
+    let message = format!("`{name}` cannot be a column on {dialect}, because its name {why}");
     let plain = snake_case(name);
-    let help = match plain.as_str() {
+    let help = match plain.trim_start_matches('_') {
         "" => "use a name that consists of letters and digits".to_owned(),
         plain => help(plain),
     };
-    Some(Diagnostic::new(Code::RefusedName, span, message).with_help(help))
+    Diagnostic::new(Code::RefusedName, span, message).with_help(help)
 }
 
 impl SpecCompilation<'_> {

@@ -14,6 +14,7 @@ import pathlib
 import re
 import sys
 import tomllib
+import unicodedata
 
 from missing import EXIT_STATUS
 
@@ -105,6 +106,24 @@ def outer_join_equality(statement):
             bigquery_refusals.check_join(join)
         except bigquery_refusals.Refused:
             yield join.sql("bigquery")
+
+
+SYSTEM_COLUMNS = (
+    "_table_", "_file_", "_partition", "_row_timestamp", "__root__", "_colidentifier", "_change_sequence_number",
+    "_change_type", "_change_timestamp",
+)
+
+
+def is_allowed(character):
+    kind = unicodedata.category(character)
+    return kind[0] in "LNMZ" or kind in ("Pc", "Pd") or character in "&%=+:'<>#|"
+
+
+def allowed_names(statement):
+    for item in statement.tree.selects:
+        name = item.alias_or_name
+        if name.lower().startswith(SYSTEM_COLUMNS) or not isinstance(item, exp.Star) and not all(map(is_allowed, name)):
+            yield name
 
 
 # ---- Snowflake: windows ----
@@ -257,6 +276,12 @@ def plain_pattern(statement):
             bare = re.sub(r"\[\^?\]?[^]]*\]", "[]", re.sub(r"\\.", "x", pattern.name))
             if re.search(r"\(\?|[+*?}]\?", bare):
                 yield pattern.sql("snowflake")
+
+
+def date_differences(statement):
+    for difference in statement.all(exp.Sub):
+        if statement.kind(difference.left) == statement.kind(difference.right) == "date":
+            yield difference.sql("snowflake")
 
 
 # ---- Snowflake: names and numbers ----

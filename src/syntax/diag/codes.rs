@@ -544,8 +544,9 @@ codes! {
         Spec("model: m\nfrom: t\ndefinitions: |\n  the_sum_of_all_amounts_that_were_ordered_in_this_region_in_all_of_time = SUM(x)\n")
         => Spec("model: m\nfrom: t\ndefinitions: |\n  all_amounts = SUM(x)\n");
     RefusedName "F0512" "refused-name" Error
-        "BigQuery rejects columns whose names contain parentheses, dots, commas, quotes or other special characters. \
-        Spaces and letters of all languages are allowed."
+        "BigQuery rejects columns whose names contain parentheses, dots, commas, quotes or other special characters, \
+        and columns whose names begin like its system columns, such as `_PARTITION` or `_TABLE_`. Spaces and letters of \
+        all languages are allowed."
         Shown("`Net (EUR)`: SUM(amount), on BigQuery") => Spec("model: m\nfrom: t\ndefinitions: {net_eur: SUM(amount)}\n");
     NotADbtName "F0601" "not-a-dbt-name" Error
         "The name of a dbt model consists of letters, digits and `_`, and does not begin with a digit."
