@@ -1,6 +1,7 @@
 //! Checks that a fix removes its error and causes no other errors.
 
 use formulac::Diagnostic;
+use formulac::diag::apply_fixes;
 
 use crate::setting::cases;
 
@@ -46,6 +47,25 @@ fn every_fix_removes_its_error() {
                     diagnostic.code()
                 ));
             }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn all_fixes_of_a_compilation_apply_together() {
+    let mut wrong = Vec::new();
+    for case in cases() {
+        let before = case.setting.run(&case.text).diagnostics;
+        let fixed: Vec<&Diagnostic> = before.iter().filter(|d| d.fix().is_some()).collect();
+        if fixed.len() < 2 {
+            continue;
+        }
+        let text = apply_fixes(&case.text, &before);
+        let after = case.setting.run(&text);
+        let is_fixed = fixed.iter().filter(|d| d.is_error()).count();
+        if errors(&after.diagnostics) + is_fixed > errors(&before) {
+            wrong.push(format!("{}: {text:?}: {:?}", case.name, after.diagnostics));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
