@@ -23,7 +23,12 @@ fn formulas_as_json() {
         "columns": [{"relation": "orders", "name": "amount", "assumed": null}],
         "description": "Paid",
         "span": span(9, 28),
-        "mappings": [[span(0, 24), span(17, 28)], [span(13, 19), span(21, 27)]],
+        "mappings": [
+            [span(0, 24), span(17, 28)],
+            [span(9, 20), span(17, 28)],
+            [span(13, 19), span(21, 27)],
+            [span(22, 23), span(17, 28)],
+        ],
     });
     assert_eq!(serde_json::to_value(&compiled.definitions()[0]).unwrap(), definition);
     let whole = json!({"dialect": "postgres", "definitions": [definition], "diagnostics": [], "meanings": []});

@@ -43,7 +43,11 @@ result_class! {
         /// Text of the label.
         text: String,
     }
-    {}
+    {
+        fn __repr__(&self) -> String {
+            format!("Label(span={}, text={:?})", self.span.__repr__(), self.text)
+        }
+    }
 }
 
 result_class! {
@@ -54,7 +58,11 @@ result_class! {
         /// Replacement text.
         text: String,
     }
-    {}
+    {
+        fn __repr__(&self) -> String {
+            format!("Fix(span={}, text={:?})", self.span.__repr__(), self.text)
+        }
+    }
 }
 
 result_class! {

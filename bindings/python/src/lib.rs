@@ -76,7 +76,8 @@ impl Compiler {
         builder = columns.into_iter().fold(builder, |it, columns| it.columns(columns));
         builder = row.into_iter().fold(builder, |it, row| it.row(row));
         if let Some(zone) = timezone {
-            builder = builder.timezone(formulac::parse_time_zone(&zone).map_err(invalid)?);
+            let zone = formulac::parse_time_zone(&zone).map_err(|fault| invalid(format_args!("timezone: {fault}")))?;
+            builder = builder.timezone(zone);
         }
         builder = fiscal_month_offset
             .into_iter()
