@@ -19,7 +19,7 @@ pub struct Limits {
 pub fn format_bytes(bytes: usize) -> String {
     match bytes {
         1 => "1 byte".to_owned(),
-        _ if bytes > 0 && bytes % (1 << 20) == 0 => format!("{} MiB", bytes >> 20),
+        _ if bytes > 0 && bytes.is_multiple_of(1 << 20) => format!("{} MiB", bytes >> 20),
         _ => format!("{bytes} bytes"),
     }
 }
