@@ -1,7 +1,7 @@
 //! Shows diagnostics as an editor would while the user types a formula: underlines, hovers, quick fixes. `cargo run
 //! --example editor_diagnostics`
 
-use formulac::diag::Fix;
+use formulac::diag::apply_fixes;
 use formulac::span::LineIndex;
 use formulac::{Column, Compiler, Relation, Schema, Severity, Type};
 
@@ -57,13 +57,7 @@ fn main() {
         println!("    about: {}", diagnostic.kind().page().text);
     }
 
-    // Apply the quick fixes from last to first so that the earlier spans stay valid.
-    let mut fixes: Vec<&Fix> = compiled.diagnostics().iter().filter_map(|d| d.fix()).collect();
-    fixes.sort_by_key(|fix| std::cmp::Reverse(fix.span.start));
-    let mut fixed = TEXT.to_owned();
-    for fix in fixes {
-        fixed.replace_range(fix.span.range(), &fix.text);
-    }
+    let fixed = apply_fixes(TEXT, compiled.diagnostics());
     println!("\nwith all fixes:\n{fixed}");
     for definition in compiler.compile(&fixed).definitions() {
         println!("{}: {}", definition.name().unwrap_or_default(), definition.sql());

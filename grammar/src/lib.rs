@@ -49,7 +49,7 @@ use terminal::Terminal;
 use formulac_syntax::ast::Ast;
 use formulac_syntax::diag::{Code, Diagnostic};
 use formulac_syntax::lex::{self, LayoutMode, Token};
-use formulac_syntax::limits::Limits;
+use formulac_syntax::limits::{Limits, format_bytes};
 use formulac_syntax::span::Span;
 
 #[allow(
@@ -168,11 +168,7 @@ pub fn parse_parts(
             Diagnostic::new(
                 Code::SourceTooLarge,
                 Span::default(),
-                format!(
-                    "the source is {} bytes long, more than the limit of {}",
-                    source.len(),
-                    limits.source
-                ),
+                format!("the source is longer than {}", format_bytes(limits.source)),
             )
             .with_help("split the source into several files"),
         );

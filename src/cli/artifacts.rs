@@ -43,12 +43,8 @@ fn read<T>(path: &Path, reader: impl FnOnce(&str) -> Result<T, ArtifactError>) -
         return Ok(None);
     }
     let source = SourceText::from_large_file(path, LIMIT);
-    if let Some(fault) = source.fault {
-        return Err(FileDiagnostics {
-            file: source.name,
-            text: String::new(),
-            diagnostics: vec![fault],
-        });
+    if let Some(fault) = source.fault.clone() {
+        return Err(diagnose_artifact(source, fault));
     }
     reader(&source.text)
         .map(Some)
@@ -63,12 +59,16 @@ pub fn read_catalog(path: &Path) -> Result<Option<Catalog>, Failure> {
 fn artifact_failure(source: SourceText, error: &ArtifactError) -> FileDiagnostics {
     let at = error.offset(&source.text) as u32;
     let fault = Diagnostic::new(Code::UnreadableFile, Span::new(at, at), error.to_string()).with_help(error.help());
-    // Omit the source text, because a single line of an artifact can be hundreds of megabytes long.
-    FileDiagnostics {
-        file: source.name,
-        text: String::new(),
-        diagnostics: vec![fault],
+    diagnose_artifact(source, fault)
+}
+
+/// Returns the error of an artifact. Omits the text of a large artifact, because one line of it can be hundreds of
+/// megabytes long.
+fn diagnose_artifact(mut source: SourceText, fault: Diagnostic) -> FileDiagnostics {
+    if source.text.len() as u64 > MIN_PARALLEL_BYTES {
+        source.text = String::new();
     }
+    source.with_diagnostics(vec![fault])
 }
 
 fn is_same_path(one: &Path, other: &Path) -> bool {

@@ -201,24 +201,23 @@ fn folder_fault(dbt: &DbtProject, kind: FolderKind, root: &Path, folder: &str) -
     }
     reason.or_else(|| {
         let named: Vec<String> = paths.iter().map(|path| format!("`{path}`")).collect();
-        let named = if named.is_empty() {
-            "empty".to_owned()
-        } else {
-            named.join(", ")
+        let named = match named.as_slice() {
+            [] => "is empty".to_owned(),
+            _ => format!("lists {}", named.join(", ")),
         };
         let help = match (kind, paths.first()) {
             (FolderKind::Docs, _) => {
                 format!(
-                    "`{key}` of dbt_project.yml is {named}: add `{}`",
+                    "`{key}` in dbt_project.yml {named}; add `{}`",
                     folder.split('/').next().unwrap_or(folder)
                 )
             }
             (_, Some(first)) => format!(
-                "`{key}` of dbt_project.yml is {named}: write `{}: {}/formulac/` in formulac.yml",
+                "`{key}` in dbt_project.yml {named}; write `{}: {}/formulac/` in formulac.yml",
                 kind.key(),
                 normalize_path(first)
             ),
-            (_, None) => format!("`{key}` of dbt_project.yml is empty: specify a folder there"),
+            (_, None) => format!("`{key}` in dbt_project.yml is empty; specify a folder there"),
         };
         Some((
             format!("dbt does not look for {} in `{folder}`", kind.description()),

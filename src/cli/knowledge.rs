@@ -358,9 +358,10 @@ impl CommandKnowledge {
         self.builder().build()
     }
 
-    /// Returns the compiler for a formula or definitions. Without `--from` and `--schema`, the formula reads the only
-    /// project relation that has all columns named in the formula. If no relation or several relations have all these
-    /// columns, their types are unknown, and a note lists the candidates.
+    /// Returns the compiler for a formula or definitions. Without `--from`, the formula reads the relations of `--schema`
+    /// if one of them has all columns named in the formula. Otherwise it reads the only project relation that has all
+    /// these columns. If no relation or several relations have them, the formula reads the relations of `--schema`;
+    /// without `--schema`, the types are unknown, and a note lists the candidates.
     pub fn formula_compiler(
         &self,
         session: &Session,
@@ -380,16 +381,19 @@ impl CommandKnowledge {
             models.retain(|model| !model.name().is_some_and(is_given));
             return Ok(formulas(compiler.with_models(&models)));
         }
-        if let Some(given) = &self.given {
-            return Ok(formulas(builder.schema(given.clone()).build()));
-        }
+        let given = self.given.as_ref();
+        let given = given.map(|given| builder.clone().schema(given.clone()).build());
         if self.place.is_none() {
-            return Ok(formulas(builder.build()));
+            return Ok(formulas(given.unwrap_or_else(|| builder.build())));
         }
         let unknowing = settings
             .apply_to(builder_with_known(&self.project, self.dialect, KnownFacts::default()))?
             .build();
         let names = columns_read(&unknowing, settings, text);
+        let is_given = |given: &Compiler| names.is_empty() || !given.relations_with(&names).is_empty();
+        if let Some(given) = given.as_ref().filter(|given| is_given(given)) {
+            return Ok(formulas(given.clone()));
+        }
         if names.is_empty() {
             return Ok(formulas(unknowing));
         }
@@ -402,6 +406,9 @@ impl CommandKnowledge {
         let candidates = compiler.relations_with(&names);
         if let [one] = candidates.as_slice() {
             return Ok(formulas(builder.from(one).build().with_models(&models)));
+        }
+        if let Some(given) = given {
+            return Ok(formulas(given));
         }
         let is_whole = self.place.as_ref().map_or(Ok(true), Workspace::has_catalog)?;
         report_unknown_relation(session, &names, &candidates, is_whole);

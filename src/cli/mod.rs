@@ -46,7 +46,6 @@ mod plurals;
 mod program;
 mod progress;
 mod project;
-mod safe_fixes;
 mod schema;
 mod schema_fetch;
 mod selection;

@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 use std::thread;
 
 use formulac::SpecText;
-use formulac::limits::Limits;
+use formulac::limits::{Limits, format_bytes};
 
 use super::exit::{FileDiagnostics, io_error_reason};
 use formulac::diag::{Code, Diagnostic, suggest};
@@ -103,7 +103,7 @@ impl SourceText {
 
     fn decode(name: String, bytes: Vec<u8>, limit: usize) -> Self {
         if bytes.len() > limit {
-            let message = format!("the source is more than {} MiB long", limit >> 20);
+            let message = format!("the source is longer than {}", format_bytes(limit));
             let fault = Diagnostic::new(Code::SourceTooLarge, Span::default(), message);
             return Self {
                 name,
@@ -180,7 +180,7 @@ fn read_bounded(path: &Path, limit: usize) -> io::Result<Vec<u8>> {
     match bytes.len() > limit {
         true => Err(io::Error::new(
             io::ErrorKind::FileTooLarge,
-            format!("the file is more than {} MiB long", limit >> 20),
+            format!("the file is longer than {}", format_bytes(limit)),
         )),
         false => Ok(bytes),
     }

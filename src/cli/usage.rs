@@ -5,7 +5,7 @@ use std::ffi::{OsStr, OsString};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use super::args::{ColorMode, command};
-use super::exit::{Exit, Failure, FailureMessage};
+use super::exit::{Exit, Failure};
 use super::json;
 use super::session::Stream;
 use formulac::diag::render::{escape_hidden, is_hidden};
@@ -83,23 +83,21 @@ pub fn report(fault: &clap::Error) -> Exit {
     let alone = std::env::args_os().len() <= 1;
     let helping = alone || matches!(fault.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
     let stream = if helping { Stream::Data } else { Stream::Message };
-    let text = match fault.get(ContextKind::InvalidSubcommand) {
-        _ if alone => DAILY_COMMANDS.to_owned(),
+    let own = match fault.get(ContextKind::InvalidSubcommand) {
         // The name of the parent command.
-        Some(ContextValue::String(name)) if fault.kind() == ErrorKind::MissingSubcommand => {
-            missing_command(name).to_string()
-        }
-        Some(ContextValue::String(name)) => unknown_command(fault, name).to_string(),
-        _ => match misspelled_argument(fault).or_else(|| missing_formula(fault)) {
-            Some(Failure::Message(message)) => message.to_string(),
-            _ => render_error(fault, stream),
-        },
+        Some(ContextValue::String(name)) if fault.kind() == ErrorKind::MissingSubcommand => Some(missing_command(name)),
+        Some(ContextValue::String(name)) => Some(unknown_command(fault, name)),
+        _ => misspelled_argument(fault)
+            .or_else(|| missing_formula(fault))
+            .or_else(|| argument_that_is_not_utf8(fault)),
     };
-    if !helping && std::env::args_os().any(|arg| arg == "--json") {
-        // The paragraph also lists missing arguments.
-        let paragraph = text.lines().map(str::trim).take_while(|line| !line.is_empty());
-        let message = paragraph.collect::<Vec<_>>().join(" ");
-        let failure = Failure::new(Exit::Usage, message.strip_prefix("error: ").unwrap_or(&message));
+    let text = match &own {
+        _ if alone => DAILY_COMMANDS.to_owned(),
+        Some(Failure::Message(message)) => message.to_string(),
+        _ => render_error(fault, stream),
+    };
+    if !helping && raw_arguments().iter().any(|arg| arg == "--json") {
+        let failure = own.unwrap_or_else(|| split_message(&fault.render().to_string()));
         let object = json::to_text(&failure.to_json());
         let _ = std::io::Write::write_all(&mut std::io::stdout(), object.as_bytes());
     }
@@ -111,8 +109,31 @@ pub fn report(fault: &clap::Error) -> Exit {
     if helping { Exit::Done } else { Exit::Usage }
 }
 
+/// Splits clap's text into a message and help: tips and possible values, or the command that lists the options.
+fn split_message(text: &str) -> Failure {
+    let (mut message, mut help) = (Vec::new(), Vec::new());
+    for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        if let Some(tip) = line.strip_prefix("tip: ") {
+            help.push(tip.to_owned());
+        } else if let Some(values) = line.strip_prefix("[possible values: ") {
+            help.push(format!("the possible values are {}", values.trim_end_matches(']')));
+        } else if let Some(usage) = line.strip_prefix("Usage: ") {
+            help.push(format!("usage: {usage}"));
+        } else if !line.starts_with("For more information") {
+            message.push(line);
+        }
+    }
+    let message = message.join(" ");
+    let failure = Failure::new(Exit::Usage, message.strip_prefix("error: ").unwrap_or(&message));
+    if help.is_empty() {
+        failure.with_help("`--help` lists the options")
+    } else {
+        failure.with_help(help.join("; "))
+    }
+}
+
 /// Suggests the command with the most similar name, or the formulac command that corresponds to another tool's command.
-fn unknown_command(fault: &clap::Error, name: &str) -> FailureMessage {
+fn unknown_command(fault: &clap::Error, name: &str) -> Failure {
     let root = command();
     // The misspelled name may be a subcommand, as in `env lst`. The usage line in clap's error then shows the parent
     // command.
@@ -139,19 +160,11 @@ fn unknown_command(fault: &clap::Error, name: &str) -> FailureMessage {
         (None, None) if inner.is_some() => format!("did you mean {}?", names.join(", ")),
         (None, None) => "`formulac --help` lists the commands".to_owned(),
     };
-    FailureMessage {
-        exit: Exit::Usage,
-        text: format!("there is no command `{whole}`"),
-        help: Some(help),
-    }
+    Failure::new(Exit::Usage, format!("there is no command `{whole}`")).with_help(help)
 }
 
-fn missing_command(parent: &str) -> FailureMessage {
-    FailureMessage {
-        exit: Exit::Usage,
-        text: "no command is specified".to_owned(),
-        help: Some(format!("`{parent} --help` lists the commands")),
-    }
+fn missing_command(parent: &str) -> Failure {
+    Failure::new(Exit::Usage, "no command is specified").with_help(format!("`{parent} --help` lists the commands"))
 }
 
 fn render_error(fault: &clap::Error, stream: Stream) -> String {
@@ -261,6 +274,20 @@ fn missing_formula(fault: &clap::Error) -> Option<Failure> {
     Some(Failure::new(Exit::Usage, text).with_help(format!(
         "to pass the formula `{formula}`, write it after `--`: `formulac {name} -- {formula}`"
     )))
+}
+
+/// Names the arguments that are not UTF-8. A path may have any bytes.
+fn argument_that_is_not_utf8(fault: &clap::Error) -> Option<Failure> {
+    let arguments = std::env::args_os()
+        .skip(1)
+        .filter(|argument| argument.to_str().is_none());
+    let named: Vec<String> = arguments
+        .map(|argument| format!("`{}`", argument.to_string_lossy()))
+        .collect();
+    (fault.kind() == ErrorKind::InvalidUtf8 && !named.is_empty()).then(|| {
+        Failure::new(Exit::Usage, format!("an argument is not UTF-8: {}", named.join(", ")))
+            .with_help("only the path of a file may contain other bytes")
+    })
 }
 
 /// Finds the misspelled option that made clap report an unexpected argument.

@@ -1,8 +1,8 @@
 //! Result of compiling a spec.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use rustc_hash::FxHashSet;
 use serde::{Deserialize, Serialize};
 
 use crate::UndecidedType;
@@ -61,7 +61,7 @@ pub struct CompiledSpec {
     /// Whether the model may have columns that the compiler does not know.
     pub(crate) open: bool,
     /// Lower-case columns that a test or constraint of the spec declares NOT NULL.
-    pub(crate) never_null: FxHashSet<String>,
+    pub(crate) never_null: BTreeSet<String>,
     /// dbt access level of the model, and its group.
     pub(crate) access: Option<(Access, Option<String>)>,
     /// Relation columns that formulas read.
@@ -121,7 +121,7 @@ impl CompiledSpec {
             key: Vec::new(),
             single: false,
             open: false,
-            never_null: FxHashSet::default(),
+            never_null: BTreeSet::default(),
             access: None,
             columns_read: Vec::new(),
             known_relations: Vec::new(),

@@ -147,11 +147,9 @@ pub(super) fn read(root: &Node, source: &str, diagnostics: &mut Vec<Diagnostic>)
             environment.approvals = value.pairs().unwrap_or_default().iter().filter_map(one).collect();
             environment.approvals.retain(|(_, count)| *count > 0);
         } else {
-            let near = suggest::nearest_name(name, environments.iter().map(|environment| environment.name.as_str()));
-            let help = near.map_or_else(
-                || "add the environment to `environments:`".to_owned(),
-                suggest::similar_name_help,
-            );
+            let names = environments.iter().map(|environment| environment.name.as_str());
+            let help =
+                suggest::similar_name_help_or(name, names, || "add the environment to `environments:`".to_owned());
             let message = format!("`approvals` names the environment `{name}`, which does not exist");
             diagnostics.push(Diagnostic::new(Code::WrongShape, key.span, message).with_help(help));
         }

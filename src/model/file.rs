@@ -2,7 +2,7 @@
 
 use super::load::{self, Spec, SpecKind};
 use crate::diag::{Code, Diagnostic};
-use crate::limits::Limits;
+use crate::limits::{Limits, format_bytes};
 use crate::span::Span;
 use crate::yaml::{self, Node};
 
@@ -24,14 +24,12 @@ impl<'t> SpecFile<'t> {
             diagnostics: Vec::new(),
             root: None,
         };
-        let size = source.len();
-        if size > limits.source {
-            let message = format!(
-                "the spec is {size} bytes long, more than the limit of {}",
-                limits.source
+        if source.len() > limits.source {
+            let message = format!("the spec is longer than {}", format_bytes(limits.source));
+            file.diagnostics.push(
+                Diagnostic::new(Code::SourceTooLarge, Span::default(), message)
+                    .with_help("split the spec into several files"),
             );
-            file.diagnostics
-                .push(Diagnostic::new(Code::SourceTooLarge, Span::default(), message));
             return file;
         }
         match yaml::read(source, &mut file.diagnostics) {

@@ -391,10 +391,7 @@ fn no_column_with_help(
         return explain_removed_column(diagnostic, relation);
     }
     let columns = among.iter().flat_map(Relation::columns).map(Column::name).take(1000);
-    diagnostic.with_help(match suggest::nearest_name(text, columns) {
-        Some(near) => suggest::similar_name_help(near),
-        None => help(),
-    })
+    diagnostic.with_help(suggest::similar_name_help_or(text, columns, help))
 }
 
 /// Returns the span of a name in the file. The node's text may contain several names.

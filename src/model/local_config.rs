@@ -52,14 +52,9 @@ impl Project {
             environment.apply_overrides(values, source);
             return;
         }
-        let near = suggest::nearest_name(
-            name,
-            self.environments.iter().map(|environment| environment.name.as_str()),
-        );
-        let help = near.map_or_else(
-            || "add the environment to `environments:` in formulac.yml".to_owned(),
-            suggest::similar_name_help,
-        );
+        let names = self.environments.iter().map(|environment| environment.name.as_str());
+        let other = || "add the environment to `environments:` in formulac.yml".to_owned();
+        let help = suggest::similar_name_help_or(name, names, other);
         let message = format!("there is no environment `{name}`");
         diagnostics.push(Diagnostic::new(Code::WrongShape, key.span, message).with_help(help));
     }

@@ -358,10 +358,8 @@ impl ProjectReader<'_> {
                         .filter(|c| c.severity() == Severity::Warning)
                         .map(|c| c.code())
                 };
-                let help = match suggest::nearest_name(name, warnings()) {
-                    Some(near) => format!("did you mean `{near}`?"),
-                    None => format!("use the name of a warning: {}", list_names(warnings())),
-                };
+                let other = || format!("use the name of a warning: {}", list_names(warnings()));
+                let help = suggest::similar_name_help_or(name, warnings(), other);
                 self.report(
                     Code::WrongShape,
                     node.span,

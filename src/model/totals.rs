@@ -399,8 +399,8 @@ fn total_of_formula(measure: &str, span: Span) -> Diagnostic {
     total_diagnostic(span, message).with_help(help)
 }
 
-/// Returns the error of a total in a sheet that reads the groups of a step through a step with a filter. The total could
-/// include the other groups or not.
+/// Returns the error of a total in a sheet that reads the groups of a step through a step with a filter. It is
+/// unclear whether the total includes the other groups.
 fn total_of_filtered_groups(filter: &SpannedText<'_>, grouped: &Step<'_>, span: Span) -> Diagnostic {
     let name = grouped.name.map_or(String::new(), |name| format!(" `{}`", name.text));
     let message = "a step between the grouped step and the sheet filters the groups, so the rows of the total are not \
@@ -409,7 +409,7 @@ fn total_of_filtered_groups(filter: &SpannedText<'_>, grouped: &Step<'_>, span: 
         "to remove the rows from the sheet and its totals, move the condition to `where` of the grouped step{name}; to \
          keep the rows in the totals, filter in a step after the sheet"
     );
-    let label = "the total could include these groups or not";
+    let label = "it is unclear whether the total includes the groups that this filter removes";
     total_diagnostic(span, message)
         .with_secondary_label(filter.node.span, label.to_owned())
         .with_help(help)

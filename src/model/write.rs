@@ -14,6 +14,7 @@ use crate::dbt;
 use crate::diag::{Code, Diagnostic};
 use crate::emit::EmitBuffers;
 use crate::ir::Program;
+use crate::limits::format_bytes;
 use crate::parse;
 use crate::plan::key_name;
 use crate::schema::{Column, Relation};
@@ -262,7 +263,7 @@ impl SpecCompilation<'_> {
     fn is_too_long(&self, length: usize, compiled: &mut CompiledSpec) -> bool {
         let most = self.compiler.options.limits.output;
         if length > most {
-            let message = format!("the SQL is more than {} MiB long", most >> 20);
+            let message = format!("the SQL is longer than {}", format_bytes(most));
             compiled.diagnostics.push(
                 Diagnostic::new(Code::OutputTooLarge, self.spec.model.node.span, message)
                     .with_help("split the spec into several models"),

@@ -14,6 +14,16 @@ pub struct Limits {
     pub repetition: usize,
 }
 
+/// Describes a number of bytes, in MiB if it is a whole number of them.
+#[must_use]
+pub fn format_bytes(bytes: usize) -> String {
+    match bytes {
+        1 => "1 byte".to_owned(),
+        _ if bytes > 0 && bytes.is_multiple_of(1 << 20) => format!("{} MiB", bytes >> 20),
+        _ => format!("{bytes} bytes"),
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {

@@ -381,7 +381,7 @@ fn the_age_of_a_manifest_and_newer_files_are_reported() {
     assert_eq!(run.exit, 5);
     assert!(
         run.err
-            .starts_with("target/manifest.json:1:1: error[F0822]: dbt's manifest is invalid: EOF"),
+            .starts_with("target/manifest.json:1:11: error[F0822]: dbt's manifest is invalid: EOF"),
         "{}",
         run.err
     );

@@ -46,15 +46,14 @@ pub fn check(args: &[&str], out: &str) {
     let command = commands()
         .into_iter()
         .find(|command| called.contains(&format!(" {command} ")));
-    let command = command.unwrap_or_else(|| panic!("{args:?} prints JSON, and there is no schema"));
     let value: Value = serde_json::from_str(out).unwrap_or_else(|fault| panic!("{args:?}: {fault}: {out}"));
     assert!(out.starts_with("{\n  \"version\": 1"), "{args:?}: {out}");
     // A command that stops with an error prints the same error object as every other command.
-    let schema = schema(if value.get("error").is_some() {
-        "error"
-    } else {
-        &command
-    });
+    let command = match value.get("error") {
+        Some(_) => "error".to_owned(),
+        None => command.unwrap_or_else(|| panic!("{args:?} prints JSON, and there is no schema")),
+    };
+    let schema = schema(&command);
     let mut faults = Vec::new();
     compare(&schema, &schema, &value, &command, &mut faults);
     assert!(faults.is_empty(), "{args:?}: {faults:#?}");

@@ -334,6 +334,11 @@ fn a_bare_formula_reads_the_one_relation_that_has_its_names() {
         .show(&["compile", "SUM(amount)"])
         .show(&["compile", "MAX(revenue)"])
         .show(&["compile", "SUM(nowhere)"]);
+    // A schema file adds relations to the project's relations.
+    place.write("rates.yml", "relations: {rates: {columns: {rate: float}}}\n");
+    for formula in ["SUM(rate)", "SUM(amount)", "SUM(nowhere)"] {
+        place.show(&["compile", formula, "--schema", "rates.yml"]);
+    }
     let nodes = [node("orders", &["order_id"]), node("refunds", &["amount"])];
     place.write("target/manifest.json", manifest(nodes));
     place

@@ -155,18 +155,50 @@ fn arguments_do_not_reach_the_terminal_raw() {
     }
 }
 
-/// A rejected call with `--json` prints one JSON object.
+/// A rejected call with `--json` prints one JSON object, in which the message and the help are separate.
 #[test]
 fn wrong_usage_with_json() {
     let place = Place::new("wrong_usage_with_json");
-    for (args, message) in [
+    for (args, message, help) in [
         (
-            &["compile", "--json"][..],
-            "the following required arguments were not provided: <FORMULA>",
+            &["model", "--json"][..],
+            "the following required arguments were not provided: <SPEC>",
+            "usage: formulac model",
         ),
         (
             &["verify", "--json", "--nosuchflag"],
             "unexpected argument '--nosuchflag' found",
+            "usage: formulac verify",
+        ),
+        (
+            &["verify", "--json", "--no-such-option"],
+            "there is no option",
+            "`formulac verify --help` lists",
+        ),
+        (
+            &["compil", "--json"],
+            "there is no command `compil`",
+            "did you mean `compile`?",
+        ),
+        (
+            &["env", "--json"],
+            "no command is specified",
+            "`formulac env --help` lists the commands",
+        ),
+        (
+            &["compile", "-v", "--json"],
+            "there is no formula, because `-v`",
+            "to pass the formula `-v`",
+        ),
+        (
+            &["compile", "a", "--json", "--dialect", "mysql"],
+            "invalid value 'mysql'",
+            "",
+        ),
+        (
+            &["compile", "a", "--json", "--context", "cell"],
+            "invalid value 'cell'",
+            "the possible values are row",
         ),
     ] {
         let run = place.run(args);
@@ -176,6 +208,7 @@ fn wrong_usage_with_json() {
             error["message"].as_str().unwrap().starts_with(message),
             "{args:?}: {error}"
         );
+        assert!(error["help"].as_str().unwrap().contains(help), "{args:?}: {error}");
         assert!(!run.err.is_empty());
     }
 }

@@ -1,6 +1,7 @@
 //! Checks that a fix removes its error and causes no other errors.
 
 use formulac::Diagnostic;
+use formulac::diag::apply_fixes;
 
 use crate::setting::cases;
 
@@ -46,6 +47,27 @@ fn every_fix_removes_its_error() {
                     diagnostic.code()
                 ));
             }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn all_fixes_of_a_compilation_apply_together() {
+    let mut wrong = Vec::new();
+    for case in cases() {
+        let before = case.setting.run(&case.text).diagnostics;
+        let fixed: Vec<&Diagnostic> = before.iter().filter(|d| d.fix().is_some()).collect();
+        if fixed.len() < 2 {
+            continue;
+        }
+        let text = apply_fixes(&case.text, &before);
+        let after = case.setting.run(&text);
+        // Errors of names and types may become visible, but the text must be readable.
+        let unreadable = |all: &[&Diagnostic]| all.iter().filter(|d| d.is_error() && d.is_syntax()).count();
+        let (all, left): (Vec<_>, Vec<_>) = (before.iter().collect(), after.diagnostics.iter().collect());
+        if unreadable(&left) + unreadable(&fixed) > unreadable(&all) {
+            wrong.push(format!("{}: {text:?}: {:?}", case.name, after.diagnostics));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

@@ -51,6 +51,14 @@ fn check_diagnostics(text: &str, diagnostics: &[Diagnostic]) -> Result<(), TestC
         prop_assert_ne!(d.code(), "F0901", "{:?}: {:?}", text, d);
     }
     prop_assert!(diagnostics.is_sorted_by_key(Diagnostic::span), "{text:?}: not sorted");
+    let mut fixes: Vec<_> = diagnostics.iter().filter_map(|d| d.fix().map(|f| f.span)).collect();
+    fixes.sort();
+    for pair in fixes.windows(2) {
+        prop_assert!(
+            pair[0].end <= pair[1].start && pair[0] != pair[1],
+            "{text:?}: fixes overlap: {diagnostics:?}"
+        );
+    }
     Ok(())
 }
 

@@ -17,6 +17,7 @@ mod mutations;
 #[path = "../rubric/orders.rs"]
 mod orders;
 mod round_trip;
+mod serialization;
 mod session;
 mod small_stack;
 mod spans;

@@ -6,6 +6,8 @@ use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 use pyo3::types::PyList;
 
+use crate::class::result_class;
+
 pyo3::create_exception!(
     formulac,
     FormulaError,
@@ -13,73 +15,91 @@ pyo3::create_exception!(
     "Raised if formulas, a spec or a schema have errors."
 );
 
-/// Span in a text: `text[span.start:span.end]`.
-#[pyclass(frozen, eq, get_all, module = "formulac")]
-#[derive(Clone, Copy, PartialEq)]
-pub struct Span {
-    start: usize,
-    end: usize,
-    line: u32,
-    column: u32,
-}
-
-#[pymethods]
-impl Span {
-    fn __repr__(&self) -> String {
-        let Self {
-            start,
-            end,
-            line,
-            column,
-        } = self;
-        format!("Span(start={start}, end={end}, line={line}, column={column})")
+result_class! {
+    /// Span in a text: `text[span.start:span.end]`.
+    Span {
+        /// Offset of the first character.
+        start: usize,
+        /// Offset after the last character.
+        end: usize,
+        /// Line of the first character, from 1.
+        line: u32,
+        /// Column of the first character, from 1.
+        column: u32,
+    }
+    {
+        fn __repr__(&self) -> String {
+            let Self { start, end, line, column } = self;
+            format!("Span(start={start}, end={end}, line={line}, column={column})")
+        }
     }
 }
 
-/// Additional span with a label that explains a diagnostic.
-#[pyclass(frozen, eq, get_all, module = "formulac")]
-#[derive(Clone, PartialEq)]
-pub struct Label {
-    span: Span,
-    text: String,
-}
-
-/// Edit that fixes the error by replacing `span` with `text`.
-#[pyclass(frozen, eq, get_all, module = "formulac")]
-#[derive(Clone, PartialEq)]
-pub struct Fix {
-    span: Span,
-    text: String,
-}
-
-/// Error or warning.
-#[pyclass(frozen, eq, get_all, module = "formulac")]
-#[derive(Clone, PartialEq)]
-pub struct Diagnostic {
-    code: &'static str,
-    name: &'static str,
-    severity: &'static str,
-    message: String,
-    label: Option<String>,
-    help: Option<String>,
-    span: Span,
-    labels: Vec<Label>,
-    fix: Option<Fix>,
-}
-
-#[pymethods]
-impl Diagnostic {
-    fn __str__(&self) -> String {
-        let Span { line, column, .. } = self.span;
-        let help = self.help.as_ref().map(|help| format!("; {help}")).unwrap_or_default();
-        format!(
-            "{line}:{column}: {} {}: {}{help}",
-            self.severity, self.code, self.message
-        )
+result_class! {
+    /// Additional span with a label that explains a diagnostic.
+    Label {
+        /// Span that the label explains.
+        span: Span,
+        /// Text of the label.
+        text: String,
     }
+    {
+        fn __repr__(&self) -> String {
+            format!("Label(span={}, text={:?})", self.span.__repr__(), self.text)
+        }
+    }
+}
 
-    fn __repr__(&self) -> String {
-        format!("<Diagnostic {self}>", self = self.__str__())
+result_class! {
+    /// Edit that fixes the error by replacing `span` with `text`. The fixes of one text never overlap.
+    Fix {
+        /// Span that the fix replaces.
+        span: Span,
+        /// Replacement text.
+        text: String,
+    }
+    {
+        fn __repr__(&self) -> String {
+            format!("Fix(span={}, text={:?})", self.span.__repr__(), self.text)
+        }
+    }
+}
+
+result_class! {
+    /// Error or warning. `str()` returns one line with the position, code, message and help.
+    Diagnostic {
+        /// Stable code, such as `F0301`. `formulac explain F0301` shows its page.
+        code: String,
+        /// Name of the code, such as `unknown-function`.
+        name: String,
+        /// Severity: `error` or `warning`.
+        severity: String,
+        /// Description of the problem.
+        message: String,
+        /// Text for the span of the error.
+        label: Option<String>,
+        /// Advice how to fix the problem.
+        help: Option<String>,
+        /// Span of the problem.
+        span: Span,
+        /// Other spans that explain the problem.
+        labels: Vec<Label>,
+        /// Edit that fixes the error, if there is a safe one.
+        fix: Option<Fix>,
+    }
+    {
+        fn __str__(&self) -> String {
+            let Span { line, column, .. } = self.span;
+            let help = self.help.as_ref().map(|help| format!("; {help}")).unwrap_or_default();
+            format!(
+                "{line}:{column}: {} {}: {}{help}",
+                self.severity, self.code, self.message
+            )
+        }
+
+        fn __repr__(&self) -> String {
+            format!("<Diagnostic {self}>", self = self.__str__())
+        }
     }
 }
 
@@ -129,12 +149,12 @@ impl<'s> Offsets<'s> {
 
     pub fn diagnostics<'d>(&self, found: impl IntoIterator<Item = &'d formulac::Diagnostic>) -> Vec<Diagnostic> {
         let one = |it: &formulac::Diagnostic| Diagnostic {
-            code: it.code(),
-            name: it.name(),
+            code: it.code().to_owned(),
+            name: it.name().to_owned(),
             severity: if it.severity() == Severity::Error {
-                "error"
+                "error".to_owned()
             } else {
-                "warning"
+                "warning".to_owned()
             },
             message: it.message().to_owned(),
             label: it.label().map(str::to_owned),
@@ -157,13 +177,17 @@ impl<'s> Offsets<'s> {
     }
 }
 
-/// Returns a `FormulaError` that contains the diagnostics. Its message has one line per error.
-pub fn fail(py: Python<'_>, diagnostics: Vec<Diagnostic>) -> PyErr {
+/// Returns a `FormulaError` that contains the diagnostics and the text of their spans. Its message has one line per
+/// error. `source` is a name for a text that is not the text of formulas or a spec.
+pub fn fail(py: Python<'_>, diagnostics: Vec<Diagnostic>, text: &str, source: &str) -> PyErr {
     let errors = diagnostics
         .iter()
         .filter(|it| it.severity == "error")
-        .map(Diagnostic::__str__);
+        .map(|it| format!("{source}{}", it.__str__()));
     let error = FormulaError::new_err(errors.collect::<Vec<_>>().join("\n"));
-    let attached = PyList::new(py, diagnostics).and_then(|list| error.value(py).setattr("diagnostics", list));
-    attached.err().unwrap_or(error)
+    let attach = || {
+        error.value(py).setattr("text", text)?;
+        error.value(py).setattr("diagnostics", PyList::new(py, diagnostics)?)
+    };
+    attach().err().unwrap_or(error)
 }

@@ -1,6 +1,6 @@
-//! Native part of the Python module `formulac`. The file `python/formulac/_formulac.pyi` contains the types and
-//! documentation.
+//! Native part of the Python module `formulac`. The file `python/formulac/__init__.pyi` contains the types.
 
+mod class;
 mod diagnostic;
 mod results;
 mod schema;
@@ -13,7 +13,7 @@ use pyo3::prelude::*;
 
 use diagnostic::{Diagnostic, Offsets, fail};
 use results::{Compiled, CompiledSpec};
-use schema::SchemaSource;
+use schema::read_schema;
 
 /// Compiler for formulas and specs in one dialect. Several threads can share a compiler.
 #[pyclass(frozen, module = "formulac")]
@@ -44,9 +44,8 @@ impl Compiler {
         week_start = "monday", fiscal_month_offset = None, dbt_version = None))]
     #[allow(clippy::too_many_arguments)] // keyword arguments in Python
     fn new(
-        py: Python<'_>,
         dialect: &str,
-        schema: Option<SchemaSource<'_>>,
+        schema: Option<Bound<'_, PyAny>>,
         relation: Option<String>,
         context: &str,
         group_by: Vec<String>,
@@ -64,17 +63,21 @@ impl Compiler {
         let week_start = week_start
             .parse()
             .map_err(|fault| invalid(format_args!("week_start: {fault}")))?;
+        if row == Some(0) {
+            return Err(invalid("row: the first row is 1"));
+        }
         let mut builder = RustCompiler::builder().dialect(dialect).context(context_of(context)?);
         builder = builder.group_by(group_by).order_by(order_by).partition_by(partition_by);
         builder = builder.blanks_as_zero(blanks_as_zero).week_start(week_start);
         if let Some(schema) = schema {
-            builder = builder.schema(schema.read(py, dialect)?);
+            builder = builder.schema(read_schema(&schema, dialect)?);
         }
         builder = relation.into_iter().fold(builder, |it, relation| it.from(relation));
         builder = columns.into_iter().fold(builder, |it, columns| it.columns(columns));
         builder = row.into_iter().fold(builder, |it, row| it.row(row));
         if let Some(zone) = timezone {
-            builder = builder.timezone(formulac::parse_time_zone(&zone).map_err(invalid)?);
+            let zone = formulac::parse_time_zone(&zone).map_err(|fault| invalid(format_args!("timezone: {fault}")))?;
+            builder = builder.timezone(zone);
         }
         builder = fiscal_month_offset
             .into_iter()
@@ -99,9 +102,9 @@ impl Compiler {
         let offsets = Offsets::new(text);
         let diagnostics = offsets.diagnostics(compiled.diagnostics());
         if compiled.has_errors() {
-            return Err(fail(py, diagnostics));
+            return Err(fail(py, diagnostics, text, ""));
         }
-        Ok(Compiled::new(&compiled, diagnostics, &offsets))
+        Ok(Compiled::from_compiled(&compiled, diagnostics, &offsets))
     }
 
     /// Returns the errors and warnings of definitions or a single formula.
@@ -115,9 +118,9 @@ impl Compiler {
         let compiled = py.detach(|| self.compiler.compile_spec(text));
         let diagnostics = results::diagnostics_of_spec(&compiled, text);
         if compiled.query().is_none() {
-            return Err(fail(py, diagnostics));
+            return Err(fail(py, diagnostics, text, ""));
         }
-        Ok(CompiledSpec::new(&compiled, diagnostics))
+        Ok(CompiledSpec::from_compiled(&compiled, diagnostics))
     }
 
     /// Returns the errors and warnings of a spec and its dbt model.

@@ -4,41 +4,81 @@ use std::collections::BTreeMap;
 
 use pyo3::exceptions::PyKeyError;
 use pyo3::prelude::*;
+use pyo3::types::{PyIterator, PyList};
 
+use crate::class::result_class;
 use crate::diagnostic::{Diagnostic, Offsets, Span};
 
-/// Compiled definition.
-#[pyclass(frozen, get_all, module = "formulac")]
-#[derive(Clone)]
-pub struct Definition {
-    name: Option<String>,
-    sql: String,
-    r#type: String,
-    level: String,
-    nullable: bool,
-    columns: Vec<String>,
-    description: Option<String>,
-    span: Span,
-}
-
-#[pymethods]
-impl Definition {
-    fn __repr__(&self) -> String {
-        let name = self.name.as_ref().map(|name| format!("{name}: ")).unwrap_or_default();
-        format!("<Definition {name}{}>", self.sql)
+result_class! {
+    /// Compiled definition.
+    Definition {
+        /// Name. `None` for a formula without a name.
+        name: Option<String>,
+        /// SQL expression on one line.
+        sql: String,
+        /// Type of the values, such as `decimal`.
+        r#type: String,
+        /// Level at which the definition is computed: const, row, aggregate or window.
+        level: String,
+        /// Whether a value may be NULL.
+        nullable: bool,
+        /// Columns that the definition reads, such as `orders.amount`.
+        columns: Vec<String>,
+        /// Text of the `///` lines above the definition.
+        description: Option<String>,
+        /// Span of the definition.
+        span: Span,
+    }
+    {
+        fn __repr__(&self) -> String {
+            let name = self.name.as_ref().map(|name| format!("{name}: ")).unwrap_or_default();
+            format!("<Definition {name}{}>", self.sql)
+        }
     }
 }
 
-/// Compiled definitions and their warnings.
-#[pyclass(frozen, get_all, module = "formulac")]
-pub struct Compiled {
-    dialect: &'static str,
-    definitions: Vec<Definition>,
-    diagnostics: Vec<Diagnostic>,
+result_class! {
+    /// Compiled definitions and their warnings. `compiled[name]` returns a definition; `in`, `len()` and iteration use the
+    /// names.
+    Compiled {
+        /// Name of the SQL dialect.
+        dialect: String,
+        /// Definitions in the order of the text.
+        definitions: Vec<Definition>,
+        /// Warnings in the order of the text.
+        diagnostics: Vec<Diagnostic>,
+    }
+    {
+        fn __getitem__(&self, name: Option<&str>) -> PyResult<Definition> {
+            let found = self.definitions.iter().find(|it| it.name.as_deref() == name);
+            found
+                .cloned()
+                .ok_or_else(|| PyKeyError::new_err(name.map(str::to_owned)))
+        }
+
+        fn __contains__(&self, name: &Bound<'_, PyAny>) -> bool {
+            let name = name.extract::<Option<String>>();
+            name.is_ok_and(|name| self.definitions.iter().any(|it| it.name == name))
+        }
+
+        fn __len__(&self) -> usize {
+            self.definitions.len()
+        }
+
+        fn __iter__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyIterator>> {
+            PyList::new(py, self.definitions.iter().map(|it| it.name.clone()))?.try_iter()
+        }
+
+        fn __repr__(&self) -> String {
+            let count = self.definitions.len();
+            let noun = if count == 1 { "definition" } else { "definitions" };
+            format!("<Compiled of {count} {noun} for {}>", self.dialect)
+        }
+    }
 }
 
 impl Compiled {
-    pub fn new(from: &formulac::Compiled, diagnostics: Vec<Diagnostic>, offsets: &Offsets<'_>) -> Self {
+    pub fn from_compiled(from: &formulac::Compiled, diagnostics: Vec<Diagnostic>, offsets: &Offsets<'_>) -> Self {
         let one = |it: &formulac::Definition| Definition {
             name: it.name().map(str::to_owned),
             sql: it.sql().to_owned(),
@@ -51,65 +91,69 @@ impl Compiled {
         };
         let definitions = from.definitions().iter().map(one).collect();
         Self {
-            dialect: from.dialect().name(),
+            dialect: from.dialect().name().to_owned(),
             definitions,
             diagnostics,
         }
     }
 }
 
-#[pymethods]
-impl Compiled {
-    fn __getitem__(&self, name: &str) -> PyResult<Definition> {
-        let found = self.definitions.iter().find(|it| it.name.as_deref() == Some(name));
-        found.cloned().ok_or_else(|| PyKeyError::new_err(name.to_owned()))
+result_class! {
+    /// Column in a spec's result.
+    Column {
+        /// Name.
+        name: String,
+        /// Type of the values, such as `decimal`.
+        r#type: String,
+        /// Whether a value may be NULL.
+        nullable: bool,
+        /// Description from the spec or the schema.
+        description: Option<String>,
     }
-
-    fn __repr__(&self) -> String {
-        format!(
-            "<Compiled of {} definitions for {}>",
-            self.definitions.len(),
-            self.dialect
-        )
-    }
-}
-
-/// Column in a spec's result.
-#[pyclass(frozen, get_all, module = "formulac")]
-#[derive(Clone)]
-pub struct Column {
-    name: String,
-    r#type: String,
-    nullable: bool,
-    description: Option<String>,
-}
-
-#[pymethods]
-impl Column {
-    fn __repr__(&self) -> String {
-        format!("<Column {}: {}>", self.name, self.r#type)
+    {
+        fn __repr__(&self) -> String {
+            format!("<Column {}: {}>", self.name, self.r#type)
+        }
     }
 }
 
-/// Compiled spec: a query and the files of a dbt model.
-#[pyclass(frozen, get_all, module = "formulac")]
-pub struct CompiledSpec {
-    name: String,
-    dialect: &'static str,
-    query: String,
-    model_sql: Option<String>,
-    model_yml: Option<String>,
-    model_md: Option<String>,
-    model_tests: BTreeMap<String, String>,
-    columns: Vec<Column>,
-    tables: Vec<String>,
-    key: Vec<String>,
-    tags: Vec<String>,
-    diagnostics: Vec<Diagnostic>,
+result_class! {
+    /// Compiled spec: a query and the files of a dbt model.
+    CompiledSpec {
+        /// Name of the model.
+        name: String,
+        /// Name of the SQL dialect.
+        dialect: String,
+        /// SQL that reads the tables directly.
+        query: String,
+        /// Text of the dbt model's `.sql` file. `None` if the spec cannot be a dbt model.
+        model_sql: Option<String>,
+        /// Text of the model's `.yml` file.
+        model_yml: Option<String>,
+        /// Text of the model's `.md` file, if a description needs one.
+        model_md: Option<String>,
+        /// SQL of the model's singular tests, by name.
+        model_tests: BTreeMap<String, String>,
+        /// Columns of the result.
+        columns: Vec<Column>,
+        /// Tables that the query reads.
+        tables: Vec<String>,
+        /// Columns that identify a row. Empty if the result has one row or if the key is unknown.
+        key: Vec<String>,
+        /// Tags of the model.
+        tags: Vec<String>,
+        /// Diagnostics of the query, followed by the diagnostics of the dbt model.
+        diagnostics: Vec<Diagnostic>,
+    }
+    {
+        fn __repr__(&self) -> String {
+            format!("<CompiledSpec {} for {}>", self.name, self.dialect)
+        }
+    }
 }
 
 impl CompiledSpec {
-    pub fn new(from: &formulac::CompiledSpec, diagnostics: Vec<Diagnostic>) -> Self {
+    pub fn from_compiled(from: &formulac::CompiledSpec, diagnostics: Vec<Diagnostic>) -> Self {
         let text = |it: Option<&str>| it.map(str::to_owned);
         let column = |it: &formulac::Column| Column {
             name: it.name().to_owned(),
@@ -119,7 +163,7 @@ impl CompiledSpec {
         };
         Self {
             name: from.name().unwrap_or_default().to_owned(),
-            dialect: from.dialect().name(),
+            dialect: from.dialect().name().to_owned(),
             query: from.query().unwrap_or_default().to_owned(),
             model_sql: text(from.model_sql()),
             model_yml: text(from.model_yml()),
@@ -135,13 +179,6 @@ impl CompiledSpec {
             tags: from.tags().to_vec(),
             diagnostics,
         }
-    }
-}
-
-#[pymethods]
-impl CompiledSpec {
-    fn __repr__(&self) -> String {
-        format!("<CompiledSpec {} for {}>", self.name, self.dialect)
     }
 }
 

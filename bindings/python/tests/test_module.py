@@ -1,8 +1,10 @@
 """The module, as installed by the wheel."""
 
 import ast
+import copy
 import doctest
 import inspect
+import pickle
 import re
 import threading
 from importlib.metadata import version
@@ -100,6 +102,61 @@ def test_a_spec_with_errors():
     assert wrong[span.start : span.end] == "amout"
 
 
+def test_results_can_be_copied_and_pickled():
+    formulas = formulac.compile("a = SUM(amount)\nb = COUNT()", schema=SCHEMA, relation="orders")
+    spec = formulac.compile_spec(SPEC, schema=SCHEMA)
+    found = formulac.Compiler().check("a = SUM(x)\na = SUM(y);")
+    for result in [formulas, formulas["a"], formulas["a"].span, spec, spec.columns[0], *found, found[0].labels[0]]:
+        for same in [pickle.loads(pickle.dumps(result)), copy.copy(result), copy.deepcopy(result)]:
+            assert same == result and hash(same) == hash(result) and repr(same) == repr(result)
+    assert formulas["a"] != formulas["b"]
+    with pytest.raises(formulac.FormulaError) as raised:
+        formulac.compile("SUMM(x)")
+    for same in [pickle.loads(pickle.dumps(raised.value)), copy.copy(raised.value)]:
+        assert (str(same), same.diagnostics, same.text) == (str(raised.value), raised.value.diagnostics, "SUMM(x)")
+
+
+def test_names_of_definitions():
+    compiled = formulac.compile("a = SUM(x)\nb = COUNT()")
+    assert ("a" in compiled, "c" in compiled, 1 in compiled) == (True, False, False)
+    assert (list(compiled), len(compiled)) == (["a", "b"], 2)
+    formula = formulac.compile("SUM(x)")
+    assert (list(formula), formula[None].name) == ([None], None)
+    assert repr(formula) == "<Compiled of 1 definition for postgres>"
+
+
+def test_wrong_schemas():
+    for schema, error, message in [
+        ({"orders": {"x": "decimel"}}, ValueError, 'schema["orders"]["x"]: unknown type `decimel`; did you mean `decimal`?'),
+        ({"orders": {"x": 1}}, TypeError, 'schema["orders"]["x"]: expected a type, such as \'decimal\', found int'),
+        ({"orders": ["x"]}, TypeError, 'schema["orders"]: expected a mapping from columns to types, found list'),
+        ({1: {}}, TypeError, "schema: expected names as keys, found int"),
+        (7, TypeError, "schema: expected a string or a mapping, found int"),
+    ]:
+        with pytest.raises(error) as raised:
+            formulac.Compiler(schema=schema)
+        assert str(raised.value) == message
+    text = "relations:\n  orders:\n    columns: {x: decimel}\n"
+    with pytest.raises(formulac.FormulaError, match="^schema: 3:18: error F0821") as raised:
+        formulac.compile("SUM(x)", schema=text)
+    (fault,) = raised.value.diagnostics
+    assert raised.value.text[fault.span.start : fault.span.end] == "decimel"
+
+
+def test_wrong_arguments_are_named():
+    for options, error in [
+        ({"row": 0}, ValueError),
+        ({"row": "1"}, TypeError),
+        ({"group_by": "month"}, TypeError),
+        ({"blanks_as_zero": 1}, TypeError),
+        ({"timezone": "Europe/Belin"}, ValueError),
+        ({"fiscal_month_offset": 300}, OverflowError),
+    ]:
+        (name,) = options
+        with pytest.raises(error, match=name):
+            formulac.Compiler(**options)
+
+
 def test_schemas():
     text = "relations: {orders: {columns: {amount: float}}}"
     assert formulac.compile("SUM(amount)", schema=text, relation="orders").definitions[0].type == "float"
@@ -137,6 +194,8 @@ def test_everything_has_a_docstring():
     for name in formulac.__all__:
         it = getattr(formulac, name)
         assert name == "__version__" or inspect.getdoc(it), name
+        for attribute, value in vars(it).items() if inspect.isclass(it) else ():
+            assert attribute.startswith("_") or inspect.getdoc(value), f"{name}.{attribute}"
     assert doctest.testmod(formulac).attempted > 1
     assert doctest.testmod(formulac).failed == 0
 
@@ -146,6 +205,8 @@ def test_stubs_list_the_options():
     options = next(it for it in stubs.body if isinstance(it, ast.ClassDef) and it.name == "_Options")
     listed = [it.target.id for it in options.body if isinstance(it, ast.AnnAssign)]
     assert listed == list(inspect.signature(formulac.Compiler).parameters)[1:]
+    page = (HERE.parents[2] / "docs" / "python.md").read_text()
+    assert re.findall(r"^\| `(\w+)` \|", page, re.M) == listed
 
 
 def test_the_page_of_the_manual():

@@ -18,7 +18,6 @@ use crate::cli::knowledge::{CommandKnowledge, report_undecided_types};
 use crate::cli::missing_versions;
 use crate::cli::models::{self, CompiledModel};
 use crate::cli::project;
-use crate::cli::safe_fixes;
 use crate::cli::session::{Session, to_reports};
 use crate::cli::source::SourceText;
 use crate::cli::spec;
@@ -323,8 +322,8 @@ impl CheckInputs<'_> {
 fn apply_fixes(compiler: &Compiler, kind: InputKind, found: &mut FileDiagnostics) -> bool {
     let mut changed = false;
     for _ in 0..MAX_ROUNDS {
-        let (text, count) = safe_fixes::apply_safe_fixes(&found.text, &found.diagnostics);
-        if count == 0 {
+        let text = diag::apply_fixes(&found.text, &found.diagnostics);
+        if text == found.text {
             break;
         }
         let after = diagnose(

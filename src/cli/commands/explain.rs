@@ -23,7 +23,7 @@ use crate::cli::source::SourceText;
 use crate::cli::workspace::Workspace;
 use formulac::diag::Code;
 use formulac::diag::render;
-use formulac::diag::suggest::nearest_name;
+use formulac::diag::suggest::similar_name_help_or;
 
 /// Result of compiling the entire source for one dialect.
 struct DialectSql {
@@ -43,11 +43,9 @@ pub fn run(session: &Session, args: &ExplainArgs) -> Result<Exit, Failure> {
             return explain_code(session, code, args.json);
         }
         if looks_like_code(word) {
-            let near = nearest_name(word, Code::ALL.iter().map(|c| c.code()));
-            let help = near.map_or_else(
-                || "use a code from a diagnostic, such as `F0301`".to_owned(),
-                |c| format!("did you mean `{c}`?"),
-            );
+            let help = similar_name_help_or(word, Code::ALL.iter().map(|c| c.code()), || {
+                "use a code from a diagnostic, such as `F0301`".to_owned()
+            });
             return Err(Failure::new(Exit::Faulty, format!("there is no diagnostic `{word}`")).with_help(help));
         }
     }

@@ -319,10 +319,8 @@ fn unknown_engine(name: &str) -> Failure {
         );
         return failure.with_help("choose `--engine dbt` in a dbt project; dbt then runs the queries");
     }
-    let near = suggest::nearest_name(&name, ["dbt", "duckdb", "postgres"]);
-    let help = near.map_or_else(
-        || "write dbt, duckdb, postgres or a `postgres://` URL".to_owned(),
-        suggest::similar_name_help,
-    );
+    let help = suggest::similar_name_help_or(&name, ["dbt", "duckdb", "postgres"], || {
+        "write dbt, duckdb, postgres or a `postgres://` URL".to_owned()
+    });
     Failure::new(Exit::Usage, format!("there is no engine `{name}`")).with_help(help)
 }

@@ -44,8 +44,9 @@ pub fn command_schema(command: &str) -> Result<String, Failure> {
     let shapes: Map<String, Value> = serde_json::from_str(SHAPES).unwrap_or_default();
     let Some(shape) = shapes.get(command).filter(|_| !command.starts_with('#')) else {
         let commands = shapes.keys().map(String::as_str).filter(|name| !name.starts_with('#'));
-        let near = suggest::nearest_name(command, commands.clone()).map(suggest::similar_name_help);
-        let help = near.unwrap_or_else(|| format!("the commands are {}", commands.collect::<Vec<_>>().join(", ")));
+        let help = suggest::similar_name_help_or(command, commands.clone(), || {
+            format!("the commands are {}", commands.collect::<Vec<_>>().join(", "))
+        });
         return Err(Failure::new(Exit::Usage, format!("no command `{command}` prints JSON")).with_help(help));
     };
     let mut expansion = SchemaExpansion {

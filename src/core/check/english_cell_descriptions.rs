@@ -84,6 +84,10 @@ impl Lowerer<'_> {
     }
 }
 
+fn count_rows(rows: u64) -> String {
+    format!("{rows} {}", if rows == 1 { "row" } else { "rows" })
+}
+
 /// Describes the rows between two offsets from the current row.
 fn describe_rows(from: i64, to: i64) -> String {
     let (before, after) = (from.unsigned_abs(), to.unsigned_abs());
@@ -92,8 +96,16 @@ fn describe_rows(from: i64, to: i64) -> String {
         (0, to) if to > 0 => format!("this row and the {after} after it"),
         (from, 0) if from < 0 => format!("this row and the {before} before it"),
         (from, to) if from < 0 && to > 0 => format!("this row, the {before} before it and the {after} after it"),
-        (from, to) if from > 0 => format!("the rows {from} to {to} rows after this row"),
-        _ => format!("the rows {before} to {after} rows before this row"),
+        _ if from > 0 => format!(
+            "the rows from {} to {} after this row",
+            count_rows(before),
+            count_rows(after)
+        ),
+        _ => format!(
+            "the rows from {} to {} before this row",
+            count_rows(before),
+            count_rows(after)
+        ),
     }
 }
 
@@ -120,8 +132,8 @@ mod tests {
             (0, 4, "this row and the 4 after it"),
             (-2, 0, "this row and the 2 before it"),
             (-1, 1, "this row, the 1 before it and the 1 after it"),
-            (-3, -1, "the rows 3 to 1 rows before this row"),
-            (1, 2, "the rows 1 to 2 rows after this row"),
+            (-3, -1, "the rows from 3 rows to 1 row before this row"),
+            (1, 2, "the rows from 1 row to 2 rows after this row"),
         ] {
             assert_eq!(describe_rows(from, to), words);
         }

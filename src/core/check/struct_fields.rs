@@ -77,10 +77,8 @@ impl Resolver<'_> {
         let fields: Vec<&str> = relation.columns().iter().map(Column::name).filter(is_field).collect();
         if !fields.is_empty() && !relation.is_partial() {
             let message = format!("`{head}` has no field `{}`", &path[head.len() + 1..]);
-            let help = match suggest::nearest_name(path, fields.iter().copied()) {
-                Some(near) => suggest::similar_name_help(near),
-                None => format!("the fields are {}", list_names(fields.get(..8).unwrap_or(&fields))),
-            };
+            let other = || format!("the fields are {}", list_names(fields.get(..8).unwrap_or(&fields)));
+            let help = suggest::similar_name_help_or(path, fields.iter().copied(), other);
             self.diagnostics
                 .push(Diagnostic::new(Code::UnknownName, span, message).with_help(help));
             return NameTarget::Error;

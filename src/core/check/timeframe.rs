@@ -147,12 +147,12 @@ pub(super) fn find(name: &str, calendar: Calendar, span: Span) -> Result<Option<
         return Ok(function.map(|function| shifted_timeframe(name, function, calendar)));
     }
     let diagnostic = Diagnostic::new(Code::UnknownTimeframe, span, format!("there is no timeframe `{name}`"));
-    Err(match suggest::nearest_name(name, TIMEFRAMES.iter().map(|(n, _)| *n)) {
-        Some(near) => diagnostic.with_help(suggest::similar_name_help(near)),
-        None => {
-            diagnostic.with_help("use `date`, `week`, `month`, `quarter`, `year`, `hour` or a part such as `month_num`")
-        }
-    })
+    let other = || "use `date`, `week`, `month`, `quarter`, `year`, `hour` or a part such as `month_num`".to_owned();
+    Err(diagnostic.with_help(suggest::similar_name_help_or(
+        name,
+        TIMEFRAMES.iter().map(|(n, _)| *n),
+        other,
+    )))
 }
 
 /// Splits a name such as `billing_date_month` into the date and the timeframe. Returns all possible splits.

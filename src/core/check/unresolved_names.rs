@@ -392,7 +392,7 @@ pub fn no_column_diagnostic(relation: &Relation, name: &str, span: Span, help: i
     if relation.is_partial() && suggest::nearest_name_within(name, SLIP, columns()).is_none() {
         return unlisted_column_diagnostic(relation, name, span);
     }
-    diagnostic.with_help(suggest::nearest_name(name, columns()).map_or_else(help, suggest::similar_name_help))
+    diagnostic.with_help(suggest::similar_name_help_or(name, columns(), help))
 }
 
 /// Returns the diagnostic for a name that may be a column of several relations because not all of their columns are

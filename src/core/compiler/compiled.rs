@@ -2,6 +2,9 @@
 
 use std::sync::Arc;
 
+#[cfg(feature = "serde")]
+use serde::{Serializer, ser::SerializeStruct};
+
 use crate::diag::Diagnostic;
 use crate::dialect::Dialect;
 use crate::ir::ColumnUse;
@@ -38,6 +41,17 @@ impl ReadColumn {
     #[must_use]
     pub fn assumed(&self) -> Option<Type> {
         self.0.assumed.then_some(self.0.ty)
+    }
+}
+
+#[cfg(feature = "serde")]
+impl serde::Serialize for ReadColumn {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut fields = serializer.serialize_struct("ReadColumn", 3)?;
+        fields.serialize_field("relation", &self.relation())?;
+        fields.serialize_field("name", self.name())?;
+        fields.serialize_field("assumed", &self.assumed())?;
+        fields.end()
     }
 }
 
@@ -152,8 +166,26 @@ impl Definition {
     }
 }
 
+#[cfg(feature = "serde")]
+impl serde::Serialize for Definition {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut fields = serializer.serialize_struct("Definition", 9)?;
+        fields.serialize_field("name", &self.name())?;
+        fields.serialize_field("sql", self.sql())?;
+        fields.serialize_field("type", &self.ty())?;
+        fields.serialize_field("level", &self.level())?;
+        fields.serialize_field("nullable", &self.nullable())?;
+        fields.serialize_field("columns", &self.columns().collect::<Vec<_>>())?;
+        fields.serialize_field("description", &self.description())?;
+        fields.serialize_field("span", &self.span())?;
+        fields.serialize_field("mappings", &self.mappings().collect::<Vec<_>>())?;
+        fields.end()
+    }
+}
+
 /// Result of compiling: the definitions without errors, and all diagnostics.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Compiled {
     pub(super) dialect: Dialect,
     pub(super) definitions: Vec<Definition>,

@@ -10,6 +10,7 @@ use crate::check::{DefinitionRole, find_sort_key_to_shift};
 use crate::diag::{Code, Diagnostic};
 use crate::emit::{Emitter, ShiftedDate, repeated_random_value};
 use crate::ir::{Ir, IrDefinition, IrId, Program};
+use crate::limits::format_bytes;
 use crate::parse;
 use crate::plan::needed_nodes;
 use crate::scratch::CompileMemory;
@@ -251,7 +252,7 @@ fn move_names_and_columns(program: &mut Program, definitions: &mut [Definition])
 }
 
 fn output_too_large(span: Span, limit: usize) -> Diagnostic {
-    let message = format!("the SQL of all definitions is more than {} MiB long", limit >> 20);
+    let message = format!("the SQL of all definitions is longer than {}", format_bytes(limit));
     Diagnostic::new(Code::OutputTooLarge, span, message)
         .with_help("compile a spec with `formulac query`, which computes each repeated value once")
 }

@@ -437,8 +437,8 @@ impl Compiler {
         let known = options.from.as_deref().and_then(|from| options.find_relation(from));
         let chosen = known.filter(|relation| !relation.is_open());
         if let (Some(from), None, false) = (&options.from, known, options.schema.is_partial_list()) {
-            let near = diag::suggest::nearest_name(from, options.schema.relations().iter().map(Relation::name));
-            let help = near.map_or_else(|| options.help_with_missing("--from"), diag::suggest::similar_name_help);
+            let names = options.schema.relations().iter().map(Relation::name);
+            let help = diag::suggest::similar_name_help_or(from, names, || options.help_with_missing("--from"));
             diagnostics.push(
                 Diagnostic::new(
                     Code::UnknownRelation,

@@ -15,6 +15,7 @@ use super::{Access, Column, Relation, Schema};
 use crate::Type;
 use crate::diag::suggest::{nearest_name, similar_name_help};
 use crate::diag::{Code, Diagnostic};
+use crate::span::Span;
 use crate::yaml::Node;
 
 const RELATION_KEYS: &[&str] = &["columns", "primary_key", "complete", "access", "group", "name"];
@@ -151,6 +152,24 @@ fn column(key: &Node, name: &str, node: &Node, faults: &mut Vec<Diagnostic>) -> 
     column
 }
 
+impl Column {
+    /// Creates a column from the name of its type, as in a schema file.
+    ///
+    /// ```
+    /// use formulac_core::{Column, Type};
+    /// assert_eq!(Column::from_type_name("id", "bigint").unwrap().ty(), Type::Integer);
+    /// assert_eq!(Column::from_type_name("id", "intger").unwrap_err().help(), Some("did you mean `integer`?"));
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Returns a diagnostic if the type is unknown.
+    pub fn from_type_name(name: impl Into<String>, type_name: &str) -> Result<Self, Box<Diagnostic>> {
+        let ty = type_from_name(type_name)?;
+        Ok(Self::new(name, ty).declared(type_name))
+    }
+}
+
 /// Returns all values that the column can have.
 fn column_values(node: &Node) -> Option<Vec<String>> {
     node.items()?
@@ -165,7 +184,7 @@ fn is_type(node: &Node) -> bool {
     ty.is_some_and(|ty| ty != Type::Other)
 }
 
-/// Parses the name of a formulac type, or a common name of that type in a warehouse.
+/// Parses the type in a node.
 fn parse_type(node: &Node, faults: &mut Vec<Diagnostic>) -> Type {
     let Some(text) = node.text() else {
         let message = format!("expected a type, found {}", node.kind_name());
@@ -173,21 +192,30 @@ fn parse_type(node: &Node, faults: &mut Vec<Diagnostic>) -> Type {
             .push(Diagnostic::new(Code::UnknownType, node.span, message).with_help("write a type, such as `integer`"));
         return Type::Unknown;
     };
+    type_from_name(text).unwrap_or_else(|fault| {
+        faults.push((*fault).map_spans(|_| node.span));
+        Type::Unknown
+    })
+}
+
+/// Parses the name of a formulac type, or a common name of that type in a warehouse. The error has no span.
+fn type_from_name(text: &str) -> Result<Type, Box<Diagnostic>> {
     let base = text.split('(').next().unwrap_or_default().trim().to_ascii_lowercase();
     let is_cut = text.matches('(').count() != text.matches(')').count();
     match text.parse() {
-        Ok(ty) if !is_cut && (ty != Type::Other || base == "other") => ty,
+        Ok(ty) if !is_cut && (ty != Type::Other || base == "other") => Ok(ty),
         Ok(_) => {
             let help = match nearest_name(&base, TYPES.iter().copied()) {
                 _ if is_cut => format!("if the type contains a comma, put it in quotes: \"{base}(10, 2)\""),
                 Some(near) => similar_name_help(near),
                 None => format!("for a type that formulas only pass through, write `other({text})`"),
             };
-            faults
-                .push(Diagnostic::new(Code::UnknownType, node.span, format!("unknown type `{text}`")).with_help(help));
-            Type::Unknown
+            let message = format!("unknown type `{text}`");
+            Err(Box::new(
+                Diagnostic::new(Code::UnknownType, Span::default(), message).with_help(help),
+            ))
         }
-        Err(_) => Type::Unknown,
+        Err(_) => Ok(Type::Unknown),
     }
 }
 

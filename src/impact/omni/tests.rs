@@ -153,7 +153,7 @@ fn fields_of_other_files_are_reached() {
             &["sums.total", "sums.twice", "t.a"],
         ),
         (
-            "columns that determine the rows affect all fields, also through another view",
+            "a column in a filter affects all fields of the view and of views that read it",
             &[
                 (
                     "v.view",

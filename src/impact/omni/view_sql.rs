@@ -90,7 +90,7 @@ fn apply_view_lineage(view: &mut OmniView, lineage: &SqlLineage, tables: &ViewTa
         .iter()
         .filter(|field| field.kind == OmniItemKind::Dimension && !field.has_sql);
     names.extend(plain.map(|field| field.name.to_lowercase()));
-    // Columns that determine the rows affect all fields.
+    // A column in a filter, join or group of the view's SQL affects all fields.
     let mut rows = ViewColumnSources {
         columns: BTreeSet::new(),
         fields: named,

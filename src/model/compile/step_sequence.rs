@@ -325,7 +325,7 @@ impl SpecCompilation<'_> {
         let (relation, grain) = (output.relation.as_ref(), &output.grain);
         check_cte_names(&self.ctes, compiled);
         compiled.key.clone_from(grain);
-        compiled.never_null = std::mem::take(&mut self.proofs.never_null);
+        compiled.never_null = self.proofs.never_null.drain().collect();
         compiled.access = Some(self.model_access_and_group());
         let incremental = self.plan_incremental(relation, grain, &mut compiled.diagnostics);
         if let (Some(incremental), Some(relation)) = (&incremental, relation) {

@@ -357,12 +357,10 @@ fn unread_input(text: &str, input: &Node, read: &[ReadSource]) -> Diagnostic {
     let all: Vec<String> = read.iter().filter_map(|source| source.from.ref_call()).collect();
     let message = format!("the model does not read `{text}`");
     let diagnostic = Diagnostic::new(Code::UnknownRelation, input.span, message);
-    let near = suggest::nearest_name(text, all.iter().map(String::as_str));
-    diagnostic.with_help(match near {
-        Some(near) => suggest::similar_name_help(near),
-        None => format!(
-            "use a relation that the model reads: {}",
-            all.iter().map(|one| format!("`{one}`")).collect::<Vec<_>>().join(", ")
-        ),
-    })
+    let names = || all.iter().map(String::as_str);
+    let other = || {
+        let quoted: Vec<String> = names().map(|name| format!("`{name}`")).collect();
+        format!("use a relation that the model reads: {}", quoted.join(", "))
+    };
+    diagnostic.with_help(suggest::similar_name_help_or(text, names(), other))
 }

@@ -168,8 +168,8 @@ pub static STEP: KeyTable = KeyTable {
         Key::new(
             "values",
             KeyShape::Texts,
-            "Values of `pivot_by`, for the wide form, which has one row per row of the pivot, and one column per \
-            measure and value.",
+            "Values of `pivot_by` that become columns. The wide form has one row per row of the pivot, and one column \
+            per measure and value.",
         ),
         Key::new(
             "tabs",

@@ -7,6 +7,8 @@ mod record;
 
 pub(super) use record::output_column;
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use rustc_hash::{FxHashMap, FxHashSet};
 use serde::{Deserialize, Serialize};
 
@@ -62,13 +64,13 @@ type ColumnPosition = u32;
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Lineage {
     made: Vec<Vec<ColumnPosition>>,
-    sources: FxHashMap<ColumnPosition, SourceColumn>,
-    /// Index of each input column, by relation and lower-case column name.
-    known: FxHashMap<(String, String), ColumnPosition>,
+    sources: BTreeMap<ColumnPosition, SourceColumn>,
+    /// Index of each input column, by relation and by column, both in lower case. JSON needs keys of strings.
+    known: BTreeMap<String, BTreeMap<String, ColumnPosition>>,
     /// Values whose own formula converts an instant to a time zone.
-    timezone_conversions: FxHashSet<ColumnPosition>,
+    timezone_conversions: BTreeSet<ColumnPosition>,
     /// Columns of each step, by lower-case name.
-    steps: Vec<FxHashMap<String, ColumnPosition>>,
+    steps: Vec<BTreeMap<String, ColumnPosition>>,
     /// Columns of the model.
     columns: Vec<(String, ColumnPosition)>,
 }
@@ -82,12 +84,13 @@ impl Lineage {
     }
 
     fn source(&mut self, relation: &str, column: &str) -> ColumnPosition {
-        let key = (relation.to_lowercase(), column.to_lowercase());
-        if let Some(at) = self.known.get(&key) {
-            return *at;
+        let next = self.made.len() as ColumnPosition;
+        let columns = self.known.entry(relation.to_lowercase()).or_default();
+        let at = *columns.entry(column.to_lowercase()).or_insert(next);
+        if at != next {
+            return at;
         }
-        let at = self.add(Vec::new());
-        self.known.insert(key, at);
+        self.add(Vec::new());
         self.sources.insert(
             at,
             SourceColumn {

@@ -1,5 +1,7 @@
 //! Records the lineage of a spec while its steps are compiled.
 
+use std::collections::BTreeMap;
+
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::super::compile::SpecCompilation;
@@ -74,7 +76,7 @@ impl SpecCompilation<'_> {
             });
         }
         let mut made: FxHashMap<u32, ColumnPosition> = FxHashMap::default();
-        let mut given: FxHashMap<String, ColumnPosition> = FxHashMap::default();
+        let mut given: BTreeMap<String, ColumnPosition> = BTreeMap::new();
         for index in &program.order {
             let Some(definition) = program.definitions.try_get(*index as usize) else {
                 continue;
@@ -207,7 +209,7 @@ impl SpecCompilation<'_> {
             let before = place.checked_sub(1)?;
             Some((name.to_lowercase(), self.step_column(before, name)?))
         });
-        let columns: FxHashMap<String, ColumnPosition> = columns.collect();
+        let columns = columns.collect();
         self.lineage.steps.push(columns);
     }
 

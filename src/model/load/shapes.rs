@@ -5,7 +5,7 @@ use crate::diag::{Code, Diagnostic, suggest};
 use crate::dialect::Dialect;
 use crate::keys::{Key, KeyShape, KeyTable, MODEL, WEEKDAYS};
 use crate::time_zone::{is_time_zone, time_zone_names};
-use crate::yaml::Node;
+use crate::yaml::{self, Node};
 
 impl Loader<'_, '_> {
     /// Reports errors in a mapping: unknown keys, missing keys, duplicate keys, and values with a wrong shape. The
@@ -178,6 +178,7 @@ impl Loader<'_, '_> {
             KeyShape::Names => return self.check_names_list(name, value),
             KeyShape::Texts => match value.items() {
                 Some(items) => {
+                    self.report_calls_cut_at_comma(items);
                     return items
                         .iter()
                         .for_each(|item| self.check_value(name, &KeyShape::Text, item));
@@ -196,7 +197,10 @@ impl Loader<'_, '_> {
                 None => false,
             },
             KeyShape::List(inner) => match value.items() {
-                Some(items) => return items.iter().for_each(|item| self.check_value(name, inner, item)),
+                Some(items) => {
+                    self.report_calls_cut_at_comma(items);
+                    return items.iter().for_each(|item| self.check_value(name, inner, item));
+                }
                 None => false,
             },
             KeyShape::Either(one, other) => {
@@ -220,6 +224,18 @@ impl Loader<'_, '_> {
         };
         if !fits {
             self.report_value(name, shape, value);
+        }
+    }
+
+    /// Reports items of a list that YAML ends at a comma inside brackets, such as `[IF(a, b)]`.
+    fn report_calls_cut_at_comma(&mut self, items: &[Node]) {
+        for item in items {
+            let is_cut = |text: &str| !item.is_quoted() && text.matches('(').count() > text.matches(')').count();
+            if item.text().is_some_and(is_cut)
+                && let Some(cut) = yaml::call_in_flow_diagnostic(self.source, item.span.start)
+            {
+                self.report(cut);
+            }
         }
     }
 
@@ -277,13 +293,12 @@ impl Loader<'_, '_> {
 
     fn report_unknown_dialect(&mut self, value: &Node, message: &str) {
         let names = || Dialect::all().map(Dialect::name);
-        let help = match suggest::nearest_name(value.text().unwrap_or_default(), names()) {
-            Some(near) => suggest::similar_name_help(near),
-            None => format!(
+        let help = suggest::similar_name_help_or(value.text().unwrap_or_default(), names(), || {
+            format!(
                 "use one of {}",
                 names().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
-            ),
-        };
+            )
+        });
         self.report(Diagnostic::new(Code::WrongShape, value.span, message).with_help(help));
     }
 

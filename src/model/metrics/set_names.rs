@@ -116,10 +116,8 @@ impl MetricSet {
             ([], None) => {
                 let sets = self.sets.iter().filter_map(|set| find(set));
                 let names = sets.flat_map(|set| set.metrics().map(|metric| metric.name.as_str()));
-                let help = match suggest::nearest_name(written, names) {
-                    Some(near) => suggest::similar_name_help(near),
-                    None => format!("use a metric of {}", join_names(&self.sets)),
-                };
+                let other = || format!("use a metric of {}", join_names(&self.sets));
+                let help = suggest::similar_name_help_or(written, names, other);
                 (written.as_str(), "is not a metric of the combined sets", help)
             }
             (several, _) => {

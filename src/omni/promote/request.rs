@@ -92,8 +92,8 @@ pub(super) fn read<'m>(
         }
     };
     let Some(query) = queries.iter().position(|query| query.name.eq_ignore_ascii_case(wanted)) else {
-        let near = suggest::nearest_name(wanted, names.iter().copied());
-        let help = near.map_or_else(|| format!("the saved queries are {listed}"), suggest::similar_name_help);
+        let other = || format!("the saved queries are {listed}");
+        let help = suggest::similar_name_help_or(wanted, names.iter().copied(), other);
         return Err(nothing(
             format!("there is no saved query `{wanted}` in `{}`", request.file),
             help,
@@ -149,11 +149,9 @@ fn request_from_query_view<'m>(
             .chain(&columns)
             .any(|known| known.eq_ignore_ascii_case(name))
         {
-            let near = suggest::nearest_name(name, calculations.iter().chain(&columns).copied());
-            let help = near.map_or_else(
-                || format!("the columns are {}", calculations.join(", ")),
-                suggest::similar_name_help,
-            );
+            let names = calculations.iter().chain(&columns).copied();
+            let other = || format!("the columns are {}", calculations.join(", "));
+            let help = suggest::similar_name_help_or(name, names, other);
             return Err(nothing(format!("the query has no column `{name}`"), help));
         }
     }
@@ -194,11 +192,9 @@ fn request_from_view<'m>(
                 ));
             }
             _ => {
-                let near = suggest::nearest_name(&reference.field, view.order.iter().map(String::as_str));
-                let help = near.map_or_else(
-                    || format!("specify one of the fields {}", view.order.join(", ")),
-                    suggest::similar_name_help,
-                );
+                let names = view.order.iter().map(String::as_str);
+                let other = || format!("specify one of the fields {}", view.order.join(", "));
+                let help = suggest::similar_name_help_or(&reference.field, names, other);
                 return Err(nothing(
                     format!("the view `{}` has no field `{}`", view.name, reference.field),
                     help,

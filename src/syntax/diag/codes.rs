@@ -378,9 +378,9 @@ codes! {
         Spec("model: m\nfrom: sales\nsteps:\n  - {name: monthly, group_by: \"month, region\", definitions: revenue = SUM(amount)}\n  - {name: sheet, columns: [month, region, revenue], order_by: month, calculations: growth = C1 / C0 - 1}\n")
         => Spec("model: m\nfrom: sales\nsteps:\n  - {name: monthly, group_by: \"month, region\", definitions: revenue = SUM(amount)}\n  - {name: sheet, columns: [month, region, revenue], order_by: month, partition_by: region, calculations: growth = C1 / C0 - 1}\n");
     SeveralInCell "W0453" "several-in-cell" Warning("have a pivot whose cells may hold several rows", "group by the keys in an earlier step, or declare the key in the schema")
-        "A cell of a pivot shows one row: that with the row's values in `order_by` and the column's value in \
-        `pivot_by`. If no key of the input is known, several rows may belong to a cell, which then shows the largest of \
-        their values."
+        "A cell of a pivot shows the input row that has the values of `order_by` in the cell's row and the value of \
+        `pivot_by` in the cell's column. If no key of the input is known, several rows may belong to a cell, which then \
+        shows the largest of their values."
         Spec("model: m\nfrom: sales\ncolumns: [month, region, revenue]\npivot_by: region\nvalues: [north, south]\norder_by: month\ncalculations: total = SUM(PIVOTROW(C1))\n")
         => Spec("model: m\nfrom: sales\nsteps:\n  - {name: monthly, group_by: \"month, region\", definitions: revenue = SUM(revenue)}\n  - {name: sheet, columns: [month, region, revenue], pivot_by: region, values: [north, south], order_by: month, calculations: total = SUM(PIVOTROW(C1))}\n");
     UnsupportedPattern "F0460" "unsupported-pattern" Error
@@ -693,7 +693,7 @@ codes! {
         => Spec("model: m\nfrom: t\nsteps:\n  - {name: a, definitions: x = 1}\n  - {name: b, definitions: y = x}\n");
     FormulaCut "F0809" "formula-cut-by-yaml" Error
         "YAML parses part of a formula as a comment (` #`), a key (`: `), an anchor (`&`), a tag (`!`) or, inside \
-        `{…}`, another entry (`,`). The help shows the corrected line."
+        `{…}` or `[…]`, another entry (`,`). The help shows the corrected line."
         Spec("model: m\nfrom: t\ndefinitions:\n  a: COUNTIF(x = \"a #1\")\n")
         => Spec("model: m\nfrom: t\ndefinitions:\n  a: 'COUNTIF(x = \"a #1\")'\n");
     KeepInGroupedStep "F0810" "keep-in-grouped-step" Error

@@ -1,12 +1,14 @@
 //! Diagnostics: error messages with exact spans and fixes.
 
 mod codes;
+mod fixes;
 pub mod hidden;
 #[cfg(feature = "json")]
 pub mod render;
 pub mod suggest;
 
 pub use codes::{Code, Example, Page};
+pub use fixes::apply_fixes;
 
 use crate::span::Span;
 
@@ -263,7 +265,7 @@ impl Diagnostic {
         self.cause.as_deref()
     }
 
-    /// Returns the edit that fixes the error, if the fix is certain.
+    /// Returns the edit that fixes the error, if the fix is certain. The edits of one compilation never overlap.
     #[must_use]
     pub fn fix(&self) -> Option<&Fix> {
         self.fix.as_ref()
@@ -286,8 +288,10 @@ fn sanitize_message(text: String) -> String {
     format!("{begin} … {}", end.into_iter().rev().collect::<String>())
 }
 
-/// Sorts diagnostics by span, with errors before warnings at the same span, and removes duplicates.
+/// Sorts diagnostics by span, with errors before warnings at the same span, and removes duplicates and overlapping
+/// fixes.
 pub fn sort(diagnostics: &mut Vec<Diagnostic>) {
     diagnostics.sort_by(|a, b| (a.span, a.severity(), a.code()).cmp(&(b.span, b.severity(), b.code())));
     diagnostics.dedup();
+    fixes::remove_overlapping_fixes(diagnostics);
 }

@@ -69,6 +69,15 @@ pub fn similar_name_help(name: &str) -> String {
     format!("did you mean `{name}`?")
 }
 
+/// Returns the help text for the candidate that is most similar to `word`, or `other` if no candidate is similar.
+pub fn similar_name_help_or<'c>(
+    word: &str,
+    candidates: impl IntoIterator<Item = &'c str>,
+    other: impl FnOnce() -> String,
+) -> String {
+    nearest_name(word, candidates).map_or_else(other, similar_name_help)
+}
+
 /// Returns a set of letters, in which some letters share a bit.
 fn letter_set(word: &[char]) -> u64 {
     word.iter().fold(0, |set, letter| set | 1 << (u32::from(*letter) % 64))

@@ -312,10 +312,14 @@ impl<'t> LayoutPass<'_, 't> {
 
     #[cold]
     fn report_deep_nesting(&mut self, span: Span) {
-        let message = format!("brackets are nested more than {} levels deep", self.limits.nesting);
+        let levels = match self.limits.nesting {
+            1 => "1 level".to_owned(),
+            nesting => format!("{nesting} levels"),
+        };
+        let message = format!("brackets are nested more than {levels} deep");
         self.diagnostics.push(
             Diagnostic::new(Code::NestingTooDeep, span, message)
-                .with_help("split the formula into definitions that use each other"),
+                .with_help("move parts of the formula to definitions of their own"),
         );
     }
 

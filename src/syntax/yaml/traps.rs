@@ -331,6 +331,12 @@ impl<'s> YamlLine<'s> {
     }
 }
 
+/// Returns a diagnostic for a value inside `{…}` or `[…]` at this position, if YAML ends the value at a comma between
+/// brackets.
+pub fn call_in_flow_diagnostic(source: &str, position: u32) -> Option<Diagnostic> {
+    YamlLine::at(source, position).call_in_flow_diagnostic(position)
+}
+
 /// Returns the text after the first closing character, or an empty string if a comment follows. Returns `None` if there
 /// is no closing character.
 fn text_after_bracket(value: &str, close: char) -> Option<&str> {

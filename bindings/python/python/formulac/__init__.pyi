@@ -1,4 +1,4 @@
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, Literal, Optional, TypedDict, Union, final
 
 from typing_extensions import TypeAlias, Unpack
@@ -25,12 +25,12 @@ _Dialect: TypeAlias = Literal["bigquery", "duckdb", "postgres", "snowflake"]
 
 class _Options(TypedDict, total=False):
     schema: Union[str, Mapping[str, Mapping[str, str]], None]
-    """Types by relation and column, `{"orders": {"amount": "decimal"}}`, or the text of a schema file or of a properties
-    file of dbt. Without a schema, types are inferred from use."""
+    """Types by relation and column, `{"orders": {"amount": "decimal"}}`, or the text of a schema file or dbt properties
+    file. By default, types are inferred from use."""
     relation: Optional[str]
     """Relation of unqualified names."""
     context: Literal["row", "measure", "worksheet"]
-    """Where formulas are used: one value per row, aggregates, or calculations over the rows of a result."""
+    """Use of the formulas: `row` for a value per row, `measure` for aggregates (default), `worksheet` for cells."""
     group_by: Sequence[str]
     """Names that the query groups by."""
     order_by: Sequence[str]
@@ -38,11 +38,11 @@ class _Options(TypedDict, total=False):
     partition_by: Sequence[str]
     """Names that partition the windows."""
     columns: Optional[Sequence[str]]
-    """Columns of the worksheet: A, B, C and so on."""
+    """Columns of the worksheet, in the order A, B, C and so on. The columns of the relation by default."""
     row: Optional[int]
     """Row of the worksheet for which the formulas are written, 1 by default."""
     timezone: Optional[str]
-    """Time zone used to convert instants to dates."""
+    """Time zone in which instants are converted to dates, such as `Europe/Berlin`."""
     blanks_as_zero: bool
     """Treat blanks as zero in `+ - *` and numerators, as Omni's engine does."""
     week_start: str
@@ -77,22 +77,42 @@ class Compiler:
 
 @final
 class Compiled:
-    """Compiled definitions, with warnings."""
+    """Compiled definitions and their warnings. `compiled[name]` returns a definition; `in`, `len()` and iteration use the
+    names."""
+
+    def __new__(cls, dialect: str, definitions: Sequence[Definition], diagnostics: Sequence[Diagnostic]) -> Compiled: ...
 
     @property
-    def dialect(self) -> str: ...
+    def dialect(self) -> str:
+        """Name of the SQL dialect."""
     @property
     def definitions(self) -> list[Definition]:
         """Definitions in the order of the text."""
     @property
     def diagnostics(self) -> list[Diagnostic]:
         """Warnings in the order of the text."""
-    def __getitem__(self, name: str, /) -> Definition:
-        """Returns the definition of this name. Raises `KeyError` if there is none."""
+    def __getitem__(self, name: Optional[str], /) -> Definition:
+        """Returns the definition with this name. Raises `KeyError` if there is none."""
+    def __contains__(self, name: object, /) -> bool: ...
+    def __len__(self) -> int: ...
+    def __iter__(self) -> Iterator[Optional[str]]:
+        """Iterates over the names in the order of the text. A formula without a name is `None`."""
 
 @final
 class Definition:
     """A compiled definition."""
+
+    def __new__(
+        cls,
+        name: Optional[str],
+        sql: str,
+        type: str,
+        level: str,
+        nullable: bool,
+        columns: Sequence[str],
+        description: Optional[str],
+        span: Span,
+    ) -> Definition: ...
 
     @property
     def name(self) -> Optional[str]:
@@ -116,17 +136,35 @@ class Definition:
     def description(self) -> Optional[str]:
         """Text of the `///` lines above the definition."""
     @property
-    def span(self) -> Span: ...
+    def span(self) -> Span:
+        """Span of the definition."""
 
 @final
 class CompiledSpec:
     """A compiled spec: a query and the files of a dbt model."""
 
+    def __new__(
+        cls,
+        name: str,
+        dialect: str,
+        query: str,
+        model_sql: Optional[str],
+        model_yml: Optional[str],
+        model_md: Optional[str],
+        model_tests: Mapping[str, str],
+        columns: Sequence[Column],
+        tables: Sequence[str],
+        key: Sequence[str],
+        tags: Sequence[str],
+        diagnostics: Sequence[Diagnostic],
+    ) -> CompiledSpec: ...
+
     @property
     def name(self) -> str:
         """Name of the model."""
     @property
-    def dialect(self) -> str: ...
+    def dialect(self) -> str:
+        """Name of the SQL dialect."""
     @property
     def query(self) -> str:
         """SQL that reads the tables themselves."""
@@ -152,28 +190,35 @@ class CompiledSpec:
     def key(self) -> list[str]:
         """Columns that identify a row. Empty if the result has one row or if the key is not known."""
     @property
-    def tags(self) -> list[str]: ...
+    def tags(self) -> list[str]:
+        """Tags of the model."""
     @property
     def diagnostics(self) -> list[Diagnostic]:
         """Diagnostics of the query, then those of the dbt model."""
 
 @final
 class Column:
-    """A column of the result of a spec."""
+    """A column in the result of a spec."""
 
+    def __new__(cls, name: str, type: str, nullable: bool, description: Optional[str]) -> Column: ...
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """Name."""
     @property
-    def type(self) -> str: ...
+    def type(self) -> str:
+        """Type of the values, such as `decimal`."""
     @property
     def nullable(self) -> bool:
         """True if a value may be NULL."""
     @property
-    def description(self) -> Optional[str]: ...
+    def description(self) -> Optional[str]:
+        """Description from the spec or the schema."""
 
 @final
 class Span:
     """A part of a text: `text[span.start:span.end]`."""
+
+    def __new__(cls, start: int, end: int, line: int, column: int) -> Span: ...
 
     @property
     def start(self) -> int:
@@ -190,25 +235,44 @@ class Span:
 
 @final
 class Label:
-    """Another place that explains a diagnostic."""
+    """Additional span with a label that explains a diagnostic."""
 
+    def __new__(cls, span: Span, text: str) -> Label: ...
     @property
-    def span(self) -> Span: ...
+    def span(self) -> Span:
+        """Span that the label explains."""
     @property
-    def text(self) -> str: ...
+    def text(self) -> str:
+        """Text of the label."""
 
 @final
 class Fix:
-    """A change of the text that fixes the error: replace `span` with `text`."""
+    """Edit that fixes the error by replacing `span` with `text`. The fixes of one text never overlap."""
 
+    def __new__(cls, span: Span, text: str) -> Fix: ...
     @property
-    def span(self) -> Span: ...
+    def span(self) -> Span:
+        """Span that the fix replaces."""
     @property
-    def text(self) -> str: ...
+    def text(self) -> str:
+        """Replacement text."""
 
 @final
 class Diagnostic:
-    """An error or a warning. `str()` gives one line with place, code, message and help."""
+    """An error or a warning. `str()` returns one line with the position, code, message and help."""
+
+    def __new__(
+        cls,
+        code: str,
+        name: str,
+        severity: Literal["error", "warning"],
+        message: str,
+        label: Optional[str],
+        help: Optional[str],
+        span: Span,
+        labels: Sequence[Label],
+        fix: Optional[Fix],
+    ) -> Diagnostic: ...
 
     @property
     def code(self) -> str:
@@ -217,7 +281,8 @@ class Diagnostic:
     def name(self) -> str:
         """Readable name of the code, such as `unknown-function`."""
     @property
-    def severity(self) -> Literal["error", "warning"]: ...
+    def severity(self) -> Literal["error", "warning"]:
+        """Severity."""
     @property
     def message(self) -> str:
         """What is wrong."""
@@ -238,7 +303,9 @@ class Diagnostic:
         """Change that fixes the error, if there is a safe one."""
 
 class FormulaError(Exception):
-    """Raised if formulas, a spec or a schema have errors. Its text has a line per error."""
+    """Raised if formulas, a spec or a schema have errors. Its message has one line per error."""
 
     diagnostics: list[Diagnostic]
     """Errors and warnings."""
+    text: str
+    """Text to which the spans of the diagnostics refer: the formulas, the spec or the schema."""

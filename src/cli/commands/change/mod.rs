@@ -187,15 +187,11 @@ impl ChangeContext<'_> {
         if let [one] = begun.as_slice() {
             return Ok(one);
         }
-        let near = suggest::nearest_name(id, self.all.iter().map(|change| change.id.as_str()));
-        let help = near.map_or_else(
-            || {
-                "`formulac change list` lists the changes of this branch; use `git fetch` and `git switch` to see the \
-                 changes of other branches"
-                    .to_owned()
-            },
-            suggest::similar_name_help,
-        );
+        let help = suggest::similar_name_help_or(id, self.all.iter().map(|change| change.id.as_str()), || {
+            "`formulac change list` lists the changes of this branch; use `git fetch` and `git switch` to see the \
+             changes of other branches"
+                .to_owned()
+        });
         let text = if begun.is_empty() {
             "there is no change"
         } else {

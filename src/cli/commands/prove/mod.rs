@@ -116,10 +116,9 @@ impl ProofPlan {
         let all = ConformanceCases::new(dialect);
         for name in functions {
             if !all.subjects().any(|subject| subject.eq_ignore_ascii_case(name)) {
-                let help = suggest::nearest_name(name, all.subjects()).map_or_else(
-                    || "`formulac functions` lists the functions".to_owned(),
-                    suggest::similar_name_help,
-                );
+                let help = suggest::similar_name_help_or(name, all.subjects(), || {
+                    "`formulac functions` lists the functions".to_owned()
+                });
                 let text = format!("there are no cases of `{name}` for {dialect}");
                 return Err(Failure::new(Exit::Usage, text).with_help(help));
             }

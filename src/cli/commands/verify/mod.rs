@@ -266,12 +266,13 @@ fn select_specs(specs: &[Spec], texts: &[VerifyText], named: &[OsString]) -> Res
             Some((at, _)) => chosen.push(at),
             None => {
                 let names = specs.iter().filter_map(|spec| spec.name.as_deref());
-                let help = suggest::nearest_name(&text, names).map(suggest::similar_name_help);
+                let other = || "specify the file of a spec, or its `model`".to_owned();
+                let help = suggest::similar_name_help_or(&text, names, other);
                 return Err(Failure::new(
                     Exit::Usage,
                     format!("`{text}` is neither a file nor the model of a spec"),
                 )
-                .with_help(help.unwrap_or_else(|| "specify the file of a spec, or its `model`".to_owned())));
+                .with_help(help));
             }
         }
     }
