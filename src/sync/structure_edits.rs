@@ -284,7 +284,7 @@ impl ModelReconciler<'_> {
         // The user may have written the column in a different select.
         let is_equivalent =
             matches!(edit, StructureEdit::Added(_)) && !is_produced && is_equivalent_sql(&sql, &found, dialect);
-        (is_produced || is_equivalent).then(|| TransferredEdit {
+        (is_produced || is_equivalent).then_some(TransferredEdit {
             ours: carried,
             edited_sql: if is_equivalent { sql } else { found },
             rewritten,

@@ -181,11 +181,6 @@ fn wrong_usage_with_json() {
             "did you mean `compile`?",
         ),
         (
-            &["env", "--json"],
-            "no command is specified",
-            "`formulac env --help` lists the commands",
-        ),
-        (
             &["compile", "-v", "--json"],
             "there is no formula, because `-v`",
             "to pass the formula `-v`",
