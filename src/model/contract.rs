@@ -11,7 +11,7 @@ use crate::diag::{Code, Diagnostic};
 use crate::dialect::Dialect;
 use crate::schema::{Column, Relation};
 use crate::span::Span;
-use crate::sql::{self, Cte, Item, Query, Select, SelectSource, Sql, SqlId, SqlText, SqlTree};
+use crate::sql::{self, Cte, Item, Query, Select, SelectSource, Sql, SqlId, SqlTree};
 use crate::yaml::Node;
 
 pub(super) fn contract_node<'y>(dbt: &DbtKeys<'y>) -> Option<&'y Node> {
@@ -180,23 +180,12 @@ impl SpecCompilation<'_> {
                 continue;
             };
             if item.alias.is_none() {
-                item.alias = Some(implicit_name(tree, item.expr));
+                item.alias = Some(sql::implicit_name(tree, item.expr));
             }
             item.expr = cast_value(tree, item.expr, &ty);
         }
         query
     }
-}
-
-/// Returns the implicit name of an output column, such as `region` for `orders.region`.
-fn implicit_name(tree: &SqlTree, expr: SqlId) -> String {
-    let named = match tree.node(expr) {
-        Sql::Field { name, .. } => *name,
-        _ => expr,
-    };
-    let mut text = SqlText::default();
-    sql::write_flat(tree, named, &mut Vec::new(), &mut text);
-    text.as_str().to_owned()
 }
 
 /// Casts a value to this type unless it is already cast to the type.

@@ -78,7 +78,7 @@ result_class! {
         message: String,
         /// Text for the span of the error.
         label: Option<String>,
-        /// Advice how to fix the problem.
+        /// Advice on how to fix the problem.
         help: Option<String>,
         /// Span of the problem.
         span: Span,

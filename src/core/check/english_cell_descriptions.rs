@@ -96,16 +96,11 @@ fn describe_rows(from: i64, to: i64) -> String {
         (0, to) if to > 0 => format!("this row and the {after} after it"),
         (from, 0) if from < 0 => format!("this row and the {before} before it"),
         (from, to) if from < 0 && to > 0 => format!("this row, the {before} before it and the {after} after it"),
-        _ if from > 0 => format!(
-            "the rows from {} to {} after this row",
-            count_rows(before),
-            count_rows(after)
-        ),
-        _ => format!(
-            "the rows from {} to {} before this row",
-            count_rows(before),
-            count_rows(after)
-        ),
+        _ => {
+            let (first, last) = (count_rows(before), count_rows(after));
+            let side = if from > 0 { "after" } else { "before" };
+            format!("the rows from {first} to {last} {side} this row")
+        }
     }
 }
 

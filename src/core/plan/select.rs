@@ -10,7 +10,7 @@ use crate::dialect::op::Op;
 use crate::ir::{ColumnUse, Ir, IrId};
 use crate::schema::Relation;
 use crate::span::Span;
-use crate::sql::{Cte, Item, Select, SelectSource, Sql, SqlId, SqlText, write_flat};
+use crate::sql::{Cte, Item, Select, SelectSource, SqlId, implicit_name};
 
 impl Planner<'_> {
     /// Returns the CTEs, the last select, and the index of the first stratum's CTE. The index is `None` if the first
@@ -335,13 +335,7 @@ impl Planner<'_> {
 
     /// Returns whether an expression has the given column name without an alias. The name must be in its SQL form.
     pub(super) fn is_written(&mut self, expr: SqlId, name: &str) -> bool {
-        let named = match self.emitter.tree().node(expr) {
-            Sql::Field { name, .. } => *name,
-            _ => expr,
-        };
-        let mut text = SqlText::default();
-        write_flat(self.emitter.tree(), named, &mut Vec::new(), &mut text);
-        text.as_str() == name
+        implicit_name(self.emitter.tree(), expr) == name
     }
 
     /// Returns the source that a stratum reads.

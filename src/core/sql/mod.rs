@@ -21,7 +21,7 @@ pub use column_order::put_plain_columns_first;
 pub use equal_ctes::CteTexts;
 pub use query::{
     Cte, Item, Join, JoinKind, NamedWindow, OptionalCondition, OrderKey, Query, QueryInput, Select, SelectSource,
-    write_query,
+    implicit_name, write_query,
 };
 pub use query_plan::{OperatorKind, PlanNames, PlanOperator, PlanPart, QueryPlan};
 pub use single_line::{FlatStep, Mapping, write_flat, write_flat_mapped};

@@ -3,7 +3,7 @@
 use super::relation_aliases::alias_hidden_relations;
 use super::select::write_select;
 use super::text::SqlText;
-use super::tree::{SqlId, SqlTree};
+use super::tree::{Sql, SqlId, SqlTree};
 
 /// SQL query: its CTEs and the final select.
 #[derive(Clone, Debug, Default)]
@@ -26,6 +26,15 @@ pub struct Item {
     pub expr: SqlId,
     /// Alias as written in SQL. `None` if the expression already has that name.
     pub alias: Option<String>,
+}
+
+/// Returns the name of an item without an alias, such as `region` for `orders.region`.
+pub fn implicit_name(tree: &SqlTree, expr: SqlId) -> String {
+    let named = match *tree.node(expr) {
+        Sql::Field { name, .. } => name,
+        _ => expr,
+    };
+    SqlText::from_expr(tree, named).text
 }
 
 /// Relation that a select reads.
@@ -66,12 +75,13 @@ pub enum JoinKind {
 }
 
 impl JoinKind {
+    /// Returns the word before `join`.
     pub(super) fn keyword(self) -> &'static str {
         match self {
-            Self::Left => "left join ",
-            Self::Inner => "inner join ",
-            Self::Full => "full join ",
-            Self::Cross => "cross join ",
+            Self::Left => "left",
+            Self::Inner => "inner",
+            Self::Full => "full",
+            Self::Cross => "cross",
         }
     }
 }

@@ -4,8 +4,7 @@ use std::fmt;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::query::{JoinKind, OptionalCondition, Query, Select, SelectSource};
-use super::single_line::write_flat;
+use super::query::{Item, OptionalCondition, Query, Select, SelectSource, implicit_name};
 use super::text::SqlText;
 use super::tree::{Sql, SqlId, SqlTree};
 
@@ -238,14 +237,12 @@ impl PartBuilder<'_> {
         let mut rows = self.add_scan(from, select.from_alias.as_deref());
         for join in &select.joins {
             let right = self.add_scan(&join.source, join.alias.as_deref());
-            let kind = match join.kind {
-                JoinKind::Left => "left",
-                JoinKind::Inner => "inner",
-                JoinKind::Full => "full",
-                JoinKind::Cross => "cross",
-            };
             let on = join.on.map_or_else(String::new, |on| format!(" on {}", self.text(on)));
-            rows = self.add(OperatorKind::Join, format!("{kind}{on}"), &[rows, right]);
+            rows = self.add(
+                OperatorKind::Join,
+                format!("{}{on}", join.kind.keyword()),
+                &[rows, right],
+            );
         }
         if let Some(filter) = select.filter {
             rows = self.add(Filter, self.text(filter), &[rows]);
@@ -268,12 +265,7 @@ impl PartBuilder<'_> {
                 .collect()
         };
         if is_grouped {
-            let keys: Vec<String> = select.group_by.iter().map(|key| self.key_text(*key, select)).collect();
-            let keys = match keys.is_empty() {
-                true => OVER_ALL_ROWS.to_owned(),
-                false => format!("by {}", keys.join(", ")),
-            };
-            rows = self.add(Aggregate, keys, &[rows]);
+            rows = self.add(Aggregate, self.group_text(select), &[rows]);
             self.add_definitions(rows, computed(self, false));
         }
         if let Some(having) = select.having {
@@ -324,18 +316,12 @@ impl PartBuilder<'_> {
     }
 
     fn text(&self, expr: SqlId) -> String {
-        let mut text = SqlText::default();
-        write_flat(self.tree, expr, &mut Vec::new(), &mut text);
-        text.text
+        SqlText::from_expr(self.tree, expr).text
     }
 
     /// Returns the name of a column in the select list.
     fn column_name(&self, expr: SqlId, alias: Option<&str>) -> String {
-        let named = match *self.tree.node(expr) {
-            Sql::Field { name, .. } => name,
-            _ => expr,
-        };
-        alias.map_or_else(|| self.text(named), str::to_owned)
+        alias.map_or_else(|| implicit_name(self.tree, expr), str::to_owned)
     }
 
     /// Returns the names of all columns of a select.
@@ -349,14 +335,22 @@ impl PartBuilder<'_> {
         star.into_iter().chain(items).collect::<Vec<_>>().join(", ")
     }
 
-    /// Returns a grouping key as the name of its column, if the select list contains it.
-    fn key_text(&self, key: SqlId, select: &Select) -> String {
-        let text = self.text(key);
-        let item = select
-            .items
-            .iter()
-            .find(|item| item.expr == key || self.text(item.expr) == text);
-        item.map_or(text, |item| self.column_name(item.expr, item.alias.as_deref()))
+    /// Returns the grouping keys. A key is shown as the name of its column if the select list contains it.
+    fn group_text(&self, select: &Select) -> String {
+        if select.group_by.is_empty() {
+            return OVER_ALL_ROWS.to_owned();
+        }
+        // If several columns have the same SQL, the first one names the key.
+        let items = select.items.iter().rev();
+        let items: FxHashMap<String, &Item> = items.map(|item| (self.text(item.expr), item)).collect();
+        let keys = select.group_by.iter().map(|key| {
+            let text = self.text(*key);
+            match items.get(&text) {
+                Some(item) => self.column_name(item.expr, item.alias.as_deref()),
+                None => text,
+            }
+        });
+        format!("by {}", keys.collect::<Vec<_>>().join(", "))
     }
 
     /// Returns the definition that an item computes. `None` if the item only passes on or casts a column of this name.

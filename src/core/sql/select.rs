@@ -110,6 +110,7 @@ fn write_from(tree: &SqlTree, select: &Select, inputs: &[QueryInput<'_>], indent
     for join in &select.joins {
         start_line(out, indent);
         out.text.push_str(join.kind.keyword());
+        out.text.push_str(" join ");
         write_source(&join.source, join.alias.as_deref(), inputs, out);
         out.text.push('\n');
         if let Some(on) = join.on {
@@ -125,13 +126,14 @@ fn write_named_window(tree: &SqlTree, window: &NamedWindow, indent: usize, out: 
     let list = |keys: &[SqlId]| keys.iter().map(|key| tree.width(*key) as usize + 2).sum::<usize>();
     let width = list(&window.partition) + list(&window.order) + window.name.len() + 36;
     if indent + width <= WIDTH {
-        let mut blank = "";
-        for (word, keys) in [("partition by ", &window.partition), ("order by ", &window.order)] {
+        let clauses = [("partition by ", &window.partition), ("order by ", &window.order)];
+        let clauses = clauses.into_iter().filter(|(_, keys)| !keys.is_empty());
+        for (i, (word, keys)) in clauses.enumerate() {
+            out.text.push_str(if i > 0 { " " } else { "" });
+            out.text.push_str(word);
             for (i, key) in keys.iter().enumerate() {
-                out.text.push_str(if i > 0 { ", " } else { blank });
-                out.text.push_str(if i > 0 { "" } else { word });
+                out.text.push_str(if i > 0 { ", " } else { "" });
                 write_flat(tree, *key, &mut Vec::new(), out);
-                blank = " ";
             }
         }
     } else {

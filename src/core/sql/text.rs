@@ -32,6 +32,13 @@ impl SqlText {
         }
     }
 
+    /// Prints an expression on one line.
+    pub fn from_expr(tree: &SqlTree, expr: SqlId) -> Self {
+        let mut text = Self::default();
+        write_flat(tree, expr, &mut Vec::new(), &mut text);
+        text
+    }
+
     /// Returns the text with its macros.
     pub fn as_str(&self) -> &str {
         &self.text

@@ -12,7 +12,7 @@ use crate::diag::{Code, Diagnostic};
 use crate::emit::Emitter;
 use crate::schema::Relation;
 use crate::scratch::CompileMemory;
-use crate::sql::{self, Cte, Join, JoinKind, Query, Select, SelectSource, SqlId, SqlText, SqlTree};
+use crate::sql::{Cte, Join, JoinKind, Query, Select, SelectSource, SqlId, SqlText, SqlTree};
 use crate::verify::{NamedColumns, SharedColumn, SqlTexts};
 
 impl SpecCompilation<'_> {
@@ -155,8 +155,7 @@ impl SpecCompilation<'_> {
 
     /// Returns a condition as plain SQL and as SQL for dbt.
     fn condition_texts(tree: &SqlTree, condition: SqlId) -> SqlTexts {
-        let mut text = SqlText::default();
-        sql::write_flat(tree, condition, &mut Vec::new(), &mut text);
+        let text = SqlText::from_expr(tree, condition);
         SqlTexts {
             dbt: text.to_template(dbt::escape_jinja),
             plain: text.into_query(tree),

@@ -9,7 +9,7 @@ use crate::dbt::{self, YamlOutput};
 use crate::diag::{Code, Diagnostic};
 use crate::emit::Emitter;
 use crate::scratch::CompileMemory;
-use crate::sql::{self, SqlText};
+use crate::sql::SqlText;
 
 impl SpecCompilation<'_> {
     pub(super) fn add_rule_tests(
@@ -52,9 +52,7 @@ impl SpecCompilation<'_> {
             memory,
             &mut Vec::new(),
         );
-        let CompileMemory {
-            program, emit, print, ..
-        } = memory;
+        let CompileMemory { program, emit, .. } = memory;
         let options = &self.compiler.options;
         let ranges = self.compiler.specs.generic_tests.contains(RANGE);
         let Some(root) = program.definitions.as_slice().first().map(|check| check.root) else {
@@ -71,10 +69,8 @@ impl SpecCompilation<'_> {
                 let mut emitter = Emitter::new(program, options.dialect, &options.limits, emit);
                 let sql = emitter.definition_sql(1);
                 let several = emitter.largest_repetition().is_some();
-                let mut text = SqlText::default();
                 if let Some(sql) = sql.filter(|_| !several) {
-                    sql::write_flat(emitter.tree(), sql, print, &mut text);
-                    Some(text.to_template(dbt::escape_jinja))
+                    Some(SqlText::from_expr(emitter.tree(), sql).to_template(dbt::escape_jinja))
                 } else if rule.found_in.is_some() {
                     return Err(Diagnostic::new(
                         Code::WrongShape,
