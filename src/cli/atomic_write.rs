@@ -129,7 +129,7 @@ impl ChangedFilesBackup {
 /// A temporary file to be moved to its destination.
 #[derive(Debug)]
 struct StagedFile {
-    place: PathBuf,
+    destination: PathBuf,
     temporary: PathBuf,
     /// Previous content at the destination. Set once the temporary file has been moved there.
     before: Option<Option<Vec<u8>>>,
@@ -139,8 +139,8 @@ impl StagedFile {
     fn undo(&self) -> io::Result<()> {
         match &self.before {
             None => fs::remove_file(&self.temporary),
-            Some(None) => fs::remove_file(&self.place),
-            Some(Some(before)) => fs::write(&self.place, before),
+            Some(None) => fs::remove_file(&self.destination),
+            Some(Some(before)) => fs::write(&self.destination, before),
         }
     }
 }
@@ -153,8 +153,8 @@ fn stage_and_move(
 ) -> Result<(), Failure> {
     let ChangedFilesBackup { staged, folders, .. } = changed;
     let mut known: HashSet<PathBuf> = HashSet::new();
-    for (number, place) in places.into_iter().enumerate() {
-        if let Some(folder) = place
+    for (number, destination) in places.into_iter().enumerate() {
+        if let Some(folder) = destination
             .parent()
             .filter(|folder| !folder.as_os_str().is_empty() && !known.contains(*folder))
         {
@@ -162,17 +162,18 @@ fn stage_and_move(
             known.insert(folder.to_owned());
         }
         let name = format!("{TEMPORARY}{}-{number}.tmp", std::process::id());
-        let temporary = local.map_or_else(|| place.with_file_name(&name), |local| local.join(&name));
+        let temporary = local.map_or_else(|| destination.with_file_name(&name), |local| local.join(&name));
         staged.push(StagedFile {
-            place,
+            destination,
             temporary,
             before: None,
         });
     }
     stage_files(files, staged)?;
     for (file, staged) in files.iter().zip(staged) {
-        let before = read_bytes(&staged.place).ok();
-        move_file(&staged.temporary, &staged.place).map_err(|error| write_failure("write", &file.path, &error))?;
+        let before = read_bytes(&staged.destination).ok();
+        move_file(&staged.temporary, &staged.destination)
+            .map_err(|error| write_failure("write", &file.path, &error))?;
         staged.before = Some(before);
     }
     Ok(())
@@ -213,7 +214,8 @@ fn stage_files(files: &[&PlannedFile], staged: &[StagedFile]) -> Result<(), Fail
             let (Some(file), Some(staged)) = (files.get(number), staged.get(number)) else {
                 return Ok(());
             };
-            write_temporary_file(&staged.temporary, &staged.place, &file.text).map_err(|error| (number, error))?;
+            write_temporary_file(&staged.temporary, &staged.destination, &file.text)
+                .map_err(|error| (number, error))?;
         }
     };
     let failures: Vec<(usize, io::Error)> = thread::scope(|scope| {
@@ -253,14 +255,14 @@ fn remove_files(remove: &[PathBuf], changed: &mut ChangedFilesBackup) -> Result<
     Ok(())
 }
 
-fn write_temporary_file(temporary: &Path, place: &Path, text: &str) -> io::Result<()> {
+fn write_temporary_file(temporary: &Path, destination: &Path, text: &str) -> io::Result<()> {
     let mut file = fs::File::options()
         .write(true)
         .create(true)
         .truncate(true)
         .open(temporary)?;
     file.write_all(text.as_bytes())?;
-    if let Ok(before) = fs::metadata(place) {
+    if let Ok(before) = fs::metadata(destination) {
         file.set_permissions(before.permissions())?;
     }
     file.sync_all()

@@ -61,9 +61,12 @@ impl WritableFolders {
     /// Resolves the links in a path and returns its real location. Returns an error if the location is outside these
     /// folders or inside a `.git` folder.
     pub fn resolve_path(&self, path: &Path) -> Result<PathBuf, Failure> {
-        let place = resolve_links(path);
-        let inner = |place: &PathBuf| {
-            let inner = self.folders.iter().find_map(|folder| place.strip_prefix(folder).ok())?;
+        let resolved = resolve_links(path);
+        let inner = |resolved: &PathBuf| {
+            let inner = self
+                .folders
+                .iter()
+                .find_map(|folder| resolved.strip_prefix(folder).ok())?;
             Some(
                 inner
                     .components()
@@ -71,8 +74,8 @@ impl WritableFolders {
             )
         };
         let shown = path.display();
-        match place.as_ref().and_then(inner) {
-            Some(true) => Ok(place.unwrap_or_default()),
+        match resolved.as_ref().and_then(inner) {
+            Some(true) => Ok(resolved.unwrap_or_default()),
             Some(false) => Err(
                 Failure::new(Exit::Failed, format!("`{shown}` is inside git's own folder"))
                     .with_help("specify another folder in formulac.yml"),
@@ -91,12 +94,12 @@ impl WritableFolders {
     /// Returns the location of a path relative to the first folder, with `/` as the separator, or the absolute location
     /// if the path is outside the first folder.
     pub fn relative_path(&self, path: &Path) -> Result<String, Failure> {
-        let place = self.resolve_path(path)?;
+        let resolved = self.resolve_path(path)?;
         let inner = self
             .folders
             .first()
-            .and_then(|folder| place.strip_prefix(folder).ok())
-            .unwrap_or(&place);
+            .and_then(|folder| resolved.strip_prefix(folder).ok())
+            .unwrap_or(&resolved);
         Ok(inner.to_string_lossy().replace('\\', "/"))
     }
 }

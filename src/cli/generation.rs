@@ -25,7 +25,7 @@ use super::workspace::Workspace;
 
 /// Models compiled from the specs, with their diagnostics.
 pub struct Generation<'p> {
-    place: &'p Workspace,
+    workspace: &'p Workspace,
     manifest: Option<&'p Manifest>,
     nodes: Vec<GraphNode>,
     /// Generated files that users moved out of the project's standard folders.
@@ -44,46 +44,46 @@ pub struct NameCheck {
 
 /// Reports models, tests and other nodes whose names dbt would reject. `found` contains the diagnostics of each spec.
 pub fn check_names(
-    place: &Workspace,
+    workspace: &Workspace,
     models: &[CompiledModel],
     found: &mut [FileDiagnostics],
 ) -> Result<NameCheck, Failure> {
     let nothing = Manifest::default();
-    let known = place.manifest()?.unwrap_or(&nothing);
+    let known = workspace.manifest()?.unwrap_or(&nothing);
     let nodes = formulac::artifacts::graph_nodes(known);
-    let folders = place.output_folders();
-    let moved = MovedFilePaths::find(place, models);
+    let folders = workspace.output_folders();
+    let moved = MovedFilePaths::find(workspace, models);
     let folders = [folders.0.as_str(), folders.1.as_str()];
-    name_clashes::check(models, known, &nodes, &place.root, folders, &moved, found);
+    name_clashes::check(models, known, &nodes, &workspace.root, folders, &moved, found);
     Ok(NameCheck { moved, nodes })
 }
 
 impl<'p> Generation<'p> {
     /// Compiles specs, each given with its path relative to the project. `done` is called after each spec.
     pub fn new(
-        place: &'p Workspace,
+        workspace: &'p Workspace,
         compiler: &Compiler,
         sources: Vec<(SourceText, Option<String>)>,
         done: impl Fn() + Sync,
     ) -> Result<Self, Failure> {
-        let manifest = place.manifest()?;
+        let manifest = workspace.manifest()?;
         let models::CompiledModels {
             models,
             mut found,
             sets,
-        } = models::compile_models(compiler, &place.root, sources, done);
-        let NameCheck { moved, nodes } = check_names(place, &models, &mut found)?;
+        } = models::compile_models(compiler, &workspace.root, sources, done);
+        let NameCheck { moved, nodes } = check_names(workspace, &models, &mut found)?;
         let nothing = Manifest::default();
         let known = manifest.unwrap_or(&nothing);
         if models::built_models(&models).any(|(_, built)| built.md.is_some()) {
-            place.check_docs_folder()?;
+            workspace.check_docs_folder()?;
         }
-        missing_versions::warn(place, models::built_specs(&models), &mut found);
+        missing_versions::warn(workspace, models::built_specs(&models), &mut found);
         if time_spine::is_missing(known) {
-            time_spine::warn_if_missing(place.dbt.as_ref(), models::built_specs(&models), &mut found);
+            time_spine::warn_if_missing(workspace.dbt.as_ref(), models::built_specs(&models), &mut found);
         }
         Ok(Self {
-            place,
+            workspace,
             manifest,
             nodes,
             moved,
@@ -94,10 +94,10 @@ impl<'p> Generation<'p> {
     }
 
     /// Compiles all specs of a project.
-    fn from_workspace(session: &Session, place: &'p Workspace, target: &TargetOptions) -> Result<Self, Failure> {
-        let compiler = place.compiler(session, target, place.dialect(target)?)?;
-        let sources = models::read_sources(&place.specs()?, Some(&place.root));
-        Self::new(place, &compiler, sources, || {})
+    fn from_workspace(session: &Session, workspace: &'p Workspace, target: &TargetOptions) -> Result<Self, Failure> {
+        let compiler = workspace.compiler(session, target, workspace.dialect(target)?)?;
+        let sources = models::read_sources(&workspace.specs()?, Some(&workspace.root));
+        Self::new(workspace, &compiler, sources, || {})
     }
 
     /// Returns the selected models, and warns about parts of the selection that match no model.
@@ -109,8 +109,13 @@ impl<'p> Generation<'p> {
 
     fn apply_selection(&self, selection: &Selection) -> Result<SelectedModels, Failure> {
         let nothing = Manifest::default();
-        let (manifest, folder) = (self.manifest.unwrap_or(&nothing), self.place.output_folders().0);
-        let package = self.place.dbt.as_ref().map(|dbt| dbt.name.as_str()).unwrap_or_default();
+        let (manifest, folder) = (self.manifest.unwrap_or(&nothing), self.workspace.output_folders().0);
+        let package = self
+            .workspace
+            .dbt
+            .as_ref()
+            .map(|dbt| dbt.name.as_str())
+            .unwrap_or_default();
         selection::apply_selection(
             &self.models,
             &self.found,
@@ -147,8 +152,8 @@ impl<'p> Generation<'p> {
         target: &TargetOptions,
         selection: &Selection,
     ) -> Result<Vec<PathBuf>, Failure> {
-        let place = Workspace::find(session)?;
-        let made = Generation::from_workspace(session, &place, target)?;
+        let workspace = Workspace::find(session)?;
+        let made = Generation::from_workspace(session, &workspace, target)?;
         let chosen = made.apply_selection(selection)?;
         for (part, warning) in &chosen.unmatched {
             let sets = selection::select_metric_sets(&made.sets, std::slice::from_ref(part), &[])?;
@@ -229,8 +234,8 @@ impl<'p> Generation<'p> {
         target: &TargetOptions,
         selection: &Selection,
     ) -> Result<Vec<(usize, String, PathBuf)>, Failure> {
-        let place = Workspace::find(session)?;
-        let made = Generation::from_workspace(session, &place, target)?;
+        let workspace = Workspace::find(session)?;
+        let made = Generation::from_workspace(session, &workspace, target)?;
         let chosen = made.select_models(session, selection)?;
         let models = made
             .models
@@ -252,7 +257,7 @@ impl<'p> Generation<'p> {
     pub fn plan_known_file(&self) -> Result<Option<(PlannedFile, Vec<String>)>, Failure> {
         let is_whole =
             self.models.iter().all(|model| model.built.is_some()) && Exit::from_failures(&self.found) == Exit::Done;
-        self.place.update_known_facts(self.compiled_specs(), is_whole)
+        self.workspace.update_known_facts(self.compiled_specs(), is_whole)
     }
 
     /// Returns the models that could be built, and the metric sets, including sets that no model reads.
@@ -303,15 +308,15 @@ impl<'p> Generation<'p> {
         is_made: impl Fn(usize) -> bool,
         everything: bool,
     ) -> Result<PendingFileChanges, Failure> {
-        let root = &self.place.root;
-        let (models_folder, tests_folder) = self.place.output_folders();
+        let root = &self.workspace.root;
+        let (models_folder, tests_folder) = self.workspace.output_folders();
         let (models_folder, tests_folder) = (root.join(models_folder), root.join(tests_folder));
         let made = self.models.iter().enumerate().filter(|(at, _)| is_made(*at));
         let files = made
             .clone()
             .flat_map(|(_, model)| model.planned_files(&models_folder, &tests_folder));
         let in_place = |file: PlannedFile| {
-            let inside = self.place.relative_path(&file.path);
+            let inside = self.workspace.relative_path(&file.path);
             match self.moved.current_path(&inside) {
                 same if same == inside => file,
                 moved => PlannedFile {
@@ -325,7 +330,7 @@ impl<'p> Generation<'p> {
         // Keep the files of specs that are not selected or cannot be compiled.
         let not_made = self.models.iter().enumerate().filter(|(at, _)| !is_made(*at));
         let kept: BTreeSet<&str> = not_made.map(|(_, model)| model.path.as_str()).collect();
-        let specs = self.place.specs_folder();
+        let specs = self.workspace.specs_folder();
         // The tests of a metric set are files of the first model that reads the set.
         let sets = self.sets.iter().map(|set| set.path.as_str()).filter(|_| everything);
         let made: BTreeSet<&str> = made.map(|(_, model)| model.path.as_str()).chain(sets).collect();

@@ -68,7 +68,7 @@ impl WarningGroup<'_> {
             0 => String::new(),
             more => format!(", … {more} more"),
         };
-        let place = format!("({}{more})", named.join(", "));
+        let names = format!("({}{more})", named.join(", "));
         let code = self.code.code();
         let first = self.warnings.first().map(|(_, warning)| *warning);
         let advice = first
@@ -77,20 +77,20 @@ impl WarningGroup<'_> {
         let is_same = |one: &Diagnostic| first.is_some_and(|first| first.message() == one.message());
         match (first, self.code.grouped()) {
             (Some(first), _) if self.warnings.iter().all(|(_, one)| is_same(one)) => {
-                format!("warning[{code}]: {} {place}{advice}", first.message())
+                format!("warning[{code}]: {} {names}{advice}", first.message())
             }
             (_, Some((fact, advice))) => {
                 let subject = match (files.len(), are_specs) {
-                    (1, _) => return self.single_file_line(&place, fact, advice),
+                    (1, _) => return self.single_file_line(&names, fact, advice),
                     (count, true) => format!("{count} models"),
                     (count, false) => format!("{count} files"),
                 };
-                format!("warning[{code}]: {subject} {fact} {place}: {advice}")
+                format!("warning[{code}]: {subject} {fact} {names}: {advice}")
             }
             (Some(first), None) => {
                 let others = self.warnings.len() - 1;
                 format!(
-                    "warning[{code}]: {}, and {others} similar warnings {place}{advice}",
+                    "warning[{code}]: {}, and {others} similar warnings {names}{advice}",
                     first.message()
                 )
             }
@@ -99,9 +99,9 @@ impl WarningGroup<'_> {
     }
 
     /// Returns the line for several warnings of one kind in a single file, if the wording of `fact` has no plural form.
-    fn single_file_line(&self, place: &str, fact: &str, advice: &str) -> String {
+    fn single_file_line(&self, names: &str, fact: &str, advice: &str) -> String {
         format!(
-            "warning[{}]: {} places {fact} {place}: {advice}",
+            "warning[{}]: {} places {fact} {names}: {advice}",
             self.code.code(),
             self.warnings.len()
         )

@@ -100,15 +100,15 @@ impl<'d> DrawnDiagnostic<'d> {
             .collect();
         let snippet = Snippet::new(report.file, report.source, index, &places);
         let label = |text: Option<&str>| text.map(|t| escape_hidden(t).into_owned());
-        let place = |span: Span| snippet.source_span(report.source, index, span);
+        let labeled = |span: Span| snippet.source_span(report.source, index, span);
         let mut labels = vec![LabeledSpan::new_primary_with_span(
             label(diagnostic.label()),
-            place(diagnostic.span()),
+            labeled(diagnostic.span()),
         )];
         labels.extend(
             others
                 .iter()
-                .map(|l| LabeledSpan::new_with_span(label(Some(&l.text)), place(l.span))),
+                .map(|l| LabeledSpan::new_with_span(label(Some(&l.text)), labeled(l.span))),
         );
         separate_labels(&mut labels);
         let is_nowhere = diagnostic.span() == Span::default() && others.is_empty();

@@ -259,7 +259,7 @@ pub fn builder_with_known(project: &Project, dialect: Dialect, known: KnownFacts
 /// Facts for a command that can run with or without a project.
 pub struct CommandKnowledge {
     /// The project, which may be a dbt project without `formulac.yml`.
-    pub place: Option<Workspace>,
+    pub workspace: Option<Workspace>,
     pub project: Project,
     pub dialect: Dialect,
     /// Schema given with `--schema`.
@@ -310,19 +310,22 @@ impl DataFileKnowledge {
 impl CommandKnowledge {
     /// Loads the facts from the project and from `--schema`.
     pub fn new(session: &Session, target: &TargetOptions) -> Result<Self, Failure> {
-        let place = Workspace::find_workspace_or_dbt_project(session)?;
-        let project = place.as_ref().map(|place| place.project.clone()).unwrap_or_default();
+        let workspace = Workspace::find_workspace_or_dbt_project(session)?;
+        let project = workspace
+            .as_ref()
+            .map(|workspace| workspace.project.clone())
+            .unwrap_or_default();
         // Ignore the error, because formulas can be compiled even if dbt's adapter is unknown.
-        let of_place = || place.as_ref().and_then(|place| place.dialect(target).ok());
+        let of_place = || workspace.as_ref().and_then(|workspace| workspace.dialect(target).ok());
         let dialect = target.dialect.or_else(of_place).unwrap_or_default();
         let given = schema_option_facts(session, target, dialect)?;
         let schema = given.as_ref().map(|given| given.schema.clone());
-        let known = match &place {
-            Some(place) => place.combine_facts(given, FactPrecedence::Committed, dialect)?,
+        let known = match &workspace {
+            Some(workspace) => workspace.combine_facts(given, FactPrecedence::Committed, dialect)?,
             None => given.unwrap_or_default(),
         };
         Ok(Self {
-            place,
+            workspace,
             project,
             dialect,
             given: schema,
@@ -332,14 +335,14 @@ impl CommandKnowledge {
 
     /// Returns the project if `formulac.yml` exists.
     pub fn configured_workspace(&self) -> Option<&Workspace> {
-        self.place.as_ref().filter(|place| place.has_project_file())
+        self.workspace.as_ref().filter(|workspace| workspace.has_project_file())
     }
 
     /// Returns a compiler builder with all these facts. The caller can add settings.
     pub fn builder(&self) -> Builder {
         let known = self.known.clone();
-        let builder = match &self.place {
-            Some(place) => place.builder(self.dialect, known),
+        let builder = match &self.workspace {
+            Some(workspace) => workspace.builder(self.dialect, known),
             None => builder_with_known(&self.project, self.dialect, known),
         };
         builder.probe_types(true)
@@ -383,7 +386,7 @@ impl CommandKnowledge {
         }
         let given = self.given.as_ref();
         let given = given.map(|given| builder.clone().schema(given.clone()).build());
-        if self.place.is_none() {
+        if self.workspace.is_none() {
             return Ok(formulas(given.unwrap_or_else(|| builder.build())));
         }
         let unknowing = settings
@@ -410,7 +413,7 @@ impl CommandKnowledge {
         if let Some(given) = given {
             return Ok(formulas(given));
         }
-        let is_whole = self.place.as_ref().map_or(Ok(true), Workspace::has_catalog)?;
+        let is_whole = self.workspace.as_ref().map_or(Ok(true), Workspace::has_catalog)?;
         report_unknown_relation(session, &names, &candidates, is_whole);
         Ok(FormulaSettings {
             compiler: unknowing,
@@ -423,11 +426,11 @@ impl CommandKnowledge {
         &self,
         sources: &[(SourceText, Option<String>)],
     ) -> Result<Vec<(SourceText, Option<String>)>, Failure> {
-        let Some(place) = &self.place else {
+        let Some(workspace) = &self.workspace else {
             return Ok(Vec::new());
         };
         let named: BTreeSet<&str> = sources.iter().filter_map(|(_, path)| path.as_deref()).collect();
-        let mut others = place.sources()?;
+        let mut others = workspace.sources()?;
         others.retain(|(source, path)| {
             source.fault.is_none() && path.as_deref().is_none_or(|path| !named.contains(path))
         });
@@ -444,7 +447,7 @@ impl CommandKnowledge {
         let others = self.other_specs(&sources)?;
         Ok(spec::compile_first(
             compiler,
-            self.place.as_ref().map(|place| &*place.root),
+            self.workspace.as_ref().map(|workspace| &*workspace.root),
             sources.into_iter().chain(others).collect(),
             count,
             || {},
@@ -458,12 +461,12 @@ impl CommandKnowledge {
 
     /// Reads the sources of specs. Each source comes with its path relative to the project.
     pub fn read_sources(&self, paths: &[PathBuf]) -> Vec<(SourceText, Option<String>)> {
-        models::read_sources(paths, self.place.as_ref().map(|place| place.root.as_path()))
+        models::read_sources(paths, self.workspace.as_ref().map(|workspace| workspace.root.as_path()))
     }
 
     /// Returns the paths, relative to the project.
     pub fn project_paths(&self, paths: &[PathBuf]) -> Vec<Option<String>> {
-        project::paths_in_project(paths, self.place.as_ref().map(|place| place.root.as_path()))
+        project::paths_in_project(paths, self.workspace.as_ref().map(|workspace| workspace.root.as_path()))
     }
 
     /// Returns a compiler that also uses the models of the project's specs.
@@ -492,7 +495,7 @@ impl CommandKnowledge {
     /// Compiles the project's specs. Options for the formulas of a command have no effect on them.
     fn compile_models(&self) -> Result<Vec<CompiledSpec>, Failure> {
         let sources = self.other_specs(&[])?;
-        let root = self.place.as_ref().map(|place| &*place.root);
+        let root = self.workspace.as_ref().map(|workspace| &*workspace.root);
         Ok(spec::compile_texts(
             &self.compiler(),
             root,

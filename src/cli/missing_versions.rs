@@ -13,21 +13,21 @@ use super::workspace::Workspace;
 
 /// Adds a warning for each entry in `versions:` that has no file. Each model has the index of its spec.
 pub fn warn<'m>(
-    place: &Workspace,
+    workspace: &Workspace,
     models: impl Iterator<Item = (usize, &'m CompiledSpec)>,
     found: &mut [FileDiagnostics],
 ) {
     let models: Vec<_> = models
         .filter(|(_, compiled)| !compiled.other_versions.is_empty())
         .collect();
-    let (Some(dbt), false) = (&place.dbt, models.is_empty()) else {
+    let (Some(dbt), false) = (&workspace.dbt, models.is_empty()) else {
         return;
     };
     let folders = dbt.model_paths.iter().map(|folder| dbt.folder.join(folder));
     let files = folders.flat_map(|folder| folder::find_files(&folder, |_| true));
     let stem = |path: std::path::PathBuf| Some(path.file_stem()?.to_str()?.to_lowercase());
     let stems: BTreeSet<String> = files.filter_map(stem).collect();
-    let folder = place.output_folders().0;
+    let folder = workspace.output_folders().0;
     for (spec, compiled) in models {
         for other in &compiled.other_versions {
             if other.files.iter().any(|file| stems.contains(&file.to_lowercase())) {

@@ -30,12 +30,12 @@ pub struct MovedFilePaths {
 impl MovedFilePaths {
     /// Finds the files of models that are not in their standard folders, in all folders from which dbt reads models and
     /// in the former folders of the project file.
-    pub fn find(place: &Workspace, models: &[CompiledModel]) -> Self {
-        let (own, tests) = place.output_folders();
+    pub fn find(workspace: &Workspace, models: &[CompiledModel]) -> Self {
+        let (own, tests) = workspace.output_folders();
         let mut missing: BTreeMap<String, (String, &str)> = BTreeMap::new();
         for (model, built) in models::built_models(models) {
             for path in model.planned_files(own.as_ref(), tests.as_ref()).map(|file| file.path) {
-                let (Some(name), false) = (path.file_name(), place.root.join(&path).exists()) else {
+                let (Some(name), false) = (path.file_name(), workspace.root.join(&path).exists()) else {
                     continue;
                 };
                 let expected = folder::relative_path("".as_ref(), &path);
@@ -47,11 +47,11 @@ impl MovedFilePaths {
         }
         let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         let is_generated = |path: &str, spec: &str| {
-            let text = read_text(place.root.join(path));
+            let text = read_text(workspace.root.join(path));
             text.is_ok_and(|text| spec_in_header(&text) == Some(spec))
         };
         let mut in_former_folders = BTreeSet::new();
-        for former in former_output_folders(place) {
+        for former in former_output_folders(workspace) {
             for (expected, spec) in missing.values() {
                 let moved = [&own, &tests].into_iter().zip(&former);
                 let moved =
@@ -69,14 +69,14 @@ impl MovedFilePaths {
             .filter(|(expected, _)| project::is_yaml(expected.as_ref()));
         let properties: Vec<&(String, &str)> = properties.collect();
         let is_wanted = |path: &Path| named(path).is_some() || (!properties.is_empty() && project::is_yaml(path));
-        let roots = place
+        let roots = workspace
             .dbt
             .iter()
             .flat_map(|dbt| dbt.model_paths.iter().chain(&dbt.test_paths));
         let roots: BTreeSet<&String> = roots.collect();
         for path in roots
             .iter()
-            .flat_map(|root| folder::find_files(&place.root.join(root), is_wanted))
+            .flat_map(|root| folder::find_files(&workspace.root.join(root), is_wanted))
         {
             let Ok(text) = read_text(&path) else { continue };
             let Some(spec) = spec_in_header(&text) else { continue };
@@ -93,7 +93,7 @@ impl MovedFilePaths {
                 found
                     .entry(expected.clone())
                     .or_default()
-                    .insert(place.relative_path(&path));
+                    .insert(workspace.relative_path(&path));
             }
         }
         // A file with several copies is not considered moved.
@@ -147,8 +147,8 @@ fn describes_model(text: &str, path: &str) -> bool {
 
 /// Returns the folders of models and tests that the last committed versions of the project file named, and the default
 /// folders, unless they are the current folders.
-pub fn former_output_folders(place: &Workspace) -> BTreeSet<[String; 2]> {
-    let repository = Repository::find(&place.root);
+pub fn former_output_folders(workspace: &Workspace) -> BTreeSet<[String; 2]> {
+    let repository = Repository::find(&workspace.root);
     let versions = repository.map(|repository| repository.last_committed_versions(project::FILE, SEARCHED_VERSIONS));
     let versions = versions.unwrap_or_default();
     let projects = versions.iter().map(|text| Project::from_text(text).0);
@@ -156,6 +156,6 @@ pub fn former_output_folders(place: &Workspace) -> BTreeSet<[String; 2]> {
         .chain([Project::default()])
         .map(|project| output_folders(&project));
     let mut folders: BTreeSet<[String; 2]> = folders.map(Into::into).collect();
-    folders.remove(&<[String; 2]>::from(place.output_folders()));
+    folders.remove(&<[String; 2]>::from(workspace.output_folders()));
     folders
 }

@@ -30,18 +30,18 @@ pub struct FilesOutsideFolders {
 
 /// Finds generated files outside the folders set by `models:` and `tests:`. The search covers the folders that dbt
 /// reads and the default folders. Files that users moved to another folder are omitted.
-pub fn files_outside_folders(place: &Workspace) -> FilesOutsideFolders {
-    let (models, tests) = place.output_folders();
-    let own = [&models, &tests].map(|folder| absolute_path(&place.root.join(folder)));
-    let dbt = place.dbt.as_ref();
+pub fn files_outside_folders(workspace: &Workspace) -> FilesOutsideFolders {
+    let (models, tests) = workspace.output_folders();
+    let own = [&models, &tests].map(|folder| absolute_path(&workspace.root.join(folder)));
+    let dbt = workspace.dbt.as_ref();
     let read = dbt.iter().flat_map(|dbt| {
         dbt.model_paths
             .iter()
             .chain(&dbt.test_paths)
             .map(|path| dbt.folder.join(path))
     });
-    let folders = read.chain([project::MODELS, project::TESTS].map(|folder| place.root.join(folder)));
-    let specs = place.specs_folder();
+    let folders = read.chain([project::MODELS, project::TESTS].map(|folder| workspace.root.join(folder)));
+    let specs = workspace.specs_folder();
     // Whether the spec of a file exists and the file is outside of the folders in the project file. `None` if formulac
     // did not generate the file.
     let is_current = |path: &Path| {
@@ -53,7 +53,7 @@ pub fn files_outside_folders(place: &Workspace) -> FilesOutsideFolders {
         let is_twice = path
             .file_name()
             .is_none_or(|name| own.iter().any(|folder| folder.join(name).exists()));
-        Some(!is_twice && place.root.join(spec).is_file())
+        Some(!is_twice && workspace.root.join(spec).is_file())
     };
     let is_elsewhere = |path: &Path| {
         let is_kind = path
@@ -73,8 +73,10 @@ pub fn files_outside_folders(place: &Workspace) -> FilesOutsideFolders {
         }
     }
     if !found.moved_by_push.is_empty() {
-        let former = former_output_folders(place).into_iter().flatten();
-        let former: Vec<PathBuf> = former.map(|folder| absolute_path(&place.root.join(folder))).collect();
+        let former = former_output_folders(workspace).into_iter().flatten();
+        let former: Vec<PathBuf> = former
+            .map(|folder| absolute_path(&workspace.root.join(folder)))
+            .collect();
         let is_moved = |path: &PathBuf| former.iter().any(|folder| absolute_path(path).starts_with(folder));
         found.moved_by_push.retain(is_moved);
     }

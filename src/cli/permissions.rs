@@ -85,13 +85,13 @@ pub fn check_permission(session: &Session, command: &Command) -> Result<(), Fail
     if !project.people().has_roles() && takes != RequiredRight::ProofInEnvironment {
         return Ok(());
     }
-    let place = Workspace::find(session)?;
+    let workspace = Workspace::find(session)?;
     let (right, environment) = match takes {
         RequiredRight::OfEnvironment => {
-            let environment = environment::selected_environment(&session.global, &place.project)?;
+            let environment = environment::selected_environment(&session.global, &workspace.project)?;
             let changed = environment
                 .filter(formulac::Environment::is_reviewed)
-                .or_else(|| environment_of_branch(&place));
+                .or_else(|| environment_of_branch(&workspace));
             (
                 if changed.is_some() {
                     Right::Deploy
@@ -102,7 +102,7 @@ pub fn check_permission(session: &Session, command: &Command) -> Result<(), Fail
             )
         }
         RequiredRight::ProofInEnvironment => {
-            let environment = environment::selected_environment(&session.global, &place.project)?;
+            let environment = environment::selected_environment(&session.global, &workspace.project)?;
             let protected = environment.filter(|environment| environment.protected);
             let right = if protected.is_some() {
                 Right::Settings
@@ -114,13 +114,13 @@ pub fn check_permission(session: &Session, command: &Command) -> Result<(), Fail
         RequiredRight::One(right) => (right, None),
         RequiredRight::Nothing => return Ok(()),
     };
-    let who = identity::current_user(&place.root).unwrap_or_default();
-    if place.project.people().rights(&who).has_right(right) {
+    let who = identity::current_user(&workspace.root).unwrap_or_default();
+    if workspace.project.people().rights(&who).has_right(right) {
         return Ok(());
     }
     Err(report_missing_right(
         session,
-        &place,
+        &workspace,
         &who,
         command.name(),
         right,
@@ -130,23 +130,23 @@ pub fn check_permission(session: &Session, command: &Command) -> Result<(), Fail
 
 /// Returns the environment into which changes are merged, if the current branch is its branch. A commit on this branch
 /// changes the environment even if another environment is selected.
-fn environment_of_branch(place: &Workspace) -> Option<Environment> {
-    let branch = Repository::find(&place.root).ok()?.branch().ok()?;
+fn environment_of_branch(workspace: &Workspace) -> Option<Environment> {
+    let branch = Repository::find(&workspace.root).ok()?.branch().ok()?;
     let of_branch = |it: &&Environment| it.is_reviewed() && it.branch.as_ref() == Some(&branch);
-    place.project.environments().iter().find(of_branch).cloned()
+    workspace.project.environments().iter().find(of_branch).cloned()
 }
 
 /// Logs a command that was rejected because the user lacks a right, and reports the required right.
 pub fn report_missing_right(
     session: &Session,
-    place: &Workspace,
+    workspace: &Workspace,
     who: &str,
     command: &str,
     right: Right,
     environment: Option<&Environment>,
 ) -> Failure {
-    log_refusal(session, place, who, command, environment);
-    let roles = place.project.people().roles(who);
+    log_refusal(session, workspace, who, command, environment);
+    let roles = workspace.project.people().roles(who);
     let named: Vec<&str> = roles.iter().map(|role| role.name()).collect();
     let role = if named.is_empty() {
         "has no role".to_owned()
@@ -173,7 +173,7 @@ pub fn report_missing_right(
             right.description()
         ),
     )
-    .with_help(if place.project.people().has_roles() {
+    .with_help(if workspace.project.people().has_roles() {
         format!(
             "the command requires the role {}; formulac.yml lists the roles. This attempt is logged",
             can.join(" or ")
@@ -191,7 +191,7 @@ pub fn report_missing_right(
 /// contains the correct branch.
 pub fn report_wrong_branch(
     session: &Session,
-    place: &Workspace,
+    workspace: &Workspace,
     command: &str,
     environment: &Environment,
     what: &str,
@@ -199,8 +199,8 @@ pub fn report_wrong_branch(
 ) -> Failure {
     log_refusal(
         session,
-        place,
-        &identity::current_user(&place.root).unwrap_or_default(),
+        workspace,
+        &identity::current_user(&workspace.root).unwrap_or_default(),
         command,
         Some(environment),
     );
@@ -210,7 +210,13 @@ pub fn report_wrong_branch(
 }
 
 /// Logs a rejected command in a file that git ignores, so that the output of `git status` does not change.
-pub fn log_refusal(session: &Session, place: &Workspace, who: &str, command: &str, environment: Option<&Environment>) {
+pub fn log_refusal(
+    session: &Session,
+    workspace: &Workspace,
+    who: &str,
+    command: &str,
+    environment: Option<&Environment>,
+) {
     let mut entry = LogEntry::default();
     // The entry has no parents, because its parents may not exist on other branches. Its position in the log is
     // determined by its time.
@@ -222,11 +228,11 @@ pub fn log_refusal(session: &Session, place: &Workspace, who: &str, command: &st
         .unwrap_or_default();
     entry.changes = vec![command.to_owned()];
     let file = PlannedFile {
-        path: place.root.join(REFUSALS).join(entry.file_name()),
+        path: workspace.root.join(REFUSALS).join(entry.file_name()),
         text: entry.text(),
     };
-    let written = place.writable_folders().and_then(|bounds| {
-        create_local_folder(&bounds, &place.root)?;
+    let written = workspace.writable_folders().and_then(|bounds| {
+        create_local_folder(&bounds, &workspace.root)?;
         write_all(&bounds, &[file])
     });
     if written.is_err() {

@@ -45,14 +45,14 @@ impl ProgressLine {
 /// Progress display while another program runs: a spinner on a terminal, otherwise a single printed line.
 #[derive(Debug)]
 pub struct WaitIndicator {
-    place: ProgressLine,
+    line: ProgressLine,
     last: RefCell<String>,
 }
 
 impl WaitIndicator {
     pub fn new(session: &Session) -> Self {
         Self {
-            place: ProgressLine::from_session(session),
+            line: ProgressLine::from_session(session),
             last: RefCell::default(),
         }
     }
@@ -60,7 +60,7 @@ impl WaitIndicator {
     /// Runs `work`, which may take seconds, and shows progress.
     pub fn show_during<T>(&self, what: &str, work: impl FnOnce() -> T) -> T {
         let what = formulac::diag::render::escape_hidden(what);
-        match self.place {
+        match self.line {
             ProgressLine::Nowhere => work(),
             ProgressLine::Lines => {
                 if *self.last.borrow() != *what {

@@ -25,14 +25,14 @@ pub fn run(session: &Session, args: &SchemaFetchArgs) -> Result<Exit, Failure> {
     if chosen.as_ref().is_some_and(Vec::is_empty) {
         return report(session, args, &[], Exit::Done);
     }
-    let place = workspace_with_manifest(session, args)?;
-    let relations = relations_to_fetch(&place, chosen.as_deref())?;
+    let workspace = workspace_with_manifest(session, args)?;
+    let relations = relations_to_fetch(&workspace, chosen.as_deref())?;
     if relations.is_empty() {
         session.report_action("the specs read no dbt relation");
         return report(session, args, &[], Exit::Done);
     }
     let nothing = Manifest::default();
-    let manifest = place.manifest()?.unwrap_or(&nothing);
+    let manifest = workspace.manifest()?.unwrap_or(&nothing);
     let is_ephemeral =
         |read: &Read| find_node(manifest, read).is_some_and(|node| node.materialized() == Some("ephemeral"));
     let (ephemeral, relations): (Vec<Read>, Vec<Read>) = relations.into_iter().partition(is_ephemeral);
@@ -54,7 +54,7 @@ pub fn run(session: &Session, args: &SchemaFetchArgs) -> Result<Exit, Failure> {
                 dbt: args.dbt.clone(),
                 ..EngineArgs::default()
             };
-            Engine::select_engine(session, &engine, &place.project)?.look_up_relations(relations)?
+            Engine::select_engine(session, &engine, &workspace.project)?.look_up_relations(relations)?
         }
     };
     for (read, looked) in relations.iter().zip(looked) {
@@ -78,15 +78,15 @@ pub fn run(session: &Session, args: &SchemaFetchArgs) -> Result<Exit, Failure> {
     }
     let found: usize = tables.iter().map(Map::len).sum();
     if !args.selection.selects_all_models() {
-        keep_unselected_relations(&place, &mut tables);
+        keep_unselected_relations(&workspace, &mut tables);
     }
     let [nodes, sources] = tables;
     let schema = "https://schemas.getdbt.com/dbt/catalog/v1.json";
     let catalog = json!({"metadata": {"dbt_schema_version": schema}, "nodes": nodes, "sources": sources});
     write_all(
-        &place.writable_folders()?,
+        &workspace.writable_folders()?,
         &[PlannedFile {
-            path: place.root.join(FETCHED),
+            path: workspace.root.join(FETCHED),
             text: format!("{catalog}\n"),
         }],
     )?;
@@ -119,14 +119,14 @@ fn selected_spec_paths(session: &Session, args: &SchemaFetchArgs) -> Result<Opti
     if args.selection.selects_all_models() {
         return Ok(None);
     }
-    let place = Workspace::find(session)?;
+    let workspace = Workspace::find(session)?;
     let specs = Generation::selected_specs(session, &TargetOptions::default(), &args.selection)?;
-    Ok(Some(specs.iter().map(|path| place.relative_path(path)).collect()))
+    Ok(Some(specs.iter().map(|path| workspace.relative_path(path)).collect()))
 }
 
 /// Keeps the results of earlier fetches by adding the tables of relations that are not selected.
-fn keep_unselected_relations(place: &Workspace, tables: &mut [Map<String, Value>; 2]) {
-    let Ok(text) = read_text(place.root.join(FETCHED)) else {
+fn keep_unselected_relations(workspace: &Workspace, tables: &mut [Map<String, Value>; 2]) {
+    let Ok(text) = read_text(workspace.root.join(FETCHED)) else {
         return;
     };
     let before: Value = serde_json::from_str(&text).unwrap_or_default();
@@ -141,11 +141,15 @@ fn keep_unselected_relations(place: &Workspace, tables: &mut [Map<String, Value>
 
 /// Returns the project with a manifest. If there is no manifest, dbt creates one.
 fn workspace_with_manifest(session: &Session, args: &SchemaFetchArgs) -> Result<Workspace, Failure> {
-    let place = Workspace::find(session)?;
-    let Some(dbt) = place.dbt.as_ref().filter(|_| !matches!(place.artifacts(), Ok(Some(_)))) else {
-        return Ok(place);
+    let workspace = Workspace::find(session)?;
+    let Some(dbt) = workspace
+        .dbt
+        .as_ref()
+        .filter(|_| !matches!(workspace.artifacts(), Ok(Some(_))))
+    else {
+        return Ok(workspace);
     };
-    let environment = environment::selected_environment(&session.global, &place.project)?;
+    let environment = environment::selected_environment(&session.global, &workspace.project)?;
     let ran = DbtCall::new(&dbt.folder, &["parse"], environment.as_ref(), &args.dbt)
         .run(&WaitIndicator::new(session), "asking dbt to parse the project")?;
     if !ran.succeeded {
@@ -159,16 +163,22 @@ fn workspace_with_manifest(session: &Session, args: &SchemaFetchArgs) -> Result<
 
 /// Returns the relations that the selected specs read and that no spec generates. `chosen` contains the paths of the
 /// selected specs. `None` if all specs are selected.
-fn relations_to_fetch(place: &Workspace, chosen: Option<&[String]>) -> Result<Vec<Read>, Failure> {
-    let specs = spec::compile_all(&formulac::Compiler::default(), &place.root, place.sources()?, || {});
+fn relations_to_fetch(workspace: &Workspace, chosen: Option<&[String]>) -> Result<Vec<Read>, Failure> {
+    let specs = spec::compile_all(
+        &formulac::Compiler::default(),
+        &workspace.root,
+        workspace.sources()?,
+        || {},
+    );
     let is_made = |name: &str| {
         specs
             .iter()
             .any(|it| it.name.as_deref().is_some_and(|own| own.eq_ignore_ascii_case(name)))
     };
     let mut relations: Vec<Read> = Vec::new();
-    let is_chosen =
-        |spec: &&Spec| chosen.is_none_or(|chosen| chosen.contains(&place.relative_path(Path::new(&spec.found.file))));
+    let is_chosen = |spec: &&Spec| {
+        chosen.is_none_or(|chosen| chosen.contains(&workspace.relative_path(Path::new(&spec.found.file))))
+    };
     for read in specs.iter().filter(is_chosen).flat_map(|spec| &spec.reads) {
         if !read.unversioned_model().is_some_and(is_made) && !relations.contains(read) {
             relations.push(read.clone());

@@ -123,7 +123,7 @@ pub fn select_metric_sets(sets: &[CompiledSet], select: &[String], exclude: &[St
             .metric_set()
             .is_some_and(|own| own.eq_ignore_ascii_case(name))
     };
-    let place = |name: &String| sets.iter().position(|set| is_named(set, name));
+    let index = |name: &String| sets.iter().position(|set| is_named(set, name));
     let node = |set: &CompiledSet| {
         let name = set.compiled.metric_set().unwrap_or_default();
         let mut node = SelectableNode::default();
@@ -136,7 +136,7 @@ pub fn select_metric_sets(sets: &[CompiledSet], select: &[String], exclude: &[St
             .map(|(metric, _)| format!("{name}.{metric}"))
             .collect();
         node.tags = set.compiled.tags().to_vec();
-        node.parents = set.compiled.combined_sets().iter().filter_map(place).collect();
+        node.parents = set.compiled.combined_sets().iter().filter_map(index).collect();
         node.change = Some(StateChange::default());
         node
     };
@@ -292,18 +292,18 @@ fn selection_graph(
         node
     }));
     let mut ids = vec![String::new(); models.len()];
-    for (known, (place, new)) in all.iter().zip(&places) {
+    for (known, (node_index, new)) in all.iter().zip(&places) {
         if *new {
             let parents = known.node.parents.iter().filter_map(|at| places.get(*at));
             // No selection includes disabled nodes.
             let mut node = SelectableNode::default();
             if !known.disabled {
                 node = known.node.clone();
-                node.parents = parents.map(|(place, _)| *place).collect();
+                node.parents = parents.map(|(node_index, _)| *node_index).collect();
             }
             nodes.push(node);
             ids.push(known.unique_id.clone());
-        } else if let Some(own) = nodes.get_mut(*place) {
+        } else if let Some(own) = nodes.get_mut(*node_index) {
             add_settings(own, &known.node);
         }
     }
@@ -329,17 +329,17 @@ impl<'m> RelationIndex<'m> {
             by_package: BTreeMap::new(),
             by_source: BTreeMap::new(),
         };
-        for (known, (place, _)) in all.iter().zip(places).filter(|(known, _)| !known.disabled) {
+        for (known, (node_index, _)) in all.iter().zip(places).filter(|(known, _)| !known.disabled) {
             let node = &known.node;
             if is_model_kind(&node.kind) {
-                index.by_package.insert((&node.package, &node.name), *place);
+                index.by_package.insert((&node.package, &node.name), *node_index);
                 if node.package == package {
-                    index.by_name.insert(&node.name, *place);
+                    index.by_name.insert(&node.name, *node_index);
                 } else {
-                    index.by_name.entry(&node.name).or_insert(*place);
+                    index.by_name.entry(&node.name).or_insert(*node_index);
                 }
             } else if let ("source", [.., group, table]) = (node.kind.as_str(), node.fqn.as_slice()) {
-                index.by_source.insert((group, table), *place);
+                index.by_source.insert((group, table), *node_index);
             }
         }
         index

@@ -241,7 +241,7 @@ impl SentenceBuilder<'_> {
                 Expr::Call(index) => {
                     let call = self.ast.call(index);
                     let args = self.ast.arguments(call);
-                    let place = match call.name.text(self.source).to_ascii_uppercase().as_str() {
+                    let bound = match call.name.text(self.source).to_ascii_uppercase().as_str() {
                         "FIRST" => "the first row".to_owned(),
                         "LAST" => "the last row".to_owned(),
                         "OFFSET" => format!(
@@ -250,7 +250,7 @@ impl SentenceBuilder<'_> {
                         ),
                         _ => return None,
                     };
-                    Some((*args.first()?, place))
+                    Some((*args.first()?, bound))
                 }
                 _ => None,
             }

@@ -239,7 +239,7 @@ fn read_in_parts(_: &File, _: usize) -> Option<Vec<u8>> {
 
 /// Reads the complete source, or one byte more than the limit. `size` is the expected number of bytes.
 fn read(from: impl Read, size: usize, limit: usize) -> io::Result<Vec<u8>> {
-    // The end of the source is found by reading one byte more.
+    // Read one more byte to detect the end of the source.
     let mut bytes = Vec::with_capacity(size + 1);
     from.take(limit as u64 + 1).read_to_end(&mut bytes)?;
     Ok(bytes)

@@ -27,12 +27,12 @@ use super::workspace::Workspace;
 pub fn run(
     session: &Session,
     args: &DbtArgs,
-    place: &Workspace,
+    workspace: &Workspace,
     models: &[CompiledModel],
     found: &[FileDiagnostics],
 ) -> Result<Vec<FileDiagnostics>, Failure> {
-    let environment = environment::selected_environment(&session.global, &place.project)?;
-    parse_with_dbt(session, args, environment.as_ref(), place, None, models, found)
+    let environment = environment::selected_environment(&session.global, &workspace.project)?;
+    parse_with_dbt(session, args, environment.as_ref(), workspace, None, models, found)
 }
 
 /// Like [`run`], but in the given environment. If dbt parses a copy of the project, dbt writes its artifacts and logs
@@ -41,12 +41,12 @@ pub fn parse_with_dbt(
     session: &Session,
     args: &DbtArgs,
     environment: Option<&Environment>,
-    place: &Workspace,
+    workspace: &Workspace,
     copy: Option<&Path>,
     models: &[CompiledModel],
     found: &[FileDiagnostics],
 ) -> Result<Vec<FileDiagnostics>, Failure> {
-    let call = DbtCall::new(copy.unwrap_or(&place.root), &["parse"], environment, args);
+    let call = DbtCall::new(copy.unwrap_or(&workspace.root), &["parse"], environment, args);
     let call = match copy {
         Some(copy) => call.with_output_folder(copy),
         None => call,
@@ -54,7 +54,7 @@ pub fn parse_with_dbt(
     let ran = call.run(&WaitIndicator::new(session), "asking dbt to parse the project")?;
     if !ran.succeeded {
         let message = ran.message();
-        let project = place.dbt.as_ref();
+        let project = workspace.dbt.as_ref();
         let problem = project.and_then(|project| dbt_setup::explain_failure(&message, project, environment, args));
         if let Some(problem) = problem {
             return Err(problem.into_failure());
@@ -94,7 +94,7 @@ fn dbt_error_failure(message: &str, models: &[CompiledModel], found: &[FileDiagn
     let named = models
         .iter()
         .filter_map(|model| Some((model_match_rank(said, model)?, model)))
-        .max_by_key(|(place, _)| *place);
+        .max_by_key(|(workspace, _)| *workspace);
     let Some((_, model)) = named else {
         let fault = Diagnostic::new(
             Code::EngineFailed,

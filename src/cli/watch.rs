@@ -50,7 +50,7 @@ type FileStates = BTreeMap<PathBuf, (u64, Option<SystemTime>)>;
 struct CommandInputs {
     files: Vec<PathBuf>,
     /// The project, unless the project file has errors.
-    place: Option<Workspace>,
+    workspace: Option<Workspace>,
 }
 
 impl CommandInputs {
@@ -61,14 +61,14 @@ impl CommandInputs {
             let settings = [project::FILE, project::LOCAL, dbt_project::FILE];
             files.extend(settings.map(|name| root.join(name)));
         }
-        let place = Workspace::find_workspace(session).ok().flatten();
-        files.extend(place.iter().flat_map(Workspace::fact_files));
-        Ok(Self { files, place })
+        let workspace = Workspace::find_workspace(session).ok().flatten();
+        files.extend(workspace.iter().flat_map(Workspace::fact_files));
+        Ok(Self { files, workspace })
     }
 
     /// Updates the state of `known.yml`, which `generate` reads and writes.
     fn ignore_own_changes(&self, before: &mut FileStates) {
-        let known = self.place.iter().map(|place| place.root.join(KNOWN));
+        let known = self.workspace.iter().map(|workspace| workspace.root.join(KNOWN));
         for path in known {
             match file_state(path.clone()) {
                 Some((path, state)) => drop(before.insert(path, state)),
@@ -91,11 +91,11 @@ impl CommandInputs {
     }
 
     fn states(&self) -> FileStates {
-        let listed = self.place.iter().flat_map(|place| {
-            let specs = place.root.join(place.specs_folder());
-            let omni = omni_paths(&place.root.join(place.omni_folder()));
+        let listed = self.workspace.iter().flat_map(|workspace| {
+            let specs = workspace.root.join(workspace.specs_folder());
+            let omni = omni_paths(&workspace.root.join(workspace.omni_folder()));
             let specs = project::find_specs(&specs).unwrap_or_default();
-            specs.into_iter().chain(omni).chain(pull_record_paths(&place.root))
+            specs.into_iter().chain(omni).chain(pull_record_paths(&workspace.root))
         });
         self.files
             .iter()

@@ -76,8 +76,8 @@ impl Workspace {
         if session.global.no_project {
             return Ok(None);
         }
-        if let Some(place) = Self::find_workspace(session)? {
-            return Ok(Some(place));
+        if let Some(workspace) = Self::find_workspace(session)? {
+            return Ok(Some(workspace));
         }
         // Ignore errors in a dbt project that does not use formulac, because dbt reports them.
         let dbt = dbt_project::find(session.global.project_dir.as_deref()).ok().flatten();

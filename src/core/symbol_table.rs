@@ -57,7 +57,7 @@ impl NameIndex {
 
     /// Adds a name and returns its position, which is `place` if the name is new.
     #[inline]
-    pub fn add<'n>(&mut self, name: HashedName<'_>, place: usize, at: impl Fn(usize) -> &'n [u8]) -> usize {
+    pub fn add<'n>(&mut self, name: HashedName<'_>, index: usize, at: impl Fn(usize) -> &'n [u8]) -> usize {
         if self.slots.is_empty() {
             self.grow_slots();
         }
@@ -66,12 +66,12 @@ impl NameIndex {
         if let Some(known) = self.slots[slot].1.checked_sub(1) {
             return known as usize;
         }
-        self.slots[slot] = (hash, place as u32 + 1);
+        self.slots[slot] = (hash, index as u32 + 1);
         self.names += 1;
         if self.names * 2 > self.slots.len() {
             self.grow_slots();
         }
-        place
+        index
     }
 
     /// Returns the slot that contains the name. If the name is missing, returns the free slot for it.
@@ -79,8 +79,8 @@ impl NameIndex {
     fn find_slot<'n>(&self, HashedName { name, hash }: HashedName<'_>, at: impl Fn(usize) -> &'n [u8]) -> usize {
         let mask = self.slots.len().wrapping_sub(1);
         let mut slot = hash as usize & mask;
-        while let Some((known, place)) = self.slots.try_get(slot).filter(|s| s.1 > 0) {
-            if *known == hash && names_equal(at(*place as usize - 1), name.as_bytes()) {
+        while let Some((known, index)) = self.slots.try_get(slot).filter(|s| s.1 > 0) {
+            if *known == hash && names_equal(at(*index as usize - 1), name.as_bytes()) {
                 break;
             }
             slot = (slot + 1) & mask;
@@ -111,14 +111,17 @@ mod tests {
         let names: Vec<String> = (0..1000).map(|i| format!("Name_of_{i}")).collect();
         let mut index = NameIndex::default();
         assert_eq!(index.find("name_of_0".into(), |_| b""), None);
-        for (place, name) in names.iter().enumerate() {
-            assert_eq!(index.add(name.as_str().into(), place, |i| names[i].as_bytes()), place);
+        for (position, name) in names.iter().enumerate() {
+            assert_eq!(
+                index.add(name.as_str().into(), position, |i| names[i].as_bytes()),
+                position
+            );
         }
         assert_eq!(index.add("NAME_of_7".into(), 1000, |i| names[i].as_bytes()), 7);
-        for place in 0..1000 {
+        for position in 0..1000 {
             assert_eq!(
-                index.find(format!("NAME_OF_{place}").as_str().into(), |i| names[i].as_bytes()),
-                Some(place)
+                index.find(format!("NAME_OF_{position}").as_str().into(), |i| names[i].as_bytes()),
+                Some(position)
             );
         }
         assert_eq!(index.find("name_of_1000".into(), |i| names[i].as_bytes()), None);

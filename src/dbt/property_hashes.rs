@@ -25,23 +25,20 @@ pub struct RecordedHash {
 impl RecordedHash {
     fn new(node: &Node, is_column: bool) -> Option<Self> {
         let places: [&[&str]; 2] = [&["config", "meta"], &["meta"]];
-        places
-            .into_iter()
-            .take(if is_column { 2 } else { 1 })
-            .find_map(|place| {
-                let keys: Vec<&str> = place.iter().chain(&HASH_PATH).copied().collect();
-                let hash = keys
-                    .iter()
-                    .try_fold(node, |node, key| node.get(key))?
-                    .text()?
-                    .to_owned();
-                let column = if is_column {
-                    Some(node.text_at("name")?.to_owned())
-                } else {
-                    None
-                };
-                Some(Self { column, keys, hash })
-            })
+        places.into_iter().take(if is_column { 2 } else { 1 }).find_map(|path| {
+            let keys: Vec<&str> = path.iter().chain(&HASH_PATH).copied().collect();
+            let hash = keys
+                .iter()
+                .try_fold(node, |node, key| node.get(key))?
+                .text()?
+                .to_owned();
+            let column = if is_column {
+                Some(node.text_at("name")?.to_owned())
+            } else {
+                None
+            };
+            Some(Self { column, keys, hash })
+        })
     }
 }
 

@@ -44,8 +44,8 @@ impl RelationName {
     #[must_use]
     pub fn to_sql(&self, dialect: Dialect) -> String {
         let mut out = String::new();
-        for (place, part) in self.parts.iter().enumerate() {
-            if place > 0 {
+        for (index, part) in self.parts.iter().enumerate() {
+            if index > 0 {
                 out.push('.');
             }
             // Keep the quotes, because table names may be case-sensitive even if column names in the dialect are not.

@@ -395,9 +395,9 @@ fn is_like(text: &str, pattern: &str) -> bool {
                 index += 1;
             }
             None => match star {
-                Some((place, from)) => {
-                    star = Some((place, from + 1));
-                    (at, index) = (from + 1, place + 1);
+                Some((start, from)) => {
+                    star = Some((start, from + 1));
+                    (at, index) = (from + 1, start + 1);
                 }
                 None => return false,
             },

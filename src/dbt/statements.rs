@@ -33,16 +33,16 @@ pub fn statements_query(count: usize, table: &str) -> String {
     format!(
         "{{% if execute %}}{{% set texts = [] %}}{{% for number in range({count}) %}}\
          {{% do texts.append(env_var('{STATEMENTS}' ~ number)) %}}{{% endfor %}}\
-         {{% set place = api.Relation.create(database=target.database, schema=target.schema, identifier='{table}') %}}\
+         {{% set relation = api.Relation.create(database=target.database, schema=target.schema, identifier='{table}') %}}\
          {{% do run_query('{tag} select 1 as ready') %}}{{% do log('{TOLD}' ~ tojson('{READY}'), info=true) %}}\
          {{% for item in fromjson(texts | join('')) %}}{{% set rows = [] %}}\
-         {{% set sql = '{tag} ' ~ item[1] | replace('{STATEMENTS_TABLE}', place | string) %}}\
+         {{% set sql = '{tag} ' ~ item[1] | replace('{STATEMENTS_TABLE}', relation | string) %}}\
          {{% if item[0] == 'change' %}}\
          {{% call statement('formulac_change', auto_begin=true) %}}{{{{ sql }}}}{{% endcall %}}\
          {{% do adapter.commit() %}}\
          {{% elif item[0] == 'schema' %}}\
          {{% if not adapter.check_schema_exists(target.database, target.schema) %}}\
-         {{% do adapter.create_schema(place.without_identifier()) %}}{{% endif %}}\
+         {{% do adapter.create_schema(relation.without_identifier()) %}}{{% endif %}}\
          {{% else %}}\
          {{% set sql = sql | replace('{{database}}', target.database) | replace('{{schema}}', target.schema) \
          if item[0] == 'tables' else sql %}}\

@@ -116,21 +116,21 @@ impl Alternatives {
         for part in self.parts(trees, expression) {
             let first = self.equivalents_of(part).first().copied();
             let children = trees.children(part).to_vec();
-            let is_accepted = |(place, child): (usize, &SqlNodeId)| {
+            let is_accepted = |(index, child): (usize, &SqlNodeId)| {
                 let (_, guards) = rewritten.get(child)?;
-                accepts_in_child(trees, part, place, &guards.kinds()).then_some(place)
+                accepts_in_child(trees, part, index, &guards.kinds()).then_some(index)
             };
             let places: Vec<usize> = children.iter().enumerate().filter_map(is_accepted).collect();
             // Also replace each child alone, because a spelling may contain the other children.
-            let alone = places.iter().map(|place| vec![*place]).filter(|_| places.len() > 1);
+            let alone = places.iter().map(|index| vec![*index]).filter(|_| places.len() > 1);
             let mut parent = None;
             for replaced in std::iter::once(places.clone())
                 .chain(alone)
                 .filter(|places| !places.is_empty())
             {
                 let (mut now, mut guards) = (children.clone(), GuardSet::default());
-                for place in replaced {
-                    let Some(child) = now.get_mut(place) else { continue };
+                for index in replaced {
+                    let Some(child) = now.get_mut(index) else { continue };
                     if let Some((other, added)) = rewritten.get(child) {
                         (*child, guards) = (*other, guards.union(*added));
                     }
@@ -290,19 +290,19 @@ fn is_literal(trees: &Trees, part: SqlNodeId) -> bool {
 
 /// Builds the expression of a pattern, with the values of its placeholders.
 fn instantiate(part: &PatternPart, args: &[Arg], bound: &[Option<Binding>], trees: &mut Trees) -> Option<SqlNodeId> {
-    let value = |place: &usize| bound.get(*place)?.as_ref();
+    let value = |index: &usize| bound.get(*index)?.as_ref();
     match part {
-        PatternPart::Any(place) => match value(place)? {
+        PatternPart::Any(index) => match value(index)? {
             Binding::Node(id) => Some(*id),
             _ => None,
         },
-        PatternPart::Number(place, 0, "") => match value(place)? {
+        PatternPart::Number(index, 0, "") => match value(index)? {
             Binding::Number(digits) | Binding::Text(digits) => Some(trees.add_leaf(SqlLabel::Number(digits.clone()))),
             _ => None,
         },
-        PatternPart::Text(place, before, after, prefix) => match value(place)? {
+        PatternPart::Text(index, before, after, prefix) => match value(index)? {
             Binding::Number(text) | Binding::Text(text) => {
-                let is_lower = matches!(args.get(*place), Some(Arg::Text(_, LOWER_TEXT, _)));
+                let is_lower = matches!(args.get(*index), Some(Arg::Text(_, LOWER_TEXT, _)));
                 let text = if is_lower {
                     text.to_ascii_lowercase()
                 } else {

@@ -12,8 +12,8 @@ pub(super) type RecentlyUsedCache<T> = Mutex<Vec<(String, Arc<T>)>>;
 pub(super) fn get_or_insert_with<T>(all: &RecentlyUsedCache<T>, key: String, new: impl FnOnce() -> T) -> Arc<T> {
     // No code panics while it holds this lock.
     let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
-    let place = all.iter().position(|(other, _)| *other == key);
-    let found = place.map_or_else(|| (key, Arc::new(new())), |at| all.remove(at));
+    let index = all.iter().position(|(other, _)| *other == key);
+    let found = index.map_or_else(|| (key, Arc::new(new())), |at| all.remove(at));
     let value = Arc::clone(&found.1);
     all.truncate(MAX_KEPT - 1);
     all.insert(0, found);

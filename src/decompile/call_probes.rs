@@ -23,7 +23,7 @@ pub(super) fn add_overload_probes(
         overload.params.len()
     };
     for count in overload.needed..=most {
-        let param = |place: usize| overload.params.get(place).or(overload.params.last());
+        let param = |index: usize| overload.params.get(index).or(overload.params.last());
         let is_long = count > overload.params.len() + 2;
         let mut call = CallProbes {
             name,
@@ -64,15 +64,15 @@ impl CallProbes<'_> {
             .chain([vec![Type::Unknown; count]])
         {
             let columns = |nulls: &dyn Fn(usize) -> bool| -> Vec<Arg> {
-                let of = |(place, ty): (usize, &Type)| Arg::Column(probe_column(*ty, nulls(place), place));
+                let of = |(index, ty): (usize, &Type)| Arg::Column(probe_column(*ty, nulls(index), index));
                 types.iter().enumerate().map(of).collect()
             };
             self.put(columns(&|_| true));
             self.put(columns(&|_| false));
             for one in 0..if is_long { 0 } else { count.min(6) } {
-                self.put(columns(&|place| place != one));
+                self.put(columns(&|index| index != one));
                 if count > 2 {
-                    self.put(columns(&|place| place == one));
+                    self.put(columns(&|index| index == one));
                 }
             }
         }
@@ -91,42 +91,42 @@ impl CallProbes<'_> {
                     .collect(),
             );
         }
-        let is_number = |place: &usize| {
+        let is_number = |index: &usize| {
             let simple = params
-                .get(*place)
-                .map(|param| parameter_literal(param, NUMBERS, *place, true));
+                .get(*index)
+                .map(|param| parameter_literal(param, NUMBERS, *index, true));
             matches!(simple, Some(Arg::Number(_)))
         };
-        for place in (0..self.count.min(5)).filter(is_number) {
+        for index in (0..self.count.min(5)).filter(is_number) {
             for types in nth_types_of_parameters(&params).into_iter().take(2) {
-                let of = |(at, ty): (usize, &Type)| match at == place {
+                let of = |(at, ty): (usize, &Type)| match at == index {
                     true => Arg::Quotient(at),
                     false => Arg::Column(probe_column(*ty, true, at)),
                 };
                 self.put(types.iter().enumerate().map(of).collect());
             }
-            let of_place = |(at, param): (usize, &&Param)| match at == place {
+            let of_place = |(at, param): (usize, &&Param)| match at == index {
                 true => Arg::Minus(literal_at(&NUMBERS, at)),
                 false => parameter_literal(param, NUMBERS, at, true),
             };
             self.put(params.iter().enumerate().map(of_place).collect());
         }
-        for place in 0..self.count.min(2) {
+        for index in 0..self.count.min(2) {
             let args: Vec<Arg> = params.iter().map(|param| Arg::Fixed(shortest_literal(param))).collect();
-            self.put(with_value_at(&args, place, Arg::Fixed("1 / 0".to_owned())));
+            self.put(with_value_at(&args, index, Arg::Fixed("1 / 0".to_owned())));
         }
     }
 
     /// Adds calls with a literal for one argument, for two arguments, or for all arguments except the first.
     fn add_columns_with_literals(&mut self) {
         let (params, count) = (self.params.clone(), self.count);
-        let literals = |place: usize| params.get(place).map(|p| parameter_args(p, place)).unwrap_or_default();
+        let literals = |index: usize| params.get(index).map(|p| parameter_args(p, index)).unwrap_or_default();
         for types in &nth_types_of_parameters(&params) {
             for nullable in [true, false] {
                 let base = column_args(types, nullable);
-                for place in 0..count.min(6) {
-                    for literal in literals(place) {
-                        self.put(with_value_at(&base, place, literal));
+                for index in 0..count.min(6) {
+                    for literal in literals(index) {
+                        self.put(with_value_at(&base, index, literal));
                     }
                 }
                 for first in 0..count.min(5) {
@@ -142,8 +142,8 @@ impl CallProbes<'_> {
                 if count > 3 {
                     for step in [1, 2] {
                         let mut args = base.clone();
-                        for (place, arg) in args.iter_mut().enumerate().skip(1).step_by(step) {
-                            if let Some(literal) = literals(place).into_iter().next() {
+                        for (index, arg) in args.iter_mut().enumerate().skip(1).step_by(step) {
+                            if let Some(literal) = literals(index).into_iter().next() {
                                 *arg = literal;
                             }
                         }

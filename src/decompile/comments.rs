@@ -99,14 +99,14 @@ impl CommonLines {
     fn new(from: &str, to: &str) -> Self {
         let there = unique_lines(to);
         let here = unique_lines(from);
-        let place = |line: &str| {
+        let placed_line = |line: &str| {
             here.get(line.trim())
                 .copied()
                 .flatten()
                 .and_then(|_| *there.get(line.trim())?)
         };
         Self {
-            lines: from.lines().map(place).collect(),
+            lines: from.lines().map(placed_line).collect(),
             end: to.lines().count(),
         }
     }
@@ -127,7 +127,7 @@ fn unique_lines(text: &str) -> HashMap<&str, Option<usize>> {
     for (at, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
         lines
             .entry(line.trim())
-            .and_modify(|place| *place = None)
+            .and_modify(|placed_line| *placed_line = None)
             .or_insert(Some(at));
     }
     lines

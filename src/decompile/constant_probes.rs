@@ -164,11 +164,11 @@ fn add_date_probes(name: &'static str, overload: &Overload, words: &SqlConstants
                 });
             };
             put(base.clone());
-            for (place, param) in params.iter().enumerate() {
+            for (index, param) in params.iter().enumerate() {
                 for word in args_from_constants(param, words) {
                     for sign in ["", "-"] {
                         let word = Arg::Fixed(format!("{sign}{}", word.text()));
-                        put(with_value_at(&base, place, word));
+                        put(with_value_at(&base, index, word));
                     }
                 }
             }

@@ -82,15 +82,15 @@ impl Edits {
 pub(super) fn compare_files(written: &SqlFile<'_>, found: &SqlFile<'_>) -> Edits {
     let mut edits = Edits::default();
     let new_inputs = new_inputs(written, found);
-    let new_input = |place: &FilePartPosition| new_inputs.get(&place.cte.as_deref()).cloned();
-    let edit_of_part = |place: &FilePartPosition, before: String, after: String, line: usize| OtherEdit {
-        cte: place.cte.clone(),
-        description: describe_file_part(place),
+    let new_input = |position: &FilePartPosition| new_inputs.get(&position.cte.as_deref()).cloned();
+    let edit_of_part = |position: &FilePartPosition, before: String, after: String, line: usize| OtherEdit {
+        cte: position.cte.clone(),
+        description: describe_file_part(position),
         before,
         after,
         line,
-        position: Some(place.clone()),
-        new_input: new_input(place),
+        position: Some(position.clone()),
+        new_input: new_input(position),
     };
     let before: HashMap<&FilePartPosition, usize> = written
         .parts
@@ -170,7 +170,7 @@ pub(super) fn compare_files(written: &SqlFile<'_>, found: &SqlFile<'_>) -> Edits
             .push(edit_of_whole_file(written, found, "the order of the query's parts"));
     }
     let has_same_parts =
-        !is_moved && before.len() == after.len() && after.iter().all(|place| before.contains_key(*place));
+        !is_moved && before.len() == after.len() && after.iter().all(|item| before.contains_key(*item));
     // If only the tokens between the parts differ, the text contains a construct that this comparison does not
     // recognize.
     if has_same_parts && written.tokens_between_parts() != in_order.tokens_between_parts() {

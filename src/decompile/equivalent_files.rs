@@ -72,8 +72,8 @@ impl SqlFile<'_> {
     /// the same expression. One of the files may compute more columns in its CTEs.
     fn has_same_selects(&self, other: &SqlFile<'_>) -> bool {
         let is_union = |file: &SqlFile<'_>| {
-            let mut places = file.parts.iter().map(|part| &part.position);
-            places.any(|place| place.branch > 0 || place.clause() == Some("distinct"))
+            let mut positions = file.parts.iter().map(|part| &part.position);
+            positions.any(|position| position.branch > 0 || position.clause() == Some("distinct"))
         };
         let has_parts_of = |one: &SqlFile<'_>, other: &SqlFile<'_>| {
             let of_rows = one
@@ -82,7 +82,7 @@ impl SqlFile<'_> {
                 .filter(|part| !matches!(part.position.kind, FilePartKind::Column(_)));
             of_rows
                 .map(|part| &part.position)
-                .all(|place| other.part_position(place).is_some())
+                .all(|position| other.part_position(position).is_some())
         };
         let mut in_both = self.parts.iter().filter_map(|part| {
             let tokens = other.part_tokens(&part.position)?;

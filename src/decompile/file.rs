@@ -255,8 +255,8 @@ impl<'s> SqlFile<'s> {
     }
 
     /// Returns the index of the part at a position.
-    pub fn part_position(&self, place: &FilePartPosition) -> Option<usize> {
-        self.parts.iter().position(|part| part.position == *place)
+    pub fn part_position(&self, position: &FilePartPosition) -> Option<usize> {
+        self.parts.iter().position(|part| part.position == *position)
     }
 
     /// Returns the tokens of the part at a position.
@@ -355,7 +355,7 @@ impl Splitter<'_, '_> {
                 .or_insert(at);
         }
         let count = self.counts.entry((cte.clone(), branch, what.clone())).or_default();
-        let place = FilePartPosition {
+        let position = FilePartPosition {
             cte,
             branch,
             kind: what,
@@ -363,7 +363,7 @@ impl Splitter<'_, '_> {
         };
         *count += 1;
         self.file.parts.push(FilePart {
-            position: place,
+            position: position,
             tokens,
             end,
         });

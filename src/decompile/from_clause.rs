@@ -43,8 +43,8 @@ pub(super) fn from_clause_relations(file: &SqlFile<'_>, tokens: Range<usize>) ->
         }
     }
     let mut found: Vec<FromClauseRelation> = Vec::new();
-    for (place, (words, name)) in places.iter().enumerate() {
-        let end = places.get(place + 1).map_or(outside.len(), |(words, _)| *words);
+    for (index, (words, name)) in places.iter().enumerate() {
+        let end = places.get(index + 1).map_or(outside.len(), |(words, _)| *words);
         let key = |at: usize| outside.get(at).map_or("", |(_, key)| key.as_str());
         let name_at = |at: usize| {
             outside

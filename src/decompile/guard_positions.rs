@@ -35,7 +35,7 @@ const AGGREGATE_PREFIXES: [&str; 25] = [
 /// Position of an expression in the expression around it, which determines the possible guards.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Position {
-    pub place: Place,
+    pub role: Place,
     nulls: NullContext,
 }
 
@@ -62,21 +62,21 @@ enum NullContext {
 
 impl Position {
     pub const WHOLE: Self = Self {
-        place: Place::Other,
+        role: Place::Other,
         nulls: NullContext::Plain,
     };
 
     /// Returns the position of a part of an expression. `at` is the index of the part among the arguments of a call, or
     /// among all parts.
     pub fn of_child(self, trees: &Trees, parent: SqlNodeId, label: &SqlLabel, at: usize) -> Self {
-        let place = match label {
+        let role = match label {
             SqlLabel::Call => Place::Argument,
             SqlLabel::Op(op) if op == "/" && at == 0 => Place::Dividend,
             SqlLabel::Op(op) if op == "/" => Place::Divisor,
             // A conversion in a product also determines the type of a quotient of the product.
             SqlLabel::Op(op) if self.is_in_quotient() && matches!(op.as_str(), "+" | "-" | "*") => Place::Dividend,
             SqlLabel::Negative if self.is_in_quotient() => Place::Dividend,
-            SqlLabel::Row => self.place,
+            SqlLabel::Row => self.role,
             _ => Place::Other,
         };
         let around = match self.nulls {
@@ -84,11 +84,11 @@ impl Position {
             nulls => nulls,
         };
         let nulls = null_context(trees, parent, at).unwrap_or(around);
-        Self { place, nulls }
+        Self { role, nulls }
     }
 
     fn is_in_quotient(self) -> bool {
-        matches!(self.place, Place::Dividend | Place::Divisor)
+        matches!(self.role, Place::Dividend | Place::Divisor)
     }
 
     /// Returns whether a default of 0 for the whole expression in this position changes only the rows with the default.

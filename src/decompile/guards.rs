@@ -304,7 +304,7 @@ impl Guards {
                     .all(is_default)
                     .then_some((Guard::Default, *first, adds_value))
             }
-            ("nullif", [zero]) if position.place == Place::Divisor => {
+            ("nullif", [zero]) if position.role == Place::Divisor => {
                 let is_zero = *trees.label(*zero) == SqlLabel::Number("0".to_owned());
                 is_zero.then_some((Guard::Division, *first, false))
             }
@@ -339,7 +339,7 @@ impl Guards {
             return self.types.contains(&ty.as_str());
         }
         self.types.contains(&ty.as_str())
-            && match position.place {
+            && match position.role {
                 Place::Argument => true,
                 Place::Dividend | Place::Divisor => !self.divides_integers,
                 Place::Other => is_result,

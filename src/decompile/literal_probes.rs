@@ -91,9 +91,9 @@ fn add_text_argument_probes(
     probes: &mut Vec<ProbeFormula>,
 ) {
     for nullable in [true, false] {
-        let arg = |place: usize| match texts.iter().find(|(at, _)| *at == place) {
+        let arg = |index: usize| match texts.iter().find(|(at, _)| *at == index) {
             Some((_, text)) => Arg::Fixed(text_literal(text).text),
-            None => Arg::Column(probe_column(Type::Text, nullable, place)),
+            None => Arg::Column(probe_column(Type::Text, nullable, index)),
         };
         let args = (0..count).map(arg).chain(more.iter().cloned()).collect();
         probes.push(ProbeFormula {
@@ -264,10 +264,10 @@ fn formats_by_sign(trees: &Trees, case: SqlNodeId) -> Vec<String> {
         _ => number_formats(trees, *arm),
     };
     let mut all = vec![String::new()];
-    for (place, arm) in arms.iter().enumerate() {
+    for (index, arm) in arms.iter().enumerate() {
         let forms: Vec<String> = forms(arm).into_iter().take(MAX_MASKS_PER_SIGN).collect();
         let with = |before: &String| {
-            let apart = if place == 0 { "" } else { ";" };
+            let apart = if index == 0 { "" } else { ";" };
             forms
                 .iter()
                 .map(|form| format!("{before}{apart}{form}"))

@@ -79,7 +79,7 @@ pub(super) fn add_infix_probes(op: BinaryOp, probes: &mut Vec<ProbeFormula>) {
             }
         }
         for nullable in [true, false] {
-            let column = |place: usize| Arg::Column(probe_column(left, nullable, place));
+            let column = |index: usize| Arg::Column(probe_column(left, nullable, index));
             for literal in literal_args(1) {
                 put(column(0), literal);
             }

@@ -53,8 +53,8 @@ pub(super) fn reorder_columns(moved: &SqlFile<'_>, other: &SqlFile<'_>) -> Optio
             .collect();
         let mut columns = places.clone();
         columns.sort_by_key(|column| rank(&column.key));
-        for (place, column) in places.into_iter().zip(columns) {
-            let bytes = moved.byte_range(&place.tokens);
+        for (index, column) in places.into_iter().zip(columns) {
+            let bytes = moved.byte_range(&index.tokens);
             out.push_str(text.get(end..bytes.start)?);
             out.push_str(moved.text(&column.tokens));
             end = bytes.end;

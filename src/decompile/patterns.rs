@@ -252,40 +252,40 @@ struct PatternBuilder<'l> {
 }
 
 impl PatternBuilder<'_> {
-    fn record_argument_position(&mut self, place: usize, part: PatternPart) -> PatternPart {
-        if let Some(found) = self.is_found.get_mut(place) {
+    fn record_argument_position(&mut self, index: usize, part: PatternPart) -> PatternPart {
+        if let Some(found) = self.is_found.get_mut(index) {
             *found = true;
         }
         part
     }
 
     fn pattern_part(&mut self, id: SqlNodeId) -> PatternPart {
-        if let Some(place) = self.spelled.iter().position(|spelled| *spelled == Some(id)) {
-            let is_value = matches!(self.probe.args.get(place), Some(Arg::Quotient(_) | Arg::MonthStart(_)));
+        if let Some(index) = self.spelled.iter().position(|spelled| *spelled == Some(id)) {
+            let is_value = matches!(self.probe.args.get(index), Some(Arg::Quotient(_) | Arg::MonthStart(_)));
             return self.record_argument_position(
-                place,
+                index,
                 if is_value {
-                    PatternPart::Any(place)
+                    PatternPart::Any(index)
                 } else {
-                    PatternPart::Criterion(place)
+                    PatternPart::Criterion(index)
                 },
             );
         }
         let label = self.trees.label(id).clone();
-        for (place, arg) in self.probe.args.iter().enumerate() {
+        for (index, arg) in self.probe.args.iter().enumerate() {
             match (arg, &label) {
                 (Arg::Column(name), SqlLabel::Word(word)) if name == word => {
-                    return self.record_argument_position(place, PatternPart::Any(place));
+                    return self.record_argument_position(index, PatternPart::Any(index));
                 }
                 (Arg::Named(_, tree), _) if *tree == id || self.trees.without_relation(*tree) == id => {
-                    return self.record_argument_position(place, PatternPart::Any(place));
+                    return self.record_argument_position(index, PatternPart::Any(index));
                 }
                 (Arg::Number(digits) | Arg::Minus(digits), SqlLabel::Number(number)) => {
                     if number == digits {
-                        return self.record_argument_position(place, PatternPart::Number(place, 0, ""));
+                        return self.record_argument_position(index, PatternPart::Number(index, 0, ""));
                     }
                     if number.strip_suffix(".0") == Some(digits) {
-                        return self.record_argument_position(place, PatternPart::Number(place, 0, ".0"));
+                        return self.record_argument_position(index, PatternPart::Number(index, 0, ".0"));
                     }
                     let by = number
                         .parse::<i64>()
@@ -293,24 +293,24 @@ impl PatternBuilder<'_> {
                         .zip(digits.parse::<i64>().ok())
                         .map(|(a, b)| a - b);
                     if let Some(by @ (-1 | 1)) = by {
-                        return self.record_argument_position(place, PatternPart::Number(place, by, ""));
+                        return self.record_argument_position(index, PatternPart::Number(index, by, ""));
                     }
                 }
                 // The string in the SQL may be escaped and in lower case.
                 (Arg::Wild(_, marker), SqlLabel::Text(text, prefix))
                     if text.replace('\\', "") == marker.replace('*', "%") =>
                 {
-                    return self.record_argument_position(place, PatternPart::Wild(place, prefix));
+                    return self.record_argument_position(index, PatternPart::Wild(index, prefix));
                 }
                 (Arg::Text(_, marker, _), SqlLabel::Number(number)) if number == marker => {
-                    return self.record_argument_position(place, PatternPart::Number(place, 0, ""));
+                    return self.record_argument_position(index, PatternPart::Number(index, 0, ""));
                 }
                 (Arg::Text(_, marker, _) | Arg::Number(marker) | Arg::Minus(marker), SqlLabel::Text(text, prefix))
                     if text.matches(marker).count() == 1 =>
                 {
                     if let Some((before, after)) = text.split_once(marker) {
-                        let part = PatternPart::Text(place, before.to_owned(), after.to_owned(), prefix);
-                        return self.record_argument_position(place, part);
+                        let part = PatternPart::Text(index, before.to_owned(), after.to_owned(), prefix);
+                        return self.record_argument_position(index, part);
                     }
                 }
                 _ => {}
@@ -393,8 +393,8 @@ impl SqlPattern {
     }
 }
 
-fn bind(bound: &mut [Option<Binding>], place: usize, what: Binding) -> bool {
-    let Some(slot) = bound.get_mut(place) else { return false };
+fn bind(bound: &mut [Option<Binding>], index: usize, what: Binding) -> bool {
+    let Some(slot) = bound.get_mut(index) else { return false };
     match slot {
         Some(before) => *before == what,
         None => {
@@ -406,9 +406,9 @@ fn bind(bound: &mut [Option<Binding>], place: usize, what: Binding) -> bool {
 
 fn matches_part(part: &PatternPart, trees: &Trees, id: SqlNodeId, bound: &mut [Option<Binding>]) -> bool {
     match part {
-        PatternPart::Any(place) => bind(bound, *place, Binding::Node(id)),
-        PatternPart::Criterion(place) => bind(bound, *place, Binding::Criterion(id)),
-        PatternPart::Number(place, by, suffix) => {
+        PatternPart::Any(index) => bind(bound, *index, Binding::Node(id)),
+        PatternPart::Criterion(index) => bind(bound, *index, Binding::Criterion(id)),
+        PatternPart::Number(index, by, suffix) => {
             let (sign, id) = match (trees.label(id), trees.children(id)) {
                 (SqlLabel::Negative, [inner]) => ("-", *inner),
                 _ => ("", id),
@@ -426,13 +426,13 @@ fn matches_part(part: &PatternPart, trees: &Trees, id: SqlNodeId, bound: &mut [O
                     Err(_) => return false,
                 },
             };
-            bind(bound, *place, Binding::Number(digits))
+            bind(bound, *index, Binding::Number(digits))
         }
-        PatternPart::Wild(place, prefix) => match trees.label(id) {
-            SqlLabel::Text(text, with) if with == prefix => bind(bound, *place, Binding::Text(text.clone())),
+        PatternPart::Wild(index, prefix) => match trees.label(id) {
+            SqlLabel::Text(text, with) if with == prefix => bind(bound, *index, Binding::Text(text.clone())),
             _ => false,
         },
-        PatternPart::Text(place, before, after, prefix) => {
+        PatternPart::Text(index, before, after, prefix) => {
             let SqlLabel::Text(text, with) = trees.label(id) else {
                 return false;
             };
@@ -441,7 +441,7 @@ fn matches_part(part: &PatternPart, trees: &Trees, id: SqlNodeId, bound: &mut [O
                 .and_then(|rest| rest.strip_suffix(after.as_str()));
             // A string may also be written as a raw string, for example if it contains backslashes.
             let same_kind = with == prefix || (prefix.is_empty() && *with == "r");
-            inner.is_some_and(|inner| same_kind && bind(bound, *place, Binding::Text(inner.to_owned())))
+            inner.is_some_and(|inner| same_kind && bind(bound, *index, Binding::Text(inner.to_owned())))
         }
         PatternPart::Node(label, parts) => {
             let kids = trees.children(id);

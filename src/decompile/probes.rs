@@ -79,7 +79,7 @@ pub(super) const TYPES: [(Type, char); 9] = [
     (Type::Timestamptz, 'z'),
 ];
 
-/// Number of arguments up to which calls are always learned. Calls with more arguments are rare, so they are learned
+/// Maximum number of arguments for which every call is probed. Calls with more arguments are rare, so they are probed
 /// only when an expression contains such a call. Calls with more than `MAX_ARGUMENTS` arguments are not supported.
 pub(super) const ALWAYS_LEARNED_ARGUMENTS: usize = 5;
 pub(super) const MAX_ARGUMENTS: usize = 14;
@@ -96,29 +96,29 @@ pub(super) const PLACES: usize = 16;
 pub(super) fn probe_relation() -> Relation {
     let mut relation = Relation::new(RELATION);
     for (ty, _) in TYPES {
-        for place in 0..PLACES {
+        for index in 0..PLACES {
             for nullable in [true, false] {
-                relation = relation.with(Column::new(probe_column(ty, nullable, place), ty).nullable(nullable));
+                relation = relation.with(Column::new(probe_column(ty, nullable, index), ty).nullable(nullable));
             }
         }
     }
     relation
 }
 
-pub(super) fn probe_column(ty: Type, nullable: bool, place: usize) -> String {
+pub(super) fn probe_column(ty: Type, nullable: bool, index: usize) -> String {
     let letter = TYPES.iter().find(|(t, _)| *t == ty).map_or('s', |(_, letter)| *letter);
-    format!("fx_{letter}{}{place}", if nullable { 'n' } else { 'v' })
+    format!("fx_{letter}{}{index}", if nullable { 'n' } else { 'v' })
 }
 
 /// Returns a column of each type, as arguments.
 pub(super) fn column_args(types: &[Type], nullable: bool) -> Vec<Arg> {
-    let of_place = |(place, ty): (usize, &Type)| Arg::Column(probe_column(*ty, nullable, place));
+    let of_place = |(index, ty): (usize, &Type)| Arg::Column(probe_column(*ty, nullable, index));
     types.iter().enumerate().map(of_place).collect()
 }
 
 /// Returns the columns of unknown type.
 pub(super) fn unknown_columns() -> Vec<String> {
-    let of_place = |place| [true, false].map(|nullable| probe_column(Type::Unknown, nullable, place));
+    let of_place = |index| [true, false].map(|nullable| probe_column(Type::Unknown, nullable, index));
     (0..PLACES).flat_map(of_place).collect()
 }
 
@@ -212,8 +212,8 @@ impl ProbeGroup {
                 let counts = 2..=widest.clamp(3, PLACES);
                 for count in counts.filter(|_| function.is_row_combination(2)) {
                     for values in argument_type_combinations(count) {
-                        let of = |(place, (ty, nullable)): (usize, &(Type, bool))| {
-                            Arg::Column(probe_column(*ty, *nullable, place))
+                        let of = |(index, (ty, nullable)): (usize, &(Type, bool))| {
+                            Arg::Column(probe_column(*ty, *nullable, index))
                         };
                         let args = values.iter().enumerate().map(of).collect();
                         all.push(ProbeFormula {
@@ -264,9 +264,9 @@ fn argument_type_combinations(count: usize) -> Vec<Vec<(Type, bool)>> {
     for nullable in [true, false] {
         all.extend(ALIKE.iter().map(|ty| vec![(*ty, nullable); count]));
         for (most, other) in NUMBERS {
-            for place in 0..count.min(MAX_TRIED_POSITIONS) {
+            for index in 0..count.min(MAX_TRIED_POSITIONS) {
                 let value = (other, nullable != (most == other));
-                all.push(with_value_at(&vec![(most, nullable); count], place, value));
+                all.push(with_value_at(&vec![(most, nullable); count], index, value));
             }
         }
     }
@@ -274,25 +274,25 @@ fn argument_type_combinations(count: usize) -> Vec<Vec<(Type, bool)>> {
 }
 
 /// Returns the values with a different value at one position.
-pub(super) fn with_value_at<T: Clone>(values: &[T], place: usize, value: T) -> Vec<T> {
+pub(super) fn with_value_at<T: Clone>(values: &[T], index: usize, value: T) -> Vec<T> {
     let mut values = values.to_vec();
-    if let Some(old) = values.get_mut(place) {
+    if let Some(old) = values.get_mut(index) {
         *old = value;
     }
     values
 }
 
 /// Returns the literal for the argument at a position. Arguments after the fifth one share the last literal.
-pub(super) fn literal_at(literals: &[&'static str; 5], place: usize) -> &'static str {
+pub(super) fn literal_at(literals: &[&'static str; 5], index: usize) -> &'static str {
     let [.., last] = literals;
-    literals.get(place).unwrap_or(last)
+    literals.get(index).unwrap_or(last)
 }
 
-pub(super) fn literal_args(place: usize) -> Vec<Arg> {
+pub(super) fn literal_args(index: usize) -> Vec<Arg> {
     vec![
-        Arg::Number(literal_at(&NUMBERS, place)),
-        Arg::Number(literal_at(&POINTS, place)),
-        Arg::Text("", literal_at(&TEXTS, place), ""),
+        Arg::Number(literal_at(&NUMBERS, index)),
+        Arg::Number(literal_at(&POINTS, index)),
+        Arg::Text("", literal_at(&TEXTS, index), ""),
     ]
 }
 
@@ -302,7 +302,7 @@ const WORDS: [&str; 16] = [
 ];
 
 /// Returns the arguments to try for a parameter, except columns.
-pub(super) fn parameter_args(param: &Param, place: usize) -> Vec<Arg> {
+pub(super) fn parameter_args(param: &Param, index: usize) -> Vec<Arg> {
     let fixed = |text: &str| Arg::Fixed(text.to_owned());
     let mut args = Vec::new();
     match param.ty {
@@ -310,28 +310,28 @@ pub(super) fn parameter_args(param: &Param, place: usize) -> Vec<Arg> {
             args.extend((low..=high).map(|n| fixed(&n.to_string())));
         }
         ParamType::Literal(low, high) => {
-            args.push(Arg::Number(literal_at(&NUMBERS, place)));
+            args.push(Arg::Number(literal_at(&NUMBERS, index)));
             args.extend((low..=high).contains(&1).then(|| fixed("1")));
             let near = (-3..=6).filter(|n| (low..=high).contains(n));
             args.extend(near.map(|n| fixed(&n.to_string())));
         }
         ParamType::Number | ParamType::Positive | ParamType::Is(Type::Integer | Type::Decimal | Type::Float) => {
             args.extend([
-                Arg::Number(literal_at(&NUMBERS, place)),
+                Arg::Number(literal_at(&NUMBERS, index)),
                 fixed("1"),
-                Arg::Number(literal_at(&POINTS, place)),
+                Arg::Number(literal_at(&POINTS, index)),
             ]);
             args.extend((-3..=6).map(|n| fixed(&n.to_string())));
             args.extend(["0.1", "0.5", "0.25", "0.75", "0.9"].map(fixed));
         }
         ParamType::Is(Type::Text) => {
-            args.push(Arg::Text("", literal_at(&TEXTS, place), ""));
+            args.push(Arg::Text("", literal_at(&TEXTS, index), ""));
             args.extend(WORDS.iter().map(|word| fixed(&format!("\"{word}\""))));
         }
         ParamType::Is(Type::Boolean) => args.extend(["TRUE", "FALSE"].map(fixed)),
         ParamType::Is(_) | ParamType::Temporal => args.push(fixed("\"2019-07-23\"")),
         ParamType::Any | ParamType::Same => {
-            args.extend(literal_args(place));
+            args.extend(literal_args(index));
             args.extend(["TRUE", "FALSE", "0", "1", "\"\""].map(fixed));
         }
     }
@@ -339,11 +339,11 @@ pub(super) fn parameter_args(param: &Param, place: usize) -> Vec<Arg> {
 }
 
 /// Returns a literal for a parameter. If possible, the literal represents any other literal.
-pub(super) fn parameter_literal(param: &Param, numbers: [&'static str; 5], place: usize, is_true: bool) -> Arg {
+pub(super) fn parameter_literal(param: &Param, numbers: [&'static str; 5], index: usize, is_true: bool) -> Arg {
     match accepted_types(param.ty).first() {
         Some(Type::Boolean) => Arg::Fixed(if is_true { "TRUE" } else { "FALSE" }.to_owned()),
-        Some(Type::Text) => Arg::Text("", literal_at(&TEXTS, place), ""),
-        Some(Type::Integer | Type::Decimal | Type::Float) => Arg::Number(literal_at(&numbers, place)),
+        Some(Type::Text) => Arg::Text("", literal_at(&TEXTS, index), ""),
+        Some(Type::Integer | Type::Decimal | Type::Float) => Arg::Number(literal_at(&numbers, index)),
         _ => Arg::Fixed(shortest_literal(param)),
     }
 }
@@ -392,8 +392,8 @@ pub(super) fn nth_types_of_parameters(params: &[&Param]) -> Vec<Vec<Type>> {
     (0..most).map(of).collect()
 }
 
-fn quotient_text(place: usize) -> String {
-    format!("{} / {}", probe_column(Type::Decimal, true, place + 8), NUMBERS[0])
+fn quotient_text(index: usize) -> String {
+    format!("{} / {}", probe_column(Type::Decimal, true, index + 8), NUMBERS[0])
 }
 
 impl Arg {
@@ -405,9 +405,9 @@ impl Arg {
             Self::Minus(digits) => format!("-{digits}"),
             Self::Wild(before, text) => format!("\"{before}{text}\""),
             Self::Text(before, text, after) => format!("\"{before}{text}{after}\""),
-            Self::Criterion(place) => format!("fx_in{}, \">{}\"", place + 8, NUMBERS[0]),
-            Self::Quotient(place) => quotient_text(*place),
-            Self::MonthStart(place) => format!("{}[month]", probe_column(Type::Date, true, *place)),
+            Self::Criterion(index) => format!("fx_in{}, \">{}\"", index + 8, NUMBERS[0]),
+            Self::Quotient(index) => quotient_text(*index),
+            Self::MonthStart(index) => format!("{}[month]", probe_column(Type::Date, true, *index)),
             Self::HiddenColumn(_) => String::new(),
         }
     }
@@ -416,8 +416,8 @@ impl Arg {
     /// The SQL of these arguments is the same in all dialects.
     pub fn to_text(&self) -> Option<String> {
         match self {
-            Self::Criterion(place) => Some(format!("fx_in{} > {}", place + 8, NUMBERS[0])),
-            Self::Quotient(place) => Some(quotient_text(*place)),
+            Self::Criterion(index) => Some(format!("fx_in{} > {}", index + 8, NUMBERS[0])),
+            Self::Quotient(index) => Some(quotient_text(*index)),
             _ => None,
         }
     }

@@ -219,13 +219,13 @@ impl GroupItem {
             is_name || file.has_same_tokens(item, file, &site.tokens)
         };
         let (before, after) = (items(written, own), items(found, edited));
-        let place = before.iter().position(|item| is_of_column(written, own, item))?;
+        let index = before.iter().position(|item| is_of_column(written, own, item))?;
         let current = after.iter().find(|item| is_of_column(found, edited, item));
         // If the edited SQL groups by a different expression, the item is at the same position.
         let is_known = |item: &Range<usize>| before.iter().any(|own| found.is_same_part(item, written, own));
-        let moved = after.get(place).filter(|item| !is_known(item));
+        let moved = after.get(index).filter(|item| !is_known(item));
         Some(Self {
-            generated: before.get(place)?.clone(),
+            generated: before.get(index)?.clone(),
             edited: current.or(moved).cloned(),
             is_edited: current.is_none(),
         })

@@ -256,10 +256,10 @@ impl<'s> FormulaSearch<'s> {
         }
         // Try the best formula of each argument first, then vary one argument at a time.
         let mut ways: Vec<Vec<usize>> = vec![vec![0; choices.len()]];
-        for (place, choice) in choices.iter().enumerate() {
+        for (index, choice) in choices.iter().enumerate() {
             for other in 1..choice.len() {
                 let mut way = vec![0; choices.len()];
-                if let Some(at) = way.get_mut(place) {
+                if let Some(at) = way.get_mut(index) {
                     *at = other;
                 }
                 ways.push(way);

@@ -44,18 +44,18 @@ pub fn spec_mutants(spec: &InterpreterSpec) -> Vec<InterpreterSpec> {
                 ..step.clone()
             });
         }
-        for (place, (_, x)) in step.definitions.iter().enumerate() {
+        for (index, (_, x)) in step.definitions.iter().enumerate() {
             for wrong in expression_mutants(x) {
                 let mut changed = step.clone();
-                if let Some((_, x)) = changed.definitions.get_mut(place) {
+                if let Some((_, x)) = changed.definitions.get_mut(index) {
                     *x = wrong;
                 }
                 add(changed);
             }
         }
-        for place in 0..step.joins.len() {
+        for index in 0..step.joins.len() {
             let mut changed = step.clone();
-            let Some(join) = changed.joins.get_mut(place) else {
+            let Some(join) = changed.joins.get_mut(index) else {
                 break;
             };
             join.kind = match join.kind {
@@ -75,12 +75,12 @@ pub fn spec_mutants(spec: &InterpreterSpec) -> Vec<InterpreterSpec> {
 fn expression_mutants(x: &InterpreterExpr) -> Vec<InterpreterExpr> {
     let mut found = node_mutants(x);
     let count = x.children().len();
-    for place in 0..count {
-        let Some(child) = x.children().get(place).copied() else {
+    for index in 0..count {
+        let Some(child) = x.children().get(index).copied() else {
             break;
         };
         for changed in expression_mutants(child) {
-            found.push(with_child(x, place, changed));
+            found.push(with_child(x, index, changed));
         }
     }
     found
@@ -163,10 +163,10 @@ fn node_mutants(x: &InterpreterExpr) -> Vec<InterpreterExpr> {
 }
 
 fn remove_args(args: &[InterpreterExpr], at: usize, count: usize) -> Vec<InterpreterExpr> {
-    let is_kept = |place: &usize| !(at..at + count).contains(place);
+    let is_kept = |index: &usize| !(at..at + count).contains(index);
     args.iter()
         .enumerate()
-        .filter(|(place, _)| is_kept(place))
+        .filter(|(index, _)| is_kept(index))
         .map(|(_, x)| x.clone())
         .collect()
 }
@@ -188,17 +188,17 @@ fn alternative_operators(op: InterpreterOp) -> &'static [InterpreterOp] {
 }
 
 /// Returns the expression with one child replaced.
-fn with_child(x: &InterpreterExpr, place: usize, child: InterpreterExpr) -> InterpreterExpr {
+fn with_child(x: &InterpreterExpr, index: usize, child: InterpreterExpr) -> InterpreterExpr {
     let at = |args: &[InterpreterExpr]| {
         let mut args = args.to_vec();
-        if let Some(arg) = args.get_mut(place) {
+        if let Some(arg) = args.get_mut(index) {
             *arg = child.clone();
         }
         args
     };
     let boxed = || Box::new(child.clone());
     match x {
-        InterpreterExpr::Binary(op, _, b) if place == 0 => InterpreterExpr::Binary(*op, boxed(), b.clone()),
+        InterpreterExpr::Binary(op, _, b) if index == 0 => InterpreterExpr::Binary(*op, boxed(), b.clone()),
         InterpreterExpr::Binary(op, a, _) => InterpreterExpr::Binary(*op, a.clone(), boxed()),
         InterpreterExpr::Call(name, args) => InterpreterExpr::Call(name, at(args)),
         InterpreterExpr::Aggregate(name, args) => InterpreterExpr::Aggregate(name, at(args)),

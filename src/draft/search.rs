@@ -197,10 +197,10 @@ fn change_random_value(scorer: &MutationScorer<'_>, chance: &mut RandomGenerator
     let at = chance.random_below(data.len());
     let row = chance.random_below(data.get(at).map_or(0, Vec::len));
     let slots = scorer.slots.get(at).map_or(&[][..], Vec::as_slice);
-    let place = chance.random_below(slots.len());
-    let slot = slots.get(place).filter(|slot| !slot.is_key);
+    let index = chance.random_below(slots.len());
+    let slot = slots.get(index).filter(|slot| !slot.is_key);
     if let Some(value) = slot.and_then(|slot| chance.pick_random(&slot.pool)) {
-        set_value(&mut data, at, row, place, value.clone());
+        set_value(&mut data, at, row, index, value.clone());
     }
     data
 }
@@ -234,14 +234,14 @@ fn with_more_rows(
         // Copy an existing row with one or two new values. In a series of rows, one column has successive values.
         if let Some(known) = known.cloned() {
             let others = [chance.random_below(slots.len()), chance.random_below(slots.len())];
-            for (place, (value, known)) in row.iter_mut().zip(known).enumerate() {
-                let Some(slot) = slots.get(place).filter(|slot| !slot.is_key) else {
+            for (index, (value, known)) in row.iter_mut().zip(known).enumerate() {
+                let Some(slot) = slots.get(index).filter(|slot| !slot.is_key) else {
                     continue;
                 };
-                if is_series && place == along {
+                if is_series && index == along {
                     let next = slot.pool.get((step + like) % slot.pool.len().max(1));
                     *value = next.cloned().unwrap_or(known);
-                } else if is_series || !others.contains(&place) {
+                } else if is_series || !others.contains(&index) {
                     *value = known;
                 }
             }
@@ -293,8 +293,8 @@ impl DataSimplifier<'_> {
     fn simplify_values(&mut self) {
         for at in 0..self.data.len() {
             for row in 0..self.data.get(at).map_or(0, Vec::len) {
-                for (place, slot) in self.scorer.slots.get(at).into_iter().flatten().enumerate() {
-                    let of = |row: &Vec<Value>| row.get(place).cloned();
+                for (index, slot) in self.scorer.slots.get(at).into_iter().flatten().enumerate() {
+                    let of = |row: &Vec<Value>| row.get(index).cloned();
                     let rows = self.data.get(at).map_or(&[][..], Vec::as_slice);
                     let before: Vec<Value> = rows.iter().take(row).filter_map(of).collect();
                     let Some(current) = rows.get(row).and_then(of).filter(|_| !slot.is_key) else {
@@ -305,7 +305,7 @@ impl DataSimplifier<'_> {
                     let candidates: Vec<Value> = fresh.into_iter().chain(others).cloned().collect();
                     for value in candidates.into_iter().take_while(|value| *value != current) {
                         let mut candidate = self.data.clone();
-                        set_value(&mut candidate, at, row, place, value);
+                        set_value(&mut candidate, at, row, index, value);
                         if self.try_candidate(candidate) {
                             break;
                         }
@@ -351,24 +351,24 @@ impl DataSimplifier<'_> {
         for (rows, slots) in sorted.iter_mut().zip(self.scorer.slots) {
             // Sort by the columns with the fewest distinct values first, so that related rows are adjacent.
             let mut places: Vec<usize> = (0..slots.len()).collect();
-            let kinds = |place: &usize| {
-                let mut keys: Vec<String> = rows.iter().filter_map(|row| row.get(*place)).map(Value::key).collect();
+            let kinds = |index: &usize| {
+                let mut keys: Vec<String> = rows.iter().filter_map(|row| row.get(*index)).map(Value::key).collect();
                 keys.sort();
                 keys.dedup();
                 keys.len()
             };
-            places.sort_by_key(|place| (slots.get(*place).is_some_and(|slot| slot.is_key), kinds(place)));
+            places.sort_by_key(|index| (slots.get(*index).is_some_and(|slot| slot.is_key), kinds(index)));
             rows.sort_by(|a, b| {
-                let by = |place: &usize| Some(a.get(*place)?.sort_order(b.get(*place)?, false));
+                let by = |index: &usize| Some(a.get(*index)?.sort_order(b.get(*index)?, false));
                 places
                     .iter()
                     .filter_map(by)
                     .find(|order| order.is_ne())
                     .unwrap_or(Ordering::Equal)
             });
-            for (place, slot) in slots.iter().enumerate().filter(|(_, slot)| slot.is_key) {
+            for (index, slot) in slots.iter().enumerate().filter(|(_, slot)| slot.is_key) {
                 for (row, value) in rows.iter_mut().zip(&slot.pool) {
-                    if let Some(cell) = row.get_mut(place) {
+                    if let Some(cell) = row.get_mut(index) {
                         *cell = value.clone();
                     }
                 }
@@ -398,8 +398,8 @@ fn simplify_data(scorer: &MutationScorer<'_>, data: RelationRows, coverage: &Ear
     tidied.data
 }
 
-fn set_value(data: &mut RelationRows, at: usize, row: usize, place: usize, value: Value) {
-    let cell = data.get_mut(at).and_then(|rows| rows.get_mut(row)?.get_mut(place));
+fn set_value(data: &mut RelationRows, at: usize, row: usize, index: usize, value: Value) {
+    let cell = data.get_mut(at).and_then(|rows| rows.get_mut(row)?.get_mut(index));
     if let Some(cell) = cell {
         *cell = value;
     }

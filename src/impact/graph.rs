@@ -166,7 +166,7 @@ impl<'a> Graph<'a> {
             .collect();
         let mut parents = manifest.parents();
         let mut by_name: FxHashMap<String, usize> = FxHashMap::default();
-        for (place, node) in manifest
+        for (index, node) in manifest
             .nodes
             .iter()
             .enumerate()
@@ -174,13 +174,13 @@ impl<'a> Graph<'a> {
         {
             let is_own = Some(&*node.package) == manifest.metadata.project_name.as_deref();
             if is_own || node.is_latest() {
-                by_name.entry(node.name.to_lowercase()).or_insert(place);
+                by_name.entry(node.name.to_lowercase()).or_insert(index);
             }
         }
         let mut of_spec = Vec::new();
         for spec in sources.specs {
-            let place = match by_name.get(&spec.name.to_lowercase()) {
-                Some(place) => *place,
+            let index = match by_name.get(&spec.name.to_lowercase()) {
+                Some(index) => *index,
                 None => {
                     parts.push(ImpactGraphNode {
                         node: None,
@@ -192,16 +192,16 @@ impl<'a> Graph<'a> {
                     parts.len() - 1
                 }
             };
-            of_spec.push(place);
-            if let Some(part) = parts.get_mut(place) {
+            of_spec.push(index);
+            if let Some(part) = parts.get_mut(index) {
                 let known = part.node.and_then(|node| node.raw_code.as_deref()).map(str::trim);
                 part.is_newer = known != spec.compiled.model_sql().map(str::trim);
                 part.spec = Some(spec);
             }
         }
-        for (spec, place) in sources.specs.iter().zip(of_spec) {
-            let is_newer = parts.get(place).is_some_and(|part| part.is_newer);
-            if let Some(parents) = parents.get_mut(place).filter(|_| is_newer) {
+        for (spec, index) in sources.specs.iter().zip(of_spec) {
+            let is_newer = parts.get(index).is_some_and(|part| part.is_newer);
+            if let Some(parents) = parents.get_mut(index).filter(|_| is_newer) {
                 let read = spec.compiled.reads().iter().filter_map(|from| match from {
                     RelationReference::Source { group, table } => {
                         let source = manifest.source(group, table)?;
@@ -209,7 +209,7 @@ impl<'a> Graph<'a> {
                     }
                     from => by_name.get(&from.name().to_lowercase()).copied(),
                 });
-                *parents = read.filter(|parent| *parent != place).collect();
+                *parents = read.filter(|parent| *parent != index).collect();
                 parents.sort_unstable();
                 parents.dedup();
             }
@@ -223,10 +223,10 @@ impl<'a> Graph<'a> {
         }
         add_named_parents(&parts, &relations, sources.dialect.unwrap_or_default(), &mut parents);
         let mut children = vec![Vec::new(); parts.len()];
-        for (place, read) in parents.iter().enumerate() {
+        for (index, read) in parents.iter().enumerate() {
             for parent in read {
                 if let Some(children) = children.get_mut(*parent) {
-                    children.push(place);
+                    children.push(index);
                 }
             }
         }
@@ -263,12 +263,12 @@ impl<'a> Graph<'a> {
         if self.lineages.iter().filter(is_read).count() < many {
             return None;
         }
-        let queries = (0..self.parts.len()).filter_map(|place| {
-            let sql = self.sql(place).ok()?;
+        let queries = (0..self.parts.len()).filter_map(|index| {
+            let sql = self.sql(index).ok()?;
             let print = lineage::sql_fingerprint(sql, self.sources.dialect);
-            let known = |parts: &[String]| self.columns_fingerprint(place, parts);
+            let known = |parts: &[String]| self.columns_fingerprint(index, parts);
             // Keep the stored lineage of a query that was not needed in this run, if the lineage is still valid.
-            let lineage = match self.lineages.get(place)?.get() {
+            let lineage = match self.lineages.get(index)?.get() {
                 Some(NodeLineage::Read(read)) => (**read).as_ref().ok()?,
                 Some(NodeLineage::Kept(at)) => self.stored_lineages.get(*at)?,
                 None => self.stored_lineages.get(self.stored_lineages.find(print, known)?)?,
@@ -283,10 +283,10 @@ impl<'a> Graph<'a> {
     }
 
     fn columns_fingerprint(&self, reader: usize, parts: &[String]) -> u64 {
-        let print = |place: usize| {
-            let known = || self.columns_known_without_sql(place).columns_fingerprint();
+        let print = |index: usize| {
+            let known = || self.columns_known_without_sql(index).columns_fingerprint();
             self.fingerprints
-                .get(place)
+                .get(index)
                 .map_or_else(known, |print| *print.get_or_init(known))
         };
         self.find_relation(reader, parts)
@@ -306,8 +306,8 @@ impl<'a> Graph<'a> {
 
     /// Returns the column lineage of a node. The lineage is computed once and then reused. The caller must provide
     /// [stack space](lineage::with_large_stack).
-    pub fn lineage(&self, place: usize) -> Option<Result<&SqlLineage, &LineageError>> {
-        let of = self.lineages.get(place)?.get_or_init(|| self.find_lineage(place));
+    pub fn lineage(&self, index: usize) -> Option<Result<&SqlLineage, &LineageError>> {
+        let of = self.lineages.get(index)?.get_or_init(|| self.find_lineage(index));
         Some(match of {
             NodeLineage::Read(lineage) => (**lineage).as_ref(),
             NodeLineage::Kept(at) => Ok(self.stored_lineages.get(*at)?),
@@ -315,12 +315,12 @@ impl<'a> Graph<'a> {
     }
 
     /// Returns the SQL of a node.
-    fn sql(&self, place: usize) -> Result<&str, LineageError> {
+    fn sql(&self, index: usize) -> Result<&str, LineageError> {
         let part = self
             .parts
-            .get(place)
+            .get(index)
             .ok_or_else(|| LineageError::new("the node does not exist"))?;
-        match (part.known_sql(), part.raw_sql(), self.uncompiled_sql.get(place)) {
+        match (part.known_sql(), part.raw_sql(), self.uncompiled_sql.get(index)) {
             (Some(sql), ..) => Ok(sql),
             (None, Some(code), Some(read)) => {
                 let read = read.get_or_init(|| {
@@ -347,20 +347,20 @@ impl<'a> Graph<'a> {
         Some(read.relation_name.as_deref().map_or_else(ephemeral, str::to_owned))
     }
 
-    fn find_lineage(&self, place: usize) -> NodeLineage {
-        let sql = match self.sql(place) {
+    fn find_lineage(&self, index: usize) -> NodeLineage {
+        let sql = match self.sql(index) {
             Ok(sql) => sql,
             Err(why) => return NodeLineage::Read(Box::new(Err(why))),
         };
         let dialect = self.sources.dialect;
         if !self.stored_lineages.is_empty() {
-            let known = |parts: &[String]| self.columns_fingerprint(place, parts);
+            let known = |parts: &[String]| self.columns_fingerprint(index, parts);
             if let Some(kept) = self.stored_lineages.find(lineage::sql_fingerprint(sql, dialect), known) {
                 return NodeLineage::Kept(kept);
             }
         }
         NodeLineage::Read(Box::new(lineage::read(sql, dialect, &|parts: &[String]| {
-            self.known_columns_of_relation(place, parts)
+            self.known_columns_of_relation(index, parts)
         })))
     }
 
@@ -369,13 +369,13 @@ impl<'a> Graph<'a> {
         let of_spec = self.parts.get(reader)?.has_spec_sql();
         if let Some(places) = self.relations.get(parts).filter(|_| !of_spec) {
             // The node in `ref` or `source` takes precedence over another node of the same table.
-            let is_parent = |place: &usize| self.parents.get(reader).is_some_and(|read| read.contains(place));
-            return places.iter().find(|place| is_parent(place)).or(places.last()).copied();
+            let is_parent = |index: &usize| self.parents.get(reader).is_some_and(|read| read.contains(index));
+            return places.iter().find(|index| is_parent(index)).or(places.last()).copied();
         }
         // Names may be spelled as in a spec, or have fewer parts than the names that dbt writes.
         let last = parts.last()?;
-        let is_meant = |place: &&usize| {
-            self.parts.get(**place).is_some_and(|part| match part.node {
+        let is_meant = |index: &&usize| {
+            self.parts.get(**index).is_some_and(|part| match part.node {
                 Some(node) if !of_spec => match node.relation_name.as_deref() {
                     Some(name) => relation_parts(name).ends_with(parts),
                     None => last
@@ -394,14 +394,14 @@ impl<'a> Graph<'a> {
 
     fn known_columns_of_relation(&self, reader: usize, parts: &[String]) -> KnownRelationColumns {
         self.find_relation(reader, parts)
-            .map(|place| self.columns_known_without_sql(place))
+            .map(|index| self.columns_known_without_sql(index))
             .unwrap_or_default()
     }
 
     /// Returns the columns of a node that are known without parsing its SQL.
     #[must_use]
-    pub fn columns_known_without_sql(&self, place: usize) -> KnownRelationColumns {
-        let Some(part) = self.parts.get(place) else {
+    pub fn columns_known_without_sql(&self, index: usize) -> KnownRelationColumns {
+        let Some(part) = self.parts.get(index) else {
             return KnownRelationColumns::default();
         };
         if let Some(spec) = part
@@ -432,12 +432,12 @@ impl<'a> Graph<'a> {
     }
 
     /// Returns all known columns of a node, including columns from its SQL, and whether the list is complete.
-    pub fn columns(&self, place: usize) -> KnownRelationColumns {
-        let mut known = self.columns_known_without_sql(place);
+    pub fn columns(&self, index: usize) -> KnownRelationColumns {
+        let mut known = self.columns_known_without_sql(index);
         if known.is_complete {
             return known;
         }
-        if let Some(Ok(lineage)) = self.lineage(place) {
+        if let Some(Ok(lineage)) = self.lineage(index) {
             for name in lineage.names() {
                 if !known.columns.iter().any(|column| column.eq_ignore_ascii_case(name)) {
                     known.columns.push(name.to_owned());
@@ -478,19 +478,19 @@ fn add_named_parents(
         let table = name.last().map(String::as_str).unwrap_or_default();
         by_table.entry(table).or_default().push(name);
     }
-    let named = parallel::map_range(parts.len(), |place| {
-        let part = parts.get(place)?;
+    let named = parallel::map_range(parts.len(), |index| {
+        let part = parts.get(index)?;
         let has_tables = matches!(part.kind(), ResourceType::Model | ResourceType::Snapshot) && !part.has_spec_sql();
         let sql = part.known_sql().or_else(|| part.raw_sql()).filter(|_| has_tables)?;
-        let read = parents.get(place)?;
+        let read = parents.get(index)?;
         let is_unread = |name: &&Vec<String>| {
             let mut nodes = relations.get(*name).into_iter().flatten();
-            !nodes.any(|node| *node == place || read.contains(node))
+            !nodes.any(|node| *node == index || read.contains(node))
         };
         let is_table = |table: &str| by_table.get(table).into_iter().flatten().any(&is_unread);
         named_tables::may_name_table(sql, is_table).then(|| named_tables::table_names(sql, dialect))
     });
-    for ((place, named), read) in named.into_iter().enumerate().zip(parents) {
+    for ((index, named), read) in named.into_iter().enumerate().zip(parents) {
         for name in named.into_iter().flatten() {
             let tables = name.last().and_then(|table| by_table.get(table.as_str()));
             let mut fitting = tables.into_iter().flatten().filter(|table| table.ends_with(&name));
@@ -498,7 +498,7 @@ fn add_named_parents(
                 continue;
             };
             let nodes = relations.get(*table).map(Vec::as_slice).unwrap_or_default();
-            if !nodes.iter().any(|node| *node == place || read.contains(node)) {
+            if !nodes.iter().any(|node| *node == index || read.contains(node)) {
                 read.extend(nodes.last());
             }
         }

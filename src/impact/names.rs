@@ -50,9 +50,9 @@ impl Graph<'_> {
     fn find_target(&self, name: &str) -> Result<ImpactTarget, NameError> {
         let whole = self.nodes_with_name(name);
         match whole.as_slice() {
-            [place] => {
+            [index] => {
                 return Ok(ImpactTarget {
-                    node_index: *place,
+                    node_index: *index,
                     column: None,
                     definition: None,
                 });
@@ -72,11 +72,11 @@ impl Graph<'_> {
                 name.get(..at).unwrap_or_default(),
                 name.get(at + 1..).unwrap_or_default(),
             );
-            owners.extend(self.nodes_with_name(owner).into_iter().map(|place| (place, column)));
+            owners.extend(self.nodes_with_name(owner).into_iter().map(|index| (index, column)));
         }
         let mut found = BTreeSet::new();
-        for (place, column) in &owners {
-            found.extend(self.resolve_column(*place, column));
+        for (index, column) in &owners {
+            found.extend(self.resolve_column(*index, column));
         }
         let mut found = found.into_iter();
         match (found.next(), found.next()) {
@@ -87,14 +87,14 @@ impl Graph<'_> {
             }
             (None, _) => {}
         }
-        if let Some((place, column)) = owners.first() {
+        if let Some((index, column)) = owners.first() {
             let owner = self
                 .parts
-                .get(*place)
+                .get(*index)
                 .map(super::ImpactGraphNode::name)
                 .unwrap_or_default();
-            let mut known = self.columns(*place).columns;
-            known.extend(self.definition_names(*place));
+            let mut known = self.columns(*index).columns;
+            known.extend(self.definition_names(*index));
             let mut listed = HashSet::new();
             known.retain(|name| listed.insert(name.clone()));
             let near = suggest::nearest_name(column, known.iter().map(String::as_str));
@@ -144,8 +144,8 @@ impl Graph<'_> {
     /// Returns the nodes with a name or id. Relations take precedence over other resources, for example a model over
     /// an exposure with the same name.
     fn nodes_with_name(&self, name: &str) -> Vec<usize> {
-        if let Some(place) = self.index_of(name) {
-            return vec![place];
+        if let Some(index) = self.index_of(name) {
+            return vec![index];
         }
         let is_called = |at: &usize| {
             self.parts.get(*at).is_some_and(|part| {
@@ -172,49 +172,49 @@ impl Graph<'_> {
     }
 
     /// Returns a column that is known without parsing the node's SQL.
-    fn declared_column(&self, place: usize, column: &str) -> Option<ImpactTarget> {
-        let KnownRelationColumns { columns, .. } = self.columns_known_without_sql(place);
+    fn declared_column(&self, index: usize, column: &str) -> Option<ImpactTarget> {
+        let KnownRelationColumns { columns, .. } = self.columns_known_without_sql(index);
         let is_known = columns.iter().any(|known| known.eq_ignore_ascii_case(column));
         is_known.then(|| ImpactTarget {
-            node_index: place,
+            node_index: index,
             column: Some(column.to_lowercase()),
             definition: None,
         })
     }
 
     /// Returns a column that a node has or may have, or a definition of its spec.
-    fn resolve_column(&self, place: usize, column: &str) -> Option<ImpactTarget> {
-        if let Some(target) = self.declared_column(place, column) {
+    fn resolve_column(&self, index: usize, column: &str) -> Option<ImpactTarget> {
+        if let Some(target) = self.declared_column(index, column) {
             return Some(target);
         }
         if let Some(definition) = self
-            .definition_names(place)
+            .definition_names(index)
             .into_iter()
             .find(|name| name.eq_ignore_ascii_case(column))
         {
             return Some(ImpactTarget {
-                node_index: place,
+                node_index: index,
                 column: None,
                 definition: Some(definition),
             });
         }
-        let KnownRelationColumns { columns, is_complete } = self.columns(place);
+        let KnownRelationColumns { columns, is_complete } = self.columns(index);
         let is_known = columns.iter().any(|known| known.eq_ignore_ascii_case(column));
         // If the column list of a source or seed is incomplete, accept any column name that does not look like a
         // misspelling. If the SQL of a model cannot be traced, accept any column name.
-        let has_sql = self.parts.get(place)?.has_sql();
-        let is_unread = has_sql && matches!(self.lineage(place), Some(Err(_)));
+        let has_sql = self.parts.get(index)?.has_sql();
+        let is_unread = has_sql && matches!(self.lineage(index), Some(Err(_)));
         let is_misspelled = || suggest::nearest_name(column, columns.iter().map(String::as_str)).is_some();
         let may_be = !is_complete && (is_unread || (!has_sql && (is_known || !is_misspelled())));
         (is_known || may_be).then(|| ImpactTarget {
-            node_index: place,
+            node_index: index,
             column: Some(column.to_lowercase()),
             definition: None,
         })
     }
 
-    fn definition_names(&self, place: usize) -> Vec<String> {
-        let spec = self.parts.get(place).and_then(|part| part.spec);
+    fn definition_names(&self, index: usize) -> Vec<String> {
+        let spec = self.parts.get(index).and_then(|part| part.spec);
         spec.into_iter()
             .flat_map(|spec| spec.compiled.definitions())
             .map(|d| d.name().to_owned())

@@ -78,10 +78,10 @@ impl Graph<'_> {
         (self.node_or_column_id(&root), up, down, notes.into_iter().collect())
     }
 
-    fn node_or_column_id(&self, (place, column): &NodeOrColumn) -> String {
+    fn node_or_column_id(&self, (index, column): &NodeOrColumn) -> String {
         let id = self
             .parts
-            .get(*place)
+            .get(*index)
             .map(super::ImpactGraphNode::id)
             .unwrap_or_default();
         column
@@ -89,8 +89,8 @@ impl Graph<'_> {
             .map_or_else(|| id.clone(), |column| format!("{id}.{column}"))
     }
 
-    fn node_or_column_name(&self, (place, column): &NodeOrColumn) -> String {
-        let Some(part) = self.parts.get(*place) else {
+    fn node_or_column_name(&self, (index, column): &NodeOrColumn) -> String {
+        let Some(part) = self.parts.get(*index) else {
             return String::new();
         };
         match column {
@@ -101,28 +101,28 @@ impl Graph<'_> {
 
     /// Returns the nodes and columns one step upstream: the columns from which a column is computed, or the nodes that
     /// a node reads.
-    fn upstream_step(&self, (place, column): &NodeOrColumn, notes: &mut BTreeSet<String>) -> Vec<NodeOrColumn> {
+    fn upstream_step(&self, (index, column): &NodeOrColumn, notes: &mut BTreeSet<String>) -> Vec<NodeOrColumn> {
         let whole = || {
             self.parents
-                .get(*place)
+                .get(*index)
                 .into_iter()
                 .flatten()
                 .map(|parent| (*parent, None))
                 .collect()
         };
         let Some(column) = column else { return whole() };
-        match self.lineage(*place) {
+        match self.lineage(*index) {
             Some(Ok(found)) => {
                 let Some(made) = found.column(column) else {
                     return Vec::new();
                 };
                 let of = made.made_of.into_iter().chain(made.windowed_by);
-                let of = of.filter_map(|of| Some((self.find_relation(*place, &of.relation)?, Some(of.column))));
-                of.filter(|(at, _)| at != place).collect()
+                let of = of.filter_map(|of| Some((self.find_relation(*index, &of.relation)?, Some(of.column))));
+                of.filter(|(at, _)| at != index).collect()
             }
-            _ if self.parents.get(*place).is_none_or(Vec::is_empty) => Vec::new(),
+            _ if self.parents.get(*index).is_none_or(Vec::is_empty) => Vec::new(),
             other => {
-                self.add_note(*place, other, notes);
+                self.add_note(*index, other, notes);
                 whole()
             }
         }
@@ -130,9 +130,9 @@ impl Graph<'_> {
 
     /// Returns the nodes and columns one step downstream: for a column, the columns computed from it and the models
     /// whose rows depend on it. For a node, the nodes that read it.
-    fn downstream_step(&self, (place, column): &NodeOrColumn, notes: &mut BTreeSet<String>) -> Vec<NodeOrColumn> {
+    fn downstream_step(&self, (index, column): &NodeOrColumn, notes: &mut BTreeSet<String>) -> Vec<NodeOrColumn> {
         let mut found = Vec::new();
-        for child in self.children.get(*place).into_iter().flatten() {
+        for child in self.children.get(*index).into_iter().flatten() {
             let is_relation = self.parts.get(*child).is_some_and(super::ImpactGraphNode::is_relation);
             let (Some(column), true) = (column, is_relation) else {
                 // Tests and exposures do not read individual columns.
@@ -144,14 +144,14 @@ impl Graph<'_> {
             match self.lineage(*child) {
                 Some(Ok(lineage)) => {
                     let changed = |parts: &[String], of: Option<&str>| {
-                        let is_it = of == Some(column.as_str()) && self.find_relation(*child, parts) == Some(*place);
+                        let is_it = of == Some(column.as_str()) && self.find_relation(*child, parts) == Some(*index);
                         is_it.then_some(lineage::ColumnChange::Values)
                     };
                     let affected = lineage.affected_columns(changed);
                     let before = found.len();
                     found.extend(affected.columns.into_iter().map(|(name, ..)| (*child, Some(name))));
                     let passes = |parts: &&Vec<String>| {
-                        self.find_relation(*child, parts) == Some(*place)
+                        self.find_relation(*child, parts) == Some(*index)
                             && lineage.outputs_column_unchanged(parts, column)
                     };
                     if lineage.relations().iter().any(|parts| passes(&parts)) {
@@ -172,11 +172,11 @@ impl Graph<'_> {
 
     fn add_note(
         &self,
-        place: usize,
+        index: usize,
         lineage: Option<Result<&lineage::SqlLineage, &lineage::LineageError>>,
         notes: &mut BTreeSet<String>,
     ) {
-        if let (Some(part), Some(Err(why))) = (self.parts.get(place), lineage) {
+        if let (Some(part), Some(Err(why))) = (self.parts.get(index), lineage) {
             notes.insert(format!("`{}` has no column-level lineage: {why}", part.name()));
         }
     }

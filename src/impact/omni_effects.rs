@@ -23,8 +23,8 @@ pub(super) fn add_omni_effects(
     }
     // Position of the first effect on each field.
     let mut places: FxHashMap<String, usize> = FxHashMap::default();
-    for (place, state) in spread.states.iter() {
-        let Some(part) = graph.parts.get(place).filter(|part| part.is_relation()) else {
+    for (index, state) in spread.states.iter() {
+        let Some(part) = graph.parts.get(index).filter(|part| part.is_relation()) else {
             continue;
         };
         let table = part
@@ -39,7 +39,7 @@ pub(super) fn add_omni_effects(
             .omni
             .fields_affected_by_table(schema, &table, &columns, whole);
         let ids: BTreeSet<String> = reached.iter().map(full_name).collect();
-        let before = steps.effect_path(place, state);
+        let before = steps.effect_path(index, state);
         for field in &reached {
             // A field that is reached through another field depends on that field instead of the table.
             let from = match field.by_field && ids.contains(&field.reached_by) {

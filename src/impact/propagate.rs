@@ -135,8 +135,8 @@ impl NodeStates {
         Self(std::iter::repeat_with(|| None).take(count).collect())
     }
 
-    pub fn get(&self, place: &usize) -> Option<&NodeState> {
-        self.0.get(*place)?.as_deref()
+    pub fn get(&self, index: &usize) -> Option<&NodeState> {
+        self.0.get(*index)?.as_deref()
     }
 
     /// Iterates over the affected nodes in index order.
@@ -144,11 +144,11 @@ impl NodeStates {
         self.0
             .iter()
             .enumerate()
-            .filter_map(|(place, state)| Some((place, state.as_deref()?)))
+            .filter_map(|(index, state)| Some((index, state.as_deref()?)))
     }
 
-    fn add(&mut self, place: usize, state: NodeState) {
-        match self.0.get_mut(place) {
+    fn add(&mut self, index: usize, state: NodeState) {
+        match self.0.get_mut(index) {
             // The node also has its own changes.
             Some(Some(own)) => merge_state(own, state),
             Some(none) => *none = Some(Box::new(state)),
@@ -156,8 +156,8 @@ impl NodeStates {
         }
     }
 
-    fn state_mut(&mut self, place: usize) -> Option<&mut NodeState> {
-        self.0.get_mut(place).map(|state| &mut **state.get_or_insert_default())
+    fn state_mut(&mut self, index: usize) -> Option<&mut NodeState> {
+        self.0.get_mut(index).map(|state| &mut **state.get_or_insert_default())
     }
 }
 
@@ -207,16 +207,16 @@ pub(super) fn propagate(graph: &Graph<'_>, starts: &[NodeChanges]) -> Propagatio
         let places = spread.order.get(next..wave).unwrap_or_default().to_vec();
         let states = &spread.states;
         let found = lineage::each_with_large_stack(places.len(), |at| {
-            let place = places.get(at).copied()?;
-            let read = graph.parents.get(place)?;
+            let index = places.get(at).copied()?;
+            let read = graph.parents.get(index)?;
             let is_touched = |parent: &usize| states.get(parent).is_some_and(NodeState::is_affected);
             read.iter()
                 .any(is_touched)
-                .then(|| grade_node(graph, place, states, starts, &tests))
+                .then(|| grade_node(graph, index, states, starts, &tests))
         });
-        for (place, state) in places.iter().zip(found) {
+        for (index, state) in places.iter().zip(found) {
             if let Some(state) = state.filter(NodeState::is_affected) {
-                spread.states.add(*place, state);
+                spread.states.add(*index, state);
             }
         }
         next = wave;
@@ -227,15 +227,15 @@ pub(super) fn propagate(graph: &Graph<'_>, starts: &[NodeChanges]) -> Propagatio
 /// Returns the end of the longest sequence that starts at `from` and contains no nodes that read each other.
 fn independent_run_end(graph: &Graph<'_>, order: &[usize], from: usize) -> usize {
     let mut inside = rustc_hash::FxHashSet::default();
-    for (at, place) in order.iter().enumerate().skip(from) {
+    for (at, index) in order.iter().enumerate().skip(from) {
         if graph
             .parents
-            .get(*place)
+            .get(*index)
             .is_some_and(|read| read.iter().any(|parent| inside.contains(parent)))
         {
             return at;
         }
-        inside.insert(*place);
+        inside.insert(*index);
     }
     order.len()
 }
@@ -282,34 +282,34 @@ fn grade_changed_node(graph: &Graph<'_>, start: &NodeChanges, state: &mut NodeSt
 
 fn grade_node(
     graph: &Graph<'_>,
-    place: usize,
+    index: usize,
     states: &NodeStates,
     starts: &[NodeChanges],
     tests: &BTreeMap<&str, DataTest<'_>>,
 ) -> NodeState {
-    let Some(part) = graph.parts.get(place) else {
+    let Some(part) = graph.parts.get(index) else {
         return NodeState::default();
     };
     let mut state = NodeState::default();
     match part.kind() {
         ResourceType::Test => {
             let test = part.node.and_then(|node| tests.get(&*node.unique_id));
-            of_tests::grade_data_test(graph, place, test, states, &mut state);
+            of_tests::grade_data_test(graph, index, test, states, &mut state);
         }
-        ResourceType::UnitTest => of_tests::grade_unit_test(graph, place, states, starts, &mut state),
-        ResourceType::SemanticModel => semantic::grade_semantic_model(graph, place, states, &mut state),
-        ResourceType::Metric => semantic::grade_metric(graph, place, states, &mut state),
+        ResourceType::UnitTest => of_tests::grade_unit_test(graph, index, states, starts, &mut state),
+        ResourceType::SemanticModel => semantic::grade_semantic_model(graph, index, states, &mut state),
+        ResourceType::Metric => semantic::grade_metric(graph, index, states, &mut state),
         ResourceType::Exposure | ResourceType::SavedQuery => {
-            grade_exposure_or_saved_query(graph, place, states, &mut state);
+            grade_exposure_or_saved_query(graph, index, states, &mut state);
         }
-        _ => grade_model(graph, place, states, starts, &mut state),
+        _ => grade_model(graph, index, states, starts, &mut state),
     }
     state
 }
 
 /// Grades a node that has SQL, such as a model or snapshot.
-fn grade_model(graph: &Graph<'_>, place: usize, states: &NodeStates, starts: &[NodeChanges], state: &mut NodeState) {
-    let parents = graph.parents.get(place).map(Vec::as_slice).unwrap_or_default();
+fn grade_model(graph: &Graph<'_>, index: usize, states: &NodeStates, starts: &[NodeChanges], state: &mut NodeState) {
+    let parents = graph.parents.get(index).map(Vec::as_slice).unwrap_or_default();
     if let Some((parent, name)) = parents.iter().find_map(|parent| {
         states.get(parent)?.fails.as_ref()?;
         Some((*parent, graph.parts.get(*parent)?.name()))
@@ -327,8 +327,8 @@ fn grade_model(graph: &Graph<'_>, place: usize, states: &NodeStates, starts: &[N
         return;
     }
     // If the rows of a parent change, all columns change, regardless of the SQL.
-    if let Some((parent, name)) = parent_with_changed_rows(graph, place, states)
-        .filter(|_| graph.parts.get(place).is_some_and(ImpactGraphNode::has_sql))
+    if let Some((parent, name)) = parent_with_changed_rows(graph, index, states)
+        .filter(|_| graph.parts.get(index).is_some_and(ImpactGraphNode::has_sql))
     {
         state.rows = Some(Some((parent, None)));
         state.raise_grade(
@@ -348,26 +348,26 @@ fn grade_model(graph: &Graph<'_>, place: usize, states: &NodeStates, starts: &[N
                 .get(**parent)
                 .is_some_and(|p| p.node.is_some_and(|n| n.materialized() == Some("ephemeral")))
     });
-    let why = match (ephemeral, graph.lineage(place)) {
+    let why = match (ephemeral, graph.lineage(index)) {
         (Some(_), _) => "dbt inserts the SQL of an ephemeral input".to_owned(),
         (None, Some(Ok(_))) => String::new(),
         (None, Some(Err(why))) => why.to_string(),
         (None, None) => "there is no SQL".to_owned(),
     };
-    let Some(Ok(lineage)) = graph.lineage(place).filter(|_| why.is_empty()) else {
-        return mark_all_columns_changed(graph, place, states, &why, state);
+    let Some(Ok(lineage)) = graph.lineage(index).filter(|_| why.is_empty()) else {
+        return mark_all_columns_changed(graph, index, states, &why, state);
     };
-    let name = |place: usize| {
+    let name = |index: usize| {
         graph
             .parts
-            .get(place)
+            .get(index)
             .map(super::ImpactGraphNode::name)
             .unwrap_or_default()
     };
-    let relation = |parts: &[String]| graph.find_relation(place, parts).filter(|read| *read != place);
+    let relation = |parts: &[String]| graph.find_relation(index, parts).filter(|read| *read != index);
     let affected = lineage.affected_columns(|parts, column| states.get(&relation(parts)?)?.column_change(column));
     state.gaps = lineage.gaps().to_vec();
-    grade_lost_columns(graph, place, &affected.named, state);
+    grade_lost_columns(graph, index, &affected.named, state);
     for (column, change, of) in affected.columns {
         let via = of.and_then(|of| Some((relation(&of.relation)?, Some(of.column))));
         state.columns.insert(column, (change, via));
@@ -394,15 +394,15 @@ fn grade_model(graph: &Graph<'_>, place: usize, states: &NodeStates, starts: &[N
         state.rows = Some(via.clone());
         state.raise_grade(ChangeGrade::Changing, reason, via);
     }
-    grade_columns(graph, place, state);
+    grade_columns(graph, index, state);
 }
 
 /// Grades the effect of columns to which the SQL refers and that were removed or changed their type.
-fn grade_lost_columns(graph: &Graph<'_>, place: usize, named: &[(ColumnSource, ColumnChange)], state: &mut NodeState) {
+fn grade_lost_columns(graph: &Graph<'_>, index: usize, named: &[(ColumnSource, ColumnChange)], state: &mut NodeState) {
     for (column, change) in named {
         let Some(read) = graph
-            .find_relation(place, &column.relation)
-            .filter(|read| *read != place)
+            .find_relation(index, &column.relation)
+            .filter(|read| *read != index)
         else {
             continue;
         };
@@ -429,10 +429,10 @@ fn grade_lost_columns(graph: &Graph<'_>, place: usize, named: &[(ColumnSource, C
 /// Returns a parent whose rows change. `None` if a column of any parent is removed or changes its type.
 pub(super) fn parent_with_changed_rows(
     graph: &Graph<'_>,
-    place: usize,
+    index: usize,
     states: &NodeStates,
 ) -> Option<(usize, String)> {
-    let parents = graph.parents.get(place)?;
+    let parents = graph.parents.get(index)?;
     let is_plain = |parent: &usize| {
         states.get(parent).is_none_or(|state| {
             state
@@ -452,8 +452,8 @@ pub(super) fn parent_with_changed_rows(
 }
 
 /// Grades a model according to which of its columns change.
-fn grade_columns(graph: &Graph<'_>, place: usize, state: &mut NodeState) {
-    let node = graph.parts.get(place).and_then(|part| part.node);
+fn grade_columns(graph: &Graph<'_>, index: usize, state: &mut NodeState) {
+    let node = graph.parts.get(index).and_then(|part| part.node);
     let contract = node.is_some_and(|node| node.contract_enforced);
     let columns: Vec<(String, ColumnChange, ChangeOrigin)> = state
         .columns
@@ -488,8 +488,8 @@ fn grade_columns(graph: &Graph<'_>, place: usize, state: &mut NodeState) {
 }
 
 /// Grades a node as changed as a whole, because its column lineage is unknown.
-fn mark_all_columns_changed(graph: &Graph<'_>, place: usize, states: &NodeStates, reason: &str, state: &mut NodeState) {
-    for parent in graph.parents.get(place).into_iter().flatten() {
+fn mark_all_columns_changed(graph: &Graph<'_>, index: usize, states: &NodeStates, reason: &str, state: &mut NodeState) {
+    for parent in graph.parents.get(index).into_iter().flatten() {
         let Some(before) = states.get(parent) else { continue };
         let name = graph
             .parts
@@ -528,8 +528,8 @@ fn mark_all_columns_changed(graph: &Graph<'_>, place: usize, states: &NodeStates
 }
 
 /// Grades an exposure or a saved query. dbt does not specify which columns these nodes read.
-fn grade_exposure_or_saved_query(graph: &Graph<'_>, place: usize, states: &NodeStates, state: &mut NodeState) {
-    for parent in graph.parents.get(place).into_iter().flatten() {
+fn grade_exposure_or_saved_query(graph: &Graph<'_>, index: usize, states: &NodeStates, state: &mut NodeState) {
+    for parent in graph.parents.get(index).into_iter().flatten() {
         let Some(before) = states.get(parent).filter(|before| before.is_affected()) else {
             continue;
         };

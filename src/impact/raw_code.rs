@@ -27,14 +27,14 @@ fn sql_of_first_or_later_run(
     mut name: impl FnMut(&str) -> Option<String>,
 ) -> Result<String, String> {
     let mut out = String::with_capacity(code.len());
-    let mut place = LexicalContext::Code;
+    let mut context = LexicalContext::Code;
     // For each open `if`, whether its current branch is taken.
     let mut taken: Vec<bool> = Vec::new();
     for part in jinja_parts(code) {
         let (inside, is_taken) = (part.code, taken.iter().all(|taken| *taken));
         let kind = match part.kind {
             JinjaKind::Text if is_taken => {
-                place = place.advance(inside);
+                context = context.advance(inside);
                 out.push_str(inside);
                 continue;
             }
@@ -60,10 +60,10 @@ fn sql_of_first_or_later_run(
             continue;
         }
         // Jinja inside an SQL comment adds no SQL.
-        if kind == '#' || !is_taken || matches!(place, LexicalContext::Comment | LexicalContext::Block) {
+        if kind == '#' || !is_taken || matches!(context, LexicalContext::Comment | LexicalContext::Block) {
             continue;
         }
-        match jinja_value(inside, place) {
+        match jinja_value(inside, context) {
             Some(value) => out.push_str(value),
             None => {
                 let reads = inside == "this"
@@ -83,12 +83,12 @@ fn sql_of_first_or_later_run(
 }
 
 /// Returns the SQL that a Jinja call without a relation produces.
-fn jinja_value(inside: &str, place: LexicalContext) -> Option<&str> {
+fn jinja_value(inside: &str, context: LexicalContext) -> Option<&str> {
     if call_arguments(inside, "config").is_some() {
         return Some("");
     }
     let arguments = call_arguments(inside, "var")?;
-    if place == LexicalContext::Text {
+    if context == LexicalContext::Text {
         // A variable inside a string is part of a constant, so its value does not affect the lineage.
         return Some("");
     }

@@ -169,26 +169,26 @@ fn build_report(graph: &Graph<'_>, starts: &[NodeChanges], status: &BTreeMap<Str
     let own: BTreeSet<usize> = starts.iter().map(|start| start.node_index).collect();
     let of_tests = test_status(graph, status);
     let mut steps = StepNames::new(graph, &spread);
-    for place in &spread.order {
-        let Some(part) = graph.parts.get(*place) else { continue };
-        match spread.states.get(place) {
-            Some(_) if own.contains(place) => {}
+    for index in &spread.order {
+        let Some(part) = graph.parts.get(*index) else { continue };
+        match spread.states.get(index) {
+            Some(_) if own.contains(index) => {}
             Some(state) => impact
                 .effects
-                .push(build_effect(graph, &mut steps, part, state, *place, status, &of_tests)),
+                .push(build_effect(graph, &mut steps, part, state, *index, status, &of_tests)),
             None if part.kind() != ResourceType::Test => impact.unaffected.push((part.id(), part.name())),
             None => {}
         }
     }
     let shown: FxHashSet<usize> = spread.order.iter().copied().chain(own).collect();
-    for place in &spread.order {
-        let Some(part) = graph.parts.get(*place) else { continue };
-        if part.kind() == ResourceType::Test && spread.states.get(place).is_none() {
+    for index in &spread.order {
+        let Some(part) = graph.parts.get(*index) else { continue };
+        if part.kind() == ResourceType::Test && spread.states.get(index).is_none() {
             continue;
         }
         for parent in graph
             .parents
-            .get(*place)
+            .get(*index)
             .into_iter()
             .flatten()
             .filter(|parent| shown.contains(parent))
@@ -276,7 +276,7 @@ fn build_effect(
     steps: &mut StepNames<'_>,
     part: &ImpactGraphNode<'_>,
     state: &NodeState,
-    place: usize,
+    index: usize,
     status: &BTreeMap<String, String>,
     of_tests: &BTreeMap<usize, String>,
 ) -> Effect {
@@ -296,7 +296,7 @@ fn build_effect(
         id: part.id(),
         kind: part.kind().name().to_owned(),
         columns,
-        path: steps.effect_path(place, state),
+        path: steps.effect_path(index, state),
         via: state
             .origin
             .as_ref()
@@ -306,7 +306,7 @@ fn build_effect(
         why_node_level: state.why_model_level.clone(),
         gaps: state.gaps.clone(),
         owner: part.node.and_then(|node| node_owner(graph, node)),
-        status: of_tests.get(&place).cloned().or(own),
+        status: of_tests.get(&index).cloned().or(own),
         file: part
             .node
             .map(|node| node.original_file_path.to_string())
@@ -334,15 +334,15 @@ impl<'s> StepNames<'s> {
         }
     }
 
-    fn step_name(&mut self, place: usize, column: Option<&str>) -> Arc<str> {
-        let of_place = self.names_by_node.entry(place).or_default();
+    fn step_name(&mut self, index: usize, column: Option<&str>) -> Arc<str> {
+        let of_place = self.names_by_node.entry(index).or_default();
         if let Some((_, name)) = of_place.iter().find(|(known, _)| known.as_deref() == column) {
             return Arc::clone(name);
         }
         let name = self
             .graph
             .parts
-            .get(place)
+            .get(index)
             .map(ImpactGraphNode::name)
             .unwrap_or_default();
         let name: Arc<str> = column.map_or_else(|| Arc::from(&*name), |column| format!("{name}.{column}").into());
@@ -351,10 +351,10 @@ impl<'s> StepNames<'s> {
     }
 
     /// Returns the path from the change to a node. Each step includes its column, if known.
-    pub fn effect_path(&mut self, place: usize, state: &NodeState) -> Vec<Arc<str>> {
-        let mut steps = vec![self.step_name(place, None)];
+    pub fn effect_path(&mut self, index: usize, state: &NodeState) -> Vec<Arc<str>> {
+        let mut steps = vec![self.step_name(index, None)];
         let mut via: Option<(usize, Option<&str>)> = origin_position(&state.origin);
-        let mut seen = BTreeSet::from([place]);
+        let mut seen = BTreeSet::from([index]);
         while let Some((at, column)) = via {
             steps.push(self.step_name(at, column));
             if !seen.insert(at) {
@@ -414,8 +414,8 @@ fn test_status(graph: &Graph<'_>, status: &BTreeMap<String, String>) -> BTreeMap
         let (Some(on), Some(status)) = (test.on, status.get(&*test.node.unique_id)) else {
             continue;
         };
-        if let Some(place) = graph.index_of(&on.unique_id) {
-            all.entry(place).or_default().push(status);
+        if let Some(index) = graph.index_of(&on.unique_id) {
+            all.entry(index).or_default().push(status);
         }
     }
     let shown = |of: &[&str]| {
@@ -427,5 +427,5 @@ fn test_status(graph: &Graph<'_>, status: &BTreeMap<String, String>) -> BTreeMap
             Some(worst) => format!("{passed} of {count} {tests} pass, {worst}"),
         }
     };
-    all.into_iter().map(|(place, of)| (place, shown(&of))).collect()
+    all.into_iter().map(|(index, of)| (index, shown(&of))).collect()
 }

@@ -42,19 +42,19 @@ fn semantic_elements(
 }
 
 /// Grades a semantic model based on its elements that read changed columns.
-pub(super) fn grade_semantic_model(graph: &Graph<'_>, place: usize, states: &NodeStates, state: &mut NodeState) {
+pub(super) fn grade_semantic_model(graph: &Graph<'_>, index: usize, states: &NodeStates, state: &mut NodeState) {
     let Some(NodeDetail::SemanticModel(model)) = graph
         .parts
-        .get(place)
+        .get(index)
         .and_then(|part| part.node)
         .map(|node| &node.detail)
     else {
         return;
     };
-    let children = graph.children.get(place).into_iter().flatten();
+    let children = graph.children.get(index).into_iter().flatten();
     let own: Vec<Measure> = children.filter_map(|child| own_measure(graph, *child)).collect();
     let elements = semantic_elements(model, &own, graph.sources.dialect);
-    for parent in graph.parents.get(place).into_iter().flatten() {
+    for parent in graph.parents.get(index).into_iter().flatten() {
         let Some(before) = states.get(parent) else { continue };
         let name = graph
             .parts
@@ -114,8 +114,8 @@ pub(super) fn grade_semantic_model(graph: &Graph<'_>, place: usize, states: &Nod
 }
 
 /// Returns the measure that a metric defines itself.
-fn own_measure(graph: &Graph<'_>, place: usize) -> Option<Measure> {
-    let node = graph.parts.get(place)?.node?;
+fn own_measure(graph: &Graph<'_>, index: usize) -> Option<Measure> {
+    let node = graph.parts.get(index)?.node?;
     match &node.detail {
         NodeDetail::Metric(metric) => Some(metric.own_measure(&node.name)?.1),
         _ => None,
@@ -123,8 +123,8 @@ fn own_measure(graph: &Graph<'_>, place: usize) -> Option<Measure> {
 }
 
 /// Grades a metric based on its measures and input metrics.
-pub(super) fn grade_metric(graph: &Graph<'_>, place: usize, states: &NodeStates, state: &mut NodeState) {
-    let Some(node) = graph.parts.get(place).and_then(|part| part.node) else {
+pub(super) fn grade_metric(graph: &Graph<'_>, index: usize, states: &NodeStates, state: &mut NodeState) {
+    let Some(node) = graph.parts.get(index).and_then(|part| part.node) else {
         return;
     };
     let NodeDetail::Metric(metric) = &node.detail else {
@@ -132,7 +132,7 @@ pub(super) fn grade_metric(graph: &Graph<'_>, place: usize, states: &NodeStates,
     };
     let own = metric.own_measure(&node.name).map(|_| &*node.name);
     let measures: Vec<&str> = metric_measures(metric).into_iter().chain(own).collect();
-    for parent in graph.parents.get(place).into_iter().flatten() {
+    for parent in graph.parents.get(index).into_iter().flatten() {
         let Some(before) = states.get(parent).filter(|before| before.is_affected()) else {
             continue;
         };

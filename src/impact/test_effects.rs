@@ -12,12 +12,12 @@ type PlacedColumn = (usize, String);
 /// values change.
 pub(super) fn grade_data_test(
     graph: &Graph<'_>,
-    place: usize,
+    index: usize,
     test: Option<&DataTest<'_>>,
     states: &NodeStates,
     state: &mut NodeState,
 ) {
-    let parents = graph.parents.get(place).map(Vec::as_slice).unwrap_or_default();
+    let parents = graph.parents.get(index).map(Vec::as_slice).unwrap_or_default();
     let name = |at: usize| {
         graph
             .parts
@@ -32,7 +32,7 @@ pub(super) fn grade_data_test(
         let reason = format!("the input `{}` fails or was removed", name(*parent));
         return state.raise_grade(ChangeGrade::Breaking, reason, Some((*parent, None)));
     }
-    if let Some((parent, name)) = parent_with_changed_rows(graph, place, states) {
+    if let Some((parent, name)) = parent_with_changed_rows(graph, index, states) {
         let reason = format!("the test reads `{name}`, whose rows change");
         return state.raise_grade(ChangeGrade::Changing, reason, Some((parent, None)));
     }
@@ -41,9 +41,9 @@ pub(super) fn grade_data_test(
     let is_known = test.is_some_and(|test| {
         !matches!(test.check, TestCheck::Other(_) | TestCheck::Singular) && test.node.config_text("where").is_none()
     });
-    let lineage = if is_known { None } else { graph.lineage(place) };
+    let lineage = if is_known { None } else { graph.lineage(index) };
     if let Some(Ok(lineage)) = lineage {
-        let (traced, rows) = traced_columns(graph, place, lineage, states);
+        let (traced, rows) = traced_columns(graph, index, lineage, states);
         columns.extend(traced);
         match rows {
             Some((at, Some(column))) => columns.push((at, column)),
@@ -118,11 +118,11 @@ fn tested_columns(graph: &Graph<'_>, test: &DataTest<'_>) -> Vec<PlacedColumn> {
 /// rows.
 fn traced_columns(
     graph: &Graph<'_>,
-    place: usize,
+    index: usize,
     lineage: &SqlLineage,
     states: &NodeStates,
 ) -> (Vec<PlacedColumn>, Option<(usize, Option<String>)>) {
-    let relation = |parts: &[String]| graph.find_relation(place, parts);
+    let relation = |parts: &[String]| graph.find_relation(index, parts);
     let affected = lineage.affected_columns(|parts, column| states.get(&relation(parts)?)?.column_change(column));
     let named = affected.named.iter().map(|(of, _)| of);
     let touched = affected.columns.iter().filter_map(|(_, _, of)| of.as_ref());
@@ -140,16 +140,16 @@ fn traced_columns(
 /// code of its model and by removed columns.
 pub(super) fn grade_unit_test(
     graph: &Graph<'_>,
-    place: usize,
+    index: usize,
     states: &NodeStates,
     starts: &[NodeChanges],
     state: &mut NodeState,
 ) {
-    let model = graph.parts.get(place).and_then(|part| match &part.node?.detail {
+    let model = graph.parts.get(index).and_then(|part| match &part.node?.detail {
         NodeDetail::UnitTest(test) => Some(&*test.model),
         _ => None,
     });
-    for parent in graph.parents.get(place).into_iter().flatten() {
+    for parent in graph.parents.get(index).into_iter().flatten() {
         let Some(before) = states.get(parent) else { continue };
         let name = graph
             .parts

@@ -161,7 +161,7 @@ impl<'a> JoinedRelations<'a> {
         let mut found = Vec::new();
         for parts in before {
             let mut alone = true;
-            for (place, other) in others.iter().enumerate() {
+            for (index, other) in others.iter().enumerate() {
                 let mut both = parts.clone();
                 both.push(Some(other));
                 if self.is_match(step, at, join, &both) {
@@ -169,7 +169,7 @@ impl<'a> JoinedRelations<'a> {
                         trace::record_event(told, "finds several rows");
                     }
                     alone = false;
-                    met.insert(place);
+                    met.insert(index);
                     found.push(both);
                 }
             }
@@ -181,7 +181,7 @@ impl<'a> JoinedRelations<'a> {
             }
         }
         if join.kind == InterpreterJoinKind::Full {
-            for (_, other) in others.iter().enumerate().filter(|(place, _)| !met.contains(place)) {
+            for (_, other) in others.iter().enumerate().filter(|(index, _)| !met.contains(index)) {
                 trace::record_event(told, "has a row without a match");
                 let mut both: JoinedRows<'a> = vec![None; at];
                 both.push(Some(other));
@@ -238,8 +238,8 @@ impl<'a> JoinedRelations<'a> {
                 .map(move |column| format!("{name}.{column}"))
         };
         let mut grain: Vec<String> = told(0).collect();
-        for (place, join) in step.joins.iter().enumerate() {
-            let single = self.relation_rows(place + 1).is_single;
+        for (index, join) in step.joins.iter().enumerate() {
+            let single = self.relation_rows(index + 1).is_single;
             if join.kind == InterpreterJoinKind::Full {
                 // The grain of a full join is only known if the columns in `using` are a key of both sides.
                 let by = match &join.condition {
@@ -247,7 +247,7 @@ impl<'a> JoinedRelations<'a> {
                     _ => &[],
                 };
                 let alike = |key: &[String]| key.len() == by.len() && key.iter().all(|k| by.contains(k));
-                let known = place == 0
+                let known = index == 0
                     && !by.is_empty()
                     && step.joins.len() == 1
                     && alike(&self.relation_rows(0).grain)
@@ -258,7 +258,7 @@ impl<'a> JoinedRelations<'a> {
                     Vec::new()
                 };
             } else if join.many || (join.kind == InterpreterJoinKind::Cross && !single) {
-                let key: Vec<String> = told(place + 1).collect();
+                let key: Vec<String> = told(index + 1).collect();
                 if key.is_empty() || grain.is_empty() {
                     return Vec::new();
                 }

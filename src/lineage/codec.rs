@@ -58,7 +58,7 @@ impl LineageCache {
         let places = entries
             .iter()
             .enumerate()
-            .map(|(place, entry)| (entry.print, place))
+            .map(|(index, entry)| (entry.print, index))
             .collect();
         Some(Self { entries, places })
     }
@@ -78,16 +78,16 @@ impl LineageCache {
     /// Returns the index of the entry for a query, if the entry is still valid. `known` returns the fingerprint of the
     /// columns of a relation.
     pub fn find(&self, print: u64, known: impl Fn(&[String]) -> u64) -> Option<usize> {
-        let place = *self.places.get(&print)?;
-        let entry = self.entries.get(place)?;
+        let index = *self.places.get(&print)?;
+        let entry = self.entries.get(index)?;
         let tables = entry.lineage.relations();
         let is_same = tables.len() == entry.known.len() && tables.iter().zip(&entry.known).all(|(t, k)| known(t) == *k);
-        is_same.then_some(place)
+        is_same.then_some(index)
     }
 
     /// Returns the lineage at an index.
-    pub fn get(&self, place: usize) -> Option<&SqlLineage> {
-        self.entries.get(place).map(|entry| &entry.lineage)
+    pub fn get(&self, index: usize) -> Option<&SqlLineage> {
+        self.entries.get(index).map(|entry| &entry.lineage)
     }
 
     /// Returns the data to store for queries. For each query, the input contains the query's fingerprint, the
@@ -182,9 +182,9 @@ impl Stored for SqlLineage {
         let count = from.read_number()?;
         let mut output: Vec<(String, ValueIndex, Option<ValueIndex>)> = Vec::new();
         let mut index = FxHashMap::default();
-        for place in 0..count as usize {
+        for position in 0..count as usize {
             let name: String = Stored::read(from)?;
-            index.entry(name.to_lowercase()).or_insert(place);
+            index.entry(name.to_lowercase()).or_insert(position);
             output.push((name, Stored::read(from)?, Stored::read(from)?));
         }
         Some(Self {
@@ -256,12 +256,12 @@ mod tests {
                 .collect();
             let stored = LineageCache::to_stored([(sql_fingerprint(sql, None), prints, &lineage)].into_iter());
             let kept = LineageCache::from_stored(&stored).unwrap();
-            let place = kept
+            let index = kept
                 .find(sql_fingerprint(sql, None), |parts| known(parts).columns_fingerprint())
                 .unwrap();
             assert_eq!(kept.find(sql_fingerprint(sql, None), |_| 1), None, "{sql}");
             assert_eq!(kept.find(sql_fingerprint("select 1", None), |_| 1), None, "{sql}");
-            let same = kept.get(place).unwrap();
+            let same = kept.get(index).unwrap();
             assert_eq!(same.columns(), lineage.columns(), "{sql}");
             assert_eq!(
                 (same.rows(), same.relations()),

@@ -273,10 +273,10 @@ impl<'k> QueryReader<'k> {
             rows: relation.rows,
             ..LineageRelation::default()
         };
-        for (place, given) in relation.columns.into_iter().enumerate() {
+        for (index, given) in relation.columns.into_iter().enumerate() {
             let name = alias
                 .columns
-                .get(place)
+                .get(index)
                 .map_or(given.name, |column| column.name.value.as_str().into());
             self.push(&mut renamed, RelationColumn { name, ..given });
         }
@@ -317,20 +317,20 @@ impl<'k> QueryReader<'k> {
                 let mut by_place: Vec<Vec<ValueIndex>> = Vec::new();
                 for row in &values.rows {
                     by_place.resize(by_place.len().max(row.content.len()), Vec::new());
-                    for (place, expr) in row.content.iter().enumerate() {
+                    for (index, expr) in row.content.iter().enumerate() {
                         let given = self.expression_value("", expr, scope);
-                        if let Some(place) = by_place.get_mut(place) {
-                            place.push(given.value);
+                        if let Some(index) = by_place.get_mut(index) {
+                            index.push(given.value);
                         }
                     }
                 }
                 let mut relation = LineageRelation::default();
-                for (place, of) in by_place.into_iter().enumerate() {
+                for (index, of) in by_place.into_iter().enumerate() {
                     let of = self.values.add(&of, 0);
                     self.push(
                         &mut relation,
                         RelationColumn {
-                            name: format!("column{}", place + 1).into(),
+                            name: format!("column{}", index + 1).into(),
                             value: of,
                             window_value: None,
                         },
@@ -372,11 +372,11 @@ impl<'k> QueryReader<'k> {
         };
         united.rows.extend(&right.rows);
         let mut of_right = Vec::new();
-        for (place, given) in left.columns.iter().enumerate() {
+        for (index, given) in left.columns.iter().enumerate() {
             let name = given.name.to_lowercase();
             let mut made = ExpressionInputs::default();
             match if is_whole && !by_name {
-                right.columns.get(place)
+                right.columns.get(index)
             } else {
                 right.column(&name)
             } {

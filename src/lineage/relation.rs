@@ -42,8 +42,8 @@ pub(super) struct LineageRelation {
 
 impl LineageRelation {
     pub fn push(&mut self, given: RelationColumn) {
-        let place = self.columns.len();
-        self.index.entry(given.name.to_lowercase()).or_insert(place);
+        let index = self.columns.len();
+        self.index.entry(given.name.to_lowercase()).or_insert(index);
         self.columns.push(given);
     }
 

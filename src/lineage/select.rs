@@ -125,20 +125,20 @@ impl QueryReader<'_> {
         rows: &mut Vec<ValueIndex>,
     ) {
         for key in keys {
-            let place = match key {
+            let index = match key {
                 Expr::Value(value) => match &value.value {
                     Value::Number(number, _) => number.clone().parse::<usize>().ok(),
                     _ => None,
                 },
                 _ => None,
             };
-            match place.and_then(|place| output.columns.get(place.checked_sub(1)?)) {
+            match index.and_then(|index| output.columns.get(index.checked_sub(1)?)) {
                 Some(given) => {
                     rows.push(given.value);
                     rows.extend(given.window_value);
                 }
                 // The number refers to an unknown column.
-                None if place.is_some() => {
+                None if index.is_some() => {
                     self.record_gap(
                         "a column is referenced by position, but the columns before it are not known".to_owned(),
                     );

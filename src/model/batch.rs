@@ -123,9 +123,9 @@ impl Compiler {
         let needed = flag_needed_specs(&parents, count, |number| batch.files[number].has_semantic_model(self));
         let mut all: Arena<Option<Arc<CompiledSpec>>> = specs.iter().map(|_| None).collect();
         let behind: Vec<usize> = order.circles.iter().flatten().chain(&order.behind).copied().collect();
-        for (place, wave) in order.waves.iter().chain([&behind]).enumerate() {
+        for (index, wave) in order.waves.iter().chain([&behind]).enumerate() {
             // Models in a cycle, and models that read them, have unknown columns.
-            if place == order.waves.len() {
+            if index == order.waves.len() {
                 compiler.add_models(
                     wave.iter()
                         .filter_map(|number| Some(Relation::unknown(batch.files[*number].name()?.0.clone()))),
@@ -133,7 +133,7 @@ impl Compiler {
             }
             let wave: Vec<usize> = wave.iter().copied().filter(|number| needed[*number]).collect();
             // The specs of the first wave read no models, so the contents that were read before are still valid.
-            let is_first = place == 0 && place < order.waves.len();
+            let is_first = index == 0 && index < order.waves.len();
             batch.compile(&compiler, &wave, is_first, &done);
             let compiled = || {
                 wave.iter()
@@ -504,8 +504,8 @@ fn move_metric_set_tests(all: &mut Arena<Option<Arc<CompiledSpec>>>) {
 /// Reports a cycle of specs, in which each spec reads the next one.
 fn report_cycle(circle: &[usize], files: &Arena<BatchFile<'_>>, all: &mut Arena<Option<Arc<CompiledSpec>>>) {
     let name = |number: usize| files[number].name().map_or("", |(name, _)| name.as_str());
-    for (place, number) in circle.iter().enumerate() {
-        let around = circle.iter().cycle().skip(place).take(circle.len() + 1);
+    for (index, number) in circle.iter().enumerate() {
+        let around = circle.iter().cycle().skip(index).take(circle.len() + 1);
         let next = around.clone().nth(1).map_or("", |number| name(*number)).to_lowercase();
         let path: Vec<String> = around.map(|number| format!("`{}`", name(*number))).collect();
         let span = files[*number]

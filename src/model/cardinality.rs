@@ -39,10 +39,10 @@ impl SpecCompilation<'_> {
     ) -> Vec<(usize, CardinalityQuery)> {
         let mut unproven = Vec::new();
         let conditions = JoinConditions::from_plan(plan);
-        for (place, join) in step.joins.iter().enumerate() {
-            let single = joined.single.get(place).copied().unwrap_or_default();
-            let key = joined.keys.get(place).map(Vec::as_slice).unwrap_or_default();
-            let on = conditions.join_condition(place);
+        for (index, join) in step.joins.iter().enumerate() {
+            let single = joined.single.get(index).copied().unwrap_or_default();
+            let key = joined.keys.get(index).map(Vec::as_slice).unwrap_or_default();
+            let on = conditions.join_condition(index);
             if join.many || single || (on.is_none() && join.kind != JoinKind::Cross) {
                 continue;
             }
@@ -63,7 +63,7 @@ impl SpecCompilation<'_> {
             let is_step = matches!(join.to, crate::dbt::RelationReference::Table(_)) && self.has_step(join.to.name());
             // A condition on the period, or on the current version, can select one version.
             let is_whole = asked.own_conditions.is_empty() && !asked.has_other_conditions && !equal.is_empty();
-            let columns = joined.input.relations.get(place + 1).map_or(&[][..], |r| r.columns());
+            let columns = joined.input.relations.get(index + 1).map_or(&[][..], |r| r.columns());
             let start = columns.iter().map(Column::name).find(|name| is_start_of_version(name));
             let start = start.filter(|_| is_whole && missing.len() == key.len());
             let is_history = start.is_some() || (is_whole && missing.len() < key.len());
@@ -120,7 +120,7 @@ impl SpecCompilation<'_> {
                 )
                 .with_help(format!("{proof}, or {several_rows}")),
             );
-            unproven.push((place, asked));
+            unproven.push((index, asked));
         }
         unproven
     }
@@ -155,15 +155,15 @@ impl JoinConditions {
     pub fn from_plan(plan: &StepPlan<'_>) -> Self {
         let mut conditions = FxHashMap::default();
         for (role, definition) in plan.roles.iter().zip(&plan.program.definitions) {
-            if let (DefinitionRole::On(place), false) = (role, definition.failed) {
-                conditions.entry(*place).or_insert(definition.root);
+            if let (DefinitionRole::On(index), false) = (role, definition.failed) {
+                conditions.entry(*index).or_insert(definition.root);
             }
         }
         Self(conditions)
     }
 
-    pub fn join_condition(&self, place: usize) -> Option<IrId> {
-        self.0.get(&(place as u32)).copied()
+    pub fn join_condition(&self, index: usize) -> Option<IrId> {
+        self.0.get(&(index as u32)).copied()
     }
 }
 
@@ -171,11 +171,11 @@ impl JoinConditions {
 pub(super) fn columns_equated_by_join<'p>(
     plan: &StepPlan<'p>,
     conditions: &JoinConditions,
-    place: usize,
+    index: usize,
     relation: &str,
 ) -> Vec<&'p str> {
     let root = conditions
-        .join_condition(place)
+        .join_condition(index)
         .filter(|root| !plan.program.meta(*root).volatile);
     let asked = root
         .map(|root| condition_query(plan.program, root, relation))
@@ -280,10 +280,10 @@ pub(super) fn check_join_support(
 ) {
     let facts = dialect.facts();
     let conditions = JoinConditions::from_plan(plan);
-    for (place, join) in step.joins.iter().enumerate() {
+    for (index, join) in step.joins.iter().enumerate() {
         let name = join.name();
-        let single = joined.single.get(place).copied().unwrap_or_default();
-        let Some(root) = conditions.join_condition(place) else {
+        let single = joined.single.get(index).copied().unwrap_or_default();
+        let Some(root) = conditions.join_condition(index) else {
             continue;
         };
         if condition_query(plan.program, root, name).pairs {
@@ -325,18 +325,18 @@ pub(super) fn check_join_visibility(
 ) {
     let program = plan.program;
     for (role, definition) in plan.roles.iter().zip(&program.definitions) {
-        let DefinitionRole::On(place) = role else { continue };
+        let DefinitionRole::On(index) = role else { continue };
         if definition.failed {
             continue;
         }
-        let here = joined.input.relations.get(*place as usize + 1).map_or("", |r| r.name());
+        let here = joined.input.relations.get(*index as usize + 1).map_or("", |r| r.name());
         let later = value_columns(program, definition.root).into_iter().find_map(|column| {
             let relation = program.columns.try_get(column as usize)?.relation.as_deref()?;
             joined
                 .input
                 .relations
                 .iter()
-                .skip(*place as usize + 2)
+                .skip(*index as usize + 2)
                 .find(|r| r.name() == relation)
         });
         if let Some(later) = later {

@@ -18,14 +18,14 @@ fn config(dbt: &DbtKeys<'_>) -> Vec<(String, YamlOutput)> {
         config.extend(node.map(|node| (name.to_owned(), yaml_value(node, StringLanguage::Dbt))));
     }
     let mut add = |name: &str, more: YamlOutput| {
-        let place = config.iter_mut().find(|(key, _)| key == name).map(|(_, value)| value);
-        match (place, more) {
+        let entry = config.iter_mut().find(|(key, _)| key == name).map(|(_, value)| value);
+        match (entry, more) {
             (Some(YamlOutput::Map(pairs)), YamlOutput::Map(more)) => pairs.extend(more),
             (Some(YamlOutput::List(items)), YamlOutput::List(more)) => items.extend(more),
             // `config` may contain a single tag as a string.
-            (Some(place), YamlOutput::List(more)) => {
-                let first = std::mem::replace(place, YamlOutput::List(Vec::new()));
-                *place = YamlOutput::List([vec![first], more].concat());
+            (Some(entry), YamlOutput::List(more)) => {
+                let first = std::mem::replace(entry, YamlOutput::List(Vec::new()));
+                *entry = YamlOutput::List([vec![first], more].concat());
             }
             (_, more) => config.push((name.to_owned(), more)),
         }

@@ -56,8 +56,8 @@ impl Segment<'_> {
         let node = self.from.node;
         let find = || node.text().and_then(|whole| whole.find(self.from.text)).unwrap_or(0);
         let within = self.offset_in_scalar().unwrap_or_else(find);
-        for (place, c) in self.from.text.char_indices() {
-            let at = offsets.get(within + place).copied().unwrap_or(node.span.start);
+        for (index, c) in self.from.text.char_indices() {
+            let at = offsets.get(within + index).copied().unwrap_or(node.span.start);
             let span = Span::new(at, at + yaml::escaped_length(source, at, c, node.style()));
             places.extend(std::iter::repeat_n(span, c.len_utf8()));
         }
@@ -140,14 +140,14 @@ impl<'y> StepFormulas<'y> {
         for text in &step.group_by {
             self.add_part(*text, LayoutMode::Formula, DefinitionRole::GroupBy, None, None);
         }
-        for (place, join) in (0u32..).zip(&step.joins) {
+        for (join_index, join) in (0u32..).zip(&step.joins) {
             if let JoinCriterion::On(text) = &join.criterion {
-                self.add_part(*text, LayoutMode::Formula, DefinitionRole::On(place), None, None);
+                self.add_part(*text, LayoutMode::Formula, DefinitionRole::On(join_index), None, None);
             }
         }
-        for (place, spelled) in using {
+        for (join_index, spelled) in using {
             let span = self.add_generated_formula(spelled);
-            self.add(span, LayoutMode::Formula, DefinitionRole::On(*place), None, None);
+            self.add(span, LayoutMode::Formula, DefinitionRole::On(*join_index), None, None);
         }
         if let Some(text) = step.filter {
             self.add_part(text, LayoutMode::Formula, DefinitionRole::Where, None, None);
@@ -272,8 +272,8 @@ impl<'y> StepFormulas<'y> {
         }
         let places = self.places();
         let at = |offset: u32| places.get(offset as usize);
-        let end_of_text = places.last().map_or(0, |place| place.end);
-        let start = at(span.start).map_or(end_of_text, |place| place.start);
+        let end_of_text = places.last().map_or(0, |span| span.end);
+        let start = at(span.start).map_or(end_of_text, |span| span.start);
         let end = match span.end.checked_sub(1).and_then(at) {
             Some(before) if span.end > span.start => before.end,
             _ => start,

@@ -165,8 +165,8 @@ fn find_cycle(first: usize, parents: &Arena<Vec<usize>>, left: &FxHashSet<usize>
                 circle.reverse();
                 return Some(circle);
             }
-            if let std::collections::hash_map::Entry::Vacant(place) = came_from.entry(parent) {
-                place.insert(number);
+            if let std::collections::hash_map::Entry::Vacant(entry) = came_from.entry(parent) {
+                entry.insert(number);
                 queue.push_back(parent);
             }
         }

@@ -48,11 +48,11 @@ impl SpecCompilation<'_> {
             return None;
         }
         let Some(output) = output else {
-            let place = config_value(&self.spec.dbt, "materialized").map_or(Span::default(), |node| node.span);
+            let span = config_value(&self.spec.dbt, "materialized").map_or(Span::default(), |node| node.span);
             let message = "the key of an incremental model must be one of its columns, but no schema lists the \
                 columns of `keep: all`";
             diagnostics.push(
-                Diagnostic::new(Code::IncrementalWithoutKey, place, message)
+                Diagnostic::new(Code::IncrementalWithoutKey, span, message)
                     .with_help("provide a schema with `--schema`, or list the columns in `keep`"),
             );
             return None;
@@ -128,10 +128,10 @@ impl SpecCompilation<'_> {
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Option<(SpannedText<'s>, Vec<SpannedText<'s>>)> {
         let dbt = &self.spec.dbt;
-        let place = config_value(dbt, "materialized").map_or(Span::default(), |node| node.span);
+        let span = config_value(dbt, "materialized").map_or(Span::default(), |node| node.span);
         let mut lacks = |what: &str, help: String| {
             let message = format!("an incremental model needs {what}");
-            diagnostics.push(Diagnostic::new(Code::IncrementalWithoutKey, place, message).with_help(help));
+            diagnostics.push(Diagnostic::new(Code::IncrementalWithoutKey, span, message).with_help(help));
         };
         let event_time = config_value(dbt, "event_time").and_then(scalar_text);
         if event_time.is_none() {

@@ -39,7 +39,7 @@ impl SpecCompilation<'_> {
             .find(|time| time.name.eq_ignore_ascii_case(&incremental.of_first))
             .cloned();
         let select = match self.first_select {
-            Some(place) => query.ctes.get_mut(place).map(|cte| &mut cte.body),
+            Some(index) => query.ctes.get_mut(index).map(|cte| &mut cte.body),
             None => Some(&mut query.body),
         };
         let (Some(first), Some(select)) = (first, select) else {
@@ -120,8 +120,8 @@ impl SpecCompilation<'_> {
                         args.push(program.add(Ir::Text(text), meta(Type::Text)));
                     }
                 }
-                let takes = |place: usize, ty: Type| {
-                    move |o: &&catalog::Overload| o.params.get(place).is_some_and(|p| p.ty == ParamType::Is(ty))
+                let takes = |index: usize, ty: Type| {
+                    move |o: &&catalog::Overload| o.params.get(index).is_some_and(|p| p.ty == ParamType::Is(ty))
                 };
                 let overloads = catalog::get(function).overloads;
                 let overload = overloads.iter().filter(takes(0, ty)).find(takes(1, Type::Integer))?;

@@ -298,8 +298,8 @@ fn read_step(
                 }
                 made.partition_by.get_or_insert_default().push(partition.name);
             }
-            DefinitionRole::On(place) => {
-                if let Some(condition) = conditions.get_mut(place as usize) {
+            DefinitionRole::On(index) => {
+                if let Some(condition) = conditions.get_mut(index as usize) {
                     *condition = Some(expr?);
                 }
             }

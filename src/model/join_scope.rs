@@ -107,7 +107,7 @@ impl SpecCompilation<'_> {
     pub(super) fn join_inputs<'y>(
         &self,
         step: &Step<'y>,
-        place: usize,
+        position: usize,
         input: &StepInput<'_>,
         diagnostics: &mut Vec<Diagnostic>,
     ) -> JoinedStepInput<'y> {
@@ -132,7 +132,7 @@ impl SpecCompilation<'_> {
         for (index, join) in step.joins.iter().enumerate() {
             let name = join.name();
             let (relation, source, own, key, single) =
-                match self.sources.resolve_join_target(self.spec, place, &join.to) {
+                match self.sources.resolve_join_target(self.spec, position, &join.to) {
                     JoinTarget::Step(of) => {
                         let facts = self.facts.get(of);
                         let own = self.spec.steps.get(of).and_then(|s| s.name).map_or("", |n| n.text);
@@ -194,14 +194,14 @@ fn using_names<'j, 'y>(join: &'j JoinedRelation<'y>) -> &'j [SpannedText<'y>] {
 
 impl<'y> JoinedStepInput<'y> {
     /// Records the `using` columns that the relation at this index has.
-    fn record_using_columns(&mut self, place: usize) {
+    fn record_using_columns(&mut self, index: usize) {
         if self.owners.is_empty() {
             return;
         }
-        let columns = self.input.relations.get(place).into_iter().flat_map(Relation::columns);
+        let columns = self.input.relations.get(index).into_iter().flat_map(Relation::columns);
         for column in columns {
             if let Some(owners) = self.owners.get_mut(&column.name().to_ascii_lowercase()) {
-                owners.push(place);
+                owners.push(index);
             }
         }
     }
@@ -228,7 +228,7 @@ impl<'y> JoinedStepInput<'y> {
             }
             let sides: Vec<String> = left
                 .iter()
-                .filter_map(|place| Some(text_of(relations.get(*place)?, name.text)))
+                .filter_map(|index| Some(text_of(relations.get(*index)?, name.text)))
                 .collect();
             let sides = match sides.as_slice() {
                 [one] => one.clone(),
@@ -302,7 +302,7 @@ impl<'y> JoinedStepInput<'y> {
             .into_iter()
             .flatten()
             .copied()
-            .filter(|place| *place < at)
+            .filter(|index| *index < at)
             .collect();
         let several = match (merged, others.as_slice()) {
             (Some(merged), []) if merged.full => return Some(merged.relations.clone()),
@@ -310,7 +310,7 @@ impl<'y> JoinedStepInput<'y> {
             (None, [one]) => return Some(vec![*one]),
             (None, []) => {
                 let open: Vec<usize> = (0..at)
-                    .filter(|place| before.get(*place).is_some_and(Relation::may_have_more_columns))
+                    .filter(|index| before.get(*index).is_some_and(Relation::may_have_more_columns))
                     .collect();
                 match open.as_slice() {
                     [] => {
@@ -333,7 +333,7 @@ impl<'y> JoinedStepInput<'y> {
         };
         let owners: Vec<&str> = several
             .iter()
-            .filter_map(|place| before.get(*place))
+            .filter_map(|index| before.get(*index))
             .map(Relation::name)
             .collect();
         let mut listed: Vec<String> = Vec::new();

@@ -42,8 +42,8 @@ impl SpecCompilation<'_> {
         } else {
             unproven
         };
-        for (place, asked) in unproven {
-            let Some(relation) = joined.input.relations.get(place + 1).map(formulac_core::Relation::name) else {
+        for (index, asked) in unproven {
+            let Some(relation) = joined.input.relations.get(index + 1).map(formulac_core::Relation::name) else {
                 continue;
             };
             // All steps of a set share its joins, so test the joins only once.
@@ -63,9 +63,9 @@ impl SpecCompilation<'_> {
                 continue;
             }
             let query = if asked.has_other_conditions {
-                self.added_rows_query(*place, relation, output, work)
+                self.added_rows_query(*index, relation, output, work)
             } else {
-                self.repeated_keys_query(*place, asked, plan.program, joined, work)
+                self.repeated_keys_query(*index, asked, plan.program, joined, work)
             };
             let model = self.spec.model.text;
             let about = format!(
@@ -82,14 +82,14 @@ impl SpecCompilation<'_> {
     /// Returns a query that selects the join column values that occur in several rows of the joined relation.
     fn repeated_keys_query(
         &self,
-        place: usize,
+        index: usize,
         asked: &CardinalityQuery,
         program: &Program,
         joined: &JoinedStepInput<'_>,
         work: &mut emit::EmitBuffers,
     ) -> Option<Query> {
         let options = &self.compiler.options;
-        let source = joined.input.joins.get(place)?.source.clone();
+        let source = joined.input.joins.get(index)?.source.clone();
         let mut emitter = Emitter::new(program, options.dialect, &options.limits, work);
         // The query reads only this relation, so the columns need no qualifier.
         emitter.set_input_kind(false, true);
@@ -146,7 +146,7 @@ impl SpecCompilation<'_> {
     /// Returns a query that selects one row if the join adds rows.
     fn added_rows_query(
         &mut self,
-        place: usize,
+        index: usize,
         relation: &str,
         output: &StepOutput,
         work: &mut emit::EmitBuffers,
@@ -166,10 +166,10 @@ impl SpecCompilation<'_> {
         let rows_before = Select {
             items: counted("row_count"),
             from: joining.from.clone(),
-            joins: joining.joins.get(..place)?.to_vec(),
+            joins: joining.joins.get(..index)?.to_vec(),
             ..Select::default()
         };
-        let mut joins = joining.joins.get(..=place)?.to_vec();
+        let mut joins = joining.joins.get(..=index)?.to_vec();
         // A left join keeps an unmatched row as one row.
         joins.last_mut()?.kind = JoinKind::Left;
         let select = tree.add_text(Span::default(), |out| {

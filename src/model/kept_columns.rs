@@ -54,14 +54,14 @@ impl JoinedStepInput<'_> {
     }
 
     /// Returns the column of a relation, or the merged column if a full join merges it.
-    fn merged_or_own_column(&self, place: usize, name: &str) -> InputColumn {
+    fn merged_or_own_column(&self, index: usize, name: &str) -> InputColumn {
         let merged = self
             .merged_columns
             .iter()
-            .find(|m| m.name.eq_ignore_ascii_case(name) && m.relations.binary_search(&place).is_ok());
+            .find(|m| m.name.eq_ignore_ascii_case(name) && m.relations.binary_search(&index).is_ok());
         let of = merged
             .filter(|m| m.full)
-            .map_or_else(|| vec![place], |m| m.relations.clone());
+            .map_or_else(|| vec![index], |m| m.relations.clone());
         InputColumn {
             of,
             name: name.to_owned(),
@@ -81,11 +81,11 @@ impl JoinedStepInput<'_> {
                 .iter()
                 .position(|r| r.name().eq_ignore_ascii_case(view.trim()))
         };
-        if let Some((place, field)) = inner
+        if let Some((index, field)) = inner
             .split_once('.')
             .and_then(|(view, field)| Some((place_of(view)?, field.trim())))
         {
-            let relation = relations.get(place)?;
+            let relation = relations.get(index)?;
             if relation.position(field).is_none() && !relation.is_open() {
                 let help = || "correct the name".to_owned();
                 diagnostics.push(check::no_column_diagnostic(
@@ -100,11 +100,11 @@ impl JoinedStepInput<'_> {
             }
             let spelled = relation.column(field).map_or(field, Column::name);
             return Some(InputColumn {
-                of: vec![place],
+                of: vec![index],
                 name: spelled.to_owned(),
             });
         }
-        let has = |place: &usize| relations.get(*place).is_some_and(|r| r.position(inner).is_some());
+        let has = |index: &usize| relations.get(*index).is_some_and(|r| r.position(inner).is_some());
         // A name in `keep` refers to a column of the previous step or, if the previous step has no such column, of
         // another relation.
         if has(&0) {

@@ -231,7 +231,7 @@ impl StepKeys<'_> {
                 Code::PeriodOutsidePartition,
                 span,
                 format!(
-                    "`{}` counts along `{key}`, the first date of `order_by`, and `{name}` has no effect on it",
+                    "`{}` counts periods of `{key}`, the first date in `order_by`, so `{name}` has no effect",
                     span.excerpt(self.text)
                 ),
             )

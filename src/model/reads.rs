@@ -98,7 +98,7 @@ impl SpecCompilation<'_> {
             from.find_in(&options.schema).filter(|_| !is_made)
         };
         let mut relations: Vec<Relation> = Vec::new();
-        for (place, from) in self
+        for (index, from) in self
             .sources
             .sources
             .iter()
@@ -111,7 +111,7 @@ impl SpecCompilation<'_> {
                 .iter()
                 .any(|known| known.schema_name() == relation.schema_name());
             if !is_known {
-                let whole = place == 0 && used.reads_all;
+                let whole = index == 0 && used.reads_all;
                 relations.push(relation.restrict_columns((!whole).then_some(&used.names)));
             }
         }

@@ -115,10 +115,10 @@ impl SpecSources {
 impl SpecSources {
     /// Returns the SQL of a query for dbt. The query imports each input once.
     pub fn dbt_sql(&self, tree: &SqlTree, query: &Query, dialect: Dialect) -> String {
-        let is_read = |place: usize| {
+        let is_read = |index: usize| {
             let selects = query.ctes.iter().map(|cte| &cte.body).chain([&query.body]);
             let mut read = selects.flat_map(|s| s.from.iter().chain(s.joins.iter().map(|join| &join.source)));
-            read.any(|source| matches!(source, SelectSource::Input(of) if *of as usize == place))
+            read.any(|source| matches!(source, SelectSource::Input(of) if *of as usize == index))
         };
         let read: Vec<bool> = (0..self.sources.len()).map(is_read).collect();
         let all = self.sources.iter().zip(&read);

@@ -13,17 +13,17 @@ use crate::sql::SelectSource;
 
 impl SpecCompilation<'_> {
     /// Returns the tabs of the step at this index, and reports errors in them.
-    pub(super) fn read_tabs(&self, step: &Step<'_>, place: usize, diagnostics: &mut Vec<Diagnostic>) -> Vec<TabSource> {
+    pub(super) fn read_tabs(&self, step: &Step<'_>, index: usize, diagnostics: &mut Vec<Diagnostic>) -> Vec<TabSource> {
         let Some(keys) = &step.sheet else { return Vec::new() };
         keys.tabs
             .iter()
-            .map(|tab| self.read_tab(tab, place, diagnostics))
+            .map(|tab| self.read_tab(tab, index, diagnostics))
             .collect()
     }
 
-    fn read_tab(&self, keys: &TabKeys<'_>, place: usize, diagnostics: &mut Vec<Diagnostic>) -> TabSource {
+    fn read_tab(&self, keys: &TabKeys<'_>, index: usize, diagnostics: &mut Vec<Diagnostic>) -> TabSource {
         let model = keys.model.name();
-        let (relation, key, source, own) = match self.sources.resolve_join_target(self.spec, place, &keys.model) {
+        let (relation, key, source, own) = match self.sources.resolve_join_target(self.spec, index, &keys.model) {
             JoinTarget::Step(of) => {
                 let facts = self.facts.get(of);
                 let own = self.spec.steps.get(of).and_then(|s| s.name).map_or("", |n| n.text);

@@ -134,7 +134,7 @@ impl SpecCompilation<'_> {
     pub(super) fn step_times(
         &self,
         step: &Step<'_>,
-        place: usize,
+        index: usize,
         (plan, input): (&StepPlan<'_>, &StepInput<'_>),
         output: &StepOutput,
         formulas: &StepFormulas<'_>,
@@ -152,8 +152,8 @@ impl SpecCompilation<'_> {
             ..StepTimes::default()
         };
         found.looks = times.cross_row_reads(step);
-        self.record_effects_of_late_rows(step, place, &times, output, &mut found);
-        self.record_joined_steps(step, place, &times, &mut found.looks);
+        self.record_effects_of_late_rows(step, index, &times, output, &mut found);
+        self.record_joined_steps(step, index, &times, &mut found.looks);
         if step.limit.is_some() {
             found.looks.push(CrossRowRead::Unbounded {
                 span: step.limit_span,
@@ -167,7 +167,7 @@ impl SpecCompilation<'_> {
     fn record_effects_of_late_rows(
         &self,
         step: &Step<'_>,
-        place: usize,
+        position: usize,
         times: &Times<'_>,
         output: &StepOutput,
         found: &mut StepTimes,
@@ -178,11 +178,11 @@ impl SpecCompilation<'_> {
                 .is_none_or(|step| step.has_undeclared_columns || step.row_level.contains(name))
         };
         let of_column = |(at, name): (usize, String)| match at.checked_sub(1).and_then(|at| step.joins.get(at)) {
-            Some(join) => match self.sources.resolve_join_target(self.spec, place, &join.to) {
+            Some(join) => match self.sources.resolve_join_target(self.spec, position, &join.to) {
                 JoinTarget::Step(of) => of_step(of, &name),
                 JoinTarget::Source(_) | JoinTarget::Later => true,
             },
-            None => place.checked_sub(1).is_none_or(|before| of_step(before, &name)),
+            None => position.checked_sub(1).is_none_or(|before| of_step(before, &name)),
         };
         let program = times.program();
         let is_settled = |root: IrId| {
@@ -223,10 +223,10 @@ impl SpecCompilation<'_> {
         }
     }
 
-    fn record_joined_steps(&self, step: &Step<'_>, place: usize, times: &Times<'_>, looks: &mut Vec<CrossRowRead>) {
+    fn record_joined_steps(&self, step: &Step<'_>, position: usize, times: &Times<'_>, looks: &mut Vec<CrossRowRead>) {
         let conditions = JoinConditions::from_plan(times.plan);
         for (index, join) in step.joins.iter().enumerate() {
-            if let JoinTarget::Step(of) = self.sources.resolve_join_target(self.spec, place, &join.to) {
+            if let JoinTarget::Step(of) = self.sources.resolve_join_target(self.spec, position, &join.to) {
                 let equal = conditions
                     .join_condition(index)
                     .map(|root| times.equal_values(root, index + 1))

@@ -43,8 +43,8 @@ impl Times<'_> {
 
     fn time_origin(&self, of: IrId) -> TimeOrigin {
         let program = self.program();
-        if let Some((place, name)) = self.time_column(of) {
-            return TimeOrigin::Column(place, name);
+        if let Some((relation, name)) = self.time_column(of) {
+            return TimeOrigin::Column(relation, name);
         }
         // A value that depends on a single column is identified by its formula.
         let (mut id, mut told) = (of, String::new());
@@ -78,11 +78,11 @@ impl Times<'_> {
             .columns
             .try_get(column as usize)
             .filter(|used| used.merged.is_empty())?;
-        let place = match self.input.joined {
+        let index = match self.input.joined {
             Some(joined) => joined.position(used.relation.as_deref()?)?,
             None => 0,
         };
-        Some((place, used.name.to_lowercase()))
+        Some((index, used.name.to_lowercase()))
     }
 
     /// Returns the input columns on which a value depends.
@@ -155,9 +155,10 @@ impl Times<'_> {
                     let Some((relation, column)) = name.text.split_once('.') else {
                         continue;
                     };
-                    if let (Some(place), Some(made)) = (joined.position(relation), made.get_mut(&column.to_lowercase()))
+                    if let (Some(position), Some(made)) =
+                        (joined.position(relation), made.get_mut(&column.to_lowercase()))
                     {
-                        made.key.base = TimeOrigin::Column(place, column.to_lowercase());
+                        made.key.base = TimeOrigin::Column(position, column.to_lowercase());
                     }
                 }
             }
@@ -325,7 +326,7 @@ impl Times<'_> {
 
     /// Returns pairs that a condition requires to be equal. Each pair consists of a value in the step and a column of
     /// the joined relation at this index.
-    pub fn equal_values(&self, root: IrId, place: usize) -> Vec<(TimeKey, String)> {
+    pub fn equal_values(&self, root: IrId, index: usize) -> Vec<(TimeKey, String)> {
         let program = self.program();
         let equal = crate::catalog::get(crate::catalog::internal::EQUAL);
         let mut found = Vec::new();
@@ -336,8 +337,8 @@ impl Times<'_> {
                 Ir::Apply { overload, args } if equal.overloads.iter().any(|o| o.id == overload) => {
                     let [a, b] = program.args(args) else { continue };
                     for (own, there) in [(*a, *b), (*b, *a)] {
-                        if let (TimeOrigin::Column(at, name), true) = (self.time_origin(there), place > 0)
-                            && at == place
+                        if let (TimeOrigin::Column(at, name), true) = (self.time_origin(there), index > 0)
+                            && at == index
                         {
                             found.push((self.time_key(own), name));
                         }

@@ -135,9 +135,9 @@ impl SpecCompilation<'_> {
         let mut measures: Vec<Measure> = Vec::new();
         let mut faults = Vec::new();
         let is_grouped = |step: &Step<'_>| !step.group_by.is_empty();
-        for (place, total) in used.iter().enumerate() {
+        for (index, total) in used.iter().enumerate() {
             let name = &total.measure;
-            let mut earlier = used.iter().take(place);
+            let mut earlier = used.iter().take(index);
             if earlier.any(|earlier| earlier.measure.eq_ignore_ascii_case(name)) {
                 continue;
             }

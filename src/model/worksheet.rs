@@ -74,7 +74,7 @@ pub(super) fn sheet_column_indexes(step: &Step<'_>) -> FxHashMap<String, usize> 
     let columns = step.sheet.iter().flat_map(|sheet| sheet.columns.iter().flatten());
     let places = columns
         .enumerate()
-        .map(|(place, column)| (key_name(column.text).to_ascii_lowercase(), place));
+        .map(|(index, column)| (key_name(column.text).to_ascii_lowercase(), index));
     places.collect()
 }
 

@@ -338,8 +338,8 @@ impl SpecCompilation<'_> {
             let read = from.unversioned_model();
             read.is_some_and(|read| read.eq_ignore_ascii_case(name.text))
         };
-        let place = self.sources.sources.iter().position(|source| is_own(&source.from))?;
-        let what = if place == 0 { "`from` is" } else { "a join reads" };
+        let index = self.sources.sources.iter().position(|source| is_own(&source.from))?;
+        let what = if index == 0 { "`from` is" } else { "a join reads" };
         let message = format!(
             "the model `{}` would read itself: {what} a model with this name",
             name.text
@@ -422,8 +422,8 @@ pub(super) fn strip_comments(formula: &str) -> String {
 
 /// Writes the text between two tokens without comments.
 fn push_spaces(text: Option<&str>, output: &mut String) {
-    for (place, line) in text.unwrap_or_default().split('\n').enumerate() {
-        output.push_str(if place == 0 { "" } else { "\n" });
+    for (index, line) in text.unwrap_or_default().split('\n').enumerate() {
+        output.push_str(if index == 0 { "" } else { "\n" });
         output.push_str(line.split("//").next().unwrap_or_default());
     }
 }

@@ -55,7 +55,7 @@ pub(super) fn table_context(table: &DbtTable<'_>, manifest: &Manifest, children:
     }
     let exposures = children
         .iter()
-        .filter_map(|place| manifest.nodes.get(*place))
+        .filter_map(|index| manifest.nodes.get(*index))
         .filter_map(|node| match &node.detail {
             NodeDetail::Exposure(exposure) => Some((node, exposure)),
             _ => None,

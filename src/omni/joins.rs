@@ -74,10 +74,10 @@ pub(super) fn all_joins<'a>(
     tests: &'a TestsByNode<'a>,
 ) -> Vec<TableJoin> {
     let mut found = Vec::new();
-    for (place, table) in tables.iter().enumerate() {
-        joins_from_constraints(place, table.node, manifest, places, &mut found);
-        for test in tests.for_node(table.place) {
-            joins_from_tests(place, test, places, &mut found);
+    for (index, table) in tables.iter().enumerate() {
+        joins_from_constraints(index, table.node, manifest, places, &mut found);
+        for test in tests.for_node(table.node_index) {
+            joins_from_tests(index, test, places, &mut found);
         }
     }
     joins_from_entities(semantic, &mut found);
@@ -101,14 +101,14 @@ pub(super) fn all_joins<'a>(
             }
         }
     }
-    joins.sort_by_key(|(place, _)| *place);
+    joins.sort_by_key(|(index, _)| *index);
     let mut joins: Vec<TableJoin> = joins.into_iter().map(|(_, join)| join).collect();
     set_aliases(&mut joins);
     joins
 }
 
 fn joins_from_constraints<'a>(
-    place: usize,
+    index: usize,
     node: &'a ManifestNode,
     manifest: &'a Manifest,
     places: &FxHashMap<&str, usize>,
@@ -139,7 +139,7 @@ fn joins_from_constraints<'a>(
             .and_then(|node| places.get(&*node.unique_id));
         if let Some(other) = referred {
             found.push(JoinCandidate {
-                ends: [place, *other],
+                ends: [index, *other],
                 columns: [column, field],
                 source: JoinSource::Constraint,
                 doubt: None,
@@ -163,7 +163,7 @@ fn single_column(columns: &[std::sync::Arc<str>]) -> Option<&str> {
 }
 
 fn joins_from_tests<'a>(
-    place: usize,
+    index: usize,
     test: &'a ExecutedTest<'a>,
     places: &FxHashMap<&str, usize>,
     found: &mut Vec<JoinCandidate<'a>>,
@@ -199,7 +199,7 @@ fn joins_from_tests<'a>(
         _ => None,
     };
     found.push(JoinCandidate {
-        ends: [place, *other],
+        ends: [index, *other],
         columns: [column, field],
         source: JoinSource::Test,
         doubt,
@@ -246,7 +246,7 @@ fn resolve_join_columns(
 ) -> Option<TableJoin> {
     let [from, to] = [tables.get(found.ends[0])?, tables.get(found.ends[1])?];
     let [column, field] = found.columns;
-    let unique = |table: &DbtTable<'_>, name: &str| is_unique(table.node, tests.for_node(table.place), name);
+    let unique = |table: &DbtTable<'_>, name: &str| is_unique(table.node, tests.for_node(table.node_index), name);
     let cardinality = match (unique(to, field), unique(from, column)) {
         (true, true) => Cardinality::OneToOne,
         (true, false) => Cardinality::ManyToOne,

@@ -67,11 +67,11 @@ fn key_from_tests(node: &ManifestNode, tests: &[ExecutedTest<'_>]) -> Option<Tab
         let of_table = format!("{table}_id");
         let rank = |name: &str| {
             let lower = name.to_lowercase();
-            let place = node
+            let index = node
                 .columns
                 .iter()
                 .position(|column| column.name.eq_ignore_ascii_case(name));
-            (lower != "id" && !of_table.ends_with(&lower), place)
+            (lower != "id" && !of_table.ends_with(&lower), index)
         };
         single.sort_by_key(|name| rank(name));
         let columns = single.first().map(|name| vec![(*name).to_owned()])?;

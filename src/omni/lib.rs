@@ -250,9 +250,9 @@ impl OmniModel {
         let freshness = test_status::node_freshness(artifacts, &children);
         let grants = access::Grants::new(&tables, wanted.access_grants, &mut gaps);
         let topics = topics::all_topics(&tables, &joins, &grants, wanted.topics, &mut gaps);
-        let of_table = |place: usize| {
-            let (table, measures) = (tables.get(place)?, measures.get(place)?);
-            let children = children.get(table.place).map_or(&[][..], Vec::as_slice);
+        let of_table = |index: usize| {
+            let (table, measures) = (tables.get(index)?, measures.get(index)?);
+            let children = children.get(table.node_index).map_or(&[][..], Vec::as_slice);
             Some(view::new(
                 table,
                 measures,

@@ -114,12 +114,12 @@ fn match_views(nodes: &[&ManifestNode], catalogs: &[bool], existing: &[ExistingV
     let mut matched = vec![None; nodes.len()];
     let mut claimed: FxHashSet<usize> = FxHashSet::default();
     let mut by_name: FxHashMap<String, Vec<usize>> = FxHashMap::default();
-    for (place, view) in existing.iter().enumerate() {
+    for (index, view) in existing.iter().enumerate() {
         let table = view.table_name.as_deref().map(str::to_lowercase);
         let name = omni_view_name(&view.path).to_lowercase();
         let table = table.filter(|table| *table != name);
         for name in [name, view.path.to_lowercase()].into_iter().chain(table) {
-            by_name.entry(name).or_default().push(place);
+            by_name.entry(name).or_default().push(index);
         }
     }
     for rule in [MatchRule::Model, MatchRule::Path, MatchRule::Table] {
@@ -131,15 +131,15 @@ fn match_views(nodes: &[&ManifestNode], catalogs: &[bool], existing: &[ExistingV
                 default_path(node).to_lowercase(),
             ];
             let places = names.iter().filter_map(|name| by_name.get(name)).flatten();
-            let fitting = places.filter_map(|place| Some((*place, existing.get(*place)?)));
+            let fitting = places.filter_map(|index| Some((*index, existing.get(*index)?)));
             let fitting =
-                fitting.filter(|(place, view)| !claimed.contains(place) && rule.accepts(node, *needs_catalog, view));
+                fitting.filter(|(index, view)| !claimed.contains(index) && rule.accepts(node, *needs_catalog, view));
             // If several views fit equally well, choose the view with the first path.
             let best =
                 fitting.max_by(|(_, one), (_, other)| (one.fit(node), &other.path).cmp(&(other.fit(node), &one.path)));
-            if let Some((place, _)) = best {
-                claimed.insert(place);
-                *matched = Some(place);
+            if let Some((index, _)) = best {
+                claimed.insert(index);
+                *matched = Some(index);
             }
         }
     }
@@ -156,25 +156,25 @@ pub(super) fn view_relations(manifest: &Manifest, views: &[ExistingView]) -> FxH
     let nodes: Vec<&ManifestNode> = groups.iter().map(|group| group.node).collect();
     let catalogs = needed_catalogs(&nodes);
     let mut by_name: FxHashMap<String, Vec<usize>> = FxHashMap::default();
-    for (place, node) in nodes.iter().enumerate() {
+    for (index, node) in nodes.iter().enumerate() {
         let mut names = vec![node.name.to_lowercase(), node.table_name().to_lowercase()];
         names.dedup();
         for name in names {
-            by_name.entry(name).or_default().push(place);
+            by_name.entry(name).or_default().push(index);
         }
     }
     let nodes_named = |name: String| {
         let places = by_name.get(&name.to_lowercase()).into_iter().flatten();
-        places.filter_map(|place| Some((*place, *nodes.get(*place)?)))
+        places.filter_map(|index| Some((*index, *nodes.get(*index)?)))
     };
     let node_of = |view: &ExistingView| {
         let candidates = || view.table_names().into_iter().flat_map(&nodes_named);
         [MatchRule::Model, MatchRule::Table, MatchRule::Path]
             .into_iter()
             .find_map(|rule| {
-                let needs_catalog = |place: usize| catalogs.get(place).copied().unwrap_or_default();
-                let fitting = candidates().filter(|(place, node)| rule.accepts(node, needs_catalog(*place), view));
-                fitting.max_by_key(|(place, node)| (view.fit(node), std::cmp::Reverse(*place)))
+                let needs_catalog = |index: usize| catalogs.get(index).copied().unwrap_or_default();
+                let fitting = candidates().filter(|(index, node)| rule.accepts(node, needs_catalog(*index), view));
+                fitting.max_by_key(|(index, node)| (view.fit(node), std::cmp::Reverse(*index)))
             })
     };
     let found: Vec<_> = views.iter().map(|view| (view, node_of(view))).collect();
@@ -189,7 +189,7 @@ pub(super) fn view_relations(manifest: &Manifest, views: &[ExistingView]) -> FxH
                 manifest.reference(single)
             }
             (None, Some(schema)) => {
-                named().next().filter(|(place, _)| shown.contains(place))?;
+                named().next().filter(|(index, _)| shown.contains(index))?;
                 let table = view.table_names().into_iter().last()?;
                 let parts = view.catalog.as_deref().into_iter().chain([schema, &table]);
                 RelationReference::Table(parts.collect::<Vec<_>>().join("."))

@@ -179,16 +179,16 @@ impl<'a> MeasureConverter<'a> {
 
     fn add_dimensions(&mut self) {
         for &TableSemanticModel {
-            model, table: place, ..
+            model, table: index, ..
         } in self.semantic
         {
-            let Some(table) = self.tables.get(place) else { continue };
+            let Some(table) = self.tables.get(index) else { continue };
             for dimension in &model.dimensions {
                 let expr = dimension.expr.as_deref().unwrap_or(&dimension.name);
                 if let (Some(field), Some(granularity), Some(made)) = (
                     table.field(expr.trim()),
                     &dimension.granularity,
-                    self.made.get_mut(place),
+                    self.made.get_mut(index),
                 ) {
                     made.granularity.insert(field.name.clone(), granularity.to_string());
                 }
@@ -202,7 +202,7 @@ impl<'a> MeasureConverter<'a> {
                     );
                     continue;
                 };
-                let name = self.reserve_name(place, [to_omni_name(&dimension.name)]);
+                let name = self.reserve_name(index, [to_omni_name(&dimension.name)]);
                 let mut keys = vec![("sql".to_owned(), plain_text(&sql))];
                 keys.extend(
                     dimension
@@ -211,7 +211,7 @@ impl<'a> MeasureConverter<'a> {
                         .map(|label| ("label".to_owned(), plain_text(label))),
                 );
                 keys.extend(description_pair(&dimension.description));
-                if let Some(made) = self.made.get_mut(place) {
+                if let Some(made) = self.made.get_mut(index) {
                     made.dimensions.push((name, keys));
                 }
             }

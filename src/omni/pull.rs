@@ -133,7 +133,7 @@ impl Pull {
             let is_renamed = !one.removes.is_empty();
             one.plan_own_file(name, facts, before, files, &rules, ways);
             let record = PulledFileLocation::Record(name.clone());
-            if is_renamed && !one.writes.iter().any(|(place, _)| *place == record) {
+            if is_renamed && !one.writes.iter().any(|(index, _)| *index == record) {
                 one.writes.push((record, facts.text()));
             }
             Some(one)
@@ -258,7 +258,7 @@ impl Pull {
                     merged
                         .marked
                         .into_iter()
-                        .map(|place| (path.to_owned(), place.to_string())),
+                        .map(|index| (path.to_owned(), index.to_string())),
                 );
                 if merged.changed {
                     self.writes

@@ -8,7 +8,7 @@ use crate::artifacts::{Manifest, ManifestNode, ResourceType};
 pub(super) struct RelationNodes<'a> {
     pub node: &'a ManifestNode,
     /// Index of the node in the manifest.
-    pub place: usize,
+    pub node_index: usize,
     /// Other nodes of the same table, each with its index.
     pub twins: Vec<(usize, &'a ManifestNode)>,
 }
@@ -19,7 +19,7 @@ pub(super) fn group_by_relation(manifest: &Manifest) -> Vec<RelationNodes<'_>> {
     let nodes = manifest.nodes.iter().enumerate().filter(|(_, node)| is_table(node));
     let mut groups: Vec<RelationNodes<'_>> = Vec::new();
     let mut known: FxHashMap<String, usize> = FxHashMap::default();
-    for (place, node) in nodes {
+    for (node_index, node) in nodes {
         let name = relation_name(node);
         let lower = name.to_lowercase();
         // Names with quotes may differ only by case.
@@ -34,23 +34,23 @@ pub(super) fn group_by_relation(manifest: &Manifest) -> Vec<RelationNodes<'_>> {
             // dbt rejects two nodes that build the same relation.
             Some(group) if !(is_built && group.node.resource_type.is_referenceable()) => {
                 if is_built {
-                    group.twins.push((group.place, group.node));
-                    (group.node, group.place) = (node, place);
+                    group.twins.push((group.node_index, group.node));
+                    (group.node, group.node_index) = (node, node_index);
                 } else {
-                    group.twins.push((place, node));
+                    group.twins.push((node_index, node));
                 }
             }
             _ => {
                 known.entry(lower).or_insert(groups.len());
                 groups.push(RelationNodes {
                     node,
-                    place,
+                    node_index,
                     twins: Vec::new(),
                 });
             }
         }
     }
-    groups.sort_by_key(|group| group.place);
+    groups.sort_by_key(|group| group.node_index);
     groups
 }
 

@@ -132,10 +132,10 @@ fn stale_sources(
         let source = source_name(node);
         let read_by = manifest
             .index_of(&node.unique_id)
-            .and_then(|place| children.get(place))
+            .and_then(|index| children.get(index))
             .into_iter()
             .flatten();
-        let readers = read_by.filter_map(|place| manifest.nodes.get(*place)).filter(has_table);
+        let readers = read_by.filter_map(|index| manifest.nodes.get(*index)).filter(has_table);
         Some(StaleSource {
             status: result.status.name().to_owned(),
             loaded_at: result.max_loaded_at,

@@ -19,7 +19,7 @@ pub(super) fn index_by_relation<'a>(tables: &[DbtTable<'a>]) -> FxHashMap<&'a st
     tables
         .iter()
         .enumerate()
-        .flat_map(|(place, table)| table.nodes().map(move |(_, node)| (&*node.unique_id, place)))
+        .flat_map(|(index, table)| table.nodes().map(move |(_, node)| (&*node.unique_id, index)))
         .collect()
 }
 

@@ -21,7 +21,7 @@ use crate::parallel;
 pub(super) struct DbtTable<'a> {
     pub node: &'a ManifestNode,
     /// Index of the node in the manifest.
-    pub place: usize,
+    pub node_index: usize,
     /// Other nodes of the same table, such as a source that is declared over a seed, each with its index.
     pub twins: Vec<(usize, &'a ManifestNode)>,
     pub location: ViewLocation,
@@ -61,13 +61,17 @@ impl<'a> DbtTable<'a> {
         let by_path: FxHashMap<&str, &ExistingView> = wanted.existing.iter().map(|view| (&*view.path, view)).collect();
         let of_group = |number: usize| {
             let (group, location) = (groups.get(number)?, locations.get(number)?.clone());
-            let RelationNodes { node, place, ref twins } = *group;
+            let RelationNodes {
+                node,
+                node_index,
+                ref twins,
+            } = *group;
             let catalog = artifacts.catalog.and_then(|catalog| catalog.table(&node.unique_id));
-            let of_node = tests.for_node(place);
+            let of_node = tests.for_node(node_index);
             let view = by_path.get(&*location.path).copied();
             Some(Self {
                 node,
-                place,
+                node_index,
                 twins: twins.clone(),
                 location,
                 name: node.table_name(),
@@ -97,7 +101,9 @@ impl<'a> DbtTable<'a> {
 
     /// Returns all nodes of the table, each with its index in the manifest.
     pub fn nodes(&self) -> impl Iterator<Item = (usize, &'a ManifestNode)> {
-        [(self.place, self.node)].into_iter().chain(self.twins.iter().copied())
+        [(self.node_index, self.node)]
+            .into_iter()
+            .chain(self.twins.iter().copied())
     }
 
     /// Returns the field for a column.

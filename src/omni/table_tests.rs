@@ -34,8 +34,8 @@ impl<'a> TestsByNode<'a> {
         let last = last_results(artifacts.runs);
         let mut of_nodes: FxHashMap<usize, Vec<ExecutedTest<'a>>> = FxHashMap::default();
         let mut add = |unique_id: &str, test: ExecutedTest<'a>| {
-            if let Some(place) = manifest.index_of(unique_id) {
-                of_nodes.entry(place).or_default().push(test);
+            if let Some(node_index) = manifest.index_of(unique_id) {
+                of_nodes.entry(node_index).or_default().push(test);
             }
         };
         let ran = |node: &'a ManifestNode, data: Option<DataTest<'a>>| {
@@ -68,18 +68,18 @@ impl<'a> TestsByNode<'a> {
 
     /// Adds the tests of all nodes of a table to the first of these nodes.
     fn share_with_twins(&mut self, groups: &[RelationNodes<'a>]) {
-        for RelationNodes { place, twins, .. } in groups {
+        for RelationNodes { node_index, twins, .. } in groups {
             for (twin, _) in twins {
                 let of_twin = self.for_node(*twin).to_vec();
-                let own = self.of_nodes.entry(*place).or_default();
+                let own = self.of_nodes.entry(*node_index).or_default();
                 own.extend(of_twin);
             }
         }
     }
 
     /// Returns the tests of the node with this index in the manifest.
-    pub fn for_node(&self, place: usize) -> &[ExecutedTest<'a>] {
-        self.of_nodes.get(&place).map_or(&[], Vec::as_slice)
+    pub fn for_node(&self, index: usize) -> &[ExecutedTest<'a>] {
+        self.of_nodes.get(&index).map_or(&[], Vec::as_slice)
     }
 }
 

@@ -81,7 +81,7 @@ pub(super) fn node_freshness(artifacts: Artifacts<'_>, children: &[Vec<usize>]) 
     let Some(found) = artifacts.freshness else { return all };
     let mut waiting = Vec::new();
     for source in manifest.with_type(ResourceType::Source) {
-        let (Some(place), Some(result)) = (manifest.index_of(&source.unique_id), found.source(&source.unique_id))
+        let (Some(index), Some(result)) = (manifest.index_of(&source.unique_id), found.source(&source.unique_id))
         else {
             continue;
         };
@@ -91,7 +91,7 @@ pub(super) fn node_freshness(artifacts: Artifacts<'_>, children: &[Vec<usize>]) 
             _ => 2,
         };
         waiting.push((
-            place,
+            index,
             Freshness {
                 status: result.status.name().to_owned(),
                 source: source_name(source),
@@ -103,14 +103,14 @@ pub(super) fn node_freshness(artifacts: Artifacts<'_>, children: &[Vec<usize>]) 
     }
     // Start with the stalest source, because each node only reports the first source that reaches it.
     waiting.sort_by(|(_, one), (_, other)| other.rank.cmp(&one.rank).then_with(|| one.source.cmp(&other.source)));
-    for (place, fresh) in waiting {
-        let mut reached = vec![place];
-        while let Some(place) = reached.pop() {
-            let Some(slot) = all.get_mut(place).filter(|slot| slot.is_none()) else {
+    for (index, fresh) in waiting {
+        let mut reached = vec![index];
+        while let Some(index) = reached.pop() {
+            let Some(slot) = all.get_mut(index).filter(|slot| slot.is_none()) else {
                 continue;
             };
             *slot = Some(fresh.clone());
-            reached.extend(children.get(place).into_iter().flatten());
+            reached.extend(children.get(index).into_iter().flatten());
         }
     }
     all
@@ -222,7 +222,7 @@ pub(super) fn status_file(
     let mut views = BTreeMap::new();
     for table in tables {
         let old = before.views.remove(&table.view_name()).unwrap_or_default();
-        let mut of_tests: Vec<TestRecord> = tests.for_node(table.place).iter().map(test_result).collect();
+        let mut of_tests: Vec<TestRecord> = tests.for_node(table.node_index).iter().map(test_result).collect();
         for test in of_tests.iter_mut().filter(|test| test.status.is_empty()) {
             // If a test did not run this time, keep its last result.
             match old.tests.iter().find(|old| old.test == test.test && old.at.is_some()) {
@@ -254,7 +254,7 @@ pub(super) fn status_file(
         let run = run_result(old.run, now);
         let freshness = table
             .nodes()
-            .find_map(|(place, _)| freshness.get(place).cloned().flatten());
+            .find_map(|(index, _)| freshness.get(index).cloned().flatten());
         let node = table.node.unique_id.to_string();
         views.insert(
             table.view_name(),

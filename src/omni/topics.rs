@@ -270,8 +270,8 @@ fn reachable_views<'j>(view: &'j str, live: &FxHashMap<&str, Vec<&'j TableJoin>>
     let mut known = FxHashSet::from_iter([view]);
     let mut waiting = VecDeque::from([(0, 0)]);
     let mut is_all = true;
-    while let Some((place, depth)) = waiting.pop_front() {
-        let Some(from) = all.get(place).map(|it| it.name) else {
+    while let Some((index, depth)) = waiting.pop_front() {
+        let Some(from) = all.get(index).map(|it| it.name) else {
             break;
         };
         for join in live.get(from).into_iter().flatten() {
@@ -288,7 +288,7 @@ fn reachable_views<'j>(view: &'j str, live: &FxHashMap<&str, Vec<&'j TableJoin>>
             if join.alias.is_none() {
                 waiting.push_back((all.len(), depth + 1));
             }
-            all.push(TopicJoin { name, to: Some(place) });
+            all.push(TopicJoin { name, to: Some(index) });
         }
     }
     (all, is_all)
@@ -298,8 +298,8 @@ fn reachable_views<'j>(view: &'j str, live: &FxHashMap<&str, Vec<&'j TableJoin>>
 /// joined.
 fn nested_joins(joined: &[TopicJoin<'_>]) -> YamlOutput {
     let mut below: Vec<Vec<(String, YamlOutput)>> = joined.iter().map(|_| Vec::new()).collect();
-    for (place, it) in joined.iter().enumerate().rev() {
-        let mut own = below.get_mut(place).map(std::mem::take).unwrap_or_default();
+    for (index, it) in joined.iter().enumerate().rev() {
+        let mut own = below.get_mut(index).map(std::mem::take).unwrap_or_default();
         own.reverse();
         match it.to {
             Some(to) => below.get_mut(to).into_iter().for_each(|pairs| {

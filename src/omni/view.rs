@@ -111,7 +111,7 @@ pub(super) fn new<'a>(
         add("measures", YamlOutput::Map(measures.collect()));
     }
     let mut names: Vec<String> = tests
-        .for_node(table.place)
+        .for_node(table.node_index)
         .iter()
         .map(|test| test.node.name.to_string())
         .collect();
@@ -226,7 +226,7 @@ fn timeframes(field: &TableField<'_>, granularity: Option<&str>) -> Option<&'sta
 /// Returns the accepted values of a column, if the test for them passes.
 fn accepted_values(field: &TableField<'_>, table: &DbtTable<'_>, tests: &TestsByNode<'_>) -> Option<Vec<YamlOutput>> {
     // Check the most expensive condition last, because there may be many fields and tests.
-    let values = tests.for_node(table.place).iter().find_map(|test| {
+    let values = tests.for_node(table.node_index).iter().find_map(|test| {
         let data = test.data.as_ref()?;
         match data.check {
             TestCheck::AcceptedValues(values) if data.column.as_ref()?.eq_ignore_ascii_case(field.column) => {

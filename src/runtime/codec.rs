@@ -102,12 +102,12 @@ impl<'m> CodecWriter<'m> {
     /// Writes a string; equal strings are stored once.
     pub fn write_text(&mut self, text: &'m str) {
         let next = self.texts.len() as u32;
-        let place = *self.places.entry(text).or_insert(next);
-        if place == next {
+        let index = *self.places.entry(text).or_insert(next);
+        if index == next {
             self.texts.push(text);
             self.size += text.len();
         }
-        self.write_number(place);
+        self.write_number(index);
     }
 }
 
@@ -129,8 +129,8 @@ impl CodecReader<'_> {
 
     /// Reads a string. Returns `None` if the number read is not the index of a string.
     pub fn read_text(&mut self) -> Option<&Arc<str>> {
-        let place = self.read_number()?;
-        self.texts.get(place as usize)
+        let index = self.read_number()?;
+        self.texts.get(index as usize)
     }
 }
 

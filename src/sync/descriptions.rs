@@ -307,7 +307,7 @@ fn spec_edit(view: &PulledView, said: OmniDescription) -> HandEdit {
         after: after.clone(),
         why: None,
         rewritten: None,
-        place: None,
+        position: None,
         values: (before.map(YamlValue::Text), after.map(YamlValue::Text)),
     }
 }

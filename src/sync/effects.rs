@@ -145,14 +145,14 @@ impl<'m> ExposureGraph<'m> {
         };
         let own = self.manifest.nodes.iter();
         let own = own.enumerate().filter(|(_, node)| is_it(&node.unique_id, &node.name));
-        let mut next: Vec<usize> = own.map(|(place, _)| place).collect();
+        let mut next: Vec<usize> = own.map(|(index, _)| index).collect();
         if next.is_empty() {
             return Exposures::NotInManifest;
         }
         let mut seen = vec![false; self.manifest.nodes.len()];
         let mut names = Vec::new();
-        while let Some(place) = next.pop() {
-            let (Some(seen), Some(node)) = (seen.get_mut(place), self.manifest.nodes.get(place)) else {
+        while let Some(index) = next.pop() {
+            let (Some(seen), Some(node)) = (seen.get_mut(index), self.manifest.nodes.get(index)) else {
                 continue;
             };
             if std::mem::replace(seen, true) {
@@ -161,7 +161,7 @@ impl<'m> ExposureGraph<'m> {
             if node.resource_type == ResourceType::Exposure {
                 names.push(node.name.to_string());
             }
-            next.extend(self.children.get(place).into_iter().flatten());
+            next.extend(self.children.get(index).into_iter().flatten());
         }
         names.sort();
         Exposures::Known(names)

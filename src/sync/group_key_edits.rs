@@ -12,14 +12,14 @@ impl ModelReconciler<'_> {
     /// Returns the edit that adds group keys, with the positions of its hand edits: the columns of the keys, and the
     /// `group by`.
     pub fn added_keys(&self, edits: &[HandEdit], text: &str) -> Option<(StructureEdit, Vec<usize>)> {
-        let is_grouping = |edit: &&HandEdit| edit.place.as_ref().is_some_and(FilePartPosition::is_group_by);
+        let is_grouping = |edit: &&HandEdit| edit.position.as_ref().is_some_and(FilePartPosition::is_group_by);
         edits.iter().find(is_grouping)?;
         let sql = self.ours.compiled.model_sql()?;
         let keys = added_group_keys(sql, text, self.ours.compiled.dialect());
         let is_key = |name: &str| keys.iter().any(|key| key.column.eq_ignore_ascii_case(name));
         let is_part = |edit: &HandEdit| {
-            let place = edit.place.as_ref();
-            place.is_some_and(|place| place.is_group_by() || place.column_of_select().is_some_and(is_key))
+            let position = edit.position.as_ref();
+            position.is_some_and(|position| position.is_group_by() || position.column_of_select().is_some_and(is_key))
         };
         let places = edits.iter().enumerate().filter(|(_, edit)| is_part(edit));
         let places: Vec<usize> = places.map(|(at, _)| at).collect();

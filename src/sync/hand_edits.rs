@@ -74,7 +74,7 @@ pub struct HandEdit {
     /// generated SQL is the edited SQL.
     pub rewritten: Option<RewrittenSql>,
     /// Position of the edited part of a model's SQL. `None` in other files.
-    pub(super) place: Option<FilePartPosition>,
+    pub(super) position: Option<FilePartPosition>,
     /// Values of the property before and after the edit, which are transferred to the spec.
     pub(super) values: (Option<YamlValue>, Option<YamlValue>),
 }
@@ -97,7 +97,7 @@ impl HandEdit {
             Some(_) if self.is_kept_by_comment() => Some(format!("the comment `{KEEP_COMMENT}` keeps it")),
             Some(why) => Some(why.clone()),
             None => self
-                .place
+                .position
                 .as_ref()
                 .and_then(FilePartPosition::advice)
                 .map(str::to_owned),
@@ -275,7 +275,7 @@ fn whole_file_edit(path: &str, before: &str, after: &str, property: Property) ->
         after: Some(after.to_owned()),
         why: None,
         rewritten: None,
-        place: None,
+        position: None,
         values: (None, None),
     }
 }
@@ -288,7 +288,7 @@ fn add_sql_edits(path: &str, written: &str, now: &str, dialect: Dialect, edits: 
         definition: Some(item.column),
         cte: item.cte,
         line: item.line,
-        place: Some(item.position),
+        position: Some(item.position),
         ..whole_file_edit(path, &item.before, &item.after, Property::Formula)
     };
     edits.extend(found.items.into_iter().map(item));
@@ -297,7 +297,7 @@ fn add_sql_edits(path: &str, written: &str, now: &str, dialect: Dialect, edits: 
         detail: rest.description,
         line: rest.line,
         // Without a position, the edit is not transferred to the spec.
-        place: rest.position.filter(|_| rest.new_input.is_none()),
+        position: rest.position.filter(|_| rest.new_input.is_none()),
         why: rest
             .new_input
             .map(|input| format!("its `from` reads {input}, which only the edited file has")),
@@ -319,8 +319,8 @@ fn properties_between(
         if was.map(LocatedPropertyValue::text) == is.map(LocatedPropertyValue::text) {
             continue;
         }
-        let place = is.or(was);
-        let in_docs = place.is_some_and(|said| said.in_docs);
+        let position = is.or(was);
+        let in_docs = position.is_some_and(|said| said.in_docs);
         let file = md.filter(|_| in_docs).unwrap_or(path);
         edits.push(HandEdit {
             definition: about.column.clone(),
@@ -328,12 +328,12 @@ fn properties_between(
             property: about.property,
             detail: about.detail.clone(),
             file: file.to_owned(),
-            line: place.map_or(1, |said| said.line),
+            line: position.map_or(1, |said| said.line),
             before: was.map(LocatedPropertyValue::text),
             after: is.map(LocatedPropertyValue::text),
             why: None,
             rewritten: None,
-            place: None,
+            position: None,
             values: (was.map(|said| said.value.clone()), is.map(|said| said.value.clone())),
         });
     }

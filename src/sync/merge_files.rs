@@ -154,7 +154,7 @@ fn merge_file(
     let rewritten = carried
         .iter()
         .filter(|edit| edit.file == path && edit.rewritten.is_some());
-    let rewritten = rewritten.filter_map(|edit| edit.place.as_ref());
+    let rewritten = rewritten.filter_map(|edit| edit.position.as_ref());
     let found = with_generated_columns(&found, [ours, base], dialect, rewritten).unwrap_or(found);
     let mut in_order = None;
     let was = match base {
@@ -200,10 +200,10 @@ pub(super) fn with_generated_columns<'p>(
     columns: impl Iterator<Item = &'p FilePartPosition>,
 ) -> Option<String> {
     let mut text = None;
-    for place in columns {
+    for position in columns {
         let current = text.as_deref().unwrap_or(actual);
         let versions = versions.into_iter().flatten();
-        let mut restored = versions.map(|version| restore_column(version, current, dialect, place));
+        let mut restored = versions.map(|version| restore_column(version, current, dialect, position));
         if let Some(restored) = restored.find(|restored| !restored.is_empty()) {
             // Another range may overlap this one: restoring a column also restores its item of `group by`.
             text = apply_replacements(current, restored.iter().collect()).or(text);

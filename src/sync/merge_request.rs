@@ -47,7 +47,7 @@ pub struct ReportedValues {
     pub model: String,
     /// Environment and engine of the verification, such as `development, dbt 1.12.6 on duckdb`. `None` if the values
     /// were not verified.
-    pub place: Option<String>,
+    pub environment: Option<String>,
     /// Result as a sentence, with names in backticks.
     pub summary: String,
 }
@@ -130,9 +130,9 @@ impl MergeRequest {
                     .for_each(|model| write_model(&mut out, model, model.action.name()));
             }
         }
-        let place = |values: &ReportedValues| {
+        let environment = |values: &ReportedValues| {
             values
-                .place
+                .environment
                 .as_ref()
                 .map(|it| format!(" ({})", escape_markdown(it)))
                 .unwrap_or_default()
@@ -140,14 +140,14 @@ impl MergeRequest {
         match self.values.as_slice() {
             [] => {}
             [one] => {
-                let _ = writeln!(out, "**Values**{}: {}", place(one), escape_sentence(&one.summary));
+                let _ = writeln!(out, "**Values**{}: {}", environment(one), escape_sentence(&one.summary));
             }
             all => {
                 let one = |it: &ReportedValues| {
                     format!(
                         "{}{}: {}",
                         inline_code(&it.model),
-                        place(it),
+                        environment(it),
                         escape_sentence(&it.summary)
                     )
                 };

@@ -251,18 +251,21 @@ impl ModelReconciler<'_> {
 
     /// Reports a conflict if a metric set defines the edited clause. Returns whether a set defines the clause.
     pub fn reconcile_metric_set_part(&self, edit: &HandEdit, reconciled: &mut Reconciled) -> bool {
-        let place = edit.place.as_ref().filter(|_| is_in_model_file(self.sides.model)(edit));
-        let (Some(edited), Some(place)) = (self.edited_model, place) else {
+        let position = edit
+            .position
+            .as_ref()
+            .filter(|_| is_in_model_file(self.sides.model)(edit));
+        let (Some(edited), Some(position)) = (self.edited_model, position) else {
             return false;
         };
         let Some(MetricSetEdit {
             owner,
             restorations: restored,
-        }) = edited.metric_set_edit(self.tools.decompiler, place)
+        }) = edited.metric_set_edit(self.tools.decompiler, position)
         else {
             return false;
         };
-        let is_done = edited.has_edited_clause(self.ours.compiled.model_sql().unwrap_or_default(), place);
+        let is_done = edited.has_edited_clause(self.ours.compiled.model_sql().unwrap_or_default(), position);
         match owner {
             EditedSetPart::Definition(metric) => {
                 // The column of the definition may have been edited, too.
@@ -292,7 +295,7 @@ impl ModelReconciler<'_> {
             }
             _ if is_done => reconciled.carried.push(edit.clone()),
             EditedSetPart::Filter(filter) => {
-                let set = self.filter_conflict(&filter, edited, place);
+                let set = self.filter_conflict(&filter, edited, position);
                 let ours = self.ours.compiled.metric_set_filter(&set.set);
                 let ours = ours.map(|filter| filter.text().to_owned());
                 let sides = (Some(filter.filter.text().to_owned()), ours);

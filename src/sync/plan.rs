@@ -417,7 +417,7 @@ impl PushState {
     }
 }
 
-/// Returns whether a state file has the contents of a state, in another layout.
+/// Returns whether a state file differs from a state only in its layout.
 fn is_same_state(state: Option<&str>, before: Option<&str>) -> bool {
     let versions = before.map(PushState::versions).unwrap_or_default();
     matches!(versions.as_slice(), [one] if Some(one.text().as_str()) == state)

@@ -269,7 +269,7 @@ pub fn reconcile<'t>(sides: ModelSides<'_>, more: Vec<HandEdit>, tools: impl Fn(
         let is_left = |edit: &HandEdit| {
             // A removed property has no line in the file.
             let is_same_place = |other: &HandEdit| {
-                other.line == edit.line || edit.place.is_none() && property_target(other) == property_target(edit)
+                other.line == edit.line || edit.position.is_none() && property_target(other) == property_target(edit)
             };
             let is_it =
                 |other: &HandEdit| (&other.file, &other.after) == (&edit.file, &edit.after) && is_same_place(other);
@@ -561,9 +561,9 @@ impl ModelReconciler<'_> {
             .files
             .get(&edit.file)
             .filter(|_| edit.property == Property::Formula);
-        match (written, &self.edited_sql, &edit.place) {
-            (Some(written), Some(found), Some(place)) => {
-                restore_column(written, found, self.ours.compiled.dialect(), place)
+        match (written, &self.edited_sql, &edit.position) {
+            (Some(written), Some(found), Some(position)) => {
+                restore_column(written, found, self.ours.compiled.dialect(), position)
             }
             _ => Vec::new(),
         }

@@ -80,7 +80,7 @@ impl ModelReconciler<'_> {
         let is_respelling = |edit: &HandEdit| {
             let count = |text: &Option<String>| text.as_deref().map_or(0, |text| tokens(text, dialect).len());
             is_in_model_file(self.sides.model)(edit)
-                && edit.place.is_some()
+                && edit.position.is_some()
                 && count(&edit.before) == count(&edit.after)
                 && self.edited_sql.is_some_and(|found| !edit.has_keep_comment(found))
         };
@@ -111,12 +111,12 @@ impl ModelReconciler<'_> {
         let dialect = self.ours.compiled.dialect();
         let mut replaced = Vec::new();
         for edit in edits {
-            let place: &FilePartPosition = edit.place.as_ref()?;
+            let position: &FilePartPosition = edit.position.as_ref()?;
             let generated = self.base.files.get(&edit.file)?;
             // The part must still be the part that the user edited.
-            let mut same = restore_column(generated, sql, dialect, place).into_iter();
+            let mut same = restore_column(generated, sql, dialect, position).into_iter();
             same.all(|(at, text)| sql.get(at) == Some(&text)).then_some(())?;
-            let edited = restore_column(found, sql, dialect, place);
+            let edited = restore_column(found, sql, dialect, position);
             replaced.extend((!edited.is_empty()).then_some(edited)?);
         }
         let text = apply_replacements(sql, replaced.iter().collect())?;

@@ -13,8 +13,8 @@ impl ModelReconciler<'_> {
     /// Returns whether a metric set defines the SQL that an edit to the structure changes, so that the edit is a
     /// conflict.
     pub fn is_edit_of_set(&self, edit: &HandEdit) -> bool {
-        let edited = self.edited_model.zip(edit.place.as_ref());
-        edited.is_some_and(|(edited, place)| edited.metric_set_edit(self.tools.decompiler, place).is_some())
+        let edited = self.edited_model.zip(edit.position.as_ref());
+        edited.is_some_and(|(edited, position)| edited.metric_set_edit(self.tools.decompiler, position).is_some())
     }
 
     /// Returns versions of a model's spec in which the condition of its only metric set, or of one of its metric sets,

@@ -24,7 +24,7 @@ impl ModelReconciler<'_> {
     /// Compares an edit that cannot be transferred with the current spec. `None` if the spec did not change the same
     /// part, or if the edit cannot be separated from the rest of the file.
     pub fn compare_with_spec_change(&self, edit: &StructureEdit, hand: &HandEdit) -> Option<SpecChange> {
-        let (found, place) = (self.edited_sql?, hand.place.as_ref()?);
+        let (found, position) = (self.edited_sql?, hand.position.as_ref()?);
         let base = self.base_spec.as_ref()?;
         if base.source == self.ours.source {
             return None;
@@ -79,7 +79,7 @@ impl ModelReconciler<'_> {
         let written = [&self.base.files, &self.ours.files].map(|files| files.get(&hand.file));
         let dialect = self.ours.compiled.dialect();
         let restored = written.into_iter().flatten();
-        let mut restored = restored.map(|written| restore_column(written, found, dialect, place));
+        let mut restored = restored.map(|written| restore_column(written, found, dialect, position));
         conflict.restored = restored.find(|restored| !restored.is_empty())?;
         Some(SpecChange::Different(Box::new(conflict)))
     }
@@ -105,8 +105,8 @@ impl Conflict {
     /// Returns `where` or `having` if the conflict concerns this condition of the spec.
     #[must_use]
     pub fn clause(&self) -> Option<&str> {
-        let place = self.edit.as_ref()?.place.as_ref()?;
-        (self.definition.is_none() && place.condition_clause().is_some()).then_some(self.detail.as_str())
+        let position = self.edit.as_ref()?.position.as_ref()?;
+        (self.definition.is_none() && position.condition_clause().is_some()).then_some(self.detail.as_str())
     }
 
     /// Returns the name of the property in conflict, or of the condition.

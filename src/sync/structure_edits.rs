@@ -85,11 +85,11 @@ impl RewrittenParts {
         let Some(grouping) = &self.grouping else {
             return self.part.clone();
         };
-        let place = edit.place.as_ref()?;
-        if place.is_group_by() {
+        let position = edit.position.as_ref()?;
+        if position.is_group_by() {
             return grouping.group_by.clone();
         }
-        let name = place.column_of_select()?;
+        let name = position.column_of_select()?;
         let mut columns = grouping.columns.iter();
         let column = columns.find(|(column, _)| column.eq_ignore_ascii_case(name));
         column.map(|(_, rewritten)| rewritten.clone())
@@ -122,21 +122,21 @@ impl ModelReconciler<'_> {
         });
         let mut conflicts = Vec::new();
         for (edit, places) in all {
-            if places.iter().any(|place| carried_edits.contains(place)) {
+            if places.iter().any(|index| carried_edits.contains(index)) {
                 continue;
             }
-            let is_of_set = |place: &usize| edits.get(*place).is_some_and(|edit| self.is_edit_of_set(edit));
+            let is_of_set = |index: &usize| edits.get(*index).is_some_and(|edit| self.is_edit_of_set(edit));
             if places.iter().any(is_of_set) || mark_kept_edits(edits, &places, &found) {
                 continue;
             }
             let columns: Vec<FilePartPosition> = places
                 .iter()
-                .filter_map(|place| edits.get(*place)?.place.clone())
+                .filter_map(|index| edits.get(*index)?.position.clone())
                 .collect();
             let transferred = match self.transfer_structure_edit(&edit, &columns, &found) {
                 Ok(transferred) => transferred,
                 Err(why) => {
-                    let hand = places.first().and_then(|place| edits.get(*place));
+                    let hand = places.first().and_then(|index| edits.get(*index));
                     match hand.and_then(|hand| self.compare_with_spec_change(&edit, hand)) {
                         Some(SpecChange::Same) => {
                             carried_edits.extend(places);
@@ -145,15 +145,15 @@ impl ModelReconciler<'_> {
                         Some(SpecChange::Different(conflict)) => conflicts.push((places.clone(), *conflict)),
                         None => {}
                     }
-                    for place in places {
-                        let edit = edits.get_mut(place).filter(|edit| edit.why.is_none());
+                    for index in places {
+                        let edit = edits.get_mut(index).filter(|edit| edit.why.is_none());
                         edit.into_iter().for_each(|edit| edit.why.clone_from(&why));
                     }
                     continue;
                 }
             };
-            for place in &places {
-                if let Some(edit) = edits.get_mut(*place) {
+            for index in &places {
+                if let Some(edit) = edits.get_mut(*index) {
                     edit.rewritten = transferred.rewritten.of_edit(edit);
                 }
             }
@@ -447,8 +447,8 @@ impl ModelReconciler<'_> {
 /// Marks the edits that a comment keeps. Returns whether there are such edits among these positions.
 fn mark_kept_edits(edits: &mut [HandEdit], places: &[usize], text: &str) -> bool {
     let mut is_kept = false;
-    for place in places {
-        if let Some(edit) = edits.get_mut(*place)
+    for index in places {
+        if let Some(edit) = edits.get_mut(*index)
             && edit.has_keep_comment(text)
         {
             edit.why = Some(KEEP_COMMENT.to_owned());
@@ -461,12 +461,12 @@ fn mark_kept_edits(edits: &mut [HandEdit], places: &[usize], text: &str) -> bool
 /// Returns the possible edits to the structure of a model's SQL, each with the positions of its hand edits. Several
 /// edits may explain the same hand edits. The last select may return all columns of the CTE `output`.
 fn structure_edits(edits: &[HandEdit], output: Option<&str>) -> Vec<(StructureEdit, Vec<usize>)> {
-    let column = |edit: &HandEdit| Some(edit.place.as_ref()?.output_column_name(output)?.to_owned());
+    let column = |edit: &HandEdit| Some(edit.position.as_ref()?.output_column_name(output)?.to_owned());
     let is_empty = |text: &Option<String>| text.as_deref().is_none_or(str::is_empty);
     let mut found = Vec::new();
     // A column without a known name, such as `*` or a macro, may be a column that seems to be missing.
     let is_unnamed = |edit: &HandEdit| {
-        edit.place
+        edit.position
             .as_ref()
             .is_some_and(FilePartPosition::is_unnamed_in_last_select)
     };
@@ -481,7 +481,7 @@ fn structure_edits(edits: &[HandEdit], output: Option<&str>) -> Vec<(StructureEd
             (Some(name), false, true) if !has_unnamed => removed.push((name, at)),
             _ => {}
         }
-        let clause = edit.place.as_ref().and_then(FilePartPosition::condition_clause);
+        let clause = edit.position.as_ref().and_then(FilePartPosition::condition_clause);
         if let Some(clause) = clause {
             let text = |text: &Option<String>| text.clone().unwrap_or_default();
             let condition = StructureEdit::Condition {
@@ -492,14 +492,17 @@ fn structure_edits(edits: &[HandEdit], output: Option<&str>) -> Vec<(StructureEd
             };
             found.push((condition, vec![at]));
         }
-        let is_from = edit.place.as_ref().is_some_and(FilePartPosition::is_from_clause);
+        let is_from = edit.position.as_ref().is_some_and(FilePartPosition::is_from_clause);
         if let (true, Some(before), Some(after)) = (is_from, &edit.before, &edit.after)
             && join_types(before) != join_types(after)
         {
             let (before, after) = (before.clone(), after.clone());
             found.push((StructureEdit::JoinTypes { before, after }, vec![at]));
         }
-        let cte = edit.place.as_ref().and_then(|place| place.cte_of_from_clause());
+        let cte = edit
+            .position
+            .as_ref()
+            .and_then(|position| position.cte_of_from_clause());
         if let (Some(cte), Some(before), Some(after)) = (cte, &edit.before, &edit.after)
             && let (Some(before), Some(after)) = (dbt_call(before), dbt_call(after))
         {

@@ -68,10 +68,10 @@ fn up_to_step(spec: &str, name: &str) -> Option<(Path, String)> {
     };
     let names: Option<Vec<&str>> = steps.iter().map(|step| step.get("name")?.as_text()).collect();
     let (names, path) = (names?, |name: &str| Path::root().key("steps").item("name", name));
-    let place = names.iter().position(|other| other.eq_ignore_ascii_case(name))?;
-    let later = names.iter().skip(place + 1);
+    let index = names.iter().position(|other| other.eq_ignore_ascii_case(name))?;
+    let later = names.iter().skip(index + 1);
     let edits: Vec<Edit> = later.map(|name| Edit::Remove { at: path(name) }).collect();
-    Some((path(names.get(place)?), apply_edits(spec, &edits).ok()?))
+    Some((path(names.get(index)?), apply_edits(spec, &edits).ok()?))
 }
 
 /// Returns a spec without definitions that selects the input rows of the last step's condition. Keys that depend on the

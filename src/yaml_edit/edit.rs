@@ -257,9 +257,9 @@ impl<'t> Editor<'t, '_> {
         for id in changes.replacements.keys().chain(&collections).copied() {
             let mut inner = id;
             let mut meets = changes.replacements.contains_key(&id) && collections.binary_search(&id).is_ok();
-            while let Some(place) = parents.get(&inner) {
-                meets |= changes.removed_children.contains(place) || changes.replacements.contains_key(&place.0);
-                inner = place.0;
+            while let Some(parent) = parents.get(&inner) {
+                meets |= changes.removed_children.contains(parent) || changes.replacements.contains_key(&parent.0);
+                inner = parent.0;
             }
             if meets {
                 return Err(self

@@ -128,7 +128,7 @@ fn files_follow_a_changed_folder() {
             .out
             .contains("Plan: 0 to create, 0 to update, 0 to delete, 0 conflicts")
     );
-    // After the next change, the new folder is a former folder, too.
+    // If `models:` changes again, this folder also becomes a former folder.
     commit(&place, "folders");
     place.write(
         "formulac.yml",

@@ -36,7 +36,7 @@ impl Watch {
         Self { process, lines }
     }
 
-    /// Waits for the end of a run that prints a text.
+    /// Waits until a run that prints `text` has finished.
     fn wait_for(&self, text: &str) {
         // The streams are read in parallel, so their lines can arrive in any order.
         let mut missing = vec![text, "waiting for changes"];

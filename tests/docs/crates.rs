@@ -26,7 +26,7 @@ const LAYERS: &[(&str, &str)] = &[
     ("yaml-edit", "syntax"),
     // Column lineage of SQL.
     ("lineage", "catalog runtime"),
-    // Interpreter, which does not use the compiler, so that the interpreter's results can verify the SQL.
+    // Interpreter that does not depend on the compiler, so its results can be used to verify the SQL.
     ("interpret", "syntax grammar catalog"),
     // Compiles specs to queries and dbt models.
     ("model", "syntax grammar catalog core dbt interpret runtime"),

@@ -90,7 +90,7 @@ const CASES: &[Case] = &[
         ],
         &["    group_by: country, region\n"],
     ),
-    // A key whose SQL differs from a column becomes a definition.
+    // A key becomes a definition if its SQL is an expression and not just a column.
     (
         GROUPED,
         &[

@@ -131,10 +131,10 @@ Examples:
   # Keep the formula of the spec, and drop the hand edit
   formulac resolve revenue.net --ours
 
-  # Take the hand edit into the spec
+  # Apply the hand edit to the spec
   formulac resolve revenue.net --theirs
 
-  # Take the hand edit into the metric set that defines the metric
+  # Apply the hand edit to the metric set that defines the metric
   formulac resolve revenue_by_month.revenue --to-set")]
 pub struct ResolveArgs {
     /// Conflict to resolve: `model.definition`, `model.definition:property`, or a model, to resolve all its conflicts

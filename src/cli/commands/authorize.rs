@@ -23,17 +23,17 @@ use crate::cli::source::read_text;
 use crate::cli::workspace::Workspace;
 
 pub fn run(session: &Session, args: &AuthorizeArgs) -> Result<Exit, Failure> {
-    let place = Workspace::find(session)?;
-    let repository = Repository::find(&place.root)?;
+    let workspace = Workspace::find(session)?;
+    let repository = Repository::find(&workspace.root)?;
     if let Some(path) = &args.codeowners {
-        write_owners(session, &place, &repository, path)?;
+        write_owners(session, &workspace, &repository, path)?;
     }
     let Some(base) = &args.base else { return Ok(Exit::Done) };
-    let under_way = BranchDifferences::new(&place, &repository, base, session.global.env.as_deref())?;
-    let (changes, faults) = change::read_changes(&place);
+    let under_way = BranchDifferences::new(&workspace, &repository, base, session.global.env.as_deref())?;
+    let (changes, faults) = change::read_changes(&workspace);
     let refused = forbidden_changes(&under_way.project, under_way.environment.as_ref(), &under_way.commits);
     let standing = under_way.state_of_changes(&changes);
-    let by_hand = hand_edited_files(session, &place, &repository, &under_way)?;
+    let by_hand = hand_edited_files(session, &workspace, &repository, &under_way)?;
     let mut notes: Vec<String> = approved_for_others(&under_way.commits)
         .into_iter()
         .map(|(commit, by)| format!("the approval by {by} was committed by {}", commit.committer))
@@ -118,7 +118,7 @@ struct HandEditedFile {
 /// to one of them would bypass the review.
 fn hand_edited_files(
     session: &Session,
-    place: &Workspace,
+    workspace: &Workspace,
     repository: &Repository,
     under_way: &BranchDifferences,
 ) -> Result<Vec<HandEditedFile>, Failure> {
@@ -135,13 +135,13 @@ fn hand_edited_files(
             )
             .with_help("run `formulac authorize` on a clean checkout of the branch"));
         }
-        let mut made = sync::generated_files(session, place)?;
-        let dialect = place.dialect(&TargetOptions::default())?;
+        let mut made = sync::generated_files(session, workspace)?;
+        let dialect = workspace.dialect(&TargetOptions::default())?;
         let bases = repository.file_contents_at_commit(&under_way.fork, &paths)?;
         for (file, base) in made_by_specs.into_iter().zip(bases) {
             let made = made.remove(&file.path);
             let is_present = |text: String| {
-                let path = place.root.join(&file.path);
+                let path = workspace.root.join(&file.path);
                 PlannedFile { path, text }
                     .read_current_content()
                     .map(|found| found == CurrentContent::Same)
@@ -192,7 +192,7 @@ fn hand_edited_files(
     Ok(by_hand)
 }
 
-fn write_owners(session: &Session, place: &Workspace, repository: &Repository, path: &Path) -> Result<(), Failure> {
+fn write_owners(session: &Session, workspace: &Workspace, repository: &Repository, path: &Path) -> Result<(), Failure> {
     if path.is_absolute() || path.components().any(|part| matches!(part, Component::ParentDir)) {
         return Err(
             Failure::new(Exit::Usage, format!("`{}` is outside the repository", path.display())).with_help(
@@ -202,17 +202,23 @@ fn write_owners(session: &Session, place: &Workspace, repository: &Repository, p
         );
     }
     let prefix = repository.project_prefix()?;
-    let specs = place.specs().unwrap_or_default();
+    let specs = workspace.specs().unwrap_or_default();
     let named = specs.iter().filter_map(|path| {
         let names = spec_approvers(&read_text(path).ok()?);
-        (!names.is_empty()).then(|| (place.relative_path(path), names))
+        (!names.is_empty()).then(|| (workspace.relative_path(path), names))
     });
     let named: Vec<(String, Vec<String>)> = named.collect();
     let whole = repository.top_folder()?.join(path);
     let before = read_text(&whole).unwrap_or_default();
-    let (models, tests) = place.output_folders();
-    let folders = [place.specs_folder(), models, tests, place.omni_folder()];
-    let after = codeowners(&before, place.project.people(), &format!("/{prefix}"), &folders, &named);
+    let (models, tests) = workspace.output_folders();
+    let folders = [workspace.specs_folder(), models, tests, workspace.omni_folder()];
+    let after = codeowners(
+        &before,
+        workspace.project.people(),
+        &format!("/{prefix}"),
+        &folders,
+        &named,
+    );
     if before == after {
         session.report_action(&format!("{} is up to date", path.display()));
         return Ok(());

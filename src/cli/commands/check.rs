@@ -43,14 +43,19 @@ pub fn run(session: &Session, args: &CheckArgs, sessions: Option<&FormulaSession
     let (found, fixed) = match load_check_inputs(session, args, sessions) {
         Ok(setup) => {
             let (mut found, fixed) = setup.check(session, args)?;
-            if let Some(place) = &setup.knowledge.place {
-                found.extend(place.report_contradictions(setup.knowledge.dialect)?);
+            if let Some(workspace) = &setup.knowledge.workspace {
+                found.extend(workspace.report_contradictions(setup.knowledge.dialect)?);
             }
-            if let Some(place) = setup.knowledge.place.as_ref().filter(|place| place.has_project_file()) {
-                setup.warn_of_omni_duplicates(args, place, &mut found);
+            if let Some(workspace) = setup
+                .knowledge
+                .workspace
+                .as_ref()
+                .filter(|workspace| workspace.has_project_file())
+            {
+                setup.warn_of_omni_duplicates(args, workspace, &mut found);
                 if args.files.is_empty() {
-                    check_folders(place, &mut found)?;
-                    place.warn_of_unsearched_folders(session, None);
+                    check_folders(workspace, &mut found)?;
+                    workspace.warn_of_unsearched_folders(session, None);
                 }
             }
             (found, fixed)
@@ -75,8 +80,8 @@ pub fn run(session: &Session, args: &CheckArgs, sessions: Option<&FormulaSession
 }
 
 /// Adds a diagnostic for each folder that the project file specifies but that dbt does not search for models or tests.
-fn check_folders(place: &Workspace, found: &mut Vec<FileDiagnostics>) -> Result<(), Failure> {
-    match place.check_folders() {
+fn check_folders(workspace: &Workspace, found: &mut Vec<FileDiagnostics>) -> Result<(), Failure> {
+    match workspace.check_folders() {
         Err(Failure::Found(faults)) => found.extend(faults),
         other => other?,
     }
@@ -113,11 +118,11 @@ impl CheckInputs<'_> {
             .iter()
             .flat_map(|found| &found.diagnostics)
             .any(|it| it.kind() == Code::UnknownName);
-        let Some(place) = self.knowledge.place.as_ref().filter(|_| misses_names) else {
+        let Some(workspace) = self.knowledge.workspace.as_ref().filter(|_| misses_names) else {
             return Ok(done);
         };
         // Report a missing column as removed if an earlier pull recorded it.
-        let had = pull::pulled_columns(&place.root);
+        let had = pull::pulled_columns(&workspace.root);
         if had.is_empty() {
             return Ok(done);
         }
@@ -136,12 +141,12 @@ fn load_check_inputs<'s>(
     sessions: Option<&'s FormulaSessions>,
 ) -> Result<CheckInputs<'s>, Failure> {
     let knowledge = CommandKnowledge::new(session, &args.settings.target)?;
-    let files = match &knowledge.place {
+    let files = match &knowledge.workspace {
         _ if !args.files.is_empty() => Generation::find_named_specs(session, &args.settings.target, &args.files)?,
         Some(_) if !args.selection.selects_all_models() => {
             Generation::selected_specs_and_sets(session, &args.settings.target, &args.selection)?
         }
-        Some(place) if place.has_project_file() => place.specs()?,
+        Some(workspace) if workspace.has_project_file() => workspace.specs()?,
         _ => {
             return Err(Failure::new(
                 Exit::Usage,
@@ -159,8 +164,8 @@ fn load_check_inputs<'s>(
 
 impl CheckInputs<'_> {
     /// Warns about definitions that exist both in a spec and in the project's Omni model.
-    fn warn_of_omni_duplicates(&self, args: &CheckArgs, place: &Workspace, found: &mut [FileDiagnostics]) {
-        let Workspace { project, root, .. } = place;
+    fn warn_of_omni_duplicates(&self, args: &CheckArgs, workspace: &Workspace, found: &mut [FileDiagnostics]) {
+        let Workspace { project, root, .. } = workspace;
         let texts: Vec<(String, String)> = found
             .iter()
             .zip(&self.files)
@@ -292,8 +297,13 @@ impl CheckInputs<'_> {
         of_specs: &[FileDiagnostics],
     ) -> Result<Vec<Vec<Diagnostic>>, Failure> {
         let mut found: Vec<FileDiagnostics> = of_specs.iter().map(|_| FileDiagnostics::default()).collect();
-        if let Some(place) = self.knowledge.place.as_ref().filter(|place| place.has_project_file()) {
-            check_names(place, models, &mut found)?;
+        if let Some(workspace) = self
+            .knowledge
+            .workspace
+            .as_ref()
+            .filter(|workspace| workspace.has_project_file())
+        {
+            check_names(workspace, models, &mut found)?;
         }
         Ok(found.into_iter().map(|found| found.diagnostics).collect())
     }
@@ -304,14 +314,19 @@ impl CheckInputs<'_> {
         models: impl Iterator<Item = (usize, &'m CompiledSpec)> + Clone,
         found: &mut [FileDiagnostics],
     ) -> Result<(), Failure> {
-        let Some(place) = self.knowledge.place.as_ref().filter(|place| place.has_project_file()) else {
+        let Some(workspace) = self
+            .knowledge
+            .workspace
+            .as_ref()
+            .filter(|workspace| workspace.has_project_file())
+        else {
             return Ok(());
         };
-        missing_versions::warn(place, models.clone(), found);
-        if place.manifest()?.is_some_and(time_spine::is_missing) {
-            time_spine::warn_if_missing(place.dbt.as_ref(), models, found);
+        missing_versions::warn(workspace, models.clone(), found);
+        if workspace.manifest()?.is_some_and(time_spine::is_missing) {
+            time_spine::warn_if_missing(workspace.dbt.as_ref(), models, found);
         }
-        let silenced = place.project.silenced();
+        let silenced = workspace.project.silenced();
         let is_shown = |fault: &Diagnostic| !silenced.contains(&fault.kind());
         found.iter_mut().for_each(|found| found.diagnostics.retain(is_shown));
         Ok(())

@@ -24,7 +24,7 @@ use crate::cli::session::Session;
 use crate::cli::workspace::Workspace;
 
 pub fn run(session: &Session, args: &DoctorArgs) -> Result<Exit, Failure> {
-    let place = Workspace::find_workspace_or_dbt_project(session)?;
+    let workspace = Workspace::find_workspace_or_dbt_project(session)?;
     let mut parts = vec![passed_check("formulac", env!("CARGO_PKG_VERSION").to_owned())];
     let mut exit = Exit::Done;
     let mut add = |mut part: HealthCheck, fault: Exit| {
@@ -34,22 +34,22 @@ pub fn run(session: &Session, args: &DoctorArgs) -> Result<Exit, Failure> {
         }
         parts.push(part);
     };
-    let dbt_project = place.as_ref().and_then(|place| place.dbt.as_ref());
-    let dialect = place
+    let dbt_project = workspace.as_ref().and_then(|workspace| workspace.dbt.as_ref());
+    let dialect = workspace
         .as_ref()
-        .and_then(|place| place.dialect(&TargetOptions::default()).ok());
+        .and_then(|workspace| workspace.dialect(&TargetOptions::default()).ok());
     // Some versions of dbt take seconds to print their version.
     let found =
         WaitIndicator::new(session).show_during("asking dbt for its version", || check_dbt(dbt_project, dialect));
     let is_dbt_healthy = found.found.is_empty();
     add(found, Exit::Failed);
-    let profile = place.as_ref().zip(dbt_project);
-    let profile = profile.and_then(|(place, project)| check_dbt_profile(session, place, project));
+    let profile = workspace.as_ref().zip(dbt_project);
+    let profile = profile.and_then(|(workspace, project)| check_dbt_profile(session, workspace, project));
     // Without the profile, without dbt, or with an outdated dbt, the warehouse cannot be queried.
     match profile {
         Some(profile) => add(profile, Exit::Failed),
         None if dbt_project.is_some() && is_dbt_healthy => {
-            add(check_warehouse(session, place.as_ref()), Exit::Faulty);
+            add(check_warehouse(session, workspace.as_ref()), Exit::Faulty);
         }
         None => {}
     }
@@ -64,12 +64,12 @@ pub fn run(session: &Session, args: &DoctorArgs) -> Result<Exit, Failure> {
         Exit::Done,
     );
     add(
-        check_repository(place.as_ref().map(|place| place.root.as_path())),
+        check_repository(workspace.as_ref().map(|workspace| workspace.root.as_path())),
         Exit::Failed,
     );
-    add(check_project(place.as_ref()), Exit::Done);
-    if let Some(place) = place.as_ref().filter(|place| place.has_project_file()) {
-        for part in status::of_specs(session, place, &Selection::default())? {
+    add(check_project(workspace.as_ref()), Exit::Done);
+    if let Some(workspace) = workspace.as_ref().filter(|workspace| workspace.has_project_file()) {
+        for part in status::of_specs(session, workspace, &Selection::default())? {
             let fault = if part.fix.starts_with("formulac check") {
                 Exit::Faulty
             } else {
@@ -78,8 +78,8 @@ pub fn run(session: &Session, args: &DoctorArgs) -> Result<Exit, Failure> {
             add(part, fault);
         }
     }
-    if let (Some(place), Some(dbt)) = (&place, dbt_project) {
-        add(check_artifacts(place, dbt)?, Exit::Done);
+    if let (Some(workspace), Some(dbt)) = (&workspace, dbt_project) {
+        add(check_artifacts(workspace, dbt)?, Exit::Done);
     }
     let shown = print_health(session, args.json, &parts)?;
     if !args.json && parts.iter().any(|part| part.is_optional) {
@@ -131,18 +131,18 @@ fn check_dbt(project: Option<&DbtProject>, dialect: Option<Dialect>) -> HealthCh
 
 /// Checks the profile that dbt uses in the selected environment. `None` if there are no problems, because the check of
 /// the warehouse uses the profile.
-fn check_dbt_profile(session: &Session, place: &Workspace, project: &DbtProject) -> Option<HealthCheck> {
-    let environment = environment::selected_environment(&session.global, &place.project).ok()?;
+fn check_dbt_profile(session: &Session, workspace: &Workspace, project: &DbtProject) -> Option<HealthCheck> {
+    let environment = environment::selected_environment(&session.global, &workspace.project).ok()?;
     let checked = dbt_setup::check_profile(project, environment.as_ref(), &DbtArgs::default());
     let SetupProblem { found, fix } = checked.err()?;
     Some(failed_check("dbt profile", found, fix))
 }
 
 /// Checks the version and the session parameters of the warehouse. A warehouse that cannot be reached is not an error.
-fn check_warehouse(session: &Session, place: Option<&Workspace>) -> HealthCheck {
+fn check_warehouse(session: &Session, workspace: Option<&Workspace>) -> HealthCheck {
     let name = "warehouse";
     let none = Project::default();
-    let project = place.map_or(&none, |place| &place.project);
+    let project = workspace.map_or(&none, |workspace| &workspace.project);
     let read = || -> Result<_, Failure> {
         let dbt = Engine::select_dbt(session, &DbtArgs::default(), project)?;
         let dialect = dbt.dialect(project)?;
@@ -224,21 +224,21 @@ fn check_repository(root: Option<&Path>) -> HealthCheck {
     passed_check("git", version)
 }
 
-fn check_project(place: Option<&Workspace>) -> HealthCheck {
+fn check_project(workspace: Option<&Workspace>) -> HealthCheck {
     let fix = "formulac init";
-    match place {
+    match workspace {
         None => failed_check(
             "project",
             "there is no dbt_project.yml or formulac.yml here or in a parent folder".to_owned(),
             fix,
         ),
-        Some(place) if !place.has_project_file() => {
+        Some(workspace) if !workspace.has_project_file() => {
             failed_check("project", "there is no formulac.yml yet".to_owned(), fix)
         }
-        Some(place) => {
-            let root = or_current_folder(&place.root);
-            match place.dialect(&TargetOptions::default()) {
-                Ok(dialect) => check_default_target(place, dialect).unwrap_or_else(|| {
+        Some(workspace) => {
+            let root = or_current_folder(&workspace.root);
+            match workspace.dialect(&TargetOptions::default()) {
+                Ok(dialect) => check_default_target(workspace, dialect).unwrap_or_else(|| {
                     passed_check("project", format!("{}, SQL for {}", root.display(), dialect.name()))
                 }),
                 Err(_) => failed_check(
@@ -253,9 +253,9 @@ fn check_project(place: Option<&Workspace>) -> HealthCheck {
 
 /// Checks that dbt's default target can run the generated SQL. `None` if it can, if the target is unknown, or if an
 /// environment with this target has its own dialect.
-fn check_default_target(place: &Workspace, dialect: Dialect) -> Option<HealthCheck> {
-    let (target, of_target) = place.dbt.as_ref()?.default_target()?;
-    let mut environments = place.project.environments().iter();
+fn check_default_target(workspace: &Workspace, dialect: Dialect) -> Option<HealthCheck> {
+    let (target, of_target) = workspace.dbt.as_ref()?.default_target()?;
+    let mut environments = workspace.project.environments().iter();
     let is_known = environments.any(|it| it.dialect.is_some() && it.connection.as_deref() == Some(target.as_str()));
     if of_target == dialect || is_known {
         return None;
@@ -268,13 +268,13 @@ fn check_default_target(place: &Workspace, dialect: Dialect) -> Option<HealthChe
 }
 
 /// Checks the artifacts in which dbt describes its models and columns.
-fn check_artifacts(place: &Workspace, dbt: &DbtProject) -> Result<HealthCheck, Failure> {
+fn check_artifacts(workspace: &Workspace, dbt: &DbtProject) -> Result<HealthCheck, Failure> {
     let name = "dbt artifacts";
-    if place.artifacts()?.is_none() {
+    if workspace.artifacts()?.is_none() {
         let found = format!("there is no {}", dbt.manifest_path().display());
         return Ok(failed_check(name, found, "dbt build, then dbt docs generate"));
     }
-    if !place.has_catalog()? {
+    if !workspace.has_catalog()? {
         let found = "no catalog: only columns in properties files are known".to_owned();
         return Ok(failed_check(name, found, "dbt docs generate, or formulac schema fetch"));
     }

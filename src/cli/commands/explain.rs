@@ -151,12 +151,12 @@ fn reject_file_argument(session: &Session, subject: &OsStr) -> Result<(), Failur
         return Err(refused("a file"));
     }
     let is_name = shown.chars().all(|c| c.is_alphanumeric() || c == '_');
-    let Some(place) = Workspace::find_workspace(session)?.filter(|_| is_name) else {
+    let Some(workspace) = Workspace::find_workspace(session)?.filter(|_| is_name) else {
         return Ok(());
     };
     let compiler = Compiler::default();
     let is_model = |source: &SourceText| compiler.compile_spec(&source.text).name() == Some(&*shown);
-    if place.sources()?.iter().any(|(source, _)| is_model(source)) {
+    if workspace.sources()?.iter().any(|(source, _)| is_model(source)) {
         session.report_action(&format!(
             "note: `{shown}` is also a model: `formulac query {shown}` shows its SQL"
         ));

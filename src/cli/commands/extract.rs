@@ -17,22 +17,22 @@ use crate::cli::source::{SourceText, spec_texts};
 use crate::cli::workspace::Workspace;
 
 pub fn run(session: &Session, args: &ExtractArgs) -> Result<Exit, Failure> {
-    let place = Workspace::find(session)?;
+    let workspace = Workspace::find(session)?;
     let _lock = (!args.dry_run)
-        .then(|| ProjectLock::acquire(session, &place))
+        .then(|| ProjectLock::acquire(session, &workspace))
         .transpose()?;
-    let sources = place.sources()?;
+    let sources = workspace.sources()?;
     if let Some((broken, _)) = sources.iter().find(|(source, _)| source.fault.is_some()) {
         return Err(Failure::from_source(broken.clone()));
     }
-    let chosen = spec_selection_flags(&place, &sources, &args.specs)?;
+    let chosen = spec_selection_flags(&workspace, &sources, &args.specs)?;
     if let Some(name) = args.name.as_deref().filter(|name| !is_metric_set_name(name)) {
         return Err(
             Failure::new(Exit::Usage, format!("`{name}` is not a valid name for a metric set"))
                 .with_help("use letters, digits and `_`, and begin with a letter"),
         );
     }
-    let found = propose(session, &place, args, &sources, &chosen)?;
+    let found = propose(session, &workspace, args, &sources, &chosen)?;
     if args.name.is_some() && found.sets.len() > 1 {
         let names: Vec<String> = found.sets.iter().map(|set| format!("`{}`", set.name)).collect();
         let text = format!(
@@ -43,7 +43,7 @@ pub fn run(session: &Session, args: &ExtractArgs) -> Result<Exit, Failure> {
         return Err(Failure::new(Exit::Usage, text).with_help("specify only the specs of a single set"));
     }
     let shown = ShownExtraction {
-        place: &place,
+        workspace: &workspace,
         sources: &sources,
         found: &found,
         changes: changes(&sources, &found),
@@ -55,12 +55,12 @@ pub fn run(session: &Session, args: &ExtractArgs) -> Result<Exit, Failure> {
     let question = format!("Write {}?", format_count(shown.changes.len(), "file", "files"));
     let is_written = !args.dry_run && !found.sets.is_empty() && session.confirm(args.yes, &question)?;
     if is_written {
-        apply_without_commit(&place, shown.changes.clone())?;
+        apply_without_commit(&workspace, shown.changes.clone())?;
     }
     if args.json {
         session.print_json(&shown.json(is_written))?;
     } else if is_written {
-        let paths = shown.changes.iter().map(|change| place.display_path(&change.path));
+        let paths = shown.changes.iter().map(|change| workspace.display_path(&change.path));
         paths.for_each(|path| session.report_action(&format!("wrote {path}")));
     } else if !found.sets.is_empty() {
         session.report_action("no file is written");
@@ -71,15 +71,15 @@ pub fn run(session: &Session, args: &ExtractArgs) -> Result<Exit, Failure> {
 /// Proposes metric sets for specs of the project.
 fn propose(
     session: &Session,
-    place: &Workspace,
+    workspace: &Workspace,
     args: &ExtractArgs,
     sources: &[(SourceText, Option<String>)],
     chosen: &[bool],
 ) -> Result<Extraction, Failure> {
-    let dialect = place.dialect(&args.target)?;
-    let compiler = place.compiler(session, &args.target, dialect)?;
+    let dialect = workspace.dialect(&args.target)?;
+    let compiler = workspace.compiler(session, &args.target, dialect)?;
     let texts = spec_texts(sources);
-    let folder = place.specs_folder();
+    let folder = workspace.specs_folder();
     let request = ExtractRequest {
         specs: &texts,
         may_change: chosen,
@@ -91,7 +91,7 @@ fn propose(
 
 /// Returns, for each spec of the project, whether it is selected by name. Without names, all specs are selected.
 fn spec_selection_flags(
-    place: &Workspace,
+    workspace: &Workspace,
     sources: &[(SourceText, Option<String>)],
     named: &[PathBuf],
 ) -> Result<Vec<bool>, Failure> {
@@ -101,14 +101,17 @@ fn spec_selection_flags(
     let real = |path: &Path| std::fs::canonicalize(path).ok();
     let places = sources.iter().enumerate();
     let places: BTreeMap<PathBuf, usize> = places
-        .filter_map(|(place, (source, _))| Some((real(Path::new(&source.name))?, place)))
+        .filter_map(|(workspace, (source, _))| Some((real(Path::new(&source.name))?, workspace)))
         .collect();
     let mut chosen = vec![false; sources.len()];
     for path in named {
         let real = real(path).ok_or_else(|| Failure::from_source(SourceText::from_file(path)))?;
         let spec = places.get(&real).ok_or_else(|| {
             let text = format!("`{}` is not a spec of the project", path.display());
-            let help = format!("specify specs in `{}`", place.root.join(place.specs_folder()).display());
+            let help = format!(
+                "specify specs in `{}`",
+                workspace.root.join(workspace.specs_folder()).display()
+            );
             Failure::new(Exit::Usage, text).with_help(help)
         })?;
         if let Some(chosen) = chosen.get_mut(*spec) {
@@ -128,7 +131,7 @@ fn more(all: usize, shown: usize) -> Option<String> {
 }
 
 struct ShownExtraction<'s> {
-    place: &'s Workspace,
+    workspace: &'s Workspace,
     sources: &'s [(SourceText, Option<String>)],
     found: &'s Extraction,
     changes: Vec<TextChange>,
@@ -157,7 +160,7 @@ impl ShownExtraction<'_> {
         self.sources
             .get(spec)
             .map_or_else(String::new, |(source, path)| match path {
-                Some(path) => self.place.display_path(path),
+                Some(path) => self.workspace.display_path(path),
                 None => source.name.clone(),
             })
     }
@@ -165,7 +168,7 @@ impl ShownExtraction<'_> {
     fn diffs(&self) -> String {
         let mut out = String::new();
         for change in &self.changes {
-            let path = self.place.display_path(&change.path);
+            let path = self.workspace.display_path(&change.path);
             let before = if change.before.is_some() { &path } else { "/dev/null" };
             let (old, new) = (change.before.as_deref(), change.after.as_deref());
             let diff = diff_lines(old.unwrap_or_default(), new.unwrap_or_default());
@@ -241,7 +244,7 @@ impl ShownExtraction<'_> {
     fn json(&self, is_written: bool) -> Value {
         let sets = self.found.sets.iter().map(|set| {
             json!({
-                "name": set.name, "path": self.place.display_path(&set.path), "text": set.text, "shared": set.shared,
+                "name": set.name, "path": self.workspace.display_path(&set.path), "text": set.text, "shared": set.shared,
                 "is_new": set.spec.is_none(), "added": set.added,
             })
         });

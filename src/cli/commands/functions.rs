@@ -33,10 +33,10 @@ pub fn run(session: &Session, args: &FunctionsArgs) -> Result<Exit, Failure> {
     };
     // The catalogue is also shown outside of a project, and in a project with errors. The list does not include reports
     // of `prove`.
-    let place = (args.json || args.name.is_some()).then(|| Workspace::find_workspace(session).ok().flatten());
-    let reports = place
+    let workspace = (args.json || args.name.is_some()).then(|| Workspace::find_workspace(session).ok().flatten());
+    let reports = workspace
         .flatten()
-        .map(|place| ProofReport::read_all(&place.root))
+        .map(|workspace| ProofReport::read_all(&workspace.root))
         .unwrap_or_default();
     if args.json {
         // The constructs of all functions would take up a megabyte, so they are listed only for a function that is
@@ -65,7 +65,7 @@ pub fn run(session: &Session, args: &FunctionsArgs) -> Result<Exit, Failure> {
 
 /// Reports an unknown function with the same diagnostic and suggestion as a formula that calls the function.
 fn report_unknown_function(session: &Session, args: &FunctionsArgs, name: &str) -> Result<Exit, Failure> {
-    let place = Span::new(0, name.len() as u32);
+    let span = Span::new(0, name.len() as u32);
     let faults = Compiler::default().check(&format!("={name}(x)"));
     let help = faults
         .iter()
@@ -73,7 +73,7 @@ fn report_unknown_function(session: &Session, args: &FunctionsArgs, name: &str) 
         .and_then(Diagnostic::help);
     let help = help.unwrap_or("run `formulac functions` to list all functions");
     let diagnostics =
-        vec![Diagnostic::new(Code::UnknownFunction, place, format!("unknown function `{name}`")).with_help(help)];
+        vec![Diagnostic::new(Code::UnknownFunction, span, format!("unknown function `{name}`")).with_help(help)];
     let found = vec![FileDiagnostics {
         file: "<name>".to_owned(),
         text: name.to_owned(),

@@ -29,25 +29,25 @@ const MAX_LISTED_CHANGES: usize = 5;
 const NO_METRICS: usize = 5;
 
 pub fn run(session: &Session, args: &GenerateArgs) -> Result<Exit, Failure> {
-    let place = Workspace::find(session)?;
-    let bounds = place.writable_folders()?;
-    place.check_folders()?;
-    place.warn_of_unsearched_folders(session, None);
-    let artifacts = place.artifacts()?;
+    let workspace = Workspace::find(session)?;
+    let bounds = workspace.writable_folders()?;
+    workspace.check_folders()?;
+    workspace.warn_of_unsearched_folders(session, None);
+    let artifacts = workspace.artifacts()?;
     if let Some(artifacts) = artifacts {
-        artifacts.report_age(session, place.dbt.as_ref());
+        artifacts.report_age(session, workspace.dbt.as_ref());
     }
-    let dialect = place.dialect(&args.target)?;
+    let dialect = workspace.dialect(&args.target)?;
     // With `--check`, compile the specs with the committed facts, because no file is updated.
     let first = if args.check {
         FactPrecedence::Committed
     } else {
         FactPrecedence::Artifacts
     };
-    let compiler = place.compiler_with(session, &args.target, dialect, first)?;
-    let sources = models::read_sources(&place.specs()?, Some(&place.root));
+    let compiler = workspace.compiler_with(session, &args.target, dialect, first)?;
+    let sources = models::read_sources(&workspace.specs()?, Some(&workspace.root));
     let bar = progress::start_bar(session, sources.len(), "compiling");
-    let mut made = Generation::new(&place, &compiler, sources, || bar.inc(1))?;
+    let mut made = Generation::new(&workspace, &compiler, sources, || bar.inc(1))?;
     bar.finish_and_clear();
     let chosen = made.select_models(session, &args.selection)?;
     let left_out = made.omission_reasons();
@@ -60,7 +60,7 @@ pub fn run(session: &Session, args: &GenerateArgs) -> Result<Exit, Failure> {
         let is_made = |at: usize| chosen.has_model(at) && left_out.get(at).is_some_and(Option::is_none);
         let everything = args.selection.selects_all_models() && chosen.specs.iter().all(|told| *told);
         let mut delivery = made.plan_file_changes(is_made, everything)?;
-        merge_into_edited_files(session, &place, &mut delivery)?;
+        merge_into_edited_files(session, &workspace, &mut delivery)?;
         delivery
     } else {
         PendingFileChanges::default()
@@ -82,10 +82,10 @@ pub fn run(session: &Session, args: &GenerateArgs) -> Result<Exit, Failure> {
         found.extend(delivery.conflicts());
         if delivery.by_hand.is_empty() {
             if !delivery.is_empty() {
-                sync::create_local_folder(&bounds, &place.root)?;
+                sync::create_local_folder(&bounds, &workspace.root)?;
             }
             let changed = delivery.write(&bounds)?;
-            let refused = match validate_files(session, args, &place, &models, &found) {
+            let refused = match validate_files(session, args, &workspace, &models, &found) {
                 Ok(refused) => refused,
                 Err(failure) => {
                     changed.undo();
@@ -149,32 +149,32 @@ fn unverified_dialect_note(dialect: Dialect) -> Option<String> {
 fn validate_files(
     session: &Session,
     args: &GenerateArgs,
-    place: &Workspace,
+    workspace: &Workspace,
     models: &[CompiledModel],
     found: &[FileDiagnostics],
 ) -> Result<Vec<FileDiagnostics>, Failure> {
     if !args.validate {
         return Ok(Vec::new());
     }
-    validate::run(session, &args.dbt, place, models, found)
+    validate::run(session, &args.dbt, workspace, models, found)
 }
 
 /// Merges the specs' changes into files with hand edits, as a push does, if the edits only exist in the files. Returns
 /// an error if a push would report a conflict or copy an edit to a spec.
 fn merge_into_edited_files(
     session: &Session,
-    place: &Workspace,
+    workspace: &Workspace,
     delivery: &mut PendingFileChanges,
 ) -> Result<(), Failure> {
-    if delivery.by_hand.is_empty() || !sync::was_pushed(place) {
+    if delivery.by_hand.is_empty() || !sync::was_pushed(workspace) {
         return Ok(());
     }
-    let made = sync::plan_selected(session, place, &Selection::default())?;
+    let made = sync::plan_selected(session, workspace, &Selection::default())?;
     let keeps_spec = |model: &&ModelPlan| !model.files.iter().any(|file| file.path == model.spec);
     let models = made.plan.models.iter().filter(|model| model.conflicts.is_empty());
     let models: Vec<&ModelPlan> = models.filter(keeps_spec).collect();
     for path in std::mem::take(&mut delivery.by_hand) {
-        let name = place.relative_path(&path);
+        let name = workspace.relative_path(&path);
         let has_file =
             |model: &&&ModelPlan| model.paths.contains(&name) || model.kept.iter().any(|edit| edit.file == name);
         let Some(model) = models.iter().find(has_file) else {

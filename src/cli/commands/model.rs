@@ -49,7 +49,10 @@ pub fn run(session: &Session, args: &ModelArgs) -> Result<Exit, Failure> {
             report_undecided_types(session, specs.iter().flat_map(Spec::undecided_types));
             let (models, mut found) = models::models_from_specs(specs, &sources);
             if lacks_spine {
-                let dbt = knowledge.place.as_ref().and_then(|place| place.dbt.as_ref());
+                let dbt = knowledge
+                    .workspace
+                    .as_ref()
+                    .and_then(|workspace| workspace.dbt.as_ref());
                 time_spine::warn_if_missing(dbt, models::built_specs(&models), &mut found);
             }
             (compiler.dialect(), models, found)
@@ -58,8 +61,8 @@ pub fn run(session: &Session, args: &ModelArgs) -> Result<Exit, Failure> {
         Err(failure) => return Err(failure),
     };
     // Files that a user moved out of the project's models folder are updated at their new paths.
-    let place = Workspace::find_workspace(session)?.filter(|place| {
-        let models = absolute_path(&place.root.join(place.output_folders().0));
+    let workspace = Workspace::find_workspace(session)?.filter(|workspace| {
+        let models = absolute_path(&workspace.root.join(workspace.output_folders().0));
         args.out.as_ref().is_some_and(|out| absolute_path(out) == models)
     });
     let mut notes = Vec::new();
@@ -67,7 +70,7 @@ pub fn run(session: &Session, args: &ModelArgs) -> Result<Exit, Failure> {
     let mut exit = Exit::from_failures(&found);
     if let Some(folder) = &args.out {
         if exit == Exit::Done {
-            let mut delivery = compare_models(session, folder, place.as_ref(), &models, dialect)?;
+            let mut delivery = compare_models(session, folder, workspace.as_ref(), &models, dialect)?;
             // Only the draft is added to a spec, because the spec is the analyst's own file.
             delivery
                 .updated
@@ -120,21 +123,21 @@ pub fn run(session: &Session, args: &ModelArgs) -> Result<Exit, Failure> {
 fn compare_models(
     session: &Session,
     folder: &Path,
-    place: Option<&Workspace>,
+    workspace: Option<&Workspace>,
     models: &[CompiledModel],
     dialect: Dialect,
 ) -> Result<PendingFileChanges, Failure> {
     let tests = tests_folder(session, folder)?;
-    let moved = place.map(|place| (place, MovedFilePaths::find(place, models)));
+    let moved = workspace.map(|workspace| (workspace, MovedFilePaths::find(workspace, models)));
     let in_place = |file: PlannedFile| match &moved {
-        Some((place, moved)) => {
-            let inside = place.relative_path(&file.path);
+        Some((workspace, moved)) => {
+            let inside = workspace.relative_path(&file.path);
             let path = moved.current_path(&inside);
             if path == inside {
                 file
             } else {
                 PlannedFile {
-                    path: place.root.join(path),
+                    path: workspace.root.join(path),
                     ..file
                 }
             }
@@ -169,13 +172,13 @@ fn writable_folders(session: &Session, args: &ModelArgs) -> Result<WritableFolde
 /// Returns the facts about the project, the compiler, and whether the dbt project lacks a time spine.
 fn model_compiler(session: &Session, args: &ModelArgs) -> Result<(CommandKnowledge, Compiler, bool), Failure> {
     let knowledge = CommandKnowledge::new(session, &args.target)?;
-    let place = knowledge.place.as_ref();
-    let manifest = place.and_then(|place| place.manifest().ok().flatten());
+    let workspace = knowledge.workspace.as_ref();
+    let manifest = workspace.and_then(|workspace| workspace.manifest().ok().flatten());
     let lacks_spine = manifest.is_some_and(time_spine::is_missing);
-    if let (Some(dbt), Some(out)) = (place.and_then(|place| place.dbt.as_ref()), &args.out) {
+    if let (Some(dbt), Some(out)) = (workspace.and_then(|workspace| workspace.dbt.as_ref()), &args.out) {
         dbt_folders::check_named_folder(dbt, out)?;
     }
-    let contracts = match place.and_then(|place| place.dbt.as_ref()) {
+    let contracts = match workspace.and_then(|workspace| workspace.dbt.as_ref()) {
         Some(dbt) => enforces_contracts(session, dbt, args.out.as_deref())?,
         None => false,
     };

@@ -58,7 +58,12 @@ fn promote_to_spec(
         .collect();
     request.name.clone_from(&args.name);
     request.drop_access = args.drop_access;
-    request.manifest = knowledge.place.as_ref().map(Workspace::manifest).transpose()?.flatten();
+    request.manifest = knowledge
+        .workspace
+        .as_ref()
+        .map(Workspace::manifest)
+        .transpose()?
+        .flatten();
     request.paths = paths_in_omni_model(knowledge, files);
     let promotion = match promote(files, &request, &compiler) {
         Ok(promotion) => promotion,
@@ -75,7 +80,7 @@ fn promote_to_spec(
     let folder = args.out.clone().or_else(|| {
         knowledge
             .configured_workspace()
-            .map(|place| place.root.join(place.specs_folder()))
+            .map(|workspace| workspace.root.join(workspace.specs_folder()))
     });
     let target = folder.map(|folder| folder.join(format!("{}.yml", promotion.name)));
     let named = target
@@ -267,18 +272,18 @@ fn replace_omni_field(
         return Err(Failure::new(Exit::Usage, "`--repoint` changes one field at a time")
             .with_help("run the command once per field"));
     };
-    let Some(place) = knowledge.configured_workspace() else {
+    let Some(workspace) = knowledge.configured_workspace() else {
         return Err(Failure::new(
             Exit::Usage,
             "`--repoint` needs the project's specs, but there is no formulac.yml",
         )
         .with_help("run `formulac init` in the dbt project first"));
     };
-    let specs = read_specs(&place.root.join(place.specs_folder()))?;
+    let specs = read_specs(&workspace.root.join(workspace.specs_folder()))?;
     let what = RetargetedItem::new(path, fields.first().map(String::as_str));
     let changed = (|| {
         let model = TargetModel::find(&specs, files, &what)?;
-        let manifest = place
+        let manifest = workspace
             .manifest()
             .map_err(|_| RetargetRefusal::with_remedy("dbt's manifest cannot be read", "run `dbt parse`"))?;
         let is_built = manifest.is_some_and(|it| it.nodes.iter().any(|node| *node.name == *model.name));
@@ -401,7 +406,7 @@ fn writable_folders(knowledge: &CommandKnowledge, named: Option<&Path>) -> Resul
 fn omni_folder(knowledge: &CommandKnowledge) -> Option<PathBuf> {
     knowledge
         .configured_workspace()
-        .map(|place| place.root.join(place.omni_folder()))
+        .map(|workspace| workspace.root.join(workspace.omni_folder()))
 }
 
 /// Splits an argument into a file and its fields. The file's path is relative to the working directory or to the Omni

@@ -351,10 +351,10 @@ impl PullContext {
         if !project.is_some_and(Project::omni_is_repository) {
             return Ok(None);
         }
-        let place = Workspace::find(session)?;
+        let workspace = Workspace::find(session)?;
         // `pull` does not commit, so it also works if one of the folders is not in a repository.
-        match OmniRepository::find(&place) {
-            Ok(Some(omni)) if Repository::find(&place.root).is_ok() => omni.find_missing_commit(&place),
+        match OmniRepository::find(&workspace) {
+            Ok(Some(omni)) if Repository::find(&workspace.root).is_ok() => omni.find_missing_commit(&workspace),
             _ => Ok(None),
         }
     }
@@ -389,8 +389,8 @@ impl PullContext {
 }
 
 impl PullFolders {
-    fn path_of_pulled_file(&self, place: &PulledFileLocation) -> Option<PathBuf> {
-        match place {
+    fn path_of_pulled_file(&self, location: &PulledFileLocation) -> Option<PathBuf> {
+        match location {
             PulledFileLocation::Omni(path) => Some(self.omni.join(path)),
             PulledFileLocation::Record(name) => Some(self.records.join(format!("{name}.yml"))),
             _ => None,
@@ -414,9 +414,9 @@ impl PullFolders {
 
     /// Writes all files, or none of them.
     fn write(&self, pull: &Pull) -> Result<(), Failure> {
-        let planned = pull.writes.iter().filter_map(|(place, text)| {
+        let planned = pull.writes.iter().filter_map(|(location, text)| {
             Some(PlannedFile {
-                path: self.path_of_pulled_file(place)?,
+                path: self.path_of_pulled_file(location)?,
                 text: text.clone(),
             })
         });
@@ -428,7 +428,7 @@ impl PullFolders {
         let removed: Vec<PathBuf> = pull
             .removes
             .iter()
-            .filter_map(|place| self.path_of_pulled_file(place))
+            .filter_map(|location| self.path_of_pulled_file(location))
             .collect();
         write_and_remove_files(&bounds, &planned.iter().collect::<Vec<_>>(), &removed).map(|_| ())
     }

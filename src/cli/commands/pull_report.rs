@@ -20,8 +20,8 @@ pub fn report_json(model: &OmniModel, pull: &Pull, now: Timestamp) -> Value {
     let (keys, joins) = model.count_constraints_from_tests();
     let written = |places: &mut dyn Iterator<Item = &PulledFileLocation>| -> Vec<String> {
         places
-            .filter_map(|place| {
-                if let PulledFileLocation::Omni(path) = place {
+            .filter_map(|location| {
+                if let PulledFileLocation::Omni(path) = location {
                     Some(path.clone())
                 } else {
                     None
@@ -35,11 +35,11 @@ pub fn report_json(model: &OmniModel, pull: &Pull, now: Timestamp) -> Value {
     });
     json!({
         "changes": pull.changes,
-        "written": written(&mut pull.writes.iter().map(|(place, _)| place)),
+        "written": written(&mut pull.writes.iter().map(|(location, _)| location)),
         "removed": written(&mut pull.removes.iter()),
         "kept": kept.collect::<Vec<_>>(),
         "left_out": pull.left_out,
-        "marked": pull.marked.iter().map(|(file, place)| json!({"file": file, "place": place})).collect::<Vec<_>>(),
+        "marked": pull.marked.iter().map(|(file, location)| json!({"file": file, "place": location})).collect::<Vec<_>>(),
         "unseen_by_omni": {"keys": keys, "joins": joins},
         "runs": model.health.runs.iter().map(run_trend_json).collect::<Vec<_>>(),
         "stale": model.health.stale.iter().map(|source| stale_source_json(source, now)).collect::<Vec<_>>(),
@@ -214,11 +214,11 @@ pub fn report_notes(model: &OmniModel, pull: &Pull, has_catalog: bool) -> Vec<St
             .map(|file| format!("{file} was removed by a user and is not written again"))
             .collect(),
     );
-    let marked = pull.marked.iter().map(|(file, place)| {
-        let what = match place.as_str() {
+    let marked = pull.marked.iter().map(|(file, location)| {
+        let what = match location.as_str() {
             "" if file.ends_with(".topic.yaml") => "the topic is no longer requested".to_owned(),
             "" => "the view no longer exists in dbt".to_owned(),
-            place => format!("`{place}` no longer exists in dbt"),
+            location => format!("`{location}` no longer exists in dbt"),
         };
         format!("{file}: {what}; `pull` marked this item, and `pull --prune` removes the item")
     });
@@ -291,8 +291,8 @@ pub enum WriteState {
 
 /// Returns the number of files written and removed.
 pub fn pull_summary(pull: &Pull, done: WriteState) -> String {
-    let is_omni = |place: &&PulledFileLocation| matches!(place, PulledFileLocation::Omni(_));
-    let written = pull.writes.iter().map(|(place, _)| place).filter(is_omni).count();
+    let is_omni = |location: &&PulledFileLocation| matches!(location, PulledFileLocation::Omni(_));
+    let written = pull.writes.iter().map(|(location, _)| location).filter(is_omni).count();
     let removed = pull.removes.iter().filter(is_omni).count();
     let (wrote, took) = if done == WriteState::Already {
         ("wrote", "removed")

@@ -55,7 +55,7 @@ fn compile_query(session: &Session, args: &QueryArgs) -> Result<(Dialect, Spec),
     spec.refuse_metric_set()?;
     if args.metrics.is_given() {
         spec.name = None;
-    } else if knowledge.place.is_some() {
+    } else if knowledge.workspace.is_some() {
         spec.add_model_warnings();
     }
     Ok((knowledge.dialect, spec))

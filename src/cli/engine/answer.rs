@@ -43,11 +43,11 @@ impl Answer {
 
     /// Returns a row's value in the named column, ignoring the case of the name. Returns `None` if the value is NULL.
     pub fn value(&self, row: &[Option<String>], name: &str) -> Option<String> {
-        let place = self
+        let index = self
             .columns
             .iter()
             .position(|column| column.name.eq_ignore_ascii_case(name))?;
-        row.get(place)?.clone()
+        row.get(index)?.clone()
     }
 
     /// Returns the columns as JSON.

@@ -36,7 +36,7 @@ impl Lowerer<'_> {
         let found: Vec<usize> = places
             .take_while(|(_, fault)| is_within(fault.span()))
             .filter(|(_, fault)| about_factors(fault.kind(), fault.span()))
-            .map(|(place, _)| place)
+            .map(|(index, _)| index)
             .collect();
         let (Some((first, others)), Some(formula)) = (found.split_last(), self.conditional_sum(&factors)) else {
             return;

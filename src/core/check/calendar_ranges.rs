@@ -77,7 +77,7 @@ impl Lowerer<'_> {
         &mut self,
         (value, unit): (ExprId, ExprId),
         function: &Function,
-        place: FrameBound,
+        bound: FrameBound,
         span: Span,
     ) -> IrId {
         let period = self.resolve_period(function.name, self.lowered_node(unit));
@@ -94,7 +94,7 @@ impl Lowerer<'_> {
         if self.is_error(start) {
             return start;
         }
-        let node = self.value_at_end(value, place, &[start], meta.nullable, span);
+        let node = self.value_at_end(value, bound, &[start], meta.nullable, span);
         self.guard_null_calendar_key(node, key, None, span)
     }
 
@@ -134,9 +134,9 @@ impl Lowerer<'_> {
     fn calendar_end(&mut self, end: RangeEnd, key: CalendarKey) -> Option<CalendarEnd> {
         match end.at {
             RangeEndKind::Bare | RangeEndKind::Offset { .. } => Some(CalendarEnd::HERE),
-            RangeEndKind::Place(place) => Some(CalendarEnd::Partition(place)),
-            RangeEndKind::Period { place, unit } => {
-                let first = place == FrameBound::First;
+            RangeEndKind::Place(bound) => Some(CalendarEnd::Partition(bound)),
+            RangeEndKind::Period { bound, unit } => {
+                let first = bound == FrameBound::First;
                 let name = if first { "FIRST" } else { "LAST" };
                 let period = self.resolve_period(name, self.lowered_node(unit))?;
                 let side = if first { PeriodSide::Start } else { PeriodSide::End };

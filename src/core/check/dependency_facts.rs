@@ -116,10 +116,10 @@ fn add_links_of_lints(program: &Program, definitions: &mut [DefinitionFacts]) {
     let mut starts: Vec<(u32, usize)> = (0..).zip(&program.definitions).map(|(at, d)| (d.first.0, at)).collect();
     starts.sort_unstable();
     let mut add = |node: u32, link: Link| {
-        let place = starts.partition_point(|(start, _)| *start <= node);
-        let owner = place
+        let index = starts.partition_point(|(start, _)| *start <= node);
+        let owner = index
             .checked_sub(1)
-            .and_then(|place| definitions.get_mut(starts.get(place)?.1));
+            .and_then(|index| definitions.get_mut(starts.get(index)?.1));
         if let Some(owner) = owner.filter(|owner| !owner.links.contains(&link)) {
             owner.links.push(link);
         }

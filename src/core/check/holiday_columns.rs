@@ -80,8 +80,8 @@ impl Lowerer<'_> {
         }
         let friday = self.add_integer("5", span);
         let on_weekday = self.add_call(internal::LESS_EQUAL, &[weekday, friday], span);
-        let place = self.program.holidays.len() as u32;
-        let day = self.holiday_column(place, Holidays::DAY, span);
+        let index = self.program.holidays.len() as u32;
+        let day = self.holiday_column(index, Holidays::DAY, span);
         let weekdays = self.add_call(internal::WEEKDAY_COUNT, &[day], span);
         self.program.holidays.push(Holidays {
             tab,
@@ -92,7 +92,7 @@ impl Lowerer<'_> {
             day,
             weekdays,
         });
-        Some(place)
+        Some(index)
     }
 
     /// Returns a column of the holidays table, by its column number.
@@ -219,8 +219,8 @@ impl Lowerer<'_> {
         let target = further.map_or(target, |further| self.add_call(internal::ADD, &[target, further], span));
         let comes_before = self.add_call(internal::LESS, &[before, target], span);
         let on_the_way = self.build_holiday_count(function, holidays, [before, comes_before], &[target], span)?;
-        let place = self.add_call(internal::ADD, &[target, on_the_way], span);
-        let reached = self.add_call(internal::WEEKDAY_AT, &[place], span);
+        let index = self.add_call(internal::ADD, &[target, on_the_way], span);
+        let reached = self.add_call(internal::WEEKDAY_AT, &[index], span);
         if literal.is_some() {
             return Some(reached);
         }

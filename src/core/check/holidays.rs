@@ -173,13 +173,13 @@ impl Lowerer<'_> {
             pass.add_call(internal::HOLIDAY_PASSED, &[start, days, holiday.date], span)
         });
         let mut ranks = RankCounter::new(holidays);
-        let place = self.add_holiday_terms(internal::ADD, target, holidays, span, |pass, holiday| {
+        let weekday = self.add_holiday_terms(internal::ADD, target, holidays, span, |pass, holiday| {
             let [later, earlier] = ranks
                 .next(holiday)
                 .map(|number| pass.add_integer(&number.to_string(), span));
             pass.add_call(internal::COUNT_PASSED, &[target, days, later, earlier], span)
         });
-        let reached = self.add_call(internal::WEEKDAY_AT, &[place], span);
+        let reached = self.add_call(internal::WEEKDAY_AT, &[weekday], span);
         let start = self.convert_to(start, Type::Date);
         self.build_case(&[is_start], &mut [start, reached], span, function.name)
     }
@@ -218,12 +218,12 @@ impl Lowerer<'_> {
             pass.add_call(passed, &[start, h.date], span)
         });
         let mut ranks = RankCounter::new(holidays);
-        let place = self.add_holiday_terms(back, target, holidays, span, |pass, holiday| {
+        let weekday = self.add_holiday_terms(back, target, holidays, span, |pass, holiday| {
             let [later_number, earlier_number] = ranks.next(holiday);
             let number = if later { later_number } else { earlier_number };
             let number = pass.add_integer(&number.to_string(), span);
             pass.add_call(is_passed, &[target, number], span)
         });
-        self.add_call(internal::WEEKDAY_AT, &[place], span)
+        self.add_call(internal::WEEKDAY_AT, &[weekday], span)
     }
 }

@@ -529,15 +529,15 @@ impl TypeInference<'_> {
             }
         }
         for (name, ty) in required {
-            let Some(place) = places.get(&name.to_lowercase()) else {
+            let Some(index) = places.get(&name.to_lowercase()) else {
                 continue;
             };
-            let term = self.work.resolve_term(self.work.terms[place.index()]);
+            let term = self.work.resolve_term(self.work.terms[index.index()]);
             let wanted = match ty {
                 Type::Date => InferTerm::Temporal,
                 ty => InferTerm::Type(*ty),
             };
-            self.bind_type(term, wanted, *place);
+            self.bind_type(term, wanted, *index);
         }
     }
 

@@ -343,8 +343,8 @@ impl Lowerer<'_> {
     /// Lowers YEARFRAC with a basis that is not constant, as a SWITCH with one branch per basis.
     fn lower_year_frac_switch(&mut self, basis: IrId, start: IrId, end: IrId, span: Span) -> IrId {
         let (mut cases, mut branches) = (self.singleton_list(basis), self.take_list());
-        for (place, function) in YEARFRAC_BASES.into_iter().enumerate() {
-            cases.push(self.add_integer(&place.to_string(), span));
+        for (index, function) in YEARFRAC_BASES.into_iter().enumerate() {
+            cases.push(self.add_integer(&index.to_string(), span));
             branches.push(self.year_frac(function, start, end, span));
         }
         let node = self.build_switch(&mut cases, &mut branches, span, "YEARFRAC");

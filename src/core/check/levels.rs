@@ -154,7 +154,9 @@ impl Lowerer<'_> {
     #[cold]
     fn report_forbidden_aggregate(&mut self, span: Span) {
         self.failed = true;
-        let Some(place) = self.no_aggregates.take() else { return };
+        let Some(refusal) = self.no_aggregates.take() else {
+            return;
+        };
         let help = match self.role {
             DefinitionRole::Where if self.is_in_window_call(span) => {
                 "define the value in this step, and use it in `where` of the next step"
@@ -172,7 +174,7 @@ impl Lowerer<'_> {
             Diagnostic::new(
                 Code::AggregateNotAllowed,
                 span,
-                format!("aggregate `{text}` is not allowed in {place}"),
+                format!("aggregate `{text}` is not allowed in {refusal}"),
             )
             .with_help(help),
         );
@@ -192,22 +194,22 @@ impl Lowerer<'_> {
     #[cold]
     fn report_forbidden_window(&mut self, span: Span) {
         self.failed = true;
-        let Some(place) = self.no_windows.take() else { return };
+        let Some(refusal) = self.no_windows.take() else { return };
         let text = self.source_text(span);
         let diagnostic = if self.role == DefinitionRole::OrderBy {
             let message = format!("`{text}` reads other rows, so it cannot be used in `order_by` of the same step");
             Diagnostic::new(Code::WindowNotAllowed, span, message)
                 .with_help("define the value in this step, and order by it in the next step")
         } else if self.role == DefinitionRole::Rule {
-            let message = format!("`{text}` reads other rows, so it is not allowed in {place}");
+            let message = format!("`{text}` reads other rows, so it is not allowed in {refusal}");
             Diagnostic::new(Code::WindowNotAllowed, span, message)
                 .with_help("define the value as a column of the model, and use that column here")
         } else if let DefinitionRole::On(_) = self.role {
-            let message = format!("`{text}` reads other rows, so it is not allowed in {place}");
+            let message = format!("`{text}` reads other rows, so it is not allowed in {refusal}");
             Diagnostic::new(Code::WindowNotAllowed, span, message)
                 .with_help("define the value in an earlier step, and join that step")
         } else {
-            let message = format!("`{text}` reads other rows, so it cannot be used in {place} of the same step");
+            let message = format!("`{text}` reads other rows, so it cannot be used in {refusal} of the same step");
             Diagnostic::new(Code::WindowNotAllowed, span, message)
                 .with_help("define the value in this step, and use it to filter or group in the next step")
         };

@@ -349,22 +349,22 @@ impl Lowerer<'_> {
             return span;
         };
         // Quotes inside the literal are doubled.
-        let place = |wanted: usize| {
-            let (mut place, mut value, mut quoted) = (0, 0, false);
+        let offset = |wanted: usize| {
+            let (mut offset, mut value, mut quoted) = (0, 0, false);
             for c in inner.chars() {
                 if value >= wanted && !quoted {
                     break;
                 }
-                place += c.len_utf8();
+                offset += c.len_utf8();
                 quoted = c == '"' && !quoted;
                 value += if quoted { 0 } else { c.len_utf8() };
             }
-            span.start + 1 + place as u32
+            span.start + 1 + offset as u32
         };
         if at.is_empty() {
             span
         } else {
-            Span::new(place(at.start), place(at.end))
+            Span::new(offset(at.start), offset(at.end))
         }
     }
 }

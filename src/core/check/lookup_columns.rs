@@ -108,8 +108,8 @@ impl Lowerer<'_> {
             self.report_non_constant(id, function.name, "column", example);
             return None;
         };
-        let place = usize::try_from(number).ok().and_then(|number| number.checked_sub(1));
-        let found = place.and_then(|place| columns.of.get(place).copied());
+        let index = usize::try_from(number).ok().and_then(|number| number.checked_sub(1));
+        let found = index.and_then(|index| columns.of.get(index).copied());
         if found.is_none() {
             let text = self.source_text(columns.span);
             let (count, span) = (columns.of.len(), self.program.meta(id).span);

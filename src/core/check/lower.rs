@@ -266,14 +266,14 @@ fn find_never_null_names(ast: &Ast, names: &NameResolver, scope: &CheckScope<'_>
     }
     // Each definition is visited once, because definitions may form a cycle.
     let mut visited: FxHashSet<u32> = FxHashSet::default();
-    let mut place = 0;
-    while let Some(target) = found.get(place).copied() {
+    let mut index = 0;
+    while let Some(target) = found.get(index).copied() {
         if let NameTarget::Definition(definition) = target
             && visited.insert(definition)
         {
             found.extend(name(ast.definition(definition).body));
         }
-        place += 1;
+        index += 1;
     }
     found
 }

@@ -105,7 +105,7 @@ pub(super) fn is_date_mask(mask: &str) -> bool {
         at = match parse_quoted(mask, at) {
             Some(Ok((_, next))) => next,
             Some(Err(_)) => return false,
-            // Skip the letters of conditions, which are rejected elsewhere.
+            // Skip letters inside a condition, because conditions are rejected elsewhere.
             None if c == '[' => mask
                 .get(at..)
                 .and_then(|rest| rest.find(']'))

@@ -399,8 +399,8 @@ impl Resolver<'_> {
     #[inline(always)]
     fn resolve_name_at(&mut self, span: Span, own: Option<&str>, role: DefinitionRole) -> Option<NameTarget> {
         let name = HashedName::from(span.text(self.source));
-        let place = self.tables.symbols.find_or_insert(name, span, self.source);
-        let symbol = *self.tables.symbols.symbol_mut(place);
+        let index = self.tables.symbols.find_or_insert(name, span, self.source);
+        let symbol = *self.tables.symbols.symbol_mut(index);
         match symbol {
             Symbol {
                 definition: None,
@@ -409,7 +409,7 @@ impl Resolver<'_> {
             } if !self.twins && !self.is_ambiguous_in_sql(column, name.name, own) => {
                 Some(self.resolve_in_one_relation(column, span))
             }
-            _ => self.look_up(name, (place, symbol), span, own, role),
+            _ => self.look_up(name, (index, symbol), span, own, role),
         }
     }
 
@@ -418,7 +418,7 @@ impl Resolver<'_> {
     fn look_up(
         &mut self,
         name: HashedName<'_>,
-        (place, known): (usize, Symbol),
+        (index, known): (usize, Symbol),
         span: Span,
         own: Option<&str>,
         role: DefinitionRole,
@@ -447,7 +447,7 @@ impl Resolver<'_> {
                 return Some(NameTarget::Column(key));
             }
             lookup = self.resolve_column(name);
-            self.tables.symbols.symbol_mut(place).column = lookup;
+            self.tables.symbols.symbol_mut(index).column = lookup;
         }
         match lookup {
             ColumnLookup::Column(column) if self.is_ambiguous_in_sql(column, text, own) => {

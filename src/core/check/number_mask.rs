@@ -251,9 +251,9 @@ impl NumberMask {
     /// Returns the digit format for engines that have `TO_CHAR`, including thousands separators: `FM999,990.00`.
     pub fn to_char(&self) -> String {
         let mut out = String::from("FM");
-        for place in (0..WHOLE_DIGITS).rev() {
-            out.push(if place < self.zeros.max(1) { '0' } else { '9' });
-            if self.grouped && place > 0 && place % 3 == 0 {
+        for digit in (0..WHOLE_DIGITS).rev() {
+            out.push(if digit < self.zeros.max(1) { '0' } else { '9' });
+            if self.grouped && digit > 0 && digit % 3 == 0 {
                 out.push(',');
             }
         }

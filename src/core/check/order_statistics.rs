@@ -83,10 +83,10 @@ impl Lowerer<'_> {
         let outside = digits.is_none();
         let digits = self.program.add_text(&digits.unwrap_or_else(|| "1".to_owned()));
         // Use the integer type so that the digits are emitted unchanged, even if the number is a fraction.
-        let place = self
+        let rank = self
             .program
             .add(Ir::Number(digits), Self::constant_meta(Type::Integer, span));
-        let node = self.build_order_statistic(id, &[x, place], function, rows, span);
+        let node = self.build_order_statistic(id, &[x, rank], function, rows, span);
         if !outside || self.is_error(node) {
             return node;
         }

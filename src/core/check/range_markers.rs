@@ -117,7 +117,7 @@ impl Lowerer<'_> {
     fn end_bound(&mut self, end: RangeEnd) -> Option<FrameBound> {
         match end.at {
             RangeEndKind::Bare => Some(FrameBound::At(0)),
-            RangeEndKind::Place(place) => Some(place),
+            RangeEndKind::Place(bound) => Some(bound),
             RangeEndKind::Offset { rows } => self.constant_row_offset(self.lowered_node(rows)).map(FrameBound::At),
             RangeEndKind::Period { .. } | RangeEndKind::Moved { .. } => None,
         }

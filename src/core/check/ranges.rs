@@ -28,7 +28,7 @@ pub(super) enum RangeEndKind {
     /// `OFFSET(x, rows)`.
     Offset { rows: ExprId },
     /// `FIRST(x, unit)` or `LAST(x, unit)`.
-    Period { place: FrameBound, unit: ExprId },
+    Period { bound: FrameBound, unit: ExprId },
     /// `PERIODOFFSET(x, count, unit)`.
     Moved { count: ExprId, unit: ExprId },
 }
@@ -170,11 +170,11 @@ pub(super) fn parse_range_end(ast: &Ast, names: &NameResolver, id: ExprId) -> Op
         (Lowering::First, [_]) => RangeEndKind::Place(FrameBound::First),
         (Lowering::Last, [_]) => RangeEndKind::Place(FrameBound::Last),
         (Lowering::First, [_, unit]) => RangeEndKind::Period {
-            place: FrameBound::First,
+            bound: FrameBound::First,
             unit: *unit,
         },
         (Lowering::Last, [_, unit]) => RangeEndKind::Period {
-            place: FrameBound::Last,
+            bound: FrameBound::Last,
             unit: *unit,
         },
         (Lowering::PeriodOffset, [_, count, unit]) => RangeEndKind::Moved {

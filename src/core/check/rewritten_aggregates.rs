@@ -272,7 +272,7 @@ impl Lowerer<'_> {
             ..meta
         };
         let call = self.row_call(internal::DENSE_RANK, x, number);
-        let mut place = self.add_unpartitioned_window(
+        let mut rank = self.add_unpartitioned_window(
             call,
             WindowFrame::Ranked {
                 descending: false,
@@ -287,9 +287,9 @@ impl Lowerer<'_> {
                 ..number
             };
             let condition = self.program.add(Ir::IsNull { x, negated: true }, condition);
-            place = self.add_node_with_args(
+            rank = self.add_node_with_args(
                 Ir::Case,
-                &[condition, place],
+                &[condition, rank],
                 NodeMeta {
                     nullable: true,
                     ..number
@@ -300,7 +300,7 @@ impl Lowerer<'_> {
             nullable: there,
             ..number
         };
-        let call = self.row_call(internal::MAX, place, most);
+        let call = self.row_call(internal::MAX, rank, most);
         let most = self.add_unpartitioned_window(call, WindowFrame::Partition, most);
         if !there {
             return Some(most);

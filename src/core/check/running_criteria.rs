@@ -102,7 +102,7 @@ impl Lowerer<'_> {
         // To exclude rows with an equal value, the frame must be sorted by DENSE_RANK instead of the value.
         let meta = Self::row_meta(self.program.meta(key), span);
         let call = self.row_call(internal::DENSE_RANK, key, meta);
-        let place = self.add_unpartitioned_window(
+        let over = self.add_unpartitioned_window(
             call,
             WindowFrame::Ranked {
                 descending,
@@ -111,8 +111,8 @@ impl Lowerer<'_> {
             },
             meta,
         );
-        self.check_window_allowed(function.name, Some(place), span)
-            .then_some((WindowFrame::Ahead { descending: false, own }, place))
+        self.check_window_allowed(function.name, Some(over), span)
+            .then_some((WindowFrame::Ahead { descending: false, own }, over))
     }
 
     fn row_meta(of: NodeMeta, span: Span) -> NodeMeta {

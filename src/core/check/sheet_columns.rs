@@ -6,10 +6,10 @@ use crate::symbol_table::{HashedName, NameIndex};
 
 /// Converts column letters to an index: 0 for `A`, 26 for `AA`.
 pub(super) fn column_index(letters: &str) -> usize {
-    let place = |b: u8| usize::from(b.to_ascii_uppercase().saturating_sub(b'A')) + 1;
+    let index = |b: u8| usize::from(b.to_ascii_uppercase().saturating_sub(b'A')) + 1;
     letters
         .bytes()
-        .fold(0, |sum: usize, b| sum.saturating_mul(26).saturating_add(place(b)))
+        .fold(0, |sum: usize, b| sum.saturating_mul(26).saturating_add(index(b)))
         .saturating_sub(1)
 }
 
@@ -51,7 +51,7 @@ impl<'a> SheetColumns<'a> {
             .filter(|d| scope.role(d.part) == DefinitionRole::Definitions);
         for name in calculations.filter_map(|d| d.name).map(|name| name.text(source)) {
             // A calculation replaces an input column with the same name.
-            if columns.position(name.into()).is_none_or(|place| place >= own) {
+            if columns.position(name.into()).is_none_or(|position| position >= own) {
                 columns.add(name);
             }
         }
@@ -60,7 +60,7 @@ impl<'a> SheetColumns<'a> {
 
     fn add(&mut self, name: &'a str) {
         self.index
-            .add(name.into(), self.names.len(), |place| name_bytes(&self.names, place));
+            .add(name.into(), self.names.len(), |index| name_bytes(&self.names, index));
         self.names.push(name);
     }
 
@@ -79,12 +79,12 @@ impl<'a> SheetColumns<'a> {
 
     /// Returns the index of the first column with the given name.
     pub fn position(&self, name: HashedName<'_>) -> Option<usize> {
-        self.index.find(name, |place| name_bytes(&self.names, place))
+        self.index.find(name, |index| name_bytes(&self.names, index))
     }
 }
 
-fn name_bytes<'n>(names: &[&'n str], place: usize) -> &'n [u8] {
-    names.get(place).map_or(&[], |name| name.as_bytes())
+fn name_bytes<'n>(names: &[&'n str], index: usize) -> &'n [u8] {
+    names.get(index).map_or(&[], |name| name.as_bytes())
 }
 
 #[cfg(test)]

@@ -43,22 +43,22 @@ impl Symbols {
             .map(|i| &self.all[i])
     }
 
-    pub fn symbol_mut(&mut self, place: usize) -> &mut Symbol {
-        &mut self.all[place]
+    pub fn symbol_mut(&mut self, index: usize) -> &mut Symbol {
+        &mut self.all[index]
     }
 
     /// Returns the index of the symbol with the given name. Adds a symbol with the given span if the name is new.
     #[inline]
     pub fn find_or_insert(&mut self, name: HashedName<'_>, span: Span, source: &str) -> usize {
         let all = &self.all;
-        let place = self.index.add(name, all.len(), |i| all[i].name.bytes(source));
-        if place == self.all.len() {
+        let index = self.index.add(name, all.len(), |i| all[i].name.bytes(source));
+        if index == self.all.len() {
             self.all.push(Symbol {
                 name: span,
                 definition: None,
                 column: ColumnLookup::NotLookedUp,
             });
         }
-        place
+        index
     }
 }

@@ -109,14 +109,14 @@ impl Resolver<'_> {
             }
             _ => to,
         };
-        let place = self.tab_index(tab, base, span)?;
-        let first = self.tab_column(place, base)?;
+        let index = self.tab_index(tab, base, span)?;
+        let first = self.tab_column(index, base)?;
         let last = match to {
-            Some(to) => self.tab_column(place, to)?,
+            Some(to) => self.tab_column(index, to)?,
             None => first,
         };
         Some(TabRange {
-            tab: place as u32,
+            tab: index as u32,
             first: first.min(last),
             last: first.max(last),
         })
@@ -128,8 +128,8 @@ impl Resolver<'_> {
         let text = name_span.text(self.source).trim_end_matches('!').trim();
         let name = text.trim_matches('\'').replace("''", "'");
         let tabs = self.scope.sheet.map_or(&[][..], |sheet| sheet.tabs.as_slice());
-        if let Some(place) = tabs.iter().position(|tab| tab.name.eq_ignore_ascii_case(&name)) {
-            return Some(place);
+        if let Some(index) = tabs.iter().position(|tab| tab.name.eq_ignore_ascii_case(&name)) {
+            return Some(index);
         }
         if !self.scope.strata {
             let message = format!(
@@ -176,8 +176,8 @@ impl Resolver<'_> {
         if let Some(cell) = cell.filter(|cell| cell.row.is_none() && cell.column < names.len()) {
             return Some(cell.column as u32);
         }
-        if let Some(place) = names.iter().position(|name| name.eq_ignore_ascii_case(bare)) {
-            return Some(place as u32);
+        if let Some(index) = names.iter().position(|name| name.eq_ignore_ascii_case(bare)) {
+            return Some(index as u32);
         }
         let (message, help) = match cell {
             Some(cell) if cell.row.is_some() => {

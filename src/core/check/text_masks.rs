@@ -98,11 +98,11 @@ impl Lowerer<'_> {
     fn format_by_sign(&mut self, value: IrId, mask: IrId, sections: &[(usize, &str)], span: Span) -> IrId {
         let mut texts = self.take_list();
         // The fourth section applies to text values.
-        for (place, (from, section)) in sections.iter().take(3).enumerate() {
+        for (index, (from, section)) in sections.iter().take(3).enumerate() {
             let text = match (mask::literal_section(section), parse_number_mask(section)) {
                 (Some(words), _) => self.text_literal(&words, span),
                 (None, Ok(number)) => {
-                    let shown = if place == 1 {
+                    let shown = if index == 1 {
                         self.add_scalar_call(internal::ABS, &[value], span, "TEXT")
                     } else {
                         value

@@ -61,10 +61,10 @@ impl Lowerer<'_> {
         let Some((index, choices)) = values.split_first().filter(|(_, choices)| !choices.is_empty()) else {
             return self.add_error(span);
         };
-        if let Some(place) = self.literal_integer(*index) {
-            let chosen = usize::try_from(place)
+        if let Some(number) = self.literal_integer(*index) {
+            let chosen = usize::try_from(number)
                 .ok()
-                .and_then(|place| choices.get(place.checked_sub(1)?));
+                .and_then(|number| choices.get(number.checked_sub(1)?));
             self.program.folded = true;
             let Some(chosen) = chosen else {
                 let at = self.program.meta(*index).span;
@@ -72,7 +72,7 @@ impl Lowerer<'_> {
                     1 => "one value".to_owned(),
                     count => format!("{count} values"),
                 };
-                let message = format!("`CHOOSE` has only {values}, so index {place} always returns NULL");
+                let message = format!("`CHOOSE` has only {values}, so index {number} always returns NULL");
                 let help = match choices.len() {
                     1 => "write the index 1, or write only the value".to_owned(),
                     count => format!("write an index from 1 to {count}"),
@@ -103,9 +103,9 @@ impl Lowerer<'_> {
         }
         let mut cases = self.take_list();
         cases.push(index);
-        for place in 1..=choices.len() {
-            let place = self.add_integer(&place.to_string(), span);
-            cases.push(place);
+        for number in 1..=choices.len() {
+            let number = self.add_integer(&number.to_string(), span);
+            cases.push(number);
         }
         let mut branches = self.take_list();
         branches.extend_from_slice(choices);

@@ -99,11 +99,11 @@ impl Lowerer<'_> {
         &mut self,
         args: &[ExprId],
         function: &Function,
-        place: FrameBound,
+        bound: FrameBound,
         span: Span,
     ) -> IrId {
         if let [value, unit] = *args {
-            return self.lower_end_of_period((value, unit), function, place, span);
+            return self.lower_end_of_period((value, unit), function, bound, span);
         }
         let Some(value) = args.first().map(|value| self.lower_value(*value)) else {
             return self.add_error(span);
@@ -119,20 +119,20 @@ impl Lowerer<'_> {
         if meta.is_constant() {
             return value;
         }
-        self.value_at_end(value, place, &[], meta.nullable, span)
+        self.value_at_end(value, bound, &[], meta.nullable, span)
     }
 
     /// Builds the value in the first or last row of the partition with the same values in `by`.
     pub(super) fn value_at_end(
         &mut self,
         value: IrId,
-        place: FrameBound,
+        bound: FrameBound,
         by: &[IrId],
         nullable: bool,
         span: Span,
     ) -> IrId {
         // FIRST only needs the rows up to the current row, which is the default window frame.
-        let (entry, over) = match place {
+        let (entry, over) = match bound {
             FrameBound::Last => (
                 internal::LAST_VALUE,
                 WindowFrame::Rows {

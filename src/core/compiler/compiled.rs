@@ -67,7 +67,7 @@ pub(super) enum DefinitionReads {
 
 impl DefinitionReads {
     pub fn from_indices(indices: &[u32]) -> Self {
-        let in_order = indices.iter().zip(0..).all(|(index, place)| *index == place);
+        let in_order = indices.iter().zip(0..).all(|(index, position)| *index == position);
         if in_order {
             Self::First(indices.len())
         } else {

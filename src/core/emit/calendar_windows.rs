@@ -14,9 +14,9 @@ use crate::sql::{Sql, SqlId, SqlSlice};
 /// Unit of the distance between the current row and a bound of the frame.
 #[derive(Clone, Copy)]
 enum FrameScale {
-    /// Interval, because the frame is sorted by a date or time.
+    /// Interval, because the window is ordered by a date or time.
     Interval,
-    /// Number, because the frame is sorted by a number of months, days or microseconds.
+    /// Number, because the window is ordered by a number of months, days or microseconds.
     Months,
     Days,
     Microseconds,

@@ -16,8 +16,8 @@ impl Emitter<'_> {
     fn emit_path(&mut self, qualifier: Option<SqlId>, path: &str, unquoted: bool, span: Span) -> SqlId {
         let dialect = self.dialect;
         let name = self.work.tree.add_text(span, |out| {
-            for (place, field) in path.split('.').enumerate() {
-                if place > 0 {
+            for (index, field) in path.split('.').enumerate() {
+                if index > 0 {
                     out.push('.');
                 }
                 dialect.push_name(out, field, unquoted);

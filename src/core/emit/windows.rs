@@ -251,8 +251,8 @@ pub(super) fn push_rows(out: &mut String, from: FrameBound, to: FrameBound) {
     push_bound(out, to);
 }
 
-fn push_bound(out: &mut String, place: FrameBound) {
-    match place {
+fn push_bound(out: &mut String, bound: FrameBound) {
+    match bound {
         FrameBound::First => out.push_str("unbounded preceding"),
         FrameBound::Last => out.push_str("unbounded following"),
         FrameBound::At(0) => out.push_str("current row"),

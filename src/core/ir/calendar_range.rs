@@ -28,10 +28,10 @@ impl CalendarPeriod {
     /// Names of all periods.
     pub const NAMES: [&'static str; 7] = {
         let mut names = [""; 7];
-        let mut place = 0;
-        while place < names.len() {
-            names[place] = Self::ALL[place].name();
-            place += 1;
+        let mut index = 0;
+        while index < names.len() {
+            names[index] = Self::ALL[index].name();
+            index += 1;
         }
         names
     };

@@ -426,7 +426,7 @@ impl Program {
     pub fn find_column_origin(&self, tab: u32, column: u32) -> (u32, u32) {
         let holidays = tab
             .checked_sub(Holidays::TABS)
-            .and_then(|place| self.holidays.get(place as usize));
+            .and_then(|index| self.holidays.get(index as usize));
         holidays.map_or((tab, column), |holidays| (holidays.tab, holidays.column))
     }
 

@@ -20,7 +20,7 @@ struct CandidateColumns {
     /// Column of the row numbers, if a lookup returns a row number.
     position: Option<String>,
     /// Column that numbers the candidates of each lookup value. The row with number 1 is chosen.
-    place: String,
+    row_number: String,
 }
 
 /// Rows that nearest-key lookups search, in the order that puts the row to choose first.
@@ -238,13 +238,13 @@ impl Planner<'_> {
             true => self.free_name(&format!("{}_sought", here.0), &columns, parts.find.tab),
             false => here.0.clone(),
         };
-        let place = self.free_name(&format!("{}_row", to_name_part(&there)), &columns, parts.find.tab);
+        let row_number = self.free_name(&format!("{}_row", to_name_part(&there)), &columns, parts.find.tab);
         let rows = CandidateColumns {
             here,
             there,
             columns,
             position: counted.then(|| found.position.clone()),
-            place,
+            row_number,
         };
         let body = self.candidates_select(&rows, among, parts, stage, from);
         let origin = self.searched_rows(parts.find.tab, stage, from).name;
@@ -264,7 +264,7 @@ impl Planner<'_> {
             alias: None,
         }];
         items.extend(self.returned_columns(&rows.columns, rows.position.as_deref()));
-        let body = self.first_rows_select(&candidates, &rows.place, items);
+        let body = self.first_rows_select(&candidates, &rows.row_number, items);
         let name = self.cte_names.choose_short_name(&format!("{origin}_for_{shown}"));
         ctes.push(Cte {
             name: self.quoted_name(&name),
@@ -290,7 +290,7 @@ impl Planner<'_> {
             there,
             columns,
             position,
-            place,
+            row_number,
         } = rows;
         let mut alias = among.name;
         let own = alias.eq_ignore_ascii_case(from);
@@ -327,7 +327,7 @@ impl Planner<'_> {
         let expr = self.row_number(&partition, &order);
         items.push(Item {
             expr,
-            alias: Some(self.quoted_name(place)),
+            alias: Some(self.quoted_name(row_number)),
         });
         let join = Join {
             kind: JoinKind::Inner,
@@ -356,10 +356,10 @@ impl Planner<'_> {
         let mut rows = self.nearest_rows(found, parts, &alike, stage, from, ctes);
         let test = self.emit_key_condition(parts, stage, &found.position);
         let wanted = format!("{}_row", to_name_part(&rows.key_name));
-        let place = self.free_name(&wanted, &rows.columns, parts.find.tab);
+        let row_number = self.free_name(&wanted, &rows.columns, parts.find.tab);
         rows.items.push(Item {
             expr: self.row_number(&rows.partition, &rows.order),
-            alias: Some(self.quoted_name(&place)),
+            alias: Some(self.quoted_name(&row_number)),
         });
         let origin = self.searched_rows(parts.find.tab, stage, from).name;
         let side = match parts.find.matching {
@@ -382,7 +382,7 @@ impl Planner<'_> {
         });
         self.reset_qualifier();
         let source = SelectSource::Name(self.quoted_name(&name));
-        let filter = self.emit_first_row_test(&place);
+        let filter = self.emit_first_row_test(&row_number);
         self.add_single_row_cte(found, parts, &alike, source, filter, stage, from, ctes);
     }
 }

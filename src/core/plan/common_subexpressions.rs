@@ -52,9 +52,9 @@ impl<'s> SharedArguments<'s> {
             let numbers = number_values(step, live, |_, _| {});
             let mut places = Arena::filled(0, program.definitions.len());
             let mut definitions = FxHashMap::default();
-            for (place, index) in program.order.iter().enumerate() {
+            for (position, index) in program.order.iter().enumerate() {
                 let index = *index as usize;
-                places[index] = place;
+                places[index] = position;
                 let column =
                     step.has_role(index, DefinitionRole::Definitions) && step.outputs[index] && !step.keys[index];
                 if live[index] && column && !program.definitions[index].failed {
@@ -97,17 +97,17 @@ impl<'s> SharedArguments<'s> {
             cuts.reuse_value(arg, *column);
             return;
         }
-        let place = |index: usize| values.places[index];
+        let position = |index: usize| values.places[index];
         let same = values.definitions.get(&number).copied().filter(|index| {
             let root = step.definition_root(*index);
             rows[root.index()] == rows[arg.index()]
                 && values.tested[*index] == tested
-                && (place(*index) < place(of) || !cuts.contains(root))
+                && (position(*index) < position(of) || !cuts.contains(root))
         });
         let column = match same {
             Some(index) => {
                 let root = step.definition_root(index);
-                let (first, other) = if place(index) < place(of) {
+                let (first, other) = if position(index) < position(of) {
                     (root, arg)
                 } else {
                     (arg, root)

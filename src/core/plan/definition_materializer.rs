@@ -75,7 +75,7 @@ impl DefinitionMaterializer<'_> {
                     let function =
                         Some(catalog::get(catalog::overload_owner(overload))).filter(|function| !function.internal);
                     let uses = program.args(args).iter().zip(template.uses).zip(params).enumerate();
-                    for (place, ((arg, uses), param)) in uses {
+                    for (index, ((arg, uses), param)) in uses {
                         // A constant that is computed per row is not available after grouping.
                         let constant = self.grouped && program.meta(*arg).level == Level::Const;
                         let column = is_trivial(program, *arg) || self.aliases.contains_key(arg);
@@ -85,7 +85,7 @@ impl DefinitionMaterializer<'_> {
                                 let call = NamedCall {
                                     function,
                                     param: param.name,
-                                    is_first: place == 0,
+                                    is_first: index == 0,
                                     of: self.owner,
                                 };
                                 let name = argument_name(program, *arg, self.source, call);

@@ -150,7 +150,7 @@ impl Planner<'_> {
             .map(|(name, _)| name)
             .unwrap_or_default();
         let shown_key = self.key_name(parts, stage);
-        let place = (!unique).then(|| self.free_name(&format!("{shown_key}_row"), &columns, parts.find.tab));
+        let row_number = (!unique).then(|| self.free_name(&format!("{shown_key}_row"), &columns, parts.find.tab));
         let position = self.free_name("position", &columns, parts.find.tab);
         let alone = self.set_single_qualifier(parts.find.tab, stage, from);
         let order = self.emit_search_sort_keys(parts, stage, alone.as_deref(), false);
@@ -167,11 +167,11 @@ impl Planner<'_> {
             }
             select.items.push(Item { expr, alias: None });
         }
-        if let Some(place) = &place {
+        if let Some(row_number) = &row_number {
             let expr = self.row_number(&partition, &order);
             select.items.push(Item {
                 expr,
-                alias: Some(self.quoted_name(place)),
+                alias: Some(self.quoted_name(row_number)),
             });
         }
         if counts {
@@ -194,25 +194,25 @@ impl Planner<'_> {
         let with_others = alike
             .iter()
             .any(|other| !self.step.program.meta(other.sought).is_constant());
-        let first = place.as_ref().filter(|_| with_others).map(|place| {
+        let first = row_number.as_ref().filter(|_| with_others).map(|row_number| {
             let first = self
                 .cte_names
                 .choose_short_name(&format!("{}_by_{shown_key}", among.name));
             let items = self.returned_columns(&columns, counts.then_some(position.as_str()));
-            let body = self.first_rows_select(&name, place, items);
+            let body = self.first_rows_select(&name, row_number, items);
             ctes.push(Cte {
                 name: self.quoted_name(&first),
                 body,
             });
             first
         });
-        if place.is_some() {
+        if row_number.is_some() {
             self.warn_of_multiple_matches(parts, &key_name);
         }
         let made = NumberedRows {
             name,
             first,
-            place,
+            row_number,
             position,
         };
         if exact {
@@ -238,8 +238,8 @@ impl Planner<'_> {
     }
 
     /// Returns the select that keeps the first row of each key of a CTE with numbered rows.
-    pub(super) fn first_rows_select(&mut self, numbered: &str, place: &str, items: Vec<Item>) -> Select {
-        let filter = Some(self.emit_first_row_test(place));
+    pub(super) fn first_rows_select(&mut self, numbered: &str, row_number: &str, items: Vec<Item>) -> Select {
+        let filter = Some(self.emit_first_row_test(row_number));
         Select {
             items,
             from: Some(SelectSource::Name(self.quoted_name(numbered))),
@@ -259,10 +259,12 @@ impl Planner<'_> {
     }
 
     /// Emits `place = 1`.
-    pub(super) fn emit_first_row_test(&mut self, place: &str) -> SqlId {
-        let place = self.emitter.emit_column_by_name(place, false);
+    pub(super) fn emit_first_row_test(&mut self, row_number: &str) -> SqlId {
+        let row_number = self.emitter.emit_column_by_name(row_number, false);
         let one = self.emitter.tree().add_text(Span::default(), |out| out.push('1'));
-        self.emitter.tree().add_binary(Op::Equal, place, one, Span::default())
+        self.emitter
+            .tree()
+            .add_binary(Op::Equal, row_number, one, Span::default())
     }
 
     pub(super) fn warn_of_multiple_matches(&mut self, parts: LookupParts, key: &str) {
@@ -295,19 +297,22 @@ impl Planner<'_> {
         let alike = self.lookups_sharing_cte(parts, true);
         let counts = alike.iter().any(|other| other.returned.is_none());
         let direct = !parts.find.by_number && !counts && self.is_unique(parts, stage);
-        let (source, place) = if direct {
+        let (source, row_number) = if direct {
             self.set_single_qualifier(parts.find.tab, stage, from);
             (self.searched_rows(parts.find.tab, stage, from).source, None)
         } else {
             let of_any_value = self.lookups_sharing_cte(parts, false);
             let numbered = self.number_rows(parts, &of_any_value, stage, from, ctes);
             found.position = numbered.position;
-            (SelectSource::Name(self.quoted_name(&numbered.name)), numbered.place)
+            (
+                SelectSource::Name(self.quoted_name(&numbered.name)),
+                numbered.row_number,
+            )
         };
         let test = self.emit_key_condition(parts, stage, &found.position);
-        let filter = match place {
-            Some(place) => {
-                let first = self.emit_first_row_test(&place);
+        let filter = match row_number {
+            Some(row_number) => {
+                let first = self.emit_first_row_test(&row_number);
                 self.emitter.tree().add_binary(Op::And, test, first, Span::default())
             }
             None => test,

@@ -44,13 +44,13 @@ impl Planner<'_> {
     /// Adds the CTEs with the holidays that a lookup searches, unless these CTEs already exist.
     pub(super) fn add_holiday_ctes(&mut self, found: &LookupJoin, stage: u32, from: &str, ctes: &mut Vec<Cte>) {
         let program = self.step.program;
-        let Some(place) = found.tab().and_then(|tab| tab.checked_sub(Holidays::TABS)) else {
+        let Some(index) = found.tab().and_then(|tab| tab.checked_sub(Holidays::TABS)) else {
             return;
         };
-        let Some(holidays) = program.holidays.get(place as usize).copied() else {
+        let Some(holidays) = program.holidays.get(index as usize).copied() else {
             return;
         };
-        let Some(tab) = self.holidays.get(place as usize).cloned() else {
+        let Some(tab) = self.holidays.get(index as usize).cloned() else {
             return;
         };
         let [day, working_days] = tab.columns.as_slice() else {
@@ -92,7 +92,7 @@ impl Planner<'_> {
         let mut name = on_weekdays;
         if self
             .finds
-            .has_searched_column(program, place + Holidays::TABS, Holidays::WORKING_DAYS)
+            .has_searched_column(program, index + Holidays::TABS, Holidays::WORKING_DAYS)
         {
             let from = Some(SelectSource::Name(self.quoted_name(&name)));
             let written = self.emitter.emit_column_by_name(day.name(), day.is_quoted());
@@ -122,7 +122,7 @@ impl Planner<'_> {
             });
         }
         let source = SelectSource::Name(self.quoted_name(&name));
-        if let Some(tab) = self.holidays.get_mut(place as usize) {
+        if let Some(tab) = self.holidays.get_mut(index as usize) {
             (tab.name, tab.source) = (name, source);
         }
         (self.emitter.qualifier, self.emitter.shadowed) = saved;

@@ -25,10 +25,10 @@ impl ColumnsForLaterSelects {
     }
 
     fn name(&self, column: &InputColumn) -> Option<&str> {
-        let place = self
+        let index = self
             .places
             .get(&(column.of.clone(), column.name.to_ascii_lowercase()))?;
-        self.columns.get(*place).map(|(_, name)| name.as_str())
+        self.columns.get(*index).map(|(_, name)| name.as_str())
     }
 
     fn add(&mut self, column: InputColumn, name: String) {
@@ -47,8 +47,8 @@ impl JoinedInput {
     }
 
     pub fn is_nullable(&self, column: &InputColumn) -> bool {
-        column.of.iter().all(|place| {
-            let known = self.relations.get(*place).and_then(|r| r.column(&column.name));
+        column.of.iter().all(|index| {
+            let known = self.relations.get(*index).and_then(|r| r.column(&column.name));
             known.is_none_or(Column::is_nullable)
         })
     }
@@ -63,15 +63,15 @@ impl Planner<'_> {
     /// Returns the column of the joined input that corresponds to a column of the program.
     pub(super) fn input_column(&self, joined: &JoinedInput, column: u32) -> InputColumn {
         let columns = &self.step.program.columns;
-        let place = |column: u32| {
+        let index = |column: u32| {
             let relation = columns.try_get(column as usize)?.relation.as_deref()?;
             joined.position(relation)
         };
         let used = &columns[column as usize];
         let of = if used.merged.is_empty() {
-            place(column).into_iter().collect()
+            index(column).into_iter().collect()
         } else {
-            used.merged.iter().filter_map(|part| place(*part)).collect()
+            used.merged.iter().filter_map(|part| index(*part)).collect()
         };
         InputColumn {
             of,
@@ -82,13 +82,13 @@ impl Planner<'_> {
     /// Returns the joins of the first select. Definitions used in a join condition are inlined into the condition.
     pub(super) fn emit_joins(&mut self, joined: &JoinedInput) -> Vec<Join> {
         let mut joins = Vec::with_capacity(joined.joins.len());
-        for (place, join) in joined.joins.iter().enumerate() {
-            let on = self.roles.on.get(&(place as u32)).copied();
+        for (index, join) in joined.joins.iter().enumerate() {
+            let on = self.roles.on.get(&(index as u32)).copied();
             let on = on.map(|root| {
                 self.emit_nodes(&[root], 0);
                 self.emitter.emitted_sql(root)
             });
-            let name = joined.relations.get(place + 1).map(Relation::name).unwrap_or_default();
+            let name = joined.relations.get(index + 1).map(Relation::name).unwrap_or_default();
             let written = self.quoted_name(name);
             let on = on.map(|on| self.emitter.tree().put_joined_column_last(on, &written));
             let alias = join.renamed.then_some(written);
@@ -109,8 +109,8 @@ impl Planner<'_> {
             return self.emitter.emit_column_by_name(&name, quoted);
         };
         let mut parts: Vec<SqlId> = Vec::with_capacity(column.of.len());
-        for place in &column.of {
-            let Some(relation) = joined.relations.get(*place) else {
+        for index in &column.of {
+            let Some(relation) = joined.relations.get(*index) else {
                 continue;
             };
             // Use the relation's own spelling, if it is known.
@@ -211,7 +211,7 @@ impl Planner<'_> {
                 let of = column
                     .of
                     .first()
-                    .and_then(|place| joined.relations.get(*place))
+                    .and_then(|index| joined.relations.get(*index))
                     .map_or("", Relation::name);
                 taken.column(&format!("{of}_{field}"), &format!("{of}.{}", column.name))
             });

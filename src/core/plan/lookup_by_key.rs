@@ -92,7 +92,7 @@ pub(super) struct NumberedRows {
     pub name: String,
     /// Name of the CTE that contains only the first row of each key.
     pub first: Option<String>,
-    pub place: Option<String>,
+    pub row_number: Option<String>,
     pub position: String,
 }
 

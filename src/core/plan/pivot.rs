@@ -23,8 +23,8 @@ impl Planner<'_> {
         let mut directions = vec![false; keys.len()];
         for (id, descending) in self.roles.order.clone() {
             match is_key(self, id) {
-                Some(place) => {
-                    if let Some(direction) = directions.get_mut(place) {
+                Some(index) => {
+                    if let Some(direction) = directions.get_mut(index) {
                         *direction = descending;
                     }
                 }

@@ -185,7 +185,7 @@ impl Planner<'_> {
                 .map(|name| self.spec.leading_position(name))
                 .zip(std::mem::take(&mut select.items))
                 .collect();
-            named.sort_by_key(|(place, _)| *place);
+            named.sort_by_key(|(index, _)| *index);
             select.items = named.into_iter().map(|(_, item)| item).collect();
         }
         select.limit = self.spec.limit;

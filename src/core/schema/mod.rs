@@ -67,10 +67,10 @@ impl Schema {
     /// [`Relation::with_past_columns`].
     #[must_use]
     pub fn with_past_columns<S: Into<String>>(mut self, relation: &str, columns: impl IntoIterator<Item = S>) -> Self {
-        let place = self
+        let index = self
             .by_name
             .find(relation.into(), |i| self.relations[i].schema_name().as_bytes());
-        if let Some(relation) = place.and_then(|place| self.relations.try_get_mut(place)) {
+        if let Some(relation) = index.and_then(|index| self.relations.try_get_mut(index)) {
             relation.record_removed(columns.into_iter().map(Into::into));
         }
         self
@@ -79,10 +79,10 @@ impl Schema {
     /// Replaces the description of a column, if the schema lists the column.
     #[must_use]
     pub fn with_description(mut self, relation: &str, column: &str, text: &str) -> Self {
-        let place = self
+        let index = self
             .by_name
             .find(relation.into(), |i| self.relations[i].schema_name().as_bytes());
-        if let Some(relation) = place.and_then(|place| self.relations.try_get_mut(place)) {
+        if let Some(relation) = index.and_then(|index| self.relations.try_get_mut(index)) {
             relation.set_description(column, text);
         }
         self

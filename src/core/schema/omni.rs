@@ -132,35 +132,35 @@ pub struct OmniViewIndex {
 impl OmniViewIndex {
     /// Adds a view and returns its index.
     pub fn add(&mut self, names: OmniViewNames) -> usize {
-        let place = self.names.len();
+        let index = self.names.len();
         for (name, rank) in names.ranked_names() {
-            let known = self.by_name.entry(name.to_lowercase()).or_insert((place, rank));
+            let known = self.by_name.entry(name.to_lowercase()).or_insert((index, rank));
             if rank < known.1 {
-                *known = (place, rank);
+                *known = (index, rank);
             }
         }
         self.names.push(names);
-        place
+        index
     }
 
     /// Returns the names of the view with this index.
     #[must_use]
-    pub fn names_of(&self, place: usize) -> Option<&OmniViewNames> {
-        self.names.get(place)
+    pub fn names_of(&self, index: usize) -> Option<&OmniViewNames> {
+        self.names.get(index)
     }
 
     /// Returns the index of the view with this name.
     #[must_use]
     pub fn find(&self, name: &str) -> Option<usize> {
-        self.by_name.get(&name.trim().to_lowercase()).map(|(place, _)| *place)
+        self.by_name.get(&name.trim().to_lowercase()).map(|(index, _)| *index)
     }
 
     /// Returns the shortest name that refers to the view with this index, in lower case.
     #[must_use]
-    pub fn name_of(&self, place: usize) -> Option<String> {
-        let names = self.names.get(place)?;
+    pub fn name_of(&self, index: usize) -> Option<String> {
+        let names = self.names.get(index)?;
         let short = names.short.to_lowercase();
-        Some(if self.find(&short) == Some(place) {
+        Some(if self.find(&short) == Some(index) {
             short
         } else {
             names.full.to_lowercase()
@@ -171,7 +171,7 @@ impl OmniViewIndex {
     /// a join, in lower case.
     #[must_use]
     pub fn canonical_name(&self, name: &str) -> String {
-        let own = self.find(name).and_then(|place| self.name_of(place));
+        let own = self.find(name).and_then(|index| self.name_of(index));
         own.unwrap_or_else(|| name.trim().to_lowercase())
     }
 }
@@ -248,7 +248,7 @@ mod tests {
             ("dbt_greg_lee/visits.view.yaml", "schema: dbt_greg.lee\n"),
             ("dbt_ann_lee/visits.view.yaml", "schema: dbt-ann-lee\n"),
         ]);
-        for (name, place) in [
+        for (name, position) in [
             ("shop_prod_ecomm__users", Some(0)),
             ("ECOMM__users", Some(0)),
             ("users", Some(0)),
@@ -262,7 +262,7 @@ mod tests {
             ("dbt_ann_lee__visits", Some(7)),
             ("nowhere", None),
         ] {
-            assert_eq!(index.find(name), place, "{name}");
+            assert_eq!(index.find(name), position, "{name}");
         }
         assert_eq!(index.canonical_name("Shop_Prod_Ecomm__Users"), "users");
         assert_eq!(index.canonical_name("old__orders"), "old__orders");

@@ -250,8 +250,8 @@ impl Relation {
     }
 
     fn column_mut(&mut self, name: &str) -> Option<&mut Column> {
-        let place = self.position(name)?;
-        Arc::make_mut(&mut self.columns).list.try_get_mut(place)
+        let index = self.position(name)?;
+        Arc::make_mut(&mut self.columns).list.try_get_mut(index)
     }
 
     /// Sets the primary key and marks its columns as never NULL.
@@ -346,8 +346,8 @@ impl Relation {
 
     /// Replaces the description of a column, if the relation lists the column.
     pub(super) fn set_description(&mut self, column: &str, text: &str) {
-        let Some(place) = self.position(column) else { return };
-        if let Some(column) = Arc::make_mut(&mut self.columns).list.try_get_mut(place) {
+        let Some(index) = self.position(column) else { return };
+        if let Some(column) = Arc::make_mut(&mut self.columns).list.try_get_mut(index) {
             column.description = Some(text.to_owned());
         }
     }

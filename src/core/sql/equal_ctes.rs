@@ -39,19 +39,19 @@ impl CteTexts {
         }
         self.count = earlier.len();
         let known = &self.names;
-        let mut place = 0;
-        while let Some(cte) = ctes.get(place) {
+        let mut index = 0;
+        while let Some(cte) = ctes.get(index) {
             let same = known.get(&text(&cte.body));
             let name = cte.name.clone();
-            let readers = ctes.iter().skip(place + 1).map(|cte| &cte.body).chain([&*body]);
+            let readers = ctes.iter().skip(index + 1).map(|cte| &cte.body).chain([&*body]);
             let is_joined = readers.into_iter().any(|reader| joins(reader, &name));
             match same.filter(|_| !is_joined) {
                 Some(same) => {
-                    ctes.remove(place);
-                    let readers = ctes.iter_mut().skip(place).map(|cte| &mut cte.body).chain([&mut *body]);
+                    ctes.remove(index);
+                    let readers = ctes.iter_mut().skip(index).map(|cte| &mut cte.body).chain([&mut *body]);
                     readers.for_each(|reader| rename(reader, &name, same));
                 }
-                None => place += 1,
+                None => index += 1,
             }
         }
     }

@@ -48,7 +48,7 @@ pub(super) fn write_multiline(
     out: &mut SqlText,
 ) {
     let (node, meta) = tree.entry(id);
-    let [first, second, third] = [0, 1, 2].map(|place| meta.brackets.is_set(place));
+    let [first, second, third] = [0, 1, 2].map(|position| meta.brackets.is_set(position));
     let inner = inner_indent(indent);
     let at = |id: SqlId, bracketed: bool, indent: usize, after: usize| LayoutStep::Broken {
         id,
@@ -170,9 +170,9 @@ fn write_chain(tree: &SqlTree, id: SqlId, op: Op, indent: usize, after: usize, s
     if let (Sql::Binary { left, right, .. }, meta) = *tree.entry(id)
         && matches!(tree.node(right), Sql::Subquery { .. })
     {
-        let operand = |id: SqlId, place: u8, after: usize| LayoutStep::Broken {
+        let operand = |id: SqlId, index: u8, after: usize| LayoutStep::Broken {
             id,
-            bracketed: meta.brackets.is_set(place),
+            bracketed: meta.brackets.is_set(index),
             indent,
             after,
         };
@@ -372,9 +372,9 @@ fn write_arm(tree: &SqlTree, test: SqlId, value: SqlId, indent: usize, stack: &m
 fn write_frame(tree: &SqlTree, frame: SqlId, indent: usize, stack: &mut Vec<LayoutStep>) {
     match *tree.node(frame) {
         Sql::Spaced(parts) if indent + tree.width(frame) as usize > WIDTH => {
-            for (place, part) in tree.args(parts).iter().enumerate().rev() {
+            for (index, part) in tree.args(parts).iter().enumerate().rev() {
                 stack.push(LayoutStep::Flat(*part));
-                if place > 0 {
+                if index > 0 {
                     let is_second = tree.node(*part) == &Sql::Word("and");
                     stack.push(if is_second {
                         LayoutStep::Line(indent)

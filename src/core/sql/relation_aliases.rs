@@ -108,9 +108,9 @@ fn add_alias(tree: &SqlTree, select: &mut Select, inputs: &[QueryInput<'_>], (na
         return;
     }
     let reads = |source: &SelectSource| match source {
-        SelectSource::Input(place) => {
+        SelectSource::Input(index) => {
             inputs
-                .get(*place as usize)
+                .get(*index as usize)
                 .and_then(|input| input.name.rsplit('.').next())
                 == Some(name)
         }

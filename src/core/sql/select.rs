@@ -201,9 +201,9 @@ fn is_bare(select: &Select) -> bool {
 
 fn write_source(source: &SelectSource, alias: Option<&str>, inputs: &[QueryInput<'_>], out: &mut SqlText) {
     match source {
-        SelectSource::Input(place) => out
+        SelectSource::Input(index) => out
             .text
-            .push_str(inputs.get(*place as usize).map_or("", |input| input.name)),
+            .push_str(inputs.get(*index as usize).map_or("", |input| input.name)),
         SelectSource::Name(text) => out.text.push_str(text),
     }
     if let Some(alias) = alias {

@@ -219,7 +219,7 @@ fn write_list(tree: &SqlTree, slice: SqlSlice, gap: &'static str, sink: &mut imp
 #[inline]
 fn write_pieces<S: PieceSink>(tree: &SqlTree, id: SqlId, sink: &mut S) {
     let (node, meta) = tree.entry(id);
-    let bracketed = |place: u8| meta.brackets.is_set(place);
+    let bracketed = |position: u8| meta.brackets.is_set(position);
     let plain = |sink: &mut S, id: SqlId| sink.write_node(id, false);
     match *node {
         Sql::Word(word) => sink.write_word(word),

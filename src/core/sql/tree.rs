@@ -112,8 +112,8 @@ pub struct Brackets(u8);
 
 impl Brackets {
     #[inline]
-    pub fn is_set(self, place: u8) -> bool {
-        self.0 >> place & 1 != 0
+    pub fn is_set(self, index: u8) -> bool {
+        self.0 >> index & 1 != 0
     }
 }
 
@@ -369,7 +369,7 @@ impl SqlTree {
         use precedence::{ATOM, COMPARE, NEGATIVE, NOT, OTHER, SPACED};
         let mut brackets = Brackets::default();
         let mut operand =
-            |place: u8, id: SqlId, side: OperandSide| self.measure_operand(id, side, place, &mut brackets);
+            |position: u8, id: SqlId, side: OperandSide| self.measure_operand(id, side, position, &mut brackets);
         let list = |slice: SqlSlice, gap: u32| self.width_of_list(slice, gap);
         let (width, strength) = match *node {
             Sql::Word(word) => (
@@ -495,13 +495,13 @@ impl SqlTree {
 
     /// Returns the width of an operand, and records whether it needs parentheses.
     #[inline(always)]
-    fn measure_operand(&self, id: SqlId, side: OperandSide, place: u8, brackets: &mut Brackets) -> u32 {
+    fn measure_operand(&self, id: SqlId, side: OperandSide, index: u8, brackets: &mut Brackets) -> u32 {
         let (node, meta) = self.entry(id);
         // Names, literals and calls never need parentheses.
         if meta.strength >= precedence::ATOM || !precedence::needs_brackets(side, node, meta.strength) {
             return meta.width;
         }
-        brackets.0 |= 1 << place;
+        brackets.0 |= 1 << index;
         meta.width.saturating_add(2)
     }
 

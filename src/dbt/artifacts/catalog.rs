@@ -85,7 +85,7 @@ impl Catalog {
         catalog.tables.sort_by(|one, other| one.unique_id.cmp(&other.unique_id));
         let places = catalog.tables.iter().enumerate();
         catalog.places = places
-            .map(|(place, table)| (Arc::clone(&table.unique_id), place))
+            .map(|(index, table)| (Arc::clone(&table.unique_id), index))
             .collect();
         Ok(catalog)
     }

@@ -198,7 +198,7 @@ impl Manifest {
                 ManifestPart::Nodes(read) => {
                     for of_piece in read? {
                         match of_piece {
-                            PieceContent::Known(place) => *is_kept.get_mut(place)? = true,
+                            PieceContent::Known(index) => *is_kept.get_mut(index)? = true,
                             PieceContent::Read(nodes) => new.extend(nodes),
                         }
                     }
@@ -238,13 +238,13 @@ impl Manifest {
     /// Returns the node of the earlier manifest if the text of the chunk is unchanged. Otherwise parses the nodes in
     /// the chunk.
     fn read_piece(&self, piece: &ManifestChunk<'_>, interner: &mut Interner) -> Option<PieceContent> {
-        if let Some(place) = self.index_of(&piece.id)
+        if let Some(index) = self.index_of(&piece.id)
             && self
                 .nodes
-                .get(place)
+                .get(index)
                 .is_some_and(|node| node.print.is_equal(piece.print))
         {
-            return Some(PieceContent::Known(place));
+            return Some(PieceContent::Known(index));
         }
         let mut nodes = Vec::new();
         let mut json = serde_json::Deserializer::from_str(piece.text);
@@ -265,7 +265,7 @@ impl Manifest {
     pub(super) fn index_nodes(&mut self) {
         let places = self.nodes.iter().enumerate();
         self.places = places
-            .map(|(place, node)| (Arc::clone(&node.unique_id), place))
+            .map(|(index, node)| (Arc::clone(&node.unique_id), index))
             .collect();
     }
 
@@ -304,10 +304,10 @@ impl Manifest {
     #[must_use]
     pub fn children(&self) -> Vec<Vec<usize>> {
         let mut children = vec![Vec::new(); self.nodes.len()];
-        for (place, parents) in self.parents().into_iter().enumerate() {
+        for (index, parents) in self.parents().into_iter().enumerate() {
             for parent in parents {
                 if let Some(children) = children.get_mut(parent) {
-                    children.push(place);
+                    children.push(index);
                 }
             }
         }

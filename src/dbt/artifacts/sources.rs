@@ -75,7 +75,7 @@ impl SourceResults {
         sources.metadata = metadata::read(text, ArtifactKind::Sources, &mut sources)?;
         let places = sources.results.iter().enumerate();
         sources.places = places
-            .map(|(place, result)| (Arc::clone(&result.unique_id), place))
+            .map(|(index, result)| (Arc::clone(&result.unique_id), index))
             .collect();
         Ok(sources)
     }

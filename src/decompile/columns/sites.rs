@@ -83,10 +83,10 @@ impl ColumnResolver<'_, '_> {
     /// Returns whether a relation is a CTE whose expressions can be resolved: a CTE that precedes the given CTE and
     /// reads a relation.
     pub(super) fn is_resolvable_cte(&self, relation: &str, cte: Option<&str>) -> bool {
-        let place = |cte: &str| self.places.get(cte).copied();
-        let Some(at) = place(relation) else { return false };
+        let cte_index = |cte: &str| self.places.get(cte).copied();
+        let Some(at) = cte_index(relation) else { return false };
         !self.bounds.contains(&relation.to_ascii_lowercase())
-            && cte.and_then(place).is_none_or(|reader| at < reader)
+            && cte.and_then(cte_index).is_none_or(|reader| at < reader)
             && self
                 .reads
                 .get(&Some(relation.to_owned()))

@@ -189,11 +189,11 @@ impl OmniFields {
         }
         let mut read = Vec::new();
         let view = |name: &str| {
-            let place = names.find(name)?;
-            Some((names.names_of(place)?.short.clone(), views.get(place)?.1))
+            let index = names.find(name)?;
+            Some((names.names_of(index)?.short.clone(), views.get(index)?.1))
         };
-        for (place, (file, root)) in views.iter().enumerate() {
-            if let (false, Some(name)) = (is_template(root), names.name_of(place)) {
+        for (index, (file, root)) in views.iter().enumerate() {
+            if let (false, Some(name)) = (is_template(root), names.name_of(index)) {
                 read.push((merge_extended(&name, root, &view), name, *file));
             }
         }

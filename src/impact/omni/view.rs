@@ -105,7 +105,7 @@ pub(super) fn read_view(
         .fields
         .iter()
         .enumerate()
-        .map(|(place, field)| (field.name.to_lowercase(), place))
+        .map(|(index, field)| (field.name.to_lowercase(), index))
         .collect();
     for (kind, name, field) in OmniFile::new(file, root).fields() {
         let Some(name) = name.text() else { continue };
@@ -128,7 +128,7 @@ pub(super) fn read_view(
         }
         match places
             .get(&name.to_lowercase())
-            .and_then(|place| view.fields.get_mut(*place))
+            .and_then(|index| view.fields.get_mut(*index))
         {
             Some(known) => known.fields.extend(read.fields),
             None => {

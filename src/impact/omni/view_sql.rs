@@ -107,7 +107,7 @@ fn apply_view_lineage(view: &mut OmniView, lineage: &SqlLineage, tables: &ViewTa
         .fields
         .iter()
         .enumerate()
-        .map(|(place, field)| (field.name.to_lowercase(), place))
+        .map(|(index, field)| (field.name.to_lowercase(), index))
         .collect();
     for name in names {
         let Some(column) = lineage.column(&name) else { continue };
@@ -117,7 +117,7 @@ fn apply_view_lineage(view: &mut OmniView, lineage: &SqlLineage, tables: &ViewTa
         }
         // Add the columns to the field, because a field with its own SQL may have the same name as a column but read
         // other columns.
-        let place = places.get(&name).copied().unwrap_or_else(|| {
+        let index = places.get(&name).copied().unwrap_or_else(|| {
             view.fields.push(OmniField {
                 name,
                 kind: OmniItemKind::Column,
@@ -126,7 +126,7 @@ fn apply_view_lineage(view: &mut OmniView, lineage: &SqlLineage, tables: &ViewTa
             });
             view.fields.len() - 1
         });
-        if let Some(field) = view.fields.get_mut(place) {
+        if let Some(field) = view.fields.get_mut(index) {
             add_to_field(field, &made);
             field.why_table_level = field.why_table_level.take().or_else(|| gap.cloned());
         }

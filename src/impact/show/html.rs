@@ -194,8 +194,8 @@ fn surrounding_graph(impact: &Impact, graph: &Graph<'_>) -> GraphDrawing {
     let mut known: BTreeSet<String> = drawing.nodes.iter().map(|dot| dot.id.clone()).collect();
     let changed: BTreeSet<&str> = impact.changed.iter().map(|changed| changed.id.as_str()).collect();
     let mut upstream = Vec::new();
-    for place in changed.iter().filter_map(|id| graph.index_of(id)) {
-        let (Some(part), Some(parents)) = (graph.parts.get(place), graph.parents.get(place)) else {
+    for index in changed.iter().filter_map(|id| graph.index_of(id)) {
+        let (Some(part), Some(parents)) = (graph.parts.get(index), graph.parents.get(index)) else {
             continue;
         };
         for parent in parents.iter().filter_map(|parent| graph.parts.get(*parent)) {

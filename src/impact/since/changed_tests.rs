@@ -186,12 +186,12 @@ impl RevisionComparer<'_, '_> {
     /// Compares the tests on a table and on its columns.
     pub(super) fn compare_table_tests(
         &mut self,
-        place: Option<usize>,
+        index: Option<usize>,
         name: &str,
         old: Option<&Node>,
         new: Option<&Node>,
     ) {
-        self.compare_tests(place, name, list_tests(old), list_tests(new));
+        self.compare_tests(index, name, list_tests(old), list_tests(new));
         let (was, is) = (
             yaml_text::named_items(old, "columns"),
             yaml_text::named_items(new, "columns"),
@@ -201,13 +201,13 @@ impl RevisionComparer<'_, '_> {
             let of = |columns: &[(&str, &'_ Node)]| columns.iter().position(|(name, _)| *name == column);
             let old = of(&was).and_then(|at| was.get(at)).map(|(_, node)| *node);
             let new = of(&is).and_then(|at| is.get(at)).map(|(_, node)| *node);
-            self.compare_tests(place, &format!("{name}.{column}"), list_tests(old), list_tests(new));
+            self.compare_tests(index, &format!("{name}.{column}"), list_tests(old), list_tests(new));
         }
     }
 
     fn compare_tests(
         &mut self,
-        place: Option<usize>,
+        index: Option<usize>,
         name: &str,
         mut old: Vec<DeclaredTest<'_>>,
         new: Vec<DeclaredTest<'_>>,
@@ -222,7 +222,7 @@ impl RevisionComparer<'_, '_> {
         for now in left {
             let Some(at) = old.iter().position(|was| was.name == now.name) else {
                 self.report_change(name, "test added", "", &now.message());
-                self.add_test_note(place, name, &format!("the test `{}` is added", now.name), None);
+                self.add_test_note(index, name, &format!("the test `{}` is added", now.name), None);
                 continue;
             };
             let was = old.remove(at);
@@ -235,12 +235,12 @@ impl RevisionComparer<'_, '_> {
                 TestVerdict::Other => ("test changed", "checks something else"),
             };
             self.report_change(name, what, &was.message(), &now.message());
-            self.add_test_note(place, name, &format!("the test `{}` {word}", now.name), Some(verdict));
+            self.add_test_note(index, name, &format!("the test `{}` {word}", now.name), Some(verdict));
         }
         for gone in old {
             self.report_change(name, "test removed", &gone.message(), "");
             self.add_test_note(
-                place,
+                index,
                 name,
                 &format!("the test `{}` is removed", gone.name),
                 Some(TestVerdict::Looser),
@@ -248,14 +248,14 @@ impl RevisionComparer<'_, '_> {
         }
     }
 
-    fn add_test_note(&mut self, place: Option<usize>, name: &str, description: &str, verdict: Option<TestVerdict>) {
+    fn add_test_note(&mut self, index: Option<usize>, name: &str, description: &str, verdict: Option<TestVerdict>) {
         let (grade, reason) = match verdict {
             Some(TestVerdict::Looser) => (ChangeGrade::Changing, "rows that the test found pass from now on"),
             Some(TestVerdict::Other) => (ChangeGrade::Changing, "rows that the test found may pass from now on"),
             Some(TestVerdict::Stricter) | None => (ChangeGrade::Harmless, "the test may find rows that passed before"),
         };
-        if let Some(place) = place {
-            self.add_note(place, name, description.to_owned(), grade, reason);
+        if let Some(index) = index {
+            self.add_note(index, name, description.to_owned(), grade, reason);
         }
     }
 
@@ -282,8 +282,8 @@ impl RevisionComparer<'_, '_> {
         models.dedup();
         let mut is_told = false;
         for model in models {
-            if let Some(place) = self.index_of(&model) {
-                self.add_test_note(Some(place), &model, &format!("the test `{name}` {said}"), verdict);
+            if let Some(index) = self.index_of(&model) {
+                self.add_test_note(Some(index), &model, &format!("the test `{name}` {said}"), verdict);
                 is_told = true;
             }
         }

@@ -112,15 +112,15 @@ fn compare_sql(
 ) {
     let known = |parts: &[String]| {
         let last = parts.last();
-        let place = graph.parts.iter().position(|part| {
+        let index = graph.parts.iter().position(|part| {
             part.is_relation()
                 && last.is_some_and(|l| {
                     part.node.is_some_and(|node| node.name.eq_ignore_ascii_case(l))
                         || part.name().eq_ignore_ascii_case(l)
                 })
         });
-        place.map_or_else(KnownRelationColumns::default, |place| {
-            graph.columns_known_without_sql(place)
+        index.map_or_else(KnownRelationColumns::default, |index| {
+            graph.columns_known_without_sql(index)
         })
     };
     let dialect = graph.sources.dialect;

@@ -76,7 +76,7 @@ impl RevisionComparer<'_, '_> {
         let using = manifest.macros_using(&[&id]);
         let own = name.strip_prefix("test_").unwrap_or(name);
         let mut count = 0;
-        for (place, node) in manifest.nodes.iter().enumerate() {
+        for (index, node) in manifest.nodes.iter().enumerate() {
             if !node.macros.iter().any(|used| using.contains(&**used) || **used == *id) {
                 continue;
             }
@@ -84,22 +84,22 @@ impl RevisionComparer<'_, '_> {
             if node.resource_type == ResourceType::Test {
                 let what = format!("the test's macro `{own}` changes");
                 self.add_note(
-                    place,
+                    index,
                     &node.name,
                     what,
                     ChangeGrade::Changing,
                     "the result of the test may change",
                 );
             } else {
-                self.mark_possible_change(place, format!("the code uses the macro `{own}`, which changes"));
+                self.mark_possible_change(index, format!("the code uses the macro `{own}`, which changes"));
             }
         }
         count
     }
 
     /// Marks a node as changed, because its rows may differ.
-    pub(super) fn mark_possible_change(&mut self, place: usize, reason: String) {
-        let start = self.node_changes_mut(place);
+    pub(super) fn mark_possible_change(&mut self, index: usize, reason: String) {
+        let start = self.node_changes_mut(index);
         start.rows = true;
         start.redefined = true;
         start.reason.get_or_insert(reason);

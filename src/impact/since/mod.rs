@@ -135,11 +135,11 @@ impl RevisionComparer<'_, '_> {
         let now = self.graph.sources.specs;
         self.compare_metrics(before);
         for spec in now {
-            let Some(place) = self.index_of(&spec.name) else {
+            let Some(index) = self.index_of(&spec.name) else {
                 continue;
             };
-            let start = self.starts.entry(place).or_insert_with(|| NodeChanges {
-                node_index: place,
+            let start = self.starts.entry(index).or_insert_with(|| NodeChanges {
+                node_index: index,
                 ..NodeChanges::default()
             });
             match before.iter().find(|old| old.name.eq_ignore_ascii_case(&spec.name)) {
@@ -154,8 +154,8 @@ impl RevisionComparer<'_, '_> {
             .filter(|old| !now.iter().any(|spec| spec.name.eq_ignore_ascii_case(&old.name)))
         {
             self.report_change(&old.name, "removed", &old.path, "");
-            if let Some(place) = self.index_of(&old.name) {
-                self.node_changes_mut(place).is_removed = true;
+            if let Some(index) = self.index_of(&old.name) {
+                self.node_changes_mut(index).is_removed = true;
             }
         }
     }
@@ -197,7 +197,7 @@ impl RevisionComparer<'_, '_> {
 
     /// Compares the code of a model or a snapshot.
     fn compare_code(&mut self, name: &str, before: Option<&str>, now: Option<&str>) {
-        let place = self.index_of(name);
+        let index = self.index_of(name);
         let mut start = NodeChanges::default();
         match (before, now) {
             (Some(old), Some(new)) => {
@@ -217,8 +217,8 @@ impl RevisionComparer<'_, '_> {
                 start.is_removed = true;
             }
         }
-        let Some(place) = place else { return };
-        self.node_changes_mut(place).merge(start);
+        let Some(index) = index else { return };
+        self.node_changes_mut(index).merge(start);
     }
 
     /// Compares a snapshot file block by block. If the file has no snapshot blocks, the whole file is compared under
@@ -235,22 +235,22 @@ impl RevisionComparer<'_, '_> {
     }
 
     /// Returns the changes to the node at an index, which are empty at first.
-    fn node_changes_mut(&mut self, place: usize) -> &mut NodeChanges {
-        self.starts.entry(place).or_insert_with(|| NodeChanges {
-            node_index: place,
+    fn node_changes_mut(&mut self, index: usize) -> &mut NodeChanges {
+        self.starts.entry(index).or_insert_with(|| NodeChanges {
+            node_index: index,
             ..NodeChanges::default()
         })
     }
 
     /// Adds a note about a change that does not affect the node's values.
-    fn add_note(&mut self, place: usize, name: &str, what: String, grade: ChangeGrade, reason: &str) {
+    fn add_note(&mut self, index: usize, name: &str, what: String, grade: ChangeGrade, reason: &str) {
         let note = ChangeNote {
             name: name.to_owned(),
             description: what,
             grade,
             reason: reason.to_owned(),
         };
-        self.node_changes_mut(place).notes.push(note);
+        self.node_changes_mut(index).notes.push(note);
     }
 
     fn report_change(&mut self, name: &str, description: &'static str, before: &str, now: &str) {

@@ -55,14 +55,14 @@ impl RevisionComparer<'_, '_> {
             let shown = |value: Option<&String>| value.cloned().unwrap_or_default();
             self.report_change(&format!("var {name}"), "variable", &shown(before), &shown(now));
             let mut count = 0;
-            for (place, part) in self.graph.parts.iter().enumerate() {
+            for (index, part) in self.graph.parts.iter().enumerate() {
                 if part
                     .node
                     .and_then(|node| node.raw_code.as_deref())
                     .is_some_and(|code| is_variable_used(code, name))
                 {
                     count += 1;
-                    self.mark_possible_change(place, format!("the code reads the variable `{name}`, which changes"));
+                    self.mark_possible_change(index, format!("the code reads the variable `{name}`, which changes"));
                 }
             }
             let blocks = macros

@@ -65,13 +65,13 @@ impl RevisionComparer<'_, '_> {
     }
 
     fn compare_table(&mut self, name: &str, old: Option<&Node>, new: Option<&Node>) {
-        let place = self.index_of(name);
+        let index = self.index_of(name);
         self.compare_descriptions(name, old, new);
         let (was, is) = (is_contract_enforced(old), is_contract_enforced(new));
         if was != is {
             let word = |enforced: bool| if enforced { "enforced" } else { "none" };
             self.report_change(name, "contract", word(was), word(is));
-            if let Some(place) = place {
+            if let Some(index) = index {
                 let (what, grade, reason) = if is {
                     (
                         "a contract is enforced",
@@ -85,11 +85,11 @@ impl RevisionComparer<'_, '_> {
                         "names and types are no longer guaranteed",
                     )
                 };
-                self.add_note(place, name, what.to_owned(), grade, reason);
+                self.add_note(index, name, what.to_owned(), grade, reason);
             }
         }
-        self.compare_configuration(place, name, old, new);
-        self.compare_constraints(place, name, old, new);
+        self.compare_configuration(index, name, old, new);
+        self.compare_constraints(index, name, old, new);
         let (was, is) = (
             yaml_text::named_items(old, "columns"),
             yaml_text::named_items(new, "columns"),
@@ -98,7 +98,7 @@ impl RevisionComparer<'_, '_> {
             let before = was.iter().find(|(other, _)| other == column).map(|(_, node)| *node);
             let shown = format!("{name}.{column}");
             self.compare_descriptions(&shown, before, Some(now));
-            self.compare_constraints(place, &shown, before, Some(now));
+            self.compare_constraints(index, &shown, before, Some(now));
             let (old_type, new_type) = (
                 yaml_text::value_text(before, "data_type"),
                 yaml_text::value_text(Some(now), "data_type"),
@@ -106,10 +106,10 @@ impl RevisionComparer<'_, '_> {
             if before.is_some() && old_type != new_type {
                 self.report_change(&shown, "type", &old_type, &new_type);
                 // A documented type has no effect unless an enforced contract applies it to the column.
-                if let Some(place) =
-                    place.filter(|_| is_contract_enforced(new) && !old_type.is_empty() && !new_type.is_empty())
+                if let Some(index) =
+                    index.filter(|_| is_contract_enforced(new) && !old_type.is_empty() && !new_type.is_empty())
                 {
-                    self.node_changes_mut(place)
+                    self.node_changes_mut(index)
                         .columns
                         .insert(column.to_lowercase(), ColumnChange::Type);
                 }
@@ -121,9 +121,9 @@ impl RevisionComparer<'_, '_> {
         {
             let shown = format!("{name}.{column}");
             self.report_change(&shown, "description", "described", "");
-            self.compare_constraints(place, &shown, Some(before), None);
+            self.compare_constraints(index, &shown, Some(before), None);
         }
-        self.compare_table_tests(place, name, old, new);
+        self.compare_table_tests(index, name, old, new);
     }
 
     fn compare_descriptions(&mut self, name: &str, old: Option<&Node>, new: Option<&Node>) {
@@ -137,7 +137,7 @@ impl RevisionComparer<'_, '_> {
     }
 
     /// Compares the configuration in YAML, except the contract.
-    fn compare_configuration(&mut self, place: Option<usize>, name: &str, old: Option<&Node>, new: Option<&Node>) {
+    fn compare_configuration(&mut self, index: Option<usize>, name: &str, old: Option<&Node>, new: Option<&Node>) {
         let config = |node: Option<&Node>| {
             let pairs = node.map(|node| node.pairs_at("config")).unwrap_or_default();
             let shown = |(key, value): &(Node, Node)| Some((key.text()?.to_owned(), yaml_text::display_node(value)));
@@ -149,14 +149,14 @@ impl RevisionComparer<'_, '_> {
         };
         for change in jinja::changed_keys(&config(old), &config(new)) {
             self.report_change(&format!("{name}.{}", change.key), "config", &change.before, &change.now);
-            if let Some(place) = place.filter(|_| change.affects_rows()) {
-                self.mark_possible_change(place, format!("the configuration `{}` changes", change.key));
+            if let Some(index) = index.filter(|_| change.affects_rows()) {
+                self.mark_possible_change(index, format!("the configuration `{}` changes", change.key));
             }
         }
     }
 
     /// Compares the constraints of a table or column. Without a removed constraint, the table guarantees less.
-    fn compare_constraints(&mut self, place: Option<usize>, name: &str, old: Option<&Node>, new: Option<&Node>) {
+    fn compare_constraints(&mut self, index: Option<usize>, name: &str, old: Option<&Node>, new: Option<&Node>) {
         let listed = |node: Option<&Node>| {
             let items = node.map(|node| node.items_at("constraints")).unwrap_or_default();
             items.iter().map(yaml_text::display_node).collect::<Vec<String>>()
@@ -164,10 +164,10 @@ impl RevisionComparer<'_, '_> {
         let (was, is) = (listed(old), listed(new));
         for gone in was.iter().filter(|one| !is.contains(one)) {
             self.report_change(name, "constraint", gone, "");
-            if let Some(place) = place {
+            if let Some(index) = index {
                 let reason = "rows that the constraint rejected are now included";
                 self.add_note(
-                    place,
+                    index,
                     name,
                     "a constraint is removed".to_owned(),
                     ChangeGrade::Changing,
@@ -177,10 +177,10 @@ impl RevisionComparer<'_, '_> {
         }
         for added in is.iter().filter(|one| !was.contains(one)) {
             self.report_change(name, "constraint", "", added);
-            if let Some(place) = place {
+            if let Some(index) = index {
                 let reason = "the build fails if rows violate the constraint";
                 self.add_note(
-                    place,
+                    index,
                     name,
                     "a constraint is added".to_owned(),
                     ChangeGrade::Harmless,
@@ -218,7 +218,7 @@ impl RevisionComparer<'_, '_> {
             );
             let kinds = [ResourceType::Metric, ResourceType::SemanticModel];
             let is_it = |part: &crate::ImpactGraphNode<'_>| kinds.contains(&part.kind()) && part.name() == name;
-            if let Some(place) = self
+            if let Some(index) = self
                 .graph
                 .parts
                 .iter()
@@ -226,8 +226,8 @@ impl RevisionComparer<'_, '_> {
                 .filter(|_| is_computed && before.is_some())
             {
                 match now {
-                    Some(_) => self.mark_possible_change(place, "the definition changes".to_owned()),
-                    None => self.node_changes_mut(place).is_removed = true,
+                    Some(_) => self.mark_possible_change(index, "the definition changes".to_owned()),
+                    None => self.node_changes_mut(index).is_removed = true,
                 }
             }
         }

@@ -6,12 +6,12 @@ use crate::lineage::ColumnChange;
 impl RevisionComparer<'_, '_> {
     pub(super) fn compare_seed(&mut self, file: &FileText) {
         let name = file.name();
-        let place = self.index_of(name);
+        let index = self.index_of(name);
         let (Some(before), Some(now)) = (&file.before, &file.now) else {
             let what = if file.now.is_some() { "added" } else { "removed" };
             self.report_change(name, what, "", "");
-            if let Some(place) = place.filter(|_| file.now.is_none()) {
-                self.node_changes_mut(place).is_removed = true;
+            if let Some(index) = index.filter(|_| file.now.is_none()) {
+                self.node_changes_mut(index).is_removed = true;
             }
             return;
         };
@@ -23,15 +23,15 @@ impl RevisionComparer<'_, '_> {
         let (was, is) = (header_columns(before), header_columns(now));
         let gone: Vec<&String> = was.iter().filter(|column| !is.contains(column)).collect();
         self.report_change(name, "seed", &format_row_count(old.len()), &format_row_count(new.len()));
-        let Some(place) = place else { return };
+        let Some(index) = index else { return };
         for column in gone {
-            self.node_changes_mut(place)
+            self.node_changes_mut(index)
                 .columns
                 .insert(column.clone(), ColumnChange::Gone);
         }
         // Assume that the rows change, because a comparison of lines does not show whether only columns were added or
         // removed.
-        self.mark_possible_change(place, "the rows of the seed's file change".to_owned());
+        self.mark_possible_change(index, "the rows of the seed's file change".to_owned());
     }
 }
 

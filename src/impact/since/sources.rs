@@ -93,7 +93,7 @@ impl RevisionComparer<'_, '_> {
     fn report_removed_source(&mut self, name: &str) {
         self.report_change(name, "removed", "", "");
         match self.find_source(name) {
-            Some(place) => self.node_changes_mut(place).is_removed = true,
+            Some(index) => self.node_changes_mut(index).is_removed = true,
             None => self.report_whole(
                 name,
                 "removed",
@@ -103,9 +103,9 @@ impl RevisionComparer<'_, '_> {
     }
 
     fn report_changed_source(&mut self, name: &str, key: &str) {
-        if let Some(place) = self.find_source(name) {
+        if let Some(index) = self.find_source(name) {
             self.mark_possible_change(
-                place,
+                index,
                 format!("the source refers to another table: the key `{key}` changes"),
             );
         }
@@ -113,7 +113,7 @@ impl RevisionComparer<'_, '_> {
 
     fn compare_freshness(&mut self, name: &str, key: &str, was: &str, is: &str) {
         self.report_change(name, "freshness", &format!("{key}: {was}"), &format!("{key}: {is}"));
-        let Some(place) = self.find_source(name) else { return };
+        let Some(index) = self.find_source(name) else { return };
         let (grade, reason) = match (was, is) {
             ("", _) => (
                 ChangeGrade::Harmless,
@@ -122,16 +122,16 @@ impl RevisionComparer<'_, '_> {
             (_, "" | "null") => (ChangeGrade::Changing, "old data is no longer reported"),
             _ => (ChangeGrade::Changing, "the age at which old data is reported changes"),
         };
-        self.add_note(place, name, format!("the key `{key}` changes"), grade, reason);
+        self.add_note(index, name, format!("the key `{key}` changes"), grade, reason);
     }
 
     /// Compares the described columns. A column that is no longer described may have been dropped. dbt's catalog, if
     /// available, shows whether the column still exists.
     fn compare_source_columns(&mut self, name: &str, old: &Node, new: &Node) {
         let now = yaml_text::named_items(Some(new), "columns");
-        let place = self.find_source(name);
-        let table = place.and_then(|place| {
-            let id = &self.graph.parts.get(place)?.node?.unique_id;
+        let index = self.find_source(name);
+        let table = index.and_then(|index| {
+            let id = &self.graph.parts.get(index)?.node?.unique_id;
             self.graph.sources.catalog?.table(id)
         });
         for (column, _) in yaml_text::named_items(Some(old), "columns") {
@@ -154,8 +154,8 @@ impl RevisionComparer<'_, '_> {
                     "no catalog lists the column, so the column is assumed to be removed",
                 ),
             }
-            if let (Some(place), false) = (place, is_there == Some(true)) {
-                self.node_changes_mut(place)
+            if let (Some(index), false) = (index, is_there == Some(true)) {
+                self.node_changes_mut(index)
                     .columns
                     .insert(column.to_lowercase(), ColumnChange::Gone);
             }

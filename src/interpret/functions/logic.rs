@@ -117,10 +117,10 @@ fn value_of_first_true_test(args: CallArgs<'_>, holds: impl Fn(&Value) -> bool) 
 }
 
 fn evaluate_choose(args: CallArgs<'_>) -> Value {
-    let place = args[0].number().map(f64::trunc);
-    let place = place.filter(|place| (1.0..args.values().len() as f64).contains(place));
-    place
-        .and_then(|place| args.values().get(place as usize).cloned())
+    let index = args[0].number().map(f64::trunc);
+    let index = index.filter(|index| (1.0..args.values().len() as f64).contains(index));
+    index
+        .and_then(|index| args.values().get(index as usize).cloned())
         .unwrap_or(Value::Null)
 }
 

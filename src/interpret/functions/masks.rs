@@ -224,8 +224,8 @@ impl MaskPart {
 }
 
 /// Reports an unsupported mask.
-fn report_unsupported(description: &str, place: &str) -> String {
-    uncertainty::report_unsupported(|| format!("`{description}` {place}"));
+fn report_unsupported(description: &str, position: &str) -> String {
+    uncertainty::report_unsupported(|| format!("`{description}` {position}"));
     String::new()
 }
 

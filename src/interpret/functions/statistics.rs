@@ -196,23 +196,23 @@ fn mode(values: &[Value]) -> Value {
     )
 }
 
-fn nth_value(values: &[Value], place: Option<f64>, largest: bool) -> Value {
+fn nth_value(values: &[Value], index: Option<f64>, largest: bool) -> Value {
     let mut sorted = sorted(values);
     if largest {
         sorted.reverse();
     }
-    let place = place
-        .map(|place| place.trunc() as i64 - 1)
-        .and_then(|place| usize::try_from(place).ok());
-    place
-        .and_then(|place| sorted.get(place).cloned())
+    let index = index
+        .map(|index| index.trunc() as i64 - 1)
+        .and_then(|index| usize::try_from(index).ok());
+    index
+        .and_then(|index| sorted.get(index).cloned())
         .unwrap_or(Value::Null)
 }
 
 /// Interpolates between the two values next to a position. Positions start at 0.
-fn interpolate(sorted: &[f64], place: f64) -> f64 {
-    let (below, part) = (place.floor() as usize, place - place.floor());
-    let at = |place: usize| sorted.get(place).or(sorted.last()).copied().unwrap_or_default();
+fn interpolate(sorted: &[f64], index: f64) -> f64 {
+    let (below, part) = (index.floor() as usize, index - index.floor());
+    let at = |index: usize| sorted.get(index).or(sorted.last()).copied().unwrap_or_default();
     if part == 0.0 {
         return at(below);
     }
@@ -231,22 +231,22 @@ fn value_at_percentile(values: &[Value], share: f64) -> Value {
     if sorted.is_empty() {
         return Value::Null;
     }
-    let place = share * (sorted.len() - 1) as f64;
+    let rank = share * (sorted.len() - 1) as f64;
     // Round a position that differs from an integer only in the last bits.
-    let whole = place.round();
-    let place = if (place - whole).abs() < 1e-9 { whole } else { place };
-    Value::Number(interpolate(&sorted, place))
+    let whole = rank.round();
+    let rank = if (rank - whole).abs() < 1e-9 { whole } else { rank };
+    Value::Number(interpolate(&sorted, rank))
 }
 
 fn value_at_exclusive_percentile(values: &[Value], share: f64) -> Value {
     let sorted = numbers(values);
-    let place = share * (sorted.len() + 1) as f64;
-    let whole = place.round();
-    let place = if (place - whole).abs() < 1e-9 { whole } else { place };
-    if share <= 0.0 || share >= 1.0 || place < 1.0 || place > sorted.len() as f64 {
+    let rank = share * (sorted.len() + 1) as f64;
+    let whole = rank.round();
+    let rank = if (rank - whole).abs() < 1e-9 { whole } else { rank };
+    if share <= 0.0 || share >= 1.0 || rank < 1.0 || rank > sorted.len() as f64 {
         return Value::Null;
     }
-    Value::Number(interpolate(&sorted, place - 1.0))
+    Value::Number(interpolate(&sorted, rank - 1.0))
 }
 
 /// Returns the variance. The divisor is the number of values minus `short`, which is 1 for a sample and 0 for a

@@ -179,15 +179,15 @@ fn part(args: CallArgs<'_>) -> Option<Value> {
         return None;
     }
     let parts: Vec<&str> = text.split(&*delimiter).collect();
-    let place = if index < 0.0 {
+    let position = if index < 0.0 {
         index + parts.len() as f64
     } else {
         index - 1.0
     };
-    if place < 0.0 {
+    if position < 0.0 {
         return None;
     }
-    Some(Value::Text((*parts.get(place as usize)?).to_owned()))
+    Some(Value::Text((*parts.get(position as usize)?).to_owned()))
 }
 
 fn replace(args: CallArgs<'_>) -> Option<Value> {

@@ -445,8 +445,8 @@ impl StepEvaluation<'_> {
             .copied()
             .filter(|u| self.partition.get(*u) == self.partition.get(unit));
         let units: Vec<usize> = same.collect();
-        let place = units.iter().position(|u| *u == unit).unwrap_or_default();
-        (units, place)
+        let index = units.iter().position(|u| *u == unit).unwrap_or_default();
+        (units, index)
     }
 
     fn result_rows(&self, input: &StepRows) -> StepRows {

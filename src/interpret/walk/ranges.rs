@@ -26,9 +26,9 @@ impl StepEvaluation<'_> {
             let values = seen.iter().map(|unit| args.iter().map(|x| value(x, *unit)).collect());
             return evaluate_aggregate(x, name, values.collect(), false);
         }
-        let (units, place) = self.partition_units(unit);
+        let (units, index) = self.partition_units(unit);
         let at = |end: RangeEndPosition| match end {
-            RangeEndPosition::At(n) => place as i64 + n,
+            RangeEndPosition::At(n) => index as i64 + n,
             RangeEndPosition::Last => units.len() as i64 - 1,
             _ => 0,
         };

@@ -10,8 +10,8 @@ impl StepEvaluation<'_> {
     pub(super) fn evaluate_window(&self, window: &Window, unit: usize, own: Option<&str>) -> Value {
         match window {
             Window::Offset(x, n) => {
-                let (units, place) = self.partition_units(unit);
-                let target = place as i64 + n;
+                let (units, index) = self.partition_units(unit);
+                let target = index as i64 + n;
                 match usize::try_from(target).ok().and_then(|t| units.get(t)) {
                     Some(other) => self.evaluate(x, *other, own),
                     None => Value::Null,

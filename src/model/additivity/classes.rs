@@ -118,7 +118,7 @@ impl StepClasses<'_> {
 
     /// Returns the class of a column that the step reads.
     pub fn column_class(&self, relation: Option<&str>, name: &str, ty: Type) -> ValueClass {
-        let place = self
+        let index = self
             .input
             .joined
             .and_then(|joined| joined.position(relation?))
@@ -130,7 +130,7 @@ impl StepClasses<'_> {
                 ValueClass::Dimension(None)
             }
         };
-        let Some(before) = self.previous_columns.filter(|_| place == 0) else {
+        let Some(before) = self.previous_columns.filter(|_| index == 0) else {
             return of_single_rows();
         };
         if self.plan.grouped {
@@ -173,12 +173,12 @@ impl StepClasses<'_> {
 
     /// Returns the additivity of an input column with the given name that the step outputs unchanged.
     pub fn additivity_of_kept_column(&self, relation: Option<&str>, name: &str, ty: Type) -> Additivity {
-        let place = self
+        let index = self
             .input
             .joined
             .and_then(|joined| joined.position(relation?))
             .unwrap_or(0);
-        let before = self.previous_columns.filter(|_| place == 0 && !self.plan.grouped);
+        let before = self.previous_columns.filter(|_| index == 0 && !self.plan.grouped);
         match before.and_then(|before| before.columns.get(&name.to_lowercase())) {
             Some(own) => own.clone(),
             None => additivity_of_value(&self.column_class(relation, name, ty), ty),

@@ -89,22 +89,22 @@ impl SpecCompilation<'_> {
     /// the previous step. `None` if they cannot be determined. `outputs` contains the columns of the failed step and of
     /// all later steps.
     fn possible_input(&self, failed: usize, outputs: &[Option<Relation>]) -> Option<Relation> {
-        let output = |place: usize| match place.checked_sub(failed) {
-            Some(place) => outputs.get(place)?.as_ref(),
-            None => self.facts.get(place)?.relation.as_ref(),
+        let output = |index: usize| match index.checked_sub(failed) {
+            Some(index) => outputs.get(index)?.as_ref(),
+            None => self.facts.get(index)?.relation.as_ref(),
         };
-        let place = failed + outputs.len();
-        if self.spec.steps.get(place)?.has_unknown_input {
+        let index = failed + outputs.len();
+        if self.spec.steps.get(index)?.has_unknown_input {
             return None;
         }
-        let steps = match self.spec.step_input(place) {
+        let steps = match self.spec.step_input(index) {
             StepRead::Relation(from) => return self.known_relation(from).cloned(),
             StepRead::Step(of) => return output(of).cloned(),
             StepRead::Union(steps) => steps,
         };
         let mut union = Relation::new("");
-        for place in steps {
-            let columns = output(place)?;
+        for index in steps {
+            let columns = output(index)?;
             for column in columns.columns() {
                 if union.position(column.name()).is_none() {
                     union = union.with(Column::new(column.name(), Type::Unknown));
@@ -149,13 +149,13 @@ impl SpecCompilation<'_> {
         let options = &self.compiler.options;
         let mut found = Vec::new();
         parse::parse_parts(&formulas.text, &formulas.parts, &options.limits, parse, ast, &mut found);
-        let place = self
+        let index = self
             .spec
             .steps
             .iter()
             .position(|other| other.span == step.span)
             .unwrap_or_default();
-        let sheet = worksheet_grid(step, columns, &[], &self.read_tabs(step, place, &mut Vec::new()));
+        let sheet = worksheet_grid(step, columns, &[], &self.read_tabs(step, index, &mut Vec::new()));
         let scope = CheckScope {
             context: if sheet.is_some() {
                 Context::Worksheet

@@ -101,8 +101,8 @@ impl SpecCompilation<'_> {
         } = *work;
         checked.record_values(&mut output.relation);
         if self.incremental && self.computed_definitions.is_none() {
-            let place = self.times.len();
-            let mut times = self.step_times(step, place, (plan, input), output, formulas);
+            let index = self.times.len();
+            let mut times = self.step_times(step, index, (plan, input), output, formulas);
             if work.needs_all_rows() {
                 times.looks.push(CrossRowRead::Unbounded {
                     span: step.span,

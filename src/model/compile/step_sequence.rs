@@ -293,7 +293,7 @@ impl SpecCompilation<'_> {
     /// Records the select that reads the rows of `from`, and the time columns that it reads.
     fn record_first_select(&mut self, output: &mut StepOutput, last: bool) {
         let before = self.ctes.len();
-        let of_output = output.first_select.map(|place| before + place);
+        let of_output = output.first_select.map(|index| before + index);
         self.first_select = of_output.or((!last).then_some(before + output.ctes.len()));
         self.first_times = std::mem::take(&mut output.times);
     }

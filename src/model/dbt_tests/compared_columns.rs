@@ -86,7 +86,7 @@ impl SpecCompilation<'_> {
                 continue;
             };
             let is_said = comparison.columns.is_some() || comparison.keys.iter().any(|key| key.text == name.text);
-            let place = if is_said {
+            let span = if is_said {
                 name.span(self.source)
             } else {
                 comparison.with_span
@@ -97,7 +97,7 @@ impl SpecCompilation<'_> {
                 Some(near) if is_said => suggest::similar_name_help(near),
                 _ => "list only columns that both relations have in `columns`".to_owned(),
             };
-            diagnostics.push(Diagnostic::new(Code::UnknownName, place, message).with_help(help));
+            diagnostics.push(Diagnostic::new(Code::UnknownName, span, message).with_help(help));
         }
         let pair = |name_in_spec: &SpannedText<'c>| self.compared_pair(*name_in_spec, tested, other);
         let (keys, columns): (Vec<ComparedPair<'c>>, Vec<ComparedPair<'c>>) = (
@@ -261,8 +261,8 @@ impl ComparedColumns<'_> {
         tree: &mut SqlTree,
     ) -> Option<SqlId> {
         let mut filter = None;
-        for (place, side) in sides.iter().enumerate() {
-            let key = self.never_null_key().and_then(|key| key.names.get(place));
+        for (index, side) in sides.iter().enumerate() {
+            let key = self.never_null_key().and_then(|key| key.names.get(index));
             let x = tree.add_field(&side.name, key.map_or(PRESENT, String::as_str));
             let missing = tree.add(Sql::Postfix { op: "is null", x }, EMPTY_SPAN);
             filter = append_condition(tree, Op::Or, filter, missing);

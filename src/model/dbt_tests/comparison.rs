@@ -65,11 +65,11 @@ impl SpecCompilation<'_> {
         let mut ctes = Vec::new();
         let is_marked = compared.never_null_key().is_none();
         let [own_counts, other_counts] = counted_sides(&compared, tested, other_known);
-        let mut side = |(place, is_counted): (u32, bool), source: &ReadSource, filter: Option<SqlId>| {
+        let mut side = |(index, is_counted): (u32, bool), source: &ReadSource, filter: Option<SqlId>| {
             if filter.is_none() && !is_marked && !is_counted {
                 return ComparisonSide {
                     name: source.import.clone(),
-                    source: SelectSource::Input(place),
+                    source: SelectSource::Input(index),
                     is_counted,
                 };
             }
@@ -78,8 +78,8 @@ impl SpecCompilation<'_> {
                 name: name.clone(),
                 body: Select {
                     star: true,
-                    items: compared.added_columns(place as usize, is_marked, is_counted, tree),
-                    from: Some(SelectSource::Input(place)),
+                    items: compared.added_columns(index as usize, is_marked, is_counted, tree),
+                    from: Some(SelectSource::Input(index)),
                     filter,
                     ..Select::default()
                 },

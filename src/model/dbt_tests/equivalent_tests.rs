@@ -285,11 +285,11 @@ fn recognize_range(program: &Program, root: IrId) -> Option<(u32, ColumnTest)> {
     for part in parts {
         let bound = |(by, low, inclusive)| Some((column_comparison(program, part, by)?, low, inclusive));
         let ((found, value), low, inclusive) = bounds.iter().copied().find_map(bound)?;
-        let place = if low { &mut least } else { &mut most };
-        if *of.get_or_insert(found) != found || *closed.get_or_insert(inclusive) != inclusive || place.is_some() {
+        let limit = if low { &mut least } else { &mut most };
+        if *of.get_or_insert(found) != found || *closed.get_or_insert(inclusive) != inclusive || limit.is_some() {
             return None;
         }
-        *place = Some(yaml_number(program, value)?);
+        *limit = Some(yaml_number(program, value)?);
     }
     Some((of?, ColumnTest::AcceptedRange(least, most, closed?)))
 }

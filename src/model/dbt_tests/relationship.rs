@@ -24,7 +24,7 @@ impl SpecCompilation<'_> {
         tested: &TestedModel<'_>,
     ) -> Result<(String, Vec<ColumnTest>), Diagnostic> {
         let used = column(program, root)
-            .and_then(|place| program.columns.try_get(place as usize))
+            .and_then(|index| program.columns.try_get(index as usize))
             .ok_or_else(|| {
                 let message = "`found_in` checks the values of a column, but this value is computed";
                 Diagnostic::new(Code::WrongShape, rule.check.node.span, message)
@@ -72,14 +72,14 @@ impl SpecCompilation<'_> {
         asked: &str,
         relation: &crate::schema::Relation,
     ) -> Diagnostic {
-        let place = found_in.field.map_or(found_in.to_span, |field| field.span(self.source));
+        let span = found_in.field.map_or(found_in.to_span, |field| field.span(self.source));
         let message = format!("`{}` has no column `{asked}`", relation.name());
         let help = match suggest::nearest_name(asked, relation.columns().iter().map(Column::name)) {
             Some(near) if found_in.field.is_some() => suggest::similar_name_help(near),
             Some(near) => format!("specify the column: `field: {near}`"),
             None => "specify the column in `field`".to_owned(),
         };
-        Diagnostic::new(Code::UnknownName, place, message).with_help(help)
+        Diagnostic::new(Code::UnknownName, span, message).with_help(help)
     }
 }
 

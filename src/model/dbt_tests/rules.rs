@@ -84,10 +84,10 @@ impl SpecCompilation<'_> {
                 }
             }
         };
-        let written = tests.into_iter().enumerate().map(|(place, test)| {
+        let written = tests.into_iter().enumerate().map(|(index, test)| {
             let kind = test.name();
             let name = self.test_name(rule.name.text);
-            let name = if place == 0 { name } else { format!("{name}_{kind}") };
+            let name = if index == 0 { name } else { format!("{name}_{kind}") };
             ColumnProof {
                 column: column.clone(),
                 name: name.clone(),

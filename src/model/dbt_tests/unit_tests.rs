@@ -229,8 +229,8 @@ impl SpecCompilation<'_> {
                 .map(|name| (name.clone(), YamlOutput::Bare("null".to_owned())))
                 .collect();
             for (name, value) in row {
-                let place = places.get(&name.to_lowercase()).and_then(|place| even.get_mut(*place));
-                place.into_iter().for_each(|(_, of)| of.clone_from(&value));
+                let index = places.get(&name.to_lowercase()).and_then(|index| even.get_mut(*index));
+                index.into_iter().for_each(|(_, of)| of.clone_from(&value));
             }
             even
         };

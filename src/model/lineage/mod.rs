@@ -189,7 +189,7 @@ impl Lineage {
                         .iter()
                         .enumerate()
                         .filter(|(_, tag)| tags.contains(tag))
-                        .map(|(place, _)| place),
+                        .map(|(index, _)| index),
                 );
             }
             own.sort_unstable();
@@ -199,7 +199,7 @@ impl Lineage {
         let names = |at: ColumnPosition| {
             tagged[at as usize]
                 .iter()
-                .filter_map(|place| inherited.get(*place).cloned())
+                .filter_map(|index| inherited.get(*index).cloned())
                 .collect()
         };
         self.columns

@@ -141,15 +141,15 @@ impl SpecCompilation<'_> {
         relation: Option<&str>,
         name: &str,
     ) -> Option<ColumnPosition> {
-        let place = self.lineage.steps.len();
+        let index = self.lineage.steps.len();
         let joined = input
             .joined
             .and_then(|joined| joined.position(relation?))
             .and_then(|at| at.checked_sub(1));
         if let Some(join) = joined.and_then(|at| step.joins.get(at)) {
-            return self.target_column(self.sources.resolve_join_target(self.spec, place, &join.to), name);
+            return self.target_column(self.sources.resolve_join_target(self.spec, index, &join.to), name);
         }
-        match self.spec.step_input(place) {
+        match self.spec.step_input(index) {
             StepRead::Relation(from) => Some(self.lineage.source(from.name(), name)),
             StepRead::Step(of) => self.step_column(of, name),
             StepRead::Union(steps) => steps.into_iter().find_map(|of| self.step_column(of, name)),
@@ -157,11 +157,11 @@ impl SpecCompilation<'_> {
     }
 
     fn tab_column(&mut self, step: &Step<'_>, input: &StepInput<'_>, tab: u32, column: u32) -> Option<ColumnPosition> {
-        let place = self.lineage.steps.len();
+        let index = self.lineage.steps.len();
         let column = input.tabs.get(tab as usize)?.columns.get(column as usize)?;
         let keys = step.sheet.as_ref()?.tabs.get(tab as usize)?;
         self.target_column(
-            self.sources.resolve_join_target(self.spec, place, &keys.model),
+            self.sources.resolve_join_target(self.spec, index, &keys.model),
             column.name(),
         )
     }
@@ -184,15 +184,15 @@ impl SpecCompilation<'_> {
         let mut seen = FxHashSet::default();
         let mut places = vec![of];
         let at = loop {
-            let place = places.pop()?;
-            if let Some(at) = self.lineage.steps.get(place)?.get(&key) {
+            let index = places.pop()?;
+            if let Some(at) = self.lineage.steps.get(index)?.get(&key) {
                 break *at;
             }
-            let step = self.spec.steps.get(place)?;
-            if !matches!(step.keep, KeptColumns::All) || !step.joins.is_empty() || !seen.insert(place) {
+            let step = self.spec.steps.get(index)?;
+            if !matches!(step.keep, KeptColumns::All) || !step.joins.is_empty() || !seen.insert(index) {
                 continue;
             }
-            match self.spec.step_input(place) {
+            match self.spec.step_input(index) {
                 StepRead::Relation(from) => break self.lineage.source(from.name(), name),
                 StepRead::Step(before) => places.push(before),
                 StepRead::Union(steps) => places.extend(steps.into_iter().rev()),
@@ -204,9 +204,9 @@ impl SpecCompilation<'_> {
 
     /// Records a step of periods, whose columns are not computed from columns of a relation.
     pub fn record_period_step(&mut self, kept: &[&str]) {
-        let place = self.lineage.steps.len();
+        let index = self.lineage.steps.len();
         let columns = kept.iter().filter_map(|name| {
-            let before = place.checked_sub(1)?;
+            let before = index.checked_sub(1)?;
             Some((name.to_lowercase(), self.step_column(before, name)?))
         });
         let columns = columns.collect();

@@ -90,12 +90,12 @@ impl<'y> Loader<'y, '_> {
         let Some(first) = lines.clone().next().filter(|_| lines.clone().all(is_pair)) else {
             return false;
         };
-        let place = SpannedText { text: first, node }.span(self.source);
+        let span = SpannedText { text: first, node }.span(self.source);
         let corrected = first.replacen(": ", " = ", 1);
         self.report(
             Diagnostic::new(
                 Code::WrongShape,
-                place,
+                span,
                 "in a text block, write a definition as `name = formula`, not `name: formula`",
             )
             .with_help(format!("write `{corrected}`, or remove the `|` for a mapping")),

@@ -162,9 +162,9 @@ impl Spec<'_> {
     }
 
     /// Returns the inputs of the step at an index, apart from joins.
-    pub fn step_input(&self, place: usize) -> StepRead<'_> {
-        let step = self.steps.get(place);
-        let (Some(step), Some(before)) = (step, place.checked_sub(1)) else {
+    pub fn step_input(&self, index: usize) -> StepRead<'_> {
+        let step = self.steps.get(index);
+        let (Some(step), Some(before)) = (step, index.checked_sub(1)) else {
             return StepRead::Relation(&self.from);
         };
         match (&step.from, step.union.as_slice()) {

@@ -116,14 +116,14 @@ impl<'y> Loader<'y, '_> {
         };
         let pairs = node.pairs().unwrap_or_default().iter().filter(|(key, _)| own(key));
         let mut places = pairs.map(|(key, value)| Span::new(key.span.start, value.span.end));
-        places.any(|place| self.has_error_in(place, 0))
+        places.any(|span| self.has_error_in(span, 0))
     }
 
     /// Returns whether an error at this place was reported after the first `since` diagnostics.
-    fn has_error_in(&self, place: Span, since: usize) -> bool {
+    fn has_error_in(&self, span: Span, since: usize) -> bool {
         let later = self.diagnostics.iter().skip(since);
         let mut faults = later.filter(|d| d.is_error()).map(Diagnostic::span);
-        faults.any(|fault| place.start <= fault.start && fault.end <= place.end)
+        faults.any(|fault| span.start <= fault.start && fault.end <= span.end)
     }
 
     /// Checks a name that is used in SQL. Names that are empty or contain control characters are invalid even in

@@ -97,9 +97,9 @@ impl ModelOverSets<'_> {
             };
             faults.push(Diagnostic::new(code, *span, message).with_help(help));
         }
-        for (place, listed) in self.listed_metrics.iter().enumerate() {
+        for (index, listed) in self.listed_metrics.iter().enumerate() {
             let same = |other: &&super::request::ListedMetric| other.name.eq_ignore_ascii_case(&listed.name);
-            if self.listed_metrics.iter().take(place).any(|other| same(&other)) {
+            if self.listed_metrics.iter().take(index).any(|other| same(&other)) {
                 let message = format!("two columns of the model are named `{}`", listed.name);
                 let set = &self.sets[listed.set];
                 let full = format!("{}.{}", set.name, set.definitions[listed.metric].name);

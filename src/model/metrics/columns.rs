@@ -139,8 +139,8 @@ impl<'m> ColumnBuilder<'m> {
                 self.add_metric(id);
             }
         }
-        for place in self.definition_order() {
-            self.add_definition(place);
+        for index in self.definition_order() {
+            self.add_definition(index);
         }
         self.set_output_positions();
         self.inline_single_use_formulas();
@@ -191,7 +191,7 @@ impl<'m> ColumnBuilder<'m> {
         if formula.is_ordered && self.keys.time.is_none() && !is_own {
             let span = listed
                 .first()
-                .map_or(self.model.span, |place| self.model.listed_metrics[*place].span);
+                .map_or(self.model.span, |index| self.model.listed_metrics[*index].span);
             let message = format!(
                 "`{}` reads other periods, but the model has no time key",
                 self.model.metric_name(id)
@@ -311,7 +311,7 @@ impl<'m> ColumnBuilder<'m> {
         let listed = self.model.listed_metrics.iter().enumerate();
         let same =
             listed.filter(|(_, listed)| (listed.set, listed.metric) == id && !self.model.is_overridden(&listed.name));
-        same.map(|(place, _)| place).collect()
+        same.map(|(index, _)| index).collect()
     }
 
     /// Returns the name of a metric's column: the name in `metrics`, or another name if the metric is not listed. If a
@@ -403,20 +403,20 @@ impl<'m> ColumnBuilder<'m> {
     fn definition_order(&self) -> Vec<usize> {
         let mut order = Vec::new();
         let mut seen = Arena::filled(false, self.model.definitions.len());
-        let mut stack: Vec<(usize, bool)> = (0..seen.len()).rev().map(|place| (place, false)).collect();
-        while let Some((place, is_left)) = stack.pop() {
+        let mut stack: Vec<(usize, bool)> = (0..seen.len()).rev().map(|index| (index, false)).collect();
+        while let Some((index, is_left)) = stack.pop() {
             if is_left {
-                order.push(place);
+                order.push(index);
                 continue;
             }
-            if std::mem::replace(&mut seen[place], true) {
+            if std::mem::replace(&mut seen[index], true) {
                 continue;
             }
-            stack.push((place, true));
-            for name in &self.model.definitions[place].names {
+            stack.push((index, true));
+            for name in &self.model.definitions[index].names {
                 let target =
                     self.model
-                        .resolve_in_model(Some(place), name, Span::default(), self.keys.names.as_slice());
+                        .resolve_in_model(Some(index), name, Span::default(), self.keys.names.as_slice());
                 if let Ok(ModelNameTarget::Definition(used)) = target
                     && !seen[used]
                 {
@@ -427,9 +427,9 @@ impl<'m> ColumnBuilder<'m> {
         order
     }
 
-    fn add_definition(&mut self, place: usize) {
-        let formula = &self.model.definitions[place];
-        let (mut replaced, mut uses) = self.replacements_and_column_uses(Some(place), formula);
+    fn add_definition(&mut self, index: usize) {
+        let formula = &self.model.definitions[index];
+        let (mut replaced, mut uses) = self.replacements_and_column_uses(Some(index), formula);
         let windows = self.window_rows(formula, true);
         if windows == Some(WindowRows::Time) && !formula.totals.is_empty() && self.has_other_keys() {
             self.move_totals_to_columns(formula, (0, 0), &mut replaced, &mut uses);
@@ -448,7 +448,7 @@ impl<'m> ColumnBuilder<'m> {
             stage: usize::from(is_hiding || reads_keys || !self.is_single),
             output_position: None,
         });
-        self.columns.definitions.insert(place, column);
+        self.columns.definitions.insert(index, column);
     }
 
     /// Returns the replacements for the names in a model formula, and the columns that it reads.
@@ -492,7 +492,7 @@ impl<'m> ColumnBuilder<'m> {
 
     /// Sets the positions of the output columns, and adds columns for metrics that are listed under several names.
     fn set_output_positions(&mut self) {
-        let mut place = 0;
+        let mut index = 0;
         for (at, listed) in self.model.listed_metrics.iter().enumerate() {
             let overriding = self
                 .model
@@ -504,14 +504,14 @@ impl<'m> ColumnBuilder<'m> {
                 None => self.output_column(at),
             };
             if let Some(column) = column {
-                self.columns.all[column].output_position.get_or_insert(place);
+                self.columns.all[column].output_position.get_or_insert(index);
             }
-            place += 1;
+            index += 1;
         }
         for definition in 0..self.model.definitions.len() {
             if let Some(column) = self.columns.definitions.get(&definition) {
-                self.columns.all[*column].output_position.get_or_insert(place);
-                place += 1;
+                self.columns.all[*column].output_position.get_or_insert(index);
+                index += 1;
             }
         }
     }

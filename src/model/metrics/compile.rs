@@ -357,13 +357,13 @@ impl Expansion {
     /// Converts a diagnostic about the expanded text to a diagnostic about the model's spec. Warnings about a set are
     /// reported where the set is checked.
     fn to_model(&self, diagnostic: Diagnostic) -> Option<Diagnostic> {
-        let place = self.model_span(diagnostic.span()).start;
+        let start = self.model_span(diagnostic.span()).start;
         // Filters in expanded steps are checked in their original form.
-        let is_expanded = |step: &StepExpansion| (step.span.start..step.span.end).contains(&place);
+        let is_expanded = |step: &StepExpansion| (step.span.start..step.span.end).contains(&start);
         if diagnostic.kind() == Code::HiddenPeriods && self.steps.iter().any(is_expanded) {
             return None;
         }
-        if diagnostic.kind() == Code::RowsNotPeriods && self.filled_steps.contains(&place) {
+        if diagnostic.kind() == Code::RowsNotPeriods && self.filled_steps.contains(&start) {
             return None;
         }
         if diagnostic.kind() == Code::SeveralInPeriod && self.is_row_identified {
@@ -379,7 +379,7 @@ impl Expansion {
                 Code::PartitionOfOne | Code::JoinMayMultiply | Code::PartialKeyJoin
             );
         let mut mapped = diagnostic.map_spans(|span| self.model_span(span)).without_fix();
-        if mapped.kind() == Code::RowsNotPeriods && self.filled_steps.end <= place {
+        if mapped.kind() == Code::RowsNotPeriods && self.filled_steps.end <= start {
             let by_calendar = mapped.help().and_then(|help| help.split_once(", or add `fill:"));
             let moved = "move the condition in `having`, which may remove periods, to a later step";
             let help = by_calendar.map_or(moved.to_owned(), |(by_calendar, _)| {
@@ -440,8 +440,8 @@ impl CompiledSpec {
     fn restore_definitions(&mut self, expansion: &Expansion) {
         let expanded = std::mem::take(&mut self.definitions);
         let mut steps: FxHashMap<&str, usize> = FxHashMap::default();
-        for (place, step) in expansion.steps.iter().enumerate() {
-            steps.extend(step.names.iter().map(|name| (name.as_str(), place)));
+        for (index, step) in expansion.steps.iter().enumerate() {
+            steps.extend(step.names.iter().map(|name| (name.as_str(), index)));
         }
         let step_of = |definition: &crate::SpecDefinition| {
             let name = definition.step.as_deref().unwrap_or_default();

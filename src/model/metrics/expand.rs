@@ -110,8 +110,8 @@ pub fn expand_periods(
     let mut expanded: Vec<ExpandedStep<'_>> = Vec::new();
     let mut taken = names_of_steps(root);
     let before = faults.len();
-    for (place, node) in periods {
-        let model = read_period_step(compiler, (root, source), (*place, node), faults);
+    for (index, node) in periods {
+        let model = read_period_step(compiler, (root, source), (*index, node), faults);
         let Some(mut model) = model else { continue };
         let names = expanded
             .last_mut()
@@ -119,7 +119,7 @@ pub fn expand_periods(
         taken.extend(names.into_iter().flatten());
         model.taken_names = std::mem::take(&mut taken);
         let of_step = faults.len();
-        if let Some(mut step) = expand_step(compiler, model, *place, (faults, of_step)) {
+        if let Some(mut step) = expand_step(compiler, model, *index, (faults, of_step)) {
             taken = std::mem::take(&mut step.model.taken_names);
             expanded.push(step);
         }
@@ -176,7 +176,7 @@ impl Expansion {
 fn expand_step<'y>(
     compiler: &Compiler,
     model: ModelOverSets<'y>,
-    place: usize,
+    index: usize,
     (faults, before): (&mut Vec<Diagnostic>, usize),
 ) -> Option<ExpandedStep<'y>> {
     let has_faults = |faults: &[Diagnostic]| faults.iter().skip(before).any(Diagnostic::is_error);
@@ -244,7 +244,7 @@ fn expand_step<'y>(
     let mut metrics: Vec<String> = needed.iter().map(|id| model.metric_name(*id)).collect();
     metrics.sort_unstable();
     Some(ExpandedStep {
-        step_index: place,
+        step_index: index,
         steps,
         is_row_identified: model.is_row_identified(compiler, &keys),
         metrics,
@@ -310,9 +310,9 @@ impl ModelOverSets<'_> {
             .listed_metrics
             .iter()
             .map(|listed| (listed.name.clone(), names(&[(listed.set, listed.metric)])));
-        let defined = (0..self.definitions.len()).map(|place| {
-            let first = self.metrics_of_definition(place, keys);
-            (self.definitions[place].name.clone(), names(&first))
+        let defined = (0..self.definitions.len()).map(|index| {
+            let first = self.metrics_of_definition(index, keys);
+            (self.definitions[index].name.clone(), names(&first))
         });
         listed.chain(defined).collect()
     }
@@ -338,7 +338,7 @@ impl ModelOverSets<'_> {
         for name in names {
             match self.resolve_in_model(None, name, Span::default(), keys) {
                 Ok(ModelNameTarget::Metric(id)) => first.push(id),
-                Ok(ModelNameTarget::Definition(place)) => first.append(&mut self.metrics_of_definition(place, keys)),
+                Ok(ModelNameTarget::Definition(index)) => first.append(&mut self.metrics_of_definition(index, keys)),
                 _ => {}
             }
         }
@@ -399,11 +399,11 @@ impl ModelOverSets<'_> {
     ) -> Vec<StepText> {
         let mut steps = Vec::new();
         let mut names = Vec::new();
-        for (place, RowGroup { set, rule }) in builder.groups.iter().enumerate() {
+        for (index, RowGroup { set, rule }) in builder.groups.iter().enumerate() {
             let own = &keys.of_sets[*set];
-            let read = needed.iter().filter(|id| self.row_group(**id) == builder.groups[place]);
+            let read = needed.iter().filter(|id| self.row_group(**id) == builder.groups[index]);
             let formulas: Vec<&MetricFormula> = read.map(|id| self.formula(*id)).collect();
-            let aggregates = aggregates_of(&builder.columns, place);
+            let aggregates = aggregates_of(&builder.columns, index);
             let mut step = self.rows_step(
                 compiler,
                 *set,
@@ -412,7 +412,7 @@ impl ModelOverSets<'_> {
                 aggregates,
             );
             let mut name = self.free_step_name(&grouped_name(&[&self.sets[*set].name], keys));
-            let end_of_name = end_of_group_name(&builder.groups[place], builder.groups.as_slice());
+            let end_of_name = end_of_group_name(&builder.groups[index], builder.groups.as_slice());
             if let Some(rule) = rule {
                 let end = if rule.takes_last { "last" } else { "first" };
                 name = self.free_step_name(&format!("{end}_{name}{end_of_name}"));

@@ -101,18 +101,18 @@ impl ExpandedModel {
         // Look up the origin of the byte before the formula. This byte belongs to the name or to a key, which
         // originates from the whole definition.
         let head = formula.start.saturating_sub(1);
-        let (file, place) = self.expansion.text.origin(Span::new(head, formula.start));
+        let (file, span) = self.expansion.text.origin(Span::new(head, formula.start));
         let set: &MetricSet = self.expansion.sets.get(usize::from(file).checked_sub(1)?)?;
         let found = set
             .definitions
             .iter()
-            .find(|of| of.span.start <= place.start && place.end <= of.span.end)?;
+            .find(|of| of.span.start <= span.start && span.end <= of.span.end)?;
         let whole = found.file_span(&(0..found.text.len()));
         let (_, first) = self.expansion.text.origin(Span::new(formula.start, formula.start + 1));
-        let is_copied = whole.start <= first.start && first.end <= whole.end && first != place;
-        let part = match place == found.span {
+        let is_copied = whole.start <= first.start && first.end <= whole.end && first != span;
+        let part = match span == found.span {
             true => 0..found.text.len(),
-            false => found.text_range(place),
+            false => found.text_range(span),
         };
         Some(MetricSetFormula {
             set,
@@ -129,13 +129,13 @@ impl ExpandedModel {
         let is_owner = |inner: &MetricFormula| owner.as_ref().is_some_and(|owner| std::ptr::eq(owner.formula, inner));
         let mut found: Vec<(MetricSetFormula<'_>, Range<usize>)> = Vec::new();
         for offset in formula.start..formula.end {
-            let (file, place) = self.expansion.text.origin(Span::new(offset, offset + 1));
+            let (file, span) = self.expansion.text.origin(Span::new(offset, offset + 1));
             let set = usize::from(file)
                 .checked_sub(1)
                 .and_then(|set| self.expansion.sets.get(set));
             let is_copied = |inner: &&MetricFormula| {
                 let whole = inner.file_span(&(0..inner.text.len()));
-                place.end == place.start + 1 && whole.start <= place.start && place.end <= whole.end
+                span.end == span.start + 1 && whole.start <= span.start && span.end <= whole.end
             };
             let Some((set, inner)) = set.and_then(|set| Some((set, set.definitions.iter().find(is_copied)?))) else {
                 continue;
@@ -161,12 +161,12 @@ impl ExpandedModel {
     #[must_use]
     pub fn filters(&self) -> Vec<(MetricSetFilter<'_>, Range<usize>)> {
         let mut filters = Vec::new();
-        for (place, set) in self.expansion.sets.iter().enumerate() {
+        for (index, set) in self.expansion.sets.iter().enumerate() {
             let Some(filter) = MetricSetFilter::new(set) else {
                 continue;
             };
             let whole = filter.formula.file_span(&(0..filter.text().len()));
-            let copies = self.expansion.text.copied_ranges(place + 1, whole);
+            let copies = self.expansion.text.copied_ranges(index + 1, whole);
             filters.extend(copies.into_iter().map(|range| (filter, range)));
         }
         filters

@@ -175,22 +175,22 @@ impl ModelOverSets<'_> {
 
     /// Warns about periods of the filled date that the filled period does not determine.
     fn free_keys_of_filled_date(&self, fill: &Fill, keys: &ModelKeys) -> Vec<Diagnostic> {
-        let is_free = |place: &usize| {
-            *place != fill.key && !fill.determined.iter().any(|of| of.key_index == *place) && {
+        let is_free = |index: &usize| {
+            *index != fill.key && !fill.determined.iter().any(|of| of.key_index == *index) && {
                 let mut in_sets = self.sets.iter().zip(&keys.of_sets);
                 in_sets.any(|(set, of_set)| {
-                    let both = of_set.try_get(*place).zip(of_set.try_get(fill.key));
+                    let both = of_set.try_get(*index).zip(of_set.try_get(fill.key));
                     both.is_some_and(|(key, period)| set.divides_date_of(&key.column, &period.column))
                 })
             }
         };
-        let warning = |place: usize| {
-            let (key, period, unit) = (&keys.names[place], &keys.names[fill.key], &fill.frame);
+        let warning = |index: usize| {
+            let (key, period, unit) = (&keys.names[index], &keys.names[fill.key], &fill.frame);
             let message = format!(
                 "`{key}` is not the same for all days of a {unit} in `{period}`, so `fill` combines it with every {unit}"
             );
             let help = format!("fill a shorter period, or remove `{key}` from `group_by`");
-            Diagnostic::new(Code::KeyOfFilledDate, self.keys[place].span, message).with_help(help)
+            Diagnostic::new(Code::KeyOfFilledDate, self.keys[index].span, message).with_help(help)
         };
         (0..keys.names.len()).filter(is_free).map(warning).collect()
     }
@@ -202,24 +202,24 @@ impl ModelOverSets<'_> {
             let ((name, frame), (by, of)) = (split_timeframe(name), split_timeframe(by));
             name.eq_ignore_ascii_case(by) && frame.eq_ignore_ascii_case(of)
         };
-        let in_sets = |place: usize| {
+        let in_sets = |index: usize| {
             let sets = self.sets.iter().zip(&keys.of_sets);
-            sets.filter_map(move |(set, keys)| Some((set, keys.try_get(place)?)))
+            sets.filter_map(move |(set, keys)| Some((set, keys.try_get(index)?)))
         };
-        let is_named = |place: usize| same(&self.keys[place].text) || same(&keys.names[place]);
-        let is_same_period = |place: usize| in_sets(place).any(|(set, key)| set.is_same_period(&key.column, by));
+        let is_named = |index: usize| same(&self.keys[index].text) || same(&keys.names[index]);
+        let is_same_period = |index: usize| in_sets(index).any(|(set, key)| set.is_same_period(&key.column, by));
         // A step with `from` has no time of its own.
-        let is_of_time = |place: usize| {
+        let is_of_time = |index: usize| {
             let is_period = |(_, key): (_, &MetricSetKey)| key.timeframe().is_some_and(same);
-            self.kind != SpecKind::Periods && in_sets(place).all(is_period)
+            self.kind != SpecKind::Periods && in_sets(index).all(is_period)
         };
-        let has_frame = |place: usize| {
-            let frame = keys.key_in_first_set(place).and_then(|key| key.frame.as_deref());
+        let has_frame = |index: usize| {
+            let frame = keys.key_in_first_set(index).and_then(|key| key.frame.as_deref());
             frame.is_some_and(same)
         };
         let meanings: [&dyn Fn(usize) -> bool; 4] = [&is_named, &is_same_period, &is_of_time, &has_frame];
         let mut found = meanings.iter().map(|is_meant| {
-            let places = (0..self.keys.len()).filter(|place| is_meant(*place));
+            let places = (0..self.keys.len()).filter(|index| is_meant(*index));
             places.collect::<Vec<usize>>()
         });
         found.find(|places| !places.is_empty()).unwrap_or_default()
@@ -229,10 +229,10 @@ impl ModelOverSets<'_> {
     /// the other keys. `rows` contains the steps with the rows of the sets.
     pub fn period_steps(&self, fill: &Fill, keys: &ModelKeys, rows: &[String]) -> Vec<StepText> {
         let key = &keys.names[fill.key];
-        let is_determined = |place: usize| fill.determined.iter().any(|of| of.key_index == place);
-        let is_other = |place: &usize| *place != fill.key && !is_determined(*place);
+        let is_determined = |index: usize| fill.determined.iter().any(|of| of.key_index == index);
+        let is_other = |index: &usize| *index != fill.key && !is_determined(*index);
         let others = (0..keys.names.len()).filter(is_other);
-        let others: Vec<String> = others.map(|place| keys.names[place].clone()).collect();
+        let others: Vec<String> = others.map(|index| keys.names[index].clone()).collect();
         let placed = |names: &[String]| -> Vec<TextWithPosition> {
             let name = |name: &String| TextWithPosition::new(quote_formula_name(name), 0, fill.span);
             names.iter().map(name).collect()

@@ -399,12 +399,12 @@ fn record_aggregate_calls(
     // A call may be lowered to several nodes with the span of the call.
     found.sort_by_key(|(span, _)| (span.start, std::cmp::Reverse(span.end)));
     let mut end = 0;
-    for (place, &(span, node)) in found.iter().enumerate() {
+    for (index, &(span, node)) in found.iter().enumerate() {
         // A literal that replaces a call with aggregates in its arguments, such as `IF(total > 1, 1 / 0)`, is not an
         // aggregate.
         let next = found
             .iter()
-            .skip(place)
+            .skip(index)
             .map(|(next, _)| *next)
             .find(|next| *next != span);
         let replaces_aggregates = node.is_literal() && next.is_some_and(|next| next.end <= span.end);

@@ -52,13 +52,13 @@ impl ModelOverSets<'_> {
     pub fn resolve_in_set(&self, set: usize, own: &str, name: &NameUse) -> SetNameTarget {
         let of = &self.sets[set];
         match of.resolve(own, name, |name| self.find_set(name)) {
-            SetName::Own(place) if of.is_metric(&of.definitions[place]) => SetNameTarget::Metric((set, place)),
-            SetName::Own(place) => SetNameTarget::Dimension(place),
+            SetName::Own(index) if of.is_metric(&of.definitions[index]) => SetNameTarget::Metric((set, index)),
+            SetName::Own(index) => SetNameTarget::Dimension(index),
             SetName::Column => SetNameTarget::Column,
             SetName::OfSets(found) => match found.as_slice() {
-                [(owner, place)] => self
+                [(owner, index)] => self
                     .index_of_metric_set(&owner.name)
-                    .map_or(SetNameTarget::Unknown, |set| SetNameTarget::Metric((set, *place))),
+                    .map_or(SetNameTarget::Unknown, |set| SetNameTarget::Metric((set, *index))),
                 _ => SetNameTarget::Unknown,
             },
         }
@@ -119,8 +119,8 @@ impl ModelOverSets<'_> {
         let named = self.sets.iter().take(self.set_count).enumerate();
         named
             .filter_map(|(set, of)| {
-                let place = of.position_by_any_name(name)?;
-                of.is_metric(&of.definitions[place]).then_some((set, place))
+                let index = of.position_by_any_name(name)?;
+                of.is_metric(&of.definitions[index]).then_some((set, index))
             })
             .collect()
     }
@@ -152,16 +152,16 @@ impl ModelOverSets<'_> {
                 return Err(self.unknown_name(&written, span));
             };
             let of = &self.sets[set];
-            let place = of
+            let index = of
                 .position_by_any_name(&name.name)
-                .filter(|place| of.is_metric(&of.definitions[*place]));
-            return place
-                .map(|place| ModelNameTarget::Metric((set, place)))
+                .filter(|index| of.is_metric(&of.definitions[*index]));
+            return index
+                .map(|index| ModelNameTarget::Metric((set, index)))
                 .ok_or_else(|| unknown_metric(of, &name.name, span));
         }
         let defined = self.definitions.iter().position(|definition| same(&definition.name));
-        if let Some(place) = defined.filter(|place| Some(*place) != own) {
-            return Ok(ModelNameTarget::Definition(place));
+        if let Some(index) = defined.filter(|index| Some(*index) != own) {
+            return Ok(ModelNameTarget::Definition(index));
         }
         if let Some(listed) = self.listed_metrics.iter().find(|listed| same(&listed.name)) {
             return Ok(ModelNameTarget::Metric((listed.set, listed.metric)));
@@ -278,16 +278,16 @@ impl ModelOverSets<'_> {
     }
 
     /// Returns the metrics to which a definition of the model refers, directly or through other definitions.
-    pub fn metrics_of_definition(&self, place: usize, keys: &[String]) -> Vec<MetricId> {
+    pub fn metrics_of_definition(&self, index: usize, keys: &[String]) -> Vec<MetricId> {
         let mut seen = Arena::filled(false, self.definitions.len());
-        let mut stack = vec![place];
+        let mut stack = vec![index];
         let mut metrics = Vec::new();
-        while let Some(place) = stack.pop() {
-            if std::mem::replace(&mut seen[place], true) {
+        while let Some(index) = stack.pop() {
+            if std::mem::replace(&mut seen[index], true) {
                 continue;
             }
-            for name in &self.definitions[place].names {
-                match self.resolve_in_model(Some(place), name, Span::default(), keys) {
+            for name in &self.definitions[index].names {
+                match self.resolve_in_model(Some(index), name, Span::default(), keys) {
                     Ok(ModelNameTarget::Metric(id)) => metrics.push(id),
                     Ok(ModelNameTarget::Definition(used)) => stack.push(used),
                     _ => {}
@@ -300,7 +300,7 @@ impl ModelOverSets<'_> {
     /// Returns the formulas that are computed from metrics, each with its index if the formula is a definition.
     pub fn model_formulas(&self) -> impl Iterator<Item = (Option<usize>, &MetricFormula)> {
         let definitions = self.definitions.iter().enumerate();
-        let definitions = definitions.map(|(place, formula)| (Some(place), formula));
+        let definitions = definitions.map(|(index, formula)| (Some(index), formula));
         let orders = self.order_by.iter().chain(&self.partition_by).flatten();
         definitions.chain(self.having.iter().chain(orders).map(|formula| (None, formula)))
     }

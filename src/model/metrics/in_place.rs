@@ -29,8 +29,8 @@ impl ColumnBuilder<'_> {
         }
         // Columns that an aggregate of the base step reads.
         let mut in_base = Arena::filled(false, self.columns.all.len());
-        for (place, column) in self.columns.all.iter().enumerate().rev() {
-            if column.aggregates || in_base[place] {
+        for (index, column) in self.columns.all.iter().enumerate().rev() {
+            if column.aggregates || in_base[index] {
                 column.uses.iter().for_each(|used| in_base[used.column] = true);
             }
         }
@@ -113,10 +113,10 @@ impl ColumnBuilder<'_> {
     /// Removes the columns with these indexes, which must be sorted.
     fn remove_columns(&mut self, removed: &[usize]) {
         let number = |column: usize| column - removed.partition_point(|other| *other < column);
-        let mut place = 0;
+        let mut index = 0;
         self.columns.all.retain(|_| {
-            place += 1;
-            removed.binary_search(&(place - 1)).is_err()
+            index += 1;
+            removed.binary_search(&(index - 1)).is_err()
         });
         for used in self.columns.all.iter_mut().flat_map(|column| &mut column.uses) {
             used.column = number(used.column);

@@ -105,8 +105,8 @@ pub struct ModelKeys {
 
 impl ModelKeys {
     /// Returns a key in the first set that has rows.
-    pub fn key_in_first_set(&self, place: usize) -> Option<&MetricSetKey> {
-        self.of_sets.iter().find_map(|keys| keys.try_get(place))
+    pub fn key_in_first_set(&self, index: usize) -> Option<&MetricSetKey> {
+        self.of_sets.iter().find_map(|keys| keys.try_get(index))
     }
 }
 
@@ -123,7 +123,7 @@ impl ModelOverSets<'_> {
             of_sets: Arena::filled(Arena::new(), self.sets.len()),
             ..ModelKeys::default()
         };
-        for (place, key) in self.keys.iter().enumerate() {
+        for (index, key) in self.keys.iter().enumerate() {
             let name = match (used, is_single) {
                 ([set], true) => self.single_name(compiler, *set, key),
                 _ if key.mapping.is_empty() => key_name(&key.text),
@@ -140,16 +140,16 @@ impl ModelOverSets<'_> {
                 }
             }
             keys.names.push(name);
-            faults.extend(self.different_periods_error(place, used, &keys));
+            faults.extend(self.different_periods_error(index, used, &keys));
         }
         if faults.iter().any(Diagnostic::is_error) {
             return keys;
         }
         // The time key is a period of the time of every set.
-        let period = |place: usize| used.iter().map(|set| keys.of_sets[*set][place].period).min().flatten();
+        let period = |index: usize| used.iter().map(|set| keys.of_sets[*set][index].period).min().flatten();
         keys.time = (0..self.keys.len())
-            .filter(|place| period(*place).is_some())
-            .min_by_key(|place| period(*place));
+            .filter(|index| period(*index).is_some())
+            .min_by_key(|index| period(*index));
         // No period is shorter than the column's own periods. Windows of filled rows are ordered by the filled key.
         if keys.time.is_none() || self.step.get("fill").is_none() {
             let finest = keys.time.and_then(period);
@@ -160,13 +160,13 @@ impl ModelOverSets<'_> {
 
     /// Returns the other keys that a period determines in every set.
     pub fn keys_within(&self, compiler: &Compiler, keys: &ModelKeys, period: usize) -> Vec<KeyWithinPeriod> {
-        let within = |place: usize| {
+        let within = |index: usize| {
             let mut of_sets = self.sets.iter().zip(&keys.of_sets).filter_map(|(set, of_set)| {
-                let (key, period) = (of_set.try_get(place)?, of_set.try_get(period)?);
+                let (key, period) = (of_set.try_get(index)?, of_set.try_get(period)?);
                 let offset = self.fiscal_offset(compiler, set);
                 let formula = set.formula_within(&key.column, &period.column, offset);
                 Some(formula.map(|formula| KeyWithinPeriod {
-                    key_index: place,
+                    key_index: index,
                     formula,
                     fiscal_offset: key.fiscal_offset,
                 }))
@@ -174,15 +174,15 @@ impl ModelOverSets<'_> {
             let first = of_sets.next()?;
             of_sets.all(|other| other == first).then_some(first)?
         };
-        let others = (0..keys.names.len()).filter(|place| *place != period);
+        let others = (0..keys.names.len()).filter(|index| *index != period);
         others.filter_map(within).collect()
     }
 
     /// Reports a mapped key whose parts are different periods.
-    fn different_periods_error(&self, place: usize, used: &[usize], keys: &ModelKeys) -> Option<Diagnostic> {
-        let key = &self.keys[place];
+    fn different_periods_error(&self, index: usize, used: &[usize], keys: &ModelKeys) -> Option<Diagnostic> {
+        let key = &self.keys[index];
         let parts = used.iter().filter(|_| !key.mapping.is_empty()).filter_map(|set| {
-            let part = keys.of_sets[*set].try_get(place)?;
+            let part = keys.of_sets[*set].try_get(index)?;
             let period = part.period?;
             Some((&self.sets[*set].name, part.frame.as_deref().unwrap_or(period.name())))
         });
@@ -204,33 +204,33 @@ impl ModelOverSets<'_> {
         finest: Option<CalendarUnit>,
         keys: &mut ModelKeys,
     ) {
-        let is_time = |place: usize, set: usize| {
-            let key = &keys.of_sets[set][place];
-            let is_plain = key.period.is_none() && self.keys[place].mapping.is_empty();
+        let is_time = |index: usize, set: usize| {
+            let key = &keys.of_sets[set][index];
+            let is_plain = key.period.is_none() && self.keys[index].mapping.is_empty();
             is_plain && self.sets[set].is_time(&key.column)
         };
-        let found = (0..self.keys.len()).find(|place| used.iter().all(|set| is_time(*place, *set)));
-        let Some(place) = found.filter(|_| self.kind != SpecKind::Periods) else {
+        let found = (0..self.keys.len()).find(|index| used.iter().all(|set| is_time(*index, *set)));
+        let Some(index) = found.filter(|_| self.kind != SpecKind::Periods) else {
             return;
         };
-        let mut sets = used.iter().map(|set| (&self.sets[*set], &keys.of_sets[*set][place]));
+        let mut sets = used.iter().map(|set| (&self.sets[*set], &keys.of_sets[*set][index]));
         let is_date = sets.all(|(set, key)| set.is_date_of_time(compiler, &key.column));
         if is_date && finest == Some(CalendarUnit::Day) {
             return;
         }
         for set in used {
-            let key = &mut keys.of_sets[*set][place];
+            let key = &mut keys.of_sets[*set][index];
             (key.period, key.frame) = (Some(CalendarUnit::Day), is_date.then(|| "day".to_owned()));
         }
-        keys.time = Some(place);
+        keys.time = Some(index);
     }
 
     /// Returns the keys that are dimensions. If a key has a dimension in several sets, the first set counts.
     pub fn key_dimensions(&self, keys: &ModelKeys) -> Vec<ListedMetric> {
-        let dimension = |(place, name): (usize, &String)| {
+        let dimension = |(index, name): (usize, &String)| {
             let mut parts = keys.of_sets.iter().enumerate();
             let (set, metric) = parts.find_map(|(set, of_set)| {
-                let (name, frame) = split_timeframe(&of_set.try_get(place)?.column);
+                let (name, frame) = split_timeframe(&of_set.try_get(index)?.column);
                 let metric = self.sets[set].position(name).filter(|_| frame.is_empty())?;
                 Some((set, metric))
             })?;
@@ -238,7 +238,7 @@ impl ModelOverSets<'_> {
                 set,
                 metric,
                 name: name.clone(),
-                span: self.keys[place].span,
+                span: self.keys[index].span,
             })
         };
         keys.names.iter().enumerate().filter_map(dimension).collect()
@@ -460,7 +460,7 @@ fn relation_column(compiler: &Compiler, set: &MetricSet, key: &str) -> Option<Re
             .iter()
             .enumerate()
             .filter(|(_, input)| is_it(input))
-            .map(|(place, _)| place);
+            .map(|(index, _)| index);
         found.next().filter(|_| found.next().is_none())
     };
     let called = inputs
@@ -469,16 +469,16 @@ fn relation_column(compiler: &Compiler, set: &MetricSet, key: &str) -> Option<Re
     let lacks_column = |to: &str| {
         known(to).is_some_and(|relation| !relation.may_have_more_columns() && relation.position(column).is_none())
     };
-    let place = if !qualifier.is_empty() {
+    let index = if !qualifier.is_empty() {
         called.or_else(|| only(&|(_, to)| relation_name(to).eq_ignore_ascii_case(qualifier)))?
     } else if lacks_column(from) {
         only(&|(_, to)| known(to).is_some_and(|relation| relation.position(column).is_some())).unwrap_or(0)
     } else {
         0
     };
-    let (name, to) = inputs.get(place)?;
+    let (name, to) = inputs.get(index)?;
     let relation = RelationReference::read(to).and_then(|relation| relation.ref_call());
-    let text = match called == Some(place) || place == 0 && qualifier.is_empty() {
+    let text = match called == Some(index) || index == 0 && qualifier.is_empty() {
         true => key.to_owned(),
         false if frame.is_empty() => format!("{name}.{column}"),
         false => format!("{name}.{column}[{frame}]"),

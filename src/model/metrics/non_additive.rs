@@ -171,8 +171,8 @@ impl ModelOverSets<'_> {
         grouped: StepText,
     ) -> [StepText; 2] {
         let file = self.file_number_of_set(set);
-        let place = rule.time.span;
-        let generated = |name: &String| TextWithPosition::new(quote_formula_name(name), file, place);
+        let span = rule.time.span;
+        let generated = |name: &String| TextWithPosition::new(quote_formula_name(name), file, span);
         let (first, function) = if rule.takes_last {
             ("last", "MAX")
         } else {
@@ -191,7 +191,7 @@ impl ModelOverSets<'_> {
         rows.definitions
             .retain(|definition| self.is_row_level(set, keys, definition));
         let mut kept: Vec<String> = Vec::new();
-        let mut flatten = |name: &NameUse, place: Span, rows: &mut StepText| {
+        let mut flatten = |name: &NameUse, span: Span, rows: &mut StepText| {
             let flat = name_after_joins(name);
             if rows.definitions.iter().any(|it| it.name.eq_ignore_ascii_case(&flat)) || kept.contains(&flat) {
                 return;
@@ -201,7 +201,7 @@ impl ModelOverSets<'_> {
                 Some(qualifier) => {
                     let column = quote_formula_name(&format!("{qualifier}.{}", name.name));
                     rows.definitions
-                        .push(DefinitionText::generated(flat, &column, file, place));
+                        .push(DefinitionText::generated(flat, &column, file, span));
                 }
             }
         };
@@ -235,7 +235,7 @@ impl ModelOverSets<'_> {
                     .push(DefinitionText::generated(&name, &key.entry.text, 0, key.entry.span));
             } else if key.definition.is_none() && !rows.definitions.iter().any(|it| it.name.eq_ignore_ascii_case(&name))
             {
-                flatten(&parse_name_use(&name), place, &mut rows);
+                flatten(&parse_name_use(&name), span, &mut rows);
             }
             key_names.push(name);
         }
@@ -247,7 +247,7 @@ impl ModelOverSets<'_> {
         let found = plain_name(&format!("{first}_{over}"));
         let formula = format!("{function}({over}:{over})");
         rows.definitions
-            .push(DefinitionText::generated(&found, &formula, file, place));
+            .push(DefinitionText::generated(&found, &formula, file, span));
         let mut partition: Vec<TextWithPosition> = key_names.iter().map(generated).collect();
         for column in &rule.per {
             let name = quote_formula_name(&name_of_rule(column));
@@ -257,7 +257,7 @@ impl ModelOverSets<'_> {
         }
         rows.partition_by = Some(partition);
         rows.keep = (!kept.is_empty()).then_some(StepTextRetention::Columns(kept));
-        let filter = TextWithOrigins::generated(&format!("{over} = {found}"), file, place);
+        let filter = TextWithOrigins::generated(&format!("{over} = {found}"), file, span);
         let names: Vec<String> = rows.definitions.iter().map(|it| it.name.to_lowercase()).collect();
         let step = StepText {
             name: grouped.name.clone(),
@@ -282,7 +282,7 @@ impl ModelOverSets<'_> {
         let of = &self.sets[set];
         let is_dimension = of
             .position(&definition.name)
-            .is_some_and(|place| !of.is_metric(&of.definitions[place]));
+            .is_some_and(|index| !of.is_metric(&of.definitions[index]));
         is_key || is_dimension
     }
 }

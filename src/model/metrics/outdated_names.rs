@@ -32,8 +32,8 @@ impl MetricSet {
     /// Returns the current name of a dimension that a model calls by its former name.
     pub fn current_dimension(&self, former: &str) -> Option<&str> {
         let current = self.current_name(former)?;
-        let place = self.position(current)?;
-        (!self.is_metric(&self.definitions[place])).then_some(current)
+        let index = self.position(current)?;
+        (!self.is_metric(&self.definitions[index])).then_some(current)
     }
 
     /// Returns a key with the current name of its dimension: `region` becomes `sales_region`. `None` if the key does
@@ -79,8 +79,8 @@ impl MetricSet {
         let formulas = formulas.into_iter();
         for (formula, name) in formulas.flat_map(|formula| formula.names.iter().map(move |name| (formula, name))) {
             let span = formula.file_span(&name.range);
-            let (owner, place) = match self.resolve(&formula.name, name, &find) {
-                SetName::Own(place) => (self, place),
+            let (owner, index) = match self.resolve(&formula.name, name, &find) {
+                SetName::Own(index) => (self, index),
                 SetName::OfSets(found) => match found.as_slice() {
                     [one] => *one,
                     _ => continue,
@@ -96,7 +96,7 @@ impl MetricSet {
             }
             // A deprecated metric may use other deprecated metrics, because all of them will be removed.
             if !self.is_deprecated(&formula.name) {
-                faults.extend(owner.deprecation(place, span, today));
+                faults.extend(owner.deprecation(index, span, today));
             }
         }
         faults
@@ -108,8 +108,8 @@ impl MetricSet {
 
     /// Warns about a use of a metric or dimension that the set marks as deprecated. On and after the `until` date, the
     /// use is an error.
-    pub fn deprecation(&self, place: usize, span: Span, today: Option<&str>) -> Option<Diagnostic> {
-        let definition = self.definitions.try_get(place)?;
+    pub fn deprecation(&self, index: usize, span: Span, today: Option<&str>) -> Option<Diagnostic> {
+        let definition = self.definitions.try_get(index)?;
         let kind = if self.is_metric(definition) {
             "metric"
         } else {
@@ -188,10 +188,10 @@ impl ModelOverSets<'_> {
         for set in used {
             let of = &self.sets[*set];
             let deprecation = |name: &str, span: Span| {
-                let place = of
+                let index = of
                     .position_by_any_name(name)
                     .filter(|_| self.kind != SpecKind::WholeSet);
-                of.deprecation(place?, span, today)
+                of.deprecation(index?, span, today)
             };
             for key in &self.keys {
                 let part = key.mapped_column(of);
@@ -264,15 +264,15 @@ impl ModelOverSets<'_> {
             let is_column = of.position(&time.column).is_none();
             let hiding = position_of_hiding_key(&time.column, own);
             // In a model over several sets, the period of a time is computed from the qualified time.
-            let is_period = |place: &usize| self.sets.len() > 1 && own[*place].period.is_some();
-            if is_column && let Some(place) = hiding.filter(|place| !is_period(place)) {
-                let (name, column) = (&time.column, &own[place].column);
+            let is_period = |index: &usize| self.sets.len() > 1 && own[*index].period.is_some();
+            if is_column && let Some(index) = hiding.filter(|index| !is_period(index)) {
+                let (name, column) = (&time.column, &own[index].column);
                 let message = format!(
                     "the key `{name}` is computed from `{column}`, but `{name}` is also the time of the set `{}`",
                     of.name
                 );
                 faults.push(
-                    Diagnostic::new(Code::MetricKey, self.keys[place].span, message)
+                    Diagnostic::new(Code::MetricKey, self.keys[index].span, message)
                         .with_help(format!("group by `{column}`")),
                 );
             }

@@ -40,7 +40,7 @@ pub fn period_steps(root: &Node) -> Vec<(usize, &Node)> {
 pub fn read_period_step<'y>(
     compiler: &Compiler,
     (root, source): (&'y Node, &'y str),
-    (place, node): (usize, &'y Node),
+    (index, node): (usize, &'y Node),
     faults: &mut Vec<Diagnostic>,
 ) -> Option<ModelOverSets<'y>> {
     let (word, value) = PERIOD_KEYS.iter().find_map(|key| Some((*key, node.get(key)?)))?;
@@ -64,7 +64,7 @@ pub fn read_period_step<'y>(
         .order_by
         .first()
         .map(|entry| crate::compiler::split_sort_key(entry.text));
-    let (input, pairs) = input_of_period_step(root, node, place);
+    let (input, pairs) = input_of_period_step(root, node, index);
     let mut set = set_without_formulas(input, pairs, node.span);
     // Without joins, a qualified name refers to the same column as the unqualified name.
     let relations = match node.get("joins") {
@@ -84,7 +84,7 @@ pub fn read_period_step<'y>(
         ..step
     };
     let (conditions, _) = analyze(compiler, &around, source);
-    set.periods = earlier_periods(compiler, (root, source), place);
+    set.periods = earlier_periods(compiler, (root, source), index);
     set.add_formulas(formulas);
     choose_time(&mut set, &keys, (node, value.span), faults);
     let listed = set
@@ -244,7 +244,7 @@ fn time_column(set: &MetricSet, keys: &[ModelKey], node: &Node) -> Result<String
 fn earlier_periods(
     compiler: &Compiler,
     (root, source): (&Node, &str),
-    place: usize,
+    index: usize,
 ) -> BTreeMap<String, InputTimeframe> {
     let mut ignored = Vec::new();
     let mut loader = Loader::new(source, &mut ignored);
@@ -254,7 +254,7 @@ fn earlier_periods(
         let is_step = |from: &str| steps.iter().any(|step| step.text_at("name") == Some(from));
         node.text_at("from").is_some_and(|from| !is_step(from))
     };
-    for (at, node) in steps.iter().enumerate().take(place) {
+    for (at, node) in steps.iter().enumerate().take(index) {
         if reads_relation(node) {
             periods.clear();
         }
@@ -280,14 +280,14 @@ fn earlier_periods(
             };
         }
     }
-    if steps.get(place).is_some_and(reads_relation) {
+    if steps.get(index).is_some_and(reads_relation) {
         periods.clear();
     }
     periods
 }
 
 /// Returns the name of the relation or step that a step reads, and the keys that specify this input.
-fn input_of_period_step(root: &Node, node: &Node, place: usize) -> (String, Vec<(Node, Node)>) {
+fn input_of_period_step(root: &Node, node: &Node, index: usize) -> (String, Vec<(Node, Node)>) {
     let steps = root.items_at("steps");
     let pair = |key: &str, of: &Node| {
         let pairs = of.pairs().unwrap_or_default().iter();
@@ -298,7 +298,7 @@ fn input_of_period_step(root: &Node, node: &Node, place: usize) -> (String, Vec<
     };
     let mut pairs = pair("joins", node);
     let relation = |of: &Node| of.text_at("from").map(relation_name).unwrap_or_default();
-    let before = place.checked_sub(1).and_then(|before| steps.get(before));
+    let before = index.checked_sub(1).and_then(|before| steps.get(before));
     let input = match (before, node.get("union").map(Node::texts)) {
         (None, _) => {
             pairs.extend(pair("from", root));

@@ -369,7 +369,7 @@ impl ModelOverSets<'_> {
             faults.push(unknown_set(set_name, *span, sets, None));
             return;
         };
-        let place = self.add_set(set);
+        let index = self.add_set(set);
         if metric == "*" {
             for (metric, formula) in set.definitions.iter().enumerate() {
                 // These errors are reported when the set itself is checked.
@@ -377,7 +377,7 @@ impl ModelOverSets<'_> {
                     faults.push(broken_metric(set, formula, *span));
                 } else if set.is_metric(formula) {
                     self.listed_metrics.push(ListedMetric {
-                        set: place,
+                        set: index,
                         metric,
                         name: formula.name.clone(),
                         span: *span,
@@ -415,7 +415,7 @@ impl ModelOverSets<'_> {
             None => set.definitions[found].name.clone(),
         });
         self.listed_metrics.push(ListedMetric {
-            set: place,
+            set: index,
             metric: found,
             name,
             span: *span,

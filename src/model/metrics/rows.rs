@@ -60,8 +60,8 @@ impl ModelOverSets<'_> {
         self.add_inputs_of_dimensions(set, &mut used);
         let from = of.root.get("from");
         let from = from.and_then(|node| Some((node, node.text()?)));
-        let dimensions = used.dimensions.iter().map(|place| {
-            let formula = &of.definitions[*place];
+        let dimensions = used.dimensions.iter().map(|index| {
+            let formula = &of.definitions[*index];
             DefinitionText {
                 description: formula.description.clone(),
                 ..DefinitionText::new(
@@ -140,8 +140,8 @@ impl ModelOverSets<'_> {
 
     fn record_used_name(&self, set: usize, own: &str, name: &NameUse, used: &mut NamesUsed) {
         match self.resolve_in_set(set, own, name) {
-            SetNameTarget::Dimension(place) => {
-                used.dimensions.insert(place);
+            SetNameTarget::Dimension(index) => {
+                used.dimensions.insert(index);
             }
             SetNameTarget::Column | SetNameTarget::Unknown => {
                 let qualifier = name.qualifier.as_deref().unwrap_or_default();
@@ -155,14 +155,14 @@ impl ModelOverSets<'_> {
     /// Adds the dimensions and columns from which the used dimensions are computed.
     fn add_inputs_of_dimensions(&self, set: usize, used: &mut NamesUsed) {
         let mut next: Vec<usize> = used.dimensions.iter().copied().collect();
-        while let Some(place) = next.pop() {
+        while let Some(index) = next.pop() {
             let mut more = NamesUsed::default();
-            self.record_names(set, &self.sets[set].definitions[place], &mut more);
+            self.record_names(set, &self.sets[set].definitions[index], &mut more);
             used.columns.append(&mut more.columns);
             next.extend(
                 more.dimensions
                     .into_iter()
-                    .filter(|place| used.dimensions.insert(*place)),
+                    .filter(|index| used.dimensions.insert(*index)),
             );
         }
     }
@@ -186,7 +186,7 @@ impl ModelOverSets<'_> {
             let mut replaced = Vec::new();
             for name in &filter.names {
                 let key = self.key_of_filter(name);
-                if let Some(key) = key.and_then(|place| keys.try_get(place)) {
+                if let Some(key) = key.and_then(|index| keys.try_get(index)) {
                     // In a condition on rows, the name of a time refers to the column.
                     let hiding = key.definition.as_ref().filter(|key| of.is_time(&key.name));
                     let text = hiding.map_or(&key.entry.text, |key| &key.formula.text);
@@ -213,8 +213,8 @@ pub fn conjunction(mut conditions: Vec<TextWithOrigins>, span: Span) -> Option<T
         return conditions.pop();
     }
     let mut all = TextWithOrigins::default();
-    for (place, condition) in conditions.iter().enumerate() {
-        all.write(if place == 0 { "AND(" } else { ", " }, 0, span);
+    for (index, condition) in conditions.iter().enumerate() {
+        all.write(if index == 0 { "AND(" } else { ", " }, 0, span);
         all.append(condition, 0);
     }
     all.write(")", 0, span);

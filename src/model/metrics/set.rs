@@ -98,8 +98,8 @@ impl MetricSet {
     /// Returns the definition that is a key without a timeframe, such as `month_of_order` or `${month of order}`.
     pub fn definition_of_key(&self, key: &str) -> Option<&MetricFormula> {
         let (name, frame) = split_timeframe(key);
-        let place = self.position(name).filter(|_| frame.is_empty())?;
-        self.definitions.try_get(place)
+        let index = self.position(name).filter(|_| frame.is_empty())?;
+        self.definitions.try_get(index)
     }
 
     /// Returns the name by which formulas refer to the relation or step that contains the rows. Empty for a set built
@@ -308,9 +308,9 @@ fn read_set(compiler: &Compiler, root: &Node, text: &str, path: Option<&str>) ->
                 .with_help("use the name of a metric or dimension"),
             );
         }
-        if let (Some(place), Some(node)) = (set.position(name), keys.get("non_additive")) {
-            set.check_has_aggregate(place, node, &mut faults);
-            set.check_metrics_of_all_rows(place, node, &mut faults);
+        if let (Some(index), Some(node)) = (set.position(name), keys.get("non_additive")) {
+            set.check_has_aggregate(index, node, &mut faults);
+            set.check_metrics_of_all_rows(index, node, &mut faults);
         }
         faults.extend(set.replacement_error(keys));
         if let Some((node, former)) = keys.get("renamed_from").and_then(|node| Some((node, node.text()?))) {

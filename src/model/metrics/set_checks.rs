@@ -13,8 +13,8 @@ use crate::yaml::Node;
 
 impl MetricSet {
     /// Reports `non_additive` for a definition without an aggregate. The key selects the rows of aggregates.
-    pub(super) fn check_has_aggregate(&self, place: usize, node: &Node, faults: &mut Vec<Diagnostic>) {
-        let formula = &self.definitions[place];
+    pub(super) fn check_has_aggregate(&self, index: usize, node: &Node, faults: &mut Vec<Diagnostic>) {
+        let formula = &self.definitions[index];
         if !formula.aggregates.is_empty() || formula.is_broken {
             return;
         }
@@ -32,12 +32,12 @@ impl MetricSet {
     }
 
     /// Warns about a metric with `non_additive` that also reads metrics without this key, which aggregate all rows.
-    pub(super) fn check_metrics_of_all_rows(&self, place: usize, node: &Node, faults: &mut Vec<Diagnostic>) {
-        let formula = &self.definitions[place];
+    pub(super) fn check_metrics_of_all_rows(&self, index: usize, node: &Node, faults: &mut Vec<Diagnostic>) {
+        let formula = &self.definitions[index];
         let of_all_rows = |name: &&NameUse| {
             let used = self
                 .position(&name.name)
-                .filter(|used| *used != place && name.qualifier.is_none());
+                .filter(|used| *used != index && name.qualifier.is_none());
             let used = used.map(|used| &self.definitions[used]);
             used.is_some_and(|used| {
                 let has_rule = self

@@ -101,11 +101,11 @@ impl CompiledSpec {
         let read = set.definitions.iter().zip(&needed).filter(|(_, needed)| **needed);
         texts.extend(read.map(|(formula, _)| formula.text.as_str()));
         let mut dimensions: FxHashMap<String, usize> = FxHashMap::default();
-        for (place, formula) in set.definitions.iter().enumerate() {
+        for (index, formula) in set.definitions.iter().enumerate() {
             if !set.is_metric(formula) {
-                dimensions.insert(formula.name.to_lowercase(), place);
+                dimensions.insert(formula.name.to_lowercase(), index);
                 // A search for words does not find names that contain other characters.
-                needed[place] |= !is_plain_name(&formula.name);
+                needed[index] |= !is_plain_name(&formula.name);
             }
         }
         let is_between_words = |c: char| !c.is_alphanumeric() && c != '_';
@@ -113,16 +113,16 @@ impl CompiledSpec {
             .split(is_between_words)
             .filter_map(|word| set.current_dimension(word))
         {
-            if let Some(place) = dimensions.remove(&current.to_lowercase()) {
-                needed[place] = true;
-                texts.push(&set.definitions[place].text);
+            if let Some(index) = dimensions.remove(&current.to_lowercase()) {
+                needed[index] = true;
+                texts.push(&set.definitions[index].text);
             }
         }
         while let Some(text) = texts.pop() {
             for word in text.split(is_between_words) {
-                if let Some(place) = dimensions.remove(&word.to_lowercase()) {
-                    needed[place] = true;
-                    texts.push(&set.definitions[place].text);
+                if let Some(index) = dimensions.remove(&word.to_lowercase()) {
+                    needed[index] = true;
+                    texts.push(&set.definitions[index].text);
                 }
             }
         }

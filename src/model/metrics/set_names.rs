@@ -31,9 +31,9 @@ impl MetricSet {
             true => qualifier.is_none(),
             false => is_of(&self.name),
         };
-        let place = self.position(&name.name).filter(|_| may_be_own);
-        if let Some(place) = place.filter(|_| !own.eq_ignore_ascii_case(&name.name)) {
-            return SetName::Own(place);
+        let index = self.position(&name.name).filter(|_| may_be_own);
+        if let Some(index) = index.filter(|_| !own.eq_ignore_ascii_case(&name.name)) {
+            return SetName::Own(index);
         }
         if self.sets.is_empty() {
             return SetName::Column;

@@ -23,17 +23,17 @@ struct Stage {
 /// Distributes the columns over steps. A step has one order and one partition for its windows.
 fn assign_stages(columns: &mut Arena<MetricColumn>) -> Arena<Stage> {
     let mut stages = Arena::filled(Stage::default(), 1);
-    for place in 0..columns.len() {
-        let least = columns[place]
+    for index in 0..columns.len() {
+        let least = columns[index]
             .uses
             .iter()
             .map(|used| columns[used.column].stage)
             .max()
             .unwrap_or(0);
-        let column = &mut columns[place];
+        let column = &mut columns[index];
         let mut stage = if column.aggregates { 0 } else { least.max(column.stage) };
-        let merged = |place: usize, own: &Stage| match (own.windows, column.windows) {
-            (Some(one), Some(other)) => one.merge(other, place == 0).map(Some),
+        let merged = |index: usize, own: &Stage| match (own.windows, column.windows) {
+            (Some(one), Some(other)) => one.merge(other, index == 0).map(Some),
             (one, other) => Some(one.or(other)),
         };
         if !column.aggregates {
@@ -43,7 +43,7 @@ fn assign_stages(columns: &mut Arena<MetricColumn>) -> Arena<Stage> {
         }
         stages.resize(stages.len().max(stage + 1), Stage::default());
         stages[stage].windows = merged(stage, &stages[stage]).unwrap_or(stages[stage].windows);
-        stages[stage].columns.push(place);
+        stages[stage].columns.push(index);
         column.stage = stage;
     }
     stages
@@ -164,7 +164,7 @@ impl<'m> StepWriter<'m> {
         base.name = base_name.to_owned();
         self.write_windows(&mut base, stages[0].windows, 0);
         let mut steps = vec![base];
-        for (place, stage) in stages.iter().enumerate().skip(1) {
+        for (index, stage) in stages.iter().enumerate().skip(1) {
             let mut step = StepText {
                 keep: Some(StepTextRetention::All),
                 ..StepText::default()
@@ -181,8 +181,8 @@ impl<'m> StepWriter<'m> {
                 let is_taken = steps.iter().any(|step| step.name == short);
                 step.name = self.model.free_step_name(if is_taken { &name } else { &short });
             }
-            self.write_windows(&mut step, stage.windows, place);
-            if filtered == Some(place) {
+            self.write_windows(&mut step, stage.windows, index);
+            if filtered == Some(index) {
                 step.filter = self.having.take().map(|(condition, _)| condition);
             }
             steps.push(step);
@@ -228,7 +228,7 @@ impl<'m> StepWriter<'m> {
                 .names
                 .iter()
                 .enumerate()
-                .filter(|(place, _)| Some(*place) != self.keys.time);
+                .filter(|(index, _)| Some(*index) != self.keys.time);
             others
                 .map(|(_, name)| self.generated_text(name))
                 .collect::<Vec<TextWithPosition>>()

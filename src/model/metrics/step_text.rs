@@ -95,11 +95,11 @@ pub struct StepText {
 
 impl StepText {
     /// Writes the step's keys, each line after `indent` spaces. The first line is not indented.
-    pub fn write(&self, out: &mut TextWithOrigins, indent: usize, with_name: bool, place: Span) {
+    pub fn write(&self, out: &mut TextWithOrigins, indent: usize, with_name: bool, span: Span) {
         let mut writer = KeyWriter {
             output: out,
             indent,
-            position: place,
+            position: span,
             is_first: true,
         };
         if with_name {
@@ -207,8 +207,8 @@ impl KeyWriter<'_> {
             return;
         }
         self.key(key);
-        for (place, entry) in entries.iter().enumerate() {
-            self.text(if place == 0 { "[" } else { ", " });
+        for (index, entry) in entries.iter().enumerate() {
+            self.text(if index == 0 { "[" } else { ", " });
             self.output.write(&yaml::flow_text(&entry.text), entry.file, entry.span);
         }
         self.text("]");

@@ -55,7 +55,7 @@ impl SpecCompilation<'_> {
             let lacks = |member: &(String, Relation)| member.1.position(column.name()).is_none();
             relations.len() > 2 && relations.iter().take(2).all(lacks)
         };
-        let mut members = relations.iter().enumerate().map(|(place, (step, relation))| {
+        let mut members = relations.iter().enumerate().map(|(index, (step, relation))| {
             let item = |column: &Column| {
                 let name = column_text(dialect, column);
                 match relation.column(column.name()) {
@@ -72,7 +72,7 @@ impl SpecCompilation<'_> {
                         }
                     }
                     None => {
-                        let mut typed = relations.iter().filter(|_| place == 0 && is_untyped(column));
+                        let mut typed = relations.iter().filter(|_| index == 0 && is_untyped(column));
                         let typed = typed.find(|(_, relation)| relation.position(column.name()).is_some());
                         Item {
                             expr: match typed {
@@ -137,8 +137,8 @@ fn united_columns(
             .nullable(!everywhere || column.is_nullable())
             .null_is_error(everywhere && column.is_null_error())
             .month_start(everywhere && column.is_month_start());
-        let place = *places.entry(column.name().to_lowercase()).or_insert(columns.len());
-        let Some(first) = columns.get_mut(place) else {
+        let index = *places.entry(column.name().to_lowercase()).or_insert(columns.len());
+        let Some(first) = columns.get_mut(index) else {
             columns.push(column);
             continue;
         };

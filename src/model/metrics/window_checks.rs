@@ -85,7 +85,7 @@ impl ModelOverSets<'_> {
             Some(order) => order
                 .iter()
                 .copied()
-                .find(|place| keys.key_in_first_set(*place).is_some_and(|key| key.frame.is_some())),
+                .find(|index| keys.key_in_first_set(*index).is_some_and(|key| key.frame.is_some())),
             None => keys.time.filter(|_| !is_own),
         };
         let windows_of = |key: Option<usize>, order: &[usize]| {
@@ -123,25 +123,25 @@ impl ModelOverSets<'_> {
         let order = self.order_by.as_ref().map(|order| self.keys_in(keys, order));
         let key = order.and_then(|order| order.first().copied()).or(keys.time);
         let within = key.map_or_else(Vec::new, |key| self.keys_within(compiler, keys, key));
-        let is_determined = |place| {
-            Some(place) == key || partition.contains(&place) || within.iter().any(|longer| longer.key_index == place)
+        let is_determined = |index| {
+            Some(index) == key || partition.contains(&index) || within.iter().any(|longer| longer.key_index == index)
         };
         (0..keys.names.len()).all(is_determined)
     }
 
     /// Returns the keys in `order_by` or `partition_by`.
     fn keys_in(&self, keys: &ModelKeys, order: &[MetricFormula]) -> Vec<usize> {
-        let place = |entry: &MetricFormula| {
+        let index = |entry: &MetricFormula| {
             let [name] = entry.names.as_slice() else { return None };
             let text = format!("{}{}", name.name, name.frame);
-            let is_named = |place: &usize| {
-                [&self.keys[*place].text, &keys.names[*place]]
+            let is_named = |index: &usize| {
+                [&self.keys[*index].text, &keys.names[*index]]
                     .iter()
                     .any(|key| key.eq_ignore_ascii_case(&text))
             };
             self.timeframe_key(name).or_else(|| (0..self.keys.len()).find(is_named))
         };
-        order.iter().filter_map(place).collect()
+        order.iter().filter_map(index).collect()
     }
 
     fn window_in_partition(
@@ -159,7 +159,7 @@ impl ModelOverSets<'_> {
         let offset = self.fiscal_offset(compiler, set);
         let cut = |(reach, range): &(WindowReach, Range<usize>)| {
             // PERIODOFFSET also compares the other keys in `order_by`.
-            let is_compared = |place| matches!(reach, WindowReach::Offset { .. }) || !windows.order.contains(&place);
+            let is_compared = |index| matches!(reach, WindowReach::Offset { .. }) || !windows.order.contains(&index);
             let mut parts = windows
                 .determined_keys
                 .iter()
@@ -173,14 +173,14 @@ impl ModelOverSets<'_> {
             "`{}` reads only rows with the same `{name}`, although `{key}` determines `{name}`",
             formula.text.get(range.clone()).unwrap_or_default()
         );
-        let is_left = |place: &usize| {
-            *place != windows.key
-                && !windows.order.contains(place)
-                && windows.determined_keys.iter().all(|part| part.key_index != *place)
+        let is_left = |index: &usize| {
+            *index != windows.key
+                && !windows.order.contains(index)
+                && windows.determined_keys.iter().all(|part| part.key_index != *index)
         };
         let others = (0..self.keys.len())
             .filter(is_left)
-            .map(|place| yaml::flow_text(&self.keys[place].text));
+            .map(|index| yaml::flow_text(&self.keys[index].text));
         let help = match self.kind {
             SpecKind::Periods => format!(
                 "write `partition_by: [{}]`, or remove `{name}` from `group_by` and compute it from `{key}` in a later step",
@@ -206,8 +206,8 @@ impl ModelOverSets<'_> {
         formula: &MetricFormula,
         id: Option<MetricId>,
     ) -> Option<Diagnostic> {
-        let is_shorter = |place: &usize| {
-            let within = self.keys_within(compiler, keys, *place);
+        let is_shorter = |index: &usize| {
+            let within = self.keys_within(compiler, keys, *index);
             within.iter().any(|longer| longer.key_index == windows.key)
         };
         let shorter = windows.order.iter().copied().find(is_shorter)?;
@@ -217,7 +217,7 @@ impl ModelOverSets<'_> {
             .find(|(reach, _)| reach.moves_from_current_key())?;
         let (key, name) = (&self.keys[windows.key].text, &self.keys[shorter].text);
         let message = format!(
-            "`{}` counts along `{key}`, the first date of `order_by`, and `{name}` has no effect on it",
+            "`{}` counts periods of `{key}`, the first date in `order_by`, so `{name}` has no effect",
             formula.text.get(range.clone()).unwrap_or_default()
         );
         let fault = self.window_warning(formula, range.clone(), id, message);
@@ -244,17 +244,17 @@ impl ModelOverSets<'_> {
     pub fn check_hidden_periods(&self, keys: &ModelKeys, needed: &[MetricId], faults: &mut Vec<Diagnostic>) {
         let Some(time) = keys.time else { return };
         let of_metrics = needed.iter().map(|id| {
-            let place = (self.kind != SpecKind::Periods).then(|| self.listed_span(*id));
-            (self.formula(*id), place)
+            let index = (self.kind != SpecKind::Periods).then(|| self.listed_span(*id));
+            (self.formula(*id), index)
         });
         let of_model = self.definitions.iter().map(|formula| (formula, None));
-        let look_back = of_metrics.chain(of_model).find_map(|(formula, place)| {
+        let look_back = of_metrics.chain(of_model).find_map(|(formula, index)| {
             let range = formula.look_back.clone()?;
             let text = formula.text.get(range.clone()).unwrap_or_default();
-            let span = place.unwrap_or_else(|| formula.file_span(&range));
+            let span = index.unwrap_or_else(|| formula.file_span(&range));
             Some((span, text.to_owned()))
         });
-        let Some((place, reads)) = look_back else { return };
+        let Some((index, reads)) = look_back else { return };
         let own = self.sets.iter().filter(|_| self.kind == SpecKind::Periods);
         let own = own.filter_map(|set| Some((None, set.filter.as_ref()?)));
         let filters = self.filters.iter().map(|(set, filter)| (set.as_deref(), filter));
@@ -272,7 +272,7 @@ impl ModelOverSets<'_> {
                 let shown = condition.span.excerpt(self.source);
                 faults.push(hidden_periods(
                     (condition.span, &shown),
-                    (place, &reads),
+                    (index, &reads),
                     &condition.keys,
                 ));
             }

@@ -51,14 +51,14 @@ pub fn write_spec(compiler: &Compiler, expanded: &[ExpandedStep<'_>], out: &mut 
     out.write("steps:", 0, model.span);
     let mut rest = expanded.iter().peekable();
     let items = items.unwrap_or(std::slice::from_ref(model.root));
-    for (place, item) in items.iter().enumerate() {
-        let Some(ExpandedStep { model: of, steps, .. }) = rest.next_if(|step| step.step_index == place) else {
+    for (index, item) in items.iter().enumerate() {
+        let Some(ExpandedStep { model: of, steps, .. }) = rest.next_if(|step| step.step_index == index) else {
             out.write("\n  - ", 0, model.span);
             model.copy_item(item, out);
             continue;
         };
         for (number, step) in steps.iter().enumerate() {
-            let own_from = step.from.clone().filter(|_| from.is_none() || place > 0 || number > 0);
+            let own_from = step.from.clone().filter(|_| from.is_none() || index > 0 || number > 0);
             let step = StepText {
                 from: own_from,
                 ..step.clone()
@@ -76,15 +76,15 @@ impl ModelOverSets<'_> {
         let text = item.span.text(self.source).trim_end();
         let line = self.source.get(..item.span.start as usize).unwrap_or_default();
         let column = line.len() - line.rfind('\n').map_or(0, |at| at + 1);
-        for (place, line) in text.split_inclusive('\n').enumerate() {
-            let cut = if place == 0 {
+        for (index, line) in text.split_inclusive('\n').enumerate() {
+            let cut = if index == 0 {
                 0
             } else {
                 (line.len() - line.trim_start_matches(' ').len()).min(column)
             };
             let kept = line.get(cut..).unwrap_or_default();
             let start = kept.as_ptr() as usize - self.source.as_ptr() as usize;
-            if place > 0 {
+            if index > 0 {
                 out.write("    ", 0, self.span);
             }
             let offsets: Vec<u32> = (start..start + kept.len()).map(|at| at as u32).collect();

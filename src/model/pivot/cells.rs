@@ -132,9 +132,9 @@ impl SpecCompilation<'_> {
         let body = distinct(tree, &[columns.rows.as_slice(), &columns.totals_of_rows].concat());
         let of_rows = self.add_cte_of_pivot(&format!("{}_rows", input.name), body);
         let body = match &columns.pivot_number {
-            Some(place) => {
+            Some(number_name) => {
                 let key = columns.keys.first().map(|key| written.column(key)).unwrap_or_default();
-                pivot_value_rows(tree, values, &key, &dialect.name_text(place, true))
+                pivot_value_rows(tree, values, &key, &dialect.name_text(number_name, true))
             }
             None => distinct(tree, &columns.keys),
         };
@@ -339,9 +339,9 @@ impl CellColumns {
 
     /// Returns the number of the pivot column.
     fn place_item(&self, sources: &CellSources, written: ColumnSql<'_>, tree: &mut SqlTree) -> Option<Item> {
-        let place = written.dialect.name_text(self.pivot_number.as_ref()?, true);
+        let number_name = written.dialect.name_text(self.pivot_number.as_ref()?, true);
         Some(Item {
-            expr: tree.add_field(&sources.columns, &place),
+            expr: tree.add_field(&sources.columns, &number_name),
             alias: None,
         })
     }
@@ -371,9 +371,9 @@ impl CellColumns {
             false => column.nullable(true),
         });
         let mut relation = known.fold(Relation::new(name), Relation::with);
-        let place = self.pivot_number.iter().map(|name| (name, Type::Integer));
+        let number_name = self.pivot_number.iter().map(|name| (name, Type::Integer));
         let filled = self.has_row.iter().map(|name| (name, Type::Boolean));
-        for (name, ty) in place.chain(filled) {
+        for (name, ty) in number_name.chain(filled) {
             relation.push(Column::new(name.as_str(), ty));
         }
         relation

@@ -96,7 +96,7 @@ impl SpecCompilation<'_> {
 }
 
 /// Returns a select with one numbered row per pivot value.
-pub(super) fn pivot_value_rows(tree: &mut SqlTree, values: &[PivotValue], key: &str, place: &str) -> Select {
+pub(super) fn pivot_value_rows(tree: &mut SqlTree, values: &[PivotValue], key: &str, number_name: &str) -> Select {
     let mut rows: Vec<Select> = Vec::new();
     for (index, value) in values.iter().enumerate() {
         let number = tree.add_raw_text(&(index + 1).to_string());
@@ -104,7 +104,7 @@ pub(super) fn pivot_value_rows(tree: &mut SqlTree, values: &[PivotValue], key: &
             expr,
             alias: Some(name.to_owned()),
         };
-        let items = vec![item(value.sql, key), item(number, place)];
+        let items = vec![item(value.sql, key), item(number, number_name)];
         rows.push(Select {
             items,
             ..Select::default()

@@ -312,7 +312,7 @@ fn read_group_key(
     places: &FxHashMap<String, usize>,
 ) -> FirstStepGroupKey {
     let definition = places.get(&text.trim().to_lowercase()).copied();
-    let formula = definition.map_or(text, |place| definitions[place].formula.as_str());
+    let formula = definition.map_or(text, |index| definitions[index].formula.as_str());
     let period = Some(split_timeframe(formula)).filter(|(column, frame)| {
         period_unit(frame).is_some() && column.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '.'))
     });
@@ -343,7 +343,7 @@ pub(super) fn read_definitions(
     if places.len() < of_set + formulas.len() {
         return Err("a name is defined twice".to_owned());
     }
-    for (place, formula) in (of_set..).zip(&formulas) {
+    for (index, formula) in (of_set..).zip(&formulas) {
         if !is_plain_name(&formula.name) {
             return Err(format!("the name `{}` is not a valid name for a metric", formula.name));
         }
@@ -360,22 +360,22 @@ pub(super) fn read_definitions(
             note: String::new(),
             description: formula.description.clone(),
             keys: formula.keys.iter().map(|(key, node)| (*key, node_text(node))).collect(),
-            reads_own_name: uses.clone().any(|(_, used)| used == place),
-            uses: uses.filter(|(_, used)| *used != place).collect(),
+            reads_own_name: uses.clone().any(|(_, used)| used == index),
+            uses: uses.filter(|(_, used)| *used != index).collect(),
             has_aggregates: !formula.aggregates.is_empty(),
             segment: None,
             span: formula.span,
         });
     }
     let order = dependency_order(&definitions).ok_or("the definitions depend on each other in a cycle")?;
-    for place in order.into_iter().filter(|place| *place >= of_set) {
+    for index in order.into_iter().filter(|index| *index >= of_set) {
         let named = |name: &str| {
-            let used = places.get(&name.to_lowercase()).filter(|used| **used != place)?;
+            let used = places.get(&name.to_lowercase()).filter(|used| **used != index)?;
             Some(definitions[*used].tree)
         };
-        definitions[place].tree = trees
-            .id_of((&definitions[place].formula, relation), &compiler.options.limits, named)
-            .ok_or_else(|| format!("the formula of `{}` has an error", definitions[place].name))?;
+        definitions[index].tree = trees
+            .id_of((&definitions[index].formula, relation), &compiler.options.limits, named)
+            .ok_or_else(|| format!("the formula of `{}` has an error", definitions[index].name))?;
     }
     for written in &step.definitions {
         match written {
@@ -415,14 +415,14 @@ fn yaml_comments_above(source: &str, at: usize) -> Range<usize> {
 fn dependency_order(definitions: &Arena<FirstStepDefinition>) -> Option<Vec<usize>> {
     let mut missing: Arena<usize> = definitions.iter().map(|definition| definition.uses.len()).collect();
     let mut readers: Arena<Vec<usize>> = Arena::filled(Vec::new(), definitions.len());
-    for (place, definition) in definitions.iter().enumerate() {
-        definition.uses.iter().for_each(|(_, used)| readers[*used].push(place));
+    for (index, definition) in definitions.iter().enumerate() {
+        definition.uses.iter().for_each(|(_, used)| readers[*used].push(index));
     }
-    let mut order: Vec<usize> = (0..definitions.len()).filter(|place| missing[*place] == 0).collect();
+    let mut order: Vec<usize> = (0..definitions.len()).filter(|index| missing[*index] == 0).collect();
     let mut next = 0;
-    while let Some(place) = order.get(next).copied() {
+    while let Some(index) = order.get(next).copied() {
         next += 1;
-        for reader in &readers[place] {
+        for reader in &readers[index] {
             missing[*reader] -= 1;
             if missing[*reader] == 0 {
                 order.push(*reader);
@@ -440,7 +440,7 @@ fn split_block_by_definition<'d>(
     definitions: impl Iterator<Item = &'d mut FirstStepDefinition>,
 ) -> Result<(), String> {
     let mut start = 0;
-    for (place, (at, definition)) in places.iter().zip(definitions).enumerate() {
+    for (index, (at, definition)) in places.iter().zip(definitions).enumerate() {
         let rest = text.get(at.end..).unwrap_or_default();
         let line_end = at.end + rest.find('\n').unwrap_or(rest.len());
         let above = text.get(start..at.start).unwrap_or_default();
@@ -456,7 +456,7 @@ fn split_block_by_definition<'d>(
             definition.comments.pop();
         }
         note.clone_into(&mut definition.note);
-        let is_last = place + 1 == places.len();
+        let is_last = index + 1 == places.len();
         let end = if is_last {
             text.len()
         } else {

@@ -94,19 +94,19 @@ impl Comparison {
         let sums = |of: &str| {
             ["ours", "theirs"].map(|side| value(&format!("sum_{side}_{of}")).map(|text| without_trailing_zeros(&text)))
         };
-        let column = |(place, column): (usize, &super::SharedColumn)| {
+        let column = |(index, column): (usize, &super::SharedColumn)| {
             Some(ColumnCounts {
                 column: column.name.clone(),
-                differing: number(&format!("differing_{place}"))?,
-                greatest: value(&format!("greatest_{place}")).map(|text| without_trailing_zeros(&text)),
-                sums: sums(&place.to_string()),
+                differing: number(&format!("differing_{index}"))?,
+                greatest: value(&format!("greatest_{index}")).map(|text| without_trailing_zeros(&text)),
+                sums: sums(&index.to_string()),
             })
         };
         let summed_keys = self.keys.iter().enumerate().filter(|_| self.sums && self.counts_rows);
-        let key = |(place, key): (usize, &super::SharedColumn)| {
+        let key = |(index, key): (usize, &super::SharedColumn)| {
             Some(ColumnCounts {
                 column: key.name.clone(),
-                sums: sums(&format!("key_{place}")),
+                sums: sums(&format!("key_{index}")),
                 ..ColumnCounts::default()
             })
         };
@@ -145,7 +145,7 @@ impl Comparison {
             }
         }
         let key = (0..self.keys.len())
-            .map(|place| value(&format!("key_{place}_text")))
+            .map(|index| value(&format!("key_{index}_text")))
             .collect();
         Some(RowDifference { key, rows, values })
     }

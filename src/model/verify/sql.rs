@@ -326,7 +326,7 @@ impl Comparison {
         }
     }
 
-    /// Returns an SQL condition for two values that do not agree. NULL agrees only with NULL, and NaN only with NaN.
+    /// Returns an SQL condition that is true if two values differ. NULL agrees only with NULL, and NaN only with NaN.
     /// The condition negates the comparison of close values, because in some engines no comparison with NaN is true.
     fn difference_condition(&self, column: &SharedColumn, number: usize) -> String {
         let (ours, theirs) = (format!("ours_{number}"), format!("theirs_{number}"));

@@ -20,16 +20,16 @@ pub(super) struct CalculationSheet {
 }
 
 impl CalculationSheet {
-    pub fn add(&mut self, known_as: &str, column: &str, place: usize, is_there: bool) {
-        self.columns.insert(known_as.to_lowercase(), (column.to_owned(), place));
+    pub fn add(&mut self, known_as: &str, column: &str, index: usize, is_there: bool) {
+        self.columns.insert(known_as.to_lowercase(), (column.to_owned(), index));
         if is_there {
             self.there.push(column.to_owned());
         }
     }
 
     /// Returns the index of a column in the spec, by its name in Omni.
-    pub fn place(&self, known_as: &str) -> Option<usize> {
-        self.find(known_as).ok().map(|(_, place)| *place)
+    pub fn index(&self, known_as: &str) -> Option<usize> {
+        self.find(known_as).ok().map(|(_, index)| *index)
     }
 
     fn find(&self, reference: &str) -> Result<&(String, usize), String> {
@@ -51,9 +51,9 @@ impl SqlNames for CalculationSheet {
         let (name, total) = reference
             .split_once(':')
             .map_or((reference, None), |(name, total)| (name, Some(total)));
-        let (column, place) = self.find(name)?;
+        let (column, index) = self.find(name)?;
         match total {
-            Some(total) => Ok(FormulaTerm::atom(total_reference(*place, total)?)),
+            Some(total) => Ok(FormulaTerm::atom(total_reference(*index, total)?)),
             None => Ok(FormulaTerm::atom(column).with_never_null(self.there.contains(column))),
         }
     }
@@ -66,24 +66,24 @@ impl SqlNames for CalculationSheet {
         if reference.is_empty() {
             Some(String::new())
         } else {
-            self.place(reference).map(column_letters)
+            self.index(reference).map(column_letters)
         }
     }
 }
 
-fn total_reference(place: usize, total: &str) -> Result<String, String> {
+fn total_reference(index: usize, total: &str) -> Result<String, String> {
     let end = match total.trim() {
         "column_total" => "TOTAL",
         "row_total" => "ROW_TOTAL",
         "grand_total" => "GRAND_TOTAL",
         other => return Err(format!("`:{other}` is not a total")),
     };
-    Ok(format!("{}_{end}", column_letters(place)))
+    Ok(format!("{}_{end}", column_letters(index)))
 }
 
-/// Returns the letters that identify a worksheet column. `place` is the column's index, starting at 0.
-pub(super) fn column_letters(place: usize) -> String {
-    let mut rest = place + 1;
+/// Returns the letters that identify a worksheet column. `index` is the column's index, starting at 0.
+pub(super) fn column_letters(index: usize) -> String {
+    let mut rest = index + 1;
     let mut out = Vec::new();
     while rest > 0 {
         out.push(char::from(b'A' + ((rest - 1) % 26) as u8));
@@ -114,7 +114,7 @@ pub(super) fn calculation_formula(
 pub(super) struct LetteredColumn {
     pub name: String,
     /// Index of the column in the spec. `None` if the spec does not contain the column.
-    pub place: Option<usize>,
+    pub index: Option<usize>,
 }
 
 /// Replaces Omni's references with column names, except inside string literals and quoted tab names.
@@ -232,7 +232,7 @@ fn moved_places(indices: &[usize], columns: &[LetteredColumn]) -> Result<Vec<usi
                 column_letters(index)
             )
         })?;
-        column.place.ok_or_else(|| {
+        column.index.ok_or_else(|| {
             format!(
                 "the calculation reads `{}`, which the spec does not contain",
                 column.name
@@ -263,10 +263,10 @@ fn total_cell(word: &str) -> Option<&str> {
 }
 
 /// Replaces the letters of a cell such as `$B$2`.
-fn with_letters(cell: &str, place: usize) -> String {
+fn with_letters(cell: &str, index: usize) -> String {
     let (fixed, rest) = cell.strip_prefix('$').map_or(("", cell), |rest| ("$", rest));
     let row = rest.trim_start_matches(|c: char| c.is_ascii_alphabetic());
-    format!("{fixed}{}{row}", column_letters(place))
+    format!("{fixed}{}{row}", column_letters(index))
 }
 
 /// Moves the letters in the formulas of a worksheet's last columns after columns have been left out. `is_kept` returns
@@ -284,7 +284,7 @@ pub(super) fn leave_out_columns(
             .chain(own)
             .map(|(name, is_kept)| LetteredColumn {
                 name: name.to_owned(),
-                place: if is_kept { next.next() } else { None },
+                index: if is_kept { next.next() } else { None },
             })
             .collect();
         let is_name = |word: &str| lettered.iter().any(|column| column.name.eq_ignore_ascii_case(word));

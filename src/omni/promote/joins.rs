@@ -45,7 +45,7 @@ impl Joins {
             .and_then(|topic| topic.get("joins"))
             .map(|joins| topic_join_pairs(model, base, joins));
         let mut edges: FxHashMap<String, Vec<(usize, bool)>> = FxHashMap::default();
-        for (place, join) in model.relationships.iter().enumerate() {
+        for (index, join) in model.relationships.iter().enumerate() {
             let (from, to) = (model.canonical_name(&join.from_as), model.canonical_name(&join.to_as));
             if let Some(allowed) = &allowed
                 && !allowed.contains(&(from.clone(), to.clone()))
@@ -53,8 +53,8 @@ impl Joins {
             {
                 continue;
             }
-            edges.entry(from).or_default().push((place, false));
-            edges.entry(to).or_default().push((place, true));
+            edges.entry(from).or_default().push((index, false));
+            edges.entry(to).or_default().push((index, true));
         }
         // Find the shortest path to each view.
         let base = base.to_lowercase();
@@ -62,13 +62,13 @@ impl Joins {
             FxHashMap::from_iter([(base.clone(), None)]);
         let mut next = VecDeque::from([base.clone()]);
         while let Some(name) = next.pop_front() {
-            for (place, is_back) in edges.get(&name).into_iter().flatten() {
-                let Some(join) = model.relationships.get(*place) else {
+            for (index, is_back) in edges.get(&name).into_iter().flatten() {
+                let Some(join) = model.relationships.get(*index) else {
                     continue;
                 };
                 let other = model.canonical_name(if *is_back { &join.from_as } else { &join.to_as });
                 if !reached.contains_key(&other) && join_direction(join, *is_back).is_ok() {
-                    reached.insert(other.clone(), Some((*place, *is_back, name.clone())));
+                    reached.insert(other.clone(), Some((*index, *is_back, name.clone())));
                     next.push_back(other);
                 }
             }
@@ -82,16 +82,16 @@ impl Joins {
             let mut path = Vec::new();
             let mut at = name.to_lowercase();
             while at != base && !joins.all.iter().any(|join| join.name == at) {
-                let Some(Some((place, is_back, parent))) = reached.get(&at) else {
+                let Some(Some((index, is_back, parent))) = reached.get(&at) else {
                     path.clear();
                     missing.push((name.clone(), unreachable_view(model, &base, &at)));
                     break;
                 };
-                path.push((at.clone(), *place, *is_back, parent.clone()));
+                path.push((at.clone(), *index, *is_back, parent.clone()));
                 at.clone_from(parent);
             }
-            for (name, place, is_back, parent) in path.into_iter().rev() {
-                let Some(join) = model.relationships.get(place) else {
+            for (name, index, is_back, parent) in path.into_iter().rev() {
+                let Some(join) = model.relationships.get(index) else {
                     continue;
                 };
                 let view = model.view(if is_back { &join.from } else { &join.to });
@@ -102,7 +102,7 @@ impl Joins {
                 joins.all.push(ViewJoin {
                     name,
                     view,
-                    relationship: place,
+                    relationship: index,
                     kind,
                     is_many,
                     repeats,

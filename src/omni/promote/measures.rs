@@ -209,14 +209,14 @@ pub(super) fn count_rows_term(
             None => FormulaTerm::call("COUNT", &[]),
         }
     } else {
-        let of_view = fields.view(view).and_then(|place| fields.model.views.get(place));
+        let of_view = fields.view(view).and_then(|index| fields.model.views.get(index));
         let [key] = of_view.map(|view| view.key.as_slice()).unwrap_or_default() else {
             return Err(format!(
                 "rows of `{view}` can be counted after a join only if the view has a primary key of one dimension"
             ));
         };
-        let place = (view.to_owned(), key.to_lowercase());
-        let field = fields.field(&place);
+        let index = (view.to_owned(), key.to_lowercase());
+        let field = fields.field(&index);
         // The primary key can be counted here only if it is a column.
         let column = field.filter(|field| super::fields::is_column(field)).map(|field| {
             let column = field
@@ -260,7 +260,7 @@ fn convert_distinct_on(
     x: Option<FormulaTerm>,
     condition: Option<FormulaTerm>,
 ) -> Result<(Option<FormulaTerm>, Option<FormulaTerm>), String> {
-    let view = fields.view(&key.0).and_then(|place| fields.model.views.get(place));
+    let view = fields.view(&key.0).and_then(|index| fields.model.views.get(index));
     let own = view.map(|view| view.key.as_slice()).unwrap_or_default();
     let sql = field.text("custom_primary_key_sql");
     let reference = sql.map(OmniReference::read);

@@ -155,13 +155,13 @@ impl<'t> ParsedOmniModel<'t> {
             let keys = ["dbt", "schema", "table_name", "sql", "query"];
             root.is_none_or(|root| keys.iter().any(|key| root.get(key).is_some()))
         };
-        let inherited = |place: usize| {
-            let view = self.with_extended_views(place).find(|view| has_rows(view))?;
-            Some((place, view.table.clone(), view.rows))
+        let inherited = |index: usize| {
+            let view = self.with_extended_views(index).find(|view| has_rows(view))?;
+            Some((index, view.table.clone(), view.rows))
         };
         let inherited: Vec<_> = (0..self.views.len()).filter_map(inherited).collect();
-        for (place, table, rows) in inherited {
-            if let Some(view) = self.views.get_mut(place) {
+        for (index, table, rows) in inherited {
+            if let Some(view) = self.views.get_mut(index) {
                 (view.table, view.rows) = (table, rows);
             }
         }
@@ -290,7 +290,7 @@ impl<'t> ParsedOmniModel<'t> {
     pub fn topic_in_file(&self, file: usize) -> Option<&str> {
         self.topics
             .iter()
-            .find(|(_, place)| **place == file)
+            .find(|(_, path)| **path == file)
             .map(|(name, _)| name.as_str())
     }
 

@@ -143,11 +143,11 @@ pub fn defined_twice(
             }
         }
         let views = model.views.iter().enumerate();
-        for (place, view) in
+        for (view_index, view) in
             views.filter(|(_, view)| view.table.name.eq_ignore_ascii_case(made) && view.rows == OmniRows::Table)
         {
             for column in output_names(root) {
-                let Some(field) = model.field(place, &column) else {
+                let Some(field) = model.field(view_index, &column) else {
                     continue;
                 };
                 if field.kind == OmniFieldKind::Dimension && !is_column(field) {
@@ -179,8 +179,8 @@ fn taken_over_diagnostic(
 ) -> Option<(Diagnostic, RetargetedItem, String)> {
     let from = record.from.text()?;
     let Some(column) = record.column else {
-        let place = model.view(from)?;
-        let view = model.views.get(place).filter(|view| view.rows == OmniRows::Query)?;
+        let index = model.view(from)?;
+        let view = model.views.get(index).filter(|view| view.rows == OmniRows::Query)?;
         let file = model.files.get(view.file)?;
         let text = format!("both the query view `{from}` and this model compute the same rows");
         let command = format!("formulac promote {} --repoint", file.path);
@@ -190,8 +190,8 @@ fn taken_over_diagnostic(
         return Some((fault, RetargetedItem::new(file.path, None), command));
     };
     let reference = OmniReference::read(from);
-    let place = model.view_instance(reference.view.as_deref()?)?;
-    let field = model.field(place, &reference.field)?;
+    let index = model.view_instance(reference.view.as_deref()?)?;
+    let field = model.field(index, &reference.field)?;
     let file = model.files.get(field.file)?;
     if is_column(field) && field.kind != OmniFieldKind::Measure || reads_model(model, field, made, column) {
         return None;
@@ -208,11 +208,11 @@ fn taken_over_diagnostic(
 
 fn applied_twice_diagnostic(model: &ParsedOmniModel<'_>, view: &str, field: &ViewField, name: &Node) -> Diagnostic {
     let file = model.files.get(field.file);
-    let place = file
+    let view_index = file
         .map(|file| format!("{}:{}", file.path, file.line(&field.at)))
         .unwrap_or_default();
     let text = format!(
-        "`{}` is computed here, and Omni's view `{view}` of this model computes a field with that name again, in {place}",
+        "`{}` is computed here, and Omni's view `{view}` of this model computes a field with that name again, in {view_index}",
         field.name
     );
     Diagnostic::new(Code::DefinedTwice, name.span, text).with_help(format!(
@@ -231,9 +231,9 @@ fn reads_model(model: &ParsedOmniModel<'_>, field: &ViewField, made: &str, colum
         .map(OmniReference::read);
     let mut read = read.filter(|reference| reference.field.eq_ignore_ascii_case(column));
     read.any(|reference| {
-        let place = reference.view.as_deref().and_then(|view| model.view_instance(view));
-        place
-            .and_then(|place| model.views.get(place))
+        let index = reference.view.as_deref().and_then(|view| model.view_instance(view));
+        index
+            .and_then(|index| model.views.get(index))
             .is_some_and(|view| view.table.name.eq_ignore_ascii_case(made))
     })
 }

@@ -45,14 +45,14 @@ pub(super) fn read<'m>(
     let queries = model.queries_in_file(file);
     let view = model
         .view_in_file(file)
-        .and_then(|place| Some((place, model.views.get(place)?)));
-    if let Some((place, of_view)) = view {
+        .and_then(|index| Some((index, model.views.get(index)?)));
+    if let Some((index, of_view)) = view {
         let is_field = |name: &String| {
-            let field = model.field(place, &OmniReference::read(name).field);
+            let field = model.field(index, &OmniReference::read(name).field);
             field.is_some_and(is_computed)
         };
         if of_view.rows != OmniRows::Query || request.fields.iter().any(is_field) {
-            return request_from_view(model, place, of_view, request, &nothing);
+            return request_from_view(model, index, of_view, request, &nothing);
         }
         let Some(query) = queries.into_iter().next() else {
             return Err(nothing(
@@ -167,14 +167,14 @@ fn request_from_query_view<'m>(
 
 fn request_from_view<'m>(
     model: &ParsedOmniModel<'_>,
-    place: usize,
+    index: usize,
     view: &OmniViewSource,
     request: &Request<'_>,
     nothing: &dyn Fn(String, String) -> PromoteFault,
 ) -> Result<(PromoteRequest<'m>, RequestNotes), PromoteFault> {
     let mut notes = Vec::new();
     let grain: Vec<OmniReference> = request.grain.iter().map(|name| OmniReference::read(name)).collect();
-    let kind = |name: &str| model.field(place, name).map(|field| field.kind);
+    let kind = |name: &str| model.field(index, name).map(|field| field.kind);
     let mut measures = Vec::new();
     let mut dimensions = Vec::new();
     for name in &request.fields {
@@ -182,7 +182,7 @@ fn request_from_view<'m>(
         match kind(&reference.field) {
             Some(OmniFieldKind::Measure) => measures.push(reference.field),
             Some(OmniFieldKind::Dimension) => dimensions.push(reference),
-            _ if model.is_ignored(place, &reference.field) => {
+            _ if model.is_ignored(index, &reference.field) => {
                 return Err(nothing(
                     format!(
                         "the field `{}` of the view `{}` is ignored in Omni",
@@ -204,7 +204,7 @@ fn request_from_view<'m>(
     }
     if request.fields.is_empty() {
         let of_kind = |wanted: OmniFieldKind| {
-            let fields = view.order.iter().filter_map(|name| model.field(place, name));
+            let fields = view.order.iter().filter_map(|name| model.field(index, name));
             fields.filter(move |field| field.kind == wanted)
         };
         measures = of_kind(OmniFieldKind::Measure)
@@ -228,7 +228,7 @@ fn request_from_view<'m>(
     if measures.is_empty() && grain.is_empty() {
         return Ok((
             PromoteRequest::Rows {
-                view: place,
+                view: index,
                 dimensions,
             },
             notes,
@@ -237,7 +237,7 @@ fn request_from_view<'m>(
     let grain: Vec<OmniReference> = grain.into_iter().chain(dimensions).collect();
     Ok((
         PromoteRequest::Measures {
-            view: place,
+            view: index,
             grain,
             measures,
         },

@@ -131,10 +131,10 @@ impl TargetModel {
         model: &ParsedOmniModel<'_>,
         what: &RetargetedItem,
     ) -> Result<(Vec<Self>, String), RetargetRefusal> {
-        let (place, view) = view_of_file(model, &what.file)?;
+        let (view_index, view) = view_of_file(model, &what.file)?;
         let from = match &what.field {
-            Some(field) if view.rows != OmniRows::Query || model.field(place, field).is_some_and(is_computed) => {
-                format!("{}.{field}", model.name_of(place))
+            Some(field) if view.rows != OmniRows::Query || model.field(view_index, field).is_some_and(is_computed) => {
+                format!("{}.{field}", model.name_of(view_index))
             }
             _ => view.name.clone(),
         };
@@ -196,9 +196,9 @@ fn retarget_edits(
     taken_by: &TargetModel,
     compiled: &CompiledSpec,
 ) -> Result<(Vec<Edit>, String), RetargetRefusal> {
-    let (place, view) = view_of_file(model, &what.file)?;
+    let (view_index, view) = view_of_file(model, &what.file)?;
     let field = match (&taken_by.column, what.field.as_deref()) {
-        (Some(_), Some(name)) => Some(model.field(place, name).ok_or_else(no_such_field)?),
+        (Some(_), Some(name)) => Some(model.field(view_index, name).ok_or_else(no_such_field)?),
         (Some(_), None) => return Err(no_such_field()),
         (None, _) => None,
     };
@@ -237,7 +237,7 @@ fn retarget_edits(
             format!("build `{}` with dbt and run `formulac pull`", taken_by.name),
         ));
     }
-    check_relationship(model, place, made)?;
+    check_relationship(model, view_index, made)?;
     let path = if field.kind == OmniFieldKind::Measure {
         "measures"
     } else {
@@ -272,8 +272,8 @@ fn view_of_file<'m>(
 
 /// Returns the name by which other views refer to a view. If the file of the view does not contain this name, the name
 /// includes the schema if a relationship does so.
-fn reference_name(model: &ParsedOmniModel<'_>, place: usize) -> String {
-    let Some(names) = model.names.names_of(place) else {
+fn reference_name(model: &ParsedOmniModel<'_>, index: usize) -> String {
+    let Some(names) = model.names.names_of(index) else {
         return String::new();
     };
     let mut joins = model.relationships.iter();

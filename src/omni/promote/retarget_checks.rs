@@ -93,21 +93,21 @@ fn sorted_names(names: &[String]) -> Vec<String> {
 /// Checks that a relationship joins the view to one row of the model.
 pub(super) fn check_relationship(
     model: &ParsedOmniModel<'_>,
-    place: usize,
+    index: usize,
     target_view: usize,
 ) -> Result<(), RetargetRefusal> {
     let joins = |join: &&Relationship| {
         let (from, to) = (model.view(&join.from), model.view(&join.to));
         let finds_one = match join.cardinality.as_str() {
             "one_to_one" => {
-                (from, to) == (Some(place), Some(target_view)) || (from, to) == (Some(target_view), Some(place))
+                (from, to) == (Some(index), Some(target_view)) || (from, to) == (Some(target_view), Some(index))
             }
-            "many_to_one" => (from, to) == (Some(place), Some(target_view)),
+            "many_to_one" => (from, to) == (Some(index), Some(target_view)),
             _ => false,
         };
         finds_one && join.on.is_some()
     };
-    let (Some(view), Some(made_view)) = (model.views.get(place), model.views.get(target_view)) else {
+    let (Some(view), Some(made_view)) = (model.views.get(index), model.views.get(target_view)) else {
         return Err(no_such_field());
     };
     match model.relationships.iter().find(joins) {

@@ -37,8 +37,8 @@ pub(super) struct ExistingMetricSet {
 impl ExistingMetricSet {
     pub fn new(spec: usize, step: FirstStep, time: Option<String>, entries: SpecEntries) -> Self {
         let (mut by_tree, mut trees_by_name) = (HashMap::new(), HashMap::new());
-        for (place, definition) in step.definitions.iter().enumerate() {
-            by_tree.entry(definition.tree).or_insert(place);
+        for (index, definition) in step.definitions.iter().enumerate() {
+            by_tree.entry(definition.tree).or_insert(index);
             trees_by_name.insert(definition.name.to_lowercase(), definition.tree);
         }
         Self {
@@ -243,21 +243,21 @@ fn check_joins(
 /// because metrics are the first columns of a model.
 fn moved_definitions(step: &FirstStep, is_shared: impl Fn(&FirstStepDefinition) -> bool) -> Arena<bool> {
     let definitions = &step.definitions;
-    let is_column = |place: usize| definitions[place].level > Level::Row;
+    let is_column = |index: usize| definitions[index].level > Level::Row;
     let mut moved = Arena::filled(false, definitions.len());
     let first = |it: &FirstStepDefinition| it.level == Level::Row || it.has_aggregates || is_shared(it);
     let mut next: Vec<usize> = (0..definitions.len())
-        .filter(|place| first(&definitions[*place]))
+        .filter(|index| first(&definitions[*index]))
         .collect();
     let mut columns = 0;
-    while let Some(place) = next.pop() {
-        if std::mem::replace(&mut moved[place], true) {
+    while let Some(index) = next.pop() {
+        if std::mem::replace(&mut moved[index], true) {
             continue;
         }
-        next.extend(definitions[place].uses.iter().map(|(_, used)| *used));
-        if is_column(place) && place >= columns {
-            next.extend((columns..place).filter(|before| is_column(*before)));
-            columns = place + 1;
+        next.extend(definitions[index].uses.iter().map(|(_, used)| *used));
+        if is_column(index) && index >= columns {
+            next.extend((columns..index).filter(|before| is_column(*before)));
+            columns = index + 1;
         }
     }
     moved
@@ -271,9 +271,9 @@ fn moved_formulas_by_tree(
 ) -> BTreeMap<u32, Vec<(usize, usize)>> {
     let mut trees: BTreeMap<u32, Vec<(usize, usize)>> = BTreeMap::new();
     for (candidate, moved) in members.iter().zip(moved) {
-        for (place, definition) in candidates[*candidate].step.definitions.iter().enumerate() {
-            if moved[place] {
-                trees.entry(definition.tree).or_default().push((*candidate, place));
+        for (index, definition) in candidates[*candidate].step.definitions.iter().enumerate() {
+            if moved[index] {
+                trees.entry(definition.tree).or_default().push((*candidate, index));
             }
         }
     }
@@ -290,12 +290,12 @@ fn formulas_in_dependency_order(
     let step = |tree: u32| {
         sources
             .get(&tree)
-            .map(|(candidate, place)| (&candidates[*candidate].step, *place))
+            .map(|(candidate, index)| (&candidates[*candidate].step, *index))
     };
-    let is_metric = |tree: u32| step(tree).is_some_and(|(step, place)| step.definitions[place].level > Level::Row);
+    let is_metric = |tree: u32| step(tree).is_some_and(|(step, index)| step.definitions[index].level > Level::Row);
     let used = |tree: u32, next: usize| {
-        let (step, place) = step(tree)?;
-        let (_, used) = step.definitions[place].uses.get(next)?;
+        let (step, index) = step(tree)?;
+        let (_, used) = step.definitions[index].uses.get(next)?;
         Some(step.definitions[*used].tree)
     };
     let mut first: Vec<u32> = trees.keys().copied().collect();
@@ -324,9 +324,9 @@ fn formulas_in_dependency_order(
 /// refers to other definitions by name instead of repeating their formulas. A definition that only refers to another
 /// definition with the same formula cannot be the source.
 fn source_of(candidates: &Arena<Candidate>, name: Option<&String>, replaced: &[(usize, usize)]) -> (usize, usize) {
-    let rank = |(candidate, place): &(usize, usize)| {
+    let rank = |(candidate, index): &(usize, usize)| {
         let step = &candidates[*candidate].step;
-        let own = &step.definitions[*place];
+        let own = &step.definitions[*index];
         let is_alias = own
             .uses
             .iter()

@@ -39,7 +39,7 @@ pub(super) fn choose_names(
         }
         let names = places
             .iter()
-            .map(|(candidate, place)| candidates[*candidate].step.definitions[*place].name.as_str());
+            .map(|(candidate, index)| candidates[*candidate].step.definitions[*index].name.as_str());
         let name = most_frequent(names, |one, other| one.eq_ignore_ascii_case(other));
         chosen.extend(name.map(|name| (*tree, name.to_owned())));
     }

@@ -157,12 +157,12 @@ impl ExtractionRun<'_> {
         let text = draft.extended_text(spec.text, set, &self.candidates, shared).ok()?;
         let after = read_metric_set_as_step(self.compiler, &mut FormulaTrees::default(), &text);
         let after = after.map_or_else(Arena::new, |step| step.definitions);
-        let place = |definition: &DraftDefinition| {
+        let span = |definition: &DraftDefinition| {
             let own = after.iter().find(|own| own.name.eq_ignore_ascii_case(&definition.name));
             let own = own.filter(|_| definition.is_new);
             own.map_or(0..0, |own| own.span.start as usize..own.span.end as usize)
         };
-        let definitions = draft.definitions.iter().map(place).collect();
+        let definitions = draft.definitions.iter().map(span).collect();
         let path = spec.path.unwrap_or_default().to_owned();
         Some((set.step.model.clone(), path, MetricSetText { text, definitions }))
     }
@@ -285,7 +285,7 @@ impl ExtractionRun<'_> {
             let path = path.unwrap_or_default();
             for Proposal { draft, name, .. } in proposals.iter().filter(|it| it.spec.is_some()) {
                 let reads_set = text.to_lowercase().contains(&name.to_lowercase());
-                let adds = |moved: &Option<usize>| moved.is_some_and(|place| draft.definitions[place].is_new);
+                let adds = |moved: &Option<usize>| moved.is_some_and(|index| draft.definitions[index].is_new);
                 for member in draft
                     .members
                     .iter()
@@ -306,9 +306,9 @@ impl ExtractionRun<'_> {
             return Vec::new();
         };
         let at = fault.span().start as usize;
-        let place = proposal.set.definitions.iter().position(|range| range.contains(&at));
+        let index = proposal.set.definitions.iter().position(|range| range.contains(&at));
         let reason = format!("the set would have an error: {}", fault.message());
-        let cause = place.and_then(|place| proposal.draft.definitions.try_get(place));
+        let cause = index.and_then(|index| proposal.draft.definitions.try_get(index));
         let members = proposal.draft.members.iter().map(|member| member.candidate);
         let of_cause = |candidate: &usize| {
             cause.is_none_or(|cause| cause.replaced_definitions.iter().any(|(of, _)| of == candidate))
@@ -349,23 +349,23 @@ impl ExtractionRun<'_> {
         for proposal in &proposals {
             let members = proposal.draft.members.iter().zip(&proposal.texts);
             texts.extend(members.map(|(member, text)| (self.candidates[member.candidate].spec, proposal, text)));
-            let specs_of = |place: usize| {
-                let replaced = proposal.draft.definitions[place].replaced_definitions.iter();
+            let specs_of = |index: usize| {
+                let replaced = proposal.draft.definitions[index].replaced_definitions.iter();
                 replaced
                     .map(|(candidate, _)| *candidate)
                     .collect::<HashSet<usize>>()
                     .len()
             };
             // Metrics that the models already read are not counted.
-            let is_moved = |place: &usize| {
-                let mut replaced = proposal.draft.definitions[*place].replaced_definitions.iter();
+            let is_moved = |index: &usize| {
+                let mut replaced = proposal.draft.definitions[*index].replaced_definitions.iter();
                 replaced.any(|(candidate, of)| {
                     self.candidates[*candidate].step.definitions[*of].origin == FirstStepOrigin::Spec
                 })
             };
             let all: Vec<usize> = (0..proposal.draft.definitions.len()).filter(is_moved).collect();
-            let is_new = |place: usize| proposal.draft.definitions[place].is_new;
-            let is_shared = |place: &usize| specs_of(*place) > 1 || !is_new(*place);
+            let is_new = |index: usize| proposal.draft.definitions[index].is_new;
+            let is_shared = |index: &usize| specs_of(*index) > 1 || !is_new(*index);
             let shared: Vec<usize> = all.iter().copied().filter(is_shared).collect();
             let first = proposal.draft.first_step(&self.candidates);
             let added = proposal.draft.definitions.iter().filter(|definition| definition.is_new);
@@ -382,7 +382,7 @@ impl ExtractionRun<'_> {
                 },
                 shared: shared
                     .into_iter()
-                    .map(|place| proposal.draft.definitions[place].name.clone())
+                    .map(|index| proposal.draft.definitions[index].name.clone())
                     .collect(),
             });
         }

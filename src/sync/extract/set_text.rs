@@ -95,8 +95,8 @@ impl MetricSetDraft {
             if set.step.block.is_some() {
                 block.push_definition(definition, description, candidates, name);
             } else {
-                let (candidate, place) = definition.source;
-                let formula = formula_with_set_names(&candidates[candidate].step.definitions[place], name);
+                let (candidate, index) = definition.source;
+                let formula = formula_with_set_names(&candidates[candidate].step.definitions[index], name);
                 let formula = YamlValue::text(formula);
                 let entry = match description {
                     Some(text) => YamlValue::map([("formula", formula), ("description", YamlValue::text(text))]),
@@ -142,14 +142,14 @@ impl MetricSetDraft {
         definition: &DraftDefinition,
         used: usize,
     ) -> Option<&str> {
-        let place = members
+        let index = members
             .get(&definition.source.0)?
             .moved_definitions
             .get(used)
             .copied()
             .flatten()?;
         self.definitions
-            .try_get(place)
+            .try_get(index)
             .map(|definition| definition.name.as_str())
     }
 
@@ -175,16 +175,16 @@ impl MetricSetDraft {
         set: Option<&ExistingMetricSet>,
     ) -> Vec<SharedProperties> {
         let of = |definition: &DraftDefinition| {
-            let (candidate, place) = definition.source;
-            let tree = candidates[candidate].step.definitions[place].tree;
+            let (candidate, index) = definition.source;
+            let tree = candidates[candidate].step.definitions[index].tree;
             if let Some((set, own)) = set.and_then(|set| Some((set, set.definition(tree)?))) {
                 return SharedProperties {
                     description: set.entries.description(own),
                     properties: set.entries.properties(&own.name),
                 };
             }
-            let all = definition.replaced_definitions.iter().filter_map(|(candidate, place)| {
-                let own = &candidates[*candidate].step.definitions[*place];
+            let all = definition.replaced_definitions.iter().filter_map(|(candidate, index)| {
+                let own = &candidates[*candidate].step.definitions[*index];
                 Some((entries.try_get(*candidate)?, own))
             });
             let all: Vec<(&SpecEntries, &FirstStepDefinition)> = all.collect();
@@ -230,7 +230,7 @@ impl MetricSetText {
         candidates: &Arena<Candidate>,
         name: impl Fn(usize) -> Option<&'n str>,
     ) {
-        let of = |(candidate, place): (usize, usize)| &candidates[candidate].step.definitions[place];
+        let of = |(candidate, index): (usize, usize)| &candidates[candidate].step.definitions[index];
         let source = of(definition.source);
         let mut comments: Vec<&str> = source.comments.iter().map(String::as_str).collect();
         let mut note = source.note.as_str();

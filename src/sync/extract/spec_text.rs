@@ -181,9 +181,9 @@ impl SpecWriter<'_> {
 
     /// Returns the entries for the definitions that move to the set and are columns of the model.
     fn metric_entries(&self, draft: &MetricSetDraft, member: &Member, set: &str) -> Vec<(FirstStepOrigin, YamlValue)> {
-        let is_key = |place: usize| self.step.keys.iter().any(|key| key.definition == Some(place));
+        let is_key = |index: usize| self.step.keys.iter().any(|key| key.definition == Some(index));
         let all = self.step.definitions.iter().zip(&member.moved_definitions).enumerate();
-        let metrics = all.filter_map(|(place, (own, moved))| {
+        let metrics = all.filter_map(|(index, (own, moved))| {
             let metric = &draft.definitions.try_get((*moved)?)?.name;
             let path = format!("{set}.{metric}");
             let entry = match own.name.eq_ignore_ascii_case(metric) {
@@ -191,7 +191,7 @@ impl SpecWriter<'_> {
                 false => YamlValue::Map(vec![(own.name.clone(), YamlValue::text(path))], CollectionStyle::Flow),
             };
             let is_column = own.level > Level::Row && own.origin != FirstStepOrigin::Used;
-            (is_column && !is_key(place)).then_some((own.origin, entry))
+            (is_column && !is_key(index)).then_some((own.origin, entry))
         });
         metrics.collect()
     }
@@ -324,7 +324,7 @@ impl SpecWriter<'_> {
         let mut changed: Vec<(String, YamlValue)> = Vec::new();
         let all = self.step.definitions.iter().zip(&member.moved_definitions);
         for (own, moved) in all.filter(|(own, _)| own.origin == FirstStepOrigin::Spec) {
-            let Some(shared) = moved.and_then(|place| shared.get(place)) else {
+            let Some(shared) = moved.and_then(|index| shared.get(index)) else {
                 continue;
             };
             let written = self.entries.column_properties(&own.name);

@@ -344,7 +344,7 @@ codes! {
     KeyOfFilledDate "W0434" "key-of-filled-date" Warning("fill periods together with a finer key of the same date", "fill the shorter period, or remove the key")
         "`fill` adds a row for each period and each combination of the other keys. A key that the period determines, such \
         as the year of a month, is computed from the period. A key of the same date that the period does not determine, \
-        such as the month of a filled year, is combined with every period, so that added rows have the year 2024 and a \
+        such as the month of a filled year, is combined with every period. An added row can then have the year 2024 and a \
         month of 2023. Fill the shorter period, or remove the key."
         Spec("model: m\nfrom: t\ngroup_by: [\"day[year]\", \"day[month]\"]\nfill: year\ndefinitions: total = SUM(x)\n")
         => Spec("model: m\nfrom: t\ngroup_by: [\"day[year]\", \"day[month]\"]\nfill: month\ndefinitions: total = SUM(x)\n");
@@ -531,7 +531,7 @@ codes! {
         DuckDB are exceptions if the grouping or the key of the relation identifies each row."
         Shown("OFFSET(OFFSET(amount, -1), -1) in `compile`") => Shown("the same in a spec");
     UnsupportedJoin "F0508" "unsupported-join" Error
-        "This warehouse supports the join only with an equality between both sides in its condition, for example BigQuery for left and full joins, and Postgres for full joins. Add such an equality. An inner join does not need one."
+        "This warehouse requires an equality between both sides in the condition of the join. Examples are left and full joins on BigQuery, and full joins on Postgres. Add such an equality. An inner join does not need one."
         Spec("model: m\nfrom: orders\njoins:\n  - {to: bands, on: orders.amount > bands.low, type: full, cardinality: many}\ndefinitions: n = bands.name\n")
         => Spec("model: m\nfrom: orders\njoins:\n  - {to: bands, on: orders.amount > bands.low, type: inner, cardinality: many}\ndefinitions: n = bands.name\n");
     NameTooLong "F0510" "name-too-long" Error
@@ -659,7 +659,7 @@ codes! {
         "Some parts of Omni's files have no formula, or have a formula that needs a review. The spec contains each part as `# gap:` with Omni's file, line and text, so that you can convert it or leave it in Omni."
         Shown("a measure with `level_of_detail`") => Shown("the same as two steps of a spec");
     DefinedTwice "W0712" "defined-twice" Warning("define a column that Omni also defines", "remove the field in Omni or make the field read the column, as the help explains")
-        "A column and the Omni field from which it was promoted compute the same value. As long as both exist, one can change without the other. If Omni's view of the model has an expression under the column's name, the expression is also applied again. `promote … --repoint` makes the field read the column if the results are exactly the same. Without `promoted_from` in the spec, the column and the field are treated as different."
+        "A column and the Omni field from which it was promoted compute the same value. As long as both exist, one can change without the other. If Omni's view of the model has an expression under the column's name, the expression is also applied again. `promote … --repoint` changes the field so that it reads the column, if this does not change any result. Without `promoted_from` in the spec, the column and the field are treated as different."
         Shown("`promoted_from: orders.revenue` next to a measure `revenue` of the view `orders`") => Shown("the measure with `sql: ${revenue_by_order.revenue}`");
     NotRepointed "F0713" "not-repointed" Error
         "The field would have different values if it read the column. A field of a view can be grouped by all \

@@ -58,7 +58,7 @@ impl<'s> PositionCounter<'s> {
         (start, self.position(self.last, span.end))
     }
 
-    fn position(&self, (from, place): (u32, Position), offset: u32) -> Position {
+    fn position(&self, (from, position): (u32, Position), offset: u32) -> Position {
         let between = self.source.get(from as usize..offset as usize);
         let Some(between) = between.filter(|b| !b.contains(&b'\n')) else {
             return self.index.position(offset);
@@ -66,15 +66,15 @@ impl<'s> PositionCounter<'s> {
         // Each character is counted at its first byte. Continuation bytes have the form 10xxxxxx.
         let count = between.iter().filter(|b| **b & 0xC0 != 0x80).count() as u32;
         Position {
-            column: place.column + count,
-            ..place
+            column: position.column + count,
+            ..position
         }
     }
 }
 
 /// Returns a diagnostic as JSON. The span is in bytes. The line and the column start at 1, and the column counts
 /// characters.
-fn diagnostic_json(diagnostic: &Diagnostic, place: Position) -> Value {
+fn diagnostic_json(diagnostic: &Diagnostic, position: Position) -> Value {
     let span = diagnostic.span();
     json!({
         "code": diagnostic.code(),
@@ -82,7 +82,7 @@ fn diagnostic_json(diagnostic: &Diagnostic, place: Position) -> Value {
         "severity": severity(diagnostic),
         "message": diagnostic.message(),
         "help": diagnostic.help(),
-        "span": {"start": span.start, "end": span.end, "line": place.line, "column": place.column},
+        "span": {"start": span.start, "end": span.end, "line": position.line, "column": position.column},
     })
 }
 
@@ -125,9 +125,9 @@ pub fn to_json(reports: &[Report<'_>]) -> Value {
 #[must_use]
 pub fn format_concise(reports: &[Report<'_>]) -> String {
     let mut out = String::new();
-    for_each_diagnostic(reports, |report, diagnostic, place, _| {
+    for_each_diagnostic(reports, |report, diagnostic, position, _| {
         let (file, message) = (escape_hidden(report.file), escape_hidden(diagnostic.message()));
-        let (line, column, code) = (place.line, place.column, diagnostic.code());
+        let (line, column, code) = (position.line, position.column, diagnostic.code());
         let _ = write!(
             out,
             "{file}:{line}:{column}: {}[{code}]: {message}",
@@ -352,9 +352,9 @@ mod tests {
             }],
             "1",
         );
-        let place = &value["runs"][0]["results"][0]["locations"][0]["physicalLocation"];
-        assert_eq!(place["artifactLocation"]["uri"], "a%20b.fx");
-        assert_eq!(place["region"]["startColumn"], 2);
+        let position = &value["runs"][0]["results"][0]["locations"][0]["physicalLocation"];
+        assert_eq!(position["artifactLocation"]["uri"], "a%20b.fx");
+        assert_eq!(position["region"]["startColumn"], 2);
         assert_eq!(value["runs"][0]["results"][0]["ruleIndex"], 0);
     }
 }

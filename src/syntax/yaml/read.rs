@@ -53,7 +53,7 @@ pub fn read(source: &str, faults: &mut Vec<Diagnostic>) -> Result<Option<Node>, 
         document: None,
     };
     for (count, event) in Parser::new_from_str(source).enumerate() {
-        let (event, place) = event.map_err(|fault| {
+        let (event, marker) = event.map_err(|fault| {
             let at = offset(fault.marker());
             let width = source
                 .get(at as usize..)
@@ -61,7 +61,7 @@ pub fn read(source: &str, faults: &mut Vec<Diagnostic>) -> Result<Option<Node>, 
                 .map_or(0, char::len_utf8);
             invalid_yaml_diagnostic(source, Span::new(at, at + width as u32), fault.info())
         })?;
-        let (start, end) = (offset(&place.start), offset(&place.end));
+        let (start, end) = (offset(&marker.start), offset(&marker.end));
         let span = Span::new(start, end.max(start));
         if count >= MAX_NODES {
             return Err(invalid_yaml_diagnostic(source, span, "the file is too large"));

@@ -93,10 +93,10 @@ pub(super) fn empty_block_diagnostic(source: &str, span: Span) -> Option<Diagnos
     if !written.contains(|c: char| c.is_ascii_digit()) {
         return None;
     }
-    let place = Span::new(span.start, span.start + written.len() as u32);
+    let index = Span::new(span.start, span.start + written.len() as u32);
     let message =
         format!("in YAML, `{sign}` at the beginning of a value starts a text block, but no text block follows");
-    Some(YamlLine::at(source, span.start).with_fix(Diagnostic::new(Code::InvalidYaml, place, message)))
+    Some(YamlLine::at(source, span.start).with_fix(Diagnostic::new(Code::InvalidYaml, index, message)))
 }
 
 /// Maximum number of bytes that are examined on either side of an error.
@@ -292,10 +292,10 @@ impl<'s> YamlLine<'s> {
             } else {
                 format!("`{first}`")
             };
-            let place = Span::new(pair.span.start, pair.span.start + first.len_utf8() as u32);
+            let index = Span::new(pair.span.start, pair.span.start + first.len_utf8() as u32);
             Diagnostic::new(
                 Code::InvalidYaml,
-                place,
+                index,
                 format!("in YAML, {sign} at the beginning of a value {what}"),
             )
         };

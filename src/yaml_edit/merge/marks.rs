@@ -101,24 +101,24 @@ impl Merger<'_, '_> {
         let is_new = |key: &str| self.new.value(new).get(key).is_some();
         let mut removed = Vec::new();
         for (key, item) in mark.items.iter().filter(|_| !is_in_base) {
-            let Some((place, list, number)) = self.find_list_item(file, key, item) else {
+            let Some((index, list, number)) = self.find_list_item(file, key, item) else {
                 continue;
             };
             let is_last = self.file.node(list).children().len() == 1 && !is_new(key);
-            removed.push(if is_last { (file, place) } else { (list, number) });
+            removed.push(if is_last { (file, index) } else { (list, number) });
         }
         for (key, value) in &mark.pairs {
-            let Some((place, id)) = self.find_pair(file, key) else {
+            let Some((index, id)) = self.find_pair(file, key) else {
                 continue;
             };
-            let line = child_range(self.file, file, place);
+            let line = child_range(self.file, file, index);
             let is_noted = self.file.comments_in(&line).iter().any(|comment| {
                 let text = self.file.source.get(comment.clone()).unwrap_or_default();
                 text.strip_prefix("# ").is_some_and(|text| text.trim() == mark.note)
             });
             let theirs = self.file.value(id);
             if theirs.is_same_value(value) && is_noted {
-                removed.push((file, place));
+                removed.push((file, index));
             } else if theirs.is_same_value(value) && !is_new(key) {
                 // A user may have set this key.
                 self.path.push(PathSegment::Key(key.clone()));

@@ -373,8 +373,8 @@ impl<'t> Merger<'t, '_> {
             self.path.push(display_segment(step));
             let was = old.get(step).map(|(_, was)| was.value);
             match (theirs.get(step), was) {
-                (Some((place, found)), was) => {
-                    before = Some(place);
+                (Some((index, found)), was) => {
+                    before = Some(index);
                     let was_marked = was.is_some_and(|was| self.was_marked(was));
                     if was.is_none() || was_marked {
                         self.unmark_mapping(found.value, child.value, was_marked);
@@ -387,7 +387,7 @@ impl<'t> Merger<'t, '_> {
                 }
                 (None, None) => {
                     let slot =
-                        before.map_or_else(|| self.insert_position(file, &theirs, &ours, number), |place| place + 1);
+                        before.map_or_else(|| self.insert_position(file, &theirs, &ours, number), |index| index + 1);
                     let key =
                         (!child.key.is_empty() || matches!(names, ChildIdentifiers::Keys)).then(|| child.key.clone());
                     self.changes.add(
@@ -434,17 +434,17 @@ impl<'t> Merger<'t, '_> {
         }
         let behind = ours.children.iter().skip(number + 1);
         let mut places = behind.filter_map(|(step, _)| step.as_ref().and_then(|step| theirs.get(step)));
-        places.next().map_or(end, |(place, _)| place)
+        places.next().map_or(end, |(index, _)| index)
     }
 
     /// Finds the list item that identifies a marked mapping.
     fn find_list_item(&self, file: YamlNodeId, key: &str, item: &YamlValue) -> Option<(usize, YamlNodeId, usize)> {
-        let (place, list) = self.find_pair(file, key)?;
+        let (index, list) = self.find_pair(file, key)?;
         let items = self.file.node(list).children();
         let number = items
             .iter()
             .position(|child| self.file.value(child.value).is_same_value(item))?;
-        Some((place, list, number))
+        Some((index, list, number))
     }
 
     fn find_pair(&self, file: YamlNodeId, key: &str) -> Option<(usize, YamlNodeId)> {
@@ -454,7 +454,7 @@ impl<'t> Merger<'t, '_> {
             .iter()
             .enumerate()
             .find(|(_, pair)| pair.key == key)
-            .map(|(place, pair)| (place, pair.value))
+            .map(|(index, pair)| (index, pair.value))
     }
 }
 

@@ -83,7 +83,7 @@ fn check_result(
     text: &str,
     gone: &[Range<usize>],
 ) -> Result<(), YamlRefusal> {
-    let place = || {
+    let start = || {
         changes
             .replacements
             .keys()
@@ -91,7 +91,7 @@ fn check_result(
             .map(|id| tree.node(*id).start)
             .min()
     };
-    let refusal = |why: &str| tree.new_refusal(place().unwrap_or_default(), why);
+    let refusal = |why: &str| tree.new_refusal(start().unwrap_or_default(), why);
     let after = super::tree::read(text).map_err(|fault| {
         refusal(&format!(
             "the edited file could not be parsed again ({})",

@@ -372,7 +372,7 @@ impl Reader<'_> {
     }
 }
 
-/// Returns a type without the spaces that parsers write differently.
+/// Returns a type name without spaces, because parsers disagree about the spacing.
 fn without_spaces(ty: &str) -> String {
     ty.replace(' ', "")
 }

@@ -17,7 +17,7 @@ pub struct ModelChangeFromKnownFacts {
 /// whose SQL differs. Models that were not generated before are skipped, because their first push adds the facts that
 /// they read. dbt's artifacts are not read, so the result is the same on every machine.
 pub fn models_changed_by_facts(
-    place: &Workspace,
+    workspace: &Workspace,
     repository: &Repository,
     before: &str,
     now: &str,
@@ -27,8 +27,8 @@ pub fn models_changed_by_facts(
         known_facts_at_commit(repository, now)?,
     );
     let specs = SpecsAtCommit::read(repository, now)?;
-    let earlier = specs.compile(place, &facts_before, facts_now.dialect);
-    let later = specs.compile(place, &facts_now, facts_before.dialect);
+    let earlier = specs.compile(workspace, &facts_before, facts_now.dialect);
+    let later = specs.compile(workspace, &facts_now, facts_before.dialect);
     let generated = repository.files_in_commit(before, &[".".to_owned()])?;
     let generated: BTreeSet<&str> = generated
         .iter()

@@ -12,7 +12,7 @@ use crate::cli::workspace::Workspace;
 /// Compiles the specs of two commits, and returns the paths of the models built on metric sets whose SQL differs.
 /// `changed` contains the spec files that differ. Nothing is compiled if no metric set is among them.
 pub fn models_changed_by_metric_sets(
-    place: &Workspace,
+    workspace: &Workspace,
     repository: &Repository,
     (before, now): (&str, &str),
     changed: &[String],
@@ -24,8 +24,8 @@ pub fn models_changed_by_metric_sets(
         return Ok(Vec::new());
     }
     let (earlier, later) = (
-        compile_commit(place, repository, before)?,
-        compile_commit(place, repository, now)?,
+        compile_commit(workspace, repository, before)?,
+        compile_commit(workspace, repository, now)?,
     );
     let is_changed = |(path, spec): &(&String, &CompiledSpec)| {
         let old = earlier.get(*path).map(model_and_test_sql);
@@ -36,11 +36,11 @@ pub fn models_changed_by_metric_sets(
 
 /// Compiles the specs of a commit with the facts of that commit. Returns the results by path.
 fn compile_commit(
-    place: &Workspace,
+    workspace: &Workspace,
     repository: &Repository,
     commit: &str,
 ) -> Result<BTreeMap<String, CompiledSpec>, Failure> {
     let specs = SpecsAtCommit::read(repository, commit)?;
-    let compiled = specs.compile(place, &known_facts_at_commit(repository, commit)?, None);
+    let compiled = specs.compile(workspace, &known_facts_at_commit(repository, commit)?, None);
     Ok(specs.paths().cloned().zip(compiled).collect())
 }

@@ -25,15 +25,15 @@ use formulac::diag::suggest;
 pub use open_changes::{BranchDifferences, resolve_revision};
 
 pub fn run(session: &Session, args: &ChangeArgs) -> Result<Exit, Failure> {
-    let place = Workspace::find(session)?;
-    let repository = Repository::find(&place.root)?;
-    let (all, faults) = read_changes(&place);
+    let workspace = Workspace::find(session)?;
+    let repository = Repository::find(&workspace.root)?;
+    let (all, faults) = read_changes(&workspace);
     for (path, fault) in &faults {
         session.warn(&format!("{CHANGES}/{path}: {fault}, so the file is ignored"));
     }
     let ground = ChangeContext {
         session,
-        place,
+        workspace,
         repository,
         all,
     };
@@ -53,14 +53,14 @@ pub fn run(session: &Session, args: &ChangeArgs) -> Result<Exit, Failure> {
 }
 
 /// Returns the changes in the project, and the files that are not valid change records.
-pub fn read_changes(place: &Workspace) -> (Vec<Change>, Vec<(String, &'static str)>) {
-    parse_changes(folder::read_yaml_files(&place.root.join(CHANGES)))
+pub fn read_changes(workspace: &Workspace) -> (Vec<Change>, Vec<(String, &'static str)>) {
+    parse_changes(folder::read_yaml_files(&workspace.root.join(CHANGES)))
 }
 
 /// Data that all subcommands of `change` use.
 struct ChangeContext<'s> {
     session: &'s Session,
-    place: Workspace,
+    workspace: Workspace,
     repository: Repository,
     all: Vec<Change>,
 }
@@ -68,7 +68,7 @@ struct ChangeContext<'s> {
 impl ChangeContext<'_> {
     fn propose(&self, args: &ProposeArgs) -> Result<Exit, Failure> {
         let named = self.session.global.env.as_deref();
-        let environment = environment::merge_target_environment(named, &self.place.project, &self.place.root)?;
+        let environment = environment::merge_target_environment(named, &self.workspace.project, &self.workspace.root)?;
         let base = match (&args.base, environment.as_ref().and_then(|it| it.branch.clone())) {
             (Some(base), _) => base.clone(),
             (None, Some(branch)) => branch,
@@ -80,7 +80,7 @@ impl ChangeContext<'_> {
                 );
             }
         };
-        let under_way = BranchDifferences::new(&self.place, &self.repository, &base, named)?;
+        let under_way = BranchDifferences::new(&self.workspace, &self.repository, &base, named)?;
         let content = self.content_hash(&under_way, &base)?;
         if let Some(same) = self
             .all
@@ -143,7 +143,7 @@ impl ChangeContext<'_> {
         if !under_way.can_be_reviewed_by(&event.by) {
             return Err(permissions::report_missing_right(
                 self.session,
-                &self.place,
+                &self.workspace,
                 &event.by,
                 command,
                 Right::Approve,
@@ -151,7 +151,7 @@ impl ChangeContext<'_> {
             ));
         }
         if said == ChangeComment::Approved && under_way.is_authored_by(&event.by, change) {
-            permissions::log_refusal(self.session, &self.place, &event.by, command, None);
+            permissions::log_refusal(self.session, &self.workspace, &event.by, command, None);
             return Err(Failure::new(
                 Exit::NotAllowed,
                 format!("users cannot approve their own changes: {}", event.by),
@@ -204,7 +204,7 @@ impl ChangeContext<'_> {
     fn branch_differences(&self, change: &Change) -> Result<BranchDifferences, Failure> {
         let proposal = require_proposal(change)?;
         let environment = Some(proposal.environment.as_str()).filter(|name| !name.is_empty());
-        BranchDifferences::new(&self.place, &self.repository, &proposal.base, environment)
+        BranchDifferences::new(&self.workspace, &self.repository, &proposal.base, environment)
     }
 
     /// Returns the content hash of the branch's differences. Returns an error if the branch has no differences or if
@@ -236,7 +236,7 @@ impl ChangeContext<'_> {
 
     /// Writes an event to its file and commits it.
     fn commit_event(&self, id: &str, event: &Event) -> Result<String, Failure> {
-        let _lock = ProjectLock::acquire(self.session, &self.place)?;
+        let _lock = ProjectLock::acquire(self.session, &self.workspace)?;
         let path = format!("{CHANGES}/{id}/{}", event.file_name());
         let hash = content_hash(event.text().as_bytes());
         let first = event.text.lines().next().unwrap_or_default();
@@ -254,8 +254,8 @@ impl ChangeContext<'_> {
             branch,
             ..PushCommit::default()
         };
-        let changes = resolve_paths(&self.place, [TextChange::new(&path, None, Some(event.text()))])?;
-        apply_and_commit(&self.place, &self.repository, &changes, &commit)?;
+        let changes = resolve_paths(&self.workspace, [TextChange::new(&path, None, Some(event.text()))])?;
+        apply_and_commit(&self.workspace, &self.repository, &changes, &commit)?;
         let made = self.repository.head_commit()?.unwrap_or_default();
         Ok(made.get(..7).unwrap_or_default().to_owned())
     }

@@ -50,7 +50,12 @@ pub fn resolve_revision(repository: &Repository, name: &str) -> Result<String, F
 impl BranchDifferences {
     /// Determines how the last commit differs from the base. Uses the environment `named` if set, otherwise the
     /// environment of the base branch, otherwise the first environment that requires reviews.
-    pub fn new(place: &Workspace, repository: &Repository, base: &str, named: Option<&str>) -> Result<Self, Failure> {
+    pub fn new(
+        workspace: &Workspace,
+        repository: &Repository,
+        base: &str,
+        named: Option<&str>,
+    ) -> Result<Self, Failure> {
         let tip = resolve_revision(repository, base)?;
         let Some(head) = repository.head_commit()? else {
             return Err(
@@ -60,13 +65,13 @@ impl BranchDifferences {
         let project = read_project_at(repository, &tip)?;
         let environment = target_environment(&project, base, named)?;
         let fork = repository.merge_base(&tip, &head)?;
-        Self::from(place, repository, project, environment, &fork, &head)
+        Self::from(workspace, repository, project, environment, &fork, &head)
     }
 
     /// Determines what a commit changed on the branch of an environment, according to the rules in force before that
     /// commit.
     pub fn from_commit(
-        place: &Workspace,
+        workspace: &Workspace,
         repository: &Repository,
         before: &str,
         commit: &str,
@@ -76,11 +81,11 @@ impl BranchDifferences {
         let all = project.environments();
         let is_meant = |it: &&Environment| named.map_or_else(|| it.is_reviewed(), |named| it.name == named);
         let environment = all.iter().find(is_meant).cloned();
-        Self::from(place, repository, project, environment, before, commit)
+        Self::from(workspace, repository, project, environment, before, commit)
     }
 
     fn from(
-        place: &Workspace,
+        workspace: &Workspace,
         repository: &Repository,
         project: Project,
         environment: Option<Environment>,
@@ -90,7 +95,7 @@ impl BranchDifferences {
         let mut files = repository.files_differing_between(fork, head)?;
         let mut altered = Vec::new();
         if let Some(known) = files.iter_mut().find(|file| file.is_known()) {
-            altered = facts::models_changed_by_facts(place, repository, fork, head)?;
+            altered = facts::models_changed_by_facts(workspace, repository, fork, head)?;
             known.alters_sql = !altered.is_empty();
         }
         let signed = environment.as_ref().is_some_and(|environment| environment.signed);
@@ -100,7 +105,7 @@ impl BranchDifferences {
             .as_ref()
             .map(|environment| environment.approvals.clone())
             .unwrap_or_default();
-        asked.specs = named_approvers(place, repository, (fork, head), &files, &altered)?;
+        asked.specs = named_approvers(workspace, repository, (fork, head), &files, &altered)?;
         let content = approved_content_hash(&files);
         let altered = altered.into_iter().map(|it| it.model).collect();
         Ok(Self {
@@ -226,17 +231,17 @@ fn target_environment(project: &Project, base: &str, named: Option<&str>) -> Res
 /// because of `known.yml` or a metric set. The approvers come from the commit at which the branch starts, because a
 /// change must not choose its own approvers.
 fn named_approvers(
-    place: &Workspace,
+    workspace: &Workspace,
     repository: &Repository,
     (fork, head): (&str, &str),
     files: &[ContentDifference],
     altered: &[ModelChangeFromKnownFacts],
 ) -> Result<Vec<(String, Vec<String>)>, Failure> {
-    let folder = format!("{}/", place.specs_folder());
+    let folder = format!("{}/", workspace.specs_folder());
     let is_spec = |path: &&str| path.starts_with(&folder) && project::is_yaml(path.as_ref());
     let changed = files.iter().map(|file| file.path.as_str()).filter(is_spec);
     let changed: Vec<String> = changed.map(str::to_owned).collect();
-    let of_sets = metric_sets::models_changed_by_metric_sets(place, repository, (fork, head), &changed)?;
+    let of_sets = metric_sets::models_changed_by_metric_sets(workspace, repository, (fork, head), &changed)?;
     let specs = changed.into_iter().chain(of_sets);
     let specs: BTreeSet<String> = specs.chain(altered.iter().map(|it| it.spec.clone())).collect();
     let paths: Vec<String> = specs.into_iter().collect();

@@ -23,13 +23,13 @@ struct EnvironmentFinding {
     text: String,
 }
 
-pub fn run(session: &Session, place: &Workspace, args: &EnvNameArgs) -> Result<Exit, Failure> {
-    let all = environment::all_environments(&place.project, &place.root);
+pub fn run(session: &Session, workspace: &Workspace, args: &EnvNameArgs) -> Result<Exit, Failure> {
+    let all = environment::all_environments(&workspace.project, &workspace.root);
     if let Some(name) = &args.name {
-        environment::find_in_project(&place.project, name, EnvironmentReason::Option)?;
+        environment::find_in_project(&workspace.project, name, EnvironmentReason::Option)?;
     }
     let mut found = Vec::new();
-    let repository = Repository::find(&place.root).ok();
+    let repository = Repository::find(&workspace.root).ok();
     let is_meant = |it: &&(Environment, Vec<String>)| args.name.as_ref().is_none_or(|name| *name == it.0.name);
     for (environment, missing) in all.iter().filter(is_meant) {
         let mut tell = |is_fault: bool, text: String| {
@@ -45,9 +45,9 @@ pub fn run(session: &Session, place: &Workspace, args: &EnvNameArgs) -> Result<E
                 format!("`{placeholder}` has no value here, so no query can run in this environment"),
             );
         }
-        check_connection(place, environment, &mut tell);
-        check_branch(place, repository.as_ref(), environment, &mut tell)?;
-        check_approvals(place, environment, &mut tell);
+        check_connection(workspace, environment, &mut tell);
+        check_branch(workspace, repository.as_ref(), environment, &mut tell)?;
+        check_approvals(workspace, environment, &mut tell);
         if environment
             .vars
             .as_deref()
@@ -56,7 +56,7 @@ pub fn run(session: &Session, place: &Workspace, args: &EnvNameArgs) -> Result<E
             let text = "a variable looks like a secret: let dbt read it with `env_var('DBT_ENV_SECRET_…')` instead";
             tell(false, text.to_owned());
         }
-        if let Some(schema) = show::find_artifacts(place, environment)?.filter(|left| left.is_own == Some(false)) {
+        if let Some(schema) = show::find_artifacts(workspace, environment)?.filter(|left| left.is_own == Some(false)) {
             let of = schema.schema.unwrap_or_default();
             let text = format!(
                 "dbt's artifacts in {} belong to the schema {of}",
@@ -66,7 +66,7 @@ pub fn run(session: &Session, place: &Workspace, args: &EnvNameArgs) -> Result<E
         }
     }
     check_shared_schemas(&all, args.name.as_deref(), &mut found);
-    check_personal_settings(place, repository.as_ref(), &mut found)?;
+    check_personal_settings(workspace, repository.as_ref(), &mut found)?;
     let exit = if found.iter().any(|it| it.is_fault) {
         Exit::Faulty
     } else {
@@ -95,8 +95,8 @@ pub fn run(session: &Session, place: &Workspace, args: &EnvNameArgs) -> Result<E
 }
 
 /// Checks the environment's output in the dbt profile. Only the output's name and adapter type are read.
-fn check_connection(place: &Workspace, environment: &Environment, tell: &mut impl FnMut(bool, String)) {
-    let Some(dbt) = &place.dbt else { return };
+fn check_connection(workspace: &Workspace, environment: &Environment, tell: &mut impl FnMut(bool, String)) {
+    let Some(dbt) = &workspace.dbt else { return };
     let Some(connection) = &environment.connection else {
         tell(
             false,
@@ -111,7 +111,7 @@ fn check_connection(place: &Workspace, environment: &Environment, tell: &mut imp
     let Some(output) = profile.outputs.iter().find(|output| output.name == *connection) else {
         return tell(true, format!("the dbt profile has no output `{connection}`"));
     };
-    let wanted = environment.dialect.or(place.project.dialect());
+    let wanted = environment.dialect.or(workspace.project.dialect());
     if let (Some(wanted), Some(adapter)) = (wanted, &output.adapter)
         && *adapter != wanted.name()
     {
@@ -129,7 +129,7 @@ fn check_connection(place: &Workspace, environment: &Environment, tell: &mut imp
 }
 
 fn check_branch(
-    place: &Workspace,
+    workspace: &Workspace,
     repository: Option<&Repository>,
     environment: &Environment,
     tell: &mut impl FnMut(bool, String),
@@ -137,7 +137,7 @@ fn check_branch(
     let Some(branch) = &environment.branch else {
         if environment.is_reviewed() {
             // In a new project, nobody has decided yet who reviews changes.
-            let is_set_up = place.project.people().has_roles() || !environment.approvals.is_empty();
+            let is_set_up = workspace.project.people().has_roles() || !environment.approvals.is_empty();
             tell(
                 is_set_up && repository.is_some(),
                 "pushes to the environment need a merge, but the environment has no `branch:` to merge into: add \
@@ -147,11 +147,11 @@ fn check_branch(
         }
         return Ok(());
     };
-    let who = identity::current_user(&place.root);
-    if branch.contains(USER) && who.is_none() && place.project.user().is_none() {
+    let who = identity::current_user(&workspace.root);
+    if branch.contains(USER) && who.is_none() && workspace.project.user().is_none() {
         tell(true, format!("no user is known for {USER} in `{branch}`"));
     }
-    let name = environment::environment_branch(&place.project, &place.root, environment).unwrap_or_default();
+    let name = environment::environment_branch(&workspace.project, &workspace.root, environment).unwrap_or_default();
     let Some(repository) = repository else { return Ok(()) };
     if !repository.is_branch_name(&name)? {
         tell(true, format!("`{name}` is not a valid branch name"));
@@ -170,8 +170,8 @@ fn check_branch(
 }
 
 /// Reports each role that must approve changes to the environment but has too few users.
-fn check_approvals(place: &Workspace, environment: &Environment, tell: &mut impl FnMut(bool, String)) {
-    let people = place.project.people();
+fn check_approvals(workspace: &Workspace, environment: &Environment, tell: &mut impl FnMut(bool, String)) {
+    let people = workspace.project.people();
     for (role, count) in &environment.approvals {
         let named = people.people_with_role(*role).len();
         // The number of users with the default role is unknown, because all users without a listed role have it. In a
@@ -220,11 +220,11 @@ fn check_shared_schemas(all: &[(Environment, Vec<String>)], only: Option<&str>, 
 
 /// Reports the file with personal settings if git does not ignore it. Personal settings must not be committed.
 fn check_personal_settings(
-    place: &Workspace,
+    workspace: &Workspace,
     repository: Option<&Repository>,
     found: &mut Vec<EnvironmentFinding>,
 ) -> Result<(), Failure> {
-    let Some(repository) = repository.filter(|_| place.root.join(project::LOCAL).is_file()) else {
+    let Some(repository) = repository.filter(|_| workspace.root.join(project::LOCAL).is_file()) else {
         return Ok(());
     };
     let path = project::LOCAL.to_owned();

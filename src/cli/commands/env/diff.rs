@@ -55,28 +55,32 @@ impl DiffedModel {
     }
 }
 
-pub fn run(session: &Session, place: &Workspace, args: &EnvDiffArgs) -> Result<Exit, Failure> {
-    let environment =
-        environment::find_environment(&place.project, &place.root, &args.name, EnvironmentReason::Option)?;
-    let Some(branch) = environment::environment_branch(&place.project, &place.root, &environment) else {
+pub fn run(session: &Session, workspace: &Workspace, args: &EnvDiffArgs) -> Result<Exit, Failure> {
+    let environment = environment::find_environment(
+        &workspace.project,
+        &workspace.root,
+        &args.name,
+        EnvironmentReason::Option,
+    )?;
+    let Some(branch) = environment::environment_branch(&workspace.project, &workspace.root, &environment) else {
         return Err(Failure::new(
             Exit::Usage,
             format!("`{}` has no `branch:` in formulac.yml", environment.name),
         )
         .with_help("add `branch:` to the environment, because the definitions of an environment are on its branch"));
     };
-    let repository = Repository::find(&place.root)?;
+    let repository = Repository::find(&workspace.root)?;
     let commit = resolve_revision(&repository, &branch)?;
     let only = match args.selection.selects_all_models() {
         true => Some(args.models.clone()).filter(|models| !models.is_empty()),
         false => Some(Generation::selected_model_names(session, &args.selection)?),
     };
-    let all = model_diffs(place, &repository, &commit, only.as_deref())?;
+    let all = model_diffs(workspace, &repository, &commit, only.as_deref())?;
     let rows = match args.rows {
         true => {
             let both = all.iter().filter(|it| it.here.is_some() && it.there.is_some());
             let both = both.map(|it| it.name.clone()).collect();
-            Some(rows::compare(session, place, args, &environment, &both)?)
+            Some(rows::compare(session, workspace, args, &environment, &both)?)
         }
         false => None,
     };
@@ -120,16 +124,16 @@ pub fn run(session: &Session, place: &Workspace, args: &EnvDiffArgs) -> Result<E
 
 /// Returns the generated models of the work tree and of a commit.
 fn model_diffs(
-    place: &Workspace,
+    workspace: &Workspace,
     repository: &Repository,
     commit: &str,
     only: Option<&[String]>,
 ) -> Result<Vec<DiffedModel>, Failure> {
-    let (folder, _) = place.output_folders();
+    let (folder, _) = workspace.output_folders();
     let is_sql = |path: &Path| path.extension().is_some_and(|end| end == "sql");
-    let here: BTreeSet<String> = folder::find_files(&place.root.join(&folder), is_sql)
+    let here: BTreeSet<String> = folder::find_files(&workspace.root.join(&folder), is_sql)
         .iter()
-        .map(|path| place.relative_path(path))
+        .map(|path| workspace.relative_path(path))
         .collect();
     let there = repository.files_in_commit(commit, std::slice::from_ref(&folder))?;
     let there: Vec<String> = there.into_iter().filter(|path| is_sql(Path::new(path))).collect();
@@ -146,7 +150,7 @@ fn model_diffs(
             continue;
         }
         let plain = |text: String| text.replace('\r', "");
-        let here = read_text(place.root.join(path)).ok().map(plain);
+        let here = read_text(workspace.root.join(path)).ok().map(plain);
         let there = texts.get(path).cloned().flatten().map(plain);
         found.push(DiffedModel { name, here, there });
     }

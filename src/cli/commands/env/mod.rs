@@ -16,29 +16,29 @@ use crate::cli::session::Session;
 use crate::cli::workspace::Workspace;
 
 pub fn run(session: &Session, args: &EnvArgs) -> Result<Exit, Failure> {
-    let place = Workspace::find(session)?;
+    let workspace = Workspace::find(session)?;
     match &args.command {
-        EnvCommand::List(args) => show::print_environments(session, &place, args.json),
-        EnvCommand::Show(args) => show::print_environment(session, &place, args),
-        EnvCommand::Use(args) => choose(session, &place, args),
-        EnvCommand::Diff(args) => diff::run(session, &place, args),
-        EnvCommand::Check(args) => check::run(session, &place, args),
+        EnvCommand::List(args) => show::print_environments(session, &workspace, args.json),
+        EnvCommand::Show(args) => show::print_environment(session, &workspace, args),
+        EnvCommand::Use(args) => choose(session, &workspace, args),
+        EnvCommand::Diff(args) => diff::run(session, &workspace, args),
+        EnvCommand::Check(args) => check::run(session, &workspace, args),
     }
 }
 
 /// `env use`: writes one file in this work tree and changes nothing in any environment.
-fn choose(session: &Session, place: &Workspace, args: &EnvUseArgs) -> Result<Exit, Failure> {
-    let chosen = environment::find_in_project(&place.project, &args.name, EnvironmentReason::Option)?;
-    let _lock = ProjectLock::acquire(session, place)?;
+fn choose(session: &Session, workspace: &Workspace, args: &EnvUseArgs) -> Result<Exit, Failure> {
+    let chosen = environment::find_in_project(&workspace.project, &args.name, EnvironmentReason::Option)?;
+    let _lock = ProjectLock::acquire(session, workspace)?;
     write_all(
-        &place.writable_folders()?,
+        &workspace.writable_folders()?,
         &[PlannedFile {
-            path: place.root.join(USED),
+            path: workspace.root.join(USED),
             text: format!("{}\n", chosen.name),
         }],
     )?;
     session.report_action(&format!("using {} in this work tree", chosen.name));
-    let now = environment::selected_with_placeholders(&session.global, &place.project)?;
+    let now = environment::selected_with_placeholders(&session.global, &workspace.project)?;
     if args.json {
         let in_use = now.as_ref().map_or(&chosen.name, |(now, _)| &now.name);
         session.print_json(&json!({"chosen": chosen.name, "in_use": in_use, "protected": chosen.protected}))?;

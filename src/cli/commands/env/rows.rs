@@ -32,12 +32,12 @@ pub struct RowComparisonsByModel(BTreeMap<String, ComparisonResult>);
 /// Compares the tables built for these models.
 pub fn compare(
     session: &Session,
-    place: &Workspace,
+    workspace: &Workspace,
     args: &EnvDiffArgs,
     there: &Environment,
     models: &BTreeSet<String>,
 ) -> Result<RowComparisonsByModel, Failure> {
-    let here = environment::selected_environment(&session.global, &place.project)?;
+    let here = environment::selected_environment(&session.global, &workspace.project)?;
     check_environments(here.as_ref(), there, args)?;
     let engine_args = EngineArgs {
         data: None,
@@ -45,21 +45,21 @@ pub fn compare(
         schema: None,
         dbt: args.dbt.clone(),
     };
-    let engine = Engine::select_engine(session, &engine_args, &place.project)?.without_deferral();
-    let dialect = engine.dialect(&place.project)?;
+    let engine = Engine::select_engine(session, &engine_args, &workspace.project)?.without_deferral();
+    let dialect = engine.dialect(&workspace.project)?;
     let named = RelationNamePair {
         here: here.map_or_else(|| "here".to_owned(), |here| here.name),
         there: there.name.clone(),
         by_dbt: engine.runs_models(),
-        own: place.manifest()?,
-        other: environment_manifest(place, there)?,
+        own: workspace.manifest()?,
+        other: environment_manifest(workspace, there)?,
     };
     let target = TargetOptions {
         dialect: Some(dialect),
         schema: None,
     };
-    let compiler = place.compiler(session, &target, dialect)?;
-    let specs = spec::compile_all(&compiler, &place.root, place.sources()?, || {});
+    let compiler = workspace.compiler(session, &target, dialect)?;
+    let specs = spec::compile_all(&compiler, &workspace.root, workspace.sources()?, || {});
     let compiled: BTreeMap<&str, &CompiledSpec> = specs
         .iter()
         .filter_map(|spec| Some((spec.name.as_deref()?, spec.compiled.as_ref()?)))
@@ -143,8 +143,8 @@ fn check_environments(here: Option<&Environment>, there: &Environment, args: &En
 }
 
 /// Returns the manifest that dbt wrote for an environment.
-fn environment_manifest(place: &Workspace, environment: &Environment) -> Result<Manifest, Failure> {
-    let Some(dbt) = &place.dbt else {
+fn environment_manifest(workspace: &Workspace, environment: &Environment) -> Result<Manifest, Failure> {
+    let Some(dbt) = &workspace.dbt else {
         return Err(Failure::new(
             Exit::Usage,
             "there is no dbt project here, so the table names are unknown",
@@ -153,7 +153,7 @@ fn environment_manifest(place: &Workspace, environment: &Environment) -> Result<
             "run the command in the folder with `dbt_project.yml`, or specify that folder with `--project-dir`",
         ));
     };
-    let folder = environment::artifacts_folder(&place.root, &dbt.target_folder(), environment);
+    let folder = environment::artifacts_folder(&workspace.root, &dbt.target_folder(), environment);
     match TargetFolder::read(folder.join("manifest.json")) {
         Ok(Some(artifacts)) => Ok(artifacts.manifest),
         Ok(None) => {

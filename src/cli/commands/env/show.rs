@@ -28,9 +28,12 @@ pub struct EnvironmentArtifacts {
 
 /// Finds an environment's artifacts in the environment's own artifacts folder or, if there are none, in the project's
 /// target folder. The field `is_own` of the result is `true` if the artifacts belong to the environment.
-pub fn find_artifacts(place: &Workspace, environment: &Environment) -> Result<Option<EnvironmentArtifacts>, Failure> {
-    let Some(dbt) = &place.dbt else { return Ok(None) };
-    let own = environment::artifacts_folder(&place.root, &dbt.target_folder(), environment);
+pub fn find_artifacts(
+    workspace: &Workspace,
+    environment: &Environment,
+) -> Result<Option<EnvironmentArtifacts>, Failure> {
+    let Some(dbt) = &workspace.dbt else { return Ok(None) };
+    let own = environment::artifacts_folder(&workspace.root, &dbt.target_folder(), environment);
     let read = TargetFolder::read(own.join("manifest.json")).map_err(|found| Failure::Found(vec![found]))?;
     let found = match &read {
         Some(read) => Some((own, read)),
@@ -63,9 +66,9 @@ pub fn find_artifacts(place: &Workspace, environment: &Environment) -> Result<Op
 }
 
 /// `env list`: prints one line per environment.
-pub fn print_environments(session: &Session, place: &Workspace, as_json: bool) -> Result<Exit, Failure> {
-    let used = environment::selected_with_placeholders(&session.global, &place.project)?;
-    let all: Vec<Environment> = environment::all_environments(&place.project, &place.root)
+pub fn print_environments(session: &Session, workspace: &Workspace, as_json: bool) -> Result<Exit, Failure> {
+    let used = environment::selected_with_placeholders(&session.global, &workspace.project)?;
+    let all: Vec<Environment> = environment::all_environments(&workspace.project, &workspace.root)
         .into_iter()
         .map(|(it, _)| it)
         .collect();
@@ -142,12 +145,14 @@ fn environment_json(environment: &Environment, used: Option<&(Environment, Envir
 }
 
 /// `env show`: prints all settings of one environment.
-pub fn print_environment(session: &Session, place: &Workspace, args: &EnvNameArgs) -> Result<Exit, Failure> {
-    let used = environment::selected_with_placeholders(&session.global, &place.project)?;
+pub fn print_environment(session: &Session, workspace: &Workspace, args: &EnvNameArgs) -> Result<Exit, Failure> {
+    let used = environment::selected_with_placeholders(&session.global, &workspace.project)?;
     let environment = match (&args.name, &used) {
-        (Some(name), _) => environment::find_environment(&place.project, &place.root, name, EnvironmentReason::Option)?,
+        (Some(name), _) => {
+            environment::find_environment(&workspace.project, &workspace.root, name, EnvironmentReason::Option)?
+        }
         (None, Some((used, reason))) => {
-            environment::find_environment(&place.project, &place.root, &used.name, *reason)?
+            environment::find_environment(&workspace.project, &workspace.root, &used.name, *reason)?
         }
         (None, None) => {
             return Err(Failure::new(Exit::Usage, "no environment is selected").with_help(
@@ -155,10 +160,10 @@ pub fn print_environment(session: &Session, place: &Workspace, args: &EnvNameArg
             ));
         }
     };
-    let left = find_artifacts(place, &environment)?;
-    let target = place.dbt.as_ref().map(DbtProject::target_folder);
+    let left = find_artifacts(workspace, &environment)?;
+    let target = workspace.dbt.as_ref().map(DbtProject::target_folder);
     let deferred =
-        target.and_then(|it| environment::deferred_artifacts(&place.project, &place.root, &it, &environment));
+        target.and_then(|it| environment::deferred_artifacts(&workspace.project, &workspace.root, &it, &environment));
     let command = dbt_command(&environment, deferred.as_deref());
     if args.json {
         let mut object = environment_json(&environment, used.as_ref());

@@ -142,8 +142,8 @@ fn initial_node_changes(graph: &Graph<'_>, targets: &[(String, ColumnChange)]) -
         let target = graph.resolve_target(name).map_err(name_failure)?;
         let start = graph.changes_to_target(&target, *change);
         match starts.entry(start.node_index) {
-            Entry::Vacant(place) => {
-                place.insert(start);
+            Entry::Vacant(entry) => {
+                entry.insert(start);
             }
             Entry::Occupied(mut known) => known.get_mut().merge(start),
         }

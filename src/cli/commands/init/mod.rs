@@ -115,10 +115,10 @@ fn find_dbt_project(session: &Session, args: &InitArgs) -> Result<DbtProject, Fa
 
 fn plan_init(dbt: &DbtProject, dialect: Option<Dialect>) -> Result<InitPlan, Failure> {
     let mut plan = InitPlan::default();
-    let place = dbt.folder.join(project::FILE);
-    let is_new = !place.exists();
+    let project_file = dbt.folder.join(project::FILE);
+    let is_new = !project_file.exists();
     let (specs, dialect) = if !is_new {
-        plan.kept.push(display_path(&place));
+        plan.kept.push(display_path(&project_file));
         let project = project::read(Some(&dbt.folder))?;
         (
             project.specs().unwrap_or(SPECS).to_owned(),
@@ -136,7 +136,10 @@ fn plan_init(dbt: &DbtProject, dialect: Option<Dialect>) -> Result<InitPlan, Fai
         }
         let dialect = require_dialect(dbt, dialect)?;
         let text = project_file::project_file_text(dbt, dialect, SPECS);
-        plan.files.push(PlannedFile { path: place, text });
+        plan.files.push(PlannedFile {
+            path: project_file,
+            text,
+        });
         (SPECS.to_owned(), dialect)
     };
     if let Some(artifacts) = dbt.artifacts()? {

@@ -139,7 +139,7 @@ fn run_preview(
         return Ok(PreviewOutcome::default());
     };
     spec.refuse_metric_set()?;
-    if knowledge.place.is_some() && !args.metrics.is_given() {
+    if knowledge.workspace.is_some() && !args.metrics.is_given() {
         spec.add_model_warnings();
     }
     report_undecided_types(session, spec.undecided_types());

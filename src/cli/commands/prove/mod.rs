@@ -69,11 +69,11 @@ impl ProofOutcome {
 }
 
 pub fn run(session: &Session, args: &ProveArgs) -> Result<Exit, Failure> {
-    let place = Workspace::find(session)?;
-    let dbt = Engine::select_dbt(session, &args.dbt, &place.project)?;
-    let dialect = dbt.dialect(&place.project)?;
-    let plan = ProofPlan::new(session, &place, dialect, &args.functions)?;
-    let environment = environment::selected_environment(&session.global, &place.project)?;
+    let workspace = Workspace::find(session)?;
+    let dbt = Engine::select_dbt(session, &args.dbt, &workspace.project)?;
+    let dialect = dbt.dialect(&workspace.project)?;
+    let plan = ProofPlan::new(session, &workspace, dialect, &args.functions)?;
+    let environment = environment::selected_environment(&session.global, &workspace.project)?;
     let environment = environment.map_or_else(|| NO_ENVIRONMENT.to_owned(), |it| it.name);
     let mut outcome = if args.dry_run {
         let count = format_count(plan.proofs.len(), "statement", "statements");
@@ -100,11 +100,11 @@ pub fn run(session: &Session, args: &ProveArgs) -> Result<Exit, Failure> {
             session.report_action("nothing was sent");
             return Ok(Exit::Done);
         }
-        run_proofs_on_warehouse(session, &place, (&dbt, dialect), &plan, (&stored, inserts))?
+        run_proofs_on_warehouse(session, &workspace, (&dbt, dialect), &plan, (&stored, inserts))?
     };
     outcome.report.environment = environment;
     if args.functions.is_empty() && !outcome.is_dry {
-        write_report(session, &place, &outcome.report)?;
+        write_report(session, &workspace, &outcome.report)?;
     }
     show::print(session, args, &outcome)?;
     Ok(outcome.exit())
@@ -112,7 +112,7 @@ pub fn run(session: &Session, args: &ProveArgs) -> Result<Exit, Failure> {
 
 impl ProofPlan {
     /// Plans all conformance cases and the project's models, or only the cases for the specified functions.
-    fn new(session: &Session, place: &Workspace, dialect: Dialect, functions: &[String]) -> Result<Self, Failure> {
+    fn new(session: &Session, workspace: &Workspace, dialect: Dialect, functions: &[String]) -> Result<Self, Failure> {
         let all = ConformanceCases::new(dialect);
         for name in functions {
             if !all.subjects().any(|subject| subject.eq_ignore_ascii_case(name)) {
@@ -131,21 +131,21 @@ impl ProofPlan {
             unproven: Vec::new(),
         };
         if functions.is_empty() {
-            plan.add_models(session, place, dialect)?;
+            plan.add_models(session, workspace, dialect)?;
         }
         Ok(plan)
     }
 
     /// Adds the proofs of the project's models.
-    fn add_models(&mut self, session: &Session, place: &Workspace, dialect: Dialect) -> Result<(), Failure> {
+    fn add_models(&mut self, session: &Session, workspace: &Workspace, dialect: Dialect) -> Result<(), Failure> {
         let target = TargetOptions {
             dialect: Some(dialect),
             schema: None,
         };
-        let compiler = place.compiler_with(session, &target, dialect, FactPrecedence::Committed)?;
-        let sources = place.sources()?;
+        let compiler = workspace.compiler_with(session, &target, dialect, FactPrecedence::Committed)?;
+        let sources = workspace.sources()?;
         let texts: Vec<String> = sources.iter().map(|(source, _)| source.text.clone()).collect();
-        let specs = spec::compile_all(&compiler, &place.root, sources, || {});
+        let specs = spec::compile_all(&compiler, &workspace.root, sources, || {});
         let specs = specs.into_iter().zip(&texts);
         let specs = specs.filter_map(|(spec, text)| Some((spec.compiled?, text)));
         let (compiled, texts): (Vec<CompiledSpec>, Vec<&String>) = specs.unzip();
@@ -179,7 +179,7 @@ fn dry_run(dbt: &DbtRun, dialect: Dialect, plan: &ProofPlan) -> Result<ProofOutc
 
 fn run_proofs_on_warehouse(
     session: &Session,
-    place: &Workspace,
+    workspace: &Workspace,
     (dbt, dialect): (&DbtRun, Dialect),
     plan: &ProofPlan,
     (stored, inserts): (&StoredRows<'_>, Vec<Statement>),
@@ -188,7 +188,7 @@ fn run_proofs_on_warehouse(
     let wrong = warehouse.state.faults(dialect);
     // These facts may explain why a statement fails.
     wrong.iter().for_each(|sentence| session.warn(sentence));
-    let table = ProofTable::create(session, place, dbt, &warehouse.tables, inserts)?;
+    let table = ProofTable::create(session, workspace, dbt, &warehouse.tables, inserts)?;
     let source = table.row_source();
     let queries = plan.proofs.iter().map(|proof| match source {
         RowSource::Table => stored.query(proof, dialect),
@@ -280,13 +280,13 @@ fn outcome(plan: &ProofPlan, verdicts: &[ProofVerdict], rows_from: RowSource, di
     }
 }
 
-fn write_report(session: &Session, place: &Workspace, report: &ProofReport) -> Result<(), Failure> {
+fn write_report(session: &Session, workspace: &Workspace, report: &ProofReport) -> Result<(), Failure> {
     let path = ProofReport::path(&report.environment);
     let file = PlannedFile {
-        path: place.root.join(&path),
+        path: workspace.root.join(&path),
         text: report.text(),
     };
-    write_all(&place.writable_folders()?, &[file])?;
+    write_all(&workspace.writable_folders()?, &[file])?;
     session.report_action(&format!("the report is in {path}"));
     Ok(())
 }

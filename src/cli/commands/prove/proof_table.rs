@@ -40,12 +40,12 @@ impl ProofTable {
     /// is not permitted to create tables. `tables` contains the tables in the environment's schema.
     pub fn create(
         session: &Session,
-        place: &Workspace,
+        workspace: &Workspace,
         dbt: &DbtRun,
         tables: &[String],
         statements: Vec<Statement>,
     ) -> Result<Self, Failure> {
-        let (record, left) = open_table_record(place)?;
+        let (record, left) = open_table_record(workspace)?;
         let now = Timestamp::now().as_second();
         let id = format!("{now:x}{:x}", std::process::id());
         let name = format!("{PREFIX}{id}_rows");
@@ -106,12 +106,12 @@ impl ProofTable {
 }
 
 /// Opens and locks the record. Returns the tables of earlier runs that have not been dropped yet.
-fn open_table_record(place: &Workspace) -> Result<(File, Vec<String>), Failure> {
+fn open_table_record(workspace: &Workspace) -> Result<(File, Vec<String>), Failure> {
     let failed = |error: &std::io::Error| Failure::io_failure("write", RECORD, error);
-    let bounds = place.writable_folders()?;
-    let path = place.root.join(RECORD);
+    let bounds = workspace.writable_folders()?;
+    let path = workspace.root.join(RECORD);
     bounds.resolve_path(&path)?;
-    create_local_folder(&bounds, &place.root)?;
+    create_local_folder(&bounds, &workspace.root)?;
     let file = File::options()
         .read(true)
         .write(true)

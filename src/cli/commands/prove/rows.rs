@@ -41,10 +41,10 @@ impl<'p> StoredRows<'p> {
         let mut stored = Self::default();
         for table in proofs.iter().flat_map(|proof| &proof.tables) {
             let number = stored.numbers.len();
-            let Entry::Vacant(place) = stored.numbers.entry(Arc::as_ptr(table)) else {
+            let Entry::Vacant(entry) = stored.numbers.entry(Arc::as_ptr(table)) else {
                 continue;
             };
-            place.insert(number);
+            entry.insert(number);
             for (slot, _) in slots(table) {
                 let (ty, number) = slot.rsplit_once('_').unwrap_or_default();
                 let width = stored.widths.entry(ty.to_owned()).or_default();
@@ -85,8 +85,8 @@ impl<'p> StoredRows<'p> {
         let mut text = insert.clone();
         for (number, table) in self.tables.iter().enumerate() {
             let slots: Vec<String> = slots(table).map(|(slot, _)| slot).collect();
-            let place = |(slot, ty): &(String, Type)| (slots.iter().position(|own| own == slot), *ty);
-            let places: Vec<(Option<usize>, Type)> = columns.iter().map(place).collect();
+            let index = |(slot, ty): &(String, Type)| (slots.iter().position(|own| own == slot), *ty);
+            let places: Vec<(Option<usize>, Type)> = columns.iter().map(index).collect();
             for row in &table.rows {
                 let value = |(at, ty): &(Option<usize>, Type)| {
                     let value = at.and_then(|at| row.get(at)).unwrap_or(&Value::Null);

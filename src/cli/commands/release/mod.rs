@@ -22,13 +22,13 @@ use tags::Release;
 pub use tags::find;
 
 pub fn run(session: &Session, args: &ReleaseArgs) -> Result<Exit, Failure> {
-    let place = Workspace::find(session)?;
-    let repository = Repository::find(&place.root)?;
-    let omni = OmniRepository::find(&place)?;
-    let _lock = ProjectLock::acquire(session, &place)?;
+    let workspace = Workspace::find(session)?;
+    let repository = Repository::find(&workspace.root)?;
+    let omni = OmniRepository::find(&workspace)?;
+    let _lock = ProjectLock::acquire(session, &workspace)?;
     let named = session.global.env.as_deref();
-    let environment = environment::merge_target_environment(named, &place.project, &place.root)?;
-    let head = find_commit_to_release(session, &place, &repository, environment.as_ref())?;
+    let environment = environment::merge_target_environment(named, &workspace.project, &workspace.root)?;
+    let head = find_commit_to_release(session, &workspace, &repository, environment.as_ref())?;
     let releases = tags::all_releases(&repository)?;
     let last = releases.first();
     let omni_head = omni
@@ -55,9 +55,9 @@ pub fn run(session: &Session, args: &ReleaseArgs) -> Result<Exit, Failure> {
         let message = format!("the tag `{name}` already exists in {}", omni.folder);
         return Err(Failure::new(Exit::Usage, message).with_help("use another name"));
     }
-    let made = sync::plan_selected(session, &place, &Selection::default())?;
-    let found = obstacles::new(session, &place, &repository, environment.as_ref(), last, &made)?;
-    let notes = notes::new(&place, &repository, last, &made)?;
+    let made = sync::plan_selected(session, &workspace, &Selection::default())?;
+    let found = obstacles::new(session, &workspace, &repository, environment.as_ref(), last, &made)?;
+    let notes = notes::new(&workspace, &repository, last, &made)?;
     let text = tag_message(&name, environment.as_ref(), args.message.as_deref(), &notes);
     if !args.json {
         session.print_escaped(&text)?;
@@ -71,7 +71,7 @@ pub fn run(session: &Session, args: &ReleaseArgs) -> Result<Exit, Failure> {
     if is_wanted {
         let named = (name.as_str(), head.as_str());
         tags::create_tags(
-            &place,
+            &workspace,
             omni.as_ref().zip(omni_head.as_deref()),
             named,
             &text,
@@ -103,19 +103,23 @@ pub fn run(session: &Session, args: &ReleaseArgs) -> Result<Exit, Failure> {
 /// checked out or if there are uncommitted changes.
 fn find_commit_to_release(
     session: &Session,
-    place: &Workspace,
+    workspace: &Workspace,
     repository: &Repository,
     environment: Option<&Environment>,
 ) -> Result<String, Failure> {
-    let wanted =
-        environment.and_then(|it| Some((it, environment::environment_branch(&place.project, &place.root, it)?)));
+    let wanted = environment.and_then(|it| {
+        Some((
+            it,
+            environment::environment_branch(&workspace.project, &workspace.root, it)?,
+        ))
+    });
     if let Some((environment, branch)) = wanted {
         let (now, name) = (repository.branch()?, &environment.name);
         if now != branch {
             let what = format!("`{name}` is released from its branch `{branch}`, but the current branch is `{now}`");
             return Err(permissions::report_wrong_branch(
                 session,
-                place,
+                workspace,
                 "release",
                 environment,
                 &what,

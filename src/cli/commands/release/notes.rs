@@ -15,7 +15,7 @@ use crate::cli::workspace::Workspace;
 
 /// Returns the notes that follow the release's name.
 pub fn new(
-    place: &Workspace,
+    workspace: &Workspace,
     repository: &Repository,
     last: Option<&Release>,
     made: &PlannedModels,
@@ -28,7 +28,7 @@ pub fn new(
         text.push_str("  unknown, because the specs have errors\n");
         return Ok(text);
     }
-    let before = models_at_commit(place, repository, &last.commit, made)?;
+    let before = models_at_commit(workspace, repository, &last.commit, made)?;
     let differing = repository.files_differing_between(&last.commit, "HEAD")?;
     let differing: BTreeSet<&str> = differing.iter().map(|file| file.path.as_str()).collect();
     let names: BTreeSet<&String> = before.keys().chain(made.ours.keys()).collect();
@@ -90,19 +90,19 @@ fn first_release_notes(ours: &BTreeMap<String, CurrentSpec>) -> String {
 /// Returns the models of the specs in a commit, by name. The value is `None` if the spec in that commit no longer
 /// compiles.
 fn models_at_commit(
-    place: &Workspace,
+    workspace: &Workspace,
     repository: &Repository,
     commit: &str,
     made: &PlannedModels,
 ) -> Result<BTreeMap<String, Option<CurrentSpec>>, Failure> {
-    let paths = repository.files_in_commit(commit, &[place.specs_folder()])?;
+    let paths = repository.files_in_commit(commit, &[workspace.specs_folder()])?;
     let texts = repository.file_contents_at_commit(commit, &paths)?;
     let now: BTreeMap<&str, (&String, &CurrentSpec)> = made
         .ours
         .iter()
         .map(|(name, it)| (it.spec.as_str(), (name, it)))
         .collect();
-    let (models, tests) = place.output_folders();
+    let (models, tests) = workspace.output_folders();
     let mut found = BTreeMap::new();
     for (path, text) in paths
         .iter()

@@ -39,7 +39,7 @@ fn new_obstacle(exit: Exit, what: impl Into<String>, fix: &str) -> Obstacle {
 
 pub fn new(
     session: &Session,
-    place: &Workspace,
+    workspace: &Workspace,
     repository: &Repository,
     environment: Option<&Environment>,
     last: Option<&Release>,
@@ -47,12 +47,12 @@ pub fn new(
 ) -> Result<Vec<Obstacle>, Failure> {
     let mut found = Vec::new();
     found.extend(check_generated_files(made));
-    found.extend(check_omni_repository(place, made)?);
-    if place.dbt.is_some() {
-        found.extend(check_omni(session, place)?);
-        found.extend(check_tests(place, environment)?);
+    found.extend(check_omni_repository(workspace, made)?);
+    if workspace.dbt.is_some() {
+        found.extend(check_omni(session, workspace)?);
+        found.extend(check_tests(workspace, environment)?);
     }
-    found.extend(check_approvals(session, place, repository, last)?);
+    found.extend(check_approvals(session, workspace, repository, last)?);
     Ok(found)
 }
 
@@ -82,8 +82,8 @@ fn check_generated_files(made: &PlannedModels) -> Option<Obstacle> {
 }
 
 /// Checks that the files of the Omni model are committed in its own repository, if it has one.
-fn check_omni_repository(place: &Workspace, made: &PlannedModels) -> Result<Option<Obstacle>, Failure> {
-    let Some(omni) = OmniRepository::find(place)? else {
+fn check_omni_repository(workspace: &Workspace, made: &PlannedModels) -> Result<Option<Obstacle>, Failure> {
+    let Some(omni) = OmniRepository::find(workspace)? else {
         return Ok(None);
     };
     if let Some(missing) = &made.missing_in_omni {
@@ -98,18 +98,18 @@ fn check_omni_repository(place: &Workspace, made: &PlannedModels) -> Result<Opti
 }
 
 /// Checks Omni's files if the project has been pulled at least once.
-fn check_omni(session: &Session, place: &Workspace) -> Result<Option<Obstacle>, Failure> {
-    let (Some(dbt), Some(read)) = (&place.dbt, place.artifacts()?) else {
+fn check_omni(session: &Session, workspace: &Workspace) -> Result<Option<Obstacle>, Failure> {
+    let (Some(dbt), Some(read)) = (&workspace.dbt, workspace.artifacts()?) else {
         return Ok(None);
     };
-    let artifacts = last_run::read_last_run(&place.root, dbt, &dbt.target_folder())?;
+    let artifacts = last_run::read_last_run(&workspace.root, dbt, &dbt.target_folder())?;
     let pending = pull::pending_pull(session, read, &artifacts)?;
     let Some(PendingPull { pull, .. }) = pending.filter(|pending| pending.was_pulled) else {
         return Ok(None);
     };
-    let places = pull.writes.iter().map(|(place, _)| place).chain(&pull.removes);
+    let places = pull.writes.iter().map(|(workspace, _)| workspace).chain(&pull.removes);
     let files: Vec<String> = places
-        .filter_map(|place| match place {
+        .filter_map(|workspace| match workspace {
             OmniPlace::Omni(path) => Some(path.clone()),
             _ => None,
         })
@@ -119,15 +119,17 @@ fn check_omni(session: &Session, place: &Workspace) -> Result<Option<Obstacle>, 
 }
 
 /// Checks the results of dbt's last run in the environment.
-fn check_tests(place: &Workspace, environment: Option<&Environment>) -> Result<Vec<Obstacle>, Failure> {
-    let Some(dbt) = &place.dbt else { return Ok(Vec::new()) };
-    let folder = environment::last_run_folder(&place.root, &dbt.target_folder(), environment);
+fn check_tests(workspace: &Workspace, environment: Option<&Environment>) -> Result<Vec<Obstacle>, Failure> {
+    let Some(dbt) = &workspace.dbt else {
+        return Ok(Vec::new());
+    };
+    let folder = environment::last_run_folder(&workspace.root, &dbt.target_folder(), environment);
     let build = match environment.and_then(|it| it.connection.as_deref()) {
         Some(connection) => format!("dbt build --target {connection}"),
         None => "dbt build".to_owned(),
     };
     let read = TargetFolder::read(folder.join("manifest.json")).map_err(|found| Failure::Found(vec![found]))?;
-    let artifacts = last_run::read_last_run(&place.root, dbt, &folder)?;
+    let artifacts = last_run::read_last_run(&workspace.root, dbt, &folder)?;
     let last = last_results(&artifacts.runs);
     let (Some(read), false) = (read, last.is_empty()) else {
         let other = artifacts
@@ -195,16 +197,16 @@ fn missing_results(folder: &Path, other: Option<&str>, build: &str) -> Obstacle 
 /// commit.
 fn check_approvals(
     session: &Session,
-    place: &Workspace,
+    workspace: &Workspace,
     repository: &Repository,
     last: Option<&Release>,
 ) -> Result<Vec<Obstacle>, Failure> {
-    let (changes, _) = change::read_changes(place);
+    let (changes, _) = change::read_changes(workspace);
     let mut found = Vec::new();
     for (commit, parent, title) in repository.first_parents(last.map(|last| last.commit.as_str()))? {
         let Some(parent) = parent else { continue };
         let under_way =
-            BranchDifferences::from_commit(place, repository, &parent, &commit, session.global.env.as_deref())?;
+            BranchDifferences::from_commit(workspace, repository, &parent, &commit, session.global.env.as_deref())?;
         if !under_way.needs_approval() {
             continue;
         }

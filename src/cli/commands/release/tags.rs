@@ -53,7 +53,7 @@ pub fn find(repository: &Repository, name: &str) -> Result<Option<Release>, Fail
 /// Tags the release in dbt's repository, and in the Omni model's repository if it has a commit. `omni` contains the
 /// repository and its last commit.
 pub fn create_tags(
-    place: &Workspace,
+    workspace: &Workspace,
     omni: Option<(&OmniRepository, &str)>,
     (name, commit): (&str, &str),
     text: &str,
@@ -66,7 +66,7 @@ pub fn create_tags(
     let mut omni_tag = None;
     if let Some((omni, head)) = omni {
         text.push_str(&format!("{OMNI_TRAILER}: {}, commit {head}\n", omni.folder));
-        let dbt = describe_dbt_commit(place, commit)?;
+        let dbt = describe_dbt_commit(workspace, commit)?;
         let about = format!("{name}\n\nThe Omni model of this release");
         omni_tag = Some(ReleaseTag {
             folder: omni.folder.clone(),
@@ -84,5 +84,5 @@ pub fn create_tags(
         dbt,
         omni: omni_tag,
     };
-    tags.create(place)
+    tags.create(workspace)
 }

@@ -22,8 +22,11 @@ use crate::cli::session::Session;
 use crate::cli::workspace::Workspace;
 
 pub fn run(session: &Session, args: &StatusArgs) -> Result<Exit, Failure> {
-    let place = Workspace::find_workspace_or_dbt_project(session)?;
-    let Some((place, dbt)) = place.as_ref().and_then(|place| Some((place, place.dbt.as_ref()?))) else {
+    let workspace = Workspace::find_workspace_or_dbt_project(session)?;
+    let Some((workspace, dbt)) = workspace
+        .as_ref()
+        .and_then(|workspace| Some((workspace, workspace.dbt.as_ref()?)))
+    else {
         return Err(
             Failure::new(Exit::Usage, "there is no dbt_project.yml here or in a parent folder").with_help(
                 "run `formulac status` in the dbt project, or specify the project's folder with `--project-dir`",
@@ -32,28 +35,30 @@ pub fn run(session: &Session, args: &StatusArgs) -> Result<Exit, Failure> {
     };
     let mut parts = Vec::new();
     let mut exit = Exit::Done;
-    if place.has_project_file() {
-        match place.check_folders() {
+    if workspace.has_project_file() {
+        match workspace.check_folders() {
             Err(Failure::Found(found)) => {
                 session.report(&found);
                 exit = Exit::from_failures(&found);
             }
             other => other?,
         }
-        place.warn_of_unsearched_folders(session, None);
-        parts.extend(specs::spec_health(session, place, &args.selection)?);
-        parts.extend(repositories::repository_health(place)?);
+        workspace.warn_of_unsearched_folders(session, None);
+        parts.extend(specs::spec_health(session, workspace, &args.selection)?);
+        parts.extend(repositories::repository_health(workspace)?);
     }
-    let environment = environment::selected_environment(&session.global, &place.project)?;
+    let environment = environment::selected_environment(&session.global, &workspace.project)?;
     let target = dbt.target_folder();
-    let folder = environment::last_run_folder(&place.root, &target, environment.as_ref());
+    let folder = environment::last_run_folder(&workspace.root, &target, environment.as_ref());
     let own = match folder == target {
         true => None,
         false => Some(TargetFolder::read(folder.join("manifest.json")).map_err(|found| Failure::Found(vec![found]))?),
     };
     let options = own.as_ref().map(|_| dbt_options(environment.as_ref(), &folder));
     let options = options.unwrap_or_default();
-    let read = own.as_ref().map_or_else(|| place.artifacts(), |own| Ok(own.as_ref()))?;
+    let read = own
+        .as_ref()
+        .map_or_else(|| workspace.artifacts(), |own| Ok(own.as_ref()))?;
     let Some(read) = read else {
         let found = vec![format!("there is no {}", folder.join("manifest.json").display())];
         parts.push(HealthCheck {
@@ -83,7 +88,7 @@ pub fn run(session: &Session, args: &StatusArgs) -> Result<Exit, Failure> {
         fix: format!("dbt parse{options}"),
         ..HealthCheck::default()
     });
-    if !place.has_catalog()? {
+    if !workspace.has_catalog()? {
         let found = vec!["catalog.json is missing: only columns in properties files are known".to_owned()];
         let fix = "dbt docs generate, or formulac schema fetch".to_owned();
         parts.push(HealthCheck {
@@ -94,15 +99,15 @@ pub fn run(session: &Session, args: &StatusArgs) -> Result<Exit, Failure> {
         });
     }
     // `pull` reads the same artifacts in all environments.
-    if let Some(pulled) = place.artifacts()? {
-        let artifacts = last_run::read_last_run(&place.root, dbt, &target)?;
+    if let Some(pulled) = workspace.artifacts()? {
+        let artifacts = last_run::read_last_run(&workspace.root, dbt, &target)?;
         parts.extend(
             pull::pending_pull(session, pulled, &artifacts)?
                 .as_ref()
                 .map(omni_health),
         );
     }
-    let artifacts = last_run::read_last_run(&place.root, dbt, &folder)?;
+    let artifacts = last_run::read_last_run(&workspace.root, dbt, &folder)?;
     parts.push(tests_health(&artifacts.runs, &options));
     parts.extend(artifacts.freshness.as_ref().map(sources_health));
     Ok(print_health(session, args.json, &parts)?.most_severe(exit))
@@ -141,9 +146,9 @@ fn omni_health(PendingPull { pull, was_pulled }: &PendingPull) -> HealthCheck {
     let files = pull
         .writes
         .iter()
-        .map(|(place, _)| place)
+        .map(|(location, _)| location)
         .chain(&pull.removes)
-        .filter_map(|place| match place {
+        .filter_map(|location| match location {
             FilePartPosition::Omni(path) => Some(path.clone()),
             _ => None,
         });

@@ -7,8 +7,8 @@ use crate::cli::plurals::format_count;
 use crate::cli::workspace::Workspace;
 
 /// Returns the state of both repositories. `None` if the Omni model is a folder of the project.
-pub fn repository_health(place: &Workspace) -> Result<Option<HealthCheck>, Failure> {
-    if !place.project.omni_is_repository() {
+pub fn repository_health(workspace: &Workspace) -> Result<Option<HealthCheck>, Failure> {
+    if !workspace.project.omni_is_repository() {
         return Ok(None);
     }
     let mut part = HealthCheck {
@@ -16,7 +16,7 @@ pub fn repository_health(place: &Workspace) -> Result<Option<HealthCheck>, Failu
         fix: "formulac push".to_owned(),
         ..HealthCheck::default()
     };
-    let both = Repository::find(&place.root).and_then(|dbt| Ok((dbt, OmniRepository::find(place)?)));
+    let both = Repository::find(&workspace.root).and_then(|dbt| Ok((dbt, OmniRepository::find(workspace)?)));
     let (dbt, omni) = match both {
         Ok((dbt, Some(omni))) => (dbt, omni),
         Ok((_, None)) => return Ok(None),
@@ -27,13 +27,13 @@ pub fn repository_health(place: &Workspace) -> Result<Option<HealthCheck>, Failu
         }
         Err(failure) => return Err(failure),
     };
-    if is_push_interrupted(place)? {
+    if is_push_interrupted(workspace)? {
         part.found.push("a push or release was interrupted".to_owned());
-    } else if let Some(missing) = omni.find_missing_commit(place)? {
+    } else if let Some(missing) = omni.find_missing_commit(workspace)? {
         part.found.push(missing.message);
         part.fix = missing.fix;
     }
-    if let Some(change) = omni.uncommitted_files(place)? {
+    if let Some(change) = omni.uncommitted_files(workspace)? {
         let count = format_count(change.files.len(), "file is", "files are");
         let names = list_names(&change.files);
         part.found

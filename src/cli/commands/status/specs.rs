@@ -23,24 +23,28 @@ use crate::cli::workspace::Workspace;
 const SPECS_WITH_ERRORS: [&str; 2] = ["spec has errors", "specs have errors"];
 
 /// Reports the state of the project's specs.
-pub fn spec_health(session: &Session, place: &Workspace, selection: &Selection) -> Result<Vec<HealthCheck>, Failure> {
-    let of_files = match sync::was_pushed(place) {
-        true => pending_push_health(session, place, selection)?,
-        false => generated_files_health(session, place, selection)?,
+pub fn spec_health(
+    session: &Session,
+    workspace: &Workspace,
+    selection: &Selection,
+) -> Result<Vec<HealthCheck>, Failure> {
+    let of_files = match sync::was_pushed(workspace) {
+        true => pending_push_health(session, workspace, selection)?,
+        false => generated_files_health(session, workspace, selection)?,
     };
     let mut parts = vec![of_files];
     let target = TargetOptions::default();
-    let dialect = place.dialect(&target)?;
-    let compiler = place.compiler(session, &target, dialect)?;
-    let compiled = spec::compile_all(&compiler, &place.root, place.sources()?, || {});
-    parts.extend(knowledge_health(place, &compiled, dialect)?);
-    parts.extend(duplicates_health(place, &compiled)?);
+    let dialect = workspace.dialect(&target)?;
+    let compiler = workspace.compiler(session, &target, dialect)?;
+    let compiled = spec::compile_all(&compiler, &workspace.root, workspace.sources()?, || {});
+    parts.extend(knowledge_health(workspace, &compiled, dialect)?);
+    parts.extend(duplicates_health(workspace, &compiled)?);
     Ok(parts)
 }
 
 /// Reports columns that specs read but whose existence or type is unknown, and facts in `known.yml` that dbt's
 /// artifacts contradict.
-fn knowledge_health(place: &Workspace, specs: &[Spec], dialect: Dialect) -> Result<Option<HealthCheck>, Failure> {
+fn knowledge_health(workspace: &Workspace, specs: &[Spec], dialect: Dialect) -> Result<Option<HealthCheck>, Failure> {
     let warnings = specs
         .iter()
         .flat_map(|spec| &spec.found.diagnostics)
@@ -51,7 +55,7 @@ fn knowledge_health(place: &Workspace, specs: &[Spec], dialect: Dialect) -> Resu
         .flat_map(Spec::undecided_types)
         .map(|it| it.column.clone())
         .collect();
-    let otherwise = place.contradictions(dialect)?;
+    let otherwise = workspace.contradictions(dialect)?;
     let mut found = Vec::new();
     let of = |all: &BTreeSet<String>| list_names(&all.iter().cloned().collect::<Vec<_>>());
     if !unlisted.is_empty() {
@@ -86,10 +90,14 @@ fn knowledge_health(place: &Workspace, specs: &[Spec], dialect: Dialect) -> Resu
 
 /// Reports what a push would change with the facts in `known.yml`, so that `check` shows the same errors. Facts in
 /// dbt's artifacts that contradict `known.yml` are reported separately.
-fn pending_push_health(session: &Session, place: &Workspace, selection: &Selection) -> Result<HealthCheck, Failure> {
-    let made = sync::plan_with_committed_facts(session, place, selection)?;
+fn pending_push_health(
+    session: &Session,
+    workspace: &Workspace,
+    selection: &Selection,
+) -> Result<HealthCheck, Failure> {
+    let made = sync::plan_with_committed_facts(session, workspace, selection)?;
     if !made.has_no_errors() {
-        let omni = format!("{}/", place.root.join(place.omni_folder()).to_string_lossy());
+        let omni = format!("{}/", workspace.root.join(workspace.omni_folder()).to_string_lossy());
         let is_omni = |found: &FileDiagnostics| found.file.starts_with(&omni);
         let (what, fix) = match made.found.iter().any(is_omni) {
             true => (["file has errors", "files have errors"], "formulac plan"),
@@ -165,7 +173,7 @@ fn pending_push_health(session: &Session, place: &Workspace, selection: &Selecti
         .and_then(|model| Some((model, model.conflicts.first()?)));
     let fix = match first {
         Some((model, one)) => {
-            let how = sync::resolution_hint(place, &made, model, one);
+            let how = sync::resolution_hint(workspace, &made, model, one);
             format!("formulac plan shows the conflicts; {how}")
         }
         None => "formulac plan, then formulac push".to_owned(),
@@ -174,10 +182,14 @@ fn pending_push_health(session: &Session, place: &Workspace, selection: &Selecti
 }
 
 /// Reports the changes that `generate` would make, for a project that was never pushed.
-fn generated_files_health(session: &Session, place: &Workspace, selection: &Selection) -> Result<HealthCheck, Failure> {
+fn generated_files_health(
+    session: &Session,
+    workspace: &Workspace,
+    selection: &Selection,
+) -> Result<HealthCheck, Failure> {
     let target = TargetOptions::default();
-    let compiler = place.compiler(session, &target, place.dialect(&target)?)?;
-    let mut made = Generation::new(place, &compiler, place.sources()?, || {})?;
+    let compiler = workspace.compiler(session, &target, workspace.dialect(&target)?)?;
+    let mut made = Generation::new(workspace, &compiler, workspace.sources()?, || {})?;
     let chosen = made.select_models(session, selection)?;
     for (found, _) in made
         .found
@@ -261,8 +273,8 @@ fn fault_summary(found: &[FileDiagnostics], [one, many]: [&str; 2]) -> Option<St
 }
 
 /// Reports definitions that exist both in a spec and in Omni. Returns `None` without such definitions.
-fn duplicates_health(place: &Workspace, compiled: &[Spec]) -> Result<Option<HealthCheck>, Failure> {
-    let sources = place.sources()?;
+fn duplicates_health(workspace: &Workspace, compiled: &[Spec]) -> Result<Option<HealthCheck>, Failure> {
+    let sources = workspace.sources()?;
     let specs: Vec<(String, String)> = sources
         .into_iter()
         .map(|(source, path)| (path.unwrap_or_else(|| source.name.clone()), source.text))
@@ -271,10 +283,10 @@ fn duplicates_health(place: &Workspace, compiled: &[Spec]) -> Result<Option<Heal
         let compiled = compiled.get(number)?.compiled.as_ref();
         compiled.filter(|compiled| !compiled.has_errors()).cloned()
     };
-    let faults = promote::defined_twice(&place.project, &place.root, &specs, compile);
+    let faults = promote::defined_twice(&workspace.project, &workspace.root, &specs, compile);
     let told: Vec<_> = faults
         .iter()
-        .filter(|(_, fault)| !place.project.silenced().contains(&fault.kind()))
+        .filter(|(_, fault)| !workspace.project.silenced().contains(&fault.kind()))
         .collect();
     let spec = |number: usize| specs.get(number).map(|(path, _)| path.as_str()).unwrap_or_default();
     let found: Vec<String> = told

@@ -14,10 +14,10 @@ use formulac::diag::render;
 use formulac::diag::suggest::{nearest_name, similar_name_help};
 
 pub fn run(session: &Session, args: &AdoptArgs) -> Result<Exit, Failure> {
-    let place = Workspace::find(session)?;
-    place.check_folders()?;
-    let _lock = ProjectLock::acquire(session, &place)?;
-    let made = planner::plan_selected_models(session, &place, &args.selection)?;
+    let workspace = Workspace::find(session)?;
+    workspace.check_folders()?;
+    let _lock = ProjectLock::acquire(session, &workspace)?;
+    let made = planner::plan_selected_models(session, &workspace, &args.selection)?;
     if !made.has_no_errors() {
         if args.json {
             session.print_json(&adoption_json(&made, &[], &[], 0, &[]))?;
@@ -52,12 +52,12 @@ pub fn run(session: &Session, args: &AdoptArgs) -> Result<Exit, Failure> {
         .collect();
     let written: Vec<String> = changes.iter().map(|change| change.path.clone()).collect();
     if !args.dry_run {
-        apply::apply_without_commit(&place, changes)?;
+        apply::apply_without_commit(&workspace, changes)?;
     }
     if args.json {
         session.print_json(&adoption_json(&made, &models, &taken, conflicts, &written))?;
     } else {
-        report(session, &place, &made, &models, &taken);
+        report(session, &workspace, &made, &models, &taken);
         let what = if args.dry_run { "would write" } else { "wrote" };
         written
             .iter()
@@ -107,7 +107,7 @@ fn adoption_json(
     })
 }
 
-fn report(session: &Session, place: &Workspace, made: &PlannedModels, models: &[&ModelPlan], taken: &[&ModelPlan]) {
+fn report(session: &Session, workspace: &Workspace, made: &PlannedModels, models: &[&ModelPlan], taken: &[&ModelPlan]) {
     let named = |model: &ModelPlan, edit: &HandEdit| match &edit.definition {
         Some(name) => format!("{}.{name}", model.model),
         None => model.model.clone(),
@@ -139,7 +139,7 @@ fn report(session: &Session, place: &Workspace, made: &PlannedModels, models: &[
         }
         let mut out = String::new();
         for (number, one) in model.conflicts.iter().enumerate() {
-            conflict::write_conflict(&mut out, place, made, model, one, number + 1, model.conflicts.len());
+            conflict::write_conflict(&mut out, workspace, made, model, one, number + 1, model.conflicts.len());
         }
         if !out.is_empty() {
             session.note(out.trim_end());

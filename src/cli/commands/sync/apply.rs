@@ -94,12 +94,12 @@ impl PushCommit {
 /// Writes all files, then creates the commit, and the commit in the Omni model's repository. If a step before the first
 /// commit fails, undoes the previous steps. If the second commit fails, the next command creates it.
 pub fn apply_and_commit(
-    place: &Workspace,
+    workspace: &Workspace,
     repository: &Repository,
     changes: &[FileChange],
     commit: &PushCommit,
 ) -> Result<(), Failure> {
-    let mut disk = WorkTreeDisk::from_workspace(place)?;
+    let mut disk = WorkTreeDisk::from_workspace(workspace)?;
     let commit = &PushCommit {
         parent: repository.head_commit()?,
         ..commit.clone()
@@ -117,7 +117,7 @@ pub fn apply_and_commit(
             ));
         }
     }
-    finish(&mut disk, place, repository, &journal, commit).map_err(|failure| {
+    finish(&mut disk, workspace, repository, &journal, commit).map_err(|failure| {
         let failure = failure.map_message(|message| {
             message.text = format!("dbt's repository has the commit, but the commit in {}", message.text);
         });
@@ -126,12 +126,12 @@ pub fn apply_and_commit(
 }
 
 /// Changes either all or none of the files in the work tree, without a commit.
-pub fn apply_without_commit(place: &Workspace, changes: Vec<TextChange>) -> Result<(), Failure> {
-    let changes = resolve_paths(place, changes)?;
+pub fn apply_without_commit(workspace: &Workspace, changes: Vec<TextChange>) -> Result<(), Failure> {
+    let changes = resolve_paths(workspace, changes)?;
     if changes.is_empty() {
         return Ok(());
     }
-    let mut disk = WorkTreeDisk::from_workspace(place)?;
+    let mut disk = WorkTreeDisk::from_workspace(workspace)?;
     let journal = prepare(&mut disk, &changes, Value::Null).map_err(|fault| transaction_failure(&fault))?;
     let applied = journal.apply(&mut disk).map_err(|fault| transaction_failure(&fault));
     if applied.is_err() {
@@ -165,7 +165,7 @@ fn commit_files(
 /// Creates the commit in the Omni model's repository if there is one, and deletes the journal.
 fn finish(
     disk: &mut WorkTreeDisk,
-    place: &Workspace,
+    workspace: &Workspace,
     repository: &Repository,
     journal: &Journal,
     commit: &PushCommit,
@@ -182,7 +182,7 @@ fn finish(
                 created
             }
         };
-        omni.create(place, &created)?;
+        omni.create(workspace, &created)?;
     }
     // The commits are final. If cleaning up fails here, the next run cleans up.
     let _ = journal.finish(disk);
@@ -217,15 +217,15 @@ fn undo_after_failure(
 }
 
 /// Completes a run that was interrupted, or undoes a run that failed.
-pub fn recover(session: &Session, place: &Workspace) -> Result<(), Failure> {
-    let mut disk = WorkTreeDisk::from_workspace(place)?;
+pub fn recover(session: &Session, workspace: &Workspace) -> Result<(), Failure> {
+    let mut disk = WorkTreeDisk::from_workspace(workspace)?;
     let (journal, to_undo) = match interrupted_transaction(&mut disk).map_err(|fault| transaction_failure(&fault))? {
         InterruptedTransaction::Nothing => return Ok(()),
         InterruptedTransaction::ToFinish(journal) => (journal, false),
         InterruptedTransaction::ToUndo(journal) => (journal, true),
     };
     if let Some(tags) = ReleaseTags::from_note(&journal.note) {
-        tags.create_missing(place)?;
+        tags.create_missing(workspace)?;
         journal.finish(&mut disk).map_err(|fault| transaction_failure(&fault))?;
         session.note("an earlier release was interrupted and is complete now");
         return Ok(());
@@ -239,7 +239,7 @@ pub fn recover(session: &Session, place: &Workspace) -> Result<(), Failure> {
         };
         return done.map_err(|fault| transaction_failure(&fault));
     };
-    let repository = Repository::find(&place.root)?;
+    let repository = Repository::find(&workspace.root)?;
     if to_undo {
         commit.undo_commit(&repository)?;
         journal.undo(&mut disk).map_err(|fault| transaction_failure(&fault))?;
@@ -267,7 +267,7 @@ pub fn recover(session: &Session, place: &Workspace) -> Result<(), Failure> {
             true => Ok(()),
             false => commit_files(&mut disk, &repository, &journal, &commit),
         })
-        .and_then(|()| finish(&mut disk, place, &repository, &journal, &commit))
+        .and_then(|()| finish(&mut disk, workspace, &repository, &journal, &commit))
         .map_err(|failure| {
             failure.map_message(|message| {
                 message.text = format!(
@@ -293,15 +293,15 @@ pub fn transaction_failure(fault: &TransactionFault) -> Failure {
 /// Resolves the paths of the changes and converts their contents to bytes. Fails if a path leads out of the
 /// project, or if two paths are the same file on some file systems.
 pub fn resolve_paths(
-    place: &Workspace,
+    workspace: &Workspace,
     changes: impl IntoIterator<Item = TextChange>,
 ) -> Result<Vec<FileChange>, Failure> {
-    let bounds = place.writable_folders()?;
+    let bounds = workspace.writable_folders()?;
     let mut seen: BTreeMap<String, String> = BTreeMap::new();
     let mut placed = Vec::new();
-    let mut disk = WorkTreeDisk::from_workspace(place)?;
+    let mut disk = WorkTreeDisk::from_workspace(workspace)?;
     for change in changes {
-        let path = bounds.relative_path(&place.root.join(&change.path))?;
+        let path = bounds.relative_path(&workspace.root.join(&change.path))?;
         if let Some(other) = seen.insert(path.to_lowercase(), path.clone())
             && other != path
         {

@@ -27,21 +27,21 @@ const MAX_DIFF_LINES: usize = 20;
 /// Prints one conflict, headed by its number and the total number of conflicts.
 pub fn write_conflict(
     out: &mut String,
-    place: &Workspace,
+    workspace: &Workspace,
     made: &PlannedModels,
     model: &ModelPlan,
     conflict: &Conflict,
     number: usize,
     all: usize,
 ) {
-    let repository = Repository::find(&place.root).ok();
+    let repository = Repository::find(&workspace.root).ok();
     let who = |path: &str, line: Option<usize>, text: &Option<String>| {
         let lines = text
             .as_ref()
             .filter(|_| conflict.edit.is_some() && conflict.clashes.is_empty())
             .map_or(1, |text| text.lines().count());
         // The Omni model may have its own repository.
-        let of_omni = is_in_omni(place, path).then(|| place.root.join(path));
+        let of_omni = is_in_omni(workspace, path).then(|| workspace.root.join(path));
         let own = of_omni
             .as_deref()
             .and_then(|file| Some((file.parent()?, file.file_name()?.to_str()?)));
@@ -69,7 +69,7 @@ pub fn write_conflict(
         },
         None => format!("{}{step}", conflict.property_name()),
     };
-    let name = conflict_name(place, model, conflict);
+    let name = conflict_name(workspace, model, conflict);
     let _ = writeln!(out, "conflict {number} of {all}: {name} ({about})");
     let ours = match conflict.spec_line {
         Some(line) => format!("{}:{line}", conflict.spec),
@@ -103,8 +103,8 @@ pub fn write_conflict(
     // For a conflict between whole files, show only the parts that differ.
     let is_file = !conflict.clashes.is_empty() || (conflict.edit.is_none() && !conflict.is_omni_conflict());
     let excerpts = if is_file { Default::default() } else { shorten(texts) };
-    let mut line = |head: &str, place: &str, text: &str, by: &str| {
-        let head = format!("  {head:6}  {place}");
+    let mut line = |head: &str, side: &str, text: &str, by: &str| {
+        let head = format!("  {head:6}  {side}");
         let text = if text.is_empty() {
             by.to_owned()
         } else {
@@ -112,8 +112,8 @@ pub fn write_conflict(
         };
         let _ = writeln!(out, "{}", format!("{head:60}  {text}").trim_end());
     };
-    for ((side, place, _, by), text) in sides.iter().zip(&excerpts) {
-        line(side, place, text, by);
+    for ((side, location, _, by), text) in sides.iter().zip(&excerpts) {
+        line(side, location, text, by);
     }
     if let Some(formula) = &conflict.theirs_formula {
         line("theirs", "as a formula", &excerpt(formula, 0), "");
@@ -121,17 +121,17 @@ pub fn write_conflict(
     if is_file {
         write_file_clashes(out, conflict);
     }
-    let sides = possible_sides(place, made, model, conflict);
+    let sides = possible_sides(workspace, made, model, conflict);
     match &conflict.set {
-        Some(set) => write_metric_set_resolutions(out, place, model, conflict, set, &sides),
-        None => write_resolutions(out, place, model, conflict, &sides),
+        Some(set) => write_metric_set_resolutions(out, workspace, model, conflict, set, &sides),
+        None => write_resolutions(out, workspace, model, conflict, &sides),
     }
 }
 
 /// Prints the command that resolves a conflict with a spec, and the other possible resolutions.
 fn write_resolutions(
     out: &mut String,
-    place: &Workspace,
+    workspace: &Workspace,
     model: &ModelPlan,
     conflict: &Conflict,
     sides: &[ConflictSide],
@@ -143,7 +143,7 @@ fn write_resolutions(
         let _ = writeln!(out, "  next    {edit}\n");
         return;
     };
-    let _ = writeln!(out, "  next    {}", resolve_command(place, model, conflict, *first));
+    let _ = writeln!(out, "  next    {}", resolve_command(workspace, model, conflict, *first));
     if !others.is_empty() {
         let _ = writeln!(
             out,
@@ -201,7 +201,7 @@ fn write_file_clashes(out: &mut String, conflict: &Conflict) {
 /// Prints the possible resolutions of a conflict with a metric set, each with its effect.
 fn write_metric_set_resolutions(
     out: &mut String,
-    place: &Workspace,
+    workspace: &Workspace,
     model: &ModelPlan,
     conflict: &Conflict,
     set: &MetricSetConflict,
@@ -211,7 +211,7 @@ fn write_metric_set_resolutions(
         let _ = writeln!(out, "  next    undo the edit in {} manually\n", conflict.file);
         return;
     };
-    let _ = writeln!(out, "  next    {}", resolve_command(place, model, conflict, *first));
+    let _ = writeln!(out, "  next    {}", resolve_command(workspace, model, conflict, *first));
     let mut option = |side: ConflictSide, possible: Result<String, &String>, sql: &Option<RewrittenSql>| {
         let name = side.option();
         let _ = match possible {
@@ -253,8 +253,8 @@ fn write_metric_set_resolutions(
 }
 
 /// Returns the command that resolves the conflict in favor of a side, quoted for a shell.
-fn resolve_command(place: &Workspace, model: &ModelPlan, conflict: &Conflict, side: ConflictSide) -> String {
-    let name = conflict_name(place, model, conflict);
+fn resolve_command(workspace: &Workspace, model: &ModelPlan, conflict: &Conflict, side: ConflictSide) -> String {
+    let name = conflict_name(workspace, model, conflict);
     let is_plain = |c: char| c.is_alphanumeric() || "_-./:".contains(c);
     let name = if name.chars().all(is_plain) {
         name
@@ -265,13 +265,13 @@ fn resolve_command(place: &Workspace, model: &ModelPlan, conflict: &Conflict, si
 }
 
 /// Returns the part of a one-line message that explains how to resolve the conflict.
-pub fn resolution_hint(place: &Workspace, made: &PlannedModels, model: &ModelPlan, conflict: &Conflict) -> String {
-    match possible_sides(place, made, model, conflict).split_first() {
+pub fn resolution_hint(workspace: &Workspace, made: &PlannedModels, model: &ModelPlan, conflict: &Conflict) -> String {
+    match possible_sides(workspace, made, model, conflict).split_first() {
         _ if conflict.is_unreadable() => manual_resolution(conflict),
         None => manual_resolution(conflict),
-        Some((first, [])) => resolve_command(place, model, conflict, *first),
+        Some((first, [])) => resolve_command(workspace, model, conflict, *first),
         Some((first, others)) => {
-            let command = resolve_command(place, model, conflict, *first);
+            let command = resolve_command(workspace, model, conflict, *first);
             format!("{command} (or {})", list_options(others))
         }
     }
@@ -283,7 +283,7 @@ fn list_options(sides: &[ConflictSide]) -> String {
 }
 
 /// Returns the name that makes `resolve` select only this conflict.
-pub fn conflict_name(place: &Workspace, model: &ModelPlan, conflict: &Conflict) -> String {
+pub fn conflict_name(workspace: &Workspace, model: &ModelPlan, conflict: &Conflict) -> String {
     let target = conflict_target(model, conflict);
     if metric_set_clause_conflict(conflict).is_some() || conflict.clause().is_some() {
         return target;
@@ -292,7 +292,7 @@ pub fn conflict_name(place: &Workspace, model: &ModelPlan, conflict: &Conflict) 
     let target_of = |of: &Conflict| (of.definition.clone(), of.step.clone(), of.property, of.detail.clone());
     let is_same = |other: &&Conflict| target_of(other) == target_of(conflict);
     if model.conflicts.iter().filter(is_same).count() > 1 {
-        let file = match is_in_omni(place, &conflict.file) {
+        let file = match is_in_omni(workspace, &conflict.file) {
             true => "omni",
             false => "dbt",
         };

@@ -29,10 +29,10 @@ pub enum ParsedProject {
 pub fn check(
     session: &Session,
     args: &PushArgs,
-    place: &Workspace,
+    workspace: &Workspace,
     made: &PlannedModels,
 ) -> Result<ParsedProject, Failure> {
-    let Some(dbt) = &place.dbt else {
+    let Some(dbt) = &workspace.dbt else {
         return Ok(ParsedProject::No("no dbt project"));
     };
     if args.no_parse {
@@ -52,7 +52,7 @@ pub fn check(
         .iter()
         .flat_map(|model| model.files.iter().cloned())
         .collect();
-    let changes = apply::resolve_paths(place, changes)?;
+    let changes = apply::resolve_paths(workspace, changes)?;
     let texts = changes.iter().filter(|change| !change.path.starts_with(".formulac/"));
     let texts = texts.map(|change| {
         let text = change
@@ -61,14 +61,14 @@ pub fn check(
             .map(|text| std::str::from_utf8(text).unwrap_or_default());
         (PathBuf::from(&change.path), text)
     });
-    let copy = ProjectCopy::create_copy(&place.root, dbt, &texts.collect::<CopyChanges<'_>>())
+    let copy = ProjectCopy::create_copy(&workspace.root, dbt, &texts.collect::<CopyChanges<'_>>())
         .map_err(|error| Failure::io_failure("write", &std::env::temp_dir().to_string_lossy(), &error))?;
     let environment = made.environment.as_ref();
     let mut refused = validate::parse_with_dbt(
         session,
         &args.dbt,
         environment,
-        place,
+        workspace,
         Some(&copy.root),
         &made.models,
         &made.found,

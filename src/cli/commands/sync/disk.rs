@@ -21,12 +21,12 @@ pub struct WorkTreeDisk {
 }
 
 impl WorkTreeDisk {
-    pub fn from_workspace(place: &Workspace) -> Result<Self, Failure> {
-        let root = &place.root;
+    pub fn from_workspace(workspace: &Workspace) -> Result<Self, Failure> {
+        let root = &workspace.root;
         let root = or_current_folder(root).to_owned();
         Ok(Self {
             root,
-            bounds: place.writable_folders()?,
+            bounds: workspace.writable_folders()?,
         })
     }
 

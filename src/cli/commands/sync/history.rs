@@ -14,11 +14,11 @@ use crate::cli::session::Session;
 use crate::cli::workspace::Workspace;
 
 pub fn run(session: &Session, args: &LogArgs) -> Result<Exit, Failure> {
-    let place = Workspace::find(session)?;
-    let log = read_log(&place);
+    let workspace = Workspace::find(session)?;
+    let log = read_log(&workspace);
     let shown: Vec<&NumberedEntry> = match &args.name {
         Some(name) => {
-            let names = names_in_log(&place, name)?;
+            let names = names_in_log(&workspace, name)?;
             let is_meant = |logged: &&NumberedEntry| names.iter().any(|name| has_change_to(logged, name));
             let found: Vec<&NumberedEntry> = log.entries.iter().filter(is_meant).collect();
             if found.is_empty() {
@@ -69,23 +69,23 @@ pub fn run(session: &Session, args: &LogArgs) -> Result<Exit, Failure> {
 pub const REFUSALS: &str = ".formulac/local/log";
 
 /// Returns the log of the project, with the rejected commands of this work tree.
-pub fn read_log(place: &Workspace) -> Log {
+pub fn read_log(workspace: &Workspace) -> Log {
     Log::read(
         [LOG, REFUSALS]
             .into_iter()
-            .flat_map(|folder| folder::read_yaml_files(&place.root.join(folder))),
+            .flat_map(|folder| folder::read_yaml_files(&workspace.root.join(folder))),
     )
 }
 
 /// Returns the name, and the columns of models that list the named metric, or metrics of the named set, in `metrics`.
 /// Entries list a change to such a metric as a change to the model's column.
-fn names_in_log(place: &Workspace, name: &str) -> Result<Vec<String>, Failure> {
+fn names_in_log(workspace: &Workspace, name: &str) -> Result<Vec<String>, Failure> {
     let mut names = vec![name.to_owned()];
     let metric = MetricName::read(name)?;
     if metric.prefix.is_none() && metric.metric.is_none() {
         return Ok(names);
     }
-    let sources = place.sources()?;
+    let sources = workspace.sources()?;
     let texts = sources.iter().map(|(source, _)| source.text.as_str());
     let compiler = Compiler::default().with_metric_sets(texts.clone().map(|text| ("", text)));
     for text in texts {

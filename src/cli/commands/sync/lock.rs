@@ -23,16 +23,16 @@ pub struct ProjectLock {
 
 impl ProjectLock {
     /// Acquires the lock of the project. If an earlier run was interrupted, first completes or undoes that run.
-    pub fn acquire(session: &Session, place: &Workspace) -> Result<Self, Failure> {
+    pub fn acquire(session: &Session, workspace: &Workspace) -> Result<Self, Failure> {
         let failed = |path: &str, error: &std::io::Error| Failure::io_failure("write", path, error);
-        let bounds = place.writable_folders()?;
-        bounds.resolve_path(&place.root.join(LOCK))?;
-        create_local_folder(&bounds, &place.root)?;
+        let bounds = workspace.writable_folders()?;
+        bounds.resolve_path(&workspace.root.join(LOCK))?;
+        create_local_folder(&bounds, &workspace.root)?;
         let file = File::options()
             .write(true)
             .create(true)
             .truncate(false)
-            .open(place.root.join(LOCK));
+            .open(workspace.root.join(LOCK));
         let file = file.map_err(|error| failed(LOCK, &error))?;
         match file.try_lock() {
             Ok(()) => {}
@@ -44,7 +44,7 @@ impl ProjectLock {
             }
             Err(TryLockError::Error(error)) => return Err(failed(LOCK, &error)),
         }
-        apply::recover(session, place)?;
+        apply::recover(session, workspace)?;
         Ok(Self { _file: file })
     }
 }
@@ -63,14 +63,14 @@ pub fn create_local_folder(bounds: &WritableFolders, root: &Path) -> Result<(), 
 }
 
 /// Returns whether an earlier run was interrupted.
-pub fn is_push_interrupted(place: &Workspace) -> Result<bool, Failure> {
+pub fn is_push_interrupted(workspace: &Workspace) -> Result<bool, Failure> {
     // A journal that cannot be read is also left over from an earlier run.
-    Ok(is_transaction_interrupted(&mut WorkTreeDisk::from_workspace(place)?).unwrap_or(true))
+    Ok(is_transaction_interrupted(&mut WorkTreeDisk::from_workspace(workspace)?).unwrap_or(true))
 }
 
 /// Warns about an interrupted run. Used by commands that write nothing.
-pub fn report_waiting(session: &Session, place: &Workspace) -> Result<(), Failure> {
-    if is_push_interrupted(place)? {
+pub fn report_waiting(session: &Session, workspace: &Workspace) -> Result<(), Failure> {
+    if is_push_interrupted(workspace)? {
         session.warn(
             "a push in this project was interrupted; `formulac push` completes or undoes the interrupted \
              push first",

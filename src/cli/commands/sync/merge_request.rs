@@ -28,7 +28,7 @@ pub const FILE: &str = ".formulac/local/merge_request.md";
 /// Creates the description of a merge request, before or after the push. `log` is the log from before the push.
 pub fn new(
     session: &Session,
-    place: &Workspace,
+    workspace: &Workspace,
     made: &PlannedModels,
     parsed: &ParsedProject,
     log: &Log,
@@ -62,8 +62,8 @@ pub fn new(
             .not_run
             .push(format!("{tests} (`dbt build --select {}`)", names.join(" ")));
     }
-    quote_evidence(place, made, &mut request);
-    request.reaches = impact_markdown(session, place, made)?;
+    quote_evidence(workspace, made, &mut request);
+    request.reaches = impact_markdown(session, workspace, made)?;
     let approvals = made
         .environment
         .as_ref()
@@ -73,7 +73,7 @@ pub fn new(
         .iter()
         .map(|(role, count)| (role.to_string(), *count))
         .collect();
-    request.approvers = named_approvers(place, made);
+    request.approvers = named_approvers(workspace, made);
     let is_reviewed = made.environment.as_ref().is_some_and(Environment::is_reviewed);
     let omni = made.plan.omni.as_ref().filter(|_| is_reviewed);
     request.omni = omni.map(|omni| omni.repository.clone());
@@ -90,7 +90,7 @@ pub fn new(
 
 /// Returns the approvers named in uncommitted specs and metric sets, and the approvers of models that change because of
 /// a metric set.
-fn named_approvers(place: &Workspace, made: &PlannedModels) -> Vec<(String, Vec<String>)> {
+fn named_approvers(workspace: &Workspace, made: &PlannedModels) -> Vec<(String, Vec<String>)> {
     let mut now: BTreeMap<String, Option<String>> = BTreeMap::new();
     let sets = |model: &ModelPlan| -> Vec<String> {
         let ours = made.ours.get(&model.model).into_iter();
@@ -104,7 +104,7 @@ fn named_approvers(place: &Workspace, made: &PlannedModels) -> Vec<(String, Vec<
                     now.insert(path, planned.after.clone());
                 }
                 None => {
-                    let read = |path: &String| read_project_file(&place.root, path);
+                    let read = |path: &String| read_project_file(&workspace.root, path);
                     now.entry(path).or_insert_with_key(read);
                 }
             }
@@ -113,7 +113,7 @@ fn named_approvers(place: &Workspace, made: &PlannedModels) -> Vec<(String, Vec<
     let paths: Vec<String> = now.keys().cloned().collect();
     // All files are new if there is no repository or no commit.
     let committed =
-        Repository::find(&place.root).and_then(|repository| repository.file_contents_at_commit("HEAD", &paths));
+        Repository::find(&workspace.root).and_then(|repository| repository.file_contents_at_commit("HEAD", &paths));
     let committed = committed.unwrap_or_else(|_| vec![None; paths.len()]);
     let committed: BTreeMap<String, Option<String>> = paths.into_iter().zip(committed).collect();
     let is_changed = |path: &String| committed.get(path) != now.get(path);
@@ -132,7 +132,7 @@ fn named_approvers(place: &Workspace, made: &PlannedModels) -> Vec<(String, Vec<
 
 /// Quotes the results of `verify` for the exact specs that are pushed. States for all other specs that their values
 /// were not verified.
-fn quote_evidence(place: &Workspace, made: &PlannedModels, request: &mut MergeRequest) {
+fn quote_evidence(workspace: &Workspace, made: &PlannedModels, request: &mut MergeRequest) {
     let changed = |model: &&ModelPlan| matches!(model.action, Action::Create | Action::Update);
     let models: Vec<&ModelPlan> = made.plan.models.iter().filter(changed).collect();
     let mut unverified = Vec::new();
@@ -141,7 +141,7 @@ fn quote_evidence(place: &Workspace, made: &PlannedModels, request: &mut MergeRe
         let found = made
             .ours
             .get(&name)
-            .and_then(|ours| find_evidence(place, &name, &ours.source));
+            .and_then(|ours| find_evidence(workspace, &name, &ours.source));
         let Some(found) = found else {
             unverified.push(name);
             continue;
@@ -157,7 +157,7 @@ fn quote_evidence(place: &Workspace, made: &PlannedModels, request: &mut MergeRe
         };
         request.values.push(ReportedValues {
             model: name,
-            place: Some(about),
+            environment: Some(about),
             summary: found.describe_values(),
         });
         for proof in &found.proofs {
@@ -180,15 +180,15 @@ fn quote_evidence(place: &Workspace, made: &PlannedModels, request: &mut MergeRe
         let told = format!("not verified (`formulac verify {}`)", unverified.join(" "));
         request.values.push(ReportedValues {
             model: unverified.join(", "),
-            place: None,
+            environment: None,
             summary: told,
         });
     }
 }
 
 /// Returns the saved evidence for exactly this version of a spec, or `None` if there is none.
-fn find_evidence(place: &Workspace, model: &str, source: &str) -> Option<VerificationEvidence> {
-    let text = read_text(place.root.join(VerificationEvidence::evidence_path(model))).ok()?;
+fn find_evidence(workspace: &Workspace, model: &str, source: &str) -> Option<VerificationEvidence> {
+    let text = read_text(workspace.root.join(VerificationEvidence::evidence_path(model))).ok()?;
     let versions = VerificationEvidence::versions(&text)
         .into_iter()
         .filter(|it| it.is_for_spec(source) && it.model == model);
@@ -219,8 +219,8 @@ fn format_warnings(found: &[FileDiagnostics]) -> String {
 }
 
 /// Formats the impact of the changed definitions as Markdown. Returns `None` if there is no manifest.
-fn impact_markdown(session: &Session, place: &Workspace, made: &PlannedModels) -> Result<Option<String>, Failure> {
-    if place.artifacts()?.is_none() {
+fn impact_markdown(session: &Session, workspace: &Workspace, made: &PlannedModels) -> Result<Option<String>, Failure> {
+    if workspace.artifacts()?.is_none() {
         return Ok(None);
     }
     let (known, plan) = (ImpactContext::read(session, false)?, &made.plan);

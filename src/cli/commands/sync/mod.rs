@@ -51,16 +51,23 @@ pub use repository::Repository;
 
 /// `formulac plan`: shows the changes that a push would make.
 pub fn plan(session: &Session, args: &PlanArgs) -> Result<Exit, Failure> {
-    let place = Workspace::find(session)?;
-    place.check_folders()?;
-    lock::report_waiting(session, &place)?;
-    let made = planner::plan_selected_models(session, &place, &args.selection)?;
-    place.warn_of_unsearched_folders(session, Some(&made.plan));
+    let workspace = Workspace::find(session)?;
+    workspace.check_folders()?;
+    lock::report_waiting(session, &workspace)?;
+    let made = planner::plan_selected_models(session, &workspace, &args.selection)?;
+    workspace.warn_of_unsearched_folders(session, Some(&made.plan));
     show::report_missing_omni_commit(session, &made);
     let exit = made.exit();
     if args.markdown && made.has_no_errors() && made.plan.conflicts() == 0 {
         let parsed = ParsedProject::No("runs during `formulac push`");
-        let request = merge_request::new(session, &place, &made, &parsed, &history::read_log(&place), None)?;
+        let request = merge_request::new(
+            session,
+            &workspace,
+            &made,
+            &parsed,
+            &history::read_log(&workspace),
+            None,
+        )?;
         session.print_data(&request.text(&made.plan))?;
     } else if args.json {
         let mut data = made.plan.json();
@@ -74,7 +81,7 @@ pub fn plan(session: &Session, args: &PlanArgs) -> Result<Exit, Failure> {
     } else {
         session.report_grouped(&made.found);
         if made.has_no_errors() {
-            session.print_styled(&show::format_plan(session, &place, &made))?;
+            session.print_styled(&show::format_plan(session, &workspace, &made))?;
             show::print_refused_descriptions(session, &made.refused);
         }
     }
@@ -83,7 +90,7 @@ pub fn plan(session: &Session, args: &PlanArgs) -> Result<Exit, Failure> {
         .as_deref()
         .filter(|_| made.has_no_errors() && made.plan.conflicts() == 0)
     {
-        let bounds = place.writable_folders()?.with_named_file(path);
+        let bounds = workspace.writable_folders()?.with_named_file(path);
         let text = json::to_text(&push::plan_file(&made.plan, &args.selection));
         write_all(
             &bounds,
@@ -101,17 +108,21 @@ pub fn plan(session: &Session, args: &PlanArgs) -> Result<Exit, Failure> {
 }
 
 /// Plans a push of the selected models.
-pub fn plan_selected(session: &Session, place: &Workspace, selection: &Selection) -> Result<PlannedModels, Failure> {
-    planner::plan_selected_models(session, place, selection)
+pub fn plan_selected(
+    session: &Session,
+    workspace: &Workspace,
+    selection: &Selection,
+) -> Result<PlannedModels, Failure> {
+    planner::plan_selected_models(session, workspace, selection)
 }
 
 /// Plans a push of the selected models with the facts in `known.yml`, which `check` uses.
 pub fn plan_with_committed_facts(
     session: &Session,
-    place: &Workspace,
+    workspace: &Workspace,
     selection: &Selection,
 ) -> Result<PlannedModels, Failure> {
-    planner::plan_with_facts(session, place, selection, FactPrecedence::Committed)
+    planner::plan_with_facts(session, workspace, selection, FactPrecedence::Committed)
 }
 
 /// `formulac push`: plans and performs a push.

@@ -31,23 +31,23 @@ pub struct OmniRepository {
 impl OmniRepository {
     /// Finds the repository. Returns `None` if the Omni model is a folder of the project, and an error if there is no
     /// repository at the configured path.
-    pub fn find(place: &Workspace) -> Result<Option<Self>, Failure> {
-        let Some(path) = omni_repository(&place.project, &place.root)? else {
+    pub fn find(workspace: &Workspace) -> Result<Option<Self>, Failure> {
+        let Some(path) = omni_repository(&workspace.project, &workspace.root)? else {
             return Ok(None);
         };
-        let folder = place.omni_folder();
+        let folder = workspace.omni_folder();
         let repository = Repository::find(&path).map_err(|failure| in_repository(&folder, failure))?;
         Ok(Some(Self { folder, repository }))
     }
 
     /// Returns the files that the last pull wrote and that are not committed. `None` if all of them are committed.
-    pub fn uncommitted_files(&self, place: &Workspace) -> Result<Option<OmniChange>, Failure> {
-        let dbt = Repository::find(&place.root)?;
+    pub fn uncommitted_files(&self, workspace: &Workspace) -> Result<Option<OmniChange>, Failure> {
+        let dbt = Repository::find(&workspace.root)?;
         let records = dbt.uncommitted_paths(&[RECORDS.to_owned()])?;
         // The record of a removed file only exists in the last commit.
         let removed: Vec<String> = records
             .iter()
-            .filter(|path| !place.root.join(path).is_file())
+            .filter(|path| !workspace.root.join(path).is_file())
             .cloned()
             .collect();
         let removed = match dbt.head_commit()? {
@@ -55,7 +55,7 @@ impl OmniRepository {
             None => Vec::new(),
         };
         let removed = removed.iter().flatten().filter_map(|text| PullRecord::read(text));
-        let pulled = pull_records(&place.root).chain(removed).map(|record| record.path);
+        let pulled = pull_records(&workspace.root).chain(removed).map(|record| record.path);
         let pulled: BTreeSet<String> = pulled.chain(shared_file_paths()).collect();
         let mut files = self.repository.uncommitted_paths(&[".".to_owned()])?;
         files.retain(|path| pulled.contains(path));
@@ -68,8 +68,8 @@ impl OmniRepository {
 
     /// Returns the commit that belongs to dbt's commit, unless the current branch of this repository contains the
     /// commit. `None` if a push was interrupted, because the next push creates the commit.
-    pub fn find_missing_commit(&self, place: &Workspace) -> Result<Option<MissingCommit>, Failure> {
-        let pair = Repository::find(&place.root)?.last_paired_commit()?;
+    pub fn find_missing_commit(&self, workspace: &Workspace) -> Result<Option<MissingCommit>, Failure> {
+        let pair = Repository::find(&workspace.root)?.last_paired_commit()?;
         let Some((entry, dbt)) = pair.filter(|(entry, _)| !entry.is_empty()) else {
             return Ok(None);
         };
@@ -80,7 +80,7 @@ impl OmniRepository {
             Ok(self.repository.run_git(&args)?.trim().to_owned())
         };
         let is_here = self.repository.head_commit()?.is_some() && !find("HEAD")?.is_empty();
-        if is_here || is_push_interrupted(place)? {
+        if is_here || is_push_interrupted(workspace)? {
             return Ok(None);
         }
         let folder = &self.folder;
@@ -249,15 +249,15 @@ impl OmniCommit {
     }
 
     /// Creates the commit, unless it already exists. `dbt` is the commit in dbt's repository.
-    pub fn create(&self, place: &Workspace, dbt: &str) -> Result<(), Failure> {
+    pub fn create(&self, workspace: &Workspace, dbt: &str) -> Result<(), Failure> {
         let failed = |failure| in_repository(&self.folder, failure);
-        let repository = Repository::find(&place.root.join(&self.folder)).map_err(failed)?;
+        let repository = Repository::find(&workspace.root.join(&self.folder)).map_err(failed)?;
         let mut commit = self.commit.clone();
         // Somebody may have committed the files after an interrupted push.
         if commit.created_commit(&repository)?.is_none() && repository.uncommitted_paths(&commit.paths)?.is_empty() {
             return Ok(());
         }
-        let named = describe_dbt_commit(place, dbt)?;
+        let named = describe_dbt_commit(workspace, dbt)?;
         commit.message = format!("{}\n{DBT_TRAILER}: {named}\n", commit.message.trim_end());
         let created = commit.create_commit(&repository);
         let created = created.or_else(
@@ -273,8 +273,8 @@ impl OmniCommit {
 }
 
 /// Returns the name of dbt's repository, followed by one of its commits.
-pub fn describe_dbt_commit(place: &Workspace, commit: &str) -> Result<String, Failure> {
-    let top = Repository::find(&place.root)?.top_folder()?;
+pub fn describe_dbt_commit(workspace: &Workspace, commit: &str) -> Result<String, Failure> {
+    let top = Repository::find(&workspace.root)?.top_folder()?;
     let name = top.file_name().unwrap_or_default().to_string_lossy().into_owned();
     Ok(format!("{name}, commit {commit}"))
 }

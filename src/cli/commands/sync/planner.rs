@@ -61,13 +61,13 @@ pub struct PlannerContext {
 }
 
 impl PlannerContext {
-    fn new(place: &Workspace, compiler: &Compiler, generation: &Generation<'_>) -> Self {
+    fn new(workspace: &Workspace, compiler: &Compiler, generation: &Generation<'_>) -> Self {
         Self {
             compiler: compiler.clone(),
             models: generation.compiled_specs().cloned().collect(),
             knowing: OnceLock::new(),
             decompiler: Decompiler::default(),
-            folders: place.output_folders(),
+            folders: workspace.output_folders(),
             moved: generation.moved.clone(),
         }
     }
@@ -118,32 +118,32 @@ impl PlannedModels {
 pub type ModelStates = BTreeMap<String, (Option<String>, Vec<PushState>)>;
 
 /// Compiles all specs and compares them with the last push and with the files.
-pub fn plan_models(session: &Session, place: &Workspace) -> Result<PlannedModels, Failure> {
-    plan_selected_models(session, place, &Selection::default())
+pub fn plan_models(session: &Session, workspace: &Workspace) -> Result<PlannedModels, Failure> {
+    plan_selected_models(session, workspace, &Selection::default())
 }
 
 /// Plans a push of the selected models. A model without a spec is deleted only if all models are pushed.
 pub fn plan_selected_models(
     session: &Session,
-    place: &Workspace,
+    workspace: &Workspace,
     selection: &Selection,
 ) -> Result<PlannedModels, Failure> {
-    plan_with_facts(session, place, selection, FactPrecedence::Artifacts)
+    plan_with_facts(session, workspace, selection, FactPrecedence::Artifacts)
 }
 
 /// Like [`plan_selected_models`], but `first` selects the facts that take precedence.
 pub fn plan_with_facts(
     session: &Session,
-    place: &Workspace,
+    workspace: &Workspace,
     selection: &Selection,
     first: FactPrecedence,
 ) -> Result<PlannedModels, Failure> {
-    require_specs_folder(place)?;
-    let environment = environment::selected_environment(&session.global, &place.project)?;
+    require_specs_folder(workspace)?;
+    let environment = environment::selected_environment(&session.global, &workspace.project)?;
     let target = TargetOptions::default();
-    let new_compiler = || place.compiler_with(session, &target, place.dialect(&target)?, first);
+    let new_compiler = || workspace.compiler_with(session, &target, workspace.dialect(&target)?, first);
     let mut compiler = new_compiler()?;
-    let mut generation = Generation::new(place, &compiler, place.sources()?, || {})?;
+    let mut generation = Generation::new(workspace, &compiler, workspace.sources()?, || {})?;
     let chosen = (!selection.selects_all_models())
         .then(|| generation.select_models(session, selection))
         .transpose()?;
@@ -162,24 +162,24 @@ pub fn plan_with_facts(
     if !made.has_no_errors() {
         return Ok(made);
     }
-    let mut ours = current_specs_by_model(place, &generation);
-    let described = plan_descriptions(place, &ours, &mut made)?;
+    let mut ours = current_specs_by_model(workspace, &generation);
+    let described = plan_descriptions(workspace, &ours, &mut made)?;
     if !made.has_no_errors() {
         return Ok(made);
     }
     // Models that read a described column pass the new description on.
     if selection.selects_all_models() && !described.columns.is_empty() {
-        let _ = place.described.set(described.columns.clone());
+        let _ = workspace.described.set(described.columns.clone());
         compiler = new_compiler()?;
-        generation = Generation::new(place, &compiler, place.sources()?, || {})?;
-        ours = current_specs_by_model(place, &generation);
+        generation = Generation::new(workspace, &compiler, workspace.sources()?, || {})?;
+        ours = current_specs_by_model(workspace, &generation);
     }
-    let (mut states, mut restored) = read_states(session, place, &ours);
-    require_specs_of_states(place, &ours, &states)?;
-    let left = follow_moved_files(place, &ours, &generation.moved, &mut states);
-    let files = files_by_model(place, &ours, &states);
-    let tools = PlannerContext::new(place, &compiler, &generation);
-    add_unpushed_bases(place, &tools, &ours, &files, &mut states);
+    let (mut states, mut restored) = read_states(session, workspace, &ours);
+    require_specs_of_states(workspace, &ours, &states)?;
+    let left = follow_moved_files(workspace, &ours, &generation.moved, &mut states);
+    let files = files_by_model(workspace, &ours, &states);
+    let tools = PlannerContext::new(workspace, &compiler, &generation);
+    add_unpushed_bases(workspace, &tools, &ours, &files, &mut states);
     let mut reconciled = reconcile_models(&tools, &ours, &states, &files, described.of_specs);
     let texts: BTreeMap<String, String> = ours
         .iter()
@@ -191,18 +191,18 @@ pub fn plan_with_facts(
         .collect();
     // A change to a model may change the SQL of the models that read it.
     if !replaced.is_empty() {
-        generation = generate_with_texts(place, &compiler, &replaced)?;
+        generation = generate_with_texts(workspace, &compiler, &replaced)?;
         chosen
             .iter()
             .for_each(|chosen| generation.drop_other_diagnostics(chosen));
         if Exit::from_failures(&generation.found) != Exit::Done {
             made.found = generation.found;
-            explain_new_errors(place, &replaced, &mut made.found);
+            explain_new_errors(workspace, &replaced, &mut made.found);
             return Ok(made);
         }
-        ours = current_specs_by_model(place, &generation);
+        ours = current_specs_by_model(workspace, &generation);
     }
-    let known = plan_known_facts(place, &generation)?;
+    let known = plan_known_facts(workspace, &generation)?;
     made.models = generation.models;
     let models = files.iter().filter(|(name, _)| is_chosen(name));
     let models = models.map(|(name, found)| PlannedModel {
@@ -226,30 +226,30 @@ pub fn plan_with_facts(
             plan.restore_state(found, text);
         }
     }
-    let (plans, sets) = with_uncommitted(place, &ours, &generation.sets, plans);
+    let (plans, sets) = with_uncommitted(workspace, &ours, &generation.sets, plans);
     let of_omni = described.plans.into_iter().filter(|plan| is_chosen(&plan.model));
     made.plan = Plan::new(made.plan.environment.take(), plans.into_iter().chain(of_omni));
     made.plan.known = known;
     if selection.selects_all_models() {
         made.plan.metric_sets = sets;
     }
-    separate_omni_repository(place, selection, &mut made)?;
-    find_exposures(session, place, &mut made.plan)?;
+    separate_omni_repository(workspace, selection, &mut made)?;
+    find_exposures(session, workspace, &mut made.plan)?;
     made.refused = described.refused;
     made.ours = ours;
-    version_upgrade::mark_upgraded_models(place, &mut made, &states);
+    version_upgrade::mark_upgraded_models(workspace, &mut made, &states);
     made.tools = Some(tools);
     Ok(made)
 }
 
 /// Returns an error if models were pushed and their specs folder does not exist. Otherwise, the plan would delete all
 /// models.
-fn require_specs_folder(place: &Workspace) -> Result<(), Failure> {
-    if !was_pushed(place) {
+fn require_specs_folder(workspace: &Workspace) -> Result<(), Failure> {
+    if !was_pushed(workspace) {
         return Ok(());
     }
-    place.specs().map(|_| ()).map_err(|failure| {
-        let folder = place.specs_folder();
+    workspace.specs().map(|_| ()).map_err(|failure| {
+        let folder = workspace.specs_folder();
         failure.with_help(format!(
             "correct `specs` in formulac.yml; to delete all models, create the empty folder `{folder}/`"
         ))
@@ -259,46 +259,50 @@ fn require_specs_folder(place: &Workspace) -> Result<(), Failure> {
 /// Plans the transfer of descriptions from Omni, and reports the files that cannot be parsed. There are no descriptions
 /// if the clone of the Omni model is incomplete.
 fn plan_descriptions(
-    place: &Workspace,
+    workspace: &Workspace,
     ours: &BTreeMap<String, CurrentSpec>,
     made: &mut PlannedModels,
 ) -> Result<DescriptionActions, Failure> {
-    if let Ok(Some(omni)) = OmniRepository::find(place) {
-        made.missing_in_omni = omni.find_missing_commit(place)?;
+    if let Ok(Some(omni)) = OmniRepository::find(workspace) {
+        made.missing_in_omni = omni.find_missing_commit(workspace)?;
     }
     if made.missing_in_omni.is_some() {
         return Ok(DescriptionActions::default());
     }
-    let (described, faults) = omni::plan_descriptions(place, |model| ours.contains_key(model))?;
+    let (described, faults) = omni::plan_descriptions(workspace, |model| ours.contains_key(model))?;
     made.found.extend(faults);
     Ok(described)
 }
 
 /// Excludes the Omni model's files from the project's commits if the Omni model has its own repository.
-fn separate_omni_repository(place: &Workspace, selection: &Selection, made: &mut PlannedModels) -> Result<(), Failure> {
+fn separate_omni_repository(
+    workspace: &Workspace,
+    selection: &Selection,
+    made: &mut PlannedModels,
+) -> Result<(), Failure> {
     // A missing repository of the Omni model is an error of the commands that write there.
-    if let Ok(Some(omni)) = OmniRepository::find(place) {
+    if let Ok(Some(omni)) = OmniRepository::find(workspace) {
         let of_omni = omni.path_in_project("");
         let models = made.plan.models.iter_mut();
         models.for_each(|plan| plan.paths.retain(|path| !path.starts_with(&of_omni)));
         if selection.selects_all_models() && made.missing_in_omni.is_none() {
-            made.plan.omni = omni.uncommitted_files(place)?;
+            made.plan.omni = omni.uncommitted_files(workspace)?;
         }
     }
     Ok(())
 }
 
 /// Returns the change to `known.yml`, or its uncommitted change if the file is already up to date.
-fn plan_known_facts(place: &Workspace, generation: &Generation<'_>) -> Result<Option<KnownFactsChange>, Failure> {
+fn plan_known_facts(workspace: &Workspace, generation: &Generation<'_>) -> Result<Option<KnownFactsChange>, Failure> {
     Ok(generation.plan_known_file()?.and_then(|(known, facts)| {
-        let path = place.relative_path(&known.path);
-        let before = read_project_file(&place.root, &path);
+        let path = workspace.relative_path(&known.path);
+        let before = read_project_file(&workspace.root, &path);
         let file = TextChange::new(&path, before, Some(known.text));
         if file.before != file.after {
             return Some(KnownFactsChange { file, facts });
         }
         // The push only commits the file, because `generate` or `plan` has already written it.
-        let committed = Repository::committed_if_different(&place.root, &path)?;
+        let committed = Repository::committed_if_different(&workspace.root, &path)?;
         let facts = changed_facts(file.after.as_deref()?, committed.as_deref());
         Some(KnownFactsChange { file, facts })
     }))
@@ -306,19 +310,19 @@ fn plan_known_facts(place: &Workspace, generation: &Generation<'_>) -> Result<Op
 
 /// Finds the exposures that depend on the changed models. Warns once if a manifest with exposures is older than the
 /// files of the project.
-fn find_exposures(session: &Session, place: &Workspace, plan: &mut Plan) -> Result<(), Failure> {
+fn find_exposures(session: &Session, workspace: &Workspace, plan: &mut Plan) -> Result<(), Failure> {
     let mut changed = plan
         .models
         .iter_mut()
         .filter_map(|model| Some((&model.model, model.effects.as_mut()?)))
         .peekable();
-    if let (Some(artifacts), Some(_)) = (place.artifacts()?, changed.peek()) {
+    if let (Some(artifacts), Some(_)) = (workspace.artifacts()?, changed.peek()) {
         let graph = ExposureGraph::new(&artifacts.manifest);
         if graph.has_exposures() {
-            artifacts.report_age(session, place.dbt.as_ref());
+            artifacts.report_age(session, workspace.dbt.as_ref());
         }
         changed.for_each(|(model, effects)| effects.exposures = graph.exposures_of(model));
-    } else if place.dbt.is_none() {
+    } else if workspace.dbt.is_none() {
         changed.for_each(|(_, effects)| effects.exposures = Exposures::Known(Vec::new()));
     }
     Ok(())
@@ -327,7 +331,7 @@ fn find_exposures(session: &Session, place: &Workspace, plan: &mut Plan) -> Resu
 /// Adds to the plans uncommitted edits that require no other change, such as comments in generated files, and removes
 /// records of committed specs whose layout has changed. Also returns the uncommitted metric sets that no plan contains.
 fn with_uncommitted(
-    place: &Workspace,
+    workspace: &Workspace,
     ours: &BTreeMap<String, CurrentSpec>,
     sets: &[CompiledSet],
     plans: Vec<ModelPlan>,
@@ -345,7 +349,7 @@ fn with_uncommitted(
     let sets: BTreeSet<String> = sets.filter(|path| !committed.contains(path)).cloned().collect();
     let all: Vec<String> = plans.iter().flat_map(files).chain(sets.clone()).collect();
     // Without a repository there are no commits.
-    let differing = Repository::find(&place.root).and_then(|repository| repository.uncommitted_paths(&all));
+    let differing = Repository::find(&workspace.root).and_then(|repository| repository.uncommitted_paths(&all));
     let is_repository = differing.is_ok();
     let differing: BTreeSet<String> = differing.unwrap_or_default().into_iter().collect();
     let noted = |plan: ModelPlan| {
@@ -367,22 +371,25 @@ fn with_uncommitted(
 
 /// Returns the files that would exist after a push of the specs, regardless of the current files: generated files, push
 /// states and `known.yml`, by path.
-pub fn generated_files(session: &Session, place: &Workspace) -> Result<BTreeMap<String, String>, Failure> {
+pub fn generated_files(session: &Session, workspace: &Workspace) -> Result<BTreeMap<String, String>, Failure> {
     let target = TargetOptions::default();
-    let compiler = place.compiler(session, &target, place.dialect(&target)?)?;
-    let generation = Generation::new(place, &compiler, place.sources()?, || {})?;
+    let compiler = workspace.compiler(session, &target, workspace.dialect(&target)?)?;
+    let generation = Generation::new(workspace, &compiler, workspace.sources()?, || {})?;
     if Exit::from_failures(&generation.found) != Exit::Done {
         return Err(Failure::Found(generation.found));
     }
     let mut left = BTreeMap::new();
-    for (model, ours) in current_specs_by_model(place, &generation) {
+    for (model, ours) in current_specs_by_model(workspace, &generation) {
         left.insert(state_path(&model), PushState::from_pushed(&model, &ours).text());
         left.extend(ours.files);
     }
     // Use the committed facts, because the artifacts may be older or newer than the commit. Only the facts that the
     // specs need are kept.
     let read = generation.compiled_specs().flat_map(CompiledSpec::known_relations);
-    left.insert(KNOWN.to_owned(), place.committed_facts()?.with_relations(read).text());
+    left.insert(
+        KNOWN.to_owned(),
+        workspace.committed_facts()?.with_relations(read).text(),
+    );
     Ok(left)
 }
 
@@ -419,7 +426,7 @@ fn reconcile_models(
 
 /// Adds the bases of models that were never pushed but whose files a user edited.
 fn add_unpushed_bases(
-    place: &Workspace,
+    workspace: &Workspace,
     tools: &PlannerContext,
     ours: &BTreeMap<String, CurrentSpec>,
     files: &BTreeMap<String, BTreeMap<String, String>>,
@@ -427,7 +434,7 @@ fn add_unpushed_bases(
 ) {
     for (name, found) in files {
         let never_pushed = ours.get(name).filter(|_| !states.contains_key(name));
-        if let Some(base) = never_pushed.and_then(|ours| find_unpushed_base(place, tools, name, ours, found)) {
+        if let Some(base) = never_pushed.and_then(|ours| find_unpushed_base(workspace, tools, name, ours, found)) {
             states.insert(name.clone(), (None, vec![base]));
         }
     }
@@ -437,7 +444,7 @@ fn add_unpushed_bases(
 /// generated contents. The hash identifies the version of the spec from which the file was generated: the current
 /// version or a recently committed one.
 fn find_unpushed_base(
-    place: &Workspace,
+    workspace: &Workspace,
     tools: &PlannerContext,
     name: &str,
     ours: &CurrentSpec,
@@ -447,7 +454,7 @@ fn find_unpushed_base(
     if base.is_some() || found.values().all(|text| is_unmodified(text)) {
         return base;
     }
-    let committed = Repository::find(&place.root)
+    let committed = Repository::find(&workspace.root)
         .ok()?
         .last_committed_versions(&ours.spec, EARLIER_TEXTS);
     let earlier = committed.iter().filter(|text| **text != ours.source);
@@ -458,7 +465,7 @@ fn find_unpushed_base(
 
 /// Returns the current files of all models that have a spec or a state.
 fn files_by_model(
-    place: &Workspace,
+    workspace: &Workspace,
     ours: &BTreeMap<String, CurrentSpec>,
     states: &ModelStates,
 ) -> BTreeMap<String, BTreeMap<String, String>> {
@@ -466,7 +473,7 @@ fn files_by_model(
     names
         .into_iter()
         .map(|name| {
-            let files = current_model_files(place, ours.get(name), states.get(name));
+            let files = current_model_files(workspace, ours.get(name), states.get(name));
             (name.clone(), files)
         })
         .collect()
@@ -488,8 +495,8 @@ fn model_sides<'a>(
 }
 
 /// Returns the generated files and definitions by model.
-fn current_specs_by_model(place: &Workspace, generation: &Generation<'_>) -> BTreeMap<String, CurrentSpec> {
-    let (models, tests) = place.output_folders();
+fn current_specs_by_model(workspace: &Workspace, generation: &Generation<'_>) -> BTreeMap<String, CurrentSpec> {
+    let (models, tests) = workspace.output_folders();
     let one = |model: &CompiledModel| {
         let built = model.built.as_ref()?;
         let text = &generation.found.get(model.spec)?.text;
@@ -502,16 +509,16 @@ fn current_specs_by_model(place: &Workspace, generation: &Generation<'_>) -> BTr
 
 /// Returns an error if a model would be deleted although its spec still exists, because `specs` names another folder.
 fn require_specs_of_states(
-    place: &Workspace,
+    workspace: &Workspace,
     ours: &BTreeMap<String, CurrentSpec>,
     states: &ModelStates,
 ) -> Result<(), Failure> {
-    let folder = place.specs_folder();
-    let in_project = place.root.join(&folder);
-    let is_found = |spec: &str| place.root.join(spec).starts_with(&in_project);
+    let folder = workspace.specs_folder();
+    let in_project = workspace.root.join(&folder);
+    let is_found = |spec: &str| workspace.root.join(spec).starts_with(&in_project);
     let gone = states.iter().filter(|(model, _)| !ours.contains_key(*model));
     let mut bases = gone.flat_map(|(model, (_, bases))| bases.iter().map(move |base| (model, &base.spec)));
-    let Some((model, spec)) = bases.find(|(_, spec)| !is_found(spec) && place.root.join(spec).is_file()) else {
+    let Some((model, spec)) = bases.find(|(_, spec)| !is_found(spec) && workspace.root.join(spec).is_file()) else {
         return Ok(());
     };
     let message = format!("`{spec}`, the spec of `{model}`, is not in the folder `{folder}/`");
@@ -524,7 +531,7 @@ fn require_specs_of_states(
 /// Updates the bases' paths to files that users have moved or renamed since the last push. Returns the old paths by model,
 /// including the paths of moved specs.
 fn follow_moved_files(
-    place: &Workspace,
+    workspace: &Workspace,
     ours: &BTreeMap<String, CurrentSpec>,
     moved: &MovedFilePaths,
     states: &mut ModelStates,
@@ -540,10 +547,10 @@ fn follow_moved_files(
     for (model, (_, bases)) in states {
         let Some(ours) = ours.get(model) else { continue };
         for base in bases {
-            if base.spec != ours.spec && !place.root.join(&base.spec).exists() {
+            if base.spec != ours.spec && !workspace.root.join(&base.spec).exists() {
                 left.entry(model.clone()).or_default().push(base.spec.clone());
             }
-            let gone = |path: &&String| !ours.files.contains_key(*path) && !place.root.join(path).exists();
+            let gone = |path: &&String| !ours.files.contains_key(*path) && !workspace.root.join(path).exists();
             let gone: Vec<String> = base.files.keys().filter(gone).cloned().collect();
             for path in gone {
                 let current = Some(moved.current_path(&path)).filter(|now| ours.files.contains_key(*now));
@@ -597,23 +604,23 @@ fn move_out_of_former_folders(
 
 /// Compiles all specs again, with different contents for some specs.
 fn generate_with_texts<'p>(
-    place: &'p Workspace,
+    workspace: &'p Workspace,
     compiler: &Compiler,
     replaced: &BTreeMap<&str, &str>,
 ) -> Result<Generation<'p>, Failure> {
-    let mut sources = place.sources()?;
+    let mut sources = workspace.sources()?;
     for (source, path) in &mut sources {
         if let Some(text) = path.as_deref().and_then(|path| replaced.get(path)) {
             source.text = (*text).to_owned();
         }
     }
-    Generation::new(place, compiler, sources, || {})
+    Generation::new(workspace, compiler, sources, || {})
 }
 
 /// Explains errors in specs that read a model with edited files: `check` does not report them, because only the plan
 /// copies the edits to the spec of the model.
-fn explain_new_errors(place: &Workspace, replaced: &BTreeMap<&str, &str>, found: &mut [FileDiagnostics]) {
-    let specs: Vec<String> = replaced.keys().map(|spec| place.display_path(spec)).collect();
+fn explain_new_errors(workspace: &Workspace, replaced: &BTreeMap<&str, &str>, found: &mut [FileDiagnostics]) {
+    let specs: Vec<String> = replaced.keys().map(|spec| workspace.display_path(spec)).collect();
     for found in found.iter_mut().filter(|found| !specs.contains(&found.file)) {
         for fault in found.diagnostics.iter_mut().filter(|fault| fault.is_error()) {
             let help = fault.help().map(|help| format!("{help}; ")).unwrap_or_default();
@@ -626,13 +633,13 @@ fn explain_new_errors(place: &Workspace, replaced: &BTreeMap<&str, &str>, found:
 }
 
 /// Returns whether the project has been pushed at least once.
-pub fn was_pushed(place: &Workspace) -> bool {
-    !state_files(place).is_empty()
+pub fn was_pushed(workspace: &Workspace) -> bool {
+    !state_files(workspace).is_empty()
 }
 
 /// Returns the files with the states of models, each with the name of its model.
-fn state_files(place: &Workspace) -> Vec<(String, PathBuf)> {
-    let folder = place.root.join(STATES);
+fn state_files(workspace: &Workspace) -> Vec<(String, PathBuf)> {
+    let folder = workspace.root.join(STATES);
     // Skip subfolders, because they contain the records of pulls.
     let files = folder::find_files(&folder, |path| path.extension().is_some_and(|end| end == "yml"));
     let own = files.into_iter().filter(|path| path.parent() == Some(folder.as_path()));
@@ -647,14 +654,14 @@ fn state_files(place: &Workspace) -> Vec<(String, PathBuf)> {
 /// also returned separately.
 fn read_states(
     session: &Session,
-    place: &Workspace,
+    workspace: &Workspace,
     ours: &BTreeMap<String, CurrentSpec>,
 ) -> (ModelStates, BTreeMap<String, RestoredState>) {
-    let texts = state_files(place)
+    let texts = state_files(workspace)
         .into_iter()
         .map(|(name, path)| (name, SourceText::from_large_file(&path, usize::MAX >> 1).text));
     let mut texts: BTreeMap<String, String> = texts.collect();
-    let restored = restore_states(session, place, &texts);
+    let restored = restore_states(session, workspace, &texts);
     texts.extend(
         restored
             .iter()
@@ -669,7 +676,7 @@ fn read_states(
 
 /// Returns the current files of a model in the work tree.
 fn current_model_files(
-    place: &Workspace,
+    workspace: &Workspace,
     ours: Option<&CurrentSpec>,
     state: Option<&(Option<String>, Vec<PushState>)>,
 ) -> BTreeMap<String, String> {
@@ -680,6 +687,6 @@ fn current_model_files(
     let paths: BTreeSet<&String> = ours.iter().flat_map(|ours| ours.files.keys()).chain(of_bases).collect();
     paths
         .into_iter()
-        .filter_map(|path| Some((path.clone(), read_project_file(&place.root, path)?)))
+        .filter_map(|path| Some((path.clone(), read_project_file(&workspace.root, path)?)))
         .collect()
 }

@@ -33,20 +33,20 @@ const MAX_LISTED_CHANGES: usize = 100;
 pub const METRIC_SET: &str = "metric set: ";
 
 pub fn run(session: &Session, args: &PushArgs) -> Result<Exit, Failure> {
-    let place = Workspace::find(session)?;
-    place.check_folders()?;
-    let repository = Repository::find(&place.root)?;
-    let omni = OmniRepository::find(&place)?;
-    let _lock = ProjectLock::acquire(session, &place)?;
-    let environment = environment::selected_environment(&session.global, &place.project)?;
-    require_environment_branch(session, &place, &repository, environment.as_ref(), "push", true)?;
+    let workspace = Workspace::find(session)?;
+    workspace.check_folders()?;
+    let repository = Repository::find(&workspace.root)?;
+    let omni = OmniRepository::find(&workspace)?;
+    let _lock = ProjectLock::acquire(session, &workspace)?;
+    let environment = environment::selected_environment(&session.global, &workspace.project)?;
+    require_environment_branch(session, &workspace, &repository, environment.as_ref(), "push", true)?;
     let kept = args.plan.as_deref().map(read_plan).transpose()?;
     let selection = kept.as_ref().map_or_else(|| args.selection.clone(), saved_selection);
-    let mut made = planner::plan_selected_models(session, &place, &selection)?;
+    let mut made = planner::plan_selected_models(session, &workspace, &selection)?;
     if args.upgrade {
         made.plan.retain_upgraded_models();
     }
-    place.warn_of_unsearched_folders(session, Some(&made.plan));
+    workspace.warn_of_unsearched_folders(session, Some(&made.plan));
     if let (Some(path), Some(plan)) = (&args.plan, &kept) {
         require_same_plan(path, plan, &super::push::plan_file(&made.plan, &selection))?;
     }
@@ -56,7 +56,7 @@ pub fn run(session: &Session, args: &PushArgs) -> Result<Exit, Failure> {
         if args.upgrade && made.plan.models.is_empty() {
             session.report_action("no model changes solely because formulac was upgraded");
         } else if made.has_no_errors() {
-            session.print_styled(&show::format_plan(session, &place, &made))?;
+            session.print_styled(&show::format_plan(session, &workspace, &made))?;
             show::print_refused_descriptions(session, &made.refused);
         }
     }
@@ -70,12 +70,12 @@ pub fn run(session: &Session, args: &PushArgs) -> Result<Exit, Failure> {
         report(session, args, &made.plan, &made.found, None)?;
         return Ok(Exit::Done);
     }
-    let branch = PushBranch::new(session, &place, &repository, made.environment.as_ref(), &made.plan)?;
+    let branch = PushBranch::new(session, &workspace, &repository, made.environment.as_ref(), &made.plan)?;
     if !session.confirm(args.yes, &format!("Commit these changes to {}?", branch.name()))? {
         session.report_action("no file is written");
         return Ok(Exit::Done);
     }
-    let parsed = dbt_check::check(session, args, &place, &made)?;
+    let parsed = dbt_check::check(session, args, &workspace, &made)?;
     if let ParsedProject::Refused(refused, copy) = &parsed {
         let exit = Exit::from_failures(refused);
         report(session, args, &made.plan, refused, None)?;
@@ -87,9 +87,9 @@ pub fn run(session: &Session, args: &PushArgs) -> Result<Exit, Failure> {
         ));
         return Ok(exit);
     }
-    let log = history::read_log(&place);
+    let log = history::read_log(&workspace);
     let repositories = (&repository, omni.as_ref());
-    let mut pushed = write(&place, repositories, &made.plan, &branch, args.message.as_deref())?;
+    let mut pushed = write(&workspace, repositories, &made.plan, &branch, args.message.as_deref())?;
     session.report_action(&format!(
         "committed to {}: {}, entry {}",
         branch.name(),
@@ -114,16 +114,16 @@ pub fn run(session: &Session, args: &PushArgs) -> Result<Exit, Failure> {
                 + if missing.len() == 1 { " is not" } else { " are not" },
             missing
                 .iter()
-                .map(|path| place.display_path(path))
+                .map(|path| workspace.display_path(path))
                 .collect::<Vec<_>>()
                 .join(" ")
         ));
     }
     if branch.begins.is_some() {
         let title = args.message.as_deref();
-        let request = merge_request::new(session, &place, &made, &parsed, &log, title)?;
+        let request = merge_request::new(session, &workspace, &made, &parsed, &log, title)?;
         pushed.request = Some(request.text(&made.plan));
-        print_merge_request(session, args, &place, &branch, &pushed)?;
+        print_merge_request(session, args, &workspace, &branch, &pushed)?;
     }
     report(session, args, &made.plan, &made.found, Some(&pushed))?;
     Ok(Exit::Done)
@@ -162,15 +162,15 @@ impl CreatedOmniCommit {
 fn print_merge_request(
     session: &Session,
     args: &PushArgs,
-    place: &Workspace,
+    workspace: &Workspace,
     branch: &PushBranch,
     pushed: &PushResult,
 ) -> Result<(), Failure> {
     let text = pushed.request.as_deref().unwrap_or_default();
     write_all(
-        &place.writable_folders()?,
+        &workspace.writable_folders()?,
         &[PlannedFile {
-            path: place.root.join(merge_request::FILE),
+            path: workspace.root.join(merge_request::FILE),
             text: text.to_owned(),
         }],
     )?;
@@ -295,17 +295,17 @@ impl PushBranch {
     /// environment, the current branch is used.
     pub fn new(
         session: &Session,
-        place: &Workspace,
+        workspace: &Workspace,
         repository: &Repository,
         environment: Option<&Environment>,
         plan: &Plan,
     ) -> Result<Self, Failure> {
-        require_environment_branch(session, place, repository, environment, "push", false)?;
+        require_environment_branch(session, workspace, repository, environment, "push", false)?;
         let now = repository.branch()?;
         let Some(environment) = environment else {
             return Ok(Self { now, begins: None });
         };
-        let wanted = required_branch(place, repository, environment)?;
+        let wanted = required_branch(workspace, repository, environment)?;
         let elsewhere = wanted.as_deref().filter(|wanted| *wanted != now);
         if environment.is_reviewed() {
             let hash = content_hash(plan_file(plan, &Selection::default()).to_string().as_bytes());
@@ -355,7 +355,7 @@ fn branch_prefix(environment: &Environment) -> String {
 /// changes nothing.
 pub fn require_environment_branch(
     session: &Session,
-    place: &Workspace,
+    workspace: &Workspace,
     repository: &Repository,
     environment: Option<&Environment>,
     command: &str,
@@ -365,7 +365,7 @@ pub fn require_environment_branch(
         return Ok(());
     };
     let now = repository.branch()?;
-    match required_branch(place, repository, environment)? {
+    match required_branch(workspace, repository, environment)? {
         Some(wanted) if wanted != now && !(or_begun && now.starts_with(&branch_prefix(environment))) => {
             let what = format!(
                 "`{}` can be changed only on its branch `{wanted}`, but the current branch is `{now}`",
@@ -373,7 +373,7 @@ pub fn require_environment_branch(
             );
             Err(permissions::report_wrong_branch(
                 session,
-                place,
+                workspace,
                 command,
                 environment,
                 &what,
@@ -386,11 +386,11 @@ pub fn require_environment_branch(
 
 /// Returns the branch of an environment, if one is set.
 fn required_branch(
-    place: &Workspace,
+    workspace: &Workspace,
     repository: &Repository,
     environment: &Environment,
 ) -> Result<Option<String>, Failure> {
-    let Some(name) = environment::environment_branch(&place.project, &place.root, environment) else {
+    let Some(name) = environment::environment_branch(&workspace.project, &workspace.root, environment) else {
         return Ok(None);
     };
     if repository.is_branch_name(&name)? && !name.starts_with('-') {
@@ -404,7 +404,7 @@ fn required_branch(
 
 /// Writes and commits a plan.
 fn write(
-    place: &Workspace,
+    workspace: &Workspace,
     repositories: Repositories<'_>,
     plan: &Plan,
     branch: &PushBranch,
@@ -433,7 +433,7 @@ fn write(
         omni_changes: Vec::new(),
         omni_files: plan.omni.as_ref().map(|omni| omni.files.clone()).unwrap_or_default(),
     };
-    commit(place, repositories, branch, what)
+    commit(workspace, repositories, branch, what)
 }
 
 /// The dbt project's repository, and the Omni model's repository if it is separate.
@@ -455,17 +455,17 @@ pub struct PushAction {
 
 /// Creates the part of a commit that all commands share.
 pub fn prepare_commit(
-    place: &Workspace,
+    workspace: &Workspace,
     repositories: Repositories<'_>,
     branch: &PushBranch,
     what: PushAction,
 ) -> Result<(String, String, Option<CreatedOmniCommit>), Failure> {
-    let pushed = commit(place, repositories, branch, what)?;
+    let pushed = commit(workspace, repositories, branch, what)?;
     Ok((pushed.commit, pushed.entry, pushed.omni))
 }
 
 fn commit(
-    place: &Workspace,
+    workspace: &Workspace,
     (repository, omni): Repositories<'_>,
     branch: &PushBranch,
     mut what: PushAction,
@@ -475,14 +475,14 @@ fn commit(
         what.lines
             .push(format!("{}: {}", omni.folder, list_names(&what.omni_files)));
     }
-    let log = history::read_log(place);
+    let log = history::read_log(workspace);
     let entry = new_log_entry(repository, &log, &what)?;
     let mut changes = what.changes;
     let mut paths = what.paths;
     let path = format!("{LOG}/{}", entry.file_name());
     paths.push(path.clone());
     changes.push(TextChange::new(&path, None, Some(entry.text())));
-    let changes = apply::resolve_paths(place, changes.into_iter().chain(what.omni_changes))?;
+    let changes = apply::resolve_paths(workspace, changes.into_iter().chain(what.omni_changes))?;
     let ignored = repository.ignored_paths(&paths)?;
     if let Some(path) = ignored.first() {
         return Err(repository.ignored_path_failure(path));
@@ -503,7 +503,7 @@ fn commit(
         parent: None,
         omni: in_omni.map(Box::new),
     };
-    apply::apply_and_commit(place, repository, &changes, &commit)?;
+    apply::apply_and_commit(workspace, repository, &changes, &commit)?;
     let head = |repository: &Repository| {
         let made = repository.head_commit()?.unwrap_or_default();
         Ok::<String, Failure>(made.get(..7).unwrap_or_default().to_owned())

@@ -23,13 +23,13 @@ pub struct PushedChanges {
 /// Returns the changes that restore the states of models at the target commit, and the changes of the pushes since the
 /// target to all other files.
 pub fn find(
-    place: &Workspace,
+    workspace: &Workspace,
     repository: &Repository,
     undone: &[&NumberedEntry],
     target: &str,
 ) -> Result<(Vec<TextChange>, BTreeMap<String, PushedChanges>), Failure> {
     let mut pushed = BTreeMap::new();
-    let (states, mut read) = add_changes_of_models(place, repository, target, &mut pushed)?;
+    let (states, mut read) = add_changes_of_models(workspace, repository, target, &mut pushed)?;
     read.insert(KNOWN.to_owned());
     let read: Vec<String> = read.into_iter().collect();
     let mut commits = Vec::new();
@@ -54,7 +54,7 @@ pub fn find(
     }
     let compared: BTreeSet<String> = pushed.keys().cloned().collect();
     for (logged, commit) in commits.iter().rev() {
-        let mut files = other_files_of_push(place, repository, logged, commit)?;
+        let mut files = other_files_of_push(workspace, repository, logged, commit)?;
         files.retain(|path| !compared.contains(path));
         add_changes_of_commit(repository, commit, &files, &mut pushed)?;
     }
@@ -65,21 +65,21 @@ pub fn find(
 /// models. Hand edits in generated files are not part of the states, so they are kept. Returns the changes that restore
 /// the states, and the files of the metric sets that changed.
 fn add_changes_of_models(
-    place: &Workspace,
+    workspace: &Workspace,
     repository: &Repository,
     target: &str,
     pushed: &mut BTreeMap<String, PushedChanges>,
 ) -> Result<(Vec<TextChange>, BTreeSet<String>), Failure> {
     let then = repository.files_in_commit(target, &[STATES.to_owned()])?;
-    let now = folder::find_files(&place.root.join(STATES), |_| true);
-    let paths = now.iter().map(|path| place.relative_path(path)).chain(then);
+    let now = folder::find_files(&workspace.root.join(STATES), |_| true);
+    let paths = now.iter().map(|path| workspace.relative_path(path)).chain(then);
     let paths: BTreeSet<String> = paths.filter(|path| is_state(path)).collect();
     let paths: Vec<String> = paths.into_iter().collect();
     let then = repository.file_contents_at_commit(target, &paths)?;
     let (mut changes, mut sets) = (Vec::new(), BTreeSet::new());
     let mut texts: [BTreeMap<String, String>; 2] = Default::default();
     for (path, then) in paths.into_iter().zip(then) {
-        let change = TextChange::new(&path, read_project_file(&place.root, &path), then);
+        let change = TextChange::new(&path, read_project_file(&workspace.root, &path), then);
         let states =
             [&change.after, &change.before].map(|text| PushState::versions(text.as_deref()?).into_iter().next());
         states.iter().flatten().for_each(|state| add_files(state, pushed));
@@ -137,7 +137,7 @@ fn add_files(state: &PushState, pushed: &mut BTreeMap<String, PushedChanges>) {
 
 /// Returns the files that a push changed, except the states of models and the log.
 fn other_files_of_push(
-    place: &Workspace,
+    workspace: &Workspace,
     repository: &Repository,
     logged: &NumberedEntry,
     commit: &str,
@@ -148,7 +148,7 @@ fn other_files_of_push(
     let sets = lines.filter_map(|line| line.strip_prefix(push::METRIC_SET));
     let mut files: Vec<String> = written.chain(sets).map(str::to_owned).collect();
     files.retain(|path| ![LOG, STATES].iter().any(|folder| path.starts_with(folder)));
-    if place.project.omni_is_repository() {
+    if workspace.project.omni_is_repository() {
         let changed = repository.files_changed_by(commit)?;
         files.extend(changed.into_iter().filter(|path| path.starts_with(RECORDS)));
     }

@@ -43,8 +43,8 @@ impl ReleaseTag {
     }
 
     /// Creates the tag, unless it exists.
-    fn create(&self, place: &Workspace, name: &str) -> Result<(), Failure> {
-        let repository = Repository::find(&place.root.join(&self.folder))?;
+    fn create(&self, workspace: &Workspace, name: &str) -> Result<(), Failure> {
+        let repository = Repository::find(&workspace.root.join(&self.folder))?;
         match repository.has_tag(name)? {
             true => Ok(()),
             false => repository.create_tag(name, &self.commit, &self.text),
@@ -63,26 +63,26 @@ impl ReleaseTags {
     }
 
     /// Creates the tags that do not exist yet.
-    pub fn create_missing(&self, place: &Workspace) -> Result<(), Failure> {
-        self.dbt.create(place, &self.name)?;
+    pub fn create_missing(&self, workspace: &Workspace) -> Result<(), Failure> {
+        self.dbt.create(workspace, &self.name)?;
         let Some(omni) = &self.omni else { return Ok(()) };
-        omni.create(place, &self.name)
+        omni.create(workspace, &self.name)
             .map_err(|failure| in_repository(&omni.folder, failure))
     }
 
     /// Creates both tags. If the first tag cannot be created, nothing changes.
-    pub fn create(&self, place: &Workspace) -> Result<(), Failure> {
+    pub fn create(&self, workspace: &Workspace) -> Result<(), Failure> {
         let Some(omni) = &self.omni else {
-            return self.dbt.create(place, &self.name);
+            return self.dbt.create(workspace, &self.name);
         };
         let note = json!({"release": {"name": self.name, "dbt": self.dbt.to_note(), "omni": omni.to_note()}});
-        let mut disk = WorkTreeDisk::from_workspace(place)?;
+        let mut disk = WorkTreeDisk::from_workspace(workspace)?;
         let journal = prepare(&mut disk, &[], note).map_err(|fault| transaction_failure(&fault))?;
-        if let Err(failure) = self.dbt.create(place, &self.name) {
+        if let Err(failure) = self.dbt.create(workspace, &self.name) {
             let _ = journal.finish(&mut disk);
             return Err(failure);
         }
-        self.create_missing(place).map_err(|failure| {
+        self.create_missing(workspace).map_err(|failure| {
             let failure = failure.map_message(|message| {
                 message.text = format!("dbt's repository has the tag `{}`, but {}", self.name, message.text);
             });

@@ -28,10 +28,10 @@ use crate::cli::workspace::Workspace;
 const BACKUP_FOLDER: &str = ".formulac/local/undone";
 
 pub fn run(session: &Session, args: &ResolveArgs) -> Result<Exit, Failure> {
-    let place = Workspace::find(session)?;
-    place.check_folders()?;
-    let _lock = ProjectLock::acquire(session, &place)?;
-    let made = planner::plan_models(session, &place)?;
+    let workspace = Workspace::find(session)?;
+    workspace.check_folders()?;
+    let _lock = ProjectLock::acquire(session, &workspace)?;
+    let made = planner::plan_models(session, &workspace)?;
     if !made.has_no_errors() {
         match args.json {
             true => session.print_json(&json!({
@@ -49,7 +49,7 @@ pub fn run(session: &Session, args: &ResolveArgs) -> Result<Exit, Failure> {
         .collect();
     let mut meant: Vec<&(&ModelPlan, &Conflict)> = all
         .iter()
-        .filter(|(model, one)| is_named_conflict(&place, &args.name, model, one))
+        .filter(|(model, one)| is_named_conflict(&workspace, &args.name, model, one))
         .collect();
     if meant.is_empty() {
         meant = all
@@ -66,8 +66,8 @@ pub fn run(session: &Session, args: &ResolveArgs) -> Result<Exit, Failure> {
         };
         return Err(Failure::new(Exit::Usage, format!("there is no conflict `{}`", args.name)).with_help(help));
     }
-    let meant = choose_sides(&place, args, &meant)?;
-    let mut work = ConflictResolver::new(&place, &made, edit_conflict_in_editor);
+    let meant = choose_sides(&workspace, args, &meant)?;
+    let mut work = ConflictResolver::new(&workspace, &made, edit_conflict_in_editor);
     let mut resolved = Vec::new();
     for (model, conflict, side) in meant {
         work.resolve_conflict(model, conflict, side)?;
@@ -85,7 +85,7 @@ pub fn run(session: &Session, args: &ResolveArgs) -> Result<Exit, Failure> {
 
 /// Returns the resolutions that `resolve` accepts for a conflict. No file is written.
 pub fn possible_sides(
-    place: &Workspace,
+    workspace: &Workspace,
     made: &PlannedModels,
     model: &ModelPlan,
     conflict: &Conflict,
@@ -93,7 +93,7 @@ pub fn possible_sides(
     // The result of the edit is not known yet, so try the current formula.
     let edited = |conflict: &Conflict| Ok(conflict.ours.clone().unwrap_or_default());
     let is_possible = |side: &ConflictSide| {
-        let mut work = ConflictResolver::new(place, made, edited);
+        let mut work = ConflictResolver::new(workspace, made, edited);
         work.resolve_conflict(model, conflict, *side).is_ok() && work.restore_files().is_ok()
     };
     ConflictSide::ALL.into_iter().filter(is_possible).collect()
@@ -111,14 +111,14 @@ pub fn manual_resolution(conflict: &Conflict) -> String {
 /// Returns the side to keep in each conflict. Omits conflicts that do not involve the chosen file, and returns an
 /// error if two files would overwrite each other.
 fn choose_sides<'p>(
-    place: &Workspace,
+    workspace: &Workspace,
     args: &ResolveArgs,
     meant: &[&(&'p ModelPlan, &'p Conflict)],
 ) -> Result<Vec<(&'p ModelPlan, &'p Conflict, ConflictSide)>, Failure> {
     let side = |conflict: &Conflict| match args.preferred_file() {
         None => Some(args.chosen_side()),
         Some(kept) => {
-            let files = files_in_conflict(place, conflict);
+            let files = files_in_conflict(workspace, conflict);
             let at = files.iter().position(|file| *file == kept)?;
             [ConflictSide::Ours, ConflictSide::Theirs].get(at).copied()
         }
@@ -128,7 +128,7 @@ fn choose_sides<'p>(
         .filter_map(|(model, conflict)| Some((*model, *conflict, side(conflict)?)));
     let chosen: Vec<_> = chosen.collect();
     if let (Some(kept), Some((model, conflict)), []) = (args.preferred_file(), meant.first(), chosen.as_slice()) {
-        let [ours, theirs] = files_in_conflict(place, conflict).map(PreferredFile::option);
+        let [ours, theirs] = files_in_conflict(workspace, conflict).map(PreferredFile::option);
         let target = conflict_target(model, conflict);
         let message = format!(
             "`{target}` is a conflict between {} and {}",
@@ -145,7 +145,7 @@ fn choose_sides<'p>(
         if *side == ConflictSide::Theirs
             && let Some((_, other, _)) = chosen.iter().skip(number + 1).find(|other| is_same(other))
         {
-            let names = [*conflict, *other].map(|one| conflict_name(place, model, one));
+            let names = [*conflict, *other].map(|one| conflict_name(workspace, model, one));
             let message = format!("{} and {} contain different texts", conflict.file, other.file);
             let help = format!("choose `{}` or `{}`, or keep the spec with --ours", names[0], names[1]);
             return Err(Failure::new(Exit::Usage, message).with_help(help));
@@ -155,8 +155,8 @@ fn choose_sides<'p>(
 }
 
 /// Returns the files on both sides of a conflict, `ours` first.
-fn files_in_conflict(place: &Workspace, conflict: &Conflict) -> [PreferredFile; 2] {
-    match (conflict.is_omni_conflict(), is_in_omni(place, &conflict.file)) {
+fn files_in_conflict(workspace: &Workspace, conflict: &Conflict) -> [PreferredFile; 2] {
+    match (conflict.is_omni_conflict(), is_in_omni(workspace, &conflict.file)) {
         (true, _) => [PreferredFile::Omni, PreferredFile::Dbt],
         (false, true) => [PreferredFile::Spec, PreferredFile::Omni],
         (false, false) => [PreferredFile::Spec, PreferredFile::Dbt],
@@ -164,16 +164,16 @@ fn files_in_conflict(place: &Workspace, conflict: &Conflict) -> [PreferredFile; 
 }
 
 /// Returns whether a file belongs to the Omni model.
-pub fn is_in_omni(place: &Workspace, file: &str) -> bool {
-    let rest = file.strip_prefix(&place.omni_folder());
+pub fn is_in_omni(workspace: &Workspace, file: &str) -> bool {
+    let rest = file.strip_prefix(&workspace.omni_folder());
     rest.is_some_and(|rest| rest.starts_with('/'))
 }
 
 /// Returns whether a name refers to a conflict by its model, its definition or a property of the definition.
-fn is_named_conflict(place: &Workspace, name: &str, model: &ModelPlan, conflict: &Conflict) -> bool {
+fn is_named_conflict(workspace: &Workspace, name: &str, model: &ModelPlan, conflict: &Conflict) -> bool {
     let target = conflict_target(model, conflict);
     let property = format!("{target}:{}", conflict.property);
-    let full = conflict_name(place, model, conflict);
+    let full = conflict_name(workspace, model, conflict);
     [target, property, full].iter().any(|other| other == name) || model.model == name
 }
 
@@ -188,7 +188,7 @@ fn is_conflict_with_metric(name: &str, model: &ModelPlan, conflict: &Conflict) -
 }
 
 struct ConflictResolver<'w> {
-    place: &'w Workspace,
+    workspace: &'w Workspace,
     made: &'w PlannedModels,
     /// New contents of the files, with their previous contents.
     texts: BTreeMap<String, (Option<String>, String)>,
@@ -203,9 +203,9 @@ struct ConflictResolver<'w> {
 }
 
 impl<'w> ConflictResolver<'w> {
-    fn new(place: &'w Workspace, made: &'w PlannedModels, edit: fn(&Conflict) -> Result<String, Failure>) -> Self {
+    fn new(workspace: &'w Workspace, made: &'w PlannedModels, edit: fn(&Conflict) -> Result<String, Failure>) -> Self {
         Self {
-            place,
+            workspace,
             made,
             texts: BTreeMap::new(),
             restored: BTreeMap::new(),
@@ -419,7 +419,7 @@ impl<'w> ConflictResolver<'w> {
             ConflictSide::Edit => (&edited, true, true),
         };
         let view = self.pulled_omni_view(&conflict.spec).ok_or_else(impossible)?;
-        let manifest = self.place.manifest()?.ok_or_else(impossible)?;
+        let manifest = self.workspace.manifest()?.ok_or_else(impossible)?;
         let node = manifest.node(&view.record.node).ok_or_else(impossible)?;
         let column = conflict
             .definition
@@ -427,7 +427,7 @@ impl<'w> ConflictResolver<'w> {
             .and_then(|name| name.strip_prefix(&*node.name)?.strip_prefix('.'));
         self.of_people.insert(conflict.file.clone());
         // A push commits the views in the Omni model's own repository.
-        if !self.place.project.omni_is_repository() {
+        if !self.workspace.project.omni_is_repository() {
             self.of_people.insert(conflict.spec.clone());
         }
         if in_omni {
@@ -446,21 +446,21 @@ impl<'w> ConflictResolver<'w> {
 
     /// Returns the Omni view in a file, with the new contents of the file.
     fn pulled_omni_view(&self, file: &str) -> Option<PulledView> {
-        omni::pulled_view(self.place, file, self.text(file)?)
+        omni::pulled_view(self.workspace, file, self.text(file)?)
     }
 
     fn text(&self, path: &str) -> Option<String> {
         self.texts
             .get(path)
             .map(|(_, text)| text.clone())
-            .or_else(|| read_project_file(&self.place.root, path))
+            .or_else(|| read_project_file(&self.workspace.root, path))
     }
 
     fn set_text(&mut self, path: &str, text: String) {
         let before = self
             .texts
             .remove(path)
-            .map_or_else(|| read_project_file(&self.place.root, path), |(before, _)| before);
+            .map_or_else(|| read_project_file(&self.workspace.root, path), |(before, _)| before);
         self.texts.insert(path.to_owned(), (before, text));
     }
 
@@ -469,7 +469,7 @@ impl<'w> ConflictResolver<'w> {
         self.restore_files()?;
         self.notes.iter().for_each(|note| session.report_action(note));
         let (mut changes, mut written) = (Vec::new(), Vec::new());
-        let generated = self.place.output_folders().0;
+        let generated = self.workspace.output_folders().0;
         for (path, (before, after)) in self.texts {
             let crlf = before.as_ref().is_some_and(|before| before.contains("\r\n"));
             let after = if crlf {
@@ -484,19 +484,19 @@ impl<'w> ConflictResolver<'w> {
             written.push(path.clone());
             // Save a rejected text that no commit contains, and all rejected edits of generated files.
             if let Some(before) = &before
-                && (path.starts_with(&generated) || is_uncommitted(self.place, &path))
+                && (path.starts_with(&generated) || is_uncommitted(self.workspace, &path))
             {
                 let name = path.rsplit('/').next().unwrap_or(&path);
                 let hash = content_hash(before.as_bytes());
                 let kept = format!("{BACKUP_FOLDER}/{}-{name}", hash.get(..8).unwrap_or_default());
                 session.report_action(&format!("the previous version is saved to {kept}"));
-                if read_project_file(&self.place.root, &kept).is_none() {
+                if read_project_file(&self.workspace.root, &kept).is_none() {
                     changes.push(TextChange::new(&kept, None, Some(before.clone())));
                 }
             }
             changes.push(TextChange::new(&path, before, Some(after)));
         }
-        apply::apply_without_commit(self.place, changes)?;
+        apply::apply_without_commit(self.workspace, changes)?;
         let (of_people, of_push): (Vec<_>, Vec<_>) = written.iter().partition(|path| self.of_people.contains(*path));
         if !of_people.is_empty() {
             let what = "commit the change yourself, because `formulac push` does not commit these files";
@@ -510,8 +510,8 @@ impl<'w> ConflictResolver<'w> {
 }
 
 /// Returns whether a file differs from the last commit in its repository. A file without a repository is uncommitted.
-fn is_uncommitted(place: &Workspace, path: &str) -> bool {
-    let file = place.root.join(path);
+fn is_uncommitted(workspace: &Workspace, path: &str) -> bool {
+    let file = workspace.root.join(path);
     let (Some(folder), Some(name)) = (file.parent(), file.file_name()) else {
         return true;
     };

@@ -26,11 +26,11 @@ pub struct RestoredState {
 /// tree, by model. Reports each restored state.
 pub fn restore_states(
     session: &Session,
-    place: &Workspace,
+    workspace: &Workspace,
     texts: &BTreeMap<String, String>,
 ) -> BTreeMap<String, RestoredState> {
     let mut restored = BTreeMap::new();
-    let log = history::read_log(place);
+    let log = history::read_log(workspace);
     let mut changed = last_recorded_hashes(&log);
     changed.retain(|path, record| {
         let text = texts.get(&record.model);
@@ -46,7 +46,7 @@ pub fn restore_states(
     if changed.is_empty() {
         return restored;
     }
-    let Ok(repository) = Repository::find(&place.root) else {
+    let Ok(repository) = Repository::find(&workspace.root) else {
         return restored;
     };
     for (path, record) in &changed {

@@ -29,25 +29,25 @@ const ENTRIES: usize = 5;
 const MAX_DIFF_LINES: usize = 40;
 
 pub fn run(session: &Session, args: &RollbackArgs) -> Result<Exit, Failure> {
-    let place = Workspace::find(session)?;
+    let workspace = Workspace::find(session)?;
     let Some(id) = &args.id else {
-        return Err(ask_for_rollback_target(session, &place, args.json)?);
+        return Err(ask_for_rollback_target(session, &workspace, args.json)?);
     };
-    let repository = Repository::find(&place.root)?;
-    let omni = OmniRepository::find(&place)?;
-    let _lock = ProjectLock::acquire(session, &place)?;
-    let environment = environment::selected_environment(&session.global, &place.project)?;
-    push::require_environment_branch(session, &place, &repository, environment.as_ref(), "rollback", true)?;
-    let log = history::read_log(&place);
+    let repository = Repository::find(&workspace.root)?;
+    let omni = OmniRepository::find(&workspace)?;
+    let _lock = ProjectLock::acquire(session, &workspace)?;
+    let environment = environment::selected_environment(&session.global, &workspace.project)?;
+    push::require_environment_branch(session, &workspace, &repository, environment.as_ref(), "rollback", true)?;
+    let log = history::read_log(&workspace);
     let point = RollbackTarget::new(&log, &repository, id)?;
     let undone = undone_entries(&repository, &log, &point.commit)?;
     let mut kept = KeptFiles {
-        dialect: place.dialect(&TargetOptions::default())?,
+        dialect: workspace.dialect(&TargetOptions::default())?,
         files: Vec::new(),
     };
-    let changes = changes(&place, &repository, &undone, &point.commit, &mut kept)?;
+    let changes = changes(&workspace, &repository, &undone, &point.commit, &mut kept)?;
     let (omni_files, omni_changes) = match &omni {
-        Some(omni) => omni_changes(&place, &repository, omni, &log, &point, &mut kept)?,
+        Some(omni) => omni_changes(&workspace, &repository, omni, &log, &point, &mut kept)?,
         None => Default::default(),
     };
     for path in kept.files {
@@ -69,7 +69,7 @@ pub fn run(session: &Session, args: &RollbackArgs) -> Result<Exit, Failure> {
             reject_uncommitted_changes(&omni.repository, &omni_files, |path| omni.path_in_project(path))?;
         }
         let plan = formulac::sync::Plan::new(environment.as_ref().map(|it| it.name.clone()), []);
-        let branch = PushBranch::new(session, &place, &repository, environment.as_ref(), &plan)?;
+        let branch = PushBranch::new(session, &workspace, &repository, environment.as_ref(), &plan)?;
         let question = format!(
             "Go back to {}? This undoes {} and changes {}.",
             point.name,
@@ -94,7 +94,7 @@ pub fn run(session: &Session, args: &RollbackArgs) -> Result<Exit, Failure> {
             omni_changes,
             omni_files,
         };
-        let (commit, entry, in_omni) = push::prepare_commit(&place, (&repository, omni.as_ref()), &branch, what)?;
+        let (commit, entry, in_omni) = push::prepare_commit(&workspace, (&repository, omni.as_ref()), &branch, what)?;
         session.report_action(&format!(
             "restored {}: {commit}, entry {}",
             point.name,
@@ -129,8 +129,8 @@ fn reject_uncommitted_changes(
 }
 
 /// Shows the last entries of the log, and returns a failure that asks the user to specify one of them.
-fn ask_for_rollback_target(session: &Session, place: &Workspace, as_json: bool) -> Result<Failure, Failure> {
-    let log = history::read_log(place);
+fn ask_for_rollback_target(session: &Session, workspace: &Workspace, as_json: bool) -> Result<Failure, Failure> {
+    let log = history::read_log(workspace);
     let entries: Vec<&NumberedEntry> = log
         .entries
         .iter()
@@ -248,7 +248,7 @@ fn undone_entries<'l>(repository: &Repository, log: &'l Log, commit: &str) -> Re
 /// Returns the changes that undo the pushes after the target commit. Adds files in which the pushes cannot be undone to
 /// `kept`.
 fn changes(
-    place: &Workspace,
+    workspace: &Workspace,
     repository: &Repository,
     undone: &[&NumberedEntry],
     target: &str,
@@ -257,9 +257,9 @@ fn changes(
     if undone.is_empty() {
         return Ok(Vec::new());
     }
-    let (mut changes, pushed) = pushed_changes::find(place, repository, undone, target)?;
+    let (mut changes, pushed) = pushed_changes::find(workspace, repository, undone, target)?;
     for (path, of_file) in pushed {
-        let before = read_project_file(&place.root, &path);
+        let before = read_project_file(&workspace.root, &path);
         let after = kept.undo(repository, (&path, &path), before.clone(), &of_file)?;
         if before != after {
             changes.push(TextChange::new(&path, before, after));
@@ -305,7 +305,7 @@ impl KeptFiles {
 /// undo the pushes in these files. The changes of other commits are kept. Adds files in which the pushes cannot be
 /// undone to `kept`.
 fn omni_changes(
-    place: &Workspace,
+    workspace: &Workspace,
     dbt: &Repository,
     omni: &OmniRepository,
     log: &Log,
@@ -328,7 +328,7 @@ fn omni_changes(
     let mut changes = Vec::new();
     for (file, of_file) in pushed {
         let path = omni.path_in_project(&file);
-        let before = read_project_file(&place.root, &path);
+        let before = read_project_file(&workspace.root, &path);
         let after = kept.undo(repository, (&file, &path), before.clone(), &of_file)?;
         if before != after {
             changes.push((file, TextChange::new(&path, before, after)));

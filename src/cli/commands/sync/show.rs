@@ -18,7 +18,7 @@ use crate::cli::workspace::Workspace;
 const MAX_DIFF_LINES: usize = 40;
 
 /// Formats the whole plan.
-pub fn format_plan(session: &Session, place: &Workspace, made: &PlannedModels) -> String {
+pub fn format_plan(session: &Session, workspace: &Workspace, made: &PlannedModels) -> String {
     let plan = &made.plan;
     let mut out = String::new();
     let shown = plan.models.iter().filter(|model| model.conflicts.is_empty());
@@ -45,7 +45,7 @@ pub fn format_plan(session: &Session, place: &Workspace, made: &PlannedModels) -
     for model in &plan.models {
         for one in &model.conflicts {
             number += 1;
-            conflict::write_conflict(&mut out, place, made, model, one, number, all);
+            conflict::write_conflict(&mut out, workspace, made, model, one, number, all);
         }
     }
     write_unknown_exposures(&mut out, plan);
@@ -138,8 +138,8 @@ pub fn report_missing_omni_commit(session: &Session, made: &PlannedModels) {
 
 /// Prints the descriptions in Omni that cannot be transferred to dbt.
 pub fn print_refused_descriptions(session: &Session, refused: &[(String, String)]) {
-    for (place, reason) in refused {
-        session.warn(&format!("{place}: this description exists in Omni only: {reason}"));
+    for (name, reason) in refused {
+        session.warn(&format!("{name}: this description exists in Omni only: {reason}"));
     }
 }
 

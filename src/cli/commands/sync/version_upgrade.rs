@@ -15,7 +15,7 @@ use crate::cli::workspace::Workspace;
 
 /// Marks the models that were pushed by another version of formulac and whose spec, metric sets, settings, facts and
 /// parents have not changed since. If git cannot determine this, the model is not marked.
-pub fn mark_upgraded_models(place: &Workspace, made: &mut PlannedModels, states: &ModelStates) {
+pub fn mark_upgraded_models(workspace: &Workspace, made: &mut PlannedModels, states: &ModelStates) {
     let is_candidate = |plan: &ModelPlan| plan.action == Action::Update && has_same_source(plan, made, states);
     let mut candidates: BTreeSet<String> = made
         .plan
@@ -27,7 +27,7 @@ pub fn mark_upgraded_models(place: &Workspace, made: &mut PlannedModels, states:
     if candidates.is_empty() {
         return;
     }
-    let versions = other_versions(place, made, &candidates);
+    let versions = other_versions(workspace, made, &candidates);
     candidates.retain(|model| versions.contains_key(model));
     let others = made.plan.models.iter().map(|plan| &plan.model);
     let others: Vec<String> = others.filter(|model| !candidates.contains(*model)).cloned().collect();
@@ -55,15 +55,19 @@ fn has_same_source(plan: &ModelPlan, made: &PlannedModels, states: &ModelStates)
 
 /// Returns the versions of formulac that pushed these models, if they differ from this version and the settings and
 /// facts have not changed since that push.
-fn other_versions(place: &Workspace, made: &PlannedModels, candidates: &BTreeSet<String>) -> BTreeMap<String, String> {
+fn other_versions(
+    workspace: &Workspace,
+    made: &PlannedModels,
+    candidates: &BTreeSet<String>,
+) -> BTreeMap<String, String> {
     let mut versions = BTreeMap::new();
-    let Ok(repository) = Repository::find(&place.root) else {
+    let Ok(repository) = Repository::find(&workspace.root) else {
         return versions;
     };
-    let settings = read_project_file(&place.root, project::FILE).map(|text| text.replace('\r', ""));
+    let settings = read_project_file(&workspace.root, project::FILE).map(|text| text.replace('\r', ""));
     let planned = made.plan.known.as_ref().map(|known| known.file.after.clone());
-    let facts = read_facts(planned.unwrap_or_else(|| read_project_file(&place.root, KNOWN)));
-    let log = history::read_log(place);
+    let facts = read_facts(planned.unwrap_or_else(|| read_project_file(&workspace.root, KNOWN)));
+    let log = history::read_log(workspace);
     for (logged, pushed) in entries_of_states(&log, candidates) {
         if logged.entry.version == env!("CARGO_PKG_VERSION") {
             continue;

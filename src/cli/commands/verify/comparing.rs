@@ -25,7 +25,7 @@ pub struct SpecToVerify<'s> {
 
 /// Settings that all comparisons share.
 pub struct ModelComparer<'c> {
-    pub place: &'c Workspace,
+    pub workspace: &'c Workspace,
     pub engine: &'c Engine,
     pub presences: Vec<(Read, RelationPresence)>,
     /// Whether each relation is built in this environment, as verified models must be. Set only if `presences` may
@@ -70,11 +70,11 @@ impl ModelComparer<'_> {
                 verified.evidence.engine.clone_from(&judged.engine);
             }
             verified.timing.formula_seconds = verified.timing.formula_seconds.or(judged.seconds);
-            if let Some(place) = verified.evidence.proofs.get_mut(proof) {
-                *place = judged.proof;
+            if let Some(slot) = verified.evidence.proofs.get_mut(proof) {
+                *slot = judged.proof;
             }
-            if let Some(place) = verified.compared.get_mut(proof) {
-                *place = judged.compared;
+            if let Some(slot) = verified.compared.get_mut(proof) {
+                *slot = judged.compared;
             }
         }
         Ok(models.into_iter().map(|model| model.verified).collect())
@@ -147,7 +147,7 @@ impl ModelComparer<'_> {
 
     /// Returns the columns with a tag that marks their values as personal. These values are never written to a file.
     fn hidden_columns(&self, compiled: &CompiledSpec) -> BTreeSet<String> {
-        let inherited = self.place.project.inherit();
+        let inherited = self.workspace.project.inherit();
         let is_personal = |tag: &String| inherited.iter().any(|it| it.eq_ignore_ascii_case(tag));
         let inherited = compiled.columns().iter().map(|column| (column.name(), column.tags()));
         let said = compiled
@@ -249,7 +249,7 @@ impl ModelComparer<'_> {
     /// Returns whether the model is ephemeral, which means that dbt inserts its query into the models that read it
     /// instead of building a table.
     fn is_ephemeral(&self, model: &str) -> bool {
-        let manifest = self.place.manifest().ok().flatten();
+        let manifest = self.workspace.manifest().ok().flatten();
         let nodes = manifest.into_iter().flat_map(|manifest| &manifest.nodes);
         nodes
             .filter(|node| &*node.name == model)

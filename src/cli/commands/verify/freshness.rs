@@ -44,26 +44,26 @@ pub struct FreshnessSource {
 
 impl<'k> EnvironmentBuilds<'k> {
     /// Reads dbt's artifacts if the engine is dbt. Otherwise, returns no artifacts.
-    pub fn read(place: &'k Workspace, engine: &Engine, environment: Option<&str>) -> Result<Self, Failure> {
-        let Some(dbt) = place.dbt.as_ref().filter(|_| engine.runs_models()) else {
+    pub fn read(workspace: &'k Workspace, engine: &Engine, environment: Option<&str>) -> Result<Self, Failure> {
+        let Some(dbt) = workspace.dbt.as_ref().filter(|_| engine.runs_models()) else {
             return Ok(Self::default());
         };
         let target = dbt.target_folder();
-        let of = |it: &Environment| environment::artifacts_folder(&place.root, &target, it);
-        let all = place.project.environments();
+        let of = |it: &Environment| environment::artifacts_folder(&workspace.root, &target, it);
+        let all = workspace.project.environments();
         let chosen = all.iter().find(|it| Some(it.name.as_str()) == environment);
-        let own = environment::last_run_folder(&place.root, &target, chosen);
-        let artifacts = last_run::read_last_run(&place.root, dbt, &own)?;
+        let own = environment::last_run_folder(&workspace.root, &target, chosen);
+        let artifacts = last_run::read_last_run(&workspace.root, dbt, &own)?;
         let mut environments = vec![(environment.map(str::to_owned), artifacts)];
         for other in all.iter().filter(|it| Some(it.name.as_str()) != environment) {
             let folder = of(other);
             if folder.is_dir() {
-                let artifacts = last_run::read_last_run(&place.root, dbt, &folder)?;
+                let artifacts = last_run::read_last_run(&workspace.root, dbt, &folder)?;
                 environments.push((Some(other.name.clone()), artifacts));
             }
         }
         Ok(Self {
-            manifest: place.manifest()?,
+            manifest: workspace.manifest()?,
             environments,
         })
     }
@@ -105,15 +105,15 @@ impl<'k> EnvironmentBuilds<'k> {
             .position(|node| is_version_of(&node.unique_id, model))?;
         let (mut seen, mut waiting) = (vec![false; manifest.nodes.len()], vec![start]);
         let mut worst: Option<(u8, &SourceResult, String)> = None;
-        while let Some(place) = waiting.pop() {
-            match seen.get_mut(place) {
+        while let Some(index) = waiting.pop() {
+            match seen.get_mut(index) {
                 Some(seen) if !*seen => *seen = true,
                 _ => continue,
             }
-            waiting.extend(parents.get(place).into_iter().flatten());
+            waiting.extend(parents.get(index).into_iter().flatten());
             let Some(node) = manifest
                 .nodes
-                .get(place)
+                .get(index)
                 .filter(|it| it.resource_type == ResourceType::Source)
             else {
                 continue;
@@ -188,13 +188,13 @@ impl BuildState {
         if parts.is_empty() {
             return None;
         }
-        let place = self
+        let location = self
             .environment
             .as_ref()
             .filter(|_| !is_here)
             .map(|name| format!("in {name} "))
             .unwrap_or_default();
-        Some(format!("{place}{}", parts.join(", ")))
+        Some(format!("{location}{}", parts.join(", ")))
     }
 }
 

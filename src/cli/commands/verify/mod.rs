@@ -81,23 +81,23 @@ impl VerificationResult {
 }
 
 pub fn run(session: &Session, args: &VerifyArgs) -> Result<Exit, Failure> {
-    let mut place = Workspace::find(session)?;
-    place.project.add_inherited_tags(PERSONAL_TAGS.map(str::to_owned));
+    let mut workspace = Workspace::find(session)?;
+    workspace.project.add_inherited_tags(PERSONAL_TAGS.map(str::to_owned));
     let target = TargetOptions {
         dialect: None,
         schema: args.engine.schema.clone(),
     };
     let named = named_specs(session, &target, args)?;
-    let mut engine = Engine::select_engine(session, &args.engine, &place.project)?;
-    let dialect = engine.dialect(&place.project)?;
-    if let Some(own) = place.project.dialect().filter(|own| *own != dialect) {
+    let mut engine = Engine::select_engine(session, &args.engine, &workspace.project)?;
+    let dialect = engine.dialect(&workspace.project)?;
+    if let Some(own) = workspace.project.dialect().filter(|own| *own != dialect) {
         session.report_action(&format!("compiled for {dialect}, not for the project's {own}"));
     }
     let target = TargetOptions {
         dialect: Some(dialect),
         ..target
     };
-    let known = place.combine_facts(
+    let known = workspace.combine_facts(
         knowledge::schema_option_facts(session, &target, dialect)?,
         FactPrecedence::Committed,
         dialect,
@@ -109,9 +109,9 @@ pub fn run(session: &Session, args: &VerifyArgs) -> Result<Exit, Failure> {
         None
     };
     let DataFileKnowledge { compiler, typed } =
-        DataFileKnowledge::new(place.builder(dialect, known.clone()), &known, shown);
-    let (sources, texts) = verify_sources(&place, &named)?;
-    let specs = spec::compile_all(&compiler, &place.root, sources, || {});
+        DataFileKnowledge::new(workspace.builder(dialect, known.clone()), &known, shown);
+    let (sources, texts) = verify_sources(&workspace, &named)?;
+    let specs = spec::compile_all(&compiler, &workspace.root, sources, || {});
     let chosen = select_specs(&specs, &texts, &named)?;
     let faulty: Vec<FileDiagnostics> = chosen.iter().filter_map(|at| spec_errors(specs.get(*at)?)).collect();
     if !args.json {
@@ -120,7 +120,7 @@ pub fn run(session: &Session, args: &VerifyArgs) -> Result<Exit, Failure> {
     let models = models_to_verify(&specs, &chosen)?;
     engine.read_only(&tables_read(&models));
     let environment = match &engine {
-        Engine::Dbt(_) => environment::selected_environment(&session.global, &place.project)?,
+        Engine::Dbt(_) => environment::selected_environment(&session.global, &workspace.project)?,
         _ => None,
     };
     let relations = compared_relations(&models);
@@ -128,9 +128,9 @@ pub fn run(session: &Session, args: &VerifyArgs) -> Result<Exit, Failure> {
     let built = engine.built_relations(&relations)?;
     let presences: Vec<(Read, RelationPresence)> = relations.iter().cloned().zip(presences).collect();
     let built = built.map(|built| relations.into_iter().zip(built).collect());
-    let known = EnvironmentBuilds::read(&place, &engine, environment.as_ref().map(|it| it.name.as_str()))?;
+    let known = EnvironmentBuilds::read(&workspace, &engine, environment.as_ref().map(|it| it.name.as_str()))?;
     let comparer = ModelComparer {
-        place: &place,
+        workspace: &workspace,
         engine: &engine,
         presences,
         built,
@@ -156,11 +156,11 @@ pub fn run(session: &Session, args: &VerifyArgs) -> Result<Exit, Failure> {
     bar.iter().for_each(ProgressBar::finish_and_clear);
     for (verified, subject) in all.iter_mut().zip(&subjects) {
         verified.add_builds(&known, subject, environment.as_ref().map(|it| it.name.as_str()));
-        verified.last_seconds = last_seconds(&place, &verified.evidence);
+        verified.last_seconds = last_seconds(&workspace, &verified.evidence);
         check_budget(verified, subject.compiled, args)?;
     }
     if !args.no_evidence {
-        write_evidence(session, &place, &mut all)?;
+        write_evidence(session, &workspace, &mut all)?;
     }
     show::print_verification_results(session, args, &engine, &all, &faulty)?;
     Ok(exit(&all, &faulty))
@@ -222,8 +222,8 @@ type VerifyInput = (SourceText, Option<String>);
 type VerifyText = (Option<String>, String);
 
 /// Returns all specs of the project, and named specs outside of the project.
-fn verify_sources(place: &Workspace, named: &[OsString]) -> Result<(Vec<VerifyInput>, Vec<VerifyText>), Failure> {
-    let mut sources = place.sources()?;
+fn verify_sources(workspace: &Workspace, named: &[OsString]) -> Result<(Vec<VerifyInput>, Vec<VerifyText>), Failure> {
+    let mut sources = workspace.sources()?;
     let whole = |path: &Path| fs::canonicalize(path).ok();
     let known: BTreeSet<PathBuf> = sources
         .iter()
@@ -231,7 +231,7 @@ fn verify_sources(place: &Workspace, named: &[OsString]) -> Result<(Vec<VerifyIn
         .collect();
     for path in named.iter().map(PathBuf::from).filter(|path| path.is_file()) {
         if whole(&path).is_none_or(|path| !known.contains(&path)) {
-            let shown = project::path_in_project(&path, Some(&place.root));
+            let shown = project::path_in_project(&path, Some(&workspace.root));
             sources.push((SourceText::from_file(&path), shown));
         }
     }
@@ -326,8 +326,8 @@ fn compared_relations(models: &[(usize, &CompiledSpec)]) -> Vec<Read> {
 
 /// Returns the duration of the formula's query in the previous verification, in the same environment and with the
 /// same engine.
-fn last_seconds(place: &Workspace, evidence: &VerificationEvidence) -> Option<f64> {
-    let text = read_text(place.root.join(Timing::timing_path(&evidence.model))).ok()?;
+fn last_seconds(workspace: &Workspace, evidence: &VerificationEvidence) -> Option<f64> {
+    let text = read_text(workspace.root.join(Timing::timing_path(&evidence.model))).ok()?;
     let last = Timing::read(&text)?;
     let is_same = last.environment == evidence.environment && last.engine == evidence.engine;
     last.formula_seconds.filter(|_| is_same)
@@ -365,7 +365,7 @@ fn check_budget(verified: &mut VerificationResult, compiled: &CompiledSpec, args
 }
 
 /// Writes the evidence for models with results, and their durations.
-fn write_evidence(session: &Session, place: &Workspace, all: &mut [VerificationResult]) -> Result<(), Failure> {
+fn write_evidence(session: &Session, workspace: &Workspace, all: &mut [VerificationResult]) -> Result<(), Failure> {
     let at = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
     let is_found = |proof: &Proof| proof.verdict != Verdict::NotCompared;
     let (mut files, mut timings) = (Vec::new(), Vec::new());
@@ -374,7 +374,7 @@ fn write_evidence(session: &Session, place: &Workspace, all: &mut [VerificationR
     {
         timing.at.clone_from(&at);
         let planned = |path: String, text: String| PlannedFile {
-            path: place.root.join(path),
+            path: workspace.root.join(path),
             text,
         };
         files.push(planned(
@@ -392,9 +392,9 @@ fn write_evidence(session: &Session, place: &Workspace, all: &mut [VerificationR
             changed.push(file);
         }
     }
-    let bounds = place.writable_folders()?;
+    let bounds = workspace.writable_folders()?;
     write_all(&bounds, &changed)?;
-    create_local_folder(&bounds, &place.root)?;
+    create_local_folder(&bounds, &workspace.root)?;
     write_all(&bounds, &timings)?;
     session.report_action(&format!("evidence in {}", formulac::sync::EVIDENCE));
     Ok(())

@@ -194,8 +194,8 @@ fn to_markdown(all: &[VerificationResult]) -> String {
     let mut out = String::new();
     for verified in all {
         let evidence = &verified.evidence;
-        let place = Some(&evidence.environment).filter(|it| !it.is_empty()).into_iter();
-        let about: Vec<String> = place
+        let environment = Some(&evidence.environment).filter(|it| !it.is_empty()).into_iter();
+        let about: Vec<String> = environment
             .chain([&evidence.engine])
             .map(|it| markdown::escape_markdown(it))
             .collect();

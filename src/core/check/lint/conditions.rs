@@ -57,7 +57,7 @@ pub(in crate::check) struct NameComparison {
     /// Node of the comparison.
     condition: IrId,
     /// Position in the list of comparisons.
-    place: u32,
+    index: u32,
 }
 
 struct ConditionTest<'p> {
@@ -116,7 +116,7 @@ impl<'a> Lints<'a> {
             comparison,
             literal,
             condition,
-            place: list.len() as u32,
+            index: list.len() as u32,
         });
     }
 
@@ -154,7 +154,7 @@ impl<'a> Lints<'a> {
             for one in group {
                 let Some(test) = self.condition_test(one) else { continue };
                 if seen.is_contradiction(&test, and) {
-                    first = first.filter(|other| other.place < one.place).or(Some(*one));
+                    first = first.filter(|other| other.index < one.index).or(Some(*one));
                     break;
                 }
                 seen.add(&test, Span::default(), and);
@@ -238,7 +238,7 @@ impl<'a> Lints<'a> {
                 let Some(test) = self.condition_test(one) else { continue };
                 let span = self.program.meta(one.condition).span;
                 match seen.find_covering_test(&test) {
-                    Some(earlier) => unreachable.push((one.place, span, earlier)),
+                    Some(earlier) => unreachable.push((one.index, span, earlier)),
                     None => seen.add(&test, span, false),
                 }
             }

@@ -117,8 +117,8 @@ fn hash_name(name: &str) -> u64 {
 }
 
 fn chunk_at(chunks: &mut [Chunk], offset: u32) -> Option<&mut Chunk> {
-    let place = chunks.partition_point(|chunk| chunk.span.start <= offset);
-    chunks.get_mut(place.checked_sub(1)?)
+    let span = chunks.partition_point(|chunk| chunk.span.start <= offset);
+    chunks.get_mut(span.checked_sub(1)?)
 }
 
 /// Returns the start of the line after an offset. `None` if the offset is in the last line, or in a line that looks

@@ -74,11 +74,11 @@ impl CompiledFile {
                 .lend_memory(|memory| compiler.run(memory, source, emit, RestOfFile::default(), |_, _| ())));
         };
         let mut dependencies = Dependencies::default();
-        let place = |chunk: Chunk| PlacedChunk {
+        let span = |chunk: Chunk| PlacedChunk {
             start: chunk.span.start,
             id: dependencies.add(chunk),
         };
-        let order: Vec<PlacedChunk> = chunks.into_iter().map(place).collect();
+        let order: Vec<PlacedChunk> = chunks.into_iter().map(span).collect();
         let chunks: Vec<PartChunk> = order.iter().map(|chunk| chunk.in_part(chunk.start)).collect();
         let part = CompiledPart::new(compiler, source, chunks, emit, RestOfFile::default());
         let mut file = Self {
@@ -117,7 +117,7 @@ impl CompiledFile {
         let Some(region) = region.flatten() else {
             return Err(Some(self));
         };
-        let is_settled_after = |(_, id): &(Arc<str>, ChunkId)| *id == KEYS || self.place(*id) >= region.first;
+        let is_settled_after = |(_, id): &(Arc<str>, ChunkId)| *id == KEYS || self.index(*id) >= region.first;
         if self.settled.as_ref().is_some_and(is_settled_after) {
             return Err(None);
         }
@@ -155,7 +155,7 @@ impl CompiledFile {
         region.old = Span::new(start, end);
         let is_unbalanced = |chunk: &&Chunk| chunk.is_unbalanced;
         let removed = (region.first..region.last)
-            .map(|place| self.chunk(place))
+            .map(|index| self.chunk(index))
             .filter(|chunk| self.dependencies.is_unbalanced(chunk.id))
             .count();
         let unbalanced = self.dependencies.unbalanced - removed + region.new.iter().filter(is_unbalanced).count();
@@ -166,13 +166,13 @@ impl CompiledFile {
     fn skip_unchanged_chunks(&self, region: &mut ChangedRegion, source: &str) {
         let pairs = (region.first..region.last).zip(&region.new);
         let same = pairs
-            .take_while(|(place, chunk)| self.chunk_text(*place) == chunk.span.text(source))
+            .take_while(|(index, chunk)| self.chunk_text(*index) == chunk.span.text(source))
             .count();
         region.new.drain(..same);
         region.first += same;
         let pairs = (region.first..region.last).rev().zip(region.new.iter().rev());
         let same = pairs
-            .take_while(|(place, chunk)| self.chunk_text(*place) == chunk.span.text(source))
+            .take_while(|(index, chunk)| self.chunk_text(*index) == chunk.span.text(source))
             .count();
         region.new.truncate(region.new.len() - same);
         region.last -= same;
@@ -180,17 +180,17 @@ impl CompiledFile {
 
     /// Returns the chunk at a position.
     #[expect(clippy::indexing_slicing, reason = "all positions come from `order`")]
-    fn chunk(&self, place: usize) -> PlacedChunk {
-        self.order[place]
+    fn chunk(&self, index: usize) -> PlacedChunk {
+        self.order[index]
     }
 
     /// Returns the position of a chunk.
-    fn place(&self, id: ChunkId) -> usize {
+    fn index(&self, id: ChunkId) -> usize {
         self.places[id as usize] as usize
     }
 
-    fn chunk_text(&self, place: usize) -> &str {
-        Span::new(self.chunk(place).start, self.end_of(place)).text(&self.text)
+    fn chunk_text(&self, index: usize) -> &str {
+        Span::new(self.chunk(index).start, self.end_of(index)).text(&self.text)
     }
 
     /// Returns the number of definitions in the file.
@@ -213,9 +213,9 @@ impl CompiledFile {
     }
 
     /// Returns the end offset of a chunk.
-    fn end_of(&self, place: usize) -> u32 {
+    fn end_of(&self, index: usize) -> u32 {
         self.order
-            .get(place + 1)
+            .get(index + 1)
             .map_or(self.text.len() as u32, |next| next.start)
     }
 
@@ -231,9 +231,9 @@ impl CompiledFile {
                     .map(|name| name.shift_right(chunk.span.start).text(source))
             })
             .collect();
-        let removed: Vec<ChunkId> = (first..last).map(|place| self.chunk(place).id).collect();
+        let removed: Vec<ChunkId> = (first..last).map(|index| self.chunk(index).id).collect();
         let has_same_names = (first..last)
-            .flat_map(|place| self.names_at(place, &self.text))
+            .flat_map(|index| self.names_at(index, &self.text))
             .eq(new_names);
         let mut affected = self.dependencies.dependents(&removed);
         if !has_same_names {
@@ -255,11 +255,11 @@ impl CompiledFile {
                 self.aggregate = None;
             }
         }
-        let place = |chunk: Chunk| PlacedChunk {
+        let index = |chunk: Chunk| PlacedChunk {
             start: chunk.span.start,
             id: self.dependencies.add(chunk),
         };
-        let placed: Vec<PlacedChunk> = new.into_iter().map(place).collect();
+        let placed: Vec<PlacedChunk> = new.into_iter().map(index).collect();
         let added: Vec<ChunkId> = placed.iter().map(|chunk| chunk.id).collect();
         let after = first + placed.len();
         let moves = placed.len() != last - first;
@@ -267,13 +267,13 @@ impl CompiledFile {
         for chunk in self.order.iter_mut().skip(after) {
             chunk.start = edit.shift(chunk.start);
         }
-        for (place, chunk) in self.order.iter().enumerate().skip(first) {
-            if place >= after && !moves {
+        for (index, chunk) in self.order.iter().enumerate().skip(first) {
+            if index >= after && !moves {
                 break;
             }
             let id = chunk.id as usize;
             self.places.resize(self.places.len().max(id + 1), 0);
-            self.places[id] = place as u32;
+            self.places[id] = index as u32;
         }
         self.text
             .replace_range(edit.start..edit.old_end, source.get(edit.start..edit.new_end)?);
@@ -289,7 +289,7 @@ impl CompiledFile {
             self.dependencies.add_dependents(&mut affected);
             let is_global = |id: &ChunkId| {
                 let is_before_settled =
-                    |(_, settled): &(Arc<str>, ChunkId)| *settled != KEYS && self.place(*id) <= self.place(*settled);
+                    |(_, settled): &(Arc<str>, ChunkId)| *settled != KEYS && self.index(*id) <= self.index(*settled);
                 self.dependencies.defines_any(*id, &self.key_names)
                     || self.settled.as_ref().is_some_and(is_before_settled)
             };
@@ -316,26 +316,26 @@ impl CompiledFile {
 
     /// Compiles chunks as one text. `None` if the results of all chunks may change.
     fn compile_chunks(&mut self, compiler: &Compiler, ids: &FxHashSet<ChunkId>) -> Option<CompiledPart> {
-        let mut places: Vec<usize> = ids.iter().map(|id| self.place(*id)).collect();
+        let mut places: Vec<usize> = ids.iter().map(|id| self.index(*id)).collect();
         places.sort_unstable();
         let mut text = String::new();
         let mut chunks = Vec::with_capacity(places.len());
         let mut count = 0;
-        for (index, place) in places.iter().copied().enumerate() {
-            let chunk = self.chunk(place);
+        for (index, position) in places.iter().copied().enumerate() {
+            let chunk = self.chunk(position);
             chunks.push(chunk.in_part(text.len() as u32));
-            text.push_str(self.chunk_text(place));
+            text.push_str(self.chunk_text(position));
             count += self.dependencies.names(chunk.id).len();
             // The first token of the next definition may affect errors at the end of this definition.
-            if place + 1 < self.order.len() && places.get(index + 1) != Some(&(place + 1)) {
-                let name = self.names_at(place + 1, &self.text).next()?;
+            if position + 1 < self.order.len() && places.get(index + 1) != Some(&(position + 1)) {
+                let name = self.names_at(position + 1, &self.text).next()?;
                 let start = text.len() as u32;
                 chunks.push(PartChunk { start, id: FOLLOWER });
                 text.push_str(&format!("{name} = 0\n"));
             }
         }
         let names: Vec<&str> = (0..self.order.len())
-            .flat_map(|place| self.names_at(place, &self.text))
+            .flat_map(|position| self.names_at(position, &self.text))
             .take(CANDIDATES)
             .collect();
         let rest = RestOfFile {
@@ -353,8 +353,8 @@ impl CompiledFile {
     }
 
     /// Returns the names that a chunk defines.
-    fn names_at<'t>(&self, place: usize, text: &'t str) -> impl Iterator<Item = &'t str> + use<'_, 't> {
-        let PlacedChunk { start, id } = self.chunk(place);
+    fn names_at<'t>(&self, index: usize, text: &'t str) -> impl Iterator<Item = &'t str> + use<'_, 't> {
+        let PlacedChunk { start, id } = self.chunk(index);
         let names = self.dependencies.names(id).iter();
         names.map(move |name| name.shift_right(start).text(text))
     }

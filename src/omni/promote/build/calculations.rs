@@ -14,7 +14,7 @@ impl<'m> SpecBuilder<'m, '_> {
     pub(super) fn write_calculations(&mut self, sheet: &CalculationSheet, columns: &[&str]) -> Vec<SpecLine> {
         let of_query = self.plan.omni_columns.iter().map(|name| LetteredColumn {
             name: name.clone(),
-            place: sheet.place(name),
+            index: sheet.index(name),
         });
         let of_query: Vec<LetteredColumn> = of_query.collect();
         let convert = |calculation: &Calculation<'_>| {

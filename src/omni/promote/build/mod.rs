@@ -315,8 +315,8 @@ impl<'m, 't> SpecBuilder<'m, 't> {
             let mut faulty: FxHashMap<String, String> = FxHashMap::default();
             for fault in diagnostics.iter().filter(|fault| fault.is_error()) {
                 let at = fault.span().start as usize;
-                let place = places.iter().find(|(_, range)| range.contains(&at));
-                if let Some((name, _)) = place {
+                let owner = places.iter().find(|(_, range)| range.contains(&at));
+                if let Some((name, _)) = owner {
                     faulty.entry(name.clone()).or_insert_with(|| fault.message().to_owned());
                 }
             }

@@ -200,12 +200,12 @@ fn read_outputs(
 ) -> (Vec<SpecOutput>, Vec<String>) {
     let mut outputs = Vec::new();
     let mut places: Vec<(usize, String)> = Vec::new();
-    for (place, (field, column)) in query_fields(query).into_iter().enumerate() {
+    for (index, (field, column)) in query_fields(query).into_iter().enumerate() {
         if let Some(calculation) = calculations
             .iter_mut()
             .find(|calculation| calculation.omni_name.eq_ignore_ascii_case(field))
         {
-            places.push((place, calculation.omni_name.clone()));
+            places.push((index, calculation.omni_name.clone()));
             if let Some(column) = column {
                 calculation.name = to_snake_case(column);
             }

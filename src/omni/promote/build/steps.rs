@@ -315,16 +315,16 @@ impl SpecBuilder<'_, '_> {
     /// Writes the sort keys, the limit, and the calculations over the sorted rows.
     pub(super) fn write_order(&mut self, made: &mut [BuiltColumn]) {
         let mut sheet = CalculationSheet::default();
-        for (place, column) in made.iter().enumerate() {
-            sheet.add(&column.known_as, &column.name, place, column.is_there);
-            sheet.add(&column.written_as, &column.name, place, column.is_there);
+        for (index, column) in made.iter().enumerate() {
+            sheet.add(&column.known_as, &column.name, index, column.is_there);
+            sheet.add(&column.written_as, &column.name, index, column.is_there);
             let bare = column.known_as.split_once('.').map_or("", |(_, name)| name).to_owned();
             if column.known_as.starts_with(&format!("{}.", self.fields.base_name)) {
-                sheet.add(&bare, &column.name, place, false);
+                sheet.add(&bare, &column.name, index, false);
             }
         }
-        for (place, calculation) in self.plan.calculations.iter().enumerate() {
-            sheet.add(&calculation.omni_name, &calculation.name, made.len() + place, false);
+        for (index, calculation) in self.plan.calculations.iter().enumerate() {
+            sheet.add(&calculation.omni_name, &calculation.name, made.len() + index, false);
         }
         let columns: Vec<&str> = made.iter().map(|made| made.name.as_str()).collect();
         let lines = self.write_calculations(&sheet, &columns);

@@ -101,8 +101,8 @@ pub(super) fn add_access_keys(
 
 /// Returns whether an output column is a measure.
 pub(super) fn is_measure(model: &ParsedOmniModel<'_>, output: &SpecOutput) -> bool {
-    let place = model.view_instance(&output.key.0);
-    let field = place.and_then(|place| model.field(place, &output.key.1));
+    let view = model.view_instance(&output.key.0);
+    let field = view.and_then(|view| model.field(view, &output.key.1));
     field.is_some_and(|field| field.kind == OmniFieldKind::Measure)
 }
 
@@ -111,7 +111,7 @@ pub(super) fn is_measure(model: &ParsedOmniModel<'_>, output: &SpecOutput) -> bo
 fn default_name(model: &ParsedOmniModel<'_>, view: &str, outputs: &[SpecOutput], of_rows: bool) -> String {
     let (measures, grain): (Vec<&SpecOutput>, Vec<&SpecOutput>) =
         outputs.iter().partition(|output| is_measure(model, output));
-    let of_file = model.view(view).and_then(|place| model.views.get(place));
+    let of_file = model.view(view).and_then(|index| model.views.get(index));
     let view = to_snake_case(of_file.map_or(view, |view| &view.name));
     if of_rows {
         return match outputs {
@@ -142,12 +142,12 @@ fn default_name(model: &ParsedOmniModel<'_>, view: &str, outputs: &[SpecOutput],
 fn measure_name(model: &ParsedOmniModel<'_>, measure: &SpecOutput) -> String {
     let name = to_snake_case(&measure.reference.field);
     let own = model.view_instance(&measure.key.0);
-    let is_same = |place: usize| {
-        let field = model.field(place, &measure.key.1);
+    let is_same = |index: usize| {
+        let field = model.field(index, &measure.key.1);
         field.is_some_and(|field| field.kind == OmniFieldKind::Measure)
     };
-    let is_shared = (0..model.views.len()).any(|place| Some(place) != own && is_same(place));
-    match own.and_then(|place| model.views.get(place)).filter(|_| is_shared) {
+    let is_shared = (0..model.views.len()).any(|index| Some(index) != own && is_same(index));
+    match own.and_then(|index| model.views.get(index)).filter(|_| is_shared) {
         Some(view) => format!("{}_{name}", to_snake_case(&view.name)),
         None => name,
     }

@@ -100,7 +100,7 @@ impl<'m> FieldResolver<'m, '_> {
 
     /// Returns the term for use in `where` and join conditions.
     pub fn inlined_term(&self, resolved: &ResolvedField) -> FormulaTerm {
-        match resolved.definition.and_then(|place| self.definitions.get(place)) {
+        match resolved.definition.and_then(|index| self.definitions.get(index)) {
             Some(definition) if self.is_column_name(&definition.name) => definition.term.clone(),
             _ => resolved.term.clone(),
         }

@@ -58,8 +58,8 @@ pub(super) fn convert_bins(x: FormulaTerm, bounds: &Node) -> Result<FormulaTerm,
         return Err("`bin_boundaries` is not a list of numbers".to_owned());
     }
     let mut args = Vec::new();
-    for (place, bound) in bounds.iter().enumerate() {
-        let name = match place.checked_sub(1).and_then(|before| bounds.get(before)) {
+    for (index, bound) in bounds.iter().enumerate() {
+        let name = match index.checked_sub(1).and_then(|before| bounds.get(before)) {
             None => format!("< {bound}"),
             Some(before) => format!(">= {before} and < {bound}"),
         };

@@ -44,10 +44,10 @@ impl SqlReader<'_> {
         let before = self.doubts.len();
         let term = self.convert_term(expr)?;
         if multiplied_sum(expr).is_some() {
-            let mut place = 0;
+            let mut index = 0;
             self.doubts.retain(|doubt| {
-                place += 1;
-                place <= before || doubt != EMPTY_SUM
+                index += 1;
+                index <= before || doubt != EMPTY_SUM
             });
         }
         Ok(term)

@@ -61,9 +61,9 @@ impl CompiledFile {
     fn start_of(&self, chunks: &[PartChunk], index: usize) -> u32 {
         let id = |index: usize| chunks.get(index).map_or(FOLLOWER, |chunk| chunk.id);
         if id(index) != FOLLOWER {
-            return self.chunk(self.place(id(index))).start;
+            return self.chunk(self.index(id(index))).start;
         }
-        let next = self.chunk(self.place(id(index - 1)) + 1);
+        let next = self.chunk(self.index(id(index - 1)) + 1);
         next.start + self.dependencies.names(next.id).first().map_or(0, |name| name.start)
     }
 
@@ -77,10 +77,10 @@ impl CompiledFile {
         edit: TextEdit,
     ) -> (Vec<Replacement>, Vec<Option<usize>>) {
         // Old offset of a chunk that the edit did not replace.
-        let old_start = |place: usize| match self.order.get(place) {
-            _ if place == added.start => old.start,
+        let old_start = |index: usize| match self.order.get(index) {
+            _ if index == added.start => old.start,
             None => u32::MAX,
-            Some(chunk) if place < added.start => chunk.start,
+            Some(chunk) if index < added.start => chunk.start,
             Some(chunk) => (chunk.start as usize + edit.old_end - edit.new_end) as u32,
         };
         let mut replacements: Vec<Replacement> = Vec::new();
@@ -93,26 +93,26 @@ impl CompiledFile {
         };
         let places = chunks
             .iter()
-            .map(|chunk| (chunk.id != FOLLOWER).then(|| self.place(chunk.id)));
+            .map(|chunk| (chunk.id != FOLLOWER).then(|| self.index(chunk.id)));
         // The region is replaced even if it no longer contains chunks.
-        for place in places.chain([Some(self.order.len())]) {
-            let Some(place) = place else {
+        for index in places.chain([Some(self.order.len())]) {
+            let Some(index) = index else {
                 owners.push(None);
                 continue;
             };
-            if place >= added.start {
+            if index >= added.start {
                 region = region.or_else(|| {
                     replacements.push(Replacement::new(old.start, region_end));
                     Some(replacements.len() - 1)
                 });
             }
             match region {
-                Some(region) if added.contains(&place) => owners.push(Some(region)),
-                _ if place == self.order.len() => {}
+                Some(region) if added.contains(&index) => owners.push(Some(region)),
+                _ if index == self.order.len() => {}
                 _ => {
                     owners.push(Some(replacements.len()));
-                    let start = if place == added.end { old.end } else { old_start(place) };
-                    replacements.push(Replacement::new(start, old_start(place + 1)));
+                    let start = if index == added.end { old.end } else { old_start(index) };
+                    replacements.push(Replacement::new(start, old_start(index + 1)));
                 }
             }
         }
