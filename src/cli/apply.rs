@@ -28,11 +28,11 @@ pub struct PendingFileChanges {
 /// no spec generates anymore.
 pub fn compare_with_files(
     files: impl IntoIterator<Item = PlannedFile>,
-    left: Vec<PathBuf>,
+    paths: Vec<PathBuf>,
     dialect: Dialect,
 ) -> Result<PendingFileChanges, Failure> {
     let mut delivery = PendingFileChanges {
-        removed: left,
+        removed: paths,
         ..PendingFileChanges::default()
     };
     for planned in files {

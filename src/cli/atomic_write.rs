@@ -152,14 +152,14 @@ fn stage_and_move(
     changed: &mut ChangedFilesBackup,
 ) -> Result<(), Failure> {
     let ChangedFilesBackup { staged, folders, .. } = changed;
-    let mut known: HashSet<PathBuf> = HashSet::new();
+    let mut paths: HashSet<PathBuf> = HashSet::new();
     for (number, destination) in places.into_iter().enumerate() {
         if let Some(folder) = destination
             .parent()
-            .filter(|folder| !folder.as_os_str().is_empty() && !known.contains(*folder))
+            .filter(|folder| !folder.as_os_str().is_empty() && !paths.contains(*folder))
         {
             make_folder(folder, folders).map_err(|error| write_failure("write", folder, &error))?;
-            known.insert(folder.to_owned());
+            paths.insert(folder.to_owned());
         }
         let name = format!("{TEMPORARY}{}-{number}.tmp", std::process::id());
         let temporary = local.map_or_else(|| destination.with_file_name(&name), |local| local.join(&name));
@@ -237,12 +237,12 @@ fn stage_files(files: &[&PlannedFile], staged: &[StagedFile]) -> Result<(), Fail
 }
 
 /// Creates a folder and its missing parents, and adds the created folders to `made`.
-fn make_folder(folder: &Path, made: &mut Vec<PathBuf>) -> io::Result<()> {
+fn make_folder(folder: &Path, paths: &mut Vec<PathBuf>) -> io::Result<()> {
     let missing = folder
         .ancestors()
         .take_while(|folder| !folder.as_os_str().is_empty() && !folder.exists());
     let missing: Vec<PathBuf> = missing.map(Path::to_owned).collect();
-    made.extend(missing.into_iter().rev());
+    paths.extend(missing.into_iter().rev());
     fs::create_dir_all(folder)
 }
 

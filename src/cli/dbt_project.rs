@@ -66,11 +66,11 @@ const PATHS: [(&str, &str, &str); 7] = [
 /// Finds the dbt project in this folder. Without a folder, finds the project in the working directory or a folder
 /// above it.
 pub fn find(folder: Option<&Path>) -> Result<Option<DbtProject>, Failure> {
-    let found = match folder {
+    let path = match folder {
         Some(folder) => Some(folder.to_owned()).filter(|folder| folder.join(FILE).is_file()),
         None => ancestor_folders().find(|folder| folder.join(FILE).is_file()),
     };
-    found.map(read).transpose()
+    path.map(read).transpose()
 }
 
 /// Returns the working directory and the folders above it, as relative paths.
@@ -206,7 +206,7 @@ impl DbtProject {
         });
         read.as_ref()
             .map(Option::as_deref)
-            .map_err(|found| Failure::Found(vec![found.clone()]))
+            .map_err(|file_diagnostics| Failure::Found(vec![file_diagnostics.clone()]))
     }
 
     /// Returns the dialect of dbt's adapter. The adapter comes from the first known source: the named output, the last
@@ -317,12 +317,12 @@ impl DbtProject {
     pub fn profiles_paths(&self, folder: Option<&Path>) -> Vec<PathBuf> {
         let home = || std::env::var_os("HOME").or_else(|| std::env::var_os("USERPROFILE"));
         let said = || std::env::var_os(PROFILES_DIR).map(PathBuf::from);
-        let told = folder
+        let path = folder
             .map(Path::to_owned)
             .or_else(|| self.profiles_dir.clone())
             .or_else(said);
         let folders = [
-            told,
+            path,
             Some(self.folder.clone()),
             home().map(|home| PathBuf::from(home).join(".dbt")),
         ];

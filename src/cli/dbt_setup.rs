@@ -68,11 +68,11 @@ pub fn check_profile(
     environment: Option<&Environment>,
     args: &DbtArgs,
 ) -> Result<(), SetupProblem> {
-    let connection = environment.and_then(|it| it.connection.as_deref());
+    let connection = environment.and_then(|environment| environment.connection.as_deref());
     let output = args.target.as_deref().or(connection);
     let unset = project.check_profile(args.profiles_dir.as_deref(), output)?;
     // formulac sets this variable if the environment has a schema.
-    let has_schema = environment.is_some_and(|it| it.schema.is_some());
+    let has_schema = environment.is_some_and(|environment| environment.schema.is_some());
     match unset.iter().find(|name| !has_schema || *name != "FORMULAC_SCHEMA") {
         Some(name) => Err(SetupProblem::new(
             format!("the dbt profile needs the environment variable `{name}`, which is not set"),
@@ -99,7 +99,7 @@ pub fn explain_failure(
     if let Err(problem) = check_profile(project, environment, args) {
         return Some(problem);
     }
-    let connection = || environment.and_then(|it| it.connection.as_deref());
+    let connection = || environment.and_then(|environment| environment.connection.as_deref());
     let dialect = project.dialect(args.target.as_deref().or_else(connection));
     // The check of the program takes seconds.
     names_adapter.then(|| check_program(dialect.ok()).err())?

@@ -51,10 +51,10 @@ pub fn selected_with_reason(
     project: &Project,
 ) -> Result<Option<(Environment, EnvironmentReason)>, Failure> {
     let root = project::project_folder(global.project_dir.as_deref())?.unwrap_or_default();
-    let Some((found, reason)) = selected_with_placeholders(global, project)? else {
+    let Some((environment, reason)) = selected_with_placeholders(global, project)? else {
         return Ok(None);
     };
-    Ok(Some((require_filled(project, &root, &found)?, reason)))
+    Ok(Some((require_filled(project, &root, &environment)?, reason)))
 }
 
 /// Returns the environment to use as written in the project file, with unfilled placeholders.
@@ -124,7 +124,11 @@ pub fn merge_target_environment(
 ) -> Result<Option<Environment>, Failure> {
     match named {
         Some(name) => self::find_environment(project, root, name, EnvironmentReason::Option).map(Some),
-        None => Ok(project.environments().iter().find(|it| it.is_reviewed()).cloned()),
+        None => Ok(project
+            .environments()
+            .iter()
+            .find(|environment| environment.is_reviewed())
+            .cloned()),
     }
 }
 
@@ -244,7 +248,7 @@ pub fn artifacts_folder(root: &Path, target: &Path, environment: &Environment) -
 /// if it does not exist, dbt's target folder, which contains the last run regardless of the environment.
 pub fn last_run_folder(root: &Path, target: &Path, environment: Option<&Environment>) -> PathBuf {
     environment
-        .map(|it| artifacts_folder(root, target, it))
+        .map(|environment| artifacts_folder(root, target, environment))
         .filter(|folder| folder.is_dir())
         .unwrap_or_else(|| target.to_owned())
 }
@@ -255,8 +259,11 @@ pub fn deferred_artifacts(project: &Project, root: &Path, target: &Path, environ
     if environment.protected {
         return None;
     }
-    let others = project.environments().iter().filter(|it| it.protected);
+    let others = project
+        .environments()
+        .iter()
+        .filter(|environment| environment.protected);
     others
-        .map(|it| artifacts_folder(root, target, it))
+        .map(|environment| artifacts_folder(root, target, environment))
         .find(|folder| folder.join("manifest.json").is_file())
 }

@@ -139,8 +139,8 @@ pub fn token_json(word: &TokenWord, source: &str) -> Value {
 /// Returns a node as JSON.
 pub fn part_json(part: &FormulaPart) -> Value {
     let mut value = json!({"depth": part.depth, "label": part.label, "span": part.span});
-    if let (Some(made), Some(fields)) = (&part.made, value.as_object_mut())
-        && let Value::Object(object) = compile::definition_json(made)
+    if let (Some(definition), Some(fields)) = (&part.made, value.as_object_mut())
+        && let Value::Object(object) = compile::definition_json(definition)
     {
         fields.extend(object.into_iter().filter(|(key, _)| key != "name" && key != "assumed"));
     }

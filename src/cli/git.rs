@@ -77,14 +77,14 @@ impl Revision {
         args.extend(folders.iter().map(String::as_str));
         let output = self.run_git(&args)?;
         let mut parts = output.split('\0');
-        let mut found = Vec::new();
+        let mut changes = Vec::new();
         while let (Some(status), Some(path)) = (parts.next(), parts.next()) {
             let before = if status == "A" {
                 None
             } else {
                 Some(self.run_git(&["cat-file", "blob", &format!("{}:./{path}", self.id)])?)
             };
-            found.push(ChangedPath {
+            changes.push(ChangedPath {
                 path: PathBuf::from(path),
                 before,
             });
@@ -94,11 +94,11 @@ impl Revision {
         args.extend(folders.iter().map(String::as_str));
         let output = self.run_git(&args)?;
         let new = output.split('\0').filter(|path| !path.is_empty());
-        found.extend(new.map(|path| ChangedPath {
+        changes.extend(new.map(|path| ChangedPath {
             path: PathBuf::from(path),
             before: None,
         }));
-        Ok(found)
+        Ok(changes)
     }
 
     fn run_git(&self, args: &[&str]) -> Result<String, Failure> {

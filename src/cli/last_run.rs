@@ -87,10 +87,10 @@ fn results_from_log(dbt: &DbtProject, folder: &Path, current: &RunArtifacts, ran
     let read = |name: &str| SourceText::from_large_file(&dbt.log_path().join(name), LIMIT).text;
     let log = read("dbt.log.1") + &read("dbt.log");
     let is_here = |told: Option<&str>| {
-        let told = told.map_or_else(|| dbt.target_folder(), |told| dbt.folder.join(told));
-        fs::canonicalize(told)
+        let path = told.map_or_else(|| dbt.target_folder(), |told| dbt.folder.join(told));
+        fs::canonicalize(path)
             .ok()
-            .is_some_and(|told| fs::canonicalize(folder).is_ok_and(|folder| folder == told))
+            .is_some_and(|path| fs::canonicalize(folder).is_ok_and(|folder| folder == path))
     };
     let mut results = RunResults::from_log(&log, is_here)?;
     let at = written.map_or(ran, |written| written.min(ran));

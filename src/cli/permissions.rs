@@ -132,7 +132,8 @@ pub fn check_permission(session: &Session, command: &Command) -> Result<(), Fail
 /// changes the environment even if another environment is selected.
 fn environment_of_branch(workspace: &Workspace) -> Option<Environment> {
     let branch = Repository::find(&workspace.root).ok()?.branch().ok()?;
-    let of_branch = |it: &&Environment| it.is_reviewed() && it.branch.as_ref() == Some(&branch);
+    let of_branch =
+        |environment: &&Environment| environment.is_reviewed() && environment.branch.as_ref() == Some(&branch);
     workspace.project.environments().iter().find(of_branch).cloned()
 }
 

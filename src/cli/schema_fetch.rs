@@ -173,7 +173,7 @@ fn relations_to_fetch(workspace: &Workspace, chosen: Option<&[String]>) -> Resul
     let is_made = |name: &str| {
         specs
             .iter()
-            .any(|it| it.name.as_deref().is_some_and(|own| own.eq_ignore_ascii_case(name)))
+            .any(|spec| spec.name.as_deref().is_some_and(|own| own.eq_ignore_ascii_case(name)))
     };
     let mut relations: Vec<Read> = Vec::new();
     let is_chosen = |spec: &&Spec| {

@@ -203,11 +203,11 @@ impl SourceCode for Snippet {
         };
         // Choose the count so that miette joins blocks that are at most one line apart.
         let count = last_line.number - line.number + 2;
-        let shown = (line.start, end - line.start).into();
+        let source_span = (line.start, end - line.start).into();
         Ok(Box::new(MietteSpanContents::new_named(
             self.name.clone(),
             data,
-            shown,
+            source_span,
             line.number - 1,
             column,
             count,

@@ -55,7 +55,9 @@ impl Spec {
     /// Adds the diagnostics that apply only if the spec is a dbt model.
     pub fn add_model_diagnostics(&mut self) {
         // Skip the warning, because the model has a test for this problem.
-        self.found.diagnostics.retain(|it| it.kind() != Code::JoinMayMultiply);
+        self.found
+            .diagnostics
+            .retain(|diagnostic| diagnostic.kind() != Code::JoinMayMultiply);
         self.append_model_diagnostics();
     }
 
@@ -72,7 +74,8 @@ impl Spec {
     /// Adds only the model warning about a key that may be NULL. Used for a spec of a project that runs as a query.
     pub fn add_model_warnings(&mut self) {
         if self.model_fault.is_none() {
-            self.model_warnings.retain(|it| it.kind() == Code::NullableKey);
+            self.model_warnings
+                .retain(|diagnostic| diagnostic.kind() == Code::NullableKey);
             self.append_model_diagnostics();
         }
     }

@@ -54,8 +54,8 @@ struct CommandInputs {
 }
 
 impl CommandInputs {
-    fn new(session: &Session, named: &[PathBuf]) -> Result<Self, Failure> {
-        let mut files = named.to_vec();
+    fn new(session: &Session, paths: &[PathBuf]) -> Result<Self, Failure> {
+        let mut files = paths.to_vec();
         let root = project::project_folder(session.global.project_dir.as_deref())?;
         if let Some(root) = root {
             let settings = [project::FILE, project::LOCAL, dbt_project::FILE];

@@ -109,7 +109,7 @@ impl Workspace {
             None => self
                 .committed_facts()
                 .ok()
-                .and_then(|known| known.dialect)
+                .and_then(|facts| facts.dialect)
                 .map_or_else(|| dbt.dialect(None), Ok),
             Some(_) => dbt.dialect(None),
         });

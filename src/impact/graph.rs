@@ -433,19 +433,23 @@ impl<'a> Graph<'a> {
 
     /// Returns all known columns of a node, including columns from its SQL, and whether the list is complete.
     pub fn columns(&self, index: usize) -> KnownRelationColumns {
-        let mut known = self.columns_known_without_sql(index);
-        if known.is_complete {
-            return known;
+        let mut relation_columns = self.columns_known_without_sql(index);
+        if relation_columns.is_complete {
+            return relation_columns;
         }
         if let Some(Ok(lineage)) = self.lineage(index) {
             for name in lineage.names() {
-                if !known.columns.iter().any(|column| column.eq_ignore_ascii_case(name)) {
-                    known.columns.push(name.to_owned());
+                if !relation_columns
+                    .columns
+                    .iter()
+                    .any(|column| column.eq_ignore_ascii_case(name))
+                {
+                    relation_columns.columns.push(name.to_owned());
                 }
             }
-            known.is_complete = lineage.is_complete();
+            relation_columns.is_complete = lineage.is_complete();
         }
-        known
+        relation_columns
     }
 
     /// Returns the nodes downstream of other nodes, in dependency order. A start node is included only if it is

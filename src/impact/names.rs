@@ -74,11 +74,11 @@ impl Graph<'_> {
             );
             owners.extend(self.nodes_with_name(owner).into_iter().map(|index| (index, column)));
         }
-        let mut found = BTreeSet::new();
+        let mut impact_targets = BTreeSet::new();
         for (index, column) in &owners {
-            found.extend(self.resolve_column(*index, column));
+            impact_targets.extend(self.resolve_column(*index, column));
         }
-        let mut found = found.into_iter();
+        let mut found = impact_targets.into_iter();
         match (found.next(), found.next()) {
             (Some(target), None) => return Ok(target),
             (Some(first), Some(second)) => {

@@ -112,11 +112,11 @@ impl Graph<'_> {
         };
         let Some(column) = column else { return whole() };
         match self.lineage(*index) {
-            Some(Ok(found)) => {
-                let Some(made) = found.column(column) else {
+            Some(Ok(sql_lineage)) => {
+                let Some(lineage_column) = sql_lineage.column(column) else {
                     return Vec::new();
                 };
-                let of = made.made_of.into_iter().chain(made.windowed_by);
+                let of = lineage_column.made_of.into_iter().chain(lineage_column.windowed_by);
                 let of = of.filter_map(|of| Some((self.find_relation(*index, &of.relation)?, Some(of.column))));
                 of.filter(|(at, _)| at != index).collect()
             }

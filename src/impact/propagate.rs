@@ -37,8 +37,8 @@ impl NodeChanges {
         self.reason = self.reason.take().or(other.reason);
         self.notes.extend(other.notes);
         for (column, change) in other.columns {
-            let known = self.columns.entry(column).or_insert(change);
-            *known = (*known).max(change);
+            let column_change = self.columns.entry(column).or_insert(change);
+            *column_change = (*column_change).max(change);
         }
     }
 }
@@ -206,7 +206,7 @@ pub(super) fn propagate(graph: &Graph<'_>, starts: &[NodeChanges]) -> Propagatio
         let wave = independent_run_end(graph, &spread.order, next);
         let places = spread.order.get(next..wave).unwrap_or_default().to_vec();
         let states = &spread.states;
-        let found = lineage::each_with_large_stack(places.len(), |at| {
+        let node_states = lineage::each_with_large_stack(places.len(), |at| {
             let index = places.get(at).copied()?;
             let read = graph.parents.get(index)?;
             let is_touched = |parent: &usize| states.get(parent).is_some_and(NodeState::is_affected);
@@ -214,7 +214,7 @@ pub(super) fn propagate(graph: &Graph<'_>, starts: &[NodeChanges]) -> Propagatio
                 .any(is_touched)
                 .then(|| grade_node(graph, index, states, starts, &tests))
         });
-        for (index, state) in places.iter().zip(found) {
+        for (index, state) in places.iter().zip(node_states) {
             if let Some(state) = state.filter(NodeState::is_affected) {
                 spread.states.add(*index, state);
             }

@@ -241,16 +241,16 @@ fn changed_nodes(graph: &Graph<'_>, start: &NodeChanges, state: Option<&NodeStat
         grade,
         reason: reason.clone(),
     };
-    let mut found = Vec::new();
+    let mut changed_nodes = Vec::new();
     if start.is_removed {
-        found.push(one(part.name(), "the node is removed"));
+        changed_nodes.push(one(part.name(), "the node is removed"));
     } else if start.rows {
         let what = if start.reason.is_some() {
             "the rows and values may change"
         } else {
             "the rows and values change"
         };
-        found.push(one(part.name(), what));
+        changed_nodes.push(one(part.name(), what));
     }
     for (column, change) in &start.columns {
         let what = match change {
@@ -259,16 +259,16 @@ fn changed_nodes(graph: &Graph<'_>, start: &NodeChanges, state: Option<&NodeStat
             ColumnChange::Values if start.rows => continue,
             ColumnChange::Values => "the values change",
         };
-        found.push(one(format!("{}.{column}", part.name()), what));
+        changed_nodes.push(one(format!("{}.{column}", part.name()), what));
     }
-    found.extend(start.notes.iter().map(|note| ChangedNode {
+    changed_nodes.extend(start.notes.iter().map(|note| ChangedNode {
         name: note.name.clone(),
         id: part.id(),
         description: note.description.clone(),
         grade: note.grade,
         reason: Some(note.reason.clone()),
     }));
-    found
+    changed_nodes
 }
 
 fn build_effect(
@@ -394,7 +394,7 @@ fn node_owner(graph: &Graph<'_>, node: &ManifestNode) -> Option<String> {
         .manifest
         .groups
         .iter()
-        .find(|known| &*known.name == group)?;
+        .find(|dbt_group| &*dbt_group.name == group)?;
     owner_name(&group.owner).or_else(|| Some(group.name.to_string()))
 }
 

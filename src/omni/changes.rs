@@ -128,7 +128,10 @@ pub(super) fn view_changes(view: &str, before: Option<&PullRecord>, after: Optio
         ChangeSubject::Model
     };
     let new = |kind: ChangeKind| vec![PullChange::new(view, whole, kind)];
-    let (before, after) = match (before.filter(|it| !it.gone), after.filter(|it| !it.gone)) {
+    let (before, after) = match (
+        before.filter(|pull_record| !pull_record.gone),
+        after.filter(|pull_record| !pull_record.gone),
+    ) {
         (None, None) => return Vec::new(),
         (None, Some(_)) => return new(ChangeKind::New),
         (Some(_), None) => return new(ChangeKind::Removed),

@@ -41,10 +41,10 @@ pub(super) fn view_locations(
         let view = existing.get((*view)?)?;
         Some(location_of_view(node, view))
     });
-    let found: Vec<Option<ViewLocation>> = found.collect();
-    let schemas = virtual_schemas(nodes, &found);
+    let view_locations: Vec<Option<ViewLocation>> = found.collect();
+    let schemas = virtual_schemas(nodes, &view_locations);
     let mut taken = UsedOmniNames::default();
-    for location in found.iter().flatten() {
+    for location in view_locations.iter().flatten() {
         taken.choose([location.view.clone()]);
     }
     let claimed: FxHashSet<usize> = matched.iter().flatten().copied().collect();
@@ -55,9 +55,9 @@ pub(super) fn view_locations(
         .collect();
     let folders = folders_by_schema(existing);
     let mut written: FxHashSet<String> = FxHashSet::default();
-    let of_one = |((node, found), needs_catalog): ((&&ManifestNode, Option<ViewLocation>), bool)| {
-        if let Some(found) = found {
-            return found;
+    let of_one = |((node, view_location), needs_catalog): ((&&ManifestNode, Option<ViewLocation>), bool)| {
+        if let Some(view_location) = view_location {
+            return view_location;
         }
         let own = node.schema.as_deref().unwrap_or_default();
         let schema = match virtual_schema.filter(|_| node.resource_type.is_referenceable()) {
@@ -83,7 +83,7 @@ pub(super) fn view_locations(
         written.insert(location.path.clone());
         location
     };
-    nodes.iter().zip(found).zip(catalogs).map(of_one).collect()
+    nodes.iter().zip(view_locations).zip(catalogs).map(of_one).collect()
 }
 
 /// Rule that identifies an existing view as the view of a table.
@@ -218,9 +218,9 @@ fn location_of_view(node: &ManifestNode, view: &ExistingView) -> ViewLocation {
 }
 
 /// Returns the virtual schema for each schema of the warehouse whose models Omni shows in a single other schema.
-fn virtual_schemas(nodes: &[&ManifestNode], found: &[Option<ViewLocation>]) -> FxHashMap<String, String> {
+fn virtual_schemas(nodes: &[&ManifestNode], view_locations: &[Option<ViewLocation>]) -> FxHashMap<String, String> {
     let mut schemas: FxHashMap<&str, Vec<&str>> = FxHashMap::default();
-    for (node, location) in nodes.iter().zip(found) {
+    for (node, location) in nodes.iter().zip(view_locations) {
         if let (Some(own), Some(location)) = (node.schema.as_deref(), location) {
             schemas.entry(own).or_default().push(&location.schema);
         }

@@ -66,7 +66,7 @@ pub(super) fn meta_value(said: &Said) -> YamlOutput {
         Said::Map(fields) => YamlOutput::Map(
             fields
                 .iter()
-                .map(|(key, said)| (key.to_owned(), meta_value(said)))
+                .map(|(key, value)| (key.to_owned(), meta_value(value)))
                 .collect(),
         ),
     }

@@ -77,28 +77,30 @@ pub(super) fn all_topics(
     let mut named: BTreeMap<&str, Vec<RequestedTopic<'_>>> = BTreeMap::new();
     let mut unnamed = Vec::new();
     for (base, table) in tables.iter().enumerate() {
-        let Some(asked) = requested_topic(
+        let Some(requested_topic) = requested_topic(
             base,
             table,
             of_projects && live.contains_key(table.view_name().as_str()),
         ) else {
             continue;
         };
-        match asked.name {
-            Some(name) => named.entry(name).or_default().push(asked),
-            None => unnamed.push(asked),
+        match requested_topic.name {
+            Some(name) => named.entry(name).or_default().push(requested_topic),
+            None => unnamed.push(requested_topic),
         }
     }
     let mut taken = UsedOmniNames::default();
     let mut topics = Vec::new();
     for (name, several) in named {
         let asked = select_topic_base(several, name, tables, &live, gaps);
-        topics.extend(asked.and_then(|asked| build_topic(&asked, tables, &live, grants, &mut taken, gaps)));
+        topics.extend(
+            asked.and_then(|requested_topic| build_topic(&requested_topic, tables, &live, grants, &mut taken, gaps)),
+        );
     }
     topics.extend(
         unnamed
             .iter()
-            .filter_map(|asked| build_topic(asked, tables, &live, grants, &mut taken, gaps)),
+            .filter_map(|requested_topic| build_topic(requested_topic, tables, &live, grants, &mut taken, gaps)),
     );
     topics.sort_by(|one, other| one.path.cmp(&other.path));
     topics
@@ -141,14 +143,14 @@ fn select_topic_base<'a>(
 ) -> Option<RequestedTopic<'a>> {
     let views: Vec<String> = several
         .iter()
-        .filter_map(|asked| Some(tables.get(asked.base)?.view_name()))
+        .filter_map(|requested_topic| Some(tables.get(requested_topic.base)?.view_name()))
         .collect();
     let members: FxHashSet<&str> = views.iter().map(String::as_str).collect();
     let reached = |view: &str| -> FxHashSet<String> {
         let (joined, _) = reachable_views(view, live);
         joined
             .iter()
-            .map(|it| it.name)
+            .map(|topic_join| topic_join.name)
             .filter(|name| members.contains(name))
             .map(str::to_owned)
             .collect()
@@ -165,8 +167,8 @@ fn select_topic_base<'a>(
         .iter()
         .zip(&several)
         .filter(|(view, _)| !of_best.contains(view.as_str()));
-    for (_, asked) in left {
-        if let Some(table) = tables.get(asked.base) {
+    for (_, requested_topic) in left {
+        if let Some(table) = tables.get(requested_topic.base) {
             let reason = format!(
                 "the table requests the topic `{name}` with the base {base}, but no join that is known to be \
                  correct connects {base} to the table"
@@ -181,17 +183,19 @@ fn select_topic_base<'a>(
 }
 
 fn build_topic(
-    asked: &RequestedTopic<'_>,
+    requested_topic: &RequestedTopic<'_>,
     tables: &[DbtTable<'_>],
     live: &FxHashMap<&str, Vec<&TableJoin>>,
     grants: &Grants<'_>,
     taken: &mut UsedOmniNames,
     gaps: &mut Vec<MeasureGap>,
 ) -> Option<Topic> {
-    let table = tables.get(asked.base)?;
+    let table = tables.get(requested_topic.base)?;
     let view = table.view_name();
     let (joined, is_all) = reachable_views(&view, live);
-    let short = asked.name.map_or_else(|| to_omni_name(table.name), to_omni_name);
+    let short = requested_topic
+        .name
+        .map_or_else(|| to_omni_name(table.name), to_omni_name);
     let name = taken.choose([short.clone(), view.clone()]);
     if !is_all {
         let reason = format!(
@@ -205,17 +209,17 @@ fn build_topic(
     }
     let mut pairs = vec![("base_view".to_owned(), plain_text(&view))];
     let setting = |key: &str| {
-        asked
+        requested_topic
             .fields
             .and_then(|fields| fields.get(key))
-            .filter(|it| !it.is_empty_value())
+            .filter(|meta_value| !meta_value.is_empty_value())
     };
     let of_view = meta::omni_meta(&table.node.meta)
         .and_then(|omni| omni.get("label"))
         .and_then(Said::as_str);
     let label = setting("label")
         .and_then(Said::as_str)
-        .or(asked.name.filter(|name| *name != short))
+        .or(requested_topic.name.filter(|name| *name != short))
         .or(of_view);
     pairs.extend(label.map(|label| ("label".to_owned(), plain_text(label))));
     let own = Some(table.description()).filter(|text| !text.trim().is_empty());
@@ -271,7 +275,7 @@ fn reachable_views<'j>(view: &'j str, live: &FxHashMap<&str, Vec<&'j TableJoin>>
     let mut waiting = VecDeque::from([(0, 0)]);
     let mut is_all = true;
     while let Some((index, depth)) = waiting.pop_front() {
-        let Some(from) = all.get(index).map(|it| it.name) else {
+        let Some(from) = all.get(index).map(|topic_join| topic_join.name) else {
             break;
         };
         for join in live.get(from).into_iter().flatten() {
@@ -298,12 +302,12 @@ fn reachable_views<'j>(view: &'j str, live: &FxHashMap<&str, Vec<&'j TableJoin>>
 /// joined.
 fn nested_joins(joined: &[TopicJoin<'_>]) -> YamlOutput {
     let mut below: Vec<Vec<(String, YamlOutput)>> = joined.iter().map(|_| Vec::new()).collect();
-    for (index, it) in joined.iter().enumerate().rev() {
+    for (index, topic_join) in joined.iter().enumerate().rev() {
         let mut own = below.get_mut(index).map(std::mem::take).unwrap_or_default();
         own.reverse();
-        match it.to {
+        match topic_join.to {
             Some(to) => below.get_mut(to).into_iter().for_each(|pairs| {
-                pairs.push((it.name.to_owned(), YamlOutput::Map(std::mem::take(&mut own))));
+                pairs.push((topic_join.name.to_owned(), YamlOutput::Map(std::mem::take(&mut own))));
             }),
             None => return YamlOutput::Map(own),
         }

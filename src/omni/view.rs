@@ -41,7 +41,7 @@ pub(super) fn new<'a>(
     manifest: &Manifest,
     children: &[usize],
     tests: &TestsByNode<'_>,
-    wanted: &OmniOptions,
+    omni_options: &OmniOptions,
 ) -> ViewFile {
     let node = table.node;
     let mut pairs: Vec<(String, YamlOutput)> = Vec::new();
@@ -69,7 +69,7 @@ pub(super) fn new<'a>(
     grants.keys(node).into_iter().for_each(|(key, value)| add(&key, value));
     said.into_iter().for_each(|(key, value)| add(&key, value));
     let mut tags: Vec<&str> = node.tags.iter().map(|tag| &**tag).collect();
-    if !wanted.strip_status {
+    if !omni_options.strip_status {
         tags.push(table.state.tag());
     }
     if !tags.is_empty() {
@@ -126,7 +126,7 @@ pub(super) fn new<'a>(
         columns: table
             .fields
             .iter()
-            .map(|it| (it.column.to_owned(), it.data_type.map(str::to_owned)))
+            .map(|table_field| (table_field.column.to_owned(), table_field.data_type.map(str::to_owned)))
             .collect(),
         tests: names,
     }

@@ -320,7 +320,7 @@ fn properties_between(
             continue;
         }
         let position = is.or(was);
-        let in_docs = position.is_some_and(|said| said.in_docs);
+        let in_docs = position.is_some_and(|property_value| property_value.in_docs);
         let file = md.filter(|_| in_docs).unwrap_or(path);
         edits.push(HandEdit {
             definition: about.column.clone(),
@@ -328,13 +328,16 @@ fn properties_between(
             property: about.property,
             detail: about.detail.clone(),
             file: file.to_owned(),
-            line: position.map_or(1, |said| said.line),
+            line: position.map_or(1, |property_value| property_value.line),
             before: was.map(LocatedPropertyValue::text),
             after: is.map(LocatedPropertyValue::text),
             why: None,
             rewritten: None,
             position: None,
-            values: (was.map(|said| said.value.clone()), is.map(|said| said.value.clone())),
+            values: (
+                was.map(|property_value| property_value.value.clone()),
+                is.map(|property_value| property_value.value.clone()),
+            ),
         });
     }
 }

@@ -222,7 +222,7 @@ impl Log {
         log.entries = logged.collect();
         number_refusals(&mut log.entries);
         log.entries.sort_by(|one, other| {
-            let key = |it: &NumberedEntry| (it.number, it.entry.did == REFUSED);
+            let key = |entry: &NumberedEntry| (entry.number, entry.entry.did == REFUSED);
             (key(one), &one.entry.at, &one.hash).cmp(&(key(other), &other.entry.at, &other.hash))
         });
         log.faults.sort();

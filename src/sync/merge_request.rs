@@ -70,8 +70,8 @@ impl PromisedTests {
         for (path, text) in files {
             match HandEditKind::new(path, model) {
                 HandEditKind::Properties => {
-                    for (about, said) in properties::read(model, text, None).unwrap_or_default() {
-                        match (about.property, about.detail.as_str(), &said.value) {
+                    for (about, property_value) in properties::read(model, text, None).unwrap_or_default() {
+                        match (about.property, about.detail.as_str(), &property_value.value) {
                             (Property::Tests, ..) => promised.data += 1,
                             (Property::Text, "unit_tests", YamlValue::List(items, _)) => promised.unit += items.len(),
                             _ => {}
@@ -143,12 +143,12 @@ impl MergeRequest {
                 let _ = writeln!(out, "**Values**{}: {}", environment(one), escape_sentence(&one.summary));
             }
             all => {
-                let one = |it: &ReportedValues| {
+                let one = |reported_values: &ReportedValues| {
                     format!(
                         "{}{}: {}",
-                        inline_code(&it.model),
-                        environment(it),
-                        escape_sentence(&it.summary)
+                        inline_code(&reported_values.model),
+                        environment(reported_values),
+                        escape_sentence(&reported_values.summary)
                     )
                 };
                 let _ = writeln!(

@@ -353,7 +353,7 @@ impl ModelPlan {
             json!({
                 "definition": edit.definition, "property": edit.property.name(), "file": edit.file, "line": edit.line,
                 "before": edit.before, "after": edit.after,
-                "rewritten": edit.rewritten.as_ref().map(|it| json!({"sql": it.sql, "adds": it.describe()})),
+                "rewritten": edit.rewritten.as_ref().map(|rewritten_sql| json!({"sql": rewritten_sql.sql, "adds": rewritten_sql.describe()})),
             })
         };
         let conflict = |conflict: &Conflict| {
@@ -554,7 +554,7 @@ impl Plan {
             "summary": self.summary(),
             "environment": self.environment,
             "models": self.models.iter().map(ModelPlan::json).collect::<Vec<_>>(),
-            "known": self.known.as_ref().map(|known| &known.facts),
+            "known": self.known.as_ref().map(|facts_change| &facts_change.facts),
             "metric_sets": self.metric_sets,
             "omni": self.omni.as_ref().map(|omni| json!({"repository": omni.repository, "files": omni.files})),
         })

@@ -193,13 +193,13 @@ impl ReconcileTools<'_> {
     #[must_use]
     pub fn compile(&self, spec: &str, text: &str) -> Option<CurrentSpec> {
         let compiled = self.compiler.compile_spec_at(text, Some(spec));
-        let mut made = CurrentSpec::new(spec, text, compiled, self.folders.0, self.folders.1)?;
-        made.files = made
+        let mut current_spec = CurrentSpec::new(spec, text, compiled, self.folders.0, self.folders.1)?;
+        current_spec.files = current_spec
             .files
             .into_iter()
             .map(|(path, it)| (self.moved_paths.get(&path).cloned().unwrap_or(path), it))
             .collect();
-        Some(made)
+        Some(current_spec)
     }
 }
 
@@ -260,7 +260,7 @@ pub fn reconcile<'t>(sides: ModelSides<'_>, more: Vec<HandEdit>, tools: impl Fn(
     }
     if work.ours.source != ours.source {
         // The spec with the transferred edits may also produce further edits in the file.
-        let left = hand_edits::hand_edits_between(
+        let hand_edits = hand_edits::hand_edits_between(
             sides.model,
             &work.ours.files,
             &edited_files(sides, &work.ours.files),
@@ -273,7 +273,7 @@ pub fn reconcile<'t>(sides: ModelSides<'_>, more: Vec<HandEdit>, tools: impl Fn(
             };
             let is_it =
                 |other: &HandEdit| (&other.file, &other.after) == (&edit.file, &edit.after) && is_same_place(other);
-            edit.is_whole_file() || left.iter().any(is_it)
+            edit.is_whole_file() || hand_edits.iter().any(is_it)
         };
         let (kept, made): (Vec<_>, Vec<_>) = done.kept.drain(..).partition(is_left);
         done.kept = kept;
@@ -465,7 +465,7 @@ impl ModelReconciler<'_> {
                     edited.first_proven(decompiler, source, base_step.as_deref(), column, &formulas)
                 });
                 found
-                    .map(|found| (found.formula, found.rewritten))
+                    .map(|formula| (formula.formula, formula.rewritten))
                     .map_err(|reason| reason.to_string())
             }
             _ => {
@@ -474,7 +474,7 @@ impl ModelReconciler<'_> {
                 let formula =
                     decompiler.find_formula_with_guards(compiler, source, spec, found, base_step.as_deref(), &name);
                 formula
-                    .map(|found| (found.formula, found.rewritten))
+                    .map(|formula| (formula.formula, formula.rewritten))
                     .map_err(|reason| reason.to_string())
             }
         };
@@ -539,12 +539,12 @@ impl ModelReconciler<'_> {
         let says = edits.iter().all(|edit| {
             let about = property_target(edit);
             before.remove(&about);
-            after.remove(&about).map(|said| said.text()) == edit.after
+            after.remove(&about).map(|property_value| property_value.text()) == edit.after
         });
         let same = before.len() == after.len()
             && before
                 .iter()
-                .all(|(about, said)| after.get(about).is_some_and(|now| now.text() == said.text()));
+                .all(|(about, property_value)| after.get(about).is_some_and(|now| now.text() == property_value.text()));
         let sql = |ours: &CurrentSpec| {
             let files = ours.files.iter().filter(|(path, _)| path.ends_with(".sql"));
             files

@@ -56,14 +56,14 @@ impl ModelReconciler<'_> {
     /// Returns `true` if the merged spec keeps the current spec's own changes: each formula is either the formula in
     /// the current spec, or a formula that the current spec has not changed since the base.
     fn has_separate_changes(&self, carried: &CurrentSpec) -> bool {
-        let formulas = |made: &CurrentSpec| -> BTreeMap<(Option<String>, String), String> {
-            let one = |it: &SpecDefinition| {
+        let formulas = |spec: &CurrentSpec| -> BTreeMap<(Option<String>, String), String> {
+            let one = |definition: &SpecDefinition| {
                 (
-                    (it.step().map(str::to_owned), it.name().to_owned()),
-                    it.formula().to_owned(),
+                    (definition.step().map(str::to_owned), definition.name().to_owned()),
+                    definition.formula().to_owned(),
                 )
             };
-            made.compiled.definitions().iter().map(one).collect()
+            spec.compiled.definitions().iter().map(one).collect()
         };
         let Some(before) = &self.base_spec else { return false };
         let (base, ours, now) = (formulas(before), formulas(&self.ours), formulas(carried));

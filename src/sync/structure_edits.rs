@@ -333,7 +333,7 @@ impl ModelReconciler<'_> {
             let without = apply_edits(source, &[Edit::Remove { at: at.key(clause) }]).ok()?;
             return Some(Ok((without, None)));
         }
-        let (found, after) = if clause == "where" {
+        let (found_formula, after) = if clause == "where" {
             (
                 self.formula_in_rows(&without_results(&up_to)?, condition)?,
                 ["joins", "from"],
@@ -343,7 +343,7 @@ impl ModelReconciler<'_> {
             let found = self.formula_beside(&spec, "count(*) > 0", condition)?;
             (found, ["group_by", "where"])
         };
-        let FoundFormula { formula, rewritten, .. } = match found {
+        let FoundFormula { formula, rewritten, .. } = match found_formula {
             Ok(found) => found,
             Err(refusal) => return Some(Err(refusal)),
         };

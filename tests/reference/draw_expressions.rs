@@ -169,13 +169,13 @@ impl Maker<'_> {
     pub fn binary(
         &mut self,
         ops: &[InterpreterOp],
-        left: Kind,
+        kind: Kind,
         right: Kind,
         scope: &Scope,
         depth: usize,
     ) -> InterpreterExpr {
         let op = *self.random.pick(ops);
-        let (a, b) = (self.expr(left, scope, depth), self.expr(right, scope, depth));
+        let (a, b) = (self.expr(kind, scope, depth), self.expr(right, scope, depth));
         InterpreterExpr::Binary(op, Box::new(a), Box::new(b))
     }
 

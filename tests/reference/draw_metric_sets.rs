@@ -156,8 +156,8 @@ impl ModelOverSets {
                     outputs.extend(metrics.map(|metric| (metric, metric.name.clone())));
                 }
                 Listed::One { set, metric, renamed } => {
-                    let found = self.sets[*set].metrics.iter().find(|of| of.name == *metric);
-                    let found = found.expect("a model lists metrics of its sets");
+                    let metric_formula = self.sets[*set].metrics.iter().find(|of| of.name == *metric);
+                    let found = metric_formula.expect("a model lists metrics of its sets");
                     outputs.push((found, renamed.clone().unwrap_or_else(|| metric.clone())));
                 }
             }

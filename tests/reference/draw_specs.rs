@@ -39,8 +39,8 @@ impl Input {
 }
 
 pub fn spec(random: &mut Random, tables: &[Table]) -> InterpreterSpec {
-    let mut known: Vec<Relation> = tables.iter().map(Relation::of).collect();
-    let mut read = known[0].clone();
+    let mut relations: Vec<Relation> = tables.iter().map(Relation::of).collect();
+    let mut read = relations[0].clone();
     let mut steps = Vec::new();
     let count = 1 + random.next_below(3);
     let (mut made, mut multiplied) = (0, 0);
@@ -49,10 +49,10 @@ pub fn spec(random: &mut Random, tables: &[Table]) -> InterpreterSpec {
         let mut maker = Maker::of_expressions(random, read);
         maker.step.blank_zero = blank_zero;
         (maker.count, maker.multiplied) = (made, multiplied);
-        read = maker.step(at, &known);
+        read = maker.step(at, &relations);
         (made, multiplied) = (maker.count, maker.multiplied);
         steps.push(maker.step);
-        known.push(read.clone());
+        relations.push(read.clone());
     }
     InterpreterSpec {
         from: tables[0].name.clone(),
@@ -104,10 +104,10 @@ impl<'a> Maker<'a> {
 }
 
 impl Maker<'_> {
-    fn step(&mut self, at: usize, known: &[Relation]) -> Relation {
+    fn step(&mut self, at: usize, relations: &[Relation]) -> Relation {
         self.step.name = ["first_step", "second_step", "third_step"][at].to_owned();
         if self.random.percent(45) {
-            self.joins(known);
+            self.joins(relations);
         }
         let mut rows = Scope {
             leaves: self.input.leaves.clone(),

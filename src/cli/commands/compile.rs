@@ -41,14 +41,14 @@ impl CompileOutcome {
 pub fn run(session: &Session, args: &CompileArgs) -> Result<Exit, Failure> {
     let source = read_source(args)?;
     let formulas = match formula_settings(session, args, &source) {
-        Err(Failure::Found(found)) if args.json => {
+        Err(Failure::Found(diagnostics)) if args.json => {
             let dialect = args.settings.target.dialect.unwrap_or_default();
             session.print_json(&definitions_json(
                 dialect,
                 &[],
-                &render::reports_json(&to_reports(&found)),
+                &render::reports_json(&to_reports(&diagnostics)),
             ))?;
-            return Ok(Exit::from_failures(&found));
+            return Ok(Exit::from_failures(&diagnostics));
         }
         formulas => formulas?,
     };

@@ -39,10 +39,10 @@ pub fn run(session: &Session, args: &DoctorArgs) -> Result<Exit, Failure> {
         .as_ref()
         .and_then(|workspace| workspace.dialect(&TargetOptions::default()).ok());
     // Some versions of dbt take seconds to print their version.
-    let found =
+    let health_check =
         WaitIndicator::new(session).show_during("asking dbt for its version", || check_dbt(dbt_project, dialect));
-    let is_dbt_healthy = found.found.is_empty();
-    add(found, Exit::Failed);
+    let is_dbt_healthy = health_check.found.is_empty();
+    add(health_check, Exit::Failed);
     let profile = workspace.as_ref().zip(dbt_project);
     let profile = profile.and_then(|(workspace, project)| check_dbt_profile(session, workspace, project));
     // Without the profile, without dbt, or with an outdated dbt, the warehouse cannot be queried.
@@ -256,7 +256,8 @@ fn check_project(workspace: Option<&Workspace>) -> HealthCheck {
 fn check_default_target(workspace: &Workspace, dialect: Dialect) -> Option<HealthCheck> {
     let (target, of_target) = workspace.dbt.as_ref()?.default_target()?;
     let mut environments = workspace.project.environments().iter();
-    let is_known = environments.any(|it| it.dialect.is_some() && it.connection.as_deref() == Some(target.as_str()));
+    let is_known = environments
+        .any(|environment| environment.dialect.is_some() && environment.connection.as_deref() == Some(target.as_str()));
     if of_target == dialect || is_known {
         return None;
     }

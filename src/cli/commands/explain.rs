@@ -60,14 +60,14 @@ fn expand_spec(session: &Session, args: &ExplainArgs) -> Result<Exit, Failure> {
     let sources = knowledge.read_sources(&[args.subject.clone().into()]);
     let mut specs = knowledge.compile_specs(&knowledge.compiler(), sources)?;
     let mut spec = specs.pop().unwrap_or_default();
-    let found = vec![std::mem::take(&mut spec.found)];
+    let diagnostics = vec![std::mem::take(&mut spec.found)];
     let compiled = spec.compiled.as_ref();
     let expanded = compiled.and_then(formulac::CompiledSpec::expanded);
     if let Some(text) = expanded {
         session.print_data(text)?;
     }
-    session.report(&found);
-    let exit = Exit::from_failures(&found);
+    session.report(&diagnostics);
+    let exit = Exit::from_failures(&diagnostics);
     if expanded.is_some() || exit != Exit::Done {
         return Ok(exit);
     }
@@ -87,13 +87,13 @@ fn explain_plan(session: &Session, args: &ExplainArgs) -> Result<Exit, Failure> 
     spec.refuse_metric_set()?;
     spec.add_model_diagnostics();
     let plan = spec.compiled.as_ref().and_then(CompiledSpec::plan);
-    let found = vec![std::mem::take(&mut spec.found)];
+    let diagnostics = vec![std::mem::take(&mut spec.found)];
     if args.json {
         session.print_json(&json!({
             "dialect": knowledge.dialect.name(),
             "name": spec.name,
             "parts": plan.map(|plan| &plan.parts),
-            "diagnostics": render::reports_json(&to_reports(&found)),
+            "diagnostics": render::reports_json(&to_reports(&diagnostics)),
         }))?;
     } else {
         if let Some(plan) = plan {
@@ -103,9 +103,9 @@ fn explain_plan(session: &Session, args: &ExplainArgs) -> Result<Exit, Failure> 
                 _ => render::escape_hidden(&plan.to_string()).into_owned(),
             })?;
         }
-        session.report(&found);
+        session.report(&diagnostics);
     }
-    Ok(Exit::from_failures(&found))
+    Ok(Exit::from_failures(&diagnostics))
 }
 
 /// Returns the plan as a graph. The name of a part is in the label of its last operator.
@@ -193,10 +193,10 @@ fn explain_formula(session: &Session, args: &ExplainArgs) -> Result<Exit, Failur
     let sentences = sentence::sentences(&outcome.found.text, &parts);
     let mut others = Vec::new();
     for dialect in Dialect::verified().filter(|d| *d != main && chosen.is_none()) {
-        let found = &outcome.found;
+        let file_diagnostics = &outcome.found;
         let copy = SourceText {
-            name: found.file.clone(),
-            text: found.text.clone(),
+            name: file_diagnostics.file.clone(),
+            text: file_diagnostics.text.clone(),
             fault: None,
         };
         let compiler = compiler.in_dialect(dialect);
@@ -267,9 +267,9 @@ fn format_explanation(
         if !columns.is_empty() {
             let _ = writeln!(out, "  reads {}", columns.join(", "));
         }
-        for it in std::iter::once(main).chain(others) {
+        for sql in std::iter::once(main).chain(others) {
             let why = || {
-                it.outcome
+                sql.outcome
                     .found
                     .diagnostics
                     .iter()
@@ -279,8 +279,8 @@ fn format_explanation(
             let _ = writeln!(
                 out,
                 "  {:<9}  {}",
-                it.dialect.name(),
-                it.definition_sql(definition).unwrap_or_else(why)
+                sql.dialect.name(),
+                sql.definition_sql(definition).unwrap_or_else(why)
             );
         }
     }
@@ -341,7 +341,7 @@ fn explanation_json(main: &DialectSql, others: &[DialectSql], parts: &[FormulaPa
     let definition = |definition: &Definition| {
         let all = std::iter::once(main).chain(others);
         let sql: Map<String, Value> = all
-            .map(|it| (it.dialect.name().to_owned(), json!(it.definition_sql(definition))))
+            .map(|sql| (sql.dialect.name().to_owned(), json!(sql.definition_sql(definition))))
             .collect();
         let mut value = definition_json(definition);
         let sentence = sentences.iter().find(|sentence| sentence.span == definition.span());

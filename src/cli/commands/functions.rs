@@ -74,16 +74,17 @@ fn report_unknown_function(session: &Session, args: &FunctionsArgs, name: &str) 
     let help = help.unwrap_or("run `formulac functions` to list all functions");
     let diagnostics =
         vec![Diagnostic::new(Code::UnknownFunction, span, format!("unknown function `{name}`")).with_help(help)];
-    let found = vec![FileDiagnostics {
+    let file_diagnostics = vec![FileDiagnostics {
         file: "<name>".to_owned(),
         text: name.to_owned(),
         diagnostics,
     }];
     if !args.json {
-        return Err(Failure::Found(found));
+        return Err(Failure::Found(file_diagnostics));
     }
-    session.print_json(&json!({"functions": [], "diagnostics": render::reports_json(&to_reports(&found))}))?;
-    Ok(Exit::from_failures(&found))
+    session
+        .print_json(&json!({"functions": [], "diagnostics": render::reports_json(&to_reports(&file_diagnostics))}))?;
+    Ok(Exit::from_failures(&file_diagnostics))
 }
 
 fn search_functions(text: Option<&str>) -> Vec<&'static Function> {

@@ -88,8 +88,8 @@ fn find_decimals(files: &mut [DataFile], answers: &[Vec<Map<String, Value>>], di
 }
 
 /// Runs a query over the files. `typed` contains the columns whose types override those in the data.
-pub fn query(asked: EngineRequest<'_>, files: &[DataFile], typed: Option<&Schema>) -> Result<Answer, Failure> {
-    let (dialect, sql) = (dialect(), asked.sql);
+pub fn query(request: EngineRequest<'_>, files: &[DataFile], typed: Option<&Schema>) -> Result<Answer, Failure> {
+    let (dialect, sql) = (dialect(), request.sql);
     let mut script = String::new();
     if let Some(typed) = typed {
         find_columns(files, typed, dialect)?;
@@ -103,13 +103,13 @@ pub fn query(asked: EngineRequest<'_>, files: &[DataFile], typed: Option<&Schema
             "create view {view} as {rows};\nselect version() as version;\n"
         ));
     }
-    script.push_str(&alias_views(files, asked.tables, dialect));
+    script.push_str(&alias_views(files, request.tables, dialect));
     // Convert all values to text, so that DuckDB prints each value in full. The rows stay in order.
     let [describe, rows] = ["describe ", "select columns(*)::varchar from (\n"];
-    let end = format!(") limit {}", u64::from(asked.limit) + 1);
+    let end = format!(") limit {}", u64::from(request.limit) + 1);
     script.push_str(&format!("{describe}{sql};\n{rows}{sql}{end};\n"));
     // The timed query comes last, so that the result is available even if that query fails.
-    if let Some(timed) = asked.timed {
+    if let Some(timed) = request.timed {
         let now = "select epoch_us(get_current_timestamp()) as microseconds;\n";
         script.push_str(&format!("{now}{timed};\n{now}"));
     }
@@ -132,12 +132,12 @@ pub fn query(asked: EngineRequest<'_>, files: &[DataFile], typed: Option<&Schema
         );
         let lacking = typed.and_then(|typed| lacking_column_help(&output.err, files, typed));
         return Err(match (failure, lacking) {
-            (Failure::Found(mut found), Some(help)) => {
-                for file in &mut found {
+            (Failure::Found(mut file_diagnostics), Some(help)) => {
+                for file in &mut file_diagnostics {
                     let diagnostics = std::mem::take(&mut file.diagnostics).into_iter();
                     file.diagnostics = diagnostics.map(|fault| fault.with_help(help.clone())).collect();
                 }
-                Failure::Found(found)
+                Failure::Found(file_diagnostics)
             }
             (failure, _) => failure,
         });
@@ -163,7 +163,7 @@ pub fn query(asked: EngineRequest<'_>, files: &[DataFile], typed: Option<&Schema
         more: false,
         seconds: elapsed_seconds(timed),
     };
-    Ok(answer.with_limit(asked.limit))
+    Ok(answer.with_limit(request.limit))
 }
 
 /// Returns the name of a file's view, in SQL syntax.

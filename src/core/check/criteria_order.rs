@@ -169,10 +169,10 @@ impl Lowerer<'_> {
     /// Returns the warning about calls such as `COUNTIF("paid", status)`, and `SUMIF(amount, status = "paid",
     /// quantity)`, in which the condition does not use `amount`.
     fn find_misplaced_column(&self, range: IrId, criterion: IrId) -> Option<Diagnostic> {
-        let (of, asked) = (self.program.meta(range), self.program.meta(criterion));
-        let is_swapped = self.is_literal(range) && asked.level > Level::Const;
+        let (of, node_meta) = (self.program.meta(range), self.program.meta(criterion));
+        let is_swapped = self.is_literal(range) && node_meta.level > Level::Const;
         let is_complete = || {
-            asked.ty == Type::Boolean
+            node_meta.ty == Type::Boolean
                 && of.ty != Type::Boolean
                 && !matches!(
                     self.program.node(criterion),
@@ -184,7 +184,7 @@ impl Lowerer<'_> {
         if !is_swapped && !is_complete() {
             return None;
         }
-        let (range, criterion) = (self.source_text(of.span), self.source_text(asked.span));
+        let (range, criterion) = (self.source_text(of.span), self.source_text(node_meta.span));
         let (message, help) = if is_swapped {
             (
                 format!(

@@ -80,12 +80,16 @@ fn affected_fields(model: &OmniFields, column: Option<&str>) -> Vec<String> {
     let reached = model.fields_affected_by_table(Some("s"), "t", &columns, column.is_none());
     let mut shown: Vec<String> = reached
         .iter()
-        .map(|it| {
+        .map(|affected_field| {
             format!(
                 "{}.{}{}",
-                it.view,
-                it.field,
-                if it.why_table_level.is_some() { "?" } else { "" }
+                affected_field.view,
+                affected_field.field,
+                if affected_field.why_table_level.is_some() {
+                    "?"
+                } else {
+                    ""
+                }
             )
         })
         .collect();
@@ -288,7 +292,10 @@ fn names_with_a_database() {
     let model = test_model(&files);
     let columns = BTreeSet::from(["first_name".to_owned()]);
     let reached = model.fields_affected_by_table(Some("ecomm"), "users", &columns, false);
-    let shown: Vec<String> = reached.iter().map(|it| format!("{}.{}", it.view, it.field)).collect();
+    let shown: Vec<String> = reached
+        .iter()
+        .map(|affected_field| format!("{}.{}", affected_field.view, affected_field.field))
+        .collect();
     assert_eq!(
         shown,
         ["users.first_name", "users.initial", "items.buyer", "big.letter"]

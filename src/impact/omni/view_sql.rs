@@ -111,9 +111,9 @@ fn apply_view_lineage(view: &mut OmniView, lineage: &SqlLineage, tables: &ViewTa
         .collect();
     for name in names {
         let Some(column) = lineage.column(&name) else { continue };
-        let mut made = ViewColumnSources::default();
+        let mut column_sources = ViewColumnSources::default();
         for of in column.made_of.iter().chain(&column.windowed_by) {
-            read_source(of, tables, &mut made);
+            read_source(of, tables, &mut column_sources);
         }
         // Add the columns to the field, because a field with its own SQL may have the same name as a column but read
         // other columns.
@@ -127,7 +127,7 @@ fn apply_view_lineage(view: &mut OmniView, lineage: &SqlLineage, tables: &ViewTa
             view.fields.len() - 1
         });
         if let Some(field) = view.fields.get_mut(index) {
-            add_to_field(field, &made);
+            add_to_field(field, &column_sources);
             field.why_table_level = field.why_table_level.take().or_else(|| gap.cloned());
         }
     }

@@ -212,14 +212,14 @@ impl RevisionComparer<'_, '_> {
         mut old: Vec<DeclaredTest<'_>>,
         new: Vec<DeclaredTest<'_>>,
     ) {
-        let mut left = Vec::new();
+        let mut declared_tests = Vec::new();
         for test in new {
             match old.iter().position(|other| *other == test) {
                 Some(at) => drop(old.remove(at)),
-                None => left.push(test),
+                None => declared_tests.push(test),
             }
         }
-        for now in left {
+        for now in declared_tests {
             let Some(at) = old.iter().position(|was| was.name == now.name) else {
                 self.report_change(name, "test added", "", &now.message());
                 self.add_test_note(index, name, &format!("the test `{}` is added", now.name), None);

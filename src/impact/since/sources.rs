@@ -143,7 +143,7 @@ impl RevisionComparer<'_, '_> {
                 table
                     .columns
                     .iter()
-                    .any(|known| known.name.eq_ignore_ascii_case(column))
+                    .any(|catalog_column| catalog_column.name.eq_ignore_ascii_case(column))
             });
             match is_there {
                 Some(true) => self.report_change(&shown, "description", "described", "the table still has the column"),

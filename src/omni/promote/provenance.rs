@@ -30,9 +30,9 @@ pub(super) struct ProvenanceRecord<'n> {
 /// Returns the promotion records of a spec.
 pub(super) fn promotion_records(root: &Node) -> Vec<ProvenanceRecord<'_>> {
     let of = |node: &'_ Node| -> bool { node.get("meta").and_then(|meta| meta.get(KEY)).is_some() };
-    let mut found = Vec::new();
+    let mut provenance_records = Vec::new();
     if of(root) {
-        found.extend(
+        provenance_records.extend(
             root.get("meta")
                 .and_then(|meta| meta.get(KEY))
                 .map(|from| ProvenanceRecord { from, column: None }),
@@ -49,12 +49,12 @@ pub(super) fn promotion_records(root: &Node) -> Vec<ProvenanceRecord<'_>> {
             .get("meta")
             .and_then(|meta| meta.get(KEY))
             .filter(|from| from.text().is_some());
-        found.extend(from.map(|from| ProvenanceRecord {
+        provenance_records.extend(from.map(|from| ProvenanceRecord {
             from,
             column: name.text(),
         }));
     }
-    found
+    provenance_records
 }
 
 /// Promotion records of all specs.
@@ -284,7 +284,7 @@ mod tests {
             let found = defined_twice(&specs, &omni, compile);
             found
                 .iter()
-                .map(|(_, it)| it.help().unwrap_or_default().to_owned())
+                .map(|(_, diagnostic)| diagnostic.help().unwrap_or_default().to_owned())
                 .collect()
         };
         let by_month =

@@ -78,7 +78,11 @@ pub(super) fn differing_names<'s>(steps: impl Iterator<Item = (usize, &'s FirstS
     type Formulas = Vec<(u32, String, Vec<usize>)>;
     let mut names: BTreeMap<(String, String), (String, String, Formulas)> = BTreeMap::new();
     for (spec, step) in steps {
-        for definition in step.definitions.iter().filter(|it| it.origin == FirstStepOrigin::Spec) {
+        for definition in step
+            .definitions
+            .iter()
+            .filter(|step_definition| step_definition.origin == FirstStepOrigin::Spec)
+        {
             let key = (step.relation.to_lowercase(), definition.name.to_lowercase());
             let (.., formulas) = names
                 .entry(key)

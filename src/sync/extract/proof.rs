@@ -283,7 +283,7 @@ impl ExtractionRun<'_> {
         for (spec, reason) in changed {
             let SpecText { text, path } = self.specs[spec];
             let path = path.unwrap_or_default();
-            for Proposal { draft, name, .. } in proposals.iter().filter(|it| it.spec.is_some()) {
+            for Proposal { draft, name, .. } in proposals.iter().filter(|proposal| proposal.spec.is_some()) {
                 let reads_set = text.to_lowercase().contains(&name.to_lowercase());
                 let adds = |moved: &Option<usize>| moved.is_some_and(|index| draft.definitions[index].is_new);
                 for member in draft

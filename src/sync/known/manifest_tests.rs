@@ -84,7 +84,7 @@ fn name_of_a_domain_does_not_replace_its_base_type() {
         );
         super::KnownFacts::from(read(&[manifest, &catalog]))
     };
-    let column = |known: super::KnownFacts| columns(known.schema.relation("film").unwrap());
+    let column = |facts: super::KnownFacts| columns(facts.schema.relation("film").unwrap());
     let base = facts("integer");
     for domain in ["raw.year", "USER-DEFINED", "year"] {
         assert_eq!(column(facts(domain)), ["released other"]);

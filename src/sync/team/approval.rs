@@ -196,19 +196,19 @@ groups: {data-team: [a@x, b@x]}
 roles: {data-team: engineer, f@x: business, both@x: business, own@x: engineer, n@x: analyst}
 ";
 
-    fn comment_event(said: ChangeComment, by: &str, content: &str) -> Event {
-        let mut event = Event::new(said, "2026-11-20T10:00:00Z", by, "");
+    fn comment_event(comment: ChangeComment, by: &str, content: &str) -> Event {
+        let mut event = Event::new(comment, "2026-11-20T10:00:00Z", by, "");
         content.clone_into(&mut event.content);
         event
     }
 
     fn approval_state(events: &[Event]) -> ApprovalState {
         let people = Project::from_text(PROJECT).0.people().clone();
-        let asked = RequiredApproval {
+        let required_approval = RequiredApproval {
             roles: vec![(Role::Engineer, 1), (Role::Business, 1)],
             specs: Vec::new(),
         };
-        asked.approval_state(&people, events, &["O <own@x>".to_owned()], "c")
+        required_approval.approval_state(&people, events, &["O <own@x>".to_owned()], "c")
     }
 
     #[test]
@@ -251,12 +251,12 @@ roles: {data-team: engineer, f@x: business, both@x: business, own@x: engineer, n
             roles: vec![(Role::Engineer, engineers), (Role::Business, business)],
             specs: Vec::new(),
         };
-        let lacks = |asked: RequiredApproval, by: &[&str]| {
+        let lacks = |required_approval: RequiredApproval, by: &[&str]| {
             let events: Vec<Event> = by
                 .iter()
                 .map(|by| comment_event(ChangeComment::Approved, by, "c"))
                 .collect();
-            asked.approval_state(&people, &events, &[], "c").lacks
+            required_approval.approval_state(&people, &events, &[], "c").lacks
         };
         // In either order, the person with both roles counts toward the role that the other person lacks.
         assert_eq!(lacks(asked(1, 1), &["x@x", "y@x"]), Vec::<String>::new());
@@ -287,11 +287,13 @@ roles: {data-team: engineer, f@x: business, both@x: business, own@x: engineer, n
             assert_eq!(required_approvers(before, now), [asked]);
         }
         let people = Project::from_text(PROJECT).0.people().clone();
-        let asked = RequiredApproval {
+        let required_approval = RequiredApproval {
             roles: Vec::new(),
             specs: vec![("m.yml".to_owned(), vec!["n@x".to_owned()])],
         };
-        let of = |by: &str| asked.approval_state(&people, &[comment_event(ChangeComment::Approved, by, "c")], &[], "c");
+        let of = |by: &str| {
+            required_approval.approval_state(&people, &[comment_event(ChangeComment::Approved, by, "c")], &[], "c")
+        };
         // People who are named in a spec may approve changes to it regardless of their roles.
         assert!(of("n@x").is_approved());
         assert_eq!(of("a@x").lacks, ["an approval of m.yml by n@x"]);

@@ -45,5 +45,7 @@ pub fn models_changed_by_facts(
             spec: spec.clone(),
         })
     });
-    Ok(named.filter(|it| generated.contains(it.model.as_str())).collect())
+    Ok(named
+        .filter(|change| generated.contains(change.model.as_str()))
+        .collect())
 }

@@ -79,7 +79,9 @@ impl BranchDifferences {
     ) -> Result<Self, Failure> {
         let project = read_project_at(repository, before)?;
         let all = project.environments();
-        let is_meant = |it: &&Environment| named.map_or_else(|| it.is_reviewed(), |named| it.name == named);
+        let is_meant = |environment: &&Environment| {
+            named.map_or_else(|| environment.is_reviewed(), |named| environment.name == named)
+        };
         let environment = all.iter().find(is_meant).cloned();
         Self::from(workspace, repository, project, environment, before, commit)
     }
@@ -94,20 +96,20 @@ impl BranchDifferences {
     ) -> Result<Self, Failure> {
         let mut files = repository.files_differing_between(fork, head)?;
         let mut altered = Vec::new();
-        if let Some(known) = files.iter_mut().find(|file| file.is_known()) {
+        if let Some(difference) = files.iter_mut().find(|file| file.is_known()) {
             altered = facts::models_changed_by_facts(workspace, repository, fork, head)?;
-            known.alters_sql = !altered.is_empty();
+            difference.alters_sql = !altered.is_empty();
         }
         let signed = environment.as_ref().is_some_and(|environment| environment.signed);
         let commits = repository.commits_between(fork, head, signed)?;
-        let mut asked = RequiredApproval::default();
-        asked.roles = environment
+        let mut required_approval = RequiredApproval::default();
+        required_approval.roles = environment
             .as_ref()
             .map(|environment| environment.approvals.clone())
             .unwrap_or_default();
-        asked.specs = named_approvers(workspace, repository, (fork, head), &files, &altered)?;
+        required_approval.specs = named_approvers(workspace, repository, (fork, head), &files, &altered)?;
         let content = approved_content_hash(&files);
-        let altered = altered.into_iter().map(|it| it.model).collect();
+        let altered = altered.into_iter().map(|change| change.model).collect();
         Ok(Self {
             fork: fork.to_owned(),
             project,
@@ -116,7 +118,7 @@ impl BranchDifferences {
             content,
             altered,
             commits,
-            asked,
+            asked: required_approval,
         })
     }
 
@@ -243,7 +245,7 @@ fn named_approvers(
     let changed: Vec<String> = changed.map(str::to_owned).collect();
     let of_sets = metric_sets::models_changed_by_metric_sets(workspace, repository, (fork, head), &changed)?;
     let specs = changed.into_iter().chain(of_sets);
-    let specs: BTreeSet<String> = specs.chain(altered.iter().map(|it| it.spec.clone())).collect();
+    let specs: BTreeSet<String> = specs.chain(altered.iter().map(|change| change.spec.clone())).collect();
     let paths: Vec<String> = specs.into_iter().collect();
     let (before, now) = (
         repository.file_contents_at_commit(fork, &paths)?,

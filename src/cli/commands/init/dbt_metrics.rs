@@ -91,9 +91,9 @@ pub fn metrics_by_semantic_model<'n>(
                         description: node.description.to_string(),
                         label: metric.label.as_deref().map(str::to_owned),
                     };
-                    let found = found.entry(model).or_default();
+                    let model_metrics = found.entry(model).or_default();
                     if formula != name {
-                        found.definitions.push(MetricDefinition {
+                        model_metrics.definitions.push(MetricDefinition {
                             name,
                             formula,
                             properties,
@@ -101,7 +101,7 @@ pub fn metrics_by_semantic_model<'n>(
                     } else if !reader.creates_metric(&name) {
                         // A metric with the same name as its measure needs no definition, because the metric is the
                         // measure itself.
-                        found.of_measures.insert(name, properties);
+                        model_metrics.of_measures.insert(name, properties);
                     }
                 }
                 Err(Refusal::Waits(input)) => waiting.push((node, metric, input)),

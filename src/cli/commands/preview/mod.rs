@@ -49,8 +49,8 @@ pub fn run(session: &Session, args: &PreviewArgs) -> Result<Exit, Failure> {
         engine.read_only(alone.tables());
     }
     let mut outcome = match run_preview(session, args, &project, &mut engine, &path, source) {
-        Err(Failure::Found(found)) => PreviewOutcome {
-            found,
+        Err(Failure::Found(diagnostics)) => PreviewOutcome {
+            found: diagnostics,
             ..PreviewOutcome::default()
         },
         outcome => outcome?,
@@ -127,12 +127,12 @@ fn run_preview(
         schema: args.engine.schema.clone(),
     };
     let knowledge = CommandKnowledge::new(session, &target)?;
-    let shown = if target.schema.is_none() {
+    let schema = if target.schema.is_none() {
         engine.data_schema(dialect)?
     } else {
         None
     };
-    let data = knowledge.with_data_schema(shown);
+    let data = knowledge.with_data_schema(schema);
     let path = project::path_in_project(path, session.global.project_dir.as_deref());
     let specs = knowledge.compile_specs(&data.compiler, vec![(source, path)])?;
     let Some(mut spec) = specs.into_iter().next() else {
@@ -170,7 +170,7 @@ fn run_preview(
     let compiles = Exit::from_diagnostics(&spec.found.diagnostics) == Exit::Done;
     if let Some(sql) = outcome.sql.as_deref().filter(|_| compiles) {
         let what = format!("the rows of {}", outcome.name.as_deref().unwrap_or("the spec"));
-        let asked = EngineRequest {
+        let request = EngineRequest {
             sql,
             what: &what,
             columns: &spec.columns,
@@ -179,9 +179,9 @@ fn run_preview(
             limit: args.limit,
             timed: None,
         };
-        match engine.answer(asked, data.typed.as_ref()) {
+        match engine.answer(request, data.typed.as_ref()) {
             Ok(answer) => outcome.answer = Some(answer),
-            Err(Failure::Found(found)) => outcome.found = found,
+            Err(Failure::Found(diagnostics)) => outcome.found = diagnostics,
             Err(failure) => return Err(failure),
         }
     }

@@ -115,7 +115,7 @@ fn is_same(wanted: &Value, got: Option<&str>) -> bool {
     match wanted {
         Value::Null => false,
         Value::Bool(wanted) => got.eq_ignore_ascii_case(if *wanted { "true" } else { "false" }),
-        Value::Number(wanted) => match (wanted.as_f64(), got.parse::<f64>()) {
+        Value::Number(number) => match (number.as_f64(), got.parse::<f64>()) {
             (Some(wanted), Ok(got)) => {
                 let scale = wanted.abs().max(got.abs()).max(1.0);
                 (wanted - got).abs() <= TOLERANCE * scale
@@ -131,8 +131,8 @@ fn is_same(wanted: &Value, got: Option<&str>) -> bool {
 /// and offsets.
 fn is_same_moment(wanted: &str, got: &str) -> bool {
     match (instant(wanted), instant(got)) {
-        (Some(wanted), Some(got)) => wanted == got,
-        (None, None) => moment(wanted).is_some_and(|wanted| moment(got) == Some(wanted)),
+        (Some(timestamp), Some(got)) => timestamp == got,
+        (None, None) => moment(wanted).is_some_and(|date_time| moment(got) == Some(date_time)),
         _ => false,
     }
 }

@@ -74,7 +74,7 @@ pub fn run(session: &Session, args: &ProveArgs) -> Result<Exit, Failure> {
     let dialect = dbt.dialect(&workspace.project)?;
     let plan = ProofPlan::new(session, &workspace, dialect, &args.functions)?;
     let environment = environment::selected_environment(&session.global, &workspace.project)?;
-    let environment = environment.map_or_else(|| NO_ENVIRONMENT.to_owned(), |it| it.name);
+    let environment = environment.map_or_else(|| NO_ENVIRONMENT.to_owned(), |environment| environment.name);
     let mut outcome = if args.dry_run {
         let count = format_count(plan.proofs.len(), "statement", "statements");
         session.report_action(&format!("{count} for {dialect} to plan, none to run"));

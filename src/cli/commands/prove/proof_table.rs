@@ -58,15 +58,15 @@ impl ProofTable {
         };
         let mut inserts = statements.into_iter();
         let begin: Vec<Statement> = [schema].into_iter().chain(inserts.next()).collect();
-        let made = run_statements(dbt, &name, &begin, "a table")?;
+        let statement_results = run_statements(dbt, &name, &begin, "a table")?;
         let mut table = Self {
             id,
             name,
-            is_made: made.results.iter().all(Result::is_ok),
+            is_made: statement_results.results.iter().all(Result::is_ok),
             record,
             left,
         };
-        let mut results = made.results;
+        let mut results = statement_results.results;
         if table.is_made {
             let inserts: Vec<Statement> = inserts.collect();
             results.extend(run_statements(dbt, &table.name, &inserts, "the rows of the cases")?.results);

@@ -55,14 +55,21 @@ pub fn run(session: &Session, args: &ReleaseArgs) -> Result<Exit, Failure> {
         let message = format!("the tag `{name}` already exists in {}", omni.folder);
         return Err(Failure::new(Exit::Usage, message).with_help("use another name"));
     }
-    let made = sync::plan_selected(session, &workspace, &Selection::default())?;
-    let found = obstacles::new(session, &workspace, &repository, environment.as_ref(), last, &made)?;
-    let notes = notes::new(&workspace, &repository, last, &made)?;
+    let planned_models = sync::plan_selected(session, &workspace, &Selection::default())?;
+    let found = obstacles::new(
+        session,
+        &workspace,
+        &repository,
+        environment.as_ref(),
+        last,
+        &planned_models,
+    )?;
+    let notes = notes::new(&workspace, &repository, last, &planned_models)?;
     let text = tag_message(&name, environment.as_ref(), args.message.as_deref(), &notes);
     if !args.json {
         session.print_escaped(&text)?;
-        for it in &found {
-            session.print_escaped(&format!("error: {}\n  fix it with: {}\n", it.what, it.fix))?;
+        for obstacle in &found {
+            session.print_escaped(&format!("error: {}\n  fix it with: {}\n", obstacle.what, obstacle.fix))?;
         }
     }
     let is_wanted = found.is_empty()
@@ -88,15 +95,21 @@ pub fn run(session: &Session, args: &ReleaseArgs) -> Result<Exit, Failure> {
         session.report_action("nothing is released");
     }
     if args.json {
-        let obstacles: Vec<_> = found.iter().map(|it| json!({"what": it.what, "fix": it.fix})).collect();
+        let obstacles: Vec<_> = found
+            .iter()
+            .map(|obstacle| json!({"what": obstacle.what, "fix": obstacle.fix}))
+            .collect();
         session.print_json(&json!({
             "release": name, "after": last.map(|last| last.name.as_str()), "commit": head, "text": text,
-            "environment": environment.as_ref().map(|it| it.name.as_str()), "obstacles": obstacles,
+            "environment": environment.as_ref().map(|environment| environment.name.as_str()), "obstacles": obstacles,
             "released": is_wanted,
             "omni": omni.as_ref().map(|omni| json!({"repository": omni.folder, "commit": omni_head})),
         }))?;
     }
-    Ok(found.iter().map(|it| it.exit).fold(Exit::Done, Exit::most_severe))
+    Ok(found
+        .iter()
+        .map(|obstacle| obstacle.exit)
+        .fold(Exit::Done, Exit::most_severe))
 }
 
 /// Returns the commit to release, which is the head of the environment's branch. Returns an error if another branch is
@@ -107,10 +120,10 @@ fn find_commit_to_release(
     repository: &Repository,
     environment: Option<&Environment>,
 ) -> Result<String, Failure> {
-    let wanted = environment.and_then(|it| {
+    let wanted = environment.and_then(|environment| {
         Some((
-            it,
-            environment::environment_branch(&workspace.project, &workspace.root, it)?,
+            environment,
+            environment::environment_branch(&workspace.project, &workspace.root, environment)?,
         ))
     });
     if let Some((environment, branch)) = wanted {
@@ -181,7 +194,9 @@ fn next(last: &str) -> Option<String> {
 
 /// Returns the message of the tag.
 fn tag_message(name: &str, environment: Option<&Environment>, message: Option<&str>, notes: &str) -> String {
-    let of = environment.map(|it| format!(" of {}", it.name)).unwrap_or_default();
+    let of = environment
+        .map(|environment| format!(" of {}", environment.name))
+        .unwrap_or_default();
     let mut text = format!("{name}{of}\n");
     for line in message.iter().flat_map(|message| message.trim().lines()) {
         let _ = write!(text, "\n{line}");

@@ -37,9 +37,9 @@ pub fn run(session: &Session, args: &StatusArgs) -> Result<Exit, Failure> {
     let mut exit = Exit::Done;
     if workspace.has_project_file() {
         match workspace.check_folders() {
-            Err(Failure::Found(found)) => {
-                session.report(&found);
-                exit = Exit::from_failures(&found);
+            Err(Failure::Found(diagnostics)) => {
+                session.report(&diagnostics);
+                exit = Exit::from_failures(&diagnostics);
             }
             other => other?,
         }
@@ -52,7 +52,10 @@ pub fn run(session: &Session, args: &StatusArgs) -> Result<Exit, Failure> {
     let folder = environment::last_run_folder(&workspace.root, &target, environment.as_ref());
     let own = match folder == target {
         true => None,
-        false => Some(TargetFolder::read(folder.join("manifest.json")).map_err(|found| Failure::Found(vec![found]))?),
+        false => Some(
+            TargetFolder::read(folder.join("manifest.json"))
+                .map_err(|file_diagnostics| Failure::Found(vec![file_diagnostics]))?,
+        ),
     };
     let options = own.as_ref().map(|_| dbt_options(environment.as_ref(), &folder));
     let options = options.unwrap_or_default();
@@ -117,7 +120,7 @@ pub fn run(session: &Session, args: &StatusArgs) -> Result<Exit, Failure> {
 fn sources_health(freshness: &SourceResults) -> HealthCheck {
     let stale = freshness.results.iter().filter(|source| source.status != Status::Pass);
     let stale: Vec<String> = stale
-        .map(|it| format!("{} ({})", last_part(&it.unique_id), it.status.name()))
+        .map(|result| format!("{} ({})", last_part(&result.unique_id), result.status.name()))
         .collect();
     let found = if stale.is_empty() {
         Vec::new()
@@ -212,7 +215,7 @@ fn tests_health(runs: &[RunResults], options: &str) -> HealthCheck {
 
 /// Returns dbt's options for an environment with its own artifacts folder.
 fn dbt_options(environment: Option<&Environment>, folder: &Path) -> String {
-    let target = environment.and_then(|it| it.connection.as_ref());
+    let target = environment.and_then(|environment| environment.connection.as_ref());
     let target = target.map(|name| format!(" --target {name}")).unwrap_or_default();
     format!("{target} --target-path {}", folder.display())
 }

@@ -48,12 +48,12 @@ fn knowledge_health(workspace: &Workspace, specs: &[Spec], dialect: Dialect) -> 
     let warnings = specs
         .iter()
         .flat_map(|spec| &spec.found.diagnostics)
-        .filter(|it| it.kind() == Code::UnlistedColumn);
-    let unlisted: BTreeSet<String> = warnings.map(|it| it.message().to_owned()).collect();
+        .filter(|diagnostic| diagnostic.kind() == Code::UnlistedColumn);
+    let unlisted: BTreeSet<String> = warnings.map(|diagnostic| diagnostic.message().to_owned()).collect();
     let untyped: BTreeSet<String> = specs
         .iter()
         .flat_map(Spec::undecided_types)
-        .map(|it| it.column.clone())
+        .map(|undecided| undecided.column.clone())
         .collect();
     let otherwise = workspace.contradictions(dialect)?;
     let mut found = Vec::new();
@@ -95,18 +95,18 @@ fn pending_push_health(
     workspace: &Workspace,
     selection: &Selection,
 ) -> Result<HealthCheck, Failure> {
-    let made = sync::plan_with_committed_facts(session, workspace, selection)?;
-    if !made.has_no_errors() {
+    let planned_models = sync::plan_with_committed_facts(session, workspace, selection)?;
+    if !planned_models.has_no_errors() {
         let omni = format!("{}/", workspace.root.join(workspace.omni_folder()).to_string_lossy());
-        let is_omni = |found: &FileDiagnostics| found.file.starts_with(&omni);
-        let (what, fix) = match made.found.iter().any(is_omni) {
+        let is_omni = |file_diagnostics: &FileDiagnostics| file_diagnostics.file.starts_with(&omni);
+        let (what, fix) = match planned_models.found.iter().any(is_omni) {
             true => (["file has errors", "files have errors"], "formulac plan"),
             false => (SPECS_WITH_ERRORS, "formulac check"),
         };
-        let faults = fault_summary(&made.found, what).unwrap_or_default();
+        let faults = fault_summary(&planned_models.found, what).unwrap_or_default();
         return Ok(health_part(vec![faults], String::new(), fix));
     }
-    let conflicts: Vec<&ModelPlan> = made
+    let conflicts: Vec<&ModelPlan> = planned_models
         .plan
         .models
         .iter()
@@ -118,7 +118,7 @@ fn pending_push_health(
         (Action::Update, "to be changed"),
         (Action::Delete, "to be deleted"),
     ] {
-        let models = made
+        let models = planned_models
             .plan
             .models
             .iter()
@@ -132,7 +132,7 @@ fn pending_push_health(
             ));
         }
     }
-    let uncommitted: Vec<String> = made
+    let uncommitted: Vec<String> = planned_models
         .plan
         .models
         .iter()
@@ -150,8 +150,9 @@ fn pending_push_health(
         let places: Vec<String> = conflicts
             .iter()
             .flat_map(|model| {
-                model.conflicts.iter().map(|it| {
-                    it.definition
+                model.conflicts.iter().map(|conflict| {
+                    conflict
+                        .definition
                         .as_ref()
                         .map_or_else(|| model.model.clone(), |name| format!("{}.{name}", model.model))
                 })
@@ -163,7 +164,7 @@ fn pending_push_health(
             list_names(&places)
         ));
     }
-    let kept: usize = made.plan.models.iter().map(|model| model.kept.len()).sum();
+    let kept: usize = planned_models.plan.models.iter().map(|model| model.kept.len()).sum();
     let well = match kept {
         0 => "as pushed".to_owned(),
         kept => format!("as pushed, with {}", format_count(kept, "hand edit", "hand edits")),
@@ -173,7 +174,7 @@ fn pending_push_health(
         .and_then(|model| Some((model, model.conflicts.first()?)));
     let fix = match first {
         Some((model, one)) => {
-            let how = sync::resolution_hint(workspace, &made, model, one);
+            let how = sync::resolution_hint(workspace, &planned_models, model, one);
             format!("formulac plan shows the conflicts; {how}")
         }
         None => "formulac plan, then formulac push".to_owned(),
@@ -189,22 +190,22 @@ fn generated_files_health(
 ) -> Result<HealthCheck, Failure> {
     let target = TargetOptions::default();
     let compiler = workspace.compiler(session, &target, workspace.dialect(&target)?)?;
-    let mut made = Generation::new(workspace, &compiler, workspace.sources()?, || {})?;
-    let chosen = made.select_models(session, selection)?;
-    for (found, _) in made
+    let mut generation = Generation::new(workspace, &compiler, workspace.sources()?, || {})?;
+    let chosen = generation.select_models(session, selection)?;
+    for (file_diagnostics, _) in generation
         .found
         .iter_mut()
         .zip(&chosen.specs)
         .filter(|(_, is_needed)| !**is_needed)
     {
-        found.diagnostics.clear();
+        file_diagnostics.diagnostics.clear();
     }
-    let left_out = made.omission_reasons();
-    let delivery = made.plan_file_changes(
+    let left_out = generation.omission_reasons();
+    let delivery = generation.plan_file_changes(
         |at| chosen.has_model(at) && left_out.get(at).is_some_and(Option::is_none),
         selection.selects_all_models(),
     )?;
-    let faulty = fault_summary(&made.found, SPECS_WITH_ERRORS);
+    let faulty = fault_summary(&generation.found, SPECS_WITH_ERRORS);
     let of_files = |files: Vec<PathBuf>, one: &str, many: &str| {
         (!files.is_empty()).then(|| {
             format!(
@@ -262,11 +263,11 @@ fn health_part(found: Vec<String>, well: String, fix: &str) -> HealthCheck {
     }
 }
 
-fn fault_summary(found: &[FileDiagnostics], [one, many]: [&str; 2]) -> Option<String> {
-    let faulty: Vec<String> = found
+fn fault_summary(file_diagnostics: &[FileDiagnostics], [one, many]: [&str; 2]) -> Option<String> {
+    let faulty: Vec<String> = file_diagnostics
         .iter()
-        .filter(|found| Exit::from_diagnostics(&found.diagnostics) != Exit::Done)
-        .map(|found| found.file.clone())
+        .filter(|file_diagnostics| Exit::from_diagnostics(&file_diagnostics.diagnostics) != Exit::Done)
+        .map(|file_diagnostics| file_diagnostics.file.clone())
         .collect();
     let what = format_count(faulty.len(), one, many);
     (!faulty.is_empty()).then(|| format!("{what}: {}", list_names(&faulty)))

@@ -86,10 +86,10 @@ impl PlannerContext {
 
 impl PlannedModels {
     /// Creates an empty plan with the diagnostics of the specs.
-    fn without_plan(environment: Option<Environment>, found: Vec<FileDiagnostics>) -> Self {
+    fn without_plan(environment: Option<Environment>, diagnostics: Vec<FileDiagnostics>) -> Self {
         Self {
             plan: Plan::new(environment.as_ref().map(|environment| environment.name.clone()), []),
-            found,
+            found: diagnostics,
             models: Vec::new(),
             refused: Vec::new(),
             missing_in_omni: None,
@@ -158,14 +158,14 @@ pub fn plan_with_facts(
             .collect()
     });
     let is_chosen = |model: &str| chosen_names.as_ref().is_none_or(|names| names.contains(model));
-    let mut made = PlannedModels::without_plan(environment, generation.found.clone());
-    if !made.has_no_errors() {
-        return Ok(made);
+    let mut planned_models = PlannedModels::without_plan(environment, generation.found.clone());
+    if !planned_models.has_no_errors() {
+        return Ok(planned_models);
     }
     let mut ours = current_specs_by_model(workspace, &generation);
-    let described = plan_descriptions(workspace, &ours, &mut made)?;
-    if !made.has_no_errors() {
-        return Ok(made);
+    let described = plan_descriptions(workspace, &ours, &mut planned_models)?;
+    if !planned_models.has_no_errors() {
+        return Ok(planned_models);
     }
     // Models that read a described column pass the new description on.
     if selection.selects_all_models() && !described.columns.is_empty() {
@@ -196,14 +196,14 @@ pub fn plan_with_facts(
             .iter()
             .for_each(|chosen| generation.drop_other_diagnostics(chosen));
         if Exit::from_failures(&generation.found) != Exit::Done {
-            made.found = generation.found;
-            explain_new_errors(workspace, &replaced, &mut made.found);
-            return Ok(made);
+            planned_models.found = generation.found;
+            explain_new_errors(workspace, &replaced, &mut planned_models.found);
+            return Ok(planned_models);
         }
         ours = current_specs_by_model(workspace, &generation);
     }
-    let known = plan_known_facts(workspace, &generation)?;
-    made.models = generation.models;
+    let facts_change = plan_known_facts(workspace, &generation)?;
+    planned_models.models = generation.models;
     let models = files.iter().filter(|(name, _)| is_chosen(name));
     let models = models.map(|(name, found)| PlannedModel {
         sides: model_sides(name, &ours, &states, found),
@@ -228,18 +228,18 @@ pub fn plan_with_facts(
     }
     let (plans, sets) = with_uncommitted(workspace, &ours, &generation.sets, plans);
     let of_omni = described.plans.into_iter().filter(|plan| is_chosen(&plan.model));
-    made.plan = Plan::new(made.plan.environment.take(), plans.into_iter().chain(of_omni));
-    made.plan.known = known;
+    planned_models.plan = Plan::new(planned_models.plan.environment.take(), plans.into_iter().chain(of_omni));
+    planned_models.plan.known = facts_change;
     if selection.selects_all_models() {
-        made.plan.metric_sets = sets;
+        planned_models.plan.metric_sets = sets;
     }
-    separate_omni_repository(workspace, selection, &mut made)?;
-    find_exposures(session, workspace, &mut made.plan)?;
-    made.refused = described.refused;
-    made.ours = ours;
-    version_upgrade::mark_upgraded_models(workspace, &mut made, &states);
-    made.tools = Some(tools);
-    Ok(made)
+    separate_omni_repository(workspace, selection, &mut planned_models)?;
+    find_exposures(session, workspace, &mut planned_models.plan)?;
+    planned_models.refused = described.refused;
+    planned_models.ours = ours;
+    version_upgrade::mark_upgraded_models(workspace, &mut planned_models, &states);
+    planned_models.tools = Some(tools);
+    Ok(planned_models)
 }
 
 /// Returns an error if models were pushed and their specs folder does not exist. Otherwise, the plan would delete all
@@ -261,16 +261,16 @@ fn require_specs_folder(workspace: &Workspace) -> Result<(), Failure> {
 fn plan_descriptions(
     workspace: &Workspace,
     ours: &BTreeMap<String, CurrentSpec>,
-    made: &mut PlannedModels,
+    planned_models: &mut PlannedModels,
 ) -> Result<DescriptionActions, Failure> {
     if let Ok(Some(omni)) = OmniRepository::find(workspace) {
-        made.missing_in_omni = omni.find_missing_commit(workspace)?;
+        planned_models.missing_in_omni = omni.find_missing_commit(workspace)?;
     }
-    if made.missing_in_omni.is_some() {
+    if planned_models.missing_in_omni.is_some() {
         return Ok(DescriptionActions::default());
     }
     let (described, faults) = omni::plan_descriptions(workspace, |model| ours.contains_key(model))?;
-    made.found.extend(faults);
+    planned_models.found.extend(faults);
     Ok(described)
 }
 
@@ -278,15 +278,15 @@ fn plan_descriptions(
 fn separate_omni_repository(
     workspace: &Workspace,
     selection: &Selection,
-    made: &mut PlannedModels,
+    planned_models: &mut PlannedModels,
 ) -> Result<(), Failure> {
     // A missing repository of the Omni model is an error of the commands that write there.
     if let Ok(Some(omni)) = OmniRepository::find(workspace) {
         let of_omni = omni.path_in_project("");
-        let models = made.plan.models.iter_mut();
+        let models = planned_models.plan.models.iter_mut();
         models.for_each(|plan| plan.paths.retain(|path| !path.starts_with(&of_omni)));
-        if selection.selects_all_models() && made.missing_in_omni.is_none() {
-            made.plan.omni = omni.uncommitted_files(workspace)?;
+        if selection.selects_all_models() && planned_models.missing_in_omni.is_none() {
+            planned_models.plan.omni = omni.uncommitted_files(workspace)?;
         }
     }
     Ok(())
@@ -294,10 +294,10 @@ fn separate_omni_repository(
 
 /// Returns the change to `known.yml`, or its uncommitted change if the file is already up to date.
 fn plan_known_facts(workspace: &Workspace, generation: &Generation<'_>) -> Result<Option<KnownFactsChange>, Failure> {
-    Ok(generation.plan_known_file()?.and_then(|(known, facts)| {
-        let path = workspace.relative_path(&known.path);
+    Ok(generation.plan_known_file()?.and_then(|(planned_file, facts)| {
+        let path = workspace.relative_path(&planned_file.path);
         let before = read_project_file(&workspace.root, &path);
-        let file = TextChange::new(&path, before, Some(known.text));
+        let file = TextChange::new(&path, before, Some(planned_file.text));
         if file.before != file.after {
             return Some(KnownFactsChange { file, facts });
         }
@@ -460,7 +460,7 @@ fn find_unpushed_base(
     let earlier = committed.iter().filter(|text| **text != ours.source);
     earlier
         .filter_map(|text| tools.as_tools().compile(&ours.spec, text))
-        .find_map(|it| PushState::from_unpushed_files(name, &it, found))
+        .find_map(|spec| PushState::from_unpushed_files(name, &spec, found))
 }
 
 /// Returns the current files of all models that have a spec or a state.
@@ -619,9 +619,16 @@ fn generate_with_texts<'p>(
 
 /// Explains errors in specs that read a model with edited files: `check` does not report them, because only the plan
 /// copies the edits to the spec of the model.
-fn explain_new_errors(workspace: &Workspace, replaced: &BTreeMap<&str, &str>, found: &mut [FileDiagnostics]) {
+fn explain_new_errors(
+    workspace: &Workspace,
+    replaced: &BTreeMap<&str, &str>,
+    file_diagnostics: &mut [FileDiagnostics],
+) {
     let specs: Vec<String> = replaced.keys().map(|spec| workspace.display_path(spec)).collect();
-    for found in found.iter_mut().filter(|found| !specs.contains(&found.file)) {
+    for found in file_diagnostics
+        .iter_mut()
+        .filter(|file_diagnostics| !specs.contains(&file_diagnostics.file))
+    {
         for fault in found.diagnostics.iter_mut().filter(|fault| fault.is_error()) {
             let help = fault.help().map(|help| format!("{help}; ")).unwrap_or_default();
             *fault = fault.clone().with_help(format!(

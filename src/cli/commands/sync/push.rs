@@ -42,43 +42,49 @@ pub fn run(session: &Session, args: &PushArgs) -> Result<Exit, Failure> {
     require_environment_branch(session, &workspace, &repository, environment.as_ref(), "push", true)?;
     let kept = args.plan.as_deref().map(read_plan).transpose()?;
     let selection = kept.as_ref().map_or_else(|| args.selection.clone(), saved_selection);
-    let mut made = planner::plan_selected_models(session, &workspace, &selection)?;
+    let mut planned_models = planner::plan_selected_models(session, &workspace, &selection)?;
     if args.upgrade {
-        made.plan.retain_upgraded_models();
+        planned_models.plan.retain_upgraded_models();
     }
-    workspace.warn_of_unsearched_folders(session, Some(&made.plan));
+    workspace.warn_of_unsearched_folders(session, Some(&planned_models.plan));
     if let (Some(path), Some(plan)) = (&args.plan, &kept) {
-        require_same_plan(path, plan, &super::push::plan_file(&made.plan, &selection))?;
+        require_same_plan(path, plan, &super::push::plan_file(&planned_models.plan, &selection))?;
     }
-    show::report_missing_omni_commit(session, &made);
+    show::report_missing_omni_commit(session, &planned_models);
     if !args.json {
-        session.report_grouped(&made.found);
-        if args.upgrade && made.plan.models.is_empty() {
+        session.report_grouped(&planned_models.found);
+        if args.upgrade && planned_models.plan.models.is_empty() {
             session.report_action("no model changes solely because formulac was upgraded");
-        } else if made.has_no_errors() {
-            session.print_styled(&show::format_plan(session, &workspace, &made))?;
-            show::print_refused_descriptions(session, &made.refused);
+        } else if planned_models.has_no_errors() {
+            session.print_styled(&show::format_plan(session, &workspace, &planned_models))?;
+            show::print_refused_descriptions(session, &planned_models.refused);
         }
     }
-    let exit = made.exit();
+    let exit = planned_models.exit();
     if exit != Exit::Done {
-        report(session, args, &made.plan, &made.found, None)?;
+        report(session, args, &planned_models.plan, &planned_models.found, None)?;
         session.report_action("no file is written");
         return Ok(exit);
     }
-    if made.plan.is_empty() {
-        report(session, args, &made.plan, &made.found, None)?;
+    if planned_models.plan.is_empty() {
+        report(session, args, &planned_models.plan, &planned_models.found, None)?;
         return Ok(Exit::Done);
     }
-    let branch = PushBranch::new(session, &workspace, &repository, made.environment.as_ref(), &made.plan)?;
+    let branch = PushBranch::new(
+        session,
+        &workspace,
+        &repository,
+        planned_models.environment.as_ref(),
+        &planned_models.plan,
+    )?;
     if !session.confirm(args.yes, &format!("Commit these changes to {}?", branch.name()))? {
         session.report_action("no file is written");
         return Ok(Exit::Done);
     }
-    let parsed = dbt_check::check(session, args, &workspace, &made)?;
+    let parsed = dbt_check::check(session, args, &workspace, &planned_models)?;
     if let ParsedProject::Refused(refused, copy) = &parsed {
         let exit = Exit::from_failures(refused);
-        report(session, args, &made.plan, refused, None)?;
+        report(session, args, &planned_models.plan, refused, None)?;
         session.report(refused);
         session.report_action("no file is written, because dbt rejects the models");
         session.note(&format!(
@@ -89,7 +95,13 @@ pub fn run(session: &Session, args: &PushArgs) -> Result<Exit, Failure> {
     }
     let log = history::read_log(&workspace);
     let repositories = (&repository, omni.as_ref());
-    let mut pushed = write(&workspace, repositories, &made.plan, &branch, args.message.as_deref())?;
+    let mut pushed = write(
+        &workspace,
+        repositories,
+        &planned_models.plan,
+        &branch,
+        args.message.as_deref(),
+    )?;
     session.report_action(&format!(
         "committed to {}: {}, entry {}",
         branch.name(),
@@ -121,11 +133,17 @@ pub fn run(session: &Session, args: &PushArgs) -> Result<Exit, Failure> {
     }
     if branch.begins.is_some() {
         let title = args.message.as_deref();
-        let request = merge_request::new(session, &workspace, &made, &parsed, &log, title)?;
-        pushed.request = Some(request.text(&made.plan));
+        let request = merge_request::new(session, &workspace, &planned_models, &parsed, &log, title)?;
+        pushed.request = Some(request.text(&planned_models.plan));
         print_merge_request(session, args, &workspace, &branch, &pushed)?;
     }
-    report(session, args, &made.plan, &made.found, Some(&pushed))?;
+    report(
+        session,
+        args,
+        &planned_models.plan,
+        &planned_models.found,
+        Some(&pushed),
+    )?;
     Ok(Exit::Done)
 }
 
@@ -192,7 +210,7 @@ fn report(
     session: &Session,
     args: &PushArgs,
     plan: &Plan,
-    found: &[FileDiagnostics],
+    file_diagnostics: &[FileDiagnostics],
     pushed: Option<&PushResult>,
 ) -> Result<(), Failure> {
     if !args.json {
@@ -207,7 +225,7 @@ fn report(
         fields.insert("pushed".to_owned(), json!(pushed));
         fields.insert(
             "diagnostics".to_owned(),
-            json!(render::reports_json(&to_reports(found))),
+            json!(render::reports_json(&to_reports(file_diagnostics))),
         );
     }
     session.print_json(&data)
@@ -361,7 +379,7 @@ pub fn require_environment_branch(
     command: &str,
     or_begun: bool,
 ) -> Result<(), Failure> {
-    let Some(environment) = environment.filter(|it| it.is_reviewed()) else {
+    let Some(environment) = environment.filter(|environment| environment.is_reviewed()) else {
         return Ok(());
     };
     let now = repository.branch()?;
@@ -411,7 +429,7 @@ fn write(
     message: Option<&str>,
 ) -> Result<PushResult, Failure> {
     let lines = change_lines(plan);
-    let known = plan.known.iter().map(|known| known.file.clone());
+    let known = plan.known.iter().map(|facts_change| facts_change.file.clone());
     let written = known.clone().filter(|file| file.before != file.after);
     let changes = plan
         .models
@@ -550,10 +568,14 @@ fn change_lines(plan: &Plan) -> Vec<String> {
             format!("  {}", text.split_whitespace().collect::<Vec<_>>().join(" "))
         }));
     }
-    lines.extend(plan.known.iter().map(|known| match known.facts.as_slice() {
-        [one] => format!("known: {one}"),
-        facts => format!("known: {} changes", facts.len()),
-    }));
+    lines.extend(
+        plan.known
+            .iter()
+            .map(|facts_change| match facts_change.facts.as_slice() {
+                [one] => format!("known: {one}"),
+                facts => format!("known: {} changes", facts.len()),
+            }),
+    );
     lines.extend(plan.metric_sets.iter().map(|path| format!("{METRIC_SET}{path}")));
     lines
 }

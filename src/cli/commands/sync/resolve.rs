@@ -31,17 +31,17 @@ pub fn run(session: &Session, args: &ResolveArgs) -> Result<Exit, Failure> {
     let workspace = Workspace::find(session)?;
     workspace.check_folders()?;
     let _lock = ProjectLock::acquire(session, &workspace)?;
-    let made = planner::plan_models(session, &workspace)?;
-    if !made.has_no_errors() {
+    let planned_models = planner::plan_models(session, &workspace)?;
+    if !planned_models.has_no_errors() {
         match args.json {
             true => session.print_json(&json!({
-                "resolved": [], "files": [], "diagnostics": render::reports_json(&to_reports(&made.found)),
+                "resolved": [], "files": [], "diagnostics": render::reports_json(&to_reports(&planned_models.found)),
             }))?,
-            false => session.report(&made.found),
+            false => session.report(&planned_models.found),
         }
-        return Ok(made.exit());
+        return Ok(planned_models.exit());
     }
-    let all: Vec<(&ModelPlan, &Conflict)> = made
+    let all: Vec<(&ModelPlan, &Conflict)> = planned_models
         .plan
         .models
         .iter()
@@ -67,7 +67,7 @@ pub fn run(session: &Session, args: &ResolveArgs) -> Result<Exit, Failure> {
         return Err(Failure::new(Exit::Usage, format!("there is no conflict `{}`", args.name)).with_help(help));
     }
     let meant = choose_sides(&workspace, args, &meant)?;
-    let mut work = ConflictResolver::new(&workspace, &made, edit_conflict_in_editor);
+    let mut work = ConflictResolver::new(&workspace, &planned_models, edit_conflict_in_editor);
     let mut resolved = Vec::new();
     for (model, conflict, side) in meant {
         work.resolve_conflict(model, conflict, side)?;
@@ -77,7 +77,7 @@ pub fn run(session: &Session, args: &ResolveArgs) -> Result<Exit, Failure> {
     }
     let files = work.write(session)?;
     if args.json {
-        let diagnostics = render::reports_json(&to_reports(&made.found));
+        let diagnostics = render::reports_json(&to_reports(&planned_models.found));
         session.print_json(&json!({"resolved": resolved, "files": files, "diagnostics": diagnostics}))?;
     }
     Ok(Exit::Done)
@@ -86,14 +86,14 @@ pub fn run(session: &Session, args: &ResolveArgs) -> Result<Exit, Failure> {
 /// Returns the resolutions that `resolve` accepts for a conflict. No file is written.
 pub fn possible_sides(
     workspace: &Workspace,
-    made: &PlannedModels,
+    planned_models: &PlannedModels,
     model: &ModelPlan,
     conflict: &Conflict,
 ) -> Vec<ConflictSide> {
     // The result of the edit is not known yet, so try the current formula.
     let edited = |conflict: &Conflict| Ok(conflict.ours.clone().unwrap_or_default());
     let is_possible = |side: &ConflictSide| {
-        let mut work = ConflictResolver::new(workspace, made, edited);
+        let mut work = ConflictResolver::new(workspace, planned_models, edited);
         work.resolve_conflict(model, conflict, *side).is_ok() && work.restore_files().is_ok()
     };
     ConflictSide::ALL.into_iter().filter(is_possible).collect()
@@ -203,10 +203,14 @@ struct ConflictResolver<'w> {
 }
 
 impl<'w> ConflictResolver<'w> {
-    fn new(workspace: &'w Workspace, made: &'w PlannedModels, edit: fn(&Conflict) -> Result<String, Failure>) -> Self {
+    fn new(
+        workspace: &'w Workspace,
+        planned_models: &'w PlannedModels,
+        edit: fn(&Conflict) -> Result<String, Failure>,
+    ) -> Self {
         Self {
             workspace,
-            made,
+            made: planned_models,
             texts: BTreeMap::new(),
             restored: BTreeMap::new(),
             of_people: BTreeSet::new(),
@@ -243,7 +247,7 @@ impl<'w> ConflictResolver<'w> {
         };
         let spec = self.text(&conflict.spec);
         let file = self.text(&conflict.file).unwrap_or_default();
-        let ours = |made: &PlannedModels| made.ours.get(&model.model).cloned();
+        let ours = |planned_models: &PlannedModels| planned_models.ours.get(&model.model).cloned();
         let mut current = ours(self.made);
         if let (Some(ours), Some(spec)) = (&mut current, &spec) {
             ours.source.clone_from(spec);

@@ -106,8 +106,8 @@ impl ModelComparer<'_> {
         };
         // The built model may be missing if the spec has other comparisons, provided that the data comes from files or
         // that another environment supplies missing models.
-        let is_missing = |it: &Comparison| {
-            it.own_relation().is_some_and(|read| {
+        let is_missing = |comparison: &Comparison| {
+            comparison.own_relation().is_some_and(|read| {
                 matches!(
                     find_presence(self.built_relations(), read),
                     Some(RelationPresence::Missing)
@@ -162,7 +162,9 @@ impl ModelComparer<'_> {
     fn compare(&self, model: &mut VerifiedModel<'_>, comparison: Comparison) {
         let mut comparison = comparison.with_default_tolerance(self.args.tolerance.as_deref());
         let mut proof = Proof::default();
-        proof.with = comparison.compared_relation().map(|it| it.display_name().into_owned());
+        proof.with = comparison
+            .compared_relation()
+            .map(|reference| reference.display_name().into_owned());
         match self.restrict_to_common_columns(model.compiled, &mut comparison, &mut proof) {
             Err(why) => proof.why = Some(why),
             Ok(lacking) => {

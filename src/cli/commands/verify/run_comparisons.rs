@@ -182,7 +182,7 @@ fn remove_hidden_differences(mut counts: Counts, hidden: &BTreeSet<String>) -> C
     for column in counts
         .columns
         .iter_mut()
-        .filter(|it| hidden.contains(&it.column.to_lowercase()))
+        .filter(|counts| hidden.contains(&counts.column.to_lowercase()))
     {
         column.greatest = None;
     }
@@ -203,11 +203,11 @@ impl ComparisonResult {
 /// Returns the result, or the error message as a string.
 fn answer_or_message(answer: Result<Answer, Failure>) -> Result<Answer, String> {
     answer.map_err(|failure| match failure {
-        Failure::Found(found) => {
-            let said = found
+        Failure::Found(diagnostics) => {
+            let said = diagnostics
                 .iter()
-                .flat_map(|found| &found.diagnostics)
-                .map(|it| it.message().to_owned())
+                .flat_map(|file_diagnostics| &file_diagnostics.diagnostics)
+                .map(|diagnostic| diagnostic.message().to_owned())
                 .next();
             said.unwrap_or_else(|| "the engine failed".to_owned())
         }

@@ -81,12 +81,12 @@ impl CompiledPart {
         let CompileMemory {
             ast, check, program, ..
         } = memory;
-        let found = collect_dependency_facts(ast, check, program);
+        let dependency_facts = collect_dependency_facts(ast, check, program);
         let owner = |part: &Self, definition: u32| match ast.definitions.get(definition as usize) {
             Some(definition) if definition.part == 0 => part.id_at(definition.span.start),
             _ => KEYS,
         };
-        for (definition, facts) in ast.definitions.iter().zip(&found.definitions) {
+        for (definition, facts) in ast.definitions.iter().zip(&dependency_facts.definitions) {
             if definition.part > 0 {
                 self.keys.add(facts);
             } else {
@@ -97,8 +97,10 @@ impl CompiledPart {
                 self.count += usize::from(self.id_at(definition.span.start) != FOLLOWER);
             }
         }
-        self.aggregate = found.first_aggregate.map(|definition| owner(self, definition));
-        self.settled = found
+        self.aggregate = dependency_facts
+            .first_aggregate
+            .map(|definition| owner(self, definition));
+        self.settled = dependency_facts
             .settled
             .map(|(relation, definition)| (relation, owner(self, definition)));
     }

@@ -79,7 +79,7 @@ impl SpecBuilder<'_, '_> {
             self.gaps.push(gap);
         }
         self.spec.from = match &view.table.relation {
-            Some(known) if view.rows == OmniRows::Table => known.to_string(),
+            Some(reference) if view.rows == OmniRows::Table => reference.to_string(),
             _ => relation.clone(),
         };
         self.add_relation(self.plan.base, self.fields.base_name.clone(), relation);
@@ -109,7 +109,7 @@ impl SpecBuilder<'_, '_> {
         };
         self.fields
             .known_relations
-            .extend(known.map(|known| (of.clone(), known)));
+            .extend(known.map(|relation| (of.clone(), relation)));
         self.fields.relations.insert(of, name);
     }
 

@@ -81,7 +81,7 @@ pub(super) fn add_access_keys(
     let mut notes = Vec::new();
     for filter in &access.filters {
         let key = field_key(model, base, &filter.field);
-        if outputs.iter().any(|known| known.key == key) {
+        if outputs.iter().any(|spec_output| spec_output.key == key) {
             continue;
         }
         notes.push(format!(

@@ -448,8 +448,12 @@ mod tests {
             ("bigquery", "format_date('%Y%m%d', d)", "TEXT(d, \"yyyymmdd\")"),
             ("duckdb", "strftime(d, '%Y-%m')", "TEXT(d, \"yyyy-mm\")"),
         ] {
-            let made = convert(sql, dialect.parse().unwrap_or_default(), &TestColumns);
-            assert_eq!(made.map(|it| it.term.text).as_deref(), Ok(expected), "{dialect}: {sql}");
+            let converted_sql = convert(sql, dialect.parse().unwrap_or_default(), &TestColumns);
+            assert_eq!(
+                converted_sql.map(|converted_sql| converted_sql.term.text).as_deref(),
+                Ok(expected),
+                "{dialect}: {sql}"
+            );
         }
     }
 
@@ -466,8 +470,8 @@ mod tests {
             ("duckdb", "strftime(d, 'YYYY')"),
             ("bigquery", "format_date(t, d)"),
         ] {
-            let made = convert(sql, dialect.parse().unwrap_or_default(), &TestColumns);
-            assert!(made.is_err(), "{dialect}: {sql}: {made:?}");
+            let converted_sql = convert(sql, dialect.parse().unwrap_or_default(), &TestColumns);
+            assert!(converted_sql.is_err(), "{dialect}: {sql}: {converted_sql:?}");
         }
     }
 
@@ -544,8 +548,12 @@ mod tests {
             ),
             ("postgres", "${i} OMNI_FX_PLUS 2", "i + 2"),
         ] {
-            let made = convert(sql, dialect.parse().unwrap_or_default(), &TestColumns);
-            assert_eq!(made.map(|it| it.term.text).as_deref(), Ok(expected), "{dialect}: {sql}");
+            let converted_sql = convert(sql, dialect.parse().unwrap_or_default(), &TestColumns);
+            assert_eq!(
+                converted_sql.map(|converted_sql| converted_sql.term.text).as_deref(),
+                Ok(expected),
+                "{dialect}: {sql}"
+            );
         }
         for (dialect, sql) in [
             ("postgres", "trim(t)"),
@@ -572,7 +580,8 @@ mod tests {
 
     #[test]
     fn differences_are_reported() {
-        let doubts = |sql: &str| convert(sql, Dialect::default(), &TestColumns).map(|it| it.doubts.len());
+        let doubts =
+            |sql: &str| convert(sql, Dialect::default(), &TestColumns).map(|converted_sql| converted_sql.doubts.len());
         assert_eq!(doubts("x / y"), Ok(1));
         assert_eq!(doubts("sum(n)"), Ok(1));
         assert_eq!(doubts("sum(n) - sum(n2)"), Ok(1));
