@@ -252,7 +252,7 @@ fn print_age(session: &Session, path: &Path, generated: Option<SystemTime>, proj
         }
         return;
     }
-    let named: Vec<String> = newer
+    let names: Vec<String> = newer
         .iter()
         .take(MAX_LISTED_FILES)
         .map(|path| format!("{}", path.display()))
@@ -264,7 +264,7 @@ fn print_age(session: &Session, path: &Path, generated: Option<SystemTime>, proj
     let verb = if newer.len() == 1 { "is" } else { "are" };
     session.warn(&format!(
         "{}{more} {verb} newer than {path}; run `dbt parse` to update it",
-        named.join(", ")
+        names.join(", ")
     ));
 }
 
@@ -297,7 +297,7 @@ fn files_newer_than(project: &DbtProject, then: SystemTime) -> Vec<PathBuf> {
         path.extension().is_some_and(|end| {
             ["sql", "yml", "yaml", "csv", "py", "md"]
                 .iter()
-                .any(|known| end == *known)
+                .any(|name| end == *name)
         })
     };
     let folders = project.all_paths.iter().map(|path| project.folder.join(path));

@@ -236,7 +236,7 @@ fn stage_files(files: &[&PlannedFile], staged: &[StagedFile]) -> Result<(), Fail
     }
 }
 
-/// Creates a folder and its missing parents, and adds the created folders to `made`.
+/// Creates a folder and its missing parents, and adds the created folders to `paths`.
 fn make_folder(folder: &Path, paths: &mut Vec<PathBuf>) -> io::Result<()> {
     let missing = folder
         .ancestors()
@@ -305,9 +305,9 @@ mod tests {
             &["a", "new/er/b", "new/d", "c"].map(|file| plan(&folder, file)),
         )
         .unwrap_err();
-        let mut left: Vec<_> = fs::read_dir(&folder).unwrap().map(|e| e.unwrap().file_name()).collect();
-        left.sort();
-        assert_eq!(left, ["a", "c"]);
+        let mut names: Vec<_> = fs::read_dir(&folder).unwrap().map(|e| e.unwrap().file_name()).collect();
+        names.sort();
+        assert_eq!(names, ["a", "c"]);
         assert_eq!(fs::read_to_string(folder.join("a")).unwrap(), "old");
         write_all(&bounds, &["a", "new/b"].map(|file| plan(&folder, file))).unwrap();
         assert_eq!(fs::read_to_string(folder.join("new/b")).unwrap(), "new");
@@ -334,8 +334,8 @@ mod tests {
         assert_eq!(changed.staged[0].temporary.parent(), Some(&*local));
         write_all(&bounds, &[plan(&folder, "b")]).unwrap();
         assert_eq!(fs::read_to_string(folder.join("b")).unwrap(), "new");
-        let left: Vec<_> = fs::read_dir(&local).unwrap().map(|e| e.unwrap().file_name()).collect();
-        assert_eq!(left, [".formulac-2-0.tmp"]);
+        let names: Vec<_> = fs::read_dir(&local).unwrap().map(|e| e.unwrap().file_name()).collect();
+        assert_eq!(names, [".formulac-2-0.tmp"]);
         fs::remove_dir_all(folder).unwrap();
     }
 

@@ -192,13 +192,17 @@ mod tests {
             assert_eq!(found, expected.map(|expected| home.join(expected)), "{path}");
         }
         // The user may specify a folder through a link outside the project, but not through a link inside the project.
-        let named = |path: &str| {
+        let folders_of = |path: &str| {
             WritableFolders::from_project(&project)
                 .unwrap()
                 .with_named_file(&home.join(path))
         };
-        assert!(named("elsewhere").resolve_path(&home.join("elsewhere/x")).is_ok());
-        assert!(named("project/outer").resolve_path(&project.join("outer/x")).is_err());
+        assert!(folders_of("elsewhere").resolve_path(&home.join("elsewhere/x")).is_ok());
+        assert!(
+            folders_of("project/outer")
+                .resolve_path(&project.join("outer/x"))
+                .is_err()
+        );
         fs::remove_dir_all(home).unwrap();
     }
 }

@@ -47,8 +47,8 @@ fn command_with_completers() -> clap::Command {
 
 fn complete_functions(typed: &OsStr) -> Vec<CompletionCandidate> {
     let typed = typed.to_string_lossy().to_uppercase();
-    let known = catalog::functions().filter(|function| function.name.starts_with(&typed));
-    known
+    let functions = catalog::functions().filter(|function| function.name.starts_with(&typed));
+    functions
         .map(|function| CompletionCandidate::new(function.name).help(Some(function.summary.into())))
         .collect()
 }
@@ -200,9 +200,9 @@ fn complete_selections(typed: &OsStr) -> Vec<CompletionCandidate> {
     let name = start.trim_start_matches(['+', '@']);
     let before = &start[..start.len() - name.len()];
     let candidates = complete_metric_names(name).unwrap_or_else(|| complete_models(OsStr::new(name)));
-    let named = candidates.into_iter().map(|model| model.add_prefix(before));
+    let names = candidates.into_iter().map(|model| model.add_prefix(before));
     let methods = [["tag:", "path:", "state:modified"].as_slice(), &METRIC_METHODS].concat();
-    named.chain(methods_that_start_with(&methods, &start)).collect()
+    names.chain(methods_that_start_with(&methods, &start)).collect()
 }
 
 /// Returns the spec files of the project in the shell's working directory.

@@ -11,7 +11,7 @@ const MAX_LISTED_FILES: usize = 3;
 
 /// Diagnostics for people: each error once, in the file that contains it.
 pub struct ShownDiagnostics {
-    pub found: Vec<FileDiagnostics>,
+    pub diagnostics: Vec<FileDiagnostics>,
     /// Files in which errors are not shown, because they repeat errors of other files.
     affected: Vec<String>,
 }
@@ -20,10 +20,10 @@ impl ShownDiagnostics {
     /// Returns all diagnostics or, if `each_once` is set, those whose cause is not an error in another file.
     pub fn new(file_diagnostics: &[FileDiagnostics], each_once: bool) -> Self {
         let mut summary = Self {
-            found: file_diagnostics.to_vec(),
+            diagnostics: file_diagnostics.to_vec(),
             affected: Vec::new(),
         };
-        for file in summary.found.iter_mut().filter(|_| each_once) {
+        for file in summary.diagnostics.iter_mut().filter(|_| each_once) {
             let count = file.diagnostics.len();
             file.diagnostics
                 .retain(|diagnostic| !is_shown_elsewhere(diagnostic, file_diagnostics));
@@ -71,10 +71,10 @@ fn is_shown_elsewhere(diagnostic: &Diagnostic, file_diagnostics: &[FileDiagnosti
 }
 
 /// Returns whether a path on the command line and a path relative to the project may be the same file.
-fn is_same_file(shown: &str, path: &str) -> bool {
+fn is_same_file(display_path: &str, path: &str) -> bool {
     let ends_with = |long: &str, short: &str| {
         let rest = long.strip_suffix(short);
         rest.is_some_and(|rest| rest.is_empty() || rest.ends_with(['/', '\\']))
     };
-    ends_with(shown, path) || ends_with(path, shown)
+    ends_with(display_path, path) || ends_with(path, display_path)
 }

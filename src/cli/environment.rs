@@ -166,8 +166,8 @@ fn named_environment(global: &GlobalOptions) -> Option<(String, EnvironmentReaso
 }
 
 fn environment_description(global: &GlobalOptions, root: &Path) -> Option<(String, EnvironmentReason)> {
-    if let Some(named) = named_environment(global) {
-        return Some(named);
+    if let Some(named_choice) = named_environment(global) {
+        return Some(named_choice);
     }
     let used = read_text(root.join(USED)).ok()?.trim().to_owned();
     Some((used, EnvironmentReason::Used)).filter(|(used, _)| !used.is_empty())
@@ -218,21 +218,21 @@ fn read_variable(name: &str) -> Option<String> {
 /// Returns the current git branch. If no branch is checked out, as in CI, returns the commit as `commit_ab12cd3`.
 fn git_branch(root: &Path) -> Option<String> {
     let root = or_current_folder(root);
-    let told = |args: &[&str]| {
+    let run_git = |args: &[&str]| {
         let output = run_git_in(root, args, "").ok().filter(|output| output.succeeded)?;
         Some(output.out.trim().to_owned()).filter(|out| !out.is_empty())
     };
-    told(&["symbolic-ref", "--quiet", "--short", "HEAD"])
-        .or_else(|| Some(format!("commit_{}", told(&["rev-parse", "--short=7", "HEAD"])?)))
+    run_git(&["symbolic-ref", "--quiet", "--short", "HEAD"])
+        .or_else(|| Some(format!("commit_{}", run_git(&["rev-parse", "--short=7", "HEAD"])?)))
 }
 
 /// Returns the value of `${user}`: letters, digits and `_`.
 pub fn user_value(project: &Project, root: &Path) -> String {
-    let told = project
+    let branch = project
         .user()
         .map(str::to_owned)
         .or_else(|| identity::current_user(root));
-    told.map_or_else(|| "nobody".to_owned(), |who| identity::user_slug(&who))
+    branch.map_or_else(|| "nobody".to_owned(), |who| identity::user_slug(&who))
 }
 
 /// Returns the folder with an environment's dbt artifacts, relative to the working directory. The folder is

@@ -39,7 +39,7 @@ pub fn read_yaml_files(root: &Path) -> Vec<(String, String)> {
 
 /// Returns the matching files of a folder and its subfolders, sorted by path. A missing folder has no files. Links to
 /// folders are not followed, because they could lead to a cycle.
-pub fn find_files(folder: &Path, wanted: impl Fn(&Path) -> bool) -> Vec<PathBuf> {
+pub fn find_files(folder: &Path, is_match: impl Fn(&Path) -> bool) -> Vec<PathBuf> {
     let mut paths = Vec::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {
@@ -48,7 +48,7 @@ pub fn find_files(folder: &Path, wanted: impl Fn(&Path) -> bool) -> Vec<PathBuf>
             // The file type of a link is "link", even if the link's target is a folder.
             if entry.file_type().is_ok_and(|file_type| file_type.is_dir()) {
                 folders.push(path);
-            } else if wanted(&path) {
+            } else if is_match(&path) {
                 paths.push(path);
             }
         }

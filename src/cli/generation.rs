@@ -33,7 +33,7 @@ pub struct Generation<'p> {
     pub models: Vec<CompiledModel>,
     pub sets: Vec<CompiledSet>,
     /// Diagnostics of each spec.
-    pub found: Vec<FileDiagnostics>,
+    pub diagnostics: Vec<FileDiagnostics>,
 }
 
 /// Facts that were needed to check the names of models.
@@ -42,7 +42,8 @@ pub struct NameCheck {
     nodes: Vec<GraphNode>,
 }
 
-/// Reports models, tests and other nodes whose names dbt would reject. `found` contains the diagnostics of each spec.
+/// Reports models, tests and other nodes whose names dbt would reject.
+/// `file_diagnostics` contains the diagnostics of each spec.
 pub fn check_names(
     workspace: &Workspace,
     models: &[CompiledModel],
@@ -77,7 +78,7 @@ impl<'p> Generation<'p> {
         let manifest = workspace.manifest()?;
         let models::CompiledModels {
             models,
-            found: mut diagnostics,
+            mut diagnostics,
             sets,
         } = models::compile_models(compiler, &workspace.root, sources, done);
         let NameCheck { moved, nodes } = check_names(workspace, &models, &mut diagnostics)?;
@@ -97,7 +98,7 @@ impl<'p> Generation<'p> {
             moved,
             models,
             sets,
-            found: diagnostics,
+            diagnostics,
         })
     }
 
@@ -126,7 +127,7 @@ impl<'p> Generation<'p> {
             .unwrap_or_default();
         selection::apply_selection(
             &self.models,
-            &self.found,
+            &self.diagnostics,
             manifest,
             &self.nodes,
             (package, &folder),
@@ -136,7 +137,7 @@ impl<'p> Generation<'p> {
 
     /// Removes the diagnostics of specs that are neither selected nor read by a selected model.
     pub fn drop_other_diagnostics(&mut self, chosen: &SelectedModels) {
-        for (file_diagnostics, is_needed) in self.found.iter_mut().zip(&chosen.specs) {
+        for (file_diagnostics, is_needed) in self.diagnostics.iter_mut().zip(&chosen.specs) {
             if !is_needed {
                 file_diagnostics.diagnostics.clear();
             }
@@ -175,7 +176,7 @@ impl<'p> Generation<'p> {
         let sets = generation.sets.iter().zip(sets);
         let sets = sets.filter(|(_, is_chosen)| *is_chosen).map(|(set, _)| set.spec);
         let specs: BTreeSet<usize> = models.chain(sets).collect();
-        let file = |spec: usize| Some(PathBuf::from(&generation.found.get(spec)?.file));
+        let file = |spec: usize| Some(PathBuf::from(&generation.diagnostics.get(spec)?.file));
         Ok(specs.into_iter().filter_map(file).collect())
     }
 
@@ -250,7 +251,7 @@ impl<'p> Generation<'p> {
             .iter()
             .zip(&chosen.models)
             .filter(|(_, is_chosen)| **is_chosen);
-        let file = |model: &CompiledModel| Some(PathBuf::from(&generation.found.get(model.spec)?.file));
+        let file = |model: &CompiledModel| Some(PathBuf::from(&generation.diagnostics.get(model.spec)?.file));
         Ok(models
             .filter_map(|(model, _)| Some((model.spec, model.name.clone(), file(model)?)))
             .collect())
@@ -263,8 +264,8 @@ impl<'p> Generation<'p> {
 
     /// Returns the new `known.yml` and the changes in it, or `None` if there is nothing to record.
     pub fn plan_known_file(&self) -> Result<Option<(PlannedFile, Vec<String>)>, Failure> {
-        let is_whole =
-            self.models.iter().all(|model| model.built.is_some()) && Exit::from_failures(&self.found) == Exit::Done;
+        let is_whole = self.models.iter().all(|model| model.built.is_some())
+            && Exit::from_failures(&self.diagnostics) == Exit::Done;
         self.workspace.update_known_facts(self.compiled_specs(), is_whole)
     }
 
@@ -278,7 +279,7 @@ impl<'p> Generation<'p> {
     /// model's spec has errors, or the model reads another model that cannot be generated.
     pub fn omission_reasons(&self) -> Vec<Option<String>> {
         let faulty: Vec<bool> = self
-            .found
+            .diagnostics
             .iter()
             .map(|file_diagnostics| Exit::from_diagnostics(&file_diagnostics.diagnostics) != Exit::Done)
             .collect();
@@ -319,8 +320,8 @@ impl<'p> Generation<'p> {
         let root = &self.workspace.root;
         let (models_folder, tests_folder) = self.workspace.output_folders();
         let (models_folder, tests_folder) = (root.join(models_folder), root.join(tests_folder));
-        let made = self.models.iter().enumerate().filter(|(at, _)| is_made(*at));
-        let files = made
+        let generated = self.models.iter().enumerate().filter(|(at, _)| is_made(*at));
+        let files = generated
             .clone()
             .flat_map(|(_, model)| model.planned_files(&models_folder, &tests_folder));
         let in_place = |file: PlannedFile| {
@@ -341,13 +342,13 @@ impl<'p> Generation<'p> {
         let specs = self.workspace.specs_folder();
         // The tests of a metric set are files of the first model that reads the set.
         let sets = self.sets.iter().map(|set| set.path.as_str()).filter(|_| everything);
-        let made: BTreeSet<&str> = made.map(|(_, model)| model.path.as_str()).chain(sets).collect();
+        let generated_paths: BTreeSet<&str> = generated.map(|(_, model)| model.path.as_str()).chain(sets).collect();
         let is_left = |path: &Path, spec: &str| {
             let is_ours = spec
                 .strip_prefix(specs.as_str())
                 .is_some_and(|rest| rest.starts_with('/'));
             let is_gone = everything && !root.join(spec).is_file();
-            !planned.contains(path) && !kept.contains(spec) && (made.contains(spec) || (is_ours && is_gone))
+            !planned.contains(path) && !kept.contains(spec) && (generated_paths.contains(spec) || (is_ours && is_gone))
         };
         let mut paths = Vec::new();
         let mut by_hand = Vec::new();

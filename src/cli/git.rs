@@ -106,10 +106,10 @@ impl Revision {
         if output.succeeded {
             return Ok(output.out);
         }
-        let said = output.err.lines().next().unwrap_or("git reported no reason").to_owned();
+        let message = output.err.lines().next().unwrap_or("git reported no reason").to_owned();
         Err(Failure::new(
             Exit::Failed,
-            format!("`git {}` failed: {said}", args.first().copied().unwrap_or_default()),
+            format!("`git {}` failed: {message}", args.first().copied().unwrap_or_default()),
         ))
     }
 }

@@ -65,14 +65,14 @@ impl Workspace {
             return Ok(None);
         };
         let manifest = &artifacts.manifest;
-        let facts = match self.found.get().filter(|(of, _)| *of == dialect) {
+        let facts = match self.known_facts.get().filter(|(of, _)| *of == dialect) {
             Some((_, known_facts)) => known_facts.clone(),
             None => {
                 let known = artifacts.known_relations(dialect, self.fetched_catalog()?.as_ref())?;
                 let read = |path: &str| read_text(self.root.join(path)).ok();
                 let unread = unread_descriptions(manifest, (&known, committed), read);
                 let known = known.with_descriptions(manifest, &unread);
-                let _ = self.found.set((dialect, known.clone()));
+                let _ = self.known_facts.set((dialect, known.clone()));
                 known
             }
         };
@@ -264,7 +264,7 @@ pub struct CommandKnowledge {
     pub dialect: Dialect,
     /// Schema given with `--schema`.
     given: Option<Schema>,
-    known: KnownFacts,
+    facts: KnownFacts,
 }
 
 /// Compiler for formulas, and its settings.
@@ -291,7 +291,7 @@ pub struct DataFileKnowledge {
 }
 
 impl DataFileKnowledge {
-    /// Creates the facts about data files. `shown` is the schema that is inferred from the files, or `None` if the
+    /// Creates the facts about data files. `schema` is the schema that is inferred from the files, or `None` if the
     /// engine reads its own relations.
     pub fn new(builder: Builder, facts: &KnownFacts, schema: Option<Schema>) -> Self {
         let builder = match schema {
@@ -329,7 +329,7 @@ impl CommandKnowledge {
             project,
             dialect,
             given: schema,
-            known: facts,
+            facts,
         })
     }
 
@@ -340,7 +340,7 @@ impl CommandKnowledge {
 
     /// Returns a compiler builder with all these facts. The caller can add settings.
     pub fn builder(&self) -> Builder {
-        let facts = self.known.clone();
+        let facts = self.facts.clone();
         let builder = match &self.workspace {
             Some(workspace) => workspace.builder(self.dialect, facts),
             None => builder_with_known(&self.project, self.dialect, facts),
@@ -350,7 +350,7 @@ impl CommandKnowledge {
 
     /// Returns a compiler builder that also contains the columns that relations had at an earlier pull.
     pub fn builder_with_past_columns(&self, columns: Vec<(String, Vec<String>)>) -> Builder {
-        let schema = self.known.schema.clone();
+        let schema = self.facts.schema.clone();
         let schema = columns.into_iter().fold(schema, |schema, (relation, columns)| {
             schema.with_past_columns(&relation, columns)
         });
@@ -429,10 +429,10 @@ impl CommandKnowledge {
         let Some(workspace) = &self.workspace else {
             return Ok(Vec::new());
         };
-        let named: BTreeSet<&str> = sources.iter().filter_map(|(_, path)| path.as_deref()).collect();
+        let paths: BTreeSet<&str> = sources.iter().filter_map(|(_, path)| path.as_deref()).collect();
         let mut others = workspace.sources()?;
         others.retain(|(source, path)| {
-            source.fault.is_none() && path.as_deref().is_none_or(|path| !named.contains(path))
+            source.fault.is_none() && path.as_deref().is_none_or(|path| !paths.contains(path))
         });
         Ok(others)
     }
@@ -454,9 +454,9 @@ impl CommandKnowledge {
         ))
     }
 
-    /// Returns the facts about relations whose rows are in data files. `shown` is the schema inferred from the files.
+    /// Returns the facts about relations whose rows are in data files. `schema` is the schema inferred from the files.
     pub fn with_data_schema(&self, schema: Option<Schema>) -> DataFileKnowledge {
-        DataFileKnowledge::new(self.builder(), &self.known, schema)
+        DataFileKnowledge::new(self.builder(), &self.facts, schema)
     }
 
     /// Reads the sources of specs. Each source comes with its path relative to the project.

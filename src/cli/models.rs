@@ -49,7 +49,7 @@ pub struct ModelFiles {
 pub struct CompiledModels {
     pub models: Vec<CompiledModel>,
     /// Diagnostics of each spec.
-    pub found: Vec<FileDiagnostics>,
+    pub diagnostics: Vec<FileDiagnostics>,
     pub sets: Vec<CompiledSet>,
 }
 
@@ -64,11 +64,11 @@ pub struct CompiledSet {
 
 /// Reads specs, each with its path relative to the project.
 pub fn read_sources(specs: &[PathBuf], folder: Option<&Path>) -> Vec<(SourceText, Option<String>)> {
-    let shown = project::paths_in_project(specs, folder);
+    let display_paths = project::paths_in_project(specs, folder);
     specs
         .iter()
-        .zip(shown)
-        .map(|(path, shown)| (SourceText::from_file(path), shown))
+        .zip(display_paths)
+        .map(|(path, display_path)| (SourceText::from_file(path), display_path))
         .collect()
 }
 
@@ -95,7 +95,7 @@ pub fn compile_models(
     let (models, diagnostics) = models_from_specs(specs, &sources);
     CompiledModels {
         models,
-        found: diagnostics,
+        diagnostics,
         sets,
     }
 }
@@ -148,7 +148,7 @@ pub fn models_from_specs(
                 config: spec.config,
             });
         }
-        diagnostics.push(spec.found);
+        diagnostics.push(spec.file_diagnostics);
     }
     (models, diagnostics)
 }

@@ -120,7 +120,7 @@ fn report_name_clashes(
         let is_written = paths.iter().any(|path| own.contains(path.trim_start_matches("./")));
         is_own && !is_written && paths.first().is_none_or(|path| root.join(path).is_file())
     };
-    let said = |paths: &[&str]| {
+    let list = |paths: &[&str]| {
         let file = paths.first().map_or_else(String::new, |path| format!(", in `{path}`"));
         format!("dbt already has a node with this name{file}")
     };
@@ -128,7 +128,7 @@ fn report_name_clashes(
     for node in nodes.iter().filter(|node| !node.disabled) {
         let paths: Vec<&str> = node.node.paths.iter().map(String::as_str).collect();
         if is_other(&node.node.package, &paths) {
-            taken.insert((&node.node.kind, &node.node.name), said(&paths));
+            taken.insert((&node.node.kind, &node.node.name), list(&paths));
         }
     }
     for block in &manifest.docs {
@@ -137,7 +137,7 @@ fn report_name_clashes(
             .into_iter()
             .collect();
         if is_other(&block.package, &paths) {
-            taken.insert(("doc", &block.name), said(&paths));
+            taken.insert(("doc", &block.name), list(&paths));
         }
     }
     for model in models {

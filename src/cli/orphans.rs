@@ -84,8 +84,8 @@ pub fn files_outside_folders(workspace: &Workspace) -> FilesOutsideFolders {
 }
 
 /// Returns the leftover tests of a model: tests that have its name, were generated from its spec and not edited since,
-/// and are no longer generated (`made` returns `false`).
-pub fn orphaned_tests(folder: &Path, model: &str, spec: &str, made: impl Fn(&Path) -> bool) -> Vec<PathBuf> {
+/// and are no longer generated (`is_generated` returns `false`).
+pub fn orphaned_tests(folder: &Path, model: &str, spec: &str, is_generated: impl Fn(&Path) -> bool) -> Vec<PathBuf> {
     // A missing folder contains no tests.
     let entries = fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
     let begin = format!("assert_{}_", model.to_lowercase());
@@ -93,7 +93,7 @@ pub fn orphaned_tests(folder: &Path, model: &str, spec: &str, made: impl Fn(&Pat
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         name.starts_with(&begin)
             && name.ends_with(".sql")
-            && !made(path)
+            && !is_generated(path)
             && read_text(path).is_ok_and(|text| spec_in_header(&text) == Some(spec) && is_unmodified(&text))
     };
     let mut paths: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(is_left).collect();

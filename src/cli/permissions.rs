@@ -148,11 +148,11 @@ pub fn report_missing_right(
 ) -> Failure {
     log_refusal(session, workspace, who, command, environment);
     let roles = workspace.project.people().roles(who);
-    let named: Vec<&str> = roles.iter().map(|role| role.name()).collect();
-    let role = if named.is_empty() {
+    let role_names: Vec<&str> = roles.iter().map(|role| role.name()).collect();
+    let role = if role_names.is_empty() {
         "has no role".to_owned()
     } else {
-        format!("has the role {}", named.join(" and "))
+        format!("has the role {}", role_names.join(" and "))
     };
     let who = if who.is_empty() {
         "an unknown user (neither git nor FORMULAC_USER specifies a name)"

@@ -151,7 +151,7 @@ pub fn paths_in_project(paths: &[PathBuf], folder: Option<&Path>) -> Vec<Option<
         .ok()
         .flatten()
         .and_then(|file| Some(fs::canonicalize(file).ok()?.parent()?.to_owned()));
-    let shown = |path: &PathBuf| {
+    let display_path = |path: &PathBuf| {
         if path.as_os_str() == "-" {
             return None;
         }
@@ -165,5 +165,5 @@ pub fn paths_in_project(paths: &[PathBuf], folder: Option<&Path>) -> Vec<Option<
                 .replace('\\', "/"),
         )
     };
-    paths.iter().map(shown).collect()
+    paths.iter().map(display_path).collect()
 }

@@ -78,12 +78,12 @@ impl SchemaOption {
         if !faults.iter().any(|(_, d)| d.is_error()) {
             return Ok(KnownFacts::from(schema));
         }
-        let found = |s: &SourceText| FileDiagnostics {
+        let to_file_diagnostics = |s: &SourceText| FileDiagnostics {
             file: s.name.clone(),
             text: s.text.clone(),
             diagnostics: Vec::new(),
         };
-        let mut diagnostics: Vec<FileDiagnostics> = sources.iter().map(found).collect();
+        let mut diagnostics: Vec<FileDiagnostics> = sources.iter().map(to_file_diagnostics).collect();
         for (number, fault) in faults {
             if let Some(file_diagnostics) = diagnostics.get_mut(number) {
                 file_diagnostics.diagnostics.push(fault);

@@ -404,7 +404,7 @@ fn add_settings(own: &mut SelectableNode, node: &SelectableNode) {
             .cloned()
             .collect::<Vec<_>>(),
     );
-    let said: BTreeSet<String> = own.config.iter().map(|(key, _)| key.clone()).collect();
+    let own_keys: BTreeSet<String> = own.config.iter().map(|(key, _)| key.clone()).collect();
     own.config
-        .extend(node.config.iter().filter(|(key, _)| !said.contains(key)).cloned());
+        .extend(node.config.iter().filter(|(key, _)| !own_keys.contains(key)).cloned());
 }

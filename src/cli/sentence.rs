@@ -63,7 +63,7 @@ pub fn sentences(source: &str, parts: &[FormulaPart]) -> Vec<Sentence> {
     let ast = parsed.ast();
     let types = parts
         .iter()
-        .filter_map(|part| Some((part.id, part.made.as_ref()?.ty())))
+        .filter_map(|part| Some((part.id, part.definition.as_ref()?.ty())))
         .collect();
     let mut speaker = SentenceBuilder {
         ast,

@@ -153,7 +153,7 @@ impl Session {
     /// in the set.
     pub fn report(&self, file_diagnostics: &[FileDiagnostics]) {
         let summary = self.shown_diagnostics(file_diagnostics);
-        let diagnostics = &summary.found;
+        let diagnostics = &summary.diagnostics;
         if self.global.quiet {
             self.print_reports(&with_diagnostics(
                 &to_reports(diagnostics),
@@ -197,8 +197,8 @@ impl Session {
             return self.report(file_diagnostics);
         }
         let summary = self.shown_diagnostics(file_diagnostics);
-        let all = to_reports(&summary.found);
-        self.print_reports(&with_diagnostics(&all, &errors_by_source(&summary.found)));
+        let all = to_reports(&summary.diagnostics);
+        self.print_reports(&with_diagnostics(&all, &errors_by_source(&summary.diagnostics)));
         self.report_affected_files(&summary);
         self.message(&grouped_warnings::format_grouped(&all));
     }

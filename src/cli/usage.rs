@@ -149,12 +149,12 @@ fn unknown_command(fault: &clap::Error, name: &str) -> Failure {
         None => (&root, name.to_owned()),
     };
     let names: Vec<&str> = of.get_subcommands().map(clap::Command::get_name).collect();
-    let elsewhere = || {
+    let find_other_command = || {
         OTHER_TOOLS
             .iter()
             .find(|(names, _)| inner.is_none() && names.contains(&name))
     };
-    let help = match (elsewhere(), nearest_name(name, names.iter().copied())) {
+    let help = match (find_other_command(), nearest_name(name, names.iter().copied())) {
         (Some((_, help)), _) => (*help).to_owned(),
         (None, Some(near)) => similar_name_help(near),
         (None, None) if inner.is_some() => format!("did you mean {}?", names.join(", ")),
@@ -281,11 +281,11 @@ fn argument_that_is_not_utf8(fault: &clap::Error) -> Option<Failure> {
     let arguments = std::env::args_os()
         .skip(1)
         .filter(|argument| argument.to_str().is_none());
-    let named: Vec<String> = arguments
+    let names: Vec<String> = arguments
         .map(|argument| format!("`{}`", argument.to_string_lossy()))
         .collect();
-    (fault.kind() == ErrorKind::InvalidUtf8 && !named.is_empty()).then(|| {
-        Failure::new(Exit::Usage, format!("an argument is not UTF-8: {}", named.join(", ")))
+    (fault.kind() == ErrorKind::InvalidUtf8 && !names.is_empty()).then(|| {
+        Failure::new(Exit::Usage, format!("an argument is not UTF-8: {}", names.join(", ")))
             .with_help("only the path of a file may contain other bytes")
     })
 }

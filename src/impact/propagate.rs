@@ -398,8 +398,13 @@ fn grade_model(graph: &Graph<'_>, index: usize, states: &NodeStates, starts: &[N
 }
 
 /// Grades the effect of columns to which the SQL refers and that were removed or changed their type.
-fn grade_lost_columns(graph: &Graph<'_>, index: usize, named: &[(ColumnSource, ColumnChange)], state: &mut NodeState) {
-    for (column, change) in named {
+fn grade_lost_columns(
+    graph: &Graph<'_>,
+    index: usize,
+    sources: &[(ColumnSource, ColumnChange)],
+    state: &mut NodeState,
+) {
+    for (column, change) in sources {
         let Some(read) = graph
             .find_relation(index, &column.relation)
             .filter(|read| *read != index)
@@ -408,18 +413,18 @@ fn grade_lost_columns(graph: &Graph<'_>, index: usize, named: &[(ColumnSource, C
         };
         let name = graph.parts.get(read).map(ImpactGraphNode::name).unwrap_or_default();
         let via = Some((read, Some(column.column.clone())));
-        let shown = format!("{name}.{}", column.column);
+        let label = format!("{name}.{}", column.column);
         if *change == ColumnChange::Gone {
             state.fails = Some(via.clone());
             state.raise_grade(
                 ChangeGrade::Breaking,
-                format!("the code reads `{shown}`, which was removed"),
+                format!("the code reads `{label}`, which was removed"),
                 via,
             );
         } else {
             state.raise_grade(
                 ChangeGrade::Breaking,
-                format!("the code reads `{shown}`, whose type changes"),
+                format!("the code reads `{label}`, whose type changes"),
                 via,
             );
         }
@@ -573,7 +578,7 @@ fn grade_exposure_or_saved_query(graph: &Graph<'_>, index: usize, states: &NodeS
             continue;
         } else {
             let names: Vec<String> = before.columns.keys().map(|column| format!("`{column}`")).collect();
-            let (shown, more) = names.split_at(names.len().min(3));
+            let (listed, more) = names.split_at(names.len().min(3));
             let more = if more.is_empty() {
                 String::new()
             } else {
@@ -585,7 +590,7 @@ fn grade_exposure_or_saved_query(graph: &Graph<'_>, index: usize, states: &NodeS
             let verb = if names.len() == 1 { "changes" } else { "change" };
             (
                 ChangeGrade::Changing,
-                format!("in the input `{name}`, {}{more} {verb}", shown.join(", ")),
+                format!("in the input `{name}`, {}{more} {verb}", listed.join(", ")),
                 column,
             )
         };

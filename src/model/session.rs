@@ -212,7 +212,7 @@ impl From<CompiledSpec> for CachedSpec {
 }
 
 impl CachedSpec {
-    /// Decodes a stored spec. `known` contains the project's metric sets, and `own` the metric set that the file
+    /// Decodes a stored spec. `metric_sets` contains the project's metric sets, and `own` the metric set that the file
     /// defines. Returns `false` if the bytes are damaged.
     pub fn decode(&self, metric_sets: &MetricSets, own: Option<&MetricSetWithErrors>) -> bool {
         if let (None, Some(encoded)) = (self.decoded.get(), &self.encoded)

@@ -312,11 +312,11 @@ pub(super) fn grant_changes(before: Option<&str>, after: Option<&str>) -> Vec<Pu
             .as_ref()
             .and_then(|root| root.get("access_grants")?.pairs())
             .unwrap_or_default();
-        let named = pairs.iter().filter_map(|(name, grant)| {
+        let fields = pairs.iter().filter_map(|(name, grant)| {
             let values = grant.texts_at("allowed_values");
             Some((name.text()?.to_owned(), values.join(", ")))
         });
-        named.collect()
+        fields.collect()
     };
     let (old, now) = (grants(before), grants(after));
     let change = |(name, kind): (&String, ChangeKind)| PullChange {

@@ -82,21 +82,21 @@ pub(super) fn all_joins<'a>(
     }
     joins_from_entities(semantic, &mut join_candidates);
     let mut joins: Vec<(usize, TableJoin)> = Vec::new();
-    let mut known: FxHashMap<([usize; 2], [String; 2]), usize> = FxHashMap::default();
+    let mut join_indices: FxHashMap<([usize; 2], [String; 2]), usize> = FxHashMap::default();
     let joined = parallel::map_range(join_candidates.len(), |number| {
         resolve_join_columns(join_candidates.get(number)?, tables, tests)
     });
     for (join_candidate, join) in join_candidates.iter().zip(joined) {
         let Some(join) = join else { continue };
         let key = (join_candidate.ends, [join.from_field.clone(), join.to_field.clone()]);
-        match known.get(&key).and_then(|at| joins.get_mut(*at)) {
+        match join_indices.get(&key).and_then(|at| joins.get_mut(*at)) {
             Some((_, before)) => {
                 if (join.doubt.is_some(), join.source) < (before.doubt.is_some(), before.source) {
                     *before = join;
                 }
             }
             None => {
-                known.insert(key, joins.len());
+                join_indices.insert(key, joins.len());
                 joins.push((join_candidate.ends[0], join));
             }
         }
@@ -173,7 +173,7 @@ fn joins_from_tests<'a>(
         return;
     };
     let Some(other) = places.get(to) else { return };
-    let said = |key: &str| {
+    let setting = |key: &str| {
         data.node
             .config_text(key)
             .map(str::trim)
@@ -181,9 +181,9 @@ fn joins_from_tests<'a>(
     };
     // The test always ignores NULLs, so a filter that removes NULLs has no effect.
     let says_nothing = |filter: &str| filter.eq_ignore_ascii_case(&format!("{column} is not null"));
-    let filter = said("where").filter(|filter| !says_nothing(filter));
-    let only_warns = said("severity").is_some_and(|severity| severity.eq_ignore_ascii_case("warn"));
-    let is_usual = data.is_conclusive() || said("where").is_some_and(says_nothing);
+    let filter = setting("where").filter(|filter| !says_nothing(filter));
+    let only_warns = setting("severity").is_some_and(|severity| severity.eq_ignore_ascii_case("warn"));
+    let is_usual = data.is_conclusive() || setting("where").is_some_and(says_nothing);
     let doubt = match (filter, &test.status) {
         (Some(filter), _) => Some(format!(
             "the test `{}` checks only the rows that meet `where: {filter}`",

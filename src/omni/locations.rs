@@ -177,8 +177,11 @@ pub(super) fn view_relations(manifest: &Manifest, views: &[ExistingView]) -> FxH
                 fitting.max_by_key(|(index, node)| (view.fit(node), std::cmp::Reverse(*index)))
             })
     };
-    let found: Vec<_> = views.iter().map(|view| (view, node_of(view))).collect();
-    let shown: FxHashSet<usize> = found.iter().filter_map(|(_, node)| Some(node.as_ref()?.0)).collect();
+    let nodes_by_view: Vec<_> = views.iter().map(|view| (view, node_of(view))).collect();
+    let located_nodes: FxHashSet<usize> = nodes_by_view
+        .iter()
+        .filter_map(|(_, node)| Some(node.as_ref()?.0))
+        .collect();
     let relation = |(view, node): &(&ExistingView, Option<(usize, &ManifestNode)>)| {
         let named = || view.table_names().into_iter().flat_map(&nodes_named);
         let reference = match (node, view.schema.as_deref()) {
@@ -189,7 +192,7 @@ pub(super) fn view_relations(manifest: &Manifest, views: &[ExistingView]) -> FxH
                 manifest.reference(single)
             }
             (None, Some(schema)) => {
-                named().next().filter(|(index, _)| shown.contains(index))?;
+                named().next().filter(|(index, _)| located_nodes.contains(index))?;
                 let table = view.table_names().into_iter().last()?;
                 let parts = view.catalog.as_deref().into_iter().chain([schema, &table]);
                 RelationReference::Table(parts.collect::<Vec<_>>().join("."))
@@ -197,7 +200,7 @@ pub(super) fn view_relations(manifest: &Manifest, views: &[ExistingView]) -> FxH
         };
         Some((view.path.clone(), reference))
     };
-    found.iter().filter_map(relation).collect()
+    nodes_by_view.iter().filter_map(relation).collect()
 }
 
 /// Returns the path of a view file that `pull` writes if no view of the table exists.
@@ -225,10 +228,10 @@ fn virtual_schemas(nodes: &[&ManifestNode], view_locations: &[Option<ViewLocatio
             schemas.entry(own).or_default().push(&location.schema);
         }
     }
-    let single = schemas.into_iter().filter_map(|(own, mut shown)| {
-        shown.sort_unstable();
-        shown.dedup();
-        match shown.as_slice() {
+    let single = schemas.into_iter().filter_map(|(own, mut existing_schemas)| {
+        existing_schemas.sort_unstable();
+        existing_schemas.dedup();
+        match existing_schemas.as_slice() {
             [one] => Some((own.to_owned(), (*one).to_owned())),
             _ => None,
         }

@@ -172,14 +172,14 @@ impl<'a> MeasureConverter<'a> {
     }
 
     /// Reserves and returns the first of the given names that is not yet used in the table.
-    fn reserve_name(&mut self, table: usize, wanted: impl IntoIterator<Item = String>) -> String {
+    fn reserve_name(&mut self, table: usize, candidates: impl IntoIterator<Item = String>) -> String {
         let fields = self.tables.get(table).map_or(&[][..], |table| table.fields.as_slice());
         let taken = self.taken.entry(table).or_insert_with(|| {
             let mut taken = UsedOmniNames::default();
             fields.iter().for_each(|field| drop(taken.choose([field.name.clone()])));
             taken
         });
-        taken.choose(wanted)
+        taken.choose(candidates)
     }
 
     fn add_dimensions(&mut self) {
@@ -275,12 +275,12 @@ impl<'a> MeasureConverter<'a> {
             return;
         }
         let params = metric.type_params.get("measure").and_then(Said::as_map);
-        let said = |key: &str| {
+        let setting = |key: &str| {
             params
                 .and_then(|params| params.get(key))
                 .or_else(|| metric.type_params.get(key))
         };
-        if said("fill_nulls_with").is_some() || said("join_to_timespine").and_then(Said::as_bool) == Some(true) {
+        if setting("fill_nulls_with").is_some() || setting("join_to_timespine").and_then(Said::as_bool) == Some(true) {
             return self.add_gap(
                 &node.name,
                 "the metric returns values for days without rows, but Omni does not",

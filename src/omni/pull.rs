@@ -333,8 +333,8 @@ impl Pull {
         if let Some(before) = self.plan_shared_file(RELATIONSHIPS, new, "[]\n", files, &rules) {
             let changes = changes::join_changes(before.as_deref(), new);
             // Joins that the file contained before the first pull are not new.
-            let known = file.filter(|_| before.is_none()).unwrap_or_default();
-            let pull_changes = changes::join_changes(None, Some(&known));
+            let file_text = file.filter(|_| before.is_none()).unwrap_or_default();
+            let pull_changes = changes::join_changes(None, Some(&file_text));
             self.changes
                 .extend(changes.into_iter().filter(|change| !pull_changes.contains(change)));
         }

@@ -18,12 +18,12 @@ pub(super) struct RelationNodes<'a> {
 pub(super) fn group_by_relation(manifest: &Manifest) -> Vec<RelationNodes<'_>> {
     let nodes = manifest.nodes.iter().enumerate().filter(|(_, node)| is_table(node));
     let mut groups: Vec<RelationNodes<'_>> = Vec::new();
-    let mut known: FxHashMap<String, usize> = FxHashMap::default();
+    let mut indices: FxHashMap<String, usize> = FxHashMap::default();
     for (node_index, node) in nodes {
         let name = relation_name(node);
         let lower = name.to_lowercase();
         // Names with quotes may differ only by case.
-        let relation_nodes = known.get(&lower).and_then(|at| groups.get_mut(*at)).filter(|group| {
+        let relation_nodes = indices.get(&lower).and_then(|at| groups.get_mut(*at)).filter(|group| {
             let is_folded = |node: &ManifestNode| !node.relation_name.as_deref().unwrap_or_default().contains('"');
             let is_same_name = relation_name(group.node) == name || is_folded(group.node) || is_folded(node);
             let databases = group.node.database.as_deref().zip(node.database.as_deref());
@@ -41,7 +41,7 @@ pub(super) fn group_by_relation(manifest: &Manifest) -> Vec<RelationNodes<'_>> {
                 }
             }
             _ => {
-                known.entry(lower).or_insert(groups.len());
+                indices.entry(lower).or_insert(groups.len());
                 groups.push(RelationNodes {
                     node,
                     node_index,

@@ -157,7 +157,7 @@ mod tests {
 
     #[test]
     fn last_run_is_compared_with_the_median_of_earlier_runs() {
-        let told = |seconds: &[f64]| {
+        let median_text = |seconds: &[f64]| {
             let times: Vec<RunTime> = seconds
                 .iter()
                 .map(|seconds| RunTime {
@@ -175,7 +175,7 @@ mod tests {
             (&[2.0, 2.0, 2.0, 1.0], Some("faster 0.5 of 3")),
             (&[0.0, 0.0, 0.0, 1.0], None),
         ] {
-            assert_eq!(told(seconds).as_deref(), expected, "{seconds:?}");
+            assert_eq!(median_text(seconds).as_deref(), expected, "{seconds:?}");
         }
     }
 }

@@ -74,7 +74,7 @@ pub(super) fn all_topics(
     for join in joins.iter().filter(|join| join.doubt.is_none()) {
         live.entry(&join.from).or_default().push(join);
     }
-    let mut named: BTreeMap<&str, Vec<RequestedTopic<'_>>> = BTreeMap::new();
+    let mut topics_by_name: BTreeMap<&str, Vec<RequestedTopic<'_>>> = BTreeMap::new();
     let mut unnamed = Vec::new();
     for (base, table) in tables.iter().enumerate() {
         let Some(requested_topic) = requested_topic(
@@ -85,13 +85,13 @@ pub(super) fn all_topics(
             continue;
         };
         match requested_topic.name {
-            Some(name) => named.entry(name).or_default().push(requested_topic),
+            Some(name) => topics_by_name.entry(name).or_default().push(requested_topic),
             None => unnamed.push(requested_topic),
         }
     }
     let mut taken = UsedOmniNames::default();
     let mut topics = Vec::new();
-    for (name, several) in named {
+    for (name, several) in topics_by_name {
         let asked = select_topic_base(several, name, tables, &live, gaps);
         topics.extend(
             asked.and_then(|requested_topic| build_topic(&requested_topic, tables, &live, grants, &mut taken, gaps)),
@@ -163,11 +163,11 @@ fn select_topic_base<'a>(
         }
     }
     let base = views.get(best).cloned().unwrap_or_default();
-    let left = views
+    let other_views = views
         .iter()
         .zip(&several)
         .filter(|(view, _)| !of_best.contains(view.as_str()));
-    for (_, requested_topic) in left {
+    for (_, requested_topic) in other_views {
         if let Some(table) = tables.get(requested_topic.base) {
             let reason = format!(
                 "the table requests the topic `{name}` with the base {base}, but no join that is known to be \
@@ -271,7 +271,7 @@ fn access_filters(value: &Said, view: &str) -> YamlOutput {
 /// views. The flag is `false` if a limit excluded further views.
 fn reachable_views<'j>(view: &'j str, live: &FxHashMap<&str, Vec<&'j TableJoin>>) -> (Vec<TopicJoin<'j>>, bool) {
     let mut all = vec![TopicJoin { name: view, to: None }];
-    let mut known = FxHashSet::from_iter([view]);
+    let mut visited = FxHashSet::from_iter([view]);
     let mut waiting = VecDeque::from([(0, 0)]);
     let mut is_all = true;
     while let Some((index, depth)) = waiting.pop_front() {
@@ -280,14 +280,14 @@ fn reachable_views<'j>(view: &'j str, live: &FxHashMap<&str, Vec<&'j TableJoin>>
         };
         for join in live.get(from).into_iter().flatten() {
             let name = join.alias.as_deref().unwrap_or(&join.to);
-            if known.contains(name) {
+            if visited.contains(name) {
                 continue;
             }
             if depth == MAX_JOIN_CHAIN || all.len() > MAX_VIEWS {
                 is_all = false;
                 break;
             }
-            known.insert(name);
+            visited.insert(name);
             // A view with an alias has no further joins, because joins start from views rather than aliases.
             if join.alias.is_none() {
                 waiting.push_back((all.len(), depth + 1));

@@ -155,7 +155,7 @@ fn properties_path(node: &DbtNode) -> Option<&str> {
 }
 
 /// Returns the descriptions of columns in `known.yml` that differ from dbt's manifest only because dbt has not read the
-/// properties files since they changed. `found` contains the facts in the artifacts. `read` returns the contents of a
+/// properties files since they changed. `facts` are the facts in the artifacts. `read` returns the contents of a
 /// project file.
 #[must_use]
 pub fn unread_descriptions(
@@ -476,7 +476,7 @@ impl DescriptionFile {
 /// Returns the path of the node in its properties file, with the node's YAML.
 fn find(node: &DbtNode, text: &str) -> Option<(Path, Node)> {
     let root = yaml::merged_root(text)?;
-    let named = |list: &Node, name: &str| {
+    let find_named = |list: &Node, name: &str| {
         list.items()?
             .iter()
             .find(|item| item.text_at("name") == Some(name))
@@ -487,26 +487,26 @@ fn find(node: &DbtNode, text: &str) -> Option<(Path, Node)> {
         ResourceType::Snapshot => "snapshots",
         ResourceType::Source => {
             let source = node.fqn.iter().rev().nth(1)?;
-            let found = named(root.get("sources")?, source)?;
+            let found = find_named(root.get("sources")?, source)?;
             let at = Path::root()
                 .key("sources")
                 .item("name", &**source)
                 .key("tables")
                 .item("name", &*node.name);
-            return Some((at, named(found.get("tables")?, &node.name)?));
+            return Some((at, find_named(found.get("tables")?, &node.name)?));
         }
         _ => "models",
     };
     let at = Path::root().key(key).item("name", &*node.name);
-    Some((at, named(root.get(key)?, &node.name)?))
+    Some((at, find_named(root.get(key)?, &node.name)?))
 }
 
 fn column_node<'n>(node: &'n Node, name: &str) -> Option<&'n Node> {
-    let bare = |text: &str| text.trim_matches(['"', '`']).to_lowercase();
+    let unquoted = |text: &str| text.trim_matches(['"', '`']).to_lowercase();
     let columns = node.get("columns")?.items()?;
     columns
         .iter()
-        .find(|column| column.text_at("name").is_some_and(|it| bare(it) == bare(name)))
+        .find(|column| column.text_at("name").is_some_and(|it| unquoted(it) == unquoted(name)))
 }
 
 /// Returns the edit that sets the description for the node or for one of the node's columns.

@@ -180,12 +180,12 @@ impl HandEditKind {
 pub(super) fn hand_edits_between(
     model: &str,
     written: &BTreeMap<String, String>,
-    found: &BTreeMap<String, String>,
+    texts: &BTreeMap<String, String>,
     dialect: Dialect,
 ) -> Vec<HandEdit> {
     let mut edits = Vec::new();
     for (path, written) in written {
-        let Some(now) = found
+        let Some(now) = texts
             .get(path)
             .map(|text| normalize_lines(text))
             .filter(|now| now != written)
@@ -210,13 +210,13 @@ pub(super) fn hand_edits_between(
         return edits;
     };
     let md = of_kind(written, HandEditKind::Docs);
-    let now = found
+    let now = texts
         .get(&path)
         .map_or_else(|| yml.clone(), |text| normalize_lines(text));
     let md_path = md.as_ref().map(|(path, _)| path.clone());
     let md_now = md_path
         .as_ref()
-        .and_then(|path| found.get(path))
+        .and_then(|path| texts.get(path))
         .map(|text| normalize_lines(text));
     let md = md.map(|(_, text)| text);
     let md_now = md_now.or_else(|| md.clone());

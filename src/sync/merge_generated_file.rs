@@ -66,11 +66,11 @@ pub(super) fn merge_clashes(
 /// assert_eq!(with_layout_of("m.sql", &found.replace("y", "z"), &made("MIN(x)"), Dialect::default()), None);
 /// ```
 #[must_use]
-pub fn with_layout_of(path: &str, actual: &str, made: &str, dialect: Dialect) -> Option<String> {
+pub fn with_layout_of(path: &str, actual: &str, generated: &str, dialect: Dialect) -> Option<String> {
     let name = path.rsplit('/').next().unwrap_or(path);
     let model = name.split_once('.').map_or(name, |(model, _)| model);
     let text = state::normalize_lines(actual);
-    let made = state::normalize_lines(made);
+    let made = state::normalize_lines(generated);
     // A formatter may move columns, but must not change anything else.
     let in_order = || without_added_config(&decompile::with_column_order_of(&text, &made, dialect)?);
     let merged = match without_added_config(&text).or_else(in_order) {

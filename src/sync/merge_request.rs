@@ -97,12 +97,12 @@ impl PromisedTests {
     /// Describes the counts, for example `5 data tests and 1 unit test`. `None` if there are no tests.
     #[must_use]
     pub fn section(self) -> Option<String> {
-        let said = |count: usize, what: &str| format!("{count} {what} test{}", if count == 1 { "" } else { "s" });
+        let count_text = |count: usize, what: &str| format!("{count} {what} test{}", if count == 1 { "" } else { "s" });
         match (self.data, self.unit) {
             (0, 0) => None,
-            (data, 0) => Some(said(data, "data")),
-            (0, unit) => Some(said(unit, "unit")),
-            (data, unit) => Some(format!("{} and {}", said(data, "data"), said(unit, "unit"))),
+            (data, 0) => Some(count_text(data, "data")),
+            (0, unit) => Some(count_text(unit, "unit")),
+            (data, unit) => Some(format!("{} and {}", count_text(data, "data"), count_text(unit, "unit"))),
         }
     }
 }
@@ -222,18 +222,18 @@ fn write_model(output: &mut String, model: &ModelPlan, about: &str) {
         format!("{}{of}", escape_markdown(name))
     };
     let is_new = model.changes.iter().all(|change| change.before.is_none());
-    let shown = model.changes.iter().take(MAX_LISTED_CHANGES);
+    let listed = model.changes.iter().take(MAX_LISTED_CHANGES);
     match (model.changes.is_empty(), is_new) {
         (true, _) => {}
         (_, true) => {
             output.push_str("| definition | formula |\n|---|---|\n");
-            shown.for_each(|change| {
+            listed.for_each(|change| {
                 let _ = writeln!(output, "| {} | {} |", name(change), cell(&change.after));
             });
         }
         (_, false) => {
             output.push_str("| definition | before | after |\n|---|---|---|\n");
-            shown.for_each(|change| {
+            listed.for_each(|change| {
                 let _ = writeln!(
                     output,
                     "| {} | {} | {} |",

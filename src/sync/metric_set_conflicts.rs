@@ -418,9 +418,9 @@ pub fn with_override(spec: &str, name: &str, formula: &str) -> Result<String, St
     let (step, at) = match root.get("steps") {
         Some(YamlValue::List(steps, _)) => {
             let step = steps.first().ok_or("the spec has no steps")?;
-            let named = step.get("name").and_then(YamlValue::as_text);
-            let named = named.ok_or("the step with `metrics` has no name; add `name`")?;
-            (step, Path::root().key("steps").item("name", named))
+            let step_name = step.get("name").and_then(YamlValue::as_text);
+            let step_name = step_name.ok_or("the step with `metrics` has no name; add `name`")?;
+            (step, Path::root().key("steps").item("name", step_name))
         }
         _ => (&root, Path::root()),
     };

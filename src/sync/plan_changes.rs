@@ -55,18 +55,18 @@ impl CurrentSpec {
             ours: Some(self),
             files: &BTreeMap::new(),
         };
-        let said = different_properties(model, [&earlier.files, &self.files]);
-        changes(sides, Some(&earlier.compiled), false, &said)
+        let properties = different_properties(model, [&earlier.files, &self.files]);
+        changes(sides, Some(&earlier.compiled), false, &properties)
     }
 }
 
-/// Returns the changes to a model. Formulas are compared in the specs, everything else in the properties. `said`
+/// Returns the changes to a model. Formulas are compared in the specs, everything else in the properties. `properties`
 /// contains the different properties of the base and of the spec.
 pub(super) fn changes(
     sides: ModelSides<'_>,
     base: Option<&CompiledSpec>,
     is_new: bool,
-    said: &[ModelProperties; 2],
+    properties: &[ModelProperties; 2],
 ) -> Vec<PlannedChange> {
     if base.is_none() && !is_new {
         return Vec::new();
@@ -112,8 +112,8 @@ pub(super) fn changes(
     if let (Some(base), Some(ours)) = (base, sides.ours) {
         add_metric_changes(base, &ours.compiled, &mut changes);
     }
-    // For a new or removed model, only its definitions are listed, because `said` is empty.
-    let [before, after] = said;
+    // For a new or removed model, only its definitions are listed, because `properties` is empty.
+    let [before, after] = properties;
     let abouts: BTreeSet<_> = before.keys().chain(after.keys()).collect();
     for about in abouts.into_iter().filter(|about| about.property != Property::Text) {
         let (was, is) = (

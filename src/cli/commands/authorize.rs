@@ -138,28 +138,30 @@ fn hand_edited_files(
             )
             .with_help("run `formulac authorize` on a clean checkout of the branch"));
         }
-        let mut made = sync::generated_files(session, workspace)?;
+        let mut generated = sync::generated_files(session, workspace)?;
         let dialect = workspace.dialect(&TargetOptions::default())?;
         let bases = repository.file_contents_at_commit(&under_way.fork, &paths)?;
         for (file, base) in made_by_specs.into_iter().zip(bases) {
-            let made = made.remove(&file.path);
+            let generated_text = generated.remove(&file.path);
             let is_present = |text: String| {
                 let path = workspace.root.join(&file.path);
                 PlannedFile { path, text }
                     .read_current_content()
                     .map(|current_content| current_content == CurrentContent::Same)
             };
-            let is_as_made = match made {
+            let is_as_made = match generated_text {
                 // The file of a deleted model is neither among the generated files nor on the branch.
                 None => file.now.is_none(),
-                Some(made) => {
+                Some(generated_text) => {
                     // A push keeps the layout that the file had before.
                     let base = base.filter(|_| is_generated(file));
-                    let in_former_layout = base.and_then(|base| with_layout_of(&file.path, &base, &made, dialect));
+                    let in_former_layout =
+                        base.and_then(|base| with_layout_of(&file.path, &base, &generated_text, dialect));
                     // If only the spec has moved, a push keeps the path in the header.
-                    let found = file.text.as_deref().filter(|_| is_generated(file));
-                    found.is_some_and(|found| file.now.is_some() && is_same_except_path(found, &made))
-                        || is_present(made)?
+                    let current_text = file.text.as_deref().filter(|_| is_generated(file));
+                    current_text.is_some_and(|current_text| {
+                        file.now.is_some() && is_same_except_path(current_text, &generated_text)
+                    }) || is_present(generated_text)?
                         || in_former_layout.map(is_present).transpose()? == Some(true)
                 }
             };
@@ -210,11 +212,11 @@ fn write_owners(session: &Session, workspace: &Workspace, repository: &Repositor
     }
     let prefix = repository.project_prefix()?;
     let specs = workspace.specs().unwrap_or_default();
-    let named = specs.iter().filter_map(|path| {
+    let changes = specs.iter().filter_map(|path| {
         let names = spec_approvers(&read_text(path).ok()?);
         (!names.is_empty()).then(|| (workspace.relative_path(path), names))
     });
-    let named: Vec<(String, Vec<String>)> = named.collect();
+    let changes: Vec<(String, Vec<String>)> = changes.collect();
     let whole = repository.top_folder()?.join(path);
     let before = read_text(&whole).unwrap_or_default();
     let (models, tests) = workspace.output_folders();
@@ -224,7 +226,7 @@ fn write_owners(session: &Session, workspace: &Workspace, repository: &Repositor
         workspace.project.people(),
         &format!("/{prefix}"),
         &folders,
-        &named,
+        &changes,
     );
     if before == after {
         session.report_action(&format!("{} is up to date", path.display()));

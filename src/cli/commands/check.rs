@@ -68,13 +68,13 @@ pub fn run(session: &Session, args: &CheckArgs, sessions: Option<&FormulaSession
         session.print_json(&render::to_json(&to_reports(&diagnostics)))?;
     } else {
         let summary = session.shown_diagnostics(&diagnostics);
-        session.print_styled(&session.format_checked(&summary.found))?;
+        session.print_styled(&session.format_checked(&summary.diagnostics))?;
         session.report_affected_files(&summary);
     }
     for file in &fixed {
         session.report_action(&format!("fixed {}", file.path.display()));
     }
-    print_summary(session, &session.shown_diagnostics(&diagnostics).found);
+    print_summary(session, &session.shown_diagnostics(&diagnostics).diagnostics);
     let is_denied = args.deny.is_some()
         && diagnostics
             .iter()
@@ -421,8 +421,8 @@ impl InputKind {
 
 fn diagnose(compiler: &Compiler, kind: InputKind, source: SourceText) -> FileDiagnostics {
     match kind {
-        InputKind::Formulas => compile::compile(compiler, source).found,
-        InputKind::Spec => spec::compile(compiler, source, None).found,
+        InputKind::Formulas => compile::compile(compiler, source).file_diagnostics,
+        InputKind::Spec => spec::compile(compiler, source, None).file_diagnostics,
         InputKind::Project | InputKind::Schema => {
             let faults = match source.fault.clone() {
                 Some(fault) => vec![fault],

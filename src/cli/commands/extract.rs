@@ -45,7 +45,7 @@ pub fn run(session: &Session, args: &ExtractArgs) -> Result<Exit, Failure> {
     let shown_extraction = ShownExtraction {
         workspace: &workspace,
         sources: &sources,
-        found: &extraction,
+        extraction: &extraction,
         changes: changes(&sources, &extraction),
     };
     if !args.json {
@@ -135,14 +135,14 @@ const MAX_LISTED_NAMES: usize = 20;
 const FORMULAS: usize = 5;
 
 /// Returns the number of items that are not shown, in words. `None` if all are shown.
-fn more(all: usize, shown: usize) -> Option<String> {
-    (all > shown).then(|| format!("and {} more", all - shown))
+fn more(all: usize, printed: usize) -> Option<String> {
+    (all > printed).then(|| format!("and {} more", all - printed))
 }
 
 struct ShownExtraction<'s> {
     workspace: &'s Workspace,
     sources: &'s [(SourceText, Option<String>)],
-    found: &'s Extraction,
+    extraction: &'s Extraction,
     changes: Vec<TextChange>,
 }
 
@@ -189,8 +189,8 @@ impl ShownExtraction<'_> {
     /// Returns messages about the sets, the skipped specs, and the names with different formulas.
     fn lines(&self) -> Vec<String> {
         let mut lines = Vec::new();
-        for set in &self.found.sets {
-            let specs = self.found.specs_of(set);
+        for set in &self.extraction.sets {
+            let specs = self.extraction.specs_of(set);
             let others = match set.others {
                 0 => String::new(),
                 count => format!(", and {} that the specs need", format_count(count, "other", "others")),
@@ -208,20 +208,20 @@ impl ShownExtraction<'_> {
                 format_count(set.shared.len(), "definition", "definitions"),
             ));
         }
-        for set in self.found.sets.iter().filter(|set| !set.other_sets.is_empty()) {
+        for set in self.extraction.sets.iter().filter(|set| !set.other_sets.is_empty()) {
             lines.push(format!(
                 "{} also reads the relation of {}, but has other rows, joins or settings, or errors",
                 set.other_sets.join(", "),
                 set.name
             ));
         }
-        if self.found.sets.is_empty() {
+        if self.extraction.sets.is_empty() {
             lines.push(
                 "no definition is in two specs, or in a spec and a set, over the same relation with the same filter"
                     .to_owned(),
             );
         }
-        let changed = self.found.specs.iter().filter(|spec| spec.changes_properties);
+        let changed = self.extraction.specs.iter().filter(|spec| spec.changes_properties);
         let changed: Vec<String> = changed.map(|spec| self.spec_path(spec.spec)).collect();
         if !changed.is_empty() {
             lines.push(format!(
@@ -229,14 +229,14 @@ impl ShownExtraction<'_> {
                 changed.join(", ")
             ));
         }
-        for skipped in &self.found.left_out {
+        for skipped in &self.extraction.left_out {
             lines.push(format!(
                 "{} is skipped: {}",
                 self.spec_path(skipped.spec),
                 skipped.reason
             ));
         }
-        for differing in self.found.differing.iter().take(MAX_LISTED_NAMES) {
+        for differing in self.extraction.differing.iter().take(MAX_LISTED_NAMES) {
             lines.push(format!(
                 "the same name, different formulas: `{}` of {}",
                 differing.name, differing.relation
@@ -249,27 +249,27 @@ impl ShownExtraction<'_> {
             lines.extend(more(differing.formulas.len(), FORMULAS).map(|more| format!("  {more}")));
         }
         lines.extend(
-            more(self.found.differing.len(), MAX_LISTED_NAMES).map(|more| format!("{more}; `--json` lists all")),
+            more(self.extraction.differing.len(), MAX_LISTED_NAMES).map(|more| format!("{more}; `--json` lists all")),
         );
         lines
     }
 
     fn json(&self, is_written: bool) -> Value {
-        let sets = self.found.sets.iter().map(|set| {
+        let sets = self.extraction.sets.iter().map(|set| {
             json!({
                 "name": set.name, "path": self.workspace.display_path(&set.path), "text": set.text, "shared": set.shared,
                 "is_new": set.spec.is_none(), "added": set.added,
             })
         });
-        let specs = self.found.specs.iter().map(|spec| {
+        let specs = self.extraction.specs.iter().map(|spec| {
             json!({
                 "path": self.spec_path(spec.spec), "set": spec.set, "text": spec.text,
                 "changes_properties": spec.changes_properties,
             })
         });
-        let left_out = self.found.left_out.iter();
+        let left_out = self.extraction.left_out.iter();
         let left_out = left_out.map(|skipped| json!({"path": self.spec_path(skipped.spec), "reason": skipped.reason}));
-        let differing = self.found.differing.iter().map(|differing| {
+        let differing = self.extraction.differing.iter().map(|differing| {
             let formulas = differing.formulas.iter().map(|(formula, specs)| {
                 let specs: Vec<String> = specs.iter().map(|spec| self.spec_path(*spec)).collect();
                 json!({"formula": formula, "specs": specs})

@@ -135,15 +135,15 @@ fn format_entry(function: &Function, dialect: Option<Dialect>, reports: &[ProofR
             .collect(),
     );
     section("Examples", function.examples.iter().map(|e| (*e).to_owned()).collect());
-    let said = |text: &str| {
+    let wrap = |text: &str| {
         if text.is_empty() {
             Vec::new()
         } else {
             wrap_text(text, 78)
         }
     };
-    section("Warning (W0419)", said(function.caution));
-    section("Notes", said(function.notes));
+    section("Warning (W0419)", wrap(function.caution));
+    section("Notes", wrap(function.notes));
     let (call, level) = example_call(function);
     let sql = example_sql(function, &call, level, dialect);
     let names = sql.iter().map(|(dialect, _)| dialect.name().len());
@@ -248,7 +248,7 @@ fn function_json(
         .filter(|of| dialect.is_none_or(|dialect| dialect == *of))
         .filter_map(|of| Some((of.name().to_owned(), json!(of.unverified()?))))
         .collect();
-    let shown: Map<String, Value> = matrix_cells_by_dialect(function, dialect)
+    let cells: Map<String, Value> = matrix_cells_by_dialect(function, dialect)
         .map(|(dialect, cell)| (dialect.name().to_owned(), json!(cell)))
         .collect();
     let dialects = Dialect::all().filter(|of| with_constructs && dialect.is_none_or(|dialect| dialect == *of));
@@ -286,7 +286,7 @@ fn function_json(
         "proven_here": here,
         "call": call,
         "sql": sql,
-        "shown_by_cases": shown,
+        "shown_by_cases": cells,
         "constructs": constructs,
         "unverified": function.unverified,
         "unverified_dialects": unverified,

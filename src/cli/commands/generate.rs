@@ -52,13 +52,13 @@ pub fn run(session: &Session, args: &GenerateArgs) -> Result<Exit, Failure> {
     let chosen = generation.select_models(session, &args.selection)?;
     let left_out = generation.omission_reasons();
     generation.drop_other_diagnostics(&chosen);
-    let mut exit = Exit::from_failures(&generation.found);
+    let mut exit = Exit::from_failures(&generation.diagnostics);
     let goes_on = exit == Exit::Done || args.keep_going;
     report_undecided_types(session, generation.undecided_types());
     let mut renewed = Vec::new();
     let mut delivery = if goes_on {
         let is_made = |at: usize| chosen.has_model(at) && left_out.get(at).is_some_and(Option::is_none);
-        let everything = args.selection.selects_all_models() && chosen.specs.iter().all(|told| *told);
+        let everything = args.selection.selects_all_models() && chosen.specs.iter().all(|is_chosen| *is_chosen);
         let mut delivery = generation.plan_file_changes(is_made, everything)?;
         merge_into_edited_files(session, &workspace, &mut delivery)?;
         delivery
@@ -74,7 +74,7 @@ pub fn run(session: &Session, args: &GenerateArgs) -> Result<Exit, Failure> {
     }
     let Generation {
         mut models,
-        found: mut diagnostics,
+        mut diagnostics,
         ..
     } = generation;
     let mut notes = Vec::new();
@@ -109,11 +109,11 @@ pub fn run(session: &Session, args: &GenerateArgs) -> Result<Exit, Failure> {
     } else {
         notes.push(errors_note(&diagnostics));
     }
-    let told = models
+    let generated = models
         .iter()
         .zip(&left_out)
         .filter(|(model, _)| chosen.has_spec(model.spec) && goes_on);
-    notes.extend(told.filter_map(|(model, why)| Some(format!("skipped {}: {}", model.name, why.as_ref()?))));
+    notes.extend(generated.filter_map(|(model, why)| Some(format!("skipped {}: {}", model.name, why.as_ref()?))));
     if goes_on {
         notes.extend(missing_metric_notes(&models, &chosen));
         notes.extend(unverified_dialect_note(dialect));

@@ -279,13 +279,13 @@ fn model_json(model: &CompiledModel, built: &ModelFiles, drafted: Option<&UnitTe
 
 /// Returns obsolete test and docs files, which were generated from an earlier version of the specs.
 fn leftover_files(folder: &Path, tests: &Path, models: &[CompiledModel], files: &[PlannedFile]) -> Vec<PathBuf> {
-    let made = |path: &Path| files.iter().any(|planned| planned.path == path);
-    let left = |(model, built): (&CompiledModel, &ModelFiles)| {
-        let mut paths = orphans::orphaned_tests(tests, &model.name, &built.path, made);
-        paths.extend(orphans::orphaned_docs(folder, &model.name, &built.path).filter(|path| !made(path)));
+    let is_planned = |path: &Path| files.iter().any(|planned| planned.path == path);
+    let orphaned = |(model, built): (&CompiledModel, &ModelFiles)| {
+        let mut paths = orphans::orphaned_tests(tests, &model.name, &built.path, is_planned);
+        paths.extend(orphans::orphaned_docs(folder, &model.name, &built.path).filter(|path| !is_planned(path)));
         paths
     };
-    models::built_models(models).flat_map(left).collect()
+    models::built_models(models).flat_map(orphaned).collect()
 }
 
 /// Returns the folder for tests that are separate files. dbt would read files in the models folder as models.

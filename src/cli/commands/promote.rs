@@ -315,14 +315,14 @@ fn replace_omni_field(
                 .find(|(file, _)| file == path)
                 .map(|(_, text)| text.clone())
                 .unwrap_or_default();
-            let named = what
+            let message = what
                 .field
                 .as_deref()
                 .map_or_else(|| path.to_owned(), |field| format!("{path}:{field}"));
             let fault = Diagnostic::new(
                 Code::NotRepointed,
                 Span::default(),
-                format!("`{named}` is unchanged: {}", refusal.reason),
+                format!("`{message}` is unchanged: {}", refusal.reason),
             );
             let fault = match refusal.help() {
                 Some(help) => fault.with_help(help),

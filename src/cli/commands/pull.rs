@@ -199,9 +199,9 @@ fn plan_pull(
     let views = model.views.iter().map(|view| (&*view.path, &*view.text));
     let topics = model.topics.iter().map(|topic| (&*topic.path, &*topic.text));
     let generated: HashMap<&str, &str> = views.chain(topics).collect();
-    let known: HashSet<&str> = pull.refused.iter().map(|(path, _)| path.as_str()).collect();
+    let refused_paths: HashSet<&str> = pull.refused.iter().map(|(path, _)| path.as_str()).collect();
     // Skip files that equal the generated text, as most files do.
-    let is_checked = |path: &str, text: &str| known.contains(path) || generated.get(path) == Some(&text);
+    let is_checked = |path: &str, text: &str| refused_paths.contains(path) || generated.get(path) == Some(&text);
     let unreadable = unreadable_omni_files(&folders.places.omni, is_checked);
     pull.refused.extend(unreadable);
     Ok((model, pull))
@@ -254,7 +254,7 @@ pub fn pull_record_paths(root: &Path) -> Vec<PathBuf> {
 
 /// Returns the dbt name of each model and source table, together with the columns that the last pull recorded for it.
 pub fn pulled_columns(root: &Path) -> Vec<(String, Vec<String>)> {
-    let named = pull_records(root).filter_map(|record| {
+    let records = pull_records(root).filter_map(|record| {
         // `model.shop.orders`, `model.shop.orders.v2`, `source.shop.raw.orders`
         let mut parts = record.node.split('.');
         let name = if parts.next() == Some("source") {
@@ -267,7 +267,7 @@ pub fn pulled_columns(root: &Path) -> Vec<(String, Vec<String>)> {
             record.columns.into_iter().map(|(column, _)| column).collect(),
         ))
     });
-    named.collect()
+    records.collect()
 }
 
 /// Returns the files of the Omni model that are not valid YAML, with the reasons. `is_checked` is called with the path

@@ -15,7 +15,7 @@ use formulac::diag::render;
 pub fn run(session: &Session, args: &QueryArgs) -> Result<Exit, Failure> {
     let (dialect, spec, mut diagnostics) = match compile_query(session, args) {
         Ok((dialect, mut spec)) => {
-            let file_diagnostics = vec![std::mem::take(&mut spec.found)];
+            let file_diagnostics = vec![std::mem::take(&mut spec.file_diagnostics)];
             (dialect, spec, file_diagnostics)
         }
         Err(Failure::Found(found)) => (args.target.dialect.unwrap_or_default(), Spec::default(), found),

@@ -122,7 +122,7 @@ pub fn run_query(request: EngineRequest<'_>, run: &DbtRun) -> Result<Answer, Fai
         columns: columns(&rows, request.columns),
         rows: rows.iter().map(|row| row.values().map(value_text).collect()).collect(),
         more: false,
-        seconds: output.messages().next().and_then(|told| told.as_f64()),
+        seconds: output.messages().next().and_then(|message| message.as_f64()),
     };
     Ok(answer.with_limit(request.limit))
 }
@@ -192,13 +192,13 @@ fn run_queries_in_one_call(group: &[EngineRequest<'_>], run: &DbtRun) -> Result<
         &[],
     )?;
     let (engine, version) = engine_with_version(&output);
-    let answer = |(told, request): (Value, &EngineRequest<'_>)| {
+    let answer = |(message, request): (Value, &EngineRequest<'_>)| {
         let texts = |value: &Value| {
             value
                 .as_array()
                 .map(|all| all.iter().map(self::value_text).collect::<Vec<_>>())
         };
-        let names = texts(told.get(1)?)?.into_iter().flatten();
+        let names = texts(message.get(1)?)?.into_iter().flatten();
         let answer = Answer {
             engine: engine.clone(),
             version: version.clone(),
@@ -208,17 +208,17 @@ fn run_queries_in_one_call(group: &[EngineRequest<'_>], run: &DbtRun) -> Result<
                     ty: Type::Unknown,
                 })
                 .collect(),
-            rows: told.get(2)?.as_array()?.iter().map(texts).collect::<Option<_>>()?,
+            rows: message.get(2)?.as_array()?.iter().map(texts).collect::<Option<_>>()?,
             more: false,
-            seconds: told.get(0)?.as_f64(),
+            seconds: message.get(0)?.as_f64(),
         };
         Some(answer.with_limit(request.limit))
     };
-    let told: Vec<Value> = output.messages().collect();
-    if !output.succeeded || told.len() != group.len() {
+    let messages: Vec<Value> = output.messages().collect();
+    if !output.succeeded || messages.len() != group.len() {
         return Ok(None);
     }
-    Ok(told.into_iter().zip(group).map(answer).collect())
+    Ok(messages.into_iter().zip(group).map(answer).collect())
 }
 
 /// Checks whether each relation exists.
@@ -270,7 +270,7 @@ pub fn look_up_relations(
     )?;
     let found_relations: Vec<RelationLookup> = output
         .messages()
-        .filter_map(|told| parse_relation(&told))
+        .filter_map(|message| parse_relation(&message))
         .map(Ok)
         .collect();
     if output.succeeded && found_relations.len() == relations.len() {
@@ -295,18 +295,18 @@ pub fn look_up_relations(
     }])
 }
 
-fn parse_relation(told: &Value) -> Option<Option<FoundRelation>> {
-    if !told.get(0)?.as_bool()? {
+fn parse_relation(message: &Value) -> Option<Option<FoundRelation>> {
+    if !message.get(0)?.as_bool()? {
         return Some(None);
     }
     let column = |pair: &Value| {
         let ty = pair.get(1).and_then(Value::as_str).unwrap_or_default();
         Some((pair.get(0)?.as_str()?.to_owned(), ty.to_owned()))
     };
-    let columns: Option<_> = told.get(1)?.as_array()?.iter().map(column).collect();
+    let columns: Option<_> = message.get(1)?.as_array()?.iter().map(column).collect();
     Some(Some(FoundRelation {
         columns: columns?,
-        name: told.get(2).and_then(Value::as_str).map(str::to_owned),
+        name: message.get(2).and_then(Value::as_str).map(str::to_owned),
     }))
 }
 
@@ -315,8 +315,8 @@ fn relation_presence(looked: RelationLookup) -> RelationPresence {
         Ok(None) => RelationPresence::Missing,
         Err(why) => RelationPresence::Unknown(why),
         Ok(Some(FoundRelation { columns, name })) => {
-            let known = |(name, ty): (String, String)| Known::new(name, ty.parse().unwrap_or_default());
-            RelationPresence::There(columns.into_iter().map(known).collect(), name)
+            let to_column = |(name, ty): (String, String)| Known::new(name, ty.parse().unwrap_or_default());
+            RelationPresence::There(columns.into_iter().map(to_column).collect(), name)
         }
     }
 }

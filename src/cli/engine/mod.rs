@@ -280,22 +280,22 @@ impl Engine {
         };
         match self.answer(request, typed) {
             Ok(answer) => {
-                let known = |column: AnswerColumn| Known::new(column.name, column.ty);
+                let to_column = |column: AnswerColumn| Known::new(column.name, column.ty);
                 Ok(RelationPresence::There(
-                    answer.columns.into_iter().map(known).collect(),
+                    answer.columns.into_iter().map(to_column).collect(),
                     None,
                 ))
             }
             Err(Failure::Found(diagnostics)) => {
-                let mut said = diagnostics
+                let mut messages = diagnostics
                     .iter()
                     .flat_map(|file_diagnostics| &file_diagnostics.diagnostics)
                     .map(|diagnostic| diagnostic.message().to_owned());
-                let said = said.next().unwrap_or_default();
-                Ok(if fault::is_missing_table_error(&said) {
+                let message = messages.next().unwrap_or_default();
+                Ok(if fault::is_missing_table_error(&message) {
                     RelationPresence::Missing
                 } else {
-                    RelationPresence::Unknown(said)
+                    RelationPresence::Unknown(message)
                 })
             }
             Err(failure) => Err(failure),

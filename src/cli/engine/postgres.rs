@@ -146,13 +146,16 @@ pub fn check_files(files: &[DataFile], has_schema: bool) -> Result<(), Failure> 
     for file in files {
         if !matches!(file.kind, DataFormat::Csv { .. }) {
             return refused(
-                format!("Postgres reads CSV only, not `{}`", file.shown),
+                format!("Postgres reads CSV only, not `{}`", file.display_path),
                 "choose `--engine duckdb`",
             );
         }
         if file.path.contains(['\n', '\r']) {
             return refused(
-                format!("psql does not accept a line break in a path, such as `{}`", file.shown),
+                format!(
+                    "psql does not accept a line break in a path, such as `{}`",
+                    file.display_path
+                ),
                 "rename the file",
             );
         }
@@ -204,7 +207,7 @@ pub fn query(
     for file in files {
         match (fields.next(), fields.next()) {
             (Some("loaded"), Some("")) => {}
-            _ => return Err(fault::from_file(ENGINE, &output.err, &file.shown)),
+            _ => return Err(fault::from_file(ENGINE, &output.err, &file.display_path)),
         }
     }
     let mut seconds = None;
@@ -268,7 +271,7 @@ fn load_statements(file: &DataFile, typed: Option<&Schema>) -> Result<String, Fa
         return Ok(String::new());
     };
     let names = data::header_columns(Path::new(&file.path), delimiter);
-    let names = names.map_err(|error| Failure::io_failure("read", &file.shown, &error))?;
+    let names = names.map_err(|error| Failure::io_failure("read", &file.display_path, &error))?;
     let relation = typed.and_then(|schema| schema.relation(&file.relation));
     let column = |name: &String| {
         let ty = relation

@@ -371,7 +371,7 @@ impl Planner<'_> {
         })
     }
 
-    /// Emits a condition with all of its nodes except those in `known`. The emitted nodes are not used in other
+    /// Emits a condition with all of its nodes except those in `ids`. The emitted nodes are not used in other
     /// expressions.
     pub(super) fn emit_condition(&mut self, test: IrId, ids: &[IrId]) -> SqlId {
         let program = self.step.program;

@@ -269,7 +269,7 @@ impl RevisionComparer<'_, '_> {
         if before.split_whitespace().eq(now.split_whitespace()) {
             return self.report_change(name, "layout", "", "");
         }
-        let (what, said, verdict) = match (&file.before, &file.now) {
+        let (what, verb, verdict) = match (&file.before, &file.now) {
             (None, _) => ("test added", "is added", None),
             (_, None) => ("test removed", "is removed", Some(TestVerdict::Looser)),
             _ => ("test changed", "checks something else", Some(TestVerdict::Other)),
@@ -283,7 +283,7 @@ impl RevisionComparer<'_, '_> {
         let mut is_told = false;
         for model in models {
             if let Some(index) = self.index_of(&model) {
-                self.add_test_note(Some(index), &model, &format!("the test `{name}` {said}"), verdict);
+                self.add_test_note(Some(index), &model, &format!("the test `{name}` {verb}"), verdict);
                 is_told = true;
             }
         }

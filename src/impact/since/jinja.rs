@@ -75,7 +75,7 @@ pub(super) fn changed_keys(old: &[(String, String)], new: &[(String, String)]) -
     let of = |config: &[(String, String)], key: &str| {
         config
             .iter()
-            .find(|(known, _)| known == key)
+            .find(|(other_key, _)| other_key == key)
             .map(|(_, value)| value.clone())
             .unwrap_or_default()
     };

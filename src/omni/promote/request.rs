@@ -147,7 +147,7 @@ fn request_from_query_view<'m>(
         if !calculations
             .iter()
             .chain(&columns)
-            .any(|known| known.eq_ignore_ascii_case(name))
+            .any(|known_name| known_name.eq_ignore_ascii_case(name))
         {
             let names = calculations.iter().chain(&columns).copied();
             let other = || format!("the columns are {}", calculations.join(", "));

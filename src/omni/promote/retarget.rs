@@ -222,7 +222,7 @@ fn retarget_edits(
         .views
         .iter()
         .position(|view| view.rows == OmniRows::Table && view.table.name.eq_ignore_ascii_case(&taken_by.name));
-    let Some((made, made_view)) = made.and_then(|made| Some((made, model.views.get(made)?))) else {
+    let Some((made, made_view)) = made.and_then(|view_index| Some((view_index, model.views.get(view_index)?))) else {
         return Err(RetargetRefusal::with_remedy(
             format!("no Omni view reads `{}` yet", taken_by.name),
             format!("build `{}` with dbt and run `formulac pull`", taken_by.name),
@@ -304,7 +304,7 @@ fn retarget_query_view(
     for column in columns.chain(calculations.iter().filter_map(|(name, _)| name.text())) {
         let is_named = query_fields(query)
             .iter()
-            .any(|(field, named)| *field == column && named.is_some());
+            .any(|(field, table)| *field == column && table.is_some());
         if !is_named
             && !compiled
                 .columns()

@@ -215,13 +215,13 @@ fn check_joins(
     set: Option<&ExistingMetricSet>,
 ) -> Result<(), Rejected> {
     let of_set = set.into_iter().flat_map(|set| &set.step.joins);
-    let mut known: HashMap<&str, &str> = of_set
+    let mut names: HashMap<&str, &str> = of_set
         .map(|join| (join.name.as_str(), join.identity.as_str()))
         .collect();
     let mut rejected = Rejected::new();
     for candidate in members {
         for join in &candidates[*candidate].step.joins {
-            let first = known.entry(&join.name).or_insert(&join.identity);
+            let first = names.entry(&join.name).or_insert(&join.identity);
             if *first != join.identity {
                 rejected.push((
                     *candidate,

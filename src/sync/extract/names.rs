@@ -11,7 +11,7 @@ use crate::model::shared_definitions::{FirstStep, FirstStepOrigin};
 pub(super) fn most_frequent<T>(items: impl Iterator<Item = T>, is_same: impl Fn(&T, &T) -> bool) -> Option<T> {
     let mut counts: Vec<(T, usize)> = Vec::new();
     for item in items {
-        match counts.iter_mut().find(|(known, _)| is_same(known, &item)) {
+        match counts.iter_mut().find(|(counted, _)| is_same(counted, &item)) {
             Some((_, count)) => *count += 1,
             None => counts.push((item, 1)),
         }

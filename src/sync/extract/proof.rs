@@ -436,8 +436,8 @@ fn difference(before: &CompiledSpec, after: &CompiledSpec) -> Option<String> {
     let (before, after) = texts.into_iter().find(|(before, after)| before != after)?;
     let diff = lines::diff(before.unwrap_or_default(), after.unwrap_or_default());
     let line = |sign: char| {
-        let found = diff.lines().find_map(|line| Some(line.strip_prefix(sign)?.trim()));
-        found.map_or_else(|| "no line".to_owned(), |line| format!("`{line}`"))
+        let changed_line = diff.lines().find_map(|line| Some(line.strip_prefix(sign)?.trim()));
+        changed_line.map_or_else(|| "no line".to_owned(), |line| format!("`{line}`"))
     };
     Some(format!(
         "the SQL would change: {} would become {}",

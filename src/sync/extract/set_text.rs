@@ -220,7 +220,7 @@ pub(super) struct SharedProperties {
 pub(super) fn has_pair(pairs: &[(String, YamlValue)], (key, value): &(String, YamlValue)) -> bool {
     pairs
         .iter()
-        .any(|(known, own)| known == key && own.is_same_value(value))
+        .any(|(other_key, own)| other_key == key && own.is_same_value(value))
 }
 
 impl MetricSetText {

@@ -264,7 +264,7 @@ impl KnownFacts {
             }
             let [before, facts] = [relation, now].map(|relation| relation_facts(relation).join(", "));
             if facts != before {
-                let shown = |facts: String| {
+                let facts_or_none = |facts: String| {
                     if facts.is_empty() {
                         "not known".to_owned()
                     } else {
@@ -274,7 +274,12 @@ impl KnownFacts {
                 contradictions.push(Contradiction {
                     relation: relation.schema_name().to_owned(),
                     column: None,
-                    text: format!("{}: {} → {}", relation.schema_name(), shown(before), shown(facts)),
+                    text: format!(
+                        "{}: {} → {}",
+                        relation.schema_name(),
+                        facts_or_none(before),
+                        facts_or_none(facts)
+                    ),
                 });
             }
         }
@@ -329,11 +334,11 @@ impl KnownFacts {
         let mut changes = Vec::new();
         let mut fact = |name: &str, before: Option<String>, now: Option<String>| {
             if before != now {
-                let shown = |fact: Option<String>, none: &str| fact.unwrap_or_else(|| none.to_owned());
+                let fact_or_default = |fact: Option<String>, none: &str| fact.unwrap_or_else(|| none.to_owned());
                 changes.push(format!(
                     "{name}: {} → {}",
-                    shown(before, "not known"),
-                    shown(now, "no longer kept")
+                    fact_or_default(before, "not known"),
+                    fact_or_default(now, "no longer kept")
                 ));
             }
         };
@@ -495,13 +500,13 @@ relations:
         let manifest = parse_known_facts("relations: {orders: {columns: {id: , status: text}}, items: {columns: {}}}");
         let merged = manifest.merged_with(&committed);
         let orders = merged.schema.relation("orders").unwrap();
-        let shown: Vec<_> = orders
+        let summaries: Vec<_> = orders
             .columns()
             .iter()
             .map(|c| (c.name(), c.ty().name(), c.is_nullable()))
             .collect();
         assert_eq!(
-            shown,
+            summaries,
             [
                 ("amount", "decimal", true),
                 ("id", "integer", true),

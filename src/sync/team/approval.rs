@@ -51,8 +51,8 @@ impl RequiredApproval {
     /// the person as an approver.
     #[must_use]
     pub fn can_be_reviewed_by(&self, people: &People, who: &str) -> bool {
-        let mut named = self.specs.iter().flat_map(|(_, names)| names);
-        people.rights(who).has_right(Right::Approve) || named.any(|name| people.is_among(who, name))
+        let mut owners = self.specs.iter().flat_map(|(_, names)| names);
+        people.rights(who).has_right(Right::Approve) || owners.any(|name| people.is_among(who, name))
     }
 
     /// Determines the approval state of a change from its comments, its authors and the hash of its current content.
@@ -125,8 +125,8 @@ impl RequiredApproval {
 
 /// Returns the number of approvals for each role. Each person counts toward one role. The assignment uses as many
 /// approvals as possible.
-fn approvals_by_role(people: &People, approved: &[String], asked: &[(Role, usize)]) -> BTreeMap<Role, usize> {
-    let room: BTreeMap<Role, usize> = asked.iter().copied().collect();
+fn approvals_by_role(people: &People, approved: &[String], required: &[(Role, usize)]) -> BTreeMap<Role, usize> {
+    let room: BTreeMap<Role, usize> = required.iter().copied().collect();
     let roles: Vec<Vec<Role>> = approved.iter().map(|by| people.roles(by)).collect();
     let mut counts_for: Vec<Option<Role>> = vec![None; approved.len()];
     for start in 0..approved.len() {
@@ -247,7 +247,7 @@ roles: {data-team: engineer, f@x: business, both@x: business, own@x: engineer, n
     fn one_person_counts_for_one_role() {
         let file = "groups: {g: [x@x, y@x]}\nroles: {g: engineer, x@x: business}\n";
         let people = Project::from_text(file).0.people().clone();
-        let asked = |engineers, business| RequiredApproval {
+        let require = |engineers, business| RequiredApproval {
             roles: vec![(Role::Engineer, engineers), (Role::Business, business)],
             specs: Vec::new(),
         };
@@ -259,12 +259,12 @@ roles: {data-team: engineer, f@x: business, both@x: business, own@x: engineer, n
             required_approval.approval_state(&people, &events, &[], "c").lacks
         };
         // In either order, the person with both roles counts toward the role that the other person lacks.
-        assert_eq!(lacks(asked(1, 1), &["x@x", "y@x"]), Vec::<String>::new());
-        assert_eq!(lacks(asked(1, 1), &["y@x", "x@x"]), Vec::<String>::new());
-        assert_eq!(lacks(asked(2, 1), &["x@x", "y@x"]).len(), 1);
-        assert_eq!(lacks(asked(1, 1), &["x@x"]).len(), 1);
+        assert_eq!(lacks(require(1, 1), &["x@x", "y@x"]), Vec::<String>::new());
+        assert_eq!(lacks(require(1, 1), &["y@x", "x@x"]), Vec::<String>::new());
+        assert_eq!(lacks(require(2, 1), &["x@x", "y@x"]).len(), 1);
+        assert_eq!(lacks(require(1, 1), &["x@x"]).len(), 1);
         assert_eq!(
-            lacks(asked(usize::MAX, 0), &["x@x"]),
+            lacks(require(usize::MAX, 0), &["x@x"]),
             [format!("{} approvals by engineer", usize::MAX - 1)]
         );
     }
@@ -278,13 +278,13 @@ roles: {data-team: engineer, f@x: business, both@x: business, own@x: engineer, n
         assert_eq!(spec_approvers("approvers: f@x"), ["f@x"]);
         assert!(spec_approvers("[").is_empty());
         let (one, other) = (Some("approvers: a"), Some("approvers: b"));
-        for (before, now, asked) in [
+        for (before, now, required) in [
             (one, other, "a"),
             (one, None, "a"),
             (None, other, "b"),
             (Some("from: t"), other, "b"),
         ] {
-            assert_eq!(required_approvers(before, now), [asked]);
+            assert_eq!(required_approvers(before, now), [required]);
         }
         let people = Project::from_text(PROJECT).0.people().clone();
         let required_approval = RequiredApproval {

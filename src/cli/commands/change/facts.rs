@@ -39,13 +39,13 @@ pub fn models_changed_by_facts(
         .zip(&later)
         .zip(specs.paths())
         .filter(|((one, other), _)| model_and_test_sql(one) != model_and_test_sql(other));
-    let named = pairs.filter_map(|((one, _), spec)| {
+    let changes = pairs.filter_map(|((one, _), spec)| {
         Some(ModelChangeFromKnownFacts {
             model: one.name()?.to_owned(),
             spec: spec.clone(),
         })
     });
-    Ok(named
+    Ok(changes
         .filter(|change| generated.contains(change.model.as_str()))
         .collect())
 }

@@ -67,8 +67,9 @@ struct ChangeContext<'s> {
 
 impl ChangeContext<'_> {
     fn propose(&self, args: &ProposeArgs) -> Result<Exit, Failure> {
-        let named = self.session.global.env.as_deref();
-        let environment = environment::merge_target_environment(named, &self.workspace.project, &self.workspace.root)?;
+        let environment_name = self.session.global.env.as_deref();
+        let environment =
+            environment::merge_target_environment(environment_name, &self.workspace.project, &self.workspace.root)?;
         let base = match (
             &args.base,
             environment.as_ref().and_then(|environment| environment.branch.clone()),
@@ -83,7 +84,7 @@ impl ChangeContext<'_> {
                 );
             }
         };
-        let under_way = BranchDifferences::new(&self.workspace, &self.repository, &base, named)?;
+        let under_way = BranchDifferences::new(&self.workspace, &self.repository, &base, environment_name)?;
         let content = self.content_hash(&under_way, &base)?;
         if let Some(same) = self
             .all

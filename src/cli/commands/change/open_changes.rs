@@ -33,7 +33,7 @@ pub struct BranchDifferences {
     pub altered: Vec<String>,
     /// Commits of the branch.
     pub commits: Vec<Commit>,
-    asked: RequiredApproval,
+    required_approval: RequiredApproval,
 }
 
 /// Resolves a revision, first as given and then as a branch of `origin`.
@@ -48,13 +48,13 @@ pub fn resolve_revision(repository: &Repository, name: &str) -> Result<String, F
 }
 
 impl BranchDifferences {
-    /// Determines how the last commit differs from the base. Uses the environment `named` if set, otherwise the
-    /// environment of the base branch, otherwise the first environment that requires reviews.
+    /// Determines how the last commit differs from the base. Uses the environment
+    /// `environment_name` if set, otherwise the environment of the base branch, otherwise the first environment that requires reviews.
     pub fn new(
         workspace: &Workspace,
         repository: &Repository,
         base: &str,
-        named: Option<&str>,
+        environment_name: Option<&str>,
     ) -> Result<Self, Failure> {
         let tip = resolve_revision(repository, base)?;
         let Some(head) = repository.head_commit()? else {
@@ -63,7 +63,7 @@ impl BranchDifferences {
             );
         };
         let project = read_project_at(repository, &tip)?;
-        let environment = target_environment(&project, base, named)?;
+        let environment = target_environment(&project, base, environment_name)?;
         let fork = repository.merge_base(&tip, &head)?;
         Self::from(workspace, repository, project, environment, &fork, &head)
     }
@@ -75,12 +75,12 @@ impl BranchDifferences {
         repository: &Repository,
         before: &str,
         commit: &str,
-        named: Option<&str>,
+        environment_name: Option<&str>,
     ) -> Result<Self, Failure> {
         let project = read_project_at(repository, before)?;
         let all = project.environments();
         let is_meant = |environment: &&Environment| {
-            named.map_or_else(|| environment.is_reviewed(), |named| environment.name == named)
+            environment_name.map_or_else(|| environment.is_reviewed(), |name| environment.name == name)
         };
         let environment = all.iter().find(is_meant).cloned();
         Self::from(workspace, repository, project, environment, before, commit)
@@ -118,7 +118,7 @@ impl BranchDifferences {
             content,
             altered,
             commits,
-            asked: required_approval,
+            required_approval,
         })
     }
 
@@ -159,7 +159,7 @@ impl BranchDifferences {
             .filter(|change| self.is_for_change(change))
             .collect();
         let events: Vec<Event> = changes.iter().flat_map(|change| &change.events).cloned().collect();
-        self.asked
+        self.required_approval
             .approval_state(self.project.people(), &events, &self.owners(&changes), content)
     }
 
@@ -180,7 +180,7 @@ impl BranchDifferences {
 
     /// Returns whether a user may approve or reject the content.
     pub fn can_be_reviewed_by(&self, who: &str) -> bool {
-        self.asked.can_be_reviewed_by(self.project.people(), who)
+        self.required_approval.can_be_reviewed_by(self.project.people(), who)
     }
 
     /// Returns a note if the facts in `known.yml` change the SQL of models.
@@ -196,7 +196,7 @@ impl BranchDifferences {
 
     /// Returns whether the content needs an approval.
     pub fn needs_approval(&self) -> bool {
-        self.content.is_some() && !self.asked.is_nothing()
+        self.content.is_some() && !self.required_approval.is_nothing()
     }
 }
 
@@ -209,14 +209,18 @@ pub(super) fn read_project_at(repository: &Repository, commit: &str) -> Result<P
     Ok(text.map(|text| Project::from_text(&text).0).unwrap_or_default())
 }
 
-fn target_environment(project: &Project, base: &str, named: Option<&str>) -> Result<Option<Environment>, Failure> {
+fn target_environment(
+    project: &Project,
+    base: &str,
+    environment_name: Option<&str>,
+) -> Result<Option<Environment>, Failure> {
     let all = project.environments();
-    if let Some(named) = named {
-        let found = all.iter().find(|environment| environment.name == named);
+    if let Some(name) = environment_name {
+        let found = all.iter().find(|environment| environment.name == name);
         return found.cloned().map(Some).ok_or_else(|| {
             Failure::new(
                 Exit::Usage,
-                format!("the formulac.yml of `{base}` has no environment `{named}`"),
+                format!("the formulac.yml of `{base}` has no environment `{name}`"),
             )
         });
     }

@@ -290,8 +290,8 @@ impl RowComparisonsByModel {
         let Some(ComparisonResult { proof, compared, .. }) = self.0.get(model) else {
             return out;
         };
-        let told = proof.message();
-        let _ = writeln!(out, "    {}", escape_hidden(told.lines().next().unwrap_or_default()));
+        let message = proof.message();
+        let _ = writeln!(out, "    {}", escape_hidden(message.lines().next().unwrap_or_default()));
         // If both sides have the same rows, the sums of floats can differ merely because the order of addition differs.
         let counts = &proof.counts;
         let has_other_rows = counts.rows[0] != counts.rows[1] || counts.only_on_side != [0, 0] || counts.unmatched > 0;
@@ -323,19 +323,19 @@ impl RowComparisonsByModel {
     /// Counts the models that agree, differ or are not compared.
     pub fn summary(&self) -> String {
         let with = |verdict: Verdict| self.0.values().filter(|judged| judged.proof.verdict == verdict).count();
-        let told = [
+        let verdicts = [
             (Verdict::Agrees, "agrees", "agree"),
             (Verdict::Differs, "differs", "differ"),
             (Verdict::NotCompared, "is not compared", "are not compared"),
         ];
-        let said = told.into_iter().filter(|(verdict, ..)| with(*verdict) > 0);
-        let said: Vec<String> = said
+        let parts = verdicts.into_iter().filter(|(verdict, ..)| with(*verdict) > 0);
+        let parts: Vec<String> = parts
             .map(|(verdict, one, many)| format_count(with(verdict), one, many))
             .collect();
-        if said.is_empty() {
+        if parts.is_empty() {
             "no model is built on both sides".to_owned()
         } else {
-            format!("rows: {}", said.join(", "))
+            format!("rows: {}", parts.join(", "))
         }
     }
 

@@ -195,7 +195,7 @@ impl ImpactContext {
             let name = name.to_owned();
             return Some(Ok(KnownMetric { set, name, metrics }));
         };
-        let found = metrics.iter().find(|known| known.eq_ignore_ascii_case(metric)).copied();
+        let found = metrics.iter().find(|name| name.eq_ignore_ascii_case(metric)).copied();
         Some(match found {
             Some(found) => Ok(KnownMetric {
                 set,

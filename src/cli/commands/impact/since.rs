@@ -82,13 +82,13 @@ fn folder_kinds(dbt: &DbtProject, root: &Path) -> Vec<(PathBuf, FileKind)> {
         (&dbt.macro_paths, FileKind::Macro),
         (&dbt.test_paths, FileKind::Test),
     ];
-    let mut found: Vec<(PathBuf, FileKind)> = Vec::new();
+    let mut changed_files: Vec<(PathBuf, FileKind)> = Vec::new();
     for (paths, kind) in folders {
-        found.extend(paths.iter().filter_map(|path| Some((own(path)?, kind))));
+        changed_files.extend(paths.iter().filter_map(|path| Some((own(path)?, kind))));
     }
-    found.extend(own("dbt_project.yml").map(|path| (path, FileKind::Project)));
-    found.extend(PACKAGES.iter().filter_map(|path| Some((own(path)?, FileKind::Other))));
-    found
+    changed_files.extend(own("dbt_project.yml").map(|path| (path, FileKind::Project)));
+    changed_files.extend(PACKAGES.iter().filter_map(|path| Some((own(path)?, FileKind::Other))));
+    changed_files
 }
 
 /// Returns the kind of a file, or `None` if dbt does not read the file.

@@ -183,9 +183,9 @@ fn plan_semantic_metric_sets(
         let root = value(&source.text)?;
         Some(root.get("metric_set")?.as_text()?.to_lowercase())
     };
-    let known: BTreeSet<String> = sources.iter().filter_map(name_of).collect();
+    let source_names: BTreeSet<String> = sources.iter().filter_map(name_of).collect();
     for set in metric_sets {
-        if known.contains(&set.name.to_lowercase()) {
+        if source_names.contains(&set.name.to_lowercase()) {
             continue;
         }
         plan.notes.extend(set.left_out);
@@ -254,12 +254,12 @@ fn next(dbt: &DbtProject, specs: &str, spec: Option<&Path>) -> String {
         Some(spec) => (spec.clone(), format!("  formulac preview {spec}\n")),
         None => (display_path(&dbt.folder.join(specs)), String::new()),
     };
-    let known = if dbt.target_folder().join("catalog.json").is_file() {
+    let note = if dbt.target_folder().join("catalog.json").is_file() {
         String::new()
     } else {
         "  dbt docs generate    # so that formulac knows all columns and their types\n".to_owned()
     };
-    format!("next:\n{known}  edit {specs}\n  formulac check\n{preview}  formulac generate\n  dbt build")
+    format!("next:\n{note}  edit {specs}\n  formulac check\n{preview}  formulac generate\n  dbt build")
 }
 
 /// Appends the missing lines to `.gitignore`.

@@ -225,12 +225,12 @@ impl WarehouseFacts {
         let mut statements = WarehouseState::statements(dialect);
         statements.push(proof_table::list_tables_statement(dialect));
         let what = "the warehouse's version and session parameters";
-        let told = run_statements(dbt, "formulac_prove", &statements, what)?.results;
-        let tables = told.get(statements.len() - 1).and_then(|rows| rows.as_ref().ok());
+        let results = run_statements(dbt, "formulac_prove", &statements, what)?.results;
+        let tables = results.get(statements.len() - 1).and_then(|rows| rows.as_ref().ok());
         let tables = tables.into_iter().flatten();
         Ok(Self {
             tables: tables.filter_map(|row| row.first()?.clone()).collect(),
-            state: WarehouseState::from_results(dialect, &told),
+            state: WarehouseState::from_results(dialect, &results),
         })
     }
 }

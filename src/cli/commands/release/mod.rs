@@ -26,8 +26,8 @@ pub fn run(session: &Session, args: &ReleaseArgs) -> Result<Exit, Failure> {
     let repository = Repository::find(&workspace.root)?;
     let omni = OmniRepository::find(&workspace)?;
     let _lock = ProjectLock::acquire(session, &workspace)?;
-    let named = session.global.env.as_deref();
-    let environment = environment::merge_target_environment(named, &workspace.project, &workspace.root)?;
+    let environment_name = session.global.env.as_deref();
+    let environment = environment::merge_target_environment(environment_name, &workspace.project, &workspace.root)?;
     let head = find_commit_to_release(session, &workspace, &repository, environment.as_ref())?;
     let releases = tags::all_releases(&repository)?;
     let last = releases.first();
@@ -76,11 +76,11 @@ pub fn run(session: &Session, args: &ReleaseArgs) -> Result<Exit, Failure> {
         && !args.dry_run
         && session.confirm(args.yes, &format!("Release the current commit as {name}?"))?;
     if is_wanted {
-        let named = (name.as_str(), head.as_str());
+        let name_and_commit = (name.as_str(), head.as_str());
         tags::create_tags(
             &workspace,
             omni.as_ref().zip(omni_head.as_deref()),
-            named,
+            name_and_commit,
             &text,
             environment.as_ref(),
         )?;
@@ -120,13 +120,13 @@ fn find_commit_to_release(
     repository: &Repository,
     environment: Option<&Environment>,
 ) -> Result<String, Failure> {
-    let wanted = environment.and_then(|environment| {
+    let deployment = environment.and_then(|environment| {
         Some((
             environment,
             environment::environment_branch(&workspace.project, &workspace.root, environment)?,
         ))
     });
-    if let Some((environment, branch)) = wanted {
+    if let Some((environment, branch)) = deployment {
         let (now, name) = (repository.branch()?, &environment.name);
         if now != branch {
             let what = format!("`{name}` is released from its branch `{branch}`, but the current branch is `{now}`");
@@ -155,9 +155,9 @@ fn find_commit_to_release(
 
 /// Returns the requested name. If no name is requested, increments the last number in the name of the last release, or
 /// returns `v1` for the first release.
-fn release_name(repository: &Repository, asked: Option<&str>, last: Option<&Release>) -> Result<String, Failure> {
-    let name = match (asked, last) {
-        (Some(asked), _) => asked.to_owned(),
+fn release_name(repository: &Repository, option: Option<&str>, last: Option<&Release>) -> Result<String, Failure> {
+    let name = match (option, last) {
+        (Some(option), _) => option.to_owned(),
         (None, None) => "v1".to_owned(),
         (None, Some(last)) => next(&last.name).ok_or_else(|| {
             Failure::new(

@@ -102,7 +102,7 @@ fn models_at_commit(
         .map(|(name, spec)| (spec.spec.as_str(), (name, spec)))
         .collect();
     let (models, tests) = workspace.output_folders();
-    let mut found = BTreeMap::new();
+    let mut specs = BTreeMap::new();
     for (path, text) in paths
         .iter()
         .zip(texts)
@@ -111,14 +111,14 @@ fn models_at_commit(
         let Some(text) = text else { continue };
         // Unchanged specs are not compiled again.
         if let Some((name, ours)) = now.get(path.as_str()).filter(|(_, ours)| ours.source == text) {
-            found.insert((*name).clone(), Some((*ours).clone()));
+            specs.insert((*name).clone(), Some((*ours).clone()));
             continue;
         }
         let Some(tools) = &planned_models.tools else { continue };
         let compiled = tools.as_tools().compiler.compile_spec_at(&text, Some(path));
         if let Some(name) = compiled.name().map(str::to_owned) {
-            found.insert(name, CurrentSpec::new(path, &text, compiled, &models, &tests));
+            specs.insert(name, CurrentSpec::new(path, &text, compiled, &models, &tests));
         }
     }
-    Ok(found)
+    Ok(specs)
 }

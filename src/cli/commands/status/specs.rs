@@ -47,7 +47,7 @@ pub fn spec_health(
 fn knowledge_health(workspace: &Workspace, specs: &[Spec], dialect: Dialect) -> Result<Option<HealthCheck>, Failure> {
     let warnings = specs
         .iter()
-        .flat_map(|spec| &spec.found.diagnostics)
+        .flat_map(|spec| &spec.file_diagnostics.diagnostics)
         .filter(|diagnostic| diagnostic.kind() == Code::UnlistedColumn);
     let unlisted: BTreeSet<String> = warnings.map(|diagnostic| diagnostic.message().to_owned()).collect();
     let untyped: BTreeSet<String> = specs
@@ -56,33 +56,33 @@ fn knowledge_health(workspace: &Workspace, specs: &[Spec], dialect: Dialect) -> 
         .map(|undecided| undecided.column.clone())
         .collect();
     let otherwise = workspace.contradictions(dialect)?;
-    let mut found = Vec::new();
+    let mut problems = Vec::new();
     let of = |all: &BTreeSet<String>| list_names(&all.iter().cloned().collect::<Vec<_>>());
     if !unlisted.is_empty() {
-        found.push(format!(
+        problems.push(format!(
             "{}: {}",
             format_count(unlisted.len(), "column is not listed", "columns are not listed"),
             of(&unlisted)
         ));
     }
     if !untyped.is_empty() {
-        found.push(format!(
+        problems.push(format!(
             "{}: {}",
             format_count(untyped.len(), "type is unknown", "types are unknown"),
             of(&untyped)
         ));
     }
-    let fix = match found.is_empty() {
+    let fix = match problems.is_empty() {
         false => "dbt docs generate, or formulac schema fetch",
         true => "formulac generate",
     };
     if !otherwise.is_empty() {
-        found.push(format!("dbt contradicts known.yml: {}", list_names(&otherwise)));
+        problems.push(format!("dbt contradicts known.yml: {}", list_names(&otherwise)));
     }
     let fix = fix.to_owned();
-    Ok((!found.is_empty()).then(|| HealthCheck {
+    Ok((!problems.is_empty()).then(|| HealthCheck {
         name: "columns",
-        found,
+        problems,
         fix,
         ..HealthCheck::default()
     }))
@@ -99,11 +99,11 @@ fn pending_push_health(
     if !planned_models.has_no_errors() {
         let omni = format!("{}/", workspace.root.join(workspace.omni_folder()).to_string_lossy());
         let is_omni = |file_diagnostics: &FileDiagnostics| file_diagnostics.file.starts_with(&omni);
-        let (what, fix) = match planned_models.found.iter().any(is_omni) {
+        let (what, fix) = match planned_models.diagnostics.iter().any(is_omni) {
             true => (["file has errors", "files have errors"], "formulac plan"),
             false => (SPECS_WITH_ERRORS, "formulac check"),
         };
-        let faults = fault_summary(&planned_models.found, what).unwrap_or_default();
+        let faults = fault_summary(&planned_models.diagnostics, what).unwrap_or_default();
         return Ok(health_part(vec![faults], String::new(), fix));
     }
     let conflicts: Vec<&ModelPlan> = planned_models
@@ -112,7 +112,7 @@ fn pending_push_health(
         .iter()
         .filter(|model| !model.conflicts.is_empty())
         .collect();
-    let mut found = Vec::new();
+    let mut problems = Vec::new();
     for (action, what) in [
         (Action::Create, "to be created"),
         (Action::Update, "to be changed"),
@@ -125,7 +125,7 @@ fn pending_push_health(
             .filter(|model| model.action == action && model.conflicts.is_empty());
         let names: Vec<String> = models.map(|model| model.model.clone()).collect();
         if !names.is_empty() {
-            found.push(format!(
+            problems.push(format!(
                 "{} {what}: {}",
                 format_count(names.len(), "model is", "models are"),
                 list_names(&names)
@@ -141,7 +141,7 @@ fn pending_push_health(
         .collect();
     if !uncommitted.is_empty() {
         let what = format_count(uncommitted.len(), "file is edited", "files are edited");
-        found.push(format!(
+        problems.push(format!(
             "{what} manually and not committed: {}",
             list_names(&uncommitted)
         ));
@@ -158,7 +158,7 @@ fn pending_push_health(
                 })
             })
             .collect();
-        found.push(format!(
+        problems.push(format!(
             "{} to resolve: {}",
             format_count(places.len(), "conflict is", "conflicts are"),
             list_names(&places)
@@ -179,7 +179,7 @@ fn pending_push_health(
         }
         None => "formulac plan, then formulac push".to_owned(),
     };
-    Ok(health_part(found, well, &fix))
+    Ok(health_part(problems, well, &fix))
 }
 
 /// Reports the changes that `generate` would make, for a project that was never pushed.
@@ -193,7 +193,7 @@ fn generated_files_health(
     let mut generation = Generation::new(workspace, &compiler, workspace.sources()?, || {})?;
     let chosen = generation.select_models(session, selection)?;
     for (file_diagnostics, _) in generation
-        .found
+        .diagnostics
         .iter_mut()
         .zip(&chosen.specs)
         .filter(|(_, is_needed)| !**is_needed)
@@ -205,7 +205,7 @@ fn generated_files_health(
         |at| chosen.has_model(at) && left_out.get(at).is_some_and(Option::is_none),
         selection.selects_all_models(),
     )?;
-    let faulty = fault_summary(&generation.found, SPECS_WITH_ERRORS);
+    let faulty = fault_summary(&generation.diagnostics, SPECS_WITH_ERRORS);
     let of_files = |files: Vec<PathBuf>, one: &str, many: &str| {
         (!files.is_empty()).then(|| {
             format!(
@@ -256,7 +256,7 @@ fn generated_files_health(
 fn health_part(found: Vec<String>, well: String, fix: &str) -> HealthCheck {
     HealthCheck {
         name: "specs and dbt",
-        found,
+        problems: found,
         well,
         fix: fix.to_owned(),
         ..HealthCheck::default()
@@ -301,7 +301,7 @@ fn duplicates_health(workspace: &Workspace, compiled: &[Spec]) -> Result<Option<
     };
     Ok((!found.is_empty()).then(|| HealthCheck {
         name: "specs and Omni",
-        found,
+        problems: found,
         fix,
         ..HealthCheck::default()
     }))

@@ -22,7 +22,7 @@ pub fn run(session: &Session, args: &AdoptArgs) -> Result<Exit, Failure> {
         if args.json {
             session.print_json(&adoption_json(&planned_models, &[], &[], 0, &[]))?;
         } else {
-            session.report(&planned_models.found);
+            session.report(&planned_models.diagnostics);
         }
         return Ok(planned_models.exit());
     }
@@ -106,7 +106,7 @@ fn adoption_json(
         "kept": edits(&|model| &model.kept, models),
         "conflicts": conflicts,
         "files": written,
-        "diagnostics": render::reports_json(&to_reports(&planned_models.found)),
+        "diagnostics": render::reports_json(&to_reports(&planned_models.diagnostics)),
     })
 }
 

@@ -343,10 +343,10 @@ fn last_change(repository: &Repository, path: &str) -> Option<String> {
     if !repository.uncommitted_paths(&[path.to_owned()]).ok()?.is_empty() {
         return None;
     }
-    let told = repository
+    let output = repository
         .run_git(&["log", "-1", "--format=%an, %h, \"%s\"", "--", path])
         .ok()?;
-    Some(told.trim().to_owned()).filter(|told| !told.is_empty())
+    Some(output.trim().to_owned()).filter(|output| !output.is_empty())
 }
 
 fn excerpts_of(texts: &[String; 3]) -> [String; 3] {

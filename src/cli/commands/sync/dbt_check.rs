@@ -71,7 +71,7 @@ pub fn check(
         workspace,
         Some(&copy.root),
         &planned_models.models,
-        &planned_models.found,
+        &planned_models.diagnostics,
     )?;
     let manifest = TargetFolder::read(copy.root.join("target/manifest.json"))
         .ok()
@@ -89,7 +89,7 @@ pub fn check(
             .models
             .iter()
             .filter(|model| written.contains(model.name.as_str()));
-        refused = validate::missing_node_failures(&read.manifest, models, &planned_models.found);
+        refused = validate::missing_node_failures(&read.manifest, models, &planned_models.diagnostics);
     }
     Ok(if refused.is_empty() {
         ParsedProject::Yes

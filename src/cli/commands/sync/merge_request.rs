@@ -42,7 +42,7 @@ pub fn new(
         .unwrap_or_default();
     request
         .checks
-        .push(format!("compiles{}", format_warnings(&planned_models.found)));
+        .push(format!("compiles{}", format_warnings(&planned_models.diagnostics)));
     match parsed {
         ParsedProject::Yes => request.checks.push("dbt parses the project".to_owned()),
         ParsedProject::No(why) => request.not_run.push(format!("`dbt parse` ({why})")),
@@ -126,20 +126,20 @@ fn named_approvers(workspace: &Workspace, planned_models: &PlannedModels) -> Vec
     let committed = committed.unwrap_or_else(|_| vec![None; paths.len()]);
     let committed: BTreeMap<String, Option<String>> = paths.into_iter().zip(committed).collect();
     let is_changed = |path: &String| committed.get(path) != now.get(path);
-    let mut asked: BTreeSet<String> = now.keys().filter(|path| is_changed(path)).cloned().collect();
+    let mut paths_to_read: BTreeSet<String> = now.keys().filter(|path| is_changed(path)).cloned().collect();
     let of_sets = planned_models
         .plan
         .models
         .iter()
         .filter(|model| model.effects.is_some());
     let of_sets = of_sets.filter(|model| sets(model).iter().any(is_changed));
-    asked.extend(of_sets.map(|model| model.spec.clone()));
+    paths_to_read.extend(of_sets.map(|model| model.spec.clone()));
     let names = |path: String| {
         let text = |texts: &BTreeMap<String, Option<String>>| texts.get(&path).cloned().flatten();
         let names = required_approvers(text(&committed).as_deref(), text(&now).as_deref());
         (path, names)
     };
-    let named = asked.into_iter().map(names);
+    let named = paths_to_read.into_iter().map(names);
     named.filter(|(_, names)| !names.is_empty()).collect()
 }
 
@@ -178,23 +178,25 @@ fn quote_evidence(workspace: &Workspace, planned_models: &PlannedModels, request
                 Some(with) => format!("`{with}`"),
                 None => proof.compared_name().to_owned(),
             };
-            let told = proof.message();
-            let told = told.lines().next().unwrap_or_default();
+            let message = proof.message();
+            let first_line = message.lines().next().unwrap_or_default();
             match proof.verdict {
-                Verdict::Agrees => request.checks.push(format!("{start}agrees with {other}: {told}")),
-                Verdict::Differs => request.checks.push(format!("{start}differs from {other}: {told}")),
+                Verdict::Agrees => request.checks.push(format!("{start}agrees with {other}: {first_line}")),
+                Verdict::Differs => request
+                    .checks
+                    .push(format!("{start}differs from {other}: {first_line}")),
                 Verdict::NotCompared => request
                     .not_run
-                    .push(format!("{start}not compared with {other} ({told})")),
+                    .push(format!("{start}not compared with {other} ({first_line})")),
             }
         }
     }
     if !unverified.is_empty() {
-        let told = format!("not verified (`formulac verify {}`)", unverified.join(" "));
+        let message = format!("not verified (`formulac verify {}`)", unverified.join(" "));
         request.values.push(ReportedValues {
             model: unverified.join(", "),
             environment: None,
-            summary: told,
+            summary: message,
         });
     }
 }

@@ -74,12 +74,12 @@ pub fn plan(session: &Session, args: &PlanArgs) -> Result<Exit, Failure> {
         if let Value::Object(fields) = &mut data {
             fields.insert(
                 "diagnostics".to_owned(),
-                json!(render::reports_json(&to_reports(&planned_models.found))),
+                json!(render::reports_json(&to_reports(&planned_models.diagnostics))),
             );
         }
         session.print_json(&data)?;
     } else {
-        session.report_grouped(&planned_models.found);
+        session.report_grouped(&planned_models.diagnostics);
         if planned_models.has_no_errors() {
             session.print_styled(&show::format_plan(session, &workspace, &planned_models))?;
             show::print_refused_descriptions(session, &planned_models.refused);

@@ -52,7 +52,7 @@ pub fn run(session: &Session, args: &PushArgs) -> Result<Exit, Failure> {
     }
     show::report_missing_omni_commit(session, &planned_models);
     if !args.json {
-        session.report_grouped(&planned_models.found);
+        session.report_grouped(&planned_models.diagnostics);
         if args.upgrade && planned_models.plan.models.is_empty() {
             session.report_action("no model changes solely because formulac was upgraded");
         } else if planned_models.has_no_errors() {
@@ -62,12 +62,12 @@ pub fn run(session: &Session, args: &PushArgs) -> Result<Exit, Failure> {
     }
     let exit = planned_models.exit();
     if exit != Exit::Done {
-        report(session, args, &planned_models.plan, &planned_models.found, None)?;
+        report(session, args, &planned_models.plan, &planned_models.diagnostics, None)?;
         session.report_action("no file is written");
         return Ok(exit);
     }
     if planned_models.plan.is_empty() {
-        report(session, args, &planned_models.plan, &planned_models.found, None)?;
+        report(session, args, &planned_models.plan, &planned_models.diagnostics, None)?;
         return Ok(Exit::Done);
     }
     let branch = PushBranch::new(
@@ -141,7 +141,7 @@ pub fn run(session: &Session, args: &PushArgs) -> Result<Exit, Failure> {
         session,
         args,
         &planned_models.plan,
-        &planned_models.found,
+        &planned_models.diagnostics,
         Some(&pushed),
     )?;
     Ok(Exit::Done)
@@ -323,8 +323,8 @@ impl PushBranch {
         let Some(environment) = environment else {
             return Ok(Self { now, begins: None });
         };
-        let wanted = required_branch(workspace, repository, environment)?;
-        let elsewhere = wanted.as_deref().filter(|wanted| *wanted != now);
+        let required = required_branch(workspace, repository, environment)?;
+        let other_branch = required.as_deref().filter(|name| *name != now);
         if environment.is_reviewed() {
             let hash = content_hash(plan_file(plan, &Selection::default()).to_string().as_bytes());
             let name = format!("{}{}", branch_prefix(environment), hash.get(..8).unwrap_or_default());
@@ -339,21 +339,21 @@ impl PushBranch {
                 begins: Some(begins),
             });
         }
-        match elsewhere {
+        match other_branch {
             None => Ok(Self { now, begins: None }),
-            Some(wanted) if !repository.has_branch(wanted)? => Ok(Self {
+            Some(branch) if !repository.has_branch(branch)? => Ok(Self {
                 now,
-                begins: Some(wanted.to_owned()),
+                begins: Some(branch.to_owned()),
             }),
-            Some(wanted) => Err(Failure::new(
+            Some(branch) => Err(Failure::new(
                 Exit::Failed,
                 format!(
-                    "`{}` is pushed from the branch `{wanted}`, but the current branch is `{now}`",
+                    "`{}` is pushed from the branch `{branch}`, but the current branch is `{now}`",
                     environment.name
                 ),
             )
             .with_help(format!(
-                "run `git switch {wanted}`, or choose another environment with `--env`"
+                "run `git switch {branch}`, or choose another environment with `--env`"
             ))),
         }
     }
@@ -384,9 +384,9 @@ pub fn require_environment_branch(
     };
     let now = repository.branch()?;
     match required_branch(workspace, repository, environment)? {
-        Some(wanted) if wanted != now && !(or_begun && now.starts_with(&branch_prefix(environment))) => {
+        Some(branch) if branch != now && !(or_begun && now.starts_with(&branch_prefix(environment))) => {
             let what = format!(
-                "`{}` can be changed only on its branch `{wanted}`, but the current branch is `{now}`",
+                "`{}` can be changed only on its branch `{branch}`, but the current branch is `{now}`",
                 environment.name
             );
             Err(permissions::report_wrong_branch(
@@ -395,7 +395,7 @@ pub fn require_environment_branch(
                 command,
                 environment,
                 &what,
-                &wanted,
+                &branch,
             ))
         }
         _ => Ok(()),
@@ -429,8 +429,8 @@ fn write(
     message: Option<&str>,
 ) -> Result<PushResult, Failure> {
     let lines = change_lines(plan);
-    let known = plan.known.iter().map(|facts_change| facts_change.file.clone());
-    let written = known.clone().filter(|file| file.before != file.after);
+    let facts_files = plan.known.iter().map(|facts_change| facts_change.file.clone());
+    let written = facts_files.clone().filter(|file| file.before != file.after);
     let changes = plan
         .models
         .iter()
@@ -438,7 +438,9 @@ fn write(
         .chain(written);
     let paths = plan.models.iter().flat_map(|model| model.paths.iter().cloned());
     let records = plan.omni.iter().flat_map(|omni| omni.records.iter().cloned());
-    let others = known.map(|file| file.path).chain(plan.metric_sets.iter().cloned());
+    let others = facts_files
+        .map(|file| file.path)
+        .chain(plan.metric_sets.iter().cloned());
     let paths: Vec<String> = paths.chain(others).chain(records).collect();
     let title = message.map_or_else(|| push_title(plan), str::to_owned);
     let what = PushAction {

@@ -194,12 +194,12 @@ impl RollbackTarget {
                 .with_help("`formulac log` lists the entries with their numbers; `git tag` lists releases")),
             },
             several => {
-                let named: Vec<String> = several
+                let names: Vec<String> = several
                     .iter()
                     .map(|logged| short_hash(&logged.hash).to_owned())
                     .collect();
                 Err(Failure::new(Exit::Usage, format!("two branches have an entry {id}"))
-                    .with_help(format!("specify the hash of one entry: {}", named.join(", "))))
+                    .with_help(format!("specify the hash of one entry: {}", names.join(", "))))
             }
         }
     }

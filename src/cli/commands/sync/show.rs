@@ -21,8 +21,8 @@ const MAX_DIFF_LINES: usize = 40;
 pub fn format_plan(session: &Session, workspace: &Workspace, planned_models: &PlannedModels) -> String {
     let plan = &planned_models.plan;
     let mut out = String::new();
-    let shown = plan.models.iter().filter(|model| model.conflicts.is_empty());
-    let (upgraded, changed): (Vec<&ModelPlan>, Vec<&ModelPlan>) = shown.partition(|model| model.pushed_by.is_some());
+    let models = plan.models.iter().filter(|model| model.conflicts.is_empty());
+    let (upgraded, changed): (Vec<&ModelPlan>, Vec<&ModelPlan>) = models.partition(|model| model.pushed_by.is_some());
     for model in changed {
         write_model(&mut out, model, session.global.quiet);
     }

@@ -87,7 +87,7 @@ pub fn run(session: &Session, args: &VerifyArgs) -> Result<Exit, Failure> {
         dialect: None,
         schema: args.engine.schema.clone(),
     };
-    let named = named_specs(session, &target, args)?;
+    let spec_names = named_specs(session, &target, args)?;
     let mut engine = Engine::select_engine(session, &args.engine, &workspace.project)?;
     let dialect = engine.dialect(&workspace.project)?;
     if let Some(own) = workspace.project.dialect().filter(|own| *own != dialect) {
@@ -110,9 +110,9 @@ pub fn run(session: &Session, args: &VerifyArgs) -> Result<Exit, Failure> {
     };
     let DataFileKnowledge { compiler, typed } =
         DataFileKnowledge::new(workspace.builder(dialect, facts.clone()), &facts, schema);
-    let (sources, texts) = verify_sources(&workspace, &named)?;
+    let (sources, texts) = verify_sources(&workspace, &spec_names)?;
     let specs = spec::compile_all(&compiler, &workspace.root, sources, || {});
-    let chosen = select_specs(&specs, &texts, &named)?;
+    let chosen = select_specs(&specs, &texts, &spec_names)?;
     let faulty: Vec<FileDiagnostics> = chosen.iter().filter_map(|at| spec_errors(specs.get(*at)?)).collect();
     if !args.json {
         session.report(&faulty);
@@ -230,17 +230,20 @@ type VerifyInput = (SourceText, Option<String>);
 type VerifyText = (Option<String>, String);
 
 /// Returns all specs of the project, and named specs outside of the project.
-fn verify_sources(workspace: &Workspace, named: &[OsString]) -> Result<(Vec<VerifyInput>, Vec<VerifyText>), Failure> {
+fn verify_sources(
+    workspace: &Workspace,
+    spec_names: &[OsString],
+) -> Result<(Vec<VerifyInput>, Vec<VerifyText>), Failure> {
     let mut sources = workspace.sources()?;
     let whole = |path: &Path| fs::canonicalize(path).ok();
     let paths: BTreeSet<PathBuf> = sources
         .iter()
         .filter_map(|(source, _)| whole(Path::new(&source.name)))
         .collect();
-    for path in named.iter().map(PathBuf::from).filter(|path| path.is_file()) {
+    for path in spec_names.iter().map(PathBuf::from).filter(|path| path.is_file()) {
         if whole(&path).is_none_or(|path| !paths.contains(&path)) {
-            let shown = project::path_in_project(&path, Some(&workspace.root));
-            sources.push((SourceText::from_file(&path), shown));
+            let display_path = project::path_in_project(&path, Some(&workspace.root));
+            sources.push((SourceText::from_file(&path), display_path));
         }
     }
     let texts = sources
@@ -251,8 +254,8 @@ fn verify_sources(workspace: &Workspace, named: &[OsString]) -> Result<(Vec<Veri
 }
 
 /// Returns the indices of the specs that are named by file or by model, or of all specs if none is named.
-fn select_specs(specs: &[Spec], texts: &[VerifyText], named: &[OsString]) -> Result<Vec<usize>, Failure> {
-    if named.is_empty() {
+fn select_specs(specs: &[Spec], texts: &[VerifyText], spec_names: &[OsString]) -> Result<Vec<usize>, Failure> {
+    if spec_names.is_empty() {
         if specs.is_empty() {
             return Err(
                 Failure::new(Exit::Usage, "there are no specs, so there is nothing to verify")
@@ -262,11 +265,12 @@ fn select_specs(specs: &[Spec], texts: &[VerifyText], named: &[OsString]) -> Res
         return Ok((0..specs.len()).collect());
     }
     let mut chosen = Vec::new();
-    for name in named {
+    for name in spec_names {
         let text = name.to_string_lossy();
         let path = Path::new(name);
         let is_it = |(at, spec): &(usize, &Spec)| {
-            let is_file = path.is_file() && fs::canonicalize(path).ok() == fs::canonicalize(&spec.found.file).ok();
+            let is_file =
+                path.is_file() && fs::canonicalize(path).ok() == fs::canonicalize(&spec.file_diagnostics.file).ok();
             is_file || (!path.is_file() && spec.name.as_deref() == Some(&*text) && texts.get(*at).is_some())
         };
         match specs.iter().enumerate().find(is_it) {
@@ -290,13 +294,13 @@ fn select_specs(specs: &[Spec], texts: &[VerifyText], named: &[OsString]) -> Res
 /// Returns the errors in a spec, if there are any. Warnings are omitted, because `check` reports them.
 fn spec_errors(spec: &Spec) -> Option<FileDiagnostics> {
     let fault = spec.model_fault.iter().cloned();
-    let all = spec.found.diagnostics.iter().cloned().chain(fault);
+    let all = spec.file_diagnostics.diagnostics.iter().cloned().chain(fault);
     let diagnostics: Vec<_> = all
         .filter(|diagnostic| diagnostic.is_error() || diagnostic.kind() == Code::UnreadableFile)
         .collect();
     let file_diagnostics = FileDiagnostics {
         diagnostics,
-        ..spec.found.clone()
+        ..spec.file_diagnostics.clone()
     };
     (!file_diagnostics.diagnostics.is_empty()).then_some(file_diagnostics)
 }

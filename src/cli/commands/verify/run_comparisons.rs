@@ -62,11 +62,11 @@ impl ComparisonRunner<'_> {
     pub fn run_comparisons(&self, pairs: Vec<RowPair>, done: impl Fn()) -> Result<Vec<ComparisonResult>, Failure> {
         let reader = self.comparison_reader();
         let counts: Vec<String> = pairs.iter().map(|pair| pair.comparison.counts_sql(reader)).collect();
-        let asked = pairs
+        let requests = pairs
             .iter()
             .zip(&counts)
             .map(|(pair, sql)| self.comparison_queries(pair, sql, COUNTS, 1, pair.timed.as_deref()));
-        let answers = self.engine.answers(&asked.collect::<Vec<_>>(), self.typed, done)?;
+        let answers = self.engine.answers(&requests.collect::<Vec<_>>(), self.typed, done)?;
         let mut all: Vec<ComparisonResult> = pairs
             .iter()
             .zip(answers)
@@ -81,11 +81,11 @@ impl ComparisonRunner<'_> {
             .iter()
             .map(|(pair, _)| pair.comparison.rows_sql(reader))
             .collect();
-        let asked = differing
+        let requests = differing
             .iter()
             .zip(&rows)
             .map(|((pair, _), sql)| self.comparison_queries(pair, sql, ROWS, self.limit, None));
-        let answers = self.engine.answers(&asked.collect::<Vec<_>>(), self.typed, || ())?;
+        let answers = self.engine.answers(&requests.collect::<Vec<_>>(), self.typed, || ())?;
         for ((pair, result), answer) in differing.into_iter().zip(answers) {
             // The counts are valid even if no rows can be shown.
             if let Ok(answer) = answer_or_message(answer) {
@@ -195,8 +195,9 @@ impl ComparisonResult {
         self.compared.rows = answer.rows.iter().filter_map(row).collect();
         self.compared.more = answer.more;
         let is_hidden = |column: &str| pair.hidden.contains(&column.to_lowercase());
-        let told = |row: &RowDifference| row_line::format_row(row, &self.proof, &self.compared.columns, is_hidden);
-        self.proof.worst = self.compared.rows.iter().map(told).collect();
+        let format_line =
+            |row: &RowDifference| row_line::format_row(row, &self.proof, &self.compared.columns, is_hidden);
+        self.proof.worst = self.compared.rows.iter().map(format_line).collect();
     }
 }
 

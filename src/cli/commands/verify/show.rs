@@ -106,12 +106,12 @@ fn proof_line(proof: &Proof) -> String {
 
 /// Formats the other side of a comparison, and its result.
 fn proof_label(proof: &Proof) -> String {
-    let told = proof.message();
+    let message = proof.message();
     // One line of the engine's message is sufficient here.
     format!(
         "{}: {}",
         escape_hidden(proof.compared_name()),
-        escape_hidden(told.lines().next().unwrap_or_default())
+        escape_hidden(message.lines().next().unwrap_or_default())
     )
 }
 

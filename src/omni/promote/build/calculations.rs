@@ -52,7 +52,7 @@ impl<'m> SpecBuilder<'m, '_> {
                     }
                     self.spec.columns.push(SpecColumnMetadata {
                         name: calculation.name.clone(),
-                        shown: display_settings(calculation.node),
+                        display_settings: display_settings(calculation.node),
                         meta,
                         ..SpecColumnMetadata::default()
                     });

@@ -34,7 +34,7 @@ struct SpecOutput {
     reference: OmniReference,
     key: FieldKey,
     /// Requested name of the column.
-    asked: Option<String>,
+    requested_name: Option<String>,
 }
 
 /// Calculation of a query.
@@ -270,10 +270,10 @@ impl<'m, 't> SpecBuilder<'m, 't> {
         let mut entries: Vec<String> = Vec::new();
         for filter in &access.filters {
             let key = field_key(self.model, &self.fields.base_name, &filter.field);
-            let known = reference_name(&key.0, &filter.field);
+            let column_name = reference_name(&key.0, &filter.field);
             let column = built_columns
                 .iter()
-                .find(|built_column| built_column.known_as == known)
+                .find(|built_column| built_column.known_as == column_name)
                 .map(|built_column| &built_column.name);
             // A model of rows has all columns of its table.
             let is_kept = self.plan.of_rows && key.0 == self.fields.base_name;

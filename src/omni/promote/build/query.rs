@@ -216,7 +216,7 @@ fn read_outputs(
         outputs.push(SpecOutput {
             reference,
             key,
-            asked: column.map(to_snake_case),
+            requested_name: column.map(to_snake_case),
         });
     }
     calculations.sort_by_key(|calculation| {
@@ -296,13 +296,13 @@ pub(super) fn needed_calculations(
     calculations: &[Calculation<'_>],
     is_named: &dyn Fn(&str) -> bool,
 ) -> FxHashSet<String> {
-    let mut found: FxHashSet<String> = FxHashSet::default();
+    let mut names: FxHashSet<String> = FxHashSet::default();
     let mut open: Vec<&Calculation<'_>> = calculations
         .iter()
         .filter(|calculation| is_named(&calculation.omni_name) || is_named(&calculation.name))
         .collect();
     while let Some(calculation) = open.pop() {
-        if found.insert(calculation.omni_name.clone()) {
+        if names.insert(calculation.omni_name.clone()) {
             let lower = calculation.sql.to_lowercase();
             open.extend(
                 calculations
@@ -311,5 +311,5 @@ pub(super) fn needed_calculations(
             );
         }
     }
-    found
+    names
 }

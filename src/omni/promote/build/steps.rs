@@ -44,7 +44,11 @@ impl SpecBuilder<'_, '_> {
     pub(super) fn write_outputs(&mut self, step: &mut SpecStep) -> Vec<BuiltColumn> {
         let mut built_columns = Vec::new();
         for output in std::mem::take(&mut self.plan.outputs) {
-            let SpecOutput { reference, key, asked } = output;
+            let SpecOutput {
+                reference,
+                key,
+                requested_name: asked,
+            } = output;
             let resolved = match self.fields.resolved_field(&key) {
                 Ok(resolved) => resolved,
                 Err(reason) => {
@@ -75,28 +79,31 @@ impl SpecBuilder<'_, '_> {
             let (term, _) = apply_timeframe(resolved.term.clone(), false, frame);
             let own = to_snake_case(&reference.field);
             let plain_name = column_name_of_reference(&term.text);
-            let wanted = asked.clone().unwrap_or_else(|| match frame {
+            let preferred_name = asked.clone().unwrap_or_else(|| match frame {
                 Some(frame) => format!("{own}_{frame}"),
                 None => own.clone(),
             });
             let name = match resolved.definition {
                 Some(_) if frame.is_none() => term.text.clone(),
                 // The column already has the requested name, so it needs no definition.
-                _ if plain_name == Some(wanted.clone())
+                _ if plain_name == Some(preferred_name.clone())
                     && !built_columns
                         .iter()
-                        .any(|built_column: &BuiltColumn| built_column.name == wanted) =>
+                        .any(|built_column: &BuiltColumn| built_column.name == preferred_name) =>
                 {
-                    wanted.clone()
+                    preferred_name.clone()
                 }
                 _ => {
-                    let with_view = format!("{}_{wanted}", to_snake_case(&key.0));
+                    let with_view = format!("{}_{preferred_name}", to_snake_case(&key.0));
                     let name = match frame {
-                        None if built_columns.iter().any(|built_column| built_column.name == wanted) => {
+                        None if built_columns
+                            .iter()
+                            .any(|built_column| built_column.name == preferred_name) =>
+                        {
                             self.fields.taken.choose(&[&with_view])
                         }
-                        None => wanted.clone(),
-                        Some(_) => self.fields.taken.choose(&[&wanted, &with_view]),
+                        None => preferred_name.clone(),
+                        Some(_) => self.fields.taken.choose(&[&preferred_name, &with_view]),
                     };
                     let definition = self.fields.define_column(&key, name.clone(), &term);
                     self.fields.definitions.push(definition);
@@ -149,7 +156,7 @@ impl SpecBuilder<'_, '_> {
         self.spec.columns.push(SpecColumnMetadata {
             name: name.to_owned(),
             description: field.text("description").map(str::to_owned),
-            shown: self.fields.display_settings_with_grants(key, field),
+            display_settings: self.fields.display_settings_with_grants(key, field),
             tags: field.node.texts_at("tags"),
             meta,
         });
@@ -251,7 +258,7 @@ impl SpecBuilder<'_, '_> {
                 self.spec.columns.push(SpecColumnMetadata {
                     name: definition.name,
                     description: None,
-                    shown: definition.shown,
+                    display_settings: definition.display_settings,
                     tags: definition.tags,
                     meta,
                 });
@@ -324,9 +331,9 @@ impl SpecBuilder<'_, '_> {
         for (index, column) in built_columns.iter().enumerate() {
             sheet.add(&column.known_as, &column.name, index, column.is_there);
             sheet.add(&column.written_as, &column.name, index, column.is_there);
-            let bare = column.known_as.split_once('.').map_or("", |(_, name)| name).to_owned();
+            let field_name = column.known_as.split_once('.').map_or("", |(_, name)| name).to_owned();
             if column.known_as.starts_with(&format!("{}.", self.fields.base_name)) {
-                sheet.add(&bare, &column.name, index, false);
+                sheet.add(&field_name, &column.name, index, false);
             }
         }
         for (index, calculation) in self.plan.calculations.iter().enumerate() {
@@ -349,8 +356,10 @@ impl SpecBuilder<'_, '_> {
         for (field, is_descending) in std::mem::take(&mut self.plan.sorts) {
             let reference = OmniReference::read(&field);
             let key = field_key(self.model, &self.fields.base_name, &reference);
-            let known = reference_name(&key.0, &reference);
-            let column = built_columns.iter().find(|built_column| built_column.known_as == known);
+            let column_name = reference_name(&key.0, &reference);
+            let column = built_columns
+                .iter()
+                .find(|built_column| built_column.known_as == column_name);
             let direction = if is_descending { " desc" } else { "" };
             let calculation = lines.iter().find(|line| {
                 let of = self
@@ -401,8 +410,10 @@ impl SpecBuilder<'_, '_> {
         }
         let partitions = self.plan.partitions.iter().filter_map(|reference| {
             let key = field_key(self.model, &self.fields.base_name, reference);
-            let known = reference_name(&key.0, reference);
-            let column = built_columns.iter().find(|built_column| built_column.known_as == known);
+            let column_name = reference_name(&key.0, reference);
+            let column = built_columns
+                .iter()
+                .find(|built_column| built_column.known_as == column_name);
             Some(column?.name.clone())
         });
         let mut partition_by: Vec<String> = partitions.collect();
@@ -434,19 +445,19 @@ impl SpecBuilder<'_, '_> {
     /// Copies the first day of the week and the start of the fiscal year from Omni's model file, if they differ from
     /// the settings of the project.
     pub(super) fn copy_calendar(&mut self) {
-        let said = |key: &str| {
+        let setting = |key: &str| {
             self.model
                 .files
                 .iter()
                 .find_map(|file| file.root.text_at(key).map(str::to_owned))
         };
         let calendar = &self.compiler.options.calendar;
-        if let Some(day) = said("week_start_day").and_then(|day| day.parse::<Weekday>().ok())
+        if let Some(day) = setting("week_start_day").and_then(|day| day.parse::<Weekday>().ok())
             && day != calendar.week_start
         {
             self.spec.settings.push(("week_start", day.name().to_lowercase()));
         }
-        if let Some(months) = said("fiscal_month_offset").and_then(|text| text.parse::<u8>().ok())
+        if let Some(months) = setting("fiscal_month_offset").and_then(|text| text.parse::<u8>().ok())
             && Some(months) != calendar.fiscal_month_offset
         {
             self.spec.settings.push(("fiscal_month_offset", months.to_string()));

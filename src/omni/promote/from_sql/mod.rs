@@ -77,8 +77,8 @@ pub(super) fn convert(sql: &str, dialect: Dialect, names: &dyn SqlNames) -> Resu
     let term = reader.convert_term(&expr);
     let references = &reader.references;
     let term = term.map_err(|reason| {
-        let named = references.iter().enumerate().rev();
-        named.fold(reason, |reason, (at, name)| {
+        let numbered_references = references.iter().enumerate().rev();
+        numbered_references.fold(reason, |reason, (at, name)| {
             reason.replace(&format!("{MARK}{at}"), &format!("${{{name}}}"))
         })
     })?;
@@ -135,7 +135,7 @@ fn to_plain_sql(sql: &str, dialect: Dialect) -> String {
             return Some(String::new());
         }
         let name = word.strip_prefix("OMNI_FX_").filter(|_| text(at + 1) != "(")?;
-        let operator = OPERATORS.iter().find(|(known, _)| *known == name);
+        let operator = OPERATORS.iter().find(|(operator_name, _)| *operator_name == name);
         operator.map(|(_, sign)| (*sign).to_owned())
     })
 }

@@ -75,10 +75,10 @@ impl ProvenFormulas {
             Some((found_formula.ok()?, spec))
         };
         let reads_aggregate = names.values().any(|term| term.aggregates);
-        let of_rows = find(ROWS).map(|found| (found, reads_aggregate));
-        let of_groups = || find(GROUPS).map(|found| (found, true));
-        let found = of_rows.or_else(|| if reads_aggregate { None } else { of_groups() });
-        let ((FoundFormula { formula, rewritten, .. }, spec), aggregates) = found?;
+        let of_rows = find(ROWS).map(|formula| (formula, reads_aggregate));
+        let of_groups = || find(GROUPS).map(|formula| (formula, true));
+        let proven = of_rows.or_else(|| if reads_aggregate { None } else { of_groups() });
+        let ((FoundFormula { formula, rewritten, .. }, spec), aggregates) = proven?;
         let compiled = compiler.compile_spec(&spec.replacen(VALUE, &formula, 1));
         let ty = compiled
             .columns()
