@@ -18,7 +18,7 @@ use super::windows::{large_and_small_probes, range_aggregate_probes, window_prob
 /// Maximum number of windows to examine in one expression.
 const WINDOWS: usize = 16;
 /// Cost of a definition's name if the definition's expression may be written instead.
-pub(super) const OF_DEFINITION: u32 = 30;
+pub(super) const DEFINITION_NAME_COST: u32 = 30;
 /// Cost of a definition's formula if it is written instead of the definition's name.
 const INLINED_FORMULA_COST: u32 = 9;
 /// Maximum number of definitions in a step that are considered for use in another definition's formula.
@@ -380,7 +380,7 @@ impl CandidateCheck<'_, '_> {
             let Some(tree) = tree else { continue };
             let is_joined = matches!(trees.label(tree), SqlLabel::Joined(_));
             if trees.column(tree).is_none() {
-                let cost = if is_joined { 1 } else { OF_DEFINITION };
+                let cost = if is_joined { 1 } else { DEFINITION_NAME_COST };
                 given
                     .entry(tree)
                     .or_default()

@@ -10,7 +10,7 @@ use super::candidate_check::CandidateCheck;
 use super::columns::{ColumnExpression, ColumnResolver};
 use super::compiled_probes::{CompiledProbes, ProbesWithCachedSql};
 use super::constant_probes::find_constants;
-use super::context_probes::OF_DEFINITION;
+use super::context_probes::DEFINITION_NAME_COST;
 use super::edits::compare_files;
 use super::equivalent_files::expression_of_relations;
 use super::file::SqlFile;
@@ -216,7 +216,11 @@ impl Decompiler {
         all.extend(&more);
         // Prefer a definition's name to its expression.
         let mut named = given.clone();
-        for form in named.values_mut().flatten().filter(|form| form.cost == OF_DEFINITION) {
+        for form in named
+            .values_mut()
+            .flatten()
+            .filter(|form| form.cost == DEFINITION_NAME_COST)
+        {
             form.cost = 0;
         }
         case.add_keys(trees, part, &mut given);

@@ -54,7 +54,7 @@ pub struct InputRelation {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CurrentDate {
     /// Date that the spec specifies.
-    Said(i64),
+    Fixed(i64),
     /// Date that can be set at run time.
     Settable,
     /// Date of the run.
@@ -72,7 +72,7 @@ pub fn current_date(source: &str) -> CurrentDate {
         Some(today) => match today.value {
             Today::Macro { .. } => CurrentDate::Settable,
             Today::Date(iso) => match parse_moment(&iso) {
-                Some(Value::Date(day)) => CurrentDate::Said(day),
+                Some(Value::Date(day)) => CurrentDate::Fixed(day),
                 _ => CurrentDate::Current,
             },
             Today::Sql(_) => CurrentDate::Current,

@@ -10,9 +10,7 @@ use super::meta::plain_text;
 use super::names::{UsedOmniNames, to_omni_name};
 use super::semantic::TableSemanticModel;
 use super::table::DbtTable;
-use crate::artifacts::{
-    Manifest, ManifestNode, Measure, MetaValue as Said, Metric, NodeDetail, ResourceType, ValueFields,
-};
+use crate::artifacts::{Manifest, ManifestNode, Measure, MetaValue, Metric, NodeDetail, ResourceType, ValueFields};
 use crate::dbt::YamlOutput;
 use crate::dialect::Dialect;
 use crate::model::MetricSource;
@@ -58,7 +56,7 @@ impl<'a> Aggregate<'a> {
             name: &measure.name,
             agg: &measure.agg,
             expr: measure.expr.as_deref(),
-            percentile: measure.agg_params.get("percentile").and_then(Said::as_f64),
+            percentile: measure.agg_params.get("percentile").and_then(MetaValue::as_f64),
             non_additive: !measure.non_additive_dimension.is_empty(),
             label: measure.label.as_deref(),
             description: &measure.description,
@@ -274,13 +272,15 @@ impl<'a> MeasureConverter<'a> {
         {
             return;
         }
-        let params = metric.type_params.get("measure").and_then(Said::as_map);
+        let params = metric.type_params.get("measure").and_then(MetaValue::as_map);
         let setting = |key: &str| {
             params
                 .and_then(|params| params.get(key))
                 .or_else(|| metric.type_params.get(key))
         };
-        if setting("fill_nulls_with").is_some() || setting("join_to_timespine").and_then(Said::as_bool) == Some(true) {
+        if setting("fill_nulls_with").is_some()
+            || setting("join_to_timespine").and_then(MetaValue::as_bool) == Some(true)
+        {
             return self.add_gap(
                 &node.name,
                 "the metric returns values for days without rows, but Omni does not",
@@ -301,7 +301,9 @@ impl<'a> MeasureConverter<'a> {
             Ok(keys) => keys,
             Err(reason) => return self.add_gap(&node.name, reason),
         };
-        let inner = params.and_then(|params| params.get("filter")).unwrap_or(&Said::Null);
+        let inner = params
+            .and_then(|params| params.get("filter"))
+            .unwrap_or(&MetaValue::Null);
         let mut filters = Vec::new();
         for template in filter_templates(inner).chain(filter_templates(&metric.filter)) {
             match self.convert_filter(template, aggregate.table) {
@@ -432,7 +434,7 @@ impl<'a> MeasureConverter<'a> {
                 let expr = metric
                     .type_params
                     .get("expr")
-                    .and_then(Said::as_str)
+                    .and_then(MetaValue::as_str)
                     .unwrap_or_default();
                 let names = parts
                     .iter()
@@ -462,11 +464,11 @@ fn description_pair(description: &str) -> Option<(String, YamlOutput)> {
 }
 
 /// Returns the conditions of a filter in dbt's format.
-fn filter_templates(filter: &Said) -> impl Iterator<Item = &str> {
+fn filter_templates(filter: &MetaValue) -> impl Iterator<Item = &str> {
     let listed = filter
         .as_map()
         .and_then(|value_fields| value_fields.get("where_filters"))
-        .and_then(Said::as_list)
+        .and_then(MetaValue::as_list)
         .unwrap_or_default();
     let of_list = listed
         .iter()
@@ -482,14 +484,14 @@ fn unsupported_composition(metric: &Metric) -> Option<&'static str> {
         .filter_map(|(_, value)| value.as_map())
         .collect();
     let listed = listed_metrics(metric);
-    let all = inputs.into_iter().chain(listed.iter().filter_map(Said::as_map));
+    let all = inputs.into_iter().chain(listed.iter().filter_map(MetaValue::as_map));
     let moved = all.clone().any(|input| {
         ["offset_window", "offset_to_grain"]
             .iter()
             .any(|key| input.get(key).is_some_and(|meta_value| !meta_value.is_empty_value()))
     });
     let filtered = all.clone().any(|input| {
-        filter_templates(input.get("filter").unwrap_or(&Said::Null))
+        filter_templates(input.get("filter").unwrap_or(&MetaValue::Null))
             .next()
             .is_some()
     });
@@ -506,11 +508,11 @@ fn unsupported_composition(metric: &Metric) -> Option<&'static str> {
     }
 }
 
-fn listed_metrics(metric: &Metric) -> &[Said] {
+fn listed_metrics(metric: &Metric) -> &[MetaValue] {
     metric
         .type_params
         .get("metrics")
-        .and_then(Said::as_list)
+        .and_then(MetaValue::as_list)
         .unwrap_or_default()
 }
 
@@ -522,9 +524,12 @@ fn input_metrics<'m>(metric: &'m Metric) -> Vec<(&'m str, &'m str)> {
             .filter_map(|key| metric.type_parameter(key).map(|name| (name, name)))
             .collect(),
         _ => {
-            let alias = |part: &'m Said| {
+            let alias = |part: &'m MetaValue| {
                 let name = part.as_str().or_else(|| part.as_map()?.get("name")?.as_str())?;
-                let alias = part.as_map().and_then(|part| part.get("alias")).and_then(Said::as_str);
+                let alias = part
+                    .as_map()
+                    .and_then(|part| part.get("alias"))
+                    .and_then(MetaValue::as_str);
                 Some((name, alias.unwrap_or(name)))
             };
             listed_metrics(metric).iter().filter_map(alias).collect()

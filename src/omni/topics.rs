@@ -11,7 +11,7 @@ use super::measures::MeasureGap;
 use super::meta::{self, plain_text};
 use super::names::{UsedOmniNames, to_omni_name};
 use super::table::DbtTable;
-use crate::artifacts::{MetaValue as Said, ResourceType, ValueFields};
+use crate::artifacts::{MetaValue, ResourceType, ValueFields};
 use crate::dbt::{YamlOutput, write_value};
 
 /// Maximum length of a chain of joins in a topic. Each join in a chain is nested in the previous join.
@@ -117,10 +117,10 @@ fn requested_topic<'a>(base: usize, table: &DbtTable<'a>, of_projects: bool) -> 
         })
     };
     match meta::omni_meta(&table.node.meta).and_then(|omni| omni.get("topic")) {
-        Some(Said::Bool(false)) => None,
-        Some(Said::Bool(true)) => asked(None, None),
-        Some(Said::Text(name)) => asked(Some(name), None),
-        Some(Said::Map(fields)) => asked(fields.get("name").and_then(Said::as_str), Some(fields)),
+        Some(MetaValue::Bool(false)) => None,
+        Some(MetaValue::Bool(true)) => asked(None, None),
+        Some(MetaValue::Text(name)) => asked(Some(name), None),
+        Some(MetaValue::Map(fields)) => asked(fields.get("name").and_then(MetaValue::as_str), Some(fields)),
         _ => {
             let is_seen = table.node.resource_type == ResourceType::Model && !access::is_hidden(table.node);
             (is_seen && of_projects).then_some(RequestedTopic {
@@ -216,14 +216,14 @@ fn build_topic(
     };
     let of_view = meta::omni_meta(&table.node.meta)
         .and_then(|omni| omni.get("label"))
-        .and_then(Said::as_str);
+        .and_then(MetaValue::as_str);
     let label = setting("label")
-        .and_then(Said::as_str)
+        .and_then(MetaValue::as_str)
         .or(requested_topic.name.filter(|name| *name != short))
         .or(of_view);
     pairs.extend(label.map(|label| ("label".to_owned(), plain_text(label))));
     let own = Some(table.description()).filter(|text| !text.trim().is_empty());
-    let description = setting("description").and_then(Said::as_str).or(own);
+    let description = setting("description").and_then(MetaValue::as_str).or(own);
     pairs.extend(description.map(|text| ("description".to_owned(), plain_text(text))));
     let keys: Vec<(String, YamlOutput)> = KEYS
         .iter()
@@ -252,8 +252,8 @@ fn build_topic(
 }
 
 /// Returns the access filters of a topic. A field without the name of a view is a field of the base view.
-fn access_filters(value: &Said, view: &str) -> YamlOutput {
-    let filter = |filter: &Said| {
+fn access_filters(value: &MetaValue, view: &str) -> YamlOutput {
+    let filter = |filter: &MetaValue| {
         let pairs = filter.as_map().map(ValueFields::iter).into_iter().flatten();
         let pairs = pairs.map(|(key, value)| match (key, value.as_str()) {
             ("field", Some(field)) if !field.contains('.') => (key.to_owned(), plain_text(&format!("{view}.{field}"))),
@@ -262,7 +262,7 @@ fn access_filters(value: &Said, view: &str) -> YamlOutput {
         YamlOutput::Map(pairs.collect())
     };
     match value {
-        Said::List(filters) => YamlOutput::List(filters.iter().map(filter).collect()),
+        MetaValue::List(filters) => YamlOutput::List(filters.iter().map(filter).collect()),
         other => meta::meta_value(other),
     }
 }

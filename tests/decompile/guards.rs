@@ -10,8 +10,8 @@ const GROUPED: &str = "model: m\nfrom: orders\ngroup_by: country\ndefinitions: v
 const ROWS: &str = "model: m\nfrom: orders\ndefinitions: value = 7919\n";
 
 fn decompiler() -> &'static Decompiler {
-    static LEARNED: OnceLock<Decompiler> = OnceLock::new();
-    LEARNED.get_or_init(Decompiler::default)
+    static DECOMPILER: OnceLock<Decompiler> = OnceLock::new();
+    DECOMPILER.get_or_init(Decompiler::default)
 }
 
 fn compiler(dialect: Dialect) -> Compiler {

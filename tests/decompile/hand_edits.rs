@@ -6,8 +6,8 @@ use formulac::decompile::Decompiler;
 use formulac::{Column, Compiler, Dialect, Relation, Schema, Type};
 
 fn decompiler() -> &'static Decompiler {
-    static LEARNED: OnceLock<Decompiler> = OnceLock::new();
-    LEARNED.get_or_init(Decompiler::default)
+    static DECOMPILER: OnceLock<Decompiler> = OnceLock::new();
+    DECOMPILER.get_or_init(Decompiler::default)
 }
 
 fn compiler(dialect: Dialect) -> Compiler {

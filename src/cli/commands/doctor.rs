@@ -144,7 +144,7 @@ fn check_warehouse(session: &Session, workspace: Option<&Workspace>) -> HealthCh
     let none = Project::default();
     let project = workspace.map_or(&none, |workspace| &workspace.project);
     let read = || -> Result<_, Failure> {
-        let dbt = Engine::select_dbt(session, &DbtArgs::default(), project)?;
+        let dbt = Engine::new_dbt_run(session, &DbtArgs::default(), project)?;
         let dialect = dbt.dialect(project)?;
         Ok((dialect, WarehouseState::read(&dbt, dialect)?))
     };

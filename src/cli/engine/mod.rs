@@ -110,7 +110,7 @@ impl Engine {
     }
 
     /// Returns the project's dbt, for commands that run on no other engine.
-    pub fn select_dbt(session: &Session, args: &DbtArgs, project: &Project) -> Result<Box<DbtRun>, Failure> {
+    pub fn new_dbt_run(session: &Session, args: &DbtArgs, project: &Project) -> Result<Box<DbtRun>, Failure> {
         let args = EngineArgs {
             engine: Some("dbt".to_owned()),
             dbt: args.clone(),

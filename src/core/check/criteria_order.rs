@@ -121,9 +121,9 @@ impl Lowerer<'_> {
     fn find_sumif_order(&self, call: ConditionalAggregateCall<'_>) -> Option<Diagnostic> {
         let (last, pairs) = call.lowered.split_last()?;
         let is_row = |id: &IrId| self.program.meta(*id).level != Level::Const;
-        let is_pair =
+        let is_criteria_pair =
             |pair: &[IrId]| matches!(pair, [range, criterion] if is_row(range) && self.is_literal(*criterion));
-        if pairs.is_empty() || pairs.len() % 2 != 0 || !is_row(last) || !pairs.chunks(2).all(is_pair) {
+        if pairs.is_empty() || pairs.len() % 2 != 0 || !is_row(last) || !pairs.chunks(2).all(is_criteria_pair) {
             return None;
         }
         let (first, (last, rest)) = (call.lowered.first()?, call.args.split_last()?);

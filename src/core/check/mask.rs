@@ -3,10 +3,10 @@
 
 use std::ops::Range;
 
-/// Regular expressions for the sign of a formatted number. `SIGN_AND_ZERO` also matches a leading zero that the mask
+/// Regular expressions for the sign of a formatted number. `SIGN_AND_ZERO_PATTERN` also matches a leading zero that the mask
 /// does not contain.
-pub(super) const SIGN: &str = "^(-?)";
-pub(super) const SIGN_AND_ZERO: &str = "^(-?)0?";
+pub(super) const SIGN_PATTERN: &str = "^(-?)";
+pub(super) const SIGN_AND_ZERO_PATTERN: &str = "^(-?)0?";
 /// Regular expression for the leading zero of an hour, which masks such as `h` omit.
 pub(super) const ZERO: &str = "^0";
 

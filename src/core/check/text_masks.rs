@@ -256,9 +256,9 @@ impl Lowerer<'_> {
         } else if mask.zeros == 0 || !mask.prefix.is_empty() {
             // Insert the prefix after the sign. The prefix also replaces a leading zero that the mask does not contain.
             let pattern = if mask.zeros == 0 {
-                mask::SIGN_AND_ZERO
+                mask::SIGN_AND_ZERO_PATTERN
             } else {
-                mask::SIGN
+                mask::SIGN_PATTERN
             };
             let new = format!("\\1{}", mask.prefix.replace('\\', "\\\\"));
             text = self.replace_match(text, pattern, &new, span);

@@ -106,7 +106,7 @@ impl Column {
         let column = self.with_digits(digits);
         let wide = column.digits.is_some_and(|digits| digits.precision() > 28);
         if wide {
-            column.with_size(crate::ALL_DIGITS)
+            column.with_size(crate::MAX_DECIMAL_DIGITS)
         } else {
             column
         }

@@ -16,7 +16,7 @@ pub struct ModelChangeFromKnownFacts {
 /// Compiles the specs of a commit twice: with the facts of an earlier commit and with its own facts. Returns the models
 /// whose SQL differs. Models that were not generated before are skipped, because their first push adds the facts that
 /// they read. dbt's artifacts are not read, so the result is the same on every machine.
-pub fn models_changed_by_facts(
+pub fn find_models_changed_by_facts(
     workspace: &Workspace,
     repository: &Repository,
     before: &str,

@@ -49,7 +49,8 @@ pub fn resolve_revision(repository: &Repository, name: &str) -> Result<String, F
 
 impl BranchDifferences {
     /// Determines how the last commit differs from the base. Uses the environment
-    /// `environment_name` if set, otherwise the environment of the base branch, otherwise the first environment that requires reviews.
+    /// `environment_name` if set, otherwise the environment of the base branch, otherwise the first environment that
+    /// requires reviews.
     pub fn new(
         workspace: &Workspace,
         repository: &Repository,
@@ -97,7 +98,7 @@ impl BranchDifferences {
         let mut files = repository.files_differing_between(fork, head)?;
         let mut altered = Vec::new();
         if let Some(difference) = files.iter_mut().find(|file| file.is_known()) {
-            altered = facts::models_changed_by_facts(workspace, repository, fork, head)?;
+            altered = facts::find_models_changed_by_facts(workspace, repository, fork, head)?;
             difference.alters_sql = !altered.is_empty();
         }
         let signed = environment.as_ref().is_some_and(|environment| environment.signed);

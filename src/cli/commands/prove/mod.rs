@@ -70,7 +70,7 @@ impl ProofOutcome {
 
 pub fn run(session: &Session, args: &ProveArgs) -> Result<Exit, Failure> {
     let workspace = Workspace::find(session)?;
-    let dbt = Engine::select_dbt(session, &args.dbt, &workspace.project)?;
+    let dbt = Engine::new_dbt_run(session, &args.dbt, &workspace.project)?;
     let dialect = dbt.dialect(&workspace.project)?;
     let plan = ProofPlan::new(session, &workspace, dialect, &args.functions)?;
     let environment = environment::selected_environment(&session.global, &workspace.project)?;

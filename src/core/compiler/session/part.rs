@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::dependencies::{CheckedFacts, ChunkId, FOLLOWER, KEYS};
+use super::dependencies::{CheckedFacts, ChunkId, KEYS, NEXT_CHUNK_START};
 use crate::check::{RestOfFile, collect_dependency_facts};
 use crate::compiler::{Compiled, Compiler};
 use crate::diag::Diagnostic;
@@ -94,7 +94,7 @@ impl CompiledPart {
                 if let Some(of_chunk) = self.facts.get_mut(chunk) {
                     of_chunk.add(facts);
                 }
-                self.count += usize::from(self.id_at(definition.span.start) != FOLLOWER);
+                self.count += usize::from(self.id_at(definition.span.start) != NEXT_CHUNK_START);
             }
         }
         self.aggregate = dependency_facts
@@ -108,7 +108,7 @@ impl CompiledPart {
     fn id_at(&self, offset: u32) -> ChunkId {
         self.chunks
             .get(self.chunk_at(offset))
-            .map_or(FOLLOWER, |chunk| chunk.id)
+            .map_or(NEXT_CHUNK_START, |chunk| chunk.id)
     }
 
     /// Returns the index of the chunk that contains an offset.
