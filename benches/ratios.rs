@@ -66,12 +66,12 @@ fn models_over_sets(compiler: &Compiler, rounds: usize) -> [f64; 2] {
     let texts = corpus::models_over_sets(200, 500);
     let texts: Vec<SpecText<'_>> = texts.iter().map(|text| SpecText { text, path: None }).collect();
     let compiled = compiler.compile_specs(&texts);
-    for (text, made) in texts.iter().zip(&compiled) {
-        if let Some(found) = made.diagnostics().iter().find(|d| d.is_error()) {
+    for (text, spec) in texts.iter().zip(&compiled) {
+        if let Some(diagnostic) = spec.diagnostics().iter().find(|d| d.is_error()) {
             panic!(
                 "the spec must compile: {} {}\n{}",
-                found.code(),
-                found.message(),
+                diagnostic.code(),
+                diagnostic.message(),
                 text.text
             );
         }
@@ -230,8 +230,8 @@ fn main() {
     println!("\nNesting, 1,000 levels:");
     for (kind, text) in corpus::nested(1_000) {
         let result = typed.compile(&text);
-        if let Some(found) = result.diagnostics().iter().find(|d| d.is_error()) {
-            println!("  {kind:<22} refused: {} {}", found.code(), found.message());
+        if let Some(diagnostic) = result.diagnostics().iter().find(|d| d.is_error()) {
+            println!("  {kind:<22} refused: {} {}", diagnostic.code(), diagnostic.message());
             continue;
         }
         let times = Race::new()
@@ -279,8 +279,8 @@ fn main() {
             .with("floor", || run_floor(text))
             .with("spec", || drop(black_box(typed.compile_spec(text))))
             .run(rounds.min(100));
-        let made = typed.compile_spec(text);
-        if let Some(found) = made.diagnostics().iter().find(|d| d.is_error()) {
+        let spec = typed.compile_spec(text);
+        if let Some(found) = spec.diagnostics().iter().find(|d| d.is_error()) {
             panic!("the spec must compile: {} {}", found.code(), found.message());
         }
         println!(
@@ -292,8 +292,8 @@ fn main() {
 
     let thousand = corpus::specs(1_000);
     for text in &thousand {
-        let made = typed.compile_spec(text);
-        if let Some(found) = made.diagnostics().iter().find(|d| d.is_error()) {
+        let compiled_spec = typed.compile_spec(text);
+        if let Some(found) = compiled_spec.diagnostics().iter().find(|d| d.is_error()) {
             panic!("the spec must compile: {} {}\n{text}", found.code(), found.message());
         }
     }

@@ -222,8 +222,8 @@ impl Seeded {
         Self(SplitMix::new(seed))
     }
 
-    fn next_below(&mut self, n: usize) -> usize {
-        self.0.next_below(n)
+    fn random_below(&mut self, n: usize) -> usize {
+        self.0.random_below(n)
     }
 
     /// Replaces every `$symbol` in a pattern, recursively. If the nesting is deep, the first alternative is used.
@@ -236,7 +236,7 @@ impl Seeded {
                 .unwrap_or(after.len());
             let (symbol, tail) = after.split_at(end);
             let choices = alternatives(symbol);
-            let choice = if depth > 6 { 0 } else { self.next_below(choices.len()) };
+            let choice = if depth > 6 { 0 } else { self.random_below(choices.len()) };
             self.expand(choices[choice], depth + 1, output);
             rest = tail;
         }
@@ -291,8 +291,8 @@ pub fn definition(random: &mut Seeded, size: Size, number: usize) -> String {
 
 /// Generates a sum over many lines, a chain of cases, or nested IFs.
 fn long(random: &mut Seeded, text: &mut String) {
-    let wanted = 1_000 + random.next_below(2_800);
-    match random.next_below(3) {
+    let wanted = 1_000 + random.random_below(2_800);
+    match random.random_below(3) {
         0 => {
             random.expand("$term", 0, text);
             while text.len() < wanted {
@@ -345,7 +345,7 @@ pub fn definition_chains(count: usize, links: usize) -> String {
     let mut random = Seeded::new(SEED);
     let mut text = String::new();
     for n in 0..count {
-        let column = NUMBERS[random.next_below(NUMBERS.len())];
+        let column = NUMBERS[random.random_below(NUMBERS.len())];
         let before = if n % links == 0 {
             "cost_total_____".to_owned()
         } else {
@@ -399,7 +399,7 @@ pub fn spec(measures: usize) -> String {
             "$medium_measure",
             "$measure / $measure",
             "$measure - $medium_measure * $rate",
-        ][random.next_below(4)];
+        ][random.random_below(4)];
         let _ = writeln!(
             text,
             "  /// Measure number {n}.\n  measure_{n} = {}",
@@ -418,9 +418,9 @@ pub fn specs(count: usize) -> Vec<String> {
             "model: metrics_{number}\ndescription: Metrics number {number}.\nfrom: orders\nsteps:\n  - name: monthly\n    \
              where: NOT(ISBLANK(order_date))\n    group_by: [region, month]\n    definitions: |\n      month = order_date[month]\n"
         );
-        let measures = 4 + random.next_below(8);
+        let measures = 4 + random.random_below(8);
         for n in 0..measures {
-            let pattern = ["$measure", "$medium_measure", "$measure / $measure"][random.next_below(3)];
+            let pattern = ["$measure", "$medium_measure", "$measure / $measure"][random.random_below(3)];
             let _ = writeln!(
                 text,
                 "      /// Measure number {n}.\n      measure_{n} = {}",
@@ -429,7 +429,7 @@ pub fn specs(count: usize) -> Vec<String> {
         }
         text.push_str("  - name: growth\n    keep: all\n    order_by: month\n    definitions: |\n");
         for n in 0..measures / 2 {
-            let formula = match random.next_below(4) {
+            let formula = match random.random_below(4) {
                 0 => format!("PERIODOFFSET(measure_{n}, -1, \"month\")"),
                 1 => format!("measure_{n} / PERIODOFFSET(measure_{n}, -1, \"year\") - 1"),
                 2 => format!("AVERAGE(OFFSET(measure_{n}, -2):measure_{n})"),
@@ -526,12 +526,12 @@ pub fn verify<'t>(compiler: &Compiler, texts: impl IntoIterator<Item = &'t str>)
     for text in texts {
         let compiled = compiler.compile(text);
         let by_chance = [Code::NeverReached, Code::NeverVaries];
-        if let Some(found) = compiled.diagnostics().iter().find(|d| !by_chance.contains(&d.kind())) {
+        if let Some(diagnostic) = compiled.diagnostics().iter().find(|d| !by_chance.contains(&d.kind())) {
             let end = text.char_indices().nth(400).map_or(text.len(), |(i, _)| i);
             panic!(
                 "the corpus must compile: {} {}\n{}",
-                found.code(),
-                found.message(),
+                diagnostic.code(),
+                diagnostic.message(),
                 &text[..end]
             );
         }

@@ -17,7 +17,7 @@ impl SplitMix {
     }
 
     /// Returns a number from 0 up to, but not including, `end`.
-    pub fn next_below(&mut self, end: usize) -> usize {
+    pub fn random_below(&mut self, end: usize) -> usize {
         (self.next() % end.max(1) as u64) as usize
     }
 }

@@ -41,4 +41,4 @@ pub mod tables;
 mod types;
 
 pub use dialect::{ConstructFact, Dialect, FactVerdict, Facts, Literals, UnknownDialect};
-pub use types::{ALL_DIGITS, Level, Type, UnknownType};
+pub use types::{Level, MAX_DECIMAL_DIGITS, Type, UnknownType};

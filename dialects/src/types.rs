@@ -158,7 +158,7 @@ impl FromStr for Type {
 }
 
 /// Size of a decimal that may use all digits that the engine supports, so that its scale cannot change.
-pub const ALL_DIGITS: u32 = u32::MAX;
+pub const MAX_DECIMAL_DIGITS: u32 = u32::MAX;
 
 /// Error for a string that is not the name of a type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -303,11 +303,11 @@ impl<'s> AstBuilder<'s> {
             self.ast.pop();
             inner = operand;
         }
-        let mut made = make(self, inner);
+        let mut expr = make(self, inner);
         for (sign, start) in signs.into_iter().rev() {
-            made = self.sign(sign, start, made);
+            expr = self.sign(sign, start, expr);
         }
-        made
+        expr
     }
 
     /// Records the brackets of `(x)`. The result is `x` itself, but the signs inside the brackets stay inside.

@@ -304,7 +304,7 @@ mod tests {
             let (faulty, well_formed, by_grammar) = read(&text);
             match (&well_formed, &by_grammar) {
                 // Errors that the layout pass has already reported are not reported again by the LALRPOP parser.
-                (None, Some((_, said))) => prop_assert!(faulty || said.iter().any(Diagnostic::is_error), "{}", text),
+                (None, Some((_, diagnostics))) => prop_assert!(faulty || diagnostics.iter().any(Diagnostic::is_error), "{}", text),
                 _ => prop_assert_eq!(well_formed, by_grammar, "{}", text),
             }
         }

@@ -24,15 +24,15 @@ pub struct PendingFileChanges {
     pub by_hand: Vec<PathBuf>,
 }
 
-/// Compares the generated files with the files that exist at the same paths. `left` contains the obsolete files, which
+/// Compares the generated files with the files that exist at the same paths. `obsolete` contains the files that
 /// no spec generates anymore.
 pub fn compare_with_files(
     files: impl IntoIterator<Item = PlannedFile>,
-    left: Vec<PathBuf>,
+    obsolete: Vec<PathBuf>,
     dialect: Dialect,
 ) -> Result<PendingFileChanges, Failure> {
     let mut delivery = PendingFileChanges {
-        removed: left,
+        removed: obsolete,
         ..PendingFileChanges::default()
     };
     for planned in files {
@@ -40,10 +40,10 @@ pub fn compare_with_files(
             CurrentContent::Same => delivery.unchanged.push(planned.path),
             CurrentContent::Nothing => delivery.created.push(planned),
             CurrentContent::Other(bytes) => {
-                let found = std::str::from_utf8(&bytes).ok();
+                let current_text = std::str::from_utf8(&bytes).ok();
                 let name = planned.path.to_string_lossy();
-                match found.and_then(|found| with_layout_of(&name, found, &planned.text, dialect)) {
-                    Some(text) if found == Some(&text) => delivery.unchanged.push(planned.path),
+                match current_text.and_then(|text| with_layout_of(&name, text, &planned.text, dialect)) {
+                    Some(text) if current_text == Some(&text) => delivery.unchanged.push(planned.path),
                     Some(text) => delivery.updated.push(PlannedFile {
                         path: planned.path,
                         text,

@@ -53,7 +53,7 @@ fn read<T>(path: &Path, reader: impl FnOnce(&str) -> Result<T, ArtifactError>) -
 
 /// Reads the catalog in a file. Returns `None` if the file does not exist.
 pub fn read_catalog(path: &Path) -> Result<Option<Catalog>, Failure> {
-    read(path, Catalog::from_text).map_err(|found| Failure::Found(vec![found]))
+    read(path, Catalog::from_text).map_err(|file_diagnostics| Failure::Found(vec![file_diagnostics]))
 }
 
 fn artifact_failure(source: SourceText, error: &ArtifactError) -> FileDiagnostics {
@@ -87,7 +87,7 @@ pub struct RunArtifacts {
 impl RunArtifacts {
     /// Reads the results of dbt runs and source freshness checks from dbt's target folder.
     pub fn read(folder: &Path) -> Result<Self, Failure> {
-        let failed = |found: FileDiagnostics| Failure::Found(vec![found]);
+        let failed = |file_diagnostics: FileDiagnostics| Failure::Found(vec![file_diagnostics]);
         Ok(Self {
             runs: read(&folder.join("run_results.json"), RunResults::from_text)
                 .map_err(failed)?
@@ -157,38 +157,38 @@ impl TargetFolder {
         let read = self.catalog.get_or_init(|| read(&path, Catalog::from_text));
         read.as_ref()
             .map(Option::as_ref)
-            .map_err(|found| Failure::Found(vec![found.clone()]))
+            .map_err(|file_diagnostics| Failure::Found(vec![file_diagnostics.clone()]))
     }
 
     /// Reads the results of the last run from the manifest's folder.
     pub fn run_results(&self) -> Result<Option<RunResults>, Failure> {
         let path = self.path.with_file_name("run_results.json");
-        read(&path, RunResults::from_text).map_err(|found| Failure::Found(vec![found]))
+        read(&path, RunResults::from_text).map_err(|file_diagnostics| Failure::Found(vec![file_diagnostics]))
     }
 
     /// Returns the relations that the manifest and the catalog next to it describe. `fetched` contains the columns
     /// that `schema fetch` wrote.
     pub fn known_relations(&self, dialect: Dialect, fetched: Option<&Catalog>) -> Result<KnownFacts, Failure> {
-        let mut known = self.dbt_facts();
-        known.schema = formulac::known::from_dbt(&self.manifest, self.catalog()?, dialect);
+        let mut facts = self.dbt_facts();
+        facts.schema = formulac::known::from_dbt(&self.manifest, self.catalog()?, dialect);
         if let Some(fetched) = fetched {
-            known.schema =
-                formulac::known::from_dbt(&self.manifest, Some(fetched), dialect).fill_missing_from(known.schema);
+            facts.schema =
+                formulac::known::from_dbt(&self.manifest, Some(fetched), dialect).fill_missing_from(facts.schema);
         }
-        Ok(known)
+        Ok(facts)
     }
 
     /// Returns the dialect, the dbt version and the generic tests that the manifest records.
     pub fn dbt_facts(&self) -> KnownFacts {
         let metadata = &self.manifest.metadata;
-        let mut known = KnownFacts::default();
-        known.dialect = metadata
+        let mut facts = KnownFacts::default();
+        facts.dialect = metadata
             .adapter_type
             .as_deref()
             .and_then(|adapter| adapter.parse().ok());
-        known.dbt_version.clone_from(&metadata.dbt_version);
-        known.generic_tests = self.manifest.generic_tests().collect();
-        known
+        facts.dbt_version.clone_from(&metadata.dbt_version);
+        facts.generic_tests = self.manifest.generic_tests().collect();
+        facts
     }
 
     /// Returns the age of the manifest, or `None` if the manifest does not record when it was generated.
@@ -252,7 +252,7 @@ fn print_age(session: &Session, path: &Path, generated: Option<SystemTime>, proj
         }
         return;
     }
-    let named: Vec<String> = newer
+    let names: Vec<String> = newer
         .iter()
         .take(MAX_LISTED_FILES)
         .map(|path| format!("{}", path.display()))
@@ -264,7 +264,7 @@ fn print_age(session: &Session, path: &Path, generated: Option<SystemTime>, proj
     let verb = if newer.len() == 1 { "is" } else { "are" };
     session.warn(&format!(
         "{}{more} {verb} newer than {path}; run `dbt parse` to update it",
-        named.join(", ")
+        names.join(", ")
     ));
 }
 
@@ -281,9 +281,9 @@ pub fn format_age(now: Timestamp, then: Timestamp) -> String {
 
 /// Returns the files read by dbt that changed after `then`, without files that formulac wrote.
 fn foreign_files_newer_than(project: &DbtProject, then: SystemTime) -> Vec<PathBuf> {
-    let mut found = files_newer_than(project, then);
-    found.retain(|path| read_text(path).is_ok_and(|text| spec_in_header(&text).is_none()));
-    found
+    let mut paths = files_newer_than(project, then);
+    paths.retain(|path| read_text(path).is_ok_and(|text| spec_in_header(&text).is_none()));
+    paths
 }
 
 /// Returns the files read by dbt that changed after `then`.
@@ -297,18 +297,18 @@ fn files_newer_than(project: &DbtProject, then: SystemTime) -> Vec<PathBuf> {
         path.extension().is_some_and(|end| {
             ["sql", "yml", "yaml", "csv", "py", "md"]
                 .iter()
-                .any(|known| end == *known)
+                .any(|name| end == *name)
         })
     };
     let folders = project.all_paths.iter().map(|path| project.folder.join(path));
     let files = folders.flat_map(|path| folder::find_files(&path, |path| is_read(path) && is_newer(path)));
-    let mut found: Vec<PathBuf> = files
+    let mut paths: Vec<PathBuf> = files
         .map(|path| path.strip_prefix("./").map(Path::to_owned).unwrap_or(path))
         .collect();
-    found.sort();
+    paths.sort();
     // Remove duplicates, because a folder may contain files of two kinds.
-    found.dedup();
-    found
+    paths.dedup();
+    paths
 }
 
 #[cfg(test)]

@@ -152,14 +152,14 @@ fn stage_and_move(
     changed: &mut ChangedFilesBackup,
 ) -> Result<(), Failure> {
     let ChangedFilesBackup { staged, folders, .. } = changed;
-    let mut known: HashSet<PathBuf> = HashSet::new();
+    let mut paths: HashSet<PathBuf> = HashSet::new();
     for (number, destination) in places.into_iter().enumerate() {
         if let Some(folder) = destination
             .parent()
-            .filter(|folder| !folder.as_os_str().is_empty() && !known.contains(*folder))
+            .filter(|folder| !folder.as_os_str().is_empty() && !paths.contains(*folder))
         {
             make_folder(folder, folders).map_err(|error| write_failure("write", folder, &error))?;
-            known.insert(folder.to_owned());
+            paths.insert(folder.to_owned());
         }
         let name = format!("{TEMPORARY}{}-{number}.tmp", std::process::id());
         let temporary = local.map_or_else(|| destination.with_file_name(&name), |local| local.join(&name));
@@ -236,13 +236,13 @@ fn stage_files(files: &[&PlannedFile], staged: &[StagedFile]) -> Result<(), Fail
     }
 }
 
-/// Creates a folder and its missing parents, and adds the created folders to `made`.
-fn make_folder(folder: &Path, made: &mut Vec<PathBuf>) -> io::Result<()> {
+/// Creates a folder and its missing parents, and adds the created folders to `paths`.
+fn make_folder(folder: &Path, paths: &mut Vec<PathBuf>) -> io::Result<()> {
     let missing = folder
         .ancestors()
         .take_while(|folder| !folder.as_os_str().is_empty() && !folder.exists());
     let missing: Vec<PathBuf> = missing.map(Path::to_owned).collect();
-    made.extend(missing.into_iter().rev());
+    paths.extend(missing.into_iter().rev());
     fs::create_dir_all(folder)
 }
 
@@ -305,9 +305,9 @@ mod tests {
             &["a", "new/er/b", "new/d", "c"].map(|file| plan(&folder, file)),
         )
         .unwrap_err();
-        let mut left: Vec<_> = fs::read_dir(&folder).unwrap().map(|e| e.unwrap().file_name()).collect();
-        left.sort();
-        assert_eq!(left, ["a", "c"]);
+        let mut names: Vec<_> = fs::read_dir(&folder).unwrap().map(|e| e.unwrap().file_name()).collect();
+        names.sort();
+        assert_eq!(names, ["a", "c"]);
         assert_eq!(fs::read_to_string(folder.join("a")).unwrap(), "old");
         write_all(&bounds, &["a", "new/b"].map(|file| plan(&folder, file))).unwrap();
         assert_eq!(fs::read_to_string(folder.join("new/b")).unwrap(), "new");
@@ -334,8 +334,8 @@ mod tests {
         assert_eq!(changed.staged[0].temporary.parent(), Some(&*local));
         write_all(&bounds, &[plan(&folder, "b")]).unwrap();
         assert_eq!(fs::read_to_string(folder.join("b")).unwrap(), "new");
-        let left: Vec<_> = fs::read_dir(&local).unwrap().map(|e| e.unwrap().file_name()).collect();
-        assert_eq!(left, [".formulac-2-0.tmp"]);
+        let names: Vec<_> = fs::read_dir(&local).unwrap().map(|e| e.unwrap().file_name()).collect();
+        assert_eq!(names, [".formulac-2-0.tmp"]);
         fs::remove_dir_all(folder).unwrap();
     }
 

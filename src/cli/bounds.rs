@@ -73,15 +73,17 @@ impl WritableFolders {
                     .all(|part| !part.as_os_str().eq_ignore_ascii_case(".git")),
             )
         };
-        let shown = path.display();
+        let display = path.display();
         match resolved.as_ref().and_then(inner) {
             Some(true) => Ok(resolved.unwrap_or_default()),
             Some(false) => Err(
-                Failure::new(Exit::Failed, format!("`{shown}` is inside git's own folder"))
+                Failure::new(Exit::Failed, format!("`{display}` is inside git's own folder"))
                     .with_help("specify another folder in formulac.yml"),
             ),
-            None => Err(Failure::new(Exit::Failed, format!("`{shown}` is outside the project"))
-                .with_help("replace the link with a file or folder, or specify another folder in formulac.yml")),
+            None => Err(
+                Failure::new(Exit::Failed, format!("`{display}` is outside the project"))
+                    .with_help("replace the link with a file or folder, or specify another folder in formulac.yml"),
+            ),
         }
     }
 
@@ -108,7 +110,7 @@ impl WritableFolders {
 fn resolve_links(path: &Path) -> Option<PathBuf> {
     let path = or_current_folder(path);
     let whole = std::path::absolute(path).ok()?;
-    let there = whole.ancestors().find(|it| fs::symlink_metadata(it).is_ok())?;
+    let there = whole.ancestors().find(|path| fs::symlink_metadata(path).is_ok())?;
     let rest = whole.strip_prefix(there).ok()?;
     if rest.components().any(|part| !matches!(part, Component::Normal(_))) {
         return None;
@@ -190,13 +192,17 @@ mod tests {
             assert_eq!(found, expected.map(|expected| home.join(expected)), "{path}");
         }
         // The user may specify a folder through a link outside the project, but not through a link inside the project.
-        let named = |path: &str| {
+        let folders_of = |path: &str| {
             WritableFolders::from_project(&project)
                 .unwrap()
                 .with_named_file(&home.join(path))
         };
-        assert!(named("elsewhere").resolve_path(&home.join("elsewhere/x")).is_ok());
-        assert!(named("project/outer").resolve_path(&project.join("outer/x")).is_err());
+        assert!(folders_of("elsewhere").resolve_path(&home.join("elsewhere/x")).is_ok());
+        assert!(
+            folders_of("project/outer")
+                .resolve_path(&project.join("outer/x"))
+                .is_err()
+        );
         fs::remove_dir_all(home).unwrap();
     }
 }

@@ -64,14 +64,14 @@ pub fn read<E>(
     let file = base.clone();
     let mut earlier = thread::Builder::new().spawn(move || CachedManifest::read(&file)).ok();
     let mut earlier = || earlier.take()?.join().ok().flatten();
-    let mut known = None;
+    let mut cached_manifest = None;
     if let Some(difference) = content_after_header(&since, &key.text) {
-        known = earlier();
-        match (known, ManifestUpdate::from_bytes(&difference)) {
+        cached_manifest = earlier();
+        match (cached_manifest, ManifestUpdate::from_bytes(&difference)) {
             (Some(known), Some(since)) if known.checksum == since.checksum => {
                 return Ok(Some(known.manifest.with_difference(since.difference)));
             }
-            (other, _) => known = other,
+            (other, _) => cached_manifest = other,
         }
     }
     let outline_known = content_after_header(&outline, "")
@@ -79,7 +79,7 @@ pub fn read<E>(
         .unwrap_or_default();
     let mut checksum = None;
     let done = read(&outline_known, &mut || {
-        let base = known.take().or_else(&mut earlier)?;
+        let base = cached_manifest.take().or_else(&mut earlier)?;
         checksum = Some(base.checksum);
         Some(base.manifest)
     })?;
@@ -440,11 +440,11 @@ mod tests {
         // Returns the name in the manifest, and whether the manifest was parsed from JSON.
         let look = |keep: KeptParts| {
             let is_read = Cell::new(false);
-            let found = read(&path, keep, &folder, |outline, before| {
+            let manifest = read(&path, keep, &folder, |outline, before| {
                 is_read.set(true);
                 Manifest::from_text_and_earlier(&fs::read_to_string(&path).unwrap(), keep, outline, before).map(Some)
             });
-            (found.unwrap().unwrap().nodes[0].name.to_string(), is_read.get())
+            (manifest.unwrap().unwrap().nodes[0].name.to_string(), is_read.get())
         };
         write("first", SystemTime::now());
         assert_eq!(look(code), ("first".to_owned(), true));

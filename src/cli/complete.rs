@@ -47,8 +47,8 @@ fn command_with_completers() -> clap::Command {
 
 fn complete_functions(typed: &OsStr) -> Vec<CompletionCandidate> {
     let typed = typed.to_string_lossy().to_uppercase();
-    let known = catalog::functions().filter(|function| function.name.starts_with(&typed));
-    known
+    let functions = catalog::functions().filter(|function| function.name.starts_with(&typed));
+    functions
         .map(|function| CompletionCandidate::new(function.name).help(Some(function.summary.into())))
         .collect()
 }
@@ -59,14 +59,14 @@ fn complete_spec_files(typed: &OsStr) -> Vec<CompletionCandidate> {
     let files = project_specs()
         .into_iter()
         .map(|path| path.strip_prefix("./").map_or(path.clone(), PathBuf::from));
-    let found: Vec<CompletionCandidate> = files
+    let candidates: Vec<CompletionCandidate> = files
         .filter(|path| path.to_string_lossy().starts_with(&*start))
         .map(CompletionCandidate::new)
         .collect();
-    if found.is_empty() {
+    if candidates.is_empty() {
         PathCompleter::file().complete(typed)
     } else {
-        found
+        candidates
     }
 }
 
@@ -76,8 +76,8 @@ fn complete_last_entry(typed: &OsStr, complete: impl Fn(&str) -> Vec<CompletionC
     let (before, start) = typed
         .rsplit_once(',')
         .map_or(("", &*typed), |(before, start)| (&typed[..=before.len()], start));
-    let found = complete(start).into_iter();
-    found.map(|entry| entry.add_prefix(before)).collect()
+    let candidates = complete(start).into_iter();
+    candidates.map(|entry| entry.add_prefix(before)).collect()
 }
 
 /// Completes the metrics of the project's metric sets.
@@ -126,18 +126,18 @@ fn candidates<'s>(
 
 /// Returns the metrics of the project's metric sets, with their descriptions.
 fn metrics_that_start_with(start: &str) -> Vec<CompletionCandidate> {
-    let mut found = Vec::new();
+    let mut candidates = Vec::new();
     for set in project_sets() {
         let name = set.metric_set().unwrap_or_default();
         for (metric, description) in set.metrics_of_set() {
             let full = format!("{name}.{metric}");
             if full.starts_with(start) {
                 let help = description.map(|text| text.to_owned().into());
-                found.push(CompletionCandidate::new(full).help(help));
+                candidates.push(CompletionCandidate::new(full).help(help));
             }
         }
     }
-    found
+    candidates
 }
 
 /// Returns the project's metric sets.
@@ -151,7 +151,7 @@ fn project_sets() -> impl Iterator<Item = CompiledSpec> {
 /// Completes metrics after `metric:`, and metric sets after `metric_set:`. `None` for other words.
 fn complete_metric_names(typed: &str) -> Option<Vec<CompletionCandidate>> {
     let (method, start) = typed.split_once(':')?;
-    let found: Vec<CompletionCandidate> = match method {
+    let candidates: Vec<CompletionCandidate> = match method {
         "metric" => metrics_that_start_with(start),
         "metric_set" => {
             let names = project_sets().filter_map(|set| set.metric_set().map(str::to_owned));
@@ -161,7 +161,7 @@ fn complete_metric_names(typed: &str) -> Option<Vec<CompletionCandidate>> {
         _ => return None,
     };
     let before = format!("{method}:");
-    Some(found.into_iter().map(|name| name.add_prefix(&before)).collect())
+    Some(candidates.into_iter().map(|name| name.add_prefix(&before)).collect())
 }
 
 /// Completes model names, and metrics such as `metric:orders.revenue`.
@@ -199,10 +199,10 @@ fn complete_selections(typed: &OsStr) -> Vec<CompletionCandidate> {
     // `+` and `@` are prefixes of a name, and completion preserves them.
     let name = start.trim_start_matches(['+', '@']);
     let before = &start[..start.len() - name.len()];
-    let named = complete_metric_names(name).unwrap_or_else(|| complete_models(OsStr::new(name)));
-    let named = named.into_iter().map(|model| model.add_prefix(before));
+    let candidates = complete_metric_names(name).unwrap_or_else(|| complete_models(OsStr::new(name)));
+    let names = candidates.into_iter().map(|model| model.add_prefix(before));
     let methods = [["tag:", "path:", "state:modified"].as_slice(), &METRIC_METHODS].concat();
-    named.chain(methods_that_start_with(&methods, &start)).collect()
+    names.chain(methods_that_start_with(&methods, &start)).collect()
 }
 
 /// Returns the spec files of the project in the shell's working directory.

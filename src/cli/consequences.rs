@@ -11,27 +11,27 @@ const MAX_LISTED_FILES: usize = 3;
 
 /// Diagnostics for people: each error once, in the file that contains it.
 pub struct ShownDiagnostics {
-    pub found: Vec<FileDiagnostics>,
+    pub diagnostics: Vec<FileDiagnostics>,
     /// Files in which errors are not shown, because they repeat errors of other files.
     affected: Vec<String>,
 }
 
 impl ShownDiagnostics {
     /// Returns all diagnostics or, if `each_once` is set, those whose cause is not an error in another file.
-    pub fn new(found: &[FileDiagnostics], each_once: bool) -> Self {
-        let mut shown = Self {
-            found: found.to_vec(),
+    pub fn new(file_diagnostics: &[FileDiagnostics], each_once: bool) -> Self {
+        let mut summary = Self {
+            diagnostics: file_diagnostics.to_vec(),
             affected: Vec::new(),
         };
-        for file in shown.found.iter_mut().filter(|_| each_once) {
+        for file in summary.diagnostics.iter_mut().filter(|_| each_once) {
             let count = file.diagnostics.len();
             file.diagnostics
-                .retain(|diagnostic| !is_shown_elsewhere(diagnostic, found));
+                .retain(|diagnostic| !is_shown_elsewhere(diagnostic, file_diagnostics));
             if file.diagnostics.len() < count {
-                shown.affected.push(file.file.clone());
+                summary.affected.push(file.file.clone());
             }
         }
-        shown
+        summary
     }
 
     /// Returns a note about the files in which errors are not shown. `None` if there are no such files.
@@ -58,10 +58,12 @@ impl ShownDiagnostics {
 }
 
 /// Returns whether the cause of a diagnostic is an error of another file.
-fn is_shown_elsewhere(diagnostic: &Diagnostic, found: &[FileDiagnostics]) -> bool {
+fn is_shown_elsewhere(diagnostic: &Diagnostic, file_diagnostics: &[FileDiagnostics]) -> bool {
     let Some(cause) = diagnostic.cause() else { return false };
     let overlaps = |span: Span| span.start <= cause.span.end && cause.span.start <= span.end;
-    let mut files = found.iter().filter(|file| is_same_file(&file.file, &cause.path));
+    let mut files = file_diagnostics
+        .iter()
+        .filter(|file| is_same_file(&file.file, &cause.path));
     files.any(|file| {
         let mut errors = file.diagnostics.iter().filter(|other| other.is_error());
         errors.any(|other| overlaps(other.span()))
@@ -69,10 +71,10 @@ fn is_shown_elsewhere(diagnostic: &Diagnostic, found: &[FileDiagnostics]) -> boo
 }
 
 /// Returns whether a path on the command line and a path relative to the project may be the same file.
-fn is_same_file(shown: &str, path: &str) -> bool {
+fn is_same_file(display_path: &str, path: &str) -> bool {
     let ends_with = |long: &str, short: &str| {
         let rest = long.strip_suffix(short);
         rest.is_some_and(|rest| rest.is_empty() || rest.ends_with(['/', '\\']))
     };
-    ends_with(shown, path) || ends_with(path, shown)
+    ends_with(display_path, path) || ends_with(path, display_path)
 }

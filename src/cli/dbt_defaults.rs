@@ -50,12 +50,12 @@ fn innermost_setting(
         Component::Normal(name) => name.to_str(),
         _ => None,
     });
-    let mut said = None;
+    let mut setting = None;
     for name in std::iter::once(project).chain(inner) {
-        said = level.and_then(&of_level).or(said);
+        setting = level.and_then(&of_level).or(setting);
         level = level.and_then(|level| level.get(name));
     }
-    level.and_then(of_level).or(said)
+    level.and_then(of_level).or(setting)
 }
 
 #[cfg(test)]

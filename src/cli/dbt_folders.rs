@@ -82,21 +82,22 @@ impl Workspace {
             (outside.moved_by_push, "`formulac push` moves them to these folders"),
             (outside.obsolete, "remove them, because no push does"),
         ] {
-            let left = files.iter().map(|path| self.relative_path(path));
-            let left: Vec<String> = left.filter(|path| !removed.contains(path.as_str())).collect();
-            if left.is_empty() {
+            let remaining = files.iter().map(|path| self.relative_path(path));
+            let remaining: Vec<String> = remaining.filter(|path| !removed.contains(path.as_str())).collect();
+            if remaining.is_empty() {
                 continue;
             }
-            let mut named: Vec<String> = left.iter().take(MAX_LISTED_FILES).cloned().collect();
-            named.extend(
-                left.len()
+            let mut listed: Vec<String> = remaining.iter().take(MAX_LISTED_FILES).cloned().collect();
+            listed.extend(
+                remaining
+                    .len()
                     .checked_sub(MAX_LISTED_FILES + 1)
                     .map(|more| format!("{} more", more + 1)),
             );
-            let files = format_count(left.len(), "generated file is", "generated files are");
+            let files = format_count(remaining.len(), "generated file is", "generated files are");
             session.warn(&format!(
                 "{files} outside the folders `models:` and `tests:` of formulac.yml: {}; {advice}",
-                named.join(", ")
+                listed.join(", ")
             ));
         }
         let Some(dbt) = &self.dbt else { return };
@@ -200,20 +201,20 @@ fn folder_fault(dbt: &DbtProject, kind: FolderKind, root: &Path, folder: &str) -
         return None;
     }
     reason.or_else(|| {
-        let named: Vec<String> = paths.iter().map(|path| format!("`{path}`")).collect();
-        let named = match named.as_slice() {
+        let names: Vec<String> = paths.iter().map(|path| format!("`{path}`")).collect();
+        let list = match names.as_slice() {
             [] => "is empty".to_owned(),
-            _ => format!("lists {}", named.join(", ")),
+            _ => format!("lists {}", names.join(", ")),
         };
         let help = match (kind, paths.first()) {
             (FolderKind::Docs, _) => {
                 format!(
-                    "`{key}` in dbt_project.yml {named}; add `{}`",
+                    "`{key}` in dbt_project.yml {list}; add `{}`",
                     folder.split('/').next().unwrap_or(folder)
                 )
             }
             (_, Some(first)) => format!(
-                "`{key}` in dbt_project.yml {named}; write `{}: {}/formulac/` in formulac.yml",
+                "`{key}` in dbt_project.yml {list}; write `{}: {}/formulac/` in formulac.yml",
                 kind.key(),
                 normalize_path(first)
             ),

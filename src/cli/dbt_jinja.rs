@@ -27,13 +27,13 @@ fn eval_call(mut call: &str, var: &impl Fn(&str) -> Option<String>) -> Option<St
         };
         let default = arguments.next().map(str::trim);
         let is_bare = |text: &&str| ["true", "false"].contains(&text.to_ascii_lowercase().as_str());
-        let told = || {
+        let configured = || {
             default
                 .and_then(jinja_string)
                 .or(default.filter(is_bare))
                 .map(str::to_owned)
         };
-        if let Some(value) = value.or_else(told) {
+        if let Some(value) = value.or_else(configured) {
             return Some(value);
         }
         call = default?;

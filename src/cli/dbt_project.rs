@@ -66,11 +66,11 @@ const PATHS: [(&str, &str, &str); 7] = [
 /// Finds the dbt project in this folder. Without a folder, finds the project in the working directory or a folder
 /// above it.
 pub fn find(folder: Option<&Path>) -> Result<Option<DbtProject>, Failure> {
-    let found = match folder {
+    let path = match folder {
         Some(folder) => Some(folder.to_owned()).filter(|folder| folder.join(FILE).is_file()),
         None => ancestor_folders().find(|folder| folder.join(FILE).is_file()),
     };
-    found.map(read).transpose()
+    path.map(read).transpose()
 }
 
 /// Returns the working directory and the folders above it, as relative paths.
@@ -176,16 +176,16 @@ impl DbtProject {
 
     /// Returns dbt's artifacts folder, from `DBT_TARGET_PATH` if that variable is set, otherwise from `target-path`.
     pub fn target_folder(&self) -> PathBuf {
-        let told = std::env::var_os("DBT_TARGET_PATH").filter(|told| !told.is_empty());
+        let variable = std::env::var_os("DBT_TARGET_PATH").filter(|variable| !variable.is_empty());
         self.folder
-            .join(told.map_or_else(|| PathBuf::from(&self.target_path), PathBuf::from))
+            .join(variable.map_or_else(|| PathBuf::from(&self.target_path), PathBuf::from))
     }
 
     /// Returns the folder for dbt's logs, from `DBT_LOG_PATH` if that variable is set, otherwise from `log-path`.
     pub fn log_path(&self) -> PathBuf {
-        let told = std::env::var_os("DBT_LOG_PATH").filter(|told| !told.is_empty());
+        let variable = std::env::var_os("DBT_LOG_PATH").filter(|variable| !variable.is_empty());
         self.folder
-            .join(told.map_or_else(|| PathBuf::from(&self.log_path), PathBuf::from))
+            .join(variable.map_or_else(|| PathBuf::from(&self.log_path), PathBuf::from))
     }
 
     /// Returns the path of dbt's manifest.
@@ -206,7 +206,7 @@ impl DbtProject {
         });
         read.as_ref()
             .map(Option::as_deref)
-            .map_err(|found| Failure::Found(vec![found.clone()]))
+            .map_err(|file_diagnostics| Failure::Found(vec![file_diagnostics.clone()]))
     }
 
     /// Returns the dialect of dbt's adapter. The adapter comes from the first known source: the named output, the last
@@ -267,18 +267,18 @@ impl DbtProject {
     /// line.
     pub fn check_profile(&self, folder: Option<&Path>, output: Option<&str>) -> Result<Vec<String>, SetupProblem> {
         let Some(name) = self.profile.as_deref() else {
-            let found = "dbt_project.yml specifies no profile";
-            return Err(SetupProblem::new(found, "write `profile: NAME` in dbt_project.yml"));
+            let problem = "dbt_project.yml specifies no profile";
+            return Err(SetupProblem::new(problem, "write `profile: NAME` in dbt_project.yml"));
         };
         // Only dbt can resolve other Jinja.
         let Some(name) = dbt_jinja::render_variables(name, |_| None) else {
             return Ok(dbt_jinja::unset_variables(name));
         };
         let Some(path) = self.profiles_path(folder) else {
-            let found = format!("there is no profiles.yml with the dbt profile `{name}`");
+            let problem = format!("there is no profiles.yml with the dbt profile `{name}`");
             let fix =
                 format!("create the profile with `dbt init`, or set {PROFILES_DIR} to the folder of profiles.yml");
-            return Err(SetupProblem::new(found, fix));
+            return Err(SetupProblem::new(problem, fix));
         };
         let source = read_text(&path).unwrap_or_default();
         let Some(root) = yaml::merged_root(&source) else {
@@ -286,8 +286,11 @@ impl DbtProject {
         };
         let path = path.display();
         let Some(profile) = root.get(&name) else {
-            let found = format!("{path} has no profile `{name}`, which dbt_project.yml specifies");
-            return Err(SetupProblem::new(found, format!("add the profile `{name}` to {path}")));
+            let problem = format!("{path} has no profile `{name}`, which dbt_project.yml specifies");
+            return Err(SetupProblem::new(
+                problem,
+                format!("add the profile `{name}` to {path}"),
+            ));
         };
         let target = default_output(profile);
         let Some(target) = output.or(target.as_deref()) else {
@@ -296,9 +299,9 @@ impl DbtProject {
         };
         let outputs = profile.get("outputs");
         let Some(output) = outputs.and_then(|outputs| outputs.get(target)) else {
-            let found = format!("the dbt profile `{name}` has no output `{target}`");
+            let problem = format!("the dbt profile `{name}` has no output `{target}`");
             return Err(SetupProblem::new(
-                found,
+                problem,
                 format!("add the output `{target}` to {path}, or choose another output with `--target`"),
             ));
         };
@@ -316,13 +319,13 @@ impl DbtProject {
     /// Returns the paths at which dbt looks for profiles.yml, in order.
     pub fn profiles_paths(&self, folder: Option<&Path>) -> Vec<PathBuf> {
         let home = || std::env::var_os("HOME").or_else(|| std::env::var_os("USERPROFILE"));
-        let said = || std::env::var_os(PROFILES_DIR).map(PathBuf::from);
-        let told = folder
+        let from_environment = || std::env::var_os(PROFILES_DIR).map(PathBuf::from);
+        let path = folder
             .map(Path::to_owned)
             .or_else(|| self.profiles_dir.clone())
-            .or_else(said);
+            .or_else(from_environment);
         let folders = [
-            told,
+            path,
             Some(self.folder.clone()),
             home().map(|home| PathBuf::from(home).join(".dbt")),
         ];

@@ -100,12 +100,12 @@ impl DbtCall {
             .current_dir(folder)
             .args(["--no-use-colors", "--log-format", "json"])
             .args(words);
-        let of_environment = environment.and_then(|it| it.vars.as_ref());
+        let of_environment = environment.and_then(|environment| environment.vars.as_ref());
         let vars = args.vars.as_ref().or(of_environment).cloned().unwrap_or_default();
         if let Some(target) = args
             .target
             .as_deref()
-            .or(environment.and_then(|it| it.connection.as_deref()))
+            .or(environment.and_then(|environment| environment.connection.as_deref()))
         {
             command.args(["--target", target]);
         }
@@ -122,7 +122,7 @@ impl DbtCall {
         } else if let Some(folder) = std::env::var_os(PROFILES_DIR).filter(|folder| !folder.is_empty()) {
             command.env(PROFILES_DIR, absolute(folder.into()));
         }
-        if let Some(schema) = environment.and_then(|it| it.schema.as_deref()) {
+        if let Some(schema) = environment.and_then(|environment| environment.schema.as_deref()) {
             command.env("FORMULAC_SCHEMA", schema);
         }
         Self { command, vars }

@@ -18,9 +18,9 @@ pub struct SetupProblem {
 }
 
 impl SetupProblem {
-    pub fn new(found: impl Into<String>, fix: impl Into<String>) -> Self {
+    pub fn new(problem: impl Into<String>, fix: impl Into<String>) -> Self {
         Self {
-            found: found.into(),
+            found: problem.into(),
             fix: fix.into(),
         }
     }
@@ -37,8 +37,8 @@ pub fn check_program(dialect: Option<Dialect>) -> Result<String, SetupProblem> {
     let Ok(versions) = dbt_run::read_versions() else {
         return Err(SetupProblem::new("the program `dbt` was not found", install));
     };
-    if let Some(found) = outdated_version_message(lowest_versions::DBT, &versions.dbt) {
-        return Err(SetupProblem::new(found, "pip install --upgrade dbt-core"));
+    if let Some(problem) = outdated_version_message(lowest_versions::DBT, &versions.dbt) {
+        return Err(SetupProblem::new(problem, "pip install --upgrade dbt-core"));
     }
     let adapters = versions
         .adapters
@@ -49,8 +49,8 @@ pub fn check_program(dialect: Option<Dialect>) -> Result<String, SetupProblem> {
     let lacks = |it: &&str| !versions.dbt.is_empty() && versions.adapters.iter().all(|(own, _)| own != it);
     if let Some(missing) = adapter.filter(lacks) {
         let has = if adapters.is_empty() { "none" } else { &adapters };
-        let found = format!("dbt has no adapter for {missing}; installed: {has}");
-        return Err(SetupProblem::new(found, install));
+        let problem = format!("dbt has no adapter for {missing}; installed: {has}");
+        return Err(SetupProblem::new(problem, install));
     }
     let version = match versions.dbt.as_str() {
         "" => "of unknown version",
@@ -68,11 +68,11 @@ pub fn check_profile(
     environment: Option<&Environment>,
     args: &DbtArgs,
 ) -> Result<(), SetupProblem> {
-    let connection = environment.and_then(|it| it.connection.as_deref());
+    let connection = environment.and_then(|environment| environment.connection.as_deref());
     let output = args.target.as_deref().or(connection);
     let unset = project.check_profile(args.profiles_dir.as_deref(), output)?;
     // formulac sets this variable if the environment has a schema.
-    let has_schema = environment.is_some_and(|it| it.schema.is_some());
+    let has_schema = environment.is_some_and(|environment| environment.schema.is_some());
     match unset.iter().find(|name| !has_schema || *name != "FORMULAC_SCHEMA") {
         Some(name) => Err(SetupProblem::new(
             format!("the dbt profile needs the environment variable `{name}`, which is not set"),
@@ -99,7 +99,7 @@ pub fn explain_failure(
     if let Err(problem) = check_profile(project, environment, args) {
         return Some(problem);
     }
-    let connection = || environment.and_then(|it| it.connection.as_deref());
+    let connection = || environment.and_then(|environment| environment.connection.as_deref());
     let dialect = project.dialect(args.target.as_deref().or_else(connection));
     // The check of the program takes seconds.
     names_adapter.then(|| check_program(dialect.ok()).err())?

@@ -51,10 +51,10 @@ pub fn selected_with_reason(
     project: &Project,
 ) -> Result<Option<(Environment, EnvironmentReason)>, Failure> {
     let root = project::project_folder(global.project_dir.as_deref())?.unwrap_or_default();
-    let Some((found, reason)) = selected_with_placeholders(global, project)? else {
+    let Some((environment, reason)) = selected_with_placeholders(global, project)? else {
         return Ok(None);
     };
-    Ok(Some((require_filled(project, &root, &found)?, reason)))
+    Ok(Some((require_filled(project, &root, &environment)?, reason)))
 }
 
 /// Returns the environment to use as written in the project file, with unfilled placeholders.
@@ -124,7 +124,11 @@ pub fn merge_target_environment(
 ) -> Result<Option<Environment>, Failure> {
     match named {
         Some(name) => self::find_environment(project, root, name, EnvironmentReason::Option).map(Some),
-        None => Ok(project.environments().iter().find(|it| it.is_reviewed()).cloned()),
+        None => Ok(project
+            .environments()
+            .iter()
+            .find(|environment| environment.is_reviewed())
+            .cloned()),
     }
 }
 
@@ -162,8 +166,8 @@ fn named_environment(global: &GlobalOptions) -> Option<(String, EnvironmentReaso
 }
 
 fn environment_description(global: &GlobalOptions, root: &Path) -> Option<(String, EnvironmentReason)> {
-    if let Some(named) = named_environment(global) {
-        return Some(named);
+    if let Some(named_choice) = named_environment(global) {
+        return Some(named_choice);
     }
     let used = read_text(root.join(USED)).ok()?.trim().to_owned();
     Some((used, EnvironmentReason::Used)).filter(|(used, _)| !used.is_empty())
@@ -214,21 +218,21 @@ fn read_variable(name: &str) -> Option<String> {
 /// Returns the current git branch. If no branch is checked out, as in CI, returns the commit as `commit_ab12cd3`.
 fn git_branch(root: &Path) -> Option<String> {
     let root = or_current_folder(root);
-    let told = |args: &[&str]| {
+    let run_git = |args: &[&str]| {
         let output = run_git_in(root, args, "").ok().filter(|output| output.succeeded)?;
         Some(output.out.trim().to_owned()).filter(|out| !out.is_empty())
     };
-    told(&["symbolic-ref", "--quiet", "--short", "HEAD"])
-        .or_else(|| Some(format!("commit_{}", told(&["rev-parse", "--short=7", "HEAD"])?)))
+    run_git(&["symbolic-ref", "--quiet", "--short", "HEAD"])
+        .or_else(|| Some(format!("commit_{}", run_git(&["rev-parse", "--short=7", "HEAD"])?)))
 }
 
 /// Returns the value of `${user}`: letters, digits and `_`.
 pub fn user_value(project: &Project, root: &Path) -> String {
-    let told = project
+    let branch = project
         .user()
         .map(str::to_owned)
         .or_else(|| identity::current_user(root));
-    told.map_or_else(|| "nobody".to_owned(), |who| identity::user_slug(&who))
+    branch.map_or_else(|| "nobody".to_owned(), |who| identity::user_slug(&who))
 }
 
 /// Returns the folder with an environment's dbt artifacts, relative to the working directory. The folder is
@@ -244,7 +248,7 @@ pub fn artifacts_folder(root: &Path, target: &Path, environment: &Environment) -
 /// if it does not exist, dbt's target folder, which contains the last run regardless of the environment.
 pub fn last_run_folder(root: &Path, target: &Path, environment: Option<&Environment>) -> PathBuf {
     environment
-        .map(|it| artifacts_folder(root, target, it))
+        .map(|environment| artifacts_folder(root, target, environment))
         .filter(|folder| folder.is_dir())
         .unwrap_or_else(|| target.to_owned())
 }
@@ -255,8 +259,11 @@ pub fn deferred_artifacts(project: &Project, root: &Path, target: &Path, environ
     if environment.protected {
         return None;
     }
-    let others = project.environments().iter().filter(|it| it.protected);
+    let others = project
+        .environments()
+        .iter()
+        .filter(|environment| environment.protected);
     others
-        .map(|it| artifacts_folder(root, target, it))
+        .map(|environment| artifacts_folder(root, target, environment))
         .find(|folder| folder.join("manifest.json").is_file())
 }

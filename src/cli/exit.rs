@@ -58,8 +58,8 @@ impl Exit {
     }
 
     /// Returns the exit status for the diagnostics of several sources.
-    pub fn from_failures(found: &[FileDiagnostics]) -> Self {
-        Self::from_diagnostics(found.iter().flat_map(|f| &f.diagnostics))
+    pub fn from_failures(file_diagnostics: &[FileDiagnostics]) -> Self {
+        Self::from_diagnostics(file_diagnostics.iter().flat_map(|f| &f.diagnostics))
     }
 }
 
@@ -143,25 +143,25 @@ impl Failure {
     /// Returns the JSON output of a command that stopped.
     pub fn to_json(&self) -> Value {
         let nothing = Vec::new();
-        let (exit, text, help, found) = match self {
+        let (exit, text, help, diagnostics) = match self {
             Self::Message(message) => (message.exit, message.text.clone(), message.help.as_deref(), &nothing),
-            Self::Found(found) => {
-                let errors = found
+            Self::Found(file_diagnostics) => {
+                let errors = file_diagnostics
                     .iter()
-                    .flat_map(|found| &found.diagnostics)
+                    .flat_map(|file_diagnostics| &file_diagnostics.diagnostics)
                     .filter(|fault| fault.is_error())
                     .count();
                 (
-                    Exit::from_failures(found),
+                    Exit::from_failures(file_diagnostics),
                     format_count(errors, "error", "errors"),
                     None,
-                    found,
+                    file_diagnostics,
                 )
             }
         };
         json!({
             "error": {"message": text, "help": help, "exit": exit as u8},
-            "diagnostics": render::reports_json(&to_reports(found)),
+            "diagnostics": render::reports_json(&to_reports(diagnostics)),
         })
     }
 

@@ -39,20 +39,20 @@ pub fn read_yaml_files(root: &Path) -> Vec<(String, String)> {
 
 /// Returns the matching files of a folder and its subfolders, sorted by path. A missing folder has no files. Links to
 /// folders are not followed, because they could lead to a cycle.
-pub fn find_files(folder: &Path, wanted: impl Fn(&Path) -> bool) -> Vec<PathBuf> {
-    let mut found = Vec::new();
+pub fn find_files(folder: &Path, is_match: impl Fn(&Path) -> bool) -> Vec<PathBuf> {
+    let mut paths = Vec::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
             let path = entry.path();
             // The file type of a link is "link", even if the link's target is a folder.
-            if entry.file_type().is_ok_and(|it| it.is_dir()) {
+            if entry.file_type().is_ok_and(|file_type| file_type.is_dir()) {
                 folders.push(path);
-            } else if wanted(&path) {
-                found.push(path);
+            } else if is_match(&path) {
+                paths.push(path);
             }
         }
     }
-    found.sort();
-    found
+    paths.sort();
+    paths
 }

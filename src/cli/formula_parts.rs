@@ -29,7 +29,7 @@ pub struct FormulaPart {
     pub label: String,
     pub span: Span,
     /// Result of compiling the part as a separate formula, or `None` if the part is not a formula by itself.
-    pub made: Option<Definition>,
+    pub definition: Option<Definition>,
 }
 
 /// Returns the tokens of a source.
@@ -90,7 +90,7 @@ pub fn formula_parts(compiler: &Compiler, source: &str) -> Vec<FormulaPart> {
                 depth,
                 label,
                 span: ast.span(id),
-                made: None,
+                definition: None,
             });
             stack.extend(ast.children(id).rev().map(|child| (child, depth + 1)));
         }
@@ -102,7 +102,7 @@ pub fn formula_parts(compiler: &Compiler, source: &str) -> Vec<FormulaPart> {
                 .and_then(|n| n.strip_prefix(PREFIX))
                 .and_then(|n| n.parse::<usize>().ok());
             if let Some(part) = number.and_then(|n| parts.get_mut(n)) {
-                part.made = Some(definition.clone());
+                part.definition = Some(definition.clone());
             }
         }
     }
@@ -139,8 +139,8 @@ pub fn token_json(word: &TokenWord, source: &str) -> Value {
 /// Returns a node as JSON.
 pub fn part_json(part: &FormulaPart) -> Value {
     let mut value = json!({"depth": part.depth, "label": part.label, "span": part.span});
-    if let (Some(made), Some(fields)) = (&part.made, value.as_object_mut())
-        && let Value::Object(object) = compile::definition_json(made)
+    if let (Some(definition), Some(fields)) = (&part.definition, value.as_object_mut())
+        && let Value::Object(object) = compile::definition_json(definition)
     {
         fields.extend(object.into_iter().filter(|(key, _)| key != "name" && key != "assumed"));
     }

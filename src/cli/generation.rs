@@ -33,7 +33,7 @@ pub struct Generation<'p> {
     pub models: Vec<CompiledModel>,
     pub sets: Vec<CompiledSet>,
     /// Diagnostics of each spec.
-    pub found: Vec<FileDiagnostics>,
+    pub diagnostics: Vec<FileDiagnostics>,
 }
 
 /// Facts that were needed to check the names of models.
@@ -42,19 +42,28 @@ pub struct NameCheck {
     nodes: Vec<GraphNode>,
 }
 
-/// Reports models, tests and other nodes whose names dbt would reject. `found` contains the diagnostics of each spec.
+/// Reports models, tests and other nodes whose names dbt would reject.
+/// `file_diagnostics` contains the diagnostics of each spec.
 pub fn check_names(
     workspace: &Workspace,
     models: &[CompiledModel],
-    found: &mut [FileDiagnostics],
+    file_diagnostics: &mut [FileDiagnostics],
 ) -> Result<NameCheck, Failure> {
     let nothing = Manifest::default();
-    let known = workspace.manifest()?.unwrap_or(&nothing);
-    let nodes = formulac::artifacts::graph_nodes(known);
+    let manifest = workspace.manifest()?.unwrap_or(&nothing);
+    let nodes = formulac::artifacts::graph_nodes(manifest);
     let folders = workspace.output_folders();
     let moved = MovedFilePaths::find(workspace, models);
     let folders = [folders.0.as_str(), folders.1.as_str()];
-    name_clashes::check(models, known, &nodes, &workspace.root, folders, &moved, found);
+    name_clashes::check(
+        models,
+        manifest,
+        &nodes,
+        &workspace.root,
+        folders,
+        &moved,
+        file_diagnostics,
+    );
     Ok(NameCheck { moved, nodes })
 }
 
@@ -69,18 +78,18 @@ impl<'p> Generation<'p> {
         let manifest = workspace.manifest()?;
         let models::CompiledModels {
             models,
-            mut found,
+            mut diagnostics,
             sets,
         } = models::compile_models(compiler, &workspace.root, sources, done);
-        let NameCheck { moved, nodes } = check_names(workspace, &models, &mut found)?;
+        let NameCheck { moved, nodes } = check_names(workspace, &models, &mut diagnostics)?;
         let nothing = Manifest::default();
         let known = manifest.unwrap_or(&nothing);
         if models::built_models(&models).any(|(_, built)| built.md.is_some()) {
             workspace.check_docs_folder()?;
         }
-        missing_versions::warn(workspace, models::built_specs(&models), &mut found);
+        missing_versions::warn(workspace, models::built_specs(&models), &mut diagnostics);
         if time_spine::is_missing(known) {
-            time_spine::warn_if_missing(workspace.dbt.as_ref(), models::built_specs(&models), &mut found);
+            time_spine::warn_if_missing(workspace.dbt.as_ref(), models::built_specs(&models), &mut diagnostics);
         }
         Ok(Self {
             workspace,
@@ -89,7 +98,7 @@ impl<'p> Generation<'p> {
             moved,
             models,
             sets,
-            found,
+            diagnostics,
         })
     }
 
@@ -118,7 +127,7 @@ impl<'p> Generation<'p> {
             .unwrap_or_default();
         selection::apply_selection(
             &self.models,
-            &self.found,
+            &self.diagnostics,
             manifest,
             &self.nodes,
             (package, &folder),
@@ -128,9 +137,9 @@ impl<'p> Generation<'p> {
 
     /// Removes the diagnostics of specs that are neither selected nor read by a selected model.
     pub fn drop_other_diagnostics(&mut self, chosen: &SelectedModels) {
-        for (found, is_needed) in self.found.iter_mut().zip(&chosen.specs) {
+        for (file_diagnostics, is_needed) in self.diagnostics.iter_mut().zip(&chosen.specs) {
             if !is_needed {
-                found.diagnostics.clear();
+                file_diagnostics.diagnostics.clear();
             }
         }
     }
@@ -153,37 +162,37 @@ impl<'p> Generation<'p> {
         selection: &Selection,
     ) -> Result<Vec<PathBuf>, Failure> {
         let workspace = Workspace::find(session)?;
-        let made = Generation::from_workspace(session, &workspace, target)?;
-        let chosen = made.apply_selection(selection)?;
+        let generation = Generation::from_workspace(session, &workspace, target)?;
+        let chosen = generation.apply_selection(selection)?;
         for (part, warning) in &chosen.unmatched {
-            let sets = selection::select_metric_sets(&made.sets, std::slice::from_ref(part), &[])?;
+            let sets = selection::select_metric_sets(&generation.sets, std::slice::from_ref(part), &[])?;
             if !sets.contains(&true) {
                 session.warn(warning);
             }
         }
-        let sets = selection::select_metric_sets(&made.sets, &selection.select, &selection.exclude)?;
-        let models = made.models.iter().zip(&chosen.models);
+        let sets = selection::select_metric_sets(&generation.sets, &selection.select, &selection.exclude)?;
+        let models = generation.models.iter().zip(&chosen.models);
         let models = models.filter(|(_, is_chosen)| **is_chosen).map(|(model, _)| model.spec);
-        let sets = made.sets.iter().zip(sets);
+        let sets = generation.sets.iter().zip(sets);
         let sets = sets.filter(|(_, is_chosen)| *is_chosen).map(|(set, _)| set.spec);
         let specs: BTreeSet<usize> = models.chain(sets).collect();
-        let file = |spec: usize| Some(PathBuf::from(&made.found.get(spec)?.file));
+        let file = |spec: usize| Some(PathBuf::from(&generation.diagnostics.get(spec)?.file));
         Ok(specs.into_iter().filter_map(file).collect())
     }
 
     /// Returns the file of the named spec. The name is a path or, in a project, the name of a model.
-    pub fn find_named_spec(session: &Session, target: &TargetOptions, named: &Path) -> Result<PathBuf, Failure> {
+    pub fn find_named_spec(session: &Session, target: &TargetOptions, path: &Path) -> Result<PathBuf, Failure> {
         let is_name = |text: &&str| text.chars().all(|c| c.is_alphanumeric() || c == '_');
-        match named.to_str().filter(is_name).filter(|_| !named.exists()) {
+        match path.to_str().filter(is_name).filter(|_| !path.exists()) {
             Some(name) if Workspace::find_workspace(session)?.is_some() => {
                 let selection = Selection {
                     select: vec![name.to_owned()],
                     ..Selection::default()
                 };
                 let mut chosen = Self::selected_specs(session, target, &selection)?;
-                Ok(chosen.pop().unwrap_or_else(|| named.to_owned()))
+                Ok(chosen.pop().unwrap_or_else(|| path.to_owned()))
             }
-            _ => Ok(named.to_owned()),
+            _ => Ok(path.to_owned()),
         }
     }
 
@@ -191,11 +200,11 @@ impl<'p> Generation<'p> {
     pub fn find_named_specs(
         session: &Session,
         target: &TargetOptions,
-        named: &[PathBuf],
+        paths: &[PathBuf],
     ) -> Result<Vec<PathBuf>, Failure> {
-        named
+        paths
             .iter()
-            .map(|named| Self::find_named_spec(session, target, named))
+            .map(|path| Self::find_named_spec(session, target, path))
             .collect()
     }
 
@@ -203,11 +212,11 @@ impl<'p> Generation<'p> {
     pub fn single_spec(
         session: &Session,
         target: &TargetOptions,
-        named: Option<&Path>,
+        path: Option<&Path>,
         selection: &Selection,
         command: &str,
     ) -> Result<PathBuf, Failure> {
-        if let Some(named) = named {
+        if let Some(named) = path {
             return Self::find_named_spec(session, target, named);
         }
         let mut chosen = Self::selected_specs(session, target, selection)?;
@@ -235,14 +244,14 @@ impl<'p> Generation<'p> {
         selection: &Selection,
     ) -> Result<Vec<(usize, String, PathBuf)>, Failure> {
         let workspace = Workspace::find(session)?;
-        let made = Generation::from_workspace(session, &workspace, target)?;
-        let chosen = made.select_models(session, selection)?;
-        let models = made
+        let generation = Generation::from_workspace(session, &workspace, target)?;
+        let chosen = generation.select_models(session, selection)?;
+        let models = generation
             .models
             .iter()
             .zip(&chosen.models)
             .filter(|(_, is_chosen)| **is_chosen);
-        let file = |model: &CompiledModel| Some(PathBuf::from(&made.found.get(model.spec)?.file));
+        let file = |model: &CompiledModel| Some(PathBuf::from(&generation.diagnostics.get(model.spec)?.file));
         Ok(models
             .filter_map(|(model, _)| Some((model.spec, model.name.clone(), file(model)?)))
             .collect())
@@ -255,8 +264,8 @@ impl<'p> Generation<'p> {
 
     /// Returns the new `known.yml` and the changes in it, or `None` if there is nothing to record.
     pub fn plan_known_file(&self) -> Result<Option<(PlannedFile, Vec<String>)>, Failure> {
-        let is_whole =
-            self.models.iter().all(|model| model.built.is_some()) && Exit::from_failures(&self.found) == Exit::Done;
+        let is_whole = self.models.iter().all(|model| model.built.is_some())
+            && Exit::from_failures(&self.diagnostics) == Exit::Done;
         self.workspace.update_known_facts(self.compiled_specs(), is_whole)
     }
 
@@ -270,9 +279,9 @@ impl<'p> Generation<'p> {
     /// model's spec has errors, or the model reads another model that cannot be generated.
     pub fn omission_reasons(&self) -> Vec<Option<String>> {
         let faulty: Vec<bool> = self
-            .found
+            .diagnostics
             .iter()
-            .map(|found| Exit::from_diagnostics(&found.diagnostics) != Exit::Done)
+            .map(|file_diagnostics| Exit::from_diagnostics(&file_diagnostics.diagnostics) != Exit::Done)
             .collect();
         let has_errors = |model: &CompiledModel| {
             (faulty.get(model.spec) != Some(&false) || model.built.is_none()).then(|| "the spec has errors".to_owned())
@@ -311,8 +320,8 @@ impl<'p> Generation<'p> {
         let root = &self.workspace.root;
         let (models_folder, tests_folder) = self.workspace.output_folders();
         let (models_folder, tests_folder) = (root.join(models_folder), root.join(tests_folder));
-        let made = self.models.iter().enumerate().filter(|(at, _)| is_made(*at));
-        let files = made
+        let generated = self.models.iter().enumerate().filter(|(at, _)| is_made(*at));
+        let files = generated
             .clone()
             .flat_map(|(_, model)| model.planned_files(&models_folder, &tests_folder));
         let in_place = |file: PlannedFile| {
@@ -333,15 +342,15 @@ impl<'p> Generation<'p> {
         let specs = self.workspace.specs_folder();
         // The tests of a metric set are files of the first model that reads the set.
         let sets = self.sets.iter().map(|set| set.path.as_str()).filter(|_| everything);
-        let made: BTreeSet<&str> = made.map(|(_, model)| model.path.as_str()).chain(sets).collect();
+        let generated_paths: BTreeSet<&str> = generated.map(|(_, model)| model.path.as_str()).chain(sets).collect();
         let is_left = |path: &Path, spec: &str| {
             let is_ours = spec
                 .strip_prefix(specs.as_str())
                 .is_some_and(|rest| rest.starts_with('/'));
             let is_gone = everything && !root.join(spec).is_file();
-            !planned.contains(path) && !kept.contains(spec) && (made.contains(spec) || (is_ours && is_gone))
+            !planned.contains(path) && !kept.contains(spec) && (generated_paths.contains(spec) || (is_ours && is_gone))
         };
-        let mut left = Vec::new();
+        let mut paths = Vec::new();
         let mut by_hand = Vec::new();
         for folder in BTreeSet::from([&models_folder, &tests_folder]) {
             for path in folder::find_files(folder, is_generated) {
@@ -350,7 +359,7 @@ impl<'p> Generation<'p> {
                     continue;
                 }
                 if formulac::dbt::is_unmodified(&text) {
-                    left.push(path);
+                    paths.push(path);
                 } else {
                     by_hand.push(path);
                 }
@@ -359,7 +368,7 @@ impl<'p> Generation<'p> {
         let dialect = models::built_models(&self.models)
             .next()
             .map(|(_, built)| built.compiled.dialect());
-        let mut delivery = apply::compare_with_files(files, left, dialect.unwrap_or_default())?;
+        let mut delivery = apply::compare_with_files(files, paths, dialect.unwrap_or_default())?;
         delivery.by_hand.extend(by_hand);
         Ok(delivery)
     }

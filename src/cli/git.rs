@@ -77,14 +77,14 @@ impl Revision {
         args.extend(folders.iter().map(String::as_str));
         let output = self.run_git(&args)?;
         let mut parts = output.split('\0');
-        let mut found = Vec::new();
+        let mut changes = Vec::new();
         while let (Some(status), Some(path)) = (parts.next(), parts.next()) {
             let before = if status == "A" {
                 None
             } else {
                 Some(self.run_git(&["cat-file", "blob", &format!("{}:./{path}", self.id)])?)
             };
-            found.push(ChangedPath {
+            changes.push(ChangedPath {
                 path: PathBuf::from(path),
                 before,
             });
@@ -94,11 +94,11 @@ impl Revision {
         args.extend(folders.iter().map(String::as_str));
         let output = self.run_git(&args)?;
         let new = output.split('\0').filter(|path| !path.is_empty());
-        found.extend(new.map(|path| ChangedPath {
+        changes.extend(new.map(|path| ChangedPath {
             path: PathBuf::from(path),
             before: None,
         }));
-        Ok(found)
+        Ok(changes)
     }
 
     fn run_git(&self, args: &[&str]) -> Result<String, Failure> {
@@ -106,10 +106,10 @@ impl Revision {
         if output.succeeded {
             return Ok(output.out);
         }
-        let said = output.err.lines().next().unwrap_or("git reported no reason").to_owned();
+        let message = output.err.lines().next().unwrap_or("git reported no reason").to_owned();
         Err(Failure::new(
             Exit::Failed,
-            format!("`git {}` failed: {said}", args.first().copied().unwrap_or_default()),
+            format!("`git {}` failed: {message}", args.first().copied().unwrap_or_default()),
         ))
     }
 }

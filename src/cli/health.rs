@@ -17,7 +17,7 @@ pub const OPTIONAL: char = '○';
 pub struct HealthCheck {
     pub name: &'static str,
     /// Problems of the part. Empty if there are no problems.
-    pub found: Vec<String>,
+    pub problems: Vec<String>,
     /// Message to print if the part has no problems.
     pub well: String,
     /// Command that fixes the problems.
@@ -30,8 +30,8 @@ pub struct HealthCheck {
 pub fn print_health(session: &Session, as_json: bool, parts: &[HealthCheck]) -> Result<Exit, Failure> {
     if as_json {
         let part = |part: &HealthCheck| {
-            let fix = (!part.found.is_empty()).then_some(&part.fix);
-            json!({"part": part.name, "in_step": part.found.is_empty(), "found": part.found, "fix": fix})
+            let fix = (!part.problems.is_empty()).then_some(&part.fix);
+            json!({"part": part.name, "in_step": part.problems.is_empty(), "found": part.problems, "fix": fix})
         };
         session.print_json(&json!({"parts": parts.iter().map(part).collect::<Vec<_>>()}))?;
         return Ok(Exit::Done);
@@ -39,12 +39,12 @@ pub fn print_health(session: &Session, as_json: bool, parts: &[HealthCheck]) -> 
     let width = parts.iter().map(|part| part.name.len()).max().unwrap_or_default();
     let mut out = String::new();
     for part in parts {
-        if part.found.is_empty() {
+        if part.problems.is_empty() {
             let sign = if part.is_optional { OPTIONAL } else { '✓' };
             out.push_str(&format!("{sign} {:width$}  {}\n", part.name, part.well));
             continue;
         }
-        for (number, line) in part.found.iter().enumerate() {
+        for (number, line) in part.problems.iter().enumerate() {
             let sign = if part.is_optional { OPTIONAL } else { '✗' };
             let name = if number == 0 {
                 format!("{sign} {:width$}", part.name)

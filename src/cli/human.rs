@@ -21,11 +21,11 @@ const WIDTH: usize = 100;
 pub fn format_reports(reports: &[Report<'_>], stream: Stream, colored: bool, all: bool) -> String {
     let handler = miette_handler(stream, colored);
     let mut out = String::new();
-    let shown = if all { MAX_DRAWN } else { DEFAULT_DRAWN };
-    let mut left = shown;
+    let limit = if all { MAX_DRAWN } else { DEFAULT_DRAWN };
+    let mut remaining = limit;
     for report in reports.iter().filter(|r| !r.diagnostics.is_empty()) {
         let index = LineIndex::new(report.source);
-        for diagnostic in report.diagnostics.iter().take(left) {
+        for diagnostic in report.diagnostics.iter().take(remaining) {
             let drawing = DrawnDiagnostic::new(report, diagnostic, &index);
             if writeln!(
                 out,
@@ -43,12 +43,12 @@ pub fn format_reports(reports: &[Report<'_>], stream: Stream, colored: bool, all
                 }]));
             }
         }
-        left = left.saturating_sub(report.diagnostics.len());
+        remaining = remaining.saturating_sub(report.diagnostics.len());
     }
     let count: usize = reports.iter().map(|r| r.diagnostics.len()).sum();
-    if count > shown {
+    if count > limit {
         let option = if all { "--output-format json" } else { "--verbose" };
-        out.push_str(&format!("… and {} more; `{option}` shows all\n", count - shown));
+        out.push_str(&format!("… and {} more; `{option}` shows all\n", count - limit));
     }
     out
 }

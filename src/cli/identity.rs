@@ -16,15 +16,15 @@ pub fn current_user(folder: &Path) -> Option<String> {
 /// Returns the user that `FORMULAC_USER` names. Programs set this variable to run a command on behalf of a user, who
 /// then becomes the author of the commits.
 pub fn user_from_environment() -> Option<String> {
-    let told = std::env::var(VARIABLE).ok()?;
+    let variable = std::env::var(VARIABLE).ok()?;
     let plain = |text: &str| {
         text.chars()
             .filter(|c| !c.is_control() && !"<>".contains(*c))
             .collect::<String>()
     };
-    let (name, address) = match told.trim().strip_suffix('>').and_then(|told| told.rsplit_once('<')) {
+    let (name, address) = match variable.trim().strip_suffix('>').and_then(|text| text.rsplit_once('<')) {
         Some((name, address)) => (plain(name), plain(address)),
-        None => (String::new(), plain(&told)),
+        None => (String::new(), plain(&variable)),
     };
     let (name, address) = (name.trim(), address.trim());
     let name = if name.is_empty() {

@@ -49,12 +49,12 @@ impl Workspace {
     /// Returns the facts that are known about the project's relations.
     pub fn known_relations(&self, first: FactPrecedence, dialect: Dialect) -> Result<KnownFacts, Failure> {
         let committed = self.committed_facts()?;
-        let Some(found) = self.find_known_facts(dialect, &committed)? else {
+        let Some(facts) = self.find_known_facts(dialect, &committed)? else {
             return Ok(committed);
         };
         Ok(match first {
-            FactPrecedence::Committed => committed.merged_with(&found),
-            FactPrecedence::Artifacts => found.with_missing_facts_from(&committed),
+            FactPrecedence::Committed => committed.merged_with(&facts),
+            FactPrecedence::Artifacts => facts.with_missing_facts_from(&committed),
         })
     }
 
@@ -65,19 +65,19 @@ impl Workspace {
             return Ok(None);
         };
         let manifest = &artifacts.manifest;
-        let known = match self.found.get().filter(|(of, _)| *of == dialect) {
-            Some((_, known)) => known.clone(),
+        let facts = match self.known_facts.get().filter(|(of, _)| *of == dialect) {
+            Some((_, known_facts)) => known_facts.clone(),
             None => {
                 let known = artifacts.known_relations(dialect, self.fetched_catalog()?.as_ref())?;
                 let read = |path: &str| read_text(self.root.join(path)).ok();
                 let unread = unread_descriptions(manifest, (&known, committed), read);
                 let known = known.with_descriptions(manifest, &unread);
-                let _ = self.found.set((dialect, known.clone()));
+                let _ = self.known_facts.set((dialect, known.clone()));
                 known
             }
         };
         let described = self.described.get().map(Vec::as_slice).unwrap_or_default();
-        Ok(Some(known.with_descriptions(manifest, described)))
+        Ok(Some(facts.with_descriptions(manifest, described)))
     }
 
     /// Returns whether dbt's catalog or `schema fetch` lists all columns of the relations that dbt has built.
@@ -89,9 +89,9 @@ impl Workspace {
     /// Returns the facts in `known.yml` that dbt's artifacts contradict, one line per fact.
     pub fn contradictions(&self, dialect: Dialect) -> Result<Vec<String>, Failure> {
         let committed = self.committed_facts()?;
-        let found = self.find_known_facts(dialect, &committed)?;
-        Ok(found
-            .map(|found| found.contradicted_facts(&committed))
+        let facts = self.find_known_facts(dialect, &committed)?;
+        Ok(facts
+            .map(|facts| facts.contradicted_facts(&committed))
             .unwrap_or_default())
     }
 
@@ -101,11 +101,11 @@ impl Workspace {
         if !path.is_file() || self.project.silenced().contains(&Code::OutdatedFact) {
             return Ok(None);
         }
-        let Some(found) = self.find_known_facts(dialect, &self.committed_facts()?)? else {
+        let Some(facts) = self.find_known_facts(dialect, &self.committed_facts()?)? else {
             return Ok(None);
         };
         let source = SourceText::from_file(&path);
-        let diagnostics = found.report_contradictions(&source.text);
+        let diagnostics = facts.report_contradictions(&source.text);
         Ok((!diagnostics.is_empty()).then(|| source.with_diagnostics(diagnostics)))
     }
 
@@ -137,9 +137,9 @@ impl Workspace {
         dialect: Dialect,
         first: FactPrecedence,
     ) -> Result<Compiler, Failure> {
-        let known = self.combine_facts(schema_option_facts(session, target, dialect)?, first, dialect)?;
+        let facts = self.combine_facts(schema_option_facts(session, target, dialect)?, first, dialect)?;
         let is_small = || self.specs().is_ok_and(|specs| specs.len() <= MAX_PROBED_SPECS);
-        Ok(self.builder(dialect, known).probe_types(is_small()).build())
+        Ok(self.builder(dialect, facts).probe_types(is_small()).build())
     }
 
     /// Combines the facts from `--schema` with the project's facts. If they differ, `--schema` takes precedence.
@@ -149,16 +149,16 @@ impl Workspace {
         first: FactPrecedence,
         dialect: Dialect,
     ) -> Result<KnownFacts, Failure> {
-        let known = self.known_relations(first, dialect)?;
+        let facts = self.known_relations(first, dialect)?;
         Ok(match given {
-            Some(given) => given.completed_with(&known),
-            None => known,
+            Some(given) => given.completed_with(&facts),
+            None => facts,
         })
     }
 
     /// Returns a builder for the project's compiler.
-    pub fn builder(&self, dialect: Dialect, known: KnownFacts) -> Builder {
-        builder_with_known(&self.project, dialect, known).contracts(self.enforces_contracts())
+    pub fn builder(&self, dialect: Dialect, facts: KnownFacts) -> Builder {
+        builder_with_known(&self.project, dialect, facts).contracts(self.enforces_contracts())
     }
 
     pub fn enforces_contracts(&self) -> bool {
@@ -189,10 +189,10 @@ impl Workspace {
         let changes = describe_fact_changes(&now, (!is_new).then_some(&committed));
         // The file keeps its layout and line endings if the facts are the same.
         let is_same = !is_new && now.text() == committed.text();
-        let found = is_same
+        let source_text = is_same
             .then(|| SourceText::from_file(&path))
             .filter(|source| source.fault.is_none());
-        let text = found.map_or_else(|| now.text(), |source| source.text);
+        let text = source_text.map_or_else(|| now.text(), |source| source.text);
         Ok(Some((PlannedFile { path, text }, changes)))
     }
 }
@@ -226,11 +226,11 @@ pub fn read_committed_facts(root: &Path) -> Result<KnownFacts, Failure> {
     if source.fault.is_some() {
         return Err(Failure::from_source(source));
     }
-    let (known, faults) = KnownFacts::from_text(&source.text);
+    let (facts, faults) = KnownFacts::from_text(&source.text);
     if faults.iter().any(Diagnostic::is_error) {
         return Err(Failure::Found(vec![source.with_diagnostics(faults)]));
     }
-    Ok(known)
+    Ok(facts)
 }
 
 /// Returns the facts in the `--schema` file or folder.
@@ -247,10 +247,10 @@ pub fn schema_option_facts(
 }
 
 /// Returns a compiler builder for a project with these facts.
-pub fn builder_with_known(project: &Project, dialect: Dialect, known: KnownFacts) -> Builder {
-    let builder = settings::with_schema(project, dialect, known.schema).generic_tests(known.generic_tests);
+pub fn builder_with_known(project: &Project, dialect: Dialect, facts: KnownFacts) -> Builder {
+    let builder = settings::with_schema(project, dialect, facts.schema).generic_tests(facts.generic_tests);
     let builder = builder.current_date(Zoned::now().date().to_string());
-    match known.dbt_version {
+    match facts.dbt_version {
         Some(version) => builder.dbt_version(&version),
         None => builder,
     }
@@ -264,7 +264,7 @@ pub struct CommandKnowledge {
     pub dialect: Dialect,
     /// Schema given with `--schema`.
     given: Option<Schema>,
-    known: KnownFacts,
+    facts: KnownFacts,
 }
 
 /// Compiler for formulas, and its settings.
@@ -291,18 +291,18 @@ pub struct DataFileKnowledge {
 }
 
 impl DataFileKnowledge {
-    /// Creates the facts about data files. `shown` is the schema that is inferred from the files, or `None` if the
+    /// Creates the facts about data files. `schema` is the schema that is inferred from the files, or `None` if the
     /// engine reads its own relations.
-    pub fn new(builder: Builder, known: &KnownFacts, shown: Option<Schema>) -> Self {
-        let builder = match shown {
+    pub fn new(builder: Builder, facts: &KnownFacts, schema: Option<Schema>) -> Self {
+        let builder = match schema {
             // If relations are read from files, a relation without a file counts as missing, even if the project
             // describes it.
-            Some(shown) => builder.schema(shown.with_properties_of(&known.schema)),
+            Some(shown) => builder.schema(shown.with_properties_of(&facts.schema)),
             None => builder,
         };
         Self {
             compiler: builder.build(),
-            typed: Some(known.schema.clone()),
+            typed: Some(facts.schema.clone()),
         }
     }
 }
@@ -320,7 +320,7 @@ impl CommandKnowledge {
         let dialect = target.dialect.or_else(of_place).unwrap_or_default();
         let given = schema_option_facts(session, target, dialect)?;
         let schema = given.as_ref().map(|given| given.schema.clone());
-        let known = match &workspace {
+        let facts = match &workspace {
             Some(workspace) => workspace.combine_facts(given, FactPrecedence::Committed, dialect)?,
             None => given.unwrap_or_default(),
         };
@@ -329,7 +329,7 @@ impl CommandKnowledge {
             project,
             dialect,
             given: schema,
-            known,
+            facts,
         })
     }
 
@@ -340,17 +340,17 @@ impl CommandKnowledge {
 
     /// Returns a compiler builder with all these facts. The caller can add settings.
     pub fn builder(&self) -> Builder {
-        let known = self.known.clone();
+        let facts = self.facts.clone();
         let builder = match &self.workspace {
-            Some(workspace) => workspace.builder(self.dialect, known),
-            None => builder_with_known(&self.project, self.dialect, known),
+            Some(workspace) => workspace.builder(self.dialect, facts),
+            None => builder_with_known(&self.project, self.dialect, facts),
         };
         builder.probe_types(true)
     }
 
     /// Returns a compiler builder that also contains the columns that relations had at an earlier pull.
     pub fn builder_with_past_columns(&self, columns: Vec<(String, Vec<String>)>) -> Builder {
-        let schema = self.known.schema.clone();
+        let schema = self.facts.schema.clone();
         let schema = columns.into_iter().fold(schema, |schema, (relation, columns)| {
             schema.with_past_columns(&relation, columns)
         });
@@ -429,10 +429,10 @@ impl CommandKnowledge {
         let Some(workspace) = &self.workspace else {
             return Ok(Vec::new());
         };
-        let named: BTreeSet<&str> = sources.iter().filter_map(|(_, path)| path.as_deref()).collect();
+        let paths: BTreeSet<&str> = sources.iter().filter_map(|(_, path)| path.as_deref()).collect();
         let mut others = workspace.sources()?;
         others.retain(|(source, path)| {
-            source.fault.is_none() && path.as_deref().is_none_or(|path| !named.contains(path))
+            source.fault.is_none() && path.as_deref().is_none_or(|path| !paths.contains(path))
         });
         Ok(others)
     }
@@ -454,9 +454,9 @@ impl CommandKnowledge {
         ))
     }
 
-    /// Returns the facts about relations whose rows are in data files. `shown` is the schema inferred from the files.
-    pub fn with_data_schema(&self, shown: Option<Schema>) -> DataFileKnowledge {
-        DataFileKnowledge::new(self.builder(), &self.known, shown)
+    /// Returns the facts about relations whose rows are in data files. `schema` is the schema inferred from the files.
+    pub fn with_data_schema(&self, schema: Option<Schema>) -> DataFileKnowledge {
+        DataFileKnowledge::new(self.builder(), &self.facts, schema)
     }
 
     /// Reads the sources of specs. Each source comes with its path relative to the project.
@@ -571,10 +571,10 @@ fn report_unknown_relation(session: &Session, names: &BTreeSet<String>, candidat
 /// Reports columns of unknown type on which the SQL depends, in a single note.
 pub fn report_undecided_types<'u>(session: &Session, undecided: impl IntoIterator<Item = &'u UndecidedType>) {
     let mut names: Vec<String> = Vec::new();
-    for it in undecided {
-        let taken = match it.assumed {
-            Type::Unknown => format!("`{}`", it.column),
-            ty => format!("`{}` (assumed to be {})", it.column, ty.describe()),
+    for undecided_type in undecided {
+        let taken = match undecided_type.assumed {
+            Type::Unknown => format!("`{}`", undecided_type.column),
+            ty => format!("`{}` (assumed to be {})", undecided_type.column, ty.describe()),
         };
         if !names.contains(&taken) {
             names.push(taken);

@@ -86,11 +86,11 @@ fn results_from_log(dbt: &DbtProject, folder: &Path, current: &RunArtifacts, ran
     let written = current.runs.iter().filter_map(|run| run.metadata.generated_at()).min();
     let read = |name: &str| SourceText::from_large_file(&dbt.log_path().join(name), LIMIT).text;
     let log = read("dbt.log.1") + &read("dbt.log");
-    let is_here = |told: Option<&str>| {
-        let told = told.map_or_else(|| dbt.target_folder(), |told| dbt.folder.join(told));
-        fs::canonicalize(told)
+    let is_here = |target_path: Option<&str>| {
+        let path = target_path.map_or_else(|| dbt.target_folder(), |target_path| dbt.folder.join(target_path));
+        fs::canonicalize(path)
             .ok()
-            .is_some_and(|told| fs::canonicalize(folder).is_ok_and(|folder| folder == told))
+            .is_some_and(|path| fs::canonicalize(folder).is_ok_and(|folder| folder == path))
     };
     let mut results = RunResults::from_log(&log, is_here)?;
     let at = written.map_or(ran, |written| written.min(ran));

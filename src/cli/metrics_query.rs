@@ -89,14 +89,17 @@ impl MetricsArgs {
 }
 
 /// Replaces the keys in diagnostics of the options by the options.
-pub fn replace_keys_with_options(found: &mut [FileDiagnostics]) {
+pub fn replace_keys_with_options(file_diagnostics: &mut [FileDiagnostics]) {
     let name = |text: &str| {
         let replace = |text: String, (key, option): &(&str, &str)| text.replace(key, option);
         KEYS.iter().fold(text.to_owned(), replace)
     };
-    for file in found.iter_mut().filter(|file| file.file == OPTIONS) {
+    for file in file_diagnostics.iter_mut().filter(|file| file.file == OPTIONS) {
         let diagnostics = std::mem::take(&mut file.diagnostics);
-        file.diagnostics = diagnostics.into_iter().map(|it| it.map_texts(name)).collect();
+        file.diagnostics = diagnostics
+            .into_iter()
+            .map(|diagnostic| diagnostic.map_texts(name))
+            .collect();
     }
 }
 

@@ -15,7 +15,7 @@ use super::workspace::Workspace;
 pub fn warn<'m>(
     workspace: &Workspace,
     models: impl Iterator<Item = (usize, &'m CompiledSpec)>,
-    found: &mut [FileDiagnostics],
+    file_diagnostics: &mut [FileDiagnostics],
 ) {
     let models: Vec<_> = models
         .filter(|(_, compiled)| !compiled.other_versions.is_empty())
@@ -45,10 +45,10 @@ pub fn warn<'m>(
                 folder.trim_end_matches('/')
             );
             let warning = Diagnostic::new(Code::KeyWithoutEffect, other.span, message).with_help(help);
-            let found = found.get_mut(spec);
+            let found = file_diagnostics.get_mut(spec);
             found
                 .into_iter()
-                .for_each(|found| found.diagnostics.push(warning.clone()));
+                .for_each(|file_diagnostics| file_diagnostics.diagnostics.push(warning.clone()));
         }
     }
 }

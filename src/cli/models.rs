@@ -49,7 +49,7 @@ pub struct ModelFiles {
 pub struct CompiledModels {
     pub models: Vec<CompiledModel>,
     /// Diagnostics of each spec.
-    pub found: Vec<FileDiagnostics>,
+    pub diagnostics: Vec<FileDiagnostics>,
     pub sets: Vec<CompiledSet>,
 }
 
@@ -64,11 +64,11 @@ pub struct CompiledSet {
 
 /// Reads specs, each with its path relative to the project.
 pub fn read_sources(specs: &[PathBuf], folder: Option<&Path>) -> Vec<(SourceText, Option<String>)> {
-    let shown = project::paths_in_project(specs, folder);
+    let display_paths = project::paths_in_project(specs, folder);
     specs
         .iter()
-        .zip(shown)
-        .map(|(path, shown)| (SourceText::from_file(path), shown))
+        .zip(display_paths)
+        .map(|(path, display_path)| (SourceText::from_file(path), display_path))
         .collect()
 }
 
@@ -92,8 +92,12 @@ pub fn compile_models(
         })
     };
     let sets = specs.iter().zip(&sources).enumerate().filter_map(set).collect();
-    let (models, found) = models_from_specs(specs, &sources);
-    CompiledModels { models, found, sets }
+    let (models, diagnostics) = models_from_specs(specs, &sources);
+    CompiledModels {
+        models,
+        diagnostics,
+        sets,
+    }
 }
 
 /// Returns the models of compiled specs, and the diagnostics of each spec.
@@ -102,7 +106,7 @@ pub fn models_from_specs(
     sources: &[(SourceText, Option<String>)],
 ) -> (Vec<CompiledModel>, Vec<FileDiagnostics>) {
     let mut models = Vec::new();
-    let mut found = Vec::new();
+    let mut diagnostics = Vec::new();
     for (mut spec, (_, path)) in specs.into_iter().zip(sources) {
         let is_model = spec.model_fault.is_none();
         spec.add_model_diagnostics();
@@ -137,16 +141,16 @@ pub fn models_from_specs(
                 name,
                 path: path.clone().unwrap_or_default(),
                 built,
-                spec: found.len(),
+                spec: diagnostics.len(),
                 name_span: spec.name_span,
                 reads: spec.reads,
                 tags: spec.tags,
                 config: spec.config,
             });
         }
-        found.push(spec.found);
+        diagnostics.push(spec.file_diagnostics);
     }
-    (models, found)
+    (models, diagnostics)
 }
 
 /// Returns the models that could be built, each with the index of its spec.

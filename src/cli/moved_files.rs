@@ -45,7 +45,7 @@ impl MovedFilePaths {
         if missing.is_empty() {
             return Self::default();
         }
-        let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        let mut candidates: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         let is_generated = |path: &str, spec: &str| {
             let text = read_text(workspace.root.join(path));
             text.is_ok_and(|text| spec_in_header(&text) == Some(spec))
@@ -57,18 +57,19 @@ impl MovedFilePaths {
                 let moved =
                     moved.filter_map(|(now, former)| Some(format!("{former}{}", expected.strip_prefix(now.as_str())?)));
                 for path in moved.filter(|path| is_generated(path, spec)) {
-                    found.entry(expected.clone()).or_default().insert(path);
+                    candidates.entry(expected.clone()).or_default().insert(path);
                     in_former_folders.insert(expected.clone());
                 }
             }
         }
-        let named = |path: &Path| path.file_name().and_then(|name| missing.get(name.to_str()?));
+        let find_missing = |path: &Path| path.file_name().and_then(|name| missing.get(name.to_str()?));
         // A properties file can have any name.
         let properties = missing
             .values()
             .filter(|(expected, _)| project::is_yaml(expected.as_ref()));
         let properties: Vec<&(String, &str)> = properties.collect();
-        let is_wanted = |path: &Path| named(path).is_some() || (!properties.is_empty() && project::is_yaml(path));
+        let is_wanted =
+            |path: &Path| find_missing(path).is_some() || (!properties.is_empty() && project::is_yaml(path));
         let roots = workspace
             .dbt
             .iter()
@@ -88,9 +89,9 @@ impl MovedFilePaths {
                     .filter(|_| project::is_yaml(&path))
                     .find(is_described)
             };
-            let expected = named(&path).filter(|(_, other)| *other == spec).or_else(of_spec);
+            let expected = find_missing(&path).filter(|(_, other)| *other == spec).or_else(of_spec);
             if let Some((expected, _)) = expected {
-                found
+                candidates
                     .entry(expected.clone())
                     .or_default()
                     .insert(workspace.relative_path(&path));
@@ -103,7 +104,7 @@ impl MovedFilePaths {
                 .flatten()
         };
         Self {
-            current: found.into_iter().filter_map(one).collect(),
+            current: candidates.into_iter().filter_map(one).collect(),
             in_former_folders,
         }
     }

@@ -23,7 +23,7 @@ pub fn check(
     root: &Path,
     folders: [&str; 2],
     moved: &MovedFilePaths,
-    found: &mut [FileDiagnostics],
+    file_diagnostics: &mut [FileDiagnostics],
 ) {
     let mut taken: BTreeMap<String, &GraphNode> = BTreeMap::new();
     let mut tests: BTreeMap<String, &GraphNode> = BTreeMap::new();
@@ -39,11 +39,11 @@ pub fn check(
     for model in models {
         let mut say = |message: String, help: &str| {
             let fault = Diagnostic::new(Code::NameTaken, model.name_span, message).with_help(help);
-            found
+            file_diagnostics
                 .iter_mut()
                 .skip(model.spec)
                 .take(1)
-                .for_each(|found| found.diagnostics.push(fault.clone()));
+                .for_each(|file_diagnostics| file_diagnostics.diagnostics.push(fault.clone()));
         };
         // Another version of the same model may be a handwritten file that the generated properties file also
         // describes.
@@ -92,7 +92,7 @@ pub fn check(
             }
         }
     }
-    report_name_clashes(models, manifest, nodes, root, folders[0], moved, found);
+    report_name_clashes(models, manifest, nodes, root, folders[0], moved, file_diagnostics);
 }
 
 /// Reports docs blocks, exposures, metrics and semantic models whose names are already used by each other or by nodes
@@ -104,7 +104,7 @@ fn report_name_clashes(
     root: &Path,
     folder: &str,
     moved: &MovedFilePaths,
-    found: &mut [FileDiagnostics],
+    file_diagnostics: &mut [FileDiagnostics],
 ) {
     let own: BTreeSet<String> = models
         .iter()
@@ -120,7 +120,7 @@ fn report_name_clashes(
         let is_written = paths.iter().any(|path| own.contains(path.trim_start_matches("./")));
         is_own && !is_written && paths.first().is_none_or(|path| root.join(path).is_file())
     };
-    let said = |paths: &[&str]| {
+    let list = |paths: &[&str]| {
         let file = paths.first().map_or_else(String::new, |path| format!(", in `{path}`"));
         format!("dbt already has a node with this name{file}")
     };
@@ -128,7 +128,7 @@ fn report_name_clashes(
     for node in nodes.iter().filter(|node| !node.disabled) {
         let paths: Vec<&str> = node.node.paths.iter().map(String::as_str).collect();
         if is_other(&node.node.package, &paths) {
-            taken.insert((&node.node.kind, &node.node.name), said(&paths));
+            taken.insert((&node.node.kind, &node.node.name), list(&paths));
         }
     }
     for block in &manifest.docs {
@@ -137,7 +137,7 @@ fn report_name_clashes(
             .into_iter()
             .collect();
         if is_other(&block.package, &paths) {
-            taken.insert(("doc", &block.name), said(&paths));
+            taken.insert(("doc", &block.name), list(&paths));
         }
     }
     for model in models {
@@ -154,11 +154,11 @@ fn report_name_clashes(
                 };
                 let message = format!("the name `{}` of this {kind} is taken: {other}", declared.name());
                 let fault = Diagnostic::new(Code::DeclaredTwice, declared.span(), message).with_help(help);
-                found
+                file_diagnostics
                     .iter_mut()
                     .skip(model.spec)
                     .take(1)
-                    .for_each(|found| found.diagnostics.push(fault.clone()));
+                    .for_each(|file_diagnostics| file_diagnostics.diagnostics.push(fault.clone()));
             }
         }
     }

@@ -64,28 +64,28 @@ pub fn files_outside_folders(workspace: &Workspace) -> FilesOutsideFolders {
     let files: BTreeSet<PathBuf> = folders
         .flat_map(|folder| folder::find_files(&folder, is_elsewhere))
         .collect();
-    let mut found = FilesOutsideFolders::default();
+    let mut outside_folders = FilesOutsideFolders::default();
     for path in files {
         match is_current(&path) {
-            Some(true) => found.moved_by_push.push(path),
-            Some(false) => found.obsolete.push(path),
+            Some(true) => outside_folders.moved_by_push.push(path),
+            Some(false) => outside_folders.obsolete.push(path),
             None => {}
         }
     }
-    if !found.moved_by_push.is_empty() {
+    if !outside_folders.moved_by_push.is_empty() {
         let former = former_output_folders(workspace).into_iter().flatten();
         let former: Vec<PathBuf> = former
             .map(|folder| absolute_path(&workspace.root.join(folder)))
             .collect();
         let is_moved = |path: &PathBuf| former.iter().any(|folder| absolute_path(path).starts_with(folder));
-        found.moved_by_push.retain(is_moved);
+        outside_folders.moved_by_push.retain(is_moved);
     }
-    found
+    outside_folders
 }
 
 /// Returns the leftover tests of a model: tests that have its name, were generated from its spec and not edited since,
-/// and are no longer generated (`made` returns `false`).
-pub fn orphaned_tests(folder: &Path, model: &str, spec: &str, made: impl Fn(&Path) -> bool) -> Vec<PathBuf> {
+/// and are no longer generated (`is_generated` returns `false`).
+pub fn orphaned_tests(folder: &Path, model: &str, spec: &str, is_generated: impl Fn(&Path) -> bool) -> Vec<PathBuf> {
     // A missing folder contains no tests.
     let entries = fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
     let begin = format!("assert_{}_", model.to_lowercase());
@@ -93,12 +93,12 @@ pub fn orphaned_tests(folder: &Path, model: &str, spec: &str, made: impl Fn(&Pat
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         name.starts_with(&begin)
             && name.ends_with(".sql")
-            && !made(path)
+            && !is_generated(path)
             && read_text(path).is_ok_and(|text| spec_in_header(&text) == Some(spec) && is_unmodified(&text))
     };
-    let mut left: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(is_left).collect();
-    left.sort();
-    left
+    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(is_left).collect();
+    paths.sort();
+    paths
 }
 
 /// Returns the docs of a model that were generated from its spec, unless they were edited since.

@@ -132,7 +132,8 @@ pub fn check_permission(session: &Session, command: &Command) -> Result<(), Fail
 /// changes the environment even if another environment is selected.
 fn environment_of_branch(workspace: &Workspace) -> Option<Environment> {
     let branch = Repository::find(&workspace.root).ok()?.branch().ok()?;
-    let of_branch = |it: &&Environment| it.is_reviewed() && it.branch.as_ref() == Some(&branch);
+    let of_branch =
+        |environment: &&Environment| environment.is_reviewed() && environment.branch.as_ref() == Some(&branch);
     workspace.project.environments().iter().find(of_branch).cloned()
 }
 
@@ -147,11 +148,11 @@ pub fn report_missing_right(
 ) -> Failure {
     log_refusal(session, workspace, who, command, environment);
     let roles = workspace.project.people().roles(who);
-    let named: Vec<&str> = roles.iter().map(|role| role.name()).collect();
-    let role = if named.is_empty() {
+    let role_names: Vec<&str> = roles.iter().map(|role| role.name()).collect();
+    let role = if role_names.is_empty() {
         "has no role".to_owned()
     } else {
-        format!("has the role {}", named.join(" and "))
+        format!("has the role {}", role_names.join(" and "))
     };
     let who = if who.is_empty() {
         "an unknown user (neither git nor FORMULAC_USER specifies a name)"

@@ -114,7 +114,7 @@ impl PhraseFiller<'_> {
 
     fn fill_placeholder(&self, inner: &str) -> Option<String> {
         let (name, mode) = inner.split_once(':').unwrap_or((inner, ""));
-        let values = self.arguments_named(name)?;
+        let values = self.arguments_of_phrase(name)?;
         let first = *values.first()?;
         let words = |id: &ExprId| self.speaker.node_words(*id);
         Some(match mode.split_once(' ').unwrap_or((mode, "")) {
@@ -138,7 +138,7 @@ impl PhraseFiller<'_> {
             ("is", _) => describe_criterion(self.speaker, first),
             ("shift", noun) => {
                 let unit = self
-                    .arguments_named(noun)
+                    .arguments_of_phrase(noun)
                     .and_then(|unit| self.singular_unit(*unit.first()?));
                 describe_shift(self.speaker, first, unit.as_deref().unwrap_or(noun))?
             }
@@ -152,7 +152,7 @@ impl PhraseFiller<'_> {
     }
 
     /// Returns the arguments to which a name refers.
-    fn arguments_named(&self, name: &str) -> Option<&[ExprId]> {
+    fn arguments_of_phrase(&self, name: &str) -> Option<&[ExprId]> {
         if name == "otherwise" {
             return self.otherwise.as_ref().map(std::slice::from_ref);
         }

@@ -29,8 +29,8 @@ pub struct ProgramOutput {
 impl ExternalProgram {
     /// Returns whether the program exists in `PATH` or at the location that its environment variable specifies.
     pub fn is_installed(&self) -> bool {
-        let named = std::env::var_os(self.variable).filter(|path| !path.is_empty());
-        let name = PathBuf::from(named.unwrap_or_else(|| OsString::from(self.name)));
+        let variable = std::env::var_os(self.variable).filter(|path| !path.is_empty());
+        let name = PathBuf::from(variable.unwrap_or_else(|| OsString::from(self.name)));
         if name.components().count() > 1 {
             return name.is_file();
         }
@@ -59,9 +59,9 @@ impl ExternalProgram {
     /// Creates a command that runs the program. The program stays in the process group of this command, so that
     /// Ctrl-C ends both.
     pub fn command(&self) -> Command {
-        let named = std::env::var_os(self.variable).filter(|path| !path.is_empty());
+        let variable = std::env::var_os(self.variable).filter(|path| !path.is_empty());
         // Make a relative path absolute, because the program may be started in another folder.
-        let path = match named {
+        let path = match variable {
             Some(path) if PathBuf::from(&path).components().count() > 1 => {
                 std::path::absolute(&path).map_or(path, PathBuf::into_os_string)
             }

@@ -107,7 +107,7 @@ fn find(folder: Option<&Path>) -> Result<Option<PathBuf>, Failure> {
 
 /// Returns the specs in a folder and its subfolders, sorted by path.
 pub fn find_specs(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
-    let mut found = Vec::new();
+    let mut paths = Vec::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {
         let failed = |error: &std::io::Error| Failure::from_source(SourceText::read_failure(&folder, error));
@@ -120,12 +120,12 @@ pub fn find_specs(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
             if path.is_dir() && !path.is_symlink() && !hidden {
                 folders.push(path);
             } else if is_yaml(&path) && !is_project_file(&path) && path.is_file() {
-                found.push(path);
+                paths.push(path);
             }
         }
     }
-    found.sort();
-    Ok(found)
+    paths.sort();
+    Ok(paths)
 }
 
 /// Returns whether the path has the file name of a project file.
@@ -151,7 +151,7 @@ pub fn paths_in_project(paths: &[PathBuf], folder: Option<&Path>) -> Vec<Option<
         .ok()
         .flatten()
         .and_then(|file| Some(fs::canonicalize(file).ok()?.parent()?.to_owned()));
-    let shown = |path: &PathBuf| {
+    let display_path = |path: &PathBuf| {
         if path.as_os_str() == "-" {
             return None;
         }
@@ -165,5 +165,5 @@ pub fn paths_in_project(paths: &[PathBuf], folder: Option<&Path>) -> Vec<Option<
                 .replace('\\', "/"),
         )
     };
-    paths.iter().map(shown).collect()
+    paths.iter().map(display_path).collect()
 }

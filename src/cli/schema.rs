@@ -78,18 +78,18 @@ impl SchemaOption {
         if !faults.iter().any(|(_, d)| d.is_error()) {
             return Ok(KnownFacts::from(schema));
         }
-        let found = |s: &SourceText| FileDiagnostics {
+        let to_file_diagnostics = |s: &SourceText| FileDiagnostics {
             file: s.name.clone(),
             text: s.text.clone(),
             diagnostics: Vec::new(),
         };
-        let mut found: Vec<FileDiagnostics> = sources.iter().map(found).collect();
+        let mut diagnostics: Vec<FileDiagnostics> = sources.iter().map(to_file_diagnostics).collect();
         for (number, fault) in faults {
-            if let Some(found) = found.get_mut(number) {
-                found.diagnostics.push(fault);
+            if let Some(file_diagnostics) = diagnostics.get_mut(number) {
+                file_diagnostics.diagnostics.push(fault);
             }
         }
-        Err(Failure::Found(found))
+        Err(Failure::Found(diagnostics))
     }
 }
 
@@ -98,7 +98,7 @@ fn schema_files(path: &Path) -> Result<Vec<PathBuf>, Failure> {
     if !path.is_dir() {
         return Ok(vec![path.to_owned()]);
     }
-    let mut found = Vec::new();
+    let mut paths = Vec::new();
     let mut folders = vec![path.to_owned()];
     while let Some(folder) = folders.pop() {
         let failed = |error: &std::io::Error| Failure::from_source(SourceText::read_failure(&folder, error));
@@ -115,11 +115,11 @@ fn schema_files(path: &Path) -> Result<Vec<PathBuf>, Failure> {
                     .iter()
                     .any(|end| name.ends_with(end))
             {
-                found.push(entry.path());
+                paths.push(entry.path());
             }
         }
     }
-    if found.is_empty() {
+    if paths.is_empty() {
         let text = format!("the folder `{}` contains no Omni view", path.display());
         let fault = Diagnostic::new(Code::NotASchema, Span::default(), text)
             .with_help("the names of view files end in `.view` or `.view.yaml`");
@@ -130,6 +130,6 @@ fn schema_files(path: &Path) -> Result<Vec<PathBuf>, Failure> {
             fault: Some(fault),
         }));
     }
-    found.sort();
-    Ok(found)
+    paths.sort();
+    Ok(paths)
 }

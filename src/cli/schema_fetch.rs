@@ -37,14 +37,14 @@ pub fn run(session: &Session, args: &SchemaFetchArgs) -> Result<Exit, Failure> {
         |read: &Read| find_node(manifest, read).is_some_and(|node| node.materialized() == Some("ephemeral"));
     let (ephemeral, relations): (Vec<Read>, Vec<Read>) = relations.into_iter().partition(is_ephemeral);
     let mut tables: [Map<String, Value>; 2] = Default::default();
-    let mut told = Vec::new();
+    let mut answers = Vec::new();
     for read in &ephemeral {
         let name = read.display_name();
         let fault = format!(
             "`{name}` is ephemeral, so it has no table in the warehouse; write the `data_type` of its columns in a properties file"
         );
         session.warn(&fault);
-        told.push(json!({"relation": name, "columns": null, "fault": fault}));
+        answers.push(json!({"relation": name, "columns": null, "fault": fault}));
     }
     let looked = match relations.as_slice() {
         [] => Vec::new(),
@@ -66,7 +66,7 @@ pub fn run(session: &Session, args: &SchemaFetchArgs) -> Result<Exit, Failure> {
                     _ => nodes,
                 };
                 tables.insert(node.unique_id.to_string(), catalog_table(node, &columns));
-                told.push(json!({"relation": read.display_name(), "columns": columns.len(), "fault": null}));
+                answers.push(json!({"relation": read.display_name(), "columns": columns.len(), "fault": null}));
                 continue;
             }
             (Ok(Some(_)), None) => format!("dbt's manifest has no `{}`", read.display_name()),
@@ -74,9 +74,9 @@ pub fn run(session: &Session, args: &SchemaFetchArgs) -> Result<Exit, Failure> {
             (Err(why), _) => why,
         };
         session.warn(&fault);
-        told.push(json!({"relation": read.display_name(), "columns": null, "fault": fault}));
+        answers.push(json!({"relation": read.display_name(), "columns": null, "fault": fault}));
     }
-    let found: usize = tables.iter().map(Map::len).sum();
+    let table_count: usize = tables.iter().map(Map::len).sum();
     if !args.selection.selects_all_models() {
         keep_unselected_relations(&workspace, &mut tables);
     }
@@ -92,14 +92,14 @@ pub fn run(session: &Session, args: &SchemaFetchArgs) -> Result<Exit, Failure> {
     )?;
     session.report_action(&format!(
         "fetched the columns of {}",
-        format_count(found, "relation", "relations")
+        format_count(table_count, "relation", "relations")
     ));
     session.report_action("run `formulac generate` to add the columns to .formulac/state/known.yml");
     report(
         session,
         args,
-        &told,
-        if found == relations.len() {
+        &answers,
+        if table_count == relations.len() {
             Exit::Done
         } else {
             Exit::Failed
@@ -173,11 +173,11 @@ fn relations_to_fetch(workspace: &Workspace, chosen: Option<&[String]>) -> Resul
     let is_made = |name: &str| {
         specs
             .iter()
-            .any(|it| it.name.as_deref().is_some_and(|own| own.eq_ignore_ascii_case(name)))
+            .any(|spec| spec.name.as_deref().is_some_and(|own| own.eq_ignore_ascii_case(name)))
     };
     let mut relations: Vec<Read> = Vec::new();
     let is_chosen = |spec: &&Spec| {
-        chosen.is_none_or(|chosen| chosen.contains(&workspace.relative_path(Path::new(&spec.found.file))))
+        chosen.is_none_or(|chosen| chosen.contains(&workspace.relative_path(Path::new(&spec.file_diagnostics.file))))
     };
     for read in specs.iter().filter(is_chosen).flat_map(|spec| &spec.reads) {
         if !read.unversioned_model().is_some_and(is_made) && !relations.contains(read) {

@@ -38,13 +38,13 @@ impl SelectedModels {
 /// Applies a selection. `package` is the name of the dbt project, and `folder` is the folder of its models.
 pub fn apply_selection(
     models: &[CompiledModel],
-    found: &[FileDiagnostics],
+    file_diagnostics: &[FileDiagnostics],
     manifest: &Manifest,
-    known: &[GraphNode],
+    graph_nodes: &[GraphNode],
     (package, folder): (&str, &str),
     selection: &Selection,
 ) -> Result<SelectedModels, Failure> {
-    let (mut nodes, ids) = selection_graph(models, manifest, known, (package, folder));
+    let (mut nodes, ids) = selection_graph(models, manifest, graph_nodes, (package, folder));
     if let Some(folder) = &selection.state {
         let earlier = read_earlier_manifest(folder)?;
         let checksums = checksums(manifest);
@@ -61,8 +61,12 @@ pub fn apply_selection(
     // Reject unknown names only if all specs have models, because a spec with errors may have no model and its name is
     // then unknown.
     let with_model: BTreeSet<usize> = models.iter().map(|model| model.spec).collect();
-    let mut others = found.iter().enumerate().filter(|(at, _)| !with_model.contains(at));
-    let all_named = others.all(|(_, found)| Exit::from_failures(std::slice::from_ref(found)) == Exit::Done);
+    let mut others = file_diagnostics
+        .iter()
+        .enumerate()
+        .filter(|(at, _)| !with_model.contains(at));
+    let all_named =
+        others.all(|(_, file_diagnostics)| Exit::from_failures(std::slice::from_ref(file_diagnostics)) == Exit::Done);
     let mut unmatched = Vec::new();
     for part in selection.select.iter().flat_map(|text| text.split_whitespace()) {
         let matched = select(&[part.to_owned()], &[])?;
@@ -90,7 +94,7 @@ pub fn apply_selection(
     let mut chosen = select(&selection.select, &selection.exclude)?;
     chosen.truncate(models.len());
     // A spec without a name cannot be selected, so its errors are always reported.
-    let mut specs = vec![true; found.len()];
+    let mut specs = vec![true; file_diagnostics.len()];
     // The models that a selected model reads must be free of errors, even if they are not selected.
     let mut needed: BTreeSet<usize> = chosen
         .iter()
@@ -178,8 +182,8 @@ fn selection_failure(fault: &SelectionError) -> Failure {
 /// Reads the manifest of an earlier state, with the code of its models.
 fn read_earlier_manifest(folder: &Path) -> Result<Manifest, Failure> {
     let path = folder.join("manifest.json");
-    let found = TargetFolder::read_parts(path.clone(), KeptParts::default().raw_code());
-    let read = found.map_err(|found| Failure::Found(vec![found]))?;
+    let target_folder = TargetFolder::read_parts(path.clone(), KeptParts::default().raw_code());
+    let read = target_folder.map_err(|file_diagnostics| Failure::Found(vec![file_diagnostics]))?;
     read.map(|read| read.manifest).ok_or_else(|| {
         let missing = std::io::Error::from(std::io::ErrorKind::NotFound);
         Failure::io_failure("read", &path.to_string_lossy(), &missing)
@@ -200,8 +204,10 @@ fn earlier_model<'m>(earlier: &'m Manifest, node: &SelectableNode) -> Option<&'m
     let mut same = earlier
         .nodes
         .iter()
-        .filter(|it| it.resource_type == ResourceType::Model);
-    same.find(|it| *it.name == *node.name && *it.package == *node.package && it.is_latest())
+        .filter(|node| node.resource_type == ResourceType::Model);
+    same.find(|manifest_node| {
+        *manifest_node.name == *node.name && *manifest_node.package == *node.package && manifest_node.is_latest()
+    })
 }
 
 /// Compares a model from a spec with the earlier model, as `dbt ls --select state:modified` does: compares the code
@@ -272,10 +278,10 @@ fn selection_graph(
     // Index in the graph of each manifest node. Nodes for models from specs are already in the graph.
     let mut places = Vec::with_capacity(all.len());
     let mut count = models.len();
-    for known in all {
+    for graph_node in all {
         let same = own
-            .get(&known.node.name.to_lowercase())
-            .filter(|_| known.node.package == package && is_model_kind(&known.node.kind));
+            .get(&graph_node.node.name.to_lowercase())
+            .filter(|_| graph_node.node.package == package && is_model_kind(&graph_node.node.kind));
         places.push(match same {
             Some(at) => (*at, false),
             None => {
@@ -329,8 +335,8 @@ impl<'m> RelationIndex<'m> {
             by_package: BTreeMap::new(),
             by_source: BTreeMap::new(),
         };
-        for (known, (node_index, _)) in all.iter().zip(places).filter(|(known, _)| !known.disabled) {
-            let node = &known.node;
+        for (graph_node, (node_index, _)) in all.iter().zip(places).filter(|(node, _)| !node.disabled) {
+            let node = &graph_node.node;
             if is_model_kind(&node.kind) {
                 index.by_package.insert((&node.package, &node.name), *node_index);
                 if node.package == package {
@@ -390,16 +396,15 @@ fn model_node(model: &CompiledModel, package: &str, folder: &str) -> SelectableN
 
 /// Adds the tags and settings of the manifest's node to the node of the same model, because the manifest includes the
 /// settings for folders in `dbt_project.yml`.
-fn add_settings(own: &mut SelectableNode, known: &SelectableNode) {
+fn add_settings(own: &mut SelectableNode, node: &SelectableNode) {
     own.tags.extend(
-        known
-            .tags
+        node.tags
             .iter()
             .filter(|tag| !own.tags.contains(tag))
             .cloned()
             .collect::<Vec<_>>(),
     );
-    let said: BTreeSet<String> = own.config.iter().map(|(key, _)| key.clone()).collect();
+    let own_keys: BTreeSet<String> = own.config.iter().map(|(key, _)| key.clone()).collect();
     own.config
-        .extend(known.config.iter().filter(|(key, _)| !said.contains(key)).cloned());
+        .extend(node.config.iter().filter(|(key, _)| !own_keys.contains(key)).cloned());
 }

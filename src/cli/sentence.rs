@@ -63,7 +63,7 @@ pub fn sentences(source: &str, parts: &[FormulaPart]) -> Vec<Sentence> {
     let ast = parsed.ast();
     let types = parts
         .iter()
-        .filter_map(|part| Some((part.id, part.made.as_ref()?.ty())))
+        .filter_map(|part| Some((part.id, part.definition.as_ref()?.ty())))
         .collect();
     let mut speaker = SentenceBuilder {
         ast,
@@ -76,17 +76,17 @@ pub fn sentences(source: &str, parts: &[FormulaPart]) -> Vec<Sentence> {
         let words = speaker.build_words(id);
         speaker.words.push(words);
     }
-    let mut found = Vec::new();
+    let mut sentences = Vec::new();
     for definition in &ast.definitions {
         let text = speaker.complete_sentence(definition.body);
         let name = definition.name.map(|name| name.text(source).to_owned());
-        found.extend(text.map(|text| Sentence {
+        sentences.extend(text.map(|text| Sentence {
             name,
             span: definition.span,
             text,
         }));
     }
-    found
+    sentences
 }
 
 /// Syntax tree, with the descriptions of the nodes visited so far.
@@ -350,8 +350,8 @@ mod tests {
             .schema(Schema::new().with(relation))
             .context(Context::Measure)
             .build();
-        let found = sentences(formula, &formula_parts(&compiler, formula));
-        found
+        let sentences = sentences(formula, &formula_parts(&compiler, formula));
+        sentences
             .into_iter()
             .map(|sentence| sentence.text)
             .collect::<Vec<_>>()

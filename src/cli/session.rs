@@ -151,51 +151,55 @@ impl Session {
 
     /// Prints diagnostics as messages, without warnings if `--quiet` is set. An error in a metric set is printed once,
     /// in the set.
-    pub fn report(&self, found: &[FileDiagnostics]) {
-        let shown = self.shown_diagnostics(found);
-        let found = &shown.found;
+    pub fn report(&self, file_diagnostics: &[FileDiagnostics]) {
+        let summary = self.shown_diagnostics(file_diagnostics);
+        let diagnostics = &summary.diagnostics;
         if self.global.quiet {
-            self.print_reports(&with_diagnostics(&to_reports(found), &errors_by_source(found)));
+            self.print_reports(&with_diagnostics(
+                &to_reports(diagnostics),
+                &errors_by_source(diagnostics),
+            ));
         } else {
-            self.print_reports(&to_reports(found));
+            self.print_reports(&to_reports(diagnostics));
         }
-        self.report_affected_files(&shown);
+        self.report_affected_files(&summary);
     }
 
     /// Returns the diagnostics to print. JSON contains all diagnostics, other formats contain each error once.
-    pub fn shown_diagnostics(&self, found: &[FileDiagnostics]) -> ShownDiagnostics {
-        ShownDiagnostics::new(found, self.global.output_format != DiagnosticFormat::Json)
+    pub fn shown_diagnostics(&self, file_diagnostics: &[FileDiagnostics]) -> ShownDiagnostics {
+        ShownDiagnostics::new(file_diagnostics, self.global.output_format != DiagnosticFormat::Json)
     }
 
     /// Prints a note about the files whose errors are not printed.
-    pub fn report_affected_files(&self, shown: &ShownDiagnostics) {
-        if let Some(note) = shown.note() {
+    pub fn report_affected_files(&self, summary: &ShownDiagnostics) {
+        if let Some(note) = summary.note() {
             self.note(&note);
         }
     }
 
     /// Formats the diagnostics of `check` for standard output. `--quiet` removes warnings, unless the format is for
     /// programs.
-    pub fn format_checked(&self, found: &[FileDiagnostics]) -> String {
-        let reports = to_reports(found);
+    pub fn format_checked(&self, file_diagnostics: &[FileDiagnostics]) -> String {
+        let reports = to_reports(file_diagnostics);
         match self.global.output_format {
-            DiagnosticFormat::Human | DiagnosticFormat::Concise if self.global.quiet => {
-                self.format_diagnostics(&with_diagnostics(&reports, &errors_by_source(found)), Stream::Data)
-            }
+            DiagnosticFormat::Human | DiagnosticFormat::Concise if self.global.quiet => self.format_diagnostics(
+                &with_diagnostics(&reports, &errors_by_source(file_diagnostics)),
+                Stream::Data,
+            ),
             _ => self.format_diagnostics(&reports, Stream::Data),
         }
     }
 
     /// Prints the diagnostics of a command that reads the whole project: errors in full, and one line per kind of
     /// warning. With `--verbose` or a machine-readable format, prints all diagnostics in full.
-    pub fn report_grouped(&self, found: &[FileDiagnostics]) {
+    pub fn report_grouped(&self, file_diagnostics: &[FileDiagnostics]) {
         if self.global.quiet || self.global.verbose || self.global.output_format != DiagnosticFormat::Human {
-            return self.report(found);
+            return self.report(file_diagnostics);
         }
-        let shown = self.shown_diagnostics(found);
-        let all = to_reports(&shown.found);
-        self.print_reports(&with_diagnostics(&all, &errors_by_source(&shown.found)));
-        self.report_affected_files(&shown);
+        let summary = self.shown_diagnostics(file_diagnostics);
+        let all = to_reports(&summary.diagnostics);
+        self.print_reports(&with_diagnostics(&all, &errors_by_source(&summary.diagnostics)));
+        self.report_affected_files(&summary);
         self.message(&grouped_warnings::format_grouped(&all));
     }
 
@@ -228,9 +232,9 @@ impl Session {
             let _ = self.print_json(&failure.to_json());
         }
         match failure {
-            Failure::Found(found) => {
-                self.report(found);
-                Exit::from_failures(found)
+            Failure::Found(diagnostics) => {
+                self.report(diagnostics);
+                Exit::from_failures(diagnostics)
             }
             Failure::Message(message) => {
                 self.message(&message.to_string());
@@ -241,8 +245,8 @@ impl Session {
 }
 
 /// Returns the errors of each source.
-fn errors_by_source(found: &[FileDiagnostics]) -> Vec<Vec<Diagnostic>> {
-    found
+fn errors_by_source(file_diagnostics: &[FileDiagnostics]) -> Vec<Vec<Diagnostic>> {
+    file_diagnostics
         .iter()
         .map(|f| f.diagnostics.iter().filter(|d| d.is_error()).cloned().collect())
         .collect()
@@ -258,6 +262,6 @@ fn with_diagnostics<'a>(reports: &[Report<'a>], diagnostics: &'a [Vec<Diagnostic
 }
 
 /// Returns the same failures as references, for renderers.
-pub fn to_reports(found: &[FileDiagnostics]) -> Vec<Report<'_>> {
-    found.iter().map(FileDiagnostics::report).collect()
+pub fn to_reports(file_diagnostics: &[FileDiagnostics]) -> Vec<Report<'_>> {
+    file_diagnostics.iter().map(FileDiagnostics::report).collect()
 }

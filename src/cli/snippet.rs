@@ -41,25 +41,25 @@ impl Snippet {
             .iter()
             .map(|span| (index.position(span.start).line, clip_to_first_line(source, *span)))
             .collect();
-        let mut wanted: Vec<u32> = spans.iter().map(|(line, _)| *line).collect();
-        wanted.sort_unstable();
-        wanted.dedup();
+        let mut lines: Vec<u32> = spans.iter().map(|(line, _)| *line).collect();
+        lines.sort_unstable();
+        lines.dedup();
         // If a single line separates two selected lines, include that line, so that the three lines form one block.
-        let between: Vec<u32> = wanted
+        let between: Vec<u32> = lines
             .iter()
-            .zip(wanted.iter().skip(1))
+            .zip(lines.iter().skip(1))
             .filter(|(line, next)| *next - *line == 2)
             .map(|(line, _)| line + 1)
             .collect();
-        wanted.extend(between);
-        wanted.sort_unstable();
+        lines.extend(between);
+        lines.sort_unstable();
         let mut snippet = Self {
             name: escape_hidden(name).into_owned(),
             text: String::new(),
             lines: Vec::new(),
             main: (0, Position { line: 1, column: 1 }),
         };
-        for number in wanted {
+        for number in lines {
             let spans: Vec<Span> = spans
                 .iter()
                 .filter(|(line, _)| *line == number)
@@ -203,11 +203,11 @@ impl SourceCode for Snippet {
         };
         // Choose the count so that miette joins blocks that are at most one line apart.
         let count = last_line.number - line.number + 2;
-        let shown = (line.start, end - line.start).into();
+        let source_span = (line.start, end - line.start).into();
         Ok(Box::new(MietteSpanContents::new_named(
             self.name.clone(),
             data,
-            shown,
+            source_span,
             line.number - 1,
             column,
             count,

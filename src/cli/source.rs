@@ -226,7 +226,7 @@ fn read_in_parts(file: &File, size: usize) -> Option<Vec<u8>> {
         let threads: Vec<_> = started.collect();
         threads
             .into_iter()
-            .all(|thread| thread.is_some_and(|it| it.join().unwrap_or(false)))
+            .all(|thread| thread.is_some_and(|join_handle| join_handle.join().unwrap_or(false)))
     });
     let is_same = is_whole && file.metadata().is_ok_and(|data| data.len() == size as u64);
     is_same.then_some(bytes)

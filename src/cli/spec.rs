@@ -46,7 +46,7 @@ pub struct Spec {
     pub config: Vec<(String, String)>,
     /// Standalone test files, each with its name and contents.
     pub tests: Vec<(String, String)>,
-    pub found: FileDiagnostics,
+    pub file_diagnostics: FileDiagnostics,
     /// Result of the compilation; `None` if the source could not be read.
     pub compiled: Option<CompiledSpec>,
 }
@@ -55,7 +55,9 @@ impl Spec {
     /// Adds the diagnostics that apply only if the spec is a dbt model.
     pub fn add_model_diagnostics(&mut self) {
         // Skip the warning, because the model has a test for this problem.
-        self.found.diagnostics.retain(|it| it.kind() != Code::JoinMayMultiply);
+        self.file_diagnostics
+            .diagnostics
+            .retain(|diagnostic| diagnostic.kind() != Code::JoinMayMultiply);
         self.append_model_diagnostics();
     }
 
@@ -65,14 +67,15 @@ impl Spec {
             .take()
             .into_iter()
             .chain(std::mem::take(&mut self.model_warnings));
-        self.found.diagnostics.extend(faults);
-        diag::sort(&mut self.found.diagnostics);
+        self.file_diagnostics.diagnostics.extend(faults);
+        diag::sort(&mut self.file_diagnostics.diagnostics);
     }
 
     /// Adds only the model warning about a key that may be NULL. Used for a spec of a project that runs as a query.
     pub fn add_model_warnings(&mut self) {
         if self.model_fault.is_none() {
-            self.model_warnings.retain(|it| it.kind() == Code::NullableKey);
+            self.model_warnings
+                .retain(|diagnostic| diagnostic.kind() == Code::NullableKey);
             self.append_model_diagnostics();
         }
     }
@@ -84,7 +87,7 @@ impl Spec {
         };
         let message = format!(
             "`{}` is the metric set `{set}`, which has no rows of its own",
-            self.found.file
+            self.file_diagnostics.file
         );
         let help = format!(
             "specify the metrics of the set: `formulac query --metrics {set}.* --by month`, or list the metrics in a \
@@ -128,7 +131,7 @@ pub fn compile_first(
     done: impl Fn() + Sync,
 ) -> Vec<Spec> {
     let is_sound = |(source, _): &&(SourceText, Option<String>)| source.fault.is_none();
-    let wanted = sources.iter().take(count).filter(is_sound).count();
+    let sound_count = sources.iter().take(count).filter(is_sound).count();
     let sound = sources.iter().filter(is_sound);
     let texts: Vec<SpecText<'_>> = sound
         .map(|(source, path)| SpecText {
@@ -136,7 +139,7 @@ pub fn compile_first(
             path: path.as_deref(),
         })
         .collect();
-    let mut compiled = compile_texts(compiler, root, &texts, wanted, done).into_iter();
+    let mut compiled = compile_texts(compiler, root, &texts, sound_count, done).into_iter();
     drop(texts);
     sources.truncate(count);
     let spec = |(source, _): (SourceText, Option<String>)| match source.fault.clone() {
@@ -168,7 +171,7 @@ pub fn compile_texts(
 
 fn spec_with_fault(source: SourceText, fault: Diagnostic) -> Spec {
     Spec {
-        found: source.with_diagnostics(vec![fault]),
+        file_diagnostics: source.with_diagnostics(vec![fault]),
         ..Spec::default()
     }
 }
@@ -198,7 +201,7 @@ fn new(compiled: CompiledSpec, source: SourceText) -> Spec {
             .iter()
             .map(|test| (test.name().to_owned(), test.sql().to_owned()))
             .collect(),
-        found: source.with_diagnostics(compiled.diagnostics().to_vec()),
+        file_diagnostics: source.with_diagnostics(compiled.diagnostics().to_vec()),
         compiled: Some(compiled),
     }
 }

@@ -20,7 +20,7 @@ pub fn is_missing(manifest: &Manifest) -> bool {
 pub fn warn_if_missing<'m>(
     dbt: Option<&DbtProject>,
     mut models: impl Iterator<Item = (usize, &'m CompiledSpec)>,
-    found: &mut [FileDiagnostics],
+    file_diagnostics: &mut [FileDiagnostics],
 ) {
     let Some((spec, compiled)) = models.find(|(_, compiled)| compiled.semantic_model().is_some()) else {
         return;
@@ -30,9 +30,9 @@ pub fn warn_if_missing<'m>(
     let folder = folder.map_or("models", |folder| folder.trim_end_matches('/'));
     let help = format!("add `{folder}/time_spine.sql` {TIME_SPINE_HELP}");
     let warning = Diagnostic::new(Code::NoTimeSpine, compiled.name_span(), message).with_help(help);
-    found
+    file_diagnostics
         .iter_mut()
         .skip(spec)
         .take(1)
-        .for_each(|found| found.diagnostics.push(warning.clone()));
+        .for_each(|file_diagnostics| file_diagnostics.diagnostics.push(warning.clone()));
 }

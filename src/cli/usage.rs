@@ -143,18 +143,18 @@ fn unknown_command(fault: &clap::Error, name: &str) -> Failure {
         .unwrap_or_default();
     let inner = root
         .get_subcommands()
-        .find(|it| usage.contains(&format!("formulac {} ", it.get_name())));
+        .find(|command| usage.contains(&format!("formulac {} ", command.get_name())));
     let (of, whole) = match inner {
         Some(inner) => (inner, format!("{} {name}", inner.get_name())),
         None => (&root, name.to_owned()),
     };
     let names: Vec<&str> = of.get_subcommands().map(clap::Command::get_name).collect();
-    let elsewhere = || {
+    let find_other_command = || {
         OTHER_TOOLS
             .iter()
             .find(|(names, _)| inner.is_none() && names.contains(&name))
     };
-    let help = match (elsewhere(), nearest_name(name, names.iter().copied())) {
+    let help = match (find_other_command(), nearest_name(name, names.iter().copied())) {
         (Some((_, help)), _) => (*help).to_owned(),
         (None, Some(near)) => similar_name_help(near),
         (None, None) if inner.is_some() => format!("did you mean {}?", names.join(", ")),
@@ -182,19 +182,19 @@ fn render_error(fault: &clap::Error, stream: Stream) -> String {
 
 /// Searches for `--color` in the raw arguments, because they could not be parsed.
 fn requested_color() -> ColorMode {
-    let mut wanted = ColorMode::Auto;
+    let mut color_mode = ColorMode::Auto;
     let mut last_was_color = false;
     for argument in std::env::args_os() {
         let Some(text) = argument.to_str() else { continue };
         let value = text.strip_prefix("--color=").or(last_was_color.then_some(text));
         match value {
-            Some("always") => wanted = ColorMode::Always,
-            Some("never") => wanted = ColorMode::Never,
+            Some("always") => color_mode = ColorMode::Always,
+            Some("never") => color_mode = ColorMode::Never,
             _ => {}
         }
         last_was_color = text == "--color";
     }
-    wanted
+    color_mode
 }
 
 /// Rejects a misspelled option that was passed as a formula. A formula may begin with `-`, but an argument that looks
@@ -262,7 +262,7 @@ fn missing_formula(fault: &clap::Error) -> Option<Failure> {
     }
     let options = called.iter().flat_map(|command| command.get_arguments());
     let options: Vec<(char, &str)> = options
-        .filter_map(|it| Some((it.get_short()?, it.get_long()?)))
+        .filter_map(|arg| Some((arg.get_short()?, arg.get_long()?)))
         .collect();
     let (formula, long) = arguments.iter().find_map(|argument| {
         let argument = argument.to_str()?;
@@ -281,11 +281,11 @@ fn argument_that_is_not_utf8(fault: &clap::Error) -> Option<Failure> {
     let arguments = std::env::args_os()
         .skip(1)
         .filter(|argument| argument.to_str().is_none());
-    let named: Vec<String> = arguments
+    let names: Vec<String> = arguments
         .map(|argument| format!("`{}`", argument.to_string_lossy()))
         .collect();
-    (fault.kind() == ErrorKind::InvalidUtf8 && !named.is_empty()).then(|| {
-        Failure::new(Exit::Usage, format!("an argument is not UTF-8: {}", named.join(", ")))
+    (fault.kind() == ErrorKind::InvalidUtf8 && !names.is_empty()).then(|| {
+        Failure::new(Exit::Usage, format!("an argument is not UTF-8: {}", names.join(", ")))
             .with_help("only the path of a file may contain other bytes")
     })
 }

@@ -29,10 +29,18 @@ pub fn run(
     args: &DbtArgs,
     workspace: &Workspace,
     models: &[CompiledModel],
-    found: &[FileDiagnostics],
+    file_diagnostics: &[FileDiagnostics],
 ) -> Result<Vec<FileDiagnostics>, Failure> {
     let environment = environment::selected_environment(&session.global, &workspace.project)?;
-    parse_with_dbt(session, args, environment.as_ref(), workspace, None, models, found)
+    parse_with_dbt(
+        session,
+        args,
+        environment.as_ref(),
+        workspace,
+        None,
+        models,
+        file_diagnostics,
+    )
 }
 
 /// Like [`run`], but in the given environment. If dbt parses a copy of the project, dbt writes its artifacts and logs
@@ -44,7 +52,7 @@ pub fn parse_with_dbt(
     workspace: &Workspace,
     copy: Option<&Path>,
     models: &[CompiledModel],
-    found: &[FileDiagnostics],
+    file_diagnostics: &[FileDiagnostics],
 ) -> Result<Vec<FileDiagnostics>, Failure> {
     let call = DbtCall::new(copy.unwrap_or(&workspace.root), &["parse"], environment, args);
     let call = match copy {
@@ -59,7 +67,7 @@ pub fn parse_with_dbt(
         if let Some(problem) = problem {
             return Err(problem.into_failure());
         }
-        return Ok(vec![dbt_error_failure(&message, models, found)]);
+        return Ok(vec![dbt_error_failure(&message, models, file_diagnostics)]);
     }
     Ok(Vec::new())
 }
@@ -69,7 +77,7 @@ pub fn parse_with_dbt(
 pub fn missing_node_failures<'m>(
     manifest: &Manifest,
     models: impl Iterator<Item = &'m CompiledModel>,
-    found: &[FileDiagnostics],
+    file_diagnostics: &[FileDiagnostics],
 ) -> Vec<FileDiagnostics> {
     let all = manifest.nodes.iter().chain(&manifest.disabled);
     let listed: BTreeSet<&str> = all.map(|node| &*node.name).collect();
@@ -78,7 +86,7 @@ pub fn missing_node_failures<'m>(
         let message = format!("dbt cannot find the model `{}`", model.name);
         let fault = Diagnostic::new(Code::EngineFailed, model.name_span, message)
             .with_help("check whether a line of `.dbtignore` matches the model's file or folder");
-        let of = found.get(model.spec)?;
+        let of = file_diagnostics.get(model.spec)?;
         Some(FileDiagnostics {
             file: of.file.clone(),
             text: of.text.clone(),
@@ -89,7 +97,7 @@ pub fn missing_node_failures<'m>(
 }
 
 /// Converts a dbt error to a diagnostic in the spec whose file or model the error message names.
-fn dbt_error_failure(message: &str, models: &[CompiledModel], found: &[FileDiagnostics]) -> FileDiagnostics {
+fn dbt_error_failure(message: &str, models: &[CompiledModel], file_diagnostics: &[FileDiagnostics]) -> FileDiagnostics {
     let said = message.trim();
     let named = models
         .iter()
@@ -110,7 +118,7 @@ fn dbt_error_failure(message: &str, models: &[CompiledModel], found: &[FileDiagn
             diagnostics: vec![fault],
         };
     };
-    let (file, text) = found
+    let (file, text) = file_diagnostics
         .get(model.spec)
         .map_or((String::new(), String::new()), |f| (f.file.clone(), f.text.clone()));
     let span = quoted_parts(said, &model.name)

@@ -54,8 +54,8 @@ struct CommandInputs {
 }
 
 impl CommandInputs {
-    fn new(session: &Session, named: &[PathBuf]) -> Result<Self, Failure> {
-        let mut files = named.to_vec();
+    fn new(session: &Session, paths: &[PathBuf]) -> Result<Self, Failure> {
+        let mut files = paths.to_vec();
         let root = project::project_folder(session.global.project_dir.as_deref())?;
         if let Some(root) = root {
             let settings = [project::FILE, project::LOCAL, dbt_project::FILE];
@@ -68,8 +68,8 @@ impl CommandInputs {
 
     /// Updates the state of `known.yml`, which `generate` reads and writes.
     fn ignore_own_changes(&self, before: &mut FileStates) {
-        let known = self.workspace.iter().map(|workspace| workspace.root.join(KNOWN));
-        for path in known {
+        let facts_files = self.workspace.iter().map(|workspace| workspace.root.join(KNOWN));
+        for path in facts_files {
             match file_state(path.clone()) {
                 Some((path, state)) => drop(before.insert(path, state)),
                 None => drop(before.remove(&path)),

@@ -30,7 +30,7 @@ pub struct Workspace {
     pub root: PathBuf,
     pub dbt: Option<DbtProject>,
     /// Facts from dbt's artifacts, and the dialect in which their types were parsed.
-    pub(super) found: OnceCell<(Dialect, KnownFacts)>,
+    pub(super) known_facts: OnceCell<(Dialect, KnownFacts)>,
     /// Descriptions that the current plan writes to properties files, which dbt's artifacts do not contain yet.
     pub described: OnceCell<Vec<ColumnDescription>>,
 }
@@ -60,7 +60,7 @@ impl Workspace {
             project,
             root,
             dbt,
-            found: OnceCell::new(),
+            known_facts: OnceCell::new(),
             described: OnceCell::new(),
         }))
     }
@@ -87,7 +87,7 @@ impl Workspace {
                 project: Project::default(),
                 root,
                 dbt: Some(dbt),
-                found: OnceCell::new(),
+                known_facts: OnceCell::new(),
                 described: OnceCell::new(),
             }
         }))
@@ -109,7 +109,7 @@ impl Workspace {
             None => self
                 .committed_facts()
                 .ok()
-                .and_then(|known| known.dialect)
+                .and_then(|facts| facts.dialect)
                 .map_or_else(|| dbt.dialect(None), Ok),
             Some(_) => dbt.dialect(None),
         });

@@ -62,7 +62,7 @@ pub mod sql;
 #[allow(missing_docs, reason = "see `check`")]
 pub mod symbol_table;
 
-use formulac_catalog::{ALL_DIGITS, catalog, dialect};
+use formulac_catalog::{MAX_DECIMAL_DIGITS, catalog, dialect};
 use formulac_grammar as parse;
 use formulac_syntax::{arena, ast, diag, lex, limits, span, yaml};
 

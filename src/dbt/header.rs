@@ -163,7 +163,7 @@ pub fn is_same_except_layout(actual: &str, generated: &str) -> bool {
         (Some(found), Some(generated)) => found == generated,
         (None, None) => PropertyHashes::from_text(actual)
             .zip(PropertyHashes::from_text(generated))
-            .is_some_and(|(found, generated)| found.has_values_of(&generated)),
+            .is_some_and(|(property_hashes, generated)| property_hashes.has_values_of(&generated)),
         _ => false,
     };
     is_same && is_unmodified(actual)

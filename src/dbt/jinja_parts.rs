@@ -298,7 +298,10 @@ mod tests {
         let text = "{# {% macro old() %}{% endmacro %} #}{% macro cents(a, b='%}') %}{{ a }}{% if x %}1{% endif %}{% endmacro %}\n\
                     {%- test odd(m) -%}select 1{%- endtest -%}{% docs d %}{% raw %}{% enddocs %}{% endraw %}{% enddocs %}";
         let blocks = jinja_blocks(text, &["macro", "test", "docs"]);
-        let shown: Vec<_> = blocks.iter().map(|it| (it.kind, it.name, it.content)).collect();
+        let shown: Vec<_> = blocks
+            .iter()
+            .map(|jinja_block| (jinja_block.kind, jinja_block.name, jinja_block.content))
+            .collect();
         let expected = [
             ("macro", "cents", "{{ a }}{% if x %}1{% endif %}"),
             ("test", "odd", "select 1"),

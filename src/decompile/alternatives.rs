@@ -344,8 +344,8 @@ mod tests {
         let expected = read("mod(mod(case when starts_with(x, 'a') then y end, 7) + 7, 7)");
         let unknown = read("date_diff('day', x, y)");
         let all = SpellingPatterns::new(dialect);
-        let found = all.alternatives(&mut trees, edited, |_, _| None);
-        assert!(found.parts(&trees, edited).contains(&expected));
+        let alternatives = all.alternatives(&mut trees, edited, |_, _| None);
+        assert!(alternatives.parts(&trees, edited).contains(&expected));
         assert!(all.alternatives(&mut trees, unknown, |_, _| None).is_empty());
         let dates = all.alternatives(&mut trees, unknown, |_, _| Some((Type::Date, true)));
         assert_eq!(dates.equivalents_of(unknown).len(), 1);

@@ -89,7 +89,7 @@ impl<'a, 's> CandidateCheck<'a, 's> {
         path: Option<&'a str>,
         (generated_file, edited_file, edits): (&'a SqlFile<'s>, &'a SqlFile<'s>, &'a Edits),
     ) -> Self {
-        let (left, tried) = (Cell::new(MAX_LEARNED_BYTES), RefCell::default());
+        let (cell, tried) = (Cell::new(MAX_LEARNED_BYTES), RefCell::default());
         Self {
             compiler,
             spec_position: position,
@@ -103,7 +103,7 @@ impl<'a, 's> CandidateCheck<'a, 's> {
             definition_part: DefinitionSqlPart::Column(&definition.name),
             is_exact: false,
             compares_file: true,
-            left,
+            left: cell,
             tried,
             windows: OnceCell::new(),
             site_cte: OnceCell::new(),
@@ -173,16 +173,17 @@ impl<'a, 's> CandidateCheck<'a, 's> {
     /// Returns whether an edit belongs to the column that shows the definition.
     pub(super) fn is_own_column(&self, item: &ColumnEdit) -> bool {
         let same = |a: Option<&str>, b: Option<&str>| a.map(str::to_ascii_lowercase) == b.map(str::to_ascii_lowercase);
-        let is_it = |shown| matches!(shown, DefinitionSqlPart::Column(name) if item.column.eq_ignore_ascii_case(name));
+        let is_it =
+            |sql_part| matches!(sql_part, DefinitionSqlPart::Column(name) if item.column.eq_ignore_ascii_case(name));
         is_it(self.definition_part) && same(item.cte.as_deref(), self.site_cte())
     }
 
     /// Returns a difference in the value of the periods that a step with `fill` adds to the definition's column.
-    pub(super) fn difference_in_added_periods<'i>(&self, left: &'i Edits) -> Option<&'i ColumnEdit> {
+    pub(super) fn difference_in_added_periods<'i>(&self, edits: &'i Edits) -> Option<&'i ColumnEdit> {
         let step = self.spec_position.outline.steps.get(self.definition_index)?;
         let is_it =
             |item: &&ColumnEdit| item.column.eq_ignore_ascii_case(&self.definition.name) && !self.is_own_column(item);
-        left.items.iter().filter(|_| step.is_filled).find(is_it)
+        edits.items.iter().filter(|_| step.is_filled).find(is_it)
     }
 
     /// Returns the CTE in which the edited file computes the definition. `None` for the last select.
@@ -259,13 +260,14 @@ impl<'a, 's> CandidateCheck<'a, 's> {
             let spec = self.spec_position.with_formula_unchecked(self.definition, &form.text)?;
             let compiled = self.spec_position.compile(self.compiler, &spec, self.path);
             let Some(sql) = compiled.model_sql() else {
-                let found = compiled.diagnostics().iter().find(|found| found.is_error());
-                error = error.or(found.map(|found| refusals::invalid_formula(&form.text, found.message())));
+                let diagnostic = compiled.diagnostics().iter().find(|diagnostic| diagnostic.is_error());
+                error =
+                    error.or(diagnostic.map(|diagnostic| refusals::invalid_formula(&form.text, diagnostic.message())));
                 continue;
             };
             let file = SqlFile::read(sql, self.edited_file.dialect);
-            let left = compare_files(&file, self.edited_file);
-            if let Some(item) = self.difference_in_added_periods(&left) {
+            let edits = compare_files(&file, self.edited_file);
+            if let Some(item) = self.difference_in_added_periods(&edits) {
                 return Some(refusals::added_periods(&form.text, &item.before));
             }
             let columns = self
@@ -277,8 +279,8 @@ impl<'a, 's> CandidateCheck<'a, 's> {
             else {
                 return Some(refusals::not_aggregated(&form.text));
             };
-            if !left.items.iter().any(|item| self.is_own_column(item))
-                && let Some((part, sql)) = self.first_other_difference(&left)
+            if !edits.items.iter().any(|item| self.is_own_column(item))
+                && let Some((part, sql)) = self.first_other_difference(&edits)
             {
                 return Some(refusals::formula_changes_other_part(&form.text, &part, sql.as_deref()));
             }
@@ -303,12 +305,12 @@ impl<'a, 's> CandidateCheck<'a, 's> {
 
     /// Returns the first difference that is not an edit: the description of the part, and its generated SQL. The SQL is
     /// `None` if the difference concerns the whole file.
-    fn first_other_difference(&self, left: &Edits) -> Option<(String, Option<String>)> {
-        let mut columns = left.items.iter().filter(|item| !self.edits.items.contains(item));
+    fn first_other_difference(&self, edits: &Edits) -> Option<(String, Option<String>)> {
+        let mut columns = edits.items.iter().filter(|item| !self.edits.items.contains(item));
         let column = columns
             .next()
             .map(|item| (format!("the column `{}`", item.column), Some(item.before.clone())));
-        let mut rest = left
+        let mut rest = edits
             .other_edits
             .iter()
             .filter(|rest| !self.edits.other_edits.contains(rest));
@@ -368,10 +370,10 @@ impl<'a, 's> CandidateCheck<'a, 's> {
     pub(super) fn shown_expression(
         &self,
         file: &SqlFile<'_>,
-        shown: DefinitionSqlPart<'_>,
+        sql_part: DefinitionSqlPart<'_>,
         trees: &mut Trees,
     ) -> Result<SqlNodeId, String> {
-        match shown {
+        match sql_part {
             DefinitionSqlPart::Column(name) => {
                 self.spec_position
                     .definition_expression(file, self.cte, self.definition_index, name, trees)
@@ -396,15 +398,16 @@ impl<'a, 's> CandidateCheck<'a, 's> {
         if !self.compares_file {
             return Some(0);
         }
-        let left = compare_files(&file, self.edited_file);
-        if left.items.iter().any(|item| self.is_own_column(item)) || self.difference_in_added_periods(&left).is_some() {
+        let edits = compare_files(&file, self.edited_file);
+        if edits.items.iter().any(|item| self.is_own_column(item)) || self.difference_in_added_periods(&edits).is_some()
+        {
             return None;
         }
-        let count = left.items.len() + left.other_edits.len();
+        let count = edits.items.len() + edits.other_edits.len();
         let fewer = count < self.edits.items.len() + self.edits.other_edits.len();
         let is_proven = (fewer || self.edits.is_empty())
-            && left.items.iter().all(|item| self.edits.items.contains(item))
-            && left
+            && edits.items.iter().all(|item| self.edits.items.contains(item))
+            && edits
                 .other_edits
                 .iter()
                 .all(|rest| self.edits.other_edits.contains(rest));
@@ -427,8 +430,9 @@ impl<'a, 's> CandidateCheck<'a, 's> {
             .definitions
             .iter()
             .filter(|other| other.name != self.definition.name);
-        let (named, more): (Vec<&DefinitionWithPosition>, Vec<&DefinitionWithPosition>) = others.partition(uses);
-        let columns = named
+        let (with_positions, more): (Vec<&DefinitionWithPosition>, Vec<&DefinitionWithPosition>) =
+            others.partition(uses);
+        let columns = with_positions
             .into_iter()
             .chain(more.into_iter().take(MAX_UNRELATED_DEFINITIONS));
         let columns = columns.map(|other| DefinitionSqlPart::Column(&other.name));
@@ -438,17 +442,17 @@ impl<'a, 's> CandidateCheck<'a, 's> {
             .map(|(cte, clause)| DefinitionSqlPart::Clause(cte, clause));
         columns
             .chain(clauses)
-            .filter_map(|shown| self.find_definition_part(shown, trees))
+            .filter_map(|sql_part| self.find_definition_part(sql_part, trees))
             .collect()
     }
 
     /// Finds the subexpression of the definition: the part that changes when the definition's formula changes.
     fn find_definition_part(
         &self,
-        shown: DefinitionSqlPart<'a>,
+        sql_part: DefinitionSqlPart<'a>,
         trees: &mut Trees,
     ) -> Option<(DefinitionSqlPart<'a>, SqlNodeId, SqlNodeId)> {
-        let whole = self.shown_expression(self.edited_file, shown, trees).ok()?;
+        let whole = self.shown_expression(self.edited_file, sql_part, trees).ok()?;
         let columns: Vec<SqlNodeId> = expression_columns(trees, whole)
             .into_iter()
             .take(3)
@@ -486,7 +490,7 @@ impl<'a, 's> CandidateCheck<'a, 's> {
                 continue;
             };
             let file = SqlFile::read(&sql, self.edited_file.dialect);
-            let Ok(root) = self.shown_expression(&file, shown, trees) else {
+            let Ok(root) = self.shown_expression(&file, sql_part, trees) else {
                 continue;
             };
             let probe = ProbeFormula {
@@ -496,7 +500,7 @@ impl<'a, 's> CandidateCheck<'a, 's> {
             let bound =
                 build_pattern(trees, root, &probe, vec![None]).and_then(|pattern| pattern.match_node(trees, whole));
             if let Some([Some(Binding::Node(part))]) = bound.as_deref() {
-                return Some((shown, whole, *part));
+                return Some((sql_part, whole, *part));
             }
         }
         None

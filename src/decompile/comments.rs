@@ -8,12 +8,12 @@ use super::layout::head_tokens;
 
 /// Restores comments from a file that are missing from the merged text. Each comment is placed above the line that
 /// followed it. formulac itself writes comments only before a query.
-pub(super) fn restore_lost_comments(merged: String, found: &SqlFile<'_>) -> String {
-    let there = comments(found);
+pub(super) fn restore_lost_comments(merged: String, sql_file: &SqlFile<'_>) -> String {
+    let there = comments(sql_file);
     if there.is_empty() {
         return merged;
     }
-    let now = SqlFile::read(&merged, found.dialect);
+    let now = SqlFile::read(&merged, sql_file.dialect);
     let mut kept: HashMap<String, usize> = HashMap::new();
     for (_, text) in comments(&now) {
         *kept.entry(text.to_owned()).or_default() += 1;
@@ -29,11 +29,11 @@ pub(super) fn restore_lost_comments(merged: String, found: &SqlFile<'_>) -> Stri
     if lost.is_empty() {
         return merged;
     }
-    let places = CommonLines::new(found.source, &merged);
+    let places = CommonLines::new(sql_file.source, &merged);
     let mut above: HashMap<usize, Vec<&str>> = HashMap::new();
     for (token, text) in &lost {
         above
-            .entry(places.line_for_comment(found.line(*token) - 1))
+            .entry(places.line_for_comment(sql_file.line(*token) - 1))
             .or_default()
             .push(text);
     }
@@ -49,7 +49,7 @@ pub(super) fn restore_lost_comments(merged: String, found: &SqlFile<'_>) -> Stri
     }
     let all = |file: &SqlFile<'_>| 0..file.tokens.len();
     let is_sound = |text: &str| {
-        let file = SqlFile::read(text, found.dialect);
+        let file = SqlFile::read(text, sql_file.dialect);
         file.has_same_tokens(&all(&file), &now, &all(&now))
     };
     if is_sound(&out) {

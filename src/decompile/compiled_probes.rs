@@ -273,7 +273,7 @@ impl CompiledProbes {
             let pattern = formula.and_then(|formula| learn_probe(&self.compiler, formula, &probe.sql, false));
             let both = pattern
                 .into_iter()
-                .flat_map(|it| it.without_brackets().into_iter().chain([it]));
+                .flat_map(|sql_pattern| sql_pattern.without_brackets().into_iter().chain([sql_pattern]));
             both.map(Arc::new).collect()
         })
     }

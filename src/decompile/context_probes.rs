@@ -18,7 +18,7 @@ use super::windows::{large_and_small_probes, range_aggregate_probes, window_prob
 /// Maximum number of windows to examine in one expression.
 const WINDOWS: usize = 16;
 /// Cost of a definition's name if the definition's expression may be written instead.
-pub(super) const OF_DEFINITION: u32 = 30;
+pub(super) const DEFINITION_NAME_COST: u32 = 30;
 /// Cost of a definition's formula if it is written instead of the definition's name.
 const INLINED_FORMULA_COST: u32 = 9;
 /// Maximum number of definitions in a step that are considered for use in another definition's formula.
@@ -54,7 +54,7 @@ impl CandidateCheck<'_, '_> {
                 pattern
                     .without_brackets()
                     .into_iter()
-                    .for_each(|bare| patterns.add_pattern(bare));
+                    .for_each(|sql_pattern| patterns.add_pattern(sql_pattern));
                 patterns.add_pattern(pattern);
             }
         }
@@ -244,11 +244,11 @@ impl CandidateCheck<'_, '_> {
             .filter(|pattern| is_in(pattern))
             .map(|pattern| &pattern.shape)
             .collect();
-        let found: Vec<ProbeFormula> = plain.into_iter().filter(|probe| fit.contains(&&probe.shape)).collect();
+        let probe_formulas: Vec<ProbeFormula> = plain.into_iter().filter(|probe| fit.contains(&&probe.shape)).collect();
         // The comparison represents any boolean value.
         let compared = self.argument_from_formula(&format!("{} = {}", probes::NUMBERS[0], probes::NUMBERS[1]), trees);
         let defaults: Vec<Arg> = names.iter().take(3).cloned().chain(compared).collect();
-        self.learn_probes(sheets::with_defaults(&found, &defaults), trees, &mut patterns);
+        self.learn_probes(sheets::with_defaults(&probe_formulas, &defaults), trees, &mut patterns);
         Some(patterns)
     }
 
@@ -380,7 +380,7 @@ impl CandidateCheck<'_, '_> {
             let Some(tree) = tree else { continue };
             let is_joined = matches!(trees.label(tree), SqlLabel::Joined(_));
             if trees.column(tree).is_none() {
-                let cost = if is_joined { 1 } else { OF_DEFINITION };
+                let cost = if is_joined { 1 } else { DEFINITION_NAME_COST };
                 given
                     .entry(tree)
                     .or_default()
@@ -417,25 +417,24 @@ impl CandidateCheck<'_, '_> {
             .filter(|name| **name != self.definition.name)
             .cloned();
         let others: Vec<String> = others.collect();
-        let mut found: Vec<Arg> = Vec::new();
-        let is_known = |found: &[Arg], name: &str| {
-            found
-                .iter()
+        let mut args: Vec<Arg> = Vec::new();
+        let is_known = |args: &[Arg], name: &str| {
+            args.iter()
                 .any(|arg| matches!(arg, Arg::Named(text, _) if text == name))
         };
         // Keywords do not compile, so only names remain.
         for (column, name) in expression_columns(trees, expression).into_iter().take(WRITTEN) {
-            if found.len() + 1 < NAMES && !is_known(&found, &name) {
+            if args.len() + 1 < NAMES && !is_known(&args, &name) {
                 // A name that occurs only inside aggregates does not compile to a column.
                 let tree = self
                     .expression_tree(&name, trees)
                     .or_else(|| self.compile_formula(&name).map(|_| column));
-                found.extend(tree.map(|tree| Arg::Named(name, tree)));
+                args.extend(tree.map(|tree| Arg::Named(name, tree)));
             }
         }
         // Also add names that do not compile here, because a probe may need a value of this definition's type.
         for (column, name) in expression_columns(trees, expression).into_iter().take(WRITTEN) {
-            if found.len() < 2 && !is_known(&found, &name) {
+            if args.len() < 2 && !is_known(&args, &name) {
                 // If several relations have a column with this name, the step's own column needs its relation name.
                 let own = format!("{}.{name}", self.base_relation());
                 let is_own = trees.column(column).is_some_and(|(relation, _)| relation.is_none());
@@ -444,29 +443,29 @@ impl CandidateCheck<'_, '_> {
                 } else {
                     name
                 };
-                found.push(Arg::Named(name, column));
+                args.push(Arg::Named(name, column));
             }
         }
         // If the expression contains only literals, they can be replaced by any column of the relation.
         let columns = self.base_columns().into_iter().map(|(name, _)| name);
-        let of_base: Vec<String> = if found.is_empty() {
+        let of_base: Vec<String> = if args.is_empty() {
             columns.take(NAMES).collect()
         } else {
             Vec::new()
         };
         for name in others.iter().map(|name| format_name(name)) {
-            if found.len() < NAMES && !is_known(&found, &name) {
-                found.extend(self.argument_from_formula(&name, trees));
+            if args.len() < NAMES && !is_known(&args, &name) {
+                args.extend(self.argument_from_formula(&name, trees));
             }
         }
         for name in of_base
             .iter()
             .flat_map(|name| sheets::artificial_lookup_keys(&format_name(name)))
         {
-            if found.len() < NAMES {
-                found.extend(self.argument_from_formula(&name, trees));
+            if args.len() < NAMES {
+                args.extend(self.argument_from_formula(&name, trees));
             }
         }
-        found
+        args
     }
 }

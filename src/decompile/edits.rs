@@ -79,9 +79,9 @@ impl Edits {
     }
 }
 
-pub(super) fn compare_files(written: &SqlFile<'_>, found: &SqlFile<'_>) -> Edits {
+pub(super) fn compare_files(written: &SqlFile<'_>, file: &SqlFile<'_>) -> Edits {
     let mut edits = Edits::default();
-    let new_inputs = new_inputs(written, found);
+    let new_inputs = new_inputs(written, file);
     let new_input = |position: &FilePartPosition| new_inputs.get(&position.cte.as_deref()).cloned();
     let edit_of_part = |position: &FilePartPosition, before: String, after: String, line: usize| OtherEdit {
         cte: position.cte.clone(),
@@ -98,10 +98,10 @@ pub(super) fn compare_files(written: &SqlFile<'_>, found: &SqlFile<'_>) -> Edits
         .enumerate()
         .map(|(at, part)| (&part.position, at))
         .collect();
-    let after: HashSet<&FilePartPosition> = found.parts.iter().map(|part| &part.position).collect();
-    for part in &found.parts {
-        let line = found.line(part.tokens.start);
-        let now = found.text(&part.tokens).to_owned();
+    let after: HashSet<&FilePartPosition> = file.parts.iter().map(|part| &part.position).collect();
+    for part in &file.parts {
+        let line = file.line(part.tokens.start);
+        let now = file.text(&part.tokens).to_owned();
         let Some(at) = before.get(&part.position) else {
             edits
                 .other_edits
@@ -109,7 +109,7 @@ pub(super) fn compare_files(written: &SqlFile<'_>, found: &SqlFile<'_>) -> Edits
             continue;
         };
         let Some(old) = written.parts.get(*at) else { continue };
-        if written.is_same_part(&old.tokens, found, &part.tokens) {
+        if written.is_same_part(&old.tokens, file, &part.tokens) {
             continue;
         }
         let was = written.text(&old.tokens).to_owned();
@@ -131,10 +131,10 @@ pub(super) fn compare_files(written: &SqlFile<'_>, found: &SqlFile<'_>) -> Edits
         }
     }
     // Use the line after the last preceding part that still exists, because a removed part has no line.
-    let lines: HashMap<&FilePartPosition, usize> = found
+    let lines: HashMap<&FilePartPosition, usize> = file
         .parts
         .iter()
-        .map(|part| (&part.position, found.line(part.tokens.end)))
+        .map(|part| (&part.position, file.line(part.tokens.end)))
         .collect();
     let mut line = 1;
     for part in &written.parts {
@@ -148,26 +148,26 @@ pub(super) fn compare_files(written: &SqlFile<'_>, found: &SqlFile<'_>) -> Edits
                 .push(edit_of_part(&part.position, before, String::new(), line));
         }
     }
-    let is_moved = |found: &SqlFile<'_>| {
-        let places: Vec<usize> = found
+    let is_moved = |file: &SqlFile<'_>| {
+        let places: Vec<usize> = file
             .parts
             .iter()
             .filter_map(|part| before.get(&part.position).copied())
             .collect();
         !places.is_sorted()
     };
-    let in_order = if is_moved(found) {
-        order::reorder_columns(found, written)
+    let in_order = if is_moved(file) {
+        order::reorder_columns(file, written)
     } else {
         None
     };
-    let in_order = in_order.as_deref().map(|text| SqlFile::read(text, found.dialect));
-    let in_order = in_order.as_ref().unwrap_or(found);
+    let in_order = in_order.as_deref().map(|text| SqlFile::read(text, file.dialect));
+    let in_order = in_order.as_ref().unwrap_or(file);
     let is_moved = is_moved(in_order);
     if is_moved {
         edits
             .other_edits
-            .push(edit_of_whole_file(written, found, "the order of the query's parts"));
+            .push(edit_of_whole_file(written, file, "the order of the query's parts"));
     }
     let has_same_parts =
         !is_moved && before.len() == after.len() && after.iter().all(|item| before.contains_key(*item));
@@ -176,19 +176,19 @@ pub(super) fn compare_files(written: &SqlFile<'_>, found: &SqlFile<'_>) -> Edits
     if has_same_parts && written.tokens_between_parts() != in_order.tokens_between_parts() {
         edits.other_edits.push(edit_of_whole_file(
             written,
-            found,
+            file,
             "the way the query's parts are combined",
         ));
     }
     edits
 }
 
-fn edit_of_whole_file(written: &SqlFile<'_>, found: &SqlFile<'_>, description: &str) -> OtherEdit {
+fn edit_of_whole_file(written: &SqlFile<'_>, file: &SqlFile<'_>, description: &str) -> OtherEdit {
     OtherEdit {
         cte: None,
         description: description.to_owned(),
         before: written.source.to_owned(),
-        after: found.source.to_owned(),
+        after: file.source.to_owned(),
         line: 1,
         position: None,
         new_input: None,
@@ -197,18 +197,18 @@ fn edit_of_whole_file(written: &SqlFile<'_>, found: &SqlFile<'_>, description: &
 
 /// Returns the selects that read a CTE or a subquery that only the edited file has, by the name of their CTE (`None`
 /// for the last select), each with its new input.
-fn new_inputs<'f>(written: &SqlFile<'_>, found: &'f SqlFile<'_>) -> HashMap<Option<&'f str>, String> {
-    let clauses = found.parts.iter().filter(|part| part.position.is_from_clause());
+fn new_inputs<'f>(written: &SqlFile<'_>, file: &'f SqlFile<'_>) -> HashMap<Option<&'f str>, String> {
+    let clauses = file.parts.iter().filter(|part| part.position.is_from_clause());
     let new = clauses.filter_map(|part| {
         let cte = part.position.cte.as_deref();
-        let first = found.tokens.get(part.tokens.start)?;
-        if first.text(found.source) == "(" {
+        let first = file.tokens.get(part.tokens.start)?;
+        if first.text(file.source) == "(" {
             let before = written.clause(cte, "from");
-            let is_same = before.is_some_and(|before| written.is_same_part(&before, found, &part.tokens));
+            let is_same = before.is_some_and(|before| written.is_same_part(&before, file, &part.tokens));
             return (!is_same).then(|| (cte, "a subquery".to_owned()));
         }
-        let name = token_name(*first, found)?;
-        let is_new = found.ctes.contains(&name) && !written.ctes.contains(&name);
+        let name = token_name(*first, file)?;
+        let is_new = file.ctes.contains(&name) && !written.ctes.contains(&name);
         is_new.then(|| (cte, format!("the CTE `{name}`")))
     });
     new.collect()

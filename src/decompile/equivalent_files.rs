@@ -224,7 +224,7 @@ impl RowSelects {
         if words().any(|at| is_keyword(at, "distinct") || is_keyword(at, "all") || is_keyword(at, "top")) {
             return None;
         }
-        let mut found = Self::default();
+        let mut row_selects = Self::default();
         // Name of the CTE that has the rows of the result.
         let mut rows: Option<&str> = None;
         let selects = file.ctes.iter().map(|cte| Some(cte.as_str())).chain([None]);
@@ -250,10 +250,10 @@ impl RowSelects {
                     .all(|part| is_unnamed(&part) || part.position.clause().is_some());
             match rows {
                 None => {
-                    found.names.extend(cte.filter(|_| is_import).map(str::to_owned));
+                    row_selects.names.extend(cte.filter(|_| is_import).map(str::to_owned));
                     for (name, tokens) in clauses() {
-                        found.names.push(name.to_owned());
-                        found.tokens.push(tokens);
+                        row_selects.names.push(name.to_owned());
+                        row_selects.tokens.push(tokens);
                     }
                     rows = cte.filter(|_| !is_import);
                 }
@@ -281,12 +281,12 @@ impl RowSelects {
             }
             for part in parts.iter().filter(|_| cte.is_none()) {
                 if matches!(part.position.kind, FilePartKind::Config | FilePartKind::Other) {
-                    found.names.push(String::new());
-                    found.tokens.push(part.tokens.clone());
+                    row_selects.names.push(String::new());
+                    row_selects.tokens.push(part.tokens.clone());
                 }
             }
         }
-        Some(found)
+        Some(row_selects)
     }
 }
 

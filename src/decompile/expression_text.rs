@@ -7,7 +7,7 @@ use crate::catalog::Function;
 
 /// Binding strength of expressions that never need brackets: names, numbers and calls.
 pub(super) const WHOLE: u8 = 9;
-const SIGN: u8 = 6;
+const SIGN_STRENGTH: u8 = 6;
 /// Cost of a call such as `SUMIF(paid, amount)`, whose first argument is a condition instead of a range.
 const CONDITION_COST: u32 = 8;
 
@@ -192,10 +192,10 @@ impl ExpressionShape {
                 }
             }
             (Self::Minus, [x]) => {
-                let text = format!("-{}", bracketed(x, SIGN + 1));
+                let text = format!("-{}", bracketed(x, SIGN_STRENGTH + 1));
                 ExpressionText {
                     text,
-                    strength: SIGN,
+                    strength: SIGN_STRENGTH,
                     cost: cost - 1,
                     is_name: false,
                     range: RangeUse::None,

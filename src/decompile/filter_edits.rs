@@ -25,7 +25,7 @@ impl EditedModel<'_> {
         &self,
         position: &FilePartPosition,
         hunks: &[Hunk],
-        (written, found): (&SqlFile<'_>, &SqlFile<'_>),
+        (written, file): (&SqlFile<'_>, &SqlFile<'_>),
     ) -> Option<(FilterEdit<'_>, Vec<Hunk>)> {
         written
             .part_tokens(position)
@@ -35,7 +35,7 @@ impl EditedModel<'_> {
             // The SQL of the condition is the part that changes when the condition changes.
             let without = [text.get(..at.start)?, "TRUE", text.get(at.end..)?].concat();
             let without = self.compiler.compile_expanded(&without, self.path);
-            let without = SqlFile::read(without.model_sql()?, found.dialect);
+            let without = SqlFile::read(without.model_sql()?, file.dialect);
             let own: Vec<Range<usize>> = diff_part(position, written, &without)
                 .into_iter()
                 .map(|hunk| hunk.generated)
@@ -68,9 +68,9 @@ impl EditedModel<'_> {
     #[must_use]
     pub fn has_edited_clause(&self, sql: &str, position: &FilePartPosition) -> bool {
         let dialect = self.compiler.options.dialect;
-        let (made, found) = (SqlFile::read(sql, dialect), SqlFile::read(self.edited_sql, dialect));
-        match (made.part_tokens(position), found.part_tokens(position)) {
-            (Some(own), Some(edited)) => made.is_same_part(&own, &found, &edited),
+        let (file, sql_file) = (SqlFile::read(sql, dialect), SqlFile::read(self.edited_sql, dialect));
+        match (file.part_tokens(position), sql_file.part_tokens(position)) {
+            (Some(own), Some(edited)) => file.is_same_part(&own, &sql_file, &edited),
             (own, edited) => own.is_none() && edited.is_none(),
         }
     }

@@ -10,7 +10,7 @@ use super::candidate_check::CandidateCheck;
 use super::columns::{ColumnExpression, ColumnResolver};
 use super::compiled_probes::{CompiledProbes, ProbesWithCachedSql};
 use super::constant_probes::find_constants;
-use super::context_probes::OF_DEFINITION;
+use super::context_probes::DEFINITION_NAME_COST;
 use super::edits::compare_files;
 use super::equivalent_files::expression_of_relations;
 use super::file::SqlFile;
@@ -144,8 +144,8 @@ impl Decompiler {
         match read.definition_expression(case.edited_file, case.cte, case.definition_index, name, &mut trees) {
             Ok(expression) => self.find_formula_of_part(&case, &mut trees, expression, expression),
             Err(reason) => {
-                for (shown, expected, part) in case.surrounding_candidates(&mut trees) {
-                    case.definition_part = shown;
+                for (sql_part, expected, part) in case.surrounding_candidates(&mut trees) {
+                    case.definition_part = sql_part;
                     case.is_exact = true;
                     if let Ok(formula) = self.find_formula_of_part(&case, &mut trees, expected, part) {
                         return Ok(formula);
@@ -170,7 +170,7 @@ impl Decompiler {
             return Err(refusals::no_formula_for(trees, part, call));
         }
         let learned = self.learned_patterns(compiler, read, trees, part);
-        let known: Vec<&Patterns> = learned.iter().map(AsRef::as_ref).collect();
+        let patterns: Vec<&Patterns> = learned.iter().map(AsRef::as_ref).collect();
         let looks_at_rows = looks_at_rows(trees, part);
         let names = if looks_at_rows {
             case.candidate_names(trees, part)
@@ -183,7 +183,7 @@ impl Decompiler {
         let mut of_words: Option<Arc<Patterns>> = None;
         let mut wave = 0;
         loop {
-            let mut all: Vec<&Patterns> = known.clone();
+            let mut all: Vec<&Patterns> = patterns.clone();
             all.extend(of_words.as_deref());
             all.extend(&more);
             for (part, forms) in case.learn_ranges((&all, &given), trees, part, &names) {
@@ -202,7 +202,7 @@ impl Decompiler {
             match next {
                 Some(next) => more.push(next),
                 None if of_words.is_none() => {
-                    of_words = patterns_of_literals(case, trees, &known, part);
+                    of_words = patterns_of_literals(case, trees, &patterns, part);
                     if of_words.is_none() {
                         break;
                     }
@@ -211,12 +211,16 @@ impl Decompiler {
             }
             wave += 1;
         }
-        let mut all: Vec<&Patterns> = known.clone();
+        let mut all: Vec<&Patterns> = patterns.clone();
         all.extend(of_words.as_deref());
         all.extend(&more);
         // Prefer a definition's name to its expression.
         let mut named = given.clone();
-        for form in named.values_mut().flatten().filter(|form| form.cost == OF_DEFINITION) {
+        for form in named
+            .values_mut()
+            .flatten()
+            .filter(|form| form.cost == DEFINITION_NAME_COST)
+        {
             form.cost = 0;
         }
         case.add_keys(trees, part, &mut given);
@@ -284,7 +288,9 @@ impl Decompiler {
     ) -> Vec<Arc<Patterns>> {
         let compiled = self.compiled_probes(compiler, read, trees, expression);
         let compiled = compiled.iter().filter_map(|it| it.get());
-        compiled.map(|it| it.patterns_for(trees, expression)).collect()
+        compiled
+            .map(|compiled_probes| compiled_probes.patterns_for(trees, expression))
+            .collect()
     }
 
     /// Returns the compiled probes for the functions that may have produced an expression.
@@ -330,12 +336,12 @@ impl Decompiler {
 fn patterns_of_literals(
     case: &CandidateCheck<'_, '_>,
     trees: &Trees,
-    known: &[&Patterns],
+    patterns: &[&Patterns],
     part: SqlNodeId,
 ) -> Option<Arc<Patterns>> {
     let mut words = find_constants(trees, part);
-    words.functions = functions_like(known, trees, part);
-    let mut tried = literal_probes(trees, known, part);
+    words.functions = functions_like(patterns, trees, part);
+    let mut tried = literal_probes(trees, patterns, part);
     if !words.is_empty() {
         tried.extend(words.build_probes());
     }
@@ -459,9 +465,12 @@ impl SpecPosition<'_> {
 
 /// Returns the functions whose SQL calls only functions that an expression also calls, sorted by the number of these
 /// calls in descending order.
-fn functions_like(known: &[&Patterns], trees: &Trees, expression: SqlNodeId) -> Vec<&'static str> {
+fn functions_like(patterns: &[&Patterns], trees: &Trees, expression: SqlNodeId) -> Vec<&'static str> {
     let mut found: FxHashMap<&'static str, usize> = FxHashMap::default();
-    for (name, calls) in known.iter().flat_map(|known| known.functions_like(trees, expression)) {
+    for (name, calls) in patterns
+        .iter()
+        .flat_map(|patterns| patterns.functions_like(trees, expression))
+    {
         let most = found.entry(name).or_default();
         *most = calls.max(*most);
     }
@@ -484,14 +493,14 @@ pub(super) fn with_candidate_check<T>(
         .compile_sql(compiler, read.source, path)
         .ok_or_else(|| not_a_formula("the spec has errors"))?;
     let dialect = compiler.options.dialect;
-    let (written, found) = (SqlFile::read(&written, dialect), SqlFile::read(text, dialect));
-    let edits = compare_files(&written, &found);
+    let (written, file) = (SqlFile::read(&written, dialect), SqlFile::read(text, dialect));
+    let edits = compare_files(&written, &file);
     search(CandidateCheck::new(
         compiler,
         read,
         definition,
         path,
-        (&written, &found, &edits),
+        (&written, &file, &edits),
     ))
 }
 

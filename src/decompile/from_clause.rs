@@ -42,7 +42,7 @@ pub(super) fn from_clause_relations(file: &SqlFile<'_>, tokens: Range<usize>) ->
             places.push((at - words.count(), at + 1));
         }
     }
-    let mut found: Vec<FromClauseRelation> = Vec::new();
+    let mut clause_relations: Vec<FromClauseRelation> = Vec::new();
     for (index, (words, name)) in places.iter().enumerate() {
         let end = places.get(index + 1).map_or(outside.len(), |(words, _)| *words);
         let key = |at: usize| outside.get(at).map_or("", |(_, key)| key.as_str());
@@ -64,7 +64,7 @@ pub(super) fn from_clause_relations(file: &SqlFile<'_>, tokens: Range<usize>) ->
         let how = outside.get(*words..*name).unwrap_or_default().iter();
         let how = how.filter(|(_, word)| !matches!(word.as_str(), "inner" | "outer"));
         let how = how.map(|(_, word)| word.as_str()).collect::<Vec<_>>().join(" ");
-        found.push(FromClauseRelation {
+        clause_relations.push(FromClauseRelation {
             alias: alias.unwrap_or_else(|| relation.clone()),
             relation,
             how,
@@ -72,5 +72,5 @@ pub(super) fn from_clause_relations(file: &SqlFile<'_>, tokens: Range<usize>) ->
             tokens: place_of(*words)..place_of(end),
         });
     }
-    found
+    clause_relations
 }

@@ -30,13 +30,13 @@ pub struct AddedGroupKey {
 #[must_use]
 pub fn added_group_keys(written: &str, text: &str, dialect: Dialect) -> Vec<AddedGroupKey> {
     let mut trees = Trees::default();
-    let (written, found) = (SqlFile::read(written, dialect), SqlFile::read(text, dialect));
+    let (written, file) = (SqlFile::read(written, dialect), SqlFile::read(text, dialect));
     let mut guards = Guards::new(dialect);
-    let selects = found.clauses(&["group by"]).map(|(cte, _)| cte);
+    let selects = file.clauses(&["group by"]).map(|(cte, _)| cte);
     for cte in selects {
         let (Some(before), Some(after)) = (
             Grouping::read(&written, cte, &mut trees),
-            Grouping::read(&found, cte, &mut trees),
+            Grouping::read(&file, cte, &mut trees),
         ) else {
             continue;
         };
@@ -79,13 +79,13 @@ pub struct SameGrouping {
 #[must_use]
 pub fn same_grouping(generated: &str, text: &str, columns: &[&str], dialect: Dialect) -> Option<SameGrouping> {
     let mut trees = Trees::default();
-    let (generated, found) = (SqlFile::read(generated, dialect), SqlFile::read(text, dialect));
+    let (generated, file) = (SqlFile::read(generated, dialect), SqlFile::read(text, dialect));
     let mut guards = Guards::new(dialect);
     let mut same = SameGrouping::default();
     let selects: Vec<Option<&str>> = generated.clauses(&["group by"]).map(|(cte, _)| cte).collect();
     for cte in selects {
         let ours = Grouping::read(&generated, cte, &mut trees)?;
-        let theirs = Grouping::read(&found, cte, &mut trees)?;
+        let theirs = Grouping::read(&file, cte, &mut trees)?;
         let mut left = theirs.items.clone();
         let mut all = GuardSet::default();
         for item in &ours.items {

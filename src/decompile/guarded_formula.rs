@@ -214,14 +214,14 @@ impl CandidateCheck<'_, '_> {
             };
             if best.as_ref().is_none_or(|(least, _)| added.count < *least) {
                 let rewritten = RewrittenSql::new(sql, added);
-                let found = FoundFormula {
+                let formula = FoundFormula {
                     formula: form.text,
                     rewritten: Some(rewritten),
                 };
-                best = Some((added.count, found));
+                best = Some((added.count, formula));
             }
         }
-        best.map(|(_, found)| found)
+        best.map(|(_, formula)| formula)
     }
 
     /// Returns the guards that the SQL of a formula has and the expected expression lacks, and the SQL of the column.
@@ -239,15 +239,15 @@ impl CandidateCheck<'_, '_> {
         let added = guards.added_guards(trees, generated, expected)?;
         let name = &self.definition.name;
         let is_own = |item: &ColumnEdit| self.is_own_column(item);
-        let left = compare_files(&file, self.edited_file);
-        if self.difference_in_added_periods(&left).is_some() {
+        let edits = compare_files(&file, self.edited_file);
+        if self.difference_in_added_periods(&edits).is_some() {
             return None;
         }
-        let has_only_other_edits = left
+        let has_only_other_edits = edits
             .items
             .iter()
             .all(|item| is_own(item) || self.edits.items.contains(item))
-            && left
+            && edits
                 .other_edits
                 .iter()
                 .all(|rest| self.edits.other_edits.contains(rest));

@@ -160,8 +160,8 @@ impl Guards {
             return Some(GuardSet::default());
         }
         let key = (generated, edited, position);
-        if let Some(known) = self.compared.get(&key) {
-            return *known;
+        if let Some(guard_set) = self.compared.get(&key) {
+            return *guard_set;
         }
         // An equivalent expression may contain the edited expression itself.
         self.compared.insert(key, None);
@@ -457,8 +457,8 @@ mod tests {
         let mut trees = Trees::default();
         let mut read = |sql: &str| parse(sql, &tokens(sql, dialect), dialect, &mut trees).unwrap();
         let (generated, edited) = (read(generated), read(edited));
-        let found = Guards::new(dialect).added_guards(&trees, generated, edited);
-        found.map(GuardSet::kinds)
+        let guard_set = Guards::new(dialect).added_guards(&trees, generated, edited);
+        guard_set.map(GuardSet::kinds)
     }
 
     #[test]

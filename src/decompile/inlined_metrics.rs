@@ -48,15 +48,15 @@ impl EditedModel<'_> {
 /// Returns the name of a helper column in a newer version of the SQL. The compiler names helper columns after their
 /// formulas, so the columns at the same position are compared. `None` if the column still has its name.
 pub(super) fn renamed_helper(
-    (written, made): (&SqlFile<'_>, &SqlFile<'_>),
+    (written, file): (&SqlFile<'_>, &SqlFile<'_>),
     cte: Option<&str>,
     column: &str,
 ) -> Option<String> {
-    if made.column(cte, column).is_some() {
+    if file.column(cte, column).is_some() {
         return None;
     }
     let position = column_names(written, cte).position(|name| name.eq_ignore_ascii_case(column))?;
-    let new = column_names(made, cte).nth(position)?;
+    let new = column_names(file, cte).nth(position)?;
     written.column(cte, new).is_none().then(|| new.to_owned())
 }
 

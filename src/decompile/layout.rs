@@ -166,9 +166,9 @@ fn head_text<'s>(file: &SqlFile<'s>) -> &'s str {
 /// Merges everything before the query. Additions that users made to the configuration are kept, even if the spec
 /// changes the rest of the configuration.
 fn merge_head(b: &SqlFile<'_>, o: &SqlFile<'_>, f: &SqlFile<'_>) -> Option<String> {
-    let [base, ours, found] = [b, o, f].map(head_tokens);
-    let is_edited = !b.has_same_tokens(&base, f, &found);
-    if b.has_same_tokens(&base, o, &ours) || f.has_same_tokens(&found, o, &ours) {
+    let [base, ours, range] = [b, o, f].map(head_tokens);
+    let is_edited = !b.has_same_tokens(&base, f, &range);
+    if b.has_same_tokens(&base, o, &ours) || f.has_same_tokens(&range, o, &ours) {
         let takes_comment = is_missing_comment(o, f) && !is_missing_comment(b, f);
         return Some(
             if takes_comment && !is_edited {
@@ -184,11 +184,11 @@ fn merge_head(b: &SqlFile<'_>, o: &SqlFile<'_>, f: &SqlFile<'_>) -> Option<Strin
         return Some(out);
     }
     let keys = |file: &SqlFile<'_>, tokens: &Range<usize>| tokens.clone().map(|at| file.key(at)).collect::<Vec<_>>();
-    let (before, now) = (keys(b, &base), keys(f, &found));
+    let (before, now) = (keys(b, &base), keys(f, &range));
     if before.iter().any(|key| !now.contains(key)) {
         return None;
     }
-    for at in found.filter(|at| !before.contains(&f.key(*at))) {
+    for at in range.filter(|at| !before.contains(&f.key(*at))) {
         out.push_str(f.text(&(at..at + 1)));
         out.push_str("\n\n");
     }
@@ -221,13 +221,13 @@ fn merge_query(b: &SqlFile<'_>, o: &SqlFile<'_>, f: &SqlFile<'_>, output: &mut S
             })
             .collect()
         };
-        let (base, ours, found) = (items(b), items(o), items(f));
+        let (base, ours, layout_items) = (items(b), items(o), items(f));
         let with = head_tokens(f).end;
         let start = f.byte_range(&(with..with + 1)).end;
         output.push_str(f.text(&(with..with + 1)));
-        let ranges: Vec<Range<usize>> = found.iter().map(|item| item.tokens.clone()).collect();
+        let ranges: Vec<Range<usize>> = layout_items.iter().map(|item| item.tokens.clone()).collect();
         let list = SeparatedList::read(f, &ranges, start, f.byte_range(&f.last).start, true);
-        let picked = merge_items((b, &base), (o, &ours), (f, &found), true)?;
+        let picked = merge_items((b, &base), (o, &ours), (f, &layout_items), true)?;
         let mut entries = Vec::new();
         for one in picked {
             let mut entry = one.list_item(o, &ours, &list);
@@ -242,7 +242,7 @@ fn merge_query(b: &SqlFile<'_>, o: &SqlFile<'_>, f: &SqlFile<'_>, output: &mut S
                 let sides = LayoutSides {
                     b: (b, of(&base, was)),
                     o: (o, of(&ours, now)),
-                    f: (f, of(&found, there)),
+                    f: (f, of(&layout_items, there)),
                 };
                 entry.text = merge_cte(&sides)?;
             }
@@ -350,33 +350,33 @@ fn merge_select(sides: &LayoutSides<'_, '_>) -> Option<String> {
     let (Some(b), Some(o), Some(f)) = (read(&sides.b), read(&sides.o), read(&sides.f)) else {
         return one_sided_text(sides).map(str::to_owned);
     };
-    let (base, ours, found) = (sides.b.0, sides.o.0, sides.f.0);
+    let (base, ours, file) = (sides.b.0, sides.o.0, sides.f.0);
     let words = LayoutSides {
         b: (base, b.words),
         o: (ours, o.words),
-        f: (found, f.words.clone()),
+        f: (file, f.words.clone()),
     };
     let mut out = one_sided_text(&words)?.to_owned();
     let tokens = |items: &[LayoutItem]| items.iter().map(|item| item.tokens.clone()).collect::<Vec<_>>();
-    let end = found.byte_range(&sides.f.1).end;
+    let end = file.byte_range(&sides.f.1).end;
     let from = f
         .clauses
         .first()
-        .map_or(end, |clause| found.byte_range(&clause.tokens).start);
+        .map_or(end, |clause| file.byte_range(&clause.tokens).start);
     let lists = [
         (
             &b.columns,
             &o.columns,
             &f.columns,
-            found.byte_range(&f.words).end,
+            file.byte_range(&f.words).end,
             from,
             true,
         ),
         (&b.clauses, &o.clauses, &f.clauses, from, end, false),
     ];
-    for (before, now, there, start, end, has_commas) in lists {
-        let picked = merge_items((base, before), (ours, now), (found, there), false)?;
-        let list = SeparatedList::read(found, &tokens(there), start, end, has_commas);
+    for (before, now, layout_items, start, end, has_commas) in lists {
+        let picked = merge_items((base, before), (ours, now), (file, layout_items), false)?;
+        let list = SeparatedList::read(file, &tokens(layout_items), start, end, has_commas);
         let entries: Vec<ListItem> = picked
             .iter()
             .map(|one| {
@@ -460,7 +460,7 @@ impl PickedItem {
 fn merge_items(
     (base, b): (&SqlFile<'_>, &[LayoutItem]),
     (ours, o): (&SqlFile<'_>, &[LayoutItem]),
-    (found, f): (&SqlFile<'_>, &[LayoutItem]),
+    (file, f): (&SqlFile<'_>, &[LayoutItem]),
     have_parts: bool,
 ) -> Option<Vec<PickedItem>> {
     fn index_by_key(items: &[LayoutItem]) -> HashMap<&str, usize> {
@@ -475,7 +475,7 @@ fn merge_items(
     let mut picked = Vec::new();
     for (at, item) in f.iter().enumerate() {
         let was = of_base(&item.key);
-        let as_base = was.is_some_and(|was| base.is_same_part(&was.tokens, found, &item.tokens));
+        let as_base = was.is_some_and(|was| base.is_same_part(&was.tokens, file, &item.tokens));
         let Some(now) = in_o.get(item.key.as_str()).copied() else {
             match was {
                 None => picked.push(PickedItem::Found(at)),
@@ -486,7 +486,7 @@ fn merge_items(
         };
         let new = &o.get(now)?.tokens;
         let is_unchanged = was.is_some_and(|was| base.is_same_part(&was.tokens, ours, new));
-        picked.push(if found.is_same_part(&item.tokens, ours, new) || is_unchanged {
+        picked.push(if file.is_same_part(&item.tokens, ours, new) || is_unchanged {
             PickedItem::Found(at)
         } else if let Some(base) = in_b.get(item.key.as_str()).copied().filter(|_| have_parts) {
             PickedItem::Both {

@@ -26,12 +26,12 @@ const CHAINS: usize = 12;
 const CASES: usize = 4;
 
 /// Returns calls whose literals may have produced the strings in an expression, based on the known SQL of calls.
-pub(super) fn literal_probes(trees: &Trees, known: &[&Patterns], expression: SqlNodeId) -> Vec<ProbeFormula> {
+pub(super) fn literal_probes(trees: &Trees, patterns: &[&Patterns], expression: SqlNodeId) -> Vec<ProbeFormula> {
     let texts = string_literals(trees, expression);
     let mut all = Vec::new();
     for function in functions() {
         match function.lower {
-            Some(Lowering::Text) => add_format_probes(function.name, (trees, known), expression, &texts, &mut all),
+            Some(Lowering::Text) => add_format_probes(function.name, (trees, patterns), expression, &texts, &mut all),
             Some(Lowering::Search) => {
                 for needle in texts.iter().filter_map(|text| wildcards_from_regex(text)) {
                     let start = Arg::Column(probe_column(Type::Integer, true, 2));
@@ -105,7 +105,7 @@ fn add_text_argument_probes(
 
 fn add_format_probes(
     name: &'static str,
-    (trees, known): (&Trees, &[&Patterns]),
+    (trees, patterns): (&Trees, &[&Patterns]),
     expression: SqlNodeId,
     texts: &[&str],
     probes: &mut Vec<ProbeFormula>,
@@ -126,7 +126,7 @@ fn add_format_probes(
         .descendants(expression)
         .into_iter()
         .rev()
-        .filter_map(|part| date_format(trees, known, part));
+        .filter_map(|part| date_format(trees, patterns, part));
     let dates = texts.iter().flat_map(|text| date_masks_from_sql(text));
     for mask in dates.chain(in_parts.take(CHAINS)) {
         put(&[Type::Date, Type::Timestamp, Type::Timestamptz], &mask);
@@ -184,7 +184,7 @@ fn number_formats(trees: &Trees, expression: SqlNodeId) -> Vec<String> {
 
 /// Returns the format of a date that is written in parts, such as `extract(day …) || '.' || …`. `None` if one of the
 /// parts is not a known part of a date.
-fn date_format(trees: &Trees, known: &[&Patterns], expression: SqlNodeId) -> Option<String> {
+fn date_format(trees: &Trees, patterns: &[&Patterns], expression: SqlNodeId) -> Option<String> {
     let is_join = |id: SqlNodeId| matches!(trees.label(id), SqlLabel::Op(op) if op == "||");
     let mut parts = Vec::new();
     let mut rest = expression;
@@ -202,7 +202,7 @@ fn date_format(trees: &Trees, known: &[&Patterns], expression: SqlNodeId) -> Opt
             SqlLabel::Text(text, _) => mask.push_str(&mask_literal_from_sql(text)),
             _ => {
                 mask.push_str(
-                    &date_part_format_letters(trees, known, part)
+                    &date_part_format_letters(trees, patterns, part)
                         .or_else(|| date_part_mask_from_sql(&string_literals(trees, part)))?,
                 );
             }
@@ -217,7 +217,7 @@ fn date_part_format_letters(trees: &Trees, known: &[&Patterns], part: SqlNodeId)
         (ExpressionShape::Call("TEXT"), [Arg::Column(_), Arg::Fixed(mask)]) => Some(mask.trim_matches('"').to_owned()),
         _ => None,
     };
-    let patterns = known.iter().flat_map(|known| known.value_patterns(trees, part));
+    let patterns = known.iter().flat_map(|patterns| patterns.value_patterns(trees, part));
     let fits = |mask: &String| mask.bytes().all(|letter| letter.is_ascii_lowercase());
     patterns
         .filter(|pattern| pattern.match_node(trees, part).is_some())

@@ -167,8 +167,9 @@ impl<'m> EditedModel<'m> {
         read: &SpecPosition<'_>,
         definition: (usize, &DefinitionWithPosition),
     ) -> Result<String, NotAFormula> {
-        let found = decompiler.find_formula_with_guards_at(self.compiler, read, self.path, self.edited_sql, definition);
-        found.map(|found| found.formula)
+        let formula =
+            decompiler.find_formula_with_guards_at(self.compiler, read, self.path, self.edited_sql, definition);
+        formula.map(|formula| formula.formula)
     }
 
     /// Returns the origin of an edited helper column, which the compiler has added: the first definition whose SQL the
@@ -230,7 +231,7 @@ impl<'m> EditedModel<'m> {
     /// Returns the first definition whose SQL differs, with the position of its step.
     fn first_changed_definition<'r>(&self, read: &'r SpecPosition<'_>) -> Option<(usize, &'r DefinitionWithPosition)> {
         let dialect = self.compiler.options.dialect;
-        let (written, found) = (
+        let (written, sql_file) = (
             SqlFile::read(&self.generated_sql, dialect),
             SqlFile::read(self.edited_sql, dialect),
         );
@@ -240,7 +241,7 @@ impl<'m> EditedModel<'m> {
         all.find(|(step, placed)| {
             let cte = read.step_cte(*step);
             let mut expression = |file| read.definition_expression(file, cte, *step, &placed.name, &mut trees);
-            expression(&written) != expression(&found)
+            expression(&written) != expression(&sql_file)
         })
     }
 
@@ -249,21 +250,21 @@ impl<'m> EditedModel<'m> {
     pub fn is_reflected_in(&self, sql: &str, cte: Option<&str>, column: &str) -> bool {
         let dialect = self.compiler.options.dialect;
         let file = |text| SqlFile::read(text, dialect);
-        let (made, written, found) = (file(sql), file(&self.generated_sql), file(self.edited_sql));
+        let (sql_file, written, found) = (file(sql), file(&self.generated_sql), file(self.edited_sql));
         let has_same_tokens = |file: &SqlFile<'_>| {
             let columns = file.column(cte, column).zip(found.column(cte, column));
             columns.is_some_and(|(own, edited)| file.has_same_tokens(&own, &found, &edited))
         };
-        if has_same_tokens(&made) && !has_same_tokens(&written) {
+        if has_same_tokens(&sql_file) && !has_same_tokens(&written) {
             return true;
         }
         let mut trees = Trees::default();
         let mut resolved = |file, cte, column| resolved_column(file, (cte, column), &mut trees).map(|(id, _)| id);
         let (edited, before) = (resolved(&found, cte, column), resolved(&written, cte, column));
-        let renamed = renamed_helper((&written, &made), cte, column);
+        let renamed = renamed_helper((&written, &sql_file), cte, column);
         let mut columns = [(cte, Some(column)), (None, Some(column)), (cte, renamed.as_deref())].into_iter();
         columns.any(|(cte, now)| {
-            let own = now.and_then(|now| resolved(&made, cte, now));
+            let own = now.and_then(|now| resolved(&sql_file, cte, now));
             edited.is_some() && edited == own && edited != before
         })
     }
@@ -282,7 +283,7 @@ impl<'m> EditedModel<'m> {
         }
         let dialect = self.compiler.options.dialect;
         let file = |text| SqlFile::read(text, dialect);
-        let (made, written, found) = (file(made), file(&self.generated_sql), file(self.edited_sql));
+        let (sql_file, written, found) = (file(made), file(&self.generated_sql), file(self.edited_sql));
         let mut trees = Trees::default();
         let (edited, _) = resolved_column(&found, (cte, column), &mut trees)?;
         let (before, _) = resolved_column(&written, (cte, column), &mut trees)?;
@@ -298,10 +299,10 @@ impl<'m> EditedModel<'m> {
         if guards.added_guards(&trees, before, edited).is_some() {
             return None;
         }
-        let renamed = renamed_helper((&written, &made), cte, column);
+        let renamed = renamed_helper((&written, &sql_file), cte, column);
         let mut columns = [(cte, Some(column)), (None, Some(column)), (cte, renamed.as_deref())].into_iter();
         columns.find_map(|(cte, now)| {
-            let (own, sql) = resolved_column(&made, (cte, now?), &mut trees)?;
+            let (own, sql) = resolved_column(&sql_file, (cte, now?), &mut trees)?;
             let added = guards.added_guards(&trees, own, edited)?;
             Some(EditMatch::Rewritten(RewrittenSql::new(sql, added)))
         })
@@ -323,10 +324,10 @@ impl<'m> EditedModel<'m> {
         let proven = |formula: &String| {
             let text = with_formula(spec, step, column, formula).ok()?;
             let compiled = self.compiler.compile_spec_at(&text, self.path);
-            let shown = self.find_edit_in(decompiler, compiled.model_sql()?, (cte, column))?;
+            let edit_match = self.find_edit_in(decompiler, compiled.model_sql()?, (cte, column))?;
             Some(FoundFormula {
                 formula: formula.clone(),
-                rewritten: shown.rewritten(),
+                rewritten: edit_match.rewritten(),
             })
         };
         let no_formula = || not_a_formula("no formula with the model's metrics produces this SQL");

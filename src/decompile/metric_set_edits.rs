@@ -49,12 +49,12 @@ impl EditedModel<'_> {
     #[must_use]
     pub fn metric_set_edit(&self, decompiler: &Decompiler, position: &FilePartPosition) -> Option<MetricSetEdit<'_>> {
         let dialect = self.compiler.options.dialect;
-        let (written, found) = (
+        let (written, file) = (
             SqlFile::read(&self.generated_sql, dialect),
             SqlFile::read(self.edited_sql, dialect),
         );
-        let files = (&written, &found);
-        let hunks = diff_part(position, &written, &found);
+        let files = (&written, &file);
+        let hunks = diff_part(position, &written, &file);
         let owned = self.filter_edit(position, &hunks, files);
         let owned = owned.map(|(edit, hunks)| (EditedSetPart::Filter(edit), hunks));
         let owned = owned.or_else(|| {
@@ -66,7 +66,7 @@ impl EditedModel<'_> {
             Some((EditedSetPart::Relation(relation), hunks))
         });
         let (owner, hunks) = owned?;
-        let restored = hunks.iter().map(|hunk| hunk.restore(&written, &found)).collect();
+        let restored = hunks.iter().map(|hunk| hunk.restore(&written, &file)).collect();
         Some(MetricSetEdit {
             owner,
             restorations: restored,
@@ -79,7 +79,7 @@ impl EditedModel<'_> {
         decompiler: &Decompiler,
         position: &FilePartPosition,
         hunks: &[Hunk],
-        (written, found): (&SqlFile<'_>, &SqlFile<'_>),
+        (written, file): (&SqlFile<'_>, &SqlFile<'_>),
     ) -> Option<(Box<MetricEdit<'_>>, Vec<Hunk>)> {
         let read = SpecPosition::parse_expanded(self.expanded_model.text()).ok()?;
         let mut trees = Trees::default();
@@ -90,9 +90,9 @@ impl EditedModel<'_> {
                 };
                 let name = placed.name.as_str();
                 let mut own = read.definition_parts(written, (step, name), &mut trees);
-                let edited = read.definition_parts(found, (step, name), &mut trees);
+                let edited = read.definition_parts(file, (step, name), &mut trees);
                 let sites = own.site.as_ref().zip(edited.site.as_ref());
-                let item = sites.and_then(|(own, edited)| GroupItem::find((written, own), (found, edited), name));
+                let item = sites.and_then(|(own, edited)| GroupItem::find((written, own), (file, edited), name));
                 let is_edited = item.as_ref().is_some_and(|item| item.is_edited);
                 let is_same = own.expression == edited.expression && !is_edited;
                 // Removing a column is not an edit to its formula.
@@ -107,12 +107,12 @@ impl EditedModel<'_> {
                         edited: Some(now),
                         ..
                     }) => {
-                        let Some(tokens) = written.part_tokens(position).zip(found.part_tokens(position)) else {
+                        let Some(tokens) = written.part_tokens(position).zip(file.part_tokens(position)) else {
                             continue;
                         };
                         let is_here = tokens.0.start <= item.start && item.end <= tokens.0.end;
                         let is_here = is_here && tokens.1.start <= now.start && now.end <= tokens.1.end;
-                        let hunks = diff_tokens((written, item), (found, now));
+                        let hunks = diff_tokens((written, item), (file, now));
                         if is_here { hunks } else { Vec::new() }
                     }
                     item => {
@@ -136,15 +136,15 @@ impl EditedModel<'_> {
         &self,
         position: &FilePartPosition,
         hunks: &[Hunk],
-        (written, found): (&SqlFile<'_>, &SqlFile<'_>),
+        (written, file): (&SqlFile<'_>, &SqlFile<'_>),
     ) -> Option<(MetricSetRelation<'_>, Vec<Hunk>)> {
         let tokens = written
             .part_tokens(position)
             .filter(|_| position.clause() == Some("from"))?;
-        let now = found.part_tokens(position)?;
+        let now = file.part_tokens(position)?;
         let (reads, reads_now) = (
             from_clause_relations(written, tokens.clone()),
-            from_clause_relations(found, now.clone()),
+            from_clause_relations(file, now.clone()),
         );
         let mut relations = self.expanded_model.relations().into_iter();
         relations.find_map(|relation| {

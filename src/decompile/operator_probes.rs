@@ -91,9 +91,9 @@ pub(super) fn add_infix_probes(op: BinaryOp, probes: &mut Vec<ProbeFormula>) {
             }
         }
     }
-    for left in literal_args(0) {
+    for arg in literal_args(0) {
         for right in literal_args(1) {
-            put(left.clone(), right);
+            put(arg.clone(), right);
         }
     }
 }

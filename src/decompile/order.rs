@@ -41,8 +41,8 @@ pub(super) fn reorder_columns(moved: &SqlFile<'_>, other: &SqlFile<'_>) -> Optio
     let mut end = 0;
     for (name, tokens) in selects(moved) {
         let there = others.iter().find(|(other, _)| *other == name);
-        let there = there.and_then(|(_, tokens)| SelectLayout::read(other, tokens));
-        let (Some(here), Some(there)) = (SelectLayout::read(moved, &tokens), there) else {
+        let select_layout = there.and_then(|(_, tokens)| SelectLayout::read(other, tokens));
+        let (Some(here), Some(there)) = (SelectLayout::read(moved, &tokens), select_layout) else {
             continue;
         };
         let rank = |key: &str| there.columns.iter().position(|column| column.key == key);

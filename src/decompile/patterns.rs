@@ -369,8 +369,8 @@ impl SqlPattern {
     /// given names.
     fn count_calls(&self, names: &BTreeSet<&str>) -> Option<usize> {
         let mut called: Vec<&str> = Vec::new();
-        let mut left = vec![&self.root];
-        while let Some(part) = left.pop() {
+        let mut pattern_parts = vec![&self.root];
+        while let Some(part) = pattern_parts.pop() {
             let PatternPart::Node(label, parts) = part else {
                 continue;
             };
@@ -380,7 +380,7 @@ impl SqlPattern {
                     called.push(name);
                 }
             }
-            left.extend(parts);
+            pattern_parts.extend(parts);
         }
         Some(called.len())
     }

@@ -67,11 +67,11 @@ pub(super) fn expression_parts(trees: &Trees, expression: SqlNodeId) -> Expressi
 #[cfg(test)]
 pub(super) fn pattern_parts(pattern: &SqlPattern) -> Option<ExpressionParts> {
     let mut found = ExpressionParts::new();
-    let mut left = vec![&pattern.root];
-    while let Some(part) = left.pop() {
+    let mut pattern_parts = vec![&pattern.root];
+    while let Some(part) = pattern_parts.pop() {
         if let PatternPart::Node(label, parts) = part {
             found.extend(name_of_part(label));
-            left.extend(parts);
+            pattern_parts.extend(parts);
         }
     }
     let is_constant = matches!(
@@ -153,7 +153,10 @@ mod tests {
             } else {
                 Vec::new()
             };
-            let sets: BTreeSet<ExpressionParts> = patterns.iter().filter_map(|it| pattern_parts(it)).collect();
+            let sets: BTreeSet<ExpressionParts> = patterns
+                .iter()
+                .filter_map(|sql_pattern| pattern_parts(sql_pattern))
+                .collect();
             (key(group, is_temporal, dialect), sets)
         });
         sets.into_iter().collect()

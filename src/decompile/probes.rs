@@ -87,7 +87,7 @@ pub(super) const MAX_ARGUMENTS: usize = 14;
 const MAX_TRIED_POSITIONS: usize = 4;
 /// Functions that only one spreadsheet has. Their SQL becomes a formula that every spreadsheet has, such as
 /// `AND(x >= 1, x <= 5)`.
-const OF_ONE_SPREADSHEET: [&str; 1] = ["ISBETWEEN"];
+const SINGLE_SPREADSHEET_FUNCTIONS: [&str; 1] = ["ISBETWEEN"];
 /// Number of argument positions for which columns of each type exist.
 pub(super) const PLACES: usize = 16;
 
@@ -171,7 +171,8 @@ impl ProbeGroup {
     pub fn all() -> impl Iterator<Item = Self> {
         // Functions with criteria are probed separately.
         let is_probed = |function: &&Function| {
-            !function.lower.is_some_and(Lowering::is_conditional) && !OF_ONE_SPREADSHEET.contains(&function.name)
+            !function.lower.is_some_and(Lowering::is_conditional)
+                && !SINGLE_SPREADSHEET_FUNCTIONS.contains(&function.name)
         };
         let functions = functions().filter(is_probed).map(Self::Function);
         let infix = INFIX_OPERATORS.into_iter().map(Self::Infix);

@@ -21,17 +21,17 @@ pub(super) struct Hunk {
 
 impl Hunk {
     /// Returns whether the piece belongs to one of these ranges of tokens in the generated or the edited SQL.
-    pub fn is_in(&self, written: &[Range<usize>], found: &[Range<usize>]) -> bool {
+    pub fn is_in(&self, written: &[Range<usize>], ranges: &[Range<usize>]) -> bool {
         // An empty range overlaps another range only if its position lies strictly between the start and the end of the
         // other range.
         let overlaps = |one: &Range<usize>, all: &[Range<usize>]| {
             all.iter().any(|other| one.start < other.end && other.start < one.end)
         };
-        overlaps(&self.generated, written) || overlaps(&self.edited, found)
+        overlaps(&self.generated, written) || overlaps(&self.edited, ranges)
     }
 
     /// Returns the replacement in the edited SQL that restores the generated SQL.
-    pub fn restore(&self, written: &SqlFile<'_>, found: &SqlFile<'_>) -> Substitution {
+    pub fn restore(&self, written: &SqlFile<'_>, sql_file: &SqlFile<'_>) -> Substitution {
         let end_before = |file: &SqlFile<'_>, at: usize| match at.checked_sub(1) {
             Some(last) => file.byte_range(&(last..at)).end,
             None => 0,
@@ -49,30 +49,30 @@ impl Hunk {
             }
         };
         let at = match (self.generated.is_empty(), self.edited.is_empty()) {
-            (_, true) => end_before(found, self.edited.start)..end_before(found, self.edited.start),
-            (true, false) => end_before(found, self.edited.start)..found.byte_range(&self.edited).end,
-            (false, false) => found.byte_range(&self.edited),
+            (_, true) => end_before(sql_file, self.edited.start)..end_before(sql_file, self.edited.start),
+            (true, false) => end_before(sql_file, self.edited.start)..sql_file.byte_range(&self.edited).end,
+            (false, false) => sql_file.byte_range(&self.edited),
         };
         (at, text)
     }
 }
 
 /// Returns the pieces in which a part differs. Empty if a column was added, or if nothing precedes a removed part.
-pub(super) fn diff_part(position: &FilePartPosition, written: &SqlFile<'_>, found: &SqlFile<'_>) -> Vec<Hunk> {
+pub(super) fn diff_part(position: &FilePartPosition, written: &SqlFile<'_>, sql_file: &SqlFile<'_>) -> Vec<Hunk> {
     // The part, with the keywords of its clause, or with its comma and name.
     let whole = |file: &SqlFile<'_>, tokens: Range<usize>| match position.clause() {
         Some("distinct") => tokens,
         Some(clause) => tokens.start - clause.split(' ').count()..tokens.end,
         None => tokens.start.saturating_sub(1)..file.end_with_name(&tokens),
     };
-    match (written.part_tokens(position), found.part_tokens(position)) {
+    match (written.part_tokens(position), sql_file.part_tokens(position)) {
         (Some(own), Some(edited)) => {
-            let of_relations = || diff_relations((written, own.clone()), (found, edited.clone()));
+            let of_relations = || diff_relations((written, own.clone()), (sql_file, edited.clone()));
             let hunks = (position.clause() == Some("from")).then(of_relations).flatten();
-            hunks.unwrap_or_else(|| diff_tokens((written, own), (found, edited)))
+            hunks.unwrap_or_else(|| diff_tokens((written, own), (sql_file, edited)))
         }
         (Some(own), None) => {
-            let at = token_after_preceding(position, written, found);
+            let at = token_after_preceding(position, written, sql_file);
             let hunk = at.map(|at| Hunk {
                 generated: whole(written, own),
                 edited: at..at,
@@ -81,7 +81,7 @@ pub(super) fn diff_part(position: &FilePartPosition, written: &SqlFile<'_>, foun
         }
         (None, Some(edited)) if position.clause().is_some() => vec![Hunk {
             generated: 0..0,
-            edited: whole(found, edited),
+            edited: whole(sql_file, edited),
         }],
         (None, _) => Vec::new(),
     }
@@ -91,11 +91,11 @@ pub(super) fn diff_part(position: &FilePartPosition, written: &SqlFile<'_>, foun
 /// missing, or if the order differs.
 fn diff_relations(
     (written, own): (&SqlFile<'_>, Range<usize>),
-    (found, edited): (&SqlFile<'_>, Range<usize>),
+    (file, edited): (&SqlFile<'_>, Range<usize>),
 ) -> Option<Vec<Hunk>> {
     let (before, after) = (
         from_clause_relations(written, own.clone()),
-        from_clause_relations(found, edited),
+        from_clause_relations(file, edited),
     );
     // dbt's calls are not interpreted.
     if before.is_empty() || after.is_empty() {
@@ -105,10 +105,10 @@ fn diff_relations(
     let mut hunks = Vec::new();
     let mut at = own.start;
     for relation in after {
-        match before.next_if(|known| known.alias == relation.alias) {
-            Some(known) => {
-                at = known.tokens.end;
-                hunks.extend(diff_tokens((written, known.tokens), (found, relation.tokens)));
+        match before.next_if(|clause_relation| clause_relation.alias == relation.alias) {
+            Some(clause_relation) => {
+                at = clause_relation.tokens.end;
+                hunks.extend(diff_tokens((written, clause_relation.tokens), (file, relation.tokens)));
             }
             None => hunks.push(Hunk {
                 generated: at..at,
@@ -121,13 +121,13 @@ fn diff_relations(
 
 /// Returns the position in the edited SQL where a removed part was: right after the nearest preceding part of its
 /// select that still exists.
-fn token_after_preceding(position: &FilePartPosition, written: &SqlFile<'_>, found: &SqlFile<'_>) -> Option<usize> {
+fn token_after_preceding(position: &FilePartPosition, written: &SqlFile<'_>, file: &SqlFile<'_>) -> Option<usize> {
     let before = written.parts.get(..written.part_position(position)?)?;
     let mut of_select = before
         .iter()
         .rev()
         .filter(|part| (&part.position.cte, part.position.branch) == (&position.cte, position.branch));
-    let part = of_select.find_map(|part| found.parts.get(found.part_position(&part.position)?))?;
+    let part = of_select.find_map(|part| file.parts.get(file.part_position(&part.position)?))?;
     let is_column = matches!(part.position.kind, FilePartKind::Column(_) | FilePartKind::Unnamed);
     // A column needs a preceding column because of the comma.
     (is_column || position.clause().is_some()).then_some(part.end)
@@ -136,10 +136,10 @@ fn token_after_preceding(position: &FilePartPosition, written: &SqlFile<'_>, fou
 /// Compares two ranges of tokens.
 pub(super) fn diff_tokens(
     (written, own): (&SqlFile<'_>, Range<usize>),
-    (found, edited): (&SqlFile<'_>, Range<usize>),
+    (sql_file, edited): (&SqlFile<'_>, Range<usize>),
 ) -> Vec<Hunk> {
     let keys = |file: &SqlFile<'_>, tokens: &Range<usize>| tokens.clone().map(|at| file.key(at)).collect::<Vec<_>>();
-    let (a, b) = (keys(written, &own), keys(found, &edited));
+    let (a, b) = (keys(written, &own), keys(sql_file, &edited));
     let head = a.iter().zip(&b).take_while(|(one, other)| one == other).count();
     let rest = a.iter().rev().zip(b.iter().rev());
     let tail = rest.take_while(|(one, other)| one == other).count();
@@ -207,7 +207,7 @@ impl GroupItem {
     /// Finds the item that groups by a column. `None` if the generated SQL does not group by the column.
     pub fn find(
         (written, own): (&SqlFile<'_>, &ColumnExpression),
-        (found, edited): (&SqlFile<'_>, &ColumnExpression),
+        (sql_file, edited): (&SqlFile<'_>, &ColumnExpression),
         column: &str,
     ) -> Option<Self> {
         let items = |file: &SqlFile<'_>, site: &ColumnExpression| {
@@ -218,11 +218,11 @@ impl GroupItem {
             let is_name = item.len() == 1 && is_same_name(&file.key(item.start), column);
             is_name || file.has_same_tokens(item, file, &site.tokens)
         };
-        let (before, after) = (items(written, own), items(found, edited));
+        let (before, after) = (items(written, own), items(sql_file, edited));
         let index = before.iter().position(|item| is_of_column(written, own, item))?;
-        let current = after.iter().find(|item| is_of_column(found, edited, item));
+        let current = after.iter().find(|item| is_of_column(sql_file, edited, item));
         // If the edited SQL groups by a different expression, the item is at the same position.
-        let is_known = |item: &Range<usize>| before.iter().any(|own| found.is_same_part(item, written, own));
+        let is_known = |item: &Range<usize>| before.iter().any(|own| sql_file.is_same_part(item, written, own));
         let moved = after.get(index).filter(|item| !is_known(item));
         Some(Self {
             generated: before.get(index)?.clone(),
@@ -247,12 +247,12 @@ impl GroupItem {
 /// ```
 #[must_use]
 pub fn restore_column(written: &str, text: &str, dialect: Dialect, position: &FilePartPosition) -> Vec<Substitution> {
-    let (written, found) = (SqlFile::read(written, dialect), SqlFile::read(text, dialect));
-    let (Some(own), Some(edited)) = (written.part_tokens(position), found.part_tokens(position)) else {
+    let (written, file) = (SqlFile::read(written, dialect), SqlFile::read(text, dialect));
+    let (Some(own), Some(edited)) = (written.part_tokens(position), file.part_tokens(position)) else {
         return Vec::new();
     };
     // A plain column has no name after it, but an expression that replaces the column needs a name.
-    let (own_end, edited_end) = (written.end_with_name(&own), found.end_with_name(&edited));
+    let (own_end, edited_end) = (written.end_with_name(&own), file.end_with_name(&edited));
     let whole = match (own_end == own.end, edited_end == edited.end) {
         (true, false) => Hunk {
             generated: own.clone(),
@@ -267,21 +267,21 @@ pub fn restore_column(written: &str, text: &str, dialect: Dialect, position: &Fi
             edited: edited.clone(),
         },
     };
-    let mut restored = vec![whole.restore(&written, &found)];
+    let mut restored = vec![whole.restore(&written, &file)];
     if let FilePartKind::Column(column) = &position.kind {
         let site = |tokens| ColumnExpression {
             cte: position.cte.clone(),
             tokens,
         };
-        let item = GroupItem::find((&written, &site(own)), (&found, &site(edited)), column);
+        let item = GroupItem::find((&written, &site(own)), (&file, &site(edited)), column);
         if let Some(GroupItem {
             generated: own,
             edited: Some(edited),
             ..
         }) = item
         {
-            let hunks = diff_tokens((&written, own), (&found, edited));
-            restored.extend(hunks.iter().map(|hunk| hunk.restore(&written, &found)));
+            let hunks = diff_tokens((&written, own), (&file, edited));
+            restored.extend(hunks.iter().map(|hunk| hunk.restore(&written, &file)));
         }
     }
     restored

@@ -152,16 +152,16 @@ impl<'s> FormulaSearch<'s> {
 
     /// Returns the formulas whose SQL may be the SQL of this node.
     fn find_formulas(&self, id: SqlNodeId) -> Vec<ExpressionText> {
-        let mut found = self.leaf_formulas(id);
+        let mut expression_texts = self.leaf_formulas(id);
         let given = self.input.and_then(|given| given.get(&id)).into_iter().flatten();
-        found.extend(given.cloned());
-        found.extend(self.row_ranges(&found).collect::<Vec<_>>());
+        expression_texts.extend(given.cloned());
+        expression_texts.extend(self.row_ranges(&expression_texts).collect::<Vec<_>>());
         for pattern in self
             .patterns
             .iter()
             .flat_map(|patterns| patterns.value_patterns(self.trees, id))
         {
-            self.match_pattern(pattern, id, &mut found);
+            self.match_pattern(pattern, id, &mut expression_texts);
         }
         if !self.hidden_columns.is_empty() {
             for pattern in self
@@ -169,11 +169,11 @@ impl<'s> FormulaSearch<'s> {
                 .iter()
                 .flat_map(|patterns| patterns.hidden_column_patterns(self.trees, id))
             {
-                self.match_pattern(pattern, id, &mut found);
+                self.match_pattern(pattern, id, &mut expression_texts);
             }
         }
         for (other, _) in self.alternatives.into_iter().flat_map(|all| all.equivalents_of(id)) {
-            found.extend(
+            expression_texts.extend(
                 self.forms
                     .get(other)
                     .into_iter()
@@ -186,27 +186,27 @@ impl<'s> FormulaSearch<'s> {
                 .get(&inner)
                 .into_iter()
                 .flat_map(|forms| forms.iter().cloned());
-            found.extend(forms.map(|form| ExpressionText {
+            expression_texts.extend(forms.map(|form| ExpressionText {
                 cost: form.cost + OMISSION_COST,
                 ..form
             }));
         }
-        found
+        expression_texts
     }
 
     fn find_criterion_pairs(&self, id: SqlNodeId) -> Vec<ExpressionText> {
-        let mut found = Vec::new();
+        let mut expression_texts = Vec::new();
         for pattern in self
             .patterns
             .iter()
             .flat_map(|patterns| patterns.criterion_patterns(self.trees, id))
         {
-            self.match_pattern(pattern, id, &mut found);
+            self.match_pattern(pattern, id, &mut expression_texts);
         }
-        simplest_formulas(found, MAX_KEPT)
+        simplest_formulas(expression_texts, MAX_KEPT)
     }
 
-    fn match_pattern(&self, pattern: &SqlPattern, id: SqlNodeId, found: &mut Vec<ExpressionText>) {
+    fn match_pattern(&self, pattern: &SqlPattern, id: SqlNodeId, expression_texts: &mut Vec<ExpressionText>) {
         let Some(bound) = pattern.match_node(self.trees, id) else {
             return;
         };
@@ -279,7 +279,7 @@ impl<'s> FormulaSearch<'s> {
                 .filter_map(|(at, choice)| choice.get(*at).cloned())
                 .collect();
             let length: usize = args.iter().map(|arg| arg.text.len()).sum();
-            found.extend(
+            expression_texts.extend(
                 Some(())
                     .filter(|()| length < MAX_FORMULA_LENGTH)
                     .and_then(|()| pattern.shape.with_args(&args))
@@ -400,7 +400,7 @@ fn date_formulas(text: &str) -> Vec<ExpressionText> {
 }
 
 /// Returns the simplest formulas, without duplicates.
-fn simplest_formulas(mut found: Vec<ExpressionText>, most: usize) -> Vec<ExpressionText> {
+fn simplest_formulas(mut expression_texts: Vec<ExpressionText>, most: usize) -> Vec<ExpressionText> {
     // Put a constant on the right-hand side if both orders have the same SQL.
     let key = |form: &ExpressionText| {
         (
@@ -409,7 +409,7 @@ fn simplest_formulas(mut found: Vec<ExpressionText>, most: usize) -> Vec<Express
             form.text.starts_with(|c: char| c.is_ascii_digit()),
         )
     };
-    found.sort_by(|a, b| (key(a), &a.text).cmp(&(key(b), &b.text)));
+    expression_texts.sort_by(|a, b| (key(a), &a.text).cmp(&(key(b), &b.text)));
     let mut seen = FxHashSet::default();
     let mut alike: FxHashMap<String, usize> = FxHashMap::default();
     let is_kept = |form: &ExpressionText| {
@@ -421,7 +421,7 @@ fn simplest_formulas(mut found: Vec<ExpressionText>, most: usize) -> Vec<Express
         *count += 1;
         *count <= MAX_SIMILAR
     };
-    found.into_iter().filter(is_kept).take(most).collect()
+    expression_texts.into_iter().filter(is_kept).take(most).collect()
 }
 
 /// Replaces each number and string in a formula with the same placeholder.

@@ -239,7 +239,7 @@ impl SheetLookup {
 }
 
 /// Returns the same lookups with a default, which is the result if no row is found.
-pub(super) fn with_defaults(found: &[ProbeFormula], others: &[Arg]) -> Vec<ProbeFormula> {
+pub(super) fn with_defaults(probe_formulas: &[ProbeFormula], others: &[Arg]) -> Vec<ProbeFormula> {
     let literals = [
         Arg::Text("", TEXTS[1], ""),
         Arg::Number(NUMBERS[1]),
@@ -249,7 +249,7 @@ pub(super) fn with_defaults(found: &[ProbeFormula], others: &[Arg]) -> Vec<Probe
     ];
     let others: Vec<Arg> = literals.iter().chain(others).cloned().collect();
     let mut all = Vec::new();
-    for ProbeFormula { shape, args } in found {
+    for ProbeFormula { shape, args } in probe_formulas {
         let (ExpressionShape::Words(words), [key, ..]) = (shape, args.as_slice()) else {
             continue;
         };

@@ -53,14 +53,18 @@ pub(super) fn spec_with_replaced_words(
     let compiled = |text: &str| read.compile_sql(compiler, text, path);
     let written = compiled(spec)?;
     let dialect = compiler.options.dialect;
-    let (written, found) = (SqlFile::read(&written, dialect), SqlFile::read(actual, dialect));
-    let pairs = replaced_words(&written, &found)?;
+    let (written, file) = (SqlFile::read(&written, dialect), SqlFile::read(actual, dialect));
+    let pairs = replaced_words(&written, &file)?;
     let own = read.defined_names();
     let words: Vec<SqlToken> = tokens(spec, dialect);
     let places = read.formula_ranges();
     let words: Vec<SqlToken> = words
         .into_iter()
-        .filter(|it| places.iter().any(|at| at.start <= it.start && it.end <= at.end))
+        .filter(|sql_token| {
+            places
+                .iter()
+                .any(|at| at.start <= sql_token.start && sql_token.end <= at.end)
+        })
         .collect();
     let choices: Vec<Vec<Vec<Substitution>>> = pairs
         .iter()
@@ -81,7 +85,7 @@ pub(super) fn spec_with_replaced_words(
         let Some(text) = apply_replacements(spec, changes) else {
             continue;
         };
-        if compiled(&text).is_some_and(|sql| is_equivalent(&SqlFile::read(&sql, dialect), &found, &own)) {
+        if compiled(&text).is_some_and(|sql| is_equivalent(&SqlFile::read(&sql, dialect), &file, &own)) {
             return Some(text);
         }
     }
@@ -89,19 +93,19 @@ pub(super) fn spec_with_replaced_words(
 }
 
 /// Returns the replaced words, each with its replacement. `None` if the strings have other differences.
-fn replaced_words<'s>(written: &SqlFile<'s>, found: &SqlFile<'s>) -> Option<Vec<(SqlWord<'s>, SqlWord<'s>)>> {
-    if written.tokens.len() != found.tokens.len() {
+fn replaced_words<'s>(written: &SqlFile<'s>, file: &SqlFile<'s>) -> Option<Vec<(SqlWord<'s>, SqlWord<'s>)>> {
+    if written.tokens.len() != file.tokens.len() {
         return None;
     }
     let mut pairs = Vec::new();
-    for (a, b) in written.tokens.iter().zip(&found.tokens) {
-        if a.comparison_key(written.source) == b.comparison_key(found.source) {
+    for (a, b) in written.tokens.iter().zip(&file.tokens) {
+        if a.comparison_key(written.source) == b.comparison_key(file.source) {
             continue;
         }
         if a.kind != b.kind || matches!(a.kind, SqlTokenKind::Jinja | SqlTokenKind::Quoted) {
             return None;
         }
-        let pair = (SqlWord::new(*a, written.source), SqlWord::new(*b, found.source));
+        let pair = (SqlWord::new(*a, written.source), SqlWord::new(*b, file.source));
         if !pairs.contains(&pair) {
             pairs.push(pair);
         }
@@ -198,8 +202,8 @@ pub fn apply_replacements(spec: &str, mut changes: Vec<&Substitution>) -> Option
 }
 
 /// Returns whether two files are equivalent, regardless of the names of their helper columns.
-fn is_equivalent(made: &SqlFile<'_>, found: &SqlFile<'_>, own: &HashSet<String>) -> bool {
-    if made.tokens.len() != found.tokens.len() {
+fn is_equivalent(sql_file: &SqlFile<'_>, found: &SqlFile<'_>, own: &HashSet<String>) -> bool {
+    if sql_file.tokens.len() != found.tokens.len() {
         return false;
     }
     let helpers = |file: &SqlFile<'_>| -> HashSet<String> {
@@ -210,11 +214,11 @@ fn is_equivalent(made: &SqlFile<'_>, found: &SqlFile<'_>, own: &HashSet<String>)
             .filter(|name| !own.contains(name))
             .collect()
     };
-    let (ours, theirs) = (helpers(made), helpers(found));
+    let (ours, theirs) = (helpers(sql_file), helpers(found));
     let (mut there, mut back): (HashMap<String, String>, HashMap<String, String>) = Default::default();
-    made.tokens.iter().zip(&found.tokens).all(|(a, b)| {
+    sql_file.tokens.iter().zip(&found.tokens).all(|(a, b)| {
         let (a, b) = (
-            a.comparison_key(made.source).into_owned(),
+            a.comparison_key(sql_file.source).into_owned(),
             b.comparison_key(found.source).into_owned(),
         );
         if !ours.contains(&a) && !theirs.contains(&b) {

@@ -189,7 +189,7 @@ fn choose_column_test_values(
     let is_part_of_key = given
         .columns
         .iter()
-        .any(|known| known.key().iter().any(|of| fold_case(of) == name));
+        .any(|relation| relation.key().iter().any(|of| fold_case(of) == name));
     let is_key = key.contains(&name) && column.ty() == Type::Integer;
     let mut words = None;
     let named = constants.values_for(&RelationColumnKey {

@@ -25,7 +25,7 @@ pub struct Constants(BTreeMap<RelationColumnKey, Vec<Value>>);
 
 impl Constants {
     pub fn from_spec(spec: &InterpreterSpec) -> Self {
-        let mut found = Self::default();
+        let mut constants = Self::default();
         let bases = SourceColumnResolver { spec };
         for (at, step) in spec.steps.iter().enumerate() {
             let conditions = [&step.filter, &step.having].into_iter().flatten();
@@ -35,10 +35,10 @@ impl Constants {
             });
             let definitions = step.definitions.iter().map(|(name, x)| (x, Some(name.as_str())));
             for (x, own) in conditions.chain(joined).map(|x| (x, None)).chain(definitions) {
-                found.collect_constants(&bases, at, x, own);
+                constants.collect_constants(&bases, at, x, own);
             }
         }
-        found
+        constants
     }
 
     fn collect_constants(
@@ -144,7 +144,7 @@ struct SourceColumnResolver<'a> {
 
 impl SourceColumnResolver<'_> {
     fn compared_columns(&self, at: usize, x: &InterpreterExpr, own: Option<&str>) -> BTreeSet<RelationColumnKey> {
-        let mut found = BTreeSet::new();
+        let mut column_keys = BTreeSet::new();
         let mut known = BTreeSet::new();
         // Each entry contains the index of a step, a name, and whether the name refers to a column of the step's input.
         let mut stack: Vec<(usize, String, bool)> = Vec::new();
@@ -179,7 +179,7 @@ impl SourceColumnResolver<'_> {
                 match self.spec.steps.iter().take(at).position(|step| step.name == to) {
                     Some(earlier) => stack.extend(self.column_source(earlier, column)),
                     None => {
-                        found.insert(RelationColumnKey {
+                        column_keys.insert(RelationColumnKey {
                             relation: to.to_owned(),
                             column: column.to_owned(),
                         });
@@ -187,7 +187,7 @@ impl SourceColumnResolver<'_> {
                 }
             }
         }
-        found
+        column_keys
     }
 
     /// Returns the relations that a step reads, each with its alias in the step.

@@ -157,7 +157,7 @@ pub fn draft_examples(compiler: &Compiler, source: &str) -> Result<Draft, String
     let day = current_date(source);
     // The results must be the same on every day if examples cannot set the current day.
     let (today, others): (i64, &[i64]) = match day {
-        CurrentDate::Said(day) => (day, &[]),
+        CurrentDate::Fixed(day) => (day, &[]),
         CurrentDate::Settable => (day_number(2024, 3, 31), &[]),
         CurrentDate::Current => (
             day_number(2024, 3, 31),

@@ -10,7 +10,7 @@ const MAX_MUTANTS: usize = 60;
 
 /// Returns the mutants of a spec, one for each mistake.
 pub fn spec_mutants(spec: &InterpreterSpec) -> Vec<InterpreterSpec> {
-    let mut found = Vec::new();
+    let mut interpreter_specs = Vec::new();
     for at in 0..spec.steps.len() {
         let Some(step) = spec.steps.get(at) else { break };
         let mut add = |changed: InterpreterStep| {
@@ -18,7 +18,7 @@ pub fn spec_mutants(spec: &InterpreterSpec) -> Vec<InterpreterSpec> {
             if let Some(step) = mutant.steps.get_mut(at) {
                 *step = changed;
             }
-            found.push(mutant);
+            interpreter_specs.push(mutant);
         };
         if step.filter.is_some() {
             add(InterpreterStep {
@@ -66,24 +66,24 @@ pub fn spec_mutants(spec: &InterpreterSpec) -> Vec<InterpreterSpec> {
             add(changed);
         }
     }
-    found.truncate(MAX_MUTANTS);
-    found
+    interpreter_specs.truncate(MAX_MUTANTS);
+    interpreter_specs
 }
 
 /// Returns the mutants of an expression, one for each mistake. Recursion is safe because the parser limits the nesting
 /// depth.
 fn expression_mutants(x: &InterpreterExpr) -> Vec<InterpreterExpr> {
-    let mut found = node_mutants(x);
+    let mut interpreter_exprs = node_mutants(x);
     let count = x.children().len();
     for index in 0..count {
         let Some(child) = x.children().get(index).copied() else {
             break;
         };
         for changed in expression_mutants(child) {
-            found.push(with_child(x, index, changed));
+            interpreter_exprs.push(with_child(x, index, changed));
         }
     }
-    found
+    interpreter_exprs
 }
 
 fn node_mutants(x: &InterpreterExpr) -> Vec<InterpreterExpr> {
@@ -94,14 +94,14 @@ fn node_mutants(x: &InterpreterExpr) -> Vec<InterpreterExpr> {
         InterpreterExpr::Literal(Value::Date(day)) => vec![InterpreterExpr::Literal(Value::Date(day + 1))],
         InterpreterExpr::Binary(op, a, b) => {
             let other = |op: &InterpreterOp| InterpreterExpr::Binary(*op, a.clone(), b.clone());
-            let mut found: Vec<InterpreterExpr> = alternative_operators(*op).iter().map(other).collect();
+            let mut interpreter_exprs: Vec<InterpreterExpr> = alternative_operators(*op).iter().map(other).collect();
             if matches!(
                 op,
                 InterpreterOp::Add | InterpreterOp::Subtract | InterpreterOp::Multiply | InterpreterOp::Divide
             ) {
-                found.extend([(**a).clone(), (**b).clone()]);
+                interpreter_exprs.extend([(**a).clone(), (**b).clone()]);
             }
-            found
+            interpreter_exprs
         }
         InterpreterExpr::Call("IF", args) => args.iter().skip(1).cloned().collect(),
         InterpreterExpr::Call("NOT", args) => args.clone(),

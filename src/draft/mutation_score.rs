@@ -67,7 +67,7 @@ impl<'a> MutationScorer<'a> {
                 .filter(|slot| slot.is_part_of_key)
                 .map(|slot| slot.name.as_str())
                 .collect();
-            let parts = given.columns.as_ref().map_or(0, |known| known.key().len());
+            let parts = given.columns.as_ref().map_or(0, |relation| relation.key().len());
             let key = if key.len() == parts { key } else { Vec::new() };
             (given.name.as_str(), columns, key, parts)
         });

@@ -72,32 +72,32 @@ fn score_data(
 /// Returns the rows of each example. A later example may cover outcomes that cannot occur together with the outcomes of
 /// earlier examples.
 pub fn find_examples(scorer: &MutationScorer<'_>) -> Vec<RelationRows> {
-    let mut shown = EarlierExampleCoverage::default();
+    let mut example_coverage = EarlierExampleCoverage::default();
     let mut found: Vec<RelationRows> = Vec::new();
     for at in 0..EXAMPLES {
         if at > 0 && scorer.is_budget_spent(60) {
             break;
         }
         let mut chance = RandomGenerator::new(at as u64 + 7);
-        let Some(data) = build_covering_rows(scorer, &mut chance, &shown) else {
+        let Some(data) = build_covering_rows(scorer, &mut chance, &example_coverage) else {
             break;
         };
-        let data = add_detecting_rows(scorer, &mut chance, &shown, data);
-        let data = simplify_data(scorer, data, &shown);
-        let Some(DataScore { new, .. }) = score_data(scorer, &shown, &data) else {
+        let data = add_detecting_rows(scorer, &mut chance, &example_coverage, data);
+        let data = simplify_data(scorer, data, &example_coverage);
+        let Some(DataScore { new, .. }) = score_data(scorer, &example_coverage, &data) else {
             break;
         };
-        let undetected = undetected_mutants(scorer, &shown);
+        let undetected = undetected_mutants(scorer, &example_coverage);
         let detected = scorer.detected_mutants(&data, &undetected);
         // A few new outcomes do not justify another example, unless the example covers the case without rows.
         let is_empty = data.iter().all(Vec::is_empty);
         if at > 0 && (new == 0 || (new < 4 && detected.is_empty() && !is_empty)) {
             break;
         }
-        shown
+        example_coverage
             .events
             .extend(scorer.score_rows(&data).map(|score| score.events).unwrap_or_default());
-        shown.mutants.extend(detected);
+        example_coverage.mutants.extend(detected);
         found.push(data);
     }
     found
@@ -118,20 +118,20 @@ fn count_rows(data: &RelationRows) -> usize {
 fn build_covering_rows(
     scorer: &MutationScorer<'_>,
     chance: &mut RandomGenerator,
-    shown: &EarlierExampleCoverage,
+    example_coverage: &EarlierExampleCoverage,
 ) -> Option<RelationRows> {
     let mut data: RelationRows = vec![Vec::new(); scorer.slots.len()];
-    let mut best = score_data(scorer, shown, &data)?;
+    let mut best = score_data(scorer, example_coverage, &data)?;
     while count_rows(&data) < ROWS && !scorer.is_budget_spent(50) {
         let mut next: Option<(DataScore, RelationRows)> = None;
         // Try several rows at once if a single row does not increase the coverage.
         for more in 1..=5 {
             for _ in (0..TRIES).take_while(|_| !scorer.is_budget_spent(60)) {
                 let candidate = with_more_rows(scorer, chance, &data, more);
-                let Some(worth) = score_data(scorer, shown, &candidate) else {
+                let Some(worth) = score_data(scorer, example_coverage, &candidate) else {
                     continue;
                 };
-                if worth > best && next.as_ref().is_none_or(|(known, _)| worth > *known) {
+                if worth > best && next.as_ref().is_none_or(|(data_score, _)| worth > *data_score) {
                     next = Some((worth, candidate));
                 }
             }

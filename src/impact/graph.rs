@@ -194,8 +194,8 @@ impl<'a> Graph<'a> {
             };
             of_spec.push(index);
             if let Some(part) = parts.get_mut(index) {
-                let known = part.node.and_then(|node| node.raw_code.as_deref()).map(str::trim);
-                part.is_newer = known != spec.compiled.model_sql().map(str::trim);
+                let raw_code = part.node.and_then(|node| node.raw_code.as_deref()).map(str::trim);
+                part.is_newer = raw_code != spec.compiled.model_sql().map(str::trim);
                 part.spec = Some(spec);
             }
         }
@@ -266,16 +266,22 @@ impl<'a> Graph<'a> {
         let queries = (0..self.parts.len()).filter_map(|index| {
             let sql = self.sql(index).ok()?;
             let print = lineage::sql_fingerprint(sql, self.sources.dialect);
-            let known = |parts: &[String]| self.columns_fingerprint(index, parts);
+            let fingerprint_of_columns = |parts: &[String]| self.columns_fingerprint(index, parts);
             // Keep the stored lineage of a query that was not needed in this run, if the lineage is still valid.
             let lineage = match self.lineages.get(index)?.get() {
                 Some(NodeLineage::Read(read)) => (**read).as_ref().ok()?,
                 Some(NodeLineage::Kept(at)) => self.stored_lineages.get(*at)?,
-                None => self.stored_lineages.get(self.stored_lineages.find(print, known)?)?,
+                None => self
+                    .stored_lineages
+                    .get(self.stored_lineages.find(print, fingerprint_of_columns)?)?,
             };
             Some((
                 print,
-                lineage.relations().iter().map(|parts| known(parts)).collect(),
+                lineage
+                    .relations()
+                    .iter()
+                    .map(|parts| fingerprint_of_columns(parts))
+                    .collect(),
                 lineage,
             ))
         });
@@ -284,10 +290,10 @@ impl<'a> Graph<'a> {
 
     fn columns_fingerprint(&self, reader: usize, parts: &[String]) -> u64 {
         let print = |index: usize| {
-            let known = || self.columns_known_without_sql(index).columns_fingerprint();
+            let fingerprint = || self.columns_known_without_sql(index).columns_fingerprint();
             self.fingerprints
                 .get(index)
-                .map_or_else(known, |print| *print.get_or_init(known))
+                .map_or_else(fingerprint, |print| *print.get_or_init(fingerprint))
         };
         self.find_relation(reader, parts)
             .map_or_else(|| KnownRelationColumns::default().columns_fingerprint(), print)
@@ -296,8 +302,8 @@ impl<'a> Graph<'a> {
     /// Returns the index of the node with this id.
     #[must_use]
     pub fn index_of(&self, id: &str) -> Option<usize> {
-        let known = self.sources.manifest.index_of(id);
-        known.or_else(|| {
+        let node_index = self.sources.manifest.index_of(id);
+        node_index.or_else(|| {
             self.parts
                 .iter()
                 .position(|part| part.node.is_none() && part.id() == id)
@@ -354,8 +360,11 @@ impl<'a> Graph<'a> {
         };
         let dialect = self.sources.dialect;
         if !self.stored_lineages.is_empty() {
-            let known = |parts: &[String]| self.columns_fingerprint(index, parts);
-            if let Some(kept) = self.stored_lineages.find(lineage::sql_fingerprint(sql, dialect), known) {
+            let fingerprint = |parts: &[String]| self.columns_fingerprint(index, parts);
+            if let Some(kept) = self
+                .stored_lineages
+                .find(lineage::sql_fingerprint(sql, dialect), fingerprint)
+            {
                 return NodeLineage::Kept(kept);
             }
         }
@@ -433,19 +442,23 @@ impl<'a> Graph<'a> {
 
     /// Returns all known columns of a node, including columns from its SQL, and whether the list is complete.
     pub fn columns(&self, index: usize) -> KnownRelationColumns {
-        let mut known = self.columns_known_without_sql(index);
-        if known.is_complete {
-            return known;
+        let mut relation_columns = self.columns_known_without_sql(index);
+        if relation_columns.is_complete {
+            return relation_columns;
         }
         if let Some(Ok(lineage)) = self.lineage(index) {
             for name in lineage.names() {
-                if !known.columns.iter().any(|column| column.eq_ignore_ascii_case(name)) {
-                    known.columns.push(name.to_owned());
+                if !relation_columns
+                    .columns
+                    .iter()
+                    .any(|column| column.eq_ignore_ascii_case(name))
+                {
+                    relation_columns.columns.push(name.to_owned());
                 }
             }
-            known.is_complete = lineage.is_complete();
+            relation_columns.is_complete = lineage.is_complete();
         }
-        known
+        relation_columns
     }
 
     /// Returns the nodes downstream of other nodes, in dependency order. A start node is included only if it is

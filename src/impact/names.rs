@@ -74,11 +74,11 @@ impl Graph<'_> {
             );
             owners.extend(self.nodes_with_name(owner).into_iter().map(|index| (index, column)));
         }
-        let mut found = BTreeSet::new();
+        let mut impact_targets = BTreeSet::new();
         for (index, column) in &owners {
-            found.extend(self.resolve_column(*index, column));
+            impact_targets.extend(self.resolve_column(*index, column));
         }
-        let mut found = found.into_iter();
+        let mut found = impact_targets.into_iter();
         match (found.next(), found.next()) {
             (Some(target), None) => return Ok(target),
             (Some(first), Some(second)) => {
@@ -93,17 +93,17 @@ impl Graph<'_> {
                 .get(*index)
                 .map(super::ImpactGraphNode::name)
                 .unwrap_or_default();
-            let mut known = self.columns(*index).columns;
-            known.extend(self.definition_names(*index));
+            let mut columns = self.columns(*index).columns;
+            columns.extend(self.definition_names(*index));
             let mut listed = HashSet::new();
-            known.retain(|name| listed.insert(name.clone()));
-            let near = suggest::nearest_name(column, known.iter().map(String::as_str));
+            columns.retain(|name| listed.insert(name.clone()));
+            let near = suggest::nearest_name(column, columns.iter().map(String::as_str));
             let help = match near {
                 Some(near) => suggest::similar_name_help(&format!("{owner}.{near}")),
-                None if known.is_empty() => format!("the columns of `{owner}` are unknown"),
+                None if columns.is_empty() => format!("the columns of `{owner}` are unknown"),
                 None => format!(
                     "specify one of the columns {}",
-                    list_names(known.iter().map(String::as_str))
+                    list_names(columns.iter().map(String::as_str))
                 ),
             };
             return Err(NameError {
@@ -158,13 +158,13 @@ impl Graph<'_> {
                 part.name().eq_ignore_ascii_case(name) || in_package() == Some(true) || is_latest(part, name)
             })
         };
-        let found: Vec<usize> = (0..self.parts.len()).filter(is_called).collect();
-        let read: Vec<usize> = found
+        let called_parts: Vec<usize> = (0..self.parts.len()).filter(is_called).collect();
+        let read: Vec<usize> = called_parts
             .iter()
             .copied()
             .filter(|at| self.parts.get(*at).is_some_and(super::ImpactGraphNode::is_relation))
             .collect();
-        if read.is_empty() { found } else { read }
+        if read.is_empty() { called_parts } else { read }
     }
 
     fn relations(&self) -> impl Iterator<Item = usize> + '_ {
@@ -174,7 +174,9 @@ impl Graph<'_> {
     /// Returns a column that is known without parsing the node's SQL.
     fn declared_column(&self, index: usize, column: &str) -> Option<ImpactTarget> {
         let KnownRelationColumns { columns, .. } = self.columns_known_without_sql(index);
-        let is_known = columns.iter().any(|known| known.eq_ignore_ascii_case(column));
+        let is_known = columns
+            .iter()
+            .any(|known_column| known_column.eq_ignore_ascii_case(column));
         is_known.then(|| ImpactTarget {
             node_index: index,
             column: Some(column.to_lowercase()),
@@ -199,7 +201,9 @@ impl Graph<'_> {
             });
         }
         let KnownRelationColumns { columns, is_complete } = self.columns(index);
-        let is_known = columns.iter().any(|known| known.eq_ignore_ascii_case(column));
+        let is_known = columns
+            .iter()
+            .any(|known_column| known_column.eq_ignore_ascii_case(column));
         // If the column list of a source or seed is incomplete, accept any column name that does not look like a
         // misspelling. If the SQL of a model cannot be traced, accept any column name.
         let has_sql = self.parts.get(index)?.has_sql();
@@ -259,11 +263,11 @@ fn ambiguous_name(name: &str, candidates: impl Iterator<Item = String>) -> NameE
 
 fn list_names<'n>(names: impl Iterator<Item = &'n str>) -> String {
     let names: Vec<String> = names.map(|name| format!("`{name}`")).collect();
-    let (shown, more) = names.split_at(names.len().min(MAX_LISTED));
+    let (listed, more) = names.split_at(names.len().min(MAX_LISTED));
     let more = if more.is_empty() {
         String::new()
     } else {
         format!(" and {} more", more.len())
     };
-    format!("{}{more}", shown.join(", "))
+    format!("{}{more}", listed.join(", "))
 }

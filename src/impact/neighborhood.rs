@@ -112,11 +112,11 @@ impl Graph<'_> {
         };
         let Some(column) = column else { return whole() };
         match self.lineage(*index) {
-            Some(Ok(found)) => {
-                let Some(made) = found.column(column) else {
+            Some(Ok(sql_lineage)) => {
+                let Some(lineage_column) = sql_lineage.column(column) else {
                     return Vec::new();
                 };
-                let of = made.made_of.into_iter().chain(made.windowed_by);
+                let of = lineage_column.made_of.into_iter().chain(lineage_column.windowed_by);
                 let of = of.filter_map(|of| Some((self.find_relation(*index, &of.relation)?, Some(of.column))));
                 of.filter(|(at, _)| at != index).collect()
             }
@@ -131,13 +131,13 @@ impl Graph<'_> {
     /// Returns the nodes and columns one step downstream: for a column, the columns computed from it and the models
     /// whose rows depend on it. For a node, the nodes that read it.
     fn downstream_step(&self, (index, column): &NodeOrColumn, notes: &mut BTreeSet<String>) -> Vec<NodeOrColumn> {
-        let mut found = Vec::new();
+        let mut neighbors = Vec::new();
         for child in self.children.get(*index).into_iter().flatten() {
             let is_relation = self.parts.get(*child).is_some_and(super::ImpactGraphNode::is_relation);
             let (Some(column), true) = (column, is_relation) else {
                 // Tests and exposures do not read individual columns.
                 if column.is_none() {
-                    found.push((*child, None));
+                    neighbors.push((*child, None));
                 }
                 continue;
             };
@@ -148,26 +148,26 @@ impl Graph<'_> {
                         is_it.then_some(lineage::ColumnChange::Values)
                     };
                     let affected = lineage.affected_columns(changed);
-                    let before = found.len();
-                    found.extend(affected.columns.into_iter().map(|(name, ..)| (*child, Some(name))));
+                    let before = neighbors.len();
+                    neighbors.extend(affected.columns.into_iter().map(|(name, ..)| (*child, Some(name))));
                     let passes = |parts: &&Vec<String>| {
                         self.find_relation(*child, parts) == Some(*index)
                             && lineage.outputs_column_unchanged(parts, column)
                     };
                     if lineage.relations().iter().any(|parts| passes(&parts)) {
-                        found.push((*child, Some(column.clone())));
+                        neighbors.push((*child, Some(column.clone())));
                     }
-                    if affected.rows.is_some() && found.len() == before {
-                        found.push((*child, None));
+                    if affected.rows.is_some() && neighbors.len() == before {
+                        neighbors.push((*child, None));
                     }
                 }
                 other => {
                     self.add_note(*child, other, notes);
-                    found.push((*child, None));
+                    neighbors.push((*child, None));
                 }
             }
         }
-        found
+        neighbors
     }
 
     fn add_note(

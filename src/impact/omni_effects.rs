@@ -179,9 +179,12 @@ fn add_user_effect(
 fn keep_most_severe_effects(effects: &mut Vec<Effect>) {
     let mut worst: FxHashMap<&str, usize> = FxHashMap::default();
     for (at, effect) in effects.iter().enumerate() {
-        let known = worst.entry(&effect.id).or_insert(at);
-        if effects.get(*known).is_some_and(|known| known.grade < effect.grade) {
-            *known = at;
+        let worst_index = worst.entry(&effect.id).or_insert(at);
+        if effects
+            .get(*worst_index)
+            .is_some_and(|known| known.grade < effect.grade)
+        {
+            *worst_index = at;
         }
     }
     let mut is_told = vec![false; effects.len()];

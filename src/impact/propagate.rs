@@ -37,8 +37,8 @@ impl NodeChanges {
         self.reason = self.reason.take().or(other.reason);
         self.notes.extend(other.notes);
         for (column, change) in other.columns {
-            let known = self.columns.entry(column).or_insert(change);
-            *known = (*known).max(change);
+            let column_change = self.columns.entry(column).or_insert(change);
+            *column_change = (*column_change).max(change);
         }
     }
 }
@@ -206,7 +206,7 @@ pub(super) fn propagate(graph: &Graph<'_>, starts: &[NodeChanges]) -> Propagatio
         let wave = independent_run_end(graph, &spread.order, next);
         let places = spread.order.get(next..wave).unwrap_or_default().to_vec();
         let states = &spread.states;
-        let found = lineage::each_with_large_stack(places.len(), |at| {
+        let node_states = lineage::each_with_large_stack(places.len(), |at| {
             let index = places.get(at).copied()?;
             let read = graph.parents.get(index)?;
             let is_touched = |parent: &usize| states.get(parent).is_some_and(NodeState::is_affected);
@@ -214,7 +214,7 @@ pub(super) fn propagate(graph: &Graph<'_>, starts: &[NodeChanges]) -> Propagatio
                 .any(is_touched)
                 .then(|| grade_node(graph, index, states, starts, &tests))
         });
-        for (index, state) in places.iter().zip(found) {
+        for (index, state) in places.iter().zip(node_states) {
             if let Some(state) = state.filter(NodeState::is_affected) {
                 spread.states.add(*index, state);
             }
@@ -398,8 +398,13 @@ fn grade_model(graph: &Graph<'_>, index: usize, states: &NodeStates, starts: &[N
 }
 
 /// Grades the effect of columns to which the SQL refers and that were removed or changed their type.
-fn grade_lost_columns(graph: &Graph<'_>, index: usize, named: &[(ColumnSource, ColumnChange)], state: &mut NodeState) {
-    for (column, change) in named {
+fn grade_lost_columns(
+    graph: &Graph<'_>,
+    index: usize,
+    sources: &[(ColumnSource, ColumnChange)],
+    state: &mut NodeState,
+) {
+    for (column, change) in sources {
         let Some(read) = graph
             .find_relation(index, &column.relation)
             .filter(|read| *read != index)
@@ -408,18 +413,18 @@ fn grade_lost_columns(graph: &Graph<'_>, index: usize, named: &[(ColumnSource, C
         };
         let name = graph.parts.get(read).map(ImpactGraphNode::name).unwrap_or_default();
         let via = Some((read, Some(column.column.clone())));
-        let shown = format!("{name}.{}", column.column);
+        let label = format!("{name}.{}", column.column);
         if *change == ColumnChange::Gone {
             state.fails = Some(via.clone());
             state.raise_grade(
                 ChangeGrade::Breaking,
-                format!("the code reads `{shown}`, which was removed"),
+                format!("the code reads `{label}`, which was removed"),
                 via,
             );
         } else {
             state.raise_grade(
                 ChangeGrade::Breaking,
-                format!("the code reads `{shown}`, whose type changes"),
+                format!("the code reads `{label}`, whose type changes"),
                 via,
             );
         }
@@ -573,7 +578,7 @@ fn grade_exposure_or_saved_query(graph: &Graph<'_>, index: usize, states: &NodeS
             continue;
         } else {
             let names: Vec<String> = before.columns.keys().map(|column| format!("`{column}`")).collect();
-            let (shown, more) = names.split_at(names.len().min(3));
+            let (listed, more) = names.split_at(names.len().min(3));
             let more = if more.is_empty() {
                 String::new()
             } else {
@@ -585,7 +590,7 @@ fn grade_exposure_or_saved_query(graph: &Graph<'_>, index: usize, states: &NodeS
             let verb = if names.len() == 1 { "changes" } else { "change" };
             (
                 ChangeGrade::Changing,
-                format!("in the input `{name}`, {}{more} {verb}", shown.join(", ")),
+                format!("in the input `{name}`, {}{more} {verb}", listed.join(", ")),
                 column,
             )
         };

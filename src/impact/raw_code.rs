@@ -71,8 +71,8 @@ fn sql_of_first_or_later_run(
                         RelationReference::read(inside),
                         Some(RelationReference::Ref { .. } | RelationReference::Source { .. })
                     );
-                let named = if reads { name(inside) } else { None };
-                out.push_str(&named.ok_or_else(|| display_block(inside, kind))?);
+                let name_literal = if reads { name(inside) } else { None };
+                out.push_str(&name_literal.ok_or_else(|| display_block(inside, kind))?);
             }
         }
     }

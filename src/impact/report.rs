@@ -135,18 +135,18 @@ impl Graph<'_> {
                         .any(|d| d.name().eq_ignore_ascii_case(column))
                 }) {
                     start.redefined = true;
-                    let made = definitions::definition_columns(spec, column)
+                    let changes = definitions::definition_columns(spec, column)
                         .into_iter()
                         .map(|column| (column, ColumnChange::Values));
-                    start.columns = made.collect();
+                    start.columns = changes.collect();
                 }
                 start.columns.insert(column.clone(), change);
             }
             None => match change {
                 ColumnChange::Gone => start.is_removed = true,
                 ColumnChange::Type => {
-                    let known = self.columns_known_without_sql(target.node_index).columns.into_iter();
-                    start.columns = known
+                    let columns = self.columns_known_without_sql(target.node_index).columns.into_iter();
+                    start.columns = columns
                         .map(|column| (column.to_lowercase(), ColumnChange::Type))
                         .collect();
                     start.rows = true;
@@ -180,7 +180,7 @@ fn build_report(graph: &Graph<'_>, starts: &[NodeChanges], status: &BTreeMap<Str
             None => {}
         }
     }
-    let shown: FxHashSet<usize> = spread.order.iter().copied().chain(own).collect();
+    let listed_nodes: FxHashSet<usize> = spread.order.iter().copied().chain(own).collect();
     for index in &spread.order {
         let Some(part) = graph.parts.get(*index) else { continue };
         if part.kind() == ResourceType::Test && spread.states.get(index).is_none() {
@@ -191,7 +191,7 @@ fn build_report(graph: &Graph<'_>, starts: &[NodeChanges], status: &BTreeMap<Str
             .get(*index)
             .into_iter()
             .flatten()
-            .filter(|parent| shown.contains(parent))
+            .filter(|parent| listed_nodes.contains(parent))
         {
             if let Some(parent) = graph.parts.get(*parent) {
                 impact.edges.push(GraphEdge {
@@ -205,7 +205,7 @@ fn build_report(graph: &Graph<'_>, starts: &[NodeChanges], status: &BTreeMap<Str
     let kind = |effect: &Effect| {
         ORDER
             .iter()
-            .position(|known| *known == effect.kind)
+            .position(|kind| *kind == effect.kind)
             .unwrap_or(ORDER.len())
     };
     impact.effects.sort_by(|one, other| {
@@ -241,16 +241,16 @@ fn changed_nodes(graph: &Graph<'_>, start: &NodeChanges, state: Option<&NodeStat
         grade,
         reason: reason.clone(),
     };
-    let mut found = Vec::new();
+    let mut changed_nodes = Vec::new();
     if start.is_removed {
-        found.push(one(part.name(), "the node is removed"));
+        changed_nodes.push(one(part.name(), "the node is removed"));
     } else if start.rows {
         let what = if start.reason.is_some() {
             "the rows and values may change"
         } else {
             "the rows and values change"
         };
-        found.push(one(part.name(), what));
+        changed_nodes.push(one(part.name(), what));
     }
     for (column, change) in &start.columns {
         let what = match change {
@@ -259,16 +259,16 @@ fn changed_nodes(graph: &Graph<'_>, start: &NodeChanges, state: Option<&NodeStat
             ColumnChange::Values if start.rows => continue,
             ColumnChange::Values => "the values change",
         };
-        found.push(one(format!("{}.{column}", part.name()), what));
+        changed_nodes.push(one(format!("{}.{column}", part.name()), what));
     }
-    found.extend(start.notes.iter().map(|note| ChangedNode {
+    changed_nodes.extend(start.notes.iter().map(|note| ChangedNode {
         name: note.name.clone(),
         id: part.id(),
         description: note.description.clone(),
         grade: note.grade,
         reason: Some(note.reason.clone()),
     }));
-    found
+    changed_nodes
 }
 
 fn build_effect(
@@ -336,7 +336,10 @@ impl<'s> StepNames<'s> {
 
     fn step_name(&mut self, index: usize, column: Option<&str>) -> Arc<str> {
         let of_place = self.names_by_node.entry(index).or_default();
-        if let Some((_, name)) = of_place.iter().find(|(known, _)| known.as_deref() == column) {
+        if let Some((_, name)) = of_place
+            .iter()
+            .find(|(column_name, _)| column_name.as_deref() == column)
+        {
             return Arc::clone(name);
         }
         let name = self
@@ -384,9 +387,9 @@ fn node_owner(graph: &Graph<'_>, node: &ManifestNode) -> Option<String> {
         return owner_name(&exposure.owner);
     }
     if let Some(owner) = node.meta.get("owner") {
-        let said = owner.scalar().map(str::to_owned);
+        let scalar = owner.scalar().map(str::to_owned);
         let part = |key: &str| owner.as_map()?.get(key).and_then(MetaValue::scalar).map(str::to_owned);
-        return said.or_else(|| part("email")).or_else(|| part("name"));
+        return scalar.or_else(|| part("email")).or_else(|| part("name"));
     }
     let group = node.group.as_deref()?;
     let group = graph
@@ -394,7 +397,7 @@ fn node_owner(graph: &Graph<'_>, node: &ManifestNode) -> Option<String> {
         .manifest
         .groups
         .iter()
-        .find(|known| &*known.name == group)?;
+        .find(|dbt_group| &*dbt_group.name == group)?;
     owner_name(&group.owner).or_else(|| Some(group.name.to_string()))
 }
 
@@ -418,7 +421,7 @@ fn test_status(graph: &Graph<'_>, status: &BTreeMap<String, String>) -> BTreeMap
             all.entry(index).or_default().push(status);
         }
     }
-    let shown = |of: &[&str]| {
+    let list_names = |of: &[&str]| {
         let passed = of.iter().filter(|status| **status == "pass").count();
         let count = of.len();
         let tests = if count == 1 { "test" } else { "tests" };
@@ -427,5 +430,5 @@ fn test_status(graph: &Graph<'_>, status: &BTreeMap<String, String>) -> BTreeMap
             Some(worst) => format!("{passed} of {count} {tests} pass, {worst}"),
         }
     };
-    all.into_iter().map(|(index, of)| (index, shown(&of))).collect()
+    all.into_iter().map(|(index, of)| (index, list_names(&of))).collect()
 }

@@ -75,22 +75,27 @@ fn format_kinds<'e>(effects: impl Iterator<Item = &'e Effect>) -> String {
             "unit_test" => "unit test",
             other => other,
         };
-        match counts.iter_mut().find(|(known, _)| *known == kind) {
+        match counts.iter_mut().find(|(counted_kind, _)| *counted_kind == kind) {
             Some((_, count)) => *count += 1,
             None => counts.push((kind, 1)),
         }
     }
-    counts.sort_by_key(|(kind, _)| ORDER.iter().position(|known| known == kind).unwrap_or(ORDER.len()));
+    counts.sort_by_key(|(kind, _)| {
+        ORDER
+            .iter()
+            .position(|ordered_kind| ordered_kind == kind)
+            .unwrap_or(ORDER.len())
+    });
     let many = |kind: &str| match (kind.strip_suffix("ry"), kind.strip_suffix("is")) {
         (Some(stem), _) => format!("{stem}ries"),
         (_, Some(stem)) => format!("{stem}es"),
         _ => format!("{kind}s"),
     };
-    let shown = counts.iter().map(|(kind, count)| match count {
+    let phrases = counts.iter().map(|(kind, count)| match count {
         1 => format!("1 {kind}"),
         count => format!("{count} {}", many(kind)),
     });
-    shown.collect::<Vec<_>>().join(", ")
+    phrases.collect::<Vec<_>>().join(", ")
 }
 
 /// Kinds of nodes in display order.

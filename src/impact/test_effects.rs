@@ -58,19 +58,19 @@ pub(super) fn grade_data_test(
         let Some(change) = states.get(&at).and_then(|state| state.column_change(Some(&column))) else {
             continue;
         };
-        let shown = format!("{}.{column}", name(at));
+        let label = format!("{}.{column}", name(at));
         let (grade, reason) = match change {
             ColumnChange::Gone => (
                 ChangeGrade::Breaking,
-                format!("the test checks `{shown}`, which was removed"),
+                format!("the test checks `{label}`, which was removed"),
             ),
             ColumnChange::Type => (
                 ChangeGrade::Breaking,
-                format!("the test checks `{shown}`, whose type changes"),
+                format!("the test checks `{label}`, whose type changes"),
             ),
             ColumnChange::Values => (
                 ChangeGrade::Changing,
-                format!("the test checks the values of `{shown}`"),
+                format!("the test checks the values of `{label}`"),
             ),
         };
         state.raise_grade(grade, reason, Some((at, Some(column))));

@@ -142,7 +142,10 @@ pub fn evaluate_binary(op: InterpreterOp, a: &Value, b: &Value) -> Value {
     // A string in ISO date format is treated as a date if the other operand is a date.
     let (of_a, of_b) = (parse_text_beside_date(a, b), parse_text_beside_date(b, a));
     let (a, b) = (of_a.as_ref().unwrap_or(a), of_b.as_ref().unwrap_or(b));
-    let truth = |wanted: &[Ordering]| a.compare(b).map_or(Value::Null, |o| Value::Bool(wanted.contains(&o)));
+    let truth = |orderings: &[Ordering]| {
+        a.compare(b)
+            .map_or(Value::Null, |o| Value::Bool(orderings.contains(&o)))
+    };
     match op {
         InterpreterOp::Equal => truth(&[Ordering::Equal]),
         InterpreterOp::NotEqual => truth(&[Ordering::Less, Ordering::Greater]),

@@ -386,7 +386,7 @@ fn convert_window(name: &'static str, args: &[InterpreterExpr]) -> Option<Window
             };
             let unit = InterpreterUnit::ALL
                 .into_iter()
-                .find(|known| unit.eq_ignore_ascii_case(known.name()))?;
+                .find(|interpreter_unit| unit.eq_ignore_ascii_case(interpreter_unit.name()))?;
             Some(Window::Period(of()?, whole(1)?, unit))
         }
         _ => None,

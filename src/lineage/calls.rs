@@ -89,8 +89,8 @@ impl QueryReader<'_> {
             None => {}
             Some(WindowType::NamedWindow(window)) => self.add_named_window(window, scope, inputs),
             Some(WindowType::WindowSpec(window)) => {
-                if let Some(named) = &window.window_name {
-                    self.add_named_window(named, scope, inputs);
+                if let Some(ident) = &window.window_name {
+                    self.add_named_window(ident, scope, inputs);
                 }
                 hash_frame(window, print);
                 stack.extend(window.partition_by.iter().map(|expr| (true, expr)));

@@ -19,8 +19,8 @@ pub(super) const STACK: usize = 256 << 20;
 /// started.
 pub fn with_large_stack<R: Send>(work: impl FnOnce() -> R + Send) -> Option<R> {
     std::thread::scope(|scope| {
-        let named = std::thread::Builder::new().name("lineage".to_owned()).stack_size(STACK);
-        match named.spawn_scoped(scope, work).ok()?.join() {
+        let builder = std::thread::Builder::new().name("lineage".to_owned()).stack_size(STACK);
+        match builder.spawn_scoped(scope, work).ok()?.join() {
             Ok(result) => Some(result),
             Err(panic) => std::panic::resume_unwind(panic),
         }

@@ -20,14 +20,15 @@ pub(super) type Stack<'e> = Vec<(bool, &'e Expr)>;
 impl QueryReader<'_> {
     /// Returns the value of an expression.
     pub(super) fn expression_value(&mut self, name: &str, expr: &Expr, scope: &QueryScope<'_>) -> RelationColumn {
-        let (made, print) = self.expression_sources(expr, scope);
+        let (expression_inputs, print) = self.expression_sources(expr, scope);
         let is_copy = matches!(expr, Expr::Identifier(_) | Expr::CompoundIdentifier(_));
-        let of = match made.values.as_slice() {
+        let of = match expression_inputs.values.as_slice() {
             // A column that is copied unchanged keeps its value.
             [at] if is_copy => *at,
             of => self.values.add(of, print),
         };
-        let by = (!made.window_values.is_empty()).then(|| self.values.add_unordered(made.window_values));
+        let by = (!expression_inputs.window_values.is_empty())
+            .then(|| self.values.add_unordered(expression_inputs.window_values));
         RelationColumn {
             name: name.into(),
             value: of,
@@ -51,21 +52,21 @@ impl QueryReader<'_> {
     }
 
     pub(super) fn expression_sources(&mut self, expr: &Expr, scope: &QueryScope<'_>) -> (ExpressionInputs, u64) {
-        let mut made = ExpressionInputs::default();
+        let mut expression_inputs = ExpressionInputs::default();
         let mut print = FxHasher::default();
         let mut stack: Stack<'_> = vec![(false, expr)];
         while let Some((is_window, expr)) = stack.pop() {
             let mut part = ExpressionInputs::default();
             self.visit_part(expr, scope, &mut stack, is_window, &mut part, &mut print);
             let into = if is_window {
-                &mut made.window_values
+                &mut expression_inputs.window_values
             } else {
-                &mut made.values
+                &mut expression_inputs.values
             };
             into.extend(part.values);
-            made.window_values.extend(part.window_values);
+            expression_inputs.window_values.extend(part.window_values);
         }
-        (made, print.finish())
+        (expression_inputs, print.finish())
     }
 
     /// Visits one node, records the columns that the node itself reads, and pushes the node's children onto the stack.

@@ -166,10 +166,10 @@ impl QueryReader<'_> {
         } else if let Some(first) = path.first()
             && scope.items.iter().any(|item| item.path.last() == Some(first))
         {
-            let made = self.column(path, scope);
-            let rows = made.values.clone();
+            let expression_inputs = self.column(path, scope);
+            let rows = expression_inputs.values.clone();
             return Rc::new(LineageRelation {
-                unnamed_values: made.values,
+                unnamed_values: expression_inputs.values,
                 rows,
                 ..LineageRelation::default()
             });

@@ -153,34 +153,35 @@ impl QueryReader<'_> {
         let Some((last, before)) = scope.items.split_last() else {
             return;
         };
-        let mut left = ExpressionInputs::default();
+        let mut expression_inputs = ExpressionInputs::default();
         match scope.merged_columns.get(name) {
-            Some(given) => left.add_columns(given),
+            Some(given) => expression_inputs.add_columns(given),
             None => {
-                let known: Vec<&ScopeItem> = before
+                let scope_items: Vec<&ScopeItem> = before
                     .iter()
                     .filter(|item| item.relation.column(name).is_some())
                     .collect();
-                let of = if known.is_empty() {
+                let of = if scope_items.is_empty() {
                     before.iter().collect()
                 } else {
-                    known
+                    scope_items
                 };
                 of.into_iter()
-                    .for_each(|item| self.add_column(&item.relation, name, &mut left));
+                    .for_each(|item| self.add_column(&item.relation, name, &mut expression_inputs));
             }
         }
         let mut right = ExpressionInputs::default();
         self.add_column(&Rc::clone(&last.relation), name, &mut right);
         rows.extend(
-            left.values
+            expression_inputs
+                .values
                 .iter()
                 .chain(&right.values)
-                .chain(&left.window_values)
+                .chain(&expression_inputs.window_values)
                 .chain(&right.window_values),
         );
         let mut made = ExpressionInputs::default();
-        for (part, is_kept) in [(left, kind.kept_sides.0), (right, kind.kept_sides.1)] {
+        for (part, is_kept) in [(expression_inputs, kind.kept_sides.0), (right, kind.kept_sides.1)] {
             if is_kept {
                 made.values.extend(part.values);
                 made.window_values.extend(part.window_values);

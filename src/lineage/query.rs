@@ -111,10 +111,10 @@ impl<'k> QueryReader<'k> {
         if let Some(read) = self.table_cache.get(&table) {
             return Rc::clone(read);
         }
-        let known = (self.known_columns)(&parts);
+        let relation_columns = (self.known_columns)(&parts);
         let mut relation = LineageRelation::default();
         relation.rows.push(self.add_leaf(Leaf { table, column: None }));
-        for name in known.columns {
+        for name in relation_columns.columns {
             let of = self.add_leaf(Leaf {
                 table,
                 column: Some(name.to_lowercase().into()),
@@ -128,7 +128,7 @@ impl<'k> QueryReader<'k> {
                 },
             );
         }
-        if !known.is_complete {
+        if !relation_columns.is_complete {
             relation.passed.push(UnknownColumns {
                 table,
                 excluded: Rc::default(),
@@ -352,7 +352,7 @@ impl<'k> QueryReader<'k> {
 
     fn unite_relations(
         &mut self,
-        left: LineageRelation,
+        lineage_relation: LineageRelation,
         right: LineageRelation,
         op: SetOperator,
         quantifier: SetQuantifier,
@@ -362,25 +362,25 @@ impl<'k> QueryReader<'k> {
             quantifier,
             SetQuantifier::ByName | SetQuantifier::AllByName | SetQuantifier::DistinctByName
         );
-        let is_whole = left.is_complete() && right.is_complete();
+        let is_whole = lineage_relation.is_complete() && right.is_complete();
         if !is_whole && !by_name {
             self.record_gap("a set operation matches columns by name, but not all columns are known".to_owned());
         }
         let mut united = LineageRelation {
-            rows: left.rows.clone(),
+            rows: lineage_relation.rows.clone(),
             ..LineageRelation::default()
         };
         united.rows.extend(&right.rows);
         let mut of_right = Vec::new();
-        for (index, given) in left.columns.iter().enumerate() {
+        for (index, given) in lineage_relation.columns.iter().enumerate() {
             let name = given.name.to_lowercase();
-            let mut made = ExpressionInputs::default();
+            let mut expression_inputs = ExpressionInputs::default();
             match if is_whole && !by_name {
                 right.columns.get(index)
             } else {
                 right.column(&name)
             } {
-                Some(other) => made.add_columns(other),
+                Some(other) => expression_inputs.add_columns(other),
                 None => {
                     for table in right.tables_that_may_have_column(&name) {
                         let at = self.add_leaf(Leaf {
@@ -388,18 +388,19 @@ impl<'k> QueryReader<'k> {
                             column: Some(name.as_str().into()),
                         });
                         self.values.name_value(at);
-                        made.values.push(at);
+                        expression_inputs.values.push(at);
                     }
-                    made.values.extend(&right.unnamed_values);
+                    expression_inputs.values.extend(&right.unnamed_values);
                 }
             }
-            of_right.extend(made.values.iter().chain(&made.window_values));
+            of_right.extend(expression_inputs.values.iter().chain(&expression_inputs.window_values));
             let (of, by) = if is_union {
-                made.values.push(given.value);
-                made.window_values.extend(given.window_value);
+                expression_inputs.values.push(given.value);
+                expression_inputs.window_values.extend(given.window_value);
                 (
-                    self.values.add_unordered(made.values),
-                    (!made.window_values.is_empty()).then(|| self.values.add_unordered(made.window_values)),
+                    self.values.add_unordered(expression_inputs.values),
+                    (!expression_inputs.window_values.is_empty())
+                        .then(|| self.values.add_unordered(expression_inputs.window_values)),
                 )
             } else {
                 (given.value, given.window_value)
@@ -415,13 +416,13 @@ impl<'k> QueryReader<'k> {
         }
         if by_name || !is_whole {
             for given in &right.columns {
-                if left.column(&given.name.to_lowercase()).is_none() {
+                if lineage_relation.column(&given.name.to_lowercase()).is_none() {
                     self.push(&mut united, given.clone());
                 }
             }
         }
-        united.passed.extend(left.passed);
-        united.unnamed_values.extend(left.unnamed_values);
+        united.passed.extend(lineage_relation.passed);
+        united.unnamed_values.extend(lineage_relation.unnamed_values);
         if is_union {
             united.passed.extend(right.passed);
             united.unnamed_values.extend(right.unnamed_values);

@@ -158,7 +158,7 @@ impl SqlLineage {
         if let Some((name, of, by)) = self.index.get(&lower).and_then(|at| self.output.get(*at)) {
             return Some(self.to_column(name, &[*of], by.as_slice()));
         }
-        let mut shown = self.to_column(name, &self.unnamed_values, &[]);
+        let mut lineage_column = self.to_column(name, &self.unnamed_values, &[]);
         let passed = self.passed.iter().filter(|(_, but)| !but.contains(&lower));
         let passed: Vec<ColumnSource> = passed
             .filter_map(|(table, _)| {
@@ -171,11 +171,11 @@ impl SqlLineage {
         if passed.is_empty() && self.unnamed_values.is_empty() {
             return None;
         }
-        shown.is_copy = passed.len() == 1 && self.unnamed_values.is_empty();
-        shown.made_of.extend(passed);
-        shown.made_of.sort();
-        shown.made_of.dedup();
-        Some(shown)
+        lineage_column.is_copy = passed.len() == 1 && self.unnamed_values.is_empty();
+        lineage_column.made_of.extend(passed);
+        lineage_column.made_of.sort();
+        lineage_column.made_of.dedup();
+        Some(lineage_column)
     }
 
     /// Returns the columns that determine the rows, sorted.

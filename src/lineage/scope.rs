@@ -115,29 +115,32 @@ impl QueryReader<'_> {
     /// Resolves a name such as `amount`, `orders.amount`, `shop.orders.amount` or `orders.address.street`. The result
     /// is empty if the name is not a column, such as `month`.
     pub(super) fn column(&mut self, parts: &[String], scope: &QueryScope<'_>) -> ExpressionInputs {
-        let mut made = ExpressionInputs::default();
-        let [first, ..] = parts else { return made };
+        let mut expression_inputs = ExpressionInputs::default();
+        let [first, ..] = parts else { return expression_inputs };
         let mut around = Some(scope);
-        while let Some(here) = around {
-            if let Some((item, count)) = here.qualified(parts)
+        while let Some(query_scope) = around {
+            if let Some((item, count)) = query_scope.qualified(parts)
                 && let Some(name) = parts.get(count)
             {
-                self.add_item_column(item, name, &mut made);
-                return made;
+                self.add_item_column(item, name, &mut expression_inputs);
+                return expression_inputs;
             }
-            around = here.outer;
+            around = query_scope.outer;
         }
         // The first part is a column, and the other parts may be fields of a struct.
-        self.add_unqualified(first, scope, &mut made);
-        if made.values.is_empty()
+        self.add_unqualified(first, scope, &mut expression_inputs);
+        if expression_inputs.values.is_empty()
             && let Some(item) = scope.item(std::slice::from_ref(first))
         {
             // A relation that is used as a value represents its whole row.
-            item.relation.columns.iter().for_each(|given| made.add_columns(given));
-            made.values.extend(&item.relation.unnamed_values);
-            made.values.extend(&item.relation.rows);
+            item.relation
+                .columns
+                .iter()
+                .for_each(|given| expression_inputs.add_columns(given));
+            expression_inputs.values.extend(&item.relation.unnamed_values);
+            expression_inputs.values.extend(&item.relation.rows);
         }
-        made
+        expression_inputs
     }
 
     fn add_item_column(&mut self, item: &ScopeItem, name: &str, inputs: &mut ExpressionInputs) {

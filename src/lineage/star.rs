@@ -30,9 +30,9 @@ impl QueryReader<'_> {
         let path: Vec<String> = of.map(name_parts).unwrap_or_default();
         if of.is_some() && scope.item(&path).is_none() {
             // `address.*` expands the fields of a struct.
-            let made = self.column(&path, scope);
-            output.unnamed_values.extend(made.values);
-            output.unnamed_values.extend(made.window_values);
+            let expression_inputs = self.column(&path, scope);
+            output.unnamed_values.extend(expression_inputs.values);
+            output.unnamed_values.extend(expression_inputs.window_values);
             return;
         }
         let items: Vec<ScopeItem> = match of {

@@ -95,7 +95,7 @@ impl<'r> SpecCompilation<'r> {
                 }
             }
             let wider = access.and_then(|(said, at)| Some((Access::from_name(said)?, at)));
-            let wider = wider.filter(|(said, _)| own == Access::Private && *said > own);
+            let wider = wider.filter(|(access, _)| own == Access::Private && *access > own);
             if let Some((said, at)) = wider {
                 let message = format!(
                     "the model is {}, but it reads `{name}`, which is {}",

@@ -30,7 +30,7 @@ pub(super) fn is_provenance_needed(relations: &[Relation], last: bool) -> bool {
 /// Warns about sums and averages of rates. A rate is a quotient of aggregates from an earlier step.
 pub(super) fn check_rates(
     plan: &StepPlan<'_>,
-    made: &[ColumnProvenance],
+    column_provenances: &[ColumnProvenance],
     relations: &[Relation],
     text: &str,
     diagnostics: &mut Vec<Diagnostic>,
@@ -58,7 +58,7 @@ pub(super) fn check_rates(
             let Some(value) = program.args(args).first() else {
                 continue;
             };
-            let Some(ColumnProvenance::Ratio(parts)) = made.get(value.index()) else {
+            let Some(ColumnProvenance::Ratio(parts)) = column_provenances.get(value.index()) else {
                 continue;
             };
             let span = program.meta(id).span;
@@ -92,9 +92,9 @@ pub(super) fn check_rates(
 
 /// Returns the origin of each node. Operands come before the nodes that use them.
 pub(super) fn column_provenances(program: &Program, relations: &[Relation]) -> Vec<ColumnProvenance> {
-    let mut made: Vec<ColumnProvenance> = Vec::with_capacity(program.len());
+    let mut column_provenances: Vec<ColumnProvenance> = Vec::with_capacity(program.len());
     for node in program.nodes() {
-        let of = |id: IrId| made.get(id.index()).cloned().unwrap_or_default();
+        let of = |id: IrId| column_provenances.get(id.index()).cloned().unwrap_or_default();
         let constant = |id: IrId| program.meta(id).level == Level::Const;
         let parts = |ids: &mut dyn Iterator<Item = IrId>| combine_provenances(ids.filter(|id| !constant(*id)).map(of));
         let own = match node {
@@ -123,9 +123,9 @@ pub(super) fn column_provenances(program: &Program, relations: &[Relation]) -> V
             Ir::Coalesce(args) => parts(&mut program.args(args).iter().copied()),
             _ => ColumnProvenance::Other,
         };
-        made.push(own);
+        column_provenances.push(own);
     }
-    made
+    column_provenances
 }
 
 fn column_provenance(program: &Program, column: u32, relations: &[Relation]) -> ColumnProvenance {

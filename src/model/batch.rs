@@ -224,13 +224,13 @@ impl<'t> Batch<'t> {
 
     /// Parses the files, and adds their metric sets to the compiler.
     fn read_metric_sets(&mut self, compiler: &mut Compiler) {
-        let known = self.known_inputs(compiler);
+        let inputs = self.known_inputs(compiler);
         let read = parallel::map_range(self.files.len(), |number| {
-            if known.is_current(self.files[number].cache.set.as_ref()) {
+            if inputs.is_current(self.files[number].cache.set.as_ref()) {
                 return None;
             }
             let file = self.files[number].parse(compiler);
-            let set = known.keep(|| MetricSetWithErrors::from_file(compiler, &file));
+            let set = inputs.keep(|| MetricSetWithErrors::from_file(compiler, &file));
             Some((file, set))
         });
         let sets = &mut Arc::make_mut(&mut compiler.specs).sets;
@@ -255,17 +255,17 @@ impl<'t> Batch<'t> {
 
     /// Reads the names, inputs and contents of the files.
     fn read_inputs(&mut self, compiler: &Compiler) {
-        let known = self.known_inputs(compiler);
+        let known_inputs = self.known_inputs(compiler);
         let read = parallel::map_range(self.files.len(), |number| {
             let file = &self.files[number];
-            if known.is_current(file.cache.inputs.as_ref()) {
+            if known_inputs.is_current(file.cache.inputs.as_ref()) {
                 return None;
             }
             let parsed = file.take_parts().map(|(parsed, _)| parsed);
             let parsed = parsed.unwrap_or_else(|| file.parse(compiler));
             let set = file.metric_set().cloned();
             let mut contents = None;
-            let inputs = known.keep(|| {
+            let inputs = known_inputs.keep(|| {
                 let read = SpecContents::from_file_and_metric_set(compiler, &parsed, set);
                 let inputs = model_name_and_inputs(&parsed, &read);
                 contents = Some(read);
@@ -283,11 +283,11 @@ impl<'t> Batch<'t> {
 
     /// Compiles specs. `is_first` is `true` if no models were added to the compiler since the contents were read.
     fn compile(&mut self, compiler: &Compiler, wave: &[usize], is_first: bool, done: &(impl Fn() + Sync)) {
-        let known = self.known_inputs(compiler);
+        let inputs = self.known_inputs(compiler);
         let compiled = parallel::map(wave, |number| {
             let file = &self.files[*number];
-            let is_current = known.is_current(file.cache.compiled.as_ref()) && file.decode(compiler);
-            let compiled = (!is_current).then(|| known.keep(|| CachedSpec::from(file.compile(compiler, is_first))));
+            let is_current = inputs.is_current(file.cache.compiled.as_ref()) && file.decode(compiler);
+            let compiled = (!is_current).then(|| inputs.keep(|| CachedSpec::from(file.compile(compiler, is_first))));
             done();
             compiled
         });

@@ -48,11 +48,11 @@ impl SpecCompilation<'_> {
                 continue;
             }
             let relation = join.name();
-            let asked = on
+            let cardinality_query = on
                 .map(|root| condition_query(plan.program, root, relation))
                 .unwrap_or_default();
             let name = |column: &u32| plan.program.columns.try_get(*column as usize).map_or("", |c| &*c.name);
-            let equal: Vec<&str> = asked.equal.iter().map(name).collect();
+            let equal: Vec<&str> = cardinality_query.equal.iter().map(name).collect();
             let missing: Vec<&str> = key
                 .iter()
                 .map(String::as_str)
@@ -63,7 +63,9 @@ impl SpecCompilation<'_> {
             }
             let is_step = matches!(join.to, crate::dbt::RelationReference::Table(_)) && self.has_step(join.to.name());
             // A condition on the period, or on the current version, can select one version.
-            let is_whole = asked.own_conditions.is_empty() && !asked.has_other_conditions && !equal.is_empty();
+            let is_whole = cardinality_query.own_conditions.is_empty()
+                && !cardinality_query.has_other_conditions
+                && !equal.is_empty();
             let columns = joined.input.relations.get(index + 1).map_or(&[][..], |r| r.columns());
             let start = columns.iter().map(Column::name).find(|name| is_start_of_version(name));
             let start = start.filter(|_| is_whole && missing.len() == key.len());
@@ -121,7 +123,7 @@ impl SpecCompilation<'_> {
                 )
                 .with_help(format!("{proof}, or {several_rows}")),
             );
-            unproven.push((index, asked));
+            unproven.push((index, cardinality_query));
         }
         unproven
     }
@@ -178,10 +180,10 @@ pub(super) fn columns_equated_by_join<'p>(
     let root = conditions
         .join_condition(index)
         .filter(|root| !plan.program.meta(*root).volatile);
-    let asked = root
+    let cardinality_query = root
         .map(|root| condition_query(plan.program, root, relation))
         .unwrap_or_default();
-    asked
+    cardinality_query
         .equal
         .iter()
         .filter_map(|column| plan.program.columns.try_get(*column as usize))
@@ -193,7 +195,7 @@ pub(super) fn columns_equated_by_join<'p>(
 fn condition_query(program: &Program, root: IrId, relation: &str) -> CardinalityQuery {
     let equal = catalog::get(internal::EQUAL);
     let is_equal = |overload| equal.overloads.iter().any(|o| o.id == overload);
-    let mut asked = CardinalityQuery::default();
+    let mut cardinality_query = CardinalityQuery::default();
     let mut stack = vec![root];
     while let Some(id) = stack.pop() {
         match program.node(id) {
@@ -221,17 +223,18 @@ fn condition_query(program: &Program, root: IrId, relation: &str) -> Cardinality
                         reads_this_and_other_relations(program, *a, relation),
                         reads_this_and_other_relations(program, *b, relation),
                     );
-                    asked.pairs |= matches!((a, b), ((true, false), (false, true)) | ((false, true), (true, false)));
+                    cardinality_query.pairs |=
+                        matches!((a, b), ((true, false), (false, true)) | ((false, true), (true, false)));
                 }
                 match column {
-                    Some(column) => asked.equal.push(column),
-                    None if own && !others => asked.own_conditions.push(id),
-                    None => asked.has_other_conditions = true,
+                    Some(column) => cardinality_query.equal.push(column),
+                    None if own && !others => cardinality_query.own_conditions.push(id),
+                    None => cardinality_query.has_other_conditions = true,
                 }
             }
         }
     }
-    asked
+    cardinality_query
 }
 
 /// Returns the date that a value converts to a timestamp, because different dates become different timestamps. Returns

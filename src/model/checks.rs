@@ -291,7 +291,11 @@ pub(super) fn check_shape(
     }
     // If the step has joins, `keep` is checked together with the joins. A misspelled key may be `joins`.
     if input.joined.is_none() && !step.faulty {
-        let definitions = plan.program.definitions.iter().filter_map(|it| it.name.as_deref());
+        let definitions = plan
+            .program
+            .definitions
+            .iter()
+            .filter_map(|ir_definition| ir_definition.name.as_deref());
         let is_defined = |name: &str| definitions.clone().any(|of| of.eq_ignore_ascii_case(name));
         check_keep(step, source, input.relation, is_defined, diagnostics);
     }

@@ -336,8 +336,8 @@ impl Builder {
     /// assert!(yml(SemanticModels::ByVersion, "1.10.0").contains("\nsemantic_models:\n"));
     /// assert!(!yml(SemanticModels::Off, "1.12.6").contains("semantic_model"));
     /// ```
-    pub fn semantic_models(mut self, asked: SemanticModels) -> Self {
-        self.specs.semantic_models = asked;
+    pub fn semantic_models(mut self, semantic_models: SemanticModels) -> Self {
+        self.specs.semantic_models = semantic_models;
         self
     }
 

@@ -42,8 +42,8 @@ fn data_test(node: &Node) -> YamlOutput {
     let mut arguments = Vec::new();
     let mut config = Vec::new();
     let mut rest = Vec::new();
-    for (key, said) in yaml_pairs(Some(said), StringLanguage::Dbt) {
-        match (key.as_str(), said) {
+    for (key, yaml_output) in yaml_pairs(Some(said), StringLanguage::Dbt) {
+        match (key.as_str(), yaml_output) {
             ("arguments", YamlOutput::Map(inner)) => arguments.extend(inner),
             ("config", YamlOutput::Map(inner)) => config.extend(inner),
             (name, said) if CONFIG_OF_A_TEST.contains(&name) => config.push((key, said)),
@@ -66,27 +66,30 @@ fn data_test(node: &Node) -> YamlOutput {
 /// Converts a data test to the format for versions of dbt before 1.10.5, in which arguments and configuration are at
 /// the same level.
 pub(super) fn flatten_test(test: YamlOutput) -> YamlOutput {
-    let of_test = |said: YamlOutput| match said {
+    let of_test = |yaml_output: YamlOutput| match yaml_output {
         YamlOutput::Map(pairs) => {
-            let pairs = pairs.into_iter().flat_map(|(key, said)| match said {
+            let pairs = pairs.into_iter().flat_map(|(key, yaml_output)| match yaml_output {
                 YamlOutput::Map(inner) if key == "arguments" => inner,
-                said => vec![(key, said)],
+                yaml_output => vec![(key, yaml_output)],
             });
             YamlOutput::Map(pairs.collect())
         }
         other => other,
     };
     match test {
-        YamlOutput::Map(pairs) => {
-            YamlOutput::Map(pairs.into_iter().map(|(name, said)| (name, of_test(said))).collect())
-        }
+        YamlOutput::Map(pairs) => YamlOutput::Map(
+            pairs
+                .into_iter()
+                .map(|(name, yaml_output)| (name, of_test(yaml_output)))
+                .collect(),
+        ),
         other => other,
     }
 }
 
 /// Returns whether a test has this name, applies to all rows and has severity `error`.
 pub(super) fn holds_always(test: &YamlOutput, name: &str) -> bool {
-    let config = test.get(name).and_then(|said| said.get("config"));
+    let config = test.get(name).and_then(|yaml_output| yaml_output.get("config"));
     let says = |key: &str| config.and_then(|config| config.get(key));
     let warns = says("severity")
         .and_then(YamlOutput::as_text)

@@ -46,8 +46,8 @@ fn check_fan_out_of_join(
     diagnostics: &mut Vec<Diagnostic>,
 ) {
     let program = plan.program;
-    let made = row_origins(program, many.name());
-    let of = |id: &IrId| made.get(id.index()).copied().unwrap_or_default();
+    let row_origins = row_origins(program, many.name());
+    let of = |id: &IrId| row_origins.get(id.index()).copied().unwrap_or_default();
     for definition in program.definitions.iter().filter(|d| !d.failed) {
         for id in (definition.first.0..=definition.root.0).map(IrId) {
             let args = match program.node(id) {
@@ -130,10 +130,10 @@ fn unmatched_rows_diagnostic(span: Span, many: &Relation) -> Diagnostic {
 
 /// Returns the origin of each node. Operands come before the nodes that use them.
 fn row_origins(program: &Program, many: &str) -> Vec<RowOrigin> {
-    let mut made: Vec<RowOrigin> = Vec::with_capacity(program.len());
+    let mut row_origins: Vec<RowOrigin> = Vec::with_capacity(program.len());
     for (index, node) in program.nodes().enumerate() {
         let id = IrId(index as u32);
-        let of = |id: IrId| made.get(id.index()).copied().unwrap_or_default();
+        let of = |id: IrId| row_origins.get(id.index()).copied().unwrap_or_default();
         let own = match node {
             Ir::Column(column) => {
                 let relation = program
@@ -164,9 +164,9 @@ fn row_origins(program: &Program, many: &str) -> Vec<RowOrigin> {
             Ir::Aggregate { .. } | Ir::CountRows => RowOrigin::default(),
             _ => combine_origins(program.operands(id).map(of)),
         };
-        made.push(own);
+        row_origins.push(own);
     }
-    made
+    row_origins
 }
 
 /// Combines the origins of values that together form one value. The result is not repeated if one of the values comes

@@ -243,7 +243,9 @@ pub(super) fn check_hidden_periods(plan: &StepPlan<'_>, text: &str, diagnostics:
         .find_map(|span| span);
     let Some(look_back) = look_back else { return };
     let times = columns_read(program, key);
-    for condition in conditions.filter(|it| it.columns.iter().any(|column| times.contains(column))) {
+    for condition in
+        conditions.filter(|row_condition| row_condition.columns.iter().any(|column| times.contains(column)))
+    {
         diagnostics.push(hidden_periods(
             (condition.span, &condition.span.excerpt(text)),
             (look_back, &look_back.excerpt(text)),

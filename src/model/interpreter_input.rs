@@ -54,7 +54,7 @@ pub struct InputRelation {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CurrentDate {
     /// Date that the spec specifies.
-    Said(i64),
+    Fixed(i64),
     /// Date that can be set at run time.
     Settable,
     /// Date of the run.
@@ -72,7 +72,7 @@ pub fn current_date(source: &str) -> CurrentDate {
         Some(today) => match today.value {
             Today::Macro { .. } => CurrentDate::Settable,
             Today::Date(iso) => match parse_moment(&iso) {
-                Some(Value::Date(day)) => CurrentDate::Said(day),
+                Some(Value::Date(day)) => CurrentDate::Fixed(day),
                 _ => CurrentDate::Current,
             },
             Today::Sql(_) => CurrentDate::Current,
@@ -145,34 +145,37 @@ pub fn convert_spec_for_interpreter(
             today: Some(today),
             plain_calendar,
         };
-        let mut made = read_step(step, source, compiler, reading, &joins, &mut |name, why| {
+        let mut interpreter_step = read_step(step, source, compiler, reading, &joins, &mut |name, why| {
             unread.push((index, name, why));
         })?;
-        made.blank_zero = spec.blank_zero || options.blank_zero;
+        interpreter_step.blank_zero = spec.blank_zero || options.blank_zero;
         // A step may be unnamed only if it is the only step of the spec.
-        made.name = step
+        interpreter_step.name = step
             .name
             .map_or_else(|| format!("step {index}"), |name| fold_case(name.text));
-        if relations.iter().any(|given| given.name == made.name) {
-            return Err(format!("the step `{}`, which has the name of a relation", made.name));
+        if relations.iter().any(|given| given.name == interpreter_step.name) {
+            return Err(format!(
+                "the step `{}`, which has the name of a relation",
+                interpreter_step.name
+            ));
         }
-        read.clone_from(&made.name);
-        steps.push(made);
+        read.clone_from(&interpreter_step.name);
+        steps.push(interpreter_step);
     }
-    let mut made = given::InterpreterSpec { from, steps };
-    temporal::make_spec_date_operators_explicit(&mut made, &|name| {
-        let known = relations
+    let mut interpreter_spec = given::InterpreterSpec { from, steps };
+    temporal::make_spec_date_operators_explicit(&mut interpreter_spec, &|name| {
+        let relation = relations
             .iter()
             .find(|given| given.name == name)
             .and_then(|given| given.columns.as_ref());
-        let columns = known.map_or(&[][..], Relation::columns);
+        let columns = relation.map_or(&[][..], Relation::columns);
         columns
             .iter()
             .map(|column| (fold_case(column.name()), temporal_kind(column.ty())))
             .collect()
     });
     Ok(InterpreterInput {
-        spec: made,
+        spec: interpreter_spec,
         today,
         relations,
         unread,
@@ -207,14 +210,14 @@ fn relation(
     };
     let name = fold_case(from.name());
     match relations.iter().find(|given| given.name == name) {
-        Some(known) if known.input == input => {}
+        Some(input_relation) if input_relation.input == input => {}
         Some(_) => return Err(format!("two relations with the name `{name}`")),
         None => {
-            let known = super::catalog_lookup::known_relation(&compiler.options, from).cloned();
+            let relation = super::catalog_lookup::known_relation(&compiler.options, from).cloned();
             relations.push(InputRelation {
                 name: name.clone(),
                 input,
-                columns: known,
+                columns: relation,
             });
         }
     }
@@ -259,7 +262,7 @@ fn read_step(
         &mut ast,
         &mut faults,
     );
-    let mut made = given::InterpreterStep {
+    let mut interpreter_step = given::InterpreterStep {
         keep: match &step.keep {
             KeptColumns::Nothing => given::InterpreterKeep::Nothing,
             KeptColumns::All => given::InterpreterKeep::All,
@@ -280,23 +283,26 @@ fn read_step(
                     .name
                     .map_or_else(String::new, |name| fold_case(name.text(&formulas.text)));
                 match expr {
-                    Ok(expr) => made.definitions.push((name, expr)),
+                    Ok(expr) => interpreter_step.definitions.push((name, expr)),
                     Err(why) => unread(name, why),
                 }
             }
-            DefinitionRole::Where => made.filter = Some(expr?),
-            DefinitionRole::Having => made.having = Some(expr?),
-            DefinitionRole::GroupBy => made.group_by.push(to_kept_column(expr?)?),
+            DefinitionRole::Where => interpreter_step.filter = Some(expr?),
+            DefinitionRole::Having => interpreter_step.having = Some(expr?),
+            DefinitionRole::GroupBy => interpreter_step.group_by.push(to_kept_column(expr?)?),
             DefinitionRole::OrderBy => {
                 let descending = formulas.descending.get(part).copied().unwrap_or(false);
-                made.order_by.push((to_kept_column(expr?)?, descending));
+                interpreter_step.order_by.push((to_kept_column(expr?)?, descending));
             }
             DefinitionRole::PartitionBy => {
                 let partition = to_kept_column(expr?)?;
                 if partition.frame.is_some() {
                     return Err(format!("the partition by `{partition}`"));
                 }
-                made.partition_by.get_or_insert_default().push(partition.name);
+                interpreter_step
+                    .partition_by
+                    .get_or_insert_default()
+                    .push(partition.name);
             }
             DefinitionRole::On(index) => {
                 if let Some(condition) = conditions.get_mut(index as usize) {
@@ -319,7 +325,7 @@ fn read_step(
             JoinKind::Full => given::InterpreterJoinKind::Full,
             JoinKind::Cross => given::InterpreterJoinKind::Cross,
         };
-        made.joins.push(given::InterpreterJoin {
+        interpreter_step.joins.push(given::InterpreterJoin {
             to: to.clone(),
             alias: Some(fold_case(join.name())),
             condition: by,
@@ -327,5 +333,5 @@ fn read_step(
             many: join.many,
         });
     }
-    Ok(made)
+    Ok(interpreter_step)
 }

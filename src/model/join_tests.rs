@@ -42,7 +42,7 @@ impl SpecCompilation<'_> {
         } else {
             unproven
         };
-        for (index, asked) in unproven {
+        for (index, cardinality_query) in unproven {
             let Some(relation) = joined.input.relations.get(index + 1).map(formulac_core::Relation::name) else {
                 continue;
             };
@@ -62,10 +62,10 @@ impl SpecCompilation<'_> {
             if is_of_set && self.unproven.iter().any(|test| test.name == name) {
                 continue;
             }
-            let query = if asked.has_other_conditions {
+            let query = if cardinality_query.has_other_conditions {
                 self.added_rows_query(*index, relation, output, work)
             } else {
-                self.repeated_keys_query(*index, asked, plan.program, joined, work)
+                self.repeated_keys_query(*index, cardinality_query, plan.program, joined, work)
             };
             let model = self.spec.model.text;
             let about = format!(
@@ -83,7 +83,7 @@ impl SpecCompilation<'_> {
     fn repeated_keys_query(
         &self,
         index: usize,
-        asked: &CardinalityQuery,
+        cardinality_query: &CardinalityQuery,
         program: &Program,
         joined: &JoinedStepInput<'_>,
         work: &mut emit::EmitBuffers,
@@ -93,7 +93,7 @@ impl SpecCompilation<'_> {
         let mut emitter = Emitter::new(program, options.dialect, &options.limits, work);
         // The query reads only this relation, so the columns need no qualifier.
         emitter.set_input_kind(false, true);
-        let mut equal: Vec<u32> = asked.equal.clone();
+        let mut equal: Vec<u32> = cardinality_query.equal.clone();
         equal.sort_unstable();
         equal.dedup();
         let keys: Vec<SqlId> = equal.iter().map(|column| emitter.emit_column(*column)).collect();
@@ -107,7 +107,7 @@ impl SpecCompilation<'_> {
                 Span::default(),
             ));
         }
-        for root in &asked.own_conditions {
+        for root in &cardinality_query.own_conditions {
             for id in dependency_nodes(program, *root) {
                 emitter.emit(id);
             }

@@ -124,7 +124,9 @@ impl JoinedStepInput<'_> {
             ([], None, Some(open)) => {
                 let relation = relations.get(open).filter(|relation| relation.is_partial());
                 let help = || "correct the name".to_owned();
-                diagnostics.extend(relation.map(|it| check::no_column_diagnostic(it, inner, name_span(name), help)));
+                diagnostics.extend(
+                    relation.map(|relation| check::no_column_diagnostic(relation, inner, name_span(name), help)),
+                );
                 Some(InputColumn {
                     of: vec![open],
                     name: inner.to_owned(),

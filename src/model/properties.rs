@@ -169,7 +169,7 @@ impl SpecCompilation<'_> {
                 .iter()
                 .filter_map(move |value| Some((test, tested_column(value, test)?)))
         };
-        let known = ColumnPropertySources {
+        let property_sources = ColumnPropertySources {
             dialect,
             column_keys,
             definition_properties: self.formula_properties(),
@@ -181,7 +181,10 @@ impl SpecCompilation<'_> {
             enforced: self.is_contract_enforced(),
             flat: self.compiler.specs.needs_flat_column_meta(),
         };
-        let columns: Vec<ColumnDoc> = columns.iter().map(|column| column_doc(column, &known)).collect();
+        let columns: Vec<ColumnDoc> = columns
+            .iter()
+            .map(|column| column_doc(column, &property_sources))
+            .collect();
         data_tests.extend(of_model.iter().cloned());
         let written = |tests: Vec<YamlOutput>| -> Vec<YamlOutput> {
             if self.compiler.specs.needs_flat_test_arguments() {
@@ -245,10 +248,10 @@ fn stop_timezone_conversion(meta: &mut Vec<(String, YamlOutput)>) {
     }
 }
 
-fn column_doc(column: &Column, known: &ColumnPropertySources<'_>) -> ColumnDoc {
+fn column_doc(column: &Column, property_sources: &ColumnPropertySources<'_>) -> ColumnDoc {
     let name = column.name().to_lowercase();
-    let keys = known.column_keys.get(&name).copied();
-    let definition = known
+    let keys = property_sources.column_keys.get(&name).copied();
+    let definition = property_sources
         .definition_properties
         .get(&name)
         .map(|(_, keys)| *keys)
@@ -261,20 +264,20 @@ fn column_doc(column: &Column, known: &ColumnPropertySources<'_>) -> ColumnDoc {
             .collect::<Vec<_>>(),
     );
     // Add a test only if the column does not have it yet, because dbt rejects two tests with the same name.
-    let proofs = known.proofs.get(&name).map_or(&[][..], Vec::as_slice);
+    let proofs = property_sources.proofs.get(&name).map_or(&[][..], Vec::as_slice);
     let written = |test: &'static str| {
         own.iter()
             .any(|own| own.as_text() == Some(test) || own.get(test).is_some())
             || proofs.iter().any(|proof| proof.always && proof.kind == test)
-            || known.of_model.contains(&(test, name.clone()))
+            || property_sources.of_model.contains(&(test, name.clone()))
     };
-    let key = known.grain.contains(&name);
+    let key = property_sources.grain.contains(&name);
     let mut data_tests = Vec::new();
-    let never_null = known.never_null.contains(column.name());
+    let never_null = property_sources.never_null.contains(column.name());
     if (never_null || key && !column.is_nullable()) && !written("not_null") {
         data_tests.push(YamlOutput::text("not_null"));
     }
-    if key && known.unique_column && !written("unique") {
+    if key && property_sources.unique_column && !written("unique") {
         data_tests.push(YamlOutput::text("unique"));
     }
     data_tests.extend(own);
@@ -308,10 +311,12 @@ fn column_doc(column: &Column, known: &ColumnPropertySources<'_>) -> ColumnDoc {
     if !meta.is_empty() {
         config.push(("meta".to_owned(), YamlOutput::Map(meta)));
     }
-    let quoted = known.dialect.has_quotes_around(column.name(), !column.is_quoted());
+    let quoted = property_sources
+        .dialect
+        .has_quotes_around(column.name(), !column.is_quoted());
     // dbt quotes the name exactly as written in the properties file.
     let name = match quoted {
-        true => known
+        true => property_sources
             .dialect
             .name_in_quotes(column.name(), !column.is_quoted())
             .into_owned(),
@@ -324,9 +329,9 @@ fn column_doc(column: &Column, known: &ColumnPropertySources<'_>) -> ColumnDoc {
         description: column.description_text().unwrap_or_default().to_owned(),
         data_type: match keys.and_then(|s| s.data_type) {
             Some(node) => Some(yaml_value(node, StringLanguage::Dbt)),
-            None => known
+            None => property_sources
                 .enforced
-                .then(|| data_type(known.dialect, column))
+                .then(|| data_type(property_sources.dialect, column))
                 .flatten()
                 .map(YamlOutput::text),
         },
@@ -335,7 +340,7 @@ fn column_doc(column: &Column, known: &ColumnPropertySources<'_>) -> ColumnDoc {
             .map(|node| yaml_list(node, StringLanguage::Dbt))
             .unwrap_or_default(),
         config,
-        flat: known.flat,
+        flat: property_sources.flat,
         data_tests,
         semantic: Vec::new(),
     }

@@ -52,8 +52,11 @@ impl SpecCompilation<'_> {
                     .map(|name| name.text.rsplit('.').next().unwrap_or(name.text).trim_end_matches('}')),
             );
         }
-        let takes_all =
-            matches!(step.keep, KeptColumns::All) || step.sheet.as_ref().is_some_and(|it| it.columns.is_none());
+        let takes_all = matches!(step.keep, KeptColumns::All)
+            || step
+                .sheet
+                .as_ref()
+                .is_some_and(|sheet_keys| sheet_keys.columns.is_none());
         used.reads_all |= input.source.is_some() && takes_all;
     }
 
@@ -89,7 +92,7 @@ impl SpecCompilation<'_> {
         used.add(found_in().filter_map(|it| it.field).map(|field| field.text));
         let tested = found_in()
             .map(|it| &it.to)
-            .chain(spec.comparisons.iter().map(|it| &it.with));
+            .chain(spec.comparisons.iter().map(|compare_entry| &compare_entry.with));
         let options = &self.compiler.options;
         let of_schema = |from: &RelationReference| {
             let is_made = from

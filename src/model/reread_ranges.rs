@@ -58,8 +58,9 @@ impl SpecCompilation<'_> {
                     }
                     CrossRowRead::Joined { span, step: of, equal } => {
                         let same = |(key, other): &(TimeKey, String)| {
-                            let there = self.trace_column_to_first_step(*of, other);
-                            is_time(step, key).is_some() && there.is_ok_and(|there| there.base == time.base)
+                            let time_column = self.trace_column_to_first_step(*of, other);
+                            is_time(step, key).is_some()
+                                && time_column.is_ok_and(|time_column| time_column.base == time.base)
                         };
                         if equal.iter().any(same) {
                             continue;

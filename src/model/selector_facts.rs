@@ -5,8 +5,8 @@ use crate::yaml::Node;
 
 /// Returns the model's tags, including the tags in `config`.
 pub(super) fn tags(dbt: &DbtKeys<'_>) -> Vec<String> {
-    let said = [dbt.config.and_then(|config| config.get("tags")), dbt.tags];
-    said.into_iter().flatten().flat_map(Node::texts).collect()
+    let nodes = [dbt.config.and_then(|config| config.get("tags")), dbt.tags];
+    nodes.into_iter().flatten().flat_map(Node::texts).collect()
 }
 
 /// Returns the settings with scalar values: the keys of `config`, and `access` and `group`.
@@ -33,8 +33,8 @@ pub(super) fn column_tags(columns: &[ColumnKeys<'_>]) -> Vec<(String, Vec<String
 
 /// Returns the time limit in seconds from `meta: {formulac: {budget: 30}}`, as written in the spec.
 pub(super) fn budget(dbt: &DbtKeys<'_>) -> Option<String> {
-    let said = [dbt.meta, dbt.config.and_then(|config| config.get("meta"))];
-    let budget = said
+    let nodes = [dbt.meta, dbt.config.and_then(|config| config.get("meta"))];
+    let budget = nodes
         .into_iter()
         .flatten()
         .find_map(|meta| meta.get("formulac")?.text_at("budget"));

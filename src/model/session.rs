@@ -212,11 +212,11 @@ impl From<CompiledSpec> for CachedSpec {
 }
 
 impl CachedSpec {
-    /// Decodes a stored spec. `known` contains the project's metric sets, and `own` the metric set that the file
+    /// Decodes a stored spec. `metric_sets` contains the project's metric sets, and `own` the metric set that the file
     /// defines. Returns `false` if the bytes are damaged.
-    pub fn decode(&self, known: &MetricSets, own: Option<&MetricSetWithErrors>) -> bool {
+    pub fn decode(&self, metric_sets: &MetricSets, own: Option<&MetricSetWithErrors>) -> bool {
         if let (None, Some(encoded)) = (self.decoded.get(), &self.encoded)
-            && let Some(decoded) = encoded.decode(known, own)
+            && let Some(decoded) = encoded.decode(metric_sets, own)
         {
             self.decoded.get_or_init(|| Arc::new(decoded));
         }
@@ -241,9 +241,9 @@ impl EncodedSpec {
         })
     }
 
-    fn decode(&self, known: &MetricSets, own: Option<&MetricSetWithErrors>) -> Option<CompiledSpec> {
+    fn decode(&self, metric_sets: &MetricSets, own: Option<&MetricSetWithErrors>) -> Option<CompiledSpec> {
         let mut compiled: CompiledSpec = postcard::from_bytes(&self.bytes).ok()?;
-        let sets: Option<Vec<Arc<MetricSet>>> = self.sets.iter().map(|name| known.get(name).cloned()).collect();
+        let sets: Option<Vec<Arc<MetricSet>>> = self.sets.iter().map(|name| metric_sets.get(name).cloned()).collect();
         compiled.sets = sets?;
         compiled.metric_set = own.and_then(|own| own.set.clone());
         Some(compiled)

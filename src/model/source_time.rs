@@ -53,14 +53,14 @@ impl SpecCompilation<'_> {
         let last = self.times.len().checked_sub(1)?;
         match self.trace_column_to_first_step(last, name) {
             Ok(traced) => Some(traced),
-            Err((step, made)) => {
+            Err((step, time_value)) => {
                 let of = self
                     .spec
                     .steps
                     .get(step)
                     .and_then(|step| step.name)
                     .map_or_else(String::new, |n| format!(" in step `{}`", n.text));
-                let (span, message, help) = match made {
+                let (span, message, help) = match time_value {
                     Some(made) if !made.of_rows => (
                         made.span,
                         format!(
@@ -100,7 +100,7 @@ impl SpecCompilation<'_> {
                 return Err((at, None));
             };
             let key = match times.by_column.get(&name) {
-                Some(made) if made.of_rows => made.key.clone(),
+                Some(time_value) if time_value.of_rows => time_value.key.clone(),
                 Some(made) => return Err((at, Some(made.clone()))),
                 None if times.has_undeclared_columns => TimeKey {
                     base: TimeOrigin::Column(0, name.clone()),

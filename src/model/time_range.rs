@@ -146,21 +146,21 @@ impl SpecCompilation<'_> {
             text: &formulas.text,
             in_file: &in_file,
         };
-        let mut found = StepTimes {
+        let mut step_times = StepTimes {
             by_column: times.time_values(step, output),
             has_undeclared_columns: output.open,
             ..StepTimes::default()
         };
-        found.looks = times.cross_row_reads(step);
-        self.record_effects_of_late_rows(step, index, &times, output, &mut found);
-        self.record_joined_steps(step, index, &times, &mut found.looks);
+        step_times.looks = times.cross_row_reads(step);
+        self.record_effects_of_late_rows(step, index, &times, output, &mut step_times);
+        self.record_joined_steps(step, index, &times, &mut step_times.looks);
         if step.limit.is_some() {
-            found.looks.push(CrossRowRead::Unbounded {
+            step_times.looks.push(CrossRowRead::Unbounded {
                 span: step.limit_span,
                 why: "`limit` selects among all rows",
             });
         }
-        found
+        step_times
     }
 
     /// Records the values that late rows do not change, and the filters on values that late rows may change.
@@ -170,7 +170,7 @@ impl SpecCompilation<'_> {
         position: usize,
         times: &Times<'_>,
         output: &StepOutput,
-        found: &mut StepTimes,
+        step_times: &mut StepTimes,
     ) {
         let of_step = |at: usize, name: &str| {
             self.times
@@ -202,23 +202,26 @@ impl SpecCompilation<'_> {
             };
             let settled = is_settled(definition.root);
             if condition && !settled {
-                found.looks.push(CrossRowRead::Filter {
+                step_times.looks.push(CrossRowRead::Filter {
                     span: (times.in_file)(definition.span),
                 });
             }
             if let Some(name) = times.output_column(index) {
-                found.row_level.extend(settled.then(|| name.clone()));
+                step_times.row_level.extend(settled.then(|| name.clone()));
                 defined.insert(name);
             }
         }
         for column in output.relation.columns() {
             let name = column.name().to_lowercase();
-            let kept = found.by_column.get(&name).is_some_and(|made| match &made.key.base {
-                TimeOrigin::Column(at, name) => of_column((*at, name.clone())),
-                TimeOrigin::Value(_) => false,
-            });
+            let kept = step_times
+                .by_column
+                .get(&name)
+                .is_some_and(|time_value| match &time_value.key.base {
+                    TimeOrigin::Column(at, name) => of_column((*at, name.clone())),
+                    TimeOrigin::Value(_) => false,
+                });
             if kept && !defined.contains(&name) {
-                found.row_level.insert(name);
+                step_times.row_level.insert(name);
             }
         }
     }

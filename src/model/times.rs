@@ -155,10 +155,10 @@ impl Times<'_> {
                     let Some((relation, column)) = name.text.split_once('.') else {
                         continue;
                     };
-                    if let (Some(position), Some(made)) =
+                    if let (Some(position), Some(time_value)) =
                         (joined.position(relation), made.get_mut(&column.to_lowercase()))
                     {
-                        made.key.base = TimeOrigin::Column(position, column.to_lowercase());
+                        time_value.key.base = TimeOrigin::Column(position, column.to_lowercase());
                     }
                 }
             }
@@ -191,7 +191,7 @@ impl Times<'_> {
                 .map(|(d, _)| d.root)
                 .collect()
         };
-        let (order, groups, said) = (
+        let (order, groups, ids) = (
             people_with_role(DefinitionRole::OrderBy),
             people_with_role(DefinitionRole::GroupBy),
             people_with_role(DefinitionRole::PartitionBy),
@@ -200,7 +200,7 @@ impl Times<'_> {
             program.resolve_names(one) == program.resolve_names(other) || self.is_same(one, other)
         };
         let by_default: Vec<IrId> = match step.partition_by {
-            Some(_) => said.clone(),
+            Some(_) => ids.clone(),
             None if order.is_empty() => Vec::new(),
             None => groups
                 .iter()
@@ -230,7 +230,7 @@ impl Times<'_> {
                         }
                         over_rows => {
                             let keys = match over_rows {
-                                WindowFrame::Ranked { within: false, .. } => &said,
+                                WindowFrame::Ranked { within: false, .. } => &ids,
                                 _ => &by_default,
                             };
                             let parted_by = program.partition_keys(over);
@@ -336,8 +336,8 @@ impl Times<'_> {
                 Ir::And(args) => stack.extend(program.args(args)),
                 Ir::Apply { overload, args } if equal.overloads.iter().any(|o| o.id == overload) => {
                     let [a, b] = program.args(args) else { continue };
-                    for (own, there) in [(*a, *b), (*b, *a)] {
-                        if let (TimeOrigin::Column(at, name), true) = (self.time_origin(there), index > 0)
+                    for (own, ir_id) in [(*a, *b), (*b, *a)] {
+                        if let (TimeOrigin::Column(at, name), true) = (self.time_origin(ir_id), index > 0)
                             && at == index
                         {
                             found.push((self.time_key(own), name));

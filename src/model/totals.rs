@@ -343,9 +343,9 @@ impl SheetAndTotals<'_> {
             .iter()
             .map(|key| {
                 let name = self.sheet_columns.column(key);
-                let left = emitter.tree().add_field(&self.sheet, &name);
+                let sql = emitter.tree().add_field(&self.sheet, &name);
                 let right = emitter.tree().add_field(&self.totals, &name);
-                emitter.emit_key_comparison(left, right, self.sheet_columns.is_nullable(key))
+                emitter.emit_key_comparison(sql, right, self.sheet_columns.is_nullable(key))
             })
             .collect();
         let tree = emitter.tree();

@@ -58,8 +58,8 @@ impl SpecCompilation<'_> {
             };
             let beside = formulas.descriptions.get(part).cloned().flatten();
             let text = definition.span.text(&formulas.text);
-            let named = formulas.parts.get(part).filter(|part| part.name.is_some());
-            let formula = match (text.split_once('='), named) {
+            let source_part = formulas.parts.get(part).filter(|part| part.name.is_some());
+            let formula = match (text.split_once('='), source_part) {
                 (_, Some(part)) => part.span.text(&formulas.text).trim().to_owned(),
                 (Some((_, formula)), None) => formula.trim().to_owned(),
                 (None, None) => text.to_owned(),

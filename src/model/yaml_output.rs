@@ -17,7 +17,7 @@ pub(super) fn yaml_pairs(node: Option<&Node>, language: StringLanguage) -> Vec<(
     let pairs = node.and_then(Node::pairs).unwrap_or_default();
     pairs
         .iter()
-        .map(|(key, said)| (key_text(key), yaml_value(said, language)))
+        .map(|(key, node)| (key_text(key), yaml_value(node, language)))
         .collect()
 }
 

@@ -10,7 +10,7 @@ use super::measures::MeasureGap;
 use super::meta::{self, plain_text};
 use super::names::{UsedOmniNames, to_omni_name};
 use super::table::DbtTable;
-use crate::artifacts::{ManifestNode, MetaValue as Said};
+use crate::artifacts::{ManifestNode, MetaValue};
 use crate::dbt::{YamlOutput, write_value};
 
 /// Name of the pull record for the model file.
@@ -60,18 +60,18 @@ impl<'a> Grants<'a> {
             return Ok(None);
         }
         match says("access_grant") {
-            None | Some(Said::Null) => {
+            None | Some(MetaValue::Null) => {
                 let is_private = node.access.as_deref() == Some("private");
                 Ok(node.group.as_deref().filter(|_| is_private && self.of_projects))
             }
-            Some(Said::Bool(false)) => Ok(None),
-            Some(Said::Bool(true)) => match node.group.as_deref() {
+            Some(MetaValue::Bool(false)) => Ok(None),
+            Some(MetaValue::Bool(true)) => match node.group.as_deref() {
                 Some(group) => Ok(Some(group)),
                 None => {
                     Err("the table requests the access grant of its group but does not belong to a group".to_owned())
                 }
             },
-            Some(Said::Text(group)) if !group.trim().is_empty() => Ok(Some(group.trim())),
+            Some(MetaValue::Text(group)) if !group.trim().is_empty() => Ok(Some(group.trim())),
             Some(_) => Err("`access_grant` must be `true` or the name of a group of Omni users".to_owned()),
         }
     }

@@ -128,7 +128,10 @@ pub(super) fn view_changes(view: &str, before: Option<&PullRecord>, after: Optio
         ChangeSubject::Model
     };
     let new = |kind: ChangeKind| vec![PullChange::new(view, whole, kind)];
-    let (before, after) = match (before.filter(|it| !it.gone), after.filter(|it| !it.gone)) {
+    let (before, after) = match (
+        before.filter(|pull_record| !pull_record.gone),
+        after.filter(|pull_record| !pull_record.gone),
+    ) {
         (None, None) => return Vec::new(),
         (None, Some(_)) => return new(ChangeKind::New),
         (Some(_), None) => return new(ChangeKind::Removed),
@@ -309,11 +312,11 @@ pub(super) fn grant_changes(before: Option<&str>, after: Option<&str>) -> Vec<Pu
             .as_ref()
             .and_then(|root| root.get("access_grants")?.pairs())
             .unwrap_or_default();
-        let named = pairs.iter().filter_map(|(name, grant)| {
+        let fields = pairs.iter().filter_map(|(name, grant)| {
             let values = grant.texts_at("allowed_values");
             Some((name.text()?.to_owned(), values.join(", ")))
         });
-        named.collect()
+        fields.collect()
     };
     let (old, now) = (grants(before), grants(after));
     let change = |(name, kind): (&String, ChangeKind)| PullChange {

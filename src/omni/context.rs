@@ -16,11 +16,11 @@ const LAYOUT: &[(&str, &str)] = &[
 pub(super) fn table_context(table: &DbtTable<'_>, manifest: &Manifest, children: &[usize]) -> String {
     let node = table.node;
     let mut lines = Vec::new();
-    if let Some(said) = meta::omni_meta(&node.meta)
+    if let Some(context_text) = meta::omni_meta(&node.meta)
         .and_then(|omni| omni.get("ai_context"))
         .and_then(MetaValue::as_str)
     {
-        lines.push(said.trim().to_owned());
+        lines.push(context_text.trim().to_owned());
     }
     let how = node
         .materialized()

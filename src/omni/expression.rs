@@ -34,7 +34,8 @@ fn rewrite_names(expr: &str, dialect: Dialect, of: impl Fn(&str) -> Option<Strin
         let text = |token: Option<&SqlToken>| token.map_or("", |token| token.text(expr));
         let before = all.get(..at)?.last();
         // A name may begin with digits in some dialects.
-        let ends_number = before.is_some_and(|it| it.kind == SqlTokenKind::Number && it.end == token.start);
+        let ends_number =
+            before.is_some_and(|sql_token| sql_token.kind == SqlTokenKind::Number && sql_token.end == token.start);
         if text(before) == "." || ends_number || matches!(text(all.get(at + 1)), "." | "(") {
             return None;
         }

@@ -73,31 +73,31 @@ pub(super) fn all_joins<'a>(
     manifest: &'a Manifest,
     tests: &'a TestsByNode<'a>,
 ) -> Vec<TableJoin> {
-    let mut found = Vec::new();
+    let mut join_candidates = Vec::new();
     for (index, table) in tables.iter().enumerate() {
-        joins_from_constraints(index, table.node, manifest, places, &mut found);
+        joins_from_constraints(index, table.node, manifest, places, &mut join_candidates);
         for test in tests.for_node(table.node_index) {
-            joins_from_tests(index, test, places, &mut found);
+            joins_from_tests(index, test, places, &mut join_candidates);
         }
     }
-    joins_from_entities(semantic, &mut found);
+    joins_from_entities(semantic, &mut join_candidates);
     let mut joins: Vec<(usize, TableJoin)> = Vec::new();
-    let mut known: FxHashMap<([usize; 2], [String; 2]), usize> = FxHashMap::default();
-    let joined = parallel::map_range(found.len(), |number| {
-        resolve_join_columns(found.get(number)?, tables, tests)
+    let mut join_indices: FxHashMap<([usize; 2], [String; 2]), usize> = FxHashMap::default();
+    let joined = parallel::map_range(join_candidates.len(), |number| {
+        resolve_join_columns(join_candidates.get(number)?, tables, tests)
     });
-    for (found, join) in found.iter().zip(joined) {
+    for (join_candidate, join) in join_candidates.iter().zip(joined) {
         let Some(join) = join else { continue };
-        let key = (found.ends, [join.from_field.clone(), join.to_field.clone()]);
-        match known.get(&key).and_then(|at| joins.get_mut(*at)) {
+        let key = (join_candidate.ends, [join.from_field.clone(), join.to_field.clone()]);
+        match join_indices.get(&key).and_then(|at| joins.get_mut(*at)) {
             Some((_, before)) => {
                 if (join.doubt.is_some(), join.source) < (before.doubt.is_some(), before.source) {
                     *before = join;
                 }
             }
             None => {
-                known.insert(key, joins.len());
-                joins.push((found.ends[0], join));
+                join_indices.insert(key, joins.len());
+                joins.push((join_candidate.ends[0], join));
             }
         }
     }
@@ -112,7 +112,7 @@ fn joins_from_constraints<'a>(
     node: &'a ManifestNode,
     manifest: &'a Manifest,
     places: &FxHashMap<&str, usize>,
-    found: &mut Vec<JoinCandidate<'a>>,
+    join_candidates: &mut Vec<JoinCandidate<'a>>,
 ) {
     let of_columns = node.columns.iter().flat_map(|column| {
         column
@@ -138,7 +138,7 @@ fn joins_from_constraints<'a>(
             .resolve_reference(node, to)
             .and_then(|node| places.get(&*node.unique_id));
         if let Some(other) = referred {
-            found.push(JoinCandidate {
+            join_candidates.push(JoinCandidate {
                 ends: [index, *other],
                 columns: [column, field],
                 source: JoinSource::Constraint,
@@ -166,14 +166,14 @@ fn joins_from_tests<'a>(
     index: usize,
     test: &'a ExecutedTest<'a>,
     places: &FxHashMap<&str, usize>,
-    found: &mut Vec<JoinCandidate<'a>>,
+    join_candidates: &mut Vec<JoinCandidate<'a>>,
 ) {
     let Some(data) = &test.data else { return };
     let (TestCheck::Relationships { to: Some(to), field }, Some(column)) = (&data.check, data.column.as_deref()) else {
         return;
     };
     let Some(other) = places.get(to) else { return };
-    let said = |key: &str| {
+    let setting = |key: &str| {
         data.node
             .config_text(key)
             .map(str::trim)
@@ -181,9 +181,9 @@ fn joins_from_tests<'a>(
     };
     // The test always ignores NULLs, so a filter that removes NULLs has no effect.
     let says_nothing = |filter: &str| filter.eq_ignore_ascii_case(&format!("{column} is not null"));
-    let filter = said("where").filter(|filter| !says_nothing(filter));
-    let only_warns = said("severity").is_some_and(|severity| severity.eq_ignore_ascii_case("warn"));
-    let is_usual = data.is_conclusive() || said("where").is_some_and(says_nothing);
+    let filter = setting("where").filter(|filter| !says_nothing(filter));
+    let only_warns = setting("severity").is_some_and(|severity| severity.eq_ignore_ascii_case("warn"));
+    let is_usual = data.is_conclusive() || setting("where").is_some_and(says_nothing);
     let doubt = match (filter, &test.status) {
         (Some(filter), _) => Some(format!(
             "the test `{}` checks only the rows that meet `where: {filter}`",
@@ -198,7 +198,7 @@ fn joins_from_tests<'a>(
         )),
         _ => None,
     };
-    found.push(JoinCandidate {
+    join_candidates.push(JoinCandidate {
         ends: [index, *other],
         columns: [column, field],
         source: JoinSource::Test,
@@ -207,7 +207,7 @@ fn joins_from_tests<'a>(
 }
 
 /// Matches entities by name. A foreign entity refers to the primary or unique entity with the same name.
-fn joins_from_entities<'a>(semantic: &[TableSemanticModel<'a>], found: &mut Vec<JoinCandidate<'a>>) {
+fn joins_from_entities<'a>(semantic: &[TableSemanticModel<'a>], join_candidates: &mut Vec<JoinCandidate<'a>>) {
     let column = |entity: &'a crate::artifacts::Entity| entity.expr.as_deref().unwrap_or(&entity.name);
     let mut keys: FxHashMap<&str, Vec<(usize, &'a str)>> = FxHashMap::default();
     for TableSemanticModel { model, table, .. } in semantic {
@@ -227,7 +227,7 @@ fn joins_from_entities<'a>(semantic: &[TableSemanticModel<'a>], found: &mut Vec<
                 .flatten()
                 .filter(|(other, _)| other != table)
             {
-                found.push(JoinCandidate {
+                join_candidates.push(JoinCandidate {
                     ends: [*table, *other],
                     columns: [column(entity), field],
                     source: JoinSource::Entity,
@@ -240,12 +240,12 @@ fn joins_from_entities<'a>(semantic: &[TableSemanticModel<'a>], found: &mut Vec<
 
 /// Resolves the columns of a join to fields. `None` if one of the tables does not have its join column.
 fn resolve_join_columns(
-    found: &JoinCandidate<'_>,
+    join_candidate: &JoinCandidate<'_>,
     tables: &[DbtTable<'_>],
     tests: &TestsByNode<'_>,
 ) -> Option<TableJoin> {
-    let [from, to] = [tables.get(found.ends[0])?, tables.get(found.ends[1])?];
-    let [column, field] = found.columns;
+    let [from, to] = [tables.get(join_candidate.ends[0])?, tables.get(join_candidate.ends[1])?];
+    let [column, field] = join_candidate.columns;
     let unique = |table: &DbtTable<'_>, name: &str| is_unique(table.node, tests.for_node(table.node_index), name);
     let cardinality = match (unique(to, field), unique(from, column)) {
         (true, true) => Cardinality::OneToOne,
@@ -253,7 +253,7 @@ fn resolve_join_columns(
         (false, _) => Cardinality::Unknown,
     };
     let to_field = to.field(field)?;
-    let doubt = found.doubt.clone().or_else(|| {
+    let doubt = join_candidate.doubt.clone().or_else(|| {
         let may_repeat = cardinality == Cardinality::Unknown;
         may_repeat.then(|| {
             format!(
@@ -270,7 +270,7 @@ fn resolve_join_columns(
         to_field: to_field.name.clone(),
         alias: None,
         cardinality,
-        source: found.source,
+        source: join_candidate.source,
         doubt,
     })
 }

@@ -100,13 +100,16 @@ pub(super) fn is_never_null(node: &ManifestNode, tests: &[ExecutedTest<'_>], nam
         .any(|test| is_check_of(test, name, &TestCheck::NotNull) && test.is_reliable());
     let is_constrained = |kind: ConstraintKind| matches!(kind, ConstraintKind::NotNull | ConstraintKind::PrimaryKey);
     tested
-        || node
-            .column(name)
-            .is_some_and(|column| column.constraints.iter().any(|it| is_constrained(it.kind)))
+        || node.column(name).is_some_and(|column| {
+            column
+                .constraints
+                .iter()
+                .any(|constraint| is_constrained(constraint.kind))
+        })
         || node
             .constraints
             .iter()
-            .any(|it| is_constrained(it.kind) && has_column_name(&it.columns, name))
+            .any(|constraint| is_constrained(constraint.kind) && has_column_name(&constraint.columns, name))
 }
 
 /// Returns whether a test or constraint guarantees that the values of a column are unique.
@@ -114,13 +117,17 @@ pub(super) fn is_unique(node: &ManifestNode, tests: &[ExecutedTest<'_>], name: &
     unique_columns(node, tests)
         .iter()
         .any(|unique| unique.eq_ignore_ascii_case(name))
-        || node
-            .column(name)
-            .is_some_and(|column| column.constraints.iter().any(|it| is_unique_constraint(it.kind)))
-        || node
-            .constraints
-            .iter()
-            .any(|it| is_unique_constraint(it.kind) && it.columns.len() == 1 && has_column_name(&it.columns, name))
+        || node.column(name).is_some_and(|column| {
+            column
+                .constraints
+                .iter()
+                .any(|constraint| is_unique_constraint(constraint.kind))
+        })
+        || node.constraints.iter().any(|constraint| {
+            is_unique_constraint(constraint.kind)
+                && constraint.columns.len() == 1
+                && has_column_name(&constraint.columns, name)
+        })
 }
 
 fn is_unique_constraint(kind: ConstraintKind) -> bool {
@@ -153,9 +160,11 @@ fn unique_columns<'t>(node: &'t ManifestNode, tests: &'t [ExecutedTest<'_>]) -> 
         column.filter(|_| test.is_reliable())
     });
     let of_tests: Vec<&str> = of_tests.collect();
-    let constrained = node
-        .columns
-        .iter()
-        .filter(|column| column.constraints.iter().any(|it| is_unique_constraint(it.kind)));
+    let constrained = node.columns.iter().filter(|column| {
+        column
+            .constraints
+            .iter()
+            .any(|constraint| is_unique_constraint(constraint.kind))
+    });
     constrained.map(|column| &*column.name).chain(of_tests).collect()
 }

@@ -237,19 +237,19 @@ impl OmniModel {
     /// assert!(model.views[0].text.contains("  id:\n    description: Its number.\n"));
     /// ```
     #[must_use]
-    pub fn new(artifacts: Artifacts<'_>, wanted: &OmniOptions, before: Option<&str>) -> Self {
+    pub fn new(artifacts: Artifacts<'_>, omni_options: &OmniOptions, before: Option<&str>) -> Self {
         let before = test_status::RecordedStatus::read(before);
         let groups = relations::group_by_relation(artifacts.manifest);
         let tests = TestsByNode::new(artifacts, &groups, &before);
-        let tables = DbtTable::all_tables(artifacts, &groups, wanted, &tests);
+        let tables = DbtTable::all_tables(artifacts, &groups, omni_options, &tests);
         let places = semantic::index_by_relation(&tables);
         let semantic = semantic::all_semantic_models(artifacts.manifest, &places);
         let joins = joins::all_joins(&tables, &places, &semantic, artifacts.manifest, &tests);
-        let (measures, mut gaps) = measures::all_measures(&tables, &semantic, artifacts.manifest, wanted);
+        let (measures, mut gaps) = measures::all_measures(&tables, &semantic, artifacts.manifest, omni_options);
         let children = artifacts.manifest.children();
         let freshness = test_status::node_freshness(artifacts, &children);
-        let grants = access::Grants::new(&tables, wanted.access_grants, &mut gaps);
-        let topics = topics::all_topics(&tables, &joins, &grants, wanted.topics, &mut gaps);
+        let grants = access::Grants::new(&tables, omni_options.access_grants, &mut gaps);
+        let topics = topics::all_topics(&tables, &joins, &grants, omni_options.topics, &mut gaps);
         let of_table = |index: usize| {
             let (table, measures) = (tables.get(index)?, measures.get(index)?);
             let children = children.get(table.node_index).map_or(&[][..], Vec::as_slice);
@@ -260,14 +260,14 @@ impl OmniModel {
                 artifacts.manifest,
                 children,
                 &tests,
-                wanted,
+                omni_options,
             ))
         };
         let mut views: Vec<ViewFile> = parallel::map_range(tables.len(), of_table)
             .into_iter()
             .flatten()
             .collect();
-        let status = (!wanted.strip_status)
+        let status = (!omni_options.strip_status)
             .then(|| test_status::status_file(&tables, artifacts, &tests, &freshness, before))
             .flatten();
         let health = run_trends::run_trends(status.as_ref(), artifacts, &children, &freshness);

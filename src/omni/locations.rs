@@ -41,10 +41,10 @@ pub(super) fn view_locations(
         let view = existing.get((*view)?)?;
         Some(location_of_view(node, view))
     });
-    let found: Vec<Option<ViewLocation>> = found.collect();
-    let schemas = virtual_schemas(nodes, &found);
+    let view_locations: Vec<Option<ViewLocation>> = found.collect();
+    let schemas = virtual_schemas(nodes, &view_locations);
     let mut taken = UsedOmniNames::default();
-    for location in found.iter().flatten() {
+    for location in view_locations.iter().flatten() {
         taken.choose([location.view.clone()]);
     }
     let claimed: FxHashSet<usize> = matched.iter().flatten().copied().collect();
@@ -55,9 +55,9 @@ pub(super) fn view_locations(
         .collect();
     let folders = folders_by_schema(existing);
     let mut written: FxHashSet<String> = FxHashSet::default();
-    let of_one = |((node, found), needs_catalog): ((&&ManifestNode, Option<ViewLocation>), bool)| {
-        if let Some(found) = found {
-            return found;
+    let of_one = |((node, view_location), needs_catalog): ((&&ManifestNode, Option<ViewLocation>), bool)| {
+        if let Some(view_location) = view_location {
+            return view_location;
         }
         let own = node.schema.as_deref().unwrap_or_default();
         let schema = match virtual_schema.filter(|_| node.resource_type.is_referenceable()) {
@@ -83,7 +83,7 @@ pub(super) fn view_locations(
         written.insert(location.path.clone());
         location
     };
-    nodes.iter().zip(found).zip(catalogs).map(of_one).collect()
+    nodes.iter().zip(view_locations).zip(catalogs).map(of_one).collect()
 }
 
 /// Rule that identifies an existing view as the view of a table.
@@ -177,8 +177,11 @@ pub(super) fn view_relations(manifest: &Manifest, views: &[ExistingView]) -> FxH
                 fitting.max_by_key(|(index, node)| (view.fit(node), std::cmp::Reverse(*index)))
             })
     };
-    let found: Vec<_> = views.iter().map(|view| (view, node_of(view))).collect();
-    let shown: FxHashSet<usize> = found.iter().filter_map(|(_, node)| Some(node.as_ref()?.0)).collect();
+    let nodes_by_view: Vec<_> = views.iter().map(|view| (view, node_of(view))).collect();
+    let located_nodes: FxHashSet<usize> = nodes_by_view
+        .iter()
+        .filter_map(|(_, node)| Some(node.as_ref()?.0))
+        .collect();
     let relation = |(view, node): &(&ExistingView, Option<(usize, &ManifestNode)>)| {
         let named = || view.table_names().into_iter().flat_map(&nodes_named);
         let reference = match (node, view.schema.as_deref()) {
@@ -189,7 +192,7 @@ pub(super) fn view_relations(manifest: &Manifest, views: &[ExistingView]) -> FxH
                 manifest.reference(single)
             }
             (None, Some(schema)) => {
-                named().next().filter(|(index, _)| shown.contains(index))?;
+                named().next().filter(|(index, _)| located_nodes.contains(index))?;
                 let table = view.table_names().into_iter().last()?;
                 let parts = view.catalog.as_deref().into_iter().chain([schema, &table]);
                 RelationReference::Table(parts.collect::<Vec<_>>().join("."))
@@ -197,7 +200,7 @@ pub(super) fn view_relations(manifest: &Manifest, views: &[ExistingView]) -> FxH
         };
         Some((view.path.clone(), reference))
     };
-    found.iter().filter_map(relation).collect()
+    nodes_by_view.iter().filter_map(relation).collect()
 }
 
 /// Returns the path of a view file that `pull` writes if no view of the table exists.
@@ -218,17 +221,17 @@ fn location_of_view(node: &ManifestNode, view: &ExistingView) -> ViewLocation {
 }
 
 /// Returns the virtual schema for each schema of the warehouse whose models Omni shows in a single other schema.
-fn virtual_schemas(nodes: &[&ManifestNode], found: &[Option<ViewLocation>]) -> FxHashMap<String, String> {
+fn virtual_schemas(nodes: &[&ManifestNode], view_locations: &[Option<ViewLocation>]) -> FxHashMap<String, String> {
     let mut schemas: FxHashMap<&str, Vec<&str>> = FxHashMap::default();
-    for (node, location) in nodes.iter().zip(found) {
+    for (node, location) in nodes.iter().zip(view_locations) {
         if let (Some(own), Some(location)) = (node.schema.as_deref(), location) {
             schemas.entry(own).or_default().push(&location.schema);
         }
     }
-    let single = schemas.into_iter().filter_map(|(own, mut shown)| {
-        shown.sort_unstable();
-        shown.dedup();
-        match shown.as_slice() {
+    let single = schemas.into_iter().filter_map(|(own, mut existing_schemas)| {
+        existing_schemas.sort_unstable();
+        existing_schemas.dedup();
+        match existing_schemas.as_slice() {
             [one] => Some((own.to_owned(), (*one).to_owned())),
             _ => None,
         }

@@ -10,9 +10,7 @@ use super::meta::plain_text;
 use super::names::{UsedOmniNames, to_omni_name};
 use super::semantic::TableSemanticModel;
 use super::table::DbtTable;
-use crate::artifacts::{
-    Manifest, ManifestNode, Measure, MetaValue as Said, Metric, NodeDetail, ResourceType, ValueFields,
-};
+use crate::artifacts::{Manifest, ManifestNode, Measure, MetaValue, Metric, NodeDetail, ResourceType, ValueFields};
 use crate::dbt::YamlOutput;
 use crate::dialect::Dialect;
 use crate::model::MetricSource;
@@ -58,7 +56,7 @@ impl<'a> Aggregate<'a> {
             name: &measure.name,
             agg: &measure.agg,
             expr: measure.expr.as_deref(),
-            percentile: measure.agg_params.get("percentile").and_then(Said::as_f64),
+            percentile: measure.agg_params.get("percentile").and_then(MetaValue::as_f64),
             non_additive: !measure.non_additive_dimension.is_empty(),
             label: measure.label.as_deref(),
             description: &measure.description,
@@ -89,7 +87,7 @@ pub(super) fn all_measures<'a>(
     tables: &'a [DbtTable<'a>],
     semantic: &'a [TableSemanticModel<'a>],
     manifest: &'a Manifest,
-    wanted: &OmniOptions,
+    omni_options: &OmniOptions,
 ) -> (Vec<TableMeasures>, Vec<MeasureGap>) {
     let mut pass = MeasureConverter {
         tables,
@@ -98,8 +96,8 @@ pub(super) fn all_measures<'a>(
         made: tables.iter().map(|_| TableMeasures::default()).collect(),
         known: FxHashMap::default(),
         gaps: Vec::new(),
-        source: wanted.metric_source,
-        dialect: wanted.dialect,
+        source: omni_options.metric_source,
+        dialect: omni_options.dialect,
     };
     pass.add_dimensions();
     let aggregates = pass.find_aggregates();
@@ -149,8 +147,10 @@ impl<'a> MeasureConverter<'a> {
     fn add(&mut self, name: &'a str, table: usize, keys: Vec<(String, YamlOutput)>) {
         let field = self.reserve_name(table, [to_omni_name(name), format!("{}_measure", to_omni_name(name))]);
         self.known.insert(name, (table, field.clone()));
-        let Some(made) = self.made.get_mut(table) else { return };
-        made.measures.push((field, keys));
+        let Some(table_measures) = self.made.get_mut(table) else {
+            return;
+        };
+        table_measures.measures.push((field, keys));
     }
 
     /// Replaces a measure with the same dbt name. Returns `false` if the table has no such measure.
@@ -158,7 +158,10 @@ impl<'a> MeasureConverter<'a> {
         let Some((_, field)) = self.known.get(name).filter(|(home, _)| *home == table) else {
             return false;
         };
-        let measures = self.made.get_mut(table).map(|made| &mut made.measures);
+        let measures = self
+            .made
+            .get_mut(table)
+            .map(|table_measures| &mut table_measures.measures);
         let measure = measures.and_then(|all| all.iter_mut().find(|(name, _)| name == field));
         measure.is_some_and(|(_, measure)| {
             *measure = keys.to_vec();
@@ -167,14 +170,14 @@ impl<'a> MeasureConverter<'a> {
     }
 
     /// Reserves and returns the first of the given names that is not yet used in the table.
-    fn reserve_name(&mut self, table: usize, wanted: impl IntoIterator<Item = String>) -> String {
+    fn reserve_name(&mut self, table: usize, candidates: impl IntoIterator<Item = String>) -> String {
         let fields = self.tables.get(table).map_or(&[][..], |table| table.fields.as_slice());
         let taken = self.taken.entry(table).or_insert_with(|| {
             let mut taken = UsedOmniNames::default();
             fields.iter().for_each(|field| drop(taken.choose([field.name.clone()])));
             taken
         });
-        taken.choose(wanted)
+        taken.choose(candidates)
     }
 
     fn add_dimensions(&mut self) {
@@ -185,12 +188,14 @@ impl<'a> MeasureConverter<'a> {
             let Some(table) = self.tables.get(index) else { continue };
             for dimension in &model.dimensions {
                 let expr = dimension.expr.as_deref().unwrap_or(&dimension.name);
-                if let (Some(field), Some(granularity), Some(made)) = (
+                if let (Some(field), Some(granularity), Some(table_measures)) = (
                     table.field(expr.trim()),
                     &dimension.granularity,
                     self.made.get_mut(index),
                 ) {
-                    made.granularity.insert(field.name.clone(), granularity.to_string());
+                    table_measures
+                        .granularity
+                        .insert(field.name.clone(), granularity.to_string());
                 }
                 if table.field(expr.trim()).is_some() {
                     continue;
@@ -246,15 +251,17 @@ impl<'a> MeasureConverter<'a> {
         let own = metric.own_measure(&node.name);
         let of_measure = metric
             .type_parameter("measure")
-            .and_then(|name| aggregates.iter().find(|it| it.name == name));
+            .and_then(|name| aggregates.iter().find(|aggregate| aggregate.name == name));
         let written = match (of_measure, &own) {
             (Some(of), _) => Aggregate { ..*of },
             (None, Some((model, measure))) => {
-                let named = self
-                    .semantic
-                    .iter()
-                    .find(|it| [&*it.node.name, &*it.node.unique_id].contains(model));
-                let Some(table) = named.or_else(|| self.metric_semantic_model(node)).map(|it| it.table) else {
+                let semantic_model = self.semantic.iter().find(|semantic_model| {
+                    [&*semantic_model.node.name, &*semantic_model.node.unique_id].contains(model)
+                });
+                let Some(table) = semantic_model
+                    .or_else(|| self.metric_semantic_model(node))
+                    .map(|semantic_model| semantic_model.table)
+                else {
                     return self.add_gap(&node.name, "the semantic model has no table");
                 };
                 Aggregate::new(measure, table, None)
@@ -265,13 +272,15 @@ impl<'a> MeasureConverter<'a> {
         {
             return;
         }
-        let params = metric.type_params.get("measure").and_then(Said::as_map);
-        let said = |key: &str| {
+        let params = metric.type_params.get("measure").and_then(MetaValue::as_map);
+        let setting = |key: &str| {
             params
                 .and_then(|params| params.get(key))
                 .or_else(|| metric.type_params.get(key))
         };
-        if said("fill_nulls_with").is_some() || said("join_to_timespine").and_then(Said::as_bool) == Some(true) {
+        if setting("fill_nulls_with").is_some()
+            || setting("join_to_timespine").and_then(MetaValue::as_bool) == Some(true)
+        {
             return self.add_gap(
                 &node.name,
                 "the metric returns values for days without rows, but Omni does not",
@@ -292,7 +301,9 @@ impl<'a> MeasureConverter<'a> {
             Ok(keys) => keys,
             Err(reason) => return self.add_gap(&node.name, reason),
         };
-        let inner = params.and_then(|params| params.get("filter")).unwrap_or(&Said::Null);
+        let inner = params
+            .and_then(|params| params.get("filter"))
+            .unwrap_or(&MetaValue::Null);
         let mut filters = Vec::new();
         for template in filter_templates(inner).chain(filter_templates(&metric.filter)) {
             match self.convert_filter(template, aggregate.table) {
@@ -313,13 +324,15 @@ impl<'a> MeasureConverter<'a> {
 
     /// Returns the semantic model on which a metric depends, directly or through its table.
     fn metric_semantic_model(&self, node: &ManifestNode) -> Option<&'a TableSemanticModel<'a>> {
-        let is_table = |id: &str, it: &TableSemanticModel<'_>| {
-            self.tables.get(it.table).is_some_and(|at| *at.node.unique_id == *id)
+        let is_table = |id: &str, semantic_model: &TableSemanticModel<'_>| {
+            self.tables
+                .get(semantic_model.table)
+                .is_some_and(|at| *at.node.unique_id == *id)
         };
         let reads = |id: &str| {
             self.semantic
                 .iter()
-                .find(|it| *it.node.unique_id == *id || is_table(id, it))
+                .find(|semantic_model| *semantic_model.node.unique_id == *id || is_table(id, semantic_model))
         };
         node.depends_on.iter().find_map(|id| reads(id))
     }
@@ -366,7 +379,11 @@ impl<'a> MeasureConverter<'a> {
     /// Converts a filter on a single dimension of the metric's table.
     fn convert_filter(&self, template: &str, table: usize) -> Option<(String, YamlOutput)> {
         let (dimension, rest) = expression::split_dimension(template)?;
-        let model = self.semantic.iter().find(|it| it.table == table).map(|it| it.model);
+        let model = self
+            .semantic
+            .iter()
+            .find(|semantic_model| semantic_model.table == table)
+            .map(|semantic_model| semantic_model.model);
         let column = match model.and_then(|model| model.dimensions.iter().find(|it| &*it.name == dimension)) {
             Some(found) => found.expr.as_deref().unwrap_or(&found.name),
             None => dimension,
@@ -417,7 +434,7 @@ impl<'a> MeasureConverter<'a> {
                 let expr = metric
                     .type_params
                     .get("expr")
-                    .and_then(Said::as_str)
+                    .and_then(MetaValue::as_str)
                     .unwrap_or_default();
                 let names = parts
                     .iter()
@@ -447,15 +464,15 @@ fn description_pair(description: &str) -> Option<(String, YamlOutput)> {
 }
 
 /// Returns the conditions of a filter in dbt's format.
-fn filter_templates(filter: &Said) -> impl Iterator<Item = &str> {
+fn filter_templates(filter: &MetaValue) -> impl Iterator<Item = &str> {
     let listed = filter
         .as_map()
-        .and_then(|it| it.get("where_filters"))
-        .and_then(Said::as_list)
+        .and_then(|value_fields| value_fields.get("where_filters"))
+        .and_then(MetaValue::as_list)
         .unwrap_or_default();
     let of_list = listed
         .iter()
-        .filter_map(|it| it.as_map()?.get("where_sql_template")?.as_str());
+        .filter_map(|meta_value| meta_value.as_map()?.get("where_sql_template")?.as_str());
     of_list.chain(filter.as_str())
 }
 
@@ -467,14 +484,14 @@ fn unsupported_composition(metric: &Metric) -> Option<&'static str> {
         .filter_map(|(_, value)| value.as_map())
         .collect();
     let listed = listed_metrics(metric);
-    let all = inputs.into_iter().chain(listed.iter().filter_map(Said::as_map));
+    let all = inputs.into_iter().chain(listed.iter().filter_map(MetaValue::as_map));
     let moved = all.clone().any(|input| {
         ["offset_window", "offset_to_grain"]
             .iter()
-            .any(|key| input.get(key).is_some_and(|it| !it.is_empty_value()))
+            .any(|key| input.get(key).is_some_and(|meta_value| !meta_value.is_empty_value()))
     });
     let filtered = all.clone().any(|input| {
-        filter_templates(input.get("filter").unwrap_or(&Said::Null))
+        filter_templates(input.get("filter").unwrap_or(&MetaValue::Null))
             .next()
             .is_some()
     });
@@ -491,11 +508,11 @@ fn unsupported_composition(metric: &Metric) -> Option<&'static str> {
     }
 }
 
-fn listed_metrics(metric: &Metric) -> &[Said] {
+fn listed_metrics(metric: &Metric) -> &[MetaValue] {
     metric
         .type_params
         .get("metrics")
-        .and_then(Said::as_list)
+        .and_then(MetaValue::as_list)
         .unwrap_or_default()
 }
 
@@ -507,9 +524,12 @@ fn input_metrics<'m>(metric: &'m Metric) -> Vec<(&'m str, &'m str)> {
             .filter_map(|key| metric.type_parameter(key).map(|name| (name, name)))
             .collect(),
         _ => {
-            let alias = |part: &'m Said| {
+            let alias = |part: &'m MetaValue| {
                 let name = part.as_str().or_else(|| part.as_map()?.get("name")?.as_str())?;
-                let alias = part.as_map().and_then(|part| part.get("alias")).and_then(Said::as_str);
+                let alias = part
+                    .as_map()
+                    .and_then(|part| part.get("alias"))
+                    .and_then(MetaValue::as_str);
                 Some((name, alias.unwrap_or(name)))
             };
             listed_metrics(metric).iter().filter_map(alias).collect()

@@ -1,10 +1,10 @@
 //! Settings for Omni that users specify in dbt, under `meta.omni`.
 
-use crate::artifacts::{MetaValue as Said, ValueFields};
+use crate::artifacts::{MetaValue, ValueFields};
 use crate::dbt::YamlOutput;
 
 /// Keys of a view that are copied from `meta.omni`.
-pub(super) const OF_VIEWS: &[&str] = &[
+pub(super) const VIEW_KEYS: &[&str] = &[
     "label",
     "hidden",
     "group_label",
@@ -16,7 +16,7 @@ pub(super) const OF_VIEWS: &[&str] = &[
 ];
 
 /// Keys of a dimension that are copied from `meta.omni`.
-pub(super) const OF_DIMENSIONS: &[&str] = &[
+pub(super) const DIMENSION_KEYS: &[&str] = &[
     "label",
     "hidden",
     "group_label",
@@ -42,7 +42,7 @@ pub(super) const OF_DIMENSIONS: &[&str] = &[
 
 /// Returns the content of `meta.omni`.
 pub(super) fn omni_meta(meta: &ValueFields) -> Option<&ValueFields> {
-    meta.get("omni").and_then(Said::as_map)
+    meta.get("omni").and_then(MetaValue::as_map)
 }
 
 /// Returns the given keys that are set in `meta.omni`, in the given order.
@@ -54,19 +54,19 @@ pub(super) fn meta_pairs(meta: &ValueFields, keys: &[&str]) -> Vec<(String, Yaml
 }
 
 /// Converts a value for a YAML file. Recursion is safe because the artifact parser limits the nesting depth.
-pub(super) fn meta_value(said: &Said) -> YamlOutput {
+pub(super) fn meta_value(said: &MetaValue) -> YamlOutput {
     match said {
-        Said::Null => YamlOutput::Bare("null".to_owned()),
-        Said::Bool(_) | Said::Number(_) => YamlOutput::Bare(said.to_string()),
-        Said::Text(text) => plain_text(text),
-        Said::List(items) if items.iter().all(|item| item.scalar().is_some()) => {
+        MetaValue::Null => YamlOutput::Bare("null".to_owned()),
+        MetaValue::Bool(_) | MetaValue::Number(_) => YamlOutput::Bare(said.to_string()),
+        MetaValue::Text(text) => plain_text(text),
+        MetaValue::List(items) if items.iter().all(|item| item.scalar().is_some()) => {
             YamlOutput::Words(items.iter().map(meta_value).collect())
         }
-        Said::List(items) => YamlOutput::List(items.iter().map(meta_value).collect()),
-        Said::Map(fields) => YamlOutput::Map(
+        MetaValue::List(items) => YamlOutput::List(items.iter().map(meta_value).collect()),
+        MetaValue::Map(fields) => YamlOutput::Map(
             fields
                 .iter()
-                .map(|(key, said)| (key.to_owned(), meta_value(said)))
+                .map(|(key, value)| (key.to_owned(), meta_value(value)))
                 .collect(),
         ),
     }

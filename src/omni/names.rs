@@ -10,9 +10,9 @@ pub(super) struct UsedOmniNames(FxHashSet<String>);
 
 impl UsedOmniNames {
     /// Reserves and returns the first unused name. If all names are used, appends a number to the last name.
-    pub fn choose(&mut self, wanted: impl IntoIterator<Item = String>) -> String {
+    pub fn choose(&mut self, candidates: impl IntoIterator<Item = String>) -> String {
         let mut last = String::new();
-        for name in wanted {
+        for name in candidates {
             if self.0.insert(name.clone()) {
                 return name;
             }

@@ -242,7 +242,9 @@ impl Pull {
         };
         self.merge(
             path,
-            before.map(|it| it.merge_base_text(new, &file)).as_deref(),
+            before
+                .map(|pull_record| pull_record.merge_base_text(new, &file))
+                .as_deref(),
             &file,
             new,
             rules,
@@ -331,10 +333,10 @@ impl Pull {
         if let Some(before) = self.plan_shared_file(RELATIONSHIPS, new, "[]\n", files, &rules) {
             let changes = changes::join_changes(before.as_deref(), new);
             // Joins that the file contained before the first pull are not new.
-            let known = file.filter(|_| before.is_none()).unwrap_or_default();
-            let known = changes::join_changes(None, Some(&known));
+            let file_text = file.filter(|_| before.is_none()).unwrap_or_default();
+            let pull_changes = changes::join_changes(None, Some(&file_text));
             self.changes
-                .extend(changes.into_iter().filter(|change| !known.contains(change)));
+                .extend(changes.into_iter().filter(|change| !pull_changes.contains(change)));
         }
     }
 

@@ -18,19 +18,19 @@ pub(super) struct RelationNodes<'a> {
 pub(super) fn group_by_relation(manifest: &Manifest) -> Vec<RelationNodes<'_>> {
     let nodes = manifest.nodes.iter().enumerate().filter(|(_, node)| is_table(node));
     let mut groups: Vec<RelationNodes<'_>> = Vec::new();
-    let mut known: FxHashMap<String, usize> = FxHashMap::default();
+    let mut indices: FxHashMap<String, usize> = FxHashMap::default();
     for (node_index, node) in nodes {
         let name = relation_name(node);
         let lower = name.to_lowercase();
         // Names with quotes may differ only by case.
-        let found = known.get(&lower).and_then(|at| groups.get_mut(*at)).filter(|group| {
+        let relation_nodes = indices.get(&lower).and_then(|at| groups.get_mut(*at)).filter(|group| {
             let is_folded = |node: &ManifestNode| !node.relation_name.as_deref().unwrap_or_default().contains('"');
             let is_same_name = relation_name(group.node) == name || is_folded(group.node) || is_folded(node);
             let databases = group.node.database.as_deref().zip(node.database.as_deref());
             is_same_name && databases.is_none_or(|(one, other)| one.eq_ignore_ascii_case(other))
         });
         let is_built = node.resource_type.is_referenceable();
-        match found {
+        match relation_nodes {
             // dbt rejects two nodes that build the same relation.
             Some(group) if !(is_built && group.node.resource_type.is_referenceable()) => {
                 if is_built {
@@ -41,7 +41,7 @@ pub(super) fn group_by_relation(manifest: &Manifest) -> Vec<RelationNodes<'_>> {
                 }
             }
             _ => {
-                known.entry(lower).or_insert(groups.len());
+                indices.entry(lower).or_insert(groups.len());
                 groups.push(RelationNodes {
                     node,
                     node_index,

@@ -114,7 +114,7 @@ fn stale_sources(
     children: &[Vec<usize>],
     freshness: &[Option<Freshness>],
 ) -> Vec<StaleSource> {
-    let Some(found) = artifacts.freshness else {
+    let Some(results) = artifacts.freshness else {
         return Vec::new();
     };
     let manifest = artifacts.manifest;
@@ -126,7 +126,7 @@ fn stale_sources(
         }
     }
     let sources = manifest.with_type(ResourceType::Source).filter_map(|node| {
-        let result = found
+        let result = results
             .source(&node.unique_id)
             .filter(|result| result.status != Status::Pass)?;
         let source = source_name(node);
@@ -146,7 +146,7 @@ fn stale_sources(
         })
     });
     let mut stale: Vec<StaleSource> = sources.collect();
-    let rank = |it: &StaleSource| (it.status == Status::Warn.name(), it.loaded_at);
+    let rank = |stale_source: &StaleSource| (stale_source.status == Status::Warn.name(), stale_source.loaded_at);
     stale.sort_by(|one, other| rank(one).cmp(&rank(other)).then_with(|| one.source.cmp(&other.source)));
     stale
 }
@@ -157,7 +157,7 @@ mod tests {
 
     #[test]
     fn last_run_is_compared_with_the_median_of_earlier_runs() {
-        let told = |seconds: &[f64]| {
+        let median_text = |seconds: &[f64]| {
             let times: Vec<RunTime> = seconds
                 .iter()
                 .map(|seconds| RunTime {
@@ -175,7 +175,7 @@ mod tests {
             (&[2.0, 2.0, 2.0, 1.0], Some("faster 0.5 of 3")),
             (&[0.0, 0.0, 0.0, 1.0], None),
         ] {
-            assert_eq!(told(seconds).as_deref(), expected, "{seconds:?}");
+            assert_eq!(median_text(seconds).as_deref(), expected, "{seconds:?}");
         }
     }
 }

@@ -53,12 +53,13 @@ impl<'a> DbtTable<'a> {
     pub fn all_tables(
         artifacts: Artifacts<'a>,
         groups: &[RelationNodes<'a>],
-        wanted: &OmniOptions,
+        omni_options: &OmniOptions,
         tests: &TestsByNode<'a>,
     ) -> Vec<Self> {
         let nodes: Vec<&ManifestNode> = groups.iter().map(|group| group.node).collect();
-        let locations = view_locations(&nodes, &wanted.existing, wanted.virtual_schema.as_deref());
-        let by_path: FxHashMap<&str, &ExistingView> = wanted.existing.iter().map(|view| (&*view.path, view)).collect();
+        let locations = view_locations(&nodes, &omni_options.existing, omni_options.virtual_schema.as_deref());
+        let by_path: FxHashMap<&str, &ExistingView> =
+            omni_options.existing.iter().map(|view| (&*view.path, view)).collect();
         let of_group = |number: usize| {
             let (group, location) = (groups.get(number)?, locations.get(number)?.clone());
             let RelationNodes {
@@ -76,7 +77,7 @@ impl<'a> DbtTable<'a> {
                 location,
                 name: node.table_name(),
                 catalog,
-                fields: fields(node, twins, catalog, view, wanted),
+                fields: fields(node, twins, catalog, view, omni_options),
                 key: keys::table_key(node, of_node),
                 state: test_status::test_state(of_node),
             })
@@ -132,7 +133,7 @@ fn fields<'a>(
     twins: &[(usize, &'a ManifestNode)],
     catalog: Option<&'a CatalogTable>,
     view: Option<&ExistingView>,
-    wanted: &OmniOptions,
+    omni_options: &OmniOptions,
 ) -> Vec<TableField<'a>> {
     let nodes = || [node].into_iter().chain(twins.iter().map(|(_, node)| *node));
     // The first column with a description or, without descriptions, the first column.
@@ -143,13 +144,13 @@ fn fields<'a>(
         Some([first].into_iter().chain(columns).find(has_text).unwrap_or(first))
     };
     let mut taken = UsedOmniNames::default();
-    let mut field = |column: &'a str, known: DbtColumnProperties<'a>| {
+    let mut field = |column: &'a str, column_properties: DbtColumnProperties<'a>| {
         let DbtColumnProperties {
             documented,
             comment,
             data_type,
             is_exact,
-        } = known;
+        } = column_properties;
         let usual = to_omni_name(column);
         let (name, sql_of_view) = match view {
             Some(view) => view.dimension(column, usual),
@@ -158,10 +159,10 @@ fn fields<'a>(
         let name = taken.choose([name]);
         // Omni derives the column from the name of the field. If the name or case of the column differs, `sql`
         // specifies the column.
-        let is_other = !name.eq_ignore_ascii_case(column) || is_exact && wanted.dialect.is_folded(column);
+        let is_other = !name.eq_ignore_ascii_case(column) || is_exact && omni_options.dialect.is_folded(column);
         let sql = is_other.then(|| match sql_of_view {
             Some(sql) => sql.to_owned(),
-            None => wanted.dialect.name_text(column, false),
+            None => omni_options.dialect.name_text(column, false),
         });
         TableField {
             name,
@@ -188,7 +189,7 @@ fn fields<'a>(
                     },
                 )
             });
-            with_distinct_names(of_warehouse.collect(), wanted)
+            with_distinct_names(of_warehouse.collect(), omni_options)
         }
         None => {
             let mut seen: FxHashSet<String> = FxHashSet::default();
@@ -198,14 +199,14 @@ fn fields<'a>(
                 [] => column,
                 _ => documented(&column.name).unwrap_or(column),
             });
-            let of_node = columns.map(|it| {
+            let of_node = columns.map(|node_column| {
                 // A documented name without quotes does not specify the case of the column.
-                let is_exact = it.quote == Some(true);
-                let data_type = it.data_type.as_deref();
+                let is_exact = node_column.quote == Some(true);
+                let data_type = node_column.data_type.as_deref();
                 field(
-                    &it.name,
+                    &node_column.name,
                     DbtColumnProperties {
-                        documented: Some(it),
+                        documented: Some(node_column),
                         comment: None,
                         data_type,
                         is_exact,
@@ -227,7 +228,7 @@ struct DbtColumnProperties<'a> {
 }
 
 /// Sets `sql` for columns whose names differ only by case.
-fn with_distinct_names<'a>(mut fields: Vec<TableField<'a>>, wanted: &OmniOptions) -> Vec<TableField<'a>> {
+fn with_distinct_names<'a>(mut fields: Vec<TableField<'a>>, omni_options: &OmniOptions) -> Vec<TableField<'a>> {
     let mut counts: FxHashMap<String, usize> = FxHashMap::default();
     for field in &fields {
         *counts.entry(field.column.to_ascii_lowercase()).or_default() += 1;
@@ -239,7 +240,7 @@ fn with_distinct_names<'a>(mut fields: Vec<TableField<'a>>, wanted: &OmniOptions
         .iter_mut()
         .filter(|field| counts.get(&field.column.to_ascii_lowercase()) != Some(&1))
     {
-        field.sql = Some(wanted.dialect.name_text(field.column, false));
+        field.sql = Some(omni_options.dialect.name_text(field.column, false));
     }
     fields
 }

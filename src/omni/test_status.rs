@@ -78,10 +78,10 @@ pub(super) struct Freshness {
 pub(super) fn node_freshness(artifacts: Artifacts<'_>, children: &[Vec<usize>]) -> Vec<Option<Freshness>> {
     let manifest = artifacts.manifest;
     let mut all: Vec<Option<Freshness>> = vec![None; manifest.nodes.len()];
-    let Some(found) = artifacts.freshness else { return all };
+    let Some(results) = artifacts.freshness else { return all };
     let mut waiting = Vec::new();
     for source in manifest.with_type(ResourceType::Source) {
-        let (Some(index), Some(result)) = (manifest.index_of(&source.unique_id), found.source(&source.unique_id))
+        let (Some(index), Some(result)) = (manifest.index_of(&source.unique_id), results.source(&source.unique_id))
         else {
             continue;
         };

@@ -11,7 +11,7 @@ use super::measures::MeasureGap;
 use super::meta::{self, plain_text};
 use super::names::{UsedOmniNames, to_omni_name};
 use super::table::DbtTable;
-use crate::artifacts::{MetaValue as Said, ResourceType, ValueFields};
+use crate::artifacts::{MetaValue, ResourceType, ValueFields};
 use crate::dbt::{YamlOutput, write_value};
 
 /// Maximum length of a chain of joins in a topic. Each join in a chain is nested in the previous join.
@@ -74,31 +74,33 @@ pub(super) fn all_topics(
     for join in joins.iter().filter(|join| join.doubt.is_none()) {
         live.entry(&join.from).or_default().push(join);
     }
-    let mut named: BTreeMap<&str, Vec<RequestedTopic<'_>>> = BTreeMap::new();
+    let mut topics_by_name: BTreeMap<&str, Vec<RequestedTopic<'_>>> = BTreeMap::new();
     let mut unnamed = Vec::new();
     for (base, table) in tables.iter().enumerate() {
-        let Some(asked) = requested_topic(
+        let Some(requested_topic) = requested_topic(
             base,
             table,
             of_projects && live.contains_key(table.view_name().as_str()),
         ) else {
             continue;
         };
-        match asked.name {
-            Some(name) => named.entry(name).or_default().push(asked),
-            None => unnamed.push(asked),
+        match requested_topic.name {
+            Some(name) => topics_by_name.entry(name).or_default().push(requested_topic),
+            None => unnamed.push(requested_topic),
         }
     }
     let mut taken = UsedOmniNames::default();
     let mut topics = Vec::new();
-    for (name, several) in named {
+    for (name, several) in topics_by_name {
         let asked = select_topic_base(several, name, tables, &live, gaps);
-        topics.extend(asked.and_then(|asked| build_topic(&asked, tables, &live, grants, &mut taken, gaps)));
+        topics.extend(
+            asked.and_then(|requested_topic| build_topic(&requested_topic, tables, &live, grants, &mut taken, gaps)),
+        );
     }
     topics.extend(
         unnamed
             .iter()
-            .filter_map(|asked| build_topic(asked, tables, &live, grants, &mut taken, gaps)),
+            .filter_map(|requested_topic| build_topic(requested_topic, tables, &live, grants, &mut taken, gaps)),
     );
     topics.sort_by(|one, other| one.path.cmp(&other.path));
     topics
@@ -115,10 +117,10 @@ fn requested_topic<'a>(base: usize, table: &DbtTable<'a>, of_projects: bool) -> 
         })
     };
     match meta::omni_meta(&table.node.meta).and_then(|omni| omni.get("topic")) {
-        Some(Said::Bool(false)) => None,
-        Some(Said::Bool(true)) => asked(None, None),
-        Some(Said::Text(name)) => asked(Some(name), None),
-        Some(Said::Map(fields)) => asked(fields.get("name").and_then(Said::as_str), Some(fields)),
+        Some(MetaValue::Bool(false)) => None,
+        Some(MetaValue::Bool(true)) => asked(None, None),
+        Some(MetaValue::Text(name)) => asked(Some(name), None),
+        Some(MetaValue::Map(fields)) => asked(fields.get("name").and_then(MetaValue::as_str), Some(fields)),
         _ => {
             let is_seen = table.node.resource_type == ResourceType::Model && !access::is_hidden(table.node);
             (is_seen && of_projects).then_some(RequestedTopic {
@@ -141,14 +143,14 @@ fn select_topic_base<'a>(
 ) -> Option<RequestedTopic<'a>> {
     let views: Vec<String> = several
         .iter()
-        .filter_map(|asked| Some(tables.get(asked.base)?.view_name()))
+        .filter_map(|requested_topic| Some(tables.get(requested_topic.base)?.view_name()))
         .collect();
     let members: FxHashSet<&str> = views.iter().map(String::as_str).collect();
     let reached = |view: &str| -> FxHashSet<String> {
         let (joined, _) = reachable_views(view, live);
         joined
             .iter()
-            .map(|it| it.name)
+            .map(|topic_join| topic_join.name)
             .filter(|name| members.contains(name))
             .map(str::to_owned)
             .collect()
@@ -161,12 +163,12 @@ fn select_topic_base<'a>(
         }
     }
     let base = views.get(best).cloned().unwrap_or_default();
-    let left = views
+    let other_views = views
         .iter()
         .zip(&several)
         .filter(|(view, _)| !of_best.contains(view.as_str()));
-    for (_, asked) in left {
-        if let Some(table) = tables.get(asked.base) {
+    for (_, requested_topic) in other_views {
+        if let Some(table) = tables.get(requested_topic.base) {
             let reason = format!(
                 "the table requests the topic `{name}` with the base {base}, but no join that is known to be \
                  correct connects {base} to the table"
@@ -181,17 +183,19 @@ fn select_topic_base<'a>(
 }
 
 fn build_topic(
-    asked: &RequestedTopic<'_>,
+    requested_topic: &RequestedTopic<'_>,
     tables: &[DbtTable<'_>],
     live: &FxHashMap<&str, Vec<&TableJoin>>,
     grants: &Grants<'_>,
     taken: &mut UsedOmniNames,
     gaps: &mut Vec<MeasureGap>,
 ) -> Option<Topic> {
-    let table = tables.get(asked.base)?;
+    let table = tables.get(requested_topic.base)?;
     let view = table.view_name();
     let (joined, is_all) = reachable_views(&view, live);
-    let short = asked.name.map_or_else(|| to_omni_name(table.name), to_omni_name);
+    let short = requested_topic
+        .name
+        .map_or_else(|| to_omni_name(table.name), to_omni_name);
     let name = taken.choose([short.clone(), view.clone()]);
     if !is_all {
         let reason = format!(
@@ -205,21 +209,21 @@ fn build_topic(
     }
     let mut pairs = vec![("base_view".to_owned(), plain_text(&view))];
     let setting = |key: &str| {
-        asked
+        requested_topic
             .fields
             .and_then(|fields| fields.get(key))
-            .filter(|it| !it.is_empty_value())
+            .filter(|meta_value| !meta_value.is_empty_value())
     };
     let of_view = meta::omni_meta(&table.node.meta)
         .and_then(|omni| omni.get("label"))
-        .and_then(Said::as_str);
+        .and_then(MetaValue::as_str);
     let label = setting("label")
-        .and_then(Said::as_str)
-        .or(asked.name.filter(|name| *name != short))
+        .and_then(MetaValue::as_str)
+        .or(requested_topic.name.filter(|name| *name != short))
         .or(of_view);
     pairs.extend(label.map(|label| ("label".to_owned(), plain_text(label))));
     let own = Some(table.description()).filter(|text| !text.trim().is_empty());
-    let description = setting("description").and_then(Said::as_str).or(own);
+    let description = setting("description").and_then(MetaValue::as_str).or(own);
     pairs.extend(description.map(|text| ("description".to_owned(), plain_text(text))));
     let keys: Vec<(String, YamlOutput)> = KEYS
         .iter()
@@ -248,8 +252,8 @@ fn build_topic(
 }
 
 /// Returns the access filters of a topic. A field without the name of a view is a field of the base view.
-fn access_filters(value: &Said, view: &str) -> YamlOutput {
-    let filter = |filter: &Said| {
+fn access_filters(value: &MetaValue, view: &str) -> YamlOutput {
+    let filter = |filter: &MetaValue| {
         let pairs = filter.as_map().map(ValueFields::iter).into_iter().flatten();
         let pairs = pairs.map(|(key, value)| match (key, value.as_str()) {
             ("field", Some(field)) if !field.contains('.') => (key.to_owned(), plain_text(&format!("{view}.{field}"))),
@@ -258,7 +262,7 @@ fn access_filters(value: &Said, view: &str) -> YamlOutput {
         YamlOutput::Map(pairs.collect())
     };
     match value {
-        Said::List(filters) => YamlOutput::List(filters.iter().map(filter).collect()),
+        MetaValue::List(filters) => YamlOutput::List(filters.iter().map(filter).collect()),
         other => meta::meta_value(other),
     }
 }
@@ -267,23 +271,23 @@ fn access_filters(value: &Said, view: &str) -> YamlOutput {
 /// views. The flag is `false` if a limit excluded further views.
 fn reachable_views<'j>(view: &'j str, live: &FxHashMap<&str, Vec<&'j TableJoin>>) -> (Vec<TopicJoin<'j>>, bool) {
     let mut all = vec![TopicJoin { name: view, to: None }];
-    let mut known = FxHashSet::from_iter([view]);
+    let mut visited = FxHashSet::from_iter([view]);
     let mut waiting = VecDeque::from([(0, 0)]);
     let mut is_all = true;
     while let Some((index, depth)) = waiting.pop_front() {
-        let Some(from) = all.get(index).map(|it| it.name) else {
+        let Some(from) = all.get(index).map(|topic_join| topic_join.name) else {
             break;
         };
         for join in live.get(from).into_iter().flatten() {
             let name = join.alias.as_deref().unwrap_or(&join.to);
-            if known.contains(name) {
+            if visited.contains(name) {
                 continue;
             }
             if depth == MAX_JOIN_CHAIN || all.len() > MAX_VIEWS {
                 is_all = false;
                 break;
             }
-            known.insert(name);
+            visited.insert(name);
             // A view with an alias has no further joins, because joins start from views rather than aliases.
             if join.alias.is_none() {
                 waiting.push_back((all.len(), depth + 1));
@@ -298,12 +302,12 @@ fn reachable_views<'j>(view: &'j str, live: &FxHashMap<&str, Vec<&'j TableJoin>>
 /// joined.
 fn nested_joins(joined: &[TopicJoin<'_>]) -> YamlOutput {
     let mut below: Vec<Vec<(String, YamlOutput)>> = joined.iter().map(|_| Vec::new()).collect();
-    for (index, it) in joined.iter().enumerate().rev() {
+    for (index, topic_join) in joined.iter().enumerate().rev() {
         let mut own = below.get_mut(index).map(std::mem::take).unwrap_or_default();
         own.reverse();
-        match it.to {
+        match topic_join.to {
             Some(to) => below.get_mut(to).into_iter().for_each(|pairs| {
-                pairs.push((it.name.to_owned(), YamlOutput::Map(std::mem::take(&mut own))));
+                pairs.push((topic_join.name.to_owned(), YamlOutput::Map(std::mem::take(&mut own))));
             }),
             None => return YamlOutput::Map(own),
         }

@@ -9,7 +9,7 @@ use super::table_tests::TestsByNode;
 use super::test_status::TestState;
 use super::{OmniOptions, context};
 use crate::Type;
-use crate::artifacts::{Manifest, MetaValue as Said, TestCheck};
+use crate::artifacts::{Manifest, MetaValue, TestCheck};
 use crate::dbt::{YamlOutput, write_value};
 
 /// View in an Omni model.
@@ -41,7 +41,7 @@ pub(super) fn new<'a>(
     manifest: &Manifest,
     children: &[usize],
     tests: &TestsByNode<'_>,
-    wanted: &OmniOptions,
+    omni_options: &OmniOptions,
 ) -> ViewFile {
     let node = table.node;
     let mut pairs: Vec<(String, YamlOutput)> = Vec::new();
@@ -53,7 +53,7 @@ pub(super) fn new<'a>(
         .for_each(|catalog| add("catalog", plain_text(catalog)));
     add("schema", plain_text(&location.schema));
     add("table_name", plain_text(&location.table_name));
-    let mut said = meta::meta_pairs(&node.meta, meta::OF_VIEWS);
+    let mut said = meta::meta_pairs(&node.meta, meta::VIEW_KEYS);
     let label = said
         .iter()
         .position(|(key, _)| key == "label")
@@ -69,7 +69,7 @@ pub(super) fn new<'a>(
     grants.keys(node).into_iter().for_each(|(key, value)| add(&key, value));
     said.into_iter().for_each(|(key, value)| add(&key, value));
     let mut tags: Vec<&str> = node.tags.iter().map(|tag| &**tag).collect();
-    if !wanted.strip_status {
+    if !omni_options.strip_status {
         tags.push(table.state.tag());
     }
     if !tags.is_empty() {
@@ -126,7 +126,7 @@ pub(super) fn new<'a>(
         columns: table
             .fields
             .iter()
-            .map(|it| (it.column.to_owned(), it.data_type.map(str::to_owned)))
+            .map(|table_field| (table_field.column.to_owned(), table_field.data_type.map(str::to_owned)))
             .collect(),
         tests: names,
     }
@@ -158,7 +158,7 @@ fn dimension_pairs(
     }
     let mut said = field
         .documented
-        .map(|column| meta::meta_pairs(&column.meta, meta::OF_DIMENSIONS))
+        .map(|column| meta::meta_pairs(&column.meta, meta::DIMENSION_KEYS))
         .unwrap_or_default();
     let mut take = |wanted: &str| {
         said.iter()
@@ -235,5 +235,5 @@ fn accepted_values(field: &TableField<'_>, table: &DbtTable<'_>, tests: &TestsBy
             _ => None,
         }
     })?;
-    Some(values.iter().filter_map(Said::scalar).map(plain_text).collect())
+    Some(values.iter().filter_map(MetaValue::scalar).map(plain_text).collect())
 }

@@ -92,14 +92,17 @@ pub fn changed_descriptions(
     // Change all descriptions in a file together, because the file may describe many nodes.
     let mut files: BTreeMap<String, DescriptionFile> = BTreeMap::new();
     for view in views.iter().filter(|view| !view.record.gone) {
-        let said = omni_descriptions(view);
-        if said.is_empty() {
+        let omni_descriptions = omni_descriptions(view);
+        if omni_descriptions.is_empty() {
             continue;
         }
         let node = manifest.nodes.iter().find(|node| *node.unique_id == *view.record.node);
         let mut refuse = |reason: String| {
-            done.refused
-                .extend(said.iter().map(|one| (description_place(view, one), reason.clone())));
+            done.refused.extend(
+                omni_descriptions
+                    .iter()
+                    .map(|one| (description_place(view, one), reason.clone())),
+            );
         };
         let Some(node) = node else {
             refuse("the table no longer exists in dbt".to_owned());
@@ -107,7 +110,8 @@ pub fn changed_descriptions(
         };
         if node.resource_type == ResourceType::Model && &*node.package == project && is_spec(&node.name) {
             done.of_specs.extend(
-                said.into_iter()
+                omni_descriptions
+                    .into_iter()
                     .map(|one| (node.name.to_string(), spec_edit(view, one))),
             );
             continue;
@@ -135,7 +139,7 @@ pub fn changed_descriptions(
             files.insert(path.to_owned(), DescriptionFile::new(path, text));
         }
         if let Some(file) = files.get_mut(path) {
-            file.add_descriptions(view, node, said, &mut done.refused);
+            file.add_descriptions(view, node, omni_descriptions, &mut done.refused);
         }
     }
     for file in files.into_values() {
@@ -151,18 +155,18 @@ fn properties_path(node: &DbtNode) -> Option<&str> {
 }
 
 /// Returns the descriptions of columns in `known.yml` that differ from dbt's manifest only because dbt has not read the
-/// properties files since they changed. `found` contains the facts in the artifacts. `read` returns the contents of a
+/// properties files since they changed. `facts` are the facts in the artifacts. `read` returns the contents of a
 /// project file.
 #[must_use]
 pub fn unread_descriptions(
     manifest: &Manifest,
-    (found, committed): (&KnownFacts, &KnownFacts),
+    (facts, committed): (&KnownFacts, &KnownFacts),
     read: impl Fn(&str) -> Option<String>,
 ) -> Vec<ColumnDescription> {
     let mut unread = Vec::new();
     let mut files: BTreeMap<&str, Option<String>> = BTreeMap::new();
     for node in &manifest.nodes {
-        let relations = found.schema.relation(found.relation_name(node));
+        let relations = facts.schema.relation(facts.relation_name(node));
         let relations = relations.and_then(|now| Some((now, committed.schema.relation(now.schema_name())?)));
         let Some((now, before)) = relations else { continue };
         for column in before.columns() {
@@ -191,8 +195,8 @@ fn column_description(node: &DbtNode, text: &str, column: &str) -> Option<String
     unescape_raw(text.trim_end())
 }
 
-fn description_place(view: &PulledView, said: &OmniDescription) -> String {
-    format!("{}:{}", view.file, said.line)
+fn description_place(view: &PulledView, omni_description: &OmniDescription) -> String {
+    format!("{}:{}", view.file, omni_description.line)
 }
 
 impl PulledView {
@@ -201,7 +205,7 @@ impl PulledView {
     #[must_use]
     pub fn with_description(&self, column: Option<&str>, description: Option<&str>) -> Option<String> {
         let root = yaml::root(&self.text)?;
-        let (at, found) = match column {
+        let (at, node) = match column {
             None => (Path::root(), Some(&root)),
             Some(column) => {
                 let base = yaml::root(&self.record.view)?;
@@ -212,7 +216,7 @@ impl PulledView {
                 (Path::root().key("dimensions").key(name), found)
             }
         };
-        with_description(&self.text, at, found?, description)
+        with_description(&self.text, at, node?, description)
     }
 
     /// Returns the columns, each with the name of its dimension and the dimension as of the last pull.
@@ -246,7 +250,7 @@ pub fn set_description_in_properties(
 }
 
 /// Returns the YAML file with a new description for the node at a path.
-fn with_description(text: &str, path: Path, found: &Node, description: Option<&str>) -> Option<String> {
+fn with_description(text: &str, path: Path, node: &Node, description: Option<&str>) -> Option<String> {
     let at = path.key("description");
     let change = match description {
         Some(text) => Edit::Set {
@@ -254,7 +258,7 @@ fn with_description(text: &str, path: Path, found: &Node, description: Option<&s
             value: YamlValue::text(text),
             after: vec!["name".to_owned(), "label".to_owned()],
         },
-        None if found.get("description").is_some() => Edit::Remove { at },
+        None if node.get("description").is_some() => Edit::Remove { at },
         None => return Some(text.to_owned()),
     };
     apply_edits(text, &[change]).ok()
@@ -292,17 +296,18 @@ fn omni_descriptions(view: &PulledView) -> Vec<OmniDescription> {
     all
 }
 
-fn spec_edit(view: &PulledView, said: OmniDescription) -> HandEdit {
+fn spec_edit(view: &PulledView, omni_description: OmniDescription) -> HandEdit {
     // The edit is compared with the strings in the model's properties file.
-    let [before, after] = [said.before.as_deref(), Some(&*said.after)].map(|text| text.map(escape_raw));
+    let [before, after] =
+        [omni_description.before.as_deref(), Some(&*omni_description.after)].map(|text| text.map(escape_raw));
     HandEdit {
         // Use the spelling of column names in the spec.
-        definition: said.column,
+        definition: omni_description.column,
         cte: None,
         property: Property::Description,
         detail: String::new(),
         file: view.file.clone(),
-        line: said.line,
+        line: omni_description.line,
         before: before.clone(),
         after: after.clone(),
         why: None,
@@ -342,16 +347,20 @@ impl DescriptionFile {
         &mut self,
         view: &PulledView,
         node: &DbtNode,
-        said: Vec<OmniDescription>,
+        omni_descriptions: Vec<OmniDescription>,
         refused: &mut Vec<(String, String)>,
     ) {
         let path = self.plan.model.clone();
         let Some((at, found)) = find(node, &self.text) else {
             let reason = format!("`{path}` does not describe `{}`", node.name);
-            refused.extend(said.iter().map(|one| (description_place(view, one), reason.clone())));
+            refused.extend(
+                omni_descriptions
+                    .iter()
+                    .map(|one| (description_place(view, one), reason.clone())),
+            );
             return;
         };
-        for one in said {
+        for one in omni_descriptions {
             let column = one.column.as_deref().map(|name| column_node(&found, name));
             let now = match &column {
                 None => found.get("description"),
@@ -467,7 +476,7 @@ impl DescriptionFile {
 /// Returns the path of the node in its properties file, with the node's YAML.
 fn find(node: &DbtNode, text: &str) -> Option<(Path, Node)> {
     let root = yaml::merged_root(text)?;
-    let named = |list: &Node, name: &str| {
+    let find_named = |list: &Node, name: &str| {
         list.items()?
             .iter()
             .find(|item| item.text_at("name") == Some(name))
@@ -478,30 +487,30 @@ fn find(node: &DbtNode, text: &str) -> Option<(Path, Node)> {
         ResourceType::Snapshot => "snapshots",
         ResourceType::Source => {
             let source = node.fqn.iter().rev().nth(1)?;
-            let found = named(root.get("sources")?, source)?;
+            let found = find_named(root.get("sources")?, source)?;
             let at = Path::root()
                 .key("sources")
                 .item("name", &**source)
                 .key("tables")
                 .item("name", &*node.name);
-            return Some((at, named(found.get("tables")?, &node.name)?));
+            return Some((at, find_named(found.get("tables")?, &node.name)?));
         }
         _ => "models",
     };
     let at = Path::root().key(key).item("name", &*node.name);
-    Some((at, named(root.get(key)?, &node.name)?))
+    Some((at, find_named(root.get(key)?, &node.name)?))
 }
 
-fn column_node<'n>(found: &'n Node, name: &str) -> Option<&'n Node> {
-    let bare = |text: &str| text.trim_matches(['"', '`']).to_lowercase();
-    let columns = found.get("columns")?.items()?;
+fn column_node<'n>(node: &'n Node, name: &str) -> Option<&'n Node> {
+    let unquoted = |text: &str| text.trim_matches(['"', '`']).to_lowercase();
+    let columns = node.get("columns")?.items()?;
     columns
         .iter()
-        .find(|column| column.text_at("name").is_some_and(|it| bare(it) == bare(name)))
+        .find(|column| column.text_at("name").is_some_and(|it| unquoted(it) == unquoted(name)))
 }
 
 /// Returns the edit that sets the description for the node or for one of the node's columns.
-fn description_edit(at: &Path, found: &Node, column: Option<&str>, text: &str) -> Edit {
+fn description_edit(at: &Path, node: &Node, column: Option<&str>, text: &str) -> Edit {
     let value = YamlValue::text(escape_raw(text));
     let after = vec!["name".to_owned()];
     let Some(name) = column else {
@@ -513,8 +522,8 @@ fn description_edit(at: &Path, found: &Node, column: Option<&str>, text: &str) -
     };
     let item = YamlValue::map([("name", YamlValue::text(name)), ("description", value.clone())]);
     match (
-        column_node(found, name).and_then(|column| column.text_at("name")),
-        found.get("columns"),
+        column_node(node, name).and_then(|column| column.text_at("name")),
+        node.get("columns"),
     ) {
         (Some(spelled), _) => Edit::Set {
             at: at.clone().key("columns").item("name", spelled).key("description"),

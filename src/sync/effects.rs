@@ -36,12 +36,12 @@ pub enum Exposures {
 }
 
 impl ModelEffects {
-    /// Determines the effects of a model that changes from `base` to `ours`. `said` contains the different properties
-    /// of both versions. `None` if the rows do not change.
-    pub(super) fn new(base: &CompiledSpec, ours: &CompiledSpec, said: &[ModelProperties; 2]) -> Option<Self> {
+    /// Determines the effects of a model that changes from `base` to `ours`. `properties` contains the different
+    /// properties of both versions. `None` if the rows do not change.
+    pub(super) fn new(base: &CompiledSpec, ours: &CompiledSpec, properties: &[ModelProperties; 2]) -> Option<Self> {
         let contract = match base.enforces_contract() {
             true if !ours.enforces_contract() => vec!["the contract is no longer enforced".to_owned()],
-            true => contract_breaks(&said[0], &said[1]),
+            true => contract_breaks(&properties[0], &properties[1]),
             false => Vec::new(),
         };
         if base.query() == ours.query() && contract.is_empty() {

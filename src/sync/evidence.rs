@@ -363,13 +363,13 @@ impl Proof {
 
 fn read(text: &str) -> Option<VerificationEvidence> {
     let root = yaml::root(text)?;
-    let said = |key: &str| root.text_at(key).map(str::to_owned);
+    let text_at = |key: &str| root.text_at(key).map(str::to_owned);
     Some(VerificationEvidence {
-        model: said("model")?,
-        spec: said("spec")?,
-        content: said("content")?,
-        environment: said("environment").unwrap_or_default(),
-        engine: said("engine").unwrap_or_default(),
+        model: text_at("model")?,
+        spec: text_at("spec")?,
+        content: text_at("content")?,
+        environment: text_at("environment").unwrap_or_default(),
+        engine: text_at("engine").unwrap_or_default(),
         proofs: root.items_at("comparisons").iter().filter_map(Proof::read).collect(),
     })
 }
@@ -465,9 +465,9 @@ mod tests {
 
     #[test]
     fn findings_are_described() {
-        let told: Vec<String> = test_evidence().proofs.iter().map(Proof::message).collect();
+        let messages: Vec<String> = test_evidence().proofs.iter().map(Proof::message).collect();
         assert_eq!(
-            told,
+            messages,
             [
                 "6 of 12 rows; 2 differ; 1 only in the model; 2 only in its formula; 1 key several times in its formula; `x` is not built",
                 "10 of 10 rows within 0.01",

@@ -72,15 +72,19 @@ pub(super) fn same_grouping_of(
     keys: &[AddedGroupKey],
     after: &[(String, String)],
     before: &[(String, String)],
-    (generated, found): (&str, &str),
+    (generated, edited): (&str, &str),
     dialect: Dialect,
 ) -> Option<SameGrouping> {
     let names: Vec<&str> = keys.iter().map(|key| key.column.as_str()).collect();
-    let same = same_grouping(generated, found, &names, dialect)?;
+    let same = same_grouping(generated, edited, &names, dialect)?;
     let on_one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
     let is_key = |(ours, _): &(String, String)| {
-        let mut rewritten = same.columns.iter().map(|(_, it)| it).chain(&same.group_by);
-        rewritten.any(|it| on_one_line(&it.sql) == on_one_line(ours))
+        let mut rewritten = same
+            .columns
+            .iter()
+            .map(|(_, rewritten_sql)| rewritten_sql)
+            .chain(&same.group_by);
+        rewritten.any(|rewritten_sql| on_one_line(&rewritten_sql.sql) == on_one_line(ours))
     };
     after
         .iter()

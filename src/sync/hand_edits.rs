@@ -180,12 +180,12 @@ impl HandEditKind {
 pub(super) fn hand_edits_between(
     model: &str,
     written: &BTreeMap<String, String>,
-    found: &BTreeMap<String, String>,
+    texts: &BTreeMap<String, String>,
     dialect: Dialect,
 ) -> Vec<HandEdit> {
     let mut edits = Vec::new();
     for (path, written) in written {
-        let Some(now) = found
+        let Some(now) = texts
             .get(path)
             .map(|text| normalize_lines(text))
             .filter(|now| now != written)
@@ -210,13 +210,13 @@ pub(super) fn hand_edits_between(
         return edits;
     };
     let md = of_kind(written, HandEditKind::Docs);
-    let now = found
+    let now = texts
         .get(&path)
         .map_or_else(|| yml.clone(), |text| normalize_lines(text));
     let md_path = md.as_ref().map(|(path, _)| path.clone());
     let md_now = md_path
         .as_ref()
-        .and_then(|path| found.get(path))
+        .and_then(|path| texts.get(path))
         .map(|text| normalize_lines(text));
     let md = md.map(|(_, text)| text);
     let md_now = md_now.or_else(|| md.clone());
@@ -320,7 +320,7 @@ fn properties_between(
             continue;
         }
         let position = is.or(was);
-        let in_docs = position.is_some_and(|said| said.in_docs);
+        let in_docs = position.is_some_and(|property_value| property_value.in_docs);
         let file = md.filter(|_| in_docs).unwrap_or(path);
         edits.push(HandEdit {
             definition: about.column.clone(),
@@ -328,13 +328,16 @@ fn properties_between(
             property: about.property,
             detail: about.detail.clone(),
             file: file.to_owned(),
-            line: position.map_or(1, |said| said.line),
+            line: position.map_or(1, |property_value| property_value.line),
             before: was.map(LocatedPropertyValue::text),
             after: is.map(LocatedPropertyValue::text),
             why: None,
             rewritten: None,
             position: None,
-            values: (was.map(|said| said.value.clone()), is.map(|said| said.value.clone())),
+            values: (
+                was.map(|property_value| property_value.value.clone()),
+                is.map(|property_value| property_value.value.clone()),
+            ),
         });
     }
 }

@@ -19,26 +19,26 @@ pub(super) fn conflicts(base: &str, ours: &str, theirs: &str) -> Vec<[String; 3]
     let Err(marked) = diffy::merge(base, ours, theirs) else {
         return Vec::new();
     };
-    let mut found: Vec<[String; 3]> = Vec::new();
+    let mut chunks: Vec<[String; 3]> = Vec::new();
     let mut side = None;
     for line in marked.split_inclusive('\n') {
         side = match line.get(..7) {
             Some("<<<<<<<") => {
-                found.push(Default::default());
+                chunks.push(Default::default());
                 Some(1)
             }
             Some("|||||||") if side.is_some() => Some(0),
             Some("=======") if side.is_some() => Some(2),
             Some(">>>>>>>") if side.is_some() => None,
             _ => {
-                if let (Some(side), Some(sides)) = (side, found.last_mut()) {
+                if let (Some(side), Some(sides)) = (side, chunks.last_mut()) {
                     sides.iter_mut().skip(side).take(1).for_each(|text| text.push_str(line));
                 }
                 side
             }
         };
     }
-    found
+    chunks
 }
 
 /// Returns a unified diff of two strings, without the file header.

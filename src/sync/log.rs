@@ -101,15 +101,15 @@ impl LogEntry {
     /// Returns the hash of the file that the push wrote. A formatter may have changed the layout of the file since
     /// then.
     fn written_hash(&self, name: &str, text: &str) -> String {
-        let found = content_hash(text.as_bytes());
-        if has_hash_in_name(name, &found) {
-            return found;
+        let hash = content_hash(text.as_bytes());
+        if has_hash_in_name(name, &hash) {
+            return hash;
         }
         let written = self.hash();
         if has_hash_in_name(name, &written) {
             written
         } else {
-            found
+            hash
         }
     }
 
@@ -186,7 +186,7 @@ impl Log {
     #[must_use]
     pub fn read(files: impl IntoIterator<Item = (String, String)>) -> Self {
         let mut log = Self::default();
-        let mut found: BTreeMap<String, (String, LogEntry)> = BTreeMap::new();
+        let mut entries: BTreeMap<String, (String, LogEntry)> = BTreeMap::new();
         for (name, text) in files {
             // Line endings may have been converted, for example by git.
             let text = text.replace('\r', "");
@@ -199,18 +199,18 @@ impl Log {
                 log.faults
                     .push((name.clone(), "the entry was changed after it was written".to_owned()));
             }
-            found.insert(hash, (name, entry));
+            entries.insert(hash, (name, entry));
         }
-        for (name, entry) in found.values() {
-            for parent in entry.parents.iter().filter(|parent| !found.contains_key(*parent)) {
+        for (name, entry) in entries.values() {
+            for parent in entry.parents.iter().filter(|parent| !entries.contains_key(*parent)) {
                 log.faults.push((
                     name.clone(),
                     format!("the previous entry {} was removed or changed", short_hash(parent)),
                 ));
             }
         }
-        let numbers = number_entries(&found);
-        let logged = found.into_iter().map(|(hash, (file, entry))| {
+        let numbers = number_entries(&entries);
+        let logged = entries.into_iter().map(|(hash, (file, entry))| {
             let number = numbers.get(&hash).copied().unwrap_or(1);
             NumberedEntry {
                 number,
@@ -222,7 +222,7 @@ impl Log {
         log.entries = logged.collect();
         number_refusals(&mut log.entries);
         log.entries.sort_by(|one, other| {
-            let key = |it: &NumberedEntry| (it.number, it.entry.did == REFUSED);
+            let key = |entry: &NumberedEntry| (entry.number, entry.entry.did == REFUSED);
             (key(one), &one.entry.at, &one.hash).cmp(&(key(other), &other.entry.at, &other.hash))
         });
         log.faults.sort();
@@ -257,17 +257,17 @@ impl Log {
 }
 
 /// Computes the number of each entry in one pass, starting with the entries without parents.
-fn number_entries(found: &BTreeMap<String, (String, LogEntry)>) -> BTreeMap<String, usize> {
+fn number_entries(entries: &BTreeMap<String, (String, LogEntry)>) -> BTreeMap<String, usize> {
     let mut waits: BTreeMap<&str, usize> = BTreeMap::new();
     let mut follow: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for (hash, (_, entry)) in found {
-        let known: BTreeSet<&String> = entry
+    for (hash, (_, entry)) in entries {
+        let predecessors: BTreeSet<&String> = entry
             .parents
             .iter()
-            .filter(|parent| found.contains_key(*parent))
+            .filter(|parent| entries.contains_key(*parent))
             .collect();
-        waits.insert(hash, known.len());
-        for parent in known {
+        waits.insert(hash, predecessors.len());
+        for parent in predecessors {
             follow.entry(parent).or_default().push(hash);
         }
     }
@@ -278,7 +278,7 @@ fn number_entries(found: &BTreeMap<String, (String, LogEntry)>) -> BTreeMap<Stri
         .map(|(hash, _)| *hash)
         .collect();
     while let Some(hash) = next.pop() {
-        let parents = found
+        let parents = entries
             .get(hash)
             .map(|(_, entry)| entry.parents.as_slice())
             .unwrap_or_default();

@@ -46,30 +46,30 @@ impl TextChange {
     /// assert_eq!(change.undo_in(Some("AA\nb\nc\n"), None), None);
     /// ```
     #[must_use]
-    pub fn undo_in(&self, found: Option<&str>, generated_for: Option<(&str, Dialect)>) -> Option<Option<String>> {
+    pub fn undo_in(&self, theirs: Option<&str>, generated_for: Option<(&str, Dialect)>) -> Option<Option<String>> {
         let is_same = |one: Option<&str>, other: Option<&str>| one.map(normalize_lines) == other.map(normalize_lines);
         let (before, after) = (self.before.as_deref(), self.after.as_deref());
-        if is_same(before, after) || is_same(found, before) {
-            return Some(found.map(str::to_owned));
+        if is_same(before, after) || is_same(theirs, before) {
+            return Some(theirs.map(str::to_owned));
         }
-        let is_unmodified = generated_for.is_some() && found.is_some_and(is_unmodified);
-        let undone = match (before, after, found) {
-            _ if is_same(found, after) => before.map(str::to_owned),
-            (Some(before), Some(after), Some(found)) => {
-                let texts = [after, before, found].map(normalize_lines);
+        let is_unmodified = generated_for.is_some() && theirs.is_some_and(is_unmodified);
+        let undone = match (before, after, theirs) {
+            _ if is_same(theirs, after) => before.map(str::to_owned),
+            (Some(before), Some(after), Some(theirs)) => {
+                let texts = [after, before, theirs].map(normalize_lines);
                 let texts = texts.each_ref().map(String::as_str);
                 match generated_for {
                     Some((model, dialect)) => merge_generated_file(&self.path, model, dialect, texts)
                         .or_else(|| is_unmodified.then(|| before.to_owned())),
                     // Merge without changes to line endings if possible.
-                    None => lines::merge(after, before, found).or_else(|| lines::merge(texts[0], texts[1], texts[2])),
+                    None => lines::merge(after, before, theirs).or_else(|| lines::merge(texts[0], texts[1], texts[2])),
                 }
                 .map(Some)?
             }
             (None, Some(_), Some(_)) if is_unmodified => None,
             _ => return None,
         };
-        let is_crlf = found.is_some_and(|found| found.contains("\r\n"));
+        let is_crlf = theirs.is_some_and(|text| text.contains("\r\n"));
         Some(undone.map(|text| match is_crlf && !text.contains('\r') {
             true => text.replace('\n', "\r\n"),
             false => text,
@@ -92,13 +92,13 @@ pub fn merge_files(sides: ModelSides<'_>, kept: &[HandEdit], carried: &[HandEdit
     let (mut changes, mut conflicts) = (Vec::new(), Vec::new());
     for path in paths {
         let base = sides.bases.first().and_then(|base| base.files.get(path));
-        let found = sides.files.get(path);
-        match merge_file(sides, path, base, ours.get(path), found, [kept, carried]) {
-            Ok(after) if after.as_deref().map(normalize_lines) != found.map(|text| normalize_lines(text)) => {
+        let theirs = sides.files.get(path);
+        match merge_file(sides, path, base, ours.get(path), theirs, [kept, carried]) {
+            Ok(after) if after.as_deref().map(normalize_lines) != theirs.map(|text| normalize_lines(text)) => {
                 changes.push(TextChange {
                     path: path.clone(),
-                    before: found.cloned(),
-                    after: with_line_endings_of(after, found),
+                    before: theirs.cloned(),
+                    after: with_line_endings_of(after, theirs),
                 });
             }
             Ok(_) => {}
@@ -111,7 +111,7 @@ pub fn merge_files(sides: ModelSides<'_>, kept: &[HandEdit], carried: &[HandEdit
                 ours: ours.get(path).cloned(),
                 spec: sides.ours.map(|ours| ours.spec.clone()).unwrap_or_default(),
                 spec_line: None,
-                theirs: found.cloned(),
+                theirs: theirs.cloned(),
                 theirs_formula: None,
                 file: path.clone(),
                 line: clashes.first().map_or(1, |clash| clash.line),
@@ -131,10 +131,10 @@ fn merge_file(
     path: &str,
     base: Option<&String>,
     ours: Option<&String>,
-    found: Option<&String>,
+    theirs: Option<&String>,
     [kept, carried]: [&[HandEdit]; 2],
 ) -> Result<Option<String>, Vec<LayoutClash>> {
-    let Some(found) = found else { return Ok(ours.cloned()) };
+    let Some(found) = theirs else { return Ok(ours.cloned()) };
     let found = normalize_lines(found);
     // The file has no hand edits, so its layout and comments also come from formulac.
     if sides.bases.iter().any(|base| base.files.get(path) == Some(&found)) || ours == Some(&found) {
@@ -225,7 +225,7 @@ fn is_same_model_files(one: &str, other: &str) -> bool {
 }
 
 /// Converts the line endings of a string to the line endings of the existing file.
-pub(super) fn with_line_endings_of(text: Option<String>, found: Option<&String>) -> Option<String> {
-    let crlf = found.is_some_and(|found| found.contains("\r\n"));
+pub(super) fn with_line_endings_of(text: Option<String>, original: Option<&String>) -> Option<String> {
+    let crlf = original.is_some_and(|original| original.contains("\r\n"));
     text.map(|text| if crlf { text.replace('\n', "\r\n") } else { text })
 }

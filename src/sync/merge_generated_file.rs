@@ -66,11 +66,11 @@ pub(super) fn merge_clashes(
 /// assert_eq!(with_layout_of("m.sql", &found.replace("y", "z"), &made("MIN(x)"), Dialect::default()), None);
 /// ```
 #[must_use]
-pub fn with_layout_of(path: &str, actual: &str, made: &str, dialect: Dialect) -> Option<String> {
+pub fn with_layout_of(path: &str, actual: &str, generated: &str, dialect: Dialect) -> Option<String> {
     let name = path.rsplit('/').next().unwrap_or(path);
     let model = name.split_once('.').map_or(name, |(model, _)| model);
     let text = state::normalize_lines(actual);
-    let made = state::normalize_lines(made);
+    let made = state::normalize_lines(generated);
     // A formatter may move columns, but must not change anything else.
     let in_order = || without_added_config(&decompile::with_column_order_of(&text, &made, dialect)?);
     let merged = match without_added_config(&text).or_else(in_order) {
@@ -111,7 +111,7 @@ fn with_test_keys_of(text: &str, other: &str, model: &str) -> String {
     let roots = yaml::root(text).zip(yaml::root(other));
     let models = roots
         .as_ref()
-        .map(|(found, new)| [found, new].map(|root| entry(root.get("models")?, model)));
+        .map(|(node, new)| [node, new].map(|root| entry(root.get("models")?, model)));
     let Some([Some(found), Some(new)]) = models else {
         return text.to_owned();
     };
@@ -121,9 +121,9 @@ fn with_test_keys_of(text: &str, other: &str, model: &str) -> String {
     });
     let mut keys: Vec<Range<usize>> = std::iter::once((found, new))
         .chain(columns)
-        .filter(|(found, new)| new.get("data_tests").is_some() && found.get("data_tests").is_none())
-        .filter_map(|(found, _)| {
-            let (key, _) = found.pairs()?.iter().find(|(key, _)| key.text() == Some("tests"))?;
+        .filter(|(node, new)| new.get("data_tests").is_some() && node.get("data_tests").is_none())
+        .filter_map(|(node, _)| {
+            let (key, _) = node.pairs()?.iter().find(|(key, _)| key.text() == Some("tests"))?;
             Some(key.span.start as usize..key.span.end as usize)
         })
         .collect();

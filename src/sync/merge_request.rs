@@ -70,8 +70,8 @@ impl PromisedTests {
         for (path, text) in files {
             match HandEditKind::new(path, model) {
                 HandEditKind::Properties => {
-                    for (about, said) in properties::read(model, text, None).unwrap_or_default() {
-                        match (about.property, about.detail.as_str(), &said.value) {
+                    for (about, property_value) in properties::read(model, text, None).unwrap_or_default() {
+                        match (about.property, about.detail.as_str(), &property_value.value) {
                             (Property::Tests, ..) => promised.data += 1,
                             (Property::Text, "unit_tests", YamlValue::List(items, _)) => promised.unit += items.len(),
                             _ => {}
@@ -97,12 +97,12 @@ impl PromisedTests {
     /// Describes the counts, for example `5 data tests and 1 unit test`. `None` if there are no tests.
     #[must_use]
     pub fn section(self) -> Option<String> {
-        let said = |count: usize, what: &str| format!("{count} {what} test{}", if count == 1 { "" } else { "s" });
+        let count_text = |count: usize, what: &str| format!("{count} {what} test{}", if count == 1 { "" } else { "s" });
         match (self.data, self.unit) {
             (0, 0) => None,
-            (data, 0) => Some(said(data, "data")),
-            (0, unit) => Some(said(unit, "unit")),
-            (data, unit) => Some(format!("{} and {}", said(data, "data"), said(unit, "unit"))),
+            (data, 0) => Some(count_text(data, "data")),
+            (0, unit) => Some(count_text(unit, "unit")),
+            (data, unit) => Some(format!("{} and {}", count_text(data, "data"), count_text(unit, "unit"))),
         }
     }
 }
@@ -143,12 +143,12 @@ impl MergeRequest {
                 let _ = writeln!(out, "**Values**{}: {}", environment(one), escape_sentence(&one.summary));
             }
             all => {
-                let one = |it: &ReportedValues| {
+                let one = |reported_values: &ReportedValues| {
                     format!(
                         "{}{}: {}",
-                        inline_code(&it.model),
-                        environment(it),
-                        escape_sentence(&it.summary)
+                        inline_code(&reported_values.model),
+                        environment(reported_values),
+                        escape_sentence(&reported_values.summary)
                     )
                 };
                 let _ = writeln!(
@@ -222,18 +222,18 @@ fn write_model(output: &mut String, model: &ModelPlan, about: &str) {
         format!("{}{of}", escape_markdown(name))
     };
     let is_new = model.changes.iter().all(|change| change.before.is_none());
-    let shown = model.changes.iter().take(MAX_LISTED_CHANGES);
+    let listed = model.changes.iter().take(MAX_LISTED_CHANGES);
     match (model.changes.is_empty(), is_new) {
         (true, _) => {}
         (_, true) => {
             output.push_str("| definition | formula |\n|---|---|\n");
-            shown.for_each(|change| {
+            listed.for_each(|change| {
                 let _ = writeln!(output, "| {} | {} |", name(change), cell(&change.after));
             });
         }
         (_, false) => {
             output.push_str("| definition | before | after |\n|---|---|---|\n");
-            shown.for_each(|change| {
+            listed.for_each(|change| {
                 let _ = writeln!(
                     output,
                     "| {} | {} | {} |",

@@ -76,7 +76,7 @@ impl MetricSetConflict {
         let file = now.set_position().path().unwrap_or_default();
         let to_set = first_valid_formula(&edit.for_set, |formula| {
             let base = edit.definition.set_position().set_text();
-            let shown = column.find_edit_in_recompiled_sql(
+            let edit_match = column.find_edit_in_recompiled_sql(
                 &column
                     .compiler
                     .with_metric_sets([(file, &*with_metric_set_formula(base, name, formula)?)]),
@@ -84,7 +84,7 @@ impl MetricSetConflict {
             )?;
             let text = with_metric_set_formula(now.set_position().set_text(), name, formula)?;
             let compiler = tools.compiler.with_metric_sets([(file, text.as_str())]);
-            first_error(&compiler, ours, &ours.source).map(|()| shown)
+            first_error(&compiler, ours, &ours.source).map(|()| edit_match)
         });
         let to_model = match &edit.listed_as {
             None if !edit.definition.is_metric() => Err(Some(format!(
@@ -132,8 +132,8 @@ impl MetricSetConflict {
                 let text = self.metric_set_with_formula(text, formula).unwrap_or_default();
                 compiler.with_metric_sets([(self.file.as_str(), text.as_str())])
             });
-            let made = changed.compile_spec_at(&spec.source, Some(&spec.spec));
-            if made.query() != spec.compiled.query() {
+            let compiled_spec = changed.compile_spec_at(&spec.source, Some(&spec.spec));
+            if compiled_spec.query() != spec.compiled.query() {
                 self.models.push(model.clone());
             }
         }
@@ -210,7 +210,7 @@ impl MetricSetConflict {
         let resolution = |possible: &Result<String, String>, sql: &Option<RewrittenSql>, changes: &[String]| {
             json!({
                 "formula": possible.as_ref().ok(), "refused": possible.as_ref().err(), "changes": changes,
-                "rewritten": sql.as_ref().map(|it| json!({"sql": it.sql, "adds": it.describe()})),
+                "rewritten": sql.as_ref().map(|rewritten_sql| json!({"sql": rewritten_sql.sql, "adds": rewritten_sql.describe()})),
             })
         };
         json!({
@@ -317,8 +317,8 @@ impl ModelReconciler<'_> {
         position: &FilePartPosition,
     ) -> MetricSetConflict {
         let has_edit = |compiler: &Compiler| {
-            let made = compiler.compile_spec_at(&self.base.source, Some(&self.base.spec));
-            made.model_sql()
+            let spec = compiler.compile_spec_at(&self.base.source, Some(&self.base.spec));
+            spec.model_sql()
                 .is_some_and(|sql| edited.has_edited_clause(sql, position))
         };
         MetricSetConflict::of_filter(filter, &self.ours, has_edit, self.base_compiler)
@@ -350,8 +350,8 @@ impl EditedMetricColumn<'_> {
             .model_sql()
             .ok_or_else(|| first_error_message(&compiled).unwrap_or_else(|| NO_FORMULA.to_owned()))?;
         let (cte, column) = &self.edit.column_with_cte;
-        let shown = self.model.find_edit_in(self.decompiler, sql, (cte.as_deref(), column));
-        shown.ok_or_else(|| NO_FORMULA.to_owned())
+        let edit_match = self.model.find_edit_in(self.decompiler, sql, (cte.as_deref(), column));
+        edit_match.ok_or_else(|| NO_FORMULA.to_owned())
     }
 
     /// Returns whether a version of the model's SQL contains the edit.
@@ -369,7 +369,7 @@ fn first_valid_formula(formulas: &[String], check: impl Fn(&str) -> Result<EditM
     let mut reason = None;
     for formula in formulas {
         match check(formula) {
-            Ok(shown) => return Ok((formula.clone(), shown)),
+            Ok(edit_match) => return Ok((formula.clone(), edit_match)),
             Err(why) => reason = reason.or(Some(why)),
         }
     }
@@ -379,7 +379,7 @@ fn first_valid_formula(formulas: &[String], check: impl Fn(&str) -> Result<EditM
 /// Returns the formula, and the formula's SQL if it differs from the edited SQL.
 fn split_formula(valid: ValidFormula) -> (Result<String, Option<String>>, Option<RewrittenSql>) {
     match valid {
-        Ok((formula, shown)) => (Ok(formula), shown.rewritten()),
+        Ok((formula, edit_match)) => (Ok(formula), edit_match.rewritten()),
         Err(reason) => (Err(reason), None),
     }
 }
@@ -389,7 +389,7 @@ fn first_error(compiler: &Compiler, ours: &CurrentSpec, source: &str) -> Result<
 }
 
 fn first_error_message(compiled: &CompiledSpec) -> Option<String> {
-    let error = compiled.diagnostics().iter().find(|found| found.is_error());
+    let error = compiled.diagnostics().iter().find(|diagnostic| diagnostic.is_error());
     error.map(|error| error.message().to_owned())
 }
 
@@ -418,9 +418,9 @@ pub fn with_override(spec: &str, name: &str, formula: &str) -> Result<String, St
     let (step, at) = match root.get("steps") {
         Some(YamlValue::List(steps, _)) => {
             let step = steps.first().ok_or("the spec has no steps")?;
-            let named = step.get("name").and_then(YamlValue::as_text);
-            let named = named.ok_or("the step with `metrics` has no name; add `name`")?;
-            (step, Path::root().key("steps").item("name", named))
+            let step_name = step.get("name").and_then(YamlValue::as_text);
+            let step_name = step_name.ok_or("the step with `metrics` has no name; add `name`")?;
+            (step, Path::root().key("steps").item("name", step_name))
         }
         _ => (&root, Path::root()),
     };

@@ -178,13 +178,13 @@ impl ModelPlan {
         self
     }
 
-    /// Adds the restoration of the model's state, which somebody removed or changed by hand. `found` is the content of
-    /// the state's file, and `restored` is the content that the last push wrote, on which this plan is based.
-    pub fn restore_state(&mut self, found: Option<String>, restored: String) {
+    /// Adds the restoration of the model's state, which somebody removed or changed by hand. `text_on_disk` is the
+    /// content of the state's file, and `restored` is the content that the last push wrote, on which this plan is based.
+    pub fn restore_state(&mut self, text_on_disk: Option<String>, restored: String) {
         let path = state_path(&self.model);
         match self.files.iter_mut().find(|file| file.path == path) {
-            Some(file) => file.before = found,
-            None => self.files.push(TextChange::new(&path, found, Some(restored))),
+            Some(file) => file.before = text_on_disk,
+            None => self.files.push(TextChange::new(&path, text_on_disk, Some(restored))),
         }
         self.files.retain(|file| file.before != file.after);
         if !self.paths.contains(&path) {
@@ -254,13 +254,13 @@ impl ModelPlan {
         }
         let state = sides.ours.map(|ours| PushState::from_pushed(sides.model, ours).text());
         let states_differ = state != state_before && !is_same_state(state.as_deref(), state_before.as_deref());
-        let said = match (sides.bases.first(), sides.ours) {
+        let properties = match (sides.bases.first(), sides.ours) {
             (Some(state), Some(ours)) if base.is_some() && !is_new => {
                 different_properties(sides.model, [&state.files, &ours.files])
             }
             _ => <[ModelProperties; 2]>::default(),
         };
-        let changes = changes(sides, base, is_new, &said);
+        let changes = changes(sides, base, is_new, &properties);
         let action = match (sides.ours, is_new) {
             (None, _) => Action::Delete,
             (_, true) => Action::Create,
@@ -270,7 +270,7 @@ impl ModelPlan {
         };
         let effects = match (action, base, sides.ours) {
             (Action::Delete, ..) => Some(ModelEffects::effects_of_deletion()),
-            (_, Some(base), Some(ours)) if !is_new => ModelEffects::new(base, &ours.compiled, &said),
+            (_, Some(base), Some(ours)) if !is_new => ModelEffects::new(base, &ours.compiled, &properties),
             _ => None,
         };
         if states_differ {
@@ -353,7 +353,7 @@ impl ModelPlan {
             json!({
                 "definition": edit.definition, "property": edit.property.name(), "file": edit.file, "line": edit.line,
                 "before": edit.before, "after": edit.after,
-                "rewritten": edit.rewritten.as_ref().map(|it| json!({"sql": it.sql, "adds": it.describe()})),
+                "rewritten": edit.rewritten.as_ref().map(|rewritten_sql| json!({"sql": rewritten_sql.sql, "adds": rewritten_sql.describe()})),
             })
         };
         let conflict = |conflict: &Conflict| {
@@ -393,9 +393,9 @@ impl PushState {
     /// Returns a base for a model that was never pushed. Returns `None` unless users edited the model's files and the
     /// spec still generates the unedited files.
     #[must_use]
-    pub fn from_unpushed_files(model: &str, ours: &CurrentSpec, found: &BTreeMap<String, String>) -> Option<Self> {
+    pub fn from_unpushed_files(model: &str, ours: &CurrentSpec, texts: &BTreeMap<String, String>) -> Option<Self> {
         let both = || {
-            found
+            texts
                 .iter()
                 .filter_map(|(path, text)| Some((path, text, ours.files.get(path)?)))
         };
@@ -554,7 +554,7 @@ impl Plan {
             "summary": self.summary(),
             "environment": self.environment,
             "models": self.models.iter().map(ModelPlan::json).collect::<Vec<_>>(),
-            "known": self.known.as_ref().map(|known| &known.facts),
+            "known": self.known.as_ref().map(|facts_change| &facts_change.facts),
             "metric_sets": self.metric_sets,
             "omni": self.omni.as_ref().map(|omni| json!({"repository": omni.repository, "files": omni.files})),
         })

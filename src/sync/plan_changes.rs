@@ -55,27 +55,30 @@ impl CurrentSpec {
             ours: Some(self),
             files: &BTreeMap::new(),
         };
-        let said = different_properties(model, [&earlier.files, &self.files]);
-        changes(sides, Some(&earlier.compiled), false, &said)
+        let properties = different_properties(model, [&earlier.files, &self.files]);
+        changes(sides, Some(&earlier.compiled), false, &properties)
     }
 }
 
-/// Returns the changes to a model. Formulas are compared in the specs, everything else in the properties. `said`
+/// Returns the changes to a model. Formulas are compared in the specs, everything else in the properties. `properties`
 /// contains the different properties of the base and of the spec.
 pub(super) fn changes(
     sides: ModelSides<'_>,
     base: Option<&CompiledSpec>,
     is_new: bool,
-    said: &[ModelProperties; 2],
+    properties: &[ModelProperties; 2],
 ) -> Vec<PlannedChange> {
     if base.is_none() && !is_new {
         return Vec::new();
     }
     let formulas = |compiled: Option<&CompiledSpec>| -> Vec<((Option<String>, String), String)> {
         let all = compiled.map(CompiledSpec::definitions).unwrap_or_default();
-        let one = |it: &crate::model::SpecDefinition| {
-            let formula = it.formula().split_whitespace().collect::<Vec<_>>().join(" ");
-            ((it.step().map(str::to_owned), it.name().to_owned()), formula)
+        let one = |definition: &crate::model::SpecDefinition| {
+            let formula = definition.formula().split_whitespace().collect::<Vec<_>>().join(" ");
+            (
+                (definition.step().map(str::to_owned), definition.name().to_owned()),
+                formula,
+            )
         };
         all.iter().map(one).collect()
     };
@@ -109,8 +112,8 @@ pub(super) fn changes(
     if let (Some(base), Some(ours)) = (base, sides.ours) {
         add_metric_changes(base, &ours.compiled, &mut changes);
     }
-    // For a new or removed model, only its definitions are listed, because `said` is empty.
-    let [before, after] = said;
+    // For a new or removed model, only its definitions are listed, because `properties` is empty.
+    let [before, after] = properties;
     let abouts: BTreeSet<_> = before.keys().chain(after.keys()).collect();
     for about in abouts.into_iter().filter(|about| about.property != Property::Text) {
         let (was, is) = (
@@ -119,11 +122,14 @@ pub(super) fn changes(
         );
         // A column without a description has its formula as the description, and the change to the formula may already
         // be listed.
-        let is_told = changes.iter().any(|told| {
-            let of_set = told.metric.as_deref().and_then(|metric| metric.split_once('.'));
+        let is_told = changes.iter().any(|planned_change| {
+            let of_set = planned_change
+                .metric
+                .as_deref()
+                .and_then(|metric| metric.split_once('.'));
             let is_of_set = of_set.is_some_and(|(_, name)| about.column.as_deref() == Some(name));
-            let is_column = told.definition == about.column || is_of_set;
-            is_column && (&told.before, &told.after) == (&was, &is)
+            let is_column = planned_change.definition == about.column || is_of_set;
+            is_column && (&planned_change.before, &planned_change.after) == (&was, &is)
         });
         if was != is && !is_told {
             let (definition, property) = (about.column.clone(), about.property);

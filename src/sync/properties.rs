@@ -283,10 +283,10 @@ mod tests {
     fn docs_blocks_end_outside_of_raw_blocks() {
         let md =
             "# x\n{% docs a %}\n{% raw %}b {% enddocs %}{% endraw %}\n{% enddocs %}\n{%- docs c -%}d{%- enddocs -%}";
-        let found: Vec<_> = docs_blocks(md).into_iter().collect();
+        let blocks: Vec<_> = docs_blocks(md).into_iter().collect();
         let block = |name: &str, text: &str, line| (name.to_owned(), (text.to_owned(), line));
         assert_eq!(
-            found,
+            blocks,
             [
                 block("a", "{% raw %}b {% enddocs %}{% endraw %}", 3),
                 block("c", "d", 5)

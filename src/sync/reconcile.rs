@@ -193,13 +193,13 @@ impl ReconcileTools<'_> {
     #[must_use]
     pub fn compile(&self, spec: &str, text: &str) -> Option<CurrentSpec> {
         let compiled = self.compiler.compile_spec_at(text, Some(spec));
-        let mut made = CurrentSpec::new(spec, text, compiled, self.folders.0, self.folders.1)?;
-        made.files = made
+        let mut current_spec = CurrentSpec::new(spec, text, compiled, self.folders.0, self.folders.1)?;
+        current_spec.files = current_spec
             .files
             .into_iter()
             .map(|(path, it)| (self.moved_paths.get(&path).cloned().unwrap_or(path), it))
             .collect();
-        Some(made)
+        Some(current_spec)
     }
 }
 
@@ -234,10 +234,10 @@ pub fn reconcile<'t>(sides: ModelSides<'_>, more: Vec<HandEdit>, tools: impl Fn(
     };
     let base_said = specified_properties(sides.model, &base.files);
     let of_model = edits.iter().find(|edit| is_in_model_file(sides.model)(edit));
-    let found = of_model.and_then(|edit| Some(normalize_lines(sides.files.get(&edit.file)?)));
-    let edited = found
+    let edited_text = of_model.and_then(|edit| Some(normalize_lines(sides.files.get(&edit.file)?)));
+    let edited = edited_text
         .as_deref()
-        .and_then(|found| EditedModel::new(&base_compiler, &base.source, Some(&base.spec), found));
+        .and_then(|edited_sql| EditedModel::new(&base_compiler, &base.source, Some(&base.spec), edited_sql));
     let mut work = ModelReconciler {
         sides,
         base,
@@ -245,7 +245,7 @@ pub fn reconcile<'t>(sides: ModelSides<'_>, more: Vec<HandEdit>, tools: impl Fn(
         ours: ours.clone(),
         tools,
         base_compiler: &base_compiler,
-        edited_sql: found.as_deref(),
+        edited_sql: edited_text.as_deref(),
         edited_model: edited.as_ref(),
         base_said,
     };
@@ -260,7 +260,7 @@ pub fn reconcile<'t>(sides: ModelSides<'_>, more: Vec<HandEdit>, tools: impl Fn(
     }
     if work.ours.source != ours.source {
         // The spec with the transferred edits may also produce further edits in the file.
-        let left = hand_edits::hand_edits_between(
+        let hand_edits = hand_edits::hand_edits_between(
             sides.model,
             &work.ours.files,
             &edited_files(sides, &work.ours.files),
@@ -273,7 +273,7 @@ pub fn reconcile<'t>(sides: ModelSides<'_>, more: Vec<HandEdit>, tools: impl Fn(
             };
             let is_it =
                 |other: &HandEdit| (&other.file, &other.after) == (&edit.file, &edit.after) && is_same_place(other);
-            edit.is_whole_file() || left.iter().any(is_it)
+            edit.is_whole_file() || hand_edits.iter().any(is_it)
         };
         let (kept, made): (Vec<_>, Vec<_>) = done.kept.drain(..).partition(is_left);
         done.kept = kept;
@@ -289,14 +289,14 @@ fn edited_files(sides: ModelSides<'_>, written: &BTreeMap<String, String>) -> BT
         let is_one_of = |files: &BTreeMap<String, String>| files.get(path) == Some(text);
         sides.bases.iter().any(|base| is_one_of(&base.files)) || sides.ours.is_some_and(|ours| is_one_of(&ours.files))
     };
-    let found = written.iter().filter_map(|(path, written)| {
-        let found = sides.files.get(path)?;
-        let text = normalize_lines(found);
+    let edited_files = written.iter().filter_map(|(path, written)| {
+        let theirs = sides.files.get(path)?;
+        let text = normalize_lines(theirs);
         // The hash is computed last, because a comparison of texts is faster.
-        let is_ours = is_known(path, &text) || is_unmodified(found);
+        let is_ours = is_known(path, &text) || is_unmodified(theirs);
         Some((path.clone(), if is_ours { written.clone() } else { text }))
     });
-    found.collect()
+    edited_files.collect()
 }
 
 /// Properties of a model and its columns.
@@ -382,11 +382,11 @@ impl ModelReconciler<'_> {
         // lines.
         let dialect = self.ours.compiled.dialect();
         let goes_beside = || match (&base, &ours, self.sides.files.get(&edit.file)) {
-            (Some(base), Some(ours), Some(found)) if edit.is_whole_file() => merge_generated_file(
+            (Some(base), Some(ours), Some(theirs)) if edit.is_whole_file() => merge_generated_file(
                 &edit.file,
                 self.sides.model,
                 dialect,
-                [base, ours, &normalize_lines(found)],
+                [base, ours, &normalize_lines(theirs)],
             )
             .is_some(),
             _ => false,
@@ -420,7 +420,7 @@ impl ModelReconciler<'_> {
 
     /// Reconciles an edited SQL column. Transfers a formula that compiles to the edited SQL to the spec.
     fn reconcile_formula(&mut self, mut edit: HandEdit, reconciled: &mut Reconciled) {
-        let Some(found) = self.edited_sql else { return };
+        let Some(edited_sql) = self.edited_sql else { return };
         let name = edit.definition.clone().unwrap_or_default();
         let ours = spec_definition(&self.ours, &name, edit.cte.as_deref());
         let base = self
@@ -457,7 +457,7 @@ impl ModelReconciler<'_> {
         // current spec may generate a completely different file.
         let spec = Some(self.base.spec.as_str());
         let found_formula = match (edited, origin) {
-            _ if edit.has_keep_comment(found) => Err(KEEP_COMMENT.to_owned()),
+            _ if edit.has_keep_comment(edited_sql) => Err(KEEP_COMMENT.to_owned()),
             (Some(edited), Some(EditOrigin::Model(formulas))) => {
                 let found = formulas.and_then(|formulas| {
                     let column = (edit.cte.as_deref(), name.as_str());
@@ -465,16 +465,22 @@ impl ModelReconciler<'_> {
                     edited.first_proven(decompiler, source, base_step.as_deref(), column, &formulas)
                 });
                 found
-                    .map(|found| (found.formula, found.rewritten))
+                    .map(|formula| (formula.formula, formula.rewritten))
                     .map_err(|reason| reason.to_string())
             }
             _ => {
                 let (compiler, source) = (self.base_compiler, &self.base.source);
                 let decompiler = self.tools.decompiler;
-                let formula =
-                    decompiler.find_formula_with_guards(compiler, source, spec, found, base_step.as_deref(), &name);
+                let formula = decompiler.find_formula_with_guards(
+                    compiler,
+                    source,
+                    spec,
+                    edited_sql,
+                    base_step.as_deref(),
+                    &name,
+                );
                 formula
-                    .map(|found| (found.formula, found.rewritten))
+                    .map(|formula| (formula.formula, formula.rewritten))
                     .map_err(|reason| reason.to_string())
             }
         };
@@ -539,12 +545,12 @@ impl ModelReconciler<'_> {
         let says = edits.iter().all(|edit| {
             let about = property_target(edit);
             before.remove(&about);
-            after.remove(&about).map(|said| said.text()) == edit.after
+            after.remove(&about).map(|property_value| property_value.text()) == edit.after
         });
         let same = before.len() == after.len()
             && before
                 .iter()
-                .all(|(about, said)| after.get(about).is_some_and(|now| now.text() == said.text()));
+                .all(|(about, property_value)| after.get(about).is_some_and(|now| now.text() == property_value.text()));
         let sql = |ours: &CurrentSpec| {
             let files = ours.files.iter().filter(|(path, _)| path.ends_with(".sql"));
             files
@@ -572,8 +578,8 @@ impl ModelReconciler<'_> {
     pub fn build_conflict(&self, edit: &HandEdit, base: Option<String>, ours: Option<String>) -> Conflict {
         let dialect = self.ours.compiled.dialect();
         let clashes = match (&base, &ours, &edit.after) {
-            (Some(base), Some(ours), Some(found)) if edit.is_whole_file() => {
-                merge_clashes(&edit.file, self.sides.model, dialect, [base, ours, found])
+            (Some(base), Some(ours), Some(theirs)) if edit.is_whole_file() => {
+                merge_clashes(&edit.file, self.sides.model, dialect, [base, ours, theirs])
             }
             _ => Vec::new(),
         };

@@ -40,8 +40,8 @@ fn with_former_layout(file: &mut TextChange, (model, dialect): (&str, Dialect), 
     let layout = || {
         let base = former.bases.first()?;
         let path = base.files.keys().find(is_same_kind)?;
-        let found = former.files.get(path)?;
-        let texts = [base.files.get(path)?.clone(), normalize_lines(found)];
+        let theirs = former.files.get(path)?;
+        let texts = [base.files.get(path)?.clone(), normalize_lines(theirs)];
         let [base, text] = match kind {
             HandEditKind::Properties => [
                 with_model_name(&texts[0], former.model, model)?,
@@ -51,7 +51,7 @@ fn with_former_layout(file: &mut TextChange, (model, dialect): (&str, Dialect), 
         };
         let texts = [base.as_str(), file.after.as_deref()?, text.as_str()];
         let merged = merge_generated_file(&file.path, model, dialect, texts)?;
-        with_line_endings_of(Some(merged), Some(found))
+        with_line_endings_of(Some(merged), Some(theirs))
     };
     if let Some(text) = layout() {
         file.after = Some(text);

@@ -116,7 +116,7 @@ pub fn apply_edit_to_spec(
     }
     let says = |source: &String| {
         let compiled_spec = tools.compile(&ours.spec, source);
-        compiled_spec.is_some_and(|made| reconcile::equals_spec_value(model, &made, edit))
+        compiled_spec.is_some_and(|spec| reconcile::equals_spec_value(model, &spec, edit))
     };
     write_back::spec_candidates(&ours.source, edit).into_iter().find(says)
 }

@@ -18,13 +18,13 @@ impl ModelReconciler<'_> {
         if self.sides.bases.len() != 1 {
             return;
         }
-        let (Some(found), base) = (self.edited_sql, self.base) else {
+        let (Some(edited_sql), base) = (self.edited_sql, self.base) else {
             return;
         };
-        if found.contains(KEEP_COMMENT) {
+        if edited_sql.contains(KEEP_COMMENT) {
             return;
         }
-        let Some(theirs) = spec_for_sql(self.base_compiler, &base.source, Some(&base.spec), found) else {
+        let Some(theirs) = spec_for_sql(self.base_compiler, &base.source, Some(&base.spec), edited_sql) else {
             return;
         };
         let ours = &self.ours.source;
@@ -56,14 +56,14 @@ impl ModelReconciler<'_> {
     /// Returns `true` if the merged spec keeps the current spec's own changes: each formula is either the formula in
     /// the current spec, or a formula that the current spec has not changed since the base.
     fn has_separate_changes(&self, carried: &CurrentSpec) -> bool {
-        let formulas = |made: &CurrentSpec| -> BTreeMap<(Option<String>, String), String> {
-            let one = |it: &SpecDefinition| {
+        let formulas = |spec: &CurrentSpec| -> BTreeMap<(Option<String>, String), String> {
+            let one = |definition: &SpecDefinition| {
                 (
-                    (it.step().map(str::to_owned), it.name().to_owned()),
-                    it.formula().to_owned(),
+                    (definition.step().map(str::to_owned), definition.name().to_owned()),
+                    definition.formula().to_owned(),
                 )
             };
-            made.compiled.definitions().iter().map(one).collect()
+            spec.compiled.definitions().iter().map(one).collect()
         };
         let Some(before) = &self.base_spec else { return false };
         let (base, ours, now) = (formulas(before), formulas(&self.ours), formulas(carried));
@@ -82,7 +82,9 @@ impl ModelReconciler<'_> {
             is_in_model_file(self.sides.model)(edit)
                 && edit.position.is_some()
                 && count(&edit.before) == count(&edit.after)
-                && self.edited_sql.is_some_and(|found| !edit.has_keep_comment(found))
+                && self
+                    .edited_sql
+                    .is_some_and(|edited_sql| !edit.has_keep_comment(edited_sql))
         };
         let respellings: Vec<HandEdit> = edits.iter().filter(|edit| is_respelling(edit)).cloned().collect();
         if self.sides.bases.len() != 1 || respellings.is_empty() {
@@ -106,7 +108,7 @@ impl ModelReconciler<'_> {
     /// Returns the spec that generates the current SQL with these edits and no other difference. `None` if the current
     /// spec generates other SQL for one of the edited parts than the base.
     fn spec_with_respellings(&self, edits: &[HandEdit]) -> Option<CurrentSpec> {
-        let found = self.edited_sql?;
+        let edited_sql = self.edited_sql?;
         let sql = self.ours.compiled.model_sql()?;
         let dialect = self.ours.compiled.dialect();
         let mut replaced = Vec::new();
@@ -116,7 +118,7 @@ impl ModelReconciler<'_> {
             // The part must still be the part that the user edited.
             let mut same = restore_column(generated, sql, dialect, position).into_iter();
             same.all(|(at, text)| sql.get(at) == Some(&text)).then_some(())?;
-            let edited = restore_column(found, sql, dialect, position);
+            let edited = restore_column(edited_sql, sql, dialect, position);
             replaced.extend((!edited.is_empty()).then_some(edited)?);
         }
         let text = apply_replacements(sql, replaced.iter().collect())?;

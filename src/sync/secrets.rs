@@ -135,7 +135,7 @@ fn find_secrets(vars: &str) -> Vec<(usize, usize, String)> {
     let Some(root) = yaml::root(vars) else {
         return Vec::new();
     };
-    let mut found = Vec::new();
+    let mut secrets = Vec::new();
     let mut waits: Vec<(&Node, bool)> = vec![(&root, false)];
     while let Some((node, is_secret)) = waits.pop() {
         if let Some(pairs) = node.pairs() {
@@ -150,10 +150,10 @@ fn find_secrets(vars: &str) -> Vec<(usize, usize, String)> {
             .text()
             .filter(|text| is_secret || has_password(text) || has_secret_pair(text) || is_token(text))
         {
-            found.push((node.span.start as usize, node.span.end as usize, text.to_owned()));
+            secrets.push((node.span.start as usize, node.span.end as usize, text.to_owned()));
         }
     }
-    found
+    secrets
 }
 
 /// Returns `true` if the text is an address with a password: `scheme://name:password@host`.

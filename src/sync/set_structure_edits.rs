@@ -36,10 +36,10 @@ impl ModelReconciler<'_> {
         };
         let mut specs = Vec::new();
         for (set, rows) in &sets {
-            let found = self
+            let found_formula = self
                 .formula_in_rows(rows, condition)
-                .map(|found| found.or_else(|refusal| self.formula_without_joins(rows, condition).ok_or(refusal)));
-            let FoundFormula { formula, rewritten, .. } = match found {
+                .map(|formula| formula.or_else(|refusal| self.formula_without_joins(rows, condition).ok_or(refusal)));
+            let FoundFormula { formula, rewritten, .. } = match found_formula {
                 Some(Ok(found)) => found,
                 Some(Err(refusal)) => {
                     specs.push(Err(refusal));
@@ -67,13 +67,13 @@ impl ModelReconciler<'_> {
     fn formula_without_joins(&self, rows: &str, condition: &str) -> Option<FoundFormula> {
         let at = Path::root().key("joins");
         let rows = apply_edits(rows, &[Edit::Remove { at }]).ok()?;
-        let mut found = self.formula_in_rows(&rows, condition)?.ok()?;
-        let spec = with_definition(&rows, CONDITION, &found.formula)?;
+        let mut formula = self.formula_in_rows(&rows, condition)?.ok()?;
+        let spec = with_definition(&rows, CONDITION, &formula.formula)?;
         let lineage = self.tools.compile(&self.ours.spec, &spec)?.compiled.lineage();
         let sources = lineage.iter().flat_map(ColumnLineage::sources);
         let columns: Vec<(&str, &str)> = sources.map(|source| (source.column(), source.relation())).collect();
-        found.formula = with_relations(&found.formula, &columns);
-        Some(found)
+        formula.formula = with_relations(&formula.formula, &columns);
+        Some(formula)
     }
 
     /// Returns the spec of a model built on metric sets with a definition for an added column.
@@ -88,9 +88,12 @@ impl ModelReconciler<'_> {
             return None;
         };
         let column = (None, name);
-        let found = formulas.and_then(|formulas| edited.first_proven(decompiler, &before, None, column, &formulas));
-        Some(match found {
-            Ok(found) => Ok((with_definition(source, name, &found.formula)?, found.rewritten)),
+        let formula = formulas.and_then(|formulas| edited.first_proven(decompiler, &before, None, column, &formulas));
+        Some(match formula {
+            Ok(found_formula) => Ok((
+                with_definition(source, name, &found_formula.formula)?,
+                found_formula.rewritten,
+            )),
             Err(refusal) => Err(refusal),
         })
     }

@@ -24,7 +24,7 @@ impl ModelReconciler<'_> {
     /// Compares an edit that cannot be transferred with the current spec. `None` if the spec did not change the same
     /// part, or if the edit cannot be separated from the rest of the file.
     pub fn compare_with_spec_change(&self, edit: &StructureEdit, hand: &HandEdit) -> Option<SpecChange> {
-        let (found, position) = (self.edited_sql?, hand.position.as_ref()?);
+        let (edited_sql, position) = (self.edited_sql?, hand.position.as_ref()?);
         let base = self.base_spec.as_ref()?;
         if base.source == self.ours.source {
             return None;
@@ -79,7 +79,7 @@ impl ModelReconciler<'_> {
         let written = [&self.base.files, &self.ours.files].map(|files| files.get(&hand.file));
         let dialect = self.ours.compiled.dialect();
         let restored = written.into_iter().flatten();
-        let mut restored = restored.map(|written| restore_column(written, found, dialect, position));
+        let mut restored = restored.map(|written| restore_column(written, edited_sql, dialect, position));
         conflict.restored = restored.find(|restored| !restored.is_empty())?;
         Some(SpecChange::Different(Box::new(conflict)))
     }

@@ -104,11 +104,11 @@ impl ModelReconciler<'_> {
     /// conditions. A version of the spec is used only if it produces the edit and no other difference. Only a new
     /// condition may also change expressions that the user did not edit.
     pub fn apply_structure_edits(&mut self, edits: &mut Vec<HandEdit>, reconciled: &mut Reconciled) {
-        let Some(found) = self.edited_sql.filter(|_| self.sides.bases.len() == 1) else {
+        let Some(edited_sql) = self.edited_sql.filter(|_| self.sides.bases.len() == 1) else {
             return;
         };
         let mut carried_edits: BTreeSet<usize> = BTreeSet::new();
-        let mut found = found.to_owned();
+        let mut found = edited_sql.to_owned();
         let keys = self.added_keys(edits, &found).into_iter();
         let dialect = self.ours.compiled.dialect();
         let output = output_cte(self.ours.compiled.model_sql().unwrap_or_default(), dialect);
@@ -170,12 +170,13 @@ impl ModelReconciler<'_> {
             return;
         }
         // A new name also changes the formulas that refer to the column.
-        let left = self.differences(&self.ours, &found);
+        let differences = self.differences(&self.ours, &found);
         let is_left = |edit: &HandEdit| {
             let text = |text: &Option<String>| text.clone().unwrap_or_default();
             let (was, is) = (text(&edit.before), text(&edit.after));
             // The spec may have changed, too, so the text before the edit may differ.
-            left.iter()
+            differences
+                .iter()
                 .any(|(before, after)| *after == is && (!is.is_empty() || *before == was))
         };
         let of_model = is_in_model_file(self.sides.model);
@@ -232,16 +233,18 @@ impl ModelReconciler<'_> {
         edit: &StructureEdit,
         carried: CurrentSpec,
         (before, rewritten): (&[(String, String)], Option<RewrittenSql>),
-        (columns, found): (&[FilePartPosition], &str),
+        (columns, edited_sql): (&[FilePartPosition], &str),
     ) -> Option<TransferredEdit> {
         let dialect = carried.compiled.dialect();
         let sql = carried.compiled.model_sql().unwrap_or_default().to_owned();
         // The names of CTEs depend on the name of the relation and on the keys.
         let renamed = match edit {
-            StructureEdit::Relation { .. } | StructureEdit::GroupKeys(_) => with_cte_names_of(found, &sql, dialect),
+            StructureEdit::Relation { .. } | StructureEdit::GroupKeys(_) => {
+                with_cte_names_of(edited_sql, &sql, dialect)
+            }
             _ => None,
         };
-        let found = renamed.unwrap_or_else(|| found.to_owned());
+        let found = renamed.unwrap_or_else(|| edited_sql.to_owned());
         let with_generated = |found: &str| with_generated_columns(found, [Some(&sql), None], dialect, columns.iter());
         // Conditions contain other conditions, too, so compare them again.
         let is_rewritten_condition = edit.condition().is_some() && rewritten.is_some();
@@ -333,7 +336,7 @@ impl ModelReconciler<'_> {
             let without = apply_edits(source, &[Edit::Remove { at: at.key(clause) }]).ok()?;
             return Some(Ok((without, None)));
         }
-        let (found, after) = if clause == "where" {
+        let (found_formula, after) = if clause == "where" {
             (
                 self.formula_in_rows(&without_results(&up_to)?, condition)?,
                 ["joins", "from"],
@@ -343,7 +346,7 @@ impl ModelReconciler<'_> {
             let found = self.formula_beside(&spec, "count(*) > 0", condition)?;
             (found, ["group_by", "where"])
         };
-        let FoundFormula { formula, rewritten, .. } = match found {
+        let FoundFormula { formula, rewritten, .. } = match found_formula {
             Ok(found) => found,
             Err(refusal) => return Some(Err(refusal)),
         };

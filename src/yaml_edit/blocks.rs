@@ -34,7 +34,7 @@ pub(super) struct BlockDifference {
 /// Returns the managed blocks of a file. The markers of a block are comments at the beginning of a line.
 fn read_blocks<'s>(tree: &YamlTree<'s>) -> Result<Vec<YamlBlock<'s>>, YamlRefusal> {
     let source = tree.source;
-    let mut found: Vec<YamlBlock<'s>> = Vec::new();
+    let mut yaml_blocks: Vec<YamlBlock<'s>> = Vec::new();
     let mut open: Option<(usize, &'s str)> = None;
     for comment in &tree.comments {
         let text = source.get(comment.clone()).unwrap_or_default();
@@ -46,7 +46,7 @@ fn read_blocks<'s>(tree: &YamlTree<'s>) -> Result<Vec<YamlBlock<'s>>, YamlRefusa
                 return Err(tree.new_refusal(comment.start, format!("`{CLOSING}` is missing before this line")));
             }
             let name = text.trim_end();
-            if found.iter().any(|block| block.name == name) {
+            if yaml_blocks.iter().any(|block| block.name == name) {
                 return Err(tree.new_refusal(comment.start, format!("`{name}` occurs twice")));
             }
             open = Some((comment.start, name));
@@ -55,7 +55,7 @@ fn read_blocks<'s>(tree: &YamlTree<'s>) -> Result<Vec<YamlBlock<'s>>, YamlRefusa
                 return Err(tree.new_refusal(comment.start, format!("`{OPENING}` is missing above this line")));
             };
             let inside = source.get(start..comment.end).unwrap_or_default();
-            found.push(YamlBlock {
+            yaml_blocks.push(YamlBlock {
                 start,
                 end: comment.end,
                 name,
@@ -65,7 +65,7 @@ fn read_blocks<'s>(tree: &YamlTree<'s>) -> Result<Vec<YamlBlock<'s>>, YamlRefusa
     }
     match open {
         Some((start, _)) => Err(tree.new_refusal(start, format!("`{CLOSING}` is missing below this line"))),
-        None => Ok(found),
+        None => Ok(yaml_blocks),
     }
 }
 

@@ -27,22 +27,22 @@ fn join_texts<T: AsRef<str>>(texts: impl IntoIterator<Item = T>) -> String {
 /// Lists all nodes with their columns, and all groups, docs blocks and macros.
 pub fn manifest(manifest: &Manifest) -> String {
     let mut out = String::new();
-    manifest.nodes.iter().for_each(|it| node(&mut out, it));
-    for it in &manifest.disabled {
-        let _ = writeln!(out, "disabled {} {}", it.resource_type.name(), it.unique_id);
+    manifest.nodes.iter().for_each(|node| write_node(&mut out, node));
+    for node in &manifest.disabled {
+        let _ = writeln!(out, "disabled {} {}", node.resource_type.name(), node.unique_id);
     }
-    for it in &manifest.groups {
-        let owner = [&it.owner.name, &it.owner.email].map(|text| text.as_deref().unwrap_or_default());
-        let _ = writeln!(out, "group {} {} {owner:?}", it.unique_id, it.name);
+    for dbt_group in &manifest.groups {
+        let owner = [&dbt_group.owner.name, &dbt_group.owner.email].map(|text| text.as_deref().unwrap_or_default());
+        let _ = writeln!(out, "group {} {} {owner:?}", dbt_group.unique_id, dbt_group.name);
     }
-    for it in &manifest.docs {
-        let _ = writeln!(out, "docs {} {:?}", it.unique_id, it.text);
+    for doc_block in &manifest.docs {
+        let _ = writeln!(out, "docs {} {:?}", doc_block.unique_id, doc_block.text);
     }
     let _ = writeln!(out, "macros {}", join_texts(&manifest.macros));
     out
 }
 
-fn node(output: &mut String, node: &ManifestNode) {
+fn write_node(output: &mut String, node: &ManifestNode) {
     let text = |text: &Option<std::sync::Arc<str>>| text.as_deref().unwrap_or_default().to_owned();
     let config = node
         .config
@@ -102,7 +102,12 @@ fn node(output: &mut String, node: &ManifestNode) {
             format_part("granularity", text(&column.granularity)),
             format_part(
                 "constraints",
-                join_texts(column.constraints.iter().map(|it| format!("{:?}", it.kind))),
+                join_texts(
+                    column
+                        .constraints
+                        .iter()
+                        .map(|constraint| format!("{:?}", constraint.kind)),
+                ),
             ),
         ];
         let _ = writeln!(output, "  . {}{}", column.name, parts.concat());

@@ -38,7 +38,9 @@ fn logs(entries: &[(String, String)]) -> [String; 2] {
 /// Returns the status of each node in the last run that did not set a target folder.
 fn last_run_statuses(log: &str) -> Option<Vec<(String, String)>> {
     let run = RunResults::from_log(log, |target| target.is_none())?;
-    let result = |it: &formulac::artifacts::RunResult| (it.unique_id.to_string(), it.status.name().to_owned());
+    let result = |run_result: &formulac::artifacts::RunResult| {
+        (run_result.unique_id.to_string(), run_result.status.name().to_owned())
+    };
     Some(run.results.iter().map(result).collect())
 }
 

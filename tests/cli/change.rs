@@ -585,12 +585,12 @@ fn commits_may_have_to_be_signed() {
     assert_eq!(told["not_allowed"][0]["why"], "the commit has no valid signature");
     // Key of a user whom the git configuration trusts.
     let key = place.path("key");
-    let made = std::process::Command::new("ssh-keygen")
+    let exit_status = std::process::Command::new("ssh-keygen")
         .args(["-q", "-t", "ed25519", "-N", "", "-f"])
         .arg(&key)
         .status()
         .expect("ssh-keygen is installed");
-    assert!(made.success());
+    assert!(exit_status.success());
     let public = fs::read_to_string(place.path("key.pub")).unwrap();
     let words: Vec<&str> = public.split(' ').take(2).collect();
     place.write("allowed", format!("ann@example.com {}\n", words.join(" ")));

@@ -284,9 +284,9 @@ fn unknown_environments_are_errors() {
         &["status"],
         &["plan"],
     ] {
-        let named = place.run(&[args, &["--env", "nowhere"]].concat());
-        assert_eq!(named.exit, 2, "{args:?}: {}", named.err);
-        assert!(named.err.contains("there is no environment `nowhere`"), "{}", named.err);
+        let run = place.run(&[args, &["--env", "nowhere"]].concat());
+        assert_eq!(run.exit, 2, "{args:?}: {}", run.err);
+        assert!(run.err.contains("there is no environment `nowhere`"), "{}", run.err);
         let mut command = place.command(args);
         command.env("FORMULAC_ENV", "nowhere");
         assert_eq!(finish(command).exit, 2, "{args:?}");

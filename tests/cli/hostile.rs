@@ -265,7 +265,7 @@ fn files(place: &Place, results: &mut Vec<String>) {
                     continue;
                 };
                 let mut all = BTreeSet::new();
-                documents.iter().for_each(|it| keys(it, &mut all));
+                documents.iter().for_each(|yaml| keys(yaml, &mut all));
                 if documents.len() > 1 || all.contains("injected") {
                     results.push(format!("{inside} has more than was meant"));
                 }

@@ -34,7 +34,7 @@ pub enum Arg {
 pub fn calls_of(function: &'static Function, formula: &str, table: &TestTable) -> Vec<CallFacts> {
     let (parsed, _) = formulac::parse::parse(formula);
     let ast = parsed.ast();
-    let mut found = Vec::new();
+    let mut call_facts = Vec::new();
     let mut left: Vec<ExprId> = ast.definitions.iter().map(|d| d.body).collect();
     while let Some(id) = left.pop() {
         left.extend(ast.children(id));
@@ -47,14 +47,14 @@ pub fn calls_of(function: &'static Function, formula: &str, table: &TestTable) -
                 .iter()
                 .map(|a| text_of(formula, ast.span(*a)).to_owned())
                 .collect();
-            found.push(CallFacts {
+            call_facts.push(CallFacts {
                 overload: form(function, &args),
                 args,
                 texts,
             });
         }
     }
-    found
+    call_facts
 }
 
 fn text_of(formula: &str, span: formulac::span::Span) -> &str {

@@ -136,12 +136,12 @@ fn comparison(case: &Case, dialect: Dialect) -> std::result::Result<Comparison, 
         .schema(schema)
         .build()
         .compile_spec(&case.spec);
-    let found = if case.of_formula {
+    let comparison = if case.of_formula {
         compiled.formula_comparison()
     } else {
         compiled.comparisons().pop()
     };
-    let found = found.ok_or_else(|| format!("{:?}", compiled.diagnostics()))?;
+    let found = comparison.ok_or_else(|| format!("{:?}", compiled.diagnostics()))?;
     if case.sums.is_none() {
         return Ok(found);
     }
@@ -256,7 +256,14 @@ fn check_result(case: &Case, comparison: &Comparison, counts: &Table, rows: &Tab
     if let Some(expected) = &case.sums {
         let sum = |sum: &Option<String>| sum.as_deref().map_or_else(|| "NULL".to_owned(), normalize_value);
         let summed = read.columns.iter().filter(|column| column.sums != [None, None]);
-        let got = summed.map(|it| format!("{} {} and {}", it.column, sum(&it.sums[0]), sum(&it.sums[1])));
+        let got = summed.map(|counts| {
+            format!(
+                "{} {} and {}",
+                counts.column,
+                sum(&counts.sums[0]),
+                sum(&counts.sums[1])
+            )
+        });
         let got: Vec<String> = got.collect();
         if got != *expected {
             return Some(format!("expected the sums {expected:?}\ngot      {got:?}"));

@@ -75,7 +75,10 @@ fn texts(compiled: &CompiledSpec, dialect: Dialect) -> Result<Vec<(String, Strin
             add("env diff", &comparison.between_relations(built.clone(), built));
         }
     }
-    compiled.comparisons().iter().for_each(|it| add("compare", it));
+    compiled
+        .comparisons()
+        .iter()
+        .for_each(|comparison| add("compare", comparison));
     texts.extend(
         compiled
             .formula_count_sql(ComparisonReader::Tables)

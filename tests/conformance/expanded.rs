@@ -22,7 +22,11 @@ pub fn run() {
                 let Some(text) = compiled.expanded() else { continue };
                 compared += 1;
                 let plain = compiler.compile_spec(text);
-                let errors: Vec<_> = plain.diagnostics().iter().filter(|found| found.is_error()).collect();
+                let errors: Vec<_> = plain
+                    .diagnostics()
+                    .iter()
+                    .filter(|diagnostic| diagnostic.is_error())
+                    .collect();
                 let is_same = plain.query() == compiled.query()
                     && plain.model_sql() == compiled.model_sql()
                     && plain.model_yml() == compiled.model_yml();

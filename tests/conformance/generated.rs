@@ -43,11 +43,12 @@ pub fn report_obsolete_files(folder: &str, files: &[(String, String)]) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
     let entries = fs::read_dir(root.join(folder)).into_iter().flatten().flatten();
     let known = |path: &Path| files.iter().any(|(name, _)| root.join(name) == path);
-    let left: Vec<PathBuf> = entries.map(|e| e.path()).filter(|path| !known(path)).collect();
+    let paths: Vec<PathBuf> = entries.map(|e| e.path()).filter(|path| !known(path)).collect();
     if std::env::var_os("FORMULAC_WRITE").is_some() {
-        left.iter()
+        paths
+            .iter()
             .for_each(|path| fs::remove_file(path).expect("docs can be written"));
         return;
     }
-    assert!(left.is_empty(), "no function has these pages: {left:?}");
+    assert!(paths.is_empty(), "no function has these pages: {paths:?}");
 }

@@ -34,7 +34,7 @@ pub fn run() {
     let on_large_stack = move |dialect| with_large_stack(|| of_dialect(dialect)).expect("a thread starts");
     let all = thread::scope(|scope| {
         let threads: Vec<_> = Dialect::all()
-            .map(|it| scope.spawn(move || on_large_stack(it)))
+            .map(|dialect| scope.spawn(move || on_large_stack(dialect)))
             .collect();
         let results = threads.into_iter().map(ScopedJoinHandle::join);
         let results = results.map(|result| result.unwrap_or_else(|panic| resume_unwind(panic)));

@@ -32,7 +32,7 @@ const BY_RANGE: &str =
 const AFTER_MANY: &str = "model: m\nfrom: a\njoins:\n  - {to: b, as: others, using: k, cardinality: many}\n  \
                           - {to: b, on: 'AND(b.k = a.k, b.low > others.low)', type: inner}\ndefinitions: n = b.low\n";
 const EACH: &str = "model: m\nfrom: a\njoins:\n  - {to: b, type: cross}\ndefinitions: n = low\n";
-const OF_STEP: &str = "model: m\nfrom: b\nsteps:\n  - {name: lows, group_by: 'k, low'}\n  \
+const STEP_JOIN: &str = "model: m\nfrom: b\nsteps:\n  - {name: lows, group_by: 'k, low'}\n  \
                        - {name: keys, group_by: k}\n  - name: joined\n    joins:\n      - {to: lows, using: k}\n    keep: low\n";
 
 const CASES: &[Case] = &[
@@ -142,7 +142,7 @@ const CASES: &[Case] = &[
     },
     Case {
         it: "a step by a part of its key",
-        spec: OF_STEP,
+        spec: STEP_JOIN,
         a: &[],
         b: &[
             [Some(1), Some(1), None],
@@ -153,7 +153,7 @@ const CASES: &[Case] = &[
     },
     Case {
         it: "a step by a part of its key, twice",
-        spec: OF_STEP,
+        spec: STEP_JOIN,
         a: &[],
         b: &[
             [Some(1), Some(1), None],

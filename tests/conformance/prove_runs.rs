@@ -61,7 +61,7 @@ pub fn run() {
 /// Returns the first proof with a value of each type, and the first proof over a table without rows.
 fn choose_proofs(proofs: &[Proof]) -> Vec<&Proof> {
     // `None` is a table without rows.
-    let mut wanted: Vec<Option<Type>> = TYPES.into_iter().map(Some).chain([None]).collect();
+    let mut ties: Vec<Option<Type>> = TYPES.into_iter().map(Some).chain([None]).collect();
     let has = |table: &CaseTable, kind: Option<Type>| {
         let Some(ty) = kind else { return table.rows.is_empty() };
         let at = table.columns().position(|(_, own)| own == ty);
@@ -69,12 +69,12 @@ fn choose_proofs(proofs: &[Proof]) -> Vec<&Proof> {
     };
     let mut chosen = Vec::new();
     for proof in proofs {
-        let before = wanted.len();
-        wanted.retain(|kind| !proof.tables.iter().any(|table| has(table, *kind)));
-        if wanted.len() < before {
+        let before = ties.len();
+        ties.retain(|kind| !proof.tables.iter().any(|table| has(table, *kind)));
+        if ties.len() < before {
             chosen.push(proof);
         }
     }
-    assert!(wanted.is_empty(), "no proof has a table of {wanted:?}");
+    assert!(ties.is_empty(), "no proof has a table of {ties:?}");
     chosen
 }

@@ -35,10 +35,10 @@ pub fn fail_on(suite: &str, failures: &[Failure], checks: usize) {
         let _ = writeln!(report, "  fault    {fault}\n");
     }
     fs::write(&path, &report).expect("the report can be written");
-    let (count, shown) = (failures.len(), path.display());
+    let (count, display) = (failures.len(), path.display());
     assert!(
         count == 0,
-        "{count} of {checks} checks fail (also in {shown}):\n\n{report}"
+        "{count} of {checks} checks fail (also in {display}):\n\n{report}"
     );
 }
 

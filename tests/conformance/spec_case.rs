@@ -194,8 +194,8 @@ impl ModelCase for SpecCase {
     }
 
     fn schema(&self) -> Schema {
-        let known = if self.untyped { &[] } else { self.tables.as_slice() };
-        known
+        let test_tables = if self.untyped { &[] } else { self.tables.as_slice() };
+        test_tables
             .iter()
             .fold(Schema::new(), |schema, table| schema.with(table.relation()))
     }

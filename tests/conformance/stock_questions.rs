@@ -229,7 +229,7 @@ fn query_of_command(folder: &Path, dialect: Dialect, options: &[String]) -> std:
 }
 
 fn query_of(compiled: &CompiledSpec) -> std::result::Result<String, String> {
-    let errors = compiled.diagnostics().iter().filter(|found| found.is_error());
+    let errors = compiled.diagnostics().iter().filter(|diagnostic| diagnostic.is_error());
     let errors: Vec<String> = errors
         .map(|error: &Diagnostic| format!("{} {}", error.code(), error.message()))
         .collect();

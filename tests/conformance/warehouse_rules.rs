@@ -17,7 +17,7 @@ use crate::statement_constructs::Facts;
 const SHOWN: usize = 3;
 
 /// Casts to types that a spec specifies, such as `data_type` in a contract.
-const OF_SPECS: [&str; 3] = [
+const SPEC_CASTS: [&str; 3] = [
     "casts: cast(decimal as decimal(14,2))",
     "casts: cast(decimal as numeric(20,2))",
     "casts: cast(decimal as numeric(38,2))",
@@ -65,7 +65,7 @@ impl Statements {
         let unknown = facts
             .constructs_without_fact(sql, schema)
             .unwrap_or_else(|error| [error].into());
-        for construct in unknown.into_iter().filter(|it| !OF_SPECS.contains(&it.as_str())) {
+        for construct in unknown.into_iter().filter(|it| !SPEC_CASTS.contains(&it.as_str())) {
             let first = || (0, format!("{from}\n{sql}"));
             let place = self.unknown.entry(format!("{dialect}: {construct}"));
             place.or_insert_with(first).0 += 1;

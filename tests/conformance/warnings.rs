@@ -27,9 +27,9 @@ const TRAPS: [Code; 16] = [
     Code::RedundantBoolean,
 ];
 
-fn unexpected_warnings(found: &[Diagnostic], said: &[String]) -> Vec<String> {
+fn unexpected_warnings(diagnostics: &[Diagnostic], said: &[String]) -> Vec<String> {
     let is_new = |d: &&Diagnostic| TRAPS.contains(&d.kind()) && !said.iter().any(|code| code == d.code());
-    found
+    diagnostics
         .iter()
         .filter(is_new)
         .map(|d| format!("{} {}", d.code(), d.message()))
@@ -63,9 +63,9 @@ pub fn run() {
             let mut warnings = unexpected_warnings(case.compile(&compiler).diagnostics(), &[]);
             for set in case.compile_sets(&compiler) {
                 warnings.extend(unexpected_warnings(set.diagnostics(), &[]));
-                let errors = set.diagnostics().iter().filter(|found| found.is_error());
+                let errors = set.diagnostics().iter().filter(|diagnostic| diagnostic.is_error());
                 let errors = errors.filter(|_| case.refused.is_none());
-                warnings.extend(errors.map(|found| format!("{} {}", found.code(), found.message())));
+                warnings.extend(errors.map(|diagnostic| format!("{} {}", diagnostic.code(), diagnostic.message())));
             }
             for warning in warnings {
                 faults.push(format!(

@@ -22,19 +22,19 @@ pub fn root() -> &'static Path {
 }
 
 fn files(folder: &str) -> Vec<PathBuf> {
-    let (mut found, mut left) = (Vec::new(), vec![root().join(folder)]);
+    let (mut paths, mut left) = (Vec::new(), vec![root().join(folder)]);
     while let Some(folder) = left.pop() {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
             if path.is_dir() {
                 left.push(path);
             } else if path.extension().is_some_and(|e| e == "yml") {
-                found.push(path);
+                paths.push(path);
             }
         }
     }
-    found.sort();
-    found
+    paths.sort();
+    paths
 }
 
 fn relation(name: &str, types: Option<&Node>) -> Relation {

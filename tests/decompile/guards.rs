@@ -10,8 +10,8 @@ const GROUPED: &str = "model: m\nfrom: orders\ngroup_by: country\ndefinitions: v
 const ROWS: &str = "model: m\nfrom: orders\ndefinitions: value = 7919\n";
 
 fn decompiler() -> &'static Decompiler {
-    static LEARNED: OnceLock<Decompiler> = OnceLock::new();
-    LEARNED.get_or_init(Decompiler::default)
+    static DECOMPILER: OnceLock<Decompiler> = OnceLock::new();
+    DECOMPILER.get_or_init(Decompiler::default)
 }
 
 fn compiler(dialect: Dialect) -> Compiler {
@@ -50,9 +50,11 @@ fn find_formula(dialect: Dialect, spec: &str, edit: &str) -> (String, String) {
         });
     assert_ne!(found, sql, "{sql}");
     match decompiler().find_formula_with_guards(&compiler, spec, None, &found, None, "value") {
-        Ok(found) => (
-            found.formula,
-            found.rewritten.map_or_else(String::new, |it| it.describe()),
+        Ok(formula) => (
+            formula.formula,
+            formula
+                .rewritten
+                .map_or_else(String::new, |rewritten_sql| rewritten_sql.describe()),
         ),
         Err(reason) => (String::new(), reason.reason),
     }

@@ -6,8 +6,8 @@ use formulac::decompile::Decompiler;
 use formulac::{Column, Compiler, Dialect, Relation, Schema, Type};
 
 fn decompiler() -> &'static Decompiler {
-    static LEARNED: OnceLock<Decompiler> = OnceLock::new();
-    LEARNED.get_or_init(Decompiler::default)
+    static DECOMPILER: OnceLock<Decompiler> = OnceLock::new();
+    DECOMPILER.get_or_init(Decompiler::default)
 }
 
 fn compiler(dialect: Dialect) -> Compiler {
@@ -121,9 +121,12 @@ fn find_formula(dialect: Dialect, case: &Case<'_>) -> Option<(String, Option<Str
     assert!(sql.contains(&before), "{sql}");
     let found = sql.replacen(&before, &format!("{} as value", case.edit), 1);
     let formula = decompiler().find_formula_with_guards(&compiler, case.spec, None, &found, None, "value");
-    formula
-        .ok()
-        .map(|found| (found.formula, found.rewritten.map(|it| it.sql)))
+    formula.ok().map(|formula| {
+        (
+            formula.formula,
+            formula.rewritten.map(|rewritten_sql| rewritten_sql.sql),
+        )
+    })
 }
 
 /// `FORMULAC_CASES` selects the edits that contain a text.

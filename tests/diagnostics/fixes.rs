@@ -65,8 +65,8 @@ fn all_fixes_of_a_compilation_apply_together() {
         let after = case.setting.run(&text);
         // Errors of names and types may become visible, but the text must be readable.
         let unreadable = |all: &[&Diagnostic]| all.iter().filter(|d| d.is_error() && d.is_syntax()).count();
-        let (all, left): (Vec<_>, Vec<_>) = (before.iter().collect(), after.diagnostics.iter().collect());
-        if unreadable(&left) + unreadable(&fixed) > unreadable(&all) {
+        let (all, diagnostics): (Vec<_>, Vec<_>) = (before.iter().collect(), after.diagnostics.iter().collect());
+        if unreadable(&diagnostics) + unreadable(&fixed) > unreadable(&all) {
             wrong.push(format!("{}: {text:?}: {:?}", case.name, after.diagnostics));
         }
     }

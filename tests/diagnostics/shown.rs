@@ -133,7 +133,8 @@ fn promote_field(field: &str) -> Vec<Diagnostic> {
     let mut request = Request::from_file("orders.view");
     request.fields = vec![field.to_owned()];
     let files = [("orders.view".to_owned(), view.to_owned())];
-    promote(&files, &request, &Compiler::default()).map_or_else(|fault| vec![fault.1], |it| it.diagnostics)
+    promote(&files, &request, &Compiler::default())
+        .map_or_else(|fault| vec![fault.1], |promotion| promotion.diagnostics)
 }
 
 /// Returns the diagnostics for a spec and an Omni view that define the same field.
@@ -351,8 +352,8 @@ pub fn codes() -> Vec<&'static str> {
 
 /// Returns the codes that a schema file triggers.
 pub fn schema_codes(text: &str) -> Option<Vec<&'static str>> {
-    let (_, found) = Schema::from_text(text, formulac::Dialect::default());
-    Some(found.iter().map(Diagnostic::code).collect())
+    let (_, diagnostics) = Schema::from_text(text, formulac::Dialect::default());
+    Some(diagnostics.iter().map(Diagnostic::code).collect())
 }
 
 #[test]

@@ -59,8 +59,8 @@ pub fn difference(expected: &Expected, answers: &BTreeMap<String, Value>, names:
 /// not a string and a date is not a timestamp. `today` represents the day of the run.
 fn agrees(expected: &Value, found: &Value) -> bool {
     match (expected, found) {
-        (Value::Number(expected), Value::Number(found)) => {
-            let (Some(expected), Some(found)) = (expected.as_f64(), found.as_f64()) else {
+        (Value::Number(expected), Value::Number(number)) => {
+            let (Some(expected), Some(found)) = (expected.as_f64(), number.as_f64()) else {
                 return false;
             };
             (expected - found).abs() <= 1e-12 * expected.abs()

@@ -19,10 +19,10 @@ fn create_project(dbt: &Path) -> PathBuf {
     for file in ["dbt_project.yml", "profiles.yml"] {
         write(&place.join(file), &project::read(&example.join(file)));
     }
-    let here = script("kinds");
-    copy(&here.join("project"), &place);
-    copy(&here.join("shared_models"), &place.join("shared_models"));
-    copy(&here.join("specs"), &place.join("specs"));
+    let path = script("kinds");
+    copy(&path.join("project"), &place);
+    copy(&path.join("shared_models"), &place.join("shared_models"));
+    copy(&path.join("specs"), &place.join("specs"));
     for command in ["deps", "parse"] {
         run(dbt_settings(
             Command::new(dbt).args(["--no-use-colors", command]),

@@ -21,10 +21,10 @@ fn dbt_reads_the_keys_of_a_spec() {
     let Some(dbt) = tool("FORMULAC_DBT") else { return };
     let place = scratch("passed_on");
     copy(&project::folder(), &place);
-    let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/example_project");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/example_project");
     write(
         &place.join("metrics/passed_on.yml"),
-        &project::read(&here.join("passed_on.yml")),
+        &project::read(&path.join("passed_on.yml")),
     );
     let args = [
         "model",
@@ -44,7 +44,7 @@ fn dbt_reads_the_keys_of_a_spec() {
     write(&place.join("models/formulac/revenue_by_segment_v1.sql"), &model);
 
     let mut parse = Command::new(dbt.with_file_name("python"));
-    parse.arg(here.join("strict_parse.py"));
+    parse.arg(path.join("strict_parse.py"));
     run(dbt_settings(&mut parse, &place));
     let manifest = read_json(&place.join("target/manifest.json"));
     let nodes = &manifest["nodes"];

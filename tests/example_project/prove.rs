@@ -148,8 +148,8 @@ fn formulas_are_proven_on_duckdb() {
     assert_eq!(written["subjects"], proven["subjects"]);
     assert!(!written.to_string().contains("revenue"), "{written}");
     let mut functions = Command::new(env!("CARGO_BIN_EXE_formulac"));
-    let shown = run(functions.args(["functions", "ROUND", "--json"]).current_dir(&place));
-    let here = &report(&shown)["functions"][0]["proven_here"][0];
+    let output = run(functions.args(["functions", "ROUND", "--json"]).current_dir(&place));
+    let here = &report(&output)["functions"][0]["proven_here"][0];
     assert_eq!(
         (&here["environment"], &here["dialect"]),
         (&json!("dev"), &json!("duckdb"))

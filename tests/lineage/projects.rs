@@ -160,11 +160,11 @@ fn same_as_spec(dialect: Dialect, name: &str, spec: &CompiledSpec, lineage: &Sql
             .iter()
             .map(|of| format!("{}.{}", of.relation(), of.column()).to_lowercase())
             .collect();
-        let made = lineage
+        let lineage_column = lineage
             .column(column.column())
             .unwrap_or_else(|| panic!("{name}.{}", column.column()));
-        let made_of: Vec<String> = made.made_of.iter().map(ToString::to_string).collect();
-        let by: Vec<String> = made.windowed_by.iter().map(ToString::to_string).collect();
+        let made_of: Vec<String> = lineage_column.made_of.iter().map(ToString::to_string).collect();
+        let by: Vec<String> = lineage_column.windowed_by.iter().map(ToString::to_string).collect();
         let shown = format!(
             "{} {name}.{}: spec {said:?}, SQL {made_of:?} over {by:?}",
             dialect.name(),

@@ -53,7 +53,7 @@ struct Case {
 
 fn cases() -> Vec<Case> {
     let text = fs::read_to_string(folder().join("queries.txt")).unwrap();
-    let mut found = Vec::new();
+    let mut cases = Vec::new();
     for block in text.split("\n\n").filter(|block| !block.trim().is_empty()) {
         let (title, sql) = block.trim().strip_prefix("-- ").unwrap().split_once('\n').unwrap();
         let (title, dialects) = match title.split_once(" [") {
@@ -63,13 +63,13 @@ fn cases() -> Vec<Case> {
             }
             None => (title, Dialect::verified().collect()),
         };
-        found.extend(dialects.into_iter().map(|dialect| Case {
+        cases.extend(dialects.into_iter().map(|dialect| Case {
             title: title.to_owned(),
             dialect,
             sql: sql.to_owned(),
         }));
     }
-    found
+    cases
 }
 
 /// Returns the type that makes sqlglot treat struct fields as fields.

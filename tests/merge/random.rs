@@ -19,14 +19,14 @@ impl Dice {
         Self { numbers, position: 0 }
     }
 
-    fn next_below(&mut self, n: usize) -> usize {
+    fn random_below(&mut self, n: usize) -> usize {
         let number = self.numbers.get(self.position).copied().unwrap_or_default();
         self.position += 1;
         usize::from(number) % n
     }
 
     fn one_in(&mut self, n: usize) -> bool {
-        self.next_below(n) == n - 1
+        self.random_below(n) == n - 1
     }
 }
 
@@ -46,7 +46,7 @@ const TEXTS: [&str; 12] = [
 ];
 
 fn scalar(dice: &mut Dice) -> YamlValue {
-    match dice.next_below(TEXTS.len() + 3) {
+    match dice.random_below(TEXTS.len() + 3) {
         0 => YamlValue::Bare("1.50".into()),
         1 => YamlValue::Bare("true".into()),
         n => YamlValue::text(TEXTS[(n - 2) % TEXTS.len()]),
@@ -54,7 +54,7 @@ fn scalar(dice: &mut Dice) -> YamlValue {
 }
 
 fn tags(dice: &mut Dice) -> YamlValue {
-    let chosen = (0..5).filter(|_| dice.next_below(2) == 1);
+    let chosen = (0..5).filter(|_| dice.random_below(2) == 1);
     YamlValue::list(
         chosen
             .map(|n| YamlValue::text(["a", "b", "c d", "e: f", "on"][n]))
@@ -65,7 +65,7 @@ fn tags(dice: &mut Dice) -> YamlValue {
 fn fields(dice: &mut Dice, depth: usize) -> Vec<(String, YamlValue)> {
     let mut pairs = Vec::new();
     for key in ["label", "sql", "tags", "format", "inner"] {
-        match (key, dice.next_below(3)) {
+        match (key, dice.random_below(3)) {
             (_, 0) => {}
             ("tags", _) => pairs.push((key.to_owned(), tags(dice))),
             ("inner", _) if depth > 0 => pairs.push((key.to_owned(), YamlValue::map(fields(dice, depth - 1)))),
@@ -78,7 +78,7 @@ fn fields(dice: &mut Dice, depth: usize) -> Vec<(String, YamlValue)> {
 fn items(dice: &mut Dice, depth: usize) -> YamlValue {
     let mut items = Vec::new();
     for name in ["p", "q", "r"] {
-        if dice.next_below(3) > 0 {
+        if dice.random_below(3) > 0 {
             let mut pairs = vec![("name".to_owned(), YamlValue::text(name))];
             pairs.extend(fields(dice, 1));
             if depth > 0 && dice.one_in(2) {
@@ -105,7 +105,7 @@ fn change_values(value: &YamlValue, dice: &mut Dice, own: bool) -> YamlValue {
             let mut out = Vec::new();
             for (key, value) in pairs {
                 let is_name = key == "name";
-                match dice.next_below(12) {
+                match dice.random_below(12) {
                     10 if !is_name => {}
                     11 if !is_name => out.push((key.clone(), scalar(dice))),
                     _ => out.push((
@@ -120,11 +120,15 @@ fn change_values(value: &YamlValue, dice: &mut Dice, own: bool) -> YamlValue {
             }
             if dice.one_in(4) {
                 let key = if own {
-                    ["mine", "added"][dice.next_below(2)]
+                    ["mine", "added"][dice.random_below(2)]
                 } else {
-                    ["theirs", "added"][dice.next_below(2)]
+                    ["theirs", "added"][dice.random_below(2)]
                 };
-                let at = if own { dice.next_below(out.len() + 1) } else { out.len() };
+                let at = if own {
+                    dice.random_below(out.len() + 1)
+                } else {
+                    out.len()
+                };
                 out.insert(at, (key.to_owned(), scalar(dice)));
             }
             if own && dice.one_in(4) && out.len() > 1 {
@@ -137,13 +141,13 @@ fn change_values(value: &YamlValue, dice: &mut Dice, own: bool) -> YamlValue {
             let is_scalars = items.iter().all(|item| item.as_text().is_some());
             let mut out = Vec::new();
             for item in items {
-                if dice.next_below(6) < 5 {
+                if dice.random_below(6) < 5 {
                     out.push(change_values(item, dice, own && !is_scalars));
                 }
             }
             if dice.one_in(4) && is_scalars && !items.is_empty() {
                 let text = if own { "mine" } else { "theirs" };
-                let at = dice.next_below(out.len() + 1);
+                let at = dice.random_below(out.len() + 1);
                 out.insert(at, YamlValue::text(text));
             } else if dice.one_in(4) && !is_scalars {
                 let name = if own { "m" } else { "t" };
@@ -172,7 +176,7 @@ impl Hand<'_> {
     }
 
     fn add_comment_above(&mut self, indent: usize) {
-        match self.dice.next_below(8) {
+        match self.dice.random_below(8) {
             5 => self.text.push('\n'),
             6 => {
                 let comment = self.comment();
@@ -241,9 +245,9 @@ impl Hand<'_> {
                 self.end_line();
             }
             YamlValue::Text(text) if text.contains('\n') && self.dice.one_in(2) => {
-                let pad = " ".repeat(indent + 2 + self.dice.next_below(3));
+                let pad = " ".repeat(indent + 2 + self.dice.random_below(3));
                 self.text
-                    .push_str([" |\n", " |-\n", " |  # text\n"][self.dice.next_below(3)]);
+                    .push_str([" |\n", " |-\n", " |  # text\n"][self.dice.random_below(3)]);
                 for line in text.lines() {
                     self.text.push_str(&if line.is_empty() {
                         "\n".to_owned()
@@ -256,7 +260,7 @@ impl Hand<'_> {
                 if text.contains(' ') && !text.contains(['\n', ':', '#', '{']) && self.dice.one_in(3) =>
             {
                 let pad = " ".repeat(indent + 2);
-                self.text.push_str([" >\n", " >-\n", "\n"][self.dice.next_below(3)]);
+                self.text.push_str([" >\n", " >-\n", "\n"][self.dice.random_below(3)]);
                 self.text
                     .push_str(&format!("{pad}{}\n", text.replace(' ', &format!("\n{pad}"))));
             }
@@ -281,7 +285,7 @@ impl Hand<'_> {
 }
 
 fn write_by_hand(value: &YamlValue, dice: &mut Dice) -> String {
-    let (step, dash) = ([2, 4][dice.next_below(2)], [2, 0][dice.next_below(2)]);
+    let (step, dash) = ([2, 4][dice.random_below(2)], [2, 0][dice.random_below(2)]);
     let mut hand = Hand {
         dice,
         text: String::new(),
@@ -458,7 +462,7 @@ fn dice() -> impl Strategy<Value = Vec<u8>> {
 }
 
 /// Generates strings that are nearly valid YAML.
-fn scraps() -> impl Strategy<Value = String> {
+fn yaml_fragments() -> impl Strategy<Value = String> {
     let part = prop::sample::select(vec![
         "a",
         "b: ",
@@ -507,7 +511,7 @@ proptest! {
     }
 
     #[test]
-    fn nothing_panics(base in scraps(), file in scraps(), new in scraps()) {
+    fn nothing_panics(base in yaml_fragments(), file in yaml_fragments(), new in yaml_fragments()) {
         let first = merge(None, &file, &new, &rules());
         let _ = merge(Some(&base), &file, &new, &rules());
         if let Ok(merged) = first {

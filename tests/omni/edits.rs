@@ -52,7 +52,7 @@ const TAGS: [&[&str]; 4] = [&[], &["pii"], &["pii", "core"], &["core"]];
 struct Dice<'n>(std::slice::Iter<'n, u8>);
 
 impl Dice<'_> {
-    fn next_below(&mut self, n: usize) -> usize {
+    fn random_below(&mut self, n: usize) -> usize {
         usize::from(self.0.next().copied().unwrap_or_default()) % n
     }
 }
@@ -60,24 +60,24 @@ impl Dice<'_> {
 impl Project {
     /// Changes some parts of the project at random.
     fn change(&mut self, dice: &mut Dice<'_>) {
-        for _ in 0..=dice.next_below(5) {
-            let (model, column) = (dice.next_below(3), dice.next_below(4));
-            match dice.next_below(12) {
+        for _ in 0..=dice.random_below(5) {
+            let (model, column) = (dice.random_below(3), dice.random_below(4));
+            match dice.random_below(12) {
                 0 => drop(self.models.remove(&model)),
                 1 => self.grants ^= true,
-                2 => self.models.entry(model).or_default().text = dice.next_below(TEXTS.len()),
-                3 => self.models.entry(model).or_default().label = dice.next_below(TEXTS.len()),
+                2 => self.models.entry(model).or_default().text = dice.random_below(TEXTS.len()),
+                3 => self.models.entry(model).or_default().label = dice.random_below(TEXTS.len()),
                 4 => self.models.entry(model).or_default().private ^= true,
                 5 => self.models.entry(model).or_default().topic ^= true,
                 6 => drop(self.models.entry(model).or_default().columns.remove(&column)),
                 kind => {
                     let column = self.models.entry(model).or_default().columns.entry(column).or_default();
                     match kind {
-                        7 => column.ty = dice.next_below(TYPES.len()),
+                        7 => column.ty = dice.random_below(TYPES.len()),
                         8 => column.unique ^= true,
                         9 => column.parent ^= true,
-                        10 => column.tags = dice.next_below(TAGS.len()),
-                        _ => column.text = dice.next_below(TEXTS.len()),
+                        10 => column.tags = dice.random_below(TAGS.len()),
+                        _ => column.text = dice.random_below(TEXTS.len()),
                     }
                 }
             }
@@ -201,7 +201,7 @@ fn person(folder: &Folder, dice: &mut Dice<'_>, number: usize, left: &mut Vec<Le
     if paths.is_empty() {
         return;
     }
-    let path = paths[dice.next_below(paths.len())].clone();
+    let path = paths[dice.random_below(paths.len())].clone();
     let text = folder.read_omni_file(&path).unwrap();
     let is_crlf = text.contains('\r');
     let root = read(&text);
@@ -210,7 +210,7 @@ fn person(folder: &Folder, dice: &mut Dice<'_>, number: usize, left: &mut Vec<Le
         .as_object()
         .map(|fields| fields.keys().cloned().collect())
         .unwrap_or_default();
-    let field = (!fields.is_empty()).then(|| fields[dice.next_below(fields.len())].clone());
+    let field = (!fields.is_empty()).then(|| fields[dice.random_below(fields.len())].clone());
     let mut new = None;
     let mut of = |steps: &[&str], value: Option<&str>, left: &mut Vec<Left>| {
         let at = steps.iter().fold(Path::root(), |path, step| path.key(*step));
@@ -244,7 +244,7 @@ fn person(folder: &Folder, dice: &mut Dice<'_>, number: usize, left: &mut Vec<Le
         new = Some(edited);
     };
     let word = format!("mine {number}");
-    match (dice.next_below(8), field) {
+    match (dice.random_below(8), field) {
         (0, _) if !is_crlf && text.contains('\n') => {
             left.push(Left::Crlf(path.clone()));
             new = Some(text.replace('\n', "\r\n"));
@@ -264,7 +264,7 @@ fn person(folder: &Folder, dice: &mut Dice<'_>, number: usize, left: &mut Vec<Le
             let end = if is_crlf { "\r\n" } else { "\n" };
             let is_plain =
                 |line: &str| line.trim_end().ends_with(':') || line.contains(": true") || line.contains(": [");
-            let at = dice.next_below(lines.len().max(1));
+            let at = dice.random_below(lines.len().max(1));
             let is_top = lines
                 .get(at)
                 .is_some_and(|line| line.starts_with(|c: char| c.is_ascii_lowercase()));
@@ -274,7 +274,7 @@ fn person(folder: &Folder, dice: &mut Dice<'_>, number: usize, left: &mut Vec<Le
             }
             let mut out: Vec<String> = lines.iter().map(|line| (*line).to_owned()).collect();
             match lines.get(at) {
-                Some(line) if dice.next_below(2) == 0 && is_plain(line) => {
+                Some(line) if dice.random_below(2) == 0 && is_plain(line) => {
                     out[at] = format!("{} {comment}{end}", line.trim_end());
                 }
                 _ => out.insert(at, format!("{comment}{end}")),
@@ -355,7 +355,7 @@ fn case(numbers: &[u8]) -> Result<(), TestCaseError> {
             Left::Nothing(path, steps) => is_generated(&model, path, steps),
             _ => true,
         });
-        let prune = pull == 3 && dice.next_below(4) == 0;
+        let prune = pull == 3 && dice.random_below(4) == 0;
         if prune {
             // A pull that prunes also removes columns that are marked, including their edits.
             let files = folder.omni.read().unwrap();
@@ -381,7 +381,7 @@ fn case(numbers: &[u8]) -> Result<(), TestCaseError> {
                 }
             }
         }
-        for number in 0..dice.next_below(4) {
+        for number in 0..dice.random_below(4) {
             person(&folder, &mut dice, pull * 10 + number, &mut left);
         }
         check(&folder, &left)?;

@@ -120,12 +120,12 @@ impl Row<'_> {
         artifacts.freshness = freshness.as_ref();
         let option = |name: &str| self.0["options"][name].as_bool() == Some(true);
         let dialect = manifest.metadata.adapter_type.as_deref().unwrap().parse().unwrap();
-        let wanted = OmniOptions::from_dialect(dialect)
+        let omni_options = OmniOptions::from_dialect(dialect)
             .strip_status(option("strip_status"))
             .topics(option("topics"))
             .access_grants(option("access_grants"));
         let before = self.0.get("status_before").map(Value::to_string);
-        let model = OmniModel::new(artifacts, &wanted, before.as_deref());
+        let model = OmniModel::new(artifacts, &omni_options, before.as_deref());
         let mut files = Map::new();
         for view in &model.views {
             files.insert(view.path.clone(), read(&view.text));
@@ -205,7 +205,7 @@ fn value(yaml: &Yaml<'_>) -> Value {
                 Value::String(text) => text,
                 other => other.to_string(),
             };
-            Value::Object(pairs.iter().map(|(key, it)| (text(key), value(it))).collect())
+            Value::Object(pairs.iter().map(|(key, yaml)| (text(key), value(yaml))).collect())
         }
         other => panic!("{other:?}"),
     }

@@ -233,16 +233,16 @@ fn compilers() -> Vec<Compiler> {
 
 /// Returns everything that a caller can read from a result.
 fn contents(compiled: &Compiled) -> String {
-    let definitions = compiled.definitions().iter().map(|it| {
-        let columns: Vec<_> = it.columns().collect();
-        let mappings: Vec<_> = it.mappings().collect();
-        let of_type = (it.ty(), it.level(), it.nullable());
+    let definitions = compiled.definitions().iter().map(|definition| {
+        let columns: Vec<_> = definition.columns().collect();
+        let mappings: Vec<_> = definition.mappings().collect();
+        let of_type = (definition.ty(), definition.level(), definition.nullable());
         format!(
             "{:?} {:?} {:?} {of_type:?} {columns:?} {:?} {mappings:?}\n",
-            it.name(),
-            it.span(),
-            it.sql(),
-            it.description()
+            definition.name(),
+            definition.span(),
+            definition.sql(),
+            definition.description()
         )
     });
     let definitions: String = definitions.collect();

@@ -81,8 +81,8 @@ fn inputs_of_earlier_failures() {
 }
 
 fn check_no_panic(text: &str, compilers: &[Compiler]) -> Result<(), TestCaseError> {
-    let mut found = Vec::new();
-    let _ = formulac::lex::lex(text, &mut found);
+    let mut diagnostics = Vec::new();
+    let _ = formulac::lex::lex(text, &mut diagnostics);
     let (_, found) = formulac::parse::parse(text);
     check_diagnostics(text, &found)?;
     for compiler in compilers {

@@ -40,8 +40,8 @@ proptest! {
     #[test]
     fn print_then_parse_is_the_same(text in expression()) {
         let source = format!("={text}");
-        let (parsed, found) = parse(&source);
-        prop_assert!(found.is_empty(), "{source:?}: {found:?}");
+        let (parsed, diagnostics) = parse(&source);
+        prop_assert!(diagnostics.is_empty(), "{source:?}: {diagnostics:?}");
         let body = parsed.ast().definitions[0].body;
         let printed = print(parsed.ast(), parsed.source(), body);
         let again = format!("={printed}");
@@ -62,8 +62,8 @@ proptest! {
         let alone = format!("b = {two}");
         let both = format!("a = {one}\nb = {two}\nc = 1");
         let (alone, _) = parse(&alone);
-        let (both, found) = parse(&both);
-        prop_assert!(found.is_empty(), "{found:?}");
+        let (both, diagnostics) = parse(&both);
+        prop_assert!(diagnostics.is_empty(), "{diagnostics:?}");
         prop_assert_eq!(both.ast().definitions.len(), 3);
         let (a, b) = (alone.ast().definitions[0].body, both.ast().definitions[1].body);
         prop_assert_eq!(shape(alone.ast(), alone.source(), a), shape(both.ast(), both.source(), b));

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use crate::formulas::expression;
 use crate::mutations::{faulty_formula, random_fragments};
 
-fn check(ast: &Ast, source: &str, found: &[Diagnostic]) -> Result<(), TestCaseError> {
+fn check(ast: &Ast, source: &str, diagnostics: &[Diagnostic]) -> Result<(), TestCaseError> {
     for definition in &ast.definitions {
         let mut stack = vec![definition.body];
         while let Some(id) = stack.pop() {
@@ -26,7 +26,7 @@ fn check(ast: &Ast, source: &str, found: &[Diagnostic]) -> Result<(), TestCaseEr
             prop_assert!(id.index() >= definition.first.index() && id.index() <= definition.body.index());
             if ast.expr(id) == Expr::Error {
                 prop_assert!(
-                    found.iter().any(Diagnostic::is_error),
+                    diagnostics.iter().any(Diagnostic::is_error),
                     "{source:?}: a hole that is not reported"
                 );
                 prop_assert!(
@@ -52,7 +52,7 @@ fn check(ast: &Ast, source: &str, found: &[Diagnostic]) -> Result<(), TestCaseEr
         prop_assert!(definition.span.end as usize <= source.len());
         if definition.broken {
             prop_assert!(
-                found.iter().any(Diagnostic::is_error),
+                diagnostics.iter().any(Diagnostic::is_error),
                 "{source:?}: broken and not reported"
             );
         }
@@ -65,27 +65,27 @@ proptest! {
 
     #[test]
     fn of_formulas(text in expression()) {
-        let (parsed, found) = parse(&text);
-        check(parsed.ast(), &text, &found)?;
+        let (parsed, diagnostics) = parse(&text);
+        check(parsed.ast(), &text, &diagnostics)?;
     }
 
     #[test]
     fn of_faulty_formulas(text in faulty_formula()) {
-        let (parsed, found) = parse(&text);
-        check(parsed.ast(), &text, &found)?;
+        let (parsed, diagnostics) = parse(&text);
+        check(parsed.ast(), &text, &diagnostics)?;
     }
 
     #[test]
     fn of_pieces(text in random_fragments()) {
-        let (parsed, found) = parse(&text);
-        check(parsed.ast(), &text, &found)?;
+        let (parsed, diagnostics) = parse(&text);
+        check(parsed.ast(), &text, &diagnostics)?;
     }
 
     /// Checks that tokens are in order and do not overlap, and that only whitespace or comments are between them.
     #[test]
     fn of_tokens(text in random_fragments()) {
-        let mut found = Vec::new();
-        let lexed = formulac::lex::lex(&text, &mut found);
+        let mut diagnostics = Vec::new();
+        let lexed = formulac::lex::lex(&text, &mut diagnostics);
         let mut last = 0;
         for (_, span) in &lexed.tokens {
             let range = span.range();

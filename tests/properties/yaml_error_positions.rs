@@ -145,7 +145,7 @@ proptest! {
         };
         let text = format!("model: m\nfrom: t\ngroup_by: {value}\n");
         let compiled = Compiler::default().compile_spec(&text);
-        let found = compiled.diagnostics().iter().find(|d| d.code() == "F0301");
-        prop_assert_eq!(found.map(|d| d.span().start), text.find(FAULT).map(|at| at as u32), "{:?}", text);
+        let diagnostic = compiled.diagnostics().iter().find(|d| d.code() == "F0301");
+        prop_assert_eq!(diagnostic.map(|d| d.span().start), text.find(FAULT).map(|at| at as u32), "{:?}", text);
     }
 }

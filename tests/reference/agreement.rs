@@ -201,13 +201,13 @@ pub fn draw(facts: &Known, count: u64, seed: u64) -> Vec<Sheet> {
             .iter()
             .filter(|form| form.function.name == function)
             .collect();
-        let table = random.next_below(TABLES as usize) as u64;
+        let table = random.random_below(TABLES as usize) as u64;
         let database = &databases[table as usize];
         let mut best: Option<(Level, Formula)> = None;
         for _ in 0..TRIES {
             let form = *random.pick(&forms);
             let level = *random.pick(&levels(form));
-            let depth = 1 + random.next_below(3);
+            let depth = 1 + random.random_below(3);
             let mut draw = Draw {
                 random: &mut random,
                 facts,

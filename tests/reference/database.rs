@@ -155,10 +155,10 @@ fn orders(seed: u64, random: &mut Random) -> Table {
         column(hostile("paid_at", "Paid At"), Type::Timestamp, Kind::Time, sure(random)),
     ];
     // Empty tables and tables with one row are generated more often than by chance.
-    let count = match random.next_below(10) {
-        0 => random.next_below(2),
-        1 => 20 + random.next_below(15),
-        _ => 2 + random.next_below(11),
+    let count = match random.random_below(10) {
+        0 => random.random_below(2),
+        1 => 20 + random.random_below(15),
+        _ => 2 + random.random_below(11),
     };
     let first = day_number(2023 + random.next_between(0, 1), random.next_between(1, 12), 1);
     let rows = (0..count)
@@ -270,7 +270,7 @@ fn visits(seed: u64, random: &mut Random) -> Table {
         column("score", Type::Integer, Kind::Int, true),
     ];
     let first = day_number(2023 + random.next_between(0, 1), random.next_between(1, 12), 1);
-    let rows = (0..random.next_below(7))
+    let rows = (0..random.random_below(7))
         .map(|_| {
             let values = vec![
                 Value::Int(random.next_between(1, 5)),

@@ -44,12 +44,12 @@ pub fn run() {
     for (why, count) in &refused {
         print_directly(&format!("{SUITE}: {count} are not drafted: {why}"));
     }
-    let asked: Vec<Dialect> = dialects()
+    let dialects: Vec<Dialect> = dialects()
         .into_iter()
         .filter(|d| matches!(d.name(), "duckdb" | "postgres"))
         .collect();
     let mut batches = Vec::new();
-    for dialect in &asked {
+    for dialect in &dialects {
         let mut batch = Batch::default();
         let mut places = Vec::new();
         for (text, schema, examples) in &drafted {

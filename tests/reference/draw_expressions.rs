@@ -113,7 +113,7 @@ impl Maker<'_> {
 
     pub fn time(&mut self, scope: &Scope, depth: usize) -> InterpreterExpr {
         let time = self.expr(Kind::Time, scope, depth);
-        let days = match self.random.next_below(3) {
+        let days = match self.random.random_below(3) {
             0 => InterpreterExpr::Literal(Value::Number(self.random.next_between(0, 12) as f64 / 4.0)),
             _ => self.days(scope, depth),
         };
@@ -131,10 +131,10 @@ impl Maker<'_> {
     }
 
     pub fn condition(&mut self, scope: &Scope, depth: usize) -> InterpreterExpr {
-        match self.random.next_below(8) {
+        match self.random.random_below(8) {
             0 | 1 => {
                 let function = *self.random.pick(&["AND", "OR"]);
-                let args = (0..2 + self.random.next_below(2))
+                let args = (0..2 + self.random.random_below(2))
                     .map(|_| self.expr(Kind::Bool, scope, depth))
                     .collect();
                 InterpreterExpr::Call(function, args)
@@ -169,18 +169,18 @@ impl Maker<'_> {
     pub fn binary(
         &mut self,
         ops: &[InterpreterOp],
-        left: Kind,
+        kind: Kind,
         right: Kind,
         scope: &Scope,
         depth: usize,
     ) -> InterpreterExpr {
         let op = *self.random.pick(ops);
-        let (a, b) = (self.expr(left, scope, depth), self.expr(right, scope, depth));
+        let (a, b) = (self.expr(kind, scope, depth), self.expr(right, scope, depth));
         InterpreterExpr::Binary(op, Box::new(a), Box::new(b))
     }
 
     pub fn integer(&mut self, scope: &Scope, depth: usize) -> InterpreterExpr {
-        match self.random.next_below(8) {
+        match self.random.random_below(8) {
             0 => InterpreterExpr::Call("ABS", vec![self.expr(Kind::Int, scope, depth)]),
             1 => InterpreterExpr::Call(
                 "MOD",
@@ -215,7 +215,7 @@ impl Maker<'_> {
     }
 
     pub fn exact(&mut self, scope: &Scope, depth: usize) -> InterpreterExpr {
-        match self.random.next_below(5) {
+        match self.random.random_below(5) {
             0 => InterpreterExpr::Call("ABS", vec![self.expr(Kind::Exact, scope, depth)]),
             1 => {
                 // A multiplication by an integer does not increase the number of decimal places.
@@ -259,7 +259,7 @@ impl Maker<'_> {
     }
 
     pub fn text(&mut self, scope: &Scope, depth: usize) -> InterpreterExpr {
-        match self.random.next_below(4) {
+        match self.random.random_below(4) {
             0 => InterpreterExpr::Call("UPPER", vec![self.expr(Kind::Text, scope, depth)]),
             1 => {
                 // DuckDB 1.4 fails on `left('x', 0)`, which is a bug in DuckDB.
@@ -298,7 +298,7 @@ impl Maker<'_> {
             InterpreterExpr::Aggregate(aggregate, vec![arg])
         };
         match kind {
-            Kind::Int => match self.random.next_below(7) {
+            Kind::Int => match self.random.random_below(7) {
                 0 if self.input.many.iter().all(|many| !many.unmatched) => {
                     InterpreterExpr::Aggregate("COUNT", Vec::new())
                 }
@@ -324,7 +324,7 @@ impl Maker<'_> {
                 }
                 _ => one(self, "SUM", Kind::Int),
             },
-            Kind::Exact => match self.random.next_below(3) {
+            Kind::Exact => match self.random.random_below(3) {
                 0 => self.conditional("SUMIF", Kind::Exact, &rows),
                 1 => {
                     let aggregate = *self.random.pick(&["MIN", "MAX"]);
@@ -334,7 +334,7 @@ impl Maker<'_> {
             },
             Kind::Float => {
                 let of = *self.random.pick(&[Kind::Int, Kind::Exact]);
-                match self.random.next_below(3) {
+                match self.random.random_below(3) {
                     0 => self.conditional("AVERAGEIF", of, &rows),
                     1 => one(self, "MEDIAN", of),
                     _ => one(self, "AVERAGE", of),

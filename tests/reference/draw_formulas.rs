@@ -243,7 +243,7 @@ impl Draw<'_> {
                     InterpreterOp::Greater,
                     InterpreterOp::GreaterOrEqual,
                 ]);
-                let (a, b) = match self.random.next_below(6) {
+                let (a, b) = match self.random.random_below(6) {
                     0 => (Type::Text, Type::Text),
                     1 => (Type::Date, Type::Date),
                     2 => (Type::Timestamp, *self.random.pick(&TEMPORAL)),
@@ -268,7 +268,7 @@ impl Draw<'_> {
                     },
                 )
             }
-            Type::Float => match self.random.next_below(8) {
+            Type::Float => match self.random.random_below(8) {
                 0 => {
                     let other = *self.random.pick(&TEMPORAL);
                     of(self, InterpreterOp::Apart, Type::Timestamp, other)

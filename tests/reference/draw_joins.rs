@@ -91,7 +91,7 @@ impl Maker<'_> {
         clippy::too_many_lines,
         reason = "this is one list of cases, to be split when a case is added"
     )]
-    pub fn joins(&mut self, known: &[Relation]) {
+    pub fn joins(&mut self, relations: &[Relation]) {
         let mut joined = Joined {
             relations: vec![self.input.relation.clone()],
             merged_columns: Vec::new(),
@@ -106,7 +106,7 @@ impl Maker<'_> {
         let mut sure = self.input.relation.sure;
         let mut many: Vec<Many> = Vec::new();
         for _ in 0..*self.random.pick(&[1, 1, 1, 2, 2, 3]) {
-            let target = self.random.pick(known).clone();
+            let target = self.random.pick(relations).clone();
             let Some(join) = self.join(&joined, &target) else {
                 continue;
             };

@@ -156,8 +156,8 @@ impl ModelOverSets {
                     outputs.extend(metrics.map(|metric| (metric, metric.name.clone())));
                 }
                 Listed::One { set, metric, renamed } => {
-                    let found = self.sets[*set].metrics.iter().find(|of| of.name == *metric);
-                    let found = found.expect("a model lists metrics of its sets");
+                    let metric_formula = self.sets[*set].metrics.iter().find(|of| of.name == *metric);
+                    let found = metric_formula.expect("a model lists metrics of its sets");
                     outputs.push((found, renamed.clone().unwrap_or_else(|| metric.clone())));
                 }
             }
@@ -204,7 +204,7 @@ pub fn model(random: &mut Random, database: &Database) -> ModelOverSets {
     let keys = keys(random, &sets, is_timed.then_some(frame));
     let by = is_timed.then_some(frame);
     for set in &mut sets {
-        for _ in 0..random.next_below(3) {
+        for _ in 0..random.random_below(3) {
             let read = set.metrics.iter();
             let metrics: Vec<(InterpreterExpr, Kind)> =
                 read.map(|m| (InterpreterExpr::name(&m.name), m.kind)).collect();
@@ -271,7 +271,7 @@ fn finish(random: &mut Random, model: &mut ModelOverSets, relation: Relation) {
             model.order_by.truncate(1);
         }
         if model.order_by.len() == model.keys.len() && random.percent(40) {
-            model.limit = Some(1 + random.next_below(4));
+            model.limit = Some(1 + random.random_below(4));
         }
     }
     let visible = model.all_metrics().into_iter();
@@ -280,7 +280,7 @@ fn finish(random: &mut Random, model: &mut ModelOverSets, relation: Relation) {
         .collect();
     let mut metrics: Vec<(InterpreterExpr, Kind)> = visible.iter().map(|(x, kind, _)| (x.clone(), *kind)).collect();
     let by = model.time_key().map(|(_, frame)| frame);
-    let count = random.next_below(4);
+    let count = random.random_below(4);
     for at in 0..count {
         let name = format!("defined_{at}");
         let (formula, kind, form) = if random.percent(50) {
@@ -360,7 +360,7 @@ fn metric_set(random: &mut Random, name: &'static str, (table, time): (&Table, &
     };
     let mut maker = Maker::of_expressions(random, Relation::of(table));
     let mut dimensions = Vec::new();
-    for at in 0..maker.random.next_below(3) {
+    for at in 0..maker.random.random_below(3) {
         let kind = maker.any_kind(&rows);
         let formula = maker.with_name(kind, &rows);
         let name = format!("{name}_dimension_{at}");
@@ -369,7 +369,7 @@ fn metric_set(random: &mut Random, name: &'static str, (table, time): (&Table, &
     }
     let filter = maker.random.percent(35).then(|| maker.with_name(Kind::Bool, &rows));
     let mut metrics: Vec<MetricFormula> = Vec::new();
-    for at in 0..2 + maker.random.next_below(4) {
+    for at in 0..2 + maker.random.random_below(4) {
         let scope = Scope {
             leaves: metrics
                 .iter()
@@ -464,7 +464,7 @@ fn draw_listed_metrics(random: &mut Random, sets: &[MetricSet]) -> Vec<Listed> {
         }
         let mut places: Vec<usize> = (0..set.metrics.len()).collect();
         random.shuffle(&mut places);
-        let count = 1 + random.next_below(places.len());
+        let count = 1 + random.random_below(places.len());
         for place in places.into_iter().take(count) {
             listed.push(Listed::One {
                 set: at,
@@ -488,7 +488,7 @@ fn window(
 ) -> Option<(InterpreterExpr, Kind, WindowForm)> {
     let (x, kind) = random.pick(metrics).clone();
     let boxed = || Box::new(x.clone());
-    let (window, made, form) = match (by, random.next_below(8)) {
+    let (window, made, form) = match (by, random.random_below(8)) {
         (_, 0) if keys > 0 && matches!(kind, Kind::Int | Kind::Exact | Kind::Date) => {
             let rank = Window::Rank("RANK", boxed(), random.percent(60));
             (InterpreterExpr::Window(rank), Kind::Int, WindowForm::Total)
@@ -549,7 +549,7 @@ fn window(
 }
 
 fn range_aggregate(random: &mut Random, kind: Kind) -> (&'static str, Kind) {
-    match random.next_below(5) {
+    match random.random_below(5) {
         0 | 1 if kind.is_number() => ("SUM", kind),
         2 if kind.is_number() => ("AVERAGE", Kind::Float),
         3 => ("COUNT", Kind::Int),

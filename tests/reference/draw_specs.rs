@@ -39,20 +39,20 @@ impl Input {
 }
 
 pub fn spec(random: &mut Random, tables: &[Table]) -> InterpreterSpec {
-    let mut known: Vec<Relation> = tables.iter().map(Relation::of).collect();
-    let mut read = known[0].clone();
+    let mut relations: Vec<Relation> = tables.iter().map(Relation::of).collect();
+    let mut read = relations[0].clone();
     let mut steps = Vec::new();
-    let count = 1 + random.next_below(3);
+    let count = 1 + random.random_below(3);
     let (mut made, mut multiplied) = (0, 0);
     let blank_zero = random.percent(15);
     for at in 0..count {
         let mut maker = Maker::of_expressions(random, read);
         maker.step.blank_zero = blank_zero;
         (maker.count, maker.multiplied) = (made, multiplied);
-        read = maker.step(at, &known);
+        read = maker.step(at, &relations);
         (made, multiplied) = (maker.count, maker.multiplied);
         steps.push(maker.step);
-        known.push(read.clone());
+        relations.push(read.clone());
     }
     InterpreterSpec {
         from: tables[0].name.clone(),
@@ -104,16 +104,16 @@ impl<'a> Maker<'a> {
 }
 
 impl Maker<'_> {
-    fn step(&mut self, at: usize, known: &[Relation]) -> Relation {
+    fn step(&mut self, at: usize, relations: &[Relation]) -> Relation {
         self.step.name = ["first_step", "second_step", "third_step"][at].to_owned();
         if self.random.percent(45) {
-            self.joins(known);
+            self.joins(relations);
         }
         let mut rows = Scope {
             leaves: self.input.leaves.clone(),
             ..Scope::default()
         };
-        for _ in 0..self.random.next_below(3) {
+        for _ in 0..self.random.random_below(3) {
             self.row_definition(&mut rows);
         }
         if self.random.percent(35) {
@@ -137,7 +137,7 @@ impl Maker<'_> {
     /// Generates a name, which sometimes needs quotes.
     pub fn name(&mut self) -> String {
         self.count += 1;
-        match self.random.next_below(40) {
+        match self.random.random_below(40) {
             0 => format!("Value {}", self.count),
             1 => format!("Größe {}", self.count),
             2 => format!("NetValue{}", self.count),
@@ -217,7 +217,7 @@ impl Maker<'_> {
             .collect();
         let calendar = !dates.is_empty() && self.random.percent(25);
         let count = if calendar {
-            2 + self.random.next_below(3)
+            2 + self.random.random_below(3)
         } else {
             *self.random.pick(&[0, 1, 1, 1, 2, 2, 3])
         };
@@ -273,7 +273,7 @@ impl Maker<'_> {
         };
         let helpers = self.kinds.len();
         self.shadow(&mut scope);
-        for at in 0..usize::from(keys.is_empty()) + self.random.next_below(4) {
+        for at in 0..usize::from(keys.is_empty()) + self.random.random_below(4) {
             let kind = self.any_kind(&scope);
             // Without keys, an aggregate makes the step a grouped step.
             let x = if keys.is_empty() && at == 0 {
@@ -337,7 +337,7 @@ impl Maker<'_> {
                 })
                 .collect(),
         };
-        match self.random.next_below(3) {
+        match self.random.random_below(3) {
             0 => InterpreterKeep::Nothing,
             1 => InterpreterKeep::All,
             _ => {
@@ -442,7 +442,7 @@ impl Maker<'_> {
 
     fn add_limit(&mut self) {
         if !self.step.order_by.is_empty() && self.random.percent(12) {
-            self.step.limit = Some(1 + self.random.next_below(4));
+            self.step.limit = Some(1 + self.random.random_below(4));
         }
     }
 

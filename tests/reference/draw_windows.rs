@@ -16,7 +16,7 @@ impl Maker<'_> {
         if !self.random.percent(if self.calendar.is_some() { 25 } else { 65 }) {
             return;
         }
-        for _ in 0..1 + self.random.next_below(2) {
+        for _ in 0..1 + self.random.random_below(2) {
             let (leaf, kind) = self.random.pick(leaves).clone();
             let entry = match leaf {
                 InterpreterExpr::Name(name) => KeptColumn { name, frame: None },
@@ -57,7 +57,7 @@ impl Maker<'_> {
                 })
                 .filter(|name| self.step.order_by.iter().all(|(e, _)| e.name != *name))
                 .collect();
-            let count = self.random.next_below(names.len().min(2) + 1);
+            let count = self.random.random_below(names.len().min(2) + 1);
             self.step.partition_by = Some(names.into_iter().take(count).collect());
         }
     }
@@ -78,7 +78,7 @@ impl Maker<'_> {
         };
         let chance = if self.calendar.is_some() { 65 } else { 30 };
         let dated = self.step.order_by.iter().filter(|(entry, _)| is_date(entry)).count() == 1;
-        for _ in 0..usize::from(self.calendar.is_some()) + self.random.next_below(3) {
+        for _ in 0..usize::from(self.calendar.is_some()) + self.random.random_below(3) {
             let (inner, kind) = self.random.pick(&scope.windowed).clone();
             // A helper that uses only keys is not a column, but lookups need columns.
             let is_column = |maker: &Self, x: &InterpreterExpr| {
@@ -129,7 +129,7 @@ impl Maker<'_> {
     pub fn window(&mut self, inner: &InterpreterExpr, kind: Kind, scope: &Scope) -> Option<(InterpreterExpr, Kind)> {
         let boxed = || Box::new(inner.clone());
         let ordered = !self.step.order_by.is_empty();
-        let (window, made) = match self.random.next_below(if ordered { 10 } else { 5 }) {
+        let (window, made) = match self.random.random_below(if ordered { 10 } else { 5 }) {
             0 if matches!(kind, Kind::Int | Kind::Exact | Kind::Date | Kind::Time) => {
                 (Window::Rank("RANK", boxed(), self.random.percent(60)), Kind::Int)
             }
@@ -190,7 +190,7 @@ impl Maker<'_> {
             let window = Window::InPeriod(Box::new(inner.clone()), period, is_last);
             return Some((InterpreterExpr::Window(window), kind));
         }
-        let (from, to) = match self.random.next_below(6) {
+        let (from, to) = match self.random.random_below(6) {
             // These ranges reach beyond the period at one of their ends.
             4 => (
                 RangeEndPosition::Moved(-shift.abs(), unit),
@@ -230,7 +230,7 @@ impl Maker<'_> {
             WindowRows::All => true,
             WindowRows::Between(from, to) => from.is_by_calendar() || to.is_by_calendar(),
         };
-        let (aggregate, made) = match self.random.next_below(9) {
+        let (aggregate, made) = match self.random.random_below(9) {
             7 if has_lists && kind != Kind::Float => ("COUNTUNIQUE", Kind::Int),
             8 if has_lists && kind.is_number() => ("MEDIAN", Kind::Float),
             0 | 1 if kind.is_number() => ("SUM", kind),

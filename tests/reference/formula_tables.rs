@@ -96,10 +96,10 @@ pub fn draw(seed: u64) -> Database {
         column("valid", Type::Boolean, Kind::Bool, false),
     ];
     // Tables usually have a few rows, but empty tables and tables with one row also occur.
-    let count = match random.next_below(12) {
-        0 => random.next_below(2),
-        1 => 18 + random.next_below(8),
-        _ => 5 + random.next_below(9),
+    let count = match random.random_below(12) {
+        0 => random.random_below(2),
+        1 => 18 + random.random_below(8),
+        _ => 5 + random.random_below(9),
     };
     let year = 2022 + random.next_between(0, 3);
     let rows = (0..count).map(|at| row(at, year, &columns, random)).collect();
@@ -116,7 +116,7 @@ pub fn draw(seed: u64) -> Database {
 fn row(at: usize, year: i64, columns: &[TableColumn], random: &mut Random) -> Vec<Value> {
     let text = |random: &mut Random, from: &[&str]| Value::Text((*random.pick(from)).to_owned());
     // Sums of halves and quarters are exact on every engine. Tenths and hundredths test rounding.
-    let number = |random: &mut Random| match random.next_below(5) {
+    let number = |random: &mut Random| match random.random_below(5) {
         0 => random.next_between(-40, 40) as f64 / 10.0,
         1 => random.next_between(-3000, 3000) as f64 / 100.0,
         2 => random.next_between(-5, 12) as f64,
@@ -151,7 +151,7 @@ fn row(at: usize, year: i64, columns: &[TableColumn], random: &mut Random) -> Ve
 
 /// Generates a date. Ends of months, leap days and turns of the year are more frequent than by chance.
 fn date(year: i64, random: &mut Random) -> i64 {
-    match random.next_below(8) {
+    match random.random_below(8) {
         0 => day_number(2024, 2, 29),
         1 => day_number(year, random.next_between(2, 12), 1) - 1,
         2 => day_number(year, 12, 31),

@@ -102,7 +102,7 @@ pub fn names(sheet: &Sheet, random: &mut Random) -> Names {
     let mut name = || loop {
         let words = words();
         let word = if random.percent(40) {
-            words[random.next_below(words.len())]
+            words[random.random_below(words.len())]
         } else {
             *random.pick(&words_of_a_letter())
         };

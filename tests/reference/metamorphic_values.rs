@@ -79,7 +79,7 @@ fn with_literals(sheet: &Sheet, dialect: Dialect, random: &mut Random) -> Result
         return with_other_names(sheet, dialect, random);
     }
     let mut sheet = sheet.clone();
-    let at = random.next_below(rows);
+    let at = random.random_below(rows);
     // The expected values are in key order.
     let table = &mut sheet.database.tables[0];
     table.rows.sort_by_key(|row| row[0].number().map(|n| n as i64));

@@ -31,7 +31,7 @@ impl Aggregates {
     fn replace_aggregates(&mut self, x: &InterpreterExpr) -> InterpreterExpr {
         match x {
             InterpreterExpr::Aggregate(..) if !x.has_range() => {
-                let known = self.formulas.iter().position(|known| known == x);
+                let known = self.formulas.iter().position(|interpreter_expr| interpreter_expr == x);
                 let place = known.unwrap_or_else(|| {
                     self.formulas.push(x.clone());
                     self.formulas.len() - 1

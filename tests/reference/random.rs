@@ -13,26 +13,26 @@ impl Random {
     }
 
     /// Returns a number from 0 up to, but not including, `end`.
-    pub fn next_below(&mut self, end: usize) -> usize {
-        self.0.next_below(end)
+    pub fn random_below(&mut self, end: usize) -> usize {
+        self.0.random_below(end)
     }
 
     pub fn next_between(&mut self, low: i64, high: i64) -> i64 {
-        low + self.next_below((high - low + 1) as usize) as i64
+        low + self.random_below((high - low + 1) as usize) as i64
     }
 
     /// Returns `true` with this probability, in percent.
     pub fn percent(&mut self, of_a_hundred: usize) -> bool {
-        self.next_below(100) < of_a_hundred
+        self.random_below(100) < of_a_hundred
     }
 
     pub fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
-        &from[self.next_below(from.len())]
+        &from[self.random_below(from.len())]
     }
 
     pub fn shuffle<T>(&mut self, list: &mut [T]) {
         for i in (1..list.len()).rev() {
-            list.swap(i, self.next_below(i + 1));
+            list.swap(i, self.random_below(i + 1));
         }
     }
 }

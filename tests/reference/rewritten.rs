@@ -90,7 +90,7 @@ pub fn in_other_layout(text: &str, random: &mut Random) -> String {
                 out.push_str(random.pick::<&str>(GAPS));
                 out.push(')');
             }
-            _ if after.starts_with('(') => out.push_str(&match random.next_below(3) {
+            _ if after.starts_with('(') => out.push_str(&match random.random_below(3) {
                 0 => word.to_lowercase(),
                 1 => word[..1].to_owned() + &word[1..].to_lowercase(),
                 _ => word.to_owned(),

@@ -71,16 +71,16 @@ pub fn smaller_cases(spec: &InterpreterSpec, database: &Database) -> Vec<(Interp
 
 /// Returns expressions in which an expression is replaced with one of its operands.
 fn parts(x: &InterpreterExpr) -> Vec<InterpreterExpr> {
-    let mut found = Vec::new();
+    let mut interpreter_exprs = Vec::new();
     for (at, child) in x.children().into_iter().enumerate() {
-        found.push(child.clone());
+        interpreter_exprs.push(child.clone());
         for part in parts(child) {
             if let Some(changed) = replace_node(x, at, part) {
-                found.push(changed);
+                interpreter_exprs.push(changed);
             }
         }
     }
-    found
+    interpreter_exprs
 }
 
 fn replace_node(x: &InterpreterExpr, at: usize, child: InterpreterExpr) -> Option<InterpreterExpr> {

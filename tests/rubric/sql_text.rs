@@ -8,7 +8,7 @@ use crate::sql_parser::{parse, parser_of};
 /// Returns the tokens of an SQL text without whitespace, each with its byte range.
 pub fn tokens(dialect: Dialect, sql: &str) -> Vec<(Token, std::ops::Range<usize>)> {
     let parser_dialect = parser_of(dialect, sql);
-    let found = Tokenizer::new(&*parser_dialect, sql).tokenize_with_location().unwrap();
+    let with_spans = Tokenizer::new(&*parser_dialect, sql).tokenize_with_location().unwrap();
     let starts: Vec<usize> = std::iter::once(0)
         .chain(sql.match_indices('\n').map(|(i, _)| i + 1))
         .collect();
@@ -22,7 +22,7 @@ pub fn tokens(dialect: Dialect, sql: &str) -> Vec<(Token, std::ops::Range<usize>
                 .map_or(line.len(), |(i, _)| i)
     };
     let place = |t: TokenWithSpan| (t.token, offset(t.span.start)..offset(t.span.end));
-    found
+    with_spans
         .into_iter()
         .map(place)
         .filter(|(t, _)| !matches!(t, Token::Whitespace(_) | Token::EOF))

@@ -14,7 +14,7 @@ const NAMES: &[&str] = &["growth", "total", "share", "moving", "q1", "rest", "be
 pub fn sheet(random: &mut Random, table: &Table, tab: Option<Tab>, is_pivot: bool) -> Sheet {
     let mut places: Vec<usize> = (0..table.columns.len()).collect();
     random.shuffle(&mut places);
-    places.truncate(3 + random.next_below(table.columns.len() - 2));
+    places.truncate(3 + random.random_below(table.columns.len() - 2));
     let columns = places
         .iter()
         .map(|at| (table.columns[*at].name.to_owned(), table.columns[*at].kind))
@@ -47,7 +47,7 @@ pub fn sheet(random: &mut Random, table: &Table, tab: Option<Tab>, is_pivot: boo
         tab,
         pivot,
     };
-    let count = 3 + random.next_below(NAMES.len() - 2);
+    let count = 3 + random.random_below(NAMES.len() - 2);
     for name in &NAMES[..count] {
         let kind = *random.pick(&[
             Kind::Exact,
@@ -66,7 +66,7 @@ pub fn sheet(random: &mut Random, table: &Table, tab: Option<Tab>, is_pivot: boo
         } else {
             kind
         };
-        let depth = 1 + random.next_below(3);
+        let depth = 1 + random.random_below(3);
         let formula = Draw {
             random: &mut *random,
             sheet: &sheet,
@@ -93,7 +93,7 @@ pub fn sheet(random: &mut Random, table: &Table, tab: Option<Tab>, is_pivot: boo
 
 fn order(random: &mut Random, table: &Table) -> Vec<(String, bool)> {
     let mut order_by: Vec<(String, bool)> = Vec::new();
-    for _ in 0..1 + random.next_below(2) {
+    for _ in 0..1 + random.random_below(2) {
         let column = random.pick(&table.columns);
         if column.ordered && order_by.iter().all(|(n, _)| n != column.name) {
             order_by.push((column.name.to_owned(), random.percent(30)));

@@ -41,7 +41,7 @@ impl Draw<'_> {
     }
 
     fn row(&mut self) -> Row {
-        match self.random.next_below(20) {
+        match self.random.random_below(20) {
             0..=7 => Row::At(0),
             // Rows before row 1 have no number, so only a formula with a later anchor row can refer to them.
             8..=15 => Row::At(self.random.next_between(-self.sheet.anchor, 3)),
@@ -62,7 +62,7 @@ impl Draw<'_> {
             .name_of(column)
             .chars()
             .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
-        let style = match self.random.next_below(10) {
+        let style = match self.random.random_below(10) {
             0 if is_plain && self.sheet.name_of(column) != "select" => {
                 row = Row::At(0);
                 Style::Name
@@ -176,7 +176,7 @@ impl Draw<'_> {
             (Row::Unsaid | Row::Fixed(_), Row::Unsaid | Row::At(0) | Row::Fixed(_))
                 | (Row::At(0), Row::Unsaid | Row::Fixed(_))
         );
-        let count = if several { 1 + self.random.next_below(2) } else { 1 };
+        let count = if several { 1 + self.random.random_below(2) } else { 1 };
         let mut pairs = Vec::new();
         for _ in 0..count {
             let key = *self.random.pick(&keys);
@@ -185,7 +185,7 @@ impl Draw<'_> {
             let op = *self
                 .random
                 .pick(&[Op::Less, Op::LessEqual, Op::Greater, Op::GreaterEqual, Op::Equal]);
-            let criterion = match self.random.next_below(4) {
+            let criterion = match self.random.random_below(4) {
                 0 if looks => Criterion::SameAsHere,
                 1 if !is_text && !several && !by_offset => Criterion::FirstCell(op, number),
                 2 if !is_text => Criterion::Number(Op::NotEqual, number),
@@ -210,7 +210,7 @@ impl Draw<'_> {
         }
         let exact = |kind: Kind| kind == Kind::Exact;
         let columns = self.columns(exact);
-        let drawn = match self.random.next_below(if depth == 0 { 3 } else { 26 }) {
+        let drawn = match self.random.random_below(if depth == 0 { 3 } else { 26 }) {
             0 | 1 => self.cell(exact),
             2 if self.random.percent(50) => Some(Expr::RowNumber),
             2 => Some(Expr::Int(self.random.next_between(-2, 9))),
@@ -294,7 +294,7 @@ impl Draw<'_> {
         }
         let numbers = |kind: Kind| matches!(kind, Kind::Exact | Kind::Inexact);
         let exact = |kind: Kind| kind == Kind::Exact;
-        let drawn = match self.random.next_below(if depth == 0 { 2 } else { 12 }) {
+        let drawn = match self.random.random_below(if depth == 0 { 2 } else { 12 }) {
             0 => self.cell(numbers),
             2..=4 => Some(Expr::Binary(
                 Op::Divide,
@@ -334,7 +334,7 @@ impl Draw<'_> {
             return drawn;
         }
         let texts = |kind: Kind| kind == Kind::Text;
-        let drawn = match self.random.next_below(if depth == 0 { 3 } else { 6 }) {
+        let drawn = match self.random.random_below(if depth == 0 { 3 } else { 6 }) {
             0 | 1 => self.cell(texts),
             3 => Some(Expr::Binary(
                 Op::Concat,
@@ -354,7 +354,7 @@ impl Draw<'_> {
             return drawn;
         }
         let dates = |kind: Kind| kind == Kind::Date;
-        let drawn = match self.random.next_below(if depth == 0 { 2 } else { 6 }) {
+        let drawn = match self.random.random_below(if depth == 0 { 2 } else { 6 }) {
             2 => self.aggregate(Aggregate::Min, dates),
             3 => self.aggregate(Aggregate::Max, dates),
             4 => {
@@ -386,7 +386,7 @@ impl Draw<'_> {
         ];
         let below = depth.saturating_sub(1);
         let op = *self.random.pick(COMPARISONS);
-        let drawn = match self.random.next_below(if depth == 0 { 4 } else { 8 }) {
+        let drawn = match self.random.random_below(if depth == 0 { 4 } else { 8 }) {
             0 => self.cell(|kind| kind == Kind::Bool),
             1 => self.cell(|_| true).map(|cell| Expr::Call("ISBLANK", vec![cell])),
             2 => {

@@ -17,7 +17,7 @@ impl Draw<'_> {
                 .collect(),
         };
         let ordered = !in_tab || !tab.order_by.is_empty();
-        let form = match self.random.next_below(20) {
+        let form = match self.random.random_below(20) {
             0..=3 if kind == Kind::Exact && ordered => Form::Match,
             0..=5 => Form::Vlookup,
             6..=8 if ordered => Form::Index,
@@ -47,18 +47,18 @@ impl Draw<'_> {
             Form::Vlookup if by > gives => return None,
             Form::Index if self.random.percent(60) => by = gives,
             // The range begins before the result column.
-            Form::Index => by = gives.saturating_sub(self.random.next_below(3)),
+            Form::Index => by = gives.saturating_sub(self.random.random_below(3)),
             _ => {}
         }
         if form == Form::Vlookup || (form == Form::Index && by < gives) {
-            last = (gives + self.random.next_below(3)).min(kinds.len() - 1);
+            last = (gives + self.random.random_below(3)).min(kinds.len() - 1);
         }
         if form == Form::Match {
             gives = by;
             last = by;
         }
         let key_kind = kinds[by];
-        let mode = match (self.random.next_below(10), key_kind) {
+        let mode = match (self.random.random_below(10), key_kind) {
             (0..=2, Kind::Exact | Kind::Date) => Mode::Below,
             (3 | 4, Kind::Exact | Kind::Date) if form != Form::Vlookup => Mode::Above,
             (0 | 1, Kind::Text) if form == Form::Xlookup => Mode::Pattern,
@@ -87,7 +87,7 @@ impl Draw<'_> {
     }
 
     fn number_of_row(&mut self, depth: usize) -> Expr {
-        match self.random.next_below(4) {
+        match self.random.random_below(4) {
             0 => Expr::Int(self.random.next_between(1, 9)),
             1 => Expr::RowNumber,
             // A constant could evaluate to 0, which would mean all rows.

@@ -11,7 +11,7 @@ use crate::value::Value;
 pub fn pivot(random: &mut Random, table: &Table) -> Pivot {
     let (period, channel) = (table.key_columns[0], *table.key_columns.last().expect("a key"));
     let of_three = table.key_columns.len() == 3;
-    let by = match random.next_below(10) {
+    let by = match random.random_below(10) {
         0 | 1 => vec![period],
         2 | 3 if of_three => vec!["region", channel],
         4 if of_three => vec!["region"],
@@ -51,7 +51,7 @@ pub fn order(random: &mut Random, table: &Table, pivot: &Pivot) -> Vec<(String, 
     let mut names = table.key_columns.clone();
     if table.key_known {
         random.shuffle(&mut names);
-        names.truncate(1 + random.next_below(names.len()));
+        names.truncate(1 + random.random_below(names.len()));
         if !names.iter().any(|name| is_row(name)) {
             names.extend(table.key_columns.iter().copied().find(|name| is_row(name)));
         }
@@ -83,7 +83,7 @@ impl Draw<'_> {
             *self.random.pick(FOLDS),
             *self.random.pick(&[Aggregate::Min, Aggregate::Max]),
         );
-        let pivoted = match (kind, self.random.next_below(10)) {
+        let pivoted = match (kind, self.random.random_below(10)) {
             (Kind::Exact, 0) => Pivoted::Index,
             (Kind::Exact, 1) => {
                 let columns = self.columns(|kind| kind == Kind::Exact);
@@ -104,7 +104,7 @@ impl Draw<'_> {
 
     fn draw_row_aggregate(&mut self, aggregate: Aggregate, kind: Kind) -> Option<Pivoted> {
         let cell = self.draw_own_cell(kind)?;
-        let area = match self.random.next_below(5) {
+        let area = match self.random.random_below(5) {
             // Cells outside the sheet are not blank cells, and a range that contains them is not truncated at this
             // point.
             0 | 1 if aggregate != Aggregate::CountBlank => Area::Offset {
@@ -124,7 +124,7 @@ impl Draw<'_> {
         if columns.is_empty() {
             return None;
         }
-        let (row, style) = match self.random.next_below(4) {
+        let (row, style) = match self.random.random_below(4) {
             0 => (Row::Unsaid, Style::Plain),
             1 => (Row::At(0), Style::Lower),
             _ => (Row::At(0), Style::Plain),

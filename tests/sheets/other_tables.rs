@@ -59,7 +59,7 @@ impl Table {
             })
             .chain([day_number(2024, 1, 31)])
             .collect();
-        let mut rows: Vec<Vec<Value>> = (0..random.next_below(9))
+        let mut rows: Vec<Vec<Value>> = (0..random.random_below(9))
             .map(|row| {
                 let words = if random.percent(50) { REGIONS } else { CHANNELS };
                 let mut values = vec![
@@ -123,7 +123,7 @@ impl Table {
             })
             .chain((!key_known).then_some(Value::Null))
             .collect();
-        let mut channels: Vec<Value> = CHANNELS[..1 + random.next_below(4)]
+        let mut channels: Vec<Value> = CHANNELS[..1 + random.random_below(4)]
             .iter()
             .map(|c| Value::Text((*c).into()))
             .collect();

@@ -58,15 +58,15 @@ pub fn smaller_sheets(sheet: &Sheet, table: &Table) -> Vec<(Sheet, Table)> {
 
 /// Returns expressions in which an expression is replaced with one of its operands or a literal.
 fn parts(x: &Expr) -> Vec<Expr> {
-    let mut found: Vec<Expr> = x.children().into_iter().cloned().collect();
+    let mut exprs: Vec<Expr> = x.children().into_iter().cloned().collect();
     for (at, child) in x.children().into_iter().enumerate() {
         for part in parts(child) {
             let mut changed = x.clone();
             if let Some(place) = changed.children_mut().into_iter().nth(at) {
                 *place = part;
-                found.push(changed);
+                exprs.push(changed);
             }
         }
     }
-    found
+    exprs
 }

@@ -21,7 +21,7 @@ impl Tab {
         let table = if random.percent(20) { of.clone() } else { of.looked_up() };
         let mut places: Vec<usize> = (0..table.columns.len()).collect();
         random.shuffle(&mut places);
-        places.truncate(2 + random.next_below(table.columns.len() - 1));
+        places.truncate(2 + random.random_below(table.columns.len() - 1));
         let is_key = |place: &usize| table.key_known && table.key_columns == [table.columns[*place].name];
         let mut order_by = Vec::new();
         // Even without an order, rows can be found by the key alone.

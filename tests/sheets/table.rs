@@ -73,10 +73,10 @@ impl Table {
             })
             .collect();
         // Empty sheets and sheets with one row are generated more often than by chance.
-        let count = match random.next_below(10) {
-            0 => random.next_below(2),
-            1 => 15 + random.next_below(10),
-            _ => 2 + random.next_below(9),
+        let count = match random.random_below(10) {
+            0 => random.random_below(2),
+            1 => 15 + random.random_below(10),
+            _ => 2 + random.random_below(9),
         };
         let first = day_number(2023 + random.next_between(0, 1), random.next_between(1, 12), 1);
         let mut rows: Vec<Vec<Value>> = (0..count)

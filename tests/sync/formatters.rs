@@ -94,8 +94,8 @@ fn formatted_files_receive_the_next_change_of_the_spec() {
             // `generate` has no base but gives the same result, unless a removed column makes the position of another
             // column unknown, or the formatter changed tokens.
             let has_other_tokens = ["short casts", "few words"].contains(&name);
-            let made = compile_current(&compiler, project.spec()).unwrap();
-            let generated = with_layout_of(SQL, &text, &made.files[SQL], "duckdb".parse().unwrap());
+            let spec = compile_current(&compiler, project.spec()).unwrap();
+            let generated = with_layout_of(SQL, &text, &spec.files[SQL], "duckdb".parse().unwrap());
             assert!(
                 generated.is_some() || to.is_empty() || has_other_tokens,
                 "{name}: {from}"

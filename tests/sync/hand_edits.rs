@@ -373,10 +373,10 @@ fn outcome(compiler: &Compiler, file: &str, edit: &Edit, (from, to): (&str, &str
         return (Conflict(if file == SQL { "sql" } else { "yml" }), project);
     }
     let after = project.apply_plan(&plan);
-    let made = crate::test_project::compile_current(compiler, after.spec()).unwrap();
+    let current_spec = crate::test_project::compile_current(compiler, after.spec()).unwrap();
     let text = after.text(file);
     // If the spec no longer generates a column, edits to that column are also removed.
-    let is_there = text.contains(expected) || made.files[file].contains(expected);
+    let is_there = text.contains(expected) || current_spec.files[file].contains(expected);
     assert!(is_there, "{name}: {expected}\n{text}");
     let again = after.plan(compiler);
     assert!(again.is_empty() && again.conflicts() == 0, "{name}: {:#}", again.json());
@@ -400,8 +400,8 @@ fn forty_hand_edits_survive_the_next_change_of_the_spec() {
                 .iter()
                 .map(|change| outcome(&compiler, file, edit, *change).0)
                 .collect();
-            let (name, .., wanted) = edit;
-            let mark = if got.iter().all(|one| one == wanted) {
+            let (name, .., outcome) = edit;
+            let mark = if got.iter().all(|one| one == outcome) {
                 "  "
             } else {
                 "! "

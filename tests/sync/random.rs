@@ -107,22 +107,22 @@ fn column(number: usize) -> Path {
 fn apply_hand_edits(
     project: &mut TestProject,
     compiler: &Compiler,
-    said: &SpecContents,
+    spec_contents: &SpecContents,
     hand: &HandEdits,
 ) -> SpecContents {
-    let mut now = said.clone();
+    let mut now = spec_contents.clone();
     let mut edits = Vec::new();
     for (thing, value) in &hand.edits {
-        if now.properties_by_location()[thing] != said.properties_by_location()[thing] {
+        if now.properties_by_location()[thing] != spec_contents.properties_by_location()[thing] {
             continue;
         }
-        let mut other = said.clone();
+        let mut other = spec_contents.clone();
         other.set(*thing, *value);
         let value = other.properties_by_location()[thing];
-        if said.properties_by_location()[thing] == value {
+        if spec_contents.properties_by_location()[thing] == value {
             continue;
         }
-        if thing.1 == Property::Formula && !change_line(project, compiler, said, &other, thing.0.unwrap()) {
+        if thing.1 == Property::Formula && !change_line(project, compiler, spec_contents, &other, thing.0.unwrap()) {
             continue;
         }
         now.set(*thing, value);
@@ -172,12 +172,13 @@ fn apply_hand_edits(
 fn change_line(
     project: &mut TestProject,
     compiler: &Compiler,
-    said: &SpecContents,
+    spec_contents: &SpecContents,
     other: &SpecContents,
     number: usize,
 ) -> bool {
-    let sql = |said: &SpecContents| compile_current(compiler, &said.spec()).unwrap().files[SQL].clone();
-    let (was, made) = (sql(said), sql(other));
+    let sql =
+        |spec_contents: &SpecContents| compile_current(compiler, &spec_contents.spec()).unwrap().files[SQL].clone();
+    let (was, made) = (sql(spec_contents), sql(other));
     let (Some(from), Some(to)) = (column_line(&was, number), column_line(&made, number)) else {
         return false;
     };
@@ -260,8 +261,9 @@ fn count() -> u32 {
 
 /// Returns the meaning of a spec, read from the files that it generates.
 fn generated_facts(compiler: &Compiler, spec: &str) -> BTreeMap<String, String> {
-    let made = compile_current(compiler, spec).unwrap_or_else(|| panic!("{spec}"));
-    made.files
+    let current_spec = compile_current(compiler, spec).unwrap_or_else(|| panic!("{spec}"));
+    current_spec
+        .files
         .into_iter()
         .map(|(path, text)| (path, without_hash(&text)))
         .collect()

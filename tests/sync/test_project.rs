@@ -33,8 +33,8 @@ pub fn compile_current(compiler: &Compiler, spec: &str) -> Option<CurrentSpec> {
 
 /// Returns the decompiler, which all tests share so that its caches are filled only once.
 fn decompiler() -> &'static Decompiler {
-    static LEARNED: OnceLock<Decompiler> = OnceLock::new();
-    LEARNED.get_or_init(Decompiler::default)
+    static DECOMPILER: OnceLock<Decompiler> = OnceLock::new();
+    DECOMPILER.get_or_init(Decompiler::default)
 }
 
 fn state_path() -> String {

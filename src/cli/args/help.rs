@@ -104,7 +104,7 @@ mod tests {
         while let Some((name, of)) = commands.pop() {
             commands.extend(
                 of.get_subcommands()
-                    .map(|it| (format!("{name} {}", it.get_name()), it.clone())),
+                    .map(|command| (format!("{name} {}", command.get_name()), command.clone())),
             );
             if name == "formulac" {
                 continue;

@@ -46,27 +46,26 @@ pub fn run(session: &Session, args: &AuthorizeArgs) -> Result<Exit, Failure> {
     };
     let is_allowed = refused.is_empty() && lacks.is_empty() && standing.rejected.is_empty() && by_hand.is_empty();
     if args.json {
-        let one =
-            |it: &ForbiddenChange| json!({"commit": it.commit, "author": it.author, "path": it.path, "why": it.reason});
+        let one = |change: &ForbiddenChange| json!({"commit": change.commit, "author": change.author, "path": change.path, "why": change.reason});
         let refused: Vec<Value> = refused.iter().map(one).collect();
         session.print_json(&json!({
             "allowed": is_allowed,
-            "environment": under_way.environment.as_ref().map(|it| it.name.as_str()),
+            "environment": under_way.environment.as_ref().map(|environment| environment.name.as_str()),
             "commits": under_way.commits.len(),
             "not_allowed": refused,
-            "generated_by_hand": by_hand.iter().map(|it| it.path.as_str()).collect::<Vec<_>>(),
+            "generated_by_hand": by_hand.iter().map(|file| file.path.as_str()).collect::<Vec<_>>(),
             "notes": notes,
             "approvals": change::show::state_json(&standing),
         }))?;
     } else {
         let mut text = String::new();
-        for it in &refused {
-            let path = it.path.as_ref().map(|path| format!(" {path}:")).unwrap_or_default();
+        for change in &refused {
+            let path = change.path.as_ref().map(|path| format!(" {path}:")).unwrap_or_default();
             let _ = writeln!(
                 text,
                 "not allowed: {}{path} {}",
-                it.commit.get(..7).unwrap_or_default(),
-                it.reason
+                change.commit.get(..7).unwrap_or_default(),
+                change.reason
             );
         }
         for HandEditedFile { path, why } in &by_hand {
@@ -90,7 +89,7 @@ pub fn run(session: &Session, args: &AuthorizeArgs) -> Result<Exit, Failure> {
         let into = under_way
             .environment
             .as_ref()
-            .map(|it| format!(" into {}", it.name))
+            .map(|environment| format!(" into {}", environment.name))
             .unwrap_or_default();
         let commits = format_count(under_way.commits.len(), "commit", "commits");
         let verdict = if is_allowed {
@@ -122,12 +121,16 @@ fn hand_edited_files(
     repository: &Repository,
     under_way: &BranchDifferences,
 ) -> Result<Vec<HandEditedFile>, Failure> {
-    let is_generated = |it: &ContentDifference| !it.is_written_by_people() && !it.path.starts_with(".formulac/");
-    let is_made = |it: &&ContentDifference| is_generated(it) || it.state_model().is_some() || it.is_known();
+    let is_generated = |difference: &ContentDifference| {
+        !difference.is_written_by_people() && !difference.path.starts_with(".formulac/")
+    };
+    let is_made = |difference: &&ContentDifference| {
+        is_generated(difference) || difference.state_model().is_some() || difference.is_known()
+    };
     let made_by_specs: Vec<&ContentDifference> = under_way.files.iter().filter(is_made).collect();
     let mut by_hand = Vec::new();
     if !made_by_specs.is_empty() {
-        let paths: Vec<String> = made_by_specs.iter().map(|it| it.path.clone()).collect();
+        let paths: Vec<String> = made_by_specs.iter().map(|difference| difference.path.clone()).collect();
         if let Some(path) = repository.uncommitted_paths(&paths)?.first() {
             return Err(Failure::new(
                 Exit::Failed,
@@ -135,28 +138,30 @@ fn hand_edited_files(
             )
             .with_help("run `formulac authorize` on a clean checkout of the branch"));
         }
-        let mut made = sync::generated_files(session, workspace)?;
+        let mut generated = sync::generated_files(session, workspace)?;
         let dialect = workspace.dialect(&TargetOptions::default())?;
         let bases = repository.file_contents_at_commit(&under_way.fork, &paths)?;
         for (file, base) in made_by_specs.into_iter().zip(bases) {
-            let made = made.remove(&file.path);
+            let generated_text = generated.remove(&file.path);
             let is_present = |text: String| {
                 let path = workspace.root.join(&file.path);
                 PlannedFile { path, text }
                     .read_current_content()
-                    .map(|found| found == CurrentContent::Same)
+                    .map(|current_content| current_content == CurrentContent::Same)
             };
-            let is_as_made = match made {
+            let is_as_made = match generated_text {
                 // The file of a deleted model is neither among the generated files nor on the branch.
                 None => file.now.is_none(),
-                Some(made) => {
+                Some(generated_text) => {
                     // A push keeps the layout that the file had before.
                     let base = base.filter(|_| is_generated(file));
-                    let in_former_layout = base.and_then(|base| with_layout_of(&file.path, &base, &made, dialect));
+                    let in_former_layout =
+                        base.and_then(|base| with_layout_of(&file.path, &base, &generated_text, dialect));
                     // If only the spec has moved, a push keeps the path in the header.
-                    let found = file.text.as_deref().filter(|_| is_generated(file));
-                    found.is_some_and(|found| file.now.is_some() && is_same_except_path(found, &made))
-                        || is_present(made)?
+                    let current_text = file.text.as_deref().filter(|_| is_generated(file));
+                    current_text.is_some_and(|current_text| {
+                        file.now.is_some() && is_same_except_path(current_text, &generated_text)
+                    }) || is_present(generated_text)?
                         || in_former_layout.map(is_present).transpose()? == Some(true)
                 }
             };
@@ -178,15 +183,19 @@ fn hand_edited_files(
             }
         }
     }
-    let evidence = under_way.files.iter().filter(|it| it.is_evidence() && it.now.is_some());
-    let forged = evidence.filter(|it| {
-        !it.text
+    let evidence = under_way
+        .files
+        .iter()
+        .filter(|difference| difference.is_evidence() && difference.now.is_some());
+    let forged = evidence.filter(|difference| {
+        !difference
+            .text
             .as_deref()
-            .is_some_and(|text| VerificationEvidence::is_as_generated(&it.path, text))
+            .is_some_and(|text| VerificationEvidence::is_as_generated(&difference.path, text))
     });
     let why = "the file does not have the format that `formulac verify` writes";
-    by_hand.extend(forged.map(|it| HandEditedFile {
-        path: it.path.clone(),
+    by_hand.extend(forged.map(|difference| HandEditedFile {
+        path: difference.path.clone(),
         why,
     }));
     Ok(by_hand)
@@ -203,11 +212,11 @@ fn write_owners(session: &Session, workspace: &Workspace, repository: &Repositor
     }
     let prefix = repository.project_prefix()?;
     let specs = workspace.specs().unwrap_or_default();
-    let named = specs.iter().filter_map(|path| {
+    let changes = specs.iter().filter_map(|path| {
         let names = spec_approvers(&read_text(path).ok()?);
         (!names.is_empty()).then(|| (workspace.relative_path(path), names))
     });
-    let named: Vec<(String, Vec<String>)> = named.collect();
+    let changes: Vec<(String, Vec<String>)> = changes.collect();
     let whole = repository.top_folder()?.join(path);
     let before = read_text(&whole).unwrap_or_default();
     let (models, tests) = workspace.output_folders();
@@ -217,7 +226,7 @@ fn write_owners(session: &Session, workspace: &Workspace, repository: &Repositor
         workspace.project.people(),
         &format!("/{prefix}"),
         &folders,
-        &named,
+        &changes,
     );
     if before == after {
         session.report_action(&format!("{} is up to date", path.display()));

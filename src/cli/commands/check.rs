@@ -40,11 +40,11 @@ pub fn run(session: &Session, args: &CheckArgs, sessions: Option<&FormulaSession
             "`--fix` changes files, but standard input is not a file",
         ));
     }
-    let (found, fixed) = match load_check_inputs(session, args, sessions) {
+    let (diagnostics, fixed) = match load_check_inputs(session, args, sessions) {
         Ok(setup) => {
-            let (mut found, fixed) = setup.check(session, args)?;
+            let (mut file_diagnostics, fixed) = setup.check(session, args)?;
             if let Some(workspace) = &setup.knowledge.workspace {
-                found.extend(workspace.report_contradictions(setup.knowledge.dialect)?);
+                file_diagnostics.extend(workspace.report_contradictions(setup.knowledge.dialect)?);
             }
             if let Some(workspace) = setup
                 .knowledge
@@ -52,37 +52,40 @@ pub fn run(session: &Session, args: &CheckArgs, sessions: Option<&FormulaSession
                 .as_ref()
                 .filter(|workspace| workspace.has_project_file())
             {
-                setup.warn_of_omni_duplicates(args, workspace, &mut found);
+                setup.warn_of_omni_duplicates(args, workspace, &mut file_diagnostics);
                 if args.files.is_empty() {
-                    check_folders(workspace, &mut found)?;
+                    check_folders(workspace, &mut file_diagnostics)?;
                     workspace.warn_of_unsearched_folders(session, None);
                 }
             }
-            (found, fixed)
+            (file_diagnostics, fixed)
         }
         Err(Failure::Found(found)) => (found, Vec::new()),
         Err(failure) => return Err(failure),
     };
     write_all(&writable_folders(session, args)?, &fixed)?;
     if args.json {
-        session.print_json(&render::to_json(&to_reports(&found)))?;
+        session.print_json(&render::to_json(&to_reports(&diagnostics)))?;
     } else {
-        let shown = session.shown_diagnostics(&found);
-        session.print_styled(&session.format_checked(&shown.found))?;
-        session.report_affected_files(&shown);
+        let summary = session.shown_diagnostics(&diagnostics);
+        session.print_styled(&session.format_checked(&summary.diagnostics))?;
+        session.report_affected_files(&summary);
     }
     for file in &fixed {
         session.report_action(&format!("fixed {}", file.path.display()));
     }
-    print_summary(session, &session.shown_diagnostics(&found).found);
-    let is_denied = args.deny.is_some() && found.iter().any(|found| !found.diagnostics.is_empty());
-    Ok(Exit::from_failures(&found).most_severe(if is_denied { Exit::Faulty } else { Exit::Done }))
+    print_summary(session, &session.shown_diagnostics(&diagnostics).diagnostics);
+    let is_denied = args.deny.is_some()
+        && diagnostics
+            .iter()
+            .any(|file_diagnostics| !file_diagnostics.diagnostics.is_empty());
+    Ok(Exit::from_failures(&diagnostics).most_severe(if is_denied { Exit::Faulty } else { Exit::Done }))
 }
 
 /// Adds a diagnostic for each folder that the project file specifies but that dbt does not search for models or tests.
-fn check_folders(workspace: &Workspace, found: &mut Vec<FileDiagnostics>) -> Result<(), Failure> {
+fn check_folders(workspace: &Workspace, diagnostics: &mut Vec<FileDiagnostics>) -> Result<(), Failure> {
     match workspace.check_folders() {
-        Err(Failure::Found(faults)) => found.extend(faults),
+        Err(Failure::Found(faults)) => diagnostics.extend(faults),
         other => other?,
     }
     Ok(())
@@ -116,8 +119,8 @@ impl CheckInputs<'_> {
         let misses_names = done
             .0
             .iter()
-            .flat_map(|found| &found.diagnostics)
-            .any(|it| it.kind() == Code::UnknownName);
+            .flat_map(|file_diagnostics| &file_diagnostics.diagnostics)
+            .any(|diagnostic| diagnostic.kind() == Code::UnknownName);
         let Some(workspace) = self.knowledge.workspace.as_ref().filter(|_| misses_names) else {
             return Ok(done);
         };
@@ -164,16 +167,25 @@ fn load_check_inputs<'s>(
 
 impl CheckInputs<'_> {
     /// Warns about definitions that exist both in a spec and in the project's Omni model.
-    fn warn_of_omni_duplicates(&self, args: &CheckArgs, workspace: &Workspace, found: &mut [FileDiagnostics]) {
+    fn warn_of_omni_duplicates(
+        &self,
+        args: &CheckArgs,
+        workspace: &Workspace,
+        file_diagnostics: &mut [FileDiagnostics],
+    ) {
         let Workspace { project, root, .. } = workspace;
-        let texts: Vec<(String, String)> = found
+        let texts: Vec<(String, String)> = file_diagnostics
             .iter()
             .zip(&self.files)
-            .map(|(found, path)| {
+            .map(|(file_diagnostics, path)| {
                 let is_spec = project::is_yaml(path) && !project::is_project_file(path);
                 (
-                    found.file.clone(),
-                    if is_spec { found.text.clone() } else { String::new() },
+                    file_diagnostics.file.clone(),
+                    if is_spec {
+                        file_diagnostics.text.clone()
+                    } else {
+                        String::new()
+                    },
                 )
             })
             .collect();
@@ -190,7 +202,7 @@ impl CheckInputs<'_> {
             (!compiled.has_errors()).then_some(compiled)
         };
         for (number, fault) in promote::defined_twice(project, root, &texts, compile) {
-            if let Some(found) = found
+            if let Some(found) = file_diagnostics
                 .get_mut(number)
                 .filter(|_| !project.silenced().contains(&fault.kind()))
             {
@@ -209,7 +221,7 @@ impl CheckInputs<'_> {
         compiler: &Compiler,
         sources: Vec<SourceText>,
     ) -> Result<(Vec<FileDiagnostics>, Vec<PlannedFile>), Failure> {
-        let mut found = Vec::new();
+        let mut file_diagnostics = Vec::new();
         let mut fixed = Vec::new();
         // If one of the files cannot be read, do not fix any files.
         let fix = args.fix
@@ -262,7 +274,7 @@ impl CheckInputs<'_> {
             };
             let mut it = match of_spec {
                 Some((spec, (of_spec, of_names))) => {
-                    models.extend(built.get(&spec).map(|compiled| (found.len(), compiled)));
+                    models.extend(built.get(&spec).map(|compiled| (file_diagnostics.len(), compiled)));
                     clashes = of_names;
                     of_spec
                 }
@@ -284,10 +296,10 @@ impl CheckInputs<'_> {
             }
             it.diagnostics.extend(clashes);
             diag::sort(&mut it.diagnostics);
-            found.push(it);
+            file_diagnostics.push(it);
         }
-        self.warn_of_missing_files(models.into_iter(), &mut found)?;
-        Ok((found, fixed))
+        self.warn_of_missing_files(models.into_iter(), &mut file_diagnostics)?;
+        Ok((file_diagnostics, fixed))
     }
 
     /// Returns the errors about names of models and tests that dbt would reject, for each spec.
@@ -296,23 +308,26 @@ impl CheckInputs<'_> {
         models: &[CompiledModel],
         of_specs: &[FileDiagnostics],
     ) -> Result<Vec<Vec<Diagnostic>>, Failure> {
-        let mut found: Vec<FileDiagnostics> = of_specs.iter().map(|_| FileDiagnostics::default()).collect();
+        let mut diagnostics: Vec<FileDiagnostics> = of_specs.iter().map(|_| FileDiagnostics::default()).collect();
         if let Some(workspace) = self
             .knowledge
             .workspace
             .as_ref()
             .filter(|workspace| workspace.has_project_file())
         {
-            check_names(workspace, models, &mut found)?;
+            check_names(workspace, models, &mut diagnostics)?;
         }
-        Ok(found.into_iter().map(|found| found.diagnostics).collect())
+        Ok(diagnostics
+            .into_iter()
+            .map(|file_diagnostics| file_diagnostics.diagnostics)
+            .collect())
     }
 
     /// Warns about files that dbt needs for the models of the project.
     fn warn_of_missing_files<'m>(
         &self,
         models: impl Iterator<Item = (usize, &'m CompiledSpec)> + Clone,
-        found: &mut [FileDiagnostics],
+        file_diagnostics: &mut [FileDiagnostics],
     ) -> Result<(), Failure> {
         let Some(workspace) = self
             .knowledge
@@ -322,42 +337,44 @@ impl CheckInputs<'_> {
         else {
             return Ok(());
         };
-        missing_versions::warn(workspace, models.clone(), found);
+        missing_versions::warn(workspace, models.clone(), file_diagnostics);
         if workspace.manifest()?.is_some_and(time_spine::is_missing) {
-            time_spine::warn_if_missing(workspace.dbt.as_ref(), models, found);
+            time_spine::warn_if_missing(workspace.dbt.as_ref(), models, file_diagnostics);
         }
         let silenced = workspace.project.silenced();
         let is_shown = |fault: &Diagnostic| !silenced.contains(&fault.kind());
-        found.iter_mut().for_each(|found| found.diagnostics.retain(is_shown));
+        file_diagnostics
+            .iter_mut()
+            .for_each(|file_diagnostics| file_diagnostics.diagnostics.retain(is_shown));
         Ok(())
     }
 }
 
 /// Applies fixes until none are left or they no longer reduce the number of diagnostics.
-fn apply_fixes(compiler: &Compiler, kind: InputKind, found: &mut FileDiagnostics) -> bool {
+fn apply_fixes(compiler: &Compiler, kind: InputKind, file_diagnostics: &mut FileDiagnostics) -> bool {
     let mut changed = false;
     for _ in 0..MAX_ROUNDS {
-        let text = diag::apply_fixes(&found.text, &found.diagnostics);
-        if text == found.text {
+        let text = diag::apply_fixes(&file_diagnostics.text, &file_diagnostics.diagnostics);
+        if text == file_diagnostics.text {
             break;
         }
         let after = diagnose(
             compiler,
             kind,
             SourceText {
-                name: found.file.clone(),
+                name: file_diagnostics.file.clone(),
                 text,
                 fault: None,
             },
         );
-        let is_unreadable = |found: &[Diagnostic]| found.iter().any(|d| d.kind() == Code::InvalidYaml);
-        if is_unreadable(&after.diagnostics) && !is_unreadable(&found.diagnostics) {
+        let is_unreadable = |diagnostics: &[Diagnostic]| diagnostics.iter().any(|d| d.kind() == Code::InvalidYaml);
+        if is_unreadable(&after.diagnostics) && !is_unreadable(&file_diagnostics.diagnostics) {
             break;
         }
-        if error_counts(&after.diagnostics) >= error_counts(&found.diagnostics) {
+        if error_counts(&after.diagnostics) >= error_counts(&file_diagnostics.diagnostics) {
             break;
         }
-        *found = after;
+        *file_diagnostics = after;
         changed = true;
     }
     changed
@@ -404,8 +421,8 @@ impl InputKind {
 
 fn diagnose(compiler: &Compiler, kind: InputKind, source: SourceText) -> FileDiagnostics {
     match kind {
-        InputKind::Formulas => compile::compile(compiler, source).found,
-        InputKind::Spec => spec::compile(compiler, source, None).found,
+        InputKind::Formulas => compile::compile(compiler, source).file_diagnostics,
+        InputKind::Spec => spec::compile(compiler, source, None).file_diagnostics,
         InputKind::Project | InputKind::Schema => {
             let faults = match source.fault.clone() {
                 Some(fault) => vec![fault],
@@ -417,11 +434,11 @@ fn diagnose(compiler: &Compiler, kind: InputKind, source: SourceText) -> FileDia
     }
 }
 
-fn print_summary(session: &Session, found: &[FileDiagnostics]) {
-    let all = found.iter().flat_map(|f| &f.diagnostics);
+fn print_summary(session: &Session, file_diagnostics: &[FileDiagnostics]) {
+    let all = file_diagnostics.iter().flat_map(|f| &f.diagnostics);
     let (errors, count) = all.fold((0, 0), |(e, n), d| (e + usize::from(d.is_error()), n + 1));
     let of = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
-    let files = of(found.len(), "file");
+    let files = of(file_diagnostics.len(), "file");
     session.report_action(&match (errors, count - errors) {
         (0, 0) => format!("{files} checked: no problems found"),
         (e, 0) => format!("{files} checked: {}", of(e, "error")),

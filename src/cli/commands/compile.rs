@@ -17,7 +17,7 @@ use formulac::span::Span;
 pub struct CompileOutcome {
     /// `None` if the source is unreadable, not UTF-8 or too large.
     compiled: Option<Compiled>,
-    pub found: FileDiagnostics,
+    pub file_diagnostics: FileDiagnostics,
 }
 
 impl CompileOutcome {
@@ -28,7 +28,7 @@ impl CompileOutcome {
 
     /// Returns the columns of unknown type that affect the SQL.
     pub fn undecided_types(&self, compiler: &Compiler) -> Vec<UndecidedType> {
-        let undecided = |compiled| compiler.undecided_types(&self.found.text, compiled);
+        let undecided = |compiled| compiler.undecided_types(&self.file_diagnostics.text, compiled);
         self.compiled.as_ref().map_or_else(Vec::new, undecided)
     }
 
@@ -41,14 +41,14 @@ impl CompileOutcome {
 pub fn run(session: &Session, args: &CompileArgs) -> Result<Exit, Failure> {
     let source = read_source(args)?;
     let formulas = match formula_settings(session, args, &source) {
-        Err(Failure::Found(found)) if args.json => {
+        Err(Failure::Found(diagnostics)) if args.json => {
             let dialect = args.settings.target.dialect.unwrap_or_default();
             session.print_json(&definitions_json(
                 dialect,
                 &[],
-                &render::reports_json(&to_reports(&found)),
+                &render::reports_json(&to_reports(&diagnostics)),
             ))?;
-            return Ok(Exit::from_failures(&found));
+            return Ok(Exit::from_failures(&diagnostics));
         }
         formulas => formulas?,
     };
@@ -59,13 +59,13 @@ pub fn run(session: &Session, args: &CompileArgs) -> Result<Exit, Failure> {
         session.print_json(&definitions_json(
             dialect,
             outcome.definitions(),
-            &render::report_json(&outcome.found.report()),
+            &render::report_json(&outcome.file_diagnostics.report()),
         ))?;
     } else {
         session.print_data(&sql_lines(dialect, outcome.definitions()))?;
-        session.report(std::slice::from_ref(&outcome.found));
+        session.report(std::slice::from_ref(&outcome.file_diagnostics));
     }
-    Ok(Exit::from_diagnostics(&outcome.found.diagnostics))
+    Ok(Exit::from_diagnostics(&outcome.file_diagnostics.diagnostics))
 }
 
 fn formula_settings(session: &Session, args: &CompileArgs, source: &SourceText) -> Result<FormulaSettings, Failure> {
@@ -89,25 +89,25 @@ pub fn compile(compiler: &Compiler, source: SourceText) -> CompileOutcome {
     if let Some(fault) = source.fault.clone() {
         return CompileOutcome {
             compiled: None,
-            found: source.with_diagnostics(vec![fault]),
+            file_diagnostics: source.with_diagnostics(vec![fault]),
         };
     }
     let compiled = compiler.compile(&source.text);
     let diagnostics = compiled.diagnostics().to_vec();
     CompileOutcome {
         compiled: Some(compiled),
-        found: source.with_diagnostics(diagnostics),
+        file_diagnostics: source.with_diagnostics(diagnostics),
     }
 }
 
 /// Compiles a source like `compile`, but reports an error if the source contains no formula.
 pub fn compile_nonempty_source(compiler: &Compiler, source: SourceText) -> CompileOutcome {
     let mut outcome = compile(compiler, source);
-    if outcome.definitions().is_empty() && outcome.found.diagnostics.is_empty() {
-        let end = outcome.found.text.len() as u32;
+    if outcome.definitions().is_empty() && outcome.file_diagnostics.diagnostics.is_empty() {
+        let end = outcome.file_diagnostics.text.len() as u32;
         let fault = Diagnostic::new(Code::ExpectedExpression, Span::new(end, end), "the formula is empty");
         outcome
-            .found
+            .file_diagnostics
             .diagnostics
             .push(fault.with_help("write an expression, such as `SUM(amount)`"));
     }

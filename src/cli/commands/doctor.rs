@@ -28,7 +28,7 @@ pub fn run(session: &Session, args: &DoctorArgs) -> Result<Exit, Failure> {
     let mut parts = vec![passed_check("formulac", env!("CARGO_PKG_VERSION").to_owned())];
     let mut exit = Exit::Done;
     let mut add = |mut part: HealthCheck, fault: Exit| {
-        if !part.found.is_empty() {
+        if !part.problems.is_empty() {
             exit = exit.most_severe(fault);
             part.is_optional = fault == Exit::Done;
         }
@@ -39,10 +39,10 @@ pub fn run(session: &Session, args: &DoctorArgs) -> Result<Exit, Failure> {
         .as_ref()
         .and_then(|workspace| workspace.dialect(&TargetOptions::default()).ok());
     // Some versions of dbt take seconds to print their version.
-    let found =
+    let health_check =
         WaitIndicator::new(session).show_during("asking dbt for its version", || check_dbt(dbt_project, dialect));
-    let is_dbt_healthy = found.found.is_empty();
-    add(found, Exit::Failed);
+    let is_dbt_healthy = health_check.problems.is_empty();
+    add(health_check, Exit::Failed);
     let profile = workspace.as_ref().zip(dbt_project);
     let profile = profile.and_then(|(workspace, project)| check_dbt_profile(session, workspace, project));
     // Without the profile, without dbt, or with an outdated dbt, the warehouse cannot be queried.
@@ -109,10 +109,10 @@ fn unneeded_check(name: &'static str, well: String) -> HealthCheck {
     }
 }
 
-fn failed_check(name: &'static str, found: String, fix: impl Into<String>) -> HealthCheck {
+fn failed_check(name: &'static str, problem: String, fix: impl Into<String>) -> HealthCheck {
     HealthCheck {
         name,
-        found: vec![found],
+        problems: vec![problem],
         fix: fix.into(),
         ..HealthCheck::default()
     }
@@ -125,7 +125,7 @@ fn check_dbt(project: Option<&DbtProject>, dialect: Option<Dialect>) -> HealthCh
         (Err(_), None) if !dbt_run::is_dbt_installed() => {
             unneeded_check("dbt", "not installed; only needed in a dbt project".to_owned())
         }
-        (Err(SetupProblem { found, fix }), _) => failed_check("dbt", found, fix),
+        (Err(SetupProblem { found: problem, fix }), _) => failed_check("dbt", problem, fix),
     }
 }
 
@@ -134,8 +134,8 @@ fn check_dbt(project: Option<&DbtProject>, dialect: Option<Dialect>) -> HealthCh
 fn check_dbt_profile(session: &Session, workspace: &Workspace, project: &DbtProject) -> Option<HealthCheck> {
     let environment = environment::selected_environment(&session.global, &workspace.project).ok()?;
     let checked = dbt_setup::check_profile(project, environment.as_ref(), &DbtArgs::default());
-    let SetupProblem { found, fix } = checked.err()?;
-    Some(failed_check("dbt profile", found, fix))
+    let SetupProblem { found: problem, fix } = checked.err()?;
+    Some(failed_check("dbt profile", problem, fix))
 }
 
 /// Checks the version and the session parameters of the warehouse. A warehouse that cannot be reached is not an error.
@@ -144,7 +144,7 @@ fn check_warehouse(session: &Session, workspace: Option<&Workspace>) -> HealthCh
     let none = Project::default();
     let project = workspace.map_or(&none, |workspace| &workspace.project);
     let read = || -> Result<_, Failure> {
-        let dbt = Engine::select_dbt(session, &DbtArgs::default(), project)?;
+        let dbt = Engine::new_dbt_run(session, &DbtArgs::default(), project)?;
         let dialect = dbt.dialect(project)?;
         Ok((dialect, WarehouseState::read(&dbt, dialect)?))
     };
@@ -152,11 +152,11 @@ fn check_warehouse(session: &Session, workspace: Option<&Workspace>) -> HealthCh
         let text = "the warehouse cannot be reached, so its version and its session parameters are unknown";
         return unneeded_check(name, text.to_owned());
     };
-    let found = state.faults(dialect);
-    if !found.is_empty() {
+    let problems = state.faults(dialect);
+    if !problems.is_empty() {
         return HealthCheck {
             name,
-            found,
+            problems,
             fix: "upgrade the warehouse; set parameters in the dbt profile, or for the role of the warehouse"
                 .to_owned(),
             ..HealthCheck::default()
@@ -183,7 +183,7 @@ fn check_optional_program(program: &ExternalProgram, name: &'static str, lowest:
             format!("not installed; only needed for {needed_by}: {}", program.install),
         ),
         Some(version) => match outdated_version_message(lowest, &version) {
-            Some(found) => failed_check(name, found, program.install),
+            Some(problem) => failed_check(name, problem, program.install),
             None => passed_check(name, version),
         },
     }
@@ -193,8 +193,8 @@ fn check_repository(root: Option<&Path>) -> HealthCheck {
     let Some(version) = GIT.version() else {
         return failed_check("git", "the program `git` was not found".to_owned(), GIT.install);
     };
-    if let Some(found) = outdated_version_message(lowest_versions::GIT, &version) {
-        return failed_check("git", found, GIT.install);
+    if let Some(problem) = outdated_version_message(lowest_versions::GIT, &version) {
+        return failed_check("git", problem, GIT.install);
     }
     let Some(root) = root else {
         return passed_check("git", version);
@@ -210,16 +210,16 @@ fn check_repository(root: Option<&Path>) -> HealthCheck {
     }
     // The users may also be set in environment variables.
     if identity::current_user(root).is_none() || !answers(&["var", "GIT_COMMITTER_IDENT"]) {
-        let found = "no git user is configured, so `push` cannot commit".to_owned();
-        return failed_check("git", found, "git config user.email you@example.com");
+        let problem = "no git user is configured, so `push` cannot commit".to_owned();
+        return failed_check("git", problem, "git config user.email you@example.com");
     }
     let is_ignored = |path: &str| answers(&["check-ignore", "--quiet", path]);
     if is_ignored(&format!("{LOG}/entry.yml")) {
         // A pattern cannot include the contents of an ignored folder.
         let parent = LOG.split_once('/').map(|(parent, _)| parent);
         let folder = parent.filter(|parent| is_ignored(&format!("{parent}/"))).unwrap_or(LOG);
-        let found = format!("git ignores `{folder}/`, where `push` records each change");
-        return failed_check("git", found, format!("add `!{folder}/` at the end of .gitignore"));
+        let problem = format!("git ignores `{folder}/`, where `push` records each change");
+        return failed_check("git", problem, format!("add `!{folder}/` at the end of .gitignore"));
     }
     passed_check("git", version)
 }
@@ -256,27 +256,32 @@ fn check_project(workspace: Option<&Workspace>) -> HealthCheck {
 fn check_default_target(workspace: &Workspace, dialect: Dialect) -> Option<HealthCheck> {
     let (target, of_target) = workspace.dbt.as_ref()?.default_target()?;
     let mut environments = workspace.project.environments().iter();
-    let is_known = environments.any(|it| it.dialect.is_some() && it.connection.as_deref() == Some(target.as_str()));
+    let is_known = environments
+        .any(|environment| environment.dialect.is_some() && environment.connection.as_deref() == Some(target.as_str()));
     if of_target == dialect || is_known {
         return None;
     }
-    let found = format!("the generated SQL is for {dialect}, but dbt's default target `{target}` is {of_target}");
+    let problem = format!("the generated SQL is for {dialect}, but dbt's default target `{target}` is {of_target}");
     let fix = format!(
         "write `dialect: {of_target}` in formulac.yml, or set `target:` of the dbt profile to an output for {dialect}"
     );
-    Some(failed_check("project", found, fix))
+    Some(failed_check("project", problem, fix))
 }
 
 /// Checks the artifacts in which dbt describes its models and columns.
 fn check_artifacts(workspace: &Workspace, dbt: &DbtProject) -> Result<HealthCheck, Failure> {
     let name = "dbt artifacts";
     if workspace.artifacts()?.is_none() {
-        let found = format!("there is no {}", dbt.manifest_path().display());
-        return Ok(failed_check(name, found, "dbt build, then dbt docs generate"));
+        let problem = format!("there is no {}", dbt.manifest_path().display());
+        return Ok(failed_check(name, problem, "dbt build, then dbt docs generate"));
     }
     if !workspace.has_catalog()? {
-        let found = "no catalog: only columns in properties files are known".to_owned();
-        return Ok(failed_check(name, found, "dbt docs generate, or formulac schema fetch"));
+        let problem = "no catalog: only columns in properties files are known".to_owned();
+        return Ok(failed_check(
+            name,
+            problem,
+            "dbt docs generate, or formulac schema fetch",
+        ));
     }
     Ok(passed_check(name, dbt.target_folder().display().to_string()))
 }

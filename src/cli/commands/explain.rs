@@ -60,14 +60,14 @@ fn expand_spec(session: &Session, args: &ExplainArgs) -> Result<Exit, Failure> {
     let sources = knowledge.read_sources(&[args.subject.clone().into()]);
     let mut specs = knowledge.compile_specs(&knowledge.compiler(), sources)?;
     let mut spec = specs.pop().unwrap_or_default();
-    let found = vec![std::mem::take(&mut spec.found)];
+    let diagnostics = vec![std::mem::take(&mut spec.file_diagnostics)];
     let compiled = spec.compiled.as_ref();
     let expanded = compiled.and_then(formulac::CompiledSpec::expanded);
     if let Some(text) = expanded {
         session.print_data(text)?;
     }
-    session.report(&found);
-    let exit = Exit::from_failures(&found);
+    session.report(&diagnostics);
+    let exit = Exit::from_failures(&diagnostics);
     if expanded.is_some() || exit != Exit::Done {
         return Ok(exit);
     }
@@ -87,13 +87,13 @@ fn explain_plan(session: &Session, args: &ExplainArgs) -> Result<Exit, Failure> 
     spec.refuse_metric_set()?;
     spec.add_model_diagnostics();
     let plan = spec.compiled.as_ref().and_then(CompiledSpec::plan);
-    let found = vec![std::mem::take(&mut spec.found)];
+    let diagnostics = vec![std::mem::take(&mut spec.file_diagnostics)];
     if args.json {
         session.print_json(&json!({
             "dialect": knowledge.dialect.name(),
             "name": spec.name,
             "parts": plan.map(|plan| &plan.parts),
-            "diagnostics": render::reports_json(&to_reports(&found)),
+            "diagnostics": render::reports_json(&to_reports(&diagnostics)),
         }))?;
     } else {
         if let Some(plan) = plan {
@@ -103,9 +103,9 @@ fn explain_plan(session: &Session, args: &ExplainArgs) -> Result<Exit, Failure> 
                 _ => render::escape_hidden(&plan.to_string()).into_owned(),
             })?;
         }
-        session.report(&found);
+        session.report(&diagnostics);
     }
-    Ok(Exit::from_failures(&found))
+    Ok(Exit::from_failures(&diagnostics))
 }
 
 /// Returns the plan as a graph. The name of a part is in the label of its last operator.
@@ -137,12 +137,12 @@ fn draw_plan(plan: &QueryPlan) -> GraphDrawing {
 
 /// Returns an error if the argument is a file. Prints a note if the argument is also the name of a model.
 fn reject_file_argument(session: &Session, subject: &OsStr) -> Result<(), Failure> {
-    let shown = subject.to_string_lossy();
-    let help = format!("`formulac query {shown}` shows its SQL, `formulac explain 'SUM(amount)'` explains a formula");
+    let text = subject.to_string_lossy();
+    let help = format!("`formulac query {text}` shows its SQL, `formulac explain 'SUM(amount)'` explains a formula");
     let refused = |what: &str| {
         Failure::new(
             Exit::Usage,
-            format!("`{shown}` is {what}, but `explain` needs a formula or the code of a diagnostic"),
+            format!("`{text}` is {what}, but `explain` needs a formula or the code of a diagnostic"),
         )
         .with_help(help.clone())
     };
@@ -150,15 +150,15 @@ fn reject_file_argument(session: &Session, subject: &OsStr) -> Result<(), Failur
     if project::is_yaml(path) || path.is_file() {
         return Err(refused("a file"));
     }
-    let is_name = shown.chars().all(|c| c.is_alphanumeric() || c == '_');
+    let is_name = text.chars().all(|c| c.is_alphanumeric() || c == '_');
     let Some(workspace) = Workspace::find_workspace(session)?.filter(|_| is_name) else {
         return Ok(());
     };
     let compiler = Compiler::default();
-    let is_model = |source: &SourceText| compiler.compile_spec(&source.text).name() == Some(&*shown);
+    let is_model = |source: &SourceText| compiler.compile_spec(&source.text).name() == Some(&*text);
     if workspace.sources()?.iter().any(|(source, _)| is_model(source)) {
         session.report_action(&format!(
-            "note: `{shown}` is also a model: `formulac query {shown}` shows its SQL"
+            "note: `{text}` is also a model: `formulac query {text}` shows its SQL"
         ));
     }
     Ok(())
@@ -189,14 +189,14 @@ fn explain_formula(session: &Session, args: &ExplainArgs) -> Result<Exit, Failur
     let formulas = knowledge.formula_compiler(session, settings, &source.text)?;
     let compiler = &formulas.compiler;
     let outcome = compile_nonempty_source(compiler, source);
-    let parts = formula_parts::formula_parts(compiler, &outcome.found.text);
-    let sentences = sentence::sentences(&outcome.found.text, &parts);
+    let parts = formula_parts::formula_parts(compiler, &outcome.file_diagnostics.text);
+    let sentences = sentence::sentences(&outcome.file_diagnostics.text, &parts);
     let mut others = Vec::new();
     for dialect in Dialect::verified().filter(|d| *d != main && chosen.is_none()) {
-        let found = &outcome.found;
+        let file_diagnostics = &outcome.file_diagnostics;
         let copy = SourceText {
-            name: found.file.clone(),
-            text: found.text.clone(),
+            name: file_diagnostics.file.clone(),
+            text: file_diagnostics.text.clone(),
             fault: None,
         };
         let compiler = compiler.in_dialect(dialect);
@@ -211,7 +211,7 @@ fn explain_formula(session: &Session, args: &ExplainArgs) -> Result<Exit, Failur
         session.print_json(&explanation_json(&main, &others, &parts, &sentences))?;
     } else {
         // An explanation of a formula with errors would only be a guess.
-        if Exit::from_diagnostics(&main.outcome.found.diagnostics) == Exit::Done {
+        if Exit::from_diagnostics(&main.outcome.file_diagnostics.diagnostics) == Exit::Done {
             session.print_data(&format_explanation(
                 &main,
                 &others,
@@ -220,9 +220,9 @@ fn explain_formula(session: &Session, args: &ExplainArgs) -> Result<Exit, Failur
                 session.global.verbose,
             ))?;
         }
-        session.report(std::slice::from_ref(&main.outcome.found));
+        session.report(std::slice::from_ref(&main.outcome.file_diagnostics));
     }
-    Ok(Exit::from_diagnostics(&main.outcome.found.diagnostics))
+    Ok(Exit::from_diagnostics(&main.outcome.file_diagnostics.diagnostics))
 }
 
 /// Formats the explanation: the sentences, then the type, level and SQL of each definition, then the tree. The
@@ -234,12 +234,12 @@ fn format_explanation(
     sentences: &[Sentence],
     verbose: bool,
 ) -> String {
-    let source = &main.outcome.found.text;
+    let source = &main.outcome.file_diagnostics.text;
     let mut out = String::new();
     for Sentence { name, text, .. } in sentences {
-        let named = name.as_ref().map_or_else(String::new, |name| format!("{name}: "));
+        let prefix = name.as_ref().map_or_else(String::new, |name| format!("{name}: "));
         out.extend(
-            wrap_text(&format!("{named}{text}"), 100)
+            wrap_text(&format!("{prefix}{text}"), 100)
                 .into_iter()
                 .flat_map(|line| [line, "\n".to_owned()]),
         );
@@ -267,10 +267,10 @@ fn format_explanation(
         if !columns.is_empty() {
             let _ = writeln!(out, "  reads {}", columns.join(", "));
         }
-        for it in std::iter::once(main).chain(others) {
+        for sql in std::iter::once(main).chain(others) {
             let why = || {
-                it.outcome
-                    .found
+                sql.outcome
+                    .file_diagnostics
                     .diagnostics
                     .iter()
                     .find(|d| d.is_error())
@@ -279,8 +279,8 @@ fn format_explanation(
             let _ = writeln!(
                 out,
                 "  {:<9}  {}",
-                it.dialect.name(),
-                it.definition_sql(definition).unwrap_or_else(why)
+                sql.dialect.name(),
+                sql.definition_sql(definition).unwrap_or_else(why)
             );
         }
     }
@@ -294,7 +294,7 @@ fn format_explanation(
     let _ = writeln!(
         out,
         "\ntree{}",
-        if parts.iter().any(|p| p.made.is_some()) {
+        if parts.iter().any(|p| p.definition.is_some()) {
             ", with type, level and SQL"
         } else {
             ""
@@ -308,7 +308,7 @@ fn format_explanation(
         .unwrap_or(0)
         .min(40);
     for part in parts {
-        let _ = match &part.made {
+        let _ = match &part.definition {
             Some(made) => {
                 let (ty, level) = (made.ty().name(), made.level().name());
                 writeln!(out, "{:<width$}  {ty:<9}  {level:<9}  {}", label(part), made.sql())
@@ -337,11 +337,11 @@ impl DialectSql {
 }
 
 fn explanation_json(main: &DialectSql, others: &[DialectSql], parts: &[FormulaPart], sentences: &[Sentence]) -> Value {
-    let source = &main.outcome.found.text;
+    let source = &main.outcome.file_diagnostics.text;
     let definition = |definition: &Definition| {
         let all = std::iter::once(main).chain(others);
         let sql: Map<String, Value> = all
-            .map(|it| (it.dialect.name().to_owned(), json!(it.definition_sql(definition))))
+            .map(|sql| (sql.dialect.name().to_owned(), json!(sql.definition_sql(definition))))
             .collect();
         let mut value = definition_json(definition);
         let sentence = sentences.iter().find(|sentence| sentence.span == definition.span());
@@ -362,6 +362,6 @@ fn explanation_json(main: &DialectSql, others: &[DialectSql], parts: &[FormulaPa
         "cells": main.outcome.cell_descriptions().iter().map(|(span, words)| {
             json!({"text": span.text(source), "span": span, "means": words})
         }).collect::<Vec<_>>(),
-        "diagnostics": render::report_json(&main.outcome.found.report()),
+        "diagnostics": render::report_json(&main.outcome.file_diagnostics.report()),
     })
 }

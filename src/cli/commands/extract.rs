@@ -32,9 +32,9 @@ pub fn run(session: &Session, args: &ExtractArgs) -> Result<Exit, Failure> {
                 .with_help("use letters, digits and `_`, and begin with a letter"),
         );
     }
-    let found = propose(session, &workspace, args, &sources, &chosen)?;
-    if args.name.is_some() && found.sets.len() > 1 {
-        let names: Vec<String> = found.sets.iter().map(|set| format!("`{}`", set.name)).collect();
+    let extraction = propose(session, &workspace, args, &sources, &chosen)?;
+    if args.name.is_some() && extraction.sets.len() > 1 {
+        let names: Vec<String> = extraction.sets.iter().map(|set| format!("`{}`", set.name)).collect();
         let text = format!(
             "`--name` names a single set, but these specs result in {} sets: {}",
             names.len(),
@@ -42,27 +42,36 @@ pub fn run(session: &Session, args: &ExtractArgs) -> Result<Exit, Failure> {
         );
         return Err(Failure::new(Exit::Usage, text).with_help("specify only the specs of a single set"));
     }
-    let shown = ShownExtraction {
+    let shown_extraction = ShownExtraction {
         workspace: &workspace,
         sources: &sources,
-        found: &found,
-        changes: changes(&sources, &found),
+        extraction: &extraction,
+        changes: changes(&sources, &extraction),
     };
     if !args.json {
-        session.print_data(&shown.diffs())?;
-        shown.lines().iter().for_each(|line| session.report_action(line));
+        session.print_data(&shown_extraction.diffs())?;
+        shown_extraction
+            .lines()
+            .iter()
+            .for_each(|line| session.report_action(line));
     }
-    let question = format!("Write {}?", format_count(shown.changes.len(), "file", "files"));
-    let is_written = !args.dry_run && !found.sets.is_empty() && session.confirm(args.yes, &question)?;
+    let question = format!(
+        "Write {}?",
+        format_count(shown_extraction.changes.len(), "file", "files")
+    );
+    let is_written = !args.dry_run && !extraction.sets.is_empty() && session.confirm(args.yes, &question)?;
     if is_written {
-        apply_without_commit(&workspace, shown.changes.clone())?;
+        apply_without_commit(&workspace, shown_extraction.changes.clone())?;
     }
     if args.json {
-        session.print_json(&shown.json(is_written))?;
+        session.print_json(&shown_extraction.json(is_written))?;
     } else if is_written {
-        let paths = shown.changes.iter().map(|change| workspace.display_path(&change.path));
+        let paths = shown_extraction
+            .changes
+            .iter()
+            .map(|change| workspace.display_path(&change.path));
         paths.for_each(|path| session.report_action(&format!("wrote {path}")));
-    } else if !found.sets.is_empty() {
+    } else if !extraction.sets.is_empty() {
         session.report_action("no file is written");
     }
     Ok(Exit::Done)
@@ -93,9 +102,9 @@ fn propose(
 fn spec_selection_flags(
     workspace: &Workspace,
     sources: &[(SourceText, Option<String>)],
-    named: &[PathBuf],
+    paths: &[PathBuf],
 ) -> Result<Vec<bool>, Failure> {
-    if named.is_empty() {
+    if paths.is_empty() {
         return Ok(vec![true; sources.len()]);
     }
     let real = |path: &Path| std::fs::canonicalize(path).ok();
@@ -104,7 +113,7 @@ fn spec_selection_flags(
         .filter_map(|(workspace, (source, _))| Some((real(Path::new(&source.name))?, workspace)))
         .collect();
     let mut chosen = vec![false; sources.len()];
-    for path in named {
+    for path in paths {
         let real = real(path).ok_or_else(|| Failure::from_source(SourceText::from_file(path)))?;
         let spec = places.get(&real).ok_or_else(|| {
             let text = format!("`{}` is not a spec of the project", path.display());
@@ -126,20 +135,20 @@ const MAX_LISTED_NAMES: usize = 20;
 const FORMULAS: usize = 5;
 
 /// Returns the number of items that are not shown, in words. `None` if all are shown.
-fn more(all: usize, shown: usize) -> Option<String> {
-    (all > shown).then(|| format!("and {} more", all - shown))
+fn more(all: usize, printed: usize) -> Option<String> {
+    (all > printed).then(|| format!("and {} more", all - printed))
 }
 
 struct ShownExtraction<'s> {
     workspace: &'s Workspace,
     sources: &'s [(SourceText, Option<String>)],
-    found: &'s Extraction,
+    extraction: &'s Extraction,
     changes: Vec<TextChange>,
 }
 
 /// Returns the changes to the files: first the sets, then the specs.
-fn changes(sources: &[(SourceText, Option<String>)], found: &Extraction) -> Vec<TextChange> {
-    let sets = found.sets.iter().filter_map(|set| {
+fn changes(sources: &[(SourceText, Option<String>)], extraction: &Extraction) -> Vec<TextChange> {
+    let sets = extraction.sets.iter().filter_map(|set| {
         let before = set
             .spec
             .and_then(|spec| sources.get(spec))
@@ -147,7 +156,7 @@ fn changes(sources: &[(SourceText, Option<String>)], found: &Extraction) -> Vec<
         let after = Some(set.text.clone()).filter(|text| before.as_ref() != Some(text))?;
         Some(TextChange::new(&set.path, before, Some(after)))
     });
-    let specs = found.specs.iter().filter_map(|spec| {
+    let specs = extraction.specs.iter().filter_map(|spec| {
         let (source, path) = sources.get(spec.spec)?;
         let (before, after) = (source.text.clone(), spec.text.clone());
         Some(TextChange::new(path.as_deref()?, Some(before), Some(after)))
@@ -180,8 +189,8 @@ impl ShownExtraction<'_> {
     /// Returns messages about the sets, the skipped specs, and the names with different formulas.
     fn lines(&self) -> Vec<String> {
         let mut lines = Vec::new();
-        for set in &self.found.sets {
-            let specs = self.found.specs_of(set);
+        for set in &self.extraction.sets {
+            let specs = self.extraction.specs_of(set);
             let others = match set.others {
                 0 => String::new(),
                 count => format!(", and {} that the specs need", format_count(count, "other", "others")),
@@ -199,20 +208,20 @@ impl ShownExtraction<'_> {
                 format_count(set.shared.len(), "definition", "definitions"),
             ));
         }
-        for set in self.found.sets.iter().filter(|set| !set.other_sets.is_empty()) {
+        for set in self.extraction.sets.iter().filter(|set| !set.other_sets.is_empty()) {
             lines.push(format!(
                 "{} also reads the relation of {}, but has other rows, joins or settings, or errors",
                 set.other_sets.join(", "),
                 set.name
             ));
         }
-        if self.found.sets.is_empty() {
+        if self.extraction.sets.is_empty() {
             lines.push(
                 "no definition is in two specs, or in a spec and a set, over the same relation with the same filter"
                     .to_owned(),
             );
         }
-        let changed = self.found.specs.iter().filter(|spec| spec.changes_properties);
+        let changed = self.extraction.specs.iter().filter(|spec| spec.changes_properties);
         let changed: Vec<String> = changed.map(|spec| self.spec_path(spec.spec)).collect();
         if !changed.is_empty() {
             lines.push(format!(
@@ -220,10 +229,14 @@ impl ShownExtraction<'_> {
                 changed.join(", ")
             ));
         }
-        for left in &self.found.left_out {
-            lines.push(format!("{} is skipped: {}", self.spec_path(left.spec), left.reason));
+        for skipped in &self.extraction.left_out {
+            lines.push(format!(
+                "{} is skipped: {}",
+                self.spec_path(skipped.spec),
+                skipped.reason
+            ));
         }
-        for differing in self.found.differing.iter().take(MAX_LISTED_NAMES) {
+        for differing in self.extraction.differing.iter().take(MAX_LISTED_NAMES) {
             lines.push(format!(
                 "the same name, different formulas: `{}` of {}",
                 differing.name, differing.relation
@@ -236,27 +249,27 @@ impl ShownExtraction<'_> {
             lines.extend(more(differing.formulas.len(), FORMULAS).map(|more| format!("  {more}")));
         }
         lines.extend(
-            more(self.found.differing.len(), MAX_LISTED_NAMES).map(|more| format!("{more}; `--json` lists all")),
+            more(self.extraction.differing.len(), MAX_LISTED_NAMES).map(|more| format!("{more}; `--json` lists all")),
         );
         lines
     }
 
     fn json(&self, is_written: bool) -> Value {
-        let sets = self.found.sets.iter().map(|set| {
+        let sets = self.extraction.sets.iter().map(|set| {
             json!({
                 "name": set.name, "path": self.workspace.display_path(&set.path), "text": set.text, "shared": set.shared,
                 "is_new": set.spec.is_none(), "added": set.added,
             })
         });
-        let specs = self.found.specs.iter().map(|spec| {
+        let specs = self.extraction.specs.iter().map(|spec| {
             json!({
                 "path": self.spec_path(spec.spec), "set": spec.set, "text": spec.text,
                 "changes_properties": spec.changes_properties,
             })
         });
-        let left_out = self.found.left_out.iter();
-        let left_out = left_out.map(|left| json!({"path": self.spec_path(left.spec), "reason": left.reason}));
-        let differing = self.found.differing.iter().map(|differing| {
+        let left_out = self.extraction.left_out.iter();
+        let left_out = left_out.map(|skipped| json!({"path": self.spec_path(skipped.spec), "reason": skipped.reason}));
+        let differing = self.extraction.differing.iter().map(|differing| {
             let formulas = differing.formulas.iter().map(|(formula, specs)| {
                 let specs: Vec<String> = specs.iter().map(|spec| self.spec_path(*spec)).collect();
                 json!({"formula": formula, "specs": specs})

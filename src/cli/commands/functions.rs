@@ -74,16 +74,17 @@ fn report_unknown_function(session: &Session, args: &FunctionsArgs, name: &str) 
     let help = help.unwrap_or("run `formulac functions` to list all functions");
     let diagnostics =
         vec![Diagnostic::new(Code::UnknownFunction, span, format!("unknown function `{name}`")).with_help(help)];
-    let found = vec![FileDiagnostics {
+    let file_diagnostics = vec![FileDiagnostics {
         file: "<name>".to_owned(),
         text: name.to_owned(),
         diagnostics,
     }];
     if !args.json {
-        return Err(Failure::Found(found));
+        return Err(Failure::Found(file_diagnostics));
     }
-    session.print_json(&json!({"functions": [], "diagnostics": render::reports_json(&to_reports(&found))}))?;
-    Ok(Exit::from_failures(&found))
+    session
+        .print_json(&json!({"functions": [], "diagnostics": render::reports_json(&to_reports(&file_diagnostics))}))?;
+    Ok(Exit::from_failures(&file_diagnostics))
 }
 
 fn search_functions(text: Option<&str>) -> Vec<&'static Function> {
@@ -134,15 +135,15 @@ fn format_entry(function: &Function, dialect: Option<Dialect>, reports: &[ProofR
             .collect(),
     );
     section("Examples", function.examples.iter().map(|e| (*e).to_owned()).collect());
-    let said = |text: &str| {
+    let wrap = |text: &str| {
         if text.is_empty() {
             Vec::new()
         } else {
             wrap_text(text, 78)
         }
     };
-    section("Warning (W0419)", said(function.caution));
-    section("Notes", said(function.notes));
+    section("Warning (W0419)", wrap(function.caution));
+    section("Notes", wrap(function.notes));
     let (call, level) = example_call(function);
     let sql = example_sql(function, &call, level, dialect);
     let names = sql.iter().map(|(dialect, _)| dialect.name().len());
@@ -247,7 +248,7 @@ fn function_json(
         .filter(|of| dialect.is_none_or(|dialect| dialect == *of))
         .filter_map(|of| Some((of.name().to_owned(), json!(of.unverified()?))))
         .collect();
-    let shown: Map<String, Value> = matrix_cells_by_dialect(function, dialect)
+    let cells: Map<String, Value> = matrix_cells_by_dialect(function, dialect)
         .map(|(dialect, cell)| (dialect.name().to_owned(), json!(cell)))
         .collect();
     let dialects = Dialect::all().filter(|of| with_constructs && dialect.is_none_or(|dialect| dialect == *of));
@@ -285,7 +286,7 @@ fn function_json(
         "proven_here": here,
         "call": call,
         "sql": sql,
-        "shown_by_cases": shown,
+        "shown_by_cases": cells,
         "constructs": constructs,
         "unverified": function.unverified,
         "unverified_dialects": unverified,

@@ -47,19 +47,19 @@ pub fn run(session: &Session, args: &GenerateArgs) -> Result<Exit, Failure> {
     let compiler = workspace.compiler_with(session, &args.target, dialect, first)?;
     let sources = models::read_sources(&workspace.specs()?, Some(&workspace.root));
     let bar = progress::start_bar(session, sources.len(), "compiling");
-    let mut made = Generation::new(&workspace, &compiler, sources, || bar.inc(1))?;
+    let mut generation = Generation::new(&workspace, &compiler, sources, || bar.inc(1))?;
     bar.finish_and_clear();
-    let chosen = made.select_models(session, &args.selection)?;
-    let left_out = made.omission_reasons();
-    made.drop_other_diagnostics(&chosen);
-    let mut exit = Exit::from_failures(&made.found);
+    let chosen = generation.select_models(session, &args.selection)?;
+    let left_out = generation.omission_reasons();
+    generation.drop_other_diagnostics(&chosen);
+    let mut exit = Exit::from_failures(&generation.diagnostics);
     let goes_on = exit == Exit::Done || args.keep_going;
-    report_undecided_types(session, made.undecided_types());
+    report_undecided_types(session, generation.undecided_types());
     let mut renewed = Vec::new();
     let mut delivery = if goes_on {
         let is_made = |at: usize| chosen.has_model(at) && left_out.get(at).is_some_and(Option::is_none);
-        let everything = args.selection.selects_all_models() && chosen.specs.iter().all(|told| *told);
-        let mut delivery = made.plan_file_changes(is_made, everything)?;
+        let everything = args.selection.selects_all_models() && chosen.specs.iter().all(|is_chosen| *is_chosen);
+        let mut delivery = generation.plan_file_changes(is_made, everything)?;
         merge_into_edited_files(session, &workspace, &mut delivery)?;
         delivery
     } else {
@@ -67,25 +67,27 @@ pub fn run(session: &Session, args: &GenerateArgs) -> Result<Exit, Failure> {
     };
     if goes_on
         && !args.check
-        && let Some((known, changes)) = made.plan_known_file()?
+        && let Some((planned_file, changes)) = generation.plan_known_file()?
     {
         renewed = changes;
-        delivery.add(known)?;
+        delivery.add(planned_file)?;
     }
     let Generation {
-        mut models, mut found, ..
-    } = made;
+        mut models,
+        mut diagnostics,
+        ..
+    } = generation;
     let mut notes = Vec::new();
     if args.check {
         exit = exit.most_severe(delivery.report(session));
     } else if goes_on {
-        found.extend(delivery.conflicts());
+        diagnostics.extend(delivery.conflicts());
         if delivery.by_hand.is_empty() {
             if !delivery.is_empty() {
                 sync::create_local_folder(&bounds, &workspace.root)?;
             }
             let changed = delivery.write(&bounds)?;
-            let refused = match validate_files(session, args, &workspace, &models, &found) {
+            let refused = match validate_files(session, args, &workspace, &models, &diagnostics) {
                 Ok(refused) => refused,
                 Err(failure) => {
                     changed.undo();
@@ -97,42 +99,43 @@ pub fn run(session: &Session, args: &GenerateArgs) -> Result<Exit, Failure> {
                 notes.extend(change_summary(&delivery));
             } else {
                 changed.undo();
-                found.extend(refused);
+                diagnostics.extend(refused);
                 notes.push("no file is written, because dbt rejects the models".to_owned());
             }
         } else {
             notes.push("no file is written".to_owned());
         }
-        exit = Exit::from_failures(&found);
+        exit = Exit::from_failures(&diagnostics);
     } else {
-        notes.push(errors_note(&found));
+        notes.push(errors_note(&diagnostics));
     }
-    let told = models
+    let generated = models
         .iter()
         .zip(&left_out)
         .filter(|(model, _)| chosen.has_spec(model.spec) && goes_on);
-    notes.extend(told.filter_map(|(model, why)| Some(format!("skipped {}: {}", model.name, why.as_ref()?))));
+    notes.extend(generated.filter_map(|(model, why)| Some(format!("skipped {}: {}", model.name, why.as_ref()?))));
     if goes_on {
         notes.extend(missing_metric_notes(&models, &chosen));
         notes.extend(unverified_dialect_note(dialect));
     }
     if args.json {
         models.retain(|model| chosen.has_spec(model.spec));
-        session.print_json(&result_json(dialect, &models, &delivery, &found))?;
+        session.print_json(&result_json(dialect, &models, &delivery, &diagnostics))?;
     } else {
-        session.report_grouped(&found);
+        session.report_grouped(&diagnostics);
     }
     notes.iter().for_each(|note| session.report_action(note));
     Ok(exit)
 }
 
 /// Returns the note that errors in specs prevent the files from being written.
-fn errors_note(found: &[FileDiagnostics]) -> String {
-    let has_errors = |found: &&FileDiagnostics| Exit::from_diagnostics(&found.diagnostics) != Exit::Done;
-    let count = found.iter().filter(has_errors).count();
+fn errors_note(file_diagnostics: &[FileDiagnostics]) -> String {
+    let has_errors =
+        |file_diagnostics: &&FileDiagnostics| Exit::from_diagnostics(&file_diagnostics.diagnostics) != Exit::Done;
+    let count = file_diagnostics.iter().filter(has_errors).count();
     format!(
         "no file is written, because {count} of {} specs have errors",
-        found.len()
+        file_diagnostics.len()
     )
 }
 
@@ -151,12 +154,12 @@ fn validate_files(
     args: &GenerateArgs,
     workspace: &Workspace,
     models: &[CompiledModel],
-    found: &[FileDiagnostics],
+    file_diagnostics: &[FileDiagnostics],
 ) -> Result<Vec<FileDiagnostics>, Failure> {
     if !args.validate {
         return Ok(Vec::new());
     }
-    validate::run(session, &args.dbt, workspace, models, found)
+    validate::run(session, &args.dbt, workspace, models, file_diagnostics)
 }
 
 /// Merges the specs' changes into files with hand edits, as a push does, if the edits only exist in the files. Returns
@@ -169,9 +172,13 @@ fn merge_into_edited_files(
     if delivery.by_hand.is_empty() || !sync::was_pushed(workspace) {
         return Ok(());
     }
-    let made = sync::plan_selected(session, workspace, &Selection::default())?;
+    let planned_models = sync::plan_selected(session, workspace, &Selection::default())?;
     let keeps_spec = |model: &&ModelPlan| !model.files.iter().any(|file| file.path == model.spec);
-    let models = made.plan.models.iter().filter(|model| model.conflicts.is_empty());
+    let models = planned_models
+        .plan
+        .models
+        .iter()
+        .filter(|model| model.conflicts.is_empty());
     let models: Vec<&ModelPlan> = models.filter(keeps_spec).collect();
     for path in std::mem::take(&mut delivery.by_hand) {
         let name = workspace.relative_path(&path);
@@ -256,7 +263,7 @@ fn result_json(
     dialect: Dialect,
     models: &[CompiledModel],
     delivery: &PendingFileChanges,
-    found: &[FileDiagnostics],
+    file_diagnostics: &[FileDiagnostics],
 ) -> Value {
     let mut files: Vec<(&Path, &str)> = delivery.created.iter().map(|file| (&*file.path, "created")).collect();
     files.extend(delivery.updated.iter().map(|file| (&*file.path, "updated")));
@@ -276,6 +283,6 @@ fn result_json(
         "dialect": dialect.name(),
         "models": models.iter().map(model).collect::<Vec<_>>(),
         "files": files.iter().map(file).collect::<Vec<_>>(),
-        "diagnostics": render::reports_json(&to_reports(found)),
+        "diagnostics": render::reports_json(&to_reports(file_diagnostics)),
     })
 }

@@ -13,8 +13,8 @@ use crate::cli::session::Session;
 
 pub fn run(session: &Session, args: &LineageArgs) -> Result<Exit, Failure> {
     // Do not free the memory, because the process ends after this command. The `impact` command does the same.
-    let known = ManuallyDrop::new(ImpactContext::read(session, false)?);
-    let graph = ManuallyDrop::new(known.graph());
+    let context = ManuallyDrop::new(ImpactContext::read(session, false)?);
+    let graph = ManuallyDrop::new(context.graph());
     let depth = args.depth.map_or(usize::MAX, |depth| depth as usize);
     let (name, root, up, down, notes) = match graph.resolve_target(&args.name) {
         Ok(target) => {
@@ -23,15 +23,15 @@ pub fn run(session: &Session, args: &LineageArgs) -> Result<Exit, Failure> {
         }
         // A model or column takes precedence over a metric of the same name.
         Err(fault) => {
-            let metric = known
+            let metric = context
                 .find_metric(&args.name)
                 .unwrap_or_else(|| Err(name_failure(fault)))?;
-            let metric = neighbors(&known, &metric);
+            let metric = neighbors(&context, &metric);
             let (up, down, notes) = graph.graph_around_metric(&metric, depth, !args.down, !args.up);
             (metric.label, metric.id, up, down, notes)
         }
     };
-    known.cache_lineage(&graph);
+    context.cache_lineage(&graph);
     let format = if args.json { "json" } else { args.format.as_str() };
     let text = match format {
         "json" => {
@@ -55,7 +55,7 @@ pub fn run(session: &Session, args: &LineageArgs) -> Result<Exit, Failure> {
 }
 
 /// Returns the columns that a metric or the metrics of a set read, and the models and columns that use them.
-fn neighbors(known: &ImpactContext, metric: &KnownMetric<'_>) -> MetricNeighbors {
+fn neighbors(context: &ImpactContext, metric: &KnownMetric<'_>) -> MetricNeighbors {
     let lineage = metric.set.lineage().into_iter();
     let is_own = |column: &str| metric.metrics.iter().any(|own| own.eq_ignore_ascii_case(column));
     let columns: BTreeSet<String> = lineage
@@ -74,6 +74,6 @@ fn neighbors(known: &ImpactContext, metric: &KnownMetric<'_>) -> MetricNeighbors
         id: format!("{prefix}:{}", metric.name),
         label: format!("{} ({kind})", metric.name),
         columns_read: columns.into_iter().collect(),
-        used_by: known.readers_of_metric(metric),
+        used_by: context.readers_of_metric(metric),
     }
 }

@@ -38,7 +38,7 @@ pub fn run(session: &Session, args: &ModelArgs) -> Result<Exit, Failure> {
         true => Generation::find_named_specs(session, &args.target, &args.specs)?,
         false => Generation::selected_specs(session, &args.target, &args.selection)?,
     };
-    let (dialect, models, mut found) = match model_compiler(session, args) {
+    let (dialect, models, mut diagnostics) = match model_compiler(session, args) {
         Ok((knowledge, compiler, lacks_spine)) => {
             let mut sources = knowledge.read_sources(&specs);
             if args.unit_tests {
@@ -47,15 +47,15 @@ pub fn run(session: &Session, args: &ModelArgs) -> Result<Exit, Failure> {
             }
             let specs = knowledge.compile_specs(&compiler, sources.clone())?;
             report_undecided_types(session, specs.iter().flat_map(Spec::undecided_types));
-            let (models, mut found) = models::models_from_specs(specs, &sources);
+            let (models, mut file_diagnostics) = models::models_from_specs(specs, &sources);
             if lacks_spine {
                 let dbt = knowledge
                     .workspace
                     .as_ref()
                     .and_then(|workspace| workspace.dbt.as_ref());
-                time_spine::warn_if_missing(dbt, models::built_specs(&models), &mut found);
+                time_spine::warn_if_missing(dbt, models::built_specs(&models), &mut file_diagnostics);
             }
-            (compiler.dialect(), models, found)
+            (compiler.dialect(), models, file_diagnostics)
         }
         Err(Failure::Found(found)) => (args.target.dialect.unwrap_or_default(), Vec::new(), found),
         Err(failure) => return Err(failure),
@@ -67,7 +67,7 @@ pub fn run(session: &Session, args: &ModelArgs) -> Result<Exit, Failure> {
     });
     let mut notes = Vec::new();
     let drafted = |model: &CompiledModel| drafts.get(model.spec).and_then(Option::as_ref);
-    let mut exit = Exit::from_failures(&found);
+    let mut exit = Exit::from_failures(&diagnostics);
     if let Some(folder) = &args.out {
         if exit == Exit::Done {
             let mut delivery = compare_models(session, folder, workspace.as_ref(), &models, dialect)?;
@@ -78,8 +78,8 @@ pub fn run(session: &Session, args: &ModelArgs) -> Result<Exit, Failure> {
             if args.check {
                 exit = delivery.report(session);
             } else {
-                found.extend(delivery.conflicts());
-                exit = Exit::from_failures(&found);
+                diagnostics.extend(delivery.conflicts());
+                exit = Exit::from_failures(&diagnostics);
                 if exit == Exit::Done {
                     delivery.write(&bounds)?;
                     notes = delivery.notes();
@@ -87,20 +87,20 @@ pub fn run(session: &Session, args: &ModelArgs) -> Result<Exit, Failure> {
             }
         }
         if exit != Exit::Done && !args.check {
-            notes.push(nothing_written_note(&found));
+            notes.push(nothing_written_note(&diagnostics));
         }
     }
     if args.json {
         session.print_json(&json!({
             "dialect": dialect.name(),
             "models": models::built_models(&models).map(|(model, built)| model_json(model, built, drafted(model))).collect::<Vec<Value>>(),
-            "diagnostics": render::reports_json(&to_reports(&found)),
+            "diagnostics": render::reports_json(&to_reports(&diagnostics)),
         }))?;
     } else {
         if args.out.is_none() {
             session.print_data(&format_models(&models, drafted))?;
         }
-        session.report(&found);
+        session.report(&diagnostics);
     }
     for drafted in models.iter().filter_map(drafted) {
         drafted
@@ -149,8 +149,8 @@ fn compare_models(
         .flat_map(|model| model.planned_files(folder, &tests))
         .map(in_place);
     let files: Vec<PlannedFile> = files.collect();
-    let left = leftover_files(folder, &tests, models, &files);
-    apply::compare_with_files(files, left, dialect)
+    let paths = leftover_files(folder, &tests, models, &files);
+    apply::compare_with_files(files, paths, dialect)
 }
 
 /// Allows the command to write files in the project and in the named folder, and to add drafts to the named specs.
@@ -191,13 +191,13 @@ fn model_compiler(session: &Session, args: &ModelArgs) -> Result<(CommandKnowled
 fn enforces_contracts(session: &Session, dbt: &DbtProject, out: Option<&Path>) -> Result<bool, Failure> {
     let inner = out.map(|out| out.strip_prefix(&dbt.folder).unwrap_or(out).to_owned());
     let given = session.global.project_dir.as_deref();
-    let of_project = || project::read(given).map(|it| PathBuf::from(it.models().unwrap_or(project::MODELS)));
+    let of_project = || project::read(given).map(|project| PathBuf::from(project.models().unwrap_or(project::MODELS)));
     Ok(dbt.enforces_contracts(&inner.map_or_else(of_project, Ok)?))
 }
 
-fn nothing_written_note(found: &[FileDiagnostics]) -> String {
+fn nothing_written_note(file_diagnostics: &[FileDiagnostics]) -> String {
     let count = |exit: Exit| {
-        found
+        file_diagnostics
             .iter()
             .filter(|f| Exit::from_diagnostics(&f.diagnostics) == exit)
             .count()
@@ -205,7 +205,7 @@ fn nothing_written_note(found: &[FileDiagnostics]) -> String {
     match (count(Exit::Conflict), count(Exit::Faulty) + count(Exit::Failed)) {
         (0, faulty) => format!(
             "no file is written, because {faulty} of {} files have errors",
-            found.len()
+            file_diagnostics.len()
         ),
         _ => "no file is written".to_owned(),
     }
@@ -279,13 +279,13 @@ fn model_json(model: &CompiledModel, built: &ModelFiles, drafted: Option<&UnitTe
 
 /// Returns obsolete test and docs files, which were generated from an earlier version of the specs.
 fn leftover_files(folder: &Path, tests: &Path, models: &[CompiledModel], files: &[PlannedFile]) -> Vec<PathBuf> {
-    let made = |path: &Path| files.iter().any(|planned| planned.path == path);
-    let left = |(model, built): (&CompiledModel, &ModelFiles)| {
-        let mut left = orphans::orphaned_tests(tests, &model.name, &built.path, made);
-        left.extend(orphans::orphaned_docs(folder, &model.name, &built.path).filter(|path| !made(path)));
-        left
+    let is_planned = |path: &Path| files.iter().any(|planned| planned.path == path);
+    let orphaned = |(model, built): (&CompiledModel, &ModelFiles)| {
+        let mut paths = orphans::orphaned_tests(tests, &model.name, &built.path, is_planned);
+        paths.extend(orphans::orphaned_docs(folder, &model.name, &built.path).filter(|path| !is_planned(path)));
+        paths
     };
-    models::built_models(models).flat_map(left).collect()
+    models::built_models(models).flat_map(orphaned).collect()
 }
 
 /// Returns the folder for tests that are separate files. dbt would read files in the models folder as models.

@@ -69,12 +69,12 @@ fn promote_to_spec(
         Ok(promotion) => promotion,
         Err((number, fault)) => {
             let (file, text) = files.get(number).cloned().unwrap_or_default();
-            let found = vec![FileDiagnostics {
+            let diagnostics = vec![FileDiagnostics {
                 file,
                 text,
                 diagnostics: vec![fault],
             }];
-            return report_lines(session, args, None, None, &found, &[]);
+            return report_lines(session, args, None, None, &diagnostics, &[]);
         }
     };
     let folder = args.out.clone().or_else(|| {
@@ -86,14 +86,14 @@ fn promote_to_spec(
     let named = target
         .as_deref()
         .map_or_else(|| format!("{}.yml", promotion.name), display_path);
-    let mut found = vec![FileDiagnostics {
+    let mut file_diagnostics = vec![FileDiagnostics {
         file: named,
         text: promotion.spec.clone(),
         diagnostics: promotion.diagnostics.clone(),
     }];
-    found.extend(gap_failures(files, &promotion.gaps));
+    file_diagnostics.extend(gap_failures(files, &promotion.gaps));
     let mut notes = promotion.notes.clone();
-    let mut exit = Exit::from_failures(&found);
+    let mut exit = Exit::from_failures(&file_diagnostics);
     match &target {
         _ if promotion.is_empty => {
             notes.push("no file is written, because no field could be converted".to_owned());
@@ -102,8 +102,8 @@ fn promote_to_spec(
         _ if args.dry_run => {}
         Some(target) if exit == Exit::Done => {
             if target.exists() {
-                found.push(file_exists_failure(target));
-                exit = Exit::from_failures(&found);
+                file_diagnostics.push(file_exists_failure(target));
+                exit = Exit::from_failures(&file_diagnostics);
             } else {
                 let bounds = writable_folders(knowledge, args.out.as_deref())?;
                 write_all(
@@ -125,7 +125,7 @@ fn promote_to_spec(
         args,
         Some((&promotion, is_shown)),
         target.as_deref().filter(|_| !is_shown),
-        &found,
+        &file_diagnostics,
         &notes,
     )?;
     Ok(exit)
@@ -137,7 +137,7 @@ fn report_lines(
     args: &PromoteArgs,
     made: Option<(&Promotion, bool)>,
     target: Option<&Path>,
-    found: &[FileDiagnostics],
+    file_diagnostics: &[FileDiagnostics],
     notes: &[String],
 ) -> Result<Exit, Failure> {
     if args.json {
@@ -147,7 +147,7 @@ fn report_lines(
             fields.insert("notes".to_owned(), json!(notes));
             fields.insert(
                 "diagnostics".to_owned(),
-                json!(render::reports_json(&to_reports(found))),
+                json!(render::reports_json(&to_reports(file_diagnostics))),
             );
         }
         session.print_json(&data)?;
@@ -155,13 +155,13 @@ fn report_lines(
         if let Some((promotion, true)) = made {
             session.print_data(&promotion.spec)?;
         }
-        session.report(found);
+        session.report(file_diagnostics);
         notes.iter().for_each(|note| session.report_action(note));
         if let Some((promotion, _)) = made {
             session.report_action(&promotion_summary(promotion));
         }
     }
-    Ok(Exit::from_failures(found))
+    Ok(Exit::from_failures(file_diagnostics))
 }
 
 fn promotion_json(promotion: &Promotion) -> Value {
@@ -203,7 +203,7 @@ fn promotion_summary(promotion: &Promotion) -> String {
 
 /// Converts gaps to warnings at their positions in Omni's files.
 fn gap_failures(files: &[(String, String)], gaps: &[PromoteGap]) -> Vec<FileDiagnostics> {
-    let mut found: Vec<FileDiagnostics> = Vec::new();
+    let mut diagnostics: Vec<FileDiagnostics> = Vec::new();
     for gap in gaps {
         let text = files
             .iter()
@@ -230,19 +230,22 @@ fn gap_failures(files: &[(String, String)], gaps: &[PromoteGap]) -> Vec<FileDiag
             "is not converted"
         };
         let fault = Diagnostic::new(Code::NotCarried, span, format!("`{}` {how}: {}", gap.what, gap.reason));
-        match found.iter_mut().find(|found| found.file == gap.file) {
-            Some(found) => found.diagnostics.push(fault),
-            None => found.push(FileDiagnostics {
+        match diagnostics
+            .iter_mut()
+            .find(|file_diagnostics| file_diagnostics.file == gap.file)
+        {
+            Some(file_diagnostics) => file_diagnostics.diagnostics.push(fault),
+            None => diagnostics.push(FileDiagnostics {
                 file: gap.file.clone(),
                 text,
                 diagnostics: vec![fault],
             }),
         }
     }
-    for found in &mut found {
+    for found in &mut diagnostics {
         found.diagnostics.sort_by_key(|fault| fault.span().start);
     }
-    found
+    diagnostics
 }
 
 fn file_exists_failure(path: &Path) -> FileDiagnostics {
@@ -286,7 +289,7 @@ fn replace_omni_field(
         let manifest = workspace
             .manifest()
             .map_err(|_| RetargetRefusal::with_remedy("dbt's manifest cannot be read", "run `dbt parse`"))?;
-        let is_built = manifest.is_some_and(|it| it.nodes.iter().any(|node| *node.name == *model.name));
+        let is_built = manifest.is_some_and(|manifest| manifest.nodes.iter().any(|node| *node.name == *model.name));
         if !is_built {
             return Err(RetargetRefusal::with_remedy(
                 format!("dbt's manifest has no model `{}` yet", model.name),
@@ -304,7 +307,7 @@ fn replace_omni_field(
         })?;
         repoint(files, &what, &model, compiled)
     })();
-    let (repointed, found) = match changed {
+    let (repointed, diagnostics) = match changed {
         Ok(repointed) => (Some(repointed), Vec::new()),
         Err(refusal) => {
             let text = files
@@ -312,14 +315,14 @@ fn replace_omni_field(
                 .find(|(file, _)| file == path)
                 .map(|(_, text)| text.clone())
                 .unwrap_or_default();
-            let named = what
+            let message = what
                 .field
                 .as_deref()
                 .map_or_else(|| path.to_owned(), |field| format!("{path}:{field}"));
             let fault = Diagnostic::new(
                 Code::NotRepointed,
                 Span::default(),
-                format!("`{named}` is unchanged: {}", refusal.reason),
+                format!("`{message}` is unchanged: {}", refusal.reason),
             );
             let fault = match refusal.help() {
                 Some(help) => fault.with_help(help),
@@ -359,13 +362,13 @@ fn replace_omni_field(
         let of = |repointed: &formulac::promote::RetargetedFile| json!({"file": repointed.file, "text": repointed.text, "what": repointed.what, "written": !args.dry_run});
         session.print_json(&json!({
             "repointed": repointed.as_ref().map(of),
-            "diagnostics": render::reports_json(&to_reports(&found)),
+            "diagnostics": render::reports_json(&to_reports(&diagnostics)),
         }))?;
     } else {
-        session.report(&found);
+        session.report(&diagnostics);
         notes.iter().for_each(|note| session.report_action(note));
     }
-    Ok(Exit::from_failures(&found))
+    Ok(Exit::from_failures(&diagnostics))
 }
 
 /// Returns the paths and contents of the project's specs.
@@ -396,11 +399,11 @@ fn display_path(path: &Path) -> String {
 }
 
 /// Allows writes to the project, Omni's folder and the path that the user specified.
-fn writable_folders(knowledge: &CommandKnowledge, named: Option<&Path>) -> Result<WritableFolders, Failure> {
+fn writable_folders(knowledge: &CommandKnowledge, path: Option<&Path>) -> Result<WritableFolders, Failure> {
     let bounds = knowledge
         .configured_workspace()
         .map_or_else(|| Ok(WritableFolders::only_named_paths()), Workspace::writable_folders)?;
-    Ok(named.into_iter().fold(bounds, WritableFolders::with_named_file))
+    Ok(path.into_iter().fold(bounds, WritableFolders::with_named_file))
 }
 
 fn omni_folder(knowledge: &CommandKnowledge) -> Option<PathBuf> {

@@ -85,7 +85,7 @@ fn watch(session: &Session, args: &PullArgs, folders: &PullContext) -> Result<Ex
         // dbt may still be writing, so an unreadable file may be readable at the next check.
         match pull_once(session, args, folders) {
             Ok(_) => {}
-            Err(Failure::Found(found)) => session.report(&found),
+            Err(Failure::Found(diagnostics)) => session.report(&diagnostics),
             Err(failure) => return Err(failure),
         }
     }
@@ -118,12 +118,12 @@ fn pull(session: &Session, args: &PullArgs, folders: &PullContext) -> Result<(Ex
         return Err(Failure::new(Exit::Failed, message).with_help(format!("run `{}`", missing.fix)));
     }
     let (model, pull) = plan_pull(&read, &run_artifacts, folders, args.strip_status, args.prune)?;
-    let found: Vec<FileDiagnostics> = pull
+    let diagnostics: Vec<FileDiagnostics> = pull
         .refused
         .iter()
         .map(|(file, refusal)| yaml_failure(&folders.places.omni, file, refusal))
         .collect();
-    let mut exit = Exit::from_failures(&found);
+    let mut exit = Exit::from_failures(&diagnostics);
     let writes_nothing = args.check || args.dry_run;
     if exit == Exit::Done && !writes_nothing {
         folders.places.write(&pull)?;
@@ -136,7 +136,7 @@ fn pull(session: &Session, args: &PullArgs, folders: &PullContext) -> Result<(Ex
         if let Value::Object(fields) = &mut data {
             fields.insert(
                 "diagnostics".to_owned(),
-                json!(render::reports_json(&to_reports(&found))),
+                json!(render::reports_json(&to_reports(&diagnostics))),
             );
         }
         session.print_json(&data)?;
@@ -148,11 +148,11 @@ fn pull(session: &Session, args: &PullArgs, folders: &PullContext) -> Result<(Ex
         pull_report::report_table
     };
     session.print_escaped(&report(&model, &pull, Timestamp::now()))?;
-    session.report(&found);
+    session.report(&diagnostics);
     for note in pull_report::report_notes(&model, &pull, read.catalog()?.is_some()) {
         session.report_action(&note);
     }
-    if found.is_empty() {
+    if diagnostics.is_empty() {
         let done = if writes_nothing {
             WriteState::NotYet
         } else {
@@ -183,7 +183,7 @@ fn plan_pull(
         .and_then(|name| name.parse().ok())
         .unwrap_or_default();
     let project = folders.places.project.as_ref();
-    let wanted = OmniOptions::from_dialect(dialect)
+    let omni_options = OmniOptions::from_dialect(dialect)
         .virtual_schema(project.and_then(Project::virtual_schema))
         .metric_source(project.and_then(Project::metric_source))
         .existing_views(&folders.places.view_files())
@@ -192,16 +192,16 @@ fn plan_pull(
         .access_grants(folders.access_grants);
     let model = OmniModel::new(
         artifacts,
-        &wanted,
+        &omni_options,
         folders.places.read_omni_file(STATUS_FILE).as_deref(),
     );
     let mut pull = Pull::plan(&model, &folders.places, PullOptions::default().prune(prune));
     let views = model.views.iter().map(|view| (&*view.path, &*view.text));
     let topics = model.topics.iter().map(|topic| (&*topic.path, &*topic.text));
     let generated: HashMap<&str, &str> = views.chain(topics).collect();
-    let known: HashSet<&str> = pull.refused.iter().map(|(path, _)| path.as_str()).collect();
+    let refused_paths: HashSet<&str> = pull.refused.iter().map(|(path, _)| path.as_str()).collect();
     // Skip files that equal the generated text, as most files do.
-    let is_checked = |path: &str, text: &str| known.contains(path) || generated.get(path) == Some(&text);
+    let is_checked = |path: &str, text: &str| refused_paths.contains(path) || generated.get(path) == Some(&text);
     let unreadable = unreadable_omni_files(&folders.places.omni, is_checked);
     pull.refused.extend(unreadable);
     Ok((model, pull))
@@ -254,7 +254,7 @@ pub fn pull_record_paths(root: &Path) -> Vec<PathBuf> {
 
 /// Returns the dbt name of each model and source table, together with the columns that the last pull recorded for it.
 pub fn pulled_columns(root: &Path) -> Vec<(String, Vec<String>)> {
-    let named = pull_records(root).filter_map(|record| {
+    let records = pull_records(root).filter_map(|record| {
         // `model.shop.orders`, `model.shop.orders.v2`, `source.shop.raw.orders`
         let mut parts = record.node.split('.');
         let name = if parts.next() == Some("source") {
@@ -267,7 +267,7 @@ pub fn pulled_columns(root: &Path) -> Vec<(String, Vec<String>)> {
             record.columns.into_iter().map(|(column, _)| column).collect(),
         ))
     });
-    named.collect()
+    records.collect()
 }
 
 /// Returns the files of the Omni model that are not valid YAML, with the reasons. `is_checked` is called with the path
@@ -371,7 +371,7 @@ impl PullContext {
             let read = artifacts::TargetFolder::read_cached_parts(path, KeptParts::default(), &self.root);
             (read, run_artifacts.and_then(|thread| thread.join().ok()))
         });
-        let Some(read) = read.map_err(|found| Failure::Found(vec![found]))? else {
+        let Some(read) = read.map_err(|file_diagnostics| Failure::Found(vec![file_diagnostics]))? else {
             return Ok(None);
         };
         let run_artifacts = run_artifacts.unwrap_or_else(|| RunArtifacts::read(&self.target))?;

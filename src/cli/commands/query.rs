@@ -13,15 +13,15 @@ use crate::cli::spec::Spec;
 use formulac::diag::render;
 
 pub fn run(session: &Session, args: &QueryArgs) -> Result<Exit, Failure> {
-    let (dialect, spec, mut found) = match compile_query(session, args) {
+    let (dialect, spec, mut diagnostics) = match compile_query(session, args) {
         Ok((dialect, mut spec)) => {
-            let found = vec![std::mem::take(&mut spec.found)];
-            (dialect, spec, found)
+            let file_diagnostics = vec![std::mem::take(&mut spec.file_diagnostics)];
+            (dialect, spec, file_diagnostics)
         }
         Err(Failure::Found(found)) => (args.target.dialect.unwrap_or_default(), Spec::default(), found),
         Err(failure) => return Err(failure),
     };
-    replace_keys_with_options(&mut found);
+    replace_keys_with_options(&mut diagnostics);
     report_undecided_types(session, spec.undecided_types());
     let Spec { name, query, .. } = spec;
     if args.json {
@@ -29,13 +29,13 @@ pub fn run(session: &Session, args: &QueryArgs) -> Result<Exit, Failure> {
             "dialect": dialect.name(),
             "name": name,
             "sql": query,
-            "diagnostics": render::reports_json(&to_reports(&found)),
+            "diagnostics": render::reports_json(&to_reports(&diagnostics)),
         }))?;
     } else {
         session.print_data(query.as_deref().unwrap_or_default())?;
-        session.report(&found);
+        session.report(&diagnostics);
     }
-    Ok(Exit::from_failures(&found))
+    Ok(Exit::from_failures(&diagnostics))
 }
 
 fn compile_query(session: &Session, args: &QueryArgs) -> Result<(Dialect, Spec), Failure> {

@@ -24,7 +24,7 @@ pub enum DataFormat {
 pub struct DataFile {
     pub relation: String,
     /// Path as specified by the user.
-    pub shown: String,
+    pub display_path: String,
     /// Absolute path.
     pub path: String,
     pub kind: DataFormat,
@@ -61,7 +61,7 @@ pub fn find_data_files(folder: &Path) -> Result<Vec<DataFile>, Failure> {
         {
             let text = format!(
                 "`{}` and `{}` are files of the same relation `{}`",
-                other.shown, file.shown, file.relation
+                other.display_path, file.display_path, file.relation
             );
             return Err(Failure::new(Exit::Usage, text).with_help("keep one file per relation"));
         }
@@ -76,19 +76,20 @@ pub fn find_data_files(folder: &Path) -> Result<Vec<DataFile>, Failure> {
 }
 
 fn inspect_file(path: &Path, kind: DataFormat) -> Result<DataFile, Failure> {
-    let shown = path.to_string_lossy().into_owned();
-    let whole: PathBuf = std::path::absolute(path).map_err(|error| Failure::io_failure("read", &shown, &error))?;
+    let display_path = path.to_string_lossy().into_owned();
+    let whole: PathBuf =
+        std::path::absolute(path).map_err(|error| Failure::io_failure("read", &display_path, &error))?;
     match (path.file_stem().and_then(|stem| stem.to_str()), whole.to_str()) {
         (Some(stem), Some(whole)) if !stem.contains('\0') => Ok(DataFile {
             relation: stem.to_owned(),
             path: whole.to_owned(),
-            shown,
+            display_path,
             kind,
             types: Vec::new(),
             columns: OnceLock::new(),
         }),
         _ => {
-            let failure = Failure::new(Exit::Usage, format!("the name of `{shown}` is not UTF-8"));
+            let failure = Failure::new(Exit::Usage, format!("the name of `{display_path}` is not UTF-8"));
             Err(failure.with_help("rename the file"))
         }
     }

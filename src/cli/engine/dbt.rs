@@ -84,16 +84,18 @@ pub fn call_dbt_show(
 
 /// Runs a query in dbt's syntax. dbt adds the limit. dbt does not report column types, so the types come from the
 /// query's declared columns.
-pub fn run_query(asked: EngineRequest<'_>, run: &DbtRun) -> Result<Answer, Failure> {
-    let one_more = u64::from(asked.limit) + 1;
-    let most = asked.own_limit.map_or(one_more, |own| own.min(one_more));
-    let timed = asked.timed.map(|timed| formulac::dbt::duration_query(timed, asked.sql));
+pub fn run_query(request: EngineRequest<'_>, run: &DbtRun) -> Result<Answer, Failure> {
+    let one_more = u64::from(request.limit) + 1;
+    let most = request.own_limit.map_or(one_more, |own| own.min(one_more));
+    let timed = request
+        .timed
+        .map(|timed| formulac::dbt::duration_query(timed, request.sql));
     let output = call_dbt_show(
         run,
         run.deferred.as_deref(),
         most,
-        timed.as_deref().unwrap_or(asked.sql),
-        asked.what,
+        timed.as_deref().unwrap_or(request.sql),
+        request.what,
         &[],
     )?;
     let event = |name: &str| output.find_event(name);
@@ -102,7 +104,7 @@ pub fn run_query(asked: EngineRequest<'_>, run: &DbtRun) -> Result<Answer, Failu
         preview.and_then(|text| serde_json::from_str::<Vec<Map<String, Value>>>(&quote_special_floats(text)).ok());
     let Some(rows) = rows.filter(|_| output.succeeded) else {
         let sent = SentSql {
-            sql: asked.sql,
+            sql: request.sql,
             before: "",
             missing: MISSING,
         };
@@ -117,12 +119,12 @@ pub fn run_query(asked: EngineRequest<'_>, run: &DbtRun) -> Result<Answer, Failu
     let answer = Answer {
         engine,
         version,
-        columns: columns(&rows, asked.columns),
+        columns: columns(&rows, request.columns),
         rows: rows.iter().map(|row| row.values().map(value_text).collect()).collect(),
         more: false,
-        seconds: output.messages().next().and_then(|told| told.as_f64()),
+        seconds: output.messages().next().and_then(|message| message.as_f64()),
     };
-    Ok(answer.with_limit(asked.limit))
+    Ok(answer.with_limit(request.limit))
 }
 
 /// Returns the engine's full name, which includes the version, and the version alone.
@@ -149,8 +151,8 @@ pub fn run_queries(
     let mut rest = all;
     while !rest.is_empty() {
         let mut size = 0;
-        let fits = |asked: &&EngineRequest<'_>| {
-            size += asked.sql.len() + asked.timed.map_or(0, str::len) + 1_000;
+        let fits = |request: &&EngineRequest<'_>| {
+            size += request.sql.len() + request.timed.map_or(0, str::len) + 1_000;
             size < MAX_SQL_BYTES
         };
         let (group, others) = rest.split_at(rest.iter().take_while(fits).count().max(1));
@@ -162,7 +164,7 @@ pub fn run_queries(
         };
         match together {
             Some(together) => answers.extend(together.into_iter().map(Ok)),
-            None => answers.extend(group.iter().map(|asked| run_query(*asked, run))),
+            None => answers.extend(group.iter().map(|request| run_query(*request, run))),
         }
         group.iter().for_each(|_| done());
     }
@@ -173,13 +175,13 @@ pub fn run_queries(
 fn run_queries_in_one_call(group: &[EngineRequest<'_>], run: &DbtRun) -> Result<Option<Vec<Answer>>, Failure> {
     let limited: Vec<String> = group
         .iter()
-        .map(|asked| format!("{}\nlimit {}", asked.sql.trim_end(), u64::from(asked.limit) + 1))
+        .map(|request| format!("{}\nlimit {}", request.sql.trim_end(), u64::from(request.limit) + 1))
         .collect();
-    let what = group.first().map_or("rows", |asked| asked.what);
+    let what = group.first().map_or("rows", |request| request.what);
     let queries: Vec<(&str, Option<&str>)> = limited
         .iter()
         .zip(group)
-        .map(|(sql, asked)| (sql.as_str(), asked.timed))
+        .map(|(sql, request)| (sql.as_str(), request.timed))
         .collect();
     let output = call_dbt_show(
         run,
@@ -190,13 +192,13 @@ fn run_queries_in_one_call(group: &[EngineRequest<'_>], run: &DbtRun) -> Result<
         &[],
     )?;
     let (engine, version) = engine_with_version(&output);
-    let answer = |(told, asked): (Value, &EngineRequest<'_>)| {
+    let answer = |(message, request): (Value, &EngineRequest<'_>)| {
         let texts = |value: &Value| {
             value
                 .as_array()
                 .map(|all| all.iter().map(self::value_text).collect::<Vec<_>>())
         };
-        let names = texts(told.get(1)?)?.into_iter().flatten();
+        let names = texts(message.get(1)?)?.into_iter().flatten();
         let answer = Answer {
             engine: engine.clone(),
             version: version.clone(),
@@ -206,17 +208,17 @@ fn run_queries_in_one_call(group: &[EngineRequest<'_>], run: &DbtRun) -> Result<
                     ty: Type::Unknown,
                 })
                 .collect(),
-            rows: told.get(2)?.as_array()?.iter().map(texts).collect::<Option<_>>()?,
+            rows: message.get(2)?.as_array()?.iter().map(texts).collect::<Option<_>>()?,
             more: false,
-            seconds: told.get(0)?.as_f64(),
+            seconds: message.get(0)?.as_f64(),
         };
-        Some(answer.with_limit(asked.limit))
+        Some(answer.with_limit(request.limit))
     };
-    let told: Vec<Value> = output.messages().collect();
-    if !output.succeeded || told.len() != group.len() {
+    let messages: Vec<Value> = output.messages().collect();
+    if !output.succeeded || messages.len() != group.len() {
         return Ok(None);
     }
-    Ok(told.into_iter().zip(group).map(answer).collect())
+    Ok(messages.into_iter().zip(group).map(answer).collect())
 }
 
 /// Checks whether each relation exists.
@@ -266,13 +268,13 @@ pub fn look_up_relations(
         "the columns of tables",
         &[],
     )?;
-    let told: Vec<RelationLookup> = output
+    let found_relations: Vec<RelationLookup> = output
         .messages()
-        .filter_map(|told| parse_relation(&told))
+        .filter_map(|message| parse_relation(&message))
         .map(Ok)
         .collect();
-    if output.succeeded && told.len() == relations.len() {
-        return Ok(told);
+    if output.succeeded && found_relations.len() == relations.len() {
+        return Ok(found_relations);
     }
     if !others.is_empty() {
         let one = |relation| Ok(look_up_relations(std::slice::from_ref(relation), run, deferred)?.pop());
@@ -293,18 +295,18 @@ pub fn look_up_relations(
     }])
 }
 
-fn parse_relation(told: &Value) -> Option<Option<FoundRelation>> {
-    if !told.get(0)?.as_bool()? {
+fn parse_relation(message: &Value) -> Option<Option<FoundRelation>> {
+    if !message.get(0)?.as_bool()? {
         return Some(None);
     }
     let column = |pair: &Value| {
         let ty = pair.get(1).and_then(Value::as_str).unwrap_or_default();
         Some((pair.get(0)?.as_str()?.to_owned(), ty.to_owned()))
     };
-    let columns: Option<_> = told.get(1)?.as_array()?.iter().map(column).collect();
+    let columns: Option<_> = message.get(1)?.as_array()?.iter().map(column).collect();
     Some(Some(FoundRelation {
         columns: columns?,
-        name: told.get(2).and_then(Value::as_str).map(str::to_owned),
+        name: message.get(2).and_then(Value::as_str).map(str::to_owned),
     }))
 }
 
@@ -313,8 +315,8 @@ fn relation_presence(looked: RelationLookup) -> RelationPresence {
         Ok(None) => RelationPresence::Missing,
         Err(why) => RelationPresence::Unknown(why),
         Ok(Some(FoundRelation { columns, name })) => {
-            let known = |(name, ty): (String, String)| Known::new(name, ty.parse().unwrap_or_default());
-            RelationPresence::There(columns.into_iter().map(known).collect(), name)
+            let to_column = |(name, ty): (String, String)| Known::new(name, ty.parse().unwrap_or_default());
+            RelationPresence::There(columns.into_iter().map(to_column).collect(), name)
         }
     }
 }
@@ -350,9 +352,9 @@ fn quote_special_floats(json: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-fn columns(rows: &[Map<String, Value>], known: &[Known]) -> Vec<AnswerColumn> {
+fn columns(rows: &[Map<String, Value>], columns: &[Known]) -> Vec<AnswerColumn> {
     let Some(first) = rows.first() else {
-        return known
+        return columns
             .iter()
             .map(|column| AnswerColumn {
                 name: column.name().to_owned(),
@@ -361,7 +363,7 @@ fn columns(rows: &[Map<String, Value>], known: &[Known]) -> Vec<AnswerColumn> {
             .collect();
     };
     let ty = |name: &str| {
-        known
+        columns
             .iter()
             .find(|column| column.name().eq_ignore_ascii_case(name))
             .map(Known::ty)

@@ -11,7 +11,7 @@ const MAX_DIGITS: u64 = 18;
 /// Returns a query whose single row describes the values of the columns that DuckDB reads as floats. In the table
 /// expression `rows`, all values are text.
 pub fn decimal_query(columns: &[&str], rows: &str, dialect: Dialect) -> String {
-    let asked = columns.iter().enumerate().map(|(number, name)| {
+    let expressions = columns.iter().enumerate().map(|(number, name)| {
         let name = dialect.name_text(name, false);
         format!(
             "coalesce(bool_and(regexp_full_match({name}, '[-+]?[0-9]*[.]?[0-9]*')), false) as plain_{number}, \
@@ -19,7 +19,7 @@ pub fn decimal_query(columns: &[&str], rows: &str, dialect: Dialect) -> String {
              max(length(split_part({name}, '.', 2))) as behind_{number}"
         )
     });
-    format!("select {} from {rows};\n", asked.collect::<Vec<_>>().join(", "))
+    format!("select {} from {rows};\n", expressions.collect::<Vec<_>>().join(", "))
 }
 
 /// Returns the columns that are decimals, with their types.
@@ -48,7 +48,7 @@ mod tests {
             "plain_2": true, "before_2": 10, "behind_2": 9,
             "plain_3": false, "before_3": null, "behind_3": null,
         });
-        let found = decimal_types(&["price", "e", "wide", "empty"], answer.as_object().unwrap());
-        assert_eq!(found, [("price".to_owned(), "decimal(18, 2)".to_owned())]);
+        let types = decimal_types(&["price", "e", "wide", "empty"], answer.as_object().unwrap());
+        assert_eq!(types, [("price".to_owned(), "decimal(18, 2)".to_owned())]);
     }
 }

@@ -52,7 +52,7 @@ pub fn schema_text(files: &mut [DataFile]) -> Result<String, Failure> {
 
 /// Finds the decimals among the CSV columns that were read as floats, and records their types with the files.
 fn find_decimals(files: &mut [DataFile], answers: &[Vec<Map<String, Value>>], dialect: Dialect) -> Result<(), Failure> {
-    let mut asked: Vec<(&mut DataFile, Vec<&str>)> = Vec::new();
+    let mut requested_columns: Vec<(&mut DataFile, Vec<&str>)> = Vec::new();
     let mut script = String::new();
     for (file, rows) in files.iter_mut().zip(answers) {
         let floats = described_columns(rows)
@@ -71,14 +71,14 @@ fn find_decimals(files: &mut [DataFile], answers: &[Vec<Map<String, Value>>], di
                 &format!("read_csv({path}, {form}, all_varchar = true)"),
                 dialect,
             ));
-            asked.push((file, floats));
+            requested_columns.push((file, floats));
         }
     }
-    if asked.is_empty() {
+    if requested_columns.is_empty() {
         return Ok(());
     }
     // If a query fails, the columns remain floats.
-    for ((file, floats), rows) in asked.into_iter().zip(self::parse_answers(&run(&script)?)) {
+    for ((file, floats), rows) in requested_columns.into_iter().zip(self::parse_answers(&run(&script)?)) {
         file.types = rows
             .first()
             .map(|row| decimals::decimal_types(&floats, row))
@@ -88,8 +88,8 @@ fn find_decimals(files: &mut [DataFile], answers: &[Vec<Map<String, Value>>], di
 }
 
 /// Runs a query over the files. `typed` contains the columns whose types override those in the data.
-pub fn query(asked: EngineRequest<'_>, files: &[DataFile], typed: Option<&Schema>) -> Result<Answer, Failure> {
-    let (dialect, sql) = (dialect(), asked.sql);
+pub fn query(request: EngineRequest<'_>, files: &[DataFile], typed: Option<&Schema>) -> Result<Answer, Failure> {
+    let (dialect, sql) = (dialect(), request.sql);
     let mut script = String::new();
     if let Some(typed) = typed {
         find_columns(files, typed, dialect)?;
@@ -103,13 +103,13 @@ pub fn query(asked: EngineRequest<'_>, files: &[DataFile], typed: Option<&Schema
             "create view {view} as {rows};\nselect version() as version;\n"
         ));
     }
-    script.push_str(&alias_views(files, asked.tables, dialect));
+    script.push_str(&alias_views(files, request.tables, dialect));
     // Convert all values to text, so that DuckDB prints each value in full. The rows stay in order.
     let [describe, rows] = ["describe ", "select columns(*)::varchar from (\n"];
-    let end = format!(") limit {}", u64::from(asked.limit) + 1);
+    let end = format!(") limit {}", u64::from(request.limit) + 1);
     script.push_str(&format!("{describe}{sql};\n{rows}{sql}{end};\n"));
     // The timed query comes last, so that the result is available even if that query fails.
-    if let Some(timed) = asked.timed {
+    if let Some(timed) = request.timed {
         let now = "select epoch_us(get_current_timestamp()) as microseconds;\n";
         script.push_str(&format!("{now}{timed};\n{now}"));
     }
@@ -132,12 +132,12 @@ pub fn query(asked: EngineRequest<'_>, files: &[DataFile], typed: Option<&Schema
         );
         let lacking = typed.and_then(|typed| lacking_column_help(&output.err, files, typed));
         return Err(match (failure, lacking) {
-            (Failure::Found(mut found), Some(help)) => {
-                for file in &mut found {
+            (Failure::Found(mut file_diagnostics), Some(help)) => {
+                for file in &mut file_diagnostics {
                     let diagnostics = std::mem::take(&mut file.diagnostics).into_iter();
                     file.diagnostics = diagnostics.map(|fault| fault.with_help(help.clone())).collect();
                 }
-                Failure::Found(found)
+                Failure::Found(file_diagnostics)
             }
             (failure, _) => failure,
         });
@@ -163,7 +163,7 @@ pub fn query(asked: EngineRequest<'_>, files: &[DataFile], typed: Option<&Schema
         more: false,
         seconds: elapsed_seconds(timed),
     };
-    Ok(answer.with_limit(asked.limit))
+    Ok(answer.with_limit(request.limit))
 }
 
 /// Returns the name of a file's view, in SQL syntax.
@@ -254,7 +254,7 @@ fn lacking_column_help(message: &str, files: &[DataFile], typed: &Schema) -> Opt
         let name = lacking.find(|name| message.contains(&format!("\"{name}\"")))?;
         Some(format!(
             "`{}` has no column `{name}`, which the schema lists",
-            file.shown
+            file.display_path
         ))
     })
 }
@@ -268,13 +268,13 @@ fn file_query(file: &DataFile, typed: Option<&Schema>, dialect: Dialect) -> Stri
     let columns = file.columns.get();
     let is_in_file =
         |name: &str| columns.is_none_or(|columns| columns.iter().any(|column| column.eq_ignore_ascii_case(name)));
-    let known = listed
+    let typed_columns = listed
         .iter()
         .filter(|column| !matches!(column.ty(), Type::Unknown | Type::Other) && is_in_file(column.name()));
-    let of_schema: Vec<(&str, &str)> = known
+    let of_schema: Vec<(&str, &str)> = typed_columns
         .map(|column| (column.name(), dialect.type_name(column.ty())))
         .collect();
-    let is_typed = |name: &str| of_schema.iter().any(|(known, _)| known.eq_ignore_ascii_case(name));
+    let is_typed = |name: &str| of_schema.iter().any(|(column, _)| column.eq_ignore_ascii_case(name));
     let shown = file
         .types
         .iter()
@@ -333,7 +333,7 @@ fn unreadable_file_failure(file: &DataFile, output: ProgramOutput, dialect: Dial
         }
         DataFormat::Parquet | DataFormat::Json => None,
     };
-    fault::from_file(ENGINE, &broken.unwrap_or(output).err, &file.shown)
+    fault::from_file(ENGINE, &broken.unwrap_or(output).err, &file.display_path)
 }
 
 fn replace_clause<'c>(types: impl Iterator<Item = (&'c str, &'c str)>, dialect: Dialect) -> String {
@@ -369,8 +369,8 @@ fn alias_views(files: &[DataFile], tables: &[String], dialect: Dialect) -> Strin
         let parts: Vec<&str> = table.split('.').collect();
         let names: Vec<String> = parts.iter().map(|part| dialect.name_text(part, true)).collect();
         let [.., last] = parts.as_slice() else { continue };
-        let named = |name: &str| files.iter().find(|file| file.relation.eq_ignore_ascii_case(name));
-        let Some(file) = named(table).or_else(|| named(last)) else {
+        let find_file = |name: &str| files.iter().find(|file| file.relation.eq_ignore_ascii_case(name));
+        let Some(file) = find_file(table).or_else(|| find_file(last)) else {
             continue;
         };
         match names.as_slice() {

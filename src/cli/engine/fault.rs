@@ -128,7 +128,7 @@ fn message_span(message: &str, sent: SentSql<'_>) -> Option<Span> {
         .lines()
         .map(str::trim_start)
         .skip_while(|line| !is_error_position_line(line));
-    let shown = lines.next()?;
+    let quoted_line = lines.next()?;
     let caret_line = message
         .lines()
         .skip_while(|line| !is_error_position_line(line.trim_start()))
@@ -137,8 +137,8 @@ fn message_span(message: &str, sent: SentSql<'_>) -> Option<Span> {
         .lines()
         .find(|line| is_error_position_line(line.trim_start()))
         .map(|l| l.len() - l.trim_start().len())?;
-    let (number, excerpt) = line_number(shown)?;
-    let prefix = shown.len() - excerpt.len() + indent;
+    let (number, excerpt) = line_number(quoted_line)?;
+    let prefix = quoted_line.len() - excerpt.len() + indent;
     let caret = caret_line.chars().position(|c| c == '^')?.checked_sub(prefix)?;
     let whole = format!("{}{}", sent.before, sent.sql);
     let start = whole

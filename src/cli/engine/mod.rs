@@ -84,17 +84,19 @@ impl Engine {
                 Err(failure.with_help("remove `--data`, or choose `--engine duckdb`"))
             }
             (Some("dbt") | None, None) => match dbt_project::find(global.project_dir.as_deref())? {
-                Some(mut found) => {
-                    found.profiles_dir.clone_from(&args.dbt.profiles_dir);
+                Some(mut dbt_project) => {
+                    dbt_project.profiles_dir.clone_from(&args.dbt.profiles_dir);
                     let environment = environment::selected_environment(global, project)?;
-                    let target = found.target_folder();
+                    let target = dbt_project.target_folder();
                     let root = project_file::project_folder(global.project_dir.as_deref())?.unwrap_or_default();
-                    let of = |it: &Environment| environment::deferred_artifacts(project, &root, &target, it);
+                    let of = |environment: &Environment| {
+                        environment::deferred_artifacts(project, &root, &target, environment)
+                    };
                     let deferred = environment.as_ref().and_then(of);
                     let (args, waiting) = (args.dbt.clone(), WaitIndicator::new(session));
                     Ok(Self::Dbt(Box::new(DbtRun {
                         environment,
-                        project: found,
+                        project: dbt_project,
                         args,
                         deferred,
                         waiting,
@@ -108,7 +110,7 @@ impl Engine {
     }
 
     /// Returns the project's dbt, for commands that run on no other engine.
-    pub fn select_dbt(session: &Session, args: &DbtArgs, project: &Project) -> Result<Box<DbtRun>, Failure> {
+    pub fn new_dbt_run(session: &Session, args: &DbtArgs, project: &Project) -> Result<Box<DbtRun>, Failure> {
         let args = EngineArgs {
             engine: Some("dbt".to_owned()),
             dbt: args.clone(),
@@ -193,11 +195,11 @@ impl Engine {
     }
 
     /// Runs a query. `typed` is the schema that the user provided.
-    pub fn answer(&self, asked: EngineRequest<'_>, typed: Option<&Schema>) -> Result<Answer, Failure> {
+    pub fn answer(&self, request: EngineRequest<'_>, typed: Option<&Schema>) -> Result<Answer, Failure> {
         match self {
-            Self::Duckdb(files) => duckdb::query(asked, files, typed),
-            Self::Postgres(server, files) => postgres::query(asked, server, files, typed),
-            Self::Dbt(run) => dbt::run_query(asked, run),
+            Self::Duckdb(files) => duckdb::query(request, files, typed),
+            Self::Postgres(server, files) => postgres::query(request, server, files, typed),
+            Self::Dbt(run) => dbt::run_query(request, run),
         }
     }
 
@@ -211,8 +213,8 @@ impl Engine {
         if let Self::Dbt(run) = self {
             return dbt::run_queries(all, run, &done);
         }
-        let one = |asked: &EngineRequest<'_>| {
-            let answer = self.answer(*asked, typed);
+        let one = |request: &EngineRequest<'_>| {
+            let answer = self.answer(*request, typed);
             done();
             answer
         };
@@ -267,7 +269,7 @@ impl Engine {
     /// syntax.
     fn presence(&self, name: &str, typed: Option<&Schema>) -> Result<RelationPresence, Failure> {
         let sql = format!("select * from {name}\n");
-        let asked = EngineRequest {
+        let request = EngineRequest {
             sql: &sql,
             what: "the columns of a table",
             columns: &[],
@@ -276,24 +278,24 @@ impl Engine {
             limit: 0,
             timed: None,
         };
-        match self.answer(asked, typed) {
+        match self.answer(request, typed) {
             Ok(answer) => {
-                let known = |column: AnswerColumn| Known::new(column.name, column.ty);
+                let to_column = |column: AnswerColumn| Known::new(column.name, column.ty);
                 Ok(RelationPresence::There(
-                    answer.columns.into_iter().map(known).collect(),
+                    answer.columns.into_iter().map(to_column).collect(),
                     None,
                 ))
             }
-            Err(Failure::Found(found)) => {
-                let mut said = found
+            Err(Failure::Found(diagnostics)) => {
+                let mut messages = diagnostics
                     .iter()
-                    .flat_map(|found| &found.diagnostics)
-                    .map(|it| it.message().to_owned());
-                let said = said.next().unwrap_or_default();
-                Ok(if fault::is_missing_table_error(&said) {
+                    .flat_map(|file_diagnostics| &file_diagnostics.diagnostics)
+                    .map(|diagnostic| diagnostic.message().to_owned());
+                let message = messages.next().unwrap_or_default();
+                Ok(if fault::is_missing_table_error(&message) {
                     RelationPresence::Missing
                 } else {
-                    RelationPresence::Unknown(said)
+                    RelationPresence::Unknown(message)
                 })
             }
             Err(failure) => Err(failure),

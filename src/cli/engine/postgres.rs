@@ -146,13 +146,16 @@ pub fn check_files(files: &[DataFile], has_schema: bool) -> Result<(), Failure> 
     for file in files {
         if !matches!(file.kind, DataFormat::Csv { .. }) {
             return refused(
-                format!("Postgres reads CSV only, not `{}`", file.shown),
+                format!("Postgres reads CSV only, not `{}`", file.display_path),
                 "choose `--engine duckdb`",
             );
         }
         if file.path.contains(['\n', '\r']) {
             return refused(
-                format!("psql does not accept a line break in a path, such as `{}`", file.shown),
+                format!(
+                    "psql does not accept a line break in a path, such as `{}`",
+                    file.display_path
+                ),
                 "rename the file",
             );
         }
@@ -166,12 +169,12 @@ pub fn check_files(files: &[DataFile], has_schema: bool) -> Result<(), Failure> 
 
 /// Runs a query, after loading the given files.
 pub fn query(
-    asked: EngineRequest<'_>,
+    request: EngineRequest<'_>,
     server: &Server,
     files: &[DataFile],
     typed: Option<&Schema>,
 ) -> Result<Answer, Failure> {
-    let sql = asked.sql;
+    let sql = request.sql;
     // The rows that the script prints before the rows of the query have two fields.
     let mut script =
         "set standard_conforming_strings = on;\nselect current_setting('server_version'), '';\n".to_owned();
@@ -181,9 +184,9 @@ pub fn query(
     }
     let rows = "select (select json_agg(value order by place) \
                 from json_each_text(row_to_json(formulac_answer.*)) with ordinality as pair (name, value, place)) from (\n";
-    let end = format!(") as formulac_answer limit {}", u64::from(asked.limit) + 1);
+    let end = format!(") as formulac_answer limit {}", u64::from(request.limit) + 1);
     script.push_str("begin transaction read only;\n");
-    if let Some(timed) = asked.timed {
+    if let Some(timed) = request.timed {
         // `\gset` stores the single row in psql variables, so it does not appear in the result.
         script.push_str(&format!(
             "select clock_timestamp() as formulac_began \\gset\n{timed}\\gset\n\
@@ -204,11 +207,11 @@ pub fn query(
     for file in files {
         match (fields.next(), fields.next()) {
             (Some("loaded"), Some("")) => {}
-            _ => return Err(fault::from_file(ENGINE, &output.err, &file.shown)),
+            _ => return Err(fault::from_file(ENGINE, &output.err, &file.display_path)),
         }
     }
     let mut seconds = None;
-    if asked.timed.is_some() {
+    if request.timed.is_some() {
         match (fields.next(), fields.next()) {
             (Some("seconds"), Some(number)) => seconds = number.parse().ok(),
             _ => {
@@ -258,7 +261,7 @@ pub fn query(
         more: false,
         seconds,
     };
-    Ok(answer.with_limit(asked.limit))
+    Ok(answer.with_limit(request.limit))
 }
 
 /// Returns the SQL that creates a temporary table with the file's rows.
@@ -268,7 +271,7 @@ fn load_statements(file: &DataFile, typed: Option<&Schema>) -> Result<String, Fa
         return Ok(String::new());
     };
     let names = data::header_columns(Path::new(&file.path), delimiter);
-    let names = names.map_err(|error| Failure::io_failure("read", &file.shown, &error))?;
+    let names = names.map_err(|error| Failure::io_failure("read", &file.display_path, &error))?;
     let relation = typed.and_then(|schema| schema.relation(&file.relation));
     let column = |name: &String| {
         let ty = relation

@@ -65,7 +65,7 @@ impl WarehouseState {
     fn wrong_parameter(&self, required: &str) -> Option<String> {
         let (name, values) = required.split_once('=')?;
         let (_, own) = self.parameters.iter().find(|(own, _)| own.eq_ignore_ascii_case(name))?;
-        let shown = |value: &str| {
+        let display_value = |value: &str| {
             if value.is_empty() {
                 "empty".to_owned()
             } else {
@@ -75,8 +75,8 @@ impl WarehouseState {
         if values.split('|').any(|value| own.eq_ignore_ascii_case(value)) {
             return None;
         }
-        let needed: Vec<String> = values.split('|').map(shown).collect();
-        let (own, needed) = (shown(own), needed.join(" or "));
+        let needed: Vec<String> = values.split('|').map(display_value).collect();
+        let (own, needed) = (display_value(own), needed.join(" or "));
         Some(format!(
             "the session parameter `{name}` is {own}, and generated SQL requires {needed}"
         ))

@@ -187,7 +187,7 @@ mod tests {
         while let Some((name, command)) = open.pop() {
             let inner = command
                 .get_subcommands()
-                .map(|it| (format!("{name} {}", it.get_name()), it.clone()));
+                .map(|command| (format!("{name} {}", command.get_name()), command.clone()));
             open.extend(inner);
             if command.get_arguments().any(|arg| arg.get_long() == Some("json")) {
                 names.push(name.trim().to_owned());

@@ -61,9 +61,9 @@ impl Lowerer<'_> {
             // `IF(ISBLANK(x), 1/0, y)` returns `y` if `x` is not NULL, and NULL otherwise.
             if !negated && self.is_null(*a) && !self.scope.blank_zero {
                 let meta = self.program.meta(condition);
-                let there = self.program.add(Ir::IsNull { x, negated: true }, meta);
+                let id = self.program.add(Ir::IsNull { x, negated: true }, meta);
                 self.program.folded = true;
-                let node = self.build_case(&[there], values.get_mut(2..).unwrap_or_default(), span, "IF");
+                let node = self.build_case(&[id], values.get_mut(2..).unwrap_or_default(), span, "IF");
                 self.recycle_list(values);
                 return node;
             }

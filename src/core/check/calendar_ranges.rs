@@ -184,7 +184,7 @@ impl Lowerer<'_> {
 
     /// Returns the sort key of calendar ranges, and the span of the first sort key.
     fn find_calendar_key(&self) -> (Option<CalendarKey>, Option<Span>) {
-        let (mut found, mut other): (Option<CalendarKey>, Option<Span>) = (None, None);
+        let (mut calendar_key, mut other): (Option<CalendarKey>, Option<Span>) = (None, None);
         for (index, definition) in self.ast.definitions.iter().enumerate() {
             let lowered = &self.program.definitions[index];
             if self.scope.role(definition.part) != DefinitionRole::OrderBy || lowered.failed {
@@ -200,14 +200,14 @@ impl Lowerer<'_> {
             other = other.or(Some(definition.span));
             match meta.ty {
                 ty if ty.is_temporal() => {
-                    found = Some(key);
+                    calendar_key = Some(key);
                     break;
                 }
-                Type::Unknown => found = found.or(Some(key)),
+                Type::Unknown => calendar_key = calendar_key.or(Some(key)),
                 _ => {}
             }
         }
-        (found, other)
+        (calendar_key, other)
     }
 
     /// Returns the sort key, which is not NULL in any row that PERIODOFFSET finds.
@@ -225,10 +225,10 @@ impl Lowerer<'_> {
         if !self.has_order(&shown, span) {
             return None;
         }
-        let (found, other) = self.find_calendar_key();
+        let (calendar_key, other) = self.find_calendar_key();
         // If all keys have errors, these errors have already been reported.
         let first = other?;
-        let Some(key) = found else {
+        let Some(key) = calendar_key else {
             let message = format!("`{shown}` is a range of calendar periods, but `order_by` has no date");
             self.report(
                 Diagnostic::new(Code::PeriodKey, span, message)
@@ -302,8 +302,8 @@ impl Lowerer<'_> {
             // Rows without a key are in no range, so an unbounded frame must not contain them.
             None if key.nullable && [frame.from, frame.to].contains(&RangeBound::Unbounded) => {
                 let x = self.lower_calendar_key(key, span);
-                let there = self.build_not_null(x, span);
-                parted_by.push(there);
+                let id = self.build_not_null(x, span);
+                parted_by.push(id);
             }
             None => {}
         }

@@ -356,8 +356,8 @@ impl Lowerer<'_> {
             .overloads
             .iter()
             .all(|o| o.result == ResultType::Is(Type::Boolean));
-        let is_pair = compares && args.iter().all(|arg| self.program.is_uuid(*arg));
-        (!is_pair).then(|| args.iter().map(|arg| self.uuid_as_text(*arg)).collect())
+        let compares_uuids = compares && args.iter().all(|arg| self.program.is_uuid(*arg));
+        (!compares_uuids).then(|| args.iter().map(|arg| self.uuid_as_text(*arg)).collect())
     }
 
     /// Casts a column of UUIDs to text. Other values remain unchanged.

@@ -94,8 +94,8 @@ impl Lowerer<'_> {
             return self.window_call(internal::FIRST_VALUE, &[value], WindowFrame::Ordered, nullable, span);
         }
         if row > MAX_NTH {
-            let here = self.compare_row_number(internal::EQUAL, row, span);
-            let chosen = self.filter_rows(value, Some(here), span);
+            let id = self.compare_row_number(internal::EQUAL, row, span);
+            let chosen = self.filter_rows(value, Some(id), span);
             return self.window_aggregate(
                 internal::MAX,
                 &[chosen],
@@ -270,9 +270,9 @@ impl Lowerer<'_> {
 
     /// Builds a comparison of the current row number with a constant.
     fn compare_row_number(&mut self, comparison: FunctionId, row: i64, span: Span) -> IrId {
-        let here = self.window_call(internal::ROW_NUMBER, &[], WindowFrame::Ordered, false, span);
+        let id = self.window_call(internal::ROW_NUMBER, &[], WindowFrame::Ordered, false, span);
         let row = self.add_integer(&row.to_string(), span);
-        self.add_call(comparison, &[here, row], span)
+        self.add_call(comparison, &[id, row], span)
     }
 
     /// Lowers a worksheet aggregate that has no range. Such a call aggregates cells in the current row.

@@ -121,9 +121,9 @@ impl Lowerer<'_> {
     fn find_sumif_order(&self, call: ConditionalAggregateCall<'_>) -> Option<Diagnostic> {
         let (last, pairs) = call.lowered.split_last()?;
         let is_row = |id: &IrId| self.program.meta(*id).level != Level::Const;
-        let is_pair =
+        let is_criteria_pair =
             |pair: &[IrId]| matches!(pair, [range, criterion] if is_row(range) && self.is_literal(*criterion));
-        if pairs.is_empty() || pairs.len() % 2 != 0 || !is_row(last) || !pairs.chunks(2).all(is_pair) {
+        if pairs.is_empty() || pairs.len() % 2 != 0 || !is_row(last) || !pairs.chunks(2).all(is_criteria_pair) {
             return None;
         }
         let (first, (last, rest)) = (call.lowered.first()?, call.args.split_last()?);
@@ -169,10 +169,10 @@ impl Lowerer<'_> {
     /// Returns the warning about calls such as `COUNTIF("paid", status)`, and `SUMIF(amount, status = "paid",
     /// quantity)`, in which the condition does not use `amount`.
     fn find_misplaced_column(&self, range: IrId, criterion: IrId) -> Option<Diagnostic> {
-        let (of, asked) = (self.program.meta(range), self.program.meta(criterion));
-        let is_swapped = self.is_literal(range) && asked.level > Level::Const;
+        let (of, node_meta) = (self.program.meta(range), self.program.meta(criterion));
+        let is_swapped = self.is_literal(range) && node_meta.level > Level::Const;
         let is_complete = || {
-            asked.ty == Type::Boolean
+            node_meta.ty == Type::Boolean
                 && of.ty != Type::Boolean
                 && !matches!(
                     self.program.node(criterion),
@@ -184,7 +184,7 @@ impl Lowerer<'_> {
         if !is_swapped && !is_complete() {
             return None;
         }
-        let (range, criterion) = (self.source_text(of.span), self.source_text(asked.span));
+        let (range, criterion) = (self.source_text(of.span), self.source_text(node_meta.span));
         let (message, help) = if is_swapped {
             (
                 format!(

@@ -34,7 +34,7 @@ impl FunctionDefinition {
         let (parsed, _) = parse(source);
         let ast = parsed.ast();
         let target = |id: ExprId| {
-            let found = match ast.expr(id) {
+            let name_target = match ast.expr(id) {
                 Expr::Name => {
                     let name = ast.span(id).text(source);
                     let index = overload.params.iter().position(|p| p.name == name);
@@ -43,7 +43,7 @@ impl FunctionDefinition {
                 Expr::Call(call) => function_named(ast.call(call).name.text(source)).map(NameTarget::Function),
                 _ => Some(NameTarget::None),
             };
-            found.unwrap_or(NameTarget::Error)
+            name_target.unwrap_or(NameTarget::Error)
         };
         let names = NameResolver {
             targets: ast.ids().map(target).collect(),

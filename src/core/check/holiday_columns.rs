@@ -68,7 +68,7 @@ impl Lowerer<'_> {
             .program
             .holidays
             .iter()
-            .position(|known| (known.tab, known.column) == (tab, column));
+            .position(|holidays| (holidays.tab, holidays.column) == (tab, column));
         if let Some(known) = known {
             return Some(known as u32);
         }

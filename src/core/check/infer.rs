@@ -176,8 +176,8 @@ pub(super) fn infer(
     }
     pass.bind_types_of_later_steps();
     pass.resolve_sums();
-    if let Some(wanted) = pass.work.calendar {
-        pass.bind_calendar_key(wanted);
+    if let Some(infer_term) = pass.work.calendar {
+        pass.bind_calendar_key(infer_term);
     }
     for (at, column) in program.columns.iter_mut().enumerate().filter(|(_, c)| c.assumed) {
         if let Some(ty) = work.solved_type(at as u32) {
@@ -233,14 +233,14 @@ impl TypeInference<'_> {
     fn infer_node(&mut self, id: ExprId) -> InferTerm {
         match (self.ast.expr(id), self.names.targets[id.index()]) {
             (expr, of @ (NameTarget::Column(_) | NameTarget::Definition(_))) => {
-                let named = self.target_term(of);
+                let infer_term = self.target_term(of);
                 let in_braces = matches!(expr, Expr::Model);
                 match in_braces
                     .then(|| reference(self.source, self.ast.span(id)).timeframe)
                     .flatten()
                 {
-                    Some(frame) => self.infer_timeframe(named, frame.text(self.source), id),
-                    None => named,
+                    Some(frame) => self.infer_timeframe(infer_term, frame.text(self.source), id),
+                    None => infer_term,
                 }
             }
             (_, NameTarget::Cell(cell)) => self
@@ -310,7 +310,7 @@ impl TypeInference<'_> {
         for of in rest {
             let other = self.target_term(*of);
             match (self.work.resolve_term(term), self.work.resolve_term(other)) {
-                (known, var @ InferTerm::Var(_)) => self.bind_type(var, known, at),
+                (infer_term, var @ InferTerm::Var(_)) => self.bind_type(var, infer_term, at),
                 (var, known) => self.bind_type(var, known, at),
             }
         }
@@ -355,18 +355,18 @@ impl TypeInference<'_> {
         timeframe_term(name)
     }
 
-    pub(super) fn require_type(&mut self, id: ExprId, wanted: InferTerm) -> InferTerm {
-        self.bind_type(self.work.terms[id.index()], wanted, id);
+    pub(super) fn require_type(&mut self, id: ExprId, infer_term: InferTerm) -> InferTerm {
+        self.bind_type(self.work.terms[id.index()], infer_term, id);
         self.node_term(id)
     }
 
-    fn bind_type(&mut self, term: InferTerm, wanted: InferTerm, at: ExprId) {
+    fn bind_type(&mut self, term: InferTerm, infer_term: InferTerm, at: ExprId) {
         let InferTerm::Var(var) = term else { return };
-        if wanted == InferTerm::Any {
+        if infer_term == InferTerm::Any {
             return;
         }
         let root = self.work.find_root(var);
-        match (self.work.vars[root as usize], wanted) {
+        match (self.work.vars[root as usize], infer_term) {
             (InferState::Unknown, InferTerm::Var(other)) => {
                 let other = self.work.find_root(other);
                 if other != root {
@@ -391,7 +391,7 @@ impl TypeInference<'_> {
         let (a, b) = (self.node_term(left), self.node_term(right));
         match (a, b) {
             (InferTerm::Var(_), InferTerm::Var(_)) => self.bind_type(a, b, left),
-            (InferTerm::Var(_), known) => self.bind_evidence(a, known, right, left),
+            (InferTerm::Var(_), infer_term) => self.bind_evidence(a, infer_term, right, left),
             (known, InferTerm::Var(_)) => self.bind_evidence(b, known, left, right),
             _ => {}
         }
@@ -405,12 +405,12 @@ impl TypeInference<'_> {
 
     /// Binds a variable to the type of another value with which it must agree. A string that looks like a date is only
     /// weak evidence for text.
-    fn bind_evidence(&mut self, var: InferTerm, known: InferTerm, from: ExprId, to: ExprId) {
+    fn bind_evidence(&mut self, var: InferTerm, infer_term: InferTerm, from: ExprId, to: ExprId) {
         let iso = text_value(self.ast, self.source, from)
             .is_some_and(|t| super::dates::is_iso_date(&t) || super::dates::parse_iso_moment(&t).is_some());
-        match (var, known) {
+        match (var, infer_term) {
             (InferTerm::Var(v), InferTerm::Type(Type::Text)) if iso => self.work.weak.push((v, Type::Text, to)),
-            _ => self.bind_type(var, known, to),
+            _ => self.bind_type(var, infer_term, to),
         }
     }
 
@@ -495,7 +495,7 @@ impl TypeInference<'_> {
 
     /// Binds the first sort key of unknown type to the required type if no sort key is known to be a date. Functions
     /// that shift a sort key by a calendar period require a date.
-    fn bind_calendar_key(&mut self, wanted: InferTerm) {
+    fn bind_calendar_key(&mut self, infer_term: InferTerm) {
         let ast = self.ast;
         let keys = ast
             .definitions
@@ -506,7 +506,7 @@ impl TypeInference<'_> {
         if !keys.iter().any(|(_, term)| is_date(*term))
             && let Some((body, _)) = keys.iter().find(|(_, term)| matches!(term, InferTerm::Var(_)))
         {
-            self.require_type(*body, wanted);
+            self.require_type(*body, infer_term);
         }
     }
 
@@ -533,11 +533,11 @@ impl TypeInference<'_> {
                 continue;
             };
             let term = self.work.resolve_term(self.work.terms[index.index()]);
-            let wanted = match ty {
+            let infer_term = match ty {
                 Type::Date => InferTerm::Temporal,
                 ty => InferTerm::Type(*ty),
             };
-            self.bind_type(term, wanted, *index);
+            self.bind_type(term, infer_term, *index);
         }
     }
 

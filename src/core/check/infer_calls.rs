@@ -39,13 +39,16 @@ impl TypeInference<'_> {
             Some(Lowering::PeriodOffset) => {
                 let unit = args.get(2).and_then(|unit| text_value(self.ast, self.source, *unit));
                 let timed = unit.is_some_and(|unit| super::period::is_time_unit(&unit));
-                let before = self.work.calendar.filter(|wanted| *wanted != InferTerm::Temporal);
-                let wanted = if timed {
+                let before = self
+                    .work
+                    .calendar
+                    .filter(|infer_term| *infer_term != InferTerm::Temporal);
+                let infer_term = if timed {
                     InferTerm::Type(Type::Timestamp)
                 } else {
                     InferTerm::Temporal
                 };
-                self.work.calendar = Some(before.unwrap_or(wanted));
+                self.work.calendar = Some(before.unwrap_or(infer_term));
                 self.infer_signature(function, args)
             }
             Some(Lowering::Text) => {
@@ -217,7 +220,7 @@ impl TypeInference<'_> {
         };
         let across_same = across && function.across.is_some_and(unifies);
         for (i, arg) in args.iter().enumerate() {
-            let mut wanted: Option<InferTerm> = None;
+            let mut infer_term: Option<InferTerm> = None;
             let mut agreed = true;
             let mut is_same = false;
             for overload in function.overloads {
@@ -238,10 +241,10 @@ impl TypeInference<'_> {
                         InferTerm::Any
                     }
                 };
-                match wanted {
-                    None => wanted = Some(term),
+                match infer_term {
+                    None => infer_term = Some(term),
                     Some(before) => match combine_terms(before, term) {
-                        Some(both) if before != InferTerm::Any && term != InferTerm::Any => wanted = Some(both),
+                        Some(both) if before != InferTerm::Any && term != InferTerm::Any => infer_term = Some(both),
                         _ => agreed = false,
                     },
                 }
@@ -251,17 +254,17 @@ impl TypeInference<'_> {
                 .overloads
                 .iter()
                 .all(|o| o.result == ResultType::Is(Type::Text));
-            if wanted == Some(InferTerm::Any) && gives_text && self.ast.expr(*arg) == Expr::Blank {
+            if infer_term == Some(InferTerm::Any) && gives_text && self.ast.expr(*arg) == Expr::Blank {
                 self.require_type(*arg, InferTerm::Type(Type::Text));
             }
-            if let (Some(wanted), true) = (wanted, agreed) {
+            if let (Some(wanted), true) = (infer_term, agreed) {
                 if wanted == InferTerm::Type(Type::Boolean) {
                     self.infer_condition(*arg);
                 } else {
                     self.require_type(*arg, wanted);
                 }
             }
-            if is_same || (across_same && wanted == Some(InferTerm::Any)) {
+            if is_same || (across_same && infer_term == Some(InferTerm::Any)) {
                 if let Some(first) = same {
                     self.unify_types(first, *arg);
                 }

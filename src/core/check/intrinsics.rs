@@ -231,7 +231,7 @@ impl Lowerer<'_> {
             let text = self.convert_to_text(*value);
             joined = Some(match joined {
                 None => text,
-                Some(left) => self.add_scalar_call(internal::CONCAT, &[left, text], span, "CONCAT"),
+                Some(ir_id) => self.add_scalar_call(internal::CONCAT, &[ir_id, text], span, "CONCAT"),
             });
         }
         self.recycle_list(values);

@@ -2,7 +2,7 @@
 //! literals. The functions return candidates. The caller compiles each candidate and compares the result with the SQL,
 //! because a candidate may compile to different SQL.
 
-use super::mask::{DatePart, SIGN, SIGN_AND_ZERO, ZERO, is_bare};
+use super::mask::{DatePart, SIGN_AND_ZERO_PATTERN, SIGN_PATTERN, ZERO, is_bare};
 use super::number_mask::{MOST_DECIMALS, MOST_ZEROS, NumberMask};
 use super::regex::{SPECIAL, class_members};
 
@@ -132,7 +132,7 @@ pub fn date_part_mask_from_sql(texts: &[&str]) -> Option<String> {
 /// Returns whether a string is a regular expression that removes digits or signs that the number mask does not show.
 pub fn is_digit_pattern(text: &str) -> bool {
     let optional = text.strip_suffix("}$").map(|text| text.trim_start_matches("\\.?"));
-    matches!(text, SIGN | SIGN_AND_ZERO)
+    matches!(text, SIGN_PATTERN | SIGN_AND_ZERO_PATTERN)
         || digit_group_sizes(text).is_some()
         || optional.is_some_and(|text| text.starts_with("0{1,"))
 }
@@ -140,7 +140,7 @@ pub fn is_digit_pattern(text: &str) -> bool {
 /// Returns the digit placeholders of the number masks that may compile to the given SQL strings.
 pub fn digit_masks_from_sql(spelled: &[&str]) -> Vec<String> {
     let mut found = Vec::new();
-    let takes_zero = spelled.contains(&SIGN_AND_ZERO);
+    let takes_zero = spelled.contains(&SIGN_AND_ZERO_PATTERN);
     for grouped in [false, true] {
         for zeros in u32::from(!takes_zero)..=if grouped { 1 } else { MOST_ZEROS } {
             for decimals in 0..=MOST_DECIMALS {
@@ -371,8 +371,15 @@ mod tests {
             let read = parse_number_mask(mask).unwrap();
             for spelled in [read.to_char(), read.to_printf(false), read.to_python_format(false)] {
                 let optional = read.optional_decimals().unwrap_or_default();
-                let found =
-                    digit_masks_from_sql(&[&spelled, &optional, if read.zeros == 0 { SIGN_AND_ZERO } else { SIGN }]);
+                let found = digit_masks_from_sql(&[
+                    &spelled,
+                    &optional,
+                    if read.zeros == 0 {
+                        SIGN_AND_ZERO_PATTERN
+                    } else {
+                        SIGN_PATTERN
+                    },
+                ]);
                 assert!(
                     found.iter().any(|back| parse_number_mask(back).unwrap() == read),
                     "{mask}: {spelled} {found:?}"

@@ -109,8 +109,8 @@ impl Lowerer<'_> {
             return None;
         };
         let index = usize::try_from(number).ok().and_then(|number| number.checked_sub(1));
-        let found = index.and_then(|index| columns.of.get(index).copied());
-        if found.is_none() {
+        let ir_id = index.and_then(|index| columns.of.get(index).copied());
+        if ir_id.is_none() {
             let text = self.source_text(columns.span);
             let (count, span) = (columns.of.len(), self.program.meta(id).span);
             let has = if count == 1 {
@@ -131,6 +131,6 @@ impl Lowerer<'_> {
                 }),
             );
         }
-        found
+        ir_id
     }
 }

@@ -163,17 +163,17 @@ impl Lowerer<'_> {
             matching: matching?,
         };
         let gives = result.of.first().copied()?;
-        let found = self.build_row_lookup(sought, Some(gives), function, span)?;
+        let id = self.build_row_lookup(sought, Some(gives), function, span)?;
         // An empty argument counts as missing, as in spreadsheets.
         let missing = args.get(3).filter(|missing| !self.is_blank(**missing));
         let Some(missing) = missing.map(|missing| self.lower_value(*missing)) else {
-            return Some(found);
+            return Some(id);
         };
-        if self.is_error(missing) || !matches!(self.program.node(found), Ir::RowLookup { .. }) {
-            return Some(if self.is_error(missing) { missing } else { found });
+        if self.is_error(missing) || !matches!(self.program.node(id), Ir::RowLookup { .. }) {
+            return Some(if self.is_error(missing) { missing } else { id });
         }
         if !self.program.meta(gives).nullable {
-            let mut values = self.singleton_list(found);
+            let mut values = self.singleton_list(id);
             values.push(missing);
             return Some(self.build_coalesce(values, span, function.name));
         }
@@ -184,8 +184,8 @@ impl Lowerer<'_> {
             nullable: false,
             ..self.program.meta(key)
         };
-        let there = self.program.add(Ir::IsNull { x: key, negated: true }, meta);
-        Some(self.build_case(&[there], &mut [found, missing], span, function.name))
+        let ir_id = self.program.add(Ir::IsNull { x: key, negated: true }, meta);
+        Some(self.build_case(&[ir_id], &mut [id, missing], span, function.name))
     }
 
     fn lower_index(&mut self, args: &[ExprId], function: &'static Function, span: Span) -> Option<IrId> {

@@ -228,7 +228,7 @@ fn mark_never_null(ast: &Ast, scope: &CheckScope<'_>, tested: &FxHashSet<u32>, p
 /// Returns the columns and definitions that are never NULL because `where` tests them or their timeframes with
 /// `NOT(ISBLANK(x))` or a comparison. A definition may itself be a column or its timeframe.
 fn find_never_null_names(ast: &Ast, names: &NameResolver, scope: &CheckScope<'_>) -> Vec<NameTarget> {
-    let mut found: Vec<NameTarget> = Vec::new();
+    let mut name_targets: Vec<NameTarget> = Vec::new();
     let name = |id: ExprId| {
         let id = match ast.expr(id) {
             Expr::Timeframe { base, .. } => base,
@@ -252,12 +252,12 @@ fn find_never_null_names(ast: &Ast, names: &NameResolver, scope: &CheckScope<'_>
         while let Some(id) = all.pop() {
             match (ast.expr(id), called(id)) {
                 (Expr::Binary { op, left, right }, _) if op.is_comparison() => {
-                    found.extend([left, right].into_iter().filter_map(name));
+                    name_targets.extend([left, right].into_iter().filter_map(name));
                 }
                 (_, Some((Lowering::And, args))) => all.extend(args),
                 (_, Some((Lowering::Not, [inner]))) => {
                     if let Some((Lowering::IsBlank, [x])) = called(*inner) {
-                        found.extend(name(*x));
+                        name_targets.extend(name(*x));
                     }
                 }
                 _ => {}
@@ -267,15 +267,15 @@ fn find_never_null_names(ast: &Ast, names: &NameResolver, scope: &CheckScope<'_>
     // Each definition is visited once, because definitions may form a cycle.
     let mut visited: FxHashSet<u32> = FxHashSet::default();
     let mut index = 0;
-    while let Some(target) = found.get(index).copied() {
+    while let Some(target) = name_targets.get(index).copied() {
         if let NameTarget::Definition(definition) = target
             && visited.insert(definition)
         {
-            found.extend(name(ast.definition(definition).body));
+            name_targets.extend(name(ast.definition(definition).body));
         }
         index += 1;
     }
-    found
+    name_targets
 }
 
 impl<'a> Lowerer<'a> {
@@ -574,7 +574,7 @@ impl Lowerer<'_> {
 
     /// Builds the call that computes a timeframe. `at` is the position of the timeframe's name.
     pub(super) fn timeframe_call(&mut self, base: IrId, name: &str, at: Span, span: Span) -> IrId {
-        let found = match timeframe::find(name, self.scope.calendar, at) {
+        let timeframe = match timeframe::find(name, self.scope.calendar, at) {
             Ok(Some(found)) => found,
             Ok(None) => return base,
             Err(diagnostic) => {
@@ -583,7 +583,7 @@ impl Lowerer<'_> {
             }
         };
         let mut args = self.singleton_list(base);
-        match found.shift {
+        match timeframe.shift {
             CalendarShift::None => {}
             CalendarShift::Week(days) => {
                 args.push(self.add_integer(&days.to_string(), span));
@@ -595,7 +595,7 @@ impl Lowerer<'_> {
                 args.extend(self.period_distance(u64::from(months), CalendarUnit::Month, span));
             }
         }
-        let id = self.add_scalar_call(found.function, &args, span, name);
+        let id = self.add_scalar_call(timeframe.function, &args, span, name);
         self.recycle_list(args);
         id
     }

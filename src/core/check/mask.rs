@@ -3,10 +3,10 @@
 
 use std::ops::Range;
 
-/// Regular expressions for the sign of a formatted number. `SIGN_AND_ZERO` also matches a leading zero that the mask
+/// Regular expressions for the sign of a formatted number. `SIGN_AND_ZERO_PATTERN` also matches a leading zero that the mask
 /// does not contain.
-pub(super) const SIGN: &str = "^(-?)";
-pub(super) const SIGN_AND_ZERO: &str = "^(-?)0?";
+pub(super) const SIGN_PATTERN: &str = "^(-?)";
+pub(super) const SIGN_AND_ZERO_PATTERN: &str = "^(-?)0?";
 /// Regular expression for the leading zero of an hour, which masks such as `h` omit.
 pub(super) const ZERO: &str = "^0";
 
@@ -283,16 +283,16 @@ pub(super) fn parse_date_mask(mask: &str) -> Result<Vec<DatePart>, MaskError> {
             runs.push(MaskRun::Literal(c.to_string()));
             at += c.len_utf8();
         } else {
-            let here = at..at + c.len_utf8();
+            let range = at..at + c.len_utf8();
             return match c {
                 '0' | '#' => mask_error(
-                    here,
+                    range,
                     "digit placeholders are for numbers; fractions of seconds are not supported",
                 ),
-                '[' => mask_error(here, "conditions are not supported; write `IF(…)`"),
-                'q' | 'Q' => mask_error(here, "write the quarter as `\"Q\" & QUARTER(date)`"),
-                c if c.is_alphabetic() => mask_error(here, "put letters that are not part of a date in quotes"),
-                _ => mask_error(here, "this character is not part of a date mask; put it in quotes"),
+                '[' => mask_error(range, "conditions are not supported; write `IF(…)`"),
+                'q' | 'Q' => mask_error(range, "write the quarter as `\"Q\" & QUARTER(date)`"),
+                c if c.is_alphabetic() => mask_error(range, "put letters that are not part of a date in quotes"),
+                _ => mask_error(range, "this character is not part of a date mask; put it in quotes"),
             };
         }
     }

@@ -418,13 +418,13 @@ impl Resolver<'_> {
     fn look_up(
         &mut self,
         name: HashedName<'_>,
-        (index, known): (usize, Symbol),
+        (index, symbol): (usize, Symbol),
         span: Span,
         own: Option<&str>,
         role: DefinitionRole,
     ) -> Option<NameTarget> {
         let text = name.name;
-        if let (Some(definition), lookup) = (known.definition, known.column)
+        if let (Some(definition), lookup) = (symbol.definition, symbol.column)
             && !own.is_some_and(|own| own.eq_ignore_ascii_case(text))
         {
             // In conditions on input rows, a column of the input takes precedence over a definition.
@@ -437,7 +437,7 @@ impl Resolver<'_> {
         let mut lookup = if self.twins {
             ColumnLookup::NotLookedUp
         } else {
-            known.column
+            symbol.column
         };
         if lookup == ColumnLookup::NotLookedUp {
             // Without a schema, only `group_by` specifies to which relation a key belongs.

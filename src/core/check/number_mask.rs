@@ -114,13 +114,13 @@ impl NumberMaskParser<'_> {
 
     /// Parses a character that is not quoted. Returns the literal text that it produces, if any.
     fn parse_character(&mut self, c: char) -> Result<Option<String>, MaskError> {
-        let here = self.at..self.at + c.len_utf8();
-        self.at = here.end;
+        let range = self.at..self.at + c.len_utf8();
+        self.at = range.end;
         let is_inside = matches!(self.position, MaskPosition::Whole | MaskPosition::Decimals);
         match c {
-            '0' | '#' => self.parse_digit(c, here)?,
+            '0' | '#' => self.parse_digit(c, range)?,
             '.' if self.position == MaskPosition::After => {
-                return mask_error(here, "write the digits without other characters between them");
+                return mask_error(range, "write the digits without other characters between them");
             }
             ',' if is_inside => self.commas += 1,
             '.' if self.position != MaskPosition::Decimals => {
@@ -133,43 +133,43 @@ impl NumberMaskParser<'_> {
             }
             c if is_bare(c) => return Ok(Some(c.to_string())),
             'E' | 'e' if is_inside => {
-                let (exponent, end) = parse_exponent(self.mask, here)?;
+                let (exponent, end) = parse_exponent(self.mask, range)?;
                 self.out.exponent = Some(exponent);
                 (self.at, self.position) = (end, MaskPosition::After);
             }
-            '[' => return mask_error(here, "conditions are not supported; write `IF(x > 5, TEXT(x, …), …)`"),
-            '?' => return mask_error(here, "write digits as `0` or `#`; fractions are not supported"),
+            '[' => return mask_error(range, "conditions are not supported; write `IF(x > 5, TEXT(x, …), …)`"),
+            '?' => return mask_error(range, "write digits as `0` or `#`; fractions are not supported"),
             '*' => {
                 let why = "the result has no width to fill; remove `*` and the character after it";
-                return mask_error(here, why);
+                return mask_error(range, why);
             }
-            c if c.is_alphabetic() => return mask_error(here, "put letters in quotes"),
-            _ => return mask_error(here, "this character is not part of a number mask; put it in quotes"),
+            c if c.is_alphabetic() => return mask_error(range, "put letters in quotes"),
+            _ => return mask_error(range, "this character is not part of a number mask; put it in quotes"),
         }
         Ok(None)
     }
 
-    fn parse_digit(&mut self, c: char, here: Range<usize>) -> Result<(), MaskError> {
+    fn parse_digit(&mut self, c: char, range: Range<usize>) -> Result<(), MaskError> {
         let out = &mut self.out;
         match self.position {
             MaskPosition::After if !self.has_point && !out.general && out.exponent.is_none() => {
                 out.breaks.push((self.digits, std::mem::take(&mut out.suffix)));
                 self.position = MaskPosition::Whole;
                 // Parse the character again as a digit.
-                self.at = here.start;
+                self.at = range.start;
             }
             MaskPosition::After => {
-                return mask_error(here, "write the digits without other characters between them");
+                return mask_error(range, "write the digits without other characters between them");
             }
             MaskPosition::Decimals if self.commas > 0 => {
                 let why = "write a comma between thousands and a point before decimals: `#,##0.00`";
-                return mask_error(here, why);
+                return mask_error(range, why);
             }
             MaskPosition::Decimals => {
                 out.decimals += 1;
                 out.decimal_zeros = if c == '0' { out.decimals } else { out.decimal_zeros };
                 if out.decimals > MOST_DECIMALS {
-                    return mask_error(here, format!("use at most {MOST_DECIMALS} digits after the point"));
+                    return mask_error(range, format!("use at most {MOST_DECIMALS} digits after the point"));
                 }
             }
             MaskPosition::Before | MaskPosition::Whole => {
@@ -179,7 +179,7 @@ impl NumberMaskParser<'_> {
                 self.digits += 1;
                 out.zeros += u32::from(c == '0' || out.zeros > 0);
                 if out.zeros > MOST_ZEROS {
-                    return mask_error(here, format!("use at most {MOST_ZEROS} zeros before the point"));
+                    return mask_error(range, format!("use at most {MOST_ZEROS} zeros before the point"));
                 }
             }
         }

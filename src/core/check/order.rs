@@ -33,20 +33,20 @@ pub(super) fn order_definitions(
     // `least` the lowest discovery time reachable from the node.
     const NEW: u32 = 0;
     const DONE: u32 = u32::MAX;
-    let mut found = Arena::filled(NEW, count);
+    let mut arena = Arena::filled(NEW, count);
     let mut least = Arena::filled(0u32, count);
     let mut time = 0;
     let mut stack: Vec<(u32, u32)> = Vec::new();
     let mut open: Vec<u32> = Vec::new();
     for root in 0..count as u32 {
-        if found[root as usize] != NEW {
+        if arena[root as usize] != NEW {
             continue;
         }
         let mut entered = Some(root);
         loop {
             if let Some(definition) = entered.take() {
                 time += 1;
-                found[definition as usize] = time;
+                arena[definition as usize] = time;
                 least[definition as usize] = time;
                 open.push(definition);
                 stack.push((definition, starts[definition as usize]));
@@ -58,7 +58,7 @@ pub(super) fn order_definitions(
             if *next < starts[at + 1] {
                 let used = names.uses[*next as usize].1;
                 *next += 1;
-                match found[used as usize] {
+                match arena[used as usize] {
                     NEW => entered = Some(used),
                     DONE => {}
                     time => least[at] = least[at].min(time),
@@ -70,11 +70,11 @@ pub(super) fn order_definitions(
             if let Some((user, _)) = stack.last() {
                 least[*user as usize] = least[*user as usize].min(least[at]);
             }
-            if least[at] == found[at] {
+            if least[at] == arena[at] {
                 let from = open.iter().rposition(|d| *d == at as u32).unwrap_or(0);
                 let members = open.get(from..).unwrap_or_default();
                 for member in members {
-                    found[*member as usize] = DONE;
+                    arena[*member as usize] = DONE;
                 }
                 if members.len() > 1 {
                     report_cycle(ast, source, members, names, &starts, diagnostics);

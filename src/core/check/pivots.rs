@@ -125,8 +125,8 @@ impl Lowerer<'_> {
         };
         let index = self.pivot_index(function, span);
         let digits = self.add_integer(&n.to_string(), span);
-        let here = self.add_call(internal::EQUAL, &[index, digits], span);
-        let chosen = self.filter_rows(value, Some(here), span);
+        let id = self.add_call(internal::EQUAL, &[index, digits], span);
+        let chosen = self.filter_rows(value, Some(id), span);
         self.record_description(span, |pass| {
             format!("{} in column {n} of this row", pass.value_words(value))
         });
@@ -220,12 +220,12 @@ impl Lowerer<'_> {
             return self.pivot_range(beside, rows, span);
         }
         if top == bottom {
-            let there = self.build_value_in_shifted_row(value, top, function.name, span);
+            let ir_id = self.build_value_in_shifted_row(value, top, function.name, span);
             let cells = CellFrame::Cells {
                 from: FrameBound::At(left),
                 to: FrameBound::At(right),
             };
-            return self.pivot_range(there, WindowFrame::Across(cells), span);
+            return self.pivot_range(ir_id, WindowFrame::Across(cells), span);
         }
         if i64::from(right) - i64::from(left) >= MAX_RANGE_COLUMNS {
             let message = format!("a range of several rows can have at most {MAX_RANGE_COLUMNS} columns");

@@ -52,12 +52,12 @@ impl Lowerer<'_> {
     }
 
     fn is_current_row(&self, range: IrId) -> bool {
-        let here = WindowFrame::Rows {
+        let window_frame = WindowFrame::Rows {
             from: FrameBound::At(0),
             to: FrameBound::At(0),
         };
         let (rows, is_turning) = (self.range_rows(range, false), self.fixed_end_case(range).is_some());
-        rows.over == here && rows.only.is_none() && !is_turning
+        rows.over == window_frame && rows.only.is_none() && !is_turning
     }
 
     /// Lowers calls such as `SUM(A1:C1)`. The range of cells in the current row is equivalent to `A1, B1, C1`.

@@ -196,19 +196,19 @@ impl Lowerer<'_> {
         if !of.nullable {
             return window;
         }
-        let there = NodeMeta {
+        let node_meta = NodeMeta {
             ty: Type::Boolean,
             nullable: false,
             span,
             ..of
         };
-        let there = self.program.add(
+        let id = self.program.add(
             Ir::IsNull {
                 x: value,
                 negated: true,
             },
-            there,
+            node_meta,
         );
-        self.add_node_with_args(Ir::Case, &[there, window], NodeMeta { nullable: true, ..meta })
+        self.add_node_with_args(Ir::Case, &[id, window], NodeMeta { nullable: true, ..meta })
     }
 }

@@ -166,7 +166,7 @@ impl Lowerer<'_> {
     ) -> Option<IrId> {
         let own = function.overloads.first()?.params;
         let value = *args.first()?;
-        let mut known = AggregateRowProperties {
+        let mut row_properties = AggregateRowProperties {
             value,
             rows,
             span,
@@ -177,7 +177,7 @@ impl Lowerer<'_> {
             let given = own.iter().position(|p| p.name == param.name);
             let arg = match given {
                 Some(at) => *args.get(at)?,
-                None => self.row_property(param.name, &mut known)?,
+                None => self.row_property(param.name, &mut row_properties)?,
             };
             taken.push(arg);
         }
@@ -188,10 +188,10 @@ impl Lowerer<'_> {
     }
 
     /// Builds the window function for a named property of a row.
-    fn row_property(&mut self, name: &str, known: &mut AggregateRowProperties) -> Option<IrId> {
+    fn row_property(&mut self, name: &str, row_properties: &mut AggregateRowProperties) -> Option<IrId> {
         let AggregateRowProperties {
             value: x, rows, span, ..
-        } = *known;
+        } = *row_properties;
         let level = if rows == AggregateRows::OfGroup {
             Level::Row
         } else {
@@ -232,21 +232,25 @@ impl Lowerer<'_> {
             ("repeats", AggregateRows::OfGroup) => {
                 let call = self.row_call(internal::COUNTA, x, meta);
                 let same = self.add_call(internal::SAME_VALUE, &[x], span);
-                known.repeats = Some(self.group_window(&[call, same], GroupWindowKind::Occurrences, meta));
-                known.repeats
+                row_properties.repeats = Some(self.group_window(&[call, same], GroupWindowKind::Occurrences, meta));
+                row_properties.repeats
             }
             ("repeats", AggregateRows::OfPartition) => {
                 let call = self.row_call(internal::COUNTA, x, meta);
-                known.repeats = Some(self.add_unpartitioned_window(call, WindowFrame::SameValue, meta));
-                known.repeats
+                row_properties.repeats = Some(self.add_unpartitioned_window(call, WindowFrame::SameValue, meta));
+                row_properties.repeats
             }
             ("most", AggregateRows::OfPartition) => {
-                let repeats = known.repeats.or_else(|| self.row_property("repeats", known))?;
+                let repeats = row_properties
+                    .repeats
+                    .or_else(|| self.row_property("repeats", row_properties))?;
                 let call = self.row_call(internal::MAX, repeats, meta);
                 Some(self.add_unpartitioned_window(call, WindowFrame::Partition, meta))
             }
             ("most", AggregateRows::OfGroup) => {
-                let repeats = known.repeats.or_else(|| self.row_property("repeats", known))?;
+                let repeats = row_properties
+                    .repeats
+                    .or_else(|| self.row_property("repeats", row_properties))?;
                 let call = self.row_call(internal::MAX, repeats, meta);
                 Some(self.group_window(&[call], GroupWindowKind::MaxOccurrences, meta))
             }

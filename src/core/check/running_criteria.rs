@@ -135,22 +135,22 @@ impl Lowerer<'_> {
         if self.is_error(node) || nullable.is_empty() {
             return node;
         }
-        let there: Vec<IrId> = nullable.iter().map(|key| self.build_not_null(*key, span)).collect();
-        let there = self.build_and_or(&there, span, true);
+        let ids: Vec<IrId> = nullable.iter().map(|key| self.build_not_null(*key, span)).collect();
+        let id = self.build_and_or(&ids, span, true);
         let meta = self.program.meta(node);
         match empty {
             Some(digits) => {
                 let empty = self.add_number_literal(digits, Type::Integer, span);
                 self.add_node_with_args(
                     Ir::Case,
-                    &[there, node, empty],
+                    &[id, node, empty],
                     NodeMeta {
                         nullable: false,
                         ..meta
                     },
                 )
             }
-            None => self.add_node_with_args(Ir::Case, &[there, node], NodeMeta { nullable: true, ..meta }),
+            None => self.add_node_with_args(Ir::Case, &[id, node], NodeMeta { nullable: true, ..meta }),
         }
     }
 

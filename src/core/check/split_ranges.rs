@@ -21,30 +21,30 @@ impl Lowerer<'_> {
         id: FunctionId,
         values: &[IrId],
         (parts, by): PartitionedParts<'_>,
-        shown: &Function,
+        function: &Function,
         span: Span,
     ) -> IrId {
         if id == internal::AVERAGE {
-            let [sum, count] =
-                [internal::SUM, internal::COUNTA].map(|id| self.aggregate_parts(id, values, (parts, by), shown, span));
+            let [sum, count] = [internal::SUM, internal::COUNTA]
+                .map(|id| self.aggregate_parts(id, values, (parts, by), function, span));
             if self.is_error(sum) || self.is_error(count) {
                 return self.add_error(span);
             }
-            return self.add_scalar_call(internal::DIVIDE, &[sum, count], span, shown.name);
+            return self.add_scalar_call(internal::DIVIDE, &[sum, count], span, function.name);
         }
         let Some((entry, across)) = combination(id) else {
-            return self.aggregate_both_parts(id, values, (parts, by), shown, span);
+            return self.aggregate_both_parts(id, values, (parts, by), function, span);
         };
         let mut each = self.take_list();
         for part in parts {
-            let node = self.partitioned_aggregate(entry, values, WindowFrame::Calendar(part), by, shown, span);
+            let node = self.partitioned_aggregate(entry, values, WindowFrame::Calendar(part), by, function, span);
             if self.is_error(node) {
                 self.recycle_list(each);
                 return node;
             }
             each.push(node);
         }
-        let node = self.add_scalar_call(across, &each, span, shown.name);
+        let node = self.add_scalar_call(across, &each, span, function.name);
         self.recycle_list(each);
         node
     }
@@ -103,20 +103,20 @@ impl Lowerer<'_> {
     }
 
     #[cold]
-    fn report_inseparable(&mut self, shown: &Function, span: Span) -> IrId {
+    fn report_inseparable(&mut self, function: &Function, span: Span) -> IrId {
         let message = format!(
             "`{}` cannot aggregate a range that extends beyond the period at one end",
-            shown.name
+            function.name
         );
         let help = "begin or end the range at the current row, or at an end of the same period";
         self.report_range(span, &message, help)
     }
 
     #[cold]
-    fn report_list_in_expression(&mut self, shown: &Function, span: Span) -> IrId {
+    fn report_list_in_expression(&mut self, function: &Function, span: Span) -> IrId {
         let message = format!(
             "a single expression cannot compute `{}` of a range that extends beyond the period at one end",
-            shown.name
+            function.name
         );
         let help = "write the formula in a spec, where `formulac query` and `formulac model` compute it in two steps";
         self.report_range(span, &message, help)

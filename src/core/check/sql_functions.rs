@@ -116,8 +116,8 @@ const FUNCTIONS: &[SqlFunction] = functions! {
 pub fn find(name: &str, dialect: Dialect, arguments: usize) -> Option<&'static SqlFunction> {
     FUNCTIONS
         .iter()
-        .find(|it| it.name == name && it.arguments.contains(&arguments))
-        .filter(|it| it.is_in_all || dialect.own_functions().contains(&name))
+        .find(|sql_function| sql_function.name == name && sql_function.arguments.contains(&arguments))
+        .filter(|sql_function| sql_function.is_in_all || dialect.own_functions().contains(&name))
 }
 
 /// Returns the synonym that generated SQL calls instead of a warehouse function with this number of arguments. `None`
@@ -133,7 +133,7 @@ pub fn synonym(name: &str, dialect: Dialect, arguments: usize) -> Option<&'stati
     let function = find(name, dialect, arguments)?;
     let is_equivalent = |other: &&SqlFunction| {
         other.formula == function.formula
-            && find(other.name, dialect, arguments).is_some_and(|found| found.formula == function.formula)
+            && find(other.name, dialect, arguments).is_some_and(|sql_function| sql_function.formula == function.formula)
     };
     let mut others = FUNCTIONS.iter().filter(is_equivalent);
     let other = others.find(|other| is_generated(other.name, dialect));
@@ -166,7 +166,11 @@ pub fn compared_name(name: &str, dialect: Dialect) -> &str {
 /// Returns whether the templates of a dialect contain a word, for example the name of a function.
 fn is_generated(name: &str, dialect: Dialect) -> bool {
     static WORDS: OnceLock<BTreeMap<&'static str, FxHashSet<&'static str>>> = OnceLock::new();
-    let words = WORDS.get_or_init(|| Dialect::all().map(|it| (it.name(), it.words().collect())).collect());
+    let words = WORDS.get_or_init(|| {
+        Dialect::all()
+            .map(|dialect| (dialect.name(), dialect.words().collect()))
+            .collect()
+    });
     words.get(dialect.name()).is_some_and(|words| words.contains(name))
 }
 
@@ -191,8 +195,12 @@ mod tests {
     /// A misspelled name in a dialect's file would have no effect.
     #[test]
     fn own_functions_of_dialects_are_in_the_table() {
-        let own = |it: &&SqlFunction| !it.is_in_all;
-        let names: Vec<&str> = FUNCTIONS.iter().filter(own).map(|it| it.name).collect();
+        let own = |sql_function: &&SqlFunction| !sql_function.is_in_all;
+        let names: Vec<&str> = FUNCTIONS
+            .iter()
+            .filter(own)
+            .map(|sql_function| sql_function.name)
+            .collect();
         for dialect in Dialect::all() {
             for name in dialect.own_functions() {
                 assert!(names.contains(name), "{dialect}: {name}");

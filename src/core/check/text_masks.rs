@@ -42,8 +42,8 @@ impl Lowerer<'_> {
                 Err(refused) => self.report_mask(mask, refused.at, &refused.why),
             };
         }
-        if let Some(shown) = self.format_text_section(value, &text, span) {
-            return shown;
+        if let Some(id) = self.format_text_section(value, &text, span) {
+            return id;
         }
         let of_dates = mask::is_date_mask(&text);
         let Some(value) = self.convert_for_mask(value, of_dates) else {
@@ -102,12 +102,12 @@ impl Lowerer<'_> {
             let text = match (mask::literal_section(section), parse_number_mask(section)) {
                 (Some(words), _) => self.text_literal(&words, span),
                 (None, Ok(number)) => {
-                    let shown = if index == 1 {
+                    let id = if index == 1 {
                         self.add_scalar_call(internal::ABS, &[value], span, "TEXT")
                     } else {
                         value
                     };
-                    self.format_number(shown, &number, MaskSign::Left, span)
+                    self.format_number(id, &number, MaskSign::Left, span)
                 }
                 (None, Err(refused)) => {
                     self.report_mask(mask, from + refused.at.start..from + refused.at.end, &refused.why)
@@ -256,9 +256,9 @@ impl Lowerer<'_> {
         } else if mask.zeros == 0 || !mask.prefix.is_empty() {
             // Insert the prefix after the sign. The prefix also replaces a leading zero that the mask does not contain.
             let pattern = if mask.zeros == 0 {
-                mask::SIGN_AND_ZERO
+                mask::SIGN_AND_ZERO_PATTERN
             } else {
-                mask::SIGN
+                mask::SIGN_PATTERN
             };
             let new = format!("\\1{}", mask.prefix.replace('\\', "\\\\"));
             text = self.replace_match(text, pattern, &new, span);
@@ -439,7 +439,7 @@ impl Lowerer<'_> {
         for text in &texts {
             joined = Some(match joined {
                 None => *text,
-                Some(left) => self.add_scalar_call(internal::TEXT_JOINED, &[left, *text], span, "TEXT"),
+                Some(id) => self.add_scalar_call(internal::TEXT_JOINED, &[id, *text], span, "TEXT"),
             });
         }
         self.recycle_list(texts);

@@ -140,10 +140,10 @@ impl Resolver<'_> {
             return NameTarget::Error;
         };
         // If the total is missing, the error has already been reported.
-        let found = totals
+        let sheet_total = totals
             .iter()
             .find(|t| Some(t.kind) == kind && t.measure.eq_ignore_ascii_case(measure));
-        let Some(column) = found.map(|total| total.column.clone()) else {
+        let Some(column) = sheet_total.map(|total| total.column.clone()) else {
             return NameTarget::Error;
         };
         match self.resolve_column(column.as_str().into()) {

@@ -16,10 +16,10 @@ impl Lowerer<'_> {
         id: FunctionId,
         values: &[IrId],
         over: WindowFrame,
-        shown: &Function,
+        function: &Function,
         span: Span,
     ) -> IrId {
-        self.partitioned_aggregate(id, values, over, &[], shown, span)
+        self.partitioned_aggregate(id, values, over, &[], function, span)
     }
 
     /// Builds an aggregate over a window, restricted to rows with the same values in `by`.

@@ -180,11 +180,12 @@ impl Compiler {
         text: &str,
         emitter: &mut Emitter<'_>,
     ) -> Option<ShiftedDate> {
-        let people_with_role = |wanted: DefinitionRole| {
+        let people_with_role = |definition_role: DefinitionRole| {
             let definitions = ast.definitions.iter().zip(&program.definitions).enumerate();
-            let of =
-                definitions.filter(move |(_, (d, made))| roles.get(d.part as usize) == Some(&wanted) && !made.failed);
-            of.map(|(index, (d, made))| (index as u32, made.root, d.span.text(text).trim()))
+            let of = definitions.filter(move |(_, (d, ir_definition))| {
+                roles.get(d.part as usize) == Some(&definition_role) && !ir_definition.failed
+            });
+            of.map(|(index, (d, ir_definition))| (index as u32, ir_definition.root, d.span.text(text).trim()))
         };
         let root = find_sort_key_to_shift(
             program,
@@ -240,9 +241,11 @@ impl Compiler {
 /// Moves the names and columns out of the program to the definitions, because a move is cheaper than sharing or
 /// copying.
 fn move_names_and_columns(program: &mut Program, definitions: &mut [Definition]) {
-    let mut named = program.definitions.iter_mut();
+    let mut ir_definitions = program.definitions.iter_mut();
     for definition in &mut *definitions {
-        definition.name = named.find(|d| d.span == definition.span).and_then(|d| d.name.take());
+        definition.name = ir_definitions
+            .find(|d| d.span == definition.span)
+            .and_then(|d| d.name.take());
     }
     if let (false, Some((last, others))) = (program.columns.is_empty(), definitions.split_last_mut()) {
         let columns: Arc<[ReadColumn]> = program.columns.drain().map(ReadColumn).collect();

@@ -39,7 +39,13 @@ impl Compiler {
     pub fn undecided_types(&self, text: &str, compiled: &Compiled) -> Vec<UndecidedType> {
         let sql = |compiled: &Compiled| -> Option<Vec<String>> {
             let is_sound = compiled.diagnostics().iter().all(|diagnostic| !diagnostic.is_error());
-            is_sound.then(|| compiled.definitions().iter().map(|it| it.sql().to_owned()).collect())
+            is_sound.then(|| {
+                compiled
+                    .definitions()
+                    .iter()
+                    .map(|definition| definition.sql().to_owned())
+                    .collect()
+            })
         };
         let Some(before) = sql(compiled) else { return Vec::new() };
         let columns = compiled
@@ -60,7 +66,7 @@ impl Compiler {
         differs: impl Fn(&Self) -> bool,
     ) -> Vec<UndecidedType> {
         let mut options = (*self.options).clone();
-        let mut found = Vec::new();
+        let mut undecideds = Vec::new();
         let mut seen = FxHashSet::default();
         for (path, name, assumed) in columns
             .filter(|(path, ..)| seen.insert(path.clone()))
@@ -74,13 +80,13 @@ impl Compiler {
                     pool: Arc::clone(&self.pool),
                 })
             });
-            found.extend(other.map(|other| UndecidedType {
+            undecideds.extend(other.map(|other| UndecidedType {
                 column: path,
                 assumed,
                 other,
             }));
         }
-        found
+        undecideds
     }
 }
 

@@ -69,14 +69,14 @@ impl Emitter<'_> {
             return window;
         }
         // Return NULL for rows with a NULL key. These rows are peers in the window but must not find each other.
-        let there = tree.add(
+        let sql = tree.add(
             Sql::Postfix {
                 op: "is not null",
                 x: moved.key,
             },
             span,
         );
-        let arms = tree.add_slice(&[there, window]);
+        let arms = tree.add_slice(&[sql, window]);
         tree.add(Sql::Case { subject: None, arms }, span)
     }
 }

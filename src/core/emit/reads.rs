@@ -58,9 +58,9 @@ impl Emitter<'_> {
     #[inline]
     pub(super) fn record_read(&mut self, column: u32) -> Option<SqlId> {
         let reads = &mut self.work.reads;
-        let known = &mut self.work.columns[column as usize];
-        let name = known.name;
-        if std::mem::replace(&mut known.reader, reads.reader) != reads.reader {
+        let emitted_column = &mut self.work.columns[column as usize];
+        let name = emitted_column.name;
+        if std::mem::replace(&mut emitted_column.reader, reads.reader) != reads.reader {
             reads.found.push(column);
         }
         name

@@ -12,7 +12,7 @@ use crate::catalog::{self, FunctionId, OverloadId, ParamType, ResultType, intern
 use crate::dialect::Dialect;
 use crate::ir::{Ir, IrId, PoolRange, Program};
 use crate::sql::Sql;
-use crate::{ALL_DIGITS, Type};
+use crate::{MAX_DECIMAL_DIGITS, Type};
 
 /// Largest 32-bit integer. Integers with a size from 1 to this number are narrow. Other integers have size 0.
 const MAX_NARROW: u32 = i32::MAX as u32;
@@ -39,13 +39,14 @@ fn max_size(dialect: Dialect, node: Ir) -> u32 {
 
 fn decimal_size(program: &Program, dialect: Dialect, sizes: &Arena<u32>, id: IrId) -> u32 {
     let node = program.node(id);
-    let wide = |id: IrId| program.meta(id).ty == Type::Decimal && sizes.try_get(id.index()) == Some(&ALL_DIGITS);
+    let wide =
+        |id: IrId| program.meta(id).ty == Type::Decimal && sizes.try_get(id.index()) == Some(&MAX_DECIMAL_DIGITS);
     let all = match node {
-        Ir::Column(column) => program.columns[column as usize].size == ALL_DIGITS,
+        Ir::Column(column) => program.columns[column as usize].size == MAX_DECIMAL_DIGITS,
         Ir::Definition(used) => wide(program.definitions[used as usize].root),
-        _ => max_size(dialect, node) == ALL_DIGITS || program.operands(id).any(wide),
+        _ => max_size(dialect, node) == MAX_DECIMAL_DIGITS || program.operands(id).any(wide),
     };
-    if all { ALL_DIGITS } else { 0 }
+    if all { MAX_DECIMAL_DIGITS } else { 0 }
 }
 
 fn integer_size(program: &Program, dialect: Dialect, sizes: &Arena<u32>, id: IrId) -> u32 {
@@ -190,7 +191,7 @@ impl Emitter<'_> {
         let scales = |id: &&IrId| decimal(id) && !matches!(self.program.node(**id), Ir::Null);
         if wide_decimal.is_empty()
             || ids.iter().filter(scales).count() < 2
-            || !ids.iter().any(|id| decimal(id) && self.size(*id) == ALL_DIGITS)
+            || !ids.iter().any(|id| decimal(id) && self.size(*id) == MAX_DECIMAL_DIGITS)
         {
             return;
         }
@@ -213,7 +214,8 @@ impl Emitter<'_> {
     /// Casts the branches of a CASE to the same scale, as `cast_to_same_scale` does.
     pub(super) fn cast_branches_to_same_scale(&mut self, arms: PoolRange) {
         let program = self.program;
-        if !self.dialect.facts().wide_decimal.is_empty() && program.branches(arms).any(|id| self.size(id) == ALL_DIGITS)
+        if !self.dialect.facts().wide_decimal.is_empty()
+            && program.branches(arms).any(|id| self.size(id) == MAX_DECIMAL_DIGITS)
         {
             let values: Vec<IrId> = self.program.branches(arms).collect();
             self.cast_to_same_scale(&values);

@@ -442,19 +442,19 @@ impl Emitter<'_> {
                 .take_while(|b| b.is_ascii_digit() || *b == b'.')
                 .any(|b| b != b'0' && b != b'.')
         };
-        let mut left = *x;
+        let mut sql = *x;
         while let Sql::Binary {
             op: Op::Multiply,
             left: more,
             right,
-        } = *tree.node(left)
+        } = *tree.node(sql)
         {
             if !not_zero(right) {
                 return None;
             }
-            left = more;
+            sql = more;
         }
-        (not_zero(left) && tree.is_text(*zero, "0")).then_some(*x)
+        (not_zero(sql) && tree.is_text(*zero, "0")).then_some(*x)
     }
 
     /// Returns the SQL of an argument, converted as the template's placeholder requires.
@@ -473,8 +473,8 @@ impl Emitter<'_> {
             Mode::Plain => sql,
             Mode::Convert(function) => {
                 let function = FunctionId(function);
-                let wanted = catalog::get(function).overloads.first().map(|o| o.result);
-                match wanted {
+                let result_type = catalog::get(function).overloads.first().map(|o| o.result);
+                match result_type {
                     Some(ResultType::Is(ty)) if ty == meta.ty => sql,
                     // Every type can be cast to text.
                     Some(ResultType::Is(Type::Text)) if meta.ty == Type::Unknown => {
@@ -544,11 +544,11 @@ impl Emitter<'_> {
         while let Some(id) = next.take().or_else(|| open.pop()) {
             left -= 1;
             let id = self.unwrap_window(self.program.resolve_names(id));
-            let said = find_template(self.dialect, self.program.node(id)).and_then(|template| template.gives);
+            let ty = find_template(self.dialect, self.program.node(id)).and_then(|template| template.gives);
             let exact = matches!(self.program.meta(id).ty, Type::Integer | Type::Decimal);
-            match (said, self.program.node(id)) {
+            match (ty, self.program.node(id)) {
                 (Some(Type::Decimal), _) => given = given.or(Some(Type::Decimal)),
-                (Some(_), _) => return said.filter(|_| left == 31),
+                (Some(_), _) => return ty.filter(|_| left == 31),
                 _ if exact => {}
                 (None, Ir::Apply { overload, args }) if EXACT.contains(&catalog::overload_owner(overload)) => {
                     open.extend(self.program.args(args));

@@ -243,10 +243,10 @@ impl CalendarRange {
 
     /// Returns whether the range contains the current row whenever the row has a key.
     pub fn includes_current_row(self) -> bool {
-        let here = CalendarEnd::HERE;
-        let starts = self.from == here || here.is_after(self.from);
+        let calendar_end = CalendarEnd::HERE;
+        let starts = self.from == calendar_end || calendar_end.is_after(self.from);
         let is_here = |end: CalendarEnd| matches!(end, CalendarEnd::Moved(0, _));
-        (starts || is_here(self.from)) && (is_here(self.to) || self.to.is_after(here))
+        (starts || is_here(self.from)) && (is_here(self.to) || self.to.is_after(calendar_end))
     }
 
     /// Returns whether the window frame sorts the rows. If so, the last value in `parted_by` is the sort key.
@@ -295,12 +295,12 @@ impl CalendarRange {
         if self.from == Partition(FrameBound::Last) || self.to == Partition(FrameBound::First) {
             return None;
         }
-        let here = RangeBound::HERE;
+        let range_bound = RangeBound::HERE;
         let (period, order, from, to) = match (self.from, self.to) {
             (Period(from, Start), Period(to, End)) => match (from.is_within(to), to.is_within(from)) {
                 (true, true) => (Some(from), FrameOrder::Nothing, Unbounded, Unbounded),
-                (true, false) => (Some(to), FrameOrder::StartOf(from), here, Unbounded),
-                (false, true) => (Some(from), FrameOrder::StartOf(to), Unbounded, here),
+                (true, false) => (Some(to), FrameOrder::StartOf(from), range_bound, Unbounded),
+                (false, true) => (Some(from), FrameOrder::StartOf(to), Unbounded, range_bound),
                 (false, false) => return None,
             },
             (Period(from, Start), Moved(count, unit)) if count <= 0 => {
@@ -310,8 +310,8 @@ impl CalendarRange {
                 (Some(to), FrameOrder::Key, RangeBound::Moved(count, unit), Unbounded)
             }
             (After, Period(to, End)) => (Some(to), FrameOrder::Key, RangeBound::After, Unbounded),
-            (Period(from, Start), Partition(_)) => (None, FrameOrder::StartOf(from), here, Unbounded),
-            (Partition(_), Period(to, End)) => (None, FrameOrder::StartOf(to), Unbounded, here),
+            (Period(from, Start), Partition(_)) => (None, FrameOrder::StartOf(from), range_bound, Unbounded),
+            (Partition(_), Period(to, End)) => (None, FrameOrder::StartOf(to), Unbounded, range_bound),
             (from, to) => (
                 None,
                 FrameOrder::Key,

@@ -42,7 +42,7 @@ impl Planner<'_> {
     /// returns a row number.
     pub(super) fn candidate_rows(
         &mut self,
-        found: &mut LookupJoin,
+        lookup_join: &mut LookupJoin,
         parts: LookupParts,
         alike: &[LookupParts],
         stage: u32,
@@ -53,7 +53,7 @@ impl Planner<'_> {
             return (self.searched_rows(parts.find.tab, stage, from), false);
         }
         let numbered = self.number_rows(parts, alike, stage, from, ctes);
-        found.position = numbered.position;
+        lookup_join.position = numbered.position;
         let source = SelectSource::Name(self.quoted_name(&numbered.name));
         (
             SearchedRows {
@@ -103,16 +103,16 @@ impl Planner<'_> {
     /// qualifier is set for a select that reads only these rows.
     fn nearest_rows(
         &mut self,
-        found: &mut LookupJoin,
+        lookup_join: &mut LookupJoin,
         parts: LookupParts,
         alike: &[LookupParts],
         stage: u32,
         from: &str,
         ctes: &mut Vec<Cte>,
     ) -> NearestRows {
-        let (rows, counted) = self.candidate_rows(found, parts, alike, stage, from, ctes);
+        let (rows, counted) = self.candidate_rows(lookup_join, parts, alike, stage, from, ctes);
         let columns = self.columns_read(alike, stage);
-        let position = counted.then(|| found.position.clone());
+        let position = counted.then(|| lookup_join.position.clone());
         let alone = if counted {
             None
         } else {
@@ -136,30 +136,30 @@ impl Planner<'_> {
     /// values between both keys. Lookups with other lookup values share the CTE.
     pub(super) fn join_next_key(
         &mut self,
-        found: &mut LookupJoin,
+        lookup_join: &mut LookupJoin,
         parts: LookupParts,
         stage: u32,
         from: &str,
         ctes: &mut Vec<Cte>,
     ) {
         let stratum = parts.find.tab.is_none().then(|| from.to_owned());
-        let key = (found.same.of_any_value(), stratum);
+        let key = (lookup_join.same.of_any_value(), stratum);
         let rows = match self.finds.with_next_key.get(&key) {
             Some(rows) => rows.clone(),
-            None => self.add_next_key_cte(found, parts, stage, from, ctes),
+            None => self.add_next_key_cte(lookup_join, parts, stage, from, ctes),
         };
-        found.source = Some(SelectSource::Name(self.quoted_name(&rows.name)));
-        found.alias.clone_from(&rows.name);
-        found.how = LookupJoinKind::BetweenKeys(rows.next.clone());
+        lookup_join.source = Some(SelectSource::Name(self.quoted_name(&rows.name)));
+        lookup_join.alias.clone_from(&rows.name);
+        lookup_join.how = LookupJoinKind::BetweenKeys(rows.next.clone());
         if let Some(position) = &rows.position {
-            found.position.clone_from(position);
+            lookup_join.position.clone_from(position);
         }
         self.finds.with_next_key.insert(key, rows);
     }
 
     fn add_next_key_cte(
         &mut self,
-        found: &mut LookupJoin,
+        lookup_join: &mut LookupJoin,
         parts: LookupParts,
         stage: u32,
         from: &str,
@@ -167,7 +167,7 @@ impl Planner<'_> {
     ) -> RowsWithNextKey {
         let mut alike = self.lookups_sharing_cte(parts, false);
         alike.retain(|other| !self.step.program.meta(other.sought).is_constant());
-        let mut rows = self.nearest_rows(found, parts, &alike, stage, from, ctes);
+        let mut rows = self.nearest_rows(lookup_join, parts, &alike, stage, from, ctes);
         let side = match parts.find.matching {
             KeyMatching::Above => "previous",
             _ => "next",
@@ -203,13 +203,13 @@ impl Planner<'_> {
         &mut self,
         reached: SqlId,
         next: &str,
-        found: &LookupJoin,
+        lookup_join: &LookupJoin,
         parts: LookupParts,
     ) -> SqlId {
-        let next = self.emitter.emit_field(&found.alias, next, false);
+        let next = self.emitter.emit_field(&lookup_join.alias, next, false);
         self.emitter.set_sql(parts.by, next);
         let next_reached = self.emit_condition(parts.find.test, &[parts.sought, parts.by]);
-        let alias = self.quoted_name(&found.alias);
+        let alias = self.quoted_name(&lookup_join.alias);
         let tree = self.emitter.tree();
         let before_next = tree.add_negation(next_reached);
         let [reached, before_next] = [reached, before_next].map(|test| tree.put_joined_column_last(test, &alias));
@@ -222,7 +222,7 @@ impl Planner<'_> {
     /// equality conditions.
     pub(super) fn add_chosen_row_ctes(
         &mut self,
-        found: &mut LookupJoin,
+        lookup_join: &mut LookupJoin,
         parts: LookupParts,
         stage: u32,
         from: &str,
@@ -232,7 +232,7 @@ impl Planner<'_> {
             return;
         };
         let alike = self.lookups_sharing_cte(parts, true);
-        let (among, counted) = self.candidate_rows(found, parts, &alike, stage, from, ctes);
+        let (among, counted) = self.candidate_rows(lookup_join, parts, &alike, stage, from, ctes);
         let columns = self.columns_read(&alike, stage);
         let there = match columns.iter().any(|((name, _), _)| name.eq_ignore_ascii_case(&here.0)) {
             true => self.free_name(&format!("{}_sought", here.0), &columns, parts.find.tab),
@@ -243,7 +243,7 @@ impl Planner<'_> {
             here,
             there,
             columns,
-            position: counted.then(|| found.position.clone()),
+            position: counted.then(|| lookup_join.position.clone()),
             row_number,
         };
         let body = self.candidates_select(&rows, among, parts, stage, from);
@@ -270,9 +270,9 @@ impl Planner<'_> {
             name: self.quoted_name(&name),
             body,
         });
-        found.source = Some(SelectSource::Name(self.quoted_name(&name)));
-        found.alias = name;
-        found.how = LookupJoinKind::ByValues(vec![(rows.here, (rows.there, quoted_there))]);
+        lookup_join.source = Some(SelectSource::Name(self.quoted_name(&name)));
+        lookup_join.alias = name;
+        lookup_join.how = LookupJoinKind::ByValues(vec![(rows.here, (rows.there, quoted_there))]);
     }
 
     /// Returns the select that joins each lookup value to the rows on the requested side, and numbers these rows
@@ -346,15 +346,15 @@ impl Planner<'_> {
     /// Adds the CTEs that choose the row with the nearest key if the lookup value is the same for all rows.
     pub(super) fn add_single_nearest_ctes(
         &mut self,
-        found: &mut LookupJoin,
+        lookup_join: &mut LookupJoin,
         parts: LookupParts,
         stage: u32,
         from: &str,
         ctes: &mut Vec<Cte>,
     ) {
         let alike = self.lookups_sharing_cte(parts, true);
-        let mut rows = self.nearest_rows(found, parts, &alike, stage, from, ctes);
-        let test = self.emit_key_condition(parts, stage, &found.position);
+        let mut rows = self.nearest_rows(lookup_join, parts, &alike, stage, from, ctes);
+        let test = self.emit_key_condition(parts, stage, &lookup_join.position);
         let wanted = format!("{}_row", to_name_part(&rows.key_name));
         let row_number = self.free_name(&wanted, &rows.columns, parts.find.tab);
         rows.items.push(Item {
@@ -383,6 +383,6 @@ impl Planner<'_> {
         self.reset_qualifier();
         let source = SelectSource::Name(self.quoted_name(&name));
         let filter = self.emit_first_row_test(&row_number);
-        self.add_single_row_cte(found, parts, &alike, source, filter, stage, from, ctes);
+        self.add_single_row_cte(lookup_join, parts, &alike, source, filter, stage, from, ctes);
     }
 }

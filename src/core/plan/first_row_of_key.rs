@@ -138,8 +138,8 @@ impl Planner<'_> {
             .made
             .iter()
             .find(|(of, by, _)| exact && (of, by) == (&rows, &key));
-        if let Some((.., known)) = known {
-            return known.clone();
+        if let Some((.., numbered_rows)) = known {
+            return numbered_rows.clone();
         }
         let among = self.searched_rows(parts.find.tab, stage, from);
         let columns = self.columns_read(alike, stage);
@@ -288,7 +288,7 @@ impl Planner<'_> {
     /// Adds the CTEs that look up a constant key once for all rows. The values are NULL if no row has that key.
     pub(super) fn look_up_constant_key(
         &mut self,
-        found: &mut LookupJoin,
+        lookup_join: &mut LookupJoin,
         parts: LookupParts,
         stage: u32,
         from: &str,
@@ -303,13 +303,13 @@ impl Planner<'_> {
         } else {
             let of_any_value = self.lookups_sharing_cte(parts, false);
             let numbered = self.number_rows(parts, &of_any_value, stage, from, ctes);
-            found.position = numbered.position;
+            lookup_join.position = numbered.position;
             (
                 SelectSource::Name(self.quoted_name(&numbered.name)),
                 numbered.row_number,
             )
         };
-        let test = self.emit_key_condition(parts, stage, &found.position);
+        let test = self.emit_key_condition(parts, stage, &lookup_join.position);
         let filter = match row_number {
             Some(row_number) => {
                 let first = self.emit_first_row_test(&row_number);
@@ -317,7 +317,7 @@ impl Planner<'_> {
             }
             None => test,
         };
-        self.add_single_row_cte(found, parts, &alike, source, filter, stage, from, ctes);
+        self.add_single_row_cte(lookup_join, parts, &alike, source, filter, stage, from, ctes);
     }
 
     /// Emits the condition that tests the key, for a select that reads only the searched rows.
@@ -337,7 +337,7 @@ impl Planner<'_> {
     #[allow(clippy::too_many_arguments, reason = "each argument is a part of the same select")]
     pub(super) fn add_single_row_cte(
         &mut self,
-        found: &mut LookupJoin,
+        lookup_join: &mut LookupJoin,
         parts: LookupParts,
         alike: &[LookupParts],
         source: SelectSource,
@@ -378,7 +378,7 @@ impl Planner<'_> {
             });
         }
         if given.len() < alike.len() {
-            let position = found.position.clone();
+            let position = lookup_join.position.clone();
             let written = self.emitter.emit_column_by_name(&position, false);
             select.items.push(match parted.is_empty() {
                 true => {
@@ -403,8 +403,8 @@ impl Planner<'_> {
             name: written.clone(),
             body: select,
         });
-        found.source = Some(SelectSource::Name(written));
-        found.alias = name;
-        found.how = LookupJoinKind::One;
+        lookup_join.source = Some(SelectSource::Name(written));
+        lookup_join.alias = name;
+        lookup_join.how = LookupJoinKind::One;
     }
 }

@@ -42,9 +42,9 @@ pub(super) fn holiday_tabs(program: &Program, input: &StepInput<'_>) -> Vec<TabS
 
 impl Planner<'_> {
     /// Adds the CTEs with the holidays that a lookup searches, unless these CTEs already exist.
-    pub(super) fn add_holiday_ctes(&mut self, found: &LookupJoin, stage: u32, from: &str, ctes: &mut Vec<Cte>) {
+    pub(super) fn add_holiday_ctes(&mut self, lookup_join: &LookupJoin, stage: u32, from: &str, ctes: &mut Vec<Cte>) {
         let program = self.step.program;
-        let Some(index) = found.tab().and_then(|tab| tab.checked_sub(Holidays::TABS)) else {
+        let Some(index) = lookup_join.tab().and_then(|tab| tab.checked_sub(Holidays::TABS)) else {
             return;
         };
         let Some(holidays) = program.holidays.get(index as usize).copied() else {
@@ -131,7 +131,7 @@ impl Planner<'_> {
     /// Adds CTEs that count, for each lookup value, the rows that meet the condition.
     pub(super) fn add_count_ctes(
         &mut self,
-        found: &mut LookupJoin,
+        lookup_join: &mut LookupJoin,
         parts: LookupParts,
         stage: u32,
         from: &str,
@@ -174,19 +174,19 @@ impl Planner<'_> {
             false => self.emitter.emit_field(&among.name, &key.0, key.1),
         };
         self.emitter.set_sql(parts.by, key);
-        let known = [sought, vec![parts.by]].concat();
-        let on = self.emit_condition(parts.find.test, &known);
-        found.position = "holidays".to_owned();
+        let ids = [sought, vec![parts.by]].concat();
+        let on = self.emit_condition(parts.find.test, &ids);
+        lookup_join.position = "holidays".to_owned();
         while values
             .iter()
-            .any(|(name, _)| name.eq_ignore_ascii_case(&found.position))
+            .any(|(name, _)| name.eq_ignore_ascii_case(&lookup_join.position))
         {
-            found.position.push_str("_counted");
+            lookup_join.position.push_str("_counted");
         }
         let expr = self.emitter.emit_row_count();
         select.items.push(Item {
             expr,
-            alias: Some(self.quoted_name(&found.position)),
+            alias: Some(self.quoted_name(&lookup_join.position)),
         });
         let of = self
             .searched_rows(
@@ -197,7 +197,7 @@ impl Planner<'_> {
             .name;
         let name = if values.is_empty() {
             (select.from, select.filter) = (Some(among.source), Some(on));
-            found.how = LookupJoinKind::One;
+            lookup_join.how = LookupJoinKind::One;
             format!("{of}_counted")
         } else {
             let body = self.distinct_select(&values, stage, from);
@@ -212,7 +212,8 @@ impl Planner<'_> {
                 alias: None,
                 on: Some(on),
             });
-            found.how = LookupJoinKind::ByValues(values.into_iter().map(|value| (value.clone(), value)).collect());
+            lookup_join.how =
+                LookupJoinKind::ByValues(values.into_iter().map(|value| (value.clone(), value)).collect());
             format!("{of}_for_{shown}")
         };
         let name = self.cte_names.choose_short_name(&name);
@@ -220,8 +221,8 @@ impl Planner<'_> {
             name: self.quoted_name(&name),
             body: select,
         });
-        found.source = Some(SelectSource::Name(self.quoted_name(&name)));
-        found.alias = name;
+        lookup_join.source = Some(SelectSource::Name(self.quoted_name(&name)));
+        lookup_join.alias = name;
     }
 
     /// Returns a select with the distinct values of some of the sheet's columns.

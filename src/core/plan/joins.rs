@@ -161,7 +161,7 @@ impl Planner<'_> {
 
     /// Returns the name of a kept column, as written in SQL.
     pub(super) fn kept_name(&self, column: &InputColumn) -> String {
-        let known = self.find_input_column(column).filter(|known| known.is_quoted());
+        let known = self.find_input_column(column).filter(|column| column.is_quoted());
         let name = known.map_or(column.name.as_str(), Column::name);
         self.emitter.dialect.name_text(name, known.is_none())
     }

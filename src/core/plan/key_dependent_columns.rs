@@ -14,7 +14,7 @@ impl Planner<'_> {
         let program = self.step.program;
         let meant = |id: IrId| self.canonical_node(id);
         let keys: FxHashSet<IrId> = keys.iter().copied().map(meant).collect();
-        let mut found: Vec<IrId> = Vec::new();
+        let mut ids: Vec<IrId> = Vec::new();
         let mut seen: FxHashSet<IrId> = FxHashSet::default();
         let mut stack: Vec<IrId> = roots.to_vec();
         let mut windows = false;
@@ -27,7 +27,7 @@ impl Planner<'_> {
                 continue;
             }
             if self.stratum_column(id, stage).is_some() {
-                found.push(id);
+                ids.push(id);
                 continue;
             }
             match program.node(id) {
@@ -41,7 +41,7 @@ impl Planner<'_> {
                 _ => stack.extend(program.operands(id)),
             }
         }
-        found.sort_unstable();
-        found
+        ids.sort_unstable();
+        ids
     }
 }

@@ -33,13 +33,13 @@ pub(super) fn is_trivial(program: &Program, id: IrId) -> bool {
 /// Returns the nodes on which a definition's value depends, in node order.
 pub fn needed_nodes(program: &Program, first: IrId, root: IrId) -> Vec<IrId> {
     let base = first.index();
-    let mut wanted = Arena::filled(false, root.index() - base + 1);
-    wanted[root.index() - base] = true;
+    let mut arena = Arena::filled(false, root.index() - base + 1);
+    arena[root.index() - base] = true;
     for at in (first.0..=root.0).rev() {
-        if wanted[at as usize - base] {
+        if arena[at as usize - base] {
             program.operands(IrId(at)).for_each(|o| {
                 // If the node refers to another definition, its operands are outside of this definition's range.
-                if let Some(mark) = o.index().checked_sub(base).and_then(|i| wanted.try_get_mut(i)) {
+                if let Some(mark) = o.index().checked_sub(base).and_then(|i| arena.try_get_mut(i)) {
                     *mark = true;
                 }
             });
@@ -47,7 +47,7 @@ pub fn needed_nodes(program: &Program, first: IrId, root: IrId) -> Vec<IrId> {
     }
     (first.0..=root.0)
         .map(IrId)
-        .filter(|id| wanted[id.index() - base])
+        .filter(|id| arena[id.index() - base])
         .collect()
 }
 

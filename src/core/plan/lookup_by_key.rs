@@ -265,13 +265,13 @@ impl Planner<'_> {
     }
 
     /// Emits a value from the row that a lookup finds.
-    pub(super) fn emit_found_value(&mut self, id: IrId, found: &LookupJoin, stage: u32) -> Option<SqlId> {
+    pub(super) fn emit_found_value(&mut self, id: IrId, lookup_join: &LookupJoin, stage: u32) -> Option<SqlId> {
         let parts = self.lookup_parts(id)?;
         let (name, quoted) = match parts.returned {
             Some(gives) if parts.find.matching != KeyMatching::Count => self.searched_column(gives, stage)?,
-            _ => (found.position.clone(), false),
+            _ => (lookup_join.position.clone(), false),
         };
-        Some(self.emitter.emit_field(&found.alias, &name, quoted))
+        Some(self.emitter.emit_field(&lookup_join.alias, &name, quoted))
     }
 
     /// Returns the column of the searched rows to which a node refers.
@@ -288,13 +288,13 @@ impl Planner<'_> {
     /// Determines the source of the rows to join, and adds the CTEs that the source requires.
     pub(super) fn resolve_lookup_join(
         &mut self,
-        found: &mut LookupJoin,
+        lookup_join: &mut LookupJoin,
         stage: u32,
         from: &str,
         taken: &FxHashSet<String>,
         ctes: &mut Vec<Cte>,
     ) {
-        let Some(parts) = self.lookup_parts(found.id) else {
+        let Some(parts) = self.lookup_parts(lookup_join.id) else {
             return;
         };
         let saved = (
@@ -303,80 +303,82 @@ impl Planner<'_> {
         );
         let LookupParts { find, sought, .. } = parts;
         match (find.matching, self.step.program.meta(sought).is_constant()) {
-            (KeyMatching::Count, _) => self.add_count_ctes(found, parts, stage, from, ctes),
-            (KeyMatching::Exact, false) => self.join_by_key(found, parts, stage, from, ctes),
-            (KeyMatching::Exact, true) => self.look_up_constant_key(found, parts, stage, from, ctes),
+            (KeyMatching::Count, _) => self.add_count_ctes(lookup_join, parts, stage, from, ctes),
+            (KeyMatching::Exact, false) => self.join_by_key(lookup_join, parts, stage, from, ctes),
+            (KeyMatching::Exact, true) => self.look_up_constant_key(lookup_join, parts, stage, from, ctes),
             (_, false) if self.emitter.dialect.facts().left_join_needs_equality => {
-                self.add_chosen_row_ctes(found, parts, stage, from, ctes);
+                self.add_chosen_row_ctes(lookup_join, parts, stage, from, ctes);
             }
-            (_, false) => self.join_next_key(found, parts, stage, from, ctes),
-            (_, true) => self.add_single_nearest_ctes(found, parts, stage, from, ctes),
+            (_, false) => self.join_next_key(lookup_join, parts, stage, from, ctes),
+            (_, true) => self.add_single_nearest_ctes(lookup_join, parts, stage, from, ctes),
         }
         // Relations in the same select must have different names.
-        if found.alias.eq_ignore_ascii_case(from) || taken.contains(&found.alias.to_ascii_lowercase()) {
-            let wanted = format!("{}_for_{}", found.alias, self.lookup_value_name(sought));
-            found.alias = self.cte_names.choose_short_name(&wanted);
-            found.renamed = true;
+        if lookup_join.alias.eq_ignore_ascii_case(from) || taken.contains(&lookup_join.alias.to_ascii_lowercase()) {
+            let wanted = format!("{}_for_{}", lookup_join.alias, self.lookup_value_name(sought));
+            lookup_join.alias = self.cte_names.choose_short_name(&wanted);
+            lookup_join.renamed = true;
         }
         (self.emitter.qualifier, self.emitter.shadowed) = saved;
     }
 
     /// Returns the join to the rows that a lookup finds.
-    pub(super) fn build_lookup_join(&mut self, found: &LookupJoin, stage: u32, from: &str) -> Option<Join> {
-        let parts = self.lookup_parts(found.id)?;
+    pub(super) fn build_lookup_join(&mut self, lookup_join: &LookupJoin, stage: u32, from: &str) -> Option<Join> {
+        let parts = self.lookup_parts(lookup_join.id)?;
         let LookupParts { find, sought, by, .. } = parts;
-        let on = match &found.how {
+        let on = match &lookup_join.how {
             LookupJoinKind::One => None,
             how @ (LookupJoinKind::ByKey | LookupJoinKind::BetweenKeys(_)) => {
                 self.emit_current_row_value(sought, stage);
                 let written = self.emit_column_or_value(sought, stage);
                 self.emitter.set_sql(sought, written);
                 let (name, quoted) = match find.by_number {
-                    true => (found.position.clone(), false),
+                    true => (lookup_join.position.clone(), false),
                     false => self.searched_column(by, stage)?,
                 };
-                let key = self.emitter.emit_field(&found.alias, &name, quoted);
+                let key = self.emitter.emit_field(&lookup_join.alias, &name, quoted);
                 self.emitter.set_sql(by, key);
                 let reached = self.emit_condition(find.test, &[sought, by]);
                 match how {
-                    LookupJoinKind::BetweenKeys(next) => Some(self.emit_between_keys(reached, next, found, parts)),
+                    LookupJoinKind::BetweenKeys(next) => {
+                        Some(self.emit_between_keys(reached, next, lookup_join, parts))
+                    }
                     _ => Some(reached),
                 }
             }
             LookupJoinKind::ByValues(values) => {
                 let mut on = None;
                 for (here, there) in values {
-                    let left = self.emitter.emit_field(from, &here.0, here.1);
-                    let right = self.emitter.emit_field(&found.alias, &there.0, there.1);
-                    let equal = self.emitter.tree().add_binary(Op::Equal, left, right, Span::default());
+                    let sql = self.emitter.emit_field(from, &here.0, here.1);
+                    let right = self.emitter.emit_field(&lookup_join.alias, &there.0, there.1);
+                    let equal = self.emitter.tree().add_binary(Op::Equal, sql, right, Span::default());
                     on = Some(self.combine_conditions(on, equal));
                 }
                 on
             }
         };
-        let part = self.emit_partition_condition(find.tab, stage, from, &found.alias);
+        let part = self.emit_partition_condition(find.tab, stage, from, &lookup_join.alias);
         let on = match on {
             Some(on) => Some(self.combine_conditions(part, on)),
             None => part,
         };
-        let alias = found.renamed.then(|| self.quoted_name(&found.alias));
+        let alias = lookup_join.renamed.then(|| self.quoted_name(&lookup_join.alias));
         let kind = if on.is_some() { JoinKind::Left } else { JoinKind::Cross };
         Some(Join {
             kind,
-            source: found.source.clone()?,
+            source: lookup_join.source.clone()?,
             alias,
             on,
         })
     }
 
-    /// Emits a condition with all of its nodes except those in `known`. The emitted nodes are not used in other
+    /// Emits a condition with all of its nodes except those in `ids`. The emitted nodes are not used in other
     /// expressions.
-    pub(super) fn emit_condition(&mut self, test: IrId, known: &[IrId]) -> SqlId {
+    pub(super) fn emit_condition(&mut self, test: IrId, ids: &[IrId]) -> SqlId {
         let program = self.step.program;
         let mut open = vec![test];
         let mut nodes = Vec::new();
         while let Some(id) = open.pop() {
-            if known.contains(&id) {
+            if ids.contains(&id) {
                 continue;
             }
             nodes.push(id);
@@ -394,8 +396,8 @@ impl Planner<'_> {
     /// Returns the lookup value in a form that can be part of a CTE name.
     pub(super) fn lookup_value_name(&self, sought: IrId) -> String {
         let program = self.step.program;
-        let meant = program.resolve_names(sought);
-        let name = match (program.node(sought), program.node(meant)) {
+        let id = program.resolve_names(sought);
+        let name = match (program.node(sought), program.node(id)) {
             (Ir::Definition(used), _) => program.definitions[used as usize]
                 .name
                 .as_deref()
@@ -581,7 +583,7 @@ impl Planner<'_> {
     /// otherwise a CTE.
     pub(super) fn join_by_key(
         &mut self,
-        found: &mut LookupJoin,
+        lookup_join: &mut LookupJoin,
         parts: LookupParts,
         stage: u32,
         from: &str,
@@ -591,8 +593,8 @@ impl Planner<'_> {
         let counts = alike.iter().any(|other| other.returned.is_none());
         if !parts.find.by_number && self.is_unique(parts, stage) && !counts {
             let among = self.searched_rows(parts.find.tab, stage, from);
-            found.source = Some(among.source);
-            (found.alias, found.renamed) = match parts.find.tab {
+            lookup_join.source = Some(among.source);
+            (lookup_join.alias, lookup_join.renamed) = match parts.find.tab {
                 Some(_) => (among.name, among.renamed),
                 None => {
                     let key = self.key_name(parts, stage);
@@ -603,9 +605,9 @@ impl Planner<'_> {
         }
         let numbered = self.number_rows(parts, &alike, stage, from, ctes);
         let name = numbered.first.unwrap_or(numbered.name);
-        found.source = Some(SelectSource::Name(self.quoted_name(&name)));
-        found.alias = name;
-        found.position = numbered.position;
+        lookup_join.source = Some(SelectSource::Name(self.quoted_name(&name)));
+        lookup_join.alias = name;
+        lookup_join.position = numbered.position;
     }
 }
 

@@ -53,14 +53,14 @@ impl PeriodJoin {
     fn shared_join_key(&self) -> SharedJoinKey {
         match self {
             Self::Period { period, .. } => SharedJoinKey::Distance(period.distance()),
-            Self::Key(found) => SharedJoinKey::Rows(found.same),
+            Self::Key(lookup_join) => SharedJoinKey::Rows(lookup_join.same),
         }
     }
 
     fn alias(&self) -> &str {
         match self {
             Self::Period { alias, .. } => alias,
-            Self::Key(found) => found.alias(),
+            Self::Key(lookup_join) => lookup_join.alias(),
         }
     }
 }
@@ -133,7 +133,9 @@ impl Planner<'_> {
                     }
                     Some(PeriodJoin::Period { period, alias })
                 }
-                _ => self.new_lookup_join(id).map(|found| PeriodJoin::Key(Box::new(found))),
+                _ => self
+                    .new_lookup_join(id)
+                    .map(|lookup_join| PeriodJoin::Key(Box::new(lookup_join))),
             };
             let Some(joined) = joined else { continue };
             let at = *places.entry(joined.shared_join_key()).or_insert(lookups.joined.len());
@@ -183,8 +185,8 @@ impl Planner<'_> {
             _ => id,
         };
         let sql = match self.lookups.period_join(id) {
-            Some(PeriodJoin::Key(found)) => {
-                let found = found.clone();
+            Some(PeriodJoin::Key(lookup_join)) => {
+                let found = lookup_join.clone();
                 self.emit_found_value(id, &found, stage)
             }
             Some(PeriodJoin::Period { alias, .. }) => {
@@ -215,10 +217,10 @@ impl Planner<'_> {
             .map(|joined| joined.alias().to_ascii_lowercase())
             .collect();
         for at in 0..self.lookups.joined.len() {
-            let Some(PeriodJoin::Key(found)) = self.lookups.joined.try_get(at) else {
+            let Some(PeriodJoin::Key(lookup_join)) = self.lookups.joined.try_get(at) else {
                 continue;
             };
-            let mut found = found.clone();
+            let mut found = lookup_join.clone();
             self.add_holiday_ctes(&found, stage, from, &mut ctes);
             self.resolve_lookup_join(&mut found, stage, from, &taken, &mut ctes);
             taken.insert(found.alias().to_ascii_lowercase());
@@ -248,10 +250,10 @@ impl Planner<'_> {
             false => Vec::new(),
         };
         for at in 0..self.lookups.joined.len() {
-            let Some(PeriodJoin::Key(found)) = self.lookups.joined.try_get(at) else {
+            let Some(PeriodJoin::Key(lookup_join)) = self.lookups.joined.try_get(at) else {
                 continue;
             };
-            let found = found.clone();
+            let found = lookup_join.clone();
             joins.extend(self.build_lookup_join(&found, stage, from));
         }
         joins
@@ -277,13 +279,18 @@ impl Planner<'_> {
             };
             let (period, alias) = (*period, alias.clone());
             let mut conditions = Vec::new();
-            for told in &compared {
-                let left = match told.computed {
+            for identifying_column in &compared {
+                let sql = match identifying_column.computed {
                     Some(id) => self.emit_current_row_value(id, stage),
-                    None => self.emitter.emit_field(from, &told.name, told.quoted),
+                    None => self
+                        .emitter
+                        .emit_field(from, &identifying_column.name, identifying_column.quoted),
                 };
-                let right = self.emit_other_row_value(told, &alias, unique, stage);
-                conditions.push(self.emitter.emit_key_comparison(left, right, told.nullable));
+                let right = self.emit_other_row_value(identifying_column, &alias, unique, stage);
+                conditions.push(
+                    self.emitter
+                        .emit_key_comparison(sql, right, identifying_column.nullable),
+                );
             }
             self.emit_current_row_value(id, stage);
             let moved = self.emit_shifted_key(id, period);
@@ -344,17 +351,25 @@ impl Planner<'_> {
     }
 
     /// Emits an identifying value of the other row.
-    fn emit_other_row_value(&mut self, told: &IdentifyingColumn, alias: &str, unique: bool, stage: u32) -> SqlId {
-        let Some(id) = told.computed.filter(|_| unique) else {
-            return self.emitter.emit_field(alias, &told.name, told.quoted);
+    fn emit_other_row_value(
+        &mut self,
+        identifying_column: &IdentifyingColumn,
+        alias: &str,
+        unique: bool,
+        stage: u32,
+    ) -> SqlId {
+        let Some(id) = identifying_column.computed.filter(|_| unique) else {
+            return self
+                .emitter
+                .emit_field(alias, &identifying_column.name, identifying_column.quoted);
         };
         let alias = self.emitter.emit_name(alias, Span::default());
         let own = self.emitter.qualifier.replace(alias);
-        let there = self.emit_current_row_value(id, stage);
+        let sql = self.emit_current_row_value(id, stage);
         self.emitter.qualifier = own;
         // Emit the value for the current row again, because other values use the same operands.
         self.emit_current_row_value(id, stage);
-        there
+        sql
     }
 
     /// Returns the column of this stratum's input that a node refers to, and whether it must be quoted.
@@ -404,9 +419,12 @@ impl Planner<'_> {
     fn compared_columns(&self, key: IrId, stage: u32) -> (Vec<IdentifyingColumn>, bool) {
         let program = self.step.program;
         let mut compared: Vec<IdentifyingColumn> = Vec::new();
-        let mut add = |told: IdentifyingColumn| {
-            if !compared.iter().any(|c| c.name.eq_ignore_ascii_case(&told.name)) {
-                compared.push(told);
+        let mut add = |identifying_column: IdentifyingColumn| {
+            if !compared
+                .iter()
+                .any(|c| c.name.eq_ignore_ascii_case(&identifying_column.name))
+            {
+                compared.push(identifying_column);
             }
         };
         let said = !self.spec.default_partition;
@@ -525,18 +543,25 @@ impl Planner<'_> {
             ..Select::default()
         };
         let mut taken = FxHashSet::default();
-        for told in compared.iter().chain([key]) {
-            let expr = match told.computed {
+        for identifying_column in compared.iter().chain([key]) {
+            let expr = match identifying_column.computed {
                 Some(id) => self.emit_current_row_value(id, stage),
-                None => self.emitter.emit_column_by_name(&told.name, told.quoted),
+                None => self
+                    .emitter
+                    .emit_column_by_name(&identifying_column.name, identifying_column.quoted),
             };
-            taken.insert(told.name.to_lowercase());
-            let alias = told.computed.map(|_| self.emitter.generated_name_text(&told.name));
+            taken.insert(identifying_column.name.to_lowercase());
+            let alias = identifying_column
+                .computed
+                .map(|_| self.emitter.generated_name_text(&identifying_column.name));
             select.items.push(Item { expr, alias });
             // In GROUP BY, an engine may resolve the relation's name to the output with the same name.
             select.group_by.push(match shadows {
                 true => {
-                    let name = self.emitter.dialect.name_text(&told.name, !told.quoted);
+                    let name = self
+                        .emitter
+                        .dialect
+                        .name_text(&identifying_column.name, !identifying_column.quoted);
                     self.emitter.tree().add_raw_text(&name)
                 }
                 false => expr,
@@ -564,7 +589,11 @@ impl Planner<'_> {
         self.emitter.qualifier = qualifier;
         self.emitter.shadowed = shadowed;
         // Emit the values again, because other values use the same operands and need a qualifier.
-        for id in compared.iter().chain([key]).filter_map(|told| told.computed) {
+        for id in compared
+            .iter()
+            .chain([key])
+            .filter_map(|identifying_column| identifying_column.computed)
+        {
             self.emit_current_row_value(id, stage);
         }
         let mut by: Vec<String> = compared.iter().chain([key]).map(|c| c.name.clone()).collect();

@@ -45,14 +45,14 @@ fn share_lookup_joins(step: &StepPlan<'_>, live: &Arena<bool>, taken: &mut UsedN
     };
     let all = || (0..program.definitions.len()).filter(is_value);
     let is_cut = |cuts: &MaterializedValues, index: usize| cuts.contains(step.definition_root(index));
-    let made: FxHashSet<LookupJoinKey> = all().filter(|index| is_cut(cuts, *index)).flat_map(joins).collect();
+    let join_keys: FxHashSet<LookupJoinKey> = all().filter(|index| is_cut(cuts, *index)).flat_map(joins).collect();
     for index in all().filter(|index| step.outputs[*index]) {
         let root = step.definition_root(index);
         let reads_cut = |id: IrId| matches!(program.node(id), Ir::Definition(used) if is_cut(cuts, used as usize));
         if is_cut(cuts, index) || is_trivial(program, root) || nodes(index).any(reads_cut) {
             continue;
         }
-        if joins(index).any(|join| made.contains(&join)) {
+        if joins(index).any(|join| join_keys.contains(&join)) {
             let name = program.definitions[index].name.clone().unwrap_or_default();
             cuts.insert(root, taken.output_name(&name));
         }
@@ -198,10 +198,10 @@ fn share_equal_values(
         .collect();
     for equal in equal_values(step, live) {
         // If two definitions have the same formula, the SQL contains a separate line for each.
-        let named = equal.iter().copied().find(|id| roots.contains_key(id));
+        let ir_id = equal.iter().copied().find(|id| roots.contains_key(id));
         let equal: Vec<IrId> = equal
             .into_iter()
-            .filter(|id| named == Some(*id) || !roots.contains_key(id))
+            .filter(|id| ir_id == Some(*id) || !roots.contains_key(id))
             .collect();
         let [first, others @ ..] = equal.as_slice() else {
             continue;
@@ -209,7 +209,7 @@ fn share_equal_values(
         if others.is_empty() {
             continue;
         }
-        let name = match named.and_then(|id| roots.get(&id)) {
+        let name = match ir_id.and_then(|id| roots.get(&id)) {
             Some(index) => taken.output_name(program.definitions[*index].name.as_deref().unwrap_or_default()),
             None => {
                 let text = program.meta(*first).span.text(source);

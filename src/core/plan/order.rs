@@ -124,7 +124,7 @@ impl Planner<'_> {
 
     /// Adds a named window in the step's order if several values of a worksheet use this window and the dialect
     /// supports named windows.
-    pub(super) fn name_window(&mut self, wanted: &[IrId], stage: u32) {
+    pub(super) fn name_window(&mut self, ir_ids: &[IrId], stage: u32) {
         let program = self.step.program;
         if !self.spec.sheet || !self.emitter.dialect.facts().named_windows || self.named_window.is_some() {
             return;
@@ -136,7 +136,7 @@ impl Planner<'_> {
             let plain = program.window_frame(over).is_over_rows() && program.partition_keys(over).is_empty();
             plain && self.stratum_column(**id, stage).is_none()
         };
-        if wanted.iter().filter(through).take(2).count() < 2 {
+        if ir_ids.iter().filter(through).take(2).count() < 2 {
             return;
         }
         let names = |ids: &mut dyn Iterator<Item = IrId>| -> Vec<String> {

@@ -136,7 +136,10 @@ fn value_lengths(step: &StepPlan<'_>, dialect: Dialect, cuts: &MaterializedValue
     let mut lengths = Arena::filled(0_usize, program.len());
     let definitions = program.order.iter().map(|index| &program.definitions[*index as usize]);
     // Operands precede the nodes that use them.
-    for id in definitions.flat_map(|it| it.first.0..=it.root.0).map(IrId) {
+    for id in definitions
+        .flat_map(|ir_definition| ir_definition.first.0..=ir_definition.root.0)
+        .map(IrId)
+    {
         let length = |id: IrId| if cuts.contains(id) { 0 } else { lengths[id.index()] };
         lengths[id.index()] = match program.node(id) {
             Ir::Definition(used) if !step.keys[used as usize] => length(program.definitions[used as usize].root),

@@ -397,10 +397,9 @@ impl Planner<'_> {
     /// emitted as columns.
     pub(super) fn emit_nodes(&mut self, roots: &[IrId], stage: u32) {
         let program = self.step.program;
-        let wanted = self.nodes_in_order(roots, stage);
+        let ids = self.nodes_in_order(roots, stage);
         let is = |kind: fn(Ir) -> bool| {
-            wanted
-                .iter()
+            ids.iter()
                 .any(|id| kind(program.node(*id)) && self.stratum_column(*id, stage).is_none())
         };
         let windows = is(|node| matches!(node, Ir::Window { .. }));
@@ -409,14 +408,14 @@ impl Planner<'_> {
             self.in_windows = true;
             self.set_window_keys(stage);
             self.in_windows = false;
-            self.name_window(&wanted, stage);
+            self.name_window(&ids, stage);
         }
         if groups {
             let keys = self.group_keys();
             self.emit_nodes(&keys, stage);
             self.emitter.windows.groups = keys.iter().map(|id| self.partition_key(*id, stage)).collect();
         }
-        for id in wanted {
+        for id in ids {
             match (self.stratum_column(id, stage).map(str::to_owned), program.node(id)) {
                 (Some(name), _) => self.emitter.emit_node_as_column(id, &name),
                 (None, Ir::PeriodLookup { .. } | Ir::RowLookup { .. }) => self.emit_lookup_value(id, stage),

@@ -52,7 +52,7 @@ impl Column {
     pub fn new(name: impl Into<String>, ty: Type) -> Self {
         let name: Arc<str> = Arc::from(name.into());
         let bare = Dialect::bare_dialects(&name);
-        let (digits, made, description, values, tags) = (None, ColumnProvenance::Other, None, None, None);
+        let (digits, column_provenance, description, values, tags) = (None, ColumnProvenance::Other, None, None, None);
         let (nullable, quoted, size, month_start) = (true, false, 0, false);
         Self {
             name,
@@ -62,7 +62,7 @@ impl Column {
             bare,
             size,
             digits,
-            made,
+            made: column_provenance,
             month_start,
             converted_to_timezone: false,
             null_is_error: false,
@@ -106,7 +106,7 @@ impl Column {
         let column = self.with_digits(digits);
         let wide = column.digits.is_some_and(|digits| digits.precision() > 28);
         if wide {
-            column.with_size(crate::ALL_DIGITS)
+            column.with_size(crate::MAX_DECIMAL_DIGITS)
         } else {
             column
         }

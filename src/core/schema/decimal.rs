@@ -203,14 +203,14 @@ mod tests {
 
     #[test]
     fn types_in_each_dialect() {
-        let (known, unknown) = (
+        let (column, unknown) = (
             Column::new("rate", Type::Decimal).declared("decimal(18, 8)"),
             Column::new("rate", Type::Decimal),
         );
         let types = ["postgres", "snowflake", "duckdb", "bigquery"].map(|name| {
             let dialect: Dialect = name.parse().unwrap();
             (
-                known.cast_type(dialect),
+                column.cast_type(dialect),
                 unknown.cast_type(dialect),
                 unknown.null_type(dialect),
             )

@@ -49,7 +49,7 @@ fn relation(node: &Node, faults: &mut Vec<Diagnostic>) -> Option<RelationMetadat
             continue;
         };
         let text = |key: &str| column.text_at(key).map(str::to_owned);
-        let mut it = ColumnMetadata {
+        let mut column_metadata = ColumnMetadata {
             name: name.to_owned(),
             data_type: text("data_type"),
             description: text("description"),
@@ -63,11 +63,11 @@ fn relation(node: &Node, faults: &mut Vec<Diagnostic>) -> Option<RelationMetadat
             ..ColumnMetadata::default()
         };
         for test in tests(column).filter(DbtTest::holds_always) {
-            it.not_null |= test.name == "not_null";
-            it.unique |= test.name == "unique";
+            column_metadata.not_null |= test.name == "not_null";
+            column_metadata.unique |= test.name == "unique";
             if let Some(values) = test.test_argument("values").filter(|_| test.name == "accepted_values") {
                 let items = values.items().unwrap_or_default();
-                it.values = items
+                column_metadata.values = items
                     .iter()
                     .filter_map(|value| value.text().map(str::to_owned))
                     .collect();
@@ -75,12 +75,12 @@ fn relation(node: &Node, faults: &mut Vec<Diagnostic>) -> Option<RelationMetadat
         }
         for constraint in list(column, "constraints", faults).iter().filter(|_| enforced) {
             match constraint.text_at("type") {
-                Some("not_null") => it.not_null = true,
-                Some("primary_key") => it.key = true,
+                Some("not_null") => column_metadata.not_null = true,
+                Some("primary_key") => column_metadata.key = true,
                 _ => {}
             }
         }
-        facts.columns.push(it);
+        facts.columns.push(column_metadata);
     }
     for test in tests(node).filter(|t| t.name.ends_with("unique_combination_of_columns") && t.holds_always()) {
         let columns = test

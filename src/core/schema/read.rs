@@ -66,9 +66,9 @@ impl Schema {
             let Some((name, text)) = files.get(number) else {
                 continue;
             };
-            let mut found = Vec::new();
-            read_yaml(name, text, dialect, self, &mut found);
-            faults.extend(found.into_iter().map(|fault| (number, fault)));
+            let mut diagnostics = Vec::new();
+            read_yaml(name, text, dialect, self, &mut diagnostics);
+            faults.extend(diagnostics.into_iter().map(|fault| (number, fault)));
         }
     }
 

@@ -224,9 +224,9 @@ impl Relation {
     }
 
     /// Records the origin of a column.
-    pub fn record_provenance(&mut self, name: &str, made: ColumnProvenance) {
+    pub fn record_provenance(&mut self, name: &str, column_provenance: ColumnProvenance) {
         if let Some(column) = self.column_mut(name) {
-            column.made = made;
+            column.made = column_provenance;
         }
     }
 

@@ -53,14 +53,14 @@ impl SqlTree {
             return;
         }
         for key in &mut select.order_by {
-            let (bare, rest) = match *self.node(key.expr) {
+            let (sql, rest) = match *self.node(key.expr) {
                 Sql::Spaced(parts) => match self.args(parts).to_vec().as_slice() {
                     [bare, rest @ ..] => (*bare, rest.to_vec()),
                     [] => continue,
                 },
                 _ => (key.expr, Vec::new()),
             };
-            let Sql::Text { first, len } = *self.node(bare) else {
+            let Sql::Text { first, len } = *self.node(sql) else {
                 continue;
             };
             let is_it = |expr: SqlId| match *self.node(expr) {
@@ -101,9 +101,9 @@ impl SqlTree {
             match *self.node(id) {
                 Sql::Binary {
                     op: Op::And,
-                    left,
+                    left: sql,
                     right,
-                } => open.extend([right, left]),
+                } => open.extend([right, sql]),
                 _ => parts.push(id),
             }
         }

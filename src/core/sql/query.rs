@@ -30,11 +30,11 @@ pub struct Item {
 
 /// Returns the name of an item without an alias, such as `region` for `orders.region`.
 pub fn implicit_name(tree: &SqlTree, expr: SqlId) -> String {
-    let named = match *tree.node(expr) {
+    let sql = match *tree.node(expr) {
         Sql::Field { name, .. } => name,
         _ => expr,
     };
-    SqlText::from_expr(tree, named).text
+    SqlText::from_expr(tree, sql).text
 }
 
 /// Relation that a select reads.

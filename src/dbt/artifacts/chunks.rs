@@ -114,14 +114,14 @@ impl<'t> ManifestPieces<'t> {
             };
             rest.push_str("{}");
             walk.read_entries(&mut |walk, _, id| {
-                let known = outline.node_fingerprint(&id);
+                let piece_fingerprint = outline.node_fingerprint(&id);
                 let (text, print) = match walk
-                    .peek_bytes(known.length)
-                    .filter(|text| PieceFingerprint::new(kind, text).is_equal(known))
+                    .peek_bytes(piece_fingerprint.length)
+                    .filter(|text| PieceFingerprint::new(kind, text).is_equal(piece_fingerprint))
                 {
                     Some(text) => {
                         walk.at += text.len();
-                        (text, known)
+                        (text, piece_fingerprint)
                     }
                     None => {
                         let text = walk.read_value()?;
@@ -258,7 +258,14 @@ mod tests {
         let nodes: Vec<String> = pieces
             .nodes
             .iter()
-            .map(|it| format!("{} {} {}", it.kind.name(), it.id, it.text))
+            .map(|manifest_chunk| {
+                format!(
+                    "{} {} {}",
+                    manifest_chunk.kind.name(),
+                    manifest_chunk.id,
+                    manifest_chunk.text
+                )
+            })
             .collect();
         Some(format!("{} | {}", nodes.join(" ; "), pieces.rest))
     }

@@ -86,7 +86,7 @@ impl ResourceType {
     pub fn from_name(name: &str) -> Self {
         Self::ALL
             .into_iter()
-            .find(|known| known.name() == name)
+            .find(|resource_type| resource_type.name() == name)
             .unwrap_or_default()
     }
 

@@ -278,7 +278,7 @@ impl<'a> RawNode<'a> {
             &self.identifier
         };
         let checksum = match &mut self.checksum {
-            named @ Json::Map(_) => named.take_key("checksum").into_text(),
+            json @ Json::Map(_) => json.take_key("checksum").into_text(),
             plain => std::mem::take(plain).into_text(),
         };
         ManifestNode {
@@ -373,31 +373,31 @@ impl<'a> RawNode<'a> {
         let take = |list: &mut LenientList<LenientPart<RawElement<'a>>>| {
             std::mem::take(&mut list.0).into_iter().map(|part| part.0)
         };
-        let entity = |it: RawElement<'_>, interner: &mut Interner| Entity {
-            name: interner.intern_or_empty(&it.name),
-            kind: interner.intern_or_empty(&it.r#type),
-            description: interner.intern_or_empty(&it.description),
-            label: interner.intern_text(&it.label),
-            expr: interner.intern_text(&it.expr),
+        let entity = |raw_element: RawElement<'_>, interner: &mut Interner| Entity {
+            name: interner.intern_or_empty(&raw_element.name),
+            kind: interner.intern_or_empty(&raw_element.r#type),
+            description: interner.intern_or_empty(&raw_element.description),
+            label: interner.intern_text(&raw_element.label),
+            expr: interner.intern_text(&raw_element.expr),
         };
-        let dimension = |mut it: RawElement<'_>, interner: &mut Interner| Dimension {
-            name: interner.intern_or_empty(&it.name),
-            kind: interner.intern_or_empty(&it.r#type),
-            description: interner.intern_or_empty(&it.description),
-            label: interner.intern_text(&it.label),
-            expr: interner.intern_text(&it.expr),
-            granularity: interner.intern_text(&it.type_params.take_key("time_granularity").into_text()),
+        let dimension = |mut raw_element: RawElement<'_>, interner: &mut Interner| Dimension {
+            name: interner.intern_or_empty(&raw_element.name),
+            kind: interner.intern_or_empty(&raw_element.r#type),
+            description: interner.intern_or_empty(&raw_element.description),
+            label: interner.intern_text(&raw_element.label),
+            expr: interner.intern_text(&raw_element.expr),
+            granularity: interner.intern_text(&raw_element.type_params.take_key("time_granularity").into_text()),
         };
-        let measure = |it: RawElement<'_>, interner: &mut Interner| Measure {
-            name: interner.intern_or_empty(&it.name),
-            agg: interner.intern_or_empty(&it.agg),
-            description: interner.intern_or_empty(&it.description),
-            label: interner.intern_text(&it.label),
-            expr: interner.intern_text(&it.expr),
-            agg_time_dimension: interner.intern_text(&it.agg_time_dimension),
-            agg_params: interner.intern_fields(it.agg_params.without_empty_values()),
-            non_additive_dimension: interner.intern_fields(it.non_additive_dimension.without_empty_values()),
-            create_metric: it.create_metric.0 == Some(true),
+        let measure = |raw_element: RawElement<'_>, interner: &mut Interner| Measure {
+            name: interner.intern_or_empty(&raw_element.name),
+            agg: interner.intern_or_empty(&raw_element.agg),
+            description: interner.intern_or_empty(&raw_element.description),
+            label: interner.intern_text(&raw_element.label),
+            expr: interner.intern_text(&raw_element.expr),
+            agg_time_dimension: interner.intern_text(&raw_element.agg_time_dimension),
+            agg_params: interner.intern_fields(raw_element.agg_params.without_empty_values()),
+            non_additive_dimension: interner.intern_fields(raw_element.non_additive_dimension.without_empty_values()),
+            create_metric: raw_element.create_metric.0 == Some(true),
         };
         DbtSemanticModel {
             label: interner.intern_text(&self.label),
@@ -405,9 +405,15 @@ impl<'a> RawNode<'a> {
             relation_name: interner.intern_text(&self.node_relation.0.relation_name),
             agg_time_dimension: interner.intern_text(&self.defaults.0.agg_time_dimension),
             primary_entity: interner.intern_text(&self.primary_entity),
-            entities: take(&mut self.entities).map(|it| entity(it, interner)).collect(),
-            dimensions: take(&mut self.dimensions).map(|it| dimension(it, interner)).collect(),
-            measures: take(&mut self.measures).map(|it| measure(it, interner)).collect(),
+            entities: take(&mut self.entities)
+                .map(|raw_element| entity(raw_element, interner))
+                .collect(),
+            dimensions: take(&mut self.dimensions)
+                .map(|raw_element| dimension(raw_element, interner))
+                .collect(),
+            measures: take(&mut self.measures)
+                .map(|raw_element| measure(raw_element, interner))
+                .collect(),
         }
     }
 
@@ -416,9 +422,9 @@ impl<'a> RawNode<'a> {
             Json::List(items) => items,
             _ => Vec::new(),
         };
-        let argument = |mut it: Json<'_>| {
-            let name = interner.intern_or_empty(&it.take_key("name").into_text());
-            (name, interner.intern_text(&it.take_key("data_type").into_text()))
+        let argument = |mut json: Json<'_>| {
+            let name = interner.intern_or_empty(&json.take_key("name").into_text());
+            (name, interner.intern_text(&json.take_key("data_type").into_text()))
         };
         let arguments = arguments.into_iter().map(argument).collect();
         FunctionNode {

@@ -20,13 +20,13 @@ impl ColumnResolver<'_, '_> {
         let name = key(name);
         let mut out = Vec::with_capacity(tokens.len());
         let mut rest = tokens;
-        while let [token, tail @ ..] = rest {
+        while let [token, sql_tokens @ ..] = rest {
             out.push(*token);
-            rest = tail;
+            rest = sql_tokens;
             if key(token) != "over" {
                 continue;
             }
-            match tail {
+            match sql_tokens {
                 [used, tail @ ..] if key(used) == name => {
                     out.push(*open);
                     out.extend_from_slice(inner);

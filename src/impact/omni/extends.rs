@@ -91,16 +91,16 @@ fn scalar_node(text: &str) -> Node {
 }
 
 /// Merges values by key. Fields are merged by name and then by key, so the recursion is at most two levels deep.
-fn merge_nodes<'n>(known: &mut Vec<(Node, Node)>, new: impl Iterator<Item = &'n (Node, Node)>, level: usize) {
+fn merge_nodes<'n>(merged: &mut Vec<(Node, Node)>, new: impl Iterator<Item = &'n (Node, Node)>, level: usize) {
     let mut places: FxHashMap<String, usize> = FxHashMap::default();
-    for (index, (key, _)) in known.iter().enumerate() {
+    for (index, (key, _)) in merged.iter().enumerate() {
         places.insert(key.text().unwrap_or_default().to_owned(), index);
     }
     for (key, value) in new {
         let name = key.text().unwrap_or_default();
-        let Some((_, before)) = places.get(name).and_then(|index| known.get_mut(*index)) else {
-            places.insert(name.to_owned(), known.len());
-            known.push((key.clone(), value.clone()));
+        let Some((_, before)) = places.get(name).and_then(|index| merged.get_mut(*index)) else {
+            places.insert(name.to_owned(), merged.len());
+            merged.push((key.clone(), value.clone()));
             continue;
         };
         let is_merged = if level == 0 { FIELDS.contains(&name) } else { level == 1 };

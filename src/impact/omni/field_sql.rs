@@ -39,10 +39,10 @@ pub(super) fn field_references(sql: &str) -> impl Iterator<Item = String> + '_ {
 pub(super) fn named_fields(sql: &str) -> BTreeSet<String> {
     let plain = replace_field_references(sql, |_| " ".to_owned());
     let is_part = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.');
-    let bare = plain
+    let words = plain
         .split(|c| !is_part(c))
         .filter(|word| word.contains('.') && !word.starts_with(|c: char| c.is_numeric()));
-    field_references(sql).chain(bare.map(str::to_lowercase)).collect()
+    field_references(sql).chain(words.map(str::to_lowercase)).collect()
 }
 
 /// Replaces each `${…}` in SQL with the result of `with`.

@@ -137,15 +137,15 @@ impl OmniFields {
         let mut faults = Vec::new();
         let mut roots: Vec<(&str, &str, Node)> = Vec::new();
         let read = |number: usize| {
-            let mut found = Vec::new();
-            let root = files.get(number).map(|(_, text)| yaml::read(text, &mut found));
+            let mut diagnostics = Vec::new();
+            let root = files.get(number).map(|(_, text)| yaml::read(text, &mut diagnostics));
             let root = root.and_then(|root| {
                 root.unwrap_or_else(|fault| {
-                    found.push(fault);
+                    diagnostics.push(fault);
                     None
                 })
             });
-            (root, found)
+            (root, diagnostics)
         };
         for (number, (root, found)) in parallel::map_range(files.len(), read).into_iter().enumerate() {
             let (file, text) = files
@@ -289,7 +289,7 @@ impl OmniFields {
             _ => true,
         };
         let name = table.to_lowercase();
-        let mut found: Vec<AffectedField> = Vec::new();
+        let mut affected_fields: Vec<AffectedField> = Vec::new();
         let mut seen: BTreeSet<String> = BTreeSet::new();
         for at in self.by_table.get(&name).into_iter().flatten() {
             let Some((view, field)) = self.field(*at) else { continue };
@@ -308,12 +308,12 @@ impl OmniFields {
             }
             if seen.insert(qualified_name(view, field)) {
                 let by = column.map_or_else(|| name.clone(), |column| format!("{name}.{column}"));
-                found.push(affected_field(view, field, by, column.cloned(), false));
+                affected_fields.push(affected_field(view, field, by, column.cloned(), false));
             }
         }
         // Also add fields of any view that read the fields found so far.
         let mut next = 0;
-        while let Some((name, column)) = found
+        while let Some((name, column)) = affected_fields
             .get(next)
             .map(|at| (format!("{}.{}", at.view, at.field), at.column.clone()))
         {
@@ -321,11 +321,11 @@ impl OmniFields {
             for at in self.by_field.get(&name.to_lowercase()).into_iter().flatten() {
                 let Some((view, field)) = self.field(*at) else { continue };
                 if seen.insert(qualified_name(view, field)) {
-                    found.push(affected_field(view, field, name.clone(), column.clone(), true));
+                    affected_fields.push(affected_field(view, field, name.clone(), column.clone(), true));
                 }
             }
         }
-        found
+        affected_fields
     }
 
     /// Returns the topics and joins that use these fields, without duplicates: kind, name, file, and the first field

@@ -29,12 +29,12 @@ fn fields_that_read_a_column() {
     assert_eq!(faults, []);
     let columns = BTreeSet::from(["amount".to_owned()]);
     let reached = model.fields_affected_by_table(Some("ANALYTICS"), "FCT_ORDERS", &columns, false);
-    let shown: Vec<String> = reached
+    let summaries: Vec<String> = reached
         .iter()
         .map(|r| format!("{}.{} {} by {}", r.view, r.field, r.kind, r.reached_by))
         .collect();
     assert_eq!(
-        shown,
+        summaries,
         [
             "orders.amount dimension by fct_orders.amount",
             "orders.odd measure by fct_orders.amount",
@@ -78,25 +78,29 @@ fn test_model(files: &[(&str, &str)]) -> OmniFields {
 fn affected_fields(model: &OmniFields, column: Option<&str>) -> Vec<String> {
     let columns = column.map(str::to_owned).into_iter().collect();
     let reached = model.fields_affected_by_table(Some("s"), "t", &columns, column.is_none());
-    let mut shown: Vec<String> = reached
+    let mut summaries: Vec<String> = reached
         .iter()
-        .map(|it| {
+        .map(|affected_field| {
             format!(
                 "{}.{}{}",
-                it.view,
-                it.field,
-                if it.why_table_level.is_some() { "?" } else { "" }
+                affected_field.view,
+                affected_field.field,
+                if affected_field.why_table_level.is_some() {
+                    "?"
+                } else {
+                    ""
+                }
             )
         })
         .collect();
-    shown.extend(
+    summaries.extend(
         model
             .field_users(&reached)
             .into_iter()
             .map(|(kind, name, ..)| format!("{kind} {name}")),
     );
-    shown.sort();
-    shown
+    summaries.sort();
+    summaries
 }
 
 /// Test case: title, files, changed column, and affected fields. `?` marks fields whose lineage is known only for the
@@ -288,9 +292,12 @@ fn names_with_a_database() {
     let model = test_model(&files);
     let columns = BTreeSet::from(["first_name".to_owned()]);
     let reached = model.fields_affected_by_table(Some("ecomm"), "users", &columns, false);
-    let shown: Vec<String> = reached.iter().map(|it| format!("{}.{}", it.view, it.field)).collect();
+    let summaries: Vec<String> = reached
+        .iter()
+        .map(|affected_field| format!("{}.{}", affected_field.view, affected_field.field))
+        .collect();
     assert_eq!(
-        shown,
+        summaries,
         ["users.first_name", "users.initial", "items.buyer", "big.letter"]
     );
     let topics: Vec<String> = model.field_users(&reached).into_iter().map(|it| it.1).collect();

@@ -22,7 +22,7 @@ pub(super) struct FieldUser {
 pub(super) fn read_join(file: &str, join: &Node) -> Option<FieldUser> {
     let text = |key: &str| join.text_at(key);
     let (from, to) = (text("join_from_view")?, text("join_to_view")?);
-    let said = ["on_sql", "where_sql"].into_iter().filter_map(text);
+    let conditions = ["on_sql", "where_sql"].into_iter().filter_map(text);
     // Replace aliases with the names of the views.
     let real = |field: String| {
         let aliases = [(text("join_from_view_as"), from), (text("join_to_view_as"), to)];
@@ -31,7 +31,7 @@ pub(super) fn read_join(file: &str, join: &Node) -> Option<FieldUser> {
             .find_map(|(alias, view)| Some((field.strip_prefix(alias?)?.strip_prefix('.')?, view)));
         of.map_or(field.clone(), |(rest, view)| format!("{}.{rest}", view.to_lowercase()))
     };
-    let fields = said.flat_map(named_fields).map(real).collect();
+    let fields = conditions.flat_map(named_fields).map(real).collect();
     let name = format!("{from} → {to}");
     Some(FieldUser {
         name,
@@ -83,8 +83,8 @@ pub(super) fn read_topic(name: &str, file: &str, root: &Node) -> FieldUser {
     let is_whole = listed.is_empty() || listed.iter().any(|field| field.contains('*') || field.contains(':'));
     if !is_whole {
         views.clear();
-        let named = listed.iter().filter(|field| !field.starts_with('-'));
-        fields.extend(named.map(|field| remove_timeframe(field).to_lowercase()));
+        let included = listed.iter().filter(|field| !field.starts_with('-'));
+        fields.extend(included.map(|field| remove_timeframe(field).to_lowercase()));
     }
     let fields = fields.into_iter().map(|field| qualify_field(&base, field)).collect();
     FieldUser {
@@ -107,15 +107,15 @@ fn qualify_field(view: &str, field: String) -> String {
 /// Returns the fields that a query refers to: its columns, pivots, filters and sort keys, and the fields that its
 /// calculations read.
 pub(super) fn query_fields(query: &Node) -> BTreeSet<String> {
-    let mut found = BTreeSet::new();
+    let mut users = BTreeSet::new();
     for key in ["fields", "filters", "sorts", "pivots"] {
-        found.extend(query.get(key).map(mapping_keys).unwrap_or_default());
+        users.extend(query.get(key).map(mapping_keys).unwrap_or_default());
     }
     for (_, calculation) in query.pairs_at("calculations") {
         let sql = calculation.text().or_else(|| calculation.text_at("sql"));
-        found.extend(sql.map(field_references).into_iter().flatten());
+        users.extend(sql.map(field_references).into_iter().flatten());
     }
-    found
+    users
 }
 
 /// Returns the field names in a node: the keys of a mapping, the items of a list, or the `field` keys in a list of

@@ -130,7 +130,7 @@ pub(super) fn read_view(
             .get(&name.to_lowercase())
             .and_then(|index| view.fields.get_mut(*index))
         {
-            Some(known) => known.fields.extend(read.fields),
+            Some(omni_field) => omni_field.fields.extend(read.fields),
             None => {
                 places.insert(name.to_lowercase(), view.fields.len());
                 view.fields.push(read);

@@ -21,16 +21,16 @@ struct ViewColumnSources {
 /// every field of the view depends on all tables in the SQL.
 pub(super) fn trace_columns(view: &mut OmniView, sql: &str, tables: &ViewTables<'_>, dialect: Option<Dialect>) {
     // Replace `${other}` with a placeholder table for the view, and `${other.field}` with the field's name.
-    let mut named = BTreeSet::new();
+    let mut names = BTreeSet::new();
     let plain = replace_field_references(sql, |name| match name.rsplit_once('.') {
         Some((_, field)) => {
-            named.insert(name.to_lowercase());
+            names.insert(name.to_lowercase());
             field.to_owned()
         }
         None => placeholder_name(name),
     });
     match lineage::lineage_of_sql(&plain, dialect, &|_| KnownRelationColumns::default()) {
-        Ok(lineage) => apply_view_lineage(view, &lineage, tables, named),
+        Ok(lineage) => apply_view_lineage(view, &lineage, tables, names),
         Err(why) => {
             // Make each field depend on all columns of every table to which the SQL may refer.
             let why = format!("the SQL of the view is only analyzed as a whole: {why}");
@@ -39,7 +39,7 @@ pub(super) fn trace_columns(view: &mut OmniView, sql: &str, tables: &ViewTables<
                 .filter_map(|word| relation_table(&[word], tables));
             let read = ViewColumnSources {
                 columns: tables.map(|table| (table, None)).collect(),
-                fields: named,
+                fields: names,
             };
             for field in &mut view.fields {
                 add_to_field(field, &read);
@@ -111,9 +111,9 @@ fn apply_view_lineage(view: &mut OmniView, lineage: &SqlLineage, tables: &ViewTa
         .collect();
     for name in names {
         let Some(column) = lineage.column(&name) else { continue };
-        let mut made = ViewColumnSources::default();
+        let mut column_sources = ViewColumnSources::default();
         for of in column.made_of.iter().chain(&column.windowed_by) {
-            read_source(of, tables, &mut made);
+            read_source(of, tables, &mut column_sources);
         }
         // Add the columns to the field, because a field with its own SQL may have the same name as a column but read
         // other columns.
@@ -127,7 +127,7 @@ fn apply_view_lineage(view: &mut OmniView, lineage: &SqlLineage, tables: &ViewTa
             view.fields.len() - 1
         });
         if let Some(field) = view.fields.get_mut(index) {
-            add_to_field(field, &made);
+            add_to_field(field, &column_sources);
             field.why_table_level = field.why_table_level.take().or_else(|| gap.cloned());
         }
     }

@@ -17,15 +17,15 @@ pub fn format_brief(impact: &Impact) -> String {
     for effect in &impact.effects {
         by_grade.entry(effect.grade).or_default().push(effect);
     }
-    let said: Vec<String> = by_grade
+    let counts: Vec<String> = by_grade
         .iter()
         .rev()
         .map(|(grade, effects)| format!("{}: {}", grade.name(), format_kinds(effects)))
         .collect();
-    if said.is_empty() {
+    if counts.is_empty() {
         "no known effects".to_owned()
     } else {
-        said.join("; ")
+        counts.join("; ")
     }
 }
 
@@ -47,7 +47,7 @@ fn format_kinds(effects: &[&Effect]) -> String {
             .or_default()
             .push(effect);
     }
-    let said = by_kind.into_iter().map(|((rank, kind), effects)| {
+    let parts = by_kind.into_iter().map(|((rank, kind), effects)| {
         let kind = kind.replace("omni ", "Omni ");
         let many = if effects.len() == 1 { "" } else { "s" };
         if rank == 3 {
@@ -72,5 +72,5 @@ fn format_kinds(effects: &[&Effect]) -> String {
         }
         out
     });
-    said.collect::<Vec<_>>().join(", ")
+    parts.collect::<Vec<_>>().join(", ")
 }

@@ -57,8 +57,8 @@ pub fn from_impact(impact: &Impact) -> GraphDrawing {
         )
     });
     let dots: Vec<DrawnNode> = changed.chain(reached).collect();
-    let known: BTreeSet<&str> = dots.iter().map(|dot| dot.id.as_str()).collect();
-    let is_known = |from: &str, to: &str| known.contains(from) && known.contains(to);
+    let ids: BTreeSet<&str> = dots.iter().map(|dot| dot.id.as_str()).collect();
+    let is_known = |from: &str, to: &str| ids.contains(from) && ids.contains(to);
     let edges = impact.edges.iter().filter(|edge| is_known(&edge.from, &edge.to));
     let edges = edges.map(|edge| (edge.from.clone(), edge.to.clone())).collect();
     GraphDrawing { nodes: dots, edges }

@@ -82,10 +82,10 @@ pub fn node_details(
     details
 }
 
-/// Returns the HTML page. `said` contains lines that follow the summary sentence, such as the base revision of the
+/// Returns the HTML page. `messages` contains lines that follow the summary sentence, such as the base revision of the
 /// comparison.
 #[must_use]
-pub fn html_page(impact: &Impact, graph: &Graph<'_>, status: &BTreeMap<String, String>, said: &[String]) -> String {
+pub fn html_page(impact: &Impact, graph: &Graph<'_>, status: &BTreeMap<String, String>, messages: &[String]) -> String {
     let drawing = surrounding_graph(impact, graph);
     let mut out = String::from("<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n");
     out.push_str("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n");
@@ -107,7 +107,7 @@ pub fn html_page(impact: &Impact, graph: &Graph<'_>, status: &BTreeMap<String, S
         grade_class(impact.worst_grade()),
         escape_text(&impact.summary_sentence())
     );
-    for line in said {
+    for line in messages {
         let _ = writeln!(out, "<p class=\"said\">{}</p>", sentence_to_html(line));
     }
     out.push_str("<ul class=\"changes\">\n");
@@ -191,7 +191,7 @@ fn describe_graph_source(graph: &Graph<'_>) -> String {
 /// middle.
 fn surrounding_graph(impact: &Impact, graph: &Graph<'_>) -> GraphDrawing {
     let mut drawing = from_impact(impact);
-    let mut known: BTreeSet<String> = drawing.nodes.iter().map(|dot| dot.id.clone()).collect();
+    let mut ids: BTreeSet<String> = drawing.nodes.iter().map(|dot| dot.id.clone()).collect();
     let changed: BTreeSet<&str> = impact.changed.iter().map(|changed| changed.id.as_str()).collect();
     let mut upstream = Vec::new();
     for index in changed.iter().filter_map(|id| graph.index_of(id)) {
@@ -199,7 +199,7 @@ fn surrounding_graph(impact: &Impact, graph: &Graph<'_>) -> GraphDrawing {
             continue;
         };
         for parent in parents.iter().filter_map(|parent| graph.parts.get(*parent)) {
-            if known.insert(parent.id()) {
+            if ids.insert(parent.id()) {
                 upstream.push(DrawnNode::new(
                     parent.id(),
                     format!("{}\n{}", parent.name(), parent.kind().name()),
@@ -233,7 +233,7 @@ fn write_effects_table(impact: &Impact, output: &mut String) {
             .iter()
             .map(|step| format!("<code>{}</code>", escape_text(step)))
             .collect();
-        let said = |of: &Option<String>| of.as_deref().map_or_else(|| "–".to_owned(), escape_text);
+        let text_or_dash = |of: &Option<String>| of.as_deref().map_or_else(|| "–".to_owned(), escape_text);
         let whole = effect
             .why_node_level
             .as_ref()
@@ -245,7 +245,7 @@ fn write_effects_table(impact: &Impact, output: &mut String) {
         let columns = match effect.columns.as_slice() {
             [] => String::new(),
             columns => {
-                let shown: Vec<String> = columns
+                let names: Vec<String> = columns
                     .iter()
                     .take(6)
                     .map(|column| format!("<code>{}</code>", escape_text(column)))
@@ -256,7 +256,7 @@ fn write_effects_table(impact: &Impact, output: &mut String) {
                 } else {
                     String::new()
                 };
-                format!("<br><small>{}{more}</small>", shown.join(", "))
+                format!("<br><small>{}{more}</small>", names.join(", "))
             }
         };
         let _ = writeln!(
@@ -269,8 +269,8 @@ fn write_effects_table(impact: &Impact, output: &mut String) {
             sentence_to_html(&effect.reason),
             whole.unwrap_or_default(),
             gap.unwrap_or_default(),
-            said(&effect.owner),
-            said(&effect.status),
+            text_or_dash(&effect.owner),
+            text_or_dash(&effect.status),
             grade = grade_class(effect.grade),
         );
     }

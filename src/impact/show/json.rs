@@ -97,13 +97,13 @@ pub fn impact_json<'i>(impact: &'i Impact, differences: &'i [RevisionDifference]
         status: effect.status.as_deref(),
         file: effect.file.as_deref(),
     });
-    let differences = differences.iter().map(|it| DifferenceJson {
-        name: &it.name,
-        what: it.what,
-        before: &it.before,
-        now: &it.now,
-        models: &it.models,
-        why_model_level: it.whole.as_deref(),
+    let differences = differences.iter().map(|revision_difference| DifferenceJson {
+        name: &revision_difference.name,
+        what: revision_difference.what,
+        before: &revision_difference.before,
+        now: &revision_difference.now,
+        models: &revision_difference.models,
+        why_model_level: revision_difference.whole.as_deref(),
     });
     JsonReport {
         summary: impact.summary_sentence(),

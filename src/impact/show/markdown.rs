@@ -35,15 +35,15 @@ pub fn impact_markdown(impact: &Impact) -> String {
         if let Some(why) = &effect.why_node_level {
             let _ = write!(reason, "; no column-level lineage: {}", text(why));
         }
-        let said = |text_of: &Option<String>| text_of.as_deref().map(text).unwrap_or_default();
+        let text_or_dash = |text_of: &Option<String>| text_of.as_deref().map(text).unwrap_or_default();
         let _ = writeln!(
             out,
             "| {} ({}) | {} | {reason} | {} | {} |",
             inline_code(&effect.name),
             text(&effect.kind),
             path.join(" → "),
-            said(&effect.owner),
-            said(&effect.status)
+            text_or_dash(&effect.owner),
+            text_or_dash(&effect.status)
         );
     }
     if !impact.unaffected.is_empty() {

@@ -14,7 +14,7 @@ use crate::{ChangeGrade, Impact};
 pub fn impact_tree(impact: &Impact) -> String {
     let mut out = format!("{}\n", impact.summary_sentence());
     let mut children: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
-    let known: BTreeSet<&str> = impact.effects.iter().map(|effect| effect.id.as_str()).collect();
+    let ids: BTreeSet<&str> = impact.effects.iter().map(|effect| effect.id.as_str()).collect();
     for (at, effect) in impact.effects.iter().enumerate() {
         children
             .entry(effect.via.as_deref().unwrap_or_default())
@@ -40,7 +40,7 @@ pub fn impact_tree(impact: &Impact) -> String {
     }
     // Also list effects whose previous node is not shown.
     for (via, places) in &children {
-        if !roots.contains(via) && !known.contains(via) {
+        if !roots.contains(via) && !ids.contains(via) {
             for at in places {
                 write_line(impact, *at, "", &mut out);
             }
@@ -62,7 +62,7 @@ pub fn impact_tree(impact: &Impact) -> String {
         let _ = writeln!(out, "\n{count} downstream not affected: {}{more}", names.join(", "));
     }
     match escape_hidden(&out) {
-        Cow::Owned(shown) => shown,
+        Cow::Owned(text) => text,
         // The text is returned without a copy if no character has to be escaped, which is the usual case.
         Cow::Borrowed(_) => out,
     }
@@ -115,13 +115,13 @@ fn write_line(impact: &Impact, at: usize, before: &str, output: &mut String) {
     } else if let Some(gap) = effect.gaps.first() {
         let _ = write!(output, " [perhaps: {}]", one_line(gap));
     }
-    let said: Vec<String> = [&effect.owner, &effect.status]
+    let notes: Vec<String> = [&effect.owner, &effect.status]
         .into_iter()
         .flatten()
         .map(|text| one_line(text))
         .collect();
-    if !said.is_empty() {
-        let _ = write!(output, " · {}", said.join(" · "));
+    if !notes.is_empty() {
+        let _ = write!(output, " · {}", notes.join(" · "));
     }
     output.push('\n');
 }

@@ -212,14 +212,14 @@ impl RevisionComparer<'_, '_> {
         mut old: Vec<DeclaredTest<'_>>,
         new: Vec<DeclaredTest<'_>>,
     ) {
-        let mut left = Vec::new();
+        let mut declared_tests = Vec::new();
         for test in new {
             match old.iter().position(|other| *other == test) {
                 Some(at) => drop(old.remove(at)),
-                None => left.push(test),
+                None => declared_tests.push(test),
             }
         }
-        for now in left {
+        for now in declared_tests {
             let Some(at) = old.iter().position(|was| was.name == now.name) else {
                 self.report_change(name, "test added", "", &now.message());
                 self.add_test_note(index, name, &format!("the test `{}` is added", now.name), None);
@@ -269,7 +269,7 @@ impl RevisionComparer<'_, '_> {
         if before.split_whitespace().eq(now.split_whitespace()) {
             return self.report_change(name, "layout", "", "");
         }
-        let (what, said, verdict) = match (&file.before, &file.now) {
+        let (what, verb, verdict) = match (&file.before, &file.now) {
             (None, _) => ("test added", "is added", None),
             (_, None) => ("test removed", "is removed", Some(TestVerdict::Looser)),
             _ => ("test changed", "checks something else", Some(TestVerdict::Other)),
@@ -283,7 +283,7 @@ impl RevisionComparer<'_, '_> {
         let mut is_told = false;
         for model in models {
             if let Some(index) = self.index_of(&model) {
-                self.add_test_note(Some(index), &model, &format!("the test `{name}` {said}"), verdict);
+                self.add_test_note(Some(index), &model, &format!("the test `{name}` {verb}"), verdict);
                 is_told = true;
             }
         }

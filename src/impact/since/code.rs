@@ -27,17 +27,22 @@ pub(super) fn compare_specs(
         let same = |other: &&crate::model::SpecDefinition| {
             other.name().eq_ignore_ascii_case(definition.name()) && other.step() == definition.step()
         };
-        let shown = format!("{name}.{}", definition.name());
+        let label = format!("{name}.{}", definition.name());
         match old.compiled.definitions().iter().find(same) {
-            None => differences.push(new_difference(&shown, "added", "", definition.formula())),
+            None => differences.push(new_difference(&label, "added", "", definition.formula())),
             // A metric of a set is reported once for all models.
             Some(was) if is_metric_change(was, definition) => {}
             Some(was) if was.formula() != definition.formula() => {
-                differences.push(new_difference(&shown, "formula", was.formula(), definition.formula()));
+                differences.push(new_difference(&label, "formula", was.formula(), definition.formula()));
             }
             Some(was) if was.description() != definition.description() => {
-                let said = |d: &crate::model::SpecDefinition| d.description().unwrap_or_default().to_owned();
-                differences.push(new_difference(&shown, "description", &said(was), &said(definition)));
+                let description = |d: &crate::model::SpecDefinition| d.description().unwrap_or_default().to_owned();
+                differences.push(new_difference(
+                    &label,
+                    "description",
+                    &description(was),
+                    &description(definition),
+                ));
             }
             Some(_) => {}
         }
@@ -63,16 +68,16 @@ pub(super) fn compare_specs(
         {
             None => {
                 start.columns.insert(column.name().to_lowercase(), ColumnChange::Gone);
-                let shown = format!("{name}.{}", column.name());
-                if !differences.iter().any(|d| d.name == shown) {
-                    differences.push(new_difference(&shown, "removed", "", ""));
+                let label = format!("{name}.{}", column.name());
+                if !differences.iter().any(|d| d.name == label) {
+                    differences.push(new_difference(&label, "removed", "", ""));
                 }
             }
             Some(now) if now.ty() != column.ty() => {
                 start.columns.insert(column.name().to_lowercase(), ColumnChange::Type);
-                let shown = format!("{name}.{}", column.name());
+                let label = format!("{name}.{}", column.name());
                 differences.push(new_difference(
-                    &shown,
+                    &label,
                     "type",
                     &column.ty().to_string(),
                     &now.ty().to_string(),
@@ -110,7 +115,7 @@ fn compare_sql(
     start: &mut NodeChanges,
     differences: &mut Vec<RevisionDifference>,
 ) {
-    let known = |parts: &[String]| {
+    let known_columns = |parts: &[String]| {
         let last = parts.last();
         let index = graph.parts.iter().position(|part| {
             part.is_relation()
@@ -124,7 +129,10 @@ fn compare_sql(
         })
     };
     let dialect = graph.sources.dialect;
-    let both = (lineage::read(was, dialect, &known), lineage::read(now, dialect, &known));
+    let both = (
+        lineage::read(was, dialect, &known_columns),
+        lineage::read(now, dialect, &known_columns),
+    );
     let (old, new) = match both {
         (Ok(old), Ok(new)) => (old, new),
         (Err(why), _) | (_, Err(why)) => {
@@ -150,7 +158,7 @@ fn compare_lineages(
     let ((old_columns, old_rows), (new_columns, new_rows)) = (old.fingerprints(), new.fingerprints());
     let mut is_layout = true;
     for (column, print) in &old_columns {
-        match new_columns.iter().find(|(known, _)| known == column) {
+        match new_columns.iter().find(|(name, _)| name == column) {
             Some((_, now)) if now == print => {}
             Some(_) => {
                 is_layout = false;
@@ -165,7 +173,7 @@ fn compare_lineages(
     }
     let added = new_columns
         .iter()
-        .filter(|(column, _)| !old_columns.iter().any(|(known, _)| known == column))
+        .filter(|(column, _)| !old_columns.iter().any(|(name, _)| name == column))
         .count();
     if old_rows != new_rows {
         is_layout = false;

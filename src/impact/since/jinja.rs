@@ -75,7 +75,7 @@ pub(super) fn changed_keys(old: &[(String, String)], new: &[(String, String)]) -
     let of = |config: &[(String, String)], key: &str| {
         config
             .iter()
-            .find(|(known, _)| known == key)
+            .find(|(other_key, _)| other_key == key)
             .map(|(_, value)| value.clone())
             .unwrap_or_default()
     };
@@ -122,12 +122,15 @@ mod tests {
     fn config_keys_are_compared() {
         let old = "{{ config(materialized='table', unique_key=['a, b', 'c'], tags = ['x']) }}select 1";
         let new = "{{ config(materialized = 'table', unique_key=['a', 'c'], tags=['y']) }}select 1";
-        let found = config_changes(old, new);
-        let shown: Vec<_> = found
+        let changes = config_changes(old, new);
+        let summaries: Vec<_> = changes
             .iter()
-            .map(|it| (it.key.as_str(), it.before.as_str(), it.affects_rows()))
+            .map(|change| (change.key.as_str(), change.before.as_str(), change.affects_rows()))
             .collect();
-        assert_eq!(shown, [("tags", "['x']", false), ("unique_key", "['a, b','c']", true)]);
+        assert_eq!(
+            summaries,
+            [("tags", "['x']", false), ("unique_key", "['a, b','c']", true)]
+        );
         let other_quotes = old.replace("'x'", "\"x\"").replace("{{", "{{-");
         for same in [
             other_quotes,

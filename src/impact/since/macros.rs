@@ -46,7 +46,7 @@ impl RevisionComparer<'_, '_> {
             }
             if CALLED_BY_DBT
                 .iter()
-                .any(|known| name == *known || name.ends_with(&format!("__{known}")))
+                .any(|macro_name| name == *macro_name || name.ends_with(&format!("__{macro_name}")))
             {
                 self.report_whole(
                     &name,

@@ -102,22 +102,22 @@ pub struct RevisionDifference {
 #[must_use]
 pub fn changes_since(graph: &Graph<'_>, before: &BaseRevision) -> (Vec<NodeChanges>, Vec<RevisionDifference>) {
     lineage::with_large_stack(|| {
-        let mut found = RevisionComparer {
+        let mut revision_comparer = RevisionComparer {
             graph,
             starts: BTreeMap::new(),
             differences: Vec::new(),
         };
-        found.compare_spec_models(&before.specs);
+        revision_comparer.compare_spec_models(&before.specs);
         before
             .files
             .iter()
-            .for_each(|file| found.compare_file(file, &before.macros));
+            .for_each(|file| revision_comparer.compare_file(file, &before.macros));
         let is_something = |start: &NodeChanges| {
             start.rows || start.is_removed || !start.columns.is_empty() || !start.notes.is_empty()
         };
         (
-            found.starts.into_values().filter(is_something).collect(),
-            found.differences,
+            revision_comparer.starts.into_values().filter(is_something).collect(),
+            revision_comparer.differences,
         )
     })
     .unwrap_or_default()

@@ -52,8 +52,13 @@ impl RevisionComparer<'_, '_> {
             if before == now {
                 continue;
             }
-            let shown = |value: Option<&String>| value.cloned().unwrap_or_default();
-            self.report_change(&format!("var {name}"), "variable", &shown(before), &shown(now));
+            let text_or_empty = |value: Option<&String>| value.cloned().unwrap_or_default();
+            self.report_change(
+                &format!("var {name}"),
+                "variable",
+                &text_or_empty(before),
+                &text_or_empty(now),
+            );
             let mut count = 0;
             for (index, part) in self.graph.parts.iter().enumerate() {
                 if part
@@ -92,23 +97,23 @@ impl RevisionComparer<'_, '_> {
 /// Returns the variables of a project. Variables below the project's name take precedence over global variables.
 fn project_variables(root: Option<&Node>, project: &str) -> BTreeMap<String, String> {
     let vars = root.map(|root| root.pairs_at("vars")).unwrap_or_default();
-    let mut found = BTreeMap::new();
+    let mut variables = BTreeMap::new();
     for (key, value) in vars.iter().filter_map(|(key, value)| Some((key.text()?, value))) {
         match value.pairs() {
             Some(own) if key == project => {
                 let own = own
                     .iter()
                     .filter_map(|(key, value)| Some((key.text()?.to_owned(), yaml_text::display_node(value))));
-                own.for_each(|(name, value)| drop(found.insert(name, value)));
+                own.for_each(|(name, value)| drop(variables.insert(name, value)));
             }
             _ => {
-                found
+                variables
                     .entry(key.to_owned())
                     .or_insert_with(|| yaml_text::display_node(value));
             }
         }
     }
-    found
+    variables
 }
 
 /// Returns whether code uses a variable, as in `var('name')`.
@@ -144,7 +149,7 @@ mod tests {
     #[test]
     fn own_variables_take_precedence() {
         let root = yaml::root("vars:\n  days: 1\n  shop:\n    days: 2\n  other:\n    days: 3\n");
-        let found = project_variables(root.as_ref(), "shop");
-        assert_eq!(found.get("days").map(String::as_str), Some("2"));
+        let variables = project_variables(root.as_ref(), "shop");
+        assert_eq!(variables.get("days").map(String::as_str), Some("2"));
     }
 }

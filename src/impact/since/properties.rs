@@ -96,15 +96,15 @@ impl RevisionComparer<'_, '_> {
         );
         for (column, now) in &is {
             let before = was.iter().find(|(other, _)| other == column).map(|(_, node)| *node);
-            let shown = format!("{name}.{column}");
-            self.compare_descriptions(&shown, before, Some(now));
-            self.compare_constraints(index, &shown, before, Some(now));
+            let label = format!("{name}.{column}");
+            self.compare_descriptions(&label, before, Some(now));
+            self.compare_constraints(index, &label, before, Some(now));
             let (old_type, new_type) = (
                 yaml_text::value_text(before, "data_type"),
                 yaml_text::value_text(Some(now), "data_type"),
             );
             if before.is_some() && old_type != new_type {
-                self.report_change(&shown, "type", &old_type, &new_type);
+                self.report_change(&label, "type", &old_type, &new_type);
                 // A documented type has no effect unless an enforced contract applies it to the column.
                 if let Some(index) =
                     index.filter(|_| is_contract_enforced(new) && !old_type.is_empty() && !new_type.is_empty())
@@ -119,9 +119,9 @@ impl RevisionComparer<'_, '_> {
             .iter()
             .filter(|(name, _)| !is.iter().any(|(other, _)| other == name))
         {
-            let shown = format!("{name}.{column}");
-            self.report_change(&shown, "description", "described", "");
-            self.compare_constraints(index, &shown, Some(before), None);
+            let label = format!("{name}.{column}");
+            self.report_change(&label, "description", "described", "");
+            self.compare_constraints(index, &label, Some(before), None);
         }
         self.compare_table_tests(index, name, old, new);
     }
@@ -140,10 +140,10 @@ impl RevisionComparer<'_, '_> {
     fn compare_configuration(&mut self, index: Option<usize>, name: &str, old: Option<&Node>, new: Option<&Node>) {
         let config = |node: Option<&Node>| {
             let pairs = node.map(|node| node.pairs_at("config")).unwrap_or_default();
-            let shown = |(key, value): &(Node, Node)| Some((key.text()?.to_owned(), yaml_text::display_node(value)));
+            let pair = |(key, value): &(Node, Node)| Some((key.text()?.to_owned(), yaml_text::display_node(value)));
             pairs
                 .iter()
-                .filter_map(shown)
+                .filter_map(pair)
                 .filter(|(key, _)| key != "contract")
                 .collect::<Vec<_>>()
         };

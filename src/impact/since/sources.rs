@@ -34,7 +34,7 @@ impl RevisionComparer<'_, '_> {
                     continue;
                 };
                 // A table inherits the keys that it does not specify from its source.
-                let said = |table: &Node, source: Option<&Node>, key: &str| {
+                let text_of_key = |table: &Node, source: Option<&Node>, key: &str| {
                     let of = |node: &Node| {
                         let own = yaml_text::value_text(Some(node), key);
                         if own.is_empty() {
@@ -50,7 +50,12 @@ impl RevisionComparer<'_, '_> {
                         own
                     }
                 };
-                let both = |key: &str| (said(old_table, Some(before), key), said(new_table, now, key));
+                let both = |key: &str| {
+                    (
+                        text_of_key(old_table, Some(before), key),
+                        text_of_key(new_table, now, key),
+                    )
+                };
                 for key in TABLE {
                     let (was, is) = both(key);
                     if was != is {
@@ -138,18 +143,18 @@ impl RevisionComparer<'_, '_> {
             if now.iter().any(|(other, _)| other.eq_ignore_ascii_case(column)) {
                 continue;
             }
-            let shown = format!("{name}.{column}");
+            let label = format!("{name}.{column}");
             let is_there = table.map(|table| {
                 table
                     .columns
                     .iter()
-                    .any(|known| known.name.eq_ignore_ascii_case(column))
+                    .any(|catalog_column| catalog_column.name.eq_ignore_ascii_case(column))
             });
             match is_there {
-                Some(true) => self.report_change(&shown, "description", "described", "the table still has the column"),
-                Some(false) => self.report_change(&shown, "removed", "", ""),
+                Some(true) => self.report_change(&label, "description", "described", "the table still has the column"),
+                Some(false) => self.report_change(&label, "removed", "", ""),
                 None => self.report_whole(
-                    &shown,
+                    &label,
                     "removed",
                     "no catalog lists the column, so the column is assumed to be removed",
                 ),

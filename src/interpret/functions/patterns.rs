@@ -115,8 +115,8 @@ fn is_pattern_match(text: &[char], pattern: &[WildcardPart], whole: bool) -> boo
 
 fn extract_match(args: CallArgs<'_>) -> Option<Value> {
     let of = text(&args[0]);
-    let found = compile_regex(&text(&args[1]))?.captures(&of)?;
-    let part = found.get(usize::from(found.len() > 1))?;
+    let captures = compile_regex(&text(&args[1]))?.captures(&of)?;
+    let part = captures.get(usize::from(captures.len() > 1))?;
     Some(Value::Text(part.as_str().to_owned()))
 }
 
@@ -144,10 +144,10 @@ fn parse_replacement(new: &str) -> Vec<ReplacementPart> {
 }
 
 fn replace_matches(args: CallArgs<'_>, new: &[ReplacementPart]) -> Option<Value> {
-    let put = |found: &regex::Captures<'_>| {
+    let put = |captures: &regex::Captures<'_>| {
         let part = |part: &ReplacementPart| match part {
             ReplacementPart::Text(text) => text.clone(),
-            ReplacementPart::Group(group) => found
+            ReplacementPart::Group(group) => captures
                 .get(*group)
                 .map_or_else(String::new, |part| part.as_str().to_owned()),
         };

@@ -171,8 +171,8 @@ fn geometric_mean(values: &[Value]) -> Value {
     Value::Number(with_float_noise((logarithms / numbers.len() as f64).exp()))
 }
 
-fn extreme_value(values: &[Value], wanted: std::cmp::Ordering) -> Value {
-    let better = |a: Value, b: Value| if b.compare(&a) == Some(wanted) { b } else { a };
+fn extreme_value(values: &[Value], ordering: std::cmp::Ordering) -> Value {
+    let better = |a: Value, b: Value| if b.compare(&a) == Some(ordering) { b } else { a };
     values.iter().cloned().reduce(better).unwrap_or(Value::Null)
 }
 

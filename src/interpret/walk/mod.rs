@@ -348,7 +348,7 @@ impl StepEvaluation<'_> {
                 let is_key = |x: &InterpreterExpr| {
                     *x == meant(entry.expr()) && (self.grouped || step.definition(&entry.name).is_none())
                 };
-                let told: Vec<InterpreterExpr> =
+                let interpreter_exprs: Vec<InterpreterExpr> =
                     match (&step.partition_by, self.grouped, told_apart.iter().any(&is_key)) {
                         (Some(_), ..) => partition,
                         (None, _, true) => told_apart.iter().filter(|x| !is_key(x)).cloned().collect(),
@@ -360,7 +360,7 @@ impl StepEvaluation<'_> {
                     };
                 let units = 0..self.units.len();
                 let other_key_values = units
-                    .map(|unit| told.iter().map(|x| at(x, unit).key()).collect())
+                    .map(|unit| interpreter_exprs.iter().map(|x| at(x, unit).key()).collect())
                     .collect();
                 (values.clone(), other_key_values)
             }
@@ -380,13 +380,13 @@ impl StepEvaluation<'_> {
 
     /// Evaluates an expression for a unit.
     fn evaluate(&self, x: &InterpreterExpr, unit: usize, own: Option<&str>) -> Value {
-        let Some(here) = self.units.get(unit) else {
+        let Some(row_unit) = self.units.get(unit) else {
             return Value::Null;
         };
         let Some(_deeper) = uncertainty::enter_recursion() else {
             return Value::Null;
         };
-        if let Some(key) = here.keys.get(&x.to_string())
+        if let Some(key) = row_unit.keys.get(&x.to_string())
             && !matches!(x, InterpreterExpr::Name(name) if own == Some(name))
         {
             return key.clone();
@@ -395,12 +395,12 @@ impl StepEvaluation<'_> {
             InterpreterExpr::Name(name) => match self.step.definition(name) {
                 Some(definition) if own != Some(name) => self.evaluate(definition, unit, Some(name)),
                 _ if self.grouped => {
-                    let key = || here.keys.get(&self.step.key_with_output(name)?.to_string());
-                    let value = here.keys.get(name).or_else(key).cloned();
+                    let key = || row_unit.keys.get(&self.step.key_with_output(name)?.to_string());
+                    let value = row_unit.keys.get(name).or_else(key).cloned();
                     value.unwrap_or_else(|| report_unknown_name(name))
                 }
                 _ => {
-                    let row = here.rows.first();
+                    let row = row_unit.rows.first();
                     let value = row.map_or(Value::Null, |row| {
                         row.get(name).cloned().unwrap_or_else(|| report_unknown_name(name))
                     });
@@ -421,7 +421,7 @@ impl StepEvaluation<'_> {
                     _ => (args, false),
                 };
                 let values = |row: &&ValueRow| args.iter().map(|x| row_value(self.step, x, row, sees)).collect();
-                evaluate_aggregate(x, name, here.rows.iter().map(values).collect(), distinct)
+                evaluate_aggregate(x, name, row_unit.rows.iter().map(values).collect(), distinct)
             }
             InterpreterExpr::Window(window) => {
                 let value = self.evaluate_window(window, unit, own);

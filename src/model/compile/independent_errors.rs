@@ -147,8 +147,15 @@ impl SpecCompilation<'_> {
             ..
         } = memory;
         let options = &self.compiler.options;
-        let mut found = Vec::new();
-        parse::parse_parts(&formulas.text, &formulas.parts, &options.limits, parse, ast, &mut found);
+        let mut diagnostics = Vec::new();
+        parse::parse_parts(
+            &formulas.text,
+            &formulas.parts,
+            &options.limits,
+            parse,
+            ast,
+            &mut diagnostics,
+        );
         let index = self
             .spec
             .steps
@@ -183,7 +190,7 @@ impl SpecCompilation<'_> {
                 ..check::RestOfFile::default()
             },
         };
-        check::check(ast, &formulas.text, &scope, check, program, &mut found);
-        found
+        check::check(ast, &formulas.text, &scope, check, program, &mut diagnostics);
+        diagnostics
     }
 }

@@ -39,7 +39,11 @@ impl SpecCompilation<'_> {
                 .filter(|(_, ty)| *ty != Type::Unknown)
                 .collect();
             // A column that this step only passes on has the type that the steps after it require.
-            let defined = memory.program.definitions.iter().filter_map(|it| it.name.as_deref());
+            let defined = memory
+                .program
+                .definitions
+                .iter()
+                .filter_map(|ir_definition| ir_definition.name.as_deref());
             let own: FxHashSet<String> = types
                 .iter()
                 .map(|(name, _)| name.as_str())

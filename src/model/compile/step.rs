@@ -136,7 +136,7 @@ impl SpecCompilation<'_> {
         let unproven_joins = self.check_rows(&work, &plan, &found, diagnostics);
         if step.faulty {
             // A name that resembles no other name may belong to the key or the definition that has an error.
-            found.retain(|it| it.kind() != Code::UnknownName || it.fix().is_some());
+            found.retain(|diagnostic| diagnostic.kind() != Code::UnknownName || diagnostic.fix().is_some());
         }
         let found = found.into_iter().map(|diagnostic| work.in_file(diagnostic));
         diagnostics.extend(found.filter(|d| !self.is_truncated_formula(d.span())));
@@ -279,7 +279,7 @@ impl SpecCompilation<'_> {
         let is_cut = diagnostics
             .iter()
             .skip(before)
-            .any(|it| it.kind() == Code::PeriodOutsidePartition);
+            .any(|diagnostic| diagnostic.kind() == Code::PeriodOutsidePartition);
         // The partition would also limit PERIODOFFSET, which the help suggests.
         if !is_cut {
             check_gaps(
@@ -340,11 +340,14 @@ impl SpecCompilation<'_> {
 fn drop_errors_of_unused_definitions(plan: &StepPlan<'_>, diagnostics: &mut Vec<Diagnostic>) {
     let used = used_definitions(plan);
     let definitions = plan.program.definitions.iter().zip(&used);
-    let unused: Vec<Span> = definitions.filter(|(_, used)| !**used).map(|(it, _)| it.span).collect();
-    diagnostics.retain(|it| {
+    let unused: Vec<Span> = definitions
+        .filter(|(_, used)| !**used)
+        .map(|(ir_definition, _)| ir_definition.span)
+        .collect();
+    diagnostics.retain(|diagnostic| {
         !unused
             .iter()
-            .any(|span| span.range().contains(&it.span().range().start))
+            .any(|span| span.range().contains(&diagnostic.span().range().start))
     });
 }
 

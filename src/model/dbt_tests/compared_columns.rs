@@ -294,9 +294,12 @@ impl ComparedPair<'_> {
 
     /// Returns the column reference for each side.
     fn qualified_columns(&self, tree: &mut SqlTree, sides: &[ComparisonSide; 2]) -> [SqlId; 2] {
-        let [here, there] = sides;
+        let [comparison_side, there] = sides;
         let [ours, theirs] = &self.names;
-        [tree.add_field(&here.name, ours), tree.add_field(&there.name, theirs)]
+        [
+            tree.add_field(&comparison_side.name, ours),
+            tree.add_field(&there.name, theirs),
+        ]
     }
 
     /// Returns the join condition on a key column. The condition is an equality between the two sides, because engines

@@ -24,8 +24,8 @@ impl SpecCompilation<'_> {
     ) {
         for comparison in &self.spec.comparisons {
             let test = self.differing_rows_test(comparison, tested, memory, diagnostics);
-            let (test, named) = test.unzip();
-            self.proofs.comparisons.extend(named);
+            let (test, named_columns) = test.unzip();
+            self.proofs.comparisons.extend(named_columns);
             self.add_test(test, comparison.with_span, diagnostics);
         }
     }
@@ -54,8 +54,8 @@ impl SpecCompilation<'_> {
         let compared = self.compared_columns(comparison, tested, diagnostics)?;
         let filters = match comparison.filter {
             Some(filter) => {
-                let mut of_side = |source: &ReadSource, known: Option<&Relation>| {
-                    self.side_filter(filter, (source, known), tested, memory, diagnostics)
+                let mut of_side = |source: &ReadSource, relation: Option<&Relation>| {
+                    self.side_filter(filter, (source, relation), tested, memory, diagnostics)
                 };
                 [Some(of_side(own, None)?), Some(of_side(other, other_known)?)]
             }
@@ -90,8 +90,8 @@ impl SpecCompilation<'_> {
                 is_counted,
             }
         };
-        let here = side((0, own_counts), own, filters[0]);
-        let sides = [here, side((1, other_counts), other, filters[1])];
+        let comparison_side = side((0, own_counts), own, filters[0]);
+        let sides = [comparison_side, side((1, other_counts), other, filters[1])];
         let (with, file_name) = (&other.name, to_file_name_part(&other.name));
         let items = compared.items(&sides, &file_name, dialect, tree);
         let on = compared.join_condition(&sides, dialect, tree);
@@ -115,7 +115,7 @@ impl SpecCompilation<'_> {
             let is_named = comparison.columns.is_some();
             pairs.iter().map(|pair| pair.shared_column(is_named)).collect()
         };
-        let named = NamedColumns {
+        let named_columns = NamedColumns {
             with: comparison.with.clone(),
             keys: shared(&compared.keys),
             columns: shared(&compared.columns),
@@ -136,7 +136,7 @@ impl SpecCompilation<'_> {
             ),
             sql: self.test_sql(&sources, tree, &Query { ctes, body }),
         };
-        Some((test, named))
+        Some((test, named_columns))
     }
 
     /// Returns the name of a comparison's test. The name contains the columns if another comparison has the same
@@ -181,9 +181,9 @@ impl SpecCompilation<'_> {
         );
         let options = &self.compiler.options;
         let CompileMemory { program, emit, .. } = memory;
-        let missing = known.filter(|known| !known.is_partial()).and_then(|known| {
+        let missing = known.filter(|relation| !relation.is_partial()).and_then(|relation| {
             let mut names = program.columns.iter().map(|column| &*column.name);
-            Some((known, names.find(|name| known.column(name).is_none())?))
+            Some((relation, names.find(|name| relation.column(name).is_none())?))
         });
         if let Some((known, name)) = missing {
             let help = || "compare only columns that both relations have".to_owned();

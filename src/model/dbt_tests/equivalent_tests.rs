@@ -153,15 +153,15 @@ fn is_null_allowed(program: &Program, root: IrId) -> bool {
 
 /// Returns the operands of `OR(x = "a", x = "b")`, or the condition itself if it is not an `OR`.
 fn or_operands(program: &Program, root: IrId) -> Vec<IrId> {
-    let mut found = Vec::new();
+    let mut ids = Vec::new();
     let mut waiting = vec![root];
     while let Some(id) = waiting.pop() {
         match program.node(id) {
             Ir::Or(args) => waiting.extend(program.args(args).iter().rev()),
-            _ => found.push(id),
+            _ => ids.push(id),
         }
     }
-    found
+    ids
 }
 
 /// Recognizes a list of allowed values, as in `OR(x = "a", ISBLANK(x))`. Returns the column and the values.

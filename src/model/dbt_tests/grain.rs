@@ -48,10 +48,10 @@ impl SpecCompilation<'_> {
             {
                 let names = YamlOutput::List(grain.iter().map(YamlOutput::text).collect());
                 let arguments = YamlOutput::Map(vec![("combination_of_columns".to_owned(), names)]);
-                let said = YamlOutput::Map(vec![("arguments".to_owned(), arguments)]);
+                let yaml_output = YamlOutput::Map(vec![("arguments".to_owned(), arguments)]);
                 self.proofs
                     .of_model
-                    .push(YamlOutput::Map(vec![(COMBINATION.to_owned(), said)]));
+                    .push(YamlOutput::Map(vec![(COMBINATION.to_owned(), yaml_output)]));
             }
             grain => {
                 let test = self.duplicate_keys_test(grain, tested, memory);
@@ -111,10 +111,10 @@ impl SpecCompilation<'_> {
     fn is_tested_by_spec(&self, grain: &[String]) -> bool {
         let tests = self.spec.dbt.data_tests.and_then(Node::items).unwrap_or_default();
         let names = |test: &Node| -> Option<Vec<String>> {
-            let said = test.get(COMBINATION)?;
-            let names = said
+            let node = test.get(COMBINATION)?;
+            let names = node
                 .get("arguments")
-                .unwrap_or(said)
+                .unwrap_or(node)
                 .get("combination_of_columns")?
                 .items()?;
             Some(
@@ -215,14 +215,16 @@ impl SpecCompilation<'_> {
     fn nullable_keys(&self, keys: &[&String]) -> Vec<Diagnostic> {
         // Name of each key in `group_by` of the last step that groups by the key.
         let mut grouped: FxHashMap<String, SpannedText<'_>> = FxHashMap::default();
-        for said in self.spec.steps.iter().rev().flat_map(|step| &step.group_by) {
-            grouped.entry(key_name(said.text).to_lowercase()).or_insert(*said);
+        for spanned_text in self.spec.steps.iter().rev().flat_map(|step| &step.group_by) {
+            grouped
+                .entry(key_name(spanned_text.text).to_lowercase())
+                .or_insert(*spanned_text);
         }
         let said: FxHashSet<String> = self
             .spec
             .columns
             .iter()
-            .map(|said| said.name.text.to_lowercase())
+            .map(|column_keys| column_keys.name.text.to_lowercase())
             .collect();
         // Offsets of a text with many names are computed only once.
         let mut places: FxHashMap<Span, Vec<u32>> = FxHashMap::default();

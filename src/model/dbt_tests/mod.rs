@@ -222,13 +222,13 @@ impl SpecCompilation<'_> {
         if conditions.is_empty() {
             return;
         }
-        let named = output
+        let relation = output
             .columns()
             .iter()
             .cloned()
             .fold(Relation::new(self.spec.model.text), Relation::with);
         let mut found = Vec::new();
-        self.condition_formulas(&conditions, &named, open, memory, &mut found);
+        self.condition_formulas(&conditions, &relation, open, memory, &mut found);
         diagnostics.extend(found.into_iter().filter(|d| !self.is_truncated_formula(d.span())));
     }
 

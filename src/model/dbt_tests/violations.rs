@@ -339,11 +339,11 @@ fn bracket_rule(tree: &mut SqlTree, filter: SqlId) -> SqlId {
         }
         Sql::Binary {
             op: op @ Op::And,
-            left,
+            left: sql,
             right,
         } => {
             let right = bracket_rule(tree, right);
-            tree.add_binary(op, left, right, tree.meta(filter).span)
+            tree.add_binary(op, sql, right, tree.meta(filter).span)
         }
         _ => filter,
     }

@@ -249,12 +249,15 @@ impl SpecCompilation<'_> {
         };
         let tags = self.lineage.tags(inherit, of);
         let said = |column: &Column| {
-            let said = self
+            let column_keys = self
                 .spec
                 .columns
                 .iter()
-                .find(|said| said.name.text.eq_ignore_ascii_case(column.name()));
-            let tags = said.and_then(|said| said.tags).map(Node::texts).unwrap_or_default();
+                .find(|column_keys| column_keys.name.text.eq_ignore_ascii_case(column.name()));
+            let tags = column_keys
+                .and_then(|column_keys| column_keys.tags)
+                .map(Node::texts)
+                .unwrap_or_default();
             tags.into_iter().filter(|tag| inherit.contains(tag)).collect::<Vec<_>>()
         };
         let tagged = |column: Column| {

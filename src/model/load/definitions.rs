@@ -86,8 +86,8 @@ impl<'y> Loader<'y, '_> {
             .lines()
             .map(str::trim)
             .filter(|line| !line.is_empty() && !line.starts_with("//"));
-        let is_pair = |line: &str| line.split_once(": ").is_some_and(|(name, _)| is_plain_name(name));
-        let Some(first) = lines.clone().next().filter(|_| lines.clone().all(is_pair)) else {
+        let is_named_line = |line: &str| line.split_once(": ").is_some_and(|(name, _)| is_plain_name(name));
+        let Some(first) = lines.clone().next().filter(|_| lines.clone().all(is_named_line)) else {
             return false;
         };
         let span = SpannedText { text: first, node }.span(self.source);

@@ -40,7 +40,7 @@ impl<'y> Loader<'y, '_> {
             return Vec::new();
         };
         let nodes: Vec<&'y Node> = node.items().map_or_else(|| vec![node], |items| items.iter().collect());
-        let mut found = Vec::new();
+        let mut references = Vec::new();
         for node in nodes {
             let Some(text) = node.text() else { continue };
             let Some(from) = self.parse_relation("depends_on", SpannedText { text, node }) else {
@@ -52,10 +52,10 @@ impl<'y> Loader<'y, '_> {
                 );
                 let help = "write `ref('…')`, or declare the table as a source and write `source('…', '…')`";
                 self.report(Diagnostic::new(Code::WrongShape, node.span, message).with_help(help));
-            } else if !found.contains(&from) {
-                found.push(from);
+            } else if !references.contains(&from) {
+                references.push(from);
             }
         }
-        found
+        references
     }
 }

@@ -118,29 +118,29 @@ impl<'y> Loader<'y, '_> {
         let others = item.pairs().unwrap_or_default().iter().map(|(key, _)| key);
         let others = others.filter_map(|key| Some((key, key.text()?)));
         let others = others.filter(|(_, name)| STEP.get(name).is_some() && !matches!(*name, "name" | "keep"));
-        let mut found: Vec<Diagnostic> = Vec::new();
+        let mut diagnostics: Vec<Diagnostic> = Vec::new();
         for (key, name) in others {
             let message = format!("a step with `series` cannot have `{name}`");
             let help = format!("move `{name}` to the step before or after this step");
-            found.push(Diagnostic::new(Code::WrongShape, key.span, message).with_help(help));
+            diagnostics.push(Diagnostic::new(Code::WrongShape, key.span, message).with_help(help));
         }
         if matches!(step.keep, KeptColumns::All) {
             let message = "a step with `series` cannot have `keep: all`";
             let help = "list the columns, such as `keep: [region]`";
-            found.push(Diagnostic::new(Code::WrongShape, step.keep_span, message).with_help(help));
+            diagnostics.push(Diagnostic::new(Code::WrongShape, step.keep_span, message).with_help(help));
         }
         for timeframe in &step.timeframes {
             let message = format!("a step with `series` cannot compute `{}`", timeframe.text);
             let help = "compute the timeframe in the step before or after this step";
-            found.push(Diagnostic::new(Code::WrongShape, timeframe.node.span, message).with_help(help));
+            diagnostics.push(Diagnostic::new(Code::WrongShape, timeframe.node.span, message).with_help(help));
         }
         if is_last {
             let help = "add a step that reads the periods, such as `- name: result` with `keep: all` below it";
             let message = "the last step cannot have `series`";
-            found.push(Diagnostic::new(Code::WrongShape, self.key_span(item, "series"), message).with_help(help));
+            diagnostics.push(Diagnostic::new(Code::WrongShape, self.key_span(item, "series"), message).with_help(help));
         }
-        step.unsound |= !found.is_empty();
-        found.into_iter().for_each(|fault| self.report(fault));
+        step.unsound |= !diagnostics.is_empty();
+        diagnostics.into_iter().for_each(|fault| self.report(fault));
     }
 
     /// Checks that a step with `from` or `union` is not the first step, and that `union` names earlier steps. A `from`
@@ -151,8 +151,8 @@ impl<'y> Loader<'y, '_> {
         if let (Some(key), []) = (key, earlier) {
             let message = format!("the first step cannot have `{}`", key.name);
             let help = "write `from`, the relation that the first step reads, at the top level of the spec";
-            let found = Diagnostic::new(Code::WrongShape, self.key_span(item, key.name), message).with_help(help);
-            self.report(found);
+            let diagnostic = Diagnostic::new(Code::WrongShape, self.key_span(item, key.name), message).with_help(help);
+            self.report(diagnostic);
         } else if item.get("from").is_some() && item.get("union").is_some() {
             let message = "`from` and `union` cannot be used together";
             let help = "a step reads either one relation or the rows of earlier steps";
@@ -175,10 +175,10 @@ impl<'y> Loader<'y, '_> {
         }
         step.has_unknown_input = self.diagnostics.iter().skip(before).any(Diagnostic::is_error);
         step.unsound |= step.has_unknown_input;
-        let named = self
+        let spanned_text = self
             .text(item, "from")
             .filter(|from| names().any(|name| name == from.text));
-        if let Some(from) = named {
+        if let Some(from) = spanned_text {
             (step.from, step.union) = (None, vec![from]);
         }
     }

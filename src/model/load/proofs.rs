@@ -145,10 +145,10 @@ impl<'y> Loader<'y, '_> {
     }
 
     fn read_found_in(&mut self, node: &'y Node) -> Option<FoundIn<'y>> {
-        let said = self.text(node, "to")?;
+        let spanned_text = self.text(node, "to")?;
         Some(FoundIn {
-            to: self.parse_relation("to", said)?,
-            to_span: said.node.span,
+            to: self.parse_relation("to", spanned_text)?,
+            to_span: spanned_text.node.span,
             field: self.text(node, "field"),
         })
     }
@@ -157,8 +157,10 @@ impl<'y> Loader<'y, '_> {
         let items = root.items_at("compare");
         let mut comparisons = Vec::new();
         for item in items {
-            let Some(said) = self.text(item, "with") else { continue };
-            let Some(with) = self.parse_relation("with", said) else {
+            let Some(spanned_text) = self.text(item, "with") else {
+                continue;
+            };
+            let Some(with) = self.parse_relation("with", spanned_text) else {
                 continue;
             };
             let keys = self.list(item, "keys").unwrap_or_default();
@@ -170,7 +172,7 @@ impl<'y> Loader<'y, '_> {
             }
             comparisons.push(CompareEntry {
                 with,
-                with_span: said.node.span,
+                with_span: spanned_text.node.span,
                 keys,
                 columns: self.list(item, "columns"),
                 tolerance: self.text(item, "tolerance").map(|tolerance| tolerance.text),

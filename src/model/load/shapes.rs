@@ -151,7 +151,7 @@ impl Loader<'_, '_> {
             },
             KeyShape::Dialect => match value.text().map(str::parse::<Dialect>) {
                 Some(Err(unknown)) => return self.report_unknown_dialect(value, &unknown.to_string()),
-                known => known.is_some(),
+                dialect => dialect.is_some(),
             },
             KeyShape::Weekday => match value.text() {
                 Some(text) if WEEKDAYS.iter().any(|day| day.eq_ignore_ascii_case(text)) => true,
@@ -212,7 +212,7 @@ impl Loader<'_, '_> {
             }
             KeyShape::DataTest => {
                 let pairs = value.pairs().unwrap_or_default();
-                let named = matches!(pairs, [(_, said)] if said.is_null() || said.pairs().is_some());
+                let named = matches!(pairs, [(_, node)] if node.is_null() || node.pairs().is_some());
                 value.text().is_some() || named || value.get("test_name").is_some()
             }
             // Other functions check these values when they parse them.
@@ -353,7 +353,7 @@ impl Loader<'_, '_> {
                     // The user may have written `- a: desc` instead of `- a desc`.
                     let direction = |text: &&str| matches!(text.to_ascii_lowercase().as_str(), "asc" | "desc");
                     let directed = match item.pairs() {
-                        Some([(name, said)]) => name.text().zip(said.text().filter(direction)),
+                        Some([(name, node)]) => name.text().zip(node.text().filter(direction)),
                         _ => None,
                     };
                     let help = match directed {

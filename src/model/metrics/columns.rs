@@ -498,7 +498,7 @@ impl<'m> ColumnBuilder<'m> {
                 .model
                 .definitions
                 .iter()
-                .position(|it| it.name.eq_ignore_ascii_case(&listed.name));
+                .position(|metric_formula| metric_formula.name.eq_ignore_ascii_case(&listed.name));
             let column = match overriding.and_then(|it| self.columns.definitions.get(&it)) {
                 Some(column) => Some(*column),
                 None => self.output_column(at),

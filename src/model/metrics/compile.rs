@@ -117,10 +117,13 @@ impl Compiler {
         compiled.restore_definitions(&expansion);
         expansion.remove_repeated_errors(&mut compiled.diagnostics);
         // The expansion has the same windows.
-        if faults.iter().any(|it| it.kind() == Code::PeriodOutsidePartition) {
+        if faults
+            .iter()
+            .any(|diagnostic| diagnostic.kind() == Code::PeriodOutsidePartition)
+        {
             compiled
                 .diagnostics
-                .retain(|it| it.kind() != Code::PeriodOutsidePartition);
+                .retain(|diagnostic| diagnostic.kind() != Code::PeriodOutsidePartition);
         }
         compiled.diagnostics.append(&mut faults);
         crate::compiler::remove_silenced(&mut compiled.diagnostics, source, &self.options.silenced);
@@ -177,7 +180,9 @@ impl Compiler {
             let mut compiled = plain;
             // The spec without `fill` may lack periods.
             if has_fill {
-                compiled.diagnostics.retain(|it| it.kind() != Code::RowsNotPeriods);
+                compiled
+                    .diagnostics
+                    .retain(|diagnostic| diagnostic.kind() != Code::RowsNotPeriods);
             }
             compiled.diagnostics.append(&mut faults);
             diag::sort(&mut compiled.diagnostics);
@@ -190,7 +195,10 @@ impl Compiler {
             of_sets => of_sets,
         };
         // The expansion omits helpers that nothing uses.
-        let unused = plain.diagnostics.iter().filter(|it| it.kind() == Code::UnusedHelper);
+        let unused = plain
+            .diagnostics
+            .iter()
+            .filter(|diagnostic| diagnostic.kind() == Code::UnusedHelper);
         faults.extend(unused.cloned());
         let (mut compiled, _) = self.compile_and_map_to_original(expanded, (source, path), kind, (faults, origins));
         compiled.diagnostics.dedup();
@@ -210,20 +218,22 @@ impl Compiler {
             compiled.diagnostics.extend(errors_in_formulas);
             return compiled;
         };
-        let known = &self.specs.sets;
+        let metric_sets = &self.specs.sets;
         let with_own;
-        let sets = match known.get(&set.name) {
-            Some(same) if Arc::ptr_eq(same, &set) => known,
+        let sets = match metric_sets.get(&set.name) {
+            Some(same) if Arc::ptr_eq(same, &set) => metric_sets,
             _ => {
-                with_own = known.with(Arc::clone(&set));
+                with_own = metric_sets.with(Arc::clone(&set));
                 &with_own
             }
         };
-        compiled.diagnostics.append(&mut set.check_names_of_other_sets(known));
+        compiled
+            .diagnostics
+            .append(&mut set.check_names_of_other_sets(metric_sets));
         let today = self.specs.current_date.as_deref();
         compiled
             .diagnostics
-            .append(&mut set.check_outdated_metrics(known, today));
+            .append(&mut set.check_outdated_metrics(metric_sets, today));
         // In a set that has neither rows nor other sets, every name would be unknown.
         let has_input = set.root.get("from").is_some() != set.root.get("sets").is_some();
         let is_probed = has_input && self.check_by_probe(&set, sets, file, &mut compiled);
@@ -250,12 +260,12 @@ impl Compiler {
         let had_errors = compiled.has_errors();
         let text = write_set_check_model(set, sets);
         let probe = yaml::root(&text);
-        let mut found = Vec::new();
-        let expansion = probe.and_then(|root| expand(self, sets, (&root, &text), SpecKind::WholeSet, &mut found));
+        let mut diagnostics = Vec::new();
+        let expansion = probe.and_then(|root| expand(self, sets, (&root, &text), SpecKind::WholeSet, &mut diagnostics));
         if !had_errors {
             // The probe's generated text has no position in the file.
             let at_set = |fault: Diagnostic| fault.map_spans(|_| set.name_span);
-            let found = found.into_iter().filter(Diagnostic::is_error).map(at_set);
+            let found = diagnostics.into_iter().filter(Diagnostic::is_error).map(at_set);
             compiled.diagnostics.extend(found);
         }
         let Some(expansion) = expansion else { return false };
@@ -281,7 +291,7 @@ impl Compiler {
             errors.map(|fault| (fault.span(), fault.message().to_owned())).collect();
         let is_of_keys = |fault: &Diagnostic| {
             let mut of_keys = set.faults.iter();
-            of_keys.any(|known| known.kind() == fault.kind() && known.message() == fault.message())
+            of_keys.any(|diagnostic| diagnostic.kind() == fault.kind() && diagnostic.message() == fault.message())
         };
         own.retain(|fault| {
             !fault.is_error() || (!is_of_keys(fault) && seen.insert((fault.span(), fault.message().to_owned())))

@@ -103,20 +103,20 @@ impl ExpandedModel {
         let head = formula.start.saturating_sub(1);
         let (file, span) = self.expansion.text.origin(Span::new(head, formula.start));
         let set: &MetricSet = self.expansion.sets.get(usize::from(file).checked_sub(1)?)?;
-        let found = set
+        let metric_formula = set
             .definitions
             .iter()
             .find(|of| of.span.start <= span.start && span.end <= of.span.end)?;
-        let whole = found.file_span(&(0..found.text.len()));
+        let whole = metric_formula.file_span(&(0..metric_formula.text.len()));
         let (_, first) = self.expansion.text.origin(Span::new(formula.start, formula.start + 1));
         let is_copied = whole.start <= first.start && first.end <= whole.end && first != span;
-        let part = match span == found.span {
-            true => 0..found.text.len(),
-            false => found.text_range(span),
+        let part = match span == metric_formula.span {
+            true => 0..metric_formula.text.len(),
+            false => metric_formula.text_range(span),
         };
         Some(MetricSetFormula {
             set,
-            formula: found,
+            formula: metric_formula,
             part: is_copied.then_some(part),
         })
     }

@@ -124,10 +124,14 @@ pub fn analyze_in(
     compiler: &Compiler,
     step: &Step<'_>,
     source: &str,
-    known: &AnalysisScope<'_>,
+    analysis_scope: &AnalysisScope<'_>,
 ) -> (Vec<MetricFormula>, Vec<Diagnostic>) {
     // Calendar ranges need a date to order by, which only the keys of a model determine.
-    let date = if known.is_descending { "TODAY() desc" } else { "TODAY()" };
+    let date = if analysis_scope.is_descending {
+        "TODAY() desc"
+    } else {
+        "TODAY()"
+    };
     let date = Node {
         kind: NodeKind::Scalar {
             value: date.to_owned(),
@@ -142,7 +146,7 @@ pub fn analyze_in(
         .order_by
         .extend(text.map(|text| SpannedText { text, node: &date }));
     let formulas = StepFormulas::new(&dated, source);
-    let mut found = Vec::new();
+    let mut diagnostics = Vec::new();
     let mut analyzed = compiler.pool.lend_memory(|memory| {
         let CompileMemory {
             parse,
@@ -152,10 +156,17 @@ pub fn analyze_in(
             ..
         } = memory;
         let options = &compiler.options;
-        parse::parse_parts(&formulas.text, &formulas.parts, &options.limits, parse, ast, &mut found);
+        parse::parse_parts(
+            &formulas.text,
+            &formulas.parts,
+            &options.limits,
+            parse,
+            ast,
+            &mut diagnostics,
+        );
         let scope = CheckScope {
             context: Context::Measure,
-            relations: known.relations,
+            relations: analysis_scope.relations,
             merged: &[],
             open: true,
             chosen: true,
@@ -172,18 +183,18 @@ pub fn analyze_in(
             strata: true,
             struct_fields: options.dialect.facts().struct_fields,
             sheet: None,
-            given_types: known.types,
+            given_types: analysis_scope.types,
             column_periods: &[],
             rest: check::RestOfFile::default(),
         };
-        check::check(ast, &formulas.text, &scope, check, program, &mut found);
-        check_unnamed_formulas(ast, &formulas, &mut found);
+        check::check(ast, &formulas.text, &scope, check, program, &mut diagnostics);
+        check_unnamed_formulas(ast, &formulas, &mut diagnostics);
         let mut analyzed = metric_formulas(ast, program, &formulas, step);
         analyzed.retain(|formula| formula.role != DefinitionRole::Definitions || !formula.name.is_empty());
         analyzed
     });
     analyzed.retain(|formula| has_order || formula.role != DefinitionRole::OrderBy);
-    let found = found.into_iter().map(|d| formulas.to_file(d));
+    let found = diagnostics.into_iter().map(|d| formulas.to_file(d));
     (analyzed, found.collect())
 }
 
@@ -243,7 +254,7 @@ fn metric_formulas(ast: &Ast, program: &Program, formulas: &StepFormulas<'_>, st
             let mut conditions = row_conditions(program, checked.root, &formulas.text);
             conditions
                 .iter_mut()
-                .for_each(|it| it.span = formulas.to_file_span(it.span));
+                .for_each(|row_condition| row_condition.span = formulas.to_file_span(row_condition.span));
             formula.conditions = conditions;
         }
         if formula.description.is_none() && role == DefinitionRole::Definitions {

@@ -31,7 +31,12 @@ impl ModelOverSets<'_> {
             let is_period = mapped.is_none() && period_unit(text).is_some();
             let (name, frame) = split_timeframe(text);
             let name = name.trim();
-            if is_period || !is_plain_name(name) || self.definitions.iter().any(|it| it.name.eq_ignore_ascii_case(name))
+            if is_period
+                || !is_plain_name(name)
+                || self
+                    .definitions
+                    .iter()
+                    .any(|metric_formula| metric_formula.name.eq_ignore_ascii_case(name))
             {
                 return None;
             }

@@ -136,8 +136,8 @@ impl MetricSet {
 
     /// Returns the date from which an earlier step has computed a column with this timeframe.
     pub fn origin(&self, column: &str, frame: &str) -> Option<&str> {
-        let known = self.periods.get(&column.to_lowercase())?;
-        (known.frame == frame).then_some(known.origin.as_str())
+        let input_timeframe = self.periods.get(&column.to_lowercase())?;
+        (input_timeframe.frame == frame).then_some(input_timeframe.origin.as_str())
     }
 
     /// Returns the grain of the set's time, if the time is this column and has a grain.

@@ -135,7 +135,7 @@ impl ModelOverSets<'_> {
             }
             for set in used {
                 match self.key_in_metric_set(compiler, *set, key, &name, self.is_named_key(&key.text, &name)) {
-                    Ok(found) => keys.of_sets[*set].push(found),
+                    Ok(set_key) => keys.of_sets[*set].push(set_key),
                     Err(fault) => faults.push(fault),
                 }
             }

@@ -86,7 +86,7 @@ impl ModelOverSets<'_> {
         let set = &self.sets[id.0];
         let rule = set
             .properties(&set.definitions[id.1].name)
-            .and_then(|it| it.get("non_additive"));
+            .and_then(|node| node.get("non_additive"));
         let rule = rule.and_then(|rule| {
             let column = |name: &str, span: Span| RuleColumn {
                 name: name.trim().to_owned(),
@@ -193,7 +193,12 @@ impl ModelOverSets<'_> {
         let mut kept: Vec<String> = Vec::new();
         let mut flatten = |name: &NameUse, span: Span, rows: &mut StepText| {
             let flat = name_after_joins(name);
-            if rows.definitions.iter().any(|it| it.name.eq_ignore_ascii_case(&flat)) || kept.contains(&flat) {
+            if rows
+                .definitions
+                .iter()
+                .any(|definition_text| definition_text.name.eq_ignore_ascii_case(&flat))
+                || kept.contains(&flat)
+            {
                 return;
             }
             match &name.qualifier {
@@ -233,7 +238,11 @@ impl ModelOverSets<'_> {
             if key.definition.is_none() && !is_name {
                 rows.definitions
                     .push(DefinitionText::generated(&name, &key.entry.text, 0, key.entry.span));
-            } else if key.definition.is_none() && !rows.definitions.iter().any(|it| it.name.eq_ignore_ascii_case(&name))
+            } else if key.definition.is_none()
+                && !rows
+                    .definitions
+                    .iter()
+                    .any(|definition_text| definition_text.name.eq_ignore_ascii_case(&name))
             {
                 flatten(&parse_name_use(&name), span, &mut rows);
             }
@@ -258,7 +267,11 @@ impl ModelOverSets<'_> {
         rows.partition_by = Some(partition);
         rows.keep = (!kept.is_empty()).then_some(StepTextRetention::Columns(kept));
         let filter = TextWithOrigins::generated(&format!("{over} = {found}"), file, span);
-        let names: Vec<String> = rows.definitions.iter().map(|it| it.name.to_lowercase()).collect();
+        let names: Vec<String> = rows
+            .definitions
+            .iter()
+            .map(|definition_text| definition_text.name.to_lowercase())
+            .collect();
         let step = StepText {
             name: grouped.name.clone(),
             filter: Some(filter),

@@ -103,7 +103,8 @@ impl MetricSet {
     }
 
     fn is_deprecated(&self, name: &str) -> bool {
-        self.properties(name).is_some_and(|it| it.get("deprecated").is_some())
+        self.properties(name)
+            .is_some_and(|node| node.get("deprecated").is_some())
     }
 
     /// Warns about a use of a metric or dimension that the set marks as deprecated. On and after the `until` date, the
@@ -151,8 +152,8 @@ impl ModelOverSets<'_> {
         };
         for id in needed {
             let set = &self.sets[id.0];
-            let found = set.outdated_metrics_in([self.formula(*id)], find, today);
-            let errors = found.into_iter().filter(Diagnostic::is_error);
+            let diagnostics = set.outdated_metrics_in([self.formula(*id)], find, today);
+            let errors = diagnostics.into_iter().filter(Diagnostic::is_error);
             faults.extend(errors.map(|fault| self.at_model(set, fault)));
         }
     }

@@ -74,12 +74,12 @@ pub fn read_period_step<'y>(
         None => vec![Relation::unknown(set.name.clone())],
         Some(_) => Vec::new(),
     };
-    let known = AnalysisScope {
+    let analysis_scope = AnalysisScope {
         relations: &relations,
         types: &types,
         is_descending: order.is_some_and(|(_, descending)| descending),
     };
-    let (formulas, _) = analyze_in(compiler, &own, source, &known);
+    let (formulas, _) = analyze_in(compiler, &own, source, &analysis_scope);
     let around = Step {
         group_by: Vec::new(),
         definitions: Vec::new(),

@@ -13,7 +13,7 @@ fn time_key(set: &MetricSet, sets: &MetricSets) -> Option<String> {
     while let Some(set) = all.get(next).copied() {
         for name in &set.sets {
             let used = &**sets.get(name)?;
-            if !all.iter().any(|known| known.name.eq_ignore_ascii_case(&used.name)) {
+            if !all.iter().any(|set| set.name.eq_ignore_ascii_case(&used.name)) {
                 all.push(used);
             }
         }

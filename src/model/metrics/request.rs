@@ -134,10 +134,10 @@ pub fn read_model<'y>(
         .collect();
     let entries = metric_entries(&loader, step_node);
     report_misplaced_metrics(&mut loader, root, step_node);
-    let (definitions, mut found) = analyze(compiler, &step, source);
-    found.retain(|fault| fault.is_error() && fault.is_syntax());
-    let broken = !found.is_empty();
-    faults.append(&mut found);
+    let (definitions, mut diagnostics) = analyze(compiler, &step, source);
+    diagnostics.retain(|fault| fault.is_error() && fault.is_syntax());
+    let broken = !diagnostics.is_empty();
+    faults.append(&mut diagnostics);
     let mut model = ModelOverSets {
         root,
         step: step_node,
@@ -331,7 +331,7 @@ impl ModelOverSets<'_> {
 
     /// Returns the index of a set, after adding the set if it is new.
     fn add_set(&mut self, set: &Arc<MetricSet>) -> usize {
-        let same = |known: &Arc<MetricSet>| known.name.eq_ignore_ascii_case(&set.name);
+        let same = |metric_set: &Arc<MetricSet>| metric_set.name.eq_ignore_ascii_case(&set.name);
         self.sets.iter().position(same).unwrap_or_else(|| {
             self.sets.push(Arc::clone(set));
             self.sets.len() - 1
@@ -398,8 +398,8 @@ impl ModelOverSets<'_> {
             };
             faults.push(set.renamed_metric(metric, present, *span).with_help(help));
         }
-        let found = set.position(present).map(|found| &set.definitions[found]);
-        if let Some(formula) = found.filter(|formula| formula.is_broken) {
+        let metric_formula = set.position(present).map(|found| &set.definitions[found]);
+        if let Some(formula) = metric_formula.filter(|formula| formula.is_broken) {
             faults.push(broken_metric(set, formula, *span));
             return;
         }
@@ -460,13 +460,13 @@ impl ModelOverSets<'_> {
             .iter()
             .flat_map(|key| key.mapping.iter().map(|part| (part.set.as_str(), part.set_span)));
         for (name, span) in filters.chain(keys) {
-            let found = self.index_of_metric_set(name).map(|set| &self.sets[set]);
-            if let Some(set) = found.filter(|set| !set.sets.is_empty()) {
+            let metric_set = self.index_of_metric_set(name).map(|set| &self.sets[set]);
+            if let Some(set) = metric_set.filter(|set| !set.sets.is_empty()) {
                 let message = format!("the metric set `{name}` combines other sets, so it has no rows");
                 let help = format!("write the sets that have rows: {}", set.sets.join(", "));
                 faults.push(Diagnostic::new(Code::MetricKey, span, message).with_help(help));
             }
-            if found.is_none() {
+            if metric_set.is_none() {
                 let names: Vec<String> = self.sets.iter().map(|set| format!("`{}`", set.name)).collect();
                 faults.push(
                     Diagnostic::new(

@@ -252,15 +252,15 @@ fn read_set(compiler: &Compiler, root: &Node, text: &str, path: Option<&str>) ->
     report_time_with_timeframe(root, &mut loader);
     report_wrong_dates(root, &mut loader);
     let sets: Vec<String> = sets.iter().map(|set| set.text.to_owned()).collect();
-    let known = AnalysisScope {
+    let analysis_scope = AnalysisScope {
         relations: &[],
         types: &column_types(compiler, root),
         is_descending: false,
     };
-    let (formulas, found) = analyze_in(compiler, &step, text, &known);
+    let (formulas, diagnostics) = analyze_in(compiler, &step, text, &analysis_scope);
     // The other errors are found by the probe, which knows the columns.
     let is_final = |fault: &Diagnostic| fault.is_syntax() || fault.kind() == Code::DuplicateDefinition;
-    let errors = found.into_iter().filter(Diagnostic::is_error);
+    let errors = diagnostics.into_iter().filter(Diagnostic::is_error);
     let (of_formulas, errors_in_formulas) = errors.partition::<Vec<_>, _>(is_final);
     let Some(name) = name else {
         faults.extend(of_formulas);
@@ -336,9 +336,9 @@ pub fn column_types(compiler: &Compiler, root: &Node) -> Vec<(String, Type)> {
     let relations = relations.filter_map(|text| known_relation(&compiler.options, &RelationReference::read(text)?));
     let mut types: BTreeMap<String, Type> = BTreeMap::new();
     for column in relations.flat_map(Relation::columns) {
-        let known = types.entry(column.name().to_lowercase()).or_insert(column.ty());
-        if *known != column.ty() {
-            *known = Type::Unknown;
+        let ty = types.entry(column.name().to_lowercase()).or_insert(column.ty());
+        if *ty != column.ty() {
+            *ty = Type::Unknown;
         }
     }
     let given = compiler.options.given_types.iter().cloned();

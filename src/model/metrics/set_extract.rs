@@ -93,7 +93,11 @@ impl CompiledSpec {
                 .iter()
                 .any(|metric| metric.eq_ignore_ascii_case(&full))
         };
-        let mut needed: Arena<bool> = set.definitions.iter().map(|it| is_read(&it.name)).collect();
+        let mut needed: Arena<bool> = set
+            .definitions
+            .iter()
+            .map(|metric_formula| is_read(&metric_formula.name))
+            .collect();
         let mut texts = vec![source];
         texts.extend(set.filter.as_ref().map(|filter| filter.text.as_str()));
         texts.extend(set.time.as_ref().map(|time| time.column.as_str()));

@@ -48,8 +48,8 @@ impl MetricSet {
     /// Reports sets and metrics that do not exist although a set built on other sets refers to them.
     pub fn check_names_of_other_sets(&self, sets: &MetricSets) -> Vec<Diagnostic> {
         let mut faults = Vec::new();
-        let named = self.root.get("sets").into_iter();
-        for node in named.flat_map(|node| node.items().unwrap_or(std::slice::from_ref(node))) {
+        let nodes = self.root.get("sets").into_iter();
+        for node in nodes.flat_map(|node| node.items().unwrap_or(std::slice::from_ref(node))) {
             let Some(name) = node.text().filter(|name| self.sets.iter().any(|set| set == name)) else {
                 continue;
             };

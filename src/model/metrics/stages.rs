@@ -309,7 +309,9 @@ impl<'m> StepWriter<'m> {
             .any(|column| self.columns.all[*column].output_position.is_none());
         let order = self.order_by.clone().unwrap_or_else(|| self.time_order());
         let same = |one: &[TextWithPosition], other: &[TextWithPosition]| {
-            one.iter().map(|it| &it.text).eq(other.iter().map(|it| &it.text))
+            one.iter()
+                .map(|with_position| &with_position.text)
+                .eq(other.iter().map(|with_position| &with_position.text))
         };
         let is_ordered = matches!(
             stages[last].windows,

@@ -240,7 +240,7 @@ impl KeyWriter<'_> {
         self.write_block_key("definitions");
         let is_block = definitions
             .iter()
-            .all(|it| is_plain_name(&it.name) && it.keys.is_empty());
+            .all(|definition_text| is_plain_name(&definition_text.name) && definition_text.keys.is_empty());
         if is_block {
             self.text(" |");
         }

@@ -35,13 +35,13 @@ impl SpecCompilation<'_> {
     /// Follows a measure of a step to the step that aggregates its rows. Returns `None` if the total of this step is not
     /// the total of the measure.
     pub(crate) fn aggregating_step(&self, step: usize, measure: &str) -> Option<AggregatingStep> {
-        let mut found = AggregatingStep {
+        let mut aggregating_step = AggregatingStep {
             step,
             column: measure.to_owned(),
             is_zero_without_rows: false,
         };
         loop {
-            let step = self.spec.steps.get(found.step)?;
+            let step = self.spec.steps.get(aggregating_step.step)?;
             if step.having.is_some() || step.limit.is_some() || step.sheet.is_some() {
                 return None;
             }
@@ -49,11 +49,13 @@ impl SpecCompilation<'_> {
                 if step.filter.is_some() {
                     return None;
                 }
-                found.column = self.renamed_column(step, &found.column)?;
-                found.step = found.step.checked_sub(1)?;
+                aggregating_step.column = self.renamed_column(step, &aggregating_step.column)?;
+                aggregating_step.step = aggregating_step.step.checked_sub(1)?;
                 continue;
             }
-            let combined = self.formula_in_step(step, &found.column).and_then(split_combined_rows);
+            let combined = self
+                .formula_in_step(step, &aggregating_step.column)
+                .and_then(split_combined_rows);
             let members = step.union.iter().filter_map(|member| self.spec.step_named(member.text));
             let Some((reference, empty)) = combined else { break };
             let column = referenced_name(reference)?;
@@ -69,10 +71,10 @@ impl SpecCompilation<'_> {
             if step.filter.is_some() {
                 return None;
             }
-            (found.step, found.column) = (*owner, column.to_owned());
-            found.is_zero_without_rows |= empty == Some("0");
+            (aggregating_step.step, aggregating_step.column) = (*owner, column.to_owned());
+            aggregating_step.is_zero_without_rows |= empty == Some("0");
         }
-        (!self.reads_only_one_period(found.step)).then_some(found)
+        (!self.reads_only_one_period(aggregating_step.step)).then_some(aggregating_step)
     }
 
     /// Returns the column that a step without groups only copies from the previous step.
@@ -111,8 +113,9 @@ impl SpecCompilation<'_> {
     fn formula_in_step(&self, step: &Step<'_>, name: &str) -> Option<&str> {
         let step = step.name.map(|name| name.text);
         let mut definitions = self.definitions.iter();
-        let found = definitions.find(|it| it.step() == step && it.name().eq_ignore_ascii_case(name))?;
-        Some(found.formula())
+        let definition =
+            definitions.find(|definition| definition.step() == step && definition.name().eq_ignore_ascii_case(name))?;
+        Some(definition.formula())
     }
 }
 

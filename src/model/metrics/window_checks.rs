@@ -268,7 +268,11 @@ impl ModelOverSets<'_> {
                 .chain([self.keys[time].text.as_str(), keys.names[time].as_str()])
                 .collect();
             let is_time = |column: &String| names.iter().any(|name| name.eq_ignore_ascii_case(column));
-            for condition in filter.conditions.iter().filter(|it| it.columns.iter().any(is_time)) {
+            for condition in filter
+                .conditions
+                .iter()
+                .filter(|row_condition| row_condition.columns.iter().any(is_time))
+            {
                 let shown = condition.span.excerpt(self.source);
                 faults.push(hidden_periods(
                     (condition.span, &shown),

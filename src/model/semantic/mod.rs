@@ -105,8 +105,8 @@ impl SpecCompilation<'_> {
     /// Returns the requested format, or the legacy format if the latest format cannot express the model.
     fn choose_semantic_format(&self) -> SemanticModels {
         let options = &self.compiler.specs;
-        let asked = self.spec.semantic.unwrap_or(options.semantic_models);
-        let form = match asked {
+        let semantic_models = self.spec.semantic.unwrap_or(options.semantic_models);
+        let form = match semantic_models {
             SemanticModels::ByVersion if options.supports_new_semantic_models() => SemanticModels::Latest,
             SemanticModels::ByVersion => SemanticModels::Legacy,
             other => other,
@@ -188,7 +188,7 @@ impl SpecCompilation<'_> {
         foreign: &FxHashMap<String, String>,
         warnings: &mut Vec<Diagnostic>,
     ) -> ClassifiedColumns<'c> {
-        let mut found = ClassifiedColumns::default();
+        let mut classified_columns = ClassifiedColumns::default();
         for (column, (name, of)) in columns {
             // Foreign keys are not aggregated, even if they are numbers.
             let is_foreign = *of == Additivity::Lost(Lost::SingleRows) && foreign.contains_key(&name.to_lowercase());
@@ -206,18 +206,18 @@ impl SpecCompilation<'_> {
                 _ => None,
             };
             if let Some(lost) = lost {
-                found.left_out.push((name.clone(), lost));
+                classified_columns.left_out.push((name.clone(), lost));
             } else if let Some(fault) = self.semantic_name_fault(column) {
                 warnings.push(fault);
                 let reason = "MetricFlow does not accept the name of the column";
-                found.left_out.push((name.clone(), reason.to_owned()));
+                classified_columns.left_out.push((name.clone(), reason.to_owned()));
             } else if let Some(Some(element)) = element {
-                found.elements.push((column, element));
+                classified_columns.elements.push((column, element));
             } else {
-                found.totals.push((column, of));
+                classified_columns.totals.push((column, of));
             }
         }
-        found
+        classified_columns
     }
 
     /// Returns the element for a column so that its name has the same kind in all semantic models of the project. A

@@ -76,7 +76,7 @@ fn add_used_metrics(set: &FirstStep, formulas: &[MetricFormula], definitions: &m
     for used in names.filter(|used| used.qualifier.is_none()) {
         let is_known = definitions
             .iter()
-            .any(|known| known.name.eq_ignore_ascii_case(&used.name));
+            .any(|step_definition| step_definition.name.eq_ignore_ascii_case(&used.name));
         if !is_known && !own(&used.name) {
             let origin = (used.name.as_str(), FirstStepOrigin::Used);
             definitions.extend(metric_of_set(set, &used.name, origin));

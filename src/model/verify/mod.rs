@@ -360,12 +360,12 @@ impl CompiledSpec {
     #[must_use]
     pub fn comparisons(&self) -> Vec<Comparison> {
         let Some(model) = &self.model else { return Vec::new() };
-        let comparison = |named: &NamedColumns| {
-            let [ours, theirs] = match &named.filters {
+        let comparison = |named_columns: &NamedColumns| {
+            let [ours, theirs] = match &named_columns.filters {
                 Some([ours, theirs]) => [Some(ours.clone()), Some(theirs.clone())],
                 None => [None, None],
             };
-            let [our_alias, their_alias] = named.aliases.clone().map(Some);
+            let [our_alias, their_alias] = named_columns.aliases.clone().map(Some);
             Comparison {
                 dialect: self.dialect,
                 sides: [
@@ -375,15 +375,15 @@ impl CompiledSpec {
                         filter: ours,
                     },
                     ComparedRelation {
-                        rows: RowSource::Relation(named.with.clone()),
+                        rows: RowSource::Relation(named_columns.with.clone()),
                         alias: their_alias,
                         filter: theirs,
                     },
                 ],
-                keys: named.keys.clone(),
-                columns: named.columns.clone(),
+                keys: named_columns.keys.clone(),
+                columns: named_columns.columns.clone(),
                 counts_rows: false,
-                tolerance: named.tolerance.clone(),
+                tolerance: named_columns.tolerance.clone(),
                 sums: false,
             }
         };

@@ -345,7 +345,7 @@ fn blank_operands(formula: &str, sheet: &CalculationSheet) -> Vec<(usize, usize)
     let text = format!("={formula}");
     let (parsed, _) = parse::parse(&text);
     let ast = parsed.ast();
-    let mut found = Vec::new();
+    let mut ranges = Vec::new();
     let nodes = ast
         .definitions
         .first()
@@ -369,14 +369,14 @@ fn blank_operands(formula: &str, sheet: &CalculationSheet) -> Vec<(usize, usize)
                 _ => false,
             };
             if !is_there {
-                found.push((
+                ranges.push((
                     (span.start as usize).saturating_sub(1),
                     (span.end as usize).saturating_sub(1),
                 ));
             }
         }
     }
-    found
+    ranges
 }
 
 /// Returns a field's name as in the field list of a query: qualified with its view, in lower case.

@@ -57,14 +57,14 @@ pub(super) fn original_definition(field: &ViewField) -> String {
         "dynamic_top_n",
         "duration",
     ];
-    let said = keys
+    let pairs = keys
         .iter()
         .filter_map(|key| Some(format!("{key}: {}", one_line(field.node.get(key)?))));
-    let said: Vec<String> = said.collect();
-    if said.is_empty() {
+    let pairs: Vec<String> = pairs.collect();
+    if pairs.is_empty() {
         field.name.clone()
     } else {
-        said.join(", ")
+        pairs.join(", ")
     }
 }
 

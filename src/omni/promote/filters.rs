@@ -148,7 +148,7 @@ impl FilterReader<'_> {
             if self.is_date_value(value) {
                 return Ok(self
                     .tested_term()
-                    .compare_with(op, &self.parse_moment(value)?.to_term()));
+                    .compare_with(op, &self.parse_day_start(value)?.to_term()));
             }
             Ok(self.tested_term().compare_with(op, &self.literal_text(value)?))
         };
@@ -187,10 +187,10 @@ impl FilterReader<'_> {
             }
             "before" => Ok(self
                 .tested_term()
-                .compare_with("<", &self.parse_moment(value)?.to_term())),
+                .compare_with("<", &self.parse_day_start(value)?.to_term())),
             "on_or_after" => Ok(self
                 .tested_term()
-                .compare_with(">=", &self.parse_moment(value)?.to_term())),
+                .compare_with(">=", &self.parse_day_start(value)?.to_term())),
             "between_dates" => {
                 let [from, to] = self.two_values(value)?;
                 self.doubts.push(
@@ -198,11 +198,11 @@ impl FilterReader<'_> {
                      last day"
                         .to_owned(),
                 );
-                Ok(self.range_condition(self.parse_moment(from)?, self.parse_period(to)?.to))
+                Ok(self.range_condition(self.parse_day_start(from)?, self.parse_period(to)?.to))
             }
             "time_for_duration" => {
                 let [from, length] = self.two_values(value)?;
-                let from = self.parse_moment(from)?;
+                let from = self.parse_day_start(from)?;
                 let length = length.text().ok_or("the operator needs a start and a length")?;
                 Ok(self.range_condition(from, from.add_length(length)?))
             }
@@ -349,7 +349,7 @@ impl FilterReader<'_> {
         FormulaTerm::combine_conditions("AND", parts)
     }
 
-    fn parse_moment(&self, value: &Node) -> Result<DayStart, String> {
+    fn parse_day_start(&self, value: &Node) -> Result<DayStart, String> {
         DayStart::read(value.text().ok_or("expected a date")?)
     }
 

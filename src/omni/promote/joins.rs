@@ -38,7 +38,7 @@ impl Joins {
     pub fn find(
         model: &ParsedOmniModel<'_>,
         base: &str,
-        wanted: &[String],
+        views: &[String],
         topic: Option<&Node>,
     ) -> (Self, Vec<(String, String)>) {
         let allowed = topic
@@ -78,7 +78,7 @@ impl Joins {
             all: Vec::new(),
         };
         let mut missing = Vec::new();
-        for name in wanted {
+        for name in views {
             let mut path = Vec::new();
             let mut at = name.to_lowercase();
             while at != base && !joins.all.iter().any(|join| join.name == at) {

@@ -287,7 +287,11 @@ fn convert_distinct_on(
     let of_one = FormulaTerm::call("IF", &[FormulaTerm::combine_conditions("AND", conditions), x.clone()]);
     let formula = FormulaTerm::call("MAX", &[of_one]).text;
     let ty = x.ty;
-    if let Some((name, _)) = per_key.values.iter().find(|(_, known)| *known == formula) {
+    if let Some((name, _)) = per_key
+        .values
+        .iter()
+        .find(|(_, other_formula)| *other_formula == formula)
+    {
         return Ok((Some(FormulaTerm::atom(name).with_type(ty)), None));
     }
     let begin = if condition.is_some() {

@@ -41,13 +41,13 @@ pub(super) struct UsedSpecNames(FxHashSet<String>);
 
 impl UsedSpecNames {
     /// Reserves and returns the first unused name. If all names are used, appends a number to the last name.
-    pub fn choose(&mut self, wanted: &[&str]) -> String {
-        for name in wanted {
+    pub fn choose(&mut self, candidates: &[&str]) -> String {
+        for name in candidates {
             if self.0.insert(name.to_lowercase()) {
                 return (*name).to_owned();
             }
         }
-        let last = wanted.last().copied().unwrap_or("unnamed");
+        let last = candidates.last().copied().unwrap_or("unnamed");
         let mut number = 2;
         loop {
             let name = format!("{last}_{number}");

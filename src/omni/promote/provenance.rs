@@ -30,9 +30,9 @@ pub(super) struct ProvenanceRecord<'n> {
 /// Returns the promotion records of a spec.
 pub(super) fn promotion_records(root: &Node) -> Vec<ProvenanceRecord<'_>> {
     let of = |node: &'_ Node| -> bool { node.get("meta").and_then(|meta| meta.get(KEY)).is_some() };
-    let mut found = Vec::new();
+    let mut provenance_records = Vec::new();
     if of(root) {
-        found.extend(
+        provenance_records.extend(
             root.get("meta")
                 .and_then(|meta| meta.get(KEY))
                 .map(|from| ProvenanceRecord { from, column: None }),
@@ -49,12 +49,12 @@ pub(super) fn promotion_records(root: &Node) -> Vec<ProvenanceRecord<'_>> {
             .get("meta")
             .and_then(|meta| meta.get(KEY))
             .filter(|from| from.text().is_some());
-        found.extend(from.map(|from| ProvenanceRecord {
+        provenance_records.extend(from.map(|from| ProvenanceRecord {
             from,
             column: name.text(),
         }));
     }
-    found
+    provenance_records
 }
 
 /// Promotion records of all specs.
@@ -123,14 +123,14 @@ pub fn defined_twice(
     }
     let (model, _) = ParsedOmniModel::read(omni);
     let promoted = PromotedSpecs::read(specs);
-    let mut found = Vec::new();
+    let mut warnings = Vec::new();
     for (number, root) in promoted.roots.iter().enumerate() {
         let Some(root) = root else { continue };
         let Some(name) = root.get("model") else { continue };
-        let Some(made) = name.text() else { continue };
+        let Some(model_name) = name.text() else { continue };
         let compiled = OnceCell::new();
         for record in promotion_records(root) {
-            if let Some((fault, item, command)) = taken_over_diagnostic(&model, made, &record) {
+            if let Some((fault, item, command)) = taken_over_diagnostic(&model, model_name, &record) {
                 let changed = match compiled.get_or_init(|| compile(number)) {
                     Some(compiled) => TargetModel::edits_for(number, specs, &promoted, &model, &item, compiled),
                     None => Err(RetargetRefusal::with_remedy(
@@ -139,24 +139,24 @@ pub fn defined_twice(
                     )),
                 };
                 let help = duplicate_help(&item, changed.err(), &command);
-                found.push((number, fault.with_help(help)));
+                warnings.push((number, fault.with_help(help)));
             }
         }
         let views = model.views.iter().enumerate();
         for (view_index, view) in
-            views.filter(|(_, view)| view.table.name.eq_ignore_ascii_case(made) && view.rows == OmniRows::Table)
+            views.filter(|(_, view)| view.table.name.eq_ignore_ascii_case(model_name) && view.rows == OmniRows::Table)
         {
             for column in output_names(root) {
                 let Some(field) = model.field(view_index, &column) else {
                     continue;
                 };
                 if field.kind == OmniFieldKind::Dimension && !is_column(field) {
-                    found.push((number, applied_twice_diagnostic(&model, &view.name, field, name)));
+                    warnings.push((number, applied_twice_diagnostic(&model, &view.name, field, name)));
                 }
             }
         }
     }
-    found
+    warnings
 }
 
 /// Returns the help for a field that a spec also defines. `refusal` is the reason why the field cannot read the model.
@@ -174,7 +174,7 @@ fn duplicate_help(item: &RetargetedItem, refusal: Option<RetargetRefusal>, comma
 /// that makes it read the model.
 fn taken_over_diagnostic(
     model: &ParsedOmniModel<'_>,
-    made: &str,
+    model_name: &str,
     record: &ProvenanceRecord<'_>,
 ) -> Option<(Diagnostic, RetargetedItem, String)> {
     let from = record.from.text()?;
@@ -193,7 +193,7 @@ fn taken_over_diagnostic(
     let index = model.view_instance(reference.view.as_deref()?)?;
     let field = model.field(index, &reference.field)?;
     let file = model.files.get(field.file)?;
-    if is_column(field) && field.kind != OmniFieldKind::Measure || reads_model(model, field, made, column) {
+    if is_column(field) && field.kind != OmniFieldKind::Measure || reads_model(model, field, model_name, column) {
         return None;
     }
     let text = format!(
@@ -222,7 +222,7 @@ fn applied_twice_diagnostic(model: &ParsedOmniModel<'_>, view: &str, field: &Vie
 }
 
 /// Returns whether a field reads a column of the model through one of the model's views.
-fn reads_model(model: &ParsedOmniModel<'_>, field: &ViewField, made: &str, column: &str) -> bool {
+fn reads_model(model: &ParsedOmniModel<'_>, field: &ViewField, model_name: &str, column: &str) -> bool {
     let read = field
         .text("sql")
         .map(find_references)
@@ -234,7 +234,7 @@ fn reads_model(model: &ParsedOmniModel<'_>, field: &ViewField, made: &str, colum
         let index = reference.view.as_deref().and_then(|view| model.view_instance(view));
         index
             .and_then(|index| model.views.get(index))
-            .is_some_and(|view| view.table.name.eq_ignore_ascii_case(made))
+            .is_some_and(|view| view.table.name.eq_ignore_ascii_case(model_name))
     })
 }
 
@@ -281,10 +281,10 @@ mod tests {
         let omni = [file("orders.view.yaml", view)];
         let helps = |specs: [(String, String); 2]| -> Vec<String> {
             let compile = |at: usize| Some(Compiler::default().compile_spec(&specs[at].1));
-            let found = defined_twice(&specs, &omni, compile);
-            found
+            let warnings = defined_twice(&specs, &omni, compile);
+            warnings
                 .iter()
-                .map(|(_, it)| it.help().unwrap_or_default().to_owned())
+                .map(|(_, diagnostic)| diagnostic.help().unwrap_or_default().to_owned())
                 .collect()
         };
         let by_month =

@@ -263,8 +263,8 @@ mod tests {
         }
         let end = |from: &str, length: &str| {
             DayStart::read(from)
-                .and_then(|it| it.add_length(length))
-                .map(|it| it.to_term().text)
+                .and_then(|day_start| day_start.add_length(length))
+                .map(|day_start| day_start.to_term().text)
         };
         assert_eq!(end("7 complete days ago", "7 days").as_deref(), Ok("TODAY()"));
         assert_eq!(end("7 days ago", "7 days").as_deref(), Ok("TODAY() + 1"));

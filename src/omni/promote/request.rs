@@ -147,7 +147,7 @@ fn request_from_query_view<'m>(
         if !calculations
             .iter()
             .chain(&columns)
-            .any(|known| known.eq_ignore_ascii_case(name))
+            .any(|known_name| known_name.eq_ignore_ascii_case(name))
         {
             let names = calculations.iter().chain(&columns).copied();
             let other = || format!("the columns are {}", calculations.join(", "));
@@ -203,9 +203,9 @@ fn request_from_view<'m>(
         }
     }
     if request.fields.is_empty() {
-        let of_kind = |wanted: OmniFieldKind| {
+        let of_kind = |field_kind: OmniFieldKind| {
             let fields = view.order.iter().filter_map(|name| model.field(index, name));
-            fields.filter(move |field| field.kind == wanted)
+            fields.filter(move |field| field.kind == field_kind)
         };
         measures = of_kind(OmniFieldKind::Measure)
             .map(|field| field.name.clone())

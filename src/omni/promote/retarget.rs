@@ -83,8 +83,8 @@ impl TargetModel {
         model: &ParsedOmniModel<'_>,
         what: &RetargetedItem,
     ) -> Result<Self, RetargetRefusal> {
-        let (mut found, from) = Self::find_all(specs, promoted, model, what)?;
-        match (found.len(), found.pop()) {
+        let (mut target_models, from) = Self::find_all(specs, promoted, model, what)?;
+        match (target_models.len(), target_models.pop()) {
             (1, Some(one)) => Ok(one),
             (0, _) => Err(RetargetRefusal::with_remedy(
                 format!("no spec was promoted from `{from}`"),
@@ -112,9 +112,9 @@ impl TargetModel {
         what: &RetargetedItem,
         compiled: &CompiledSpec,
     ) -> Result<(Vec<Edit>, String), RetargetRefusal> {
-        let (found, from) = Self::find_all(specs, promoted, model, what)?;
-        let is_alone = found.len() == 1;
-        let Some(own) = found.into_iter().find(|target| target.spec == spec) else {
+        let (target_models, from) = Self::find_all(specs, promoted, model, what)?;
+        let is_alone = target_models.len() == 1;
+        let Some(own) = target_models.into_iter().find(|target| target.spec == spec) else {
             return Err(Self::several(&from));
         };
         match retarget_edits(model, what, &own, compiled) {
@@ -153,8 +153,8 @@ impl TargetModel {
                 is_filtered,
             })
         };
-        let found = promoted.promoted_from(&from).filter_map(of_model).collect();
-        Ok((found, from))
+        let target_models = promoted.promoted_from(&from).filter_map(of_model).collect();
+        Ok((target_models, from))
     }
 }
 
@@ -222,7 +222,7 @@ fn retarget_edits(
         .views
         .iter()
         .position(|view| view.rows == OmniRows::Table && view.table.name.eq_ignore_ascii_case(&taken_by.name));
-    let Some((made, made_view)) = made.and_then(|made| Some((made, model.views.get(made)?))) else {
+    let Some((made, made_view)) = made.and_then(|view_index| Some((view_index, model.views.get(view_index)?))) else {
         return Err(RetargetRefusal::with_remedy(
             format!("no Omni view reads `{}` yet", taken_by.name),
             format!("build `{}` with dbt and run `formulac pull`", taken_by.name),
@@ -262,7 +262,12 @@ fn view_of_file<'m>(
     file: &str,
 ) -> Result<(usize, &'m OmniViewSource), RetargetRefusal> {
     let mut views = model.views.iter().enumerate();
-    let of_file = views.find(|(_, view)| model.files.get(view.file).is_some_and(|it| it.path == file));
+    let of_file = views.find(|(_, view)| {
+        model
+            .files
+            .get(view.file)
+            .is_some_and(|omni_file| omni_file.path == file)
+    });
     of_file.ok_or_else(|| {
         RetargetRefusal::of_values(format!(
             "only fields in view files can read columns, and `{file}` is not a view file"
@@ -288,7 +293,7 @@ fn reference_name(model: &ParsedOmniModel<'_>, index: usize) -> String {
 fn retarget_query_view(
     model: &ParsedOmniModel<'_>,
     view: &OmniViewSource,
-    made: &OmniViewSource,
+    view_source: &OmniViewSource,
     taken_by: &TargetModel,
     compiled: &CompiledSpec,
 ) -> Result<(Vec<Edit>, String), RetargetRefusal> {
@@ -299,7 +304,7 @@ fn retarget_query_view(
     for column in columns.chain(calculations.iter().filter_map(|(name, _)| name.text())) {
         let is_named = query_fields(query)
             .iter()
-            .any(|(field, named)| *field == column && named.is_some());
+            .any(|(field, table)| *field == column && table.is_some());
         if !is_named
             && !compiled
                 .columns()
@@ -317,12 +322,15 @@ fn retarget_query_view(
         value: YamlValue::text(value),
         after: vec!["schema".to_owned()],
     };
-    let of_table = [("catalog", &made.table.catalog), ("schema", &made.table.schema)];
+    let of_table = [
+        ("catalog", &view_source.table.catalog),
+        ("schema", &view_source.table.schema),
+    ];
     let of_table = of_table
         .into_iter()
         .filter_map(|(key, value)| Some((key, value.as_deref()?)));
     let mut edits: Vec<Edit> = of_table.map(|(key, value)| set(key, value)).collect();
-    edits.push(set("table_name", &made.table.table_name));
+    edits.push(set("table_name", &view_source.table.table_name));
     edits.push(Edit::Remove {
         at: Path::root().key("query"),
     });

@@ -65,13 +65,13 @@ pub(super) fn check_same_grain(
     if own == grain {
         return Ok(());
     }
-    let known = if grain.is_empty() {
+    let grain_note = if grain.is_empty() {
         "a single row".to_owned()
     } else {
         format!("one row per `{}`", grain.join(", "))
     };
     let reason = format!(
-        "`{}` has {known}, but `{}.{}` can be grouped by all fields of `{}`, so the values of the field would be wrong",
+        "`{}` has {grain_note}, but `{}.{}` can be grouped by all fields of `{}`, so the values of the field would be wrong",
         taken_by.name, view.name, field.name, view.name
     );
     Err(RetargetRefusal {

@@ -75,7 +75,7 @@ pub(super) struct SpecLine {
 pub(super) struct SpecColumnMetadata {
     pub name: String,
     pub description: Option<String>,
-    pub shown: Vec<(String, DisplaySettingValue)>,
+    pub display_settings: Vec<(String, DisplaySettingValue)>,
     pub tags: Vec<String>,
     /// Entries under `meta`.
     pub meta: Vec<(&'static str, String)>,
@@ -185,18 +185,18 @@ impl SpecWriter {
     }
 
     fn write_columns(&mut self, columns: &[SpecColumnMetadata]) {
-        let said = |column: &&SpecColumnMetadata| {
+        let has_metadata = |column: &&SpecColumnMetadata| {
             column.description.is_some()
-                || !column.shown.is_empty()
+                || !column.display_settings.is_empty()
                 || !column.tags.is_empty()
                 || !column.meta.is_empty()
         };
-        let mut said = columns.iter().filter(said).peekable();
-        if said.peek().is_none() {
+        let mut described = columns.iter().filter(has_metadata).peekable();
+        if described.peek().is_none() {
             return;
         }
         self.write_pair(0, "columns", "");
-        for column in said {
+        for column in described {
             self.write_pair(2, &yaml_key(&column.name), "");
             if let Some(text) = &column.description {
                 self.write_pair(4, "description", &format_scalar(text, 6));
@@ -204,9 +204,9 @@ impl SpecWriter {
             if !column.tags.is_empty() {
                 self.write_pair(4, "tags", &flow_list(&column.tags));
             }
-            if !column.shown.is_empty() {
+            if !column.display_settings.is_empty() {
                 self.write_pair(4, "omni", "");
-                for (key, value) in &column.shown {
+                for (key, value) in &column.display_settings {
                     let value = match value {
                         DisplaySettingValue::Text(text) => format_scalar(text, 8),
                         DisplaySettingValue::Texts(texts) => flow_list(texts),

@@ -34,7 +34,7 @@ impl<'r> ExtractionRun<'r> {
         let mut trees = FormulaTrees::default();
         let mut group_of_key: HashMap<String, usize> = HashMap::new();
         let all = || request.specs.iter().zip(before).enumerate();
-        for (spec, (text, _)) in all().filter(|(_, (_, it))| it.metric_set().is_some() && !it.has_errors()) {
+        for (spec, (text, _)) in all().filter(|(_, (_, spec))| spec.metric_set().is_some() && !spec.has_errors()) {
             run.sets.extend(read_set(compiler, &mut trees, (spec, text.text)));
         }
         for (spec, (text, compiled)) in all() {

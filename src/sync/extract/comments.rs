@@ -59,11 +59,11 @@ fn unkept_comments(comments: impl Iterator<Item = String>, kept: impl Iterator<I
 
 /// Returns the comments in the formulas of a spec or set, without the descriptions of definitions.
 fn formula_comments(root: &Node) -> Vec<String> {
-    let mut found = Vec::new();
+    let mut lines = Vec::new();
     let mut next = vec![(root, false)];
     while let Some((node, is_formula)) = next.pop() {
         match &node.kind {
-            NodeKind::Scalar { value, .. } if is_formula => found.extend(comments_of_formula(value)),
+            NodeKind::Scalar { value, .. } if is_formula => lines.extend(comments_of_formula(value)),
             NodeKind::Scalar { .. } => {}
             NodeKind::Sequence(items) => next.extend(items.iter().map(|item| (item, false))),
             NodeKind::Mapping(pairs) => {
@@ -72,7 +72,7 @@ fn formula_comments(root: &Node) -> Vec<String> {
             }
         }
     }
-    found
+    lines
 }
 
 /// Returns the comments of a formula: the text between tokens.
@@ -82,16 +82,16 @@ fn comments_of_formula(formula: &str) -> Vec<String> {
         .tokens
         .iter()
         .map(|(_, span)| (span.start as usize, span.end as usize));
-    let mut found = Vec::new();
+    let mut lines = Vec::new();
     let mut at = 0;
     for (start, end) in spans.chain([(formula.len(), formula.len())]) {
         let gap = formula.get(at..start).unwrap_or_default();
         let comments = gap.lines().map(str::trim);
         let comments = comments.filter(|line| line.starts_with("//") && !line.starts_with("///"));
-        found.extend(comments.map(str::to_owned));
+        lines.extend(comments.map(str::to_owned));
         at = at.max(end);
     }
-    found
+    lines
 }
 
 /// Returns the comments of a file in order, each starting at its `#`.
@@ -141,7 +141,7 @@ mod tests {
         let text = "# a\nk: 1 # b\nq: \"x # y\"   # c\ns: 'x # y' # d\np: x#y # e\nb: |  # f\n  # no comment\n# g\nl:\n  - x # h\n\
                     m: {a: 1} # i\n# j";
         let root = yaml::root(text).unwrap();
-        let found: String = comments(&root, text).concat().replace(['#', ' '], "");
-        assert_eq!(found, "abcdefghij");
+        let comment_text: String = comments(&root, text).concat().replace(['#', ' '], "");
+        assert_eq!(comment_text, "abcdefghij");
     }
 }

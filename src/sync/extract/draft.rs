@@ -138,8 +138,8 @@ pub(super) fn draft_metric_set(
     let mut specs_of_tree: HashMap<u32, usize> = HashMap::new();
     for candidate in group {
         let own = candidates[*candidate].step.definitions.iter();
-        let own = own.filter(|it| it.origin == FirstStepOrigin::Spec);
-        let trees: BTreeSet<u32> = own.map(|it| it.tree).collect();
+        let own = own.filter(|step_definition| step_definition.origin == FirstStepOrigin::Spec);
+        let trees: BTreeSet<u32> = own.map(|step_definition| step_definition.tree).collect();
         trees
             .into_iter()
             .for_each(|tree| *specs_of_tree.entry(tree).or_default() += 1);
@@ -152,7 +152,7 @@ pub(super) fn draft_metric_set(
     let members: Vec<usize> = members
         .filter(|candidate| {
             let mut own = candidates[*candidate].step.definitions.iter();
-            own.any(|it| it.origin == FirstStepOrigin::Spec && is_shared(it))
+            own.any(|step_definition| step_definition.origin == FirstStepOrigin::Spec && is_shared(step_definition))
         })
         .collect();
     if members.len() < if set.is_some() { 1 } else { 2 } {
@@ -188,7 +188,9 @@ pub(super) fn draft_metric_set(
             Member {
                 candidate: *candidate,
                 moved_definitions: all
-                    .map(|(it, moved)| place_of_tree.get(&it.tree).copied().filter(|_| *moved))
+                    .map(|(step_definition, moved)| {
+                        place_of_tree.get(&step_definition.tree).copied().filter(|_| *moved)
+                    })
                     .collect(),
                 keeps_filter: set
                     .is_some_and(|set| filter_tree(&set.step) != filter_tree(&candidates[*candidate].step)),
@@ -213,13 +215,13 @@ fn check_joins(
     set: Option<&ExistingMetricSet>,
 ) -> Result<(), Rejected> {
     let of_set = set.into_iter().flat_map(|set| &set.step.joins);
-    let mut known: HashMap<&str, &str> = of_set
+    let mut names: HashMap<&str, &str> = of_set
         .map(|join| (join.name.as_str(), join.identity.as_str()))
         .collect();
     let mut rejected = Rejected::new();
     for candidate in members {
         for join in &candidates[*candidate].step.joins {
-            let first = known.entry(&join.name).or_insert(&join.identity);
+            let first = names.entry(&join.name).or_insert(&join.identity);
             if *first != join.identity {
                 rejected.push((
                     *candidate,
@@ -245,7 +247,9 @@ fn moved_definitions(step: &FirstStep, is_shared: impl Fn(&FirstStepDefinition) 
     let definitions = &step.definitions;
     let is_column = |index: usize| definitions[index].level > Level::Row;
     let mut moved = Arena::filled(false, definitions.len());
-    let first = |it: &FirstStepDefinition| it.level == Level::Row || it.has_aggregates || is_shared(it);
+    let first = |step_definition: &FirstStepDefinition| {
+        step_definition.level == Level::Row || step_definition.has_aggregates || is_shared(step_definition)
+    };
     let mut next: Vec<usize> = (0..definitions.len())
         .filter(|index| first(&definitions[*index]))
         .collect();

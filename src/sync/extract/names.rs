@@ -11,7 +11,7 @@ use crate::model::shared_definitions::{FirstStep, FirstStepOrigin};
 pub(super) fn most_frequent<T>(items: impl Iterator<Item = T>, is_same: impl Fn(&T, &T) -> bool) -> Option<T> {
     let mut counts: Vec<(T, usize)> = Vec::new();
     for item in items {
-        match counts.iter_mut().find(|(known, _)| is_same(known, &item)) {
+        match counts.iter_mut().find(|(counted, _)| is_same(counted, &item)) {
             Some((_, count)) => *count += 1,
             None => counts.push((item, 1)),
         }
@@ -78,7 +78,11 @@ pub(super) fn differing_names<'s>(steps: impl Iterator<Item = (usize, &'s FirstS
     type Formulas = Vec<(u32, String, Vec<usize>)>;
     let mut names: BTreeMap<(String, String), (String, String, Formulas)> = BTreeMap::new();
     for (spec, step) in steps {
-        for definition in step.definitions.iter().filter(|it| it.origin == FirstStepOrigin::Spec) {
+        for definition in step
+            .definitions
+            .iter()
+            .filter(|step_definition| step_definition.origin == FirstStepOrigin::Spec)
+        {
             let key = (step.relation.to_lowercase(), definition.name.to_lowercase());
             let (.., formulas) = names
                 .entry(key)

@@ -283,7 +283,7 @@ impl ExtractionRun<'_> {
         for (spec, reason) in changed {
             let SpecText { text, path } = self.specs[spec];
             let path = path.unwrap_or_default();
-            for Proposal { draft, name, .. } in proposals.iter().filter(|it| it.spec.is_some()) {
+            for Proposal { draft, name, .. } in proposals.iter().filter(|proposal| proposal.spec.is_some()) {
                 let reads_set = text.to_lowercase().contains(&name.to_lowercase());
                 let adds = |moved: &Option<usize>| moved.is_some_and(|index| draft.definitions[index].is_new);
                 for member in draft
@@ -436,8 +436,8 @@ fn difference(before: &CompiledSpec, after: &CompiledSpec) -> Option<String> {
     let (before, after) = texts.into_iter().find(|(before, after)| before != after)?;
     let diff = lines::diff(before.unwrap_or_default(), after.unwrap_or_default());
     let line = |sign: char| {
-        let found = diff.lines().find_map(|line| Some(line.strip_prefix(sign)?.trim()));
-        found.map_or_else(|| "no line".to_owned(), |line| format!("`{line}`"))
+        let changed_line = diff.lines().find_map(|line| Some(line.strip_prefix(sign)?.trim()));
+        changed_line.map_or_else(|| "no line".to_owned(), |line| format!("`{line}`"))
     };
     Some(format!(
         "the SQL would change: {} would become {}",

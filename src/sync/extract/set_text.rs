@@ -154,11 +154,16 @@ impl MetricSetDraft {
     }
 
     /// Returns the joins of the specs, without those with a known name.
-    fn joins<'c>(&self, candidates: &'c Arena<Candidate>, known: &[FirstStepJoin]) -> Vec<&'c FirstStepJoin> {
+    fn joins<'c>(&self, candidates: &'c Arena<Candidate>, step_joins: &[FirstStepJoin]) -> Vec<&'c FirstStepJoin> {
         let mut joins: Vec<&FirstStepJoin> = Vec::new();
         for member in &self.members {
             for join in &candidates[member.candidate].step.joins {
-                if joins.iter().copied().chain(known).all(|other| other.name != join.name) {
+                if joins
+                    .iter()
+                    .copied()
+                    .chain(step_joins)
+                    .all(|other| other.name != join.name)
+                {
                     joins.push(join);
                 }
             }
@@ -215,7 +220,7 @@ pub(super) struct SharedProperties {
 pub(super) fn has_pair(pairs: &[(String, YamlValue)], (key, value): &(String, YamlValue)) -> bool {
     pairs
         .iter()
-        .any(|(known, own)| known == key && own.is_same_value(value))
+        .any(|(other_key, own)| other_key == key && own.is_same_value(value))
 }
 
 impl MetricSetText {

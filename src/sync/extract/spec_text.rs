@@ -46,8 +46,8 @@ impl SpecEntries {
     fn column_properties(&self, name: &str) -> Option<(&str, &YamlValue)> {
         match self.root.get("columns") {
             Some(YamlValue::Map(pairs, _)) => {
-                let found = pairs.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
-                found.map(|(key, value)| (key.as_str(), value))
+                let pair = pairs.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
+                pair.map(|(key, value)| (key.as_str(), value))
             }
             _ => None,
         }
@@ -60,7 +60,7 @@ impl SpecEntries {
             _ => Vec::new(),
         };
         let keys = self.keys_by_name.get(&name.to_lowercase()).into_iter().flatten();
-        let keys = keys.filter(|(key, _)| pairs.iter().all(|(known, _)| known != key));
+        let keys = keys.filter(|(key, _)| pairs.iter().all(|(other_key, _)| other_key != key));
         let keys: Vec<(String, YamlValue)> = keys.cloned().collect();
         pairs.extend(keys);
         pairs
@@ -149,8 +149,8 @@ fn step_path(entries: &SpecEntries, step: &FirstStep) -> Path {
     }
     let pairs = entries.pairs(false).iter();
     let texts = pairs.filter_map(|(key, value)| Some((key.clone(), value.as_text()?.to_owned())));
-    let named: Vec<(String, String)> = texts.clone().filter(|(key, _)| key == "name").collect();
-    let item = if named.is_empty() { texts.collect() } else { named };
+    let names: Vec<(String, String)> = texts.clone().filter(|(key, _)| key == "name").collect();
+    let item = if names.is_empty() { texts.collect() } else { names };
     Path::root().key("steps").step(PathSegment::Item(item))
 }
 
@@ -240,12 +240,16 @@ impl SpecWriter<'_> {
     /// Shortens keys and references to them. A timeframe of the set's time column becomes the name of the timeframe,
     /// such as `month`. In `order_by` and `partition_by`, other timeframes become the names of their output columns.
     fn replace_keys(&mut self, time: Option<&str>, has_bare_keys: bool) {
-        let bare = |key: &FirstStepGroupKey| {
+        let column_name = |key: &FirstStepGroupKey| {
             let (column, period) = key.period.as_ref().filter(|_| key.definition.is_none())?;
             let is_time = time.is_some_and(|time| time.eq_ignore_ascii_case(column));
             is_time.then(|| period.clone())
         };
-        let entry = |key: &FirstStepGroupKey| bare(key).filter(|_| has_bare_keys).unwrap_or_else(|| key.text.clone());
+        let entry = |key: &FirstStepGroupKey| {
+            column_name(key)
+                .filter(|_| has_bare_keys)
+                .unwrap_or_else(|| key.text.clone())
+        };
         let keys: Vec<String> = self.step.keys.iter().map(entry).collect();
         if self.step.keys.iter().zip(&keys).any(|(key, new)| key.text != *new) {
             self.set(self.first_step_path.clone().key("group_by"), names(&keys), &[]);
@@ -272,7 +276,7 @@ impl SpecWriter<'_> {
             .keys
             .iter()
             .zip(&keys)
-            .filter_map(|(key, new)| bare(key).map(|_| new))
+            .filter_map(|(key, new)| column_name(key).map(|_| new))
             .collect();
         let new_order = match order {
             None if self.step.is_last && !time_keys.is_empty() => Some(Vec::new()),

@@ -252,19 +252,19 @@ fn add_documentation(facts: &mut RelationMetadata, column: &NodeColumn, is_physi
             ..ColumnMetadata::default()
         });
     }
-    let Some(it) = facts.column_mut(&column.name) else {
+    let Some(column_metadata) = facts.column_mut(&column.name) else {
         return;
     };
-    if is_physical && !it.quoted {
+    if is_physical && !column_metadata.quoted {
         // Use the documented spelling of the name, because case is not significant.
-        it.name = column.name.to_string();
+        column_metadata.name = column.name.to_string();
     }
-    it.description = (!column.description.is_empty()).then(|| column.description.to_string());
-    it.data_type = it
+    column_metadata.description = (!column.description.is_empty()).then(|| column.description.to_string());
+    column_metadata.data_type = column_metadata
         .data_type
         .take()
         .or_else(|| column.data_type.as_deref().map(str::to_owned));
-    it.tags = column.tags.iter().map(ToString::to_string).collect();
+    column_metadata.tags = column.tags.iter().map(ToString::to_string).collect();
 }
 
 /// Adds the facts from a constraint to its columns.

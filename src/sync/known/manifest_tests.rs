@@ -5,8 +5,8 @@ const MANIFEST: &str = include_str!("../../../tests/cli/fixtures/dbt/manifest.js
 const CATALOG: &str = include_str!("../../../tests/cli/fixtures/dbt/catalog.json");
 
 fn read(files: &[&str]) -> Schema {
-    let named: Vec<(&str, &str)> = files.iter().map(|text| ("x.json", *text)).collect();
-    let (schema, faults) = super::from_texts(&named, Dialect::default());
+    let named_texts: Vec<(&str, &str)> = files.iter().map(|text| ("x.json", *text)).collect();
+    let (schema, faults) = super::from_texts(&named_texts, Dialect::default());
     assert_eq!(faults, []);
     schema
 }
@@ -14,14 +14,14 @@ fn read(files: &[&str]) -> Schema {
 /// Returns each column as `name type`, followed by `!` if the column is never NULL. The name is quoted if it is
 /// case-sensitive.
 fn columns(relation: &Relation) -> Vec<String> {
-    let shown = |c: &crate::schema::Column| {
+    let summary = |c: &crate::schema::Column| {
         let (mark, null) = (
             if c.is_quoted() { "\"" } else { "" },
             if c.is_nullable() { "" } else { "!" },
         );
         format!("{mark}{}{mark} {}{null}", c.name(), c.ty())
     };
-    relation.columns().iter().map(shown).collect()
+    relation.columns().iter().map(summary).collect()
 }
 
 #[test]
@@ -84,7 +84,7 @@ fn name_of_a_domain_does_not_replace_its_base_type() {
         );
         super::KnownFacts::from(read(&[manifest, &catalog]))
     };
-    let column = |known: super::KnownFacts| columns(known.schema.relation("film").unwrap());
+    let column = |facts: super::KnownFacts| columns(facts.schema.relation("film").unwrap());
     let base = facts("integer");
     for domain in ["raw.year", "USER-DEFINED", "year"] {
         assert_eq!(column(facts(domain)), ["released other"]);
@@ -338,10 +338,13 @@ fn source_tests_are_found_by_reference() {
         "nodes": {"test.p.a": {"test_metadata": {"name": "not_null", "kwargs": {"model": "{{ get_where_subquery(source('raw', 't')) }}"}},
             "column_name": "\"Insurer Code\"", "depends_on": {"nodes": ["source.p.raw.t"]}}}}"#;
     let schema = read(&[text]);
-    let shown: Vec<_> = schema
+    let summaries: Vec<_> = schema
         .relations()
         .iter()
         .map(|r| format!("{} {}", r.schema_name(), columns(r).join(",")))
         .collect();
-    assert_eq!(shown, ["t \"Insurer Code\" unknown", "raw.t \"Insurer Code\" unknown!"]);
+    assert_eq!(
+        summaries,
+        ["t \"Insurer Code\" unknown", "raw.t \"Insurer Code\" unknown!"]
+    );
 }

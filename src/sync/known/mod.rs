@@ -68,11 +68,11 @@ impl KnownFacts {
     /// Parses the contents of `known.yml`. Unreadable parts are reported and skipped.
     #[must_use]
     pub fn from_text(text: &str) -> (Self, Vec<Diagnostic>) {
-        let mut known = Self::default();
+        let mut facts = Self::default();
         let mut faults = Vec::new();
         let root = match yaml::read(text, &mut faults) {
             Ok(root) => root,
-            Err(fault) => return (known, vec![fault]),
+            Err(fault) => return (facts, vec![fault]),
         };
         for (key, name, value) in root
             .iter()
@@ -84,22 +84,22 @@ impl KnownFacts {
                     for (_, name, value) in named_pairs(value, "`relations`", &mut faults) {
                         let relation = file::relation(name, value, &mut faults);
                         let is_whole = value.is_true("complete");
-                        known
+                        facts
                             .schema
                             .push(if is_whole { relation } else { relation.partially_known() });
                     }
                 }
                 "dbt" => {
                     let text = |key: &str| value.text_at(key);
-                    known.dialect = text("dialect").and_then(|name| name.parse().ok());
-                    known.dbt_version = text("version").map(str::to_owned);
-                    known.generic_tests = value.texts_at("tests").into_iter().collect();
+                    facts.dialect = text("dialect").and_then(|name| name.parse().ok());
+                    facts.dbt_version = text("version").map(str::to_owned);
+                    facts.generic_tests = value.texts_at("tests").into_iter().collect();
                 }
                 _ => faults.push(wrong_shape_error(key, "known.yml", "`dbt` or `relations`")),
             }
         }
-        known.schema = known.schema.as_partial_list();
-        (known, faults)
+        facts.schema = facts.schema.as_partial_list();
+        (facts, faults)
     }
 
     /// Returns the contents of `known.yml`. Relations and columns are sorted by name, but the columns of a relation
@@ -121,7 +121,7 @@ impl KnownFacts {
             .schema
             .relations()
             .iter()
-            .map(|it| (it.schema_name(), it))
+            .map(|relation| (relation.schema_name(), relation))
             .collect();
         out.push_str(if relations.is_empty() {
             "relations: {}\n"
@@ -166,11 +166,11 @@ impl KnownFacts {
     /// that no catalog lists, and relations that are not in the artifacts.
     #[must_use]
     pub fn with_missing_facts_from(mut self, committed: &Self) -> Self {
-        let mut left = committed.clone();
-        left.schema = Schema::new().as_partial_list();
+        let mut facts = committed.clone();
+        facts.schema = Schema::new().as_partial_list();
         for relation in committed.schema.relations() {
             let is_listed = self.schema.relation(relation.schema_name()).is_some();
-            left.schema.push(if is_listed {
+            facts.schema.push(if is_listed {
                 relation.with_types_only()
             } else {
                 relation.clone()
@@ -182,7 +182,7 @@ impl KnownFacts {
         {
             self.dbt_version = committed.dbt_version.clone();
         }
-        self.merged_with(&left)
+        self.merged_with(&facts)
     }
 
     /// Replaces the descriptions of columns of relations in dbt's manifest.
@@ -242,7 +242,7 @@ impl KnownFacts {
     }
 
     fn contradictions(&self, committed: &Self) -> Vec<Contradiction> {
-        let mut found = Vec::new();
+        let mut contradictions = Vec::new();
         for relation in committed.schema.relations() {
             let Some(now) = self.schema.relation(relation.schema_name()) else {
                 continue;
@@ -255,7 +255,7 @@ impl KnownFacts {
                 };
                 let before = column_facts(column);
                 if facts != before {
-                    found.push(Contradiction {
+                    contradictions.push(Contradiction {
                         relation: relation.schema_name().to_owned(),
                         column: Some(column.name().to_owned()),
                         text: format!("{}.{}: {before} → {facts}", relation.schema_name(), column.name()),
@@ -264,21 +264,26 @@ impl KnownFacts {
             }
             let [before, facts] = [relation, now].map(|relation| relation_facts(relation).join(", "));
             if facts != before {
-                let shown = |facts: String| {
+                let facts_or_none = |facts: String| {
                     if facts.is_empty() {
                         "not known".to_owned()
                     } else {
                         facts
                     }
                 };
-                found.push(Contradiction {
+                contradictions.push(Contradiction {
                     relation: relation.schema_name().to_owned(),
                     column: None,
-                    text: format!("{}: {} → {}", relation.schema_name(), shown(before), shown(facts)),
+                    text: format!(
+                        "{}: {} → {}",
+                        relation.schema_name(),
+                        facts_or_none(before),
+                        facts_or_none(facts)
+                    ),
                 });
             }
         }
-        found
+        contradictions
     }
 
     /// Keeps only these relations. If several specs read a relation, the columns that any of them reads are kept.
@@ -293,7 +298,7 @@ impl KnownFacts {
                 let new: Vec<Column> = relation
                     .columns()
                     .iter()
-                    .filter(|it| read.column(it.name()).is_none())
+                    .filter(|column| read.column(column.name()).is_none())
                     .cloned()
                     .collect();
                 new.into_iter().for_each(|column| read.push(column));
@@ -329,18 +334,18 @@ impl KnownFacts {
         let mut changes = Vec::new();
         let mut fact = |name: &str, before: Option<String>, now: Option<String>| {
             if before != now {
-                let shown = |fact: Option<String>, none: &str| fact.unwrap_or_else(|| none.to_owned());
+                let fact_or_default = |fact: Option<String>, none: &str| fact.unwrap_or_else(|| none.to_owned());
                 changes.push(format!(
                     "{name}: {} → {}",
-                    shown(before, "not known"),
-                    shown(now, "no longer kept")
+                    fact_or_default(before, "not known"),
+                    fact_or_default(now, "no longer kept")
                 ));
             }
         };
-        let dialect = |known: &Self| known.dialect.map(|dialect| dialect.name().to_owned());
+        let dialect = |facts: &Self| facts.dialect.map(|dialect| dialect.name().to_owned());
         fact("dialect", dialect(before), dialect(self));
         fact("dbt", before.dbt_version.clone(), self.dbt_version.clone());
-        let tests = |known: &Self| Some(known.generic_tests.iter().cloned().collect::<Vec<_>>().join(", "));
+        let tests = |facts: &Self| Some(facts.generic_tests.iter().cloned().collect::<Vec<_>>().join(", "));
         fact("tests of packages", tests(before), tests(self));
         let names: BTreeSet<&str> = self
             .schema
@@ -350,7 +355,7 @@ impl KnownFacts {
             .map(Relation::schema_name)
             .collect();
         for name in names {
-            let [old, new] = [before, self].map(|known| known.schema.relation(name));
+            let [old, new] = [before, self].map(|facts| facts.schema.relation(name));
             let columns: BTreeSet<&str> = [old, new]
                 .into_iter()
                 .flatten()
@@ -458,9 +463,9 @@ mod tests {
     use super::*;
 
     fn parse_known_facts(text: &str) -> KnownFacts {
-        let (known, faults) = KnownFacts::from_text(text);
+        let (facts, faults) = KnownFacts::from_text(text);
         assert_eq!(faults, [], "{text}");
-        known
+        facts
     }
 
     #[test]
@@ -482,9 +487,9 @@ relations:
       amount: decimal(12,2)
       status: {type: text, values: [\"a,b\", open]}
 ";
-        let known = parse_known_facts(text);
-        assert_eq!(known.text(), format!("{HEADER}{text}"));
-        assert_eq!(known.changes_since(&known), Vec::<String>::new());
+        let facts = parse_known_facts(text);
+        assert_eq!(facts.text(), format!("{HEADER}{text}"));
+        assert_eq!(facts.changes_since(&facts), Vec::<String>::new());
     }
 
     #[test]
@@ -495,13 +500,13 @@ relations:
         let manifest = parse_known_facts("relations: {orders: {columns: {id: , status: text}}, items: {columns: {}}}");
         let merged = manifest.merged_with(&committed);
         let orders = merged.schema.relation("orders").unwrap();
-        let shown: Vec<_> = orders
+        let summaries: Vec<_> = orders
             .columns()
             .iter()
             .map(|c| (c.name(), c.ty().name(), c.is_nullable()))
             .collect();
         assert_eq!(
-            shown,
+            summaries,
             [
                 ("amount", "decimal", true),
                 ("id", "integer", true),
@@ -515,8 +520,8 @@ relations:
     fn complete_relation_keeps_its_columns_and_order() {
         let committed = parse_known_facts("relations: {orders: {columns: {amount: decimal, gone: text, id: integer}}}");
         let catalog = parse_known_facts("relations: {orders: {complete: true, columns: {id: bigint, amount: double}}}");
-        let names = |known: KnownFacts| {
-            let orders = known.schema.relation("orders").unwrap().clone();
+        let names = |facts: KnownFacts| {
+            let orders = facts.schema.relation("orders").unwrap().clone();
             orders
                 .columns()
                 .iter()

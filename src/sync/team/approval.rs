@@ -51,8 +51,8 @@ impl RequiredApproval {
     /// the person as an approver.
     #[must_use]
     pub fn can_be_reviewed_by(&self, people: &People, who: &str) -> bool {
-        let mut named = self.specs.iter().flat_map(|(_, names)| names);
-        people.rights(who).has_right(Right::Approve) || named.any(|name| people.is_among(who, name))
+        let mut owners = self.specs.iter().flat_map(|(_, names)| names);
+        people.rights(who).has_right(Right::Approve) || owners.any(|name| people.is_among(who, name))
     }
 
     /// Determines the approval state of a change from its comments, its authors and the hash of its current content.
@@ -125,8 +125,8 @@ impl RequiredApproval {
 
 /// Returns the number of approvals for each role. Each person counts toward one role. The assignment uses as many
 /// approvals as possible.
-fn approvals_by_role(people: &People, approved: &[String], asked: &[(Role, usize)]) -> BTreeMap<Role, usize> {
-    let room: BTreeMap<Role, usize> = asked.iter().copied().collect();
+fn approvals_by_role(people: &People, approved: &[String], required: &[(Role, usize)]) -> BTreeMap<Role, usize> {
+    let room: BTreeMap<Role, usize> = required.iter().copied().collect();
     let roles: Vec<Vec<Role>> = approved.iter().map(|by| people.roles(by)).collect();
     let mut counts_for: Vec<Option<Role>> = vec![None; approved.len()];
     for start in 0..approved.len() {
@@ -196,19 +196,19 @@ groups: {data-team: [a@x, b@x]}
 roles: {data-team: engineer, f@x: business, both@x: business, own@x: engineer, n@x: analyst}
 ";
 
-    fn comment_event(said: ChangeComment, by: &str, content: &str) -> Event {
-        let mut event = Event::new(said, "2026-11-20T10:00:00Z", by, "");
+    fn comment_event(comment: ChangeComment, by: &str, content: &str) -> Event {
+        let mut event = Event::new(comment, "2026-11-20T10:00:00Z", by, "");
         content.clone_into(&mut event.content);
         event
     }
 
     fn approval_state(events: &[Event]) -> ApprovalState {
         let people = Project::from_text(PROJECT).0.people().clone();
-        let asked = RequiredApproval {
+        let required_approval = RequiredApproval {
             roles: vec![(Role::Engineer, 1), (Role::Business, 1)],
             specs: Vec::new(),
         };
-        asked.approval_state(&people, events, &["O <own@x>".to_owned()], "c")
+        required_approval.approval_state(&people, events, &["O <own@x>".to_owned()], "c")
     }
 
     #[test]
@@ -247,24 +247,24 @@ roles: {data-team: engineer, f@x: business, both@x: business, own@x: engineer, n
     fn one_person_counts_for_one_role() {
         let file = "groups: {g: [x@x, y@x]}\nroles: {g: engineer, x@x: business}\n";
         let people = Project::from_text(file).0.people().clone();
-        let asked = |engineers, business| RequiredApproval {
+        let require = |engineers, business| RequiredApproval {
             roles: vec![(Role::Engineer, engineers), (Role::Business, business)],
             specs: Vec::new(),
         };
-        let lacks = |asked: RequiredApproval, by: &[&str]| {
+        let lacks = |required_approval: RequiredApproval, by: &[&str]| {
             let events: Vec<Event> = by
                 .iter()
                 .map(|by| comment_event(ChangeComment::Approved, by, "c"))
                 .collect();
-            asked.approval_state(&people, &events, &[], "c").lacks
+            required_approval.approval_state(&people, &events, &[], "c").lacks
         };
         // In either order, the person with both roles counts toward the role that the other person lacks.
-        assert_eq!(lacks(asked(1, 1), &["x@x", "y@x"]), Vec::<String>::new());
-        assert_eq!(lacks(asked(1, 1), &["y@x", "x@x"]), Vec::<String>::new());
-        assert_eq!(lacks(asked(2, 1), &["x@x", "y@x"]).len(), 1);
-        assert_eq!(lacks(asked(1, 1), &["x@x"]).len(), 1);
+        assert_eq!(lacks(require(1, 1), &["x@x", "y@x"]), Vec::<String>::new());
+        assert_eq!(lacks(require(1, 1), &["y@x", "x@x"]), Vec::<String>::new());
+        assert_eq!(lacks(require(2, 1), &["x@x", "y@x"]).len(), 1);
+        assert_eq!(lacks(require(1, 1), &["x@x"]).len(), 1);
         assert_eq!(
-            lacks(asked(usize::MAX, 0), &["x@x"]),
+            lacks(require(usize::MAX, 0), &["x@x"]),
             [format!("{} approvals by engineer", usize::MAX - 1)]
         );
     }
@@ -278,20 +278,22 @@ roles: {data-team: engineer, f@x: business, both@x: business, own@x: engineer, n
         assert_eq!(spec_approvers("approvers: f@x"), ["f@x"]);
         assert!(spec_approvers("[").is_empty());
         let (one, other) = (Some("approvers: a"), Some("approvers: b"));
-        for (before, now, asked) in [
+        for (before, now, required) in [
             (one, other, "a"),
             (one, None, "a"),
             (None, other, "b"),
             (Some("from: t"), other, "b"),
         ] {
-            assert_eq!(required_approvers(before, now), [asked]);
+            assert_eq!(required_approvers(before, now), [required]);
         }
         let people = Project::from_text(PROJECT).0.people().clone();
-        let asked = RequiredApproval {
+        let required_approval = RequiredApproval {
             roles: Vec::new(),
             specs: vec![("m.yml".to_owned(), vec!["n@x".to_owned()])],
         };
-        let of = |by: &str| asked.approval_state(&people, &[comment_event(ChangeComment::Approved, by, "c")], &[], "c");
+        let of = |by: &str| {
+            required_approval.approval_state(&people, &[comment_event(ChangeComment::Approved, by, "c")], &[], "c")
+        };
         // People who are named in a spec may approve changes to it regardless of their roles.
         assert!(of("n@x").is_approved());
         assert_eq!(of("a@x").lacks, ["an approval of m.yml by n@x"]);

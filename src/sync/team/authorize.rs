@@ -119,11 +119,11 @@ pub fn forbidden_changes(
     environment: Option<&Environment>,
     commits: &[Commit],
 ) -> Vec<ForbiddenChange> {
-    let mut found = Vec::new();
+    let mut changes = Vec::new();
     for commit in commits {
         let mut tell = |path: Option<&str>, why: String| {
             let (id, author) = (commit.id.clone(), commit.author.clone());
-            found.push(ForbiddenChange {
+            changes.push(ForbiddenChange {
                 commit: id,
                 author,
                 path: path.map(str::to_owned),
@@ -145,7 +145,7 @@ pub fn forbidden_changes(
             }
         }
     }
-    found
+    changes
 }
 
 fn check_allowed(project: &Project, commit: &Commit, file: &TouchedFile) -> Result<(), String> {
@@ -242,8 +242,8 @@ default_role: analyst
         (format!("{LOG}/{}", entry.file_name()), entry.text())
     }
 
-    fn record_event(said: ChangeComment, by: &str) -> (String, String) {
-        let event = Event::new(said, "2026-11-20T10:00:00Z", by, "t");
+    fn record_event(comment: ChangeComment, by: &str) -> (String, String) {
+        let event = Event::new(comment, "2026-11-20T10:00:00Z", by, "t");
         (format!("{CHANGES}/t/{}", event.file_name()), event.text())
     }
 
@@ -278,12 +278,12 @@ default_role: analyst
         ];
         for (author, (path, text), expected) in cases {
             let commit = Commit::new("1", author, None, vec![TouchedFile::new(&path, false, Some(text))]);
-            let found = forbidden_changes(&project, None, &[commit]);
+            let changes = forbidden_changes(&project, None, &[commit]);
             match expected {
-                "" => assert_eq!(found, [], "{author} {path}"),
+                "" => assert_eq!(changes, [], "{author} {path}"),
                 _ => assert!(
-                    found.len() == 1 && found[0].reason.contains(expected),
-                    "{author} {path}: {found:?}"
+                    changes.len() == 1 && changes[0].reason.contains(expected),
+                    "{author} {path}: {changes:?}"
                 ),
             }
         }

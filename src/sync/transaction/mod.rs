@@ -177,8 +177,8 @@ pub fn interrupted_transaction(disk: &mut impl Disk) -> Result<InterruptedTransa
 /// Returns an error if the journal cannot be read.
 pub fn is_transaction_interrupted(disk: &mut impl Disk) -> Result<bool, TransactionFault> {
     for path in [journal_path(FORWARD), journal_path(BACKWARD)] {
-        let found = disk.read(&path);
-        if found.map_err(|error| TransactionFault::Io(path, error))?.is_some() {
+        let content = disk.read(&path);
+        if content.map_err(|error| TransactionFault::Io(path, error))?.is_some() {
             return Ok(true);
         }
     }

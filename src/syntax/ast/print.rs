@@ -10,7 +10,7 @@ enum PrintStep<'a> {
 
 /// Precedences above the precedences of [`super::BinaryOp`].
 const PERCENT: u8 = 6;
-const SIGN: u8 = 7;
+const SIGN_PRECEDENCE: u8 = 7;
 /// Precedence of postfix operators. A postfix operator applies to the operand directly before it.
 const POSTFIX: u8 = 8;
 const ATOM: u8 = 9;
@@ -21,7 +21,7 @@ fn strength(expr: Expr) -> u8 {
     match expr {
         Expr::Binary { op, .. } => op.strength(),
         Expr::Percent(_) => PERCENT,
-        Expr::Sign { .. } => SIGN,
+        Expr::Sign { .. } => SIGN_PRECEDENCE,
         Expr::Timeframe { .. } | Expr::Range { .. } => POSTFIX,
         _ => ATOM,
     }
@@ -87,7 +87,7 @@ pub fn print(ast: &Ast, source: &str, root: ExprId) -> String {
                 out.push(if sign == Sign::Minus { '-' } else { '+' });
                 // Without brackets, a sign before a range would apply only to the start of the range.
                 let range = matches!(ast.expr(operand), Expr::Range { .. });
-                stack.push(PrintStep::Node(operand, if range { BRACKETS } else { SIGN }));
+                stack.push(PrintStep::Node(operand, if range { BRACKETS } else { SIGN_PRECEDENCE }));
             }
             Expr::Percent(operand) => {
                 stack.push(PrintStep::Word("%"));

@@ -31,7 +31,7 @@ pub fn apply_fixes(text: &str, diagnostics: &[Diagnostic]) -> String {
 /// Removes each fix that overlaps an earlier fix, or that touches it if one of the two is an insertion, because the
 /// order of their texts would be arbitrary. After the earlier fix is applied, the next compilation suggests the fix again.
 pub(super) fn remove_overlapping_fixes(diagnostics: &mut [Diagnostic]) {
-    let mut fixes: Vec<&mut Option<Fix>> = diagnostics.iter_mut().map(|it| &mut it.fix).collect();
+    let mut fixes: Vec<&mut Option<Fix>> = diagnostics.iter_mut().map(|diagnostic| &mut diagnostic.fix).collect();
     fixes.retain(|fix| fix.is_some());
     fixes.sort_by_key(|fix| fix.as_ref().map(|fix| fix.span));
     let mut before: Option<Span> = None;

@@ -368,9 +368,9 @@ fn unclosed_bracket(source: &str, before: u32) -> Option<Span> {
         .split_inclusive('\n')
         .filter(|line| line.ends_with('\n'))
     {
-        let left = open_bracket_in_line(line).map(|at| Span::new((start + at) as u32, (start + at) as u32 + 1));
-        if left.is_some() || line.contains([']', '}']) {
-            open = left;
+        let span = open_bracket_in_line(line).map(|at| Span::new((start + at) as u32, (start + at) as u32 + 1));
+        if span.is_some() || line.contains([']', '}']) {
+            open = span;
         }
         start += line.len();
     }

@@ -22,7 +22,7 @@ impl Merger<'_, '_> {
             return false;
         };
         let has = |(key, item): &(String, YamlValue)| match base.get(key) {
-            Some(YamlValue::List(items, _)) => items.iter().any(|it| it.is_same_value(item)),
+            Some(YamlValue::List(items, _)) => items.iter().any(|yaml_value| yaml_value.is_same_value(item)),
             _ => false,
         };
         !mark.items.is_empty() && mark.items.iter().all(has)

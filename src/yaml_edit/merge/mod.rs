@@ -166,8 +166,8 @@ fn named_children<'t>(
     id: Option<YamlNodeId>,
     names: ChildIdentifiers<'_>,
 ) -> Option<ChildrenByName<'t>> {
-    let mut named = ChildrenByName::none();
-    let Some(id) = id else { return Some(named) };
+    let mut by_name = ChildrenByName::none();
+    let Some(id) = id else { return Some(by_name) };
     for (number, child) in tree.node(id).children().iter().enumerate() {
         let step = match names {
             ChildIdentifiers::Keys => Some(PathSegment::Key(child.key.clone())),
@@ -182,13 +182,13 @@ fn named_children<'t>(
             }
         };
         if let Some(step) = &step
-            && named.places.insert(step.clone(), number).is_some()
+            && by_name.places.insert(step.clone(), number).is_some()
         {
             return None;
         }
-        named.children.push((step, child));
+        by_name.children.push((step, child));
     }
-    Some(named)
+    Some(by_name)
 }
 
 impl<'t> Merger<'t, '_> {

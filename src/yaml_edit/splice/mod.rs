@@ -98,10 +98,10 @@ fn check_result(
             fault.reason()
         ))
     })?;
-    let found = after
+    let yaml_value = after
         .root
         .map_or_else(|| YamlValue::Bare(String::new()), |root| after.value(root));
-    if !found.is_same_value(&changes.changed_value(tree)) {
+    if !yaml_value.is_same_value(&changes.changed_value(tree)) {
         return Err(refusal("the edited file would have a different meaning"));
     }
     let is_kept = |comment: &&Range<usize>| {

@@ -76,7 +76,10 @@ fn add_statements<'p>(
     batch: &mut Batch,
     checks: &mut Vec<Check<'p>>,
 ) {
-    for statement in statements.iter().filter(|it| it.dialect == dialect.name()) {
+    for statement in statements
+        .iter()
+        .filter(|statement| statement.dialect == dialect.name())
+    {
         checks.push(Check {
             case: format!("differences.yml:{}", question.line),
             formula: question.formula.clone(),

@@ -127,8 +127,11 @@ fn read_cell(node: &Node, dialect: Dialect, sources: &BTreeMap<String, String>) 
         also: also.transpose()?.into_iter().collect(),
     };
     if !fact.is_empty() {
-        let known = dialect.facts_of_constructs().iter().find(|known| known.text == fact);
-        let Some(known) = known else {
+        let construct_fact = dialect
+            .facts_of_constructs()
+            .iter()
+            .find(|construct_fact| construct_fact.text == fact);
+        let Some(known) = construct_fact else {
             return node.error(format!("dialects/facts/{dialect}.toml has no entry `{fact}`"));
         };
         let parameters: Vec<String> = known.parameters.iter().map(|name| format!("`{name}`")).collect();

@@ -288,15 +288,15 @@ impl Reader<'_> {
 }
 
 /// Returns whether an operator is among the parts of a condition that are joined by AND.
-fn has_operator(condition: &Expr, wanted: BinaryOperator) -> bool {
+fn has_operator(condition: &Expr, binary_operator: BinaryOperator) -> bool {
     match condition {
-        Expr::Nested(inner) => has_operator(inner, wanted),
+        Expr::Nested(inner) => has_operator(inner, binary_operator),
         Expr::BinaryOp {
             left,
             op: BinaryOperator::And,
             right,
-        } => has_operator(left, wanted.clone()) || has_operator(right, wanted),
-        Expr::BinaryOp { op, .. } => *op == wanted,
+        } => has_operator(left, binary_operator.clone()) || has_operator(right, binary_operator),
+        Expr::BinaryOp { op, .. } => *op == binary_operator,
         _ => false,
     }
 }

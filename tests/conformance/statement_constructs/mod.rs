@@ -337,7 +337,7 @@ impl Reader<'_> {
     /// Returns the class of a type in the dialect's words. `timestamp` is an instant on BigQuery.
     fn class_of_type(&self, ty: &str) -> Class {
         let is_it = |known: &Type| without_spaces(self.facts.dialect.type_name(*known)) == without_spaces(ty);
-        match TYPES.iter().find(|known| is_it(known)) {
+        match TYPES.iter().find(|ty| is_it(ty)) {
             Some(known) => class_of_column(known.name()),
             None => classes::native_class(ty).to_owned(),
         }

@@ -154,7 +154,10 @@ fn the_sql_of_a_resolution_is_described() {
     ] {
         let done = reconcile_edit(&decompiler, BY_MONTH, (from, to), ORDERS);
         let set = done.conflicts[0].set.as_ref().unwrap();
-        let shown = set.to_set_sql.as_ref().map(|it| (it.sql.as_str(), it.describe()));
+        let shown = set
+            .to_set_sql
+            .as_ref()
+            .map(|rewritten_sql| (rewritten_sql.sql.as_str(), rewritten_sql.describe()));
         let expected = (!sql.is_empty()).then(|| (sql, differences.to_owned()));
         assert_eq!(shown, expected, "{to}: {set:#?}");
     }

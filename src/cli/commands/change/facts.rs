@@ -16,7 +16,7 @@ pub struct ModelChangeFromKnownFacts {
 /// Compiles the specs of a commit twice: with the facts of an earlier commit and with its own facts. Returns the models
 /// whose SQL differs. Models that were not generated before are skipped, because their first push adds the facts that
 /// they read. dbt's artifacts are not read, so the result is the same on every machine.
-pub fn models_changed_by_facts(
+pub fn find_models_changed_by_facts(
     workspace: &Workspace,
     repository: &Repository,
     before: &str,
@@ -39,11 +39,13 @@ pub fn models_changed_by_facts(
         .zip(&later)
         .zip(specs.paths())
         .filter(|((one, other), _)| model_and_test_sql(one) != model_and_test_sql(other));
-    let named = pairs.filter_map(|((one, _), spec)| {
+    let changes = pairs.filter_map(|((one, _), spec)| {
         Some(ModelChangeFromKnownFacts {
             model: one.name()?.to_owned(),
             spec: spec.clone(),
         })
     });
-    Ok(named.filter(|it| generated.contains(it.model.as_str())).collect())
+    Ok(changes
+        .filter(|change| generated.contains(change.model.as_str()))
+        .collect())
 }

@@ -67,9 +67,13 @@ struct ChangeContext<'s> {
 
 impl ChangeContext<'_> {
     fn propose(&self, args: &ProposeArgs) -> Result<Exit, Failure> {
-        let named = self.session.global.env.as_deref();
-        let environment = environment::merge_target_environment(named, &self.workspace.project, &self.workspace.root)?;
-        let base = match (&args.base, environment.as_ref().and_then(|it| it.branch.clone())) {
+        let environment_name = self.session.global.env.as_deref();
+        let environment =
+            environment::merge_target_environment(environment_name, &self.workspace.project, &self.workspace.root)?;
+        let base = match (
+            &args.base,
+            environment.as_ref().and_then(|environment| environment.branch.clone()),
+        ) {
             (Some(base), _) => base.clone(),
             (None, Some(branch)) => branch,
             (None, None) => {
@@ -80,12 +84,12 @@ impl ChangeContext<'_> {
                 );
             }
         };
-        let under_way = BranchDifferences::new(&self.workspace, &self.repository, &base, named)?;
+        let under_way = BranchDifferences::new(&self.workspace, &self.repository, &base, environment_name)?;
         let content = self.content_hash(&under_way, &base)?;
         if let Some(same) = self
             .all
             .iter()
-            .find(|it| it.events.iter().any(|it| it.content == content))
+            .find(|change| change.events.iter().any(|event| event.content == content))
         {
             return Err(
                 Failure::new(Exit::Usage, format!("the change is already proposed as `{}`", same.id))
@@ -102,7 +106,7 @@ impl ChangeContext<'_> {
         event.environment = under_way
             .environment
             .as_ref()
-            .map(|it| it.name.clone())
+            .map(|environment| environment.name.clone())
             .unwrap_or_default();
         event.base = base.strip_prefix("origin/").unwrap_or(&base).to_owned();
         event.content = content;
@@ -129,13 +133,13 @@ impl ChangeContext<'_> {
         self.report_event(as_json, &change.id, &event, &commit)
     }
 
-    fn decide(&self, said: ChangeComment, id: &str, text: &str, as_json: bool) -> Result<Exit, Failure> {
+    fn decide(&self, comment: ChangeComment, id: &str, text: &str, as_json: bool) -> Result<Exit, Failure> {
         let change = self.find_change(id)?;
         let under_way = self.branch_differences(change)?;
         let content = self.content_hash(&under_way, &require_proposal(change)?.base)?;
-        let mut event = self.new_event(said, text)?;
+        let mut event = self.new_event(comment, text)?;
         event.content = content;
-        let command = if said == ChangeComment::Approved {
+        let command = if comment == ChangeComment::Approved {
             "change approve"
         } else {
             "change reject"
@@ -150,7 +154,7 @@ impl ChangeContext<'_> {
                 None,
             ));
         }
-        if said == ChangeComment::Approved && under_way.is_authored_by(&event.by, change) {
+        if comment == ChangeComment::Approved && under_way.is_authored_by(&event.by, change) {
             permissions::log_refusal(self.session, &self.workspace, &event.by, command, None);
             return Err(Failure::new(
                 Exit::NotAllowed,
@@ -159,7 +163,8 @@ impl ChangeContext<'_> {
             .with_help("ask somebody who did not write any part of the change to approve it. This attempt is logged"));
         }
         let commit = self.commit_event(&change.id, &event)?;
-        self.session.report_action(&format!("{said} `{}`: {commit}", change.id));
+        self.session
+            .report_action(&format!("{comment} `{}`: {commit}", change.id));
         let mut after = change.clone();
         after.events.push(event.clone());
         let standing = under_way.state_of_changes([&after]);
@@ -182,7 +187,7 @@ impl ChangeContext<'_> {
         let begun: Vec<&Change> = self
             .all
             .iter()
-            .filter(|it| !id.is_empty() && it.id.starts_with(id))
+            .filter(|change| !id.is_empty() && change.id.starts_with(id))
             .collect();
         if let [one] = begun.as_slice() {
             return Ok(one);
@@ -227,11 +232,11 @@ impl ChangeContext<'_> {
         }
     }
 
-    fn new_event(&self, said: ChangeComment, text: &str) -> Result<Event, Failure> {
+    fn new_event(&self, comment: ChangeComment, text: &str) -> Result<Event, Failure> {
         // Record microseconds, because only the last event of each person counts and two events may occur in the same
         // second.
         let at = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string();
-        Ok(Event::new(said, &at, &self.repository.author()?, text))
+        Ok(Event::new(comment, &at, &self.repository.author()?, text))
     }
 
     /// Writes an event to its file and commits it.
@@ -242,7 +247,7 @@ impl ChangeContext<'_> {
         let first = event.text.lines().next().unwrap_or_default();
         let title = match event.action {
             ChangeComment::Proposed => format!("Propose: {first}"),
-            said if first.is_empty() => format!("{said} {id}"),
+            comment if first.is_empty() => format!("{comment} {id}"),
             said => format!("{said} {id}: {first}"),
         };
         let message = format!("{title}\n\n{TRAILER}: {hash}\n");

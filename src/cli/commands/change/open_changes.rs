@@ -33,7 +33,7 @@ pub struct BranchDifferences {
     pub altered: Vec<String>,
     /// Commits of the branch.
     pub commits: Vec<Commit>,
-    asked: RequiredApproval,
+    required_approval: RequiredApproval,
 }
 
 /// Resolves a revision, first as given and then as a branch of `origin`.
@@ -48,13 +48,14 @@ pub fn resolve_revision(repository: &Repository, name: &str) -> Result<String, F
 }
 
 impl BranchDifferences {
-    /// Determines how the last commit differs from the base. Uses the environment `named` if set, otherwise the
-    /// environment of the base branch, otherwise the first environment that requires reviews.
+    /// Determines how the last commit differs from the base. Uses the environment
+    /// `environment_name` if set, otherwise the environment of the base branch, otherwise the first environment that
+    /// requires reviews.
     pub fn new(
         workspace: &Workspace,
         repository: &Repository,
         base: &str,
-        named: Option<&str>,
+        environment_name: Option<&str>,
     ) -> Result<Self, Failure> {
         let tip = resolve_revision(repository, base)?;
         let Some(head) = repository.head_commit()? else {
@@ -63,7 +64,7 @@ impl BranchDifferences {
             );
         };
         let project = read_project_at(repository, &tip)?;
-        let environment = target_environment(&project, base, named)?;
+        let environment = target_environment(&project, base, environment_name)?;
         let fork = repository.merge_base(&tip, &head)?;
         Self::from(workspace, repository, project, environment, &fork, &head)
     }
@@ -75,11 +76,13 @@ impl BranchDifferences {
         repository: &Repository,
         before: &str,
         commit: &str,
-        named: Option<&str>,
+        environment_name: Option<&str>,
     ) -> Result<Self, Failure> {
         let project = read_project_at(repository, before)?;
         let all = project.environments();
-        let is_meant = |it: &&Environment| named.map_or_else(|| it.is_reviewed(), |named| it.name == named);
+        let is_meant = |environment: &&Environment| {
+            environment_name.map_or_else(|| environment.is_reviewed(), |name| environment.name == name)
+        };
         let environment = all.iter().find(is_meant).cloned();
         Self::from(workspace, repository, project, environment, before, commit)
     }
@@ -94,20 +97,20 @@ impl BranchDifferences {
     ) -> Result<Self, Failure> {
         let mut files = repository.files_differing_between(fork, head)?;
         let mut altered = Vec::new();
-        if let Some(known) = files.iter_mut().find(|file| file.is_known()) {
-            altered = facts::models_changed_by_facts(workspace, repository, fork, head)?;
-            known.alters_sql = !altered.is_empty();
+        if let Some(difference) = files.iter_mut().find(|file| file.is_known()) {
+            altered = facts::find_models_changed_by_facts(workspace, repository, fork, head)?;
+            difference.alters_sql = !altered.is_empty();
         }
         let signed = environment.as_ref().is_some_and(|environment| environment.signed);
         let commits = repository.commits_between(fork, head, signed)?;
-        let mut asked = RequiredApproval::default();
-        asked.roles = environment
+        let mut required_approval = RequiredApproval::default();
+        required_approval.roles = environment
             .as_ref()
             .map(|environment| environment.approvals.clone())
             .unwrap_or_default();
-        asked.specs = named_approvers(workspace, repository, (fork, head), &files, &altered)?;
+        required_approval.specs = named_approvers(workspace, repository, (fork, head), &files, &altered)?;
         let content = approved_content_hash(&files);
-        let altered = altered.into_iter().map(|it| it.model).collect();
+        let altered = altered.into_iter().map(|change| change.model).collect();
         Ok(Self {
             fork: fork.to_owned(),
             project,
@@ -116,7 +119,7 @@ impl BranchDifferences {
             content,
             altered,
             commits,
-            asked,
+            required_approval,
         })
     }
 
@@ -157,7 +160,7 @@ impl BranchDifferences {
             .filter(|change| self.is_for_change(change))
             .collect();
         let events: Vec<Event> = changes.iter().flat_map(|change| &change.events).cloned().collect();
-        self.asked
+        self.required_approval
             .approval_state(self.project.people(), &events, &self.owners(&changes), content)
     }
 
@@ -178,7 +181,7 @@ impl BranchDifferences {
 
     /// Returns whether a user may approve or reject the content.
     pub fn can_be_reviewed_by(&self, who: &str) -> bool {
-        self.asked.can_be_reviewed_by(self.project.people(), who)
+        self.required_approval.can_be_reviewed_by(self.project.people(), who)
     }
 
     /// Returns a note if the facts in `known.yml` change the SQL of models.
@@ -194,7 +197,7 @@ impl BranchDifferences {
 
     /// Returns whether the content needs an approval.
     pub fn needs_approval(&self) -> bool {
-        self.content.is_some() && !self.asked.is_nothing()
+        self.content.is_some() && !self.required_approval.is_nothing()
     }
 }
 
@@ -207,14 +210,18 @@ pub(super) fn read_project_at(repository: &Repository, commit: &str) -> Result<P
     Ok(text.map(|text| Project::from_text(&text).0).unwrap_or_default())
 }
 
-fn target_environment(project: &Project, base: &str, named: Option<&str>) -> Result<Option<Environment>, Failure> {
+fn target_environment(
+    project: &Project,
+    base: &str,
+    environment_name: Option<&str>,
+) -> Result<Option<Environment>, Failure> {
     let all = project.environments();
-    if let Some(named) = named {
-        let found = all.iter().find(|environment| environment.name == named);
+    if let Some(name) = environment_name {
+        let found = all.iter().find(|environment| environment.name == name);
         return found.cloned().map(Some).ok_or_else(|| {
             Failure::new(
                 Exit::Usage,
-                format!("the formulac.yml of `{base}` has no environment `{named}`"),
+                format!("the formulac.yml of `{base}` has no environment `{name}`"),
             )
         });
     }
@@ -243,7 +250,7 @@ fn named_approvers(
     let changed: Vec<String> = changed.map(str::to_owned).collect();
     let of_sets = metric_sets::models_changed_by_metric_sets(workspace, repository, (fork, head), &changed)?;
     let specs = changed.into_iter().chain(of_sets);
-    let specs: BTreeSet<String> = specs.chain(altered.iter().map(|it| it.spec.clone())).collect();
+    let specs: BTreeSet<String> = specs.chain(altered.iter().map(|change| change.spec.clone())).collect();
     let paths: Vec<String> = specs.into_iter().collect();
     let (before, now) = (
         repository.file_contents_at_commit(fork, &paths)?,

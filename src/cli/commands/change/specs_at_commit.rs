@@ -36,15 +36,15 @@ impl SpecsAtCommit {
 
     /// Compiles the specs in order. `other` is the dialect to use if neither the project nor the facts specify one.
     /// dbt's artifacts are not read, so the result is the same on every machine.
-    pub fn compile(&self, workspace: &Workspace, known: &KnownFacts, other: Option<Dialect>) -> Vec<CompiledSpec> {
+    pub fn compile(&self, workspace: &Workspace, facts: &KnownFacts, other: Option<Dialect>) -> Vec<CompiledSpec> {
         let texts: Vec<SpecText<'_>> = self
             .specs
             .iter()
             .map(|(path, text)| SpecText { text, path: Some(path) })
             .collect();
-        let dialect = self.project.dialect().or(known.dialect).or(other).unwrap_or_default();
+        let dialect = self.project.dialect().or(facts.dialect).or(other).unwrap_or_default();
         let builder =
-            builder_with_known(&self.project, dialect, known.clone()).contracts(workspace.enforces_contracts());
+            builder_with_known(&self.project, dialect, facts.clone()).contracts(workspace.enforces_contracts());
         builder.build().compile_specs(&texts)
     }
 }

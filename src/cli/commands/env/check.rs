@@ -28,12 +28,12 @@ pub fn run(session: &Session, workspace: &Workspace, args: &EnvNameArgs) -> Resu
     if let Some(name) = &args.name {
         environment::find_in_project(&workspace.project, name, EnvironmentReason::Option)?;
     }
-    let mut found = Vec::new();
+    let mut findings = Vec::new();
     let repository = Repository::find(&workspace.root).ok();
     let is_meant = |it: &&(Environment, Vec<String>)| args.name.as_ref().is_none_or(|name| *name == it.0.name);
     for (environment, missing) in all.iter().filter(is_meant) {
         let mut tell = |is_fault: bool, text: String| {
-            found.push(EnvironmentFinding {
+            findings.push(EnvironmentFinding {
                 environment: environment.name.clone(),
                 is_fault,
                 text,
@@ -56,7 +56,9 @@ pub fn run(session: &Session, workspace: &Workspace, args: &EnvNameArgs) -> Resu
             let text = "a variable looks like a secret: let dbt read it with `env_var('DBT_ENV_SECRET_…')` instead";
             tell(false, text.to_owned());
         }
-        if let Some(schema) = show::find_artifacts(workspace, environment)?.filter(|left| left.is_own == Some(false)) {
+        if let Some(schema) =
+            show::find_artifacts(workspace, environment)?.filter(|artifacts| artifacts.is_own == Some(false))
+        {
             let of = schema.schema.unwrap_or_default();
             let text = format!(
                 "dbt's artifacts in {} belong to the schema {of}",
@@ -65,30 +67,29 @@ pub fn run(session: &Session, workspace: &Workspace, args: &EnvNameArgs) -> Resu
             tell(false, text);
         }
     }
-    check_shared_schemas(&all, args.name.as_deref(), &mut found);
-    check_personal_settings(workspace, repository.as_ref(), &mut found)?;
-    let exit = if found.iter().any(|it| it.is_fault) {
+    check_shared_schemas(&all, args.name.as_deref(), &mut findings);
+    check_personal_settings(workspace, repository.as_ref(), &mut findings)?;
+    let exit = if findings.iter().any(|finding| finding.is_fault) {
         Exit::Faulty
     } else {
         Exit::Done
     };
     if args.json {
-        let one =
-            |it: &EnvironmentFinding| json!({"environment": it.environment, "fault": it.is_fault, "text": it.text});
-        session.print_json(&json!({"found": found.iter().map(one).collect::<Vec<Value>>()}))?;
+        let one = |finding: &EnvironmentFinding| json!({"environment": finding.environment, "fault": finding.is_fault, "text": finding.text});
+        session.print_json(&json!({"found": findings.iter().map(one).collect::<Vec<Value>>()}))?;
         return Ok(exit);
     }
-    let line = |it: &EnvironmentFinding| {
-        let kind = if it.is_fault { "error" } else { "warning" };
-        let of = if it.environment.is_empty() {
+    let line = |finding: &EnvironmentFinding| {
+        let kind = if finding.is_fault { "error" } else { "warning" };
+        let of = if finding.environment.is_empty() {
             String::new()
         } else {
-            format!("{}: ", it.environment)
+            format!("{}: ", finding.environment)
         };
-        format!("{kind}: {of}{}\n", it.text)
+        format!("{kind}: {of}{}\n", finding.text)
     };
-    session.print_escaped(&found.iter().map(line).collect::<String>())?;
-    if found.is_empty() {
+    session.print_escaped(&findings.iter().map(line).collect::<String>())?;
+    if findings.is_empty() {
         session.report_action("no problems found in the environments");
     }
     Ok(exit)
@@ -111,8 +112,8 @@ fn check_connection(workspace: &Workspace, environment: &Environment, tell: &mut
     let Some(output) = profile.outputs.iter().find(|output| output.name == *connection) else {
         return tell(true, format!("the dbt profile has no output `{connection}`"));
     };
-    let wanted = environment.dialect.or(workspace.project.dialect());
-    if let (Some(wanted), Some(adapter)) = (wanted, &output.adapter)
+    let dialect = environment.dialect.or(workspace.project.dialect());
+    if let (Some(wanted), Some(adapter)) = (dialect, &output.adapter)
         && *adapter != wanted.name()
     {
         let is_said = environment.dialect.is_some();
@@ -192,7 +193,11 @@ fn check_approvals(workspace: &Workspace, environment: &Environment, tell: &mut 
 }
 
 /// Reports environments that would overwrite each other because they build in the same schema.
-fn check_shared_schemas(all: &[(Environment, Vec<String>)], only: Option<&str>, found: &mut Vec<EnvironmentFinding>) {
+fn check_shared_schemas(
+    all: &[(Environment, Vec<String>)],
+    only: Option<&str>,
+    findings: &mut Vec<EnvironmentFinding>,
+) {
     let mut places: BTreeMap<(Option<&str>, String), Vec<&Environment>> = BTreeMap::new();
     for (environment, _) in all {
         if let Some(schema) = &environment.schema {
@@ -203,13 +208,13 @@ fn check_shared_schemas(all: &[(Environment, Vec<String>)], only: Option<&str>, 
         }
     }
     for ((_, schema), of) in places {
-        let names: Vec<&str> = of.iter().map(|it| it.name.as_str()).collect();
+        let names: Vec<&str> = of.iter().map(|environment| environment.name.as_str()).collect();
         if names.len() > 1 && only.is_none_or(|only| names.contains(&only)) {
             let text = format!(
                 "{} build into the same schema, {schema}, and would overwrite each other",
                 names.join(" and ")
             );
-            found.push(EnvironmentFinding {
+            findings.push(EnvironmentFinding {
                 environment: String::new(),
                 is_fault: true,
                 text,
@@ -222,7 +227,7 @@ fn check_shared_schemas(all: &[(Environment, Vec<String>)], only: Option<&str>, 
 fn check_personal_settings(
     workspace: &Workspace,
     repository: Option<&Repository>,
-    found: &mut Vec<EnvironmentFinding>,
+    findings: &mut Vec<EnvironmentFinding>,
 ) -> Result<(), Failure> {
     let Some(repository) = repository.filter(|_| workspace.root.join(project::LOCAL).is_file()) else {
         return Ok(());
@@ -230,7 +235,7 @@ fn check_personal_settings(
     let path = project::LOCAL.to_owned();
     if repository.ignored_paths(std::slice::from_ref(&path))?.is_empty() {
         let text = format!("git does not ignore {path}; add it to .gitignore");
-        found.push(EnvironmentFinding {
+        findings.push(EnvironmentFinding {
             environment: String::new(),
             is_fault: true,
             text,

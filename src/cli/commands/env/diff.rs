@@ -78,28 +78,30 @@ pub fn run(session: &Session, workspace: &Workspace, args: &EnvDiffArgs) -> Resu
     let all = model_diffs(workspace, &repository, &commit, only.as_deref())?;
     let rows = match args.rows {
         true => {
-            let both = all.iter().filter(|it| it.here.is_some() && it.there.is_some());
-            let both = both.map(|it| it.name.clone()).collect();
+            let both = all.iter().filter(|model| model.here.is_some() && model.there.is_some());
+            let both = both.map(|model| model.name.clone()).collect();
             Some(rows::compare(session, workspace, args, &environment, &both)?)
         }
         false => None,
     };
     let exit = rows.as_ref().map_or(Exit::Done, RowComparisonsByModel::exit);
-    let shown: Vec<&DiffedModel> = all.iter().filter(|it| !it.is_same() || rows.is_some()).collect();
-    let same = all.iter().filter(|it| it.is_same()).count();
+    let diffed_models: Vec<&DiffedModel> = all.iter().filter(|model| !model.is_same() || rows.is_some()).collect();
+    let same = all.iter().filter(|model| model.is_same()).count();
     if args.json {
-        let one = |it: &&DiffedModel| {
-            let rows = rows.as_ref().map_or(Value::Null, |rows| rows.comparison_json(&it.name));
-            json!({"model": it.name, "is": it.description(), "diff": it.diff(), "rows": rows})
+        let one = |model: &&DiffedModel| {
+            let rows = rows
+                .as_ref()
+                .map_or(Value::Null, |rows| rows.comparison_json(&model.name));
+            json!({"model": model.name, "is": model.description(), "diff": model.diff(), "rows": rows})
         };
         session.print_json(&json!({
             "environment": environment.name, "branch": branch, "commit": commit, "same": same,
-            "models": shown.iter().map(one).collect::<Vec<Value>>(),
+            "models": diffed_models.iter().map(one).collect::<Vec<Value>>(),
         }))?;
         return Ok(exit);
     }
     let mut text = String::new();
-    for model in &shown {
+    for model in &diffed_models {
         let _ = writeln!(text, "{}  {}", model.name, model.description());
         for line in model.diff().unwrap_or_default().lines().take(MAX_DIFF_LINES) {
             let _ = writeln!(text, "    {line}");
@@ -140,7 +142,7 @@ fn model_diffs(
     let texts = repository.file_contents_at_commit(commit, &there)?;
     let texts: BTreeMap<&String, Option<String>> = there.iter().zip(texts).collect();
     let paths: BTreeSet<&String> = here.iter().chain(&there).collect();
-    let mut found = Vec::new();
+    let mut models = Vec::new();
     for path in paths {
         let name = Path::new(path)
             .file_stem()
@@ -152,17 +154,17 @@ fn model_diffs(
         let plain = |text: String| text.replace('\r', "");
         let here = read_text(workspace.root.join(path)).ok().map(plain);
         let there = texts.get(path).cloned().flatten().map(plain);
-        found.push(DiffedModel { name, here, there });
+        models.push(DiffedModel { name, here, there });
     }
     match only
         .into_iter()
         .flatten()
-        .find(|name| found.iter().all(|model| model.name != **name))
+        .find(|name| models.iter().all(|model| model.name != **name))
     {
         Some(name) => Err(Failure::new(
             Exit::Usage,
             format!("no generated model is named `{name}`, on either side"),
         )),
-        None => Ok(found),
+        None => Ok(models),
     }
 }

@@ -34,11 +34,11 @@ pub fn compare(
     session: &Session,
     workspace: &Workspace,
     args: &EnvDiffArgs,
-    there: &Environment,
+    environment: &Environment,
     models: &BTreeSet<String>,
 ) -> Result<RowComparisonsByModel, Failure> {
     let here = environment::selected_environment(&session.global, &workspace.project)?;
-    check_environments(here.as_ref(), there, args)?;
+    check_environments(here.as_ref(), environment, args)?;
     let engine_args = EngineArgs {
         data: None,
         engine: args.engine.clone(),
@@ -47,12 +47,12 @@ pub fn compare(
     };
     let engine = Engine::select_engine(session, &engine_args, &workspace.project)?.without_deferral();
     let dialect = engine.dialect(&workspace.project)?;
-    let named = RelationNamePair {
-        here: here.map_or_else(|| "here".to_owned(), |here| here.name),
-        there: there.name.clone(),
+    let name_pair = RelationNamePair {
+        here: here.map_or_else(|| "here".to_owned(), |environment| environment.name),
+        there: environment.name.clone(),
         by_dbt: engine.runs_models(),
         own: workspace.manifest()?,
-        other: environment_manifest(workspace, there)?,
+        other: environment_manifest(workspace, environment)?,
     };
     let target = TargetOptions {
         dialect: Some(dialect),
@@ -67,7 +67,7 @@ pub fn compare(
         .collect();
     let begun: Vec<(&String, Proof, Result<Comparison, String>)> = models
         .iter()
-        .map(|model| named.begin_comparison(model, compiled.get(model.as_str()).copied()))
+        .map(|model| name_pair.begin_comparison(model, compiled.get(model.as_str()).copied()))
         .collect();
     let relations: Vec<Read> = begun
         .iter()
@@ -83,8 +83,9 @@ pub fn compare(
     let (mut judged, mut names, mut pairs) = (BTreeMap::new(), Vec::new(), Vec::new());
     for (model, mut proof, comparison) in begun {
         let together = comparison.and_then(|comparison| {
-            let both = [presences.next(), presences.next()].map(|it| it.unwrap_or(RelationPresence::Missing));
-            named.restrict_to_common_columns(model, comparison, both, &mut proof)
+            let both = [presences.next(), presences.next()]
+                .map(|relation_presence| relation_presence.unwrap_or(RelationPresence::Missing));
+            name_pair.restrict_to_common_columns(model, comparison, both, &mut proof)
         });
         match together {
             Err(why) => {
@@ -126,8 +127,12 @@ pub fn compare(
 }
 
 /// Rejects a comparison of an environment with itself, and an engine that has no environments.
-fn check_environments(here: Option<&Environment>, there: &Environment, args: &EnvDiffArgs) -> Result<(), Failure> {
-    if here.is_some_and(|here| here.name == there.name) {
+fn check_environments(
+    environment: Option<&Environment>,
+    there: &Environment,
+    args: &EnvDiffArgs,
+) -> Result<(), Failure> {
+    if environment.is_some_and(|environment| environment.name == there.name) {
         return Err(
             Failure::new(Exit::Usage, format!("`{}` is the current environment", there.name))
                 .with_help("choose another environment for the comparison: `--env NAME`"),
@@ -173,7 +178,7 @@ fn environment_manifest(workspace: &Workspace, environment: &Environment) -> Res
                 escape_hidden(&folder.to_string_lossy())
             )))
         }
-        Err(found) => Err(Failure::Found(vec![found])),
+        Err(file_diagnostics) => Err(Failure::Found(vec![file_diagnostics])),
     }
 }
 
@@ -285,12 +290,13 @@ impl RowComparisonsByModel {
         let Some(ComparisonResult { proof, compared, .. }) = self.0.get(model) else {
             return out;
         };
-        let told = proof.message();
-        let _ = writeln!(out, "    {}", escape_hidden(told.lines().next().unwrap_or_default()));
+        let message = proof.message();
+        let _ = writeln!(out, "    {}", escape_hidden(message.lines().next().unwrap_or_default()));
         // If both sides have the same rows, the sums of floats can differ merely because the order of addition differs.
         let counts = &proof.counts;
         let has_other_rows = counts.rows[0] != counts.rows[1] || counts.only_on_side != [0, 0] || counts.unmatched > 0;
-        let differs = |it: &&ColumnCounts| it.differing > 0 || (has_other_rows && it.sums[0] != it.sums[1]);
+        let differs =
+            |counts: &&ColumnCounts| counts.differing > 0 || (has_other_rows && counts.sums[0] != counts.sums[1]);
         for column in counts.columns.iter().filter(differs) {
             let _ = writeln!(out, "    {}", self::format_column(column, proof));
         }
@@ -317,19 +323,19 @@ impl RowComparisonsByModel {
     /// Counts the models that agree, differ or are not compared.
     pub fn summary(&self) -> String {
         let with = |verdict: Verdict| self.0.values().filter(|judged| judged.proof.verdict == verdict).count();
-        let told = [
+        let verdicts = [
             (Verdict::Agrees, "agrees", "agree"),
             (Verdict::Differs, "differs", "differ"),
             (Verdict::NotCompared, "is not compared", "are not compared"),
         ];
-        let said = told.into_iter().filter(|(verdict, ..)| with(*verdict) > 0);
-        let said: Vec<String> = said
+        let parts = verdicts.into_iter().filter(|(verdict, ..)| with(*verdict) > 0);
+        let parts: Vec<String> = parts
             .map(|(verdict, one, many)| format_count(with(verdict), one, many))
             .collect();
-        if said.is_empty() {
+        if parts.is_empty() {
             "no model is built on both sides".to_owned()
         } else {
-            format!("rows: {}", said.join(", "))
+            format!("rows: {}", parts.join(", "))
         }
     }
 

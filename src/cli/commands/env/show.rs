@@ -34,7 +34,8 @@ pub fn find_artifacts(
 ) -> Result<Option<EnvironmentArtifacts>, Failure> {
     let Some(dbt) = &workspace.dbt else { return Ok(None) };
     let own = environment::artifacts_folder(&workspace.root, &dbt.target_folder(), environment);
-    let read = TargetFolder::read(own.join("manifest.json")).map_err(|found| Failure::Found(vec![found]))?;
+    let read = TargetFolder::read(own.join("manifest.json"))
+        .map_err(|file_diagnostics| Failure::Found(vec![file_diagnostics]))?;
     let found = match &read {
         Some(read) => Some((own, read)),
         None => dbt.artifacts()?.map(|read| (dbt.target_folder(), read)),
@@ -70,10 +71,13 @@ pub fn print_environments(session: &Session, workspace: &Workspace, as_json: boo
     let used = environment::selected_with_placeholders(&session.global, &workspace.project)?;
     let all: Vec<Environment> = environment::all_environments(&workspace.project, &workspace.root)
         .into_iter()
-        .map(|(it, _)| it)
+        .map(|(environment, _)| environment)
         .collect();
     if as_json {
-        let objects: Vec<Value> = all.iter().map(|it| environment_json(it, used.as_ref())).collect();
+        let objects: Vec<Value> = all
+            .iter()
+            .map(|environment| environment_json(environment, used.as_ref()))
+            .collect();
         session.print_json(&json!({"environments": objects}))?;
         return Ok(Exit::Done);
     }
@@ -84,12 +88,12 @@ pub fn print_environments(session: &Session, workspace: &Workspace, as_json: boo
     let word = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
     let rows: Vec<[String; 4]> = all
         .iter()
-        .map(|it| {
+        .map(|environment| {
             [
-                it.name.clone(),
-                word(&it.connection),
-                word(&it.schema),
-                word(&it.branch),
+                environment.name.clone(),
+                word(&environment.connection),
+                word(&environment.schema),
+                word(&environment.branch),
             ]
         })
         .collect();
@@ -162,14 +166,14 @@ pub fn print_environment(session: &Session, workspace: &Workspace, args: &EnvNam
     };
     let left = find_artifacts(workspace, &environment)?;
     let target = workspace.dbt.as_ref().map(DbtProject::target_folder);
-    let deferred =
-        target.and_then(|it| environment::deferred_artifacts(&workspace.project, &workspace.root, &it, &environment));
+    let deferred = target
+        .and_then(|path| environment::deferred_artifacts(&workspace.project, &workspace.root, &path, &environment));
     let command = dbt_command(&environment, deferred.as_deref());
     if args.json {
         let mut object = environment_json(&environment, used.as_ref());
         if let Value::Object(fields) = &mut object {
-            let left = left.as_ref().map(|left| {
-                json!({"folder": left.folder, "age": left.age, "is_of_this_environment": left.is_own, "schema": left.schema})
+            let left = left.as_ref().map(|artifacts| {
+                json!({"folder": artifacts.folder, "age": artifacts.age, "is_of_this_environment": artifacts.is_own, "schema": artifacts.schema})
             });
             fields.insert("artifacts".to_owned(), json!(left));
             fields.insert("dbt".to_owned(), json!(command));
@@ -215,17 +219,17 @@ pub fn print_environment(session: &Session, workspace: &Workspace, args: &EnvNam
         Some(approvals.join(", ")).filter(|it| !it.is_empty()).as_deref(),
     );
     line("vars", environment.vars.as_deref().map(mask_secrets).as_deref());
-    let artifacts = left.map(|left| {
-        let age = left
+    let artifacts = left.map(|artifacts| {
+        let age = artifacts
             .age
             .map_or_else(|| "of unknown age".to_owned(), |age| format!("{age} old"));
-        let whose = match (left.is_own, left.schema) {
+        let whose = match (artifacts.is_own, artifacts.schema) {
             (Some(false), Some(schema)) => {
                 format!(", built for the schema {schema} instead of the environment's schema")
             }
             _ => String::new(),
         };
-        format!("{}, {age}{whose}", left.folder.display())
+        format!("{}, {age}{whose}", artifacts.folder.display())
     });
     line("artifacts", Some(artifacts.as_deref().unwrap_or("none")));
     line("dbt", Some(&command));

@@ -88,7 +88,7 @@ impl ImpactContext {
         let artifacts = path.map(|path| TargetFolder::read_cached_parts(path, keep, &root));
         let artifacts = artifacts
             .transpose()
-            .map_err(|found| Failure::Found(vec![found]))?
+            .map_err(|file_diagnostics| Failure::Found(vec![file_diagnostics]))?
             .flatten();
         match &artifacts {
             Some(artifacts) => artifacts.report_age(session, dbt.as_ref()),
@@ -195,7 +195,7 @@ impl ImpactContext {
             let name = name.to_owned();
             return Some(Ok(KnownMetric { set, name, metrics }));
         };
-        let found = metrics.iter().find(|known| known.eq_ignore_ascii_case(metric)).copied();
+        let found = metrics.iter().find(|name| name.eq_ignore_ascii_case(metric)).copied();
         Some(match found {
             Some(found) => Ok(KnownMetric {
                 set,
@@ -259,10 +259,10 @@ type ImpactFacts<'f> = (
 
 fn build_compiler((project, committed, artifacts, dialect): ImpactFacts<'_>) -> Compiler {
     let dialect = project.dialect().or(dialect).or(committed.dialect).unwrap_or_default();
-    let found = artifacts
+    let facts = artifacts
         .and_then(|artifacts| artifacts.known_relations(dialect, None).ok())
         .unwrap_or_default();
-    knowledge::builder_with_known(project, dialect, committed.clone().merged_with(&found)).build()
+    knowledge::builder_with_known(project, dialect, committed.clone().merged_with(&facts)).build()
 }
 
 /// Returns the paths and contents of the project's specs. The list is empty if there is no specs folder.

@@ -27,18 +27,18 @@ pub fn run(session: &Session, args: &ImpactArgs) -> Result<Exit, Failure> {
     let is_whole = args.since.is_some() || format == GraphFormat::Html;
     // Do not free the memory: the process ends after this command, and freeing all strings of a large manifest would
     // take time.
-    let known = ManuallyDrop::new(ImpactContext::read(session, is_whole)?);
-    let graph = ManuallyDrop::new(known.graph());
+    let context = ManuallyDrop::new(ImpactContext::read(session, is_whole)?);
+    let graph = ManuallyDrop::new(context.graph());
     let change = match (args.removed, args.type_changed) {
         (true, _) => ColumnChange::Gone,
         (_, true) => ColumnChange::Type,
         _ => ColumnChange::Values,
     };
     let (starts, differences) = match &args.since {
-        Some(revision) => since::compare(&known, &graph, revision)?,
+        Some(revision) => since::compare(&context, &graph, revision)?,
         None => {
             let mut names = args.names.clone();
-            let selection = without_unread_metrics(session, &known, &args.selection);
+            let selection = without_unread_metrics(session, &context, &args.selection);
             if let Some(selection) = selection.filter(|selection| !selection.selects_all_models()) {
                 names.extend(Generation::selected_model_names(session, &selection)?);
             }
@@ -47,13 +47,13 @@ pub fn run(session: &Session, args: &ImpactArgs) -> Result<Exit, Failure> {
                 // A dbt name or model name takes precedence over a metric name.
                 let metric = match graph.resolve_target(&name) {
                     Ok(_) => None,
-                    Err(_) => known.find_metric(&name).transpose()?,
+                    Err(_) => context.find_metric(&name).transpose()?,
                 };
                 let Some(metric) = metric else {
                     targets.push((name, change));
                     continue;
                 };
-                let readers = known.readers_of_metric(&metric);
+                let readers = context.readers_of_metric(&metric);
                 if readers.is_empty() {
                     session.report_action(&format!("no model reads `{}`", metric.name));
                 }
@@ -67,8 +67,8 @@ pub fn run(session: &Session, args: &ImpactArgs) -> Result<Exit, Failure> {
             (initial_node_changes(&graph, &targets)?, Vec::new())
         }
     };
-    let impact = ManuallyDrop::new(formulac::impact::compute_impact(&graph, &starts, &known.status));
-    known.cache_lineage(&graph);
+    let impact = ManuallyDrop::new(formulac::impact::compute_impact(&graph, &starts, &context.status));
+    context.cache_lineage(&graph);
     let text = match format {
         GraphFormat::Tree => {
             let mut text = show::tree(&impact);
@@ -84,8 +84,8 @@ pub fn run(session: &Session, args: &ImpactArgs) -> Result<Exit, Failure> {
         GraphFormat::Html => show::html_page(
             &impact,
             &graph,
-            &known.status,
-            &known.base_revision_messages(args.since.as_deref()),
+            &context.status,
+            &context.base_revision_messages(args.since.as_deref()),
         ),
     };
     match &args.output {
@@ -97,12 +97,12 @@ pub fn run(session: &Session, args: &ImpactArgs) -> Result<Exit, Failure> {
 
 /// Returns a selection without the metrics and metric sets that no model reads, and reports these. `None` if no part of
 /// `--select` remains, because an empty `--select` would select all models.
-fn without_unread_metrics(session: &Session, known: &ImpactContext, selection: &Selection) -> Option<Selection> {
+fn without_unread_metrics(session: &Session, context: &ImpactContext, selection: &Selection) -> Option<Selection> {
     let parts = selection.select.iter().flat_map(|text| text.split_whitespace());
     let is_read = |part: &&str| {
-        let metric = known.find_metric(part).filter(|_| part.contains(':'));
+        let metric = context.find_metric(part).filter(|_| part.contains(':'));
         let Some(Ok(metric)) = metric else { return true };
-        let is_unread = known.readers_of_metric(&metric).is_empty();
+        let is_unread = context.readers_of_metric(&metric).is_empty();
         if is_unread {
             session.report_action(&format!("no model reads `{}`", metric.name));
         }
@@ -145,7 +145,7 @@ fn initial_node_changes(graph: &Graph<'_>, targets: &[(String, ColumnChange)]) -
             Entry::Vacant(entry) => {
                 entry.insert(start);
             }
-            Entry::Occupied(mut known) => known.get_mut().merge(start),
+            Entry::Occupied(mut occupied_entry) => occupied_entry.get_mut().merge(start),
         }
     }
     Ok(starts.into_values().collect())

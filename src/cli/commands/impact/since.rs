@@ -18,23 +18,23 @@ const PACKAGES: [&str; 3] = ["packages.yml", "dependencies.yml", "package-lock.y
 
 /// Returns the changes since a revision, each with its description.
 pub fn compare(
-    known: &ImpactContext,
+    context: &ImpactContext,
     graph: &Graph<'_>,
     revision: &str,
 ) -> Result<(Vec<NodeChanges>, Vec<RevisionDifference>), Failure> {
-    let revision = Revision::resolve_revision(&known.root, revision)?;
-    let specs = normalize_folder(Path::new(known.project.specs().unwrap_or(project::SPECS)));
-    let kinds = known
+    let revision = Revision::resolve_revision(&context.root, revision)?;
+    let specs = normalize_folder(Path::new(context.project.specs().unwrap_or(project::SPECS)));
+    let kinds = context
         .dbt
         .as_ref()
-        .map(|dbt| folder_kinds(dbt, &known.root))
+        .map(|dbt| folder_kinds(dbt, &context.root))
         .unwrap_or_default();
     let mut paths = vec![specs.clone()];
     paths.extend(kinds.iter().map(|(path, _)| path.clone()));
     let mut before = BaseRevision::default();
-    let mut texts = known.texts.clone();
+    let mut texts = context.texts.clone();
     for file in revision.differing_files(&paths)? {
-        let path = known.root.join(&file.path);
+        let path = context.root.join(&file.path);
         if file.path.starts_with(&specs) {
             texts.retain(|(known, _)| *known != path);
             texts.extend(
@@ -64,10 +64,10 @@ pub fn compare(
         });
     }
     texts.sort();
-    before.specs = known.compile_specs(&texts);
+    before.specs = context.compile_specs(&texts);
     let is_macro = |path: &Path| path.extension().is_some_and(|end| end == "sql");
     let of_macros = kinds.iter().filter(|(_, kind)| *kind == FileKind::Macro);
-    let macros = of_macros.flat_map(|(path, _)| folder::find_files(&known.root.join(path), is_macro));
+    let macros = of_macros.flat_map(|(path, _)| folder::find_files(&context.root.join(path), is_macro));
     before.macros = macros.filter_map(|path| read_text(path).ok()).collect();
     Ok(changes_since(graph, &before))
 }
@@ -82,13 +82,13 @@ fn folder_kinds(dbt: &DbtProject, root: &Path) -> Vec<(PathBuf, FileKind)> {
         (&dbt.macro_paths, FileKind::Macro),
         (&dbt.test_paths, FileKind::Test),
     ];
-    let mut found: Vec<(PathBuf, FileKind)> = Vec::new();
+    let mut changed_files: Vec<(PathBuf, FileKind)> = Vec::new();
     for (paths, kind) in folders {
-        found.extend(paths.iter().filter_map(|path| Some((own(path)?, kind))));
+        changed_files.extend(paths.iter().filter_map(|path| Some((own(path)?, kind))));
     }
-    found.extend(own("dbt_project.yml").map(|path| (path, FileKind::Project)));
-    found.extend(PACKAGES.iter().filter_map(|path| Some((own(path)?, FileKind::Other))));
-    found
+    changed_files.extend(own("dbt_project.yml").map(|path| (path, FileKind::Project)));
+    changed_files.extend(PACKAGES.iter().filter_map(|path| Some((own(path)?, FileKind::Other))));
+    changed_files
 }
 
 /// Returns the kind of a file, or `None` if dbt does not read the file.

@@ -72,7 +72,7 @@ pub fn metrics_by_semantic_model<'n>(
             reader.measures.insert(&measure.name, (&node.name, measure));
         }
     }
-    let mut found: BTreeMap<String, ModelMetrics> = BTreeMap::new();
+    let mut metrics_by_model: BTreeMap<String, ModelMetrics> = BTreeMap::new();
     let metric = |node: &'n ManifestNode| match &node.detail {
         NodeDetail::Metric(metric) => Some((node, &**metric)),
         _ => None,
@@ -91,9 +91,9 @@ pub fn metrics_by_semantic_model<'n>(
                         description: node.description.to_string(),
                         label: metric.label.as_deref().map(str::to_owned),
                     };
-                    let found = found.entry(model).or_default();
+                    let model_metrics = metrics_by_model.entry(model).or_default();
                     if formula != name {
-                        found.definitions.push(MetricDefinition {
+                        model_metrics.definitions.push(MetricDefinition {
                             name,
                             formula,
                             properties,
@@ -101,7 +101,7 @@ pub fn metrics_by_semantic_model<'n>(
                     } else if !reader.creates_metric(&name) {
                         // A metric with the same name as its measure needs no definition, because the metric is the
                         // measure itself.
-                        found.of_measures.insert(name, properties);
+                        model_metrics.of_measures.insert(name, properties);
                     }
                 }
                 Err(Refusal::Waits(input)) => waiting.push((node, metric, input)),
@@ -115,10 +115,10 @@ pub fn metrics_by_semantic_model<'n>(
         pending = waiting.into_iter().map(|(node, metric, _)| (node, metric)).collect();
     }
     for (node, metric, reason) in left_out {
-        let notes = &mut found.entry(reader.home(metric)).or_default().left_out;
+        let notes = &mut metrics_by_model.entry(reader.home(metric)).or_default().left_out;
         notes.push(format!("the metric {} is skipped: {reason}", node.name));
     }
-    found
+    metrics_by_model
 }
 
 /// Returns the reason to omit a metric because it reads an omitted metric or measure.
@@ -246,12 +246,12 @@ impl MetricConverter<'_> {
         let parts = keys.iter().filter_map(|key| metric.type_params.get(key));
         let parts = parts.flat_map(|part| part.as_list().unwrap_or(std::slice::from_ref(part)));
         let mut names = parts.filter_map(|part| part.as_str().or_else(|| part.as_map()?.get("name")?.as_str()));
-        let known = |name: &str| {
+        let find_name = |name: &str| {
             let measure = self.measures.get(name).map(|(model, _)| (*model).to_owned());
             measure.or_else(|| self.models.get(name).cloned())
         };
         let own = metric.own_measure("").map(|(model, _)| model.to_owned());
-        own.or_else(|| names.find_map(known)).unwrap_or_default()
+        own.or_else(|| names.find_map(find_name)).unwrap_or_default()
     }
 }
 

@@ -102,7 +102,7 @@ mod tests {
     #[test]
     fn all_example_files_are_included() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/subscription_business");
-        let mut found = Vec::new();
+        let mut candidates = Vec::new();
         let mut folders = vec![folder.clone()];
         while let Some(at) = folders.pop() {
             for entry in std::fs::read_dir(at).unwrap() {
@@ -113,13 +113,13 @@ mod tests {
                 match path.is_dir() {
                     _ if leftover => {}
                     true => folders.push(path),
-                    false => found.push(name),
+                    false => candidates.push(name),
                 }
             }
         }
-        found.sort();
+        candidates.sort();
         let mut carried: Vec<&str> = FILES.iter().map(|(path, _)| *path).collect();
         carried.sort_unstable();
-        assert_eq!(carried, found);
+        assert_eq!(carried, candidates);
     }
 }

@@ -155,8 +155,8 @@ fn plan_init(dbt: &DbtProject, dialect: Option<Dialect>) -> Result<InitPlan, Fai
     Ok(plan)
 }
 
-fn require_dialect(dbt: &DbtProject, told: Option<Dialect>) -> Result<Dialect, Failure> {
-    told.map_or_else(|| dbt.dialect(None), Ok).map_err(|why| {
+fn require_dialect(dbt: &DbtProject, dialect: Option<Dialect>) -> Result<Dialect, Failure> {
+    dialect.map_or_else(|| dbt.dialect(None), Ok).map_err(|why| {
         let failure = Failure::new(Exit::Usage, format!("the dialect is unknown: {why}"));
         failure.with_help("specify the dialect, for example `--dialect postgres`")
     })
@@ -171,7 +171,7 @@ fn plan_semantic_metric_sets(
 ) -> Result<(), Failure> {
     let project = project::read(Some(&dbt.folder))?;
     let generated = format!("{}/", normalize_folder(project.models().unwrap_or(project::MODELS)));
-    let (found, unknown) = semantic_sets::find(dbt, dialect, &generated)?;
+    let (metric_sets, unknown) = semantic_sets::find(dbt, dialect, &generated)?;
     let folder = dbt.folder.join(specs);
     let present = if folder.is_dir() {
         project::find_specs(&folder)?
@@ -183,9 +183,9 @@ fn plan_semantic_metric_sets(
         let root = value(&source.text)?;
         Some(root.get("metric_set")?.as_text()?.to_lowercase())
     };
-    let known: BTreeSet<String> = sources.iter().filter_map(name_of).collect();
-    for set in found {
-        if known.contains(&set.name.to_lowercase()) {
+    let source_names: BTreeSet<String> = sources.iter().filter_map(name_of).collect();
+    for set in metric_sets {
+        if source_names.contains(&set.name.to_lowercase()) {
             continue;
         }
         plan.notes.extend(set.left_out);
@@ -254,12 +254,12 @@ fn next(dbt: &DbtProject, specs: &str, spec: Option<&Path>) -> String {
         Some(spec) => (spec.clone(), format!("  formulac preview {spec}\n")),
         None => (display_path(&dbt.folder.join(specs)), String::new()),
     };
-    let known = if dbt.target_folder().join("catalog.json").is_file() {
+    let note = if dbt.target_folder().join("catalog.json").is_file() {
         String::new()
     } else {
         "  dbt docs generate    # so that formulac knows all columns and their types\n".to_owned()
     };
-    format!("next:\n{known}  edit {specs}\n  formulac check\n{preview}  formulac generate\n  dbt build")
+    format!("next:\n{note}  edit {specs}\n  formulac check\n{preview}  formulac generate\n  dbt build")
 }
 
 /// Appends the missing lines to `.gitignore`.
@@ -313,7 +313,7 @@ fn is_empty_folder(folder: &Path) -> Result<bool, Failure> {
 /// Returns the files with the extension `ending` in a folder and its subfolders, sorted by path. Skips entries that
 /// cannot be read, because the files only supply optional facts.
 fn find_files(folder: &Path, ending: &str) -> Vec<PathBuf> {
-    let mut found = Vec::new();
+    let mut paths = Vec::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
@@ -321,10 +321,10 @@ fn find_files(folder: &Path, ending: &str) -> Vec<PathBuf> {
             if path.is_dir() && !path.is_symlink() {
                 folders.push(path);
             } else if path.extension().is_some_and(|e| e == ending) {
-                found.push(path);
+                paths.push(path);
             }
         }
     }
-    found.sort();
-    found
+    paths.sort();
+    paths
 }

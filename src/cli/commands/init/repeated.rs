@@ -30,7 +30,7 @@ pub fn find(dbt: &DbtProject, dialect: Dialect, sources: &[SourceText]) -> Resul
         name: None,
         folder: "",
     };
-    let found = extract(&compiler, &request);
+    let extraction = extract(&compiler, &request);
     let note = |set: &ExtractedMetricSet| {
         let same = match set.shared.len() {
             1 => "definition".to_owned(),
@@ -38,9 +38,9 @@ pub fn find(dbt: &DbtProject, dialect: Dialect, sources: &[SourceText]) -> Resul
         };
         format!(
             "{} specs contain the same {same} over {}; `formulac extract` moves such definitions to a metric set",
-            found.specs_of(set),
+            extraction.specs_of(set),
             set.name
         )
     };
-    Ok(found.sets.iter().map(note).collect())
+    Ok(extraction.sets.iter().map(note).collect())
 }

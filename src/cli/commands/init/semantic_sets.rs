@@ -33,9 +33,9 @@ pub fn find(
     dialect: Dialect,
     generated: &str,
 ) -> Result<(Vec<SemanticMetricSet>, Vec<String>), Failure> {
-    let mut found = Vec::new();
+    let mut metric_sets = Vec::new();
     let Some(artifacts) = dbt.artifacts()? else {
-        return Ok((found, Vec::new()));
+        return Ok((metric_sets, Vec::new()));
     };
     let schema = artifacts.known_relations(dialect, None)?.schema;
     let compiler = Compiler::builder().dialect(dialect).schema(schema).build();
@@ -86,10 +86,10 @@ pub fn find(
             }
             set = build_metric_set((node, model), &metrics, &refused);
         }
-        found.push(set);
+        metric_sets.push(set);
     }
     Ok((
-        found,
+        metric_sets,
         metrics.into_values().flat_map(|unknown| unknown.left_out).collect(),
     ))
 }

@@ -27,7 +27,7 @@ struct PreviewOutcome {
     name: Option<String>,
     sql: Option<String>,
     answer: Option<Answer>,
-    found: Vec<FileDiagnostics>,
+    diagnostics: Vec<FileDiagnostics>,
 }
 
 pub fn run(session: &Session, args: &PreviewArgs) -> Result<Exit, Failure> {
@@ -49,14 +49,14 @@ pub fn run(session: &Session, args: &PreviewArgs) -> Result<Exit, Failure> {
         engine.read_only(alone.tables());
     }
     let mut outcome = match run_preview(session, args, &project, &mut engine, &path, source) {
-        Err(Failure::Found(found)) => PreviewOutcome {
-            found,
+        Err(Failure::Found(diagnostics)) => PreviewOutcome {
+            diagnostics,
             ..PreviewOutcome::default()
         },
         outcome => outcome?,
     };
-    replace_keys_with_options(&mut outcome.found);
-    let exit = Exit::from_failures(&outcome.found);
+    replace_keys_with_options(&mut outcome.diagnostics);
+    let exit = Exit::from_failures(&outcome.diagnostics);
     if args.json {
         let answer = outcome.answer.as_ref();
         session.print_json(&json!({
@@ -67,10 +67,10 @@ pub fn run(session: &Session, args: &PreviewArgs) -> Result<Exit, Failure> {
             "columns": answer.map(Answer::columns_json).unwrap_or_default(),
             "rows": answer.map(Answer::rows_json).unwrap_or_default(),
             "more": answer.is_some_and(|answer| answer.more),
-            "diagnostics": render::reports_json(&to_reports(&outcome.found)),
+            "diagnostics": render::reports_json(&to_reports(&outcome.diagnostics)),
         }))?;
     } else {
-        session.report(&outcome.found);
+        session.report(&outcome.diagnostics);
         if let Some(answer) = &outcome.answer {
             print_table(session, answer)?;
         }
@@ -102,12 +102,12 @@ fn print_table(session: &Session, answer: &Answer) -> Result<(), Failure> {
 /// Returns the maximum line width in characters: the value of `COLUMNS` if set, otherwise the width of the terminal.
 /// Returns `None` if the width is unlimited.
 fn max_width() -> Option<u16> {
-    let told = std::env::var("COLUMNS")
+    let columns = std::env::var("COLUMNS")
         .ok()
         .and_then(|text| text.trim().parse::<u16>().ok())
         .filter(|n| *n > 0);
     let own = || terminal_size::terminal_size().map(|(width, _)| width.0);
-    told.or_else(|| if Stream::Data.is_terminal() { own() } else { None })
+    columns.or_else(|| if Stream::Data.is_terminal() { own() } else { None })
 }
 
 fn run_preview(
@@ -127,12 +127,12 @@ fn run_preview(
         schema: args.engine.schema.clone(),
     };
     let knowledge = CommandKnowledge::new(session, &target)?;
-    let shown = if target.schema.is_none() {
+    let schema = if target.schema.is_none() {
         engine.data_schema(dialect)?
     } else {
         None
     };
-    let data = knowledge.with_data_schema(shown);
+    let data = knowledge.with_data_schema(schema);
     let path = project::path_in_project(path, session.global.project_dir.as_deref());
     let specs = knowledge.compile_specs(&data.compiler, vec![(source, path)])?;
     let Some(mut spec) = specs.into_iter().next() else {
@@ -150,13 +150,13 @@ fn run_preview(
             Code::UnknownRelation if !is_similar(&fault) => fault.with_help(NO_FILE),
             _ => fault,
         };
-        spec.found.diagnostics = std::mem::take(&mut spec.found.diagnostics)
+        spec.file_diagnostics.diagnostics = std::mem::take(&mut spec.file_diagnostics.diagnostics)
             .into_iter()
             .map(of_data)
             .collect();
     }
     let sql = if engine.runs_models() {
-        spec.found.diagnostics.extend(spec.model_fault.take());
+        spec.file_diagnostics.diagnostics.extend(spec.model_fault.take());
         spec.ordered.take()
     } else {
         spec.query.take()
@@ -165,12 +165,12 @@ fn run_preview(
         name: spec.name.take(),
         sql,
         answer: None,
-        found: Vec::new(),
+        diagnostics: Vec::new(),
     };
-    let compiles = Exit::from_diagnostics(&spec.found.diagnostics) == Exit::Done;
+    let compiles = Exit::from_diagnostics(&spec.file_diagnostics.diagnostics) == Exit::Done;
     if let Some(sql) = outcome.sql.as_deref().filter(|_| compiles) {
         let what = format!("the rows of {}", outcome.name.as_deref().unwrap_or("the spec"));
-        let asked = EngineRequest {
+        let request = EngineRequest {
             sql,
             what: &what,
             columns: &spec.columns,
@@ -179,12 +179,12 @@ fn run_preview(
             limit: args.limit,
             timed: None,
         };
-        match engine.answer(asked, data.typed.as_ref()) {
+        match engine.answer(request, data.typed.as_ref()) {
             Ok(answer) => outcome.answer = Some(answer),
-            Err(Failure::Found(found)) => outcome.found = found,
+            Err(Failure::Found(diagnostics)) => outcome.diagnostics = diagnostics,
             Err(failure) => return Err(failure),
         }
     }
-    outcome.found.insert(0, spec.found);
+    outcome.diagnostics.insert(0, spec.file_diagnostics);
     Ok(outcome)
 }

@@ -202,8 +202,8 @@ impl Case {
     }
 
     fn spec_query(&self, tables: &[Arc<CaseTable>], dialect: Dialect) -> Option<String> {
-        let known: &[Arc<CaseTable>] = if self.untyped { &[] } else { tables };
-        let schema = known
+        let case_tables: &[Arc<CaseTable>] = if self.untyped { &[] } else { tables };
+        let schema = case_tables
             .iter()
             .fold(Schema::new(), |schema, table| schema.with(table.relation()));
         let compiler = builder(dialect, tables).schema(schema).build();

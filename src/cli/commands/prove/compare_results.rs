@@ -87,7 +87,7 @@ fn matches_expected_result(expected: &Expected, rows: &[Vec<Option<String>>]) ->
     if expected.rows.len() != rows.len() {
         return false;
     }
-    let same = |wanted: &Vec<Value>, got: &Vec<Option<String>>| {
+    let same = |expected_row: &Vec<Value>, got: &Vec<Option<String>>| {
         let got: Vec<Option<&str>> = match &expected.columns {
             None => got.iter().map(Option::as_deref).collect(),
             Some(columns) => columns
@@ -95,44 +95,52 @@ fn matches_expected_result(expected: &Expected, rows: &[Vec<Option<String>>]) ->
                 .filter_map(|at| got.get(*at).map(Option::as_deref))
                 .collect(),
         };
-        wanted.len() == got.len() && wanted.iter().zip(got).all(|(wanted, got)| is_same(wanted, got))
+        expected_row.len() == got.len()
+            && expected_row
+                .iter()
+                .zip(got)
+                .all(|(expected_value, got)| is_same(expected_value, got))
     };
     if !expected.unordered {
-        return expected.rows.iter().zip(rows).all(|(wanted, got)| same(wanted, got));
+        return expected
+            .rows
+            .iter()
+            .zip(rows)
+            .all(|(expected_row, got)| same(expected_row, got));
     }
-    let mut left: Vec<&Vec<Option<String>>> = rows.iter().collect();
-    expected.rows.iter().all(|wanted| {
-        let found = left.iter().position(|got| same(wanted, got));
-        found.map(|at| left.swap_remove(at)).is_some()
+    let mut unmatched: Vec<&Vec<Option<String>>> = rows.iter().collect();
+    expected.rows.iter().all(|expected_row| {
+        let index = unmatched.iter().position(|got| same(expected_row, got));
+        index.map(|at| unmatched.swap_remove(at)).is_some()
     })
 }
 
 /// Compares a value with the text that dbt prints for it.
-fn is_same(wanted: &Value, got: Option<&str>) -> bool {
+fn is_same(expected: &Value, got: Option<&str>) -> bool {
     let Some(got) = got else {
-        return wanted.is_null();
+        return expected.is_null();
     };
-    match wanted {
+    match expected {
         Value::Null => false,
-        Value::Bool(wanted) => got.eq_ignore_ascii_case(if *wanted { "true" } else { "false" }),
-        Value::Number(wanted) => match (wanted.as_f64(), got.parse::<f64>()) {
-            (Some(wanted), Ok(got)) => {
-                let scale = wanted.abs().max(got.abs()).max(1.0);
-                (wanted - got).abs() <= TOLERANCE * scale
+        Value::Bool(expected) => got.eq_ignore_ascii_case(if *expected { "true" } else { "false" }),
+        Value::Number(number) => match (number.as_f64(), got.parse::<f64>()) {
+            (Some(expected), Ok(got)) => {
+                let scale = expected.abs().max(got.abs()).max(1.0);
+                (expected - got).abs() <= TOLERANCE * scale
             }
             _ => false,
         },
-        Value::String(wanted) => wanted == got || is_same_moment(wanted, got),
+        Value::String(expected) => expected == got || is_same_moment(expected, got),
         Value::Array(_) | Value::Object(_) => false,
     }
 }
 
 /// Compares two dates or times. Adapters print `T` or a space between date and time, and may omit midnight, fractions
 /// and offsets.
-fn is_same_moment(wanted: &str, got: &str) -> bool {
-    match (instant(wanted), instant(got)) {
-        (Some(wanted), Some(got)) => wanted == got,
-        (None, None) => moment(wanted).is_some_and(|wanted| moment(got) == Some(wanted)),
+fn is_same_moment(expected: &str, got: &str) -> bool {
+    match (instant(expected), instant(got)) {
+        (Some(timestamp), Some(got)) => timestamp == got,
+        (None, None) => moment(expected).is_some_and(|date_time| moment(got) == Some(date_time)),
         _ => false,
     }
 }
@@ -153,7 +161,7 @@ mod tests {
 
     #[test]
     fn values_are_compared_by_their_meaning() {
-        for (wanted, got) in [
+        for (expected, got) in [
             (json!(1), Some("1.0000000001")),
             (json!(true), Some("True")),
             (json!("2024-02-29"), Some("2024-02-29 00:00:00")),
@@ -162,9 +170,9 @@ mod tests {
             (json!(null), None),
             (json!(""), Some("")),
         ] {
-            assert!(is_same(&wanted, got), "{wanted} and {got:?}");
+            assert!(is_same(&expected, got), "{expected} and {got:?}");
         }
-        for (wanted, got) in [
+        for (expected, got) in [
             (json!(1), Some("1.001")),
             (json!(1), None),
             (json!(null), Some("")),
@@ -173,7 +181,7 @@ mod tests {
             (json!("2024-02-29"), Some("2024-03-01")),
             (json!("1"), Some("01")),
         ] {
-            assert!(!is_same(&wanted, got), "{wanted} and {got:?}");
+            assert!(!is_same(&expected, got), "{expected} and {got:?}");
         }
     }
 

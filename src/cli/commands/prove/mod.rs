@@ -70,11 +70,11 @@ impl ProofOutcome {
 
 pub fn run(session: &Session, args: &ProveArgs) -> Result<Exit, Failure> {
     let workspace = Workspace::find(session)?;
-    let dbt = Engine::select_dbt(session, &args.dbt, &workspace.project)?;
+    let dbt = Engine::new_dbt_run(session, &args.dbt, &workspace.project)?;
     let dialect = dbt.dialect(&workspace.project)?;
     let plan = ProofPlan::new(session, &workspace, dialect, &args.functions)?;
     let environment = environment::selected_environment(&session.global, &workspace.project)?;
-    let environment = environment.map_or_else(|| NO_ENVIRONMENT.to_owned(), |it| it.name);
+    let environment = environment.map_or_else(|| NO_ENVIRONMENT.to_owned(), |environment| environment.name);
     let mut outcome = if args.dry_run {
         let count = format_count(plan.proofs.len(), "statement", "statements");
         session.report_action(&format!("{count} for {dialect} to plan, none to run"));
@@ -225,12 +225,12 @@ impl WarehouseFacts {
         let mut statements = WarehouseState::statements(dialect);
         statements.push(proof_table::list_tables_statement(dialect));
         let what = "the warehouse's version and session parameters";
-        let told = run_statements(dbt, "formulac_prove", &statements, what)?.results;
-        let tables = told.get(statements.len() - 1).and_then(|rows| rows.as_ref().ok());
+        let results = run_statements(dbt, "formulac_prove", &statements, what)?.results;
+        let tables = results.get(statements.len() - 1).and_then(|rows| rows.as_ref().ok());
         let tables = tables.into_iter().flatten();
         Ok(Self {
             tables: tables.filter_map(|row| row.first()?.clone()).collect(),
-            state: WarehouseState::from_results(dialect, &told),
+            state: WarehouseState::from_results(dialect, &results),
         })
     }
 }

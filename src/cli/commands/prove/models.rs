@@ -54,9 +54,9 @@ pub fn model_proofs(
 /// Returns a proof that only runs the query of a model, with empty tables.
 fn proof_without_rows(source: &str, query: &str, why: &str, compiled: &CompiledSpec, dialect: Dialect) -> Proof {
     let tables = compiled.reads().iter().map(|read| {
-        let is_known = |known: &&Relation| [read.name(), &read.display_name()].contains(&known.name());
-        let known = compiled.known_relations().iter().find(is_known);
-        let columns = known.into_iter().flat_map(Relation::columns);
+        let is_known = |relation: &&Relation| [read.name(), &read.display_name()].contains(&relation.name());
+        let relation = compiled.known_relations().iter().find(is_known);
+        let columns = relation.into_iter().flat_map(Relation::columns);
         let columns = columns.map(|column| (column.name().to_owned(), stored_type(column.ty(), [].iter())));
         CaseTable::new(&read.relation_sql(dialect), columns.collect(), Vec::new())
     });

@@ -32,7 +32,7 @@ pub struct ProofTable {
     is_made: bool,
     record: File,
     /// Tables of earlier runs that could not be dropped.
-    left: Vec<String>,
+    leftover_tables: Vec<String>,
 }
 
 impl ProofTable {
@@ -45,12 +45,12 @@ impl ProofTable {
         tables: &[String],
         statements: Vec<Statement>,
     ) -> Result<Self, Failure> {
-        let (record, left) = open_table_record(workspace)?;
+        let (record, leftover_tables) = open_table_record(workspace)?;
         let now = Timestamp::now().as_second();
         let id = format!("{now:x}{:x}", std::process::id());
         let name = format!("{PREFIX}{id}_rows");
-        let left = drop_leftover_tables(session, dbt, tables, &left, now)?;
-        let recorded = left.iter().chain([&name]);
+        let remaining_tables = drop_leftover_tables(session, dbt, tables, &leftover_tables, now)?;
+        let recorded = remaining_tables.iter().chain([&name]);
         write_table_record(&record, recorded)?;
         let schema = Statement {
             kind: StatementKind::Schema,
@@ -58,15 +58,15 @@ impl ProofTable {
         };
         let mut inserts = statements.into_iter();
         let begin: Vec<Statement> = [schema].into_iter().chain(inserts.next()).collect();
-        let made = run_statements(dbt, &name, &begin, "a table")?;
+        let statement_results = run_statements(dbt, &name, &begin, "a table")?;
         let mut table = Self {
             id,
             name,
-            is_made: made.results.iter().all(Result::is_ok),
+            is_made: statement_results.results.iter().all(Result::is_ok),
             record,
-            left,
+            leftover_tables: remaining_tables,
         };
-        let mut results = made.results;
+        let mut results = statement_results.results;
         if table.is_made {
             let inserts: Vec<Statement> = inserts.collect();
             results.extend(run_statements(dbt, &table.name, &inserts, "the rows of the cases")?.results);
@@ -99,7 +99,7 @@ impl ProofTable {
     /// Drops the table. If this fails, the record keeps the table's name for the next run.
     pub fn drop(&self, session: &Session, dbt: &DbtRun) -> Result<(), Failure> {
         if self.is_made && drop_table(session, dbt, &self.name)? {
-            write_table_record(&self.record, &self.left)?;
+            write_table_record(&self.record, &self.leftover_tables)?;
         }
         Ok(())
     }
@@ -158,18 +158,18 @@ fn drop_leftover_tables(
     session: &Session,
     dbt: &DbtRun,
     tables: &[String],
-    left: &[String],
+    leftover_tables: &[String],
     now: i64,
 ) -> Result<Vec<String>, Failure> {
     let mut remaining = Vec::new();
     let is_old = |name: &String| {
         let id = name.strip_prefix(PREFIX).and_then(|rest| rest.get(..8));
-        let made = id.and_then(|id| i64::from_str_radix(id, 16).ok());
-        left.contains(name) || made.is_some_and(|made| now - made > MAX_TABLE_AGE)
+        let created = id.and_then(|id| i64::from_str_radix(id, 16).ok());
+        leftover_tables.contains(name) || created.is_some_and(|created| now - created > MAX_TABLE_AGE)
     };
     for name in tables.iter().map(|name| name.to_lowercase()).filter(is_old) {
         session.report_action("dropping the table that an interrupted run left behind");
-        if !drop_table(session, dbt, &name)? && left.contains(&name) {
+        if !drop_table(session, dbt, &name)? && leftover_tables.contains(&name) {
             remaining.push(name);
         }
     }

@@ -26,8 +26,8 @@ pub fn run(session: &Session, args: &ReleaseArgs) -> Result<Exit, Failure> {
     let repository = Repository::find(&workspace.root)?;
     let omni = OmniRepository::find(&workspace)?;
     let _lock = ProjectLock::acquire(session, &workspace)?;
-    let named = session.global.env.as_deref();
-    let environment = environment::merge_target_environment(named, &workspace.project, &workspace.root)?;
+    let environment_name = session.global.env.as_deref();
+    let environment = environment::merge_target_environment(environment_name, &workspace.project, &workspace.root)?;
     let head = find_commit_to_release(session, &workspace, &repository, environment.as_ref())?;
     let releases = tags::all_releases(&repository)?;
     let last = releases.first();
@@ -55,25 +55,32 @@ pub fn run(session: &Session, args: &ReleaseArgs) -> Result<Exit, Failure> {
         let message = format!("the tag `{name}` already exists in {}", omni.folder);
         return Err(Failure::new(Exit::Usage, message).with_help("use another name"));
     }
-    let made = sync::plan_selected(session, &workspace, &Selection::default())?;
-    let found = obstacles::new(session, &workspace, &repository, environment.as_ref(), last, &made)?;
-    let notes = notes::new(&workspace, &repository, last, &made)?;
+    let planned_models = sync::plan_selected(session, &workspace, &Selection::default())?;
+    let found = obstacles::new(
+        session,
+        &workspace,
+        &repository,
+        environment.as_ref(),
+        last,
+        &planned_models,
+    )?;
+    let notes = notes::new(&workspace, &repository, last, &planned_models)?;
     let text = tag_message(&name, environment.as_ref(), args.message.as_deref(), &notes);
     if !args.json {
         session.print_escaped(&text)?;
-        for it in &found {
-            session.print_escaped(&format!("error: {}\n  fix it with: {}\n", it.what, it.fix))?;
+        for obstacle in &found {
+            session.print_escaped(&format!("error: {}\n  fix it with: {}\n", obstacle.what, obstacle.fix))?;
         }
     }
     let is_wanted = found.is_empty()
         && !args.dry_run
         && session.confirm(args.yes, &format!("Release the current commit as {name}?"))?;
     if is_wanted {
-        let named = (name.as_str(), head.as_str());
+        let name_and_commit = (name.as_str(), head.as_str());
         tags::create_tags(
             &workspace,
             omni.as_ref().zip(omni_head.as_deref()),
-            named,
+            name_and_commit,
             &text,
             environment.as_ref(),
         )?;
@@ -88,15 +95,21 @@ pub fn run(session: &Session, args: &ReleaseArgs) -> Result<Exit, Failure> {
         session.report_action("nothing is released");
     }
     if args.json {
-        let obstacles: Vec<_> = found.iter().map(|it| json!({"what": it.what, "fix": it.fix})).collect();
+        let obstacles: Vec<_> = found
+            .iter()
+            .map(|obstacle| json!({"what": obstacle.what, "fix": obstacle.fix}))
+            .collect();
         session.print_json(&json!({
             "release": name, "after": last.map(|last| last.name.as_str()), "commit": head, "text": text,
-            "environment": environment.as_ref().map(|it| it.name.as_str()), "obstacles": obstacles,
+            "environment": environment.as_ref().map(|environment| environment.name.as_str()), "obstacles": obstacles,
             "released": is_wanted,
             "omni": omni.as_ref().map(|omni| json!({"repository": omni.folder, "commit": omni_head})),
         }))?;
     }
-    Ok(found.iter().map(|it| it.exit).fold(Exit::Done, Exit::most_severe))
+    Ok(found
+        .iter()
+        .map(|obstacle| obstacle.exit)
+        .fold(Exit::Done, Exit::most_severe))
 }
 
 /// Returns the commit to release, which is the head of the environment's branch. Returns an error if another branch is
@@ -107,13 +120,13 @@ fn find_commit_to_release(
     repository: &Repository,
     environment: Option<&Environment>,
 ) -> Result<String, Failure> {
-    let wanted = environment.and_then(|it| {
+    let deployment = environment.and_then(|environment| {
         Some((
-            it,
-            environment::environment_branch(&workspace.project, &workspace.root, it)?,
+            environment,
+            environment::environment_branch(&workspace.project, &workspace.root, environment)?,
         ))
     });
-    if let Some((environment, branch)) = wanted {
+    if let Some((environment, branch)) = deployment {
         let (now, name) = (repository.branch()?, &environment.name);
         if now != branch {
             let what = format!("`{name}` is released from its branch `{branch}`, but the current branch is `{now}`");
@@ -142,9 +155,9 @@ fn find_commit_to_release(
 
 /// Returns the requested name. If no name is requested, increments the last number in the name of the last release, or
 /// returns `v1` for the first release.
-fn release_name(repository: &Repository, asked: Option<&str>, last: Option<&Release>) -> Result<String, Failure> {
-    let name = match (asked, last) {
-        (Some(asked), _) => asked.to_owned(),
+fn release_name(repository: &Repository, option: Option<&str>, last: Option<&Release>) -> Result<String, Failure> {
+    let name = match (option, last) {
+        (Some(option), _) => option.to_owned(),
         (None, None) => "v1".to_owned(),
         (None, Some(last)) => next(&last.name).ok_or_else(|| {
             Failure::new(
@@ -181,7 +194,9 @@ fn next(last: &str) -> Option<String> {
 
 /// Returns the message of the tag.
 fn tag_message(name: &str, environment: Option<&Environment>, message: Option<&str>, notes: &str) -> String {
-    let of = environment.map(|it| format!(" of {}", it.name)).unwrap_or_default();
+    let of = environment
+        .map(|environment| format!(" of {}", environment.name))
+        .unwrap_or_default();
     let mut text = format!("{name}{of}\n");
     for line in message.iter().flat_map(|message| message.trim().lines()) {
         let _ = write!(text, "\n{line}");

@@ -18,30 +18,29 @@ pub fn new(
     workspace: &Workspace,
     repository: &Repository,
     last: Option<&Release>,
-    made: &PlannedModels,
+    planned_models: &PlannedModels,
 ) -> Result<String, Failure> {
     let Some(last) = last else {
-        return Ok(first_release_notes(&made.ours));
+        return Ok(first_release_notes(&planned_models.ours));
     };
     let mut text = format!("Since {}:\n", last.name);
-    if !made.has_no_errors() {
+    if !planned_models.has_no_errors() {
         text.push_str("  unknown, because the specs have errors\n");
         return Ok(text);
     }
-    let before = models_at_commit(workspace, repository, &last.commit, made)?;
+    let before = models_at_commit(workspace, repository, &last.commit, planned_models)?;
     let differing = repository.files_differing_between(&last.commit, "HEAD")?;
     let differing: BTreeSet<&str> = differing.iter().map(|file| file.path.as_str()).collect();
-    let names: BTreeSet<&String> = before.keys().chain(made.ours.keys()).collect();
+    let names: BTreeSet<&String> = before.keys().chain(planned_models.ours.keys()).collect();
     let mut lines = Vec::new();
     for name in names {
-        match (before.get(name), made.ours.get(name)) {
+        match (before.get(name), planned_models.ours.get(name)) {
             (None, Some(ours)) => {
                 lines.push(format!("{} {name}", Action::Create.name()));
                 lines.extend(
-                    ours.compiled
-                        .definitions()
-                        .iter()
-                        .map(|it| one_line_formula(&format!("{}: {}", it.name(), it.formula()))),
+                    ours.compiled.definitions().iter().map(|definition| {
+                        one_line_formula(&format!("{}: {}", definition.name(), definition.formula()))
+                    }),
                 );
             }
             (Some(_), None) => lines.push(format!("{} {name}", Action::Delete.name())),
@@ -93,17 +92,17 @@ fn models_at_commit(
     workspace: &Workspace,
     repository: &Repository,
     commit: &str,
-    made: &PlannedModels,
+    planned_models: &PlannedModels,
 ) -> Result<BTreeMap<String, Option<CurrentSpec>>, Failure> {
     let paths = repository.files_in_commit(commit, &[workspace.specs_folder()])?;
     let texts = repository.file_contents_at_commit(commit, &paths)?;
-    let now: BTreeMap<&str, (&String, &CurrentSpec)> = made
+    let now: BTreeMap<&str, (&String, &CurrentSpec)> = planned_models
         .ours
         .iter()
-        .map(|(name, it)| (it.spec.as_str(), (name, it)))
+        .map(|(name, spec)| (spec.spec.as_str(), (name, spec)))
         .collect();
     let (models, tests) = workspace.output_folders();
-    let mut found = BTreeMap::new();
+    let mut specs = BTreeMap::new();
     for (path, text) in paths
         .iter()
         .zip(texts)
@@ -112,14 +111,14 @@ fn models_at_commit(
         let Some(text) = text else { continue };
         // Unchanged specs are not compiled again.
         if let Some((name, ours)) = now.get(path.as_str()).filter(|(_, ours)| ours.source == text) {
-            found.insert((*name).clone(), Some((*ours).clone()));
+            specs.insert((*name).clone(), Some((*ours).clone()));
             continue;
         }
-        let Some(tools) = &made.tools else { continue };
+        let Some(tools) = &planned_models.tools else { continue };
         let compiled = tools.as_tools().compiler.compile_spec_at(&text, Some(path));
         if let Some(name) = compiled.name().map(str::to_owned) {
-            found.insert(name, CurrentSpec::new(path, &text, compiled, &models, &tests));
+            specs.insert(name, CurrentSpec::new(path, &text, compiled, &models, &tests));
         }
     }
-    Ok(found)
+    Ok(specs)
 }

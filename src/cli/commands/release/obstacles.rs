@@ -43,36 +43,44 @@ pub fn new(
     repository: &Repository,
     environment: Option<&Environment>,
     last: Option<&Release>,
-    made: &PlannedModels,
+    planned_models: &PlannedModels,
 ) -> Result<Vec<Obstacle>, Failure> {
-    let mut found = Vec::new();
-    found.extend(check_generated_files(made));
-    found.extend(check_omni_repository(workspace, made)?);
+    let mut obstacles = Vec::new();
+    obstacles.extend(check_generated_files(planned_models));
+    obstacles.extend(check_omni_repository(workspace, planned_models)?);
     if workspace.dbt.is_some() {
-        found.extend(check_omni(session, workspace)?);
-        found.extend(check_tests(workspace, environment)?);
+        obstacles.extend(check_omni(session, workspace)?);
+        obstacles.extend(check_tests(workspace, environment)?);
     }
-    found.extend(check_approvals(session, workspace, repository, last)?);
-    Ok(found)
+    obstacles.extend(check_approvals(session, workspace, repository, last)?);
+    Ok(obstacles)
 }
 
 /// Checks that specs and dbt's files are in sync.
-fn check_generated_files(made: &PlannedModels) -> Option<Obstacle> {
-    if !made.has_no_errors() {
+fn check_generated_files(planned_models: &PlannedModels) -> Option<Obstacle> {
+    if !planned_models.has_no_errors() {
         return Some(new_obstacle(Exit::Faulty, "the specs have errors", "formulac check"));
     }
-    if made.plan.conflicts() > 0 {
+    if planned_models.plan.conflicts() > 0 {
         return Some(new_obstacle(
             Exit::Conflict,
             "specs conflict with dbt's files",
             "formulac plan",
         ));
     }
-    let names: Vec<String> = made.plan.changed_models().map(|model| model.model.clone()).collect();
-    match &made.plan.known {
+    let names: Vec<String> = planned_models
+        .plan
+        .changed_models()
+        .map(|model| model.model.clone())
+        .collect();
+    match &planned_models.plan.known {
         None if names.is_empty() => return None,
-        Some(known) if names.is_empty() => {
-            let what = format!("{} is out of date: {}", known.file.path, list_names(&known.facts));
+        Some(facts_change) if names.is_empty() => {
+            let what = format!(
+                "{} is out of date: {}",
+                facts_change.file.path,
+                list_names(&facts_change.facts)
+            );
             return Some(new_obstacle(Exit::Faulty, what, "formulac push"));
         }
         _ => {}
@@ -82,14 +90,14 @@ fn check_generated_files(made: &PlannedModels) -> Option<Obstacle> {
 }
 
 /// Checks that the files of the Omni model are committed in its own repository, if it has one.
-fn check_omni_repository(workspace: &Workspace, made: &PlannedModels) -> Result<Option<Obstacle>, Failure> {
+fn check_omni_repository(workspace: &Workspace, planned_models: &PlannedModels) -> Result<Option<Obstacle>, Failure> {
     let Some(omni) = OmniRepository::find(workspace)? else {
         return Ok(None);
     };
-    if let Some(missing) = &made.missing_in_omni {
+    if let Some(missing) = &planned_models.missing_in_omni {
         return Ok(Some(new_obstacle(Exit::Faulty, missing.message.clone(), &missing.fix)));
     }
-    let what = match &made.plan.omni {
+    let what = match &planned_models.plan.omni {
         Some(change) => format!("{} has uncommitted files: {}", omni.folder, list_names(&change.files)),
         None if omni.repository.head_commit()?.is_none() => format!("{} has no commit yet", omni.folder),
         None => return Ok(None),
@@ -124,11 +132,12 @@ fn check_tests(workspace: &Workspace, environment: Option<&Environment>) -> Resu
         return Ok(Vec::new());
     };
     let folder = environment::last_run_folder(&workspace.root, &dbt.target_folder(), environment);
-    let build = match environment.and_then(|it| it.connection.as_deref()) {
+    let build = match environment.and_then(|environment| environment.connection.as_deref()) {
         Some(connection) => format!("dbt build --target {connection}"),
         None => "dbt build".to_owned(),
     };
-    let read = TargetFolder::read(folder.join("manifest.json")).map_err(|found| Failure::Found(vec![found]))?;
+    let read = TargetFolder::read(folder.join("manifest.json"))
+        .map_err(|file_diagnostics| Failure::Found(vec![file_diagnostics]))?;
     let artifacts = last_run::read_last_run(&workspace.root, dbt, &folder)?;
     let last = last_results(&artifacts.runs);
     let (Some(read), false) = (read, last.is_empty()) else {
@@ -139,7 +148,7 @@ fn check_tests(workspace: &Workspace, environment: Option<&Environment>) -> Resu
             .and_then(|run| run.which.as_deref());
         return Ok(vec![missing_results(&folder, other, &build)]);
     };
-    let mut found = Vec::new();
+    let mut obstacles = Vec::new();
     let newer: Vec<String> = read
         .files_newer_than_last_run(dbt, &artifacts.runs)
         .iter()
@@ -151,23 +160,23 @@ fn check_tests(workspace: &Workspace, environment: Option<&Environment>) -> Resu
             format_count(newer.len(), "file is", "files are"),
             list_names(&newer)
         );
-        found.push(new_obstacle(Exit::Faulty, what, &build));
+        obstacles.push(new_obstacle(Exit::Faulty, what, &build));
     }
     let is_bad = |status: &Status| matches!(status, Status::Fail | Status::Error | Status::RuntimeError);
     let bad: Vec<String> = last
         .iter()
-        .filter(|(_, it)| is_bad(&it.result.status))
+        .filter(|(_, result)| is_bad(&result.result.status))
         .map(|(id, _)| id.split('.').nth(2).unwrap_or(id).to_owned())
         .collect();
     if !bad.is_empty() {
         let what = format!("{} failed in dbt's last run: {}", bad.len(), list_names(&bad));
-        found.push(new_obstacle(Exit::Faulty, what, &build));
+        obstacles.push(new_obstacle(Exit::Faulty, what, &build));
     }
     let is_test = |id: &&&str| id.starts_with("test.") || id.starts_with("unit_test.");
     if last.keys().filter(is_test).count() == 0 {
-        found.push(new_obstacle(Exit::Faulty, "no test ran in dbt's last run", &build));
+        obstacles.push(new_obstacle(Exit::Faulty, "no test ran in dbt's last run", &build));
     }
-    Ok(found)
+    Ok(obstacles)
 }
 
 /// Returns the obstacle for missing build results. `other` is the dbt command that overwrote the results.
@@ -202,7 +211,7 @@ fn check_approvals(
     last: Option<&Release>,
 ) -> Result<Vec<Obstacle>, Failure> {
     let (changes, _) = change::read_changes(workspace);
-    let mut found = Vec::new();
+    let mut obstacles = Vec::new();
     for (commit, parent, title) in repository.first_parents(last.map(|last| last.commit.as_str()))? {
         let Some(parent) = parent else { continue };
         let under_way =
@@ -227,10 +236,10 @@ fn check_approvals(
                 "git switch -c approve-{short} {short} && formulac change propose TITLE --base {short}~1, then approve \
                  the change and merge the branch"
             );
-            found.push(new_obstacle(Exit::NotAllowed, what, &fix));
+            obstacles.push(new_obstacle(Exit::NotAllowed, what, &fix));
         }
     }
-    Ok(found)
+    Ok(obstacles)
 }
 
 fn list_names(names: &[String]) -> String {

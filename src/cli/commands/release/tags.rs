@@ -31,16 +31,16 @@ pub fn all_releases(repository: &Repository) -> Result<Vec<Release>, Failure> {
     ];
     let output = repository.run_git(&args)?;
     let mut parts = output.split('\0').map(str::trim);
-    let mut found = Vec::new();
+    let mut releases = Vec::new();
     while let (Some(name), Some(commit), Some(trailer)) = (parts.next(), parts.next(), parts.next()) {
         if !commit.is_empty() && trailer.starts_with(TRAILER) {
-            found.push(Release {
+            releases.push(Release {
                 name: name.to_owned(),
                 commit: commit.to_owned(),
             });
         }
     }
-    Ok(found)
+    Ok(releases)
 }
 
 /// Returns the release with the given name.
@@ -59,7 +59,7 @@ pub fn create_tags(
     text: &str,
     environment: Option<&Environment>,
 ) -> Result<(), Failure> {
-    let of = environment.map_or("all", |it| it.name.as_str());
+    let of = environment.map_or("all", |environment| environment.name.as_str());
     // The trailers are a separate paragraph at the end. Otherwise, git could interpret the last lines of a user's
     // message as trailers.
     let mut text = format!("{}\n\n{TRAILER}: {of}\n", text.trim_end());

@@ -37,9 +37,9 @@ pub fn run(session: &Session, args: &StatusArgs) -> Result<Exit, Failure> {
     let mut exit = Exit::Done;
     if workspace.has_project_file() {
         match workspace.check_folders() {
-            Err(Failure::Found(found)) => {
-                session.report(&found);
-                exit = Exit::from_failures(&found);
+            Err(Failure::Found(diagnostics)) => {
+                session.report(&diagnostics);
+                exit = Exit::from_failures(&diagnostics);
             }
             other => other?,
         }
@@ -52,7 +52,10 @@ pub fn run(session: &Session, args: &StatusArgs) -> Result<Exit, Failure> {
     let folder = environment::last_run_folder(&workspace.root, &target, environment.as_ref());
     let own = match folder == target {
         true => None,
-        false => Some(TargetFolder::read(folder.join("manifest.json")).map_err(|found| Failure::Found(vec![found]))?),
+        false => Some(
+            TargetFolder::read(folder.join("manifest.json"))
+                .map_err(|file_diagnostics| Failure::Found(vec![file_diagnostics]))?,
+        ),
     };
     let options = own.as_ref().map(|_| dbt_options(environment.as_ref(), &folder));
     let options = options.unwrap_or_default();
@@ -60,10 +63,10 @@ pub fn run(session: &Session, args: &StatusArgs) -> Result<Exit, Failure> {
         .as_ref()
         .map_or_else(|| workspace.artifacts(), |own| Ok(own.as_ref()))?;
     let Some(read) = read else {
-        let found = vec![format!("there is no {}", folder.join("manifest.json").display())];
+        let problems = vec![format!("there is no {}", folder.join("manifest.json").display())];
         parts.push(HealthCheck {
             name: "dbt artifacts",
-            found,
+            problems,
             fix: format!("dbt build{options}, then dbt docs generate{options}"),
             ..HealthCheck::default()
         });
@@ -73,9 +76,9 @@ pub fn run(session: &Session, args: &StatusArgs) -> Result<Exit, Failure> {
         .age()
         .map_or_else(|| "of unknown age".to_owned(), |age| format!("{age} old"));
     let newer = read.files_newer_than_manifest(dbt);
-    let mut found = Vec::new();
+    let mut problems = Vec::new();
     if !newer.is_empty() {
-        found.push(format!(
+        problems.push(format!(
             "{age}; {} newer: {}",
             format_count(newer.len(), "file is", "files are"),
             list_names(&display_paths(&newer))
@@ -83,17 +86,17 @@ pub fn run(session: &Session, args: &StatusArgs) -> Result<Exit, Failure> {
     }
     parts.push(HealthCheck {
         name: "dbt artifacts",
-        found,
+        problems,
         well: age,
         fix: format!("dbt parse{options}"),
         ..HealthCheck::default()
     });
     if !workspace.has_catalog()? {
-        let found = vec!["catalog.json is missing: only columns in properties files are known".to_owned()];
+        let problems = vec!["catalog.json is missing: only columns in properties files are known".to_owned()];
         let fix = "dbt docs generate, or formulac schema fetch".to_owned();
         parts.push(HealthCheck {
             name: "dbt catalog",
-            found,
+            problems,
             fix,
             ..HealthCheck::default()
         });
@@ -117,9 +120,9 @@ pub fn run(session: &Session, args: &StatusArgs) -> Result<Exit, Failure> {
 fn sources_health(freshness: &SourceResults) -> HealthCheck {
     let stale = freshness.results.iter().filter(|source| source.status != Status::Pass);
     let stale: Vec<String> = stale
-        .map(|it| format!("{} ({})", last_part(&it.unique_id), it.status.name()))
+        .map(|result| format!("{} ({})", last_part(&result.unique_id), result.status.name()))
         .collect();
-    let found = if stale.is_empty() {
+    let problems = if stale.is_empty() {
         Vec::new()
     } else {
         vec![format!(
@@ -134,7 +137,7 @@ fn sources_health(freshness: &SourceResults) -> HealthCheck {
     );
     HealthCheck {
         name: "sources",
-        found,
+        problems,
         well,
         fix: "load the sources, then run dbt source freshness".to_owned(),
         ..HealthCheck::default()
@@ -153,16 +156,16 @@ fn omni_health(PendingPull { pull, was_pulled }: &PendingPull) -> HealthCheck {
             _ => None,
         });
     let files: Vec<String> = files.collect();
-    let mut found = Vec::new();
+    let mut problems = Vec::new();
     if !*was_pulled {
-        found.push("nothing was pulled yet".to_owned());
+        problems.push("nothing was pulled yet".to_owned());
     } else if !files.is_empty() {
         let what = format_count(files.len(), "file differs", "files differ");
-        found.push(format!("{what} from dbt's current state: {}", list_names(&files)));
+        problems.push(format!("{what} from dbt's current state: {}", list_names(&files)));
     }
     let refused: Vec<String> = pull.refused.iter().map(|(file, _)| file.clone()).collect();
     if !refused.is_empty() {
-        found.push(format!(
+        problems.push(format!(
             "{} be changed in place: {}",
             format_count(refused.len(), "file cannot", "files cannot"),
             list_names(&refused)
@@ -170,7 +173,7 @@ fn omni_health(PendingPull { pull, was_pulled }: &PendingPull) -> HealthCheck {
     }
     HealthCheck {
         name: "dbt and Omni",
-        found,
+        problems,
         well: "in step".to_owned(),
         fix: "formulac pull".to_owned(),
         ..HealthCheck::default()
@@ -189,7 +192,7 @@ fn tests_health(runs: &[RunResults], options: &str) -> HealthCheck {
             None => last_part(id).to_owned(),
         })
         .collect();
-    let found = match (failed.is_empty(), last.is_empty()) {
+    let problems = match (failed.is_empty(), last.is_empty()) {
         (true, true) => vec!["no run is known".to_owned()],
         (true, false) => Vec::new(),
         _ => vec![format!(
@@ -203,7 +206,7 @@ fn tests_health(runs: &[RunResults], options: &str) -> HealthCheck {
     let is_optional = last.is_empty();
     HealthCheck {
         name: "last run of dbt",
-        found,
+        problems,
         well,
         fix: format!("dbt build{options}"),
         is_optional,
@@ -212,7 +215,7 @@ fn tests_health(runs: &[RunResults], options: &str) -> HealthCheck {
 
 /// Returns dbt's options for an environment with its own artifacts folder.
 fn dbt_options(environment: Option<&Environment>, folder: &Path) -> String {
-    let target = environment.and_then(|it| it.connection.as_ref());
+    let target = environment.and_then(|environment| environment.connection.as_ref());
     let target = target.map(|name| format!(" --target {name}")).unwrap_or_default();
     format!("{target} --target-path {}", folder.display())
 }

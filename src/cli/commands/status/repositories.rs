@@ -21,22 +21,22 @@ pub fn repository_health(workspace: &Workspace) -> Result<Option<HealthCheck>, F
         Ok((dbt, Some(omni))) => (dbt, omni),
         Ok((_, None)) => return Ok(None),
         Err(Failure::Message(message)) if message.exit == Exit::Failed => {
-            part.found.push(message.text);
+            part.problems.push(message.text);
             part.fix = message.help.unwrap_or_default();
             return Ok(Some(part));
         }
         Err(failure) => return Err(failure),
     };
     if is_push_interrupted(workspace)? {
-        part.found.push("a push or release was interrupted".to_owned());
+        part.problems.push("a push or release was interrupted".to_owned());
     } else if let Some(missing) = omni.find_missing_commit(workspace)? {
-        part.found.push(missing.message);
+        part.problems.push(missing.message);
         part.fix = missing.fix;
     }
     if let Some(change) = omni.uncommitted_files(workspace)? {
         let count = format_count(change.files.len(), "file is", "files are");
         let names = list_names(&change.files);
-        part.found
+        part.problems
             .push(format!("{count} not committed in {}: {names}", omni.folder));
     }
     part.well = format!(

@@ -47,42 +47,42 @@ pub fn spec_health(
 fn knowledge_health(workspace: &Workspace, specs: &[Spec], dialect: Dialect) -> Result<Option<HealthCheck>, Failure> {
     let warnings = specs
         .iter()
-        .flat_map(|spec| &spec.found.diagnostics)
-        .filter(|it| it.kind() == Code::UnlistedColumn);
-    let unlisted: BTreeSet<String> = warnings.map(|it| it.message().to_owned()).collect();
+        .flat_map(|spec| &spec.file_diagnostics.diagnostics)
+        .filter(|diagnostic| diagnostic.kind() == Code::UnlistedColumn);
+    let unlisted: BTreeSet<String> = warnings.map(|diagnostic| diagnostic.message().to_owned()).collect();
     let untyped: BTreeSet<String> = specs
         .iter()
         .flat_map(Spec::undecided_types)
-        .map(|it| it.column.clone())
+        .map(|undecided| undecided.column.clone())
         .collect();
     let otherwise = workspace.contradictions(dialect)?;
-    let mut found = Vec::new();
+    let mut problems = Vec::new();
     let of = |all: &BTreeSet<String>| list_names(&all.iter().cloned().collect::<Vec<_>>());
     if !unlisted.is_empty() {
-        found.push(format!(
+        problems.push(format!(
             "{}: {}",
             format_count(unlisted.len(), "column is not listed", "columns are not listed"),
             of(&unlisted)
         ));
     }
     if !untyped.is_empty() {
-        found.push(format!(
+        problems.push(format!(
             "{}: {}",
             format_count(untyped.len(), "type is unknown", "types are unknown"),
             of(&untyped)
         ));
     }
-    let fix = match found.is_empty() {
+    let fix = match problems.is_empty() {
         false => "dbt docs generate, or formulac schema fetch",
         true => "formulac generate",
     };
     if !otherwise.is_empty() {
-        found.push(format!("dbt contradicts known.yml: {}", list_names(&otherwise)));
+        problems.push(format!("dbt contradicts known.yml: {}", list_names(&otherwise)));
     }
     let fix = fix.to_owned();
-    Ok((!found.is_empty()).then(|| HealthCheck {
+    Ok((!problems.is_empty()).then(|| HealthCheck {
         name: "columns",
-        found,
+        problems,
         fix,
         ..HealthCheck::default()
     }))
@@ -95,44 +95,44 @@ fn pending_push_health(
     workspace: &Workspace,
     selection: &Selection,
 ) -> Result<HealthCheck, Failure> {
-    let made = sync::plan_with_committed_facts(session, workspace, selection)?;
-    if !made.has_no_errors() {
+    let planned_models = sync::plan_with_committed_facts(session, workspace, selection)?;
+    if !planned_models.has_no_errors() {
         let omni = format!("{}/", workspace.root.join(workspace.omni_folder()).to_string_lossy());
-        let is_omni = |found: &FileDiagnostics| found.file.starts_with(&omni);
-        let (what, fix) = match made.found.iter().any(is_omni) {
+        let is_omni = |file_diagnostics: &FileDiagnostics| file_diagnostics.file.starts_with(&omni);
+        let (what, fix) = match planned_models.diagnostics.iter().any(is_omni) {
             true => (["file has errors", "files have errors"], "formulac plan"),
             false => (SPECS_WITH_ERRORS, "formulac check"),
         };
-        let faults = fault_summary(&made.found, what).unwrap_or_default();
+        let faults = fault_summary(&planned_models.diagnostics, what).unwrap_or_default();
         return Ok(health_part(vec![faults], String::new(), fix));
     }
-    let conflicts: Vec<&ModelPlan> = made
+    let conflicts: Vec<&ModelPlan> = planned_models
         .plan
         .models
         .iter()
         .filter(|model| !model.conflicts.is_empty())
         .collect();
-    let mut found = Vec::new();
+    let mut problems = Vec::new();
     for (action, what) in [
         (Action::Create, "to be created"),
         (Action::Update, "to be changed"),
         (Action::Delete, "to be deleted"),
     ] {
-        let models = made
+        let models = planned_models
             .plan
             .models
             .iter()
             .filter(|model| model.action == action && model.conflicts.is_empty());
         let names: Vec<String> = models.map(|model| model.model.clone()).collect();
         if !names.is_empty() {
-            found.push(format!(
+            problems.push(format!(
                 "{} {what}: {}",
                 format_count(names.len(), "model is", "models are"),
                 list_names(&names)
             ));
         }
     }
-    let uncommitted: Vec<String> = made
+    let uncommitted: Vec<String> = planned_models
         .plan
         .models
         .iter()
@@ -141,7 +141,7 @@ fn pending_push_health(
         .collect();
     if !uncommitted.is_empty() {
         let what = format_count(uncommitted.len(), "file is edited", "files are edited");
-        found.push(format!(
+        problems.push(format!(
             "{what} manually and not committed: {}",
             list_names(&uncommitted)
         ));
@@ -150,20 +150,21 @@ fn pending_push_health(
         let places: Vec<String> = conflicts
             .iter()
             .flat_map(|model| {
-                model.conflicts.iter().map(|it| {
-                    it.definition
+                model.conflicts.iter().map(|conflict| {
+                    conflict
+                        .definition
                         .as_ref()
                         .map_or_else(|| model.model.clone(), |name| format!("{}.{name}", model.model))
                 })
             })
             .collect();
-        found.push(format!(
+        problems.push(format!(
             "{} to resolve: {}",
             format_count(places.len(), "conflict is", "conflicts are"),
             list_names(&places)
         ));
     }
-    let kept: usize = made.plan.models.iter().map(|model| model.kept.len()).sum();
+    let kept: usize = planned_models.plan.models.iter().map(|model| model.kept.len()).sum();
     let well = match kept {
         0 => "as pushed".to_owned(),
         kept => format!("as pushed, with {}", format_count(kept, "hand edit", "hand edits")),
@@ -173,12 +174,12 @@ fn pending_push_health(
         .and_then(|model| Some((model, model.conflicts.first()?)));
     let fix = match first {
         Some((model, one)) => {
-            let how = sync::resolution_hint(workspace, &made, model, one);
+            let how = sync::resolution_hint(workspace, &planned_models, model, one);
             format!("formulac plan shows the conflicts; {how}")
         }
         None => "formulac plan, then formulac push".to_owned(),
     };
-    Ok(health_part(found, well, &fix))
+    Ok(health_part(problems, well, &fix))
 }
 
 /// Reports the changes that `generate` would make, for a project that was never pushed.
@@ -189,22 +190,22 @@ fn generated_files_health(
 ) -> Result<HealthCheck, Failure> {
     let target = TargetOptions::default();
     let compiler = workspace.compiler(session, &target, workspace.dialect(&target)?)?;
-    let mut made = Generation::new(workspace, &compiler, workspace.sources()?, || {})?;
-    let chosen = made.select_models(session, selection)?;
-    for (found, _) in made
-        .found
+    let mut generation = Generation::new(workspace, &compiler, workspace.sources()?, || {})?;
+    let chosen = generation.select_models(session, selection)?;
+    for (file_diagnostics, _) in generation
+        .diagnostics
         .iter_mut()
         .zip(&chosen.specs)
         .filter(|(_, is_needed)| !**is_needed)
     {
-        found.diagnostics.clear();
+        file_diagnostics.diagnostics.clear();
     }
-    let left_out = made.omission_reasons();
-    let delivery = made.plan_file_changes(
+    let left_out = generation.omission_reasons();
+    let delivery = generation.plan_file_changes(
         |at| chosen.has_model(at) && left_out.get(at).is_some_and(Option::is_none),
         selection.selects_all_models(),
     )?;
-    let faulty = fault_summary(&made.found, SPECS_WITH_ERRORS);
+    let faulty = fault_summary(&generation.diagnostics, SPECS_WITH_ERRORS);
     let of_files = |files: Vec<PathBuf>, one: &str, many: &str| {
         (!files.is_empty()).then(|| {
             format!(
@@ -255,18 +256,18 @@ fn generated_files_health(
 fn health_part(found: Vec<String>, well: String, fix: &str) -> HealthCheck {
     HealthCheck {
         name: "specs and dbt",
-        found,
+        problems: found,
         well,
         fix: fix.to_owned(),
         ..HealthCheck::default()
     }
 }
 
-fn fault_summary(found: &[FileDiagnostics], [one, many]: [&str; 2]) -> Option<String> {
-    let faulty: Vec<String> = found
+fn fault_summary(file_diagnostics: &[FileDiagnostics], [one, many]: [&str; 2]) -> Option<String> {
+    let faulty: Vec<String> = file_diagnostics
         .iter()
-        .filter(|found| Exit::from_diagnostics(&found.diagnostics) != Exit::Done)
-        .map(|found| found.file.clone())
+        .filter(|file_diagnostics| Exit::from_diagnostics(&file_diagnostics.diagnostics) != Exit::Done)
+        .map(|file_diagnostics| file_diagnostics.file.clone())
         .collect();
     let what = format_count(faulty.len(), one, many);
     (!faulty.is_empty()).then(|| format!("{what}: {}", list_names(&faulty)))
@@ -300,7 +301,7 @@ fn duplicates_health(workspace: &Workspace, compiled: &[Spec]) -> Result<Option<
     };
     Ok((!found.is_empty()).then(|| HealthCheck {
         name: "specs and Omni",
-        found,
+        problems: found,
         fix,
         ..HealthCheck::default()
     }))

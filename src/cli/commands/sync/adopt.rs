@@ -17,27 +17,30 @@ pub fn run(session: &Session, args: &AdoptArgs) -> Result<Exit, Failure> {
     let workspace = Workspace::find(session)?;
     workspace.check_folders()?;
     let _lock = ProjectLock::acquire(session, &workspace)?;
-    let made = planner::plan_selected_models(session, &workspace, &args.selection)?;
-    if !made.has_no_errors() {
+    let planned_models = planner::plan_selected_models(session, &workspace, &args.selection)?;
+    if !planned_models.has_no_errors() {
         if args.json {
-            session.print_json(&adoption_json(&made, &[], &[], 0, &[]))?;
+            session.print_json(&adoption_json(&planned_models, &[], &[], 0, &[]))?;
         } else {
-            session.report(&made.found);
+            session.report(&planned_models.diagnostics);
         }
-        return Ok(made.exit());
+        return Ok(planned_models.exit());
     }
     let is_named = |model: &ModelPlan, name: &String| {
         let mut files = model.paths.iter().chain(model.kept.iter().map(|edit| &edit.file));
         *name == model.model || *name == model.spec || files.any(|file| file == name)
     };
-    let all = &made.plan.models;
+    let all = &planned_models.plan.models;
     let is_unchanged = |name: &String| {
         let is_file = |spec: &CurrentSpec| *name == spec.spec || spec.files.contains_key(name);
-        made.ours.iter().any(|(model, spec)| name == model || is_file(spec))
+        planned_models
+            .ours
+            .iter()
+            .any(|(model, spec)| name == model || is_file(spec))
     };
     let is_known = |name: &&String| is_unchanged(name) || all.iter().any(|model| is_named(model, name));
     if let Some(unknown) = args.names.iter().find(|name| !is_known(name)) {
-        return Err(unknown_name(unknown, made.ours.keys()));
+        return Err(unknown_name(unknown, planned_models.ours.keys()));
     }
     let is_meant = |model: &&ModelPlan| args.names.is_empty() || args.names.iter().any(|name| is_named(model, name));
     let models: Vec<&ModelPlan> = all.iter().filter(is_meant).collect();
@@ -55,9 +58,9 @@ pub fn run(session: &Session, args: &AdoptArgs) -> Result<Exit, Failure> {
         apply::apply_without_commit(&workspace, changes)?;
     }
     if args.json {
-        session.print_json(&adoption_json(&made, &models, &taken, conflicts, &written))?;
+        session.print_json(&adoption_json(&planned_models, &models, &taken, conflicts, &written))?;
     } else {
-        report(session, &workspace, &made, &models, &taken);
+        report(session, &workspace, &planned_models, &models, &taken);
         let what = if args.dry_run { "would write" } else { "wrote" };
         written
             .iter()
@@ -79,7 +82,7 @@ fn unknown_name<'m>(name: &str, models: impl Iterator<Item = &'m String>) -> Fai
 }
 
 fn adoption_json(
-    made: &PlannedModels,
+    planned_models: &PlannedModels,
     models: &[&ModelPlan],
     taken: &[&ModelPlan],
     conflicts: usize,
@@ -90,7 +93,7 @@ fn adoption_json(
             json!({
                 "model": model, "definition": edit.definition, "property": edit.property.name(), "file": edit.file,
                 "line": edit.line, "before": edit.before, "after": edit.after, "why": edit.why,
-                "rewritten": edit.rewritten.as_ref().map(|it| json!({"sql": it.sql, "adds": it.describe()})),
+                "rewritten": edit.rewritten.as_ref().map(|rewritten_sql| json!({"sql": rewritten_sql.sql, "adds": rewritten_sql.describe()})),
             })
         };
         models
@@ -103,11 +106,17 @@ fn adoption_json(
         "kept": edits(&|model| &model.kept, models),
         "conflicts": conflicts,
         "files": written,
-        "diagnostics": render::reports_json(&to_reports(&made.found)),
+        "diagnostics": render::reports_json(&to_reports(&planned_models.diagnostics)),
     })
 }
 
-fn report(session: &Session, workspace: &Workspace, made: &PlannedModels, models: &[&ModelPlan], taken: &[&ModelPlan]) {
+fn report(
+    session: &Session,
+    workspace: &Workspace,
+    planned_models: &PlannedModels,
+    models: &[&ModelPlan],
+    taken: &[&ModelPlan],
+) {
     let named = |model: &ModelPlan, edit: &HandEdit| match &edit.definition {
         Some(name) => format!("{}.{name}", model.model),
         None => model.model.clone(),
@@ -139,7 +148,15 @@ fn report(session: &Session, workspace: &Workspace, made: &PlannedModels, models
         }
         let mut out = String::new();
         for (number, one) in model.conflicts.iter().enumerate() {
-            conflict::write_conflict(&mut out, workspace, made, model, one, number + 1, model.conflicts.len());
+            conflict::write_conflict(
+                &mut out,
+                workspace,
+                planned_models,
+                model,
+                one,
+                number + 1,
+                model.conflicts.len(),
+            );
         }
         if !out.is_empty() {
             session.note(out.trim_end());

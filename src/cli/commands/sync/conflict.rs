@@ -28,7 +28,7 @@ const MAX_DIFF_LINES: usize = 20;
 pub fn write_conflict(
     out: &mut String,
     workspace: &Workspace,
-    made: &PlannedModels,
+    planned_models: &PlannedModels,
     model: &ModelPlan,
     conflict: &Conflict,
     number: usize,
@@ -121,7 +121,7 @@ pub fn write_conflict(
     if is_file {
         write_file_clashes(out, conflict);
     }
-    let sides = possible_sides(workspace, made, model, conflict);
+    let sides = possible_sides(workspace, planned_models, model, conflict);
     match &conflict.set {
         Some(set) => write_metric_set_resolutions(out, workspace, model, conflict, set, &sides),
         None => write_resolutions(out, workspace, model, conflict, &sides),
@@ -265,8 +265,13 @@ fn resolve_command(workspace: &Workspace, model: &ModelPlan, conflict: &Conflict
 }
 
 /// Returns the part of a one-line message that explains how to resolve the conflict.
-pub fn resolution_hint(workspace: &Workspace, made: &PlannedModels, model: &ModelPlan, conflict: &Conflict) -> String {
-    match possible_sides(workspace, made, model, conflict).split_first() {
+pub fn resolution_hint(
+    workspace: &Workspace,
+    planned_models: &PlannedModels,
+    model: &ModelPlan,
+    conflict: &Conflict,
+) -> String {
+    match possible_sides(workspace, planned_models, model, conflict).split_first() {
         _ if conflict.is_unreadable() => manual_resolution(conflict),
         None => manual_resolution(conflict),
         Some((first, [])) => resolve_command(workspace, model, conflict, *first),
@@ -338,10 +343,10 @@ fn last_change(repository: &Repository, path: &str) -> Option<String> {
     if !repository.uncommitted_paths(&[path.to_owned()]).ok()?.is_empty() {
         return None;
     }
-    let told = repository
+    let output = repository
         .run_git(&["log", "-1", "--format=%an, %h, \"%s\"", "--", path])
         .ok()?;
-    Some(told.trim().to_owned()).filter(|told| !told.is_empty())
+    Some(output.trim().to_owned()).filter(|output| !output.is_empty())
 }
 
 fn excerpts_of(texts: &[String; 3]) -> [String; 3] {

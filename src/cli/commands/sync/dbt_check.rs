@@ -30,7 +30,7 @@ pub fn check(
     session: &Session,
     args: &PushArgs,
     workspace: &Workspace,
-    made: &PlannedModels,
+    planned_models: &PlannedModels,
 ) -> Result<ParsedProject, Failure> {
     let Some(dbt) = &workspace.dbt else {
         return Ok(ParsedProject::No("no dbt project"));
@@ -46,7 +46,7 @@ pub fn check(
         );
         return Ok(ParsedProject::No("`dbt` was not found"));
     }
-    let changes: Vec<TextChange> = made
+    let changes: Vec<TextChange> = planned_models
         .plan
         .models
         .iter()
@@ -63,30 +63,33 @@ pub fn check(
     });
     let copy = ProjectCopy::create_copy(&workspace.root, dbt, &texts.collect::<CopyChanges<'_>>())
         .map_err(|error| Failure::io_failure("write", &std::env::temp_dir().to_string_lossy(), &error))?;
-    let environment = made.environment.as_ref();
+    let environment = planned_models.environment.as_ref();
     let mut refused = validate::parse_with_dbt(
         session,
         &args.dbt,
         environment,
         workspace,
         Some(&copy.root),
-        &made.models,
-        &made.found,
+        &planned_models.models,
+        &planned_models.diagnostics,
     )?;
     let manifest = TargetFolder::read(copy.root.join("target/manifest.json"))
         .ok()
         .flatten();
     if let Some(read) = manifest.filter(|_| refused.is_empty()) {
         let is_pushed = |plan: &&ModelPlan| matches!(plan.action, Action::Create | Action::Update);
-        let written: BTreeSet<&str> = made
+        let written: BTreeSet<&str> = planned_models
             .plan
             .models
             .iter()
             .filter(is_pushed)
             .map(|plan| plan.model.as_str())
             .collect();
-        let models = made.models.iter().filter(|model| written.contains(model.name.as_str()));
-        refused = validate::missing_node_failures(&read.manifest, models, &made.found);
+        let models = planned_models
+            .models
+            .iter()
+            .filter(|model| written.contains(model.name.as_str()));
+        refused = validate::missing_node_failures(&read.manifest, models, &planned_models.diagnostics);
     }
     Ok(if refused.is_empty() {
         ParsedProject::Yes

@@ -16,20 +16,20 @@ use crate::cli::workspace::Workspace;
 pub fn run(session: &Session, args: &LogArgs) -> Result<Exit, Failure> {
     let workspace = Workspace::find(session)?;
     let log = read_log(&workspace);
-    let shown: Vec<&NumberedEntry> = match &args.name {
+    let entries: Vec<&NumberedEntry> = match &args.name {
         Some(name) => {
             let names = names_in_log(&workspace, name)?;
             let is_meant = |logged: &&NumberedEntry| names.iter().any(|name| has_change_to(logged, name));
-            let found: Vec<&NumberedEntry> = log.entries.iter().filter(is_meant).collect();
-            if found.is_empty() {
+            let numbered_entries: Vec<&NumberedEntry> = log.entries.iter().filter(is_meant).collect();
+            if numbered_entries.is_empty() {
                 log.find_entries(name)
             } else {
-                found
+                numbered_entries
             }
         }
         None => log.entries.iter().collect(),
     };
-    let shown: Vec<&NumberedEntry> = shown
+    let shown: Vec<&NumberedEntry> = entries
         .into_iter()
         .rev()
         .take(args.limit.unwrap_or(u32::MAX) as usize)

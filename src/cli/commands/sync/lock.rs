@@ -55,11 +55,11 @@ pub fn create_local_folder(bounds: &WritableFolders, root: &Path) -> Result<(), 
     let folder = root.join(LOCAL);
     bounds.resolve_path(&folder)?;
     let ignore = folder.join(".gitignore");
-    let made = fs::create_dir_all(&folder).and_then(|()| match fs::symlink_metadata(&ignore) {
+    let result = fs::create_dir_all(&folder).and_then(|()| match fs::symlink_metadata(&ignore) {
         Ok(_) => Ok(()),
         Err(_) => fs::write(&ignore, "*\n"),
     });
-    made.map_err(|error| Failure::io_failure("write", LOCAL, &error))
+    result.map_err(|error| Failure::io_failure("write", LOCAL, &error))
 }
 
 /// Returns whether an earlier run was interrupted.

@@ -29,60 +29,69 @@ pub const FILE: &str = ".formulac/local/merge_request.md";
 pub fn new(
     session: &Session,
     workspace: &Workspace,
-    made: &PlannedModels,
+    planned_models: &PlannedModels,
     parsed: &ParsedProject,
     log: &Log,
     title: Option<&str>,
 ) -> Result<MergeRequest, Failure> {
     let mut request = MergeRequest::default();
-    let is_one = made.plan.models.len() == 1;
+    let is_one = planned_models.plan.models.len() == 1;
     request.title = title
         .map(str::to_owned)
-        .or_else(|| (!is_one).then(|| push::push_title(&made.plan)))
+        .or_else(|| (!is_one).then(|| push::push_title(&planned_models.plan)))
         .unwrap_or_default();
-    request.checks.push(format!("compiles{}", format_warnings(&made.found)));
+    request
+        .checks
+        .push(format!("compiles{}", format_warnings(&planned_models.diagnostics)));
     match parsed {
         ParsedProject::Yes => request.checks.push("dbt parses the project".to_owned()),
         ParsedProject::No(why) => request.not_run.push(format!("`dbt parse` ({why})")),
         ParsedProject::Refused(..) => {}
     }
-    let written = made
+    let written = planned_models
         .plan
         .models
         .iter()
-        .filter_map(|model| Some((model, made.ours.get(&model.model)?)));
+        .filter_map(|model| Some((model, planned_models.ours.get(&model.model)?)));
     let promised = written.map(|(model, ours)| PromisedTests::new(&model.model, &ours.files));
     if let Some(tests) = promised
         .fold(PromisedTests::default(), PromisedTests::combine)
         .section()
     {
-        let built = made.plan.models.iter().filter(|model| model.action != Action::Delete);
+        let built = planned_models
+            .plan
+            .models
+            .iter()
+            .filter(|model| model.action != Action::Delete);
         let names: Vec<&str> = built.map(|model| model.model.as_str()).collect();
         request
             .not_run
             .push(format!("{tests} (`dbt build --select {}`)", names.join(" ")));
     }
-    quote_evidence(workspace, made, &mut request);
-    request.reaches = impact_markdown(session, workspace, made)?;
-    let approvals = made
+    quote_evidence(workspace, planned_models, &mut request);
+    request.reaches = impact_markdown(session, workspace, planned_models)?;
+    let approvals = planned_models
         .environment
         .as_ref()
-        .map(|it| it.approvals.as_slice())
+        .map(|environment| environment.approvals.as_slice())
         .unwrap_or_default();
     request.needs = approvals
         .iter()
         .map(|(role, count)| (role.to_string(), *count))
         .collect();
-    request.approvers = named_approvers(workspace, made);
-    let is_reviewed = made.environment.as_ref().is_some_and(Environment::is_reviewed);
-    let omni = made.plan.omni.as_ref().filter(|_| is_reviewed);
+    request.approvers = named_approvers(workspace, planned_models);
+    let is_reviewed = planned_models
+        .environment
+        .as_ref()
+        .is_some_and(Environment::is_reviewed);
+    let omni = planned_models.plan.omni.as_ref().filter(|_| is_reviewed);
     request.omni = omni.map(|omni| omni.repository.clone());
     request.undo = match log.head_hashes().as_slice() {
         [head] => log
             .entries
             .iter()
-            .find(|it| it.hash == *head)
-            .map(|it| format!("formulac rollback {}", it.number)),
+            .find(|entry| entry.hash == *head)
+            .map(|entry| format!("formulac rollback {}", entry.number)),
         _ => None,
     };
     Ok(request)
@@ -90,14 +99,14 @@ pub fn new(
 
 /// Returns the approvers named in uncommitted specs and metric sets, and the approvers of models that change because of
 /// a metric set.
-fn named_approvers(workspace: &Workspace, made: &PlannedModels) -> Vec<(String, Vec<String>)> {
+fn named_approvers(workspace: &Workspace, planned_models: &PlannedModels) -> Vec<(String, Vec<String>)> {
     let mut now: BTreeMap<String, Option<String>> = BTreeMap::new();
     let sets = |model: &ModelPlan| -> Vec<String> {
-        let ours = made.ours.get(&model.model).into_iter();
+        let ours = planned_models.ours.get(&model.model).into_iter();
         ours.flat_map(|ours| ours.compiled.metric_set_files().map(|(path, _)| path.to_owned()))
             .collect()
     };
-    for model in &made.plan.models {
+    for model in &planned_models.plan.models {
         for path in sets(model).into_iter().chain([model.spec.clone()]) {
             match model.files.iter().find(|file| file.path == path) {
                 Some(planned) => {
@@ -117,32 +126,36 @@ fn named_approvers(workspace: &Workspace, made: &PlannedModels) -> Vec<(String, 
     let committed = committed.unwrap_or_else(|_| vec![None; paths.len()]);
     let committed: BTreeMap<String, Option<String>> = paths.into_iter().zip(committed).collect();
     let is_changed = |path: &String| committed.get(path) != now.get(path);
-    let mut asked: BTreeSet<String> = now.keys().filter(|path| is_changed(path)).cloned().collect();
-    let of_sets = made.plan.models.iter().filter(|model| model.effects.is_some());
+    let mut paths_to_read: BTreeSet<String> = now.keys().filter(|path| is_changed(path)).cloned().collect();
+    let of_sets = planned_models
+        .plan
+        .models
+        .iter()
+        .filter(|model| model.effects.is_some());
     let of_sets = of_sets.filter(|model| sets(model).iter().any(is_changed));
-    asked.extend(of_sets.map(|model| model.spec.clone()));
+    paths_to_read.extend(of_sets.map(|model| model.spec.clone()));
     let names = |path: String| {
         let text = |texts: &BTreeMap<String, Option<String>>| texts.get(&path).cloned().flatten();
         let names = required_approvers(text(&committed).as_deref(), text(&now).as_deref());
         (path, names)
     };
-    let named = asked.into_iter().map(names);
+    let named = paths_to_read.into_iter().map(names);
     named.filter(|(_, names)| !names.is_empty()).collect()
 }
 
 /// Quotes the results of `verify` for the exact specs that are pushed. States for all other specs that their values
 /// were not verified.
-fn quote_evidence(workspace: &Workspace, made: &PlannedModels, request: &mut MergeRequest) {
+fn quote_evidence(workspace: &Workspace, planned_models: &PlannedModels, request: &mut MergeRequest) {
     let changed = |model: &&ModelPlan| matches!(model.action, Action::Create | Action::Update);
-    let models: Vec<&ModelPlan> = made.plan.models.iter().filter(changed).collect();
+    let models: Vec<&ModelPlan> = planned_models.plan.models.iter().filter(changed).collect();
     let mut unverified = Vec::new();
     for model in &models {
         let name = model.model.clone();
-        let found = made
+        let evidence = planned_models
             .ours
             .get(&name)
             .and_then(|ours| find_evidence(workspace, &name, &ours.source));
-        let Some(found) = found else {
+        let Some(found) = evidence else {
             unverified.push(name);
             continue;
         };
@@ -165,23 +178,25 @@ fn quote_evidence(workspace: &Workspace, made: &PlannedModels, request: &mut Mer
                 Some(with) => format!("`{with}`"),
                 None => proof.compared_name().to_owned(),
             };
-            let told = proof.message();
-            let told = told.lines().next().unwrap_or_default();
+            let message = proof.message();
+            let first_line = message.lines().next().unwrap_or_default();
             match proof.verdict {
-                Verdict::Agrees => request.checks.push(format!("{start}agrees with {other}: {told}")),
-                Verdict::Differs => request.checks.push(format!("{start}differs from {other}: {told}")),
+                Verdict::Agrees => request.checks.push(format!("{start}agrees with {other}: {first_line}")),
+                Verdict::Differs => request
+                    .checks
+                    .push(format!("{start}differs from {other}: {first_line}")),
                 Verdict::NotCompared => request
                     .not_run
-                    .push(format!("{start}not compared with {other} ({told})")),
+                    .push(format!("{start}not compared with {other} ({first_line})")),
             }
         }
     }
     if !unverified.is_empty() {
-        let told = format!("not verified (`formulac verify {}`)", unverified.join(" "));
+        let message = format!("not verified (`formulac verify {}`)", unverified.join(" "));
         request.values.push(ReportedValues {
             model: unverified.join(", "),
             environment: None,
-            summary: told,
+            summary: message,
         });
     }
 }
@@ -191,16 +206,16 @@ fn find_evidence(workspace: &Workspace, model: &str, source: &str) -> Option<Ver
     let text = read_text(workspace.root.join(VerificationEvidence::evidence_path(model))).ok()?;
     let versions = VerificationEvidence::versions(&text)
         .into_iter()
-        .filter(|it| it.is_for_spec(source) && it.model == model);
+        .filter(|evidence| evidence.is_for_spec(source) && evidence.model == model);
     // If the evidence of two branches differs, quote the result that reports a difference.
-    versions.max_by_key(|it| it.verdict() != Verdict::Agrees)
+    versions.max_by_key(|evidence| evidence.verdict() != Verdict::Agrees)
 }
 
-fn format_warnings(found: &[FileDiagnostics]) -> String {
-    let all: Vec<&str> = found
+fn format_warnings(file_diagnostics: &[FileDiagnostics]) -> String {
+    let all: Vec<&str> = file_diagnostics
         .iter()
-        .flat_map(|found| &found.diagnostics)
-        .filter(|it| !it.is_error())
+        .flat_map(|file_diagnostics| &file_diagnostics.diagnostics)
+        .filter(|diagnostic| !diagnostic.is_error())
         .map(formulac::Diagnostic::code)
         .collect();
     let mut codes = all.clone();
@@ -219,23 +234,27 @@ fn format_warnings(found: &[FileDiagnostics]) -> String {
 }
 
 /// Formats the impact of the changed definitions as Markdown. Returns `None` if there is no manifest.
-fn impact_markdown(session: &Session, workspace: &Workspace, made: &PlannedModels) -> Result<Option<String>, Failure> {
+fn impact_markdown(
+    session: &Session,
+    workspace: &Workspace,
+    planned_models: &PlannedModels,
+) -> Result<Option<String>, Failure> {
     if workspace.artifacts()?.is_none() {
         return Ok(None);
     }
-    let (known, plan) = (ImpactContext::read(session, false)?, &made.plan);
-    let graph = known.graph();
+    let (context, plan) = (ImpactContext::read(session, false)?, &planned_models.plan);
+    let graph = context.graph();
     let start = |(name, change): (String, ColumnChange)| {
         Some(graph.changes_to_target(&graph.resolve_target(&name).ok()?, change))
     };
     let starts: Vec<NodeChanges> = plan
         .models
         .iter()
-        .flat_map(|model| changed_columns(model, made.ours.get(&model.model)))
+        .flat_map(|model| changed_columns(model, planned_models.ours.get(&model.model)))
         .filter_map(start)
         .collect();
-    let impact = impact::compute_impact(&graph, &starts, &known.status);
-    known.cache_lineage(&graph);
+    let impact = impact::compute_impact(&graph, &starts, &context.status);
+    context.cache_lineage(&graph);
     Ok(Some(show::format_brief(&impact)))
 }
 

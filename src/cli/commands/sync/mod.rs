@@ -54,44 +54,44 @@ pub fn plan(session: &Session, args: &PlanArgs) -> Result<Exit, Failure> {
     let workspace = Workspace::find(session)?;
     workspace.check_folders()?;
     lock::report_waiting(session, &workspace)?;
-    let made = planner::plan_selected_models(session, &workspace, &args.selection)?;
-    workspace.warn_of_unsearched_folders(session, Some(&made.plan));
-    show::report_missing_omni_commit(session, &made);
-    let exit = made.exit();
-    if args.markdown && made.has_no_errors() && made.plan.conflicts() == 0 {
+    let planned_models = planner::plan_selected_models(session, &workspace, &args.selection)?;
+    workspace.warn_of_unsearched_folders(session, Some(&planned_models.plan));
+    show::report_missing_omni_commit(session, &planned_models);
+    let exit = planned_models.exit();
+    if args.markdown && planned_models.has_no_errors() && planned_models.plan.conflicts() == 0 {
         let parsed = ParsedProject::No("runs during `formulac push`");
         let request = merge_request::new(
             session,
             &workspace,
-            &made,
+            &planned_models,
             &parsed,
             &history::read_log(&workspace),
             None,
         )?;
-        session.print_data(&request.text(&made.plan))?;
+        session.print_data(&request.text(&planned_models.plan))?;
     } else if args.json {
-        let mut data = made.plan.json();
+        let mut data = planned_models.plan.json();
         if let Value::Object(fields) = &mut data {
             fields.insert(
                 "diagnostics".to_owned(),
-                json!(render::reports_json(&to_reports(&made.found))),
+                json!(render::reports_json(&to_reports(&planned_models.diagnostics))),
             );
         }
         session.print_json(&data)?;
     } else {
-        session.report_grouped(&made.found);
-        if made.has_no_errors() {
-            session.print_styled(&show::format_plan(session, &workspace, &made))?;
-            show::print_refused_descriptions(session, &made.refused);
+        session.report_grouped(&planned_models.diagnostics);
+        if planned_models.has_no_errors() {
+            session.print_styled(&show::format_plan(session, &workspace, &planned_models))?;
+            show::print_refused_descriptions(session, &planned_models.refused);
         }
     }
     if let Some(path) = args
         .output
         .as_deref()
-        .filter(|_| made.has_no_errors() && made.plan.conflicts() == 0)
+        .filter(|_| planned_models.has_no_errors() && planned_models.plan.conflicts() == 0)
     {
         let bounds = workspace.writable_folders()?.with_named_file(path);
-        let text = json::to_text(&push::plan_file(&made.plan, &args.selection));
+        let text = json::to_text(&push::plan_file(&planned_models.plan, &args.selection));
         write_all(
             &bounds,
             &[PlannedFile {

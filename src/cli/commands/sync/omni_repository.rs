@@ -156,7 +156,7 @@ impl OmniRepository {
 
     /// Finds the latest commit with one of the requested log entries. Also returns the later commits with a log entry,
     /// latest first.
-    pub fn find_commit(&self, wanted: impl Fn(&str) -> bool) -> Result<(Option<String>, Vec<String>), Failure> {
+    pub fn find_commit(&self, is_match: impl Fn(&str) -> bool) -> Result<(Option<String>, Vec<String>), Failure> {
         let mut later = Vec::new();
         if self.repository.head_commit()?.is_none() {
             return Ok((None, later));
@@ -166,7 +166,7 @@ impl OmniRepository {
         let output = self.repository.run_git(&["log", "--fixed-strings", &grep, &format])?;
         let mut parts = output.split('\0').map(str::trim);
         while let (Some(commit), Some(entry)) = (parts.next(), parts.next()) {
-            if wanted(entry) {
+            if is_match(entry) {
                 return Ok((Some(commit.to_owned()), later));
             }
             later.push(commit.to_owned());
@@ -257,8 +257,8 @@ impl OmniCommit {
         if commit.created_commit(&repository)?.is_none() && repository.uncommitted_paths(&commit.paths)?.is_empty() {
             return Ok(());
         }
-        let named = describe_dbt_commit(workspace, dbt)?;
-        commit.message = format!("{}\n{DBT_TRAILER}: {named}\n", commit.message.trim_end());
+        let description = describe_dbt_commit(workspace, dbt)?;
+        commit.message = format!("{}\n{DBT_TRAILER}: {description}\n", commit.message.trim_end());
         let created = commit.create_commit(&repository);
         let created = created.or_else(
             |failure| match repository.uncommitted_paths(&commit.paths)?.is_empty() {

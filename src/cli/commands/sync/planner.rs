@@ -37,7 +37,7 @@ const EARLIER_TEXTS: usize = 20;
 /// Plan, with the models, diagnostics and tools that were used to compute it.
 pub struct PlannedModels {
     pub plan: Plan,
-    pub found: Vec<FileDiagnostics>,
+    pub diagnostics: Vec<FileDiagnostics>,
     pub models: Vec<CompiledModel>,
     /// Descriptions in Omni's files that cannot be transferred to dbt, each with its location and the reason.
     pub refused: Vec<(String, String)>,
@@ -86,10 +86,10 @@ impl PlannerContext {
 
 impl PlannedModels {
     /// Creates an empty plan with the diagnostics of the specs.
-    fn without_plan(environment: Option<Environment>, found: Vec<FileDiagnostics>) -> Self {
+    fn without_plan(environment: Option<Environment>, diagnostics: Vec<FileDiagnostics>) -> Self {
         Self {
             plan: Plan::new(environment.as_ref().map(|environment| environment.name.clone()), []),
-            found,
+            diagnostics,
             models: Vec::new(),
             refused: Vec::new(),
             missing_in_omni: None,
@@ -101,7 +101,7 @@ impl PlannedModels {
 
     /// Returns whether all specs compile, as a plan requires.
     pub fn has_no_errors(&self) -> bool {
-        Exit::from_failures(&self.found) == Exit::Done
+        Exit::from_failures(&self.diagnostics) == Exit::Done
     }
 
     pub fn exit(&self) -> Exit {
@@ -110,7 +110,7 @@ impl PlannedModels {
         } else {
             Exit::Done
         };
-        Exit::from_failures(&self.found).most_severe(conflict)
+        Exit::from_failures(&self.diagnostics).most_severe(conflict)
     }
 }
 
@@ -158,14 +158,14 @@ pub fn plan_with_facts(
             .collect()
     });
     let is_chosen = |model: &str| chosen_names.as_ref().is_none_or(|names| names.contains(model));
-    let mut made = PlannedModels::without_plan(environment, generation.found.clone());
-    if !made.has_no_errors() {
-        return Ok(made);
+    let mut planned_models = PlannedModels::without_plan(environment, generation.diagnostics.clone());
+    if !planned_models.has_no_errors() {
+        return Ok(planned_models);
     }
     let mut ours = current_specs_by_model(workspace, &generation);
-    let described = plan_descriptions(workspace, &ours, &mut made)?;
-    if !made.has_no_errors() {
-        return Ok(made);
+    let described = plan_descriptions(workspace, &ours, &mut planned_models)?;
+    if !planned_models.has_no_errors() {
+        return Ok(planned_models);
     }
     // Models that read a described column pass the new description on.
     if selection.selects_all_models() && !described.columns.is_empty() {
@@ -176,7 +176,7 @@ pub fn plan_with_facts(
     }
     let (mut states, mut restored) = read_states(session, workspace, &ours);
     require_specs_of_states(workspace, &ours, &states)?;
-    let left = follow_moved_files(workspace, &ours, &generation.moved, &mut states);
+    let old_paths = follow_moved_files(workspace, &ours, &generation.moved, &mut states);
     let files = files_by_model(workspace, &ours, &states);
     let tools = PlannerContext::new(workspace, &compiler, &generation);
     add_unpushed_bases(workspace, &tools, &ours, &files, &mut states);
@@ -195,15 +195,15 @@ pub fn plan_with_facts(
         chosen
             .iter()
             .for_each(|chosen| generation.drop_other_diagnostics(chosen));
-        if Exit::from_failures(&generation.found) != Exit::Done {
-            made.found = generation.found;
-            explain_new_errors(workspace, &replaced, &mut made.found);
-            return Ok(made);
+        if Exit::from_failures(&generation.diagnostics) != Exit::Done {
+            planned_models.diagnostics = generation.diagnostics;
+            explain_new_errors(workspace, &replaced, &mut planned_models.diagnostics);
+            return Ok(planned_models);
         }
         ours = current_specs_by_model(workspace, &generation);
     }
-    let known = plan_known_facts(workspace, &generation)?;
-    made.models = generation.models;
+    let facts_change = plan_known_facts(workspace, &generation)?;
+    planned_models.models = generation.models;
     let models = files.iter().filter(|(name, _)| is_chosen(name));
     let models = models.map(|(name, found)| PlannedModel {
         sides: model_sides(name, &ours, &states, found),
@@ -219,27 +219,32 @@ pub fn plan_with_facts(
     for plan in &mut plans {
         // The old path of a moved file no longer exists, so commit its removal.
         if plan.action != Action::Nothing && plan.action != Action::Keep {
-            plan.paths.extend(left.get(&plan.model).into_iter().flatten().cloned());
+            plan.paths
+                .extend(old_paths.get(&plan.model).into_iter().flatten().cloned());
         }
         move_out_of_former_folders(plan, &moves, &ours, &states, &files);
-        if let Some(RestoredState { found, text }) = restored.remove(&plan.model) {
-            plan.restore_state(found, text);
+        if let Some(RestoredState {
+            found: text_on_disk,
+            text,
+        }) = restored.remove(&plan.model)
+        {
+            plan.restore_state(text_on_disk, text);
         }
     }
     let (plans, sets) = with_uncommitted(workspace, &ours, &generation.sets, plans);
     let of_omni = described.plans.into_iter().filter(|plan| is_chosen(&plan.model));
-    made.plan = Plan::new(made.plan.environment.take(), plans.into_iter().chain(of_omni));
-    made.plan.known = known;
+    planned_models.plan = Plan::new(planned_models.plan.environment.take(), plans.into_iter().chain(of_omni));
+    planned_models.plan.known = facts_change;
     if selection.selects_all_models() {
-        made.plan.metric_sets = sets;
+        planned_models.plan.metric_sets = sets;
     }
-    separate_omni_repository(workspace, selection, &mut made)?;
-    find_exposures(session, workspace, &mut made.plan)?;
-    made.refused = described.refused;
-    made.ours = ours;
-    version_upgrade::mark_upgraded_models(workspace, &mut made, &states);
-    made.tools = Some(tools);
-    Ok(made)
+    separate_omni_repository(workspace, selection, &mut planned_models)?;
+    find_exposures(session, workspace, &mut planned_models.plan)?;
+    planned_models.refused = described.refused;
+    planned_models.ours = ours;
+    version_upgrade::mark_upgraded_models(workspace, &mut planned_models, &states);
+    planned_models.tools = Some(tools);
+    Ok(planned_models)
 }
 
 /// Returns an error if models were pushed and their specs folder does not exist. Otherwise, the plan would delete all
@@ -261,16 +266,16 @@ fn require_specs_folder(workspace: &Workspace) -> Result<(), Failure> {
 fn plan_descriptions(
     workspace: &Workspace,
     ours: &BTreeMap<String, CurrentSpec>,
-    made: &mut PlannedModels,
+    planned_models: &mut PlannedModels,
 ) -> Result<DescriptionActions, Failure> {
     if let Ok(Some(omni)) = OmniRepository::find(workspace) {
-        made.missing_in_omni = omni.find_missing_commit(workspace)?;
+        planned_models.missing_in_omni = omni.find_missing_commit(workspace)?;
     }
-    if made.missing_in_omni.is_some() {
+    if planned_models.missing_in_omni.is_some() {
         return Ok(DescriptionActions::default());
     }
     let (described, faults) = omni::plan_descriptions(workspace, |model| ours.contains_key(model))?;
-    made.found.extend(faults);
+    planned_models.diagnostics.extend(faults);
     Ok(described)
 }
 
@@ -278,15 +283,15 @@ fn plan_descriptions(
 fn separate_omni_repository(
     workspace: &Workspace,
     selection: &Selection,
-    made: &mut PlannedModels,
+    planned_models: &mut PlannedModels,
 ) -> Result<(), Failure> {
     // A missing repository of the Omni model is an error of the commands that write there.
     if let Ok(Some(omni)) = OmniRepository::find(workspace) {
         let of_omni = omni.path_in_project("");
-        let models = made.plan.models.iter_mut();
+        let models = planned_models.plan.models.iter_mut();
         models.for_each(|plan| plan.paths.retain(|path| !path.starts_with(&of_omni)));
-        if selection.selects_all_models() && made.missing_in_omni.is_none() {
-            made.plan.omni = omni.uncommitted_files(workspace)?;
+        if selection.selects_all_models() && planned_models.missing_in_omni.is_none() {
+            planned_models.plan.omni = omni.uncommitted_files(workspace)?;
         }
     }
     Ok(())
@@ -294,10 +299,10 @@ fn separate_omni_repository(
 
 /// Returns the change to `known.yml`, or its uncommitted change if the file is already up to date.
 fn plan_known_facts(workspace: &Workspace, generation: &Generation<'_>) -> Result<Option<KnownFactsChange>, Failure> {
-    Ok(generation.plan_known_file()?.and_then(|(known, facts)| {
-        let path = workspace.relative_path(&known.path);
+    Ok(generation.plan_known_file()?.and_then(|(planned_file, facts)| {
+        let path = workspace.relative_path(&planned_file.path);
         let before = read_project_file(&workspace.root, &path);
-        let file = TextChange::new(&path, before, Some(known.text));
+        let file = TextChange::new(&path, before, Some(planned_file.text));
         if file.before != file.after {
             return Some(KnownFactsChange { file, facts });
         }
@@ -375,8 +380,8 @@ pub fn generated_files(session: &Session, workspace: &Workspace) -> Result<BTree
     let target = TargetOptions::default();
     let compiler = workspace.compiler(session, &target, workspace.dialect(&target)?)?;
     let generation = Generation::new(workspace, &compiler, workspace.sources()?, || {})?;
-    if Exit::from_failures(&generation.found) != Exit::Done {
-        return Err(Failure::Found(generation.found));
+    if Exit::from_failures(&generation.diagnostics) != Exit::Done {
+        return Err(Failure::Found(generation.diagnostics));
     }
     let mut left = BTreeMap::new();
     for (model, ours) in current_specs_by_model(workspace, &generation) {
@@ -406,8 +411,8 @@ fn reconcile_models(
         more.entry(model).or_default().push(edit);
     }
     let mut models: Vec<(ModelSides<'_>, Vec<HandEdit>)> = Vec::new();
-    for (name, found) in files {
-        let sides = model_sides(name, ours, states, found);
+    for (name, texts) in files {
+        let sides = model_sides(name, ours, states, texts);
         if sides.ours.is_some() {
             models.push((sides, more.remove(name).unwrap_or_default()));
         }
@@ -432,9 +437,9 @@ fn add_unpushed_bases(
     files: &BTreeMap<String, BTreeMap<String, String>>,
     states: &mut ModelStates,
 ) {
-    for (name, found) in files {
+    for (name, texts) in files {
         let never_pushed = ours.get(name).filter(|_| !states.contains_key(name));
-        if let Some(base) = never_pushed.and_then(|ours| find_unpushed_base(workspace, tools, name, ours, found)) {
+        if let Some(base) = never_pushed.and_then(|ours| find_unpushed_base(workspace, tools, name, ours, texts)) {
             states.insert(name.clone(), (None, vec![base]));
         }
     }
@@ -448,10 +453,10 @@ fn find_unpushed_base(
     tools: &PlannerContext,
     name: &str,
     ours: &CurrentSpec,
-    found: &BTreeMap<String, String>,
+    texts: &BTreeMap<String, String>,
 ) -> Option<PushState> {
-    let base = PushState::from_unpushed_files(name, ours, found);
-    if base.is_some() || found.values().all(|text| is_unmodified(text)) {
+    let base = PushState::from_unpushed_files(name, ours, texts);
+    if base.is_some() || texts.values().all(|text| is_unmodified(text)) {
         return base;
     }
     let committed = Repository::find(&workspace.root)
@@ -460,7 +465,7 @@ fn find_unpushed_base(
     let earlier = committed.iter().filter(|text| **text != ours.source);
     earlier
         .filter_map(|text| tools.as_tools().compile(&ours.spec, text))
-        .find_map(|it| PushState::from_unpushed_files(name, &it, found))
+        .find_map(|spec| PushState::from_unpushed_files(name, &spec, texts))
 }
 
 /// Returns the current files of all models that have a spec or a state.
@@ -483,14 +488,14 @@ fn model_sides<'a>(
     name: &'a str,
     ours: &'a BTreeMap<String, CurrentSpec>,
     states: &'a ModelStates,
-    found: &'a BTreeMap<String, String>,
+    texts: &'a BTreeMap<String, String>,
 ) -> ModelSides<'a> {
     let bases = states.get(name).map(|(_, bases)| bases.as_slice()).unwrap_or_default();
     ModelSides {
         model: name,
         bases,
         ours: ours.get(name),
-        files: found,
+        files: texts,
     }
 }
 
@@ -499,7 +504,7 @@ fn current_specs_by_model(workspace: &Workspace, generation: &Generation<'_>) ->
     let (models, tests) = workspace.output_folders();
     let one = |model: &CompiledModel| {
         let built = model.built.as_ref()?;
-        let text = &generation.found.get(model.spec)?.text;
+        let text = &generation.diagnostics.get(model.spec)?.text;
         let mut ours = CurrentSpec::new(&model.path, text, built.compiled.clone(), &models, &tests)?;
         ours.files = generation.moved.update_keys(ours.files);
         Some((model.name.clone(), ours))
@@ -579,7 +584,7 @@ fn move_out_of_former_folders(
     states: &ModelStates,
     files: &BTreeMap<String, BTreeMap<String, String>>,
 ) {
-    let Some((ours, found)) = ours.get(&plan.model).zip(files.get(&plan.model)) else {
+    let Some((ours, texts)) = ours.get(&plan.model).zip(files.get(&plan.model)) else {
         return;
     };
     let is_moved = |path: &String| moves.contains_key(path.as_str());
@@ -592,7 +597,7 @@ fn move_out_of_former_folders(
         let new = moves
             .get(path.as_str())
             .map_or_else(|| path.clone(), |new| (*new).to_owned());
-        if let (true, Some(text)) = (new != path, found.get(&path)) {
+        if let (true, Some(text)) = (new != path, texts.get(&path)) {
             moved.push(TextChange::new(&path, Some(text.clone()), Some(new.clone())));
         }
         state.files.insert(new, text);
@@ -619,9 +624,16 @@ fn generate_with_texts<'p>(
 
 /// Explains errors in specs that read a model with edited files: `check` does not report them, because only the plan
 /// copies the edits to the spec of the model.
-fn explain_new_errors(workspace: &Workspace, replaced: &BTreeMap<&str, &str>, found: &mut [FileDiagnostics]) {
+fn explain_new_errors(
+    workspace: &Workspace,
+    replaced: &BTreeMap<&str, &str>,
+    file_diagnostics: &mut [FileDiagnostics],
+) {
     let specs: Vec<String> = replaced.keys().map(|spec| workspace.display_path(spec)).collect();
-    for found in found.iter_mut().filter(|found| !specs.contains(&found.file)) {
+    for found in file_diagnostics
+        .iter_mut()
+        .filter(|file_diagnostics| !specs.contains(&file_diagnostics.file))
+    {
         for fault in found.diagnostics.iter_mut().filter(|fault| fault.is_error()) {
             let help = fault.help().map(|help| format!("{help}; ")).unwrap_or_default();
             *fault = fault.clone().with_help(format!(

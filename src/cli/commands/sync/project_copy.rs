@@ -91,9 +91,9 @@ struct OutsidePath {
 
 /// Splits paths into those inside the project, relative to the project's folder, and those that lead out of the
 /// project.
-fn split_paths(root: &Path, named: impl IntoIterator<Item = PathBuf>) -> (BTreeSet<PathBuf>, BTreeSet<OutsidePath>) {
+fn split_paths(root: &Path, paths: impl IntoIterator<Item = PathBuf>) -> (BTreeSet<PathBuf>, BTreeSet<OutsidePath>) {
     let (mut inside, mut outside) = (BTreeSet::new(), BTreeSet::new());
-    for path in named {
+    for path in paths {
         let whole = absolute_path(&root.join(&path));
         match whole.strip_prefix(root) {
             Ok(path) => {
@@ -241,7 +241,7 @@ mod tests {
     #[test]
     fn paths_are_split_by_project_folder() {
         let root = Path::new("/data/repository/transform");
-        let named = [
+        let keys = [
             "models/",
             "./more//models",
             "../macros",
@@ -249,7 +249,7 @@ mod tests {
             "../transform/seeds",
             "/other",
         ];
-        let (inside, outside) = split_paths(root, named.map(PathBuf::from));
+        let (inside, outside) = split_paths(root, keys.map(PathBuf::from));
         let inside: Vec<&str> = inside.iter().filter_map(|path| path.to_str()).collect();
         assert_eq!(inside, ["models", "more/models", "seeds"]);
         let outside: Vec<(usize, &str)> = outside

@@ -42,43 +42,49 @@ pub fn run(session: &Session, args: &PushArgs) -> Result<Exit, Failure> {
     require_environment_branch(session, &workspace, &repository, environment.as_ref(), "push", true)?;
     let kept = args.plan.as_deref().map(read_plan).transpose()?;
     let selection = kept.as_ref().map_or_else(|| args.selection.clone(), saved_selection);
-    let mut made = planner::plan_selected_models(session, &workspace, &selection)?;
+    let mut planned_models = planner::plan_selected_models(session, &workspace, &selection)?;
     if args.upgrade {
-        made.plan.retain_upgraded_models();
+        planned_models.plan.retain_upgraded_models();
     }
-    workspace.warn_of_unsearched_folders(session, Some(&made.plan));
+    workspace.warn_of_unsearched_folders(session, Some(&planned_models.plan));
     if let (Some(path), Some(plan)) = (&args.plan, &kept) {
-        require_same_plan(path, plan, &super::push::plan_file(&made.plan, &selection))?;
+        require_same_plan(path, plan, &super::push::plan_file(&planned_models.plan, &selection))?;
     }
-    show::report_missing_omni_commit(session, &made);
+    show::report_missing_omni_commit(session, &planned_models);
     if !args.json {
-        session.report_grouped(&made.found);
-        if args.upgrade && made.plan.models.is_empty() {
+        session.report_grouped(&planned_models.diagnostics);
+        if args.upgrade && planned_models.plan.models.is_empty() {
             session.report_action("no model changes solely because formulac was upgraded");
-        } else if made.has_no_errors() {
-            session.print_styled(&show::format_plan(session, &workspace, &made))?;
-            show::print_refused_descriptions(session, &made.refused);
+        } else if planned_models.has_no_errors() {
+            session.print_styled(&show::format_plan(session, &workspace, &planned_models))?;
+            show::print_refused_descriptions(session, &planned_models.refused);
         }
     }
-    let exit = made.exit();
+    let exit = planned_models.exit();
     if exit != Exit::Done {
-        report(session, args, &made.plan, &made.found, None)?;
+        report(session, args, &planned_models.plan, &planned_models.diagnostics, None)?;
         session.report_action("no file is written");
         return Ok(exit);
     }
-    if made.plan.is_empty() {
-        report(session, args, &made.plan, &made.found, None)?;
+    if planned_models.plan.is_empty() {
+        report(session, args, &planned_models.plan, &planned_models.diagnostics, None)?;
         return Ok(Exit::Done);
     }
-    let branch = PushBranch::new(session, &workspace, &repository, made.environment.as_ref(), &made.plan)?;
+    let branch = PushBranch::new(
+        session,
+        &workspace,
+        &repository,
+        planned_models.environment.as_ref(),
+        &planned_models.plan,
+    )?;
     if !session.confirm(args.yes, &format!("Commit these changes to {}?", branch.name()))? {
         session.report_action("no file is written");
         return Ok(Exit::Done);
     }
-    let parsed = dbt_check::check(session, args, &workspace, &made)?;
+    let parsed = dbt_check::check(session, args, &workspace, &planned_models)?;
     if let ParsedProject::Refused(refused, copy) = &parsed {
         let exit = Exit::from_failures(refused);
-        report(session, args, &made.plan, refused, None)?;
+        report(session, args, &planned_models.plan, refused, None)?;
         session.report(refused);
         session.report_action("no file is written, because dbt rejects the models");
         session.note(&format!(
@@ -89,7 +95,13 @@ pub fn run(session: &Session, args: &PushArgs) -> Result<Exit, Failure> {
     }
     let log = history::read_log(&workspace);
     let repositories = (&repository, omni.as_ref());
-    let mut pushed = write(&workspace, repositories, &made.plan, &branch, args.message.as_deref())?;
+    let mut pushed = write(
+        &workspace,
+        repositories,
+        &planned_models.plan,
+        &branch,
+        args.message.as_deref(),
+    )?;
     session.report_action(&format!(
         "committed to {}: {}, entry {}",
         branch.name(),
@@ -121,11 +133,17 @@ pub fn run(session: &Session, args: &PushArgs) -> Result<Exit, Failure> {
     }
     if branch.begins.is_some() {
         let title = args.message.as_deref();
-        let request = merge_request::new(session, &workspace, &made, &parsed, &log, title)?;
-        pushed.request = Some(request.text(&made.plan));
+        let request = merge_request::new(session, &workspace, &planned_models, &parsed, &log, title)?;
+        pushed.request = Some(request.text(&planned_models.plan));
         print_merge_request(session, args, &workspace, &branch, &pushed)?;
     }
-    report(session, args, &made.plan, &made.found, Some(&pushed))?;
+    report(
+        session,
+        args,
+        &planned_models.plan,
+        &planned_models.diagnostics,
+        Some(&pushed),
+    )?;
     Ok(Exit::Done)
 }
 
@@ -192,7 +210,7 @@ fn report(
     session: &Session,
     args: &PushArgs,
     plan: &Plan,
-    found: &[FileDiagnostics],
+    file_diagnostics: &[FileDiagnostics],
     pushed: Option<&PushResult>,
 ) -> Result<(), Failure> {
     if !args.json {
@@ -207,7 +225,7 @@ fn report(
         fields.insert("pushed".to_owned(), json!(pushed));
         fields.insert(
             "diagnostics".to_owned(),
-            json!(render::reports_json(&to_reports(found))),
+            json!(render::reports_json(&to_reports(file_diagnostics))),
         );
     }
     session.print_json(&data)
@@ -305,8 +323,8 @@ impl PushBranch {
         let Some(environment) = environment else {
             return Ok(Self { now, begins: None });
         };
-        let wanted = required_branch(workspace, repository, environment)?;
-        let elsewhere = wanted.as_deref().filter(|wanted| *wanted != now);
+        let required = required_branch(workspace, repository, environment)?;
+        let other_branch = required.as_deref().filter(|name| *name != now);
         if environment.is_reviewed() {
             let hash = content_hash(plan_file(plan, &Selection::default()).to_string().as_bytes());
             let name = format!("{}{}", branch_prefix(environment), hash.get(..8).unwrap_or_default());
@@ -321,21 +339,21 @@ impl PushBranch {
                 begins: Some(begins),
             });
         }
-        match elsewhere {
+        match other_branch {
             None => Ok(Self { now, begins: None }),
-            Some(wanted) if !repository.has_branch(wanted)? => Ok(Self {
+            Some(branch) if !repository.has_branch(branch)? => Ok(Self {
                 now,
-                begins: Some(wanted.to_owned()),
+                begins: Some(branch.to_owned()),
             }),
-            Some(wanted) => Err(Failure::new(
+            Some(branch) => Err(Failure::new(
                 Exit::Failed,
                 format!(
-                    "`{}` is pushed from the branch `{wanted}`, but the current branch is `{now}`",
+                    "`{}` is pushed from the branch `{branch}`, but the current branch is `{now}`",
                     environment.name
                 ),
             )
             .with_help(format!(
-                "run `git switch {wanted}`, or choose another environment with `--env`"
+                "run `git switch {branch}`, or choose another environment with `--env`"
             ))),
         }
     }
@@ -361,14 +379,14 @@ pub fn require_environment_branch(
     command: &str,
     or_begun: bool,
 ) -> Result<(), Failure> {
-    let Some(environment) = environment.filter(|it| it.is_reviewed()) else {
+    let Some(environment) = environment.filter(|environment| environment.is_reviewed()) else {
         return Ok(());
     };
     let now = repository.branch()?;
     match required_branch(workspace, repository, environment)? {
-        Some(wanted) if wanted != now && !(or_begun && now.starts_with(&branch_prefix(environment))) => {
+        Some(branch) if branch != now && !(or_begun && now.starts_with(&branch_prefix(environment))) => {
             let what = format!(
-                "`{}` can be changed only on its branch `{wanted}`, but the current branch is `{now}`",
+                "`{}` can be changed only on its branch `{branch}`, but the current branch is `{now}`",
                 environment.name
             );
             Err(permissions::report_wrong_branch(
@@ -377,7 +395,7 @@ pub fn require_environment_branch(
                 command,
                 environment,
                 &what,
-                &wanted,
+                &branch,
             ))
         }
         _ => Ok(()),
@@ -411,8 +429,8 @@ fn write(
     message: Option<&str>,
 ) -> Result<PushResult, Failure> {
     let lines = change_lines(plan);
-    let known = plan.known.iter().map(|known| known.file.clone());
-    let written = known.clone().filter(|file| file.before != file.after);
+    let facts_files = plan.known.iter().map(|facts_change| facts_change.file.clone());
+    let written = facts_files.clone().filter(|file| file.before != file.after);
     let changes = plan
         .models
         .iter()
@@ -420,7 +438,9 @@ fn write(
         .chain(written);
     let paths = plan.models.iter().flat_map(|model| model.paths.iter().cloned());
     let records = plan.omni.iter().flat_map(|omni| omni.records.iter().cloned());
-    let others = known.map(|file| file.path).chain(plan.metric_sets.iter().cloned());
+    let others = facts_files
+        .map(|file| file.path)
+        .chain(plan.metric_sets.iter().cloned());
     let paths: Vec<String> = paths.chain(others).chain(records).collect();
     let title = message.map_or_else(|| push_title(plan), str::to_owned);
     let what = PushAction {
@@ -550,10 +570,14 @@ fn change_lines(plan: &Plan) -> Vec<String> {
             format!("  {}", text.split_whitespace().collect::<Vec<_>>().join(" "))
         }));
     }
-    lines.extend(plan.known.iter().map(|known| match known.facts.as_slice() {
-        [one] => format!("known: {one}"),
-        facts => format!("known: {} changes", facts.len()),
-    }));
+    lines.extend(
+        plan.known
+            .iter()
+            .map(|facts_change| match facts_change.facts.as_slice() {
+                [one] => format!("known: {one}"),
+                facts => format!("known: {} changes", facts.len()),
+            }),
+    );
     lines.extend(plan.metric_sets.iter().map(|path| format!("{METRIC_SET}{path}")));
     lines
 }

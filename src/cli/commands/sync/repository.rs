@@ -236,7 +236,7 @@ impl Repository {
     }
 
     fn commit_with(&self, args: &[&str], paths: &[String]) -> Result<(), Failure> {
-        let there: Vec<String> = paths
+        let existing_paths: Vec<String> = paths
             .iter()
             .filter(|path| self.folder.join(path).is_file())
             .cloned()
@@ -248,7 +248,7 @@ impl Repository {
                 "--pathspec-from-file=-",
                 "--pathspec-file-nul",
             ],
-            &null_separated_paths(&there),
+            &null_separated_paths(&existing_paths),
         )?;
         // Skip deleted files that were never tracked, but include deleted files that are staged, because git must
         // record their removal.
@@ -257,14 +257,14 @@ impl Repository {
             None => &["ls-files", "-z", "--"],
         };
         let known = self.run_git_on_paths(known, paths)?;
-        let known: BTreeSet<&str> = known.split('\0').filter(|path| !path.is_empty()).collect();
-        let known: Vec<String> = known.into_iter().map(str::to_owned).collect();
+        let unique_paths: BTreeSet<&str> = known.split('\0').filter(|path| !path.is_empty()).collect();
+        let tracked_paths: Vec<String> = unique_paths.into_iter().map(str::to_owned).collect();
         let args = [args, &["--pathspec-from-file=-", "--pathspec-file-nul"]].concat();
         let trace = GitTrace::new(&self.folder.join(LOCAL));
         let output = run_git_traced(
             &self.folder,
             &args,
-            &null_separated_paths(&known),
+            &null_separated_paths(&tracked_paths),
             hooks::TRACE,
             trace.path(),
         )?;
@@ -323,8 +323,8 @@ impl Repository {
         let output = self.run_git_on_paths(&args, &Vec::from_iter(folders))?;
         // Several calls may report the files of a nested folder.
         let differing: BTreeSet<String> = output.split('\0').filter_map(of).collect();
-        let wanted: BTreeSet<String> = paths.iter().cloned().collect();
-        Ok(differing.intersection(&wanted).cloned().collect())
+        let wanted_paths: BTreeSet<String> = paths.iter().cloned().collect();
+        Ok(differing.intersection(&wanted_paths).cloned().collect())
     }
 
     /// Returns the commit after `since` whose message contains a text, or `None` if there is none.
@@ -361,10 +361,10 @@ impl Repository {
         // The contents of each line begin with a tab and follow the information about the line.
         let mut lines = output.lines();
         while let Some(commit) = lines.next() {
-            let told: Vec<&str> = lines.by_ref().take_while(|line| !line.starts_with('\t')).collect();
+            let headers: Vec<&str> = lines.by_ref().take_while(|line| !line.starts_with('\t')).collect();
             let id = commit.split(' ').next().unwrap_or_default();
             let commit = id.get(..7).filter(|commit| commit.bytes().any(|byte| byte != b'0'))?;
-            let value = |key: &str| told.iter().find_map(|line| line.strip_prefix(key));
+            let value = |key: &str| headers.iter().find_map(|line| line.strip_prefix(key));
             let time = value("committer-time ")?.parse().ok()?;
             // Git's times are whole seconds, so a commit and its parent may have the same time.
             let is_child = |of: &str| value("previous ").is_some_and(|previous| previous.starts_with(of));
@@ -377,7 +377,7 @@ impl Repository {
                 ));
             }
         }
-        last.map(|(_, _, told)| told)
+        last.map(|(_, _, text)| text)
     }
 
     pub fn run(&self, args: &[&str]) -> Result<ProgramOutput, Failure> {
@@ -390,9 +390,9 @@ impl Repository {
         if output.status.success() {
             return Ok(output.stdout);
         }
-        let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+        let message = String::from_utf8_lossy(&output.stderr).trim().to_owned();
         let what = args.first().copied().unwrap_or_default();
-        Err(Failure::new(Exit::Failed, format!("`git {what}` failed: {said}")))
+        Err(Failure::new(Exit::Failed, format!("`git {what}` failed: {message}")))
     }
 
     pub fn run_git(&self, args: &[&str]) -> Result<String, Failure> {
@@ -419,8 +419,8 @@ impl Repository {
         if output.succeeded {
             return Ok(output.out);
         }
-        let said = error_text(&output).unwrap_or_else(|| "git reported no reason".to_owned());
-        let failure = Failure::new(Exit::Failed, format!("`git {what}` failed: {said}"));
+        let reason = error_text(&output).unwrap_or_else(|| "git reported no reason".to_owned());
+        let failure = Failure::new(Exit::Failed, format!("`git {what}` failed: {reason}"));
         Err(match self.index_lock() {
             Some(path) => failure.with_help(format!(
                 "git's lock `{path}` exists; if no git command is running in this repository, a git command was \
@@ -440,24 +440,24 @@ impl Repository {
 
 /// Returns the output of a program, or `None` if the output is empty.
 fn error_text(output: &ProgramOutput) -> Option<String> {
-    let said: Vec<&str> = output
+    let lines: Vec<&str> = output
         .err
         .lines()
         .chain(output.out.lines())
         .filter(|line| !line.is_empty())
         .collect();
-    (!said.is_empty()).then(|| said.join("\n  "))
+    (!lines.is_empty()).then(|| lines.join("\n  "))
 }
 
 fn failure_of_hook(hook: &FailedHook, output: &ProgramOutput) -> Failure {
     let FailedHook { name, program, status } = hook;
-    let said = match error_text(output) {
-        Some(said) => format!(":\n  {said}"),
+    let reason = match error_text(output) {
+        Some(text) => format!(":\n  {text}"),
         None => " and printed nothing".to_owned(),
     };
     Failure::new(
         Exit::Failed,
-        format!("the git hook `{name}` ({program}) failed with exit status {status}{said}"),
+        format!("the git hook `{name}` ({program}) failed with exit status {status}{reason}"),
     )
     .with_help("nothing is committed; fix what the hook rejects, then try again")
 }

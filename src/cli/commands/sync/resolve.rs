@@ -31,33 +31,33 @@ pub fn run(session: &Session, args: &ResolveArgs) -> Result<Exit, Failure> {
     let workspace = Workspace::find(session)?;
     workspace.check_folders()?;
     let _lock = ProjectLock::acquire(session, &workspace)?;
-    let made = planner::plan_models(session, &workspace)?;
-    if !made.has_no_errors() {
+    let planned_models = planner::plan_models(session, &workspace)?;
+    if !planned_models.has_no_errors() {
         match args.json {
             true => session.print_json(&json!({
-                "resolved": [], "files": [], "diagnostics": render::reports_json(&to_reports(&made.found)),
+                "resolved": [], "files": [], "diagnostics": render::reports_json(&to_reports(&planned_models.diagnostics)),
             }))?,
-            false => session.report(&made.found),
+            false => session.report(&planned_models.diagnostics),
         }
-        return Ok(made.exit());
+        return Ok(planned_models.exit());
     }
-    let all: Vec<(&ModelPlan, &Conflict)> = made
+    let all: Vec<(&ModelPlan, &Conflict)> = planned_models
         .plan
         .models
         .iter()
         .flat_map(|model| model.conflicts.iter().map(move |one| (model, one)))
         .collect();
-    let mut meant: Vec<&(&ModelPlan, &Conflict)> = all
+    let mut selected_conflicts: Vec<&(&ModelPlan, &Conflict)> = all
         .iter()
         .filter(|(model, one)| is_named_conflict(&workspace, &args.name, model, one))
         .collect();
-    if meant.is_empty() {
-        meant = all
+    if selected_conflicts.is_empty() {
+        selected_conflicts = all
             .iter()
             .filter(|(model, one)| is_conflict_with_metric(&args.name, model, one))
             .collect();
     }
-    if meant.is_empty() {
+    if selected_conflicts.is_empty() {
         let mut names: Vec<String> = all.iter().map(|(model, one)| conflict_target(model, one)).collect();
         names.dedup();
         let help = match names.is_empty() {
@@ -66,10 +66,10 @@ pub fn run(session: &Session, args: &ResolveArgs) -> Result<Exit, Failure> {
         };
         return Err(Failure::new(Exit::Usage, format!("there is no conflict `{}`", args.name)).with_help(help));
     }
-    let meant = choose_sides(&workspace, args, &meant)?;
-    let mut work = ConflictResolver::new(&workspace, &made, edit_conflict_in_editor);
+    let chosen_sides = choose_sides(&workspace, args, &selected_conflicts)?;
+    let mut work = ConflictResolver::new(&workspace, &planned_models, edit_conflict_in_editor);
     let mut resolved = Vec::new();
-    for (model, conflict, side) in meant {
+    for (model, conflict, side) in chosen_sides {
         work.resolve_conflict(model, conflict, side)?;
         resolved.push(json!({
             "model": model.model, "definition": conflict.definition, "property": conflict.property_name(),
@@ -77,7 +77,7 @@ pub fn run(session: &Session, args: &ResolveArgs) -> Result<Exit, Failure> {
     }
     let files = work.write(session)?;
     if args.json {
-        let diagnostics = render::reports_json(&to_reports(&made.found));
+        let diagnostics = render::reports_json(&to_reports(&planned_models.diagnostics));
         session.print_json(&json!({"resolved": resolved, "files": files, "diagnostics": diagnostics}))?;
     }
     Ok(Exit::Done)
@@ -86,14 +86,14 @@ pub fn run(session: &Session, args: &ResolveArgs) -> Result<Exit, Failure> {
 /// Returns the resolutions that `resolve` accepts for a conflict. No file is written.
 pub fn possible_sides(
     workspace: &Workspace,
-    made: &PlannedModels,
+    planned_models: &PlannedModels,
     model: &ModelPlan,
     conflict: &Conflict,
 ) -> Vec<ConflictSide> {
     // The result of the edit is not known yet, so try the current formula.
     let edited = |conflict: &Conflict| Ok(conflict.ours.clone().unwrap_or_default());
     let is_possible = |side: &ConflictSide| {
-        let mut work = ConflictResolver::new(workspace, made, edited);
+        let mut work = ConflictResolver::new(workspace, planned_models, edited);
         work.resolve_conflict(model, conflict, *side).is_ok() && work.restore_files().is_ok()
     };
     ConflictSide::ALL.into_iter().filter(is_possible).collect()
@@ -113,7 +113,7 @@ pub fn manual_resolution(conflict: &Conflict) -> String {
 fn choose_sides<'p>(
     workspace: &Workspace,
     args: &ResolveArgs,
-    meant: &[&(&'p ModelPlan, &'p Conflict)],
+    conflicts: &[&(&'p ModelPlan, &'p Conflict)],
 ) -> Result<Vec<(&'p ModelPlan, &'p Conflict, ConflictSide)>, Failure> {
     let side = |conflict: &Conflict| match args.preferred_file() {
         None => Some(args.chosen_side()),
@@ -123,11 +123,11 @@ fn choose_sides<'p>(
             [ConflictSide::Ours, ConflictSide::Theirs].get(at).copied()
         }
     };
-    let chosen = meant
+    let chosen = conflicts
         .iter()
         .filter_map(|(model, conflict)| Some((*model, *conflict, side(conflict)?)));
     let chosen: Vec<_> = chosen.collect();
-    if let (Some(kept), Some((model, conflict)), []) = (args.preferred_file(), meant.first(), chosen.as_slice()) {
+    if let (Some(kept), Some((model, conflict)), []) = (args.preferred_file(), conflicts.first(), chosen.as_slice()) {
         let [ours, theirs] = files_in_conflict(workspace, conflict).map(PreferredFile::option);
         let target = conflict_target(model, conflict);
         let message = format!(
@@ -189,7 +189,7 @@ fn is_conflict_with_metric(name: &str, model: &ModelPlan, conflict: &Conflict) -
 
 struct ConflictResolver<'w> {
     workspace: &'w Workspace,
-    made: &'w PlannedModels,
+    planned_models: &'w PlannedModels,
     /// New contents of the files, with their previous contents.
     texts: BTreeMap<String, (Option<String>, String)>,
     /// Replacements that remove hand edits from the SQL of models, by path.
@@ -203,10 +203,14 @@ struct ConflictResolver<'w> {
 }
 
 impl<'w> ConflictResolver<'w> {
-    fn new(workspace: &'w Workspace, made: &'w PlannedModels, edit: fn(&Conflict) -> Result<String, Failure>) -> Self {
+    fn new(
+        workspace: &'w Workspace,
+        planned_models: &'w PlannedModels,
+        edit: fn(&Conflict) -> Result<String, Failure>,
+    ) -> Self {
         Self {
             workspace,
-            made,
+            planned_models,
             texts: BTreeMap::new(),
             restored: BTreeMap::new(),
             of_people: BTreeSet::new(),
@@ -243,8 +247,8 @@ impl<'w> ConflictResolver<'w> {
         };
         let spec = self.text(&conflict.spec);
         let file = self.text(&conflict.file).unwrap_or_default();
-        let ours = |made: &PlannedModels| made.ours.get(&model.model).cloned();
-        let mut current = ours(self.made);
+        let ours = |planned_models: &PlannedModels| planned_models.ours.get(&model.model).cloned();
+        let mut current = ours(self.planned_models);
         if let (Some(ours), Some(spec)) = (&mut current, &spec) {
             ours.source.clone_from(spec);
         }
@@ -266,7 +270,7 @@ impl<'w> ConflictResolver<'w> {
                 self.set_text(&conflict.file, text);
             }
             ConflictSide::Theirs => {
-                let tools = self.made.tools.as_ref().map(|tools| tools.as_tools());
+                let tools = self.planned_models.tools.as_ref().map(|tools| tools.as_tools());
                 let text = current
                     .zip(tools)
                     .and_then(|(ours, tools)| apply_edit_to_spec(conflict, &model.model, &ours, tools));
@@ -516,8 +520,8 @@ fn is_uncommitted(workspace: &Workspace, path: &str) -> bool {
         return true;
     };
     let name = name.to_string_lossy().into_owned();
-    let found = Repository::find(folder).and_then(|repository| repository.uncommitted_paths(&[name]));
-    found.map_or(true, |paths| !paths.is_empty())
+    let uncommitted = Repository::find(folder).and_then(|repository| repository.uncommitted_paths(&[name]));
+    uncommitted.map_or(true, |paths| !paths.is_empty())
 }
 
 /// Lets the user write the formula or the description in an editor that shows both sides.

@@ -50,11 +50,11 @@ pub fn restore_states(
         return restored;
     };
     for (path, record) in &changed {
-        let found = texts.get(&record.model);
-        if found.is_some() && is_merged(&repository, path) {
+        let text_on_disk = texts.get(&record.model);
+        if text_on_disk.is_some() && is_merged(&repository, path) {
             continue;
         }
-        let what = match found {
+        let what = match text_on_disk {
             Some(_) => "was changed by hand",
             None => "is missing",
         };
@@ -72,8 +72,14 @@ pub fn restore_states(
              next push restores the file",
             record.number
         ));
-        let found = found.cloned();
-        restored.insert(record.model.clone(), RestoredState { found, text });
+        let text_on_disk = text_on_disk.cloned();
+        restored.insert(
+            record.model.clone(),
+            RestoredState {
+                found: text_on_disk,
+                text,
+            },
+        );
     }
     restored
 }

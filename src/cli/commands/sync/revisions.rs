@@ -50,7 +50,7 @@ impl Repository {
         ];
         let output = self.run_git(&args)?;
         let mut parts = output.split('\0').filter(|part| !part.is_empty());
-        let mut found: Vec<(String, Option<String>, String)> = Vec::new();
+        let mut entries: Vec<(String, Option<String>, String)> = Vec::new();
         // Format of an entry: `:100644 100644 <blob> <blob> M`, then the path.
         while let (Some(facts), Some(path)) = (parts.next(), parts.next()) {
             let facts: Vec<&str> = facts.trim_start_matches(':').split(' ').collect();
@@ -59,15 +59,15 @@ impl Repository {
             };
             let is_gone = *status == "D";
             let now = (!is_gone).then(|| format!("{mode} {after}"));
-            found.push((
+            entries.push((
                 path.to_owned(),
                 now,
                 (if is_gone { *before } else { *after }).to_owned(),
             ));
         }
-        let blobs: Vec<String> = found.iter().map(|(_, _, blob)| blob.clone()).collect();
+        let blobs: Vec<String> = entries.iter().map(|(_, _, blob)| blob.clone()).collect();
         let texts = self.read_git_objects(&blobs)?;
-        Ok(found
+        Ok(entries
             .into_iter()
             .zip(texts)
             .map(|((path, now, _), text)| ContentDifference::new(&path, now, text))
@@ -106,8 +106,8 @@ impl Repository {
             return Ok(Vec::new());
         }
         let objects: BTreeMap<String, String> = self.file_hashes(commit, paths)?.into_iter().collect();
-        let found: Vec<String> = paths.iter().filter_map(|path| objects.get(path)).cloned().collect();
-        let mut texts = self.read_git_objects(&found)?.into_iter();
+        let object_ids: Vec<String> = paths.iter().filter_map(|path| objects.get(path)).cloned().collect();
+        let mut texts = self.read_git_objects(&object_ids)?.into_iter();
         Ok(paths
             .iter()
             .map(|path| objects.get(path).and_then(|_| texts.next()).flatten())
@@ -131,8 +131,8 @@ impl Repository {
             let mut facts = facts.split(' ').skip(1);
             (facts.next()? == "blob").then(|| Some((path.to_owned(), facts.next()?.to_owned())))?
         };
-        let found = self.run_git_on_paths(&["ls-tree", "-r", "-z", commit, "--"], paths)?;
-        let mut files: Vec<(String, String)> = found.split('\0').filter_map(of).collect();
+        let output = self.run_git_on_paths(&["ls-tree", "-r", "-z", commit, "--"], paths)?;
+        let mut files: Vec<(String, String)> = output.split('\0').filter_map(of).collect();
         files.sort();
         files.dedup();
         Ok(files)
@@ -210,12 +210,12 @@ impl Repository {
             &range,
         ])?;
         let mut parts = output.split('\0').map(str::trim);
-        let mut found = Vec::new();
+        let mut entries = Vec::new();
         while let (Some(commit), Some(parents), Some(title)) = (parts.next(), parts.next(), parts.next()) {
             let parent = parents.split(' ').next().filter(|parent| !parent.is_empty());
-            found.push((commit.to_owned(), parent.map(str::to_owned), title.to_owned()));
+            entries.push((commit.to_owned(), parent.map(str::to_owned), title.to_owned()));
         }
-        Ok(found)
+        Ok(entries)
     }
 
     /// Returns the date of a commit, such as `2026-11-20`.

@@ -68,7 +68,7 @@ pub fn run(session: &Session, args: &RollbackArgs) -> Result<Exit, Failure> {
         if let Some(omni) = &omni {
             reject_uncommitted_changes(&omni.repository, &omni_files, |path| omni.path_in_project(path))?;
         }
-        let plan = formulac::sync::Plan::new(environment.as_ref().map(|it| it.name.clone()), []);
+        let plan = formulac::sync::Plan::new(environment.as_ref().map(|environment| environment.name.clone()), []);
         let branch = PushBranch::new(session, &workspace, &repository, environment.as_ref(), &plan)?;
         let question = format!(
             "Go back to {}? This undoes {} and changes {}.",
@@ -135,7 +135,7 @@ fn ask_for_rollback_target(session: &Session, workspace: &Workspace, as_json: bo
         .entries
         .iter()
         .rev()
-        .filter(|it| it.entry.did != REFUSED)
+        .filter(|entry| entry.entry.did != REFUSED)
         .take(ENTRIES)
         .collect();
     // Skip the last entry, which describes the current state.
@@ -194,12 +194,12 @@ impl RollbackTarget {
                 .with_help("`formulac log` lists the entries with their numbers; `git tag` lists releases")),
             },
             several => {
-                let named: Vec<String> = several
+                let names: Vec<String> = several
                     .iter()
                     .map(|logged| short_hash(&logged.hash).to_owned())
                     .collect();
                 Err(Failure::new(Exit::Usage, format!("two branches have an entry {id}"))
-                    .with_help(format!("specify the hash of one entry: {}", named.join(", "))))
+                    .with_help(format!("specify the hash of one entry: {}", names.join(", "))))
             }
         }
     }
@@ -241,7 +241,8 @@ impl RollbackTarget {
 /// Returns the log entries after a commit, oldest first, which a rollback to the commit undoes.
 fn undone_entries<'l>(repository: &Repository, log: &'l Log, commit: &str) -> Result<Vec<&'l NumberedEntry>, Failure> {
     let logged = repository.files_in_commit(commit, &[LOG.to_owned()])?;
-    let is_later = |it: &&NumberedEntry| it.entry.did != REFUSED && !logged.contains(&format!("{LOG}/{}", it.file));
+    let is_later =
+        |entry: &&NumberedEntry| entry.entry.did != REFUSED && !logged.contains(&format!("{LOG}/{}", entry.file));
     Ok(log.entries.iter().filter(is_later).collect())
 }
 

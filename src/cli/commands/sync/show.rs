@@ -18,11 +18,11 @@ use crate::cli::workspace::Workspace;
 const MAX_DIFF_LINES: usize = 40;
 
 /// Formats the whole plan.
-pub fn format_plan(session: &Session, workspace: &Workspace, made: &PlannedModels) -> String {
-    let plan = &made.plan;
+pub fn format_plan(session: &Session, workspace: &Workspace, planned_models: &PlannedModels) -> String {
+    let plan = &planned_models.plan;
     let mut out = String::new();
-    let shown = plan.models.iter().filter(|model| model.conflicts.is_empty());
-    let (upgraded, changed): (Vec<&ModelPlan>, Vec<&ModelPlan>) = shown.partition(|model| model.pushed_by.is_some());
+    let models = plan.models.iter().filter(|model| model.conflicts.is_empty());
+    let (upgraded, changed): (Vec<&ModelPlan>, Vec<&ModelPlan>) = models.partition(|model| model.pushed_by.is_some());
     for model in changed {
         write_model(&mut out, model, session.global.quiet);
     }
@@ -45,12 +45,12 @@ pub fn format_plan(session: &Session, workspace: &Workspace, made: &PlannedModel
     for model in &plan.models {
         for one in &model.conflicts {
             number += 1;
-            conflict::write_conflict(&mut out, workspace, made, model, one, number, all);
+            conflict::write_conflict(&mut out, workspace, planned_models, model, one, number, all);
         }
     }
     write_unknown_exposures(&mut out, plan);
-    if let Some(known) = &plan.known {
-        summarize_fact_changes(&known.facts).iter().for_each(|line| {
+    if let Some(facts_change) = &plan.known {
+        summarize_fact_changes(&facts_change.facts).iter().for_each(|line| {
             let _ = writeln!(out, "{line}");
         });
     }
@@ -110,7 +110,12 @@ fn write_upgraded_models(out: &mut String, models: &[&ModelPlan], brief: bool) {
 fn write_unknown_exposures(out: &mut String, plan: &Plan) {
     let models = plan.models.iter();
     let unknown = |kind: Exposures| {
-        let is_unknown = move |model: &&ModelPlan| model.effects.as_ref().is_some_and(|it| it.exposures == kind);
+        let is_unknown = move |model: &&ModelPlan| {
+            model
+                .effects
+                .as_ref()
+                .is_some_and(|model_effects| model_effects.exposures == kind)
+        };
         models.clone().filter(is_unknown).map(|model| model.model.as_str())
     };
     if unknown(Exposures::NoManifest).next().is_some() {
@@ -127,8 +132,8 @@ fn write_unknown_exposures(out: &mut String, plan: &Plan) {
 }
 
 /// Warns about a plan that ignores Omni's files because the clone of the Omni model is incomplete.
-pub fn report_missing_omni_commit(session: &Session, made: &PlannedModels) {
-    if let Some(missing) = &made.missing_in_omni {
+pub fn report_missing_omni_commit(session: &Session, planned_models: &PlannedModels) {
+    if let Some(missing) = &planned_models.missing_in_omni {
         session.warn(&format!(
             "{}, so the plan ignores the files of the Omni model; run `{}`",
             missing.message, missing.fix

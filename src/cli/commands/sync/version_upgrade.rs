@@ -15,9 +15,10 @@ use crate::cli::workspace::Workspace;
 
 /// Marks the models that were pushed by another version of formulac and whose spec, metric sets, settings, facts and
 /// parents have not changed since. If git cannot determine this, the model is not marked.
-pub fn mark_upgraded_models(workspace: &Workspace, made: &mut PlannedModels, states: &ModelStates) {
-    let is_candidate = |plan: &ModelPlan| plan.action == Action::Update && has_same_source(plan, made, states);
-    let mut candidates: BTreeSet<String> = made
+pub fn mark_upgraded_models(workspace: &Workspace, planned_models: &mut PlannedModels, states: &ModelStates) {
+    let is_candidate =
+        |plan: &ModelPlan| plan.action == Action::Update && has_same_source(plan, planned_models, states);
+    let mut candidates: BTreeSet<String> = planned_models
         .plan
         .models
         .iter()
@@ -27,12 +28,12 @@ pub fn mark_upgraded_models(workspace: &Workspace, made: &mut PlannedModels, sta
     if candidates.is_empty() {
         return;
     }
-    let versions = other_versions(workspace, made, &candidates);
+    let versions = other_versions(workspace, planned_models, &candidates);
     candidates.retain(|model| versions.contains_key(model));
-    let others = made.plan.models.iter().map(|plan| &plan.model);
+    let others = planned_models.plan.models.iter().map(|plan| &plan.model);
     let others: Vec<String> = others.filter(|model| !candidates.contains(*model)).cloned().collect();
-    remove_children(&mut candidates, &made.models, others);
-    for plan in &mut made.plan.models {
+    remove_children(&mut candidates, &planned_models.models, others);
+    for plan in &mut planned_models.plan.models {
         if candidates.contains(&plan.model) {
             plan.pushed_by = versions.get(&plan.model).cloned();
         }
@@ -40,8 +41,8 @@ pub fn mark_upgraded_models(workspace: &Workspace, made: &mut PlannedModels, sta
 }
 
 /// Returns whether the spec and the metric sets of a model are those of the last push, and the generated files are not.
-fn has_same_source(plan: &ModelPlan, made: &PlannedModels, states: &ModelStates) -> bool {
-    let Some((ours, [base])) = made
+fn has_same_source(plan: &ModelPlan, planned_models: &PlannedModels, states: &ModelStates) -> bool {
+    let Some((ours, [base])) = planned_models
         .ours
         .get(&plan.model)
         .zip(states.get(&plan.model).map(|(_, bases)| bases.as_slice()))
@@ -57,7 +58,7 @@ fn has_same_source(plan: &ModelPlan, made: &PlannedModels, states: &ModelStates)
 /// facts have not changed since that push.
 fn other_versions(
     workspace: &Workspace,
-    made: &PlannedModels,
+    planned_models: &PlannedModels,
     candidates: &BTreeSet<String>,
 ) -> BTreeMap<String, String> {
     let mut versions = BTreeMap::new();
@@ -65,7 +66,11 @@ fn other_versions(
         return versions;
     };
     let settings = read_project_file(&workspace.root, project::FILE).map(|text| text.replace('\r', ""));
-    let planned = made.plan.known.as_ref().map(|known| known.file.after.clone());
+    let planned = planned_models
+        .plan
+        .known
+        .as_ref()
+        .map(|facts_change| facts_change.file.after.clone());
     let facts = read_facts(planned.unwrap_or_else(|| read_project_file(&workspace.root, KNOWN)));
     let log = history::read_log(workspace);
     for (logged, pushed) in entries_of_states(&log, candidates) {
@@ -81,7 +86,7 @@ fn other_versions(
         }
         let before = read_facts(at_push(KNOWN));
         for model in pushed {
-            if made
+            if planned_models
                 .ours
                 .get(&model)
                 .is_some_and(|ours| has_same_facts(&before, &facts, ours))

@@ -106,8 +106,8 @@ impl ModelComparer<'_> {
         };
         // The built model may be missing if the spec has other comparisons, provided that the data comes from files or
         // that another environment supplies missing models.
-        let is_missing = |it: &Comparison| {
-            it.own_relation().is_some_and(|read| {
+        let is_missing = |comparison: &Comparison| {
+            comparison.own_relation().is_some_and(|read| {
                 matches!(
                     find_presence(self.built_relations(), read),
                     Some(RelationPresence::Missing)
@@ -150,11 +150,13 @@ impl ModelComparer<'_> {
         let inherited = self.workspace.project.inherit();
         let is_personal = |tag: &String| inherited.iter().any(|it| it.eq_ignore_ascii_case(tag));
         let inherited = compiled.columns().iter().map(|column| (column.name(), column.tags()));
-        let said = compiled
+        let declared_columns = compiled
             .column_tags()
             .iter()
             .map(|(name, tags)| (name.as_str(), tags.as_slice()));
-        let hidden = inherited.chain(said).filter(|(_, tags)| tags.iter().any(is_personal));
+        let hidden = inherited
+            .chain(declared_columns)
+            .filter(|(_, tags)| tags.iter().any(is_personal));
         hidden.map(|(name, _)| name.to_lowercase()).collect()
     }
 
@@ -162,7 +164,9 @@ impl ModelComparer<'_> {
     fn compare(&self, model: &mut VerifiedModel<'_>, comparison: Comparison) {
         let mut comparison = comparison.with_default_tolerance(self.args.tolerance.as_deref());
         let mut proof = Proof::default();
-        proof.with = comparison.compared_relation().map(|it| it.display_name().into_owned());
+        proof.with = comparison
+            .compared_relation()
+            .map(|reference| reference.display_name().into_owned());
         match self.restrict_to_common_columns(model.compiled, &mut comparison, &mut proof) {
             Err(why) => proof.why = Some(why),
             Ok(lacking) => {
@@ -191,7 +195,7 @@ impl ModelComparer<'_> {
     ) -> Result<Vec<String>, String> {
         let of = |read: Option<&Read>| read.and_then(|read| find_presence(&self.presences, read));
         let name = compiled.name().unwrap_or_default();
-        let mut told = Vec::new();
+        let mut messages = Vec::new();
         let is_formula = comparison.compared_relation().is_none();
         match of(comparison.compared_relation()) {
             Some(RelationPresence::Missing) => return Err(format!("`{}` does not exist", proof.compared_name())),
@@ -204,7 +208,7 @@ impl ModelComparer<'_> {
                         proof.compared_name()
                     )
                 })?;
-                told.extend(
+                messages.extend(
                     lacking
                         .columns
                         .iter()
@@ -229,13 +233,13 @@ impl ModelComparer<'_> {
             Some(RelationPresence::There(columns, _)) => {
                 let lacking = comparison.keep_columns(RelationSide::Ours, columns);
                 require_key_columns(&lacking, |key| format!("the key column `{key}` is not built"))?;
-                told.extend(lacking.columns.iter().map(|column| format!("`{column}` is not built")));
+                messages.extend(lacking.columns.iter().map(|column| format!("`{column}` is not built")));
                 if is_formula {
                     let more = lacking
                         .not_compared
                         .iter()
                         .map(|column| format!("`{column}` is built, but the spec does not contain this column"));
-                    told.extend(more);
+                    messages.extend(more);
                 }
             }
             None => {}
@@ -243,7 +247,7 @@ impl ModelComparer<'_> {
         if comparison.is_empty() && comparison.counts_rows() {
             return Err("the two relations have no columns in common".to_owned());
         }
-        Ok(told)
+        Ok(messages)
     }
 
     /// Returns whether the model is ephemeral, which means that dbt inserts its query into the models that read it
@@ -265,9 +269,9 @@ impl VerificationResult {
     }
 }
 
-fn require_key_columns(lacking: &MissingColumns, told: impl Fn(&str) -> String) -> Result<(), String> {
+fn require_key_columns(lacking: &MissingColumns, message: impl Fn(&str) -> String) -> Result<(), String> {
     match lacking.keys.first() {
-        Some(key) => Err(told(key)),
+        Some(key) => Err(message(key)),
         None => Ok(()),
     }
 }

@@ -49,7 +49,7 @@ impl<'k> EnvironmentBuilds<'k> {
             return Ok(Self::default());
         };
         let target = dbt.target_folder();
-        let of = |it: &Environment| environment::artifacts_folder(&workspace.root, &target, it);
+        let of = |environment: &Environment| environment::artifacts_folder(&workspace.root, &target, environment);
         let all = workspace.project.environments();
         let chosen = all.iter().find(|it| Some(it.name.as_str()) == environment);
         let own = environment::last_run_folder(&workspace.root, &target, chosen);
@@ -97,7 +97,7 @@ impl<'k> EnvironmentBuilds<'k> {
 
     /// Returns the stalest source among the direct and indirect inputs of a model.
     fn stalest_source(&self, model: &str, artifacts: &RunArtifacts) -> Option<FreshnessSource> {
-        let (manifest, found) = (self.manifest?, artifacts.freshness.as_ref()?);
+        let (manifest, results) = (self.manifest?, artifacts.freshness.as_ref()?);
         let parents = manifest.parents();
         let start = manifest
             .nodes
@@ -114,11 +114,11 @@ impl<'k> EnvironmentBuilds<'k> {
             let Some(node) = manifest
                 .nodes
                 .get(index)
-                .filter(|it| it.resource_type == ResourceType::Source)
+                .filter(|node| node.resource_type == ResourceType::Source)
             else {
                 continue;
             };
-            let Some(result) = found.source(&node.unique_id) else {
+            let Some(result) = results.source(&node.unique_id) else {
                 continue;
             };
             let rank = match result.status {

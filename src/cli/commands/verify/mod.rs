@@ -62,8 +62,8 @@ pub struct VerificationResult {
 
 impl VerificationResult {
     /// Adds the states of the model in each environment, and the environment of the verification.
-    fn add_builds(&mut self, known: &EnvironmentBuilds, subject: &SpecToVerify<'_>, environment: Option<&str>) {
-        self.standings = known.build_states(subject.compiled.name().unwrap_or_default());
+    fn add_builds(&mut self, builds: &EnvironmentBuilds, subject: &SpecToVerify<'_>, environment: Option<&str>) {
+        self.standings = builds.build_states(subject.compiled.name().unwrap_or_default());
         self.evidence.environment = environment.unwrap_or_default().to_owned();
         self.timing.environment.clone_from(&self.evidence.environment);
         self.timing.engine.clone_from(&self.evidence.engine);
@@ -87,7 +87,7 @@ pub fn run(session: &Session, args: &VerifyArgs) -> Result<Exit, Failure> {
         dialect: None,
         schema: args.engine.schema.clone(),
     };
-    let named = named_specs(session, &target, args)?;
+    let spec_names = named_specs(session, &target, args)?;
     let mut engine = Engine::select_engine(session, &args.engine, &workspace.project)?;
     let dialect = engine.dialect(&workspace.project)?;
     if let Some(own) = workspace.project.dialect().filter(|own| *own != dialect) {
@@ -97,22 +97,22 @@ pub fn run(session: &Session, args: &VerifyArgs) -> Result<Exit, Failure> {
         dialect: Some(dialect),
         ..target
     };
-    let known = workspace.combine_facts(
+    let facts = workspace.combine_facts(
         knowledge::schema_option_facts(session, &target, dialect)?,
         FactPrecedence::Committed,
         dialect,
     )?;
     // A schema given by the user describes the columns of the data files.
-    let shown = if target.schema.is_none() {
+    let schema = if target.schema.is_none() {
         engine.data_schema(dialect)?
     } else {
         None
     };
     let DataFileKnowledge { compiler, typed } =
-        DataFileKnowledge::new(workspace.builder(dialect, known.clone()), &known, shown);
-    let (sources, texts) = verify_sources(&workspace, &named)?;
+        DataFileKnowledge::new(workspace.builder(dialect, facts.clone()), &facts, schema);
+    let (sources, texts) = verify_sources(&workspace, &spec_names)?;
     let specs = spec::compile_all(&compiler, &workspace.root, sources, || {});
-    let chosen = select_specs(&specs, &texts, &named)?;
+    let chosen = select_specs(&specs, &texts, &spec_names)?;
     let faulty: Vec<FileDiagnostics> = chosen.iter().filter_map(|at| spec_errors(specs.get(*at)?)).collect();
     if !args.json {
         session.report(&faulty);
@@ -128,7 +128,11 @@ pub fn run(session: &Session, args: &VerifyArgs) -> Result<Exit, Failure> {
     let built = engine.built_relations(&relations)?;
     let presences: Vec<(Read, RelationPresence)> = relations.iter().cloned().zip(presences).collect();
     let built = built.map(|built| relations.into_iter().zip(built).collect());
-    let known = EnvironmentBuilds::read(&workspace, &engine, environment.as_ref().map(|it| it.name.as_str()))?;
+    let builds = EnvironmentBuilds::read(
+        &workspace,
+        &engine,
+        environment.as_ref().map(|environment| environment.name.as_str()),
+    )?;
     let comparer = ModelComparer {
         workspace: &workspace,
         engine: &engine,
@@ -155,7 +159,11 @@ pub fn run(session: &Session, args: &VerifyArgs) -> Result<Exit, Failure> {
     let mut all = comparer.verify(&subjects, || bar.iter().for_each(|bar| bar.inc(1)))?;
     bar.iter().for_each(ProgressBar::finish_and_clear);
     for (verified, subject) in all.iter_mut().zip(&subjects) {
-        verified.add_builds(&known, subject, environment.as_ref().map(|it| it.name.as_str()));
+        verified.add_builds(
+            &builds,
+            subject,
+            environment.as_ref().map(|environment| environment.name.as_str()),
+        );
         verified.last_seconds = last_seconds(&workspace, &verified.evidence);
         check_budget(verified, subject.compiled, args)?;
     }
@@ -171,11 +179,11 @@ fn named_specs(session: &Session, target: &TargetOptions, args: &VerifyArgs) -> 
     Ok(match args.selection.selects_all_models() {
         true => args.specs.clone(),
         false => {
-            let named = Generation::selected_specs(session, target, &args.selection)?;
-            if named.is_empty() {
+            let paths = Generation::selected_specs(session, target, &args.selection)?;
+            if paths.is_empty() {
                 return Err(Failure::new(Exit::Usage, "no spec to verify is selected"));
             }
-            named.into_iter().map(PathBuf::into_os_string).collect()
+            paths.into_iter().map(PathBuf::into_os_string).collect()
         }
     })
 }
@@ -186,7 +194,7 @@ fn models_to_verify<'s>(specs: &'s [Spec], chosen: &[usize]) -> Result<Vec<(usiz
         chosen
             .iter()
             .filter_map(|at| Some((*at, specs.get(*at)?)))
-            .filter(|(_, it)| spec_errors(it).is_none())
+            .filter(|(_, spec)| spec_errors(spec).is_none())
     };
     // A metric set has no rows of its own.
     let is_set = |spec: &Spec| {
@@ -222,17 +230,20 @@ type VerifyInput = (SourceText, Option<String>);
 type VerifyText = (Option<String>, String);
 
 /// Returns all specs of the project, and named specs outside of the project.
-fn verify_sources(workspace: &Workspace, named: &[OsString]) -> Result<(Vec<VerifyInput>, Vec<VerifyText>), Failure> {
+fn verify_sources(
+    workspace: &Workspace,
+    spec_names: &[OsString],
+) -> Result<(Vec<VerifyInput>, Vec<VerifyText>), Failure> {
     let mut sources = workspace.sources()?;
     let whole = |path: &Path| fs::canonicalize(path).ok();
-    let known: BTreeSet<PathBuf> = sources
+    let paths: BTreeSet<PathBuf> = sources
         .iter()
         .filter_map(|(source, _)| whole(Path::new(&source.name)))
         .collect();
-    for path in named.iter().map(PathBuf::from).filter(|path| path.is_file()) {
-        if whole(&path).is_none_or(|path| !known.contains(&path)) {
-            let shown = project::path_in_project(&path, Some(&workspace.root));
-            sources.push((SourceText::from_file(&path), shown));
+    for path in spec_names.iter().map(PathBuf::from).filter(|path| path.is_file()) {
+        if whole(&path).is_none_or(|path| !paths.contains(&path)) {
+            let display_path = project::path_in_project(&path, Some(&workspace.root));
+            sources.push((SourceText::from_file(&path), display_path));
         }
     }
     let texts = sources
@@ -243,8 +254,8 @@ fn verify_sources(workspace: &Workspace, named: &[OsString]) -> Result<(Vec<Veri
 }
 
 /// Returns the indices of the specs that are named by file or by model, or of all specs if none is named.
-fn select_specs(specs: &[Spec], texts: &[VerifyText], named: &[OsString]) -> Result<Vec<usize>, Failure> {
-    if named.is_empty() {
+fn select_specs(specs: &[Spec], texts: &[VerifyText], spec_names: &[OsString]) -> Result<Vec<usize>, Failure> {
+    if spec_names.is_empty() {
         if specs.is_empty() {
             return Err(
                 Failure::new(Exit::Usage, "there are no specs, so there is nothing to verify")
@@ -254,11 +265,12 @@ fn select_specs(specs: &[Spec], texts: &[VerifyText], named: &[OsString]) -> Res
         return Ok((0..specs.len()).collect());
     }
     let mut chosen = Vec::new();
-    for name in named {
+    for name in spec_names {
         let text = name.to_string_lossy();
         let path = Path::new(name);
         let is_it = |(at, spec): &(usize, &Spec)| {
-            let is_file = path.is_file() && fs::canonicalize(path).ok() == fs::canonicalize(&spec.found.file).ok();
+            let is_file =
+                path.is_file() && fs::canonicalize(path).ok() == fs::canonicalize(&spec.file_diagnostics.file).ok();
             is_file || (!path.is_file() && spec.name.as_deref() == Some(&*text) && texts.get(*at).is_some())
         };
         match specs.iter().enumerate().find(is_it) {
@@ -282,15 +294,15 @@ fn select_specs(specs: &[Spec], texts: &[VerifyText], named: &[OsString]) -> Res
 /// Returns the errors in a spec, if there are any. Warnings are omitted, because `check` reports them.
 fn spec_errors(spec: &Spec) -> Option<FileDiagnostics> {
     let fault = spec.model_fault.iter().cloned();
-    let all = spec.found.diagnostics.iter().cloned().chain(fault);
+    let all = spec.file_diagnostics.diagnostics.iter().cloned().chain(fault);
     let diagnostics: Vec<_> = all
-        .filter(|it| it.is_error() || it.kind() == Code::UnreadableFile)
+        .filter(|diagnostic| diagnostic.is_error() || diagnostic.kind() == Code::UnreadableFile)
         .collect();
-    let found = FileDiagnostics {
+    let file_diagnostics = FileDiagnostics {
         diagnostics,
-        ..spec.found.clone()
+        ..spec.file_diagnostics.clone()
     };
-    (!found.diagnostics.is_empty()).then_some(found)
+    (!file_diagnostics.diagnostics.is_empty()).then_some(file_diagnostics)
 }
 
 /// Returns the names of the relations that the models read or are compared with, as written in the queries.
@@ -298,7 +310,7 @@ fn tables_read(models: &[(usize, &CompiledSpec)]) -> Vec<String> {
     let of = |compiled: &CompiledSpec| {
         let own = compared_relations(&[(0, compiled)])
             .iter()
-            .map(|it| it.display_name().into_owned())
+            .map(|reference| reference.display_name().into_owned())
             .collect::<Vec<_>>();
         compiled.tables().iter().cloned().chain(own).collect::<Vec<_>>()
     };
@@ -369,8 +381,9 @@ fn write_evidence(session: &Session, workspace: &Workspace, all: &mut [Verificat
     let at = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
     let is_found = |proof: &Proof| proof.verdict != Verdict::NotCompared;
     let (mut files, mut timings) = (Vec::new(), Vec::new());
-    for VerificationResult { evidence, timing, .. } in
-        all.iter_mut().filter(|it| it.evidence.proofs.iter().any(is_found))
+    for VerificationResult { evidence, timing, .. } in all
+        .iter_mut()
+        .filter(|result| result.evidence.proofs.iter().any(is_found))
     {
         timing.at.clone_from(&at);
         let planned = |path: String, text: String| PlannedFile {
@@ -404,6 +417,6 @@ fn write_evidence(session: &Session, workspace: &Workspace, all: &mut [Verificat
 fn find_presence<'p>(presences: &'p [(Read, RelationPresence)], read: &Read) -> Option<&'p RelationPresence> {
     presences
         .iter()
-        .find(|(known, _)| known == read)
+        .find(|(reference, _)| reference == read)
         .map(|(_, presence)| presence)
 }

@@ -62,11 +62,11 @@ impl ComparisonRunner<'_> {
     pub fn run_comparisons(&self, pairs: Vec<RowPair>, done: impl Fn()) -> Result<Vec<ComparisonResult>, Failure> {
         let reader = self.comparison_reader();
         let counts: Vec<String> = pairs.iter().map(|pair| pair.comparison.counts_sql(reader)).collect();
-        let asked = pairs
+        let requests = pairs
             .iter()
             .zip(&counts)
             .map(|(pair, sql)| self.comparison_queries(pair, sql, COUNTS, 1, pair.timed.as_deref()));
-        let answers = self.engine.answers(&asked.collect::<Vec<_>>(), self.typed, done)?;
+        let answers = self.engine.answers(&requests.collect::<Vec<_>>(), self.typed, done)?;
         let mut all: Vec<ComparisonResult> = pairs
             .iter()
             .zip(answers)
@@ -81,11 +81,11 @@ impl ComparisonRunner<'_> {
             .iter()
             .map(|(pair, _)| pair.comparison.rows_sql(reader))
             .collect();
-        let asked = differing
+        let requests = differing
             .iter()
             .zip(&rows)
             .map(|((pair, _), sql)| self.comparison_queries(pair, sql, ROWS, self.limit, None));
-        let answers = self.engine.answers(&asked.collect::<Vec<_>>(), self.typed, || ())?;
+        let answers = self.engine.answers(&requests.collect::<Vec<_>>(), self.typed, || ())?;
         for ((pair, result), answer) in differing.into_iter().zip(answers) {
             // The counts are valid even if no rows can be shown.
             if let Ok(answer) = answer_or_message(answer) {
@@ -182,7 +182,7 @@ fn remove_hidden_differences(mut counts: Counts, hidden: &BTreeSet<String>) -> C
     for column in counts
         .columns
         .iter_mut()
-        .filter(|it| hidden.contains(&it.column.to_lowercase()))
+        .filter(|counts| hidden.contains(&counts.column.to_lowercase()))
     {
         column.greatest = None;
     }
@@ -195,19 +195,20 @@ impl ComparisonResult {
         self.compared.rows = answer.rows.iter().filter_map(row).collect();
         self.compared.more = answer.more;
         let is_hidden = |column: &str| pair.hidden.contains(&column.to_lowercase());
-        let told = |row: &RowDifference| row_line::format_row(row, &self.proof, &self.compared.columns, is_hidden);
-        self.proof.worst = self.compared.rows.iter().map(told).collect();
+        let format_line =
+            |row: &RowDifference| row_line::format_row(row, &self.proof, &self.compared.columns, is_hidden);
+        self.proof.worst = self.compared.rows.iter().map(format_line).collect();
     }
 }
 
 /// Returns the result, or the error message as a string.
 fn answer_or_message(answer: Result<Answer, Failure>) -> Result<Answer, String> {
     answer.map_err(|failure| match failure {
-        Failure::Found(found) => {
-            let said = found
+        Failure::Found(diagnostics) => {
+            let said = diagnostics
                 .iter()
-                .flat_map(|found| &found.diagnostics)
-                .map(|it| it.message().to_owned())
+                .flat_map(|file_diagnostics| &file_diagnostics.diagnostics)
+                .map(|diagnostic| diagnostic.message().to_owned())
                 .next();
             said.unwrap_or_else(|| "the engine failed".to_owned())
         }

@@ -44,7 +44,7 @@ const UNBUILT_LABEL: &str = "not built here";
 fn format_verification_results(all: &[VerificationResult]) -> String {
     let width = all
         .iter()
-        .map(|it| it.evidence.model.chars().count())
+        .map(|result| result.evidence.model.chars().count())
         .max()
         .unwrap_or_default();
     let mut out = String::new();
@@ -106,12 +106,12 @@ fn proof_line(proof: &Proof) -> String {
 
 /// Formats the other side of a comparison, and its result.
 fn proof_label(proof: &Proof) -> String {
-    let told = proof.message();
+    let message = proof.message();
     // One line of the engine's message is sufficient here.
     format!(
         "{}: {}",
         escape_hidden(proof.compared_name()),
-        escape_hidden(told.lines().next().unwrap_or_default())
+        escape_hidden(message.lines().next().unwrap_or_default())
     )
 }
 
@@ -120,8 +120,8 @@ fn problem_lines(verified: &VerificationResult) -> Vec<String> {
     let stale = verified
         .standings
         .first()
-        .filter(|it| it.is_stale())
-        .and_then(|it| it.source.as_ref());
+        .filter(|build| build.is_stale())
+        .and_then(|build| build.source.as_ref());
     let stale = stale.map(|source| {
         format!(
             "the data of the source {} is older than the source's freshness limit",
@@ -153,7 +153,7 @@ fn fact_lines(verified: &VerificationResult) -> (Vec<String>, Vec<String>) {
 fn outdated_builds_message(standings: &[BuildState]) -> Option<String> {
     let built = standings
         .iter()
-        .filter_map(|it| Some((it.built.as_ref()?.0, it.environment.as_deref()?)));
+        .filter_map(|build| Some((build.built.as_ref()?.0, build.environment.as_deref()?)));
     let mut built: Vec<_> = built.collect();
     built.sort();
     match built.as_slice() {
@@ -163,8 +163,8 @@ fn outdated_builds_message(standings: &[BuildState]) -> Option<String> {
 }
 
 fn verify_summary(all: &[VerificationResult], faulty: &[FileDiagnostics]) -> String {
-    let with = |verdict: Verdict| all.iter().filter(|it| it.evidence.verdict() == verdict).count();
-    let proofs: usize = all.iter().map(|it| it.evidence.proofs.len()).sum();
+    let with = |verdict: Verdict| all.iter().filter(|result| result.evidence.verdict() == verdict).count();
+    let proofs: usize = all.iter().map(|result| result.evidence.proofs.len()).sum();
     let mut parts = vec![format_count(with(Verdict::Agrees), "model agrees", "models agree")];
     if with(Verdict::Differs) > 0 {
         parts.push(format_count(with(Verdict::Differs), "model differs", "models differ"));

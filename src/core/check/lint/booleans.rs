@@ -47,12 +47,12 @@ impl Lints<'_> {
         &mut self,
         id: IrId,
         comparison: ComparisonOperator,
-        left: IrId,
+        ir_id: IrId,
         right: IrId,
     ) {
         let program = self.program;
-        let (of, value) = match (program.node(left), program.node(right)) {
-            (_, Ir::Bool(value)) => (left, value),
+        let (of, value) = match (program.node(ir_id), program.node(right)) {
+            (_, Ir::Bool(value)) => (ir_id, value),
             (Ir::Bool(value), _) => (right, value),
             _ => return,
         };
@@ -66,8 +66,8 @@ impl Lints<'_> {
         let span = |id: IrId| program.meta(id).span;
         let begin = Span::new(span(id).start, span(id).start);
         let is_written = || {
-            self.is_text_between(begin, span(left), "")
-                && self.is_text_between(span(left), span(right), comparison.symbol())
+            self.is_text_between(begin, span(ir_id), "")
+                && self.is_text_between(span(ir_id), span(right), comparison.symbol())
         };
         if is_redundant && self.is_known_boolean(of) && is_written() {
             let same = self.complete_text(of);
@@ -91,7 +91,7 @@ impl Lints<'_> {
                 .is_some_and(|used| !used.assumed),
             Ir::And(_) | Ir::Or(_) | Ir::Not(_) | Ir::IsNull { .. } => true,
             Ir::Apply { overload, .. } => {
-                catalog::overload(overload).is_some_and(|found| found.result == ResultType::Is(Type::Boolean))
+                catalog::overload(overload).is_some_and(|overload| overload.result == ResultType::Is(Type::Boolean))
             }
             _ => false,
         }

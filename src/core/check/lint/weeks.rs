@@ -55,7 +55,7 @@ impl WeekCalls {
     }
 
     /// Warns if weeks in a program start on different days.
-    pub(super) fn check(self, calendar: Calendar, source: &str, found: &mut Vec<Diagnostic>) {
+    pub(super) fn check(self, calendar: Calendar, source: &str, diagnostics: &mut Vec<Diagnostic>) {
         let first = calendar.week_start;
         if first == Weekday::Sunday || (self.weeknum.is_none() && self.weekday.is_none()) {
             return;
@@ -79,7 +79,7 @@ impl WeekCalls {
                 "specify the first day of the week: `{inside}, {kind})` for {day}, or `{inside}, 1)` for Sunday"
             );
             let diagnostic = Diagnostic::new(Code::WeekBegins, call, message).with_help(help);
-            found.push(match frame {
+            diagnostics.push(match frame {
                 Some(frame) => {
                     diagnostic.with_secondary_label(frame, format!("weeks start on a different day than in {name}"))
                 }

@@ -28,9 +28,9 @@ pub(super) struct Chunk {
 /// the meaning of the part could depend on the text after it, for example because of an unclosed string, or if the
 /// first formula has no name.
 pub(super) fn split_chunks(text: &str, part: Span, limits: &Limits) -> Option<Vec<Chunk>> {
-    let (mut lexed, mut layout, mut found) = (Lexed::default(), TextLayout::default(), Vec::new());
-    lex::lex_part(text, part, &mut lexed, &mut found);
-    if !found.is_empty() {
+    let (mut lexed, mut layout, mut diagnostics) = (Lexed::default(), TextLayout::default(), Vec::new());
+    lex::lex_part(text, part, &mut lexed, &mut diagnostics);
+    if !diagnostics.is_empty() {
         return None;
     }
     let whole = LayoutPart {
@@ -38,10 +38,10 @@ pub(super) fn split_chunks(text: &str, part: Span, limits: &Limits) -> Option<Ve
         name: None,
         index: 0,
     };
-    lex::layout_part(text, &lexed, whole, limits, &mut layout, &mut found);
+    lex::layout_part(text, &lexed, whole, limits, &mut layout, &mut diagnostics);
     // The parser recovers from unmatched brackets at the end of the definition. Other errors in the layout are rare.
     let is_bracket = |code| matches!(code, Code::UnclosedBracket | Code::SurplusBracket);
-    if found.iter().any(|diagnostic| !is_bracket(diagnostic.kind())) {
+    if diagnostics.iter().any(|diagnostic| !is_bracket(diagnostic.kind())) {
         return None;
     }
     let mut chunks: Vec<Chunk> = Vec::with_capacity(layout.heads.len());
@@ -70,7 +70,7 @@ pub(super) fn split_chunks(text: &str, part: Span, limits: &Limits) -> Option<Ve
         chunk.defines.push(hash_name(name.text(text)));
         before = Some(head.span);
     }
-    for diagnostic in found {
+    for diagnostic in diagnostics {
         chunk_at(&mut chunks, diagnostic.span().start)?.is_unbalanced = true;
     }
     for (token, span) in &lexed.tokens {

@@ -13,7 +13,7 @@ pub(super) type ChunkId = u32;
 /// Number that represents the keys of the compiler's options.
 pub(super) const KEYS: ChunkId = ChunkId::MAX;
 /// Number of definitions that only represent the start of the next chunk.
-pub(super) const FOLLOWER: ChunkId = ChunkId::MAX - 1;
+pub(super) const NEXT_CHUNK_START: ChunkId = ChunkId::MAX - 1;
 
 /// Facts that are known after a chunk was compiled.
 #[derive(Clone, Debug, Default)]

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashSet;
 
 use super::chunks::{Chunk, mentioned_names, split_chunks};
-use super::dependencies::{ChunkId, Dependencies, FOLLOWER, KEYS};
+use super::dependencies::{ChunkId, Dependencies, KEYS, NEXT_CHUNK_START};
 use super::edit::TextEdit;
 use super::part::{CompiledPart, PartChunk};
 use crate::arena::Arena;
@@ -303,7 +303,7 @@ impl CompiledFile {
             compiled.extend(needed);
             let part = self.compile_chunks(compiler, &compiled)?;
             let facts = part.chunks.iter().zip(&part.facts);
-            for (chunk, facts) in facts.filter(|(chunk, _)| chunk.id != FOLLOWER) {
+            for (chunk, facts) in facts.filter(|(chunk, _)| chunk.id != NEXT_CHUNK_START) {
                 self.dependencies.update(chunk.id, facts.clone());
             }
             if !self.is_within_limits(compiler) {
@@ -330,7 +330,10 @@ impl CompiledFile {
             if position + 1 < self.order.len() && places.get(index + 1) != Some(&(position + 1)) {
                 let name = self.names_at(position + 1, &self.text).next()?;
                 let start = text.len() as u32;
-                chunks.push(PartChunk { start, id: FOLLOWER });
+                chunks.push(PartChunk {
+                    start,
+                    id: NEXT_CHUNK_START,
+                });
                 text.push_str(&format!("{name} = 0\n"));
             }
         }

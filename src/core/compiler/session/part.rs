@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::dependencies::{CheckedFacts, ChunkId, FOLLOWER, KEYS};
+use super::dependencies::{CheckedFacts, ChunkId, KEYS, NEXT_CHUNK_START};
 use crate::check::{RestOfFile, collect_dependency_facts};
 use crate::compiler::{Compiled, Compiler};
 use crate::diag::Diagnostic;
@@ -81,12 +81,12 @@ impl CompiledPart {
         let CompileMemory {
             ast, check, program, ..
         } = memory;
-        let found = collect_dependency_facts(ast, check, program);
+        let dependency_facts = collect_dependency_facts(ast, check, program);
         let owner = |part: &Self, definition: u32| match ast.definitions.get(definition as usize) {
             Some(definition) if definition.part == 0 => part.id_at(definition.span.start),
             _ => KEYS,
         };
-        for (definition, facts) in ast.definitions.iter().zip(&found.definitions) {
+        for (definition, facts) in ast.definitions.iter().zip(&dependency_facts.definitions) {
             if definition.part > 0 {
                 self.keys.add(facts);
             } else {
@@ -94,11 +94,13 @@ impl CompiledPart {
                 if let Some(of_chunk) = self.facts.get_mut(chunk) {
                     of_chunk.add(facts);
                 }
-                self.count += usize::from(self.id_at(definition.span.start) != FOLLOWER);
+                self.count += usize::from(self.id_at(definition.span.start) != NEXT_CHUNK_START);
             }
         }
-        self.aggregate = found.first_aggregate.map(|definition| owner(self, definition));
-        self.settled = found
+        self.aggregate = dependency_facts
+            .first_aggregate
+            .map(|definition| owner(self, definition));
+        self.settled = dependency_facts
             .settled
             .map(|(relation, definition)| (relation, owner(self, definition)));
     }
@@ -106,7 +108,7 @@ impl CompiledPart {
     fn id_at(&self, offset: u32) -> ChunkId {
         self.chunks
             .get(self.chunk_at(offset))
-            .map_or(FOLLOWER, |chunk| chunk.id)
+            .map_or(NEXT_CHUNK_START, |chunk| chunk.id)
     }
 
     /// Returns the index of the chunk that contains an offset.

@@ -161,9 +161,9 @@ fn ranks_are_over_all_rows_whatever_the_order() {
 /// Returns the codes and messages of the errors in the last of these specs.
 fn errors_with(compiler: &Compiler, texts: &[&str]) -> Vec<String> {
     let compiled = compile_last_with(compiler, texts);
-    let errors = compiled.diagnostics().iter().filter(|found| found.is_error());
+    let errors = compiled.diagnostics().iter().filter(|diagnostic| diagnostic.is_error());
     errors
-        .map(|found| format!("{} {}", found.code(), found.message()))
+        .map(|diagnostic| format!("{} {}", diagnostic.code(), diagnostic.message()))
         .collect()
 }
 

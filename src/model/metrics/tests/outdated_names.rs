@@ -176,8 +176,8 @@ fn the_replacement_of_a_deprecated_metric_exists() {
              columns: {{n: {{deprecated: {{use: {replacement}}}}}}}\n"
         );
         let compiled = crate::Compiler::default().compile_spec(&set);
-        let found = compiled.diagnostics().iter().find(|fault| fault.code() == "F0302");
-        assert_eq!(found.and_then(|fault| fault.help()), expected, "{replacement}");
+        let diagnostic = compiled.diagnostics().iter().find(|fault| fault.code() == "F0302");
+        assert_eq!(diagnostic.and_then(|fault| fault.help()), expected, "{replacement}");
     }
 }
 

@@ -52,7 +52,7 @@ impl<'m> SpecBuilder<'m, '_> {
                     }
                     self.spec.columns.push(SpecColumnMetadata {
                         name: calculation.name.clone(),
-                        shown: display_settings(calculation.node),
+                        display_settings: display_settings(calculation.node),
                         meta,
                         ..SpecColumnMetadata::default()
                     });
@@ -80,7 +80,9 @@ impl<'m> SpecBuilder<'m, '_> {
     /// Returns the calculation to which a filter refers.
     pub(super) fn calculation(&self, reference: &OmniReference) -> Option<&Calculation<'m>> {
         let mut calculations = self.plan.calculations.iter();
-        calculations.find(|it| reference.view.is_none() && it.omni_name.eq_ignore_ascii_case(&reference.field))
+        calculations.find(|calculation| {
+            reference.view.is_none() && calculation.omni_name.eq_ignore_ascii_case(&reference.field)
+        })
     }
 
     /// Writes the filters of calculations to a step after the calculations.
@@ -93,7 +95,7 @@ impl<'m> SpecBuilder<'m, '_> {
         for (reference, filter, at) in std::mem::take(&mut self.plan.calculation_filters) {
             let name = self
                 .calculation(&reference)
-                .map(|it| it.name.clone())
+                .map(|calculation| calculation.name.clone())
                 .unwrap_or_default();
             let mut calculated = self.spec.steps.last().into_iter().flat_map(|step| &step.calculations);
             let condition = match calculated.any(|line| line.name == name) {

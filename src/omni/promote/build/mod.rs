@@ -34,7 +34,7 @@ struct SpecOutput {
     reference: OmniReference,
     key: FieldKey,
     /// Requested name of the column.
-    asked: Option<String>,
+    requested_name: Option<String>,
 }
 
 /// Calculation of a query.
@@ -101,20 +101,20 @@ pub(super) fn build_promotion(
         let text = format!("`{}` is empty", request.file);
         return Err((number, Diagnostic::new(Code::NothingToPromote, Span::default(), text)));
     };
-    let (asked, notes) = request::read(&model, file, request, number)?;
-    let mut plan = plan_promotion(&model, asked, file, request, number)?;
+    let (promote_request, notes) = request::read(&model, file, request, number)?;
+    let mut plan = plan_promotion(&model, promote_request, file, request, number)?;
     plan.notes.splice(0..0, notes);
     SpecBuilder::new(&model, compiler, request, plan).run()
 }
 
 fn plan_promotion<'m>(
     model: &'m ParsedOmniModel<'_>,
-    asked: PromoteRequest<'m>,
+    promote_request: PromoteRequest<'m>,
     file: usize,
     request: &Request<'_>,
     number: usize,
 ) -> Result<PromotionPlan<'m>, PromoteFault> {
-    match asked {
+    match promote_request {
         PromoteRequest::Measures { view, grain, measures } => {
             let of_grain = grain.into_iter();
             let of_measures = measures.into_iter().map(|field| OmniReference {
@@ -234,8 +234,8 @@ impl<'m, 't> SpecBuilder<'m, 't> {
         self.resolve_fields()?;
         let mut step = SpecStep::default();
         self.write_joins(&mut step);
-        let mut made = self.write_outputs(&mut step);
-        self.write_access(&made);
+        let mut built_columns = self.write_outputs(&mut step);
+        self.write_access(&built_columns);
         self.write_filters(&mut step);
         self.write_definitions(&mut step);
         self.gaps.append(&mut self.fields.gaps);
@@ -246,22 +246,22 @@ impl<'m, 't> SpecBuilder<'m, 't> {
         }
         self.spec.description.clone_from(&self.plan.description);
         self.spec.promoted_from.clone_from(&self.plan.promoted_from);
-        let grain: Vec<String> = made
+        let grain: Vec<String> = built_columns
             .iter()
-            .filter(|made| !made.is_measure)
-            .map(|made| made.name.clone())
+            .filter(|built_column| !built_column.is_measure)
+            .map(|built_column| built_column.name.clone())
             .collect();
         let grain = if self.plan.of_rows { Vec::new() } else { grain };
         step.name = step_name(&grain, &self.spec.model, "grouped");
-        let steps = self.split_step_per_key(step, &made);
+        let steps = self.split_step_per_key(step, &built_columns);
         self.spec.steps = steps;
-        self.write_order(&mut made);
+        self.write_order(&mut built_columns);
         self.copy_calendar();
         Ok(self.compile_promotion(grain))
     }
 
     /// Copies the access settings to the model, so that `pull` writes them to the view and the topic.
-    fn write_access(&mut self, made: &[BuiltColumn]) {
+    fn write_access(&mut self, built_columns: &[BuiltColumn]) {
         let access = &self.plan.access;
         let mut settings = Vec::new();
         if !access.grants.is_empty() {
@@ -270,8 +270,11 @@ impl<'m, 't> SpecBuilder<'m, 't> {
         let mut entries: Vec<String> = Vec::new();
         for filter in &access.filters {
             let key = field_key(self.model, &self.fields.base_name, &filter.field);
-            let known = reference_name(&key.0, &filter.field);
-            let column = made.iter().find(|made| made.known_as == known).map(|made| &made.name);
+            let column_name = reference_name(&key.0, &filter.field);
+            let column = built_columns
+                .iter()
+                .find(|built_column| built_column.known_as == column_name)
+                .map(|built_column| &built_column.name);
             // A model of rows has all columns of its table.
             let is_kept = self.plan.of_rows && key.0 == self.fields.base_name;
             let entry = column

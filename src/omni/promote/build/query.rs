@@ -63,7 +63,7 @@ pub(super) fn plan_query_promotion<'m>(
     if let Some(chosen) = chosen {
         let is_named = |name: &str| chosen.iter().any(|it| it.eq_ignore_ascii_case(name));
         let needed = needed_calculations(&calculations, &is_named);
-        calculations.retain(|it| needed.contains(&it.omni_name));
+        calculations.retain(|calculation| needed.contains(&calculation.omni_name));
     }
     let topic_node = topic.as_ref().map(|(_, node)| *node);
     gaps.extend(unconverted_keys(node));
@@ -216,17 +216,20 @@ fn read_outputs(
         outputs.push(SpecOutput {
             reference,
             key,
-            asked: column.map(to_snake_case),
+            requested_name: column.map(to_snake_case),
         });
     }
-    calculations.sort_by_key(|it| {
+    calculations.sort_by_key(|calculation| {
         places
             .iter()
-            .find(|(_, name)| *name == it.omni_name)
+            .find(|(_, name)| *name == calculation.omni_name)
             .map_or(usize::MAX, |it| it.0)
     });
     let listed = query_fields(query).into_iter().map(|(field, _)| field.to_owned());
-    let unlisted = calculations.iter().skip(places.len()).map(|it| it.omni_name.clone());
+    let unlisted = calculations
+        .iter()
+        .skip(places.len())
+        .map(|calculation| calculation.omni_name.clone());
     (outputs, listed.chain(unlisted).collect())
 }
 
@@ -293,13 +296,13 @@ pub(super) fn needed_calculations(
     calculations: &[Calculation<'_>],
     is_named: &dyn Fn(&str) -> bool,
 ) -> FxHashSet<String> {
-    let mut found: FxHashSet<String> = FxHashSet::default();
+    let mut names: FxHashSet<String> = FxHashSet::default();
     let mut open: Vec<&Calculation<'_>> = calculations
         .iter()
-        .filter(|it| is_named(&it.omni_name) || is_named(&it.name))
+        .filter(|calculation| is_named(&calculation.omni_name) || is_named(&calculation.name))
         .collect();
     while let Some(calculation) = open.pop() {
-        if found.insert(calculation.omni_name.clone()) {
+        if names.insert(calculation.omni_name.clone()) {
             let lower = calculation.sql.to_lowercase();
             open.extend(
                 calculations
@@ -308,5 +311,5 @@ pub(super) fn needed_calculations(
             );
         }
     }
-    found
+    names
 }

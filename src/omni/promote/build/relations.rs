@@ -18,9 +18,9 @@ use crate::span::Span;
 impl SpecBuilder<'_, '_> {
     /// Determines the views that the spec reads and the joins between them.
     pub(super) fn join_views(&mut self) {
-        let mut wanted: Vec<FieldKey> = self.plan.outputs.iter().map(|output| output.key.clone()).collect();
+        let mut fields_to_visit: Vec<FieldKey> = self.plan.outputs.iter().map(|output| output.key.clone()).collect();
         let base = self.fields.base_name.clone();
-        wanted.extend(
+        fields_to_visit.extend(
             self.plan
                 .filters
                 .iter()
@@ -32,8 +32,8 @@ impl SpecBuilder<'_, '_> {
             .iter()
             .flat_map(|(sql, ..)| find_references(sql))
             .map(OmniReference::read);
-        wanted.extend(sqls.map(|reference| field_key(self.model, &base, &reference)));
-        let order = self.fields.field_closure(&wanted).unwrap_or_default();
+        fields_to_visit.extend(sqls.map(|reference| field_key(self.model, &base, &reference)));
+        let order = self.fields.field_closure(&fields_to_visit).unwrap_or_default();
         let mut names: Vec<String> = Vec::new();
         for (view, _) in &order {
             if *view != base && !names.contains(view) {
@@ -79,7 +79,7 @@ impl SpecBuilder<'_, '_> {
             self.gaps.push(gap);
         }
         self.spec.from = match &view.table.relation {
-            Some(known) if view.rows == OmniRows::Table => known.to_string(),
+            Some(reference) if view.rows == OmniRows::Table => reference.to_string(),
             _ => relation.clone(),
         };
         self.add_relation(self.plan.base, self.fields.base_name.clone(), relation);
@@ -90,7 +90,7 @@ impl SpecBuilder<'_, '_> {
                 .fields
                 .relations
                 .values()
-                .any(|known| known.eq_ignore_ascii_case(&table));
+                .any(|relation| relation.eq_ignore_ascii_case(&table));
             let name = if is_taken || self.model.view(&join.name).is_none() {
                 to_snake_case(&join.name)
             } else {
@@ -109,15 +109,15 @@ impl SpecBuilder<'_, '_> {
         };
         self.fields
             .known_relations
-            .extend(known.map(|known| (of.clone(), known)));
+            .extend(known.map(|relation| (of.clone(), relation)));
         self.fields.relations.insert(of, name);
     }
 
     /// Converts all fields that the spec reads to definitions.
     pub(super) fn resolve_fields(&mut self) -> Result<(), PromoteFault> {
         let base = self.fields.base_name.clone();
-        let mut wanted: Vec<FieldKey> = self.plan.outputs.iter().map(|output| output.key.clone()).collect();
-        wanted.extend(
+        let mut fields_to_visit: Vec<FieldKey> = self.plan.outputs.iter().map(|output| output.key.clone()).collect();
+        fields_to_visit.extend(
             self.plan
                 .filters
                 .iter()
@@ -129,29 +129,29 @@ impl SpecBuilder<'_, '_> {
             .iter()
             .flat_map(|(sql, ..)| find_references(sql))
             .map(OmniReference::read);
-        wanted.extend(sqls.map(|reference| field_key(self.model, &base, &reference)));
+        fields_to_visit.extend(sqls.map(|reference| field_key(self.model, &base, &reference)));
         for join in &self.fields.joins.all {
             let Some(relationship) = self.model.relationships.get(join.relationship) else {
                 continue;
             };
             let sqls = [&relationship.on, &relationship.condition].into_iter().flatten();
             let read = sqls.flat_map(|sql| find_references(sql)).map(OmniReference::read);
-            wanted.extend(read.map(|reference| field_key(self.model, &base, &reference)));
+            fields_to_visit.extend(read.map(|reference| field_key(self.model, &base, &reference)));
         }
-        let order = self.fields.field_closure(&wanted).map_err(|reason| {
+        let order = self.fields.field_closure(&fields_to_visit).map_err(|reason| {
             (
                 0,
                 Diagnostic::new(Code::NothingToPromote, Span::default(), reason).with_help("fix it in Omni first"),
             )
         })?;
-        let mut asked: FxHashMap<FieldKey, String> = FxHashMap::default();
+        let mut requested_names: FxHashMap<FieldKey, String> = FxHashMap::default();
         for output in &self.plan.outputs {
             if output.reference.frame.is_none() {
                 let own = output
-                    .asked
+                    .requested_name
                     .clone()
                     .unwrap_or_else(|| to_snake_case(&output.reference.field));
-                asked.entry(output.key.clone()).or_insert(own);
+                requested_names.entry(output.key.clone()).or_insert(own);
             }
         }
         // Columns that are copied unchanged keep their names, so reserve these names first.
@@ -162,13 +162,13 @@ impl SpecBuilder<'_, '_> {
                 .is_none_or(|field| field.kind != super::super::omni_model::OmniFieldKind::Measure && is_column(field));
             if is_plain && output.reference.frame.is_none() && output.key.1 != "count" {
                 let own = output
-                    .asked
+                    .requested_name
                     .clone()
                     .unwrap_or_else(|| to_snake_case(&output.reference.field));
                 self.fields.taken.choose(&[&own]);
             }
         }
-        self.fields.choose_definition_names(&order, &asked);
+        self.fields.choose_definition_names(&order, &requested_names);
         let is_measure = |key: &&FieldKey| {
             self.fields
                 .field(key)
@@ -221,7 +221,7 @@ impl SpecBuilder<'_, '_> {
             let view = self.model.views.get(join.view);
             let table = view.map(|view| view.table.name.clone()).unwrap_or_default();
             let relation = view.and_then(|view| view.table.relation.as_ref());
-            let known = self.fields.relations.get(&join.name).cloned().unwrap_or_default();
+            let relation_name = self.fields.relations.get(&join.name).cloned().unwrap_or_default();
             let on = relationship
                 .on
                 .as_deref()
@@ -240,7 +240,7 @@ impl SpecBuilder<'_, '_> {
             };
             step.joins.push(SpecJoin {
                 to: relation.map_or_else(|| table.clone(), RelationReference::to_string),
-                name: (known != table).then_some(known),
+                name: (relation_name != table).then_some(relation_name),
                 on,
                 kind: join.kind,
                 is_many: join.is_many,

@@ -42,9 +42,13 @@ impl SpecBuilder<'_, '_> {
 
     /// Sets the group keys, and returns the output columns in the requested order.
     pub(super) fn write_outputs(&mut self, step: &mut SpecStep) -> Vec<BuiltColumn> {
-        let mut made = Vec::new();
+        let mut built_columns = Vec::new();
         for output in std::mem::take(&mut self.plan.outputs) {
-            let SpecOutput { reference, key, asked } = output;
+            let SpecOutput {
+                reference,
+                key,
+                requested_name: asked,
+            } = output;
             let resolved = match self.fields.resolved_field(&key) {
                 Ok(resolved) => resolved,
                 Err(reason) => {
@@ -75,26 +79,35 @@ impl SpecBuilder<'_, '_> {
             let (term, _) = apply_timeframe(resolved.term.clone(), false, frame);
             let own = to_snake_case(&reference.field);
             let plain_name = column_name_of_reference(&term.text);
-            let wanted = asked.clone().unwrap_or_else(|| match frame {
+            let preferred_name = asked.clone().unwrap_or_else(|| match frame {
                 Some(frame) => format!("{own}_{frame}"),
                 None => own.clone(),
             });
             let name = match resolved.definition {
                 Some(_) if frame.is_none() => term.text.clone(),
                 // The column already has the requested name, so it needs no definition.
-                _ if plain_name == Some(wanted.clone()) && !made.iter().any(|it: &BuiltColumn| it.name == wanted) => {
-                    wanted.clone()
+                _ if plain_name == Some(preferred_name.clone())
+                    && !built_columns
+                        .iter()
+                        .any(|built_column: &BuiltColumn| built_column.name == preferred_name) =>
+                {
+                    preferred_name.clone()
                 }
                 _ => {
-                    let with_view = format!("{}_{wanted}", to_snake_case(&key.0));
+                    let with_view = format!("{}_{preferred_name}", to_snake_case(&key.0));
                     let name = match frame {
-                        None if made.iter().any(|it| it.name == wanted) => self.fields.taken.choose(&[&with_view]),
-                        None => wanted.clone(),
-                        Some(_) => self.fields.taken.choose(&[&wanted, &with_view]),
+                        None if built_columns
+                            .iter()
+                            .any(|built_column| built_column.name == preferred_name) =>
+                        {
+                            self.fields.taken.choose(&[&with_view])
+                        }
+                        None => preferred_name.clone(),
+                        Some(_) => self.fields.taken.choose(&[&preferred_name, &with_view]),
                     };
                     let definition = self.fields.define_column(&key, name.clone(), &term);
                     self.fields.definitions.push(definition);
-                    made.push(BuiltColumn {
+                    built_columns.push(BuiltColumn {
                         entry: name.clone(),
                         name: name.clone(),
                         is_there: term.is_there,
@@ -116,7 +129,7 @@ impl SpecBuilder<'_, '_> {
             } else if self.plan.of_rows && resolved.definition.is_none() && frame.is_none() {
                 step.keep.push(term.text.clone());
             }
-            made.push(BuiltColumn {
+            built_columns.push(BuiltColumn {
                 entry: if is_measure { name.clone() } else { term.text },
                 name,
                 is_there: term.is_there,
@@ -129,7 +142,7 @@ impl SpecBuilder<'_, '_> {
         if self.plan.of_rows && self.plan.takes_over && !self.fields.definitions.is_empty() {
             step.keep = vec!["all".to_owned()];
         }
-        made
+        built_columns
     }
 
     /// Copies the description and display settings in Omni of a column that is copied unchanged.
@@ -143,7 +156,7 @@ impl SpecBuilder<'_, '_> {
         self.spec.columns.push(SpecColumnMetadata {
             name: name.to_owned(),
             description: field.text("description").map(str::to_owned),
-            shown: self.fields.display_settings_with_grants(key, field),
+            display_settings: self.fields.display_settings_with_grants(key, field),
             tags: field.node.texts_at("tags"),
             meta,
         });
@@ -245,7 +258,7 @@ impl SpecBuilder<'_, '_> {
                 self.spec.columns.push(SpecColumnMetadata {
                     name: definition.name,
                     description: None,
-                    shown: definition.shown,
+                    display_settings: definition.display_settings,
                     tags: definition.tags,
                     meta,
                 });
@@ -255,7 +268,7 @@ impl SpecBuilder<'_, '_> {
 
     /// Splits the step in two if the measures aggregate one row per value of a key. Otherwise, returns the step
     /// unchanged.
-    pub(super) fn split_step_per_key(&mut self, mut step: SpecStep, made: &[BuiltColumn]) -> Vec<SpecStep> {
+    pub(super) fn split_step_per_key(&mut self, mut step: SpecStep, built_columns: &[BuiltColumn]) -> Vec<SpecStep> {
         let Some(per_key) = self.fields.per_key.take().filter(|per_key| !per_key.values.is_empty()) else {
             return vec![step];
         };
@@ -263,8 +276,8 @@ impl SpecBuilder<'_, '_> {
             .fields
             .definitions
             .iter()
-            .filter(|it| it.term.aggregates)
-            .map(|it| it.name.as_str())
+            .filter(|promoted_definition| promoted_definition.term.aggregates)
+            .map(|promoted_definition| promoted_definition.name.as_str())
             .collect();
         let (later, first): (Vec<SpecLine>, Vec<SpecLine>) = std::mem::take(&mut step.definitions)
             .into_iter()
@@ -299,10 +312,10 @@ impl SpecBuilder<'_, '_> {
         }));
         let second = SpecStep {
             name: step.name,
-            group_by: made
+            group_by: built_columns
                 .iter()
-                .filter(|made| !made.is_measure)
-                .map(|made| made.name.clone())
+                .filter(|built_column| !built_column.is_measure)
+                .map(|built_column| built_column.name.clone())
                 .collect(),
             definitions: later,
             havings: step.havings,
@@ -313,20 +326,28 @@ impl SpecBuilder<'_, '_> {
     }
 
     /// Writes the sort keys, the limit, and the calculations over the sorted rows.
-    pub(super) fn write_order(&mut self, made: &mut [BuiltColumn]) {
+    pub(super) fn write_order(&mut self, built_columns: &mut [BuiltColumn]) {
         let mut sheet = CalculationSheet::default();
-        for (index, column) in made.iter().enumerate() {
+        for (index, column) in built_columns.iter().enumerate() {
             sheet.add(&column.known_as, &column.name, index, column.is_there);
             sheet.add(&column.written_as, &column.name, index, column.is_there);
-            let bare = column.known_as.split_once('.').map_or("", |(_, name)| name).to_owned();
+            let field_name = column.known_as.split_once('.').map_or("", |(_, name)| name).to_owned();
             if column.known_as.starts_with(&format!("{}.", self.fields.base_name)) {
-                sheet.add(&bare, &column.name, index, false);
+                sheet.add(&field_name, &column.name, index, false);
             }
         }
         for (index, calculation) in self.plan.calculations.iter().enumerate() {
-            sheet.add(&calculation.omni_name, &calculation.name, made.len() + index, false);
+            sheet.add(
+                &calculation.omni_name,
+                &calculation.name,
+                built_columns.len() + index,
+                false,
+            );
         }
-        let columns: Vec<&str> = made.iter().map(|made| made.name.as_str()).collect();
+        let columns: Vec<&str> = built_columns
+            .iter()
+            .map(|built_column| built_column.name.as_str())
+            .collect();
         let lines = self.write_calculations(&sheet, &columns);
         let mut names = Vec::new();
         let mut entries = Vec::new();
@@ -335,15 +356,17 @@ impl SpecBuilder<'_, '_> {
         for (field, is_descending) in std::mem::take(&mut self.plan.sorts) {
             let reference = OmniReference::read(&field);
             let key = field_key(self.model, &self.fields.base_name, &reference);
-            let known = reference_name(&key.0, &reference);
-            let column = made.iter().find(|made| made.known_as == known);
+            let column_name = reference_name(&key.0, &reference);
+            let column = built_columns
+                .iter()
+                .find(|built_column| built_column.known_as == column_name);
             let direction = if is_descending { " desc" } else { "" };
             let calculation = lines.iter().find(|line| {
                 let of = self
                     .plan
                     .calculations
                     .iter()
-                    .find(|it| it.omni_name.eq_ignore_ascii_case(&field));
+                    .find(|calculation| calculation.omni_name.eq_ignore_ascii_case(&field));
                 of.is_some_and(|of| of.name == line.name)
             });
             match (column, calculation) {
@@ -387,8 +410,10 @@ impl SpecBuilder<'_, '_> {
         }
         let partitions = self.plan.partitions.iter().filter_map(|reference| {
             let key = field_key(self.model, &self.fields.base_name, reference);
-            let known = reference_name(&key.0, reference);
-            let column = made.iter().find(|made| made.known_as == known);
+            let column_name = reference_name(&key.0, reference);
+            let column = built_columns
+                .iter()
+                .find(|built_column| built_column.known_as == column_name);
             Some(column?.name.clone())
         });
         let mut partition_by: Vec<String> = partitions.collect();
@@ -397,7 +422,10 @@ impl SpecBuilder<'_, '_> {
         let mut worksheet = SpecStep {
             name: "calculations".to_owned(),
             partition_by,
-            columns: made.iter().map(|made| made.name.clone()).collect(),
+            columns: built_columns
+                .iter()
+                .map(|built_column| built_column.name.clone())
+                .collect(),
             order_by: names,
             calculations: lines,
             ..SpecStep::default()
@@ -417,19 +445,19 @@ impl SpecBuilder<'_, '_> {
     /// Copies the first day of the week and the start of the fiscal year from Omni's model file, if they differ from
     /// the settings of the project.
     pub(super) fn copy_calendar(&mut self) {
-        let said = |key: &str| {
+        let setting = |key: &str| {
             self.model
                 .files
                 .iter()
                 .find_map(|file| file.root.text_at(key).map(str::to_owned))
         };
         let calendar = &self.compiler.options.calendar;
-        if let Some(day) = said("week_start_day").and_then(|day| day.parse::<Weekday>().ok())
+        if let Some(day) = setting("week_start_day").and_then(|day| day.parse::<Weekday>().ok())
             && day != calendar.week_start
         {
             self.spec.settings.push(("week_start", day.name().to_lowercase()));
         }
-        if let Some(months) = said("fiscal_month_offset").and_then(|text| text.parse::<u8>().ok())
+        if let Some(months) = setting("fiscal_month_offset").and_then(|text| text.parse::<u8>().ok())
             && Some(months) != calendar.fiscal_month_offset
         {
             self.spec.settings.push(("fiscal_month_offset", months.to_string()));

@@ -17,7 +17,7 @@ pub(super) fn plan_view_promotion<'m>(
     let output = |reference: OmniReference| SpecOutput {
         key: field_key(model, &own, &reference),
         reference,
-        asked: None,
+        requested_name: None,
     };
     let mut outputs: Vec<SpecOutput> = references.into_iter().map(output).collect();
     let clashes = model
@@ -81,7 +81,7 @@ pub(super) fn add_access_keys(
     let mut notes = Vec::new();
     for filter in &access.filters {
         let key = field_key(model, base, &filter.field);
-        if outputs.iter().any(|known| known.key == key) {
+        if outputs.iter().any(|spec_output| spec_output.key == key) {
             continue;
         }
         notes.push(format!(
@@ -92,7 +92,7 @@ pub(super) fn add_access_keys(
         let output = SpecOutput {
             reference: filter.field.clone(),
             key,
-            asked: None,
+            requested_name: None,
         };
         outputs.insert(position + notes.len() - 1, output);
     }

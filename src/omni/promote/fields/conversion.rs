@@ -108,7 +108,11 @@ impl<'m> FieldResolver<'m, '_> {
 
     fn is_column_name(&self, name: &str) -> bool {
         let name = name.to_lowercase();
-        let of_schema = || self.known_relations.values().any(|it| it.column(&name).is_some());
+        let of_schema = || {
+            self.known_relations
+                .values()
+                .any(|relation| relation.column(&name).is_some())
+        };
         self.columns.borrow().contains(&name) || of_schema()
     }
 
@@ -119,7 +123,7 @@ impl<'m> FieldResolver<'m, '_> {
     /// Converts a column of the view's table to formula syntax.
     pub fn table_column(&self, view: &str, column: &str) -> ResolvedField {
         let known = self.relation(view).and_then(|relation| relation.column(column));
-        let name = known.map_or_else(|| column.to_lowercase(), |known| known.name().to_owned());
+        let name = known.map_or_else(|| column.to_lowercase(), |column| column.name().to_owned());
         let name = if known.is_none() && !is_plain(&column.to_lowercase()) {
             column.to_owned()
         } else {
@@ -134,7 +138,7 @@ impl<'m> FieldResolver<'m, '_> {
             false => format!("${{{relation}.{name}}}"),
         };
         let ty = known.map(formulac_core::Column::ty).filter(|ty| *ty != Type::Unknown);
-        let is_there = known.is_some_and(|known| !known.is_nullable()) && !self.joins.may_be_missing(view);
+        let is_there = known.is_some_and(|column| !column.is_nullable()) && !self.joins.may_be_missing(view);
         ResolvedField {
             term: FormulaTerm::atom(text).with_type(ty).with_never_null(is_there),
             is_temporal: ty.is_some_and(Type::is_temporal),

@@ -30,7 +30,7 @@ pub(super) struct PromotedDefinition {
     /// Description that the field has in Omni.
     pub description: Option<String>,
     /// Display settings that the field has in Omni.
-    pub shown: Vec<(String, DisplaySettingValue)>,
+    pub display_settings: Vec<(String, DisplaySettingValue)>,
     pub tags: Vec<String>,
     /// Qualified name of the field, such as `orders.revenue`.
     pub field: String,
@@ -135,15 +135,20 @@ impl<'m, 't> FieldResolver<'m, 't> {
         let Some(view) = &reference.view else {
             return (inside, field);
         };
-        let named = self.model.canonical_name(view);
+        let canonical_view = self.model.canonical_name(view);
         // If a view is joined under an alias, its original name refers to the alias.
-        let is_own = self.model.view(&named).is_some() && self.model.view(&named) == self.model.view_instance(&inside);
-        if is_own { (inside, field) } else { (named, field) }
+        let is_own = self.model.view(&canonical_view).is_some()
+            && self.model.view(&canonical_view) == self.model.view_instance(&inside);
+        if is_own {
+            (inside, field)
+        } else {
+            (canonical_view, field)
+        }
     }
 
     /// Returns the given fields and all fields on which they depend, dependencies first. Returns an error if the
     /// dependencies contain a cycle.
-    pub fn field_closure(&self, wanted: &[FieldKey]) -> Result<Vec<FieldKey>, String> {
+    pub fn field_closure(&self, fields: &[FieldKey]) -> Result<Vec<FieldKey>, String> {
         enum ResolveStep {
             Enter(FieldKey),
             Leave(FieldKey),
@@ -151,7 +156,7 @@ impl<'m, 't> FieldResolver<'m, 't> {
         let mut order = Vec::new();
         let mut done: FxHashSet<FieldKey> = FxHashSet::default();
         let mut open: FxHashSet<FieldKey> = FxHashSet::default();
-        let mut stack: Vec<ResolveStep> = wanted.iter().rev().cloned().map(ResolveStep::Enter).collect();
+        let mut stack: Vec<ResolveStep> = fields.iter().rev().cloned().map(ResolveStep::Enter).collect();
         while let Some(step) = stack.pop() {
             match step {
                 ResolveStep::Leave(key) => {
@@ -179,11 +184,11 @@ impl<'m, 't> FieldResolver<'m, 't> {
         Ok(order)
     }
 
-    /// Chooses names for the fields that become definitions. `asked` contains the output names that the request
-    /// specifies.
-    pub fn choose_definition_names(&mut self, order: &[FieldKey], asked: &FxHashMap<FieldKey, String>) {
-        let asked_first = order.iter().filter(|key| asked.contains_key(*key));
-        let others = order.iter().filter(|key| !asked.contains_key(*key));
+    /// Chooses names for the fields that become definitions. `requested_names` contains the output names that
+    /// the request specifies.
+    pub fn choose_definition_names(&mut self, order: &[FieldKey], requested_names: &FxHashMap<FieldKey, String>) {
+        let asked_first = order.iter().filter(|key| requested_names.contains_key(*key));
+        let others = order.iter().filter(|key| !requested_names.contains_key(*key));
         let all: Vec<FieldKey> = asked_first.chain(others).cloned().collect();
         for key in all {
             let field = self.field(&key);
@@ -195,7 +200,7 @@ impl<'m, 't> FieldResolver<'m, 't> {
                 continue;
             }
             let own = field.map_or(key.1.as_str(), |field| &field.name);
-            let own = asked.get(&key).cloned().unwrap_or_else(|| to_snake_case(own));
+            let own = requested_names.get(&key).cloned().unwrap_or_else(|| to_snake_case(own));
             let name = self.taken.choose(&[&own, &format!("{}_{own}", to_snake_case(&key.0))]);
             self.defined.insert(name.to_lowercase());
             self.names.insert(key, name);
@@ -293,7 +298,7 @@ impl<'m, 't> FieldResolver<'m, 't> {
             name: name.clone(),
             term: converted.term,
             description: None,
-            shown: Vec::new(),
+            display_settings: Vec::new(),
             tags: Vec::new(),
             field: display_key(key),
             omni_name: None,
@@ -319,7 +324,7 @@ impl<'m, 't> FieldResolver<'m, 't> {
             name,
             term: term.clone(),
             description: field.text("description").map(str::to_owned),
-            shown: self.display_settings_with_grants(key, field),
+            display_settings: self.display_settings_with_grants(key, field),
             tags: field.node.texts_at("tags"),
             field: format!("{}.{}", key.0, field.name),
             file: field.file,
@@ -391,7 +396,7 @@ impl<'m, 't> FieldResolver<'m, 't> {
             name,
             term: term.clone(),
             description: None,
-            shown: Vec::new(),
+            display_settings: Vec::new(),
             tags: Vec::new(),
             field: display_key(key),
             omni_name: None,

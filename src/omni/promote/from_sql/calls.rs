@@ -105,8 +105,8 @@ impl SqlReader<'_> {
     }
 
     pub(super) fn convert_function(&mut self, name: &str, args: &[&Expr], whole: &Expr) -> Result<FormulaTerm, String> {
-        let known = sql_functions::find(name, self.dialect, args.len());
-        let known = known.ok_or_else(|| unsupported_sql(whole))?;
+        let sql_function = sql_functions::find(name, self.dialect, args.len());
+        let known = sql_function.ok_or_else(|| unsupported_sql(whole))?;
         let args = self.convert_terms(args)?;
         let ty = match known.gives {
             SqlResultType::First => args.first().and_then(|arg| arg.ty),
@@ -201,8 +201,9 @@ impl SqlReader<'_> {
                 term.with_type(ty).with_never_null(true)
             }
             _ => {
-                let known = sql_functions::find(name, self.dialect, args.len()).filter(|known| known.aggregates);
-                let Some((known, Some(_))) = known.map(|known| (known, kept.as_ref())) else {
+                let sql_function =
+                    sql_functions::find(name, self.dialect, args.len()).filter(|sql_function| sql_function.aggregates);
+                let Some((known, Some(_))) = sql_function.map(|sql_function| (sql_function, kept.as_ref())) else {
                     return Ok(None);
                 };
                 if is_distinct {
@@ -264,8 +265,8 @@ impl SqlReader<'_> {
                     return None;
                 };
                 let name = function.name.to_string().to_lowercase();
-                let known = sql_functions::find(&name, self.dialect, args.len())?;
-                (known.formula == "IF").then_some((*condition, *result, Some(*otherwise)))
+                let sql_function = sql_functions::find(&name, self.dialect, args.len())?;
+                (sql_function.formula == "IF").then_some((*condition, *result, Some(*otherwise)))
             }
             _ => None,
         }

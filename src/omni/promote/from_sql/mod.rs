@@ -77,8 +77,8 @@ pub(super) fn convert(sql: &str, dialect: Dialect, names: &dyn SqlNames) -> Resu
     let term = reader.convert_term(&expr);
     let references = &reader.references;
     let term = term.map_err(|reason| {
-        let named = references.iter().enumerate().rev();
-        named.fold(reason, |reason, (at, name)| {
+        let numbered_references = references.iter().enumerate().rev();
+        numbered_references.fold(reason, |reason, (at, name)| {
             reason.replace(&format!("{MARK}{at}"), &format!("${{{name}}}"))
         })
     })?;
@@ -135,7 +135,7 @@ fn to_plain_sql(sql: &str, dialect: Dialect) -> String {
             return Some(String::new());
         }
         let name = word.strip_prefix("OMNI_FX_").filter(|_| text(at + 1) != "(")?;
-        let operator = OPERATORS.iter().find(|(known, _)| *known == name);
+        let operator = OPERATORS.iter().find(|(operator_name, _)| *operator_name == name);
         operator.map(|(_, sign)| (*sign).to_owned())
     })
 }
@@ -448,8 +448,12 @@ mod tests {
             ("bigquery", "format_date('%Y%m%d', d)", "TEXT(d, \"yyyymmdd\")"),
             ("duckdb", "strftime(d, '%Y-%m')", "TEXT(d, \"yyyy-mm\")"),
         ] {
-            let made = convert(sql, dialect.parse().unwrap_or_default(), &TestColumns);
-            assert_eq!(made.map(|it| it.term.text).as_deref(), Ok(expected), "{dialect}: {sql}");
+            let converted_sql = convert(sql, dialect.parse().unwrap_or_default(), &TestColumns);
+            assert_eq!(
+                converted_sql.map(|converted_sql| converted_sql.term.text).as_deref(),
+                Ok(expected),
+                "{dialect}: {sql}"
+            );
         }
     }
 
@@ -466,8 +470,8 @@ mod tests {
             ("duckdb", "strftime(d, 'YYYY')"),
             ("bigquery", "format_date(t, d)"),
         ] {
-            let made = convert(sql, dialect.parse().unwrap_or_default(), &TestColumns);
-            assert!(made.is_err(), "{dialect}: {sql}: {made:?}");
+            let converted_sql = convert(sql, dialect.parse().unwrap_or_default(), &TestColumns);
+            assert!(converted_sql.is_err(), "{dialect}: {sql}: {converted_sql:?}");
         }
     }
 
@@ -544,8 +548,12 @@ mod tests {
             ),
             ("postgres", "${i} OMNI_FX_PLUS 2", "i + 2"),
         ] {
-            let made = convert(sql, dialect.parse().unwrap_or_default(), &TestColumns);
-            assert_eq!(made.map(|it| it.term.text).as_deref(), Ok(expected), "{dialect}: {sql}");
+            let converted_sql = convert(sql, dialect.parse().unwrap_or_default(), &TestColumns);
+            assert_eq!(
+                converted_sql.map(|converted_sql| converted_sql.term.text).as_deref(),
+                Ok(expected),
+                "{dialect}: {sql}"
+            );
         }
         for (dialect, sql) in [
             ("postgres", "trim(t)"),
@@ -572,7 +580,8 @@ mod tests {
 
     #[test]
     fn differences_are_reported() {
-        let doubts = |sql: &str| convert(sql, Dialect::default(), &TestColumns).map(|it| it.doubts.len());
+        let doubts =
+            |sql: &str| convert(sql, Dialect::default(), &TestColumns).map(|converted_sql| converted_sql.doubts.len());
         assert_eq!(doubts("x / y"), Ok(1));
         assert_eq!(doubts("sum(n)"), Ok(1));
         assert_eq!(doubts("sum(n) - sum(n2)"), Ok(1));

@@ -194,7 +194,7 @@ impl SqlReader<'_> {
         let ty = results
             .first()
             .and_then(|first| first.ty)
-            .filter(|ty| results.iter().all(|it| it.ty == Some(*ty)));
+            .filter(|ty| results.iter().all(|term| term.ty == Some(*ty)));
         let name = match (&operand, whens.len()) {
             (Some(_), _) => "SWITCH",
             (None, 1) => "IF",

@@ -69,16 +69,16 @@ impl ProvenFormulas {
             let spec = format!("model: omni_model\nfrom: {RELATION}\n{rows}definitions: {NAME} = {VALUE}\n");
             let written = compiler.compile_spec(&spec).model_sql()?.to_owned();
             let edited = written.replacen(VALUE, sql, 1);
-            let found = self
+            let found_formula = self
                 .decompiler
                 .find_formula_with_guards(&compiler, &spec, None, &edited, None, NAME);
-            Some((found.ok()?, spec))
+            Some((found_formula.ok()?, spec))
         };
         let reads_aggregate = names.values().any(|term| term.aggregates);
-        let of_rows = find(ROWS).map(|found| (found, reads_aggregate));
-        let of_groups = || find(GROUPS).map(|found| (found, true));
-        let found = of_rows.or_else(|| if reads_aggregate { None } else { of_groups() });
-        let ((FoundFormula { formula, rewritten, .. }, spec), aggregates) = found?;
+        let of_rows = find(ROWS).map(|formula| (formula, reads_aggregate));
+        let of_groups = || find(GROUPS).map(|formula| (formula, true));
+        let proven = of_rows.or_else(|| if reads_aggregate { None } else { of_groups() });
+        let ((FoundFormula { formula, rewritten, .. }, spec), aggregates) = proven?;
         let compiled = compiler.compile_spec(&spec.replacen(VALUE, &formula, 1));
         let ty = compiled
             .columns()
@@ -86,8 +86,8 @@ impl ProvenFormulas {
             .find(|column| column.name() == NAME)
             .map(formulac_core::Column::ty);
         let term = replace_names(&formula, names)?.with_type(ty.filter(|ty| *ty != Type::Unknown));
-        let doubt = rewritten.filter(|it| !it.guards.is_empty());
-        let doubt = doubt.map(|it| format!("the SQL of the formula adds {}", it.describe()));
+        let doubt = rewritten.filter(|rewritten_sql| !rewritten_sql.guards.is_empty());
+        let doubt = doubt.map(|rewritten_sql| format!("the SQL of the formula adds {}", rewritten_sql.describe()));
         Some((if aggregates { term.into_aggregate() } else { term }, doubt))
     }
 

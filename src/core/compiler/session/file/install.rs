@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::CompiledFile;
-use crate::compiler::session::dependencies::FOLLOWER;
+use crate::compiler::session::dependencies::NEXT_CHUNK_START;
 use crate::compiler::session::edit::TextEdit;
 use crate::compiler::session::part::{CompiledPart, PartChunk};
 use crate::compiler::session::results::Replacement;
@@ -59,8 +59,8 @@ impl CompiledFile {
 
     /// Returns the start offset of a compiled chunk in the file.
     fn start_of(&self, chunks: &[PartChunk], index: usize) -> u32 {
-        let id = |index: usize| chunks.get(index).map_or(FOLLOWER, |chunk| chunk.id);
-        if id(index) != FOLLOWER {
+        let id = |index: usize| chunks.get(index).map_or(NEXT_CHUNK_START, |chunk| chunk.id);
+        if id(index) != NEXT_CHUNK_START {
             return self.chunk(self.index(id(index))).start;
         }
         let next = self.chunk(self.index(id(index - 1)) + 1);
@@ -93,7 +93,7 @@ impl CompiledFile {
         };
         let places = chunks
             .iter()
-            .map(|chunk| (chunk.id != FOLLOWER).then(|| self.index(chunk.id)));
+            .map(|chunk| (chunk.id != NEXT_CHUNK_START).then(|| self.index(chunk.id)));
         // The region is replaced even if it no longer contains chunks.
         for index in places.chain([Some(self.order.len())]) {
             let Some(index) = index else {
