@@ -363,7 +363,7 @@ impl Splitter<'_, '_> {
         };
         *count += 1;
         self.file.parts.push(FilePart {
-            position: position,
+            position,
             tokens,
             end,
         });
