@@ -362,11 +362,7 @@ impl Splitter<'_, '_> {
             nth: *count,
         };
         *count += 1;
-        self.file.parts.push(FilePart {
-            position,
-            tokens,
-            end,
-        });
+        self.file.parts.push(FilePart { position, tokens, end });
     }
 
     fn split_file(mut self) {

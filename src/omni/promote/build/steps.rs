@@ -47,7 +47,7 @@ impl SpecBuilder<'_, '_> {
             let SpecOutput {
                 reference,
                 key,
-                requested_name: asked,
+                requested_name,
             } = output;
             let resolved = match self.fields.resolved_field(&key) {
                 Ok(resolved) => resolved,
@@ -79,7 +79,7 @@ impl SpecBuilder<'_, '_> {
             let (term, _) = apply_timeframe(resolved.term.clone(), false, frame);
             let own = to_snake_case(&reference.field);
             let plain_name = column_name_of_reference(&term.text);
-            let preferred_name = asked.clone().unwrap_or_else(|| match frame {
+            let preferred_name = requested_name.clone().unwrap_or_else(|| match frame {
                 Some(frame) => format!("{own}_{frame}"),
                 None => own.clone(),
             });
@@ -89,17 +89,14 @@ impl SpecBuilder<'_, '_> {
                 _ if plain_name == Some(preferred_name.clone())
                     && !built_columns
                         .iter()
-                        .any(|built_column: &BuiltColumn| built_column.name == preferred_name) =>
+                        .any(|column: &BuiltColumn| column.name == preferred_name) =>
                 {
                     preferred_name.clone()
                 }
                 _ => {
                     let with_view = format!("{}_{preferred_name}", to_snake_case(&key.0));
                     let name = match frame {
-                        None if built_columns
-                            .iter()
-                            .any(|built_column| built_column.name == preferred_name) =>
-                        {
+                        None if built_columns.iter().any(|column| column.name == preferred_name) => {
                             self.fields.taken.choose(&[&with_view])
                         }
                         None => preferred_name.clone(),
@@ -276,8 +273,8 @@ impl SpecBuilder<'_, '_> {
             .fields
             .definitions
             .iter()
-            .filter(|promoted_definition| promoted_definition.term.aggregates)
-            .map(|promoted_definition| promoted_definition.name.as_str())
+            .filter(|definition| definition.term.aggregates)
+            .map(|definition| definition.name.as_str())
             .collect();
         let (later, first): (Vec<SpecLine>, Vec<SpecLine>) = std::mem::take(&mut step.definitions)
             .into_iter()
@@ -314,8 +311,8 @@ impl SpecBuilder<'_, '_> {
             name: step.name,
             group_by: built_columns
                 .iter()
-                .filter(|built_column| !built_column.is_measure)
-                .map(|built_column| built_column.name.clone())
+                .filter(|column| !column.is_measure)
+                .map(|column| column.name.clone())
                 .collect(),
             definitions: later,
             havings: step.havings,
@@ -337,17 +334,10 @@ impl SpecBuilder<'_, '_> {
             }
         }
         for (index, calculation) in self.plan.calculations.iter().enumerate() {
-            sheet.add(
-                &calculation.omni_name,
-                &calculation.name,
-                built_columns.len() + index,
-                false,
-            );
+            let index = built_columns.len() + index;
+            sheet.add(&calculation.omni_name, &calculation.name, index, false);
         }
-        let columns: Vec<&str> = built_columns
-            .iter()
-            .map(|built_column| built_column.name.as_str())
-            .collect();
+        let columns: Vec<&str> = built_columns.iter().map(|column| column.name.as_str()).collect();
         let lines = self.write_calculations(&sheet, &columns);
         let mut names = Vec::new();
         let mut entries = Vec::new();
@@ -357,9 +347,7 @@ impl SpecBuilder<'_, '_> {
             let reference = OmniReference::read(&field);
             let key = field_key(self.model, &self.fields.base_name, &reference);
             let column_name = reference_name(&key.0, &reference);
-            let column = built_columns
-                .iter()
-                .find(|built_column| built_column.known_as == column_name);
+            let column = built_columns.iter().find(|column| column.known_as == column_name);
             let direction = if is_descending { " desc" } else { "" };
             let calculation = lines.iter().find(|line| {
                 let of = self
@@ -411,9 +399,7 @@ impl SpecBuilder<'_, '_> {
         let partitions = self.plan.partitions.iter().filter_map(|reference| {
             let key = field_key(self.model, &self.fields.base_name, reference);
             let column_name = reference_name(&key.0, reference);
-            let column = built_columns
-                .iter()
-                .find(|built_column| built_column.known_as == column_name);
+            let column = built_columns.iter().find(|column| column.known_as == column_name);
             Some(column?.name.clone())
         });
         let mut partition_by: Vec<String> = partitions.collect();
@@ -422,10 +408,7 @@ impl SpecBuilder<'_, '_> {
         let mut worksheet = SpecStep {
             name: "calculations".to_owned(),
             partition_by,
-            columns: built_columns
-                .iter()
-                .map(|built_column| built_column.name.clone())
-                .collect(),
+            columns: built_columns.iter().map(|column| column.name.clone()).collect(),
             order_by: names,
             calculations: lines,
             ..SpecStep::default()
