@@ -119,7 +119,9 @@ impl AstBuilder<'_> {
                 .take_while(|c| word(*c) || matches!(c, ':' | '$'))
                 .take(40)
                 .collect();
-            return format!("put the tab name in single quotes: `'{name}'!{cells}`");
+            return format!(
+                "in a worksheet, put the tab name in single quotes: `'{name}'!{cells}`; other formulas cannot read tabs"
+            );
         }
         if token == Token::Name && name.ends_with(|c: char| !c.is_ascii_digit()) {
             let name: String = name.chars().rev().collect();

@@ -288,7 +288,10 @@ mod tests {
     fn help_for_a_tab_does_not_read_the_next_definition() {
         let (_, diagnostics) = parse("a = Sheet1!\nb = 2");
         let help: Vec<_> = diagnostics.iter().filter_map(Diagnostic::help).collect();
-        assert_eq!(help, ["put the tab name in single quotes: `'Sheet1'!`"]);
+        assert_eq!(
+            help,
+            ["in a worksheet, put the tab name in single quotes: `'Sheet1'!`; other formulas cannot read tabs"]
+        );
     }
 
     proptest! {

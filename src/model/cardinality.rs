@@ -5,6 +5,7 @@ use rustc_hash::FxHashMap;
 use super::compile::SpecCompilation;
 use super::join_scope::JoinedStepInput;
 use super::load::Step;
+use crate::Type;
 use crate::catalog::{self, internal};
 use crate::check::DefinitionRole;
 use crate::diag::{Code, Diagnostic};
@@ -207,14 +208,14 @@ fn condition_query(program: &Program, root: IrId, relation: &str) -> Cardinality
                     _ => &[],
                 };
                 let column = match pair {
-                    [a, b] => [(*a, *b), (*b, *a)]
-                        .into_iter()
-                        .find_map(|(a, b)| match program.node(a) {
+                    [a, b] => [(*a, *b), (*b, *a)].into_iter().find_map(|(a, b)| {
+                        match program.node(without_conversion_to_timestamp(program, a)) {
                             Ir::Column(column) => (reads_this_and_other_relations(program, a, relation).0
                                 && !reads_this_and_other_relations(program, b, relation).0)
                                 .then_some(column),
                             _ => None,
-                        }),
+                        }
+                    }),
                     _ => None,
                 };
                 if let [a, b] = pair {
@@ -234,6 +235,20 @@ fn condition_query(program: &Program, root: IrId, relation: &str) -> Cardinality
         }
     }
     cardinality_query
+}
+
+/// Returns the date that a value converts to a timestamp, because different dates become different timestamps. Returns
+/// any other value itself.
+fn without_conversion_to_timestamp(program: &Program, value: IrId) -> IrId {
+    match program.node(value) {
+        Ir::Apply { overload, args } if catalog::overload_owner(overload) == internal::TO_TIMESTAMP => program
+            .args(args)
+            .first()
+            .copied()
+            .filter(|date| program.meta(*date).ty == Type::Date)
+            .unwrap_or(value),
+        _ => value,
+    }
 }
 
 /// Returns whether a value reads columns of the relation, and whether it reads columns of other relations.

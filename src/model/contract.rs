@@ -262,6 +262,24 @@ mod tests {
         assert_eq!(contract_types("duckdb", kept), expected);
     }
 
+    /// On Snowflake, a product has at most 12 decimal places, or as many as a factor with more.
+    #[test]
+    fn products_keep_the_decimal_places_of_the_warehouse() {
+        let products = "keep: [currency]\ndefinitions: |\n  square = rate * rate\n  cube = rate * rate * rate * 1.5\n  \
+            precise = rate * 0.1234567890123\n";
+        let types = |dialect: &str| contract_types(dialect, products);
+        assert_eq!(
+            types("snowflake"),
+            [
+                "currency: varchar",
+                "square: number(32, 12)",
+                "cube: number(38, 12)",
+                "precise: number(24, 13)"
+            ]
+        );
+        assert_eq!(types("duckdb")[1], "square: decimal(36, 16)");
+    }
+
     #[test]
     fn aggregates_and_windows_keep_the_scale() {
         let spec = "group_by: currency\ndefinitions: |\n  total = SUM(rate)\n  largest = MAX(rate)\n  \

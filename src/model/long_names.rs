@@ -42,11 +42,24 @@ impl LongNames {
             .truncated_names
             .entry(cut.to_lowercase())
             .or_insert_with(|| (name.to_owned(), span));
+        let is_other = first.1 != span && !first.0.eq_ignore_ascii_case(name);
+        if dialect.facts().names_ignore_all_case && is_other && name.to_lowercase() == first.0.to_lowercase() {
+            let message = format!(
+                "`{name}` and `{}` are the same column on {dialect}, because the names differ only in case",
+                first.0
+            );
+            diagnostics.push(
+                Diagnostic::new(Code::RefusedName, span, message)
+                    .with_secondary_label(first.1, "the first")
+                    .with_help("use a name that differs in more than the case of its letters"),
+            );
+            return;
+        }
         if cut.len() == name.len() && first.0.len() <= most {
             return;
         }
         let (length, warehouse) = (name.len(), dialect.name());
-        if first.1 != span && !first.0.eq_ignore_ascii_case(name) {
+        if is_other {
             diagnostics.push(
                 Diagnostic::new(
                     Code::NameTooLong,
@@ -108,8 +121,8 @@ pub(super) fn check_lengths(
                     let formula = span.excerpt(text);
                     format!("define `{plain} = {formula}`, and group by `{plain}`")
                 };
+                names.add(&name, span, diagnostics);
                 if matches!(program.node(definition.root), Ir::Apply { .. }) {
-                    names.add(&name, span, diagnostics);
                     diagnostics.extend(refused_name(&name, span, dialect, last, help));
                 } else if last {
                     diagnostics.extend(refused_beginning(&name, span, dialect, help));
@@ -129,7 +142,7 @@ fn refused_name(
     last: bool,
     help: impl Fn(&str) -> String,
 ) -> Option<Diagnostic> {
-    match name.chars().find(|c| dialect.facts().refused_in_names.contains(*c)) {
+    match name.chars().find(|c| !dialect.allows_in_names(*c)) {
         Some(refused) => Some(refusal(name, span, dialect, &format!("contains `{refused}`"), help)),
         None if last => refused_beginning(name, span, dialect, help),
         None => None,

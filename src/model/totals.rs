@@ -4,7 +4,7 @@
 use super::column_sql::ColumnSql;
 use super::compile::SpecCompilation;
 use super::formulas::StepFormulas;
-use super::load::{KeptColumns, SpannedText, Step};
+use super::load::{KeptColumns, SpannedText, SpecKind, Step};
 use super::metrics::AggregatingStep;
 use super::worksheet::pivot_keys;
 use crate::Type;
@@ -156,7 +156,7 @@ impl SpecCompilation<'_> {
             faults.push(match (filter, grouped) {
                 _ if is_grouped(prior) => ungrouped_total(name, None, total.span),
                 (_, None) => without_groups(total.span),
-                (Some(filter), Some(grouped)) => total_of_filtered_groups(filter, grouped, total.span),
+                (Some(filter), Some(grouped)) => self.total_of_filtered_groups(filter, grouped, total.span),
                 (None, Some(_)) => total_of_formula(name, total.span),
             });
         }
@@ -165,6 +165,32 @@ impl SpecCompilation<'_> {
         }
         measures.sort_by_key(|measure| measure.source.step);
         Ok(measures)
+    }
+
+    /// Returns the error of a total in a sheet that reads the groups of a step through a step with a filter. It is
+    /// unclear whether the total includes the other groups.
+    fn total_of_filtered_groups(&self, filter: &SpannedText<'_>, grouped: &Step<'_>, span: Span) -> Diagnostic {
+        let (message, help) = if self.spec.kind == SpecKind::Written {
+            let name = grouped.name.map_or(String::new(), |name| format!(" `{}`", name.text));
+            let help = format!(
+                "to remove the rows from the sheet and its totals, move the condition to `where` of the grouped \
+                 step{name}; to keep the rows in the totals, filter in a step after the sheet"
+            );
+            ("a step between the grouped step and the sheet filters the groups", help)
+        } else {
+            let help = "to remove the periods from the sheet and its totals, write a condition on the date in `where` \
+                instead; to keep them in the totals, filter in a step after the sheet";
+            (
+                "`since` and `until` remove groups after `fill` has added the missing ones",
+                help.to_owned(),
+            )
+        };
+        total_diagnostic(span, format!("{message}, so the rows of the total are not clear"))
+            .with_secondary_label(
+                filter.node.span,
+                "it is unclear whether the total includes the groups that this filter removes",
+            )
+            .with_help(help)
     }
 
     /// Adds a CTE that computes measures of one step again, grouped by the keys that one kind of total needs. The input
@@ -397,22 +423,6 @@ fn total_of_formula(measure: &str, span: Span) -> Diagnostic {
         format!("`{measure}` is computed from columns of an earlier step, so its total cannot be computed from rows");
     let help = "compute it from the totals of these columns, such as `B_ROW_TOTAL / C_ROW_TOTAL`";
     total_diagnostic(span, message).with_help(help)
-}
-
-/// Returns the error of a total in a sheet that reads the groups of a step through a step with a filter. It is
-/// unclear whether the total includes the other groups.
-fn total_of_filtered_groups(filter: &SpannedText<'_>, grouped: &Step<'_>, span: Span) -> Diagnostic {
-    let name = grouped.name.map_or(String::new(), |name| format!(" `{}`", name.text));
-    let message = "a step between the grouped step and the sheet filters the groups, so the rows of the total are not \
-        clear";
-    let help = format!(
-        "to remove the rows from the sheet and its totals, move the condition to `where` of the grouped step{name}; to \
-         keep the rows in the totals, filter in a step after the sheet"
-    );
-    let label = "it is unclear whether the total includes the groups that this filter removes";
-    total_diagnostic(span, message)
-        .with_secondary_label(filter.node.span, label.to_owned())
-        .with_help(help)
 }
 
 /// Returns the error of a total in a sheet that reads no groups.

@@ -1,13 +1,14 @@
 //! Runs batches on the engines, one process per engine, two at a time.
 
-use std::io::Write as _;
+use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 use std::{env, fs, thread};
 
 use formulac::Dialect;
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
 use crate::batch::Batch;
 use crate::files::output_folder;
@@ -34,6 +35,15 @@ pub const NOT_INSTALLED: i32 = 3;
 /// Lock that prevents the tests of this binary from running at the same time, because each test starts up to two
 /// engines.
 static TURN: Mutex<()> = Mutex::new(());
+
+/// The process of each engine that has started, because an engine needs seconds to start.
+static PROCESSES: Mutex<BTreeMap<String, Process>> = Mutex::new(BTreeMap::new());
+
+/// Process that runs batches on an engine.
+struct Process {
+    batches: ChildStdin,
+    replies: BufReader<ChildStdout>,
+}
 
 /// Returns `true` if the engine only emulates the warehouse (see tests/oracle/README.md).
 pub fn is_emulator(dialect: Dialect) -> bool {
@@ -80,32 +90,49 @@ fn run(suite: &str, engine: &str, batch: &Batch) -> Run {
     let Some(python) = python() else {
         return Run::Missing("no Python environment; run tests/setup.sh".to_owned());
     };
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let questions = output_folder().join(format!("{suite}-{engine}.jsonl"));
     let answers = output_folder().join(format!("{suite}-{engine}-answers.jsonl"));
     fs::write(&questions, batch.to_text()).expect("the batch can be written");
+    let processes = || PROCESSES.lock().unwrap_or_else(PoisonError::into_inner);
+    let started = processes().remove(engine);
+    let mut process = started.unwrap_or_else(|| start(&python, engine));
+    let (status, message) = process.run(&questions, &answers);
+    processes().insert(engine.to_owned(), process);
+    if status == NOT_INSTALLED {
+        return Run::Missing(message);
+    }
+    assert_eq!(status, 0, "the {engine} runner failed:\n{message}");
+    let text = fs::read_to_string(&answers).expect("the runner wrote its answers");
+    let answers: Vec<Answer> = text.split('\n').filter(|line| !line.is_empty()).map(read).collect();
+    assert_eq!(answers.len(), batch.len(), "{engine} must answer every query");
+    Run::Done(answers)
+}
+
+/// Starts `oracle.py`, which runs batches until its standard input is closed at the end of this process.
+fn start(python: &Path, engine: &str) -> Process {
     let mut command = Command::new(python);
     command
-        .arg(root.join("tests/oracle/oracle.py"))
-        .args(["--engine", engine, "--batch"]);
-    command.arg(&questions).arg("--out").arg(&answers);
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/oracle/oracle.py"))
+        .args(["--engine", engine, "--serve"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped());
     if env::var_os("FORMULAC_ORACLE_CACHE").is_none() {
         command.env("FORMULAC_ORACLE_CACHE", default_home().join("cache"));
     }
-    let output = command.output().expect("the engine runner starts");
-    let messages = String::from_utf8_lossy(&output.stderr);
-    if output.status.code() == Some(NOT_INSTALLED) {
-        return Run::Missing(messages.trim().to_owned());
+    let mut child = command.spawn().expect("the engine runner starts");
+    let batches = child.stdin.take().expect("standard input is a pipe");
+    let replies = BufReader::new(child.stdout.take().expect("standard output is a pipe"));
+    Process { batches, replies }
+}
+
+impl Process {
+    /// Runs a batch, and returns the exit status and the error message.
+    fn run(&mut self, questions: &Path, answers: &Path) -> (i32, String) {
+        writeln!(self.batches, "{}", json!([questions, answers])).expect("the engine runner reads batches");
+        let mut reply = String::new();
+        self.replies.read_line(&mut reply).expect("the engine runner replies");
+        serde_json::from_str(&reply).expect("the engine runner prints its errors")
     }
-    assert!(output.status.success(), "the {engine} runner failed:\n{messages}");
-    let text = fs::read_to_string(&answers).expect("the runner wrote its answers");
-    let answers: Vec<Answer> = text.split('\n').filter(|line| !line.is_empty()).map(read).collect();
-    assert_eq!(
-        answers.len(),
-        batch.len(),
-        "{engine} must answer every query:\n{messages}"
-    );
-    Run::Done(answers)
 }
 
 pub fn python() -> Option<PathBuf> {

@@ -16,6 +16,7 @@ use crate::case::{ROW_ID, TABLE};
 use crate::engine::{Run, announce_missing, run_all};
 use crate::expect::{TestColumn, TestTable, neutral_type};
 use crate::files;
+use crate::quarter::is_left_out;
 use crate::report::{Failure, fail_on};
 use crate::yaml::{self, Result};
 
@@ -58,7 +59,7 @@ pub fn run() {
     let mut asked = Vec::new();
     for dialect in &dialects {
         let mut batch = Batch::default();
-        for probe in &probes {
+        for (_, probe) in probes.iter().enumerate().filter(|(number, _)| !is_left_out(*number)) {
             let Ok(written) = compile(&probe.formula, &probe.columns, probe.level, *dialect) else {
                 let query = Some(probe).filter(|p| p.level == Level::Aggregate);
                 if let Some(query) = query.and_then(|p| query_of(&p.formula, &p.columns, *dialect)) {

@@ -3,6 +3,7 @@
 
   oracle.py --engine bigquery|snowflake|postgres|duckdb [--table t.json]... --sql q.sql|-
   oracle.py --engine E [--table t.json]... --batch in.jsonl|- [--out out.jsonl] [--time]
+  oracle.py --engine E --serve
 
 table.json: {"name": "t", "columns": [{"name": "a", "type": "integer"}, ...], "rows": [[1, ...]]}
    or {"tables": [several of these]}, or a list of them. Types are the contract's: boolean integer
@@ -11,6 +12,9 @@ table.json: {"name": "t", "columns": [{"name": "a", "type": "integer"}, ...], "r
 batch line in:  {"id": ..., "sql": ..., "tables": [tables to load first]}
 batch line out: {"id": ..., "columns": [...], "types": [...], "rows": [[...]]}
              or {"id": ..., "error": "..."}
+
+--serve runs many batches, because an engine needs seconds to start: it reads a line [in.jsonl, out.jsonl] per batch, and
+prints a line [exit status, message].
 
 answers.py keeps the answers of slow engines to the questions of a batch.
 
@@ -47,11 +51,20 @@ class Runner:
         self.name = name
         self.engine = None
         self.loaded = {}
+        self.answers = Answers(name)
 
     def started(self):
         if self.engine is None:
             self.engine = start(self.name)
         return self.engine
+
+    def forget_tables(self):
+        """Loads all tables again before the next queries of them."""
+        self.loaded = {}
+        # The catalog of this stand-in contains all loaded tables.
+        if self.name == "bigquery" and self.engine is not None:
+            self.engine.tables.clear()
+            self.engine.forget_catalog()
 
     def load(self, table):
         content = json.dumps(table)
@@ -92,16 +105,31 @@ def tables_in(document):
 
 def run_batch(runner, lines, out):
     """Returns the number of queries, the number of queries that the engine ran, and an error."""
-    count = 0
-    answers = Answers(runner.name)
-    for line in lines:
-        if line.strip():
-            query = json.loads(line)
-            answer = answers.answer(query["sql"], query.get("tables", []), runner.answer)
-            print(json.dumps({"id": query.get("id"), **answer}, ensure_ascii=False), file=out)
-            count += 1
+    queries = [json.loads(line) for line in lines if line.strip()]
+    asked = runner.answers.asked
+    answers = {}
+    # Loading a table often takes longer than a query, so queries of the same tables run one after another.
+    for at in sorted(range(len(queries)), key=lambda at: json.dumps(queries[at].get("tables", []))):
+        query = queries[at]
+        answers[at] = runner.answers.answer(query["sql"], query.get("tables", []), runner.answer)
+    for at, query in enumerate(queries):
+        print(json.dumps({"id": query.get("id"), **answers[at]}, ensure_ascii=False), file=out)
     out.flush()
-    return count, answers.asked, answers.finish()
+    return len(queries), runner.answers.asked - asked, runner.answers.finish()
+
+
+def serve(runner):
+    for line in sys.stdin:
+        batch, path = json.loads(line)
+        runner.forget_tables()
+        try:
+            with open(path, "w", encoding="utf-8") as out:
+                error = run_batch(runner, read(batch).split("\n"), out)[2]
+            reply = [int(error is not None), error or ""]
+        except NotInstalled as missing:
+            reply = [EXIT_STATUS, str(missing)]
+        print(json.dumps(reply), flush=True)
+    return 0
 
 
 def main():
@@ -113,6 +141,7 @@ def main():
     work = parser.add_mutually_exclusive_group(required=True)
     work.add_argument("--sql")
     work.add_argument("--batch")
+    work.add_argument("--serve", action="store_true")
     parser.add_argument("--out")
     parser.add_argument("--time", action="store_true", help="print seconds on standard error")
     options = parser.parse_args()
@@ -120,6 +149,8 @@ def main():
     begin = time.time()
     runner = Runner(options.engine)
     try:
+        if options.serve:
+            return serve(runner)
         for path in options.table:
             for table in tables_in(json.loads(read(path))):
                 runner.load(table)

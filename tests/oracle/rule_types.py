@@ -236,9 +236,9 @@ class Inference:
 
     def data_type(self, kind):
         sizes = [int(size.name) for size in kind.expressions if size.name.isdigit()]
-        if kind.is_type("FLOAT", "DOUBLE"):
+        if kind.is_type(exp.DType.FLOAT, exp.DType.DOUBLE):
             return "float"
-        if kind.is_type("DECIMAL"):
+        if kind.is_type(exp.DType.DECIMAL):
             return Number(sizes[1] if len(sizes) > 1 else 0)
         if kind.is_type(*exp.DataType.INTEGER_TYPES):
             return WHOLE

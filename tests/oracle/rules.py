@@ -8,6 +8,7 @@ A line of in.jsonl: {"dialect": ..., "from": ..., "sql": ..., "tables": [{"name"
 "type": ..., "quoted": ...}]}], "outputs": [[name, type], ...]}. The rules are data (rules.toml), with the reason and
 the source of each; here is how each finds its violations. Exit status 3 if sqlglot is not installed.
 """
+import functools
 import json
 import logging
 import pathlib
@@ -44,6 +45,8 @@ def _parse_ordered(self, *arguments, _parse=sqlglot.parsers.snowflake.SnowflakeP
 
 
 sqlglot.parsers.snowflake.SnowflakeParser._parse_ordered = _parse_ordered
+# The checks of one statement parse it several times.
+sqlglot.parse_one = functools.lru_cache(maxsize=1)(sqlglot.parse_one)
 HERE = pathlib.Path(__file__).parent
 DATA = tomllib.loads((HERE / "rules.toml").read_text(encoding="utf-8"))
 RULES = {}
@@ -57,7 +60,7 @@ class Statement:
     def __init__(self, line):
         self.sql, self.dialect = line["sql"], line["dialect"]
         self.tables, self.outputs = line["tables"], line["outputs"]
-        self.tree = sqlglot.parse_one(self.sql, read=self.dialect)
+        self.tree = sqlglot.parse_one(self.sql, dialect=self.dialect)
         self.nodes = {}
         for node in self.tree.walk():
             self.nodes.setdefault(type(node), []).append(node)
@@ -384,7 +387,7 @@ def posix_patterns(statement):
 
 def is_extracted(node):
     node = node.unnest()
-    is_float = isinstance(node, exp.Cast) and node.to.is_type("double")
+    is_float = isinstance(node, exp.Cast) and node.to.is_type(exp.DType.DOUBLE)
     return node.find(exp.Extract) is not None and not is_float
 
 

@@ -118,7 +118,8 @@ result_class! {
 }
 
 result_class! {
-    /// Compiled spec: a query and the files of a dbt model.
+    /// Compiled spec: a query and the files of a dbt model. `compiled[name]` returns a column of the result; `in`, `len()` and
+    /// iteration use the names of the columns.
     CompiledSpec {
         /// Name of the model.
         name: String,
@@ -146,6 +147,24 @@ result_class! {
         diagnostics: Vec<Diagnostic>,
     }
     {
+        fn __getitem__(&self, name: &str) -> PyResult<Column> {
+            let found = self.columns.iter().find(|it| it.name == name);
+            found.cloned().ok_or_else(|| PyKeyError::new_err(name.to_owned()))
+        }
+
+        fn __contains__(&self, name: &Bound<'_, PyAny>) -> bool {
+            let name = name.extract::<String>();
+            name.is_ok_and(|name| self.columns.iter().any(|it| it.name == name))
+        }
+
+        fn __len__(&self) -> usize {
+            self.columns.len()
+        }
+
+        fn __iter__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyIterator>> {
+            PyList::new(py, self.columns.iter().map(|it| it.name.clone()))?.try_iter()
+        }
+
         fn __repr__(&self) -> String {
             format!("<CompiledSpec {} for {}>", self.name, self.dialect)
         }

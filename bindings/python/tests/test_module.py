@@ -125,6 +125,15 @@ def test_names_of_definitions():
     assert repr(formula) == "<Compiled of 1 definition for postgres>"
 
 
+def test_names_of_columns():
+    compiled = formulac.compile_spec(SPEC, dialect="duckdb", schema=SCHEMA)
+    assert ("revenue" in compiled, "amount" in compiled, None in compiled) == (True, False, False)
+    assert (list(compiled), len(compiled)) == (["paid_at_month", "revenue"], 2)
+    assert compiled["revenue"] == compiled.columns[1]
+    with pytest.raises(KeyError, match="amount"):
+        compiled["amount"]
+
+
 def test_wrong_schemas():
     for schema, error, message in [
         ({"orders": {"x": "decimel"}}, ValueError, 'schema["orders"]["x"]: unknown type `decimel`; did you mean `decimal`?'),

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use toml::de::DeTable;
 
+use super::write::name_characters;
 use super::{BASE, Dialect, Fact, lacking, set_cells};
 use crate::catalogue::Function;
 use crate::facts::Facts;
@@ -226,6 +227,11 @@ impl Reader<'_> {
                     continue;
                 }
             };
+            if let (Fact::Word(list), "allowed_in_names") = (&fact, &**name)
+                && let Err(error) = name_characters(list)
+            {
+                self.faults.push(self.file.fault_at(at, error));
+            }
             match known {
                 None if self.is_base => new.facts.push((name.to_string(), fact)),
                 None => self

@@ -52,6 +52,30 @@ fn write_types(output: &mut String, ansi: &Dialect) {
     }
 }
 
+/// Returns the ranges of characters that a list of Unicode classes and characters allows. Empty if the list is empty
+/// or contains an unknown class, which `read_dialect` reports.
+fn allowed_ranges(list: &str) -> Vec<(char, char)> {
+    match name_characters(list).map(regex_syntax::hir::Hir::into_kind) {
+        Ok(regex_syntax::hir::HirKind::Class(regex_syntax::hir::Class::Unicode(class))) => {
+            class.iter().map(|range| (range.start(), range.end())).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// Parses a list of Unicode classes and characters, such as `L Pd &`.
+pub fn name_characters(list: &str) -> Result<regex_syntax::hir::Hir, String> {
+    let item = |item: &str| match item.starts_with(|c: char| c.is_ascii_alphabetic()) {
+        true => format!("\\p{{{item}}}"),
+        false => regex_syntax::escape(item),
+    };
+    let items: String = list.split_ascii_whitespace().map(item).collect();
+    if items.is_empty() {
+        return Ok(regex_syntax::hir::Hir::empty());
+    }
+    regex_syntax::parse(&format!("[{items}]")).map_err(|e| e.to_string())
+}
+
 /// Writes a dialect up to its cells.
 fn write_properties(output: &mut String, index: usize, dialect: &Dialect, ansi: &Dialect) {
     let types: Vec<&str> = crate::part::NEUTRAL
@@ -66,7 +90,7 @@ fn write_properties(output: &mut String, index: usize, dialect: &Dialect, ansi: 
         .collect();
     let _ = write!(
         output,
-        "DialectData {{ name: {:?}, title: {:?}, unverified: {:?}, own_functions: &{:?}, index: {index}, quote: {:?}, quote_backslash: {}, text_backslash: {}, fold: Fold::{}, max_bytes: {}, reserved: &{:?}, reserved_slots: &{:?}, reserved_lengths: {:?}, backslash: {}, raw: {:?}, types: &{types:?}, rounded_decimals: {}, facts: Facts {{ ",
+        "DialectData {{ name: {:?}, title: {:?}, unverified: {:?}, own_functions: &{:?}, index: {index}, quote: {:?}, quote_backslash: {}, text_backslash: {}, fold: Fold::{}, max_bytes: {}, reserved: &{:?}, reserved_slots: &{:?}, reserved_lengths: {:?}, backslash: {}, raw: {:?}, types: &{types:?}, rounded_decimals: {}, name_characters: &{:?}, facts: Facts {{ ",
         dialect.name,
         dialect.title,
         dialect.unverified,
@@ -82,6 +106,7 @@ fn write_properties(output: &mut String, index: usize, dialect: &Dialect, ansi: 
         dialect.backslash,
         dialect.raw,
         dialect.has_rounded_decimals(),
+        allowed_ranges(&dialect.fact("allowed_in_names")),
     );
     for (name, fact) in &dialect.facts {
         let _ = match fact {

@@ -67,6 +67,18 @@ impl Dialect {
         self.0.max_bytes
     }
 
+    /// Returns whether a column's name can contain a character.
+    #[must_use]
+    pub fn allows_in_names(self, c: char) -> bool {
+        let ranges = self.0.name_characters;
+        let compare = |(first, last): &(char, char)| match c {
+            c if c < *first => std::cmp::Ordering::Greater,
+            c if c > *last => std::cmp::Ordering::Less,
+            _ => std::cmp::Ordering::Equal,
+        };
+        ranges.is_empty() || ranges.binary_search_by(compare).is_ok()
+    }
+
     /// Returns the syntax of literals in the dialect.
     #[must_use]
     pub fn literals(self) -> &'static Literals {

@@ -126,6 +126,8 @@ pub struct DialectData {
     pub types: &'static [&'static str],
     /// `true` if averages or quotients are decimals, rounded to some digits (see `emit::rounded`).
     pub rounded_decimals: bool,
+    /// Ranges of the characters that a column's name can contain. Empty if a name can contain all characters.
+    pub name_characters: &'static [(char, char)],
     /// Capabilities and limits of the dialect.
     pub facts: Facts,
     /// Syntax of literals.

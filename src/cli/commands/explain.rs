@@ -32,11 +32,12 @@ struct DialectSql {
 }
 
 pub fn run(session: &Session, args: &ExplainArgs) -> Result<Exit, Failure> {
-    if args.expand {
-        return expand_spec(session, args);
-    }
-    if args.plan {
-        return explain_plan(session, args);
+    if args.expand || args.plan {
+        reject_formula(&args.subject)?;
+        return match args.expand {
+            true => expand_spec(session, args),
+            false => explain_plan(session, args),
+        };
     }
     if let Some(word) = args.subject.to_str() {
         if let Some(code) = Code::parse(word) {
@@ -52,6 +53,18 @@ pub fn run(session: &Session, args: &ExplainArgs) -> Result<Exit, Failure> {
     crate::cli::usage::refuse_option(&args.subject)?;
     reject_file_argument(session, &args.subject)?;
     explain_formula(session, args)
+}
+
+/// Reports a formula as the subject of an option that needs a spec.
+fn reject_formula(subject: &OsStr) -> Result<(), Failure> {
+    let (shown, path) = (subject.to_string_lossy(), Path::new(subject));
+    let is_formula = shown.contains(|c: char| c.is_whitespace() || "()=+*<>&\"".contains(c));
+    if !is_formula || project::is_yaml(path) || path.exists() {
+        return Ok(());
+    }
+    let message = format!("`{shown}` is a formula, and a formula alone has no query");
+    Err(Failure::new(Exit::Usage, message)
+        .with_help("write a spec with `from` and the formula, and specify the spec's file or the name of its model"))
 }
 
 /// Prints a model built on metric sets with the definitions of the sets written out.

@@ -135,11 +135,11 @@ fn run_group(
         .step_by(MAX_VARIABLE_BYTES)
         .filter_map(|start| text.get(start..text.len().min(start + MAX_VARIABLE_BYTES)))
         .collect();
-    let variables: Vec<(String, &str)> = parts
-        .iter()
-        .enumerate()
-        .map(|(number, part)| (format!("{STATEMENTS}{number}"), *part))
-        .collect();
+    let variables = parts.iter().enumerate();
+    let variables = variables.map(|(number, part)| (format!("{STATEMENTS}{number}"), *part));
+    // dbt would write all statements to its log, which takes longer than the statements.
+    let without_log = ("DBT_LOG_LEVEL_FILE".to_owned(), "none");
+    let variables: Vec<(String, &str)> = variables.chain([without_log]).collect();
     let sql = statements_query(parts.len(), table);
     let output = call_dbt_show(run, None, 1, &sql, what, &variables)?;
     let mut messages = output.messages();

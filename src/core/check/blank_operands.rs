@@ -101,6 +101,31 @@ impl Lowerer<'_> {
                 let marker = self.program.add(marker, NodeMeta { ty, ..meta });
                 self.zero_if_null(&[marker], id)
             }
+            Ir::RowLookup { args, find } => {
+                let by_number = self.program.finds.try_get(find as usize).is_none_or(|of| of.by_number);
+                let [sought, key, gives] = *self.program.args(args) else {
+                    return id;
+                };
+                if by_number || self.program.null_meaning(gives).may_be_error {
+                    return id;
+                }
+                // The key of a row that was found is never blank.
+                let of_key = NodeMeta {
+                    ty: self.program.meta(key).ty,
+                    ..meta
+                };
+                let found = self.add_node_with_args(|args| Ir::RowLookup { args, find }, &[sought, key, key], of_key);
+                let zero = self.add_integer("0", meta.span);
+                let of_value = NodeMeta {
+                    nullable: false,
+                    ..meta
+                };
+                let value = self.add_node_with_args(Ir::Coalesce, &[id, zero], of_value);
+                self.program.shares_nodes = true;
+                let is_found = self.build_not_null(found, meta.span);
+                let mut branches = [value, self.add_null(meta.ty, meta.span)];
+                self.build_case(&[is_found], &mut branches, meta.span, "")
+            }
             _ => id,
         }
     }

@@ -278,6 +278,9 @@ impl Lowerer<'_> {
     /// Lowers a worksheet aggregate that has no range. Such a call aggregates cells in the current row.
     pub(super) fn aggregate_row_cells(&mut self, function: &'static Function, call: Call, span: Span) -> IrId {
         let exprs = self.ast.arguments(call);
+        if function.lower == Some(Lowering::TextJoin) && exprs.len() > 3 {
+            return self.lower_text_join(exprs, function, span);
+        }
         let Some(across) = Self::find_function_across_cells(function).filter(|_| !exprs.is_empty()) else {
             let message = format!(
                 "`{}` needs a range of cells that specifies the rows to aggregate",

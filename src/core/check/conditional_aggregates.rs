@@ -130,7 +130,7 @@ impl Lowerer<'_> {
     }
 
     /// Lowers the criteria of a call. Returns the value to aggregate, if any, and the conditions.
-    fn split_criteria(
+    pub(super) fn split_criteria(
         &mut self,
         lowering: Lowering,
         function: &'static Function,
@@ -203,12 +203,9 @@ impl Lowerer<'_> {
         // rows.
         let condition = (!conditions.is_empty()).then(|| self.build_and_or(&conditions, span, true));
         self.recycle_list(conditions);
-        let aggregate: FunctionId = match lowering {
-            Lowering::SumIf | Lowering::SumIfs => internal::SUM,
-            Lowering::AverageIf | Lowering::AverageIfs => internal::AVERAGE,
-            Lowering::MinIfs => internal::MIN,
-            Lowering::MaxIfs => internal::MAX,
-            _ => match rows {
+        let aggregate: FunctionId = match unconditional_aggregate(lowering) {
+            Some(aggregate) => aggregate,
+            None => match rows {
                 Some(over) => {
                     let (id, x) = match (condition, counted) {
                         (Some(condition), _) => (internal::COUNT_IF, condition),
@@ -301,5 +298,17 @@ impl Lowerer<'_> {
         let help = "search the complete column, `B:B`, or the rows up to this one, `B$1:B1`";
         self.report(Diagnostic::new(Code::BadCriterion, span, message).with_help(help));
         self.add_error(span)
+    }
+}
+
+/// Returns the aggregate that a conditional aggregate applies to the values that meet the condition. `None` if the
+/// function counts.
+pub(super) fn unconditional_aggregate(lowering: Lowering) -> Option<FunctionId> {
+    match lowering {
+        Lowering::SumIf | Lowering::SumIfs => Some(internal::SUM),
+        Lowering::AverageIf | Lowering::AverageIfs => Some(internal::AVERAGE),
+        Lowering::MinIfs => Some(internal::MIN),
+        Lowering::MaxIfs => Some(internal::MAX),
+        _ => None,
     }
 }

@@ -142,7 +142,7 @@ impl Lowerer<'_> {
                 }
                 continue;
             }
-            if of_this_row.is_none() {
+            if of_this_row.is_none() && self.scope.sheet.is_none() {
                 self.warn_of_own_value(range, value, criterion, function);
             }
             let condition = self.build_criterion(range, value, criterion);

@@ -162,7 +162,20 @@ impl Lowerer<'_> {
         let Some(values) = self.lower_values(args) else {
             return self.add_error(span);
         };
-        let &[delimiter, ignores, ref joined @ ..] = values.as_slice() else {
+        let node = self.join_texts(args, &values, function, span);
+        self.recycle_list(values);
+        node
+    }
+
+    /// Lowers TEXTJOIN, whose arguments are already lowered.
+    pub(super) fn join_texts(
+        &mut self,
+        args: &[ExprId],
+        values: &[IrId],
+        function: &'static Function,
+        span: Span,
+    ) -> IrId {
+        let &[delimiter, ignores, ref joined @ ..] = values else {
             return self.add_error(span);
         };
         let ignores_empty = match self.program.node(ignores) {
@@ -204,7 +217,6 @@ impl Lowerer<'_> {
             }
         };
         self.recycle_list(texts);
-        self.recycle_list(values);
         node
     }
 

@@ -53,6 +53,7 @@ mod ranges;
 mod ranks;
 mod regex;
 mod rewritten_aggregates;
+mod row_cells;
 mod row_searches;
 mod running_criteria;
 mod sheet;

@@ -8,6 +8,15 @@ use crate::ir::{Ir, IrId, WindowFrame};
 use crate::span::Span;
 use crate::{Level, Type};
 
+/// Values among which an order statistic selects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum OrderedValues {
+    OfGroup,
+    OfWindow(WindowFrame),
+    /// Items of a list.
+    OfList,
+}
+
 impl Lowerer<'_> {
     pub(super) fn lower_order_statistic_call(
         &mut self,
@@ -19,19 +28,18 @@ impl Lowerer<'_> {
         let Some(values) = self.lower_values(args) else {
             return self.add_error(span);
         };
-        let node = self.lower_order_statistic(lowering, function, &values, None, span);
+        let node = self.lower_order_statistic(lowering, function, &values, OrderedValues::OfGroup, span);
         self.recycle_list(values);
         node
     }
 
-    /// Lowers an order statistic whose arguments are already lowered. The order statistic covers the window frame in
-    /// `rows`, or the rows of the group if `rows` is `None`.
+    /// Lowers an order statistic whose arguments are already lowered.
     pub(super) fn lower_order_statistic(
         &mut self,
         lowering: Lowering,
         function: &'static Function,
         values: &[IrId],
-        rows: Option<WindowFrame>,
+        among: OrderedValues,
         span: Span,
     ) -> IrId {
         let [x, given] = *values else {
@@ -41,7 +49,7 @@ impl Lowerer<'_> {
         let Some(number) = self.constant_number(at).or(is_null.then_some(f64::NAN)) else {
             let meta = self.program.meta(given);
             let is_key = self.grouped && meta.reads_only_keys && meta.level == Level::Row && !meta.volatile;
-            if lowering == Lowering::Nth && rows.is_none() && self.scope.strata && is_key {
+            if lowering == Lowering::Nth && among == OrderedValues::OfGroup && self.scope.strata && is_key {
                 return self
                     .nth_by_key(function, x, given, span)
                     .unwrap_or_else(|| self.add_error(span));
@@ -55,7 +63,7 @@ impl Lowerer<'_> {
                 _ => "0.9",
             };
             let mut ways = format!("write a number, as in `{}({of}, {constant})`", function.name);
-            if lowering == Lowering::Nth && rows.is_none() && meta.level == Level::Row {
+            if lowering == Lowering::Nth && among == OrderedValues::OfGroup && meta.level == Level::Row {
                 let nth = self.source_text(self.program.meta(given).span);
                 ways.push_str(&format!(", or add `{nth}` to `group_by`"));
             }
@@ -86,7 +94,7 @@ impl Lowerer<'_> {
         let rank = self
             .program
             .add(Ir::Number(digits), Self::constant_meta(Type::Integer, span));
-        let node = self.build_order_statistic(id, &[x, rank], function, rows, span);
+        let node = self.build_order_statistic(id, &[x, rank], function, among, span);
         if !outside || self.is_error(node) {
             return node;
         }
@@ -96,7 +104,10 @@ impl Lowerer<'_> {
         }
         let ty = self.program.meta(node).ty;
         let null = self.add_null(ty, span);
-        self.build_order_statistic(internal::MAX, &[null], function, rows, span)
+        if among == OrderedValues::OfList {
+            return null;
+        }
+        self.build_order_statistic(internal::MAX, &[null], function, among, span)
     }
 
     /// Warns that no value has the given position or share, so that the result is always NULL.
@@ -136,12 +147,13 @@ impl Lowerer<'_> {
         id: FunctionId,
         values: &[IrId],
         function: &'static Function,
-        rows: Option<WindowFrame>,
+        among: OrderedValues,
         span: Span,
     ) -> IrId {
-        match rows {
-            Some(over) => self.window_aggregate(id, values, over, function, span),
-            None => self.add_aggregate(id, values, false, span),
+        match among {
+            OrderedValues::OfGroup => self.add_aggregate(id, values, false, span),
+            OrderedValues::OfWindow(over) => self.window_aggregate(id, values, over, function, span),
+            OrderedValues::OfList => self.aggregate_list_of_cells(id, values, function, span),
         }
     }
 

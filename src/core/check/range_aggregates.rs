@@ -2,19 +2,21 @@
 
 use super::cells::{FixedEndCase, PartialRange, RangeRows};
 use super::lower::Lowerer;
+use super::order_statistics::OrderedValues;
+use super::row_cells::accepts_cells_of_row;
 use crate::ast::{Call, ExprId};
 use crate::catalog::{self, Function, FunctionId, Lowering, internal};
 use crate::diag::{Code, Diagnostic};
-use crate::ir::{FrameBound, Ir, IrId, NodeMeta, WindowFrame};
+use crate::ir::{Ir, IrId, NodeMeta, WindowFrame};
 use crate::span::Span;
 
 /// Arguments of an aggregate over ranges.
-struct RangeAggregate {
+pub(super) struct RangeAggregate {
     call: Call,
-    values: Vec<IrId>,
+    pub values: Vec<IrId>,
     /// Range marker of each value, with the span of the range. `None` for values that are not ranges.
-    ranges: Vec<Option<(IrId, Span)>>,
-    distinct: bool,
+    pub ranges: Vec<Option<(IrId, Span)>>,
+    pub distinct: bool,
     /// Whether the ranges cover different rows. If `true`, the rows of each range must be resolved separately.
     has_different_rows: bool,
 }
@@ -22,6 +24,9 @@ struct RangeAggregate {
 impl Lowerer<'_> {
     /// Lowers an aggregate over ranges, which is computed for each row.
     pub(super) fn lower_range_call(&mut self, id: FunctionId, call: Call, span: Span) -> IrId {
+        if let Some(node) = self.lower_cells_of_row(id, call, span) {
+            return node;
+        }
         let Some(mut taken) = self.range_arguments(id, call) else {
             return self.add_error(span);
         };
@@ -31,7 +36,7 @@ impl Lowerer<'_> {
             .flatten()
             .all(|(range, _)| self.is_current_row(*range))
         {
-            return self.lower_current_row_cells(id, taken, span);
+            return self.aggregate_cells_or_column(id, taken, span);
         }
         let mut ranges = taken.ranges.iter().flatten().map(|(range, _)| *range);
         let first = ranges.next();
@@ -48,52 +53,6 @@ impl Lowerer<'_> {
             _ => node,
         };
         self.recycle_list(taken.values);
-        node
-    }
-
-    fn is_current_row(&self, range: IrId) -> bool {
-        let window_frame = WindowFrame::Rows {
-            from: FrameBound::At(0),
-            to: FrameBound::At(0),
-        };
-        let (rows, is_turning) = (self.range_rows(range, false), self.fixed_end_case(range).is_some());
-        rows.over == window_frame && rows.only.is_none() && !is_turning
-    }
-
-    /// Lowers calls such as `SUM(A1:C1)`. The range of cells in the current row is equivalent to `A1, B1, C1`.
-    fn lower_current_row_cells(&mut self, id: FunctionId, taken: RangeAggregate, span: Span) -> IrId {
-        let function = catalog::get(id);
-        let across = Self::find_function_across_cells(function).filter(|_| !taken.distinct && taken.values.len() > 1);
-        let node = match across {
-            Some(across) => self.add_scalar_call(across, &taken.values, span, function.name),
-            None if id == internal::COUNTBLANK => self.count_blanks_in_row(&taken.values, span),
-            None => {
-                let at = taken.ranges.iter().flatten().next().map_or(span, |(_, at)| *at);
-                let shown = self.source_text(at);
-                if self.has_order(&shown, at) {
-                    self.aggregate_ranges(id, &taken, false, span)
-                } else {
-                    self.add_error(span)
-                }
-            }
-        };
-        self.recycle_list(taken.values);
-        node
-    }
-
-    /// Builds an expression that counts the blanks among several values of the current row.
-    fn count_blanks_in_row(&mut self, values: &[IrId], span: Span) -> IrId {
-        let mut each = self.take_list();
-        for value in values {
-            let blank = self.build_blank_test(*value, false, span);
-            let mut counts = [self.add_integer("1", span), self.add_integer("0", span)];
-            each.push(self.build_case(&[blank], &mut counts, span, "COUNTBLANK"));
-        }
-        let node = match *each.as_slice() {
-            [one] => one,
-            _ => self.add_scalar_call(internal::ROW_SUM, &each, span, "COUNTBLANK"),
-        };
-        self.recycle_list(each);
         node
     }
 
@@ -181,7 +140,7 @@ impl Lowerer<'_> {
 
     /// Returns the rows of a range. If the range has a fixed end, `before` selects the rows for cells before the fixed
     /// row.
-    fn range_rows(&self, range: IrId, before: bool) -> RangeRows {
+    pub(super) fn range_rows(&self, range: IrId, before: bool) -> RangeRows {
         match (self.some_rows.get(&range), self.program.node(range)) {
             (
                 Some(PartialRange {
@@ -201,7 +160,7 @@ impl Lowerer<'_> {
         rows.over == WindowFrame::Partition && rows.only.is_none()
     }
 
-    fn fixed_end_case(&self, range: IrId) -> Option<FixedEndCase> {
+    pub(super) fn fixed_end_case(&self, range: IrId) -> Option<FixedEndCase> {
         self.some_rows.get(&range).and_then(|some| some.turning)
     }
 
@@ -210,7 +169,13 @@ impl Lowerer<'_> {
         self.range_rows(a, false).over == self.range_rows(b, false).over && written(a) == written(b)
     }
 
-    fn aggregate_ranges(&mut self, id: FunctionId, taken: &RangeAggregate, before: bool, span: Span) -> IrId {
+    pub(super) fn aggregate_ranges(
+        &mut self,
+        id: FunctionId,
+        taken: &RangeAggregate,
+        before: bool,
+        span: Span,
+    ) -> IrId {
         let function = catalog::get(id);
         let Some((first, _)) = taken.ranges.iter().flatten().next() else {
             return self.add_error(span);
@@ -258,7 +223,7 @@ impl Lowerer<'_> {
                 self.window_aggregate(internal::SUM, &[product], rows.over, function, span)
             }
             Some(lowering) if lowering.is_ordered() => {
-                self.lower_order_statistic(lowering, function, &values, Some(rows.over), span)
+                self.lower_order_statistic(lowering, function, &values, OrderedValues::OfWindow(rows.over), span)
             }
             Some(Lowering::TextJoin) => {
                 let message = format!("`{}` joins the rows of a group, not the rows of a range", function.name);
@@ -382,8 +347,8 @@ impl Lowerer<'_> {
         let text = self.source_text(span);
         let message = format!("`{}` needs one column, but `{text}` has several", function.name);
         let help = match self.scope.sheet {
-            Some(_) if text.contains(|c: char| c.is_ascii_digit()) => {
-                "combine the cells, as in `N(B1 > 0) + N(C1 > 0)`; `SUM`, `MAX`, `COUNT` and `MEDIAN` take the cells of a row"
+            Some(_) if accepts_cells_of_row(function) && text.contains(|c: char| c.is_ascii_digit()) => {
+                "use cells of one column, such as `C$1:C1`, or cells of this row, such as `B1:D1`"
             }
             _ => "use one column, such as `C:C`",
         };

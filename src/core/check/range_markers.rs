@@ -38,8 +38,8 @@ impl Lowerer<'_> {
             return self.report_range(span, &message, help);
         }
         if is_cell(from) || is_cell(to) {
-            if self.scope.sheet.is_some() {
-                // Errors in the ends of the range have already been reported.
+            // Errors in the ends of the range and a tab name without quotes have already been reported.
+            if self.scope.sheet.is_some() || self.source_text(span).starts_with('!') {
                 return self.add_error(span);
             }
             return self.report_missing_worksheet(span, "cell ranges need a worksheet");

@@ -16,10 +16,14 @@ impl Lowerer<'_> {
             return self.add_error(span);
         };
         let value = self.lower_value(*first);
+        let mut cells = None;
         if let Some((range, more)) = rest.split_first() {
             let is_direction = more.is_empty() && self.is_direction(*range);
             if !is_direction {
-                if !self.check_full_range(*range, value, function) {
+                cells = self
+                    .cells_of_row(*range)
+                    .filter(|cells| cells.iter().any(|cell| self.is_same_value(*cell, value)));
+                if cells.is_none() && !self.check_full_range(*range, value, function) {
                     return self.add_error(span);
                 }
                 rest = more;
@@ -58,6 +62,9 @@ impl Lowerer<'_> {
                 return self.add_error(span);
             }
             descending = !set;
+        }
+        if let Some(cells) = cells {
+            return self.rank_cell_of_row(value, &cells, descending, span);
         }
         self.build_rank(
             internal::RANK_OF,

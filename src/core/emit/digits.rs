@@ -5,19 +5,26 @@ use super::Emitter;
 use crate::Type;
 use crate::arena::Arena;
 use crate::catalog::{self, internal};
+use crate::dialect::Dialect;
 use crate::ir::{Ir, IrId, Program};
 use crate::schema::DecimalDigits;
 
 /// Computes the digits of the nodes up to `last`. Operands precede the nodes that use them, and definitions follow the
 /// definitions that they use.
-fn compute_node_digits(program: &Program, digits: &mut Arena<Option<DecimalDigits>>, last: IrId) {
+fn compute_node_digits(program: &Program, dialect: Dialect, digits: &mut Arena<Option<DecimalDigits>>, last: IrId) {
+    let product_scale = dialect.facts().product_scale.parse().ok();
     for at in digits.len()..last.index() + 1 {
-        let of_node = node_digits(program, digits, IrId(at as u32));
+        let of_node = node_digits(program, product_scale, digits, IrId(at as u32));
         digits.push(of_node);
     }
 }
 
-fn node_digits(program: &Program, digits: &Arena<Option<DecimalDigits>>, id: IrId) -> Option<DecimalDigits> {
+fn node_digits(
+    program: &Program,
+    product_scale: Option<u32>,
+    digits: &Arena<Option<DecimalDigits>>,
+    id: IrId,
+) -> Option<DecimalDigits> {
     let node = program.node(id);
     match (node, program.meta(id).ty) {
         (Ir::Null, _) => return Some(DecimalDigits::NULL),
@@ -51,7 +58,7 @@ fn node_digits(program: &Program, digits: &Arena<Option<DecimalDigits>>, id: IrI
                 }
                 internal::MULTIPLY => {
                     let first = all.next()?;
-                    all.fold(first, |product, next| product?.product(next?))
+                    all.fold(first, |product, next| product?.product(next?, product_scale))
                 }
                 internal::MIN | internal::MAX | internal::ROW_MIN | internal::ROW_MAX | internal::MOD => union_of(all),
                 // Rounding up may need another digit before the decimal point.
@@ -84,7 +91,7 @@ impl Emitter<'_> {
         if self.program.meta(id).ty != Type::Decimal {
             return None;
         }
-        compute_node_digits(self.program, &mut self.work.digits, id);
+        compute_node_digits(self.program, self.dialect, &mut self.work.digits, id);
         self.work.digits[id.index()]
     }
 }

@@ -71,6 +71,8 @@ impl Program {
             Ir::Window { call, .. } => self.known_null_meaning(call),
             // A period without a row is blank.
             Ir::PeriodLookup { value, .. } => BLANK.or(self.known_null_meaning(value)),
+            // A lookup that finds no row is an error, and the cell that it finds may be blank.
+            Ir::RowLookup { args, .. } => ERROR.or(any(&mut self.args(args).get(2).copied().into_iter())),
             Ir::Aggregate { args, .. } | Ir::GroupWindow { args, .. } => {
                 any(&mut self.args(args).first().copied().into_iter())
             }

@@ -93,9 +93,12 @@ impl DecimalDigits {
         )
     }
 
-    /// Returns the digits of a product. `None` if its scale would leave too few digits before the decimal point.
-    pub fn product(self, other: Self) -> Option<Self> {
-        let scale = self.scale.saturating_add(other.scale);
+    /// Returns the digits of a product. If `largest_scale` is known, the engine rounds the product to this scale, or to
+    /// the scale of a factor if that is larger. `None` if the scale would leave too few digits before the decimal
+    /// point.
+    pub fn product(self, other: Self, largest_scale: Option<u32>) -> Option<Self> {
+        let largest = largest_scale.map_or(u32::MAX, |largest| largest.max(self.scale).max(other.scale));
+        let scale = self.scale.saturating_add(other.scale).min(largest);
         let product = Self::from_parts(
             self.integer_digits().saturating_add(other.integer_digits()),
             scale,
@@ -191,12 +194,12 @@ mod tests {
         assert_eq!(rate.union(price), Some(digits("decimal(18, 8)")));
         assert_eq!(rate.union(DecimalDigits::NULL), Some(rate));
         assert_eq!(rate.sum(price), Some(digits("decimal(19, 8)")));
-        assert_eq!(rate.product(price), Some(digits("decimal(30, 10)")));
+        assert_eq!(rate.product(price, None), Some(digits("decimal(30, 10)")));
         assert_eq!(
             digits("decimal(38, 8)").sum(digits("decimal(38, 2)")),
             Some(digits("decimal(38, 8)"))
         );
-        assert_eq!(digits("decimal(38, 12)").product(digits("decimal(38, 12)")), None);
+        assert_eq!(digits("decimal(38, 12)").product(digits("decimal(38, 12)"), None), None);
         // Postgres supports more digits.
         assert_eq!(digits("numeric(60, 40)").sum_of_rows(), digits("numeric(60, 40)"));
     }

@@ -103,7 +103,9 @@ impl SpecCompilation<'_> {
     /// Reports a step of an incremental model that reads something other than the previous step.
     fn check_inputs_of_incremental_model(&mut self, diagnostics: &mut Vec<Diagnostic>) {
         let mut inputs = self.spec.steps.iter().skip(1).filter_map(|step| {
-            let union = step.union.first().map(|name| ("union", name.node.span));
+            // The loader changes a `from` with the name of an earlier step into a `union` of this step.
+            let key = if step.union.len() > 1 { "union" } else { "from" };
+            let union = step.union.first().map(|name| (key, name.node.span));
             let series = step.series.map(|series| ("series", series.name.node.span));
             step.from.as_ref().map(|(_, span)| ("from", *span)).or(union).or(series)
         });

@@ -1,7 +1,7 @@
 //! Steps with `fill`, `since` or `until` that read a relation or an earlier step. Each of these steps is treated like a
 //! metric set with one model.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use rustc_hash::FxHashSet;
@@ -10,7 +10,6 @@ use super::formulas::{AnalysisScope, analyze, analyze_in};
 use super::keys::relation_name;
 use super::request::{ListedMetric, ModelKey, ModelOverSets, read_keys};
 use super::set::{InputTimeframe, MetricSet, SetTime, column_types};
-use crate::Level;
 use crate::arena::Arena;
 use crate::check::DefinitionRole;
 use crate::compiler::Compiler;
@@ -20,6 +19,7 @@ use crate::plan::key_name;
 use crate::schema::Relation;
 use crate::span::Span;
 use crate::yaml::{Node, NodeKind};
+use crate::{Level, Type};
 
 const GROUP_BY_TIMEFRAME: &str =
     "group by a timeframe, such as `group_by: \"ordered_at[month]\"`, or filter the rows with `where`";
@@ -36,7 +36,7 @@ pub fn period_steps(root: &Node) -> Vec<(usize, &Node)> {
     chosen.collect()
 }
 
-/// Reads a step that specifies its periods, and reports errors. `place` is the index of the step in the spec.
+/// Reads a step that specifies its periods, and reports errors. `index` is the index of the step in the spec.
 pub fn read_period_step<'y>(
     compiler: &Compiler,
     (root, source): (&'y Node, &'y str),
@@ -66,6 +66,9 @@ pub fn read_period_step<'y>(
         .map(|entry| crate::compiler::split_sort_key(entry.text));
     let (input, pairs) = input_of_period_step(root, node, index);
     let mut set = set_without_formulas(input, pairs, node.span);
+    let earlier = EarlierSteps::read(compiler, (root, source), index);
+    let mut types = column_types(compiler, &set.root);
+    types.extend(earlier.names.into_iter().map(|name| (name, Type::Unknown)));
     // Without joins, a qualified name refers to the same column as the unqualified name.
     let relations = match node.get("joins") {
         None => vec![Relation::unknown(set.name.clone())],
@@ -73,7 +76,7 @@ pub fn read_period_step<'y>(
     };
     let analysis_scope = AnalysisScope {
         relations: &relations,
-        types: &column_types(compiler, &set.root),
+        types: &types,
         is_descending: order.is_some_and(|(_, descending)| descending),
     };
     let (formulas, _) = analyze_in(compiler, &own, source, &analysis_scope);
@@ -84,7 +87,7 @@ pub fn read_period_step<'y>(
         ..step
     };
     let (conditions, _) = analyze(compiler, &around, source);
-    set.periods = earlier_periods(compiler, (root, source), index);
+    set.periods = earlier.periods;
     set.add_formulas(formulas);
     choose_time(&mut set, &keys, (node, value.span), faults);
     let listed = set
@@ -240,50 +243,66 @@ fn time_column(set: &MetricSet, keys: &[ModelKey], node: &Node) -> Result<String
         })
 }
 
-/// Returns the keys and definitions in earlier steps that are timeframes, by name.
-fn earlier_periods(
-    compiler: &Compiler,
-    (root, source): (&Node, &str),
-    index: usize,
-) -> BTreeMap<String, InputTimeframe> {
-    let mut ignored = Vec::new();
-    let mut loader = Loader::new(source, &mut ignored);
-    let mut periods: BTreeMap<String, InputTimeframe> = BTreeMap::new();
-    let steps = root.items_at("steps");
-    let reads_relation = |node: &Node| {
-        let is_step = |from: &str| steps.iter().any(|step| step.text_at("name") == Some(from));
-        node.text_at("from").is_some_and(|from| !is_step(from))
-    };
-    for (at, node) in steps.iter().enumerate().take(index) {
-        if reads_relation(node) {
+/// Columns that a step may read from the steps before it.
+#[derive(Default)]
+struct EarlierSteps {
+    /// Keys and definitions that are timeframes, by name.
+    periods: BTreeMap<String, InputTimeframe>,
+    /// Lower-case names of all columns. A name that looks like a cell, such as `q1`, is a column only if it is listed.
+    names: BTreeSet<String>,
+}
+
+impl EarlierSteps {
+    fn read(compiler: &Compiler, (root, source): (&Node, &str), index: usize) -> Self {
+        let mut ignored = Vec::new();
+        let mut loader = Loader::new(source, &mut ignored);
+        let mut earlier = Self::default();
+        let periods = &mut earlier.periods;
+        let steps = root.items_at("steps");
+        let reads_relation = |node: &Node| {
+            let is_step = |from: &str| steps.iter().any(|step| step.text_at("name") == Some(from));
+            node.text_at("from").is_some_and(|from| !is_step(from))
+        };
+        for (at, node) in steps.iter().enumerate().take(index) {
+            if reads_relation(node) {
+                periods.clear();
+            }
+            if node.get("union").is_some() {
+                // Each step of the union may compute the columns from another date.
+                let all = periods.iter_mut();
+                all.for_each(|(name, period)| period.origin = format!("{at}.{name}"));
+            }
+            let (formulas, _) = analyze(compiler, &loader.read_step(node, false), source);
+            let mut set = set_without_formulas(String::new(), Vec::new(), node.span);
+            set.periods.clone_from(periods);
+            set.add_formulas(formulas);
+            let definitions = set.definitions.iter().map(|formula| formula.name.clone());
+            for text in definitions.chain(read_keys(&loader, node).into_iter().map(|key| key.text)) {
+                let name = key_name(&text).to_lowercase();
+                match set.date_part_of(&text) {
+                    Some((column, frame)) => {
+                        let origin = set.origin(column, &frame).map(str::to_owned);
+                        let origin = origin.unwrap_or_else(|| format!("{at}.{}", column.to_lowercase()));
+                        periods.insert(name.clone(), InputTimeframe { frame, origin })
+                    }
+                    None => periods.remove(&name),
+                };
+                earlier.names.insert(name);
+            }
+            earlier
+                .names
+                .extend(column_types(compiler, node).into_iter().map(|(name, _)| name));
+        }
+        if steps.get(index).is_some_and(reads_relation) {
             periods.clear();
         }
-        if node.get("union").is_some() {
-            // Each step of the union may compute the columns from another date.
-            let all = periods.iter_mut();
-            all.for_each(|(name, period)| period.origin = format!("{at}.{name}"));
+        if index > 0 {
+            earlier
+                .names
+                .extend(column_types(compiler, root).into_iter().map(|(name, _)| name));
         }
-        let (formulas, _) = analyze(compiler, &loader.read_step(node, false), source);
-        let mut set = set_without_formulas(String::new(), Vec::new(), node.span);
-        set.periods.clone_from(&periods);
-        set.add_formulas(formulas);
-        let definitions = set.definitions.iter().map(|formula| formula.name.clone());
-        for text in definitions.chain(read_keys(&loader, node).into_iter().map(|key| key.text)) {
-            let name = key_name(&text).to_lowercase();
-            match set.date_part_of(&text) {
-                Some((column, frame)) => {
-                    let origin = set.origin(column, &frame).map(str::to_owned);
-                    let origin = origin.unwrap_or_else(|| format!("{at}.{}", column.to_lowercase()));
-                    periods.insert(name, InputTimeframe { frame, origin })
-                }
-                None => periods.remove(&name),
-            };
-        }
+        earlier
     }
-    if steps.get(index).is_some_and(reads_relation) {
-        periods.clear();
-    }
-    periods
 }
 
 /// Returns the name of the relation or step that a step reads, and the keys that specify this input.

@@ -102,11 +102,10 @@ impl MetricSet {
         self.definitions.try_get(index)
     }
 
-    /// Returns the name by which formulas refer to the relation or step that contains the rows. Empty for a set built
-    /// on other sets.
+    /// Returns the name by which formulas refer to the relation or step that contains the rows.
     pub fn input_name(&self) -> String {
         let from = self.root.text_at("from");
-        from.map(relation_name).unwrap_or_default()
+        from.map_or_else(|| self.name.clone(), relation_name)
     }
 
     /// Returns the relation of the rows. `None` if the relation is unknown.

@@ -545,8 +545,9 @@ codes! {
         => Spec("model: m\nfrom: t\ndefinitions: |\n  all_amounts = SUM(x)\n");
     RefusedName "F0512" "refused-name" Error
         "BigQuery rejects columns whose names contain parentheses, dots, commas, quotes or other special characters, \
-        and columns whose names begin like its system columns, such as `_PARTITION` or `_TABLE_`. Spaces and letters of \
-        all languages are allowed."
+        and columns whose names begin like its system columns, such as `_PARTITION` or `_TABLE_`. Spaces, dashes, and \
+        letters and digits of all languages are allowed. Names that differ only in case, such as `Équipe` and `équipe`, are \
+        the same column."
         Shown("`Net (EUR)`: SUM(amount), on BigQuery") => Spec("model: m\nfrom: t\ndefinitions: {net_eur: SUM(amount)}\n");
     NotADbtName "F0601" "not-a-dbt-name" Error
         "The name of a dbt model consists of letters, digits and `_`, and does not begin with a digit."

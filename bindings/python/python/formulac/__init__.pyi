@@ -141,7 +141,8 @@ class Definition:
 
 @final
 class CompiledSpec:
-    """A compiled spec: a query and the files of a dbt model."""
+    """A compiled spec: a query and the files of a dbt model. `compiled[name]` returns a column of the result; `in`, `len()` and
+    iteration use the names of the columns."""
 
     def __new__(
         cls,
@@ -195,6 +196,12 @@ class CompiledSpec:
     @property
     def diagnostics(self) -> list[Diagnostic]:
         """Diagnostics of the query, then those of the dbt model."""
+    def __getitem__(self, name: str, /) -> Column:
+        """Returns the column with this name. Raises `KeyError` if there is none."""
+    def __contains__(self, name: object, /) -> bool: ...
+    def __len__(self) -> int: ...
+    def __iter__(self) -> Iterator[str]:
+        """Iterates over the names of the columns, in their order in the result."""
 
 @final
 class Column:
