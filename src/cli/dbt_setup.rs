@@ -13,20 +13,20 @@ use super::lowest_versions::{self, outdated_version_message};
 /// Problem that prevents dbt from running, and the command or the advice that fixes the problem.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SetupProblem {
-    pub found: String,
+    pub problem: String,
     pub fix: String,
 }
 
 impl SetupProblem {
     pub fn new(problem: impl Into<String>, fix: impl Into<String>) -> Self {
         Self {
-            found: problem.into(),
+            problem: problem.into(),
             fix: fix.into(),
         }
     }
 
     pub fn into_failure(self) -> Failure {
-        Failure::new(Exit::Failed, self.found).with_help(self.fix)
+        Failure::new(Exit::Failed, self.problem).with_help(self.fix)
     }
 }
 

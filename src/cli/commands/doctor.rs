@@ -125,7 +125,7 @@ fn check_dbt(project: Option<&DbtProject>, dialect: Option<Dialect>) -> HealthCh
         (Err(_), None) if !dbt_run::is_dbt_installed() => {
             unneeded_check("dbt", "not installed; only needed in a dbt project".to_owned())
         }
-        (Err(SetupProblem { found: problem, fix }), _) => failed_check("dbt", problem, fix),
+        (Err(SetupProblem { problem, fix }), _) => failed_check("dbt", problem, fix),
     }
 }
 
@@ -134,7 +134,7 @@ fn check_dbt(project: Option<&DbtProject>, dialect: Option<Dialect>) -> HealthCh
 fn check_dbt_profile(session: &Session, workspace: &Workspace, project: &DbtProject) -> Option<HealthCheck> {
     let environment = environment::selected_environment(&session.global, &workspace.project).ok()?;
     let checked = dbt_setup::check_profile(project, environment.as_ref(), &DbtArgs::default());
-    let SetupProblem { found: problem, fix } = checked.err()?;
+    let SetupProblem { problem, fix } = checked.err()?;
     Some(failed_check("dbt profile", problem, fix))
 }
 

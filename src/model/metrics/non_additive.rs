@@ -193,12 +193,7 @@ impl ModelOverSets<'_> {
         let mut kept: Vec<String> = Vec::new();
         let mut flatten = |name: &NameUse, span: Span, rows: &mut StepText| {
             let flat = name_after_joins(name);
-            if rows
-                .definitions
-                .iter()
-                .any(|definition_text| definition_text.name.eq_ignore_ascii_case(&flat))
-                || kept.contains(&flat)
-            {
+            if rows.has_definition(&flat) || kept.contains(&flat) {
                 return;
             }
             match &name.qualifier {
@@ -238,12 +233,7 @@ impl ModelOverSets<'_> {
             if key.definition.is_none() && !is_name {
                 rows.definitions
                     .push(DefinitionText::generated(&name, &key.entry.text, 0, key.entry.span));
-            } else if key.definition.is_none()
-                && !rows
-                    .definitions
-                    .iter()
-                    .any(|definition_text| definition_text.name.eq_ignore_ascii_case(&name))
-            {
+            } else if key.definition.is_none() && !rows.has_definition(&name) {
                 flatten(&parse_name_use(&name), span, &mut rows);
             }
             key_names.push(name);
@@ -267,11 +257,7 @@ impl ModelOverSets<'_> {
         rows.partition_by = Some(partition);
         rows.keep = (!kept.is_empty()).then_some(StepTextRetention::Columns(kept));
         let filter = TextWithOrigins::generated(&format!("{over} = {found}"), file, span);
-        let names: Vec<String> = rows
-            .definitions
-            .iter()
-            .map(|definition_text| definition_text.name.to_lowercase())
-            .collect();
+        let names: Vec<String> = rows.definitions.iter().map(|text| text.name.to_lowercase()).collect();
         let step = StepText {
             name: grouped.name.clone(),
             filter: Some(filter),

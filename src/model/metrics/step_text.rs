@@ -94,6 +94,13 @@ pub struct StepText {
 }
 
 impl StepText {
+    /// Returns whether the step has a definition with this name.
+    pub fn has_definition(&self, name: &str) -> bool {
+        self.definitions
+            .iter()
+            .any(|definition| definition.name.eq_ignore_ascii_case(name))
+    }
+
     /// Writes the step's keys, each line after `indent` spaces. The first line is not indented.
     pub fn write(&self, out: &mut TextWithOrigins, indent: usize, with_name: bool, span: Span) {
         let mut writer = KeyWriter {

@@ -219,15 +219,11 @@ pub fn plan_with_facts(
     for plan in &mut plans {
         // The old path of a moved file no longer exists, so commit its removal.
         if plan.action != Action::Nothing && plan.action != Action::Keep {
-            plan.paths
-                .extend(old_paths.get(&plan.model).into_iter().flatten().cloned());
+            let old_paths = old_paths.get(&plan.model);
+            plan.paths.extend(old_paths.into_iter().flatten().cloned());
         }
         move_out_of_former_folders(plan, &moves, &ours, &states, &files);
-        if let Some(RestoredState {
-            found: text_on_disk,
-            text,
-        }) = restored.remove(&plan.model)
-        {
+        if let Some(RestoredState { text_on_disk, text }) = restored.remove(&plan.model) {
             plan.restore_state(text_on_disk, text);
         }
     }

@@ -46,14 +46,15 @@ pub fn run(session: &Session, args: &PushArgs) -> Result<Exit, Failure> {
     if args.upgrade {
         planned_models.plan.retain_upgraded_models();
     }
-    workspace.warn_of_unsearched_folders(session, Some(&planned_models.plan));
-    if let (Some(path), Some(plan)) = (&args.plan, &kept) {
-        require_same_plan(path, plan, &super::push::plan_file(&planned_models.plan, &selection))?;
+    let (plan, diagnostics) = (&planned_models.plan, &planned_models.diagnostics);
+    workspace.warn_of_unsearched_folders(session, Some(plan));
+    if let (Some(path), Some(kept)) = (&args.plan, &kept) {
+        require_same_plan(path, kept, &super::push::plan_file(plan, &selection))?;
     }
     show::report_missing_omni_commit(session, &planned_models);
     if !args.json {
-        session.report_grouped(&planned_models.diagnostics);
-        if args.upgrade && planned_models.plan.models.is_empty() {
+        session.report_grouped(diagnostics);
+        if args.upgrade && plan.models.is_empty() {
             session.report_action("no model changes solely because formulac was upgraded");
         } else if planned_models.has_no_errors() {
             session.print_styled(&show::format_plan(session, &workspace, &planned_models))?;
@@ -62,12 +63,12 @@ pub fn run(session: &Session, args: &PushArgs) -> Result<Exit, Failure> {
     }
     let exit = planned_models.exit();
     if exit != Exit::Done {
-        report(session, args, &planned_models.plan, &planned_models.diagnostics, None)?;
+        report(session, args, plan, diagnostics, None)?;
         session.report_action("no file is written");
         return Ok(exit);
     }
-    if planned_models.plan.is_empty() {
-        report(session, args, &planned_models.plan, &planned_models.diagnostics, None)?;
+    if plan.is_empty() {
+        report(session, args, plan, diagnostics, None)?;
         return Ok(Exit::Done);
     }
     let branch = PushBranch::new(
@@ -75,7 +76,7 @@ pub fn run(session: &Session, args: &PushArgs) -> Result<Exit, Failure> {
         &workspace,
         &repository,
         planned_models.environment.as_ref(),
-        &planned_models.plan,
+        plan,
     )?;
     if !session.confirm(args.yes, &format!("Commit these changes to {}?", branch.name()))? {
         session.report_action("no file is written");
@@ -84,7 +85,7 @@ pub fn run(session: &Session, args: &PushArgs) -> Result<Exit, Failure> {
     let parsed = dbt_check::check(session, args, &workspace, &planned_models)?;
     if let ParsedProject::Refused(refused, copy) = &parsed {
         let exit = Exit::from_failures(refused);
-        report(session, args, &planned_models.plan, refused, None)?;
+        report(session, args, plan, refused, None)?;
         session.report(refused);
         session.report_action("no file is written, because dbt rejects the models");
         session.note(&format!(
@@ -95,13 +96,7 @@ pub fn run(session: &Session, args: &PushArgs) -> Result<Exit, Failure> {
     }
     let log = history::read_log(&workspace);
     let repositories = (&repository, omni.as_ref());
-    let mut pushed = write(
-        &workspace,
-        repositories,
-        &planned_models.plan,
-        &branch,
-        args.message.as_deref(),
-    )?;
+    let mut pushed = write(&workspace, repositories, plan, &branch, args.message.as_deref())?;
     session.report_action(&format!(
         "committed to {}: {}, entry {}",
         branch.name(),
@@ -134,16 +129,10 @@ pub fn run(session: &Session, args: &PushArgs) -> Result<Exit, Failure> {
     if branch.begins.is_some() {
         let title = args.message.as_deref();
         let request = merge_request::new(session, &workspace, &planned_models, &parsed, &log, title)?;
-        pushed.request = Some(request.text(&planned_models.plan));
+        pushed.request = Some(request.text(plan));
         print_merge_request(session, args, &workspace, &branch, &pushed)?;
     }
-    report(
-        session,
-        args,
-        &planned_models.plan,
-        &planned_models.diagnostics,
-        Some(&pushed),
-    )?;
+    report(session, args, plan, diagnostics, Some(&pushed))?;
     Ok(Exit::Done)
 }
 

@@ -17,7 +17,7 @@ const SEARCHED_VERSIONS: usize = 50;
 #[derive(Debug)]
 pub struct RestoredState {
     /// Contents of the file that somebody changed. `None` if the file is missing.
-    pub found: Option<String>,
+    pub text_on_disk: Option<String>,
     /// Contents that the last push wrote.
     pub text: String,
 }
@@ -73,13 +73,7 @@ pub fn restore_states(
             record.number
         ));
         let text_on_disk = text_on_disk.cloned();
-        restored.insert(
-            record.model.clone(),
-            RestoredState {
-                found: text_on_disk,
-                text,
-            },
-        );
+        restored.insert(record.model.clone(), RestoredState { text_on_disk, text });
     }
     restored
 }
