@@ -15,6 +15,7 @@ mod batch;
 mod call_facts;
 mod calls;
 mod case;
+mod checked_statements;
 mod codes_page;
 mod compare;
 mod comparisons;

@@ -9,6 +9,7 @@ use std::process::Command;
 use formulac::{Column, Dialect, Relation, Schema, Type};
 use serde_json::{Value as Json, json};
 
+use crate::checked_statements::{self, StatementKey, statement_key};
 use crate::engine::{NOT_INSTALLED, python, require};
 use crate::files::output_folder;
 use crate::statement_constructs::Facts;
@@ -27,8 +28,8 @@ const SPEC_CASTS: [&str; 3] = [
 #[derive(Default)]
 pub struct Statements {
     lines: Vec<String>,
-    known_statements: BTreeSet<String>,
-    looked_up: BTreeSet<(&'static str, String)>,
+    known_statements: BTreeSet<StatementKey>,
+    looked_up: BTreeSet<StatementKey>,
     facts: BTreeMap<&'static str, Facts>,
     /// Constructs that `dialects/facts` does not list, each with the number of statements that contain it and the first
     /// of these statements.
@@ -44,18 +45,22 @@ impl Statements {
         let tables: Vec<Json> = schema.relations().iter().map(table).collect();
         let outputs: Vec<Json> = outputs.iter().map(|(name, ty)| json!([name, ty.name()])).collect();
         let asked = json!({"dialect": dialect.name(), "sql": sql, "tables": tables, "outputs": outputs});
-        if self.known_statements.insert(asked.to_string()) {
-            let mut line = asked;
-            line["from"] = from.into();
+        let key = statement_key(&["rules", &asked.to_string()]);
+        if self.known_statements.insert(key) {
             self.look_up(from, dialect, sql, schema);
-            self.lines.push(line.to_string());
+            if !checked_statements::is_checked(&key) {
+                let mut line = asked;
+                line["from"] = from.into();
+                self.lines.push(line.to_string());
+            }
         }
     }
 
     /// Looks up the constructs of a statement in `dialects/facts`. Once per dialect is sufficient, because constructs
     /// do not depend on the schema.
     pub fn look_up(&mut self, from: &str, dialect: Dialect, sql: &str, schema: &Schema) {
-        if !self.looked_up.insert((dialect.name(), sql.to_owned())) {
+        let key = statement_key(&["constructs", dialect.name(), sql]);
+        if !self.looked_up.insert(key) || checked_statements::is_checked(&key) {
             return;
         }
         let facts = self
@@ -67,8 +72,8 @@ impl Statements {
             .unwrap_or_else(|error| [error].into());
         for construct in unknown.into_iter().filter(|it| !SPEC_CASTS.contains(&it.as_str())) {
             let first = || (0, format!("{from}\n{sql}"));
-            let place = self.unknown.entry(format!("{dialect}: {construct}"));
-            place.or_insert_with(first).0 += 1;
+            let entry = self.unknown.entry(format!("{dialect}: {construct}"));
+            entry.or_insert_with(first).0 += 1;
         }
     }
 
@@ -94,6 +99,7 @@ impl Statements {
             unknown.len(),
             unknown.join("\n")
         );
+        let keys = self.known_statements.union(&self.looked_up).copied().collect();
         let file = output_folder().join(format!("{suite}-statements.jsonl"));
         fs::write(&file, self.lines.join("\n") + "\n").expect("the statements can be written");
         let file = file.to_str().expect("the path is text");
@@ -126,6 +132,7 @@ impl Statements {
             self.lines.len(),
             shown.join("\n\n")
         );
+        checked_statements::record(suite, &keys);
     }
 }
 

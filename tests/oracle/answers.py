@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Recorded results of the slow engines, so that a test run queries them only for SQL that has changed.
 
-  answers.py merge FOLDER    replaces the recorded results with those in FOLDER, which `tests/run.sh record` has written
+  answers.py merge FOLDER    replaces the recorded results and the keys of checked statements with those in FOLDER, which
+                             `tests/run.sh record` has written
 
 The key of a result is a hash of the SQL, its tables, the versions of the engine's packages and the statements in the engine's
 files here. Therefore a query always runs if the query, a table, a package or a file has changed. One query in 20 runs although
@@ -29,6 +30,7 @@ PACKAGES = {
     "snowflake": ["fakesnow", "duckdb", "sqlglot"],
 }
 SHARE = 20
+KEY_BYTES = 8
 # The result depends on the time of the query.
 VOLATILE = re.compile(r"current_|sysdate|getdate|localtime|now\(|rand|uuid", re.IGNORECASE)
 
@@ -133,6 +135,11 @@ def merge(folder):
         with lzma.open(target, "wt", encoding="utf-8", preset=9) as file:
             file.writelines(json.dumps(pair, ensure_ascii=False) + "\n" for pair in sorted(answers.items()))
         print(f"{target}: {len(answers)} answers, {target.stat().st_size:,} bytes")
+    # Keys of the statements that keep all rules (tests/conformance/checked_statements.rs).
+    files = [path.read_bytes() for path in pathlib.Path(folder).glob("statements-*.bin")]
+    keys = sorted({file[i:i + KEY_BYTES] for file in files for i in range(0, len(file), KEY_BYTES)})
+    (RECORDS / "statements.bin").write_bytes(b"".join(keys))
+    print(f"{RECORDS / 'statements.bin'}: {len(keys)} statements")
 
 
 if __name__ == "__main__":

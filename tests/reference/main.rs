@@ -17,6 +17,8 @@ mod batch;
 #[path = "../conformance/case.rs"]
 #[allow(dead_code, reason = "only the conformance tests run the cases")]
 mod case;
+#[path = "../conformance/checked_statements.rs"]
+mod checked_statements;
 #[path = "../conformance/compare.rs"]
 #[allow(dead_code, reason = "only the conformance tests compare types")]
 mod compare;

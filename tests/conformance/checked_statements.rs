@@ -1,0 +1,100 @@
+//! Statements that an earlier run checked without finding a problem (`tests/oracle/answers/statements.bin`), so that a
+//! run only checks statements that have changed.
+//!
+//! The key of a statement is a hash of the statement, its tables, and the rules and facts that it is checked against.
+//! One in 20 of these statements is checked again. `FORMULAC_ANSWERS=none` checks all statements, and
+//! `FORMULAC_RECORD=FOLDER` writes the keys to this folder.
+
+use std::collections::{BTreeSet, HashSet};
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+use sha2::{Digest, Sha256};
+
+/// Number of bytes of the hash that a key contains.
+const KEY_BYTES: usize = 8;
+/// One in this many recorded statements is checked again.
+const SHARE: u8 = 20;
+/// Files and folders that determine whether a statement is correct.
+const RULES: [&str; 9] = [
+    "dialects",
+    "dialects/build/constructs",
+    "dialects/facts",
+    "tests/conformance/known_calls.rs",
+    "tests/conformance/statement_constructs",
+    "tests/conformance/warehouse_rules.rs",
+    "tests/oracle/requirements.txt",
+    "tests/oracle/rule_types.py",
+    "tests/oracle/rules.py",
+];
+
+/// Key of a statement.
+pub type StatementKey = [u8; KEY_BYTES];
+
+static KNOWN: LazyLock<HashSet<StatementKey>> = LazyLock::new(|| {
+    if env::var("FORMULAC_ANSWERS").is_ok_and(|answers| answers == "none") {
+        return HashSet::new();
+    }
+    let record = fs::read(root().join("tests/oracle/answers/statements.bin")).unwrap_or_default();
+    record.as_chunks().0.iter().copied().collect()
+});
+
+/// Hash of the rules and facts.
+static RULES_HASH: LazyLock<Vec<u8>> = LazyLock::new(|| {
+    let mut hash = Sha256::new();
+    for path in RULES {
+        let path = root().join(path);
+        let mut files: Vec<PathBuf> = match fs::read_dir(&path) {
+            Ok(entries) => entries
+                .filter_map(|entry| Some(entry.ok()?.path()))
+                .filter(|path| path.is_file())
+                .collect(),
+            Err(_) => vec![path],
+        };
+        files.sort();
+        for file in files {
+            hash.update(fs::read(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display())));
+        }
+    }
+    let lock = fs::read_to_string(root().join("Cargo.lock")).expect("the file can be read");
+    let parser = lock
+        .split("\n\n")
+        .find(|package| package.contains("name = \"sqlparser\""));
+    hash.update(parser.expect("the parser is a dependency"));
+    hash.finalize().to_vec()
+});
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Returns the key of a statement. `parts` contains the kind of check, the statement and its tables.
+pub fn statement_key(parts: &[&str]) -> StatementKey {
+    let mut hash = Sha256::new();
+    hash.update(&*RULES_HASH);
+    for part in parts {
+        hash.update(part.len().to_le_bytes());
+        hash.update(part);
+    }
+    hash.finalize().first_chunk().copied().unwrap_or_default()
+}
+
+/// Returns whether this run skips a statement, because an earlier run checked it.
+pub fn is_checked(key: &StatementKey) -> bool {
+    let quarter = env::var("FORMULAC_QUARTER")
+        .ok()
+        .and_then(|quarter| quarter.parse().ok());
+    KNOWN.contains(key) && key[0] % SHARE != quarter.unwrap_or(0)
+}
+
+/// Writes the keys of statements without problems, if this run records results.
+pub fn record(suite: &str, keys: &BTreeSet<StatementKey>) {
+    if let Ok(folder) = env::var("FORMULAC_RECORD") {
+        fs::create_dir_all(&folder).expect("the folder can be created");
+        let bytes: Vec<u8> = keys.iter().flatten().copied().collect();
+        let path = Path::new(&folder).join(format!("statements-{suite}.bin"));
+        fs::write(path, bytes).expect("the keys can be written");
+    }
+}
