@@ -46,7 +46,7 @@ pub struct Dialect {
     cells: Vec<Cell>,
     /// Facts about each construct that occurs in the dialect's SQL.
     known: Facts,
-    /// Constructs of each cell.
+    /// SQL constructs in each cell of the table of functions and dialects.
     constructs: Vec<BTreeSet<Construct>>,
 }
 

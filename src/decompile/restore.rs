@@ -59,7 +59,7 @@ impl Hunk {
 
 /// Returns the pieces in which a part differs. Empty if a column was added, or if nothing precedes a removed part.
 pub(super) fn diff_part(position: &FilePartPosition, written: &SqlFile<'_>, sql_file: &SqlFile<'_>) -> Vec<Hunk> {
-    // The part, with the keywords of its clause, or with its comma and name.
+    // Text of the part, including the keywords of its clause, or its comma and alias.
     let whole = |file: &SqlFile<'_>, tokens: Range<usize>| match position.clause() {
         Some("distinct") => tokens,
         Some(clause) => tokens.start - clause.split(' ').count()..tokens.end,

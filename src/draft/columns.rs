@@ -250,7 +250,11 @@ fn choose_column_test_values(
                 pool.add(Value::Time(date * DAY + time));
             }
         }
-        Type::Timestamptz => return Err(format!("`{name}`, whose instants are dates in the session's time zone")),
+        Type::Timestamptz => {
+            return Err(format!(
+                "`{name}`, whose timestamps are converted to dates in the session's time zone"
+            ));
+        }
         _ => {}
     }
     let mut pool = pool.values;

@@ -189,7 +189,7 @@ fn failed_draft_has_a_reason() {
     let spec = "model: m\nfrom: orders\ndefinitions: a = SUMM(x)\n";
     assert_snapshot!(draft_examples(&compiler, spec).unwrap_err(), @"the spec has errors");
     let spec = "model: m\nfrom: orders\ntimezone: UTC\nkeep: order_id\ndefinitions: a = seen_at[day]\n";
-    assert_snapshot!(draft(spec), @"the interpreter does not support `seen_at`, whose instants are dates in the session's time zone");
+    assert_snapshot!(draft(spec), @"the interpreter does not support `seen_at`, whose timestamps are converted to dates in the session's time zone");
 }
 
 /// Checks that deeply nested formulas and long lists in a user's spec do not cause unbounded recursion.

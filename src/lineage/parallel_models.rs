@@ -6,8 +6,8 @@ use crate::parallel;
 /// Minimum number of tasks for which threads are started.
 const MIN_PARALLEL: usize = 16;
 
-/// Runs tasks on threads with large stacks and returns the results in order. A few tasks run on the current thread,
-/// whose stack must be large enough.
+/// Runs tasks on threads with large stacks and returns the results in order. If there are only a few tasks, they run on
+/// the current thread, whose stack must be large enough.
 pub fn each_with_large_stack<R: Send>(count: usize, work: impl Fn(usize) -> R + Sync) -> Vec<R> {
     if count < MIN_PARALLEL {
         (0..count).map(work).collect()

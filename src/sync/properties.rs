@@ -109,7 +109,7 @@ impl PropertiesReader<'_> {
                     self.record_property_value(column, Property::Config, key.text().unwrap_or_default(), value);
                 }
             }
-            // dbt adds these values to the values of the same key below `config`.
+            // dbt adds these values to the values of the same key under `config`.
             "tags" | "meta" if of.get("config").and_then(|config| config.get(key)).is_none() => {
                 self.record_property_value(column, Property::Config, key, value);
             }

@@ -523,8 +523,8 @@ fn a_name_hides_no_approver() {
     git(&place, &["switch", "--quiet", "-c", "after-tax"]);
     edit(&place, "metrics/revenue.yml", "SUM(amount)", "SUM(amount) - SUM(tax)");
     edit(&place, "metrics/revenue.yml", "approvers: [fay@example.com]\n", "");
-    // These files are not in the base. Because of their names, git's output looks as if the base contained the files,
-    // or as if more files were requested.
+    // These files are not in the base. Some file names make git's output look as if the base contained the files, or as
+    // if more files had been requested.
     for name in ["a blob 4 .yml", "b\nblob 4\n.yml", "c missing.yml"] {
         place.write(&format!("metrics/{name}"), "name: a\n");
     }

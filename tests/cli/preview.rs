@@ -379,7 +379,7 @@ fn hostile_names_refer_only_to_themselves() {
     let run = place.run(&["preview", "m.yml", "--data", "data", "--output-format", "concise"]);
     assert_eq!(
         run.err,
-        "m.yml:2:7: error[F0307]: the schema has no relation `nothing`; help: correct the name, or put a file with this name into the folder of `--data`\n"
+        "m.yml:2:7: error[F0307]: the schema has no relation `nothing`; help: correct the name, or put a file with this name into the `--data` folder\n"
     );
     assert_eq!(place.files("."), ["data", "m.yml"]);
     assert_eq!(place.files("data").len(), names.len() + 3);

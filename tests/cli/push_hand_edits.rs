@@ -66,7 +66,7 @@ fn a_moved_file_is_not_moved_back() {
     );
 }
 
-/// A push moves the files to the new folders of formulac.yml, with the edits in them. Other files stay.
+/// A push moves the files to the new folders that formulac.yml specifies, and keeps the edits in the files. Other files stay.
 #[test]
 fn files_follow_a_changed_folder() {
     let place = create_project("push_folder");

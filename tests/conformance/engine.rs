@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 use std::{env, fs, thread};
 
@@ -41,6 +41,7 @@ static PROCESSES: Mutex<BTreeMap<String, Process>> = Mutex::new(BTreeMap::new())
 
 /// Process that runs batches on an engine.
 struct Process {
+    _child: Child,
     batches: ChildStdin,
     replies: BufReader<ChildStdout>,
 }
@@ -122,7 +123,11 @@ fn start(python: &Path, engine: &str) -> Process {
     let mut child = command.spawn().expect("the engine runner starts");
     let batches = child.stdin.take().expect("standard input is a pipe");
     let replies = BufReader::new(child.stdout.take().expect("standard output is a pipe"));
-    Process { batches, replies }
+    Process {
+        _child: child,
+        batches,
+        replies,
+    }
 }
 
 impl Process {

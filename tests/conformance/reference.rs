@@ -145,7 +145,11 @@ fn rules(function: &Function) -> String {
         function.describe_nulls().to_owned(),
     ];
     lines.extend(function.empty.map(|value| format!("{value} if there are no rows")));
-    lines.extend(function.volatile.then(|| "returns a new value at each call".to_owned()));
+    lines.extend(
+        function
+            .volatile
+            .then(|| "may return a different value on each call".to_owned()),
+    );
     if !function.aliases.is_empty() {
         lines.push(format!("also called {}", function.aliases.join(", ")));
     }

@@ -50,7 +50,7 @@ const LOST: [(&str, &str, &str); 19] = [
     ("*", "IF(ISBLANK(segment), \"Unassigned\", segment)", ""),
     // The SQL adds an interval to the constant, so the constant itself is not an operand of the comparison.
     ("duckdb", "seen_at[hour] <= \"2024-02-01 12:00\"", ""),
-    // The SQL reads the relation under an alias, because an output column has its name.
+    // The SQL reads the relation under an alias, because an output column has the same name as the relation.
     ("bigquery", "COUNT(DISTINCT(customers.id))", "orders = COUNT()"),
     // The first step of the union has no such column.
     ("*", "MAX(best)", "scored"),

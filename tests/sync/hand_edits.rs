@@ -33,7 +33,7 @@ pub const CHANGES: [(&str, &str); 3] = [
 /// Result of a hand edit.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Outcome {
-    /// The change is not an edit, and the file keeps its bytes after the spec changes.
+    /// The change is not an edit, and the file stays byte-for-byte identical after the spec changes.
     Bytes,
     /// After the spec changes, the edit is still in the file or in the spec.
     Merged,

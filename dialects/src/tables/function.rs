@@ -88,7 +88,7 @@ pub enum ResultType {
     Is(Type),
     /// Type of one of the arguments.
     Param(u8),
-    /// Type that unifies the types of the arguments of type `T`.
+    /// Common type of the arguments that are declared as `T`.
     Same,
     /// Type that the function's lowering determines.
     Lowered,

@@ -32,7 +32,7 @@ pub fn run(session: &Session, args: &FunctionsArgs) -> Result<Exit, Failure> {
         None => search_functions(args.search.as_deref()),
     };
     // The catalogue is also shown outside of a project, and in a project with errors. The list does not include reports
-    // of `prove`.
+    // from `prove`.
     let workspace = (args.json || args.name.is_some()).then(|| Workspace::find_workspace(session).ok().flatten());
     let reports = workspace
         .flatten()

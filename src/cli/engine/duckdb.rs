@@ -22,7 +22,7 @@ pub const PROGRAM: ExternalProgram = ExternalProgram {
     install: "install DuckDB with `pip install duckdb-cli` or `brew install duckdb`",
 };
 /// Help message if a relation that the query reads is missing.
-const MISSING: &str = "put a file with the name of the table, such as `orders.csv`, into the folder of `--data`";
+const MISSING: &str = "put a file with the name of the table, such as `orders.csv`, into the `--data` folder";
 
 /// Returns the columns of the files with the types that DuckDB infers, as the contents of a schema file.
 pub fn schema_text(files: &mut [DataFile]) -> Result<String, Failure> {

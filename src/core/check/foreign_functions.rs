@@ -383,7 +383,7 @@ const CONVERSION: &str = "remove the conversion, because safe conversions are au
 /// Prefixes that Excel's files contain before the names of newer functions.
 const EXCEL_PREFIXES: [&str; 2] = ["_XLFN.", "_XLWS."];
 
-/// Returns the error about a function of another tool, whose name is in upper case. `None` if the function is not known.
+/// Returns the error for a function from another tool. The function's name is in upper case. `None` if the function is not known.
 pub(super) fn foreign_function_diagnostic(name: &str, span: Span) -> Option<Diagnostic> {
     let mut own = name;
     for prefix in EXCEL_PREFIXES {

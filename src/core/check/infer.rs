@@ -118,7 +118,7 @@ impl InferBuffers {
             calendar,
         } = self;
         *calendar = None;
-        // The first variables are those of the columns.
+        // The first variables represent the columns.
         vars.clear();
         vars.resize(columns, InferState::Unknown);
         terms.clear();

@@ -36,7 +36,10 @@ impl Lowerer<'_> {
         let value = text.parse::<f64>().unwrap_or(f64::INFINITY);
         let mut mantissa = text.bytes().take_while(|b| !matches!(b, b'e' | b'E'));
         if value == 0.0 && text.len() <= MAX_NUMBER_LENGTH && mantissa.any(|b| matches!(b, b'1'..=b'9')) {
-            let message = format!("`{}` is too close to 0 for a number", self.source_text(span));
+            let message = format!(
+                "`{}` is too close to 0 to be represented as a number",
+                self.source_text(span)
+            );
             let help = "write 0, or use a number of at least 1e-307";
             self.report(Diagnostic::new(Code::NumberTooLarge, span, message).with_help(help));
             return self.add_error(span);

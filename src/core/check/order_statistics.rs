@@ -11,10 +11,11 @@ use crate::{Level, Type};
 /// Values among which an order statistic selects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum OrderedValues {
-    OfGroup,
-    OfWindow(WindowFrame),
+    /// Rows of the group.
+    Group,
+    Window(WindowFrame),
     /// Items of a list.
-    OfList,
+    List,
 }
 
 impl Lowerer<'_> {
@@ -28,7 +29,7 @@ impl Lowerer<'_> {
         let Some(values) = self.lower_values(args) else {
             return self.add_error(span);
         };
-        let node = self.lower_order_statistic(lowering, function, &values, OrderedValues::OfGroup, span);
+        let node = self.lower_order_statistic(lowering, function, &values, OrderedValues::Group, span);
         self.recycle_list(values);
         node
     }
@@ -49,7 +50,7 @@ impl Lowerer<'_> {
         let Some(number) = self.constant_number(at).or(is_null.then_some(f64::NAN)) else {
             let meta = self.program.meta(given);
             let is_key = self.grouped && meta.reads_only_keys && meta.level == Level::Row && !meta.volatile;
-            if lowering == Lowering::Nth && among == OrderedValues::OfGroup && self.scope.strata && is_key {
+            if lowering == Lowering::Nth && among == OrderedValues::Group && self.scope.strata && is_key {
                 return self
                     .nth_by_key(function, x, given, span)
                     .unwrap_or_else(|| self.add_error(span));
@@ -63,7 +64,7 @@ impl Lowerer<'_> {
                 _ => "0.9",
             };
             let mut ways = format!("write a number, as in `{}({of}, {constant})`", function.name);
-            if lowering == Lowering::Nth && among == OrderedValues::OfGroup && meta.level == Level::Row {
+            if lowering == Lowering::Nth && among == OrderedValues::Group && meta.level == Level::Row {
                 let nth = self.source_text(self.program.meta(given).span);
                 ways.push_str(&format!(", or add `{nth}` to `group_by`"));
             }
@@ -104,7 +105,7 @@ impl Lowerer<'_> {
         }
         let ty = self.program.meta(node).ty;
         let null = self.add_null(ty, span);
-        if among == OrderedValues::OfList {
+        if among == OrderedValues::List {
             return null;
         }
         self.build_order_statistic(internal::MAX, &[null], function, among, span)
@@ -151,9 +152,9 @@ impl Lowerer<'_> {
         span: Span,
     ) -> IrId {
         match among {
-            OrderedValues::OfGroup => self.add_aggregate(id, values, false, span),
-            OrderedValues::OfWindow(over) => self.window_aggregate(id, values, over, function, span),
-            OrderedValues::OfList => self.aggregate_list_of_cells(id, values, function, span),
+            OrderedValues::Group => self.add_aggregate(id, values, false, span),
+            OrderedValues::Window(over) => self.window_aggregate(id, values, over, function, span),
+            OrderedValues::List => self.aggregate_list_of_cells(id, values, function, span),
         }
     }
 

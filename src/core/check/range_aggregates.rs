@@ -223,7 +223,7 @@ impl Lowerer<'_> {
                 self.window_aggregate(internal::SUM, &[product], rows.over, function, span)
             }
             Some(lowering) if lowering.is_ordered() => {
-                self.lower_order_statistic(lowering, function, &values, OrderedValues::OfWindow(rows.over), span)
+                self.lower_order_statistic(lowering, function, &values, OrderedValues::Window(rows.over), span)
             }
             Some(Lowering::TextJoin) => {
                 let message = format!("`{}` joins the rows of a group, not the rows of a range", function.name);

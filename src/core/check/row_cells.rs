@@ -112,7 +112,7 @@ impl Lowerer<'_> {
             (Some(lowering), [cells, given]) if lowering.is_ordered() => {
                 let list = self.list_cells(cells, exprs, function);
                 let given = given.first().copied().unwrap_or(list);
-                self.lower_order_statistic(lowering, function, &[list, given], OrderedValues::OfList, span)
+                self.lower_order_statistic(lowering, function, &[list, given], OrderedValues::List, span)
             }
             (None, [cells]) => {
                 let list = self.list_cells(cells, exprs, function);

@@ -57,7 +57,7 @@ pub enum WindowFrame {
     Ahead { descending: bool, own: bool },
     /// Cells in one row of a pivoted sheet, one cell per column.
     Across(CellFrame),
-    /// All rows of a pivoted sheet, in the order of its columns.
+    /// All cells of a row of the pivoted sheet, in column order.
     PivotColumns,
 }
 

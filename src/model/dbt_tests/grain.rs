@@ -213,7 +213,7 @@ impl SpecCompilation<'_> {
 
     /// Returns one warning per nullable key column in `keys`.
     fn nullable_keys(&self, keys: &[&String]) -> Vec<Diagnostic> {
-        // Name of each key in `group_by` of the last step that groups by the key.
+        // For each key, its name in the `group_by` of the last step that groups by it.
         let mut grouped: FxHashMap<String, SpannedText<'_>> = FxHashMap::default();
         for spanned_text in self.spec.steps.iter().rev().flat_map(|step| &step.group_by) {
             grouped

@@ -145,7 +145,7 @@ impl ModelOverSets<'_> {
         if faults.iter().any(Diagnostic::is_error) {
             return keys;
         }
-        // The time key is a period of the time of every set.
+        // The time key is a period, such as a month, of the time column of each set.
         let period = |index: usize| used.iter().map(|set| keys.of_sets[*set][index].period).min().flatten();
         keys.time = (0..self.keys.len())
             .filter(|index| period(*index).is_some())

@@ -112,7 +112,7 @@ struct Reader<'f> {
 }
 
 impl Reader<'_> {
-    /// Looks up a construct. Class names in the text match facts of a wider class.
+    /// Looks up a construct. A class named in the text also matches facts about a broader class.
     fn need(&mut self, section: &str, text: &str) {
         if !self.facts.patterns.has_fact(section, text) {
             self.missing.insert(format!("{section}: {text}"));

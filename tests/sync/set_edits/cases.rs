@@ -320,7 +320,7 @@ pub const CASES: &[(&str, &str, &str, &str, &str, &str)] = &[
         "[change `joins` in the set]",
         "[cannot override the `joins`]",
     ),
-    // The set's condition next to a condition of the model.
+    // The set's condition, combined with a condition of the model.
     (
         REGIONS,
         "status <> 'test'",

@@ -19,7 +19,7 @@ use crate::cli::source::SourceText;
 use formulac::diag::{Code, Diagnostic, render};
 
 /// Help message for a relation that has no file in the `--data` folder.
-const NO_FILE: &str = "correct the name, or put a file with this name into the folder of `--data`";
+const NO_FILE: &str = "correct the name, or put a file with this name into the `--data` folder";
 
 /// Result of previewing a spec: its SQL and rows, if they are available.
 #[derive(Debug, Default)]

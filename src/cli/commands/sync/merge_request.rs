@@ -207,7 +207,7 @@ fn find_evidence(workspace: &Workspace, model: &str, source: &str) -> Option<Ver
     let versions = VerificationEvidence::versions(&text)
         .into_iter()
         .filter(|evidence| evidence.is_for_spec(source) && evidence.model == model);
-    // If the evidence of two branches differs, quote the result that reports a difference.
+    // If two branches have different evidence, quote the failed comparison.
     versions.max_by_key(|evidence| evidence.verdict() != Verdict::Agrees)
 }
 

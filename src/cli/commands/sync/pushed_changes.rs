@@ -37,7 +37,7 @@ pub fn find(
         let commit = repository.commit_that_added(&format!("{LOG}/{}", logged.file))?;
         commits.extend(commit.map(|commit| (*logged, commit)));
     }
-    // Other commits may contain the changes that a push read, so compare these files with the previous push.
+    // The changes that a push read may be in other commits, so compare the pushed files with those of the previous push.
     let mut before = repository.file_contents_at_commit(target, &read)?;
     for (logged, commit) in &commits {
         let states = logged.entry.files.iter().map(|(path, _)| path.clone());
