@@ -26,7 +26,8 @@ impl ModelReconciler<'_> {
     pub fn compare_with_spec_change(&self, edit: &StructureEdit, hand: &HandEdit) -> Option<SpecChange> {
         let (edited_sql, position) = (self.edited_sql?, hand.position.as_ref()?);
         let base = self.base_spec.as_ref()?;
-        if base.source == self.ours.source {
+        // Transferred edits also change `self.ours`, so compare the spec as it was before.
+        if self.sides.ours.is_none_or(|ours| ours.source == base.source) {
             return None;
         }
         let theirs = self.transferred_to_base(base, hand);
