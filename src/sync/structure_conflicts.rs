@@ -26,7 +26,8 @@ impl ModelReconciler<'_> {
     pub fn compare_with_spec_change(&self, edit: &StructureEdit, hand: &HandEdit) -> Option<SpecChange> {
         let (edited_sql, position) = (self.edited_sql?, hand.position.as_ref()?);
         let base = self.base_spec.as_ref()?;
-        if base.source == self.ours.source {
+        // Compare with the spec of the user, without the edits that were transferred so far.
+        if self.sides.ours.is_none_or(|ours| ours.source == base.source) {
             return None;
         }
         let theirs = self.transferred_to_base(base, hand);
@@ -82,6 +83,28 @@ impl ModelReconciler<'_> {
         let mut restored = restored.map(|written| restore_column(written, edited_sql, dialect, position));
         conflict.restored = restored.find(|restored| !restored.is_empty())?;
         Some(SpecChange::Different(Box::new(conflict)))
+    }
+
+    /// Explains why a new clause is not transferred to a spec: the spec's key contains the condition of another clause of
+    /// the query. `candidate` is the spec with only the new condition.
+    pub fn explain_second_condition(&self, edit: &StructureEdit, candidate: &str) -> Option<String> {
+        let StructureEdit::Condition {
+            cte, clause, before, ..
+        } = edit
+        else {
+            return None;
+        };
+        let condition_of = |source: &str| {
+            let root = yaml::root(source)?;
+            Some(condition(&root, cte.as_deref(), clause)?.text()?.to_owned())
+        };
+        let (old, new) = (condition_of(&self.ours.source)?, condition_of(candidate)?);
+        before.is_empty().then(|| {
+            format!(
+                "another clause of the query contains the spec's `{clause}`; write both conditions in the spec, as in \
+                 `{clause}: AND({old}, {new})`"
+            )
+        })
     }
 
     /// Returns the spec of the last push with the hand edits. `None` if this spec cannot express the edit.

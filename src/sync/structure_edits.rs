@@ -219,6 +219,7 @@ impl ModelReconciler<'_> {
                     if let Some(transferred) = proven {
                         return Ok(transferred);
                     }
+                    why = why.or_else(|| self.explain_second_condition(edit, &text));
                 }
                 Err(NotAFormula { reason }) => why = why.or(Some(reason)),
             }
@@ -254,7 +255,7 @@ impl ModelReconciler<'_> {
         };
         let differences = self.column_and_clause_differences(&carried, &found);
         let after = differences.concat();
-        let [_, clauses_after] = differences;
+        let [columns_after, clauses_after] = differences;
         let rewritten = RewrittenParts {
             grouping: match edit {
                 StructureEdit::GroupKeys(keys) => {
@@ -272,15 +273,14 @@ impl ModelReconciler<'_> {
             });
         }
         let is_produced = match edit.condition() {
-            // A condition may imply that values are not NULL, which changes other expressions. Edits of those
-            // expressions remain edits.
+            // A condition may imply that values are not NULL, which changes expressions of columns. Edits of those
+            // expressions remain edits. Other clauses must not change, because the file contains their conditions.
             Some((was, is)) => {
                 let is_condition = |one: &(String, String)| one.0 == was && one.1 == is;
                 let is_allowed = |one: &(String, String)| before.contains(one) || one.1 != is;
-                // The condition of a model built on sets is in the select of each set.
-                let is_only_clause =
-                    self.edited_model.is_none() || clauses_after.iter().all(|one| before.contains(one));
-                !after.iter().any(is_condition) && after.iter().all(is_allowed) && is_only_clause
+                !after.iter().any(is_condition)
+                    && columns_after.iter().all(is_allowed)
+                    && clauses_after.iter().all(|one| before.contains(one))
             }
             None => after.len() < before.len() && after.iter().all(|one| before.contains(one)),
         };

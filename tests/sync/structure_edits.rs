@@ -672,6 +672,39 @@ fn edits_that_no_spec_expresses_are_kept() {
     }
 }
 
+/// The query contains the spec's `having` in the last select, so a new `having` in a CTE must not replace it.
+#[test]
+fn a_second_condition_does_not_replace_the_first() {
+    let compiler = crate::test_project::compiler();
+    let spec = format!("{NESTED}having: largest > 1\n");
+    let pushed = create_pushed_project(&compiler, &spec);
+    let second = ("group by country", "group by country\n    having count(*) > 3");
+    for (edits, now) in [
+        (vec![second], spec.clone()),
+        (
+            vec![second, ("largest > 1", "largest > 2")],
+            spec.replace("largest > 1", "largest > 2"),
+        ),
+    ] {
+        let mut project = pushed.clone();
+        let mut sql = project.text(SQL).to_owned();
+        for (from, to) in edits {
+            assert!(sql.contains(from), "{sql}");
+            sql = sql.replacen(from, to, 1);
+        }
+        project.set(SQL, sql.clone());
+        let plan = project.plan(&compiler);
+        let kept = &plan.models[0].kept;
+        let advice = "AND(largest > ";
+        let is_explained = kept[0].reason_to_keep().is_some_and(|why| why.contains(advice));
+        assert!(kept.len() == 1 && is_explained, "{kept:#?}");
+        let after = project.apply_plan(&plan);
+        assert_eq!(after.spec(), now);
+        let body = |text: &str| text.split_once("#}\n").unwrap().1.to_owned();
+        assert_eq!(body(after.text(SQL)), body(&sql));
+    }
+}
+
 /// The columns of a new CTE are not those that the formulas read, even if they have the same names, and `*` may contain
 /// each column that seems to be missing. Jinja in a text is code. The spec and the file stay as they are.
 #[test]
