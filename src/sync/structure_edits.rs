@@ -107,6 +107,9 @@ impl ModelReconciler<'_> {
         let Some(edited_sql) = self.edited_sql.filter(|_| self.sides.bases.len() == 1) else {
             return;
         };
+        if self.apply_relation_edit(edits, edited_sql, reconciled) {
+            return;
+        }
         let mut carried_edits: BTreeSet<usize> = BTreeSet::new();
         let mut found = edited_sql.to_owned();
         let keys = self.added_keys(edits, &found).into_iter();
@@ -192,6 +195,39 @@ impl ModelReconciler<'_> {
             at += 1;
             !is_carried
         });
+    }
+
+    /// Transfers the change of a relation, if the edited SQL is that of the spec with the new relation, except for the
+    /// names of CTEs. The user may have renamed CTEs, so that most of the query seems to be edited.
+    fn apply_relation_edit(&mut self, edits: &mut Vec<HandEdit>, found: &str, reconciled: &mut Reconciled) -> bool {
+        let is_from = |edit: &&HandEdit| edit.position.as_ref().is_some_and(FilePartPosition::is_from_clause);
+        let from_clauses: Vec<&HandEdit> = edits.iter().filter(is_from).collect();
+        let calls = |text: fn(&HandEdit) -> &Option<String>| -> BTreeSet<String> {
+            from_clauses
+                .iter()
+                .filter_map(|edit| dbt_call(text(edit).as_deref()?))
+                .collect()
+        };
+        let (before, after) = (calls(|edit| &edit.before), calls(|edit| &edit.after));
+        let (removed, added): (Vec<_>, Vec<_>) =
+            (before.difference(&after).collect(), after.difference(&before).collect());
+        let ([removed], [added]) = (removed.as_slice(), added.as_slice()) else {
+            return false;
+        };
+        let produces = |carried: &CurrentSpec| {
+            let sql = carried.compiled.model_sql().unwrap_or_default();
+            let renamed = with_cte_names_of(found, sql, carried.compiled.dialect());
+            renamed.is_some_and(|renamed| self.differences(carried, &renamed).is_empty())
+        };
+        let mut specs = with_relation(&self.ours.source, removed, added).into_iter();
+        let carried = specs.find_map(|text| self.tools.compile(&self.ours.spec, &text).filter(produces));
+        let Some(carried) = carried else { return false };
+        self.ours = carried;
+        let of_model = is_in_model_file(self.sides.model);
+        let (transferred, others) = std::mem::take(edits).into_iter().partition(|edit| of_model(edit));
+        reconciled.carried.extend::<Vec<_>>(transferred);
+        *edits = others;
+        true
     }
 
     /// Transfers one edit to the spec. `columns` are the positions of the edited parts. If no version of the spec

@@ -705,6 +705,47 @@ fn a_second_condition_does_not_replace_the_first() {
     }
 }
 
+/// The names of CTEs depend on the relation. A user may rename none, some or all of them. A column may have the name of
+/// the relation.
+#[test]
+fn another_relation_may_change_the_names_of_ctes() {
+    const SPEC: &str = "\
+model: m
+from: ref('orders')
+where: NOT(ISBLANK(country))
+group_by: country
+definitions: |
+  revenue = SUM(amount)
+  orders = COUNT()
+  aov = revenue / orders
+";
+    let compiler = crate::test_project::compiler();
+    let pushed = create_pushed_project(&compiler, SPEC);
+    let now = SPEC.replace("ref('orders')", "ref('stg_orders')");
+    let relation = ("ref('orders')", "ref('stg_orders')");
+    let first = ("with orders as", "with stg_orders as");
+    let from = ("    from orders\n", "    from stg_orders\n");
+    let second = ("orders_by_country", "stg_orders_by_country");
+    for edits in [
+        vec![relation],
+        vec![relation, first, from],
+        vec![relation, first, from, second],
+    ] {
+        let mut project = pushed.clone();
+        let mut sql = project.text(SQL).to_owned();
+        for (from, to) in &edits {
+            assert!(sql.contains(from), "{sql}");
+            sql = sql.replace(from, to);
+        }
+        project.set(SQL, sql);
+        let after = project.push(&compiler);
+        assert_eq!(after.spec(), now, "{edits:?}");
+        let generated = TestProject::from_spec(&now).push(&compiler);
+        assert_eq!(after.text(SQL), generated.text(SQL), "{edits:?}");
+        assert!(after.plan(&compiler).models.is_empty(), "{edits:?}");
+    }
+}
+
 /// The columns of a new CTE are not those that the formulas read, even if they have the same names, and `*` may contain
 /// each column that seems to be missing. Jinja in a text is code. The spec and the file stay as they are.
 #[test]
