@@ -1,5 +1,6 @@
 //! Renames definitions in a spec and CTEs in SQL, and finds the lines of a definition.
 
+use std::collections::HashSet;
 use std::ops::Range;
 
 use super::file::SqlFile;
@@ -155,12 +156,24 @@ pub fn with_cte_names_of(sql: &str, other: &str, dialect: Dialect) -> Option<Str
         .zip(&other.ctes)
         .filter(|(one, other)| one != other)
         .collect();
-    let words = file.tokens.iter().filter(|token| token.kind == SqlTokenKind::Word);
-    let changes = words.filter_map(|token| {
+    // A column may have the same name as a CTE.
+    let from_clauses = file.parts.iter().filter(|part| part.position.clause() == Some("from"));
+    let joined = from_clauses.flat_map(|part| {
+        let is_first = |index: &usize| *index == part.tokens.start || ["join", ","].contains(&&*file.key(index - 1));
+        part.tokens.clone().filter(is_first)
+    });
+    let relations: HashSet<usize> = file
+        .cte_tokens
+        .iter()
+        .map(|tokens| tokens.start)
+        .chain(joined)
+        .collect();
+    let is_relation = |index: usize| relations.contains(&index) || file.key(index + 1) == ".";
+    let changes = file.tokens.iter().enumerate().filter_map(|(index, token)| {
         let (_, new) = names
             .iter()
-            .find(|(old, _)| token.text(sql).eq_ignore_ascii_case(old))?;
-        Some((token.start..token.end, (*new).clone()))
+            .find(|(old, _)| token.kind == SqlTokenKind::Word && token.text(sql).eq_ignore_ascii_case(old))?;
+        is_relation(index).then(|| (token.start..token.end, (*new).clone()))
     });
     let changes: Vec<Substitution> = changes.collect();
     apply_replacements(sql, changes.iter().collect())

@@ -219,6 +219,15 @@ impl PulledView {
         with_description(&self.text, at, node?, description)
     }
 
+    /// Returns the descriptions in the file that differ from the last pull, each with its line number.
+    #[must_use]
+    pub fn changed_descriptions(&self) -> Vec<(usize, String)> {
+        let changed = omni_descriptions(self).into_iter();
+        changed
+            .map(|description| (description.line, description.after))
+            .collect()
+    }
+
     /// Returns the columns, each with the name of its dimension and the dimension as of the last pull.
     fn dimensions<'n>(&'n self, base: &'n Node) -> impl Iterator<Item = (&'n str, &'n str, &'n Node)> {
         // Column dimensions come first, in column order.

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::hand_edits::{self, HandEdit, HandEditKind, KEEP_COMMENT, Property};
+use super::merge_files::with_generated_columns;
 use super::merge_generated_file::{merge_clashes, merge_generated_file};
 use super::metric_set_conflicts::{EditedMetricColumn, MetricSetConflict};
 use super::properties::{self, LocatedPropertyValue, PropertyTarget};
@@ -203,9 +204,90 @@ impl ReconcileTools<'_> {
     }
 }
 
+/// Maximum number of times that the remaining edits are compared with the spec that contains the other edits.
+const MAX_ROUNDS: usize = 3;
+
 /// Reconciles the current spec with the edits that users made in the files and elsewhere (`more`).
 #[must_use]
 pub fn reconcile<'t>(sides: ModelSides<'_>, more: Vec<HandEdit>, tools: impl Fn() -> ReconcileTools<'t>) -> Reconciled {
+    let mut done = reconcile_with_base(sides, more, &tools);
+    // An edit may have a formula only after another edit is transferred. Without another round, the next push would
+    // transfer the edit.
+    for _ in 0..MAX_ROUNDS {
+        if !reconcile_remaining_edits(sides, &mut done, &tools) {
+            break;
+        }
+    }
+    done
+}
+
+/// Compares the edits that remain in the model's SQL with the spec that contains the transferred edits, as the next push
+/// would. Returns whether the spec changed.
+fn reconcile_remaining_edits<'t>(
+    sides: ModelSides<'_>,
+    done: &mut Reconciled,
+    tools: impl Fn() -> ReconcileTools<'t>,
+) -> bool {
+    let of_model = is_in_model_file(sides.model);
+    let (Some(source), Some(spec), Some(path)) = (
+        done.source.as_deref().filter(|_| done.conflicts.is_empty()),
+        sides.ours.map(|ours| &ours.spec),
+        done.kept
+            .iter()
+            .find(|edit| of_model(edit))
+            .map(|edit| edit.file.clone()),
+    ) else {
+        return false;
+    };
+    let Some(ours) = tools().compile(spec, source) else {
+        return false;
+    };
+    let base = PushState::from_pushed(sides.model, &ours);
+    let mut files = sides.files.clone();
+    if let Some(text) = files.get_mut(&path) {
+        let is_rewritten = |edit: &&HandEdit| edit.file == path && edit.rewritten.is_some();
+        let rewritten = done.carried.iter().filter(is_rewritten);
+        let positions = rewritten.filter_map(|edit| edit.position.as_ref());
+        let versions = [ours.files.get(&path), None];
+        let generated = with_generated_columns(&normalize_lines(text), versions, ours.compiled.dialect(), positions);
+        *text = generated.unwrap_or_else(|| std::mem::take(text));
+    }
+    let again = reconcile_with_base(
+        ModelSides {
+            model: sides.model,
+            bases: std::slice::from_ref(&base),
+            ours: Some(&ours),
+            files: &files,
+        },
+        Vec::new(),
+        tools,
+    );
+    let Some(source) = again.source.filter(|_| again.conflicts.is_empty()) else {
+        return false;
+    };
+    done.source = Some(source);
+    for edit in std::mem::take(&mut done.kept) {
+        let is_same = |other: &&HandEdit| {
+            (&other.file, &other.after, &other.position) == (&edit.file, &edit.after, &edit.position)
+                && (edit.position.is_some() || property_target(other) == property_target(&edit))
+        };
+        match again.carried.iter().find(is_same) {
+            Some(carried) => done.carried.push(HandEdit {
+                line: edit.line,
+                ..carried.clone()
+            }),
+            None => done.kept.push(edit),
+        }
+    }
+    true
+}
+
+/// Reconciles the spec with the edits, compared with the base of the last push.
+fn reconcile_with_base<'t>(
+    sides: ModelSides<'_>,
+    more: Vec<HandEdit>,
+    tools: impl Fn() -> ReconcileTools<'t>,
+) -> Reconciled {
     let mut done = Reconciled::default();
     let (Some(base), Some(ours)) = (sides.bases.first(), sides.ours) else {
         return done;

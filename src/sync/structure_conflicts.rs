@@ -85,6 +85,28 @@ impl ModelReconciler<'_> {
         Some(SpecChange::Different(Box::new(conflict)))
     }
 
+    /// Explains why a new clause is not transferred to a spec: the spec's key contains the condition of another clause of
+    /// the query. `candidate` is the spec with only the new condition.
+    pub fn explain_second_condition(&self, edit: &StructureEdit, candidate: &str) -> Option<String> {
+        let StructureEdit::Condition {
+            cte, clause, before, ..
+        } = edit
+        else {
+            return None;
+        };
+        let condition_of = |source: &str| {
+            let root = yaml::root(source)?;
+            Some(condition(&root, cte.as_deref(), clause)?.text()?.to_owned())
+        };
+        let (old, new) = (condition_of(&self.ours.source)?, condition_of(candidate)?);
+        before.is_empty().then(|| {
+            format!(
+                "another clause of the query contains the spec's `{clause}`; write both conditions in the spec, as in \
+                 `{clause}: AND({old}, {new})`"
+            )
+        })
+    }
+
     /// Returns the spec of the last push with the hand edits. `None` if this spec cannot express the edit.
     fn transferred_to_base(&self, base: &CurrentSpec, hand: &HandEdit) -> Option<CurrentSpec> {
         let sides = ModelSides {

@@ -107,6 +107,9 @@ impl ModelReconciler<'_> {
         let Some(edited_sql) = self.edited_sql.filter(|_| self.sides.bases.len() == 1) else {
             return;
         };
+        if self.apply_relation_edit(edits, edited_sql, reconciled) {
+            return;
+        }
         let mut carried_edits: BTreeSet<usize> = BTreeSet::new();
         let mut found = edited_sql.to_owned();
         let keys = self.added_keys(edits, &found).into_iter();
@@ -194,6 +197,39 @@ impl ModelReconciler<'_> {
         });
     }
 
+    /// Transfers the change of a relation, if the edited SQL is that of the spec with the new relation, except for the
+    /// names of CTEs. The user may have renamed CTEs, so that most of the query seems to be edited.
+    fn apply_relation_edit(&mut self, edits: &mut Vec<HandEdit>, found: &str, reconciled: &mut Reconciled) -> bool {
+        let is_from = |edit: &&HandEdit| edit.position.as_ref().is_some_and(FilePartPosition::is_from_clause);
+        let from_clauses: Vec<&HandEdit> = edits.iter().filter(is_from).collect();
+        let calls = |text: fn(&HandEdit) -> &Option<String>| -> BTreeSet<String> {
+            from_clauses
+                .iter()
+                .filter_map(|edit| dbt_call(text(edit).as_deref()?))
+                .collect()
+        };
+        let (before, after) = (calls(|edit| &edit.before), calls(|edit| &edit.after));
+        let (removed, added): (Vec<_>, Vec<_>) =
+            (before.difference(&after).collect(), after.difference(&before).collect());
+        let ([removed], [added]) = (removed.as_slice(), added.as_slice()) else {
+            return false;
+        };
+        let produces = |carried: &CurrentSpec| {
+            let sql = carried.compiled.model_sql().unwrap_or_default();
+            let renamed = with_cte_names_of(found, sql, carried.compiled.dialect());
+            renamed.is_some_and(|renamed| self.differences(carried, &renamed).is_empty())
+        };
+        let mut specs = with_relation(&self.ours.source, removed, added).into_iter();
+        let carried = specs.find_map(|text| self.tools.compile(&self.ours.spec, &text).filter(produces));
+        let Some(carried) = carried else { return false };
+        self.ours = carried;
+        let of_model = is_in_model_file(self.sides.model);
+        let (transferred, others) = std::mem::take(edits).into_iter().partition(|edit| of_model(edit));
+        reconciled.carried.extend::<Vec<_>>(transferred);
+        *edits = others;
+        true
+    }
+
     /// Transfers one edit to the spec. `columns` are the positions of the edited parts. If no version of the spec
     /// produces the edit, returns the reason, if it is known.
     fn transfer_structure_edit(
@@ -219,6 +255,7 @@ impl ModelReconciler<'_> {
                     if let Some(transferred) = proven {
                         return Ok(transferred);
                     }
+                    why = why.or_else(|| self.explain_second_condition(edit, &text));
                 }
                 Err(NotAFormula { reason }) => why = why.or(Some(reason)),
             }
@@ -254,7 +291,7 @@ impl ModelReconciler<'_> {
         };
         let differences = self.column_and_clause_differences(&carried, &found);
         let after = differences.concat();
-        let [_, clauses_after] = differences;
+        let [columns_after, clauses_after] = differences;
         let rewritten = RewrittenParts {
             grouping: match edit {
                 StructureEdit::GroupKeys(keys) => {
@@ -272,15 +309,14 @@ impl ModelReconciler<'_> {
             });
         }
         let is_produced = match edit.condition() {
-            // A condition may imply that values are not NULL, which changes other expressions. Edits of those
-            // expressions remain edits.
+            // A condition may imply that values are not NULL, which changes expressions of columns. Edits of those
+            // expressions remain edits. Other clauses must not change, because the file contains their conditions.
             Some((was, is)) => {
                 let is_condition = |one: &(String, String)| one.0 == was && one.1 == is;
                 let is_allowed = |one: &(String, String)| before.contains(one) || one.1 != is;
-                // The condition of a model built on sets is in the select of each set.
-                let is_only_clause =
-                    self.edited_model.is_none() || clauses_after.iter().all(|one| before.contains(one));
-                !after.iter().any(is_condition) && after.iter().all(is_allowed) && is_only_clause
+                !after.iter().any(is_condition)
+                    && columns_after.iter().all(is_allowed)
+                    && clauses_after.iter().all(|one| before.contains(one))
             }
             None => after.len() < before.len() && after.iter().all(|one| before.contains(one)),
         };

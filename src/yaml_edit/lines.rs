@@ -139,16 +139,3 @@ pub(super) fn header_end(source: &str, from: usize) -> usize {
         .map_or(line, |comment| line.get(..comment).unwrap_or_default());
     from + header.trim_end().len()
 }
-
-/// Returns the offset of the first line that git writes for a merge conflict.
-pub(super) fn conflict_marker(source: &str) -> Option<usize> {
-    let markers = ["<<<<<<< ", ">>>>>>> "];
-    let mut at = 0;
-    for line in source.split_inclusive('\n') {
-        if markers.iter().any(|marker| line.starts_with(marker)) {
-            return Some(at);
-        }
-        at += line.len();
-    }
-    None
-}

@@ -7,7 +7,7 @@ use saphyr_parser::{Event, Parser, ScalarStyle};
 
 use super::value::{CollectionStyle, YamlValue};
 use super::{YamlRefusal, lines};
-use crate::yaml::{YamlStyle, places::CharacterOffsets};
+use crate::yaml::{CONFLICT_MARKER, YamlStyle, conflict_marker_span, places::CharacterOffsets};
 
 /// Maximum nesting of lists and mappings. The recursion depth of functions that traverse a tree does not exceed this
 /// number.
@@ -270,8 +270,8 @@ pub(super) fn read(source: &str) -> Result<YamlTree<'_>, YamlRefusal> {
     };
     let mut documents = 0;
     for event in Parser::new_from_str(source) {
-        let (event, span) = event.map_err(|fault| match lines::conflict_marker(source) {
-            Some(at) => YamlRefusal::at(source, at, "the file contains a conflict marker of git"),
+        let (event, span) = event.map_err(|fault| match conflict_marker_span(source) {
+            Some(marker) => YamlRefusal::at(source, marker.start as usize, CONFLICT_MARKER),
             None => {
                 let reason = format!("the text is not valid YAML: {}", fault.info());
                 YamlRefusal::at(source, places.byte_offset(fault.marker().index()), reason)

@@ -349,3 +349,35 @@ fn a_description_reaches_the_models_that_pass_the_column_on() {
     edit(&place, "models/shop.yml", "Euros.", "Dollars.");
     assert!(place.run(&["status"]).out.contains("contradicts known.yml"));
 }
+
+/// A rollback of a push that transferred a description from Omni also restores the view, if the push committed it. If
+/// somebody else committed the view, the rollback reports that the next push transfers the description again.
+#[test]
+fn a_rollback_also_undoes_the_edit_in_omni() {
+    for is_committed in [false, true] {
+        let place = described_project(&format!("omni_rollback_{is_committed}"), MERGE_KEYS);
+        place.write(
+            "metrics/orders_2.yml",
+            "model: orders_2\nfrom: ref('orders')\nkeep: [id, amount]\n",
+        );
+        let run = |args: &[&str]| {
+            let run = place.run(args);
+            assert_eq!(run.exit, 0, "{}{}", run.out, run.err);
+            run
+        };
+        run(&["push", "--yes"]);
+        edit(&place, VIEW, "What was paid.", "Euros.");
+        if is_committed {
+            commit(&place, "edited in Omni");
+        }
+        run(&["push", "--yes"]);
+        let rollback = run(&["rollback", "1", "--yes"]);
+        assert_eq!(place.read("models/shop.yml"), MERGE_KEYS);
+        assert_eq!(git(&place, &["status", "--porcelain"]), "");
+        let is_reported = rollback.err.contains("keeps the description `Euros.`");
+        assert_eq!(is_reported, is_committed, "{}", rollback.err);
+        assert_eq!(place.read(VIEW).contains("Euros."), is_committed);
+        let plan = run(&["plan"]);
+        assert_eq!(plan.out.contains("agree"), !is_committed, "{}", plan.out);
+    }
+}

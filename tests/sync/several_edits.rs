@@ -36,9 +36,31 @@ definitions: |
   share = net / amount
   kind = IF(amount > 100, \"large\", \"small\")
 ";
+/// `ROUND` computes the quotient in a CTE, so its SQL is proven with the whole query.
+const SHARES: &str = "\
+model: m
+from: orders
+group_by: country
+definitions: |
+  revenue = SUM(amount)
+  share = revenue / SUM(revenue:revenue)
+";
 
 /// Specs with edits: the SQL before and after each edit.
 const CASES: &[(&str, &[(&str, &str)])] = &[
+    (
+        SHARES,
+        &[
+            (
+                "revenue / nullif(sum(revenue) over (), 0) as share",
+                "round(revenue / nullif(sum(revenue) over (), 0), 4) as share",
+            ),
+            (
+                "    from orders\n    group by",
+                "    from orders\n    where status <> 'x'\n    group by",
+            ),
+        ],
+    ),
     (
         WINDOWS,
         &[

@@ -672,6 +672,80 @@ fn edits_that_no_spec_expresses_are_kept() {
     }
 }
 
+/// The query contains the spec's `having` in the last select, so a new `having` in a CTE must not replace it.
+#[test]
+fn a_second_condition_does_not_replace_the_first() {
+    let compiler = crate::test_project::compiler();
+    let spec = format!("{NESTED}having: largest > 1\n");
+    let pushed = create_pushed_project(&compiler, &spec);
+    let second = ("group by country", "group by country\n    having count(*) > 3");
+    for (edits, now) in [
+        (vec![second], spec.clone()),
+        (
+            vec![second, ("largest > 1", "largest > 2")],
+            spec.replace("largest > 1", "largest > 2"),
+        ),
+    ] {
+        let mut project = pushed.clone();
+        let mut sql = project.text(SQL).to_owned();
+        for (from, to) in edits {
+            assert!(sql.contains(from), "{sql}");
+            sql = sql.replacen(from, to, 1);
+        }
+        project.set(SQL, sql.clone());
+        let plan = project.plan(&compiler);
+        let kept = &plan.models[0].kept;
+        let advice = "AND(largest > ";
+        let is_explained = kept[0].reason_to_keep().is_some_and(|why| why.contains(advice));
+        assert!(kept.len() == 1 && is_explained, "{kept:#?}");
+        let after = project.apply_plan(&plan);
+        assert_eq!(after.spec(), now);
+        let body = |text: &str| text.split_once("#}\n").unwrap().1.to_owned();
+        assert_eq!(body(after.text(SQL)), body(&sql));
+    }
+}
+
+/// The names of CTEs depend on the relation. A user may rename none, some or all of them. A column may have the name of
+/// the relation.
+#[test]
+fn another_relation_may_change_the_names_of_ctes() {
+    const SPEC: &str = "\
+model: m
+from: ref('orders')
+where: NOT(ISBLANK(country))
+group_by: country
+definitions: |
+  revenue = SUM(amount)
+  orders = COUNT()
+  aov = revenue / orders
+";
+    let compiler = crate::test_project::compiler();
+    let pushed = create_pushed_project(&compiler, SPEC);
+    let now = SPEC.replace("ref('orders')", "ref('stg_orders')");
+    let relation = ("ref('orders')", "ref('stg_orders')");
+    let first = ("with orders as", "with stg_orders as");
+    let from = ("    from orders\n", "    from stg_orders\n");
+    let second = ("orders_by_country", "stg_orders_by_country");
+    for edits in [
+        vec![relation],
+        vec![relation, first, from],
+        vec![relation, first, from, second],
+    ] {
+        let mut project = pushed.clone();
+        let mut sql = project.text(SQL).to_owned();
+        for (from, to) in &edits {
+            assert!(sql.contains(from), "{sql}");
+            sql = sql.replace(from, to);
+        }
+        project.set(SQL, sql);
+        let after = project.push(&compiler);
+        assert_eq!(after.spec(), now, "{edits:?}");
+        let generated = TestProject::from_spec(&now).push(&compiler);
+        assert_eq!(after.text(SQL), generated.text(SQL), "{edits:?}");
+        assert!(after.plan(&compiler).models.is_empty(), "{edits:?}");
+    }
+}
+
 /// The columns of a new CTE are not those that the formulas read, even if they have the same names, and `*` may contain
 /// each column that seems to be missing. Jinja in a text is code. The spec and the file stay as they are.
 #[test]

@@ -13,7 +13,7 @@ pub use map::{escaped_length, source_offsets};
 pub use merge_keys::merged_root;
 pub use read::{read, root};
 pub use scalar::{escape_for_style, flow_text, format_scalar, is_plain, key_text};
-pub use traps::call_in_flow_diagnostic;
+pub use traps::{CONFLICT_MARKER, call_in_flow_diagnostic, conflict_marker_span};
 pub use words::{non_text_type, parse_boolean};
 
 use crate::span::Span;

@@ -8,6 +8,12 @@ use crate::span::Span;
 
 /// Reports a file that is not valid YAML, with the most likely reason.
 pub(super) fn invalid_yaml_diagnostic(source: &str, span: Span, description: &str) -> Diagnostic {
+    if let Some(marker) = conflict_marker_span(source) {
+        return Diagnostic::new(Code::InvalidYaml, marker, CONFLICT_MARKER).with_help(
+            "the merge of two branches is not finished: keep the lines of one branch or combine them, and remove the \
+             lines that begin with `<<<<<<<`, `=======` and `>>>>>>>`",
+        );
+    }
     if let Some(line) = unindented_line(source).filter(|line| line.start <= span.start) {
         return Diagnostic::new(
             Code::InvalidYaml,
@@ -55,6 +61,22 @@ pub(super) fn invalid_yaml_diagnostic(source: &str, span: Span, description: &st
     }
     Diagnostic::new(Code::InvalidYaml, span, format!("invalid YAML: {description}"))
         .with_help("check the indentation, and put formulas in a text block: `definitions: |`")
+}
+
+/// Message about a line that git writes for a merge conflict.
+pub const CONFLICT_MARKER: &str = "the file contains a conflict marker of git";
+
+/// Returns the first line that git writes for a merge conflict.
+pub fn conflict_marker_span(source: &str) -> Option<Span> {
+    let markers = ["<<<<<<< ", ">>>>>>> "];
+    let mut start = 0;
+    for line in source.split_inclusive('\n') {
+        if markers.iter().any(|marker| line.starts_with(marker)) {
+            return Some(Span::new(start, start + line.trim_end().len() as u32));
+        }
+        start += line.len() as u32;
+    }
+    None
 }
 
 fn tab_indentation_diagnostic(tab: Span) -> Diagnostic {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use formulac::sync::{DescriptionActions, PulledView, changed_descriptions as of_views};
+use formulac::sync::{DescriptionActions, PulledView, TextChange, changed_descriptions as of_views};
 
 use super::read_project_file;
 use crate::cli::commands::pull::{pull_records, unreadable_omni_files, yaml_failure};
@@ -14,6 +14,35 @@ pub fn pulled_view(workspace: &Workspace, file: &str, text: String) -> Option<Pu
     let path = file.strip_prefix(&workspace.omni_folder())?.strip_prefix('/')?;
     let record = pull_records(&workspace.root).find(|record| record.path == path)?;
     Some(PulledView::new(record, file, &text))
+}
+
+/// Returns the descriptions in the Omni model that a rollback removes from dbt and from specs but not from Omni, each with
+/// its position. The next push would transfer them again. `changes` are the changes of the rollback.
+pub fn find_returning_descriptions(workspace: &Workspace, changes: &[TextChange]) -> Vec<(String, String)> {
+    let omni = workspace.omni_folder();
+    let of_rollback = |file: &str| changes.iter().find(|change| change.path == file);
+    let is_removed = |text: &str| {
+        let line = text.lines().next().unwrap_or_default();
+        let count = |text: &Option<String>| text.as_deref().map_or(0, |text| text.matches(line).count());
+        let mut dbt = changes.iter().filter(|change| !change.path.starts_with(&omni));
+        !line.is_empty() && dbt.any(|change| count(&change.before) > count(&change.after))
+    };
+    let mut found = Vec::new();
+    for record in pull_records(&workspace.root) {
+        let file = format!("{omni}/{}", record.path);
+        let text = match of_rollback(&file) {
+            Some(change) => change.after.clone(),
+            None => read_project_file(&workspace.root, &file),
+        };
+        // Parse only files that changed after the pull.
+        let Some(text) = text.filter(|text| *text != record.view) else {
+            continue;
+        };
+        let changed = PulledView::new(record, &file, &text).changed_descriptions().into_iter();
+        let returning = changed.filter(|(_, text)| is_removed(text));
+        found.extend(returning.map(|(line, text)| (format!("{file}:{line}"), text)));
+    }
+    found
 }
 
 /// Plans the transfer of descriptions from Omni to dbt, and returns an error for each Omni file that cannot be parsed.

@@ -9,6 +9,7 @@ use formulac::sync::{Action, LOG, Log, NumberedEntry, PushState, REFUSED, STATES
 use serde_json::{Value, json};
 
 use super::lock::ProjectLock;
+use super::omni::find_returning_descriptions;
 use super::omni_repository::OmniRepository;
 use super::push::{self, CreatedOmniCommit, PushAction, PushBranch};
 use super::pushed_changes::{self, PushedChanges, add_changes_of_commit};
@@ -56,6 +57,12 @@ pub fn run(session: &Session, args: &RollbackArgs) -> Result<Exit, Failure> {
         ));
     }
     let all = [changes.clone(), omni_changes.clone()].concat();
+    for (position, text) in find_returning_descriptions(&workspace, &all) {
+        session.warn(&format!(
+            "`{position}` keeps the description `{text}`, so the next push transfers it again; to undo it, also change it \
+             in the Omni model"
+        ));
+    }
     if !args.json {
         session.print_escaped(&display_changes(&all, &point, &undone))?;
     }
