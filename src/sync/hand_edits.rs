@@ -258,7 +258,7 @@ pub(super) fn hand_edits_between(
 }
 
 /// Returns a single edit that covers the complete file.
-fn whole_file_edit(path: &str, before: &str, after: &str, property: Property) -> HandEdit {
+pub(super) fn whole_file_edit(path: &str, before: &str, after: &str, property: Property) -> HandEdit {
     let line = 1 + before
         .lines()
         .zip(after.lines())

@@ -300,10 +300,12 @@ fn reconcile_with_base<'t>(
         return done;
     }
     let tools = tools();
-    // The definitions of the base are needed for a comparison with the spec if a formula was edited.
-    let is_formula = edits
-        .iter()
-        .any(|edit| edit.property == Property::Formula || is_in_model_file(sides.model)(edit));
+    // The definitions of the base are needed for a comparison with the spec if a formula or a description was edited. A
+    // description may be the formula.
+    let needs_base = |edit: &HandEdit| {
+        matches!(edit.property, Property::Formula | Property::Description) || is_in_model_file(sides.model)(edit)
+    };
+    let is_formula = edits.iter().any(needs_base);
     let base_compiler = base.compiler(tools.compiler);
     let base_tools = ReconcileTools {
         compiler: &base_compiler,
@@ -324,6 +326,7 @@ fn reconcile_with_base<'t>(
         sides,
         base,
         base_spec: before,
+        renamed: Vec::new(),
         ours: ours.clone(),
         tools,
         base_compiler: &base_compiler,
@@ -430,7 +433,9 @@ pub(super) struct ModelReconciler<'a> {
     pub edited_model: Option<&'a EditedModel<'a>>,
     /// The spec of the base, compiled again. `None` if the spec is not needed.
     pub base_spec: Option<CurrentSpec>,
-    base_said: BTreeMap<PropertyTarget, LocatedPropertyValue>,
+    pub base_said: ModelProperties,
+    /// Columns that the transferred edits rename: the names in the last push and in `ours`.
+    pub renamed: Vec<(String, String)>,
 }
 
 impl ModelReconciler<'_> {
@@ -455,11 +460,13 @@ impl ModelReconciler<'_> {
             reconciled.conflicts.push(conflict);
             return;
         }
-        let (base, ours) = self.edited_values(&edit);
+        let in_spec = self.with_current_name(&edit);
+        let (base, ours) = self.edited_values(&in_spec);
         if ours == edit.after {
             reconciled.carried.push(edit);
             return;
         }
+        let is_changed = ours != base && !self.has_default_description(&in_spec, [&base, &ours]);
         // If no spec can express an edit, keep the edit in the newly generated code, unless both sides changed the same
         // lines.
         let dialect = self.ours.compiled.dialect();
@@ -480,12 +487,18 @@ impl ModelReconciler<'_> {
             reconciled.kept.push(edit);
             return;
         }
-        if self.sides.bases.len() != 1 || (ours != base && !goes_beside()) {
-            reconciled.conflicts.push(self.build_conflict(&edit, base, ours));
+        if self.sides.bases.len() != 1 || (is_changed && !goes_beside()) {
+            let mut conflict = self.build_conflict(&edit, base, ours);
+            // The spec still has the last name.
+            conflict.definition = in_spec
+                .definition
+                .as_deref()
+                .map(|name| self.last_name(name).to_owned());
+            reconciled.conflicts.push(conflict);
             return;
         }
-        for source in write_back::spec_candidates(&self.ours.source, &edit) {
-            if let Some(carried) = self.compile_with_values(&source, &[&edit]) {
+        for source in write_back::spec_candidates(&self.ours.source, &in_spec) {
+            if let Some(carried) = self.compile_with_values(&source, &[&in_spec]) {
                 self.ours = carried;
                 reconciled.carried.push(edit);
                 return;
@@ -609,11 +622,62 @@ impl ModelReconciler<'_> {
             return (of(&self.base.files), of(&self.ours.files));
         }
         let about = property_target(edit);
+        let before = PropertyTarget {
+            column: about.column.as_deref().map(|name| self.last_name(name).to_owned()),
+            ..about.clone()
+        };
         let now = specified_properties(self.sides.model, &self.ours.files);
         (
-            self.base_said.get(&about).map(LocatedPropertyValue::text),
+            self.base_said.get(&before).map(LocatedPropertyValue::text),
             now.get(&about).map(LocatedPropertyValue::text),
         )
+    }
+
+    /// Returns the name that a column of `ours` had in the last push.
+    fn last_name<'n>(&'n self, name: &'n str) -> &'n str {
+        let renamed = self.renamed.iter().find(|(_, new)| new == name);
+        renamed.map_or(name, |(old, _)| old)
+    }
+
+    /// Returns an edit of a property, with the column's name in `ours`. The properties file may still have the name of
+    /// the last push.
+    fn with_current_name(&self, edit: &HandEdit) -> HandEdit {
+        let renamed = self
+            .renamed
+            .iter()
+            .find(|(old, _)| edit.definition.as_ref() == Some(old));
+        let has_last_name = |old: &str| {
+            let properties = specified_properties(self.sides.model, &edited_files(self.sides, &self.base.files));
+            properties.keys().any(|target| target.column.as_deref() == Some(old))
+        };
+        let new = renamed
+            .filter(|(old, _)| has_last_name(old))
+            .map(|(_, new)| new.clone());
+        HandEdit {
+            definition: new.or_else(|| edit.definition.clone()),
+            ..edit.clone()
+        }
+    }
+
+    /// Returns whether an edit changes a description that nobody wrote: the formula is the default. The values are the
+    /// descriptions in the last push and in `ours`.
+    fn has_default_description(&self, edit: &HandEdit, [base, ours]: [&Option<String>; 2]) -> bool {
+        let Some(name) = edit
+            .definition
+            .as_deref()
+            .filter(|_| edit.property == Property::Description)
+        else {
+            return false;
+        };
+        let is_default = |spec: &CurrentSpec, name: &str, text: &str| {
+            let text: Vec<&str> = text.split_whitespace().collect();
+            spec_definition(spec, name, None).is_some_and(|(_, formula)| formula == text.join(" "))
+        };
+        let base_spec = self.base_spec.as_ref();
+        let is_base_default = base
+            .as_ref()
+            .is_none_or(|text| base_spec.is_some_and(|spec| is_default(spec, self.last_name(name), text)));
+        is_base_default && ours.as_ref().is_some_and(|text| is_default(&self.ours, name, text))
     }
 
     /// Compiles a new version of the spec. Returns `None` unless the new spec contains the edited values and no other

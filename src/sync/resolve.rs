@@ -4,7 +4,7 @@
 use super::hand_edits::{HandEdit, HandEditKind, Property};
 use super::reconcile::{Conflict, CurrentSpec, ReconcileTools};
 use super::state::normalize_lines;
-use super::{reconcile, write_back};
+use super::{lines, reconcile, write_back};
 use crate::decompile::{Substitution, apply_replacements, with_formula};
 use crate::yaml_edit::{Edit, Path, YamlValue, apply_edits as edit_yaml, value as yaml_value};
 
@@ -12,8 +12,13 @@ use crate::yaml_edit::{Edit, Path, YamlValue, apply_edits as edit_yaml, value as
 /// determined.
 #[must_use]
 pub fn revert_edit(edit: &HandEdit, model: &str, file: &str) -> Option<String> {
-    if edit.is_whole_file() {
-        return edit.before.clone();
+    if let (true, Some(before)) = (edit.is_whole_file(), &edit.before) {
+        // Another edit in the file may already be undone.
+        let merged = edit
+            .after
+            .as_deref()
+            .and_then(|after| lines::merge(after, before, file));
+        return Some(merged.unwrap_or_else(|| before.clone()));
     }
     let in_yaml = HandEditKind::new(&edit.file, model) == HandEditKind::Properties;
     match edit.property {
@@ -114,11 +119,16 @@ pub fn apply_edit_to_spec(
         let formula = conflict.theirs_formula.as_ref().or(conflict.base.as_ref())?;
         return with_formula_in_conflict(conflict, ours, formula);
     }
+    // The column may have another name in the file.
+    let edit = HandEdit {
+        definition: conflict.definition.clone(),
+        ..edit.clone()
+    };
     let says = |source: &String| {
         let compiled_spec = tools.compile(&ours.spec, source);
-        compiled_spec.is_some_and(|spec| reconcile::equals_spec_value(model, &spec, edit))
+        compiled_spec.is_some_and(|spec| reconcile::equals_spec_value(model, &spec, &edit))
     };
-    write_back::spec_candidates(&ours.source, edit).into_iter().find(says)
+    write_back::spec_candidates(&ours.source, &edit).into_iter().find(says)
 }
 
 /// Returns the spec with a different formula for the definition that has the conflict. Returns `None` if the conflict

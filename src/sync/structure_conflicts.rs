@@ -1,14 +1,17 @@
-//! Conflicts between hand edits to the structure of a model's SQL and changes of its spec: conditions and new columns.
+//! Conflicts between hand edits to the structure of a model's SQL and changes of its spec: conditions, and columns that
+//! are added, removed or renamed.
 
-use super::hand_edits::{HandEdit, Property};
+use super::hand_edits::{HandEdit, Property, whole_file_edit};
+use super::merge_generated_file::merge_generated_file;
 use super::properties::line_at;
 use super::reconcile::{
-    Conflict, CurrentSpec, ModelReconciler, ModelSides, ReconcileTools, reconcile, spec_definition, sql_bodies,
+    Conflict, CurrentSpec, ModelProperties, ModelReconciler, ModelSides, ReconcileTools, reconcile, spec_definition,
+    sql_bodies,
 };
 use super::resolve::with_formula_in_conflict;
 use super::structure_edits::StructureEdit;
 use super::structure_specs::step_with_condition;
-use crate::decompile::restore_column;
+use crate::decompile::{FilePartPosition, restore_column, with_formula};
 use crate::yaml::{self, Node};
 use crate::yaml_edit::{Edit, YamlValue, apply_edits};
 
@@ -105,6 +108,109 @@ impl ModelReconciler<'_> {
                  `{clause}: AND({old}, {new})`"
             )
         })
+    }
+
+    /// Returns the conflict if an edit removes or renames a column whose definition the spec has also changed, renamed
+    /// or removed. `columns` are the positions of the edited parts, `hands` the edits to them, and `added` the
+    /// new columns of the SQL.
+    pub fn compare_with_definition_change(
+        &self,
+        edit: &StructureEdit,
+        columns: &[FilePartPosition],
+        hands: &[&HandEdit],
+        added: &[String],
+    ) -> Option<Conflict> {
+        let (old, new) = match edit {
+            StructureEdit::Removed(old) => (old, None),
+            StructureEdit::Renamed(old, new) => (old, Some(new)),
+            _ => return None,
+        };
+        let (edited_sql, base, ours) = (self.edited_sql?, self.base_spec.as_ref()?, self.sides.ours?);
+        let (first, written) = (hands.first()?, self.base.files.get(&hands.first()?.file)?);
+        let (_, formula) = spec_definition(base, old, None)?;
+        let changed = self.definition_change(base, ours, (old, &formula), new, added)?;
+        let before_edit = self.at_base(base);
+        let at_base = before_edit.transfer_structure_edit(edit, columns, edited_sql);
+        // Two columns are one column with a new name only if the last spec generates the SQL with this name.
+        let at_base = match new {
+            Some(_) => Some(at_base.ok()?),
+            None => at_base.ok(),
+        };
+        let dialect = ours.compiled.dialect();
+        // The file without this edit, but with the other edits.
+        let restored = at_base
+            .as_ref()
+            .and_then(|at_base| at_base.ours.files.get(&first.file))
+            .and_then(|removed| {
+                merge_generated_file(&first.file, self.sides.model, dialect, [removed, written, edited_sql])
+            })
+            .unwrap_or_else(|| written.clone());
+        let mut conflict = self.build_conflict(first, Some(formula), changed);
+        conflict.definition = Some(old.clone());
+        conflict.step = None;
+        conflict.property = Property::Formula;
+        conflict.detail.clear();
+        conflict.spec_line = ours.line(old);
+        conflict.theirs = new.and_then(|new| Some(format!("{} as {new}", hands.last()?.after.as_ref()?)));
+        conflict.restored.clear();
+        conflict.edit = Some(HandEdit {
+            line: first.line,
+            ..whole_file_edit(&first.file, &restored, edited_sql, Property::Text)
+        });
+        Some(conflict)
+    }
+
+    /// Compares a definition with its formula in the last push. Returns the spec's formula, or its new name and formula
+    /// if the spec renames it, or `Some(None)` if the spec removes it. Returns `None` if the spec generates the same SQL
+    /// for the definition, or makes the same change as the file, in which the column has the name `new` or is missing.
+    fn definition_change(
+        &self,
+        base: &CurrentSpec,
+        ours: &CurrentSpec,
+        (old, formula): (&str, &str),
+        new: Option<&String>,
+        added: &[String],
+    ) -> Option<Option<String>> {
+        if let Some((step, own)) = spec_definition(ours, old, None) {
+            let with_base = || with_formula(&ours.source, step.as_deref(), old, formula).ok();
+            let is_same = own == formula
+                || with_base()
+                    .and_then(|text| self.tools.compile(&ours.spec, &text))
+                    .is_some_and(|with_base| sql_bodies(&with_base) == sql_bodies(ours));
+            return (!is_same).then_some(Some(own));
+        }
+        let is_new = |name: &str| spec_definition(base, name, None).is_none() && !added.iter().any(|own| own == name);
+        let mut definitions = ours.compiled.definitions().iter().map(|definition| definition.name());
+        if new.is_some_and(|new| definitions.clone().any(|name| name == new)) {
+            return None;
+        }
+        let renamed = definitions.find_map(|name| {
+            let (_, own) = spec_definition(ours, name, None)?;
+            (is_new(name) && own == formula).then(|| format!("{name} = {own}"))
+        });
+        (renamed.is_some() || new.is_some()).then_some(renamed)
+    }
+
+    /// Returns the reconciler in which the spec is that of the last push.
+    fn at_base<'r>(&'r self, base: &'r CurrentSpec) -> ModelReconciler<'r> {
+        ModelReconciler {
+            sides: ModelSides {
+                ours: Some(base),
+                ..self.sides
+            },
+            base: self.base,
+            ours: base.clone(),
+            tools: ReconcileTools {
+                compiler: self.base_compiler,
+                ..self.tools
+            },
+            base_compiler: self.base_compiler,
+            edited_sql: self.edited_sql,
+            edited_model: self.edited_model,
+            base_spec: None,
+            base_said: ModelProperties::new(),
+            renamed: Vec::new(),
+        }
     }
 
     /// Returns the spec of the last push with the hand edits. `None` if this spec cannot express the edit.

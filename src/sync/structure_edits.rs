@@ -64,8 +64,8 @@ impl StructureEdit {
 pub(super) type SpecWithStructure = Result<(String, Option<RewrittenSql>), NotAFormula>;
 
 /// Edit that was transferred to the spec.
-struct TransferredEdit {
-    ours: CurrentSpec,
+pub(super) struct TransferredEdit {
+    pub ours: CurrentSpec,
     /// The edited SQL, with generated SQL in place of the edited parts if they differ.
     edited_sql: String,
     rewritten: RewrittenParts,
@@ -123,9 +123,17 @@ impl ModelReconciler<'_> {
             StructureEdit::Relation { .. } => 2,
             _ => 1,
         });
+        let added = all.iter().filter_map(|(edit, _)| match edit {
+            StructureEdit::Added(name) => Some(name.clone()),
+            _ => None,
+        });
+        let added: Vec<String> = added.collect();
         let mut conflicts = Vec::new();
+        // Edits of columns that the spec has also changed. They are never transferred.
+        let mut both_sided: BTreeSet<usize> = BTreeSet::new();
         for (edit, places) in all {
-            if places.iter().any(|index| carried_edits.contains(index)) {
+            let is_decided = |index: &usize| carried_edits.contains(index) || both_sided.contains(index);
+            if places.iter().any(is_decided) {
                 continue;
             }
             let is_of_set = |index: &usize| edits.get(*index).is_some_and(|edit| self.is_edit_of_set(edit));
@@ -136,6 +144,12 @@ impl ModelReconciler<'_> {
                 .iter()
                 .filter_map(|index| edits.get(*index)?.position.clone())
                 .collect();
+            let hands: Vec<&HandEdit> = places.iter().filter_map(|index| edits.get(*index)).collect();
+            if let Some(conflict) = self.compare_with_definition_change(&edit, &columns, &hands, &added) {
+                both_sided.extend(places.iter().copied());
+                conflicts.push((places, conflict));
+                continue;
+            }
             let transferred = match self.transfer_structure_edit(&edit, &columns, &found) {
                 Ok(transferred) => transferred,
                 Err(why) => {
@@ -159,6 +173,9 @@ impl ModelReconciler<'_> {
                 if let Some(edit) = edits.get_mut(*index) {
                     edit.rewritten = transferred.rewritten.of_edit(edit);
                 }
+            }
+            if let StructureEdit::Renamed(old, new) = edit {
+                self.renamed.push((old, new));
             }
             self.ours = transferred.ours;
             found = transferred.edited_sql;
@@ -185,11 +202,12 @@ impl ModelReconciler<'_> {
         let of_model = is_in_model_file(self.sides.model);
         let mut at = 0;
         edits.retain(|edit| {
-            let is_carried = carried_edits.contains(&at) || (of_model(edit) && !is_left(edit));
+            let is_transferred = !both_sided.contains(&at) && of_model(edit) && !is_left(edit);
+            let is_carried = carried_edits.contains(&at) || is_transferred;
             if is_carried {
                 reconciled.carried.push(edit.clone());
             } else {
-                let own = conflicts.iter().filter(|(places, _)| places.contains(&at));
+                let own = conflicts.iter().filter(|(places, _)| places.first() == Some(&at));
                 reconciled.conflicts.extend(own.map(|(_, conflict)| conflict.clone()));
             }
             at += 1;
@@ -232,7 +250,7 @@ impl ModelReconciler<'_> {
 
     /// Transfers one edit to the spec. `columns` are the positions of the edited parts. If no version of the spec
     /// produces the edit, returns the reason, if it is known.
-    fn transfer_structure_edit(
+    pub fn transfer_structure_edit(
         &self,
         edit: &StructureEdit,
         columns: &[FilePartPosition],

@@ -82,10 +82,16 @@ fn description_candidates(source: &str, column: Option<&str>, text: &str) -> Vec
             after: vec!["formula".to_owned()],
         }],
     );
-    let mut texts: Vec<String> = with_comment_above(source, column, text).into_iter().collect();
+    let comment = with_comment_above(source, column, text);
+    let has_comment = comment.as_ref().is_some_and(|(_, replaces)| *replaces);
+    let comment = comment.map(|(text, _)| text);
+    let mut texts: Vec<String> = comment.clone().into_iter().filter(|_| has_comment).collect();
     let is_there = has_key(source, &in_definitions);
     texts.extend(in_definition.clone().into_iter().filter(|_| is_there));
     let keys = column_key_path(column, "description");
+    // Properties of columns are next to each other.
+    let is_listed = has_key(source, &["columns".to_owned()]);
+    texts.extend(comment.into_iter().filter(|_| !has_comment && !is_listed));
     texts.extend(
         set_edits(source, &keys, &value)
             .into_iter()
@@ -102,9 +108,9 @@ fn has_key(source: &str, keys: &[String]) -> bool {
     root.as_ref().and_then(value_at_keys).is_some()
 }
 
-/// Returns the spec with a new `///` comment above a definition in its text block, if the definition already has
-/// such a comment.
-fn with_comment_above(source: &str, name: &str, text: &str) -> Option<String> {
+/// Returns the spec with a new `///` comment above a definition in its text block, and whether it replaces such a
+/// comment.
+fn with_comment_above(source: &str, name: &str, text: &str) -> Option<(String, bool)> {
     let is_definition = |line: &str| {
         let rest = line.trim_start().strip_prefix(name).map(str::trim_start);
         rest.is_some_and(|rest| rest.starts_with('=') && !rest.starts_with("=="))
@@ -117,9 +123,6 @@ fn with_comment_above(source: &str, name: &str, text: &str) -> Option<String> {
         .rev()
         .take_while(|line| line.trim_start().starts_with("///"))
         .count();
-    if above == 0 {
-        return None;
-    }
     let line = lines.get(at)?;
     let indent = line.get(..line.len() - line.trim_start().len())?;
     let end = if line.ends_with("\r\n") { "\r\n" } else { "\n" };
@@ -127,7 +130,8 @@ fn with_comment_above(source: &str, name: &str, text: &str) -> Option<String> {
         .lines()
         .map(|line| format!("{indent}/// {line}").trim_end().to_owned() + end)
         .collect();
-    Some([lines.get(..at - above)?.concat(), comment, lines.get(at..)?.concat()].concat())
+    let text = [lines.get(..at - above)?.concat(), comment, lines.get(at..)?.concat()].concat();
+    Some((text, above > 0))
 }
 
 fn column_key_path(column: &str, key: &str) -> Vec<String> {

@@ -251,11 +251,30 @@ fn resolve_keeps_the_file_that_the_option_names() {
         "{}",
         refused.err
     );
-    let run = place.run(&["resolve", "revenue.revenue:description", "--dbt"]);
-    assert_eq!(run.exit, 0, "{}", run.err);
-    assert!(place.read(spec).contains("/// In dbt."), "{}", place.read(spec));
-    assert!(saved_versions(&place).iter().any(|text| text.contains("In the spec.")));
-    assert!(place.read(view).contains("In Omni."));
+    let edited = [view, spec, yml].map(|file| (file, place.read(file)));
+    let committed = |file: &str| git(&place, &["show", &format!("HEAD:{file}")]);
+    for spec_before in [place.read(spec), committed(spec)] {
+        for (option, text) in [("--omni", "In Omni."), ("--dbt", "In dbt.")] {
+            for (file, text) in &edited {
+                place.write(file, text);
+            }
+            place.write(spec, &spec_before);
+            let run = place.run(&["resolve", "revenue.revenue:description", option]);
+            assert_eq!(run.exit, 0, "{option}: {}", run.err);
+            let plan = place.run(&["plan"]);
+            assert_eq!(plan.exit, 0, "{option}: {}{}", plan.out, plan.err);
+            assert!(!plan.out.contains("conflict 1"), "{option}: {}", plan.out);
+            let adopted = place.run(&["adopt"]);
+            assert_eq!(adopted.exit, 0, "{option}: {}", adopted.err);
+            assert!(
+                place.read(spec).contains(&format!("/// {text}")),
+                "{option}: {}",
+                place.read(spec)
+            );
+            assert!(place.path(".formulac/local/undone").exists(), "{option}");
+            saved_versions(&place);
+        }
+    }
     // A committed text is not saved.
     git(&place, &["checkout", "--quiet", "."]);
     edit(&place, view, "Before tax.", "In Omni.");

@@ -7,6 +7,7 @@
 )]
 
 mod adopted;
+mod both_sides;
 mod formatters;
 mod group_keys;
 mod guarded_edits;

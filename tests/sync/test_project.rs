@@ -5,7 +5,8 @@ use std::sync::OnceLock;
 
 use formulac::decompile::Decompiler;
 use formulac::sync::{
-    CurrentSpec, ModelPlan, ModelSides, Plan, PlannedModel, PushState, ReconcileTools, STATES, TextChange, reconcile,
+    Conflict, CurrentSpec, ModelPlan, ModelSides, Plan, PlannedModel, PushState, ReconcileTools, STATES, TextChange,
+    apply_edit_to_spec, reconcile,
 };
 use formulac::{CompiledSpec, Compiler};
 
@@ -115,6 +116,19 @@ impl TestProject {
             };
         }
         Self { files }
+    }
+
+    /// Returns the spec after the file wins a conflict.
+    pub fn theirs(&self, compiler: &Compiler, conflict: &Conflict) -> String {
+        let ours = compile_current(compiler, self.spec()).unwrap();
+        let moved = BTreeMap::new();
+        let tools = ReconcileTools {
+            compiler,
+            decompiler: decompiler(),
+            folders: ("models", "tests"),
+            moved_paths: &moved,
+        };
+        apply_edit_to_spec(conflict, "m", &ours, tools).unwrap()
     }
 
     pub fn push(&self, compiler: &Compiler) -> Self {

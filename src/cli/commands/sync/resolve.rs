@@ -7,7 +7,7 @@ use std::process::Command;
 
 use formulac::diag::render;
 use formulac::sync::{
-    Conflict, MetricSetConflict, ModelPlan, Property, PulledView, SetPart, Substitution, TextChange,
+    Conflict, HandEdit, MetricSetConflict, ModelPlan, Property, PulledView, SetPart, Substitution, TextChange,
     apply_edit_to_spec, content_hash, describe_rewritten_sql, restore_parts, revert_edit,
     set_description_in_properties, with_formula_in_conflict, with_override,
 };
@@ -71,6 +71,11 @@ pub fn run(session: &Session, args: &ResolveArgs) -> Result<Exit, Failure> {
     let mut resolved = Vec::new();
     for (model, conflict, side) in chosen_sides {
         work.resolve_conflict(model, conflict, side)?;
+        if let Some(kept) = args.preferred_file() {
+            let others = edits_of_same_part(model, conflict);
+            let others = others.filter(|edit| file_kind(&workspace, &edit.file) != kept);
+            others.for_each(|edit| work.undo_edit(model, edit));
+        }
         resolved.push(json!({
             "model": model.model, "definition": conflict.definition, "property": conflict.property_name(),
         }));
@@ -115,17 +120,21 @@ fn choose_sides<'p>(
     args: &ResolveArgs,
     conflicts: &[&(&'p ModelPlan, &'p Conflict)],
 ) -> Result<Vec<(&'p ModelPlan, &'p Conflict, ConflictSide)>, Failure> {
-    let side = |conflict: &Conflict| match args.preferred_file() {
+    let side = |model: &ModelPlan, conflict: &Conflict| match args.preferred_file() {
         None => Some(args.chosen_side()),
         Some(kept) => {
             let files = files_in_conflict(workspace, conflict);
-            let at = files.iter().position(|file| *file == kept)?;
-            [ConflictSide::Ours, ConflictSide::Theirs].get(at).copied()
+            if let Some(at) = files.iter().position(|file| *file == kept) {
+                return [ConflictSide::Ours, ConflictSide::Theirs].get(at).copied();
+            }
+            // The chosen file also changes the part, so its version replaces the version of this conflict's file.
+            let is_edited = edits_of_same_part(model, conflict).any(|edit| file_kind(workspace, &edit.file) == kept);
+            is_edited.then_some(ConflictSide::Ours)
         }
     };
     let chosen = conflicts
         .iter()
-        .filter_map(|(model, conflict)| Some((*model, *conflict, side(conflict)?)));
+        .filter_map(|(model, conflict)| Some((*model, *conflict, side(model, conflict)?)));
     let chosen: Vec<_> = chosen.collect();
     if let (Some(kept), Some((model, conflict)), []) = (args.preferred_file(), conflicts.first(), chosen.as_slice()) {
         let [ours, theirs] = files_in_conflict(workspace, conflict).map(PreferredFile::option);
@@ -156,11 +165,29 @@ fn choose_sides<'p>(
 
 /// Returns the files on both sides of a conflict, `ours` first.
 fn files_in_conflict(workspace: &Workspace, conflict: &Conflict) -> [PreferredFile; 2] {
-    match (conflict.is_omni_conflict(), is_in_omni(workspace, &conflict.file)) {
-        (true, _) => [PreferredFile::Omni, PreferredFile::Dbt],
-        (false, true) => [PreferredFile::Spec, PreferredFile::Omni],
-        (false, false) => [PreferredFile::Spec, PreferredFile::Dbt],
+    match conflict.is_omni_conflict() {
+        true => [PreferredFile::Omni, PreferredFile::Dbt],
+        false => [PreferredFile::Spec, file_kind(workspace, &conflict.file)],
     }
+}
+
+fn file_kind(workspace: &Workspace, file: &str) -> PreferredFile {
+    match is_in_omni(workspace, file) {
+        true => PreferredFile::Omni,
+        false => PreferredFile::Dbt,
+    }
+}
+
+/// Returns the edits in other files to the description that has a conflict: only descriptions are in several files. The
+/// plan transfers these edits to the spec, or reports other conflicts.
+fn edits_of_same_part<'p>(model: &'p ModelPlan, conflict: &'p Conflict) -> impl Iterator<Item = &'p HandEdit> {
+    let in_conflict = model.conflicts.iter().filter_map(|other| other.edit.as_ref());
+    let is_same_part = |edit: &&HandEdit| {
+        let target = (&edit.definition, edit.property, &edit.detail);
+        let is_other = conflict.property == Property::Description && edit.file != conflict.file;
+        is_other && target == (&conflict.definition, conflict.property, &conflict.detail)
+    };
+    model.carried.iter().chain(in_conflict).filter(is_same_part)
 }
 
 /// Returns whether a file belongs to the Omni model.
@@ -255,10 +282,7 @@ impl<'w> ConflictResolver<'w> {
         let edit = conflict.edit.as_ref();
         let undone = || match edit {
             Some(_) if !conflict.restored.is_empty() => Some(file.clone()),
-            Some(edit) => match self.pulled_omni_view(&conflict.file) {
-                Some(view) => view.with_description(edit.definition.as_deref(), edit.before.as_deref()),
-                None => revert_edit(edit, &model.model, &file),
-            },
+            Some(edit) => self.without_edit(model, edit),
             // Remove all changes that users made in the file.
             None => conflict.ours.clone().or_else(|| conflict.base.clone()),
         };
@@ -301,6 +325,21 @@ impl<'w> ConflictResolver<'w> {
             self.restore(conflict);
         }
         Ok(())
+    }
+
+    /// Returns the contents of an edited file without the edit. `None` if the edit cannot be separated from the rest.
+    fn without_edit(&self, model: &ModelPlan, edit: &HandEdit) -> Option<String> {
+        match self.pulled_omni_view(&edit.file) {
+            Some(view) => view.with_description(edit.definition.as_deref(), edit.before.as_deref()),
+            None => revert_edit(edit, &model.model, &self.text(&edit.file)?),
+        }
+    }
+
+    /// Undoes an edit. An edit that is already undone is not there any more.
+    fn undo_edit(&mut self, model: &ModelPlan, edit: &HandEdit) {
+        if let Some(text) = self.without_edit(model, edit) {
+            self.set_text(&edit.file, text);
+        }
     }
 
     /// Resolves a conflict between a hand edit and a metric set. The file is always restored, because a push generates

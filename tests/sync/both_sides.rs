@@ -1,0 +1,206 @@
+//! Conflicts between a hand edit that removes or renames a column and a change of the spec to the same definition.
+
+use crate::test_project::{SPEC, SQL, TestProject, YML, compile_current, compiler};
+
+const ROWS: &str = "\
+model: m
+from: orders
+keep: [id]
+definitions: |
+  /// Without the tax
+  net = amount - tax
+  size = IF(amount > 50, \"big\", \"small\")
+";
+const GROUPS: &str = "\
+model: m
+from: orders
+group_by: country
+definitions: |
+  n = COUNT(id)
+  net = SUM(IF(n_open > 0, amount))
+  total = SUM(amount) - SUM(tax)
+having: n > 0
+";
+
+/// Returns the project with changes in the spec and in the SQL after a push.
+fn edited_project(spec: &str, changes: &[(&str, &str, &str)]) -> TestProject {
+    let mut project = TestProject::from_spec(spec).push(&compiler());
+    for (path, before, after) in changes {
+        let text = project.text(path).to_owned();
+        assert!(text.contains(before), "`{before}` is not in\n{text}");
+        project.set(path, text.replace(before, after));
+    }
+    project
+}
+
+/// Neither side loses its edit. The user can keep either side.
+#[test]
+fn removed_and_renamed_columns_are_conflicts_with_new_formulas() {
+    let compiler = compiler();
+    let rows = ("net = amount - tax", "net = amount - IFNA(tax, 0)");
+    let groups = ("SUM(IF(n_open > 0, amount))", "SUM(IF(n_open > 1, amount))");
+    let sum = "        coalesce(sum(case when n_open > 0 then amount end), 0) as net,\n";
+    for (spec, (before, after), edits, theirs) in [
+        (ROWS, rows, &[("    amount - tax as net,\n", "")][..], ""),
+        (ROWS, rows, &[(" as net", " as without_tax")], "without_tax"),
+        (GROUPS, groups, &[(sum, ""), ("    net,\n", "")], ""),
+        (
+            GROUPS,
+            groups,
+            &[("as net,", "as paid,"), ("    net,", "    paid,")],
+            "paid",
+        ),
+        (GROUPS, groups, &[("    net,", "    net as paid,")], "paid"),
+    ] {
+        let in_sql = edits.iter().map(|(before, after)| (SQL, *before, *after));
+        let changes: Vec<_> = in_sql.chain([(SPEC, before, after)]).collect();
+        let mut project = edited_project(spec, &changes);
+        let plan = project.plan(&compiler);
+        let conflicts = &plan.models[0].conflicts;
+        assert_eq!(conflicts.len(), 1, "{edits:?}: {:#?}", plan.json());
+        let conflict = &conflicts[0];
+        assert_eq!(conflict.definition.as_deref(), Some("net"), "{edits:?}");
+        assert!(
+            conflict.ours.as_deref().is_some_and(|ours| after.contains(ours)),
+            "{edits:?}"
+        );
+        // The spec's side: the file has the column again.
+        let mut ours = project.clone();
+        let edit = conflict.edit.as_ref().unwrap();
+        let restored = formulac::sync::revert_edit(edit, "m", project.text(SQL)).unwrap();
+        ours.set(SQL, restored);
+        let pushed = ours.push(&compiler);
+        assert_eq!(pushed.spec(), project.spec(), "{edits:?}");
+        assert!(
+            pushed.plan(&compiler).models.iter().all(|model| model.kept.is_empty()),
+            "{edits:?}"
+        );
+        // The file's side: the spec has its last formula again, and then the edit.
+        let current = compile_current(&compiler, project.spec()).unwrap();
+        let formula = conflict.base.as_deref().unwrap();
+        let spec = formulac::sync::with_formula_in_conflict(conflict, &current, formula).unwrap();
+        project.set(SPEC, spec);
+        let pushed = project.push(&compiler);
+        let is_expected = match theirs {
+            "" => !pushed.spec().contains("net ="),
+            new => pushed.spec().contains(&format!("{new} = {formula}")) && !pushed.spec().contains("net ="),
+        };
+        assert!(is_expected, "{edits:?}: {}", pushed.spec());
+    }
+}
+
+/// A definition that the spec renames or removes cannot also get another name in the SQL.
+#[test]
+fn different_names_are_conflicts() {
+    let compiler = compiler();
+    for (spec_edit, sql_edit, count) in [
+        (("net =", "nett ="), (" as net", " as without_tax"), 1),
+        (
+            ("  /// Without the tax\n  net = amount - tax\n", ""),
+            (" as net", " as without_tax"),
+            1,
+        ),
+        (("net =", "nett ="), ("    amount - tax as net,\n", ""), 1),
+        (("net =", "without_tax ="), (" as net", " as without_tax"), 0),
+        (
+            ("  net = amount - tax\n", "  net = amount-tax\n"),
+            (" as net", " as without_tax"),
+            0,
+        ),
+    ] {
+        let project = edited_project(ROWS, &[(SPEC, spec_edit.0, spec_edit.1), (SQL, sql_edit.0, sql_edit.1)]);
+        let plan = project.plan(&compiler);
+        assert_eq!(
+            plan.conflicts(),
+            count,
+            "{spec_edit:?}, {sql_edit:?}: {:#?}",
+            plan.json()
+        );
+        for conflict in &plan.models[0].conflicts {
+            assert_eq!(conflict.definition.as_deref(), Some("net"));
+        }
+    }
+}
+
+/// The properties file describes a column that the SQL adds or renames. Only one side has changed.
+#[test]
+fn descriptions_of_new_and_renamed_columns_are_transferred() {
+    let compiler = compiler();
+    let added = (SQL, " as net,", " as net,\n    amount * 2 as twice,");
+    let renamed = (SQL, " as net,", " as without_tax,");
+    for (changes, line) in [
+        (
+            &[
+                added,
+                (
+                    YML,
+                    "      - name: net\n",
+                    "      - name: twice\n        description: Two\n      - name: net\n",
+                ),
+            ][..],
+            "  /// Two\n  twice = amount * 2\n",
+        ),
+        (
+            &[
+                renamed,
+                (
+                    YML,
+                    "name: net\n        description: Without the tax",
+                    "name: without_tax\n        description: Net",
+                ),
+            ],
+            "  /// Net\n  without_tax = amount - tax\n",
+        ),
+        (
+            &[renamed, (YML, "description: Without the tax", "description: Net")],
+            "  /// Net\n  without_tax = amount - tax\n",
+        ),
+        // The formula is the default description.
+        (
+            &[
+                (SPEC, "amount > 50", "amount > 60"),
+                (YML, "IF(amount > 50, \"big\", \"small\")", "Two sizes"),
+            ],
+            "  /// Two sizes\n  size = IF(amount > 60, \"big\", \"small\")\n",
+        ),
+    ] {
+        let project = edited_project(ROWS, changes);
+        let plan = project.plan(&compiler);
+        assert_eq!(plan.conflicts(), 0, "{changes:?}: {:#?}", plan.json());
+        let pushed = project.apply_plan(&plan);
+        assert!(pushed.spec().contains(line), "{changes:?}: {}", pushed.spec());
+        assert!(
+            pushed.plan(&compiler).models.iter().all(|model| model.files.is_empty()),
+            "{changes:?}"
+        );
+    }
+}
+
+/// A description that both sides change is a conflict, which each side can win even if the SQL renames the column.
+#[test]
+fn conflicts_in_descriptions_of_renamed_columns_are_resolved() {
+    let compiler = compiler();
+    for name in ["net", "without_tax"] {
+        let after = format!("name: {name}\n        description: Net");
+        let mut project = edited_project(
+            ROWS,
+            &[
+                (SQL, " as net,", " as without_tax,"),
+                (YML, "name: net\n        description: Without the tax", &after),
+                (SPEC, "/// Without the tax", "/// No tax"),
+            ],
+        );
+        let plan = project.plan(&compiler);
+        assert_eq!(plan.conflicts(), 1, "{:#?}", plan.json());
+        let conflict = &plan.models[0].conflicts[0];
+        assert_eq!(conflict.definition.as_deref(), Some("net"));
+        let spec = project.theirs(&compiler, conflict);
+        project.set(SPEC, spec);
+        let pushed = project.push(&compiler);
+        assert!(
+            pushed.spec().contains("  /// Net\n  without_tax = amount - tax\n"),
+            "{}",
+            pushed.spec()
+        );
+    }
+}
