@@ -1,9 +1,9 @@
 //! Constructs of queries: joins, groups, windows and sort orders.
 
 use sqlparser::ast::{
-    BinaryOperator, Distinct, Expr, GroupByExpr, Join, JoinConstraint, JoinOperator, NamedWindowExpr, OrderByExpr,
-    OrderByKind, Query, Select, SelectItem, SetExpr, SetOperator, SetQuantifier, TableAlias, TableFactor,
-    WindowFrameBound, WindowFrameUnits, WindowSpec,
+    BinaryOperator, Distinct, Expr, FunctionArg, FunctionArgExpr, GroupByExpr, Join, JoinConstraint, JoinOperator,
+    NamedWindowExpr, OrderByExpr, OrderByKind, Query, Select, SelectItem, SetExpr, SetOperator, SetQuantifier,
+    TableAlias, TableFactor, WindowFrameBound, WindowFrameUnits, WindowSpec,
 };
 
 use super::{Class, Columns, Reader, common_class, unquoted_name};
@@ -200,14 +200,20 @@ impl Reader<'_> {
             }
             TableFactor::UNNEST { alias, array_exprs, .. } => {
                 // A list of a template, or the series of periods that `series` lists.
-                for list in array_exprs {
-                    match list {
-                        Expr::Function(call) if self.facts.series.contains(&unquoted_name(&call.name)) => {}
-                        _ => {
-                            self.class(list);
-                        }
-                    }
-                }
+                self.lists(array_exprs);
+                (named(alias).unwrap_or_default(), Columns::new())
+            }
+            TableFactor::Table {
+                name,
+                args: Some(arguments),
+                alias,
+                ..
+            } if unquoted_name(name) == "unnest" => {
+                let lists = arguments.args.iter().filter_map(|argument| match argument {
+                    FunctionArg::Unnamed(FunctionArgExpr::Expr(list)) => Some(list),
+                    _ => None,
+                });
+                self.lists(lists);
                 (named(alias).unwrap_or_default(), Columns::new())
             }
             // A series of periods. Its fact is `series`.
@@ -223,6 +229,18 @@ impl Reader<'_> {
                 self.missing
                     .insert(format!("a relation that the test cannot read: {other}"));
                 (String::new(), Columns::new())
+            }
+        }
+    }
+
+    /// Reads the arguments of `unnest`.
+    fn lists<'e>(&mut self, lists: impl IntoIterator<Item = &'e Expr>) {
+        for list in lists {
+            match list {
+                Expr::Function(call) if self.facts.series.contains(&unquoted_name(&call.name)) => {}
+                _ => {
+                    self.class(list);
+                }
             }
         }
     }
