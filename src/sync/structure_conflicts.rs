@@ -180,7 +180,11 @@ impl ModelReconciler<'_> {
             return (!is_same).then_some(Some(own));
         }
         let is_new = |name: &str| spec_definition(base, name, None).is_none() && !added.iter().any(|own| own == name);
-        let mut definitions = ours.compiled.definitions().iter().map(|definition| definition.name());
+        let mut definitions = ours
+            .compiled
+            .definitions()
+            .iter()
+            .map(crate::model::SpecDefinition::name);
         if new.is_some_and(|new| definitions.clone().any(|name| name == new)) {
             return None;
         }

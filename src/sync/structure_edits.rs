@@ -50,6 +50,13 @@ pub(super) enum StructureEdit {
 }
 
 impl StructureEdit {
+    fn added_column(&self) -> Option<String> {
+        match self {
+            Self::Added(name) => Some(name.clone()),
+            _ => None,
+        }
+    }
+
     /// Returns the condition before and after the edit.
     fn condition(&self) -> Option<(&str, &str)> {
         match self {
@@ -123,11 +130,7 @@ impl ModelReconciler<'_> {
             StructureEdit::Relation { .. } => 2,
             _ => 1,
         });
-        let added = all.iter().filter_map(|(edit, _)| match edit {
-            StructureEdit::Added(name) => Some(name.clone()),
-            _ => None,
-        });
-        let added: Vec<String> = added.collect();
+        let added: Vec<String> = all.iter().filter_map(|(edit, _)| edit.added_column()).collect();
         let mut conflicts = Vec::new();
         // Edits of columns that the spec has also changed. They are never transferred.
         let mut both_sided: BTreeSet<usize> = BTreeSet::new();

@@ -143,7 +143,11 @@ fn two_edits_need_one_push() {
 
 /// Added columns that no formula computes, because TRIM also shortens spaces inside a text.
 const WITHOUT_FORMULA: [(&str, &str, &str); 3] = [
-    (WINDOWS, "n, 0) as aov,", "n, 0) as aov,\n    trim(country) as trimmed,"),
+    (
+        WINDOWS,
+        "    end as size",
+        "    end as size,\n    trim(country) as trimmed",
+    ),
     (
         FILLED,
         "nullif(n, 0) as aov,",
@@ -162,7 +166,8 @@ fn an_edit_becomes_a_formula_next_to_an_edit_without_formula() {
         let kept = pushed.text(SQL).replacen(from, to, 1);
         assert_ne!(kept, pushed.text(SQL), "{from}");
         for (from, to) in *edits {
-            if !kept.contains(from) {
+            // A different period changes the name of a CTE in the lines next to the added column, which is a conflict.
+            if !kept.contains(from) || from.starts_with("interval") {
                 continue;
             }
             let mut project = pushed.clone();

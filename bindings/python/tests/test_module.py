@@ -222,7 +222,7 @@ def test_the_page_of_the_manual():
     page = (HERE.parents[2] / "docs" / "python.md").read_text()
     code = "".join(re.findall(r"```python\n(.*?)```", page, re.S))
     printed = []
-    exec(code, {"print": lambda it: printed.append(str(it))})
+    exec(code, {"print": lambda *values: printed.append(" ".join(map(str, values)))})
     assert printed == re.findall(r"  # (.+)$", code, re.M)
 
 
