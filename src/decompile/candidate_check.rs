@@ -89,7 +89,7 @@ impl<'a, 's> CandidateCheck<'a, 's> {
         path: Option<&'a str>,
         (generated_file, edited_file, edits): (&'a SqlFile<'s>, &'a SqlFile<'s>, &'a Edits),
     ) -> Self {
-        let (cell, tried) = (Cell::new(MAX_LEARNED_BYTES), RefCell::default());
+        let (left, tried) = (Cell::new(MAX_LEARNED_BYTES), RefCell::default());
         Self {
             compiler,
             spec_position: position,
@@ -103,7 +103,7 @@ impl<'a, 's> CandidateCheck<'a, 's> {
             definition_part: DefinitionSqlPart::Column(&definition.name),
             is_exact: false,
             compares_file: true,
-            left: cell,
+            left,
             tried,
             windows: OnceCell::new(),
             site_cte: OnceCell::new(),
@@ -430,9 +430,8 @@ impl<'a, 's> CandidateCheck<'a, 's> {
             .definitions
             .iter()
             .filter(|other| other.name != self.definition.name);
-        let (with_positions, more): (Vec<&DefinitionWithPosition>, Vec<&DefinitionWithPosition>) =
-            others.partition(uses);
-        let columns = with_positions
+        let (users, more): (Vec<&DefinitionWithPosition>, Vec<&DefinitionWithPosition>) = others.partition(uses);
+        let columns = users
             .into_iter()
             .chain(more.into_iter().take(MAX_UNRELATED_DEFINITIONS));
         let columns = columns.map(|other| DefinitionSqlPart::Column(&other.name));

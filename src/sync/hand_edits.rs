@@ -319,8 +319,8 @@ fn properties_between(
         if was.map(LocatedPropertyValue::text) == is.map(LocatedPropertyValue::text) {
             continue;
         }
-        let position = is.or(was);
-        let in_docs = position.is_some_and(|property_value| property_value.in_docs);
+        let value = is.or(was);
+        let in_docs = value.is_some_and(|value| value.in_docs);
         let file = md.filter(|_| in_docs).unwrap_or(path);
         edits.push(HandEdit {
             definition: about.column.clone(),
@@ -328,7 +328,7 @@ fn properties_between(
             property: about.property,
             detail: about.detail.clone(),
             file: file.to_owned(),
-            line: position.map_or(1, |property_value| property_value.line),
+            line: value.map_or(1, |value| value.line),
             before: was.map(LocatedPropertyValue::text),
             after: is.map(LocatedPropertyValue::text),
             why: None,

@@ -560,7 +560,7 @@ impl ModelReconciler<'_> {
                     edited.first_proven(decompiler, source, base_step.as_deref(), column, &formulas)
                 });
                 found
-                    .map(|formula| (formula.formula, formula.rewritten))
+                    .map(|found| (found.formula, found.rewritten))
                     .map_err(|reason| reason.to_string())
             }
             _ => {
@@ -575,7 +575,7 @@ impl ModelReconciler<'_> {
                     &name,
                 );
                 formula
-                    .map(|formula| (formula.formula, formula.rewritten))
+                    .map(|found| (found.formula, found.rewritten))
                     .map_err(|reason| reason.to_string())
             }
         };

@@ -29,7 +29,7 @@ impl ModelReconciler<'_> {
     pub fn compare_with_spec_change(&self, edit: &StructureEdit, hand: &HandEdit) -> Option<SpecChange> {
         let (edited_sql, position) = (self.edited_sql?, hand.position.as_ref()?);
         let base = self.base_spec.as_ref()?;
-        // Transferred edits also change `self.ours`, so compare the spec as it was before.
+        // `self.ours` already contains transferred edits, so compare the user's spec.
         if self.sides.ours.is_none_or(|ours| ours.source == base.source) {
             return None;
         }
@@ -219,14 +219,7 @@ impl ModelReconciler<'_> {
 
     /// Returns the spec of the last push with the hand edits. `None` if this spec cannot express the edit.
     fn transferred_to_base(&self, base: &CurrentSpec, hand: &HandEdit) -> Option<CurrentSpec> {
-        let sides = ModelSides {
-            ours: Some(base),
-            ..self.sides
-        };
-        let tools = ReconcileTools {
-            compiler: self.base_compiler,
-            ..self.tools
-        };
+        let ModelReconciler { sides, tools, .. } = self.at_base(base);
         let done = reconcile(sides, Vec::new(), || tools);
         let is_edit = |edit: &HandEdit| (&edit.file, edit.line) == (&hand.file, hand.line);
         let source = done.source.filter(|_| done.carried.iter().any(is_edit))?;

@@ -13,12 +13,14 @@ use std::sync::LazyLock;
 
 use sha2::{Digest, Sha256};
 
+use crate::quarter;
+
 /// Number of bytes of the hash that a key contains.
 const KEY_BYTES: usize = 8;
 /// One in this many recorded statements is checked again.
 const SHARE: u8 = 20;
 /// Files and folders that determine whether a statement is correct.
-const RULES: [&str; 9] = [
+const RULES: [&str; 10] = [
     "dialects",
     "dialects/build/constructs",
     "dialects/facts",
@@ -28,6 +30,7 @@ const RULES: [&str; 9] = [
     "tests/oracle/requirements.txt",
     "tests/oracle/rule_types.py",
     "tests/oracle/rules.py",
+    "tests/oracle/rules.toml",
 ];
 
 /// Key of a statement.
@@ -83,10 +86,7 @@ pub fn statement_key(parts: &[&str]) -> StatementKey {
 
 /// Returns whether this run skips a statement, because an earlier run checked it.
 pub fn is_checked(key: &StatementKey) -> bool {
-    let quarter = env::var("FORMULAC_QUARTER")
-        .ok()
-        .and_then(|quarter| quarter.parse().ok());
-    KNOWN.contains(key) && key[0] % SHARE != quarter.unwrap_or(0)
+    KNOWN.contains(key) && usize::from(key[0] % SHARE) != quarter::number().unwrap_or(0)
 }
 
 /// Writes the keys of statements without problems, if this run records results.

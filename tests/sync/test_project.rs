@@ -42,6 +42,15 @@ fn state_path() -> String {
     format!("{STATES}/m.yml")
 }
 
+fn tools<'t>(compiler: &'t Compiler, moved_paths: &'t BTreeMap<String, String>) -> ReconcileTools<'t> {
+    ReconcileTools {
+        compiler,
+        decompiler: decompiler(),
+        folders: ("models", "tests"),
+        moved_paths,
+    }
+}
+
 impl TestProject {
     /// Returns a project with a spec that was never pushed.
     pub fn from_spec(spec: &str) -> Self {
@@ -79,12 +88,7 @@ impl TestProject {
             files: &self.files,
         };
         let moved = BTreeMap::new();
-        let tools = ReconcileTools {
-            compiler,
-            decompiler: decompiler(),
-            folders: ("models", "tests"),
-            moved_paths: &moved,
-        };
+        let tools = tools(compiler, &moved);
         let done = reconcile(sides, Vec::new(), || tools);
         let again = done
             .source
@@ -122,12 +126,7 @@ impl TestProject {
     pub fn theirs(&self, compiler: &Compiler, conflict: &Conflict) -> String {
         let ours = compile_current(compiler, self.spec()).unwrap();
         let moved = BTreeMap::new();
-        let tools = ReconcileTools {
-            compiler,
-            decompiler: decompiler(),
-            folders: ("models", "tests"),
-            moved_paths: &moved,
-        };
+        let tools = tools(compiler, &moved);
         apply_edit_to_spec(conflict, "m", &ours, tools).unwrap()
     }
 

@@ -290,8 +290,8 @@ impl RawTiming<'_> {
 impl RawResult<'_> {
     fn result(self, interner: &mut Interner) -> RunResult {
         let timing = |name: &str| {
-            let lenient_part = self.timing.0.iter().find(|timing| timing.0.name.as_str() == Some(name));
-            lenient_part.and_then(|timing| timing.0.span())
+            let timing = self.timing.0.iter().find(|timing| timing.0.name.as_str() == Some(name));
+            timing.and_then(|timing| timing.0.span())
         };
         let figures = match self.adapter_response {
             Json::Map(fields) => fields,

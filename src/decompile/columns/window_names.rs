@@ -20,13 +20,13 @@ impl ColumnResolver<'_, '_> {
         let name = key(name);
         let mut out = Vec::with_capacity(tokens.len());
         let mut rest = tokens;
-        while let [token, sql_tokens @ ..] = rest {
+        while let [token, following @ ..] = rest {
             out.push(*token);
-            rest = sql_tokens;
+            rest = following;
             if key(token) != "over" {
                 continue;
             }
-            match sql_tokens {
+            match following {
                 [used, tail @ ..] if key(used) == name => {
                     out.push(*open);
                     out.extend_from_slice(inner);
