@@ -70,7 +70,7 @@ group_by: customers.country
 order_by: country
 definitions: |
   revenue = SUM(amount)
-  index = RANK(revenue)
+  place = RANK(revenue)
 "
     ));
 }
