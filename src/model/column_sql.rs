@@ -17,7 +17,7 @@ impl<'i> ColumnSql<'i> {
 
     pub fn column(&self, name: &str) -> String {
         match self.known_column(name) {
-            Some(column) => self.dialect.name_text(column.name(), !column.is_quoted()),
+            Some(column) => column.sql_name(self.dialect),
             None => self.dialect.name_text(name, true),
         }
     }

@@ -11,7 +11,7 @@ use crate::diag::{Code, Diagnostic};
 use crate::dialect::Dialect;
 use crate::schema::{Column, Relation};
 use crate::span::Span;
-use crate::sql::{self, Cte, Item, Query, Select, SelectSource, Sql, SqlId, SqlTree};
+use crate::sql::{self, Item, Query, Select, Sql, SqlId, SqlTree};
 use crate::yaml::Node;
 
 pub(super) fn contract_node<'y>(dbt: &DbtKeys<'y>) -> Option<&'y Node> {
@@ -151,7 +151,6 @@ impl SpecCompilation<'_> {
             return query;
         }
         let dialect = self.compiler.options.dialect;
-        let written = |column: &Column| dialect.name_text(column.name(), !column.is_quoted());
         let body = &query.body;
         let one_each = !body.star && !body.distinct && body.unions.is_empty() && body.items.len() == columns.len();
         if !one_each {
@@ -160,18 +159,9 @@ impl SpecCompilation<'_> {
             let name = dialect.name_text(&self.names.choose_name("final"), true);
             let items = columns
                 .iter()
-                .map(|column| Item {
-                    expr: tree.add_raw_text(&written(column)),
-                    alias: None,
-                })
-                .collect();
-            let select = Select {
-                items,
-                from: Some(SelectSource::Name(name.clone())),
-                ..Select::default()
-            };
-            let body = std::mem::replace(&mut query.body, select);
-            query.ctes.push(Cte { name, body });
+                .map(|column| Item::unnamed(tree.add_raw_text(&column.sql_name(dialect))));
+            let select = Select::scan_cte(name.clone()).project(items);
+            query.continue_with(name, select);
         }
         let said = self.declared_types();
         for (item, column) in query.body.items.iter_mut().zip(columns) {

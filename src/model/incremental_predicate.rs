@@ -12,7 +12,7 @@ use crate::emit::{self, Emitter};
 use crate::ir::{CalendarUnit, Ir, IrId, NodeMeta, Program};
 use crate::schema::Column;
 use crate::span::Span;
-use crate::sql::{Cte, Item, OptionalCondition, Query, Select, SelectSource, Sql, SqlId, SqlTree};
+use crate::sql::{Item, OptionalCondition, Query, Select, Sql, SqlId, SqlTree};
 use crate::{Level, Type};
 
 /// Date before all other dates. Used as the bound if the table has no rows.
@@ -58,27 +58,12 @@ impl SpecCompilation<'_> {
             return query;
         };
         let name = dialect.name_text(&self.names.choose_name("final"), true);
-        let written = |column: &Column| dialect.name_text(column.name(), !column.is_quoted());
-        let body = std::mem::replace(
-            &mut query.body,
-            Select {
-                star: true,
-                ..Select::default()
-            },
-        );
-        query.ctes.push(Cte {
-            name: name.clone(),
-            body,
-        });
-        query.body.from = Some(SelectSource::Name(name));
-        let time = work.tree.add_raw_text(&written(&incremental.time));
+        query.continue_with(name.clone(), Select::scan_cte(name));
+        let time = work.tree.add_raw_text(&incremental.time.sql_name(dialect));
         let bound = self.bound_expression(&incremental.time, given, incremental.time.ty(), work);
         query.body.optional_filter = Some(incremental_condition(&mut work.tree, time, bound));
         if self.is_contract_enforced() {
-            let item = |column: &Column| Item {
-                expr: work.tree.add_raw_text(&written(column)),
-                alias: None,
-            };
+            let item = |column: &Column| Item::unnamed(work.tree.add_raw_text(&column.sql_name(dialect)));
             query.body.items = columns.iter().map(item).collect();
             query.body.star = false;
         }
@@ -91,7 +76,7 @@ impl SpecCompilation<'_> {
         let options = &self.compiler.options;
         let dialect = options.dialect;
         let ty = time.ty();
-        let written = dialect.name_text(time.name(), !time.is_quoted());
+        let written = time.sql_name(dialect);
         let mut program = Program::default();
         let meta = |ty: Type| NodeMeta {
             ty,

@@ -114,32 +114,10 @@ impl SpecCompilation<'_> {
             conditions.push(emitter.emitted_sql(*root));
         }
         let tree = emitter.tree();
-        let star = tree.add_word("*", Span::default());
-        let count = tree.add_call("count", &[star], Span::default());
-        let one = tree.add_text(Span::default(), |out| out.push('1'));
-        let several = tree.add_binary(Op::Greater, count, one, Span::default());
-        let filter = conditions
-            .into_iter()
-            .reduce(|a, b| tree.add_binary(Op::And, a, b, Span::default()));
-        let mut items: Vec<Item> = keys
-            .iter()
-            .map(|key| Item {
-                expr: *key,
-                alias: None,
-            })
-            .collect();
-        items.push(Item {
-            expr: count,
-            alias: Some("match_count".to_owned()),
-        });
-        let body = Select {
-            items,
-            from: Some(source),
-            filter,
-            group_by: keys,
-            having: Some(several),
-            ..Select::default()
-        };
+        let filter = tree.add_conjunction(conditions);
+        let body = Select::scan(source)
+            .filter(filter)
+            .repeated_keys(keys, "match_count".to_owned(), tree);
         Some(self.with_ctes(Vec::new(), body))
     }
 
@@ -157,18 +135,10 @@ impl SpecCompilation<'_> {
         let count = tree.add_call("count", &[star], Span::default());
         let before = self.names.choose_short_name(&format!("before_{relation}"));
         let before = self.compiler.options.dialect.name_text(&before, true);
-        let counted = |alias: &str| {
-            vec![Item {
-                expr: count,
-                alias: Some(alias.to_owned()),
-            }]
-        };
-        let rows_before = Select {
-            items: counted("row_count"),
-            from: joining.from.clone(),
-            joins: joining.joins.get(..index)?.to_vec(),
-            ..Select::default()
-        };
+        let rows_before = Select::scan(joining.from.clone()?)
+            .join(joining.joins.get(..index)?.iter().cloned())
+            .group_by(Vec::new())
+            .project([Item::named(count, "row_count")]);
         let mut joins = joining.joins.get(..=index)?.to_vec();
         // A left join keeps an unmatched row as one row.
         joins.last_mut()?.kind = JoinKind::Left;
@@ -176,20 +146,12 @@ impl SpecCompilation<'_> {
             out.push_str(&format!("(select row_count from {before})"));
         });
         let more = tree.add_binary(Op::Greater, count, select, Span::default());
-        let body = Select {
-            items: counted("joined_rows"),
-            from: joining.from.clone(),
-            joins,
-            having: Some(more),
-            ..Select::default()
-        };
-        Some(self.with_ctes(
-            vec![Cte {
-                name: before,
-                body: rows_before,
-            }],
-            body,
-        ))
+        let body = Select::scan(joining.from.clone()?)
+            .join(joins)
+            .group_by(Vec::new())
+            .having(more)
+            .project([Item::named(count, "joined_rows")]);
+        Some(self.with_ctes(vec![Cte::new(before, rows_before)], body))
     }
 
     /// Returns the query together with the spec's CTEs that the query reads.

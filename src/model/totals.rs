@@ -10,7 +10,6 @@ use super::worksheet::pivot_keys;
 use crate::Type;
 use crate::check::{SheetTotal, SheetTotalKind, TotalUse, find_totals};
 use crate::diag::{Code, Diagnostic};
-use crate::dialect::op::Op;
 use crate::emit::Emitter;
 use crate::parse;
 use crate::plan::{StepInput, StepOutput, key_name};
@@ -109,18 +108,11 @@ impl SpecCompilation<'_> {
         }
         let sheet = dialect.name_text(input.name, true);
         let name = self.names.choose_short_name(&format!("{}_with_totals", input.name));
-        let body = Select {
-            star: true,
-            star_of: Some(sheet.clone()),
-            items,
-            from: Some(SelectSource::Name(sheet)),
-            joins,
-            ..Select::default()
-        };
-        self.ctes.push(Cte {
-            name: dialect.name_text(&name, true),
-            body,
-        });
+        let body = Select::scan_cte(sheet.clone())
+            .join(joins)
+            .keep_all_of(sheet)
+            .project(items);
+        self.ctes.push(Cte::new(dialect.name_text(&name, true), body));
         let relation = relation.map(|relation| relation.with_name(name.clone()));
         Some(StepWithTotals { name, relation, totals })
     }
@@ -241,10 +233,7 @@ impl SpecCompilation<'_> {
             .iter()
             .map(|measure| sources.total_column(measure, (kind, finds_all), emitter.tree()));
         let (items, columns) = added.unzip();
-        self.ctes.push(Cte {
-            name: sources.totals,
-            body: output.body,
-        });
+        self.ctes.push(Cte::new(sources.totals, output.body));
         Ok(TotalColumns { join, items, columns })
     }
 
@@ -349,15 +338,12 @@ impl SheetAndTotals<'_> {
             })
             .collect();
         let tree = emitter.tree();
-        let on = same
-            .into_iter()
-            .reduce(|a, b| tree.add_binary(Op::And, a, b, Span::default()));
-        Join {
-            kind: if on.is_some() { JoinKind::Left } else { JoinKind::Cross },
-            source: SelectSource::Name(self.totals.clone()),
-            alias: None,
+        let on = tree.add_conjunction(same);
+        Join::new(
+            if on.is_some() { JoinKind::Left } else { JoinKind::Cross },
+            SelectSource::Name(self.totals.clone()),
             on,
-        }
+        )
     }
 
     /// Returns the column that a total adds to the sheet. `finds_all` specifies whether a total exists for each row of
@@ -380,10 +366,7 @@ impl SheetAndTotals<'_> {
             let zero = tree.add_word("0", Span::default());
             expr = tree.add_call("coalesce", &[expr, zero], Span::default());
         }
-        let item = Item {
-            expr,
-            alias: Some(self.sheet_columns.dialect.name_text(&name, true)),
-        };
+        let item = Item::named(expr, self.sheet_columns.dialect.name_text(&name, true));
         let known = self.total_columns.known_column(&source.column);
         let column = Column::new(&name, known.map_or(Type::Unknown, Column::ty))
             .nullable(!source.is_zero_without_rows && is_null)

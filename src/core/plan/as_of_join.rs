@@ -176,20 +176,16 @@ impl Planner<'_> {
         let next = self.free_name(&wanted, &rows.columns, parts.find.tab);
         let one = self.emitter.tree().add_raw_text("1");
         // In this order, the row to choose is the first one with its key, so the key before it is the next one.
-        rows.items.push(Item {
-            expr: self.window_call("lag", &[rows.key, one], &rows.partition, &rows.order),
-            alias: Some(self.quoted_name(&next)),
-        });
+        rows.items.push(Item::named(
+            self.window_call("lag", &[rows.key, one], &rows.partition, &rows.order),
+            self.quoted_name(&next),
+        ));
         let origin = self.searched_rows(parts.find.tab, stage, from).name;
         let name = self.cte_names.choose_short_name(&format!("{origin}_with_{side}"));
-        ctes.push(Cte {
-            name: self.quoted_name(&name),
-            body: Select {
-                items: rows.items,
-                from: Some(rows.source),
-                ..Select::default()
-            },
-        });
+        ctes.push(Cte::new(
+            self.quoted_name(&name),
+            Select::scan(rows.source).project(rows.items),
+        ));
         self.reset_qualifier();
         RowsWithNextKey {
             name,
@@ -254,22 +250,15 @@ impl Planner<'_> {
         };
         let shown = to_name_part(&rows.here.0);
         let candidates = self.cte_names.choose_short_name(&format!("{origin}_{side}_{shown}"));
-        ctes.push(Cte {
-            name: self.quoted_name(&candidates),
-            body,
-        });
+        ctes.push(Cte::new(self.quoted_name(&candidates), body));
         let quoted_there = rows.here.1 && rows.there == rows.here.0;
-        let mut items = vec![Item {
-            expr: self.emitter.emit_column_by_name(&rows.there, quoted_there),
-            alias: None,
-        }];
+        let mut items = vec![Item::unnamed(
+            self.emitter.emit_column_by_name(&rows.there, quoted_there),
+        )];
         items.extend(self.returned_columns(&rows.columns, rows.position.as_deref()));
         let body = self.first_rows_select(&candidates, &rows.row_number, items);
         let name = self.cte_names.choose_short_name(&format!("{origin}_for_{shown}"));
-        ctes.push(Cte {
-            name: self.quoted_name(&name),
-            body,
-        });
+        ctes.push(Cte::new(self.quoted_name(&name), body));
         lookup_join.source = Some(SelectSource::Name(self.quoted_name(&name)));
         lookup_join.alias = name;
         lookup_join.how = LookupJoinKind::ByValues(vec![(rows.here, (rows.there, quoted_there))]);
@@ -308,16 +297,11 @@ impl Planner<'_> {
         let written_alias = self.quoted_name(&alias);
         let on = self.emitter.tree().put_joined_column_last(on, &written_alias);
         let order = self.nearest_sort_keys(parts, key, stage, position.as_deref(), Some(&alias));
-        let mut items = vec![Item {
-            expr: sought,
-            alias: (*there != here.0).then(|| self.quoted_name(there)),
-        }];
+        let alias_of_sought = (*there != here.0).then(|| self.quoted_name(there));
+        let mut items = vec![Item::new(sought, alias_of_sought)];
         let columns = columns.iter().map(|((name, quoted), _)| (name.as_str(), *quoted));
         for (name, quoted) in columns.chain(position.as_deref().map(|position| (position, false))) {
-            items.push(Item {
-                expr: self.emitter.emit_field(&alias, name, quoted),
-                alias: None,
-            });
+            items.push(Item::unnamed(self.emitter.emit_field(&alias, name, quoted)));
         }
         let mut partition = vec![self.emitter.partition_key(parts.sought, sought)];
         for ((name, quoted), id) in self.partition_columns(parts.find.tab, stage) {
@@ -325,22 +309,12 @@ impl Planner<'_> {
             partition.push(self.emitter.partition_key(id, written));
         }
         let expr = self.row_number(&partition, &order);
-        items.push(Item {
-            expr,
-            alias: Some(self.quoted_name(row_number)),
-        });
-        let join = Join {
-            kind: JoinKind::Inner,
-            source: among.source,
-            alias: (own || among.renamed).then_some(written_alias),
-            on: Some(on),
-        };
-        Select {
-            items,
-            from: Some(self.select_source(stage, from)),
-            joins: vec![join],
-            ..Select::default()
-        }
+        items.push(Item::named(expr, self.quoted_name(row_number)));
+        let join =
+            Join::new(JoinKind::Inner, among.source, Some(on)).aliased((own || among.renamed).then_some(written_alias));
+        Select::scan(self.select_source(stage, from))
+            .join([join])
+            .project(items)
     }
 
     /// Adds the CTEs that choose the row with the nearest key if the lookup value is the same for all rows.
@@ -357,10 +331,10 @@ impl Planner<'_> {
         let test = self.emit_key_condition(parts, stage, &lookup_join.position);
         let wanted = format!("{}_row", to_name_part(&rows.key_name));
         let row_number = self.free_name(&wanted, &rows.columns, parts.find.tab);
-        rows.items.push(Item {
-            expr: self.row_number(&rows.partition, &rows.order),
-            alias: Some(self.quoted_name(&row_number)),
-        });
+        rows.items.push(Item::named(
+            self.row_number(&rows.partition, &rows.order),
+            self.quoted_name(&row_number),
+        ));
         let origin = self.searched_rows(parts.find.tab, stage, from).name;
         let side = match parts.find.matching {
             KeyMatching::Below => "up_to",
@@ -370,16 +344,8 @@ impl Planner<'_> {
         let name = self
             .cte_names
             .choose_short_name(&format!("{origin}_{side}_{}", self.lookup_value_name(parts.sought)));
-        let body = Select {
-            items: rows.items,
-            from: Some(rows.source),
-            filter: Some(test),
-            ..Select::default()
-        };
-        ctes.push(Cte {
-            name: self.quoted_name(&name),
-            body,
-        });
+        let body = Select::scan(rows.source).filter(test).project(rows.items);
+        ctes.push(Cte::new(self.quoted_name(&name), body));
         self.reset_qualifier();
         let source = SelectSource::Name(self.quoted_name(&name));
         let filter = self.emit_first_row_test(&row_number);

@@ -154,10 +154,7 @@ impl Planner<'_> {
         let position = self.free_name("position", &columns, parts.find.tab);
         let alone = self.set_single_qualifier(parts.find.tab, stage, from);
         let order = self.emit_search_sort_keys(parts, stage, alone.as_deref(), false);
-        let mut select = Select {
-            from: Some(among.source.clone()),
-            ..Select::default()
-        };
+        let mut items = Vec::new();
         let parted = self.emit_search_partition_keys(parts.find.tab, stage);
         let mut partition = parted.clone();
         for (column, id) in &columns {
@@ -165,31 +162,23 @@ impl Planner<'_> {
             if *id == parts.by || column.0.eq_ignore_ascii_case(&key_name) {
                 partition.push(self.emitter.partition_key(parts.by, expr));
             }
-            select.items.push(Item { expr, alias: None });
+            items.push(Item::unnamed(expr));
         }
         if let Some(row_number) = &row_number {
             let expr = self.row_number(&partition, &order);
-            select.items.push(Item {
-                expr,
-                alias: Some(self.quoted_name(row_number)),
-            });
+            items.push(Item::named(expr, self.quoted_name(row_number)));
         }
         if counts {
             let expr = self.row_number(&parted, &order);
-            select.items.push(Item {
-                expr,
-                alias: Some(self.quoted_name(&position)),
-            });
+            items.push(Item::named(expr, self.quoted_name(&position)));
         }
         let wanted = match key {
             Some(_) if exact && !unique => format!("{}_numbered_by_{shown_key}", among.name),
             _ => format!("{}_numbered", among.name),
         };
         let name = self.cte_names.choose_short_name(&wanted);
-        ctes.push(Cte {
-            name: self.quoted_name(&name),
-            body: select,
-        });
+        let body = Select::scan(among.source.clone()).project(items);
+        ctes.push(Cte::new(self.quoted_name(&name), body));
         self.reset_qualifier();
         let with_others = alike
             .iter()
@@ -200,10 +189,7 @@ impl Planner<'_> {
                 .choose_short_name(&format!("{}_by_{shown_key}", among.name));
             let items = self.returned_columns(&columns, counts.then_some(position.as_str()));
             let body = self.first_rows_select(&name, row_number, items);
-            ctes.push(Cte {
-                name: self.quoted_name(&first),
-                body,
-            });
+            ctes.push(Cte::new(self.quoted_name(&first), body));
             first
         });
         if row_number.is_some() {
@@ -230,22 +216,16 @@ impl Planner<'_> {
         let columns = columns.iter().map(|((name, quoted), _)| (name.as_str(), *quoted));
         columns
             .chain(position.map(|position| (position, false)))
-            .map(|(name, quoted)| Item {
-                expr: self.emitter.emit_column_by_name(name, quoted),
-                alias: None,
-            })
+            .map(|(name, quoted)| Item::unnamed(self.emitter.emit_column_by_name(name, quoted)))
             .collect()
     }
 
     /// Returns the select that keeps the first row of each key of a CTE with numbered rows.
     pub(super) fn first_rows_select(&mut self, numbered: &str, row_number: &str, items: Vec<Item>) -> Select {
         let filter = Some(self.emit_first_row_test(row_number));
-        Select {
-            items,
-            from: Some(SelectSource::Name(self.quoted_name(numbered))),
-            filter,
-            ..Select::default()
-        }
+        Select::scan_cte(self.quoted_name(numbered))
+            .filter(filter)
+            .project(items)
     }
 
     /// Returns the partition keys of the searched rows, for a select that reads only these rows.
@@ -346,11 +326,7 @@ impl Planner<'_> {
         from: &str,
         ctes: &mut Vec<Cte>,
     ) {
-        let mut select = Select {
-            from: Some(source),
-            filter: Some(filter),
-            ..Select::default()
-        };
+        let mut items = Vec::new();
         let given: Vec<LookupParts> = alike.iter().filter(|other| other.returned.is_some()).copied().collect();
         let read = given
             .iter()
@@ -361,10 +337,7 @@ impl Planner<'_> {
             let written = self.emitter.emit_column_by_name(&column.0, column.1);
             let is_part = parted.iter().any(|(part, _)| part.0.eq_ignore_ascii_case(&column.0));
             if is_part || (!parted.is_empty() && read.contains(&column.0.to_ascii_lowercase())) {
-                select.items.push(Item {
-                    expr: written,
-                    alias: None,
-                });
+                items.push(Item::unnamed(written));
                 continue;
             }
             // Select the key only if a lookup returns it.
@@ -372,26 +345,17 @@ impl Planner<'_> {
                 continue;
             }
             let expr = self.emitter.emit_maximum(id, written);
-            select.items.push(Item {
-                expr,
-                alias: Some(self.alias_text(&column)),
-            });
+            items.push(Item::named(expr, self.alias_text(&column)));
         }
         if given.len() < alike.len() {
             let position = lookup_join.position.clone();
             let written = self.emitter.emit_column_by_name(&position, false);
-            select.items.push(match parted.is_empty() {
+            items.push(match parted.is_empty() {
                 true => {
                     let expr = self.emitter.tree().add_call("max", &[written], Span::default());
-                    Item {
-                        expr,
-                        alias: Some(self.quoted_name(&position)),
-                    }
+                    Item::named(expr, self.quoted_name(&position))
                 }
-                false => Item {
-                    expr: written,
-                    alias: None,
-                },
+                false => Item::unnamed(written),
             });
         }
         let among = self.searched_rows(parts.find.tab, stage, from);
@@ -399,10 +363,8 @@ impl Planner<'_> {
             self.cte_names
                 .choose_short_name(&format!("{}_for_{}", among.name, self.lookup_value_name(parts.sought)));
         let written = self.quoted_name(&name);
-        ctes.push(Cte {
-            name: written.clone(),
-            body: select,
-        });
+        let body = Select::scan(source).filter(filter).project(items);
+        ctes.push(Cte::new(written.clone(), body));
         lookup_join.source = Some(SelectSource::Name(written));
         lookup_join.alias = name;
         lookup_join.how = LookupJoinKind::One;

@@ -8,7 +8,7 @@ use crate::dialect::op::Op;
 use crate::ir::{Holidays, IrId, Program};
 use crate::schema::Column;
 use crate::span::Span;
-use crate::sql::{Cte, Item, Join, JoinKind, Select, SelectSource};
+use crate::sql::{Cte, Item, Join, JoinKind, Select, SelectSource, SqlId};
 
 /// Returns the holiday columns of a step as tabs.
 pub(super) fn holiday_tabs(program: &Program, input: &StepInput<'_>) -> Vec<TabSource> {
@@ -69,24 +69,12 @@ impl Planner<'_> {
         let given = self.emitter.emit_column_by_name(&name, quoted);
         self.emitter.set_sql(holidays.column_node, given);
         let date = self.emit_condition(holidays.date, &[holidays.column_node]);
-        let filter = Some(self.emit_condition(holidays.on_weekday, &[holidays.column_node]));
+        let filter = self.emit_condition(holidays.on_weekday, &[holidays.column_node]);
         let alias = self.alias_text(&(name, quoted));
-        let items = vec![Item {
-            expr: date,
-            alias: (!self.is_written(date, &alias)).then_some(alias),
-        }];
-        let body = Select {
-            distinct: true,
-            items,
-            from: Some(among.source),
-            filter,
-            ..Select::default()
-        };
+        let item = self.item(date, alias);
+        let body = Select::scan(among.source).filter(filter).project([item]).distinct();
         let on_weekdays = self.cte_names.choose_short_name(&format!("{}_on_weekdays", among.name));
-        ctes.push(Cte {
-            name: self.quoted_name(&on_weekdays),
-            body,
-        });
+        ctes.push(Cte::new(self.quoted_name(&on_weekdays), body));
 
         self.reset_qualifier();
         let mut name = on_weekdays;
@@ -94,7 +82,7 @@ impl Planner<'_> {
             .finds
             .has_searched_column(program, index + Holidays::TABS, Holidays::WORKING_DAYS)
         {
-            let from = Some(SelectSource::Name(self.quoted_name(&name)));
+            let from = SelectSource::Name(self.quoted_name(&name));
             let written = self.emitter.emit_column_by_name(day.name(), day.is_quoted());
             let number = self.row_number(&[], &[written]);
             self.emitter.set_sql(holidays.day, written);
@@ -103,23 +91,12 @@ impl Planner<'_> {
                 .emitter
                 .tree()
                 .add_binary(Op::Subtract, weekdays, number, Span::default());
-            let alias = Some(self.quoted_name(working_days.name()));
-            let items = vec![
-                Item {
-                    expr: written,
-                    alias: None,
-                },
-                Item { expr: before, alias },
-            ];
+            let before = Item::named(before, self.quoted_name(working_days.name()));
             name = self.cte_names.choose_short_name(&format!("{}_numbered", among.name));
-            ctes.push(Cte {
-                name: self.quoted_name(&name),
-                body: Select {
-                    items,
-                    from,
-                    ..Select::default()
-                },
-            });
+            ctes.push(Cte::new(
+                self.quoted_name(&name),
+                Select::scan(from).project([Item::unnamed(written), before]),
+            ));
         }
         let source = SelectSource::Name(self.quoted_name(&name));
         if let Some(tab) = self.holidays.get_mut(index as usize) {
@@ -153,19 +130,15 @@ impl Planner<'_> {
         let shown = names.join("_and_");
         // Count the holidays only once per date, because many rows contain the same dates.
         let dates = self.cte_names.choose_short_name(&format!("distinct_{shown}"));
-        let mut select = Select::default();
+        let mut keys: Vec<SqlId> = Vec::new();
         for sought in &sought {
             let Some(here) = self.input_column_name(*sought, stage) else {
                 continue;
             };
             let written = self.emitter.emit_field(&dates, &here.0, here.1);
             self.emitter.set_sql(*sought, written);
-            if select.items.len() < values.len() {
-                select.items.push(Item {
-                    expr: written,
-                    alias: None,
-                });
-                select.group_by.push(written);
+            if keys.len() < values.len() {
+                keys.push(written);
             }
         }
         let key = self.searched_column(parts.by, stage).unwrap_or_default();
@@ -183,11 +156,8 @@ impl Planner<'_> {
         {
             lookup_join.position.push_str("_counted");
         }
-        let expr = self.emitter.emit_row_count();
-        select.items.push(Item {
-            expr,
-            alias: Some(self.quoted_name(&lookup_join.position)),
-        });
+        let count = self.emitter.emit_row_count();
+        let count = Item::named(count, self.quoted_name(&lookup_join.position));
         let of = self
             .searched_rows(
                 tab.map(|tab| self.step.program.find_column_origin(tab, 0).0),
@@ -195,32 +165,24 @@ impl Planner<'_> {
                 from,
             )
             .name;
-        let name = if values.is_empty() {
-            (select.from, select.filter) = (Some(among.source), Some(on));
+        let (name, rows) = if values.is_empty() {
             lookup_join.how = LookupJoinKind::One;
-            format!("{of}_counted")
+            (format!("{of}_counted"), Select::scan(among.source).filter(on))
         } else {
             let body = self.distinct_select(&values, stage, from);
-            ctes.push(Cte {
-                name: self.quoted_name(&dates),
-                body,
-            });
-            select.from = Some(SelectSource::Name(self.quoted_name(&dates)));
-            select.joins.push(Join {
-                kind: JoinKind::Inner,
-                source: among.source,
-                alias: None,
-                on: Some(on),
-            });
+            ctes.push(Cte::new(self.quoted_name(&dates), body));
+            let join = Join::new(JoinKind::Inner, among.source, Some(on));
             lookup_join.how =
                 LookupJoinKind::ByValues(values.into_iter().map(|value| (value.clone(), value)).collect());
-            format!("{of}_for_{shown}")
+            (
+                format!("{of}_for_{shown}"),
+                Select::scan_cte(self.quoted_name(&dates)).join([join]),
+            )
         };
         let name = self.cte_names.choose_short_name(&name);
-        ctes.push(Cte {
-            name: self.quoted_name(&name),
-            body: select,
-        });
+        let columns = keys.iter().copied().map(Item::unnamed).chain([count]);
+        let body = rows.project(columns).group_by(keys.clone());
+        ctes.push(Cte::new(self.quoted_name(&name), body));
         lookup_join.source = Some(SelectSource::Name(self.quoted_name(&name)));
         lookup_join.alias = name;
     }
@@ -231,14 +193,9 @@ impl Planner<'_> {
         let items = columns
             .iter()
             .map(|(name, quoted)| self.emitter.emit_column_by_name(name, *quoted));
-        let items = items.map(|expr| Item { expr, alias: None }).collect();
+        let items: Vec<Item> = items.map(Item::unnamed).collect();
         self.reset_qualifier();
-        Select {
-            distinct: true,
-            items,
-            from: Some(self.select_source(stage, from)),
-            ..Select::default()
-        }
+        Select::scan(self.select_source(stage, from)).project(items).distinct()
     }
 }
 

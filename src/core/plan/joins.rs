@@ -92,12 +92,7 @@ impl Planner<'_> {
             let written = self.quoted_name(name);
             let on = on.map(|on| self.emitter.tree().put_joined_column_last(on, &written));
             let alias = join.renamed.then_some(written);
-            joins.push(Join {
-                kind: join.kind,
-                source: join.source.clone(),
-                alias,
-                on,
-            });
+            joins.push(Join::new(join.kind, join.source.clone(), on).aliased(alias));
         }
         joins
     }
@@ -276,11 +271,7 @@ impl Planner<'_> {
             let expr = self.emit_input(&column, 0);
             let (spelled, quoted) = self.input_name(&column);
             let alias = self.emitter.dialect.name_text(&spelled, !quoted);
-            let own = self.is_written(expr, &alias);
-            items.push(Item {
-                expr,
-                alias: (!own).then_some(alias),
-            });
+            items.push(self.item(expr, alias));
         }
         items
     }

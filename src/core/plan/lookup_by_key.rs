@@ -363,12 +363,7 @@ impl Planner<'_> {
         };
         let alias = lookup_join.renamed.then(|| self.quoted_name(&lookup_join.alias));
         let kind = if on.is_some() { JoinKind::Left } else { JoinKind::Cross };
-        Some(Join {
-            kind,
-            source: lookup_join.source.clone()?,
-            alias,
-            on,
-        })
+        Some(Join::new(kind, lookup_join.source.clone()?, on).aliased(alias))
     }
 
     /// Emits a condition with all of its nodes except those in `ids`. The emitted nodes are not used in other

@@ -296,15 +296,9 @@ impl Planner<'_> {
             let moved = self.emit_shifted_key(id, period);
             let found = self.emit_other_row_value(&key, &alias, unique, stage);
             conditions.push(self.emitter.tree().add_binary(Op::Equal, moved, found, Span::default()));
-            let all = |a, b| self.emitter.tree().add_binary(Op::And, a, b, Span::default());
-            let on = conditions.into_iter().reduce(all);
-            let alias = Some(self.quoted_name(&alias));
-            joins.push(Join {
-                kind: JoinKind::Left,
-                source: source.clone(),
-                alias,
-                on,
-            });
+            let on = self.emitter.tree().add_conjunction(conditions);
+            let alias = self.quoted_name(&alias);
+            joins.push(Join::new(JoinKind::Left, source.clone(), on).aliased(alias));
         }
         joins
     }
@@ -538,10 +532,7 @@ impl Planner<'_> {
         if shadows {
             self.emitter.qualifier = Some(self.emitter.emit_name(from, Span::default()));
         }
-        let mut select = Select {
-            from: Some(self.select_source(stage, from)),
-            ..Select::default()
-        };
+        let (mut items, mut group_by) = (Vec::new(), Vec::new());
         let mut taken = FxHashSet::default();
         for identifying_column in compared.iter().chain([key]) {
             let expr = match identifying_column.computed {
@@ -554,9 +545,9 @@ impl Planner<'_> {
             let alias = identifying_column
                 .computed
                 .map(|_| self.emitter.generated_name_text(&identifying_column.name));
-            select.items.push(Item { expr, alias });
+            items.push(Item::new(expr, alias));
             // In GROUP BY, an engine may resolve the relation's name to the output with the same name.
-            select.group_by.push(match shadows {
+            group_by.push(match shadows {
                 true => {
                     let name = self
                         .emitter
@@ -577,15 +568,16 @@ impl Planner<'_> {
             if taken.insert(name.to_lowercase()) {
                 let column = self.emitter.emit_column_by_name(&name, quoted);
                 let expr = self.emitter.emit_maximum(value, column);
-                select.items.push(Item {
-                    expr,
-                    alias: Some(self.emitter.dialect.name_text(&name, !quoted)),
-                });
+                items.push(Item::named(expr, self.emitter.dialect.name_text(&name, !quoted)));
             }
         }
         let count = self.emitter.emit_row_count();
         let one = self.emitter.tree().add_text(Span::default(), |out| out.push('1'));
-        select.having = Some(self.emitter.tree().add_binary(Op::Equal, count, one, Span::default()));
+        let is_single = self.emitter.tree().add_binary(Op::Equal, count, one, Span::default());
+        let select = Select::scan(self.select_source(stage, from))
+            .group_by(group_by)
+            .having(is_single)
+            .project(items);
         self.emitter.qualifier = qualifier;
         self.emitter.shadowed = shadowed;
         // Emit the values again, because other values use the same operands and need a qualifier.
@@ -602,10 +594,7 @@ impl Planner<'_> {
         }
         let name = self.cte_names.choose_name(&grouped_rows_name(from, &by));
         let written = self.quoted_name(&name);
-        self.lookups.sources.push(Cte {
-            name: written.clone(),
-            body: select,
-        });
+        self.lookups.sources.push(Cte::new(written.clone(), select));
         SelectSource::Name(written)
     }
 

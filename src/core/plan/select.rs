@@ -6,7 +6,6 @@ use super::joins::ColumnsForLaterSelects;
 use super::outputs::StepColumn;
 use super::planner::Planner;
 use super::step::{InputColumn, KeepColumns};
-use crate::dialect::op::Op;
 use crate::ir::{ColumnUse, Ir, IrId};
 use crate::schema::Relation;
 use crate::span::Span;
@@ -26,10 +25,7 @@ impl Planner<'_> {
             let name = self.stratum_name(stage, first_new.as_deref());
             from.clone_from(&name);
             first = first.or(Some(ctes.len()));
-            ctes.push(Cte {
-                name: self.quoted_name(&name),
-                body: select,
-            });
+            ctes.push(Cte::new(self.quoted_name(&name), select));
         }
         let body = self.build_last_select(&from);
         ctes.append(&mut self.lookups.sources);
@@ -130,69 +126,65 @@ impl Planner<'_> {
         let grouping = self.step.grouped && stage == self.stages.main;
         let wanted = self.requested_columns(stage);
         let mut select = self.build_select(stage, from, &wanted);
-        let mut kept: Vec<Item> = Vec::new();
-        let mut kept_names: Vec<String> = Vec::new();
-        if !grouping {
-            let outputs = self.output_names();
-            let shadowed = |name: &str| outputs.contains(&name.to_ascii_lowercase());
-            if let KeepColumns::Joined(columns) = &self.spec.keep {
-                for column in columns.iter().filter(|c| !shadowed(&c.name)) {
+        let kept = match grouping {
+            true => Some(Vec::new()),
+            false => self.kept_columns(stage),
+        };
+        match kept {
+            Some(kept) => {
+                let wanted = wanted.into_iter().map(|(name, _)| name);
+                let mut columns: Vec<(String, Item)> = kept;
+                columns.extend(wanted.zip(std::mem::take(&mut select.items)));
+                if !self.spec.first.is_empty() {
+                    columns.sort_by_key(|(name, _)| self.spec.leading_position(name));
+                }
+                select = select.project(columns.into_iter().map(|(_, item)| item));
+            }
+            None => {
+                let carried = self.count_outputs_in_star(stage);
+                select.items.drain(..carried.min(select.items.len()));
+                select = select.keep_all();
+            }
+        }
+        if self.is_ordered(stage) {
+            select = select.sort(self.order_keys(from));
+        }
+        select.limit(self.spec.limit)
+    }
+
+    /// Returns the input columns that the step keeps, with their names, except those that an output replaces. `None` if
+    /// the columns are unknown.
+    fn kept_columns(&mut self, stage: u32) -> Option<Vec<(String, Item)>> {
+        let outputs = self.output_names();
+        let is_replaced = |name: &str| outputs.contains(&name.to_ascii_lowercase());
+        let names: Vec<String> = match &self.spec.keep {
+            KeepColumns::Nothing => Vec::new(),
+            KeepColumns::Joined(columns) => {
+                let columns = columns.iter().filter(|column| !is_replaced(&column.name));
+                let item = |column: &InputColumn| {
                     let expr = self.emit_input(column, stage);
                     let alias = self.kept_name(column);
-                    let own = self.is_written(expr, &alias);
-                    kept.push(Item {
-                        expr,
-                        alias: (!own).then_some(alias),
-                    });
-                    kept_names.push(column.name.clone());
-                }
+                    (column.name.clone(), self.item(expr, alias))
+                };
+                return Some(columns.map(item).collect());
             }
-            let names: Option<Vec<String>> = match &self.spec.keep {
-                KeepColumns::Nothing | KeepColumns::Joined(_) => Some(Vec::new()),
-                KeepColumns::Some(names) => Some(names.iter().map(|n| (*n).to_owned()).collect()),
-                KeepColumns::All => {
-                    let whole = self.input.relation.filter(|relation| !relation.is_partial());
-                    let whole = whole.map(Relation::without_struct_fields);
-                    whole.map(|r| r.columns().iter().map(|c| c.name().to_owned()).collect())
-                }
-            };
-            match names {
-                Some(names) => {
-                    for name in names.into_iter().filter(|n| !shadowed(n)) {
-                        let written = self.kept_name(&InputColumn {
-                            of: Vec::new(),
-                            name: name.clone(),
-                        });
-                        let written = self.emitter.tree().add_raw_text(&written);
-                        let expr = self.emitter.qualify_if_shadowed(written, Span::default());
-                        kept.push(Item { expr, alias: None });
-                        kept_names.push(name);
-                    }
-                }
-                None => {
-                    select.star = true;
-                    let carried = self.count_outputs_in_star(stage);
-                    select.items.drain(..carried.min(select.items.len()));
-                }
+            KeepColumns::Some(names) => names.iter().map(|name| (*name).to_owned()).collect(),
+            KeepColumns::All => {
+                let whole = self.input.relation.filter(|relation| !relation.is_partial())?;
+                let columns = Relation::without_struct_fields(whole);
+                columns.columns().iter().map(|c| c.name().to_owned()).collect()
             }
-        }
-        kept.append(&mut select.items);
-        select.items = kept;
-        if !self.spec.first.is_empty() && !select.star {
-            kept_names.extend(wanted.iter().map(|(name, _)| name.clone()));
-            let mut named: Vec<(usize, Item)> = kept_names
-                .iter()
-                .map(|name| self.spec.leading_position(name))
-                .zip(std::mem::take(&mut select.items))
-                .collect();
-            named.sort_by_key(|(index, _)| *index);
-            select.items = named.into_iter().map(|(_, item)| item).collect();
-        }
-        select.limit = self.spec.limit;
-        if self.is_ordered(stage) {
-            select.order_by = self.order_keys(from);
-        }
-        select
+        };
+        let item = |name: String| {
+            let written = self.kept_name(&InputColumn {
+                of: Vec::new(),
+                name: name.clone(),
+            });
+            let written = self.emitter.tree().add_raw_text(&written);
+            let expr = self.emitter.qualify_if_shadowed(written, Span::default());
+            (name, Item::unnamed(expr))
+        };
+        Some(names.into_iter().filter(|name| !is_replaced(name)).map(item).collect())
     }
 
     /// Returns the number of the step's outputs that `*` already includes because earlier strata add them. The number
@@ -266,19 +258,15 @@ impl Planner<'_> {
         self.named_window = None;
         self.emitter.windows.moved = self.emit_frame_keys(stage);
         self.emit_nodes(&roots, stage);
-        let mut select = Select {
-            grouped: grouping,
-            window: self.named_window.take(),
-            ..Select::default()
-        };
         let source = self.select_source(stage, from);
+        let mut select = Select::scan(source.clone());
+        select.window = self.named_window.take();
         if !self.lookups.is_empty() {
             select.star_of = Some(self.quoted_name(from));
-            select.joins = self.lookup_joins(stage, from, &source);
+            select = select.join(self.lookup_joins(stage, from, &source));
         }
-        select.from = Some(source);
         if let Some(joined) = joined {
-            select.joins = self.emit_joins(joined);
+            select = select.join(self.emit_joins(joined));
             select.star_of = Some(self.quoted_name(self.input.name));
         }
         for (name, id) in wanted {
@@ -288,8 +276,8 @@ impl Planner<'_> {
             } else {
                 self.emit_column_or_value(*id, stage)
             };
-            let alias = (!self.is_named(expr, name)).then(|| self.emitter.generated_name_text(name));
-            select.items.push(Item { expr, alias });
+            let alias = self.emitter.generated_name_text(name);
+            select.items.push(self.item(expr, alias));
         }
         if grouping && keys.is_empty() {
             self.ensure_one_row(wanted, stage, &mut select);
@@ -301,14 +289,11 @@ impl Planner<'_> {
             filters.into_iter().chain(tested.iter().copied()).collect()
         };
         let conditions: Vec<SqlId> = before.iter().map(|id| self.emit_column_or_value(*id, stage)).collect();
-        select.filter = conditions
-            .into_iter()
-            .reduce(|a, b| self.emitter.tree().add_binary(Op::And, a, b, Span::default()));
-        select.group_by = keys.iter().map(|id| self.emit_column_or_value(*id, stage)).collect();
-        select.having = tested
-            .first()
-            .filter(|_| grouping)
-            .map(|id| self.emit_column_or_value(*id, stage));
+        select = select.filter(self.emitter.tree().add_conjunction(conditions));
+        if grouping {
+            select = select.group_by(keys.iter().map(|id| self.emit_column_or_value(*id, stage)).collect());
+            select.having = tested.first().map(|id| self.emit_column_or_value(*id, stage));
+        }
         if stage == 0 && self.spec.times {
             self.times = self.find_time_columns();
         }
@@ -326,16 +311,11 @@ impl Planner<'_> {
         }
     }
 
-    /// Returns whether an expression has the given column name without an alias. For example, `revenue.shop` has the
-    /// name `shop`.
-    pub(super) fn is_named(&mut self, expr: SqlId, name: &str) -> bool {
-        let written = self.emitter.generated_name_text(name);
-        self.is_written(expr, &written)
-    }
-
-    /// Returns whether an expression has the given column name without an alias. The name must be in its SQL form.
-    pub(super) fn is_written(&mut self, expr: SqlId, name: &str) -> bool {
-        implicit_name(self.emitter.tree(), expr) == name
+    /// Returns a column with the given name, in its SQL form. The column has an alias unless its expression already has
+    /// that name. For example, `revenue.shop` has the name `shop`.
+    pub(super) fn item(&mut self, expr: SqlId, name: String) -> Item {
+        let has_name = implicit_name(self.emitter.tree(), expr) == name;
+        Item::new(expr, (!has_name).then_some(name))
     }
 
     /// Returns the source that a stratum reads.

@@ -280,6 +280,13 @@ impl Column {
         self.quoted
     }
 
+    /// Returns the name as SQL, which keeps the case of a case-sensitive name.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn sql_name(&self, dialect: Dialect) -> String {
+        dialect.name_text(&self.name, !self.quoted)
+    }
+
     /// Returns the description.
     #[must_use]
     pub fn description_text(&self) -> Option<&str> {

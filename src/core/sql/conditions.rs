@@ -118,12 +118,11 @@ impl SqlTree {
                 turned = true;
             }
         }
-        let all = |tree: &mut Self, parts: Vec<SqlId>| {
-            parts
-                .into_iter()
-                .reduce(|a, b| tree.add_binary(Op::And, a, b, Span::default()))
-        };
-        if turned { all(self, parts).unwrap_or(on) } else { on }
+        if turned {
+            self.add_conjunction(parts).unwrap_or(on)
+        } else {
+            on
+        }
     }
 
     /// Returns whether a qualified column belongs to this relation.

@@ -7,6 +7,7 @@ mod column_order;
 mod conditions;
 mod equal_ctes;
 mod multiline;
+mod operators;
 mod precedence;
 mod pretty;
 mod query;

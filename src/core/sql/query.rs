@@ -22,6 +22,7 @@ pub struct Cte {
 
 /// Column of a select.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Item {
     pub expr: SqlId,
     /// Alias as written in SQL. `None` if the expression already has that name.
@@ -57,6 +58,7 @@ pub struct QueryInput<'a> {
 
 /// Join of another relation to the relation in `from`.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Join {
     pub kind: JoinKind,
     pub source: SelectSource,
@@ -110,8 +112,9 @@ pub struct OptionalCondition {
     pub end: SqlId,
 }
 
-/// SELECT, including any further branches of its `union all`.
+/// SELECT, including any further branches of its `union all`. The functions in `operators` build selects.
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct Select {
     /// Whether `*` comes before the items.
     pub star: bool,

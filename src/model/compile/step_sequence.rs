@@ -193,10 +193,7 @@ impl SpecCompilation<'_> {
             if last {
                 body = select;
             } else {
-                self.ctes.push(Cte {
-                    name: dialect.name_text(&input.name, true),
-                    body: select,
-                });
+                self.ctes.push(Cte::new(dialect.name_text(&input.name, true), select));
                 self.facts.push(input.step_facts(single));
             }
         }

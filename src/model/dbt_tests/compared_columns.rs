@@ -128,7 +128,7 @@ impl SpecCompilation<'_> {
             other.and_then(|other| other.column(name_in_spec.text)),
         );
         let written = |column: Option<&Column>| match column.or(ours) {
-            Some(column) => dialect.name_text(column.name(), !column.is_quoted()),
+            Some(column) => column.sql_name(dialect),
             None => dialect.name_text(name_in_spec.text, true),
         };
         let known = [ours, theirs].into_iter().flatten().map(Column::ty);
@@ -181,20 +181,17 @@ impl ComparedColumns<'_> {
         is_counted: bool,
         tree: &mut SqlTree,
     ) -> Vec<Item> {
-        let present = is_marked.then(|| Item {
-            expr: tree.add_word("true", EMPTY_SPAN),
-            alias: Some(PRESENT.to_owned()),
-        });
+        let present = is_marked.then(|| Item::named(tree.add_word("true", EMPTY_SPAN), PRESENT));
         let mut items: Vec<Item> = present.into_iter().collect();
         if is_counted {
             let names = self.keys.iter().filter_map(|key| key.names.get(side));
             let keys: Vec<SqlId> = names.map(|name| tree.add_raw_text(name)).collect();
             let all = tree.add_raw_text("*");
             let x = tree.add_call("count", &[all], EMPTY_SPAN);
-            items.push(Item {
-                expr: tree.add_window(x, &keys, &[], EMPTY_SPAN),
-                alias: Some(ROWS_OF_KEY.to_owned()),
-            });
+            items.push(Item::named(
+                tree.add_window(x, &keys, &[], EMPTY_SPAN),
+                ROWS_OF_KEY.to_owned(),
+            ));
         }
         items
     }
@@ -214,24 +211,15 @@ impl ComparedColumns<'_> {
         let mut items = Vec::new();
         for key in &self.keys {
             let both = key.qualified_columns(tree, sides);
-            items.push(Item {
-                expr: tree.add_call("coalesce", &both, EMPTY_SPAN),
-                alias: key.names.first().cloned(),
-            });
+            items.push(Item::new(
+                tree.add_call("coalesce", &both, EMPTY_SPAN),
+                key.names.first().cloned(),
+            ));
         }
         for column in &self.columns {
             let [ours, theirs] = column.qualified_columns(tree, sides);
             let name = names.choose_name(&format!("{other}_{}", to_file_name_part(column.name_in_spec.text)));
-            items.extend([
-                Item {
-                    expr: ours,
-                    alias: None,
-                },
-                Item {
-                    expr: theirs,
-                    alias: Some(dialect.name_text(&name, true)),
-                },
-            ]);
+            items.extend([Item::unnamed(ours), Item::named(theirs, dialect.name_text(&name, true))]);
         }
         items
     }

@@ -74,16 +74,13 @@ impl SpecCompilation<'_> {
                 };
             }
             let name = dialect.name_text(&names.choose_short_name(&format!("{}_rows", source.name)), true);
-            ctes.push(Cte {
-                name: name.clone(),
-                body: Select {
-                    star: true,
-                    items: compared.added_columns(index as usize, is_marked, is_counted, tree),
-                    from: Some(SelectSource::Input(index)),
-                    filter,
-                    ..Select::default()
-                },
-            });
+            ctes.push(Cte::new(
+                name.clone(),
+                Select::scan(SelectSource::Input(index))
+                    .filter(filter)
+                    .keep_all()
+                    .project(compared.added_columns(index as usize, is_marked, is_counted, tree)),
+            ));
             ComparisonSide {
                 name: name.clone(),
                 source: SelectSource::Name(name),
@@ -97,19 +94,8 @@ impl SpecCompilation<'_> {
         let on = compared.join_condition(&sides, dialect, tree);
         let filter = compared.difference(&sides, comparison, dialect, tree);
         let [here, there] = sides;
-        let join = Join {
-            kind: JoinKind::Full,
-            source: there.source,
-            alias: None,
-            on,
-        };
-        let body = Select {
-            items,
-            from: Some(here.source),
-            joins: vec![join],
-            filter,
-            ..Select::default()
-        };
+        let join = Join::new(JoinKind::Full, there.source, on);
+        let body = Select::scan(here.source).join([join]).filter(filter).project(items);
         let [of_own, of_other] = filters.map(|filter| filter.map(|filter| Self::condition_texts(tree, filter)));
         let shared = |pairs: &[ComparedPair<'_>]| -> Vec<SharedColumn> {
             let is_named = comparison.columns.is_some();

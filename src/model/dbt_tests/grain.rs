@@ -8,12 +8,11 @@ use super::super::load::SpannedText;
 use super::{SingularTest, TestedModel, to_file_name_part};
 use crate::dbt::{TestConfig, YamlOutput};
 use crate::diag::{Code, Diagnostic};
-use crate::dialect::op::Op;
 use crate::plan::{CteNames, key_name};
 use crate::schema::Relation;
 use crate::scratch::CompileMemory;
 use crate::span::Span;
-use crate::sql::{Item, Query, Select, SelectSource, SqlId};
+use crate::sql::{Query, Select, SelectSource, SqlId};
 use crate::yaml::{self, Node};
 
 /// YAML of a test that a column is NOT NULL.
@@ -167,29 +166,8 @@ impl SpecCompilation<'_> {
                 tree.add_raw_text(&written)
             });
         }
-        let star = tree.add_word("*", Span::default());
-        let count = tree.add_call("count", &[star], Span::default());
-        let one = tree.add_raw_text("1");
-        let several = tree.add_binary(Op::Greater, count, one, Span::default());
-        let mut items: Vec<Item> = keys
-            .iter()
-            .map(|key| Item {
-                expr: *key,
-                alias: None,
-            })
-            .collect();
-        items.push(Item {
-            expr: count,
-            alias: Some(names.choose_name("row_count")),
-        });
-        let from = Some(SelectSource::Input(0));
-        let body = Select {
-            items,
-            from,
-            group_by: keys,
-            having: Some(several),
-            ..Select::default()
-        };
+        let count_name = names.choose_name("row_count");
+        let body = Select::scan(SelectSource::Input(0)).repeated_keys(keys, count_name, tree);
         let named = match grain {
             [one] => one.clone(),
             [one, two] => format!("{one}_and_{two}"),

@@ -57,10 +57,7 @@ impl SpecCompilation<'_> {
             .to
             .ref_call()
             .unwrap_or_else(|| found_in.to.display_name().into_owned());
-        let field = theirs.map_or_else(
-            || dialect.name_text(asked, true),
-            |c| dialect.name_text(c.name(), !c.is_quoted()),
-        );
+        let field = theirs.map_or_else(|| dialect.name_text(asked, true), |c| c.sql_name(dialect));
         let mut tests = vec![ColumnTest::Relationships(to, field)];
         tests.extend(rule.nulls_fail.then_some(ColumnTest::NotNull));
         Ok((name.to_owned(), tests))

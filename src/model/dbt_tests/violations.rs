@@ -15,7 +15,7 @@ use crate::ir::{Ir, IrDefinition, IrId, NodeMeta, Program};
 use crate::plan::{CteNames, KeepColumns, StepInput, StepOutput, StepPlan, StepSpec, plan_step, rewrite_unsupported};
 use crate::scratch::CompileMemory;
 use crate::span::Span;
-use crate::sql::{Cte, Item, Query, Select, SelectSource, Sql, SqlId, SqlTree};
+use crate::sql::{Cte, Item, Query, Select, Sql, SqlId, SqlTree};
 use crate::{Level, Type};
 
 /// Name of the boolean column that is true if a row satisfies the rule.
@@ -178,32 +178,23 @@ impl SpecCompilation<'_> {
         let items = step
             .shown_columns
             .iter()
-            .map(|name| Item {
-                expr: tree.add_raw_text(&written(name)),
-                alias: None,
-            })
-            .collect();
+            .map(|name| Item::unnamed(tree.add_raw_text(&written(name))))
+            .collect::<Vec<Item>>();
         let mut x = tree.add_raw_text(holds);
         if rule.nulls_fail {
             let no = tree.add_word("false", span);
             x = tree.add_call("coalesce", &[x, no], span);
         }
-        let filter = Some(tree.add(Sql::Not(x), span));
+        let filter = tree.add(Sql::Not(x), span);
         let name = dialect.name_text(&step.name, true);
-        let from = Some(SelectSource::Name(name.clone()));
+        let rows = Select::scan_cte(name.clone()).filter(filter);
         let mut ctes = output.ctes;
-        ctes.push(Cte {
-            name,
-            body: output.body,
-        });
+        ctes.push(Cte::new(name, output.body));
         Query {
             ctes,
-            body: Select {
-                star: step.shown_columns.is_empty(),
-                items,
-                from,
-                filter,
-                ..Select::default()
+            body: match step.shown_columns.is_empty() {
+                true => rows.keep_all(),
+                false => rows.project(items),
             },
         }
     }

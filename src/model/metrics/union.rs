@@ -10,7 +10,7 @@ use crate::load::{KeptColumns, PeriodSeries, SpecKind, Step};
 use crate::schema::{Column, Relation};
 use crate::scratch::CompileMemory;
 use crate::span::Span;
-use crate::sql::{Cte, Item, Join, JoinKind, Select, SelectSource, Sql, SqlId, SqlTree};
+use crate::sql::{Cte, Item, Join, Select, SelectSource, Sql, SqlId, SqlTree};
 use crate::{Type, dialect::Dialect};
 
 impl SpecCompilation<'_> {
@@ -55,43 +55,36 @@ impl SpecCompilation<'_> {
             let lacks = |member: &(String, Relation)| member.1.position(column.name()).is_none();
             relations.len() > 2 && relations.iter().take(2).all(lacks)
         };
-        let mut members = relations.iter().enumerate().map(|(index, (step, relation))| {
+        let members = relations.iter().enumerate().map(|(index, (step, relation))| {
             let item = |column: &Column| {
-                let name = column_text(dialect, column);
+                let name = column.sql_name(dialect);
                 match relation.column(column.name()) {
                     Some(own) => {
-                        let own = column_text(dialect, own);
+                        let own = own.sql_name(dialect);
                         let is_hidden =
                             dialect.facts().relation_shadows_column && column.name().eq_ignore_ascii_case(step);
-                        Item {
-                            expr: match is_hidden {
-                                true => tree.add_field(&dialect.name_text(step, true), &own),
-                                false => add_name_node(tree, &own),
-                            },
-                            alias: (own != name).then_some(name),
-                        }
+                        let expr = match is_hidden {
+                            true => tree.add_field(&dialect.name_text(step, true), &own),
+                            false => add_name_node(tree, &own),
+                        };
+                        Item::new(expr, (own != name).then_some(name))
                     }
                     None => {
                         let mut typed = relations.iter().filter(|_| index == 0 && is_untyped(column));
                         let typed = typed.find(|(_, relation)| relation.position(column.name()).is_some());
-                        Item {
-                            expr: match typed {
+                        Item::named(
+                            match typed {
                                 Some((source, _)) => typed_null(tree, dialect, column, source),
                                 None => tree.add_word("null", Span::default()),
                             },
-                            alias: Some(name),
-                        }
+                            name,
+                        )
                     }
                 }
             };
-            Select {
-                items: columns.iter().map(item).collect(),
-                from: Some(SelectSource::Name(dialect.name_text(step, true))),
-                ..Select::default()
-            }
+            Select::scan_cte(dialect.name_text(step, true)).project(columns.iter().map(item))
         });
-        let mut body = members.next().unwrap_or_default();
-        body.unions = members.collect();
+        let body = Select::union_all(members);
         let series = steps
             .iter()
             .find_map(|step| self.spec.steps.get(self.spec.step_named(step.text)?)?.series);
@@ -106,10 +99,7 @@ impl SpecCompilation<'_> {
             .fold(Relation::new(name.clone()), Relation::with);
         self.unions
             .push((steps.iter().map(|step| step.text.to_owned()).collect(), union));
-        self.ctes.push(Cte {
-            name: dialect.name_text(&name, true),
-            body,
-        });
+        self.ctes.push(Cte::new(dialect.name_text(&name, true), body));
         // The columns of a step with an error are unknown.
         let relation = match found == steps.len() {
             true => Relation::new(name),
@@ -184,11 +174,6 @@ fn different_types(step: &Step<'_>, is_over_sets: bool, one: &Column, other: &Co
     Diagnostic::new(Code::MetricKey, span, message).with_help(help)
 }
 
-/// Returns the name of a column as SQL, which keeps the case of a quoted column.
-fn column_text(dialect: Dialect, column: &Column) -> String {
-    dialect.name_text(column.name(), !column.is_quoted())
-}
-
 fn add_name_node(tree: &mut SqlTree, name: &str) -> SqlId {
     tree.add_text(Span::default(), |out| out.push_str(name))
 }
@@ -202,7 +187,7 @@ fn typed_null(tree: &mut SqlTree, dialect: Dialect, column: &Column, source: &st
         let source = dialect.name_text(source, true);
         let query = tree.add_raw_text(&format!(
             "select {} from {source} where false",
-            column_text(dialect, column)
+            column.sql_name(dialect)
         ));
         return tree.add(Sql::Paren(query), Span::default());
     }
@@ -244,7 +229,7 @@ impl SpecCompilation<'_> {
             columns.any(|of| of.eq_ignore_ascii_case(name))
         };
         let kept_text = |name: &&str| {
-            let text = known(name).map_or_else(|| column(name), |of| column_text(dialect, &of));
+            let text = known(name).map_or_else(|| column(name), |of| of.sql_name(dialect));
             match is_ambiguous(name) {
                 true => format!("{}.{text}", column(before)),
                 false => text,
@@ -262,32 +247,19 @@ impl SpecCompilation<'_> {
         };
         let mut items: Vec<Item> = kept
             .iter()
-            .map(|name| Item {
-                expr: add_name_node(tree, &kept_text(name)),
-                alias: None,
-            })
+            .map(|name| Item::unnamed(add_name_node(tree, &kept_text(name))))
             .collect();
         let period = column(series.name.text);
         let value = fill(facts.series_value);
-        items.push(Item {
-            expr: add_name_node(tree, &value),
-            alias: (value != period).then_some(period),
-        });
+        let alias = (value != period).then_some(period);
+        items.push(Item::new(add_name_node(tree, &value), alias));
         let name = step.name.map_or("", |name| name.text);
-        self.ctes.push(Cte {
-            name: column(name),
-            body: Select {
-                items,
-                from: Some(SelectSource::Name(column(before))),
-                joins: vec![Join {
-                    kind: JoinKind::Cross,
-                    source: SelectSource::Name(fill(facts.series)),
-                    alias: Some(facts.series_alias.to_owned()),
-                    on: None,
-                }],
-                ..Select::default()
-            },
-        });
+        self.ctes.push(Cte::new(
+            column(name),
+            Select::scan_cte(column(before))
+                .join([Join::cross(SelectSource::Name(fill(facts.series))).aliased(facts.series_alias.to_owned())])
+                .project(items),
+        ));
         self.record_period_step(&kept);
         let columns = kept
             .iter()

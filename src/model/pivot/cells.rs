@@ -11,7 +11,6 @@ use crate::column_sql::ColumnSql;
 use crate::compile::{SpecCompilation, StepToCompile};
 use crate::diag::{Code, Diagnostic};
 use crate::dialect::Dialect;
-use crate::dialect::op::Op;
 use crate::emit::{EmitBuffers, Emitter};
 use crate::ir::Program;
 use crate::load::{KeptColumns, Step};
@@ -87,10 +86,7 @@ impl SpecCompilation<'_> {
         };
         let body = columns.select(sources, written, &mut emitter);
         let name = self.names.choose_short_name(&format!("{}_cells", input.name));
-        self.ctes.push(Cte {
-            name: options.dialect.name_text(&name, true),
-            body,
-        });
+        self.ctes.push(Cte::new(options.dialect.name_text(&name, true), body));
         Some(PivotCells {
             relation: input.relation.map(|input| columns.relation(&name, input)),
             name,
@@ -117,16 +113,10 @@ impl SpecCompilation<'_> {
             relation: input.relation,
         };
         let distinct = |tree: &mut SqlTree, names: &[String]| {
-            let item = |name: &String| Item {
-                expr: tree.add_raw_text(&written.column(name)),
-                alias: None,
-            };
-            Select {
-                distinct: true,
-                items: names.iter().map(item).collect(),
-                from: Some(input_source(input, dialect)),
-                ..Select::default()
-            }
+            let item = |name: &String| Item::unnamed(tree.add_raw_text(&written.column(name)));
+            Select::scan(input_source(input, dialect))
+                .project(names.iter().map(item))
+                .distinct()
         };
         // Row totals and grand totals are computed as columns, because a row may have none of the listed values.
         let body = distinct(tree, &[columns.rows.as_slice(), &columns.totals_of_rows].concat());
@@ -143,15 +133,9 @@ impl SpecCompilation<'_> {
         let never_null = keys.find(|name| !written.is_nullable(name)).cloned();
         let filled = match (&columns.has_row, &never_null) {
             (Some(marker), None) => {
-                let marked = Select {
-                    star: true,
-                    items: vec![Item {
-                        expr: tree.add_raw_text("true"),
-                        alias: Some(dialect.name_text(marker, true)),
-                    }],
-                    from: Some(input_source(input, dialect)),
-                    ..Select::default()
-                };
+                let marked = Select::scan(input_source(input, dialect))
+                    .keep_all()
+                    .project([Item::named(tree.add_raw_text("true"), dialect.name_text(marker, true))]);
                 SelectSource::Name(self.add_cte_of_pivot(&format!("{}_filled", input.name), marked))
             }
             _ => input_source(input, dialect),
@@ -168,10 +152,7 @@ impl SpecCompilation<'_> {
     fn add_cte_of_pivot(&mut self, expected: &str, body: Select) -> String {
         let dialect = self.compiler.options.dialect;
         let name = dialect.name_text(&self.names.choose_short_name(expected), true);
-        self.ctes.push(Cte {
-            name: name.clone(),
-            body,
-        });
+        self.ctes.push(Cte::new(name.clone(), body));
         name
     }
 
@@ -281,10 +262,10 @@ impl CellColumns {
             };
             let expr = emitter.tree().add_field(side, &column);
             if side == FILLED && has_column(&self.totals, name) {
-                items.push(Item {
-                    expr: self.total_of_column(expr, &sources, written, emitter.tree()),
-                    alias: Some(column),
-                });
+                items.push(Item::named(
+                    self.total_of_column(expr, &sources, written, emitter.tree()),
+                    column,
+                ));
                 continue;
             }
             if side != FILLED && !has_column(&self.totals_of_rows, name) {
@@ -294,31 +275,15 @@ impl CellColumns {
                     written.is_nullable(name) && !(self.pivot_number.is_some() && has_column(&self.keys, name));
                 conditions.push(emitter.emit_key_comparison(expr, right, nullable));
             }
-            items.push(Item { expr, alias: None });
+            items.push(Item::unnamed(expr));
         }
         let tree = emitter.tree();
         items.extend(self.place_item(&sources, written, tree));
         items.extend(self.filled_item(&sources, written, tree));
-        let conditions = conditions.into_iter();
-        let on = conditions.reduce(|a, b| tree.add_binary(Op::And, a, b, Span::default()));
-        let columns = Join {
-            kind: JoinKind::Cross,
-            source: SelectSource::Name(sources.columns),
-            alias: None,
-            on: None,
-        };
-        let filled = Join {
-            kind: JoinKind::Left,
-            source: sources.input,
-            alias: Some(FILLED.to_owned()),
-            on,
-        };
-        Select {
-            items,
-            from: Some(SelectSource::Name(sources.rows)),
-            joins: vec![columns, filled],
-            ..Select::default()
-        }
+        let on = tree.add_conjunction(conditions);
+        let columns = Join::cross(SelectSource::Name(sources.columns));
+        let filled = Join::new(JoinKind::Left, sources.input, on).aliased(FILLED.to_owned());
+        Select::scan_cte(sources.rows).join([columns, filled]).project(items)
     }
 
     /// Returns the total of a cell's column, because a cell without a row also needs the total.
@@ -340,27 +305,18 @@ impl CellColumns {
     /// Returns the number of the pivot column.
     fn place_item(&self, sources: &CellSources, written: ColumnSql<'_>, tree: &mut SqlTree) -> Option<Item> {
         let number_name = written.dialect.name_text(self.pivot_number.as_ref()?, true);
-        Some(Item {
-            expr: tree.add_field(&sources.columns, &number_name),
-            alias: None,
-        })
+        Some(Item::unnamed(tree.add_field(&sources.columns, &number_name)))
     }
 
     /// Returns the column that is true if a cell has a row.
     fn filled_item(&self, sources: &CellSources, written: ColumnSql<'_>, tree: &mut SqlTree) -> Option<Item> {
         let marker = written.dialect.name_text(self.has_row.as_ref()?, true);
         let Some(key) = &sources.never_null else {
-            return Some(Item {
-                expr: tree.add_field(FILLED, &marker),
-                alias: None,
-            });
+            return Some(Item::unnamed(tree.add_field(FILLED, &marker)));
         };
         let x = tree.add_field(FILLED, &written.column(key));
         let expr = tree.add(Sql::Postfix { op: "is not null", x }, Span::default());
-        Some(Item {
-            expr,
-            alias: Some(marker),
-        })
+        Some(Item::named(expr, marker))
     }
 
     /// Returns the columns of the cells. Columns that are not keys may be NULL, because cells may have no row.

@@ -5,7 +5,7 @@ use crate::compile::{SpecCompilation, StepToCompile};
 use crate::load::KeptColumns;
 use crate::plan::StepOutput;
 use crate::schema::{Column, Relation};
-use crate::sql::{Cte, Item, Select, SelectSource, SqlTree};
+use crate::sql::{Cte, Item, Select, SqlTree};
 
 impl SpecCompilation<'_> {
     /// Converts the output of a sheet that was computed for all cells to the long form, which contains only the cells
@@ -35,11 +35,8 @@ impl SpecCompilation<'_> {
         let mut relation = Relation::new(output.relation.name());
         let mut items = Vec::new();
         for column in columns {
-            let text = dialect.name_text(column.name(), !column.is_quoted());
-            items.push(Item {
-                expr: tree.add_raw_text(&text),
-                alias: None,
-            });
+            let text = column.sql_name(dialect);
+            items.push(Item::unnamed(tree.add_raw_text(&text)));
             let known = input
                 .relation
                 .and_then(|relation| relation.column(column.name()))
@@ -52,19 +49,13 @@ impl SpecCompilation<'_> {
             &self.names.choose_short_name(&format!("{}_in_every_cell", input.name)),
             true,
         );
-        output.ctes.push(Cte {
-            name: name.clone(),
-            body: inner,
-        });
+        output.ctes.push(Cte::new(name.clone(), inner));
         let filter = Some(tree.add_raw_text(&dialect.name_text(filled, true)));
-        output.body = Select {
-            items,
-            from: Some(SelectSource::Name(name)),
-            filter,
-            order_by,
-            limit,
-            ..Select::default()
-        };
+        output.body = Select::scan_cte(name)
+            .filter(filter)
+            .project(items)
+            .sort(order_by)
+            .limit(limit);
         output.relation = relation;
     }
 }

@@ -97,23 +97,10 @@ impl SpecCompilation<'_> {
 
 /// Returns a select with one numbered row per pivot value.
 pub(super) fn pivot_value_rows(tree: &mut SqlTree, values: &[PivotValue], key: &str, number_name: &str) -> Select {
-    let mut rows: Vec<Select> = Vec::new();
-    for (index, value) in values.iter().enumerate() {
+    Select::union_all(values.iter().enumerate().map(|(index, value)| {
         let number = tree.add_raw_text(&(index + 1).to_string());
-        let item = |expr, name: &str| Item {
-            expr,
-            alias: Some(name.to_owned()),
-        };
-        let items = vec![item(value.sql, key), item(number, number_name)];
-        rows.push(Select {
-            items,
-            ..Select::default()
-        });
-    }
-    let mut rows = rows.into_iter();
-    let mut first = rows.next().unwrap_or_default();
-    first.unions = rows.collect();
-    first
+        Select::values(vec![Item::named(value.sql, key), Item::named(number, number_name)])
+    }))
 }
 
 /// Converts a pivot value to the type of the key. If this type is unknown, the value has the type that it has in YAML.

@@ -17,7 +17,7 @@ use crate::load::{KeptColumns, Step};
 use crate::plan::{StepOutput, constant_along_row, key_name};
 use crate::schema::{Column, Relation};
 use crate::span::Span;
-use crate::sql::{Cte, Item, OrderKey, Select, SelectSource, Sql, SqlId};
+use crate::sql::{Cte, Item, OrderKey, Select, Sql, SqlId};
 use crate::worksheet::{pivot_keys, pivot_rows};
 
 /// Output columns of the wide form.
@@ -72,7 +72,7 @@ impl SpecCompilation<'_> {
             let name = column.name();
             let cell = CellColumn {
                 column,
-                sql_name: options.dialect.name_text(name, !column.is_quoted()),
+                sql_name: column.sql_name(options.dialect),
                 node,
             };
             let lower = name.to_ascii_lowercase();
@@ -106,18 +106,12 @@ impl SpecCompilation<'_> {
         inner.limit = None;
         let wanted = format!("{}_in_every_cell", input.name);
         let name = options.dialect.name_text(&self.names.choose_short_name(&wanted), true);
-        output.ctes.push(Cte {
-            name: name.clone(),
-            body: inner,
-        });
-        output.body = Select {
-            items: form.items,
-            from: Some(SelectSource::Name(name)),
-            group_by,
-            order_by,
-            limit: step.limit,
-            ..Select::default()
-        };
+        output.ctes.push(Cte::new(name.clone(), inner));
+        output.body = Select::scan_cte(name)
+            .group_by(group_by)
+            .project(form.items)
+            .sort(order_by)
+            .limit(step.limit);
         output.relation = form.relation;
         output.grain = rows;
     }
@@ -154,14 +148,8 @@ impl WideForm {
     fn add_column_of_row(&mut self, cell: &CellColumn<'_>, is_computed: bool, emitter: &mut Emitter<'_>) {
         let plain = emitter.tree().add_raw_text(&cell.sql_name);
         let item = match is_computed {
-            false => Item {
-                expr: plain,
-                alias: None,
-            },
-            true => Item {
-                expr: emitter.emit_maximum(cell.node, plain),
-                alias: Some(cell.sql_name.clone()),
-            },
+            false => Item::unnamed(plain),
+            true => Item::named(emitter.emit_maximum(cell.node, plain), cell.sql_name.clone()),
         };
         self.add(item, cell.column.clone(), format!("`{}`", cell.column.name()));
     }
@@ -190,10 +178,10 @@ impl WideForm {
         let plain = tree.add_raw_text(&cell.sql_name);
         let arms = tree.add_slice(&[condition, plain]);
         let chosen = tree.add(Sql::Case { subject: None, arms }, Span::default());
-        let item = Item {
-            expr: emitter.emit_maximum(cell.node, chosen),
-            alias: Some(self.dialect.name_text(&alias, !column.is_quoted())),
-        };
+        let item = Item::named(
+            emitter.emit_maximum(cell.node, chosen),
+            self.dialect.name_text(&alias, !column.is_quoted()),
+        );
         let wide = Column::new(&alias, column.ty())
             .with_size(column.size())
             .with_digits(column.decimal_digits())

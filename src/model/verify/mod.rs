@@ -321,7 +321,7 @@ impl CompiledSpec {
         };
         let is_key = |column: &Column| self.key.iter().any(|key| key.eq_ignore_ascii_case(column.name()));
         let both = |column: &Column| {
-            let written = self.dialect.name_text(column.name(), !column.is_quoted());
+            let written = column.sql_name(self.dialect);
             let types = [column.ty(); 2];
             SharedColumn {
                 name: column.name().to_owned(),

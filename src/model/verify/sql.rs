@@ -28,7 +28,7 @@ pub(super) fn count_sql(dialect: Dialect, rows: &RowSource, columns: &[Column], 
         rows.rows_query(dialect, reader)
     );
     for (number, column) in columns.iter().enumerate() {
-        let name = dialect.name_text(column.name(), !column.is_quoted());
+        let name = column.sql_name(dialect);
         let _ = write!(out, ",\n    count({}) as counted_{number}", literal_for(&name, reader));
     }
     let _ = writeln!(out, "\nfrom {THEIRS}");

@@ -1,0 +1,197 @@
+//! Relational operators. Selects are built only with these functions, each of which adds an operator.
+
+use super::query::{Cte, Item, Join, JoinKind, OrderKey, Query, Select, SelectSource};
+use super::tree::{SqlId, SqlTree};
+use crate::dialect::op::Op;
+use crate::span::Span;
+
+impl Item {
+    #[must_use]
+    pub fn new(expr: SqlId, alias: Option<String>) -> Self {
+        Self { expr, alias }
+    }
+
+    /// Returns a column whose expression already has the column's name.
+    #[must_use]
+    pub fn unnamed(expr: SqlId) -> Self {
+        Self { expr, alias: None }
+    }
+
+    #[must_use]
+    pub fn named(expr: SqlId, alias: impl Into<String>) -> Self {
+        Self {
+            expr,
+            alias: Some(alias.into()),
+        }
+    }
+}
+
+impl Join {
+    #[must_use]
+    pub fn cross(source: SelectSource) -> Self {
+        Self::new(JoinKind::Cross, source, None)
+    }
+
+    /// Returns a join with a condition. The condition is `None` for a cross join, or if it is unknown after an error.
+    #[must_use]
+    pub fn new(kind: JoinKind, source: SelectSource, on: Option<SqlId>) -> Self {
+        Self {
+            kind,
+            source,
+            alias: None,
+            on,
+        }
+    }
+
+    /// Gives the joined relation an alias, in its SQL form.
+    #[must_use]
+    pub fn aliased(mut self, alias: impl Into<Option<String>>) -> Self {
+        self.alias = alias.into();
+        self
+    }
+}
+
+impl Select {
+    /// Reads all rows of a relation. Without [`Self::project`], [`Self::keep_all`] or [`Self::add_columns`], the select
+    /// has no columns.
+    #[must_use]
+    pub fn scan(source: SelectSource) -> Self {
+        Self {
+            from: Some(source),
+            ..Self::default()
+        }
+    }
+
+    /// Reads a CTE. `name` is in its SQL form.
+    #[must_use]
+    pub fn scan_cte(name: impl Into<String>) -> Self {
+        Self::scan(SelectSource::Name(name.into()))
+    }
+
+    /// Returns one row, which is written in the query.
+    #[must_use]
+    pub fn values(items: Vec<Item>) -> Self {
+        Self {
+            items,
+            ..Self::default()
+        }
+    }
+
+    /// Returns the rows of all selects. Without selects, returns no columns.
+    #[must_use]
+    pub fn union_all(selects: impl IntoIterator<Item = Self>) -> Self {
+        let mut selects = selects.into_iter();
+        let mut first = selects.next().unwrap_or_default();
+        first.unions = selects.collect();
+        first
+    }
+
+    #[must_use]
+    pub fn join(mut self, joins: impl IntoIterator<Item = Join>) -> Self {
+        self.joins.extend(joins);
+        self
+    }
+
+    /// Keeps the rows that satisfy the condition, or all rows if it is `None`.
+    #[must_use]
+    pub fn filter(mut self, condition: impl Into<Option<SqlId>>) -> Self {
+        self.filter = condition.into();
+        self
+    }
+
+    /// Combines the rows of each group, or all rows if there are no keys.
+    #[must_use]
+    pub fn group_by(mut self, keys: Vec<SqlId>) -> Self {
+        self.group_by = keys;
+        self.grouped = true;
+        self
+    }
+
+    /// Keeps the groups that satisfy the condition.
+    #[must_use]
+    pub fn having(mut self, condition: SqlId) -> Self {
+        self.having = Some(condition);
+        self
+    }
+
+    /// Returns the keys that several rows have, with the number of these rows.
+    #[must_use]
+    pub fn repeated_keys(self, keys: Vec<SqlId>, count_name: String, tree: &mut SqlTree) -> Self {
+        let star = tree.add_word("*", Span::default());
+        let count = tree.add_call("count", &[star], Span::default());
+        let one = tree.add_raw_text("1");
+        let several = tree.add_binary(Op::Greater, count, one, Span::default());
+        self.project(keys.iter().copied().map(Item::unnamed))
+            .project([Item::named(count, count_name)])
+            .group_by(keys)
+            .having(several)
+    }
+
+    /// Appends columns.
+    #[must_use]
+    pub fn project(mut self, items: impl IntoIterator<Item = Item>) -> Self {
+        self.items.extend(items);
+        self
+    }
+
+    /// Keeps all columns of the relations that the select reads.
+    #[must_use]
+    pub fn keep_all(mut self) -> Self {
+        self.star = true;
+        self
+    }
+
+    /// Keeps all columns of one of the relations that the select reads. `relation` is in its SQL form.
+    #[must_use]
+    pub fn keep_all_of(mut self, relation: impl Into<String>) -> Self {
+        self.star_of = Some(relation.into());
+        self.keep_all()
+    }
+
+    /// Removes repeated rows.
+    #[must_use]
+    pub fn distinct(mut self) -> Self {
+        self.distinct = true;
+        self
+    }
+
+    #[must_use]
+    pub fn sort(mut self, keys: Vec<OrderKey>) -> Self {
+        self.order_by = keys;
+        self
+    }
+
+    /// Keeps the first rows, or all rows if the number is `None`.
+    #[must_use]
+    pub fn limit(mut self, rows: Option<u64>) -> Self {
+        self.limit = rows;
+        self
+    }
+}
+
+impl Cte {
+    #[must_use]
+    pub fn new(name: impl Into<String>, body: Select) -> Self {
+        Self {
+            name: name.into(),
+            body,
+        }
+    }
+}
+
+impl Query {
+    /// Replaces the final select, and turns the previous one into a CTE that the new select can read.
+    pub fn continue_with(&mut self, name: String, body: Select) {
+        let body = std::mem::replace(&mut self.body, body);
+        self.ctes.push(Cte { name, body });
+    }
+}
+
+impl SqlTree {
+    /// Adds the conjunction of conditions. `None` if there are no conditions.
+    pub fn add_conjunction(&mut self, conditions: impl IntoIterator<Item = SqlId>) -> Option<SqlId> {
+        conditions
+            .into_iter()
+            .reduce(|a, b| self.add_binary(Op::And, a, b, Span::default()))
+    }
+}
