@@ -195,9 +195,18 @@ impl Pull {
         }
         let record = &facts.to_record();
         if let Some(before) = before.as_deref().filter(|_| !is_same).and_then(PullRecord::read) {
-            let mut record = record.clone();
-            record.keep_removed_columns(&before, REMOVED_TAG);
-            text = record.text();
+            let mut updated = record.clone();
+            updated.keep_removed_columns(&before, REMOVED_TAG);
+            let generated = updated.text();
+            if let Some(file) = files.read_omni_file(&record.path) {
+                updated.keep_conflicting_descriptions(&before, &file);
+            }
+            text = updated.text();
+            if text != generated && text == before.text() {
+                // Nothing else has changed, so only report the descriptions that the file keeps.
+                self.plan_update(&record.path, Some(&before), &record.view, files, rules);
+                return;
+            }
         }
         if before.as_deref() == Some(text.as_str()) {
             // The first pull with `prune` removes items that earlier pulls marked.

@@ -51,6 +51,49 @@ impl PullRecord {
         self.vanished = all.filter(|(name, _)| is_gone(name)).collect();
     }
 
+    /// Keeps the previous description of the view and of each dimension that has since changed in dbt and in Omni's
+    /// `file`. A push that compares the file with this record then reports a conflict, and does not overwrite dbt's
+    /// description.
+    pub(super) fn keep_conflicting_descriptions(&mut self, before: &Self, file: &str) {
+        if before.view == self.view || before.view == file {
+            return;
+        }
+        let (Some(base), Some(file), Some(new)) = (yaml::root(&before.view), yaml::root(file), yaml::root(&self.view))
+        else {
+            return;
+        };
+        let dimensions = new.pairs_at("dimensions").iter().filter_map(|(name, _)| name.text());
+        let nodes = std::iter::once(None).chain(dimensions.map(Some));
+        let edits = nodes.filter_map(|dimension| {
+            let text = |root: &Node| {
+                let node = match dimension {
+                    None => root,
+                    Some(name) => root.get("dimensions")?.get(name)?,
+                };
+                Some(node.text_at("description")?.trim_end().to_owned())
+            };
+            let [base, file, new] = [&base, &file, &new].map(text);
+            let is_conflict = file.is_some() && base != file && base != new && file != new;
+            let node = match dimension {
+                None => Path::root(),
+                Some(name) => Path::root().key("dimensions").key(name),
+            };
+            let at = node.key("description");
+            is_conflict.then(|| match base {
+                Some(text) => Edit::Set {
+                    at,
+                    value: Fields::text(text),
+                    after: Vec::new(),
+                },
+                None => Edit::Remove { at },
+            })
+        });
+        let edits: Vec<Edit> = edits.collect();
+        if let Ok(view) = yaml_edit::apply_edits(&self.view, &edits) {
+            self.view = view;
+        }
+    }
+
     /// Returns the base for a three-way merge: the last generated text, plus the removed columns that exist in both the
     /// new text and the file.
     pub(super) fn merge_base_text(&self, new: &str, file: &str) -> String {

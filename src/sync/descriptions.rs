@@ -370,6 +370,18 @@ impl DescriptionFile {
             return;
         };
         for one in omni_descriptions {
+            if let Some(name) = one
+                .column
+                .as_deref()
+                .filter(|name| column_nodes(&found, name).count() > 1)
+            {
+                let reason = format!(
+                    "`{path}` lists the column `{name}` of `{}` twice: keep one of the entries",
+                    node.name
+                );
+                refused.push((description_place(view, &one), reason));
+                continue;
+            }
             let column = one.column.as_deref().map(|name| column_node(&found, name));
             let now = match &column {
                 None => found.get("description"),
@@ -383,7 +395,8 @@ impl DescriptionFile {
                 ));
                 continue;
             }
-            let theirs = theirs.flatten();
+            // An empty description means the same to dbt as no description.
+            let theirs = theirs.flatten().filter(|text| !text.is_empty());
             if theirs.as_ref() == Some(&one.after) {
                 continue;
             }
@@ -511,11 +524,15 @@ fn find(node: &DbtNode, text: &str) -> Option<(Path, Node)> {
 }
 
 fn column_node<'n>(node: &'n Node, name: &str) -> Option<&'n Node> {
+    column_nodes(node, name).next()
+}
+
+/// Returns the entries of a column, which is listed once unless the file contains a mistake.
+fn column_nodes<'n>(node: &'n Node, name: &str) -> impl Iterator<Item = &'n Node> {
     let unquoted = |text: &str| text.trim_matches(['"', '`']).to_lowercase();
-    let columns = node.get("columns")?.items()?;
-    columns
-        .iter()
-        .find(|column| column.text_at("name").is_some_and(|it| unquoted(it) == unquoted(name)))
+    let name = unquoted(name);
+    let columns = node.items_at("columns").iter();
+    columns.filter(move |column| column.text_at("name").is_some_and(|it| unquoted(it) == name))
 }
 
 /// Returns the edit that sets the description for the node or for one of the node's columns.

@@ -400,3 +400,92 @@ fn a_rollback_also_undoes_the_edit_in_omni() {
         assert_eq!(plan.out.contains("agree"), !is_committed, "{}", plan.out);
     }
 }
+
+const PROPERTIES: &str = "\
+models:
+  - name: orders
+    description: Rows.
+    columns:
+      - {name: id, description: The id.}
+      - name: amount
+        description: What was paid.
+  - name: refunds
+    description: Rows.
+    columns:
+      - name: amount
+        description: What was paid.
+";
+
+/// A pull that keeps a description in Omni does not decide the conflict with dbt's new description.
+#[test]
+fn a_pull_keeps_conflicts_of_descriptions() {
+    let place = described_project("omni_pulled_conflict", PROPERTIES);
+    edit(&place, VIEW, "What was paid.", "In euros.");
+    let manifest = place.read("target/manifest.json");
+    edit(&place, "models/shop.yml", "What was paid.", "Newer text.");
+    place.write(
+        "target/manifest.json",
+        manifest.replace("What was paid.", "Newer text."),
+    );
+    for _ in 0..2 {
+        let pulled = place.run(&["pull"]);
+        assert!(pulled.err.contains("keeps your value"), "{}{}", pulled.out, pulled.err);
+    }
+    let plan = place.run(&["plan"]);
+    assert_eq!(plan.exit, 3, "{}", plan.out);
+    let run = place.run(&["resolve", "models/shop.yml.orders.amount", "--theirs"]);
+    assert_eq!(run.exit, 0, "{}", run.err);
+    assert!(place.read(VIEW).contains("Newer text."));
+    assert_eq!(place.run(&["pull"]).exit, 0);
+    assert_eq!(place.run(&["plan"]).exit, 0);
+}
+
+/// Git commits changes of tracked files even in ignored folders.
+#[test]
+fn tracked_files_in_ignored_folders_are_committed() {
+    let place = described_project("omni_ignored_folder", PROPERTIES);
+    place.write(".gitignore", "target/\nmodels/\n");
+    commit(&place, "ignored");
+    edit(&place, VIEW, "What was paid.", "In euros.");
+    let pushed = place.run(&["push", "--yes"]);
+    assert_eq!(pushed.exit, 0, "{}", pushed.err);
+    assert!(git(&place, &["show", "HEAD:models/shop.yml"]).contains("In euros."));
+}
+
+#[test]
+fn columns_that_are_listed_twice_are_reported() {
+    let properties = PROPERTIES.replacen("      - {name: id, ", "      - {name: amount, ", 1);
+    let place = described_project("omni_listed_twice", &properties);
+    edit(&place, VIEW, "What was paid.", "In euros.");
+    edit(&place, "omni/main/refunds.view.yaml", "What was paid.", "In euros.");
+    let pushed = place.run(&["push", "--yes"]);
+    assert_eq!(pushed.exit, 0, "{}", pushed.err);
+    let text = [&*pushed.out, &pushed.err].concat();
+    assert!(text.contains("lists the column `amount` of `orders` twice"), "{text}");
+    let last = "  - name: refunds\n    description: Rows.\n    columns:\n      - name: amount\n        description: ";
+    let expected = properties.replacen(&format!("{last}What was paid."), &format!("{last}In euros."), 1);
+    assert_eq!(place.read("models/shop.yml"), expected);
+}
+
+/// dbt does not distinguish an empty description from a missing one.
+#[test]
+fn empty_descriptions_are_no_conflicts() {
+    let properties = PROPERTIES.replacen("{name: id, description: The id.}", "{name: id, description: ''}", 1);
+    let place = described_project("omni_empty_description", &properties);
+    let manifest = place.read("target/manifest.json").replace("\"The id.\"", "\"\"");
+    place.write("target/manifest.json", manifest);
+    assert_eq!(place.run(&["pull"]).exit, 0);
+    commit(&place, "pulled again");
+    let view = place
+        .read(VIEW)
+        .replace("  id: {}\n", "  id:\n    description: Its id.\n");
+    assert!(view.contains("Its id."), "{view}");
+    place.write(VIEW, view);
+    let pushed = place.run(&["push", "--yes"]);
+    assert_eq!(pushed.exit, 0, "{}{}", pushed.out, pushed.err);
+    assert!(
+        place
+            .read("models/shop.yml")
+            .contains("{name: id, description: Its id.}")
+    );
+}

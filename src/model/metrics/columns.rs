@@ -162,13 +162,22 @@ impl<'m> ColumnBuilder<'m> {
         self.model.order_by.is_some() || self.model.partition_by.is_some()
     }
 
+    /// Returns whether `order_by` or `partition_by` divides the rows of totals such as `SUM(x:x)`. In a model over sets,
+    /// an `order_by` without keys, such as `revenue desc`, only sorts the result, because each row would be a partition.
+    fn divides_totals(&self) -> bool {
+        let order = self.model.order_by.as_ref();
+        let has_key = |order: &Vec<MetricFormula>| !self.model.keys_in(self.keys, order).is_empty();
+        self.model.partition_by.is_some()
+            || order.is_some_and(|order| self.model.kind == SpecKind::Periods || has_key(order))
+    }
+
     fn has_other_keys(&self) -> bool {
         self.keys.names.len() > usize::from(self.keys.time.is_some())
     }
 
     /// Returns the rows of a formula's windows. `is_model` is `true` if the model defines the formula.
     fn window_rows(&self, formula: &MetricFormula, is_model: bool) -> Option<WindowRows> {
-        let whole = || match (self.has_explicit_windows(), self.has_other_keys()) {
+        let whole = || match (self.divides_totals(), self.has_other_keys()) {
             (true, _) => WindowRows::Model,
             (false, true) => WindowRows::Whole,
             (false, false) => WindowRows::Time,

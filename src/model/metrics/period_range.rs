@@ -169,7 +169,8 @@ impl ModelOverSets<'_> {
         let Some(time) = &self.sets[set].time else {
             return Vec::new();
         };
-        let frame = frame.unwrap_or("day");
+        // Without a time key, a row of a set with `grain: month` represents its whole month.
+        let frame = frame.or(time.grain.as_deref()).unwrap_or("day");
         let fiscal_offset = self.fiscal_offset(compiler, &self.sets[set]);
         // In a condition on rows, the name refers to the column, so the formula of a definition with this name is
         // written out.

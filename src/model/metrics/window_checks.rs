@@ -130,7 +130,7 @@ impl ModelOverSets<'_> {
     }
 
     /// Returns the keys in `order_by` or `partition_by`.
-    fn keys_in(&self, keys: &ModelKeys, order: &[MetricFormula]) -> Vec<usize> {
+    pub fn keys_in(&self, keys: &ModelKeys, order: &[MetricFormula]) -> Vec<usize> {
         let index = |entry: &MetricFormula| {
             let [name] = entry.names.as_slice() else { return None };
             let text = format!("{}{}", name.name, name.frame);

@@ -236,9 +236,12 @@ impl Repository {
     }
 
     fn commit_with(&self, args: &[&str], paths: &[String]) -> Result<(), Failure> {
-        let existing_paths: Vec<String> = paths
+        // `git add` refuses tracked files in a folder that .gitignore names, so add only new files.
+        let tracked = self.run_git_on_paths(&["ls-files", "-z", "--"], paths)?;
+        let tracked: BTreeSet<&str> = tracked.split('\0').collect();
+        let new_paths: Vec<String> = paths
             .iter()
-            .filter(|path| self.folder.join(path).is_file())
+            .filter(|path| !tracked.contains(path.as_str()) && self.folder.join(path).is_file())
             .cloned()
             .collect();
         self.run_git_with_input(
@@ -248,7 +251,7 @@ impl Repository {
                 "--pathspec-from-file=-",
                 "--pathspec-file-nul",
             ],
-            &null_separated_paths(&existing_paths),
+            &null_separated_paths(&new_paths),
         )?;
         // Skip deleted files that were never tracked, but include deleted files that are staged, because git must
         // record their removal.
