@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::hand_edits::{self, HandEdit, HandEditKind, KEEP_COMMENT, Property};
+use super::kept_edit_conflicts::{SAME_VALUES, add_conflicts_of_shared_columns};
 use super::merge_files::with_generated_columns;
 use super::merge_generated_file::{merge_clashes, merge_generated_file};
 use super::metric_set_conflicts::{EditedMetricColumn, MetricSetConflict};
@@ -11,7 +12,7 @@ use super::properties::{self, LocatedPropertyValue, PropertyTarget};
 use super::state::{PushState, normalize_lines};
 use super::write_back;
 use crate::dbt::is_unmodified;
-use crate::decompile::{Decompiler, EditOrigin, EditedModel, LayoutClash, Substitution, restore_column, with_formula};
+use crate::decompile::{Decompiler, EditOrigin, EditedModel, LayoutClash, Substitution, with_formula};
 use crate::parallel;
 use crate::yaml::{self, Node};
 use crate::yaml_edit::YamlValue;
@@ -138,6 +139,9 @@ pub struct Conflict {
     pub edit: Option<HandEdit>,
     /// Parts that both sides changed. Empty if the conflict does not concern a file.
     pub clashes: Vec<LayoutClash>,
+    /// Definitions and conditions of the spec that would read the edited column, although they do not name it. Empty if
+    /// the spec and the file changed the same part.
+    pub readers: Vec<String>,
     /// Replacements of byte ranges in a model's SQL that undo the edit. Line breaks in the file are `\n`. Empty if the
     /// edit is removed by other means.
     pub restored: Vec<Substitution>,
@@ -218,6 +222,7 @@ pub fn reconcile<'t>(sides: ModelSides<'_>, more: Vec<HandEdit>, tools: impl Fn(
             break;
         }
     }
+    add_conflicts_of_shared_columns(sides, &mut done, &tools);
     done
 }
 
@@ -526,7 +531,7 @@ impl ModelReconciler<'_> {
         let origin = edited.and_then(|edited| edited.edit_origin(self.tools.decompiler, edit.cte.as_deref(), &name));
         if let (Some(edited), Some(EditOrigin::Set(metric))) = (edited, &origin) {
             if !edited.changes_definition(edit.cte.as_deref(), &name) {
-                edit.why = Some("the edited SQL computes the same values".to_owned());
+                edit.why = Some(SAME_VALUES.to_owned());
                 reconciled.kept.push(edit);
                 return;
             }
@@ -713,9 +718,9 @@ impl ModelReconciler<'_> {
             .files
             .get(&edit.file)
             .filter(|_| edit.property == Property::Formula);
-        match (written, &self.edited_sql, &edit.position) {
-            (Some(written), Some(found), Some(position)) => {
-                restore_column(written, found, self.ours.compiled.dialect(), position)
+        match (written, self.edited_sql) {
+            (Some(written), Some(edited_sql)) => {
+                edit.restored_column(written, edited_sql, self.ours.compiled.dialect())
             }
             _ => Vec::new(),
         }
@@ -747,6 +752,7 @@ impl ModelReconciler<'_> {
             line: edit.line,
             edit: Some(edit.clone()),
             clashes,
+            readers: Vec::new(),
             restored: self.restored_column(edit),
             set: None,
         }

@@ -8,7 +8,7 @@ use formulac::sync::{
 
 use super::planner::PlannedModels;
 use super::repository::Repository;
-use super::resolve::{is_in_omni, manual_resolution, possible_sides};
+use super::resolve::{is_in_omni, manual_resolution, possible_sides, quoted_list};
 use crate::cli::args::ConflictSide;
 use crate::cli::workspace::Workspace;
 
@@ -120,6 +120,17 @@ pub fn write_conflict(
     }
     if is_file {
         write_file_clashes(out, conflict);
+    }
+    if !conflict.readers.is_empty() {
+        let column = match &conflict.definition {
+            Some(name) => format!("column `{name}`"),
+            None => conflict.detail.clone(),
+        };
+        let readers = quoted_list(&conflict.readers);
+        let _ = writeln!(
+            out,
+            "  the SQL of {readers} would read the edited {column}, but the spec does not name it there"
+        );
     }
     let sides = possible_sides(workspace, planned_models, model, conflict);
     match &conflict.set {
