@@ -605,6 +605,8 @@ impl ModelReconciler<'_> {
             let mut conflict = self.build_conflict(&edit, Some(base), Some(ours));
             conflict.theirs_formula = formula.ok();
             reconciled.conflicts.push(conflict);
+        } else if let Some(conflict) = self.compare_with_helper_change(&edit, &ours) {
+            reconciled.conflicts.push(conflict);
         } else {
             match carried {
                 Ok(carried) => {
