@@ -279,6 +279,45 @@ fn a_moved_file_causes_no_warning() {
     );
 }
 
+/// A file that was moved after the last push still belongs to its model if the spec is renamed or deleted.
+#[test]
+fn a_moved_file_is_removed_with_its_model() {
+    let place = create_project("push_moved_removed");
+    fs::create_dir_all(place.path("models/marts")).unwrap();
+    for end in ["sql", "yml"] {
+        let [from, to] = ["formulac", "marts"].map(|folder| format!("models/{folder}/revenue.{end}"));
+        git(&place, &["mv", &from, &to]);
+    }
+    commit(&place, "moved");
+    let sql = place.read("models/marts/revenue.sql");
+    let new_name = |place: &Place| edit(place, "metrics/revenue.yml", "model: revenue", "model: sales");
+    // The edit would be lost.
+    edit(
+        &place,
+        "models/marts/revenue.sql",
+        "group by",
+        "having count(*) > 2\n    group by",
+    );
+    new_name(&place);
+    let run = place.run(&["push", "--yes"]);
+    assert_eq!(run.exit, 3, "{}{}", run.out, run.err);
+    assert!(run.out.contains("theirs  models/marts/revenue.sql"), "{}", run.out);
+    place.write("models/marts/revenue.sql", sql);
+    assert_eq!(place.run(&["push", "--yes"]).exit, 0);
+    assert_eq!(place.files("models/marts"), Vec::<String>::new());
+    assert_eq!(place.files("models/formulac"), ["sales.sql", "sales.yml"]);
+    assert_eq!(git(&place, &["status", "--porcelain"]), "");
+    // The rollback does not undo the move.
+    let run = place.run(&["rollback", "1", "--yes"]);
+    assert_eq!(run.exit, 0, "{}{}", run.out, run.err);
+    assert_eq!(place.files("models/marts"), ["revenue.sql", "revenue.yml"]);
+    assert_eq!(place.files("models/formulac"), Vec::<String>::new());
+    git(&place, &["rm", "--quiet", "metrics/revenue.yml"]);
+    fs::create_dir_all(place.path("metrics")).unwrap();
+    assert_eq!(place.run(&["push", "--yes"]).exit, 0);
+    assert_eq!(place.files("models/marts"), Vec::<String>::new());
+}
+
 /// A push reports the files that would be missing from a clone.
 #[test]
 fn settings_that_are_not_committed_are_named() {
