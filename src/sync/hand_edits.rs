@@ -177,6 +177,11 @@ impl HandEdit {
         restored
     }
 
+    /// Returns `true` if another edit has the same text in the same part of the file.
+    pub(super) fn is_same_sql_edit(&self, other: &Self) -> bool {
+        (&self.file, &self.after, &self.position) == (&other.file, &other.after, &other.position)
+    }
+
     /// Returns `true` if the edit concerns a whole file instead of a named part.
     pub(super) fn is_whole_file(&self) -> bool {
         self.definition.is_none() && self.detail.is_empty() && matches!(self.property, Property::Text | Property::Tests)

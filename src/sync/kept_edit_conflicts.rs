@@ -4,15 +4,55 @@ use std::collections::BTreeSet;
 
 use super::hand_edits::HandEdit;
 use super::reconcile::{
-    Conflict, CurrentSpec, ModelSides, ReconcileTools, Reconciled, is_in_model_file, spec_definition,
+    Conflict, CurrentSpec, ModelSides, ReconcileTools, Reconciled, is_in_model_file, reconcile_with_base,
+    spec_definition,
 };
-use super::state::normalize_lines;
+use super::state::{PushState, normalize_lines};
 use crate::Level;
 use crate::decompile::{FilePartPosition, column_readers, has_name};
 use crate::yaml;
 
 /// Reason to keep an edit that does not change the values of a metric.
 pub(super) const SAME_VALUES: &str = "the edited SQL computes the same values";
+
+/// Adds the conflicts of kept edits to SQL that a metric set defines in the current spec, but not in the last push. The
+/// next push would report these conflicts.
+pub(super) fn add_conflicts_of_new_metrics<'t>(
+    sides: ModelSides<'_>,
+    done: &mut Reconciled,
+    tools: impl Fn() -> ReconcileTools<'t>,
+) {
+    let (Some(base), Some(ours), true) = (sides.bases.first(), sides.ours, done.conflicts.is_empty()) else {
+        return;
+    };
+    let reads_sets = ours.compiled.metric_set_files().next().is_some();
+    if !reads_sets
+        || base.source == normalize_lines(&ours.source)
+        || !done.kept.iter().any(is_in_model_file(sides.model))
+    {
+        return;
+    }
+    let transferred = done
+        .source
+        .as_deref()
+        .and_then(|source| tools().compile(&ours.spec, source));
+    let ours = transferred.as_ref().unwrap_or(ours);
+    let pushed = PushState::from_pushed(sides.model, ours);
+    let sides = ModelSides {
+        bases: std::slice::from_ref(&pushed),
+        ours: Some(ours),
+        ..sides
+    };
+    let again = reconcile_with_base(sides, Vec::new(), tools);
+    for conflict in again.conflicts.into_iter().filter(|conflict| conflict.set.is_some()) {
+        let count = done.kept.len();
+        done.kept
+            .retain(|edit| conflict.edit.as_ref().is_none_or(|other| !other.is_same_sql_edit(edit)));
+        if done.kept.len() < count {
+            done.conflicts.push(conflict);
+        }
+    }
+}
 
 /// Adds a conflict for each kept edit to a column that a new or changed definition reads without naming the column: the
 /// SQL computes an expression once, so the definition would not compute its formula.

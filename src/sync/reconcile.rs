@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::hand_edits::{self, HandEdit, HandEditKind, KEEP_COMMENT, Property};
-use super::kept_edit_conflicts::{SAME_VALUES, add_conflicts_of_shared_columns};
+use super::kept_edit_conflicts::{SAME_VALUES, add_conflicts_of_new_metrics, add_conflicts_of_shared_columns};
 use super::merge_files::with_generated_columns;
 use super::merge_generated_file::{merge_clashes, merge_generated_file};
 use super::metric_set_conflicts::{EditedMetricColumn, MetricSetConflict};
@@ -222,6 +222,7 @@ pub fn reconcile<'t>(sides: ModelSides<'_>, more: Vec<HandEdit>, tools: impl Fn(
             break;
         }
     }
+    add_conflicts_of_new_metrics(sides, &mut done, &tools);
     add_conflicts_of_shared_columns(sides, &mut done, &tools);
     done
 }
@@ -273,7 +274,7 @@ fn reconcile_remaining_edits<'t>(
     done.source = Some(source);
     for edit in std::mem::take(&mut done.kept) {
         let is_same = |other: &&HandEdit| {
-            (&other.file, &other.after, &other.position) == (&edit.file, &edit.after, &edit.position)
+            other.is_same_sql_edit(&edit)
                 && (edit.position.is_some() || property_target(other) == property_target(&edit))
         };
         match again.carried.iter().find(is_same) {
@@ -288,7 +289,7 @@ fn reconcile_remaining_edits<'t>(
 }
 
 /// Reconciles the spec with the edits, compared with the base of the last push.
-fn reconcile_with_base<'t>(
+pub(super) fn reconcile_with_base<'t>(
     sides: ModelSides<'_>,
     more: Vec<HandEdit>,
     tools: impl Fn() -> ReconcileTools<'t>,
