@@ -318,6 +318,32 @@ fn a_moved_file_is_removed_with_its_model() {
     assert_eq!(place.files("models/marts"), Vec::<String>::new());
 }
 
+/// A removed column and the file of a renamed model have no author, so that the conflict names the last change of the
+/// file.
+#[test]
+fn conflicts_of_removed_parts_name_who_edited_the_file() {
+    let place = create_project("push_removed_who");
+    let theirs = |place: &Place| {
+        let plan = place.run(&["plan"]).out;
+        let line = plan.lines().find(|line| line.trim_start().starts_with("theirs"));
+        line.unwrap_or_else(|| panic!("{plan}")).to_owned()
+    };
+    for (spec_edit, sql_edit) in [
+        (
+            ("COUNT(DISTINCT(customer_id))", "COUNT(customer_id)"),
+            (",\n    count(distinct customer_id) as customers\n", "\n"),
+        ),
+        (("model: revenue", "model: sales"), ("sum(amount)", "sum(amount * 2)")),
+    ] {
+        edit(&place, "metrics/revenue.yml", spec_edit.0, spec_edit.1);
+        edit(&place, "models/formulac/revenue.sql", sql_edit.0, sql_edit.1);
+        assert!(theirs(&place).ends_with("not committed"), "{}", theirs(&place));
+        commit(&place, "Edited by hand");
+        assert!(theirs(&place).ends_with("\"Edited by hand\""), "{}", theirs(&place));
+        git(&place, &["reset", "--quiet", "--hard", "HEAD~1"]);
+    }
+}
+
 /// A push reports the files that would be missing from a clone.
 #[test]
 fn settings_that_are_not_committed_are_named() {

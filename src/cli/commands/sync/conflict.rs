@@ -75,7 +75,14 @@ pub fn write_conflict(
         Some(line) => format!("{}:{line}", conflict.spec),
         None => conflict.spec.clone(),
     };
-    let theirs = format!("{}:{}", conflict.file, conflict.line);
+    // A removed part and a whole file have no lines of their own.
+    let is_whole_file = conflict.edit.is_none() && conflict.clashes.is_empty() && !conflict.is_omni_conflict();
+    let is_removed = conflict.theirs.as_deref().is_none_or(str::is_empty);
+    let theirs = match is_whole_file {
+        true => conflict.file.clone(),
+        false => format!("{}:{}", conflict.file, conflict.line),
+    };
+    let author_line = Some(conflict.line).filter(|_| !is_whole_file && !is_removed);
     // A conflict between descriptions in Omni and in dbt has no base from a push.
     let base = match (conflict.is_omni_conflict(), &conflict.base) {
         (true, _) => "the last pull",
@@ -94,7 +101,7 @@ pub fn write_conflict(
             "theirs",
             theirs,
             &conflict.theirs,
-            who(&conflict.file, Some(conflict.line), &conflict.theirs),
+            who(&conflict.file, author_line, &conflict.theirs),
         ),
     ];
     let texts = sides
