@@ -85,6 +85,20 @@ const CASES: &[Case] = &[
     (GROUPED, "round(sum(amount), 2)", ALL, "ROUND(SUM(amount), 2)", true),
     (GROUPED, "sum(amount) / count(*)", ALL, "SUM(amount) / COUNT()", true),
     (GROUPED, "sum(abs(amount))", ALL, "SUM(ABS(amount))", true),
+    (
+        GROUPED,
+        "coalesce(sum(amount) filter (where name = 'x' and quantity = 1), 0)",
+        &["postgres", "duckdb"],
+        "SUM(IF(AND(name = \"x\", quantity = 1), amount))",
+        true,
+    ),
+    (
+        GROUPED,
+        "coalesce(sum(amount) filter (where name = 'x' and quantity = 1 and score > 2), 0)",
+        &["postgres", "duckdb"],
+        "SUM(IF(AND(name = \"x\", quantity = 1, score > 2), amount))",
+        true,
+    ),
     (GROUPED, "stddev(score)", &["postgres"], "STDEV(score)", true),
     (
         GROUPED,
