@@ -31,17 +31,23 @@ impl MovedFilePaths {
     /// Finds the files of models that are not in their standard folders, in all folders from which dbt reads models and
     /// in the former folders of the project file.
     pub fn find(workspace: &Workspace, models: &[CompiledModel]) -> Self {
+        let (models_folder, tests_folder) = workspace.output_folders();
+        let planned_files = models::built_models(models).flat_map(|(model, built)| {
+            let files = model.planned_files(models_folder.as_ref(), tests_folder.as_ref());
+            files.map(|file| (folder::relative_path("".as_ref(), &file.path), built.path.as_str()))
+        });
+        Self::find_files(workspace, planned_files)
+    }
+
+    /// Finds the generated files that are not at their paths. Each path is given with the path of its spec.
+    pub fn find_files<'s>(workspace: &Workspace, files: impl Iterator<Item = (String, &'s str)>) -> Self {
         let (own, tests) = workspace.output_folders();
-        let mut missing: BTreeMap<String, (String, &str)> = BTreeMap::new();
-        for (model, built) in models::built_models(models) {
-            for path in model.planned_files(own.as_ref(), tests.as_ref()).map(|file| file.path) {
-                let (Some(name), false) = (path.file_name(), workspace.root.join(&path).exists()) else {
-                    continue;
-                };
-                let expected = folder::relative_path("".as_ref(), &path);
-                missing.insert(name.to_string_lossy().into_owned(), (expected, &built.path));
-            }
-        }
+        let missing = files.filter(|(path, _)| !workspace.root.join(path).exists());
+        let missing = missing.filter_map(|(path, spec)| {
+            let name = Path::new(&path).file_name()?.to_string_lossy().into_owned();
+            Some((name, (path, spec)))
+        });
+        let missing: BTreeMap<String, (String, &str)> = missing.collect();
         if missing.is_empty() {
             return Self::default();
         }

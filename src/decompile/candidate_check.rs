@@ -549,7 +549,7 @@ impl<'a, 's> CandidateCheck<'a, 's> {
 
 /// Returns the functions that a formula calls. Timeframes are skipped because they may have the same names as
 /// functions, such as `[quarter]`.
-fn called_functions(formula: &str) -> Vec<&str> {
+pub(super) fn called_functions(formula: &str) -> Vec<&str> {
     let is_in_name = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.');
     let calls = formula
         .match_indices('(')

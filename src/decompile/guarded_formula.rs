@@ -1,10 +1,11 @@
 //! Finds the formula for edited SQL that lacks the guards of generated SQL.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::alternatives::SpellingPatterns;
 use super::cache::get_or_insert_with;
-use super::candidate_check::CandidateCheck;
+use super::candidate_check::{CandidateCheck, called_functions};
 use super::edits::{ColumnEdit, compare_files};
 use super::equivalent_files::are_equivalent_by;
 use super::expression_text::ExpressionText;
@@ -183,6 +184,30 @@ impl Decompiler {
     }
 }
 
+/// Returns at most `count` formulas in the same order. Formulas that call different functions are preferred, because
+/// formulas with the same functions differ only in the spelling of their arguments.
+fn different_formulas(forms: Vec<ExpressionText>, count: usize) -> Vec<ExpressionText> {
+    let mut similar: HashMap<Vec<String>, usize> = HashMap::new();
+    let number_among_similar = |form: &ExpressionText| {
+        let mut functions: Vec<String> = called_functions(&form.text).into_iter().map(str::to_owned).collect();
+        functions.sort();
+        let number = similar.entry(functions).or_default();
+        *number += 1;
+        *number
+    };
+    let numbers: Vec<usize> = forms.iter().map(number_among_similar).collect();
+    let mut chosen: Vec<usize> = (0..forms.len()).collect();
+    chosen.sort_by_key(|at| numbers.get(*at));
+    chosen.truncate(count);
+    let is_chosen = |(at, _): &(usize, ExpressionText)| chosen.contains(at);
+    forms
+        .into_iter()
+        .enumerate()
+        .filter(is_chosen)
+        .map(|(_, form)| form)
+        .collect()
+}
+
 /// Returns the reason why an edit that removes guards from the SQL of a formula does not become another formula.
 fn only_removes_guards(formula: &str, removed: GuardSet) -> NotAFormula {
     let guards: Vec<&str> = removed.kinds().into_iter().map(Guard::describe).collect();
@@ -208,7 +233,7 @@ impl CandidateCheck<'_, '_> {
     ) -> Option<FoundFormula> {
         self.sort_by_similarity(&mut forms);
         let mut best: Option<(u32, FoundFormula)> = None;
-        for form in forms.into_iter().take(MAX_GUARDED_COMPILED) {
+        for form in different_formulas(forms, MAX_GUARDED_COMPILED) {
             let Some((added, sql)) = self.guards_of_formula(&form.text, &mut guards, trees, expected) else {
                 continue;
             };

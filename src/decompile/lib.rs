@@ -28,6 +28,7 @@ mod alternatives;
 mod cache;
 mod call_probes;
 mod candidate_check;
+mod column_readers;
 mod columns;
 mod comments;
 mod comparisons;
@@ -75,6 +76,7 @@ mod tree;
 mod value_types;
 mod windows;
 
+pub use column_readers::{column_readers, has_column, has_name};
 pub use edits::{ColumnEdit, Edits, OtherEdit};
 pub use equivalent_files::{is_equivalent_sql, is_same_expression};
 pub use file::{FilePartPosition, columns_before, output_cte};

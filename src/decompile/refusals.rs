@@ -13,9 +13,14 @@ const ELSEWHERE: &str = "a dbt model that the spec reads can compute it";
 /// Returns the text of the list for one of these names.
 fn listed_advice(names: &[String]) -> Option<String> {
     let lines = LIST.lines().filter(|line| !line.starts_with('#'));
-    let mut entries = lines.filter_map(|line| line.split_once(": "));
-    let (_, advice) = entries.find(|(of, _)| of.split(' ').any(|name| names.iter().any(|own| own == name)))?;
-    Some(advice.to_owned())
+    let entries: Vec<(&str, &str)> = lines.filter_map(|line| line.split_once(": ")).collect();
+    let advice_for = |name: &String| {
+        entries
+            .iter()
+            .find(|(names, _)| names.split(' ').any(|own| own == name))
+    };
+    let (_, advice) = names.iter().find_map(advice_for)?;
+    Some((*advice).to_owned())
 }
 
 /// Returns the reason for a part of an expression for which no formula was found.
@@ -71,6 +76,9 @@ pub(super) fn formula_changes_other_part(formula: &str, part: &str, sql: Option<
     not_a_formula(match sql.as_deref() {
         None => format!("the formula `{formula}` also changes {part}"),
         Some("") => format!("the formula `{formula}` also removes {part}"),
+        Some(sql) if part == format!("the column `{sql}`") => {
+            format!("with the formula `{formula}`, {part} is computed in an earlier CTE")
+        }
         Some(sql) => format!("with the formula `{formula}`, {part} is also generated as `{sql}`"),
     })
 }
@@ -91,9 +99,12 @@ fn named_part(trees: &Trees, expression: SqlNodeId, part: SqlNodeId) -> SqlNodeI
             SqlLabel::Group => !is_subquery(trees, part),
             SqlLabel::Row | SqlLabel::Bracket | SqlLabel::Nothing | SqlLabel::Rows | SqlLabel::Clause(_) => true,
             // A type with arguments, such as `numeric(10, 2)`.
-            SqlLabel::Call => {
-                parent.is_some_and(|row| is_conversion(trees, *row) && trees.children(*row).first() != Some(&part))
-            }
+            // The window may be the reason why a call has no formula.
+            SqlLabel::Call => parent.is_some_and(|parent| {
+                let is_first = trees.children(*parent).first() == Some(&part);
+                is_conversion(trees, *parent) && !is_first
+                    || is_first && *trees.label(*parent) == SqlLabel::Behind("over")
+            }),
             _ => false,
         };
         match parent.filter(|_| is_unnamed) {

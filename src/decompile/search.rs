@@ -110,10 +110,17 @@ impl<'s> FormulaSearch<'s> {
             Some(alternatives) => alternatives.parts(self.trees, id),
             None => self.trees.descendants(id),
         };
-        for part in &parts {
+        let is_whole = |part: SqlNodeId| {
+            let mut equivalents = self.alternatives.into_iter().flat_map(|all| all.equivalents_of(id));
+            part == id || equivalents.any(|(other, _)| *other == part)
+        };
+        let kept: Vec<usize> = parts
+            .iter()
+            .map(|part| if is_whole(*part) { MAX_KEPT_WHOLE } else { MAX_KEPT })
+            .collect();
+        for (part, kept) in parts.iter().zip(kept) {
             let pairs = self.find_criterion_pairs(*part);
             self.pairs.insert(*part, pairs.into());
-            let kept = if *part == id { MAX_KEPT_WHOLE } else { MAX_KEPT };
             let mut forms = simplest_formulas(self.find_formulas(*part), kept);
             // Keep all known formulas, because there are only a few and they may be the only correct formulas.
             let given = self.input.and_then(|given| given.get(part)).into_iter().flatten();

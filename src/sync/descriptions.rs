@@ -420,6 +420,7 @@ impl DescriptionFile {
                     line: now.map_or(1, |node| line_at(&self.text, node.span.start as usize)),
                     edit: None,
                     clashes: Vec::new(),
+                    readers: Vec::new(),
                     restored: Vec::new(),
                     set: None,
                 });

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::Range;
 
 use super::properties::{self, LocatedPropertyValue, PropertyTarget};
 use super::state::normalize_lines;
 use crate::dbt::{have_same_values, is_unmodified, tokens::canonical_text};
-use crate::decompile::{ColumnEdit, Edits, FilePartPosition, OtherEdit, RewrittenSql};
+use crate::decompile::{ColumnEdit, Edits, FilePartPosition, OtherEdit, RewrittenSql, Substitution, restore_column};
 use crate::dialect::Dialect;
 use crate::yaml_edit::{self, YamlValue};
 
@@ -136,6 +137,49 @@ impl HandEdit {
             .into_iter()
             .chain(own)
             .any(|line| line.contains(KEEP_COMMENT))
+    }
+
+    /// Returns the byte ranges of the comments `--` that keep the edited SQL. A comment on its own line includes the
+    /// line break.
+    fn keep_comments(&self, text: &str) -> impl Iterator<Item = Range<usize>> {
+        let lines = self.after.as_deref().map_or(0, |after| after.lines().count());
+        let first = self.line.saturating_sub(1);
+        let mut start = 0;
+        let starts = text.split_inclusive('\n').map(move |line| {
+            start += line.len();
+            (start - line.len(), line)
+        });
+        starts
+            .enumerate()
+            .take(first + lines)
+            .filter_map(move |(number, (start, line))| {
+                let comment = line.find("--").filter(|at| line[*at..].contains(KEEP_COMMENT))?;
+                match line[..comment].trim_end() {
+                    "" if number + 1 >= first => Some(start..start + line.len()),
+                    code if number >= first => Some(start + code.len()..start + line.trim_end().len()),
+                    _ => None,
+                }
+            })
+    }
+
+    /// Returns the replacements that undo the edit of a column in the SQL, and that remove the comments that keep it.
+    pub(super) fn restored_column(&self, generated: &str, edited_sql: &str, dialect: Dialect) -> Vec<Substitution> {
+        let Some(position) = &self.position else {
+            return Vec::new();
+        };
+        let mut restored = restore_column(generated, edited_sql, dialect, position);
+        for comment in self.keep_comments(edited_sql) {
+            let overlaps = |(other, _): &Substitution| other.start < comment.end && comment.start < other.end;
+            if !restored.is_empty() && !restored.iter().any(overlaps) {
+                restored.push((comment, String::new()));
+            }
+        }
+        restored
+    }
+
+    /// Returns `true` if another edit has the same text in the same part of the file.
+    pub(super) fn is_same_sql_edit(&self, other: &Self) -> bool {
+        (&self.file, &self.after, &self.position) == (&other.file, &other.after, &other.position)
     }
 
     /// Returns `true` if the edit concerns a whole file instead of a named part.

@@ -32,6 +32,7 @@ mod evidence;
 pub mod extract;
 mod group_key_edits;
 mod hand_edits;
+mod kept_edit_conflicts;
 pub mod known;
 mod lines;
 mod log;

@@ -117,6 +117,7 @@ pub fn merge_files(sides: ModelSides<'_>, kept: &[HandEdit], carried: &[HandEdit
                 line: clashes.first().map_or(1, |clash| clash.line),
                 edit: None,
                 clashes,
+                readers: Vec::new(),
                 restored: Vec::new(),
                 set: None,
             }),

@@ -360,6 +360,7 @@ impl ModelPlan {
             json!({
                 "definition": conflict.definition, "step": conflict.step, "property": conflict.property_name(),
                 "base": conflict.base,
+                "readers": conflict.readers,
                 "clashes": conflict.clashes.iter().map(|clash| json!({
                     "what": clash.description, "line": clash.line, "base": clash.base, "ours": clash.ours, "theirs": clash.theirs,
                 })).collect::<Vec<_>>(),

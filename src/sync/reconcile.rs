@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::hand_edits::{self, HandEdit, HandEditKind, KEEP_COMMENT, Property};
+use super::kept_edit_conflicts::{SAME_VALUES, add_conflicts_of_new_metrics, add_conflicts_of_shared_columns};
 use super::merge_files::with_generated_columns;
 use super::merge_generated_file::{merge_clashes, merge_generated_file};
 use super::metric_set_conflicts::{EditedMetricColumn, MetricSetConflict};
@@ -11,7 +12,7 @@ use super::properties::{self, LocatedPropertyValue, PropertyTarget};
 use super::state::{PushState, normalize_lines};
 use super::write_back;
 use crate::dbt::is_unmodified;
-use crate::decompile::{Decompiler, EditOrigin, EditedModel, LayoutClash, Substitution, restore_column, with_formula};
+use crate::decompile::{Decompiler, EditOrigin, EditedModel, LayoutClash, Substitution, with_formula};
 use crate::parallel;
 use crate::yaml::{self, Node};
 use crate::yaml_edit::YamlValue;
@@ -138,6 +139,9 @@ pub struct Conflict {
     pub edit: Option<HandEdit>,
     /// Parts that both sides changed. Empty if the conflict does not concern a file.
     pub clashes: Vec<LayoutClash>,
+    /// Definitions and conditions of the spec that would read the edited column, although they do not name it. Empty if
+    /// the spec and the file changed the same part.
+    pub readers: Vec<String>,
     /// Replacements of byte ranges in a model's SQL that undo the edit. Line breaks in the file are `\n`. Empty if the
     /// edit is removed by other means.
     pub restored: Vec<Substitution>,
@@ -218,6 +222,8 @@ pub fn reconcile<'t>(sides: ModelSides<'_>, more: Vec<HandEdit>, tools: impl Fn(
             break;
         }
     }
+    add_conflicts_of_new_metrics(sides, &mut done, &tools);
+    add_conflicts_of_shared_columns(sides, &mut done, &tools);
     done
 }
 
@@ -268,7 +274,7 @@ fn reconcile_remaining_edits<'t>(
     done.source = Some(source);
     for edit in std::mem::take(&mut done.kept) {
         let is_same = |other: &&HandEdit| {
-            (&other.file, &other.after, &other.position) == (&edit.file, &edit.after, &edit.position)
+            other.is_same_sql_edit(&edit)
                 && (edit.position.is_some() || property_target(other) == property_target(&edit))
         };
         match again.carried.iter().find(is_same) {
@@ -283,7 +289,7 @@ fn reconcile_remaining_edits<'t>(
 }
 
 /// Reconciles the spec with the edits, compared with the base of the last push.
-fn reconcile_with_base<'t>(
+pub(super) fn reconcile_with_base<'t>(
     sides: ModelSides<'_>,
     more: Vec<HandEdit>,
     tools: impl Fn() -> ReconcileTools<'t>,
@@ -526,7 +532,7 @@ impl ModelReconciler<'_> {
         let origin = edited.and_then(|edited| edited.edit_origin(self.tools.decompiler, edit.cte.as_deref(), &name));
         if let (Some(edited), Some(EditOrigin::Set(metric))) = (edited, &origin) {
             if !edited.changes_definition(edit.cte.as_deref(), &name) {
-                edit.why = Some("the edited SQL computes the same values".to_owned());
+                edit.why = Some(SAME_VALUES.to_owned());
                 reconciled.kept.push(edit);
                 return;
             }
@@ -599,6 +605,8 @@ impl ModelReconciler<'_> {
         } else if ours != base || self.sides.bases.len() != 1 {
             let mut conflict = self.build_conflict(&edit, Some(base), Some(ours));
             conflict.theirs_formula = formula.ok();
+            reconciled.conflicts.push(conflict);
+        } else if let Some(conflict) = self.compare_with_helper_change(&edit, &ours) {
             reconciled.conflicts.push(conflict);
         } else {
             match carried {
@@ -713,9 +721,9 @@ impl ModelReconciler<'_> {
             .files
             .get(&edit.file)
             .filter(|_| edit.property == Property::Formula);
-        match (written, &self.edited_sql, &edit.position) {
-            (Some(written), Some(found), Some(position)) => {
-                restore_column(written, found, self.ours.compiled.dialect(), position)
+        match (written, self.edited_sql) {
+            (Some(written), Some(edited_sql)) => {
+                edit.restored_column(written, edited_sql, self.ours.compiled.dialect())
             }
             _ => Vec::new(),
         }
@@ -747,6 +755,7 @@ impl ModelReconciler<'_> {
             line: edit.line,
             edit: Some(edit.clone()),
             clashes,
+            readers: Vec::new(),
             restored: self.restored_column(edit),
             set: None,
         }

@@ -106,7 +106,8 @@ fn position_of_test(file: &str, model: &str, column: Option<&str>, test: &YamlVa
 }
 
 /// Returns the spec with its own version replaced by the file's version. If no spec can express the file's formula,
-/// reverts the spec's own change, so that the edit remains in the file. Returns `None` if neither is possible.
+/// reverts the spec's own change, so that the edit remains in the file. Returns `None` if neither is possible, or if the
+/// conflict concerns other definitions that read the edited column.
 #[must_use]
 pub fn apply_edit_to_spec(
     conflict: &Conflict,
@@ -114,7 +115,8 @@ pub fn apply_edit_to_spec(
     ours: &CurrentSpec,
     tools: ReconcileTools<'_>,
 ) -> Option<String> {
-    let edit = conflict.edit.as_ref()?;
+    // The spec did not change, so that no formula of the spec gives way to the edit.
+    let edit = conflict.edit.as_ref().filter(|_| conflict.readers.is_empty())?;
     if conflict.property == Property::Formula || conflict.clause().is_some() {
         let formula = conflict.theirs_formula.as_ref().or(conflict.base.as_ref())?;
         return with_formula_in_conflict(conflict, ours, formula);

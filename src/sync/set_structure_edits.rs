@@ -4,7 +4,7 @@
 use super::hand_edits::HandEdit;
 use super::reconcile::ModelReconciler;
 use super::structure_edits::{CONDITION, SpecWithStructure};
-use super::structure_specs::{removed_results, with_definition};
+use super::structure_specs::{last_step, removed_results, with_definition};
 use crate::decompile::{EditOrigin, EditedModel, FoundFormula, with_relations};
 use crate::model::ColumnLineage;
 use crate::yaml_edit::{CollectionStyle, Edit, Path, YamlValue, apply_edits, value};
@@ -97,6 +97,36 @@ impl ModelReconciler<'_> {
             Err(refusal) => Err(refusal),
         })
     }
+}
+
+/// Returns the spec in which a metric that the last step lists has another name. `None` if the step does not list it
+/// under the old name.
+pub(super) fn with_renamed_metric(source: &str, old: &str, new: &str) -> Option<String> {
+    let root = value(source)?;
+    let (path, step) = last_step(&root)?;
+    let Some(YamlValue::List(metrics, _)) = step.get("metrics") else {
+        return None;
+    };
+    let metric_of = |listed: &YamlValue| match listed {
+        YamlValue::Map(pairs, _) => match pairs.as_slice() {
+            [(name, metric)] if name == old => Some(metric.clone()),
+            _ => None,
+        },
+        listed => {
+            let (_, name) = listed.as_text()?.rsplit_once('.')?;
+            (name == old).then(|| listed.clone())
+        }
+    };
+    let (number, metric) = metrics
+        .iter()
+        .enumerate()
+        .find_map(|(number, listed)| Some((number, metric_of(listed)?)))?;
+    let edit = Edit::Set {
+        at: path.key("metrics").position(number),
+        value: YamlValue::Map(vec![(new.to_owned(), metric)], CollectionStyle::Flow),
+        after: Vec::new(),
+    };
+    apply_edits(source, &[edit]).ok()
 }
 
 fn set_key(path: Path, value: YamlValue) -> Edit {

@@ -11,7 +11,7 @@ use super::reconcile::{
 use super::resolve::with_formula_in_conflict;
 use super::structure_edits::StructureEdit;
 use super::structure_specs::step_with_condition;
-use crate::decompile::{FilePartPosition, restore_column, with_formula};
+use crate::decompile::{Edits, FilePartPosition, has_column, has_name, restore_column, with_formula};
 use crate::yaml::{self, Node};
 use crate::yaml_edit::{Edit, YamlValue, apply_edits};
 
@@ -157,6 +157,50 @@ impl ModelReconciler<'_> {
             line: first.line,
             ..whole_file_edit(&first.file, &restored, edited_sql, Property::Text)
         });
+        Some(conflict)
+    }
+
+    /// Returns the conflict if the spec has changed a helper of the edited column: a definition that is not a column
+    /// itself, so that its formula is part of the column's SQL. `formula` is the column's formula in the spec.
+    pub fn compare_with_helper_change(&self, edit: &HandEdit, formula: &str) -> Option<Conflict> {
+        let (base, ours, position) = (self.base_spec.as_ref()?, self.sides.ours?, edit.position.as_ref()?);
+        let dialect = ours.compiled.dialect();
+        let [before, now] = [base, ours].map(|spec| spec.files.get(&edit.file));
+        let changed = Edits::from_texts(before?, now?, dialect).items;
+        if !changed.iter().any(|item| item.position == *position) {
+            return None;
+        }
+        let mut names = vec![formula.to_owned()];
+        let mut helpers: Vec<&str> = Vec::new();
+        while let Some(formula) = names.pop() {
+            let definitions = ours.compiled.definitions().iter();
+            let is_helper = |name: &&str| {
+                has_name(&formula, name)
+                    && !helpers.contains(name)
+                    && now.is_some_and(|sql| !has_column(sql, name, dialect))
+            };
+            let new: Vec<&str> = definitions
+                .map(crate::model::SpecDefinition::name)
+                .filter(is_helper)
+                .collect();
+            names.extend(new.iter().filter_map(|name| Some(spec_definition(ours, name, None)?.1)));
+            helpers.extend(new);
+        }
+        let theirs = self.transferred_to_base(base, edit);
+        let is_changed = |name: &&str| {
+            let [last, now] = [base, ours].map(|spec| spec_definition(spec, name, None));
+            last.is_some() && last.map(|(_, formula)| formula) != now.map(|(_, formula)| formula)
+        };
+        let helper = helpers.into_iter().find(is_changed)?;
+        let formula_in = |spec: &CurrentSpec| spec_definition(spec, helper, None).map(|(_, formula)| formula);
+        let mut conflict = self.build_conflict(edit, formula_in(base), formula_in(ours));
+        conflict.definition = Some(helper.to_owned());
+        conflict.step = spec_definition(ours, helper, None)?.0;
+        conflict.spec_line = ours.line(helper);
+        conflict.theirs_formula = theirs
+            .as_ref()
+            .and_then(formula_in)
+            .filter(|formula| Some(formula) != conflict.base.as_ref());
         Some(conflict)
     }
 

@@ -7,6 +7,7 @@ use super::group_key_edits::same_grouping_of;
 use super::hand_edits::{HandEdit, KEEP_COMMENT};
 use super::merge_files::with_generated_columns;
 use super::reconcile::{CurrentSpec, ModelReconciler, Reconciled, is_in_model_file};
+use super::set_structure_edits::with_renamed_metric;
 use super::structure_conflicts::SpecChange;
 use super::structure_specs::{
     join_types, placeholder_formula, step_with_condition, with_definition, with_definition_after, with_join_types,
@@ -459,7 +460,10 @@ impl ModelReconciler<'_> {
         let source = &self.ours.source;
         let specs = match edit {
             StructureEdit::Removed(name) => without_definition(source, name).into_iter().collect(),
-            StructureEdit::Renamed(old, new) => with_renamed_definition(source, old, new),
+            StructureEdit::Renamed(old, new) => {
+                let renamed = with_renamed_definition(source, old, new).into_iter();
+                renamed.chain(with_renamed_metric(source, old, new)).collect()
+            }
             StructureEdit::Relation { before, after, .. } => with_relation(source, before, after),
             StructureEdit::JoinTypes { before, after } => with_join_types(source, before, after).into_iter().collect(),
             StructureEdit::GroupKeys(keys) => self.with_group_keys(keys).into_iter().collect(),

@@ -171,6 +171,21 @@ fn generated_files_contain_exactly_what_a_push_writes() {
     assert_eq!(run_authorize(&place).1["generated_by_hand"], serde_json::json!([]));
 }
 
+/// If no approvals are required, comments and layout need no review. Hand edits do not need one either.
+#[test]
+fn comments_need_no_review_without_approvals() {
+    let place = crate::push::create_project("change_comments");
+    assert_eq!(place.run(&["push", "--yes"]).exit, 0);
+    git(&place, &["switch", "--quiet", "-c", "comments"]);
+    let sql = "models/formulac/revenue.sql";
+    edit(&place, sql, "select", "-- reviewed\nSELECT");
+    assert_eq!(place.run(&["push", "--yes"]).exit, 0);
+    assert_eq!(run_authorize(&place).0, 0, "{}", run_authorize(&place).1);
+    edit(&place, sql, "sum(amount)", "sum(distinct amount)");
+    commit(&place, "edited");
+    assert_eq!(run_authorize(&place).0, 0, "{}", run_authorize(&place).1);
+}
+
 #[test]
 fn a_program_can_specify_the_user() {
     let place = create_proposal("change_for_others");

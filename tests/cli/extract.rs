@@ -400,3 +400,28 @@ fn a_set_over_the_same_relation_is_named() {
     let wanted = "orders also reads the relation of orders_revenue, but has other rows, joins or settings";
     assert!(run.exit == 0 && run.err.contains(wanted), "{}", run.err);
 }
+
+/// A hand edit of a definition that moves to a metric set is a conflict at the first push, as it is at later pushes.
+#[test]
+fn hand_edits_of_moved_definitions_are_conflicts() {
+    let place = project("hand_edits", &[("revenue_by_month", BY_MONTH), ("totals", TOTALS)]);
+    crate::repository::begin(&place);
+    assert_eq!(place.run(&["push", "--yes"]).exit, 0);
+    let sql = "models/formulac/revenue_by_month.sql";
+    crate::repository::edit(
+        &place,
+        sql,
+        "coalesce(sum(amount), 0) as revenue",
+        "my_total(amount) as revenue",
+    );
+    let run = place.run(&["extract", "--yes"]);
+    assert_eq!(run.exit, 0, "{}{}", run.out, run.err);
+    for _ in 0..2 {
+        let run = place.run(&["push", "--yes"]);
+        assert_eq!(run.exit, 3, "{}{}", run.out, run.err);
+        assert!(run.out.contains("in a metric set"), "{}", run.out);
+    }
+    assert_eq!(place.run(&["resolve", "revenue_by_month", "--ours"]).exit, 0);
+    assert_eq!(place.run(&["push", "--yes"]).exit, 0);
+    assert!(place.read(sql).contains("coalesce(sum(amount), 0) as revenue"));
+}

@@ -279,6 +279,108 @@ fn a_moved_file_causes_no_warning() {
     );
 }
 
+/// A file that was moved after the last push still belongs to its model if the spec is renamed or deleted.
+#[test]
+fn a_moved_file_is_removed_with_its_model() {
+    let place = create_project("push_moved_removed");
+    fs::create_dir_all(place.path("models/marts")).unwrap();
+    for end in ["sql", "yml"] {
+        let [from, to] = ["formulac", "marts"].map(|folder| format!("models/{folder}/revenue.{end}"));
+        git(&place, &["mv", &from, &to]);
+    }
+    commit(&place, "moved");
+    let sql = place.read("models/marts/revenue.sql");
+    let new_name = |place: &Place| edit(place, "metrics/revenue.yml", "model: revenue", "model: sales");
+    // The edit would be lost.
+    edit(
+        &place,
+        "models/marts/revenue.sql",
+        "group by",
+        "having count(*) > 2\n    group by",
+    );
+    new_name(&place);
+    let run = place.run(&["push", "--yes"]);
+    assert_eq!(run.exit, 3, "{}{}", run.out, run.err);
+    assert!(run.out.contains("theirs  models/marts/revenue.sql"), "{}", run.out);
+    place.write("models/marts/revenue.sql", sql);
+    assert_eq!(place.run(&["push", "--yes"]).exit, 0);
+    assert_eq!(place.files("models/marts"), Vec::<String>::new());
+    assert_eq!(place.files("models/formulac"), ["sales.sql", "sales.yml"]);
+    assert_eq!(git(&place, &["status", "--porcelain"]), "");
+    // The rollback does not undo the move.
+    let run = place.run(&["rollback", "1", "--yes"]);
+    assert_eq!(run.exit, 0, "{}{}", run.out, run.err);
+    assert_eq!(place.files("models/marts"), ["revenue.sql", "revenue.yml"]);
+    assert_eq!(place.files("models/formulac"), Vec::<String>::new());
+    git(&place, &["rm", "--quiet", "metrics/revenue.yml"]);
+    fs::create_dir_all(place.path("metrics")).unwrap();
+    assert_eq!(place.run(&["push", "--yes"]).exit, 0);
+    assert_eq!(place.files("models/marts"), Vec::<String>::new());
+}
+
+/// The conflict names the definition that would read the edited column, and both ways out.
+#[test]
+fn a_conflict_names_the_definitions_that_would_read_an_edit() {
+    let place = create_project("push_shared_column");
+    let total = "coalesce(sum(amount), 0) as revenue";
+    edit(
+        &place,
+        "models/formulac/revenue.sql",
+        total,
+        "my_total(amount) as revenue",
+    );
+    assert_eq!(place.run(&["push", "--yes"]).exit, 0);
+    edit(
+        &place,
+        "metrics/revenue.yml",
+        "columns:",
+        "  twice = SUM(amount) * 2\ncolumns:",
+    );
+    let run = place.run(&["push", "--yes"]);
+    assert_eq!(run.exit, 3, "{}", run.out);
+    for expected in [
+        "the SQL of `twice` would read the edited column `revenue`, but the spec does not name it there\n",
+        "next    formulac resolve revenue.revenue --ours\n",
+        "or name `revenue` in `twice` in metrics/revenue.yml to use the edited SQL there\n",
+    ] {
+        assert!(run.out.contains(expected), "{}", run.out);
+    }
+    assert_eq!(place.run(&["resolve", "revenue.revenue", "--theirs"]).exit, 3);
+    edit(&place, "metrics/revenue.yml", "SUM(amount) * 2", "revenue * 2");
+    assert_eq!(place.run(&["push", "--yes"]).exit, 0);
+    edit(&place, "metrics/revenue.yml", "revenue * 2", "SUM(amount) * 3");
+    assert_eq!(place.run(&["resolve", "revenue.revenue", "--ours"]).exit, 0);
+    assert_eq!(place.run(&["push", "--yes"]).exit, 0);
+    let sql = place.read("models/formulac/revenue.sql");
+    assert!(sql.contains(total) && sql.contains("revenue * 3 as twice"), "{sql}");
+}
+
+/// A removed column and the file of a renamed model have no author, so that the conflict names the last change of the
+/// file.
+#[test]
+fn conflicts_of_removed_parts_name_who_edited_the_file() {
+    let place = create_project("push_removed_who");
+    let theirs = |place: &Place| {
+        let plan = place.run(&["plan"]).out;
+        let line = plan.lines().find(|line| line.trim_start().starts_with("theirs"));
+        line.unwrap_or_else(|| panic!("{plan}")).to_owned()
+    };
+    for (spec_edit, sql_edit) in [
+        (
+            ("COUNT(DISTINCT(customer_id))", "COUNT(customer_id)"),
+            (",\n    count(distinct customer_id) as customers\n", "\n"),
+        ),
+        (("model: revenue", "model: sales"), ("sum(amount)", "sum(amount * 2)")),
+    ] {
+        edit(&place, "metrics/revenue.yml", spec_edit.0, spec_edit.1);
+        edit(&place, "models/formulac/revenue.sql", sql_edit.0, sql_edit.1);
+        assert!(theirs(&place).ends_with("not committed"), "{}", theirs(&place));
+        commit(&place, "Edited by hand");
+        assert!(theirs(&place).ends_with("\"Edited by hand\""), "{}", theirs(&place));
+        git(&place, &["reset", "--quiet", "--hard", "HEAD~1"]);
+    }
+}
+
 /// A push reports the files that would be missing from a clone.
 #[test]
 fn settings_that_are_not_committed_are_named() {

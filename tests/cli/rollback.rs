@@ -146,3 +146,28 @@ fn metric_sets_that_were_pushed_are_undone() {
     roll_back(&place);
     assert!(!place.path("metrics/daily.yml").exists() && !place.path("models/daily.sql").exists());
 }
+
+/// If only pushes changed a generated file, it has its former bytes again. Otherwise, the layout of other commits is kept.
+#[test]
+fn generated_files_have_their_former_layout() {
+    for (name, is_formatted_later) in [("rollback_layout", false), ("rollback_later_layout", true)] {
+        let place = create_pushed_project(name);
+        edit(&place, SQL, "sum(amount)", "SUM(amount)");
+        push(&place);
+        let sql = place.read(SQL);
+        edit(&place, SPEC, "SUM(amount)", "SUM(amount - tax)");
+        push(&place);
+        if is_formatted_later {
+            edit(&place, SQL, "sum(amount - tax)", "Sum(amount - tax)");
+            edit(&place, SQL, "group by", "GROUP BY");
+            commit(&place, "formatted");
+        }
+        let run = place.run(&["rollback", "2", "--yes"]);
+        assert_eq!(run.exit, 0, "{}{}", run.out, run.err);
+        match is_formatted_later {
+            false => assert_eq!(place.read(SQL), sql),
+            true => assert!(place.read(SQL).contains("GROUP BY"), "{}", place.read(SQL)),
+        }
+        assert!(place.run(&["plan"]).out.contains("agree"));
+    }
+}

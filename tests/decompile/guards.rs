@@ -85,6 +85,20 @@ const CASES: &[Case] = &[
     (GROUPED, "round(sum(amount), 2)", ALL, "ROUND(SUM(amount), 2)", true),
     (GROUPED, "sum(amount) / count(*)", ALL, "SUM(amount) / COUNT()", true),
     (GROUPED, "sum(abs(amount))", ALL, "SUM(ABS(amount))", true),
+    (
+        GROUPED,
+        "coalesce(sum(amount) filter (where name = 'x' and quantity = 1), 0)",
+        &["postgres", "duckdb"],
+        "SUM(IF(AND(name = \"x\", quantity = 1), amount))",
+        true,
+    ),
+    (
+        GROUPED,
+        "coalesce(sum(amount) filter (where name = 'x' and quantity = 1 and score > 2), 0)",
+        &["postgres", "duckdb"],
+        "SUM(IF(AND(name = \"x\", quantity = 1, score > 2), amount))",
+        true,
+    ),
     (GROUPED, "stddev(score)", &["postgres"], "STDEV(score)", true),
     (
         GROUPED,
@@ -199,7 +213,24 @@ fn other_calls_remain_hand_edits() {
     }
     let compiler = compiler(Dialect::default());
     let large = summed.replace("SUM(amount)", "SUM(IF(name = \"a\", amount))");
+    let ranked = "model: m\nfrom: orders\nsteps:\n  - name: totals\n    group_by: [country, name]\n    definitions: total = SUM(amount)\n  - name: ranks\n    keep: all\n    definitions: value = RANK(total)\n";
+    let ranked = ranked.to_owned();
+    let net = "model: m\nfrom: orders\ngroup_by: country\ndefinitions: |\n  value = SUM(amount)\n  net = SUM(amount) - SUM(score)\n  n = COUNT(quantity)\nhaving: n > 0\n";
+    let net = net.to_owned();
     for (spec, from, to, expected) in [
+        (
+            &ranked,
+            "(order by total desc)",
+            "(partition by country order by total desc)",
+            "no formula expresses `rank() over (…)`; windows are ranges such as `SUM(x:x)` or `SUM(FIRST(x):x)`, in the \
+             order of `order_by` and with the keys of `partition_by`",
+        ),
+        (
+            &net,
+            "coalesce(sum(amount), 0) as value",
+            "coalesce(sum(distinct amount), 0) as value",
+            "with the formula `SUM(DISTINCT(amount))`, the column `net` is computed in an earlier CTE",
+        ),
         (
             &summed,
             "coalesce(sum(amount), 0)",

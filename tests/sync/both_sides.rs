@@ -203,3 +203,54 @@ fn conflicts_in_descriptions_of_renamed_columns_are_resolved() {
         );
     }
 }
+
+/// The SQL of a column contains the formula of a helper. An edit of this SQL and another formula of the helper are
+/// changes to the same part.
+#[test]
+fn a_helper_that_both_sides_change_is_a_conflict() {
+    const HELPER: &str = "\
+model: m
+from: orders
+group_by: country
+definitions: |
+  is_big = amount > 20
+  n = COUNT(id)
+  big = COUNTIF(is_big)
+";
+    let compiler = compiler();
+    let edit = |after| (SQL, "amount > 20", after);
+    // The spec's change of another definition is no conflict.
+    let project = edited_project(HELPER, &[edit("amount > 30"), (SPEC, "COUNT(id)", "COUNT()")]);
+    let pushed = project.push(&compiler);
+    assert!(
+        pushed.spec().contains("is_big = amount > 30\n  n = COUNT()\n"),
+        "{}",
+        pushed.spec()
+    );
+    // Both sides make the same change.
+    let project = edited_project(HELPER, &[edit("amount > 30"), (SPEC, "amount > 20", "amount > 30")]);
+    assert_eq!(project.push(&compiler).spec(), project.spec());
+    for (after, formula) in [("amount > 30", Some("amount > 30")), ("amount > my_limit(id)", None)] {
+        let mut project = edited_project(HELPER, &[edit(after), (SPEC, "amount > 20", "amount > 40")]);
+        let plan = project.plan(&compiler);
+        assert_eq!(plan.conflicts(), 1, "{after}: {:#?}", plan.json());
+        let conflict = &plan.models[0].conflicts[0];
+        assert_eq!(conflict.definition.as_deref(), Some("is_big"));
+        assert_eq!(conflict.base.as_deref(), Some("amount > 20"));
+        assert_eq!(conflict.ours.as_deref(), Some("amount > 40"));
+        assert_eq!(conflict.theirs_formula.as_deref(), formula, "{after}");
+        // The spec's side.
+        let mut ours = project.clone();
+        ours.set(
+            SQL,
+            formulac::sync::restore_parts(project.text(SQL), &conflict.restored).unwrap(),
+        );
+        assert!(ours.push(&compiler).text(SQL).contains("amount > 40"));
+        // The file's side.
+        let spec = project.theirs(&compiler, conflict);
+        project.set(SPEC, spec);
+        let pushed = project.push(&compiler);
+        assert!(pushed.text(SQL).contains(after), "{}", pushed.text(SQL));
+        assert!(!pushed.spec().contains("amount > 40"), "{}", pushed.spec());
+    }
+}

@@ -16,5 +16,6 @@ mod property_edits;
 mod random;
 mod set_edits;
 mod several_edits;
+mod shared_columns;
 mod structure_edits;
 mod test_project;

@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 use std::path::{Component, Path};
 
-use formulac::dbt::is_same_except_path;
+use formulac::dbt::{is_same_except_layout, is_same_except_path};
 use formulac::sync::{VerificationEvidence, with_layout_of};
 use formulac::team::{
     ContentDifference, ForbiddenChange, approved_for_others, codeowners, forbidden_changes, spec_approvers,
@@ -149,7 +149,16 @@ fn hand_edited_files(
                     .read_current_content()
                     .map(|current_content| current_content == CurrentContent::Same)
             };
+            let has_generated_content = is_generated(file)
+                && file.now.is_some()
+                && file
+                    .text
+                    .as_deref()
+                    .zip(generated_text.as_deref())
+                    .is_some_and(|(text, generated)| is_same_except_layout(text, generated));
             let is_as_made = match generated_text {
+                // Without a review, comments and layout need none.
+                Some(_) if has_generated_content && !under_way.requires_approval() => true,
                 // The file of a deleted model is neither among the generated files nor on the branch.
                 None => file.now.is_none(),
                 Some(generated_text) => {
@@ -166,9 +175,13 @@ fn hand_edited_files(
                 }
             };
             let why = match (is_generated(file), &file.now) {
+                (true, Some(_)) if has_generated_content => {
+                    "its comments or its layout are not those that the specs generate, and nobody reviews generated \
+                     files; describe the model or the column in the spec, then delete the file and run `formulac generate`"
+                }
                 (true, Some(_)) => {
-                    "the header says that formulac generated the file, but the specs generate different content or \
-                     another layout; delete the file and run `formulac generate`"
+                    "the header says that formulac generated the file, but the specs generate different content; delete \
+                     the file and run `formulac generate`"
                 }
                 (true, None) => "the specs still generate this file, but it was deleted; run `formulac generate`",
                 (false, _) => {

@@ -99,7 +99,7 @@ impl ColumnResolver<'_, '_> {
 
     /// Finds the relation from which a CTE reads a name, if that relation is a helper CTE. Returns the position of
     /// the relation in the `from` clause of the CTE, and the site that defines the name.
-    pub(super) fn find_source(
+    pub fn find_source(
         &self,
         cte: Option<&str>,
         qualifier: Option<&str>,

@@ -248,6 +248,37 @@ fn added_conditions_and_columns_become_part_of_the_spec() {
     }
 }
 
+/// A column with another name is the same metric with another name in this model.
+#[test]
+fn renamed_columns_rename_listed_metrics() {
+    let decompiler = Decompiler::default();
+    let spec = |metrics: &str| format!("model: m\nmetrics: [{metrics}]  # all\ngroup_by: month\n");
+    for (metrics, edit, expected) in [
+        (
+            "refunds.refunded",
+            (" as refunded\n", " as returned\n"),
+            "{returned: refunds.refunded}",
+        ),
+        (
+            "{back: refunds.refunded}",
+            (" as back\n", " as returned\n"),
+            "{returned: refunds.refunded}",
+        ),
+        (
+            "refunds.refunded, refunds.mean",
+            (" as mean\n", " as average\n"),
+            "refunds.refunded, {average: refunds.mean}",
+        ),
+    ] {
+        let done = reconcile_edit(&decompiler, &spec(metrics), edit, ORDERS);
+        assert!(
+            done.conflicts.is_empty() && done.kept.is_empty(),
+            "{metrics}: {done:#?}"
+        );
+        assert_eq!(done.source, Some(spec(expected)), "{metrics}");
+    }
+}
+
 /// The generated SQL does not contain a join that nothing uses, so names that both relations have are not ambiguous
 /// there.
 #[test]

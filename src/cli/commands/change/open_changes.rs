@@ -197,7 +197,12 @@ impl BranchDifferences {
 
     /// Returns whether the content needs an approval.
     pub fn needs_approval(&self) -> bool {
-        self.content.is_some() && !self.required_approval.is_nothing()
+        self.content.is_some() && self.requires_approval()
+    }
+
+    /// Returns whether handwritten files need an approval in the target environment.
+    pub fn requires_approval(&self) -> bool {
+        !self.required_approval.is_nothing()
     }
 }
 

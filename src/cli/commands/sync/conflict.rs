@@ -8,7 +8,7 @@ use formulac::sync::{
 
 use super::planner::PlannedModels;
 use super::repository::Repository;
-use super::resolve::{is_in_omni, manual_resolution, possible_sides};
+use super::resolve::{is_in_omni, manual_resolution, possible_sides, quoted_list};
 use crate::cli::args::ConflictSide;
 use crate::cli::workspace::Workspace;
 
@@ -75,7 +75,14 @@ pub fn write_conflict(
         Some(line) => format!("{}:{line}", conflict.spec),
         None => conflict.spec.clone(),
     };
-    let theirs = format!("{}:{}", conflict.file, conflict.line);
+    // A removed part and a whole file have no lines of their own.
+    let is_whole_file = conflict.edit.is_none() && conflict.clashes.is_empty() && !conflict.is_omni_conflict();
+    let is_removed = conflict.theirs.as_deref().is_none_or(str::is_empty);
+    let theirs = match is_whole_file {
+        true => conflict.file.clone(),
+        false => format!("{}:{}", conflict.file, conflict.line),
+    };
+    let author_line = Some(conflict.line).filter(|_| !is_whole_file && !is_removed);
     // A conflict between descriptions in Omni and in dbt has no base from a push.
     let base = match (conflict.is_omni_conflict(), &conflict.base) {
         (true, _) => "the last pull",
@@ -94,7 +101,7 @@ pub fn write_conflict(
             "theirs",
             theirs,
             &conflict.theirs,
-            who(&conflict.file, Some(conflict.line), &conflict.theirs),
+            who(&conflict.file, author_line, &conflict.theirs),
         ),
     ];
     let texts = sides
@@ -121,11 +128,28 @@ pub fn write_conflict(
     if is_file {
         write_file_clashes(out, conflict);
     }
+    write_readers(out, conflict);
     let sides = possible_sides(workspace, planned_models, model, conflict);
     match &conflict.set {
         Some(set) => write_metric_set_resolutions(out, workspace, model, conflict, set, &sides),
         None => write_resolutions(out, workspace, model, conflict, &sides),
     }
+}
+
+/// Prints the definitions and conditions that would read an edited column without naming it, if there are any.
+fn write_readers(out: &mut String, conflict: &Conflict) {
+    if conflict.readers.is_empty() {
+        return;
+    }
+    let column = match &conflict.definition {
+        Some(name) => format!("column `{name}`"),
+        None => conflict.detail.clone(),
+    };
+    let readers = quoted_list(&conflict.readers);
+    let _ = writeln!(
+        out,
+        "  the SQL of {readers} would read the edited {column}, but the spec does not name it there"
+    );
 }
 
 /// Prints the command that resolves a conflict with a spec, and the other possible resolutions.

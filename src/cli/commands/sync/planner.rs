@@ -545,6 +545,8 @@ fn follow_moved_files(
         name(one) == name(other) || [one, other].iter().all(|path| project::is_yaml(path.as_ref()))
     };
     let mut left: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let of_removed = move_files_of_removed_models(workspace, ours, states);
+    left.extend(of_removed);
     for (model, (_, bases)) in states {
         let Some(ours) = ours.get(model) else { continue };
         for base in bases {
@@ -570,6 +572,30 @@ fn follow_moved_files(
         }
     }
     left
+}
+
+/// Updates the bases' paths to moved files of models without a spec. Returns the old paths by model.
+fn move_files_of_removed_models(
+    workspace: &Workspace,
+    ours: &BTreeMap<String, CurrentSpec>,
+    states: &mut ModelStates,
+) -> BTreeMap<String, Vec<String>> {
+    let bases = states.iter().filter(|(model, _)| !ours.contains_key(*model));
+    let bases = bases.flat_map(|(_, (_, bases))| bases);
+    let files = bases.flat_map(|base| base.files.keys().map(|path| (path.clone(), base.spec.as_str())));
+    let moved = MovedFilePaths::find_files(workspace, files).all_moves().clone();
+    let mut old_paths: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (model, (_, bases)) in states.iter_mut().filter(|(model, _)| !ours.contains_key(*model)) {
+        for base in bases {
+            for (path, now) in &moved {
+                if let Some(text) = base.files.remove(path) {
+                    base.files.insert(now.clone(), text);
+                    old_paths.entry(model.clone()).or_default().push(path.clone());
+                }
+            }
+        }
+    }
+    old_paths
 }
 
 /// Adds to a plan the moves of the model's files from the former folders of the project file to the current folders.

@@ -57,8 +57,42 @@ pub fn find(
         let mut files = other_files_of_push(workspace, repository, logged, commit)?;
         files.retain(|path| !compared.contains(path));
         add_changes_of_commit(repository, commit, &files, &mut pushed)?;
+        drop_former_paths(repository, commit, &files, &mut pushed)?;
     }
     Ok((states, pushed))
+}
+
+/// Removes the former paths of generated files that another commit moved and that a push then removed. The state of the
+/// model still contains these paths, but undoing the push restores the moved files.
+fn drop_former_paths(
+    repository: &Repository,
+    commit: &str,
+    files: &[String],
+    pushed: &mut BTreeMap<String, PushedChanges>,
+) -> Result<(), Failure> {
+    fn name(path: &str) -> &str {
+        path.rsplit('/').next().unwrap_or(path)
+    }
+    let is_removed = |path: &&String| {
+        let steps = pushed.get(*path).map(|of_file| of_file.steps.as_slice());
+        matches!(steps, Some([.., [Some(_), None]]))
+    };
+    let removed: Vec<&String> = files.iter().filter(is_removed).collect();
+    let is_former = |(path, of_file): &(&String, &PushedChanges)| {
+        of_file.generated_for.is_some() && removed.iter().any(|moved| moved != path && name(moved) == name(path))
+    };
+    let former: Vec<String> = pushed.iter().filter(is_former).map(|(path, _)| path.clone()).collect();
+    let Some(parent) = repository
+        .resolve_commit(&format!("{commit}^"))?
+        .filter(|_| !former.is_empty())
+    else {
+        return Ok(());
+    };
+    let texts = repository.file_contents_at_commit(&parent, &former)?;
+    for (path, _) in former.iter().zip(texts).filter(|(_, text)| text.is_none()) {
+        pushed.remove(path);
+    }
+    Ok(())
 }
 
 /// Adds the changes of pushes since the target to specs and generated files: the differences between the states of the

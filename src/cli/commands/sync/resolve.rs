@@ -109,8 +109,18 @@ pub fn manual_resolution(conflict: &Conflict) -> String {
     match conflict.spec.as_str() {
         _ if conflict.is_unreadable() => format!("correct line {} of {}", conflict.line, conflict.file),
         "" => format!("restore the spec that generated {}", conflict.file),
+        spec if let (Some(name), [_, ..]) = (&conflict.definition, conflict.readers.as_slice()) => {
+            let readers = quoted_list(&conflict.readers);
+            format!("name `{name}` in {readers} in {spec} to use the edited SQL there")
+        }
         spec => format!("edit {spec} and {} so that they agree", conflict.file),
     }
+}
+
+/// Returns names as a list for a sentence.
+pub fn quoted_list(names: &[String]) -> String {
+    let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    names.join(", ")
 }
 
 /// Returns the side to keep in each conflict. Omits conflicts that do not involve the chosen file, and returns an

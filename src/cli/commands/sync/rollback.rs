@@ -1,10 +1,11 @@
 //! `formulac rollback`: undoes the pushes after a log entry or a release in specs, dbt's files, Omni's files and push
 //! states, as a new commit.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use formulac::Dialect;
+use formulac::dbt::is_same_except_layout;
 use formulac::sync::{Action, LOG, Log, NumberedEntry, PushState, REFUSED, STATES, TextChange, diff_lines, short_hash};
 use serde_json::{Value, json};
 
@@ -268,13 +269,50 @@ fn changes(
     let (mut changes, pushed) = pushed_changes::find(workspace, repository, undone, target)?;
     for (path, of_file) in pushed {
         let before = read_project_file(&workspace.root, &path);
-        let after = kept.undo(repository, (&path, &path), before.clone(), &of_file)?;
+        let mut after = kept.undo(repository, (&path, &path), before.clone(), &of_file)?;
+        if of_file.generated_for.is_some()
+            && before != after
+            && let Some(text) = after.take()
+        {
+            after = Some(with_former_layout(repository, (&path, text), target, undone)?);
+        }
         if before != after {
             changes.push(TextChange::new(&path, before, after));
         }
     }
     changes.sort_by(|one, other| one.path.cmp(&other.path));
     Ok(changes)
+}
+
+/// Returns the restored text of a generated file in the layout that the file had at the target commit, unless another
+/// commit than the undone pushes changed the file, or the file has comments that it did not have then.
+fn with_former_layout(
+    repository: &Repository,
+    (path, text): (&str, String),
+    target: &str,
+    undone: &[&NumberedEntry],
+) -> Result<String, Failure> {
+    let former = repository
+        .file_contents_at_commit(target, &[path.to_owned()])?
+        .pop()
+        .flatten();
+    let is_same_content =
+        |former: &String| is_same_except_layout(former, &text) && is_same_except_layout(&text, former);
+    let Some(former) = former.filter(|former| *former != text && is_same_content(former)) else {
+        return Ok(text);
+    };
+    let comments = text.lines().filter_map(|line| {
+        let starts = ["--", "/*", "{#", "#"].iter().filter_map(|mark| line.find(mark));
+        starts.min().and_then(|start| line.get(start..))
+    });
+    let changed = repository.run_git(&["log", "--format=%H", &format!("{target}..HEAD"), "--", path])?;
+    let mut pushed = BTreeSet::new();
+    for logged in undone {
+        pushed.extend(repository.commit_that_added(&format!("{LOG}/{}", logged.file))?);
+    }
+    let is_pushed = changed.lines().all(|commit| pushed.contains(commit));
+    let has_comments = comments.map(str::trim_end).all(|comment| former.contains(comment));
+    Ok(if is_pushed && has_comments { former } else { text })
 }
 
 /// Files in which later commits changed the lines that the rollback would restore.

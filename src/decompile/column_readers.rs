@@ -1,0 +1,77 @@
+//! Parts of a query that read a column, and formulas that contain the name of a definition.
+
+use std::collections::HashSet;
+
+use super::columns::ColumnResolver;
+use super::file::{FilePartKind, FilePartPosition, SqlFile, is_same_name, token_name};
+use super::formula_names::rename_names;
+use crate::dialect::Dialect;
+
+/// Returns the parts of a query that read a column, directly or through other columns. Each part has its SQL.
+///
+/// ```
+/// use formulac_catalog::Dialect;
+/// use formulac_decompile::{Edits, column_readers};
+///
+/// let sql = "with sums as (select sum(x) as a from t)\nselect a, a * 2 as b, 1 as c from sums\n";
+/// let edits = Edits::from_texts(sql, &sql.replace("sum(x)", "sum(y)"), Dialect::default());
+/// let readers = column_readers(sql, Dialect::default(), &edits.items[0].position);
+/// let columns: Vec<_> = readers.iter().map(|(part, sql)| (part.column_of_select().unwrap(), sql.as_str())).collect();
+/// assert_eq!(columns, [("a", "a"), ("b", "a * 2")]);
+/// ```
+#[must_use]
+pub fn column_readers(sql: &str, dialect: Dialect, column: &FilePartPosition) -> Vec<(FilePartPosition, String)> {
+    let Some(name) = column.column_of_select() else {
+        return Vec::new();
+    };
+    let file = SqlFile::read(sql, dialect);
+    let resolver = ColumnResolver::new(&file);
+    let mut found = HashSet::from([(column.cte.clone(), name.to_ascii_lowercase())]);
+    let mut readers = Vec::new();
+    // A part reads only columns of earlier CTEs.
+    for part in file.parts.iter().filter(|part| part.position != *column) {
+        let cte = part.position.cte.as_deref();
+        let is_found = |at: usize| {
+            let (relation, name) = name_at(&file, at)?;
+            let (_, site) = resolver.find_source(cte, relation.as_deref(), &name)?;
+            found.contains(&(site.cte, name.to_ascii_lowercase())).then_some(())
+        };
+        if part.tokens.clone().find_map(is_found).is_none() {
+            continue;
+        }
+        if let FilePartKind::Column(name) = &part.position.kind {
+            found.insert((part.position.cte.clone(), name.to_ascii_lowercase()));
+        }
+        readers.push((part.position.clone(), file.text(&part.tokens).to_owned()));
+    }
+    readers
+}
+
+/// Returns whether a select of a query has a column with this name.
+#[must_use]
+pub fn has_column(sql: &str, name: &str, dialect: Dialect) -> bool {
+    let file = SqlFile::read(sql, dialect);
+    let mut names = file.parts.iter().filter_map(|part| part.position.column_of_select());
+    names.any(|column| is_same_name(column, name))
+}
+
+/// Returns the name at a token, with the name of its relation. `None` if the token is not the name of a column.
+fn name_at(file: &SqlFile<'_>, at: usize) -> Option<(Option<String>, String)> {
+    let is_function_or_relation = matches!(file.key(at + 1).as_str(), "(" | ".");
+    let name = token_name(*file.tokens.get(at).filter(|_| !is_function_or_relation)?, file)?;
+    let dot = at.checked_sub(1).filter(|dot| file.key(*dot) == ".");
+    let relation = dot.and_then(|dot| token_name(*file.tokens.get(dot.checked_sub(1)?)?, file));
+    Some((relation, name))
+}
+
+/// Returns whether a formula contains a name that is not the name of a function.
+///
+/// ```
+/// use formulac_decompile::has_name;
+/// assert!(has_name("Sum + 1", "sum"));
+/// assert!(!has_name("SUM(x) & \"sum\"", "sum"));
+/// ```
+#[must_use]
+pub fn has_name(formula: &str, name: &str) -> bool {
+    rename_names(formula, &[(name, String::new())]) != formula
+}
