@@ -318,6 +318,50 @@ fn a_moved_file_is_removed_with_its_model() {
     assert_eq!(place.files("models/marts"), Vec::<String>::new());
 }
 
+/// The conflict names the definition that would read the edited column, and both ways out.
+#[test]
+fn a_conflict_names_the_definitions_that_would_read_an_edit() {
+    let place = create_project("push_shared_column");
+    edit(
+        &place,
+        "metrics/revenue.yml",
+        "columns:",
+        "  half = revenue / 2\ncolumns:",
+    );
+    assert_eq!(place.run(&["push", "--yes"]).exit, 0);
+    let total = "coalesce(sum(amount), 0) as revenue";
+    edit(
+        &place,
+        "models/formulac/revenue.sql",
+        total,
+        "my_total(amount) as revenue",
+    );
+    assert_eq!(place.run(&["push", "--yes"]).exit, 0);
+    edit(
+        &place,
+        "metrics/revenue.yml",
+        "columns:",
+        "  twice = SUM(amount) * 2\ncolumns:",
+    );
+    let run = place.run(&["push", "--yes"]);
+    assert_eq!(run.exit, 3, "{}", run.out);
+    for expected in [
+        "the SQL of `twice` would read the edited column `revenue`, but the spec does not name it there\n",
+        "next    formulac resolve revenue.revenue --ours\n",
+        "or name `revenue` in `twice` in metrics/revenue.yml to use the edited SQL there\n",
+    ] {
+        assert!(run.out.contains(expected), "{}", run.out);
+    }
+    assert_eq!(place.run(&["resolve", "revenue.revenue", "--theirs"]).exit, 3);
+    edit(&place, "metrics/revenue.yml", "SUM(amount) * 2", "revenue * 2");
+    assert_eq!(place.run(&["push", "--yes"]).exit, 0);
+    edit(&place, "metrics/revenue.yml", "revenue * 2", "SUM(amount) * 3");
+    assert_eq!(place.run(&["resolve", "revenue.revenue", "--ours"]).exit, 0);
+    assert_eq!(place.run(&["push", "--yes"]).exit, 0);
+    let sql = place.read("models/formulac/revenue.sql");
+    assert!(sql.contains(total) && sql.contains("revenue * 3 as twice"), "{sql}");
+}
+
 /// A removed column and the file of a renamed model have no author, so that the conflict names the last change of the
 /// file.
 #[test]

@@ -128,22 +128,28 @@ pub fn write_conflict(
     if is_file {
         write_file_clashes(out, conflict);
     }
-    if !conflict.readers.is_empty() {
-        let column = match &conflict.definition {
-            Some(name) => format!("column `{name}`"),
-            None => conflict.detail.clone(),
-        };
-        let readers = quoted_list(&conflict.readers);
-        let _ = writeln!(
-            out,
-            "  the SQL of {readers} would read the edited {column}, but the spec does not name it there"
-        );
-    }
+    write_readers(out, conflict);
     let sides = possible_sides(workspace, planned_models, model, conflict);
     match &conflict.set {
         Some(set) => write_metric_set_resolutions(out, workspace, model, conflict, set, &sides),
         None => write_resolutions(out, workspace, model, conflict, &sides),
     }
+}
+
+/// Prints the definitions and conditions that would read an edited column without naming it, if there are any.
+fn write_readers(out: &mut String, conflict: &Conflict) {
+    if conflict.readers.is_empty() {
+        return;
+    }
+    let column = match &conflict.definition {
+        Some(name) => format!("column `{name}`"),
+        None => conflict.detail.clone(),
+    };
+    let readers = quoted_list(&conflict.readers);
+    let _ = writeln!(
+        out,
+        "  the SQL of {readers} would read the edited {column}, but the spec does not name it there"
+    );
 }
 
 /// Prints the command that resolves a conflict with a spec, and the other possible resolutions.
