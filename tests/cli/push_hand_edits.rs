@@ -322,6 +322,13 @@ fn a_moved_file_is_removed_with_its_model() {
 #[test]
 fn a_conflict_names_the_definitions_that_would_read_an_edit() {
     let place = create_project("push_shared_column");
+    edit(
+        &place,
+        "metrics/revenue.yml",
+        "columns:",
+        "  half = revenue / 2\ncolumns:",
+    );
+    assert_eq!(place.run(&["push", "--yes"]).exit, 0);
     let total = "coalesce(sum(amount), 0) as revenue";
     edit(
         &place,
