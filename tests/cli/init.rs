@@ -159,6 +159,27 @@ fn init_uses_the_folders_of_the_dbt_project() {
 }
 
 /// A new project passes `env check`: `init` writes the branch of a protected environment if git knows the branch.
+/// dbt would read specs in a folder of `model-paths` as properties files.
+#[test]
+fn specs_are_in_a_folder_that_dbt_does_not_read() {
+    let project = create_project("init_metrics_folder");
+    project
+        .write(
+            "shop/dbt_project.yml",
+            "name: shop\nprofile: shop\nmodel-paths: [dbt_models, ./metrics/]\n",
+        )
+        .write("shop/metrics/exposures.yml", "version: 2\nexposures: []\n");
+    let init = run(&project, "shop", &["init"]);
+    assert_eq!(init.exit, 0, "{}", init.err);
+    assert!(
+        project.read("shop/formulac.yml").contains("specs: specs/"),
+        "{}",
+        init.out
+    );
+    let check = run(&project, "shop", &["check"]);
+    assert_eq!(check.exit, 0, "{}{}", check.out, check.err);
+}
+
 #[test]
 fn a_new_project_has_no_errors_in_its_environments() {
     let place = create_project("init_environments");

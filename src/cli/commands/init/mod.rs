@@ -135,12 +135,13 @@ fn plan_init(dbt: &DbtProject, dialect: Option<Dialect>) -> Result<InitPlan, Fai
                 .with_help("set the variable, or write formulac.yml with `models:` and `tests:` yourself"));
         }
         let dialect = require_dialect(dbt, dialect)?;
-        let text = project_file::project_file_text(dbt, dialect, SPECS);
+        let specs = specs_folder(dbt);
+        let text = project_file::project_file_text(dbt, dialect, specs);
         plan.files.push(PlannedFile {
             path: project_file,
             text,
         });
-        (SPECS.to_owned(), dialect)
+        (specs.to_owned(), dialect)
     };
     if let Some(artifacts) = dbt.artifacts()? {
         let version = artifacts.manifest.metadata.dbt_version.as_deref().unwrap_or_default();
@@ -153,6 +154,16 @@ fn plan_init(dbt: &DbtProject, dialect: Option<Dialect>) -> Result<InitPlan, Fai
     plan.next = is_new.then(|| next(dbt, &specs, first.as_deref()));
     plan_gitignore(&dbt.folder.join(GITIGNORE), &mut plan)?;
     Ok(plan)
+}
+
+/// Returns the folder for specs: `metrics/`, unless dbt reads files from it.
+fn specs_folder(dbt: &DbtProject) -> &'static str {
+    let is_read = |folder: &str| {
+        let mut read = dbt.all_paths.iter().map(|path| normalize_folder(path));
+        read.any(|read| read == folder.trim_end_matches('/'))
+    };
+    let mut folders = [SPECS, "specs/"].into_iter();
+    folders.find(|folder| !is_read(folder)).unwrap_or("formulac_specs/")
 }
 
 fn require_dialect(dbt: &DbtProject, dialect: Option<Dialect>) -> Result<Dialect, Failure> {
