@@ -86,7 +86,7 @@ pub fn join_rows(step: &InterpreterStep, read: &str, known: &HashMap<&str, StepR
         meant,
         first: Some(read.to_owned()),
         is_single: false,
-        error_columns: relations.error_columns(step),
+        error_columns: relations.error_columns(),
     }
 }
 
@@ -95,23 +95,10 @@ impl<'a> JoinedRelations<'a> {
         self.rows.get(at).copied().unwrap_or(self.empty_rows)
     }
 
-    /// Returns the names of columns in which a NULL stands for failed arithmetic. A row without a match is blank.
-    fn error_columns(&self, step: &InterpreterStep) -> Vec<String> {
-        let kind = |at: usize| {
-            at.checked_sub(1)
-                .and_then(|at| step.joins.get(at))
-                .map(|join| join.kind)
-        };
-        let is_blank = |at: usize| {
-            matches!(kind(at), Some(InterpreterJoinKind::Left | InterpreterJoinKind::Full))
-                || step
-                    .joins
-                    .iter()
-                    .skip(at)
-                    .any(|join| join.kind == InterpreterJoinKind::Full)
-        };
+    /// Returns the names of columns in which a NULL may stand for failed arithmetic.
+    fn error_columns(&self) -> Vec<String> {
         let mut found = Vec::new();
-        for (at, name) in self.names.iter().enumerate().filter(|(at, _)| !is_blank(*at)) {
+        for (at, name) in self.names.iter().enumerate() {
             for column in &self.relation_rows(at).error_columns {
                 found.push(format!("{name}.{column}"));
                 let owners = (0..self.rows.len()).filter(|other| self.has_column(*other, column));

@@ -215,12 +215,13 @@ impl Relation {
         self.open || self.partial
     }
 
-    /// Makes all columns nullable, because an outer join returns NULL for rows without a match.
+    /// Makes all columns nullable, because an outer join returns NULL for rows without a match. If NULL may stand for an
+    /// error in a column, the column does not show which NULL is only a missing match, so every NULL remains an error.
     pub fn make_all_nullable(&mut self) {
         Arc::make_mut(&mut self.columns)
             .list
             .iter_mut()
-            .for_each(|column| (column.nullable, column.null_is_error) = (true, false));
+            .for_each(|column| column.nullable = true);
     }
 
     /// Records the origin of a column.

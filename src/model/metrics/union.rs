@@ -125,7 +125,7 @@ fn united_columns(
             .with_digits(column.decimal_digits())
             .quoted(column.is_quoted())
             .nullable(!everywhere || column.is_nullable())
-            .null_is_error(everywhere && column.is_null_error())
+            .null_is_error(column.is_null_error())
             .month_start(everywhere && column.is_month_start());
         let index = *places.entry(column.name().to_lowercase()).or_insert(columns.len());
         let Some(first) = columns.get_mut(index) else {
@@ -143,7 +143,7 @@ fn united_columns(
             .with_digits(digits.and_then(|(one, other)| one.union(other)))
             .quoted(first.is_quoted())
             .nullable(first.is_nullable() || column.is_nullable())
-            .null_is_error(first.is_null_error() && column.is_null_error())
+            .null_is_error(first.is_null_error() || column.is_null_error())
             .month_start(first.is_month_start() && column.is_month_start());
         *first = column;
     }
