@@ -1,5 +1,6 @@
 //! Metric queries that are specified by options instead of a spec.
 
+use formulac::lex::split_list;
 use formulac::limits::Limits;
 
 use super::args::MetricsArgs;
@@ -32,13 +33,13 @@ impl MetricsArgs {
     /// Returns the spec that the options describe.
     pub fn spec(&self, limit: Option<u32>) -> SourceText {
         let mut text = format!("model: {MODEL}\nmetrics:\n");
-        for metric in &self.metrics {
+        for metric in entries(&self.metrics) {
             let (metric, name) = match metric.to_ascii_lowercase().find(" as ") {
                 Some(end) => (
                     &metric[..end],
                     Some(metric[end + " as ".len()..].trim().trim_matches('"')),
                 ),
-                None => (metric.as_str(), None),
+                None => (metric, None),
             };
             let metric = quoted(metric);
             text.push_str(&match name {
@@ -47,8 +48,8 @@ impl MetricsArgs {
             });
         }
         for (key, names) in [("group_by", &self.by), ("order_by", &self.order_by)] {
+            let names: Vec<String> = entries(names).map(quoted).collect();
             if !names.is_empty() {
-                let names: Vec<String> = names.iter().map(|name| quoted(name)).collect();
                 text.push_str(&format!("{key}: [{}]\n", names.join(", ")));
             }
         }
@@ -101,6 +102,11 @@ pub fn replace_keys_with_options(file_diagnostics: &mut [FileDiagnostics]) {
             .map(|diagnostic| diagnostic.map_texts(name))
             .collect();
     }
+}
+
+/// Returns the entries of an option that may be repeated and that may contain several entries.
+fn entries(values: &[String]) -> impl Iterator<Item = &str> {
+    values.iter().flat_map(|value| split_list(value))
 }
 
 fn quoted(text: &str) -> String {

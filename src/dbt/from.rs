@@ -128,6 +128,18 @@ impl RelationReference {
         }
     }
 
+    /// Returns dbt's default name for the table of a version of a model: `orders_v1`. `None` for other relations.
+    pub fn versioned_name(&self) -> Option<String> {
+        match self {
+            Self::Ref {
+                model,
+                version: Some(version),
+                ..
+            } => Some(format!("{model}_v{version}")),
+            _ => None,
+        }
+    }
+
     /// Returns the name that distinguishes the relation from others with the same last part: `raw.orders` for a table
     /// of a source, `orders_v1` for a version of a model. `None` for other relations.
     ///
@@ -144,15 +156,10 @@ impl RelationReference {
             Self::Source { group, table } => Some(format!("{group}.{table}")),
             Self::Ref {
                 model,
-                version: Some(version),
-                ..
-            } => Some(format!("{model}_v{version}")),
-            Self::Ref {
-                model,
                 package: Some(package),
-                ..
+                version: None,
             } => Some(format!("{package}.{model}")),
-            _ => None,
+            _ => self.versioned_name(),
         }
     }
 

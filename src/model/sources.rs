@@ -3,7 +3,7 @@
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::load::{Spec, Step};
-use crate::dbt::{self, RelationReference};
+use crate::dbt::{self, RelationName, RelationReference};
 use crate::dialect::Dialect;
 use crate::plan::CteNames;
 use crate::sql::{self, Query, QueryInput, SelectSource, SqlText, SqlTree};
@@ -12,8 +12,12 @@ use crate::sql::{self, Query, QueryInput, SelectSource, SqlText, SqlTree};
 #[derive(Debug)]
 pub(super) struct ReadSource {
     pub from: RelationReference,
-    /// SQL of the input in a plain query.
+    /// Name of the input in a plain query, without the schema and database that dbt's manifest adds.
+    pub table_name: String,
+    /// Name of the input in a plain query, as written in SQL.
     pub table: String,
+    /// Qualifier of the input's columns in a plain query. `None` if the qualifier is the last part of the name.
+    pub alias: Option<String>,
     /// Name of the CTE that imports the input into a model.
     pub name: String,
     /// Name of the CTE in SQL, with quotes if necessary.
@@ -66,6 +70,36 @@ impl SpecSources {
         sources
     }
 
+    /// Sets the name under which a plain query reads each input: its name in dbt's manifest if `known_name` returns it.
+    /// Otherwise, a version of a model has dbt's default name. A table of a source is read in the schema of the source
+    /// if another input would have the same name.
+    pub fn name_tables<'n>(
+        &mut self,
+        dialect: Dialect,
+        known_name: impl Fn(&RelationReference) -> Option<&'n RelationName>,
+    ) {
+        for source in &mut self.sources {
+            let (own_name, known) = (source.table.clone(), known_name(&source.from));
+            source.table = match (known, source.from.versioned_name()) {
+                (Some(name), _) => name.to_sql(dialect),
+                (None, Some(name)) => dialect.name_text(&name, true),
+                (None, None) => continue,
+            };
+            let last_part = known.map_or_else(|| source.table.clone(), |name| name.last_part_sql(dialect));
+            source.alias = (last_part != own_name).then_some(own_name);
+        }
+        let tables: Vec<String> = self.sources.iter().map(|source| source.table.to_lowercase()).collect();
+        let is_shared = |table: &str| tables.iter().filter(|other| **other == table.to_lowercase()).count() > 1;
+        for source in &mut self.sources {
+            if let RelationReference::Source { group, .. } = &source.from
+                && is_shared(&source.table)
+            {
+                source.table = format!("{}.{}", dialect.name_text(group, true), source.table);
+                source.table_name = format!("{group}.{}", source.table_name);
+            }
+        }
+    }
+
     /// Resolves the relation named by a join or tab in the step at this index.
     pub fn resolve_join_target(&self, spec: &Spec<'_>, step: usize, from: &RelationReference) -> JoinTarget {
         match named_step(spec, step, from) {
@@ -83,14 +117,7 @@ impl SpecSources {
         if self.source_position(from).is_some() {
             return;
         }
-        let written = |name: &str| dialect.name_text(name, true);
-        let mut table = from.relation_sql(dialect);
-        if let RelationReference::Source { group, .. } = from
-            && self.sources.iter().any(|source| source.table == table)
-        {
-            // A query without dbt reads the table in the schema of its source.
-            table = format!("{}.{table}", written(group));
-        }
+        let table = from.relation_sql(dialect);
         // If two tables in different schemas have the same name, the CTE of the second table includes the schema in its
         // name.
         let first = self.called.insert(from.name().to_lowercase());
@@ -104,8 +131,12 @@ impl SpecSources {
         self.places.insert(key(from), self.sources.len());
         self.sources.push(ReadSource {
             from: from.clone(),
+            table_name: from
+                .versioned_name()
+                .unwrap_or_else(|| from.display_name().into_owned()),
             table,
-            import: written(&name),
+            alias: None,
+            import: dialect.name_text(&name, true),
             name,
             select,
         });
@@ -125,6 +156,7 @@ impl SpecSources {
         let inputs: Vec<QueryInput<'_>> = all
             .map(|(s, read)| QueryInput {
                 name: &s.import,
+                alias: None,
                 import: read.then_some(s.select.as_str()),
             })
             .collect();

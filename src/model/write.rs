@@ -179,6 +179,7 @@ impl SpecCompilation<'_> {
             .iter()
             .map(|source| QueryInput {
                 name: &source.table,
+                alias: source.alias.as_deref(),
                 import: None,
             })
             .collect()

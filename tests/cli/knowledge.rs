@@ -392,3 +392,64 @@ fn missing_relations_and_columns_name_the_command_of_dbt() {
         note(&place)
     );
 }
+
+/// Returns a node of a manifest with this name in the warehouse.
+fn named_node(id: &str, fields: Value, relation_name: &str) -> (String, Value) {
+    let mut node = json!({"resource_type": "model", "package_name": "shop", "unique_id": id, "columns": {},
+                          "relation_name": relation_name});
+    let object = node.as_object_mut().unwrap();
+    object.extend(fields.as_object().unwrap().clone());
+    (id.to_owned(), node)
+}
+
+#[test]
+fn a_query_reads_the_relations_of_the_manifest() {
+    let place = Place::new("relation_names");
+    let source = json!({"name": "orders", "resource_type": "source", "source_name": "raw"});
+    let lines = json!({"name": "lines", "resource_type": "source", "source_name": "raw"});
+    let nodes = [
+        named_node(
+            "model.shop.orders",
+            json!({"name": "orders"}),
+            r#""db"."main"."orders""#,
+        ),
+        named_node("model.shop.al", json!({"name": "al"}), r#""db"."marts"."al_physical""#),
+    ];
+    let table = |name: &str| format!(r#""db"."raw"."{name}""#);
+    let sources: serde_json::Map<String, Value> = [
+        named_node("source.shop.raw.orders", source, &table("orders")),
+        named_node("source.shop.raw.lines", lines, &table("Order Lines")),
+    ]
+    .into_iter()
+    .collect();
+    let mut manifest: Value = serde_json::from_str(&manifest(nodes)).unwrap();
+    manifest["sources"] = Value::Object(sources);
+    place
+        .write("dbt_project.yml", "name: shop\nprofile: shop\n")
+        .write("formulac.yml", "specs: metrics/\ndialect: duckdb\n")
+        .write("target/manifest.json", manifest.to_string());
+    let query = |spec: &str| {
+        place.write("metrics/m.yml", spec);
+        let run = place.run(&["query", "metrics/m.yml", "--quiet"]);
+        in_one_line(&run.out)
+    };
+    let two = "model: m\nfrom: source('raw', 'orders')\njoins: [{to: ref('orders'), as: o, using: id}]\n\
+               group_by: o.channel\ndefinitions: n = SUM(orders.amount)\n";
+    let sql = query(two);
+    assert!(sql.contains("from raw.orders left join main.orders as o on"), "{sql}");
+    let joined = "model: m\nfrom: ref('al')\njoins: [{to: source('raw', 'lines'), using: id}]\n\
+                  group_by: al.k\ndefinitions: n = SUM(lines.amount)\n";
+    let sql = query(joined);
+    let from = r#"from marts.al_physical as al left join raw."Order Lines" as lines on al.id = lines.id"#;
+    assert!(sql.contains(from), "{sql}");
+    // The relations are in several databases, so their names contain the database.
+    let text = manifest
+        .to_string()
+        .replace(r#"\"db\".\"raw\".\"orders\""#, r#"\"lake\".\"raw\".\"orders\""#);
+    place.write("target/manifest.json", text);
+    let sql = query(two);
+    assert!(
+        sql.contains("from lake.raw.orders left join db.main.orders as o on"),
+        "{sql}"
+    );
+}

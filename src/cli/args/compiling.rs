@@ -72,10 +72,10 @@ const WITHOUT_METRICS: [&str; 3] = ["spec", "select", "exclude"];
 #[derive(Debug, Args)]
 pub struct MetricsArgs {
     /// Metrics to query: `orders.revenue`, `orders.*`, or `refunds.amount as refunded`
-    #[arg(long, value_name = "METRIC,…", value_delimiter = ',', conflicts_with_all = ["select", "exclude"])]
+    #[arg(long, value_name = "METRIC,…", conflicts_with_all = ["select", "exclude"])]
     pub metrics: Vec<String>,
     /// Keys to group by: columns, dimensions, or periods such as `month`
-    #[arg(long, value_name = "KEY,…", value_delimiter = ',', requires = "metrics", conflicts_with_all = WITHOUT_METRICS)]
+    #[arg(long, value_name = "KEY,…", requires = "metrics", conflicts_with_all = WITHOUT_METRICS)]
     pub by: Vec<String>,
     /// Filter for the rows of each set
     #[arg(long = "where", value_name = "FORMULA", requires = "metrics", conflicts_with_all = WITHOUT_METRICS)]
@@ -97,7 +97,7 @@ pub struct MetricsArgs {
     #[arg(long, value_name = "PERIOD", requires = "metrics", conflicts_with_all = WITHOUT_METRICS)]
     pub fill: Option<String>,
     /// Sort order of the rows: names, each followed by `asc` or `desc`
-    #[arg(long, value_name = "NAME,…", value_delimiter = ',', requires = "metrics", conflicts_with_all = WITHOUT_METRICS)]
+    #[arg(long, value_name = "NAME,…", requires = "metrics", conflicts_with_all = WITHOUT_METRICS)]
     pub order_by: Vec<String>,
 }
 

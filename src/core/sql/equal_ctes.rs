@@ -28,7 +28,14 @@ impl CteTexts {
         let names: Vec<String> = (0..=all.map(last_input).max().unwrap_or(0))
             .map(|input| format!("<{input}>"))
             .collect();
-        let inputs: Vec<QueryInput<'_>> = names.iter().map(|name| QueryInput { name, import: None }).collect();
+        let inputs: Vec<QueryInput<'_>> = names
+            .iter()
+            .map(|name| QueryInput {
+                name,
+                alias: None,
+                import: None,
+            })
+            .collect();
         let text = |select: &Select| {
             let mut out = SqlText::default();
             write_select(tree, select, &inputs, 0, &mut out);

@@ -52,8 +52,18 @@ pub enum SelectSource {
 pub struct QueryInput<'a> {
     /// Name of the table, or of the CTE that imports the table, as written in SQL.
     pub name: &'a str,
+    /// Qualifier of the table's columns, as written in SQL. `None` if the qualifier is the last part of the name.
+    pub alias: Option<&'a str>,
     /// Macro that is the body of the CTE that imports the table under this name. `None` if the table is read directly.
     pub import: Option<&'a str>,
+}
+
+impl<'a> QueryInput<'a> {
+    /// Returns the qualifier of the table's columns, as written in SQL.
+    pub(super) fn qualifier(&self) -> &'a str {
+        let last_part = self.name.rsplit('.').next().unwrap_or(self.name);
+        self.alias.unwrap_or(last_part)
+    }
 }
 
 /// Join of another relation to the relation in `from`.

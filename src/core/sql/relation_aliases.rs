@@ -108,12 +108,7 @@ fn add_alias(tree: &SqlTree, select: &mut Select, inputs: &[QueryInput<'_>], (na
         return;
     }
     let reads = |source: &SelectSource| match source {
-        SelectSource::Input(index) => {
-            inputs
-                .get(*index as usize)
-                .and_then(|input| input.name.rsplit('.').next())
-                == Some(name)
-        }
+        SelectSource::Input(index) => inputs.get(*index as usize).map(QueryInput::qualifier) == Some(name),
         SelectSource::Name(of) => of == name,
     };
     if select.from.as_ref().is_some_and(reads) {

@@ -200,13 +200,14 @@ fn is_bare(select: &Select) -> bool {
 }
 
 fn write_source(source: &SelectSource, alias: Option<&str>, inputs: &[QueryInput<'_>], out: &mut SqlText) {
-    match source {
-        SelectSource::Input(index) => out
-            .text
-            .push_str(inputs.get(*index as usize).map_or("", |input| input.name)),
-        SelectSource::Name(text) => out.text.push_str(text),
-    }
-    if let Some(alias) = alias {
+    let (name, own_alias) = match source {
+        SelectSource::Input(index) => inputs
+            .get(*index as usize)
+            .map_or(("", None), |input| (input.name, input.alias)),
+        SelectSource::Name(text) => (text.as_str(), None),
+    };
+    out.text.push_str(name);
+    if let Some(alias) = alias.or(own_alias) {
         out.text.push_str(" as ");
         out.text.push_str(alias);
     }

@@ -83,9 +83,16 @@ impl SpecCompilation<'_> {
         let names = self.spec.steps.iter().filter_map(|step| step.name);
         names.for_each(|name| self.names.reserve(name.text));
         self.sources = SpecSources::new(self.spec, self.compiler.options.dialect, &mut self.names);
-        let read = || self.sources.sources.iter().map(|source| &source.from);
-        compiled.reads = read().cloned().collect();
-        compiled.tables = read().map(|from| from.display_name().into_owned()).collect();
+        let (options, names) = (&self.compiler.options, &self.compiler.specs.relation_names);
+        let known_name = |from: &RelationReference| {
+            // Each lookup in the schema is recorded, so avoid lookups that have no effect.
+            let schema = (!names.is_empty()).then_some(&options.schema)?;
+            names.get(from.find_in(schema)?.schema_name())
+        };
+        self.sources.name_tables(options.dialect, known_name);
+        let sources = &self.sources.sources;
+        compiled.reads = sources.iter().map(|source| source.from.clone()).collect();
+        compiled.tables = sources.iter().map(|source| source.table_name.clone()).collect();
     }
 
     /// Reports errors in the spec that do not depend on the output of steps.

@@ -165,7 +165,24 @@ fn relations_with_the_same_name_are_distinguished() {
     let both = "model: m\nfrom: source('raw', 'orders')\nsteps:\n  - definitions: a = SUM(amount)\n    name: raw_rows\n  \
         - name: both\n    from: source('crm', 'orders')\n    definitions: b = COUNT()\n";
     let (sql, _) = compile(both, "duckdb", &[]);
-    assert!(sql.contains("from orders") && sql.contains("from crm.orders"), "{sql}");
+    assert!(
+        sql.contains("from raw.orders") && sql.contains("from crm.orders"),
+        "{sql}"
+    );
+    let model_and_source = "model: m\nfrom: source('raw', 'orders')\njoins: [{to: ref('orders'), as: o, using: id}]\n\
+        group_by: o.channel\ndefinitions: n = SUM(orders.amount)\n";
+    let (sql, _) = compile(model_and_source, "duckdb", &[]);
+    assert!(
+        sql.contains("from raw.orders\nleft join orders as o\n") && sql.contains("sum(orders.amount)"),
+        "{sql}"
+    );
+    let version = "model: m\nfrom: ref('orders', v=2)\njoins: [{to: ref('orders'), as: o, using: id}]\n\
+        definitions: n = SUM(orders.amount) - SUM(o.amount)\n";
+    let (sql, _) = compile(version, "duckdb", &[]);
+    assert!(
+        sql.contains("from orders_v2 as orders\nleft join orders as o\n"),
+        "{sql}"
+    );
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use super::{Loader, SpannedText};
 use crate::diag::{Code, Diagnostic};
+use crate::lex::split_list;
 use crate::span::Span;
 use crate::yaml::{self, Node};
 
@@ -73,7 +74,7 @@ impl<'y> Loader<'y, '_> {
     pub(crate) fn list(&self, node: &'y Node, key: &str) -> Option<Vec<SpannedText<'y>>> {
         let value = node.get(key)?;
         if let Some(text) = value.text() {
-            let names = text.split(',').map(str::trim).filter(|t| !t.is_empty());
+            let names = split_list(text).into_iter();
             return Some(names.map(|text| SpannedText { text, node: value }).collect());
         }
         let items = value.items().unwrap_or_default();

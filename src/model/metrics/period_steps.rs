@@ -14,6 +14,7 @@ use crate::arena::Arena;
 use crate::check::DefinitionRole;
 use crate::compiler::Compiler;
 use crate::diag::{Code, Diagnostic};
+use crate::lex::split_list;
 use crate::load::{Loader, SpecKind, Step};
 use crate::plan::key_name;
 use crate::schema::Relation;
@@ -216,7 +217,7 @@ fn time_column(set: &MetricSet, keys: &[ModelKey], node: &Node) -> Result<String
         .get("fill")
         .and_then(|fill| fill.text().or_else(|| fill.text_at("by")));
     let order = node.get("order_by").map_or_else(Vec::new, |order| match order.text() {
-        Some(text) => text.split(',').map(str::to_owned).collect(),
+        Some(text) => split_list(text).into_iter().map(str::to_owned).collect(),
         None => order.texts(),
     });
     let first = order
