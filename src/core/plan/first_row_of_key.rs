@@ -238,7 +238,7 @@ impl Planner<'_> {
         partition
     }
 
-    /// Emits `place = 1`.
+    /// Emits `row_number = 1`.
     pub(super) fn emit_first_row_test(&mut self, row_number: &str) -> SqlId {
         let row_number = self.emitter.emit_column_by_name(row_number, false);
         let one = self.emitter.tree().add_text(Span::default(), |out| out.push('1'));
