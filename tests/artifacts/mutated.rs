@@ -66,12 +66,12 @@ fn put(root: &mut Value, way: &[prop::sample::Index], new: Value) {
     for index in way {
         let next: Option<&mut Value> = match at {
             Value::Array(items) if !items.is_empty() => {
-                let place = index.index(items.len());
-                items.get_mut(place)
+                let project = index.index(items.len());
+                items.get_mut(project)
             }
             Value::Object(fields) if !fields.is_empty() => {
-                let place = index.index(fields.len());
-                fields.values_mut().nth(place)
+                let project = index.index(fields.len());
+                fields.values_mut().nth(project)
             }
             _ => return,
         };

@@ -1,7 +1,7 @@
 //! Tests merges of two branches that both pushed changes to the same model.
 
 use crate::repository::{begin, commit, edit, git, git_may_fail};
-use crate::run::Place;
+use crate::run::TestProject;
 
 const SALES: &str = "\
 model: sales
@@ -22,33 +22,33 @@ columns:
 
 /// Creates a project whose model `sales` is pushed on `main` and, with different changes, on the branches `one` and
 /// `two`. `two` is checked out.
-fn create_project(name: &str, one: &[(&str, &str)], two: &[(&str, &str)]) -> Place {
-    let place = Place::new(name);
-    place
+fn create_project(name: &str, one: &[(&str, &str)], two: &[(&str, &str)]) -> TestProject {
+    let project = TestProject::new(name);
+    project
         .write("formulac.yml", "dialect: duckdb\nspecs: metrics/\n")
         .write("dbt_project.yml", "name: shop\nprofile: shop\n")
         .write(".gitignore", "target/\n.formulac/local/\n")
         .write("metrics/sales.yml", SALES);
-    begin(&place);
-    push(&place);
+    begin(&project);
+    push(&project);
     for (branch, changes) in [("one", one), ("two", two)] {
-        git(&place, &["switch", "--quiet", "--create", branch, "main"]);
+        git(&project, &["switch", "--quiet", "--create", branch, "main"]);
         for (from, to) in changes {
-            edit(&place, "metrics/sales.yml", from, to);
+            edit(&project, "metrics/sales.yml", from, to);
         }
-        commit(&place, branch);
-        push(&place);
+        commit(&project, branch);
+        push(&project);
     }
-    place
+    project
 }
 
-fn push(project: &Place) {
+fn push(project: &TestProject) {
     let run = project.run(&["push", "--yes", "--no-parse", "--quiet"]);
     assert_eq!(run.exit, 0, "{}{}", run.out, run.err);
 }
 
 /// Returns the generated files and the state of the last push.
-fn generated_files(project: &Place) -> [String; 3] {
+fn generated_files(project: &TestProject) -> [String; 3] {
     [
         "models/formulac/sales.sql",
         "models/formulac/sales.yml",
@@ -59,7 +59,7 @@ fn generated_files(project: &Place) -> [String; 3] {
 
 /// Merges `one` as the manual describes: takes the generated files and the state of one side, commits the merge, and
 /// pushes. Returns the generated files.
-fn merge(project: &Place, side: &str) -> [String; 3] {
+fn merge(project: &TestProject, side: &str) -> [String; 3] {
     git(
         project,
         &["switch", "--quiet", "--create", &format!("merged_{side}"), "two"],
@@ -79,8 +79,8 @@ fn merge(project: &Place, side: &str) -> [String; 3] {
 }
 
 /// Returns the generated files of a project in which the merged spec was pushed.
-fn pushed_at_once(project: &Place, name: &str) -> [String; 3] {
-    let other = Place::new(name);
+fn pushed_at_once(project: &TestProject, name: &str) -> [String; 3] {
+    let other = TestProject::new(name);
     for file in ["formulac.yml", "dbt_project.yml", ".gitignore", "metrics/sales.yml"] {
         other.write(file, project.read(file));
     }
@@ -100,11 +100,11 @@ fn either_side_of_the_generated_files_leads_to_the_same_model() {
         ("COUNT(id)", "COUNT(DISTINCT(id))"),
         ("Number of orders", "Number of distinct orders"),
     ];
-    let place = create_project("branches_formulas", &one, &two);
-    let ours = merge(&place, "HEAD");
-    let theirs = merge(&place, "MERGE_HEAD");
+    let project = create_project("branches_formulas", &one, &two);
+    let ours = merge(&project, "HEAD");
+    let theirs = merge(&project, "MERGE_HEAD");
     assert_eq!(ours, theirs);
-    assert_eq!(ours, pushed_at_once(&place, "branches_formulas_at_once"));
+    assert_eq!(ours, pushed_at_once(&project, "branches_formulas_at_once"));
     assert!(ours[0].contains("coalesce(sum(amount - tax), 0) as revenue,\n        count(distinct id) as orders"));
 }
 
@@ -122,8 +122,8 @@ fn added_and_removed_definitions_are_merged() {
         "  /// Revenue of all orders\n",
         "  smallest = MIN(amount)\n\n  /// Revenue\n",
     )];
-    let place = create_project("branches_columns", &one, &two);
-    let ours = merge(&place, "HEAD");
-    assert_eq!(ours, merge(&place, "MERGE_HEAD"));
-    assert_eq!(ours, pushed_at_once(&place, "branches_columns_at_once"));
+    let project = create_project("branches_columns", &one, &two);
+    let ours = merge(&project, "HEAD");
+    assert_eq!(ours, merge(&project, "MERGE_HEAD"));
+    assert_eq!(ours, pushed_at_once(&project, "branches_columns_at_once"));
 }

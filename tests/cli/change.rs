@@ -6,43 +6,43 @@ use serde_json::Value;
 
 use crate::repository::{commit, edit, git, snapshot, switch_user};
 use crate::roles::create_project;
-use crate::run::{Place, Run};
+use crate::run::{Run, TestProject};
 
 /// Creates a branch on which an analyst has changed the definition of revenue and proposed the change.
-fn create_proposal(name: &str) -> Place {
-    let place = create_project(name);
-    git(&place, &["switch", "--quiet", "-c", "after-tax"]);
-    switch_user(&place, "ann");
-    edit(&place, "metrics/revenue.yml", "SUM(amount)", "SUM(amount) - SUM(tax)");
-    commit(&place, "after tax");
-    assert_eq!(place.run(&["change", "propose", "Revenue after tax"]).exit, 0);
-    place
+fn create_proposal(name: &str) -> TestProject {
+    let project = create_project(name);
+    git(&project, &["switch", "--quiet", "-c", "after-tax"]);
+    switch_user(&project, "ann");
+    edit(&project, "metrics/revenue.yml", "SUM(amount)", "SUM(amount) - SUM(tax)");
+    commit(&project, "after tax");
+    assert_eq!(project.run(&["change", "propose", "Revenue after tax"]).exit, 0);
+    project
 }
 
-fn run_as(project: &Place, name: &str, args: &[&str]) -> Run {
+fn run_as(project: &TestProject, name: &str, args: &[&str]) -> Run {
     switch_user(project, name);
     project.run(args)
 }
 
-fn run_authorize(project: &Place) -> (i32, Value) {
+fn run_authorize(project: &TestProject) -> (i32, Value) {
     let run = project.run(&["authorize", "--base", "main", "--json"]);
     (run.exit, run.json())
 }
 
 #[test]
 fn a_change_is_proposed_reviewed_and_authorized() {
-    let mut place = create_project("change_story");
-    git(&place, &["switch", "--quiet", "-c", "after-tax"]);
-    edit(&place, "metrics/revenue.yml", "SUM(amount)", "SUM(amount) - SUM(tax)");
+    let mut project = create_project("change_story");
+    git(&project, &["switch", "--quiet", "-c", "after-tax"]);
+    edit(&project, "metrics/revenue.yml", "SUM(amount)", "SUM(amount) - SUM(tax)");
     edit(
-        &place,
+        &project,
         "metrics/revenue.yml",
         "from: orders",
         "approvers: [fay@example.com]\nfrom: orders",
     );
-    place.show(&["change", "propose", "Revenue after tax"]);
-    commit(&place, "after tax");
-    place
+    project.show(&["change", "propose", "Revenue after tax"]);
+    commit(&project, "after tax");
+    project
         .show(&["change", "list"])
         .show(&[
             "change",
@@ -53,61 +53,61 @@ fn a_change_is_proposed_reviewed_and_authorized() {
         ])
         .show(&["change", "propose", "Once more"])
         .show(&["change", "approve", "revenue"]);
-    switch_user(&place, "fay");
-    place
+    switch_user(&project, "fay");
+    project
         .show(&["change", "comment", "revenue-after-tax", "And shipping?"])
         .show(&["change", "aprove", "x"]);
-    place.show(&["change", "approve", "revenue-after-taxes"]).show(&[
+    project.show(&["change", "approve", "revenue-after-taxes"]).show(&[
         "change",
         "approve",
         "revenue",
         "-m",
         "As agreed",
     ]);
-    place.show(&["authorize", "--base", "main"]);
-    switch_user(&place, "eve");
-    place
+    project.show(&["authorize", "--base", "main"]);
+    switch_user(&project, "eve");
+    project
         .show(&["change", "approve", "rev"])
         .show(&["change", "list"])
         .show(&["change", "show", "rev"]);
-    place.show(&["authorize", "--base", "main"]);
+    project.show(&["authorize", "--base", "main"]);
     // A later change has new content, which the approvals do not cover.
-    switch_user(&place, "ann");
-    edit(&place, "metrics/revenue.yml", "SUM(tax)", "SUM(vat)");
-    commit(&place, "vat");
-    place
+    switch_user(&project, "ann");
+    edit(&project, "metrics/revenue.yml", "SUM(tax)", "SUM(vat)");
+    commit(&project, "vat");
+    project
         .show(&["authorize", "--base", "main"])
         .show(&["change", "show", "rev", "--json"]);
-    snapshot(&place, "change__story");
+    snapshot(&project, "change__story");
 }
 
 #[test]
 fn approvals_must_come_from_others_and_match_the_content() {
-    let place = create_proposal("change_exact");
-    assert_eq!(run_authorize(&place).0, 4);
+    let project = create_proposal("change_exact");
+    assert_eq!(run_authorize(&project).0, 4);
     // No user can approve their own changes, not even with the required role.
-    switch_user(&place, "eve");
+    switch_user(&project, "eve");
     edit(
-        &place,
+        &project,
         "metrics/revenue.yml",
         "Revenue by country.",
         "Revenue after tax.",
     );
-    commit(&place, "say so");
-    assert_eq!(run_as(&place, "eve", &["change", "approve", "rev"]).exit, 4);
-    assert_eq!(run_as(&place, "dan", &["change", "approve", "rev"]).exit, 0);
+    commit(&project, "say so");
+    assert_eq!(run_as(&project, "eve", &["change", "approve", "rev"]).exit, 4);
+    assert_eq!(run_as(&project, "dan", &["change", "approve", "rev"]).exit, 0);
     assert_eq!(
-        run_as(&place, "fay", &["change", "reject", "rev", "-m", "not yet"]).exit,
+        run_as(&project, "fay", &["change", "reject", "rev", "-m", "not yet"]).exit,
         0
     );
-    let (exit, told) = run_authorize(&place);
+    let (exit, told) = run_authorize(&project);
     assert_eq!(
         (exit, &told["approvals"]["rejected"][0]),
         (4, &Value::from("Fay <fay@example.com>"))
     );
     // A user who rejected a change may approve it later.
-    assert_eq!(run_as(&place, "fay", &["change", "approve", "rev"]).exit, 0);
-    let (exit, told) = run_authorize(&place);
+    assert_eq!(run_as(&project, "fay", &["change", "approve", "rev"]).exit, 0);
+    let (exit, told) = run_authorize(&project);
     assert_eq!(
         (exit, told["approvals"]["is_approved"].as_bool()),
         (0, Some(true)),
@@ -115,30 +115,30 @@ fn approvals_must_come_from_others_and_match_the_content() {
     );
     // Generated files and records of formulac are not new content.
     assert_eq!(
-        run_as(&place, "ann", &["push", "--yes", "--quiet", "--env", "development"]).exit,
+        run_as(&project, "ann", &["push", "--yes", "--quiet", "--env", "development"]).exit,
         0
     );
-    assert_eq!(run_authorize(&place).0, 0);
+    assert_eq!(run_authorize(&project).0, 0);
     // Another commit is added to the base branch, which is then merged into the branch.
-    git(&place, &["switch", "--quiet", "main"]);
-    place.write("notes.md", "later");
-    commit(&place, "notes");
-    git(&place, &["switch", "--quiet", "after-tax"]);
-    git(&place, &["merge", "--quiet", "--no-edit", "main"]);
-    assert_eq!(run_authorize(&place).0, 0, "{}", run_authorize(&place).1);
+    git(&project, &["switch", "--quiet", "main"]);
+    project.write("notes.md", "later");
+    commit(&project, "notes");
+    git(&project, &["switch", "--quiet", "after-tax"]);
+    git(&project, &["merge", "--quiet", "--no-edit", "main"]);
+    assert_eq!(run_authorize(&project).0, 0, "{}", run_authorize(&project).1);
 }
 
 /// Generated files need no approval, so their layout and comments are those that a push writes, and no file is missing.
 #[test]
 fn generated_files_contain_exactly_what_a_push_writes() {
-    let place = create_proposal("change_layout");
-    assert_eq!(run_as(&place, "ann", &["push", "--yes", "--quiet"]).exit, 0);
+    let project = create_proposal("change_layout");
+    assert_eq!(run_as(&project, "ann", &["push", "--yes", "--quiet"]).exit, 0);
     for name in ["dan", "fay"] {
-        assert_eq!(run_as(&place, name, &["change", "approve", "rev"]).exit, 0);
+        assert_eq!(run_as(&project, name, &["change", "approve", "rev"]).exit, 0);
     }
-    assert_eq!(run_authorize(&place).0, 0, "{}", run_authorize(&place).1);
-    switch_user(&place, "ann");
-    let head = git(&place, &["rev-parse", "HEAD"]);
+    assert_eq!(run_authorize(&project).0, 0, "{}", run_authorize(&project).1);
+    switch_user(&project, "ann");
+    let head = git(&project, &["rev-parse", "HEAD"]);
     let (sql, yml) = ("models/formulac/revenue.sql", "models/formulac/revenue.yml");
     for (path, from, to) in [
         (sql, "select", "-- reviewed\nSELECT"),
@@ -148,66 +148,70 @@ fn generated_files_contain_exactly_what_a_push_writes() {
         (sql, "select", "-- {{ run_query('drop table x') }}\nselect"),
         (sql, "sum", "max"),
     ] {
-        edit(&place, path, from, to);
-        commit(&place, "edited");
-        let (exit, told) = run_authorize(&place);
+        edit(&project, path, from, to);
+        commit(&project, "edited");
+        let (exit, told) = run_authorize(&project);
         assert_eq!(exit, 4, "{to}: {told}");
-        git(&place, &["reset", "--quiet", "--hard", head.trim()]);
+        git(&project, &["reset", "--quiet", "--hard", head.trim()]);
     }
     // A push keeps the layout that the file already has on the target branch.
-    edit(&place, sql, "select", "-- reviewed\nSELECT");
-    commit(&place, "layout");
-    git(&place, &["branch", "--force", "main"]);
+    edit(&project, sql, "select", "-- reviewed\nSELECT");
+    commit(&project, "layout");
+    git(&project, &["branch", "--force", "main"]);
     for path in [sql, yml] {
-        fs::remove_file(place.path(path)).unwrap();
-        commit(&place, "deleted");
-        let (exit, told) = run_authorize(&place);
+        fs::remove_file(project.path(path)).unwrap();
+        commit(&project, "deleted");
+        let (exit, told) = run_authorize(&project);
         assert_eq!((exit, &told["generated_by_hand"]), (4, &serde_json::json!([path])));
-        git(&place, &["reset", "--quiet", "--hard", "main"]);
+        git(&project, &["reset", "--quiet", "--hard", "main"]);
     }
-    edit(&place, "metrics/revenue.yml", "SUM(tax)", "SUM(tax) - SUM(fee)");
-    assert_eq!(place.run(&["push", "--yes", "--quiet"]).exit, 0);
-    assert!(place.read(sql).contains("-- reviewed\nSELECT"), "{}", place.read(sql));
-    assert_eq!(run_authorize(&place).1["generated_by_hand"], serde_json::json!([]));
+    edit(&project, "metrics/revenue.yml", "SUM(tax)", "SUM(tax) - SUM(fee)");
+    assert_eq!(project.run(&["push", "--yes", "--quiet"]).exit, 0);
+    assert!(
+        project.read(sql).contains("-- reviewed\nSELECT"),
+        "{}",
+        project.read(sql)
+    );
+    assert_eq!(run_authorize(&project).1["generated_by_hand"], serde_json::json!([]));
 }
 
 /// If no approvals are required, comments and layout need no review. Hand edits do not need one either.
 #[test]
 fn comments_need_no_review_without_approvals() {
-    let place = crate::push::create_project("change_comments");
-    assert_eq!(place.run(&["push", "--yes"]).exit, 0);
-    git(&place, &["switch", "--quiet", "-c", "comments"]);
+    let project = crate::push::create_project("change_comments");
+    assert_eq!(project.run(&["push", "--yes"]).exit, 0);
+    git(&project, &["switch", "--quiet", "-c", "comments"]);
     let sql = "models/formulac/revenue.sql";
-    edit(&place, sql, "select", "-- reviewed\nSELECT");
-    assert_eq!(place.run(&["push", "--yes"]).exit, 0);
-    assert_eq!(run_authorize(&place).0, 0, "{}", run_authorize(&place).1);
-    edit(&place, sql, "sum(amount)", "sum(distinct amount)");
-    commit(&place, "edited");
-    assert_eq!(run_authorize(&place).0, 0, "{}", run_authorize(&place).1);
+    edit(&project, sql, "select", "-- reviewed\nSELECT");
+    assert_eq!(project.run(&["push", "--yes"]).exit, 0);
+    assert_eq!(run_authorize(&project).0, 0, "{}", run_authorize(&project).1);
+    edit(&project, sql, "sum(amount)", "sum(distinct amount)");
+    commit(&project, "edited");
+    assert_eq!(run_authorize(&project).0, 0, "{}", run_authorize(&project).1);
 }
 
 #[test]
 fn a_program_can_specify_the_user() {
-    let place = create_proposal("change_for_others");
-    switch_user(&place, "service");
+    let project = create_proposal("change_for_others");
+    switch_user(&project, "service");
     for (user, exit) in [
         ("fay@example.com", 0),
         ("Dan Dee <dan@example.com>", 0),
         ("ann@example.com", 4),
         ("<>", 4),
     ] {
-        let mut command = place.command(&["change", "approve", "rev"]);
+        let mut command = project.command(&["change", "approve", "rev"]);
         command.env("FORMULAC_USER", user);
         let run = crate::run::finish(command);
         assert_eq!(run.exit, exit, "{user}: {}", run.err);
     }
-    let authors = git(&place, &["log", "-2", "--format=%an <%ae>, %cn"]);
+    let authors = git(&project, &["log", "-2", "--format=%an <%ae>, %cn"]);
     assert_eq!(
         authors,
         "Dan Dee <dan@example.com>, Service\nfay <fay@example.com>, Service\n"
     );
     // A service may commit approvals for other users, which `authorize` reports.
-    let run = place.run(&["authorize", "--base", "main"]);
+    let run = project.run(&["authorize", "--base", "main"]);
     let notes = "note: the approval by fay <fay@example.com> was committed by Service <service@example.com>\n\
                  note: the approval by Dan Dee <dan@example.com> was committed by Service <service@example.com>\n";
     assert!(run.exit == 0 && run.out.contains(notes), "{}", run.out);
@@ -215,45 +219,48 @@ fn a_program_can_specify_the_user() {
 
 #[test]
 fn a_branch_cannot_grant_itself_permissions() {
-    let place = create_proposal("change_forged");
+    let project = create_proposal("change_forged");
     for (name, command) in [("dan", "approve"), ("fay", "approve")] {
-        assert_eq!(run_as(&place, name, &["change", command, "rev"]).exit, 0);
+        assert_eq!(run_as(&project, name, &["change", command, "rev"]).exit, 0);
     }
-    assert_eq!(run_authorize(&place).0, 0);
-    let head = git(&place, &["rev-parse", "HEAD"]);
+    assert_eq!(run_authorize(&project).0, 0);
+    let head = git(&project, &["rev-parse", "HEAD"]);
     let folder = ".formulac/approvals/revenue-after-tax";
-    let paths = place.files(folder).into_iter().map(|name| format!("{folder}/{name}"));
-    let approval = paths.into_iter().find(|path| place.read(path).contains("Fay")).unwrap();
-    let text = place.read(&approval);
-    let reasons = |place: &Place, expected: &str| {
-        commit(place, "forged");
-        let (exit, told) = run_authorize(place);
+    let paths = project.files(folder).into_iter().map(|name| format!("{folder}/{name}"));
+    let approval = paths
+        .into_iter()
+        .find(|path| project.read(path).contains("Fay"))
+        .unwrap();
+    let text = project.read(&approval);
+    let reasons = |project: &TestProject, expected: &str| {
+        commit(project, "forged");
+        let (exit, told) = run_authorize(project);
         assert!(exit == 4 && told.to_string().contains(expected), "{expected}: {told}");
-        git(place, &["reset", "--quiet", "--hard", head.trim()]);
+        git(project, &["reset", "--quiet", "--hard", head.trim()]);
     };
-    switch_user(&place, "ann");
+    switch_user(&project, "ann");
     // Roles and rules are taken from the base branch.
-    edit(&place, "formulac.yml", "default_role: analyst", "default_role: admin");
-    reasons(&place, "may not change the project's settings");
+    edit(&project, "formulac.yml", "default_role: analyst", "default_role: admin");
+    reasons(&project, "may not change the project's settings");
     edit(
-        &place,
+        &project,
         "formulac.yml",
         "approvals: {production: {engineer: 1, business: 1}}\n",
         "",
     );
-    reasons(&place, "may not change the project's settings");
+    reasons(&project, "may not change the project's settings");
     // Users must not change or remove the comments of other users.
-    place.write(&approval, text.replace("Fay", "Eve").replace("fay@", "eve@"));
-    reasons(&place, "records must not");
-    fs::remove_file(place.path(&approval)).unwrap();
-    reasons(&place, "records must not");
-    place.write(".formulac/approvals/other/x.yml", text);
-    reasons(&place, "changed after it was written");
+    project.write(&approval, text.replace("Fay", "Eve").replace("fay@", "eve@"));
+    reasons(&project, "records must not");
+    fs::remove_file(project.path(&approval)).unwrap();
+    reasons(&project, "records must not");
+    project.write(".formulac/approvals/other/x.yml", text);
+    reasons(&project, "changed after it was written");
     // Users can approve only in their own name.
-    switch_user(&place, "dan");
-    assert_eq!(place.run(&["change", "approve", "rev", "-m", "again"]).exit, 0);
+    switch_user(&project, "dan");
+    assert_eq!(project.run(&["change", "approve", "rev", "-m", "again"]).exit, 0);
     git(
-        &place,
+        &project,
         &[
             "commit",
             "--quiet",
@@ -263,13 +270,13 @@ fn a_branch_cannot_grant_itself_permissions() {
             "Ann <ann@example.com>",
         ],
     );
-    place.write("notes.md", "x");
-    reasons(&place, "is in the name of Dan");
+    project.write("notes.md", "x");
+    reasons(&project, "is in the name of Dan");
     // Files that look generated must match the output of the specs.
-    switch_user(&place, "ann");
-    assert_eq!(place.run(&["push", "--yes", "--quiet"]).exit, 0);
-    edit(&place, "models/formulac/revenue.sql", "sum(tax)", "sum(fee)");
-    reasons(&place, "the change was edited after the approval");
+    switch_user(&project, "ann");
+    assert_eq!(project.run(&["push", "--yes", "--quiet"]).exit, 0);
+    edit(&project, "models/formulac/revenue.sql", "sum(tax)", "sum(fee)");
+    reasons(&project, "the change was edited after the approval");
 }
 
 const EVIDENCE: &str = "\
@@ -294,35 +301,35 @@ comparisons:
 /// cover state files and evidence.
 #[test]
 fn authorize_checks_recorded_facts() {
-    let place = create_proposal("change_records");
-    place.write(".formulac/evidence/revenue.yml", EVIDENCE);
-    commit(&place, "evidence");
+    let project = create_proposal("change_records");
+    project.write(".formulac/evidence/revenue.yml", EVIDENCE);
+    commit(&project, "evidence");
     for name in ["dan", "fay"] {
-        assert_eq!(run_as(&place, name, &["change", "approve", "rev"]).exit, 0);
+        assert_eq!(run_as(&project, name, &["change", "approve", "rev"]).exit, 0);
     }
-    assert_eq!(run_as(&place, "ann", &["push", "--yes", "--quiet"]).exit, 0);
-    let (exit, told) = run_authorize(&place);
+    assert_eq!(run_as(&project, "ann", &["push", "--yes", "--quiet"]).exit, 0);
+    let (exit, told) = run_authorize(&project);
     assert_eq!(exit, 0, "a push keeps approvals: {told}");
-    let head = git(&place, &["rev-parse", "HEAD"]);
+    let head = git(&project, &["rev-parse", "HEAD"]);
     let refused = |what: &str, expected: &str| {
-        commit(&place, what);
-        let run = place.run(&["authorize", "--base", "main"]);
+        commit(&project, what);
+        let run = project.run(&["authorize", "--base", "main"]);
         assert!(run.exit == 4 && run.out.contains(expected), "{what}: {}", run.out);
-        git(&place, &["reset", "--quiet", "--hard", head.trim()]);
+        git(&project, &["reset", "--quiet", "--hard", head.trim()]);
     };
     let state = ".formulac/state/revenue.yml";
     let not_pushed = "not allowed: .formulac/state/revenue.yml: the file differs from the record of the last push";
-    edit(&place, state, "SUM(tax)", "SUM(fee)");
+    edit(&project, state, "SUM(tax)", "SUM(fee)");
     refused("another base", not_pushed);
-    place.write(
+    project.write(
         ".formulac/state/other.yml",
-        place.read(state).replace("model: revenue", "model: other"),
+        project.read(state).replace("model: revenue", "model: other"),
     );
     refused(
         "a base of nothing",
         "state/other.yml: the file differs from the record of the last push",
     );
-    place.write(
+    project.write(
         ".formulac/state/omni/other.yml",
         "node: model.shop.other\npath: other.view\n",
     );
@@ -331,12 +338,12 @@ fn authorize_checks_recorded_facts() {
         "the approval by Dan <dan@example.com> does not count: the change was edited after the approval",
     );
     // The file has the format that formulac writes, but it was edited after the approvals.
-    edit(&place, ".formulac/evidence/revenue.yml", "4", "5");
+    edit(&project, ".formulac/evidence/revenue.yml", "4", "5");
     refused(
         "better evidence",
         "the approval by Dan <dan@example.com> does not count: the change was edited after the approval",
     );
-    place.write(
+    project.write(
         ".formulac/evidence/revenue.yml",
         "# checked by hand\nmodel: revenue\nverdict: agrees\n",
     );
@@ -345,55 +352,55 @@ fn authorize_checks_recorded_facts() {
         "evidence/revenue.yml: the file does not have the format that `formulac verify` writes",
     );
     // Evidence alone needs no approval, but must have the right format.
-    git(&place, &["switch", "--quiet", "-c", "evidence", "main"]);
-    place.write(".formulac/evidence/revenue.yml", EVIDENCE);
-    commit(&place, "evidence");
-    assert_eq!(run_authorize(&place).0, 0, "{}", run_authorize(&place).1);
+    git(&project, &["switch", "--quiet", "-c", "evidence", "main"]);
+    project.write(".formulac/evidence/revenue.yml", EVIDENCE);
+    commit(&project, "evidence");
+    assert_eq!(run_authorize(&project).0, 0, "{}", run_authorize(&project).1);
     edit(
-        &place,
+        &project,
         ".formulac/evidence/revenue.yml",
         "verdict: agrees",
         "verdict: perfect",
     );
-    commit(&place, "praise");
-    assert_eq!(run_authorize(&place).0, 4);
+    commit(&project, "praise");
+    assert_eq!(run_authorize(&project).0, 4);
 }
 
 /// `known.yml` affects the SQL, so `authorize` regenerates the file from the specs and the facts that it contains.
 #[test]
 fn authorize_checks_the_known_facts() {
-    let place = create_project("change_known");
+    let project = create_project("change_known");
     let known = |ty: &str| {
         let head = "# The columns and types that formulac knew when models were last generated. `formulac generate` updates this file.\n";
         format!("{head}relations:\n  orders:\n    columns:\n      amount: {ty}\n      tax: {ty}\n")
     };
     let path = ".formulac/state/known.yml";
-    git(&place, &["switch", "--quiet", "-c", "after-tax"]);
-    switch_user(&place, "ann");
-    edit(&place, "metrics/revenue.yml", "SUM(amount)", "SUM(amount) - SUM(tax)");
-    place.write(path, known("float"));
-    commit(&place, "after tax");
-    assert_eq!(place.run(&["change", "propose", "Revenue after tax"]).exit, 0);
+    git(&project, &["switch", "--quiet", "-c", "after-tax"]);
+    switch_user(&project, "ann");
+    edit(&project, "metrics/revenue.yml", "SUM(amount)", "SUM(amount) - SUM(tax)");
+    project.write(path, known("float"));
+    commit(&project, "after tax");
+    assert_eq!(project.run(&["change", "propose", "Revenue after tax"]).exit, 0);
     for name in ["dan", "fay"] {
-        assert_eq!(run_as(&place, name, &["change", "approve", "rev"]).exit, 0);
+        assert_eq!(run_as(&project, name, &["change", "approve", "rev"]).exit, 0);
     }
-    assert_eq!(run_as(&place, "ann", &["push", "--yes", "--quiet"]).exit, 0);
-    assert_eq!(place.read(path), known("float"));
-    let (exit, told) = run_authorize(&place);
+    assert_eq!(run_as(&project, "ann", &["push", "--yes", "--quiet"]).exit, 0);
+    assert_eq!(project.read(path), known("float"));
+    let (exit, told) = run_authorize(&project);
     assert_eq!(exit, 0, "a push that learns nothing keeps approvals: {told}");
-    let head = git(&place, &["rev-parse", "HEAD"]);
+    let head = git(&project, &["rev-parse", "HEAD"]);
     let refused = |text: &str, expected: &[&str]| {
-        place.write(path, text);
-        assert_eq!(place.run(&["generate", "--quiet"]).exit, 0);
-        place.write(path, text);
-        commit(&place, "other facts");
-        let run = place.run(&["authorize", "--base", "main"]);
+        project.write(path, text);
+        assert_eq!(project.run(&["generate", "--quiet"]).exit, 0);
+        project.write(path, text);
+        commit(&project, "other facts");
+        let run = project.run(&["authorize", "--base", "main"]);
         assert!(
             run.exit == 4 && expected.iter().all(|part| run.out.contains(part)),
             "{}",
             run.out
         );
-        git(&place, &["reset", "--quiet", "--hard", head.trim()]);
+        git(&project, &["reset", "--quiet", "--hard", head.trim()]);
     };
     let not_pushed = "not allowed: .formulac/state/known.yml: the file differs from the record of the last push";
     refused(&format!("{}      other: integer\n", known("float")), &[not_pushed]);
@@ -403,7 +410,7 @@ fn authorize_checks_the_known_facts() {
 /// Facts that affect SQL need the same approvals as changes to the affected specs. Other facts need no approvals.
 #[test]
 fn facts_that_alter_sql_need_approval() {
-    let place = create_project("change_facts");
+    let project = create_project("change_facts");
     let path = ".formulac/state/known.yml";
     let known = |ty: &str, amount: &str| {
         let head = "# The columns and types that formulac knew when models were last generated. `formulac generate` updates this file.\n";
@@ -411,31 +418,31 @@ fn facts_that_alter_sql_need_approval() {
             "{head}relations:\n  orders:\n    columns:\n      amount: {amount}\n      country: text\n      paid_at: {ty}\n"
         )
     };
-    let authorize = || place.run(&["authorize", "--base", "main"]);
-    switch_user(&place, "eve");
+    let authorize = || project.run(&["authorize", "--base", "main"]);
+    switch_user(&project, "eve");
     edit(
-        &place,
+        &project,
         "metrics/revenue.yml",
         "from: orders",
         "from: orders\napprovers: [gus@example.com]",
     );
     edit(
-        &place,
+        &project,
         "metrics/revenue.yml",
         "SUM(amount)",
         "SUM(IF(paid_at + 1 > TODAY(), amount, 0))",
     );
-    place.write(path, known("timestamp", "float"));
-    assert_eq!(place.run(&["generate", "--quiet"]).exit, 0);
-    commit(&place, "facts");
-    git(&place, &["switch", "--quiet", "-c", "facts"]);
-    switch_user(&place, "ann");
-    place.write(path, known("timestamp", "decimal(10,2)"));
-    commit(&place, "a type that is in no SQL");
+    project.write(path, known("timestamp", "float"));
+    assert_eq!(project.run(&["generate", "--quiet"]).exit, 0);
+    commit(&project, "facts");
+    git(&project, &["switch", "--quiet", "-c", "facts"]);
+    switch_user(&project, "ann");
+    project.write(path, known("timestamp", "decimal(10,2)"));
+    commit(&project, "a type that is in no SQL");
     let run = authorize();
     assert_eq!(run.exit, 0, "{}{}", run.out, run.err);
-    place.write(path, known("date", "float"));
-    commit(&place, "dates");
+    project.write(path, known("date", "float"));
+    commit(&project, "dates");
     for what in ["facts", "facts and what is generated of them"] {
         let run = authorize();
         assert!(
@@ -451,21 +458,21 @@ fn facts_that_alter_sql_need_approval() {
             run.out
         );
         assert!(run.out.contains("known.yml alters the SQL of `revenue`"), "{}", run.out);
-        assert_eq!(place.run(&["generate", "--quiet"]).exit, 0);
+        assert_eq!(project.run(&["generate", "--quiet"]).exit, 0);
         git(
-            &place,
+            &project,
             &["commit", "--quiet", "--all", "--allow-empty", "--message", "generated"],
         );
     }
     // Approvals of facts are valid until the facts change again.
-    assert_eq!(place.run(&["change", "propose", "Dates"]).exit, 0);
+    assert_eq!(project.run(&["change", "propose", "Dates"]).exit, 0);
     for name in ["dan", "fay", "gus"] {
-        assert_eq!(run_as(&place, name, &["change", "approve", "dates"]).exit, 0);
+        assert_eq!(run_as(&project, name, &["change", "approve", "dates"]).exit, 0);
     }
     assert_eq!(authorize().exit, 0, "{}", authorize().out);
-    switch_user(&place, "ann");
-    place.write(path, known("{type: date, nullable: false}", "float"));
-    commit(&place, "never blank");
+    switch_user(&project, "ann");
+    project.write(path, known("{type: date, nullable: false}", "float"));
+    commit(&project, "never blank");
     let run = authorize();
     assert!(
         run.exit == 4 && run.out.contains("the change was edited after the approval"),
@@ -477,74 +484,74 @@ fn facts_that_alter_sql_need_approval() {
 /// An admin's approval counts neither as an approval by business nor as an approval by engineers.
 #[test]
 fn an_admin_does_not_count_as_business() {
-    let place = create_proposal("change_admin");
+    let project = create_proposal("change_admin");
     for name in ["root", "dan"] {
-        assert_eq!(run_as(&place, name, &["change", "approve", "rev"]).exit, 0, "{name}");
+        assert_eq!(run_as(&project, name, &["change", "approve", "rev"]).exit, 0, "{name}");
     }
-    let (exit, told) = run_authorize(&place);
+    let (exit, told) = run_authorize(&project);
     assert_eq!(
         (exit, &told["approvals"]["lacks"]),
         (4, &serde_json::json!(["1 approval by business"])),
         "{told}"
     );
-    assert_eq!(run_as(&place, "fay", &["change", "approve", "rev"]).exit, 0);
-    assert_eq!(run_authorize(&place).0, 0);
+    assert_eq!(run_as(&project, "fay", &["change", "approve", "rev"]).exit, 0);
+    assert_eq!(run_authorize(&project).0, 0);
 }
 
 /// Deleting a model also deletes its state.
 #[test]
 fn deleting_a_model_deletes_its_state() {
-    let place = create_project("change_gone");
-    switch_user(&place, "eve");
-    git(&place, &["switch", "--quiet", "-c", "first"]);
-    assert_eq!(place.run(&["push", "--yes", "--quiet"]).exit, 0);
-    git(&place, &["switch", "--quiet", "main"]);
-    git(&place, &["merge", "--quiet", "first"]);
-    git(&place, &["switch", "--quiet", "-c", "less"]);
-    switch_user(&place, "ann");
+    let project = create_project("change_gone");
+    switch_user(&project, "eve");
+    git(&project, &["switch", "--quiet", "-c", "first"]);
+    assert_eq!(project.run(&["push", "--yes", "--quiet"]).exit, 0);
+    git(&project, &["switch", "--quiet", "main"]);
+    git(&project, &["merge", "--quiet", "first"]);
+    git(&project, &["switch", "--quiet", "-c", "less"]);
+    switch_user(&project, "ann");
     // If only the state is deleted, the model has no base.
-    fs::remove_file(place.path(".formulac/state/revenue.yml")).unwrap();
-    commit(&place, "no base");
+    fs::remove_file(project.path(".formulac/state/revenue.yml")).unwrap();
+    commit(&project, "no base");
     assert_eq!(
-        run_authorize(&place).1["generated_by_hand"],
+        run_authorize(&project).1["generated_by_hand"],
         serde_json::json!([".formulac/state/revenue.yml"])
     );
-    git(&place, &["reset", "--quiet", "--hard", "HEAD~1"]);
-    fs::remove_file(place.path("metrics/revenue.yml")).unwrap();
-    place.write(
+    git(&project, &["reset", "--quiet", "--hard", "HEAD~1"]);
+    fs::remove_file(project.path("metrics/revenue.yml")).unwrap();
+    project.write(
         "metrics/lines.yml",
         "model: lines\nfrom: orders\nkeep: all\ndefinitions: n = amount * 2\n",
     );
-    commit(&place, "less");
-    assert_eq!(place.run(&["change", "propose", "Less"]).exit, 0);
+    commit(&project, "less");
+    assert_eq!(project.run(&["change", "propose", "Less"]).exit, 0);
     for name in ["dan", "fay"] {
-        assert_eq!(run_as(&place, name, &["change", "approve", "less"]).exit, 0);
+        assert_eq!(run_as(&project, name, &["change", "approve", "less"]).exit, 0);
     }
-    assert_eq!(run_as(&place, "ann", &["push", "--yes", "--quiet"]).exit, 0);
-    assert!(!place.path(".formulac/state/revenue.yml").exists());
-    assert_eq!(run_authorize(&place).0, 0, "{}", run_authorize(&place).1);
+    assert_eq!(run_as(&project, "ann", &["push", "--yes", "--quiet"]).exit, 0);
+    assert!(!project.path(".formulac/state/revenue.yml").exists());
+    assert_eq!(run_authorize(&project).0, 0, "{}", run_authorize(&project).1);
 }
 
 #[test]
 fn a_name_hides_no_approver() {
-    let place = create_project("change_names");
+    let project = create_project("change_names");
     edit(
-        &place,
+        &project,
         "metrics/revenue.yml",
         "from: orders",
         "approvers: [fay@example.com]\nfrom: orders",
     );
-    commit(&place, "fay approves");
-    git(&place, &["switch", "--quiet", "-c", "after-tax"]);
-    edit(&place, "metrics/revenue.yml", "SUM(amount)", "SUM(amount) - SUM(tax)");
-    edit(&place, "metrics/revenue.yml", "approvers: [fay@example.com]\n", "");
+    commit(&project, "fay approves");
+    git(&project, &["switch", "--quiet", "-c", "after-tax"]);
+    edit(&project, "metrics/revenue.yml", "SUM(amount)", "SUM(amount) - SUM(tax)");
+    edit(&project, "metrics/revenue.yml", "approvers: [fay@example.com]\n", "");
     // These files are not in the base. Some file names make git's output look as if the base contained the files, or as
     // if more files had been requested.
     for name in ["a blob 4 .yml", "b\nblob 4\n.yml", "c missing.yml"] {
-        place.write(&format!("metrics/{name}"), "name: a\n");
+        project.write(&format!("metrics/{name}"), "name: a\n");
     }
-    commit(&place, "after tax");
-    let (exit, told) = run_authorize(&place);
+    commit(&project, "after tax");
+    let (exit, told) = run_authorize(&project);
     let lacks = told["approvals"]["lacks"].to_string();
     assert!(
         exit == 4 && lacks.contains("an approval of metrics/revenue.yml by fay@example.com"),
@@ -554,74 +561,74 @@ fn a_name_hides_no_approver() {
 
 #[test]
 fn output_of_another_spec_is_detected_as_a_hand_edit() {
-    let place = create_proposal("change_passing");
-    switch_user(&place, "ann");
-    assert_eq!(place.run(&["push", "--yes", "--quiet"]).exit, 0);
+    let project = create_proposal("change_passing");
+    switch_user(&project, "ann");
+    assert_eq!(project.run(&["push", "--yes", "--quiet"]).exit, 0);
     for name in ["dan", "fay"] {
-        assert_eq!(run_as(&place, name, &["change", "approve", "rev"]).exit, 0);
+        assert_eq!(run_as(&project, name, &["change", "approve", "rev"]).exit, 0);
     }
-    assert_eq!(run_authorize(&place).0, 0);
+    assert_eq!(run_authorize(&project).0, 0);
     // Replace the output of this spec with the output of another spec, including its correct header.
-    switch_user(&place, "ann");
-    let own = place.read("metrics/revenue.yml");
-    edit(&place, "metrics/revenue.yml", "SUM(tax)", "SUM(fee)");
-    place.run(&["model", "metrics/revenue.yml", "--out", "out"]);
-    place.write("metrics/revenue.yml", own);
-    place.write("models/formulac/revenue.sql", place.read("out/revenue.sql"));
-    fs::remove_dir_all(place.path("out")).unwrap();
-    commit(&place, "as generated");
-    let (exit, told) = run_authorize(&place);
+    switch_user(&project, "ann");
+    let own = project.read("metrics/revenue.yml");
+    edit(&project, "metrics/revenue.yml", "SUM(tax)", "SUM(fee)");
+    project.run(&["model", "metrics/revenue.yml", "--out", "out"]);
+    project.write("metrics/revenue.yml", own);
+    project.write("models/formulac/revenue.sql", project.read("out/revenue.sql"));
+    fs::remove_dir_all(project.path("out")).unwrap();
+    commit(&project, "as generated");
+    let (exit, told) = run_authorize(&project);
     assert_eq!(
         (exit, &told["generated_by_hand"]),
         (4, &serde_json::json!(["models/formulac/revenue.sql"])),
         "{told}"
     );
-    let run = place.run(&["authorize", "--base", "main"]);
+    let run = project.run(&["authorize", "--base", "main"]);
     assert!(run.out.contains("the specs generate different content"), "{}", run.out);
 }
 
 #[test]
 fn commits_may_have_to_be_signed() {
-    let place = create_project("change_signed");
+    let project = create_project("change_signed");
     edit(
-        &place,
+        &project,
         "formulac.yml",
         "protected: true",
         "protected: true, signed: true",
     );
-    commit(&place, "signatures");
-    git(&place, &["switch", "--quiet", "-c", "after-tax"]);
-    place.write(
+    commit(&project, "signatures");
+    git(&project, &["switch", "--quiet", "-c", "after-tax"]);
+    project.write(
         "metrics/share.yml",
         "model: share\nfrom: orders\nkeep: [id]\ndefinitions: twice = amount * 2\n",
     );
-    commit(&place, "unsigned");
-    let (_, told) = run_authorize(&place);
+    commit(&project, "unsigned");
+    let (_, told) = run_authorize(&project);
     assert_eq!(told["not_allowed"][0]["why"], "the commit has no valid signature");
     // Key of a user whom the git configuration trusts.
-    let key = place.path("key");
+    let key = project.path("key");
     let exit_status = std::process::Command::new("ssh-keygen")
         .args(["-q", "-t", "ed25519", "-N", "", "-f"])
         .arg(&key)
         .status()
         .expect("ssh-keygen is installed");
     assert!(exit_status.success());
-    let public = fs::read_to_string(place.path("key.pub")).unwrap();
+    let public = fs::read_to_string(project.path("key.pub")).unwrap();
     let words: Vec<&str> = public.split(' ').take(2).collect();
-    place.write("allowed", format!("ann@example.com {}\n", words.join(" ")));
-    let allowed = place.path("allowed");
+    project.write("allowed", format!("ann@example.com {}\n", words.join(" ")));
+    let allowed = project.path("allowed");
     for (name, value) in [
         ("gpg.format", "ssh"),
         ("user.signingkey", key.to_str().unwrap()),
         ("gpg.ssh.allowedSignersFile", allowed.to_str().unwrap()),
     ] {
-        git(&place, &["config", name, value]);
+        git(&project, &["config", name, value]);
     }
-    git(&place, &["commit", "--quiet", "--amend", "--no-edit", "-S"]);
-    assert_eq!(run_authorize(&place).1["not_allowed"], serde_json::json!([]));
+    git(&project, &["commit", "--quiet", "--amend", "--no-edit", "-S"]);
+    assert_eq!(run_authorize(&project).1["not_allowed"], serde_json::json!([]));
     // One user signed the commit, but another user is its author.
     git(
-        &place,
+        &project,
         &[
             "commit",
             "--quiet",
@@ -632,28 +639,28 @@ fn commits_may_have_to_be_signed() {
             "Eve <eve@example.com>",
         ],
     );
-    let why = run_authorize(&place).1["not_allowed"][0]["why"].clone();
+    let why = run_authorize(&project).1["not_allowed"][0]["why"].clone();
     assert_eq!(why, "the commit is signed by ann@example.com, who is not its author");
 }
 
 #[test]
 fn code_owners_are_written_and_kept() {
-    let mut place = create_project("change_owners");
-    switch_user(&place, "root");
+    let mut project = create_project("change_owners");
+    switch_user(&project, "root");
     edit(
-        &place,
+        &project,
         "metrics/revenue.yml",
         "from: orders",
         "approvers: [fay@example.com]\nfrom: orders",
     );
-    place.write(".github/CODEOWNERS", "docs/ @writers\n");
-    place
+    project.write(".github/CODEOWNERS", "docs/ @writers\n");
+    project
         .show(&["authorize", "--codeowners"])
         .show(&["authorize", "--codeowners"]);
-    place
+    project
         .show(&["authorize", "--codeowners=../x"])
         .show(&["authorize"])
         .show(&["authorize", "--base", "nothing"]);
-    snapshot(&place, "change__owners");
-    insta::assert_snapshot!("change__codeowners", place.read(".github/CODEOWNERS"));
+    snapshot(&project, "change__owners");
+    insta::assert_snapshot!("change__codeowners", project.read(".github/CODEOWNERS"));
 }

@@ -3,7 +3,7 @@
 use insta::assert_snapshot;
 use serde_json::json;
 
-use crate::run::Place;
+use crate::run::TestProject;
 
 const SCHEMA: &str = "
 relations:
@@ -20,8 +20,8 @@ relations:
 
 #[test]
 fn formulas_and_definitions() {
-    let mut place = Place::new("formulas");
-    place
+    let mut project = TestProject::new("formulas");
+    project
         .show(&["compile", "SUM(amount)"])
         .show(&["compile", "-x"])
         .show(&["compile", "-SUM(a)"])
@@ -42,27 +42,29 @@ fn formulas_and_definitions() {
             "bigquery",
         ])
         .show_with(&["compile", "-"], "n = COUNT(id)\n");
-    assert_snapshot!(place.transcript());
+    assert_snapshot!(project.transcript());
 }
 
 #[test]
 fn valid_definitions_are_printed_despite_errors() {
-    let mut place = Place::new("good_beside_bad");
-    place
+    let mut project = TestProject::new("good_beside_bad");
+    project
         .show(&["compile", "a = SUM(x)\nb = SUMM(x)\nc = COUNT(y = 1)"])
         .show(&["compile", "a = SUM(x)\nb = SUMM(x)\nc = COUNT(y = 1)", "--quiet"])
         .show(&["compile", "COUNT(y = 1)"])
         .show(&["compile", "COUNT(y = 1)", "--quiet"])
         .show(&["compile", ""])
         .show(&["compile", "// nothing"]);
-    assert_snapshot!(place.transcript());
+    assert_snapshot!(project.transcript());
 }
 
 #[test]
 fn every_option() {
-    let mut place = Place::new("compile_options");
-    place.write("schema.yml", SCHEMA).write("f.fx", "total = SUM(amount)\n");
-    place
+    let mut project = TestProject::new("compile_options");
+    project
+        .write("schema.yml", SCHEMA)
+        .write("f.fx", "total = SUM(amount)\n");
+    project
         .show(&["compile", "--file", "f.fx"])
         .show(&["compile", "SUM(amount)", "--schema", "schema.yml"])
         .show(&["compile", "COUNT(id)", "--schema", "schema.yml"])
@@ -130,25 +132,25 @@ fn every_option() {
             "Europe/Berlin",
         ])
         .show(&["compile", "a + b", "--columns", "a,b"]);
-    assert_snapshot!(place.transcript());
+    assert_snapshot!(project.transcript());
 }
 
 #[test]
 fn every_dialect() {
-    let mut place = Place::new("dialects");
+    let mut project = TestProject::new("dialects");
     for dialect in ["bigquery", "snowflake", "postgres", "duckdb"] {
-        place.show(&["compile", "a / b", "--context", "row", "--dialect", dialect]);
+        project.show(&["compile", "a / b", "--context", "row", "--dialect", dialect]);
     }
-    place.show(&["compile", "MEDIAN(x)", "--dialect", "bigquery"]);
-    assert_snapshot!(place.transcript());
+    project.show(&["compile", "MEDIAN(x)", "--dialect", "bigquery"]);
+    assert_snapshot!(project.transcript());
 }
 
 /// Every key in the JSON output matches the specification.
 #[test]
 fn json_matches_the_documented_format() {
-    let place = Place::new("compile_json");
-    place.write("schema.yml", SCHEMA);
-    let run = place.run(&["compile", "rate = COUNT(x) / 2\nbad = SUMM(x)", "--json"]);
+    let project = TestProject::new("compile_json");
+    project.write("schema.yml", SCHEMA);
+    let run = project.run(&["compile", "rate = COUNT(x) / 2\nbad = SUMM(x)", "--json"]);
     assert_eq!((run.exit, run.err.as_str()), (1, ""));
     assert_eq!(
         run.json(),
@@ -166,7 +168,7 @@ fn json_matches_the_documented_format() {
             }],
         })
     );
-    let run = place.run(&[
+    let run = project.run(&[
         "compile",
         "SUM(amount)",
         "--schema",
@@ -192,8 +194,8 @@ fn json_matches_the_documented_format() {
 
 #[test]
 fn json_counts_columns_in_characters_and_spans_in_bytes() {
-    let place = Place::new("json_spans");
-    let value = place.run(&["compile", "a = 1\nb = \"é\" & SUMM(x)", "--json"]).json();
+    let project = TestProject::new("json_spans");
+    let value = project.run(&["compile", "a = 1\nb = \"é\" & SUMM(x)", "--json"]).json();
     assert_eq!(
         value["diagnostics"][0]["span"],
         json!({"start": 17, "end": 21, "line": 2, "column": 11})
@@ -203,9 +205,9 @@ fn json_counts_columns_in_characters_and_spans_in_bytes() {
 /// An error in the schema is reported in the same JSON object, with the schema's file.
 #[test]
 fn json_contains_errors_in_the_schema() {
-    let place = Place::new("json_schema_fault");
-    place.write("s.yml", "relations: {o: {columns: {x: nubmer}}}");
-    let run = place.run(&["compile", "SUM(x)", "--schema", "s.yml", "--json"]);
+    let project = TestProject::new("json_schema_fault");
+    project.write("s.yml", "relations: {o: {columns: {x: nubmer}}}");
+    let run = project.run(&["compile", "SUM(x)", "--schema", "s.yml", "--json"]);
     assert_eq!((run.exit, run.err.as_str()), (1, ""));
     let value = run.json();
     assert_eq!(value["definitions"], json!([]));
@@ -217,7 +219,7 @@ fn json_contains_errors_in_the_schema() {
 /// over a group.
 #[test]
 fn an_aggregate_of_a_cell_is_reported() {
-    let place = Place::new("worksheet");
+    let project = TestProject::new("worksheet");
     for (formula, exit, code) in [
         ("SUM(amount)", 0, Some("W0451")),
         ("COUNT(amount)", 0, Some("W0451")),
@@ -225,7 +227,7 @@ fn an_aggregate_of_a_cell_is_reported() {
         ("SUMIF(a > 1, amount)", 1, Some("F0420")),
         ("AVERAGE(DISTINCT(amount))", 1, Some("F0311")),
     ] {
-        let run = place.run(&["compile", formula, "--context", "worksheet", "--json"]);
+        let run = project.run(&["compile", formula, "--context", "worksheet", "--json"]);
         assert_eq!(
             (run.exit, run.json()["diagnostics"][0]["code"].as_str()),
             (exit, code),
@@ -242,11 +244,11 @@ fn an_aggregate_of_a_cell_is_reported() {
         "--dialect",
         "duckdb",
     ];
-    let compile = |formula: &str| place.run(&[&["compile", formula][..], &sheet].concat()).out;
+    let compile = |formula: &str| project.run(&[&["compile", formula][..], &sheet].concat()).out;
     assert_eq!(compile("=B1 - B0"), "revenue - lag(revenue, 1) over (order by month)\n");
     assert_eq!(compile("=B1 / SUM(B:B)"), "revenue / nullif(sum(revenue) over (), 0)\n");
     assert_eq!(
-        place.run(&["compile", "amount * 2", "--context", "worksheet"]).out,
+        project.run(&["compile", "amount * 2", "--context", "worksheet"]).out,
         "amount * 2\n"
     );
 }
@@ -254,8 +256,8 @@ fn an_aggregate_of_a_cell_is_reported() {
 /// An error outside the definitions applies to every definition.
 #[test]
 fn an_error_outside_the_definitions_fails_all_definitions() {
-    let place = Place::new("wrong_with_all");
-    place.write("schema.yml", SCHEMA);
+    let project = TestProject::new("wrong_with_all");
+    project.write("schema.yml", SCHEMA);
     for args in [
         &["compile", "/* all */ SUM(amount)"][..],
         &["compile", "SUM(amount) /* all */"],
@@ -268,15 +270,15 @@ fn an_error_outside_the_definitions_fails_all_definitions() {
             "ordres",
         ],
     ] {
-        let run = place.run(args);
+        let run = project.run(args);
         assert_eq!((run.exit, run.out.as_str()), (1, ""), "{args:?}");
     }
 }
 
 #[test]
 fn assumed_columns_of_one_name_are_both_listed() {
-    let place = Place::new("assumed_twice");
-    let value = place
+    let project = TestProject::new("assumed_twice");
+    let value = project
         .run(&["compile", "SUM(a.x) / COUNT(DISTINCT(b.x))", "--json"])
         .json();
     assert_eq!(value["definitions"][0]["columns"], json!(["a.x", "b.x"]));
@@ -289,8 +291,8 @@ fn assumed_columns_of_one_name_are_both_listed() {
 /// In BigQuery, an unqualified name refers to a relation's row in preference to a column.
 #[test]
 fn a_column_named_as_its_relation() {
-    let place = Place::new("named_as_relation");
-    place.write(
+    let project = TestProject::new("named_as_relation");
+    project.write(
         "schema.yml",
         "relations:\n  orders: {columns: {orders: integer, id: integer}}\n",
     );
@@ -305,7 +307,7 @@ fn a_column_named_as_its_relation() {
             dialect,
             "SUM(orders - id)",
         ];
-        place.run(&args).out.trim().to_owned()
+        project.run(&args).out.trim().to_owned()
     };
     assert_eq!(sql("bigquery"), "coalesce(sum(orders.orders - id), 0)");
     assert_eq!(sql("duckdb"), "coalesce(sum(orders - id), 0)");
@@ -313,21 +315,21 @@ fn a_column_named_as_its_relation() {
 
 #[test]
 fn the_schema_may_be_standard_input() {
-    let place = Place::new("compile/schema_from_stdin");
+    let project = TestProject::new("compile/schema_from_stdin");
     let schema = "relations:\n  orders:\n    columns: {tip: decimal}\n";
     let args = ["compile", "tip / 2", "--schema", "-", "--context", "row"];
-    let run = place.run_with(&args, schema);
+    let run = project.run_with(&args, schema);
     assert_eq!((run.out.trim(), run.err.as_str()), ("tip / 2", ""));
-    let run = place.run_with(&["compile", "tip / 2", "--schema", "-"], "nothing");
+    let run = project.run_with(&["compile", "tip / 2", "--schema", "-"], "nothing");
     assert!(run.err.contains("<stdin>"), "{}", run.err);
 }
 
 #[test]
 fn not_of_a_name_is_the_opposite_condition() {
-    let place = Place::new("compile/not");
+    let project = TestProject::new("compile/not");
     let definitions = "large = amount > 3\nsmall = NOT(large)\nempty = ISBLANK(amount)\nknown = NOT(empty)\nagain = NOT(known)\n\
                        late = day[month] > \"2024-01-01\"\nearly = NOT(late)\nrest = NOT(AND(large, late))\n";
-    let run = place.run_with(
+    let run = project.run_with(
         &["compile", "-", "--context", "row", "--dialect", "duckdb"],
         definitions,
     );
@@ -347,8 +349,8 @@ fn not_of_a_name_is_the_opposite_condition() {
     // The SQL keeps the notation of the rule unless the engine returns wrong rows for that notation.
     let rules = "rules:\n  - large: amount > 3\n  - late: day[month] > \"2024-01-01\"\n";
     let spec = format!("model: m\nfrom: t\nkeep: [amount, day]\ndefinitions: x = amount * 2\n{rules}");
-    place.write("m.yml", &spec);
-    let run = place.run(&["model", "m.yml", "--dialect", "duckdb"]);
+    project.write("m.yml", &spec);
+    let run = project.run(&["model", "m.yml", "--dialect", "duckdb"]);
     let wanted = [
         "where not (amount > 3)",
         "where cast(date_trunc('month', day) as date) < date '2024-01-02'",
@@ -360,13 +362,13 @@ fn not_of_a_name_is_the_opposite_condition() {
 /// One note names the columns whose unknown types affect the SQL.
 #[test]
 fn unknown_types_that_affect_the_sql_are_named() {
-    let place = Place::new("compile_unknown_types");
+    let project = TestProject::new("compile_unknown_types");
     for formula in ["SUM(x)", "x[month]"] {
-        let run = place.run(&["compile", formula, "--no-project"]);
+        let run = project.run(&["compile", formula, "--no-project"]);
         assert_eq!(run.err, "", "{formula}");
     }
-    place.write("formulac.yml", "timezone: Europe/Berlin\n");
-    let run = place.run(&["compile", "x[month]"]);
+    project.write("formulac.yml", "timezone: Europe/Berlin\n");
+    let run = project.run(&["compile", "x[month]"]);
     assert!(run.err.contains("unknown types: `x`"), "{}", run.err);
 }
 
@@ -374,7 +376,7 @@ fn unknown_types_that_affect_the_sql_are_named() {
 /// number; then the second argument is its criterion.
 #[test]
 fn a_flag_without_a_type_is_a_condition() {
-    let place = Place::new("flag_without_type");
+    let project = TestProject::new("flag_without_type");
     for (formulas, sql) in [
         ("a = SUMIF(flag, x)", "coalesce(sum(case when flag then x end), 0)"),
         ("a = AVERAGEIF(flag, x * 2)", "avg(case when flag then x * 2 end)"),
@@ -384,8 +386,8 @@ fn a_flag_without_a_type_is_a_condition() {
             "coalesce(sum(case when n = x then n end), 0)",
         ),
     ] {
-        place.write("formulas.txt", formulas);
-        let run = place.run(&["compile", "--file", "formulas.txt", "--dialect", "duckdb"]);
+        project.write("formulas.txt", formulas);
+        let run = project.run(&["compile", "--file", "formulas.txt", "--dialect", "duckdb"]);
         assert!(run.out.starts_with(sql), "{formulas}: {}{}", run.out, run.err);
     }
 }

@@ -1,9 +1,9 @@
 //! Tests shell completions for commands, the project's specs and models, and functions.
 
-use crate::run::{Place, finish};
+use crate::run::{TestProject, finish};
 
 /// Returns the completions for the last word, using the protocol of the script that `COMPLETE=bash formulac` prints.
-fn completions(project: &Place, words: &[&str]) -> Vec<String> {
+fn completions(project: &TestProject, words: &[&str]) -> Vec<String> {
     let mut command = project.command(&[&["--", "formulac"], words].concat());
     command
         .env("COMPLETE", "bash")
@@ -17,14 +17,14 @@ fn completions(project: &Place, words: &[&str]) -> Vec<String> {
 
 #[test]
 fn shells_complete_the_names_of_the_project() {
-    let place = Place::new("complete");
-    place.write("formulac.yml", "dialect: duckdb\nspecs: specs/\n");
+    let project = TestProject::new("complete");
+    project.write("formulac.yml", "dialect: duckdb\nspecs: specs/\n");
     for model in ["revenue", "revenue_by_day", "churn"] {
         let spec = format!("model: {model}\nfrom: orders\ndefinitions: n = COUNT()\n");
-        place.write(&format!("specs/{model}.yml"), spec);
+        project.write(&format!("specs/{model}.yml"), spec);
     }
     let set = "metric_set: shop\nfrom: orders\ndefinitions: |\n  revenue = SUM(amount)\n  returns = SUM(returned)\n  is_large = amount > 100\n";
-    place.write("specs/shop.yml", set);
+    project.write("specs/shop.yml", set);
     for (words, expected) in [
         (&["pre"][..], &["preview"][..]),
         (
@@ -63,10 +63,10 @@ fn shells_complete_the_names_of_the_project() {
         (&["functions", "xl"], &["XLOOKUP"]),
         (&["functions", "no_such"], &[]),
     ] {
-        assert_eq!(completions(&place, words), expected, "{words:?}");
+        assert_eq!(completions(&project, words), expected, "{words:?}");
     }
     for shell in ["bash", "zsh", "fish", "powershell"] {
-        let mut command = place.command(&[]);
+        let mut command = project.command(&[]);
         command.env("COMPLETE", shell);
         let run = finish(command);
         assert!(

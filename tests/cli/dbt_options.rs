@@ -5,7 +5,7 @@ use std::io::{BufRead as _, BufReader};
 use std::process::Stdio;
 
 use crate::repository::{begin, commit};
-use crate::run::{Place, Run, finish};
+use crate::run::{Run, TestProject, finish};
 
 /// Stand-in for dbt. The program waits until the test allows it to continue, then records its arguments and its
 /// profiles folder.
@@ -34,28 +34,28 @@ const STARTS: [&[&str]; 5] = [
     &["env", "diff", "production", "--rows"],
 ];
 
-fn create_project(name: &str) -> Place {
-    let place = Place::new(name);
-    place
+fn create_project(name: &str) -> TestProject {
+    let project = TestProject::new(name);
+    project
         .write("formulac.yml", PROJECT)
         .write("dbt_project.yml", "name: shop\nprofile: shop\n");
     let spec = "model: revenue\nfrom: orders\ngroup_by: country\ndefinitions: revenue = SUM(amount)\n";
-    place
+    project
         .write("metrics/revenue.yml", spec)
         .write(".gitignore", "/target/\n/dbt\n/asked.txt\n/let\n.formulac/local/\n");
     let node = r#""model.shop.revenue": {"resource_type": "model", "name": "revenue", "package_name": "shop", "relation_name": "\"db\".\"prod\".\"revenue\""}"#;
     let metadata = r#""metadata": {"dbt_schema_version": "https://schemas.getdbt.com/dbt/manifest/v12.json"}"#;
-    place.write(
+    project.write(
         "target/production/manifest.json",
         format!("{{{metadata}, \"nodes\": {{{node}}}}}"),
     );
-    place.program("dbt", DBT);
-    place.run(&["generate"]);
-    begin(&place);
-    place
+    project.program("dbt", DBT);
+    project.run(&["generate"]);
+    begin(&project);
+    project
 }
 
-fn command(project: &Place, args: &[&str]) -> std::process::Command {
+fn command(project: &TestProject, args: &[&str]) -> std::process::Command {
     let mut command = project.command(args);
     command
         .env("FORMULAC_DBT", project.path("dbt"))
@@ -64,7 +64,7 @@ fn command(project: &Place, args: &[&str]) -> std::process::Command {
     command
 }
 
-fn run_and_read_dbt_call(project: &Place, args: &[&str]) -> (Run, String) {
+fn run_and_read_dbt_call(project: &TestProject, args: &[&str]) -> (Run, String) {
     let _ = std::fs::remove_file(project.path("asked.txt"));
     let run = finish(command(project, args));
     assert!(
@@ -77,7 +77,7 @@ fn run_and_read_dbt_call(project: &Place, args: &[&str]) -> (Run, String) {
 }
 
 /// Commits another formula if the command is `push`, because there would otherwise be no change to push.
-fn change(project: &Place, args: &[&str], number: usize) {
+fn change(project: &TestProject, args: &[&str], number: usize) {
     if args[0] == "push" {
         let spec = "model: revenue\nfrom: orders\ngroup_by: country\ndefinitions: revenue = SUM(amount)";
         project.write("metrics/revenue.yml", format!("{spec} + {number}\n"));
@@ -87,13 +87,13 @@ fn change(project: &Place, args: &[&str], number: usize) {
 
 #[test]
 fn options_reach_every_call_of_dbt() {
-    let place = create_project("dbt_options");
-    place.write(
+    let project = create_project("dbt_options");
+    project.write(
         "ci/profiles.yml",
         "shop: {target: dev, outputs: {dev: {type: duckdb}, ci: {type: duckdb}}}\n",
     );
     for (number, args) in STARTS.into_iter().enumerate() {
-        change(&place, args, number + 1);
+        change(&project, args, number + 1);
         let options = [
             "--target",
             "ci",
@@ -104,8 +104,8 @@ fn options_reach_every_call_of_dbt() {
             "--threads",
             "3",
         ];
-        let (_, asked) = run_and_read_dbt_call(&place, &[args, &options].concat());
-        let profiles = place.path("ci").canonicalize().unwrap();
+        let (_, asked) = run_and_read_dbt_call(&project, &[args, &options].concat());
+        let profiles = project.path("ci").canonicalize().unwrap();
         for line in asked.lines() {
             let said = format!(
                 "--target ci --vars {{day: 2}} --threads 3 --profiles-dir {}",
@@ -122,16 +122,20 @@ fn options_reach_every_call_of_dbt() {
 
 #[test]
 fn environment_variables_replace_missing_dbt_options() {
-    let place = create_project("dbt_environment");
-    place.write(
+    let project = create_project("dbt_environment");
+    project.write(
         "ci/profiles.yml",
         "shop: {target: dev, outputs: {dev: {type: duckdb}}}\n",
     );
-    let mut call = command(&place, &["preview", "metrics/revenue.yml"]);
+    let mut call = command(&project, &["preview", "metrics/revenue.yml"]);
     call.env("DBT_PROFILES_DIR", "ci");
     finish(call);
-    let asked = place.read("asked.txt").split_whitespace().collect::<Vec<_>>().join(" ");
-    let profiles = place.path("ci").canonicalize().unwrap();
+    let asked = project
+        .read("asked.txt")
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ");
+    let profiles = project.path("ci").canonicalize().unwrap();
     assert!(
         asked.contains("--target dev --vars {day: 1}") && !asked.contains("--profiles-dir"),
         "{asked}"
@@ -144,10 +148,10 @@ fn environment_variables_replace_missing_dbt_options() {
 #[test]
 fn a_line_reports_that_dbt_is_running() {
     for (number, args) in STARTS.into_iter().enumerate() {
-        let place = create_project(&format!("dbt_waiting_{number}"));
-        change(&place, args, 1);
-        let mut call = command(&place, args);
-        call.env("WAIT_FOR", place.path("let"))
+        let project = create_project(&format!("dbt_waiting_{number}"));
+        change(&project, args, 1);
+        let mut call = command(&project, args);
+        call.env("WAIT_FOR", project.path("let"))
             .stdout(Stdio::null())
             .stderr(Stdio::piped());
         let mut child = call.spawn().unwrap();
@@ -155,7 +159,7 @@ fn a_line_reports_that_dbt_is_running() {
         let is_line = |line: &String| line.contains("dbt") && line.ends_with(" …");
         let line = lines.by_ref().map(Result::unwrap).find(is_line);
         assert!(line.is_some(), "{args:?}");
-        place.write("let", "");
+        project.write("let", "");
         let rest: Vec<String> = lines.map(Result::unwrap).collect();
         // The message is printed once for all dbt calls with the same purpose.
         assert!(!rest.contains(line.as_ref().unwrap()), "{args:?}: {rest:?}");
@@ -165,8 +169,8 @@ fn a_line_reports_that_dbt_is_running() {
 
 #[test]
 fn no_progress_is_shown_without_a_terminal() {
-    let place = create_project("dbt_quiet");
-    let (run, _) = run_and_read_dbt_call(&place, &["preview", "metrics/revenue.yml"]);
+    let project = create_project("dbt_quiet");
+    let (run, _) = run_and_read_dbt_call(&project, &["preview", "metrics/revenue.yml"]);
     assert!(
         run.err.starts_with("asking dbt for the rows of revenue …\n"),
         "{}",
@@ -177,7 +181,7 @@ fn no_progress_is_shown_without_a_terminal() {
         &["--output-format", "json"],
         &["--output-format", "github"],
     ] {
-        let (run, _) = run_and_read_dbt_call(&place, &[&["preview", "metrics/revenue.yml"], option].concat());
+        let (run, _) = run_and_read_dbt_call(&project, &[&["preview", "metrics/revenue.yml"], option].concat());
         assert!(!run.err.contains(" …"), "{}", run.err);
     }
 }
@@ -185,13 +189,13 @@ fn no_progress_is_shown_without_a_terminal() {
 /// The message includes dbt's error, because dbt's usage text alone does not explain the problem.
 #[test]
 fn the_error_of_a_dbt_call_is_shown() {
-    let place = create_project("dbt_usage");
-    place.program(
+    let project = create_project("dbt_usage");
+    project.program(
         "dbt",
         "#!/bin/sh\nprintf 'Usage: dbt show [OPTIONS]\\nTry dbt show --help.\\n\\nError: Invalid value for --profiles-dir\\n' >&2\nexit 2\n",
     );
     let run = finish(command(
-        &place,
+        &project,
         &["preview", "metrics/revenue.yml", "--profiles-dir", "/nowhere"],
     ));
     assert!(
@@ -204,15 +208,15 @@ fn the_error_of_a_dbt_call_is_shown() {
 /// dbt does not see models in a folder that `.dbtignore` names, and `push` does not commit them.
 #[test]
 fn models_that_dbt_ignores_are_not_pushed() {
-    let place = create_project("dbt_ignored");
+    let project = create_project("dbt_ignored");
     let manifest = |nodes: &str| {
         let metadata = r#"{"dbt_schema_version": "https://schemas.getdbt.com/dbt/manifest/v12.json"}"#;
         format!(
             "#!/bin/sh\nmkdir -p \"$DBT_TARGET_PATH\"\necho '{{\"metadata\": {metadata}, \"nodes\": {{{nodes}}}}}' > \"$DBT_TARGET_PATH/manifest.json\"\n"
         )
     };
-    place.program("dbt", &manifest(""));
-    let run = finish(command(&place, &["push", "--yes"]));
+    project.program("dbt", &manifest(""));
+    let run = finish(command(&project, &["push", "--yes"]));
     assert!(
         run.exit == 5 && run.err.contains("dbt cannot find the model `revenue`"),
         "{}{}",
@@ -224,10 +228,10 @@ fn models_that_dbt_ignores_are_not_pushed() {
         "{}",
         run.err
     );
-    place.program(
+    project.program(
         "dbt",
         &manifest(r#""model.shop.revenue": {"name": "revenue", "resource_type": "model"}"#),
     );
-    let run = finish(command(&place, &["push", "--yes"]));
+    let run = finish(command(&project, &["push", "--yes"]));
     assert_eq!(run.exit, 0, "{}", run.err);
 }

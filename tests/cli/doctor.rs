@@ -8,35 +8,35 @@ use std::process::Command;
 use serde_json::Value;
 
 use crate::repository::{begin, git};
-use crate::run::{Place, Run, finish};
+use crate::run::{Run, TestProject, finish};
 
 /// Writes a program that prints `version` as its version.
-fn program(project: &Place, name: &str, version: &str) {
+fn program(project: &TestProject, name: &str, version: &str) {
     project.write(name, format!("#!/bin/sh\ncat <<'END'\n{version}\nEND\n"));
     fs::set_permissions(project.path(name), fs::Permissions::from_mode(0o755)).unwrap();
 }
 
 const PROFILES: &str = "shop: {target: dev, outputs: {dev: {type: bigquery}}}\n";
 
-fn create_project(name: &str, dbt: &str) -> Place {
-    let place = Place::new(name);
-    place.write("formulac.yml", "dialect: bigquery\nspecs: metrics/\n");
-    place.write("dbt_project.yml", "name: shop\nprofile: shop\n");
-    place.write("profiles.yml", PROFILES);
-    place.write(
+fn create_project(name: &str, dbt: &str) -> TestProject {
+    let project = TestProject::new(name);
+    project.write("formulac.yml", "dialect: bigquery\nspecs: metrics/\n");
+    project.write("dbt_project.yml", "name: shop\nprofile: shop\n");
+    project.write("profiles.yml", PROFILES);
+    project.write(
         "metrics/revenue.yml",
         "model: revenue\nfrom: orders\ndefinitions: revenue = SUM(amount)\n",
     );
-    program(&place, "dbt", dbt);
-    program(&place, "duckdb", "v1.4.2 (Andium) 68d7555f68");
-    place
+    program(&project, "dbt", dbt);
+    program(&project, "duckdb", "v1.4.2 (Andium) 68d7555f68");
+    project
 }
 
-fn doctor(project: &Place, more: &[&str]) -> Run {
+fn doctor(project: &TestProject, more: &[&str]) -> Run {
     finish(doctor_command(project, more))
 }
 
-fn doctor_command(project: &Place, more: &[&str]) -> Command {
+fn doctor_command(project: &TestProject, more: &[&str]) -> Command {
     let mut command = project.command(&[&["doctor"], more].concat());
     command
         .env("FORMULAC_DBT", project.path("dbt"))
@@ -55,9 +55,9 @@ const GOOD: &str = "Core:\n  - installed: 1.10.3\n  - latest:    1.12.6 - Update
 
 #[test]
 fn programs_are_named_with_their_versions() {
-    let place = create_project("doctor_good", GOOD);
-    begin(&place);
-    let run = doctor(&place, &[]);
+    let project = create_project("doctor_good", GOOD);
+    begin(&project);
+    let run = doctor(&project, &[]);
     assert_eq!(run.exit, 0, "{}{}", run.out, run.err);
     assert!(run.err.starts_with("asking dbt for its version …\n"), "{}", run.err);
     for part in [
@@ -71,7 +71,7 @@ fn programs_are_named_with_their_versions() {
     ] {
         assert!(run.out.contains(part), "{part}\n{}", run.out);
     }
-    let json: Value = serde_json::from_str(&doctor(&place, &["--json"]).out).unwrap();
+    let json: Value = serde_json::from_str(&doctor(&project, &["--json"]).out).unwrap();
     let part = |name: &str| {
         json["parts"]
             .as_array()
@@ -98,16 +98,16 @@ fn missing_and_outdated_programs_are_reported_with_a_fix() {
         ),
     ];
     for (number, (dbt, told)) in rows.into_iter().enumerate() {
-        let place = create_project(&format!("doctor_dbt_{number}"), dbt);
-        begin(&place);
-        let run = doctor(&place, &[]);
+        let project = create_project(&format!("doctor_dbt_{number}"), dbt);
+        begin(&project);
+        let run = doctor(&project, &[]);
         assert_eq!(run.exit, 5, "{}", run.out);
         assert!(run.out.contains(told), "{}", run.out);
     }
-    let place = create_project("doctor_missing", GOOD);
-    fs::remove_file(place.path("dbt")).unwrap();
-    program(&place, "duckdb", "v0.10.0 20b1486d11");
-    let run = doctor(&place, &[]);
+    let project = create_project("doctor_missing", GOOD);
+    fs::remove_file(project.path("dbt")).unwrap();
+    program(&project, "duckdb", "v0.10.0 20b1486d11");
+    let run = doctor(&project, &[]);
     assert_eq!(run.exit, 5, "{}", run.out);
     for part in [
         "the program `dbt` was not found",
@@ -117,21 +117,21 @@ fn missing_and_outdated_programs_are_reported_with_a_fix() {
     ] {
         assert!(run.out.contains(part), "{part}\n{}", run.out);
     }
-    place.write(
+    project.write(
         "metrics/revenue.yml",
         "model: revenue\nfrom: orders\ndefinitions: revenue = SUMM(amount)\n",
     );
-    assert!(doctor(&place, &[]).out.contains("→ formulac check"));
+    assert!(doctor(&project, &[]).out.contains("→ formulac check"));
 }
 
 /// The author of commits may be set in environment variables. A pattern such as `log/` for dbt's logs also matches the
 /// folder in which `push` records changes.
 #[test]
 fn doctor_reports_what_prevents_a_commit() {
-    let place = create_project("doctor_git", GOOD);
-    begin(&place);
+    let project = create_project("doctor_git", GOOD);
+    begin(&project);
     let without_user = |roles: &[&str]| {
-        let mut command = doctor_command(&place, &[]);
+        let mut command = doctor_command(&project, &[]);
         command
             .env("GIT_CONFIG_GLOBAL", "/dev/null")
             .env("GIT_CONFIG_COUNT", "1");
@@ -146,14 +146,14 @@ fn doctor_reports_what_prevents_a_commit() {
         finish(command)
     };
     let both = ["AUTHOR", "COMMITTER"];
-    git(&place, &["config", "--unset", "user.name"]);
-    git(&place, &["config", "--unset", "user.email"]);
+    git(&project, &["config", "--unset", "user.name"]);
+    git(&project, &["config", "--unset", "user.email"]);
     for roles in [&[][..], &both[..1], &both[1..]] {
         let run = without_user(roles);
         assert!(run.out.contains("no git user is configured"), "{roles:?}: {}", run.out);
     }
     assert_eq!(without_user(&both).exit, 0);
-    place.write(".gitignore", "logs/\nlog/\n");
+    project.write(".gitignore", "logs/\nlog/\n");
     let run = without_user(&both);
     assert_eq!(run.exit, 5, "{}", run.out);
     for part in [
@@ -162,24 +162,24 @@ fn doctor_reports_what_prevents_a_commit() {
     ] {
         assert!(run.out.contains(part), "{part}\n{}", run.out);
     }
-    place.write(".gitignore", "logs/\nlog/\n!.formulac/log/\n");
+    project.write(".gitignore", "logs/\nlog/\n!.formulac/log/\n");
     assert_eq!(without_user(&both).exit, 0);
-    place.write(".gitignore", ".formulac/\n");
+    project.write(".gitignore", ".formulac/\n");
     let run = without_user(&both);
     assert!(
         run.out.contains("add `!.formulac/` at the end of .gitignore"),
         "{}",
         run.out
     );
-    place.write(".gitignore", ".formulac/\n!.formulac/\n");
+    project.write(".gitignore", ".formulac/\n!.formulac/\n");
     assert_eq!(without_user(&both).exit, 0);
 }
 
 /// Without the profile, dbt cannot run. The warehouse is not the problem.
 #[test]
 fn problems_of_the_profile_are_named_with_their_fixes() {
-    let place = create_project("doctor_profile", GOOD);
-    begin(&place);
+    let project = create_project("doctor_profile", GOOD);
+    begin(&project);
     for (profiles, found, fix) in [
         (
             None,
@@ -205,10 +205,10 @@ fn problems_of_the_profile_are_named_with_their_fixes() {
         ),
     ] {
         match profiles {
-            Some(text) => drop(place.write("profiles.yml", text)),
-            None => fs::remove_file(place.path("profiles.yml")).unwrap(),
+            Some(text) => drop(project.write("profiles.yml", text)),
+            None => fs::remove_file(project.path("profiles.yml")).unwrap(),
         }
-        let run = doctor(&place, &[]);
+        let run = doctor(&project, &[]);
         assert_eq!(run.exit, 5, "{}", run.out);
         assert!(
             run.out.contains("✗ dbt profile    ") && run.out.contains(found),
@@ -227,17 +227,17 @@ fn problems_of_the_profile_are_named_with_their_fixes() {
 #[test]
 fn a_push_reports_why_dbt_cannot_run() {
     let error = r#"{"info": {"name": "MainEncounteredError", "level": "error", "msg": ""}, "data": {"exc": "Runtime Error\n  Could not find adapter type bigquery!"}}"#;
-    let place = create_project("doctor_push", GOOD);
+    let project = create_project("doctor_push", GOOD);
     let versions = "Core:\n  - installed: 1.12.6\nPlugins:\n  - duckdb: 1.9.0";
     let script = format!(
         "#!/bin/sh\ncase \"$*\" in\n*--version*) echo '{versions}';;\n*) cat <<'END'\n{error}\nEND\nexit 2;;\nesac\n"
     );
-    place.write("dbt", script);
-    fs::set_permissions(place.path("dbt"), fs::Permissions::from_mode(0o755)).unwrap();
-    begin(&place);
+    project.write("dbt", script);
+    fs::set_permissions(project.path("dbt"), fs::Permissions::from_mode(0o755)).unwrap();
+    begin(&project);
     let push = || {
-        let mut command = place.command(&["push", "--yes"]);
-        command.env("FORMULAC_DBT", place.path("dbt"));
+        let mut command = project.command(&["push", "--yes"]);
+        command.env("FORMULAC_DBT", project.path("dbt"));
         finish(command)
     };
     let run = push();
@@ -245,7 +245,7 @@ fn a_push_reports_why_dbt_cannot_run() {
     let advice =
         "error: dbt has no adapter for bigquery; installed: duckdb 1.9.0\nhelp: pip install dbt-core dbt-bigquery\n";
     assert!(run.err.contains(advice), "{}", run.err);
-    fs::remove_file(place.path("profiles.yml")).unwrap();
+    fs::remove_file(project.path("profiles.yml")).unwrap();
     let run = push();
     assert_eq!(run.exit, 5, "{}{}", run.out, run.err);
     assert!(
@@ -254,30 +254,30 @@ fn a_push_reports_why_dbt_cannot_run() {
         "{}",
         run.err
     );
-    assert!(!place.path("models/formulac/revenue.sql").exists());
+    assert!(!project.path("models/formulac/revenue.sql").exists());
 }
 
 /// `dbt build` without `--target` would run the generated SQL in another warehouse.
 #[test]
 fn a_default_target_with_another_dialect_is_named() {
-    let place = create_project("doctor_default_target", GOOD);
-    begin(&place);
+    let project = create_project("doctor_default_target", GOOD);
+    begin(&project);
     let profiles = "shop: {target: dev, outputs: {dev: {type: duckdb}, wh: {type: bigquery}}}\n";
-    place.write("profiles.yml", profiles);
+    project.write("profiles.yml", profiles);
     let found = "the generated SQL is for bigquery, but dbt's default target `dev` is duckdb";
-    let run = doctor(&place, &[]);
+    let run = doctor(&project, &[]);
     assert!(
         run.out.contains(found) && run.out.contains("→ write `dialect: duckdb`"),
         "{}",
         run.out
     );
     // An environment may have its own dialect, so a default target with this dialect is valid, too.
-    place.write(
+    project.write(
         "formulac.yml",
         "dialect: bigquery\nspecs: metrics/\nenvironments: {dev: {connection: dev, dialect: duckdb}}\n",
     );
-    assert!(!doctor(&place, &[]).out.contains(found));
-    place.write("formulac.yml", "dialect: bigquery\nspecs: metrics/\n");
-    place.write("profiles.yml", profiles.replace("target: dev", "target: wh"));
-    assert!(!doctor(&place, &[]).out.contains(found));
+    assert!(!doctor(&project, &[]).out.contains(found));
+    project.write("formulac.yml", "dialect: bigquery\nspecs: metrics/\n");
+    project.write("profiles.yml", profiles.replace("target: dev", "target: wh"));
+    assert!(!doctor(&project, &[]).out.contains(found));
 }

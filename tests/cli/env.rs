@@ -2,35 +2,35 @@
 
 use crate::repository::{begin, commit, edit, git, snapshot, switch_user};
 use crate::roles::create_project;
-use crate::run::{Place, finish};
+use crate::run::{TestProject, finish};
 
 #[test]
 fn environments_are_listed_shown_and_used() {
-    let mut place = create_project("env_used");
-    place
+    let mut project = create_project("env_used");
+    project
         .show(&["env", "list"])
         .show(&["env", "show"])
         .show(&["env", "use", "production"])
         .show(&["env", "list"]);
-    place
+    project
         .show(&["env", "use", "nowhere"])
         .show(&["env", "show", "producton"]);
-    place.show(&["env", "list", "--env", "development", "--json"]);
+    project.show(&["env", "list", "--env", "development", "--json"]);
     // Personal settings apply to one user only, and git ignores them.
-    place.write(
+    project.write(
         "formulac.local.yml",
         "user: zoe\nenvironments: {development: {connection: my_duckdb, vars: {start: '${user}', api_token: abcd}}}\n",
     );
-    place.show(&["env", "show", "development"]);
-    place.write(
+    project.show(&["env", "show", "development"]);
+    project.write(
         "formulac.local.yml",
         "environments: {development: {protected: false}, producton: {schema: x}}\n",
     );
-    place.show(&["env", "list"]);
-    snapshot(&place, "env__used");
-    place.write("formulac.local.yml", "user: zoe\n");
-    assert_eq!(git(&place, &["status", "--porcelain"]), "");
-    let mut command = place.command(&["env", "show", "--json"]);
+    project.show(&["env", "list"]);
+    snapshot(&project, "env__used");
+    project.write("formulac.local.yml", "user: zoe\n");
+    assert_eq!(git(&project, &["status", "--porcelain"]), "");
+    let mut command = project.command(&["env", "show", "--json"]);
     command.env("FORMULAC_ENV", "development");
     let shown = finish(command).json();
     assert_eq!(
@@ -43,13 +43,13 @@ fn environments_are_listed_shown_and_used() {
 /// `${branch}` and `${env.NAME}` can be part of an identifier, like `${user}`.
 #[test]
 fn schemas_are_named_after_branches_and_variables() {
-    let place = create_project("env_placeholders");
+    let project = create_project("env_placeholders");
     let schema = "\"ci_${branch}_${env.FORMULAC_TEST_PR}_${user}\", vars: {pr: '${env.FORMULAC_TEST_PR}'}";
-    edit(&place, "formulac.yml", "\"analytics_dev_${user}\"", schema);
-    commit(&place, "schema");
-    git(&place, &["switch", "--quiet", "-c", "feature/New-metrics.2"]);
+    edit(&project, "formulac.yml", "\"analytics_dev_${user}\"", schema);
+    commit(&project, "schema");
+    git(&project, &["switch", "--quiet", "-c", "feature/New-metrics.2"]);
     let shown = |args: &[&str], pr: &str| {
-        let mut command = place.command(args);
+        let mut command = project.command(args);
         command.env("FORMULAC_TEST_PR", pr);
         finish(command)
     };
@@ -58,8 +58,8 @@ fn schemas_are_named_after_branches_and_variables() {
     assert_eq!(told["schema"], "ci_feature_new_metrics_2_pr__42_ann", "{}", run.err);
     assert_eq!(told["vars"], "{pr: 'pr__42'}");
     // If HEAD is not on a branch, as in CI, the schema is named after the commit.
-    git(&place, &["switch", "--quiet", "--detach"]);
-    let commit = git(&place, &["rev-parse", "--short=7", "HEAD"]);
+    git(&project, &["switch", "--quiet", "--detach"]);
+    let commit = git(&project, &["rev-parse", "--short=7", "HEAD"]);
     let told = shown(&["env", "show", "--json"], "7").json();
     assert_eq!(told["schema"], format!("ci_commit_{}_7_ann", commit.trim()));
     // Several users would share the schema if the placeholder had no value.
@@ -85,108 +85,113 @@ fn schemas_are_named_after_branches_and_variables() {
 
 #[test]
 fn env_use_changes_no_tracked_files() {
-    let place = create_project("env_untouched");
-    switch_user(&place, "eve");
-    place.run(&["push", "--yes"]);
-    let before = git(&place, &["rev-parse", "HEAD:"]);
+    let project = create_project("env_untouched");
+    switch_user(&project, "eve");
+    project.run(&["push", "--yes"]);
+    let before = git(&project, &["rev-parse", "HEAD:"]);
     for name in ["production", "development", "production"] {
-        assert_eq!(place.run(&["env", "use", name]).exit, 0);
+        assert_eq!(project.run(&["env", "use", name]).exit, 0);
         assert_eq!(
             (
-                git(&place, &["status", "--porcelain"]),
-                git(&place, &["rev-parse", "HEAD:"])
+                git(&project, &["status", "--porcelain"]),
+                git(&project, &["rev-parse", "HEAD:"])
             ),
             (String::new(), before.clone())
         );
     }
     // The plan is made for the current environment, and a push follows the rules of that environment.
-    assert_eq!(place.run(&["plan", "--json"]).json()["environment"], "production");
+    assert_eq!(project.run(&["plan", "--json"]).json()["environment"], "production");
 }
 
 #[test]
 fn a_push_to_production_from_another_branch_is_rejected() {
-    let mut place = create_project("env_elsewhere");
-    switch_user(&place, "eve");
-    git(&place, &["switch", "--quiet", "-c", "feature"]);
-    place
+    let mut project = create_project("env_elsewhere");
+    switch_user(&project, "eve");
+    git(&project, &["switch", "--quiet", "-c", "feature"]);
+    project
         .show(&["push", "--env", "production", "--yes", "--quiet"])
         .show(&["release", "--env", "production"]);
-    snapshot(&place, "env__elsewhere");
-    assert!(!place.path("models").exists());
+    snapshot(&project, "env__elsewhere");
+    assert!(!project.path("models").exists());
     // A rollback of production from another branch is also rejected.
-    git(&place, &["switch", "--quiet", "-c", "work"]);
-    assert_eq!(place.run(&["push", "--yes", "--quiet"]).exit, 0);
-    edit(&place, "metrics/revenue.yml", "SUM(amount)", "SUM(tax)");
-    commit(&place, "tax");
-    let run = place.run(&["rollback", "1", "--env", "production", "--yes"]);
+    git(&project, &["switch", "--quiet", "-c", "work"]);
+    assert_eq!(project.run(&["push", "--yes", "--quiet"]).exit, 0);
+    edit(&project, "metrics/revenue.yml", "SUM(amount)", "SUM(tax)");
+    commit(&project, "tax");
+    let run = project.run(&["rollback", "1", "--env", "production", "--yes"]);
     assert!(run.exit == 4 && run.err.contains("`main`"), "{}", run.err);
-    assert_eq!(git(&place, &["status", "--porcelain"]), "");
+    assert_eq!(git(&project, &["status", "--porcelain"]), "");
 }
 
 #[test]
 fn all_errors_are_reported_in_one_run() {
-    let mut place = Place::new("env_check");
-    place.write(
+    let mut project = TestProject::new("env_check");
+    project.write(
         "formulac.yml",
         "dialect: duckdb\nenvironments:\n  production: {connection: prod, schema: analytics, protected: true}\n  staging: {connection: stagin, schema: s, branch: \"a b\"}\n  dev: {connection: dev, schema: dev, vars: {db_password: x}}\n  test: {connection: dev, schema: DEV, dialect: snowflake}\n  gone: {branch: gone}\nroles: {a@example.com: engineer}\napprovals: {production: {engineer: 2}, gone: {engineer: 1}}\n",
     );
-    place.write("dbt_project.yml", "name: shop\nprofile: shop\n");
-    place.write(
+    project.write("dbt_project.yml", "name: shop\nprofile: shop\n");
+    project.write(
         "profiles.yml",
         "shop: {target: dev, outputs: {dev: {type: duckdb}, prod: {type: postgres}}}\n",
     );
-    place.write("formulac.local.yml", "user: zoe\n");
-    begin(&place);
-    place.show(&["env", "check"]).show(&["env", "check", "dev", "--json"]);
-    snapshot(&place, "env__check");
+    project.write("formulac.local.yml", "user: zoe\n");
+    begin(&project);
+    project.show(&["env", "check"]).show(&["env", "check", "dev", "--json"]);
+    snapshot(&project, "env__check");
 }
 
 #[test]
 fn names_and_approvals_are_reported_at_their_position() {
-    let mut place = Place::new("env_file");
-    place.write(
+    let mut project = TestProject::new("env_file");
+    project.write(
         "formulac.yml",
         "environments:\n  ../x: {}\n  -x: {}\n  production: {protectd: true}\ngroups: {data-team: [a@example.com]}\nroles: {data-teem: engineer, x@example.com: boss}\napprovals: {produktion: {engineer: 1}, production: {enginer: 1, business: many}}\n",
     );
-    place.show(&["env", "list"]);
-    snapshot(&place, "env__file");
+    project.show(&["env", "list"]);
+    snapshot(&project, "env__file");
 }
 
 #[test]
 fn models_are_compared_with_those_of_a_branch() {
-    let mut place = create_project("env_diff");
-    place.run(&["generate"]);
-    commit(&place, "generated");
-    git(&place, &["switch", "--quiet", "-c", "feature"]);
-    place.show(&["env", "diff", "production"]);
-    edit(&place, "metrics/revenue.yml", "SUM(amount)", "SUM(amount - tax)");
-    place.write(
+    let mut project = create_project("env_diff");
+    project.run(&["generate"]);
+    commit(&project, "generated");
+    git(&project, &["switch", "--quiet", "-c", "feature"]);
+    project.show(&["env", "diff", "production"]);
+    edit(&project, "metrics/revenue.yml", "SUM(amount)", "SUM(amount - tax)");
+    project.write(
         "metrics/share.yml",
         "model: share\nfrom: orders\nkeep: [id]\ndefinitions: twice = amount * 2\n",
     );
-    place.run(&["generate"]);
-    place
+    project.run(&["generate"]);
+    project
         .show(&["env", "diff", "production"])
         .show(&["env", "diff", "production", "share", "--json"]);
-    place
+    project
         .show(&["env", "diff", "production", "none"])
         .show(&["env", "diff", "development"]);
-    snapshot(&place, "env__diff");
+    snapshot(&project, "env__diff");
 }
 
 /// Secrets in dbt's errors are masked. The fake dbt prints its arguments, as dbt does when a profile or macro fails.
 #[cfg(unix)]
 #[test]
 fn secrets_in_dbt_errors_are_masked() {
-    let place = create_project("env_secrets");
+    let project = create_project("env_secrets");
     let vars = "vars: {start: 2024-01-01, api_token: hunter2-token, url: 'postgres://me:s3cret-word@host/db', dsn: s3cret-dsn, odbc: Server=x;Pwd=s3cret-pwd}";
-    edit(&place, "formulac.yml", "${user}\"}", &format!("${{user}}\", {vars}}}"));
-    place.write("dbt_project.yml", "name: shop\nprofile: shop\n");
+    edit(
+        &project,
+        "formulac.yml",
+        "${user}\"}",
+        &format!("${{user}}\", {vars}}}"),
+    );
+    project.write("dbt_project.yml", "name: shop\nprofile: shop\n");
     let says =
         r#"printf '{"info":{"name":"E","level":"error","msg":"%s"},"data":{}}\n' "$(echo "$*" | tr -d '\n"')"; exit 2"#;
-    place.program("dbt", &format!("#!/bin/sh\n{says}\n"));
-    let mut command = place.command(&["preview", "metrics/revenue.yml"]);
-    command.env("FORMULAC_DBT", place.path("dbt"));
+    project.program("dbt", &format!("#!/bin/sh\n{says}\n"));
+    let mut command = project.command(&["preview", "metrics/revenue.yml"]);
+    command.env("FORMULAC_DBT", project.path("dbt"));
     let run = finish(command);
     assert!(
         run.err.contains("start: 2024-01-01") && run.err.contains("api_token: ***"),
@@ -196,8 +201,8 @@ fn secrets_in_dbt_errors_are_masked() {
     for shown in [
         run.err,
         run.out,
-        place.run(&["env", "show"]).out,
-        place.run(&["env", "show", "--json"]).out,
+        project.run(&["env", "show"]).out,
+        project.run(&["env", "show", "--json"]).out,
     ] {
         assert!(!shown.contains("hunter2") && !shown.contains("s3cret"), "{shown}");
     }
@@ -208,32 +213,32 @@ fn secrets_in_dbt_errors_are_masked() {
 #[cfg(unix)]
 #[test]
 fn rows_are_compared_only_if_the_relations_are_known() {
-    let mut place = create_project("env_rows");
-    place.write("dbt_project.yml", "name: shop\nprofile: shop\n");
-    place.run(&["generate"]);
-    commit(&place, "generated");
+    let mut project = create_project("env_rows");
+    project.write("dbt_project.yml", "name: shop\nprofile: shop\n");
+    project.run(&["generate"]);
+    commit(&project, "generated");
     let says = r#"'{"info":{"name":"JinjaLogInfo"},"data":{"msg":"formulac [true, [[\"total\",\"integer\"]]]"}}'"#;
-    place.program(
+    project.program(
         "dbt",
         &format!("#!/bin/sh\necho \"$*\" >> asked.txt\nfor side in 1 2; do echo {says}; done\n"),
     );
-    let run = |place: &Place, args: &[&str]| {
-        let mut command = place.command(&[&["env", "diff", "production", "--rows"], args].concat());
-        command.env("FORMULAC_DBT", place.path("dbt"));
+    let run = |project: &TestProject, args: &[&str]| {
+        let mut command = project.command(&[&["env", "diff", "production", "--rows"], args].concat());
+        command.env("FORMULAC_DBT", project.path("dbt"));
         finish(command)
     };
-    let told = |place: &Place, name: &str| {
+    let told = |project: &TestProject, name: &str| {
         let node = format!(
             r#"{{"metadata": {{"dbt_schema_version": "https://schemas.getdbt.com/dbt/manifest/v12.json"}},
             "nodes": {{"model.shop.revenue": {{"resource_type": "model", "name": "revenue", "package_name": "shop",
             "relation_name": {name}}}}}}}"#
         );
-        place.write("target/production/manifest.json", node);
-        let run = run(place, &["--json"]);
+        project.write("target/production/manifest.json", node);
+        let run = run(project, &["--json"]);
         assert_eq!(run.exit, 5, "{}{}", run.out, run.err);
         run.json()["models"][0]["rows"]["told"].as_str().unwrap().to_owned()
     };
-    let missing = run(&place, &[]);
+    let missing = run(&project, &[]);
     assert!(
         missing.exit == 5 && missing.err.contains("there is no dbt manifest of `production`"),
         "{}",
@@ -241,41 +246,41 @@ fn rows_are_compared_only_if_the_relations_are_known() {
     );
     let hostile = r#""x; drop table revenue --""#;
     assert_eq!(
-        told(&place, hostile),
+        told(&project, hostile),
         "the manifest of production uses a table name that cannot be read"
     );
-    assert_eq!(told(&place, r#""{{ env_var('SECRET') }}""#), told(&place, hostile));
+    assert_eq!(told(&project, r#""{{ env_var('SECRET') }}""#), told(&project, hostile));
     assert!(
-        !place.path("asked.txt").exists() || !place.read("asked.txt").contains("drop"),
+        !project.path("asked.txt").exists() || !project.read("asked.txt").contains("drop"),
         "{}",
-        place.read("asked.txt")
+        project.read("asked.txt")
     );
     assert_eq!(
-        told(&place, "null"),
+        told(&project, "null"),
         "the manifest of production reports that the model is not built"
     );
     let key = "development has no column `country`, which is part of the key";
-    assert_eq!(told(&place, r#""\"db\".\"prod\".\"revenue\"""#), key);
+    assert_eq!(told(&project, r#""\"db\".\"prod\".\"revenue\"""#), key);
     // If dbt reads the same relation on both sides, the rows agree without a comparison.
     let says = says.replace("]]]", r#"]], \"db.prod.revenue\"]"#);
     let same = format!("#!/bin/sh\nfor side in 1 2; do echo {says}; done\n");
-    place.program("dbt", &same);
+    project.program("dbt", &same);
     assert_eq!(
-        told(&place, r#""\"db\".\"prod\".\"revenue\"""#),
+        told(&project, r#""\"db\".\"prod\".\"revenue\"""#),
         "development and production have the same relation db.prod.revenue; the dbt profile may ignore FORMULAC_SCHEMA"
     );
-    place.show(&["env", "diff", "production", "--rows", "--env", "production"]);
-    place.show(&["env", "diff", "production", "--limit", "3"]);
-    place.show(&["env", "diff", "production", "--rows", "--engine", "duckdb"]);
-    snapshot(&place, "env__rows");
+    project.show(&["env", "diff", "production", "--rows", "--env", "production"]);
+    project.show(&["env", "diff", "production", "--limit", "3"]);
+    project.show(&["env", "diff", "production", "--rows", "--engine", "duckdb"]);
+    snapshot(&project, "env__rows");
 }
 
 /// A typing error in the name of an environment is an error of every command that reads the project.
 #[test]
 fn unknown_environments_are_errors() {
-    let place = create_project("env_unknown");
+    let project = create_project("env_unknown");
     let spec = "model: m\nfrom: t\ngroup_by: g\ndefinitions: {n: COUNT()}\n";
-    place.write("spec.yml", spec);
+    project.write("spec.yml", spec);
     for args in [
         &["compile", "SUM(a)"][..],
         &["check", "spec.yml"],
@@ -284,15 +289,15 @@ fn unknown_environments_are_errors() {
         &["status"],
         &["plan"],
     ] {
-        let run = place.run(&[args, &["--env", "nowhere"]].concat());
+        let run = project.run(&[args, &["--env", "nowhere"]].concat());
         assert_eq!(run.exit, 2, "{args:?}: {}", run.err);
         assert!(run.err.contains("there is no environment `nowhere`"), "{}", run.err);
-        let mut command = place.command(args);
+        let mut command = project.command(args);
         command.env("FORMULAC_ENV", "nowhere");
         assert_eq!(finish(command).exit, 2, "{args:?}");
     }
-    let known = place.run(&["compile", "SUM(a)", "--env", "development"]);
+    let known = project.run(&["compile", "SUM(a)", "--env", "development"]);
     assert_eq!(known.exit, 0, "{}", known.err);
-    let outside = place.run(&["compile", "SUM(a)", "--env", "nowhere", "--no-project"]);
+    let outside = project.run(&["compile", "SUM(a)", "--env", "nowhere", "--no-project"]);
     assert_eq!(outside.exit, 0, "{}", outside.err);
 }

@@ -2,12 +2,12 @@
 
 use insta::assert_snapshot;
 
-use crate::run::Place;
+use crate::run::TestProject;
 
 #[test]
 fn formulas() {
-    let mut place = Place::new("explain");
-    place
+    let mut project = TestProject::new("explain");
+    project
         .show(&["explain", "SUM(amount) / COUNT(DISTINCT(customer_id))"])
         .show(&[
             "explain",
@@ -23,28 +23,28 @@ fn formulas() {
         .show(&["explain", "-x", "--dialect", "postgres", "--json"])
         .show(&["explain", ""])
         .show_with(&["explain", "-", "--dialect", "postgres"], "1");
-    assert_snapshot!(place.transcript());
+    assert_snapshot!(project.transcript());
 }
 
 #[test]
 fn codes() {
-    let mut place = Place::new("explain_codes");
-    place
+    let mut project = TestProject::new("explain_codes");
+    project
         .show(&["explain", "F0301"])
         .show(&["explain", "w0412"])
         .show(&["explain", "unknown-function"])
         .show(&["explain", "F0821", "--json"])
         .show(&["explain", "F0399"])
         .show(&["explain", "F9999"]);
-    assert_snapshot!(place.transcript());
+    assert_snapshot!(project.transcript());
 }
 
 /// Every code has a page.
 #[test]
 fn every_code() {
-    let place = Place::new("explain_every_code");
+    let project = TestProject::new("explain_every_code");
     for code in formulac::Code::ALL {
-        let run = place.run(&["explain", code.code()]);
+        let run = project.run(&["explain", code.code()]);
         assert_eq!((run.exit, run.err.as_str()), (0, ""));
         assert!(
             run.out.contains(code.name()) && run.out.contains("\nWrong"),
@@ -57,8 +57,8 @@ fn every_code() {
 /// `explain` handles formulas of any size.
 #[test]
 fn large_formulas() {
-    let place = Place::new("explain_large");
-    let run = place.run_with(
+    let project = TestProject::new("explain_large");
+    let run = project.run_with(
         &["explain", "-"],
         format!("{}x{}", "(1 + ".repeat(900), ")".repeat(900)),
     );
@@ -146,15 +146,15 @@ definitions: net = revenue - refunded
 
 #[test]
 fn plans() {
-    let mut place = Place::new("explain_plans");
-    place.write("formulac.yml", "dialect: duckdb\n");
+    let mut project = TestProject::new("explain_plans");
+    project.write("formulac.yml", "dialect: duckdb\n");
     for (name, spec) in PLANNED {
-        place.write(&format!("metrics/{name}.yml"), spec);
+        project.write(&format!("metrics/{name}.yml"), spec);
     }
     for model in ["growth", "shares", "daily", "net"] {
-        place.show(&["explain", "--plan", model]);
+        project.show(&["explain", "--plan", model]);
     }
-    place
+    project
         .show(&["explain", "--plan", "growth", "--format", "mermaid"])
         .show(&["explain", "--plan", "shares", "--format", "dot"])
         .show(&["explain", "--plan", "metrics/daily.yml", "--json"])
@@ -164,5 +164,5 @@ fn plans() {
             &["explain", "--plan", "-", "--json"],
             "model: m\nfrom: t\ndefinitions: a = SUMM(x)\n",
         );
-    assert_snapshot!(place.transcript());
+    assert_snapshot!(project.transcript());
 }

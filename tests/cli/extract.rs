@@ -3,7 +3,7 @@
 use insta::assert_snapshot;
 use serde_json::Value;
 
-use crate::run::Place;
+use crate::run::TestProject;
 
 /// Three specs with the same revenue, one of them with different names, layout and case.
 pub const BY_MONTH: &str = "\
@@ -53,13 +53,13 @@ steps:
     definitions: largest = MAX(revenue)
 ";
 
-pub fn project(name: &str, specs: &[(&str, &str)]) -> Place {
-    let place = Place::new(&format!("extract/{name}"));
-    place.write("formulac.yml", "dialect: duckdb\nspecs: metrics/\n");
+pub fn project(name: &str, specs: &[(&str, &str)]) -> TestProject {
+    let project = TestProject::new(&format!("extract/{name}"));
+    project.write("formulac.yml", "dialect: duckdb\nspecs: metrics/\n");
     for (name, text) in specs {
-        place.write(&format!("metrics/{name}.yml"), text);
+        project.write(&format!("metrics/{name}.yml"), text);
     }
-    place
+    project
 }
 
 /// Two specs that read the same rows, with comments in formulas.
@@ -71,7 +71,7 @@ pub fn with_comments(model: &str, amount: &str) -> String {
 }
 
 /// Returns the SQL of all specs.
-pub fn sql(project: &Place, specs: &[&str]) -> Vec<String> {
+pub fn sql(project: &TestProject, specs: &[&str]) -> Vec<String> {
     let of = |command: &str, name: &&str| {
         let run = project.run(&[command, &format!("metrics/{name}.yml")]);
         assert_eq!(run.exit, 0, "{command} {name}: {}", run.err);
@@ -101,25 +101,25 @@ fn definitions_of_several_specs_become_a_set() {
 #[test]
 fn nothing_is_written_without_a_confirmation() {
     let specs = [("by_month", BY_MONTH), ("totals", TOTALS)];
-    let place = project("without_a_confirmation", &specs);
+    let project = project("without_a_confirmation", &specs);
     for (args, exit, said) in [
         (&["extract"][..], 2, "pass `--yes` to confirm"),
         (&["extract", "--no-input"], 2, "pass `--yes` to confirm"),
         (&["extract", "--dry-run"], 0, "no file is written"),
         (&["extract", "--dry-run", "--json"], 0, ""),
     ] {
-        let run = place.run(args);
+        let run = project.run(args);
         assert_eq!(run.exit, exit, "{args:?}: {}", run.err);
         assert!(run.err.contains(said), "{args:?}: {}", run.err);
         assert!(run.out.contains("metric_set: orders"), "{args:?}: {}", run.out);
-        assert_eq!(place.files("metrics"), ["by_month.yml", "totals.yml"]);
-        assert_eq!(place.read("metrics/by_month.yml"), BY_MONTH);
+        assert_eq!(project.files("metrics"), ["by_month.yml", "totals.yml"]);
+        assert_eq!(project.read("metrics/by_month.yml"), BY_MONTH);
     }
 }
 
 /// Runs `extract` on a terminal, where somebody answers the question.
 #[cfg(target_os = "linux")]
-fn extract_with_answer(project: &Place, answer: &str) -> String {
+fn extract_with_answer(project: &TestProject, answer: &str) -> String {
     use std::io::Write as _;
 
     let mut command = std::process::Command::new("script");
@@ -139,30 +139,30 @@ fn extract_with_answer(project: &Place, answer: &str) -> String {
 #[cfg(target_os = "linux")]
 #[test]
 fn extract_writes_only_after_confirmation() {
-    let place = project("question", &[("by_month", BY_MONTH), ("totals", TOTALS)]);
+    let project = project("question", &[("by_month", BY_MONTH), ("totals", TOTALS)]);
     for answer in ["n\n", "\n", "never\n"] {
-        let said = extract_with_answer(&place, answer);
+        let said = extract_with_answer(&project, answer);
         assert!(
             said.contains("Write 3 files? [y/N]") && said.contains("no file is written"),
             "{said}"
         );
-        assert_eq!(place.files("metrics"), ["by_month.yml", "totals.yml"], "{answer:?}");
-        assert_eq!(place.read("metrics/totals.yml"), TOTALS, "{answer:?}");
+        assert_eq!(project.files("metrics"), ["by_month.yml", "totals.yml"], "{answer:?}");
+        assert_eq!(project.read("metrics/totals.yml"), TOTALS, "{answer:?}");
     }
-    assert!(extract_with_answer(&place, "y\n").contains("wrote metrics/orders.yml"));
-    assert_eq!(place.files("metrics"), ["by_month.yml", "orders.yml", "totals.yml"]);
+    assert!(extract_with_answer(&project, "y\n").contains("wrote metrics/orders.yml"));
+    assert_eq!(project.files("metrics"), ["by_month.yml", "orders.yml", "totals.yml"]);
 }
 
 #[test]
 fn json_lists_sets_and_specs() {
-    let place = project("json", &[("by_month", BY_MONTH), ("by_region", BY_REGION)]);
-    let run = place.run(&["extract", "--yes", "--json", "--name", "sales"]);
+    let project = project("json", &[("by_month", BY_MONTH), ("by_region", BY_REGION)]);
+    let run = project.run(&["extract", "--yes", "--json", "--name", "sales"]);
     assert_eq!(run.exit, 0, "{}", run.err);
     crate::json_output::check(&["extract", "--json"], &run.out);
     let told = run.json();
     assert_eq!(told["sets"][0]["name"], "sales");
     assert_eq!(told["sets"][0]["path"], "metrics/sales.yml");
-    assert_eq!(told["sets"][0]["text"], place.read("metrics/sales.yml"));
+    assert_eq!(told["sets"][0]["text"], project.read("metrics/sales.yml"));
     assert_eq!(told["specs"].as_array().map(Vec::len), Some(2));
     assert_eq!(told["written"], Value::Bool(true));
 }
@@ -242,11 +242,11 @@ fn specs_that_share_no_set_are_left_out() {
             ("other", format!("model: other\n{}", texts[1])),
         ];
         let specs: Vec<(&str, &str)> = specs.iter().map(|(name, text)| (*name, text.as_str())).collect();
-        let place = project(&format!("not_shared_{number}"), &specs);
-        let run = place.run(&["extract", "--yes"]);
+        let project = project(&format!("not_shared_{number}"), &specs);
+        let run = project.run(&["extract", "--yes"]);
         assert_eq!((run.exit, run.out.as_str()), (0, ""), "{one}\n{other}\n{}", run.err);
         assert!(run.err.contains(said), "{one}\n{other}\n{}", run.err);
-        assert_eq!(place.files("metrics"), ["one.yml", "other.yml"], "{one}\n{other}");
+        assert_eq!(project.files("metrics"), ["one.yml", "other.yml"], "{one}\n{other}");
     }
 }
 
@@ -317,18 +317,18 @@ fn specs_share_a_set() {
             ("other", format!("model: other\nfrom: orders\n{other}")),
         ];
         let specs: Vec<(&str, &str)> = specs.iter().map(|(name, text)| (*name, text.as_str())).collect();
-        let place = project(&format!("shared_{number}"), &specs);
-        let before = sql(&place, &["one", "other"]);
-        let run = place.run(&["extract", "--yes"]);
+        let project = project(&format!("shared_{number}"), &specs);
+        let before = sql(&project, &["one", "other"]);
+        let run = project.run(&["extract", "--yes"]);
         assert_eq!(run.exit, 0, "{one}\n{other}\n{}", run.err);
         assert_eq!(
-            place.files("metrics"),
+            project.files("metrics"),
             ["one.yml", "orders.yml", "other.yml"],
             "{one}\n{other}\n{}",
             run.err
         );
-        assert_eq!(sql(&place, &["one", "other"]), before);
-        let texts = ["orders", "one", "other"].map(|name| place.read(&format!("metrics/{name}.yml")));
+        assert_eq!(sql(&project, &["one", "other"]), before);
+        let texts = ["orders", "one", "other"].map(|name| project.read(&format!("metrics/{name}.yml")));
         for line in *lines {
             assert!(
                 texts.iter().any(|text| text.lines().any(|own| own == *line)),
@@ -348,8 +348,8 @@ fn named_specs_and_sets() {
         ("totals", TOTALS),
         ("orders", orders),
     ];
-    let place = project("named", &specs);
-    let run = place.run(&["extract", "metrics/by_month.yml", "metrics/totals.yml", "--dry-run"]);
+    let project = project("named", &specs);
+    let run = project.run(&["extract", "metrics/by_month.yml", "metrics/totals.yml", "--dry-run"]);
     // The name `orders` and the file are taken.
     assert!(run.out.contains("+++ metrics/orders_revenue.yml"), "{}", run.out);
     assert!(!run.out.contains("by_region"), "{}", run.out);
@@ -358,12 +358,12 @@ fn named_specs_and_sets() {
         (&["extract", "formulac.yml"], "is not a spec of the project"),
         (&["extract", "--name", "a b"], "is not a valid name for a metric set"),
     ] {
-        let run = place.run(args);
+        let run = project.run(args);
         assert!(run.exit != 0 && run.err.contains(said), "{args:?}: {}", run.err);
     }
-    place.write("metrics/a.yml", "model: a\nfrom: payments\ndefinitions: n = SUM(y)\n");
-    place.write("metrics/b.yml", "model: b\nfrom: payments\ndefinitions: n = SUM(y)\n");
-    let run = place.run(&["extract", "--name", "sales", "--yes"]);
+    project.write("metrics/a.yml", "model: a\nfrom: payments\ndefinitions: n = SUM(y)\n");
+    project.write("metrics/b.yml", "model: b\nfrom: payments\ndefinitions: n = SUM(y)\n");
+    let run = project.run(&["extract", "--name", "sales", "--yes"]);
     assert_eq!(run.exit, 2, "{}", run.err);
     assert!(
         run.err
@@ -376,12 +376,12 @@ fn named_specs_and_sets() {
 #[test]
 fn the_relation_before_a_column_does_not_matter() {
     let (one, other) = (with_comments("a", "amount"), with_comments("b", "orders.amount"));
-    let place = project("qualified", &[("a", &one), ("b", &other)]);
-    place.write(
+    let project = project("qualified", &[("a", &one), ("b", &other)]);
+    project.write(
         "schema.yml",
         "relations: {orders: {columns: {status: text, amount: decimal}}}\n",
     );
-    let run = place.run(&["extract", "--yes", "--schema", "schema.yml"]);
+    let run = project.run(&["extract", "--yes", "--schema", "schema.yml"]);
     assert_eq!(run.exit, 0, "{}", run.err);
     assert!(
         run.err.contains("metric set orders: 1 definition of 2 specs"),
@@ -395,8 +395,8 @@ fn a_set_over_the_same_relation_is_named() {
     let specs = ["a", "b"].map(|name| (name, with_comments(name, "amount")));
     let [(_, one), (_, other)] = &specs;
     let set = "metric_set: orders\nfrom: orders\ndefinitions: largest = MAX(amount)\n";
-    let place = project("existing_set", &[("a", one), ("b", other), ("set", set)]);
-    let run = place.run(&["extract", "--dry-run"]);
+    let project = project("existing_set", &[("a", one), ("b", other), ("set", set)]);
+    let run = project.run(&["extract", "--dry-run"]);
     let wanted = "orders also reads the relation of orders_revenue, but has other rows, joins or settings";
     assert!(run.exit == 0 && run.err.contains(wanted), "{}", run.err);
 }
@@ -404,24 +404,24 @@ fn a_set_over_the_same_relation_is_named() {
 /// A hand edit of a definition that moves to a metric set is a conflict at the first push, as it is at later pushes.
 #[test]
 fn hand_edits_of_moved_definitions_are_conflicts() {
-    let place = project("hand_edits", &[("revenue_by_month", BY_MONTH), ("totals", TOTALS)]);
-    crate::repository::begin(&place);
-    assert_eq!(place.run(&["push", "--yes"]).exit, 0);
+    let project = project("hand_edits", &[("revenue_by_month", BY_MONTH), ("totals", TOTALS)]);
+    crate::repository::begin(&project);
+    assert_eq!(project.run(&["push", "--yes"]).exit, 0);
     let sql = "models/formulac/revenue_by_month.sql";
     crate::repository::edit(
-        &place,
+        &project,
         sql,
         "coalesce(sum(amount), 0) as revenue",
         "my_total(amount) as revenue",
     );
-    let run = place.run(&["extract", "--yes"]);
+    let run = project.run(&["extract", "--yes"]);
     assert_eq!(run.exit, 0, "{}{}", run.out, run.err);
     for _ in 0..2 {
-        let run = place.run(&["push", "--yes"]);
+        let run = project.run(&["push", "--yes"]);
         assert_eq!(run.exit, 3, "{}{}", run.out, run.err);
         assert!(run.out.contains("in a metric set"), "{}", run.out);
     }
-    assert_eq!(place.run(&["resolve", "revenue_by_month", "--ours"]).exit, 0);
-    assert_eq!(place.run(&["push", "--yes"]).exit, 0);
-    assert!(place.read(sql).contains("coalesce(sum(amount), 0) as revenue"));
+    assert_eq!(project.run(&["resolve", "revenue_by_month", "--ours"]).exit, 0);
+    assert_eq!(project.run(&["push", "--yes"]).exit, 0);
+    assert!(project.read(sql).contains("coalesce(sum(amount), 0) as revenue"));
 }

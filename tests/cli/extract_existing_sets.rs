@@ -125,14 +125,14 @@ fn a_spec_reads_a_set_over_its_rows() {
     for (number, (set, spec, lines, said)) in ADDED.iter().enumerate() {
         let set = format!("metric_set: orders\nfrom: orders\n{set}");
         let spec = format!("model: one\nfrom: orders\n{spec}");
-        let place = project(&format!("added_{number}"), &[("one", &spec), ("set", &set)]);
-        let before = sql(&place, &["one"]);
-        let run = place.run(&["extract", "--yes"]);
+        let project = project(&format!("added_{number}"), &[("one", &spec), ("set", &set)]);
+        let before = sql(&project, &["one"]);
+        let run = project.run(&["extract", "--yes"]);
         assert_eq!(run.exit, 0, "{spec}\n{}", run.err);
         assert!(run.err.contains(said), "{spec}\n{}", run.err);
-        assert_eq!(sql(&place, &["one"]), before);
-        assert_eq!(place.files("metrics"), ["one.yml", "set.yml"]);
-        let texts = ["one", "set"].map(|name| place.read(&format!("metrics/{name}.yml")));
+        assert_eq!(sql(&project, &["one"]), before);
+        assert_eq!(project.files("metrics"), ["one.yml", "set.yml"]);
+        let texts = ["one", "set"].map(|name| project.read(&format!("metrics/{name}.yml")));
         for line in *lines {
             assert!(
                 texts.iter().any(|text| text.lines().any(|own| own == *line)),
@@ -185,11 +185,11 @@ fn a_spec_that_cannot_read_a_set_is_left_out() {
     for (number, (set, spec, said)) in NOT_ADDED.iter().enumerate() {
         let set = format!("metric_set: orders\nfrom: orders\n{set}");
         let spec = format!("model: one\nfrom: orders\n{spec}");
-        let place = project(&format!("not_added_{number}"), &[("one", &spec), ("set", &set)]);
-        let run = place.run(&["extract", "--yes"]);
+        let project = project(&format!("not_added_{number}"), &[("one", &spec), ("set", &set)]);
+        let run = project.run(&["extract", "--yes"]);
         assert_eq!((run.exit, run.out.as_str()), (0, ""), "{spec}\n{}", run.err);
         assert!(run.err.contains(said), "{spec}\n{}", run.err);
-        assert_eq!(place.read("metrics/set.yml"), set);
+        assert_eq!(project.read("metrics/set.yml"), set);
     }
 }
 
@@ -211,11 +211,11 @@ fn specs_with_their_own_conditions_read_one_set() {
         ("set", set),
     ];
     let names = ["whole", "open", "paid"];
-    let place = project("own_conditions", &specs);
-    let before = sql(&place, &names);
-    let run = place.run(&["extract", "--yes"]);
+    let project = project("own_conditions", &specs);
+    let before = sql(&project, &names);
+    let run = project.run(&["extract", "--yes"]);
     assert_eq!(run.exit, 0, "{}", run.err);
-    assert_eq!(sql(&place, &names), before, "{}", run.err);
+    assert_eq!(sql(&project, &names), before, "{}", run.err);
     let wanted = "metric set orders: 2 definitions of 3 specs; 1 of these definitions is added to the set";
     assert!(run.err.contains(wanted), "{}", run.err);
     for (name, line) in [
@@ -226,7 +226,7 @@ fn specs_with_their_own_conditions_read_one_set() {
         ("paid", "    metrics: [orders.n, orders.m]"),
         ("paid", "    where: paid"),
     ] {
-        let text = place.read(&format!("metrics/{name}.yml"));
+        let text = project.read(&format!("metrics/{name}.yml"));
         assert!(text.lines().any(|own| own == line), "{line}\n{text}");
     }
 }
@@ -260,11 +260,11 @@ fn models_over_a_set_share_metrics() {
         ),
     ];
     let names = ["equal", "one", "other", "rows"];
-    let place = project("models_over_a_set", &specs);
-    let before = sql(&place, &names);
-    let run = place.run(&["extract", "--yes"]);
+    let project = project("models_over_a_set", &specs);
+    let before = sql(&project, &names);
+    let run = project.run(&["extract", "--yes"]);
     assert_eq!(run.exit, 0, "{}", run.err);
-    assert_eq!(sql(&place, &names), before, "{}", run.err);
+    assert_eq!(sql(&project, &names), before, "{}", run.err);
     let wanted = "metric set orders: 2 definitions of 4 specs; 1 of these definitions is added to the set";
     assert!(run.err.contains(wanted), "{}", run.err);
     for (name, line) in [
@@ -279,10 +279,10 @@ fn models_over_a_set_share_metrics() {
         ("other", "  half: double / 4"),
         ("rows", "metrics: [{doubled: orders.double}]"),
     ] {
-        let text = place.read(&format!("metrics/{name}.yml"));
+        let text = project.read(&format!("metrics/{name}.yml"));
         assert!(text.lines().any(|own| own == line), "{line}\n{text}{}", run.err);
     }
-    let again = place.run(&["extract", "--yes"]);
+    let again = project.run(&["extract", "--yes"]);
     assert!(again.err.contains("no definition is in two specs"), "{}", again.err);
 }
 
@@ -301,20 +301,20 @@ fn a_set_does_not_change_for_the_models_that_read_it() {
         ("whole", "model: whole\nmetrics: [orders.*]\ngroup_by: k\n"),
         ("set", set),
     ];
-    let place = project("readers_of_the_set", &specs);
-    let before = sql(&place, &["more", "same", "whole"]);
-    let run = place.run(&["extract", "--yes"]);
+    let project = project("readers_of_the_set", &specs);
+    let before = sql(&project, &["more", "same", "whole"]);
+    let run = project.run(&["extract", "--yes"]);
     assert_eq!(run.exit, 0, "{}", run.err);
     let wanted =
         "metrics/more.yml is skipped: moving definitions of the spec to the set orders would change metrics/whole.yml";
     assert!(run.err.contains(wanted), "{}", run.err);
     assert!(
-        place.read("metrics/same.yml").contains("metrics: [orders.n]"),
+        project.read("metrics/same.yml").contains("metrics: [orders.n]"),
         "{}",
         run.err
     );
-    assert_eq!(place.read("metrics/set.yml"), set);
-    assert_eq!(sql(&place, &["more", "same", "whole"]), before);
+    assert_eq!(project.read("metrics/set.yml"), set);
+    assert_eq!(sql(&project, &["more", "same", "whole"]), before);
 }
 
 #[test]
@@ -325,7 +325,7 @@ fn the_name_selects_the_set() {
         .map(|(name, formula)| format!("metric_set: {name}\nfrom: orders\ndefinitions: {formula}\n"));
     let specs = [("one", one), ("other", other), ("set_1", first), ("set_2", second)];
     let specs = specs.each_ref().map(|(name, text)| (*name, text.as_str()));
-    let place = project("named_set", &specs);
+    let project = project("named_set", &specs);
     for (args, said) in [
         (
             &["extract", "--dry-run"][..],
@@ -340,10 +340,10 @@ fn the_name_selects_the_set() {
             "metric set third: 2 definitions of 2 specs\n",
         ),
     ] {
-        let run = place.run(args);
+        let run = project.run(args);
         assert!(run.exit == 0 && run.err.contains(said), "{args:?}: {}", run.err);
     }
-    let run = place.run(&["extract", "--json", "--dry-run"]);
+    let run = project.run(&["extract", "--json", "--dry-run"]);
     crate::json_output::check(&["extract", "--json"], &run.out);
     let told = run.json();
     assert_eq!(told["sets"][0]["is_new"], Value::Bool(false));
@@ -353,15 +353,15 @@ fn the_name_selects_the_set() {
 #[test]
 fn names_of_sets_are_checked() {
     let specs = [("by_month", BY_MONTH), ("totals", TOTALS)];
-    let place = project("names_of_sets", &specs);
-    let run = place.run(&["extract", "--dry-run", "--name", "1st"]);
+    let project = project("names_of_sets", &specs);
+    let run = project.run(&["extract", "--dry-run", "--name", "1st"]);
     assert!(
         run.exit == 2 && run.err.contains("and begin with a letter"),
         "{}",
         run.err
     );
     // `null` is a value in YAML, so the name is quoted.
-    let run = place.run(&["extract", "--dry-run", "--name", "null"]);
+    let run = project.run(&["extract", "--dry-run", "--name", "null"]);
     assert!(
         run.exit == 0 && run.out.contains("metric_set: \"null\""),
         "{}{}",

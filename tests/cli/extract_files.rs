@@ -7,10 +7,10 @@ use formulac::sync::{Disk, FileChange, prepare};
 use serde_json::Value;
 
 use crate::extract::{BY_MONTH, BY_REGION, project, with_comments};
-use crate::run::Place;
+use crate::run::TestProject;
 
 /// Files in a folder, for a transaction.
-struct FolderDisk<'p>(&'p Place);
+struct FolderDisk<'p>(&'p TestProject);
 
 impl Disk for FolderDisk<'_> {
     fn read(&mut self, path: &str) -> io::Result<Option<Vec<u8>>> {
@@ -73,26 +73,26 @@ fn an_extraction_killed_between_two_files_is_completed() {
 #[test]
 fn an_extraction_that_fails_writes_nothing() {
     let specs = [("by_month", BY_MONTH), ("by_region", BY_REGION)];
-    let place = project("fails", &specs);
+    let project = project("fails", &specs);
     // The folder of the journal cannot be created, because a file with the same name exists.
-    place.write(".formulac/local/journal", "");
-    let run = place.run(&["extract", "--yes"]);
+    project.write(".formulac/local/journal", "");
+    let run = project.run(&["extract", "--yes"]);
     assert_eq!(run.exit, 5, "{}", run.err);
-    assert_eq!(place.read("metrics/by_month.yml"), BY_MONTH);
-    assert_eq!(place.files("metrics"), ["by_month.yml", "by_region.yml"]);
+    assert_eq!(project.read("metrics/by_month.yml"), BY_MONTH);
+    assert_eq!(project.files("metrics"), ["by_month.yml", "by_region.yml"]);
 }
 
 #[test]
 fn comments_in_formulas_are_kept() {
     let specs = [("a", with_comments("a", "amount")), ("b", with_comments("b", "amount"))];
     let texts = specs.each_ref().map(|(name, text)| (*name, text.as_str()));
-    let place = project("comments_in_formulas", &texts);
-    let run = place.run(&["extract", "--yes"]);
+    let project = project("comments_in_formulas", &texts);
+    let run = project.run(&["extract", "--yes"]);
     assert_eq!(run.exit, 0, "{}", run.err);
-    let set = place.read("metrics/orders.yml");
+    let set = project.read("metrics/orders.yml");
     assert!(set.contains("// no tests of a") && set.contains("// in euros"), "{set}");
-    assert!(!place.read("metrics/a.yml").contains("no tests"));
-    let other = place.read("metrics/b.yml");
+    assert!(!project.read("metrics/a.yml").contains("no tests"));
+    let other = project.read("metrics/b.yml");
     assert!(
         other.contains("# no tests of b\nmetrics:") && !other.contains("in euros"),
         "{other}"
@@ -113,15 +113,15 @@ fn comments_above_definitions_move_with_them() {
         ("b", spec("b", "least: MIN(amount)")),
     ];
     let texts = specs.each_ref().map(|(name, text)| (*name, text.as_str()));
-    let place = project("comments_above_definitions", &texts);
-    let run = place.run(&["extract", "--yes"]);
+    let project = project("comments_above_definitions", &texts);
+    let run = project.run(&["extract", "--yes"]);
     assert_eq!(run.exit, 0, "{}", run.err);
-    let set = place.read("metrics/orders.yml");
+    let set = project.read("metrics/orders.yml");
     assert!(
         set.contains("  // In euros.\n  // Net.\n  revenue = SUM(amount)\n"),
         "{set}"
     );
-    let text = place.read("metrics/a.yml");
+    let text = project.read("metrics/a.yml");
     assert!(!text.contains("In euros") && !text.contains("Net"), "{text}");
     assert!(text.contains("# All of them."), "{text}");
     assert!(
@@ -135,10 +135,10 @@ fn files_keep_their_line_ends() {
     let crlf = |text: &str| text.replace('\n', "\r\n");
     let specs = ["a", "b"].map(|name| (name, crlf(&format!("# {name}\n{}", with_comments(name, "amount")))));
     let texts = specs.each_ref().map(|(name, text)| (*name, text.as_str()));
-    let place = project("line_ends", &texts);
-    let run = place.run(&["extract", "--yes"]);
+    let project = project("line_ends", &texts);
+    let run = project.run(&["extract", "--yes"]);
     assert_eq!(run.exit, 0, "{}", run.err);
-    let text = place.read("metrics/b.yml");
+    let text = project.read("metrics/b.yml");
     assert!(text.contains("# no tests of b\r\nmetrics:"), "{text:?}");
     assert_eq!(text.matches('\n').count(), text.matches("\r\n").count(), "{text:?}");
 }

@@ -2,12 +2,12 @@
 
 use insta::assert_snapshot;
 
-use crate::run::Place;
+use crate::run::TestProject;
 
 #[test]
 fn entries() {
-    let mut place = Place::new("functions");
-    place
+    let mut project = TestProject::new("functions");
+    project
         .show(&["functions", "abs"])
         .show(&["functions", "SUMIF", "--dialect", "bigquery"])
         .show(&["functions", "MEDIAN"])
@@ -18,15 +18,15 @@ fn entries() {
         .show(&["functions", "SUMIFF", "--json"])
         .show(&["functions", "--search", "remainder"])
         .show(&["functions", "--search", "zzzz"]);
-    assert_snapshot!(place.transcript());
+    assert_snapshot!(project.transcript());
 }
 
 #[test]
 fn the_list_has_every_function_once() {
-    let place = Place::new("functions_list");
-    let list = place.run(&["functions"]);
+    let project = TestProject::new("functions_list");
+    let list = project.run(&["functions"]);
     assert_eq!(list.exit, 0);
-    let json = place.run(&["functions", "--json"]).json();
+    let json = project.run(&["functions", "--json"]).json();
     let all = json["functions"].as_array().unwrap();
     assert_eq!(all.len(), formulac::catalog::functions().count());
     for function in formulac::catalog::functions() {
@@ -43,8 +43,8 @@ fn the_list_has_every_function_once() {
 /// Every function has SQL in at least one dialect, or test cases that run it in queries.
 #[test]
 fn every_function_shows_its_sql() {
-    let place = Place::new("functions_sql");
-    let json = place.run(&["functions", "--json"]).json();
+    let project = TestProject::new("functions_sql");
+    let json = project.run(&["functions", "--json"]).json();
     for function in json["functions"].as_array().unwrap() {
         let sql = function["sql"].as_object().unwrap();
         assert_eq!(sql.len(), formulac::Dialect::all().count());
@@ -58,8 +58,8 @@ fn every_function_shows_its_sql() {
 /// The matrix page and the command give the same information about each function.
 #[test]
 fn every_function_lists_its_evidence() {
-    let place = Place::new("functions_cases");
-    let json = place.run(&["functions", "--json"]).json();
+    let project = TestProject::new("functions_cases");
+    let json = project.run(&["functions", "--json"]).json();
     for function in json["functions"].as_array().unwrap() {
         let shown = function["shown_by_cases"].as_object().unwrap();
         assert_eq!(
@@ -75,7 +75,7 @@ fn every_function_lists_its_evidence() {
 /// includes functions whose cases are all proven.
 #[test]
 fn a_report_of_prove_becomes_facts() {
-    let place = Place::new("functions_facts");
+    let project = TestProject::new("functions_facts");
     let report = |subjects: serde_json::Value| {
         serde_json::json!({
             "dialect": "snowflake", "warehouse": "9.40.1", "at": "2026-11-25T10:00:00Z", "subjects": subjects,
@@ -83,7 +83,7 @@ fn a_report_of_prove_becomes_facts() {
     };
     let counts = |proven: u32, differs: u32| serde_json::json!({"proven": proven, "differs": differs, "refused": 0, "not_proven": 0});
     let facts = |name: &str, subjects: serde_json::Value| {
-        let file = place.path(name);
+        let file = project.path(name);
         std::fs::write(&file, report(subjects).to_string()).unwrap();
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/packaging/facts_from_report.py");
         let program = env!("CARGO_BIN_EXE_formulac");

@@ -3,43 +3,43 @@
 #![cfg(unix)]
 
 use crate::repository::{begin, commit, edit, git};
-use crate::run::{Place, Run};
+use crate::run::{Run, TestProject};
 
 const SPEC: &str = "model: revenue\nfrom: orders\nkeep: all\ndefinitions: net = amount - tax\n";
 /// Formats SQL like sqlfluff.
 const FORMAT: &str = "sed -i 's/^select/SELECT/; s/^from/FROM/' models/formulac/*.sql\n";
 
 /// Creates a project that was pushed once, with a staged file, a changed file and an untracked file.
-fn create_project(name: &str) -> Place {
-    let place = Place::new(&format!("hooks/{name}"));
-    place
+fn create_project(name: &str) -> TestProject {
+    let project = TestProject::new(&format!("hooks/{name}"));
+    project
         .write("formulac.yml", "dialect: duckdb\nspecs: metrics/\n")
         .write("metrics/revenue.yml", SPEC);
-    place.write("notes.md", "notes\n");
-    begin(&place);
-    assert_eq!(place.run(&["push", "--yes", "--quiet"]).exit, 0);
-    edit(&place, "metrics/revenue.yml", "amount - tax", "amount - tax - fees");
-    place.write(
+    project.write("notes.md", "notes\n");
+    begin(&project);
+    assert_eq!(project.run(&["push", "--yes", "--quiet"]).exit, 0);
+    edit(&project, "metrics/revenue.yml", "amount - tax", "amount - tax - fees");
+    project.write(
         "metrics/lines.yml",
         "model: lines\nfrom: ref('revenue')\nkeep: all\ndefinitions: double = net * 2\n",
     );
-    place
+    project
         .write("staged.txt", "staged")
         .write("notes.md", "more notes\n")
         .write("README.md", "unknown to git");
-    git(&place, &["add", "staged.txt"]);
-    place
+    git(&project, &["add", "staged.txt"]);
+    project
 }
 
-fn hook(project: &Place, name: &str, text: &str) {
+fn hook(project: &TestProject, name: &str, text: &str) {
     project.program(&format!(".git/hooks/{name}"), &format!("#!/bin/sh\n{text}"));
 }
 
-fn push(project: &Place) -> Run {
+fn push(project: &TestProject) -> Run {
     project.run(&["push", "--yes", "--quiet"])
 }
 
-fn status(project: &Place) -> String {
+fn status(project: &TestProject) -> String {
     git(project, &["status", "--porcelain", "--untracked-files=all"])
 }
 
@@ -59,26 +59,26 @@ fn files_rewritten_by_a_formatter_are_committed() {
             ),
         ),
     ] {
-        let place = create_project(name);
-        hook(&place, "pre-commit", &text);
-        let run = push(&place);
+        let project = create_project(name);
+        hook(&project, "pre-commit", &text);
+        let run = push(&project);
         assert_eq!(run.exit, 0, "{name}: {}", run.err);
-        assert_eq!(status(&place), OTHERS, "{name}");
+        assert_eq!(status(&project), OTHERS, "{name}");
         for model in ["lines", "revenue"] {
             let path = format!("models/formulac/{model}.sql");
-            let committed = git(&place, &["show", &format!("HEAD:{path}")]);
+            let committed = git(&project, &["show", &format!("HEAD:{path}")]);
             assert!(
-                committed.contains("SELECT") && committed == place.read(&path),
+                committed.contains("SELECT") && committed == project.read(&path),
                 "{name}: {committed}"
             );
         }
         assert_eq!(
-            git(&place, &["rev-list", "--count", "HEAD"]),
+            git(&project, &["rev-list", "--count", "HEAD"]),
             "3\n",
             "{name}: it is one commit"
         );
         assert!(
-            git(&place, &["log", "-1", "--format=%B"]).contains("Formulac-Entry: "),
+            git(&project, &["log", "-1", "--format=%B"]).contains("Formulac-Entry: "),
             "{name}"
         );
     }
@@ -87,36 +87,36 @@ fn files_rewritten_by_a_formatter_are_committed() {
 /// A formatter of YAML that also changes the layout of the state and of the log.
 #[test]
 fn the_layout_of_the_state_and_the_log_is_not_a_change() {
-    let place = create_project("layout");
+    let project = create_project("layout");
     let format = "for f in .formulac/state/revenue.yml .formulac/state/lines.yml .formulac/log/*.yml; do\n\
                   grep -q '^---' \"$f\" || sed -i -e '1s/^/---\\n/' -e \"s/: '\\(.*\\)'\\$/: \\\"\\1\\\"/\" \"$f\"\ndone\ngit add .formulac\n";
-    hook(&place, "pre-commit", format);
-    let run = push(&place);
+    hook(&project, "pre-commit", format);
+    let run = push(&project);
     assert_eq!(run.exit, 0, "{}", run.err);
-    assert!(place.read(".formulac/state/revenue.yml").starts_with("---\n"));
-    let plan = place.run(&["plan"]);
+    assert!(project.read(".formulac/state/revenue.yml").starts_with("---\n"));
+    let plan = project.run(&["plan"]);
     let is_quiet = plan.out.contains("0 to create, 0 to update") && !plan.err.contains("changed by hand");
     assert!(is_quiet, "{}{}", plan.out, plan.err);
-    let log = place.run(&["log"]);
+    let log = project.run(&["log"]);
     assert!(
         log.exit == 0 && !format!("{}{}", log.out, log.err).contains("changed after"),
         "{}{}",
         log.out,
         log.err
     );
-    edit(&place, "metrics/revenue.yml", "- fees", "+ fees");
-    let run = push(&place);
+    edit(&project, "metrics/revenue.yml", "- fees", "+ fees");
+    let run = push(&project);
     assert_eq!((run.exit, run.err.as_str()), (0, ""));
 }
 
 #[test]
 fn files_that_a_hook_adds_are_in_step() {
-    let place = create_project("adds");
-    hook(&place, "pre-commit", &format!("{FORMAT}git add --all\n"));
-    assert_eq!(push(&place).exit, 0);
+    let project = create_project("adds");
+    hook(&project, "pre-commit", &format!("{FORMAT}git add --all\n"));
+    assert_eq!(push(&project).exit, 0);
     // All changes that the hook added are committed.
-    assert_eq!(status(&place), "");
-    assert_eq!(git(&place, &["show", "HEAD:README.md"]), "unknown to git");
+    assert_eq!(status(&project), "");
+    assert_eq!(git(&project, &["show", "HEAD:README.md"]), "unknown to git");
 }
 
 #[test]
@@ -138,32 +138,32 @@ fn a_hook_that_fails_is_named_and_nothing_is_changed() {
             ":\n  never",
         ),
     ] {
-        let place = create_project("fails");
-        hook(&place, hook_name, text);
+        let project = create_project("fails");
+        hook(&project, hook_name, text);
         let before = (
-            status(&place),
-            place.read("models/formulac/revenue.sql"),
-            git(&place, &["rev-parse", "HEAD"]),
+            status(&project),
+            project.read("models/formulac/revenue.sql"),
+            git(&project, &["rev-parse", "HEAD"]),
         );
-        let run = push(&place);
+        let run = push(&project);
         let expected = format!(
             "the git hook `{hook_name}` (.git/hooks/{hook_name}) failed with exit status {status_code}{printed}\n"
         );
         assert!(run.exit == 5 && run.err.contains(&expected), "{expected}\n{}", run.err);
         let after = (
-            status(&place),
-            place.read("models/formulac/revenue.sql"),
-            git(&place, &["rev-parse", "HEAD"]),
+            status(&project),
+            project.read("models/formulac/revenue.sql"),
+            git(&project, &["rev-parse", "HEAD"]),
         );
         assert_eq!(after, before, "{text}");
-        assert!(!place.path(".formulac/local/journal").exists());
+        assert!(!project.path(".formulac/local/journal").exists());
         assert_eq!(
-            place.files(".formulac/local"),
+            project.files(".formulac/local"),
             [".gitignore", "lock"],
             "no trace is left"
         );
-        std::fs::remove_file(place.path(&format!(".git/hooks/{hook_name}"))).unwrap();
-        assert_eq!(push(&place).exit, 0);
+        std::fs::remove_file(project.path(&format!(".git/hooks/{hook_name}"))).unwrap();
+        assert_eq!(push(&project).exit, 0);
     }
 }
 
@@ -171,21 +171,21 @@ fn a_hook_that_fails_is_named_and_nothing_is_changed() {
 /// there is no hook, the messages do not mention hooks.
 #[test]
 fn the_failed_hook_is_named() {
-    let place = create_project("paths");
-    place.program("hooks/pre-commit", "#!/bin/sh\nexit 1\n");
-    commit(&place, "hooks");
-    git(&place, &["config", "core.hooksPath", "hooks"]);
-    edit(&place, "metrics/revenue.yml", "- fees", "- fees * 2");
-    let run = push(&place);
+    let project = create_project("paths");
+    project.program("hooks/pre-commit", "#!/bin/sh\nexit 1\n");
+    commit(&project, "hooks");
+    git(&project, &["config", "core.hooksPath", "hooks"]);
+    edit(&project, "metrics/revenue.yml", "- fees", "- fees * 2");
+    let run = push(&project);
     assert!(
         run.err.contains("hook `pre-commit` (hooks/pre-commit) failed"),
         "{}",
         run.err
     );
-    git(&place, &["config", "core.hooksPath", "nowhere"]);
-    git(&place, &["config", "commit.gpgsign", "true"]);
-    git(&place, &["config", "gpg.program", "false"]);
-    let run = push(&place);
+    git(&project, &["config", "core.hooksPath", "nowhere"]);
+    git(&project, &["config", "commit.gpgsign", "true"]);
+    git(&project, &["config", "gpg.program", "false"]);
+    let run = push(&project);
     assert!(
         run.exit == 5 && run.err.contains("`git commit` failed: ") && !run.err.contains("hook"),
         "{}",

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::quarter::is_left_out;
 use crate::repository::{begin, commit, edit, git};
-use crate::run::{Place, Run, artifact, finish};
+use crate::run::{Run, TestProject, artifact, finish};
 
 const ARTIFACTS: [&str; 4] = ["manifest.json", "catalog.json", "run_results.json", "sources.json"];
 /// Strings that have a special meaning in some kind of output. Each string is identified by its number.
@@ -81,30 +81,30 @@ fn insert_payload(value: &mut Value, key: &str, payload: &str, count: &mut usize
 }
 
 /// Creates a project whose artifacts `change` has modified.
-fn create_project(name: &str, change: impl Fn(&str) -> String) -> Place {
-    let place = Place::new(name);
+fn create_project(name: &str, change: impl Fn(&str) -> String) -> TestProject {
+    let project = TestProject::new(name);
     for file in ARTIFACTS {
-        place.write(&format!("target/{file}"), change(&artifact(file)));
+        project.write(&format!("target/{file}"), change(&artifact(file)));
     }
-    place.write("dbt_project.yml", "name: acme_analytics\nprofile: acme\n");
-    place.write(
+    project.write("dbt_project.yml", "name: acme_analytics\nprofile: acme\n");
+    project.write(
         "formulac.yml",
         "dialect: duckdb\nenvironments: {production: {branch: main, protected: true, schema: analytics}}\n",
     );
-    place.write(".gitignore", "target/\n.formulac/local/\n");
-    place.write(
+    project.write(".gitignore", "target/\n.formulac/local/\n");
+    project.write(
         "metrics/own.yml",
         "model: own\nfrom: ref('stg_orders')\nkeep: all\ndefinitions: twice = order_total * 2\n",
     );
-    begin(&place);
-    git(&place, &["switch", "--quiet", "-c", "work"]);
-    edit(&place, "metrics/own.yml", "* 2", "* 3");
-    commit(&place, "three times");
-    place
+    begin(&project);
+    git(&project, &["switch", "--quiet", "-c", "work"]);
+    edit(&project, "metrics/own.yml", "* 2", "* 3");
+    commit(&project, "three times");
+    project
 }
 
 /// Writes a fake dbt that finds every relation and includes the payload in all of its output.
-fn write_fake_dbt(project: &Place, payload: &str) {
+fn write_fake_dbt(project: &TestProject, payload: &str) {
     let event = |name: &str, data: Value| {
         serde_json::json!({"info": {"name": name, "level": "info"}, "data": data}).to_string()
     };
@@ -244,8 +244,8 @@ fn keys(node: &Yaml<'_>, names: &mut BTreeSet<String>) {
 }
 
 /// Collects the errors in the files that were written.
-fn files(place: &Place, results: &mut Vec<String>) {
-    let root = place.path("");
+fn files(project: &TestProject, results: &mut Vec<String>) {
+    let root = project.path("");
     let mut folders = vec![root.clone()];
     while let Some(folder) = folders.pop() {
         for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
@@ -283,7 +283,7 @@ fn files(place: &Place, results: &mut Vec<String>) {
 }
 
 /// Proposes, verifies and releases the project, with the payload in the users' messages and in dbt's output.
-fn run_change_commands(project: &Place, payload: &str, results: &mut Vec<String>) {
+fn run_change_commands(project: &TestProject, payload: &str, results: &mut Vec<String>) {
     let mut call = |words: &[&str]| {
         let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
         let mut command = project.command(&words.iter().map(String::as_str).collect::<Vec<_>>());
@@ -326,15 +326,15 @@ fn run_change_commands(project: &Place, payload: &str, results: &mut Vec<String>
 }
 
 fn check(name: &str, id: &str, payload: &str, change: impl Fn(&str) -> String) -> Vec<String> {
-    let place = create_project(name, change);
+    let project = create_project(name, change);
     let mut found = Vec::new();
     for call in calls(id) {
         let args: Vec<&str> = call.iter().map(String::as_str).collect();
-        faults(&call, &place.run(&args), &mut found);
+        faults(&call, &project.run(&args), &mut found);
     }
-    write_fake_dbt(&place, payload);
-    run_change_commands(&place, payload, &mut found);
-    files(&place, &mut found);
+    write_fake_dbt(&project, payload);
+    run_change_commands(&project, payload, &mut found);
+    files(&project, &mut found);
     found.into_iter().map(|it| format!("{name}: {it}")).collect()
 }
 

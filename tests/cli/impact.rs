@@ -5,29 +5,29 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::run::{Place, artifact};
+use crate::run::{TestProject, artifact};
 
 const VIEW: &str = "schema: analytics\ntable_name: fct_orders\ndimensions:\n  order_id: {primary_key: true}\n  order_total: {}\n  is_large: {sql: '${order_total} > 1000'}\nmeasures:\n  revenue: {sql: '${order_total}', aggregate_type: sum}\n";
 const SPEC: &str = "model: daily_revenue\nfrom: ref('fct_orders')\nsteps:\n  - name: days\n    where: order_total > 0\n    group_by: order_date\n    definitions: |\n      half = SUM(order_total) / 2\n      orders = COUNT()\n  - name: shares\n    keep: [order_date, orders]\n    definitions: |\n      /// Twice the half.\n      revenue = half * 2\n";
 
 /// Creates the fixture project with an Omni view, a topic and a spec that dbt does not know yet.
-fn create_project(name: &str) -> Place {
-    let place = Place::new(name);
+fn create_project(name: &str) -> TestProject {
+    let project = TestProject::new(name);
     for file in ["manifest.json", "catalog.json", "run_results.json"] {
-        place.write(&format!("target/{file}"), artifact(file));
+        project.write(&format!("target/{file}"), artifact(file));
     }
-    place
+    project
         .write("dbt_project.yml", "name: acme_analytics\nprofile: acme\n")
         .write("formulac.yml", "dialect: duckdb\n");
-    place
+    project
         .write("omni/analytics/fct_orders.view.yaml", VIEW)
         .write("omni/orders.topic.yaml", "base_view: fct_orders\n");
-    place.write("metrics/daily_revenue.yml", SPEC);
-    place
+    project.write("metrics/daily_revenue.yml", SPEC);
+    project
 }
 
 /// Returns the output of a command, without the age of the artifacts that is reported on standard error.
-fn output_without_ages(project: &Place, args: &[&str]) -> String {
+fn output_without_ages(project: &TestProject, args: &[&str]) -> String {
     let run = project.run(args);
     let err: Vec<&str> = run.err.lines().filter(|line| !line.contains(" old")).collect();
     let err = if err.is_empty() {
@@ -43,15 +43,15 @@ fn output_without_ages(project: &Place, args: &[&str]) -> String {
     format!("$ formulac {}\n{}{err}{exit}\n\n", args.join(" "), run.out.trim_end())
 }
 
-fn all(project: &Place, calls: &[&[&str]]) -> String {
+fn all(project: &TestProject, calls: &[&[&str]]) -> String {
     calls.iter().map(|call| output_without_ages(project, call)).collect()
 }
 
 #[test]
 fn impact_accepts_models_columns_and_sources() {
-    let place = create_project("impact");
+    let project = create_project("impact");
     insta::assert_snapshot!(all(
-        &place,
+        &project,
         &[
             &["impact", "stg_orders.order_total"],
             &["impact", "source.acme_analytics.landing.web_events"],
@@ -67,9 +67,9 @@ fn impact_accepts_models_columns_and_sources() {
 
 #[test]
 fn unknown_and_ambiguous_names_are_reported() {
-    let place = create_project("impact_names");
+    let project = create_project("impact_names");
     insta::assert_snapshot!(all(
-        &place,
+        &project,
         &[
             &["impact", "fct_order"],
             &["impact", "fct_orders.order_totl"],
@@ -85,10 +85,10 @@ fn unknown_and_ambiguous_names_are_reported() {
 /// Without a catalog, a source may have more columns than its properties describe.
 #[test]
 fn a_source_described_in_part_may_have_any_column() {
-    let place = create_project("impact_part");
-    std::fs::remove_file(place.path("target/catalog.json")).unwrap();
-    assert_eq!(place.run(&["impact", "landing.web_events.device_kind"]).exit, 0);
-    let run = place.run(&["impact", "landing.web_events.event_idd"]);
+    let project = create_project("impact_part");
+    std::fs::remove_file(project.path("target/catalog.json")).unwrap();
+    assert_eq!(project.run(&["impact", "landing.web_events.device_kind"]).exit, 0);
+    let run = project.run(&["impact", "landing.web_events.event_idd"]);
     assert!(
         run.exit == 1 && run.err.contains("did you mean `landing.web_events.event_id`?"),
         "{}",
@@ -98,9 +98,9 @@ fn a_source_described_in_part_may_have_any_column() {
 
 #[test]
 fn forms() {
-    let place = create_project("impact_forms");
+    let project = create_project("impact_forms");
     insta::assert_snapshot!(all(
-        &place,
+        &project,
         &[
             &["impact", "fct_orders.order_total", "--format", "markdown"],
             &["impact", "fct_orders.order_total", "--format", "mermaid"],
@@ -108,9 +108,9 @@ fn forms() {
             &["impact", "stg_sessions.device", "--json"],
         ]
     ));
-    let run = place.run(&["impact", "fct_orders.order_total", "-o", "impact.html"]);
+    let run = project.run(&["impact", "fct_orders.order_total", "-o", "impact.html"]);
     assert_eq!((run.exit, run.out.as_str()), (0, ""));
-    let page = place.read("impact.html");
+    let page = project.read("impact.html");
     for told in [
         "<title>Impact of fct_orders.order_total – formulac impact</title>",
         "formulac impact · dbt project acme_analytics · manifest of 2026-",
@@ -133,8 +133,8 @@ fn forms() {
 /// A metric of a metric set has the columns that it reads upstream, and the models that use it downstream.
 #[test]
 fn lineage_of_metrics() {
-    let place = create_project("lineage_metrics");
-    place
+    let project = create_project("lineage_metrics");
+    project
         .write(
             "metrics/sales.yml",
             "metric_set: sales\nfrom: ref('fct_orders')\ntime: order_date\ndefinitions: |\n  \
@@ -150,7 +150,7 @@ fn lineage_of_metrics() {
             "model: large_days\nmetrics: [sales.order_count]\ngroup_by: day\nhaving: revenue > 100\n",
         );
     insta::assert_snapshot!(all(
-        &place,
+        &project,
         &[
             &["lineage", "metric:sales.revenue"],
             &["lineage", "sales.order_count", "--depth", "1"],
@@ -165,9 +165,9 @@ fn lineage_of_metrics() {
 
 #[test]
 fn lineage_up_and_down() {
-    let place = create_project("lineage");
+    let project = create_project("lineage");
     insta::assert_snapshot!(all(
-        &place,
+        &project,
         &[
             &["lineage", "customer_metrics.lifetime_value"],
             &["lineage", "fct_orders", "--depth", "1"],
@@ -193,18 +193,18 @@ fn parsed() -> Value {
 /// model that contains it.
 #[test]
 fn before_dbt_compile() {
-    let place = create_project("impact_parsed");
+    let project = create_project("impact_parsed");
     let calls: [&[&str]; 4] = [
         &["lineage", "stg_orders.order_total", "--up"],
         &["lineage", "dim_customers.customer_segment", "--up"],
         &["lineage", "stg_customers.customer_segment", "--down"],
         &["impact", "customers.signup_date"],
     ];
-    let compiled = all(&place, &calls);
-    place.write("target/manifest.json", parsed().to_string());
-    assert_eq!(all(&place, &calls), compiled);
+    let compiled = all(&project, &calls);
+    project.write("target/manifest.json", parsed().to_string());
+    assert_eq!(all(&project, &calls), compiled);
     insta::assert_snapshot!(all(
-        &place,
+        &project,
         &[
             &["impact", "stg_orders.order_total"],
             &["lineage", "fct_orders.order_total"],
@@ -212,11 +212,11 @@ fn before_dbt_compile() {
         ]
     ));
     // The catalog does not exist yet.
-    fs::remove_file(place.path("target/catalog.json")).unwrap();
+    fs::remove_file(project.path("target/catalog.json")).unwrap();
     insta::assert_snapshot!(
         "before_dbt_compile_and_docs",
         all(
-            &place,
+            &project,
             &[
                 &["lineage", "fct_orders.order_total"],
                 &["impact", "stg_sessions.device"]
@@ -230,7 +230,7 @@ fn before_dbt_compile() {
 /// model is known, and the report gives the reason.
 #[test]
 fn incremental_models_and_unreadable_sql_have_no_column_lineage() {
-    let place = Place::new("impact_incremental");
+    let project = TestProject::new("impact_incremental");
     let node = |name: &str, code: &str, columns: &[&str]| {
         let id = format!("model.shop.{name}");
         let columns: serde_json::Map<String, Value> = columns
@@ -260,15 +260,15 @@ fn incremental_models_and_unreadable_sql_have_no_column_lineage() {
     .collect();
     let metadata = json!({"dbt_schema_version": "https://schemas.getdbt.com/dbt/manifest/v12.json",
                           "adapter_type": "duckdb", "project_name": "shop"});
-    place.write(
+    project.write(
         "target/manifest.json",
         json!({"metadata": metadata, "nodes": nodes}).to_string(),
     );
-    place
+    project
         .write("dbt_project.yml", "name: shop\nprofile: shop\n")
         .write("formulac.yml", "dialect: duckdb\n");
     insta::assert_snapshot!(all(
-        &place,
+        &project,
         &[
             &["lineage", "daily.total", "--up"],
             &["impact", "orders.kind"],
@@ -281,20 +281,20 @@ fn incremental_models_and_unreadable_sql_have_no_column_lineage() {
 /// If dbt has parsed but not compiled the model of a spec, formulac uses the spec.
 #[test]
 fn a_spec_without_faults_before_dbt_compile() {
-    let place = create_project("impact_parsed_spec");
-    let generated = place.run(&["generate"]);
+    let project = create_project("impact_parsed_spec");
+    let generated = project.run(&["generate"]);
     let file = "models/formulac/daily_revenue.sql";
-    assert!(place.path(file).is_file(), "{}", generated.err);
+    assert!(project.path(file).is_file(), "{}", generated.err);
     let mut manifest = parsed();
     let id = "model.acme_analytics.daily_revenue";
     manifest["nodes"][id] = json!({"unique_id": id, "name": "daily_revenue", "resource_type": "model",
         "package_name": "acme_analytics", "relation_name": "\"acme\".\"analytics\".\"daily_revenue\"",
-        "original_file_path": file, "raw_code": place.read(file), "columns": {},
+        "original_file_path": file, "raw_code": project.read(file), "columns": {},
         "depends_on": {"nodes": ["model.acme_analytics.fct_orders"]}});
-    place.write("target/manifest.json", manifest.to_string());
-    assert_eq!(place.run(&["check"]).exit, 0);
+    project.write("target/manifest.json", manifest.to_string());
+    assert_eq!(project.run(&["check"]).exit, 0);
     let said = all(
-        &place,
+        &project,
         &[
             &["lineage", "daily_revenue.revenue", "--up"],
             &["impact", "fct_orders.order_total"],
@@ -303,9 +303,9 @@ fn a_spec_without_faults_before_dbt_compile() {
     assert!(!said.contains("errors"), "{said}");
     insta::assert_snapshot!(said);
     // A model whose spec has changed in the meantime has no errors either.
-    place.write("metrics/daily_revenue.yml", SPEC.replace("half * 2", "half * 3"));
+    project.write("metrics/daily_revenue.yml", SPEC.replace("half * 2", "half * 3"));
     let said = all(
-        &place,
+        &project,
         &[
             &["lineage", "daily_revenue.revenue", "--up"],
             &["impact", "fct_orders.order_total"],
@@ -314,7 +314,7 @@ fn a_spec_without_faults_before_dbt_compile() {
     assert!(!said.contains("errors"), "{said}");
 }
 
-fn git(project: &Place, args: &[&str]) {
+fn git(project: &TestProject, args: &[&str]) {
     let mut command = Command::new("git");
     command
         .current_dir(project.path(""))
@@ -326,22 +326,22 @@ fn git(project: &Place, args: &[&str]) {
 
 #[test]
 fn since_a_revision() {
-    let place = create_project("impact_since");
+    let project = create_project("impact_since");
     let sql = "select\n    order_id,\n    order_total,\n    order_date\nfrom {{ ref('stg_orders') }}\nwhere order_total is not null\n";
     let yml = "models:\n  - name: fct_orders\n    description: Orders\n    columns:\n      - {name: order_id, data_type: integer}\n";
-    place
+    project
         .write("models/fct_orders.sql", sql)
         .write("models/fct.yml", yml)
         .write(".gitignore", "target/\n");
-    git(&place, &["init", "-q"]);
-    git(&place, &["add", "-A"]);
-    git(&place, &["commit", "-qm", "first"]);
+    git(&project, &["init", "-q"]);
+    git(&project, &["add", "-A"]);
+    git(&project, &["commit", "-qm", "first"]);
     let since = ["impact", "--since", "HEAD"];
-    let mut out = output_without_ages(&place, &since);
+    let mut out = output_without_ages(&project, &since);
     let mut with = |title: &str, file: &str, text: String, back: &str| {
-        place.write(file, text);
-        out.push_str(&format!("=== {title}\n{}", output_without_ages(&place, &since)));
-        place.write(file, back);
+        project.write(file, text);
+        out.push_str(&format!("=== {title}\n{}", output_without_ages(&project, &since)));
+        project.write(file, back);
     };
     let spec = "metrics/daily_revenue.yml";
     with("a formula", spec, SPEC.replace("half * 2", "half * 3"), SPEC);
@@ -387,22 +387,22 @@ fn since_a_revision() {
         yml,
     );
     let gone = || {
-        fs::remove_file(place.path(spec)).unwrap();
-        let text = output_without_ages(&place, &since);
-        place.write(spec, SPEC);
+        fs::remove_file(project.path(spec)).unwrap();
+        let text = output_without_ages(&project, &since);
+        project.write(spec, SPEC);
         text
     };
     let gone = gone();
     out.push_str(&format!("=== a spec gone\n{gone}"));
     for revision in ["-n", "--output=x", "nowhere"] {
-        out.push_str(&output_without_ages(&place, &["impact", "--since", revision]));
+        out.push_str(&output_without_ages(&project, &["impact", "--since", revision]));
     }
     insta::assert_snapshot!(out);
 }
 
 /// Creates a dbt project in which files of every kind are changed, one after the other.
-fn project_with_macros(name: &str) -> Place {
-    let place = Place::new(name);
+fn project_with_macros(name: &str) -> TestProject {
+    let project = TestProject::new(name);
     let model = |name: &str, read: Value, macros: Value, raw: &str| {
         json!({"name": name, "resource_type": "model", "package_name": "x", "relation_name": format!("\"d\".\"{name}\""),
             "columns": {"a": {"name": "a"}}, "raw_code": raw, "compiled_code": format!("select a from \"d\".\"{}\"", if name == "plain" { "codes" } else { "raw_t" }),
@@ -424,10 +424,10 @@ fn project_with_macros(name: &str) -> Place {
         "macros": {"macro.x.cents": {"depends_on": {"macros": []}}, "macro.x.outer": {"depends_on": {"macros": ["macro.x.cents"]}}, "macro.x.test_odd": {}},
         "exposures": {"exposure.x.e": {"name": "board", "depends_on": {"nodes": ["model.x.plain"]}}},
     });
-    place
+    project
         .write("target/manifest.json", manifest.to_string())
         .write(".gitignore", "target/\n");
-    place
+    project
 }
 
 const MACROS: &str =
@@ -442,7 +442,7 @@ const SNAP: &str = "{% snapshot snap %}{{ config(unique_key='a', strategy='check
     reason = "this is one list of cases, to be split when a case is added"
 )]
 fn since_a_revision_of_dbt_files() {
-    let place = project_with_macros("impact_since_dbt");
+    let project = project_with_macros("impact_since_dbt");
     let singular = "select * from {{ ref('plain') }} where a < 0\n";
     let generic = "{% test odd(model, column_name) %}select 1{% endtest %}\n";
     let files = [
@@ -460,11 +460,11 @@ fn since_a_revision_of_dbt_files() {
         ("packages.yml", "packages: []\n"),
     ];
     for (file, text) in files {
-        place.write(file, text);
+        project.write(file, text);
     }
-    git(&place, &["init", "-q"]);
-    git(&place, &["add", "-A"]);
-    git(&place, &["commit", "-qm", "first"]);
+    git(&project, &["init", "-q"]);
+    git(&project, &["add", "-A"]);
+    git(&project, &["commit", "-qm", "first"]);
     let cases = [
         (
             "a macro, and what uses it through another",
@@ -594,17 +594,17 @@ fn since_a_revision_of_dbt_files() {
         let text = files.iter().find(|(known, _)| *known == file).unwrap().1;
         let changed = text.replace(from, to);
         assert_ne!(changed, text, "{title}");
-        place.write(file, changed);
+        project.write(file, changed);
         out.push_str(&format!(
             "=== {title}\n{}",
-            output_without_ages(&place, &["impact", "--since", "HEAD", "--fail-on", "changing"])
+            output_without_ages(&project, &["impact", "--since", "HEAD", "--fail-on", "changing"])
         ));
-        place.write(file, text);
+        project.write(file, text);
     }
-    place.write("models/new.sql", "select 1");
+    project.write("models/new.sql", "select 1");
     out.push_str(&format!(
         "=== a file that git does not know\n{}",
-        output_without_ages(&place, &["impact", "--since", "HEAD"])
+        output_without_ages(&project, &["impact", "--since", "HEAD"])
     ));
     insta::assert_snapshot!(out);
 }
@@ -612,7 +612,7 @@ fn since_a_revision_of_dbt_files() {
 /// In dbt's newer format, metrics define their measures themselves, and the semantic model has no measures.
 #[test]
 fn metrics_with_their_own_measures_read_columns() {
-    let place = Place::new("impact_own_measures");
+    let project = TestProject::new("impact_own_measures");
     let metric = |name: &str, expr: &str| {
         json!({"unique_id": format!("metric.x.{name}"), "name": name, "resource_type": "metric", "package_name": "x",
             "type": "simple", "depends_on": {"nodes": ["semantic_model.x.orders"]}, "type_params": {"measure": null,
@@ -627,7 +627,7 @@ fn metrics_with_their_own_measures_read_columns() {
             "resource_type": "semantic_model", "package_name": "x", "depends_on": {"nodes": ["model.x.orders"]}}},
         "metrics": {"metric.x.revenue": metric("revenue", "amount"), "metric.x.taxes": metric("taxes", "tax * 2")},
     });
-    place
+    project
         .write("dbt_project.yml", "name: x\n")
         .write("target/manifest.json", manifest.to_string());
     for (column, reached) in [
@@ -635,7 +635,7 @@ fn metrics_with_their_own_measures_read_columns() {
         ("tax", [false, true]),
         ("other", [false, false]),
     ] {
-        let run = place.run(&["impact", &format!("orders.{column}")]);
+        let run = project.run(&["impact", &format!("orders.{column}")]);
         assert_eq!(run.exit, 0, "{}", run.err);
         assert_eq!(
             ["revenue (metric)", "taxes (metric)"].map(|name| run.out.contains(name)),
@@ -650,7 +650,7 @@ fn metrics_with_their_own_measures_read_columns() {
 #[test]
 fn hostile_names_remain_names() {
     const EVIL: &str = "</script><img src=x onerror=alert(1)>|`\"'\\\n\u{1b}[31m]--> n0[x]\u{202e}{{x}}&amp;";
-    let place = Place::new("impact_hostile");
+    let project = TestProject::new("impact_hostile");
     let column = |name: &str| json!({"name": name, "description": EVIL});
     let model = |id: &str, name: &str, sql: &str, read: Value| {
         json!({"unique_id": id, "name": name, "resource_type": "model", "package_name": EVIL, "relation_name": format!("\"d\".\"{id}\""),
@@ -667,11 +667,11 @@ fn hostile_names_remain_names() {
     let manifest = json!({"metadata": {"dbt_schema_version": "https://schemas.getdbt.com/dbt/manifest/v12.json", "adapter_type": "duckdb"},
         "nodes": nodes, "exposures": {"exposure.x.e": {"unique_id": "exposure.x.e", "name": EVIL, "owner": {"name": EVIL}, "depends_on": {"nodes": ["model.x.evil"]}}}});
     let results = json!({"metadata": {"dbt_schema_version": "https://schemas.getdbt.com/dbt/run-results/v6.json"}, "results": [{"unique_id": "test.x.t", "status": EVIL}]});
-    place
+    project
         .write("dbt_project.yml", "name: x\n")
         .write("target/manifest.json", manifest.to_string());
-    place.write("target/run_results.json", results.to_string());
-    place.write(
+    project.write("target/run_results.json", results.to_string());
+    project.write(
         "omni/first.view.yaml",
         format!(
             "table_name: first\ndimensions: {{a: {{sql: {}}}}}\n",
@@ -679,7 +679,7 @@ fn hostile_names_remain_names() {
         ),
     );
     let run = |format: &str| {
-        let run = place.run(&["impact", "first.a", "--format", format]);
+        let run = project.run(&["impact", "first.a", "--format", format]);
         assert_eq!(run.exit, 0, "{}", run.err);
         run.out
     };
@@ -743,8 +743,8 @@ fn hostile_names_remain_names() {
         );
         assert!(line.ends_with("];") && !line.contains('\u{1b}'), "{line}");
     }
-    assert!(!place.run(&["impact", "first.a", "--json"]).out.contains('\u{1b}'));
-    let lineage = place.run(&["lineage", "first", "--format", "mermaid"]).out;
+    assert!(!project.run(&["impact", "first.a", "--json"]).out.contains('\u{1b}'));
+    let lineage = project.run(&["lineage", "first", "--format", "mermaid"]).out;
     assert!(!lineage.contains("<img") && !lineage.contains('\u{1b}'));
     let tree = run("tree");
     assert!(!tree.contains('\u{1b}') && !tree.contains('\u{202e}'));
@@ -762,7 +762,7 @@ fn shop_node(kind: &str, name: &str, code: &str, parents: &[&str]) -> Value {
     })
 }
 
-fn shop(name: &str, nodes: &[Value], sources: &Value) -> Place {
+fn shop(name: &str, nodes: &[Value], sources: &Value) -> TestProject {
     let nodes = nodes
         .iter()
         .map(|node| (node["unique_id"].as_str().unwrap().to_owned(), node.clone()));
@@ -772,12 +772,12 @@ fn shop(name: &str, nodes: &[Value], sources: &Value) -> Place {
             "adapter_type": "duckdb"},
         "nodes": nodes, "sources": sources,
     });
-    let place = Place::new(name);
-    place
+    let project = TestProject::new(name);
+    project
         .write("dbt_project.yml", "name: shop\nprofile: shop\n")
         .write("formulac.yml", "dialect: duckdb\n")
         .write("target/manifest.json", manifest.to_string());
-    place
+    project
 }
 
 /// A seed and a source may be the same table. Models that read the seed by `ref` depend on the seed, not on the source.
@@ -795,9 +795,9 @@ fn a_source_over_a_seed() {
         "unique_id": source, "package_name": "shop", "original_file_path": "models/s.yml",
         "relation_name": "\"db\".\"main\".\"raw_orders\"", "columns": {"amount": {"name": "amount"}},
     }});
-    let place = shop("impact_source_over_seed", &nodes, &sources);
+    let project = shop("impact_source_over_seed", &nodes, &sources);
     insta::assert_snapshot!(all(
-        &place,
+        &project,
         &[
             &["impact", "raw_orders.amount", "--removed"],
             &["impact", "landing.orders.amount", "--removed"],
@@ -827,9 +827,9 @@ fn tables_named_without_ref() {
             &["model.shop.by_schema"],
         ),
     ];
-    let place = shop("impact_named_tables", &nodes, &json!({}));
+    let project = shop("impact_named_tables", &nodes, &json!({}));
     insta::assert_snapshot!(all(
-        &place,
+        &project,
         &[
             &["impact", "raw_orders.amount", "--removed"],
             &["lineage", "raw_orders.amount"],

@@ -3,7 +3,7 @@
 use insta::assert_snapshot;
 
 use crate::repository::{commit, git, switch_user};
-use crate::run::{Place, finish, without_unverified_dialects};
+use crate::run::{TestProject, finish, without_unverified_dialects};
 
 const PROFILES: &str = "\
 shop:
@@ -26,22 +26,22 @@ models:
 ";
 
 /// Creates a dbt project. Profiles are looked up only in the project.
-fn create_project(name: &str) -> Place {
-    let place = Place::new(name);
-    place.write(
+fn create_project(name: &str) -> TestProject {
+    let project = TestProject::new(name);
+    project.write(
         "shop/dbt_project.yml",
         "name: shop\nprofile: shop\nmodel-paths: [dbt_models]\n",
     );
-    place
+    project
         .write("shop/profiles.yml", PROFILES)
         .write("shop/dbt_models/orders.yml", ORDERS);
-    place
+    project
         .write("shop/dbt_models/marts/orders.sql", "select 1")
         .write("shop/dbt_models/customers.sql", "select 1");
-    place
+    project
 }
 
-fn run(project: &Place, folder: &str, args: &[&str]) -> crate::run::Run {
+fn run(project: &TestProject, folder: &str, args: &[&str]) -> crate::run::Run {
     let mut command = project.command(args);
     command
         .current_dir(project.path(folder))
@@ -53,13 +53,13 @@ fn run(project: &Place, folder: &str, args: &[&str]) -> crate::run::Run {
 
 #[test]
 fn init_writes_the_project_files() {
-    let place = create_project("init");
-    let dry = run(&place, "shop/dbt_models", &["init", "--dry-run"]);
+    let project = create_project("init");
+    let dry = run(&project, "shop/dbt_models", &["init", "--dry-run"]);
     assert_eq!((dry.exit, dry.err.as_str()), (0, "no file is written\n"));
     assert_snapshot!(without_unverified_dialects(&dry.out));
-    assert_eq!(place.files("shop"), ["dbt_models", "dbt_project.yml", "profiles.yml"]);
+    assert_eq!(project.files("shop"), ["dbt_models", "dbt_project.yml", "profiles.yml"]);
 
-    let json = run(&place, "shop", &["init", "--dry-run", "--json"]);
+    let json = run(&project, "shop", &["init", "--dry-run", "--json"]);
     crate::json_output::check(&["init", "--json"], &json.out);
     let (told, paths) = (
         json.json(),
@@ -75,27 +75,27 @@ fn init_writes_the_project_files() {
         paths
     );
     assert_eq!(told["written"], false);
-    assert_eq!(place.files("shop"), ["dbt_models", "dbt_project.yml", "profiles.yml"]);
+    assert_eq!(project.files("shop"), ["dbt_models", "dbt_project.yml", "profiles.yml"]);
 
-    let done = run(&place, "shop", &["init"]);
+    let done = run(&project, "shop", &["init"]);
     assert_eq!((done.exit, done.out.as_str()), (0, ""));
     let next = "next:\n  dbt docs generate    # so that formulac knows all columns and their types\n  edit metrics/orders_by_month.yml\n  formulac check\n  formulac preview metrics/orders_by_month.yml\n  formulac generate\n  dbt build\n";
     assert_eq!(
         done.err,
         format!("wrote formulac.yml\nwrote metrics/orders_by_month.yml\nwrote .gitignore\n{next}")
     );
-    let checked = run(&place, "shop", &["check"]);
+    let checked = run(&project, "shop", &["check"]);
     assert_eq!(
         (checked.exit, checked.err.as_str()),
         (0, "1 file checked: no problems found\n")
     );
-    let checked = run(&place, "shop", &["check", "formulac.yml"]);
+    let checked = run(&project, "shop", &["check", "formulac.yml"]);
     assert_eq!(
         (checked.exit, checked.err.as_str()),
         (0, "1 file checked: no problems found\n")
     );
     let model = run(
-        &place,
+        &project,
         "shop",
         &[
             "model",
@@ -112,33 +112,36 @@ fn init_writes_the_project_files() {
     );
 
     // `init` does not change handwritten files, and a second `init` changes no files.
-    place
+    project
         .write("shop/formulac.yml", "dialect: snowflake\nspecs: metrics\n")
         .write("shop/.gitignore", "target/");
-    let again = run(&place, "shop", &["init"]);
+    let again = run(&project, "shop", &["init"]);
     assert_eq!(
         again.err,
         "kept formulac.yml\nkept metrics (1 spec)\nadded 2 lines to .gitignore\n"
     );
     assert_eq!(
-        place.read("shop/.gitignore"),
+        project.read("shop/.gitignore"),
         "target/\n.formulac/local/\nformulac.local.yml\n"
     );
-    let again = run(&place, "shop", &["init"]);
+    let again = run(&project, "shop", &["init"]);
     assert_eq!(
         again.err,
         "kept formulac.yml\nkept metrics (1 spec)\nkept .gitignore\nall files already exist\n"
     );
-    assert_eq!(place.read("shop/formulac.yml"), "dialect: snowflake\nspecs: metrics\n");
+    assert_eq!(
+        project.read("shop/formulac.yml"),
+        "dialect: snowflake\nspecs: metrics\n"
+    );
 }
 
 /// `init` uses the first folder of each kind that dbt reads, and does not use disabled models in its examples.
 #[test]
 fn init_uses_the_folders_of_the_dbt_project() {
-    let place = create_project("init_folders");
+    let project = create_project("init_folders");
     let init = |text: &str| {
-        place.write("shop/dbt_project.yml", format!("name: shop\nprofile: shop\n{text}"));
-        let run = run(&place, "shop", &["init", "--dry-run"]);
+        project.write("shop/dbt_project.yml", format!("name: shop\nprofile: shop\n{text}"));
+        let run = run(&project, "shop", &["init", "--dry-run"]);
         (run.exit, run.out, run.err)
     };
     let (_, text, _) = init(
@@ -182,13 +185,13 @@ fn specs_are_in_a_folder_that_dbt_does_not_read() {
 
 #[test]
 fn a_new_project_has_no_errors_in_its_environments() {
-    let place = create_project("init_environments");
+    let project = create_project("init_environments");
     let init = || {
-        std::fs::remove_file(place.path("shop/formulac.yml")).ok();
-        assert_eq!(run(&place, "shop", &["init", "--quiet"]).exit, 0);
-        let text = place.read("shop/formulac.yml");
+        std::fs::remove_file(project.path("shop/formulac.yml")).ok();
+        assert_eq!(run(&project, "shop", &["init", "--quiet"]).exit, 0);
+        let text = project.read("shop/formulac.yml");
         let line = text.lines().find(|line| line.starts_with("  production:"));
-        let checked = run(&place, "shop", &["env", "check"]);
+        let checked = run(&project, "shop", &["env", "check"]);
         assert_eq!(checked.exit, 0, "{}", checked.out);
         (line.unwrap().to_owned(), checked.out)
     };
@@ -198,30 +201,30 @@ fn a_new_project_has_no_errors_in_its_environments() {
     assert_eq!(written, environment(""));
     let missing = "warning: production: pushes to the environment need a merge, but the environment has no `branch:`";
     assert!(found.starts_with(missing), "{found}");
-    git(&place, &["init", "--quiet", "--initial-branch", "trunk"]);
+    git(&project, &["init", "--quiet", "--initial-branch", "trunk"]);
     let (written, found) = init();
     assert_eq!(written, environment(", branch: trunk"));
     let unborn = "warning: production: the repository has no commits, so its branches were not checked\n";
     assert_eq!(found, unborn);
-    switch_user(&place, "ann");
-    commit(&place, "begin");
+    switch_user(&project, "ann");
+    commit(&project, "begin");
     assert_eq!(init(), (environment(", branch: trunk"), String::new()));
     // A new branch is not the branch into which changes are merged.
-    git(&place, &["switch", "--quiet", "--create", "try/formulac"]);
+    git(&project, &["switch", "--quiet", "--create", "try/formulac"]);
     assert_eq!(init().0, environment(""));
-    git(&place, &["branch", "main"]);
+    git(&project, &["branch", "main"]);
     assert_eq!(init(), (environment(", branch: main"), String::new()));
 }
 
 #[test]
 fn the_first_spec_uses_the_documented_columns() {
     let first = |name: &str, properties: &str| {
-        let place = create_project(name);
-        place.write("shop/dbt_models/orders.yml", properties);
-        let run = run(&place, "shop", &["init", "--quiet"]);
+        let project = create_project(name);
+        project.write("shop/dbt_models/orders.yml", properties);
+        let run = run(&project, "shop", &["init", "--quiet"]);
         assert_eq!((run.exit, run.err.as_str()), (0, ""));
-        let [file] = place.files("shop/metrics").try_into().unwrap();
-        place.read(&format!("shop/metrics/{file}"))
+        let [file] = project.files("shop/metrics").try_into().unwrap();
+        project.read(&format!("shop/metrics/{file}"))
     };
     let nothing = first("init_nothing_known", "models: []\n");
     assert!(
@@ -246,26 +249,26 @@ fn the_first_spec_uses_the_documented_columns() {
 fn the_first_spec_reads_a_model_for_users() {
     let known = "columns: [{name: day, data_type: date}, {name: amount, data_type: numeric}]";
     let first = |name: &str, models: &[&str], documented: &[&str]| {
-        let place = Place::new(name);
-        place.write(
+        let project = TestProject::new(name);
+        project.write(
             "shop/dbt_project.yml",
             "name: shop\nprofile: shop\nmodel-paths: [dbt_models]\n",
         );
-        place.write("shop/profiles.yml", PROFILES);
+        project.write("shop/profiles.yml", PROFILES);
         for model in models {
-            place.write(&format!("shop/dbt_models/{model}.sql"), "select 1");
+            project.write(&format!("shop/dbt_models/{model}.sql"), "select 1");
         }
         let documented: Vec<String> = documented
             .iter()
             .map(|name| format!("{{name: {name}, {known}}}"))
             .collect();
-        place.write(
+        project.write(
             "shop/dbt_models/models.yml",
             format!("models: [{}]\n", documented.join(", ")),
         );
-        assert_eq!(run(&place, "shop", &["init", "--quiet"]).exit, 0);
-        let [file] = place.files("shop/metrics").try_into().unwrap();
-        let text = place.read(&format!("shop/metrics/{file}"));
+        assert_eq!(run(&project, "shop", &["init", "--quiet"]).exit, 0);
+        let [file] = project.files("shop/metrics").try_into().unwrap();
+        let text = project.read(&format!("shop/metrics/{file}"));
         let from = text.lines().find(|line| line.starts_with("from: "));
         from.unwrap_or_default().to_owned()
     };
@@ -294,20 +297,20 @@ fn the_first_spec_reads_a_model_for_users() {
 
 #[test]
 fn init_without_models_writes_no_spec() {
-    let place = Place::new("init_no_models");
-    place.write("dbt_project.yml", "name: shop\nprofile: shop\n");
-    let run = run(&place, ".", &["init", "--dialect", "bigquery"]);
+    let project = TestProject::new("init_no_models");
+    project.write("dbt_project.yml", "name: shop\nprofile: shop\n");
+    let run = run(&project, ".", &["init", "--dialect", "bigquery"]);
     assert!(run.err.starts_with(
         "kept metrics empty, because there is no model yet that a spec could read\nwrote formulac.yml\nwrote .gitignore\nnext:\n"
     ));
-    assert!(place.read("formulac.yml").contains("\ndialect: bigquery\n"));
+    assert!(project.read("formulac.yml").contains("\ndialect: bigquery\n"));
 }
 
 #[test]
 fn the_dialect_is_that_of_dbt() {
-    let place = create_project("init_dialect");
+    let project = create_project("init_dialect");
     let dialect = |args: &[&str]| {
-        let run = run(&place, "shop", &[&["init", "--dry-run", "--quiet"], args].concat());
+        let run = run(&project, "shop", &[&["init", "--dry-run", "--quiet"], args].concat());
         assert_eq!((run.exit, run.err.as_str()), (0, ""));
         run.out
             .lines()
@@ -317,19 +320,19 @@ fn the_dialect_is_that_of_dbt() {
     };
     assert_eq!(dialect(&[]), "dialect: duckdb");
     assert_eq!(dialect(&["--dialect", "bigquery"]), "dialect: bigquery");
-    place.write("shop/target/manifest.json", r#"{"metadata": {"dbt_schema_version": "https://schemas.getdbt.com/dbt/manifest/v12.json", "adapter_type": "snowflake"}, "nodes": {}, "sources": {}}"#);
+    project.write("shop/target/manifest.json", r#"{"metadata": {"dbt_schema_version": "https://schemas.getdbt.com/dbt/manifest/v12.json", "adapter_type": "snowflake"}, "nodes": {}, "sources": {}}"#);
     assert_eq!(dialect(&[]), "dialect: snowflake");
-    place.write("shop/target/manifest.json", r#"{"metadata": {"dbt_schema_version": "https://schemas.getdbt.com/dbt/manifest/v12.json", "dbt_version": "1.7.19"}, "nodes": {}, "sources": {}}"#);
+    project.write("shop/target/manifest.json", r#"{"metadata": {"dbt_schema_version": "https://schemas.getdbt.com/dbt/manifest/v12.json", "dbt_version": "1.7.19"}, "nodes": {}, "sources": {}}"#);
     let outdated =
         "dbt: version 1.7.19 is too old: version 1.8 or newer is needed; run `pip install --upgrade dbt-core`\n";
-    let run_init = run(&place, "shop", &["init", "--dry-run"]);
+    let run_init = run(&project, "shop", &["init", "--dry-run"]);
     assert!(run_init.err.contains(outdated), "{}", run_init.err);
     let needed = "# formulac needs duckdb 1.4 or newer; `formulac doctor` checks the version\n";
     assert!(run_init.out.contains(needed), "{}", run_init.out);
     let said = |profiles: &str| {
-        place.write("shop/profiles.yml", profiles);
-        std::fs::remove_dir_all(place.path("shop/target")).ok();
-        let run = run(&place, "shop", &["init"]);
+        project.write("shop/profiles.yml", profiles);
+        std::fs::remove_dir_all(project.path("shop/target")).ok();
+        let run = run(&project, "shop", &["init"]);
         assert_eq!(run.exit, 2);
         run.err
     };
@@ -350,32 +353,32 @@ fn the_dialect_is_that_of_dbt() {
         found,
         format!("error: the dialect is unknown: the target of profile `shop` is unknown\n{help}")
     );
-    assert_eq!(place.files("shop"), ["dbt_models", "dbt_project.yml", "profiles.yml"]);
+    assert_eq!(project.files("shop"), ["dbt_models", "dbt_project.yml", "profiles.yml"]);
     let merged = "shop: {target: a, outputs: {a: &a {type: duckdb, path: x}, b: {<<: *a, threads: 2}}}\n";
-    place.write("shop/profiles.yml", merged.replace("target: a", "target: b"));
-    let run = run(&place, "shop", &["init", "--dry-run"]);
+    project.write("shop/profiles.yml", merged.replace("target: a", "target: b"));
+    let run = run(&project, "shop", &["init", "--dry-run"]);
     assert!(run.out.contains("dialect: duckdb"), "{}{}", run.out, run.err);
 }
 
 #[test]
 fn outside_a_dbt_project() {
-    let mut place = Place::new("init_nowhere");
-    place.write("full/file", "");
-    place
+    let mut project = TestProject::new("init_nowhere");
+    project.write("full/file", "");
+    project
         .show(&["init"])
         .show(&["init", "full"])
         .show(&["init", "--example", "full"]);
-    assert_snapshot!(place.transcript());
-    assert_eq!(place.files("full"), ["file"]);
+    assert_snapshot!(project.transcript());
+    assert_eq!(project.files("full"), ["file"]);
 }
 
 /// The example is complete: `check` accepts its specs, and it runs without further settings.
 #[test]
 fn the_example_is_ready() {
-    let place = Place::new("init_example");
-    let dry = place.run(&["init", "--example", "new/shop", "--dry-run"]);
-    assert_eq!((dry.exit, place.files(".").len()), (0, 0));
-    let run = place.run(&["init", "--example", "new/shop"]);
+    let project = TestProject::new("init_example");
+    let dry = project.run(&["init", "--example", "new/shop", "--dry-run"]);
+    assert_eq!((dry.exit, project.files(".").len()), (0, 0));
+    let run = project.run(&["init", "--example", "new/shop"]);
     assert_eq!((run.exit, run.out.as_str()), (0, ""));
     let next = "next, in new/shop:\n  formulac preview metrics/customer_ltv_by_segment.yml --data seeds\n";
     assert!(
@@ -383,7 +386,7 @@ fn the_example_is_ready() {
         "{}",
         run.err
     );
-    let checked = place.run(&["check", "--project-dir", "new/shop"]);
+    let checked = project.run(&["check", "--project-dir", "new/shop"]);
     // Before dbt has parsed the project, no artifact declares that keys are never NULL.
     assert!(
         checked.exit == 0 && checked.err.ends_with(" files checked: 4 warnings\n"),
@@ -394,8 +397,8 @@ fn the_example_is_ready() {
 
 #[test]
 fn the_package_contains_the_example_files() {
-    let place = Place::new("init_package");
-    assert_eq!(place.run(&["init", "--example", "shop"]).exit, 0);
+    let project = TestProject::new("init_package");
+    assert_eq!(project.run(&["init", "--example", "shop"]).exit, 0);
     let mut command = std::process::Command::new(env!("CARGO"));
     command
         .args([
@@ -410,7 +413,7 @@ fn the_package_contains_the_example_files() {
     let listed = finish(command);
     assert_eq!(listed.exit, 0, "{}", listed.err);
     let packaged: Vec<&str> = listed.out.lines().collect();
-    let mut folders = vec![place.path("shop")];
+    let mut folders = vec![project.path("shop")];
     let mut count = 0;
     while let Some(folder) = folders.pop() {
         for path in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
@@ -418,7 +421,7 @@ fn the_package_contains_the_example_files() {
                 folders.push(path);
                 continue;
             }
-            let inside = path.strip_prefix(place.path("shop")).unwrap().display().to_string();
+            let inside = path.strip_prefix(project.path("shop")).unwrap().display().to_string();
             let named = format!("examples/subscription_business/{inside}");
             // Files that `init` creates do not belong to the example.
             if std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(&named).is_file() {
@@ -500,8 +503,8 @@ fn dbt_metrics() -> Vec<String> {
 }
 
 /// Writes a dbt project with a manifest that contains a semantic model.
-fn semantic_project(name: &str) -> Place {
-    let place = create_project(name);
+fn semantic_project(name: &str) -> TestProject {
+    let project = create_project(name);
     let measures = r#"
         {"name": "amount", "agg": "sum", "description": "Money of all orders.\nIn euros."},
         {"name": "order_count", "agg": "count", "expr": "1", "label": "Orders: all"},
@@ -560,36 +563,36 @@ fn semantic_project(name: &str) -> Place {
         models.join(", "),
         metrics.join(", ")
     );
-    place.write("shop/target/manifest.json", manifest);
-    place.write(
+    project.write("shop/target/manifest.json", manifest);
+    project.write(
         "shop/formulac.yml",
         "dialect: duckdb\nspecs: metrics/\nmodels: dbt_models/formulac/\n",
     );
-    place
+    project
 }
 
 #[test]
 fn measures_of_semantic_models_become_metric_sets() {
-    let place = semantic_project("init_semantic_models");
-    let run = run(&place, "shop", &["init"]);
+    let project = semantic_project("init_semantic_models");
+    let run = run(&project, "shop", &["init"]);
     assert_eq!(run.exit, 0, "{}", run.err);
-    assert_snapshot!(format!("{}\n{}", run.err, place.read("shop/metrics/sales.yml")));
-    assert!(!place.path("shop/metrics/generated.yml").exists() && !place.path("shop/metrics/rates.yml").exists());
+    assert_snapshot!(format!("{}\n{}", run.err, project.read("shop/metrics/sales.yml")));
+    assert!(!project.path("shop/metrics/generated.yml").exists() && !project.path("shop/metrics/rates.yml").exists());
     let checked = self::run(
-        &place,
+        &project,
         "shop",
         &["query", "--metrics", "sales.*", "--by", "month", "--quiet"],
     );
     assert_eq!(checked.exit, 0, "{}", checked.err);
     // The set is not created again if its name has quotes, a comment or different capitalization.
-    let text = place.read("shop/metrics/sales.yml");
-    place.write(
+    let text = project.read("shop/metrics/sales.yml");
+    project.write(
         "shop/metrics/sales.yml",
         text.replace("metric_set: sales", "metric_set: 'Sales' # ours") + "# mine\n",
     );
-    let again = self::run(&place, "shop", &["init"]);
+    let again = self::run(&project, "shop", &["init"]);
     assert!(
-        place.read("shop/metrics/sales.yml").ends_with("# mine\n") && !again.err.contains("sales"),
+        project.read("shop/metrics/sales.yml").ends_with("# mine\n") && !again.err.contains("sales"),
         "{}",
         again.err
     );
@@ -598,7 +601,7 @@ fn measures_of_semantic_models_become_metric_sets() {
 /// In dbt's newer format, metrics define their measures themselves, and semantic models have no measures.
 #[test]
 fn metrics_with_their_own_measures_become_a_metric_set() {
-    let place = create_project("init_own_measures");
+    let project = create_project("init_own_measures");
     let metric = |name: &str, kind: &str, type_params: serde_json::Value| {
         serde_json::json!({
             "name": name, "resource_type": "metric", "package_name": "shop", "type": kind, "label": format!("The {name}"),
@@ -644,25 +647,25 @@ fn metrics_with_their_own_measures_become_a_metric_set() {
             "metric.shop.zeros": own("zeros", "filled", "sum", Some("amount"), Some(0)),
         },
     });
-    place.write("shop/target/manifest.json", manifest.to_string());
-    place.write("shop/formulac.yml", "dialect: duckdb\nspecs: metrics/\n");
-    let said = run(&place, "shop", &["init"]).err;
-    assert_snapshot!(format!("{said}\n{}", place.read("shop/metrics/sales.yml")));
+    project.write("shop/target/manifest.json", manifest.to_string());
+    project.write("shop/formulac.yml", "dialect: duckdb\nspecs: metrics/\n");
+    let said = run(&project, "shop", &["init"]).err;
+    assert_snapshot!(format!("{said}\n{}", project.read("shop/metrics/sales.yml")));
     let query = ["query", "--metrics", "sales.*", "--by", "month", "--quiet"];
-    let run = run(&place, "shop", &query);
+    let run = run(&project, "shop", &query);
     assert_eq!(run.exit, 0, "{}", run.err);
 }
 
 #[test]
 fn definitions_of_several_specs_are_reported() {
-    let place = create_project("init_repeated");
+    let project = create_project("init_repeated");
     for (name, keys) in [("a", "group_by: ordered_on[month]\n"), ("b", "")] {
         let spec = format!("model: {name}\nfrom: orders\n{keys}definitions: |\n  revenue = SUM(amount)\n");
-        place.write(&format!("shop/metrics/{name}.yml"), spec);
+        project.write(&format!("shop/metrics/{name}.yml"), spec);
     }
-    let said = run(&place, "shop", &["init", "--dry-run"]).err;
+    let said = run(&project, "shop", &["init", "--dry-run"]).err;
     let note =
         "2 specs contain the same definition over orders; `formulac extract` moves such definitions to a metric set\n";
     assert!(said.contains(note), "{said}");
-    assert!(!place.path("shop/metrics/orders.yml").exists());
+    assert!(!project.path("shop/metrics/orders.yml").exists());
 }

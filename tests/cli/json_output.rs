@@ -161,9 +161,9 @@ fn another_shape_is_found() {
 /// commands.
 #[test]
 fn a_validator_accepts_what_commands_print() {
-    let place = roles::create_project("json_output");
-    place.write("dbt_project.yml", "name: shop\nprofile: shop\n");
-    switch_user(&place, "eve");
+    let project = roles::create_project("json_output");
+    project.write("dbt_project.yml", "name: shop\nprofile: shop\n");
+    switch_user(&project, "eve");
     let mut documents: Vec<(String, Value)> = Vec::new();
     for args in [
         &["compile", "a = SUM(amount)\nb = SUMM(x)"][..],
@@ -186,7 +186,7 @@ fn a_validator_accepts_what_commands_print() {
         &["generate", "--check"],
         &["env", "use", "development"],
     ] {
-        let run = place.run(&[args, &["--json"]].concat());
+        let run = project.run(&[args, &["--json"]].concat());
         assert!(!run.out.is_empty(), "{args:?}: {}", run.err);
         let called = format!("{} ", args.join(" "));
         let command = commands()

@@ -9,7 +9,7 @@ use formulac::{Compiler, Project};
 use saphyr::{LoadableYamlNode, Scalar, Yaml};
 use serde_json::{Map, Value, json};
 
-use crate::run::Place;
+use crate::run::TestProject;
 
 fn root(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
@@ -20,7 +20,7 @@ fn read(path: &Path) -> String {
 }
 
 fn schema(of: &str) -> Value {
-    let run = Place::new(&format!("json_schema_{of}")).run(&["schema", of]);
+    let run = TestProject::new(&format!("json_schema_{of}")).run(&["schema", of]);
     assert_eq!((run.exit, run.err.as_str()), (0, ""));
     run.json()
 }

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::run::Place;
+use crate::run::TestProject;
 
 const SET: &str = "\
 metric_set: orders
@@ -53,16 +53,16 @@ const EDITS: &[(&str, &str, &str)] = &[
 ];
 
 /// Creates a project with more specs than the number from which results are kept.
-fn project(name: &str) -> Place {
-    let place = Place::new(name);
-    place.write("formulac.yml", "dialect: duckdb\nspecs: specs/\n");
-    place.write("dbt_project.yml", "name: shop\nmodel-paths: [models]\n");
+fn project(name: &str) -> TestProject {
+    let project = TestProject::new(name);
+    project.write("formulac.yml", "dialect: duckdb\nspecs: specs/\n");
+    project.write("dbt_project.yml", "name: shop\nmodel-paths: [models]\n");
     for folder in ["models", "tests"] {
-        place.write(&format!("{folder}/.gitkeep"), "");
+        project.write(&format!("{folder}/.gitkeep"), "");
     }
-    place.write("schema.yml", SCHEMA);
-    place.write("specs/orders.yml", SET);
-    place.write(
+    project.write("schema.yml", SCHEMA);
+    project.write("specs/orders.yml", SET);
+    project.write(
         "specs/daily.yml",
         "model: daily\nfrom: stg_orders\ngroup_by: ordered_on\ndefinitions: revenue = SUM(amount)\n",
     );
@@ -76,20 +76,20 @@ fn project(name: &str) -> Place {
                 "model: m_{number}\nfrom: stg_orders\ngroup_by: region\ndefinitions: days = COUNT(DISTINCT(ordered_on)) + {number}\n"
             ),
         };
-        place.write(&format!("specs/m_{number}.yml"), text);
+        project.write(&format!("specs/m_{number}.yml"), text);
     }
-    place
+    project
 }
 
 /// Returns the names of the files with results.
-fn kept_files(project: &Place) -> Vec<String> {
+fn kept_files(project: &TestProject) -> Vec<String> {
     let mut files = project.files(".formulac/local");
     files.retain(|file| file.starts_with("specs_"));
     files
 }
 
 /// Runs commands, and returns their output and the generated files.
-fn results(project: &Place) -> Vec<String> {
+fn results(project: &TestProject) -> Vec<String> {
     let mut all = Vec::new();
     for args in [
         ["generate", "--schema", "schema.yml"].as_slice(),
@@ -130,11 +130,11 @@ fn results_equal_those_of_a_first_call() {
 
 #[test]
 fn damaged_results_are_ignored() {
-    let place = project("kept_results_damaged");
-    let expected = results(&place);
+    let project = project("kept_results_damaged");
+    let expected = results(&project);
     for damage in ["cut", "empty", "a byte"] {
-        for file in kept_files(&place) {
-            let path = place.path(&format!(".formulac/local/{file}"));
+        for file in kept_files(&project) {
+            let path = project.path(&format!(".formulac/local/{file}"));
             let whole = fs::read(&path).unwrap();
             let middle = whole.len() / 2;
             let damaged = match damage {
@@ -148,8 +148,8 @@ fn damaged_results_are_ignored() {
             };
             fs::write(&path, damaged).unwrap();
         }
-        place.run(&["check"]);
-        let repaired = results(&place);
+        project.run(&["check"]);
+        let repaired = results(&project);
         assert_eq!(expected[1..], repaired[1..], "{damage}");
     }
 }

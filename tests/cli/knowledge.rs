@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::run::Place;
+use crate::run::TestProject;
 
 const DAYS: &str = "model: second_order\nfrom: ref('orders')\ngroup_by: customer_id\n\
                     definitions: days = MAX(ordered_at) - MIN(ordered_at)\n";
@@ -63,21 +63,21 @@ const ORDERS: (&str, &[(&str, &str)]) = (
 );
 
 /// Creates a project whose manifest has `orders` with all its columns.
-fn project(name: &str) -> Place {
-    let place = Place::new(name);
-    place
+fn project(name: &str) -> TestProject {
+    let project = TestProject::new(name);
+    project
         .write("dbt_project.yml", "name: shop\nprofile: shop\n")
         .write("formulac.yml", "specs: metrics/\n");
-    place.write("metrics/second_order.yml", DAYS);
+    project.write("metrics/second_order.yml", DAYS);
     let nodes = [
         node("orders", &["order_id"]),
         test_of("orders", "not_null", "order_id"),
         test_of("orders", "unique", "order_id"),
     ];
-    place
+    project
         .write("target/manifest.json", manifest(nodes))
         .write("target/catalog.json", catalog(&[ORDERS]));
-    place
+    project
 }
 
 /// Returns SQL without line breaks.
@@ -88,11 +88,11 @@ fn in_one_line(sql: &str) -> String {
 
 #[test]
 fn all_commands_use_the_types_of_the_project() {
-    let place = project("knowledge_types");
+    let project = project("knowledge_types");
     let formula = "MAX(ordered_at) - MIN(ordered_at)";
     let expected = "date_diff('microsecond', min(ordered_at), max(ordered_at)) / 86400000000";
     let of = |args: &[&str]| {
-        let run = place.run(args);
+        let run = project.run(args);
         assert_eq!(run.exit, 0, "{args:?}: {}", run.err);
         run.out
     };
@@ -102,10 +102,10 @@ fn all_commands_use_the_types_of_the_project() {
         assert!(in_one_line(&of(args)).contains(expected), "{args:?}");
     }
     of(&["generate"]);
-    assert!(in_one_line(&place.read("models/formulac/second_order.sql")).contains(expected));
+    assert!(in_one_line(&project.read("models/formulac/second_order.sql")).contains(expected));
     assert_eq!(of(&["model", spec, "--out", "models/formulac", "--check"]), "");
     // `--no-project` ignores all facts about the project, and the command reports the effect on the SQL.
-    let bare = place.run(&["compile", "--no-project", "--dialect", "duckdb", formula]);
+    let bare = project.run(&["compile", "--no-project", "--dialect", "duckdb", formula]);
     assert_eq!(bare.out.trim(), "max(ordered_at) - min(ordered_at)");
     assert!(bare.err.contains("unknown types: `ordered_at`"), "{}", bare.err);
 }
@@ -132,53 +132,53 @@ fn the_sql_is_a_function_of_the_commit() {
 /// `query` reads all metrics of a set, so the facts about its columns are kept although no model reads the set.
 #[test]
 fn the_columns_of_sets_without_models_are_kept() {
-    let place = project("knowledge_sets");
-    place.write(
+    let project = project("knowledge_sets");
+    project.write(
         "metrics/orders.yml",
         "metric_set: orders\nfrom: orders\ndefinitions: largest = MAX(amount) & \"x\"\n",
     );
-    place.run(&["generate"]);
-    let known = place.read(".formulac/state/known.yml");
+    project.run(&["generate"]);
+    let known = project.read(".formulac/state/known.yml");
     assert!(known.contains("amount: "), "{known}");
-    let query = || place.run(&["query", "--metrics", "orders.largest"]).out;
+    let query = || project.run(&["query", "--metrics", "orders.largest"]).out;
     let sql = query();
     assert!(sql.contains("cast(max(amount) as varchar)"), "{sql}");
-    std::fs::remove_dir_all(place.path("target")).unwrap();
+    std::fs::remove_dir_all(project.path("target")).unwrap();
     assert_eq!(query(), sql);
     // Changing a model does not remove these facts.
-    place.write("metrics/second_order.yml", DAYS.replace("MIN", "MAX"));
-    place.run(&["generate"]);
+    project.write("metrics/second_order.yml", DAYS.replace("MIN", "MAX"));
+    project.run(&["generate"]);
     assert_eq!(query(), sql);
 }
 
 #[test]
 fn a_lost_key_contradicts_the_known_facts() {
-    let place = project("knowledge_keys");
-    place.run(&["generate"]);
-    let known = place.read(".formulac/state/known.yml");
+    let project = project("knowledge_keys");
+    project.run(&["generate"]);
+    let known = project.read(".formulac/state/known.yml");
     assert!(known.contains("primary_key: [order_id]"), "{known}");
-    let check = place.run(&["check"]);
+    let check = project.run(&["check"]);
     assert!(!check.out.contains("contradicts"), "{}", check.out);
     let nodes = [node("orders", &["order_id"]), test_of("orders", "not_null", "order_id")];
-    place.write("target/manifest.json", manifest(nodes));
+    project.write("target/manifest.json", manifest(nodes));
     let fact = "dbt contradicts known.yml: orders: primary_key: [order_id] → not known";
-    let check = place.run(&["check"]);
+    let check = project.run(&["check"]);
     assert!(check.out.contains(fact), "{}", check.out);
-    let status = place.run(&["status"]);
+    let status = project.run(&["status"]);
     assert!(status.out.contains("dbt contradicts known.yml"), "{}", status.out);
 }
 
 /// `release` names the file if only known facts are out of date.
 #[test]
 fn a_release_names_known_facts_that_are_out_of_date() {
-    let place = project("knowledge_release");
-    place.write(".gitignore", "target/\n.formulac/local/\n");
-    crate::repository::begin(&place);
-    let pushed = place.run(&["push", "--yes"]);
+    let project = project("knowledge_release");
+    project.write(".gitignore", "target/\n.formulac/local/\n");
+    crate::repository::begin(&project);
+    let pushed = project.run(&["push", "--yes"]);
     assert_eq!(pushed.exit, 0, "{}{}", pushed.out, pushed.err);
     let nodes = [node("orders", &["order_id"]), test_of("orders", "not_null", "order_id")];
-    place.write("target/manifest.json", manifest(nodes));
-    let release = place.run(&["release", "--yes"]);
+    project.write("target/manifest.json", manifest(nodes));
+    let release = project.run(&["release", "--yes"]);
     let said = "error: .formulac/state/known.yml is out of date: orders.order_id: ";
     assert!(
         release.exit == 1 && release.out.contains(said),
@@ -213,9 +213,9 @@ fn updated_facts_are_listed_and_contradictions_are_reported() {
 /// `plan` lists the changes in `known.yml`. Only `generate` and `push` write this file.
 #[test]
 fn a_plan_shows_changes_of_known_facts_and_writes_nothing() {
-    let place = project("knowledge_plan");
-    place.write(".gitignore", "target/\n.formulac/local/\n");
-    crate::repository::begin(&place);
+    let project = project("knowledge_plan");
+    project.write(".gitignore", "target/\n.formulac/local/\n");
+    crate::repository::begin(&project);
     let known = ".formulac/state/known.yml";
     for args in [
         &["plan"][..],
@@ -223,56 +223,56 @@ fn a_plan_shows_changes_of_known_facts_and_writes_nothing() {
         &["plan", "--markdown"],
         &["plan", "-o", "../plan.json"],
     ] {
-        let run = place.run(args);
+        let run = project.run(args);
         assert_eq!(run.exit, 0, "{args:?}: {}{}", run.out, run.err);
         assert!(
             args.len() > 1 || run.out.contains("3 columns of 1 relation"),
             "{}",
             run.out
         );
-        assert!(!place.path(known).exists(), "{args:?}");
+        assert!(!project.path(known).exists(), "{args:?}");
     }
-    assert_eq!(place.run(&["push", "--yes", "--quiet", "--no-parse"]).exit, 0);
-    let before = place.read(known);
-    place.write("target/catalog.json", catalog(&[ORDERS]).replace("TIMESTAMP", "DATE"));
-    let run = place.run(&["plan"]);
+    assert_eq!(project.run(&["push", "--yes", "--quiet", "--no-parse"]).exit, 0);
+    let before = project.read(known);
+    project.write("target/catalog.json", catalog(&[ORDERS]).replace("TIMESTAMP", "DATE"));
+    let run = project.run(&["plan"]);
     assert!(
         run.out.contains("orders.ordered_at: timestamp → date"),
         "{}{}",
         run.out,
         run.err
     );
-    assert_eq!(place.read(known), before);
-    assert_eq!(crate::repository::git(&place, &["status", "--porcelain"]), "");
+    assert_eq!(project.read(known), before);
+    assert_eq!(crate::repository::git(&project, &["status", "--porcelain"]), "");
 }
 
 /// `status` and `check` use the facts in `known.yml`, so they report the same errors. Both report that dbt's artifacts
 /// contradict these facts.
 #[test]
 fn status_and_check_report_the_same_errors() {
-    let place = project("knowledge_status");
-    place.write(".gitignore", "target/\n.formulac/local/\n");
-    crate::repository::begin(&place);
-    assert_eq!(place.run(&["push", "--yes", "--quiet", "--no-parse"]).exit, 0);
-    place.write(
+    let project = project("knowledge_status");
+    project.write(".gitignore", "target/\n.formulac/local/\n");
+    crate::repository::begin(&project);
+    assert_eq!(project.run(&["push", "--yes", "--quiet", "--no-parse"]).exit, 0);
+    project.write(
         "target/catalog.json",
         catalog(&[ORDERS]).replace("TIMESTAMP", "VARCHAR"),
     );
     // The difference of two texts is an error.
-    assert_eq!(place.run(&["plan"]).exit, 1);
-    let check = place.run(&["check"]);
+    assert_eq!(project.run(&["plan"]).exit, 1);
+    let check = project.run(&["check"]);
     assert!(check.exit == 0 && check.out.contains("W0824"), "{}", check.out);
-    let status = place.run(&["status"]).out;
+    let status = project.run(&["status"]).out;
     assert!(!status.contains("has errors"), "{status}");
     assert!(
         status.contains("dbt contradicts known.yml: orders.ordered_at"),
         "{status}"
     );
     // An error that `check` reports is counted.
-    let spec = place.read("metrics/second_order.yml");
-    place.write("metrics/second_order.yml", spec.replace("MAX(", "MAXX("));
-    assert_eq!(place.run(&["check"]).exit, 1);
-    let status = place.run(&["status"]).out;
+    let spec = project.read("metrics/second_order.yml");
+    project.write("metrics/second_order.yml", spec.replace("MAX(", "MAXX("));
+    assert_eq!(project.run(&["check"]).exit, 1);
+    let status = project.run(&["status"]).out;
     assert!(
         status.contains("1 spec has errors: metrics/second_order.yml"),
         "{status}"
@@ -282,20 +282,20 @@ fn status_and_check_report_the_same_errors() {
 /// A push commits the facts that `generate` wrote, even if no model changes.
 #[test]
 fn a_push_commits_the_facts_that_generate_renewed() {
-    let place = project("knowledge_generated");
-    place.write(".gitignore", "target/\n.formulac/local/\n");
-    crate::repository::begin(&place);
-    let status = || crate::repository::git(&place, &["status", "--porcelain"]);
+    let project = project("knowledge_generated");
+    project.write(".gitignore", "target/\n.formulac/local/\n");
+    crate::repository::begin(&project);
+    let status = || crate::repository::git(&project, &["status", "--porcelain"]);
     let push = ["push", "--yes", "--quiet", "--no-parse"];
-    assert_eq!((place.run(&["generate"]).exit, place.run(&push).exit), (0, 0));
+    assert_eq!((project.run(&["generate"]).exit, project.run(&push).exit), (0, 0));
     assert_eq!(status(), "");
-    place.write("target/catalog.json", catalog(&[ORDERS]).replace("TIMESTAMP", "DATE"));
-    assert_eq!(place.run(&["generate"]).exit, 0);
+    project.write("target/catalog.json", catalog(&[ORDERS]).replace("TIMESTAMP", "DATE"));
+    assert_eq!(project.run(&["generate"]).exit, 0);
     assert!(status().contains(".formulac/state/known.yml"), "{}", status());
-    let plan = place.run(&["plan"]);
+    let plan = project.run(&["plan"]);
     assert!(plan.out.contains("orders.ordered_at: timestamp → date"), "{}", plan.out);
-    assert_eq!((place.run(&push).exit, status()), (0, String::new()));
-    assert!(place.run(&["plan"]).out.contains("Specs, dbt and Omni agree."));
+    assert_eq!((project.run(&push).exit, status()), (0, String::new()));
+    assert!(project.run(&["plan"]).out.contains("Specs, dbt and Omni agree."));
 }
 
 #[test]
@@ -349,12 +349,12 @@ fn a_bare_formula_reads_the_one_relation_that_has_its_names() {
 
 #[test]
 fn a_spec_can_read_the_models_of_other_specs() {
-    let place = project("knowledge_models");
-    place.write(
+    let project = project("knowledge_models");
+    project.write(
         "metrics/long.yml",
         "model: long\nfrom: second_order\nkeep: all\ndefinitions: weeks = days / 7\n",
     );
-    let sql = place.run(&["query", "metrics/long.yml"]);
+    let sql = project.run(&["query", "metrics/long.yml"]);
     assert_eq!(sql.exit, 0, "{}", sql.err);
     assert!(
         sql.out.contains("    customer_id,\n    days,\n    days / 7 as weeks\n"),
@@ -366,30 +366,30 @@ fn a_spec_can_read_the_models_of_other_specs() {
 /// Messages name the dbt command that provides the missing relations and columns, and do not ask for a schema file.
 #[test]
 fn missing_relations_and_columns_name_the_command_of_dbt() {
-    let place = project("knowledge_missing");
-    place.write(
+    let project = project("knowledge_missing");
+    project.write(
         "metrics/second_order.yml",
         "model: m\nfrom: ref('nowhere')\ndefinitions: n = COUNT()\n",
     );
     for args in [&["check"][..], &["explain", "COUNT(x)", "--from", "nowhere"]] {
-        let run = place.run(args);
+        let run = project.run(args);
         assert!(
             run.exit == 1 && (run.out.clone() + &run.err).contains("run `dbt parse` first"),
             "{args:?}: {}",
             (run.out.clone() + &run.err)
         );
     }
-    let note = |place: &Place| place.run(&["explain", "SUM(nowhere)"]).err;
+    let note = |project: &TestProject| project.run(&["explain", "SUM(nowhere)"]).err;
     assert!(
-        note(&place).contains("specify the relation with `--from`"),
+        note(&project).contains("specify the relation with `--from`"),
         "{}",
-        note(&place)
+        note(&project)
     );
-    std::fs::remove_file(place.path("target/catalog.json")).unwrap();
+    std::fs::remove_file(project.path("target/catalog.json")).unwrap();
     assert!(
-        note(&place).contains("run `dbt docs generate` or `formulac schema fetch`"),
+        note(&project).contains("run `dbt docs generate` or `formulac schema fetch`"),
         "{}",
-        note(&place)
+        note(&project)
     );
 }
 
@@ -404,7 +404,7 @@ fn named_node(id: &str, fields: Value, relation_name: &str) -> (String, Value) {
 
 #[test]
 fn a_query_reads_the_relations_of_the_manifest() {
-    let place = Place::new("relation_names");
+    let project = TestProject::new("relation_names");
     let source = json!({"name": "orders", "resource_type": "source", "source_name": "raw"});
     let lines = json!({"name": "lines", "resource_type": "source", "source_name": "raw"});
     let nodes = [
@@ -424,13 +424,13 @@ fn a_query_reads_the_relations_of_the_manifest() {
     .collect();
     let mut manifest: Value = serde_json::from_str(&manifest(nodes)).unwrap();
     manifest["sources"] = Value::Object(sources);
-    place
+    project
         .write("dbt_project.yml", "name: shop\nprofile: shop\n")
         .write("formulac.yml", "specs: metrics/\ndialect: duckdb\n")
         .write("target/manifest.json", manifest.to_string());
     let query = |spec: &str| {
-        place.write("metrics/m.yml", spec);
-        let run = place.run(&["query", "metrics/m.yml", "--quiet"]);
+        project.write("metrics/m.yml", spec);
+        let run = project.run(&["query", "metrics/m.yml", "--quiet"]);
         in_one_line(&run.out)
     };
     let two = "model: m\nfrom: source('raw', 'orders')\njoins: [{to: ref('orders'), as: o, using: id}]\n\
@@ -446,7 +446,7 @@ fn a_query_reads_the_relations_of_the_manifest() {
     let text = manifest
         .to_string()
         .replace(r#"\"db\".\"raw\".\"orders\""#, r#"\"lake\".\"raw\".\"orders\""#);
-    place.write("target/manifest.json", text);
+    project.write("target/manifest.json", text);
     let sql = query(two);
     assert!(
         sql.contains("from lake.raw.orders left join db.main.orders as o on"),

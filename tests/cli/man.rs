@@ -2,15 +2,15 @@
 
 use std::fs;
 
-use crate::run::{Place, finish};
+use crate::run::{TestProject, finish};
 
 #[test]
 fn each_command_has_a_page() {
-    let place = Place::new("man");
-    let mut command = place.command(&[]);
-    command.env("FORMULAC_MAN_PAGES", place.path("man1"));
+    let project = TestProject::new("man");
+    let mut command = project.command(&[]);
+    command.env("FORMULAC_MAN_PAGES", project.path("man1"));
     assert_eq!(finish(command).exit, 0);
-    let page = |name: &str| fs::read_to_string(place.path("man1").join(name)).unwrap();
+    let page = |name: &str| fs::read_to_string(project.path("man1").join(name)).unwrap();
     let whole = page("formulac.1");
     for name in ["init", "check", "generate", "change", "doctor"] {
         assert!(whole.contains(&format!("formulac\\-{name}(1)")), "{name}:\n{whole}");
@@ -25,10 +25,10 @@ fn each_command_has_a_page() {
 
 #[test]
 fn a_folder_that_cannot_be_written_is_an_error() {
-    let place = Place::new("man_unwritable");
-    place.write("file", "");
-    let mut command = place.command(&[]);
-    command.env("FORMULAC_MAN_PAGES", place.path("file"));
+    let project = TestProject::new("man_unwritable");
+    project.write("file", "");
+    let mut command = project.command(&[]);
+    command.env("FORMULAC_MAN_PAGES", project.path("file"));
     let run = finish(command);
     assert_ne!(run.exit, 0);
     assert!(run.err.contains("the man pages cannot be written to"), "{}", run.err);

@@ -1,36 +1,36 @@
 //! Tests the commands with metric sets: queries without a spec, selection, generated files and plans.
 
 use crate::repository;
-use crate::run::Place;
+use crate::run::TestProject;
 
 const ORDERS: &str = "metric_set: orders\nfrom: ref('stg_orders')\njoins: [{to: ref('customers'), as: customers, using: customer_id}]\n\
     time: ordered_at\ndefinitions: |\n  /// Money\n  revenue = SUM(amount)\n  order_count = COUNT(order_id)\n  aov = revenue / order_count\n";
 
-fn project(name: &str) -> Place {
-    let place = Place::new(name);
-    place.write("formulac.yml", "dialect: duckdb\nspecs: specs/\n");
-    place.write(
+fn project(name: &str) -> TestProject {
+    let project = TestProject::new(name);
+    project.write("formulac.yml", "dialect: duckdb\nspecs: specs/\n");
+    project.write(
         "dbt_project.yml",
         "name: shop\nversion: '1.0'\nprofile: shop\nmodel-paths: [models]\ntest-paths: [tests]\n",
     );
-    place.write("models/.gitkeep", "");
-    place.write("tests/.gitkeep", "");
-    place.write("specs/orders.yml", ORDERS);
-    place.write(
+    project.write("models/.gitkeep", "");
+    project.write("tests/.gitkeep", "");
+    project.write("specs/orders.yml", ORDERS);
+    project.write(
         "specs/by_month.yml",
         "model: by_month\nmetrics: [orders.aov]\ngroup_by: [month, customers.region]\n",
     );
-    place.write(
+    project.write(
         "specs/total.yml",
         "model: total\nmetrics: [orders.order_count]\ngroup_by: year\n",
     );
-    place
+    project
 }
 
 #[test]
 fn metrics_are_queried_without_a_spec() {
-    let place = project("sets_metrics_are_queried_without_a_spec");
-    let run = place.run(&[
+    let project = project("sets_metrics_are_queried_without_a_spec");
+    let run = project.run(&[
         "query",
         "--metrics",
         "orders.revenue,orders.order_count as n",
@@ -54,13 +54,13 @@ fn metrics_are_queried_without_a_spec() {
         assert!(run.out.contains(part), "{part}: {}", run.out);
     }
     assert!(!run.out.contains("customers"), "an unused join: {}", run.out);
-    let run = place.run(&["query", "--metrics", "orders.reveneu"]);
+    let run = project.run(&["query", "--metrics", "orders.reveneu"]);
     assert!(
         run.exit == 1 && run.err.contains("did you mean `revenue`?"),
         "{}",
         run.err
     );
-    let run = place.run(&[
+    let run = project.run(&[
         "query",
         "--metrics",
         "orders.revenue",
@@ -76,7 +76,7 @@ fn metrics_are_queried_without_a_spec() {
     );
     let fill = ["--fill", "{by: month, from: 2024-01-01, to: 2024-03-31}"];
     let define = ["--define", "change = revenue - PERIODOFFSET(revenue, -1, \"month\")"];
-    let run = place.run(
+    let run = project.run(
         &[
             &["query", "--metrics", "orders.revenue", "--by", "month"],
             &fill[..],
@@ -90,7 +90,7 @@ fn metrics_are_queried_without_a_spec() {
         run.out,
         run.err
     );
-    let run = place.run(&["query", "specs/orders.yml"]);
+    let run = project.run(&["query", "specs/orders.yml"]);
     assert!(
         run.exit == 1 && run.err.contains("is the metric set `orders`"),
         "{}",
@@ -100,17 +100,17 @@ fn metrics_are_queried_without_a_spec() {
 
 #[test]
 fn expanded_specs_compile_to_the_same_sql() {
-    let place = project("sets_expanded_specs_compile_to_the_same_sql");
-    let expanded = place.run(&["explain", "--expand", "specs/by_month.yml"]);
+    let project = project("sets_expanded_specs_compile_to_the_same_sql");
+    let expanded = project.run(&["explain", "--expand", "specs/by_month.yml"]);
     assert_eq!(expanded.exit, 0, "{}", expanded.err);
     assert!(
         expanded.out.contains("aov = SUM(amount) / COUNT(order_id)"),
         "{}",
         expanded.out
     );
-    place.write("expanded.yml", &expanded.out);
-    let written = place.run(&["query", "specs/by_month.yml"]).out;
-    assert_eq!(place.run(&["query", "expanded.yml"]).out, written);
+    project.write("expanded.yml", &expanded.out);
+    let written = project.run(&["query", "specs/by_month.yml"]).out;
+    assert_eq!(project.run(&["query", "expanded.yml"]).out, written);
     assert!(written.contains("left join customers"), "{written}");
 }
 
@@ -118,11 +118,11 @@ fn expanded_specs_compile_to_the_same_sql() {
 /// and under the name of a mapped key. Properties in the model take precedence.
 #[test]
 fn properties_of_dimensions_become_properties_of_keys() {
-    let place = project("sets_properties_of_dimensions");
+    let project = project("sets_properties_of_dimensions");
     let large =
         "  /// Size of the order\n  is_large = amount > 100\ncolumns: {is_large: {label: Large order, tags: [size]}}\n";
-    place.write("specs/orders.yml", format!("{ORDERS}{large}"));
-    place.write(
+    project.write("specs/orders.yml", format!("{ORDERS}{large}"));
+    project.write(
         "specs/refunds.yml",
         "metric_set: refunds\nfrom: ref('stg_refunds')\ntime: refunded_at\ndefinitions: refunded = SUM(refund)\n",
     );
@@ -149,8 +149,8 @@ fn properties_of_dimensions_become_properties_of_keys() {
             "Large order",
         ),
     ] {
-        place.write("specs/sizes.yml", format!("model: sizes\n{spec}"));
-        let run = place.run(&["model", "specs/sizes.yml"]);
+        project.write("specs/sizes.yml", format!("model: sizes\n{spec}"));
+        let run = project.run(&["model", "specs/sizes.yml"]);
         assert_eq!(run.exit, 0, "{}", run.err);
         let columns = run.out.split("- name: ");
         let column: String = columns
@@ -164,38 +164,38 @@ fn properties_of_dimensions_become_properties_of_keys() {
 
 #[test]
 fn a_set_with_balances_has_one_test_per_join() {
-    let place = project("sets_a_set_with_balances_has_one_test_per_join");
+    let project = project("sets_a_set_with_balances_has_one_test_per_join");
     let balances = "columns: {last_order: {non_additive: {over: ordered_at, take: last}}}\n";
-    place.write(
+    project.write(
         "specs/orders.yml",
         ORDERS.replace(
             "definitions: |\n",
             &format!("{balances}definitions: |\n  last_order = SUM(amount)\n"),
         ),
     );
-    let run = place.run(&["generate"]);
+    let run = project.run(&["generate"]);
     assert_eq!(run.exit, 0, "{}", run.err);
-    let mut tests = place.files("tests/formulac");
+    let mut tests = project.files("tests/formulac");
     tests.retain(|name| name.contains("finds_one_of"));
     assert_eq!(tests, ["assert_orders_metrics_finds_one_of_customers.sql"]);
 }
 
 #[test]
 fn models_are_selected_by_metric_and_the_set_has_one_test() {
-    let place = project("sets_models_are_selected_by_metric_and_the_set_has_one_test");
-    let run = place.run(&["generate", "--select", "metric:orders.revenue"]);
+    let project = project("sets_models_are_selected_by_metric_and_the_set_has_one_test");
+    let run = project.run(&["generate", "--select", "metric:orders.revenue"]);
     assert_eq!(run.exit, 0, "{}", run.err);
-    assert_eq!(place.files("models/formulac"), ["by_month.sql", "by_month.yml"]);
-    let run = place.run(&["generate", "--select", "metric_set:orders"]);
+    assert_eq!(project.files("models/formulac"), ["by_month.sql", "by_month.yml"]);
+    let run = project.run(&["generate", "--select", "metric_set:orders"]);
     assert_eq!(run.exit, 0, "{}", run.err);
-    assert!(place.files("models/formulac").contains(&"total.sql".to_owned()));
-    assert_eq!(place.run(&["generate"]).exit, 0);
-    let tests = place.files("tests/formulac");
+    assert!(project.files("models/formulac").contains(&"total.sql".to_owned()));
+    assert_eq!(project.run(&["generate"]).exit, 0);
+    let tests = project.files("tests/formulac");
     let joins: Vec<&String> = tests.iter().filter(|name| name.contains("finds_one_of")).collect();
     assert_eq!(joins, ["assert_orders_metrics_finds_one_of_customers.sql"]);
-    let header = place.read("tests/formulac/assert_orders_metrics_finds_one_of_customers.sql");
+    let header = project.read("tests/formulac/assert_orders_metrics_finds_one_of_customers.sql");
     assert!(header.starts_with("{# formulac: edit specs/orders.yml,"), "{header}");
-    let run = place.run(&["impact", "metric:orders.order_count"]);
+    let run = project.run(&["impact", "metric:orders.order_count"]);
     assert!(
         run.out.contains("by_month.aov") && run.out.contains("total.order_count"),
         "{}",
@@ -205,23 +205,23 @@ fn models_are_selected_by_metric_and_the_set_has_one_test() {
 
 #[test]
 fn a_set_that_no_model_reads_is_found_by_name() {
-    let place = project("sets_a_set_that_no_model_reads");
-    place.write(
+    let project = project("sets_a_set_that_no_model_reads");
+    project.write(
         "specs/refunds.yml",
         "metric_set: refunds\nfrom: ref('refunds')\ndefinitions: n = COUNT()\n",
     );
     for name in ["metric:refunds.n", "metric_set:refunds", "refunds.n"] {
-        let run = place.run(&["impact", name]);
+        let run = project.run(&["impact", name]);
         assert_eq!((run.exit, run.out.as_str()), (0, "nothing changes\n"), "{}", run.err);
         assert!(run.err.contains("no model reads `refunds"), "{}", run.err);
     }
-    let run = place.run(&["impact", "metric:refunds.m"]);
+    let run = project.run(&["impact", "metric:refunds.m"]);
     assert!(
         run.exit == 1 && run.err.contains("the metric set `refunds` has no metric `m`"),
         "{}",
         run.err
     );
-    let run = place.run(&["impact", "--select", "metric_set:refunds"]);
+    let run = project.run(&["impact", "--select", "metric_set:refunds"]);
     assert!(
         run.exit == 0 && run.err.contains("no model reads `refunds`") && !run.err.contains("selects no spec"),
         "{}",
@@ -232,11 +232,11 @@ fn a_set_that_no_model_reads_is_found_by_name() {
         ("metric_set:refunds.n", "`metric:refunds.n`"),
     ] {
         for command in ["impact", "lineage"] {
-            let run = place.run(&[command, name]);
+            let run = project.run(&[command, name]);
             assert!(run.exit != 0 && run.err.contains(help), "{command} {name}: {}", run.err);
         }
     }
-    place.write(
+    project.write(
         "specs/rates.yml",
         "metric_set: rates\nsets: [refunds, orders]\ntags: [finance]\ndefinitions: rate = refunds.n / orders.order_count\n",
     );
@@ -248,16 +248,16 @@ fn a_set_that_no_model_reads_is_found_by_name() {
         ("+metric:rates.rate", "3 files"),
         ("resource_type:metric_set", "3 files"),
     ] {
-        let run = place.run(&["check", "--select", part]);
+        let run = project.run(&["check", "--select", part]);
         let checked = format!("{count} checked");
         assert!(run.exit == 0 && run.err.contains(&checked), "{part}: {}", run.err);
     }
-    place.write(
+    project.write(
         "specs/refunds.yml",
         "metric_set: refunds\nfrom: ref('refunds')\ndefinitions: n = COUNT(\n",
     );
     for part in ["metric_set:refunds", "path:specs/refunds.yml"] {
-        let run = place.run(&["check", "--select", part]);
+        let run = project.run(&["check", "--select", part]);
         assert!(
             run.exit == 1 && run.out.contains("F0203"),
             "{part}: {} {}",
@@ -265,19 +265,19 @@ fn a_set_that_no_model_reads_is_found_by_name() {
             run.err
         );
     }
-    let run = place.run(&["check", "--select", "metric_set:nothing"]);
+    let run = project.run(&["check", "--select", "metric_set:nothing"]);
     assert!(run.err.contains("`metric_set:nothing` selects no spec"), "{}", run.err);
 }
 
 #[test]
 fn a_metric_in_a_condition_changes_the_rows() {
-    let place = project("sets_a_metric_in_a_condition");
-    place.write(
+    let project = project("sets_a_metric_in_a_condition");
+    project.write(
         "specs/large.yml",
         "model: large\nmetrics: [orders.order_count]\ngroup_by: month\nhaving: revenue > 10\n",
     );
     for option in ["--removed", "--type-changed"] {
-        let run = place.run(&["impact", "metric:orders.revenue", option]);
+        let run = project.run(&["impact", "metric:orders.revenue", option]);
         let line = run.out.lines().find(|line| line.contains("large")).unwrap_or_default();
         assert!(
             line.contains("rows") && !line.contains("removed"),
@@ -289,86 +289,86 @@ fn a_metric_in_a_condition_changes_the_rows() {
 
 #[test]
 fn a_metric_in_a_column_and_in_a_condition_changes_the_column_and_the_rows() {
-    let place = project("sets_a_metric_in_a_column_and_in_a_condition");
-    place.write(
+    let project = project("sets_a_metric_in_a_column_and_in_a_condition");
+    project.write(
         "specs/large.yml",
         "model: large\nmetrics: [orders.revenue]\ngroup_by: month\nhaving: revenue > 10\n",
     );
-    place.write(
+    project.write(
         "specs/largest.yml",
         "model: largest\nmetrics: [orders.order_count]\ngroup_by: month\norder_by: revenue desc\nlimit: 3\n",
     );
     for name in ["metric:orders.revenue", "metric_set:orders"] {
-        let run = place.run(&["impact", name]);
+        let run = project.run(&["impact", name]);
         for model in ["large:", "largest:"] {
             let line = run.out.lines().find(|line| line.contains(model)).unwrap_or_default();
             assert!(line.contains("the rows and values change"), "{name}: {}", run.out);
         }
     }
-    let run = place.run(&["impact", "--help"]);
+    let run = project.run(&["impact", "--help"]);
     assert!(run.out.contains("formulac impact metric:orders.revenue"), "{}", run.out);
 }
 
 #[test]
 fn models_over_several_sets_are_expanded() {
-    let place = project("sets_specs_that_no_single_spec_can_express");
-    place.write(
+    let project = project("sets_specs_that_no_single_spec_can_express");
+    project.write(
         "specs/refunds.yml",
         "metric_set: refunds\nfrom: ref('refunds')\ntime: at\ndefinitions: n = COUNT()\n",
     );
-    place.write(
+    project.write(
         "specs/combined.yml",
         "model: combined\nmetrics: [orders.revenue, refunds.n]\ngroup_by: month\n",
     );
-    let run = place.run(&["explain", "--expand", "specs/combined.yml"]);
+    let run = project.run(&["explain", "--expand", "specs/combined.yml"]);
     assert!(run.exit == 0 && run.out.contains("union: ["), "{}{}", run.out, run.err);
-    place.write(
+    project.write(
         "specs/combined.yml",
         "model: combined\nmetrics: [orders.revenue, refunds.n]\ngroup_by: month\nfill: month\n",
     );
-    let run = place.run(&["explain", "--expand", "specs/combined.yml"]);
+    let run = project.run(&["explain", "--expand", "specs/combined.yml"]);
     assert!(
         run.exit == 0 && run.out.contains("series: {name: month, unit: month, "),
         "{}{}",
         run.out,
         run.err
     );
-    place.write(
+    project.write(
         "specs/plain.yml",
         "model: plain\nfrom: ref('stg_orders')\ndefinitions: n = COUNT()\n",
     );
-    let run = place.run(&["explain", "--expand", "specs/plain.yml"]);
+    let run = project.run(&["explain", "--expand", "specs/plain.yml"]);
     assert!(run.exit == 1 && run.err.contains("reads no metric sets"), "{}", run.err);
-    place.write(
+    project.write(
         "specs/filled.yml",
         "model: filled\nmetrics: orders.revenue\ngroup_by: month\nfill: month\n",
     );
-    let run = place.run(&["explain", "--expand", "specs/filled.yml"]);
+    let run = project.run(&["explain", "--expand", "specs/filled.yml"]);
     assert!(
         run.exit == 0 && run.out.contains("fill: \"ordered_at[month]\""),
         "{}{}",
         run.out,
         run.err
     );
-    place.write("expanded.yml", &run.out);
-    let written = place.run(&["query", "specs/filled.yml"]).out;
-    assert_eq!(place.run(&["query", "expanded.yml"]).out, written);
+    project.write("expanded.yml", &run.out);
+    let written = project.run(&["query", "specs/filled.yml"]).out;
+    assert_eq!(project.run(&["query", "expanded.yml"]).out, written);
 }
 
 #[test]
 fn the_log_finds_changes_to_a_metric() {
-    let place = project("sets_the_log_finds_changes_to_a_metric");
-    repository::begin(&place);
-    assert_eq!(place.run(&["push", "--yes"]).exit, 0);
-    place.write("specs/orders.yml", ORDERS.replace("SUM(amount)", "SUM(amount) * 2"));
-    assert_eq!(place.run(&["push", "--yes"]).exit, 0);
+    let project = project("sets_the_log_finds_changes_to_a_metric");
+    repository::begin(&project);
+    assert_eq!(project.run(&["push", "--yes"]).exit, 0);
+    project.write("specs/orders.yml", ORDERS.replace("SUM(amount)", "SUM(amount) * 2"));
+    assert_eq!(project.run(&["push", "--yes"]).exit, 0);
     // The first push created columns from the other metrics of the set.
     for (name, count) in [
         ("metric:orders.revenue", 1),
         ("metric_set:orders", 2),
         ("orders.revenue", 1),
     ] {
-        let run = place.run(&["log", name]);
+        let run = project.run(&["log", name]);
         assert_eq!(run.out.matches("push").count(), count, "{name}: {}", run.out);
         assert!(
             run.out.contains("orders.revenue: SUM(amount) → SUM(amount) * 2"),
@@ -383,14 +383,14 @@ fn the_log_finds_changes_to_a_metric() {
             "`orders.revenue` names a metric, not a metric set",
         ),
     ] {
-        let run = place.run(&["log", name]);
+        let run = project.run(&["log", name]);
         assert!(run.exit == 2 && run.err.contains(told), "{name}: {}", run.err);
     }
     // The model `total` lists this metric as its column.
     let counted = ORDERS.replace("COUNT(order_id)", "COUNT()");
-    place.write("specs/orders.yml", counted);
-    assert_eq!(place.run(&["push", "--yes"]).exit, 0);
-    let run = place.run(&["log", "metric:orders.order_count"]);
+    project.write("specs/orders.yml", counted);
+    assert_eq!(project.run(&["push", "--yes"]).exit, 0);
+    let run = project.run(&["log", "metric:orders.order_count"]);
     assert!(
         run.out.contains("update total") && run.out.contains("COUNT(order_id) → COUNT()"),
         "{}",
@@ -400,19 +400,19 @@ fn the_log_finds_changes_to_a_metric() {
 
 #[test]
 fn changes_of_sets_that_affect_no_model_are_committed() {
-    let place = project("sets_changes_that_affect_no_model");
-    repository::begin(&place);
-    assert_eq!(place.run(&["push", "--yes"]).exit, 0);
+    let project = project("sets_changes_that_affect_no_model");
+    repository::begin(&project);
+    assert_eq!(project.run(&["push", "--yes"]).exit, 0);
     // No model uses `revenue` alone, and no model reads the set `returns`.
-    place.write(
+    project.write(
         "specs/orders.yml",
         ORDERS.replace("/// Money", "/// Money of all orders"),
     );
-    place.write(
+    project.write(
         "specs/returns.yml",
         "metric_set: returns\nfrom: ref('returns')\ndefinitions: {return_count: COUNT()}\n",
     );
-    let run = place.run(&["plan"]);
+    let run = project.run(&["plan"]);
     assert!(
         run.out
             .contains("no model reads what changed:\n  specs/orders.yml\n  specs/returns.yml\n")
@@ -420,34 +420,34 @@ fn changes_of_sets_that_affect_no_model_are_committed() {
         "{}",
         run.out
     );
-    assert_eq!(place.run(&["push", "--yes"]).exit, 0);
-    let title = repository::git(&place, &["log", "-1", "--format=%s"]);
+    assert_eq!(project.run(&["push", "--yes"]).exit, 0);
+    let title = repository::git(&project, &["log", "-1", "--format=%s"]);
     assert_eq!(title.trim(), "Update specs/orders.yml, specs/returns.yml");
-    assert_eq!(repository::git(&place, &["status", "--porcelain", "specs"]), "");
-    let run = place.run(&["plan"]);
+    assert_eq!(repository::git(&project, &["status", "--porcelain", "specs"]), "");
+    let run = project.run(&["plan"]);
     assert!(run.out.starts_with("Specs, dbt and Omni agree.\n"), "{}", run.out);
 }
 
 #[test]
 fn set_over_a_relation_with_the_name_of_its_tests_has_join_tests() {
-    let place = project("sets_set_over_a_relation_with_the_name_of_its_tests_has_join_tests");
-    place.write(
+    let project = project("sets_set_over_a_relation_with_the_name_of_its_tests_has_join_tests");
+    project.write(
         "specs/sales.yml",
         "metric_set: sales\nfrom: sales_metrics\njoins: [{to: customers, using: customer_id}]\n\
          definitions: n = COUNT(customers.country)\n",
     );
-    place.write("specs/all_sales.yml", "model: all_sales\nmetrics: [sales.n]\n");
-    let run = place.run(&["generate"]);
+    project.write("specs/all_sales.yml", "model: all_sales\nmetrics: [sales.n]\n");
+    let run = project.run(&["generate"]);
     assert_eq!(run.exit, 0, "{}", run.err);
-    let tests = place.files("tests/formulac");
+    let tests = project.files("tests/formulac");
     let test = "assert_sales_metrics_finds_one_of_customers.sql";
     assert!(tests.contains(&test.to_owned()), "{tests:?}");
 }
 
 #[test]
 fn two_sets_of_one_name_are_an_error() {
-    let place = project("sets_two_sets_of_one_name_are_an_error");
-    place.write(
+    let project = project("sets_two_sets_of_one_name_are_an_error");
+    project.write(
         "specs/other.yml",
         "metric_set: Orders\nfrom: t\ndefinitions: n = COUNT()\n",
     );
@@ -460,14 +460,14 @@ fn two_sets_of_one_name_are_an_error() {
         &["generate"],
     ];
     for call in calls {
-        let run = place.run(call);
+        let run = project.run(call);
         let said = format!("{}{}", run.out, run.err);
         assert!(
             run.exit == 1 && said.contains("two metric sets are named `orders`"),
             "{call:?}: {said}"
         );
     }
-    let run = place.run(&["query", "specs/total.yml"]);
+    let run = project.run(&["query", "specs/total.yml"]);
     assert!(
         run.err.contains("`specs/orders.yml` and `specs/other.yml`"),
         "{}",
@@ -477,14 +477,14 @@ fn two_sets_of_one_name_are_an_error() {
 
 #[test]
 fn an_error_of_a_set_is_printed_once() {
-    let place = project("sets_an_error_of_a_set_is_printed_once");
-    place.write("specs/orders.yml", ORDERS.replace("SUM(amount)", "SUMM(amount)"));
-    place.write(
+    let project = project("sets_an_error_of_a_set_is_printed_once");
+    project.write("specs/orders.yml", ORDERS.replace("SUM(amount)", "SUMM(amount)"));
+    project.write(
         "specs/by_region.yml",
         "model: by_region\nmetrics: [orders.revenue]\ngroup_by: customers.region\n",
     );
     let errors = |text: &str| text.matches("error[").count();
-    let run = place.run(&["check"]);
+    let run = project.run(&["check"]);
     assert_eq!((run.exit, errors(&run.out)), (1, 1), "{}", run.out);
     assert!(
         run.out.contains("unknown function `SUMM`") && run.out.contains("orders.yml:7"),
@@ -495,12 +495,12 @@ fn an_error_of_a_set_is_printed_once() {
         "note: 2 other specs read metrics with these errors and have no SQL: specs/by_month.yml, specs/by_region.yml";
     assert!(run.err.contains(note), "{}", run.err);
     assert!(run.err.contains("4 files checked: 1 error"), "{}", run.err);
-    let run = place.run(&["generate"]);
+    let run = project.run(&["generate"]);
     assert_eq!((run.exit, errors(&run.err)), (1, 1), "{}", run.err);
     // A command for a single model shows the error, because it does not report on the set.
-    let run = place.run(&["model", "specs/by_month.yml"]);
+    let run = project.run(&["model", "specs/by_month.yml"]);
     assert_eq!((run.exit, errors(&run.err)), (1, 1), "{}", run.err);
     // JSON contains all errors.
-    let run = place.run(&["check", "--output-format", "json"]);
+    let run = project.run(&["check", "--output-format", "json"]);
     assert_eq!(run.out.matches("\"severity\": \"error\"").count(), 3, "{}", run.out);
 }

@@ -3,7 +3,7 @@
 use insta::assert_snapshot;
 use serde_json::json;
 
-use crate::run::Place;
+use crate::run::TestProject;
 
 const REVENUE: &str = "\
 model: revenue
@@ -18,42 +18,44 @@ columns: {region: {data_tests: [not_null]}}
 const COUNTS: &str = "model: counts\nfrom: orders\ndefinitions: n = COUNT(id)\n";
 const BAD: &str = "model: bad\nfrom: orders\ndefinitions: n = COUNTT(id)\n";
 
-fn create_project(name: &str) -> Place {
-    let place = Place::new(name);
-    place
+fn create_project(name: &str) -> TestProject {
+    let project = TestProject::new(name);
+    project
         .write("formulac.yml", "dialect: duckdb\n")
         .write("metrics/revenue.yml", REVENUE);
-    place.write("metrics/counts.yml", COUNTS).write("metrics/bad.yml", BAD);
-    place
+    project
+        .write("metrics/counts.yml", COUNTS)
+        .write("metrics/bad.yml", BAD);
+    project
 }
 
 #[test]
 fn query() {
-    let mut place = create_project("query");
-    place
+    let mut project = create_project("query");
+    project
         .show(&["query", "metrics/revenue.yml"])
         .show(&["query", "metrics/revenue.yml", "--dialect", "snowflake", "--json"])
         .show(&["query", "metrics/bad.yml"])
         .show(&["query", "metrics/bad.yml", "--json"])
         .show_with(&["query", "-"], COUNTS);
-    assert_snapshot!(place.transcript());
+    assert_snapshot!(project.transcript());
 }
 
 #[test]
 fn models_on_standard_output() {
-    let mut place = create_project("model_stdout");
-    place
+    let mut project = create_project("model_stdout");
+    project
         .show(&["model", "metrics/revenue.yml"])
         .show(&["model", "metrics/counts.yml", "metrics/bad.yml"])
         .show(&["model", "metrics/counts.yml", "metrics/counts.yml"])
         .show(&["model", "metrics/counts.yml", "metrics/bad.yml", "--json"])
         .show_with(&["model", "-"], COUNTS);
-    assert_snapshot!(place.transcript());
+    assert_snapshot!(project.transcript());
 }
 
 #[test]
 fn files_are_written_and_kept() {
-    let place = create_project("model_out");
+    let project = create_project("model_out");
     let all = [
         "model",
         "metrics/revenue.yml",
@@ -61,45 +63,45 @@ fn files_are_written_and_kept() {
         "--out",
         "models/gen",
     ];
-    let run = place.run(&all);
+    let run = project.run(&all);
     assert_eq!((run.exit, run.out.as_str()), (0, ""));
     assert_eq!(
         run.err,
         "wrote models/gen/counts.sql\nwrote models/gen/counts.yml\nwrote models/gen/revenue.sql\nwrote models/gen/revenue.yml\n"
     );
     assert_eq!(
-        place.files("models/gen"),
+        project.files("models/gen"),
         ["counts.sql", "counts.yml", "revenue.sql", "revenue.yml"]
     );
-    assert_eq!(place.run(&all).err, "everything is up to date\n");
-    assert_eq!(place.run(&[&all[..], &["--quiet"]].concat()).err, "");
+    assert_eq!(project.run(&all).err, "everything is up to date\n");
+    assert_eq!(project.run(&[&all[..], &["--quiet"]].concat()).err, "");
     // The command prints the same bytes when it is run in another folder.
-    let sql = place.read("models/gen/revenue.sql");
-    let mut command = place.command(&["model", "revenue.yml", "--out", "../elsewhere"]);
+    let sql = project.read("models/gen/revenue.sql");
+    let mut command = project.command(&["model", "revenue.yml", "--out", "../elsewhere"]);
     assert!(
         command
-            .current_dir(place.path("metrics"))
+            .current_dir(project.path("metrics"))
             .output()
             .unwrap()
             .status
             .success()
     );
-    assert_eq!(place.read("elsewhere/revenue.sql"), sql);
+    assert_eq!(project.read("elsewhere/revenue.sql"), sql);
     // The output of the changed spec replaces the previous output.
-    place.write("metrics/counts.yml", COUNTS.replace("COUNT(id)", "COUNT(user_id)"));
+    project.write("metrics/counts.yml", COUNTS.replace("COUNT(id)", "COUNT(user_id)"));
     assert_eq!(
-        place.run(&all).err,
+        project.run(&all).err,
         "wrote models/gen/counts.sql\nwrote models/gen/counts.yml\n"
     );
 }
 
 #[test]
 fn unit_tests_are_drafted() {
-    let mut place = create_project("model_unit_tests");
+    let mut project = create_project("model_unit_tests");
     let small = "model: small\nfrom: orders\nkeep: id\ndefinitions: is_small = IF(quantity < 5, \"yes\", \"no\")\n";
     let sheet = "model: sheet\nfrom: orders\ncolumns: [id, quantity]\norder_by: id\ncalculations: 'twice = B1 * 2'\n";
     let schema = "relations: {orders: {columns: {id: {type: integer, nullable: false}, quantity: integer}, primary_key: [id]}}\n";
-    place
+    project
         .write("metrics/small.yml", small)
         .write("metrics/sheet.yml", sheet)
         .write("schema.yml", schema);
@@ -111,7 +113,7 @@ fn unit_tests_are_drafted() {
         "schema.yml",
         "--unit-tests",
     ];
-    place
+    project
         .show(&all)
         .show(&[&all[..], &["--json"]].concat())
         .show(&[&all[..], &["--out", "models"]].concat())
@@ -130,24 +132,24 @@ fn unit_tests_are_drafted() {
             ],
             small,
         );
-    let written = place.read("metrics/small.yml");
+    let written = project.read("metrics/small.yml");
     assert!(
         written.starts_with(small) && written.contains("\nexamples:\n  - name: drafted\n"),
         "{written}"
     );
-    assert_eq!(place.read("metrics/sheet.yml"), sheet);
-    assert_snapshot!(place.transcript());
+    assert_eq!(project.read("metrics/sheet.yml"), sheet);
+    assert_snapshot!(project.transcript());
 }
 
 /// The rows of the draft are on both sides of `since`.
 #[test]
 fn unit_tests_of_a_step_with_since_are_drafted() {
-    let place = Place::new("model_unit_tests_since");
+    let project = TestProject::new("model_unit_tests_since");
     let spec = "model: recent\nfrom: orders\ngroup_by: month\norder_by: month\nsince: 2024-02-10\ndefinitions: |\n  \
         month = day[month]\n  total = SUM(quantity)\n  before = PERIODOFFSET(total, -1, \"month\")\n";
     let schema = "relations: {orders: {columns: {day: date, quantity: integer}}}\n";
-    place.write("recent.yml", spec).write("schema.yml", schema);
-    let run = place.run(&["model", "recent.yml", "--schema", "schema.yml", "--unit-tests"]);
+    project.write("recent.yml", spec).write("schema.yml", schema);
+    let run = project.run(&["model", "recent.yml", "--schema", "schema.yml", "--unit-tests"]);
     assert_eq!(run.exit, 0, "{}", run.err);
     let (_, draft) = run.out.split_once("\nexamples:\n").expect("a draft");
     let (given, expected) = draft.split_once("expect:").expect("expected rows");
@@ -156,8 +158,8 @@ fn unit_tests_of_a_step_with_since_are_drafted() {
         expected.contains("month: \"2024-02-01\"") && !expected.contains("2024-01-"),
         "{draft}"
     );
-    place.write("filled.yml", spec.replace("since: 2024-02-10", "fill: month"));
-    let run = place.run(&["model", "filled.yml", "--schema", "schema.yml", "--unit-tests"]);
+    project.write("filled.yml", spec.replace("since: 2024-02-10", "fill: month"));
+    let run = project.run(&["model", "filled.yml", "--schema", "schema.yml", "--unit-tests"]);
     assert!(
         run.err.contains("the interpreter does not support `fill`"),
         "{}{}",
@@ -171,36 +173,36 @@ fn tests_are_written_to_the_test_folder_of_dbt() {
     let joined =
         "model: joined\nfrom: orders\njoins:\n  - {to: customers, using: customer_id}\ndefinitions: n = COUNT()\n";
     let test = "assert_joined_finds_one_of_customers.sql";
-    let place = create_project("model_tests");
-    place.write("metrics/joined.yml", joined);
+    let project = create_project("model_tests");
+    project.write("metrics/joined.yml", joined);
     let all = ["model", "metrics/joined.yml", "--out", "models/gen"];
-    let run = place.run(&all);
+    let run = project.run(&all);
     // The generated test of the join replaces the warning that `query` prints.
     let wrote =
         |tests: &str| format!("wrote models/gen/joined.sql\nwrote models/gen/joined.yml\nwrote {tests}/{test}\n");
     assert_eq!((run.exit, run.err), (0, wrote("tests/formulac")));
     // dbt runs the test with the model, although the test does not read the model.
-    let text = place.read(&format!("tests/formulac/{test}"));
+    let text = project.read(&format!("tests/formulac/{test}"));
     assert!(
         text.contains("most one match.\n-- depends_on: {{ ref('joined') }}\nwith customers as ("),
         "{text}"
     );
-    place.write("formulac.yml", "tests: checks/joins\n");
+    project.write("formulac.yml", "tests: checks/joins\n");
     // A query does not run the test.
     let warnings = |command: &[&str]| {
-        let run = place.run(command);
+        let run = project.run(command);
         format!("{}{}", run.out, run.err).matches("W0441").count()
     };
     assert_eq!(warnings(&["query", "metrics/joined.yml", "--no-project"]), 1);
     assert_eq!(warnings(&["query", "metrics/joined.yml"]), 1);
     assert_eq!(warnings(&["check", "metrics/joined.yml"]), 0);
-    place.write(
+    project.write(
         "metrics/orders.yml",
         "metric_set: orders\nfrom: orders\njoins:\n  - {to: customers, using: customer_id}\ntime: ordered_on\ndefinitions: |\n  \
         n = COUNT()\n  latest = COUNT()\n  countries = COUNT(DISTINCT(customers.country))\ncolumns: {latest: {non_additive: \
         {over: ordered_on, take: last, per: [customers.country]}}}\n",
     );
-    place.write("metrics/of_set.yml", "model: of_set\nmetrics: [orders.*]\n");
+    project.write("metrics/of_set.yml", "model: of_set\nmetrics: [orders.*]\n");
     let metrics = [
         "query",
         "--metrics",
@@ -213,22 +215,22 @@ fn tests_are_written_to_the_test_folder_of_dbt() {
     assert_eq!(warnings(&["model", "metrics/of_set.yml"]), 0);
     assert_eq!(warnings(&["check"]), 0);
     let warned = |args: &[&str]| {
-        let run = place.run(args);
+        let run = project.run(args);
         format!("{}{}", run.out, run.err).contains("W0610")
     };
-    place.write(
+    project.write(
         "metrics/by.yml",
         "model: by\nfrom: orders\ngroup_by: country\ndefinitions: n = COUNT()\n",
     );
     for command in ["query", "model", "check"] {
         assert!(warned(&[command, "metrics/by.yml"]), "{command}");
     }
-    assert!(place.run(&all).err.contains(&format!("wrote checks/joins/{test}\n")));
-    assert_eq!(place.run(&[&all[..], &["--check"]].concat()).exit, 0);
-    place.write(&format!("checks/joins/{test}"), "select 1 as one where false\n");
-    assert_eq!(place.run(&all).exit, 3);
+    assert!(project.run(&all).err.contains(&format!("wrote checks/joins/{test}\n")));
+    assert_eq!(project.run(&[&all[..], &["--check"]].concat()).exit, 0);
+    project.write(&format!("checks/joins/{test}"), "select 1 as one where false\n");
+    assert_eq!(project.run(&all).exit, 3);
     // Outside a project, tests are written next to the other files.
-    let bare = Place::new("model_tests_bare");
+    let bare = TestProject::new("model_tests_bare");
     bare.write("joined.yml", joined);
     assert!(
         bare.run(&["model", "joined.yml", "--out", "out"])
@@ -245,11 +247,11 @@ fn a_test_goes_with_its_join() {
     let schema = |key: &str| {
         format!("relations:\n  orders: {{columns: {{id: integer}}}}\n  customers: {{columns: {{id: integer}}{key}}}\n")
     };
-    let place = create_project("model_left_over");
-    place
+    let project = create_project("model_left_over");
+    project
         .write("metrics/joined.yml", joined)
         .write("metrics/joined_too.yml", joined.replace("joined", "joined_too"));
-    place.write("schema.yml", schema(""));
+    project.write("schema.yml", schema(""));
     let own = [
         "model",
         "metrics/joined.yml",
@@ -266,24 +268,24 @@ fn a_test_goes_with_its_join() {
         "--out",
         "models/gen",
     ];
-    assert_eq!((place.run(&own).exit, place.run(&other).exit), (0, 0));
+    assert_eq!((project.run(&own).exit, project.run(&other).exit), (0, 0));
     let [test, of_other] = ["joined", "joined_too"].map(|model| format!("assert_{model}_finds_one_of_customers.sql"));
     // Cover two cases: a handwritten file, and a generated file that a user changed.
-    let edited = place
+    let edited = project
         .read(&format!("tests/formulac/{test}"))
         .replace("customers", "clients");
-    place.write("tests/formulac/assert_joined_mine.sql", "select 1 where false\n");
-    place.write("tests/formulac/assert_joined_edited.sql", edited);
-    place.write("schema.yml", schema(", primary_key: [id]"));
-    let check = place.run(&[&own[..], &["--check"]].concat());
+    project.write("tests/formulac/assert_joined_mine.sql", "select 1 where false\n");
+    project.write("tests/formulac/assert_joined_edited.sql", edited);
+    project.write("schema.yml", schema(", primary_key: [id]"));
+    let check = project.run(&[&own[..], &["--check"]].concat());
     assert_eq!(
         (check.exit, check.err),
         (1, format!("tests/formulac/{test} is no longer generated by its spec\n"))
     );
-    assert_eq!(place.run(&own).err, format!("removed tests/formulac/{test}\n"));
+    assert_eq!(project.run(&own).err, format!("removed tests/formulac/{test}\n"));
     let left = ["assert_joined_edited.sql", "assert_joined_mine.sql", &of_other];
-    assert_eq!(place.files("tests/formulac"), left);
-    assert_eq!(place.run(&own).err, "everything is up to date\n");
+    assert_eq!(project.files("tests/formulac"), left);
+    assert_eq!(project.run(&own).err, "everything is up to date\n");
 }
 
 /// dbt before 1.10.5 rejects `arguments:`. The manifest specifies the version of dbt.
@@ -291,12 +293,12 @@ fn a_test_goes_with_its_join() {
 fn tests_are_written_for_the_dbt_that_reads_them() {
     let spec = "model: m\nfrom: orders\ngroup_by: [region, shop]\ncolumns:\n  region:\n    data_tests:\n      \
                 - accepted_values: {values: [a], config: {severity: warn}}\n";
-    let place = create_project("model_dbt_version");
-    place
+    let project = create_project("model_dbt_version");
+    project
         .write("metrics/m.yml", spec)
         .write("dbt_project.yml", "name: shop\n");
     let yml = |args: &[&str]| {
-        let run = place.run(&[&["model", "metrics/m.yml", "--json"], args].concat());
+        let run = project.run(&[&["model", "metrics/m.yml", "--json"], args].concat());
         run.json()["models"][0]["yml"].as_str().unwrap().to_owned()
     };
     let below = "- accepted_values:\n              arguments:\n                values:\n";
@@ -308,7 +310,7 @@ fn tests_are_written_for_the_dbt_that_reads_them() {
         ("2.0.0-beta.1", true),
     ] {
         let manifest = json!({"metadata": {"dbt_version": version}, "nodes": {}, "sources": {}}).to_string();
-        place.write("target/manifest.json", &manifest);
+        project.write("target/manifest.json", &manifest);
         let yml = yml(&[]);
         assert_eq!(yml.contains(below), is_below, "{version}: {yml}");
         let beside = "- accepted_values:\n              values:\n";
@@ -323,8 +325,8 @@ fn tests_are_written_for_the_dbt_that_reads_them() {
 fn messages_and_examples_are_written_for_the_dbt_that_reads_them() {
     let spec = "model: m\nfrom: t\ndefinitions: a = SUM(x)\nrules:\n  - {name: known, check: a = 1, message: One.}\n\
                 examples: [{name: e, given: [], expect: {rows: []}}]\n";
-    let place = create_project("model_dbt_messages");
-    place
+    let project = create_project("model_dbt_messages");
+    project
         .write("metrics/m.yml", spec)
         .write("dbt_project.yml", "name: shop\n");
     for (version, said, unit_tests) in [
@@ -341,8 +343,8 @@ fn messages_and_examples_are_written_for_the_dbt_that_reads_them() {
         ("1.12.6", "description: One.\n", true),
     ] {
         let manifest = json!({"metadata": {"dbt_version": version}, "nodes": {}, "sources": {}}).to_string();
-        place.write("target/manifest.json", &manifest);
-        let run = place.run(&["model", "metrics/m.yml", "--json"]).json();
+        project.write("target/manifest.json", &manifest);
+        let run = project.run(&["model", "metrics/m.yml", "--json"]).json();
         let yml = run["models"][0]["yml"].as_str().unwrap();
         assert!(yml.contains(said), "{version}: {yml}");
         assert_eq!(yml.contains("unit_tests:"), unit_tests, "{version}: {yml}");
@@ -358,8 +360,8 @@ fn messages_and_examples_are_written_for_the_dbt_that_reads_them() {
 
 #[test]
 fn nothing_is_written_when_one_spec_is_bad() {
-    let place = create_project("model_all_or_nothing");
-    let run = place.run(&["model", "metrics/revenue.yml", "metrics/bad.yml", "--out", "out"]);
+    let project = create_project("model_all_or_nothing");
+    let run = project.run(&["model", "metrics/revenue.yml", "metrics/bad.yml", "--out", "out"]);
     assert_eq!(run.exit, 1);
     assert!(
         run.err.contains("F0301")
@@ -369,27 +371,27 @@ fn nothing_is_written_when_one_spec_is_bad() {
         "{}",
         run.err
     );
-    assert!(place.files("out").is_empty());
+    assert!(project.files("out").is_empty());
     // If one of the files cannot be written, no file is written.
-    place.write("out/revenue.yml/is_a_folder", "");
-    let run = place.run(&["model", "metrics/counts.yml", "metrics/revenue.yml", "--out", "out"]);
+    project.write("out/revenue.yml/is_a_folder", "");
+    let run = project.run(&["model", "metrics/counts.yml", "metrics/revenue.yml", "--out", "out"]);
     assert_eq!(run.exit, 5, "{}", run.err);
-    assert_eq!(place.files("out"), ["revenue.yml"]);
-    place.write("file", "");
-    assert_eq!(place.run(&["model", "metrics/counts.yml", "--out", "file"]).exit, 5);
+    assert_eq!(project.files("out"), ["revenue.yml"]);
+    project.write("file", "");
+    assert_eq!(project.run(&["model", "metrics/counts.yml", "--out", "file"]).exit, 5);
 }
 
 #[test]
 fn a_hand_edit_is_a_conflict() {
-    let place = create_project("model_conflict");
+    let project = create_project("model_conflict");
     let call = ["model", "metrics/revenue.yml", "metrics/counts.yml", "--out", "out"];
-    assert_eq!(place.run(&call).exit, 0);
-    let edited = place.read("out/counts.sql").replace("count(", "sum(");
-    place
+    assert_eq!(project.run(&call).exit, 0);
+    let edited = project.read("out/counts.sql").replace("count(", "sum(");
+    project
         .write("out/counts.sql", &edited)
         .write("metrics/revenue.yml", REVENUE.replace("SUM(", "MAX("));
-    let before = place.read("out/revenue.sql");
-    let run = place.run(&call);
+    let before = project.read("out/revenue.sql");
+    let run = project.run(&call);
     assert_eq!((run.exit, run.out.as_str()), (3, ""));
     let message = "error[F0701]: `out/counts.sql` was edited after formulac wrote it\n";
     assert!(
@@ -397,45 +399,45 @@ fn a_hand_edit_is_a_conflict() {
         "{}",
         run.err
     );
-    let json = place.run(&[&call[..], &["--json"]].concat());
+    let json = project.run(&[&call[..], &["--json"]].concat());
     assert_eq!(
         (json.exit, json.json()["diagnostics"][0]["code"].as_str()),
         (3, Some("F0701"))
     );
-    assert_eq!(place.read("out/counts.sql"), edited);
-    assert_eq!(place.read("out/revenue.sql"), before);
+    assert_eq!(project.read("out/counts.sql"), edited);
+    assert_eq!(project.read("out/revenue.sql"), before);
     // Files that formulac did not write belong to the user.
-    place.write("other/counts.yml", "version: 2\n");
-    let run = place.run(&["model", "metrics/counts.yml", "--out", "other"]);
-    assert_eq!((run.exit, place.files("other")), (3, vec!["counts.yml".to_owned()]));
+    project.write("other/counts.yml", "version: 2\n");
+    let run = project.run(&["model", "metrics/counts.yml", "--out", "other"]);
+    assert_eq!((run.exit, project.files("other")), (3, vec!["counts.yml".to_owned()]));
 }
 
 #[test]
 fn check_compares_and_writes_nothing() {
-    let place = create_project("model_check");
+    let project = create_project("model_check");
     let write = ["model", "metrics/revenue.yml", "--out", "out"];
     let check = [&write[..], &["--check"]].concat();
-    let run = place.run(&check);
+    let run = project.run(&check);
     assert_eq!(
         (run.exit, run.err.as_str()),
         (1, "out/revenue.sql is missing\nout/revenue.yml is missing\n")
     );
-    assert!(place.files("out").is_empty());
-    assert_eq!(place.run(&write).exit, 0);
-    assert_eq!(place.run(&check).exit, 0);
-    place.write("out/revenue.sql", "select 1\n");
-    let run = place.run(&check);
+    assert!(project.files("out").is_empty());
+    assert_eq!(project.run(&write).exit, 0);
+    assert_eq!(project.run(&check).exit, 0);
+    project.write("out/revenue.sql", "select 1\n");
+    let run = project.run(&check);
     assert_eq!(
         (run.exit, run.err.as_str()),
         (1, "out/revenue.sql differs from its spec\n")
     );
-    assert_eq!(place.read("out/revenue.sql"), "select 1\n");
+    assert_eq!(project.read("out/revenue.sql"), "select 1\n");
 }
 
 #[test]
 fn json_of_models() {
-    let place = create_project("model_json");
-    let run = place.run(&["model", "metrics/counts.yml", "metrics/bad.yml", "--json"]);
+    let project = create_project("model_json");
+    let run = project.run(&["model", "metrics/counts.yml", "metrics/bad.yml", "--json"]);
     assert_eq!((run.exit, run.err.as_str()), (1, ""));
     let value = run.json();
     assert_eq!(value["dialect"], "duckdb");
@@ -454,17 +456,17 @@ fn json_of_models() {
 /// `group by` treats NULL as a value.
 #[test]
 fn a_grain_is_tested_even_if_its_types_are_unknown() {
-    let place = Place::new("model_grain");
+    let project = TestProject::new("model_grain");
     let write = |group_by: &str, more: &str| {
         let spec = format!("model: m\nfrom: t\ngroup_by: \"{group_by}\"\ndefinitions: n = COUNT()\n{more}");
-        place.write("m.yml", spec);
+        project.write("m.yml", spec);
     };
-    place.write(
+    project.write(
         "schema.yml",
         "relations: {t: {columns: {region: text, shop: {type: integer, nullable: false}, day: date}}}\n",
     );
     let made = |args: &[&str]| {
-        let run = place.run(&[&["model", "m.yml", "--json"], args].concat()).json();
+        let run = project.run(&[&["model", "m.yml", "--json"], args].concat()).json();
         let model = &run["models"][0];
         let tests = model["tests"]
             .as_array()
@@ -521,15 +523,15 @@ fn a_grain_is_tested_even_if_its_types_are_unknown() {
 /// order.
 #[test]
 fn expected_rows_have_the_same_columns() {
-    let place = Place::new("model_expected");
-    place.write(
+    let project = TestProject::new("model_expected");
+    project.write(
         "m.yml",
         "model: m\nfrom: ref('t')\nkeep: [a]\ndefinitions: {b: x * 2.5, c: x * 3.5}\ndata_tests: [unique: {column_name: a}]\n\
          examples:\n  - name: uneven\n    given: [{input: ref('t'), rows: [{a: 1}, {x: 1.50}]}]\n    \
          expect: {rows: [{a: 1}, {b: 3.750, A: null}, {c: 5.25, b: 3.75}]}\n",
     );
-    place.write("schema.yml", "relations: {t: {columns: {a: integer, x: decimal}}}\n");
-    let run = place
+    project.write("schema.yml", "relations: {t: {columns: {a: integer, x: decimal}}}\n");
+    let run = project
         .run(&["model", "m.yml", "--schema", "schema.yml", "--json"])
         .json();
     let yml = run["models"][0]["yml"].as_str().unwrap();
@@ -545,12 +547,12 @@ fn expected_rows_have_the_same_columns() {
 /// Checks that a model can be compared with the same relation several times.
 #[test]
 fn comparisons_of_different_columns_have_different_names() {
-    let place = Place::new("model_comparisons");
+    let project = TestProject::new("model_comparisons");
     let spec = "model: m\nfrom: visits\ngroup_by: day\ndefinitions: {n: COUNT(), people: COUNT(DISTINCT(person))}\n";
     let compare =
         "compare:\n  - {with: ref('old'), keys: day, columns: n}\n  - {with: ref('old'), keys: day, columns: people}\n";
-    place.write("m.yml", format!("{spec}{compare}"));
-    let run = place.run(&["model", "m.yml", "--json"]).json();
+    project.write("m.yml", format!("{spec}{compare}"));
+    let run = project.run(&["model", "m.yml", "--json"]).json();
     let tests = run["models"][0]["tests"].as_array().unwrap();
     let names: Vec<_> = tests.iter().map(|test| test["name"].as_str().unwrap()).collect();
     assert_eq!(names, ["assert_m_matches_old", "assert_m_matches_old_in_people"]);
@@ -559,7 +561,7 @@ fn comparisons_of_different_columns_have_different_names() {
 /// In dbt, only members of the same group can read a private model. This includes tests.
 #[test]
 fn tests_that_read_private_models_are_in_their_group() {
-    let place = Place::new("model_private");
+    let project = TestProject::new("model_private");
     let node = |name: &str, access: &str| {
         format!(
             r#""model.shop.{name}": {{"name": "{name}", "resource_type": "model", "package_name": "shop",
@@ -567,7 +569,7 @@ fn tests_that_read_private_models_are_in_their_group() {
         )
     };
     let private = |group: &str| format!(r#""access": "private", "group": "{group}""#);
-    place.write(
+    project.write(
         "manifest.json",
         format!(
             r#"{{"metadata": {{"project_name": "shop"}}, "nodes": {{{}, {}, {}, {}}}}}"#,
@@ -579,11 +581,11 @@ fn tests_that_read_private_models_are_in_their_group() {
     );
     let made = |from: &str, with: &str| {
         let spec = "keep: [day, n]\nrules:\n  - sound: n < day - DATE(2024, 1, 1)\n";
-        place.write(
+        project.write(
             "m.yml",
             format!("model: m\nfrom: {from}\n{spec}compare: [{{with: ref('{with}'), keys: day, columns: n}}]\n"),
         );
-        let run = place
+        let run = project
             .run(&["model", "m.yml", "--schema", "manifest.json", "--json"])
             .json();
         let codes: Vec<_> = run["diagnostics"]
@@ -619,29 +621,29 @@ fn tests_that_read_private_models_are_in_their_group() {
 /// A limit causes a warning in a model, where it also removes rows for downstream models, but not in a plain query.
 #[test]
 fn a_limit_causes_a_warning_only_in_models() {
-    let mut place = create_project("model_limit");
+    let mut project = create_project("model_limit");
     let spec = "model: top\nfrom: orders\ngroup_by: region\norder_by: n desc\nlimit: 3\ndefinitions: n = COUNT(id)\n\
                 columns: {region: {data_tests: [not_null]}}\n";
-    place.write("metrics/top.yml", spec);
-    place
+    project.write("metrics/top.yml", spec);
+    project
         .show(&["query", "metrics/top.yml"])
         .show(&["model", "metrics/top.yml"]);
-    assert_snapshot!(place.transcript());
+    assert_snapshot!(project.transcript());
 }
 
 #[test]
 fn quoted_names_are_marked_for_dbt() {
-    let mut place = create_project("model_quotes");
+    let mut project = create_project("model_quotes");
     let spec =
         "model: m\nfrom: orders\ngroup_by: order\ndefinitions:\n  Net Revenue: SUM(amount)\n  Total: COUNT(id)\n";
-    place.write("metrics/m.yml", spec);
-    place.show(&["model", "metrics/m.yml"]);
-    assert_snapshot!(place.transcript());
+    project.write("metrics/m.yml", spec);
+    project.show(&["model", "metrics/m.yml"]);
+    assert_snapshot!(project.transcript());
 }
 
 #[test]
 fn a_model_does_not_read_itself() {
-    let place = Place::new("model_reads_itself");
+    let project = TestProject::new("model_reads_itself");
     for (from, exit) in [
         ("m", 1),
         ("ref('M')", 1),
@@ -649,28 +651,28 @@ fn a_model_does_not_read_itself() {
         ("raw.m", 0),
         ("\"source('raw', 'm')\"", 0),
     ] {
-        place.write("m.yml", format!("model: m\nfrom: {from}\ndefinitions: n = COUNT()\n"));
-        let run = place.run(&["model", "m.yml", "--json"]);
+        project.write("m.yml", format!("model: m\nfrom: {from}\ndefinitions: n = COUNT()\n"));
+        let run = project.run(&["model", "m.yml", "--json"]);
         let code = run.json()["diagnostics"][0]["code"].as_str().map(str::to_owned);
         assert_eq!(
             (run.exit, code.as_deref()),
             (exit, (exit == 1).then_some("F0602")),
             "{from}"
         );
-        assert_eq!(place.run(&["query", "m.yml"]).exit, 0, "{from}");
+        assert_eq!(project.run(&["query", "m.yml"]).exit, 0, "{from}");
     }
 }
 
 /// dbt renders Jinja in the rows of unit tests, so text with braces is protected.
 #[test]
 fn braces_in_example_rows_are_protected() {
-    let place = Place::new("model_example_braces");
-    place.write(
+    let project = TestProject::new("model_example_braces");
+    project.write(
         "m.yml",
         "model: m\nfrom: ref('t')\ngroup_by: a\ndefinitions: {n: COUNT()}\nexamples:\n  - name: braces\n    \
          given: [{input: ref('t'), rows: [{a: \"{{ x }}\"}, {a: plain}]}]\n    expect: {rows: [{a: 'b {% c', n: 1}]}\n",
     );
-    let run = place.run(&["model", "m.yml", "--json"]).json();
+    let run = project.run(&["model", "m.yml", "--json"]).json();
     let yml = run["models"][0]["yml"].as_str().unwrap();
     for row in [
         "{a: \"{% raw %}{{ x }}{% endraw %}\"}",

@@ -5,13 +5,13 @@ use std::fs;
 
 use crate::push::create_project;
 use crate::repository::{commit, edit, git};
-use crate::run::Place;
+use crate::run::TestProject;
 
 const VIEW: &str = "omni/main/orders.view.yaml";
 
 /// Creates a dbt project without specs, with the models `orders` and `refunds`, which `properties` describes.
-fn described_project(name: &str, properties: &str) -> Place {
-    let place = create_project(name);
+fn described_project(name: &str, properties: &str) -> TestProject {
+    let project = create_project(name);
     let node = |name: &str| {
         serde_json::json!({
             "unique_id": format!("model.shop.{name}"), "name": name, "resource_type": "model", "package_name": "shop",
@@ -30,15 +30,15 @@ fn described_project(name: &str, properties: &str) -> Place {
         },
         "nodes": {"model.shop.orders": node("orders"), "model.shop.refunds": node("refunds")}, "sources": {},
     });
-    fs::remove_dir_all(place.path("metrics")).unwrap();
-    place
+    fs::remove_dir_all(project.path("metrics")).unwrap();
+    project
         .write("dbt_project.yml", "name: shop\n")
         .write("target/manifest.json", manifest.to_string())
         .write(".gitignore", "target/\n")
         .write("models/shop.yml", properties);
-    assert_eq!(place.run(&["pull"]).exit, 0);
-    commit(&place, "pulled");
-    place
+    assert_eq!(project.run(&["pull"]).exit, 0);
+    commit(&project, "pulled");
+    project
 }
 
 const MERGE_KEYS: &str = "\
@@ -62,17 +62,17 @@ models:
 
 #[test]
 fn descriptions_that_merge_keys_share_are_set_where_they_are_used() {
-    let place = described_project("omni_merge_keys", MERGE_KEYS);
+    let project = described_project("omni_merge_keys", MERGE_KEYS);
     for (from, to) in [
         ("Rows.", "One row per order."),
         ("The id.", "Its id."),
         ("What was paid.", "Euros."),
     ] {
-        edit(&place, VIEW, from, to);
+        edit(&project, VIEW, from, to);
     }
-    let plan = place.run(&["plan"]);
+    let plan = project.run(&["plan"]);
     assert_eq!(plan.exit, 0, "{}{}", plan.out, plan.err);
-    let pushed = place.run(&["push", "--yes"]);
+    let pushed = project.run(&["push", "--yes"]);
     assert_eq!(pushed.exit, 0, "{}", pushed.err);
     let expected = MERGE_KEYS
         .replacen(
@@ -82,24 +82,24 @@ fn descriptions_that_merge_keys_share_are_set_where_they_are_used() {
         )
         .replacen("[not_null]\n", "[not_null]\n        description: Its id.\n", 1)
         .replacen("What was paid.", "Euros.", 1);
-    assert_eq!(place.read("models/shop.yml"), expected);
+    assert_eq!(project.read("models/shop.yml"), expected);
     // Both sides have changed the description: the value in dbt comes from the merge key.
-    edit(&place, "omni/main/refunds.view.yaml", "The id.", "Id of the order.");
-    edit(&place, "models/shop.yml", "The id.", "The number.");
-    let plan = place.run(&["plan"]);
+    edit(&project, "omni/main/refunds.view.yaml", "The id.", "Id of the order.");
+    edit(&project, "models/shop.yml", "The id.", "The number.");
+    let plan = project.run(&["plan"]);
     assert!(
         plan.out.contains("The number.") && plan.out.contains("conflict 1"),
         "{}",
         plan.out
     );
-    let run = place.run(&["resolve", "models/shop.yml.refunds.id", "--ours"]);
+    let run = project.run(&["resolve", "models/shop.yml.refunds.id", "--ours"]);
     assert_eq!(run.exit, 0, "{}", run.err);
-    let text = place.read("models/shop.yml");
+    let text = project.read("models/shop.yml");
     assert!(
         text.ends_with("      - <<: *id\n        description: Id of the order.\n"),
         "{text}"
     );
-    assert_eq!(place.run(&["plan"]).exit, 0);
+    assert_eq!(project.run(&["plan"]).exit, 0);
 }
 
 /// A description that cannot be written does not prevent the others in the same file.
@@ -112,11 +112,11 @@ models:
     description: Rows.
     columns: [*id, {name: amount, description: What was paid.}]
 ";
-    let place = described_project("omni_alias", properties);
+    let project = described_project("omni_alias", properties);
     for (from, to) in [("The id.", "Its id."), ("What was paid.", "Euros.")] {
-        edit(&place, VIEW, from, to);
+        edit(&project, VIEW, from, to);
     }
-    let pushed = place.run(&["push", "--yes"]);
+    let pushed = project.run(&["push", "--yes"]);
     assert_eq!(pushed.exit, 0, "{}", pushed.err);
     let refused = "`models/shop.yml:5` cannot be edited: an alias would be changed";
     assert!(
@@ -126,7 +126,7 @@ models:
         pushed.err
     );
     assert_eq!(
-        place.read("models/shop.yml"),
+        project.read("models/shop.yml"),
         properties.replacen("What was paid.", "Euros.", 1)
     );
 }
@@ -134,39 +134,39 @@ models:
 /// A file with a conflict marker of git cannot be compared, so that a push could lose edits in it.
 #[test]
 fn omni_files_that_are_not_yaml_stop_a_push() {
-    let place = described_project("omni_not_yaml", "models:\n  - name: orders\n  - name: refunds\n");
-    place.write("omni/own.topic.yaml", "base_view: main__orders\n");
-    place.write("omni/relationships.yaml", "[]\n");
-    place.write("omni/model.yaml", "included_schemas: [main]\n");
-    assert_eq!(place.run(&["plan"]).exit, 0);
+    let project = described_project("omni_not_yaml", "models:\n  - name: orders\n  - name: refunds\n");
+    project.write("omni/own.topic.yaml", "base_view: main__orders\n");
+    project.write("omni/relationships.yaml", "[]\n");
+    project.write("omni/model.yaml", "included_schemas: [main]\n");
+    assert_eq!(project.run(&["plan"]).exit, 0);
     for file in [
         VIEW,
         "omni/own.topic.yaml",
         "omni/relationships.yaml",
         "omni/model.yaml",
     ] {
-        let text = place.read(file);
+        let text = project.read(file);
         let lines = text.lines().count();
-        place.write(file, format!("{text}<<<<<<< HEAD\n"));
+        project.write(file, format!("{text}<<<<<<< HEAD\n"));
         let said = format!("{file}:{}:", lines + 1);
         for command in [&["plan"][..], &["push", "--yes"], &["pull", "--check"], &["pull"]] {
-            let run = place.run(command);
+            let run = project.run(command);
             assert_eq!(run.exit, 5, "{file} {command:?}: {}{}", run.out, run.err);
             assert!(run.err.contains(&said), "{file} {command:?}: {}", run.err);
         }
-        let status = place.run(&["status"]);
+        let status = project.run(&["status"]);
         let name = file.strip_prefix("omni/").unwrap();
         assert!(status.out.contains(name), "{file}: {}", status.out);
-        place.write(file, text);
+        project.write(file, text);
     }
-    assert_eq!(place.run(&["plan"]).exit, 0);
+    assert_eq!(project.run(&["plan"]).exit, 0);
 }
 
 /// Creates a pushed and pulled project with the spec of `revenue`.
-fn project_with_spec(name: &str) -> Place {
-    let place = create_project(name);
-    fs::remove_file(place.path("metrics/share.yml")).unwrap();
-    assert_eq!(place.run(&["push", "--yes"]).exit, 0);
+fn project_with_spec(name: &str) -> TestProject {
+    let project = create_project(name);
+    fs::remove_file(project.path("metrics/share.yml")).unwrap();
+    assert_eq!(project.run(&["push", "--yes"]).exit, 0);
     let column = |name: &str, text: &str| serde_json::json!({"name": name, "description": text});
     let orders = serde_json::json!({
         "unique_id": "model.shop.orders", "name": "orders", "resource_type": "model", "package_name": "shop",
@@ -186,17 +186,17 @@ fn project_with_spec(name: &str) -> Place {
         }},
         "sources": {},
     });
-    place
+    project
         .write("dbt_project.yml", "name: shop\n")
         .write("target/manifest.json", manifest.to_string())
         .write(".gitignore", "target/\n.formulac/local/\n");
-    assert_eq!(place.run(&["pull"]).exit, 0);
-    commit(&place, "pulled");
-    place
+    assert_eq!(project.run(&["pull"]).exit, 0);
+    commit(&project, "pulled");
+    project
 }
 
 /// Returns the saved versions of files that `resolve` has overwritten, and removes them.
-fn saved_versions(project: &Place) -> Vec<String> {
+fn saved_versions(project: &TestProject) -> Vec<String> {
     let folder = ".formulac/local/undone";
     let read = |name: &String| project.read(&format!("{folder}/{name}"));
     let texts = project.files(folder).iter().map(read).collect();
@@ -211,10 +211,10 @@ fn resolve_keeps_the_file_that_the_option_names() {
         "metrics/revenue.yml",
         "models/formulac/revenue.yml",
     );
-    let place = project_with_spec("omni_kept_file");
-    edit(&place, view, "Before tax.", "In Omni.");
-    edit(&place, spec, "Before tax.", "In the spec.");
-    let refused = place.run(&["resolve", "revenue.revenue", "--dbt"]);
+    let project = project_with_spec("omni_kept_file");
+    edit(&project, view, "Before tax.", "In Omni.");
+    edit(&project, spec, "Before tax.", "In the spec.");
+    let refused = project.run(&["resolve", "revenue.revenue", "--dbt"]);
     assert!(
         refused.exit == 2 && refused.err.contains("use --spec or --omni instead of --dbt"),
         "{}",
@@ -224,20 +224,20 @@ fn resolve_keeps_the_file_that_the_option_names() {
         ("--omni", "In Omni.", "In Omni.", "In the spec."),
         ("--spec", "In the spec.", "Before tax.", "In Omni."),
     ] {
-        let before = [view, spec].map(|file| (file, place.read(file)));
-        let run = place.run(&["resolve", "revenue.revenue", option]);
+        let before = [view, spec].map(|file| (file, project.read(file)));
+        let run = project.run(&["resolve", "revenue.revenue", option]);
         assert_eq!(run.exit, 0, "{option}: {}", run.err);
-        assert!(place.read(spec).contains(in_spec), "{option}: {}", place.read(spec));
-        assert!(place.read(view).contains(in_omni), "{option}: {}", place.read(view));
-        let kept = saved_versions(&place);
+        assert!(project.read(spec).contains(in_spec), "{option}: {}", project.read(spec));
+        assert!(project.read(view).contains(in_omni), "{option}: {}", project.read(view));
+        let kept = saved_versions(&project);
         assert!(kept.iter().any(|text| text.contains(saved)), "{option}: {kept:?}");
         for (file, text) in before {
-            place.write(file, text);
+            project.write(file, text);
         }
     }
     // All three texts differ.
-    edit(&place, yml, "Before tax.", "In dbt.");
-    let plan = place.run(&["plan"]);
+    edit(&project, yml, "Before tax.", "In dbt.");
+    let plan = project.run(&["plan"]);
     for name in ["revenue.revenue:description:dbt", "revenue.revenue:description:omni"] {
         assert!(
             plan.out.contains(&format!("formulac resolve {name} --ours")),
@@ -245,44 +245,44 @@ fn resolve_keeps_the_file_that_the_option_names() {
             plan.out
         );
     }
-    let refused = place.run(&["resolve", "revenue.revenue:description", "--theirs"]);
+    let refused = project.run(&["resolve", "revenue.revenue:description", "--theirs"]);
     assert!(
         refused.exit == 2 && refused.err.contains("contain different texts"),
         "{}",
         refused.err
     );
-    let edited = [view, spec, yml].map(|file| (file, place.read(file)));
-    let committed = |file: &str| git(&place, &["show", &format!("HEAD:{file}")]);
-    for spec_before in [place.read(spec), committed(spec)] {
+    let edited = [view, spec, yml].map(|file| (file, project.read(file)));
+    let committed = |file: &str| git(&project, &["show", &format!("HEAD:{file}")]);
+    for spec_before in [project.read(spec), committed(spec)] {
         for (option, text) in [("--omni", "In Omni."), ("--dbt", "In dbt.")] {
             for (file, text) in &edited {
-                place.write(file, text);
+                project.write(file, text);
             }
-            place.write(spec, &spec_before);
-            let run = place.run(&["resolve", "revenue.revenue:description", option]);
+            project.write(spec, &spec_before);
+            let run = project.run(&["resolve", "revenue.revenue:description", option]);
             assert_eq!(run.exit, 0, "{option}: {}", run.err);
-            let plan = place.run(&["plan"]);
+            let plan = project.run(&["plan"]);
             assert_eq!(plan.exit, 0, "{option}: {}{}", plan.out, plan.err);
             assert!(!plan.out.contains("conflict 1"), "{option}: {}", plan.out);
-            let adopted = place.run(&["adopt"]);
+            let adopted = project.run(&["adopt"]);
             assert_eq!(adopted.exit, 0, "{option}: {}", adopted.err);
             assert!(
-                place.read(spec).contains(&format!("/// {text}")),
+                project.read(spec).contains(&format!("/// {text}")),
                 "{option}: {}",
-                place.read(spec)
+                project.read(spec)
             );
-            assert!(place.path(".formulac/local/undone").exists(), "{option}");
-            saved_versions(&place);
+            assert!(project.path(".formulac/local/undone").exists(), "{option}");
+            saved_versions(&project);
         }
     }
     // A committed text is not saved.
-    git(&place, &["checkout", "--quiet", "."]);
-    edit(&place, view, "Before tax.", "In Omni.");
-    edit(&place, spec, "Before tax.", "In the spec.");
-    commit(&place, "both");
-    assert_eq!(place.run(&["resolve", "revenue.revenue", "--omni"]).exit, 0);
-    assert!(!place.path(".formulac/local/undone").exists());
-    let none = place.run(&["resolve", "revenue.revenue", "--omni"]);
+    git(&project, &["checkout", "--quiet", "."]);
+    edit(&project, view, "Before tax.", "In Omni.");
+    edit(&project, spec, "Before tax.", "In the spec.");
+    commit(&project, "both");
+    assert_eq!(project.run(&["resolve", "revenue.revenue", "--omni"]).exit, 0);
+    assert!(!project.path(".formulac/local/undone").exists());
+    let none = project.run(&["resolve", "revenue.revenue", "--omni"]);
     assert!(
         none.err.contains("`formulac plan` reports no conflicts"),
         "{}",
@@ -292,8 +292,8 @@ fn resolve_keeps_the_file_that_the_option_names() {
 
 #[test]
 fn descriptions_of_sources_go_to_the_file_that_declares_the_source() {
-    let place = create_project("omni_sources");
-    fs::remove_dir_all(place.path("metrics")).unwrap();
+    let project = create_project("omni_sources");
+    fs::remove_dir_all(project.path("metrics")).unwrap();
     let payments = serde_json::json!({
         "unique_id": "source.shop.raw.payments", "name": "payments", "resource_type": "source", "package_name": "shop",
         "source_name": "raw", "original_file_path": "models/src.yml", "patch_path": null,
@@ -310,63 +310,63 @@ fn descriptions_of_sources_go_to_the_file_that_declares_the_source() {
     });
     let properties = "sources:\n  - name: raw\n    tables:\n      - name: payments\n        description: Raw payments\n        \
                       columns:\n          - name: paid\n            description: In cents\n";
-    place
+    project
         .write("dbt_project.yml", "name: shop\n")
         .write("target/manifest.json", manifest.to_string())
         .write(".gitignore", "target/\n")
         .write("models/src.yml", properties);
-    assert_eq!(place.run(&["pull"]).exit, 0);
-    commit(&place, "pulled");
+    assert_eq!(project.run(&["pull"]).exit, 0);
+    commit(&project, "pulled");
     let view = "omni/raw/payments.view.yaml";
-    edit(&place, view, "Raw payments", "All payments");
-    edit(&place, view, "In cents", "In euros");
-    let run = place.run(&["push", "--yes"]);
+    edit(&project, view, "Raw payments", "All payments");
+    edit(&project, view, "In cents", "In euros");
+    let run = project.run(&["push", "--yes"]);
     assert_eq!(run.exit, 0, "{}", run.err);
     let expected = properties
         .replace("Raw payments", "All payments")
         .replace("In cents", "In euros");
-    assert_eq!(place.read("models/src.yml"), expected);
+    assert_eq!(project.read("models/src.yml"), expected);
 }
 
 /// A push that writes a description of Omni to a properties file also writes it to `known.yml` and to the models that
 /// pass the column on. All of them agree before and after dbt reads the properties file.
 #[test]
 fn a_description_reaches_the_models_that_pass_the_column_on() {
-    let place = described_project("omni_passed_on", MERGE_KEYS);
-    place.write(
+    let project = described_project("omni_passed_on", MERGE_KEYS);
+    project.write(
         "metrics/orders_2.yml",
         "model: orders_2\nfrom: ref('orders')\nkeep: [id, amount]\n",
     );
     let push = || {
-        let run = place.run(&["push", "--yes"]);
+        let run = project.run(&["push", "--yes"]);
         assert_eq!(run.exit, 0, "{}{}", run.out, run.err);
     };
     push();
     let copy = "models/formulac/orders_2.yml";
-    assert!(place.read(copy).contains("What was paid."));
-    edit(&place, VIEW, "What was paid.", "Euros.");
+    assert!(project.read(copy).contains("What was paid."));
+    edit(&project, VIEW, "What was paid.", "Euros.");
     push();
-    assert!(place.read("models/shop.yml").contains("Euros."));
-    assert!(place.read(copy).contains("Euros."), "{}", place.read(copy));
-    assert!(place.read(".formulac/state/known.yml").contains("Euros."));
-    let manifest = place.read("target/manifest.json");
+    assert!(project.read("models/shop.yml").contains("Euros."));
+    assert!(project.read(copy).contains("Euros."), "{}", project.read(copy));
+    assert!(project.read(".formulac/state/known.yml").contains("Euros."));
+    let manifest = project.read("target/manifest.json");
     for text in [manifest.clone(), manifest.replacen("What was paid.", "Euros.", 1)] {
-        place.write("target/manifest.json", text);
+        project.write("target/manifest.json", text);
         for command in ["plan", "status", "check"] {
-            let run = place.run(&[command]);
+            let run = project.run(&[command]);
             assert!(!run.out.contains("contradicts known.yml"), "{}", run.out);
             assert!(command != "plan" || run.out.contains("agree"), "{}", run.out);
         }
-        assert_eq!(place.run(&["generate"]).exit, 0);
-        assert_eq!(git(&place, &["status", "--porcelain"]), "");
+        assert_eq!(project.run(&["generate"]).exit, 0);
+        assert_eq!(git(&project, &["status", "--porcelain"]), "");
     }
     // A description that dbt has read replaces the description in `known.yml`.
-    place.write(
+    project.write(
         "target/manifest.json",
         manifest.replacen("What was paid.", "Dollars.", 1),
     );
-    edit(&place, "models/shop.yml", "Euros.", "Dollars.");
-    assert!(place.run(&["status"]).out.contains("contradicts known.yml"));
+    edit(&project, "models/shop.yml", "Euros.", "Dollars.");
+    assert!(project.run(&["status"]).out.contains("contradicts known.yml"));
 }
 
 /// A rollback of a push that transferred a description from Omni also restores the view, if the push committed it. If
@@ -374,28 +374,28 @@ fn a_description_reaches_the_models_that_pass_the_column_on() {
 #[test]
 fn a_rollback_also_undoes_the_edit_in_omni() {
     for is_committed in [false, true] {
-        let place = described_project(&format!("omni_rollback_{is_committed}"), MERGE_KEYS);
-        place.write(
+        let project = described_project(&format!("omni_rollback_{is_committed}"), MERGE_KEYS);
+        project.write(
             "metrics/orders_2.yml",
             "model: orders_2\nfrom: ref('orders')\nkeep: [id, amount]\n",
         );
         let run = |args: &[&str]| {
-            let run = place.run(args);
+            let run = project.run(args);
             assert_eq!(run.exit, 0, "{}{}", run.out, run.err);
             run
         };
         run(&["push", "--yes"]);
-        edit(&place, VIEW, "What was paid.", "Euros.");
+        edit(&project, VIEW, "What was paid.", "Euros.");
         if is_committed {
-            commit(&place, "edited in Omni");
+            commit(&project, "edited in Omni");
         }
         run(&["push", "--yes"]);
         let rollback = run(&["rollback", "1", "--yes"]);
-        assert_eq!(place.read("models/shop.yml"), MERGE_KEYS);
-        assert_eq!(git(&place, &["status", "--porcelain"]), "");
+        assert_eq!(project.read("models/shop.yml"), MERGE_KEYS);
+        assert_eq!(git(&project, &["status", "--porcelain"]), "");
         let is_reported = rollback.err.contains("keeps the description `Euros.`");
         assert_eq!(is_reported, is_committed, "{}", rollback.err);
-        assert_eq!(place.read(VIEW).contains("Euros."), is_committed);
+        assert_eq!(project.read(VIEW).contains("Euros."), is_committed);
         let plan = run(&["plan"]);
         assert_eq!(plan.out.contains("agree"), !is_committed, "{}", plan.out);
     }
@@ -419,72 +419,72 @@ models:
 /// A pull that keeps a description in Omni does not decide the conflict with dbt's new description.
 #[test]
 fn a_pull_keeps_conflicts_of_descriptions() {
-    let place = described_project("omni_pulled_conflict", PROPERTIES);
-    edit(&place, VIEW, "What was paid.", "In euros.");
-    let manifest = place.read("target/manifest.json");
-    edit(&place, "models/shop.yml", "What was paid.", "Newer text.");
-    place.write(
+    let project = described_project("omni_pulled_conflict", PROPERTIES);
+    edit(&project, VIEW, "What was paid.", "In euros.");
+    let manifest = project.read("target/manifest.json");
+    edit(&project, "models/shop.yml", "What was paid.", "Newer text.");
+    project.write(
         "target/manifest.json",
         manifest.replace("What was paid.", "Newer text."),
     );
     for _ in 0..2 {
-        let pulled = place.run(&["pull"]);
+        let pulled = project.run(&["pull"]);
         assert!(pulled.err.contains("keeps your value"), "{}{}", pulled.out, pulled.err);
     }
-    let plan = place.run(&["plan"]);
+    let plan = project.run(&["plan"]);
     assert_eq!(plan.exit, 3, "{}", plan.out);
-    let run = place.run(&["resolve", "models/shop.yml.orders.amount", "--theirs"]);
+    let run = project.run(&["resolve", "models/shop.yml.orders.amount", "--theirs"]);
     assert_eq!(run.exit, 0, "{}", run.err);
-    assert!(place.read(VIEW).contains("Newer text."));
-    assert_eq!(place.run(&["pull"]).exit, 0);
-    assert_eq!(place.run(&["plan"]).exit, 0);
+    assert!(project.read(VIEW).contains("Newer text."));
+    assert_eq!(project.run(&["pull"]).exit, 0);
+    assert_eq!(project.run(&["plan"]).exit, 0);
 }
 
 /// Git commits changes of tracked files even in ignored folders.
 #[test]
 fn tracked_files_in_ignored_folders_are_committed() {
-    let place = described_project("omni_ignored_folder", PROPERTIES);
-    place.write(".gitignore", "target/\nmodels/\n");
-    commit(&place, "ignored");
-    edit(&place, VIEW, "What was paid.", "In euros.");
-    let pushed = place.run(&["push", "--yes"]);
+    let project = described_project("omni_ignored_folder", PROPERTIES);
+    project.write(".gitignore", "target/\nmodels/\n");
+    commit(&project, "ignored");
+    edit(&project, VIEW, "What was paid.", "In euros.");
+    let pushed = project.run(&["push", "--yes"]);
     assert_eq!(pushed.exit, 0, "{}", pushed.err);
-    assert!(git(&place, &["show", "HEAD:models/shop.yml"]).contains("In euros."));
+    assert!(git(&project, &["show", "HEAD:models/shop.yml"]).contains("In euros."));
 }
 
 #[test]
 fn columns_that_are_listed_twice_are_reported() {
     let properties = PROPERTIES.replacen("      - {name: id, ", "      - {name: amount, ", 1);
-    let place = described_project("omni_listed_twice", &properties);
-    edit(&place, VIEW, "What was paid.", "In euros.");
-    edit(&place, "omni/main/refunds.view.yaml", "What was paid.", "In euros.");
-    let pushed = place.run(&["push", "--yes"]);
+    let project = described_project("omni_listed_twice", &properties);
+    edit(&project, VIEW, "What was paid.", "In euros.");
+    edit(&project, "omni/main/refunds.view.yaml", "What was paid.", "In euros.");
+    let pushed = project.run(&["push", "--yes"]);
     assert_eq!(pushed.exit, 0, "{}", pushed.err);
     let text = [&*pushed.out, &pushed.err].concat();
     assert!(text.contains("lists the column `amount` of `orders` twice"), "{text}");
     let last = "  - name: refunds\n    description: Rows.\n    columns:\n      - name: amount\n        description: ";
     let expected = properties.replacen(&format!("{last}What was paid."), &format!("{last}In euros."), 1);
-    assert_eq!(place.read("models/shop.yml"), expected);
+    assert_eq!(project.read("models/shop.yml"), expected);
 }
 
 /// dbt does not distinguish an empty description from a missing one.
 #[test]
 fn empty_descriptions_are_no_conflicts() {
     let properties = PROPERTIES.replacen("{name: id, description: The id.}", "{name: id, description: ''}", 1);
-    let place = described_project("omni_empty_description", &properties);
-    let manifest = place.read("target/manifest.json").replace("\"The id.\"", "\"\"");
-    place.write("target/manifest.json", manifest);
-    assert_eq!(place.run(&["pull"]).exit, 0);
-    commit(&place, "pulled again");
-    let view = place
+    let project = described_project("omni_empty_description", &properties);
+    let manifest = project.read("target/manifest.json").replace("\"The id.\"", "\"\"");
+    project.write("target/manifest.json", manifest);
+    assert_eq!(project.run(&["pull"]).exit, 0);
+    commit(&project, "pulled again");
+    let view = project
         .read(VIEW)
         .replace("  id: {}\n", "  id:\n    description: Its id.\n");
     assert!(view.contains("Its id."), "{view}");
-    place.write(VIEW, view);
-    let pushed = place.run(&["push", "--yes"]);
+    project.write(VIEW, view);
+    let pushed = project.run(&["push", "--yes"]);
     assert_eq!(pushed.exit, 0, "{}{}", pushed.out, pushed.err);
     assert!(
-        place
+        project
             .read("models/shop.yml")
             .contains("{name: id, description: Its id.}")
     );

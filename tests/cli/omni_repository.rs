@@ -8,7 +8,7 @@ use std::process::Command;
 use serde_json::json;
 
 use crate::quarter::is_left_out;
-use crate::run::{Place, Run, finish};
+use crate::run::{Run, TestProject, finish};
 
 const SPEC: &str = "model: revenue\nfrom: ref('orders')\nkeep: all\ndefinitions: |\n  net = amount - tax\n";
 /// Stand-in for git that records its calls, and kills the calling process at one of them.
@@ -44,7 +44,7 @@ fn manifest(description: &str) -> String {
     .to_string()
 }
 
-fn git(project: &Place, folder: &str, args: &[&str]) -> String {
+fn git(project: &TestProject, folder: &str, args: &[&str]) -> String {
     let mut command = Command::new("git");
     command.args(args).current_dir(project.path(folder));
     command
@@ -55,41 +55,41 @@ fn git(project: &Place, folder: &str, args: &[&str]) -> String {
     run.out
 }
 
-fn command(place: &Place, args: &[&str]) -> Command {
-    let mut command = place.command(args);
-    command.current_dir(place.path("project"));
+fn command(project: &TestProject, args: &[&str]) -> Command {
+    let mut command = project.command(args);
+    command.current_dir(project.path("project"));
     command
 }
 
-fn run(project: &Place, args: &[&str]) -> Run {
+fn run(project: &TestProject, args: &[&str]) -> Run {
     finish(command(project, args))
 }
 
-fn run_well(project: &Place, args: &[&str]) -> Run {
+fn run_well(project: &TestProject, args: &[&str]) -> Run {
     let run = run(project, args);
     assert_eq!(run.exit, 0, "{args:?}: {}{}", run.out, run.err);
     run
 }
 
-fn pull(place: &Place, description: &str) {
-    place.write("project/target/manifest.json", manifest(description));
-    run_well(place, &["pull"]);
+fn pull(project: &TestProject, description: &str) {
+    project.write("project/target/manifest.json", manifest(description));
+    run_well(project, &["pull"]);
 }
 
 /// Creates both repositories. The Omni model has one file that no pull wrote, and this file has an uncommitted change.
-fn project(name: &str) -> Place {
-    let place = Place::new(name);
+fn project(name: &str) -> TestProject {
+    let project = TestProject::new(name);
     let settings = "dialect: duckdb\nomni: {path: ../omni-model}\nenvironments:\n  dev: {}\n  prod: {branch: main, \
                     protected: true}\n";
-    place
+    project
         .write("project/formulac.yml", settings)
         .write("project/dbt_project.yml", "name: shop\nprofile: shop\n");
-    place
+    project
         .write("project/.gitignore", "target/\n.formulac/local/\n")
         .write("project/metrics/revenue.yml", SPEC);
-    place.write("omni-model/own.topic.yaml", "base_view: orders\n");
+    project.write("omni-model/own.topic.yaml", "base_view: orders\n");
     for folder in ["project", "omni-model"] {
-        git(&place, folder, &["init", "--quiet", "--initial-branch=main"]);
+        git(&project, folder, &["init", "--quiet", "--initial-branch=main"]);
         let config = [
             ("user.name", "Ann"),
             ("user.email", "ann@example.com"),
@@ -97,28 +97,28 @@ fn project(name: &str) -> Place {
         ];
         config
             .iter()
-            .for_each(|(key, value)| drop(git(&place, folder, &["config", key, value])));
-        git(&place, folder, &["add", "--all"]);
-        git(&place, folder, &["commit", "--quiet", "--message", "start"]);
+            .for_each(|(key, value)| drop(git(&project, folder, &["config", key, value])));
+        git(&project, folder, &["add", "--all"]);
+        git(&project, folder, &["commit", "--quiet", "--message", "start"]);
     }
-    place.write("omni-model/own.topic.yaml", "base_view: orders\nlabel: not finished\n");
-    place
+    project.write("omni-model/own.topic.yaml", "base_view: orders\nlabel: not finished\n");
+    project
 }
 
 /// Creates a project that was pushed once, and then pulled and changed again.
-fn create_pushed_project(name: &str) -> Place {
-    let place = project(name);
-    pull(&place, "Before tax.");
-    run_well(&place, &["push", "--yes"]);
-    pull(&place, "Before all taxes.");
-    place.write(
+fn create_pushed_project(name: &str) -> TestProject {
+    let project = project(name);
+    pull(&project, "Before tax.");
+    run_well(&project, &["push", "--yes"]);
+    pull(&project, "Before all taxes.");
+    project.write(
         "project/metrics/revenue.yml",
         SPEC.replace("amount - tax", "amount - tax * 2"),
     );
-    place
+    project
 }
 
-fn last_message(project: &Place, folder: &str) -> String {
+fn last_message(project: &TestProject, folder: &str) -> String {
     git(project, folder, &["log", "-1", "--format=%B"])
 }
 
@@ -128,7 +128,7 @@ fn trailer(message: &str, key: &str) -> String {
 }
 
 /// Returns the titles of the commits and the uncommitted files of both repositories.
-fn state(project: &Place) -> [String; 4] {
+fn state(project: &TestProject) -> [String; 4] {
     let of = |folder: &str| {
         let titles = git(project, folder, &["log", "--format=%s"]);
         [titles, git(project, folder, &["status", "--porcelain"])]
@@ -139,79 +139,79 @@ fn state(project: &Place) -> [String; 4] {
 
 #[test]
 fn a_push_commits_both_repositories() {
-    let place = project("omni_repository/push");
-    pull(&place, "Before tax.");
-    let told = run_well(&place, &["status"]).out;
+    let project = project("omni_repository/push");
+    pull(&project, "Before tax.");
+    let told = run_well(&project, &["status"]).out;
     assert!(
         told.contains("1 file is not committed in ../omni-model: main/orders.view.yaml"),
         "{told}"
     );
-    let plan = run_well(&place, &["plan"]).out;
+    let plan = run_well(&project, &["plan"]).out;
     assert!(
         plan.contains("commits in ../omni-model:\n  main/orders.view.yaml\n"),
         "{plan}"
     );
     assert!(plan.contains("1 file to commit in ../omni-model"), "{plan}");
-    let start = git(&place, "omni-model", &["rev-parse", "HEAD"]);
-    run_well(&place, &["push", "--yes"]);
-    let [dbt, omni] = ["project", "omni-model"].map(|folder| last_message(&place, folder));
+    let start = git(&project, "omni-model", &["rev-parse", "HEAD"]);
+    run_well(&project, &["push", "--yes"]);
+    let [dbt, omni] = ["project", "omni-model"].map(|folder| last_message(&project, folder));
     assert_eq!(trailer(&dbt, "Formulac-Entry"), trailer(&omni, "Formulac-Entry"));
     assert_eq!(
         trailer(&dbt, "Formulac-Omni"),
         format!("../omni-model, the commit after {}", &start[..12])
     );
-    let head = git(&place, "project", &["rev-parse", "HEAD"]);
+    let head = git(&project, "project", &["rev-parse", "HEAD"]);
     assert_eq!(
         trailer(&omni, "Formulac-Dbt"),
         format!("project, commit {}", head.trim())
     );
     // A file that no pull wrote is not part of the commit.
     assert_eq!(
-        state(&place)[1..],
+        state(&project)[1..],
         ["", "create revenue\nstart\n", " M own.topic.yaml\n"]
             .map(str::to_owned)
             .map(|text| text.replace("create revenue", "Create revenue"))
     );
-    let told = run_well(&place, &["status"]).out;
+    let told = run_well(&project, &["status"]).out;
     assert!(
         told.contains("✓ repositories") && told.contains("../omni-model on main ("),
         "{told}"
     );
     // Only the Omni model has changed since the push.
-    place.write(VIEW, place.read(VIEW) + "# Reviewed.\n");
-    let pushed = run_well(&place, &["push", "--yes", "--json"]).json();
+    project.write(VIEW, project.read(VIEW) + "# Reviewed.\n");
+    let pushed = run_well(&project, &["push", "--yes", "--json"]).json();
     assert_eq!(pushed["omni"]["files"], json!(["main/orders.view.yaml"]));
     assert_eq!(pushed["pushed"]["omni"]["repository"], "../omni-model");
-    assert_eq!(git(&place, "project", &["status", "--porcelain"]), "");
-    assert!(last_message(&place, "project").starts_with("Files of the Omni model\n"));
+    assert_eq!(git(&project, "project", &["status", "--porcelain"]), "");
+    assert!(last_message(&project, "project").starts_with("Files of the Omni model\n"));
     assert!(
-        run_well(&place, &["push", "--yes"])
+        run_well(&project, &["push", "--yes"])
             .out
             .contains("Specs, dbt and Omni agree.")
     );
 }
 
 /// Pulls a model that a properties file describes.
-fn pull_described(place: &Place, description: &str) {
+fn pull_described(project: &TestProject, description: &str) {
     let with_patch = manifest(description).replace(
         r#""original_file_path":"models/orders.sql""#,
         r#""original_file_path":"models/orders.sql","patch_path":"shop://models/orders.yml""#,
     );
-    place.write("project/target/manifest.json", with_patch);
-    run_well(place, &["pull"]);
+    project.write("project/target/manifest.json", with_patch);
+    run_well(project, &["pull"]);
 }
 
 /// Creates a project that was pushed once, and whose model is described in a properties file.
-fn create_described_project(name: &str) -> Place {
-    let place = project(name);
+fn create_described_project(name: &str) -> TestProject {
+    let project = project(name);
     let properties =
         "models:\n  - name: orders\n    columns:\n      - name: amount\n        description: Before tax.\n";
-    place.write("project/models/orders.yml", properties);
-    pull_described(&place, "Before tax.");
-    git(&place, "project", &["add", "--all"]);
-    git(&place, "project", &["commit", "--quiet", "--message", "columns"]);
-    run_well(&place, &["push", "--yes"]);
-    place
+    project.write("project/models/orders.yml", properties);
+    pull_described(&project, "Before tax.");
+    git(&project, "project", &["add", "--all"]);
+    git(&project, "project", &["commit", "--quiet", "--message", "columns"]);
+    run_well(&project, &["push", "--yes"]);
+    project
 }
 
 /// A description that was edited in Omni is written to dbt's file, and the edited view is committed to the Omni model's
@@ -219,46 +219,46 @@ fn create_described_project(name: &str) -> Place {
 #[test]
 fn a_push_commits_an_edited_description_in_both_repositories() {
     for is_committed in [false, true] {
-        let place = create_described_project(&format!("omni_repository/description_{is_committed}"));
-        place.write(VIEW, place.read(VIEW).replace("Before tax.", "Without tax."));
+        let project = create_described_project(&format!("omni_repository/description_{is_committed}"));
+        project.write(VIEW, project.read(VIEW).replace("Before tax.", "Without tax."));
         if is_committed {
             git(
-                &place,
+                &project,
                 "omni-model",
                 &["commit", "--quiet", "--message", "text", "main"],
             );
         }
-        run_well(&place, &["push", "--yes"]);
-        assert!(place.read("project/models/orders.yml").contains("Without tax."));
-        assert_eq!(state(&place)[1], "");
-        assert_eq!(state(&place)[3], " M own.topic.yaml\n");
+        run_well(&project, &["push", "--yes"]);
+        assert!(project.read("project/models/orders.yml").contains("Without tax."));
+        assert_eq!(state(&project)[1], "");
+        assert_eq!(state(&project)[3], " M own.topic.yaml\n");
     }
 }
 
 /// The author of a committed description is found in the Omni model's repository.
 #[test]
 fn a_conflict_names_the_author_in_the_omni_model() {
-    let place = create_described_project("omni_repository/author");
-    place.write(VIEW, place.read(VIEW).replace("Before tax.", "Without tax."));
-    let plan = run_well(&place, &["plan"]).out;
+    let project = create_described_project("omni_repository/author");
+    project.write(VIEW, project.read(VIEW).replace("Before tax.", "Without tax."));
+    let plan = run_well(&project, &["plan"]).out;
     assert!(!plan.contains("conflict 1"), "{plan}");
     git(
-        &place,
+        &project,
         "omni-model",
         &["commit", "--quiet", "--message", "Analyst's text", "main"],
     );
-    let properties = place.read("project/models/orders.yml");
-    place.write("project/models/orders.yml", properties.replace("Before tax.", "Net."));
-    let plan = run(&place, &["plan"]).out;
+    let properties = project.read("project/models/orders.yml");
+    project.write("project/models/orders.yml", properties.replace("Before tax.", "Net."));
+    let plan = run(&project, &["plan"]).out;
     let ours = plan.lines().find(|line| line.trim_start().starts_with("ours")).unwrap();
     assert!(ours.contains("Ann") && ours.contains("\"Analyst's text\""), "{plan}");
 }
 
 #[test]
 fn a_protected_environment_has_the_same_branch_in_both_repositories() {
-    let place = create_pushed_project("omni_repository/protected");
-    let pushed = run_well(&place, &["push", "--yes", "--env", "prod"]);
-    let branches = ["project", "omni-model"].map(|folder| git(&place, folder, &["branch", "--show-current"]));
+    let project = create_pushed_project("omni_repository/protected");
+    let pushed = run_well(&project, &["push", "--yes", "--env", "prod"]);
+    let branches = ["project", "omni-model"].map(|folder| git(&project, folder, &["branch", "--show-current"]));
     assert!(
         branches[0].starts_with("formulac/prod-") && branches[0] == branches[1],
         "{branches:?}"
@@ -267,16 +267,16 @@ fn a_protected_environment_has_the_same_branch_in_both_repositories() {
     let branch = branches[0].trim();
     let said = format!("merge the branch {branch} of ../omni-model at the same time");
     assert!(pushed.err.contains(&said), "{}", pushed.err);
-    let request = place.read("project/.formulac/local/merge_request.md");
+    let request = project.read("project/.formulac/local/merge_request.md");
     assert!(
         request.contains("**Merge together**: the branch with the same name in `../omni-model`"),
         "{request}"
     );
     for folder in ["project", "omni-model"] {
-        git(&place, folder, &["switch", "--quiet", "main"]);
+        git(&project, folder, &["switch", "--quiet", "main"]);
     }
-    git(&place, "project", &["merge", "--quiet", "--ff-only", branch]);
-    let plan = run_well(&place, &["plan"]);
+    git(&project, "project", &["merge", "--quiet", "--ff-only", branch]);
+    let plan = run_well(&project, &["plan"]);
     assert!(
         plan.err.contains(&format!("run `git -C ../omni-model merge {branch}`")),
         "{}",
@@ -287,20 +287,24 @@ fn a_protected_environment_has_the_same_branch_in_both_repositories() {
 /// A clone of the Omni model that lacks the commit of the last push contains older descriptions, which nobody edited.
 #[test]
 fn older_files_of_the_omni_model_are_not_edits() {
-    let place = create_described_project("omni_repository/behind");
-    git(&place, "omni-model", &["branch", "old"]);
-    let properties = place.read("project/models/orders.yml");
-    place.write("project/models/orders.yml", properties.replace("Before", "Without"));
-    git(&place, "project", &["commit", "--quiet", "--all", "--message", "text"]);
-    pull_described(&place, "Without tax.");
-    run_well(&place, &["push", "--yes"]);
-    let now = git(&place, "omni-model", &["rev-parse", "HEAD"]);
-    git(&place, "omni-model", &["branch", "--force", "colleague"]);
-    git(&place, "omni-model", &["reset", "--quiet", "--keep", "old"]);
-    assert!(place.read(VIEW).contains("Before tax."));
+    let project = create_described_project("omni_repository/behind");
+    git(&project, "omni-model", &["branch", "old"]);
+    let properties = project.read("project/models/orders.yml");
+    project.write("project/models/orders.yml", properties.replace("Before", "Without"));
+    git(
+        &project,
+        "project",
+        &["commit", "--quiet", "--all", "--message", "text"],
+    );
+    pull_described(&project, "Without tax.");
+    run_well(&project, &["push", "--yes"]);
+    let now = git(&project, "omni-model", &["rev-parse", "HEAD"]);
+    git(&project, "omni-model", &["branch", "--force", "colleague"]);
+    git(&project, "omni-model", &["reset", "--quiet", "--keep", "old"]);
+    assert!(project.read(VIEW).contains("Before tax."));
     let warning = "lacks the commit that follows";
     for args in [["plan", "--json"], ["push", "--yes"]] {
-        let run = run_well(&place, &args);
+        let run = run_well(&project, &args);
         assert!(run.err.contains(warning), "{}", run.err);
         assert!(
             run.err.contains("run `git -C ../omni-model merge colleague`"),
@@ -310,7 +314,7 @@ fn older_files_of_the_omni_model_are_not_edits() {
     }
     // A pull would interpret the older files as edits, too.
     for args in [&["pull"][..], &["pull", "--check"]] {
-        let pull = run(&place, args);
+        let pull = run(&project, args);
         let fix = "run `git -C ../omni-model merge colleague`";
         assert!(
             pull.exit == 5 && pull.err.contains(warning) && pull.err.contains(fix),
@@ -318,81 +322,81 @@ fn older_files_of_the_omni_model_are_not_edits() {
             pull.err
         );
     }
-    assert!(place.read(VIEW).contains("Before tax."));
-    let status = run(&place, &["status"]);
+    assert!(project.read(VIEW).contains("Before tax."));
+    let status = run(&project, &["status"]);
     assert!(
         status.out.contains(warning) && !status.out.contains("formulac pull"),
         "{}",
         status.out
     );
-    assert!(place.read("project/models/orders.yml").contains("Without tax."));
-    assert_eq!(state(&place)[1], "");
-    let release = run(&place, &["release", "--yes"]);
+    assert!(project.read("project/models/orders.yml").contains("Without tax."));
+    assert_eq!(state(&project)[1], "");
+    let release = run(&project, &["release", "--yes"]);
     assert!(release.exit == 1 && release.out.contains(warning), "{}", release.out);
     // A squash merge leaves the trailer in the middle of the message.
-    let entry = trailer(&last_message(&place, "project"), "Formulac-Entry");
+    let entry = trailer(&last_message(&project, "project"), "Formulac-Entry");
     let message = format!("Merge\n\n* Update\n\nFormulac-Entry: {entry}\n\n* more\n");
     git(
-        &place,
+        &project,
         "omni-model",
         &["commit", "--quiet", "--allow-empty", "--message", &message],
     );
-    assert!(!run_well(&place, &["plan"]).err.contains(warning));
-    git(&place, "omni-model", &["reset", "--quiet", "--keep", now.trim()]);
-    assert!(run_well(&place, &["plan"]).out.contains("Specs, dbt and Omni agree."));
+    assert!(!run_well(&project, &["plan"]).err.contains(warning));
+    git(&project, "omni-model", &["reset", "--quiet", "--keep", now.trim()]);
+    assert!(run_well(&project, &["plan"]).out.contains("Specs, dbt and Omni agree."));
 }
 
 #[test]
 fn a_missing_or_unfinished_repository_is_reported_before_anything_changes() {
-    let place = create_pushed_project("omni_repository/missing");
-    let before = state(&place);
+    let project = create_pushed_project("omni_repository/missing");
+    let before = state(&project);
     let cases: [(&dyn Fn(), &str); 3] = [
         (
-            &|| drop(git(&place, "omni-model", &["switch", "--quiet", "--detach"])),
+            &|| drop(git(&project, "omni-model", &["switch", "--quiet", "--detach"])),
             "../omni-model: HEAD is detached",
         ),
         (
             &|| {
-                place.write("omni-model/.git/MERGE_HEAD", "");
+                project.write("omni-model/.git/MERGE_HEAD", "");
             },
             "../omni-model: a merge is not complete",
         ),
         (
-            &|| fs::rename(place.path("omni-model/.git"), place.path("kept")).unwrap(),
+            &|| fs::rename(project.path("omni-model/.git"), project.path("kept")).unwrap(),
             "must be the root of a separate git",
         ),
     ];
     for (harm, expected) in cases {
         harm();
-        let run = run(&place, &["push", "--yes"]);
+        let run = run(&project, &["push", "--yes"]);
         assert!(
             run.exit == 5 && run.err.contains(expected),
             "{expected}: {}{}",
             run.out,
             run.err
         );
-        let told = run_well(&place, &["status"]).out;
+        let told = run_well(&project, &["status"]).out;
         assert!(
             expected.contains("detached") || told.contains("✗ repositories"),
             "{told}"
         );
     }
-    fs::rename(place.path("kept"), place.path("omni-model/.git")).unwrap();
-    fs::remove_file(place.path("omni-model/.git/MERGE_HEAD")).unwrap();
-    git(&place, "omni-model", &["switch", "--quiet", "main"]);
-    assert_eq!(state(&place), before);
+    fs::rename(project.path("kept"), project.path("omni-model/.git")).unwrap();
+    fs::remove_file(project.path("omni-model/.git/MERGE_HEAD")).unwrap();
+    git(&project, "omni-model", &["switch", "--quiet", "main"]);
+    assert_eq!(state(&project), before);
 }
 
 /// A hook of the Omni model's repository rejects the commit after dbt's repository has its commit. A later edit is not
 /// part of that commit.
 #[test]
 fn the_next_push_completes_a_rejected_commit() {
-    let place = create_pushed_project("omni_repository/rejected");
-    place.program(
+    let project = create_pushed_project("omni_repository/rejected");
+    project.program(
         "omni-model/.git/hooks/pre-commit",
         "#!/bin/sh\necho 'no label' >&2\nexit 1\n",
     );
-    let failed = run(&place, &["push", "--yes"]);
+    let failed = run(&project, &["push", "--yes"]);
     assert_eq!(failed.exit, 5, "{}", failed.err);
     assert!(
         failed
@@ -403,18 +407,18 @@ fn the_next_push_completes_a_rejected_commit() {
     );
     assert!(failed.err.contains("no label"), "{}", failed.err);
     assert!(
-        run_well(&place, &["status"])
+        run_well(&project, &["status"])
             .out
             .contains("a push or release was interrupted")
     );
-    let dbt = git(&place, "project", &["rev-parse", "HEAD"]);
-    fs::remove_file(place.path("omni-model/.git/hooks/pre-commit")).unwrap();
-    let spec = place.read("project/metrics/revenue.yml");
-    place.write("project/metrics/revenue.yml", spec.replace("tax * 2", "tax * 3"));
-    place.write("project/notes.txt", "mine");
-    git(&place, "project", &["add", "notes.txt"]);
-    git(&place, "project", &["commit", "--quiet", "--message", "notes"]);
-    let next = run_well(&place, &["push", "--yes"]);
+    let dbt = git(&project, "project", &["rev-parse", "HEAD"]);
+    fs::remove_file(project.path("omni-model/.git/hooks/pre-commit")).unwrap();
+    let spec = project.read("project/metrics/revenue.yml");
+    project.write("project/metrics/revenue.yml", spec.replace("tax * 2", "tax * 3"));
+    project.write("project/notes.txt", "mine");
+    git(&project, "project", &["add", "notes.txt"]);
+    git(&project, "project", &["commit", "--quiet", "--message", "notes"]);
+    let next = run_well(&project, &["push", "--yes"]);
     assert!(
         next.err.contains("an earlier push was interrupted and is complete now"),
         "{}",
@@ -424,21 +428,21 @@ fn the_next_push_completes_a_rejected_commit() {
         "Update revenue\nnotes\nUpdate revenue\n",
         "Update revenue\nCreate revenue\n",
     ];
-    let [dbt_titles, _, omni_titles, _] = state(&place);
+    let [dbt_titles, _, omni_titles, _] = state(&project);
     assert!(
         dbt_titles.starts_with(titles[0]) && omni_titles.starts_with(titles[1]),
         "{dbt_titles}{omni_titles}"
     );
     assert_eq!(
-        trailer(&last_message(&place, "omni-model"), "Formulac-Dbt"),
+        trailer(&last_message(&project, "omni-model"), "Formulac-Dbt"),
         format!("project, commit {}", dbt.trim())
     );
-    let first = git(&place, "project", &["show", "HEAD~2:metrics/revenue.yml"]);
+    let first = git(&project, "project", &["show", "HEAD~2:metrics/revenue.yml"]);
     assert!(first.contains("tax * 2"), "{first}");
 }
 
 /// Runs a command that is killed at a call of git, before or after git has run.
-fn run_killed(project: &Place, args: &[&str], at: usize, is_after: bool) -> Run {
+fn run_killed(project: &TestProject, args: &[&str], at: usize, is_after: bool) -> Run {
     project.program("killing_git", KILLING_GIT);
     let _ = fs::remove_file(project.path("calls"));
     let mut command = command(project, args);
@@ -452,17 +456,23 @@ fn run_killed(project: &Place, args: &[&str], at: usize, is_after: bool) -> Run 
     finish(command)
 }
 
-fn copied(template: &Place, name: &str) -> Place {
-    let place = Place::new(name);
+fn copied(template: &TestProject, name: &str) -> TestProject {
+    let project = TestProject::new(name);
     let mut copy = Command::new("cp");
-    copy.arg("-R").arg(template.path(".")).arg(place.path(""));
+    copy.arg("-R").arg(template.path(".")).arg(project.path(""));
     assert_eq!(finish(copy).exit, 0);
-    place
+    project
 }
 
 /// Runs a command in copies of the project. In each copy, a different call of git kills the command, starting with the
 /// first commit or tag. Afterwards, `next` completes or repeats the command.
-fn kill_at_each_call(template: &Place, name: &str, args: &[&str], next: &[&str], observe: impl Fn(&Place) -> String) {
+fn kill_at_each_call(
+    template: &TestProject,
+    name: &str,
+    args: &[&str],
+    next: &[&str],
+    observe: impl Fn(&TestProject) -> String,
+) {
     let unharmed = copied(template, &format!("{name}/unharmed"));
     let run_well = run_killed(&unharmed, args, 0, false);
     assert_eq!(run_well.exit, 0, "{}{}", run_well.out, run_well.err);
@@ -472,16 +482,16 @@ fn kill_at_each_call(template: &Place, name: &str, args: &[&str], next: &[&str],
     let first = calls.lines().position(is_change).unwrap();
     for is_after in [false, true] {
         for at in (first + 1..=calls.lines().count()).filter(|at| !is_left_out(*at)) {
-            let place = copied(template, &format!("{name}/{at}_{is_after}"));
+            let project = copied(template, &format!("{name}/{at}_{is_after}"));
             assert_ne!(
-                run_killed(&place, args, at, is_after).exit,
+                run_killed(&project, args, at, is_after).exit,
                 0,
                 "at {at}, after: {is_after}"
             );
-            let again = run(&place, next);
+            let again = run(&project, next);
             assert_eq!(again.exit, 0, "at {at}, after: {is_after}: {}{}", again.out, again.err);
             assert_eq!(
-                observe(&place),
+                observe(&project),
                 expected,
                 "at {at}, after: {is_after}: {}{}",
                 again.out,
@@ -494,16 +504,16 @@ fn kill_at_each_call(template: &Place, name: &str, args: &[&str], next: &[&str],
 #[test]
 fn the_next_push_completes_a_killed_push() {
     let template = create_pushed_project("omni_repository/killed/template");
-    let observe = |place: &Place| {
-        let entries = place.files("project/.formulac/log").len();
-        let [dbt, omni] = ["project", "omni-model"].map(|folder| last_message(place, folder));
+    let observe = |project: &TestProject| {
+        let entries = project.files("project/.formulac/log").len();
+        let [dbt, omni] = ["project", "omni-model"].map(|folder| last_message(project, folder));
         assert_eq!(trailer(&dbt, "Formulac-Entry"), trailer(&omni, "Formulac-Entry"));
-        let head = git(place, "project", &["rev-parse", "HEAD"]);
+        let head = git(project, "project", &["rev-parse", "HEAD"]);
         assert!(trailer(&omni, "Formulac-Dbt").ends_with(head.trim()), "{omni}");
         format!(
             "{:?} {entries} {}",
-            state(place),
-            git(place, "omni-model", &["show", "HEAD:main/orders.view.yaml"])
+            state(project),
+            git(project, "omni-model", &["show", "HEAD:main/orders.view.yaml"])
         )
     };
     kill_at_each_call(
@@ -517,19 +527,19 @@ fn the_next_push_completes_a_killed_push() {
 
 #[test]
 fn a_release_tags_both_repositories() {
-    let place = project("omni_repository/release");
+    let project = project("omni_repository/release");
     // Without a dbt project, no test results are needed.
-    fs::remove_file(place.path("project/dbt_project.yml")).unwrap();
+    fs::remove_file(project.path("project/dbt_project.yml")).unwrap();
     git(
-        &place,
+        &project,
         "project",
         &["commit", "--quiet", "--all", "--message", "no dbt"],
     );
-    run_well(&place, &["push", "--yes"]);
-    let observe = |place: &Place| {
+    run_well(&project, &["push", "--yes"]);
+    let observe = |project: &TestProject| {
         let of = |folder: &str| {
-            let commit = git(place, folder, &["rev-parse", "v1^{commit}"]);
-            (commit, git(place, folder, &["tag", "--list", "--format=%(contents)"]))
+            let commit = git(project, folder, &["rev-parse", "v1^{commit}"]);
+            (commit, git(project, folder, &["tag", "--list", "--format=%(contents)"]))
         };
         let ([dbt, omni], [dbt_text, omni_text]) = {
             let [(dbt, dbt_text), (omni, omni_text)] = ["project", "omni-model"].map(of);
@@ -547,22 +557,22 @@ fn a_release_tags_both_repositories() {
     };
     let release = ["release", "--yes"];
     kill_at_each_call(
-        &place,
+        &project,
         "omni_repository/released",
         &release,
         &["push", "--yes"],
         observe,
     );
-    run_well(&place, &release);
-    let again = run_well(&place, &release);
+    run_well(&project, &release);
+    let again = run_well(&project, &release);
     assert!(again.err.contains("v1 already contains all changes"), "{}", again.err);
     // The Omni model alone has changed.
     git(
-        &place,
+        &project,
         "omni-model",
         &["commit", "--quiet", "--all", "--message", "topic"],
     );
-    let next = run_well(&place, &["release", "--yes", "--json"]).json();
+    let next = run_well(&project, &["release", "--yes", "--json"]).json();
     assert_eq!(
         (next["release"].as_str(), next["released"].as_bool()),
         (Some("v2"), Some(true)),
@@ -582,16 +592,16 @@ fn a_rollback_restores_both_repositories() {
         &["commit", "--quiet", "--all", "--message", "topic"],
     );
     assert!(view.contains("Before all taxes."), "{view}");
-    let observe = |place: &Place| {
-        let (spec, view) = (place.read("project/metrics/revenue.yml"), place.read(VIEW));
+    let observe = |project: &TestProject| {
+        let (spec, view) = (project.read("project/metrics/revenue.yml"), project.read(VIEW));
         assert!(
             spec.contains("amount - tax\n") && view.contains("Before tax."),
             "{spec}{view}"
         );
-        assert!(place.read("omni-model/own.topic.yaml").contains("not finished"));
-        let [dbt, omni] = ["project", "omni-model"].map(|folder| last_message(place, folder));
+        assert!(project.read("omni-model/own.topic.yaml").contains("not finished"));
+        let [dbt, omni] = ["project", "omni-model"].map(|folder| last_message(project, folder));
         assert_eq!(trailer(&dbt, "Formulac-Entry"), trailer(&omni, "Formulac-Entry"));
-        let state = state(place);
+        let state = state(project);
         assert_eq!((state[1].as_str(), state[3].as_str()), ("", ""));
         format!("{}{}", state[0].lines().count(), state[2].lines().count())
     };

@@ -12,7 +12,7 @@ use std::process::Command;
 use serde_json::json;
 
 use crate::repository::{begin, commit, edit, git, git_may_fail};
-use crate::run::{Place, finish};
+use crate::run::{TestProject, finish};
 
 const PROJECT: &str = "dialect: duckdb\nenvironments: {dev: {}, prod: {branch: main, protected: true}}\n";
 const REVENUE: &str = "\
@@ -60,50 +60,50 @@ fn manifest() -> String {
 
 /// Returns a project in a subfolder of its repository that was pushed once. Since that push, the spec and the generated
 /// files have changed.
-fn template() -> &'static Place {
-    static PLACE: std::sync::OnceLock<Place> = std::sync::OnceLock::new();
+fn template() -> &'static TestProject {
+    static PLACE: std::sync::OnceLock<TestProject> = std::sync::OnceLock::new();
     PLACE.get_or_init(|| {
-        let place = Place::new("paths/template");
-        place.write("outside/kept.sql", "select 1\n").write("outside/kept.yaml", "schema: main\n");
-        place.write("project/dbt_project.yml", "name: shop\nprofile: shop\n");
-        place.write("project/formulac.yml", PROJECT).write("project/metrics/revenue.yml", REVENUE);
-        place.write("project/models/orders.sql", "select 1 as country, 2 as amount, 3 as id\n");
-        place.write("project/.gitignore", "target/\n.formulac/local/\nformulac.local.yml\n");
-        place.write("project/target/manifest.json", manifest());
+        let project = TestProject::new("paths/template");
+        project.write("outside/kept.sql", "select 1\n").write("outside/kept.yaml", "schema: main\n");
+        project.write("project/dbt_project.yml", "name: shop\nprofile: shop\n");
+        project.write("project/formulac.yml", PROJECT).write("project/metrics/revenue.yml", REVENUE);
+        project.write("project/models/orders.sql", "select 1 as country, 2 as amount, 3 as id\n");
+        project.write("project/.gitignore", "target/\n.formulac/local/\nformulac.local.yml\n");
+        project.write("project/target/manifest.json", manifest());
         let own = "schema: main\ntable_name: own\ndimensions: {amount: {}, country: {}}\nmeasures:\n  total: {aggregate_type: sum, sql: '${amount}'}\n";
-        place.write("project/omni/own.view.yaml", own);
-        begin(&place);
+        project.write("project/omni/own.view.yaml", own);
+        begin(&project);
         let run = |args: &[&str]| {
-            let run = finish(in_project(&place, args));
+            let run = finish(in_project(&project, args));
             assert_eq!(run.exit, 0, "{args:?}: {}{}", run.out, run.err);
         };
         run(&["push", "--yes"]);
         run(&["pull"]);
-        commit(&place, "pulled");
-        git(&place, &["switch", "--quiet", "--create", "work"]);
-        edit(&place, "project/metrics/revenue.yml", "SUM(amount)", "SUM(amount) - SUM(id)");
-        commit(&place, "changed");
-        fs::remove_dir_all(place.path(".git/hooks")).unwrap();
-        place
+        commit(&project, "pulled");
+        git(&project, &["switch", "--quiet", "--create", "work"]);
+        edit(&project, "project/metrics/revenue.yml", "SUM(amount)", "SUM(amount) - SUM(id)");
+        commit(&project, "changed");
+        fs::remove_dir_all(project.path(".git/hooks")).unwrap();
+        project
     })
 }
 
-fn in_project(place: &Place, args: &[&str]) -> Command {
-    let mut command = place.command(args);
-    command.current_dir(place.path("project"));
+fn in_project(project: &TestProject, args: &[&str]) -> Command {
+    let mut command = project.command(args);
+    command.current_dir(project.path("project"));
     command
 }
 
-fn copied(name: &str) -> Place {
-    let place = Place::new(&format!("paths/{name}"));
+fn copied(name: &str) -> TestProject {
+    let project = TestProject::new(&format!("paths/{name}"));
     let copied = Command::new("cp")
         .arg("-R")
         .arg(template().path("."))
-        .arg(place.path(""))
+        .arg(project.path(""))
         .status()
         .unwrap();
     assert!(copied.success());
-    place
+    project
 }
 
 /// Returns the path and the contents of every file in a folder. For a link, returns the target instead of the contents.
@@ -129,18 +129,18 @@ fn files(folder: &Path) -> Vec<(String, String)> {
 }
 
 /// Replaces a file or folder with a link.
-fn link(place: &Place, to: &str, at: &str) {
-    let at = place.path(&format!("project/{at}"));
+fn link(project: &TestProject, to: &str, at: &str) {
+    let at = project.path(&format!("project/{at}"));
     if at.is_dir() {
         fs::remove_dir_all(&at).unwrap();
     } else {
         let _ = fs::remove_file(&at);
     }
-    symlink(place.path(to), at).unwrap();
+    symlink(project.path(to), at).unwrap();
 }
 
-fn settings(place: &Place, more: &str) {
-    place.write("project/formulac.yml", format!("{PROJECT}{more}"));
+fn settings(project: &TestProject, more: &str) {
+    project.write("project/formulac.yml", format!("{PROJECT}{more}"));
 }
 
 const COMMANDS: [&[&str]; 16] = [
@@ -177,7 +177,7 @@ const COMMANDS: [&[&str]; 16] = [
     reason = "this is one list of cases, to be split when a case is added"
 )]
 fn nothing_outside_the_project_is_written() {
-    type Setup = fn(&Place);
+    type Setup = fn(&TestProject);
     let into_models: &[&str] = &["generate", "push", "model"];
     let cases: &[(&str, Setup, &[&str])] = &[
         (
@@ -295,34 +295,34 @@ fn nothing_outside_the_project_is_written() {
     let mut faults = Vec::new();
     for (name, setup, refused) in cases {
         let begun = |is_edited: bool| {
-            let place = copied(name);
-            fs::remove_dir_all(place.path("project/.formulac/state/omni")).unwrap();
+            let project = copied(name);
+            fs::remove_dir_all(project.path("project/.formulac/state/omni")).unwrap();
             if is_edited {
                 edit(
-                    &place,
+                    &project,
                     "project/models/formulac/revenue.yml",
                     "Before tax.",
                     "Before all tax.",
                 );
             }
-            setup(&place);
-            place
+            setup(&project);
+            project
         };
         let is_refused = |args: &[&str]| refused.contains(&args[0]);
-        let place = begun(false);
-        let outside = files(&place.path("outside"));
-        let run = |place: &Place, args: &[&str]| {
-            let run = finish(in_project(place, args));
+        let project = begun(false);
+        let outside = files(&project.path("outside"));
+        let run = |project: &TestProject, args: &[&str]| {
+            let run = finish(in_project(project, args));
             let told = format!("{name}: {args:?} ends with {}:\n{}{}", run.exit, run.out, run.err);
-            assert_eq!(files(&place.path("outside")), outside, "{told}");
+            assert_eq!(files(&project.path("outside")), outside, "{told}");
             (run, told)
         };
         // A rejected command does not change the project, so the next command starts from the same state.
         for args in COMMANDS.into_iter().filter(|args| is_refused(args)) {
             let edited = ["adopt", "resolve"].contains(&args[0]).then(|| begun(true));
-            let place = edited.as_ref().unwrap_or(&place);
-            let before = files(&place.path("project"));
-            let (run, told) = run(place, args);
+            let project = edited.as_ref().unwrap_or(&project);
+            let before = files(&project.path("project"));
+            let (run, told) = run(project, args);
             let said = [
                 "is outside the project",
                 "is inside git's own folder",
@@ -331,10 +331,10 @@ fn nothing_outside_the_project_is_written() {
             if run.exit != 5 || !said.iter().any(|said| run.err.contains(said)) {
                 faults.push(told.clone());
             }
-            assert_eq!(files(&place.path("project")), before, "{told}");
+            assert_eq!(files(&project.path("project")), before, "{told}");
         }
         for args in COMMANDS.into_iter().filter(|args| !is_refused(args)) {
-            run(&place, args);
+            run(&project, args);
         }
     }
     assert!(faults.is_empty(), "{}", faults.join("\n"));
@@ -344,56 +344,56 @@ fn nothing_outside_the_project_is_written() {
 /// specifies them on the command line.
 #[test]
 fn links_inside_the_project_and_named_folders_are_written() {
-    let place = copied("inside");
-    link(&place, "project/kept_metrics", "metrics");
-    place.write(
+    let project = copied("inside");
+    link(&project, "project/kept_metrics", "metrics");
+    project.write(
         "project/kept_metrics/revenue.yml",
         REVENUE.replace("SUM(amount)", "SUM(amount) * 2"),
     );
-    fs::rename(place.path("project/models"), place.path("project/real_models")).unwrap();
-    link(&place, "project/real_models", "models");
+    fs::rename(project.path("project/models"), project.path("project/real_models")).unwrap();
+    link(&project, "project/real_models", "models");
     let run = |args: &[&str]| {
-        let run = finish(in_project(&place, args));
+        let run = finish(in_project(&project, args));
         assert_eq!(run.exit, 0, "{args:?}: {}{}", run.out, run.err);
     };
     run(&["generate"]);
-    assert!(place.read("project/real_models/formulac/revenue.sql").contains("* 2"));
+    assert!(project.read("project/real_models/formulac/revenue.sql").contains("* 2"));
     run(&["model", "metrics/revenue.yml", "--out", "../made"]);
-    assert_eq!(place.files("made"), ["revenue.sql", "revenue.yml"]);
+    assert_eq!(project.files("made"), ["revenue.sql", "revenue.yml"]);
     run(&["plan", "-o", "../made/plan.json"]);
-    assert_eq!(place.files("made"), ["plan.json", "revenue.sql", "revenue.yml"]);
+    assert_eq!(project.files("made"), ["plan.json", "revenue.sql", "revenue.yml"]);
     // Omni's files may be in another repository.
-    fs::create_dir_all(place.path("omni_model")).unwrap();
-    assert_eq!(git_may_fail(&place, &["init", "--quiet", "omni_model"]).exit, 0);
-    settings(&place, "omni: {path: ../omni_model}\n");
-    fs::remove_dir_all(place.path("project/.formulac/state/omni")).unwrap();
+    fs::create_dir_all(project.path("omni_model")).unwrap();
+    assert_eq!(git_may_fail(&project, &["init", "--quiet", "omni_model"]).exit, 0);
+    settings(&project, "omni: {path: ../omni_model}\n");
+    fs::remove_dir_all(project.path("project/.formulac/state/omni")).unwrap();
     run(&["pull"]);
-    assert!(place.path("omni_model/main/orders.view.yaml").is_file());
+    assert!(project.path("omni_model/main/orders.view.yaml").is_file());
 }
 
 #[test]
 fn folders_that_dbt_does_not_read_are_refused() {
-    let mut place = Place::new("paths_unread");
-    place.write(
+    let mut project = TestProject::new("paths_unread");
+    project.write(
         "formulac.yml",
         "dialect: duckdb\nmodels: models/formulac/\ntests: tests/formulac/ # of ours\n",
     );
-    place.write("metrics/revenue.yml", REVENUE);
-    place.write(
+    project.write("metrics/revenue.yml", REVENUE);
+    project.write(
         "dbt_project.yml",
         "name: shop\nmodel-paths: [dbt_models]\ntest-paths: ['./data-tests/']\n",
     );
-    begin(&place);
-    place
+    begin(&project);
+    project
         .show(&["generate"])
         .show(&["check"])
         .show(&["plan"])
         .show(&["status"]);
-    place.show(&["model", "metrics/revenue.yml", "--out", "models"]);
-    assert!(place.files("models").is_empty() && place.files("tests").is_empty());
+    project.show(&["model", "metrics/revenue.yml", "--out", "models"]);
+    assert!(project.files("models").is_empty() && project.files("tests").is_empty());
     let generate = |text: &str| {
-        place.write("dbt_project.yml", text);
-        let run = place.run(&["generate", "--output-format", "concise"]);
+        project.write("dbt_project.yml", text);
+        let run = project.run(&["generate", "--output-format", "concise"]);
         (run.exit, run.err)
     };
     // formulac can resolve the first Jinja expression, but not the second.
@@ -411,15 +411,15 @@ fn folders_that_dbt_does_not_read_are_refused() {
         exit == 1 && err.contains("dbt does not look for models in `models/formulac`"),
         "{err}"
     );
-    place.write("formulac.yml", "dialect: duckdb\ntests: tests/generic/formulac\n");
+    project.write("formulac.yml", "dialect: duckdb\ntests: tests/generic/formulac\n");
     let (exit, err) = generate("name: shop\n");
     assert!(
         exit == 1 && err.contains("`generic` is a folder of another kind"),
         "{err}"
     );
-    place.write("formulac.yml", "dialect: duckdb\n");
+    project.write("formulac.yml", "dialect: duckdb\n");
     let long = REVENUE.replace("Before tax.", &"A long description, with many words in it. ".repeat(8));
-    place.write("metrics/revenue.yml", long);
+    project.write("metrics/revenue.yml", long);
     let (exit, err) = generate("name: shop\ndocs-paths: [docs]\n");
     assert!(
         exit == 1 && err.contains("dbt does not look for docs blocks in `models/formulac`"),
@@ -430,35 +430,35 @@ fn folders_that_dbt_does_not_read_are_refused() {
         exit == 0 && err.contains("dbt_project.yml disables the models"),
         "{err}"
     );
-    fs::remove_dir_all(place.path("models/formulac")).unwrap();
-    place.write("models/real/x", "");
-    symlink("real", place.path("models/formulac")).unwrap();
+    fs::remove_dir_all(project.path("models/formulac")).unwrap();
+    project.write("models/real/x", "");
+    symlink("real", project.path("models/formulac")).unwrap();
     let (exit, err) = generate("name: shop\n");
     assert!(
         exit == 1 && err.contains("dbt does not follow the link `models/formulac`"),
         "{err}"
     );
-    crate::repository::snapshot(&place, "paths__unread");
+    crate::repository::snapshot(&project, "paths__unread");
 }
 
 /// Generated files in folders that the project file no longer contains are reported until they are removed.
 #[test]
 fn files_in_former_folders_are_named() {
-    let place = Place::new("paths_former");
-    place
+    let project = TestProject::new("paths_former");
+    project
         .write("formulac.yml", "dialect: duckdb\n")
         .write("metrics/revenue.yml", REVENUE);
-    place.write(
+    project.write(
         "dbt_project.yml",
         "name: shop\nmodel-paths: [models, more]\ntest-paths: [tests, data-tests]\n",
     );
-    assert_eq!(place.run(&["generate"]).exit, 0);
-    place.write(
+    assert_eq!(project.run(&["generate"]).exit, 0);
+    project.write(
         "formulac.yml",
         "dialect: duckdb\nmodels: more/formulac\ntests: data-tests/formulac\n",
     );
     for command in ["generate", "check", "status"] {
-        let run = place.run(&[command]);
+        let run = project.run(&[command]);
         let outside = "outside the folders `models:` and `tests:` of formulac.yml";
         let said = format!(
             "warning: 3 generated files are {outside}: models/formulac/revenue.sql, models/formulac/revenue.yml, \
@@ -467,41 +467,41 @@ fn files_in_former_folders_are_named() {
         assert!(run.err.contains(&said), "{command}: {}", run.err);
     }
     // A file that also exists in the new folders is obsolete.
-    place.write("more/formulac/revenue.yml", place.read("models/formulac/revenue.yml"));
+    project.write("more/formulac/revenue.yml", project.read("models/formulac/revenue.yml"));
     let said = "1 generated file is outside the folders `models:` and `tests:` of formulac.yml: models/formulac/revenue.yml; remove";
-    let run = place.run(&["check"]);
+    let run = project.run(&["check"]);
     assert!(run.err.contains(said), "{}", run.err);
-    fs::remove_dir_all(place.path("more")).unwrap();
-    place.write("metrics/revenue.yml", REVENUE.replace("SUM(", "MAX("));
-    assert_eq!(place.run(&["generate", "--check"]).exit, 1);
-    assert_eq!(place.run(&["generate"]).exit, 0);
-    assert!(place.read("models/formulac/revenue.sql").contains("max("));
-    fs::remove_dir_all(place.path("models")).unwrap();
-    fs::remove_dir_all(place.path("tests")).unwrap();
-    assert!(!place.run(&["generate"]).err.contains("outside of the folders"));
+    fs::remove_dir_all(project.path("more")).unwrap();
+    project.write("metrics/revenue.yml", REVENUE.replace("SUM(", "MAX("));
+    assert_eq!(project.run(&["generate", "--check"]).exit, 1);
+    assert_eq!(project.run(&["generate"]).exit, 0);
+    assert!(project.read("models/formulac/revenue.sql").contains("max("));
+    fs::remove_dir_all(project.path("models")).unwrap();
+    fs::remove_dir_all(project.path("tests")).unwrap();
+    assert!(!project.run(&["generate"]).err.contains("outside of the folders"));
 }
 
 /// dbt's target folder is `DBT_TARGET_PATH` if the variable is set, otherwise `target-path`.
 #[test]
 fn the_target_folder_is_that_of_dbt() {
-    let place = Place::new("paths_target");
-    place
+    let project = TestProject::new("paths_target");
+    project
         .write("formulac.yml", "dialect: duckdb\n")
         .write("metrics/revenue.yml", REVENUE);
-    place.write(
+    project.write(
         "dbt_project.yml",
         "name: shop\ntarget-path: \"{{ env_var('NO_SUCH_VARIABLE', 'build') }}/dbt\"\n",
     );
-    place
+    project
         .write("build/dbt/manifest.json", manifest())
         .write("elsewhere/manifest.json", manifest());
     let known = |variable: Option<&str>| {
-        let mut command = place.command(&["status"]);
+        let mut command = project.command(&["status"]);
         command.env_remove("DBT_TARGET_PATH");
         command.envs(variable.map(|folder| ("DBT_TARGET_PATH", folder)));
         !finish(command).out.contains("there is no")
     };
     assert!(known(None) && known(Some("elsewhere")) && !known(Some("nowhere")));
-    fs::remove_dir_all(place.path("build")).unwrap();
+    fs::remove_dir_all(project.path("build")).unwrap();
     assert!(!known(None));
 }

@@ -8,7 +8,7 @@ use std::io::Write as _;
 use insta::assert_snapshot;
 use serde_json::json;
 
-use crate::run::{Place, finish};
+use crate::run::{TestProject, finish};
 
 const REVENUE: &str = "\
 model: revenue
@@ -47,10 +47,10 @@ pub fn has_tool(variable: &str) -> bool {
     found
 }
 
-fn create_project(name: &str) -> Place {
-    let place = Place::new(name);
-    place.write("data/orders.csv", ORDERS).write("revenue.yml", REVENUE);
-    place
+fn create_project(name: &str) -> TestProject {
+    let project = TestProject::new(name);
+    project.write("data/orders.csv", ORDERS).write("revenue.yml", REVENUE);
+    project
 }
 
 /// Returns settings for snapshots that hide the versions of installed programs.
@@ -66,13 +66,13 @@ fn rows_are_shown() {
     if !has_tool("FORMULAC_DUCKDB") {
         return;
     }
-    let mut place = create_project("preview");
-    place.write(
+    let mut project = create_project("preview");
+    project.write(
         "days.yml",
         "model: days\nfrom: orders\nkeep: [day, note]\norder_by: day\ndefinitions: month = MONTH(day)\n",
     );
-    place.write("formulac.yml", "dialect: snowflake\n");
-    place
+    project.write("formulac.yml", "dialect: snowflake\n");
+    project
         .show(&["preview", "revenue.yml", "--data", "data"])
         .show(&[
             "preview",
@@ -98,7 +98,7 @@ fn rows_are_shown() {
             &["preview", "-", "--data", "data"],
             "model: n\nfrom: orders\ndefinitions: n = COUNT()\n",
         );
-    settings().bind(|| assert_snapshot!(place.transcript()));
+    settings().bind(|| assert_snapshot!(project.transcript()));
 }
 
 #[test]
@@ -106,10 +106,10 @@ fn a_table_fits_the_terminal() {
     if !has_tool("FORMULAC_DUCKDB") {
         return;
     }
-    let place = create_project("preview_width");
+    let project = create_project("preview_width");
     let mut shown = String::new();
     for columns in ["80", "60", "30", "5"] {
-        let mut command = place.command(&["preview", "revenue.yml", "--data", "data"]);
+        let mut command = project.command(&["preview", "revenue.yml", "--data", "data"]);
         command.env("COLUMNS", columns);
         let run = finish(command);
         let fits = run
@@ -128,23 +128,23 @@ fn types_come_from_the_data_or_the_schema() {
     if !has_tool("FORMULAC_DUCKDB") {
         return;
     }
-    let place = Place::new("preview_types");
-    place.write("data/t.csv", "code;n;d;ok\n007;1.10;2024-01-31;true\n010;2.20;;false\n");
-    place.write("data/j.json", r#"[{"code": "x", "n": 1}, {"code": null, "n": 2}]"#);
-    place.write(
+    let project = TestProject::new("preview_types");
+    project.write("data/t.csv", "code;n;d;ok\n007;1.10;2024-01-31;true\n010;2.20;;false\n");
+    project.write("data/j.json", r#"[{"code": "x", "n": 1}, {"code": null, "n": 2}]"#);
+    project.write(
         "t.yml",
         "model: m\nfrom: t\nkeep: [code, n, d, ok]\ndefinitions: next = d + 1\n",
     );
-    place.write(
+    project.write(
         "j.yml",
         "model: m\nfrom: raw.j\nkeep: [code]\norder_by: n\ndefinitions: twice = n * 2\n",
     );
-    place.write(
+    project.write(
         "schema.yml",
         "relations: {t: {columns: {code: text, n: decimal, d: date, ok: boolean, not_in_the_file: text}}}\n",
     );
     let rows = |args: &[&str]| {
-        let run = place.run(&[&["preview", "--data", "data", "--json", "--quiet"], args].concat());
+        let run = project.run(&[&["preview", "--data", "data", "--json", "--quiet"], args].concat());
         assert_eq!((run.exit, run.err.as_str()), (0, ""), "{}", run.out);
         let value = run.json();
         let types = value["columns"]
@@ -169,8 +169,8 @@ fn types_come_from_the_data_or_the_schema() {
     assert_eq!(values[0], json!(["007", "1.100000", "2024-01-31", true, "2024-02-01"]));
     // With decimals, 0.1 + 0.2 equals 0.3. Numbers that have an exponent or too many digits for a decimal are
     // interpreted as floats.
-    place.write("data/n.csv", "a,e,w\n0.1,1e2,12345678901234567.89\n0.2,2.5,\n");
-    place.write(
+    project.write("data/n.csv", "a,e,w\n0.1,1e2,12345678901234567.89\n0.2,2.5,\n");
+    project.write(
         "n.yml",
         "model: m\nfrom: n\ndefinitions: {a: SUM(a), e: SUM(e), w: COUNT(w)}\n",
     );
@@ -186,53 +186,53 @@ fn types_come_from_the_data_or_the_schema() {
     );
     // The file for a joined relation is also named after the last part of its name. Files for relations that the spec
     // does not read are not opened.
-    place
+    project
         .write("data/u.csv", "code,name\n010,ten\n")
         .write("data/broken.csv", "a,b\n1\n")
         .write("data/other.parquet", "x");
     let join = "model: m\nfrom: t\njoins: [{to: shop.raw.u, using: code, cardinality: many}]\nkeep: [code]\norder_by: code\n\
                 definitions: who = u.name\n";
-    place.write("join.yml", join);
+    project.write("join.yml", join);
     assert_eq!(rows(&["join.yml"]).1, json!([["007", null], ["010", "ten"]]));
 }
 
 #[test]
 fn statements_that_cannot_run_are_reported() {
-    let mut place = create_project("preview_faults");
+    let mut project = create_project("preview_faults");
     if !has_tool("FORMULAC_DUCKDB") {
         return;
     }
-    place.write("bad.yml", REVENUE.replace("SUM(amount)", "SUMM(amount)"));
-    place.write("unknown.yml", REVENUE.replace("from: orders", "from: ordres"));
-    place.write("no_file.yml", REVENUE.replace("from: orders", "from: deliveries"));
-    place.write("wrong.yml", REVENUE.replace("amount", "amuont"));
-    place.write(
+    project.write("bad.yml", REVENUE.replace("SUM(amount)", "SUMM(amount)"));
+    project.write("unknown.yml", REVENUE.replace("from: orders", "from: ordres"));
+    project.write("no_file.yml", REVENUE.replace("from: orders", "from: deliveries"));
+    project.write("wrong.yml", REVENUE.replace("amount", "amuont"));
+    project.write(
         "schema.yml",
         "relations: {orders: {columns: {id: integer, amuont: decimal, region: text, day: date, note: text}}}\n",
     );
-    place.write(
+    project.write(
         "broken/orders.csv",
         "id,region,amount,day,note\n1,north\n2,south,1,2024-01-01,x,y,z\n",
     );
-    place.write(
+    project.write(
         "latin/orders.csv",
         b"id,region,amount,day,note\n1,\xFF\xFE,1,2024-01-01,x\n",
     );
-    place.write(
+    project.write(
         "json/orders.json",
         r#"[{"id": 1, "region": "north", "amount": 2, "day": "2024-01-01"}]"#,
     );
-    place.write("text/orders.csv", ORDERS.replace("10.50", "ten"));
-    place
+    project.write("text/orders.csv", ORDERS.replace("10.50", "ten"));
+    project
         .write("two/orders.csv", ORDERS)
         .write("two/Orders.json", "[]")
         .write("empty/notes.txt", "");
-    place.write("gone.yml", REVENUE.replace("amount", "amuont"));
-    place.write(
+    project.write("gone.yml", REVENUE.replace("amount", "amuont"));
+    project.write(
         "gone_schema.yml",
         "relations: {orders: {columns: {amuont: unknown, region: text, day: date, note: text}}}\n",
     );
-    place
+    project
         .show(&["preview", "gone.yml", "--data", "data", "--schema", "gone_schema.yml"])
         .show(&["preview", "bad.yml", "--data", "data"])
         .show(&["preview", "bad.yml", "--data", "data", "--json"])
@@ -248,14 +248,14 @@ fn statements_that_cannot_run_are_reported() {
         .show(&["preview", "revenue.yml", "--data", "empty"])
         .show(&["preview", "revenue.yml", "--data", "nowhere"])
         .show(&["preview", "nowhere.yml", "--data", "data"]);
-    settings().bind(|| assert_snapshot!(place.transcript()));
+    settings().bind(|| assert_snapshot!(project.transcript()));
 }
 
 #[test]
 fn the_help_explains_how_to_install_duckdb() {
-    let place = create_project("preview_missing");
+    let project = create_project("preview_missing");
     let run = |variable: &str, value: &str| {
-        let mut command = place.command(&["preview", "revenue.yml", "--data", "data"]);
+        let mut command = project.command(&["preview", "revenue.yml", "--data", "data"]);
         command.env_remove("FORMULAC_DUCKDB").env(variable, value);
         finish(command)
     };
@@ -273,9 +273,9 @@ fn the_help_explains_how_to_install_duckdb() {
 fn an_interrupt_ends_the_engine_too() {
     use std::os::unix::process::CommandExt;
     use std::time::{Duration, Instant};
-    let place = create_project("preview_interrupt");
-    place.program("duckdb", "#!/bin/sh\necho $$ > pid\nexec sleep 60\n");
-    let command = place.command(&["preview", "revenue.yml", "--data", "data"]);
+    let project = create_project("preview_interrupt");
+    project.program("duckdb", "#!/bin/sh\necho $$ > pid\nexec sleep 60\n");
+    let command = project.command(&["preview", "revenue.yml", "--data", "data"]);
     // Tests that run in the background ignore interrupts, as do the programs that they start.
     let mut obeying = std::process::Command::new("env");
     obeying
@@ -297,7 +297,7 @@ fn an_interrupt_ends_the_engine_too() {
     let begin = Instant::now();
     let within = || begin.elapsed() < Duration::from_secs(30);
     let pid = loop {
-        let pid = std::fs::read_to_string(place.path("pid")).unwrap_or_default();
+        let pid = std::fs::read_to_string(project.path("pid")).unwrap_or_default();
         if pid.ends_with('\n') {
             break pid.trim().to_owned();
         }
@@ -336,7 +336,7 @@ fn hostile_names_refer_only_to_themselves() {
     if !has_tool("FORMULAC_DUCKDB") {
         return;
     }
-    let place = Place::new("preview_hostile");
+    let project = TestProject::new("preview_hostile");
     let names = [
         "a[1]",
         "b*",
@@ -351,12 +351,12 @@ fn hostile_names_refer_only_to_themselves() {
         "é\nü",
     ];
     // Create other files that the patterns would match.
-    place
+    project
         .write("data/a1.csv", "k\n99\n")
         .write("data/bb.csv", "k\n99\n")
         .write("data/cc.csv", "k\n99\n");
     for (number, name) in names.iter().enumerate() {
-        place.write(
+        project.write(
             &format!("data/{name}.csv"),
             format!("k,\"q\"\"'{number}\"\n{number},1\n"),
         );
@@ -364,8 +364,8 @@ fn hostile_names_refer_only_to_themselves() {
     // Only the first six names can be used in a spec.
     for (number, name) in names.iter().enumerate().take(6) {
         let spec = format!("model: m\nfrom: {name:?}\nkeep: [k]\ndefinitions:\n  x: ${{q\"'{number}}} + 1\n");
-        place.write("m.yml", spec);
-        let run = place.run(&["preview", "m.yml", "--data", "data", "--json"]);
+        project.write("m.yml", spec);
+        let run = project.run(&["preview", "m.yml", "--data", "data", "--json"]);
         assert_eq!(
             run.json()["rows"],
             json!([[number, 2]]),
@@ -375,12 +375,12 @@ fn hostile_names_refer_only_to_themselves() {
         );
     }
     // The other files are still listed, to find out whether the spec refers to one of these files.
-    place.write("m.yml", "model: m\nfrom: nothing\nkeep: [k]\n");
-    let run = place.run(&["preview", "m.yml", "--data", "data", "--output-format", "concise"]);
+    project.write("m.yml", "model: m\nfrom: nothing\nkeep: [k]\n");
+    let run = project.run(&["preview", "m.yml", "--data", "data", "--output-format", "concise"]);
     assert_eq!(
         run.err,
         "m.yml:2:7: error[F0307]: the schema has no relation `nothing`; help: correct the name, or put a file with this name into the `--data` folder\n"
     );
-    assert_eq!(place.files("."), ["data", "m.yml"]);
-    assert_eq!(place.files("data").len(), names.len() + 3);
+    assert_eq!(project.files("."), ["data", "m.yml"]);
+    assert_eq!(project.files("data").len(), names.len() + 3);
 }

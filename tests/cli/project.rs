@@ -2,17 +2,17 @@
 
 use serde_json::json;
 
-use crate::run::Place;
+use crate::run::TestProject;
 
 #[test]
 fn the_dialect_comes_from_the_project_file() {
-    let place = Place::new("project");
-    place
+    let project = TestProject::new("project");
+    project
         .write("formulac.yml", "specs: metrics/\ndialect: bigquery\n")
         .write("metrics/deep/x", "");
     let dialect = |args: &[&str], folder: &str| {
-        let mut command = place.command(args);
-        command.current_dir(place.path(folder));
+        let mut command = project.command(args);
+        command.current_dir(project.path(folder));
         crate::run::finish(command).json()["dialect"]
             .as_str()
             .unwrap_or_default()
@@ -37,10 +37,10 @@ fn the_dialect_comes_from_the_project_file() {
 
 #[test]
 fn errors_in_the_project_file_are_reported() {
-    let place = Place::new("faulty_project");
+    let project = TestProject::new("faulty_project");
     let err = |text: &[u8]| {
-        place.write("formulac.yml", text);
-        let run = place.run(&["compile", "x"]);
+        project.write("formulac.yml", text);
+        let run = project.run(&["compile", "x"]);
         (run.exit, run.err)
     };
     let (exit, text) = err(b"specs: m\ndialect: mysql\n");
@@ -60,28 +60,28 @@ fn errors_in_the_project_file_are_reported() {
     assert!(exit == 1 && text.contains("F0104"), "{text}");
     assert_eq!(err(b"").0, 0);
     // The project file contains more than the dialect, so it is read even if an option sets the dialect.
-    place.write("formulac.yml", "a: [\n");
-    let run = place.run(&["compile", "x", "--dialect", "duckdb", "--json"]);
+    project.write("formulac.yml", "a: [\n");
+    let run = project.run(&["compile", "x", "--dialect", "duckdb", "--json"]);
     assert_eq!((run.exit, run.err.as_str()), (1, ""));
     let value = run.json();
     assert_eq!(
         (&value["dialect"], &value["diagnostics"][0]["file"]),
         (&json!("duckdb"), &json!("formulac.yml"))
     );
-    assert_eq!(place.run(&["compile", "x", "--project-dir", "nowhere"]).exit, 5);
+    assert_eq!(project.run(&["compile", "x", "--project-dir", "nowhere"]).exit, 5);
 }
 
 /// The time zone, treatment of blanks and warnings of the project apply to all formulas and specs that do not override
 /// them.
 #[test]
 fn project_settings_apply_to_all_formulas() {
-    let place = Place::new("project_settings");
-    place.write(
+    let project = TestProject::new("project_settings");
+    project.write(
         "formulac.yml",
         "timezone: Europe/Berlin\nblanks: zero\nlint: {W0412: off}\n",
     );
     let out = |args: &[&str]| {
-        let run = place.run(args);
+        let run = project.run(args);
         (run.exit, run.out, run.err)
     };
     let done = |sql: &str| (0, format!("{sql}\n"), String::new());
@@ -93,12 +93,12 @@ fn project_settings_apply_to_all_formulas() {
     assert_eq!(out(&["compile", "YEAR(NOW())"]), year("Europe/Berlin"));
     assert_eq!(out(&["compile", "YEAR(NOW())", "--timezone", "UTC"]), year("UTC"));
     assert_eq!(
-        place.run(&["compile", "a + 1", "--context", "row"]).out,
+        project.run(&["compile", "a + 1", "--context", "row"]).out,
         "coalesce(a, 0) + 1\n"
     );
     assert_eq!(out(&["compile", "COUNT(a = 1)"]), done("count(a = 1)"));
     let spec = "model: m\nfrom: t\ntimezone: UTC\ndefinitions: a = YEAR(NOW()) + COUNT(b = 1) + MAX(c * 2)\n";
-    place.write("metrics/m.yml", spec);
+    project.write("metrics/m.yml", spec);
     let (exit, sql, messages) = out(&["query", "metrics/m.yml"]);
     assert_eq!((exit, messages.as_str()), (0, ""));
     assert!(
@@ -110,15 +110,15 @@ fn project_settings_apply_to_all_formulas() {
 /// `check` without files checks the project's specs.
 #[test]
 fn check_looks_for_the_projects_specs() {
-    let place = Place::new("project_check");
-    assert_eq!(place.run(&["check"]).exit, 2);
-    place
+    let project = TestProject::new("project_check");
+    assert_eq!(project.run(&["check"]).exit, 2);
+    project
         .write("formulac.yml", "specs: specs/\n")
         .write("specs/b.yml", "model: b\nfrom: t\ndefinitions: a = SUMM(x)\n");
-    place
+    project
         .write("specs/deep/a.yaml", "model: a\nfrom: t\ndefinitions: a = SUM(x)\n")
         .write("specs/notes.md", "-");
-    let run = place.run(&["check", "--output-format", "concise"]);
+    let run = project.run(&["check", "--output-format", "concise"]);
     assert_eq!(
         (run.exit, run.out.as_str()),
         (
@@ -128,18 +128,18 @@ fn check_looks_for_the_projects_specs() {
     );
     assert_eq!(run.err, "2 files checked: 1 error\n");
     // The project file is not a spec, and the other YAML files of a dbt project are not either.
-    place.write("formulac.yml", "specs: .\n");
-    assert_eq!(place.run(&["check"]).err, "2 files checked: 1 error\n");
-    place.write("dbt_project.yml", "name: shop\n");
-    let run = place.run(&["check"]);
+    project.write("formulac.yml", "specs: .\n");
+    assert_eq!(project.run(&["check"]).err, "2 files checked: 1 error\n");
+    project.write("dbt_project.yml", "name: shop\n");
+    let run = project.run(&["check"]);
     assert!(
         run.exit == 5 && run.err.contains("cannot be the project's folder"),
         "{}",
         run.err
     );
-    std::fs::remove_file(place.path("dbt_project.yml")).unwrap();
-    place.write("formulac.yml", "specs: nowhere\n");
-    let run = place.run(&["check"]);
+    std::fs::remove_file(project.path("dbt_project.yml")).unwrap();
+    project.write("formulac.yml", "specs: nowhere\n");
+    let run = project.run(&["check"]);
     assert_eq!(
         (run.exit, run.err.as_str()),
         (
@@ -152,8 +152,8 @@ fn check_looks_for_the_projects_specs() {
 
 #[test]
 fn global_options_without_effect_are_accepted() {
-    let place = Place::new("global_options");
-    let run = place.run(&[
+    let project = TestProject::new("global_options");
+    let run = project.run(&[
         "compile",
         "SUM(x)",
         "--no-input",
@@ -171,10 +171,10 @@ fn global_options_without_effect_are_accepted() {
 
 #[test]
 fn other_versions_are_refused() {
-    let place = Place::new("requires");
+    let project = TestProject::new("requires");
     let run = |requires: &str| {
-        place.write("formulac.yml", format!("requires: {requires}\n").as_bytes());
-        let run = place.run(&["compile", "x"]);
+        project.write("formulac.yml", format!("requires: {requires}\n").as_bytes());
+        let run = project.run(&["compile", "x"]);
         (run.exit, run.err)
     };
     assert_eq!(run(concat!("\">=", env!("CARGO_PKG_VERSION"), "\"")).0, 0);

@@ -2,7 +2,7 @@
 
 use insta::assert_snapshot;
 
-use crate::run::Place;
+use crate::run::TestProject;
 
 const ORDERS: &str = "\
 # the orders of the shop
@@ -20,13 +20,13 @@ measures:
   hidden_from_all: {sql: '${amount}', aggregate_type: sum, level_of_detail: {fixed: [orders.status]}}
 ";
 
-fn create_project(name: &str) -> Place {
-    let place = Place::new(name);
-    place
+fn create_project(name: &str) -> TestProject {
+    let project = TestProject::new(name);
+    project
         .write("dbt_project.yml", "name: shop\nprofile: shop\n")
         .write("formulac.yml", "dialect: duckdb\nlint: [W0610]\n")
         .write("omni/orders.view.yaml", ORDERS);
-    place
+    project
 }
 
 /// Returns a dbt manifest with the orders and with models that were generated from specs.
@@ -57,32 +57,32 @@ fn manifest(models: &[&str]) -> String {
 
 #[test]
 fn a_measure_becomes_a_spec_that_is_never_overwritten() {
-    let mut place = create_project("promote");
-    place.show(&["promote", "-h"]);
-    place.show(&[
+    let mut project = create_project("promote");
+    project.show(&["promote", "-h"]);
+    project.show(&[
         "promote",
         "omni/orders.view.yaml:revenue",
         "--grain",
         "ordered_at[month]",
         "--dry-run",
     ]);
-    assert!(place.files("metrics").is_empty());
-    place.show(&[
+    assert!(project.files("metrics").is_empty());
+    project.show(&[
         "promote",
         "orders.view.yaml:revenue,mean",
         "hidden_from_all",
         "--grain",
         "ordered_at[month]",
     ]);
-    place.show(&["check"]);
-    place.write("metrics/orders_by_month.yml", "model: mine\n");
-    place.show(&[
+    project.show(&["check"]);
+    project.write("metrics/orders_by_month.yml", "model: mine\n");
+    project.show(&[
         "promote",
         "orders.view.yaml:revenue,mean",
         "--grain",
         "ordered_at[month]",
     ]);
-    assert_eq!(place.read("metrics/orders_by_month.yml"), "model: mine\n");
+    assert_eq!(project.read("metrics/orders_by_month.yml"), "model: mine\n");
     let json = [
         "promote",
         "orders.view.yaml:revenue",
@@ -93,18 +93,18 @@ fn a_measure_becomes_a_spec_that_is_never_overwritten() {
         "specs",
         "--json",
     ];
-    place.show(&json);
-    assert_eq!(place.files("specs"), ["net_revenue.yml"]);
-    assert_snapshot!(place.transcript());
+    project.show(&json);
+    assert_eq!(project.files("specs"), ["net_revenue.yml"]);
+    assert_snapshot!(project.transcript());
 }
 
 #[test]
 fn missing_or_invalid_fields_are_reported() {
-    let mut place = create_project("promote_nothing");
-    place
+    let mut project = create_project("promote_nothing");
+    project
         .write("omni/broken.view.yaml", "measures: {x: [}\n")
         .write("omni/empty.view.yaml", "# nothing\n");
-    place.write("omni/orders.topic.yaml", "base_view: orders\n");
+    project.write("omni/orders.topic.yaml", "base_view: orders\n");
     for argument in [
         "orders.view.yaml:revenu",
         "nowhere.view.yaml",
@@ -112,22 +112,22 @@ fn missing_or_invalid_fields_are_reported() {
         "empty.view.yaml",
         "orders.topic.yaml",
     ] {
-        place.show(&["promote", argument]);
-        assert_ne!(place.run(&["promote", argument]).exit, 0, "{argument}");
+        project.show(&["promote", argument]);
+        assert_ne!(project.run(&["promote", argument]).exit, 0, "{argument}");
     }
-    assert!(place.files("metrics").is_empty());
-    assert_snapshot!(place.transcript());
+    assert!(project.files("metrics").is_empty());
+    assert_snapshot!(project.transcript());
 }
 
 #[test]
 fn a_field_reads_the_column_where_that_is_exact() {
-    let mut place = create_project("promote_repoint");
-    place.write(
+    let mut project = create_project("promote_repoint");
+    project.write(
         "omni/by_month.query.view.yaml",
         "# kept\nquery:\n  base_view: orders\n  fields: {\"orders.ordered_at[month]\": month, orders.revenue: revenue}\n",
     );
     assert_eq!(
-        place
+        project
             .run(&[
                 "promote",
                 "orders.view.yaml:revenue",
@@ -140,25 +140,25 @@ fn a_field_reads_the_column_where_that_is_exact() {
         0
     );
     assert_eq!(
-        place
+        project
             .run(&["promote", "orders.view.yaml:mean", "--grain", "ordered_at[month]"])
             .exit,
         0
     );
     assert_eq!(
-        place
+        project
             .run(&["promote", "by_month.query.view.yaml", "--name", "monthly"])
             .exit,
         0
     );
-    place.show(&["check"]);
+    project.show(&["check"]);
     let repoint = ["promote", "orders.view.yaml:revenue", "--repoint"];
-    place.show(&repoint);
-    place.write(
+    project.show(&repoint);
+    project.write(
         "target/manifest.json",
         manifest(&["paid_orders", "mean_by_month", "monthly"]),
     );
-    place.show(&repoint);
+    project.show(&repoint);
     // The table's view has the same name as the query view, but does not hide it.
     for (name, columns) in [
         ("by_month", "revenue: {}"),
@@ -166,33 +166,33 @@ fn a_field_reads_the_column_where_that_is_exact() {
         ("mean_by_month", "mean: {}"),
         ("monthly", "month: {}, revenue: {}"),
     ] {
-        place.write(
+        project.write(
             &format!("omni/{name}.view.yaml"),
             format!("schema: analytics\ndimensions: {{{columns}}}\n"),
         );
     }
-    place.show(&["check"]).show(&repoint);
-    place.write(
+    project.show(&["check"]).show(&repoint);
+    project.write(
         "omni/relationships.yaml",
         "- join_from_view: orders\n  join_to_view: paid_orders\n  on_sql: ${orders.order_id} = ${paid_orders.order_id}\n  relationship_type: one_to_one\n",
     );
-    let spec = place.read("metrics/paid_orders.yml");
-    place.write("metrics/paid_orders.yml", format!("{spec}where: amount > 0\n"));
-    place.show(&repoint);
-    place.write("metrics/paid_orders.yml", spec);
-    place.show(&repoint);
-    let text = place.read("omni/orders.view.yaml");
+    let spec = project.read("metrics/paid_orders.yml");
+    project.write("metrics/paid_orders.yml", format!("{spec}where: amount > 0\n"));
+    project.show(&repoint);
+    project.write("metrics/paid_orders.yml", spec);
+    project.show(&repoint);
+    let text = project.read("omni/orders.view.yaml");
     assert!(text.contains("  revenue:  # agreed with finance\n    sql: \"${paid_orders.revenue}\"\n    aggregate_type: sum\n    label: Revenue\n"), "{text}");
     assert!(text.starts_with("# the orders of the shop\n"));
-    place.show(&["promote", "orders.view.yaml:mean", "--repoint"]);
-    assert_eq!(place.read("omni/orders.view.yaml"), text);
-    place.show(&["promote", "by_month.query.view.yaml", "--repoint"]);
+    project.show(&["promote", "orders.view.yaml:mean", "--repoint"]);
+    assert_eq!(project.read("omni/orders.view.yaml"), text);
+    project.show(&["promote", "by_month.query.view.yaml", "--repoint"]);
     assert_eq!(
-        place.read("omni/by_month.query.view.yaml"),
+        project.read("omni/by_month.query.view.yaml"),
         "schema: analytics\ntable_name: monthly\n# kept\n"
     );
-    place.show(&["check"]);
-    assert_snapshot!(place.transcript());
+    project.show(&["check"]);
+    assert_snapshot!(project.transcript());
 }
 
 #[test]
@@ -210,13 +210,13 @@ fn views_read_the_relation_that_dbt_has_for_their_table() {
     ];
     let source = "\"source.shop.raw.orders\": {\"name\": \"orders\", \"source_name\": \"landing\", \"resource_type\": \"source\", \
                   \"package_name\": \"shop\", \"schema\": \"raw\", \"identifier\": \"orders\", \"relation_name\": \"raw.orders\"}";
-    let place = Place::new("promote_relations");
+    let project = TestProject::new("promote_relations");
     let manifest = format!(
         "{{\"metadata\": {{\"dbt_schema_version\": \"https://schemas.getdbt.com/dbt/manifest/v12.json\", \"adapter_type\": \
          \"duckdb\"}}, \"nodes\": {{{}}}, \"sources\": {{{source}}}}}\n",
         models.join(", ")
     );
-    place
+    project
         .write("dbt_project.yml", "name: shop\nprofile: shop\n")
         .write("formulac.yml", "dialect: duckdb\nlint: [W0610]\nomni: omni/\n")
         .write("target/manifest.json", manifest);
@@ -236,11 +236,11 @@ fn views_read_the_relation_that_dbt_has_for_their_table() {
     ];
     for (file, keys, _) in views {
         let measures = "measures:\n  revenue: {sql: '${amount}', aggregate_type: sum}\n";
-        place.write(&format!("omni/{file}.view.yaml"), format!("{keys}{measures}"));
+        project.write(&format!("omni/{file}.view.yaml"), format!("{keys}{measures}"));
     }
     for (file, _, relation) in views {
         let item = format!("omni/{file}.view.yaml:revenue");
-        let run = place.run(&["promote", &item, "--name", "m", "--dry-run"]);
+        let run = project.run(&["promote", &item, "--name", "m", "--dry-run"]);
         let from = format!("from: {relation}\n");
         assert!(run.out.contains(&from), "{file}: {}{}", run.out, run.err);
     }
@@ -249,8 +249,8 @@ fn views_read_the_relation_that_dbt_has_for_their_table() {
 /// Omni writes the file `relationships` without an ending.
 #[test]
 fn relationships_without_an_ending_are_read() {
-    let place = Place::new("promote_relationships");
-    place
+    let project = TestProject::new("promote_relationships");
+    project
         .write("formulac.yml", "dialect: duckdb\nomni: omni/\n")
         .write(
             "omni/lines.view",
@@ -266,7 +266,7 @@ fn relationships_without_an_ending_are_read() {
             "- join_from_view: lines\n  join_to_view: orders\n  on_sql: ${lines.order_id} = ${orders.order_id}\n  \
              relationship_type: many_to_one\n",
         );
-    let run = place.run(&["promote", "omni/lines.view:paid", "--dry-run"]);
+    let run = project.run(&["promote", "omni/lines.view:paid", "--dry-run"]);
     assert_eq!(run.exit, 0, "{}", run.err);
     assert!(
         run.out.contains("paid = SUMIF(") && !run.out.contains("gap"),

@@ -3,7 +3,7 @@
 use std::fs;
 
 use crate::repository::{self, begin, commit, edit, git, switch_user};
-use crate::run::{Place, finish};
+use crate::run::{TestProject, finish};
 
 pub const PROJECT: &str = "dialect: duckdb\nspecs: metrics/\nenvironments:\n  dev: {connection: dev}\n  prod: {connection: prod, branch: main, protected: true}\n";
 pub const REVENUE: &str = "\
@@ -22,40 +22,43 @@ columns:
 const SHARE: &str = "model: share\nfrom: ref('revenue')\nkeep: all\ndefinitions: share = revenue / SUM(revenue:revenue)\ncolumns:\n  country: {data_tests: [not_null]}\n";
 
 /// Creates a project in its own repository, with its specs committed.
-pub fn create_project(name: &str) -> Place {
-    let place = Place::new(name);
-    place
+pub fn create_project(name: &str) -> TestProject {
+    let project = TestProject::new(name);
+    project
         .write("formulac.yml", PROJECT)
         .write("metrics/revenue.yml", REVENUE)
         .write("metrics/share.yml", SHARE);
-    begin(&place);
-    place
+    begin(&project);
+    project
 }
 
-pub fn snapshot(project: &Place, name: &str) {
+pub fn snapshot(project: &TestProject, name: &str) {
     repository::snapshot(project, &format!("push__push__{name}"));
 }
 
 #[test]
 fn specs_become_a_commit() {
-    let mut place = create_project("push");
-    place.write("notes.txt", "mine").write("staged.txt", "mine too");
-    git(&place, &["add", "staged.txt"]);
-    place
+    let mut project = create_project("push");
+    project.write("notes.txt", "mine").write("staged.txt", "mine too");
+    git(&project, &["add", "staged.txt"]);
+    project
         .show(&["plan"])
         .show(&["push"])
         .show(&["push", "--yes"])
         .show(&["plan"])
         .show(&["push", "--yes"]);
-    edit(&place, "metrics/revenue.yml", "SUM(amount)", "SUM(amount) - SUM(tax)");
-    place
+    edit(&project, "metrics/revenue.yml", "SUM(amount)", "SUM(amount) - SUM(tax)");
+    project
         .show(&["push", "--yes", "--message", "Revenue after tax"])
         .show(&["log"])
         .show(&["log", "share", "--json"]);
-    snapshot(&place, "specs_become_a_commit");
+    snapshot(&project, "specs_become_a_commit");
     // The commits contain no unrelated files, and staged files remain staged.
-    assert_eq!(git(&place, &["status", "--porcelain"]), "A  staged.txt\n?? notes.txt\n");
-    let names = git(&place, &["show", "--name-only", "--format=%an <%ae>%n%B", "HEAD~1"]);
+    assert_eq!(
+        git(&project, &["status", "--porcelain"]),
+        "A  staged.txt\n?? notes.txt\n"
+    );
+    let names = git(&project, &["show", "--name-only", "--format=%an <%ae>%n%B", "HEAD~1"]);
     insta::with_settings!({filters => [(r"\b[0-9a-f]{64}\b", "[hash]"), (r"\d{8}T\d{12}Z-[0-9a-f]{12}", "[entry]")]}, {
         insta::assert_snapshot!(names);
     });
@@ -63,126 +66,132 @@ fn specs_become_a_commit() {
 
 #[test]
 fn one_sided_edits_are_merged_and_conflicts_are_reported() {
-    let mut place = create_project("push_merge");
-    place.run(&["push", "--yes"]);
+    let mut project = create_project("push_merge");
+    project.run(&["push", "--yes"]);
     // A colleague adds a description and tests to dbt's file while an analyst works on the spec.
     edit(
-        &place,
+        &project,
         "models/formulac/revenue.yml",
         "Before tax.",
         "Before tax, in euros.",
     );
     edit(
-        &place,
+        &project,
         "models/formulac/revenue.yml",
         "      - name: customers\n",
         "      - name: customers\n        data_tests:\n          - not_null\n",
     );
     edit(
-        &place,
+        &project,
         "models/formulac/revenue.yml",
         "models:",
         "# looked through by Bob\nmodels:",
     );
-    commit(&place, "Say what the revenue is in");
+    commit(&project, "Say what the revenue is in");
     edit(
-        &place,
+        &project,
         "metrics/revenue.yml",
         "COUNT(DISTINCT(customer_id))",
         "COUNT(customer_id)",
     );
-    place.show(&["plan"]).show(&["push", "--yes"]).show(&["plan"]);
-    let spec = place.read("metrics/revenue.yml");
+    project.show(&["plan"]).show(&["push", "--yes"]).show(&["plan"]);
+    let spec = project.read("metrics/revenue.yml");
     assert!(
         spec.contains("/// Before tax, in euros.\n") && spec.contains("// counted once"),
         "{spec}"
     );
     // Next, both people change the same text in different ways.
-    edit(&place, "models/formulac/revenue.yml", "in euros", "in dollars");
-    commit(&place, "Dollars, I think");
-    edit(&place, "metrics/revenue.yml", "in euros", "in pounds");
-    place.show(&["push", "--yes"]).show(&["plan", "--json"]);
-    snapshot(&place, "one_sided_edits_are_merged_and_conflicts_are_reported");
-    assert!(place.read("metrics/revenue.yml").contains("in pounds"));
-    assert!(place.read("models/formulac/revenue.yml").contains("in dollars"));
+    edit(&project, "models/formulac/revenue.yml", "in euros", "in dollars");
+    commit(&project, "Dollars, I think");
+    edit(&project, "metrics/revenue.yml", "in euros", "in pounds");
+    project.show(&["push", "--yes"]).show(&["plan", "--json"]);
+    snapshot(&project, "one_sided_edits_are_merged_and_conflicts_are_reported");
+    assert!(project.read("metrics/revenue.yml").contains("in pounds"));
+    assert!(project.read("models/formulac/revenue.yml").contains("in dollars"));
 }
 
 #[test]
 fn properties_that_no_spec_can_express_are_kept() {
-    let mut place = create_project("push_keep");
-    place.run(&["push", "--yes"]);
+    let mut project = create_project("push_keep");
+    project.run(&["push", "--yes"]);
     edit(
-        &place,
+        &project,
         "models/formulac/revenue.sql",
         "group by country",
         "group by country\nhaving count(*) % 7 < 3",
     );
-    commit(&place, "Large countries only");
-    place.show(&["plan"]).show(&["push", "--yes"]);
+    commit(&project, "Large countries only");
+    project.show(&["plan"]).show(&["push", "--yes"]);
     // A change elsewhere in the model is merged with the edit, but a change that rewrites the same lines is not.
-    edit(&place, "metrics/revenue.yml", "SUM(amount)", "SUM(amount - tax)");
-    place.show(&["push", "--yes"]);
+    edit(&project, "metrics/revenue.yml", "SUM(amount)", "SUM(amount - tax)");
+    project.show(&["push", "--yes"]);
     assert!(
-        place
+        project
             .read("models/formulac/revenue.sql")
             .contains("having count(*) % 7 < 3")
     );
-    assert!(place.read("models/formulac/revenue.sql").contains("sum(amount - tax)"));
-    fs::remove_file(place.path("metrics/revenue.yml")).unwrap();
-    fs::remove_file(place.path("metrics/share.yml")).unwrap();
-    place.show(&["push", "--yes"]);
-    snapshot(&place, "properties_that_no_spec_can_express_are_kept");
-    assert!(place.path("models/formulac/revenue.sql").is_file());
+    assert!(
+        project
+            .read("models/formulac/revenue.sql")
+            .contains("sum(amount - tax)")
+    );
+    fs::remove_file(project.path("metrics/revenue.yml")).unwrap();
+    fs::remove_file(project.path("metrics/share.yml")).unwrap();
+    project.show(&["push", "--yes"]);
+    snapshot(&project, "properties_that_no_spec_can_express_are_kept");
+    assert!(project.path("models/formulac/revenue.sql").is_file());
 }
 
 #[test]
 fn deleting_a_spec_deletes_its_files() {
-    let mut place = create_project("push_delete");
-    place.run(&["push", "--yes"]);
-    git(&place, &["rm", "--quiet", "metrics/share.yml"]);
-    place
+    let mut project = create_project("push_delete");
+    project.run(&["push", "--yes"]);
+    git(&project, &["rm", "--quiet", "metrics/share.yml"]);
+    project
         .show(&["plan"])
         .show(&["push", "--yes"])
         .show(&["rollback"])
         .show(&["rollback", "1", "--yes"])
         .show(&["plan"])
         .show(&["log", "--limit", "2"]);
-    snapshot(&place, "deleting_a_spec_deletes_its_files");
-    assert!(place.path("metrics/share.yml").is_file() && place.path("models/formulac/share.sql").is_file());
-    assert_eq!(git(&place, &["status", "--porcelain"]), "");
+    snapshot(&project, "deleting_a_spec_deletes_its_files");
+    assert!(project.path("metrics/share.yml").is_file() && project.path("models/formulac/share.sql").is_file());
+    assert_eq!(git(&project, &["status", "--porcelain"]), "");
 }
 
 /// `generate` removes the files of deleted specs and tests. The push commits their removal.
 #[test]
 fn a_push_commits_what_generate_has_removed() {
-    let place = create_project("push_generated_delete");
+    let project = create_project("push_generated_delete");
     edit(
-        &place,
+        &project,
         "metrics/revenue.yml",
         "columns:",
         "rules: [positive: revenue >= 0, some: customers > 0]\ncolumns:",
     );
-    assert_eq!(place.run(&["push", "--yes"]).exit, 0);
+    assert_eq!(project.run(&["push", "--yes"]).exit, 0);
     let test = "tests/formulac/assert_revenue_positive.sql";
-    assert!(place.path(test).is_file(), "{:?}", place.files("tests/formulac"));
+    assert!(project.path(test).is_file(), "{:?}", project.files("tests/formulac"));
     let steps: [(&str, &dyn Fn()); 3] = [
         ("a test", &|| {
-            edit(&place, "metrics/revenue.yml", "positive: revenue >= 0, ", "");
+            edit(&project, "metrics/revenue.yml", "positive: revenue >= 0, ", "");
         }),
         ("the name of a model", &|| {
-            edit(&place, "metrics/share.yml", "model: share", "model: part");
+            edit(&project, "metrics/share.yml", "model: share", "model: part");
         }),
-        ("a model", &|| fs::remove_file(place.path("metrics/share.yml")).unwrap()),
+        ("a model", &|| {
+            fs::remove_file(project.path("metrics/share.yml")).unwrap();
+        }),
     ];
     for (what, change) in steps {
         change();
-        assert_eq!(place.run(&["generate"]).exit, 0, "{what}");
-        let run = place.run(&["push", "--yes"]);
+        assert_eq!(project.run(&["generate"]).exit, 0, "{what}");
+        let run = project.run(&["push", "--yes"]);
         assert_eq!(run.exit, 0, "{what}: {}", run.err);
-        assert_eq!(git(&place, &["status", "--porcelain"]), "", "{what}");
-        assert_eq!(place.run(&["generate", "--check"]).exit, 0, "{what}");
+        assert_eq!(git(&project, &["status", "--porcelain"]), "", "{what}");
+        assert_eq!(project.run(&["generate", "--check"]).exit, 0, "{what}");
     }
-    let files = git(&place, &["ls-files", "models", "tests"]);
+    let files = git(&project, &["ls-files", "models", "tests"]);
     assert!(
         !files.contains("share") && !files.contains("part") && !files.contains("positive"),
         "{files}"
@@ -192,9 +201,9 @@ fn a_push_commits_what_generate_has_removed() {
 /// A wrong folder in `specs` would otherwise delete all models.
 #[test]
 fn models_are_not_deleted_because_of_a_wrong_specs_folder() {
-    let place = create_project("push_wrong_specs");
-    assert_eq!(place.run(&["push", "--yes"]).exit, 0);
-    fs::create_dir(place.path("other")).unwrap();
+    let project = create_project("push_wrong_specs");
+    assert_eq!(project.run(&["push", "--yes"]).exit, 0);
+    fs::create_dir(project.path("other")).unwrap();
     for (folder, message) in [
         ("nowhere/", "the folder `nowhere/` does not exist"),
         (
@@ -202,18 +211,18 @@ fn models_are_not_deleted_because_of_a_wrong_specs_folder() {
             "`metrics/revenue.yml`, the spec of `revenue`, is not in the folder `other/`",
         ),
     ] {
-        edit(&place, "formulac.yml", "specs: metrics/", &format!("specs: {folder}"));
+        edit(&project, "formulac.yml", "specs: metrics/", &format!("specs: {folder}"));
         for command in [&["plan"][..], &["push", "--yes"]] {
-            let run = place.run(command);
+            let run = project.run(command);
             assert!(run.err.contains(message), "{command:?}: {}", run.err);
         }
-        assert!(place.path("models/formulac/revenue.sql").is_file());
-        edit(&place, "formulac.yml", &format!("specs: {folder}"), "specs: metrics/");
+        assert!(project.path("models/formulac/revenue.sql").is_file());
+        edit(&project, "formulac.yml", &format!("specs: {folder}"), "specs: metrics/");
     }
     // The same folder, in another spelling.
-    edit(&place, "formulac.yml", "specs: metrics/", "specs: ././metrics");
-    edit(&place, "metrics/share.yml", "model: share", "model: part");
-    let run = place.run(&["plan"]);
+    edit(&project, "formulac.yml", "specs: metrics/", "specs: ././metrics");
+    edit(&project, "metrics/share.yml", "model: share", "model: part");
+    let run = project.run(&["plan"]);
     assert_eq!(run.exit, 0, "{}", run.err);
 }
 
@@ -240,128 +249,131 @@ fn moved_and_renamed_files_are_not_written_twice() {
             ],
         ),
     ] {
-        let place = create_project(&format!("push_moved_{name}"));
-        place.write("dbt_project.yml", "name: shop\nprofile: shop\n");
+        let project = create_project(&format!("push_moved_{name}"));
+        project.write("dbt_project.yml", "name: shop\nprofile: shop\n");
         edit(
-            &place,
+            &project,
             "metrics/revenue.yml",
             "columns:",
             "rules: [positive: revenue >= 0]\ncolumns:",
         );
-        assert_eq!(place.run(&["push", "--yes", "--no-parse"]).exit, 0);
+        assert_eq!(project.run(&["push", "--yes", "--no-parse"]).exit, 0);
         for (from, to) in moves {
-            fs::create_dir_all(place.path(to).parent().unwrap()).unwrap();
-            git(&place, &["mv", from, to]);
+            fs::create_dir_all(project.path(to).parent().unwrap()).unwrap();
+            git(&project, &["mv", from, to]);
         }
-        edit(&place, "metrics/revenue.yml", "SUM(amount)", "SUM(tax)");
-        let run = place.run(&["generate"]);
+        edit(&project, "metrics/revenue.yml", "SUM(amount)", "SUM(tax)");
+        let run = project.run(&["generate"]);
         assert_eq!(run.exit, 0, "{name}: {}", run.err);
         for (from, to) in moves {
-            assert!(!place.path(from).exists() && place.path(to).exists(), "{name}: {from}");
+            assert!(
+                !project.path(from).exists() && project.path(to).exists(),
+                "{name}: {from}"
+            );
         }
     }
 }
 
 #[test]
 fn a_kept_plan_is_done_exactly_or_not_at_all() {
-    let mut place = create_project("push_plan");
-    place
+    let mut project = create_project("push_plan");
+    project
         .show(&["plan", "-o", "kept.json"])
         .run(&["push", "--yes", "kept.json"]);
     assert_eq!(
-        place.run(&["plan"]).out.lines().last(),
+        project.run(&["plan"]).out.lines().last(),
         Some("Plan: 0 to create, 0 to update, 0 to delete, 0 conflicts")
     );
-    edit(&place, "metrics/revenue.yml", "SUM(amount)", "SUM(tax)");
-    place.show(&["plan", "-o", "kept.json", "--json"]);
-    edit(&place, "metrics/revenue.yml", "SUM(tax)", "SUM(fee)");
-    place
+    edit(&project, "metrics/revenue.yml", "SUM(amount)", "SUM(tax)");
+    project.show(&["plan", "-o", "kept.json", "--json"]);
+    edit(&project, "metrics/revenue.yml", "SUM(tax)", "SUM(fee)");
+    project
         .show(&["push", "--yes", "kept.json"])
         .show(&["push", "--yes", "formulac.yml"])
         .show(&["push", "--yes", "none.json"]);
-    snapshot(&place, "a_kept_plan_is_done_exactly_or_not_at_all");
+    snapshot(&project, "a_kept_plan_is_done_exactly_or_not_at_all");
 }
 
 #[test]
 fn protected_environments_get_a_branch() {
-    let mut place = create_project("push_protected");
-    place.show(&["--env", "prod", "push", "--yes"]);
-    assert!(git(&place, &["branch", "--show-current"]).starts_with("formulac/prod-"));
-    assert_eq!(git(&place, &["log", "--format=%s", "main"]), "specs\n");
-    edit(&place, "metrics/revenue.yml", "SUM(amount)", "SUM(tax)");
-    place.show(&["--env", "prod", "push", "--yes"]);
-    snapshot(&place, "protected_environments_get_a_branch");
+    let mut project = create_project("push_protected");
+    project.show(&["--env", "prod", "push", "--yes"]);
+    assert!(git(&project, &["branch", "--show-current"]).starts_with("formulac/prod-"));
+    assert_eq!(git(&project, &["log", "--format=%s", "main"]), "specs\n");
+    edit(&project, "metrics/revenue.yml", "SUM(amount)", "SUM(tax)");
+    project.show(&["--env", "prod", "push", "--yes"]);
+    snapshot(&project, "protected_environments_get_a_branch");
 }
 
 #[test]
 fn generated_files_without_a_push_are_adopted() {
-    let mut place = create_project("push_generated");
-    place.run(&["generate"]);
-    commit(&place, "generated");
+    let mut project = create_project("push_generated");
+    project.run(&["generate"]);
+    commit(&project, "generated");
     edit(
-        &place,
+        &project,
         "models/formulac/revenue.sql",
         "coalesce(sum(amount), 0)",
         "coalesce(sum(amount - tax), 0)",
     );
-    edit(&place, "models/formulac/revenue.yml", "Before tax.", "After tax.");
-    place
+    edit(&project, "models/formulac/revenue.yml", "Before tax.", "After tax.");
+    project
         .show(&["generate"])
         .show(&["plan"])
         .show(&["adopt"])
         .show(&["generate"]);
-    let spec = place.read("metrics/revenue.yml");
+    let spec = project.read("metrics/revenue.yml");
     assert!(
         spec.contains("/// After tax.\n  revenue = SUM(amount - tax)\n"),
         "{spec}"
     );
     // A changed spec is compared with its committed version, from which the files were generated.
-    commit(&place, "after tax");
-    edit(&place, "metrics/revenue.yml", "SUM(amount - tax)", "SUM(amount)");
-    edit(&place, "models/formulac/revenue.yml", "After tax.", "After all.");
-    place.show(&["adopt"]);
-    let spec = place.read("metrics/revenue.yml");
+    commit(&project, "after tax");
+    edit(&project, "metrics/revenue.yml", "SUM(amount - tax)", "SUM(amount)");
+    edit(&project, "models/formulac/revenue.yml", "After tax.", "After all.");
+    project.show(&["adopt"]);
+    let spec = project.read("metrics/revenue.yml");
     assert!(spec.contains("/// After all.\n  revenue = SUM(amount)\n"), "{spec}");
     // A version that was never committed cannot be found.
-    edit(&place, "metrics/revenue.yml", "SUM(amount)", "SUM(2 * amount)");
-    place.run(&["generate"]);
-    edit(&place, "metrics/revenue.yml", "SUM(2 * amount)", "SUM(3 * amount)");
-    edit(&place, "models/formulac/revenue.yml", "After all.", "Of all.");
-    place.show(&["adopt"]);
-    snapshot(&place, "generated_files_without_a_push_are_adopted");
+    edit(&project, "metrics/revenue.yml", "SUM(amount)", "SUM(2 * amount)");
+    project.run(&["generate"]);
+    edit(&project, "metrics/revenue.yml", "SUM(2 * amount)", "SUM(3 * amount)");
+    edit(&project, "models/formulac/revenue.yml", "After all.", "Of all.");
+    project.show(&["adopt"]);
+    snapshot(&project, "generated_files_without_a_push_are_adopted");
 }
 
 #[test]
 fn nothing_is_written_if_no_commit_is_possible() {
-    let mut place = create_project("push_refused");
-    place.show(&["rollback", "7", "--yes"]);
-    git(&place, &["checkout", "--quiet", "--detach"]);
-    place.show(&["push", "--yes"]);
-    git(&place, &["switch", "--quiet", "main"]);
-    place.write(".git/MERGE_HEAD", git(&place, &["rev-parse", "HEAD"]));
-    place.show(&["push", "--yes"]);
-    fs::remove_file(place.path(".git/MERGE_HEAD")).unwrap();
-    place.write(".gitignore", "models/formulac/\n");
-    place.show(&["push", "--yes"]);
-    fs::remove_file(place.path(".gitignore")).unwrap();
-    place.program(
+    let mut project = create_project("push_refused");
+    project.show(&["rollback", "7", "--yes"]);
+    git(&project, &["checkout", "--quiet", "--detach"]);
+    project.show(&["push", "--yes"]);
+    git(&project, &["switch", "--quiet", "main"]);
+    project.write(".git/MERGE_HEAD", git(&project, &["rev-parse", "HEAD"]));
+    project.show(&["push", "--yes"]);
+    fs::remove_file(project.path(".git/MERGE_HEAD")).unwrap();
+    project.write(".gitignore", "models/formulac/\n");
+    project.show(&["push", "--yes"]);
+    fs::remove_file(project.path(".gitignore")).unwrap();
+    project.program(
         ".git/hooks/pre-commit",
         "#!/bin/sh\necho the hook says no >&2\nexit 1\n",
     );
-    place.show(&["push", "--yes"]);
-    fs::remove_file(place.path(".git/hooks/pre-commit")).unwrap();
-    fs::create_dir_all(place.path("models")).unwrap();
-    std::os::unix::fs::symlink("/tmp", place.path("models/formulac")).unwrap();
-    place.show(&["push", "--yes"]);
-    fs::remove_file(place.path("models/formulac")).unwrap();
-    place.write("models/formulac/Revenue.sql", "select 1");
-    place.show(&["push", "--yes"]);
-    fs::remove_file(place.path("models/formulac/Revenue.sql")).unwrap();
-    snapshot(&place, "nothing_is_written_if_no_commit_is_possible");
-    assert_eq!(place.files("models/formulac"), Vec::<String>::new());
-    assert_eq!(git(&place, &["log", "--format=%s"]), "specs\n");
-    assert_eq!(git(&place, &["status", "--porcelain"]), "");
-    let none = Place::new("push_without_git");
+    project.show(&["push", "--yes"]);
+    fs::remove_file(project.path(".git/hooks/pre-commit")).unwrap();
+    fs::create_dir_all(project.path("models")).unwrap();
+    std::os::unix::fs::symlink("/tmp", project.path("models/formulac")).unwrap();
+    project.show(&["push", "--yes"]);
+    fs::remove_file(project.path("models/formulac")).unwrap();
+    project.write("models/formulac/Revenue.sql", "select 1");
+    project.show(&["push", "--yes"]);
+    fs::remove_file(project.path("models/formulac/Revenue.sql")).unwrap();
+    snapshot(&project, "nothing_is_written_if_no_commit_is_possible");
+    assert_eq!(project.files("models/formulac"), Vec::<String>::new());
+    assert_eq!(git(&project, &["log", "--format=%s"]), "specs\n");
+    assert_eq!(git(&project, &["status", "--porcelain"]), "");
+    let none = TestProject::new("push_without_git");
     none.write("formulac.yml", PROJECT)
         .write("metrics/revenue.yml", REVENUE);
     // The tests' folder is itself inside a repository, which does not track `target`.
@@ -378,31 +390,31 @@ fn nothing_is_written_if_no_commit_is_possible() {
 
 #[test]
 fn line_endings_and_entries_of_other_branches_are_kept() {
-    let mut place = create_project("push_crlf");
-    place.run(&["push", "--yes"]);
+    let mut project = create_project("push_crlf");
+    project.run(&["push", "--yes"]);
     for file in [
         "metrics/revenue.yml",
         "models/formulac/revenue.sql",
         "models/formulac/revenue.yml",
     ] {
-        place.write(file, place.read(file).replace('\n', "\r\n"));
+        project.write(file, project.read(file).replace('\n', "\r\n"));
     }
-    commit(&place, "line ends");
-    assert_eq!(place.run(&["plan"]).exit, 0);
+    commit(&project, "line ends");
+    assert_eq!(project.run(&["plan"]).exit, 0);
     edit(
-        &place,
+        &project,
         "models/formulac/revenue.yml",
         "Before tax.",
         "Before tax, in euros.",
     );
-    edit(&place, "metrics/revenue.yml", "SUM(amount)", "SUM(amount + fee)");
-    place.run(&["push", "--yes"]);
+    edit(&project, "metrics/revenue.yml", "SUM(amount)", "SUM(amount + fee)");
+    project.run(&["push", "--yes"]);
     for file in [
         "metrics/revenue.yml",
         "models/formulac/revenue.sql",
         "models/formulac/revenue.yml",
     ] {
-        let text = place.read(file);
+        let text = project.read(file);
         assert_eq!(
             text.matches('\n').count(),
             text.matches("\r\n").count(),
@@ -410,44 +422,50 @@ fn line_endings_and_entries_of_other_branches_are_kept() {
         );
     }
     assert!(
-        place
+        project
             .read("metrics/revenue.yml")
             .contains("/// Before tax, in euros.\r\n")
     );
-    assert!(place.read("models/formulac/revenue.sql").contains("sum(amount + fee)"));
+    assert!(
+        project
+            .read("models/formulac/revenue.sql")
+            .contains("sum(amount + fee)")
+    );
     // Two branches are pushed and merged: the log contains both pushes, and the next push follows both.
-    git(&place, &["switch", "--quiet", "-c", "other"]);
+    git(&project, &["switch", "--quiet", "-c", "other"]);
     edit(
-        &place,
+        &project,
         "metrics/share.yml",
         "SUM(revenue:revenue)",
         "SUM(revenue:revenue) * 100",
     );
-    place.run(&["push", "--yes"]);
-    git(&place, &["switch", "--quiet", "main"]);
-    edit(&place, "metrics/revenue.yml", "amount + fee", "amount - fee");
-    place.run(&["push", "--yes"]);
-    git(&place, &["merge", "--quiet", "--no-edit", "other"]);
+    project.run(&["push", "--yes"]);
+    git(&project, &["switch", "--quiet", "main"]);
+    edit(&project, "metrics/revenue.yml", "amount + fee", "amount - fee");
+    project.run(&["push", "--yes"]);
+    git(&project, &["merge", "--quiet", "--no-edit", "other"]);
     assert_eq!(
-        place.run(&["log", "--json"]).json()["entries"]
+        project.run(&["log", "--json"]).json()["entries"]
             .as_array()
             .unwrap()
             .len(),
         3 + 1
     );
-    place.show(&["plan"]).show(&["rollback", "3", "--yes"]);
-    edit(&place, "metrics/share.yml", "* 100", "* 1000");
-    place.show(&["push", "--yes"]).show(&["log", "--limit", "1", "--json"]);
-    snapshot(&place, "line_endings_and_entries_of_other_branches_are_kept");
+    project.show(&["plan"]).show(&["rollback", "3", "--yes"]);
+    edit(&project, "metrics/share.yml", "* 100", "* 1000");
+    project
+        .show(&["push", "--yes"])
+        .show(&["log", "--limit", "1", "--json"]);
+    snapshot(&project, "line_endings_and_entries_of_other_branches_are_kept");
 }
 
 #[test]
 fn a_changed_entry_of_the_log_is_detected() {
-    let place = create_project("push_forged");
-    place.run(&["push", "--yes"]);
-    let entry = format!(".formulac/log/{}", place.files(".formulac/log")[0]);
-    edit(&place, &entry, "Ann", "Bob");
-    let run = place.run(&["log"]);
+    let project = create_project("push_forged");
+    project.run(&["push", "--yes"]);
+    let entry = format!(".formulac/log/{}", project.files(".formulac/log")[0]);
+    edit(&project, &entry, "Ann", "Bob");
+    let run = project.run(&["log"]);
     assert_eq!(run.exit, 1);
     assert!(
         run.err.ends_with("the entry was changed after it was written\n"),
@@ -458,36 +476,36 @@ fn a_changed_entry_of_the_log_is_detected() {
 
 #[test]
 fn one_push_at_a_time() {
-    let place = create_project("push_lock");
-    fs::create_dir_all(place.path(".formulac/local")).unwrap();
-    let held = fs::File::create(place.path(".formulac/local/lock")).unwrap();
+    let project = create_project("push_lock");
+    fs::create_dir_all(project.path(".formulac/local")).unwrap();
+    let held = fs::File::create(project.path(".formulac/local/lock")).unwrap();
     held.lock().unwrap();
-    let run = place.run(&["push", "--yes"]);
+    let run = project.run(&["push", "--yes"]);
     assert_eq!(
         (run.exit, run.err.lines().next()),
         (5, Some("error: another formulac process is writing to this project"))
     );
     drop(held);
-    assert_eq!(place.run(&["push", "--yes"]).exit, 0);
+    assert_eq!(project.run(&["push", "--yes"]).exit, 0);
 }
 
 /// A spec that was moved but not committed exists at only one path after the push.
 #[test]
 fn a_push_commits_the_removal_of_a_moved_spec() {
-    let place = create_project("push_moved_by_hand");
-    assert_eq!(place.run(&["push", "--yes", "--quiet"]).exit, 0);
+    let project = create_project("push_moved_by_hand");
+    assert_eq!(project.run(&["push", "--yes", "--quiet"]).exit, 0);
     for (from, to, is_staged) in [("revenue", "monthly", true), ("share", "part", false)] {
         let (old, new) = (format!("metrics/{from}.yml"), format!("metrics/sub/{to}.yml"));
-        fs::create_dir_all(place.path("metrics/sub")).unwrap();
+        fs::create_dir_all(project.path("metrics/sub")).unwrap();
         match is_staged {
-            true => drop(git(&place, &["mv", &old, &new])),
-            false => fs::rename(place.path(&old), place.path(&new)).unwrap(),
+            true => drop(git(&project, &["mv", &old, &new])),
+            false => fs::rename(project.path(&old), project.path(&new)).unwrap(),
         }
-        edit(&place, &new, "definitions:", "tags: [moved]\ndefinitions:");
-        let run = place.run(&["push", "--yes"]);
+        edit(&project, &new, "definitions:", "tags: [moved]\ndefinitions:");
+        let run = project.run(&["push", "--yes"]);
         assert_eq!(run.exit, 0, "{}", run.err);
-        assert_eq!(git(&place, &["status", "--porcelain"]), "");
-        let committed = git(&place, &["ls-tree", "-r", "--name-only", "HEAD"]);
+        assert_eq!(git(&project, &["status", "--porcelain"]), "");
+        let committed = git(&project, &["ls-tree", "-r", "--name-only", "HEAD"]);
         assert!(committed.contains(&new) && !committed.contains(&old), "{committed}");
     }
 }
@@ -495,23 +513,23 @@ fn a_push_commits_the_removal_of_a_moved_spec() {
 /// A moved spec does not change the SQL of its model or the header, and needs no push.
 #[test]
 fn a_spec_that_moves_changes_no_sql() {
-    let place = crate::roles::create_project("push_moved_spec");
-    switch_user(&place, "eve");
-    git(&place, &["switch", "--quiet", "-c", "work"]);
-    assert_eq!(place.run(&["push", "--yes", "--quiet"]).exit, 0);
-    let sql = place.read("models/formulac/revenue.sql");
-    git(&place, &["mv", "metrics/revenue.yml", "metrics/monthly.yml"]);
-    commit(&place, "another name");
-    assert_eq!(place.run(&["push", "--yes", "--quiet"]).exit, 0);
-    assert_eq!(place.read("models/formulac/revenue.sql"), sql);
+    let project = crate::roles::create_project("push_moved_spec");
+    switch_user(&project, "eve");
+    git(&project, &["switch", "--quiet", "-c", "work"]);
+    assert_eq!(project.run(&["push", "--yes", "--quiet"]).exit, 0);
+    let sql = project.read("models/formulac/revenue.sql");
+    git(&project, &["mv", "metrics/revenue.yml", "metrics/monthly.yml"]);
+    commit(&project, "another name");
+    assert_eq!(project.run(&["push", "--yes", "--quiet"]).exit, 0);
+    assert_eq!(project.read("models/formulac/revenue.sql"), sql);
     assert!(
-        place.run(&["push", "--yes"]).out.contains("agree"),
+        project.run(&["push", "--yes"]).out.contains("agree"),
         "{}",
-        place.run(&["push", "--yes"]).out
+        project.run(&["push", "--yes"]).out
     );
-    assert_eq!(place.run(&["generate", "--check"]).exit, 0);
+    assert_eq!(project.run(&["generate", "--check"]).exit, 0);
     assert_eq!(
-        place.run(&["authorize", "--base", "main", "--json"]).json()["generated_by_hand"],
+        project.run(&["authorize", "--base", "main", "--json"]).json()["generated_by_hand"],
         serde_json::json!([])
     );
 }

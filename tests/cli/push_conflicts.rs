@@ -4,140 +4,144 @@ use std::fs;
 
 use crate::push::{REVENUE, create_project, snapshot};
 use crate::repository::{commit, edit, git};
-use crate::run::{Place, finish};
+use crate::run::{TestProject, finish};
 
 #[test]
 fn edited_sql_comes_back_as_a_formula() {
-    let mut place = create_project("push_adopt");
-    place.run(&["push", "--yes"]);
+    let mut project = create_project("push_adopt");
+    project.run(&["push", "--yes"]);
     edit(
-        &place,
+        &project,
         "models/formulac/revenue.sql",
         "coalesce(sum(amount), 0) as",
         "coalesce(sum(amount - tax), 0) as",
     );
     edit(
-        &place,
+        &project,
         "models/formulac/revenue.sql",
         "count(distinct customer_id)",
         "approx_distinct_of(customer_id)",
     );
-    commit(&place, "After tax");
-    place.show(&["adopt", "--dry-run"]).show(&["adopt"]);
+    commit(&project, "After tax");
+    project.show(&["adopt", "--dry-run"]).show(&["adopt"]);
     assert!(
-        place
+        project
             .read("metrics/revenue.yml")
             .contains("revenue = SUM(amount - tax)"),
         "{}",
-        place.read("metrics/revenue.yml")
+        project.read("metrics/revenue.yml")
     );
-    let sql = place.read("models/formulac/revenue.sql");
+    let sql = project.read("models/formulac/revenue.sql");
     assert!(
         sql.contains("sum(amount - tax)") && sql.contains("approx_distinct_of(customer_id)"),
         "{sql}"
     );
-    place
+    project
         .show(&["push", "--yes"])
         .show(&["adopt", "share"])
         .show(&["adopt", "shares"])
         .show(&["adopt", "--json"]);
-    snapshot(&place, "edited_sql_comes_back_as_a_formula");
-    place.write(
+    snapshot(&project, "edited_sql_comes_back_as_a_formula");
+    project.write(
         "metrics/wrong.yml",
         "model: wrong\nfrom: orders\ndefinitions: a = SUMM(x)\n",
     );
-    let run = place.run(&["adopt", "--json"]);
+    let run = project.run(&["adopt", "--json"]);
     assert_eq!(run.exit, 1);
     assert_eq!(run.json()["diagnostics"][0]["code"], "F0301");
 }
 
 #[test]
 fn replaced_words_are_transferred_to_the_spec() {
-    let mut place = create_project("push_respelled");
+    let mut project = create_project("push_respelled");
     let spec = REVENUE.replace("group_by:", "where: amount > 5  # not the small ones\ngroup_by:");
-    place.write("metrics/revenue.yml", spec);
-    place.run(&["push", "--yes"]);
+    project.write("metrics/revenue.yml", spec);
+    project.run(&["push", "--yes"]);
     // Hand edits change the bound of a filter and the counted column, while an analyst changes a formula.
-    edit(&place, "models/formulac/revenue.sql", "amount > 5", "amount >= 7");
+    edit(&project, "models/formulac/revenue.sql", "amount > 5", "amount >= 7");
     edit(
-        &place,
+        &project,
         "models/formulac/revenue.sql",
         "distinct customer_id",
         "distinct order_id",
     );
-    edit(&place, "metrics/revenue.yml", "SUM(amount)", "SUM(tax)");
-    place.show(&["push", "--yes"]);
-    let spec = place.read("metrics/revenue.yml");
+    edit(&project, "metrics/revenue.yml", "SUM(amount)", "SUM(tax)");
+    project.show(&["push", "--yes"]);
+    let spec = project.read("metrics/revenue.yml");
     assert!(spec.contains("where: amount >= 7  # not the small ones\n"), "{spec}");
     assert!(
         spec.contains("customers = COUNT(DISTINCT(order_id))") && spec.contains("revenue = SUM(tax)"),
         "{spec}"
     );
-    assert!(place.run(&["plan"]).out.contains("Specs, dbt and Omni agree"));
+    assert!(project.run(&["plan"]).out.contains("Specs, dbt and Omni agree"));
     // Both sides change the bound, so formulac reports a conflict.
-    edit(&place, "models/formulac/revenue.sql", "amount >= 7", "amount >= 8");
-    edit(&place, "metrics/revenue.yml", "amount >= 7", "amount >= 9");
-    place.show(&["plan"]);
-    assert_eq!(place.run(&["push", "--yes"]).exit, 3);
-    snapshot(&place, "replaced_words_are_transferred_to_the_spec");
+    edit(&project, "models/formulac/revenue.sql", "amount >= 7", "amount >= 8");
+    edit(&project, "metrics/revenue.yml", "amount >= 7", "amount >= 9");
+    project.show(&["plan"]);
+    assert_eq!(project.run(&["push", "--yes"]).exit, 3);
+    snapshot(&project, "replaced_words_are_transferred_to_the_spec");
 }
 
 #[test]
 fn conflicts_are_resolved() {
-    let mut place = create_project("push_resolve");
-    place.run(&["push", "--yes"]);
-    let both = |place: &Place| {
-        git(place, &["checkout", "--quiet", "--force", "main"]);
+    let mut project = create_project("push_resolve");
+    project.run(&["push", "--yes"]);
+    let both = |project: &TestProject| {
+        git(project, &["checkout", "--quiet", "--force", "main"]);
         edit(
-            place,
+            project,
             "models/formulac/revenue.sql",
             "coalesce(sum(amount), 0)",
             "max(amount)",
         );
-        edit(place, "models/formulac/revenue.yml", "Before tax.", "Before any tax.");
-        edit(place, "metrics/revenue.yml", "SUM(amount)", "SUM(amount - tax)");
-        edit(place, "metrics/revenue.yml", "Before tax.", "After tax.");
+        edit(project, "models/formulac/revenue.yml", "Before tax.", "Before any tax.");
+        edit(project, "metrics/revenue.yml", "SUM(amount)", "SUM(amount - tax)");
+        edit(project, "metrics/revenue.yml", "Before tax.", "After tax.");
     };
-    both(&place);
-    place
+    both(&project);
+    project
         .show(&["push", "--yes"])
         .show(&["resolve", "revenue.x", "--ours"])
         .show(&["resolve", "revenue"]);
-    let revenue = |place: &Place| place.read("metrics/revenue.yml");
-    place
+    let revenue = |project: &TestProject| project.read("metrics/revenue.yml");
+    project
         .show(&["resolve", "revenue.revenue:description", "--ours"])
         .show(&["resolve", "revenue.revenue", "--theirs"]);
     assert!(
-        revenue(&place).contains("/// After tax.\n  revenue = MAX(amount)"),
+        revenue(&project).contains("/// After tax.\n  revenue = MAX(amount)"),
         "{}",
-        revenue(&place)
+        revenue(&project)
     );
-    place.show(&["push", "--yes"]);
-    assert!(place.read("models/formulac/revenue.yml").contains("After tax."));
-    git(&place, &["reset", "--quiet", "--hard", "HEAD~1"]);
-    both(&place);
-    place.run(&["resolve", "revenue", "--ours"]);
-    place.show(&["plan"]);
-    assert!(place.files(".formulac/local/undone").len() >= 2);
-    both(&place);
-    place.run(&["resolve", "revenue.revenue:description", "--theirs"]);
-    place
+    project.show(&["push", "--yes"]);
+    assert!(project.read("models/formulac/revenue.yml").contains("After tax."));
+    git(&project, &["reset", "--quiet", "--hard", "HEAD~1"]);
+    both(&project);
+    project.run(&["resolve", "revenue", "--ours"]);
+    project.show(&["plan"]);
+    assert!(project.files(".formulac/local/undone").len() >= 2);
+    both(&project);
+    project.run(&["resolve", "revenue.revenue:description", "--theirs"]);
+    project
         .show(&["resolve", "revenue.revenue:formula", "--base"])
         .show(&["plan"]);
-    both(&place);
-    place.run(&["resolve", "revenue.revenue:description", "--theirs"]);
-    place.program(
+    both(&project);
+    project.run(&["resolve", "revenue.revenue:description", "--theirs"]);
+    project.program(
         "editor.sh",
         "#!/bin/sh\nsed -i 's/SUM(amount - tax)/MIN(amount)/' \"$1\"\n",
     );
-    let mut command = place.command(&["resolve", "revenue.revenue", "--edit"]);
-    command.env("EDITOR", place.path("editor.sh")).env_remove("VISUAL");
+    let mut command = project.command(&["resolve", "revenue.revenue", "--edit"]);
+    command.env("EDITOR", project.path("editor.sh")).env_remove("VISUAL");
     let run = finish(command);
     assert_eq!(run.exit, 0, "{}", run.err);
-    assert!(revenue(&place).contains("revenue = MIN(amount)"), "{}", revenue(&place));
-    assert_eq!(place.run(&["plan"]).exit, 0);
-    both(&place);
-    let resolved = place
+    assert!(
+        revenue(&project).contains("revenue = MIN(amount)"),
+        "{}",
+        revenue(&project)
+    );
+    assert_eq!(project.run(&["plan"]).exit, 0);
+    both(&project);
+    let resolved = project
         .run(&["resolve", "revenue.revenue:description", "--theirs", "--json"])
         .json();
     let conflict = serde_json::json!({"model": "revenue", "definition": "revenue", "property": "description"});
@@ -148,7 +152,7 @@ fn conflicts_are_resolved() {
             &serde_json::json!(["metrics/revenue.yml"])
         )
     );
-    snapshot(&place, "conflicts_are_resolved");
+    snapshot(&project, "conflicts_are_resolved");
 }
 
 /// Returns a manifest with described models, each with its name, its package and the file that describes it.
@@ -182,23 +186,23 @@ fn described_manifest(nodes: &[(&str, &str, &str)]) -> serde_json::Value {
     reason = "this is one list of cases, to be split when a case is added"
 )]
 fn descriptions_in_omni_go_to_where_dbt_has_them() {
-    let mut place = create_project("push_described");
+    let mut project = create_project("push_described");
     let manifest = described_manifest(&[
         ("orders", "shop", "shop://models/shop.yml"),
         ("refunds", "shop", "shop://models/shop.yml"),
         ("lib", "other", "other://models/lib.yml"),
     ]);
-    place
+    project
         .write("dbt_project.yml", "name: shop\n")
         .write("target/manifest.json", manifest.to_string());
-    place.write(".gitignore", "target/\n");
-    fs::remove_dir_all(place.path("metrics")).unwrap();
-    place.write(
+    project.write(".gitignore", "target/\n");
+    fs::remove_dir_all(project.path("metrics")).unwrap();
+    project.write(
         "models/shop.yml",
         "models:\n  - name: orders # ours\n    description: About orders.\n    columns:\n      - name: AMOUNT\n        description: 'What was paid.'\n  - name: refunds\n    description: \"{{ doc('refunds') }}\"\n    columns:\n      - name: amount\n        description: What was paid.\n",
     );
-    place.run(&["pull"]);
-    commit(&place, "pulled");
+    project.run(&["pull"]);
+    commit(&project, "pulled");
     for (view, text) in [
         ("orders", "About orders."),
         ("orders", "What was paid."),
@@ -207,19 +211,19 @@ fn descriptions_in_omni_go_to_where_dbt_has_them() {
         ("lib", "About lib."),
     ] {
         edit(
-            &place,
+            &project,
             &format!("omni/main/{view}.view.yaml"),
             text,
             &format!("{text} In euros."),
         );
     }
     // In the meantime, somebody has added a description of the refund's amount in dbt.
-    edit(&place, "models/shop.yml", ": What was paid.", ": What went back.");
-    place.show(&["plan"]);
+    edit(&project, "models/shop.yml", ": What was paid.", ": What went back.");
+    project.show(&["plan"]);
     // Try each resolution of the conflict, starting from the same state.
     let (dbt, omni) = ("models/shop.yml", "omni/main/refunds.view.yaml");
-    let before = [dbt, omni].map(|file| (file, place.read(file)));
-    place.program("editor.sh", "#!/bin/sh\nsed -i 's/paid. In euros/returned/' \"$1\"\n");
+    let before = [dbt, omni].map(|file| (file, project.read(file)));
+    project.program("editor.sh", "#!/bin/sh\nsed -i 's/paid. In euros/returned/' \"$1\"\n");
     for (side, in_dbt, in_omni) in [
         ("--theirs", "What went back.", "What went back."),
         ("--base", "What was paid.", "What was paid."),
@@ -227,14 +231,14 @@ fn descriptions_in_omni_go_to_where_dbt_has_them() {
         ("--ours", "What was paid. In euros.", "What was paid. In euros."),
     ] {
         for (file, text) in &before {
-            place.write(file, text);
+            project.write(file, text);
         }
-        let mut command = place.command(&["resolve", "models/shop.yml", side]);
-        command.env("EDITOR", place.path("editor.sh")).env_remove("VISUAL");
+        let mut command = project.command(&["resolve", "models/shop.yml", side]);
+        command.env("EDITOR", project.path("editor.sh")).env_remove("VISUAL");
         let run = finish(command);
         assert_eq!(run.exit, 0, "{side}: {}", run.err);
         let last = |file: &str| {
-            let text = place.read(file);
+            let text = project.read(file);
             text.lines()
                 .rfind(|line| line.contains("description:"))
                 .unwrap_or_default()
@@ -246,10 +250,10 @@ fn descriptions_in_omni_go_to_where_dbt_has_them() {
             [in_dbt, in_omni].map(|text| format!("description: {text}")),
             "{side}"
         );
-        let plan = place.run(&["plan"]);
+        let plan = project.run(&["plan"]);
         assert!(!plan.out.contains("conflict 1"), "{side}: {}", plan.out);
     }
-    let run = place.run(&["push", "--yes"]);
+    let run = project.run(&["push", "--yes"]);
     assert_eq!(run.exit, 0, "{}", run.err);
     assert!(
         run.err
@@ -257,7 +261,7 @@ fn descriptions_in_omni_go_to_where_dbt_has_them() {
         "{}",
         run.err
     );
-    let text = place.read("models/shop.yml");
+    let text = project.read("models/shop.yml");
     assert!(
         text.contains("- name: orders # ours\n    description: About orders. In euros.\n"),
         "{text}"
@@ -267,30 +271,30 @@ fn descriptions_in_omni_go_to_where_dbt_has_them() {
         "{text}"
     );
     assert!(text.contains("description: \"{{ doc('refunds') }}\""), "{text}");
-    place.show(&["plan"]);
-    snapshot(&place, "descriptions_in_omni_go_to_where_dbt_has_them");
+    project.show(&["plan"]);
+    snapshot(&project, "descriptions_in_omni_go_to_where_dbt_has_them");
 }
 
 /// Omni does not evaluate Jinja, so dbt must not evaluate it either.
 #[test]
 fn jinja_in_omni_is_text_in_dbt() {
-    let place = create_project("push_described_jinja");
+    let project = create_project("push_described_jinja");
     let mut manifest = described_manifest(&[("orders", "shop", "shop://models/shop.yml")]);
-    place
+    project
         .write("dbt_project.yml", "name: shop\n")
         .write("target/manifest.json", manifest.to_string());
-    place.write(".gitignore", "target/\n");
-    fs::remove_dir_all(place.path("metrics")).unwrap();
+    project.write(".gitignore", "target/\n");
+    fs::remove_dir_all(project.path("metrics")).unwrap();
     let described = "models:\n  - name: orders\n    description: About orders.\n    columns: [{name: amount, description: What was paid.}]\n";
-    place.write("models/shop.yml", described);
-    place.run(&["pull"]);
-    commit(&place, "pulled");
+    project.write("models/shop.yml", described);
+    project.run(&["pull"]);
+    commit(&project, "pulled");
     let view = "omni/main/orders.view.yaml";
-    edit(&place, view, "About orders.", "About {{ env_var('HOME') }}.");
-    edit(&place, view, "What was paid.", "The {% endraw %} {{ amount }}.");
-    let run = place.run(&["push", "--yes"]);
+    edit(&project, view, "About orders.", "About {{ env_var('HOME') }}.");
+    edit(&project, view, "What was paid.", "The {% endraw %} {{ amount }}.");
+    let run = project.run(&["push", "--yes"]);
     assert_eq!(run.exit, 0, "{}", run.err);
-    let text = place.read("models/shop.yml");
+    let text = project.read("models/shop.yml");
     for escaped in [
         "description: \"{% raw %}About {{ env_var('HOME') }}.{% endraw %}\"",
         "description: \"The {{ '{%' }} endraw {{ '%}' }} {{ '{{' }} amount {{ '}}' }}.\"",
@@ -298,7 +302,7 @@ fn jinja_in_omni_is_text_in_dbt() {
         assert!(text.contains(escaped), "{text}");
     }
     // dbt's file already has the text.
-    let plan = place.run(&["plan"]);
+    let plan = project.run(&["plan"]);
     assert!(
         plan.out.contains("0 to update, 0 to delete, 0 conflicts"),
         "{}{}",
@@ -308,13 +312,18 @@ fn jinja_in_omni_is_text_in_dbt() {
     assert!(!plan.err.contains("Jinja"), "{}", plan.err);
     // Escaped text can be changed again, unlike handwritten Jinja.
     manifest["nodes"]["model.shop.orders"]["description"] = "About {{ env_var('HOME') }}.".into();
-    place.write("target/manifest.json", manifest.to_string());
-    assert_eq!(place.run(&["pull"]).exit, 0);
-    edit(&place, view, "About {{ env_var('HOME') }}.", "About {{ all }} orders.");
-    let run = place.run(&["push", "--yes"]);
+    project.write("target/manifest.json", manifest.to_string());
+    assert_eq!(project.run(&["pull"]).exit, 0);
+    edit(
+        &project,
+        view,
+        "About {{ env_var('HOME') }}.",
+        "About {{ all }} orders.",
+    );
+    let run = project.run(&["push", "--yes"]);
     assert_eq!(run.exit, 0, "{}{}", run.out, run.err);
     assert!(
-        place
+        project
             .read("models/shop.yml")
             .contains("{% raw %}About {{ all }} orders.{% endraw %}")
     );

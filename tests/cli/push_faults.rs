@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::quarter::is_left_out;
-use crate::run::{Place, Run, finish};
+use crate::run::{Run, TestProject, finish};
 
 /// Stand-in for git that fails or kills the calling process at one of its calls.
 const FAULTY: &str = r#"#!/bin/sh
@@ -41,16 +41,16 @@ fn git(folder: &Path, args: &[&str]) -> String {
 
 /// Creates a project that was pushed once. Since then, its spec has changed and somebody has added a description of a
 /// column by hand. Another file does not belong to the push.
-fn template() -> Place {
-    let place = Place::new("push_faults/template");
-    place.write(
+fn template() -> TestProject {
+    let project = TestProject::new("push_faults/template");
+    project.write(
         "formulac.yml",
         "dialect: duckdb\nspecs: metrics/\nenvironments:\n  dev: {}\n  prod: {branch: main, protected: true}\n",
     );
-    place
+    project
         .write("metrics/revenue.yml", SPEC)
         .write(".gitignore", ".formulac/local/\n");
-    let folder = place.path("");
+    let folder = project.path("");
     git(&folder, &["init", "--quiet", "--initial-branch=main"]);
     for (key, value) in [
         ("user.name", "Ann"),
@@ -61,36 +61,36 @@ fn template() -> Place {
     }
     git(&folder, &["add", "--all"]);
     git(&folder, &["commit", "--quiet", "--message", "specs"]);
-    assert_eq!(place.run(&["push", "--yes"]).exit, 0);
+    assert_eq!(project.run(&["push", "--yes"]).exit, 0);
     git(&folder, &["add", "--all"]);
-    place.write(
+    project.write(
         "metrics/revenue.yml",
         SPEC.replace("amount - tax", "amount - tax - fees"),
     );
-    place.write(
+    project.write(
         "metrics/lines.yml",
         "model: lines\nfrom: ref('revenue')\nkeep: all\ndefinitions: double = net * 2\n",
     );
-    let yml = place.read("models/formulac/revenue.yml");
-    place.write(
+    let yml = project.read("models/formulac/revenue.yml");
+    project.write(
         "models/formulac/revenue.yml",
         yml.replace("Before tax.", "Before all tax."),
     );
-    place.write("notes.txt", "mine").write("staged.txt", "mine too");
+    project.write("notes.txt", "mine").write("staged.txt", "mine too");
     git(&folder, &["add", "staged.txt"]);
-    place
+    project
 }
 
-fn copied(template: &Place, name: &str) -> Place {
-    let place = Place::new(&format!("push_faults/{name}"));
+fn copied(template: &TestProject, name: &str) -> TestProject {
+    let project = TestProject::new(&format!("push_faults/{name}"));
     let mut command = Command::new("cp");
-    command.arg("-R").arg(template.path(".")).arg(place.path(""));
+    command.arg("-R").arg(template.path(".")).arg(project.path(""));
     assert_eq!(finish(command).exit, 0);
-    place
+    project
 }
 
 /// Returns the committed and uncommitted changes, without the hashes and times in the log and in messages.
-fn left(project: &Place) -> (String, String, String) {
+fn left(project: &TestProject) -> (String, String, String) {
     let folder = project.path("");
     let tree = git(&folder, &["ls-tree", "-r", "--format=%(objectname) %(path)", "HEAD"]);
     let tree: Vec<&str> = tree.lines().filter(|line| !line.contains(".formulac/log/")).collect();
@@ -104,7 +104,7 @@ fn left(project: &Place) -> (String, String, String) {
 }
 
 /// Returns the contents of the work tree.
-fn work_tree(project: &Place) -> String {
+fn work_tree(project: &TestProject) -> String {
     let folder = project.path("");
     let status = git(&folder, &["status", "--porcelain"]);
     let files = [
@@ -120,7 +120,7 @@ fn work_tree(project: &Place) -> String {
     )
 }
 
-fn push(project: &Place, env: &str, at: Option<(usize, &str)>) -> Run {
+fn push(project: &TestProject, env: &str, at: Option<(usize, &str)>) -> Run {
     let mut command = project.command(&["--env", env, "push", "--yes"]);
     if let Some((at, how)) = at {
         command
@@ -148,22 +148,28 @@ fn check_failure_at_each_call(env: &str, how: &str) {
         .unwrap();
     assert!(calls > 5, "{calls} calls of git");
     for at in (1..=calls).filter(|at| !is_left_out(*at)) {
-        let place = copied(template, &format!("{name}/{at}"));
-        let before = work_tree(&place);
-        let _ = fs::remove_file(place.path("../count"));
-        let run = push(&place, env, Some((at, how)));
+        let project = copied(template, &format!("{name}/{at}"));
+        let before = work_tree(&project);
+        let _ = fs::remove_file(project.path("../count"));
+        let run = push(&project, env, Some((at, how)));
         let is_killed = how.ends_with("is_killed");
         assert!(!is_killed || run.exit != 0, "{how} at {at}: {}", run.out);
         if run.exit != 0 && !is_killed {
-            assert_eq!(work_tree(&place), before, "{how} at {at}: {}", run.err);
+            assert_eq!(work_tree(&project), before, "{how} at {at}: {}", run.err);
         }
-        let again = push(&place, env, None);
+        let again = push(&project, env, None);
         assert_eq!(again.exit, 0, "{how} at {at}: {}\nthen {}", run.err, again.err);
         if env == "dev" {
-            assert_eq!(left(&place), expected, "{how} at {at}: {}\nthen {}", run.err, again.err);
+            assert_eq!(
+                left(&project),
+                expected,
+                "{how} at {at}: {}\nthen {}",
+                run.err,
+                again.err
+            );
         } else {
             // The branch has one commit with all changes, and no other changes.
-            let (tree, titles, status) = left(&place);
+            let (tree, titles, status) = left(&project);
             assert_eq!(
                 (tree, status),
                 (expected.0.clone(), expected.2.clone()),
@@ -175,8 +181,8 @@ fn check_failure_at_each_call(env: &str, how: &str) {
     }
 }
 
-fn template_once() -> &'static Place {
-    static PLACE: std::sync::OnceLock<Place> = std::sync::OnceLock::new();
+fn template_once() -> &'static TestProject {
+    static PLACE: std::sync::OnceLock<TestProject> = std::sync::OnceLock::new();
     PLACE.get_or_init(template)
 }
 
@@ -196,14 +202,14 @@ fn a_push_recovers_if_it_is_killed_at_any_call() {
     check_failure_at_each_call("dev", "does_it_and_is_killed");
 }
 
-fn install_faulty_git(project: &Place) {
+fn install_faulty_git(project: &TestProject) {
     let tool = project.path("../faulty_git");
     fs::write(&tool, FAULTY).unwrap();
     fs::set_permissions(&tool, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
 /// Kills a push after it has written its journal, which exists from the first change of a file on.
-fn interrupt_push(project: &Place) {
+fn interrupt_push(project: &TestProject) {
     let mut at = 0;
     while !project.path(".formulac/local/journal/journal.json").is_file() {
         at += 1;
@@ -220,61 +226,61 @@ fn a_lock_of_git_is_named() {
     install_faulty_git(&unharmed);
     assert_eq!(push(&unharmed, "dev", None).exit, 0);
     let expected = left(&unharmed);
-    let place = copied(template, "lock/place");
-    let lock = place.path(".git/index.lock");
-    interrupt_push(&place);
+    let project = copied(template, "lock/place");
+    let lock = project.path(".git/index.lock");
+    interrupt_push(&project);
     fs::write(&lock, "").unwrap();
     for _ in 0..2 {
-        let run = push(&place, "dev", None);
+        let run = push(&project, "dev", None);
         assert_eq!(run.exit, 5, "{}", run.err);
         for part in ["cannot be completed", "index.lock` exists", "delete this file"] {
             assert!(run.err.contains(part), "{part}: {}", run.err);
         }
     }
     fs::remove_file(&lock).unwrap();
-    assert_eq!(push(&place, "dev", None).exit, 0);
-    assert_eq!(left(&place), expected);
+    assert_eq!(push(&project, "dev", None).exit, 0);
+    assert_eq!(left(&project), expected);
     // If no earlier push was interrupted, the failed push is undone.
-    let place = copied(template, "lock/new");
-    let before = work_tree(&place);
-    fs::write(place.path(".git/index.lock"), "").unwrap();
-    let run = push(&place, "dev", None);
+    let project = copied(template, "lock/new");
+    let before = work_tree(&project);
+    fs::write(project.path(".git/index.lock"), "").unwrap();
+    let run = push(&project, "dev", None);
     assert!(run.exit == 5 && run.err.contains("delete this file"), "{}", run.err);
-    fs::remove_file(place.path(".git/index.lock")).unwrap();
-    assert_eq!(work_tree(&place), before);
-    assert_eq!(push(&place, "dev", None).exit, 0);
-    assert_eq!(left(&place), expected);
+    fs::remove_file(project.path(".git/index.lock")).unwrap();
+    assert_eq!(work_tree(&project), before);
+    assert_eq!(push(&project, "dev", None).exit, 0);
+    assert_eq!(left(&project), expected);
 }
 
 /// A push cannot be completed if somebody changed one of its files after it was interrupted.
 #[test]
 fn an_interrupted_push_is_undone_if_a_file_has_changed_since() {
     let template = template_once();
-    let place = copied(template, "foreign/place");
-    install_faulty_git(&place);
-    interrupt_push(&place);
-    let text = place.read("metrics/lines.yml");
+    let project = copied(template, "foreign/place");
+    install_faulty_git(&project);
+    interrupt_push(&project);
+    let text = project.read("metrics/lines.yml");
     let sql = "models/formulac/lines.sql";
-    place.write(sql, place.read(sql).replace("select", "-- mine\nselect"));
-    let run = push(&place, "dev", None);
+    project.write(sql, project.read(sql).replace("select", "-- mine\nselect"));
+    let run = push(&project, "dev", None);
     assert!(
         run.err.contains("was undone because `models/formulac/lines.sql`"),
         "{}",
         run.err
     );
     assert_eq!(run.exit, 0, "{}", run.err);
-    assert!(place.read(sql).contains("-- mine"));
-    assert_eq!(place.read("metrics/lines.yml"), text);
+    assert!(project.read(sql).contains("-- mine"));
+    assert_eq!(project.read("metrics/lines.yml"), text);
     assert_eq!(
-        git(&place.path(""), &["status", "--porcelain"]),
+        git(&project.path(""), &["status", "--porcelain"]),
         git(&copied_after_push(template).path(""), &["status", "--porcelain"])
     );
 }
 
-fn copied_after_push(template: &Place) -> Place {
-    let place = copied(template, "foreign/pushed");
-    assert_eq!(push(&place, "dev", None).exit, 0);
-    place
+fn copied_after_push(template: &TestProject) -> TestProject {
+    let project = copied(template, "foreign/pushed");
+    assert_eq!(push(&project, "dev", None).exit, 0);
+    project
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::fs;
 
 use crate::repository::{begin, commit, edit, git};
-use crate::run::Place;
+use crate::run::TestProject;
 
 const SPEC: &str = "\
 model: revenue
@@ -17,49 +17,49 @@ columns:
   country: {data_tests: [not_null]}
 ";
 
-fn create_project(name: &str) -> Place {
-    let place = Place::new(name);
-    place
+fn create_project(name: &str) -> TestProject {
+    let project = TestProject::new(name);
+    project
         .write("formulac.yml", "dialect: duckdb\nspecs: metrics/\n")
         .write("metrics/revenue.yml", SPEC);
-    place.write("dbt_project.yml", "name: shop\nmodel-paths: [models]\n");
-    begin(&place);
-    assert_eq!(place.run(&["push", "--yes"]).exit, 0);
-    place
+    project.write("dbt_project.yml", "name: shop\nmodel-paths: [models]\n");
+    begin(&project);
+    assert_eq!(project.run(&["push", "--yes"]).exit, 0);
+    project
 }
 
 #[test]
 fn a_moved_file_is_not_moved_back() {
-    let place = create_project("push_moved");
-    fs::create_dir_all(place.path("models/marts")).unwrap();
+    let project = create_project("push_moved");
+    fs::create_dir_all(project.path("models/marts")).unwrap();
     git(
-        &place,
+        &project,
         &["mv", "models/formulac/revenue.sql", "models/marts/revenue.sql"],
     );
     git(
-        &place,
+        &project,
         &["mv", "models/formulac/revenue.yml", "models/marts/revenue.yml"],
     );
     // Edits in the moved file are still transferred to the spec.
     edit(
-        &place,
+        &project,
         "models/marts/revenue.sql",
         "coalesce(sum(amount), 0)",
         "max(amount)",
     );
-    let run = place.run(&["push", "--yes"]);
+    let run = project.run(&["push", "--yes"]);
     assert_eq!(run.exit, 0, "{}{}", run.out, run.err);
-    assert!(place.read("metrics/revenue.yml").contains("revenue = MAX(amount)"));
-    edit(&place, "metrics/revenue.yml", "MAX(amount)", "MIN(amount)");
-    let run = place.run(&["push", "--yes"]);
+    assert!(project.read("metrics/revenue.yml").contains("revenue = MAX(amount)"));
+    edit(&project, "metrics/revenue.yml", "MAX(amount)", "MIN(amount)");
+    let run = project.run(&["push", "--yes"]);
     assert_eq!(run.exit, 0, "{}{}", run.out, run.err);
-    assert!(place.read("models/marts/revenue.sql").contains("min(amount)"));
-    let left: Vec<String> = place.files("models/formulac");
+    assert!(project.read("models/marts/revenue.sql").contains("min(amount)"));
+    let left: Vec<String> = project.files("models/formulac");
     assert_eq!(left, Vec::<String>::new());
-    assert_eq!(git(&place, &["status", "--porcelain"]), "");
-    let run = place.run(&["generate"]);
+    assert_eq!(git(&project, &["status", "--porcelain"]), "");
+    let run = project.run(&["generate"]);
     assert_eq!(
-        (run.exit, place.files("models/formulac")),
+        (run.exit, project.files("models/formulac")),
         (0, Vec::new()),
         "{}",
         run.err
@@ -69,34 +69,34 @@ fn a_moved_file_is_not_moved_back() {
 /// A push moves the files to the new folders that formulac.yml specifies, and keeps the edits in the files. Other files stay.
 #[test]
 fn files_follow_a_changed_folder() {
-    let place = create_project("push_folder");
-    place.write("models/formulac/orders.sql", "select 1 as id\n");
+    let project = create_project("push_folder");
+    project.write("models/formulac/orders.sql", "select 1 as id\n");
     edit(
-        &place,
+        &project,
         "metrics/revenue.yml",
         "columns:",
         "rules:\n  - positive: revenue >= 0\ncolumns:",
     );
-    commit(&place, "more");
-    assert_eq!(place.run(&["push", "--yes"]).exit, 0);
-    let test = place.files("tests/formulac").pop().unwrap();
+    commit(&project, "more");
+    assert_eq!(project.run(&["push", "--yes"]).exit, 0);
+    let test = project.files("tests/formulac").pop().unwrap();
     edit(
-        &place,
+        &project,
         "models/formulac/revenue.sql",
         "group by country",
         "group by country\nhaving count(*) % 7 < 3 -- large countries",
     );
-    commit(&place, "by hand");
-    place.write(
+    commit(&project, "by hand");
+    project.write(
         "formulac.yml",
         "dialect: duckdb\nspecs: metrics/\nmodels: models/marts\ntests: tests/marts\n",
     );
-    let said = place.run(&["generate"]);
+    let said = project.run(&["generate"]);
     assert_eq!(said.exit, 0, "{}", said.err);
     assert!(said.err.contains("`formulac push` moves them"), "{}", said.err);
-    assert_eq!(place.files("models/marts"), Vec::<String>::new());
-    edit(&place, "metrics/revenue.yml", "SUM(amount)", "SUM(amount - tax)");
-    let plan = place.run(&["plan"]);
+    assert_eq!(project.files("models/marts"), Vec::<String>::new());
+    edit(&project, "metrics/revenue.yml", "SUM(amount)", "SUM(amount - tax)");
+    let plan = project.run(&["plan"]);
     for shown in [
         "models/formulac/revenue.sql → models/marts/revenue.sql  moved\n".to_owned(),
         "models/formulac/revenue.yml → models/marts/revenue.yml  moved\n".to_owned(),
@@ -105,99 +105,104 @@ fn files_follow_a_changed_folder() {
         assert!(plan.out.contains(&shown), "{shown}\n{}", plan.out);
     }
     assert!(!plan.err.contains("outside the folders"), "{}", plan.err);
-    let run = place.run(&["push", "--yes"]);
+    let run = project.run(&["push", "--yes"]);
     assert_eq!(run.exit, 0, "{}{}", run.out, run.err);
-    assert_eq!(place.files("models/formulac"), ["orders.sql"]);
+    assert_eq!(project.files("models/formulac"), ["orders.sql"]);
     assert_eq!(
-        (place.files("tests/formulac"), place.files("tests/marts")),
+        (project.files("tests/formulac"), project.files("tests/marts")),
         (Vec::new(), vec![test])
     );
-    let sql = place.read("models/marts/revenue.sql");
+    let sql = project.read("models/marts/revenue.sql");
     assert!(
         sql.contains("sum(amount - tax)") && sql.contains("having count(*) % 7 < 3 -- large countries"),
         "{sql}"
     );
-    assert_eq!(git(&place, &["status", "--porcelain"]), " M formulac.yml\n");
+    assert_eq!(git(&project, &["status", "--porcelain"]), " M formulac.yml\n");
     for command in ["plan", "status"] {
-        let run = place.run(&[command]);
+        let run = project.run(&[command]);
         assert!(!run.err.contains("outside the folders"), "{}", run.err);
     }
     assert!(
-        place
+        project
             .run(&["plan"])
             .out
             .contains("Plan: 0 to create, 0 to update, 0 to delete, 0 conflicts")
     );
     // If `models:` changes again, this folder also becomes a former folder.
-    commit(&place, "folders");
-    place.write(
+    commit(&project, "folders");
+    project.write(
         "formulac.yml",
         "dialect: duckdb\nspecs: metrics/\nmodels: models/core\n",
     );
-    assert_eq!(place.run(&["push", "--yes"]).exit, 0);
-    assert_eq!(place.files("models/core"), ["revenue.sql", "revenue.yml"]);
-    assert_eq!(place.files("tests/formulac").len(), 1);
+    assert_eq!(project.run(&["push", "--yes"]).exit, 0);
+    assert_eq!(project.files("models/core"), ["revenue.sql", "revenue.yml"]);
+    assert_eq!(project.files("tests/formulac").len(), 1);
 }
 
 #[test]
 fn a_conflict_shows_the_differences() {
-    let mut place = create_project("push_clash");
+    let mut project = create_project("push_clash");
     edit(
-        &place,
+        &project,
         "models/formulac/revenue.sql",
         "status <> 'test'",
         "status <> 'test' and amount % 7 < 3",
     );
-    commit(&place, "No gifts");
-    assert_eq!(place.run(&["push", "--yes"]).exit, 0);
-    edit(&place, "metrics/revenue.yml", "status <> \"test\"", "status = \"paid\"");
-    place.show(&["plan"]);
-    let shown = place.transcript();
+    commit(&project, "No gifts");
+    assert_eq!(project.run(&["push", "--yes"]).exit, 0);
+    edit(
+        &project,
+        "metrics/revenue.yml",
+        "status <> \"test\"",
+        "status = \"paid\"",
+    );
+    project.show(&["plan"]);
+    let shown = project.transcript();
     assert!(!shown.contains("formulac: edit"), "{shown}");
-    crate::repository::snapshot(&place, "push_hand_edits__a_conflict_shows_the_differences");
+    crate::repository::snapshot(&project, "push_hand_edits__a_conflict_shows_the_differences");
 }
 
 #[test]
 fn generate_keeps_layout_and_a_config_line_and_refuses_other_edits() {
-    let place = create_project("push_generate");
+    let project = create_project("push_generate");
     let path = "models/formulac/revenue.sql";
-    let text = place.read(path);
+    let text = project.read(path);
     let formatted = text
         .replace("select", "SELECT")
         .replace("as customers\n", "as customers -- people\n");
-    place.write(
+    project.write(
         path,
         formatted.replacen("#}\n", "#}\n{{ config(tags=['daily']) }}\n", 1),
     );
-    assert_eq!(place.run(&["generate", "--check"]).exit, 0);
-    edit(&place, "metrics/revenue.yml", "SUM(amount)", "SUM(amount - tax)");
-    assert_eq!(place.run(&["generate"]).exit, 0);
-    let now = place.read(path);
+    assert_eq!(project.run(&["generate", "--check"]).exit, 0);
+    edit(&project, "metrics/revenue.yml", "SUM(amount)", "SUM(amount - tax)");
+    assert_eq!(project.run(&["generate"]).exit, 0);
+    let now = project.read(path);
     for kept in ["SELECT", "-- people", "config(tags=['daily'])", "sum(amount - tax)"] {
         assert!(now.contains(kept), "{kept}: {now}");
     }
-    place.write(path, now.replace("customer_id", "account_id"));
-    edit(&place, "metrics/revenue.yml", "SUM(amount - tax)", "SUM(amount)");
-    assert_eq!(place.run(&["generate"]).exit, 3);
-    assert!(place.read(path).contains("account_id"));
+    project.write(path, now.replace("customer_id", "account_id"));
+    edit(&project, "metrics/revenue.yml", "SUM(amount - tax)", "SUM(amount)");
+    assert_eq!(project.run(&["generate"]).exit, 3);
+    assert!(project.read(path).contains("account_id"));
 }
 
 /// A conflict names the user who edited a line of a long column instead of the user who wrote the column. Uncommitted
 /// edits are also considered.
 #[test]
 fn a_conflict_names_who_changed_the_line() {
-    let place = create_project("push_clash_who");
+    let project = create_project("push_clash_who");
     let long = "SUM(IF(amount_without_any_tax > 100, amount_without_any_tax - discount_of_customer, amount_of_refund))";
-    edit(&place, "metrics/revenue.yml", "SUM(amount)", long);
-    commit(&place, "longer");
-    assert_eq!(place.run(&["push", "--yes"]).exit, 0);
+    edit(&project, "metrics/revenue.yml", "SUM(amount)", long);
+    commit(&project, "longer");
+    assert_eq!(project.run(&["push", "--yes"]).exit, 0);
     edit(
-        &place,
+        &project,
         "models/formulac/revenue.sql",
         "then amount_without_any_tax - discount_of_customer",
         "then rebate",
     );
-    edit(&place, "metrics/revenue.yml", "> 100", "> 200");
+    edit(&project, "metrics/revenue.yml", "> 100", "> 200");
     let theirs = |shown: &str| {
         let line = shown
             .lines()
@@ -207,45 +212,50 @@ fn a_conflict_names_who_changed_the_line() {
         (line.contains("not committed"), line.contains("By hand"))
     };
     assert_eq!(
-        theirs(&place.run(&["plan"]).out),
+        theirs(&project.run(&["plan"]).out),
         (true, false),
         "{}",
-        place.run(&["plan"]).out
+        project.run(&["plan"]).out
     );
-    commit(&place, "By hand");
+    commit(&project, "By hand");
     assert_eq!(
-        theirs(&place.run(&["plan"]).out),
+        theirs(&project.run(&["plan"]).out),
         (false, true),
         "{}",
-        place.run(&["plan"]).out
+        project.run(&["plan"]).out
     );
 }
 
 #[test]
 fn a_conflict_names_who_changed_the_description() {
-    let place = create_project("push_description_who");
-    assert_eq!(place.run(&["push", "--yes"]).exit, 0);
-    let spec = place.read("metrics/revenue.yml");
+    let project = create_project("push_description_who");
+    assert_eq!(project.run(&["push", "--yes"]).exit, 0);
+    let spec = project.read("metrics/revenue.yml");
     let line = spec.lines().position(|line| line.contains("revenue = ")).unwrap();
     edit(
-        &place,
+        &project,
         "metrics/revenue.yml",
         "  revenue = ",
         "  /// Net amount\n  revenue = ",
     );
-    commit(&place, "Net");
+    commit(&project, "Net");
     edit(
-        &place,
+        &project,
         "models/formulac/revenue.yml",
         "description: SUM(amount)",
         "description: gross amount",
     );
-    let plan = place.run(&["plan"]).out;
+    let plan = project.run(&["plan"]).out;
     let ours = plan.lines().find(|line| line.trim_start().starts_with("ours")).unwrap();
     assert!(ours.contains(&format!("metrics/revenue.yml:{} ", line + 1)), "{plan}");
     assert!(ours.contains("\"Net\""), "{plan}");
-    edit(&place, "metrics/revenue.yml", "Net amount", "Net amount of all orders");
-    let plan = place.run(&["plan"]).out;
+    edit(
+        &project,
+        "metrics/revenue.yml",
+        "Net amount",
+        "Net amount of all orders",
+    );
+    let plan = project.run(&["plan"]).out;
     let ours = plan.lines().find(|line| line.trim_start().starts_with("ours")).unwrap();
     assert!(ours.ends_with("not committed"), "{plan}");
 }
@@ -253,11 +263,11 @@ fn a_conflict_names_who_changed_the_description() {
 /// A moved model causes no further warnings, and `model --out` does not write it a second time.
 #[test]
 fn a_moved_file_causes_no_warning() {
-    let place = create_project("push_moved_quiet");
-    fs::create_dir_all(place.path("models/marts")).unwrap();
+    let project = create_project("push_moved_quiet");
+    fs::create_dir_all(project.path("models/marts")).unwrap();
     for end in ["sql", "yml"] {
         git(
-            &place,
+            &project,
             &[
                 "mv",
                 &format!("models/formulac/revenue.{end}"),
@@ -265,14 +275,14 @@ fn a_moved_file_causes_no_warning() {
             ],
         );
     }
-    assert_eq!(place.run(&["push", "--yes"]).exit, 0);
+    assert_eq!(project.run(&["push", "--yes"]).exit, 0);
     for command in ["check", "generate", "plan", "status"] {
-        let run = place.run(&[command]);
+        let run = project.run(&[command]);
         assert!(!run.err.contains("outside of the folders"), "{command}: {}", run.err);
     }
-    let run = place.run(&["model", "metrics/revenue.yml", "--out", "models/formulac"]);
+    let run = project.run(&["model", "metrics/revenue.yml", "--out", "models/formulac"]);
     assert_eq!(
-        (run.exit, place.files("models/formulac")),
+        (run.exit, project.files("models/formulac")),
         (0, Vec::new()),
         "{}",
         run.err
@@ -282,68 +292,68 @@ fn a_moved_file_causes_no_warning() {
 /// A file that was moved after the last push still belongs to its model if the spec is renamed or deleted.
 #[test]
 fn a_moved_file_is_removed_with_its_model() {
-    let place = create_project("push_moved_removed");
-    fs::create_dir_all(place.path("models/marts")).unwrap();
+    let project = create_project("push_moved_removed");
+    fs::create_dir_all(project.path("models/marts")).unwrap();
     for end in ["sql", "yml"] {
         let [from, to] = ["formulac", "marts"].map(|folder| format!("models/{folder}/revenue.{end}"));
-        git(&place, &["mv", &from, &to]);
+        git(&project, &["mv", &from, &to]);
     }
-    commit(&place, "moved");
-    let sql = place.read("models/marts/revenue.sql");
-    let new_name = |place: &Place| edit(place, "metrics/revenue.yml", "model: revenue", "model: sales");
+    commit(&project, "moved");
+    let sql = project.read("models/marts/revenue.sql");
+    let new_name = |project: &TestProject| edit(project, "metrics/revenue.yml", "model: revenue", "model: sales");
     // The edit would be lost.
     edit(
-        &place,
+        &project,
         "models/marts/revenue.sql",
         "group by",
         "having count(*) > 2\n    group by",
     );
-    new_name(&place);
-    let run = place.run(&["push", "--yes"]);
+    new_name(&project);
+    let run = project.run(&["push", "--yes"]);
     assert_eq!(run.exit, 3, "{}{}", run.out, run.err);
     assert!(run.out.contains("theirs  models/marts/revenue.sql"), "{}", run.out);
-    place.write("models/marts/revenue.sql", sql);
-    assert_eq!(place.run(&["push", "--yes"]).exit, 0);
-    assert_eq!(place.files("models/marts"), Vec::<String>::new());
-    assert_eq!(place.files("models/formulac"), ["sales.sql", "sales.yml"]);
-    assert_eq!(git(&place, &["status", "--porcelain"]), "");
+    project.write("models/marts/revenue.sql", sql);
+    assert_eq!(project.run(&["push", "--yes"]).exit, 0);
+    assert_eq!(project.files("models/marts"), Vec::<String>::new());
+    assert_eq!(project.files("models/formulac"), ["sales.sql", "sales.yml"]);
+    assert_eq!(git(&project, &["status", "--porcelain"]), "");
     // The rollback does not undo the move.
-    let run = place.run(&["rollback", "1", "--yes"]);
+    let run = project.run(&["rollback", "1", "--yes"]);
     assert_eq!(run.exit, 0, "{}{}", run.out, run.err);
-    assert_eq!(place.files("models/marts"), ["revenue.sql", "revenue.yml"]);
-    assert_eq!(place.files("models/formulac"), Vec::<String>::new());
-    git(&place, &["rm", "--quiet", "metrics/revenue.yml"]);
-    fs::create_dir_all(place.path("metrics")).unwrap();
-    assert_eq!(place.run(&["push", "--yes"]).exit, 0);
-    assert_eq!(place.files("models/marts"), Vec::<String>::new());
+    assert_eq!(project.files("models/marts"), ["revenue.sql", "revenue.yml"]);
+    assert_eq!(project.files("models/formulac"), Vec::<String>::new());
+    git(&project, &["rm", "--quiet", "metrics/revenue.yml"]);
+    fs::create_dir_all(project.path("metrics")).unwrap();
+    assert_eq!(project.run(&["push", "--yes"]).exit, 0);
+    assert_eq!(project.files("models/marts"), Vec::<String>::new());
 }
 
 /// The conflict names the definition that would read the edited column, and both ways out.
 #[test]
 fn a_conflict_names_the_definitions_that_would_read_an_edit() {
-    let place = create_project("push_shared_column");
+    let project = create_project("push_shared_column");
     edit(
-        &place,
+        &project,
         "metrics/revenue.yml",
         "columns:",
         "  half = revenue / 2\ncolumns:",
     );
-    assert_eq!(place.run(&["push", "--yes"]).exit, 0);
+    assert_eq!(project.run(&["push", "--yes"]).exit, 0);
     let total = "coalesce(sum(amount), 0) as revenue";
     edit(
-        &place,
+        &project,
         "models/formulac/revenue.sql",
         total,
         "my_total(amount) as revenue",
     );
-    assert_eq!(place.run(&["push", "--yes"]).exit, 0);
+    assert_eq!(project.run(&["push", "--yes"]).exit, 0);
     edit(
-        &place,
+        &project,
         "metrics/revenue.yml",
         "columns:",
         "  twice = SUM(amount) * 2\ncolumns:",
     );
-    let run = place.run(&["push", "--yes"]);
+    let run = project.run(&["push", "--yes"]);
     assert_eq!(run.exit, 3, "{}", run.out);
     for expected in [
         "the SQL of `twice` would read the edited column `revenue`, but the spec does not name it there\n",
@@ -352,13 +362,13 @@ fn a_conflict_names_the_definitions_that_would_read_an_edit() {
     ] {
         assert!(run.out.contains(expected), "{}", run.out);
     }
-    assert_eq!(place.run(&["resolve", "revenue.revenue", "--theirs"]).exit, 3);
-    edit(&place, "metrics/revenue.yml", "SUM(amount) * 2", "revenue * 2");
-    assert_eq!(place.run(&["push", "--yes"]).exit, 0);
-    edit(&place, "metrics/revenue.yml", "revenue * 2", "SUM(amount) * 3");
-    assert_eq!(place.run(&["resolve", "revenue.revenue", "--ours"]).exit, 0);
-    assert_eq!(place.run(&["push", "--yes"]).exit, 0);
-    let sql = place.read("models/formulac/revenue.sql");
+    assert_eq!(project.run(&["resolve", "revenue.revenue", "--theirs"]).exit, 3);
+    edit(&project, "metrics/revenue.yml", "SUM(amount) * 2", "revenue * 2");
+    assert_eq!(project.run(&["push", "--yes"]).exit, 0);
+    edit(&project, "metrics/revenue.yml", "revenue * 2", "SUM(amount) * 3");
+    assert_eq!(project.run(&["resolve", "revenue.revenue", "--ours"]).exit, 0);
+    assert_eq!(project.run(&["push", "--yes"]).exit, 0);
+    let sql = project.read("models/formulac/revenue.sql");
     assert!(sql.contains(total) && sql.contains("revenue * 3 as twice"), "{sql}");
 }
 
@@ -366,9 +376,9 @@ fn a_conflict_names_the_definitions_that_would_read_an_edit() {
 /// file.
 #[test]
 fn conflicts_of_removed_parts_name_who_edited_the_file() {
-    let place = create_project("push_removed_who");
-    let theirs = |place: &Place| {
-        let plan = place.run(&["plan"]).out;
+    let project = create_project("push_removed_who");
+    let theirs = |project: &TestProject| {
+        let plan = project.run(&["plan"]).out;
         let line = plan.lines().find(|line| line.trim_start().starts_with("theirs"));
         line.unwrap_or_else(|| panic!("{plan}")).to_owned()
     };
@@ -379,27 +389,27 @@ fn conflicts_of_removed_parts_name_who_edited_the_file() {
         ),
         (("model: revenue", "model: sales"), ("sum(amount)", "sum(amount * 2)")),
     ] {
-        edit(&place, "metrics/revenue.yml", spec_edit.0, spec_edit.1);
-        edit(&place, "models/formulac/revenue.sql", sql_edit.0, sql_edit.1);
-        assert!(theirs(&place).ends_with("not committed"), "{}", theirs(&place));
-        commit(&place, "Edited by hand");
-        assert!(theirs(&place).ends_with("\"Edited by hand\""), "{}", theirs(&place));
-        git(&place, &["reset", "--quiet", "--hard", "HEAD~1"]);
+        edit(&project, "metrics/revenue.yml", spec_edit.0, spec_edit.1);
+        edit(&project, "models/formulac/revenue.sql", sql_edit.0, sql_edit.1);
+        assert!(theirs(&project).ends_with("not committed"), "{}", theirs(&project));
+        commit(&project, "Edited by hand");
+        assert!(theirs(&project).ends_with("\"Edited by hand\""), "{}", theirs(&project));
+        git(&project, &["reset", "--quiet", "--hard", "HEAD~1"]);
     }
 }
 
 /// A push reports the files that would be missing from a clone.
 #[test]
 fn settings_that_are_not_committed_are_named() {
-    let place = Place::new("push_settings");
-    place
+    let project = TestProject::new("push_settings");
+    project
         .write("metrics/revenue.yml", SPEC)
         .write("dbt_project.yml", "name: shop\nmodel-paths: [models]\n");
-    begin(&place);
-    place
+    begin(&project);
+    project
         .write("formulac.yml", "dialect: duckdb\nspecs: metrics/\n")
         .write(".gitignore", "target/\n");
-    let run = place.run(&["push", "--yes"]);
+    let run = project.run(&["push", "--yes"]);
     assert!(
         run.err.contains("`.gitignore` and `formulac.yml` are not committed"),
         "{}",
@@ -410,30 +420,30 @@ fn settings_that_are_not_committed_are_named() {
         "{}",
         run.err
     );
-    commit(&place, "settings");
-    edit(&place, "metrics/revenue.yml", "SUM(amount)", "MAX(amount)");
-    let run = place.run(&["push", "--yes"]);
+    commit(&project, "settings");
+    edit(&project, "metrics/revenue.yml", "SUM(amount)", "MAX(amount)");
+    let run = project.run(&["push", "--yes"]);
     assert!(run.exit == 0 && !run.err.contains("not committed"), "{}", run.err);
 }
 
 /// An edit that the spec cannot express remains in the file. Like `push`, `generate` accepts the file.
 #[test]
 fn generate_accepts_kept_edits() {
-    let place = create_project("push_kept_generate");
+    let project = create_project("push_kept_generate");
     edit(
-        &place,
+        &project,
         "models/formulac/revenue.sql",
         "status <> 'test'",
         "status <> 'test' and amount % 7 < 3",
     );
-    commit(&place, "No gifts");
-    let run = place.run(&["push", "--yes"]);
+    commit(&project, "No gifts");
+    let run = project.run(&["push", "--yes"]);
     assert_eq!(run.exit, 0, "{}{}", run.out, run.err);
-    let sql = place.read("models/formulac/revenue.sql");
+    let sql = project.read("models/formulac/revenue.sql");
     for args in [&["generate"][..], &["generate", "--check"]] {
-        let run = place.run(args);
+        let run = project.run(args);
         assert_eq!(
-            (run.exit, place.read("models/formulac/revenue.sql")),
+            (run.exit, project.read("models/formulac/revenue.sql")),
             (0, sql.clone()),
             "{args:?}: {}",
             run.err
@@ -445,29 +455,29 @@ fn generate_accepts_kept_edits() {
 /// push does.
 #[test]
 fn generate_merges_changes_into_edited_files() {
-    let place = create_project("push_merged_generate");
+    let project = create_project("push_merged_generate");
     let sql = "models/formulac/revenue.sql";
-    edit(&place, sql, "coalesce(sum(amount), 0)", "ifnull(sum(amount), 0)");
-    edit(&place, sql, "status <> 'test'", "status <> 'test' and amount % 7 < 3");
-    commit(&place, "formatted");
+    edit(&project, sql, "coalesce(sum(amount), 0)", "ifnull(sum(amount), 0)");
+    edit(&project, sql, "status <> 'test'", "status <> 'test' and amount % 7 < 3");
+    commit(&project, "formatted");
     edit(
-        &place,
+        &project,
         "metrics/revenue.yml",
         "COUNT(DISTINCT(customer_id))",
         "COUNT(customer_id)",
     );
-    let run = place.run(&["generate"]);
+    let run = project.run(&["generate"]);
     assert_eq!(run.exit, 0, "{}", run.err);
-    let text = place.read(sql);
+    let text = project.read(sql);
     for kept in ["ifnull(sum(amount), 0)", "amount % 7 < 3", "count(customer_id)"] {
         assert!(text.contains(kept), "{kept}: {text}");
     }
-    assert_eq!(place.run(&["generate", "--check"]).exit, 0);
-    assert_eq!(place.run(&["push", "--yes"]).exit, 0);
-    assert_eq!(place.read(sql), text);
+    assert_eq!(project.run(&["generate", "--check"]).exit, 0);
+    assert_eq!(project.run(&["push", "--yes"]).exit, 0);
+    assert_eq!(project.read(sql), text);
     // `generate` rejects edits that a push would copy to the spec.
-    edit(&place, sql, "count(customer_id)", "count(account_id)");
-    let run = place.run(&["generate"]);
+    edit(&project, sql, "count(customer_id)", "count(account_id)");
+    let run = project.run(&["generate"]);
     assert!(run.exit == 3 && run.err.contains("`formulac adopt`"), "{}", run.err);
 }
 
@@ -475,81 +485,83 @@ fn generate_merges_changes_into_edited_files() {
 /// once.
 #[test]
 fn edits_of_comments_alone_are_committed() {
-    let mut place = create_project("push_comments");
+    let mut project = create_project("push_comments");
     edit(
-        &place,
+        &project,
         "models/formulac/revenue.sql",
         "select\n",
         "SELECT -- seen by Bob\n",
     );
-    place
+    project
         .show(&["status"])
         .show(&["plan"])
         .show(&["push", "--yes"])
         .show(&["plan"]);
-    crate::repository::snapshot(&place, "push_hand_edits__edits_of_comments_alone_are_committed");
-    assert_eq!(git(&place, &["status", "--porcelain"]), "");
+    crate::repository::snapshot(&project, "push_hand_edits__edits_of_comments_alone_are_committed");
+    assert_eq!(git(&project, &["status", "--porcelain"]), "");
     // An edit that no spec can express is treated in the same way.
     edit(
-        &place,
+        &project,
         "models/formulac/revenue.sql",
         "status <> 'test'",
         "status <> 'test' and amount % 7 < 3",
     );
-    assert_eq!(place.run(&["push", "--yes"]).exit, 0);
-    assert_eq!(git(&place, &["status", "--porcelain"]), "");
-    assert!(place.run(&["plan"]).out.ends_with("1 hand edit kept\n"));
+    assert_eq!(project.run(&["push", "--yes"]).exit, 0);
+    assert_eq!(git(&project, &["status", "--porcelain"]), "");
+    assert!(project.run(&["plan"]).out.ends_with("1 hand edit kept\n"));
 }
 
 /// A description that could be parsed as a formula is not used as the column's formula.
 #[test]
 fn a_description_never_becomes_a_formula() {
-    let place = create_project("push_base_of_description");
+    let project = create_project("push_base_of_description");
     edit(
-        &place,
+        &project,
         "metrics/revenue.yml",
         "  revenue =",
         "  /// amount\n  revenue =",
     );
-    assert_eq!(place.run(&["push", "--yes"]).exit, 0);
-    edit(&place, "metrics/revenue.yml", "/// amount", "/// net amount");
+    assert_eq!(project.run(&["push", "--yes"]).exit, 0);
+    edit(&project, "metrics/revenue.yml", "/// amount", "/// net amount");
     edit(
-        &place,
+        &project,
         "models/formulac/revenue.yml",
         "description: amount",
         "description: gross amount",
     );
-    let spec = place.read("metrics/revenue.yml");
-    let plan = place.run(&["plan"]).out;
+    let spec = project.read("metrics/revenue.yml");
+    let plan = project.run(&["plan"]).out;
     assert!(
         plan.contains("resolve revenue.revenue --ours\n          or --theirs instead"),
         "{plan}"
     );
     for side in ["--base", "--edit"] {
-        let mut command = place.command(&["resolve", "revenue.revenue", side]);
+        let mut command = project.command(&["resolve", "revenue.revenue", side]);
         command.env("EDITOR", "true").env_remove("VISUAL");
         assert_eq!(crate::run::finish(command).exit, 3, "{side}");
-        assert_eq!(place.read("metrics/revenue.yml"), spec);
+        assert_eq!(project.read("metrics/revenue.yml"), spec);
     }
 }
 
 /// The SQL of a step with `since` consists of several steps, but edits are transferred to the definitions of the spec.
 #[test]
 fn edits_of_a_step_with_since_become_part_of_the_spec() {
-    let place = create_project("push_since");
+    let project = create_project("push_since");
     let spec = SPEC
         .replace(
             "group_by: country",
             "group_by: [country, \"ordered_at[month]\"]\norder_by: ordered_at[month]\nsince: 2024-01-01",
         )
         .replace("columns:", "  before = PERIODOFFSET(revenue, -1, \"month\")\ncolumns:");
-    place.write("metrics/revenue.yml", &spec);
-    assert_eq!(place.run(&["push", "--yes"]).exit, 0);
+    project.write("metrics/revenue.yml", &spec);
+    assert_eq!(project.run(&["push", "--yes"]).exit, 0);
     let sql = "models/formulac/revenue.sql";
     assert!(
-        place.read(sql).contains("where ordered_at_month >= date '2024-01-01'"),
+        project
+            .read(sql)
+            .contains("where ordered_at_month >= date '2024-01-01'"),
         "{}",
-        place.read(sql)
+        project.read(sql)
     );
     let mut edited = spec;
     for (from, to, formula, new_formula) in [
@@ -562,15 +574,15 @@ fn edits_of_a_step_with_since_become_part_of_the_spec() {
         ),
         ("<> 'test'", "<> 'trial'", "\"test\"", "\"trial\""),
     ] {
-        edit(&place, sql, from, to);
-        let run = place.run(&["push", "--yes"]);
+        edit(&project, sql, from, to);
+        let run = project.run(&["push", "--yes"]);
         assert_eq!(run.exit, 0, "{}{}", run.out, run.err);
         edited = edited.replace(formula, new_formula);
-        assert_eq!(place.read("metrics/revenue.yml"), edited);
+        assert_eq!(project.read("metrics/revenue.yml"), edited);
     }
     // The spec cannot express the edit, because its SQL requires the first day of a month.
-    edit(&place, sql, "date '2024-01-01'", "date '2024-03-01'");
-    let run = place.run(&["push", "--yes"]);
+    edit(&project, sql, "date '2024-01-01'", "date '2024-03-01'");
+    let run = project.run(&["push", "--yes"]);
     assert!(
         run.exit == 0 && run.out.contains("1 hand edit kept"),
         "{}{}",
@@ -584,18 +596,18 @@ fn edits_of_a_step_with_since_become_part_of_the_spec() {
 #[test]
 fn a_removed_or_changed_state_is_restored() {
     let state = ".formulac/state/revenue.yml";
-    let place = create_project("push_restored_state");
-    let pushed = place.read(state);
+    let project = create_project("push_restored_state");
+    let pushed = project.read(state);
     let harms: [(&dyn Fn(), &str); 3] = [
-        (&|| fs::remove_file(place.path(state)).unwrap(), "is missing"),
+        (&|| fs::remove_file(project.path(state)).unwrap(), "is missing"),
         (
-            &|| edit(&place, state, "SUM(amount)", "MAX(amount)"),
+            &|| edit(&project, state, "SUM(amount)", "MAX(amount)"),
             "was changed by hand",
         ),
         (
             &|| {
-                edit(&place, state, "SUM(amount)", "MAX(amount)");
-                commit(&place, "false base");
+                edit(&project, state, "SUM(amount)", "MAX(amount)");
+                commit(&project, "false base");
             },
             "was changed by hand",
         ),
@@ -604,18 +616,18 @@ fn a_removed_or_changed_state_is_restored() {
         harm();
         // A hand edit and another change in the spec, which are merged with the restored base.
         edit(
-            &place,
+            &project,
             "models/formulac/revenue.sql",
             "status <> 'test'",
             "status <> 'draft'",
         );
         edit(
-            &place,
+            &project,
             "metrics/revenue.yml",
             "COUNT(DISTINCT(customer_id))",
             "COUNT(customer_id)",
         );
-        let plan = place.run(&["plan"]);
+        let plan = project.run(&["plan"]);
         let told = format!("warning: `{state}` {what}; the changes are compared with the version that log entry ");
         assert!(plan.err.contains(&told), "{}", plan.err);
         assert!(
@@ -624,15 +636,15 @@ fn a_removed_or_changed_state_is_restored() {
             "{}",
             plan.out
         );
-        let run = place.run(&["push", "--yes"]);
+        let run = project.run(&["push", "--yes"]);
         assert_eq!(run.exit, 0, "{}{}", run.out, run.err);
-        let spec = place.read("metrics/revenue.yml");
+        let spec = project.read("metrics/revenue.yml");
         assert!(
             spec.contains("status <> \"draft\"") && spec.contains("= COUNT(customer_id)"),
             "{spec}"
         );
-        assert_eq!(git(&place, &["status", "--porcelain"]), "");
-        let run = place.run(&["plan"]);
+        assert_eq!(git(&project, &["status", "--porcelain"]), "");
+        let run = project.run(&["plan"]);
         assert!(
             run.out.contains("agree") && !run.err.contains(state),
             "{}{}",
@@ -640,15 +652,15 @@ fn a_removed_or_changed_state_is_restored() {
             run.err
         );
         // Back to the first state.
-        assert_eq!(place.run(&["rollback", "1", "--yes"]).exit, 0);
-        assert_eq!(place.read(state), pushed);
-        assert!(!place.run(&["plan"]).err.contains(state));
+        assert_eq!(project.run(&["rollback", "1", "--yes"]).exit, 0);
+        assert_eq!(project.read(state), pushed);
+        assert!(!project.run(&["plan"]).err.contains(state));
     }
     // Without other changes, a push only restores the file.
-    fs::remove_file(place.path(state)).unwrap();
-    assert_eq!(place.run(&["push", "--yes"]).exit, 0);
+    fs::remove_file(project.path(state)).unwrap();
+    assert_eq!(project.run(&["push", "--yes"]).exit, 0);
     assert_eq!(
-        (place.read(state), git(&place, &["status", "--porcelain"])),
+        (project.read(state), git(&project, &["status", "--porcelain"])),
         (pushed, String::new())
     );
 }
@@ -656,22 +668,22 @@ fn a_removed_or_changed_state_is_restored() {
 /// States that git merged or took from another branch are not changed by hand.
 #[test]
 fn merged_states_are_kept() {
-    let place = create_project("push_merged_state");
+    let project = create_project("push_merged_state");
     let push = || {
-        let run = place.run(&["push", "--yes"]);
+        let run = project.run(&["push", "--yes"]);
         assert_eq!(run.exit, 0, "{}{}", run.out, run.err);
     };
-    git(&place, &["switch", "--quiet", "-c", "side"]);
+    git(&project, &["switch", "--quiet", "-c", "side"]);
     edit(
-        &place,
+        &project,
         "metrics/revenue.yml",
         "status <> \"test\"",
         "status <> \"draft\"",
     );
     push();
-    git(&place, &["switch", "--quiet", "main"]);
+    git(&project, &["switch", "--quiet", "main"]);
     edit(
-        &place,
+        &project,
         "metrics/revenue.yml",
         "COUNT(DISTINCT(customer_id))",
         "COUNT(customer_id)",
@@ -679,14 +691,14 @@ fn merged_states_are_kept() {
     push();
     let merge = |strategy: &str| {
         let args = ["merge", "--quiet", "--no-edit", strategy, "side"];
-        crate::repository::git_may_fail(&place, &args);
+        crate::repository::git_may_fail(&project, &args);
     };
     merge("--strategy-option=theirs");
-    let plan = place.run(&["plan"]);
+    let plan = project.run(&["plan"]);
     assert!(!plan.err.contains(".formulac/state"), "{}", plan.err);
-    git(&place, &["reset", "--quiet", "--hard", "HEAD^"]);
+    git(&project, &["reset", "--quiet", "--hard", "HEAD^"]);
     merge("--strategy=ours");
-    let plan = place.run(&["plan"]);
+    let plan = project.run(&["plan"]);
     assert!(!plan.err.contains(".formulac/state"), "{}", plan.err);
 }
 
@@ -724,23 +736,23 @@ fn every_offered_resolution_is_possible() {
         ),
     ];
     for (name, (before, after), (file, (generated, edited)), offered) in conflicts {
-        let place = create_project(&format!("push_offered_{name}"));
-        edit(&place, "metrics/revenue.yml", before, after);
-        edit(&place, file, generated, edited);
-        let found = ["metrics/revenue.yml", file].map(|path| (path, place.read(path)));
-        let plan = place.run(&["plan"]);
+        let project = create_project(&format!("push_offered_{name}"));
+        edit(&project, "metrics/revenue.yml", before, after);
+        edit(&project, file, generated, edited);
+        let found = ["metrics/revenue.yml", file].map(|path| (path, project.read(path)));
+        let plan = project.run(&["plan"]);
         assert_eq!(plan.exit, 3, "{name}: {}{}", plan.out, plan.err);
         let next = &plan.out[plan.out.find("  next ").unwrap()..plan.out.find("Plan:").unwrap()];
         let conflict = next.split_whitespace().nth(3).unwrap();
         for side in ["--ours", "--theirs", "--edit", "--base", "--to-set", "--to-model"] {
-            let mut command = place.command(&["resolve", conflict, side]);
+            let mut command = project.command(&["resolve", conflict, side]);
             command.env("EDITOR", "true").env_remove("VISUAL");
             let run = crate::run::finish(command);
             let is_offered = next.contains(side);
             assert_eq!(is_offered, run.exit == 0, "{name} {side}: {next}{}", run.err);
             assert_eq!(is_offered, offered.contains(&side), "{name} {side}: {next}");
             for (path, text) in &found {
-                place.write(path, text);
+                project.write(path, text);
             }
         }
     }
@@ -749,67 +761,67 @@ fn every_offered_resolution_is_possible() {
 /// The files of a model with a new name keep the comments that users wrote in the files with the former name.
 #[test]
 fn comments_move_to_a_new_name() {
-    let place = create_project("push_renamed_comments");
+    let project = create_project("push_renamed_comments");
     edit(
-        &place,
+        &project,
         "models/formulac/revenue.yml",
         "    columns:\n",
         "    # seen by Bob\n    columns:\n",
     );
     edit(
-        &place,
+        &project,
         "models/formulac/revenue.sql",
         "as customers\n",
         "as customers -- people\n",
     );
-    commit(&place, "comments");
-    edit(&place, "metrics/revenue.yml", "model: revenue", "model: income");
-    let run = place.run(&["push", "--yes"]);
+    commit(&project, "comments");
+    edit(&project, "metrics/revenue.yml", "model: revenue", "model: income");
+    let run = project.run(&["push", "--yes"]);
     assert_eq!(run.exit, 0, "{}{}", run.out, run.err);
     let (yml, sql) = (
-        place.read("models/formulac/income.yml"),
-        place.read("models/formulac/income.sql"),
+        project.read("models/formulac/income.yml"),
+        project.read("models/formulac/income.sql"),
     );
     assert!(
         yml.contains("name: income") && yml.contains("    # seen by Bob\n    columns:\n"),
         "{yml}"
     );
     assert!(sql.contains("as customers -- people\n"), "{sql}");
-    assert!(!place.path("models/formulac/revenue.yml").exists());
-    let plan = place.run(&["plan"]);
+    assert!(!project.path("models/formulac/revenue.yml").exists());
+    let plan = project.run(&["plan"]);
     assert!(plan.out.contains("agree"), "{}", plan.out);
 }
 
 /// `plan` explains why it lists a model without changed files, and a commit does not contain hand edits that are kept.
 #[test]
 fn a_new_layout_of_a_spec_is_named() {
-    let place = create_project("push_spec_layout");
+    let project = create_project("push_spec_layout");
     let with_edit = SPEC.replace("model: revenue", "model: other");
-    place.write("metrics/other.yml", &with_edit);
-    commit(&place, "other");
-    assert_eq!(place.run(&["push", "--yes"]).exit, 0);
+    project.write("metrics/other.yml", &with_edit);
+    commit(&project, "other");
+    assert_eq!(project.run(&["push", "--yes"]).exit, 0);
     edit(
-        &place,
+        &project,
         "models/formulac/other.sql",
         "status <> 'test'",
         "status <> 'test' and amount % 7 < 3",
     );
-    assert_eq!(place.run(&["push", "--yes"]).exit, 0);
+    assert_eq!(project.run(&["push", "--yes"]).exit, 0);
     edit(
-        &place,
+        &project,
         "metrics/revenue.yml",
         "from: orders",
         "# All of them.\nfrom: orders",
     );
-    let plan = place.run(&["plan"]);
+    let plan = project.run(&["plan"]);
     let line = "    the spec changed, but no generated file changes\n";
     assert_eq!(plan.out.matches(line).count(), 1, "{}", plan.out);
     assert!(plan.out.contains("remains a hand edit"), "{}", plan.out);
-    assert_eq!(place.run(&["push", "--yes"]).exit, 0);
-    let message = git(&place, &["log", "-1", "--format=%B"]);
+    assert_eq!(project.run(&["push", "--yes"]).exit, 0);
+    let message = git(&project, &["log", "-1", "--format=%B"]);
     assert!(message.starts_with("Update revenue\n\nupdate revenue\n"), "{message}");
     assert!(!message.contains("keep"), "{message}");
-    let log = place.run(&["log"]).out;
+    let log = project.run(&["log"]).out;
     let last = log.lines().take_while(|line| !line.starts_with("   3 "));
     assert_eq!(last.skip(1).collect::<Vec<_>>(), ["        update revenue"], "{log}");
 }
@@ -818,11 +830,11 @@ fn a_new_layout_of_a_spec_is_named() {
 /// keeps the edited SQL.
 #[test]
 fn an_edit_without_guards_becomes_a_formula_unless_a_comment_keeps_it() {
-    let place = create_project("push_guards");
+    let project = create_project("push_guards");
     let path = "models/formulac/revenue.sql";
-    edit(&place, path, "coalesce(sum(amount), 0)", "round(avg(amount), 2)");
-    let written = place.read(path);
-    let plan = place.run(&["plan"]);
+    edit(&project, path, "coalesce(sum(amount), 0)", "round(avg(amount), 2)");
+    let written = project.read(path);
+    let plan = project.run(&["plan"]);
     for part in [
         "revenue: SUM(amount) → ROUND(AVERAGE(amount), 2)",
         "copied into the spec: formula of revenue, models/formulac/revenue.sql:",
@@ -832,55 +844,60 @@ fn an_edit_without_guards_becomes_a_formula_unless_a_comment_keeps_it() {
     ] {
         assert!(plan.out.contains(part), "{part}: {}", plan.out);
     }
-    let json: serde_json::Value = serde_json::from_str(&place.run(&["adopt", "--dry-run", "--json"]).out).unwrap();
+    let json: serde_json::Value = serde_json::from_str(&project.run(&["adopt", "--dry-run", "--json"]).out).unwrap();
     let adds = &json["adopted"][0]["rewritten"]["adds"];
     assert_eq!(adds, "a default for NULL and a conversion of types", "{json:#}");
     // The user rejects the formula.
     edit(
-        &place,
+        &project,
         path,
         "round(avg(amount), 2) as revenue,",
         "round(avg(amount), 2) as revenue, -- formulac: keep",
     );
-    let plan = place.run(&["plan"]);
+    let plan = project.run(&["plan"]);
     for kept in [
         "remains a hand edit: formula of revenue, models/formulac/revenue.sql:",
         "\n      the comment `formulac: keep` keeps it\n",
     ] {
         assert!(plan.out.contains(kept), "{}", plan.out);
     }
-    let run = place.run(&["push", "--yes"]);
+    let run = project.run(&["push", "--yes"]);
     assert_eq!(run.exit, 0, "{}{}", run.out, run.err);
     assert!(
-        place
+        project
             .read(path)
             .contains("round(avg(amount), 2) as revenue, -- formulac: keep")
     );
-    assert_eq!(place.read("metrics/revenue.yml"), SPEC);
+    assert_eq!(project.read("metrics/revenue.yml"), SPEC);
     // The user accepts the formula.
-    place.write(path, written);
-    let run = place.run(&["adopt"]);
+    project.write(path, written);
+    let run = project.run(&["adopt"]);
     assert!(run.err.contains("the new SQL is `"), "{}{}", run.out, run.err);
     assert!(
-        place
+        project
             .read("metrics/revenue.yml")
             .contains("revenue = ROUND(AVERAGE(amount), 2)")
     );
-    assert!(!place.read(path).contains("round(avg(amount), 2)"));
+    assert!(!project.read(path).contains("round(avg(amount), 2)"));
 }
 
 /// No command that discards the edits is proposed.
 #[test]
 fn yaml_that_is_not_valid_is_reported_with_its_line() {
-    let place = create_project("push_invalid_yaml");
+    let project = create_project("push_invalid_yaml");
     let yml = "models/formulac/revenue.yml";
-    edit(&place, yml, "description: SUM(amount)", "description: Sum: of amounts");
-    let line = 1 + place
+    edit(
+        &project,
+        yml,
+        "description: SUM(amount)",
+        "description: Sum: of amounts",
+    );
+    let line = 1 + project
         .read(yml)
         .lines()
         .position(|line| line.contains("Sum: of"))
         .unwrap();
-    let run = place.run(&["plan"]);
+    let run = project.run(&["plan"]);
     assert_eq!(run.exit, 3, "{}{}", run.out, run.err);
     for told in [
         "the text is not valid YAML",

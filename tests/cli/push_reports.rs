@@ -7,29 +7,29 @@ use crate::repository::{commit, edit, git};
 
 #[test]
 fn status_shows_what_a_push_would_do() {
-    let mut place = create_project("push_status");
-    place.write("dbt_project.yml", "name: shop\n");
-    place.run(&["push", "--yes"]);
-    place.show(&["status"]);
-    place.write(
+    let mut project = create_project("push_status");
+    project.write("dbt_project.yml", "name: shop\n");
+    project.run(&["push", "--yes"]);
+    project.show(&["status"]);
+    project.write(
         "metrics/lines.yml",
         "model: lines\nfrom: orders\nkeep: all\ndefinitions: net = amount - tax\n",
     );
-    edit(&place, "metrics/revenue.yml", "SUM(amount)", "SUM(tax)");
+    edit(&project, "metrics/revenue.yml", "SUM(amount)", "SUM(tax)");
     edit(
-        &place,
+        &project,
         "models/formulac/share.sql",
         "revenue / nullif",
         "2 * revenue / nullif",
     );
-    fs::remove_file(place.path("metrics/share.yml")).unwrap();
+    fs::remove_file(project.path("metrics/share.yml")).unwrap();
     // Omni has a measure with the same name.
-    place.write(
+    project.write(
         "omni/orders.view.yaml",
         "schema: main\ntable_name: orders\ndimensions: {tax: {}, country: {}}\nmeasures:\n  revenue: {aggregate_type: sum, sql: '${tax}'}\n",
     );
     assert_eq!(
-        place
+        project
             .run(&[
                 "promote",
                 "orders.view.yaml:revenue",
@@ -41,21 +41,21 @@ fn status_shows_what_a_push_would_do() {
             .exit,
         0
     );
-    place.show(&["status"]);
-    git(&place, &["checkout", "--", "metrics", "models"]);
-    edit(&place, "models/formulac/revenue.yml", "Before tax.", "Before taxes.");
-    edit(&place, "metrics/revenue.yml", "Before tax.", "Before any tax.");
-    place.show(&["status"]).show(&["status", "--json"]);
-    edit(&place, "metrics/revenue.yml", "SUM(amount)", "SUMM(amount)");
-    place.show(&["status"]);
-    snapshot(&place, "status_shows_what_a_push_would_do");
+    project.show(&["status"]);
+    git(&project, &["checkout", "--", "metrics", "models"]);
+    edit(&project, "models/formulac/revenue.yml", "Before tax.", "Before taxes.");
+    edit(&project, "metrics/revenue.yml", "Before tax.", "Before any tax.");
+    project.show(&["status"]).show(&["status", "--json"]);
+    edit(&project, "metrics/revenue.yml", "SUM(amount)", "SUMM(amount)");
+    project.show(&["status"]);
+    snapshot(&project, "status_shows_what_a_push_would_do");
 }
 
 #[test]
 fn a_merge_request_lists_changes_and_impact() {
-    let mut place = create_project("push_request");
-    place.run(&["push", "--yes", "--message", "Revenue"]);
-    git(&place, &["switch", "--quiet", "--create", "trunk"]);
+    let mut project = create_project("push_request");
+    project.run(&["push", "--yes", "--message", "Revenue"]);
+    git(&project, &["switch", "--quiet", "--create", "trunk"]);
     let node = |name: &str, reads: &[&str], code: &str| {
         serde_json::json!({
             "unique_id": format!("model.shop.{name}"), "name": name, "resource_type": "model", "package_name": "shop",
@@ -91,28 +91,28 @@ fn a_merge_request_lists_changes_and_impact() {
             "depends_on": {"nodes": ["model.shop.board"], "macros": []},
         }},
     });
-    place
+    project
         .write("dbt_project.yml", "name: shop\n")
         .write("target/manifest.json", manifest.to_string());
-    place.write(".gitignore", "target/\n");
+    project.write(".gitignore", "target/\n");
     let settings = PROJECT.replace("branch: main", "branch: trunk");
-    place.write(
+    project.write(
         "formulac.yml",
         format!("{settings}approvals: {{prod: {{engineer: 1, business: 2}}}}\n"),
     );
-    place.write(
+    project.write(
         "omni/board.view.yaml",
         "schema: main\ntable_name: board\ndimensions:\n  revenue: {sql: '${TABLE}.revenue'}\n",
     );
-    commit(&place, "a project of dbt");
-    edit(&place, "metrics/revenue.yml", "SUM(amount)", "SUM(amount) - SUM(tax)");
+    commit(&project, "a project of dbt");
+    edit(&project, "metrics/revenue.yml", "SUM(amount)", "SUM(amount) - SUM(tax)");
     edit(
-        &place,
+        &project,
         "metrics/revenue.yml",
         "// counted once",
         "/// Who bought `anything` | <b>at all</b>.",
     );
-    place.show(&["--env", "prod", "plan", "--markdown"]);
+    project.show(&["--env", "prod", "plan", "--markdown"]);
     for (args, name) in [
         (
             &["--env", "prod", "push", "--yes", "--message", "revenue after tax, @all"][..],
@@ -120,9 +120,9 @@ fn a_merge_request_lists_changes_and_impact() {
         ),
         (&["--env", "prod", "push", "--yes", "--json"][..], "json"),
     ] {
-        let run = place.run(args);
+        let run = project.run(args);
         assert_eq!(run.exit, 0, "{}", run.err);
-        let text = place.read(".formulac/local/merge_request.md");
+        let text = project.read(".formulac/local/merge_request.md");
         if name == "json" {
             let told: serde_json::Value = serde_json::from_str(&run.out).unwrap();
             assert_eq!(told["pushed"]["merge_request"], serde_json::json!(text));
@@ -136,31 +136,31 @@ fn a_merge_request_lists_changes_and_impact() {
             insta::assert_snapshot!("push__merge_request", text);
         }
         // Start again from the first branch, with one more model.
-        git(&place, &["switch", "--quiet", "--force", "trunk"]);
-        place.write(
+        git(&project, &["switch", "--quiet", "--force", "trunk"]);
+        project.write(
             "metrics/lines.yml",
             "model: lines\nfrom: orders\nkeep: all\ndefinitions: net = amount - tax\n",
         );
-        edit(&place, "metrics/revenue.yml", "SUM(amount)", "SUM(amount) * 2");
-        fs::remove_file(place.path("metrics/share.yml")).unwrap();
+        edit(&project, "metrics/revenue.yml", "SUM(amount)", "SUM(amount) * 2");
+        fs::remove_file(project.path("metrics/share.yml")).unwrap();
     }
-    place.show(&["--env", "prod", "plan", "--markdown"]);
-    snapshot(&place, "a_merge_request_lists_changes_and_impact");
+    project.show(&["--env", "prod", "plan", "--markdown"]);
+    snapshot(&project, "a_merge_request_lists_changes_and_impact");
 }
 
 /// Another grain changes the meaning of all columns, although their formulas are the same.
 #[test]
 fn a_changed_grain_is_part_of_the_plan_and_the_log() {
-    let place = create_project("push_grain");
-    place.run(&["push", "--yes"]);
+    let project = create_project("push_grain");
+    project.run(&["push", "--yes"]);
     edit(
-        &place,
+        &project,
         "metrics/revenue.yml",
         "group_by: country",
         "group_by: [country, \"ordered_at[month]\"]",
     );
     for command in [&["plan"][..], &["push", "--yes"], &["log", "--limit", "1"]] {
-        let run = place.run(command);
+        let run = project.run(command);
         assert!(
             run.out.contains("group_by: country → country, ordered_at[month]\n"),
             "{}{}",
@@ -168,23 +168,23 @@ fn a_changed_grain_is_part_of_the_plan_and_the_log() {
             run.err
         );
     }
-    assert!(!place.run(&["plan"]).out.contains("group_by"));
+    assert!(!project.run(&["plan"]).out.contains("group_by"));
 }
 
 /// Conditions and limits change the rows, and rules change the tests, although all formulas are the same.
 #[test]
 fn changed_conditions_are_part_of_the_plan_and_the_log() {
-    let place = create_project("push_conditions");
-    place.run(&["push", "--yes"]);
+    let project = create_project("push_conditions");
+    project.run(&["push", "--yes"]);
     let clauses = "group_by: country\nwhere: amount > 20\nhaving: customers > 1\norder_by: country\nlimit: 5\n";
-    edit(&place, "metrics/revenue.yml", "group_by: country\n", clauses);
+    edit(&project, "metrics/revenue.yml", "group_by: country\n", clauses);
     let said = ["where: amount > 20\n", "having: customers > 1\n", "limit: 5\n"];
     for command in [&["plan"][..], &["push", "--yes"], &["log", "--limit", "1"]] {
-        let run = place.run(command);
+        let run = project.run(command);
         assert!(said.iter().all(|line| run.out.contains(line)), "{}{}", run.out, run.err);
     }
-    edit(&place, "metrics/revenue.yml", "amount > 20", "amount > 30");
-    let plan = place.run(&["plan"]);
+    edit(&project, "metrics/revenue.yml", "amount > 20", "amount > 30");
+    let plan = project.run(&["plan"]);
     assert!(
         plan.out.contains("    where: amount > 20 → amount > 30\n"),
         "{}",
@@ -193,11 +193,11 @@ fn changed_conditions_are_part_of_the_plan_and_the_log() {
     let steps = "model: revenue\nfrom: orders\nsteps:\n  - name: paid\n    group_by: country\n    where: amount > 0\n    \
                  definitions: revenue = SUM(amount)\n  - name: large\n    where: revenue > 1\n    keep: all\n    \
                  definitions: half = revenue / 2\n";
-    place.write("metrics/revenue.yml", steps);
-    assert_eq!(place.run(&["push", "--yes"]).exit, 0);
-    edit(&place, "metrics/revenue.yml", "amount > 0", "amount > 9");
-    edit(&place, "metrics/revenue.yml", "revenue > 1", "revenue > 2");
-    let plan = place.run(&["plan"]);
+    project.write("metrics/revenue.yml", steps);
+    assert_eq!(project.run(&["push", "--yes"]).exit, 0);
+    edit(&project, "metrics/revenue.yml", "amount > 0", "amount > 9");
+    edit(&project, "metrics/revenue.yml", "revenue > 1", "revenue > 2");
+    let plan = project.run(&["plan"]);
     for line in [
         "paid, where: amount > 0 → amount > 9\n",
         "    where: revenue > 1 → revenue > 2\n",
@@ -209,20 +209,20 @@ fn changed_conditions_are_part_of_the_plan_and_the_log() {
 /// A formatter in a hook, or a user, may have committed the spec with a different layout.
 #[test]
 fn a_new_layout_of_a_committed_spec_is_not_a_change() {
-    let place = create_project("push_spec_layout");
-    place.run(&["push", "--yes"]);
+    let project = create_project("push_spec_layout");
+    project.run(&["push", "--yes"]);
     edit(
-        &place,
+        &project,
         "metrics/revenue.yml",
         "group_by: country",
         "group_by:   \"country\"  # the market",
     );
-    let plan = place.run(&["plan"]).out;
+    let plan = project.run(&["plan"]).out;
     assert!(plan.contains("1 to update"), "{plan}");
-    commit(&place, "Layout");
-    let plan = place.run(&["plan"]).out;
+    commit(&project, "Layout");
+    let plan = project.run(&["plan"]).out;
     assert!(plan.contains("agree") && plan.contains("0 to update"), "{plan}");
-    edit(&place, "metrics/revenue.yml", "SUM(amount)", "SUM(amount - tax)");
-    assert_eq!(place.run(&["push", "--yes"]).exit, 0);
-    assert!(place.read("models/formulac/revenue.sql").contains("amount - tax"));
+    edit(&project, "metrics/revenue.yml", "SUM(amount)", "SUM(amount - tax)");
+    assert_eq!(project.run(&["push", "--yes"]).exit, 0);
+    assert!(project.read("models/formulac/revenue.sql").contains("amount - tax"));
 }

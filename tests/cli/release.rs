@@ -2,27 +2,27 @@
 
 use crate::repository::{commit, edit, git, snapshot, switch_user};
 use crate::roles::create_project;
-use crate::run::Place;
+use crate::run::TestProject;
 
 /// Creates a project with a change that was merged according to the rules: the specs were approved and the models were
 /// pushed.
-fn create_merged_project(name: &str) -> Place {
-    let place = create_project(name);
-    git(&place, &["switch", "--quiet", "-c", "after-tax"]);
-    edit(&place, "metrics/revenue.yml", "SUM(amount)", "SUM(amount) - SUM(tax)");
-    commit(&place, "after tax");
-    assert_eq!(place.run(&["change", "propose", "Revenue after tax"]).exit, 0);
+fn create_merged_project(name: &str) -> TestProject {
+    let project = create_project(name);
+    git(&project, &["switch", "--quiet", "-c", "after-tax"]);
+    edit(&project, "metrics/revenue.yml", "SUM(amount)", "SUM(amount) - SUM(tax)");
+    commit(&project, "after tax");
+    assert_eq!(project.run(&["change", "propose", "Revenue after tax"]).exit, 0);
     for name in ["fay", "dan"] {
-        switch_user(&place, name);
-        assert_eq!(place.run(&["change", "approve", "rev"]).exit, 0);
+        switch_user(&project, name);
+        assert_eq!(project.run(&["change", "approve", "rev"]).exit, 0);
     }
-    switch_user(&place, "eve");
-    assert_eq!(place.run(&["push", "--yes", "--quiet"]).exit, 0);
-    merge(&place, "after-tax");
-    place
+    switch_user(&project, "eve");
+    assert_eq!(project.run(&["push", "--yes", "--quiet"]).exit, 0);
+    merge(&project, "after-tax");
+    project
 }
 
-fn merge(project: &Place, branch: &str) {
+fn merge(project: &TestProject, branch: &str) {
     git(project, &["switch", "--quiet", "main"]);
     git(
         project,
@@ -39,34 +39,34 @@ fn merge(project: &Place, branch: &str) {
 
 #[test]
 fn a_tested_and_approved_project_can_be_released() {
-    let mut place = create_merged_project("release");
-    place
+    let mut project = create_merged_project("release");
+    project
         .show(&["release", "--dry-run"])
         .show(&["release"])
         .show(&["release", "--yes", "--message", "Revenue is after tax now."])
         .show(&["release", "--yes"])
         .show(&["release", "7"])
         .show(&["release", "--env", "development", "--yes", "--json"]);
-    snapshot(&place, "release__made");
-    assert_eq!(git(&place, &["tag"]), "v1\n");
-    assert!(git(&place, &["tag", "--list", "--format=%(contents)"]).contains("Formulac-Release: production"));
+    snapshot(&project, "release__made");
+    assert_eq!(git(&project, &["tag"]), "v1\n");
+    assert!(git(&project, &["tag", "--list", "--format=%(contents)"]).contains("Formulac-Release: production"));
     // The next release lists the changes since the previous release.
-    git(&place, &["switch", "--quiet", "-c", "more"]);
-    switch_user(&place, "ann");
-    edit(&place, "metrics/revenue.yml", "SUM(tax)", "SUM(vat)");
-    commit(&place, "vat");
+    git(&project, &["switch", "--quiet", "-c", "more"]);
+    switch_user(&project, "ann");
+    edit(&project, "metrics/revenue.yml", "SUM(tax)", "SUM(vat)");
+    commit(&project, "vat");
     for (name, args) in [
         ("ann", ["change", "propose", "Value added tax"]),
         ("fay", ["change", "approve", "value"]),
         ("eve", ["change", "approve", "value"]),
     ] {
-        switch_user(&place, name);
-        assert_eq!(place.run(&args).exit, 0);
+        switch_user(&project, name);
+        assert_eq!(project.run(&args).exit, 0);
     }
-    assert_eq!(place.run(&["push", "--yes", "--quiet"]).exit, 0);
-    merge(&place, "more");
-    switch_user(&place, "dan");
-    let told = place.run(&["release", "--yes", "--json"]).json();
+    assert_eq!(project.run(&["push", "--yes", "--quiet"]).exit, 0);
+    merge(&project, "more");
+    switch_user(&project, "dan");
+    let told = project.run(&["release", "--yes", "--json"]).json();
     assert_eq!(
         (told["release"].as_str(), told["after"].as_str()),
         (Some("v2"), Some("v1")),
@@ -76,81 +76,81 @@ fn a_tested_and_approved_project_can_be_released() {
     let expected = "\nSince v1:\n  update revenue\n    revenue: SUM(amount) - SUM(tax) → SUM(amount) - SUM(vat)\n";
     assert!(text.ends_with(expected), "{text}");
     // Roll back to the first release. Production is protected, so the rollback creates a commit on a separate branch.
-    place.run(&["rollback", "v1", "--env", "production", "--yes"]);
-    assert!(place.read("metrics/revenue.yml").contains("SUM(tax)"));
-    assert!(place.read("models/formulac/revenue.sql").contains("sum(tax)"));
-    assert!(git(&place, &["branch", "--show-current"]).starts_with("formulac/production-"));
-    assert_eq!(git(&place, &["status", "--porcelain"]), "");
+    project.run(&["rollback", "v1", "--env", "production", "--yes"]);
+    assert!(project.read("metrics/revenue.yml").contains("SUM(tax)"));
+    assert!(project.read("models/formulac/revenue.sql").contains("sum(tax)"));
+    assert!(git(&project, &["branch", "--show-current"]).starts_with("formulac/production-"));
+    assert_eq!(git(&project, &["status", "--porcelain"]), "");
 }
 
 #[test]
 fn all_obstacles_are_reported_in_one_run() {
-    let mut place = create_merged_project("release_refused");
-    switch_user(&place, "eve");
+    let mut project = create_merged_project("release_refused");
+    switch_user(&project, "eve");
     // The change was made directly on the branch. The change was not approved, and the files were not regenerated.
-    edit(&place, "metrics/revenue.yml", "SUM(tax)", "SUM(fee)");
-    place.show(&["release", "--yes"]);
-    commit(&place, "quick fix");
-    place.write("dbt_project.yml", "name: shop\nprofile: shop\n");
-    commit(&place, "dbt");
-    place.show(&["release", "--yes"]).show(&["rollback", "v9", "--yes"]);
-    snapshot(&place, "release__refused");
-    assert_eq!(git(&place, &["tag"]), "");
+    edit(&project, "metrics/revenue.yml", "SUM(tax)", "SUM(fee)");
+    project.show(&["release", "--yes"]);
+    commit(&project, "quick fix");
+    project.write("dbt_project.yml", "name: shop\nprofile: shop\n");
+    commit(&project, "dbt");
+    project.show(&["release", "--yes"]).show(&["rollback", "v9", "--yes"]);
+    snapshot(&project, "release__refused");
+    assert_eq!(git(&project, &["tag"]), "");
 }
 
 /// A commit that was made directly on the protected branch can be approved on a branch that begins at the commit.
 #[test]
 fn a_commit_without_approval_can_be_approved_later() {
-    let place = create_merged_project("release_approved_later");
-    switch_user(&place, "eve");
-    edit(&place, "metrics/revenue.yml", "SUM(tax)", "SUM(fee)");
-    commit(&place, "quick fix");
-    let short = git(&place, &["rev-parse", "--short=7", "HEAD"]).trim().to_owned();
+    let project = create_merged_project("release_approved_later");
+    switch_user(&project, "eve");
+    edit(&project, "metrics/revenue.yml", "SUM(tax)", "SUM(fee)");
+    commit(&project, "quick fix");
+    let short = git(&project, &["rev-parse", "--short=7", "HEAD"]).trim().to_owned();
     let lacks = format!("{short} \"quick fix\" lacks");
-    let refused = place.run(&["release", "--yes"]);
+    let refused = project.run(&["release", "--yes"]);
     assert!(refused.out.contains(&lacks), "{}", refused.out);
     let (branch, base) = (format!("approve-{short}"), format!("{short}~1"));
     let fix = format!("git switch -c {branch} {short} && formulac change propose TITLE --base {base}, then");
     assert!(refused.out.contains(&fix), "{}", refused.out);
-    git(&place, &["switch", "--quiet", "-c", &branch, &short]);
+    git(&project, &["switch", "--quiet", "-c", &branch, &short]);
     let run = |args: &[&str]| {
-        let run = place.run(args);
+        let run = project.run(args);
         assert_eq!(run.exit, 0, "{args:?}: {}", run.err);
     };
     run(&["change", "propose", "Quick fix", "--base", &base]);
     for name in ["fay", "dan"] {
-        switch_user(&place, name);
+        switch_user(&project, name);
         run(&["change", "approve", "quick"]);
     }
-    merge(&place, &branch);
-    let released = place.run(&["release", "--yes"]);
+    merge(&project, &branch);
+    let released = project.run(&["release", "--yes"]);
     assert!(!released.out.contains("lacks"), "{}", released.out);
 }
 
 /// Changes that were pushed and rolled back are not listed. Changes that were pushed twice are listed once.
 #[test]
 fn release_notes_list_the_net_change() {
-    let place = Place::new("release_net");
+    let project = TestProject::new("release_net");
     let spec = |name: &str, formula: &str| {
         format!("model: {name}\nfrom: orders\nkeep: [id]\ndefinitions: |\n  {name}_value = {formula}\n")
     };
     let push = |file: &str, text: Option<String>| {
         match text {
-            Some(text) => drop(place.write(file, text)),
-            None => std::fs::remove_file(place.path(file)).unwrap(),
+            Some(text) => drop(project.write(file, text)),
+            None => std::fs::remove_file(project.path(file)).unwrap(),
         }
-        commit(&place, file);
-        assert_eq!(place.run(&["push", "--yes", "--quiet"]).exit, 0);
+        commit(&project, file);
+        assert_eq!(project.run(&["push", "--yes", "--quiet"]).exit, 0);
     };
-    place
+    project
         .write("formulac.yml", "dialect: duckdb\nspecs: metrics/\n")
         .write("metrics/a.yml", spec("a", "amount"));
-    place
+    project
         .write("metrics/b.yml", spec("b", "amount * 2"))
         .write("metrics/gone.yml", spec("gone", "tax"));
-    crate::repository::begin(&place);
-    assert_eq!(place.run(&["push", "--yes", "--quiet"]).exit, 0);
-    let first = place.run(&["release", "--yes"]);
+    crate::repository::begin(&project);
+    assert_eq!(project.run(&["push", "--yes", "--quiet"]).exit, 0);
+    let first = project.run(&["release", "--yes"]);
     assert_eq!(
         first.out, "v1\n\nThe first release, of 3 models:\n  a\n  b\n  gone\n",
         "{}",
@@ -158,46 +158,46 @@ fn release_notes_list_the_net_change() {
     );
     push("metrics/a.yml", Some(spec("a", "amount * 3")));
     push("metrics/new.yml", Some(spec("new", "amount - tax")));
-    assert_eq!(place.run(&["rollback", "1", "--yes"]).exit, 0);
+    assert_eq!(project.run(&["rollback", "1", "--yes"]).exit, 0);
     push("metrics/b.yml", Some(spec("b", "amount * 4")));
     push("metrics/b.yml", Some(spec("b", "amount * 5")));
     push("metrics/more.yml", Some(spec("more", "amount\n    + tax")));
     push("metrics/gone.yml", None);
-    let next = place.run(&["release", "--yes"]);
+    let next = project.run(&["release", "--yes"]);
     let expected = "v2\n\nSince v1:\n  update b\n    b_value: amount * 2 → amount * 5\n  delete gone\n  create more\n    \
                     more_value: amount + tax\n";
     assert_eq!(next.out, expected, "{}", next.err);
     // The log entry of a rollback contains its target and the models that it changed.
-    let log = place.run(&["log", "new"]).out;
+    let log = project.run(&["log", "new"]).out;
     assert!(
         log.contains("  rollback  ") && log.contains("        back to entry 1, ") && log.contains("delete new"),
         "{log}"
     );
     let is_long = |word: &str| word.len() > 40 && word.chars().all(|c| c.is_ascii_hexdigit());
-    assert!(!place.run(&["log"]).out.split_whitespace().any(is_long));
+    assert!(!project.run(&["log"]).out.split_whitespace().any(is_long));
 }
 
 /// `dbt docs generate` overwrites the results of the build, so the message suggests an order of commands that works.
 #[test]
 fn overwritten_test_results_are_reported() {
-    let place = Place::new("release_results");
-    place
+    let project = TestProject::new("release_results");
+    project
         .write("formulac.yml", "dialect: duckdb\nspecs: metrics/\n")
         .write(".gitignore", "target/\n");
-    place.write(
+    project.write(
         "metrics/a.yml",
         "model: a\nfrom: orders\nkeep: [id]\ndefinitions: b = amount * 2\n",
     );
-    place.write("dbt_project.yml", "name: shop\nprofile: shop\n");
-    crate::repository::begin(&place);
-    assert_eq!(place.run(&["push", "--yes", "--quiet"]).exit, 0);
+    project.write("dbt_project.yml", "name: shop\nprofile: shop\n");
+    crate::repository::begin(&project);
+    assert_eq!(project.run(&["push", "--yes", "--quiet"]).exit, 0);
     let left_by = |which: &str, status: &str| {
         let metadata = |kind: &str| {
             format!(
                 r#""metadata": {{"dbt_schema_version": "https://schemas.getdbt.com/dbt/{kind}.json", "generated_at": "2100-01-01T00:00:00Z"}}"#
             )
         };
-        place.write(
+        project.write(
             "target/manifest.json",
             format!("{{{}, \"nodes\": {{}}}}", metadata("manifest/v12")),
         );
@@ -205,8 +205,8 @@ fn overwritten_test_results_are_reported() {
             r#"{{{}, "args": {{"which": "{which}"}}, "results": [{{"unique_id": "test.shop.t.1", "status": "{status}"}}]}}"#,
             metadata("run-results/v6")
         );
-        place.write("target/run_results.json", results);
-        place.run(&["release", "--dry-run"])
+        project.write("target/run_results.json", results);
+        project.run(&["release", "--dry-run"])
     };
     let run = left_by("generate", "success");
     let expected = "error: no test results are known: `dbt docs generate` has overwritten the results of the last build in \
@@ -220,38 +220,38 @@ fn overwritten_test_results_are_reported() {
         let run = left_by("generate", "success");
         assert_eq!(run.exit, exit, "{}{}", run.out, run.err);
     }
-    assert_eq!(git(&place, &["status", "--porcelain"]), "");
+    assert_eq!(git(&project, &["status", "--porcelain"]), "");
 }
 
 /// `release` finds the results of a build in dbt's log, so they do not have to be read before `dbt docs generate`.
 #[test]
 fn overwritten_test_results_are_read_from_the_log() {
-    let place = Place::new("release_log");
-    place
+    let project = TestProject::new("release_log");
+    project
         .write("formulac.yml", "dialect: duckdb\nspecs: metrics/\n")
         .write(".gitignore", "target/\nlogs/\n");
-    place.write(
+    project.write(
         "metrics/a.yml",
         "model: a\nfrom: orders\nkeep: [id]\ndefinitions: b = amount * 2\n",
     );
-    place.write("dbt_project.yml", "name: shop\nprofile: shop\n");
-    crate::repository::begin(&place);
-    assert_eq!(place.run(&["push", "--yes", "--quiet"]).exit, 0);
+    project.write("dbt_project.yml", "name: shop\nprofile: shop\n");
+    crate::repository::begin(&project);
+    assert_eq!(project.run(&["push", "--yes", "--quiet"]).exit, 0);
     let metadata = |kind: &str| {
         format!(
             r#""metadata": {{"dbt_schema_version": "https://schemas.getdbt.com/dbt/{kind}.json", "generated_at": "2100-01-01T00:00:00Z"}}"#
         )
     };
-    place.write(
+    project.write(
         "target/manifest.json",
         format!("{{{}, \"nodes\": {{}}}}", metadata("manifest/v12")),
     );
     let results = r#""args": {"which": "generate"}, "results": [{"unique_id": "test.shop.t.1", "status": "success"}]"#;
-    place.write(
+    project.write(
         "target/run_results.json",
         format!("{{{}, {results}}}", metadata("run-results/v6")),
     );
-    place.write("target/run/shop/models/t.sql", "select 1");
+    project.write("target/run/shop/models/t.sql", "select 1");
     let left_by = |target: &str, told: &str| {
         let entries = [
             ("MainThread", "Running with dbt=1.12.6".to_owned()),
@@ -270,8 +270,8 @@ fn overwritten_test_results_are_read_from_the_log() {
             .iter()
             .map(|(thread, told)| format!("16:36:33.656652 [info ] [{thread}]: {told}\n"))
             .collect();
-        place.write("logs/dbt.log", log);
-        place.run(&["release", "--dry-run"])
+        project.write("logs/dbt.log", log);
+        project.run(&["release", "--dry-run"])
     };
     let run = left_by("None", "PASS");
     assert_eq!(run.exit, 0, "{}{}", run.out, run.err);
@@ -290,11 +290,11 @@ fn overwritten_test_results_are_read_from_the_log() {
         run.err
     );
     // Files that changed after the build are considered untested, including files that formulac wrote.
-    place.write("models/other.sql", "select 1").write(
+    project.write("models/other.sql", "select 1").write(
         "models/own.sql",
         "{# formulac: edit metrics/own.yml, not this file. 831165ade6473aa2 #}\nselect 2\n",
     );
-    crate::repository::commit(&place, "another model");
+    crate::repository::commit(&project, "another model");
     let run = left_by("None", "PASS");
     assert!(
         run.out

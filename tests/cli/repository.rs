@@ -2,10 +2,10 @@
 
 use std::process::Command;
 
-use crate::run::{Place, Run, finish};
+use crate::run::{Run, TestProject, finish};
 
 /// Creates a repository with all existing files in its first commit.
-pub fn begin(project: &Place) {
+pub fn begin(project: &TestProject) {
     git(project, &["init", "--quiet", "--initial-branch=main"]);
     git(project, &["config", "commit.gpgsign", "false"]);
     switch_user(project, "ann");
@@ -13,7 +13,7 @@ pub fn begin(project: &Place) {
 }
 
 /// Sets the user who works in the repository from now on: `ann` is `Ann <ann@example.com>`.
-pub fn switch_user(project: &Place, name: &str) {
+pub fn switch_user(project: &TestProject, name: &str) {
     let mut letters = name.chars();
     let first = letters.next().unwrap().to_uppercase();
     git(
@@ -23,13 +23,13 @@ pub fn switch_user(project: &Place, name: &str) {
     git(project, &["config", "user.email", &format!("{name}@example.com")]);
 }
 
-pub fn git(project: &Place, args: &[&str]) -> String {
+pub fn git(project: &TestProject, args: &[&str]) -> String {
     let run = git_may_fail(project, args);
     assert_eq!(run.exit, 0, "git {args:?}: {}{}", run.out, run.err);
     run.out
 }
 
-pub fn git_may_fail(project: &Place, args: &[&str]) -> Run {
+pub fn git_may_fail(project: &TestProject, args: &[&str]) -> Run {
     let mut command = Command::new("git");
     command.args(args).current_dir(project.path(""));
     command
@@ -38,19 +38,19 @@ pub fn git_may_fail(project: &Place, args: &[&str]) -> Run {
     finish(command)
 }
 
-pub fn commit(project: &Place, message: &str) {
+pub fn commit(project: &TestProject, message: &str) {
     git(project, &["add", "--all"]);
     git(project, &["commit", "--quiet", "--message", message]);
 }
 
-pub fn edit(project: &Place, file: &str, from: &str, to: &str) {
+pub fn edit(project: &TestProject, file: &str, from: &str, to: &str) {
     let text = project.read(file);
     assert!(text.contains(from), "{file} has no {from:?}:\n{text}");
     project.write(file, text.replace(from, to));
 }
 
 /// Compares the transcript with the snapshot, ignoring values that differ from run to run.
-pub fn snapshot(project: &Place, name: &str) {
+pub fn snapshot(project: &TestProject, name: &str) {
     let filters = [
         (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "[time]"),
         (r"\d{4}-\d\d-\d\d( \d\d:\d\d:\d\d)?", "[day]"),

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::repository::{begin, commit, edit, git, snapshot, switch_user};
-use crate::run::Place;
+use crate::run::TestProject;
 
 pub const PROJECT: &str = "\
 dialect: duckdb
@@ -28,14 +28,14 @@ columns:
 ";
 
 /// Creates a project with roles, in a repository.
-pub fn create_project(name: &str) -> Place {
-    let place = Place::new(name);
-    place
+pub fn create_project(name: &str) -> TestProject {
+    let project = TestProject::new(name);
+    project
         .write("formulac.yml", PROJECT)
         .write("metrics/revenue.yml", REVENUE);
-    place.write(".gitignore", "formulac.local.yml\n.formulac/local/\ntarget/\n");
-    begin(&place);
-    place
+    project.write(".gitignore", "formulac.local.yml\n.formulac/local/\ntarget/\n");
+    begin(&project);
+    project
 }
 
 /// Returns the rows of the table: the command, the environment, and, for each role, whether it may call the command.
@@ -70,24 +70,24 @@ fn each_role_may_run_the_commands_in_the_table() {
     ];
     let mut wrong = Vec::new();
     for (role, name) in people {
-        let place = create_project(&format!("roles_{role}"));
+        let project = create_project(&format!("roles_{role}"));
         if role == "none" {
-            edit(&place, "formulac.yml", "default_role: analyst\n", "");
-            commit(&place, "no default");
+            edit(&project, "formulac.yml", "default_role: analyst\n", "");
+            commit(&project, "no default");
         }
-        switch_user(&place, "root");
-        git(&place, &["switch", "--quiet", "-c", "work"]);
-        edit(&place, "metrics/revenue.yml", "SUM(amount)", "SUM(amount) * 2");
-        commit(&place, "twice");
-        assert_eq!(place.run(&["change", "propose", "Twice"]).exit, 0);
-        switch_user(&place, name);
+        switch_user(&project, "root");
+        git(&project, &["switch", "--quiet", "-c", "work"]);
+        edit(&project, "metrics/revenue.yml", "SUM(amount)", "SUM(amount) * 2");
+        commit(&project, "twice");
+        assert_eq!(project.run(&["change", "propose", "Twice"]).exit, 0);
+        switch_user(&project, name);
         let mut refused = 0;
         for (command, environment, may) in table() {
             let mut args: Vec<&str> = command.iter().map(String::as_str).collect();
             if environment != "-" {
                 args.extend(["--env", &environment]);
             }
-            let run = place.run(&args);
+            let run = project.run(&args);
             let expected = may[role];
             // The current branch is not the production branch, so even users who may push to production are rejected.
             let is_elsewhere = run.exit == 4 && run.err.contains("can be changed only on its branch");
@@ -96,7 +96,7 @@ fn each_role_may_run_the_commands_in_the_table() {
             }
             refused += usize::from(run.exit == 4);
         }
-        let logged = place.run(&["log", "--json"]).json();
+        let logged = project.run(&["log", "--json"]).json();
         let of = logged["entries"]
             .as_array()
             .unwrap()
@@ -114,8 +114,8 @@ fn each_role_may_run_the_commands_in_the_table() {
 
 #[test]
 fn the_table_lists_every_command() {
-    let place = Place::new("roles_commands");
-    let help = place.run(&["--help"]).out;
+    let project = TestProject::new("roles_commands");
+    let help = project.run(&["--help"]).out;
     let commands = help
         .lines()
         .skip_while(|line| *line != "Commands:")
@@ -133,42 +133,42 @@ fn the_table_lists_every_command() {
 
 #[test]
 fn a_rejection_names_the_required_role_and_is_logged() {
-    let mut place = create_project("roles_refused");
-    place
+    let mut project = create_project("roles_refused");
+    project
         .show(&["push", "--env", "production", "--yes"])
         .show(&["log"])
         .show(&["rollback", "1", "--env", "production"]);
     // A commit on the production branch changes production, regardless of the current environment.
-    place.show(&["push", "--yes"]);
-    git(&place, &["switch", "--quiet", "-c", "work"]);
-    switch_user(&place, "fay");
-    place.show(&["push", "--yes"]).show(&["generate"]);
+    project.show(&["push", "--yes"]);
+    git(&project, &["switch", "--quiet", "-c", "work"]);
+    switch_user(&project, "fay");
+    project.show(&["push", "--yes"]).show(&["generate"]);
     // The entry of a rejected call has no successors, so it does not block other users.
-    switch_user(&place, "eve");
-    place.run(&["push", "--yes"]);
-    place.show(&["log"]);
-    snapshot(&place, "roles__refused");
+    switch_user(&project, "eve");
+    project.run(&["push", "--yes"]);
+    project.show(&["log"]);
+    snapshot(&project, "roles__refused");
 }
 
 /// A rejection does not change the output of `git status`, whether or not the project ignores the folder. Every branch
 /// contains all entries that its log needs.
 #[test]
 fn a_rejection_does_not_change_git_status() {
-    let place = Place::new("roles_untracked");
-    place
+    let project = TestProject::new("roles_untracked");
+    project
         .write("formulac.yml", PROJECT)
         .write("metrics/revenue.yml", REVENUE);
-    begin(&place);
-    git(&place, &["switch", "--quiet", "-c", "work"]);
-    assert_eq!(place.run(&["push", "--yes", "--quiet"]).exit, 0);
-    switch_user(&place, "fay");
+    begin(&project);
+    git(&project, &["switch", "--quiet", "-c", "work"]);
+    assert_eq!(project.run(&["push", "--yes", "--quiet"]).exit, 0);
+    switch_user(&project, "fay");
     for args in [["push", "--yes"].as_slice(), &["generate"], &["release", "--yes"]] {
-        assert_eq!(place.run(args).exit, 4, "{args:?}");
+        assert_eq!(project.run(args).exit, 4, "{args:?}");
     }
-    assert_eq!(git(&place, &["status", "--porcelain", "--untracked-files=all"]), "");
+    assert_eq!(git(&project, &["status", "--porcelain", "--untracked-files=all"]), "");
     for branch in ["work", "main"] {
-        git(&place, &["switch", "--quiet", branch]);
-        let run = place.run(&["log", "--json"]);
+        git(&project, &["switch", "--quiet", branch]);
+        let run = project.run(&["log", "--json"]);
         let refused = run.json()["entries"]
             .as_array()
             .unwrap()
@@ -181,9 +181,9 @@ fn a_rejection_does_not_change_git_status() {
 
 #[test]
 fn identity_of_the_user() {
-    let place = create_project("roles_who");
+    let project = create_project("roles_who");
     let as_user = |user: &str| {
-        let mut command = place.command(&["push", "--env", "production", "--yes", "--quiet"]);
+        let mut command = project.command(&["push", "--env", "production", "--yes", "--quiet"]);
         command.env("FORMULAC_USER", user);
         crate::run::finish(command).exit
     };
@@ -197,19 +197,19 @@ fn identity_of_the_user() {
     assert_eq!(free.run(&["push", "--yes", "--quiet"]).exit, 0);
 }
 
-fn place_without_roles() -> Place {
-    let place = Place::new("roles_free");
-    place
+fn place_without_roles() -> TestProject {
+    let project = TestProject::new("roles_free");
+    project
         .write("formulac.yml", "dialect: duckdb\nspecs: metrics/\n")
         .write("metrics/revenue.yml", REVENUE);
-    begin(&place);
-    place
+    begin(&project);
+    project
 }
 
 /// Without roles, every user is an engineer, so nobody can run proofs in a protected environment.
 #[test]
 fn proofs_in_a_protected_environment_need_an_admin_even_without_roles() {
-    let place = create_project("roles_none");
+    let project = create_project("roles_none");
     let without: String = PROJECT
         .lines()
         .filter(|line| {
@@ -219,9 +219,9 @@ fn proofs_in_a_protected_environment_need_an_admin_even_without_roles() {
         })
         .map(|line| format!("{line}\n"))
         .collect();
-    place.write("formulac.yml", &without);
+    project.write("formulac.yml", &without);
     for args in [&["--yes"][..], &["--dry-run"]] {
-        let run = place.run(&[&["prove", "--env", "production"], args].concat());
+        let run = project.run(&[&["prove", "--env", "production"], args].concat());
         assert_eq!(run.exit, 4, "{}", run.err);
         assert!(
             run.err.contains("has the role engineer")
@@ -231,8 +231,8 @@ fn proofs_in_a_protected_environment_need_an_admin_even_without_roles() {
         );
     }
     // Other environments and other commands do not need an admin. There is no dbt project here.
-    assert_eq!(place.run(&["prove", "--env", "development", "--yes"]).exit, 2);
-    assert_eq!(place.run(&["generate", "--env", "production"]).exit, 0);
-    place.write("formulac.yml", format!("{without}roles: {{ann@example.com: admin}}\n"));
-    assert_eq!(place.run(&["prove", "--env", "production", "--yes"]).exit, 2);
+    assert_eq!(project.run(&["prove", "--env", "development", "--yes"]).exit, 2);
+    assert_eq!(project.run(&["generate", "--env", "production"]).exit, 0);
+    project.write("formulac.yml", format!("{without}roles: {{ann@example.com: admin}}\n"));
+    assert_eq!(project.run(&["prove", "--env", "production", "--yes"]).exit, 2);
 }

@@ -2,31 +2,31 @@
 
 use crate::push::{PROJECT, REVENUE};
 use crate::repository::{begin, commit, edit, git};
-use crate::run::Place;
+use crate::run::TestProject;
 
 const SQL: &str = "models/revenue.sql";
 const SPEC: &str = "metrics/revenue.yml";
 
 /// Creates a project whose generated and handwritten models are in the same folder, and pushes it.
-fn create_pushed_project(name: &str) -> Place {
-    let place = Place::new(name);
-    place
+fn create_pushed_project(name: &str) -> TestProject {
+    let project = TestProject::new(name);
+    project
         .write("formulac.yml", format!("{PROJECT}models: models/\ntests: tests/\n"))
         .write(SPEC, REVENUE)
         .write("models/orders.sql", "select 1 as id\n")
         .write("tests/no_orders.sql", "select 1\n");
-    begin(&place);
-    push(&place);
-    place
+    begin(&project);
+    push(&project);
+    project
 }
 
-fn push(project: &Place) {
+fn push(project: &TestProject) {
     let run = project.run(&["push", "--yes"]);
     assert_eq!(run.exit, 0, "{}{}", run.out, run.err);
 }
 
 /// Returns the messages of a rollback to the first entry.
-fn roll_back(project: &Place) -> String {
+fn roll_back(project: &TestProject) -> String {
     let run = project.run(&["rollback", "1", "--yes"]);
     assert_eq!(run.exit, 0, "{}{}", run.out, run.err);
     assert_eq!(git(project, &["status", "--porcelain"]), "");
@@ -35,49 +35,49 @@ fn roll_back(project: &Place) -> String {
 
 #[test]
 fn handwritten_files_in_the_same_folders_are_kept() {
-    let place = create_pushed_project("rollback_handwritten");
-    let first = [SPEC, SQL].map(|file| place.read(file));
-    place
+    let project = create_pushed_project("rollback_handwritten");
+    let first = [SPEC, SQL].map(|file| project.read(file));
+    project
         .write("models/orders.sql", "select 2 as id\n")
         .write("models/customers.sql", "select 3 as id\n")
         .write("metrics/README.md", "Specs\n");
-    git(&place, &["rm", "--quiet", "tests/no_orders.sql"]);
-    edit(&place, SPEC, "SUM(amount)", "SUM(amount - tax)");
-    commit(&place, "by hand");
-    push(&place);
-    place.write("tests/no_customers.sql", "select 4\n");
-    commit(&place, "later");
-    assert!(!roll_back(&place).contains("warning"));
-    assert_eq!([SPEC, SQL].map(|file| place.read(file)), first);
-    assert_eq!(place.read("models/orders.sql"), "select 2 as id\n");
+    git(&project, &["rm", "--quiet", "tests/no_orders.sql"]);
+    edit(&project, SPEC, "SUM(amount)", "SUM(amount - tax)");
+    commit(&project, "by hand");
+    push(&project);
+    project.write("tests/no_customers.sql", "select 4\n");
+    commit(&project, "later");
+    assert!(!roll_back(&project).contains("warning"));
+    assert_eq!([SPEC, SQL].map(|file| project.read(file)), first);
+    assert_eq!(project.read("models/orders.sql"), "select 2 as id\n");
     for kept in ["models/customers.sql", "metrics/README.md", "tests/no_customers.sql"] {
-        assert!(place.path(kept).is_file(), "{kept}");
+        assert!(project.path(kept).is_file(), "{kept}");
     }
-    assert!(!place.path("tests/no_orders.sql").exists());
-    assert!(place.run(&["plan"]).out.contains("agree"));
+    assert!(!project.path("tests/no_orders.sql").exists());
+    assert!(project.run(&["plan"]).out.contains("agree"));
 }
 
 #[test]
 fn hand_edits_of_generated_files_and_later_changes_of_specs_are_kept() {
-    let place = create_pushed_project("rollback_hand_edits");
+    let project = create_pushed_project("rollback_hand_edits");
     // The push of the second formula keeps these edits but does not make them, so a rollback does not undo them.
     edit(
-        &place,
+        &project,
         SQL,
         "group by country",
         "group by country\nhaving count(*) % 7 < 3",
     );
-    edit(&place, SQL, "select\n", "-- checked by Bob\nselect\n");
-    commit(&place, "Large countries only");
-    edit(&place, SPEC, "SUM(amount)", "SUM(amount - tax)");
+    edit(&project, SQL, "select\n", "-- checked by Bob\nselect\n");
+    commit(&project, "Large countries only");
+    edit(&project, SPEC, "SUM(amount)", "SUM(amount - tax)");
     // A user may commit the generated files before the push.
-    commit(&place, "Revenue after tax");
-    push(&place);
-    edit(&place, SPEC, "Revenue by country.", "Revenue of each country.");
-    commit(&place, "Describe the model");
-    let said = roll_back(&place);
+    commit(&project, "Revenue after tax");
+    push(&project);
+    edit(&project, SPEC, "Revenue by country.", "Revenue of each country.");
+    commit(&project, "Describe the model");
+    let said = roll_back(&project);
     assert!(!said.contains("warning"), "{said}");
-    let (spec, sql) = (place.read(SPEC), place.read(SQL));
+    let (spec, sql) = (project.read(SPEC), project.read(SQL));
     assert!(
         spec.contains("Revenue of each country.") && spec.contains("SUM(amount)"),
         "{spec}"
@@ -88,7 +88,7 @@ fn hand_edits_of_generated_files_and_later_changes_of_specs_are_kept() {
     );
     assert!(sql.contains("sum(amount)"), "{sql}");
     // The next push contains only the later change to the spec.
-    let plan = place.run(&["plan"]).out;
+    let plan = project.run(&["plan"]).out;
     assert!(
         plan.contains("0 to create, 1 to update, 0 to delete, 0 conflicts; 1 hand edit kept"),
         "{plan}"
@@ -97,77 +97,77 @@ fn hand_edits_of_generated_files_and_later_changes_of_specs_are_kept() {
 
 #[test]
 fn a_file_whose_lines_changed_again_keeps_its_contents() {
-    let place = create_pushed_project("rollback_same_lines");
-    edit(&place, SPEC, "SUM(amount)", "SUM(amount - tax)");
-    push(&place);
-    edit(&place, SPEC, "SUM(amount - tax)", "SUM(amount - fee)");
-    commit(&place, "Fees");
-    let said = roll_back(&place);
+    let project = create_pushed_project("rollback_same_lines");
+    edit(&project, SPEC, "SUM(amount)", "SUM(amount - tax)");
+    push(&project);
+    edit(&project, SPEC, "SUM(amount - tax)", "SUM(amount - fee)");
+    commit(&project, "Fees");
+    let said = roll_back(&project);
     let kept = format!("warning: `{SPEC}` keeps its contents, because later commits changed the lines");
     assert!(said.contains(&kept), "{said}");
-    assert!(place.read(SPEC).contains("SUM(amount - fee)"));
-    assert!(place.read(SQL).contains("sum(amount)"));
+    assert!(project.read(SPEC).contains("SUM(amount - fee)"));
+    assert!(project.read(SQL).contains("sum(amount)"));
 }
 
 /// Changes of metric sets that a push read are undone although another commit contains them.
 #[test]
 fn metric_sets_that_were_pushed_are_undone() {
-    let place = create_pushed_project("rollback_sets");
-    place.write(
+    let project = create_pushed_project("rollback_sets");
+    project.write(
         "metrics/orders.yml",
         "metric_set: orders\nfrom: orders\ntime: day\ndefinitions: |\n  total = SUM(amount)\n  // per order\n  average = total / COUNT()\n  fees = SUM(fee)\n",
     );
-    place.write(
+    project.write(
         "metrics/daily.yml",
         "model: daily\nmetrics: [orders.total]\ngroup_by: [day]\n",
     );
-    push(&place);
-    let set = place.read("metrics/orders.yml");
-    edit(&place, "metrics/orders.yml", "SUM(amount)", "SUM(amount) - SUM(tax)");
-    edit(&place, SPEC, "SUM(amount)", "SUM(amount - tax)");
-    assert_eq!(place.run(&["generate"]).exit, 0);
-    commit(&place, "generated");
-    push(&place);
-    edit(&place, "metrics/orders.yml", "SUM(fee)", "SUM(fee * 2)");
-    commit(&place, "later");
-    let run = place.run(&["rollback", "2", "--yes"]);
+    push(&project);
+    let set = project.read("metrics/orders.yml");
+    edit(&project, "metrics/orders.yml", "SUM(amount)", "SUM(amount) - SUM(tax)");
+    edit(&project, SPEC, "SUM(amount)", "SUM(amount - tax)");
+    assert_eq!(project.run(&["generate"]).exit, 0);
+    commit(&project, "generated");
+    push(&project);
+    edit(&project, "metrics/orders.yml", "SUM(fee)", "SUM(fee * 2)");
+    commit(&project, "later");
+    let run = project.run(&["rollback", "2", "--yes"]);
     assert_eq!(run.exit, 0, "{}{}", run.out, run.err);
     assert_eq!(
-        place.read("metrics/orders.yml"),
+        project.read("metrics/orders.yml"),
         set.replace("SUM(fee)", "SUM(fee * 2)")
     );
-    assert!(place.read(SPEC).contains("SUM(amount)") && place.read(SQL).contains("sum(amount)"));
-    let plan = place.run(&["plan"]).out;
+    assert!(project.read(SPEC).contains("SUM(amount)") && project.read(SQL).contains("sum(amount)"));
+    let plan = project.run(&["plan"]).out;
     assert!(
         plan.contains("1 metric set to commit") || plan.contains("agree"),
         "{plan}"
     );
     // The files of models that later pushes created are removed.
-    roll_back(&place);
-    assert!(!place.path("metrics/daily.yml").exists() && !place.path("models/daily.sql").exists());
+    roll_back(&project);
+    assert!(!project.path("metrics/daily.yml").exists() && !project.path("models/daily.sql").exists());
 }
 
 /// If only pushes changed a generated file, it has its former bytes again. Otherwise, the layout of other commits is kept.
 #[test]
 fn generated_files_have_their_former_layout() {
     for (name, is_formatted_later) in [("rollback_layout", false), ("rollback_later_layout", true)] {
-        let place = create_pushed_project(name);
-        edit(&place, SQL, "sum(amount)", "SUM(amount)");
-        push(&place);
-        let sql = place.read(SQL);
-        edit(&place, SPEC, "SUM(amount)", "SUM(amount - tax)");
-        push(&place);
+        let project = create_pushed_project(name);
+        edit(&project, SQL, "sum(amount)", "SUM(amount)");
+        push(&project);
+        let sql = project.read(SQL);
+        edit(&project, SPEC, "SUM(amount)", "SUM(amount - tax)");
+        push(&project);
         if is_formatted_later {
-            edit(&place, SQL, "sum(amount - tax)", "Sum(amount - tax)");
-            edit(&place, SQL, "group by", "GROUP BY");
-            commit(&place, "formatted");
+            edit(&project, SQL, "sum(amount - tax)", "Sum(amount - tax)");
+            edit(&project, SQL, "group by", "GROUP BY");
+            commit(&project, "formatted");
         }
-        let run = place.run(&["rollback", "2", "--yes"]);
+        let run = project.run(&["rollback", "2", "--yes"]);
         assert_eq!(run.exit, 0, "{}{}", run.out, run.err);
         match is_formatted_later {
-            false => assert_eq!(place.read(SQL), sql),
-            true => assert!(place.read(SQL).contains("GROUP BY"), "{}", place.read(SQL)),
+            false => assert_eq!(project.read(SQL), sql),
+            true => assert!(project.read(SQL).contains("GROUP BY"), "{}", project.read(SQL)),
         }
-        assert!(place.run(&["plan"]).out.contains("agree"));
+        assert!(project.run(&["plan"]).out.contains("agree"));
     }
 }

@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use formulac::Dialect;
 
 /// New, empty folder in which the command runs.
-pub struct Place {
+pub struct TestProject {
     folder: PathBuf,
     transcript: String,
 }
@@ -27,7 +27,7 @@ pub struct Run {
     pub err: String,
 }
 
-impl Place {
+impl TestProject {
     pub fn new(name: &str) -> Self {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cli").join(name);
         let _ = fs::remove_dir_all(&folder);
@@ -117,7 +117,7 @@ impl Place {
         run
     }
 
-    /// Runs the command and records all of its output for [`Place::transcript`].
+    /// Runs the command and records all of its output for [`TestProject::transcript`].
     pub fn show(&mut self, args: &[&str]) -> &mut Self {
         let run = self.run(args);
         self.note(args, &run)

@@ -2,7 +2,7 @@
 
 use insta::assert_snapshot;
 
-use crate::run::Place;
+use crate::run::TestProject;
 
 const MANIFEST: &str = include_str!("fixtures/dbt/manifest.json");
 const CATALOG: &str = include_str!("fixtures/dbt/catalog.json");
@@ -10,25 +10,25 @@ const VIEW: &str = include_str!("fixtures/omni/analytics/orders.view.yaml");
 
 #[test]
 fn artifact_kinds_are_recognized_by_content() {
-    let place = Place::new("schema_kinds");
-    place
+    let project = TestProject::new("schema_kinds");
+    project
         .write("target/manifest.json", MANIFEST)
         .write("other/m.json", MANIFEST)
         .write("target/catalog.json", CATALOG);
-    place
+    project
         .write("omni/analytics/orders.view.yaml", VIEW)
         .write("omni/README.md", "x");
-    place.write(
+    project.write(
         "_models.yml",
         "models: [{name: orders, columns: [{name: amount, data_type: 'numeric(12, 2)', tests: [not_null]}]}]",
     );
-    place.write("s.txt", "relations: {orders: {columns: {amount: float}}}");
-    place.write(
+    project.write("s.txt", "relations: {orders: {columns: {amount: float}}}");
+    project.write(
         "s.json",
         r#"{"relations": {"orders": {"columns": {"amount": "integer"}}}}"#,
     );
     let ty = |schema: &str, formula: &str| {
-        let run = place.run(&["compile", formula, "--schema", schema, "--json"]);
+        let run = project.run(&["compile", formula, "--schema", schema, "--json"]);
         let value = run.json();
         assert_eq!(run.exit, 0, "{value}");
         value["definitions"][0]["type"].as_str().unwrap_or_default().to_owned()
@@ -47,20 +47,20 @@ fn artifact_kinds_are_recognized_by_content() {
 
 #[test]
 fn errors_in_schemas_are_reported() {
-    let mut place = Place::new("schema_faults");
-    place
+    let mut project = TestProject::new("schema_faults");
+    project
         .write("empty.yml", "")
         .write("tables.yml", "tables: []")
         .write("yaml.yml", "relations: [");
-    place.write(
+    project.write(
         "types.yml",
         "relations:\n  o:\n    columns:\n      a: nubmer\n      b: {type: text, nulable: false}\n  p:\n    columns: {rate: decimal(5,2)}\n",
     );
-    place
+    project
         .write("catalog.json", CATALOG)
         .write("cut.json", &MANIFEST[..300])
         .write("latin1.yml", b"relations: {\xE9: {}}");
-    place
+    project
         .write("folder/readme.md", "x")
         .write("views/a.view", "dimensions: {x: {}}")
         .write("views/b.view", "dimensions: [x]");
@@ -76,49 +76,49 @@ fn errors_in_schemas_are_reported() {
         "views",
         "nowhere",
     ] {
-        place.show(&["compile", "SUM(a)", "--schema", schema]);
+        project.show(&["compile", "SUM(a)", "--schema", schema]);
     }
-    assert_snapshot!(place.transcript());
+    assert_snapshot!(project.transcript());
 }
 
 #[test]
 fn unreadable_and_newer_artifacts_are_reported() {
-    let mut place = Place::new("schema_artifacts");
+    let mut project = TestProject::new("schema_artifacts");
     let version = |kind: &str, version: u32| {
         format!(
             r#"{{"metadata": {{"dbt_schema_version": "https://schemas.getdbt.com/dbt/{kind}/v{version}.json"}}, "nodes": {{}}, "results": []}}"#
         )
     };
-    place
+    project
         .write("newer/manifest.json", version("manifest", 13))
         .write("older/manifest.json", version("manifest", 9))
         .write("other/manifest.json", version("run-results", 6))
         .write("beside/manifest.json", MANIFEST)
         .write("beside/catalog.json", &CATALOG[..200]);
     for folder in ["newer", "older", "other", "beside"] {
-        place.show(&["compile", "SUM(a)", "--schema", &format!("{folder}/manifest.json")]);
+        project.show(&["compile", "SUM(a)", "--schema", &format!("{folder}/manifest.json")]);
     }
     // The project's artifacts are reported only once, although several parts of the command use them.
-    place
+    project
         .write("shop/dbt_project.yml", "name: shop\n")
         .write("shop/formulac.yml", "dialect: duckdb\n");
-    place.write(
+    project.write(
         "shop/metrics/a.yml",
         "model: a\nfrom: ref('orders')\ndefinitions: n = COUNT()\n",
     );
     for folder in ["newer", "older", "other"] {
-        let text = place.read(&format!("{folder}/manifest.json"));
-        place.write("shop/target/manifest.json", text);
-        place.show(&["generate", "--check", "--project-dir", "shop"]);
+        let text = project.read(&format!("{folder}/manifest.json"));
+        project.write("shop/target/manifest.json", text);
+        project.show(&["generate", "--check", "--project-dir", "shop"]);
     }
-    assert_snapshot!(place.transcript());
+    assert_snapshot!(project.transcript());
 }
 
 /// Engines compare and concatenate UUIDs as text only after a cast. Keys and counts need no cast.
 #[test]
 fn uuids_are_cast_where_formulas_use_them_as_text() {
-    let place = Place::new("schema_uuids");
-    place.write(
+    let project = TestProject::new("schema_uuids");
+    project.write(
         "schema.yml",
         "relations:\n  t:\n    columns: {o: uuid, p: uuid, x: text, n: integer}\n",
     );
@@ -134,7 +134,7 @@ fn uuids_are_cast_where_formulas_use_them_as_text() {
         ("IF(n > 1, o, x)", "case when n > 1 then cast(o as text) else x end"),
         ("ISBLANK(o)", "o is null"),
     ] {
-        let run = place.run(&[
+        let run = project.run(&[
             "compile",
             formula,
             "--schema",
@@ -146,8 +146,8 @@ fn uuids_are_cast_where_formulas_use_them_as_text() {
         assert_eq!(run.out.trim_end(), sql, "{formula}: {}", run.err);
     }
     let spec = "model: m\nfrom: t\nsteps:\n  - {name: a, group_by: o, definitions: {total: SUM(n)}}\n  - {name: b, keep: [o], definitions: {shown: 'o & \"!\"'}}\n";
-    place.write("spec.yml", spec);
-    let run = place.run(&["query", "spec.yml", "--schema", "schema.yml", "--no-project"]);
+    project.write("spec.yml", spec);
+    let run = project.run(&["query", "spec.yml", "--schema", "schema.yml", "--no-project"]);
     assert!(
         run.out.contains("coalesce(cast(o as text), '') || '!' as shown"),
         "{}{}",

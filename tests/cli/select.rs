@@ -3,35 +3,35 @@
 use serde_json::{Value, json};
 
 use crate::repository::{begin, commit, switch_user};
-use crate::run::Place;
+use crate::run::TestProject;
 
-fn create_project(name: &str) -> Place {
-    let place = Place::new(name);
-    place
+fn create_project(name: &str) -> TestProject {
+    let project = TestProject::new(name);
+    project
         .write("formulac.yml", "dialect: duckdb\nspecs: metrics/\n")
         .write("dbt_project.yml", "name: shop\nprofile: shop\n");
-    place.write(
+    project.write(
         "metrics/revenue.yml",
         "model: revenue\nfrom: ref('orders')\ntags: [finance]\ngroup_by: country\ndefinitions: revenue = SUM(amount)\n",
     );
-    place.write(
+    project.write(
         "metrics/share.yml",
         "model: share\nfrom: ref('revenue')\nkeep: all\ndefinitions: share = revenue / SUM(revenue:revenue)\n",
     );
-    place.write("metrics/counts.yml", "model: counts\nfrom: ref('orders')\nconfig: {materialized: table}\ngroup_by: country\ndefinitions: orders = COUNT()\n");
-    place.write(
+    project.write("metrics/counts.yml", "model: counts\nfrom: ref('orders')\nconfig: {materialized: table}\ngroup_by: country\ndefinitions: orders = COUNT()\n");
+    project.write(
         "metrics/broken.yml",
         "model: broken\nfrom: ref('orders')\ndefinitions: x = SUMM(amount)\n",
     );
-    place.write(".gitignore", "/state/\n.formulac/local/\n");
-    place.write("data/orders.csv", "country,amount\nat,3\nde,4\n");
-    begin(&place);
-    switch_user(&place, "eve");
-    place
+    project.write(".gitignore", "/state/\n.formulac/local/\n");
+    project.write("data/orders.csv", "country,amount\nat,3\nde,4\n");
+    begin(&project);
+    switch_user(&project, "eve");
+    project
 }
 
 /// Returns the names of the models in the command's JSON output.
-fn models(project: &Place, args: &[&str]) -> Vec<String> {
+fn models(project: &TestProject, args: &[&str]) -> Vec<String> {
     let run = project.run(&[args, &["--json"]].concat());
     assert!(!run.out.is_empty(), "{args:?}: {}", run.err);
     let value = run.json();
@@ -41,7 +41,7 @@ fn models(project: &Place, args: &[&str]) -> Vec<String> {
 
 #[test]
 fn every_command_about_specs_accepts_a_selection() {
-    let place = create_project("select_commands");
+    let project = create_project("select_commands");
     for (select, expected) in [
         (&["--select", "revenue+"][..], &["revenue", "share"][..]),
         (&["--select", "tag:finance", "counts"], &["counts", "revenue"]),
@@ -53,7 +53,7 @@ fn every_command_about_specs_accepts_a_selection() {
         (&["--select", "fqn:shop.*.counts"], &["counts"]),
     ] {
         for command in ["plan", "model", "generate"] {
-            let mut found = models(&place, &[&[command], select].concat());
+            let mut found = models(&project, &[&[command], select].concat());
             found.sort();
             if command == "generate" {
                 // `generate` reports the generated models and the models that they read.
@@ -67,15 +67,15 @@ fn every_command_about_specs_accepts_a_selection() {
         }
     }
     // An invalid spec only affects commands that select it.
-    assert_eq!(place.run(&["check", "--select", "revenue", "share"]).exit, 0);
-    assert_eq!(place.run(&["check", "--select", "broken"]).exit, 1);
-    assert_eq!(place.run(&["check"]).exit, 1);
-    assert_eq!(place.run(&["plan", "--select", "revenue"]).exit, 0);
-    assert_eq!(place.run(&["plan", "--select", "broken"]).exit, 1);
-    let status = |selection: &str| place.run(&["status", "--select", selection]).out;
+    assert_eq!(project.run(&["check", "--select", "revenue", "share"]).exit, 0);
+    assert_eq!(project.run(&["check", "--select", "broken"]).exit, 1);
+    assert_eq!(project.run(&["check"]).exit, 1);
+    assert_eq!(project.run(&["plan", "--select", "revenue"]).exit, 0);
+    assert_eq!(project.run(&["plan", "--select", "broken"]).exit, 1);
+    let status = |selection: &str| project.run(&["status", "--select", selection]).out;
     assert!(status("broken").contains("has errors") && !status("revenue").contains("has errors"));
     // `preview` displays the rows of exactly one spec.
-    let preview = |selection: &[&str]| place.run(&[&["preview", "--data", "data", "--select"], selection].concat());
+    let preview = |selection: &[&str]| project.run(&[&["preview", "--data", "data", "--select"], selection].concat());
     let of_counts = preview(&["counts"]);
     assert!(
         of_counts.out.contains("orders") || of_counts.err.contains("the program `duckdb` was not found"),
@@ -88,7 +88,10 @@ fn every_command_about_specs_accepts_a_selection() {
             .contains("2 specs are selected, but `preview` needs")
     );
     assert_eq!(preview(&["nothing"]).exit, 2);
-    assert_eq!(place.run(&["verify", "--data", "data", "--select", "nothing"]).exit, 2);
+    assert_eq!(
+        project.run(&["verify", "--data", "data", "--select", "nothing"]).exit,
+        2
+    );
 }
 
 /// Commands that accept model names also accept selectors.
@@ -157,25 +160,25 @@ fn commands_about_models_accept_a_selection() {
 
 #[test]
 fn unsupported_selectors_are_rejected_by_name() {
-    let mut place = create_project("select_unknown");
-    place
+    let mut project = create_project("select_unknown");
+    project
         .show(&["plan", "--select", "selector:nightly"])
         .show(&["check", "--select", "state:modified"]);
-    place.show(&["generate", "--check", "--select", "state:modified.macros"]);
-    place.show(&["plan", "--select", "state:modified.contract"]);
-    place
+    project.show(&["generate", "--check", "--select", "state:modified.macros"]);
+    project.show(&["plan", "--select", "state:modified.contract"]);
+    project
         .show(&["model", "--select", "revenu"])
         .show(&["plan", "--select", "state:new", "--state", "nowhere"]);
-    insta::assert_snapshot!(place.transcript());
+    insta::assert_snapshot!(project.transcript());
 }
 
 #[test]
 fn a_name_that_selects_nothing_is_refused() {
-    let place = create_project("select_no_name");
-    std::fs::remove_file(place.path("metrics/broken.yml")).unwrap();
-    commit(&place, "sound");
+    let project = create_project("select_no_name");
+    std::fs::remove_file(project.path("metrics/broken.yml")).unwrap();
+    commit(&project, "sound");
     for args in [&["check"][..], &["push", "--yes"], &["plan"], &["generate"]] {
-        let run = place.run(&[args, &["--select", "+revenu"]].concat());
+        let run = project.run(&[args, &["--select", "+revenu"]].concat());
         let (error, help) = ("`+revenu` selects no spec", "did you mean `revenue`?");
         assert!(
             run.exit == 2 && run.err.contains(error) && run.err.contains(help),
@@ -183,7 +186,7 @@ fn a_name_that_selects_nothing_is_refused() {
             run.err
         );
         // Other selectors may match no models.
-        let run = place.run(&[args, &["--select", "tag:nightly"]].concat());
+        let run = project.run(&[args, &["--select", "tag:nightly"]].concat());
         assert!(
             run.exit == 0 && run.err.contains("`tag:nightly` selects no spec"),
             "{args:?}: {}",
@@ -194,28 +197,28 @@ fn a_name_that_selects_nothing_is_refused() {
 
 #[test]
 fn push_select_leaves_other_models_unchanged() {
-    let place = create_project("select_push");
-    let run = place.run(&["push", "--yes", "--select", "revenue"]);
+    let project = create_project("select_push");
+    let run = project.run(&["push", "--yes", "--select", "revenue"]);
     assert_eq!(run.exit, 0, "{}", run.err);
-    assert_eq!(place.files("models/formulac"), ["revenue.sql", "revenue.yml"]);
-    assert_eq!(place.files(".formulac/state"), ["revenue.yml"]);
+    assert_eq!(project.files("models/formulac"), ["revenue.sql", "revenue.yml"]);
+    assert_eq!(project.files(".formulac/state"), ["revenue.yml"]);
     // A saved plan contains its selection.
-    assert_eq!(place.run(&["plan", "--select", "counts", "-o", "plan.json"]).exit, 0);
-    let run = place.run(&["push", "plan.json", "--yes"]);
+    assert_eq!(project.run(&["plan", "--select", "counts", "-o", "plan.json"]).exit, 0);
+    let run = project.run(&["push", "plan.json", "--yes"]);
     assert_eq!(run.exit, 0, "{}", run.err);
-    assert_eq!(place.files(".formulac/state"), ["counts.yml", "revenue.yml"]);
+    assert_eq!(project.files(".formulac/state"), ["counts.yml", "revenue.yml"]);
     // A deleted spec is not part of the selection.
-    std::fs::remove_file(place.path("metrics/counts.yml")).unwrap();
-    assert_eq!(models(&place, &["plan", "--select", "revenue", "share"]), ["share"]);
+    std::fs::remove_file(project.path("metrics/counts.yml")).unwrap();
+    assert_eq!(models(&project, &["plan", "--select", "revenue", "share"]), ["share"]);
 }
 
 /// The manifest for the earlier state comes from dbt, which strips whitespace around model code.
 #[test]
 fn states_are_compared_with_an_earlier_manifest() {
-    let place = create_project("select_state");
-    std::fs::remove_file(place.path("metrics/broken.yml")).unwrap();
-    commit(&place, "sound");
-    let run = place
+    let project = create_project("select_state");
+    std::fs::remove_file(project.path("metrics/broken.yml")).unwrap();
+    commit(&project, "sound");
+    let run = project
         .run(&[
             "model",
             "metrics/revenue.yml",
@@ -239,9 +242,9 @@ fn states_are_compared_with_an_earlier_manifest() {
         "metadata": {"dbt_schema_version": "https://schemas.getdbt.com/dbt/manifest/v12.json", "project_name": "shop"},
         "nodes": {"model.shop.revenue": node("revenue"), "model.shop.counts": node("counts")},
     });
-    place.write("state/manifest.json", manifest.to_string());
+    project.write("state/manifest.json", manifest.to_string());
     let chosen = |selection: &str| {
-        let mut found = models(&place, &["model", "--state", "state", "--select", selection]);
+        let mut found = models(&project, &["model", "--state", "state", "--select", selection]);
         found.sort();
         found.join(" ")
     };
@@ -256,10 +259,10 @@ fn states_are_compared_with_an_earlier_manifest() {
     // An edited file that was adopted keeps its layout.
     let other_layout = manifest.to_string().replace("\\nfrom ", "\\n\\nFROM ");
     assert_ne!(other_layout, manifest.to_string());
-    place.write("state/manifest.json", other_layout);
+    project.write("state/manifest.json", other_layout);
     assert_eq!(chosen("state:modified"), "share");
     // Change a formula and a setting.
-    let edit = |file: &str, from: &str, to: &str| place.write(file, place.read(file).replace(from, to));
+    let edit = |file: &str, from: &str, to: &str| project.write(file, project.read(file).replace(from, to));
     edit("metrics/revenue.yml", "SUM(amount)", "SUM(amount) * 2");
     assert_eq!(
         (chosen("state:modified.body"), chosen("1+state:new")),
@@ -283,7 +286,7 @@ fn states_are_compared_with_an_earlier_manifest() {
     );
     assert_eq!(chosen("state:modified.configs"), "counts share");
     assert_eq!(
-        place
+        project
             .run(&["check", "--select", "state:modified+", "--state", "state"])
             .err,
         "3 files checked: 3 warnings\n"
@@ -293,9 +296,9 @@ fn states_are_compared_with_an_earlier_manifest() {
 /// A command that accepts the path of a spec also accepts the name of its model.
 #[test]
 fn a_model_is_named_in_place_of_its_file() {
-    let place = create_project("select_names");
+    let project = create_project("select_names");
     for command in ["query", "model", "check", "preview"] {
-        let run = place.run(&[command, "revenu"]);
+        let run = project.run(&[command, "revenu"]);
         assert_eq!(run.exit, 2, "{command}: {}{}", run.out, run.err);
         // A spec with errors may have any name.
         assert!(
@@ -305,32 +308,32 @@ fn a_model_is_named_in_place_of_its_file() {
         );
     }
     for command in ["query", "model"] {
-        let named = place.run(&[command, "revenue"]);
+        let named = project.run(&[command, "revenue"]);
         assert_eq!(
             (named.exit, named.out),
-            (0, place.run(&[command, "metrics/revenue.yml"]).out),
+            (0, project.run(&[command, "metrics/revenue.yml"]).out),
             "{}",
             named.err
         );
     }
     assert_eq!(
-        place.run(&["query", "--select", "tag:finance"]).out,
-        place.run(&["query", "revenue"]).out
+        project.run(&["query", "--select", "tag:finance"]).out,
+        project.run(&["query", "revenue"]).out
     );
-    let several = place.run(&["query", "--select", "revenue+"]);
+    let several = project.run(&["query", "--select", "revenue+"]);
     assert!(
         several.exit == 2 && several.err.contains("2 specs are selected, but `query` needs"),
         "{}",
         several.err
     );
-    let file = place.run(&["explain", "metrics/revenue.yml"]);
+    let file = project.run(&["explain", "metrics/revenue.yml"]);
     assert!(
         file.exit == 2 && file.err.contains("`metrics/revenue.yml` is a file"),
         "{}{}",
         file.out,
         file.err
     );
-    let name = place.run(&["explain", "revenue"]);
+    let name = project.run(&["explain", "revenue"]);
     assert!(
         name.exit == 0 && name.err.contains("`formulac query revenue` shows its SQL"),
         "{}",
@@ -341,7 +344,7 @@ fn a_model_is_named_in_place_of_its_file() {
 /// A rejected command also reports the reason in its JSON output.
 #[test]
 fn refusals_are_json_too() {
-    let place = create_project("select_refusals");
+    let project = create_project("select_refusals");
     for (args, exit, text) in [
         (&["promote", "x"][..], 1, ""),
         (&["resolve", "x", "--ours"], 2, ""),
@@ -351,7 +354,7 @@ fn refusals_are_json_too() {
         (&["query", "metrics/none.yml"], 5, ""),
         (&["push"], 2, "pass `--yes` to confirm"),
     ] {
-        let run = place.run(&[args, &["--json"]].concat());
+        let run = project.run(&[args, &["--json"]].concat());
         assert!(!run.out.is_empty(), "{args:?}: {}", run.err);
         let json = run.json();
         println!("{args:?} {} {json}", run.exit);

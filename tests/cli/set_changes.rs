@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::repository::{begin, commit, edit, git, snapshot, switch_user};
 use crate::roles;
-use crate::run::Place;
+use crate::run::TestProject;
 
 const ORDERS: &str = "\
 metric_set: orders
@@ -20,25 +20,25 @@ const BY_MONTH: &str = "model: by_month\nmetrics: [orders.revenue, orders.aov]\n
 const TOTAL: &str = "model: total\nmetrics: [orders.order_count, orders.aov]\n";
 
 /// Creates a repository with a set and two models built on it.
-fn project(name: &str) -> Place {
-    let place = Place::new(name);
-    place.write("formulac.yml", "dialect: duckdb\nspecs: specs/\n");
-    place.write(
+fn project(name: &str) -> TestProject {
+    let project = TestProject::new(name);
+    project.write("formulac.yml", "dialect: duckdb\nspecs: specs/\n");
+    project.write(
         "dbt_project.yml",
         "name: shop\nmodel-paths: [models]\ntest-paths: [tests]\n",
     );
-    place.write(".gitignore", "target/\n");
+    project.write(".gitignore", "target/\n");
     for folder in ["models", "tests"] {
-        place.write(&format!("{folder}/.gitkeep"), "");
+        project.write(&format!("{folder}/.gitkeep"), "");
     }
-    place.write("specs/orders.yml", ORDERS);
-    place.write("specs/by_month.yml", BY_MONTH);
-    place.write("specs/total.yml", TOTAL);
-    begin(&place);
-    place
+    project.write("specs/orders.yml", ORDERS);
+    project.write("specs/by_month.yml", BY_MONTH);
+    project.write("specs/total.yml", TOTAL);
+    begin(&project);
+    project
 }
 
-fn push(project: &Place) {
+fn push(project: &TestProject) {
     let run = project.run(&["push", "--yes", "--quiet", "--no-parse"]);
     assert_eq!(run.exit, 0, "{}{}", run.out, run.err);
 }
@@ -99,16 +99,16 @@ fn a_hand_edit_of_a_metric_is_resolved_in_the_set_or_in_the_model() {
 /// If no formula expresses the edit, `--ours` is the only resolution. The rejected edit is kept in a backup.
 #[test]
 fn an_edit_without_a_formula_can_only_be_removed() {
-    let place = project("set_changes_ours");
-    push(&place);
-    let generated = place.read("models/formulac/by_month.sql");
+    let project = project("set_changes_ours");
+    push(&project);
+    let generated = project.read("models/formulac/by_month.sql");
     edit(
-        &place,
+        &project,
         "models/formulac/by_month.sql",
         "coalesce(sum(amount), 0)",
         "my_udf(amount)",
     );
-    let plan = place.run(&["plan", "--json"]);
+    let plan = project.run(&["plan", "--json"]);
     assert_eq!(plan.exit, 3, "{}", plan.err);
     let set = &plan.json()["models"][0]["conflicts"][0]["set"];
     let reason = "no formula expresses the function `my_udf`; a dbt model that the spec reads can compute it";
@@ -121,42 +121,42 @@ fn an_edit_without_a_formula_can_only_be_removed() {
         })
     );
     for (side, exit, said) in [("--to-set", 3, reason), ("--edit", 2, "--ours, --to-set or --to-model")] {
-        let run = place.run(&["resolve", "by_month.revenue", side]);
+        let run = project.run(&["resolve", "by_month.revenue", side]);
         assert!(run.exit == exit && run.err.contains(said), "{side}: {}", run.err);
     }
-    let run = place.run(&["resolve", "by_month.revenue", "--ours"]);
+    let run = project.run(&["resolve", "by_month.revenue", "--ours"]);
     assert_eq!(run.exit, 0, "{}", run.err);
-    assert_eq!(place.read("models/formulac/by_month.sql"), generated);
-    assert_eq!(place.files(".formulac/local/undone").len(), 1);
+    assert_eq!(project.read("models/formulac/by_month.sql"), generated);
+    assert_eq!(project.files(".formulac/local/undone").len(), 1);
 }
 
 /// A model may read a metric that it does not list. The edited column then has a different name than the metric.
 #[test]
 fn a_metric_that_the_model_does_not_list_is_resolved_in_the_set() {
-    let place = project("set_changes_unlisted");
+    let project = project("set_changes_unlisted");
     let set = ORDERS.replace("order_count", "orders_placed");
-    place.write("specs/orders.yml", &set);
-    place.write("specs/total.yml", TOTAL.replace("order_count", "orders_placed"));
-    commit(&place, "Another name");
-    push(&place);
-    let generated = place.read("models/formulac/by_month.sql");
+    project.write("specs/orders.yml", &set);
+    project.write("specs/total.yml", TOTAL.replace("order_count", "orders_placed"));
+    commit(&project, "Another name");
+    push(&project);
+    let generated = project.read("models/formulac/by_month.sql");
     let count = ("count(order_id)", "count(distinct order_id)");
-    edit(&place, "models/formulac/by_month.sql", count.0, count.1);
-    let plan = place.run(&["plan"]);
+    edit(&project, "models/formulac/by_month.sql", count.0, count.1);
+    let plan = project.run(&["plan"]);
     assert!(
         plan.out
             .contains("by_month.order_count (formula of orders.orders_placed in a metric set)"),
         "{}",
         plan.out
     );
-    let run = place.run(&["resolve", "by_month.orders_placed", "--to-set"]);
+    let run = project.run(&["resolve", "by_month.orders_placed", "--to-set"]);
     assert_eq!(run.exit, 0, "{}", run.err);
     let wanted = set.replace("COUNT(order_id)", "COUNTUNIQUE(order_id)");
-    assert_eq!(place.read("specs/orders.yml"), wanted);
-    assert_eq!(place.read("models/formulac/by_month.sql"), generated);
-    push(&place);
+    assert_eq!(project.read("specs/orders.yml"), wanted);
+    assert_eq!(project.read("models/formulac/by_month.sql"), generated);
+    push(&project);
     for model in ["by_month", "total"] {
-        let sql = place.read(&format!("models/formulac/{model}.sql"));
+        let sql = project.read(&format!("models/formulac/{model}.sql"));
         assert!(sql.contains(count.1), "{sql}");
     }
 }
@@ -164,19 +164,19 @@ fn a_metric_that_the_model_does_not_list_is_resolved_in_the_set() {
 /// Each edited clause of a set has a separate name, so that the clauses can be resolved separately.
 #[test]
 fn clauses_of_a_set_are_resolved_one_by_one() {
-    let place = project("set_changes_clauses");
+    let project = project("set_changes_clauses");
     let set = ORDERS.replace("time:", "where: amount > 0\ntime:");
-    place.write("specs/orders.yml", &set);
-    commit(&place, "A condition");
-    push(&place);
-    let generated = place.read("models/formulac/by_month.sql");
+    project.write("specs/orders.yml", &set);
+    commit(&project, "A condition");
+    push(&project);
+    let generated = project.read("models/formulac/by_month.sql");
     for (from, to) in [
         ("amount > 0", "amount > 10"),
         ("ref('stg_orders')", "ref('stg_orders_v2')"),
     ] {
-        edit(&place, "models/formulac/by_month.sql", from, to);
+        edit(&project, "models/formulac/by_month.sql", from, to);
     }
-    let plan = place.run(&["plan"]);
+    let plan = project.run(&["plan"]);
     assert_eq!(plan.exit, 3, "{}", plan.err);
     for name in ["by_month:orders.where", "by_month:orders.from"] {
         assert!(
@@ -189,15 +189,18 @@ fn clauses_of_a_set_are_resolved_one_by_one() {
         ("by_month:orders.from", "--ours"),
         ("by_month:orders.where", "--to-set"),
     ] {
-        let run = place.run(&["resolve", name, side]);
+        let run = project.run(&["resolve", name, side]);
         assert_eq!(run.exit, 0, "{name}: {}", run.err);
     }
-    assert_eq!(place.read("models/formulac/by_month.sql"), generated);
-    assert_eq!(place.read("specs/orders.yml"), set.replace("amount > 0", "amount > 10"));
+    assert_eq!(project.read("models/formulac/by_month.sql"), generated);
+    assert_eq!(
+        project.read("specs/orders.yml"),
+        set.replace("amount > 0", "amount > 10")
+    );
 }
 
 /// Writes a manifest in which an exposure reads `by_month` through another model.
-fn write_manifest(project: &Place, models: &[&str]) {
+fn write_manifest(project: &TestProject, models: &[&str]) {
     let node = |name: &str, reads: &str| {
         json!({
             "unique_id": format!("model.shop.{name}"), "name": name, "resource_type": "model", "package_name": "shop",
@@ -253,7 +256,7 @@ fn a_plan_lists_the_effects_of_a_changed_set_on_each_model() {
     edit(&place, "specs/orders.yml", "COUNT(order_id)", "SUM(amount)");
     edit(&place, "specs/total.yml", ", orders.aov", "");
     place.show(&["plan", "--quiet"]);
-    let effects = |place: &Place| {
+    let effects = |place: &TestProject| {
         let plan = place.run(&["plan", "--json"]).json();
         let models = plan["models"].as_array().unwrap().clone();
         models
@@ -291,11 +294,11 @@ fn a_plan_lists_the_effects_of_a_changed_set_on_each_model() {
 /// A change to a definition that no model reads does not change models or states.
 #[test]
 fn a_new_definition_changes_no_model() {
-    let place = project("set_changes_new_definition");
-    push(&place);
+    let project = project("set_changes_new_definition");
+    push(&project);
     let more = "  aov = revenue / order_count\n  largest = MAX(amount)\n  is_large = amount > 100\n";
-    edit(&place, "specs/orders.yml", "  aov = revenue / order_count\n", more);
-    let run = place.run(&["plan"]);
+    edit(&project, "specs/orders.yml", "  aov = revenue / order_count\n", more);
+    let run = project.run(&["plan"]);
     assert!(
         run.exit == 0
             && run
@@ -308,9 +311,9 @@ fn a_new_definition_changes_no_model() {
 
 #[test]
 fn impact_names_a_changed_metric_once() {
-    let place = project("set_changes_impact");
-    edit(&place, "specs/orders.yml", "SUM(amount)", "SUM(amount - tax)");
-    let run = place.run(&["impact", "--since", "HEAD"]);
+    let project = project("set_changes_impact");
+    edit(&project, "specs/orders.yml", "SUM(amount)", "SUM(amount - tax)");
+    let run = project.run(&["impact", "--since", "HEAD"]);
     assert_eq!(run.exit, 0, "{}", run.err);
     let line = "differs: orders.revenue formula: SUM(amount) → SUM(amount - tax) (in by_month, total)";
     let differences: Vec<&str> = run.out.lines().filter(|line| line.starts_with("differs")).collect();
@@ -328,35 +331,35 @@ fn impact_names_a_changed_metric_once() {
 /// A change to a set requires the approvers of the set and of each model whose SQL changes.
 #[test]
 fn a_change_to_a_set_needs_the_approvers_of_the_set_and_of_each_changed_model() {
-    let place = roles::create_project("set_changes_approvers");
+    let project = roles::create_project("set_changes_approvers");
     for (file, text) in [("orders", ORDERS), ("by_month", BY_MONTH), ("total", TOTAL)] {
-        place.write(&format!("metrics/{file}.yml"), text);
+        project.write(&format!("metrics/{file}.yml"), text);
     }
     let count = "model: order_count\nmetrics: [orders.order_count]\napprovers: [ann@example.com]\n";
-    place.write("metrics/order_count.yml", count);
+    project.write("metrics/order_count.yml", count);
     edit(
-        &place,
+        &project,
         "metrics/orders.yml",
         "time:",
         "approvers: [fay@example.com]\ntime:",
     );
     edit(
-        &place,
+        &project,
         "metrics/total.yml",
         "\nmetrics",
         "\napprovers: [gus@example.com]\nmetrics",
     );
-    commit(&place, "sets");
-    switch_user(&place, "eve");
-    push(&place);
-    git(&place, &["switch", "--quiet", "-c", "after-tax"]);
-    edit(&place, "metrics/orders.yml", "SUM(amount)", "SUM(amount - tax)");
-    let markdown = place.run(&["plan", "--markdown"]).out;
+    commit(&project, "sets");
+    switch_user(&project, "eve");
+    push(&project);
+    git(&project, &["switch", "--quiet", "-c", "after-tax"]);
+    edit(&project, "metrics/orders.yml", "SUM(amount)", "SUM(amount - tax)");
+    let markdown = project.run(&["plan", "--markdown"]).out;
     let needs = "an approval of `metrics/orders.yml` by fay@example.com, an approval of `metrics/total.yml` by";
     assert!(markdown.contains(needs), "{markdown}");
     assert!(!markdown.contains("metrics/order_count.yml"), "{markdown}");
-    commit(&place, "after tax");
-    let run = place.run(&["authorize", "--base", "main", "--json"]);
+    commit(&project, "after tax");
+    let run = project.run(&["authorize", "--base", "main", "--json"]);
     let lacks = run.json()["approvals"]["lacks"].to_string();
     for (path, is_asked) in [
         ("metrics/orders.yml by fay@example.com", true),

@@ -5,12 +5,12 @@ use std::process::Stdio;
 use insta::assert_snapshot;
 use serde_json::json;
 
-use crate::run::{Place, finish};
+use crate::run::{TestProject, finish};
 
 #[test]
 fn unreadable_sources_are_reported() {
-    let mut place = Place::new("unreadable");
-    place
+    let mut project = TestProject::new("unreadable");
+    project
         .write("latin1.fx", b"a = \"caf\xE9\"\nb = 1")
         .write("utf16.fx", b"\xFF\xFEa\x00")
         .write("nul.fx", b"a = 1 \0 + 2")
@@ -29,26 +29,26 @@ fn unreadable_sources_are_reported() {
         ".",
         "empty.fx/x",
     ] {
-        place.show(&["compile", "--file", file]);
+        project.show(&["compile", "--file", file]);
     }
     for file in ["spec.yml", "empty.fx", "latin1.fx", "missing.yml", "."] {
-        place.show(&["query", file]).show(&["model", file]);
+        project.show(&["query", file]).show(&["model", file]);
     }
-    place
+    project
         .show(&["check", "latin1.fx", "missing.fx"])
         .show(&["compile", "x", "--schema", "missing.yml"]);
-    assert_snapshot!(place.transcript());
+    assert_snapshot!(project.transcript());
 }
 
 /// A missing file is reported like other diagnostics, and the other files are still checked.
 #[test]
 fn a_missing_file_is_a_diagnostic() {
-    let place = Place::new("missing_file");
-    place
+    let project = TestProject::new("missing_file");
+    project
         .write("a.fx", "a = SUMM(x)")
         .write("m.yml", "model: m\nfrom: t\ndefinitions: a = SUM(x)\n");
     let of = |args: &[&str]| {
-        let run = place.run(args);
+        let run = project.run(args);
         let value = run.json();
         let codes: Vec<String> = value["diagnostics"]
             .as_array()
@@ -70,15 +70,15 @@ fn a_missing_file_is_a_diagnostic() {
     assert_eq!(of(&["query", "b.yml", "--json"]), missing());
     assert_eq!(of(&["model", "b.yml", "m.yml", "--out", "out", "--json"]), missing());
     assert_eq!(of(&["check", "b.yml", "a.fx", "--json"]), (5, "F0822 F0301".to_owned()));
-    assert_eq!(place.files("."), ["a.fx", "m.yml"]);
-    let run = place.run(&["check", "aa.fx", "--json"]);
+    assert_eq!(project.files("."), ["a.fx", "m.yml"]);
+    let run = project.run(&["check", "aa.fx", "--json"]);
     assert_eq!(run.json()["diagnostics"][0]["help"], "did you mean `a.fx`?");
 }
 
 #[test]
 fn not_utf8_has_the_span_of_the_first_bad_byte() {
-    let place = Place::new("not_utf8_span");
-    let run = place.run_with(&["compile", "-", "--json"], b"a = \"\xC3\xA9\xE9\"");
+    let project = TestProject::new("not_utf8_span");
+    let run = project.run_with(&["compile", "-", "--json"], b"a = \"\xC3\xA9\xE9\"");
     assert_eq!(run.exit, 1);
     let value = run.json();
     assert_eq!(value["diagnostics"][0]["code"], "F0104");
@@ -92,8 +92,8 @@ fn not_utf8_has_the_span_of_the_first_bad_byte() {
 #[test]
 fn an_argument_that_is_not_utf8() {
     use std::os::unix::ffi::OsStrExt;
-    let place = Place::new("not_utf8_argument");
-    let mut command = place.command(&["compile", "--json"]);
+    let project = TestProject::new("not_utf8_argument");
+    let mut command = project.command(&["compile", "--json"]);
     command.arg(std::ffi::OsStr::from_bytes(b"SUM(\xFF)"));
     let run = finish(command);
     assert_eq!(
@@ -104,22 +104,22 @@ fn an_argument_that_is_not_utf8() {
 
 #[test]
 fn a_source_past_the_limit_is_refused() {
-    let place = Place::new("too_large");
+    let project = TestProject::new("too_large");
     for args in [&["compile", "-", "--json"][..], &["query", "-", "--json"]] {
-        let run = place.run_with(args, vec![b' '; (16 << 20) + 1]);
+        let run = project.run_with(args, vec![b' '; (16 << 20) + 1]);
         assert_eq!(run.exit, 1);
         assert_eq!(run.json()["diagnostics"][0]["code"], "F0105");
     }
     // formulac stops reading an endless source.
     #[cfg(unix)]
-    assert_eq!(place.run(&["compile", "--file", "/dev/zero"]).exit, 1);
+    assert_eq!(project.run(&["compile", "--file", "/dev/zero"]).exit, 1);
 }
 
 /// If a program closes the pipe because it has read enough, formulac neither fails nor panics.
 #[test]
 fn a_closed_pipe_does_not_cause_a_panic() {
-    let place = Place::new("closed_pipe");
-    let mut command = place.command(&["functions", "--json"]);
+    let project = TestProject::new("closed_pipe");
+    let mut command = project.command(&["functions", "--json"]);
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     drop(child.stdout.take());
     let output = child.wait_with_output().unwrap();
@@ -130,9 +130,9 @@ fn a_closed_pipe_does_not_cause_a_panic() {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_full_disk_is_reported() {
-    let place = Place::new("full_disk");
+    let project = TestProject::new("full_disk");
     let full = || std::fs::File::options().write(true).open("/dev/full").unwrap();
-    let mut command = place.command(&["compile", "SUM(x)"]);
+    let mut command = project.command(&["compile", "SUM(x)"]);
     let output = command.stdout(full()).output().unwrap();
     assert_eq!(output.status.code(), Some(5));
     assert!(
@@ -141,14 +141,14 @@ fn a_full_disk_is_reported() {
             .starts_with("error: cannot write `<stdout>`")
     );
     // The exit status still reports the error if messages cannot be written.
-    let mut command = place.command(&["compile", "SUMM(x)"]);
+    let mut command = project.command(&["compile", "SUMM(x)"]);
     assert_eq!(command.stderr(full()).status().unwrap().code(), Some(1));
 }
 
 #[test]
 fn standard_input_may_be_closed() {
-    let place = Place::new("closed_stdin");
-    let run = place.run(&["compile", "-"]);
+    let project = TestProject::new("closed_stdin");
+    let run = project.run(&["compile", "-"]);
     assert_eq!((run.exit, run.out.as_str()), (1, ""));
     assert!(run.err.contains("F0201"));
 }
@@ -157,7 +157,7 @@ fn standard_input_may_be_closed() {
 #[cfg(unix)]
 #[test]
 fn reading_a_device_terminates() {
-    let run = Place::new("endless").run(&["compile", "x", "--schema", "/dev/zero", "--json"]);
+    let run = TestProject::new("endless").run(&["compile", "x", "--schema", "/dev/zero", "--json"]);
     assert_eq!(run.json()["diagnostics"][0]["code"], "F0105");
     let mut folders = vec![std::path::PathBuf::from("src/cli")];
     while let Some(folder) = folders.pop() {

@@ -1,6 +1,6 @@
 //! Tests `formulac status`.
 
-use crate::run::{Place, artifact};
+use crate::run::{TestProject, artifact};
 
 /// Removes the age of the artifacts, which depends on the time of the test.
 fn without_age(transcript: &str) -> String {
@@ -18,54 +18,54 @@ fn without_age(transcript: &str) -> String {
 
 #[test]
 fn status_fits_on_one_screen() {
-    let mut place = Place::new("status");
-    place
+    let mut project = TestProject::new("status");
+    project
         .write("dbt_project.yml", "name: acme_analytics\nprofile: acme\n")
         .write("formulac.yml", "dialect: duckdb\n");
-    place.show(&["status"]);
-    place.write("target/manifest.json", artifact("manifest.json"));
+    project.show(&["status"]);
+    project.write("target/manifest.json", artifact("manifest.json"));
     let spec =
         "model: revenue\nfrom: ref('fct_orders')\ngroup_by: customer_id\ndefinitions: revenue = SUM(order_total)\n";
-    place.write("metrics/revenue.yml", spec).write(
+    project.write("metrics/revenue.yml", spec).write(
         "metrics/broken.yml",
         "model: broken\nfrom: x\ndefinitions: a = SUMM(b)\n",
     );
-    place.show(&["status"]);
+    project.show(&["status"]);
     for name in ["catalog.json", "run_results.json", "sources.json"] {
-        place.write(&format!("target/{name}"), artifact(name));
+        project.write(&format!("target/{name}"), artifact(name));
     }
-    std::fs::remove_file(place.path("metrics/broken.yml")).unwrap();
-    place.run(&["generate"]);
-    place.run(&["pull"]);
-    place.show(&["status"]);
+    std::fs::remove_file(project.path("metrics/broken.yml")).unwrap();
+    project.run(&["generate"]);
+    project.run(&["pull"]);
+    project.show(&["status"]);
     let failing = artifact("run_results.json").replacen("\"status\": \"pass\"", "\"status\": \"fail\"", 2);
-    place.write("target/run_results.json", failing);
-    place
+    project.write("target/run_results.json", failing);
+    project
         .write("models/formulac/revenue.sql", "select 1\n")
         .write("metrics/revenue.yml", spec.replace("SUM(", "MAX("));
-    place.show(&["status"]).show(&["status", "--json"]);
-    insta::assert_snapshot!(without_age(place.transcript()));
+    project.show(&["status"]).show(&["status", "--json"]);
+    insta::assert_snapshot!(without_age(project.transcript()));
 }
 
 /// Columns that `schema fetch` found are known, so the catalog is not reported as missing.
 #[test]
 fn fetched_columns_are_known() {
-    let place = Place::new("status_fetched");
-    place
+    let project = TestProject::new("status_fetched");
+    project
         .write("dbt_project.yml", "name: acme_analytics\nprofile: acme\n")
         .write("formulac.yml", "dialect: duckdb\n");
-    place.write("target/manifest.json", artifact("manifest.json"));
-    assert!(place.run(&["status"]).out.contains("catalog.json is missing"));
-    place.write(".formulac/local/catalog.json", artifact("catalog.json"));
-    let run = place.run(&["status"]);
+    project.write("target/manifest.json", artifact("manifest.json"));
+    assert!(project.run(&["status"]).out.contains("catalog.json is missing"));
+    project.write(".formulac/local/catalog.json", artifact("catalog.json"));
+    let run = project.run(&["status"]);
     assert!(!run.out.contains("catalog.json is missing"), "{}", run.out);
 }
 
 /// The warehouse has no relation for an ephemeral model, so `schema fetch` does not ask for its columns.
 #[test]
 fn columns_of_ephemeral_models_are_not_fetched() {
-    let place = Place::new("fetch_ephemeral");
-    place
+    let project = TestProject::new("fetch_ephemeral");
+    project
         .write("dbt_project.yml", "name: shop\nprofile: shop\n")
         .write("formulac.yml", "dialect: duckdb\n")
         .write(
@@ -74,8 +74,8 @@ fn columns_of_ephemeral_models_are_not_fetched() {
         );
     let node = r#""model.shop.eph": {"name": "eph", "resource_type": "model", "package_name": "shop", "config": {"materialized": "ephemeral"}}"#;
     let manifest = format!(r#"{{"metadata": {{"project_name": "shop"}}, "nodes": {{{node}}}}}"#);
-    place.write("target/manifest.json", manifest);
-    let run = place.run(&["schema", "fetch", "--json"]);
+    project.write("target/manifest.json", manifest);
+    let run = project.run(&["schema", "fetch", "--json"]);
     let fault = run.json()["relations"][0]["fault"].clone();
     assert!(
         fault.as_str().is_some_and(|it| it.starts_with("`eph` is ephemeral")),
@@ -88,28 +88,28 @@ fn columns_of_ephemeral_models_are_not_fetched() {
 /// folder does not exist, `status` reads dbt's target folder.
 #[test]
 fn status_reads_the_run_results_of_the_environment() {
-    let place = Place::new("status_env");
-    place
+    let project = TestProject::new("status_env");
+    project
         .write("dbt_project.yml", "name: acme_analytics\nprofile: acme\n")
         .write(
             "formulac.yml",
             "dialect: duckdb\nenvironments:\n  dev: {}\n  prod: {connection: live}\n",
         );
     for name in ["manifest.json", "run_results.json"] {
-        place.write(&format!("target/{name}"), artifact(name));
+        project.write(&format!("target/{name}"), artifact(name));
     }
-    let status = |env: &str| place.run(&["status", "--env", env]).out;
+    let status = |env: &str| project.run(&["status", "--env", env]).out;
     // An environment without its own artifacts folder uses dbt's target folder.
     assert!(status("prod").contains("no failures"), "{}", status("prod"));
-    place.write("target/prod/manifest.json", artifact("manifest.json"));
+    project.write("target/prod/manifest.json", artifact("manifest.json"));
     assert!(status("prod").contains("no run is known"), "{}", status("prod"));
     let failing = artifact("run_results.json").replacen("\"status\": \"pass\"", "\"status\": \"fail\"", 1);
-    place.write("target/prod/run_results.json", failing);
+    project.write("target/prod/run_results.json", failing);
     let prod = status("prod");
     assert!(prod.contains("1 node failed"), "{prod}");
     assert!(prod.contains("→ dbt build --target live --target-path "), "{prod}");
     assert!(status("dev").contains("no failures"), "{}", status("dev"));
-    std::fs::remove_file(place.path("target/prod/manifest.json")).unwrap();
+    std::fs::remove_file(project.path("target/prod/manifest.json")).unwrap();
     let prod = status("prod");
     assert!(
         prod.contains("there is no ") && prod.contains("target/prod/manifest.json"),

@@ -2,7 +2,7 @@
 
 use formulac::Dialect;
 
-use crate::run::{Place, finish};
+use crate::run::{TestProject, finish};
 
 fn unverified() -> impl Iterator<Item = (&'static str, &'static str)> {
     Dialect::all().filter_map(|dialect| Some((dialect.name(), dialect.unverified()?)))
@@ -12,9 +12,9 @@ fn unverified() -> impl Iterator<Item = (&'static str, &'static str)> {
 #[test]
 fn commands_report_that_the_sql_is_unverified() {
     for (dialect, reason) in unverified() {
-        let place = Place::new(&format!("unverified_{dialect}"));
+        let project = TestProject::new(&format!("unverified_{dialect}"));
         let profile = format!("shop: {{target: dev, outputs: {{dev: {{type: {dialect}}}}}}}\n");
-        place
+        project
             .write("dbt_project.yml", "name: shop\nprofile: shop\n")
             .write("profiles.yml", profile)
             .write("formulac.yml", "specs: metrics/\n")
@@ -27,8 +27,8 @@ fn commands_report_that_the_sql_is_unverified() {
                 "model: sales\nfrom: orders\ngroup_by: country\ndefinitions: revenue = SUM(amount)\n",
             );
         let run = |args: &[&str]| {
-            let mut command = place.command(args);
-            command.env("HOME", place.path(".")).env_remove("DBT_PROFILES_DIR");
+            let mut command = project.command(args);
+            command.env("HOME", project.path(".")).env_remove("DBT_PROFILES_DIR");
             finish(command)
         };
         // The dialect is that of the dbt profile.
@@ -39,7 +39,7 @@ fn commands_report_that_the_sql_is_unverified() {
             "{}",
             generated.err
         );
-        assert!(place.read("models/formulac/sales.sql").contains("sum(amount)"));
+        assert!(project.read("models/formulac/sales.sql").contains("sum(amount)"));
         let verified = run(&["generate", "--schema", "orders.yml", "--dialect", "duckdb"]);
         assert!(!verified.err.contains("unverified"), "{}", verified.err);
 
@@ -65,12 +65,12 @@ fn commands_report_that_the_sql_is_unverified() {
 /// formulac has its own connection only to DuckDB and Postgres. dbt connects to all other warehouses.
 #[test]
 fn only_dbt_connects_to_other_warehouses() {
-    let place = Place::new("unverified_engines");
-    place.write("formulac.yml", "dialect: duckdb\nspecs: .\n");
-    place.write("m.yml", "model: m\nfrom: t\ndefinitions: n = COUNT()\n");
+    let project = TestProject::new("unverified_engines");
+    project.write("formulac.yml", "dialect: duckdb\nspecs: .\n");
+    project.write("m.yml", "model: m\nfrom: t\ndefinitions: n = COUNT()\n");
     for dialect in Dialect::all().filter(|dialect| !["duckdb", "postgres"].contains(&dialect.name())) {
         for command in ["preview", "verify"] {
-            let run = place.run(&[command, "m.yml", "--engine", dialect.name()]);
+            let run = project.run(&[command, "m.yml", "--engine", dialect.name()]);
             let expected = format!("formulac cannot connect to {} itself", dialect.title());
             assert!(run.exit != 0 && run.err.contains(&expected), "{command}: {}", run.err);
         }

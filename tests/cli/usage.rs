@@ -2,20 +2,20 @@
 
 use insta::assert_snapshot;
 
-use crate::run::Place;
+use crate::run::TestProject;
 
 #[test]
 fn help() {
-    let mut place = Place::new("help");
-    place.show(&[]).show(&["--help"]);
+    let mut project = TestProject::new("help");
+    project.show(&[]).show(&["--help"]);
     for command in ["check", "preview", "generate", "push", "promote", "impact"] {
-        place.show(&[command, "-h"]);
+        project.show(&[command, "-h"]);
     }
     for command in ["push", "schema", "env"] {
-        place.show(&[command, "--help"]);
+        project.show(&[command, "--help"]);
     }
-    assert_snapshot!(place.transcript());
-    let run = place.run(&["--version"]);
+    assert_snapshot!(project.transcript());
+    let run = project.run(&["--version"]);
     assert_eq!(
         (run.exit, run.out),
         (0, format!("formulac {}\n", env!("CARGO_PKG_VERSION")))
@@ -24,8 +24,8 @@ fn help() {
 
 #[test]
 fn wrong_usage() {
-    let mut place = Place::new("wrong_usage");
-    place.write("f.fx", "a = 1\n");
+    let mut project = TestProject::new("wrong_usage");
+    project.write("f.fx", "a = 1\n");
     for args in [
         &["init", "--example"][..],
         &["init", "--example", "x", "--dialect", "duckdb"],
@@ -70,17 +70,17 @@ fn wrong_usage() {
         &["schema", "json", "plann"],
         &["schema", "json", "schema"],
     ] {
-        place.show(args);
-        let run = place.run(args);
+        project.show(args);
+        let run = project.run(args);
         assert_eq!((run.exit, run.out.as_str()), (2, ""), "{args:?}");
     }
-    assert_snapshot!(place.transcript());
+    assert_snapshot!(project.transcript());
 }
 
 /// For a command name from another tool, formulac suggests one of its own commands. All commands are implemented.
 #[test]
 fn unknown_commands_name_a_command() {
-    let place = Place::new("unknown_commands");
+    let project = TestProject::new("unknown_commands");
     for (name, hint) in [
         ("diff", "`formulac plan`"),
         ("fmt", "`formulac check --fix`"),
@@ -89,7 +89,7 @@ fn unknown_commands_name_a_command() {
         ("diagnose", "`formulac doctor`"),
         ("generat", "did you mean `generate`?"),
     ] {
-        let run = place.run(&[name, "--any", "thing"]);
+        let run = project.run(&[name, "--any", "thing"]);
         assert_eq!((run.exit, run.out.as_str()), (2, ""));
         assert!(
             run.err
@@ -100,7 +100,7 @@ fn unknown_commands_name_a_command() {
         assert!(run.err.contains(hint) && !run.err.contains("built yet"), "{}", run.err);
     }
     assert!(
-        place
+        project
             .run(&["--project-dir", ".", "diff"])
             .err
             .contains("`formulac plan`")
@@ -111,9 +111,9 @@ fn unknown_commands_name_a_command() {
 /// share.
 #[test]
 fn short_help_is_short() {
-    let place = Place::new("short_help");
+    let project = TestProject::new("short_help");
     for command in ["init", "compile", "status", "push", "log"] {
-        let (short, long) = (place.run(&[command, "-h"]).out, place.run(&[command, "--help"]).out);
+        let (short, long) = (project.run(&[command, "-h"]).out, project.run(&[command, "--help"]).out);
         assert!(
             !short.contains("--project-dir") && long.contains("--project-dir"),
             "{short}"
@@ -125,7 +125,7 @@ fn short_help_is_short() {
 /// The examples of commands that need no project run, and print SQL or documentation.
 #[test]
 fn examples_run() {
-    let place = Place::new("examples");
+    let project = TestProject::new("examples");
     for args in [
         &["compile", "SUM(amount) / COUNT()"][..],
         &["explain", "SUM(amount) / COUNT()"],
@@ -135,21 +135,21 @@ fn examples_run() {
         &["schema", "json", "env", "diff"],
         &["init", "--example", "shop"],
     ] {
-        let run = place.run(args);
+        let run = project.run(args);
         assert_eq!(run.exit, 0, "{args:?}: {}", run.err);
     }
 }
 
 #[test]
 fn arguments_do_not_reach_the_terminal_raw() {
-    let place = Place::new("raw_arguments");
+    let project = TestProject::new("raw_arguments");
     for args in [
         &["compile", "a", "\u{1b}[31mb"][..],
         &["\u{1b}]0;x\u{7}"],
         &["functions", "A\u{9b}31m"],
         &["check", "\u{1b}"],
     ] {
-        let run = place.run(args);
+        let run = project.run(args);
         assert!(!run.err.chars().any(|c| c.is_control() && c != '\n'), "{:?}", run.err);
         assert_ne!(run.exit, 0);
     }
@@ -158,7 +158,7 @@ fn arguments_do_not_reach_the_terminal_raw() {
 /// A rejected call with `--json` prints one JSON object, in which the message and the help are separate.
 #[test]
 fn wrong_usage_with_json() {
-    let place = Place::new("wrong_usage_with_json");
+    let project = TestProject::new("wrong_usage_with_json");
     for (args, message, help) in [
         (
             &["model", "--json"][..],
@@ -196,7 +196,7 @@ fn wrong_usage_with_json() {
             "the possible values are row",
         ),
     ] {
-        let run = place.run(args);
+        let run = project.run(args);
         let error = &run.json()["error"];
         assert_eq!(error["exit"], 2, "{args:?}");
         assert!(

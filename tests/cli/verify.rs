@@ -6,7 +6,7 @@ use insta::assert_snapshot;
 use serde_json::json;
 
 use crate::preview::has_tool;
-use crate::run::{Place, Run, finish};
+use crate::run::{Run, TestProject, finish};
 
 const PROJECT: &str = "dialect: duckdb\nspecs: metrics/\ninherit: [secret]\n";
 const REVENUE: &str = "\
@@ -33,27 +33,27 @@ id,region,status,amount,note
 const BUILT: &str = "region,revenue,mean,last_note\nnorth,12.75,6.375,b\nsouth,1.00,1,c\n,7.00,7,d\nwest,3.00,3,e\n";
 const FINANCE: &str = "region,revenue\nnorth,12.76\nsouth,1.00\n,7.00\nwest,3.00\n";
 
-fn create_project(name: &str) -> Place {
-    let place = Place::new(name);
-    place
+fn create_project(name: &str) -> TestProject {
+    let project = TestProject::new(name);
+    project
         .write("formulac.yml", PROJECT)
         .write("metrics/revenue.yml", REVENUE);
-    place
+    project
         .write("data/orders.csv", ORDERS)
         .write("data/revenue.csv", BUILT)
         .write("data/finance.csv", FINANCE);
-    git(&place, &["init", "--quiet", "--initial-branch=main"]);
+    git(&project, &["init", "--quiet", "--initial-branch=main"]);
     for (key, value) in [
         ("user.name", "Ann"),
         ("user.email", "ann@example.com"),
         ("commit.gpgsign", "false"),
     ] {
-        git(&place, &["config", key, value]);
+        git(&project, &["config", key, value]);
     }
-    place
+    project
 }
 
-fn git(project: &Place, args: &[&str]) {
+fn git(project: &TestProject, args: &[&str]) {
     let mut command = Command::new("git");
     command.args(args).current_dir(project.path(""));
     command
@@ -63,7 +63,7 @@ fn git(project: &Place, args: &[&str]) {
     assert_eq!(run.exit, 0, "git {args:?}: {}{}", run.out, run.err);
 }
 
-fn verify(project: &Place, more: &[&str]) -> Run {
+fn verify(project: &TestProject, more: &[&str]) -> Run {
     project.run(&[&["verify", "--data", "data"], more].concat())
 }
 
@@ -87,34 +87,34 @@ fn agreement_is_reported_and_saved() {
     if !has_tool("FORMULAC_DUCKDB") {
         return;
     }
-    let mut place = create_project("verify");
-    place
+    let mut project = create_project("verify");
+    project
         .show(&["verify", "--data", "data"])
         .show(&["verify", "revenue", "--data", "data", "--quiet"]);
-    let evidence = place.read(".formulac/evidence/revenue.yml");
+    let evidence = project.read(".formulac/evidence/revenue.yml");
     mask_settings().bind(|| {
-        assert_snapshot!("verify_agrees", place.transcript());
+        assert_snapshot!("verify_agrees", project.transcript());
         assert_snapshot!("verify_evidence", evidence);
     });
     // The evidence has the same bytes for every user and at any time, because times are stored separately in a file
     // that git ignores.
-    git(&place, &["add", "--all"]);
-    git(&place, &["commit", "--quiet", "--message", "evidence"]);
-    git(&place, &["config", "user.name", "Eve"]);
-    let run = verify(&place, &["--budget", "600"]);
+    git(&project, &["add", "--all"]);
+    git(&project, &["commit", "--quiet", "--message", "evidence"]);
+    git(&project, &["config", "user.name", "Eve"]);
+    let run = verify(&project, &["--budget", "600"]);
     assert!(run.out.contains(" last time"), "{}", run.out);
-    git(&place, &["update-index", "--refresh"]);
-    git(&place, &["diff", "--exit-code"]);
-    assert_eq!(place.read(".formulac/evidence/revenue.yml"), evidence);
+    git(&project, &["update-index", "--refresh"]);
+    git(&project, &["diff", "--exit-code"]);
+    assert_eq!(project.read(".formulac/evidence/revenue.yml"), evidence);
     assert!(
-        place
+        project
             .read(".formulac/local/timings/revenue.yml")
             .contains("formula_seconds: ")
     );
-    place.write("data/finance.csv", FINANCE.replace("12.76", "13"));
-    assert_eq!(verify(&place, &[]).exit, 1);
+    project.write("data/finance.csv", FINANCE.replace("12.76", "13"));
+    assert_eq!(verify(&project, &[]).exit, 1);
     assert_ne!(
-        place.read(".formulac/evidence/revenue.yml"),
+        project.read(".formulac/evidence/revenue.yml"),
         evidence,
         "what it says has changed"
     );
@@ -125,15 +125,15 @@ fn metric_sets_are_not_models() {
     if !has_tool("FORMULAC_DUCKDB") {
         return;
     }
-    let place = create_project("verify_sets");
-    place.write(
+    let project = create_project("verify_sets");
+    project.write(
         "metrics/orders.yml",
         "metric_set: paid_orders\nfrom: orders\ndefinitions: paid = SUM(amount)\n",
     );
-    let run = verify(&place, &[]);
+    let run = verify(&project, &[]);
     assert_eq!(run.exit, 0, "{}{}", run.out, run.err);
     assert!(!run.out.contains("paid_orders"), "{}", run.out);
-    let run = verify(&place, &["metrics/orders.yml"]);
+    let run = verify(&project, &["metrics/orders.yml"]);
     assert_eq!(run.exit, 2, "{}{}", run.out, run.err);
     assert!(run.err.contains("has no rows to verify"), "{}", run.err);
 }
@@ -143,18 +143,18 @@ fn differences_are_reported_with_the_largest_rows() {
     if !has_tool("FORMULAC_DUCKDB") {
         return;
     }
-    let mut place = create_project("verify_differs");
+    let mut project = create_project("verify_differs");
     // Edit a value and a note by hand, duplicate a row, remove a row and add a row.
-    place.write(
+    project.write(
         "data/revenue.csv",
         "region,revenue,mean,last_note\nnorth,20.00,6.375,b\nsouth,1.00,1,\"it's\"\n,7.00,7,d\n,7.00,7,d\neast,1.00,1,z\n",
     );
-    place
+    project
         .show(&["verify", "--data", "data"])
         .show(&["verify", "--data", "data", "--limit", "1", "--quiet"]);
-    place.show(&["verify", "--data", "data", "--markdown", "--quiet"]);
-    place.show(&["verify", "--data", "data", "--json"]);
-    mask_settings().bind(|| assert_snapshot!(place.transcript()));
+    project.show(&["verify", "--data", "data", "--markdown", "--quiet"]);
+    project.show(&["verify", "--data", "data", "--json"]);
+    mask_settings().bind(|| assert_snapshot!(project.transcript()));
 }
 
 #[test]
@@ -162,16 +162,16 @@ fn a_spec_that_was_edited_after_the_build_is_found() {
     if !has_tool("FORMULAC_DUCKDB") {
         return;
     }
-    let place = create_project("verify_edited");
-    assert_eq!(verify(&place, &[]).exit, 0);
+    let project = create_project("verify_edited");
+    assert_eq!(verify(&project, &[]).exit, 0);
     // Test a changed formula, a column that is not built, and a built column that is no longer in the spec.
-    place.write(
+    project.write(
         "metrics/revenue.yml",
         REVENUE
             .replace("SUM(amount)", "SUM(amount) * 2")
             .replace("last_note = MAX(note)", "orders = COUNT()"),
     );
-    let run = verify(&place, &[]);
+    let run = verify(&project, &[]);
     assert_eq!(run.exit, 1, "{}{}", run.out, run.err);
     for part in [
         "0 of 4 rows; 4 differ; `orders` is not built; `last_note` is built, but the spec does not contain this column",
@@ -180,8 +180,8 @@ fn a_spec_that_was_edited_after_the_build_is_found() {
         assert!(run.out.contains(part), "{part}\n{}", run.out);
     }
     // Without the key column, no rows can be compared, and no rows are reported as matching.
-    place.write("data/revenue.csv", "revenue\n12.75\n");
-    let run = verify(&place, &["--json"]);
+    project.write("data/revenue.csv", "revenue\n12.75\n");
+    let run = verify(&project, &["--json"]);
     assert_eq!(run.exit, 5, "{}", run.out);
     let comparison = &run.json()["models"][0]["comparisons"][0];
     assert_eq!(comparison["verdict"], "not compared");
@@ -193,24 +193,24 @@ fn a_verification_that_compares_nothing_fails() {
     if !has_tool("FORMULAC_DUCKDB") {
         return;
     }
-    let mut place = create_project("verify_nothing");
-    place.write(
+    let mut project = create_project("verify_nothing");
+    project.write(
         "metrics/lines.yml",
         "model: lines\nfrom: orders\ngroup_by: region\ndefinitions: n = COUNT()\n",
     );
     // The model has not been built, and its spec has no `compare`.
-    place.show(&["verify", "lines", "--data", "data"]);
+    project.show(&["verify", "lines", "--data", "data"]);
     // The relation that the spec names is compared with the formula's rows.
-    std::fs::remove_file(place.path("data/revenue.csv")).unwrap();
-    place.show(&["verify", "revenue", "--data", "data"]);
-    std::fs::remove_file(place.path("data/finance.csv")).unwrap();
-    place.show(&["verify", "revenue", "--data", "data"]);
-    place.show(&["verify", "revenues", "--data", "data"]);
-    std::fs::remove_dir_all(place.path("metrics")).unwrap();
-    place.show(&["verify", "--data", "data"]);
-    mask_settings().bind(|| assert_snapshot!(place.transcript()));
+    std::fs::remove_file(project.path("data/revenue.csv")).unwrap();
+    project.show(&["verify", "revenue", "--data", "data"]);
+    std::fs::remove_file(project.path("data/finance.csv")).unwrap();
+    project.show(&["verify", "revenue", "--data", "data"]);
+    project.show(&["verify", "revenues", "--data", "data"]);
+    std::fs::remove_dir_all(project.path("metrics")).unwrap();
+    project.show(&["verify", "--data", "data"]);
+    mask_settings().bind(|| assert_snapshot!(project.transcript()));
     assert!(
-        !place.path(".formulac/evidence/lines.yml").exists(),
+        !project.path(".formulac/evidence/lines.yml").exists(),
         "of nothing there is no evidence"
     );
 }
@@ -220,12 +220,12 @@ fn specs_with_errors_are_skipped_and_reported() {
     if !has_tool("FORMULAC_DUCKDB") {
         return;
     }
-    let place = create_project("verify_faulty");
-    place.write(
+    let project = create_project("verify_faulty");
+    project.write(
         "metrics/broken.yml",
         "model: broken\nfrom: orders\ndefinitions: a = SUMM(amount)\n",
     );
-    let run = verify(&place, &[]);
+    let run = verify(&project, &[]);
     assert_eq!(run.exit, 1, "{}", run.out);
     assert!(
         run.out.contains("its formula: 4 of 4 rows") && run.err.contains("F0301"),
@@ -233,7 +233,7 @@ fn specs_with_errors_are_skipped_and_reported() {
         run.out,
         run.err
     );
-    let run = verify(&place, &["--json"]);
+    let run = verify(&project, &["--json"]);
     assert_eq!(
         (run.json()["diagnostics"][0]["code"].clone(), run.err.contains("F0301")),
         (json!("F0301"), false)
@@ -245,15 +245,15 @@ fn tolerances_are_as_specified() {
     if !has_tool("FORMULAC_DUCKDB") {
         return;
     }
-    let place = create_project("verify_tolerance");
-    place.write("data/revenue.csv", BUILT.replace("12.75,6.375", "12.76,6.375"));
-    assert_eq!(verify(&place, &[]).exit, 1);
-    let run = verify(&place, &["--tolerance", "0.01"]);
+    let project = create_project("verify_tolerance");
+    project.write("data/revenue.csv", BUILT.replace("12.75,6.375", "12.76,6.375"));
+    assert_eq!(verify(&project, &[]).exit, 1);
+    let run = verify(&project, &["--tolerance", "0.01"]);
     assert_eq!(run.exit, 0, "{}", run.out);
     assert!(run.out.contains("its formula: 4 of 4 rows within 0.01"), "{}", run.out);
     // The tolerance in the spec takes precedence.
-    place.write("data/finance.csv", FINANCE.replace("12.76", "12.78"));
-    let run = verify(&place, &["--tolerance", "5"]);
+    project.write("data/finance.csv", FINANCE.replace("12.76", "12.78"));
+    let run = verify(&project, &["--tolerance", "5"]);
     assert_eq!(run.exit, 1, "{}", run.out);
     assert!(
         run.out.contains("finance: 3 of 4 rows within 0.01; 1 differs"),
@@ -261,7 +261,7 @@ fn tolerances_are_as_specified() {
         run.out
     );
     for wrong in ["-1", "x", "1e", "inf", "1; drop table orders", "", "."] {
-        assert_eq!(verify(&place, &["--tolerance", wrong]).exit, 2, "{wrong}");
+        assert_eq!(verify(&project, &["--tolerance", wrong]).exit, 2, "{wrong}");
     }
 }
 
@@ -270,20 +270,20 @@ fn exceeded_budgets_are_reported() {
     if !has_tool("FORMULAC_DUCKDB") {
         return;
     }
-    let place = create_project("verify_budget");
-    let run = verify(&place, &["--budget", "0"]);
+    let project = create_project("verify_budget");
+    let run = verify(&project, &["--budget", "0"]);
     assert_eq!(run.exit, 1, "{}", run.out);
     assert!(
         run.out.contains("the formula takes") && run.out.contains("more than the budget of 0 s"),
         "{}",
         run.out
     );
-    assert_eq!(verify(&place, &["--budget", "600"]).exit, 0);
-    place.write(
+    assert_eq!(verify(&project, &["--budget", "600"]).exit, 0);
+    project.write(
         "metrics/revenue.yml",
         format!("{REVENUE}meta: {{formulac: {{budget: 0}}}}\n"),
     );
-    let run = verify(&place, &["--json"]);
+    let run = verify(&project, &["--json"]);
     assert_eq!(
         (run.exit, &run.json()["models"][0]["seconds"]["budget"]),
         (1, &json!(0.0)),
@@ -291,15 +291,15 @@ fn exceeded_budgets_are_reported() {
         run.out
     );
     assert_eq!(
-        verify(&place, &["--budget", "600"]).exit,
+        verify(&project, &["--budget", "600"]).exit,
         0,
         "what is asked for goes before what the spec says"
     );
-    place.write(
+    project.write(
         "metrics/revenue.yml",
         format!("{REVENUE}meta: {{formulac: {{budget: soon}}}}\n"),
     );
-    let run = verify(&place, &[]);
+    let run = verify(&project, &[]);
     assert_eq!(run.exit, 2, "{}", run.err);
 }
 
@@ -308,19 +308,19 @@ fn personal_values_are_shown_but_not_stored() {
     if !has_tool("FORMULAC_DUCKDB") {
         return;
     }
-    let place = create_project("verify_personal");
-    place.write(
+    let project = create_project("verify_personal");
+    project.write(
         "metrics/revenue.yml",
         format!("{REVENUE}columns:\n  region: {{tags: [secret]}}\n  revenue: {{tags: [PII]}}\n"),
     );
-    place.write("data/revenue.csv", BUILT.replace("12.75", "77.75"));
-    let run = verify(&place, &[]);
+    project.write("data/revenue.csv", BUILT.replace("12.75", "77.75"));
+    let run = verify(&project, &[]);
     assert!(
         run.out.contains("region north: revenue 77.75, not 12.75 (65 apart)"),
         "{}",
         run.out
     );
-    let kept = place.read(".formulac/evidence/revenue.yml");
+    let kept = project.read(".formulac/evidence/revenue.yml");
     assert!(
         kept.contains("region (hidden): revenue (hidden), not (hidden)"),
         "{kept}"
@@ -330,13 +330,13 @@ fn personal_values_are_shown_but_not_stored() {
     }
     // A column that is computed from personal data is personal data, whether or not the tag is inherited in the
     // project.
-    place.write("metrics/revenue.yml", REVENUE).write(
+    project.write("metrics/revenue.yml", REVENUE).write(
         "schema.yml",
         "relations:\n  orders:\n    columns:\n      id: integer\n      region: text\n      status: text\n      \
          amount: {type: decimal, tags: [pii]}\n      note: text\n",
     );
-    verify(&place, &["--schema", "schema.yml"]);
-    let kept = place.read(".formulac/evidence/revenue.yml");
+    verify(&project, &["--schema", "schema.yml"]);
+    let kept = project.read(".formulac/evidence/revenue.yml");
     assert!(kept.contains("region north: revenue (hidden), not (hidden)"), "{kept}");
     assert!(!kept.contains("77.75") && !kept.contains("12.75"), "{kept}");
 }
@@ -346,9 +346,9 @@ fn a_merge_request_quotes_the_evidence_of_exactly_its_spec() {
     if !has_tool("FORMULAC_DUCKDB") {
         return;
     }
-    let place = create_project("verify_request");
+    let project = create_project("verify_request");
     let values = || {
-        let request = place.run(&["plan", "--markdown"]);
+        let request = project.run(&["plan", "--markdown"]);
         let told = |start: &str| {
             request
                 .out
@@ -360,13 +360,13 @@ fn a_merge_request_quotes_the_evidence_of_exactly_its_spec() {
         format!("{}\n{}\n", told("**Values**"), told("**Checks**"))
     };
     let mut told = values();
-    verify(&place, &[]);
+    verify(&project, &[]);
     told.push_str(&values());
-    place.write("data/revenue.csv", BUILT.replace("12.75", "77.75"));
-    verify(&place, &[]);
+    project.write("data/revenue.csv", BUILT.replace("12.75", "77.75"));
+    verify(&project, &[]);
     told.push_str(&values());
     // A spec with a different text is a different spec, even if its meaning is the same.
-    place.write("metrics/revenue.yml", format!("# new\n{REVENUE}"));
+    project.write("metrics/revenue.yml", format!("# new\n{REVENUE}"));
     told.push_str(&values());
     mask_settings().bind(|| assert_snapshot!(told));
 }
@@ -376,16 +376,16 @@ fn hostile_names_and_values_remain_text() {
     if !has_tool("FORMULAC_DUCKDB") {
         return;
     }
-    let place = create_project("verify_hostile");
+    let project = create_project("verify_hostile");
     let value = "\"{{ evil }} `x` | <b> \u{1b}[31m\nnext\"";
-    place.write("data/revenue.csv", BUILT.replace("b\n", &format!("{value}\n")));
+    project.write("data/revenue.csv", BUILT.replace("b\n", &format!("{value}\n")));
     for args in [&[][..], &["--markdown"][..]] {
-        let run = verify(&place, args);
+        let run = verify(&project, args);
         assert_eq!(run.exit, 1, "{}", run.out);
         assert!(!run.out.contains('\u{1b}') && run.out.contains("evil"), "{}", run.out);
         assert!(args.is_empty() || !run.out.contains("<b>"), "{}", run.out);
     }
-    let kept = place.read(".formulac/evidence/revenue.yml");
+    let kept = project.read(".formulac/evidence/revenue.yml");
     assert!(!kept.contains('\u{1b}'), "{kept}");
     assert_eq!(formulac::sync::VerificationEvidence::versions(&kept).len(), 1, "{kept}");
 }
@@ -407,22 +407,22 @@ esac
 const EVENTS: &str = "model: stg_web_events\nfrom: source('landing', 'web_events')\ngroup_by: customer_id\ndefinitions: events = COUNT()\n";
 
 #[cfg(unix)]
-fn dbt_place(name: &str) -> Place {
-    let place = Place::new(name);
-    place.write(
+fn dbt_place(name: &str) -> TestProject {
+    let project = TestProject::new(name);
+    project.write(
         "formulac.yml",
         "dialect: duckdb\nspecs: metrics/\nenvironments:\n  development: {connection: dev, vars: {day: 1}}\n  production: {connection: prod, protected: true}\n",
     );
-    place
+    project
         .write("dbt_project.yml", "name: acme_analytics\nprofile: p\n")
         .write("metrics/events.yml", EVENTS);
-    place.write("target/manifest.json", crate::run::artifact("manifest.json"));
-    place.program("dbt", DBT);
-    place
+    project.write("target/manifest.json", crate::run::artifact("manifest.json"));
+    project.program("dbt", DBT);
+    project
 }
 
 #[cfg(unix)]
-fn with_dbt(project: &Place, args: &[&str]) -> Run {
+fn with_dbt(project: &TestProject, args: &[&str]) -> Run {
     let mut command = project.command(args);
     command.env("FORMULAC_DBT", project.path("dbt"));
     finish(command)
@@ -431,19 +431,19 @@ fn with_dbt(project: &Place, args: &[&str]) -> Run {
 #[cfg(unix)]
 #[test]
 fn builds_and_sources_of_environments_are_reported() {
-    let place = dbt_place("verify_freshness");
+    let project = dbt_place("verify_freshness");
     let (runs, sources) = (
         crate::run::artifact("run_results.json"),
         crate::run::artifact("sources.json"),
     );
-    place
+    project
         .write("target/run_results.json", &runs)
         .write("target/sources.json", &sources);
-    place.write(
+    project.write(
         "target/production/run_results.json",
         runs.replace("2026-11-20T", "2026-10-20T"),
     );
-    let run = with_dbt(&place, &["verify"]);
+    let run = with_dbt(&project, &["verify"]);
     assert_eq!(run.exit, 0, "{}{}", run.out, run.err);
     for part in [
         "✓ stg_web_events  its formula: 2 of 2 rows · takes 1.25 s · built in ",
@@ -454,14 +454,14 @@ fn builds_and_sources_of_environments_are_reported() {
         assert!(run.out.contains(part), "{part}\n{}", run.out);
     }
     // dbt uses the output and variables of the environment, and does not overwrite the artifacts of the build.
-    let asked = place.read("asked.txt");
+    let asked = project.read("asked.txt");
     for line in asked.lines().filter(|line| line.contains("--inline")) {
         assert!(
             line.contains("--no-write-json show") && line.contains("--target dev --vars"),
             "{line}"
         );
     }
-    assert_eq!(place.read("target/run_results.json"), runs);
+    assert_eq!(project.read("target/run_results.json"), runs);
     // A source that exceeds its freshness limit causes an error, unless it belongs to another environment.
     let stale = |text: &str| {
         let mut all: serde_json::Value = serde_json::from_str(text).unwrap();
@@ -470,10 +470,10 @@ fn builds_and_sources_of_environments_are_reported() {
         }
         all.to_string()
     };
-    place.write("target/production/sources.json", stale(&sources));
-    assert_eq!(with_dbt(&place, &["verify"]).exit, 0);
-    place.write("target/sources.json", stale(&sources));
-    let run = with_dbt(&place, &["verify"]);
+    project.write("target/production/sources.json", stale(&sources));
+    assert_eq!(with_dbt(&project, &["verify"]).exit, 0);
+    project.write("target/sources.json", stale(&sources));
+    let run = with_dbt(&project, &["verify"]);
     assert_eq!(run.exit, 1, "{}{}", run.out, run.err);
     assert!(
         run.out.contains(
@@ -483,21 +483,21 @@ fn builds_and_sources_of_environments_are_reported() {
         run.out
     );
     // The budget also applies to builds.
-    place.write("target/sources.json", &sources);
-    let run = with_dbt(&place, &["verify", "--budget", "1"]);
+    project.write("target/sources.json", &sources);
+    let run = with_dbt(&project, &["verify", "--budget", "1"]);
     assert_eq!(run.exit, 1, "{}", run.out);
     assert!(
         run.out.contains("the formula takes 1.2 s, more than the budget of 1 s"),
         "{}",
         run.out
     );
-    assert_eq!(with_dbt(&place, &["verify", "--env", "nowhere"]).exit, 2);
+    assert_eq!(with_dbt(&project, &["verify", "--env", "nowhere"]).exit, 2);
 }
 
 #[cfg(unix)]
 #[test]
 fn an_invalid_answer_does_not_count_as_agreement() {
-    let place = dbt_place("verify_no_answer");
+    let project = dbt_place("verify_no_answer");
     for (says, told) in [
         // Stand-ins that return no rows, rows with a different shape, or no result.
         (
@@ -513,14 +513,14 @@ fn an_invalid_answer_does_not_count_as_agreement() {
         let (head, _) = DBT
             .split_once("*)\n    echo '{\"info\":{\"name\":\"MainReport")
             .unwrap();
-        place.program("dbt", &format!("{head}*)\n    {says} ;;\nesac\n"));
-        let run = with_dbt(&place, &["verify"]);
+        project.program("dbt", &format!("{head}*)\n    {says} ;;\nesac\n"));
+        let run = with_dbt(&project, &["verify"]);
         assert_eq!(run.exit, 5, "{says}: {}{}", run.out, run.err);
         assert!(
             run.out.contains(told) && run.out.starts_with('-'),
             "{says}: {}",
             run.out
         );
-        assert!(!place.path(".formulac/evidence").exists());
+        assert!(!project.path(".formulac/evidence").exists());
     }
 }

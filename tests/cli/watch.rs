@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::Duration;
 
-use crate::run::Place;
+use crate::run::TestProject;
 
 /// Maximum time until a change is noticed, on a machine that also runs other tests.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -18,7 +18,7 @@ struct Watch {
 }
 
 impl Watch {
-    fn start(project: &Place, args: &[&str]) -> Self {
+    fn start(project: &TestProject, args: &[&str]) -> Self {
         let mut command = project.command(args);
         let mut process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let (sender, lines) = channel();
@@ -60,98 +60,98 @@ impl Drop for Watch {
     }
 }
 
-fn project(name: &str) -> Place {
-    let place = Place::new(name);
-    place.write("formulac.yml", "dialect: duckdb\nspecs: specs/\n");
-    place.write("dbt_project.yml", "name: shop\nmodel-paths: [models]\n");
-    place.write("models/.gitkeep", "");
-    place.write(
+fn project(name: &str) -> TestProject {
+    let project = TestProject::new(name);
+    project.write("formulac.yml", "dialect: duckdb\nspecs: specs/\n");
+    project.write("dbt_project.yml", "name: shop\nmodel-paths: [models]\n");
+    project.write("models/.gitkeep", "");
+    project.write(
         "specs/sales.yml",
         "model: sales\nfrom: orders\ndefinitions: revenue = SUM(amount)\n",
     );
-    place
+    project
 }
 
 #[test]
 fn check_reports_errors_after_each_change() {
     const CORRECT: &str = "model: sales\nfrom: orders\ndefinitions: revenue = SUM(amount)\n";
-    let place = project("watch_check");
-    let watch = Watch::start(&place, &["check", "--watch"]);
+    let project = project("watch_check");
+    let watch = Watch::start(&project, &["check", "--watch"]);
     watch.wait_for("no problems");
-    place.write("specs/sales.yml", CORRECT.replace("SUM", "SUMM"));
+    project.write("specs/sales.yml", CORRECT.replace("SUM", "SUMM"));
     watch.wait_for("F0301");
-    place.write("formulac.yml", "dialect: [\n");
+    project.write("formulac.yml", "dialect: [\n");
     watch.wait_for("formulac.yml");
-    place.write("formulac.yml", "dialect: duckdb\nspecs: specs/\n");
+    project.write("formulac.yml", "dialect: duckdb\nspecs: specs/\n");
     watch.wait_for("F0301");
     // Editors write such files next to the edited file.
-    place.write("specs/.sales.yml.swp", "");
-    place.write("specs/sales.yml", CORRECT);
+    project.write("specs/.sales.yml.swp", "");
+    project.write("specs/sales.yml", CORRECT);
     watch.wait_for("no problems");
 }
 
 /// Facts, the dbt profile and Omni's files are read as well.
 #[test]
 fn changes_to_all_files_that_a_run_reads_are_detected() {
-    let place = project("watch_facts");
+    let project = project("watch_facts");
     let profile = |adapter: &str| format!("shop: {{target: dev, outputs: {{dev: {{type: {adapter}}}}}}}\n");
-    place
+    project
         .write("formulac.yml", "specs: specs/\n")
         .write("dbt_project.yml", "name: shop\nprofile: shop\n")
         .write("profiles.yml", profile("duckdb"));
-    let watch = Watch::start(&place, &["check", "--watch"]);
+    let watch = Watch::start(&project, &["check", "--watch"]);
     watch.wait_for("no problems");
-    place.write(
+    project.write(
         ".formulac/state/known.yml",
         "relations:\n  orders:\n    columns:\n      amount: text\n",
     );
     watch.wait_for("F04");
-    std::fs::remove_dir_all(place.path(".formulac")).unwrap();
+    std::fs::remove_dir_all(project.path(".formulac")).unwrap();
     watch.wait_for("no problems");
-    place.write(
+    project.write(
         "omni/sales.view.yaml",
         "table_name: sales\ndimensions:\n  revenue: {sql: \"${amount} * 2\"}\n",
     );
     watch.wait_for("W0712");
-    std::fs::remove_dir_all(place.path("omni")).unwrap();
+    std::fs::remove_dir_all(project.path("omni")).unwrap();
     watch.wait_for("no problems");
-    place.write("profiles.yml", profile("bigquery"));
+    project.write("profiles.yml", profile("bigquery"));
     watch.wait_for("no problems");
 }
 
 /// A run does not repeat because of the files that it writes.
 #[test]
 fn a_run_is_not_triggered_by_its_own_files() {
-    let place = project("watch_own_files");
-    place.write("target/manifest.json", r#"{"metadata": {"adapter_type": "duckdb"}, "nodes": {"model.shop.orders": {"name": "orders", "resource_type": "model", "package_name": "shop", "unique_id": "model.shop.orders", "columns": {"amount": {"name": "amount", "data_type": "integer"}}}}}"#);
-    place.write(
+    let project = project("watch_own_files");
+    project.write("target/manifest.json", r#"{"metadata": {"adapter_type": "duckdb"}, "nodes": {"model.shop.orders": {"name": "orders", "resource_type": "model", "package_name": "shop", "unique_id": "model.shop.orders", "columns": {"amount": {"name": "amount", "data_type": "integer"}}}}}"#);
+    project.write(
         "specs/sales.yml",
         "model: sales\nfrom: ref('orders')\ndefinitions: revenue = SUM(amount)\n",
     );
-    let watch = Watch::start(&place, &["generate", "--watch"]);
+    let watch = Watch::start(&project, &["generate", "--watch"]);
     watch.wait_for("sales.sql");
-    assert!(place.path(".formulac/state/known.yml").is_file());
+    assert!(project.path(".formulac/state/known.yml").is_file());
     assert!(watch.lines.recv_timeout(Duration::from_secs(2)).is_err());
 }
 
 #[test]
 fn generate_writes_files_after_each_change() {
-    let place = project("watch_generate");
-    let watch = Watch::start(&place, &["generate", "--watch"]);
+    let project = project("watch_generate");
+    let watch = Watch::start(&project, &["generate", "--watch"]);
     watch.wait_for("sales.sql");
-    place.write("specs/new.yml", "model: new\nfrom: sales\nkeep: all\n");
+    project.write("specs/new.yml", "model: new\nfrom: sales\nkeep: all\n");
     watch.wait_for("new.sql");
-    assert!(place.read("models/formulac/new.sql").contains("revenue"));
+    assert!(project.read("models/formulac/new.sql").contains("revenue"));
 }
 
 #[test]
 fn watch_ends_if_nobody_reads_the_output() {
-    let place = project("watch_closed");
-    place.write(
+    let project = project("watch_closed");
+    project.write(
         "specs/sales.yml",
         "model: sales\nfrom: orders\ndefinitions: revenue = SUMM(amount)\n",
     );
-    let mut command = place.command(&["check", "--watch"]);
+    let mut command = project.command(&["check", "--watch"]);
     let mut process = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     drop(process.stdout.take());
     for _ in 0..600 {

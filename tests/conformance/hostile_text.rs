@@ -155,8 +155,8 @@ fn prepare(dialect: Dialect, text: &str, batch: &mut Batch) -> Vec<Check> {
             Some(definition) => {
                 let sql = definition.sql().to_owned();
                 let query = format!("select {sql} as answer from t");
-                let place = batch.add(&query, std::slice::from_ref(&table));
-                Ok((sql, place))
+                let project = batch.add(&query, std::slice::from_ref(&table));
+                Ok((sql, project))
             }
             None => {
                 let messages = compiled.diagnostics().iter();
@@ -176,7 +176,7 @@ fn prepare(dialect: Dialect, text: &str, batch: &mut Batch) -> Vec<Check> {
 fn failure(dialect: Dialect, check: &Check, answers: &[Answer]) -> Option<Failure> {
     let (sql, fault) = match &check.query {
         Err(errors) => ("", format!("does not compile: {errors}")),
-        Ok((sql, place)) => match answers.get(*place)? {
+        Ok((sql, project)) => match answers.get(*project)? {
             Err(error) => (sql.as_str(), format!("the engine fails: {error}")),
             Ok(table) => {
                 let got = table.rows.first().and_then(|row| row.first()).unwrap_or(&Json::Null);

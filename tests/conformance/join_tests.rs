@@ -247,8 +247,8 @@ pub fn run() {
         match run {
             Run::Missing(reason) => announce_missing(*dialect, reason, own.count()),
             Run::Done(answers) => {
-                for (case, _, place, sql) in own {
-                    match answers.get(*place) {
+                for (case, _, project, sql) in own {
+                    match answers.get(*project) {
                         Some(Ok(table)) if table.rows.len() == case.faults => {}
                         Some(Ok(table)) => {
                             fail(

@@ -283,12 +283,12 @@ impl SheetCase {
         let mut wrong = Vec::new();
         for (at, (own, is)) in sheet.rows.iter().zip(is).enumerate() {
             // The rows may be in any order if the sheet defines no order.
-            let place = if sheet.order_by.is_empty() {
+            let project = if sheet.order_by.is_empty() {
                 left.iter().position(|got| alike(own, got))
             } else {
                 Some(0)
             };
-            let got = left.remove(place.unwrap_or(0));
+            let got = left.remove(project.unwrap_or(0));
             if !alike(own, got) {
                 wrong.push(format!(
                     "row {}: {} expected in this place, got {}",

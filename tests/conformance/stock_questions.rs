@@ -243,8 +243,8 @@ fn query_of(compiled: &CompiledSpec) -> std::result::Result<String, String> {
 fn expected_rows(checks: &[Check<'_>], answers: &[Answer]) -> Vec<std::result::Result<Output, String>> {
     let by_hand = checks.iter().filter(|check| check.kind == QueryKind::HandWritten);
     let rows = |check: &Check<'_>| {
-        let (_, place) = check.query.as_ref().map_err(String::clone)?;
-        let Table { columns, rows, .. } = answers[*place].clone()?;
+        let (_, project) = check.query.as_ref().map_err(String::clone)?;
+        let Table { columns, rows, .. } = answers[*project].clone()?;
         let is_empty = |column: &usize| rows.iter().all(|row| row[*column].is_null());
         match (0..columns.len()).find(is_empty) {
             Some(column) => Err(format!("the hand-written SQL gives no value of `{}`", columns[column])),
@@ -257,7 +257,7 @@ fn expected_rows(checks: &[Check<'_>], answers: &[Answer]) -> Vec<std::result::R
 /// Returns the difference between a result and the expected rows.
 fn find_difference(check: &Check<'_>, answers: &[Answer], expected: &Output) -> Option<String> {
     match &check.query {
-        Ok((_, place)) => match &answers[*place] {
+        Ok((_, project)) => match &answers[*project] {
             Ok(table) => table_fault(expected, true, table),
             Err(error) => Some(format!("the engine fails: {error}")),
         },

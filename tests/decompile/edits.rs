@@ -238,7 +238,7 @@ proptest! {
 
     /// Tokens that are changed, removed or added are always reported.
     #[test]
-    fn no_change_is_missed(place in 0usize..400, what in 0usize..3, which in 0usize..4) {
+    fn no_change_is_missed(project in 0usize..400, what in 0usize..3, which in 0usize..4) {
         let dialect = Dialect::verified().nth(which).unwrap_or_default();
         let body = compile_spec(dialect);
         let words: Vec<(usize, usize)> = body
@@ -246,7 +246,7 @@ proptest! {
             .filter(|word| !word.is_empty())
             .map(|word| (word.as_ptr() as usize - body.as_ptr() as usize, word.len()))
             .collect();
-        let (at, length) = words[place % words.len()];
+        let (at, length) = words[project % words.len()];
         let (before, word, after) = (&body[..at], &body[at..at + length], &body[at + length..]);
         let found = match what {
             0 => format!("{before}{word}x{after}"),

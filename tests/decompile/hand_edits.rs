@@ -73,7 +73,7 @@ struct Case<'t> {
 }
 
 fn cases(table: &str) -> Vec<Case<'_>> {
-    let mut place = ("", "");
+    let mut project = ("", "");
     let lines = table
         .lines()
         .map(str::trim)
@@ -82,7 +82,7 @@ fn cases(table: &str) -> Vec<Case<'_>> {
         if let Some(section) = line.strip_prefix("== ") {
             let found = SECTIONS.iter().find(|(name, ..)| *name == section);
             let (_, spec, column) = found.unwrap_or_else(|| panic!("{section}"));
-            place = (*spec, *column);
+            project = (*spec, *column);
             return None;
         }
         let (warehouses, rest) = line
@@ -102,8 +102,8 @@ fn cases(table: &str) -> Vec<Case<'_>> {
             ),
         };
         Some(Case {
-            spec: place.0,
-            column: place.1,
+            spec: project.0,
+            column: project.1,
             warehouses,
             edit,
             formula,

@@ -11,11 +11,11 @@ use crate::setting::cases;
 /// labels and the fix.
 fn render(text: &str, diagnostic: &Diagnostic) -> String {
     let index = LineIndex::new(text);
-    let place = index.position(diagnostic.span().start);
+    let project = index.position(diagnostic.span().start);
     let mut out = format!(
         "{}:{}: {} {}: {} | {} | {:?}",
-        place.line,
-        place.column,
+        project.line,
+        project.column,
         diagnostic.code(),
         diagnostic.name(),
         diagnostic.message(),
@@ -23,12 +23,12 @@ fn render(text: &str, diagnostic: &Diagnostic) -> String {
         diagnostic.span().text(text),
     );
     for label in diagnostic.labels() {
-        let place = index.position(label.span.start);
+        let project = index.position(label.span.start);
         let _ = write!(
             out,
             "\n    {}:{}: {} {:?}",
-            place.line,
-            place.column,
+            project.line,
+            project.column,
             label.text,
             label.span.text(text)
         );
@@ -78,29 +78,29 @@ fn messages_keep_to_the_style() {
     for case in cases() {
         for diagnostic in case.setting.run(&case.text).diagnostics {
             let message = diagnostic.message();
-            let place = format!("{}: {} {message:?}", case.name, diagnostic.code());
-            assert!(!message.contains('\n'), "a line break: {place}");
-            assert!(!message.ends_with('.'), "a full stop: {place}");
+            let project = format!("{}: {} {message:?}", case.name, diagnostic.code());
+            assert!(!message.contains('\n'), "a line break: {project}");
+            assert!(!message.ends_with('.'), "a full stop: {project}");
             // A message may begin with an acronym such as YAML.
             let is_sentence = message.starts_with(char::is_uppercase) && message[1..].starts_with(char::is_lowercase);
-            assert!(!is_sentence, "a capital: {place}");
+            assert!(!is_sentence, "a capital: {project}");
             assert!(
                 !message.split_whitespace().any(|w| w == "you" || w == "your"),
-                "an address: {place}"
+                "an address: {project}"
             );
             // Text in backticks comes from the user.
             let own = message.split('`').step_by(2).collect::<String>();
-            assert!(!own.contains("::"), "a Rust name: {place}");
-            assert_ne!(message.matches('`').count() % 2, 1, "an odd backtick: {place}");
-            assert!(diagnostic.help().is_some(), "no help: {place}");
+            assert!(!own.contains("::"), "a Rust name: {project}");
+            assert_ne!(message.matches('`').count() % 2, 1, "an odd backtick: {project}");
+            assert!(diagnostic.help().is_some(), "no help: {project}");
             let span = diagnostic.span().range();
             assert!(
                 span.start <= span.end && span.end <= case.text.len(),
-                "a place outside of the text: {place}"
+                "a place outside of the text: {project}"
             );
             assert!(
                 case.text.is_char_boundary(span.start) && case.text.is_char_boundary(span.end),
-                "half a character: {place}"
+                "half a character: {project}"
             );
         }
     }

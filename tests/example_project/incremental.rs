@@ -26,16 +26,16 @@ fn sales() -> Vec<(String, i64)> {
     let mut rows = Vec::new();
     for month in 0..18 {
         let (year, month) = (2023 + month / 12, month % 12 + 1);
-        for (place, (segment, day)) in [("a", 1), ("a", 14), ("a", 27), ("b", 3), ("b", 14), ("b", 28)]
+        for (project, (segment, day)) in [("a", 1), ("a", 14), ("a", 27), ("b", 3), ("b", 14), ("b", 28)]
             .into_iter()
             .enumerate()
         {
-            let (id, place) = (rows.len() as i64 + 1, place as i64);
-            let amount = 10 * month + 7 * place + id % 5;
+            let (id, project) = (rows.len() as i64 + 1, project as i64);
+            let amount = 10 * month + 7 * project + id % 5;
             rows.push((
                 format!(
                     "{id},{segment},{year}-{month:02}-{day:02},{year}-{month:02}-{day:02} {:02}:30:00,{amount}.25",
-                    8 + place
+                    8 + project
                 ),
                 id,
             ));
@@ -165,8 +165,8 @@ fn incremental_runs_equal_full_refreshes_on_duckdb() {
     let (Some(dbt), Some(python)) = (tool("FORMULAC_DBT"), tool("FORMULAC_PYTHON")) else {
         return;
     };
-    let place = create_project("incremental", "duckdb");
-    let database = place.join(DATABASE);
+    let project = create_project("incremental", "duckdb");
+    let database = project.join(DATABASE);
     let reader = || {
         let mut reader = Command::new(&python);
         reader.arg(script("duckdb_rows.py")).arg(&database);
@@ -174,7 +174,7 @@ fn incremental_runs_equal_full_refreshes_on_duckdb() {
     };
     incremental_runs_match_full_refreshes(&Project {
         dbt: &dbt,
-        folder: place,
+        folder: project,
         environment: Vec::new(),
         reader: Box::new(reader),
     });
@@ -186,7 +186,7 @@ fn incremental_runs_equal_full_refreshes_on_postgres() {
         return;
     };
     let server = Server::start(&python);
-    let place = create_project("incremental_postgres", "postgres");
+    let project = create_project("incremental_postgres", "postgres");
     let reader = || server.reader(&python);
     let environment = vec![
         ("DBT_TARGET", "pg".to_owned()),
@@ -195,7 +195,7 @@ fn incremental_runs_equal_full_refreshes_on_postgres() {
     ];
     incremental_runs_match_full_refreshes(&Project {
         dbt: &dbt,
-        folder: place,
+        folder: project,
         environment,
         reader: Box::new(reader),
     });

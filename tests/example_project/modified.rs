@@ -39,30 +39,30 @@ const CHANGES: [(&str, &str, bool); 8] = [
 #[test]
 fn irrelevant_changes_do_not_make_a_model_modified_in_dbt() {
     let Some(dbt) = tool("FORMULAC_DBT") else { return };
-    let place = scratch("modified");
+    let project = scratch("modified");
     for folder in ["models", "metrics"] {
-        fs::create_dir_all(place.join(folder)).unwrap_or_else(|e| panic!("{folder}: {e}"));
+        fs::create_dir_all(project.join(folder)).unwrap_or_else(|e| panic!("{folder}: {e}"));
     }
     write(
-        &place.join("dbt_project.yml"),
+        &project.join("dbt_project.yml"),
         "name: shop\nversion: '1.0'\nprofile: shop\nmodel-paths: [models]\n",
     );
     write(
-        &place.join("profiles.yml"),
+        &project.join("profiles.yml"),
         "shop:\n  target: dev\n  outputs:\n    dev: {type: duckdb, path: shop.duckdb}\n",
     );
-    write(&place.join("formulac.yml"), "dialect: duckdb\nspecs: metrics/\n");
+    write(&project.join("formulac.yml"), "dialect: duckdb\nspecs: metrics/\n");
     write(
-        &place.join("models/orders.sql"),
+        &project.join("models/orders.sql"),
         "select 'at' as country, 1.0 as amount, 0.1 as tax\n",
     );
     let columns = "country, data_type: varchar}, {name: amount, data_type: double}, {name: tax, data_type: double";
     write(
-        &place.join("models/orders.yml"),
+        &project.join("models/orders.yml"),
         &format!("models:\n  - {{name: orders, columns: [{{name: {columns}}}]}}\n"),
     );
     let generated = || {
-        formulac(&place, &["generate", "--quiet"]);
+        formulac(&project, &["generate", "--quiet"]);
         let list = [
             "--quiet",
             "ls",
@@ -73,17 +73,21 @@ fn irrelevant_changes_do_not_make_a_model_modified_in_dbt() {
             "--state",
             "state",
         ];
-        run_dbt_for_output(&dbt, &place, &list)
+        run_dbt_for_output(&dbt, &project, &list)
     };
     let modified = |spec: &str| {
-        write(&place.join("metrics/revenue.yml"), spec);
+        write(&project.join("metrics/revenue.yml"), spec);
         generated()
     };
-    write(&place.join("metrics/revenue.yml"), SPEC);
-    formulac(&place, &["generate", "--quiet"]);
-    run_dbt_for_output(&dbt, &place, &["--quiet", "parse"]);
-    fs::create_dir_all(place.join("state")).expect("a folder");
-    fs::copy(place.join("target/manifest.json"), place.join("state/manifest.json")).expect("dbt left a manifest");
+    write(&project.join("metrics/revenue.yml"), SPEC);
+    formulac(&project, &["generate", "--quiet"]);
+    run_dbt_for_output(&dbt, &project, &["--quiet", "parse"]);
+    fs::create_dir_all(project.join("state")).expect("a folder");
+    fs::copy(
+        project.join("target/manifest.json"),
+        project.join("state/manifest.json"),
+    )
+    .expect("dbt left a manifest");
     assert_eq!(modified(SPEC).trim(), "");
     for (from, to, is_modified) in CHANGES {
         let spec = SPEC.replacen(from, to, 1);
@@ -93,16 +97,16 @@ fn irrelevant_changes_do_not_make_a_model_modified_in_dbt() {
     }
     // The header contains the name of the spec, and the header does not change as long as the SQL does not change.
     assert_eq!(modified(SPEC).trim(), "");
-    fs::create_dir_all(place.join("metrics/sales")).expect("a folder");
+    fs::create_dir_all(project.join("metrics/sales")).expect("a folder");
     let (from, to) = (
-        place.join("metrics/revenue.yml"),
-        place.join("metrics/sales/monthly.yml"),
+        project.join("metrics/revenue.yml"),
+        project.join("metrics/sales/monthly.yml"),
     );
     fs::rename(from, &to).expect("the spec moves");
     assert_eq!(generated().trim(), "");
     write(&to, &SPEC.replace("SUM(amount)", "SUM(tax)"));
     assert_eq!(generated().trim(), "shop.formulac.revenue");
-    let sql = fs::read_to_string(place.join("models/formulac/revenue.sql")).expect("the model");
+    let sql = fs::read_to_string(project.join("models/formulac/revenue.sql")).expect("the model");
     assert!(sql.contains("edit metrics/sales/monthly.yml,"), "{sql}");
 }
 

@@ -43,8 +43,8 @@ pub fn steps(page: &str) -> Vec<Step> {
         // The output of a command may contain fences.
         let body: Vec<&str> = lines.by_ref().take_while(|line| *line != fence).collect();
         let text = body.iter().map(|line| format!("{line}\n")).collect();
-        let place = info.split_once(' ').and_then(|(_, place)| place.split_once(' '));
-        match place {
+        let project = info.split_once(' ').and_then(|(_, project)| project.split_once(' '));
+        match project {
             _ if info == "console" => steps.extend(console(&body)),
             Some(("$", command)) => {
                 steps.push(Step::Run {

@@ -85,14 +85,14 @@ fn with_dbt_utils(path: &Path) {
 
 #[test]
 fn every_kind_of_file() {
-    let place = create_project("proofs_files");
-    generate_models(&place, &SPECS);
-    with_dbt_utils(&place);
-    generate_models(&place, &["ranged"]);
+    let project = create_project("proofs_files");
+    generate_models(&project, &SPECS);
+    with_dbt_utils(&project);
+    generate_models(&project, &["ranged"]);
     let mut shown = String::new();
     for folder in ["models/formulac", "tests/formulac"] {
-        for (path, bytes) in contents(&place.join(folder)) {
-            let name = path.strip_prefix(&place).expect("a path below it").display();
+        for (path, bytes) in contents(&project.join(folder)) {
+            let name = path.strip_prefix(&project).expect("a path below it").display();
             let _ = writeln!(shown, "==> {name}\n{}", String::from_utf8(bytes).expect("text"));
         }
     }
@@ -102,28 +102,28 @@ fn every_kind_of_file() {
 #[test]
 fn each_test_fails_on_invalid_data() {
     let Some(dbt) = tool("FORMULAC_DBT") else { return };
-    let place = create_project("proofs");
-    generate_models(&place, &SPECS);
-    with_dbt_utils(&place);
-    generate_models(&place, &["ranged"]);
+    let project = create_project("proofs");
+    generate_models(&project, &SPECS);
+    with_dbt_utils(&project);
+    generate_models(&project, &["ranged"]);
     // A model with groups never has two rows with the same key, so invalid rows replace the rows that the model would
     // select.
     for model in ["checked", "ranged"] {
         write(
-            &place.join(format!("models/formulac/{model}.sql")),
+            &project.join(format!("models/formulac/{model}.sql")),
             &format!("select * from {{{{ ref('bad_{model}') }}}}\n"),
         );
     }
     write(
-        &place.join("models/formulac/ranged_v1.sql"),
+        &project.join("models/formulac/ranged_v1.sql"),
         "select * from {{ ref('bad_ranged') }}\n",
     );
     // The previous version lacks the columns that the examples of this version expect.
     write(
-        &place.join("models/formulac/dated_v1.sql"),
+        &project.join("models/formulac/dated_v1.sql"),
         "select 1 as one, current_date as day\n",
     );
-    let seeds = place.join("seeds");
+    let seeds = project.join("seeds");
     fs::create_dir_all(&seeds).expect("a folder");
     write(&seeds.join("seeds.yml"), &read(&repository_root().join("seeds.yml")));
     write(
@@ -168,14 +168,14 @@ fn each_test_fails_on_invalid_data() {
     );
     let mut parse = Command::new(dbt.with_file_name("python"));
     parse.arg(repository_root().with_file_name("strict_parse.py"));
-    run(dbt_settings(&mut parse, &place));
-    let output = dbt_command(&dbt, &place)
+    run(dbt_settings(&mut parse, &project));
+    let output = dbt_command(&dbt, &project)
         .args(["--vars", "{run_date: 2024-03-01}"])
         .output()
         .expect("dbt runs");
     let log = String::from_utf8_lossy(&output.stdout);
-    assert!(place.join("target/run_results.json").is_file(), "{log}");
-    let results = artifact(&place, "run_results.json");
+    assert!(project.join("target/run_results.json").is_file(), "{log}");
+    let results = artifact(&project, "run_results.json");
     let mut found: Vec<String> = Vec::new();
     for result in results["results"].as_array().expect("results") {
         let id = text(&result["unique_id"]);
@@ -301,8 +301,8 @@ fn every_engine_finds_the_same_rows() {
     ];
     let table = |name: &str, rows: &[Value]| json!({"name": format!("{name}_data"), "columns": types, "rows": rows});
     let tables = json!({"tables": [table("compared", &ours), table("theirs", &theirs)]});
-    let place = scratch("proofs_engines");
-    write(&place.join("tables.json"), &tables.to_string());
+    let project = scratch("proofs_engines");
+    write(&project.join("tables.json"), &tables.to_string());
     let mut answered = BTreeMap::new();
     for dialect in Dialect::verified() {
         let schema = format!("relations: {{ours: {{columns: {{{columns}}}}}, theirs: {{columns: {{{columns}}}}}}}");
@@ -320,13 +320,13 @@ fn every_engine_finds_the_same_rows() {
             .map(|test| json!({"id": test.name(), "sql": as_dbt_renders_it(test.sql())}))
             .collect();
         assert_eq!(queries.len(), 3);
-        let batch = place.join(format!("{dialect}.jsonl"));
+        let batch = project.join(format!("{dialect}.jsonl"));
         write(&batch, &json_lines(&queries));
         let mut oracle = Command::new(&python);
         oracle.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/oracle/oracle.py"));
         oracle
             .args(["--engine", dialect.name(), "--table"])
-            .arg(place.join("tables.json"))
+            .arg(project.join("tables.json"))
             .arg("--batch")
             .arg(&batch);
         for (id, answer) in answers(&run(&mut oracle).stdout) {

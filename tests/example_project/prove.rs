@@ -52,24 +52,24 @@ const SETS: [(&str, &str); 2] = [
 ];
 
 fn project(name: &str) -> PathBuf {
-    let place = scratch(name);
+    let project = scratch(name);
     write(
-        &place.join("dbt_project.yml"),
+        &project.join("dbt_project.yml"),
         "name: proofs\nversion: '1.0'\nprofile: proofs\n",
     );
-    write(&place.join("profiles.yml"), PROFILES);
+    write(&project.join("profiles.yml"), PROFILES);
     let environments = "environments:\n  dev: {connection: dev}\n  pg: {connection: pg, dialect: postgres}\n  \
                         planted: {connection: planted, dialect: postgres}\n";
     write(
-        &place.join("formulac.yml"),
+        &project.join("formulac.yml"),
         &format!("dialect: duckdb\nspecs: metrics/\n{environments}"),
     );
-    std::fs::create_dir(place.join("metrics")).expect("a new folder");
-    write(&place.join("metrics/open_revenue.yml"), SPEC);
+    std::fs::create_dir(project.join("metrics")).expect("a new folder");
+    write(&project.join("metrics/open_revenue.yml"), SPEC);
     for (file, text) in SETS {
-        write(&place.join(file), text);
+        write(&project.join(file), text);
     }
-    place
+    project
 }
 
 fn prove(path: &Path, dbt: &Path, args: &[&str]) -> Command {
@@ -134,21 +134,21 @@ fn formulas_are_proven_on_duckdb() {
     let (Some(dbt), Some(python)) = (tool("FORMULAC_DBT"), tool("FORMULAC_PYTHON")) else {
         return;
     };
-    let place = project("prove_duckdb");
-    let proven = check_target(true, &mut prove(&place, &dbt, &[]));
+    let project = project("prove_duckdb");
+    let proven = check_target(true, &mut prove(&project, &dbt, &[]));
     assert_eq!(proven["rows_from"], "table");
     let mut reader = Command::new(python);
-    reader.arg(script("duckdb_rows.py")).arg(place.join("proofs.duckdb"));
+    reader.arg(script("duckdb_rows.py")).arg(project.join("proofs.duckdb"));
     let tables = json!({"id": "tables", "sql": "select table_name from information_schema.tables"});
     let left = answers(&run_with_input(&mut reader, &json_lines(&[tables])).stdout);
     assert_eq!(left["tables"]["rows"], json!([]));
 
     // The report can be shared with others, so it contains no names or formulas from the project.
-    let written = read_json(&place.join(".formulac/proofs/dev.json"));
+    let written = read_json(&project.join(".formulac/proofs/dev.json"));
     assert_eq!(written["subjects"], proven["subjects"]);
     assert!(!written.to_string().contains("revenue"), "{written}");
     let mut functions = Command::new(env!("CARGO_BIN_EXE_formulac"));
-    let output = run(functions.args(["functions", "ROUND", "--json"]).current_dir(&place));
+    let output = run(functions.args(["functions", "ROUND", "--json"]).current_dir(&project));
     let here = &report(&output)["functions"][0]["proven_here"][0];
     assert_eq!(
         (&here["environment"], &here["dialect"]),
@@ -157,7 +157,7 @@ fn formulas_are_proven_on_duckdb() {
     assert_eq!(here["proven"], proven["subjects"]["ROUND"]["proven"]);
 
     let dry = report(&run(&mut prove(
-        &place,
+        &project,
         &dbt,
         &["--dry-run", "--json", "ROUND", "MEDIAN"],
     )));
@@ -170,8 +170,8 @@ fn formulas_are_proven_on_duckdb() {
 #[test]
 fn formulas_are_proven_on_the_lowest_versions() {
     let Some(dbt) = tool("FORMULAC_DBT_1_8") else { return };
-    let place = project("prove_lowest");
-    let proven = check_target(!is_left_out(1), &mut prove(&place, &dbt, &[]));
+    let project = project("prove_lowest");
+    let proven = check_target(!is_left_out(1), &mut prove(&project, &dbt, &[]));
     let versions = [&proven["engine"], &proven["warehouse"]].map(|text| text.as_str().expect("a version"));
     assert!(
         versions[0].starts_with("dbt 1.8") && versions[1].starts_with("v1.4"),
@@ -229,12 +229,12 @@ fn formulas_are_proven_on_postgres() {
         return;
     };
     let server = Server::start(&python);
-    let place = project("prove_postgres");
+    let project = project("prove_postgres");
     let proofs = Proofs {
         server,
         python,
         dbt,
-        folder: place,
+        folder: project,
     };
     session_parameters_do_not_matter(&proofs);
     parameters_that_matter_are_reported(&proofs);

@@ -268,11 +268,11 @@ fn sql(metric: &Value, measures: &BTreeMap<String, String>, known: &BTreeMap<Str
             }
             // Longer names come first, because a name may be the beginning of another name.
             inputs.sort_by_key(|(name, _)| std::cmp::Reverse(name.len()));
-            for (place, (name, _)) in inputs.iter().enumerate() {
-                sql = sql.replace(name, &format!("<{place}>"));
+            for (project, (name, _)) in inputs.iter().enumerate() {
+                sql = sql.replace(name, &format!("<{project}>"));
             }
-            for (place, (_, of)) in inputs.iter().enumerate() {
-                sql = sql.replace(&format!("<{place}>"), of);
+            for (project, (_, of)) in inputs.iter().enumerate() {
+                sql = sql.replace(&format!("<{project}>"), of);
             }
             Some(sql)
         }

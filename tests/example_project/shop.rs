@@ -39,23 +39,23 @@ fn run_dbt_successfully(dbt: &Path, path: &Path, environment: Environment<'_>, a
 /// Creates the project in the state of its authors, built and documented. The catalog contains the types of all
 /// columns.
 fn create_project(name: &str, dbt: &Path, environment: Environment<'_>) -> PathBuf {
-    let place = project_at(name);
+    let project = project_at(name);
     run_dbt_successfully(
         dbt,
-        &place,
+        &project,
         environment,
         &["build", "--exclude-resource-type", "test", "unit_test"],
     );
-    run_dbt_successfully(dbt, &place, environment, &["docs", "generate", "--no-compile"]);
-    place
+    run_dbt_successfully(dbt, &project, environment, &["docs", "generate", "--no-compile"]);
+    project
 }
 
 /// Returns a copy of the project, with its package in the folder that `dbt deps` uses.
 fn project_at(name: &str) -> PathBuf {
-    let place = scratch(name);
-    copy(&script("shop/project"), &place);
-    copy(&place.join("local_packages"), &place.join("dbt_packages"));
-    place
+    let project = scratch(name);
+    copy(&script("shop/project"), &project);
+    copy(&project.join("local_packages"), &project.join("dbt_packages"));
+    project
 }
 
 /// Generates the models and returns the generated files. Checks that no existing file is changed, and that a second run
@@ -103,16 +103,16 @@ fn build_project(dbt: &Path, path: &Path, environment: Environment<'_>) -> Value
 #[test]
 fn models_are_added_to_a_handwritten_project() {
     let Some(dbt) = tool("FORMULAC_DBT") else { return };
-    let place = on_duckdb(&dbt);
-    let made = generate_models(place);
+    let project = on_duckdb(&dbt);
+    let made = generate_models(project);
     insta::assert_snapshot!("files_duckdb", join_files(&made, |_| true));
     let mut parse = Command::new(dbt.with_file_name("python"));
     parse.arg(script("strict_parse.py"));
-    run(dbt_settings(&mut parse, place));
-    check_properties_read_by_dbt(&build_project(&dbt, place, &[]));
-    formulac(place, &["generate", "--check"]);
-    style::check_sqlfluff_finds_nothing(place, "duckdb", made.keys().filter(|path| path.ends_with(".sql")));
-    each_test_finds_bad_rows(&dbt, place, &made);
+    run(dbt_settings(&mut parse, project));
+    check_properties_read_by_dbt(&build_project(&dbt, project, &[]));
+    formulac(project, &["generate", "--check"]);
+    style::check_sqlfluff_finds_nothing(project, "duckdb", made.keys().filter(|path| path.ends_with(".sql")));
+    each_test_finds_bad_rows(&dbt, project, &made);
 }
 
 /// Returns the project on DuckDB, before models are generated from specs. The other versions of dbt also use its
@@ -139,24 +139,24 @@ fn older_dbt_versions_build_the_files_generated_for_them() {
 
 /// Builds the files generated for the manifest of an older dbt version, using that version.
 fn builds_with(dbt: &Path, name: &str, catalog: &str, is_older: bool) {
-    let place = project_at(name);
+    let project = project_at(name);
     if is_older {
         for folder in ["models/marts", "models/omni", "models/staging", "seeds"] {
-            let files = contents(&place.join(folder)).into_keys();
+            let files = contents(&project.join(folder)).into_keys();
             for path in files.filter(|path| path.extension().is_some_and(|end| end == "yml")) {
                 write(&path, &without_arguments(&read(&path)));
             }
         }
     }
-    run_dbt_successfully(dbt, &place, &[], &["parse"]);
-    write(&place.join("target/catalog.json"), catalog);
-    let made = generate_models(&place);
+    run_dbt_successfully(dbt, &project, &[], &["parse"]);
+    write(&project.join("target/catalog.json"), catalog);
+    let made = generate_models(&project);
     assert_eq!(
         made.values().any(|text| text.contains("arguments:")),
         !is_older,
         "{name}"
     );
-    check_properties_read_by_dbt(&build_project(dbt, &place, &[]));
+    check_properties_read_by_dbt(&build_project(dbt, &project, &[]));
 }
 
 /// Moves the arguments of tests next to the configuration of the test, as dbt expected before 1.10.5.
@@ -314,14 +314,14 @@ fn models_are_added_to_a_handwritten_project_on_postgres() {
         ("PGHOST", server.folder.as_str()),
         ("PGUSER", "oracle"),
     ];
-    let place = create_project("shop_postgres", &dbt, &environment);
-    let made = generate_models(&place);
+    let project = create_project("shop_postgres", &dbt, &environment);
+    let made = generate_models(&project);
     insta::assert_snapshot!(
         "models_postgres",
         join_files(&made, |path| path.starts_with("models/") && path.ends_with(".sql"))
     );
-    check_properties_read_by_dbt(&build_project(&dbt, &place, &environment));
-    style::check_sqlfluff_finds_nothing(&place, "postgres", made.keys().filter(|path| path.ends_with(".sql")));
+    check_properties_read_by_dbt(&build_project(&dbt, &project, &environment));
+    style::check_sqlfluff_finds_nothing(&project, "postgres", made.keys().filter(|path| path.ends_with(".sql")));
 }
 
 fn join_files(files: &BTreeMap<String, String>, which: impl Fn(&str) -> bool) -> String {

@@ -203,14 +203,14 @@ fn lineage_agrees_with_sqlglot() {
     for (case, answer) in cases.iter().zip(&answers) {
         columns += answer.as_ref().map_or(0, BTreeMap::len);
         for (column, what) in disagreements(case, answer) {
-            let place = settled.iter().position(|line| {
+            let project = settled.iter().position(|line| {
                 line[0] == case.title
                     && (line[1] == "*" || line[1] == column)
                     && (line[2] == "*" || line[2].split_whitespace().any(|name| name == case.dialect.name()))
             });
-            match place {
-                Some(place) => {
-                    used.insert(place);
+            match project {
+                Some(project) => {
+                    used.insert(project);
                 }
                 None => open.push(format!(
                     "{} | {column} | {} | {what}\n    {}",
@@ -229,7 +229,7 @@ fn lineage_agrees_with_sqlglot() {
     let unused: Vec<&Vec<&str>> = settled
         .iter()
         .enumerate()
-        .filter(|(place, _)| !used.contains(place))
+        .filter(|(project, _)| !used.contains(project))
         .map(|(_, line)| line)
         .collect();
     assert!(unused.is_empty(), "these are settled and agree by now: {unused:?}");

@@ -168,15 +168,15 @@ impl Folder {
     fn pull(&self, model: &OmniModel, prune: bool) -> Result<(), TestCaseError> {
         let pull = self.plan(model, prune);
         prop_assert!(pull.refused.is_empty(), "{:?}", pull.refused);
-        for (place, text) in pull.writes {
-            match place {
+        for (project, text) in pull.writes {
+            match project {
                 PulledFileLocation::Omni(path) => self.omni.write().unwrap().insert(path, text),
                 PulledFileLocation::Record(name) => self.records.write().unwrap().insert(name, text),
                 _ => None,
             };
         }
-        for place in pull.removes {
-            match place {
+        for project in pull.removes {
+            match project {
                 PulledFileLocation::Omni(path) => self.omni.write().unwrap().remove(&path),
                 PulledFileLocation::Record(name) => self.records.write().unwrap().remove(&name),
                 _ => None,

@@ -53,15 +53,15 @@ impl Files {
         let model = OmniModel::new(Artifacts::from_manifest(&manifest), &options, None);
         let pull = Pull::plan(&model, self, PullOptions::default());
         assert_eq!(pull.refused, []);
-        for place in &pull.removes {
-            match place {
+        for project in &pull.removes {
+            match project {
                 PulledFileLocation::Omni(path) => drop(self.omni.remove(path)),
                 PulledFileLocation::Record(name) => drop(self.records.remove(name)),
                 _ => {}
             }
         }
-        for (place, text) in pull.writes {
-            match place {
+        for (project, text) in pull.writes {
+            match project {
                 PulledFileLocation::Omni(path) => drop(self.omni.insert(path, text)),
                 PulledFileLocation::Record(name) => drop(self.records.insert(name, text)),
                 _ => {}

@@ -112,8 +112,8 @@ struct Edit {
 }
 
 fn edit() -> impl Strategy<Value = Edit> {
-    (0..FILES.len() + 2, 0..6usize).prop_map(|(place, version)| Edit {
-        position: place,
+    (0..FILES.len() + 2, 0..6usize).prop_map(|(project, version)| Edit {
+        position: project,
         version,
     })
 }
@@ -125,13 +125,13 @@ fn compile_edits(edits: &[Edit]) -> Result<(usize, usize), TestCaseError> {
     let mut before: Vec<Arc<formulac::CompiledSpec>> = Vec::new();
     let (mut compiled, mut reused) = (0, 0);
     for Edit {
-        position: place,
+        position: project,
         version,
     } in edits
     {
-        match FILES.get(*place) {
-            Some(versions) => files[*place] = version % versions.len(),
-            None if *place == FILES.len() => schema_version = version % SCHEMA_COUNT,
+        match FILES.get(*project) {
+            Some(versions) => files[*project] = version % versions.len(),
+            None if *project == FILES.len() => schema_version = version % SCHEMA_COUNT,
             None => options = version % OPTIONS,
         }
         let paths: Vec<String> = (0..FILES.len()).map(|number| format!("metrics/{number}.yml")).collect();
@@ -177,8 +177,8 @@ proptest! {
 /// Checks that a change compiles only the specs that depend on it.
 #[test]
 fn only_dependents_are_compiled_again() {
-    let edit = |place, version| Edit {
-        position: place,
+    let edit = |project, version| Edit {
+        position: project,
         version,
     };
     let all = FILES.len();

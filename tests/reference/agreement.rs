@@ -482,11 +482,11 @@ fn ask<'a>(
         match query {
             Ok(_) if formulas.is_empty() => {}
             Ok(query) => {
-                let place = batch.add(&query, &sheet.database.json());
+                let project = batch.add(&query, &sheet.database.json());
                 asked.push(Asked {
                     sheet,
                     formulas,
-                    index: place,
+                    index: project,
                 });
             }
             Err(Refusal::Unsupported) => {
@@ -564,8 +564,8 @@ fn judge<'a>(
     let Some(Run::Done(answers)) = runs.first() else {
         panic!("{} answered before", dialect.name())
     };
-    for (sheet, formula, place) in alone {
-        match &answers[place] {
+    for (sheet, formula, project) in alone {
+        match &answers[project] {
             Ok(table) => verdict(dialect, facts, sheet, formula, table, tally, failures),
             Err(error) => failures.push(Failure {
                 dialect,
@@ -676,14 +676,14 @@ fn shrunk(failure: &Failure<'_>, facts: &Known) -> String {
                 expr,
                 expected,
             };
-            let place = batch.add(&query, &database.json());
-            asked.push((spec, database, formula, query, place));
+            let project = batch.add(&query, &database.json());
+            asked.push((spec, database, formula, query, project));
         }
         let runs = run_all(&format!("{SUITE}-shrink"), &[(dialect, batch)]);
         let Some(Run::Done(answers)) = runs.first() else { break };
         let mut found = None;
-        for (spec, database, formula, query, place) in asked {
-            let fault = match &answers[place] {
+        for (spec, database, formula, query, project) in asked {
+            let fault = match &answers[project] {
                 Ok(table) => find_difference(dialect, facts.tolerance(&formula), &formula, table),
                 Err(error) => Some(format!("error: {error}")),
             };

@@ -46,7 +46,7 @@ type Letters = Vec<(char, Type)>;
 impl Draw<'_> {
     /// Generates a call in this form at the given level, with arguments nested up to the given depth.
     pub fn formula(&mut self, form: &Form, level: Level, depth: usize) -> InterpreterExpr {
-        let place = match level {
+        let project = match level {
             Level::Aggregate => At::Group,
             Level::Window => At::Sheet,
             _ => At::Row,
@@ -55,11 +55,11 @@ impl Draw<'_> {
             Gives::Is(ty) => ty,
             Gives::Same(letter) => self.type_for(letter),
         };
-        let drawn = self.call(form, ty, place, depth);
+        let drawn = self.call(form, ty, project, depth);
         if form.takes.is_empty() && ty.is_number() && form.level < Level::Aggregate {
             // Combine a function without arguments with another expression, because it returns the same value in each
             // row.
-            let other = self.expr(Type::Float, place, depth - 1);
+            let other = self.expr(Type::Float, project, depth - 1);
             return binary(InterpreterOp::Multiply, drawn, other);
         }
         drawn
@@ -70,7 +70,7 @@ impl Draw<'_> {
         *self.random.pick(&fitting)
     }
 
-    fn call(&mut self, form: &Form, ty: Type, place: At, depth: usize) -> InterpreterExpr {
+    fn call(&mut self, form: &Form, ty: Type, project: At, depth: usize) -> InterpreterExpr {
         let mut letters: Letters = Vec::new();
         if let Gives::Same(letter) = form.gives {
             letters.push((letter, ty));
@@ -78,7 +78,7 @@ impl Draw<'_> {
         let name = form.function.name;
         match form.level {
             Level::Window => self.window(form, &mut letters, depth),
-            Level::Aggregate if place == At::Sheet => {
+            Level::Aggregate if project == At::Sheet => {
                 let rows = self.rows();
                 self.draw_window_aggregate(form, &mut letters, rows)
             }
@@ -90,18 +90,18 @@ impl Draw<'_> {
                 }
             }
             _ => {
-                let args = self.arguments(form, &mut letters, place, depth);
+                let args = self.arguments(form, &mut letters, project, depth);
                 InterpreterExpr::Call(name, args)
             }
         }
     }
 
-    fn arguments(&mut self, form: &Form, letters: &mut Letters, place: At, depth: usize) -> Vec<InterpreterExpr> {
+    fn arguments(&mut self, form: &Form, letters: &mut Letters, project: At, depth: usize) -> Vec<InterpreterExpr> {
         let mut before = Type::Text;
         let mut args = Vec::new();
         for takes in &form.takes {
             let ty = self.type_of(takes, letters, before);
-            let arg = self.argument(takes, ty, place, depth);
+            let arg = self.argument(takes, ty, project, depth);
             // Aggregates and windows over constants provide little information. DuckDB fails on the mode of constants,
             // and Postgres fails on the lag of a constant string.
             let named = form.level >= Level::Aggregate && matches!(takes, Takes::Same(_)) && !reads_something(&arg);
@@ -140,13 +140,13 @@ impl Draw<'_> {
         }
     }
 
-    fn argument(&mut self, takes: &Takes, ty: Type, place: At, depth: usize) -> InterpreterExpr {
+    fn argument(&mut self, takes: &Takes, ty: Type, project: At, depth: usize) -> InterpreterExpr {
         match takes {
             Takes::OneOf(choices, other) => match other {
-                Some(other) if self.random.percent(30) => self.argument(other, ty, place, depth),
+                Some(other) if self.random.percent(30) => self.argument(other, ty, project, depth),
                 _ => match self.random.pick(choices).clone() {
                     Choice::Value(value) => InterpreterExpr::Literal(value),
-                    Choice::Column(name) if place == At::Group => InterpreterExpr::Aggregate(
+                    Choice::Column(name) if project == At::Group => InterpreterExpr::Aggregate(
                         self.random.pick::<&str>(&["MIN", "MAX"]),
                         vec![InterpreterExpr::Name(name)],
                     ),
@@ -170,7 +170,7 @@ impl Draw<'_> {
                 InterpreterExpr::Literal(Value::Number(*self.random.pick(&[0.1, 0.25, 0.5, 1.5, 2.5, 10.0])))
             }
             Takes::Criterion => self.criterion(ty),
-            _ => self.expr(ty, place, depth.saturating_sub(1)),
+            _ => self.expr(ty, project, depth.saturating_sub(1)),
         }
     }
 
@@ -189,21 +189,21 @@ impl Draw<'_> {
     }
 
     /// Generates an expression of a type.
-    fn expr(&mut self, ty: Type, place: At, depth: usize) -> InterpreterExpr {
+    fn expr(&mut self, ty: Type, project: At, depth: usize) -> InterpreterExpr {
         if depth == 0 || self.random.percent(25) {
-            return self.leaf(ty, place);
+            return self.leaf(ty, project);
         }
         if self.random.percent(30) {
-            return self.operation(ty, place, depth);
+            return self.operation(ty, project, depth);
         }
-        let highest = match place {
+        let highest = match project {
             At::Row => Level::Row,
             At::Group => Level::Aggregate,
             At::Sheet => Level::Window,
         };
         // Windows over groups are separate steps. An aggregate in a sheet is an aggregate over a range.
         let fitting = |form: &&Form| {
-            let ranged = place != At::Sheet || form.level != Level::Aggregate || form.ranges;
+            let ranged = project != At::Sheet || form.level != Level::Aggregate || form.ranges;
             form.level <= highest && form.may_give(ty) && !form.takes.is_empty() && ranged
         };
         let names: Vec<&'static Function> = {
@@ -213,7 +213,7 @@ impl Draw<'_> {
             names
         };
         if names.is_empty() {
-            return self.leaf(ty, place);
+            return self.leaf(ty, project);
         }
         let function = *self.random.pick(&names);
         let forms: Vec<&Form> = self
@@ -224,13 +224,13 @@ impl Draw<'_> {
             .filter(|form| form.function.name == function.name)
             .collect();
         let form = (*self.random.pick(&forms)).clone();
-        self.call(&form, ty, place, depth - 1)
+        self.call(&form, ty, project, depth - 1)
     }
 
-    fn operation(&mut self, ty: Type, place: At, depth: usize) -> InterpreterExpr {
+    fn operation(&mut self, ty: Type, project: At, depth: usize) -> InterpreterExpr {
         let depth = depth - 1;
         let of = |draw: &mut Self, op: InterpreterOp, a: Type, b: Type| {
-            let (a, b) = (draw.expr(a, place, depth), draw.expr(b, place, depth));
+            let (a, b) = (draw.expr(a, project, depth), draw.expr(b, project, depth));
             binary(op, a, b)
         };
         match ty {
@@ -286,7 +286,7 @@ impl Draw<'_> {
                             ])
                             .clone(),
                     );
-                    binary(InterpreterOp::Power, self.expr(base, place, depth), exponent)
+                    binary(InterpreterOp::Power, self.expr(base, project, depth), exponent)
                 }
                 2..=4 => {
                     let (a, b) = (*self.random.pick(&NUMBERS), *self.random.pick(&NUMBERS));
@@ -316,8 +316,8 @@ impl Draw<'_> {
         }
     }
 
-    fn leaf(&mut self, ty: Type, place: At) -> InterpreterExpr {
-        if place == At::Group {
+    fn leaf(&mut self, ty: Type, project: At) -> InterpreterExpr {
+        if project == At::Group {
             return self.group_leaf(ty);
         }
         if ty != Type::Timestamp && self.random.percent(12) {

@@ -133,7 +133,7 @@ impl ModelOverSets {
     /// Returns the key that orders windows: the time itself, as it is finer than any of its periods, or a period. With
     /// `fill`, the filled key orders them.
     pub fn window_key(&self) -> Option<(usize, Option<PeriodFrame>)> {
-        let (place, frame) = self.time_key()?;
+        let (project, frame) = self.time_key()?;
         let is_time = |key: &ModelKey| match key {
             ModelKey::Column { name: None, of } => self.sets.iter().enumerate().all(|(at, set)| {
                 let column = of.get(at).or(of.first());
@@ -143,7 +143,7 @@ impl ModelOverSets {
         };
         let time = self.keys.iter().position(is_time);
         let finer = time.filter(|_| self.fill.is_none());
-        Some(finer.map_or((place, Some(frame)), |time| (time, None)))
+        Some(finer.map_or((project, Some(frame)), |time| (time, None)))
     }
 
     /// Returns the metrics that the model lists, each with its name in the model.
@@ -266,7 +266,7 @@ fn finish(random: &mut Random, model: &mut ModelOverSets, relation: Relation) {
     if !model.keys.is_empty() && random.percent(25) {
         model.order_by = model.keys.iter().map(|_| random.percent(30)).collect();
         // Windows in the model's order need its time key.
-        let is_time_first = model.time_key().is_none_or(|(place, _)| place == 0);
+        let is_time_first = model.time_key().is_none_or(|(project, _)| project == 0);
         if is_time_first && random.percent(40) {
             model.order_by.truncate(1);
         }
@@ -465,10 +465,10 @@ fn draw_listed_metrics(random: &mut Random, sets: &[MetricSet]) -> Vec<Listed> {
         let mut places: Vec<usize> = (0..set.metrics.len()).collect();
         random.shuffle(&mut places);
         let count = 1 + random.random_below(places.len());
-        for place in places.into_iter().take(count) {
+        for project in places.into_iter().take(count) {
             listed.push(Listed::One {
                 set: at,
-                metric: set.metrics[place].name.clone(),
+                metric: set.metrics[project].name.clone(),
                 renamed: random.percent(20).then(|| format!("renamed_{}", listed.len())),
             });
         }

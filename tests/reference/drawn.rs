@@ -178,14 +178,14 @@ pub fn run<C: Drawn>() {
             _ => count.div_ceil(C::ONE_OF),
         };
         let mut batch = Batch::default();
-        let mut place: Vec<(usize, usize)> = Vec::new();
+        let mut project: Vec<(usize, usize)> = Vec::new();
         let mut unsupported = 0;
         for (at, case) in cases.iter().enumerate().filter(|(_, case)| case.is_asked(*dialect)) {
-            if place.len() as u64 == share {
+            if project.len() as u64 == share {
                 break;
             }
             match query(case, *dialect) {
-                Ok(query) => place.push((at, batch.add(&query, &case.tables()))),
+                Ok(query) => project.push((at, batch.add(&query, &case.tables()))),
                 Err(fault) if is_shift_within_period(&fault) => {}
                 Err(fault) if is_unsupported(&fault) => unsupported += 1,
                 Err(fault) => refused
@@ -202,22 +202,22 @@ pub fn run<C: Drawn>() {
             ));
         }
         batches.push((*dialect, batch));
-        places.push(place);
+        places.push(project);
     }
     // The name includes the seed, so that two series that run at the same time keep separate batches.
     let runs = run_all(&format!("{}-{first}", C::SUITE), &batches);
     let mut failures: Vec<(Dialect, &C)> = Vec::new();
-    for ((dialect, run), place) in dialects.iter().zip(&runs).zip(&places) {
+    for ((dialect, run), project) in dialects.iter().zip(&runs).zip(&places) {
         let answers = match run {
             Run::Missing(reason) => {
-                announce_missing(*dialect, reason, place.len());
+                announce_missing(*dialect, reason, project.len());
                 continue;
             }
             Run::Done(answers) => answers,
         };
         let (mut agreed, mut left_to_engine) = (0, 0);
-        for (at, place) in place {
-            let answer = &answers[*place];
+        for (at, project) in project {
+            let answer = &answers[*project];
             if answer.as_ref().err().is_some_and(|error| C::may_fail(error)) {
                 left_to_engine += 1;
             } else if check_answer(&cases[*at], *dialect, &rights[*at], answer).is_none() {
@@ -235,7 +235,7 @@ pub fn run<C: Drawn>() {
             "{} {}: {agreed} of {} {} agree{exempt}",
             C::SUITE,
             dialect.name(),
-            place.len(),
+            project.len(),
             C::KIND
         ));
     }
@@ -304,14 +304,14 @@ fn shrunk<C: Drawn>(dialect: Dialect, case: &C) -> String {
             .filter_map(|case| {
                 let query = query(&case, dialect).ok()?;
                 let right = quietly(|| case.right())?;
-                let place = batch.add(&query, &case.tables());
-                Some((case, right, query, place))
+                let project = batch.add(&query, &case.tables());
+                Some((case, right, query, project))
             })
             .collect();
         let runs = run_all(&format!("{}-shrink-{}", C::SUITE, case.seed()), &[(dialect, batch)]);
         let Some(Run::Done(answers)) = runs.first() else { break };
-        let failing = asked.into_iter().filter_map(|(case, right, query, place)| {
-            let found = check_answer(&case, dialect, &right, &answers[place])?;
+        let failing = asked.into_iter().filter_map(|(case, right, query, project)| {
+            let found = check_answer(&case, dialect, &right, &answers[project])?;
             Some((format!("{}\n{query}\n{found}", describe_case(&case)), case))
         });
         // The first case in the first round is the original case. Any other case that fails is smaller than the

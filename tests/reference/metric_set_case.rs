@@ -79,28 +79,28 @@ impl Drawn for Case {
         if self.model.having.is_some() {
             with(&|m| m.having = None);
         }
-        for place in 0..self.model.definitions.len() {
-            with(&|m| drop(m.definitions.remove(place)));
+        for project in 0..self.model.definitions.len() {
+            with(&|m| drop(m.definitions.remove(project)));
         }
         // A model must list at least one metric of each set, so that it reads the set.
         let set_of = |entry: &Listed| match entry {
             Listed::All(set) | Listed::One { set, .. } => *set,
         };
-        for (place, entry) in self.model.listed_metrics.iter().enumerate() {
+        for (project, entry) in self.model.listed_metrics.iter().enumerate() {
             let of_set = self
                 .model
                 .listed_metrics
                 .iter()
                 .filter(|other| set_of(other) == set_of(entry));
             if of_set.count() > 1 {
-                with(&|m| drop(m.listed_metrics.remove(place)));
+                with(&|m| drop(m.listed_metrics.remove(project)));
             }
         }
-        for place in 0..self.model.keys.len() {
+        for project in 0..self.model.keys.len() {
             with(&|m| {
-                m.keys.remove(place);
-                if place < m.order_by.len() {
-                    m.order_by.remove(place);
+                m.keys.remove(project);
+                if project < m.order_by.len() {
+                    m.order_by.remove(project);
                 }
             });
         }
@@ -123,14 +123,14 @@ impl Drawn for Case {
                         .for_each(|join| join.kind = InterpreterJoinKind::Left);
                 });
             }
-            for place in 0..set.metrics.len() {
-                with(&|m| drop(m.sets[at].metrics.remove(place)));
-                for child in set.metrics[place].formula.children() {
-                    with(&|m| m.sets[at].metrics[place].formula = child.clone());
+            for project in 0..set.metrics.len() {
+                with(&|m| drop(m.sets[at].metrics.remove(project)));
+                for child in set.metrics[project].formula.children() {
+                    with(&|m| m.sets[at].metrics[project].formula = child.clone());
                 }
             }
-            for place in 0..set.dimensions.len() {
-                with(&|m| drop(m.sets[at].dimensions.remove(place)));
+            for project in 0..set.dimensions.len() {
+                with(&|m| drop(m.sets[at].dimensions.remove(project)));
             }
         }
         with(&|m| m.blank_zero = false);

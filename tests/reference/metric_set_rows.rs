@@ -32,11 +32,11 @@ impl Aggregates {
         match x {
             InterpreterExpr::Aggregate(..) if !x.has_range() => {
                 let known = self.formulas.iter().position(|interpreter_expr| interpreter_expr == x);
-                let place = known.unwrap_or_else(|| {
+                let project = known.unwrap_or_else(|| {
                     self.formulas.push(x.clone());
                     self.formulas.len() - 1
                 });
-                InterpreterExpr::name(&self.name(place))
+                InterpreterExpr::name(&self.name(project))
             }
             InterpreterExpr::Binary(op, a, b) => InterpreterExpr::Binary(
                 *op,
@@ -50,8 +50,8 @@ impl Aggregates {
         }
     }
 
-    fn name(&self, place: usize) -> String {
-        format!("{}_aggregate_{place}", self.prefix)
+    fn name(&self, project: usize) -> String {
+        format!("{}_aggregate_{project}", self.prefix)
     }
 }
 
@@ -93,7 +93,7 @@ fn set_spec(model: &ModelOverSets, at: usize, aggregates: &Aggregates) -> Interp
         },
     });
     let formulas = aggregates.formulas.iter().enumerate();
-    let formulas = formulas.map(|(place, formula)| (aggregates.name(place), formula.clone()));
+    let formulas = formulas.map(|(project, formula)| (aggregates.name(project), formula.clone()));
     InterpreterSpec {
         from: set.table.clone(),
         steps: vec![InterpreterStep {
@@ -120,7 +120,11 @@ fn values(rows: &StepRows, columns: &[String]) -> Vec<Vec<Value>> {
 /// of no rows.
 fn put_together(model: &ModelOverSets, aggregates: &[Aggregates], database: &Database) -> ModelRows {
     let keys = model.keys.len();
-    let names = |of: &Aggregates| (0..of.formulas.len()).map(|place| of.name(place)).collect::<Vec<_>>();
+    let names = |of: &Aggregates| {
+        (0..of.formulas.len())
+            .map(|project| of.name(project))
+            .collect::<Vec<_>>()
+    };
     let specs: Vec<InterpreterSpec> = (0..model.sets.len())
         .map(|at| set_spec(model, at, &aggregates[at]))
         .collect();
@@ -139,11 +143,11 @@ fn put_together(model: &ModelOverSets, aggregates: &[Aggregates], database: &Dat
         let key_columns: Vec<String> = spec.steps[0].group_by.iter().map(KeptColumn::output).collect();
         let end = start + of_set.formulas.len();
         for (key, row) in values(&own, &key_columns).into_iter().zip(values(&own, &names(of_set))) {
-            let place = *found.entry(key.iter().map(Value::key).collect()).or_insert_with(|| {
+            let project = *found.entry(key.iter().map(Value::key).collect()).or_insert_with(|| {
                 rows.push(key.into_iter().chain(of_no_rows.iter().cloned()).collect());
                 rows.len() - 1
             });
-            rows[place].splice(start..end, row);
+            rows[project].splice(start..end, row);
         }
         start = end;
     }
@@ -175,7 +179,7 @@ fn add_filled_rows(model: &ModelOverSets, rows: &mut Vec<Vec<Value>>, of_no_rows
     });
     let combination = |row: &Vec<Value>| -> Vec<Value> {
         let keys = row[..model.keys.len()].iter().enumerate();
-        keys.filter(|(place, _)| *place != time)
+        keys.filter(|(project, _)| *project != time)
             .map(|(_, key)| key.clone())
             .collect()
     };
@@ -215,8 +219,8 @@ fn add_filled_rows(model: &ModelOverSets, rows: &mut Vec<Vec<Value>>, of_no_rows
     }
 }
 
-fn key_name(place: usize) -> String {
-    format!("key_column_{place}")
+fn key_name(project: usize) -> String {
+    format!("key_column_{project}")
 }
 
 impl ModelRows {
@@ -254,8 +258,8 @@ impl ModelRows {
 
     /// Adds a column.
     fn define(&mut self, model: &ModelOverSets, metric: &MetricFormula, formula: InterpreterExpr, is_of_model: bool) {
-        let time = model.window_key().map(|(place, _)| place);
-        let others = (0..self.keys).filter(|place| Some(*place) != time).map(key_name);
+        let time = model.window_key().map(|(project, _)| project);
+        let others = (0..self.keys).filter(|project| Some(*project) != time).map(key_name);
         let is_as_written = !model.order_by.is_empty() && (is_of_model || metric.window == Some(WindowForm::Total));
         let (order_by, partition_by) = match metric.window {
             // The keys that are not in `order_by` partition the window. Ranks are not partitioned, because they rank
@@ -291,9 +295,9 @@ fn is_rank(formula: &InterpreterExpr) -> bool {
     }
 }
 
-fn key_column(place: usize) -> KeptColumn {
+fn key_column(project: usize) -> KeptColumn {
     KeptColumn {
-        name: key_name(place),
+        name: key_name(project),
         frame: None,
     }
 }
@@ -301,7 +305,7 @@ fn key_column(place: usize) -> KeptColumn {
 fn order_columns(model: &ModelOverSets) -> Vec<(KeptColumn, bool)> {
     let order = model.order_by.iter().enumerate();
     order
-        .map(|(place, descending)| (key_column(place), *descending))
+        .map(|(project, descending)| (key_column(project), *descending))
         .collect()
 }
 
@@ -327,17 +331,17 @@ pub fn model_rows(model: &ModelOverSets, database: &Database) -> ModelRows {
         rows.define(model, metric, formula, false);
     }
     let keys = model.keys.iter().enumerate();
-    let keys = keys.map(|(place, key)| (key.name(&model.sets), InterpreterExpr::Name(key_name(place))));
+    let keys = keys.map(|(project, key)| (key.name(&model.sets), InterpreterExpr::Name(key_name(project))));
     let visible = model.all_metrics().into_iter();
     let meant: Vec<(String, InterpreterExpr)> = visible
         .map(|(metric, name)| (name, InterpreterExpr::name(&metric.name)))
         .chain(keys)
         .collect();
-    let period = |place: usize, op, day| compare(op, InterpreterExpr::Name(key_name(place)), date(day));
+    let period = |project: usize, op, day| compare(op, InterpreterExpr::Name(key_name(project)), date(day));
     let time = model.window_key();
     let until = time
         .zip(model.until)
-        .map(|((place, _), day)| period(place, InterpreterOp::LessOrEqual, day));
+        .map(|((project, _), day)| period(project, InterpreterOp::LessOrEqual, day));
     let having = model
         .having
         .as_ref()
@@ -353,11 +357,11 @@ pub fn model_rows(model: &ModelOverSets, database: &Database) -> ModelRows {
         let formula = metric.formula.clone().with_names_replaced(&meant);
         rows.define(model, metric, formula, true);
     }
-    if let Some(((place, frame), since)) = time.zip(model.since) {
+    if let Some(((project, frame), since)) = time.zip(model.since) {
         rows.filter(
             model.blank_zero,
             period(
-                place,
+                project,
                 InterpreterOp::GreaterOrEqual,
                 frame.map_or(since, |frame| frame.period_start(since)),
             ),
@@ -365,7 +369,9 @@ pub fn model_rows(model: &ModelOverSets, database: &Database) -> ModelRows {
     }
     rows.step(InterpreterStep {
         order_by: if model.order_by.is_empty() {
-            time.map(|(place, _)| (key_column(place), false)).into_iter().collect()
+            time.map(|(project, _)| (key_column(project), false))
+                .into_iter()
+                .collect()
         } else {
             order_columns(model)
         },
@@ -378,7 +384,7 @@ pub fn model_rows(model: &ModelOverSets, database: &Database) -> ModelRows {
 /// Returns the output columns of the model, under their names.
 fn output_rows(model: &ModelOverSets, rows: ModelRows) -> ModelRows {
     let keys = model.keys.iter().enumerate();
-    let keys = keys.map(|(place, key)| (key_name(place), key.output(&model.sets)));
+    let keys = keys.map(|(project, key)| (key_name(project), key.output(&model.sets)));
     let outputs = model
         .outputs()
         .into_iter()
@@ -388,12 +394,12 @@ fn output_rows(model: &ModelOverSets, rows: ModelRows) -> ModelRows {
         .iter()
         .map(|metric| (metric.name.clone(), metric.name.clone()));
     let chosen: Vec<(String, String)> = keys.chain(outputs).chain(definitions).collect();
-    let place = |name: &String| rows.columns.iter().position(|column| column == name);
+    let project = |name: &String| rows.columns.iter().position(|column| column == name);
     let places: Vec<usize> = chosen
         .iter()
-        .map(|(name, _)| place(name).expect("the rows have the column"))
+        .map(|(name, _)| project(name).expect("the rows have the column"))
         .collect();
-    let row = |row: &Vec<Value>| places.iter().map(|place| row[*place].clone()).collect();
+    let row = |row: &Vec<Value>| places.iter().map(|project| row[*project].clone()).collect();
     ModelRows {
         rows: rows.rows.iter().map(row).collect(),
         columns: chosen.into_iter().map(|(_, name)| name).collect(),

@@ -211,9 +211,9 @@ proptest! {
     #[test]
     fn another_number_changes_only_its_own_line(steps in steps(), at in any::<prop::sample::Index>()) {
         let at = at.index(steps.iter().map(Vec::len).sum());
-        let (step, place) = definition_position(&steps, at);
+        let (step, project) = definition_position(&steps, at);
         let mut changed = steps.clone();
-        changed[step][place].number += 7;
+        changed[step][project].number += 7;
         check(&steps, &changed, at, true, false)?;
     }
 
@@ -226,9 +226,9 @@ proptest! {
         uses in any::<prop::sample::Index>(),
     ) {
         let at = at.index(steps.iter().map(Vec::len).sum());
-        let (step, place) = definition_position(&steps, at);
+        let (step, project) = definition_position(&steps, at);
         let mut changed = steps.clone();
-        (changed[step][place].shape, changed[step][place].uses) = (shape, uses);
+        (changed[step][project].shape, changed[step][project].uses) = (shape, uses);
         check(&steps, &changed, at, false, true)?;
     }
 

@@ -21,10 +21,10 @@ pub fn tokens(dialect: Dialect, sql: &str) -> Vec<(Token, std::ops::Range<usize>
                 .nth(at.column as usize - 1)
                 .map_or(line.len(), |(i, _)| i)
     };
-    let place = |t: TokenWithSpan| (t.token, offset(t.span.start)..offset(t.span.end));
+    let project = |t: TokenWithSpan| (t.token, offset(t.span.start)..offset(t.span.end));
     with_spans
         .into_iter()
-        .map(place)
+        .map(project)
         .filter(|(t, _)| !matches!(t, Token::Whitespace(_) | Token::EOF))
         .collect()
 }

@@ -19,16 +19,16 @@ pub fn pivot(random: &mut Random, table: &Table) -> Pivot {
     };
     let mut values = None;
     if let ([key], true) = (by.as_slice(), random.percent(35)) {
-        let place = table.column_index(key);
+        let project = table.column_index(key);
         let mut known: Vec<Value> = Vec::new();
         for row in &table.rows {
-            if !row[place].is_null() && !known.contains(&row[place]) && random.percent(80) {
-                known.push(row[place].clone());
+            if !row[project].is_null() && !known.contains(&row[project]) && random.percent(80) {
+                known.push(row[project].clone());
             }
         }
         // This value does not occur in any row.
         if known.is_empty() || random.percent(30) {
-            known.push(match table.columns[place].kind {
+            known.push(match table.columns[project].kind {
                 Kind::Exact => Value::Int(99),
                 Kind::Date => Value::Date(30_000),
                 _ => Value::Text("mail".to_owned()),

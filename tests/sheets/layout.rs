@@ -54,8 +54,11 @@ impl Layout {
             .key_columns
             .iter()
             .map(|name| {
-                let place = table.column_index(name);
-                (place, order.iter().any(|(at, descending)| *at == place && *descending))
+                let project = table.column_index(name);
+                (
+                    project,
+                    order.iter().any(|(at, descending)| *at == project && *descending),
+                )
             })
             .collect();
         let rows_by: Vec<(usize, bool)> = order

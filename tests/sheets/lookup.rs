@@ -155,7 +155,7 @@ impl Grid<'_> {
                         best
                     }
                 })
-                .map(|(place, _)| place)
+                .map(|(project, _)| project)
             }
             Mode::Above => {
                 let fit = places.filter(|(_, k)| k.compare(&key).is_some_and(Ordering::is_ge));
@@ -166,13 +166,13 @@ impl Grid<'_> {
                         best
                     }
                 })
-                .map(|(place, _)| place)
+                .map(|(project, _)| project)
             }
         }
     }
 
     pub fn find_value(&mut self, lookup: &Lookup, here: Here) -> Value {
-        let place = match lookup.form {
+        let project = match lookup.form {
             Form::Index => {
                 let number = self.value(&lookup.args[0], here).number();
                 number.and_then(|n| (n >= 1.0).then(|| n.trunc() as usize - 1))
@@ -180,13 +180,13 @@ impl Grid<'_> {
             _ => self.find_matching_row(lookup, here),
         };
         if lookup.form == Form::Match {
-            return place.map_or(Value::Null, |place| Value::Int(place as i64 + 1));
+            return project.map_or(Value::Null, |project| Value::Int(project as i64 + 1));
         }
         let values = self.looked_up_column(lookup, lookup.gives, here);
-        match (place, lookup.args.get(1)) {
+        match (project, lookup.args.get(1)) {
             (None, Some(missing)) => self.value(missing, here),
-            (place, _) => place
-                .and_then(|place| values.get(place).cloned())
+            (project, _) => project
+                .and_then(|project| values.get(project).cloned())
                 .unwrap_or(Value::Null),
         }
     }

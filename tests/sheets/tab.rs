@@ -22,7 +22,7 @@ impl Tab {
         let mut places: Vec<usize> = (0..table.columns.len()).collect();
         random.shuffle(&mut places);
         places.truncate(2 + random.random_below(table.columns.len() - 1));
-        let is_key = |place: &usize| table.key_known && table.key_columns == [table.columns[*place].name];
+        let is_key = |project: &usize| table.key_known && table.key_columns == [table.columns[*project].name];
         let mut order_by = Vec::new();
         // Even without an order, rows can be found by the key alone.
         if !(random.percent(15) && places.iter().any(is_key)) {

@@ -125,9 +125,9 @@ impl Table {
             .map(|(name, descending)| (self.column_index(name), *descending))
             .collect();
         for name in self.key_columns.iter().filter(|_| self.key_known) {
-            let place = self.column_index(name);
-            if order.iter().all(|(known, _)| *known != place) {
-                order.push((place, false));
+            let project = self.column_index(name);
+            if order.iter().all(|(known, _)| *known != project) {
+                order.push((project, false));
             }
         }
         order

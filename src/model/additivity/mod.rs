@@ -146,6 +146,8 @@ pub enum Lost {
     Mixed,
     /// A limit, or a filter after grouping, drops rows that a coarser grouping needs.
     RowsLeftOut,
+    /// The column is computed from the last or first rows of each group, as `non_additive` of a metric specifies.
+    NonAdditive,
     /// A join after grouping may repeat or drop rows.
     Joined,
     /// The column contains row values, for which the spec defines no total.
@@ -172,6 +174,9 @@ impl fmt::Display for Lost {
             Self::RowsLeftOut => {
                 f.write_str("the model removes rows after grouping, so totals would not include them")
             }
+            Self::NonAdditive => f.write_str(
+                "the metric is computed from the last or first rows of each group (`non_additive`), so its values must not be added",
+            ),
             Self::Joined => f.write_str("a join after grouping may repeat or remove rows"),
             Self::SingleRows => {
                 f.write_str("the column has one value per row, and no formula specifies how to aggregate these values")
@@ -254,6 +259,8 @@ impl SpecCompilation<'_> {
             || (!plan.grouped && filtered(DefinitionRole::Where))
         {
             columns.lost = Some(Lost::RowsLeftOut);
+        } else if plan.grouped && self.origins.steps_of_rules.contains(input.name) {
+            columns.lost = Some(Lost::NonAdditive);
         } else if !plan.grouped && columns.grouped && step.joins.iter().any(multiplies) {
             columns.lost = Some(Lost::Joined);
         }

@@ -190,6 +190,8 @@ pub(crate) struct GeneratedSpecOrigins {
     pub formulas: FxHashMap<(String, String), String>,
     /// Names of the steps that contain the joins of metric sets.
     pub steps_of_sets: FxHashSet<String>,
+    /// Names of the steps that find the last or first rows of each group for metrics with `non_additive`.
+    pub steps_of_rules: FxHashSet<String>,
 }
 
 pub(crate) struct SpecCompilation<'r> {

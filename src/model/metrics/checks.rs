@@ -8,6 +8,7 @@ use crate::calendar::Weekday;
 use crate::compiler::Compiler;
 use crate::diag::{Code, Diagnostic};
 use crate::load::SpecKind;
+use crate::span::Span;
 use crate::yaml::Node;
 
 impl ModelOverSets<'_> {
@@ -33,6 +34,24 @@ impl ModelOverSets<'_> {
         };
         let message = format!("a model {what} cannot be incremental, because {why}");
         Some(Diagnostic::new(Code::UnboundedInTime, node.span, message).with_help("write `materialized: table`"))
+    }
+
+    /// Returns the error about an aggregate in `having` that would count or aggregate the rows of a generated step
+    /// instead of the rows of the set: the step combines the results of several groups of rows.
+    pub fn having_error(&self, groups: &[RowGroup]) -> Option<Diagnostic> {
+        let is_combined = self.sets.len() > 1 || groups.iter().any(|group| group.rule.is_some());
+        let having = self.having.as_ref().filter(|_| is_combined)?;
+        Some(self.aggregate_error(having.file_span(&having.aggregates.first()?.range)))
+    }
+
+    /// Returns the error about an aggregate of rows in a formula of the model.
+    fn aggregate_error(&self, span: Span) -> Diagnostic {
+        let message = "a model built on metric sets cannot aggregate rows itself; its formulas use metrics";
+        let help = format!(
+            "define the aggregate as a metric of the set `{}`, and use the metric here",
+            self.sets[0].name
+        );
+        Diagnostic::new(Code::AggregateOverSets, span, message).with_help(help)
     }
 
     /// Reports definitions that have the same name as a metric, and columns with duplicate names.
@@ -63,17 +82,7 @@ impl ModelOverSets<'_> {
                 );
             }
             if let (true, Some(call)) = (definition.level < crate::Level::Window, definition.aggregates.first()) {
-                faults.push(
-                    Diagnostic::new(
-                        Code::AggregateOverSets,
-                        definition.file_span(&call.range),
-                        "a model built on metric sets cannot aggregate rows itself; its formulas use metrics",
-                    )
-                    .with_help(format!(
-                        "define the aggregate as a metric of the set `{}`, and use the metric here",
-                        self.sets[0].name
-                    )),
-                );
+                faults.push(self.aggregate_error(definition.file_span(&call.range)));
             }
         }
         for (name, span) in &self.overrides {

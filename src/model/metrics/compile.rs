@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::expand::{Expansion, StepExpansion, expand, expand_periods};
-use super::formulas::MetricFormula;
+use super::formulas::{MetricFormula, NameUse};
 use super::period_steps::period_steps;
 use super::probe::write_set_check_model;
 use super::set::{MetricSet, MetricSetWithErrors, MetricSets};
@@ -318,16 +318,31 @@ impl Compiler {
     }
 }
 
-/// Returns whether a diagnostic reports that a generated step does not find the column of a metric or aggregate. The
-/// column is missing because of another error. In a formula of the set, only a name can be unknown.
+/// Returns whether a diagnostic about a generated step may result from another error: the step does not find the column
+/// of a metric or aggregate, or the step has the wrong level because all its aggregates contain errors, or because of an aggregate in
+/// a set without rows. In a formula of
+/// the set, only a name that the set does not define can be unknown.
 fn is_about_later_step(fault: &Diagnostic, set: &MetricSet) -> bool {
+    let is_in_formula =
+        |formula: &MetricFormula| formula.span.start <= fault.span().start && fault.span().end <= formula.span.end;
+    if matches!(fault.kind(), Code::KeepInGroupedStep | Code::MixedLevels) {
+        return set.aggregates_other_sets() || !set.definitions.iter().any(is_in_formula);
+    }
     let is_name = |formula: &MetricFormula| {
-        let mut names = formula.names.iter();
+        let is_own = |name: &str| name.eq_ignore_ascii_case(&formula.name);
+        let is_other = |name: &NameUse| {
+            let is_defined = name.qualifier.is_none() && set.position(&name.name).is_some();
+            is_own(&name.name) || !is_defined
+        };
+        let mut names = formula.names.iter().filter(|name| is_other(name));
         names.any(|name| formula.file_span(&name.range) == fault.span())
     };
     let is_whole = |formula: &MetricFormula| {
         let mut calls = formula.aggregates.iter();
-        formula.span == fault.span() || calls.any(|call| formula.file_span(&call.range) == fault.span())
+        let mut names = formula.names.iter();
+        formula.span == fault.span()
+            || names.any(|name| formula.file_span(&name.range) == fault.span())
+            || calls.any(|call| formula.file_span(&call.range) == fault.span())
     };
     fault.kind() == Code::UnknownName && !set.definitions.iter().any(is_name) && set.definitions.iter().any(is_whole)
 }
@@ -351,6 +366,11 @@ impl Expansion {
     /// Returns the names of the steps that are generated from metric sets.
     fn origins_in_sets(&self) -> GeneratedSpecOrigins {
         GeneratedSpecOrigins {
+            steps_of_rules: self
+                .steps
+                .iter()
+                .flat_map(|step| step.names_of_rules.iter().cloned())
+                .collect(),
             steps_of_sets: self.steps.iter().flat_map(|step| step.names.iter().cloned()).collect(),
             ..GeneratedSpecOrigins::default()
         }

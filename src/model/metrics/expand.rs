@@ -57,6 +57,8 @@ pub struct StepExpansion {
     pub name: Option<String>,
     /// Names of the steps in the expansion. The name of a spec's only step is empty.
     pub names: Vec<String>,
+    /// Names of the steps that find the last or first rows of each group for metrics with `non_additive`.
+    pub names_of_rules: Vec<String>,
     /// Definitions as written in the sets and in the step, by name.
     pub formulas: Vec<(String, String)>,
     /// Whether the steps contain the formulas as written.
@@ -140,6 +142,12 @@ impl Expansion {
         let steps = expanded.iter().map(|step| StepExpansion {
             name: written(step).filter(|_| root.get("steps").is_some()),
             names: step.steps.iter().map(|step| step.name.clone()).collect(),
+            names_of_rules: step
+                .steps
+                .iter()
+                .filter(|step| step.is_of_rule)
+                .map(|step| step.name.clone())
+                .collect(),
             formulas: step.model.written_formulas(),
             is_as_written: step.is_single,
             span: step.model.step.span,
@@ -204,6 +212,7 @@ fn expand_step<'y>(
     }
     let groups = model.row_groups(&needed);
     faults.extend(model.incremental_error(&groups));
+    faults.extend(model.having_error(&groups));
     let mut used: Vec<usize> = groups.iter().map(|group| group.set).collect();
     used.dedup();
     let keys = model.resolve_keys(compiler, &used, model.sets.len() == 1, faults);

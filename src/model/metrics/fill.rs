@@ -144,13 +144,14 @@ impl ModelOverSets<'_> {
             return None;
         };
         let having = self.having.as_ref();
+        let help = match self.kind {
+            SpecKind::OverSets => "define the aggregate as a metric of a set, and use the metric in `having`",
+            _ => "define the aggregate in `definitions`, and use its name in `having`",
+        };
         if let Some((having, call)) = having.and_then(|having| Some((having, having.aggregates.first()?))) {
             let call = having.file_span(&call.range);
             let message = "`having` of a step with `fill` cannot aggregate rows, because filled periods have none";
-            faults.push(
-                Diagnostic::new(Code::FillKey, call, message)
-                    .with_help("define the aggregate in `definitions`, and use its name in `having`"),
-            );
+            faults.push(Diagnostic::new(Code::FillKey, call, message).with_help(help));
         }
         let bound = |name: &str| PeriodBound::read(node.get(name)?);
         let fill = Fill {

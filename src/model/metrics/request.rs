@@ -461,9 +461,11 @@ impl ModelOverSets<'_> {
             .flat_map(|key| key.mapping.iter().map(|part| (part.set.as_str(), part.set_span)));
         for (name, span) in filters.chain(keys) {
             let metric_set = self.index_of_metric_set(name).map(|set| &self.sets[set]);
-            if let Some(set) = metric_set.filter(|set| !set.sets.is_empty()) {
+            if metric_set.is_some_and(|set| !set.sets.is_empty()) {
                 let message = format!("the metric set `{name}` combines other sets, so it has no rows");
-                let help = format!("write the sets that have rows: {}", set.sets.join(", "));
+                let with_rows = self.sets.iter().filter(|set| set.sets.is_empty());
+                let with_rows: Vec<&str> = with_rows.map(|set| set.name.as_str()).collect();
+                let help = format!("write the sets that have rows: {}", with_rows.join(", "));
                 faults.push(Diagnostic::new(Code::MetricKey, span, message).with_help(help));
             }
             if metric_set.is_none() {
@@ -549,7 +551,9 @@ pub fn unknown_metric(set: &MetricSet, name: &str, span: Span) -> Diagnostic {
     match suggest::nearest_name(name, names()) {
         Some(near) => fault.with_help(suggest::similar_name_help(near)),
         None => {
-            let all: Vec<String> = names().take(12).map(|name| format!("`{name}`")).collect();
+            let mut all: Vec<String> = names().take(12).map(|name| format!("`{name}`")).collect();
+            let left_out = names().count() - all.len();
+            all.extend((left_out > 0).then(|| format!("and {left_out} more")));
             fault.with_help(format!("the metrics of the set are {}", all.join(", ")))
         }
     }

@@ -295,6 +295,7 @@ fn read_set(compiler: &Compiler, root: &Node, text: &str, path: Option<&str>) ->
         faults: Vec::new(),
     };
     set.add_formulas(formulas);
+    faults.extend(set.aggregate_errors());
     for (column, keys) in root.pairs_at("columns") {
         let Some(name) = column.text() else { continue };
         if set.position(name).is_none() {

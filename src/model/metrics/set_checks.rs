@@ -1,6 +1,6 @@
 //! Checks the keys of a metric set.
 
-use super::formulas::NameUse;
+use super::formulas::{MetricFormula, NameUse};
 use super::period_range::iso_date;
 use super::set::MetricSet;
 use crate::checks::is_plain_name;
@@ -29,6 +29,27 @@ impl MetricSet {
             Diagnostic::new(Code::WrongShape, node.span, message)
                 .with_help("move the key to the metrics with an aggregate from which this one is computed"),
         );
+    }
+
+    /// Returns whether a formula aggregates rows although the set combines other sets and therefore has no rows.
+    pub(super) fn aggregates_other_sets(&self) -> bool {
+        !self.sets.is_empty() && self.definitions.iter().any(|formula| !formula.aggregates.is_empty())
+    }
+
+    /// Returns the errors about aggregates in a set that combines other sets and therefore has no rows.
+    pub(super) fn aggregate_errors(&self) -> Vec<Diagnostic> {
+        let [first, ..] = self.sets.as_slice() else {
+            return Vec::new();
+        };
+        let error = |formula: &MetricFormula| {
+            let span = formula.file_span(&formula.aggregates.first()?.range);
+            let message = "a set that combines other sets cannot aggregate rows itself; its formulas use their metrics";
+            let help = format!(
+                "define the aggregate as a metric of a set with rows, such as `{first}`, and use the metric here"
+            );
+            Some(Diagnostic::new(Code::AggregateOverSets, span, message).with_help(help))
+        };
+        self.definitions.iter().filter_map(error).collect()
     }
 
     /// Warns about a metric with `non_additive` that also reads metrics without this key, which aggregate all rows.

@@ -74,6 +74,8 @@ pub enum StepTextRetention {
 #[derive(Clone, Debug, Default)]
 pub struct StepText {
     pub name: String,
+    /// Whether the step finds the last or first rows of each group for metrics with `non_additive`.
+    pub is_of_rule: bool,
     pub from: Option<TextWithPosition>,
     /// Steps whose rows the step reads.
     pub union: Vec<String>,

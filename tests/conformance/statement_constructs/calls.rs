@@ -59,8 +59,8 @@ impl Reader<'_> {
                 let characters = trim_characters.iter().flatten().chain(trim_what.as_deref());
                 let characters: Vec<Class> = characters.map(|part| self.class(part)).collect();
                 match trim_where.as_ref().map(TrimWhereField::to_string) {
-                    Some(place) => {
-                        let text = format!("{} {} from {value}", place.to_lowercase(), characters.join(" "));
+                    Some(project) => {
+                        let text = format!("{} {} from {value}", project.to_lowercase(), characters.join(" "));
                         self.add_call("trim", &[text])
                     }
                     None => self.add_call("trim", &[vec![value], characters].concat()),

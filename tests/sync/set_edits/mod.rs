@@ -535,12 +535,12 @@ fn resolving_all_conflicts_with_ours_restores_the_generated_file() {
         .chain(KEPT.iter().map(|(spec, from, to)| (*spec, *from, *to, false)))
         .collect();
     let mut count = 0;
-    for (place, (spec, from, to, _)) in all.iter().enumerate().filter(|(_, edit)| edit.3) {
-        for (other, (other_spec, other_from, other_to, is_of_set)) in all.iter().enumerate().skip(place) {
+    for (project, (spec, from, to, _)) in all.iter().enumerate().filter(|(_, edit)| edit.3) {
+        for (other, (other_spec, other_from, other_to, is_of_set)) in all.iter().enumerate().skip(project) {
             let generated = sql_of(spec);
             let first = generated.replacen(from, to, 1);
             let second = first.replacen(other_from, other_to, 1);
-            if spec != other_spec || (second == first && other != place) {
+            if spec != other_spec || (second == first && other != project) {
                 continue;
             }
             let expected = match is_of_set {
