@@ -361,13 +361,6 @@ impl CommandKnowledge {
         self.builder().build()
     }
 
-    /// Returns a compiler whose queries read the relations under the names in dbt's manifest.
-    pub fn query_compiler(&self) -> Result<Compiler, Failure> {
-        let manifest = self.workspace.as_ref().map(Workspace::manifest).transpose()?.flatten();
-        let names = manifest.map(|manifest| self.facts.names_in_warehouse(manifest));
-        Ok(self.builder().relation_names(names.unwrap_or_default()).build())
-    }
-
     /// Returns the compiler for a formula or definitions. Without `--from`, the formula reads the relations of `--schema`
     /// if one of them has all columns named in the formula. Otherwise it reads the only project relation that has all
     /// these columns. If no relation or several relations have them, the formula reads the relations of `--schema`;

@@ -43,38 +43,19 @@ impl RelationName {
     /// Returns the name in the SQL syntax of a dialect.
     #[must_use]
     pub fn to_sql(&self, dialect: Dialect) -> String {
-        let parts: Vec<String> = self.parts.iter().map(|part| part.to_sql(dialect)).collect();
-        parts.join(".")
-    }
-
-    /// Returns the last part of the name in the SQL syntax of a dialect.
-    #[must_use]
-    pub fn last_part_sql(&self, dialect: Dialect) -> String {
-        self.parts.last().map_or_else(String::new, |part| part.to_sql(dialect))
-    }
-
-    /// Returns the database, if the name contains a database and a schema.
-    #[must_use]
-    pub fn database(&self) -> Option<&str> {
-        match self.parts.as_slice() {
-            [database, _, _] => Some(&database.name),
-            _ => None,
+        let mut out = String::new();
+        for (index, part) in self.parts.iter().enumerate() {
+            if index > 0 {
+                out.push('.');
+            }
+            // Keep the quotes, because table names may be case-sensitive even if column names in the dialect are not.
+            if part.is_quoted && part.name.chars().any(char::is_uppercase) {
+                dialect.push_quoted(&mut out, &part.name);
+            } else {
+                dialect.push_name(&mut out, &part.name, !part.is_quoted);
+            }
         }
-    }
-
-    /// Returns the name without the database.
-    ///
-    /// ```
-    /// use formulac_dbt::RelationName;
-    /// let relation = RelationName::read("acme.prod.orders").unwrap();
-    /// assert_eq!(relation.without_database().display_name(), "prod.orders");
-    /// ```
-    #[must_use]
-    pub fn without_database(mut self) -> Self {
-        if self.database().is_some() {
-            self.parts.remove(0);
-        }
-        self
+        out
     }
 
     /// Returns the last part of the name, without schema and database.
@@ -88,19 +69,6 @@ impl RelationName {
     pub fn display_name(&self) -> String {
         let names: Vec<&str> = self.parts.iter().map(|part| part.name.as_str()).collect();
         names.join(".")
-    }
-}
-
-impl RelationPart {
-    fn to_sql(&self, dialect: Dialect) -> String {
-        let mut out = String::new();
-        // Keep the quotes, because table names may be case-sensitive even if column names in the dialect are not.
-        if self.is_quoted && self.name.chars().any(char::is_uppercase) {
-            dialect.push_quoted(&mut out, &self.name);
-        } else {
-            dialect.push_name(&mut out, &self.name, !self.is_quoted);
-        }
-        out
     }
 }
 

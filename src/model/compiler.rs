@@ -1,6 +1,6 @@
 //! Compiler for formulas and specs.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::ops::Deref;
 use std::sync::Arc;
 
@@ -9,7 +9,6 @@ pub use formulac_core::compiler::{CompilerOptions, column_path, remove_silenced,
 use crate::SemanticModels;
 use crate::calendar::Weekday;
 use crate::check::Context;
-use crate::dbt::RelationName;
 use crate::diag::Code;
 use crate::dialect::Dialect;
 use crate::limits::Limits;
@@ -60,8 +59,6 @@ pub struct SpecOptions {
     pub semantic_names: ProjectNames,
     /// Metric sets that specs may read.
     pub sets: MetricSets,
-    /// Names of relations in the warehouse, by their names in the schema. Only plain queries contain these names.
-    pub relation_names: BTreeMap<String, RelationName>,
     /// Current date, `YYYY-MM-DD`, which determines whether deprecated metrics can still be used.
     pub current_date: Option<String>,
 }
@@ -308,14 +305,6 @@ impl Builder {
     /// ```
     pub fn current_date(mut self, date: impl Into<String>) -> Self {
         self.specs.current_date = Some(date.into());
-        self
-    }
-
-    /// Sets the names of relations in the warehouse, by their names in the schema. Plain queries read the relations under
-    /// these names.
-    #[doc(hidden)]
-    pub fn relation_names(mut self, names: BTreeMap<String, RelationName>) -> Self {
-        self.specs.relation_names = names;
         self
     }
 

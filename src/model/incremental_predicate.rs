@@ -58,7 +58,7 @@ impl SpecCompilation<'_> {
             return query;
         };
         let name = dialect.name_text(&self.names.choose_name("final"), true);
-        query.continue_with(name.clone(), Select::scan_cte(name));
+        query.continue_with(name.clone(), Select::scan_cte(name).keep_all());
         let time = work.tree.add_raw_text(&incremental.time.sql_name(dialect));
         let bound = self.bound_expression(&incremental.time, given, incremental.time.ty(), work);
         query.body.optional_filter = Some(incremental_condition(&mut work.tree, time, bound));

@@ -3,7 +3,7 @@
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::load::{Spec, Step};
-use crate::dbt::{self, RelationName, RelationReference};
+use crate::dbt::{self, RelationReference};
 use crate::dialect::Dialect;
 use crate::plan::CteNames;
 use crate::sql::{self, Query, QueryInput, SelectSource, SqlText, SqlTree};
@@ -12,7 +12,7 @@ use crate::sql::{self, Query, QueryInput, SelectSource, SqlText, SqlTree};
 #[derive(Debug)]
 pub(super) struct ReadSource {
     pub from: RelationReference,
-    /// Name of the input in a plain query, without the schema and database that dbt's manifest adds.
+    /// Name of the input in a plain query.
     pub table_name: String,
     /// Name of the input in a plain query, as written in SQL.
     pub table: String,
@@ -70,23 +70,14 @@ impl SpecSources {
         sources
     }
 
-    /// Sets the name under which a plain query reads each input: its name in dbt's manifest if `known_name` returns it.
-    /// Otherwise, a version of a model has dbt's default name. A table of a source is read in the schema of the source
-    /// if another input would have the same name.
-    pub fn name_tables<'n>(
-        &mut self,
-        dialect: Dialect,
-        known_name: impl Fn(&RelationReference) -> Option<&'n RelationName>,
-    ) {
+    /// Sets the name under which a plain query reads each input. A version of a model has dbt's default name. A table of
+    /// a source is read in the schema of the source if another input would have the same name.
+    pub fn name_tables(&mut self, dialect: Dialect) {
         for source in &mut self.sources {
-            let (own_name, known) = (source.table.clone(), known_name(&source.from));
-            source.table = match (known, source.from.versioned_name()) {
-                (Some(name), _) => name.to_sql(dialect),
-                (None, Some(name)) => dialect.name_text(&name, true),
-                (None, None) => continue,
-            };
-            let last_part = known.map_or_else(|| source.table.clone(), |name| name.last_part_sql(dialect));
-            source.alias = (last_part != own_name).then_some(own_name);
+            if let Some(name) = source.from.versioned_name() {
+                let own_name = std::mem::replace(&mut source.table, dialect.name_text(&name, true));
+                source.alias = (source.table != own_name).then_some(own_name);
+            }
         }
         let tables: Vec<String> = self.sources.iter().map(|source| source.table.to_lowercase()).collect();
         let is_shared = |table: &str| tables.iter().filter(|other| **other == table.to_lowercase()).count() > 1;

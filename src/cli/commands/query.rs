@@ -49,7 +49,7 @@ fn compile_query(session: &Session, args: &QueryArgs) -> Result<(Dialect, Spec),
         (knowledge, sources)
     };
     let mut spec = knowledge
-        .compile_specs(&knowledge.query_compiler()?, sources)?
+        .compile_specs(&knowledge.compiler(), sources)?
         .pop()
         .unwrap_or_default();
     spec.refuse_metric_set()?;

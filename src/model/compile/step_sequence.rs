@@ -83,13 +83,7 @@ impl SpecCompilation<'_> {
         let names = self.spec.steps.iter().filter_map(|step| step.name);
         names.for_each(|name| self.names.reserve(name.text));
         self.sources = SpecSources::new(self.spec, self.compiler.options.dialect, &mut self.names);
-        let (options, names) = (&self.compiler.options, &self.compiler.specs.relation_names);
-        let known_name = |from: &RelationReference| {
-            // Each lookup in the schema is recorded, so avoid lookups that have no effect.
-            let schema = (!names.is_empty()).then_some(&options.schema)?;
-            names.get(from.find_in(schema)?.schema_name())
-        };
-        self.sources.name_tables(options.dialect, known_name);
+        self.sources.name_tables(self.compiler.options.dialect);
         let sources = &self.sources.sources;
         compiled.reads = sources.iter().map(|source| source.from.clone()).collect();
         compiled.tables = sources.iter().map(|source| source.table_name.clone()).collect();

@@ -1,6 +1,5 @@
 //! Relations from dbt's manifest, with types from its catalog.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::KnownFacts;
@@ -8,7 +7,6 @@ use crate::artifacts::{
     ArtifactError, ArtifactFault, Catalog, CatalogTable, Constraint, ConstraintKind, DataTest, KeptParts, Manifest,
     ManifestNode, MetaValue, NodeColumn, ResourceType, TestCheck,
 };
-use crate::dbt::RelationName;
 use crate::diag::Diagnostic;
 use crate::dialect::Dialect;
 use crate::parallel;
@@ -178,25 +176,6 @@ fn longer_name(node: &ManifestNode) -> String {
 }
 
 impl KnownFacts {
-    /// Returns the names of relations in the warehouse, by their names in the schema. The names contain the database only
-    /// if the manifest's relations are in several databases.
-    #[must_use]
-    pub fn names_in_warehouse(&self, manifest: &Manifest) -> BTreeMap<String, RelationName> {
-        let nodes = manifest.nodes.iter();
-        let names: Vec<(&str, RelationName)> = nodes
-            .filter(|node| node.resource_type.is_referenceable() || node.source().is_some())
-            .filter_map(|node| {
-                let name = RelationName::read(node.relation_name.as_deref()?)?;
-                Some((self.relation_name(node), name))
-            })
-            .collect();
-        let databases: BTreeSet<&str> = names.iter().filter_map(|(_, name)| name.database()).collect();
-        let is_unique = databases.len() < 2;
-        let written = |name: RelationName| if is_unique { name.without_database() } else { name };
-        let names = names.iter().cloned();
-        names.map(|(known, name)| (known.to_owned(), written(name))).collect()
-    }
-
     /// Returns the name of a node's relation among these facts, which come from dbt's manifest.
     pub(crate) fn relation_name(&self, node: &ManifestNode) -> &str {
         let longer = self.schema.relation(&longer_name(node));
