@@ -85,3 +85,23 @@ fn rows_that_several_rules_read_are_computed_once() {
     let set = set.replace("age < 30", "RAND() < 0.5");
     assert!(sql(&[&set, model]).contains("with_age_band_rows"));
 }
+
+#[test]
+fn balances_have_no_metric_in_the_semantic_layer() {
+    let set = "\
+metric_set: bal
+from: balances
+time: day
+definitions: |
+  closing = SUM(amt)
+  turnover = SUM(moved)
+columns: {closing: {non_additive: {over: day, take: last, per: acc}}}
+";
+    let metrics = |metric: &str| {
+        let model = format!("model: m\nmetrics: [bal.{metric}]\ngroup_by: day\nsemantic_model: legacy\n");
+        let compiled = compile_last(&[set, &model]);
+        compiled.semantic_model().unwrap().metrics().to_vec()
+    };
+    assert_eq!(metrics("closing"), Vec::<String>::new());
+    assert_eq!(metrics("turnover"), ["m_turnover"]);
+}
