@@ -282,7 +282,12 @@ impl Compiler {
                 .is_some_and(|(time, named)| named.contains(&time.column));
             fault.is_error() && is_named && text.origin(fault.span()).0 == 0
         };
-        let of_time = inner.diagnostics.iter().find(of_time).cloned();
+        let of_time = inner
+            .diagnostics
+            .iter()
+            .filter(of_time)
+            .min_by_key(|fault| is_about_level(fault))
+            .cloned();
         let own = inner.diagnostics.into_iter();
         let own = own.filter_map(|fault| expansion.to_set(fault, 1));
         let (mut consequences, mut own) = own.partition::<Vec<_>, _>(|fault| is_about_later_step(fault, set));
@@ -297,9 +302,9 @@ impl Compiler {
             !fault.is_error() || (!is_of_keys(fault) && seen.insert((fault.span(), fault.message().to_owned())))
         });
         compiled.diagnostics.append(&mut own);
-        // An error in a dimension may cause the error.
+        // An error in a dimension or in all aggregates may cause the error.
         if let (Some(fault), Some(time)) = (of_time, time)
-            && (set.position(&time.column).is_none() || !compiled.has_errors())
+            && (!compiled.has_errors() || (set.position(&time.column).is_none() && !is_about_level(&fault)))
         {
             compiled.diagnostics.push(fault.map_spans(|_| time.span).without_fix());
         }
@@ -325,7 +330,7 @@ impl Compiler {
 fn is_about_later_step(fault: &Diagnostic, set: &MetricSet) -> bool {
     let is_in_formula =
         |formula: &MetricFormula| formula.span.start <= fault.span().start && fault.span().end <= formula.span.end;
-    if matches!(fault.kind(), Code::KeepInGroupedStep | Code::MixedLevels) {
+    if is_about_level(fault) {
         return set.aggregates_other_sets() || !set.definitions.iter().any(is_in_formula);
     }
     let is_name = |formula: &MetricFormula| {
@@ -345,6 +350,11 @@ fn is_about_later_step(fault: &Diagnostic, set: &MetricSet) -> bool {
             || calls.any(|call| formula.file_span(&call.range) == fault.span())
     };
     fault.kind() == Code::UnknownName && !set.definitions.iter().any(is_name) && set.definitions.iter().any(is_whole)
+}
+
+/// Returns whether a diagnostic reports values of different levels in a step.
+fn is_about_level(fault: &Diagnostic) -> bool {
+    matches!(fault.kind(), Code::KeepInGroupedStep | Code::MixedLevels)
 }
 
 impl Expansion {
