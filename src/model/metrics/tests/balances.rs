@@ -100,7 +100,8 @@ columns: {closing: {non_additive: {over: day, take: last, per: acc}}}
     let metrics = |metric: &str| {
         let model = format!("model: m\nmetrics: [bal.{metric}]\ngroup_by: day\nsemantic_model: legacy\n");
         let compiled = compile_last(&[set, &model]);
-        compiled.semantic_model().unwrap().metrics().to_vec()
+        let semantic = compiled.semantic_model();
+        semantic.map(|semantic| semantic.metrics().to_vec()).unwrap_or_default()
     };
     assert_eq!(metrics("closing"), Vec::<String>::new());
     assert_eq!(metrics("turnover"), ["m_turnover"]);
