@@ -91,18 +91,17 @@ fn balances_have_no_metric_in_the_semantic_layer() {
     let set = "\
 metric_set: bal
 from: balances
-time: day
+time: counted_on
 definitions: |
   closing = SUM(amt)
   turnover = SUM(moved)
-columns: {closing: {non_additive: {over: day, take: last, per: acc}}}
+columns: {closing: {non_additive: {over: counted_on, take: last, per: acc}}}
 ";
     let metrics = |metric: &str| {
-        let model = format!("model: m\nmetrics: [bal.{metric}]\ngroup_by: day\nsemantic_model: legacy\n");
+        let model = format!("model: daily\nmetrics: [bal.{metric}]\ngroup_by: day\nsemantic_model: legacy\n");
         let compiled = compile_last(&[set, &model]);
-        let semantic = compiled.semantic_model();
-        semantic.map(|semantic| semantic.metrics().to_vec()).unwrap_or_default()
+        compiled.semantic_model().unwrap().metrics().to_vec()
     };
     assert_eq!(metrics("closing"), Vec::<String>::new());
-    assert_eq!(metrics("turnover"), ["m_turnover"]);
+    assert_eq!(metrics("turnover"), ["daily_turnover"]);
 }
