@@ -117,7 +117,7 @@ impl SpecCompilation<'_> {
         let filter = tree.add_conjunction(conditions);
         let body = Select::scan(source)
             .filter(filter)
-            .repeated_keys(keys, "match_count".to_owned(), tree);
+            .repeated_keys(keys, "match_count", tree);
         Some(self.with_ctes(Vec::new(), body))
     }
 

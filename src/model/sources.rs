@@ -70,23 +70,21 @@ impl SpecSources {
         sources
     }
 
-    /// Sets the name under which a plain query reads each input. A version of a model has dbt's default name. A table of
-    /// a source is read in the schema of the source if another input would have the same name.
+    /// Distinguishes inputs with the same name in a plain query: a table of a source is read in the schema of the source,
+    /// and a version of a model under dbt's default name.
     pub fn name_tables(&mut self, dialect: Dialect) {
-        for source in &mut self.sources {
-            if let Some(name) = source.from.versioned_name() {
-                let own_name = std::mem::replace(&mut source.table, dialect.name_text(&name, true));
-                source.alias = (source.table != own_name).then_some(own_name);
-            }
-        }
         let tables: Vec<String> = self.sources.iter().map(|source| source.table.to_lowercase()).collect();
         let is_shared = |table: &str| tables.iter().filter(|other| **other == table.to_lowercase()).count() > 1;
         for source in &mut self.sources {
-            if let RelationReference::Source { group, .. } = &source.from
-                && is_shared(&source.table)
-            {
+            if !is_shared(&source.table) {
+                continue;
+            }
+            if let RelationReference::Source { group, .. } = &source.from {
                 source.table = format!("{}.{}", dialect.name_text(group, true), source.table);
                 source.table_name = format!("{group}.{}", source.table_name);
+            } else if let Some(name) = source.from.versioned_name() {
+                source.alias = Some(std::mem::replace(&mut source.table, dialect.name_text(&name, true)));
+                source.table_name = name;
             }
         }
     }
@@ -122,9 +120,7 @@ impl SpecSources {
         self.places.insert(key(from), self.sources.len());
         self.sources.push(ReadSource {
             from: from.clone(),
-            table_name: from
-                .versioned_name()
-                .unwrap_or_else(|| from.display_name().into_owned()),
+            table_name: from.display_name().into_owned(),
             table,
             alias: None,
             import: dialect.name_text(&name, true),

@@ -194,17 +194,15 @@ impl Pull {
             return;
         }
         let record = &facts.to_record();
-        if let Some(before) = before.as_deref().filter(|_| !is_same).and_then(PullRecord::read) {
+        if let Some(previous) = before.as_deref().filter(|_| !is_same).and_then(PullRecord::read) {
             let mut updated = record.clone();
-            updated.keep_removed_columns(&before, REMOVED_TAG);
-            let generated = updated.text();
-            if let Some(file) = files.read_omni_file(&record.path) {
-                updated.keep_conflicting_descriptions(&before, &file);
-            }
+            updated.keep_removed_columns(&previous, REMOVED_TAG);
+            let file = files.read_omni_file(&record.path);
+            let has_conflict = file.is_some_and(|file| updated.keep_conflicting_descriptions(&previous, &file));
             text = updated.text();
-            if text != generated && text == before.text() {
+            if has_conflict && before.as_deref() == Some(text.as_str()) {
                 // Nothing else has changed, so only report the descriptions that the file keeps.
-                self.plan_update(&record.path, Some(&before), &record.view, files, rules);
+                self.plan_update(&record.path, Some(&previous), &record.view, files, rules);
                 return;
             }
         }

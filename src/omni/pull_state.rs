@@ -53,14 +53,14 @@ impl PullRecord {
 
     /// Keeps the previous description of the view and of each dimension that has since changed in dbt and in Omni's
     /// `file`. A push that compares the file with this record then reports a conflict, and does not overwrite dbt's
-    /// description.
-    pub(super) fn keep_conflicting_descriptions(&mut self, before: &Self, file: &str) {
+    /// description. Returns whether there is such a description.
+    pub(super) fn keep_conflicting_descriptions(&mut self, before: &Self, file: &str) -> bool {
         if before.view == self.view || before.view == file {
-            return;
+            return false;
         }
         let (Some(base), Some(file), Some(new)) = (yaml::root(&before.view), yaml::root(file), yaml::root(&self.view))
         else {
-            return;
+            return false;
         };
         let dimensions = new.pairs_at("dimensions").iter().filter_map(|(name, _)| name.text());
         let nodes = std::iter::once(None).chain(dimensions.map(Some));
@@ -92,6 +92,7 @@ impl PullRecord {
         if let Ok(view) = yaml_edit::apply_edits(&self.view, &edits) {
             self.view = view;
         }
+        !edits.is_empty()
     }
 
     /// Returns the base for a three-way merge: the last generated text, plus the removed columns that exist in both the

@@ -1,5 +1,6 @@
 //! Conflicts of hand edits that no spec can express, which a push would otherwise keep.
 
+use std::cell::LazyCell;
 use std::collections::BTreeSet;
 
 use super::hand_edits::HandEdit;
@@ -10,7 +11,7 @@ use super::reconcile::{
 use super::state::{PushState, normalize_lines};
 use crate::Level;
 use crate::decompile::{FilePartPosition, column_readers, has_name};
-use crate::yaml;
+use crate::yaml::{self, Node};
 
 /// Reason to keep an edit that does not change the values of a metric.
 pub(super) const SAME_VALUES: &str = "the edited SQL computes the same values";
@@ -78,6 +79,14 @@ pub(super) fn add_conflicts_of_shared_columns<'t>(
         .as_deref()
         .and_then(|source| tools().compile(&ours.spec, source));
     let ours = transferred.as_ref().unwrap_or(ours);
+    let last_spec = LazyCell::new(|| {
+        let compiler = base.compiler(tools().compiler);
+        let last_tools = ReconcileTools {
+            compiler: &compiler,
+            ..tools()
+        };
+        last_tools.compile(&base.spec, &base.source)
+    });
     for edit in edits {
         let sql = [&base.files, &ours.files].map(|files| files.get(&edit.file));
         let ([Some(before), Some(now)], Some(position)) = (sql, &edit.position) else {
@@ -89,12 +98,6 @@ pub(super) fn add_conflicts_of_shared_columns<'t>(
             continue;
         }
         let last_readers = column_readers(before, dialect, position);
-        let compiler = base.compiler(tools().compiler);
-        let last_tools = ReconcileTools {
-            compiler: &compiler,
-            ..tools()
-        };
-        let last_spec = last_tools.compile(&base.spec, &base.source);
         let is_same = |reader: &(FilePartPosition, String)| match reader.0.column_of_select() {
             Some(column) => {
                 let is_reader = |(other, _): &(FilePartPosition, String)| other.column_of_select() == Some(column);
@@ -145,6 +148,8 @@ fn shared_column_conflict(ours: &CurrentSpec, edit: &HandEdit, readers: Vec<Stri
 struct NamesInSpec<'s> {
     ours: &'s CurrentSpec,
     column: &'s str,
+    /// The spec's YAML.
+    root: Option<Node>,
     /// Names of the column and of the definitions that name it.
     names: BTreeSet<&'s str>,
 }
@@ -154,6 +159,7 @@ impl<'s> NamesInSpec<'s> {
         let mut spec = Self {
             ours,
             column,
+            root: yaml::root(&ours.source),
             names: BTreeSet::from([column]),
         };
         loop {
@@ -180,8 +186,10 @@ impl<'s> NamesInSpec<'s> {
     }
 
     fn is_named_in_key(&self, keys: &[&str]) -> bool {
-        let root = yaml::root(&self.ours.source);
-        let steps = root.iter().flat_map(|root| root.items_at("steps").iter().chain([root]));
+        let steps = self
+            .root
+            .iter()
+            .flat_map(|root| root.items_at("steps").iter().chain([root]));
         let mut texts = steps.flat_map(|step| keys.iter().flat_map(|key| step.texts_at(key)));
         texts.any(|text| self.contains_name(&text))
     }

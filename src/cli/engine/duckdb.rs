@@ -370,17 +370,10 @@ fn alias_views(files: &[DataFile], tables: &[String], dialect: Dialect) -> Strin
         let names: Vec<String> = parts.iter().map(|part| dialect.name_text(part, true)).collect();
         let [.., last] = parts.as_slice() else { continue };
         let find_file = |name: &str| files.iter().find(|file| file.relation.eq_ignore_ascii_case(name));
-        let Some(file) = find_file(table)
-            .or_else(|| find_file(last))
-            // The file of a version of a model may have the model's name.
-            .or_else(|| find_file(last.rsplit_once("_v")?.0))
-        else {
+        let Some(file) = find_file(table).or_else(|| find_file(last)) else {
             continue;
         };
         match names.as_slice() {
-            [name] if !file.relation.eq_ignore_ascii_case(table) => {
-                script.push_str(&alias_view("memory.main", name, file, dialect));
-            }
             [schema, name] => script.push_str(&alias_view(schema, name, file, dialect)),
             [database, schema, name] => {
                 script.push_str(&format!("attach if not exists ':memory:' as {database};\n"));

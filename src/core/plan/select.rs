@@ -7,7 +7,6 @@ use super::outputs::StepColumn;
 use super::planner::Planner;
 use super::step::{InputColumn, KeepColumns};
 use crate::ir::{ColumnUse, Ir, IrId};
-use crate::schema::Relation;
 use crate::span::Span;
 use crate::sql::{Cte, Item, Select, SelectSource, SqlId, implicit_name};
 
@@ -171,7 +170,7 @@ impl Planner<'_> {
             KeepColumns::Some(names) => names.iter().map(|name| (*name).to_owned()).collect(),
             KeepColumns::All => {
                 let whole = self.input.relation.filter(|relation| !relation.is_partial())?;
-                let columns = Relation::without_struct_fields(whole);
+                let columns = whole.without_struct_fields();
                 columns.columns().iter().map(|c| c.name().to_owned()).collect()
             }
         };

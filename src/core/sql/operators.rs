@@ -52,8 +52,7 @@ impl Join {
 }
 
 impl Select {
-    /// Reads all rows of a relation. Without [`Self::project`], [`Self::keep_all`] or [`Self::add_columns`], the select
-    /// has no columns.
+    /// Reads all rows of a relation. The select has no columns until [`Self::project`] or [`Self::keep_all`] adds them.
     #[must_use]
     pub fn scan(source: SelectSource) -> Self {
         Self {
@@ -116,7 +115,7 @@ impl Select {
 
     /// Returns the keys that several rows have, with the number of these rows.
     #[must_use]
-    pub fn repeated_keys(self, keys: Vec<SqlId>, count_name: String, tree: &mut SqlTree) -> Self {
+    pub fn repeated_keys(self, keys: Vec<SqlId>, count_name: impl Into<String>, tree: &mut SqlTree) -> Self {
         let star = tree.add_word("*", Span::default());
         let count = tree.add_call("count", &[star], Span::default());
         let one = tree.add_raw_text("1");

@@ -259,7 +259,7 @@ impl SpecCompilation<'_> {
             || (!plan.grouped && filtered(DefinitionRole::Where))
         {
             columns.lost = Some(Lost::RowsLeftOut);
-        } else if plan.grouped && self.origins.steps_of_rules.contains(input.name) {
+        } else if plan.grouped && self.origins.last_row_steps.contains(input.name) {
             columns.lost = Some(Lost::NonAdditive);
         } else if !plan.grouped && columns.grouped && step.joins.iter().any(multiplies) {
             columns.lost = Some(Lost::Joined);

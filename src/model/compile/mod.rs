@@ -191,7 +191,7 @@ pub(crate) struct GeneratedSpecOrigins {
     /// Names of the steps that contain the joins of metric sets.
     pub steps_of_sets: FxHashSet<String>,
     /// Names of the steps that find the last or first rows of each group for metrics with `non_additive`.
-    pub steps_of_rules: FxHashSet<String>,
+    pub last_row_steps: FxHashSet<String>,
 }
 
 pub(crate) struct SpecCompilation<'r> {

@@ -188,10 +188,7 @@ impl ComparedColumns<'_> {
             let keys: Vec<SqlId> = names.map(|name| tree.add_raw_text(name)).collect();
             let all = tree.add_raw_text("*");
             let x = tree.add_call("count", &[all], EMPTY_SPAN);
-            items.push(Item::named(
-                tree.add_window(x, &keys, &[], EMPTY_SPAN),
-                ROWS_OF_KEY.to_owned(),
-            ));
+            items.push(Item::named(tree.add_window(x, &keys, &[], EMPTY_SPAN), ROWS_OF_KEY));
         }
         items
     }

@@ -323,10 +323,9 @@ impl Compiler {
     }
 }
 
-/// Returns whether a diagnostic about a generated step may result from another error: the step does not find the column
-/// of a metric or aggregate, or the step has the wrong level because all its aggregates contain errors, or because of an aggregate in
-/// a set without rows. In a formula of
-/// the set, only a name that the set does not define can be unknown.
+/// Returns whether a diagnostic about a generated step may result from another error. A column of the step is missing if
+/// its metric or aggregate contains an error, and the level of the step is wrong if all its aggregates contain errors or
+/// if a set without rows aggregates. In a formula of the set, only a name that the set does not define can be unknown.
 fn is_about_later_step(fault: &Diagnostic, set: &MetricSet) -> bool {
     let is_in_formula =
         |formula: &MetricFormula| formula.span.start <= fault.span().start && fault.span().end <= formula.span.end;
@@ -376,10 +375,10 @@ impl Expansion {
     /// Returns the names of the steps that are generated from metric sets.
     fn origins_in_sets(&self) -> GeneratedSpecOrigins {
         GeneratedSpecOrigins {
-            steps_of_rules: self
+            last_row_steps: self
                 .steps
                 .iter()
-                .flat_map(|step| step.names_of_rules.iter().cloned())
+                .flat_map(|step| step.last_row_steps.iter().cloned())
                 .collect(),
             steps_of_sets: self.steps.iter().flat_map(|step| step.names.iter().cloned()).collect(),
             ..GeneratedSpecOrigins::default()

@@ -58,7 +58,7 @@ pub struct StepExpansion {
     /// Names of the steps in the expansion. The name of a spec's only step is empty.
     pub names: Vec<String>,
     /// Names of the steps that find the last or first rows of each group for metrics with `non_additive`.
-    pub names_of_rules: Vec<String>,
+    pub last_row_steps: Vec<String>,
     /// Definitions as written in the sets and in the step, by name.
     pub formulas: Vec<(String, String)>,
     /// Whether the steps contain the formulas as written.
@@ -142,10 +142,10 @@ impl Expansion {
         let steps = expanded.iter().map(|step| StepExpansion {
             name: written(step).filter(|_| root.get("steps").is_some()),
             names: step.steps.iter().map(|step| step.name.clone()).collect(),
-            names_of_rules: step
+            last_row_steps: step
                 .steps
                 .iter()
-                .filter(|step| step.is_of_rule)
+                .filter(|step| step.finds_last_rows)
                 .map(|step| step.name.clone())
                 .collect(),
             formulas: step.model.written_formulas(),

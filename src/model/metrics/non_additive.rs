@@ -185,7 +185,7 @@ impl ModelOverSets<'_> {
                 rule.time
                     .output_name(&parse_name_use(split_timeframe(&rule.time.name).0))
             )),
-            is_of_rule: true,
+            finds_last_rows: true,
             ..grouped.clone()
         };
         rows.group_by = Vec::new();

@@ -75,7 +75,7 @@ pub enum StepTextRetention {
 pub struct StepText {
     pub name: String,
     /// Whether the step finds the last or first rows of each group for metrics with `non_additive`.
-    pub is_of_rule: bool,
+    pub finds_last_rows: bool,
     pub from: Option<TextWithPosition>,
     /// Steps whose rows the step reads.
     pub union: Vec<String>,

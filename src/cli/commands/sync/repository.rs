@@ -244,15 +244,15 @@ impl Repository {
             .filter(|path| !tracked.contains(path.as_str()) && self.folder.join(path).is_file())
             .cloned()
             .collect();
-        self.run_git_with_input(
-            &[
+        if !new_paths.is_empty() {
+            let args = [
                 "add",
                 "--intent-to-add",
                 "--pathspec-from-file=-",
                 "--pathspec-file-nul",
-            ],
-            &null_separated_paths(&new_paths),
-        )?;
+            ];
+            self.run_git_with_input(&args, &null_separated_paths(&new_paths))?;
+        }
         // Skip deleted files that were never tracked, but include deleted files that are staged, because git must
         // record their removal.
         let known: &[&str] = match self.head_commit()? {

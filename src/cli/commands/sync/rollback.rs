@@ -267,6 +267,7 @@ fn changes(
         return Ok(Vec::new());
     }
     let (mut changes, pushed) = pushed_changes::find(workspace, repository, undone, target)?;
+    let mut undone_commits = None;
     for (path, of_file) in pushed {
         let before = read_project_file(&workspace.root, &path);
         let mut after = kept.undo(repository, (&path, &path), before.clone(), &of_file)?;
@@ -274,7 +275,13 @@ fn changes(
             && before != after
             && let Some(text) = after.take()
         {
-            after = Some(with_former_layout(repository, (&path, text), target, undone)?);
+            after = Some(with_former_layout(
+                repository,
+                (&path, text),
+                target,
+                undone,
+                &mut undone_commits,
+            )?);
         }
         if before != after {
             changes.push(TextChange::new(&path, before, after));
@@ -285,12 +292,14 @@ fn changes(
 }
 
 /// Returns the restored text of a generated file in the layout that the file had at the target commit, unless another
-/// commit than the undone pushes changed the file, or the file has comments that it did not have then.
+/// commit than the undone pushes changed the file, or the file has comments that it did not have then. The commits of the
+/// undone pushes are looked up once.
 fn with_former_layout(
     repository: &Repository,
     (path, text): (&str, String),
     target: &str,
     undone: &[&NumberedEntry],
+    undone_commits: &mut Option<BTreeSet<String>>,
 ) -> Result<String, Failure> {
     let former = repository
         .file_contents_at_commit(target, &[path.to_owned()])?
@@ -306,11 +315,15 @@ fn with_former_layout(
         starts.min().and_then(|start| line.get(start..))
     });
     let changed = repository.run_git(&["log", "--format=%H", &format!("{target}..HEAD"), "--", path])?;
-    let mut pushed = BTreeSet::new();
-    for logged in undone {
-        pushed.extend(repository.commit_that_added(&format!("{LOG}/{}", logged.file))?);
+    if undone_commits.is_none() {
+        let mut commits = BTreeSet::new();
+        for logged in undone {
+            commits.extend(repository.commit_that_added(&format!("{LOG}/{}", logged.file))?);
+        }
+        *undone_commits = Some(commits);
     }
-    let is_pushed = changed.lines().all(|commit| pushed.contains(commit));
+    let is_undone = |commit: &str| undone_commits.as_ref().is_some_and(|commits| commits.contains(commit));
+    let is_pushed = changed.lines().all(is_undone);
     let has_comments = comments.map(str::trim_end).all(|comment| former.contains(comment));
     Ok(if is_pushed && has_comments { former } else { text })
 }
