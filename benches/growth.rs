@@ -1,5 +1,5 @@
-//! Compiles inputs in two sizes, the second four times the first, so that `benches/instructions.py` can check that cost
-//! is linear. callgrind counts the instructions of each call of `growth::run_shape`.
+//! Compiles inputs in two sizes, the second four times as large as the first, so that `benches/instructions.py` can
+//! check that cost is linear. callgrind counts the instructions of each call of `growth::run_shape`.
 //!
 //! Prints a line with the name of the shape before each pair of calls.
 
@@ -35,7 +35,8 @@ use deep::wide_schema;
 use large::{AGAINST_SCHEMA, FORMULAS, SPECS, Shape};
 
 /// Shapes whose cost grows faster than their input. In the first three, each definition repeats the SQL of the
-/// definitions before it. In the others, the cost has a limit: of names that are compared, and of values.
+/// definitions before it. In the others, a limit on the number of compared names or of values eventually bounds the
+/// cost.
 const EXCEPTIONS: &[&str] = &[
     "chained definitions",
     "chained definitions backwards",

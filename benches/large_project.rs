@@ -25,8 +25,8 @@ use std::time::Instant;
 
 use formulac::KnownFacts;
 
-/// Goals in seconds for a first pull, a pull after one model changed, an impact, a plan of all specs, and the time that
-/// unchanged artifacts add to a command.
+/// Goals in seconds for a first pull, a pull after one model changed, an impact analysis, a plan of all specs, and the
+/// time that unchanged artifacts add to a command.
 const GOALS: [f64; 5] = [5.0, 1.0, 0.5, 1.0, 0.5];
 /// Goals in seconds for generating all models built on metric sets, and for a plan after one metric changed.
 const SET_GOALS: [f64; 2] = [2.0, 0.3];
@@ -34,7 +34,7 @@ const SPECS: usize = 1_000;
 /// Number of metric sets, with ten metrics each, and of models built on them.
 const SETS: usize = 200;
 const METRIC_SET_MODELS: usize = 500;
-/// Number of calls. The fastest call counts.
+/// Number of calls per command. Only the fastest call counts.
 const CALLS: usize = 5;
 
 /// Returns the seconds that a command takes and the bytes that it prints.
@@ -113,7 +113,7 @@ fn write_metric_sets(folder: &Path) -> String {
     specs.into_iter().next().expect("there must be a set")
 }
 
-/// Measures commands on a project with metric sets. Returns whether the goals are reached.
+/// Measures commands on a project with metric sets. Returns whether the goals are met.
 fn metric_sets(folder: &Path) -> bool {
     let set = write_metric_sets(folder);
     println!("{SETS} metric sets, {} metrics, {METRIC_SET_MODELS} models:", SETS * 10);
@@ -152,7 +152,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Measures commands on a project with a large manifest. Returns whether the goals are reached.
+/// Measures commands on a project with a large manifest. Returns whether the goals are met.
 fn measure_large_manifest(folder: &Path) -> bool {
     let folder = folder.join("large_project");
     let _ = fs::remove_dir_all(&folder);

@@ -385,7 +385,7 @@ pub fn write(functions: &[Function]) -> String {
     out
 }
 
-/// Writes a function up to its overloads.
+/// Writes the fields of a function that come before its overloads.
 fn write_function(output: &mut String, functions: &[Function], function: &Function) {
     let Function {
         name,

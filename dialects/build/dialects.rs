@@ -37,7 +37,7 @@ pub struct Dialect {
     pub literals: Vec<(String, String)>,
     /// Other names of each neutral type in handwritten SQL, with the same limits and precision.
     type_synonyms: Vec<(String, Vec<String>)>,
-    /// The same, with different limits or a different precision.
+    /// Other names of each neutral type in handwritten SQL, with different limits or a different precision.
     similar_types: Vec<(String, Vec<String>)>,
     /// Warehouse functions that handwritten SQL can call, and that not all dialects have.
     own_functions: Vec<String>,
@@ -65,7 +65,7 @@ impl Dialect {
         self.cells.iter().any(gives)
     }
 
-    /// Returns whether a template returns a decimal although the signature says float (`gives`).
+    /// Returns whether a template returns a decimal although the signature specifies float (`gives`).
     fn has_rounded_decimals(&self) -> bool {
         let gives = |cell: &Cell| matches!(cell, Cell::Template(_, notes) if notes.gives.is_some());
         self.cells.iter().any(gives)

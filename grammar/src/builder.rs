@@ -14,7 +14,7 @@ use formulac_syntax::span::Span;
 pub struct Chain(u32);
 
 /// Flag that marks a chain with a single operand. Node ids are always smaller than this flag because a source has fewer
-/// bytes than its value.
+/// bytes than the value of the flag.
 const SINGLE_OPERAND: u32 = 1 << 31;
 
 /// Argument list that is being parsed. The list holds the height of the argument stack.

@@ -121,7 +121,7 @@ pub fn parse_with(source: &str, mode: LayoutMode, limits: &Limits) -> (ParsedSou
         &mut ast,
         &mut diagnostics,
     );
-    // Sort the diagnostics, because a text without a formula, such as `=/*`, leaves them out of source order.
+    // Sort the diagnostics, because those of a text without a formula, such as `=/*`, are not in source order.
     formulac_syntax::diag::sort(&mut diagnostics);
     (
         ParsedSource {

@@ -1,5 +1,5 @@
-//! Delivers generated files to the project: writes changed files, removes obsolete files, and leaves files that users
-//! have edited unchanged.
+//! Delivers generated files to the project: writes changed files, removes obsolete files, and does not change files
+//! that users have edited.
 
 use std::path::{Path, PathBuf};
 
@@ -95,7 +95,7 @@ impl PendingFileChanges {
         self.by_hand.iter().map(|path| hand_edit_failure(path)).collect()
     }
 
-    /// Creates, updates and removes the files of this delivery.
+    /// Creates, updates and removes files according to the pending changes.
     pub fn write(&self, bounds: &WritableFolders) -> Result<ChangedFilesBackup, Failure> {
         let files: Vec<&PlannedFile> = self.created.iter().chain(&self.updated).collect();
         write_and_remove_files(bounds, &files, &self.removed)

@@ -62,7 +62,7 @@ fn artifact_failure(source: SourceText, error: &ArtifactError) -> FileDiagnostic
     diagnose_artifact(source, fault)
 }
 
-/// Returns the error of an artifact. Omits the text of a large artifact, because one line of it can be hundreds of
+/// Returns the error for an artifact. Omits the text of a large artifact, because one line of it can be hundreds of
 /// megabytes long.
 fn diagnose_artifact(mut source: SourceText, fault: Diagnostic) -> FileDiagnostics {
     if source.text.len() as u64 > MIN_PARALLEL_BYTES {
@@ -306,7 +306,7 @@ fn files_newer_than(project: &DbtProject, then: SystemTime) -> Vec<PathBuf> {
         .map(|path| path.strip_prefix("./").map(Path::to_owned).unwrap_or(path))
         .collect();
     paths.sort();
-    // Remove duplicates, because a folder may contain files of two kinds.
+    // Remove duplicates, because the same folder may be listed for two kinds of files.
     paths.dedup();
     paths
 }

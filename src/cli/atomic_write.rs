@@ -14,7 +14,7 @@ use super::bounds::WritableFolders;
 use super::exit::Failure;
 use super::source::read_bytes;
 
-/// Beginning of the names of temporary files.
+/// Prefix of the names of temporary files.
 const TEMPORARY: &str = ".formulac-";
 
 /// Age at which a temporary file no longer belongs to a running command.
@@ -54,8 +54,8 @@ impl PlannedFile {
     }
 }
 
-/// Returns the bytes without the carriage returns that git adds to line endings on some systems. Other carriage
-/// returns stay, because they end a comment in some engines.
+/// Returns the bytes without the carriage returns that git adds to line endings on some systems. Other carriage returns
+/// are kept, because they end a comment in some engines.
 fn without_carriage_returns(bytes: &[u8]) -> impl Iterator<Item = &u8> {
     let next = bytes.iter().skip(1).map(Some).chain([None]);
     let is_line_end = |byte: &u8, next: Option<&u8>| *byte == b'\r' && next == Some(&b'\n');
@@ -194,7 +194,7 @@ pub fn move_file(from: &Path, to: &Path) -> io::Result<()> {
     }
 }
 
-/// Removes temporary files of killed runs.
+/// Removes temporary files that killed runs left behind.
 fn remove_old_temporary_files(folder: &Path) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let is_temporary = entry.file_name().to_string_lossy().starts_with(TEMPORARY);

@@ -239,7 +239,7 @@ pub fn with_spec_session<T>(
     compiled
 }
 
-/// Removes files of options that are no longer used.
+/// Removes session files for combinations of options that are no longer used.
 fn remove_oldest_sessions(folder: &Path) {
     let is_session = |entry: &fs::DirEntry| entry.file_name().to_string_lossy().starts_with(SPECS);
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
@@ -251,8 +251,8 @@ fn remove_oldest_sessions(folder: &Path) {
     }
 }
 
-/// Returns a text that identifies this build of the command, because other builds may compile specs to other SQL. The
-/// linker writes a build ID near the start of the executable.
+/// Returns a string that identifies this build of the command, because other builds may compile specs to different SQL.
+/// The linker writes a build ID near the start of the executable.
 fn build_fingerprint() -> Option<String> {
     let program = File::open(std::env::current_exe().ok()?).ok()?;
     let data = program.metadata().ok()?;
@@ -368,7 +368,7 @@ fn content_after_header(file: &Path, text: &str) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// Returns a text at the start of a cache file that is valid only for this file. A file that somebody else wrote, for
+/// Returns the first line of a cache file, which is valid only for this file. A file that somebody else wrote, for
 /// example a file in a cloned repository, has a different inode number and modification time, so it cannot replace the
 /// results that formulac would compute.
 fn file_identity(data: &fs::Metadata, modified: SystemTime) -> String {

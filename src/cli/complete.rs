@@ -113,7 +113,7 @@ fn periods_that_start_with(start: &str) -> impl Iterator<Item = CompletionCandid
     periods.map(CompletionCandidate::new)
 }
 
-/// Returns the definitions whose names start with a text, with their descriptions.
+/// Returns the definitions whose names start with a string, with their descriptions.
 fn candidates<'s>(
     definitions: impl Iterator<Item = (&'s str, Option<&'s str>)>,
     start: &str,

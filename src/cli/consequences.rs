@@ -12,7 +12,7 @@ const MAX_LISTED_FILES: usize = 3;
 /// Diagnostics for people: each error once, in the file that contains it.
 pub struct ShownDiagnostics {
     pub diagnostics: Vec<FileDiagnostics>,
-    /// Files in which errors are not shown, because they repeat errors of other files.
+    /// Files in which errors are not shown, because they repeat errors in other files.
     affected: Vec<String>,
 }
 
@@ -57,7 +57,7 @@ impl ShownDiagnostics {
     }
 }
 
-/// Returns whether the cause of a diagnostic is an error of another file.
+/// Returns whether the cause of a diagnostic is an error in another file.
 fn is_shown_elsewhere(diagnostic: &Diagnostic, file_diagnostics: &[FileDiagnostics]) -> bool {
     let Some(cause) = diagnostic.cause() else { return false };
     let overlaps = |span: Span| span.start <= cause.span.end && cause.span.start <= span.end;

@@ -73,7 +73,7 @@ mod tests {
         let text = "seeds:\n  shop:\n    raw: {+enabled: \"{{ var('load', false) }}\", small: {enabled: true}}\n    other: {+enabled: \"{{ target.name == 'dev' }}\"}\n";
         let of = |folder: &str| is_enabled(text, "seeds", "shop", Path::new(folder));
         assert!(of("") && !of("raw") && !of("raw/large") && of("raw/small") && of("other"));
-        // A key that appears twice does not hide the rest of the file.
+        // If a key appears twice, the rest of the file is still read.
         let text = format!("name: shop\nname: shop\n{text}");
         assert!(!is_enabled(&text, "seeds", "shop", Path::new("raw")));
     }

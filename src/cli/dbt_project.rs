@@ -263,8 +263,8 @@ impl DbtProject {
     }
 
     /// Checks whether the project's profile has an output, by default its default output. Returns the environment
-    /// variables that the output needs and that are not set. `folder` is the folder of profiles.yml on the command
-    /// line.
+    /// variables that the output needs and that are not set. `folder` is the folder of profiles.yml, if the command
+    /// line specifies it.
     pub fn check_profile(&self, folder: Option<&Path>, output: Option<&str>) -> Result<Vec<String>, SetupProblem> {
         let Some(name) = self.profile.as_deref() else {
             let problem = "dbt_project.yml specifies no profile";
@@ -311,7 +311,8 @@ impl DbtProject {
             .collect())
     }
 
-    /// Returns the path of the profiles.yml that dbt uses. `folder` is its folder on the command line.
+    /// Returns the path of the profiles.yml that dbt uses. `folder` is the folder of the file, if the command line
+    /// specifies it.
     fn profiles_path(&self, folder: Option<&Path>) -> Option<PathBuf> {
         self.profiles_paths(folder).into_iter().find(|path| path.is_file())
     }

@@ -91,7 +91,7 @@ pub fn explain_failure(
 ) -> Option<SetupProblem> {
     let message = message.to_lowercase();
     let names_adapter = message.contains("adapter");
-    // An error about the option names the option.
+    // Ignore the name of the option `--profiles-dir`, because it also contains `profile`.
     let names_profile = message.replace("--profiles-dir", "").contains("profile") || message.contains("env var");
     if !names_adapter && !names_profile {
         return None;
@@ -101,6 +101,6 @@ pub fn explain_failure(
     }
     let connection = || environment.and_then(|environment| environment.connection.as_deref());
     let dialect = project.dialect(args.target.as_deref().or_else(connection));
-    // The check of the program takes seconds.
+    // Check the program only if the message names an adapter, because the check takes seconds.
     names_adapter.then(|| check_program(dialect.ok()).err())?
 }

@@ -143,7 +143,7 @@ pub fn environment_branch(project: &Project, root: &Path, environment: &Environm
 }
 
 /// Returns an error if `--env` or `FORMULAC_ENV` names an environment that the project does not have. If the project
-/// file cannot be read, the command reports it.
+/// file cannot be read, the command itself reports that error.
 pub fn check_selected_name(global: &GlobalOptions) -> Result<(), Failure> {
     match named_environment(global) {
         Some((name, reason)) if !global.no_project => {
@@ -173,7 +173,7 @@ fn environment_description(global: &GlobalOptions, root: &Path) -> Option<(Strin
     Some((used, EnvironmentReason::Used)).filter(|(used, _)| !used.is_empty())
 }
 
-/// Fills in an environment's placeholders for the user of the command. A placeholder without a value is an error,
+/// Fills in an environment's placeholders for the user who runs the command. A placeholder without a value is an error,
 /// because the schema would belong to another user.
 fn require_filled(project: &Project, root: &Path, environment: &Environment) -> Result<Environment, Failure> {
     let (filled, missing) = fill_placeholders(project, root, environment);

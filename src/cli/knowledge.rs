@@ -59,7 +59,7 @@ impl Workspace {
     }
 
     /// Returns the facts in dbt's artifacts and from `schema fetch`, or `None` if there is no manifest. Descriptions
-    /// that dbt has not read yet are those of the properties files.
+    /// that dbt has not read yet come from the properties files.
     fn find_known_facts(&self, dialect: Dialect, committed: &KnownFacts) -> Result<Option<KnownFacts>, Failure> {
         let Some(artifacts) = self.artifacts()? else {
             return Ok(None);

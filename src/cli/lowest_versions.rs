@@ -13,7 +13,7 @@ pub fn outdated_version_message(lowest: &str, version: &str) -> Option<String> {
     is_lower.then(|| format!("version {version} is too old: version {lowest} or newer is needed"))
 }
 
-/// Returns the first version number in a text, such as `15.18` in `PostgreSQL 15.18 on x86_64`.
+/// Returns the first version number in a string, such as `15.18` in `PostgreSQL 15.18 on x86_64`.
 pub fn version_in(text: &str) -> &str {
     let text = text.trim_start_matches(|c: char| !c.is_ascii_digit());
     let end = text.find(|c: char| !c.is_ascii_digit() && c != '.');

@@ -65,7 +65,7 @@ impl MetricsArgs {
             }
         }
         if let Some(fill) = &self.fill {
-            // A mapping is written as in a spec, so it is not a string.
+            // A mapping has the same syntax as in a spec, so do not quote it as a string.
             let is_mapping = fill.trim_start().starts_with('{');
             let fill = if is_mapping {
                 fill.replace(['\n', '\r'], " ")
@@ -89,7 +89,7 @@ impl MetricsArgs {
     }
 }
 
-/// Replaces the keys in diagnostics of the options by the options.
+/// In diagnostics about the options, replaces the keys of the spec with the options.
 pub fn replace_keys_with_options(file_diagnostics: &mut [FileDiagnostics]) {
     let name = |text: &str| {
         let replace = |text: String, (key, option): &(&str, &str)| text.replace(key, option);

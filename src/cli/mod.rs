@@ -87,7 +87,7 @@ pub fn main() -> ExitCode {
 }
 
 fn run(session: &Session, command: &Command) -> Result<Exit, Failure> {
-    // These commands do not read the project, or report the environment themselves.
+    // These commands either do not read the project or report the environment themselves.
     let is_independent = matches!(
         command,
         Command::Init(_) | Command::Functions(_) | Command::Schema(_) | Command::Env(_)

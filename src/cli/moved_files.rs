@@ -1,5 +1,5 @@
 //! Finds generated files outside their standard folders. Files that users moved stay in place and are recognized by
-//! their headers. A push moves files out of the former folders of the project file.
+//! their headers. A push moves files out of folders that an earlier version of the project file specified.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -39,7 +39,8 @@ impl MovedFilePaths {
         Self::find_files(workspace, planned_files)
     }
 
-    /// Finds the generated files that are not at their paths. Each path is given with the path of its spec.
+    /// Finds the generated files that are not at their expected paths. Each expected path is given with the path of its
+    /// spec.
     pub fn find_files<'s>(workspace: &Workspace, files: impl Iterator<Item = (String, &'s str)>) -> Self {
         let (own, tests) = workspace.output_folders();
         let missing = files.filter(|(path, _)| !workspace.root.join(path).exists());

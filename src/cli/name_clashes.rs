@@ -170,7 +170,7 @@ fn has_existing_file(node: &GraphNode, manifest: &Manifest, root: &Path) -> bool
     !is_of_project(node, manifest) || node.node.paths.first().is_none_or(|path| root.join(path).is_file())
 }
 
-/// Returns whether the project itself contains the node, instead of a package.
+/// Returns whether the node belongs to the project itself instead of a package.
 fn is_of_project(node: &GraphNode, manifest: &Manifest) -> bool {
     let project = manifest.metadata.project_name.as_deref();
     project.is_none_or(|project| project == node.node.package)

@@ -275,7 +275,7 @@ fn selection_graph(
         .map(|(at, m)| (m.name.to_lowercase(), at))
         .collect();
     let package = manifest.metadata.project_name.as_deref().unwrap_or(package);
-    // Index in the graph of each manifest node. Nodes for models from specs are already in the graph.
+    // Index of each manifest node in the graph. Nodes for models from specs are already in the graph.
     let mut places = Vec::with_capacity(all.len());
     let mut count = models.len();
     for graph_node in all {
@@ -322,7 +322,8 @@ fn is_model_kind(kind: &str) -> bool {
 
 /// Positions of the manifest's relations in the graph.
 struct RelationIndex<'m> {
-    /// Relations by name. If several packages have the same name, the project's own relation.
+    /// Relations by name. If several packages contain a relation with the same name, the project's own relation is
+    /// used.
     by_name: BTreeMap<&'m str, usize>,
     by_package: BTreeMap<(&'m str, &'m str), usize>,
     by_source: BTreeMap<(&'m str, &'m str), usize>,

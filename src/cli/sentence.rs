@@ -110,8 +110,8 @@ impl SentenceBuilder<'_> {
         self.types.get(&id).is_some_and(|ty| ty.is_number())
     }
 
-    /// Completes a definition's description to a sentence with a verb and a full stop. Returns `None` if part of the
-    /// formula could not be parsed.
+    /// Turns a definition's description into a full sentence, with a verb and a full stop. Returns `None` if part of
+    /// the formula could not be parsed.
     fn complete_sentence(&self, body: ExprId) -> Option<String> {
         let words = self.node_words(body);
         if words.is_faulty || words.noun.is_empty() {

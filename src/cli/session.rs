@@ -165,7 +165,7 @@ impl Session {
         self.report_affected_files(&summary);
     }
 
-    /// Returns the diagnostics to print. JSON contains all diagnostics, other formats contain each error once.
+    /// Returns the diagnostics to print. JSON contains all diagnostics. Other formats contain each error once.
     pub fn shown_diagnostics(&self, file_diagnostics: &[FileDiagnostics]) -> ShownDiagnostics {
         ShownDiagnostics::new(file_diagnostics, self.global.output_format != DiagnosticFormat::Json)
     }
@@ -261,7 +261,7 @@ fn with_diagnostics<'a>(reports: &[Report<'a>], diagnostics: &'a [Vec<Diagnostic
         .collect()
 }
 
-/// Returns the same failures as references, for renderers.
+/// Returns the diagnostics in borrowed form, for renderers.
 pub fn to_reports(file_diagnostics: &[FileDiagnostics]) -> Vec<Report<'_>> {
     file_diagnostics.iter().map(FileDiagnostics::report).collect()
 }

@@ -50,7 +50,7 @@ impl SourceText {
         )
     }
 
-    /// Creates a source from a text that is not in a file.
+    /// Creates a source from text that is not in a file.
     pub fn from_bytes(name: &str, bytes: Vec<u8>, limit: usize) -> Self {
         Self::decode(name.to_owned(), bytes, limit)
     }

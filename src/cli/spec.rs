@@ -122,7 +122,8 @@ pub fn compile_all(
     compile_first(compiler, Some(root), sources, count, done)
 }
 
-/// Like [`compile_all`], but compiles only the first `count` sources. These may read the models of the other sources.
+/// Like [`compile_all`], but compiles only the first `count` sources. The compiled specs may read the models of the
+/// other sources.
 pub fn compile_first(
     compiler: &Compiler,
     root: Option<&Path>,

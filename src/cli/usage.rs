@@ -276,7 +276,7 @@ fn missing_formula(fault: &clap::Error) -> Option<Failure> {
     )))
 }
 
-/// Names the arguments that are not UTF-8. A path may have any bytes.
+/// Names the arguments that are not UTF-8. A path may contain any bytes.
 fn argument_that_is_not_utf8(fault: &clap::Error) -> Option<Failure> {
     let arguments = std::env::args_os()
         .skip(1)

@@ -60,7 +60,7 @@ pub struct MemoryPool {
 
 /// Maximum number of nodes for which `others` keeps memory, at about 200 bytes per node. `first` has the same limit.
 const MAX_KEPT_NODES: usize = 250_000;
-/// Maximum number of memories to keep, which is about the maximum number of simultaneous compilations.
+/// Maximum number of `CompileMemory` values to keep, which is about the maximum number of simultaneous compilations.
 const MAX_KEPT_MEMORIES: usize = 16;
 
 impl MemoryPool {

@@ -6,7 +6,7 @@ use super::yaml_output::YamlOutput;
 /// Maximum length of a line.
 const WIDTH: usize = 80;
 
-/// Returns the `config` block followed by a blank line, or an empty text if there are no arguments.
+/// Returns the `config` block followed by a blank line, or an empty string if there are no arguments.
 pub fn config_block(arguments: &[(String, YamlOutput)]) -> String {
     if arguments.is_empty() {
         return String::new();

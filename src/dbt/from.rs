@@ -82,7 +82,7 @@ impl RelationReference {
     /// Returns the `ref` or `source` call for the relation. Returns `None` for a warehouse table.
     pub fn ref_call(&self) -> Option<String> {
         match self {
-            // A name without dots is a model, and a name with dots is a table of the warehouse.
+            // A name without dots is a model, and a name with dots is a table in the warehouse.
             Self::Table(table) => (!table.contains('.')).then(|| format!("ref('{table}')")),
             Self::Ref {
                 package,
@@ -163,8 +163,9 @@ impl RelationReference {
         }
     }
 
-    /// Returns the relation of the schema. If several relations have the same name, such as a model and a table of a
-    /// source, the schema lists one of them with the short name, and the others with longer names.
+    /// Returns the relation in the schema to which the reference refers. If several relations have the same name, such
+    /// as a model and a table of a source, the schema lists one of them with the short name, and the others with longer
+    /// names.
     #[must_use]
     pub fn find_in<'s>(&self, schema: &'s Schema) -> Option<&'s Relation> {
         let qualified = self.qualified_name().and_then(|name| schema.relation(&name));
@@ -175,7 +176,8 @@ impl RelationReference {
             .then_some(relation)
     }
 
-    /// Returns whether the package, the version or the source of the reference is that of a relation with its name.
+    /// Returns whether the package, the version or the source in this reference matches the origin of a relation with
+    /// the same name.
     fn refers_to(&self, origin: &RelationOrigin) -> bool {
         let is_same = |name: &Option<String>, known: Option<&str>| {
             name.as_deref()
@@ -192,7 +194,7 @@ impl RelationReference {
             (Self::Source { group, .. }, RelationOrigin::Source(known_group)) => {
                 group.eq_ignore_ascii_case(known_group)
             }
-            // A name with dots is a table of the warehouse, whatever dbt calls it.
+            // A name with dots is a table in the warehouse, regardless of whether dbt calls it a source or a model.
             (Self::Table(table), RelationOrigin::Source(_)) => table.contains('.'),
             (Self::Table(_) | Self::Relation(_), _) => true,
             (Self::Ref { .. }, RelationOrigin::Source(_)) | (Self::Source { .. }, RelationOrigin::Node { .. }) => false,

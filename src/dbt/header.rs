@@ -244,7 +244,7 @@ pub fn is_same_except_path(one: &str, other: &str) -> bool {
     parts(one).is_some_and(|one| Some(one) == parts(other))
 }
 
-/// Returns whether formulac wrote both files and their contents are identical. Both may contain later manual edits.
+/// Returns whether formulac wrote the same content to both files. Either file may contain later hand edits.
 pub fn is_same_content(one: &str, other: &str) -> bool {
     let noted = |text: &str| -> Vec<String> {
         match Header::from_text(text).and_then(|header| header.hash.map(str::to_owned)) {

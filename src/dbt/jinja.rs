@@ -2,7 +2,7 @@
 
 use super::{RelationReference, has_jinja};
 
-/// Begin of a part of a model that only incremental runs contain.
+/// Start of a part of a model that only incremental runs contain.
 pub const IF_INCREMENTAL: &str = "{% if is_incremental() %}";
 /// End of a conditional part.
 pub const END_IF: &str = "{% endif %}";

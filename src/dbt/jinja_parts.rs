@@ -87,7 +87,7 @@ fn ends_raw(statement: &str) -> bool {
         .starts_with("endraw")
 }
 
-/// Returns the code in text that is one `{{ … }}`.
+/// Returns the code inside the brackets if the text consists of a single `{{ … }}`.
 pub fn jinja_expression(text: &str) -> Option<&str> {
     let text = text.trim();
     let part = jinja_parts(text).next()?;
@@ -153,8 +153,8 @@ pub fn normalized_jinja(jinja: &str) -> String {
     out
 }
 
-/// Returns the position of the first `)` or `,`, or of `}}` or `%}` for `close` `}` or `%`, outside of strings and of
-/// inner brackets.
+/// Returns the position of the first `close` character outside of strings and inner brackets. If `close` is `}` or `%`,
+/// a `}` must follow it.
 pub(crate) fn find_outside_brackets(text: &str, close: char) -> Option<usize> {
     let mut quote = None;
     let mut depth = 0usize;

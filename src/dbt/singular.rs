@@ -7,7 +7,7 @@ use super::yaml_output::YamlOutput;
 /// Maximum length of a comment line.
 const WIDTH: usize = 80;
 
-/// Formats a text as SQL comment lines. Returns an empty string if the text is empty. Control characters become spaces,
+/// Formats text as SQL comment lines. Returns an empty string if the text is empty. Control characters become spaces,
 /// because a line break would end the comment.
 pub fn sql_comment(text: &str) -> String {
     let text = escape_jinja(&text.replace(char::is_control, " "));

@@ -1,5 +1,5 @@
-//! Queries for `dbt show` that run statements given in environment variables, because command-line arguments are too
-//! short for many statements.
+//! Queries for `dbt show` that run statements given in environment variables, because the length of command-line
+//! arguments is limited.
 
 use super::jinja::TOLD;
 

@@ -42,7 +42,7 @@ impl SqlToken {
         source.get(self.start..self.end).unwrap_or_default()
     }
 
-    /// Returns a normalized text, which is equal for equivalent tokens. Words are in lower case, and Jinja has no
+    /// Returns a normalized string, which is equal for equivalent tokens. Words are in lower case, and Jinja has no
     /// unnecessary whitespace.
     pub fn comparison_key(self, source: &str) -> Cow<'_, str> {
         let text = self.text(source);
@@ -101,7 +101,7 @@ fn can_follow_list(token: SqlToken, source: &str) -> bool {
     }
 }
 
-/// Returns a normalized text, which is equal for all strings with the same tokens.
+/// Returns a normalized string, which is equal for all strings with the same tokens.
 ///
 /// Tokenize a string with a backslash once for each dialect, because the meaning of a backslash in quotes depends on
 /// the dialect.

@@ -24,7 +24,7 @@ pub enum YamlOutput {
 }
 
 impl YamlOutput {
-    /// Creates a value from a text without Jinja.
+    /// Creates a value from text without Jinja.
     pub fn text(text: impl Into<String>) -> Self {
         Self::Text(text.into())
     }

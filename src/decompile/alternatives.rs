@@ -66,7 +66,7 @@ impl Alternatives {
         self.of_part.is_empty()
     }
 
-    /// Returns a node above an expression and all its equivalent expressions.
+    /// Returns a parent node for an expression and all its equivalent expressions.
     pub fn root(&self, trees: &mut Trees, expression: SqlNodeId) -> SqlNodeId {
         let mut all = vec![expression];
         all.extend(self.of_part.values().flatten().map(|(other, _)| *other));
@@ -74,8 +74,8 @@ impl Alternatives {
         trees.add(SqlLabel::Row, all)
     }
 
-    /// Returns an expression, its parts and their equivalent expressions, so that the children and the equivalent
-    /// expressions of a part precede the part.
+    /// Returns an expression, its parts and their equivalent expressions, in an order in which the children and the
+    /// equivalent expressions of a part precede the part.
     pub fn parts(&self, trees: &Trees, expression: SqlNodeId) -> Vec<SqlNodeId> {
         if self.is_empty() {
             return trees.descendants(expression);
@@ -121,7 +121,7 @@ impl Alternatives {
                 accepts_in_child(trees, part, index, &guards.kinds()).then_some(index)
             };
             let places: Vec<usize> = children.iter().enumerate().filter_map(is_accepted).collect();
-            // Also replace each child alone, because a spelling may contain the other children.
+            // Also replace each child separately, because a spelling may contain the other children.
             let alone = places.iter().map(|index| vec![*index]).filter(|_| places.len() > 1);
             let mut parent = None;
             for replaced in std::iter::once(places.clone())
@@ -152,7 +152,7 @@ impl Alternatives {
     }
 }
 
-/// Spelling as trees with placeholders.
+/// Spelling, parsed as trees with placeholders.
 #[derive(Debug)]
 struct SpellingPattern {
     pattern: SqlPattern,
@@ -275,12 +275,12 @@ fn can_represent(
     }
 }
 
-/// Returns `true` if a text is not empty and contains no character with a special meaning in `like`.
+/// Returns `true` if a string is not empty and contains no character with a special meaning in `like`.
 fn is_plain_text(text: &str) -> bool {
     !text.is_empty() && !text.contains(['%', '_', '\\'])
 }
 
-/// Returns whether a part is a number, a text or a date.
+/// Returns whether a part is a number, a string or a date.
 fn is_literal(trees: &Trees, part: SqlNodeId) -> bool {
     match (trees.label(part), trees.children(part)) {
         (SqlLabel::Negative, [inner]) => matches!(trees.label(*inner), SqlLabel::Number(_)),

@@ -1,4 +1,4 @@
-//! Cache for results that take long to compute.
+//! Cache for results that take a long time to compute.
 
 use std::sync::{Arc, Mutex, PoisonError};
 

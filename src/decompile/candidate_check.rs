@@ -33,9 +33,10 @@ const MAX_COMPILED: usize = 150;
 const MAX_FURTHER_COMPILED: usize = 12;
 /// Maximum number of formulas to compile in search of equivalent SQL.
 const MAX_EQUIVALENT_COMPILED: usize = 24;
-/// Maximum number of formulas to compile for the reason why an edit is not a formula.
+/// Maximum number of formulas to compile in order to explain why an edit cannot be expressed as a formula.
 const MAX_NEAREST_COMPILED: usize = 3;
-/// Maximum number of bytes of SQL to compile in order to learn which SQL formulas produce at a definition's position.
+/// Maximum number of bytes of SQL to compile in order to learn the SQL that formulas produce at a definition's
+/// position.
 const MAX_LEARNED_BYTES: usize = 4_000_000;
 /// Minimum number of bytes that each compilation subtracts from `MAX_LEARNED_BYTES`, even if its SQL is shorter.
 const MIN_COUNTED_BYTES: usize = 1_500;
@@ -110,7 +111,8 @@ impl<'a, 's> CandidateCheck<'a, 's> {
         }
     }
 
-    /// Returns the check for another search of the same definition, which shares neither limits nor tried formulas.
+    /// Returns a new check for the same definition, with its own limits and without the formulas that were already
+    /// tried.
     pub fn restart(&self) -> Self {
         let definition = (self.definition_index, self.definition);
         let files = (self.generated_file, self.edited_file, self.edits);
@@ -150,8 +152,8 @@ impl<'a, 's> CandidateCheck<'a, 's> {
         best.map(|(_, text)| text)
     }
 
-    /// Returns a formula with which the spec compiles to SQL with the same columns of the same rows as the edited file,
-    /// even if other selects compute the columns.
+    /// Returns a formula with which the spec compiles to SQL that returns the same columns of the same rows as the
+    /// edited file, even if other selects compute the columns.
     pub fn first_equivalent(&self, mut forms: Vec<ExpressionText>, trees: &Trees) -> Option<String> {
         self.sort_by_similarity(&mut forms);
         let mut trees = trees.clone();
@@ -178,7 +180,7 @@ impl<'a, 's> CandidateCheck<'a, 's> {
         is_it(self.definition_part) && same(item.cte.as_deref(), self.site_cte())
     }
 
-    /// Returns a difference in the value of the periods that a step with `fill` adds to the definition's column.
+    /// Returns a difference in the value that the definition's column has in the periods that a step with `fill` adds.
     pub(super) fn difference_in_added_periods<'i>(&self, edits: &'i Edits) -> Option<&'i ColumnEdit> {
         let step = self.spec_position.outline.steps.get(self.definition_index)?;
         let is_it =
@@ -214,7 +216,7 @@ impl<'a, 's> CandidateCheck<'a, 's> {
         });
     }
 
-    /// Compiles the spec with another formula for the definition, and returns the SQL to learn from.
+    /// Compiles the spec with a different formula for the definition, and returns the SQL to learn from.
     pub fn compile_formula(&self, formula: &str) -> Option<String> {
         self.compile_formula_at(self.definition, formula)
     }
@@ -227,8 +229,8 @@ impl<'a, 's> CandidateCheck<'a, 's> {
         self.spec_position.compile_sql(self.compiler, spec, self.path)
     }
 
-    /// Returns the type of the definition with another formula, and whether it may be NULL. `None` if the formula does
-    /// not compile.
+    /// Returns the type that the definition has with a different formula, and whether its value may be NULL. `None` if
+    /// the formula does not compile.
     pub fn formula_type(&self, formula: &str) -> Option<ValueType> {
         let spec = self.spec_position.with_formula_unchecked(self.definition, formula)?;
         let compiled = self.spec_position.compile(self.compiler, &spec, self.path);
@@ -245,8 +247,8 @@ impl<'a, 's> CandidateCheck<'a, 's> {
         Some((definition.ty(), definition.nullable()))
     }
 
-    /// Returns the reason why the best of these formulas is not the formula of the edited expression: its SQL, or its
-    /// error. `None` if no formula is similar.
+    /// Returns the reason why even the best of these formulas does not produce the edited expression: the SQL of the
+    /// formula, or its error. `None` if no formula is similar.
     pub fn nearest_formula(
         &self,
         mut forms: Vec<ExpressionText>,
@@ -284,7 +286,7 @@ impl<'a, 's> CandidateCheck<'a, 's> {
             {
                 return Some(refusals::formula_changes_other_part(&form.text, &part, sql.as_deref()));
             }
-            // A formula without the outer part of the edit, such as a conversion, is not similar.
+            // A formula that lacks the outer part of the edit, such as a conversion, does not count as similar.
             let generated = self.shown_expression(&file, self.definition_part, trees).ok();
             if generated.is_some_and(|generated| generated != edited && parts.contains(&generated)) {
                 continue;

@@ -10,10 +10,10 @@ use crate::catalog::functions;
 use crate::dialect::part::Part;
 use crate::dialect::{Cell, Dialect};
 
-/// Maximum number of values of a list that is parsed as comparisons.
+/// Maximum number of values in a list that is parsed as comparisons.
 const MAX_VALUES: usize = 100;
 
-/// Adds `x in (list)` or `x not in (list)` as comparisons. `None` if it has no comparisons with the same result.
+/// Adds `x in (list)` or `x not in (list)` as comparisons. `None` if no comparisons have the same result.
 pub(super) fn expand_in_list(trees: &mut Trees, x: SqlNodeId, list: &[SqlNodeId], negated: bool) -> Option<SqlNodeId> {
     let (compare, combine) = if negated { ("<>", "and") } else { ("=", "or") };
     let comparisons = list.iter().map(|value| (compare, *value)).collect();
@@ -21,8 +21,8 @@ pub(super) fn expand_in_list(trees: &mut Trees, x: SqlNodeId, list: &[SqlNodeId]
     is_compared.then(|| add_comparisons(trees, x, comparisons, combine))?
 }
 
-/// Adds `x between low and high` or `x not between low and high` as comparisons. `None` if it has no comparisons with
-/// the same result.
+/// Adds `x between low and high` or `x not between low and high` as comparisons. `None` if no comparisons have the same
+/// result.
 pub(super) fn add_between(trees: &mut Trees, x: SqlNodeId, ends: [SqlNodeId; 2], negated: bool) -> Option<SqlNodeId> {
     let [low, high] = ends;
     let (comparisons, combine) = match negated {
@@ -32,7 +32,7 @@ pub(super) fn add_between(trees: &mut Trees, x: SqlNodeId, ends: [SqlNodeId; 2],
     is_compared(trees, x).then(|| add_comparisons(trees, x, comparisons, combine))?
 }
 
-/// Adds comparisons of a value, combined with `and` or `or`. `None` without comparisons.
+/// Adds comparisons of a value, combined with `and` or `or`. `None` if there are no comparisons.
 fn add_comparisons(
     trees: &mut Trees,
     x: SqlNodeId,
@@ -47,8 +47,8 @@ fn add_comparisons(
         .reduce(|all, next| trees.add(SqlLabel::Op(combine.to_owned()), vec![all, next]))
 }
 
-/// Returns whether comparisons replace `in` and `between` for a value. Comparisons do not replace them for a text or a
-/// date, because generated SQL uses `between` for such literals, for example the holidays of NETWORKDAYS, and the
+/// Returns whether comparisons replace `in` and `between` for a value. Comparisons do not replace them for a string or
+/// a date, because generated SQL uses `between` for such literals, for example the holidays of NETWORKDAYS, and the
 /// formula with the holidays is easier to read than comparisons.
 fn is_compared(trees: &Trees, x: SqlNodeId) -> bool {
     !matches!(trees.label(x), SqlLabel::Text(..) | SqlLabel::Typed) && is_repeatable(trees, x)

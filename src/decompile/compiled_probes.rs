@@ -318,7 +318,8 @@ fn required_calls<'p>(formula: Option<&ProbeFormula>, sql: &'p str, dialect: Dia
     called_functions(sql, dialect)
 }
 
-/// Returns whether the SQL of a probe may have guards, and may call only functions among the given names without them.
+/// Returns whether the SQL of a probe may have guards and, without these guards, may call only functions among the
+/// given names.
 fn may_have_guards(sql: &str, names: &BTreeSet<&str>, dialect: Dialect) -> bool {
     const GUARDS: [&str; 7] = [
         "coalesce",

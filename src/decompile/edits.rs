@@ -114,7 +114,7 @@ pub(super) fn compare_files(written: &SqlFile<'_>, file: &SqlFile<'_>) -> Edits 
         }
         let was = written.text(&old.tokens).to_owned();
         match &part.position.kind {
-            // The columns of another input are not those of the written select, even if they have the same names.
+            // If a select reads a new input, its columns are different columns, even if they have the same names.
             FilePartKind::Column(column)
                 if part.position.branch == 0 && part.position.nth == 0 && new_input(&part.position).is_none() =>
             {

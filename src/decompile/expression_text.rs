@@ -201,7 +201,7 @@ impl ExpressionShape {
                     range: RangeUse::None,
                 }
             }
-            // People write `x / 100`.
+            // People usually write `x / 100` instead of `x%`.
             (Self::Percent, [x]) => ExpressionText::atom(format!("{}%", bracketed(x, WHOLE)), cost + PERCENT_COST),
             // Prefer the calendar timeframe, because a fiscal timeframe has the same SQL if the fiscal year begins in
             // January.

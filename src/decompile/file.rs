@@ -290,7 +290,7 @@ impl<'s> SqlFile<'s> {
     }
 }
 
-/// Returns the CTE of `select * from cte` in the last select. `None` if the last select is another select.
+/// Returns the CTE of `select * from cte` in the last select. `None` if the last select has a different form.
 #[must_use]
 pub fn output_cte(sql: &str, dialect: Dialect) -> Option<String> {
     let file = SqlFile::read(sql, dialect);

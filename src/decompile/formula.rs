@@ -156,8 +156,8 @@ impl Decompiler {
         }
     }
 
-    /// Finds the formula for a subexpression with which the part of the file that shows the definition compiles to the
-    /// expected expression.
+    /// Finds the formula for a subexpression of the part of the file that shows the definition. With this formula, the
+    /// whole part compiles to the expected expression.
     fn find_formula_of_part(
         &self,
         case: &CandidateCheck<'_, '_>,
@@ -312,11 +312,11 @@ impl Decompiler {
         for &is_wide in sizes {
             for is_temporal in [false, true] {
                 let key = format!("{} {is_wide} {is_temporal}", options.dialect);
-                let mut of_settings = format!("{key} {}", options.blank_zero);
+                let mut settings_key = format!("{key} {}", options.blank_zero);
                 if is_temporal {
-                    of_settings.push_str(&format!(" {:?} {:?}", options.timezone, options.calendar));
+                    settings_key.push_str(&format!(" {:?} {:?}", options.timezone, options.calendar));
                 }
-                let compiled = get_or_insert_with(&self.compiled, of_settings, OnceLock::new);
+                let compiled = get_or_insert_with(&self.compiled, settings_key, OnceLock::new);
                 compiled.get_or_init(|| {
                     let tried = get_or_insert_with(&self.tried, key, || {
                         let group = |group| Arc::new(ProbesWithCachedSql::of_group(group, is_wide, is_temporal));
@@ -479,8 +479,8 @@ fn functions_like(patterns: &[&Patterns], trees: &Trees, expression: SqlNodeId) 
     found.into_iter().map(|(name, _)| name).collect()
 }
 
-/// Compares a file with the SQL that the spec generates, and passes the check of the candidates for a definition to a
-/// function.
+/// Compares a file with the SQL that the spec generates, and calls a function with the candidate check for a
+/// definition.
 pub(super) fn with_candidate_check<T>(
     compiler: &Compiler,
     read: &SpecPosition<'_>,

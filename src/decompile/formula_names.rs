@@ -91,7 +91,7 @@ pub fn replace_formulas_with_names(formula: &str, known: &[(&str, &str)]) -> Str
     out
 }
 
-/// Returns whether a formula contains `1 / 0`, with which formulas can write NULL.
+/// Returns whether a formula contains `1 / 0`, which formulas can use to express NULL.
 pub fn has_division_by_zero(formula: &str) -> bool {
     let is_it = |tokens: &[FormulaToken]| tokens.iter().map(|(.., key)| key.as_str()).eq(["1", "/", "0"]);
     formula.contains("1 / 0") && formula_tokens(formula).windows(3).any(is_it)

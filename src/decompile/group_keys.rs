@@ -67,9 +67,9 @@ pub fn added_group_keys(written: &str, text: &str, dialect: Dialect) -> Vec<Adde
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SameGrouping {
-    /// Generated SQL of keys that is not the edited SQL, by the name of the column.
+    /// Generated SQL of the keys for which it differs from the edited SQL, by the name of the column.
     pub columns: Vec<(String, RewrittenSql)>,
-    /// Generated `group by`, if it is not the edited one.
+    /// Generated `group by`, if it differs from the edited one.
     pub group_by: Option<RewrittenSql>,
 }
 

@@ -1,4 +1,4 @@
-//! Positions of guards: how the enclosing expression treats the values that the guard adds.
+//! Positions of guards. A position represents how the enclosing expression treats the values that the guard adds.
 
 use super::guards::Guard;
 use super::tree::{SqlLabel, SqlNodeId, Trees};

@@ -208,7 +208,7 @@ fn different_formulas(forms: Vec<ExpressionText>, count: usize) -> Vec<Expressio
         .collect()
 }
 
-/// Returns the reason why an edit that removes guards from the SQL of a formula does not become another formula.
+/// Returns the reason why an edit that removes guards from the SQL of a formula cannot be expressed as another formula.
 fn only_removes_guards(formula: &str, removed: GuardSet) -> NotAFormula {
     let guards: Vec<&str> = removed.kinds().into_iter().map(Guard::describe).collect();
     let spelling = match removed.has_other_spelling {

@@ -3,8 +3,8 @@
 //! `coalesce(round(try_cast(cast(x as varchar) as decimal(38, 18)), 2), x)`.
 //!
 //! Guards are recognized by their form, and the templates of the catalogue show which functions have which guards. A
-//! guard is ignored only where it changes nothing but the special cases themselves: a default for NULL in an aggregate
-//! changes the result of other rows.
+//! guard is ignored only where it changes nothing but the special cases themselves. For example, a default for NULL
+//! inside an aggregate is not ignored, because it changes the result of other rows.
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -60,7 +60,7 @@ impl Guard {
     }
 }
 
-/// Guards that one expression has and another one lacks: the kinds, and the number.
+/// Guards that one expression has and another one lacks: their kinds and their number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct GuardSet {
     kinds: u8,
@@ -106,7 +106,7 @@ impl GuardSet {
 
 /// Recognizes guards in the SQL of a dialect.
 pub(super) struct Guards {
-    /// First words of the names of types for numbers and texts.
+    /// First words of the names of numeric types and text types.
     types: Vec<&'static str>,
     date: &'static str,
     /// Whether the quotient of two integers is an integer, so that a conversion in a quotient changes the result.
@@ -123,7 +123,7 @@ impl Guards {
             name.split([' ', '(']).next().unwrap_or(name)
         };
         let known = [Type::Integer, Type::Decimal, Type::Float, Type::Text].map(first_word);
-        // Templates also contain other names of these types.
+        // Templates also use other names for these types.
         let others = ["decimal", "numeric", "bignumeric", "number", "integer", "varchar"];
         Self {
             types: known.into_iter().chain(others).collect(),

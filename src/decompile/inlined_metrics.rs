@@ -9,7 +9,7 @@ use crate::model::MetricSetFormula;
 use crate::model::outline::DefinitionWithPosition;
 
 impl EditedModel<'_> {
-    /// Returns the inlined definition that contains all changes of a formula in the expanded model, and its new
+    /// Returns the inlined definition that contains all changes to a formula in the expanded model, and its new
     /// formula. `None` if the changes are elsewhere.
     pub(super) fn changed_inlined_metric(
         &self,

@@ -2,7 +2,7 @@
 //!
 //! [`Edits`] lists the differences between the generated SQL of a model and the edited SQL, column by column.
 //! [`Decompiler`] finds the formula of an edited column. [`with_formula`] writes a formula to the text of a spec, and
-//! [`spec_for_sql`] applies edits to a few words, numbers or operators to the spec.
+//! [`spec_for_sql`] transfers edits that change only a few words, numbers or operators to the spec.
 //!
 //! The decompiler contains no rules for SQL. It compiles functions and operators with placeholders for columns and
 //! literals, and compares the results with the edited expression. Before the comparison, columns of helper CTEs are

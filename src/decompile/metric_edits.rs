@@ -160,7 +160,8 @@ impl<'m> EditedModel<'m> {
         })
     }
 
-    /// Returns the formula for the edited SQL of a definition, whose SQL may have guards that the edited SQL lacks.
+    /// Returns the formula for the edited SQL of a definition. The SQL of the formula may have guards that the edited
+    /// SQL lacks.
     pub(super) fn formula_of_edit(
         &self,
         decompiler: &Decompiler,
@@ -188,8 +189,8 @@ impl<'m> EditedModel<'m> {
         Some(EditOrigin::Set(self.metric_edit(definition, placed, shown, formula)))
     }
 
-    /// Returns whether the edits change the definition that computes a column. A new name of a CTE or helper column
-    /// does not count.
+    /// Returns whether the edits change the definition that computes a column. A new name for a CTE or a helper column
+    /// does not count as a change.
     #[must_use]
     pub fn changes_definition(&self, cte: Option<&str>, column: &str) -> bool {
         let Ok(read) = SpecPosition::parse_expanded(self.expanded_model.text()) else {
@@ -417,7 +418,7 @@ impl<'m> EditedModel<'m> {
         all.filter_map(text).collect()
     }
 
-    /// Returns formulas of a definition that overrides the metric. If the metric's formula is part of the formula that
+    /// Returns formulas for a definition that overrides the metric. If the metric's formula is part of the formula that
     /// was found, that part is replaced with the metric's name.
     fn overriding_formulas(
         &self,

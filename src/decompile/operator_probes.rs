@@ -111,7 +111,7 @@ fn add_probes_of_column(ty: Type, nullable: bool, probes: &mut Vec<ProbeFormula>
         put(ExpressionShape::AsText);
     }
     put(ExpressionShape::Percent);
-    // Formulas of several functions that compile to a single SQL expression.
+    // Formulas that consist of several functions but compile to a single SQL expression.
     for words in [
         "NOT(ISBLANK({0}))",
         "DATE(YEAR({0}), MONTH({0}), 1)",

@@ -287,7 +287,7 @@ impl Parser<'_> {
         } else {
             id
         };
-        // `not like` has the same strength as `like`.
+        // `not like` has the same precedence as `like`.
         Ok(Some((id, strength, Some(word))))
     }
 

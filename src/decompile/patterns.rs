@@ -24,7 +24,7 @@ pub(super) enum PatternPart {
     Any(usize),
     /// A range with a criterion.
     Criterion(usize),
-    /// A number that is larger than the argument by this amount. This suffix follows its digits.
+    /// A number that is larger than the argument by this amount. The suffix follows the digits of the number.
     Number(usize, i64, &'static str),
     /// A string that contains the wildcards `%` and `_`.
     Wild(usize, &'static str),

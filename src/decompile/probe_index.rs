@@ -63,7 +63,7 @@ pub(super) fn expression_parts(trees: &Trees, expression: SqlNodeId) -> Expressi
 }
 
 /// Returns the parts of an expression that a pattern matches. `None` if the pattern is a constant, unless its formula
-/// refers to a column: `T(number)` is an empty text.
+/// refers to a column. For example, `T(number)` is always an empty string.
 #[cfg(test)]
 pub(super) fn pattern_parts(pattern: &SqlPattern) -> Option<ExpressionParts> {
     let mut found = ExpressionParts::new();

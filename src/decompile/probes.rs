@@ -85,8 +85,8 @@ pub(super) const ALWAYS_LEARNED_ARGUMENTS: usize = 5;
 pub(super) const MAX_ARGUMENTS: usize = 14;
 /// Maximum number of positions to try for a value whose type or nullability differs from all other values of the row.
 const MAX_TRIED_POSITIONS: usize = 4;
-/// Functions that only one spreadsheet has. Their SQL becomes a formula that every spreadsheet has, such as
-/// `AND(x >= 1, x <= 5)`.
+/// Functions that only one spreadsheet program has. Their SQL is converted to a formula that all spreadsheet programs
+/// support, such as `AND(x >= 1, x <= 5)`.
 const SINGLE_SPREADSHEET_FUNCTIONS: [&str; 1] = ["ISBETWEEN"];
 /// Number of argument positions for which columns of each type exist.
 pub(super) const PLACES: usize = 16;
@@ -179,8 +179,9 @@ impl ProbeGroup {
         infix.chain([Self::Columns]).chain(functions).chain([Self::Criteria])
     }
 
-    /// Returns the probes of the group whose SQL depends on the time zone or calendar or, if `is_temporal` is false,
-    /// the others. If `is_wide` is true, returns the probes with many arguments instead of those with few arguments.
+    /// Returns the probes of the group whose SQL depends on the time zone or calendar if `is_temporal` is true,
+    /// otherwise the other probes. If `is_wide` is true, returns the probes with many arguments instead of those with
+    /// few arguments.
     pub fn probes(self, is_wide: bool, is_temporal: bool) -> Vec<ProbeFormula> {
         let few = self.probes_up_to(ALWAYS_LEARNED_ARGUMENTS);
         let mut seen: FxHashSet<&ProbeFormula> = FxHashSet::default();

@@ -10,7 +10,7 @@ const LIST: &str = include_str!("refusals.txt");
 /// Advice for SQL for which there is no similar formula.
 const ELSEWHERE: &str = "a dbt model that the spec reads can compute it";
 
-/// Returns the text of the list for one of these names.
+/// Returns the advice that the list contains for one of these names.
 fn listed_advice(names: &[String]) -> Option<String> {
     let lines = LIST.lines().filter(|line| !line.starts_with('#'));
     let entries: Vec<(&str, &str)> = lines.filter_map(|line| line.split_once(": ")).collect();
@@ -23,7 +23,7 @@ fn listed_advice(names: &[String]) -> Option<String> {
     Some((*advice).to_owned())
 }
 
-/// Returns the reason for a part of an expression for which no formula was found.
+/// Returns the reason why no formula was found for a part of an expression.
 pub(super) fn no_formula_for(trees: &Trees, expression: SqlNodeId, part: SqlNodeId) -> NotAFormula {
     let named = named_part(trees, expression, part);
     let names = construct_names(trees, named);
@@ -33,14 +33,14 @@ pub(super) fn no_formula_for(trees: &Trees, expression: SqlNodeId, part: SqlNode
     not_a_formula(format!("no formula expresses {construct}; {advice}"))
 }
 
-/// Returns the outermost part of an expression for which the list has a text.
+/// Returns the outermost part of an expression for which the list contains advice.
 pub(super) fn listed_part(trees: &Trees, expression: SqlNodeId) -> Option<SqlNodeId> {
     let parts = trees.descendants(expression).into_iter().rev();
     let mut listed = parts.filter(|part| listed_advice(&construct_names(trees, *part)).is_some());
     listed.next()
 }
 
-/// Returns the reason for an edit whose nearest formula has different SQL.
+/// Returns the reason for rejecting an edit whose nearest formula has different SQL.
 pub(super) fn nearest_formula(formula: &str, sql: &str) -> NotAFormula {
     not_a_formula(format!(
         "no formula produces this SQL; the nearest formula is `{formula}`, whose SQL is `{sql}`"
@@ -54,7 +54,7 @@ pub(super) fn formula_in_other_cte(formula: &str, cte: &str) -> NotAFormula {
     ))
 }
 
-/// Returns the reason for an edit that changes the value in periods that `fill` adds.
+/// Returns the reason for rejecting an edit that changes the value in periods that `fill` adds.
 pub(super) fn added_periods(formula: &str, sql: &str) -> NotAFormula {
     let sql = sql.split_whitespace().collect::<Vec<_>>().join(" ");
     not_a_formula(format!(
@@ -62,7 +62,7 @@ pub(super) fn added_periods(formula: &str, sql: &str) -> NotAFormula {
     ))
 }
 
-/// Returns the reason for an edit whose formula is not an aggregate, in a step with groups.
+/// Returns the reason for rejecting an edit whose formula is not an aggregate, in a step with groups.
 pub(super) fn not_aggregated(formula: &str) -> NotAFormula {
     not_a_formula(format!(
         "a step with groups has no column for `{formula}`; aggregate it, or add it to `group_by`"
@@ -83,7 +83,7 @@ pub(super) fn formula_changes_other_part(formula: &str, part: &str, sql: Option<
     })
 }
 
-/// Returns the reason for an edit whose nearest formula does not compile.
+/// Returns the reason for rejecting an edit whose nearest formula does not compile.
 pub(super) fn invalid_formula(formula: &str, error: &str) -> NotAFormula {
     not_a_formula(format!("the formula `{formula}` has an error: {error}"))
 }
@@ -98,8 +98,8 @@ fn named_part(trees: &Trees, expression: SqlNodeId, part: SqlNodeId) -> SqlNodeI
         let is_unnamed = match trees.label(part) {
             SqlLabel::Group => !is_subquery(trees, part),
             SqlLabel::Row | SqlLabel::Bracket | SqlLabel::Nothing | SqlLabel::Rows | SqlLabel::Clause(_) => true,
-            // A type with arguments, such as `numeric(10, 2)`.
-            // The window may be the reason why a call has no formula.
+            // A call may be a type with arguments, such as `numeric(10, 2)`. The window may be the reason why a call
+            // has no formula.
             SqlLabel::Call => parent.is_some_and(|parent| {
                 let is_first = trees.children(*parent).first() == Some(&part);
                 is_conversion(trees, *parent) && !is_first

@@ -6,7 +6,7 @@ use super::tree::{SqlLabel, SqlNodeId, Trees};
 use super::windows::both_signs;
 use crate::model::outline::SheetOutline;
 
-/// Maximum numbers of columns that lookups search and return.
+/// Maximum number of columns that lookups search or return.
 const COLUMNS: usize = 4;
 /// Row number within the limit of `NTH_VALUE`. References to cells with larger row numbers compile to different SQL.
 const ROW: &str = "997";

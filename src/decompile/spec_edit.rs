@@ -211,7 +211,7 @@ impl<'s> SpecPosition<'s> {
         Some([before, text, after].concat())
     }
 
-    /// Returns whether a text parses to the original spec, apart from this formula.
+    /// Returns whether a string parses to the original spec, apart from this formula.
     fn is_equivalent(&self, text: &str, definition: &DefinitionWithPosition, formula: &str) -> bool {
         let Ok(other) = SpecPosition::read(text, self.is_expanded) else {
             return false;

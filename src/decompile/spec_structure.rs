@@ -23,9 +23,9 @@ const KEYS_WITH_NAMES: [&str; 7] = [
     "rules",
 ];
 
-/// Returns the specs in which the last definition with a name, and the columns of later steps that repeat it, have a
-/// new name. In each spec, the other definitions and the column's properties also use the new name. In the second spec,
-/// the other keys use it too, for example `order_by`, where the old name may also be the name of an input column.
+/// Returns specs in which the last definition with the old name, and the columns of later steps that repeat it, have
+/// the new name. In each spec, the other definitions and the column's properties also use the new name. In the second
+/// spec, the other keys use it too, for example `order_by`, where the old name may also be the name of an input column.
 ///
 /// ```
 /// use formulac_decompile::with_renamed_definition;
@@ -85,7 +85,7 @@ fn renamed_places(spec: &str, old: &str, new: &str) -> Option<(Vec<Substitution>
     Some((changes, texts.into_iter().filter_map(renamed).collect()))
 }
 
-/// Adds the bytes of the scalars in a node, without their quotes.
+/// Adds the byte ranges of the scalars in a node, without their quotes.
 fn scalar_ranges(node: &Node, ranges: &mut Vec<Range<usize>>) {
     match &node.kind {
         NodeKind::Scalar { .. } => {
@@ -97,8 +97,8 @@ fn scalar_ranges(node: &Node, ranges: &mut Vec<Range<usize>>) {
     }
 }
 
-/// Returns the bytes of the lines that contain a definition of the last step, with the comment lines above it. `None`
-/// if other text is on these lines.
+/// Returns the byte range of the lines that contain a definition of the last step, with the comment lines above it.
+/// `None` if other text is on these lines.
 #[must_use]
 pub fn definition_lines(spec: &str, name: &str) -> Option<Range<usize>> {
     let read = SpecPosition::new(spec).ok()?;
@@ -133,7 +133,7 @@ fn line_start(text: &str, at: usize) -> usize {
         .map_or(0, |line| line + 1)
 }
 
-/// Returns the bytes of a definition's name: the last occurrence before its formula.
+/// Returns the byte range of a definition's name: the last occurrence before its formula.
 fn name_range(spec: &str, definition: &DefinitionWithPosition) -> Option<Range<usize>> {
     let before = spec.get(..definition.formula_span.start as usize)?;
     let start = before.rfind(&definition.name)?;
@@ -142,8 +142,8 @@ fn name_range(spec: &str, definition: &DefinitionWithPosition) -> Option<Range<u
     (!between.contains(|c: char| c.is_alphanumeric() || c == '\n')).then_some(start..end)
 }
 
-/// Returns SQL in which each CTE has the name of the CTE at the same position in other SQL. `None` if the numbers of
-/// CTEs differ.
+/// Returns SQL in which each CTE has the name of the CTE at the same position in other SQL. `None` if the number of
+/// CTEs differs.
 #[must_use]
 pub fn with_cte_names_of(sql: &str, other: &str, dialect: Dialect) -> Option<String> {
     let (file, other) = (SqlFile::read(sql, dialect), SqlFile::read(other, dialect));

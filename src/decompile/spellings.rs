@@ -127,7 +127,7 @@ pub(super) fn spellings(dialect: Dialect) -> Vec<Spelling> {
     all
 }
 
-/// Returns quotients in which an integer is converted to a float by hand, each with the generated quotient.
+/// Returns quotients in which an integer is explicitly converted to a float, each with the generated quotient.
 fn quotients_of_integers(dialect: Dialect, family: &str) -> Vec<(String, String)> {
     let float = dialect.type_name(Type::Float);
     let quotients = |other: &str| match family {

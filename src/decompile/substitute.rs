@@ -17,7 +17,7 @@ const MAX_REPLACEMENTS: usize = 4;
 /// Maximum number of specs to compile before the search stops.
 const MAX_COMPILED: usize = 64;
 
-/// A replacement of bytes in a text.
+/// A replacement of bytes in a string.
 pub type Substitution = (Range<usize>, String);
 
 /// Returns the spec that produces the edited SQL of a model. The edited and the generated SQL may differ only in words,
@@ -185,7 +185,7 @@ fn possible_replacements(spec: &str, words: &[SqlToken], a: &SqlWord<'_>, b: &Sq
     all
 }
 
-/// Returns a text with some of its bytes replaced. Duplicate replacements are applied once. `None` if replacements
+/// Returns a string with some of its bytes replaced. Duplicate replacements are applied once. `None` if replacements
 /// overlap.
 pub fn apply_replacements(spec: &str, mut changes: Vec<&Substitution>) -> Option<String> {
     changes.sort_by_key(|(at, _)| (at.start, at.end));

@@ -5,7 +5,7 @@ use super::tree::{SqlLabel, SqlNodeId, Trees};
 use crate::check::sql_functions::{extracted_unit, synonym};
 use crate::dialect::Dialect;
 
-/// Adds a call of a function, given the name of the function and its arguments.
+/// Adds a call to a function, given the name of the function and its arguments.
 pub(super) fn add_call(trees: &mut Trees, dialect: Dialect, name: SqlNodeId, mut args: Vec<SqlNodeId>) -> SqlNodeId {
     let SqlLabel::Word(word) = trees.label(name) else {
         return trees.add(SqlLabel::Call, [name].into_iter().chain(args).collect());

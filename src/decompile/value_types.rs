@@ -112,14 +112,14 @@ impl<'c, 'a, 's> ValueTypes<'c, 'a, 's> {
         let check = self.check;
         let of_formula = |formula: &str| check.formula_type(formula).filter(|(ty, _)| *ty != Type::Unknown);
         let found = of_formula(&name).or_else(|| of_formula(&format!("MAX({name})")));
-        // Other definitions may need another type in place of this definition.
+        // The formula may be rejected in place of this definition because other definitions need another type.
         let found = found.or_else(|| check.base_column_type(&name).filter(|(ty, _)| *ty != Type::Unknown));
         self.columns.insert(name, found);
         found
     }
 }
 
-/// Returns the type with a name in SQL.
+/// Returns the type that has this name in SQL.
 fn type_of_name(name: &str, dialect: Dialect) -> Option<Type> {
     let all = [
         Type::Boolean,

@@ -148,7 +148,8 @@ pub fn draft_examples(compiler: &Compiler, source: &str) -> Result<Draft, String
     if compiled.has_errors() {
         return Err("the spec has errors".to_owned());
     }
-    // The interpreter reads a model built on a metric set with the definitions of the set written out.
+    // For a model built on a metric set, the interpreter reads the expanded spec, which contains the definitions of the
+    // set.
     let expanded = compiled.expanded().map(str::to_owned);
     let (source, compiled) = match &expanded {
         Some(expanded) => (expanded.as_str(), compiler.compile_spec(expanded)),

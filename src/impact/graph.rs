@@ -478,7 +478,7 @@ impl<'a> Graph<'a> {
 /// Prefix that dbt adds to the name of an ephemeral model in the SQL of the models that read it.
 const EPHEMERAL: &str = "__dbt__cte__";
 
-/// Adds the tables that SQL names without `ref` or `source` to the parents of each node. A name that fits several
+/// Adds the tables that SQL names without `ref` or `source` to the parents of each node. A name that matches several
 /// tables is ignored.
 fn add_named_parents(
     parts: &[ImpactGraphNode<'_>],

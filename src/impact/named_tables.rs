@@ -1,4 +1,4 @@
-//! Finds the tables that SQL names itself, without `ref` or `source`.
+//! Finds the tables that SQL names directly, without `ref` or `source`.
 
 use rustc_hash::FxHashSet;
 
@@ -6,7 +6,7 @@ use crate::dbt::{relation_parts, tokens};
 use crate::dialect::Dialect;
 
 /// Returns whether the last part of a name after `from` or `join` may be a table. This check is faster than reading the
-/// tokens of the SQL, and finds names that are separated by whitespace.
+/// tokens of the SQL, but only recognizes keywords and names that are separated by whitespace.
 pub(super) fn may_name_table(sql: &str, is_table: impl Fn(&str) -> bool) -> bool {
     let mut words = sql.split_ascii_whitespace();
     while let Some(word) = words.next() {

@@ -397,7 +397,7 @@ fn grade_model(graph: &Graph<'_>, index: usize, states: &NodeStates, starts: &[N
     grade_columns(graph, index, state);
 }
 
-/// Grades the effect of columns to which the SQL refers and that were removed or changed their type.
+/// Grades the effect of columns to which the SQL refers and that were removed or whose type changed.
 fn grade_lost_columns(
     graph: &Graph<'_>,
     index: usize,

@@ -112,7 +112,7 @@ pub fn can_fail(name: &str, args: &[InterpreterExpr]) -> bool {
 /// Returns the possible meanings of an expression's NULL. `None` if blank operands do not count as 0.
 pub type NullSourcesOf<'a> = &'a dyn Fn(&InterpreterExpr) -> Option<NullSources>;
 
-/// Evaluates an operand of arithmetic. With `blanks: zero`, a blank is 0, also in a branch or an argument, but the NULL
+/// Evaluates an operand of arithmetic. With `blanks: zero`, a blank is 0, even in a branch or an argument, but the NULL
 /// of an error remains NULL.
 pub fn operand_value(
     x: &InterpreterExpr,

@@ -29,7 +29,7 @@ pub struct InterpreterStep {
     pub definitions: Vec<(String, InterpreterExpr)>,
     /// Names of definitions that are not output columns.
     pub hidden: Vec<String>,
-    /// Names of input columns in which a NULL stands for failed arithmetic of an earlier step.
+    /// Names of input columns in which a NULL stands for failed arithmetic in an earlier step.
     pub error_columns: Vec<String>,
 }
 
@@ -99,7 +99,7 @@ impl KeptColumn {
     }
 }
 
-/// Returns the argument of an aggregate that contains the values.
+/// Returns the argument that contains the values to aggregate.
 fn aggregated_argument<'x>(name: &str, args: &'x [InterpreterExpr]) -> Option<&'x InterpreterExpr> {
     match (name, args) {
         // If the second argument is not a criterion, it contains the values.
@@ -123,8 +123,8 @@ impl InterpreterStep {
         self.group_by.iter().find(|key| key.output() == name)
     }
 
-    /// Returns the possible meanings of a NULL. In the definition `own`, the name `own` refers to the input
-    /// column. `None` without `blanks: zero`.
+    /// Returns the possible meanings of a NULL. In the definition `own`, the name `own` refers to the input column.
+    /// `None` unless `blanks: zero` is set.
     pub fn null_sources(&self, x: &InterpreterExpr, own: Option<&str>) -> Option<NullSources> {
         self.blank_zero.then(|| self.sources(x, own))
     }

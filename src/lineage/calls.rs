@@ -224,7 +224,7 @@ fn is_key(operator: &FunctionArgOperator) -> bool {
 /// Functions that call a lambda for each element, listed without the prefix `list_` or `array_`.
 const ELEMENT_FUNCTIONS: &[&str] = &["apply", "filter", "reduce", "transform"];
 
-/// Returns whether an argument `x -> …` is a lambda. In calls of other functions, `->` accesses a JSON document.
+/// Returns whether an argument `x -> …` is a lambda. In calls to other functions, `->` accesses a JSON document.
 fn is_lambda(function: &str, lambda: &LambdaFunction) -> bool {
     let name = function
         .strip_prefix("list_")

@@ -186,7 +186,7 @@ impl QueryReader<'_> {
     }
 }
 
-/// Returns the name of a column without an alias, as most engines do.
+/// Returns the name that most engines give to a column without an alias.
 fn implicit_name(expr: &Expr) -> String {
     match expr {
         Expr::Identifier(ident) => ident.value.clone(),

@@ -44,7 +44,7 @@ struct BatchFile<'t> {
     spec: SpecText<'t>,
     cache: CachedFile,
     /// Parsed file and its contents, which are removed from here when the spec is compiled. The contents were read
-    /// without knowing the models of other specs.
+    /// before the models of other specs were known.
     parts: Mutex<Option<(SpecFile<'t>, Option<SpecContents>)>>,
 }
 
@@ -298,8 +298,8 @@ impl<'t> Batch<'t> {
         }
     }
 
-    /// Compiles the specs again whose semantic models use the name of another semantic model for another kind of
-    /// element, which dbt rejects.
+    /// Recompiles the specs whose semantic models use a name that another semantic model uses for another kind of
+    /// element, because dbt rejects such names.
     fn agree_on_semantic_names(&self, compiler: &mut Compiler, all: &mut Arena<Option<Arc<CompiledSpec>>>) {
         let models = all.iter().flatten().filter_map(|spec| spec.semantic_model());
         let names = ProjectNames::from_models(models);

@@ -237,8 +237,8 @@ fn condition_query(program: &Program, root: IrId, relation: &str) -> Cardinality
     cardinality_query
 }
 
-/// Returns the date that a value converts to a timestamp, because different dates become different timestamps. Returns
-/// any other value itself.
+/// If a value converts a date to a timestamp, returns the date, because different dates become different timestamps.
+/// Otherwise, returns the value itself.
 fn without_conversion_to_timestamp(program: &Program, value: IrId) -> IrId {
     match program.node(value) {
         Ir::Apply { overload, args } if catalog::overload_owner(overload) == internal::TO_TIMESTAMP => program

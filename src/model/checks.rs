@@ -126,7 +126,7 @@ pub(super) fn check_unnamed_formulas(ast: &Ast, formulas: &StepFormulas<'_>, dia
         let role = formulas.roles.get(definition.part as usize);
         if definition.name.is_none() && role == Some(&DefinitionRole::Definitions) && !definition.broken {
             let text = definition.span.text(&formulas.text);
-            // The layout of the formulas has already reported a formula before other definitions.
+            // The layout pass has already reported a formula that precedes other definitions.
             let is_reported = |d: &Diagnostic| d.code() == Code::StrayFormula.code() && d.span() == definition.span;
             let help = match text
                 .split_once(':')
@@ -289,7 +289,8 @@ pub(super) fn check_shape(
                 .with_help("add `definitions`, `group_by`, or `keep: all`"),
         );
     }
-    // If the step has joins, `keep` is checked together with the joins. A misspelled key may be `joins`.
+    // If the step has joins, `keep` is checked together with the joins. A misspelled key may have been intended as
+    // `joins`.
     if input.joined.is_none() && !step.faulty {
         let definitions = plan
             .program

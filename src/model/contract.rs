@@ -252,7 +252,7 @@ mod tests {
         assert_eq!(contract_types("duckdb", kept), expected);
     }
 
-    /// On Snowflake, a product has at most 12 decimal places, or as many as a factor with more.
+    /// On Snowflake, a product has at most 12 decimal places, unless one of the factors has more.
     #[test]
     fn products_keep_the_decimal_places_of_the_warehouse() {
         let products = "keep: [currency]\ndefinitions: |\n  square = rate * rate\n  cube = rate * rate * rate * 1.5\n  \

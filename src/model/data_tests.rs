@@ -6,7 +6,7 @@ use crate::yaml::Node;
 
 /// Keys that dbt reads at the same level as the arguments of a test.
 const TEST_KEYS: &[&str] = &["arguments", "config", "name", "description"];
-/// Keys that older versions of dbt read at the same level as the arguments of a test and newer versions read below
+/// Keys that older versions of dbt read at the same level as the arguments of a test and newer versions read under
 /// `config`.
 const CONFIG_OF_A_TEST: &[&str] = &[
     "severity",
@@ -25,7 +25,7 @@ const CONFIG_OF_A_TEST: &[&str] = &[
     "alias",
 ];
 
-/// Returns data tests in the format of recent dbt versions, in which arguments and configuration are below separate
+/// Returns data tests in the format of recent dbt versions, in which arguments and configuration are under separate
 /// keys.
 pub(super) fn test_entries(node: Option<&Node>) -> Vec<YamlOutput> {
     let items = node.and_then(Node::items).unwrap_or_default();

@@ -10,7 +10,7 @@ use crate::span::Span;
 /// dbt's names for the kinds of declared names.
 const KINDS: [&str; 4] = ["doc", "exposure", "metric", "semantic_model"];
 
-/// One of the kinds. serde would borrow from its input if the field had a reference type.
+/// One of the names in `KINDS`. serde would borrow from its input if the field had a reference type.
 type KindName = &'static str;
 
 /// Declared docs block, exposure, metric or semantic model.

@@ -21,7 +21,7 @@ pub struct StepFormulas<'y> {
     pub roles: Vec<DefinitionRole>,
     /// Description of each part, if the part has one.
     pub descriptions: Vec<Option<String>>,
-    /// For each part, whether its ordering key is descending.
+    /// For each part, whether it is a sort key in descending order.
     pub descending: Vec<bool>,
     /// For each part, whether its name is quoted.
     pub quoted: Vec<bool>,

@@ -49,8 +49,8 @@ pub fn row_conditions(program: &Program, root: IrId, text: &str) -> Vec<RowCondi
     conditions
 }
 
-/// Returns the keys of a step that show the periods of a comparison with a constant. Returns `None` for an upper bound,
-/// which removes no earlier rows.
+/// Returns the keys of a step that select the same periods as a comparison with a constant. Returns `None` for an upper
+/// bound, which removes no earlier rows.
 fn period_keys(program: &Program, id: IrId, text: &str) -> Option<Vec<String>> {
     let Ir::Apply { overload, args } = program.node(id) else {
         return Some(Vec::new());

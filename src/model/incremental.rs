@@ -20,7 +20,7 @@ use crate::yaml::Node;
 pub(super) struct IncrementalPlan {
     /// Time column.
     pub time: Column,
-    /// Name of the time column's origin in the first step.
+    /// Name of the column in the first step from which the time column originates.
     pub of_first: String,
     /// Distance between the table's newest row and the point at which a run begins to read.
     pub read_distance: TimeLength,

@@ -373,7 +373,7 @@ pub(super) fn no_column(whose: &str, name: SpannedText<'_>, among: &[Relation]) 
     })
 }
 
-/// Like [`no_column`], but with other help for a name that is similar to no column.
+/// Like [`no_column`], but with different help for a name that is not similar to any column.
 fn no_column_with_help(
     whose: &str,
     name: SpannedText<'_>,

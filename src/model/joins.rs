@@ -121,7 +121,7 @@ impl<'y> Loader<'y, '_> {
     }
 
     /// Checks the keys of a join, except for `on` and for keys in the text after an unquoted comma. Returns the keys
-    /// that the user probably meant by unknown keys.
+    /// that the user probably meant instead of unknown keys.
     fn check_join_keys(&mut self, pairs: &[(Node, Node)], after_comma: Option<Span>) -> Vec<&'static str> {
         let mut meant = Vec::new();
         let is_cut = |key: &Node| after_comma.is_some_and(|cut| cut.start <= key.span.start && key.span.end <= cut.end);

@@ -49,12 +49,12 @@ pub fn spec_schema() -> String {
     schema.schema_document(&MODEL, spec)
 }
 
-/// Forbids the keys of a step at the top of a spec that has `steps`.
+/// Forbids the keys of a step at the top level of a spec that has `steps`.
 fn forbid_beside_steps(spec: &mut Map<String, Value>, tables: &[&KeyTable]) {
     let keys = tables.iter().flat_map(|table| table.keys);
     let own = keys.filter(|key| MODEL.get(key.name).is_none());
-    let none: Map<String, Value> = own.map(|key| (key.name.to_owned(), Value::Bool(false))).collect();
-    let with_steps = json!({"if": {"required": ["steps"]}, "then": {"properties": none}});
+    let forbidden_keys: Map<String, Value> = own.map(|key| (key.name.to_owned(), Value::Bool(false))).collect();
+    let with_steps = json!({"if": {"required": ["steps"]}, "then": {"properties": forbidden_keys}});
     if let Value::Array(all) = spec.entry("allOf").or_insert_with(|| json!([])) {
         all.push(with_steps);
     }
@@ -114,8 +114,8 @@ impl SchemaWriter {
         let mut first = self.object_schema(&[&OVER_SETS, &STEP]);
         for object in [&mut model, &mut first] {
             if let Some(Value::Object(properties)) = object.get_mut("properties") {
-                let none = ["from", "joins", "keep"].map(|key| (key.to_owned(), Value::Bool(false)));
-                properties.extend(none);
+                let forbidden_keys = ["from", "joins", "keep"].map(|key| (key.to_owned(), Value::Bool(false)));
+                properties.extend(forbidden_keys);
             }
         }
         let later = self.later_step_reference();
@@ -165,11 +165,11 @@ impl SchemaWriter {
         }
         if keys().any(|key| key.name == "calculations") {
             object.insert("if".to_owned(), worksheet_condition());
-            let none: Map<String, Value> = NOT_IN_SHEETS
+            let forbidden_keys: Map<String, Value> = NOT_IN_SHEETS
                 .iter()
                 .map(|(key, _)| ((*key).to_owned(), json!({"type": "null"})))
                 .collect();
-            object.insert("then".to_owned(), json!({"properties": none}));
+            object.insert("then".to_owned(), json!({"properties": forbidden_keys}));
         }
         if !tables.iter().any(|table| table.open) {
             object.insert("additionalProperties".to_owned(), Value::Bool(false));
@@ -192,7 +192,7 @@ impl SchemaWriter {
         Value::Object(std::mem::take(schema))
     }
 
-    /// Returns a reference to the schema of a mapping, which is below `$defs`.
+    /// Returns a reference to the schema of a mapping, which is under `$defs`.
     fn schema_reference(&mut self, keys: &'static KeyTable) -> Value {
         self.named_schema_reference(keys.title, &[keys])
     }

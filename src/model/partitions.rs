@@ -107,7 +107,7 @@ impl StepKeys<'_> {
         self.program.meta(id).span.text(self.text).trim()
     }
 
-    /// Returns the date that look-backs move, and its timeframe.
+    /// Returns the date that look-backs shift, and the timeframe of the date.
     fn ordering_date(&self) -> Option<(IrId, DatePart)> {
         let key = find_sort_key_to_shift(self.program, self.order.iter().copied())?;
         Some((key, date_part(self.program, key)?))
@@ -201,7 +201,8 @@ impl StepKeys<'_> {
         )
     }
 
-    /// Returns the warning about a look-back along a date in `order_by` next to a shorter timeframe of the same date.
+    /// Returns the warning about a look-back along a date in `order_by` if `order_by` also contains a shorter timeframe
+    /// of the same date.
     fn longer_period_in_order(&self) -> Option<Diagnostic> {
         let program = self.program;
         let (key, of_key) = self.ordering_date()?;

@@ -230,12 +230,12 @@ struct ColumnPropertySources<'k> {
     grain: FxHashSet<String>,
     never_null: FxHashSet<&'k str>,
     enforced: bool,
-    /// Whether dbt reads the tags and meta of a column only next to its name and not below `config`.
+    /// Whether dbt reads the tags and meta of a column only next to its name and not under `config`.
     flat: bool,
 }
 
 /// Adds the setting that stops Omni from converting the values to the time zone of a query, because they already are in
-/// the project's time zone. A setting in the spec has precedence.
+/// the project's time zone. A setting in the spec takes precedence.
 fn stop_timezone_conversion(meta: &mut Vec<(String, YamlOutput)>) {
     const KEY: &str = "convert_tz";
     let setting = (KEY.to_owned(), YamlOutput::Bare("false".to_owned()));

@@ -70,8 +70,8 @@ impl SpecSources {
         sources
     }
 
-    /// Distinguishes inputs with the same name in a plain query: a table of a source is read in the schema of the source,
-    /// and a version of a model under dbt's default name.
+    /// Distinguishes inputs with the same name in a plain query: a table of a source is read from the schema of the
+    /// source, and a version of a model under dbt's default name.
     pub fn name_tables(&mut self, dialect: Dialect) {
         let tables: Vec<String> = self.sources.iter().map(|source| source.table.to_lowercase()).collect();
         let is_shared = |table: &str| tables.iter().filter(|other| **other == table.to_lowercase()).count() > 1;
@@ -161,7 +161,7 @@ impl ReadSource {
     }
 }
 
-/// Returns a text that identifies a relation. For example, the text is equal for `orders` and `ref('orders')`.
+/// Returns a string that identifies a relation. For example, the string is the same for `orders` and `ref('orders')`.
 fn key(from: &RelationReference) -> String {
     let table = match from {
         RelationReference::Table(table) => table,

@@ -29,7 +29,7 @@ impl Times<'_> {
 
     fn time_key(&self, id: IrId) -> TimeKey {
         let (mut of, unit) = split_truncation(self.program(), id);
-        // The month of a day is the month of the time itself.
+        // Skip finer truncations, because the month of a day is also the month of the time itself.
         while let (inner, Some(finer)) = split_truncation(self.program(), of)
             && unit.is_some_and(|unit| is_nested(finer, unit))
         {
@@ -264,7 +264,7 @@ impl Times<'_> {
         looks
     }
 
-    /// Returns the read of a value whose distance from its own row is limited.
+    /// Returns the cross-row read of a value that reads rows only within a limited distance from its own row.
     fn period_read(
         &self,
         id: IrId,
@@ -364,7 +364,7 @@ fn reach(count: i64, unit: CalendarUnit) -> (TimeLength, TimeLength) {
     }
 }
 
-/// Returns how far back and ahead in time a calendar range reads. `None` if the range begins or ends with the
+/// Returns how far back and ahead in time a calendar range reads. `None` if the range begins or ends at an end of the
 /// partition.
 fn calendar_reach(range: CalendarRange) -> Option<(TimeLength, TimeLength)> {
     let of_end = |end: CalendarEnd| match end {

@@ -159,7 +159,7 @@ impl SpecCompilation<'_> {
         Ok(measures)
     }
 
-    /// Returns the error of a total in a sheet that reads the groups of a step through a step with a filter. It is
+    /// Returns the error about a total in a sheet that reads the groups of a step through a step with a filter. It is
     /// unclear whether the total includes the other groups.
     fn total_of_filtered_groups(&self, filter: &SpannedText<'_>, grouped: &Step<'_>, span: Span) -> Diagnostic {
         let (message, help) = if self.spec.kind == SpecKind::Written {
@@ -186,8 +186,8 @@ impl SpecCompilation<'_> {
     }
 
     /// Adds a CTE that computes measures of one step again, grouped by the keys that one kind of total needs. The input
-    /// of the sheet joins this CTE. `is_single` is whether the totals of this kind come from this step alone. Returns
-    /// an error if the step cannot be computed with these keys.
+    /// of the sheet joins this CTE. `is_single` specifies whether the totals of this kind come from this step alone.
+    /// Returns an error if the step cannot be computed with these keys.
     fn compute_totals(
         &mut self,
         step: &Step<'_>,
@@ -408,7 +408,7 @@ fn total_of_formula(measure: &str, span: Span) -> Diagnostic {
     total_diagnostic(span, message).with_help(help)
 }
 
-/// Returns the error of a total in a sheet that reads no groups.
+/// Returns the error about a total in a sheet that reads no groups.
 fn without_groups(span: Span) -> Diagnostic {
     let message = "a sheet can contain totals only if it reads a grouped step, because a total recomputes a measure from \
         its rows";
@@ -421,7 +421,7 @@ fn total_diagnostic(span: Span, message: impl Into<String>) -> Diagnostic {
     Diagnostic::new(Code::TotalOfNothing, span, message)
 }
 
-/// Returns the errors of a sheet with totals: invalid totals, and parts of the sheet or the previous step that are
+/// Returns the errors about a sheet with totals: invalid totals, and parts of the sheet or the previous step that are
 /// incompatible with totals.
 fn total_faults(step: &Step<'_>, input: &StepInput<'_>, prior: &Step<'_>, used: &[TotalUse]) -> Vec<Diagnostic> {
     let first = used.first().map_or(Span::default(), |total| total.span);

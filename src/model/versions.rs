@@ -12,13 +12,13 @@ use crate::yaml::Node;
 pub struct OtherVersion {
     /// Name of the version.
     pub version: String,
-    /// Possible names of its file, without `.sql`. The usual name comes first.
+    /// Possible names of the version's file, without `.sql`. The usual name comes first.
     pub files: Vec<String>,
     /// Entry in `versions`.
     pub span: Span,
 }
 
-/// Reports a latest version that `versions` does not have.
+/// Reports a latest version that `versions` does not contain.
 pub(super) fn check_versions(dbt: &DbtKeys<'_>, diagnostics: &mut Vec<Diagnostic>) {
     let Some(latest) = dbt.latest_version else { return };
     let known: Vec<&str> = versions(dbt).map(|(name, _)| name).collect();

@@ -4,7 +4,7 @@ use crate::catalog::{self, internal};
 use crate::check::{constant_period, date_part, is_label};
 use crate::ir::{CalendarEnd, CalendarPeriod, FrameBound, Ir, IrId, Program, WindowFrame};
 
-/// Days of a week, in seconds.
+/// Length of a week, in seconds.
 const WEEK: i64 = 7 * 86_400;
 
 /// Rows that a window reads in addition to the current row.
@@ -12,11 +12,11 @@ const WEEK: i64 = 7 * 86_400;
 pub enum WindowReach {
     /// Rows at a distance in the step's order, or all rows from an end of the partition.
     Rows,
-    /// Row whose key is a distance from the current key, in months or seconds.
+    /// Row whose key is at the given distance, in months or seconds, from the current key.
     Offset { distance: i64, is_in_months: bool },
     /// Rows of a calendar range.
     Range {
-        /// Periods of the current key that contain the range. `None` if the range may leave every period.
+        /// Periods of the current key that contain the range. `None` if the range may extend beyond every period.
         within: Option<[Option<CalendarPeriod>; 2]>,
         /// Whether an end of the range is the current key or a distance from it.
         moves: bool,

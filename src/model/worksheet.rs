@@ -79,7 +79,7 @@ pub(super) fn sheet_column_indexes(step: &Step<'_>) -> FxHashMap<String, usize> 
 }
 
 /// Warns if `order_by` omits a key column and the rows are not partitioned, because the previous row may then belong to
-/// another region, for example.
+/// a different key, such as another region.
 pub(super) fn check_order(
     step: &Step<'_>,
     program: &Program,

@@ -25,7 +25,7 @@ struct ModelSql {
     /// Query for dbt with its sort order but without its limit. `None` if it equals `body`.
     ordered: Option<String>,
     limit: Option<u64>,
-    /// Query without dbt that casts the columns to the types in the contract.
+    /// Plain query, without dbt's Jinja, that casts the columns to the types in the contract.
     under_contract: Option<String>,
     /// Config block of the model.
     config: String,
@@ -324,7 +324,7 @@ impl SpecCompilation<'_> {
         QueryPlan::from_query(tree, query, &names)
     }
 
-    /// Returns the SQL of a query without dbt.
+    /// Returns a query as plain SQL, without dbt's Jinja.
     fn plain_query(&self, tree: &SqlTree, query: &Query) -> String {
         let mut text = SqlText::default();
         let is_hiding = self.compiler.options.dialect.facts().alias_hides_relation;
@@ -429,7 +429,7 @@ fn push_spaces(text: Option<&str>, output: &mut String) {
     }
 }
 
-/// Returns the relation of each column that has the name of its only input, by lower-case name.
+/// Returns the relation of the input for each column that has the same name as its only input, by lower-case name.
 fn unchanged_columns(lineages: &[ColumnLineage]) -> FxHashMap<String, String> {
     let origin = |column: &ColumnLineage| match column.sources() {
         [source] if source.column().eq_ignore_ascii_case(column.column()) => {

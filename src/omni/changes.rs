@@ -120,7 +120,7 @@ impl PullChange {
 /// Returns the changes to a view or topic. `before` is `None` if the view or topic is new, and `after` is `None` if it
 /// was removed.
 pub(super) fn view_changes(view: &str, before: Option<&PullRecord>, after: Option<&PullRecord>) -> Vec<PullChange> {
-    // `view` is the name of the record for a topic.
+    // For a topic, `view` is the name of its record.
     let view = view.strip_suffix(".topic").unwrap_or(view);
     let whole = if [before, after].into_iter().flatten().any(PullRecord::is_topic) {
         ChangeSubject::Topic
@@ -186,8 +186,8 @@ pub(super) fn view_changes(view: &str, before: Option<&PullRecord>, after: Optio
     changes
 }
 
-/// Returns the changes to descriptions, labels, tags and measures of a view: one change of the view itself, and one per
-/// field. Differences that are changes of columns, types or keys are not text.
+/// Returns the changes to descriptions, labels, tags and measures of a view: one change for the view itself, and one
+/// per field. Changes to columns, types and keys are not included.
 fn text_changes(view: &str, before: &PullRecord, after: &PullRecord) -> Vec<PullChange> {
     let read = |record: &PullRecord| yaml_edit::value(&record.view);
     let (Some(old), Some(now)) = (read(before), read(after)) else {

@@ -76,8 +76,9 @@ impl ExistingView {
         })
     }
 
-    /// Returns the name of the dimension for a column, and its SQL if the view specifies it. `name` is the usual name. A
-    /// column that only a dimension with another name reads keeps this dimension. No dimension gets the name of a measure.
+    /// Returns the name of the dimension for a column, and its SQL if the view specifies it. `name` is the usual name.
+    /// If no dimension has the usual name but another dimension reads the column, that dimension is kept. No dimension
+    /// gets the name of a measure.
     pub fn dimension(&self, column: &str, name: String) -> (String, Option<&str>) {
         let is_name = |other: &str| other.eq_ignore_ascii_case(&name);
         if self.dimensions.iter().any(|(other, _)| is_name(other)) {

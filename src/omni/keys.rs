@@ -62,7 +62,7 @@ fn key_from_tests(node: &ManifestNode, tests: &[ExecutedTest<'_>]) -> Option<Tab
         .filter(|name| never_null(name))
         .collect();
     if !single.is_empty() {
-        // If several columns qualify, prefer `id` or the column named after the table, otherwise use the first column.
+        // If several columns qualify, prefer `id` or the column named after the table. Otherwise, use the first column.
         let table = node.name.trim_end_matches('s');
         let of_table = format!("{table}_id");
         let rank = |name: &str| {

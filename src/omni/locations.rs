@@ -272,7 +272,7 @@ fn needed_catalogs(nodes: &[&ManifestNode]) -> Vec<bool> {
 }
 
 /// Returns the folder that contains most views of each schema, by the database and the schema in lower case. If several
-/// folders contain the same number of views, the first of these folders.
+/// folders contain the same number of views, returns the first of them.
 fn folders_by_schema(existing: &[ExistingView]) -> FxHashMap<(Option<&str>, String), &str> {
     let mut sizes: FxHashMap<(Option<&str>, String), BTreeMap<&str, usize>> = FxHashMap::default();
     for view in existing {

@@ -22,7 +22,7 @@ pub(super) fn group_by_relation(manifest: &Manifest) -> Vec<RelationNodes<'_>> {
     for (node_index, node) in nodes {
         let name = relation_name(node);
         let lower = name.to_lowercase();
-        // Names with quotes may differ only by case.
+        // Quoted names may differ only in case.
         let relation_nodes = indices.get(&lower).and_then(|at| groups.get_mut(*at)).filter(|group| {
             let is_folded = |node: &ManifestNode| !node.relation_name.as_deref().unwrap_or_default().contains('"');
             let is_same_name = relation_name(group.node) == name || is_folded(group.node) || is_folded(node);

@@ -206,7 +206,7 @@ pub(super) struct RunTime {
     pub seconds: f64,
 }
 
-/// Returns the new status file. Results that are missing in the current runs are copied from the previous status
+/// Returns the new status file. Results that are missing from the current runs are copied from the previous status
 /// file.
 pub(super) fn status_file(
     tables: &[DbtTable<'_>],

@@ -333,7 +333,7 @@ struct DescriptionFile {
     plan: ModelPlan,
 }
 
-/// Edit that writes a description of Omni, with its location in Omni's file.
+/// Edit that writes a description from Omni, with its location in Omni's file.
 struct DescriptionEdit {
     edit: Edit,
     location: String,

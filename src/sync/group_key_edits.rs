@@ -67,7 +67,7 @@ fn with_group_key(spec: &str, key: &str) -> Option<String> {
 }
 
 /// Compares the groups of generated and edited SQL after keys were added to the spec. `None` if the groups differ, or
-/// if a difference remains that existed neither before nor in the keys.
+/// if there is a difference that did not exist before and is not in the keys.
 pub(super) fn same_grouping_of(
     keys: &[AddedGroupKey],
     after: &[(String, String)],

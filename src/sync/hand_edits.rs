@@ -59,7 +59,7 @@ pub struct HandEdit {
     pub cte: Option<String>,
     /// Changed property.
     pub property: Property,
-    /// Key below the property, or list item.
+    /// Key under the property, or list item.
     pub detail: String,
     /// Path of the file, relative to the project's folder.
     pub file: String,
@@ -139,7 +139,7 @@ impl HandEdit {
             .any(|line| line.contains(KEEP_COMMENT))
     }
 
-    /// Returns the byte ranges of the comments `--` that keep the edited SQL. A comment on its own line includes the
+    /// Returns the byte ranges of the `--` comments that keep the edited SQL. A comment on its own line includes the
     /// line break.
     fn keep_comments(&self, text: &str) -> impl Iterator<Item = Range<usize>> {
         let lines = self.after.as_deref().map_or(0, |after| after.lines().count());
@@ -162,7 +162,7 @@ impl HandEdit {
             })
     }
 
-    /// Returns the replacements that undo the edit of a column in the SQL, and that remove the comments that keep it.
+    /// Returns the replacements that undo the edit to a column in the SQL and remove the comments that keep it.
     pub(super) fn restored_column(&self, generated: &str, edited_sql: &str, dialect: Dialect) -> Vec<Substitution> {
         let Some(position) = &self.position else {
             return Vec::new();
@@ -285,7 +285,7 @@ pub(super) fn hand_edits_between(
         (Some(before), Some(after)) => properties_between(&path, md_path.as_deref(), &before, &after, &mut edits),
         _ => edits.push(whole_file_edit(&path, &yml, &now, Property::Text)),
     }
-    // Reports other changes that are not compared individually, such as the order of columns. Changes to layout and
+    // Report other changes that are not compared individually, such as the order of columns. Changes to layout and
     // comments are not edits.
     if edits.len() == before {
         if !have_same_values(&now, &yml) {

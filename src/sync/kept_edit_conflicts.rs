@@ -1,4 +1,4 @@
-//! Conflicts of hand edits that no spec can express, which a push would otherwise keep.
+//! Conflicts that involve hand edits that no spec can express. Without the conflict, a push would keep these edits.
 
 use std::cell::LazyCell;
 use std::collections::BTreeSet;
@@ -55,8 +55,9 @@ pub(super) fn add_conflicts_of_new_metrics<'t>(
     }
 }
 
-/// Adds a conflict for each kept edit to a column that a new or changed definition reads without naming the column: the
-/// SQL computes an expression once, so the definition would not compute its formula.
+/// Adds a conflict for each kept edit to a column that a new or changed definition reads without naming the column. The
+/// SQL computes the common expression only once, so with the edit, the definition would no longer compute its own
+/// formula.
 pub(super) fn add_conflicts_of_shared_columns<'t>(
     sides: ModelSides<'_>,
     reconciled: &mut Reconciled,

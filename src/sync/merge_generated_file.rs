@@ -10,8 +10,8 @@ use crate::yaml::{self, Node};
 use crate::yaml_edit::{Edit, Path, Rules, YamlValue, apply_edits, merge};
 use std::ops::Range;
 
-/// Merges three texts: the text that formulac wrote last, the newly generated text, and the text in the file. Returns
-/// `None` if both sides changed the same part.
+/// Merges three versions of a file: the text that formulac wrote last, the newly generated text, and the text in the
+/// file. Returns `None` if both sides changed the same part.
 pub(super) fn merge_generated_file(path: &str, model: &str, dialect: Dialect, texts: [&str; 3]) -> Option<String> {
     let [base, ours, found] = texts;
     match HandEditKind::new(path, model) {
@@ -86,10 +86,10 @@ pub fn with_layout_of(path: &str, actual: &str, generated: &str, dialect: Dialec
     })
 }
 
-/// Merges properties by value. The hashes of the newly generated properties are written to all three texts, so that the
-/// hashes never differ.
+/// Merges properties by value. The hashes of the newly generated properties are written to all three versions, so that
+/// the hashes never differ.
 fn merge_properties(model: &str, [base, ours, found]: [&str; 3]) -> Option<String> {
-    // The file can have another name than the model.
+    // The name of the file can differ from the name of the model.
     let described =
         yaml::root(ours).and_then(|root| root.items_at("models").first()?.text_at("name").map(str::to_owned));
     let model = described.as_deref().unwrap_or(model);

@@ -61,7 +61,7 @@ impl CurrentSpec {
 }
 
 /// Returns the changes to a model. Formulas are compared in the specs, everything else in the properties. `properties`
-/// contains the different properties of the base and of the spec.
+/// contains the properties of the base and of the spec.
 pub(super) fn changes(
     sides: ModelSides<'_>,
     base: Option<&CompiledSpec>,
@@ -148,7 +148,7 @@ pub(super) fn changes(
 /// Keys of a spec or step that determine its rows or check them.
 const CLAUSES: [&str; 6] = ["joins", "where", "group_by", "having", "limit", "rules"];
 
-/// Returns the changes of [`CLAUSES`]. Changes of the last step and of the spec itself have no name.
+/// Returns the changes to the keys in [`CLAUSES`]. Changes to the last step and to the spec itself have no name.
 fn changed_clauses(before: &str, after: &str) -> Vec<PlannedChange> {
     let (Some(before), Some(after)) = (value(before), value(after)) else {
         return Vec::new();

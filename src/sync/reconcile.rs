@@ -117,7 +117,7 @@ pub struct Conflict {
     pub step: Option<String>,
     /// Property that both sides changed.
     pub property: Property,
-    /// Key below the property, or list item.
+    /// Key under the property, or list item.
     pub detail: String,
     /// Value in the base.
     pub base: Option<String>,
@@ -495,7 +495,7 @@ impl ModelReconciler<'_> {
         }
         if self.sides.bases.len() != 1 || (is_changed && !goes_beside()) {
             let mut conflict = self.build_conflict(&edit, base, ours);
-            // The spec still has the last name.
+            // Use the name of the column in the last push, because the spec still contains this name.
             conflict.definition = in_spec
                 .definition
                 .as_deref()
@@ -647,7 +647,7 @@ impl ModelReconciler<'_> {
         renamed.map_or(name, |(old, _)| old)
     }
 
-    /// Returns an edit of a property, with the column's name in `ours`. The properties file may still have the name of
+    /// Returns an edit to a property, with the column's name in `ours`. The properties file may still have the name of
     /// the last push.
     fn with_current_name(&self, edit: &HandEdit) -> HandEdit {
         let renamed = self
@@ -667,8 +667,8 @@ impl ModelReconciler<'_> {
         }
     }
 
-    /// Returns whether an edit changes a description that nobody wrote: the formula is the default. The values are the
-    /// descriptions in the last push and in `ours`.
+    /// Returns whether an edit changes a description that nobody wrote, so that it is the default description: the
+    /// formula. The values are the descriptions in the last push and in `ours`.
     fn has_default_description(&self, edit: &HandEdit, [base, ours]: [&Option<String>; 2]) -> bool {
         let Some(name) = edit
             .definition

@@ -9,8 +9,8 @@ use crate::yaml_edit::YamlValue;
 
 impl ModelReconciler<'_> {
     /// Reconciles edited data tests, and removes their edits from `edits`. If a spec cannot express an edited test that
-    /// it generates from a rule or a key, the test remains as it is in the file: a copy of the test in the spec would
-    /// give the file two tests with the same name.
+    /// it generates from a rule or a key, the test remains as it is in the file, because a copy of the test in the spec
+    /// would give the file two tests with the same name.
     pub fn reconcile_replaced_tests(&mut self, edits: &mut Vec<HandEdit>, reconciled: &mut Reconciled) {
         if self.sides.bases.len() != 1 {
             return;

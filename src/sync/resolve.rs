@@ -13,7 +13,7 @@ use crate::yaml_edit::{Edit, Path, YamlValue, apply_edits as edit_yaml, value as
 #[must_use]
 pub fn revert_edit(edit: &HandEdit, model: &str, file: &str) -> Option<String> {
     if let (true, Some(before)) = (edit.is_whole_file(), &edit.before) {
-        // Another edit in the file may already be undone.
+        // Another edit in the file may already have been undone.
         let merged = edit
             .after
             .as_deref()
@@ -115,7 +115,8 @@ pub fn apply_edit_to_spec(
     ours: &CurrentSpec,
     tools: ReconcileTools<'_>,
 ) -> Option<String> {
-    // The spec did not change, so that no formula of the spec gives way to the edit.
+    // If the conflict concerns readers of the column, the spec did not change, so the spec contains no formula for the
+    // edit to replace.
     let edit = conflict.edit.as_ref().filter(|_| conflict.readers.is_empty())?;
     if conflict.property == Property::Formula || conflict.clause().is_some() {
         let formula = conflict.theirs_formula.as_ref().or(conflict.base.as_ref())?;

@@ -73,8 +73,9 @@ impl ModelReconciler<'_> {
         })
     }
 
-    /// Transfers SQL edits that only replace words, numbers or symbols, next to other edits of the file: all of them
-    /// together, because a word of the spec may occur in several parts of the SQL, or else one by one.
+    /// Transfers SQL edits that only replace words, numbers or symbols in a file that also has other edits. First tries
+    /// to transfer all of them together, because a word of the spec may occur in several parts of the SQL, and then one
+    /// by one.
     pub fn apply_respellings_beside_other_edits(&mut self, edits: &mut Vec<HandEdit>, reconciled: &mut Reconciled) {
         let dialect = self.ours.compiled.dialect();
         let is_respelling = |edit: &HandEdit| {
@@ -105,8 +106,8 @@ impl ModelReconciler<'_> {
         }
     }
 
-    /// Returns the spec that generates the current SQL with these edits and no other difference. `None` if the current
-    /// spec generates other SQL for one of the edited parts than the base.
+    /// Returns the spec that generates the current SQL with these edits and no other difference. `None` if, for one of
+    /// the edited parts, the current spec generates different SQL than the base.
     fn spec_with_respellings(&self, edits: &[HandEdit]) -> Option<CurrentSpec> {
         let edited_sql = self.edited_sql?;
         let sql = self.ours.compiled.model_sql()?;

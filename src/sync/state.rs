@@ -35,7 +35,7 @@ pub struct PushState {
 }
 
 /// Base name of `known.yml`, which is stored in the same folder as the states. A model with this name stores its state
-/// under another file name.
+/// under a different file name.
 const TAKEN: &str = "known";
 
 impl PushState {
@@ -182,7 +182,7 @@ pub(super) fn conflict_branches(text: &str) -> Option<[String; 2]> {
 }
 
 /// Normalizes the line endings of a string for comparison, and ends the string with one line break. Other carriage
-/// returns stay, because they end a comment in some engines.
+/// returns are kept, because they end a comment in some engines.
 pub(super) fn normalize_lines(text: &str) -> String {
     let text = text.replace("\r\n", "\n");
     format!("{}\n", text.trim_end_matches('\n'))

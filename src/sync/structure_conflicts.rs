@@ -1,4 +1,4 @@
-//! Conflicts between hand edits to the structure of a model's SQL and changes of its spec: conditions, and columns that
+//! Conflicts between hand edits to the structure of a model's SQL and changes to its spec: conditions, and columns that
 //! are added, removed or renamed.
 
 use super::hand_edits::{HandEdit, Property, whole_file_edit};
@@ -15,16 +15,16 @@ use crate::decompile::{Edits, FilePartPosition, has_column, has_name, restore_co
 use crate::yaml::{self, Node};
 use crate::yaml_edit::{Edit, YamlValue, apply_edits};
 
-/// Comparison of an edit with the change of the spec to the same part.
+/// Comparison of an edit with the spec's change to the same part.
 pub(super) enum SpecChange {
     /// The spec already generates the edited SQL.
     Same,
-    /// The spec has another formula.
+    /// The spec has a different formula.
     Different(Box<Conflict>),
 }
 
 impl ModelReconciler<'_> {
-    /// Compares an edit that cannot be transferred with the current spec. `None` if the spec did not change the same
+    /// Compares the current spec with an edit that cannot be transferred. `None` if the spec did not change the same
     /// part, or if the edit cannot be separated from the rest of the file.
     pub fn compare_with_spec_change(&self, edit: &StructureEdit, hand: &HandEdit) -> Option<SpecChange> {
         let (edited_sql, position) = (self.edited_sql?, hand.position.as_ref()?);
@@ -79,7 +79,7 @@ impl ModelReconciler<'_> {
         if same.is_some_and(|same| sql_bodies(&same) == sql_bodies(&self.ours)) {
             return Some(SpecChange::Same);
         }
-        // The last push did not generate a new column.
+        // A new column is not in the files of the last push, so also search the current files.
         let written = [&self.base.files, &self.ours.files].map(|files| files.get(&hand.file));
         let dialect = self.ours.compiled.dialect();
         let restored = written.into_iter().flatten();
@@ -131,7 +131,8 @@ impl ModelReconciler<'_> {
         let changed = self.definition_change(base, ours, (old, &formula), new, added)?;
         let before_edit = self.at_base(base);
         let at_base = before_edit.transfer_structure_edit(edit, columns, edited_sql);
-        // Two columns are one column with a new name only if the last spec generates the SQL with this name.
+        // A removed and an added column are one renamed column only if the last spec, with the new name, generates the
+        // edited SQL.
         let at_base = match new {
             Some(_) => Some(at_base.ok()?),
             None => at_base.ok(),
@@ -239,7 +240,7 @@ impl ModelReconciler<'_> {
         (renamed.is_some() || new.is_some()).then_some(renamed)
     }
 
-    /// Returns the reconciler in which the spec is that of the last push.
+    /// Returns a reconciler whose spec is the spec of the last push.
     fn at_base<'r>(&'r self, base: &'r CurrentSpec) -> ModelReconciler<'r> {
         ModelReconciler {
             sides: ModelSides {
@@ -285,7 +286,7 @@ impl Conflict {
         self.clause().unwrap_or(self.property.name())
     }
 
-    /// Returns the spec with another formula for the condition in conflict. An empty formula removes the condition.
+    /// Returns the spec with a different formula for the condition in conflict. An empty formula removes the condition.
     pub(super) fn with_condition(&self, source: &str, formula: &str) -> Option<String> {
         let clause = self.clause()?;
         let at = step_with_condition(source, self.step.as_deref())?.0.key(clause);

@@ -36,11 +36,12 @@ pub(super) enum StructureEdit {
     Renamed(String, String),
     /// The last step has new group keys.
     GroupKeys(Vec<AddedGroupKey>),
-    /// A CTE reads a different dbt relation. The calls have no braces. The CTE has the name of the old relation.
+    /// A CTE reads a different dbt relation. The `ref` and `source` calls are stored without braces. The CTE has the
+    /// name of the old relation.
     Relation { cte: String, before: String, after: String },
-    /// Joins of a `from` clause have a different type. The texts are those of the clause.
+    /// Joins of a `from` clause have a different type. The two strings contain the whole clause.
     JoinTypes { before: String, after: String },
-    /// `where` or `having` has another condition. The condition is empty if the clause was removed.
+    /// `where` or `having` has a different condition. The condition is empty if the clause was removed.
     Condition {
         /// CTE with the clause. `None` for the last select.
         cte: Option<String>,
@@ -219,8 +220,8 @@ impl ModelReconciler<'_> {
         });
     }
 
-    /// Transfers the change of a relation, if the edited SQL is that of the spec with the new relation, except for the
-    /// names of CTEs. The user may have renamed CTEs, so that most of the query seems to be edited.
+    /// Transfers a change to a relation if the spec with the new relation generates the edited SQL, except for the
+    /// names of CTEs. The user may have renamed CTEs, so most of the query may seem to be edited.
     fn apply_relation_edit(&mut self, edits: &mut Vec<HandEdit>, found: &str, reconciled: &mut Reconciled) -> bool {
         let is_from = |edit: &&HandEdit| edit.position.as_ref().is_some_and(FilePartPosition::is_from_clause);
         let from_clauses: Vec<&HandEdit> = edits.iter().filter(is_from).collect();
@@ -428,7 +429,7 @@ impl ModelReconciler<'_> {
         self.formula_beside(&spec, "true", sql)
     }
 
-    /// Returns the formula for SQL that replaces a placeholder. The formula is found as if the SQL was a column.
+    /// Returns the formula for SQL that replaces a placeholder. The formula is found as if the SQL were a column.
     fn formula_beside(&self, spec: &str, placeholder: &str, sql: &str) -> Option<Result<FoundFormula, NotAFormula>> {
         let path = Some(self.ours.spec.as_str());
         let before = format!("{placeholder} as {CONDITION}");

@@ -4,7 +4,7 @@ use super::hand_edits::{HandEdit, Property};
 use super::properties::rendered_value;
 use crate::yaml_edit::{Edit, Path, YamlValue, apply_edits, value as yaml_value};
 
-/// Maximum number of data tests of a list that are examined for the test that a user removed.
+/// Maximum number of data tests in a list that are examined for the test that a user removed.
 const MAX_TRIED_TESTS: usize = 20;
 
 /// Returns versions of the spec that may contain the edit, best first. The caller must compile a version to check
@@ -89,7 +89,7 @@ fn description_candidates(source: &str, column: Option<&str>, text: &str) -> Vec
     let is_there = has_key(source, &in_definitions);
     texts.extend(in_definition.clone().into_iter().filter(|_| is_there));
     let keys = column_key_path(column, "description");
-    // Properties of columns are next to each other.
+    // If the spec has the key `columns`, prefer this key, so that the properties of a column stay together.
     let is_listed = has_key(source, &["columns".to_owned()]);
     texts.extend(comment.into_iter().filter(|_| !has_comment && !is_listed));
     texts.extend(
@@ -142,7 +142,8 @@ fn key_path<'k>(keys: impl IntoIterator<Item = &'k String>) -> Path {
     keys.into_iter().fold(Path::root(), formulac_yaml_edit::Path::key)
 }
 
-/// Returns the edits that set a key, one edit for each path whose remaining keys may be missing.
+/// Returns the edits that may set a key: an edit at the key itself and, for each missing parent key, an edit that adds
+/// the parent key with the keys under it.
 fn set_edits(source: &str, keys: &[String], value: &YamlValue) -> Vec<Edit> {
     let wrapped = |from: usize| {
         let below = keys.get(from..).unwrap_or_default();
@@ -230,7 +231,7 @@ fn remove_test_edits(source: &str, column: Option<&str>, item: &YamlValue) -> Ve
     equal
 }
 
-/// Returns versions of the spec in which one of its rules has another severity.
+/// Returns versions of the spec in which one of its rules has a different severity.
 pub(super) fn with_rule_severity(source: &str, severity: Option<&str>) -> Vec<String> {
     let root = yaml_value(source);
     let Some(YamlValue::List(rules, _)) = root.as_ref().and_then(|root| root.get("rules")) else {

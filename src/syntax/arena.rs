@@ -4,8 +4,8 @@ use std::ops::{Index, IndexMut, Range};
 
 /// List that is indexed with ids, such as the nodes of a tree or a value for each node.
 ///
-/// An id of another arena is a bug and causes a panic. A position that depends on the input belongs in
-/// [`Arena::try_get`].
+/// Using an id of another arena is a bug and causes a panic. Use [`Arena::try_get`] for a position that depends on the
+/// input.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Arena<T>(Vec<T>);
 

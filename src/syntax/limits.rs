@@ -14,7 +14,7 @@ pub struct Limits {
     pub repetition: usize,
 }
 
-/// Describes a number of bytes, in MiB if it is a whole number of them.
+/// Formats a number of bytes, in MiB if the number is a multiple of one MiB.
 #[must_use]
 pub fn format_bytes(bytes: usize) -> String {
     match bytes {

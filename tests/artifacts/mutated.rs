@@ -60,18 +60,18 @@ fn odd_value() -> impl Strategy<Value = Value> {
     ]
 }
 
-/// Writes a value to the position that a list of indexes specifies.
+/// Writes a value at the position that a list of indexes specifies.
 fn put(root: &mut Value, way: &[prop::sample::Index], new: Value) {
     let mut at = root;
     for index in way {
         let next: Option<&mut Value> = match at {
             Value::Array(items) if !items.is_empty() => {
-                let project = index.index(items.len());
-                items.get_mut(project)
+                let chosen = index.index(items.len());
+                items.get_mut(chosen)
             }
             Value::Object(fields) if !fields.is_empty() => {
-                let project = index.index(fields.len());
-                fields.values_mut().nth(project)
+                let chosen = index.index(fields.len());
+                fields.values_mut().nth(chosen)
             }
             _ => return,
         };

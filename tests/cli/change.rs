@@ -113,7 +113,7 @@ fn approvals_must_come_from_others_and_match_the_content() {
         (0, Some(true)),
         "{told}"
     );
-    // Generated files and records of formulac are not new content.
+    // Generated files and formulac's records are not new content.
     assert_eq!(
         run_as(&project, "ann", &["push", "--yes", "--quiet", "--env", "development"]).exit,
         0

@@ -223,7 +223,7 @@ fn problems_of_the_profile_are_named_with_their_fixes() {
     }
 }
 
-/// If dbt cannot run, `push` gives the advice of `doctor` instead of the message of dbt.
+/// If dbt cannot run, `push` gives the same advice as `doctor` instead of dbt's message.
 #[test]
 fn a_push_reports_why_dbt_cannot_run() {
     let error = r#"{"info": {"name": "MainEncounteredError", "level": "error", "msg": ""}, "data": {"exc": "Runtime Error\n  Could not find adapter type bigquery!"}}"#;

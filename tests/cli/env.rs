@@ -275,7 +275,7 @@ fn rows_are_compared_only_if_the_relations_are_known() {
     snapshot(&project, "env__rows");
 }
 
-/// A typing error in the name of an environment is an error of every command that reads the project.
+/// A misspelled environment name is an error in every command that reads the project.
 #[test]
 fn unknown_environments_are_errors() {
     let project = create_project("env_unknown");

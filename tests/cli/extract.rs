@@ -193,7 +193,7 @@ const NOT_SHARED: &[(&str, &str, &str)] = &[
         "definitions: n = SUM(x + y)\n",
         "no definition is in two specs",
     ),
-    // Joins.
+    // Different joins.
     (
         "joins: [{to: people, using: id, type: inner}]\ndefinitions: n = SUM(x)\n",
         "definitions: n = SUM(x)\n",
@@ -225,7 +225,7 @@ const NOT_SHARED: &[(&str, &str, &str)] = &[
         "definitions: n = SUM(x)\n",
         "the spec has errors; `formulac check` shows the errors",
     ),
-    // A condition of a spec on columns that are not available in the set.
+    // A condition in a spec on columns that are not available in the set.
     (
         "having: SUM(y) > 1\ngroup_by: k\ndefinitions: n = SUM(x)\n",
         "group_by: k\ndefinitions: n = SUM(x)\n",
@@ -350,7 +350,7 @@ fn named_specs_and_sets() {
     ];
     let project = project("named", &specs);
     let run = project.run(&["extract", "metrics/by_month.yml", "metrics/totals.yml", "--dry-run"]);
-    // The name `orders` and the file are taken.
+    // The name `orders` and the file name are already in use.
     assert!(run.out.contains("+++ metrics/orders_revenue.yml"), "{}", run.out);
     assert!(!run.out.contains("by_region"), "{}", run.out);
     for (args, said) in [
@@ -401,7 +401,7 @@ fn a_set_over_the_same_relation_is_named() {
     assert!(run.exit == 0 && run.err.contains(wanted), "{}", run.err);
 }
 
-/// A hand edit of a definition that moves to a metric set is a conflict at the first push, as it is at later pushes.
+/// A hand edit to a definition that moves to a metric set is a conflict at the first push, as it is at later pushes.
 #[test]
 fn hand_edits_of_moved_definitions_are_conflicts() {
     let project = project("hand_edits", &[("revenue_by_month", BY_MONTH), ("totals", TOTALS)]);

@@ -167,7 +167,7 @@ const NOT_ADDED: &[(&str, &str, &str)] = &[
         "group_by: k\ndefinitions: n = SUM(x)\n",
         "the SQL would change",
     ),
-    // Rows and settings.
+    // Different rows and settings.
     (
         "where: paid\ndefinitions: n = SUM(x)\n",
         "definitions: n = SUM(x)\n",

@@ -1,4 +1,4 @@
-//! Tests how `formulac extract` writes files: all of them or none, with their comments and line ends.
+//! Tests how `formulac extract` writes files: all of them or none, with their comments and line endings.
 
 use std::fs;
 use std::io;

@@ -71,7 +71,7 @@ fn every_function_lists_its_evidence() {
     }
 }
 
-/// `packaging/facts_from_report.py` converts a report of `formulac prove` to entries for `dialects/facts`. The script
+/// `packaging/facts_from_report.py` converts a report from `formulac prove` to entries for `dialects/facts`. The script
 /// includes functions whose cases are all proven.
 #[test]
 fn a_report_of_prove_becomes_facts() {

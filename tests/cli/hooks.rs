@@ -84,7 +84,7 @@ fn files_rewritten_by_a_formatter_are_committed() {
     }
 }
 
-/// A formatter of YAML that also changes the layout of the state and of the log.
+/// A YAML formatter that also changes the layout of the state and of the log.
 #[test]
 fn the_layout_of_the_state_and_the_log_is_not_a_change() {
     let project = create_project("layout");

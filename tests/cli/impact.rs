@@ -130,7 +130,7 @@ fn forms() {
     }
 }
 
-/// A metric of a metric set has the columns that it reads upstream, and the models that use it downstream.
+/// Upstream of a metric are the columns that it reads, and downstream of it are the models that use it.
 #[test]
 fn lineage_of_metrics() {
     let project = create_project("lineage_metrics");
@@ -807,7 +807,7 @@ fn a_source_over_a_seed() {
     ));
 }
 
-/// Models may name a table in their SQL, so that dbt does not know the dependency.
+/// Models may name a table directly in their SQL. In this case, dbt does not know the dependency.
 #[test]
 fn tables_named_without_ref() {
     let nodes = [

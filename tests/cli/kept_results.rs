@@ -1,4 +1,4 @@
-//! Checks that commands with results from earlier calls print the same as commands without.
+//! Checks that commands print the same output with and without results from earlier calls.
 
 use std::fs;
 
@@ -20,7 +20,7 @@ relations:
     columns: {order_id: integer, ordered_on: date, amount: decimal, region: text}
 ";
 
-/// Edits of the project, each with the changed file and its new content. An empty content removes the file.
+/// Edits to the project, each with the changed file and its new content. Empty content removes the file.
 const EDITS: &[(&str, &str, &str)] = &[
     ("nothing", "README.md", "Shop\n"),
     (
@@ -52,7 +52,7 @@ const EDITS: &[(&str, &str, &str)] = &[
     ),
 ];
 
-/// Creates a project with more specs than the number from which results are kept.
+/// Creates a project with enough specs for results to be kept.
 fn project(name: &str) -> TestProject {
     let project = TestProject::new(name);
     project.write("formulac.yml", "dialect: duckdb\nspecs: specs/\n");

@@ -1,4 +1,4 @@
-//! Every command uses the same facts about the data in a project, from the same sources.
+//! Tests that every command uses the same facts about the data in a project, from the same sources.
 
 use serde_json::{Value, json};
 

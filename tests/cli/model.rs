@@ -499,7 +499,8 @@ fn a_grain_is_tested_even_if_its_types_are_unknown() {
     // Rows without a region form one group, which `unique` ignores.
     let (yml, tests, _) = made(&[]);
     assert!(tests.is_empty() && yml.contains("          - unique\n"), "{yml}");
-    // If the spec declares that the region is never NULL, dbt's own test is used, next to a test of that declaration.
+    // If the spec declares that the region is never NULL, dbt's own test is used, together with a test of that
+    // declaration.
     for more in [
         "columns: {region: {data_tests: [not_null]}}\n",
         "rules: [known: NOT(ISBLANK(region))]\n",

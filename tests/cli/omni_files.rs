@@ -102,7 +102,7 @@ fn descriptions_that_merge_keys_share_are_set_where_they_are_used() {
     assert_eq!(project.run(&["plan"]).exit, 0);
 }
 
-/// A description that cannot be written does not prevent the others in the same file.
+/// A description that cannot be written does not prevent other descriptions in the same file from being written.
 #[test]
 fn descriptions_next_to_an_alias_are_written() {
     let properties = "\
@@ -131,7 +131,7 @@ models:
     );
 }
 
-/// A file with a conflict marker of git cannot be compared, so that a push could lose edits in it.
+/// A file with git's conflict markers cannot be compared, so a push could lose edits in the file.
 #[test]
 fn omni_files_that_are_not_yaml_stop_a_push() {
     let project = described_project("omni_not_yaml", "models:\n  - name: orders\n  - name: refunds\n");
@@ -328,7 +328,7 @@ fn descriptions_of_sources_go_to_the_file_that_declares_the_source() {
     assert_eq!(project.read("models/src.yml"), expected);
 }
 
-/// A push that writes a description of Omni to a properties file also writes it to `known.yml` and to the models that
+/// A push that writes a description from Omni to a properties file also writes it to `known.yml` and to the models that
 /// pass the column on. All of them agree before and after dbt reads the properties file.
 #[test]
 fn a_description_reaches_the_models_that_pass_the_column_on() {
@@ -416,7 +416,7 @@ models:
         description: What was paid.
 ";
 
-/// A pull that keeps a description in Omni does not decide the conflict with dbt's new description.
+/// A pull that keeps a description in Omni does not resolve the conflict with dbt's new description.
 #[test]
 fn a_pull_keeps_conflicts_of_descriptions() {
     let project = described_project("omni_pulled_conflict", PROPERTIES);
@@ -440,7 +440,7 @@ fn a_pull_keeps_conflicts_of_descriptions() {
     assert_eq!(project.run(&["plan"]).exit, 0);
 }
 
-/// Git commits changes of tracked files even in ignored folders.
+/// Git commits changes to tracked files even in ignored folders.
 #[test]
 fn tracked_files_in_ignored_folders_are_committed() {
     let project = described_project("omni_ignored_folder", PROPERTIES);

@@ -1,6 +1,6 @@
 //! Tests an Omni model in a repository of its own: `push`, `release` and `rollback` commit dbt's repository first and
-//! the Omni model's repository second. If a command fails or is killed between both commits, the next command completes
-//! it.
+//! the Omni model's repository second. If a command fails or is killed between the two commits, the next command
+//! completes the change.
 
 use std::fs;
 use std::process::Command;
@@ -441,7 +441,7 @@ fn the_next_push_completes_a_rejected_commit() {
     assert!(first.contains("tax * 2"), "{first}");
 }
 
-/// Runs a command that is killed at a call of git, before or after git has run.
+/// Runs a command that is killed at a call to git, before or after git has run.
 fn run_killed(project: &TestProject, args: &[&str], at: usize, is_after: bool) -> Run {
     project.program("killing_git", KILLING_GIT);
     let _ = fs::remove_file(project.path("calls"));
@@ -464,7 +464,7 @@ fn copied(template: &TestProject, name: &str) -> TestProject {
     project
 }
 
-/// Runs a command in copies of the project. In each copy, a different call of git kills the command, starting with the
+/// Runs a command in copies of the project. In each copy, a different call to git kills the command, starting with the
 /// first commit or tag. Afterwards, `next` completes or repeats the command.
 fn kill_at_each_call(
     template: &TestProject,

@@ -246,7 +246,7 @@ fn views_read_the_relation_that_dbt_has_for_their_table() {
     }
 }
 
-/// Omni writes the file `relationships` without an ending.
+/// Omni writes the file `relationships` without an extension.
 #[test]
 fn relationships_without_an_ending_are_read() {
     let project = TestProject::new("promote_relationships");

@@ -121,7 +121,7 @@ fn handwritten_text_is_kept() {
     );
 }
 
-/// A pull reports every change of a view, not only the first kind of change.
+/// A pull reports every change to a view, not only the first kind of change.
 #[test]
 fn all_changes_of_a_view_are_reported() {
     let project = create_project("pull_changes");
@@ -153,7 +153,7 @@ fn all_changes_of_a_view_are_reported() {
     insta::assert_snapshot!(lines.join("\n"));
 }
 
-/// Returns a JSON text without the value at a path of keys.
+/// Returns JSON text without the value at a path of keys.
 fn remove_json_key(text: &str, keys: &[&str]) -> String {
     let mut root: serde_json::Value = serde_json::from_str(text).unwrap();
     let (last, above) = keys.split_last().unwrap();
@@ -215,7 +215,7 @@ fn the_state_of_the_tests_is_kept_until_it_changes_or_is_stripped() {
             .map(str::to_owned)
     };
     assert_eq!(tag(&project).as_deref(), Some("tags: [dbt_tests_pass]"));
-    // A run with other nodes contains no information about these nodes.
+    // A run of other nodes contains no information about these nodes.
     let mut run: serde_json::Value = serde_json::from_str(&artifact("run_results.json")).unwrap();
     run["results"].as_array_mut().unwrap().clear();
     project.write("target/run_results.json", run.to_string()).run(&["pull"]);

@@ -219,14 +219,14 @@ fn models_are_not_deleted_because_of_a_wrong_specs_folder() {
         assert!(project.path("models/formulac/revenue.sql").is_file());
         edit(&project, "formulac.yml", &format!("specs: {folder}"), "specs: metrics/");
     }
-    // The same folder, in another spelling.
+    // The same folder with a different spelling.
     edit(&project, "formulac.yml", "specs: metrics/", "specs: ././metrics");
     edit(&project, "metrics/share.yml", "model: share", "model: part");
     let run = project.run(&["plan"]);
     assert_eq!(run.exit, 0, "{}", run.err);
 }
 
-/// A person may move generated files, as in dbt's usual layouts.
+/// Users may move generated files, for example to follow one of dbt's usual layouts.
 #[test]
 fn moved_and_renamed_files_are_not_written_twice() {
     for (name, moves) in [

@@ -1,4 +1,4 @@
-//! Tests edits in generated files and in Omni that a push copies to the specs, and conflicts.
+//! Tests conflicts, and edits in generated files and in Omni that a push copies to the specs.
 
 use std::fs;
 

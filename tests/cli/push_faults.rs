@@ -208,7 +208,7 @@ fn install_faulty_git(project: &TestProject) {
     fs::set_permissions(&tool, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
-/// Kills a push after it has written its journal, which exists from the first change of a file on.
+/// Kills a push after it has written its journal, which exists as soon as the first file is changed.
 fn interrupt_push(project: &TestProject) {
     let mut at = 0;
     while !project.path(".formulac/local/journal/journal.json").is_file() {

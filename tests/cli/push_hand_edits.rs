@@ -301,7 +301,7 @@ fn a_moved_file_is_removed_with_its_model() {
     commit(&project, "moved");
     let sql = project.read("models/marts/revenue.sql");
     let new_name = |project: &TestProject| edit(project, "metrics/revenue.yml", "model: revenue", "model: sales");
-    // The edit would be lost.
+    // Without a conflict, this edit would be lost.
     edit(
         &project,
         "models/marts/revenue.sql",
@@ -328,7 +328,7 @@ fn a_moved_file_is_removed_with_its_model() {
     assert_eq!(project.files("models/marts"), Vec::<String>::new());
 }
 
-/// The conflict names the definition that would read the edited column, and both ways out.
+/// The conflict names the definition that would read the edited column, and both possible resolutions.
 #[test]
 fn a_conflict_names_the_definitions_that_would_read_an_edit() {
     let project = create_project("push_shared_column");
@@ -372,8 +372,7 @@ fn a_conflict_names_the_definitions_that_would_read_an_edit() {
     assert!(sql.contains(total) && sql.contains("revenue * 3 as twice"), "{sql}");
 }
 
-/// A removed column and the file of a renamed model have no author, so that the conflict names the last change of the
-/// file.
+/// A removed column and the file of a renamed model have no author, so the conflict names the last change to the file.
 #[test]
 fn conflicts_of_removed_parts_name_who_edited_the_file() {
     let project = create_project("push_removed_who");
@@ -651,7 +650,7 @@ fn a_removed_or_changed_state_is_restored() {
             run.out,
             run.err
         );
-        // Back to the first state.
+        // Return to the first state.
         assert_eq!(project.run(&["rollback", "1", "--yes"]).exit, 0);
         assert_eq!(project.read(state), pushed);
         assert!(!project.run(&["plan"]).err.contains(state));

@@ -148,7 +148,7 @@ fn a_merge_request_lists_changes_and_impact() {
     snapshot(&project, "a_merge_request_lists_changes_and_impact");
 }
 
-/// Another grain changes the meaning of all columns, although their formulas are the same.
+/// A different grain changes the meaning of all columns, although their formulas are the same.
 #[test]
 fn a_changed_grain_is_part_of_the_plan_and_the_log() {
     let project = create_project("push_grain");

@@ -193,11 +193,11 @@ fn identity_of_the_user() {
     }
     assert_ne!(as_user("EVE@example.com"), 4);
     // If the project has no roles, every user is an engineer.
-    let free = place_without_roles();
+    let free = project_without_roles();
     assert_eq!(free.run(&["push", "--yes", "--quiet"]).exit, 0);
 }
 
-fn place_without_roles() -> TestProject {
+fn project_without_roles() -> TestProject {
     let project = TestProject::new("roles_free");
     project
         .write("formulac.yml", "dialect: duckdb\nspecs: metrics/\n")

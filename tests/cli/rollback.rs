@@ -25,7 +25,7 @@ fn push(project: &TestProject) {
     assert_eq!(run.exit, 0, "{}{}", run.out, run.err);
 }
 
-/// Returns the messages of a rollback to the first entry.
+/// Returns the messages from a rollback to the first entry.
 fn roll_back(project: &TestProject) -> String {
     let run = project.run(&["rollback", "1", "--yes"]);
     assert_eq!(run.exit, 0, "{}{}", run.out, run.err);
@@ -109,7 +109,7 @@ fn a_file_whose_lines_changed_again_keeps_its_contents() {
     assert!(project.read(SQL).contains("sum(amount)"));
 }
 
-/// Changes of metric sets that a push read are undone although another commit contains them.
+/// Changes to metric sets that a push read are undone although another commit contains them.
 #[test]
 fn metric_sets_that_were_pushed_are_undone() {
     let project = create_pushed_project("rollback_sets");
@@ -147,7 +147,8 @@ fn metric_sets_that_were_pushed_are_undone() {
     assert!(!project.path("metrics/daily.yml").exists() && !project.path("models/daily.sql").exists());
 }
 
-/// If only pushes changed a generated file, it has its former bytes again. Otherwise, the layout of other commits is kept.
+/// If only pushes changed a generated file, its former contents are restored byte for byte. Otherwise, layout changes
+/// from other commits are kept.
 #[test]
 fn generated_files_have_their_former_layout() {
     for (name, is_formatted_later) in [("rollback_layout", false), ("rollback_later_layout", true)] {

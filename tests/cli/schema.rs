@@ -98,7 +98,8 @@ fn unreadable_and_newer_artifacts_are_reported() {
     for folder in ["newer", "older", "other", "beside"] {
         project.show(&["compile", "SUM(a)", "--schema", &format!("{folder}/manifest.json")]);
     }
-    // The project's artifacts are reported only once, although several parts of the command use them.
+    // The error in the project's artifacts is reported only once, although several parts of the command use the
+    // artifacts.
     project
         .write("shop/dbt_project.yml", "name: shop\n")
         .write("shop/formulac.yml", "dialect: duckdb\n");

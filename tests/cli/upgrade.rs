@@ -13,7 +13,7 @@ const REVENUE: &str = "model: revenue\nfrom: orders\ngroup_by: country\ndefiniti
 const SHARE: &str = "model: share\nfrom: ref('revenue')\nkeep: all\ndefinitions: part = revenue * 2\n";
 const CUSTOMERS: &str = "model: customers\nfrom: orders\ndefinitions: n = COUNT(DISTINCT(customer_id))\n";
 
-/// Creates a project whose models were all pushed by version 0.1.0, which wrote other SQL for `models`.
+/// Creates a project whose models were all pushed by version 0.1.0, which wrote different SQL for `models`.
 fn pushed_by_other_version(name: &str, models: &[&str]) -> TestProject {
     let project = TestProject::new(name);
     project

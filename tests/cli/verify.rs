@@ -407,7 +407,7 @@ esac
 const EVENTS: &str = "model: stg_web_events\nfrom: source('landing', 'web_events')\ngroup_by: customer_id\ndefinitions: events = COUNT()\n";
 
 #[cfg(unix)]
-fn dbt_place(name: &str) -> TestProject {
+fn dbt_project(name: &str) -> TestProject {
     let project = TestProject::new(name);
     project.write(
         "formulac.yml",
@@ -431,7 +431,7 @@ fn with_dbt(project: &TestProject, args: &[&str]) -> Run {
 #[cfg(unix)]
 #[test]
 fn builds_and_sources_of_environments_are_reported() {
-    let project = dbt_place("verify_freshness");
+    let project = dbt_project("verify_freshness");
     let (runs, sources) = (
         crate::run::artifact("run_results.json"),
         crate::run::artifact("sources.json"),
@@ -497,9 +497,9 @@ fn builds_and_sources_of_environments_are_reported() {
 #[cfg(unix)]
 #[test]
 fn an_invalid_answer_does_not_count_as_agreement() {
-    let project = dbt_place("verify_no_answer");
+    let project = dbt_project("verify_no_answer");
     for (says, told) in [
-        // Stand-ins that return no rows, rows with a different shape, or no result.
+        // Stand-ins for dbt that return no rows, rows with a different shape, or no result.
         (
             r#"echo '{"info":{"name":"ShowNode"},"data":{"preview":"[]"}}'"#,
             "the engine's answer has an unexpected form",

@@ -119,7 +119,7 @@ fn changes_to_all_files_that_a_run_reads_are_detected() {
     watch.wait_for("no problems");
 }
 
-/// A run does not repeat because of the files that it writes.
+/// The files that a run writes do not cause another run.
 #[test]
 fn a_run_is_not_triggered_by_its_own_files() {
     let project = project("watch_own_files");

@@ -52,7 +52,7 @@ pub enum Source {
     /// The values were computed by hand.
     Hand,
     /// The values follow a rule of the contract that contradicts the spreadsheet. The string is the name of the rule.
-    /// The spreadsheet is queried again and must give other values.
+    /// The spreadsheet is queried again and must give different values.
     ContractDiffers(String),
 }
 

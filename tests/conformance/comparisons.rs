@@ -151,11 +151,11 @@ fn comparison(case: &Case, dialect: Dialect) -> std::result::Result<Comparison, 
 
 /// Returns the value of a column in a result row, ignoring the case of the column name.
 fn value(table: &Table, row: &[Json], name: &str) -> Option<String> {
-    let project = table
+    let index = table
         .columns
         .iter()
         .position(|column| column.eq_ignore_ascii_case(name))?;
-    match row.get(project)? {
+    match row.get(index)? {
         Json::Null => None,
         Json::String(text) => Some(text.clone()),
         other => Some(other.to_string()),
@@ -351,7 +351,7 @@ pub fn run() {
             Run::Missing(reason) => announce_missing(*dialect, reason, own.count()),
             Run::Done(answers) => {
                 for (case, _, comparison, places, sql) in own {
-                    match places.map(|project| answers.get(project)) {
+                    match places.map(|index| answers.get(index)) {
                         [Some(Ok(counts)), Some(Ok(rows))] => {
                             if let Some(fault) = check_result(case, comparison, counts, rows) {
                                 fail(case, *dialect, sql, fault);

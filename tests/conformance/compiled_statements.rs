@@ -135,7 +135,7 @@ fn render_jinja(text: &str, dialect: Dialect, own: &str, is_later_run: bool) -> 
         }
         out.extend(is_apart.then_some(' '));
         if token.kind == SqlTokenKind::Text && written.contains("{{") {
-            // Replace other Jinja, such as a variable, with any text.
+            // Replace other Jinja, such as a variable, with an arbitrary string.
             let value = token_value(written, dialect).unwrap_or_else(|| written.trim_matches('\'').to_owned());
             out.push_str(&dialect.text_literal(&value));
         } else {

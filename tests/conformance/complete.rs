@@ -146,10 +146,10 @@ fn missing_cases_of_function(
             lacks.push(format!("a call of {}", signature(function, overload)));
             continue;
         }
-        for (project, param) in overload.params.iter().enumerate() {
+        for (index, param) in overload.params.iter().enumerate() {
             let takes_null = !matches!(param.ty, ParamType::Literal(..) | ParamType::Positive);
-            let is_null = |(case, call): (&Case, &CallFacts)| null_only_in(project, overload, case, call);
-            if takes_null && !mine().any(is_null) && !is_refused(function, at, project, first_type(param), cases) {
+            let is_null = |(case, call): (&Case, &CallFacts)| null_only_in(index, overload, case, call);
+            if takes_null && !mine().any(is_null) && !is_refused(function, at, index, first_type(param), cases) {
                 lacks.push(format!("NULL in `{}` of {}", param.name, signature(function, overload)));
             }
         }
@@ -178,7 +178,7 @@ fn missing_cases_of_function(
     };
     let mut done: Vec<&str> = Vec::new();
     for (at, overload) in function.overloads.iter().enumerate() {
-        for (project, param) in overload.params.iter().enumerate() {
+        for (index, param) in overload.params.iter().enumerate() {
             if done.contains(&param.name) || matches!(param.ty, ParamType::Literal(..) | ParamType::Positive) {
                 continue;
             }
@@ -197,7 +197,7 @@ fn missing_cases_of_function(
             let name = param.name;
             if takes_text(param)
                 && !has(&|v| v.as_str() == Some(""))
-                && !is_refused(function, at, project, Type::Text, cases)
+                && !is_refused(function, at, index, Type::Text, cases)
             {
                 lacks.push(format!("empty text in `{name}`"));
             }
@@ -220,7 +220,7 @@ fn missing_cases_of_function(
                     args.map(|(_, arg)| arg.ty()).collect::<Vec<_>>()
                 });
                 if !of.any(|ty| types.contains(&ty))
-                    && !types.iter().all(|t| is_refused(function, at, project, *t, cases))
+                    && !types.iter().all(|t| is_refused(function, at, index, *t, cases))
                 {
                     lacks.push(format!("{class} in `{name}`"));
                 }
@@ -256,20 +256,20 @@ fn has_table_without_rows(case: &Case) -> bool {
 }
 
 /// Returns `true` if a row exists in which only this argument, and arguments with the same column, are NULL.
-fn null_only_in(project: usize, overload: &Overload, case: &Case, call: &CallFacts) -> bool {
+fn null_only_in(index: usize, overload: &Overload, case: &Case, call: &CallFacts) -> bool {
     let last = overload.params.len().saturating_sub(1);
-    let same = |at: usize| match (call.args.get(at), call.args.get(project)) {
+    let same = |at: usize| match (call.args.get(at), call.args.get(index)) {
         (Some(Arg::Column(a, _)), Some(Arg::Column(b, _))) => a == b,
         _ => false,
     };
-    let is_it = |at: usize| at == project || same(at) || (overload.repeated && project == last && at >= last);
+    let is_it = |at: usize| at == index || same(at) || (overload.repeated && index == last && at >= last);
     let null = |arg: &Arg, row: &[Json]| arg.in_row(row).is_some_and(Json::is_null);
     rows_of(case).iter().any(|row| {
         let mine = call.args.iter().enumerate().filter(|(_, arg)| null(arg, row));
         let places: Vec<usize> = mine.map(|(at, _)| at).collect();
         places
             .iter()
-            .any(|at| *at == project || (overload.repeated && project == last && *at >= last))
+            .any(|at| *at == index || (overload.repeated && index == last && *at >= last))
             && places.iter().all(|at| is_it(*at))
     })
 }
@@ -318,7 +318,7 @@ fn kinds(param: &Param) -> Vec<(&'static str, &'static [Type])> {
 
 /// Returns `true` if every dialect rejects a column of this type as the argument, for example because the argument must
 /// be a literal.
-fn is_refused(function: &Function, form: usize, project: usize, ty: Type, cases: &[(&Case, Vec<CallFacts>)]) -> bool {
+fn is_refused(function: &Function, form: usize, index: usize, ty: Type, cases: &[(&Case, Vec<CallFacts>)]) -> bool {
     let agreeing = cases
         .iter()
         .filter(|(case, _)| !matches!(case.expected, Expected::Refused(_)));
@@ -327,7 +327,7 @@ fn is_refused(function: &Function, form: usize, project: usize, ty: Type, cases:
             case,
             calls
                 .iter()
-                .find(|c| c.overload == Some(form) && c.args.len() > project)?,
+                .find(|c| c.overload == Some(form) && c.args.len() > index)?,
         ))
     });
     let is_taken = |(case, call): (&&Case, &CallFacts)| {
@@ -339,7 +339,7 @@ fn is_refused(function: &Function, form: usize, project: usize, ty: Type, cases:
             .map(|c| (c.name.clone(), c.ty))
             .collect();
         let mut args = call.texts.clone();
-        args[project] = "in_this_place".to_owned();
+        args[index] = "in_this_place".to_owned();
         columns.push(("in_this_place".to_owned(), ty));
         let formula = format!("{}({})", function.name, args.join(", "));
         Dialect::verified().any(|dialect| compile(&formula, &columns, function.level, dialect).is_ok())

@@ -88,11 +88,11 @@ fn prepare<'a>(file: &'a CaseFile, case: &'a Case, dialect: Dialect, batch: &mut
     }
     let attempt = |variant| {
         let plan = plan(case, dialect, variant);
-        let project = match &plan {
+        let index = match &plan {
             Plan::Ask(question) => batch.add(&question.query, &[case.table.to_json()]),
             _ => 0,
         };
-        (variant, plan, project)
+        (variant, plan, index)
     };
     let attempts = variants.into_iter().map(attempt).collect();
     Check {
@@ -105,7 +105,7 @@ fn prepare<'a>(file: &'a CaseFile, case: &'a Case, dialect: Dialect, batch: &mut
 
 fn judge(check: &Check<'_>, run: &Run, failures: &mut Vec<Failure>) -> Mark {
     let mut worst = Mark::Agreed;
-    for (variant, plan, project) in &check.attempts {
+    for (variant, plan, index) in &check.attempts {
         let mark = match plan {
             Plan::Agreed => Mark::Agreed,
             Plan::Unsupported => Mark::Unsupported,
@@ -114,7 +114,7 @@ fn judge(check: &Check<'_>, run: &Run, failures: &mut Vec<Failure>) -> Mark {
                 failures.push(failure(check, *variant, sql, fault.clone()));
                 Mark::Failed
             }
-            Plan::Ask(question) => match ask(check, *variant, question, *project, run) {
+            Plan::Ask(question) => match ask(check, *variant, question, *index, run) {
                 Ok(mark) => mark,
                 Err(fault) => {
                     failures.push(failure(check, *variant, &question.sql, fault));
@@ -127,11 +127,11 @@ fn judge(check: &Check<'_>, run: &Run, failures: &mut Vec<Failure>) -> Mark {
     worst
 }
 
-fn ask(check: &Check<'_>, variant: Variant, question: &Question, project: usize, run: &Run) -> Result<Mark, String> {
+fn ask(check: &Check<'_>, variant: Variant, question: &Question, index: usize, run: &Run) -> Result<Mark, String> {
     let Run::Done(answers) = run else {
         return Ok(Mark::Skipped);
     };
-    let answer = answers.get(project).ok_or("the engine gave no answer")?;
+    let answer = answers.get(index).ok_or("the engine gave no answer")?;
     match check_answer(check.case, check.dialect, variant, question, answer) {
         None => Ok(Mark::Agreed),
         Some(fault) => Err(fault),

@@ -1,4 +1,4 @@
-//! Checks that every engine returns strings that could end their literal unchanged.
+//! Checks that every engine returns strings unchanged, even if they contain characters that could end the literal.
 
 use formulac::{Column, Compiler, Dialect, Relation, Schema, Type};
 use serde_json::{Value as Json, json};
@@ -155,8 +155,8 @@ fn prepare(dialect: Dialect, text: &str, batch: &mut Batch) -> Vec<Check> {
             Some(definition) => {
                 let sql = definition.sql().to_owned();
                 let query = format!("select {sql} as answer from t");
-                let project = batch.add(&query, std::slice::from_ref(&table));
-                Ok((sql, project))
+                let index = batch.add(&query, std::slice::from_ref(&table));
+                Ok((sql, index))
             }
             None => {
                 let messages = compiled.diagnostics().iter();
@@ -176,7 +176,7 @@ fn prepare(dialect: Dialect, text: &str, batch: &mut Batch) -> Vec<Check> {
 fn failure(dialect: Dialect, check: &Check, answers: &[Answer]) -> Option<Failure> {
     let (sql, fault) = match &check.query {
         Err(errors) => ("", format!("does not compile: {errors}")),
-        Ok((sql, project)) => match answers.get(*project)? {
+        Ok((sql, index)) => match answers.get(*index)? {
             Err(error) => (sql.as_str(), format!("the engine fails: {error}")),
             Ok(table) => {
                 let got = table.rows.first().and_then(|row| row.first()).unwrap_or(&Json::Null);

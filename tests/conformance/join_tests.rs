@@ -1,5 +1,5 @@
-//! Tests the generated dbt tests for joins that no key guarantees. A test must fail if and only if a row has several
-//! matches.
+//! Tests the generated dbt tests for joins for which no key guarantees a single match. A test must fail if and only if
+//! a row has several matches.
 
 use formulac::{Compiler, Dialect, Schema, Type};
 use serde_json::{Value as Json, json};
@@ -247,8 +247,8 @@ pub fn run() {
         match run {
             Run::Missing(reason) => announce_missing(*dialect, reason, own.count()),
             Run::Done(answers) => {
-                for (case, _, project, sql) in own {
-                    match answers.get(*project) {
+                for (case, _, index, sql) in own {
+                    match answers.get(*index) {
                         Some(Ok(table)) if table.rows.len() == case.faults => {}
                         Some(Ok(table)) => {
                             fail(

@@ -54,12 +54,12 @@ struct Check<'a, C> {
 enum Plan {
     Ask {
         query: String,
-        project: usize,
+        index: usize,
     },
     /// The engine must run the query, but the rows are not compared.
     Try {
         query: String,
-        project: usize,
+        index: usize,
     },
     Settled(Mark),
     Failed(String),
@@ -148,7 +148,7 @@ fn plan(case: &impl ModelCase, dialect: Dialect, batch: &mut Batch) -> Plan {
         (Some((code, _)), _) => Plan::Failed(format!("must be refused with {code}: {errors:?}")),
         (None, Some(query)) if errors.is_empty() => Plan::Ask {
             query: query.to_owned(),
-            project: batch.add(query, &case.tables()),
+            index: batch.add(query, &case.tables()),
         },
         (None, _) => Plan::Failed(format!("does not compile: {}", errors.join("; "))),
     }
@@ -162,8 +162,8 @@ fn plan_without_facts(case: &impl ModelCase, dialect: Dialect, batch: &mut Batch
     let compiled = case.compile(&Compiler::builder().dialect(dialect).schema(schema).build());
     let failed = compiled.diagnostics().iter().any(formulac::Diagnostic::is_error);
     let query = compiled.query().filter(|_| !failed)?.to_owned();
-    let project = batch.add(&query, &case.tables());
-    Some(Plan::Try { query, project })
+    let index = batch.add(&query, &case.tables());
+    Some(Plan::Try { query, index })
 }
 
 fn verdict<C: ModelCase>(check: &Check<'_, C>, dialect: Dialect, run: &Run) -> Result<Mark, (String, String)> {
@@ -171,15 +171,15 @@ fn verdict<C: ModelCase>(check: &Check<'_, C>, dialect: Dialect, run: &Run) -> R
         (Plan::Settled(mark), _) => Ok(*mark),
         (Plan::Failed(fault), _) => Err((String::new(), fault.clone())),
         (Plan::Ask { .. } | Plan::Try { .. }, Run::Missing(_)) => Ok(Mark::Skipped),
-        (Plan::Try { query, project }, Run::Done(answers)) => {
-            let failed = answers.get(*project).filter(|answer| answer.is_err());
+        (Plan::Try { query, index }, Run::Done(answers)) => {
+            let failed = answers.get(*index).filter(|answer| answer.is_err());
             match failed.and_then(|answer| check.case.check_answer(dialect, answer)) {
                 None => Ok(Mark::Agreed),
                 Some(fault) => Err((query.clone(), format!("with no key and no NOT NULL known, {fault}"))),
             }
         }
-        (Plan::Ask { query, project }, Run::Done(answers)) => {
-            let answer = answers.get(*project);
+        (Plan::Ask { query, index }, Run::Done(answers)) => {
+            let answer = answers.get(*index);
             match answer.and_then(|answer| check.case.check_answer(dialect, answer)) {
                 None => Ok(Mark::Agreed),
                 Some(fault) => Err((query.clone(), fault)),

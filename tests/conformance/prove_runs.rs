@@ -37,8 +37,8 @@ pub fn run() {
             }
             Run::Done(answers) => answers,
         };
-        for (proof, _, project, sql) in own {
-            let fault = match answers.get(*project) {
+        for (proof, _, index, sql) in own {
+            let fault = match answers.get(*index) {
                 Some(Ok(table)) => {
                     let (columns, rows) = (table.columns.clone(), proof.expected.rows.clone());
                     table_fault(&Output { columns, rows }, proof.expected.unordered, table)

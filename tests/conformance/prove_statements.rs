@@ -18,10 +18,10 @@ pub fn look_up(statements: &mut Statements, dialect: Dialect) {
 pub fn proofs(dialect: Dialect) -> &'static [Proof] {
     static ALL: OnceLock<Vec<OnceLock<Vec<Proof>>>> = OnceLock::new();
     let all = ALL.get_or_init(|| Dialect::all().map(|_| OnceLock::new()).collect());
-    let project = Dialect::all()
+    let index = Dialect::all()
         .position(|it| it == dialect)
         .expect("all dialects are listed");
-    all[project].get_or_init(|| {
+    all[index].get_or_init(|| {
         let cases = ConformanceCases::new(dialect);
         let count = cases.subjects().count();
         let proofs = cases.proofs(|_| true);

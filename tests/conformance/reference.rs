@@ -208,9 +208,9 @@ fn arguments(case: &Case, row: &[Json]) -> String {
 
 /// Formats the rows of a group, or all rows, for example as `x = 1, 2, NULL`.
 fn columns(case: &Case, keys: &[Json]) -> String {
-    let project = |name: &str| case.table.columns.iter().position(|c| c.name == name);
+    let index_of = |name: &str| case.table.columns.iter().position(|c| c.name == name);
     let mine = |row: &&Vec<Json>| {
-        let same = |(name, key): (&String, &Json)| project(name).is_some_and(|at| row[at] == *key);
+        let same = |(name, key): (&String, &Json)| index_of(name).is_some_and(|at| row[at] == *key);
         case.group_by.iter().zip(keys).all(same)
     };
     let rows: Vec<&Vec<Json>> = case.table.rows.iter().filter(mine).collect();

@@ -154,7 +154,7 @@ fn read_case(node: &Node, sheet: &Rc<Sheet>) -> Result<SheetCase> {
     match source.as_deref() {
         None if case.refused.is_some() => {}
         Some("sheet" | "hand") => {}
-        // The spreadsheet is also queried for these cases (see check_sheet.py).
+        // The spreadsheet is queried for these cases, too (see `check_sheet.py`).
         Some(rule) if rule.starts_with("contract-differs(") && rule.ends_with(')') => {
             if map.take("differs_in").is_none() {
                 return node.error("say in which rows the sheet differs, `differs_in: [1]`");
@@ -283,12 +283,12 @@ impl SheetCase {
         let mut wrong = Vec::new();
         for (at, (own, is)) in sheet.rows.iter().zip(is).enumerate() {
             // The rows may be in any order if the sheet defines no order.
-            let project = if sheet.order_by.is_empty() {
+            let index = if sheet.order_by.is_empty() {
                 left.iter().position(|got| alike(own, got))
             } else {
                 Some(0)
             };
-            let got = left.remove(project.unwrap_or(0));
+            let got = left.remove(index.unwrap_or(0));
             if !alike(own, got) {
                 wrong.push(format!(
                     "row {}: {} expected in this place, got {}",

@@ -64,7 +64,7 @@ struct Check<'q> {
     /// Index of the question.
     number: usize,
     kind: QueryKind,
-    /// Query and its position in the dialect's batch, or the errors of the compiler.
+    /// Query and its position in the dialect's batch, or the errors from the compiler.
     query: std::result::Result<(String, usize), String>,
 }
 
@@ -181,7 +181,7 @@ impl Shop {
         checks
     }
 
-    /// Writes a project with the sets and the schema of the shop. Returns its folder.
+    /// Writes a project with the sets and the schema of the shop. Returns the project's folder.
     fn write_project(&self) -> PathBuf {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("conformance").join(SUITE);
         let _ = fs::remove_dir_all(&folder);
@@ -239,12 +239,12 @@ fn query_of(compiled: &CompiledSpec) -> std::result::Result<String, String> {
     }
 }
 
-/// Returns the rows of the handwritten SQL for each question. A column without values would be no test.
+/// Returns the rows of the handwritten SQL for each question. A column without values would test nothing.
 fn expected_rows(checks: &[Check<'_>], answers: &[Answer]) -> Vec<std::result::Result<Output, String>> {
     let by_hand = checks.iter().filter(|check| check.kind == QueryKind::HandWritten);
     let rows = |check: &Check<'_>| {
-        let (_, project) = check.query.as_ref().map_err(String::clone)?;
-        let Table { columns, rows, .. } = answers[*project].clone()?;
+        let (_, index) = check.query.as_ref().map_err(String::clone)?;
+        let Table { columns, rows, .. } = answers[*index].clone()?;
         let is_empty = |column: &usize| rows.iter().all(|row| row[*column].is_null());
         match (0..columns.len()).find(is_empty) {
             Some(column) => Err(format!("the hand-written SQL gives no value of `{}`", columns[column])),
@@ -257,7 +257,7 @@ fn expected_rows(checks: &[Check<'_>], answers: &[Answer]) -> Vec<std::result::R
 /// Returns the difference between a result and the expected rows.
 fn find_difference(check: &Check<'_>, answers: &[Answer], expected: &Output) -> Option<String> {
     match &check.query {
-        Ok((_, project)) => match &answers[*project] {
+        Ok((_, index)) => match &answers[*index] {
             Ok(table) => table_fault(expected, true, table),
             Err(error) => Some(format!("the engine fails: {error}")),
         },

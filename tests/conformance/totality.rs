@@ -63,12 +63,12 @@ pub fn run() {
             let Ok(written) = compile(&probe.formula, &probe.columns, probe.level, *dialect) else {
                 let query = Some(probe).filter(|p| p.level == Level::Aggregate);
                 if let Some(query) = query.and_then(|p| query_of(&p.formula, &p.columns, *dialect)) {
-                    let project = batch.add(&query, &[table(probe, *dialect).to_json()]);
+                    let index = batch.add(&query, &[table(probe, *dialect).to_json()]);
                     asked.push(Asked {
                         probe,
                         dialect: *dialect,
                         sql: query,
-                        index: project,
+                        index,
                     });
                 }
                 continue;
@@ -79,12 +79,12 @@ pub fn run() {
                 String::new()
             };
             let query = format!("select {} as answer from {TABLE}{group}", written.sql);
-            let project = batch.add(&query, &[table(probe, *dialect).to_json()]);
+            let index = batch.add(&query, &[table(probe, *dialect).to_json()]);
             asked.push(Asked {
                 probe,
                 dialect: *dialect,
                 sql: written.sql,
-                index: project,
+                index,
             });
         }
         batches.push((*dialect, batch));

@@ -35,8 +35,8 @@ fn compiler(dialect: Dialect) -> Compiler {
         .build()
 }
 
-/// Returns the formula for an edit of the definition, and the parts that its SQL adds. The formula is empty if no
-/// formula was found; the reason follows.
+/// Returns the formula for an edit to the definition, and the parts that its SQL adds. If no formula was found, returns
+/// an empty string and the reason.
 fn find_formula(dialect: Dialect, spec: &str, edit: &str) -> (String, String) {
     let compiler = compiler(dialect);
     let compiled = compiler.compile_spec(spec);
@@ -60,7 +60,7 @@ fn find_formula(dialect: Dialect, spec: &str, edit: &str) -> (String, String) {
     }
 }
 
-/// Spec, edit, dialects, formula, and whether its SQL is written otherwise.
+/// Spec, edit, dialects, formula, and whether its SQL is spelled differently.
 type Case = (&'static str, &'static str, &'static [&'static str], &'static str, bool);
 
 const ALL: &[&str] = &["bigquery", "snowflake", "postgres", "duckdb"];
@@ -187,7 +187,7 @@ fn calls_without_guards_become_formulas() {
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
-/// The SQL of the formula with the same name returns other values, or the edit removes guards on purpose.
+/// The SQL of the formula with the same name returns different values, or the edit removes guards on purpose.
 #[test]
 fn other_calls_remain_hand_edits() {
     let summed = GROUPED.replace("COUNT()", "SUM(amount)");

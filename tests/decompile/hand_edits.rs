@@ -73,7 +73,7 @@ struct Case<'t> {
 }
 
 fn cases(table: &str) -> Vec<Case<'_>> {
-    let mut project = ("", "");
+    let mut spec_and_column = ("", "");
     let lines = table
         .lines()
         .map(str::trim)
@@ -82,7 +82,7 @@ fn cases(table: &str) -> Vec<Case<'_>> {
         if let Some(section) = line.strip_prefix("== ") {
             let found = SECTIONS.iter().find(|(name, ..)| *name == section);
             let (_, spec, column) = found.unwrap_or_else(|| panic!("{section}"));
-            project = (*spec, *column);
+            spec_and_column = (*spec, *column);
             return None;
         }
         let (warehouses, rest) = line
@@ -102,8 +102,8 @@ fn cases(table: &str) -> Vec<Case<'_>> {
             ),
         };
         Some(Case {
-            spec: project.0,
-            column: project.1,
+            spec: spec_and_column.0,
+            column: spec_and_column.1,
             warehouses,
             edit,
             formula,
@@ -129,7 +129,7 @@ fn find_formula(dialect: Dialect, case: &Case<'_>) -> Option<(String, Option<Str
     })
 }
 
-/// `FORMULAC_CASES` selects the edits that contain a text.
+/// `FORMULAC_CASES` selects the edits that contain a string.
 fn check(warehouse: &str) {
     let filter = std::env::var("FORMULAC_CASES").unwrap_or_default();
     let cases = cases(include_str!("hand_edits.txt"));

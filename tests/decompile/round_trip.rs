@@ -1,5 +1,5 @@
-//! Converts every form that the generator writes back to a formula. The test generates the file from a different
-//! formula and treats the SQL of the definition as a hand edit.
+//! For every form that the generator writes, converts the SQL back to a formula. The test generates the file from a
+//! different formula and treats the SQL of the definition as a hand edit.
 
 use std::sync::OnceLock;
 
@@ -29,7 +29,7 @@ const LOST: [(&str, &str, &str); 19] = [
     ("*", "TEXTSPLIT(x, \"-\", 0)", ""),
     // If these arguments are literals, the interest compiles to a conditional logarithm.
     ("*", "IPMT(rate, 2, 10, 1000)", ""),
-    // A random value that is computed once has a column without a name in the formula.
+    // A random value that is computed once is a column that has no name in the formula.
     ("*", "LET(drawn, RAND(), drawn = drawn)", ""),
     // The position is computed from a key.
     ("*", "SMALL(price, amount / 10 + 1)", ""),
@@ -46,7 +46,7 @@ const LOST: [(&str, &str, &str); 19] = [
     // Both dates are literals, so their holidays are counted once for all rows.
     ("*", "NETWORKDAYS(\"2024-12-23\", \"2025-01-03\", 'Holidays'!A:A)", ""),
     ("*", "NETWORKDAYS(\"2024-12-23\", \"2025-01-03\", 'None'!A:A)", ""),
-    // The column comes from a metric set, whose edits `tests/sync/set_edits` tests.
+    // The column comes from a metric set. The tests in `tests/sync/set_edits` cover edits to metric sets.
     ("*", "IF(ISBLANK(segment), \"Unassigned\", segment)", ""),
     // The SQL adds an interval to the constant, so the constant itself is not an operand of the comparison.
     ("duckdb", "seen_at[hour] <= \"2024-02-01 12:00\"", ""),
@@ -117,7 +117,7 @@ fn is_not_decompiled(cell: &Cell) -> bool {
         || is_range
         || has_periods
         || cell.formula.replace(' ', "").contains("1/0")
-        // If an offset is outside of all dates or rows, the SQL is NULL.
+        // If an offset leads outside of all dates or rows, the SQL is NULL.
         || ["-99999999999", "INDEX(B:B, -1)"].iter().any(|part| cell.formula.contains(part))
 }
 

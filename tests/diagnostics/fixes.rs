@@ -63,7 +63,7 @@ fn all_fixes_of_a_compilation_apply_together() {
         }
         let text = apply_fixes(&case.text, &before);
         let after = case.setting.run(&text);
-        // Errors of names and types may become visible, but the text must be readable.
+        // The fix may reveal errors in names and types, but must not cause more syntax errors.
         let unreadable = |all: &[&Diagnostic]| all.iter().filter(|d| d.is_error() && d.is_syntax()).count();
         let (all, diagnostics): (Vec<_>, Vec<_>) = (before.iter().collect(), after.diagnostics.iter().collect());
         if unreadable(&diagnostics) + unreadable(&fixed) > unreadable(&all) {

@@ -1,5 +1,5 @@
-//! Tests the examples on every page of `formulac explain`: the wrong example gives the code, and the corrected example
-//! does not.
+//! Tests the examples on every page of `formulac explain`: the incorrect example causes the diagnostic, and the
+//! corrected example does not.
 
 use formulac::Code;
 use formulac::diag::Example;
@@ -82,8 +82,8 @@ fn diagnostic_pages_follow_the_style() {
     );
 }
 
-/// Every kind of warning has a text for several models on one line, such as `13 models have a key that may be NULL: add
-/// …`.
+/// Every kind of warning has a message for several models on one line, such as `13 models have a key that may be NULL:
+/// add …`.
 #[test]
 fn warnings_have_a_line_for_several() {
     for code in Code::ALL {

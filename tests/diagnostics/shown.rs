@@ -154,7 +154,7 @@ fn with_omni_field(sql: &str) -> Vec<Diagnostic> {
         .collect()
 }
 
-/// Compiles a text with a relation whose columns are only partly known.
+/// Compiles source text with a relation whose columns are only partly known.
 fn compile_partial(text: &str) -> Vec<Diagnostic> {
     let orders = Relation::new("orders")
         .with(Column::new("id", Type::Integer))
@@ -314,7 +314,7 @@ const TRIGGERS: &[Trigger] = &[
     ),
 ];
 
-/// Codes that no text can trigger through the library, each with the test that covers it.
+/// Codes that no source text can trigger through the library, each with the test that covers it.
 const ELSEWHERE: &[(&str, &str)] = &[
     ("F0104", "only the command reads files that are not UTF-8: tests/cli"),
     ("F0602", "a query may read what a model may not: tests/cli"),

@@ -11,11 +11,11 @@ use crate::setting::cases;
 /// labels and the fix.
 fn render(text: &str, diagnostic: &Diagnostic) -> String {
     let index = LineIndex::new(text);
-    let project = index.position(diagnostic.span().start);
+    let position = index.position(diagnostic.span().start);
     let mut out = format!(
         "{}:{}: {} {}: {} | {} | {:?}",
-        project.line,
-        project.column,
+        position.line,
+        position.column,
         diagnostic.code(),
         diagnostic.name(),
         diagnostic.message(),
@@ -23,12 +23,12 @@ fn render(text: &str, diagnostic: &Diagnostic) -> String {
         diagnostic.span().text(text),
     );
     for label in diagnostic.labels() {
-        let project = index.position(label.span.start);
+        let position = index.position(label.span.start);
         let _ = write!(
             out,
             "\n    {}:{}: {} {:?}",
-            project.line,
-            project.column,
+            position.line,
+            position.column,
             label.text,
             label.span.text(text)
         );
@@ -78,29 +78,29 @@ fn messages_keep_to_the_style() {
     for case in cases() {
         for diagnostic in case.setting.run(&case.text).diagnostics {
             let message = diagnostic.message();
-            let project = format!("{}: {} {message:?}", case.name, diagnostic.code());
-            assert!(!message.contains('\n'), "a line break: {project}");
-            assert!(!message.ends_with('.'), "a full stop: {project}");
+            let context = format!("{}: {} {message:?}", case.name, diagnostic.code());
+            assert!(!message.contains('\n'), "a line break: {context}");
+            assert!(!message.ends_with('.'), "a full stop: {context}");
             // A message may begin with an acronym such as YAML.
             let is_sentence = message.starts_with(char::is_uppercase) && message[1..].starts_with(char::is_lowercase);
-            assert!(!is_sentence, "a capital: {project}");
+            assert!(!is_sentence, "a capital: {context}");
             assert!(
                 !message.split_whitespace().any(|w| w == "you" || w == "your"),
-                "an address: {project}"
+                "an address: {context}"
             );
             // Text in backticks comes from the user.
             let own = message.split('`').step_by(2).collect::<String>();
-            assert!(!own.contains("::"), "a Rust name: {project}");
-            assert_ne!(message.matches('`').count() % 2, 1, "an odd backtick: {project}");
-            assert!(diagnostic.help().is_some(), "no help: {project}");
+            assert!(!own.contains("::"), "a Rust name: {context}");
+            assert_ne!(message.matches('`').count() % 2, 1, "an odd backtick: {context}");
+            assert!(diagnostic.help().is_some(), "no help: {context}");
             let span = diagnostic.span().range();
             assert!(
                 span.start <= span.end && span.end <= case.text.len(),
-                "a place outside of the text: {project}"
+                "a place outside of the text: {context}"
             );
             assert!(
                 case.text.is_char_boundary(span.start) && case.text.is_char_boundary(span.end),
-                "half a character: {project}"
+                "half a character: {context}"
             );
         }
     }

@@ -124,7 +124,7 @@ fn dbt_builds_the_expected_tables_on_postgres() {
     let mut reader = server.reader(&python);
     check_expected_rows(&manifest, &mut reader);
 
-    // The data comes from the seeds that dbt has loaded, or from the files without dbt.
+    // The data comes from the seeds that dbt has loaded or, without dbt, from the files.
     let url = format!(
         "postgres://oracle:unused@/postgres?host={}&options=-csearch_path%3Danalytics",
         server.folder

@@ -1,4 +1,4 @@
-//! Tests a typical project, in a subfolder of its repository. Below each path in `dbt_project.yml` are three levels of
+//! Tests a typical project, in a subfolder of its repository. Each path in `dbt_project.yml` contains three levels of
 //! folders, and none of the paths is the default. The project contains its own macros, macros in a folder next to the
 //! project, a local package, a snapshot, private models and a macro for schema names. `push` runs dbt in a copy of the
 //! project, and the copy must contain all of these files.

@@ -24,7 +24,7 @@ pub enum Step {
         printed: String,
         is_console: bool,
     },
-    /// A text that is written to a file or added to its end.
+    /// Text that is written to a file or appended to it.
     Put { file: String, is_added: bool, text: String },
     /// Text that is only displayed.
     Told(String),
@@ -40,11 +40,11 @@ pub fn steps(page: &str) -> Vec<Step> {
         if fence.len() < 3 {
             continue;
         }
-        // The output of a command may contain fences.
+        // The output of a command may contain code fences.
         let body: Vec<&str> = lines.by_ref().take_while(|line| *line != fence).collect();
         let text = body.iter().map(|line| format!("{line}\n")).collect();
-        let project = info.split_once(' ').and_then(|(_, project)| project.split_once(' '));
-        match project {
+        let after_name = info.split_once(' ').map(|(_, rest)| rest);
+        match after_name.and_then(|rest| rest.split_once(' ')) {
             _ if info == "console" => steps.extend(console(&body)),
             Some(("$", command)) => {
                 steps.push(Step::Run {

@@ -1,4 +1,4 @@
-//! Tests `formulac prove` through dbt: on DuckDB, and on a Postgres server with planted differences, other session
+//! Tests `formulac prove` through dbt: on DuckDB, and on a Postgres server with planted differences, different session
 //! parameters, missing permissions and killed runs.
 
 use std::path::{Path, PathBuf};

@@ -254,7 +254,7 @@ fn sql(metric: &Value, measures: &BTreeMap<String, String>, known: &BTreeMap<Str
             Some(measure) => measures.get(measure).cloned(),
             None => Some(aggregate(&params["metric_aggregation_params"], Some(&params["expr"]))),
         },
-        // Computes the ratio like MetricFlow.
+        // Compute the ratio as MetricFlow does.
         "ratio" => {
             let (above, below) = (other(&params["numerator"])?, other(&params["denominator"])?);
             Some(format!("cast({above} as double) / nullif({below}, 0)"))

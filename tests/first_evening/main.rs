@@ -1,7 +1,7 @@
 //! Tests a new user's first session with formulac in two typical dbt projects. `projects/coffee_shop` has folders of
-//! models, tests in `data-tests`, a package and semantic models. `projects/lending` has its folders in other places, is
-//! in a subfolder of its repository, and has groups and private, versioned, ephemeral, incremental and disabled models.
-//! Each test runs the commands of a session, checks files and rows, and compares a transcript with `snapshots`.
+//! models, tests in `data-tests`, a package and semantic models. `projects/lending` has folders with non-default paths,
+//! is in a subfolder of its repository, and has groups and private, versioned, ephemeral, incremental and disabled
+//! models. Each test runs the commands of a session, checks files and rows, and compares a transcript with `snapshots`.
 //!
 //! Environment variables specify the tools, as in `tests/example_project`.
 

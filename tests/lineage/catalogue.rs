@@ -22,7 +22,7 @@ const NOT_GENERATED: &[&str] = &[
     "MATCH",
 ];
 
-/// Calls whose arguments cannot be derived from the signature, such as shares, patterns and units.
+/// Calls whose arguments cannot be derived from the signature, such as percentiles, patterns and units.
 const CALLS: &[(&str, &str)] = &[
     ("DISTINCT", "COUNT(DISTINCT(IF(kind0 = \"a\", s0)))"),
     ("LARGE", "LARGE(IF(kind0 = \"a\", n0), 2)"),
@@ -122,7 +122,7 @@ fn calls(name: &str, overload: &Overload) -> Vec<String> {
     found
 }
 
-/// Returns the words of an SQL text outside of strings, each with a flag that is `true` if a bracket follows.
+/// Returns the words of an SQL statement outside of strings, each with a flag that is `true` if a bracket follows.
 fn words(sql: &str) -> Vec<(String, bool)> {
     let mut found = Vec::new();
     for part in sql.split('\'').step_by(2) {
@@ -192,7 +192,7 @@ fn comparisons_in_every_function_of_every_dialect() {
                 let Some(sql) = compiled.as_ref().and_then(|compiled| compiled.query()) else {
                     continue;
                 };
-                // The order of the result does not affect any value.
+                // The order of the result's rows does not affect any value.
                 let all = words(sql.rsplit_once("\norder by ").map_or(sql, |(before, _)| before));
                 let named: BTreeSet<String> = all
                     .iter()

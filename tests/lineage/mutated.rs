@@ -1,4 +1,4 @@
-//! Removes, duplicates and swaps words of SQL. The code must not panic, and lineage must be consistent in both
+//! Removes, duplicates and swaps words in SQL. The code must not panic, and lineage must be consistent in both
 //! directions.
 
 use std::fs;

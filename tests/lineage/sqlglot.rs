@@ -203,14 +203,14 @@ fn lineage_agrees_with_sqlglot() {
     for (case, answer) in cases.iter().zip(&answers) {
         columns += answer.as_ref().map_or(0, BTreeMap::len);
         for (column, what) in disagreements(case, answer) {
-            let project = settled.iter().position(|line| {
+            let index = settled.iter().position(|line| {
                 line[0] == case.title
                     && (line[1] == "*" || line[1] == column)
                     && (line[2] == "*" || line[2].split_whitespace().any(|name| name == case.dialect.name()))
             });
-            match project {
-                Some(project) => {
-                    used.insert(project);
+            match index {
+                Some(index) => {
+                    used.insert(index);
                 }
                 None => open.push(format!(
                     "{} | {column} | {} | {what}\n    {}",
@@ -229,7 +229,7 @@ fn lineage_agrees_with_sqlglot() {
     let unused: Vec<&Vec<&str>> = settled
         .iter()
         .enumerate()
-        .filter(|(project, _)| !used.contains(project))
+        .filter(|(index, _)| !used.contains(index))
         .map(|(_, line)| line)
         .collect();
     assert!(unused.is_empty(), "these are settled and agree by now: {unused:?}");

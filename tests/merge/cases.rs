@@ -36,7 +36,7 @@ impl Case {
         self.options.iter().any(|other| other == option)
     }
 
-    /// Converts a text to a file as a user might save it.
+    /// Converts text to a file as a user might save it.
     fn as_file(&self, text: &str) -> String {
         let mut text = text.to_owned();
         if self.has_option("no final line break") {

@@ -93,7 +93,7 @@ exposures:
 fn unsupported_edits_are_rejected_with_a_position() {
     let id = || order().key("columns").item("name", "id");
     let tags = || id().key("tags");
-    for (edits, project, reason) in [
+    for (edits, position, reason) in [
         (
             vec![Edit::Remove {
                 at: Path::root().key("sources"),
@@ -132,7 +132,7 @@ fn unsupported_edits_are_rejected_with_a_position() {
         (vec![set(tags(), YamlValue::Verbatim("*x".into()))], (1, 1), "an alias"),
     ] {
         let refusal = apply_edits(FILE, &edits).unwrap_err();
-        assert_eq!((refusal.line(), refusal.column()), project, "{refusal}");
+        assert_eq!((refusal.line(), refusal.column()), position, "{refusal}");
         assert!(refusal.reason().contains(reason), "{refusal}");
     }
 }

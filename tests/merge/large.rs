@@ -1,4 +1,4 @@
-//! A properties file and edits of it, in any size.
+//! A properties file and edits to it, in any size.
 
 use formulac::yaml_edit::{Edit, Path, YamlValue};
 

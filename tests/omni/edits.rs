@@ -168,15 +168,15 @@ impl Folder {
     fn pull(&self, model: &OmniModel, prune: bool) -> Result<(), TestCaseError> {
         let pull = self.plan(model, prune);
         prop_assert!(pull.refused.is_empty(), "{:?}", pull.refused);
-        for (project, text) in pull.writes {
-            match project {
+        for (location, text) in pull.writes {
+            match location {
                 PulledFileLocation::Omni(path) => self.omni.write().unwrap().insert(path, text),
                 PulledFileLocation::Record(name) => self.records.write().unwrap().insert(name, text),
                 _ => None,
             };
         }
-        for project in pull.removes {
-            match project {
+        for location in pull.removes {
+            match location {
                 PulledFileLocation::Omni(path) => self.omni.write().unwrap().remove(&path),
                 PulledFileLocation::Record(name) => self.records.write().unwrap().remove(&name),
                 _ => None,
@@ -346,8 +346,8 @@ fn case(numbers: &[u8]) -> Result<(), TestCaseError> {
     for pull in 0..4 {
         project.change(&mut dice);
         let model = project.model();
-        // A value that is temporarily missing from dbt is new when it appears again. If dbt no longer has the model of
-        // a file, a pull writes only the keys that mark the file: `hidden` and `tags`.
+        // A value that is temporarily missing from dbt counts as new when it appears again. If dbt no longer has the
+        // model of a file, a pull writes only the keys that mark the file: `hidden` and `tags`.
         left.retain(|it| match it {
             Left::Nothing(path, steps) if is_no_longer_generated(&model, path) => {
                 !matches!(steps[0].as_str(), "hidden" | "tags")

@@ -53,15 +53,15 @@ impl Files {
         let model = OmniModel::new(Artifacts::from_manifest(&manifest), &options, None);
         let pull = Pull::plan(&model, self, PullOptions::default());
         assert_eq!(pull.refused, []);
-        for project in &pull.removes {
-            match project {
+        for location in &pull.removes {
+            match location {
                 PulledFileLocation::Omni(path) => drop(self.omni.remove(path)),
                 PulledFileLocation::Record(name) => drop(self.records.remove(name)),
                 _ => {}
             }
         }
-        for (project, text) in pull.writes {
-            match project {
+        for (location, text) in pull.writes {
+            match location {
                 PulledFileLocation::Omni(path) => drop(self.omni.insert(path, text)),
                 PulledFileLocation::Record(name) => drop(self.records.insert(name, text)),
                 _ => {}

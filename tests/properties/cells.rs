@@ -109,7 +109,7 @@ pub fn worksheet() -> impl Strategy<Value = String> {
     (keys, prop::collection::vec(formula(), 1..5)).prop_map(|(keys, formulas)| {
         let names = ["first", "D", "total", "e1"];
         let calculations = names.iter().zip(formulas).map(|(name, formula)| {
-            // In YAML's single quotes, a quote inside the string is doubled.
+            // In a single-quoted YAML string, a quote inside the string is doubled.
             format!("  {name}: '={}'\n", formula.replace('\'', "''"))
         });
         format!(

@@ -134,7 +134,7 @@ pub fn dimension() -> impl Strategy<Value = String> {
     number()
 }
 
-/// Generates calls of one function whose overload depends on the value of a literal.
+/// Generates calls to one function whose overload depends on the value of a literal.
 pub fn calls_with_literals() -> impl Strategy<Value = Vec<String>> {
     let unary = pick(&["LN", "LOG10", "ABS", "SQRT", "CHAR"]);
     let binary = pick(&[

@@ -212,7 +212,7 @@ pub const SPECS: &[Shape] = &[
     shape("columns and calculations of a sheet", 2_000, |n| {
         let columns: Vec<String> = (0..n).map(|i| format!("col_{i}")).collect();
         let of = |i: usize| {
-            let [a, b] = [i / 26 % 26, i % 26].map(|project| char::from(b'A' + project as u8));
+            let [a, b] = [i / 26 % 26, i % 26].map(|index| char::from(b'A' + index as u8));
             format!("  calc_{i}: =A1 + {a}{b}0 + col_{i} + SUM(OFFSET(col_{i}, -1, 0, 2, 1))\n")
         };
         let calculations: String = (0..n).map(of).collect();

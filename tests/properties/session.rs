@@ -1,4 +1,4 @@
-//! Checks that a session returns the same results as a compilation of all specs from nothing, after any series of
+//! Checks that a session returns the same results as a compilation of all specs from scratch, after any series of
 //! edits.
 
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 use formulac::{Column, Compiler, Relation, Schema, SpecSession, SpecText, Type};
 use proptest::prelude::*;
 
-/// Versions of each file of a project. An empty text means that the file does not exist.
+/// Versions of each file of a project. An empty string means that the file does not exist.
 const FILES: &[&[&str]] = &[
     &[
         "model: daily\nfrom: orders\ngroup_by: ordered_on\ndefinitions: |\n  revenue = SUM(amount)\n  orders = COUNT()\n",
@@ -112,8 +112,8 @@ struct Edit {
 }
 
 fn edit() -> impl Strategy<Value = Edit> {
-    (0..FILES.len() + 2, 0..6usize).prop_map(|(project, version)| Edit {
-        position: project,
+    (0..FILES.len() + 2, 0..6usize).prop_map(|(index, version)| Edit {
+        position: index,
         version,
     })
 }
@@ -125,13 +125,13 @@ fn compile_edits(edits: &[Edit]) -> Result<(usize, usize), TestCaseError> {
     let mut before: Vec<Arc<formulac::CompiledSpec>> = Vec::new();
     let (mut compiled, mut reused) = (0, 0);
     for Edit {
-        position: project,
+        position: index,
         version,
     } in edits
     {
-        match FILES.get(*project) {
-            Some(versions) => files[*project] = version % versions.len(),
-            None if *project == FILES.len() => schema_version = version % SCHEMA_COUNT,
+        match FILES.get(*index) {
+            Some(versions) => files[*index] = version % versions.len(),
+            None if *index == FILES.len() => schema_version = version % SCHEMA_COUNT,
             None => options = version % OPTIONS,
         }
         let paths: Vec<String> = (0..FILES.len()).map(|number| format!("metrics/{number}.yml")).collect();
@@ -177,8 +177,8 @@ proptest! {
 /// Checks that a change compiles only the specs that depend on it.
 #[test]
 fn only_dependents_are_compiled_again() {
-    let edit = |project, version| Edit {
-        position: project,
+    let edit = |index, version| Edit {
+        position: index,
         version,
     };
     let all = FILES.len();

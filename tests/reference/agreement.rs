@@ -482,12 +482,8 @@ fn ask<'a>(
         match query {
             Ok(_) if formulas.is_empty() => {}
             Ok(query) => {
-                let project = batch.add(&query, &sheet.database.json());
-                asked.push(Asked {
-                    sheet,
-                    formulas,
-                    index: project,
-                });
+                let index = batch.add(&query, &sheet.database.json());
+                asked.push(Asked { sheet, formulas, index });
             }
             Err(Refusal::Unsupported) => {
                 refused
@@ -564,8 +560,8 @@ fn judge<'a>(
     let Some(Run::Done(answers)) = runs.first() else {
         panic!("{} answered before", dialect.name())
     };
-    for (sheet, formula, project) in alone {
-        match &answers[project] {
+    for (sheet, formula, index) in alone {
+        match &answers[index] {
             Ok(table) => verdict(dialect, facts, sheet, formula, table, tally, failures),
             Err(error) => failures.push(Failure {
                 dialect,
@@ -676,14 +672,14 @@ fn shrunk(failure: &Failure<'_>, facts: &Known) -> String {
                 expr,
                 expected,
             };
-            let project = batch.add(&query, &database.json());
-            asked.push((spec, database, formula, query, project));
+            let index = batch.add(&query, &database.json());
+            asked.push((spec, database, formula, query, index));
         }
         let runs = run_all(&format!("{SUITE}-shrink"), &[(dialect, batch)]);
         let Some(Run::Done(answers)) = runs.first() else { break };
         let mut found = None;
-        for (spec, database, formula, query, project) in asked {
-            let fault = match &answers[project] {
+        for (spec, database, formula, query, index) in asked {
+            let fault = match &answers[index] {
                 Ok(table) => find_difference(dialect, facts.tolerance(&formula), &formula, table),
                 Err(error) => Some(format!("error: {error}")),
             };

@@ -141,7 +141,7 @@ impl Database {
 fn orders(seed: u64, random: &mut Random) -> Table {
     // Every third database has names that need quotes.
     let hostile = |plain, hostile| if seed % 3 == 2 { hostile } else { plain };
-    let sure = |random: &mut Random| !random.percent(30);
+    let sure = |random: &mut Random| !random.chance(30);
     let columns = vec![
         column("id", Type::Integer, Kind::Int, false),
         column("customer_id", Type::Integer, Kind::Int, true),
@@ -173,11 +173,11 @@ fn orders(seed: u64, random: &mut Random) -> Table {
                 Value::Number(random.next_between(0, 40) as f64 / 4.0),
                 // Some months have no rows, and some dates are ends of months.
                 Value::Date(first + random.next_between(0, 5) * 31 + *random.pick(&[0, 0, 1, 12, 29, 30])),
-                Value::Bool(random.percent(50)),
+                Value::Bool(random.chance(50)),
                 Value::Time((first + random.next_between(0, 3) * 31) * DAY + random.next_between(0, 8) * 3 * 3600),
             ];
             for (value, column) in values.iter_mut().zip(&columns) {
-                if column.nullable && random.percent(25) {
+                if column.nullable && random.chance(25) {
                     *value = Value::Null;
                 }
             }
@@ -205,15 +205,15 @@ fn customers(seed: u64, random: &mut Random) -> Table {
     ];
     let mut rows = Vec::new();
     for id in 1..=5 {
-        if random.percent(30) {
+        if random.chance(30) {
             continue;
         }
-        let segment = if random.percent(25) {
+        let segment = if random.chance(25) {
             Value::Null
         } else {
             Value::Text((*random.pick(&["big", "small"])).to_owned())
         };
-        let credit = if random.percent(25) {
+        let credit = if random.chance(25) {
             Value::Null
         } else {
             Value::Int(random.next_between(-2, 9))
@@ -240,9 +240,9 @@ fn quotas(seed: u64, random: &mut Random) -> Table {
     let mut rows = Vec::new();
     for region in REGIONS {
         for status in STATES {
-            if random.percent(50) {
+            if random.chance(50) {
                 let quota = Value::Number(random.next_between(0, 400) as f64 / 4.0);
-                let quota = if random.percent(25) { Value::Null } else { quota };
+                let quota = if random.chance(25) { Value::Null } else { quota };
                 rows.push(vec![
                     Value::Text((*region).to_owned()),
                     Value::Text((*status).to_owned()),
@@ -280,7 +280,7 @@ fn visits(seed: u64, random: &mut Random) -> Table {
             ];
             values
                 .into_iter()
-                .map(|value| if random.percent(25) { Value::Null } else { value })
+                .map(|value| if random.chance(25) { Value::Null } else { value })
                 .collect()
         })
         .collect();

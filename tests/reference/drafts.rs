@@ -76,8 +76,8 @@ pub fn run() {
             }
             Run::Done(answers) => answers,
         };
-        let found = places.iter().filter_map(|(text, example, project)| {
-            let fault = match &answers[*project] {
+        let found = places.iter().filter_map(|(text, example, index)| {
+            let fault = match &answers[*index] {
                 Ok(table) => find_difference(example, table)?,
                 Err(error) => error.clone(),
             };

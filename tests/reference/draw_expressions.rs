@@ -44,7 +44,7 @@ impl Maker<'_> {
 
     pub fn literal(&mut self, kind: Kind) -> InterpreterExpr {
         InterpreterExpr::Literal(match kind {
-            Kind::Bool => Value::Bool(self.random.percent(50)),
+            Kind::Bool => Value::Bool(self.random.chance(50)),
             Kind::Int => Value::Int(self.random.next_between(0, 7)),
             Kind::Exact | Kind::Float => Value::Number(self.random.next_between(0, 60) as f64 / 4.0),
             Kind::Text => Value::Text((*self.random.pick(&["open", "north", "x", ""])).to_owned()),
@@ -67,7 +67,7 @@ impl Maker<'_> {
             .map(|(x, _)| x)
             .collect();
         // Times have no literals.
-        if !fitting.is_empty() && (kind == Kind::Time || self.random.percent(85)) {
+        if !fitting.is_empty() && (kind == Kind::Time || self.random.chance(85)) {
             return (*self.random.pick(&fitting)).clone();
         }
         if !scope.rows.is_empty() && can_aggregate(kind, scope) {
@@ -77,26 +77,26 @@ impl Maker<'_> {
     }
 
     pub fn expr(&mut self, kind: Kind, scope: &Scope, depth: usize) -> InterpreterExpr {
-        if depth == 0 || self.random.percent(25) {
+        if depth == 0 || self.random.chance(25) {
             return self.leaf(kind, scope);
         }
-        if !scope.rows.is_empty() && can_aggregate(kind, scope) && self.random.percent(40) {
+        if !scope.rows.is_empty() && can_aggregate(kind, scope) && self.random.chance(40) {
             return self.aggregate(kind, scope);
         }
         let depth = depth - 1;
-        if self.random.percent(15) {
+        if self.random.chance(15) {
             let condition = if scope.leaves.is_empty() {
                 self.condition(scope, depth)
             } else {
                 self.with_name_in(Kind::Bool, scope, depth)
             };
             let mut args = vec![condition, self.expr(kind, scope, depth)];
-            if self.random.percent(70) {
+            if self.random.chance(70) {
                 args.push(self.expr(kind, scope, depth));
             }
             return InterpreterExpr::Call("IF", args);
         }
-        if self.random.percent(10) {
+        if self.random.chance(10) {
             let args = vec![self.leaf(kind, scope), self.expr(kind, scope, depth)];
             return InterpreterExpr::Call("COALESCE", args);
         }
@@ -124,7 +124,7 @@ impl Maker<'_> {
     /// Generates a number of days that is small enough for all dates to remain in the calendar.
     pub fn days(&mut self, scope: &Scope, depth: usize) -> InterpreterExpr {
         let literal = InterpreterExpr::Literal(Value::Int(self.random.next_between(1, 60)));
-        if self.random.percent(75) {
+        if self.random.chance(75) {
             return literal;
         }
         InterpreterExpr::Call("MOD", vec![self.expr(Kind::Int, scope, depth), literal])
@@ -156,8 +156,8 @@ impl Maker<'_> {
                 let op = *self.random.pick(&ops);
                 let kind = self.draw_compared_kind(scope);
                 let other = match kind {
-                    Kind::Exact if self.random.percent(30) => Kind::Int,
-                    Kind::Time if self.random.percent(40) => Kind::Date,
+                    Kind::Exact if self.random.chance(30) => Kind::Int,
+                    Kind::Time if self.random.chance(40) => Kind::Date,
                     _ => kind,
                 };
                 let (a, b) = (self.expr(kind, scope, depth), self.expr(other, scope, depth));
@@ -189,7 +189,7 @@ impl Maker<'_> {
             2 => InterpreterExpr::Call("INT", vec![self.expr(Kind::Exact, scope, depth)]),
             3 => {
                 let function = *self.random.pick(&["YEAR", "MONTH"]);
-                let kind = if has_times(scope) && self.random.percent(40) {
+                let kind = if has_times(scope) && self.random.chance(40) {
                     Kind::Time
                 } else {
                     Kind::Date
@@ -247,9 +247,9 @@ impl Maker<'_> {
 
     pub fn float(&mut self, scope: &Scope, depth: usize) -> InterpreterExpr {
         let numbers = [Kind::Int, Kind::Exact, Kind::Float];
-        if has_times(scope) && self.random.percent(25) {
+        if has_times(scope) && self.random.chance(25) {
             let (mut a, mut b) = (Kind::Time, *self.random.pick(&[Kind::Time, Kind::Date]));
-            if self.random.percent(50) {
+            if self.random.chance(50) {
                 (a, b) = (b, a);
             }
             return self.binary(&[InterpreterOp::Apart], a, b, scope, depth);

@@ -25,7 +25,7 @@ const TEMPORAL: [Type; 2] = [Type::Date, Type::Timestamp];
 
 /// Values that are available at one position in a formula.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum At {
+enum Scope {
     /// Values of one row.
     Row,
     /// Values of one group.
@@ -46,20 +46,20 @@ type Letters = Vec<(char, Type)>;
 impl Draw<'_> {
     /// Generates a call in this form at the given level, with arguments nested up to the given depth.
     pub fn formula(&mut self, form: &Form, level: Level, depth: usize) -> InterpreterExpr {
-        let project = match level {
-            Level::Aggregate => At::Group,
-            Level::Window => At::Sheet,
-            _ => At::Row,
+        let scope = match level {
+            Level::Aggregate => Scope::Group,
+            Level::Window => Scope::Sheet,
+            _ => Scope::Row,
         };
         let ty = match form.gives {
             Gives::Is(ty) => ty,
             Gives::Same(letter) => self.type_for(letter),
         };
-        let drawn = self.call(form, ty, project, depth);
+        let drawn = self.call(form, ty, scope, depth);
         if form.takes.is_empty() && ty.is_number() && form.level < Level::Aggregate {
             // Combine a function without arguments with another expression, because it returns the same value in each
             // row.
-            let other = self.expr(Type::Float, project, depth - 1);
+            let other = self.expr(Type::Float, scope, depth - 1);
             return binary(InterpreterOp::Multiply, drawn, other);
         }
         drawn
@@ -70,7 +70,7 @@ impl Draw<'_> {
         *self.random.pick(&fitting)
     }
 
-    fn call(&mut self, form: &Form, ty: Type, project: At, depth: usize) -> InterpreterExpr {
+    fn call(&mut self, form: &Form, ty: Type, scope: Scope, depth: usize) -> InterpreterExpr {
         let mut letters: Letters = Vec::new();
         if let Gives::Same(letter) = form.gives {
             letters.push((letter, ty));
@@ -78,30 +78,30 @@ impl Draw<'_> {
         let name = form.function.name;
         match form.level {
             Level::Window => self.window(form, &mut letters, depth),
-            Level::Aggregate if project == At::Sheet => {
+            Level::Aggregate if scope == Scope::Sheet => {
                 let rows = self.rows();
                 self.draw_window_aggregate(form, &mut letters, rows)
             }
             Level::Aggregate => {
-                let args = self.arguments(form, &mut letters, At::Row, depth);
+                let args = self.arguments(form, &mut letters, Scope::Row, depth);
                 match form.outer_function {
                     Some(outer) => InterpreterExpr::Aggregate(outer, vec![InterpreterExpr::Call(name, args)]),
                     None => InterpreterExpr::Aggregate(name, args),
                 }
             }
             _ => {
-                let args = self.arguments(form, &mut letters, project, depth);
+                let args = self.arguments(form, &mut letters, scope, depth);
                 InterpreterExpr::Call(name, args)
             }
         }
     }
 
-    fn arguments(&mut self, form: &Form, letters: &mut Letters, project: At, depth: usize) -> Vec<InterpreterExpr> {
+    fn arguments(&mut self, form: &Form, letters: &mut Letters, scope: Scope, depth: usize) -> Vec<InterpreterExpr> {
         let mut before = Type::Text;
         let mut args = Vec::new();
         for takes in &form.takes {
             let ty = self.type_of(takes, letters, before);
-            let arg = self.argument(takes, ty, project, depth);
+            let arg = self.argument(takes, ty, scope, depth);
             // Aggregates and windows over constants provide little information. DuckDB fails on the mode of constants,
             // and Postgres fails on the lag of a constant string.
             let named = form.level >= Level::Aggregate && matches!(takes, Takes::Same(_)) && !reads_something(&arg);
@@ -119,8 +119,8 @@ impl Draw<'_> {
     fn type_of(&mut self, takes: &Takes, letters: &mut Letters, before: Type) -> Type {
         match takes {
             // Types that widen to the parameter's type are also accepted.
-            Takes::Is(Type::Float) if self.random.percent(20) => *self.random.pick(&NUMBERS),
-            Takes::Is(Type::Decimal) if self.random.percent(15) => Type::Integer,
+            Takes::Is(Type::Float) if self.random.chance(20) => *self.random.pick(&NUMBERS),
+            Takes::Is(Type::Decimal) if self.random.chance(15) => Type::Integer,
             Takes::Is(ty) => *ty,
             Takes::Number | Takes::Positive => *self.random.pick(&NUMBERS),
             Takes::Literal(..) => Type::Integer,
@@ -140,13 +140,13 @@ impl Draw<'_> {
         }
     }
 
-    fn argument(&mut self, takes: &Takes, ty: Type, project: At, depth: usize) -> InterpreterExpr {
+    fn argument(&mut self, takes: &Takes, ty: Type, scope: Scope, depth: usize) -> InterpreterExpr {
         match takes {
             Takes::OneOf(choices, other) => match other {
-                Some(other) if self.random.percent(30) => self.argument(other, ty, project, depth),
+                Some(other) if self.random.chance(30) => self.argument(other, ty, scope, depth),
                 _ => match self.random.pick(choices).clone() {
                     Choice::Value(value) => InterpreterExpr::Literal(value),
-                    Choice::Column(name) if project == At::Group => InterpreterExpr::Aggregate(
+                    Choice::Column(name) if scope == Scope::Group => InterpreterExpr::Aggregate(
                         self.random.pick::<&str>(&["MIN", "MAX"]),
                         vec![InterpreterExpr::Name(name)],
                     ),
@@ -170,7 +170,7 @@ impl Draw<'_> {
                 InterpreterExpr::Literal(Value::Number(*self.random.pick(&[0.1, 0.25, 0.5, 1.5, 2.5, 10.0])))
             }
             Takes::Criterion => self.criterion(ty),
-            _ => self.expr(ty, project, depth.saturating_sub(1)),
+            _ => self.expr(ty, scope, depth.saturating_sub(1)),
         }
     }
 
@@ -189,21 +189,21 @@ impl Draw<'_> {
     }
 
     /// Generates an expression of a type.
-    fn expr(&mut self, ty: Type, project: At, depth: usize) -> InterpreterExpr {
-        if depth == 0 || self.random.percent(25) {
-            return self.leaf(ty, project);
+    fn expr(&mut self, ty: Type, scope: Scope, depth: usize) -> InterpreterExpr {
+        if depth == 0 || self.random.chance(25) {
+            return self.leaf(ty, scope);
         }
-        if self.random.percent(30) {
-            return self.operation(ty, project, depth);
+        if self.random.chance(30) {
+            return self.operation(ty, scope, depth);
         }
-        let highest = match project {
-            At::Row => Level::Row,
-            At::Group => Level::Aggregate,
-            At::Sheet => Level::Window,
+        let highest = match scope {
+            Scope::Row => Level::Row,
+            Scope::Group => Level::Aggregate,
+            Scope::Sheet => Level::Window,
         };
         // Windows over groups are separate steps. An aggregate in a sheet is an aggregate over a range.
         let fitting = |form: &&Form| {
-            let ranged = project != At::Sheet || form.level != Level::Aggregate || form.ranges;
+            let ranged = scope != Scope::Sheet || form.level != Level::Aggregate || form.ranges;
             form.level <= highest && form.may_give(ty) && !form.takes.is_empty() && ranged
         };
         let names: Vec<&'static Function> = {
@@ -213,7 +213,7 @@ impl Draw<'_> {
             names
         };
         if names.is_empty() {
-            return self.leaf(ty, project);
+            return self.leaf(ty, scope);
         }
         let function = *self.random.pick(&names);
         let forms: Vec<&Form> = self
@@ -224,13 +224,13 @@ impl Draw<'_> {
             .filter(|form| form.function.name == function.name)
             .collect();
         let form = (*self.random.pick(&forms)).clone();
-        self.call(&form, ty, project, depth - 1)
+        self.call(&form, ty, scope, depth - 1)
     }
 
-    fn operation(&mut self, ty: Type, project: At, depth: usize) -> InterpreterExpr {
+    fn operation(&mut self, ty: Type, scope: Scope, depth: usize) -> InterpreterExpr {
         let depth = depth - 1;
         let of = |draw: &mut Self, op: InterpreterOp, a: Type, b: Type| {
-            let (a, b) = (draw.expr(a, project, depth), draw.expr(b, project, depth));
+            let (a, b) = (draw.expr(a, scope, depth), draw.expr(b, scope, depth));
             binary(op, a, b)
         };
         match ty {
@@ -251,7 +251,7 @@ impl Draw<'_> {
                 };
                 of(self, op, a, b)
             }
-            Type::Integer if self.random.percent(20) => of(self, InterpreterOp::Apart, Type::Date, Type::Date),
+            Type::Integer if self.random.chance(20) => of(self, InterpreterOp::Apart, Type::Date, Type::Date),
             Type::Integer | Type::Decimal => {
                 let op = *self
                     .random
@@ -286,7 +286,7 @@ impl Draw<'_> {
                             ])
                             .clone(),
                     );
-                    binary(InterpreterOp::Power, self.expr(base, project, depth), exponent)
+                    binary(InterpreterOp::Power, self.expr(base, scope, depth), exponent)
                 }
                 2..=4 => {
                     let (a, b) = (*self.random.pick(&NUMBERS), *self.random.pick(&NUMBERS));
@@ -316,14 +316,14 @@ impl Draw<'_> {
         }
     }
 
-    fn leaf(&mut self, ty: Type, project: At) -> InterpreterExpr {
-        if project == At::Group {
+    fn leaf(&mut self, ty: Type, scope: Scope) -> InterpreterExpr {
+        if scope == Scope::Group {
             return self.group_leaf(ty);
         }
-        if ty != Type::Timestamp && self.random.percent(12) {
+        if ty != Type::Timestamp && self.random.chance(12) {
             return self.literal(ty);
         }
-        if ty == Type::Date && self.random.percent(8) {
+        if ty == Type::Date && self.random.chance(8) {
             let of = *self.random.pick(&TEMPORAL);
             let name = self.column(of);
             return InterpreterExpr::Period(name, *self.random.pick(&PeriodFrame::ALL));
@@ -344,20 +344,20 @@ impl Draw<'_> {
 
     /// Generates an aggregate of a column, or a column by which the rows are grouped.
     fn group_leaf(&mut self, ty: Type) -> InterpreterExpr {
-        if ty == Type::Text && self.random.percent(25) {
+        if ty == Type::Text && self.random.chance(25) {
             return InterpreterExpr::name(GROUP);
         }
-        if ty != Type::Timestamp && self.random.percent(8) {
+        if ty != Type::Timestamp && self.random.chance(8) {
             return self.literal(ty);
         }
         let column = |draw: &mut Self, ty: Type| InterpreterExpr::Name(draw.column(ty));
         let (name, arg) = match ty {
-            Type::Integer if self.random.percent(40) => {
+            Type::Integer if self.random.chance(40) => {
                 let any = *self.random.pick(&TYPES);
                 ("COUNT", column(self, any))
             }
-            Type::Integer | Type::Decimal if self.random.percent(50) => ("SUM", column(self, ty)),
-            Type::Float if self.random.percent(40) => {
+            Type::Integer | Type::Decimal if self.random.chance(50) => ("SUM", column(self, ty)),
+            Type::Float if self.random.chance(40) => {
                 let number = *self.random.pick(&NUMBERS);
                 ("AVERAGE", column(self, number))
             }
@@ -379,7 +379,7 @@ impl Draw<'_> {
     fn literal(&mut self, ty: Type) -> InterpreterExpr {
         let random = &mut self.random;
         InterpreterExpr::Literal(match ty {
-            Type::Boolean => Value::Bool(random.percent(50)),
+            Type::Boolean => Value::Bool(random.chance(50)),
             Type::Integer => Value::Int(random.next_between(-2, 7)),
             Type::Decimal | Type::Float => Value::Number(random.next_between(-8, 40) as f64 / 4.0),
             Type::Text => {
@@ -391,7 +391,7 @@ impl Draw<'_> {
 
     /// Generates the rows of a window: usually all rows, otherwise the rows from one row to another.
     fn rows(&mut self) -> WindowRows {
-        if self.random.percent(60) {
+        if self.random.chance(60) {
             return WindowRows::All;
         }
         let from = *self.random.pick(&[
@@ -417,7 +417,7 @@ impl Draw<'_> {
             let ty = self.type_of(takes, letters, before);
             args.push(match takes {
                 Takes::OneOf(..) | Takes::Literal(..) | Takes::Positive | Takes::Criterion => {
-                    self.argument(takes, ty, At::Row, 0)
+                    self.argument(takes, ty, Scope::Row, 0)
                 }
                 _ => InterpreterExpr::Range(Box::new(InterpreterExpr::Name(self.column(ty))), rows),
             });
@@ -427,7 +427,7 @@ impl Draw<'_> {
     }
 
     fn window(&mut self, form: &Form, letters: &mut Letters, depth: usize) -> InterpreterExpr {
-        let args = self.arguments(form, letters, At::Row, depth.min(2));
+        let args = self.arguments(form, letters, Scope::Row, depth.min(2));
         window(form.function.name, args)
     }
 }

@@ -205,7 +205,7 @@ impl Maker<'_> {
             name: self.input.relation.name.clone(),
         };
         // If a column has two names, some specs use the first name and other specs the second name.
-        let some: Vec<(InterpreterExpr, Kind)> = leaves.iter().filter(|_| self.random.percent(80)).cloned().collect();
+        let some: Vec<(InterpreterExpr, Kind)> = leaves.iter().filter(|_| self.random.chance(80)).cloned().collect();
         let every = leaves;
         let leaves = if some.is_empty() { every.clone() } else { some };
         self.input = Input {
@@ -218,7 +218,7 @@ impl Maker<'_> {
 
     fn join(&mut self, joined: &Joined, target: &Relation) -> Option<InterpreterJoin> {
         let taken = |name: &str| joined.relations.iter().any(|r| r.name == name);
-        let alias = (taken(&target.name) || self.random.percent(15))
+        let alias = (taken(&target.name) || self.random.chance(15))
             .then(|| ["other", "further", "last_one"].into_iter().find(|name| !taken(name)))
             .flatten();
         let kinds = [
@@ -237,7 +237,7 @@ impl Maker<'_> {
             alias: alias.map(str::to_owned),
             condition: JoinCondition::Nothing,
             kind,
-            many: self.random.percent(12),
+            many: self.random.chance(12),
         };
         if kind != InterpreterJoinKind::Cross {
             join.condition = self.draw_condition(joined, target, join.name())?;
@@ -247,12 +247,12 @@ impl Maker<'_> {
             if self.multiplied > 1 {
                 return None;
             }
-            join.many |= self.random.percent(70);
+            join.many |= self.random.chance(70);
         }
         // All engines accept a condition without an equality only if unmatched rows are dropped.
         if let (InterpreterJoinKind::Inner, true, JoinCondition::On(_)) = (kind, join.many, &join.condition)
             && self.multiplied < 2
-            && self.random.percent(12)
+            && self.random.chance(12)
         {
             let scope = self.joined_scope(joined, target, join.name());
             join.condition = JoinCondition::On(self.with_name(Kind::Bool, &scope));
@@ -309,7 +309,7 @@ impl Maker<'_> {
             .collect();
         let in_key = |column: &String| target.grain.contains(column);
         let key: Vec<(String, Kind)> = can_equal.iter().filter(|(column, _)| in_key(column)).cloned().collect();
-        let wanted = if !key.is_empty() && self.random.percent(65) {
+        let wanted = if !key.is_empty() && self.random.chance(65) {
             key
         } else if can_equal.is_empty() {
             return None;
@@ -323,7 +323,7 @@ impl Maker<'_> {
                 _ => false,
             }
         };
-        if wanted.iter().all(|(column, _)| one_side(column)) && self.random.percent(60) {
+        if wanted.iter().all(|(column, _)| one_side(column)) && self.random.chance(60) {
             return Some(JoinCondition::Using(
                 wanted.into_iter().map(|(column, _)| column).collect(),
             ));
@@ -336,7 +336,7 @@ impl Maker<'_> {
                 .filter(|other| unqualified_name(other) == column)
                 .cloned()
                 .collect();
-            let other = if !alike.is_empty() && self.random.percent(80) {
+            let other = if !alike.is_empty() && self.random.chance(80) {
                 self.random.pick(&alike).clone()
             } else {
                 self.random.pick(&others).clone()
@@ -345,17 +345,17 @@ impl Maker<'_> {
                 InterpreterExpr::name(&format!("{name}.{column}")),
                 InterpreterExpr::name(&other),
             );
-            if self.random.percent(12) {
+            if self.random.chance(12) {
                 other = InterpreterExpr::Call("COALESCE", vec![other, self.literal(kind)]);
             }
-            let (a, b) = if self.random.percent(50) {
+            let (a, b) = if self.random.chance(50) {
                 (own, other)
             } else {
                 (other, own)
             };
             conditions.push(InterpreterExpr::Binary(InterpreterOp::Equal, Box::new(a), Box::new(b)));
         }
-        if self.random.percent(30) {
+        if self.random.chance(30) {
             let scope = self.joined_scope(joined, target, name);
             let more = self.with_name(Kind::Bool, &scope);
             conditions.push(more);

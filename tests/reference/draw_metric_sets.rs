@@ -44,8 +44,8 @@ pub enum WindowForm {
 
 #[derive(Clone)]
 pub enum ModelKey {
-    /// Period of each set's time. If `is_spelled` is set, the key is written as a mapping, or as the column with a
-    /// timeframe if there is only one set.
+    /// Period of each set's time column. If `is_spelled` is set, the key is written as a mapping, or as the column with
+    /// a timeframe if there is only one set.
     Time { frame: PeriodFrame, is_spelled: bool },
     /// Column or dimension of each set. `name` is the name of a mapping.
     Column {
@@ -133,7 +133,7 @@ impl ModelOverSets {
     /// Returns the key that orders windows: the time itself, as it is finer than any of its periods, or a period. With
     /// `fill`, the filled key orders them.
     pub fn window_key(&self) -> Option<(usize, Option<PeriodFrame>)> {
-        let (project, frame) = self.time_key()?;
+        let (index, frame) = self.time_key()?;
         let is_time = |key: &ModelKey| match key {
             ModelKey::Column { name: None, of } => self.sets.iter().enumerate().all(|(at, set)| {
                 let column = of.get(at).or(of.first());
@@ -143,7 +143,7 @@ impl ModelOverSets {
         };
         let time = self.keys.iter().position(is_time);
         let finer = time.filter(|_| self.fill.is_none());
-        Some(finer.map_or((project, Some(frame)), |time| (time, None)))
+        Some(finer.map_or((index, Some(frame)), |time| (time, None)))
     }
 
     /// Returns the metrics that the model lists, each with its name in the model.
@@ -179,23 +179,23 @@ impl ModelOverSets {
 
 /// Generates metric sets and a model built on them.
 pub fn model(random: &mut Random, database: &Database) -> ModelOverSets {
-    let frame = if random.percent(60) {
+    let frame = if random.chance(60) {
         PeriodFrame::Month
     } else {
         *random.pick(&PeriodFrame::ALL)
     };
-    let is_timed = random.percent(65);
-    let blank_zero = random.percent(15);
+    let is_timed = random.chance(65);
+    let blank_zero = random.chance(15);
     let (orders, customers, visits) = (&database.tables[0], &database.tables[1], &database.tables[3]);
     let mut sets = vec![metric_set(random, "sales", (orders, "ordered_on"), customers)];
-    if random.percent(50) {
+    if random.chance(50) {
         let times: Vec<&str> = orders
             .columns
             .iter()
             .filter(|c| c.kind == Kind::Time)
             .map(|c| c.name)
             .collect();
-        let of = match random.percent(20) {
+        let of = match random.chance(20) {
             true => (orders, *random.pick(&times)),
             false => (visits, visits.columns[2].name),
         };
@@ -228,7 +228,7 @@ pub fn model(random: &mut Random, database: &Database) -> ModelOverSets {
                 leaves: set.rows.clone(),
                 ..Scope::default()
             };
-            maker.random.percent(35).then(|| maker.with_name(Kind::Bool, &rows))
+            maker.random.chance(35).then(|| maker.with_name(Kind::Bool, &rows))
         })
         .collect();
     let mut model = ModelOverSets {
@@ -246,12 +246,12 @@ pub fn model(random: &mut Random, database: &Database) -> ModelOverSets {
         definitions: Vec::new(),
     };
     finish(random, &mut model, Relation::of(orders));
-    if is_timed && random.percent(30) {
+    if is_timed && random.chance(30) {
         let (one, other) = (day(random), day(random));
         model.fill = Some(Fill {
-            from: random.percent(40).then_some(one.min(other)),
-            to: random.percent(40).then_some(one.max(other)),
-            is_each: random.percent(30),
+            from: random.chance(40).then_some(one.min(other)),
+            to: random.chance(40).then_some(one.max(other)),
+            is_each: random.chance(30),
         });
     }
     model
@@ -263,14 +263,14 @@ fn day(random: &mut Random) -> i64 {
 
 /// Adds the order, the definitions and the conditions of a model.
 fn finish(random: &mut Random, model: &mut ModelOverSets, relation: Relation) {
-    if !model.keys.is_empty() && random.percent(25) {
-        model.order_by = model.keys.iter().map(|_| random.percent(30)).collect();
+    if !model.keys.is_empty() && random.chance(25) {
+        model.order_by = model.keys.iter().map(|_| random.chance(30)).collect();
         // Windows in the model's order need its time key.
-        let is_time_first = model.time_key().is_none_or(|(project, _)| project == 0);
-        if is_time_first && random.percent(40) {
+        let is_time_first = model.time_key().is_none_or(|(index, _)| index == 0);
+        if is_time_first && random.chance(40) {
             model.order_by.truncate(1);
         }
-        if model.order_by.len() == model.keys.len() && random.percent(40) {
+        if model.order_by.len() == model.keys.len() && random.chance(40) {
             model.limit = Some(1 + random.random_below(4));
         }
     }
@@ -283,7 +283,7 @@ fn finish(random: &mut Random, model: &mut ModelOverSets, relation: Relation) {
     let count = random.random_below(4);
     for at in 0..count {
         let name = format!("defined_{at}");
-        let (formula, kind, form) = if random.percent(50) {
+        let (formula, kind, form) = if random.chance(50) {
             match window(random, &metrics, by, model.keys.len()) {
                 Some((formula, kind, form)) => (formula, kind, Some(form)),
                 None => continue,
@@ -312,7 +312,7 @@ fn finish(random: &mut Random, model: &mut ModelOverSets, relation: Relation) {
         leaves: unwindowed.map(|(x, kind, _)| (x.clone(), *kind)).collect(),
         ..Scope::default()
     };
-    if random.percent(25) {
+    if random.chance(25) {
         let mut maker = Maker::of_expressions(random, relation);
         model.having = Some(maker.with_name(Kind::Bool, &scope));
     }
@@ -320,15 +320,15 @@ fn finish(random: &mut Random, model: &mut ModelOverSets, relation: Relation) {
     let looks_back = formulas
         .filter_map(|metric| metric.window)
         .all(|form| form == WindowForm::LooksBack);
-    if model.order_by.is_empty() && looks_back && random.percent(35) {
+    if model.order_by.is_empty() && looks_back && random.chance(35) {
         let (one, other) = (day(random), day(random));
-        model.since = random.percent(70).then_some(one.min(other));
-        model.until = random.percent(60).then_some(one.max(other));
+        model.since = random.chance(70).then_some(one.min(other));
+        model.until = random.chance(60).then_some(one.max(other));
     }
 }
 
 fn metric_set(random: &mut Random, name: &'static str, (table, time): (&Table, &str), customers: &Table) -> MetricSet {
-    let join = random.percent(45).then(|| InterpreterJoin {
+    let join = random.chance(45).then(|| InterpreterJoin {
         to: customers.name.clone(),
         alias: Some("customers".to_owned()),
         condition: JoinCondition::On(InterpreterExpr::Binary(
@@ -367,7 +367,7 @@ fn metric_set(random: &mut Random, name: &'static str, (table, time): (&Table, &
         rows.leaves.push((InterpreterExpr::name(&name), kind));
         dimensions.push((name, formula));
     }
-    let filter = maker.random.percent(35).then(|| maker.with_name(Kind::Bool, &rows));
+    let filter = maker.random.chance(35).then(|| maker.with_name(Kind::Bool, &rows));
     let mut metrics: Vec<MetricFormula> = Vec::new();
     for at in 0..2 + maker.random.random_below(4) {
         let scope = Scope {
@@ -379,7 +379,7 @@ fn metric_set(random: &mut Random, name: &'static str, (table, time): (&Table, &
             ..Scope::default()
         };
         let kind = maker.any_kind(&scope);
-        let formula = match metrics.is_empty() || maker.random.percent(55) {
+        let formula = match metrics.is_empty() || maker.random.chance(55) {
             true => maker.aggregate(kind, &scope),
             false => maker.with_name(kind, &scope),
         };
@@ -405,7 +405,7 @@ fn metric_set(random: &mut Random, name: &'static str, (table, time): (&Table, &
 }
 
 fn keys(random: &mut Random, sets: &[MetricSet], frame: Option<PeriodFrame>) -> Vec<ModelKey> {
-    let is_spelled = random.percent(30);
+    let is_spelled = random.chance(30);
     let mut keys: Vec<ModelKey> = frame
         .into_iter()
         .map(|frame| ModelKey::Time { frame, is_spelled })
@@ -423,7 +423,7 @@ fn keys(random: &mut Random, sets: &[MetricSet], frame: Option<PeriodFrame>) -> 
             if alike.is_empty() {
                 continue;
             }
-            let same = alike.contains(&&first) && random.percent(60);
+            let same = alike.contains(&&first) && random.chance(60);
             of.push(if same {
                 first.clone()
             } else {
@@ -449,7 +449,7 @@ fn keys(random: &mut Random, sets: &[MetricSet], frame: Option<PeriodFrame>) -> 
             keys.push(key);
         }
     }
-    if random.percent(30) {
+    if random.chance(30) {
         keys.reverse();
     }
     keys
@@ -458,22 +458,22 @@ fn keys(random: &mut Random, sets: &[MetricSet], frame: Option<PeriodFrame>) -> 
 fn draw_listed_metrics(random: &mut Random, sets: &[MetricSet]) -> Vec<Listed> {
     let mut listed = Vec::new();
     for (at, set) in sets.iter().enumerate() {
-        if random.percent(15) {
+        if random.chance(15) {
             listed.push(Listed::All(at));
             continue;
         }
         let mut places: Vec<usize> = (0..set.metrics.len()).collect();
         random.shuffle(&mut places);
         let count = 1 + random.random_below(places.len());
-        for project in places.into_iter().take(count) {
+        for index in places.into_iter().take(count) {
             listed.push(Listed::One {
                 set: at,
-                metric: set.metrics[project].name.clone(),
-                renamed: random.percent(20).then(|| format!("renamed_{}", listed.len())),
+                metric: set.metrics[index].name.clone(),
+                renamed: random.chance(20).then(|| format!("renamed_{}", listed.len())),
             });
         }
     }
-    if listed.len() > 1 && random.percent(50) {
+    if listed.len() > 1 && random.chance(50) {
         random.shuffle(&mut listed);
     }
     listed
@@ -490,7 +490,7 @@ fn window(
     let boxed = || Box::new(x.clone());
     let (window, made, form) = match (by, random.random_below(8)) {
         (_, 0) if keys > 0 && matches!(kind, Kind::Int | Kind::Exact | Kind::Date) => {
-            let rank = Window::Rank("RANK", boxed(), random.percent(60));
+            let rank = Window::Rank("RANK", boxed(), random.chance(60));
             (InterpreterExpr::Window(rank), Kind::Int, WindowForm::Total)
         }
         (None, _) | (_, 0 | 1) => {
@@ -505,7 +505,7 @@ fn window(
         (Some(frame), 2 | 3) => {
             let units = [InterpreterUnit::Month, InterpreterUnit::Quarter, InterpreterUnit::Year];
             let longer: Vec<InterpreterUnit> = units.into_iter().filter(|unit| *unit >= frame.unit()).collect();
-            let unit = if random.percent(60) {
+            let unit = if random.chance(60) {
                 frame.unit()
             } else {
                 *random.pick(&longer)
@@ -535,7 +535,7 @@ fn window(
             (call, made, WindowForm::LooksBack)
         }
     };
-    if !kind.is_number() || !made.is_number() || random.percent(50) {
+    if !kind.is_number() || !made.is_number() || random.chance(50) {
         return Some((window, made, form));
     }
     let op = *random.pick(&[InterpreterOp::Subtract, InterpreterOp::Divide]);

@@ -44,7 +44,7 @@ pub fn spec(random: &mut Random, tables: &[Table]) -> InterpreterSpec {
     let mut steps = Vec::new();
     let count = 1 + random.random_below(3);
     let (mut made, mut multiplied) = (0, 0);
-    let blank_zero = random.percent(15);
+    let blank_zero = random.chance(15);
     for at in 0..count {
         let mut maker = Maker::of_expressions(random, read);
         maker.step.blank_zero = blank_zero;
@@ -106,7 +106,7 @@ impl<'a> Maker<'a> {
 impl Maker<'_> {
     fn step(&mut self, at: usize, relations: &[Relation]) -> Relation {
         self.step.name = ["first_step", "second_step", "third_step"][at].to_owned();
-        if self.random.percent(45) {
+        if self.random.chance(45) {
             self.joins(relations);
         }
         let mut rows = Scope {
@@ -116,7 +116,7 @@ impl Maker<'_> {
         for _ in 0..self.random.random_below(3) {
             self.row_definition(&mut rows);
         }
-        if self.random.percent(35) {
+        if self.random.chance(35) {
             // If a column and a definition have the same name, the filter uses the column, which has the same kind.
             let filter = self.with_name(Kind::Bool, &rows);
             self.step.filter = Some(filter);
@@ -127,7 +127,7 @@ impl Maker<'_> {
             [one] => !one.leaves.is_empty(),
             _ => false,
         };
-        if aggregates && self.random.percent(60) {
+        if aggregates && self.random.chance(60) {
             self.grouped(&rows)
         } else {
             self.plain(rows)
@@ -148,7 +148,7 @@ impl Maker<'_> {
 
     /// Generates a kind for which the scope has values.
     pub fn any_kind(&mut self, scope: &Scope) -> Kind {
-        if has_times(scope) && self.random.percent(12) {
+        if has_times(scope) && self.random.chance(12) {
             Kind::Time
         } else {
             *self.random.pick(&Kind::ALL)
@@ -181,7 +181,7 @@ impl Maker<'_> {
             .cloned();
         match column {
             Some((InterpreterExpr::Name(name), _))
-                if !name.contains('.') && self.random.percent(20) && !self.kinds.iter().any(|(n, _)| *n == name) =>
+                if !name.contains('.') && self.random.chance(20) && !self.kinds.iter().any(|(n, _)| *n == name) =>
             {
                 // Earlier definitions that use this name now read the new definition, so the new definition must not
                 // read them.
@@ -215,7 +215,7 @@ impl Maker<'_> {
             .filter(|(_, kind)| is_dated(*kind))
             .cloned()
             .collect();
-        let calendar = !dates.is_empty() && self.random.percent(25);
+        let calendar = !dates.is_empty() && self.random.chance(25);
         let count = if calendar {
             2 + self.random.random_below(3)
         } else {
@@ -228,7 +228,7 @@ impl Maker<'_> {
             if !GROUPED.contains(&kind) || (calendar && !date && is_dated(kind)) {
                 continue;
             }
-            let frame = (is_dated(kind) && self.random.percent(75)).then(|| *self.random.pick(&PeriodFrame::ALL));
+            let frame = (is_dated(kind) && self.random.chance(75)).then(|| *self.random.pick(&PeriodFrame::ALL));
             // The period is usually a month if an adjacent period is looked up.
             let frame = frame.map(|frame| match date {
                 true => *self.random.pick(&[PeriodFrame::Month, PeriodFrame::Month, frame]),
@@ -285,7 +285,7 @@ impl Maker<'_> {
             scope.leaves.push((InterpreterExpr::name(&name), kind));
             self.define(name, kind, x);
         }
-        if self.random.percent(20) {
+        if self.random.chance(20) {
             let having = self.group_expr(Kind::Bool, &scope);
             self.step.having = Some(having);
         }
@@ -322,7 +322,7 @@ impl Maker<'_> {
 
     fn keep(&mut self) -> InterpreterKeep {
         // With joins, a row can keep columns from any of the relations.
-        let names: Vec<String> = match self.step.joins.is_empty() || self.random.percent(30) {
+        let names: Vec<String> = match self.step.joins.is_empty() || self.random.chance(30) {
             true => self.input.relation.columns.iter().map(|(n, _)| n.clone()).collect(),
             false => self
                 .input
@@ -357,15 +357,15 @@ impl Maker<'_> {
                         .relation
                         .grain
                         .iter()
-                        .filter(|_| self.random.percent(70))
+                        .filter(|_| self.random.chance(70))
                         .for_each(&mut add);
                 }
-                names.iter().filter(|_| self.random.percent(likely)).for_each(&mut add);
+                names.iter().filter(|_| self.random.chance(likely)).for_each(&mut add);
                 self.input
                     .relation
                     .grain
                     .iter()
-                    .filter(|_| self.random.percent(70))
+                    .filter(|_| self.random.chance(70))
                     .for_each(&mut add);
                 if some.is_empty() {
                     InterpreterKeep::Nothing
@@ -441,7 +441,7 @@ impl Maker<'_> {
     }
 
     fn add_limit(&mut self) {
-        if !self.step.order_by.is_empty() && self.random.percent(12) {
+        if !self.step.order_by.is_empty() && self.random.chance(12) {
             self.step.limit = Some(1 + self.random.random_below(4));
         }
     }
@@ -464,7 +464,7 @@ impl Maker<'_> {
                 .group_by
                 .iter()
                 .any(|e| e.name == *name || e.output() == *name);
-        if !matches!(kind, Kind::Int | Kind::Exact) || is_read || scope.rows.len() < 2 || !self.random.percent(20) {
+        if !matches!(kind, Kind::Int | Kind::Exact) || is_read || scope.rows.len() < 2 || !self.random.chance(20) {
             return;
         }
         scope.rows.retain(|(x, _)| *x != leaf);

@@ -10,10 +10,10 @@ use crate::spec::KeptColumn;
 impl Maker<'_> {
     pub fn draw_order(&mut self, leaves: &[(InterpreterExpr, Kind)]) {
         if let Some(entry) = self.calendar.clone() {
-            let descending = self.random.percent(20);
+            let descending = self.random.chance(20);
             self.step.order_by.push((entry, descending));
         }
-        if !self.random.percent(if self.calendar.is_some() { 25 } else { 65 }) {
+        if !self.random.chance(if self.calendar.is_some() { 25 } else { 65 }) {
             return;
         }
         for _ in 0..1 + self.random.random_below(2) {
@@ -27,11 +27,11 @@ impl Maker<'_> {
                 _ => continue,
             };
             if COMPARED.contains(&kind) && self.step.order_by.iter().all(|(e, _)| *e != entry) {
-                let descending = self.random.percent(35);
+                let descending = self.random.chance(35);
                 self.step.order_by.push((entry, descending));
             }
         }
-        if !self.step.order_by.is_empty() && self.random.percent(15) {
+        if !self.step.order_by.is_empty() && self.random.chance(15) {
             let keys = if self.step.group_by.is_empty() {
                 leaves
                     .iter()
@@ -85,15 +85,15 @@ impl Maker<'_> {
                 let key = maker.step.group_by.iter().any(|e| e.expr() == *x);
                 !maker.step.is_grouped() || key || maker.step.level(x, None) != InterpreterLevel::Row
             };
-            let drawn = if dated && is_column(self, &inner) && self.random.percent(chance) {
+            let drawn = if dated && is_column(self, &inner) && self.random.chance(chance) {
                 let shift = *self.random.pick(&[-1, -1, -2, -3, 1, 2]);
                 let frame = self
                     .calendar
                     .as_ref()
                     .and_then(|entry| entry.frame)
-                    .filter(|_| self.random.percent(80));
+                    .filter(|_| self.random.chance(80));
                 let unit = frame.map_or_else(|| *self.random.pick(&InterpreterUnit::ALL), PeriodFrame::unit);
-                if self.random.percent(40) {
+                if self.random.chance(40) {
                     self.by_calendar(&inner, kind, (shift, unit), &scope)
                 } else {
                     Some((
@@ -106,7 +106,7 @@ impl Maker<'_> {
             };
             let Some((mut x, mut made)) = drawn else { continue };
             let kind = if made.is_number() { kind } else { made };
-            if kind.is_number() && self.random.percent(50) {
+            if kind.is_number() && self.random.chance(50) {
                 let op = *self
                     .random
                     .pick(&[InterpreterOp::Subtract, InterpreterOp::Divide, InterpreterOp::Add]);
@@ -131,7 +131,7 @@ impl Maker<'_> {
         let ordered = !self.step.order_by.is_empty();
         let (window, made) = match self.random.random_below(if ordered { 10 } else { 5 }) {
             0 if matches!(kind, Kind::Int | Kind::Exact | Kind::Date | Kind::Time) => {
-                (Window::Rank("RANK", boxed(), self.random.percent(60)), Kind::Int)
+                (Window::Rank("RANK", boxed(), self.random.chance(60)), Kind::Int)
             }
             1 if matches!(kind, Kind::Int | Kind::Exact | Kind::Date | Kind::Time) => {
                 (Window::PercentRank(boxed()), Kind::Float)
@@ -140,7 +140,7 @@ impl Maker<'_> {
             2..=4 => return self.range(inner, kind, WindowRows::All, scope),
             5 => (Window::First(boxed()), kind),
             6 => (Window::Last(boxed()), kind),
-            7 if self.random.percent(30) => (Window::Row, Kind::Int),
+            7 if self.random.chance(30) => (Window::Row, Kind::Int),
             7 => {
                 let shift = *self.random.pick(&[-1, -1, -2, -3, 1, 2]);
                 (Window::Offset(boxed(), shift), kind)
@@ -163,11 +163,7 @@ impl Maker<'_> {
                 if from == to {
                     return None;
                 }
-                let (from, to) = if self.random.percent(10) {
-                    (to, from)
-                } else {
-                    (from, to)
-                };
+                let (from, to) = if self.random.chance(10) { (to, from) } else { (from, to) };
                 return self.range(inner, kind, WindowRows::Between(from, to), scope);
             }
         };
@@ -185,8 +181,8 @@ impl Maker<'_> {
         let period = *self
             .random
             .pick(&[PeriodFrame::Quarter, PeriodFrame::Year, PeriodFrame::Year]);
-        let is_last = self.random.percent(30);
-        if self.random.percent(30) {
+        let is_last = self.random.chance(30);
+        if self.random.chance(30) {
             let window = Window::InPeriod(Box::new(inner.clone()), period, is_last);
             return Some((InterpreterExpr::Window(window), kind));
         }

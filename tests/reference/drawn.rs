@@ -170,7 +170,7 @@ pub fn run<C: Drawn>() {
         .iter()
         .for_each(|told| print_directly(&format!("{} {told}", C::SUITE)));
     let mut batches = Vec::new();
-    let mut places = Vec::new();
+    let mut asked_by_dialect = Vec::new();
     let mut refused: BTreeMap<String, Vec<u64>> = BTreeMap::new();
     for dialect in &dialects {
         let share = match dialect.name() {
@@ -178,14 +178,14 @@ pub fn run<C: Drawn>() {
             _ => count.div_ceil(C::ONE_OF),
         };
         let mut batch = Batch::default();
-        let mut project: Vec<(usize, usize)> = Vec::new();
+        let mut asked: Vec<(usize, usize)> = Vec::new();
         let mut unsupported = 0;
         for (at, case) in cases.iter().enumerate().filter(|(_, case)| case.is_asked(*dialect)) {
-            if project.len() as u64 == share {
+            if asked.len() as u64 == share {
                 break;
             }
             match query(case, *dialect) {
-                Ok(query) => project.push((at, batch.add(&query, &case.tables()))),
+                Ok(query) => asked.push((at, batch.add(&query, &case.tables()))),
                 Err(fault) if is_shift_within_period(&fault) => {}
                 Err(fault) if is_unsupported(&fault) => unsupported += 1,
                 Err(fault) => refused
@@ -202,22 +202,22 @@ pub fn run<C: Drawn>() {
             ));
         }
         batches.push((*dialect, batch));
-        places.push(project);
+        asked_by_dialect.push(asked);
     }
     // The name includes the seed, so that two series that run at the same time keep separate batches.
     let runs = run_all(&format!("{}-{first}", C::SUITE), &batches);
     let mut failures: Vec<(Dialect, &C)> = Vec::new();
-    for ((dialect, run), project) in dialects.iter().zip(&runs).zip(&places) {
+    for ((dialect, run), asked) in dialects.iter().zip(&runs).zip(&asked_by_dialect) {
         let answers = match run {
             Run::Missing(reason) => {
-                announce_missing(*dialect, reason, project.len());
+                announce_missing(*dialect, reason, asked.len());
                 continue;
             }
             Run::Done(answers) => answers,
         };
         let (mut agreed, mut left_to_engine) = (0, 0);
-        for (at, project) in project {
-            let answer = &answers[*project];
+        for (at, index) in asked {
+            let answer = &answers[*index];
             if answer.as_ref().err().is_some_and(|error| C::may_fail(error)) {
                 left_to_engine += 1;
             } else if check_answer(&cases[*at], *dialect, &rights[*at], answer).is_none() {
@@ -235,7 +235,7 @@ pub fn run<C: Drawn>() {
             "{} {}: {agreed} of {} {} agree{exempt}",
             C::SUITE,
             dialect.name(),
-            project.len(),
+            asked.len(),
             C::KIND
         ));
     }
@@ -304,14 +304,14 @@ fn shrunk<C: Drawn>(dialect: Dialect, case: &C) -> String {
             .filter_map(|case| {
                 let query = query(&case, dialect).ok()?;
                 let right = quietly(|| case.right())?;
-                let project = batch.add(&query, &case.tables());
-                Some((case, right, query, project))
+                let index = batch.add(&query, &case.tables());
+                Some((case, right, query, index))
             })
             .collect();
         let runs = run_all(&format!("{}-shrink-{}", C::SUITE, case.seed()), &[(dialect, batch)]);
         let Some(Run::Done(answers)) = runs.first() else { break };
-        let failing = asked.into_iter().filter_map(|(case, right, query, project)| {
-            let found = check_answer(&case, dialect, &right, &answers[project])?;
+        let failing = asked.into_iter().filter_map(|(case, right, query, index)| {
+            let found = check_answer(&case, dialect, &right, &answers[index])?;
             Some((format!("{}\n{query}\n{found}", describe_case(&case)), case))
         });
         // The first case in the first round is the original case. Any other case that fails is smaller than the

@@ -138,11 +138,11 @@ fn row(at: usize, year: i64, columns: &[TableColumn], random: &mut Random) -> Ve
         Value::Date(date(year, random)),
         Value::Time(date(year, random) * DAY + time(random)),
         Value::Time(date(year, random) * DAY + time(random)),
-        Value::Bool(random.percent(50)),
-        Value::Bool(random.percent(50)),
+        Value::Bool(random.chance(50)),
+        Value::Bool(random.chance(50)),
     ];
     for (value, column) in values.iter_mut().zip(columns) {
-        if column.nullable && random.percent(18) {
+        if column.nullable && random.chance(18) {
             *value = Value::Null;
         }
     }

@@ -25,7 +25,7 @@ fn the_interpreter_agrees_with_the_cases() {
     for path in files::files_below("cases") {
         let file = read_file(&path).unwrap_or_else(|fault| panic!("{}: {fault}", files::short_name(&path)));
         for case in &file.cases {
-            let project = format!("{}:{}: {}", files::short_name(&path), case.line, case.name);
+            let title = format!("{}:{}: {}", files::short_name(&path), case.line, case.name);
             match answers(case) {
                 Ok(answers) => {
                     cases += 1;
@@ -34,10 +34,10 @@ fn the_interpreter_agrees_with_the_cases() {
                         answers
                             .iter()
                             .flatten()
-                            .map(|fault| format!("{project}: {}: {fault}", case.formula)),
+                            .map(|fault| format!("{title}: {}: {fault}", case.formula)),
                     );
                 }
-                Err(why) => unread.entry(why).or_default().push(project),
+                Err(why) => unread.entry(why).or_default().push(title),
             }
         }
     }

@@ -83,8 +83,8 @@ fn every_combination_matches_the_interpreter() {
             }
         };
         let (mut agreed, mut values) = (0, 0);
-        for (_, probe, sql, project) in mine {
-            let fault = probe.find_difference(*dialect, answers.get(*project));
+        for (_, probe, sql, index) in mine {
+            let fault = probe.find_difference(*dialect, answers.get(*index));
             let known = grid
                 .known_differences
                 .get(&(probe.formula.clone(), dialect.name().to_owned()));
@@ -177,11 +177,11 @@ fn probe(formula: String, pools: &[Pool]) -> Result<Probe> {
         .unwrap_or(1);
     let mut rows = Vec::new();
     for at in 0..count.min(MOST_ROWS) {
-        let mut project = at * step % count;
+        let mut combination = at * step % count;
         let mut row = Vec::new();
         for pool in &named {
-            row.push(pool.values[project % pool.values.len()].clone());
-            project /= pool.values.len();
+            row.push(pool.values[combination % pool.values.len()].clone());
+            combination /= pool.values.len();
         }
         rows.push(row);
     }

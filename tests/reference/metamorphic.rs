@@ -101,7 +101,7 @@ pub fn names(sheet: &Sheet, random: &mut Random) -> Names {
     let mut taken = BTreeSet::new();
     let mut name = || loop {
         let words = words();
-        let word = if random.percent(40) {
+        let word = if random.chance(40) {
             words[random.random_below(words.len())]
         } else {
             *random.pick(&words_of_a_letter())
@@ -170,7 +170,8 @@ pub fn run() {
         for dialect in Dialect::all() {
             let make = || compiler(sheet, dialect);
             let combines = dialect.facts().sorted_aggregates_combine;
-            // Without this fact, a sorted aggregate is an error next to an aggregate that sorts other values.
+            // Without this fact, a sorted aggregate causes an error if another aggregate in the same select sorts other
+            // values.
             let right: BTreeMap<String, String> = lines
                 .iter()
                 .flat_map(|line| sql(&make(), std::slice::from_ref(line)))
@@ -278,7 +279,7 @@ fn same_but_names(a: &str, b: &str, names: &Names, dialect: Dialect) -> bool {
     a.len() == b.len() && a.iter().zip(&b).all(same)
 }
 
-/// Returns the words, string literals and symbols of an SQL text. If `escapes` is set, a backslash may escape
+/// Returns the words, string literals and symbols of an SQL statement. If `escapes` is set, a backslash may escape
 /// characters in literals. A quoted name is a word.
 fn tokens(sql: &str, escapes: bool) -> Vec<String> {
     let mut found = Vec::new();

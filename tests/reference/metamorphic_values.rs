@@ -183,8 +183,8 @@ impl Asking {
 
     fn ask(&mut self, at: usize, sheet: &Sheet) -> Result<(), String> {
         let other = self.rewriting(at).1(sheet, self.dialect, &mut Random::new(at as u64))?;
-        let project = self.batch.add(&other.query, &other.tables);
-        self.queries.push((at, sheet.clone(), other, project));
+        let index = self.batch.add(&other.query, &other.tables);
+        self.queries.push((at, sheet.clone(), other, index));
         Ok(())
     }
 }
@@ -257,9 +257,9 @@ pub fn run() {
                 Run::Done(answers) => answers,
             };
             let (name, mut agreed) = (asking.dialect.name(), 0);
-            for (at, sheet, other, project) in asked {
+            for (at, sheet, other, index) in asked {
                 let way = asking.rewriting(at).0;
-                let table = match &answers[project] {
+                let table = match &answers[index] {
                     Ok(table) => table,
                     Err(error) if sheet.formulas.len() == 1 => {
                         let fault = format!("{name} {way}: {}\n{error}\n{}", sheet.formulas[0].expr, other.query);

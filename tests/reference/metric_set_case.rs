@@ -79,28 +79,28 @@ impl Drawn for Case {
         if self.model.having.is_some() {
             with(&|m| m.having = None);
         }
-        for project in 0..self.model.definitions.len() {
-            with(&|m| drop(m.definitions.remove(project)));
+        for index in 0..self.model.definitions.len() {
+            with(&|m| drop(m.definitions.remove(index)));
         }
         // A model must list at least one metric of each set, so that it reads the set.
         let set_of = |entry: &Listed| match entry {
             Listed::All(set) | Listed::One { set, .. } => *set,
         };
-        for (project, entry) in self.model.listed_metrics.iter().enumerate() {
+        for (index, entry) in self.model.listed_metrics.iter().enumerate() {
             let of_set = self
                 .model
                 .listed_metrics
                 .iter()
                 .filter(|other| set_of(other) == set_of(entry));
             if of_set.count() > 1 {
-                with(&|m| drop(m.listed_metrics.remove(project)));
+                with(&|m| drop(m.listed_metrics.remove(index)));
             }
         }
-        for project in 0..self.model.keys.len() {
+        for index in 0..self.model.keys.len() {
             with(&|m| {
-                m.keys.remove(project);
-                if project < m.order_by.len() {
-                    m.order_by.remove(project);
+                m.keys.remove(index);
+                if index < m.order_by.len() {
+                    m.order_by.remove(index);
                 }
             });
         }
@@ -123,14 +123,14 @@ impl Drawn for Case {
                         .for_each(|join| join.kind = InterpreterJoinKind::Left);
                 });
             }
-            for project in 0..set.metrics.len() {
-                with(&|m| drop(m.sets[at].metrics.remove(project)));
-                for child in set.metrics[project].formula.children() {
-                    with(&|m| m.sets[at].metrics[project].formula = child.clone());
+            for index in 0..set.metrics.len() {
+                with(&|m| drop(m.sets[at].metrics.remove(index)));
+                for child in set.metrics[index].formula.children() {
+                    with(&|m| m.sets[at].metrics[index].formula = child.clone());
                 }
             }
-            for project in 0..set.dimensions.len() {
-                with(&|m| drop(m.sets[at].dimensions.remove(project)));
+            for index in 0..set.dimensions.len() {
+                with(&|m| drop(m.sets[at].dimensions.remove(index)));
             }
         }
         with(&|m| m.blank_zero = false);

@@ -32,11 +32,11 @@ impl Aggregates {
         match x {
             InterpreterExpr::Aggregate(..) if !x.has_range() => {
                 let known = self.formulas.iter().position(|interpreter_expr| interpreter_expr == x);
-                let project = known.unwrap_or_else(|| {
+                let index = known.unwrap_or_else(|| {
                     self.formulas.push(x.clone());
                     self.formulas.len() - 1
                 });
-                InterpreterExpr::name(&self.name(project))
+                InterpreterExpr::name(&self.name(index))
             }
             InterpreterExpr::Binary(op, a, b) => InterpreterExpr::Binary(
                 *op,
@@ -50,8 +50,8 @@ impl Aggregates {
         }
     }
 
-    fn name(&self, project: usize) -> String {
-        format!("{}_aggregate_{project}", self.prefix)
+    fn name(&self, index: usize) -> String {
+        format!("{}_aggregate_{index}", self.prefix)
     }
 }
 
@@ -93,7 +93,7 @@ fn set_spec(model: &ModelOverSets, at: usize, aggregates: &Aggregates) -> Interp
         },
     });
     let formulas = aggregates.formulas.iter().enumerate();
-    let formulas = formulas.map(|(project, formula)| (aggregates.name(project), formula.clone()));
+    let formulas = formulas.map(|(index, formula)| (aggregates.name(index), formula.clone()));
     InterpreterSpec {
         from: set.table.clone(),
         steps: vec![InterpreterStep {
@@ -119,12 +119,8 @@ fn values(rows: &StepRows, columns: &[String]) -> Vec<Vec<Value>> {
 /// Returns the rows of all sets, joined by key. NULL equals NULL, and a set without rows for a key has the aggregates
 /// of no rows.
 fn put_together(model: &ModelOverSets, aggregates: &[Aggregates], database: &Database) -> ModelRows {
-    let keys = model.keys.len();
-    let names = |of: &Aggregates| {
-        (0..of.formulas.len())
-            .map(|project| of.name(project))
-            .collect::<Vec<_>>()
-    };
+    let key_count = model.keys.len();
+    let names = |of: &Aggregates| (0..of.formulas.len()).map(|index| of.name(index)).collect::<Vec<_>>();
     let specs: Vec<InterpreterSpec> = (0..model.sets.len())
         .map(|at| set_spec(model, at, &aggregates[at]))
         .collect();
@@ -137,33 +133,33 @@ fn put_together(model: &ModelOverSets, aggregates: &[Aggregates], database: &Dat
     let of_no_rows: Vec<Value> = of_no_rows.collect();
     let mut found: HashMap<Vec<String>, usize> = HashMap::new();
     let mut rows: Vec<Vec<Value>> = Vec::new();
-    let mut start = keys;
+    let mut start = key_count;
     for (spec, of_set) in specs.iter().zip(aggregates) {
         let own = database.interpret(spec);
         let key_columns: Vec<String> = spec.steps[0].group_by.iter().map(KeptColumn::output).collect();
         let end = start + of_set.formulas.len();
         for (key, row) in values(&own, &key_columns).into_iter().zip(values(&own, &names(of_set))) {
-            let project = *found.entry(key.iter().map(Value::key).collect()).or_insert_with(|| {
+            let index = *found.entry(key.iter().map(Value::key).collect()).or_insert_with(|| {
                 rows.push(key.into_iter().chain(of_no_rows.iter().cloned()).collect());
                 rows.len() - 1
             });
-            rows[project].splice(start..end, row);
+            rows[index].splice(start..end, row);
         }
         start = end;
     }
     add_filled_rows(model, &mut rows, &of_no_rows);
     ModelRows {
-        columns: (0..keys)
+        columns: (0..key_count)
             .map(key_name)
             .chain(aggregates.iter().flat_map(names))
             .collect(),
         rows,
-        keys,
+        keys: key_count,
         error_columns: Vec::new(),
     }
 }
 
-/// Adds the rows of `fill`, which does not see the periods after `until`.
+/// Adds the rows of `fill`, which ignores the periods after `until`.
 fn add_filled_rows(model: &ModelOverSets, rows: &mut Vec<Vec<Value>>, of_no_rows: &[Value]) {
     let Some((fill, (time, frame))) = model.fill.zip(model.time_key()) else {
         return;
@@ -179,7 +175,7 @@ fn add_filled_rows(model: &ModelOverSets, rows: &mut Vec<Vec<Value>>, of_no_rows
     });
     let combination = |row: &Vec<Value>| -> Vec<Value> {
         let keys = row[..model.keys.len()].iter().enumerate();
-        keys.filter(|(project, _)| *project != time)
+        keys.filter(|(index, _)| *index != time)
             .map(|(_, key)| key.clone())
             .collect()
     };
@@ -219,8 +215,8 @@ fn add_filled_rows(model: &ModelOverSets, rows: &mut Vec<Vec<Value>>, of_no_rows
     }
 }
 
-fn key_name(project: usize) -> String {
-    format!("key_column_{project}")
+fn key_name(index: usize) -> String {
+    format!("key_column_{index}")
 }
 
 impl ModelRows {
@@ -258,8 +254,8 @@ impl ModelRows {
 
     /// Adds a column.
     fn define(&mut self, model: &ModelOverSets, metric: &MetricFormula, formula: InterpreterExpr, is_of_model: bool) {
-        let time = model.window_key().map(|(project, _)| project);
-        let others = (0..self.keys).filter(|project| Some(*project) != time).map(key_name);
+        let time = model.window_key().map(|(index, _)| index);
+        let others = (0..self.keys).filter(|index| Some(*index) != time).map(key_name);
         let is_as_written = !model.order_by.is_empty() && (is_of_model || metric.window == Some(WindowForm::Total));
         let (order_by, partition_by) = match metric.window {
             // The keys that are not in `order_by` partition the window. Ranks are not partitioned, because they rank
@@ -295,9 +291,9 @@ fn is_rank(formula: &InterpreterExpr) -> bool {
     }
 }
 
-fn key_column(project: usize) -> KeptColumn {
+fn key_column(index: usize) -> KeptColumn {
     KeptColumn {
-        name: key_name(project),
+        name: key_name(index),
         frame: None,
     }
 }
@@ -305,7 +301,7 @@ fn key_column(project: usize) -> KeptColumn {
 fn order_columns(model: &ModelOverSets) -> Vec<(KeptColumn, bool)> {
     let order = model.order_by.iter().enumerate();
     order
-        .map(|(project, descending)| (key_column(project), *descending))
+        .map(|(index, descending)| (key_column(index), *descending))
         .collect()
 }
 
@@ -331,17 +327,17 @@ pub fn model_rows(model: &ModelOverSets, database: &Database) -> ModelRows {
         rows.define(model, metric, formula, false);
     }
     let keys = model.keys.iter().enumerate();
-    let keys = keys.map(|(project, key)| (key.name(&model.sets), InterpreterExpr::Name(key_name(project))));
+    let keys = keys.map(|(index, key)| (key.name(&model.sets), InterpreterExpr::Name(key_name(index))));
     let visible = model.all_metrics().into_iter();
     let meant: Vec<(String, InterpreterExpr)> = visible
         .map(|(metric, name)| (name, InterpreterExpr::name(&metric.name)))
         .chain(keys)
         .collect();
-    let period = |project: usize, op, day| compare(op, InterpreterExpr::Name(key_name(project)), date(day));
+    let period = |index: usize, op, day| compare(op, InterpreterExpr::Name(key_name(index)), date(day));
     let time = model.window_key();
     let until = time
         .zip(model.until)
-        .map(|((project, _), day)| period(project, InterpreterOp::LessOrEqual, day));
+        .map(|((index, _), day)| period(index, InterpreterOp::LessOrEqual, day));
     let having = model
         .having
         .as_ref()
@@ -357,11 +353,11 @@ pub fn model_rows(model: &ModelOverSets, database: &Database) -> ModelRows {
         let formula = metric.formula.clone().with_names_replaced(&meant);
         rows.define(model, metric, formula, true);
     }
-    if let Some(((project, frame), since)) = time.zip(model.since) {
+    if let Some(((index, frame), since)) = time.zip(model.since) {
         rows.filter(
             model.blank_zero,
             period(
-                project,
+                index,
                 InterpreterOp::GreaterOrEqual,
                 frame.map_or(since, |frame| frame.period_start(since)),
             ),
@@ -369,9 +365,7 @@ pub fn model_rows(model: &ModelOverSets, database: &Database) -> ModelRows {
     }
     rows.step(InterpreterStep {
         order_by: if model.order_by.is_empty() {
-            time.map(|(project, _)| (key_column(project), false))
-                .into_iter()
-                .collect()
+            time.map(|(index, _)| (key_column(index), false)).into_iter().collect()
         } else {
             order_columns(model)
         },
@@ -384,7 +378,7 @@ pub fn model_rows(model: &ModelOverSets, database: &Database) -> ModelRows {
 /// Returns the output columns of the model, under their names.
 fn output_rows(model: &ModelOverSets, rows: ModelRows) -> ModelRows {
     let keys = model.keys.iter().enumerate();
-    let keys = keys.map(|(project, key)| (key_name(project), key.output(&model.sets)));
+    let keys = keys.map(|(index, key)| (key_name(index), key.output(&model.sets)));
     let outputs = model
         .outputs()
         .into_iter()
@@ -394,12 +388,12 @@ fn output_rows(model: &ModelOverSets, rows: ModelRows) -> ModelRows {
         .iter()
         .map(|metric| (metric.name.clone(), metric.name.clone()));
     let chosen: Vec<(String, String)> = keys.chain(outputs).chain(definitions).collect();
-    let project = |name: &String| rows.columns.iter().position(|column| column == name);
+    let index = |name: &String| rows.columns.iter().position(|column| column == name);
     let places: Vec<usize> = chosen
         .iter()
-        .map(|(name, _)| project(name).expect("the rows have the column"))
+        .map(|(name, _)| index(name).expect("the rows have the column"))
         .collect();
-    let row = |row: &Vec<Value>| places.iter().map(|project| row[*project].clone()).collect();
+    let row = |row: &Vec<Value>| places.iter().map(|index| row[*index].clone()).collect();
     ModelRows {
         rows: rows.rows.iter().map(row).collect(),
         columns: chosen.into_iter().map(|(_, name)| name).collect(),

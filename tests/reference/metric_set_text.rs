@@ -113,8 +113,8 @@ impl Display for WrittenModel<'_> {
             filters => {
                 let filters = model.sets.iter().zip(filters);
                 let filters = filters.filter_map(|(set, filter)| Some((set.name, filter.as_ref()?)));
-                for (project, (set, filter)) in filters.enumerate() {
-                    let head = if project == 0 { "where:\n" } else { "" };
+                for (index, (set, filter)) in filters.enumerate() {
+                    let head = if index == 0 { "where:\n" } else { "" };
                     writeln!(f, "{head}  {set}: '{filter}'")?;
                 }
             }

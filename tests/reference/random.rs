@@ -21,9 +21,9 @@ impl Random {
         low + self.random_below((high - low + 1) as usize) as i64
     }
 
-    /// Returns `true` with this probability, in percent.
-    pub fn percent(&mut self, of_a_hundred: usize) -> bool {
-        self.random_below(100) < of_a_hundred
+    /// Returns `true` with a probability of `percent`.
+    pub fn chance(&mut self, percent: usize) -> bool {
+        self.random_below(100) < percent
     }
 
     pub fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {

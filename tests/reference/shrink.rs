@@ -17,20 +17,20 @@ pub fn smaller_cases(spec: &InterpreterSpec, database: &Database) -> Vec<(Interp
         with(&|s| drop(s.steps.pop()));
     }
     for (at, step) in spec.steps.iter().enumerate() {
-        for project in 0..step.definitions.len() {
-            with(&|s| drop(s.steps[at].definitions.remove(project)));
-            for child in step.definitions[project].1.children() {
-                with(&|s| s.steps[at].definitions[project].1 = child.clone());
+        for index in 0..step.definitions.len() {
+            with(&|s| drop(s.steps[at].definitions.remove(index)));
+            for child in step.definitions[index].1.children() {
+                with(&|s| s.steps[at].definitions[index].1 = child.clone());
             }
-            for part in parts(&step.definitions[project].1) {
-                with(&|s| s.steps[at].definitions[project].1 = part.clone());
+            for part in parts(&step.definitions[index].1) {
+                with(&|s| s.steps[at].definitions[index].1 = part.clone());
             }
         }
-        for (project, join) in step.joins.iter().enumerate() {
-            with(&|s| drop(s.steps[at].joins.remove(project)));
+        for (index, join) in step.joins.iter().enumerate() {
+            with(&|s| drop(s.steps[at].joins.remove(index)));
             if let JoinCondition::On(condition) = &join.condition {
                 for part in parts(condition) {
-                    with(&|s| s.steps[at].joins[project].condition = JoinCondition::On(part.clone()));
+                    with(&|s| s.steps[at].joins[index].condition = JoinCondition::On(part.clone()));
                 }
             }
         }
@@ -51,11 +51,11 @@ pub fn smaller_cases(spec: &InterpreterSpec, database: &Database) -> Vec<(Interp
         with(&|s| s.steps[at].limit = None);
         with(&|s| s.steps[at].partition_by = None);
         with(&|s| s.steps[at].keep = InterpreterKeep::Nothing);
-        for project in 0..step.group_by.len() {
-            with(&|s| drop(s.steps[at].group_by.remove(project)));
+        for index in 0..step.group_by.len() {
+            with(&|s| drop(s.steps[at].group_by.remove(index)));
         }
-        for project in 0..step.order_by.len() {
-            with(&|s| drop(s.steps[at].order_by.remove(project)));
+        for index in 0..step.order_by.len() {
+            with(&|s| drop(s.steps[at].order_by.remove(index)));
         }
     }
     for (at, table) in database.tables.iter().enumerate() {

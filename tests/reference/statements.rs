@@ -9,7 +9,7 @@ use crate::run::Case;
 use crate::warehouse_rules::{Statements, without_constraints};
 use crate::{compiled_statements, prove_statements};
 
-/// Number of specs. The formulas are the formulas in `metamorphic.rs`.
+/// Number of specs. The formulas come from `metamorphic.rs`.
 const COUNT: u64 = 200;
 /// Series of the specs.
 const SERIES: u64 = 2;

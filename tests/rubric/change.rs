@@ -118,7 +118,7 @@ fn is_open(item: &str) -> bool {
     !item.ends_with(" as (") && (item.matches('(').count() > item.matches(')').count() || words("case") > words("end"))
 }
 
-/// Returns the columns and clauses of an SQL text. An item on several lines is joined into one line.
+/// Returns the columns and clauses of an SQL query. An item on several lines is joined into one line.
 fn items(sql: &str) -> Vec<String> {
     const GOES_ON: &[&str] = &[
         "+ ", "- ", "* ", "/ ", "= ", "< ", "> ", "and ", "or ", "|| ", "as ", "is ",
@@ -211,9 +211,9 @@ proptest! {
     #[test]
     fn another_number_changes_only_its_own_line(steps in steps(), at in any::<prop::sample::Index>()) {
         let at = at.index(steps.iter().map(Vec::len).sum());
-        let (step, project) = definition_position(&steps, at);
+        let (step, definition) = definition_position(&steps, at);
         let mut changed = steps.clone();
-        changed[step][project].number += 7;
+        changed[step][definition].number += 7;
         check(&steps, &changed, at, true, false)?;
     }
 
@@ -226,9 +226,9 @@ proptest! {
         uses in any::<prop::sample::Index>(),
     ) {
         let at = at.index(steps.iter().map(Vec::len).sum());
-        let (step, project) = definition_position(&steps, at);
+        let (step, definition) = definition_position(&steps, at);
         let mut changed = steps.clone();
-        (changed[step][project].shape, changed[step][project].uses) = (shape, uses);
+        (changed[step][definition].shape, changed[step][definition].uses) = (shape, uses);
         check(&steps, &changed, at, false, true)?;
     }
 

@@ -38,7 +38,7 @@ fn selected_columns_match_the_declared_columns() {
     }
 }
 
-/// If no schema lists the columns, `*` also includes columns of earlier strata, but each column only once.
+/// If no schema lists the columns, `*` also includes the columns that earlier CTEs compute, but each column only once.
 #[test]
 fn unknown_columns_appear_once() {
     let query = |definitions: &str| {

@@ -22,8 +22,8 @@ const AGGREGATES: &[&str] = &[
     "sumif",
 ];
 
-/// Returns the calls in an SQL text: the function's name and the complete call with single spaces. A call to a window
-/// function includes its window.
+/// Returns the calls in an SQL statement: the function's name and the complete call with single spaces. A call to a
+/// window function includes its window.
 fn calls(dialect: formulac::Dialect, sql: &str) -> Vec<(String, String)> {
     let all = tokens(dialect, sql);
     let word = |index: usize| match all.get(index) {

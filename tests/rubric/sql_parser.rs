@@ -13,7 +13,7 @@ pub fn parser_of(dialect: Dialect, sql: &str) -> Box<dyn SqlDialect> {
     dialect_from_str(dialect.facts().sql_parser).expect("a dialect of the parser")
 }
 
-/// Returns the statements of an SQL text.
+/// Returns the statements in a string of SQL.
 pub fn parse(dialect: Dialect, sql: &str) -> Result<Vec<Statement>, String> {
     let parser_dialect = parser_of(dialect, sql);
     Parser::new(&*parser_dialect)

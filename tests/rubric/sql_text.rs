@@ -5,7 +5,7 @@ use sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer};
 
 use crate::sql_parser::{parse, parser_of};
 
-/// Returns the tokens of an SQL text without whitespace, each with its byte range.
+/// Returns the tokens of an SQL statement without whitespace, each with its byte range.
 pub fn tokens(dialect: Dialect, sql: &str) -> Vec<(Token, std::ops::Range<usize>)> {
     let parser_dialect = parser_of(dialect, sql);
     let with_spans = Tokenizer::new(&*parser_dialect, sql).tokenize_with_location().unwrap();
@@ -21,10 +21,10 @@ pub fn tokens(dialect: Dialect, sql: &str) -> Vec<(Token, std::ops::Range<usize>
                 .nth(at.column as usize - 1)
                 .map_or(line.len(), |(i, _)| i)
     };
-    let project = |t: TokenWithSpan| (t.token, offset(t.span.start)..offset(t.span.end));
+    let token_and_range = |t: TokenWithSpan| (t.token, offset(t.span.start)..offset(t.span.end));
     with_spans
         .into_iter()
-        .map(project)
+        .map(token_and_range)
         .filter(|(t, _)| !matches!(t, Token::Whitespace(_) | Token::EOF))
         .collect()
 }
@@ -69,7 +69,7 @@ pub fn tree(dialect: Dialect, sql: &str) -> Option<String> {
     Some(out)
 }
 
-/// Returns the end of the string that begins here in a debug text.
+/// Returns the end of the string that begins here in debug output.
 fn closing_quote(text: &str) -> usize {
     let mut escaped = false;
     for (i, c) in text.char_indices().skip(1) {

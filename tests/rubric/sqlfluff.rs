@@ -5,7 +5,7 @@ use std::process::Command;
 
 use crate::corpus::compiled_specs;
 
-/// Specs whose findings are caused by the user or by errors of sqlfluff: quoted names, a string longer than a line, and
+/// Specs whose findings are caused by the user or by errors in sqlfluff: quoted names, a string longer than a line, and
 /// `not (…)`, which is mistaken for a call.
 const LEFT_OUT: [&str; 3] = ["quoted_names", "long_text", "logic_values"];
 

@@ -24,16 +24,16 @@ pub fn sheet(random: &mut Random, table: &Table, tab: Option<Tab>, is_pivot: boo
         Some(pivot) => draw_pivots::order(random, table, pivot),
         None => order(random, table),
     };
-    let anchor = if random.percent(60) {
+    let anchor = if random.chance(60) {
         1
     } else {
         random.next_between(2, 6)
     };
     let mut partition_by = Vec::new();
-    if !is_pivot && random.percent(12) {
+    if !is_pivot && random.chance(12) {
         partition_by.push(random.pick(&table.columns).name.to_owned());
         let other = random.pick(&table.columns).name.to_owned();
-        if random.percent(20) && !partition_by.contains(&other) {
+        if random.chance(20) && !partition_by.contains(&other) {
             partition_by.push(other);
         }
     }
@@ -78,7 +78,7 @@ pub fn sheet(random: &mut Random, table: &Table, tab: Option<Tab>, is_pivot: boo
             formula,
         });
     }
-    if random.percent(25) {
+    if random.chance(25) {
         // A calculation may come before calculations to which it refers.
         let mut places: Vec<usize> = (0..count).collect();
         random.shuffle(&mut places);
@@ -96,11 +96,11 @@ fn order(random: &mut Random, table: &Table) -> Vec<(String, bool)> {
     for _ in 0..1 + random.random_below(2) {
         let column = random.pick(&table.columns);
         if column.ordered && order_by.iter().all(|(n, _)| n != column.name) {
-            order_by.push((column.name.to_owned(), random.percent(30)));
+            order_by.push((column.name.to_owned(), random.chance(30)));
         }
     }
     if order_by.is_empty() {
-        order_by.push(("id".to_owned(), random.percent(30)));
+        order_by.push(("id".to_owned(), random.chance(30)));
     }
     order_by
 }

@@ -32,10 +32,10 @@ impl Draw<'_> {
         if depth == 0 {
             return None;
         }
-        if self.sheet.tab.is_some() && self.random.percent(35) {
+        if self.sheet.tab.is_some() && self.random.chance(35) {
             return self.lookup(kind, depth);
         }
-        (self.sheet.pivot.is_some() && self.random.percent(35))
+        (self.sheet.pivot.is_some() && self.random.chance(35))
             .then(|| self.draw_pivot_expression(kind))
             .flatten()
     }
@@ -102,7 +102,7 @@ impl Draw<'_> {
         };
         let open = matches!((a, b), (Row::Unsaid, _) | (_, Row::Unsaid));
         // `C1:C` and `C:C1` are different ranges. The corners of other ranges may be written in either order.
-        if !open && self.random.percent(20) {
+        if !open && self.random.chance(20) {
             (b, a, false)
         } else {
             (a, b, false)
@@ -135,11 +135,11 @@ impl Draw<'_> {
         let first = *self.random.pick(&columns);
         let mut range = self.range(first);
         let mut last = first;
-        while self.random.percent(25) && last + 1 < self.sheet.width() && fits(self.sheet.kind_of(last + 1)) {
+        while self.random.chance(25) && last + 1 < self.sheet.width() && fits(self.sheet.kind_of(last + 1)) {
             last += 1;
         }
         range.to.0 = last;
-        if self.random.percent(30) && !range.by_offset {
+        if self.random.chance(30) && !range.by_offset {
             (range.from.0, range.to.0) = (range.to.0, range.from.0);
         }
         Some(range)
@@ -148,10 +148,10 @@ impl Draw<'_> {
     fn aggregate(&mut self, aggregate: Aggregate, fits: impl Fn(Kind) -> bool + Copy) -> Option<Expr> {
         let mut ranges = vec![self.wide(fits)?];
         let mut beside = None;
-        if aggregate == Aggregate::Sum && self.random.percent(15) {
+        if aggregate == Aggregate::Sum && self.random.chance(15) {
             ranges.push(self.wide(fits)?);
         }
-        if matches!(aggregate, Aggregate::Sum) && self.random.percent(10) {
+        if matches!(aggregate, Aggregate::Sum) && self.random.chance(10) {
             beside = self.cell(fits).map(Box::new);
         }
         Some(Expr::Aggregate(aggregate, ranges, beside))
@@ -169,7 +169,7 @@ impl Draw<'_> {
             to: (column, b),
             by_offset,
         };
-        let several = matches!(fold, Fold::Min | Fold::Max) || self.random.percent(30);
+        let several = matches!(fold, Fold::Min | Fold::Max) || self.random.chance(30);
         // Search for this row's value in all rows, in the rows up to this row, or in this row and the rows after it.
         let looks = matches!(
             (a, b),
@@ -194,7 +194,7 @@ impl Draw<'_> {
             };
             pairs.push((range(key), criterion));
         }
-        let own_values = !several && self.sheet.kind_of(pairs[0].0.from.0) == Kind::Exact && self.random.percent(20);
+        let own_values = !several && self.sheet.kind_of(pairs[0].0.from.0) == Kind::Exact && self.random.chance(20);
         let value = (fold != Fold::Count && !own_values).then(|| range(*self.random.pick(&values)));
         Some(Expr::Where {
             fold,
@@ -212,7 +212,7 @@ impl Draw<'_> {
         let columns = self.columns(exact);
         let drawn = match self.random.random_below(if depth == 0 { 3 } else { 26 }) {
             0 | 1 => self.cell(exact),
-            2 if self.random.percent(50) => Some(Expr::RowNumber),
+            2 if self.random.chance(50) => Some(Expr::RowNumber),
             2 => Some(Expr::Int(self.random.next_between(-2, 9))),
             3 | 4 => {
                 let op = *self.random.pick(&[Op::Add, Op::Subtract]);
@@ -267,14 +267,14 @@ impl Draw<'_> {
                     self.random.next_between(1, 5),
                 );
                 Some(Expr::Nth {
-                    largest: self.random.percent(50),
+                    largest: self.random.chance(50),
                     range,
                     nth,
                 })
             }
             24 if !columns.is_empty() => Some(Expr::Rank {
                 column: *self.random.pick(&columns),
-                ascending: self.random.percent(40),
+                ascending: self.random.chance(40),
             }),
             25 => {
                 let of = self.columns(|kind| matches!(kind, Kind::Exact | Kind::Text | Kind::Date));
@@ -397,7 +397,7 @@ impl Draw<'_> {
             }
             3 => {
                 let texts = |kind| kind == Kind::Text;
-                let op = if self.random.percent(50) {
+                let op = if self.random.chance(50) {
                     Op::Equal
                 } else {
                     Op::NotEqual
@@ -416,7 +416,7 @@ impl Draw<'_> {
 
     fn branches(&mut self, depth: usize, of: fn(&mut Self, usize) -> Expr) -> Expr {
         let mut args = vec![self.truth(depth - 1), of(self, depth - 1)];
-        if self.random.percent(80) {
+        if self.random.chance(80) {
             args.push(of(self, depth - 1));
         }
         Expr::Call("IF", args)

@@ -9,7 +9,7 @@ impl Draw<'_> {
     /// Generates a lookup that returns a value of this kind. Returns `None` if there is no column for the lookup.
     pub fn lookup(&mut self, kind: Kind, depth: usize) -> Option<Expr> {
         let tab = self.sheet.tab.as_ref()?;
-        let in_tab = self.random.percent(55);
+        let in_tab = self.random.chance(55);
         let kinds: Vec<Kind> = match in_tab {
             true => tab.columns.iter().map(|(_, kind)| *kind).collect(),
             false => (0..self.sheet.width())
@@ -45,7 +45,7 @@ impl Draw<'_> {
         let mut last = gives;
         match form {
             Form::Vlookup if by > gives => return None,
-            Form::Index if self.random.percent(60) => by = gives,
+            Form::Index if self.random.chance(60) => by = gives,
             // The range begins before the result column.
             Form::Index => by = gives.saturating_sub(self.random.random_below(3)),
             _ => {}
@@ -72,7 +72,7 @@ impl Draw<'_> {
             }
             _ => self.key(key_kind, depth),
         }];
-        if form == Form::Xlookup && (mode != Mode::Unsaid || self.random.percent(40)) {
+        if form == Form::Xlookup && (mode != Mode::Unsaid || self.random.chance(40)) {
             args.push(self.draw_expression(kind, 0));
         }
         Some(Expr::Lookup(Lookup {
@@ -99,10 +99,10 @@ impl Draw<'_> {
 
     /// Generates a lookup key. The key is often a plain cell, so that the lookup finds a row.
     fn key(&mut self, kind: Kind, depth: usize) -> Expr {
-        let plain = self.random.percent(60);
+        let plain = self.random.chance(60);
         match kind {
-            Kind::Exact if plain && self.random.percent(30) => Expr::RowNumber,
-            Kind::Text if plain && self.random.percent(40) => Expr::Text(
+            Kind::Exact if plain && self.random.chance(30) => Expr::RowNumber,
+            Kind::Text if plain && self.random.chance(40) => Expr::Text(
                 self.random
                     .pick::<&str>(&["north", "East", "east", "web", "NORTH", "shop"]),
             ),

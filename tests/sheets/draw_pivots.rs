@@ -18,17 +18,17 @@ pub fn pivot(random: &mut Random, table: &Table) -> Pivot {
         _ => vec![channel],
     };
     let mut values = None;
-    if let ([key], true) = (by.as_slice(), random.percent(35)) {
-        let project = table.column_index(key);
+    if let ([key], true) = (by.as_slice(), random.chance(35)) {
+        let index = table.column_index(key);
         let mut known: Vec<Value> = Vec::new();
         for row in &table.rows {
-            if !row[project].is_null() && !known.contains(&row[project]) && random.percent(80) {
-                known.push(row[project].clone());
+            if !row[index].is_null() && !known.contains(&row[index]) && random.chance(80) {
+                known.push(row[index].clone());
             }
         }
         // This value does not occur in any row.
-        if known.is_empty() || random.percent(30) {
-            known.push(match table.columns[project].kind {
+        if known.is_empty() || random.chance(30) {
+            known.push(match table.columns[index].kind {
                 Kind::Exact => Value::Int(99),
                 Kind::Date => Value::Date(30_000),
                 _ => Value::Text("mail".to_owned()),
@@ -55,14 +55,14 @@ pub fn order(random: &mut Random, table: &Table, pivot: &Pivot) -> Vec<(String, 
         if !names.iter().any(|name| is_row(name)) {
             names.extend(table.key_columns.iter().copied().find(|name| is_row(name)));
         }
-        if random.percent(10) {
+        if random.chance(10) {
             names.push(random.pick::<&str>(&["region", "due"]));
         }
     }
     let mut order: Vec<(String, bool)> = Vec::new();
     for name in names {
         if order.iter().all(|(known, _)| known != name) {
-            order.push((name.to_owned(), random.percent(30)));
+            order.push((name.to_owned(), random.chance(30)));
         }
     }
     order

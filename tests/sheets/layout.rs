@@ -54,11 +54,8 @@ impl Layout {
             .key_columns
             .iter()
             .map(|name| {
-                let project = table.column_index(name);
-                (
-                    project,
-                    order.iter().any(|(at, descending)| *at == project && *descending),
-                )
+                let index = table.column_index(name);
+                (index, order.iter().any(|(at, descending)| *at == index && *descending))
             })
             .collect();
         let rows_by: Vec<(usize, bool)> = order

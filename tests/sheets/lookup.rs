@@ -155,7 +155,7 @@ impl Grid<'_> {
                         best
                     }
                 })
-                .map(|(project, _)| project)
+                .map(|(index, _)| index)
             }
             Mode::Above => {
                 let fit = places.filter(|(_, k)| k.compare(&key).is_some_and(Ordering::is_ge));
@@ -166,13 +166,13 @@ impl Grid<'_> {
                         best
                     }
                 })
-                .map(|(project, _)| project)
+                .map(|(index, _)| index)
             }
         }
     }
 
     pub fn find_value(&mut self, lookup: &Lookup, here: Here) -> Value {
-        let project = match lookup.form {
+        let index = match lookup.form {
             Form::Index => {
                 let number = self.value(&lookup.args[0], here).number();
                 number.and_then(|n| (n >= 1.0).then(|| n.trunc() as usize - 1))
@@ -180,13 +180,13 @@ impl Grid<'_> {
             _ => self.find_matching_row(lookup, here),
         };
         if lookup.form == Form::Match {
-            return project.map_or(Value::Null, |project| Value::Int(project as i64 + 1));
+            return index.map_or(Value::Null, |index| Value::Int(index as i64 + 1));
         }
         let values = self.looked_up_column(lookup, lookup.gives, here);
-        match (project, lookup.args.get(1)) {
+        match (index, lookup.args.get(1)) {
             (None, Some(missing)) => self.value(missing, here),
-            (project, _) => project
-                .and_then(|project| values.get(project).cloned())
+            (index, _) => index
+                .and_then(|index| values.get(index).cloned())
                 .unwrap_or(Value::Null),
         }
     }

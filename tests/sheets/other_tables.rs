@@ -22,7 +22,7 @@ fn columns(of: &[(&'static str, Type, Kind)], nullable: impl Fn(&str) -> bool, o
 
 fn insert_blanks(random: &mut Random, values: &mut [Value], columns: &[TableColumn]) {
     for (value, column) in values.iter_mut().zip(columns) {
-        if column.nullable && random.percent(25) {
+        if column.nullable && random.chance(25) {
             *value = Value::Null;
         }
     }
@@ -61,14 +61,14 @@ impl Table {
             .collect();
         let mut rows: Vec<Vec<Value>> = (0..random.random_below(9))
             .map(|row| {
-                let words = if random.percent(50) { REGIONS } else { CHANNELS };
+                let words = if random.chance(50) { REGIONS } else { CHANNELS };
                 let mut values = vec![
                     Value::Int(row as i64 + 1),
                     Value::Text((*random.pick(words)).to_owned()),
                     Value::Date(*random.pick(&dates) + random.next_between(-1, 1) * random.next_between(0, 3)),
                     Value::Number(random.next_between(-40, 200) as f64 / 4.0),
                     Value::Int(random.next_between(-3, 6)),
-                    Value::Bool(random.percent(50)),
+                    Value::Bool(random.chance(50)),
                 ];
                 insert_blanks(&mut random, &mut values, &columns);
                 values
@@ -127,7 +127,7 @@ impl Table {
             .iter()
             .map(|c| Value::Text((*c).into()))
             .collect();
-        if !key_known && random.percent(50) {
+        if !key_known && random.chance(50) {
             channels.push(Value::Null);
         }
         let regions = if key_columns.len() == 3 {
@@ -138,7 +138,7 @@ impl Table {
         let mut rows = Vec::new();
         for period in &periods {
             for (channel, region) in channels.iter().flat_map(|c| regions.iter().map(move |r| (c, r))) {
-                if random.percent(30) {
+                if random.chance(30) {
                     continue;
                 }
                 let region = region.unwrap_or_else(|| random.pick::<&str>(&["north", "south", "east"]));
@@ -149,7 +149,7 @@ impl Table {
                     Value::Number(random.next_between(-40, 200) as f64 / 4.0),
                     Value::Int(random.next_between(-3, 6)),
                     Value::Number(random.next_between(0, 12) as f64 / 4.0),
-                    Value::Bool(random.percent(50)),
+                    Value::Bool(random.chance(50)),
                     Value::Date(first + random.next_between(0, 90)),
                 ];
                 // A column that identifies rows is never blank, unless blank is one of its values.

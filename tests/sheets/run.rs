@@ -48,13 +48,13 @@ impl Drawn for Case {
     /// lookups.
     fn draw(seed: u64) -> Self {
         let mut random = Random::new(seed);
-        let is_pivot = random.percent(20);
+        let is_pivot = random.chance(20);
         let table = if is_pivot {
             Table::month_channel_table(seed % TABLES)
         } else {
             Table::draw(seed % TABLES)
         };
-        let tab = random.percent(28).then(|| Tab::draw(&mut random, &table));
+        let tab = random.chance(28).then(|| Tab::draw(&mut random, &table));
         let sheet = draw::sheet(&mut random, &table, tab, is_pivot);
         Self { seed, sheet, table }
     }

@@ -11,7 +11,7 @@ struct Share {
     telling: usize,
 }
 
-/// Reports the shares for all sheets, for sheets with lookups and for pivoted sheets.
+/// Reports the percentage of informative values for all sheets, for sheets with lookups and for pivoted sheets.
 pub fn report_shares(cases: &[Case], expected: &[Shown]) -> String {
     let mut shares: [(&str, Share); 3] = [
         ("sheets", Share::default()),

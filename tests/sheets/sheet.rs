@@ -55,8 +55,8 @@ impl Sheet {
     pub fn reorder_calculations(&self, places: &[usize]) -> Self {
         let own = self.columns.len();
         let mut moved = self.clone();
-        for (calculation, project) in self.calculations.iter().zip(places) {
-            moved.calculations[*project] = calculation.clone();
+        for (calculation, index) in self.calculations.iter().zip(places) {
+            moved.calculations[*index] = calculation.clone();
         }
         for calculation in &mut moved.calculations {
             calculation.formula.each_column(&mut |column| {
@@ -69,10 +69,10 @@ impl Sheet {
     }
 
     /// Returns the sheet without a calculation, if no other calculation uses it.
-    pub fn remove_calculation(&self, project: usize) -> Option<Self> {
-        let column = self.columns.len() + project;
+    pub fn remove_calculation(&self, index: usize) -> Option<Self> {
+        let column = self.columns.len() + index;
         let mut changed = self.clone();
-        changed.calculations.remove(project);
+        changed.calculations.remove(index);
         if changed.calculations.iter().any(|c| c.formula.names(column)) || changed.calculations.is_empty() {
             return None;
         }
@@ -105,8 +105,8 @@ impl Display for Sheet {
         for (name, descending) in &self.order_by {
             writeln!(f, "  - {}", written_order(name, *descending))?;
         }
-        for (project, name) in self.partition_by.iter().enumerate() {
-            let key = if project == 0 { "partition_by:\n" } else { "" };
+        for (index, name) in self.partition_by.iter().enumerate() {
+            let key = if index == 0 { "partition_by:\n" } else { "" };
             writeln!(f, "{key}  - {}", written_order(name, false))?;
         }
         if self.anchor != 1 {

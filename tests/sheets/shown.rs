@@ -66,12 +66,12 @@ impl Shown {
                 .iter()
                 .all(|row| row[column].iter().all(|value| *value == row[column][0]));
             let once = is(of_rows, column) || (alike && names.contains(&name));
-            for (project, value) in values.iter().enumerate().take(if once { 1 } else { values.len() }) {
+            for (index, value) in values.iter().enumerate().take(if once { 1 } else { values.len() }) {
                 wanted.push(if once { name.clone() } else { format!("{name}_{value}") });
                 cells
                     .iter_mut()
                     .zip(rows)
-                    .for_each(|(cells, row)| cells.push(row[column][project].clone()));
+                    .for_each(|(cells, row)| cells.push(row[column][index].clone()));
             }
         }
         (wanted, cells)

@@ -8,19 +8,19 @@ use crate::table::Table;
 /// Returns all cases that result from removing one element of this case.
 pub fn smaller_sheets(sheet: &Sheet, table: &Table) -> Vec<(Sheet, Table)> {
     let mut found: Vec<(Sheet, Table)> = Vec::new();
-    for project in (0..sheet.calculations.len()).rev() {
-        found.extend(sheet.remove_calculation(project).map(|sheet| (sheet, table.clone())));
+    for index in (0..sheet.calculations.len()).rev() {
+        found.extend(sheet.remove_calculation(index).map(|sheet| (sheet, table.clone())));
     }
     for row in 0..table.rows.len() {
         let mut fewer = table.clone();
         fewer.rows.remove(row);
         found.push((sheet.clone(), fewer));
     }
-    for project in 0..sheet.order_by.len() {
+    for index in 0..sheet.order_by.len() {
         // If no key is known, the whole order is needed.
         if sheet.order_by.len() > 1 && table.key_known {
             let mut changed = sheet.clone();
-            changed.order_by.remove(project);
+            changed.order_by.remove(index);
             found.push((changed, table.clone()));
         }
     }
@@ -46,10 +46,10 @@ pub fn smaller_sheets(sheet: &Sheet, table: &Table) -> Vec<(Sheet, Table)> {
         });
         found.push((changed, table.clone()));
     }
-    for (project, calculation) in sheet.calculations.iter().enumerate() {
+    for (index, calculation) in sheet.calculations.iter().enumerate() {
         for part in parts(&calculation.formula) {
             let mut changed = sheet.clone();
-            changed.calculations[project].formula = part;
+            changed.calculations[index].formula = part;
             found.push((changed, table.clone()));
         }
     }
@@ -62,8 +62,8 @@ fn parts(x: &Expr) -> Vec<Expr> {
     for (at, child) in x.children().into_iter().enumerate() {
         for part in parts(child) {
             let mut changed = x.clone();
-            if let Some(project) = changed.children_mut().into_iter().nth(at) {
-                *project = part;
+            if let Some(index) = changed.children_mut().into_iter().nth(at) {
+                *index = part;
                 exprs.push(changed);
             }
         }

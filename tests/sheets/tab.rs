@@ -18,20 +18,20 @@ const NAMES: &[&str] = &["Targets", "Price list", "It's"];
 
 impl Tab {
     pub fn draw(random: &mut Random, of: &Table) -> Self {
-        let table = if random.percent(20) { of.clone() } else { of.looked_up() };
+        let table = if random.chance(20) { of.clone() } else { of.looked_up() };
         let mut places: Vec<usize> = (0..table.columns.len()).collect();
         random.shuffle(&mut places);
         places.truncate(2 + random.random_below(table.columns.len() - 1));
-        let is_key = |project: &usize| table.key_known && table.key_columns == [table.columns[*project].name];
+        let is_key = |index: &usize| table.key_known && table.key_columns == [table.columns[*index].name];
         let mut order_by = Vec::new();
         // Even without an order, rows can be found by the key alone.
-        if !(random.percent(15) && places.iter().any(is_key)) {
+        if !(random.chance(15) && places.iter().any(is_key)) {
             let columns: Vec<_> = table.columns.iter().filter(|c| c.ordered).collect();
-            order_by.push((random.pick(&columns).name.to_owned(), random.percent(30)));
+            order_by.push((random.pick(&columns).name.to_owned(), random.chance(30)));
             // If no key is known, the order contains all columns that identify rows.
             for name in &table.key_columns {
-                if order_by[0].0 != *name && (!table.key_known || random.percent(10)) {
-                    order_by.push(((*name).to_owned(), random.percent(30)));
+                if order_by[0].0 != *name && (!table.key_known || random.chance(10)) {
+                    order_by.push(((*name).to_owned(), random.chance(30)));
                 }
             }
         }

@@ -68,7 +68,7 @@ impl Table {
                 name,
                 ty,
                 kind,
-                nullable: name != "id" && random.percent(70),
+                nullable: name != "id" && random.chance(70),
                 ordered: kind != Kind::Text && kind != Kind::Bool,
             })
             .collect();
@@ -88,11 +88,11 @@ impl Table {
                     Value::Number(random.next_between(-40, 200) as f64 / 4.0),
                     Value::Int(random.next_between(-3, 6)),
                     Value::Number(random.next_between(0, 12) as f64 / 4.0),
-                    Value::Bool(random.percent(50)),
+                    Value::Bool(random.chance(50)),
                     Value::Date(first + random.next_between(0, 90)),
                 ];
                 for (value, column) in values.iter_mut().zip(&columns) {
-                    if column.nullable && random.percent(25) {
+                    if column.nullable && random.chance(25) {
                         *value = Value::Null;
                     }
                 }
@@ -125,9 +125,9 @@ impl Table {
             .map(|(name, descending)| (self.column_index(name), *descending))
             .collect();
         for name in self.key_columns.iter().filter(|_| self.key_known) {
-            let project = self.column_index(name);
-            if order.iter().all(|(known, _)| *known != project) {
-                order.push((project, false));
+            let index = self.column_index(name);
+            if order.iter().all(|(known, _)| *known != index) {
+                order.push((index, false));
             }
         }
         order

@@ -1,4 +1,4 @@
-//! Conflicts between a hand edit that removes or renames a column and a change of the spec to the same definition.
+//! Conflicts between a hand edit that removes or renames a column and a change to the same definition in the spec.
 
 use crate::test_project::{SPEC, SQL, TestProject, YML, compile_current, compiler};
 
@@ -63,7 +63,7 @@ fn removed_and_renamed_columns_are_conflicts_with_new_formulas() {
             conflict.ours.as_deref().is_some_and(|ours| after.contains(ours)),
             "{edits:?}"
         );
-        // The spec's side: the file has the column again.
+        // Resolve the conflict in favor of the spec by restoring the column in the file.
         let mut ours = project.clone();
         let edit = conflict.edit.as_ref().unwrap();
         let restored = formulac::sync::revert_edit(edit, "m", project.text(SQL)).unwrap();
@@ -74,7 +74,7 @@ fn removed_and_renamed_columns_are_conflicts_with_new_formulas() {
             pushed.plan(&compiler).models.iter().all(|model| model.kept.is_empty()),
             "{edits:?}"
         );
-        // The file's side: the spec has its last formula again, and then the edit.
+        // Resolve the conflict in favor of the file: restore the last formula in the spec, and then transfer the edit.
         let current = compile_current(&compiler, project.spec()).unwrap();
         let formula = conflict.base.as_deref().unwrap();
         let spec = formulac::sync::with_formula_in_conflict(conflict, &current, formula).unwrap();
@@ -88,7 +88,7 @@ fn removed_and_renamed_columns_are_conflicts_with_new_formulas() {
     }
 }
 
-/// A definition that the spec renames or removes cannot also get another name in the SQL.
+/// A definition that the spec renames or removes cannot also be renamed differently in the SQL.
 #[test]
 fn different_names_are_conflicts() {
     let compiler = compiler();
@@ -175,7 +175,8 @@ fn descriptions_of_new_and_renamed_columns_are_transferred() {
     }
 }
 
-/// A description that both sides change is a conflict, which each side can win even if the SQL renames the column.
+/// A description that both sides change is a conflict, which can be resolved in favor of either side even if the SQL
+/// renames the column.
 #[test]
 fn conflicts_in_descriptions_of_renamed_columns_are_resolved() {
     let compiler = compiler();
@@ -204,8 +205,8 @@ fn conflicts_in_descriptions_of_renamed_columns_are_resolved() {
     }
 }
 
-/// The SQL of a column contains the formula of a helper. An edit of this SQL and another formula of the helper are
-/// changes to the same part.
+/// The SQL of a column contains the formula of a helper. An edit to this SQL and a change to the helper's formula
+/// affect the same part.
 #[test]
 fn a_helper_that_both_sides_change_is_a_conflict() {
     const HELPER: &str = "\
@@ -219,7 +220,7 @@ definitions: |
 ";
     let compiler = compiler();
     let edit = |after| (SQL, "amount > 20", after);
-    // The spec's change of another definition is no conflict.
+    // A change to another definition in the spec is not a conflict.
     let project = edited_project(HELPER, &[edit("amount > 30"), (SPEC, "COUNT(id)", "COUNT()")]);
     let pushed = project.push(&compiler);
     assert!(
@@ -239,14 +240,14 @@ definitions: |
         assert_eq!(conflict.base.as_deref(), Some("amount > 20"));
         assert_eq!(conflict.ours.as_deref(), Some("amount > 40"));
         assert_eq!(conflict.theirs_formula.as_deref(), formula, "{after}");
-        // The spec's side.
+        // Resolve the conflict in favor of the spec.
         let mut ours = project.clone();
         ours.set(
             SQL,
             formulac::sync::restore_parts(project.text(SQL), &conflict.restored).unwrap(),
         );
         assert!(ours.push(&compiler).text(SQL).contains("amount > 40"));
-        // The file's side.
+        // Resolve the conflict in favor of the file.
         let spec = project.theirs(&compiler, conflict);
         project.set(SPEC, spec);
         let pushed = project.push(&compiler);

@@ -12,7 +12,7 @@ definitions: |
   largest = MAX(amount)
 ";
 
-/// Returns the pushed project after an edit of its SQL.
+/// Returns the pushed project after an edit to its SQL.
 fn edit_project(replaced: &[(&str, &str)]) -> TestProject {
     let mut project = TestProject::from_spec(GROUPED).push(&compiler());
     let mut sql = project.text(SQL).to_owned();
@@ -93,7 +93,7 @@ fn other_edits_of_the_file_are_kept() {
     }
 }
 
-/// Next to the column or above it, a comment keeps the edited SQL, and the spec does not change.
+/// A comment next to the column or above it keeps the edited SQL, and the spec does not change.
 #[test]
 fn a_comment_keeps_the_edited_sql() {
     let compiler = compiler();
@@ -131,7 +131,7 @@ fn a_changed_spec_is_a_conflict() {
     assert_eq!(conflict.theirs_formula.as_deref(), Some("SUM(amount)"));
 }
 
-/// Conditions without guards, and conditions with other spellings, become conditions of the spec.
+/// Conditions without guards, and conditions with a different spelling, become conditions of the spec.
 #[test]
 fn conditions_without_guards_become_conditions() {
     let compiler = compiler();

@@ -313,7 +313,7 @@ fn long_descriptions_leave_no_edit() {
     }
 }
 
-/// Changes of `description` and `meta` update the mapping if the definition is a mapping.
+/// Changes to `description` and `meta` update the mapping if the definition is a mapping.
 #[test]
 fn properties_of_a_mapping_are_changed_in_place() {
     let spec = "model: m\nfrom: ref('orders')\ngroup_by: region\ndefinitions:\n  n:\n    formula: COUNT()\n    \

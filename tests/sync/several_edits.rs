@@ -1,4 +1,5 @@
-//! Two simultaneous hand edits of the same file. If one push transfers each edit alone, one push transfers both.
+//! Two simultaneous hand edits to the same file. If a push can transfer each edit separately, a single push must
+//! transfer both.
 
 use crate::test_project::{SQL, TestProject, compiler};
 
@@ -141,7 +142,7 @@ fn two_edits_need_one_push() {
     assert_eq!(wrong, "");
 }
 
-/// Added columns that no formula computes, because TRIM also shortens spaces inside a text.
+/// Added columns that no formula computes, because TRIM also shortens spaces inside a string.
 const WITHOUT_FORMULA: [(&str, &str, &str); 3] = [
     (
         WINDOWS,

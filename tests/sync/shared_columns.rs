@@ -1,4 +1,4 @@
-//! Kept hand edits of columns that the SQL of other definitions reads.
+//! Hand edits that a push keeps, to columns that the SQL of other definitions reads.
 
 use crate::test_project::{SPEC, SQL, TestProject, compiler};
 

@@ -1,4 +1,4 @@
-//! Hand edits to the structure of a model's SQL, which become changes of the spec: new, renamed and removed columns,
+//! Hand edits to the structure of a model's SQL, which become changes to the spec: new, renamed and removed columns,
 //! other relations, and another period. Each edit is tested in each dialect.
 
 use formulac::Compiler;
@@ -598,7 +598,7 @@ fn other_changes_of_the_spec_are_kept() {
     assert!(after.text(SQL).contains("sum(amount - tax)") && after.text(SQL).contains("as lowest"));
 }
 
-/// The spec has the same new name, so nothing is left to be decided.
+/// The spec has the same new name, so there is nothing left to resolve.
 #[test]
 fn edits_that_the_spec_already_contains_are_not_conflicts() {
     let compiler = crate::test_project::compiler();
@@ -747,7 +747,7 @@ definitions: |
 }
 
 /// The columns of a new CTE are not those that the formulas read, even if they have the same names, and `*` may contain
-/// each column that seems to be missing. Jinja in a text is code. The spec and the file stay as they are.
+/// each column that seems to be missing. Jinja in a string is code. The spec and the file stay as they are.
 #[test]
 fn selects_that_formulac_cannot_read_are_kept() {
     const SELECTS: [&str; 8] = [

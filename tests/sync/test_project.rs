@@ -122,7 +122,7 @@ impl TestProject {
         Self { files }
     }
 
-    /// Returns the spec after the file wins a conflict.
+    /// Returns the spec after a conflict is resolved in favor of the file.
     pub fn theirs(&self, compiler: &Compiler, conflict: &Conflict) -> String {
         let ours = compile_current(compiler, self.spec()).unwrap();
         let moved = BTreeMap::new();

@@ -76,7 +76,7 @@ result_class! {
         severity: String,
         /// Description of the problem.
         message: String,
-        /// Text for the span of the error.
+        /// Text that is displayed at the span of the problem.
         label: Option<String>,
         /// Advice on how to fix the problem.
         help: Option<String>,
@@ -178,7 +178,7 @@ impl<'s> Offsets<'s> {
 }
 
 /// Returns a `FormulaError` that contains the diagnostics and the text of their spans. Its message has one line per
-/// error. `source` is a name for a text that is not the text of formulas or a spec.
+/// error. `source` is a prefix for the message lines that names a text other than formulas or a spec.
 pub fn fail(py: Python<'_>, diagnostics: Vec<Diagnostic>, text: &str, source: &str) -> PyErr {
     let errors = diagnostics
         .iter()

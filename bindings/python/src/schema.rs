@@ -40,7 +40,7 @@ pub fn read_schema(schema: &Bound<'_, PyAny>, dialect: Dialect) -> PyResult<Sche
     Ok(read)
 }
 
-/// Returns the pairs of a mapping from names. `path` is the mapping's path, for errors.
+/// Returns the pairs of a mapping whose keys are names. `path` is the mapping's path, for errors.
 fn pairs<'py>(mapping: &Bound<'py, PyAny>, path: &str) -> PyResult<Vec<(String, Bound<'py, PyAny>)>> {
     let expected = if path == "schema" {
         "a string or a mapping"

@@ -76,7 +76,7 @@ pub fn name_characters(list: &str) -> Result<regex_syntax::hir::Hir, String> {
     regex_syntax::parse(&format!("[{items}]")).map_err(|e| e.to_string())
 }
 
-/// Writes a dialect up to its cells.
+/// Writes the fields of a dialect that come before its cells.
 fn write_properties(output: &mut String, index: usize, dialect: &Dialect, ansi: &Dialect) {
     let types: Vec<&str> = crate::part::NEUTRAL
         .iter()
@@ -290,8 +290,8 @@ fn count_uses(nodes: &[Node], wanted: u8, of_mode: &dyn Fn(&str) -> u8) -> u8 {
     nodes.iter().map(uses).fold(0, u8::saturating_add)
 }
 
-/// Returns the maximum number of times that an internal function called by a mode repeats its argument. Conversions count
-/// once, because an argument that has the type already is not converted.
+/// Returns the maximum number of times that an internal function called by a mode repeats its argument. Conversions
+/// count once, because an argument that already has the type is not converted.
 fn most_uses_of_mode(mode: &str, functions: &[Function], dialect: &Dialect) -> u8 {
     let mut overload = 0;
     for function in functions {

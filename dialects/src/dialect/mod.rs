@@ -109,7 +109,7 @@ impl Dialect {
         self.0.own_functions
     }
 
-    /// Returns whether averages or quotients are decimals in the dialect, rounded to some digits.
+    /// Returns whether averages or quotients are decimals in the dialect, rounded to a limited number of digits.
     #[must_use]
     pub fn has_rounded_decimals(self) -> bool {
         self.0.rounded_decimals

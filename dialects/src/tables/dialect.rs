@@ -124,7 +124,7 @@ pub struct DialectData {
     pub raw: &'static str,
     /// The dialect's names for the types in [`super::part::NEUTRAL`].
     pub types: &'static [&'static str],
-    /// `true` if averages or quotients are decimals, rounded to some digits (see `emit::rounded`).
+    /// `true` if averages or quotients are decimals, rounded to a limited number of digits (see `emit::rounded`).
     pub rounded_decimals: bool,
     /// Ranges of the characters that a column's name can contain. Empty if a name can contain all characters.
     pub name_characters: &'static [(char, char)],
@@ -137,7 +137,8 @@ pub struct DialectData {
     /// For each type in [`super::part::NEUTRAL`], its other names in handwritten SQL, with the same limits and
     /// precision.
     pub type_synonyms: [&'static [&'static str]; 8],
-    /// The same, with different limits or a different precision.
+    /// For each type in [`super::part::NEUTRAL`], its other names in handwritten SQL, with different limits or a
+    /// different precision.
     pub similar_types: [&'static [&'static str]; 8],
     /// One cell per overload.
     pub cells: &'static [Cell],

@@ -164,7 +164,7 @@ pub struct Function {
     pub safe_last: Option<SafeLast>,
     /// `true` if each call may return a different value.
     pub volatile: bool,
-    /// `true` if a tiny difference of an argument can change the result a lot, as for rounding and comparisons.
+    /// `true` if a tiny change in an argument can cause a large change in the result, as in rounding and comparisons.
     pub discontinuous: bool,
     /// Value of an aggregate over no rows. `None` if that value is NULL.
     pub empty: Option<&'static str>,
@@ -187,9 +187,9 @@ pub struct Function {
     pub of_list: Option<FunctionId>,
     /// Warning that is reported for each call. Empty for most functions.
     pub caution: &'static str,
-    /// Help for a call with a wrong number of arguments. Empty if the signature is sufficient.
+    /// Help for a call with the wrong number of arguments. Empty if the signature is sufficient.
     pub arity_help: &'static str,
-    /// Help for a value of one row in a window over groups. Empty if the general help is sufficient.
+    /// Help for a row-level value in a window over groups. Empty if the general help is sufficient.
     pub window_help: &'static str,
     /// Code that lowers the function, if no template can express it.
     pub lower: Option<Lowering>,

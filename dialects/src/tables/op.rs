@@ -33,7 +33,7 @@ macro_rules! operators {
                 self.entry().2
             }
 
-            /// Returns the equivalent comparison with exchanged operands, such as `>` for `<`.
+            /// Returns the equivalent comparison with swapped operands, such as `>` for `<`.
             pub fn swapped(self) -> Option<Self> {
                 match self {
                     Self::Equal | Self::NotEqual | Self::Distinct | Self::NotDistinct => Some(self),
@@ -45,7 +45,7 @@ macro_rules! operators {
                 }
             }
 
-            /// Returns the comparison that is true where this one is false, such as `>=` for `<`.
+            /// Returns the opposite comparison, such as `>=` for `<`.
             pub fn negated(self) -> Option<Self> {
                 match self {
                     Self::Less => Some(Self::GreaterEqual),

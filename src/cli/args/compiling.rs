@@ -65,7 +65,7 @@ pub struct CompileArgs {
     pub json: bool,
 }
 
-/// Arguments that make the options for metrics ineffective.
+/// Arguments that cannot be combined with the options for metrics.
 const WITHOUT_METRICS: [&str; 3] = ["spec", "select", "exclude"];
 
 /// Options for querying metrics without a spec.

@@ -157,7 +157,7 @@ fn hand_edited_files(
                     .zip(generated_text.as_deref())
                     .is_some_and(|(text, generated)| is_same_except_layout(text, generated));
             let is_as_made = match generated_text {
-                // Without a review, comments and layout need none.
+                // If no approval is required, accept differences in comments and layout.
                 Some(_) if has_generated_content && !under_way.requires_approval() => true,
                 // The file of a deleted model is neither among the generated files nor on the branch.
                 None => file.now.is_none(),

@@ -189,7 +189,8 @@ impl CheckInputs<'_> {
                 )
             })
             .collect();
-        // The compiler must know the models of all specs, so it is built only if there is a promoted spec.
+        // Building the compiler takes time, because it must know the models of all specs, so build it only if there is
+        // a promoted spec.
         let compiler = OnceCell::new();
         let new_compiler = || {
             let compiler = args.settings.apply_to(self.knowledge.builder()).ok()?.build();

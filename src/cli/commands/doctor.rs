@@ -129,8 +129,8 @@ fn check_dbt(project: Option<&DbtProject>, dialect: Option<Dialect>) -> HealthCh
     }
 }
 
-/// Checks the profile that dbt uses in the selected environment. `None` if there are no problems, because the check of
-/// the warehouse uses the profile.
+/// Checks the profile that dbt uses in the selected environment. `None` if there are no problems, because the warehouse
+/// check uses the profile.
 fn check_dbt_profile(session: &Session, workspace: &Workspace, project: &DbtProject) -> Option<HealthCheck> {
     let environment = environment::selected_environment(&session.global, &workspace.project).ok()?;
     let checked = dbt_setup::check_profile(project, environment.as_ref(), &DbtArgs::default());
@@ -208,14 +208,14 @@ fn check_repository(root: Option<&Path>) -> HealthCheck {
             "git init",
         );
     }
-    // The users may also be set in environment variables.
+    // The author and the committer may also be set in environment variables.
     if identity::current_user(root).is_none() || !answers(&["var", "GIT_COMMITTER_IDENT"]) {
         let problem = "no git user is configured, so `push` cannot commit".to_owned();
         return failed_check("git", problem, "git config user.email you@example.com");
     }
     let is_ignored = |path: &str| answers(&["check-ignore", "--quiet", path]);
     if is_ignored(&format!("{LOG}/entry.yml")) {
-        // A pattern cannot include the contents of an ignored folder.
+        // A `!` pattern in .gitignore has no effect on files in an ignored folder.
         let parent = LOG.split_once('/').map(|(parent, _)| parent);
         let folder = parent.filter(|parent| is_ignored(&format!("{parent}/"))).unwrap_or(LOG);
         let problem = format!("git ignores `{folder}/`, where `push` records each change");

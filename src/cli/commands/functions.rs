@@ -153,8 +153,8 @@ fn format_entry(function: &Function, dialect: Option<Dialect>, reports: &[ProofR
         .next()
         .filter(|first| sql.len() > 1 && reasons.filter(|reason| reason == first).count() + 1 == sql.len())
     {
-        // If no dialect can express the function as a single expression, for example a worksheet lookup, the reason is
-        // the same for all dialects.
+        // If no dialect can express a function as a single expression, the reason is the same for all dialects. An
+        // example is a worksheet lookup.
         Some(reason) => section(
             "SQL",
             wrap_text(&format!("not available as a single expression: {reason}"), 78),

@@ -162,7 +162,7 @@ fn validate_files(
     validate::run(session, &args.dbt, workspace, models, file_diagnostics)
 }
 
-/// Merges the specs' changes into files with hand edits, as a push does, if the edits only exist in the files. Returns
+/// Merges the specs' changes into files with hand edits, as a push does, if the edits exist only in the files. Returns
 /// an error if a push would report a conflict or copy an edit to a spec.
 fn merge_into_edited_files(
     session: &Session,

@@ -230,7 +230,7 @@ pub fn pending_pull(
             .project
             .as_ref()
             .is_some_and(|project| project.omni().is_some());
-    // A repository in which no commit is possible is reported by the commands that write there.
+    // If no commit is possible in the repository, the commands that write to it report the problem.
     let is_behind = matches!(folders.find_missing_omni_commit(session), Ok(Some(_)));
     if !has_omni || is_behind {
         return Ok(None);

@@ -270,7 +270,7 @@ fn kept_value_line((file, kept): &(String, KeptValue)) -> String {
     )
 }
 
-/// Formats a value in one line, shortened if it is long.
+/// Formats a value on one line, shortened if it is long.
 fn display_value(value: Option<&formulac::yaml_edit::YamlValue>) -> String {
     let Some(value) = value else {
         return "(no value)".to_owned();

@@ -1,4 +1,4 @@
-//! Files in the folder of `--data`. Each file contains one relation and has the relation's name.
+//! Files in the `--data` folder. Each file contains one relation and has the relation's name.
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read};

@@ -18,7 +18,7 @@ use crate::cli::environment::Environment;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::progress::WaitIndicator;
 
-/// Help message if a relation that the model reads is missing in the warehouse.
+/// Help message if a relation that the model reads is missing from the warehouse.
 const MISSING: &str = "build the inputs of the model with `dbt build`, or read files with `--data DIR`";
 
 /// Maximum length of the SQL of one call. Linux accepts no argument longer than 128 KiB.
@@ -242,7 +242,7 @@ pub fn built_relations(relations: &[Read], run: &DbtRun) -> Result<Vec<RelationP
 pub struct FoundRelation {
     /// Names and types of the columns.
     pub columns: Vec<(String, String)>,
-    /// Full name, in the spelling of dbt. `None` if dbt did not report it.
+    /// Full name, as dbt spells it. `None` if dbt did not report it.
     pub name: Option<String>,
 }
 

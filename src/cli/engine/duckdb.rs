@@ -244,7 +244,7 @@ fn record_columns(file: &DataFile, rows: &[Map<String, Value>]) {
         .get_or_init(|| described_columns(rows).map(|(name, _)| name.to_owned()).collect());
 }
 
-/// Returns the help for an error of the engine about a column that the schema lists but that a file lacks.
+/// Returns the help for an engine error about a column that the schema lists but that a file lacks.
 fn lacking_column_help(message: &str, files: &[DataFile], typed: &Schema) -> Option<String> {
     files.iter().find_map(|file| {
         let names = file.columns.get()?;
@@ -264,7 +264,7 @@ fn file_query(file: &DataFile, typed: Option<&Schema>, dialect: Dialect) -> Stri
     let path = dialect.text_literal(&escape_wildcards(&file.path));
     let relation = typed.and_then(|schema| schema.relation(&file.relation));
     let listed = relation.map_or(&[][..], |relation| relation.columns());
-    // DuckDB rejects types for columns that are missing from the file, although the spec may not read these columns.
+    // DuckDB rejects a type for a column that is not in the file, even if the spec does not read the column.
     let columns = file.columns.get();
     let is_in_file =
         |name: &str| columns.is_none_or(|columns| columns.iter().any(|column| column.eq_ignore_ascii_case(name)));

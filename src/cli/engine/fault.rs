@@ -59,7 +59,8 @@ fn engine_diagnostic(engine: &str, message: &str, span: Span) -> Diagnostic {
     }
 }
 
-/// Returns the part of a message that describes the error. A message without such a part reports no reason.
+/// Returns the part of a message that describes the error. If the message has no such part, returns a sentence saying
+/// that no reason was reported.
 pub fn first_paragraph(message: &str) -> String {
     let lines = message.lines().map(str::trim).skip_while(|line| line.is_empty());
     let lines: Vec<&str> = lines.take_while(|line| !is_end(line)).collect();

@@ -137,7 +137,7 @@ fn run_group(
         .collect();
     let variables = parts.iter().enumerate();
     let variables = variables.map(|(number, part)| (format!("{STATEMENTS}{number}"), *part));
-    // dbt would write all statements to its log, which takes longer than the statements.
+    // dbt would write all statements to its log, which takes longer than running the statements.
     let without_log = ("DBT_LOG_LEVEL_FILE".to_owned(), "none");
     let variables: Vec<(String, &str)> = variables.chain([without_log]).collect();
     let sql = statements_query(parts.len(), table);
@@ -164,7 +164,7 @@ fn read_rows(rows: &Value) -> Vec<Vec<Option<String>>> {
         .unwrap_or_default()
 }
 
-/// Escapes all characters of a JSON text that are not ASCII.
+/// Escapes all non-ASCII characters in a JSON text.
 fn to_ascii(json: &str) -> String {
     let mut out = String::with_capacity(json.len());
     let mut units = [0; 2];

@@ -52,8 +52,8 @@ impl WarehouseState {
         Ok(Self::from_results(dialect, &done.results))
     }
 
-    /// Returns a sentence if the version is too old, and a sentence for each parameter without the value that generated
-    /// SQL requires.
+    /// Returns a sentence if the version is too old, and a sentence for each parameter that does not have the value
+    /// that generated SQL requires.
     pub fn faults(&self, dialect: Dialect) -> Vec<String> {
         let outdated = outdated_version_message(dialect.facts().lowest_version, &self.version);
         let required = dialect.facts().session_required.split_whitespace();

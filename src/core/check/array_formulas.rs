@@ -15,7 +15,7 @@ struct Factors {
 
 impl Lowerer<'_> {
     /// Names the conditional aggregate in the first error about the factors of a sum, and removes the other errors
-    /// about them.
+    /// about these factors.
     #[cold]
     pub(super) fn suggest_conditional_sum(&mut self, call: Call, span: Span) {
         let is_within = |at: Span| span.start <= at.start && at.end <= span.end;

@@ -138,7 +138,7 @@ impl Lowerer<'_> {
         self.program.add_args(&arms)
     }
 
-    /// Returns 0 if any of the `tested` nodes is blank. Otherwise, returns the value of a node.
+    /// Builds a CASE that returns 0 if any of the `tested` nodes is blank, and `value` otherwise.
     fn zero_if_null(&mut self, tested: &[IrId], value: IrId) -> IrId {
         let meta = self.program.meta(value);
         let mut arms = Vec::new();

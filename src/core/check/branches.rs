@@ -40,7 +40,7 @@ impl Lowerer<'_> {
         if self.is_error(condition) {
             return condition;
         }
-        // The result often depends on literal arguments.
+        // In the definition of a function, the condition often depends only on literal arguments.
         if self.is_in_definition()
             && let Some(met) = self.known_condition(condition)
         {

@@ -16,7 +16,7 @@ use crate::ir::{
 };
 use crate::span::Span;
 
-/// Places definitions that read the calendar of the sort keys after these keys.
+/// Makes definitions that read the calendar of the sort keys depend on these keys.
 pub(super) fn add_sort_key_dependencies(ast: &Ast, scope: &CheckScope<'_>, names: &mut NameResolver) {
     let keys: Vec<u32> = (0u32..)
         .zip(&ast.definitions)
@@ -159,7 +159,7 @@ impl Lowerer<'_> {
                     );
                     return None;
                 }
-                // A larger distance is outside of the calendar.
+                // A larger distance leads to a date outside of the calendar.
                 Some(match super::period::is_outside_calendar(count, unit) {
                     true if (count < 0) == key.descending => CalendarEnd::Partition(FrameBound::Last),
                     true => CalendarEnd::Partition(FrameBound::First),
@@ -182,7 +182,7 @@ impl Lowerer<'_> {
         self.report_range(span, &message, help)
     }
 
-    /// Returns the sort key of calendar ranges, and the span of the first sort key.
+    /// Returns the sort key of calendar ranges, and the span of the first sort key that has no errors.
     fn find_calendar_key(&self) -> (Option<CalendarKey>, Option<Span>) {
         let (mut calendar_key, mut other): (Option<CalendarKey>, Option<Span>) = (None, None);
         for (index, definition) in self.ast.definitions.iter().enumerate() {
@@ -210,7 +210,8 @@ impl Lowerer<'_> {
         (calendar_key, other)
     }
 
-    /// Returns the sort key, which is not NULL in any row that PERIODOFFSET finds.
+    /// Returns the sort key as a marker of a found row, because the key is not NULL in any row that PERIODOFFSET finds.
+    /// Without a sort key, returns 1.
     pub(super) fn found_period_marker(&mut self, span: Span) -> IrId {
         match self.find_calendar_key().0 {
             Some(key) => self.lower_calendar_key(key, span),

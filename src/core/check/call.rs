@@ -426,7 +426,7 @@ impl Lowerer<'_> {
             .flatten()
     }
 
-    /// Reports that no overload matches the arguments. The message contains the wrong argument and suggests a fix.
+    /// Reports that no overload matches the arguments. The message names the wrong argument and suggests a fix.
     #[cold]
     pub(super) fn report_overload_mismatch(
         &mut self,

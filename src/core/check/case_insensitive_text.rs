@@ -52,7 +52,7 @@ fn lowercase(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// Comparison of a value with a text, `value = "text"` or `value <> "text"`.
+/// Comparison of a value with a string, `value = "text"` or `value <> "text"`.
 pub(super) struct TextComparison<'p> {
     /// Node of the compared value.
     value: IrId,
@@ -60,7 +60,7 @@ pub(super) struct TextComparison<'p> {
     is_equal: bool,
 }
 
-/// Returns the comparison with a text at a node. `None` for other nodes.
+/// Returns the comparison with a string that a node represents. `None` for other nodes.
 #[inline]
 pub(super) fn text_comparison(program: &Program, node: Ir) -> Option<TextComparison<'_>> {
     let Ir::Apply { overload, args } = node else {
@@ -130,7 +130,7 @@ pub(super) fn check_case_sensitivity(program: &Program, source: &str, diagnostic
     }
 }
 
-/// Returns the condition that matches case, for a criterion with or without an operator. Rows without a value satisfy a
+/// Returns the case-sensitive condition for a criterion with or without an operator. Rows without a value satisfy a
 /// criterion with `<>`.
 fn condition_of_criterion(name: &str, criterion: &str) -> String {
     match criterion.strip_prefix("\"<>") {

@@ -151,9 +151,9 @@ impl Lowerer<'_> {
         Some(conditions)
     }
 
-    /// Returns the kind of a criterion over a range that depends on the current row's value. The value itself selects
-    /// the rows with the same value. A comparison selects the rows before the current row in sort order. `None` for
-    /// other criteria.
+    /// Returns the kind of a criterion over a range that depends on the current row's value. A criterion that is the
+    /// value itself selects the rows with the same value. A criterion that is a comparison selects the rows before the
+    /// current row in sort order. `None` for other criteria.
     fn classify_row_criterion(
         &mut self,
         range: IrId,
@@ -273,7 +273,7 @@ impl Lowerer<'_> {
         self.build_value_comparison(range, BinaryOp::Equal, value, span)
     }
 
-    /// Returns the text of a criterion that is the same in every row: a literal, or literals that `&` joins.
+    /// Returns the text of a criterion that is the same in every row: a literal, or literals joined with `&`.
     fn criterion_text(&mut self, value: IrId) -> Option<PoolRange> {
         if let Ir::Text(slice) = self.program.node(value) {
             return Some(slice);

@@ -15,7 +15,7 @@ const MAX_NODES: usize = 200;
 /// Arguments in the wrong position: the part of the source with these arguments, and the warning.
 type MisplacedArguments = (Span, Diagnostic);
 
-/// Call of a conditional aggregate.
+/// Call to a conditional aggregate.
 #[derive(Clone, Copy)]
 pub(super) struct ConditionalAggregateCall<'c> {
     pub function: &'c Function,
@@ -25,8 +25,8 @@ pub(super) struct ConditionalAggregateCall<'c> {
 }
 
 impl Lowerer<'_> {
-    /// Warns about arguments of a conditional aggregate that are in the wrong position. If they caused errors, which
-    /// begin at the index `before`, the first error explains the position instead.
+    /// Warns about arguments of a conditional aggregate that are in the wrong position. If these arguments caused
+    /// errors at or after the index `before`, adds the explanation to the first of these errors instead.
     pub(super) fn check_order(&mut self, lowering: Lowering, call: ConditionalAggregateCall<'_>, before: usize) {
         for (part, warning) in self.find_misplaced_arguments(lowering, call) {
             let is_consequence = |fault: &Diagnostic| {
@@ -117,7 +117,8 @@ impl Lowerer<'_> {
         })
     }
 
-    /// Returns the warning about calls such as `SUMIFS(status, "paid", amount)`, which have the order of SUMIF.
+    /// Returns the warning about calls such as `SUMIFS(status, "paid", amount)`, whose arguments are in the order of
+    /// SUMIF.
     fn find_sumif_order(&self, call: ConditionalAggregateCall<'_>) -> Option<Diagnostic> {
         let (last, pairs) = call.lowered.split_last()?;
         let is_row = |id: &IrId| self.program.meta(*id).level != Level::Const;
@@ -143,8 +144,8 @@ impl Lowerer<'_> {
         Some(self.with_order(diagnostic, std::iter::once(last).chain(rest)))
     }
 
-    /// Adds a fix that writes the arguments of a call in another order. Adds no fix if an argument is in parentheses,
-    /// because its span excludes the parentheses.
+    /// Adds a fix that reorders the arguments of a call. Adds no fix if an argument is in parentheses, because its span
+    /// excludes the parentheses.
     fn with_order<'e>(&self, diagnostic: Diagnostic, ordered: impl Iterator<Item = &'e ExprId>) -> Diagnostic {
         let ordered: Vec<Span> = ordered.map(|id| self.ast.span(*id)).collect();
         let mut written = ordered.clone();

@@ -14,9 +14,9 @@ use crate::ast::Ast;
 use crate::catalog;
 use crate::ir::{ColumnUse, Ir, Program};
 
-/// Subject that several definitions may have in common, as a hash. If one of them is decisive, then the results of all
-/// definitions with this subject depend on each other. For example, a comparison with a text causes a warning only if
-/// there is a criterion for the same text.
+/// Subject that several definitions may have in common, as a hash. If the link of one of these definitions is decisive,
+/// the results of all definitions with this subject depend on each other. For example, a comparison with a text causes
+/// a warning only if there is a criterion for the same text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Link {
     pub subject: u64,
@@ -110,7 +110,7 @@ pub fn collect_dependency_facts(ast: &Ast, buffers: &CheckBuffers, program: &Pro
     }
 }
 
-/// Adds the links of definitions that a lint compares with each other.
+/// Adds links to the definitions that a lint compares with each other.
 fn add_links_of_lints(program: &Program, definitions: &mut [DefinitionFacts]) {
     // The nodes of a definition end where the nodes of the next lowered definition begin.
     let mut starts: Vec<(u32, usize)> = (0..).zip(&program.definitions).map(|(at, d)| (d.first.0, at)).collect();

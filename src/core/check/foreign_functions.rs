@@ -14,7 +14,7 @@ enum Replacement {
     Say(&'static str),
 }
 
-/// Names of functions in spreadsheets in other languages, with the English names.
+/// Function names in non-English spreadsheets, each with its English name.
 const TRANSLATED: &[(&str, &str)] = &[
     ("ABRUNDEN", "ROUNDDOWN"),
     ("ALS", "IF"),
@@ -380,7 +380,7 @@ const SUBTOTALS: &str = "write the aggregate itself, such as `SUM(x)`, and selec
 const CONVERSION: &str = "remove the conversion, because safe conversions are automatic, or use `x & \"\"` for text, \
     `VALUE(x)` for a number or `DATEVALUE(x)` for a date";
 
-/// Prefixes that Excel's files contain before the names of newer functions.
+/// Prefixes of the names of newer functions in Excel files.
 const EXCEL_PREFIXES: [&str; 2] = ["_XLFN.", "_XLWS."];
 
 /// Returns the error for a function from another tool. The function's name is in upper case. `None` if the function is not known.
@@ -410,7 +410,7 @@ pub(super) fn foreign_function_diagnostic(name: &str, span: Span) -> Option<Diag
     }))
 }
 
-/// Returns advice for a function of SQL that formulas do not have. `None` if there is no similar function.
+/// Returns advice for an SQL function that formulas do not support. `None` if there is no similar function.
 #[must_use]
 pub fn sql_function_advice(name: &str) -> Option<String> {
     let (_, instead) = OTHER_TOOLS.iter().find(|(other, _)| other.eq_ignore_ascii_case(name))?;

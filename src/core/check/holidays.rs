@@ -35,8 +35,7 @@ impl RankCounter {
         }
     }
 
-    /// Returns the number of the working day before the next holiday: first as counted forward, then as counted
-    /// backward.
+    /// Returns the number of the working day before the next holiday, counted forward and counted backward.
     fn next(&mut self, holiday: &Holiday) -> [i64; 2] {
         self.rank += 1;
         [holiday.count - self.rank, holiday.count + self.last + 1 - self.rank]

@@ -55,7 +55,7 @@ pub(super) struct InferBuffers {
 }
 
 impl InferBuffers {
-    /// Forgets the terms of the previous source, because no type of this source is inferred.
+    /// Clears the terms of the previous source, because no type of the current source is inferred.
     pub(super) fn forget_terms(&mut self) {
         self.terms.clear();
     }
@@ -96,8 +96,8 @@ impl InferBuffers {
     }
 
     /// Returns the type of an empty argument: the type that its parameter or the other values require. If all types are
-    /// possible, the type is unknown if the argument must have the type of an untyped column. Otherwise, the argument
-    /// is a number.
+    /// possible, returns the unknown type for an argument that must have the type of an untyped column, and a number
+    /// for other arguments.
     fn infer_empty_argument_type(&mut self, id: ExprId, of_columns: &FxHashSet<u32>) -> Type {
         match self.resolve_term(self.terms[id.index()]) {
             InferTerm::Type(ty) => ty,

@@ -90,7 +90,7 @@ impl Lowerer<'_> {
         );
     }
 
-    /// Returns whether a part of the formula is inside the call of an aggregate.
+    /// Returns whether a part of the formula is inside a call to an aggregate.
     fn is_in_aggregate(&self, part: Span) -> bool {
         // The limit keeps checks fast if a long definition contains many errors.
         const MAX_NODES: usize = 10_000;

@@ -167,7 +167,7 @@ impl Lowerer<'_> {
         node
     }
 
-    /// Lowers TEXTJOIN, whose arguments are already lowered.
+    /// Lowers a TEXTJOIN call whose arguments are already lowered.
     pub(super) fn join_texts(
         &mut self,
         args: &[ExprId],

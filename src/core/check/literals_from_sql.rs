@@ -170,7 +170,7 @@ pub fn digit_masks_from_sql(spelled: &[&str]) -> Vec<String> {
     found
 }
 
-/// Returns the group sizes in a code's regular expression. For example, returns `[3]` for `([0-9]{3})$`.
+/// Returns the group sizes in the regular expression of a code mask. For example, returns `[3]` for `([0-9]{3})$`.
 fn digit_group_sizes(pattern: &str) -> Option<Vec<usize>> {
     let groups = pattern
         .strip_suffix('$')
@@ -269,7 +269,7 @@ fn push_plain(out: &mut String, c: char) {
     out.push(c);
 }
 
-/// Returns the regular expressions of a formula that may compile to a regular expression in SQL.
+/// Returns the regular expressions in formulas that may compile to the given regular expression in SQL.
 pub fn regexes_from_sql(spelled: &str) -> Vec<String> {
     let plain = spelled.strip_prefix("(?i)").unwrap_or(spelled);
     let mut short = plain.replace("[^\\n]", ".");

@@ -81,7 +81,7 @@ pub(super) struct Lowerer<'a> {
     work: &'a mut LowerBuffers,
     /// Arguments of the call that is being replaced by the definition of its function.
     arguments: Vec<IrId>,
-    /// Whether the step groups rows. If the step groups rows, values per row cannot be mixed with aggregates.
+    /// Whether the step groups rows. In a grouped step, values per row cannot be mixed with aggregates.
     pub grouped: bool,
     /// Whether an error has been reported in the current definition.
     pub failed: bool,
@@ -226,7 +226,7 @@ fn mark_never_null(ast: &Ast, scope: &CheckScope<'_>, tested: &FxHashSet<u32>, p
 }
 
 /// Returns the columns and definitions that are never NULL because `where` tests them or their timeframes with
-/// `NOT(ISBLANK(x))` or a comparison. A definition may itself be a column or its timeframe.
+/// `NOT(ISBLANK(x))` or a comparison. A definition may itself be a column or a timeframe of a column.
 fn find_never_null_names(ast: &Ast, names: &NameResolver, scope: &CheckScope<'_>) -> Vec<NameTarget> {
     let mut name_targets: Vec<NameTarget> = Vec::new();
     let name = |id: ExprId| {

@@ -258,7 +258,7 @@ pub(super) fn literal_section(section: &str) -> Option<String> {
 }
 
 pub(super) fn parse_date_mask(mask: &str) -> Result<Vec<DatePart>, MaskError> {
-    /// Part of the mask in which the letters `m` and `h` have not been resolved yet.
+    /// Part of a mask in which the letters `m` and `h` have not been resolved yet.
     enum MaskRun {
         Letters(char, usize, Range<usize>),
         AmPm,

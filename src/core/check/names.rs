@@ -65,11 +65,11 @@ pub(super) struct NameResolver {
     pub first_aggregate: Option<u32>,
     /// Relation of the first column, with the definition that reads it, if the scope does not specify a relation.
     pub settled: Option<(Arc<str>, u32)>,
-    /// Uses of columns that became errors because another use requires another type.
+    /// Uses of columns that became errors because another use requires a different type.
     pub conflicting: Vec<(ExprId, u32)>,
     /// Definitions with an unknown name, one entry for each report. The help depends on the names of all definitions.
     pub unknown_names: Vec<u32>,
-    /// Definitions with a name for which similar names were searched, one entry for each search.
+    /// Definitions that caused a search for similar names, one entry for each search.
     pub searches: Vec<u32>,
     /// Grouping keys of the step, which are columns, definitions or their timeframes.
     pub keys: Vec<SymbolKey>,
@@ -133,7 +133,7 @@ pub(super) struct Resolver<'a> {
     key_columns: Vec<u32>,
     /// Whether names are case-sensitive because a relation has columns whose names differ only in case.
     twins: bool,
-    /// Definition of each search for similar names.
+    /// Definition that caused each search for similar names.
     pub searches: Vec<u32>,
     /// Columns of the worksheet, by letter and by name.
     pub letters: SheetColumns<'a>,

@@ -10,7 +10,7 @@ use crate::{Level, Type};
 
 /// Maximum number of characters in a number literal.
 const MAX_NUMBER_LENGTH: usize = 60;
-/// Number of digits before the point that the decimals of all warehouses can have.
+/// Number of digits before the decimal point that decimals can have in all warehouses.
 const MAX_DECIMAL_DIGITS: usize = 29;
 
 impl Lowerer<'_> {
@@ -118,7 +118,7 @@ impl Lowerer<'_> {
         let x = self.lower_value(operand);
         if let Ir::Number(slice) = self.program.node(x)
             && let Some(text) = divide_by_100(self.program.text(slice))
-            // Each percent sign adds two digits.
+            // Limit the length, because each percent sign adds two digits.
             && text.len() <= MAX_NUMBER_LENGTH
         {
             let slice = self.program.add_text(&text);
@@ -242,8 +242,8 @@ impl Lowerer<'_> {
     }
 
     /// Computes constant integer arithmetic if the result exceeds 32 bits, because SQL engines treat short literals as
-    /// 32-bit integers, so `60 * 60 * 24 * 1000 * 30` would overflow. The user does not see the arithmetic in the
-    /// definition of a function, so it is always computed.
+    /// 32-bit integers, so `60 * 60 * 24 * 1000 * 30` would overflow. Arithmetic in the definition of a function is
+    /// always computed, because the user does not see it.
     fn folded_integer(&self, op: BinaryOp, a: IrId, b: IrId) -> Option<i64> {
         let (a, b) = (self.constant_integer(a, 8)?, self.constant_integer(b, 8)?);
         let value = compute_integer(op, a, b)?;

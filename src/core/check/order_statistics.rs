@@ -8,7 +8,7 @@ use crate::ir::{Ir, IrId, WindowFrame};
 use crate::span::Span;
 use crate::{Level, Type};
 
-/// Values among which an order statistic selects.
+/// Values from which an order statistic selects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum OrderedValues {
     /// Rows of the group.
@@ -72,7 +72,7 @@ impl Lowerer<'_> {
         };
         let own = catalog::find(function.name).unwrap_or(internal::PERCENTILE);
         if lowering == Lowering::Quartile {
-            // Report a value of a wrong type as an argument of QUARTILE, not of PERCENTILE.
+            // Report a value of the wrong type as an argument of QUARTILE, not of PERCENTILE.
             let operands = self.summarize_operands(&[x, given], span);
             if self
                 .choose_overload(own, &[x, given], &operands, function.name)
@@ -111,7 +111,7 @@ impl Lowerer<'_> {
         self.build_order_statistic(internal::MAX, &[null], function, among, span)
     }
 
-    /// Warns that no value has the given position or share, so that the result is always NULL.
+    /// Warns that no value has the given position, quartile or percentile, so that the result is always NULL.
     #[cold]
     fn warn_of_position_outside(&mut self, lowering: Lowering, function: &Function, (at, number): (IrId, f64)) {
         let at = self.program.meta(at).span;

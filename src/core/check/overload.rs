@@ -185,7 +185,7 @@ impl Lowerer<'_> {
         }
     }
 
-    /// Returns the index of the best match and the converted arguments. `None` replaces the arguments if a conversion
+    /// Returns the index of the best match and the converted arguments. The arguments are `None` if a conversion
     /// reported an error.
     #[allow(
         clippy::type_complexity,

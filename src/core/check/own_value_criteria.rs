@@ -101,7 +101,7 @@ impl Lowerer<'_> {
     }
 }
 
-/// Returns the help with a range over the rows that the author probably means.
+/// Returns the help that suggests a range over the rows that the author probably means.
 #[cold]
 fn own_value_help(own: OwnValue, op: BinaryOp, column: &str, function: &Function) -> String {
     let name = function.name.split("IF").next().unwrap_or(function.name);

@@ -6,7 +6,7 @@ use crate::ast::{BinaryOp, Expr, ExprId};
 use crate::catalog::{self, Function, internal};
 use crate::ir::{Ir, IrId};
 
-/// Call of a conditional aggregate.
+/// Call to a conditional aggregate.
 #[derive(Clone, Copy)]
 pub(super) struct CriteriaCall<'c> {
     pub function: &'static Function,

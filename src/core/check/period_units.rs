@@ -1,5 +1,5 @@
-//! Reports calendar offsets and calendar ranges whose unit does not fit the periods of the sort key. For example, rows
-//! per month have no row for the previous week.
+//! Reports calendar offsets and calendar ranges whose unit does not fit the periods of the sort key. For example, a
+//! table with one row per month has no row for the previous week.
 
 use super::{CheckScope, DefinitionRole, find_sort_key_to_shift};
 use crate::ast::Ast;
@@ -67,8 +67,8 @@ pub struct WindowUnit {
 }
 
 impl WindowUnit {
-    /// Returns whether two rows with one value per `frame` can have this distance. One to four years after the start of
-    /// a week is never the start of a week, because such a period is never a whole number of weeks.
+    /// Returns whether two rows with one value per `frame` can have this distance. A date one to four years after the
+    /// start of a week is never the start of a week, because such a period is never a whole number of weeks.
     pub fn fits(self, frame: CalendarUnit) -> bool {
         let is_few_years = |months: u64| months.is_multiple_of(12) && (1..=4).contains(&(months / 12));
         let moves_weeks_by_years = frame == CalendarUnit::Week && self.months().is_some_and(is_few_years);
@@ -185,7 +185,7 @@ fn truncation(program: &Program, id: IrId) -> Option<CalendarUnit> {
         (None, Ir::Apply { overload, args }) => match (catalog::overload_owner(overload), program.args(args)) {
             (internal::FISCAL_QUARTER, _) => Some(CalendarUnit::Quarter),
             (internal::FISCAL_YEAR, _) => Some(CalendarUnit::Year),
-            // The same day of each fiscal year.
+            // The result is the same day in each fiscal year.
             (internal::DATE_FROM_PARTS, [year, month, day]) => {
                 let is_number = |part: &IrId| matches!(program.node(*part), Ir::Number(_));
                 truncation(program, *year).filter(|_| is_number(month) && is_number(day))

@@ -34,7 +34,7 @@ pub(super) struct RegexPattern {
     pub first_optional: bool,
     /// Whether the pattern can match an empty string.
     pub matches_empty: bool,
-    /// Span of alternatives among which engines would choose differently.
+    /// Span of alternatives from which engines would choose differently.
     pub ambiguous: Option<Range<usize>>,
 }
 

@@ -40,7 +40,7 @@ impl Lowerer<'_> {
         self.program.args(columns).iter().map(cell).collect()
     }
 
-    /// Lowers calls such as `SUM(A1:C1)`, whose cells are equivalent to `A1, B1, C1`, and aggregates of one cell.
+    /// Lowers calls such as `SUM(A1:C1)`, whose range is equivalent to `A1, B1, C1`, and aggregates of one cell.
     pub(super) fn aggregate_cells_or_column(&mut self, id: FunctionId, taken: RangeAggregate, span: Span) -> IrId {
         let function = catalog::get(id);
         let across = Self::find_function_across_cells(function).filter(|_| !taken.distinct && taken.values.len() > 1);
@@ -82,8 +82,8 @@ impl Lowerer<'_> {
         self.build_case(&[condition], &mut counts, span, "COUNTIF")
     }
 
-    /// Lowers an aggregate that has no function for several values, but whose result for cells of the current row
-    /// follows from a value per cell or from a list of the cells. `None` for other functions and ranges.
+    /// Lowers an aggregate that has no function for several values, but whose result for cells of the current row can
+    /// be computed from a value per cell or from a list of the cells. `None` for other functions and ranges.
     pub(super) fn lower_cells_of_row(&mut self, id: FunctionId, call: Call, span: Span) -> Option<IrId> {
         let function = catalog::get(id);
         let exprs = self.ast.arguments(call);
@@ -205,7 +205,8 @@ impl Lowerer<'_> {
         node
     }
 
-    /// Builds the value of a cell, or NULL if the cell does not meet the criteria. A function that counts has 1 or 0.
+    /// Builds the value of a cell, or NULL if the cell does not meet the criteria. For a function that counts, the
+    /// value is 1 or 0.
     fn cell_value(
         &mut self,
         lowering: Lowering,

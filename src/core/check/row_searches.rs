@@ -1,4 +1,4 @@
-//! Builds the search of a lookup for a row by key or row number.
+//! Builds the part of a lookup that searches for a row by key or by row number.
 
 use super::lower::Lowerer;
 use crate::catalog::{Function, internal};

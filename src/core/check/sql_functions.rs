@@ -28,8 +28,8 @@ pub enum SqlResultType {
 pub struct SqlFunction {
     /// Name of the warehouse function.
     pub name: &'static str,
-    /// Whether the functions are equivalent in all dialects. Otherwise, they are equivalent in the dialects that list
-    /// the warehouse function in `own_functions`.
+    /// Whether the functions are equivalent in all dialects. Otherwise, they are equivalent only in the dialects that
+    /// list the warehouse function in `own_functions`.
     pub is_in_all: bool,
     /// Numbers of arguments for which the functions are equivalent.
     pub arguments: std::ops::RangeInclusive<usize>,
@@ -58,7 +58,7 @@ macro_rules! functions {
     };
 }
 
-/// Warehouse functions with two names, and the least number of arguments with which they are synonyms. The table of
+/// Warehouse functions with two names, and the minimum number of arguments with which they are synonyms. The table of
 /// functions does not contain them, because the formula function with the second name has other arguments or limits.
 const SYNONYMS: &[(&str, &str, usize)] = &[("ceiling", "ceil", 1), ("substring", "substr", 2)];
 
@@ -154,7 +154,7 @@ pub fn extracted_unit(name: &str, dialect: Dialect, arguments: usize, text: Opti
     }
 }
 
-/// Returns the name under which the call of a function in generated SQL is compared: `extract` for `year(x)`.
+/// Returns the name that represents a function when generated SQL is compared: `extract` for `year(x)`.
 #[must_use]
 pub fn compared_name(name: &str, dialect: Dialect) -> &str {
     match extracted_unit(name, dialect, 1, None) {

@@ -8,8 +8,8 @@ use crate::schema::{Column, Relation};
 use crate::span::Span;
 
 impl Resolver<'_> {
-    /// Resolves `device.category` or `events.device.category`, where `device` is a column. `None` if it is not a known
-    /// column.
+    /// Resolves `device.category` or `events.device.category`, where `device` is a column. `None` if no such column is
+    /// known.
     pub(super) fn resolve_struct_field(&mut self, view: Span, field: Span) -> Option<NameTarget> {
         let (scope, source) = (self.scope, self.source);
         let parts = view.text(source).split('.').chain([field.text(source)]);

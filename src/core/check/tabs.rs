@@ -28,7 +28,8 @@ pub(super) struct TabRange {
     pub last: u32,
 }
 
-/// Marks references after a tab name before name resolution, so that they do not resolve to columns of the sheet.
+/// Before name resolution, marks references that follow a tab name, so that they do not resolve to columns of the
+/// sheet.
 pub(super) fn mark_tabs(ast: &Ast, targets: &mut Arena<NameTarget>) {
     let mut mark = |id: ExprId| {
         if let Some(target) = targets.try_get_mut(id.index()) {
@@ -172,7 +173,7 @@ impl Resolver<'_> {
         let cell = matches!(self.ast.expr(id), Expr::Name | Expr::Cell)
             .then(|| parse_cell(text))
             .flatten();
-        // As in spreadsheets, a letter is a letter even if a column has the same name.
+        // As in spreadsheets, a column letter refers to a position, even if a column has the same name.
         if let Some(cell) = cell.filter(|cell| cell.row.is_none() && cell.column < names.len()) {
             return Some(cell.column as u32);
         }

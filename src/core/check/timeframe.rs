@@ -89,7 +89,7 @@ pub fn date_part(program: &Program, id: IrId) -> Option<DatePart> {
         let is_number = |part: &IrId| matches!(program.node(*part), Ir::Number(_));
         match (catalog::overload_owner(overload), args) {
             (internal::TO_WALL_CLOCK, _) => {}
-            // The same day of each fiscal year.
+            // The result is the same day in each fiscal year.
             (internal::DATE_FROM_PARTS, [_, month, day]) if is_number(month) && is_number(day) => {}
             (function, _) => match function_timeframe(function)? {
                 "hour_of_day" => return None,

@@ -16,9 +16,9 @@ pub enum Today {
     Sql(String),
     /// Date that another tool inserts into the SQL.
     Macro {
-        /// Text for this tool, which inserts a SQL expression.
+        /// Text that this tool replaces with an SQL expression.
         text: String,
-        /// ISO date in SQL without macros. `None` for the current date.
+        /// ISO date for SQL without macros. `None` for the current date.
         default: Option<String>,
     },
 }

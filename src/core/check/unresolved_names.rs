@@ -14,7 +14,7 @@ use crate::symbol_table::HashedName;
 
 /// Maximum number of candidates per kind to compare with a name.
 pub const CANDIDATES: usize = 1000;
-/// Maximum number of names in a list of names that can be used.
+/// Maximum number of names that a help text lists.
 const LISTED: usize = 8;
 /// Maximum number of searches for similar names. The limit keeps checks fast if a source contains many errors.
 pub const SEARCHES: usize = 50;

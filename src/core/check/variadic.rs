@@ -78,7 +78,7 @@ impl Lowerer<'_> {
                     count => format!("write an index from 1 to {count}"),
                 };
                 self.report(Diagnostic::new(Code::NoSuchChoice, at, message).with_help(help));
-                // A CASE that is never true returns NULL with the type of the values.
+                // A CASE whose condition is never true returns NULL with the type of the values.
                 let never = self
                     .program
                     .add(Ir::Bool(false), Self::constant_meta(Type::Boolean, span));

@@ -85,7 +85,7 @@ impl Lowerer<'_> {
     ) -> IrId {
         let span = self.program.meta(id).span;
         let text = self.source_text(span);
-        // The constant can have a wrong type.
+        // The constant may have the wrong type.
         let message = match self.program.meta(id).level {
             Level::Const => format!("the argument `{param}` of `{function}` cannot be `{text}`"),
             _ => format!("the argument `{param}` of `{function}` must be a constant, found `{text}`"),

@@ -558,7 +558,8 @@ pub fn remove_silenced(diagnostics: &mut Vec<Diagnostic>, source: &str, silenced
     if !source.contains("noqa") {
         return;
     }
-    // Diagnostics are in the order of the source, so many of them in one line need only one search for the comment.
+    // Diagnostics are in source order, so the comment is searched for only once per line, even if the line has many
+    // diagnostics.
     let mut last_line = (0..0, None);
     diagnostics.retain(|d| {
         let start = d.span().start as usize;

@@ -35,7 +35,8 @@ impl FrameScale {
 }
 
 impl Emitter<'_> {
-    /// Returns the window of a range. The last value in `parted_by` is the sort key of the frame, if the frame has one.
+    /// Returns the window for a range. The last value in `parted_by` is the sort key of the frame, if the frame has
+    /// one.
     pub(super) fn calendar_window(&mut self, range: CalendarRange, parted_by: &[IrId], span: Span) -> WindowSpec {
         let whole = WindowSpec {
             partition: SqlSlice::default(),
@@ -70,7 +71,8 @@ impl Emitter<'_> {
         }
     }
 
-    /// Returns a window over rows with the rows of a calendar range. Reports the range if no such window exists.
+    /// Returns a window with a `rows` frame that contains the rows of a calendar range. Reports the range if no such
+    /// window exists.
     fn rows_of_calendar_range(&mut self, frame: RangeFrame, partition: SqlSlice, key: IrId, span: Span) -> WindowSpec {
         let row_of = |bound| match bound {
             RangeBound::Unbounded => Some(None),

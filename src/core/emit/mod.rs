@@ -272,7 +272,7 @@ impl<'p> Emitter<'p> {
     }
 
     /// Emits one node. Its operands must be emitted first.
-    // Inlined because inlining makes the loop over a definition's nodes much faster and there are only two callers.
+    // Inlining makes the loop over a definition's nodes much faster, and there are only two callers.
     #[inline(always)]
     fn emit_node(&mut self, id: IrId, (node, meta): &(Ir, NodeMeta)) {
         let program = self.program;
@@ -377,7 +377,7 @@ impl<'p> Emitter<'p> {
         match (self.program.node(of), self.program.opposite(of)) {
             _ if is_column => {}
             (Ir::Not(inner), _) => return self.work.sql[inner.index()],
-            // The rules of a model keep their notation.
+            // An AND with a single operand is a rule of a model, which keeps its original form.
             (Ir::And(one), _) if one.count == 1 => {
                 let negated = self.program.args(one).first();
                 if let Some(sql) = negated.and_then(|x| self.emit_negated_truncated(*x, span)) {

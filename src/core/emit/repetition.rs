@@ -52,7 +52,8 @@ impl Emitter<'_> {
         let sql = || self.work.tree.node(self.work.sql[id.index()]);
         match self.program.node(id) {
             // Repeating a volatile value is never free, even if its expression is a single word such as `random()`,
-            // because each occurrence is computed separately. A text or field is the column that contains the value.
+            // because each occurrence is computed separately. An SQL `Text` or `Field` node is a column that already
+            // contains the value.
             Ir::Apply { args, .. } if args.count == 0 => {
                 self.program.is_simple(id) || matches!(sql(), Sql::Text { .. } | Sql::Field { .. })
             }

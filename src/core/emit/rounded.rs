@@ -1,9 +1,9 @@
-//! Floats that the engine keeps as decimals, rounded to some digits.
+//! Floats that the engine keeps as decimals, rounded to a limited number of digits.
 //!
 //! Some engines return the average or the quotient of decimals as a decimal with about 16 digits. Spreadsheets compute
 //! with floats, so that `1 / 3 * 3` is exactly 1, but as a decimal, it is 0.9999999999999999. The difference only
-//! matters for operations in which a tiny difference can change the result a lot: comparisons and rounding. These
-//! operations cast the decimal to a float. All other operations keep the decimal, which ROUND can round directly.
+//! matters for operations in which a tiny difference can change the result significantly: comparisons and rounding.
+//! These operations cast the decimal to a float. All other operations keep the decimal, which ROUND can round directly.
 
 use super::{Emitter, find_template};
 use crate::Type;
@@ -13,7 +13,8 @@ use crate::dialect::Dialect;
 use crate::ir::{Ir, IrId, Program};
 use crate::sql::{Sql, SqlId};
 
-/// Size of a float that is a rounded decimal. Its decimals end (`0.125`) exactly if those of the true value end.
+/// Size of a float that is a rounded decimal. Its decimal expansion terminates (as in `0.125`) if and only if that of
+/// the true value terminates.
 pub(super) const ROUNDED: u32 = 1;
 /// Size of a float that was computed with rounded decimals, so that its last digits may differ from the true value.
 pub(super) const INEXACT: u32 = 2;
@@ -101,8 +102,8 @@ impl Emitter<'_> {
         }
     }
 
-    /// Casts the arguments of a discontinuous function to float if the last digits of these decimals may be wrong.
-    /// Returns the SQL of the arguments before the casts, for [`Emitter::restore_arguments`].
+    /// Casts arguments of a discontinuous function to float if they are rounded decimals whose last digits may be
+    /// wrong. Returns the SQL of the arguments before the casts, for [`Emitter::restore_arguments`].
     #[inline]
     pub(super) fn cast_rounded_arguments(&mut self, overload: OverloadId, args: &[IrId]) -> Vec<(IrId, SqlId)> {
         let is_discontinuous = catalog::get(catalog::overload_owner(overload)).discontinuous;

@@ -164,8 +164,8 @@ impl Emitter<'_> {
         }
     }
 
-    /// Returns the `rows` frame of the first value of ordered rows if the dialect requires one. A `rows` frame and a `range`
-    /// frame that end at the current row have the same first value.
+    /// Returns the `rows` frame of a window that reads the first value in sort order, if the dialect requires an
+    /// explicit frame. A `rows` frame and a `range` frame that end at the current row have the same first value.
     fn first_value_frame(&mut self, call: IrId, order: SqlSlice, span: Span) -> Option<SqlId> {
         (self.is_first_value(call) && self.requires_rows_frame(order)).then(|| {
             let tree = &mut self.work.tree;

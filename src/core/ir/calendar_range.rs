@@ -277,7 +277,7 @@ impl CalendarRange {
         (includes_here && parts.iter().all(|part| part.frame().is_some())).then_some(parts)
     }
 
-    /// Returns whether the range has a window frame if its ends are exchanged.
+    /// Returns whether the range has a window frame if its ends are swapped.
     pub fn has_frame_if_exchanged(self) -> bool {
         let exchanged = Self {
             from: self.to,
@@ -344,7 +344,7 @@ mod tests {
         assert_eq!(CalendarRange::new(BACK, CalendarEnd::HERE, false), range);
         assert_eq!(CalendarRange::new(CalendarEnd::HERE, BACK, false), range);
         assert_eq!(CalendarRange::new(CalendarEnd::HERE, BACK, true), range);
-        // The range extends from the first row of the year, which is the latest row, to the row of two months ago.
+        // The range extends from the first row of the year, which is the latest row, to the row from two months ago.
         let to_end = CalendarRange::new(YEAR, BACK, true);
         assert_eq!(to_end.to, CalendarEnd::Period(CalendarPeriod::Year, PeriodSide::End));
         assert!(to_end.includes_current_row() && range.includes_current_row());

@@ -173,8 +173,8 @@ impl NodeMeta {
         self.level > Level::Const && !self.volatile
     }
 
-    /// Returns whether a subquery can contain the node. A subquery cannot contain windows. The form can contain
-    /// aggregates of columns only if the dialect supports this.
+    /// Returns whether a subquery can contain the node. A subquery cannot contain windows. The subquery can contain
+    /// aggregates of columns only if `aggregates` is set.
     pub fn fits_subquery(&self, aggregates: bool) -> bool {
         match self.level {
             Level::Window => false,

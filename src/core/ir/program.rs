@@ -89,8 +89,8 @@ pub struct Program {
     pub texts: String,
     pub columns: Arena<ColumnUse>,
     pub definitions: Arena<IrDefinition>,
-    /// Dates that another tool inserts into the SQL: the text for this tool, and the ISO date in SQL without macros.
-    /// Without such a date, this SQL contains the current date.
+    /// Dates that another tool inserts into the SQL, each with the text that this tool replaces and an optional ISO
+    /// date for SQL without macros. If there is no ISO date, SQL without macros contains the current date.
     pub macros: Arena<(PoolRange, Option<PoolRange>)>,
     /// Periods by which lookups shift their keys.
     pub periods: Arena<CalendarOffset>,
@@ -324,7 +324,8 @@ impl Program {
         id
     }
 
-    /// Returns the negation of a condition that needs no NOT: the opposite constant, test for NULL or comparison.
+    /// Returns the negation of a condition if the negation needs no NOT: the opposite constant, test for NULL or
+    /// comparison.
     pub fn opposite(&self, id: IrId) -> Option<Ir> {
         match self.node(id) {
             Ir::Bool(value) => Some(Ir::Bool(!value)),

@@ -3,7 +3,7 @@
 use super::{Ir, IrId, Program};
 use crate::catalog::{self, OverloadId, internal};
 
-/// Returns whether an aggregate sorts its values: a median, a percentile or a joined text.
+/// Returns whether an aggregate sorts its values: a median, a percentile or joined text.
 pub fn sorts_values(overload: OverloadId) -> bool {
     let owner = catalog::overload_owner(overload);
     owner == internal::STRING_AGG || catalog::get(owner).window.is_some()

@@ -13,7 +13,7 @@ use crate::sql::{Cte, Item, Join, JoinKind, Select, SelectSource, Sql, SqlId};
 struct CandidateColumns {
     /// Column of the sheet that contains the lookup values.
     here: QuotableColumnName,
-    /// Name of that column in the CTE.
+    /// Name of the lookup values' column in the CTE.
     there: String,
     /// Columns that the lookups read.
     columns: Vec<(QuotableColumnName, IrId)>,
@@ -23,7 +23,7 @@ struct CandidateColumns {
     row_number: String,
 }
 
-/// Rows that nearest-key lookups search, in the order that puts the row to choose first.
+/// Rows that nearest-key lookups search, sorted so that the row to choose comes first.
 struct NearestRows {
     source: SelectSource,
     /// Columns that the lookups read.
@@ -65,7 +65,7 @@ impl Planner<'_> {
         )
     }
 
-    /// Returns the sort keys that put the row to choose first.
+    /// Returns the sort keys with which the row to choose comes first.
     pub(super) fn nearest_sort_keys(
         &mut self,
         parts: LookupParts,
@@ -99,7 +99,7 @@ impl Planner<'_> {
         order
     }
 
-    /// Returns the rows that nearest-key lookups search, in the order that puts the row to choose first. The emitter's
+    /// Returns the rows that nearest-key lookups search, sorted so that the row to choose comes first. The emitter's
     /// qualifier is set for a select that reads only these rows.
     fn nearest_rows(
         &mut self,
@@ -133,7 +133,7 @@ impl Planner<'_> {
     }
 
     /// Joins the row with the nearest key: a CTE adds to each row the key of the next row, and a row matches the lookup
-    /// values between both keys. Lookups with other lookup values share the CTE.
+    /// values between these two keys. Lookups with other lookup values share the CTE.
     pub(super) fn join_next_key(
         &mut self,
         lookup_join: &mut LookupJoin,
@@ -175,7 +175,7 @@ impl Planner<'_> {
         let wanted = format!("{side}_{}", to_name_part(&rows.key_name));
         let next = self.free_name(&wanted, &rows.columns, parts.find.tab);
         let one = self.emitter.tree().add_raw_text("1");
-        // In this order, the row to choose is the first one with its key, so the key before it is the next one.
+        // In this order, the row to choose is the first row with its key, so the preceding row has the next key.
         rows.items.push(Item::named(
             self.window_call("lag", &[rows.key, one], &rows.partition, &rows.order),
             self.quoted_name(&next),

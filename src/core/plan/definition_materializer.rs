@@ -16,7 +16,7 @@ use crate::check::DefinitionRole;
 use crate::dialect::{Cell, Dialect};
 use crate::ir::{GroupWindowKind, Ir, IrId, KeyMatching, PoolRange, Program, WindowFrame};
 
-/// Context for cutting nodes inside one definition.
+/// Context for materializing nodes inside one definition.
 pub(super) struct DefinitionMaterializer<'i> {
     pub program: &'i Program,
     pub dialect: Dialect,
@@ -43,8 +43,8 @@ impl DefinitionMaterializer<'_> {
         taken.column(&wanted, self.program.meta(id).span.text(self.source))
     }
 
-    /// Cuts long values that are used several times, arguments that a template repeats, windows over the rows of a
-    /// group, and windows inside windows.
+    /// Materializes long values that are used several times, arguments that a template repeats, windows over the rows
+    /// of a group, and windows inside windows.
     pub fn materialize_value(
         &self,
         of: usize,
@@ -189,8 +189,8 @@ impl DefinitionMaterializer<'_> {
         }
     }
 
-    /// Cuts the operands that a template's subquery must read as columns: windows, and aggregates that the subquery
-    /// cannot contain.
+    /// Materializes the operands that a template's subquery must read as columns: windows, and aggregates that the
+    /// subquery cannot contain.
     fn materialize_subquery_operands(
         &self,
         node: IrId,
@@ -213,7 +213,7 @@ impl DefinitionMaterializer<'_> {
         }
     }
 
-    /// Cuts a value. If a definition consists of the value, the column has the definition's name.
+    /// Materializes a value. If a definition consists of the value, the column has the definition's name.
     fn finish(
         &self,
         value: IrId,

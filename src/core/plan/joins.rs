@@ -303,7 +303,7 @@ impl Planner<'_> {
                 );
             }
             for node in self.computed_nodes(stack, stage) {
-                // The value of a lookup is read from the other row.
+                // The value of a lookup is read from the row that the lookup finds.
                 let node = match node {
                     Ir::PeriodLookup { value, .. } if self.stratum_column(value, stage).is_none() => {
                         program.node(program.resolve_names(value))

@@ -81,8 +81,8 @@ pub(super) struct KeyLookups {
     /// Existing CTEs with row numbers. Each entry contains the numbered rows, the value number of the key that
     /// partitions them, and the CTE.
     pub made: Vec<(String, Option<u32>, NumberedRows)>,
-    /// Existing CTEs with the key of the next row. The sheet's own rows differ between strata, so their CTEs also have
-    /// the name of the stratum.
+    /// Existing CTEs with the key of the next row. The sheet's own rows differ between strata, so their entries also
+    /// contain the name of the stratum.
     pub with_next_key: FxHashMap<(LookupJoinKey, Option<String>), RowsWithNextKey>,
 }
 

@@ -4,17 +4,15 @@
 //! Each row matches at most one other row. Either the compared columns identify the rows of the stratum, or the join
 //! reads only the rows that these columns identify.
 
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashSet;
 
-use super::lookup_by_key::{LookupJoin, LookupJoinKey};
+use super::identifying_columns::IdentifyingColumn;
+use super::lookups::SharedJoin;
 use super::names::grouped_rows_name;
-use super::outputs::{StepColumn, key_name};
 use super::planner::Planner;
-use super::step::InputColumn;
 use crate::Type;
-use crate::arena::Arena;
 use crate::catalog::{self, ParamType, internal};
-use crate::check::{date_part, find_sort_key_to_shift};
+use crate::check::find_sort_key_to_shift;
 use crate::diag::{Code, Diagnostic};
 use crate::dialect::op::Op;
 use crate::emit::{ShiftedDate, has_period_frames};
@@ -22,135 +20,10 @@ use crate::ir::{CalendarOffset, Ir, IrId};
 use crate::span::Span;
 use crate::sql::{Cte, Item, Join, JoinKind, Select, SelectSource, SqlId};
 
-/// Lookups that one stratum computes.
-#[derive(Debug, Default)]
-pub(super) struct Lookups {
-    /// Lookups in node order, each with the index of its join in `joined`.
-    found: Arena<(IrId, usize)>,
-    /// Joins: one per time offset, and one per lookup key.
-    joined: Arena<PeriodJoin>,
-    /// CTEs with the rows to join, for joins that do not read all rows. The CTEs contain the rows that the compared
-    /// columns identify, or the first row of each key.
-    pub sources: Vec<Cte>,
-    /// Shifted sort key and compared columns of period lookups that read a window frame instead of a join.
-    frame_keys: Option<(IrId, Vec<IdentifyingColumn>)>,
-}
-
-#[derive(Debug)]
-enum PeriodJoin {
-    Period { period: CalendarOffset, alias: String },
-    Key(Box<LookupJoin>),
-}
-
-/// Property that lookups must have in common to share a join.
-#[derive(PartialEq, Eq, Hash)]
-enum SharedJoinKey {
-    Distance((i64, bool)),
-    Rows(LookupJoinKey),
-}
-
-impl PeriodJoin {
-    fn shared_join_key(&self) -> SharedJoinKey {
-        match self {
-            Self::Period { period, .. } => SharedJoinKey::Distance(period.distance()),
-            Self::Key(lookup_join) => SharedJoinKey::Rows(lookup_join.same),
-        }
-    }
-
-    fn alias(&self) -> &str {
-        match self {
-            Self::Period { alias, .. } => alias,
-            Self::Key(lookup_join) => lookup_join.alias(),
-        }
-    }
-}
-
-impl Lookups {
-    pub fn is_empty(&self) -> bool {
-        self.found.is_empty()
-    }
-
-    /// Returns whether this stratum computes the given lookup.
-    pub fn has_lookup(&self, id: IrId) -> bool {
-        self.found
-            .as_slice()
-            .binary_search_by_key(&id, |(node, _)| *node)
-            .is_ok()
-    }
-
-    /// Returns the join from which a lookup reads its value.
-    fn period_join(&self, id: IrId) -> Option<&PeriodJoin> {
-        let at = self
-            .found
-            .as_slice()
-            .binary_search_by_key(&id, |(node, _)| *node)
-            .ok()?;
-        self.joined.try_get(self.found[at].1)
-    }
-}
-
-/// Value that identifies the row to look up: a column of the stratum, or an expression over columns.
-#[derive(Debug)]
-struct IdentifyingColumn {
-    name: String,
-    quoted: bool,
-    nullable: bool,
-    /// IR node of the value if it is not a column. The value's expression is repeated on both sides of the join.
-    computed: Option<IrId>,
-}
-
 impl Planner<'_> {
-    /// Returns the lookups that the given roots need in this stratum.
-    pub(super) fn find_lookups(&self, roots: &[IrId], stage: u32, from: &str) -> Lookups {
-        let mut lookups = Lookups::default();
-        if !self.step.has_lookups() && self.step.program.finds.is_empty() {
-            return lookups;
-        }
-        let program = self.step.program;
-        let frame_keys = self.find_frame_keys(stage);
-        let mut is_framed = false;
-        let mut places: FxHashMap<SharedJoinKey, usize> = FxHashMap::default();
-        for id in self.nodes_in_order(roots, stage) {
-            if self.stratum_column(id, stage).is_some() {
-                continue;
-            }
-            let joined = match program.node(id) {
-                Ir::PeriodLookup { .. } if frame_keys.is_some() => {
-                    is_framed = true;
-                    continue;
-                }
-                Ir::PeriodLookup { period, .. } => {
-                    let period = program.periods[period as usize];
-                    let mut alias = period_alias(period);
-                    let named = |alias: &str| {
-                        [from, self.spec.name]
-                            .iter()
-                            .any(|name| name.eq_ignore_ascii_case(alias))
-                            || self.has_column(alias, stage)
-                    };
-                    while named(&alias) {
-                        alias.push_str("_rows");
-                    }
-                    Some(PeriodJoin::Period { period, alias })
-                }
-                _ => self
-                    .new_lookup_join(id)
-                    .map(|lookup_join| PeriodJoin::Key(Box::new(lookup_join))),
-            };
-            let Some(joined) = joined else { continue };
-            let at = *places.entry(joined.shared_join_key()).or_insert(lookups.joined.len());
-            if at == lookups.joined.len() {
-                lookups.joined.push(joined);
-            }
-            lookups.found.push((id, at));
-        }
-        lookups.frame_keys = frame_keys.filter(|_| is_framed);
-        lookups
-    }
-
     /// Returns the shifted sort key and the compared columns if lookups read a window frame instead of a join. This is
     /// the case if the dialect cannot hash the comparison of a compared column. `None` if a join is needed.
-    fn find_frame_keys(&self, stage: u32) -> Option<(IrId, Vec<IdentifyingColumn>)> {
+    pub(super) fn find_frame_keys(&self, stage: u32) -> Option<(IrId, Vec<IdentifyingColumn>)> {
         let dialect = self.emitter.dialect;
         if dialect.facts().hashes_nullable_keys || !has_period_frames(dialect) {
             return None;
@@ -178,88 +51,7 @@ impl Planner<'_> {
         })
     }
 
-    /// Emits the value that a lookup reads from another row.
-    pub(super) fn emit_lookup_value(&mut self, id: IrId, stage: u32) {
-        let value = match self.step.program.node(id) {
-            Ir::PeriodLookup { value, .. } => value,
-            _ => id,
-        };
-        let sql = match self.lookups.period_join(id) {
-            Some(PeriodJoin::Key(lookup_join)) => {
-                let found = lookup_join.clone();
-                self.emit_found_value(id, &found, stage)
-            }
-            Some(PeriodJoin::Period { alias, .. }) => {
-                let alias = alias.clone();
-                self.input_column_name(value, stage)
-                    .map(|(name, quoted)| self.emitter.emit_field(&alias, &name, quoted))
-            }
-            None if self.emitter.windows.moved.is_some() => {
-                self.emit_current_row_value(value, stage);
-                let column = self.emit_column_or_value(value, stage);
-                self.emitter.set_sql(value, column);
-                self.emitter.emit(id);
-                return;
-            }
-            None => None,
-        };
-        let sql = sql.unwrap_or_else(|| self.report_no_column(id, value));
-        self.emitter.set_sql(id, sql);
-    }
-
-    /// Adds the CTEs for the joins of lookups by key.
-    pub(super) fn add_lookup_ctes(&mut self, stage: u32, from: &str) {
-        let mut ctes = Vec::new();
-        let mut taken: FxHashSet<String> = self
-            .lookups
-            .joined
-            .iter()
-            .map(|joined| joined.alias().to_ascii_lowercase())
-            .collect();
-        for at in 0..self.lookups.joined.len() {
-            let Some(PeriodJoin::Key(lookup_join)) = self.lookups.joined.try_get(at) else {
-                continue;
-            };
-            let mut found = lookup_join.clone();
-            self.add_holiday_ctes(&found, stage, from, &mut ctes);
-            self.resolve_lookup_join(&mut found, stage, from, &taken, &mut ctes);
-            taken.insert(found.alias().to_ascii_lowercase());
-            if let Some(joined) = self.lookups.joined.try_get_mut(at) {
-                *joined = PeriodJoin::Key(found);
-            }
-        }
-        self.lookups.sources = ctes;
-    }
-
-    /// Reports an internal error: the looked-up value must be a column but is not.
-    #[cold]
-    fn report_no_column(&mut self, lookup: IrId, of: IrId) -> SqlId {
-        let program = self.step.program;
-        let text = program.meta(of).span.text(self.spec.source);
-        let span = program.meta(lookup).span;
-        let message = format!("`{text}` is not a column, so its value in other rows cannot be looked up");
-        self.emitter.report(Diagnostic::new(Code::Internal, span, message));
-        self.emitter.null_placeholder(span)
-    }
-
-    /// Returns the joins for the lookups of this stratum.
-    pub(super) fn lookup_joins(&mut self, stage: u32, from: &str, source: &SelectSource) -> Vec<Join> {
-        let is_period = |joined: &PeriodJoin| matches!(joined, PeriodJoin::Period { .. });
-        let mut joins = match self.lookups.joined.iter().any(is_period) {
-            true => self.period_joins(stage, from, source),
-            false => Vec::new(),
-        };
-        for at in 0..self.lookups.joined.len() {
-            let Some(PeriodJoin::Key(lookup_join)) = self.lookups.joined.try_get(at) else {
-                continue;
-            };
-            let found = lookup_join.clone();
-            joins.extend(self.build_lookup_join(&found, stage, from));
-        }
-        joins
-    }
-
-    fn period_joins(&mut self, stage: u32, from: &str, source: &SelectSource) -> Vec<Join> {
+    pub(super) fn period_joins(&mut self, stage: u32, from: &str, source: &SelectSource) -> Vec<Join> {
         let program = self.step.program;
         let order = self.roles.order.clone();
         let Some(id) = find_sort_key_to_shift(program, order.iter().map(|(id, _)| *id)) else {
@@ -274,7 +66,7 @@ impl Planner<'_> {
         };
         let mut joins = Vec::new();
         for at in 0..self.lookups.joined.len() {
-            let PeriodJoin::Period { period, alias } = &self.lookups.joined[at] else {
+            let SharedJoin::Period { period, alias } = &self.lookups.joined[at] else {
                 continue;
             };
             let (period, alias) = (*period, alias.clone());
@@ -303,47 +95,6 @@ impl Planner<'_> {
         joins
     }
 
-    fn build_identifying_column(&self, id: IrId, stage: u32) -> IdentifyingColumn {
-        let program = self.step.program;
-        let nullable = program.meta(id).nullable;
-        match (self.input_column_name(id, stage), program.node(id)) {
-            (Some((name, quoted)), _) => IdentifyingColumn {
-                name,
-                quoted,
-                nullable,
-                computed: None,
-            },
-            (None, Ir::Definition(used)) => {
-                let name = program.definitions[used as usize]
-                    .name
-                    .as_deref()
-                    .unwrap_or_default()
-                    .to_owned();
-                IdentifyingColumn {
-                    quoted: self.emitter.cased.contains(&name),
-                    name,
-                    nullable,
-                    computed: Some(id),
-                }
-            }
-            (None, _) => {
-                let name = key_name(program.meta(id).span.text(self.spec.source));
-                IdentifyingColumn {
-                    name,
-                    quoted: false,
-                    nullable,
-                    computed: Some(id),
-                }
-            }
-        }
-    }
-
-    /// Emits a value of the current row.
-    pub(super) fn emit_current_row_value(&mut self, id: IrId, stage: u32) -> SqlId {
-        self.emit_nodes(&[id], stage);
-        self.emit_column_or_value(id, stage)
-    }
-
     /// Emits an identifying value of the other row.
     fn emit_other_row_value(
         &mut self,
@@ -364,24 +115,6 @@ impl Planner<'_> {
         // Emit the value for the current row again, because other values use the same operands.
         self.emit_current_row_value(id, stage);
         sql
-    }
-
-    /// Returns the column of this stratum's input that a node refers to, and whether it must be quoted.
-    pub(super) fn input_column_name(&self, id: IrId, stage: u32) -> Option<(String, bool)> {
-        if let Some(name) = self.stratum_column(id, stage) {
-            return Some((name.to_owned(), self.emitter.cased.contains(name)));
-        }
-        let program = self.step.program;
-        match program.node(program.resolve_names(id)) {
-            Ir::Column(column) => match self.input.joined {
-                Some(joined) => Some(self.input_name(&self.input_column(joined, column))),
-                None => {
-                    let column = &program.columns[column as usize];
-                    Some((column.name.to_string(), column.quoted))
-                }
-            },
-            _ => None,
-        }
     }
 
     /// Emits the key of the current row, shifted by a period.
@@ -406,107 +139,6 @@ impl Planner<'_> {
         words.iter().for_each(|word| self.emitter.emit(*word));
         let args: Vec<IrId> = std::iter::once(key).chain(words.iter().copied()).collect();
         self.emitter.emit_call(overload.id, &args, program.meta(key).span)
-    }
-
-    /// Returns the values that are compared in addition to the key, and whether these values and the key together
-    /// identify the rows.
-    fn compared_columns(&self, key: IrId, stage: u32) -> (Vec<IdentifyingColumn>, bool) {
-        let program = self.step.program;
-        let mut compared: Vec<IdentifyingColumn> = Vec::new();
-        let mut add = |identifying_column: IdentifyingColumn| {
-            if !compared
-                .iter()
-                .any(|c| c.name.eq_ignore_ascii_case(&identifying_column.name))
-            {
-                compared.push(identifying_column);
-            }
-        };
-        let said = !self.spec.default_partition;
-        if said {
-            self.roles
-                .partition
-                .iter()
-                .for_each(|id| add(self.build_identifying_column(*id, stage)));
-        }
-        // Columns that identify the rows. Each tuple contains the column's name and whether the column is quoted,
-        // nullable, and the key.
-        let mut determined: Vec<String> = Vec::new();
-        let told_apart: Vec<(String, bool, bool, bool)> = if self.step.grouped {
-            determined = self.keys_within(key);
-            let key_column = self
-                .input_column_name(key, stage)
-                .map(|(name, _)| name)
-                .unwrap_or_default();
-            let of = |o: &StepColumn| {
-                let own = || (o.name.clone(), self.emitter.cased.contains(&o.name));
-                let (name, quoted) = self.input_column_name(o.root, stage).unwrap_or_else(own);
-                let is_key = name.eq_ignore_ascii_case(&key_column);
-                (name, quoted, program.meta(o.root).nullable, is_key)
-            };
-            self.outputs.iter().filter(|o| o.key).map(of).collect()
-        } else {
-            // A computed column is not a column of the grain, even if both have the same name.
-            let key_column = match (program.node(program.resolve_names(key)), self.input.joined) {
-                (Ir::Column(column), Some(joined)) => Some(self.input_column(joined, column)),
-                (Ir::Column(column), None) => {
-                    let name = program.columns[column as usize].name.to_string();
-                    Some(InputColumn { of: vec![0], name })
-                }
-                _ => None,
-            };
-            let of = |g: &InputColumn| {
-                let (name, quoted) = self.input_name(g);
-                (
-                    name,
-                    quoted,
-                    self.input_is_nullable(g),
-                    key_column.as_ref().is_some_and(|key| key.is_same_column(g)),
-                )
-            };
-            self.input_grain().iter().map(of).collect()
-        };
-        let moves_one = told_apart.iter().any(|(.., is_key)| *is_key);
-        let ordered: Vec<String> = self
-            .roles
-            .order
-            .iter()
-            .filter_map(|(id, _)| self.input_column_name(*id, stage))
-            .map(|(name, _)| name)
-            .collect();
-        for (name, quoted, nullable, is_key) in &told_apart {
-            // If the shifted date is not a grouping key, compare only the grouping keys that are not sort keys.
-            let parts = moves_one || (self.step.grouped && !ordered.iter().any(|o| o.eq_ignore_ascii_case(name)));
-            if !said && !is_key && parts {
-                add(IdentifyingColumn {
-                    name: name.clone(),
-                    quoted: *quoted,
-                    nullable: *nullable,
-                    computed: None,
-                });
-            }
-        }
-        let tells = |name: &str| {
-            compared
-                .iter()
-                .any(|c| c.computed.is_none() && c.name.eq_ignore_ascii_case(name))
-        };
-        let known = self.step.grouped || !told_apart.is_empty();
-        let unique = known
-            && told_apart
-                .iter()
-                .all(|(name, .., is_key)| *is_key || tells(name) || determined.contains(name));
-        (compared, unique)
-    }
-
-    /// Returns the names of the grouping keys that the sort key determines, such as the year of a month.
-    fn keys_within(&self, key: IrId) -> Vec<String> {
-        let program = self.step.program;
-        let Some(of_key) = date_part(program, key) else {
-            return Vec::new();
-        };
-        let is_within = |o: &&StepColumn| date_part(program, o.root).is_some_and(|part| part.is_within(of_key, None));
-        let keys = self.outputs.iter().filter(|o| o.key).filter(is_within);
-        keys.map(|o| o.name.clone()).collect()
     }
 
     /// Adds a CTE with the rows of the previous stratum that the key and the compared columns identify, and the columns
@@ -632,7 +264,7 @@ impl Planner<'_> {
 }
 
 /// Returns the alias of the other row: `prior_quarter`, `next_month`, `three_months_before`, `before_18_months`.
-fn period_alias(period: CalendarOffset) -> String {
+pub(super) fn period_alias(period: CalendarOffset) -> String {
     const NUMBERS: [&str; 11] = [
         "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
     ];

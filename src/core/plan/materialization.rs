@@ -182,8 +182,9 @@ fn role_name(role: DefinitionRole) -> &'static str {
     }
 }
 
-/// Cuts repeated aggregates and windows, so that they are computed only once. If one of the equal nodes is the root of
-/// a definition, the column has the definition's name. Otherwise, the name of the column is derived from the formula.
+/// Materializes repeated aggregates and windows, so that they are computed only once. If one of the equal nodes is the
+/// root of a definition, the column has the definition's name. Otherwise, the name of the column is derived from the
+/// formula.
 fn share_equal_values(
     step: &StepPlan<'_>,
     live: &Arena<bool>,

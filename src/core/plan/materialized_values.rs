@@ -4,7 +4,7 @@ use rustc_hash::FxHashMap;
 
 use crate::ir::IrId;
 
-/// Cut values. Each cut value is computed once, as a named column.
+/// Materialized values. Each materialized value is computed once, as a named column.
 #[derive(Debug, Default)]
 pub(super) struct MaterializedValues {
     names: FxHashMap<IrId, String>,
@@ -47,7 +47,7 @@ impl MaterializedValues {
         self.helpers.get(&definition).map(|id| self.representative(*id))
     }
 
-    /// Returns the cut nodes, in node order.
+    /// Returns the materialized nodes, in node order.
     pub fn sorted_nodes(&self) -> Vec<IrId> {
         let mut ids: Vec<IrId> = self.names.keys().copied().collect();
         ids.sort_unstable();

@@ -223,8 +223,8 @@ pub fn grouped_rows_name(from: &str, keys: &[String]) -> String {
     short.unwrap_or_else(|| shorten_name(&format!("{from}_grouped")))
 }
 
-/// Returns a generated name or, if the name is too long, its first words and the word for the kind of rows at its end,
-/// such as `filtered`.
+/// Returns a generated name or, if the name is too long, its first words and its final word for the kind of rows, such
+/// as `filtered`.
 pub fn shorten_name(name: &str) -> String {
     const KINDS: [&str; 8] = [
         "grouped", "filtered", "filled", "combined", "rows", "cells", "numbered", "weekdays",

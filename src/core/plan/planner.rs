@@ -7,7 +7,7 @@ use super::holidays;
 use super::joins::ColumnsForLaterSelects;
 use super::liveness::Liveness;
 use super::lookup_by_key::KeyLookups;
-use super::lookup_by_period::Lookups;
+use super::lookups::Lookups;
 use super::materialization;
 use super::materialized_values::MaterializedValues;
 use super::names::{CteNames, UsedNames};

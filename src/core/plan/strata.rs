@@ -250,7 +250,7 @@ impl StratumAssignment<'_> {
         nodes
     }
 
-    /// Returns the earliest stratum in which a node's operands allow the node, which is at group or window level.
+    /// Returns the earliest stratum that can compute a node at group or window level, given the strata of its operands.
     fn stratum_of_operands(&self, id: IrId, of_keys: &Arena<bool>) -> u32 {
         let (step, program) = (self.step, self.step.program);
         match program.node(id) {
@@ -358,7 +358,7 @@ pub(super) fn used_by_having(step: &StepPlan<'_>) -> Arena<bool> {
     used_by_role(step, |role| role == DefinitionRole::Having)
 }
 
-/// Returns, for each definition, whether its role matches or the role of a definition that reads it.
+/// Returns, for each definition, whether its role, or the role of a definition that reads it, matches.
 fn used_by_role(step: &StepPlan<'_>, role: impl Fn(DefinitionRole) -> bool) -> Arena<bool> {
     let program = step.program;
     let mut read: Arena<bool> = step.roles.iter().map(|own| role(*own)).collect();

@@ -302,6 +302,7 @@ pub enum ColumnProvenance {
     Other,
     /// An aggregate, or an expression that combines several aggregates.
     Aggregate,
-    /// A ratio of two aggregates, with their names. Aggregates without a name have an empty string.
+    /// A ratio of two aggregates, with the names of the aggregates. The name of an unnamed aggregate is an empty
+    /// string.
     Ratio(Arc<(String, String)>),
 }

@@ -5,13 +5,13 @@ use crate::dialect::Dialect;
 
 use super::Column;
 
-/// Precision of the largest decimal that every engine has.
+/// Precision of the largest decimal that every engine supports.
 const MAX_PRECISION: u32 = 38;
 
 /// Largest scale of a product. A larger scale would leave too few digits for the integer part.
 const MAX_PRODUCT_SCALE: u32 = MAX_PRECISION / 2;
 
-/// Number of digits of a decimal. A type with these digits can store the value without rounding.
+/// Precision and scale of a decimal. A type with these digits can store the value without rounding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct DecimalDigits {
@@ -58,7 +58,7 @@ impl DecimalDigits {
         (scale <= limit).then_some(Self { precision, scale })
     }
 
-    /// Returns the largest precision of a result. A type that is already larger is possible on Postgres.
+    /// Returns the maximum precision of a result. On Postgres, an operand may already have a larger precision.
     fn limit(self, other: Self) -> u32 {
         MAX_PRECISION.max(self.precision).max(other.precision)
     }
@@ -75,7 +75,7 @@ impl DecimalDigits {
         self.precision - self.scale
     }
 
-    /// Returns precision and scale that fit both decimals, for example for two branches of a CASE.
+    /// Returns a precision and scale that fit both decimals, for example for two branches of a CASE.
     pub fn union(self, other: Self) -> Option<Self> {
         Self::from_parts(
             self.integer_digits().max(other.integer_digits()),
@@ -107,7 +107,7 @@ impl DecimalDigits {
         product.filter(|_| scale <= MAX_PRODUCT_SCALE)
     }
 
-    /// Returns precision and scale for the sum of any number of rows: the largest precision, and the same scale.
+    /// Returns the precision and scale of the sum of any number of rows: the largest precision, and the same scale.
     #[must_use]
     pub fn sum_of_rows(self) -> Self {
         Self {
@@ -200,7 +200,7 @@ mod tests {
             Some(digits("decimal(38, 8)"))
         );
         assert_eq!(digits("decimal(38, 12)").product(digits("decimal(38, 12)"), None), None);
-        // Postgres supports more digits.
+        // Postgres supports more than 38 digits.
         assert_eq!(digits("numeric(60, 40)").sum_of_rows(), digits("numeric(60, 40)"));
     }
 

@@ -1,4 +1,5 @@
-//! Records what a compilation looks up by name. A result can be reused as long as the same lookups return the same.
+//! Records what a compilation looks up by name. A result can be reused as long as the same lookups return the same
+//! values.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;

@@ -243,7 +243,7 @@ mod tests {
         );
         assert_eq!((merged.key(), merged.is_partial()), (&["id".to_owned()][..], false));
         assert!(merged.column("tier").is_some_and(|tier| tier.known_values().is_some()));
-        // A relation of dbt's artifacts is complete.
+        // A relation from dbt's artifacts is complete.
         let origin = super::super::RelationOrigin::Source("raw".into());
         let merged = schema(&given.with_origin(origin)).completed_with(&schema(&known));
         assert_eq!(merged.relation("customers").unwrap().columns().len(), 2);

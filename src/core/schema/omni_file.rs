@@ -27,11 +27,11 @@ pub enum OmniFileKind {
 /// Source of a view's rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OmniRows {
-    /// Table of the warehouse.
+    /// Table in the warehouse.
     Table,
     /// SQL.
     Sql,
-    /// Query of Omni.
+    /// Omni query.
     Query,
 }
 

@@ -36,8 +36,8 @@ impl Schema {
         (schema, faults.into_iter().map(|(_, fault)| fault).collect())
     }
 
-    /// Parses several files that belong together, such as the views of an Omni model. Each file has a name and a
-    /// content. Each error contains the index of its file in the list.
+    /// Parses several files that belong together, such as the views of an Omni model. Each file consists of a name and
+    /// a text. Each error contains the index of its file in the list.
     ///
     /// ```
     /// use formulac_core::{Dialect, Schema};
@@ -72,7 +72,8 @@ impl Schema {
         }
     }
 
-    /// Adds a relation under its own name. If the name is in use, the relation is added under the longer name.
+    /// Adds a relation under its own name. If the name is in use, the relation is added under the name that `longer`
+    /// returns.
     pub fn add(&mut self, relation: Relation, longer: impl FnOnce() -> String) {
         let relation = if self.relation(relation.schema_name()).is_some() {
             relation.with_schema_name(longer())

@@ -215,8 +215,9 @@ impl Relation {
         self.open || self.partial
     }
 
-    /// Makes all columns nullable, because an outer join returns NULL for rows without a match. If NULL may stand for an
-    /// error in a column, the column does not show which NULL is only a missing match, so every NULL remains an error.
+    /// Makes all columns nullable, because an outer join returns NULL for rows without a match. If NULL may stand for
+    /// an error in a column, the column does not show which NULLs only stand for a missing match, so every NULL still
+    /// counts as an error.
     pub fn make_all_nullable(&mut self) {
         Arc::make_mut(&mut self.columns)
             .list

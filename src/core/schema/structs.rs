@@ -3,7 +3,7 @@
 /// Maximum depth of nested STRUCT columns. BigQuery allows 15 levels.
 const MAX_DEPTH: usize = 15;
 
-/// Types of warehouses that are neither numbers, text, booleans nor dates. All other names are user-defined types.
+/// Warehouse types that are not numbers, text, booleans or dates. All other names are user-defined types.
 const BUILT_IN: &[&str] = &[
     "array",
     "binary",
@@ -50,7 +50,7 @@ const BUILT_IN: &[&str] = &[
     "xml",
 ];
 
-/// Returns whether the name of a type that formulas only copy is a type of the warehouse.
+/// Returns whether the name of a type that formulas can only pass on is a built-in type of a warehouse.
 pub fn is_built_in(text: &str) -> bool {
     let word = text.trim().split(['(', '<', ' ']).next().unwrap_or_default();
     BUILT_IN.iter().any(|name| name.eq_ignore_ascii_case(word))
@@ -109,7 +109,7 @@ fn struct_body(text: &str) -> Option<&str> {
     of_bigquery.or_else(|| rest.strip_prefix('(')?.strip_suffix(')'))
 }
 
-/// Splits a text at the commas outside of brackets.
+/// Splits a string at the commas outside of brackets.
 fn split_fields(text: &str) -> Vec<&str> {
     let (mut depth, mut start, mut fields) = (0_usize, 0, Vec::new());
     for (at, c) in text.char_indices() {

@@ -30,7 +30,7 @@ impl SqlTree {
         if !keys.iter().any(|key| says(self, *key, "desc")) {
             return;
         }
-        // Keys that an earlier select uses too already have directions.
+        // Keys that an earlier select also uses already have sort directions.
         let bare: Vec<bool> = keys
             .iter()
             .map(|key| !says(self, *key, "desc") && !says(self, *key, "asc"))
@@ -47,7 +47,7 @@ impl SqlTree {
         }
     }
 
-    /// Qualifies each key of `order by` that is a qualified column of the select without an alias.
+    /// Qualifies each key of `order by` that refers to a qualified column without an alias in the select list.
     pub fn qualify_sort_keys(&mut self, select: &mut Select) {
         if select.joins.is_empty() {
             return;

@@ -1,4 +1,4 @@
-//! Removes CTEs that compute the rows of an earlier CTE again.
+//! Removes CTEs that compute the same rows as an earlier CTE.
 
 use std::collections::HashMap;
 
@@ -7,7 +7,7 @@ use super::select::write_select;
 use super::text::SqlText;
 use super::tree::SqlTree;
 
-/// CTEs of a query so far, by the text of their selects.
+/// Existing CTEs of a query, by the text of their selects.
 #[derive(Debug, Default)]
 pub struct CteTexts {
     names: HashMap<String, String>,
@@ -16,9 +16,9 @@ pub struct CteTexts {
 }
 
 impl CteTexts {
-    /// Removes each of the CTEs whose select is equal to that of an earlier CTE, and makes the selects that read it
-    /// read the earlier CTE. A CTE is kept if a select joins it, because expressions may then contain its name.
-    /// `earlier` begins with the CTEs of the previous call.
+    /// Removes each CTE whose select is equal to that of an earlier CTE, and redirects the selects that read it to the
+    /// earlier CTE. A CTE is kept if a select joins it, because expressions may then contain its name. `earlier` begins
+    /// with the CTEs of the previous call.
     pub fn share_equal(&mut self, tree: &SqlTree, earlier: &[Cte], (ctes, body): (&mut Vec<Cte>, &mut Select)) {
         if ctes.is_empty() {
             return;

@@ -17,7 +17,7 @@ fn write_lines(tree: &SqlTree, slice: SqlSlice, indent: usize, stack: &mut Vec<L
     }
 }
 
-/// Prints parts with spaces between them, so that only the parts themselves are broken.
+/// Prints parts with spaces between them. Line breaks occur only inside the parts.
 fn write_words(tree: &SqlTree, slice: SqlSlice, indent: usize, after: usize, stack: &mut Vec<LayoutStep>) {
     for (i, part) in tree.args(slice).iter().enumerate().rev() {
         let is_last = i + 1 == slice.count as usize;
@@ -243,7 +243,7 @@ fn write_case(tree: &SqlTree, subject: Option<SqlId>, arms: SqlSlice, indent: us
     }
 }
 
-/// Prints the call of a window function, and its window on the same line if the window is empty or only a name.
+/// Prints a call to a window function. The window is on the same line if it is empty or only a name.
 fn write_window(tree: &SqlTree, id: SqlId, call: SqlId, indent: usize, stack: &mut Vec<LayoutStep>) {
     match *tree.node(id) {
         Sql::Over {

@@ -67,7 +67,7 @@ impl Select {
         Self::scan(SelectSource::Name(name.into()))
     }
 
-    /// Returns one row, which is written in the query.
+    /// Returns a single row whose values are in the query itself.
     #[must_use]
     pub fn values(items: Vec<Item>) -> Self {
         Self {
@@ -113,7 +113,7 @@ impl Select {
         self
     }
 
-    /// Returns the keys that several rows have, with the number of these rows.
+    /// Returns the keys that occur in several rows, with the number of these rows.
     #[must_use]
     pub fn repeated_keys(self, keys: Vec<SqlId>, count_name: impl Into<String>, tree: &mut SqlTree) -> Self {
         let star = tree.add_word("*", Span::default());

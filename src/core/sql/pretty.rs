@@ -9,7 +9,7 @@ use super::tree::{SqlId, SqlTree};
 /// Maximum number of characters in a line.
 pub(super) const WIDTH: usize = 80;
 const INDENT: usize = 4;
-/// Indentation of the deepest lines. Without a limit, the length of nested calls would be quadratic.
+/// Indentation of the deepest lines. Without a limit, the length of the SQL would be quadratic for nested calls.
 const MAX_INDENT: usize = 60;
 
 /// Returns the indentation of the lines inside a construct with this indentation.

@@ -158,8 +158,8 @@ impl Select {
     }
 }
 
-/// Appends the SQL of a query, with a final line break. `is_hiding` is whether output columns hide relations with the
-/// same name in GROUP BY, HAVING and ORDER BY.
+/// Appends the SQL of a query, with a final line break. `is_hiding` specifies whether output columns hide relations
+/// with the same name in GROUP BY, HAVING and ORDER BY.
 pub fn write_query(tree: &SqlTree, query: &Query, inputs: &[QueryInput<'_>], is_hiding: bool, out: &mut SqlText) {
     let aliased = is_hiding.then(|| alias_hidden_relations(tree, query, inputs)).flatten();
     let (tree, query) = aliased.as_ref().map_or((tree, query), |(tree, query)| (tree, query));

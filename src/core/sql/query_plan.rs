@@ -71,7 +71,7 @@ pub enum OperatorKind {
     Sort,
     /// Keeps the first rows.
     Limit,
-    /// Rows that are written in the query.
+    /// Returns rows whose values are in the query itself.
     Values,
     /// Macro that decides, when another tool renders the query, whether the query contains the operator below.
     Macro,
@@ -117,7 +117,7 @@ impl fmt::Display for PlanOperator {
 /// Argument of an aggregate or window without keys.
 const OVER_ALL_ROWS: &str = "over all rows";
 
-/// Deepest indentation of an operator, so that the text is linear in the number of joins.
+/// Maximum indentation of an operator. The limit keeps the length of the text linear in the number of joins.
 const MAX_DEPTH: usize = 40;
 
 /// Formats each part as a tree, in which the inputs of an operator are indented below it.

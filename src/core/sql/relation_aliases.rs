@@ -148,7 +148,7 @@ fn with_renamed_qualifier(tree: &SqlTree, name: &str, alias: &str) -> SqlTree {
         })
         .collect();
     let mut renamed = tree.without_nodes();
-    // The widths are measured again.
+    // Adding the nodes to a new tree measures their widths again.
     for id in ids() {
         let span = tree.meta(id).span;
         match qualifiers.contains(&id) {

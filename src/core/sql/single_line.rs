@@ -88,7 +88,7 @@ impl PieceSink for RecursivePrinter<'_> {
 
     #[inline(always)]
     fn write_node(&mut self, id: SqlId, bracketed: bool) {
-        // Names and literals are printed without a call, because they make up more than half of all nodes.
+        // Names and literals are printed without a function call, because they make up more than half of all nodes.
         match *self.tree.node(id) {
             _ if bracketed => self.write_bracketed(id),
             Sql::Text { first, len } => self.out.text.push_str(self.tree.str(first, len)),

@@ -277,7 +277,7 @@ impl SqlTree {
         }
     }
 
-    /// Adds a node with the text that `write` appends. A text that begins with a minus sign has the precedence of a
+    /// Adds a node with the text that `write` appends. Text that begins with a minus sign has the precedence of a
     /// negation.
     pub fn add_text(&mut self, span: Span, write: impl FnOnce(&mut String)) -> SqlId {
         let first = self.text.len() as u32;

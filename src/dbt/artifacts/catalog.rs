@@ -21,7 +21,7 @@ pub struct Catalog {
     pub metadata: Metadata,
     /// Tables for nodes and sources, ordered by unique id.
     pub tables: Vec<CatalogTable>,
-    /// Errors of `dbt docs generate`. If there are errors, some tables may be missing.
+    /// Errors from `dbt docs generate`. If there are errors, some tables may be missing.
     pub errors: Vec<String>,
     places: FxHashMap<Arc<str>, usize>,
 }

@@ -52,7 +52,7 @@ impl PieceFingerprint {
         }
     }
 
-    /// Returns whether both fingerprints belong to the same text. Returns `false` if a text is unknown.
+    /// Returns whether both fingerprints belong to the same text. Returns `false` if either text is unknown.
     pub fn is_equal(self, other: Self) -> bool {
         self == other && self.length > 0
     }
@@ -290,7 +290,7 @@ mod tests {
                     r#"metric a "sixteen bytes, and then some more: \" and so on, up to the naïve café" | {"metrics":{}}"#,
                 ),
             ),
-            // A section of nodes that is not a mapping stays in the rest.
+            // If a section of nodes is not a mapping, it remains in the rest of the text.
             (
                 r#"{"nodes": null, "sources": []}"#,
                 Some(r#" | {"nodes":null,"sources":[]}"#),

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::metadata::ArtifactKind;
 
-/// Reason why a text cannot be parsed as an artifact.
+/// Reason why a string cannot be parsed as an artifact.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ArtifactFault {
@@ -32,7 +32,7 @@ pub enum ArtifactFault {
 pub struct ArtifactError {
     kind: ArtifactKind,
     fault: ArtifactFault,
-    /// Message of the JSON parser.
+    /// Message from the JSON parser.
     reason: String,
     line: usize,
     column: usize,
@@ -56,7 +56,7 @@ impl ArtifactError {
         &self.fault
     }
 
-    /// Returns the message of the JSON parser, with the position. Empty if the JSON is valid but not the expected
+    /// Returns the message from the JSON parser, with the position. Empty if the JSON is valid but not the expected
     /// artifact.
     #[must_use]
     pub fn reason(&self) -> &str {

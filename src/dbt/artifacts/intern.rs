@@ -24,12 +24,12 @@ impl Interner {
         new
     }
 
-    /// Interns a text. A missing text becomes an empty text.
+    /// Interns a string. A missing string becomes an empty string.
     pub fn intern_or_empty(&mut self, text: &LenientText<'_>) -> Arc<str> {
         self.intern_str(text.as_str().unwrap_or_default())
     }
 
-    /// Interns a text. Returns `None` if the text is empty or missing.
+    /// Interns a string. Returns `None` if the string is empty or missing.
     pub fn intern_text(&mut self, text: &LenientText<'_>) -> Option<Arc<str>> {
         text.as_str()
             .filter(|text| !text.is_empty())
@@ -40,7 +40,7 @@ impl Interner {
         words.0.iter().map(|word| self.intern_str(word)).collect()
     }
 
-    /// Interns all texts in a JSON value. The JSON parser limits the nesting depth, which limits the recursion.
+    /// Interns all strings in a JSON value. The JSON parser limits the nesting depth, which limits the recursion.
     pub fn intern_value(&mut self, json: Json<'_>) -> MetaValue {
         match json {
             Json::Null => MetaValue::Null,

@@ -79,7 +79,7 @@ fn thread_and_message(line: &str) -> Option<(&str, &str)> {
     rest.split_once("]: ")
 }
 
-/// Returns the target folder from a text such as `'target_path': 'target/prod'`. Returns `None` if the text contains
+/// Returns the target folder from a string such as `'target_path': 'target/prod'`. Returns `None` if the text contains
 /// `'None'`, which means that no target folder is set.
 fn target_path(message: &str) -> Option<&str> {
     let (_, value) = message.split_once("'target_path': '")?;

@@ -488,7 +488,7 @@ fn first_present<'a>(first: LenientText<'a>, second: &LenientText<'a>) -> Lenien
     }
 }
 
-/// Returns the arguments of a test. Arguments below `arguments` are moved to the top level.
+/// Returns the arguments of a test. Arguments under `arguments` are moved to the top level.
 fn test_arguments(mut json: Json<'_>, interner: &mut Interner) -> ValueFields {
     let is_map = |value: &Json<'_>| matches!(value, Json::Map(_));
     if let Json::Map(outer) = &mut json

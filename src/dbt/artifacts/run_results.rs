@@ -41,7 +41,7 @@ pub struct RunResult {
     pub status: Status,
     /// Number of failing rows that a test found; `None` if the test did not run.
     pub failures: Option<u64>,
-    /// Message of dbt or the warehouse.
+    /// Message from dbt or the warehouse.
     pub message: Option<Arc<str>>,
     /// Duration in seconds, including compilation.
     pub execution_time: Option<f64>,

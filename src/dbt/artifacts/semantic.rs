@@ -111,7 +111,7 @@ impl Metric {
     /// Returns the aggregation that a simple metric defines itself, as a measure with the metric's name, together with
     /// the name of its semantic model. `None` if the metric refers to a measure of a semantic model.
     ///
-    /// In dbt's newer format, metrics are written below models, and semantic models have no measures.
+    /// In dbt's newer format, metrics are nested under models, and semantic models have no measures.
     #[must_use]
     pub fn own_measure(&self, name: &str) -> Option<(&str, Measure)> {
         let own = self.type_params.get("metric_aggregation_params")?.as_map()?;

@@ -84,19 +84,19 @@ pub(super) struct ColumnResolver<'f, 's> {
     /// Whether the step has a row for every period. formulac computes the columns of such a step before it adds the
     /// rows.
     pub is_filled: bool,
-    /// Definition whose formula the search is for. The name of the definition is replaced with its expression.
+    /// Definition whose formula is being searched for. The name of the definition is replaced with its expression.
     pub definition_name: String,
     reads: HashMap<Option<String>, Vec<FromClauseRelation>>,
     /// Position of each CTE. A CTE reads only CTEs that precede it.
     places: FxHashMap<String, usize>,
-    /// CTEs that select `*` or `alias.*`, each with its aliases before `*`. The alias is `None` for a `*` without an
-    /// alias.
+    /// CTEs that select `*` or `alias.*`, each with the aliases before its `*`. The alias is `None` for a `*` without
+    /// an alias.
     passing: FxHashMap<String, Vec<Option<String>>>,
     /// Clauses of each CTE that determine its rows.
     clauses: FxHashMap<String, Vec<(String, Range<usize>)>>,
     /// Relation whose rows the step describes.
     base: String,
-    /// Columns of the step's own relation that are joined under another name.
+    /// Columns of the step's own relation that are joined under a different name.
     pub aliases: Vec<(SqlNodeId, SqlNodeId)>,
     resolved_columns: HashMap<(Option<String>, SqlNodeId, RowRelationship), SqlNodeId>,
     rows: FxHashMap<String, SqlNodeId>,

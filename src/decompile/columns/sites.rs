@@ -1,4 +1,5 @@
-//! Finds the CTE that computes a column, past CTEs that only forward it, and the relation from which rows come.
+//! Finds the CTE that computes a column, skipping CTEs that only pass the column on, and the relation from which the
+//! rows come.
 
 use std::ops::Range;
 

@@ -61,7 +61,7 @@ impl<'n> DeclaredTest<'n> {
             })?,
         };
         let mut test = plain(name);
-        // Arguments may be below `arguments` and settings below `config`, or next to the name of the test.
+        // Arguments may be under `arguments` and settings under `config`, or next to the name of the test.
         let other_pairs = pairs
             .iter()
             .filter(|(key, _)| key.text().is_some_and(|key| SETTINGS.contains(&key)));

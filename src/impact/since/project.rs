@@ -94,7 +94,7 @@ impl RevisionComparer<'_, '_> {
     }
 }
 
-/// Returns the variables of a project. Variables below the project's name take precedence over global variables.
+/// Returns the variables of a project. Variables under the project's name take precedence over global variables.
 fn project_variables(root: Option<&Node>, project: &str) -> BTreeMap<String, String> {
     let vars = root.map(|root| root.pairs_at("vars")).unwrap_or_default();
     let mut variables = BTreeMap::new();

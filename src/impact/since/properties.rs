@@ -155,7 +155,7 @@ impl RevisionComparer<'_, '_> {
         }
     }
 
-    /// Compares the constraints of a table or column. Without a removed constraint, the table guarantees less.
+    /// Compares the constraints of a table or column. If a constraint is removed, the table guarantees less.
     fn compare_constraints(&mut self, index: Option<usize>, name: &str, old: Option<&Node>, new: Option<&Node>) {
         let listed = |node: Option<&Node>| {
             let items = node.map(|node| node.items_at("constraints")).unwrap_or_default();

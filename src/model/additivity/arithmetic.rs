@@ -25,8 +25,8 @@ pub(super) struct AggregateSql {
     pub ratio: Option<(String, String)>,
 }
 
-/// Returns the class of a value that combines other values. The result is lost if an operand is a total. Otherwise, the
-/// result is a row value if an operand is a row value.
+/// Returns the class of a value that combines other values. The class is `Lost` if an operand is a total or `Lost`.
+/// Otherwise, the class is `Row` if an operand is a row value.
 pub(super) fn combine_classes(values: &mut dyn Iterator<Item = ValueClass>, lost: Lost) -> ValueClass {
     let mut all = ValueClass::Constant;
     for value in values {

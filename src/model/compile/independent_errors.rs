@@ -1,5 +1,5 @@
-//! Errors in the steps after a step with an error, and in the keys about the model. Only errors that do not depend on
-//! the failed step are reported.
+//! Errors in the steps after a step with an error, and in the keys that describe the model. Only errors that do not
+//! depend on the failed step are reported.
 
 use super::SpecCompilation;
 use crate::Type;

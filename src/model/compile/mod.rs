@@ -142,7 +142,7 @@ impl SpecContents {
         Self::from_file_and_metric_set(compiler, file, MetricSetWithErrors::from_file(compiler, file))
     }
 
-    /// `set` is the metric set of the file, if the file is one.
+    /// `set` is the metric set that the file defines, if any.
     pub(crate) fn from_file_and_metric_set(
         compiler: &Compiler,
         file: &SpecFile<'_>,
@@ -229,7 +229,8 @@ pub(crate) struct SpecCompilation<'r> {
     required_types: FxHashMap<usize, RequiredTypes>,
     /// Totals of the next step's input.
     pub(crate) totals: Vec<check::SheetTotal>,
-    /// Inputs of the steps so far, so that totals can compute a step again. Empty if the spec has no worksheet.
+    /// Inputs of the steps that have been compiled so far, so that totals can compute a step again. Empty if the spec
+    /// has no worksheet.
     pub(crate) inputs: Vec<PreviousStepInput>,
     /// Whether the spec requests an incremental model.
     pub(crate) incremental: bool,
@@ -240,7 +241,7 @@ pub(crate) struct SpecCompilation<'r> {
     pub(crate) first_times: Vec<TimeColumn>,
     pub(crate) first_select: Option<usize>,
     pub(crate) lineage: Lineage,
-    /// Unions of steps so far, each with the names of the steps.
+    /// Existing unions of steps, each with the names of the steps.
     pub(crate) unions: Vec<(Vec<String>, Relation)>,
     /// Additivity of each step's columns.
     pub(crate) additivity: Vec<StepColumns>,

@@ -335,7 +335,6 @@ impl SpecCompilation<'_> {
     }
 }
 
-/// Returns the origin of the value of each node, or nothing if no check or later step needs it.
 /// Drops the errors of definitions that the step's columns and filters do not need.
 fn drop_errors_of_unused_definitions(plan: &StepPlan<'_>, diagnostics: &mut Vec<Diagnostic>) {
     let used = used_definitions(plan);
@@ -351,6 +350,7 @@ fn drop_errors_of_unused_definitions(plan: &StepPlan<'_>, diagnostics: &mut Vec<
     });
 }
 
+/// Returns the origin of the value of each node, or nothing if no check or later step needs it.
 fn provenances(work: &StepToCompile<'_>, program: &Program) -> Vec<ColumnProvenance> {
     let read = input_relations(work.input);
     match is_provenance_needed(read, work.last) {

@@ -19,7 +19,7 @@ use crate::worksheet::sheet_column_indexes;
 pub(super) struct CheckedStep<'s> {
     pub work: StepToCompile<'s>,
     pub plan: StepPlan<'s>,
-    /// Origin of the value of each node. Empty if it is not needed.
+    /// Origin of the value of each node. Empty if the origins are not needed.
     pub provenances: Vec<ColumnProvenance>,
     pub unproven_joins: Vec<(usize, CardinalityQuery)>,
 }

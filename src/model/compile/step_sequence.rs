@@ -49,7 +49,7 @@ impl NextStepInput {
         }
     }
 
-    /// Returns the facts about the step that has this output. `single` is whether the step has at most one row.
+    /// Returns the facts about the step that has this output. `single` specifies whether the step has at most one row.
     fn step_facts(&self, single: bool) -> StepFacts {
         StepFacts {
             relation: self.relation.clone(),
@@ -211,8 +211,8 @@ impl SpecCompilation<'_> {
         }
     }
 
-    /// Adds a step that lists the periods of a series, and returns its output. Reports wrong columns of the series and
-    /// returns `None`.
+    /// Adds a step that lists the periods of a series, and returns its output. Reports invalid columns of the series
+    /// and returns `None`.
     fn add_period_step(
         &mut self,
         step: &Step<'_>,
@@ -348,7 +348,7 @@ impl SpecCompilation<'_> {
     }
 }
 
-/// Returns a warning about a limit in the last step, because it hides rows from readers of the model.
+/// Returns a warning about a limit in the last step, because the limit hides rows from readers of the model.
 fn limit_warning(last: &Step<'_>) -> Option<Diagnostic> {
     let rows = last.limit?;
     let message = format!("`limit: {rows}` removes rows for all downstream models");

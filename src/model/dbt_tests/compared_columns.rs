@@ -160,8 +160,8 @@ impl ComparedColumns<'_> {
         self.keys.iter().find(|key| key.never_null)
     }
 
-    /// Returns whether a relation may have several rows with the same keys. `known` is a key of the relation. Floats
-    /// are not counted, because some warehouses cannot partition rows by them.
+    /// Returns whether a relation may have several rows with the same keys. `known` is a key of the relation. Also
+    /// returns `false` if a key is a float, because some warehouses cannot partition rows by floats.
     pub(super) fn may_repeat_keys(&self, known: Option<&[String]>) -> bool {
         let is_key = |name: &String| {
             self.keys
@@ -236,8 +236,8 @@ impl ComparedColumns<'_> {
         on
     }
 
-    /// Returns the condition that a row is missing from one side, that another row of a side has the same keys, or that
-    /// a compared column differs.
+    /// Returns the condition that a row is missing from one side, that another row on the same side has the same keys,
+    /// or that a compared column differs.
     pub(super) fn difference(
         &self,
         sides: &[ComparisonSide; 2],

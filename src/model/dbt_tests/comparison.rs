@@ -193,7 +193,8 @@ impl SpecCompilation<'_> {
     }
 }
 
-/// Returns whether the model and the other relation may have several rows with the same keys, so that they are counted.
+/// Returns, for the model and the other relation, whether several rows may have the same keys and must therefore be
+/// counted.
 fn counted_sides(compared: &ComparedColumns<'_>, tested: &TestedModel<'_>, other: Option<&Relation>) -> [bool; 2] {
     let own_key = (!tested.grain.is_empty()).then_some(tested.grain);
     let other_key = other.map(Relation::key).filter(|key| !key.is_empty());

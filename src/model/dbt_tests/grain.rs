@@ -1,5 +1,5 @@
 //! Uniqueness test of a key. The test for a single column is dbt's `unique`. The test for several columns is a query
-//! that groups by the key, so that NULL is a value and the types of the columns do not matter.
+//! that groups by the key, so that NULL counts as a value and the types of the columns do not matter.
 
 use rustc_hash::{FxHashMap, FxHashSet};
 

@@ -39,7 +39,7 @@ pub enum KeyShape {
     Count(&'static str),
     /// Non-negative number.
     Number,
-    /// Names, as a list or as one comma-separated text.
+    /// Names, as a list or as one comma-separated string.
     Names,
     /// Text, or a list of strings.
     Texts,
@@ -77,7 +77,7 @@ pub struct Key {
     pub required: Option<&'static str>,
     /// Name of the key for which this key is an alias.
     pub same_as: Option<&'static str>,
-    /// Words for the same thing in SQL and in other tools, which errors about unknown keys explain.
+    /// Equivalent words in SQL and other tools, which errors about unknown keys explain.
     pub foreign_words: &'static [&'static str],
     /// Whether the key determines the rows and names that a condition in `where` reads. All other keys of a spec use
     /// the result of `where`, or properties of this result.

@@ -65,9 +65,9 @@ type ColumnPosition = u32;
 pub struct Lineage {
     made: Vec<Vec<ColumnPosition>>,
     sources: BTreeMap<ColumnPosition, SourceColumn>,
-    /// Index of each input column, by relation and by column, both in lower case. JSON needs keys of strings.
+    /// Index of each input column, by relation and by column, both in lower case. JSON keys must be strings.
     known: BTreeMap<String, BTreeMap<String, ColumnPosition>>,
-    /// Values whose own formula converts an instant to a time zone.
+    /// Values whose own formula converts an instant to wall-clock time in a time zone.
     timezone_conversions: BTreeSet<ColumnPosition>,
     /// Columns of each step, by lower-case name.
     steps: Vec<BTreeMap<String, ColumnPosition>>,

@@ -202,7 +202,7 @@ impl SpecCompilation<'_> {
         Some(at)
     }
 
-    /// Records a step of periods, whose columns are not computed from columns of a relation.
+    /// Records a step that lists periods, whose columns are not computed from columns of a relation.
     pub fn record_period_step(&mut self, kept: &[&str]) {
         let index = self.lineage.steps.len();
         let columns = kept.iter().filter_map(|name| {

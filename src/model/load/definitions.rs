@@ -72,8 +72,8 @@ impl<'y> Loader<'y, '_> {
         }
     }
 
-    /// Reports lines of the form `name: formula` below `definitions: |`, because the `|` makes them a text instead of a
-    /// mapping.
+    /// Reports lines of the form `name: formula` below `definitions: |`, because the `|` turns them into a string
+    /// instead of a mapping.
     fn is_mapping_in_block(&mut self, node: &'y Node, text: &'y str) -> bool {
         let yaml::NodeKind::Scalar {
             style: yaml::YamlStyle::Block,

@@ -38,7 +38,7 @@ impl SpannedText<'_> {
         self.text.contains('[')
     }
 
-    /// Returns the span of the text in the file. For a name in a comma-separated text, this is the span of the name.
+    /// Returns the span of the text in the file. For a name in a comma-separated string, this is the span of the name.
     pub fn span(&self, source: &str) -> Span {
         let whole = self.node.text().unwrap_or_default();
         if self.text.len() == whole.len() {

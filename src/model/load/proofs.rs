@@ -217,8 +217,8 @@ impl<'y> Loader<'y, '_> {
         examples
     }
 
-    /// Checks whether a name is valid in dbt. The name is the name of an exposure, or of a rule or example that becomes
-    /// a dbt test.
+    /// Checks whether a name is valid in dbt. The name belongs to an exposure, or to a rule or example that becomes a
+    /// dbt test.
     pub(super) fn check_dbt_name(&mut self, description: &str, name: SpannedText<'y>) {
         if !is_plain_name(name.text) {
             let (fault, proposed) = dbt_name_fault(name.text, "never_negative");

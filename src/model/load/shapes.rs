@@ -8,7 +8,7 @@ use crate::time_zone::{is_time_zone, time_zone_names};
 use crate::yaml::{self, Node};
 
 impl Loader<'_, '_> {
-    /// Reports errors in a mapping: unknown keys, missing keys, duplicate keys, and values with a wrong shape. The
+    /// Reports errors in a mapping: unknown keys, missing keys, duplicate keys, and values with the wrong shape. The
     /// mapping accepts the keys in all tables. Messages list the keys of the first table first.
     pub(crate) fn check_keys(&mut self, node: &Node, tables: &[&'static KeyTable]) {
         let all = || tables.iter().flat_map(|table| table.keys);
@@ -227,7 +227,7 @@ impl Loader<'_, '_> {
         }
     }
 
-    /// Reports items of a list that YAML ends at a comma inside brackets, such as `[IF(a, b)]`.
+    /// Reports list items that YAML splits at a comma inside brackets, such as `[IF(a, b)]`.
     fn report_calls_cut_at_comma(&mut self, items: &[Node]) {
         for item in items {
             let is_cut = |text: &str| !item.is_quoted() && text.matches('(').count() > text.matches(')').count();

@@ -1,4 +1,4 @@
-//! Returns the values of keys. Values with a wrong shape are skipped, because `shapes` has already reported them.
+//! Returns the values of keys. Values with the wrong shape are skipped, because `shapes` has already reported them.
 
 use super::{Loader, SpannedText};
 use crate::diag::{Code, Diagnostic};
@@ -70,7 +70,7 @@ impl<'y> Loader<'y, '_> {
         None
     }
 
-    /// Returns the names in a list or in a comma-separated text.
+    /// Returns the names in a list or in a comma-separated string.
     pub(crate) fn list(&self, node: &'y Node, key: &str) -> Option<Vec<SpannedText<'y>>> {
         let value = node.get(key)?;
         if let Some(text) = value.text() {
@@ -149,7 +149,7 @@ impl<'y> Loader<'y, '_> {
         if !node.span.text(self.source).starts_with('{') || text.matches('(').count() <= text.matches(')').count() {
             return None;
         }
-        // The length is limited, so that many of these formulas do not take long.
+        // Limit the length, so that a file with many of these formulas does not take long to read.
         let rest: &str = rest
             .char_indices()
             .nth(1_000)
@@ -233,7 +233,7 @@ impl<'y> Loader<'y, '_> {
     }
 }
 
-/// Returns whether a quote, a parenthesis or `${` of a formula is open.
+/// Returns whether a quote, a parenthesis or `${` in a formula is unclosed.
 fn is_unfinished(formula: &str) -> bool {
     let count = |text: &str| formula.matches(text).count();
     count("\"") % 2 == 1

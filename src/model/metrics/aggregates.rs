@@ -126,7 +126,7 @@ fn combine_rows_of_union(reference: &str, empty: Option<&str>) -> String {
     }
 }
 
-/// Returns the reference and the value of groups without rows in a formula of [`combine_rows_of_union`].
+/// Returns the reference, and the value of groups without rows, from a formula that [`combine_rows_of_union`] returned.
 pub fn split_combined_rows(formula: &str) -> Option<(&str, Option<&str>)> {
     match formula.strip_prefix("COALESCE(MAX(") {
         Some(rest) => {

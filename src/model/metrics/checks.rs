@@ -18,7 +18,8 @@ impl ModelOverSets<'_> {
         (node.text() == Some("incremental")).then_some(node)
     }
 
-    /// Returns the error about an incremental model whose steps no run could read in parts.
+    /// Returns the error about an incremental model that reads several metric sets or `non_additive` metrics, because
+    /// no run could compute such a model from only the new rows.
     pub fn incremental_error(&self, groups: &[RowGroup]) -> Option<Diagnostic> {
         let node = self.incremental_node().filter(|_| self.kind == SpecKind::OverSets)?;
         let (what, why) = match groups.iter().any(|group| group.rule.is_some()) {

@@ -33,8 +33,8 @@ pub enum WindowRows {
 }
 
 impl WindowRows {
-    /// Returns the order and partition of a step that computes both windows. In a grouped step, no partition is written
-    /// for ranks to ignore.
+    /// Returns the order and partition of a step that computes both kinds of windows. In a grouped step, ranks fit any
+    /// other windows, because the step specifies no partition that ranks would have to ignore.
     pub fn merge(self, other: Self, is_grouped: bool) -> Option<Self> {
         match (self, other) {
             (one, other) if one == other => Some(one),
@@ -91,7 +91,7 @@ pub struct ColumnBuilder<'m> {
     pub is_single: bool,
     /// `fill`, if the expanded step keeps it.
     pub kept_fill: Option<Fill>,
-    /// Whether a metric whose formula differs from the written formula has the written formula as its description.
+    /// Whether a metric whose formula was rewritten has the original formula as its description.
     pub describes_formulas: bool,
     pub columns: ModelColumns,
     pub faults: Vec<Diagnostic>,
@@ -162,8 +162,9 @@ impl<'m> ColumnBuilder<'m> {
         self.model.order_by.is_some() || self.model.partition_by.is_some()
     }
 
-    /// Returns whether `order_by` or `partition_by` divides the rows of totals such as `SUM(x:x)`. In a model over sets,
-    /// an `order_by` without keys, such as `revenue desc`, only sorts the result, because each row would be a partition.
+    /// Returns whether `order_by` or `partition_by` divides the rows of totals such as `SUM(x:x)`. In a model over
+    /// sets, an `order_by` without keys, such as `revenue desc`, only sorts the result, because otherwise each row
+    /// would be a separate partition.
     fn divides_totals(&self) -> bool {
         let order = self.model.order_by.as_ref();
         let has_key = |order: &Vec<MetricFormula>| !self.model.keys_in(self.keys, order).is_empty();

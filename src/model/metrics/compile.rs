@@ -323,9 +323,10 @@ impl Compiler {
     }
 }
 
-/// Returns whether a diagnostic about a generated step may result from another error. A column of the step is missing if
-/// its metric or aggregate contains an error, and the level of the step is wrong if all its aggregates contain errors or
-/// if a set without rows aggregates. In a formula of the set, only a name that the set does not define can be unknown.
+/// Returns whether a diagnostic about a generated step may result from another error. A column of the step is missing
+/// if its metric or aggregate contains an error, and the level of the step is wrong if all its aggregates contain
+/// errors or if a set without rows contains aggregates. In a formula of the set, only a name that the set does not
+/// define can be unknown.
 fn is_about_later_step(fault: &Diagnostic, set: &MetricSet) -> bool {
     let is_in_formula =
         |formula: &MetricFormula| formula.span.start <= fault.span().start && fault.span().end <= formula.span.end;

@@ -34,7 +34,7 @@ pub struct Expansion {
     pub span: Span,
     /// Positions of the steps that have a row for every period. Empty if no step does.
     pub filled_steps: Range<u32>,
-    /// Whether the written partition and the ordering key identify the rows, although later steps do not know this.
+    /// Whether `partition_by` and the ordering key identify the rows, although later steps cannot infer this.
     pub is_row_identified: bool,
     /// Metrics that the model reads, as `set.metric`, sorted.
     pub metrics: Vec<String>,
@@ -337,8 +337,8 @@ impl ModelOverSets<'_> {
         })
     }
 
-    /// Returns the metrics in the formulas that determine which rows the step has: `having`, and `order_by` next to
-    /// `limit`.
+    /// Returns the metrics in the formulas that determine which rows the step has: `having`, and `order_by` if the step
+    /// also has `limit`.
     fn metrics_of_rows(&self, keys: &[String]) -> Vec<String> {
         let order = self.order_by.iter().flatten();
         let order = order.filter(|_| self.step.get("limit").is_some());

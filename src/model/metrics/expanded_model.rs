@@ -1,4 +1,5 @@
-//! Models built on metric sets with the definitions of the sets written out, for tools that edit the SQL of the models.
+//! Models built on metric sets, with the definitions of the sets written out, for tools that edit the SQL of the
+//! models.
 
 use std::ops::Range;
 use std::sync::Arc;

@@ -37,8 +37,8 @@ impl ColumnBuilder<'_> {
 }
 
 impl ModelOverSets<'_> {
-    /// Returns whether the expanded step may keep `fill`: without metric sets, its key would be a date, too, and
-    /// specify its timeframe.
+    /// Returns whether the expanded step may keep `fill`, because the filled key specifies its timeframe and remains a
+    /// date without metric sets.
     pub fn keeps_fill(&self, fill: Option<&Fill>, keys: &ModelKeys) -> bool {
         let Some(fill) = fill else { return true };
         let mut of_sets = keys.of_sets.iter().filter_map(|keys| keys.try_get(fill.key));

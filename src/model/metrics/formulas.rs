@@ -85,7 +85,7 @@ pub struct MetricFormula {
     pub totals: Vec<Range<usize>>,
     /// Outermost calls that aggregate the rows of a group.
     pub aggregates: Vec<AggregateCall>,
-    /// Whether an ordering key is descending.
+    /// Whether the formula is a sort key in descending order.
     pub descending: bool,
     /// Parts of a filter that may remove earlier rows. Their spans are in the file.
     pub conditions: Vec<RowCondition>,
@@ -115,7 +115,7 @@ pub struct AnalysisScope<'a> {
     pub relations: &'a [Relation],
     /// Types of columns by lower-case name.
     pub types: &'a [(String, Type)],
-    /// Order of the rows by a date, if the step has no order.
+    /// Whether the rows are sorted by a date in descending order, if the step has no order.
     pub is_descending: bool,
 }
 

@@ -20,7 +20,8 @@ impl ModelOverSets<'_> {
     /// Returns the error about a key that is not a column, dimension or period of a set. `None` if a set may have the
     /// key.
     pub fn unknown_key_error(&self, compiler: &Compiler, key: &ModelKey, used: &[usize]) -> Option<Diagnostic> {
-        // A set is checked with its time and its dimensions as keys. Its formulas already check the time.
+        // If a set itself is checked, its keys are its time and its dimensions. The check of its formulas already
+        // covers the time.
         if matches!(self.kind, SpecKind::Periods | SpecKind::WholeSet) {
             return None;
         }
@@ -56,7 +57,7 @@ impl ModelOverSets<'_> {
         unknown
     }
 
-    /// Reports names in a filter for all sets that only some of the sets have.
+    /// Reports names that only some of the sets have, in a filter that applies to all sets.
     pub fn check_shared_filters(&self, compiler: &Compiler, used: &[usize], faults: &mut Vec<Diagnostic>) {
         let shared = self.filters.iter().filter(|(set, _)| set.is_none());
         for (formula, name) in shared.flat_map(|(_, formula)| formula.names.iter().map(move |name| (formula, name))) {
@@ -81,8 +82,9 @@ impl ModelOverSets<'_> {
 }
 
 impl MetricSet {
-    /// Returns the relations of the set, starting with that of the rows, if neither they nor the set have a column or
-    /// dimension with this name. `None` if they have one or may have one, because not all of their columns are known.
+    /// Returns the relations of the set, starting with the relation of the rows, if neither the relations nor the set
+    /// have a column or dimension with this name. `None` if such a column or dimension exists, or may exist because not
+    /// all columns of the relations are known.
     fn relations_without_column<'c>(&self, compiler: &'c Compiler, name: &str) -> Option<Vec<&'c Relation>> {
         if self.position_by_any_name(name).is_some() {
             return None;

@@ -196,7 +196,8 @@ impl ModelOverSets<'_> {
         Some(Diagnostic::new(Code::MetricKey, key.span, message).with_help("use the same timeframe in each set"))
     }
 
-    /// Makes a key that is the column of every set's time the time key. `finest` is the period of the time key so far.
+    /// If a key is the time column of every set, makes this key the time key. `finest` is the period of the time key so
+    /// far.
     fn make_column_the_time_key(
         &self,
         compiler: &Compiler,
@@ -225,7 +226,8 @@ impl ModelOverSets<'_> {
         keys.time = Some(index);
     }
 
-    /// Returns the keys that are dimensions. If a key has a dimension in several sets, the first set counts.
+    /// Returns the keys that are dimensions. If a key is a dimension in several sets, returns the dimension of the
+    /// first set.
     pub fn key_dimensions(&self, keys: &ModelKeys) -> Vec<ListedMetric> {
         let dimension = |(index, name): (usize, &String)| {
             let mut parts = keys.of_sets.iter().enumerate();
@@ -253,7 +255,7 @@ impl ModelOverSets<'_> {
     }
 
     /// Returns whether a word is a period of the set's time rather than a column or dimension of the set. In a model
-    /// over several sets, a word is a period of each time, even of a time that has this name.
+    /// over several sets, a word is a period of each set's time, even if the time column has this name.
     fn is_period(&self, compiler: &Compiler, set: &MetricSet, word: &str) -> bool {
         let relation = set.relation(compiler);
         let is_column = || match set.is_time(word) {

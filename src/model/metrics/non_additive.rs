@@ -33,7 +33,8 @@ pub struct RuleColumn {
 }
 
 impl RuleColumn {
-    /// Adds the definition of a timeframe, which is a column of its own, unless the step has it already.
+    /// Adds the definition of a timeframe, which becomes a separate column, unless the step already has this
+    /// definition.
     fn add_timeframe(&self, rows: &mut StepText, own_name: &str, column: &NameUse, file: u16) {
         let base = match &column.qualifier {
             Some(qualifier) => format!("{qualifier}.{}", column.name),

@@ -170,7 +170,7 @@ impl ModelOverSets<'_> {
         let Some(current) = set.current_name(&name.name).filter(|_| !is_column) else {
             return;
         };
-        // A listed metric is called by the name of its column.
+        // Formulas refer to a listed metric by the name of its column.
         let listed = self
             .listed_metrics
             .iter()
@@ -183,8 +183,8 @@ impl ModelOverSets<'_> {
         faults.push(set.renamed_metric(&name.name, current, span).with_help(help));
     }
 
-    /// Warns about deprecated dimensions in the model's keys and filters, and about dimensions that these call by their
-    /// former names. `used` contains the sets that have rows.
+    /// Warns about deprecated dimensions in the model's keys and filters, and about dimensions to which these keys and
+    /// filters refer by former names. `used` contains the sets that have rows.
     pub fn check_outdated_dimensions(&self, used: &[usize], today: Option<&str>, faults: &mut Vec<Diagnostic>) {
         for set in used {
             let of = &self.sets[*set];
@@ -256,7 +256,7 @@ impl ModelOverSets<'_> {
         }
     }
 
-    /// Reports a key that has the name of its set's time, but another value.
+    /// Reports a key that has the name of its set's time, but a different value.
     pub fn check_keys_hide_no_time(&self, used: &[usize], keys: &ModelKeys, faults: &mut Vec<Diagnostic>) {
         for set in used {
             let of = &self.sets[*set];

@@ -206,7 +206,7 @@ impl ModelOverSets<'_> {
         let bound = self.bound("since")?;
         let time = keys.time?;
         let key = keys.key_in_first_set(time)?;
-        // The key may be the column of an instant.
+        // The key may be a column that contains instants.
         let value = bound.key_value(key).unwrap_or_else(|| bound.days("day", None).0);
         let condition = format!("{} >= {value}", quote_formula_name(&keys.names[time]));
         Some(TextWithOrigins::generated(&condition, 0, bound.span))

@@ -5,8 +5,8 @@ use super::set::{MetricSet, MetricSets, SetTime};
 use super::text_with_origins::quote_formula_name;
 use crate::yaml;
 
-/// Returns the shortest period that is available in all sets with rows on which a set is built, as a key. `None` if one
-/// of these sets has no time. The key names the columns, because a set may have a column such as `month`.
+/// Returns, as a key, the shortest period that is available in every set that has rows and on which the set is built.
+/// `None` if one of these sets has no time. The key names the columns, because a set may have a column such as `month`.
 fn time_key(set: &MetricSet, sets: &MetricSets) -> Option<String> {
     let mut all = vec![set];
     let mut next = 0;

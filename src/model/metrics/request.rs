@@ -422,7 +422,7 @@ impl ModelOverSets<'_> {
         });
     }
 
-    /// Returns an error in a set as an error of the model.
+    /// Converts an error in a set to an error in the model.
     pub fn at_model(&self, set: &MetricSet, fault: Diagnostic) -> Diagnostic {
         let in_set = fault.span();
         let fault = fault.map_spans(|_| self.span).without_fix();

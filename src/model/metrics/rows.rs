@@ -221,7 +221,7 @@ pub fn conjunction(mut conditions: Vec<TextWithOrigins>, span: Span) -> Option<T
     Some(all)
 }
 
-/// Returns a name in formula syntax.
+/// Parses a name in formula syntax.
 pub fn parse_name_use(text: &str) -> NameUse {
     let text = split_timeframe(text).0;
     let (qualifier, name) = text

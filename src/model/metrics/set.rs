@@ -62,7 +62,7 @@ impl SetTime {
 #[derive(Clone, Debug)]
 pub struct InputTimeframe {
     pub frame: String,
-    /// Date and the step in which the timeframe was computed.
+    /// Index of the step that computed the timeframe, and the column with the date, such as `0.ordered_at`.
     pub origin: String,
 }
 

@@ -12,7 +12,7 @@ use crate::span::Span;
 use crate::yaml::Node;
 
 impl MetricSet {
-    /// Reports `non_additive` for a definition without an aggregate. The key selects the rows of aggregates.
+    /// Reports `non_additive` for a definition without an aggregate. The key selects the rows that aggregates read.
     pub(super) fn check_has_aggregate(&self, index: usize, node: &Node, faults: &mut Vec<Diagnostic>) {
         let formula = &self.definitions[index];
         if !formula.aggregates.is_empty() || formula.is_broken {
@@ -147,7 +147,7 @@ pub(super) fn report_unsupported_joins(root: &Node, loader: &mut Loader<'_, '_>)
     }
 }
 
-/// Reports a timeframe as the `time` of a set. The keys of models choose the timeframe.
+/// Reports a timeframe as the `time` of a set. The keys of models determine the timeframe.
 pub(super) fn report_time_with_timeframe(root: &Node, loader: &mut Loader<'_, '_>) {
     let Some(time) = root.get("time") else { return };
     let column = time.get("column").unwrap_or(time);
@@ -166,7 +166,7 @@ pub(super) fn report_time_with_timeframe(root: &Node, loader: &mut Loader<'_, '_
     );
 }
 
-/// Reports a date in `deprecated` that is not a date.
+/// Reports a value in `deprecated` that must be a date but is not.
 pub(super) fn report_wrong_dates(root: &Node, loader: &mut Loader<'_, '_>) {
     for (_, keys) in root.pairs_at("columns") {
         let until = keys.get("deprecated").and_then(|deprecated| deprecated.get("until"));
@@ -183,8 +183,8 @@ pub(super) fn report_wrong_dates(root: &Node, loader: &mut Loader<'_, '_>) {
 }
 
 impl MetricSet {
-    /// Returns the error about a replacement of a deprecated definition that the set does not define. A metric of
-    /// another set has a qualified name.
+    /// Returns an error if the set does not define the replacement of a deprecated definition. A metric of another set
+    /// has a qualified name.
     pub(super) fn replacement_error(&self, keys: &Node) -> Option<Diagnostic> {
         let node = keys.get("deprecated")?.get("use")?;
         let text = node.text()?;

@@ -1,4 +1,4 @@
-//! Extracts from metric sets, with only the definitions that a model reads. An extract remains the same if other
+//! An extract from a metric set contains only the definitions that a model reads. An extract remains the same if other
 //! definitions of the set change.
 
 use std::sync::Arc;

@@ -201,7 +201,7 @@ impl<'m> StepWriter<'m> {
     }
 
     /// Moves windows after the columns of the condition, so that they read only the groups that the condition keeps.
-    /// Returns the stage that filters. `None` if the condition reads windows or nothing follows it.
+    /// Returns the stage that filters. `None` if the condition reads windows or no stage follows it.
     fn delay_windows(&mut self, stages: &mut Arena<Stage>) -> Option<usize> {
         let (_, uses) = self.having.as_ref()?;
         let mut reads_windows: Arena<bool> = Arena::new();
@@ -255,7 +255,7 @@ impl<'m> StepWriter<'m> {
                     }
                     None => self.time_order_in(step),
                 };
-                // The spec may write a name in `${}`, although the name needs none.
+                // The spec may enclose a name in `${}`, although the name does not need it.
                 let bare = |text: &str| text.trim_start_matches("${").trim_end_matches('}').to_owned();
                 let ordered = |key: &TextWithPosition| {
                     let entries = step.order_by.iter().map(|entry| &entry.text);

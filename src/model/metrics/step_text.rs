@@ -81,7 +81,7 @@ pub struct StepText {
     pub union: Vec<String>,
     /// Series of periods that replaces each row of the previous step.
     pub series: Option<SeriesText>,
-    /// Joins as flow mappings.
+    /// Joins as YAML flow mappings.
     pub joins: Vec<TextWithPosition>,
     pub filter: Option<TextWithOrigins>,
     pub group_by: Vec<TextWithPosition>,
@@ -230,8 +230,8 @@ impl KeyWriter<'_> {
         }
     }
 
-    /// Writes a string on the key's line if YAML parses it as a string, and as a block otherwise. The block's first
-    /// line originates from `head`.
+    /// Writes a string on the key's line if YAML parses it as a string, and as a block otherwise. The header of the
+    /// block originates from `span`.
     fn write_scalar(&mut self, text: &TextWithOrigins, extra_indent: usize, (file, span): (u16, Span)) {
         if yaml::is_plain(&text.text) && !text.text.contains('\n') {
             self.output.append(text, 0);

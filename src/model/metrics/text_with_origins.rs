@@ -166,7 +166,7 @@ pub fn quote_formula_name(name: &str) -> String {
     }
 }
 
-/// Returns the name in a formula that consists of a reference as [`quote_formula_name`] writes it.
+/// Returns the name from a formula that consists only of a reference in the format of [`quote_formula_name`].
 pub fn referenced_name(formula: &str) -> Option<&str> {
     let braced = formula.strip_prefix("${").and_then(|rest| rest.strip_suffix('}'));
     match braced {

@@ -97,7 +97,7 @@ impl SpecCompilation<'_> {
     }
 
     /// Returns whether a step reads only the rows of the last or first period of each group, because its measures are
-    /// not additive over time. With fewer keys, these would be other rows.
+    /// not additive over time. With fewer keys, the step would read other rows.
     fn reads_only_one_period(&self, step: usize) -> bool {
         let steps = &self.spec.steps;
         let before = step.checked_sub(1).and_then(|before| steps.get(before));

@@ -178,8 +178,9 @@ fn add_name_node(tree: &mut SqlTree, name: &str) -> SqlId {
     tree.add_text(Span::default(), |out| out.push_str(name))
 }
 
-/// Returns a NULL of a column's type. If the type has no name, or its name could round the values of the other steps, the
-/// NULL is read from the step `source`, which has the column. Engines that take the type from any step need no type then.
+/// Returns a NULL of a column's type. If the type has no name, or a cast to the type could round the values of the
+/// other steps, the NULL is read from the step `source`, which has the column. Engines that infer the type from any of
+/// the steps do not need a typed NULL in this case.
 fn typed_null(tree: &mut SqlTree, dialect: Dialect, column: &Column, source: &str) -> SqlId {
     let is_unnamed = matches!(column.ty(), Type::Unknown | Type::Other);
     let named = column.null_type(dialect).filter(|_| !is_unnamed);
@@ -199,7 +200,7 @@ fn typed_null(tree: &mut SqlTree, dialect: Dialect, column: &Column, source: &st
 }
 
 impl SpecCompilation<'_> {
-    /// Adds a CTE with a row for each period between two columns of the previous step, for each of its rows. Returns
+    /// Adds a CTE with one row for each row of the previous step and each period between two of its columns. Returns
     /// the CTE as a relation.
     pub(crate) fn add_period_series_cte(
         &mut self,

@@ -71,7 +71,7 @@ impl ModelOverSets<'_> {
     }
 
     /// Warns about a look-back that another key cuts short, because this key is a longer period or a label of the date
-    /// that orders the rows. Also warns about a look-back along a key next to a shorter period in `order_by`.
+    /// that orders the rows. Also warns about a look-back along a key if `order_by` also contains a shorter period.
     pub fn check_partitions(
         &self,
         compiler: &Compiler,

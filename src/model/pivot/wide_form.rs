@@ -143,8 +143,8 @@ impl WideForm {
         self.items.push(item);
     }
 
-    /// Adds a column that has one value per row of the pivot. `is_computed` is whether the column is not a key of the
-    /// rows, so that its value must be aggregated.
+    /// Adds a column that has one value per row of the pivot. `is_computed` specifies whether the column is a value
+    /// that must be aggregated instead of a key of the rows.
     fn add_column_of_row(&mut self, cell: &CellColumn<'_>, is_computed: bool, emitter: &mut Emitter<'_>) {
         let plain = emitter.tree().add_raw_text(&cell.sql_name);
         let item = match is_computed {

@@ -52,7 +52,7 @@ impl SemanticModels {
     }
 }
 
-/// Reason for which a column is omitted.
+/// Reason why a column is omitted.
 const TIME_ELSEWHERE: &str = "the semantic model of another spec has a date with this name";
 
 /// Semantic model of a spec.
@@ -180,7 +180,7 @@ impl SpecCompilation<'_> {
         Some(semantic)
     }
 
-    /// Sorts the columns of a model by their use. Warns about columns whose names are invalid.
+    /// Classifies the columns of a model by their use. Warns about columns whose names are invalid.
     fn classify_columns<'c>(
         &self,
         columns: impl Iterator<Item = (&'c Column, &'c (String, Additivity))>,

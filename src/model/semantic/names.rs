@@ -72,7 +72,7 @@ pub struct ProjectNames {
 }
 
 impl ProjectNames {
-    /// Collects the names from semantic models that were compiled without knowing each other.
+    /// Collects the names from semantic models that were compiled independently of each other.
     pub(crate) fn from_models<'m>(models: impl Iterator<Item = &'m SemanticModel>) -> Self {
         let mut names = Self::default();
         for (name, kind) in models.flat_map(|model| &model.names) {
@@ -85,7 +85,7 @@ impl ProjectNames {
         names
     }
 
-    /// Returns whether another kind must be used for a name of the model.
+    /// Returns whether a name in the model must have a different kind.
     pub(crate) fn contradicts(&self, model: &SemanticModel) -> bool {
         model
             .names
@@ -93,7 +93,7 @@ impl ProjectNames {
             .any(|(name, kind)| self.is_time(name, *kind) || self.is_entity(name, *kind))
     }
 
-    /// Returns whether a name of another kind is a time dimension of a semantic model.
+    /// Returns whether a name of a kind other than time dimension is a time dimension in a semantic model.
     pub(super) fn is_time(&self, name: &str, kind: NameKind) -> bool {
         kind != NameKind::TimeDimension && self.times.contains(name)
     }

@@ -61,7 +61,7 @@ impl<'s> SemanticWriter<'s> {
     }
 
     /// Returns the name of a column's metric in formulas. A metric with the same name as a column gets an alias,
-    /// because `MetricFlow` would read the column.
+    /// because `MetricFlow` would otherwise read the column.
     fn name_in_formula(&self, column: &str) -> String {
         let name = self.column_metric_name(column);
         if self.columns.contains(&name) {

@@ -62,7 +62,7 @@ pub struct FirstStepJoin {
     pub name: String,
     /// Description of the join. Joins with equal descriptions are the same.
     pub identity: String,
-    /// Join as a flow mapping.
+    /// Join as a YAML flow mapping.
     pub text: String,
     /// Whether the join filters rows.
     pub is_inner: bool,

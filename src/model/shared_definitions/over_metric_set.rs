@@ -84,7 +84,7 @@ fn add_used_metrics(set: &FirstStep, formulas: &[MetricFormula], definitions: &m
     }
 }
 
-/// Returns a metric of a set under the name that a model gives it.
+/// Returns a metric of a set under the name that a model assigns to it.
 fn metric_of_set(
     set: &FirstStep,
     metric: &str,

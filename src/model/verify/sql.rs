@@ -317,7 +317,7 @@ impl Comparison {
         output.push('\n');
     }
 
-    /// Returns an SQL condition for two values that are not equal, or of which one is NULL.
+    /// Returns an SQL condition that is true if two values are not equal, or if exactly one of them is NULL.
     fn distinct_condition(&self, left: &str, right: &str) -> String {
         if self.dialect.facts().is_distinct_from {
             format!("{left} is distinct from {right}")

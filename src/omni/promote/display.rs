@@ -86,7 +86,7 @@ pub(super) fn one_line(node: &Node) -> String {
         .join(" ")
 }
 
-/// Returns the settings of a field that the spec does not contain: the name, the setting on one line, and the reason.
+/// Returns a field's settings that the spec does not contain: the name, the setting on one line, and the reason.
 pub(super) fn omitted_settings(node: &Node) -> Vec<(&str, String, &'static str)> {
     let pairs = node.pairs().unwrap_or_default().iter();
     let omitted = pairs.filter_map(|(key, value)| {

@@ -93,7 +93,7 @@ pub(super) fn convert_measure(
     ))
 }
 
-/// Returns the formula of an aggregate of Omni over the rows that meet a condition.
+/// Returns the formula of an Omni aggregate over the rows that meet a condition.
 fn aggregate_term(
     kind: &str,
     field: &ViewField,
@@ -155,7 +155,7 @@ fn aggregate_term(
     })
 }
 
-/// Returns a text with all values, or NULL if there are none.
+/// Returns a term for a string that lists all values. The string is NULL if there are no values.
 fn list_term(x: FormulaTerm) -> FormulaTerm {
     let list = FormulaTerm::call(
         "TEXTJOIN",

@@ -146,7 +146,7 @@ impl<'t> ParsedOmniModel<'t> {
         (model, faults)
     }
 
-    /// Sets the table of each view that does not specify its rows: it is the table of the view that it extends.
+    /// Sets the table of each view that does not specify its rows to the table of the view that it extends.
     ///
     /// Source: <https://docs.omni.co/modeling/views/parameters/extends>
     fn inherit_tables(&mut self) {
@@ -333,7 +333,8 @@ impl<'t> ParsedOmniModel<'t> {
     }
 }
 
-/// Returns an item and the items that it extends, each once and before the items that it extends itself.
+/// Returns an item and the items that it extends, without duplicates. Each item precedes the items that it extends
+/// itself.
 fn depth_first<T: Clone + PartialEq>(first: T, extended: impl Fn(&T) -> Vec<T>) -> impl Iterator<Item = T> {
     let (mut open, mut seen) = (vec![first], Vec::new());
     std::iter::from_fn(move || {
@@ -347,7 +348,8 @@ fn depth_first<T: Clone + PartialEq>(first: T, extended: impl Fn(&T) -> Vec<T>) 
 fn read_view(name: &str, of: OmniFile<'_>, file: usize) -> OmniViewSource {
     let root = of.root;
     let text = |key: &str| root.text_at(key).map(str::to_owned);
-    // Omni records the dbt model of a view in the view's file. The table may have a different name than the model.
+    // Omni records the dbt model of a view in the view's file. The name of the table may differ from the name of the
+    // model.
     let dbt_model = root.get("dbt").and_then(|dbt| dbt.text_at("name")).map(str::to_owned);
     let mut view = OmniViewSource {
         file,

@@ -96,8 +96,9 @@ impl PromotedSpecs {
 }
 
 /// Finds fields that are defined both in a spec and in Omni's files. Returns the index of the spec and a warning for
-/// each field. `compile` returns the compiled spec with an index, or `None` if the spec has errors. The key determines
-/// whether `promote --repoint` is possible, so that the help of a warning only recommends it if it is.
+/// each field. `compile` returns the compiled spec with an index, or `None` if the spec has errors. The model's key
+/// determines whether `promote --repoint` is possible. The help for a warning recommends this command only if it is
+/// possible.
 ///
 /// ```
 /// let spec = "model: m\nfrom: orders\ndefinitions: revenue = SUM(amount)\ncolumns:\n  revenue: {meta: {promoted_from: orders.revenue}}\n";
@@ -170,8 +171,8 @@ fn duplicate_help(item: &RetargetedItem, refusal: Option<RetargetRefusal>, comma
     }
 }
 
-/// Returns the warning about a field or query view that a spec also defines, the field or query view, and the command
-/// that makes it read the model.
+/// Returns the warning about a field or query view that a spec also defines, together with that field or query view and
+/// the command that makes it read the model.
 fn taken_over_diagnostic(
     model: &ParsedOmniModel<'_>,
     model_name: &str,

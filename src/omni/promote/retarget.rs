@@ -102,8 +102,8 @@ impl TargetModel {
     }
 
     /// Returns the edits that make a field read the model of a spec, which was promoted from the field. If several
-    /// specs were promoted from it, the error contains the reason why the field cannot read this model, or else asks
-    /// for one spec.
+    /// specs were promoted from the field, the error contains the reason why the field can never read this model or, if
+    /// there is no such reason, asks for one spec.
     pub(super) fn edits_for(
         spec: usize,
         specs: &[(String, String)],
@@ -124,7 +124,8 @@ impl TargetModel {
         }
     }
 
-    /// Returns the models of all specs that were promoted from a field or query view, and its name in Omni.
+    /// Returns the models of all specs that were promoted from a field or query view, and the name of that field or
+    /// view in Omni.
     fn find_all(
         specs: &[(String, String)],
         promoted: &PromotedSpecs,
@@ -188,8 +189,8 @@ pub fn repoint(
     })
 }
 
-/// Returns the edits of the file, and a description of the change. The values are compared first, because a different
-/// value is a final reason.
+/// Returns the edits to the file, and a description of the change. The values are compared first, because a difference
+/// in values cannot be resolved.
 fn retarget_edits(
     model: &ParsedOmniModel<'_>,
     what: &RetargetedItem,
@@ -276,7 +277,7 @@ fn view_of_file<'m>(
 }
 
 /// Returns the name by which other views refer to a view. If the file of the view does not contain this name, the name
-/// includes the schema if a relationship does so.
+/// includes the schema if the name in a relationship does.
 fn reference_name(model: &ParsedOmniModel<'_>, index: usize) -> String {
     let Some(names) = model.names.names_of(index) else {
         return String::new();
@@ -337,7 +338,7 @@ fn retarget_query_view(
     Ok((edits, format!("{} reads the rows of {}", taken_by.from, taken_by.name)))
 }
 
-/// Returns the edits of a field whose values stay the same.
+/// Returns the edits to a field whose values stay the same.
 fn retarget_field(field: &ViewField, path: &Path, reference: &str) -> Vec<Edit> {
     let set = |key: &str, value: &str| Edit::Set {
         at: path.clone().key(key),

@@ -101,7 +101,7 @@ pub(super) struct DraftDefinition {
 /// Specs of a group that cannot read the set, each with the reason.
 pub(super) type Rejected = Vec<(usize, String)>;
 
-/// Description of the rows that a step reads. Specs with equal descriptions can share a set.
+/// Returns a description of the rows that a step reads. Specs with equal descriptions can share a set.
 pub(super) fn group_key(step: &FirstStep) -> String {
     if let Some(set) = &step.metric_set {
         return format!("metric set {}", set.to_lowercase());
@@ -109,7 +109,7 @@ pub(super) fn group_key(step: &FirstStep) -> String {
     format!("{:?} {}", filter_tree(step), group_key_before_filter(step))
 }
 
-/// Description of the rows that a step reads before its `where`.
+/// Returns a description of the rows that a step reads before its `where`.
 pub(super) fn group_key_before_filter(step: &FirstStep) -> String {
     let inner = step
         .joins

@@ -15,7 +15,7 @@ use crate::yaml_edit::{CollectionStyle, Edit, Path, YamlRefusal, YamlValue, appl
 #[derive(Debug, Default)]
 pub(super) struct MetricSetText {
     pub text: String,
-    /// Bytes of each definition, with its comments.
+    /// Byte range of each definition, including its comments.
     pub definitions: Vec<Range<usize>>,
 }
 
@@ -135,7 +135,7 @@ impl MetricSetDraft {
         self.members.iter().map(|member| (member.candidate, member)).collect()
     }
 
-    /// Returns the name in the set of a definition that the source of another definition uses.
+    /// Returns the set's name for a definition that the source of another definition uses.
     fn name_of_used_definition(
         &self,
         members: &HashMap<usize, &Member>,
@@ -153,7 +153,7 @@ impl MetricSetDraft {
             .map(|definition| definition.name.as_str())
     }
 
-    /// Returns the joins of the specs, without those with a known name.
+    /// Returns the joins of the specs, except joins whose names are already known.
     fn joins<'c>(&self, candidates: &'c Arena<Candidate>, step_joins: &[FirstStepJoin]) -> Vec<&'c FirstStepJoin> {
         let mut joins: Vec<&FirstStepJoin> = Vec::new();
         for member in &self.members {

@@ -184,8 +184,8 @@ impl KnownFacts {
     }
 }
 
-/// Returns whether a catalog is not older than the manifest, so that a column that is missing from the catalog is not
-/// a column that was added later.
+/// Returns whether a catalog is not older than the manifest. If so, a column that is missing from the catalog was not
+/// added after the catalog was written.
 fn is_current(catalog: &Catalog, manifest: &Manifest) -> bool {
     let listed = catalog.metadata.generated_at();
     listed
@@ -194,7 +194,7 @@ fn is_current(catalog: &Catalog, manifest: &Manifest) -> bool {
 }
 
 /// Returns the columns in the warehouse with their documentation, then the documented columns that are missing from the
-/// catalog and may have been added after it. `is_current` excludes the latter.
+/// catalog, because they may have been added later. If `is_current` is `true`, these missing columns are excluded.
 fn relation_facts(
     node: &ManifestNode,
     (table, is_current): (Option<&CatalogTable>, bool),

@@ -95,7 +95,7 @@ fn name_of_a_domain_does_not_replace_its_base_type() {
         assert_eq!(column(base.clone().merged_with(&facts(domain))), ["released integer"]);
         assert!(facts(domain).contradicted_facts(&base).is_empty());
     }
-    // If the type in the warehouse differs, this is a change.
+    // A different type in the warehouse is a change.
     for other in ["jsonb", "integer[]", "interval"] {
         assert_eq!(column(facts(other).with_missing_facts_from(&base)), ["released other"]);
         assert_eq!(

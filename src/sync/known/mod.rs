@@ -151,7 +151,7 @@ impl KnownFacts {
         }
     }
 
-    /// Returns the facts of `--schema`, supplemented with the project's facts.
+    /// Returns the facts from `--schema`, supplemented with the project's facts.
     #[must_use]
     pub fn completed_with(mut self, project: &Self) -> Self {
         let schema = std::mem::take(&mut self.schema);

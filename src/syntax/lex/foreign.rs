@@ -98,7 +98,7 @@ impl LayoutPass<'_, '_> {
             }
             Some(Token::Dot) if defines(at + 2) => {
                 let span = self.span_at(at);
-                // This may be a comparison with a field if the source is a single formula.
+                // If the source is a single formula, this text may be a comparison with a field.
                 let sure = at > 0
                     || (self.token_at(at + 5) == Some(Token::Open)
                         && AGGREGATES.iter().any(|a| self.is_word(at + 4, a)));

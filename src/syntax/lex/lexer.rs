@@ -41,7 +41,7 @@ pub fn lex_part(whole: &str, part: Span, lexed: &mut Lexed, diagnostics: &mut Ve
     let before = diagnostics.len();
     let swallows = lex_pass(whole, part, u32::MAX, lexed, diagnostics);
     if swallows != u32::MAX {
-        // Lexes the part again. This time, the unclosed string ends at the end of its line, so it does not absorb the
+        // Lex the part again. This time, the unclosed string ends at the end of its line, so it does not absorb the
         // definitions that follow.
         diagnostics.truncate(before);
         lex_pass(whole, part, swallows, lexed, diagnostics);

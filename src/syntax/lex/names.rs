@@ -1,5 +1,5 @@
-//! Lexes names with non-ASCII letters, and cells with their first `$` before the row. The generated lexer is faster by
-//! a third because it does not handle these tokens.
+//! Lexes names with non-ASCII letters, and cells with their first `$` before the row. The generated lexer is a third
+//! faster because it does not handle these tokens.
 
 use logos::Logos;
 

@@ -45,7 +45,7 @@ impl SpecialTokenLexer<'_> {
                 .with_help(format!("write `{plain}`"))
                 .with_fix(*span, plain),
         );
-        // The text of a number is read again.
+        // The lexer must examine the text of a number again.
         token.map(|token| if token == Token::Number { Token::Fault } else { token })
     }
 

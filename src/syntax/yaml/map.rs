@@ -169,7 +169,7 @@ impl ScalarOffsetMapper<'_> {
     }
 }
 
-/// Returns the number of bytes in the file for a character of a scalar's value that is at the given offset of the file.
+/// Returns the number of bytes that a character of a scalar's value occupies in the file, starting at the given offset.
 pub fn escaped_length(source: &str, at: u32, c: char, style: YamlStyle) -> u32 {
     let rest = source.get(at as usize..).unwrap_or_default();
     let length = match style {

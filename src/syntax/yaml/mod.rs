@@ -81,7 +81,7 @@ impl Node {
         )
     }
 
-    /// Returns the style of a scalar. Other nodes have no quotes.
+    /// Returns the style of a scalar, or [`YamlStyle::Plain`] for other nodes.
     pub fn style(&self) -> YamlStyle {
         match &self.kind {
             NodeKind::Scalar { style, .. } => *style,

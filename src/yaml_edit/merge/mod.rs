@@ -336,8 +336,8 @@ impl<'t> Merger<'t, '_> {
         });
     }
 
-    /// Handles a value that is still generated although users removed it. Users also removed the parts of the value
-    /// that are no longer generated.
+    /// Handles a value that is still generated although users removed it. The removal is recorded as a kept edit,
+    /// unless the new value is only a part of the old value.
     fn handle_deleted(&mut self, base: YamlNodeId, new: YamlNodeId) {
         let (old, ours) = (self.base_value(Some(base)), self.new.value(new));
         if old.as_ref().is_some_and(|old| !ours.is_part_of(old)) {

@@ -59,8 +59,8 @@ impl Reader<'_> {
                 let characters = trim_characters.iter().flatten().chain(trim_what.as_deref());
                 let characters: Vec<Class> = characters.map(|part| self.class(part)).collect();
                 match trim_where.as_ref().map(TrimWhereField::to_string) {
-                    Some(project) => {
-                        let text = format!("{} {} from {value}", project.to_lowercase(), characters.join(" "));
+                    Some(side) => {
+                        let text = format!("{} {} from {value}", side.to_lowercase(), characters.join(" "));
                         self.add_call("trim", &[text])
                     }
                     None => self.add_call("trim", &[vec![value], characters].concat()),
@@ -113,7 +113,7 @@ impl Reader<'_> {
         self.call_of("", call)
     }
 
-    /// `prefix` is the namespace of a function whose result's field is read, as in `ai.generate(…).result`.
+    /// `prefix` is the namespace of a function if a field of its result is read, as in `ai.generate(…).result`.
     pub(super) fn call_of(&mut self, prefix: &str, call: &Function) -> Class {
         let name = prefix.to_lowercase() + &unquoted_name(&call.name);
         let args = match &call.args {

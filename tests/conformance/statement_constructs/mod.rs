@@ -70,7 +70,7 @@ impl Facts {
                 .and_then(|mut parser| parser.parse_statements())
                 .map_err(|error| error.to_string())
         };
-        // The DuckDB parser rejects a first column `top`, but the Postgres parser accepts it.
+        // The DuckDB parser rejects a first column named `top`, but the Postgres parser accepts it.
         let other = if self.dialect.name() == "duckdb" {
             "postgres"
         } else {

@@ -1,4 +1,5 @@
-//! Facts as patterns: the words of a construct. Class names also match narrower classes.
+//! Facts as patterns, which consist of the words of a construct. A class name in a pattern also matches narrower
+//! classes.
 
 use std::collections::BTreeMap;
 use std::path::Path;

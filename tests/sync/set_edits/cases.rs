@@ -1,4 +1,4 @@
-//! Metric sets, models built on these sets, and edits of the models' SQL.
+//! Metric sets, models built on these sets, and edits to the models' SQL.
 
 pub const ORDERS: &str = "\
 metric_set: orders
@@ -346,7 +346,7 @@ pub const CASES: &[(&str, &str, &str, &str, &str, &str)] = &[
         "[with the formula `amount > 200`, `group by` is also generated as `amount > 200`]",
         "[]",
     ),
-    // Relations of dbt.
+    // dbt relations.
     (
         PLANS,
         "source('raw', 'visits')",

@@ -167,7 +167,7 @@ fn the_sql_of_a_resolution_is_described() {
     assert!(set.to_model.is_ok() && set.to_model_sql.is_none(), "{set:#?}");
 }
 
-/// The types of the set's columns are known where the SQL of a resolution is compared with the edit.
+/// The types of the set's columns are known when the SQL of a resolution is compared with the edit.
 #[test]
 fn spellings_of_known_types_change_the_set() {
     let decompiler = Decompiler::default();
@@ -191,7 +191,7 @@ fn spellings_of_known_types_change_the_set() {
     assert_eq!(described.as_deref(), Some("the spelling"));
 }
 
-/// The edit of a model's own definition may lack guards, too.
+/// An edit to a model's own definition may lack guards, too.
 #[test]
 fn own_definitions_may_lack_guards() {
     let decompiler = Decompiler::default();
@@ -248,7 +248,7 @@ fn added_conditions_and_columns_become_part_of_the_spec() {
     }
 }
 
-/// A column with another name is the same metric with another name in this model.
+/// If a user renames the column of a listed metric, the metric has the new name in this model.
 #[test]
 fn renamed_columns_rename_listed_metrics() {
     let decompiler = Decompiler::default();
@@ -535,12 +535,12 @@ fn resolving_all_conflicts_with_ours_restores_the_generated_file() {
         .chain(KEPT.iter().map(|(spec, from, to)| (*spec, *from, *to, false)))
         .collect();
     let mut count = 0;
-    for (project, (spec, from, to, _)) in all.iter().enumerate().filter(|(_, edit)| edit.3) {
-        for (other, (other_spec, other_from, other_to, is_of_set)) in all.iter().enumerate().skip(project) {
+    for (index, (spec, from, to, _)) in all.iter().enumerate().filter(|(_, edit)| edit.3) {
+        for (other, (other_spec, other_from, other_to, is_of_set)) in all.iter().enumerate().skip(index) {
             let generated = sql_of(spec);
             let first = generated.replacen(from, to, 1);
             let second = first.replacen(other_from, other_to, 1);
-            if spec != other_spec || (second == first && other != project) {
+            if spec != other_spec || (second == first && other != index) {
                 continue;
             }
             let expected = match is_of_set {

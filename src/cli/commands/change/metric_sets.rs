@@ -9,8 +9,8 @@ use crate::cli::commands::sync::Repository;
 use crate::cli::exit::Failure;
 use crate::cli::workspace::Workspace;
 
-/// Compiles the specs of two commits, and returns the paths of the models built on metric sets whose SQL differs.
-/// `changed` contains the spec files that differ. Nothing is compiled if no metric set is among them.
+/// Compiles the specs of two commits, and returns the paths of the models that are built on metric sets and whose SQL
+/// differs. `changed` contains the spec files that differ. Nothing is compiled if no metric set is among them.
 pub fn models_changed_by_metric_sets(
     workspace: &Workspace,
     repository: &Repository,

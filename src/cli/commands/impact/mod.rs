@@ -57,7 +57,7 @@ pub fn run(session: &Session, args: &ImpactArgs) -> Result<Exit, Failure> {
                 if readers.is_empty() {
                     session.report_action(&format!("no model reads `{}`", metric.name));
                 }
-                // A condition that reads the metric decides which rows the model has.
+                // A condition that reads the metric determines which rows the model has.
                 let change_of = |reader: &str| match reader.contains('.') {
                     true => change,
                     false => ColumnChange::Values,
@@ -95,8 +95,8 @@ pub fn run(session: &Session, args: &ImpactArgs) -> Result<Exit, Failure> {
     Ok(exit_status(args.fail_on, &impact))
 }
 
-/// Returns a selection without the metrics and metric sets that no model reads, and reports these. `None` if no part of
-/// `--select` remains, because an empty `--select` would select all models.
+/// Returns a selection without the metrics and metric sets that no model reads, and reports the removed metrics and
+/// sets. `None` if no part of `--select` remains, because an empty `--select` would select all models.
 fn without_unread_metrics(session: &Session, context: &ImpactContext, selection: &Selection) -> Option<Selection> {
     let parts = selection.select.iter().flat_map(|text| text.split_whitespace());
     let is_read = |part: &&str| {

@@ -190,7 +190,7 @@ impl MetricConverter<'_> {
         Ok((self.common_model(&names)?, formula))
     }
 
-    /// Returns the measure's name of a simple metric, which is the metric's own name if the metric defines its measure.
+    /// Returns the name of a simple metric's measure, which is the metric's own name if the metric defines its measure.
     fn measure(&self, name: &str, metric: &Metric) -> Result<String, Refusal> {
         let part = metric.type_params.get("measure").and_then(MetaValue::as_map);
         if is_filled(&metric.type_params) || part.is_some_and(is_filled) {

@@ -1,4 +1,4 @@
-//! Generates a small first spec for a model of the project. The spec is certain to compile.
+//! Generates a small first spec for a model of the project. The spec is guaranteed to compile.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -33,7 +33,7 @@ enum Layer {
 }
 
 impl Layer {
-    /// Returns the layer of the model in a file, given the path relative to the folder of the models.
+    /// Returns the layer of the model in a file, given the path relative to the models folder.
     fn of_file(path: &Path) -> Self {
         const FOLDERS: [&str; 7] = ["base", "int", "intermediate", "raw", "sources", "staging", "stg"];
         const PREFIXES: [&str; 6] = ["base_", "int_", "raw_", "src_", "stg_", "tmp_"];
@@ -59,8 +59,8 @@ impl Layer {
     }
 }
 
-/// Returns a spec for a model that users read, with many known facts. The spec groups by month if the model has a date
-/// column, and includes a sum if the model has a number column.
+/// Returns a spec for a model that users read and about which many facts are known. The spec groups by month if the
+/// model has a date column, and includes a sum if the model has a number column.
 pub fn find(dbt: &DbtProject, dialect: Dialect) -> Result<Option<FirstSpec>, Failure> {
     let models = model_names(dbt);
     let schema = schema(dbt, dialect)?;

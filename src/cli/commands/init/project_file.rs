@@ -86,7 +86,7 @@ fn environments_text(dbt: &DbtProject, dialect: Dialect) -> String {
     format!("\n# Outputs of the dbt profile; `formulac preview --env NAME` runs a spec in one.\nenvironments:\n{text}")
 }
 
-/// Returns the setting of the branch into which changes of a protected environment are merged. Empty if the branch is
+/// Returns the setting for the branch into which changes to a protected environment are merged. Empty if the branch is
 /// not known.
 fn branch_setting(folder: &Path) -> String {
     let branch = Repository::find(folder).and_then(|repository| repository.default_branch());

@@ -161,7 +161,7 @@ fn build_metric_set(
                 ));
             }
             Ok((formula, non_additive)) => {
-                // Users know the metric, so its properties take precedence.
+                // Users know the metric rather than the measure, so the metric's properties take precedence.
                 let metric = metrics.of_measures.get(&*measure.name);
                 let description = metric.map(|metric| metric.description.as_str());
                 let description = description.filter(|text| !text.trim().is_empty());
@@ -282,7 +282,8 @@ fn definition_names<'m>(model: &'m DbtSemanticModel, metrics: &'m ModelMetrics) 
 }
 
 /// Returns a column of the semantic model's relation as formulas refer to it. `own` is the name of the definition that
-/// reads the column. The name of the relation distinguishes the column from another definition (`names`) with its name.
+/// reads the column. If another definition in `names` has the column's name, the column is qualified with the name of
+/// the relation.
 fn column_reference(model: &DbtSemanticModel, names: &[&str], own: &str, column: &str) -> String {
     let is_other = |name: &&str| *name != own && name.eq_ignore_ascii_case(column);
     let relation = RelationReference::read(&model.model);
@@ -298,8 +299,8 @@ fn is_renamed(dimension: &Dimension) -> bool {
     column.is_some_and(|column| !column.trim().eq_ignore_ascii_case(&dimension.name))
 }
 
-/// Returns the formula of a dimension that is not the column with its name, or the reason why the dimension has no
-/// formula.
+/// Returns the formula of a dimension that is not simply the column of the same name, or the reason why the dimension
+/// has no formula.
 fn dimension_formula(
     dimension: &Dimension,
     model: &DbtSemanticModel,
@@ -334,7 +335,7 @@ fn non_additive_key(measure: &Measure, model: &DbtSemanticModel, names: &[&str])
     let grain = dimension.and_then(|dimension| dimension.granularity.as_deref());
     let over = match grain.unwrap_or("day") {
         grain @ ("day" | "week" | "month" | "quarter" | "year") => format!("{column}[{grain}]"),
-        // The granularity is finer than that of timeframes.
+        // The granularity is finer than a day.
         _ => column,
     };
     let take = match parameters.get("window_choice").and_then(MetaValue::as_str) {
@@ -372,7 +373,8 @@ fn column_of_dimension<'m>(model: &'m DbtSemanticModel, name: &'m str) -> Option
     plain_column(dimension.expr.as_deref(), name)
 }
 
-/// Returns the column of an expression, or the column `name` without an expression. `None` for SQL.
+/// Returns the column that an expression consists of, or `name` if there is no expression. `None` if the expression is
+/// SQL.
 fn plain_column<'m>(expression: Option<&'m str>, name: &'m str) -> Option<&'m str> {
     let column = expression.unwrap_or(name).trim();
     first_spec::is_plain(column).then_some(column)

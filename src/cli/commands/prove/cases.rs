@@ -118,7 +118,7 @@ pub struct Proof {
 /// Conformance cases for a dialect, before they are compiled.
 pub struct ConformanceCases {
     dialect: Dialect,
-    /// Cases that read the same table share it.
+    /// Tables of the cases. Cases that read the same table share it.
     tables: Vec<Arc<CaseTable>>,
     cases: Vec<Case>,
 }

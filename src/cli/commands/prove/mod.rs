@@ -186,7 +186,7 @@ fn run_proofs_on_warehouse(
 ) -> Result<ProofOutcome, Failure> {
     let warehouse = WarehouseFacts::read(dbt, dialect)?;
     let wrong = warehouse.state.faults(dialect);
-    // These facts may explain why a statement fails.
+    // Report wrong settings of the warehouse first, because they may explain why a statement fails.
     wrong.iter().for_each(|sentence| session.warn(sentence));
     let table = ProofTable::create(session, workspace, dbt, &warehouse.tables, inserts)?;
     let source = table.row_source();

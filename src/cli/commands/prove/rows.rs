@@ -30,7 +30,7 @@ pub const TYPES: [Type; 8] = [
 #[derive(Debug, Default)]
 pub struct StoredRows<'p> {
     tables: Vec<&'p CaseTable>,
-    /// Numbers of the tables, by address: proofs share their tables.
+    /// Number of each table, by address, because proofs share tables.
     numbers: BTreeMap<*const CaseTable, usize>,
     /// Number of columns of each type.
     widths: BTreeMap<String, usize>,

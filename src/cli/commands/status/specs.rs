@@ -273,7 +273,7 @@ fn fault_summary(file_diagnostics: &[FileDiagnostics], [one, many]: [&str; 2]) -
     (!faulty.is_empty()).then(|| format!("{what}: {}", list_names(&faulty)))
 }
 
-/// Reports definitions that exist both in a spec and in Omni. Returns `None` without such definitions.
+/// Reports definitions that exist both in a spec and in Omni. `None` if there are no such definitions.
 fn duplicates_health(workspace: &Workspace, compiled: &[Spec]) -> Result<Option<HealthCheck>, Failure> {
     let sources = workspace.sources()?;
     let specs: Vec<(String, String)> = sources

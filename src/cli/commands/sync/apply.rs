@@ -175,7 +175,7 @@ fn finish(
             Some(created) => created,
             None => {
                 let created = commit.created_commit(repository)?.unwrap_or_default();
-                // From here on, later changes to the same files are not part of the commit in dbt's repository.
+                // Later changes to the same files are not part of the commit in dbt's repository.
                 journal
                     .write_mark(disk, CREATED, &created)
                     .map_err(|fault| transaction_failure(&fault))?;
@@ -198,7 +198,7 @@ fn undo_after_failure(
     why: Failure,
 ) -> Failure {
     let taken_back = commit.undo_commit(repository);
-    // A commit hook changed any file that differs from the contents just written.
+    // If a file differs from the contents just written, a commit hook has changed it.
     let undone = if is_applied {
         journal.undo_all(disk)
     } else {

@@ -75,7 +75,7 @@ pub fn write_conflict(
         Some(line) => format!("{}:{line}", conflict.spec),
         None => conflict.spec.clone(),
     };
-    // A removed part and a whole file have no lines of their own.
+    // A removed part has no line in the file, and a conflict about a whole file has no specific line.
     let is_whole_file = conflict.edit.is_none() && conflict.clashes.is_empty() && !conflict.is_omni_conflict();
     let is_removed = conflict.theirs.as_deref().is_none_or(str::is_empty);
     let theirs = match is_whole_file {
@@ -161,7 +161,7 @@ fn write_resolutions(
     sides: &[ConflictSide],
 ) {
     let edit = manual_resolution(conflict);
-    // The commands would discard all edits to the file.
+    // Do not show the commands for an unreadable file, because they would discard all edits to the file.
     let sides = if conflict.is_unreadable() { &[] } else { sides };
     let Some((first, others)) = sides.split_first() else {
         let _ = writeln!(out, "  next    {edit}\n");

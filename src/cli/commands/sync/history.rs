@@ -77,8 +77,8 @@ pub fn read_log(workspace: &Workspace) -> Log {
     )
 }
 
-/// Returns the name, and the columns of models that list the named metric, or metrics of the named set, in `metrics`.
-/// Entries list a change to such a metric as a change to the model's column.
+/// Returns the name and, if it refers to a metric or a metric set, the columns of models that list the metric, or
+/// metrics of the set, in `metrics`. Log entries record a change to such a metric as a change to the model's column.
 fn names_in_log(workspace: &Workspace, name: &str) -> Result<Vec<String>, Failure> {
     let mut names = vec![name.to_owned()];
     let metric = MetricName::read(name)?;

@@ -64,7 +64,7 @@ pub fn create_local_folder(bounds: &WritableFolders, root: &Path) -> Result<(), 
 
 /// Returns whether an earlier run was interrupted.
 pub fn is_push_interrupted(workspace: &Workspace) -> Result<bool, Failure> {
-    // A journal that cannot be read is also left over from an earlier run.
+    // Treat a journal that cannot be read as left over from an interrupted run.
     Ok(is_transaction_interrupted(&mut WorkTreeDisk::from_workspace(workspace)?).unwrap_or(true))
 }
 

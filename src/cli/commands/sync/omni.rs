@@ -16,8 +16,8 @@ pub fn pulled_view(workspace: &Workspace, file: &str, text: String) -> Option<Pu
     Some(PulledView::new(record, file, &text))
 }
 
-/// Returns the descriptions in the Omni model that a rollback removes from dbt and from specs but not from Omni, each with
-/// its position. The next push would transfer them again. `changes` are the changes of the rollback.
+/// Returns the descriptions in the Omni model that a rollback removes from dbt and from specs but not from Omni, each
+/// with its position. The next push would transfer them again. `changes` contains the changes that the rollback makes.
 pub fn find_returning_descriptions(workspace: &Workspace, changes: &[TextChange]) -> Vec<(String, String)> {
     let omni = workspace.omni_folder();
     let of_rollback = |file: &str| changes.iter().find(|change| change.path == file);

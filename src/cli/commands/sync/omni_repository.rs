@@ -1,5 +1,5 @@
 //! Separate repository of the Omni model (`omni: {path: …}`). A push, a rollback and a release change dbt's repository
-//! first and this repository second. Each commit and each tag names the other one.
+//! first and this repository second. Each commit and each tag refers to its counterpart in the other repository.
 
 use std::collections::BTreeSet;
 

@@ -243,7 +243,7 @@ pub fn plan_with_facts(
     Ok(planned_models)
 }
 
-/// Returns an error if models were pushed and their specs folder does not exist. Otherwise, the plan would delete all
+/// Returns an error if models were pushed but their specs folder does not exist. Otherwise, the plan would delete all
 /// models.
 fn require_specs_folder(workspace: &Workspace) -> Result<(), Failure> {
     if !was_pushed(workspace) {
@@ -281,7 +281,7 @@ fn separate_omni_repository(
     selection: &Selection,
     planned_models: &mut PlannedModels,
 ) -> Result<(), Failure> {
-    // A missing repository of the Omni model is an error of the commands that write there.
+    // If the Omni model's repository is missing, the commands that write to it report the error.
     if let Ok(Some(omni)) = OmniRepository::find(workspace) {
         let of_omni = omni.path_in_project("");
         let models = planned_models.plan.models.iter_mut();

@@ -29,7 +29,7 @@ use crate::cli::workspace::Workspace;
 /// Maximum number of changes that a commit message lists.
 const MAX_LISTED_CHANGES: usize = 100;
 
-/// Beginning of a log line with the file of a metric set that a push commits.
+/// Prefix of a log line that names the file of a metric set that a push commits.
 pub const METRIC_SET: &str = "metric set: ";
 
 pub fn run(session: &Session, args: &PushArgs) -> Result<Exit, Failure> {

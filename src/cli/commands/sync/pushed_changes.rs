@@ -11,7 +11,7 @@ use crate::cli::exit::Failure;
 use crate::cli::folder;
 use crate::cli::workspace::Workspace;
 
-/// Changes of pushes to one file.
+/// Changes that pushes made to one file.
 #[derive(Default)]
 pub struct PushedChanges {
     /// Contents of the file before and after each change, latest change first.
@@ -20,8 +20,8 @@ pub struct PushedChanges {
     pub generated_for: Option<String>,
 }
 
-/// Returns the changes that restore the states of models at the target commit, and the changes of the pushes since the
-/// target to all other files.
+/// Returns the changes that restore the states of models at the target commit, and the changes that pushes since the
+/// target made to all other files.
 pub fn find(
     workspace: &Workspace,
     repository: &Repository,
@@ -95,9 +95,9 @@ fn drop_former_paths(
     Ok(())
 }
 
-/// Adds the changes of pushes since the target to specs and generated files: the differences between the states of the
-/// models. Hand edits in generated files are not part of the states, so they are kept. Returns the changes that restore
-/// the states, and the files of the metric sets that changed.
+/// Adds the changes that pushes since the target made to specs and generated files: the differences between the states
+/// of the models. Hand edits in generated files are not part of the states, so they are kept. Returns the changes that
+/// restore the states, and the files of the metric sets that changed.
 fn add_changes_of_models(
     workspace: &Workspace,
     repository: &Repository,
@@ -135,7 +135,7 @@ fn add_changes_of_models(
         changes.push(change);
     }
     let [mut earlier, later] = texts;
-    // A model that was not pushed at the target may have had files there.
+    // A model that had not been pushed yet at the target commit may already have had files.
     let unpushed: Vec<String> = later
         .keys()
         .filter(|path| !earlier.contains_key(*path))
@@ -192,7 +192,7 @@ fn other_files_of_push(
     Ok(files)
 }
 
-/// Adds the changes of a commit to these files.
+/// Adds the changes that a commit made to these files.
 pub fn add_changes_of_commit(
     repository: &Repository,
     commit: &str,

@@ -1,5 +1,5 @@
 //! Tags of a release: one in dbt's repository, then one in the Omni model's repository if there is one. If the process
-//! is killed between both tags, the next command creates the second tag.
+//! is killed after it creates the first tag, the next command creates the second tag.
 
 use formulac::sync::prepare;
 use serde_json::{Value, json};

@@ -36,7 +36,7 @@ impl Repository {
     /// Finds the repository that contains this folder.
     pub fn find(folder: &Path) -> Result<Self, Failure> {
         let folder = or_current_folder(folder).to_owned();
-        // One call of git, because starting a program takes longer than the answer.
+        // Call git only once, because starting the program takes longer than answering the questions.
         let mut args = vec!["rev-parse", "--is-inside-work-tree"];
         args.extend(UNFINISHED_OPERATIONS.iter().flat_map(|(name, _)| ["--git-path", name]));
         let output = run_git_in(&folder, &args, "")?;
@@ -330,7 +330,7 @@ impl Repository {
         Ok(differing.intersection(&wanted_paths).cloned().collect())
     }
 
-    /// Returns the commit after `since` whose message contains a text, or `None` if there is none.
+    /// Returns the commit after `since` whose message contains a string, or `None` if there is none.
     pub fn commit_with_line(&self, since: Option<&str>, text: &str) -> Result<Option<String>, Failure> {
         let range = since.map_or_else(|| "HEAD".to_owned(), |since| format!("{since}..HEAD"));
         let grep = format!("--grep={text}");

@@ -137,7 +137,8 @@ fn choose_sides<'p>(
             if let Some(at) = files.iter().position(|file| *file == kept) {
                 return [ConflictSide::Ours, ConflictSide::Theirs].get(at).copied();
             }
-            // The chosen file also changes the part, so its version replaces the version of this conflict's file.
+            // The chosen file contains an edit of the same part, which takes precedence over the edit in this
+            // conflict's file.
             let is_edited = edits_of_same_part(model, conflict).any(|edit| file_kind(workspace, &edit.file) == kept);
             is_edited.then_some(ConflictSide::Ours)
         }
@@ -188,8 +189,8 @@ fn file_kind(workspace: &Workspace, file: &str) -> PreferredFile {
     }
 }
 
-/// Returns the edits in other files to the description that has a conflict: only descriptions are in several files. The
-/// plan transfers these edits to the spec, or reports other conflicts.
+/// Returns the edits in other files to the description that has a conflict. Only descriptions appear in several files.
+/// The plan transfers these edits to the spec, or reports other conflicts.
 fn edits_of_same_part<'p>(model: &'p ModelPlan, conflict: &'p Conflict) -> impl Iterator<Item = &'p HandEdit> {
     let in_conflict = model.conflicts.iter().filter_map(|other| other.edit.as_ref());
     let is_same_part = |edit: &&HandEdit| {
@@ -345,7 +346,7 @@ impl<'w> ConflictResolver<'w> {
         }
     }
 
-    /// Undoes an edit. An edit that is already undone is not there any more.
+    /// Undoes an edit. Does nothing if the edit is already undone.
     fn undo_edit(&mut self, model: &ModelPlan, edit: &HandEdit) {
         if let Some(text) = self.without_edit(model, edit) {
             self.set_text(&edit.file, text);

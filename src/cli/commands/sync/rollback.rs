@@ -1,5 +1,5 @@
-//! `formulac rollback`: undoes the pushes after a log entry or a release in specs, dbt's files, Omni's files and push
-//! states, as a new commit.
+//! `formulac rollback`: creates a commit that undoes the pushes after a log entry or a release, in the specs, dbt's
+//! files, Omni's files and push states.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -291,9 +291,9 @@ fn changes(
     Ok(changes)
 }
 
-/// Returns the restored text of a generated file in the layout that the file had at the target commit, unless another
-/// commit than the undone pushes changed the file, or the file has comments that it did not have then. The commits of the
-/// undone pushes are looked up once.
+/// Returns the restored text of a generated file in the layout that the file had at the target commit, unless a commit
+/// other than the undone pushes changed the file, or the file has comments that it did not have at the target commit.
+/// The commits of the undone pushes are looked up once.
 fn with_former_layout(
     repository: &Repository,
     (path, text): (&str, String),
@@ -336,8 +336,9 @@ struct KeptFiles {
 }
 
 impl KeptFiles {
-    /// Returns the text of a file without the changes of pushes. Other changes are kept. If other commits changed the
-    /// same lines, the file keeps its text. The file has a path in the repository and a path that a user sees.
+    /// Returns the text of a file without the changes that pushes made. Other changes are kept. If other commits
+    /// changed the same lines, the file keeps its text. The file has a path in the repository and a path that a user
+    /// sees.
     fn undo(
         &mut self,
         repository: &Repository,
@@ -361,8 +362,8 @@ impl KeptFiles {
 }
 
 /// Returns the files in the Omni model's repository that pushes after the target have changed, and the changes that
-/// undo the pushes in these files. The changes of other commits are kept. Adds files in which the pushes cannot be
-/// undone to `kept`.
+/// undo the pushes in these files. Changes from other commits are kept. Adds files in which the pushes cannot be undone
+/// to `kept`.
 fn omni_changes(
     workspace: &Workspace,
     dbt: &Repository,

@@ -40,7 +40,8 @@ pub fn mark_upgraded_models(workspace: &Workspace, planned_models: &mut PlannedM
     }
 }
 
-/// Returns whether the spec and the metric sets of a model are those of the last push, and the generated files are not.
+/// Returns whether the spec and the metric sets of a model are the same as in the last push although the generated
+/// files differ.
 fn has_same_source(plan: &ModelPlan, planned_models: &PlannedModels, states: &ModelStates) -> bool {
     let Some((ours, [base])) = planned_models
         .ours

@@ -21,7 +21,8 @@ impl Lints<'_> {
         if then_value == other_value || program.meta(condition).nullable {
             return;
         }
-        // A number as the condition has the same span as its comparison with 0, which the source does not contain.
+        // If the condition is a number, its comparison with 0 has the span of the number, because the source does not
+        // contain the comparison.
         let is_number = matches!(program.node(condition), Ir::Apply { .. })
             && program
                 .operands(condition)
@@ -97,14 +98,14 @@ impl Lints<'_> {
         }
     }
 
-    /// Returns whether the source between two spans consists of the given text, brackets and whitespace.
+    /// Returns whether the source between two spans consists only of the given text, brackets and whitespace.
     fn is_text_between(&self, before: Span, after: Span, text: &str) -> bool {
         let between = self.source.get(before.end as usize..after.start as usize);
         let is_space = |c: char| c.is_whitespace() || matches!(c, '(' | ')');
         between.is_some_and(|between| between.trim_matches(is_space).eq_ignore_ascii_case(text))
     }
 
-    /// Returns the source of the opposite condition: the argument of NOT, or a call of NOT. The IR may contain a
+    /// Returns the source of the opposite condition: the argument of NOT, or a call to NOT. The IR may contain a
     /// comparison instead of NOT, with the span of the call.
     fn negated_text(&self, condition: IrId) -> String {
         let program = self.program;
@@ -128,7 +129,7 @@ impl Lints<'_> {
         }
     }
 
-    /// Returns the complete source of an expression, so that it can be copied from a help text.
+    /// Returns the complete source text of an expression, so that users can copy the text from a help message.
     fn complete_text(&self, id: IrId) -> String {
         self.program.meta(id).span.text(self.source).to_owned()
     }

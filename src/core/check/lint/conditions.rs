@@ -393,15 +393,15 @@ impl<'p> SubjectConditions<'p> {
     }
 }
 
-/// Returns the comparisons of each name that has several, in the order in which they were added.
+/// For each name with several comparisons, returns these comparisons in the order in which they were added.
 fn comparisons_of_same_name(list: &mut [NameComparison]) -> impl Iterator<Item = &[NameComparison]> {
     list.sort_by_key(|one| one.subject);
     let groups = list.chunk_by(|a, b| a.subject == b.subject);
     groups.filter(|group| group.len() > 1)
 }
 
-/// Returns whether there are values between two bounds. If `covers` is set, returns whether the two ranges contain all
-/// values between them.
+/// Returns whether there are values between two bounds. If `covers` is set, returns whether the two ranges together
+/// contain all values.
 fn is_overlapping(lower: ConstantBound, upper: ConstantBound, covers: bool) -> bool {
     let at_end = if covers {
         lower.included || upper.included

@@ -208,8 +208,8 @@ impl Lints<'_> {
         self.found.push(diagnostic);
     }
 
-    /// Warns about comparisons such as `LOWER(status) = "Active"`, because a lower-case text is never equal to a string
-    /// with a capital letter.
+    /// Warns about comparisons such as `LOWER(status) = "Active"`, because a lower-case string is never equal to a
+    /// string with a capital letter.
     fn warn_of_letter_case(&mut self, of: IrId, letters: CaseConversion, text: &str, span: Span, is_criterion: bool) {
         // Skip non-ASCII letters, because their conversion depends on the SQL engine.
         if is_criterion || !text.is_ascii() {

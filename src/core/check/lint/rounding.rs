@@ -43,7 +43,7 @@ impl Lints<'_> {
     }
 
     /// Returns the number that a ROUND call rounds, and the number of digits as a node and as an integer. `None` for
-    /// other functions that round, such as TEXT, and if the digits are not a literal.
+    /// other functions that round, such as TEXT, and if the number of digits is not a literal.
     fn rounding(&self, id: IrId) -> Option<(IrId, IrId, i64)> {
         let program = self.program;
         let Ir::Apply { overload, args } = program.node(id) else {

@@ -19,7 +19,8 @@ pub(in crate::check) enum WeekCallKind {
 }
 
 impl WeekCallKind {
-    /// Returns the kind of a call. `None` if the call specifies the first day, or does not depend on it.
+    /// Returns the kind of a call. `None` if the call specifies the first day of the week, or does not depend on this
+    /// day.
     #[inline]
     pub(in crate::check) fn from_call(program: &Program, function: FunctionId, args: PoolRange) -> Option<Self> {
         match function {

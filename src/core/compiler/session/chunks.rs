@@ -16,7 +16,7 @@ pub(super) struct Chunk {
     pub span: Span,
     /// Names of the definitions, relative to the start of the chunk.
     pub names: Vec<Span>,
-    /// Hashes of these names.
+    /// Hashes of the names of the definitions.
     pub defines: Vec<u64>,
     /// Hashes of all names in the chunk, sorted.
     pub mentions: Vec<u64>,
@@ -96,8 +96,8 @@ pub(super) fn mentioned_names(formula: &str) -> Vec<u64> {
     mentions
 }
 
-/// Adds the hashes of the names that a token may refer to. In a reference such as `${view.field[month]}`, each part is
-/// such a name.
+/// Adds the hashes of the names that a token may refer to. For a reference such as `${view.field[month]}`, adds the
+/// hash of each part.
 fn add_mentions(token: Token, text: &str, mentions: &mut Vec<u64>) {
     match token {
         Token::Name => mentions.push(hash_name(text)),

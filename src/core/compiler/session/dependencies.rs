@@ -12,10 +12,10 @@ pub(super) type ChunkId = u32;
 
 /// Number that represents the keys of the compiler's options.
 pub(super) const KEYS: ChunkId = ChunkId::MAX;
-/// Number of definitions that only represent the start of the next chunk.
+/// Chunk number of definitions that only represent the start of the next chunk.
 pub(super) const NEXT_CHUNK_START: ChunkId = ChunkId::MAX - 1;
 
-/// Facts that are known after a chunk was compiled.
+/// Facts that are known after a chunk is compiled.
 #[derive(Clone, Debug, Default)]
 pub(super) struct CheckedFacts {
     links: Vec<Link>,
@@ -60,7 +60,7 @@ struct LinkedChunks {
 #[derive(Debug, Default)]
 pub(super) struct Dependencies {
     chunks: Arena<ChunkFacts>,
-    /// Numbers that no chunk uses anymore.
+    /// Chunk numbers that are no longer in use.
     unused: Vec<ChunkId>,
     /// Chunks that define a name, by hash.
     definers: FxHashMap<u64, Vec<ChunkId>>,
@@ -129,7 +129,7 @@ impl Dependencies {
         self.unused.push(id);
     }
 
-    /// Replaces the facts that are known after a chunk was compiled.
+    /// Replaces the facts that are known after a chunk is compiled.
     pub fn update(&mut self, id: ChunkId, facts: CheckedFacts) {
         let new_links = facts.links.clone();
         self.searches += facts.searches;
@@ -142,7 +142,7 @@ impl Dependencies {
         let before = std::mem::replace(&mut self.chunks[id as usize].checked, facts);
         self.searches -= before.searches;
         self.width -= before.width;
-        // Removing a link takes time if many chunks have it.
+        // Skip unchanged links, because removing a link takes time if many chunks have it.
         if before.links == new_links {
             return;
         }

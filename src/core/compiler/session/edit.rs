@@ -30,7 +30,7 @@ impl TextEdit {
         })
     }
 
-    /// Returns an offset of the old text in the new text. The offset must not be before the change.
+    /// Converts an offset in the old text to an offset in the new text. The offset must not be before the change.
     pub fn shift(self, offset: u32) -> u32 {
         (offset as usize + self.new_end - self.old_end) as u32
     }

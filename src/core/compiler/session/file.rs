@@ -15,7 +15,7 @@ use crate::check::{CANDIDATES, Context, RestOfFile, SEARCHES};
 use crate::compiler::{Compiled, Compiler};
 use crate::span::Span;
 
-/// Maximum number of times that an edit is compiled. Each time, more chunks turn out to be affected.
+/// Maximum number of times that an edit is compiled. Each time, more chunks may turn out to be affected.
 const MAX_ROUNDS: usize = 4;
 
 /// Chunk at its position in the file.
@@ -43,9 +43,9 @@ pub(super) struct CompiledFile {
     dependencies: Dependencies,
     /// Whether a definition uses an aggregate.
     has_aggregates: bool,
-    /// A chunk that uses an aggregate, or the keys. `None` if no chunk is known.
+    /// Chunk that uses an aggregate, possibly `KEYS`. `None` if no such chunk is known.
     aggregate: Option<ChunkId>,
-    /// Relation to which all columns belong, and the first chunk that reads one of its columns or the keys.
+    /// Relation to which all columns belong, and the first chunk (or `KEYS`) that reads one of its columns.
     settled: Option<(Arc<str>, ChunkId)>,
     /// Names in the keys of the options.
     key_names: Vec<u64>,
@@ -65,7 +65,7 @@ struct ChangedRegion {
 }
 
 impl CompiledFile {
-    /// Compiles a file. Returns only the result if edits of the file cannot be compiled separately.
+    /// Compiles a file. Returns only the result if edits to the file cannot be compiled separately.
     pub fn new(compiler: &Compiler, source: &str, emit: bool) -> Result<Self, Compiled> {
         let whole = || split_chunks(source, Span::new(0, source.len() as u32), &compiler.options.limits);
         let Some(chunks) = supports_sessions(compiler, source).then(whole).flatten() else {
@@ -105,7 +105,7 @@ impl CompiledFile {
         }
     }
 
-    /// Compiles the changes of a new version of the file. Returns the file as an error if the new text cannot be split
+    /// Compiles the changes in a new version of the file. Returns the file as an error if the new text cannot be split
     /// into definitions, and `None` if the whole file must be compiled again.
     pub fn apply_edit(mut self, compiler: &Compiler, source: &str) -> Result<Self, Option<Self>> {
         self.recompiled = 0;
@@ -219,7 +219,8 @@ impl CompiledFile {
             .map_or(self.text.len() as u32, |next| next.start)
     }
 
-    /// Replaces the chunks of a region. Returns the chunks that this affects. `None` if it affects the keys.
+    /// Replaces the chunks of a region. Returns the chunks that the change affects. `None` if the change affects the
+    /// keys.
     fn replace_chunks(&mut self, source: &str, region: ChangedRegion, edit: TextEdit) -> Option<FxHashSet<ChunkId>> {
         let ChangedRegion { first, last, new, .. } = region;
         let new_names: Vec<&str> = new

@@ -1,5 +1,5 @@
-//! Results that are kept between two versions of a formula file, so that an edit of one definition does not compile all
-//! others again.
+//! Results that are kept between two versions of a formula file, so that an edit to one definition does not require all
+//! other definitions to be compiled again.
 //!
 //! [`chunks`] splits the file, [`edit`] finds the changed bytes, [`dependencies`] finds the chunks that a change
 //! affects, [`part`] compiles these chunks, and [`results`] replaces their results. [`file`] combines these steps.
@@ -58,7 +58,7 @@ struct CachedFile {
     options: Arc<CompilerOptions>,
     /// Last version of the file whose edits can be compiled separately.
     file: Option<Box<CompiledFile>>,
-    /// Results of the last version, if it is another version.
+    /// Results of the last version, if `file` contains an older version.
     other: Option<Compiled>,
 }
 

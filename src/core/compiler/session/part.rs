@@ -9,7 +9,7 @@ use crate::diag::Diagnostic;
 use crate::scratch::CompileMemory;
 use crate::span::Span;
 
-/// Chunk of a text that consists of several chunks.
+/// Chunk in a text that consists of several chunks.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PartChunk {
     /// Start offset in the text.
@@ -26,7 +26,7 @@ pub(super) struct CompiledPart {
     pub facts: Vec<CheckedFacts>,
     /// Facts about the keys of the options.
     pub keys: CheckedFacts,
-    /// First chunk that uses an aggregate, or the keys.
+    /// First chunk that uses an aggregate, possibly `KEYS`.
     pub aggregate: Option<ChunkId>,
     /// Relation of the first column, and the chunk that reads this column, if several relations are possible.
     pub settled: Option<(Arc<str>, ChunkId)>,
@@ -67,7 +67,7 @@ impl CompiledPart {
                             facts.width += definition.sql.len();
                         }
                     }
-                    // These positions do not belong to a chunk: errors in the keys, and in the name of the relation.
+                    // Errors in the keys and in the name of the relation do not belong to a chunk.
                     let is_outside = |d: &Diagnostic| d.span().start > end || d.span() == Span::default();
                     part.is_supported = !part.keys.is_open() && !diagnostics.iter().any(is_outside);
                 }

@@ -10,7 +10,7 @@ mod outdated_names;
 
 use crate::{CompiledSpec, Compiler, SpecText};
 
-/// Compiles the files of a project and returns the last file.
+/// Compiles the files of a project and returns the result for the last file.
 fn compile_last(texts: &[&str]) -> CompiledSpec {
     compile_last_with(&Compiler::default(), texts)
 }

@@ -181,7 +181,7 @@ fn the_replacement_of_a_deprecated_metric_exists() {
     }
 }
 
-/// Checks that the date in `until` concerns the uses of a metric, not its definition.
+/// Checks that the date in `until` applies to the uses of a metric, not to its definition.
 #[test]
 fn a_deprecated_metric_that_nothing_uses_is_valid() {
     let compiler = Compiler::builder().current_date("2025-01-01").build();

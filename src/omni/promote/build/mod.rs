@@ -275,7 +275,7 @@ impl<'m, 't> SpecBuilder<'m, 't> {
                 .iter()
                 .find(|built_column| built_column.known_as == column_name)
                 .map(|built_column| &built_column.name);
-            // A model of rows has all columns of its table.
+            // A row-level model has all columns of its table.
             let is_kept = self.plan.of_rows && key.0 == self.fields.base_name;
             let entry = column
                 .or(Some(&key.1).filter(|_| is_kept))

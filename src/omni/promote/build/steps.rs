@@ -142,7 +142,7 @@ impl SpecBuilder<'_, '_> {
         built_columns
     }
 
-    /// Copies the description and display settings in Omni of a column that is copied unchanged.
+    /// Copies the Omni description and display settings of a column that is copied unchanged.
     pub(super) fn copy_column_settings(&mut self, key: &FieldKey, name: &str) {
         let Some(field) = self.fields.field(key) else { return };
         let is_cleaned = field.name != name && to_snake_case(&field.name) == name;

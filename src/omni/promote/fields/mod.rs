@@ -372,7 +372,7 @@ impl<'m, 't> FieldResolver<'m, 't> {
         }
     }
 
-    /// Records the settings in Omni of a field that the spec does not contain.
+    /// Records a field's Omni settings that the spec does not contain.
     pub fn record_omitted_settings(&mut self, field: &ViewField) {
         for (name, original, reason) in omitted_settings(&field.node) {
             self.record_gap(field, &format!("{}.{name}", field.name), reason.to_owned(), false);

@@ -160,7 +160,7 @@ impl SqlReader<'_> {
                     .with_never_null(true),
             },
             ("count", [x]) => {
-                // `count` also counts rows whose default is 0.
+                // `count` also counts rows for which the CASE returns the default 0.
                 let split = self.split_conditional(x)?.filter(|(.., is_zero)| !is_zero);
                 let counted = match (split, is_distinct, &kept) {
                     (Some((condition, x, _)), false, None) if x.is_there => FormulaTerm::call("COUNTIF", &[condition]),

@@ -10,13 +10,13 @@ use super::operators::is_zero;
 pub(super) const EMPTY_SUM: &str = "the sum of no rows is NULL in SQL, but 0 in a formula";
 
 impl SqlReader<'_> {
-    /// Converts `coalesce(x, 0)` and its variants. `None` if the call is another call.
+    /// Converts `coalesce(x, 0)` and its variants. `None` for any other call.
     pub(super) fn convert_zero_default(&mut self, name: &str, args: &[&Expr]) -> Result<Option<FormulaTerm>, String> {
         let ("coalesce" | "ifnull" | "nvl" | "zeroifnull", [x, others @ ..]) = (name, args) else {
             return Ok(None);
         };
-        let has_zero = others.iter().all(|default| is_zero(default));
-        if !has_zero || others.len() != usize::from(name != "zeroifnull") {
+        let all_are_zero = others.iter().all(|default| is_zero(default));
+        if !all_are_zero || others.len() != usize::from(name != "zeroifnull") {
             return Ok(None);
         }
         let x = self.convert_without_empty_sum(x)?;

@@ -586,7 +586,7 @@ mod tests {
         assert_eq!(doubts("sum(n)"), Ok(1));
         assert_eq!(doubts("sum(n) - sum(n2)"), Ok(1));
         assert_eq!(doubts("100.0 * sum(case when i > 1 then n end) / sum(n)"), Ok(1));
-        // A sum of no rows does not matter in these cases.
+        // In these cases, it does not matter whether a sum of no rows is NULL or 0.
         for sql in [
             "sum(n) / count(*)",
             "100.0 * sum(case when i > 1 then n else 0 end) / nullif(sum(n), 0)",

@@ -62,7 +62,7 @@ impl ProvenFormulas {
         self.compiler.options.timezone.is_some()
     }
 
-    /// Returns the formula that compiles to an expression, and the differences of its SQL from the expression.
+    /// Returns the formula that compiles to an expression, and the differences between its SQL and the expression.
     pub fn find(&self, sql: &str, names: &NamedTerms) -> Option<(FormulaTerm, Option<String>)> {
         let compiler = self.compiler_with(names);
         let find = |rows: &str| {
@@ -132,8 +132,8 @@ impl SqlReader<'_> {
         Some(term)
     }
 
-    /// Returns whether the value of an expression depends on the time zone to which formulas convert points in time,
-    /// but SQL does not.
+    /// Returns whether the value of an expression depends on the time zone to which formulas, unlike SQL, convert
+    /// points in time.
     pub(super) fn depends_on_time_zone(&self, expr: &Expr) -> bool {
         if !self
             .names
@@ -206,7 +206,7 @@ fn possible_column_names(sql: &str, dialect: Dialect) -> Vec<String> {
     words.collect()
 }
 
-/// Replaces the names of a formula with their terms. `None` if a name has no term.
+/// Replaces the names in a formula with their terms. `None` if a name has no term.
 fn replace_names(formula: &str, names: &NamedTerms) -> Option<FormulaTerm> {
     let (parsed, _) = parse::parse(&format!("={formula}"));
     let (ast, source) = (parsed.ast(), parsed.source());

@@ -1,4 +1,4 @@
-//! Converts functions of texts whose arguments or results differ from those of formula functions.
+//! Converts text functions whose arguments or results differ from those of formula functions.
 
 use sqlparser::ast::{Expr, UnaryOperator};
 
@@ -8,7 +8,7 @@ use crate::Type;
 use formulac_core::check::literals_from_sql::date_masks_from_sql;
 
 impl SqlReader<'_> {
-    /// Converts a function of texts. `None` if the call is another call.
+    /// Converts a call to a text function. `None` for any other call.
     pub(super) fn convert_text_call(&mut self, name: &str, args: &[&Expr]) -> Result<Option<FormulaTerm>, String> {
         let is_snowflake = self.dialect.facts().sql_family == "snowflake";
         let term = match (name, args) {
@@ -41,7 +41,8 @@ impl SqlReader<'_> {
         Ok(Some(term))
     }
 
-    /// Returns the mask of TEXT for a date format. `None` if the format contains text or a part that no mask has.
+    /// Returns the `TEXT` mask for a date format. `None` if the format contains literal text or a part that masks
+    /// cannot express.
     fn date_mask(&self, function: &str, format: &str) -> Option<String> {
         if format.contains('%') == function.starts_with("to_") {
             return None;
@@ -65,8 +66,8 @@ impl SqlReader<'_> {
         masks.find(|mask| !mask.contains(['\\', '%']) && !has_text(mask))
     }
 
-    /// Converts the position of a string in a text, which is 0 if the text does not contain the string. `FIND` returns
-    /// NULL instead.
+    /// Converts the position of a string in another string, which is 0 if the string is not found. `FIND` returns NULL
+    /// instead.
     pub(super) fn convert_position(&mut self, needle: &Expr, text: &Expr) -> Result<FormulaTerm, String> {
         let (needle, text) = (self.convert_term(needle)?, self.convert_term(text)?);
         let blanks = [&needle, &text].into_iter().filter(|term| !term.is_there);
@@ -83,7 +84,7 @@ impl SqlReader<'_> {
         Ok(term.with_type(Some(Type::Integer)).with_never_null(is_there))
     }
 
-    /// Converts a part of a text. Without a length, the part extends to the end of the text.
+    /// Converts a substring. Without a length, the substring extends to the end of the string.
     pub(super) fn convert_substring(
         &mut self,
         text: &Expr,

@@ -68,7 +68,7 @@ impl CompiledFile {
     }
 
     /// Returns the old offsets of the compiled chunks, and the index of each chunk's replacement. `None` for a
-    /// definition that only follows a chunk.
+    /// definition that only represents the start of the next chunk.
     fn replaced_chunks(
         &self,
         chunks: &[PartChunk],

@@ -1,0 +1,234 @@
+//! Lookups that a stratum computes: in other periods, and by key. Lookups that read the same row share a join.
+
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::identifying_columns::IdentifyingColumn;
+use super::lookup_by_key::{LookupJoin, LookupJoinKey};
+use super::lookup_by_period::period_alias;
+use super::planner::Planner;
+use crate::arena::Arena;
+use crate::diag::{Code, Diagnostic};
+use crate::ir::{CalendarOffset, Ir, IrId};
+use crate::sql::{Cte, Join, SelectSource, SqlId};
+
+/// Lookups that one stratum computes.
+#[derive(Debug, Default)]
+pub(super) struct Lookups {
+    /// Lookups in node order, each with the index of its join in `joined`.
+    pub found: Arena<(IrId, usize)>,
+    /// Joins: one per time offset, and one per lookup key.
+    pub joined: Arena<SharedJoin>,
+    /// CTEs with the rows to join, for joins that do not read all rows. The CTEs contain the rows that the compared
+    /// columns identify, or the first row of each key.
+    pub sources: Vec<Cte>,
+    /// Shifted sort key and compared columns of period lookups that read a window frame instead of a join.
+    pub frame_keys: Option<(IrId, Vec<IdentifyingColumn>)>,
+}
+
+#[derive(Debug)]
+pub(super) enum SharedJoin {
+    Period { period: CalendarOffset, alias: String },
+    Key(Box<LookupJoin>),
+}
+
+/// Property that lookups must have in common to share a join.
+#[derive(PartialEq, Eq, Hash)]
+enum SharedJoinKey {
+    Distance((i64, bool)),
+    Rows(LookupJoinKey),
+}
+
+impl SharedJoin {
+    fn shared_join_key(&self) -> SharedJoinKey {
+        match self {
+            Self::Period { period, .. } => SharedJoinKey::Distance(period.distance()),
+            Self::Key(lookup_join) => SharedJoinKey::Rows(lookup_join.same),
+        }
+    }
+
+    fn alias(&self) -> &str {
+        match self {
+            Self::Period { alias, .. } => alias,
+            Self::Key(lookup_join) => lookup_join.alias(),
+        }
+    }
+}
+
+impl Lookups {
+    pub fn is_empty(&self) -> bool {
+        self.found.is_empty()
+    }
+
+    /// Returns whether this stratum computes the given lookup.
+    pub fn has_lookup(&self, id: IrId) -> bool {
+        self.found
+            .as_slice()
+            .binary_search_by_key(&id, |(node, _)| *node)
+            .is_ok()
+    }
+
+    /// Returns the join from which a lookup reads its value.
+    fn shared_join(&self, id: IrId) -> Option<&SharedJoin> {
+        let at = self
+            .found
+            .as_slice()
+            .binary_search_by_key(&id, |(node, _)| *node)
+            .ok()?;
+        self.joined.try_get(self.found[at].1)
+    }
+}
+
+impl Planner<'_> {
+    /// Returns the lookups that the given roots need in this stratum.
+    pub(super) fn find_lookups(&self, roots: &[IrId], stage: u32, from: &str) -> Lookups {
+        let mut lookups = Lookups::default();
+        if !self.step.has_lookups() && self.step.program.finds.is_empty() {
+            return lookups;
+        }
+        let program = self.step.program;
+        let frame_keys = self.find_frame_keys(stage);
+        let mut is_framed = false;
+        let mut places: FxHashMap<SharedJoinKey, usize> = FxHashMap::default();
+        for id in self.nodes_in_order(roots, stage) {
+            if self.stratum_column(id, stage).is_some() {
+                continue;
+            }
+            let joined = match program.node(id) {
+                Ir::PeriodLookup { .. } if frame_keys.is_some() => {
+                    is_framed = true;
+                    continue;
+                }
+                Ir::PeriodLookup { period, .. } => {
+                    let period = program.periods[period as usize];
+                    let mut alias = period_alias(period);
+                    let named = |alias: &str| {
+                        [from, self.spec.name]
+                            .iter()
+                            .any(|name| name.eq_ignore_ascii_case(alias))
+                            || self.has_column(alias, stage)
+                    };
+                    while named(&alias) {
+                        alias.push_str("_rows");
+                    }
+                    Some(SharedJoin::Period { period, alias })
+                }
+                _ => self
+                    .new_lookup_join(id)
+                    .map(|lookup_join| SharedJoin::Key(Box::new(lookup_join))),
+            };
+            let Some(joined) = joined else { continue };
+            let at = *places.entry(joined.shared_join_key()).or_insert(lookups.joined.len());
+            if at == lookups.joined.len() {
+                lookups.joined.push(joined);
+            }
+            lookups.found.push((id, at));
+        }
+        lookups.frame_keys = frame_keys.filter(|_| is_framed);
+        lookups
+    }
+
+    /// Emits the value that a lookup reads from another row.
+    pub(super) fn emit_lookup_value(&mut self, id: IrId, stage: u32) {
+        let value = match self.step.program.node(id) {
+            Ir::PeriodLookup { value, .. } => value,
+            _ => id,
+        };
+        let sql = match self.lookups.shared_join(id) {
+            Some(SharedJoin::Key(lookup_join)) => {
+                let found = lookup_join.clone();
+                self.emit_found_value(id, &found, stage)
+            }
+            Some(SharedJoin::Period { alias, .. }) => {
+                let alias = alias.clone();
+                self.input_column_name(value, stage)
+                    .map(|(name, quoted)| self.emitter.emit_field(&alias, &name, quoted))
+            }
+            None if self.emitter.windows.moved.is_some() => {
+                self.emit_current_row_value(value, stage);
+                let column = self.emit_column_or_value(value, stage);
+                self.emitter.set_sql(value, column);
+                self.emitter.emit(id);
+                return;
+            }
+            None => None,
+        };
+        let sql = sql.unwrap_or_else(|| self.report_no_column(id, value));
+        self.emitter.set_sql(id, sql);
+    }
+
+    /// Adds the CTEs for the joins of lookups by key.
+    pub(super) fn add_lookup_ctes(&mut self, stage: u32, from: &str) {
+        let mut ctes = Vec::new();
+        let mut taken: FxHashSet<String> = self
+            .lookups
+            .joined
+            .iter()
+            .map(|joined| joined.alias().to_ascii_lowercase())
+            .collect();
+        for at in 0..self.lookups.joined.len() {
+            let Some(SharedJoin::Key(lookup_join)) = self.lookups.joined.try_get(at) else {
+                continue;
+            };
+            let mut found = lookup_join.clone();
+            self.add_holiday_ctes(&found, stage, from, &mut ctes);
+            self.resolve_lookup_join(&mut found, stage, from, &taken, &mut ctes);
+            taken.insert(found.alias().to_ascii_lowercase());
+            if let Some(joined) = self.lookups.joined.try_get_mut(at) {
+                *joined = SharedJoin::Key(found);
+            }
+        }
+        self.lookups.sources = ctes;
+    }
+
+    /// Reports an internal error: the looked-up value must be a column but is not.
+    #[cold]
+    fn report_no_column(&mut self, lookup: IrId, of: IrId) -> SqlId {
+        let program = self.step.program;
+        let text = program.meta(of).span.text(self.spec.source);
+        let span = program.meta(lookup).span;
+        let message = format!("`{text}` is not a column, so its value in other rows cannot be looked up");
+        self.emitter.report(Diagnostic::new(Code::Internal, span, message));
+        self.emitter.null_placeholder(span)
+    }
+
+    /// Returns the joins for the lookups of this stratum.
+    pub(super) fn lookup_joins(&mut self, stage: u32, from: &str, source: &SelectSource) -> Vec<Join> {
+        let is_period = |joined: &SharedJoin| matches!(joined, SharedJoin::Period { .. });
+        let mut joins = match self.lookups.joined.iter().any(is_period) {
+            true => self.period_joins(stage, from, source),
+            false => Vec::new(),
+        };
+        for at in 0..self.lookups.joined.len() {
+            let Some(SharedJoin::Key(lookup_join)) = self.lookups.joined.try_get(at) else {
+                continue;
+            };
+            let found = lookup_join.clone();
+            joins.extend(self.build_lookup_join(&found, stage, from));
+        }
+        joins
+    }
+
+    /// Emits a value of the current row.
+    pub(super) fn emit_current_row_value(&mut self, id: IrId, stage: u32) -> SqlId {
+        self.emit_nodes(&[id], stage);
+        self.emit_column_or_value(id, stage)
+    }
+
+    /// Returns the column of this stratum's input that a node refers to, and whether it must be quoted.
+    pub(super) fn input_column_name(&self, id: IrId, stage: u32) -> Option<(String, bool)> {
+        if let Some(name) = self.stratum_column(id, stage) {
+            return Some((name.to_owned(), self.emitter.cased.contains(name)));
+        }
+        let program = self.step.program;
+        match program.node(program.resolve_names(id)) {
+            Ir::Column(column) => match self.input.joined {
+                Some(joined) => Some(self.input_name(&self.input_column(joined, column))),
+                None => {
+                    let column = &program.columns[column as usize];
+                    Some((column.name.to_string(), column.quoted))
+                }
+            },
+            _ => None,
+        }
+    }
+}
