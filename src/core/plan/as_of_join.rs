@@ -1,8 +1,7 @@
 //! CTEs that choose the row whose key is nearest to the lookup value.
 
-use super::lookup_by_key::{
-    LookupJoin, LookupJoinKind, LookupParts, QuotableColumnName, RowsWithNextKey, SearchedRows, to_name_part,
-};
+use super::key_lookups::{LookupParts, RowsWithNextKey};
+use super::lookup_by_key::{LookupJoin, LookupJoinKind, QuotableColumnName, SearchedRows, to_name_part};
 use super::planner::Planner;
 use crate::dialect::op::Op;
 use crate::ir::{IrId, KeyMatching};
@@ -143,7 +142,7 @@ impl Planner<'_> {
         ctes: &mut Vec<Cte>,
     ) {
         let stratum = parts.find.tab.is_none().then(|| from.to_owned());
-        let key = (lookup_join.same.of_any_value(), stratum);
+        let key = (lookup_join.key.of_any_value(), stratum);
         let rows = match self.finds.with_next_key.get(&key) {
             Some(rows) => rows.clone(),
             None => self.add_next_key_cte(lookup_join, parts, stage, from, ctes),
@@ -211,7 +210,7 @@ impl Planner<'_> {
         let [reached, before_next] = [reached, before_next].map(|test| tree.put_joined_column_last(test, &alias));
         let is_last = tree.add(Sql::Postfix { op: "is null", x: next }, Span::default());
         let ends = tree.add_binary(Op::Or, before_next, is_last, Span::default());
-        self.combine_conditions(Some(reached), ends)
+        tree.add_binary(Op::And, reached, ends, Span::default())
     }
 
     /// Adds the CTEs that choose the row with the nearest key for each lookup value. The CTEs only need left joins on
@@ -292,10 +291,13 @@ impl Planner<'_> {
         self.emitter.set_sql(parts.sought, sought);
         self.emitter.set_sql(parts.by, key);
         let test = self.emit_condition(parts.find.test, &[parts.sought, parts.by]);
-        let part = self.emit_partition_condition(parts.find.tab, stage, from, &alias);
-        let on = self.combine_conditions(part, test);
+        let mut conditions = self.emit_partition_conditions(parts.find.tab, stage, from, &alias);
+        conditions.push(test);
         let written_alias = self.quoted_name(&alias);
-        let on = self.emitter.tree().put_joined_column_last(on, &written_alias);
+        let tree = self.emitter.tree();
+        let on = tree
+            .add_conjunction(conditions)
+            .map(|on| tree.put_joined_column_last(on, &written_alias));
         let order = self.nearest_sort_keys(parts, key, stage, position.as_deref(), Some(&alias));
         let alias_of_sought = (*there != here.0).then(|| self.quoted_name(there));
         let mut items = vec![Item::new(sought, alias_of_sought)];
@@ -311,7 +313,7 @@ impl Planner<'_> {
         let expr = self.row_number(&partition, &order);
         items.push(Item::named(expr, self.quoted_name(row_number)));
         let join =
-            Join::new(JoinKind::Inner, among.source, Some(on)).aliased((own || among.renamed).then_some(written_alias));
+            Join::new(JoinKind::Inner, among.source, on).aliased((own || among.renamed).then_some(written_alias));
         Select::scan(self.select_source(stage, from))
             .join([join])
             .project(items)

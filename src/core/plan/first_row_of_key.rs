@@ -2,7 +2,8 @@
 
 use rustc_hash::FxHashSet;
 
-use super::lookup_by_key::{LookupJoin, LookupJoinKind, LookupParts, NumberedRows, QuotableColumnName};
+use super::key_lookups::{LookupParts, NumberedRows};
+use super::lookup_by_key::{LookupJoin, LookupJoinKind, QuotableColumnName};
 use super::planner::Planner;
 use crate::diag::{Code, Diagnostic};
 use crate::dialect::op::Op;

@@ -1,6 +1,7 @@
 //! CTEs for NETWORKDAYS and WORKDAY: the distinct holidays in a column, and the number of holidays between two days.
 
-use super::lookup_by_key::{LookupJoin, LookupJoinKind, LookupParts, QuotableColumnName, to_name_part};
+use super::key_lookups::LookupParts;
+use super::lookup_by_key::{LookupJoin, LookupJoinKind, QuotableColumnName, to_name_part};
 use super::planner::Planner;
 use super::step::{StepInput, TabSource};
 use crate::Type;

@@ -5,34 +5,21 @@
 //! larger key, a CTE chooses one row per lookup value. A lookup of a constant returns the same row for every row of the
 //! sheet.
 
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashSet;
 
-use super::liveness::needed_nodes;
+use super::key_lookups::{LookupJoinKey, LookupParts};
 use super::names::snake_case;
 use super::planner::Planner;
 use super::step::TabSource;
-use crate::arena::Arena;
 use crate::dialect::op::Op;
-use crate::ir::{Holidays, Ir, IrId, KeyMatching, LookupSpec, Program};
+use crate::ir::{Holidays, Ir, IrId, KeyMatching};
 use crate::span::Span;
 use crate::sql::{Cte, Join, JoinKind, SelectSource, SqlId};
-
-/// Properties that must be equal for lookups to share a join: the tab, the compared key, the kind of matching and the
-/// lookup value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct LookupJoinKey {
-    tab: Option<u32>,
-    /// Value number of the compared key. `sought` contains the value numbers of the lookup values. If `sought` is
-    /// `None`, the key covers lookups of any value.
-    by: u32,
-    matching: KeyMatching,
-    sought: Option<(u32, Option<u32>)>,
-}
 
 /// Join to the rows that lookups find.
 #[derive(Clone, Debug)]
 pub(super) struct LookupJoin {
-    pub same: LookupJoinKey,
+    pub key: LookupJoinKey,
     /// First lookup that uses the join.
     id: IrId,
     pub source: Option<SelectSource>,
@@ -70,178 +57,13 @@ pub(super) struct SearchedRows {
 /// Name of a column, and whether it must be quoted.
 pub(super) type QuotableColumnName = (String, bool);
 
-/// Lookups of a step, grouped by the join that they can share.
-#[derive(Debug, Default)]
-pub(super) struct KeyLookups {
-    /// Lookups that find the same rows. A key without `sought` also covers lookups that differ only in the lookup
-    /// value.
-    alike: FxHashMap<LookupJoinKey, Vec<IrId>>,
-    /// Value number of each node.
-    numbers: Arena<u32>,
-    /// Existing CTEs with row numbers. Each entry contains the numbered rows, the value number of the key that
-    /// partitions them, and the CTE.
-    pub made: Vec<(String, Option<u32>, NumberedRows)>,
-    /// Existing CTEs with the key of the next row. The sheet's own rows differ between strata, so their entries also
-    /// contain the name of the stratum.
-    pub with_next_key: FxHashMap<(LookupJoinKey, Option<String>), RowsWithNextKey>,
-}
-
-/// CTE with the numbered rows of a sheet.
-#[derive(Clone, Debug)]
-pub(super) struct NumberedRows {
-    pub name: String,
-    /// Name of the CTE that contains only the first row of each key.
-    pub first: Option<String>,
-    pub row_number: Option<String>,
-    pub position: String,
-}
-
-/// CTE in which each row has the key of the next row.
-#[derive(Clone, Debug)]
-pub(super) struct RowsWithNextKey {
-    pub name: String,
-    /// Column with the key of the next row.
-    pub next: String,
-    /// Column with the row numbers, if a lookup returns a row number.
-    pub position: Option<String>,
-}
-
-impl LookupJoinKey {
-    /// Returns the key of lookups that differ only in the lookup value.
-    pub fn of_any_value(self) -> Self {
-        Self { sought: None, ..self }
-    }
-}
-
 impl LookupJoin {
     pub fn alias(&self) -> &str {
         &self.alias
     }
 
     pub fn tab(&self) -> Option<u32> {
-        self.same.tab
-    }
-}
-
-impl KeyLookups {
-    pub fn new(step: &super::StepPlan<'_>, live: &Arena<bool>) -> Self {
-        let program = step.program;
-        if program.finds.is_empty() {
-            return Self::default();
-        }
-        let numbers = super::value_numbering::number_values(step, live, |_, _| ());
-        let mut finds = Self {
-            numbers,
-            ..Self::default()
-        };
-        for index in program.order.iter().map(|index| *index as usize) {
-            let definition = &program.definitions[index];
-            if live[index] && !definition.failed {
-                let nodes = needed_nodes(program, definition.first, definition.root);
-                for (id, parts) in nodes
-                    .into_iter()
-                    .filter_map(|id| Some((id, LookupParts::new(program, id)?)))
-                {
-                    let same = finds.same(parts);
-                    finds.alike.entry(same).or_default().push(id);
-                    finds.alike.entry(same.of_any_value()).or_default().push(id);
-                }
-            }
-        }
-        finds
-    }
-
-    /// Returns the key of the join that a lookup needs. `None` for other nodes.
-    pub fn join_key(&self, program: &Program, id: IrId) -> Option<LookupJoinKey> {
-        Some(self.same(LookupParts::new(program, id)?))
-    }
-
-    fn same(
-        &self,
-        LookupParts {
-            find,
-            sought,
-            by,
-            second_sought: also,
-            ..
-        }: LookupParts,
-    ) -> LookupJoinKey {
-        let sought = Some((
-            self.lookup_value_number(sought),
-            also.map(|also| self.lookup_value_number(also)),
-        ));
-        LookupJoinKey {
-            tab: find.tab,
-            by: self.lookup_value_number(by),
-            matching: find.matching,
-            sought,
-        }
-    }
-
-    /// Returns whether a lookup searches this column of a tab.
-    pub fn has_searched_column(&self, program: &Program, tab: u32, column: u32) -> bool {
-        let by = self
-            .alike
-            .values()
-            .flatten()
-            .filter_map(|id| LookupParts::new(program, *id))
-            .map(|parts| parts.by);
-        by.map(|by| program.node(by))
-            .any(|by| by == Ir::TabColumn { tab, column })
-    }
-
-    pub fn lookup_value_number(&self, id: IrId) -> u32 {
-        self.numbers.try_get(id.index()).copied().unwrap_or_default()
-    }
-}
-
-/// Operands of a lookup.
-#[derive(Clone, Copy)]
-pub(super) struct LookupParts {
-    pub find: LookupSpec,
-    pub sought: IrId,
-    pub by: IrId,
-    /// Value to return. `None` for the row number.
-    pub returned: Option<IrId>,
-    /// Second lookup value, for lookups that count rows.
-    pub second_sought: Option<IrId>,
-}
-
-/// Returns the lookup values among a lookup's operands.
-pub(super) fn lookup_values(args: &[IrId]) -> impl Iterator<Item = IrId> + '_ {
-    args.iter().step_by(3).copied()
-}
-
-impl LookupParts {
-    fn new(program: &Program, id: IrId) -> Option<Self> {
-        let Ir::RowLookup { args, find } = program.node(id) else {
-            return None;
-        };
-        let find = *program.finds.try_get(find as usize)?;
-        match *program.args(args) {
-            [sought, by] => Some(Self {
-                find,
-                sought,
-                by,
-                returned: None,
-                second_sought: None,
-            }),
-            [sought, by, gives] => Some(Self {
-                find,
-                sought,
-                by,
-                returned: Some(gives),
-                second_sought: None,
-            }),
-            [sought, by, gives, also] => Some(Self {
-                find,
-                sought,
-                by,
-                returned: Some(gives),
-                second_sought: Some(also),
-            }),
-            _ => None,
-        }
+        self.key.tab
     }
 }
 
@@ -252,9 +74,9 @@ impl Planner<'_> {
 
     /// Returns the join for a lookup. The join's source is set later.
     pub(super) fn new_lookup_join(&self, id: IrId) -> Option<LookupJoin> {
-        let same = self.finds.same(self.lookup_parts(id)?);
+        let key = self.finds.key_of_parts(self.lookup_parts(id)?);
         Some(LookupJoin {
-            same,
+            key,
             id,
             source: None,
             alias: String::new(),
@@ -346,21 +168,17 @@ impl Planner<'_> {
                 }
             }
             LookupJoinKind::ByValues(values) => {
-                let mut on = None;
+                let mut conditions = Vec::with_capacity(values.len());
                 for (here, there) in values {
                     let sql = self.emitter.emit_field(from, &here.0, here.1);
                     let right = self.emitter.emit_field(&lookup_join.alias, &there.0, there.1);
-                    let equal = self.emitter.tree().add_binary(Op::Equal, sql, right, Span::default());
-                    on = Some(self.combine_conditions(on, equal));
+                    conditions.push(self.emitter.tree().add_binary(Op::Equal, sql, right, Span::default()));
                 }
-                on
+                self.emitter.tree().add_conjunction(conditions)
             }
         };
-        let part = self.emit_partition_condition(find.tab, stage, from, &lookup_join.alias);
-        let on = match on {
-            Some(on) => Some(self.combine_conditions(part, on)),
-            None => part,
-        };
+        let partition = self.emit_partition_conditions(find.tab, stage, from, &lookup_join.alias);
+        let on = self.emitter.tree().add_conjunction(partition.into_iter().chain(on));
         let alias = lookup_join.renamed.then(|| self.quoted_name(&lookup_join.alias));
         let kind = if on.is_some() { JoinKind::Left } else { JoinKind::Cross };
         Some(Join::new(kind, lookup_join.source.clone()?, on).aliased(alias))
@@ -503,44 +321,31 @@ impl Planner<'_> {
             .collect()
     }
 
-    /// Emits the condition that the found row and the current row belong to the same partition.
-    pub(super) fn emit_partition_condition(
+    /// Emits the conditions that the found row and the current row belong to the same partition.
+    pub(super) fn emit_partition_conditions(
         &mut self,
         tab: Option<u32>,
         stage: u32,
         from: &str,
         alias: &str,
-    ) -> Option<SqlId> {
-        let mut both = None;
-        for ((name, quoted), id) in self.partition_columns(tab, stage) {
-            let (left, right) = (
-                self.emitter.emit_field(from, &name, quoted),
-                self.emitter.emit_field(alias, &name, quoted),
-            );
-            let same = self
-                .emitter
-                .emit_key_comparison(left, right, self.step.program.meta(id).nullable);
-            both = Some(self.combine_conditions(both, same));
-        }
-        both
-    }
-
-    pub(super) fn combine_conditions(&mut self, before: Option<SqlId>, condition: SqlId) -> SqlId {
-        match before {
-            Some(before) => self
-                .emitter
-                .tree()
-                .add_binary(Op::And, before, condition, Span::default()),
-            None => condition,
-        }
+    ) -> Vec<SqlId> {
+        let columns = self.partition_columns(tab, stage).into_iter();
+        columns
+            .map(|((name, quoted), id)| {
+                let left = self.emitter.emit_field(from, &name, quoted);
+                let right = self.emitter.emit_field(alias, &name, quoted);
+                let nullable = self.step.program.meta(id).nullable;
+                self.emitter.emit_key_comparison(left, right, nullable)
+            })
+            .collect()
     }
 
     /// Returns the lookups that can share a CTE with a lookup. Lookups in another tab can share a CTE with lookups from
     /// all strata of the step. Lookups in the sheet itself can share a CTE only within the current stratum.
     pub(super) fn lookups_sharing_cte(&self, parts: LookupParts, with_sought: bool) -> Vec<LookupParts> {
-        let same = self.finds.same(parts);
-        let same = if with_sought { same } else { same.of_any_value() };
-        let all = self.finds.alike.get(&same).into_iter().flatten();
+        let key = self.finds.key_of_parts(parts);
+        let key = if with_sought { key } else { key.of_any_value() };
+        let all = self.finds.alike.get(&key).into_iter().flatten();
         let here = all.filter(|id| parts.find.tab.is_some() || self.lookups.has_lookup(**id));
         here.filter_map(|id| self.lookup_parts(*id)).collect()
     }

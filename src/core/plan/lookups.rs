@@ -3,7 +3,8 @@
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::identifying_columns::IdentifyingColumn;
-use super::lookup_by_key::{LookupJoin, LookupJoinKey};
+use super::key_lookups::LookupJoinKey;
+use super::lookup_by_key::LookupJoin;
 use super::lookup_by_period::period_alias;
 use super::planner::Planner;
 use crate::arena::Arena;
@@ -42,7 +43,7 @@ impl SharedJoin {
     fn shared_join_key(&self) -> SharedJoinKey {
         match self {
             Self::Period { period, .. } => SharedJoinKey::Distance(period.distance()),
-            Self::Key(lookup_join) => SharedJoinKey::Rows(lookup_join.same),
+            Self::Key(lookup_join) => SharedJoinKey::Rows(lookup_join.key),
         }
     }
 

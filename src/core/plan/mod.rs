@@ -16,6 +16,7 @@ mod holidays;
 mod identifying_columns;
 mod joins;
 mod key_dependent_columns;
+mod key_lookups;
 mod liveness;
 mod long_keys;
 mod lookup_by_key;

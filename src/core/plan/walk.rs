@@ -2,7 +2,7 @@
 
 use rustc_hash::FxHashSet;
 
-use super::lookup_by_key::lookup_values;
+use super::key_lookups::lookup_values;
 use super::planner::Planner;
 use crate::dialect::Cell;
 use crate::ir::{Ir, IrId};

@@ -1,0 +1,184 @@
+//! Lookups by key of a step, and the properties that lookups must have in common to share a join or a CTE.
+
+use rustc_hash::FxHashMap;
+
+use super::liveness::needed_nodes;
+use crate::arena::Arena;
+use crate::ir::{Ir, IrId, KeyMatching, LookupSpec, Program};
+
+/// Properties that must be equal for lookups to share a join: the tab, the compared key, the kind of matching and the
+/// lookup value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct LookupJoinKey {
+    pub tab: Option<u32>,
+    /// Value number of the compared key. `sought` contains the value numbers of the lookup values. If `sought` is
+    /// `None`, the key covers lookups of any value.
+    by: u32,
+    matching: KeyMatching,
+    sought: Option<(u32, Option<u32>)>,
+}
+
+/// Lookups of a step, grouped by the join that they can share.
+#[derive(Debug, Default)]
+pub(super) struct KeyLookups {
+    /// Lookups that find the same rows. A key without `sought` also covers lookups that differ only in the lookup
+    /// value.
+    pub alike: FxHashMap<LookupJoinKey, Vec<IrId>>,
+    /// Value number of each node.
+    numbers: Arena<u32>,
+    /// Existing CTEs with row numbers. Each entry contains the numbered rows, the value number of the key that
+    /// partitions them, and the CTE.
+    pub made: Vec<(String, Option<u32>, NumberedRows)>,
+    /// Existing CTEs with the key of the next row. The sheet's own rows differ between strata, so their entries also
+    /// contain the name of the stratum.
+    pub with_next_key: FxHashMap<(LookupJoinKey, Option<String>), RowsWithNextKey>,
+}
+
+/// CTE with the numbered rows of a sheet.
+#[derive(Clone, Debug)]
+pub(super) struct NumberedRows {
+    pub name: String,
+    /// Name of the CTE that contains only the first row of each key.
+    pub first: Option<String>,
+    pub row_number: Option<String>,
+    pub position: String,
+}
+
+/// CTE in which each row has the key of the next row.
+#[derive(Clone, Debug)]
+pub(super) struct RowsWithNextKey {
+    pub name: String,
+    /// Column with the key of the next row.
+    pub next: String,
+    /// Column with the row numbers, if a lookup returns a row number.
+    pub position: Option<String>,
+}
+
+impl LookupJoinKey {
+    /// Returns the key of lookups that differ only in the lookup value.
+    pub fn of_any_value(self) -> Self {
+        Self { sought: None, ..self }
+    }
+}
+
+impl KeyLookups {
+    pub fn new(step: &super::StepPlan<'_>, live: &Arena<bool>) -> Self {
+        let program = step.program;
+        if program.finds.is_empty() {
+            return Self::default();
+        }
+        let numbers = super::value_numbering::number_values(step, live, |_, _| ());
+        let mut lookups = Self {
+            numbers,
+            ..Self::default()
+        };
+        for index in program.order.iter().map(|index| *index as usize) {
+            let definition = &program.definitions[index];
+            if live[index] && !definition.failed {
+                let nodes = needed_nodes(program, definition.first, definition.root);
+                for (id, parts) in nodes
+                    .into_iter()
+                    .filter_map(|id| Some((id, LookupParts::new(program, id)?)))
+                {
+                    let key = lookups.key_of_parts(parts);
+                    lookups.alike.entry(key).or_default().push(id);
+                    lookups.alike.entry(key.of_any_value()).or_default().push(id);
+                }
+            }
+        }
+        lookups
+    }
+
+    /// Returns the key of the join that a lookup needs. `None` for other nodes.
+    pub fn join_key(&self, program: &Program, id: IrId) -> Option<LookupJoinKey> {
+        Some(self.key_of_parts(LookupParts::new(program, id)?))
+    }
+
+    pub(super) fn key_of_parts(
+        &self,
+        LookupParts {
+            find,
+            sought,
+            by,
+            second_sought: also,
+            ..
+        }: LookupParts,
+    ) -> LookupJoinKey {
+        let sought = Some((
+            self.lookup_value_number(sought),
+            also.map(|also| self.lookup_value_number(also)),
+        ));
+        LookupJoinKey {
+            tab: find.tab,
+            by: self.lookup_value_number(by),
+            matching: find.matching,
+            sought,
+        }
+    }
+
+    /// Returns whether a lookup searches this column of a tab.
+    pub fn has_searched_column(&self, program: &Program, tab: u32, column: u32) -> bool {
+        let by = self
+            .alike
+            .values()
+            .flatten()
+            .filter_map(|id| LookupParts::new(program, *id))
+            .map(|parts| parts.by);
+        by.map(|by| program.node(by))
+            .any(|by| by == Ir::TabColumn { tab, column })
+    }
+
+    pub fn lookup_value_number(&self, id: IrId) -> u32 {
+        self.numbers.try_get(id.index()).copied().unwrap_or_default()
+    }
+}
+
+/// Operands of a lookup.
+#[derive(Clone, Copy)]
+pub(super) struct LookupParts {
+    pub find: LookupSpec,
+    pub sought: IrId,
+    pub by: IrId,
+    /// Value to return. `None` for the row number.
+    pub returned: Option<IrId>,
+    /// Second lookup value, for lookups that count rows.
+    pub second_sought: Option<IrId>,
+}
+
+/// Returns the lookup values among a lookup's operands.
+pub(super) fn lookup_values(args: &[IrId]) -> impl Iterator<Item = IrId> + '_ {
+    args.iter().step_by(3).copied()
+}
+
+impl LookupParts {
+    pub(super) fn new(program: &Program, id: IrId) -> Option<Self> {
+        let Ir::RowLookup { args, find } = program.node(id) else {
+            return None;
+        };
+        let find = *program.finds.try_get(find as usize)?;
+        match *program.args(args) {
+            [sought, by] => Some(Self {
+                find,
+                sought,
+                by,
+                returned: None,
+                second_sought: None,
+            }),
+            [sought, by, gives] => Some(Self {
+                find,
+                sought,
+                by,
+                returned: Some(gives),
+                second_sought: None,
+            }),
+            [sought, by, gives, also] => Some(Self {
+                find,
+                sought,
+                by,
+                returned: Some(gives),
+                second_sought: Some(also),
+            }),
+            _ => None,
+        }
+    }
+}
