@@ -21,8 +21,8 @@ impl Lowerer<'_> {
         }
         let meaning = self.program.null_meaning(id);
         if !meaning.may_be_error {
-            let zero = self.add_integer("0", meta.span);
-            return self.add_node_with_args(
+            let zero = self.program.add_integer("0", meta.span);
+            return self.program.add_with_args(
                 Ir::Coalesce,
                 &[id, zero],
                 NodeMeta {
@@ -45,7 +45,7 @@ impl Lowerer<'_> {
             Ir::Case(arms) => {
                 let mut arms = self.replace_blanks_in_branches(arms, depth);
                 if arms.count.is_multiple_of(2) {
-                    let zero = self.add_integer("0", meta.span);
+                    let zero = self.program.add_integer("0", meta.span);
                     self.program.extend_args(&mut arms, zero);
                 }
                 self.program.add(Ir::Case(arms), meta)
@@ -59,7 +59,7 @@ impl Lowerer<'_> {
                 if let Some(last) = values.last_mut() {
                     *last = self.replace_blanks_to_depth(*last, depth);
                 }
-                self.add_node_with_args(Ir::Coalesce, &values, meta)
+                self.program.add_with_args(Ir::Coalesce, &values, meta)
             }
             Ir::Apply { overload, args } => {
                 let function = catalog::get(catalog::overload_owner(overload));
@@ -80,7 +80,7 @@ impl Lowerer<'_> {
                 Ir::Apply { overload, args }
                     if matches!(catalog::overload_owner(overload), internal::LAG | internal::LEAD) =>
                 {
-                    let one = self.add_integer("1", meta.span);
+                    let one = self.program.add_integer("1", meta.span);
                     let mut values = self.program.args(args).to_vec();
                     values.iter_mut().take(1).for_each(|value| *value = one);
                     let args = self.program.add_args(&values);
@@ -114,16 +114,18 @@ impl Lowerer<'_> {
                     ty: self.program.meta(key).ty,
                     ..meta
                 };
-                let found = self.add_node_with_args(|args| Ir::RowLookup { args, find }, &[sought, key, key], of_key);
-                let zero = self.add_integer("0", meta.span);
+                let found =
+                    self.program
+                        .add_with_args(|args| Ir::RowLookup { args, find }, &[sought, key, key], of_key);
+                let zero = self.program.add_integer("0", meta.span);
                 let of_value = NodeMeta {
                     nullable: false,
                     ..meta
                 };
-                let value = self.add_node_with_args(Ir::Coalesce, &[id, zero], of_value);
+                let value = self.program.add_with_args(Ir::Coalesce, &[id, zero], of_value);
                 self.program.shares_nodes = true;
                 let is_found = self.build_not_null(found, meta.span);
-                let mut branches = [value, self.add_null(meta.ty, meta.span)];
+                let mut branches = [value, self.program.add_null(meta.ty, meta.span)];
                 self.build_case(&[is_found], &mut branches, meta.span, "")
             }
             _ => id,
@@ -155,7 +157,7 @@ impl Lowerer<'_> {
                         ..of
                     },
                 ));
-                arms.push(self.add_integer("0", meta.span));
+                arms.push(self.program.add_integer("0", meta.span));
             }
         }
         if arms.is_empty() {
@@ -164,6 +166,6 @@ impl Lowerer<'_> {
         // The value and the tests read the same node.
         self.program.shares_nodes = true;
         arms.push(value);
-        self.add_node_with_args(Ir::Case, &arms, meta)
+        self.program.add_with_args(Ir::Case, &arms, meta)
     }
 }

@@ -48,7 +48,7 @@ impl Lowerer<'_> {
             let ty = self.program.meta(if_met).ty;
             let branch = values.get(if met { 1 } else { 2 }).copied();
             self.recycle_list(values);
-            return branch.unwrap_or_else(|| self.add_null(ty, span));
+            return branch.unwrap_or_else(|| self.program.add_null(ty, span));
         }
         // `IF(ISBLANK(x), d, x)` is the spreadsheet form of `COALESCE(x, d)`.
         if let (Ir::IsNull { x, negated }, [_, a, b]) = (self.program.node(condition), values.as_slice()) {
@@ -144,7 +144,7 @@ impl Lowerer<'_> {
         }
         if self.scope.blank_zero && branches.len() == conditions.len() {
             // IFS returns an error if no condition is met.
-            branches.push(self.add_null(Type::Unknown, span));
+            branches.push(self.program.add_null(Type::Unknown, span));
         }
         let node = self.build_case(&conditions, &mut branches, span, "IFS");
         [values, conditions, branches]
@@ -239,7 +239,7 @@ impl Lowerer<'_> {
             self.program.folded = true;
             return match branches.last() {
                 Some(default) if branches.len() >= cases.len() => self.single_branch(*default),
-                _ => self.add_null(Type::Unknown, span),
+                _ => self.program.add_null(Type::Unknown, span),
             };
         }
         let node = self.build_switch(&mut cases, &mut branches, span, "SWITCH");
@@ -315,7 +315,7 @@ impl Lowerer<'_> {
         let ty = if ty == Type::Point { Type::Float } else { ty };
         self.set_decimal_type(&values, ty);
         match values.as_slice() {
-            [] => return self.add_null(ty, span),
+            [] => return self.program.add_null(ty, span),
             [one] => return *one,
             _ => {}
         }

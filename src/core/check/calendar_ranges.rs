@@ -215,7 +215,7 @@ impl Lowerer<'_> {
     pub(super) fn found_period_marker(&mut self, span: Span) -> IrId {
         match self.find_calendar_key().0 {
             Some(key) => self.lower_calendar_key(key, span),
-            None => self.add_integer("1", span),
+            None => self.program.add_integer("1", span),
         }
     }
 

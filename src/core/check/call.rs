@@ -206,7 +206,7 @@ impl Lowerer<'_> {
             level: Level::Aggregate,
             volatile: operands.meta.volatile,
             columnless: !operands.meta.reads_columns(),
-            ..Self::constant_meta(choice.ty, span)
+            ..NodeMeta::constant(choice.ty, span)
         };
         // The alternative form must be added before the aggregate, because it may replace the aggregate.
         let other = self.rewrite_aggregate(function, args, meta);

@@ -55,7 +55,7 @@ impl Lowerer<'_> {
     /// Returns a placeholder for the arguments of a range or an OFFSET call, because these arguments are not values.
     pub(super) fn add_range_placeholder(&mut self, span: Span) -> IrId {
         self.program.folded = true;
-        self.add_null(Type::Unknown, span)
+        self.program.add_null(Type::Unknown, span)
     }
 
     /// Lowers a cell to its value.
@@ -76,7 +76,7 @@ impl Lowerer<'_> {
                     self.build_value_in_shifted_row(value, rows, &shown, span)
                 }
                 // The offset exceeds the maximum length of a sheet.
-                None => self.add_null(self.program.meta(value).ty, span),
+                None => self.program.add_null(self.program.meta(value).ty, span),
             },
             SheetRow::Fixed(row) => self.value_in_row(value, row, span),
         }
@@ -104,7 +104,7 @@ impl Lowerer<'_> {
                 span,
             );
         }
-        let number = self.add_integer(&row.to_string(), span);
+        let number = self.program.add_integer(&row.to_string(), span);
         let over = WindowFrame::Rows {
             from: FrameBound::First,
             to: FrameBound::Last,
@@ -158,7 +158,7 @@ impl Lowerer<'_> {
             [one] => one,
             [first, ..] => {
                 let meta = self.program.meta(first);
-                self.add_node_with_args(Ir::Ranges, &columns, meta)
+                self.program.add_with_args(Ir::Ranges, &columns, meta)
             }
             [] => self.add_error(span),
         };
@@ -271,7 +271,7 @@ impl Lowerer<'_> {
     /// Builds a comparison of the current row number with a constant.
     fn compare_row_number(&mut self, comparison: FunctionId, row: i64, span: Span) -> IrId {
         let id = self.window_call(internal::ROW_NUMBER, &[], WindowFrame::Ordered, false, span);
-        let row = self.add_integer(&row.to_string(), span);
+        let row = self.program.add_integer(&row.to_string(), span);
         self.add_call(comparison, &[id, row], span)
     }
 
@@ -361,7 +361,7 @@ impl Lowerer<'_> {
             ..of
         };
         self.convert_decimal_literal_to_float(value);
-        self.add_node_with_args(Ir::Case, &[only, value], meta)
+        self.program.add_with_args(Ir::Case, &[only, value], meta)
     }
 }
 

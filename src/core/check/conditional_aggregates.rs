@@ -274,12 +274,12 @@ impl Lowerer<'_> {
         let case = match (empty, adds) {
             (true, _) => value,
             (false, true) => {
-                let zero = self.add_integer("0", span);
+                let zero = self.program.add_integer("0", span);
                 let meta = NodeMeta {
                     nullable: false,
                     ..case
                 };
-                self.add_node_with_args(Ir::Case, &[condition, value, zero], meta)
+                self.program.add_with_args(Ir::Case, &[condition, value, zero], meta)
             }
             (false, false) => self.program.add(Ir::Case(arms), case),
         };

@@ -5,7 +5,7 @@ use super::operands::Operands;
 use crate::Type;
 use crate::catalog::{self, FunctionId, internal};
 use crate::diag::{Code, Diagnostic};
-use crate::ir::{Ir, IrId};
+use crate::ir::{Ir, IrId, NodeMeta};
 use crate::span::Span;
 
 /// Reason why values must have the same type. Messages include this reason.
@@ -50,7 +50,7 @@ impl Lowerer<'_> {
         match meta.ty {
             Type::Boolean | Type::Unknown => id,
             ty if ty.is_number() => {
-                let zero = self.add_integer("0", meta.span);
+                let zero = self.program.add_integer("0", meta.span);
                 self.add_call(internal::NOT_EQUAL, &[id, zero], meta.span)
             }
             ty => {
@@ -105,7 +105,7 @@ impl Lowerer<'_> {
             let text = self.program.add_text(zone);
             let zone = self
                 .program
-                .add(Ir::Text(text), Self::constant_meta(Type::Text, meta.span));
+                .add(Ir::Text(text), NodeMeta::constant(Type::Text, meta.span));
             return self.add_call(internal::TO_WALL_CLOCK, &[id, zone], meta.span);
         }
         self.warn_of_session_timezone("date", meta.span);
@@ -136,14 +136,14 @@ impl Lowerer<'_> {
         if super::dates::is_iso_date(text) {
             return self
                 .program
-                .add(Ir::Date(slice), Self::constant_meta(Type::Date, meta.span));
+                .add(Ir::Date(slice), NodeMeta::constant(Type::Date, meta.span));
         }
         let moment = super::dates::parse_iso_moment(text);
         if let Some(moment) = moment.as_ref().filter(|_| timed) {
             let slice = self.program.add_text(moment);
             return self
                 .program
-                .add(Ir::Date(slice), Self::constant_meta(Type::Timestamp, meta.span));
+                .add(Ir::Date(slice), NodeMeta::constant(Type::Timestamp, meta.span));
         }
         let (message, help) = match moment {
             Some(moment) => (
@@ -193,7 +193,7 @@ impl Lowerer<'_> {
             (Type::Date, Type::Timestamp) => match self.program.node(id) {
                 Ir::Date(slice) => self
                     .program
-                    .add(Ir::Date(slice), Self::constant_meta(Type::Timestamp, meta.span)),
+                    .add(Ir::Date(slice), NodeMeta::constant(Type::Timestamp, meta.span)),
                 _ => self.call_internal(internal::TO_TIMESTAMP, id),
             },
             (Type::Timestamptz, Type::Timestamp) => self.convert_to_wall_clock(id),

@@ -370,7 +370,7 @@ impl Lowerer<'_> {
         if matches!(meta.ty, Type::Text | Type::Unknown | Type::Other) {
             return self.build_text_comparison(range, op, value, span);
         }
-        let constant = Self::constant_meta(Type::Text, span);
+        let constant = NodeMeta::constant(Type::Text, span);
         let value = self.program.text(value).to_owned();
         let trimmed = value.trim();
         let value_id = match (meta.ty, criterion_number(trimmed)) {
@@ -435,7 +435,7 @@ impl Lowerer<'_> {
             return self.program.add(Ir::IsNull { x: range, negated: not }, boolean);
         }
         let empty = self.program.add_text("");
-        let empty = self.program.add(Ir::Text(empty), Self::constant_meta(Type::Text, span));
+        let empty = self.program.add(Ir::Text(empty), NodeMeta::constant(Type::Text, span));
         let op = if not { BinaryOp::NotEqual } else { BinaryOp::Equal };
         let compared = self.add_comparison(op, range, empty, span);
         if not {
@@ -470,7 +470,7 @@ impl Lowerer<'_> {
 
     /// Builds a case-insensitive comparison of strings, with wildcards if the criterion contains them.
     fn build_text_comparison(&mut self, range: IrId, op: BinaryOp, mut value: PoolRange, span: Span) -> IrId {
-        let constant = Self::constant_meta(Type::Text, span);
+        let constant = NodeMeta::constant(Type::Text, span);
         let equality = matches!(op, BinaryOp::Equal | BinaryOp::NotEqual);
         let (mut like, mut escaped) = (None, false);
         let text = self.program.text(value);

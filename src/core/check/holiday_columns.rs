@@ -78,7 +78,7 @@ impl Lowerer<'_> {
         if self.is_error(weekday) {
             return None;
         }
-        let friday = self.add_integer("5", span);
+        let friday = self.program.add_integer("5", span);
         let on_weekday = self.add_call(internal::LESS_EQUAL, &[weekday, friday], span);
         let index = self.program.holidays.len() as u32;
         let day = self.holiday_column(index, Holidays::DAY, span);
@@ -104,7 +104,7 @@ impl Lowerer<'_> {
         };
         let meta = NodeMeta {
             level: Level::Row,
-            ..Self::constant_meta(ty, span)
+            ..NodeMeta::constant(ty, span)
         };
         self.program.add(
             Ir::TabColumn {
@@ -142,7 +142,7 @@ impl Lowerer<'_> {
             nullable: true,
             level: Level::Window,
             volatile,
-            ..Self::constant_meta(Type::Integer, span)
+            ..NodeMeta::constant(Type::Integer, span)
         };
         let tab = Some(Holidays::TABS + holidays);
         self.program.finds.push(LookupSpec {
@@ -152,8 +152,10 @@ impl Lowerer<'_> {
             test,
         });
         let find = self.program.finds.len() as u32 - 1;
-        let count = self.add_node_with_args(|args| Ir::RowLookup { args, find }, &args, meta);
-        let none = self.add_integer("0", span);
+        let count = self
+            .program
+            .add_with_args(|args| Ir::RowLookup { args, find }, &args, meta);
+        let none = self.program.add_integer("0", span);
         let mut counts = self.singleton_list(count);
         counts.push(none);
         Some(self.build_coalesce(counts, span, function.name))
@@ -172,7 +174,7 @@ impl Lowerer<'_> {
         let day = self.holiday_column(holidays, Holidays::DAY, span);
         let test = self.add_call(internal::IS_HOLIDAY_BETWEEN, &[start, end, day], span);
         let between = self.build_holiday_count(function, holidays, [day, test], &[start, end], span)?;
-        let one = self.add_integer("1", span);
+        let one = self.program.add_integer("1", span);
         let back = self.add_call(internal::NEGATE, &[one], span);
         let sign = self.build_case(&[in_order], &mut [one, back], span, function.name);
         let left_out = self.add_call(internal::MULTIPLY, &[sign, between], span);
@@ -192,7 +194,7 @@ impl Lowerer<'_> {
             _ => self.add_scalar_call(internal::TO_INTEGER, &[days], span, function.name),
         };
         let start = self.convert_to(start, Type::Date);
-        let [one, zero] = ["1", "0"].map(|number| self.add_integer(number, span));
+        let [one, zero] = ["1", "0"].map(|number| self.program.add_integer(number, span));
         // Count forward from the start, or backward from the day before it.
         let day_before = self.add_call(internal::SUBTRACT, &[start, one], span);
         let literal = self.literal_integer(days);

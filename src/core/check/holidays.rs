@@ -161,7 +161,7 @@ impl Lowerer<'_> {
                 _ => self.build_directed_workday(literal > 0, start, days, holidays, span),
             };
         }
-        let zero = self.add_integer("0", span);
+        let zero = self.program.add_integer("0", span);
         let [is_later, is_earlier, is_start] = [internal::GREATER, internal::LESS, internal::EQUAL]
             .map(|compare| self.add_scalar_call(compare, &[days, zero], span, function.name));
         let [later, earlier] =
@@ -175,7 +175,7 @@ impl Lowerer<'_> {
         let weekday = self.add_holiday_terms(internal::ADD, target, holidays, span, |pass, holiday| {
             let [later, earlier] = ranks
                 .next(holiday)
-                .map(|number| pass.add_integer(&number.to_string(), span));
+                .map(|number| pass.program.add_integer(&number.to_string(), span));
             pass.add_call(internal::COUNT_PASSED, &[target, days, later, earlier], span)
         });
         let reached = self.add_call(internal::WEEKDAY_AT, &[weekday], span);
@@ -220,7 +220,7 @@ impl Lowerer<'_> {
         let weekday = self.add_holiday_terms(back, target, holidays, span, |pass, holiday| {
             let [later_number, earlier_number] = ranks.next(holiday);
             let number = if later { later_number } else { earlier_number };
-            let number = pass.add_integer(&number.to_string(), span);
+            let number = pass.program.add_integer(&number.to_string(), span);
             pass.add_call(is_passed, &[target, number], span)
         });
         self.add_call(internal::WEEKDAY_AT, &[weekday], span)

@@ -201,7 +201,7 @@ impl Lowerer<'_> {
         let meta = NodeMeta {
             level: Level::Aggregate,
             columnless: true,
-            ..Self::constant_meta(Type::Integer, span)
+            ..NodeMeta::constant(Type::Integer, span)
         };
         self.program.add(Ir::CountRows, meta)
     }
@@ -344,7 +344,7 @@ impl Lowerer<'_> {
     fn lower_year_frac_switch(&mut self, basis: IrId, start: IrId, end: IrId, span: Span) -> IrId {
         let (mut cases, mut branches) = (self.singleton_list(basis), self.take_list());
         for (index, function) in YEARFRAC_BASES.into_iter().enumerate() {
-            cases.push(self.add_integer(&index.to_string(), span));
+            cases.push(self.program.add_integer(&index.to_string(), span));
             branches.push(self.year_frac(function, start, end, span));
         }
         let node = self.build_switch(&mut cases, &mut branches, span, "YEARFRAC");
@@ -378,9 +378,9 @@ impl Lowerer<'_> {
         match super::dates::normalize_date(year, month, day) {
             Some(iso) => {
                 let text = self.program.add_text(&iso);
-                self.program.add(Ir::Date(text), Self::constant_meta(Type::Date, span))
+                self.program.add(Ir::Date(text), NodeMeta::constant(Type::Date, span))
             }
-            None => self.add_null(Type::Date, span),
+            None => self.program.add_null(Type::Date, span),
         }
     }
 

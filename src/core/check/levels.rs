@@ -16,7 +16,7 @@ impl Lowerer<'_> {
     pub(super) fn combine_meta(&mut self, args: PoolRange, span: Span, ty: Type, nullable: bool) -> Option<NodeMeta> {
         let mut meta = NodeMeta {
             nullable,
-            ..Self::constant_meta(ty, span)
+            ..NodeMeta::constant(ty, span)
         };
         for id in self.program.args(args) {
             meta.merge_operand(&self.program.entry(*id).1);

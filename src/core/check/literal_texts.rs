@@ -8,7 +8,7 @@ use super::wildcards::{unescape_tildes, wildcards_to_regex};
 use crate::ast::ExprId;
 use crate::catalog::{self, Function, FunctionId, internal};
 use crate::diag::{Code, Diagnostic};
-use crate::ir::{Ir, IrId};
+use crate::ir::{Ir, IrId, NodeMeta};
 use crate::span::Span;
 use crate::{Level, Type};
 
@@ -20,7 +20,7 @@ const PATTERNS: &str = "characters, `.`, `[a-z]`, `\\d \\w \\s`, `* + ? {2,5}`, 
 impl Lowerer<'_> {
     pub(super) fn text_literal(&mut self, text: &str, span: Span) -> IrId {
         let slice = self.program.add_text(text);
-        self.program.add(Ir::Text(slice), Self::constant_meta(Type::Text, span))
+        self.program.add(Ir::Text(slice), NodeMeta::constant(Type::Text, span))
     }
 
     /// Lowers NUMBERVALUE: removes the group separators, replaces the decimal separator with a point, and parses the
@@ -108,7 +108,7 @@ impl Lowerer<'_> {
         }
         let is_date = self.literal_text(text).is_some_and(super::dates::is_iso_date);
         if let (Ir::Text(slice), true) = (self.program.node(text), is_date) {
-            return self.program.add(Ir::Date(slice), Self::constant_meta(Type::Date, span));
+            return self.program.add(Ir::Date(slice), NodeMeta::constant(Type::Date, span));
         }
         self.add_scalar_call(internal::DATE_VALUE, &[text], span, "DATEVALUE")
     }
@@ -141,7 +141,7 @@ impl Lowerer<'_> {
                     let text = if ends_wild { text.trim_end_matches('*') } else { text };
                     let plain = unescape_tildes(text);
                     let slice = self.program.add_text(&plain);
-                    let constant = Self::constant_meta(Type::Text, self.program.meta(needle).span);
+                    let constant = NodeMeta::constant(Type::Text, self.program.meta(needle).span);
                     self.add_lowercase_text(slice, constant)
                 }
                 _ => self.add_scalar_call(internal::LOWER, &[needle], span, "SEARCH"),
@@ -207,7 +207,7 @@ impl Lowerer<'_> {
                 }
                 let mut args = vec![one, delimiter];
                 if !ignores_empty {
-                    args.push(self.add_integer("1", span));
+                    args.push(self.program.add_integer("1", span));
                 }
                 self.add_aggregate(internal::STRING_AGG, &args, false, span)
             }
@@ -265,7 +265,7 @@ impl Lowerer<'_> {
                 Some(group) => {
                     let flags = if *ignore_case { "ie" } else { "e" };
                     let mut given = spell(self, &[re2_first, ere, are, flags]);
-                    given.push(self.add_integer(&group.to_string(), at));
+                    given.push(self.program.add_integer(&group.to_string(), at));
                     (internal::REGEX_EXTRACT_GROUP, given)
                 }
                 None => {

@@ -38,7 +38,7 @@ impl Lowerer<'_> {
         let meta = NodeMeta {
             nullable,
             level: Level::Row,
-            ..Self::constant_meta(ty, span)
+            ..NodeMeta::constant(ty, span)
         };
         self.program.add(Ir::TabColumn { tab, column }, meta)
     }
@@ -234,7 +234,7 @@ impl Lowerer<'_> {
                 );
                 return None;
             }
-            Some(..0) => return Some(self.add_null(self.program.meta(gives).ty, span)),
+            Some(..0) => return Some(self.program.add_null(self.program.meta(gives).ty, span)),
             Some(row) if columns.tab.is_none() => return Some(self.value_in_row(gives, row, span)),
             _ => {}
         }

@@ -16,7 +16,7 @@ use crate::arena::Arena;
 use crate::ast::{Ast, Expr, ExprId};
 use crate::catalog::{self, Function, Lowering};
 use crate::diag::{Code, Diagnostic};
-use crate::ir::{CalendarUnit, Ir, IrDefinition, IrId, NodeMeta, PoolRange, Program};
+use crate::ir::{CalendarUnit, Ir, IrDefinition, IrId, NodeMeta, Program};
 use crate::parse::{reference, unquote};
 use crate::span::Span;
 use crate::{Level, Type};
@@ -320,44 +320,15 @@ impl Lowerer<'_> {
         span.excerpt(self.source)
     }
 
-    #[inline]
-    pub(super) fn constant_meta(ty: Type, span: Span) -> NodeMeta {
-        NodeMeta {
-            ty,
-            nullable: false,
-            level: Level::Const,
-            reads_only_keys: true,
-            volatile: false,
-            columnless: false,
-            span,
-        }
-    }
-
     pub(super) fn add_error(&mut self, span: Span) -> IrId {
         self.failed = true;
         self.program.add(
             Ir::Error,
             NodeMeta {
                 nullable: true,
-                ..Self::constant_meta(Type::Unknown, span)
+                ..NodeMeta::constant(Type::Unknown, span)
             },
         )
-    }
-
-    pub(super) fn add_null(&mut self, ty: Type, span: Span) -> IrId {
-        self.program.add(
-            Ir::Null,
-            NodeMeta {
-                nullable: true,
-                ..Self::constant_meta(ty, span)
-            },
-        )
-    }
-
-    pub(super) fn add_integer(&mut self, digits: &str, span: Span) -> IrId {
-        let text = self.program.add_text(digits);
-        self.program
-            .add(Ir::Number(text), Self::constant_meta(Type::Integer, span))
     }
 
     #[inline]
@@ -426,7 +397,7 @@ impl Lowerer<'_> {
             (NameTarget::Column(column), _) => self.lower_column(column, span),
             (NameTarget::Definition(index), _) => self.lower_definition_use(index, span),
             (NameTarget::RangeEnd(_), Expr::Call(call)) => self.lower_range_end(self.ast.call(*call), span),
-            (NameTarget::LetName, _) => self.add_null(Type::Unknown, span),
+            (NameTarget::LetName, _) => self.program.add_null(Type::Unknown, span),
             (NameTarget::LetValue(value), _) => {
                 self.program.shares_nodes = true;
                 self.lowered_node(ExprId(value))
@@ -442,7 +413,7 @@ impl Lowerer<'_> {
             (NameTarget::CellRange(range), _) => self.lower_cell_range(range, span),
             (NameTarget::TabRange(range), _) => self.lower_tab_columns(range, span),
             (NameTarget::PartOfCells, _) => self.add_range_placeholder(span),
-            (NameTarget::Bool(value), _) => self.add_boolean(value, span),
+            (NameTarget::Bool(value), _) => self.program.add_boolean(value, span),
             (NameTarget::Blank(ty), _) => self.lower_empty_argument(ty, span),
             (NameTarget::None | NameTarget::Error | NameTarget::Function(_) | NameTarget::RangeEnd(_), _) => {
                 self.add_error(span)
@@ -453,7 +424,7 @@ impl Lowerer<'_> {
     #[inline(never)]
     fn lower_unnamed(&mut self, expr: &Expr, span: Span) -> IrId {
         match *expr {
-            Expr::Bool(value) => self.add_boolean(value, span),
+            Expr::Bool(value) => self.program.add_boolean(value, span),
             Expr::Sign { sign, operand } => self.lower_sign(sign, operand, span),
             Expr::Percent(operand) => self.lower_percent(operand, span),
             Expr::Timeframe { base, frame } => {
@@ -470,12 +441,7 @@ impl Lowerer<'_> {
     #[inline(never)]
     fn lower_text_literal(&mut self, span: Span) -> IrId {
         let text = unquote(span.text(self.source));
-        self.add_text_literal(&text, span)
-    }
-
-    fn add_boolean(&mut self, value: bool, span: Span) -> IrId {
-        self.program
-            .add(Ir::Bool(value), Self::constant_meta(Type::Boolean, span))
+        self.program.add_text_literal(&text, span)
     }
 
     /// Returns the value of an empty argument: 0, empty text or FALSE, depending on the type. The value of an empty
@@ -483,10 +449,10 @@ impl Lowerer<'_> {
     #[cold]
     fn lower_empty_argument(&mut self, ty: Type, span: Span) -> IrId {
         match ty {
-            Type::Text => self.add_text_literal("", span),
-            Type::Boolean => self.add_boolean(false, span),
-            ty if ty.is_number() => self.add_integer("0", span),
-            ty if ty.is_temporal() => self.add_null(ty, span),
+            Type::Text => self.program.add_text_literal("", span),
+            Type::Boolean => self.program.add_boolean(false, span),
+            ty if ty.is_number() => self.program.add_integer("0", span),
+            ty if ty.is_temporal() => self.program.add_null(ty, span),
             _ => {
                 let message = "the value of an empty argument depends on its type (0, empty text or FALSE), but the type is \
                         unknown here";
@@ -586,11 +552,11 @@ impl Lowerer<'_> {
         match timeframe.shift {
             CalendarShift::None => {}
             CalendarShift::Week(days) => {
-                args.push(self.add_integer(&days.to_string(), span));
+                args.push(self.program.add_integer(&days.to_string(), span));
                 let first = self.program.add_text(self.scope.calendar.week_start.name());
-                args.push(self.program.add(Ir::Text(first), Self::constant_meta(Type::Text, span)));
+                args.push(self.program.add(Ir::Text(first), NodeMeta::constant(Type::Text, span)));
             }
-            CalendarShift::Days(days) => args.push(self.add_integer(&days.to_string(), span)),
+            CalendarShift::Days(days) => args.push(self.program.add_integer(&days.to_string(), span)),
             CalendarShift::Months(months) => {
                 args.extend(self.period_distance(u64::from(months), CalendarUnit::Month, span));
             }
@@ -656,15 +622,5 @@ impl Lowerer<'_> {
         if self.program.meta(id).ty == Type::Point && matches!(self.program.node(id), Ir::Number(_)) {
             self.program.meta_mut(id).ty = Type::Float;
         }
-    }
-
-    pub(super) fn add_node_with_args(
-        &mut self,
-        make: impl FnOnce(PoolRange) -> Ir,
-        args: &[IrId],
-        meta: NodeMeta,
-    ) -> IrId {
-        let slice = self.program.add_args(args);
-        self.program.add(make(slice), meta)
     }
 }

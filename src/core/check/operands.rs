@@ -87,7 +87,7 @@ impl Lowerer<'_> {
     /// Summarizes the arguments of a call.
     #[inline]
     pub(super) fn summarize_operands(&self, args: &[IrId], span: Span) -> Operands {
-        let meta = Self::constant_meta(Type::Unknown, span);
+        let meta = NodeMeta::constant(Type::Unknown, span);
         let mut all = Operands {
             meta,
             all_null: true,

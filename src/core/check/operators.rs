@@ -14,11 +14,6 @@ const MAX_NUMBER_LENGTH: usize = 60;
 const MAX_DECIMAL_DIGITS: usize = 29;
 
 impl Lowerer<'_> {
-    pub(super) fn add_text_literal(&mut self, value: &str, span: Span) -> IrId {
-        let text = self.program.add_text(value);
-        self.program.add(Ir::Text(text), Self::constant_meta(Type::Text, span))
-    }
-
     /// Lowers a number literal to its SQL digits and its default type.
     #[inline(never)]
     pub(super) fn lower_number(&mut self, span: Span) -> IrId {
@@ -26,7 +21,7 @@ impl Lowerer<'_> {
         let text = span.text(source);
         let plain = text.bytes().all(|b| b.is_ascii_digit());
         if plain && text.len() < 19 && (text.len() == 1 || !text.starts_with('0')) {
-            return self.add_integer(text, span);
+            return self.program.add_integer(text, span);
         }
         let ty = match (plain, text.parse::<i64>()) {
             (true, Ok(_)) => Type::Integer,
@@ -60,7 +55,7 @@ impl Lowerer<'_> {
             let slice = self.program.add_text(&format!("{value:e}"));
             return self
                 .program
-                .add(Ir::Number(slice), Self::constant_meta(Type::Float, span));
+                .add(Ir::Number(slice), NodeMeta::constant(Type::Float, span));
         }
         let as_it_is = match text.as_bytes() {
             [b'0', next, ..] => *next == b'.',
@@ -69,7 +64,7 @@ impl Lowerer<'_> {
         };
         if as_it_is && !text.ends_with('.') && !text.bytes().any(|b| matches!(b, b'e' | b'E')) {
             let slice = self.program.add_text(text);
-            return self.program.add(Ir::Number(slice), Self::constant_meta(ty, span));
+            return self.program.add(Ir::Number(slice), NodeMeta::constant(ty, span));
         }
         let mut digits = text.trim_start_matches('0').to_owned();
         if digits.is_empty() || !digits.starts_with(|c: char| c.is_ascii_digit()) {
@@ -81,7 +76,7 @@ impl Lowerer<'_> {
             .replace(".E", "e")
             .replace('E', "e");
         let slice = self.program.add_text(&digits);
-        self.program.add(Ir::Number(slice), Self::constant_meta(ty, span))
+        self.program.add(Ir::Number(slice), NodeMeta::constant(ty, span))
     }
 
     pub(super) fn lower_sign(&mut self, sign: Sign, operand: ExprId, span: Span) -> IrId {
@@ -124,7 +119,7 @@ impl Lowerer<'_> {
             let slice = self.program.add_text(&text);
             return self
                 .program
-                .add(Ir::Number(slice), Self::constant_meta(Type::Point, span));
+                .add(Ir::Number(slice), NodeMeta::constant(Type::Point, span));
         }
         self.add_scalar_call(internal::PERCENT, &[x], span, "%")
     }
@@ -144,7 +139,7 @@ impl Lowerer<'_> {
         if op == BinaryOp::Divide && self.is_zero(b) && self.program.meta(a).level == Level::Const {
             // `1/0` is the documented way to write a NULL of any type. The quotient of a column and zero is a numeric
             // NULL.
-            return self.add_null(Type::Float, span);
+            return self.program.add_null(Type::Float, span);
         }
         if self.scope.blank_zero {
             match op {
@@ -161,7 +156,7 @@ impl Lowerer<'_> {
             && let Some(value) = self.folded_integer(op, a, b)
         {
             self.program.folded = true;
-            return self.add_integer(&value.to_string(), span);
+            return self.program.add_integer(&value.to_string(), span);
         }
         let adds = matches!(op, BinaryOp::Add | BinaryOp::Subtract);
         if adds && self.scope.timezone.is_some() && operands.has_kind(Type::Timestamptz as u32) {

@@ -4,7 +4,7 @@ use super::lower::Lowerer;
 use crate::ast::ExprId;
 use crate::catalog::{self, Function, FunctionId, Lowering, internal};
 use crate::diag::{Code, Diagnostic};
-use crate::ir::{Ir, IrId, WindowFrame};
+use crate::ir::{Ir, IrId, NodeMeta, WindowFrame};
 use crate::span::Span;
 use crate::{Level, Type};
 
@@ -94,7 +94,7 @@ impl Lowerer<'_> {
         // Use the integer type so that the digits are emitted unchanged, even if the number is a fraction.
         let rank = self
             .program
-            .add(Ir::Number(digits), Self::constant_meta(Type::Integer, span));
+            .add(Ir::Number(digits), NodeMeta::constant(Type::Integer, span));
         let node = self.build_order_statistic(id, &[x, rank], function, among, span);
         if !outside || self.is_error(node) {
             return node;
@@ -104,7 +104,7 @@ impl Lowerer<'_> {
             self.warn_of_position_outside(lowering, function, (given, number));
         }
         let ty = self.program.meta(node).ty;
-        let null = self.add_null(ty, span);
+        let null = self.program.add_null(ty, span);
         if among == OrderedValues::List {
             return null;
         }

@@ -397,7 +397,7 @@ impl Lowerer<'_> {
         }
         for param in overload.params.get(args.len()..).unwrap_or_default() {
             if let Some(default) = param.default {
-                let id = self.add_integer(default, Span::default());
+                let id = self.program.add_integer(default, Span::default());
                 args.push(id);
             }
         }

@@ -34,14 +34,14 @@ impl Lowerer<'_> {
         self.convert_decimal_literal_to_float(value);
         let ty = if meta.ty == Type::Point { Type::Float } else { meta.ty };
         if is_outside_calendar(count, unit) {
-            return self.add_null(ty, span);
+            return self.program.add_null(ty, span);
         }
         let period = self.add_period(count, unit, span);
         let meta = NodeMeta {
             nullable: true,
             level: Level::Window,
             volatile: meta.volatile,
-            ..Self::constant_meta(ty, span)
+            ..NodeMeta::constant(ty, span)
         };
         self.program.add(Ir::PeriodLookup { value, period }, meta)
     }
@@ -117,10 +117,10 @@ impl Lowerer<'_> {
         let many = count.to_string();
         let plural = if count == 1 { "" } else { "s" };
         let whole = format!("{many} {}{plural}", unit.name());
-        let many = self.add_integer(&many, span);
+        let many = self.program.add_integer(&many, span);
         let [word, whole] = [unit.name(), whole.as_str()].map(|text| {
             let text = self.program.add_text(text);
-            self.program.add(Ir::Text(text), Self::constant_meta(Type::Text, span))
+            self.program.add(Ir::Text(text), NodeMeta::constant(Type::Text, span))
         });
         [many, word, whole]
     }

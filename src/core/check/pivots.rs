@@ -124,7 +124,7 @@ impl Lowerer<'_> {
             return self.report_non_constant(number, function.name, "column", "PIVOT(x, 1)");
         };
         let index = self.pivot_index(function, span);
-        let digits = self.add_integer(&n.to_string(), span);
+        let digits = self.program.add_integer(&n.to_string(), span);
         let id = self.add_call(internal::EQUAL, &[index, digits], span);
         let chosen = self.filter_rows(value, Some(id), span);
         self.record_description(span, |pass| {
@@ -148,7 +148,7 @@ impl Lowerer<'_> {
             return self.add_error(span);
         }
         self.convert_decimal_literal_to_float(value);
-        let count = self.add_integer(&columns.unsigned_abs().to_string(), span);
+        let count = self.program.add_integer(&columns.unsigned_abs().to_string(), span);
         let entry = if columns < 0 { internal::LAG } else { internal::LEAD };
         self.window_call(
             entry,

@@ -61,7 +61,7 @@ impl Lowerer<'_> {
     fn build_fixed_end_case(&mut self, turning: FixedEndCase, behind: IrId, before: IrId) -> IrId {
         let of = self.program.meta(behind);
         let nullable = of.nullable || self.program.meta(before).nullable;
-        self.add_node_with_args(
+        self.program.add_with_args(
             Ir::Case,
             &[turning.reached, behind, before],
             NodeMeta { nullable, ..of },

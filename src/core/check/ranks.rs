@@ -181,16 +181,16 @@ impl Lowerer<'_> {
             self.program.folded = true;
             let first = if entry == internal::RANK_OF { "1" } else { "0" };
             return if self.is_null(value) {
-                self.add_null(choice.ty, span)
+                self.program.add_null(choice.ty, span)
             } else {
-                self.add_number_literal(first, choice.ty, span)
+                self.program.add_number(first, choice.ty, span)
             };
         }
         let ty = choice.ty;
         let meta = NodeMeta {
             level: Level::Window,
             volatile: of.volatile,
-            ..Self::constant_meta(ty, span)
+            ..NodeMeta::constant(ty, span)
         };
         let call = self.program.add(
             Ir::Apply {
@@ -199,7 +199,7 @@ impl Lowerer<'_> {
             },
             meta,
         );
-        let window = self.add_unpartitioned_window(call, over, meta);
+        let window = self.program.add_window_call(call, over, &[], meta);
         if !of.nullable {
             return window;
         }
@@ -216,6 +216,7 @@ impl Lowerer<'_> {
             },
             node_meta,
         );
-        self.add_node_with_args(Ir::Case, &[id, window], NodeMeta { nullable: true, ..meta })
+        self.program
+            .add_with_args(Ir::Case, &[id, window], NodeMeta { nullable: true, ..meta })
     }
 }

@@ -52,7 +52,9 @@ impl Lowerer<'_> {
                 ..meta
             };
             let overload = catalog::first_overload(window).id;
-            let call = self.add_node_with_args(|args| Ir::Apply { overload, args }, &args, row);
+            let call = self
+                .program
+                .add_with_args(|args| Ir::Apply { overload, args }, &args, row);
             let value = self.group_window(&[call], GroupWindowKind::Value, row);
             return self.aggregate_list(internal::MAX, value, meta);
         }
@@ -84,7 +86,7 @@ impl Lowerer<'_> {
             },
             meta,
         );
-        Some(self.add_unpartitioned_window(call, WindowFrame::Partition, meta))
+        Some(self.program.add_window_call(call, WindowFrame::Partition, &[], meta))
     }
 
     /// Builds the alternative form of an aggregate over a window frame, for dialects that do not support the call. The
@@ -115,7 +117,9 @@ impl Lowerer<'_> {
         let args: Vec<IrId> = std::iter::once(values).chain(constants.iter().copied()).collect();
         let overload = catalog::first_overload(entry);
         let (of_list, id) = (overload.result, overload.id);
-        let node = self.add_node_with_args(|args| Ir::Apply { overload: id, args }, &args, meta);
+        let node = self
+            .program
+            .add_with_args(|args| Ir::Apply { overload: id, args }, &args, meta);
         // Some dialects have lists whose values have no type.
         let of_type = catalog::get(internal::LIST_ITEM)
             .overloads
@@ -124,7 +128,8 @@ impl Lowerer<'_> {
         match of_type {
             Some(overload) if of_list == ResultType::Lowered => {
                 let overload = overload.id;
-                self.add_node_with_args(|args| Ir::Apply { overload, args }, &[node], meta)
+                self.program
+                    .add_with_args(|args| Ir::Apply { overload, args }, &[node], meta)
             }
             _ => node,
         }
@@ -138,7 +143,7 @@ impl Lowerer<'_> {
             ..meta
         };
         let call = self.row_call(internal::LISTED, value, of_values);
-        self.add_partitioned_window(call, over, by, of_values)
+        self.program.add_window_call(call, over, by, of_values)
     }
 
     fn aggregate_list(&mut self, aggregate: FunctionId, row: IrId, meta: NodeMeta) -> Option<IrId> {
@@ -201,7 +206,7 @@ impl Lowerer<'_> {
         let meta = NodeMeta {
             level,
             reads_only_keys: keyed,
-            ..Self::constant_meta(Type::Integer, span)
+            ..NodeMeta::constant(Type::Integer, span)
         };
         let descending = name == "place_down";
         match (name, rows) {
@@ -211,13 +216,14 @@ impl Lowerer<'_> {
             }
             ("place" | "place_down", AggregateRows::OfPartition) => {
                 let call = self.row_call(internal::ROW_NUMBER, x, meta);
-                Some(self.add_unpartitioned_window(
+                Some(self.program.add_window_call(
                     call,
                     WindowFrame::Ranked {
                         descending,
                         apart: false,
                         within: true,
                     },
+                    &[],
                     meta,
                 ))
             }
@@ -227,7 +233,7 @@ impl Lowerer<'_> {
             }
             ("count", AggregateRows::OfPartition) => {
                 let call = self.row_call(internal::COUNTA, x, meta);
-                Some(self.add_unpartitioned_window(call, WindowFrame::Partition, meta))
+                Some(self.program.add_window_call(call, WindowFrame::Partition, &[], meta))
             }
             ("repeats", AggregateRows::OfGroup) => {
                 let call = self.row_call(internal::COUNTA, x, meta);
@@ -237,7 +243,7 @@ impl Lowerer<'_> {
             }
             ("repeats", AggregateRows::OfPartition) => {
                 let call = self.row_call(internal::COUNTA, x, meta);
-                row_properties.repeats = Some(self.add_unpartitioned_window(call, WindowFrame::SameValue, meta));
+                row_properties.repeats = Some(self.program.add_window_call(call, WindowFrame::SameValue, &[], meta));
                 row_properties.repeats
             }
             ("most", AggregateRows::OfPartition) => {
@@ -245,7 +251,7 @@ impl Lowerer<'_> {
                     .repeats
                     .or_else(|| self.row_property("repeats", row_properties))?;
                 let call = self.row_call(internal::MAX, repeats, meta);
-                Some(self.add_unpartitioned_window(call, WindowFrame::Partition, meta))
+                Some(self.program.add_window_call(call, WindowFrame::Partition, &[], meta))
             }
             ("most", AggregateRows::OfGroup) => {
                 let repeats = row_properties
@@ -260,11 +266,13 @@ impl Lowerer<'_> {
 
     pub(super) fn row_call(&mut self, entry: FunctionId, x: IrId, meta: NodeMeta) -> IrId {
         let overload = catalog::first_overload(entry).id;
-        self.add_node_with_args(|args| Ir::Apply { overload, args }, &[x], meta)
+        self.program
+            .add_with_args(|args| Ir::Apply { overload, args }, &[x], meta)
     }
 
     fn group_window(&mut self, args: &[IrId], role: GroupWindowKind, meta: NodeMeta) -> IrId {
-        self.add_node_with_args(|args| Ir::GroupWindow { args, role }, args, meta)
+        self.program
+            .add_with_args(|args| Ir::GroupWindow { args, role }, args, meta)
     }
 
     /// Builds the number of distinct values as the largest `DENSE_RANK`.
@@ -276,13 +284,14 @@ impl Lowerer<'_> {
             ..meta
         };
         let call = self.row_call(internal::DENSE_RANK, x, number);
-        let mut rank = self.add_unpartitioned_window(
+        let mut rank = self.program.add_window_call(
             call,
             WindowFrame::Ranked {
                 descending: false,
                 apart: false,
                 within: true,
             },
+            &[],
             number,
         );
         if there {
@@ -291,7 +300,7 @@ impl Lowerer<'_> {
                 ..number
             };
             let condition = self.program.add(Ir::IsNull { x, negated: true }, condition);
-            rank = self.add_node_with_args(
+            rank = self.program.add_with_args(
                 Ir::Case,
                 &[condition, rank],
                 NodeMeta {
@@ -305,11 +314,11 @@ impl Lowerer<'_> {
             ..number
         };
         let call = self.row_call(internal::MAX, rank, most);
-        let most = self.add_unpartitioned_window(call, WindowFrame::Partition, most);
+        let most = self.program.add_window_call(call, WindowFrame::Partition, &[], most);
         if !there {
             return Some(most);
         }
-        let none = self.add_integer("0", meta.span);
-        Some(self.add_node_with_args(Ir::Coalesce, &[most, none], number))
+        let none = self.program.add_integer("0", meta.span);
+        Some(self.program.add_with_args(Ir::Coalesce, &[most, none], number))
     }
 }

@@ -78,7 +78,7 @@ impl Lowerer<'_> {
 
     /// Builds an expression that is 1 if a condition holds, and 0 otherwise.
     fn one_if(&mut self, condition: IrId, span: Span) -> IrId {
-        let mut counts = [self.add_integer("1", span), self.add_integer("0", span)];
+        let mut counts = [self.program.add_integer("1", span), self.program.add_integer("0", span)];
         self.build_case(&[condition], &mut counts, span, "COUNTIF")
     }
 
@@ -274,7 +274,7 @@ impl Lowerer<'_> {
             true => internal::GREATER,
             false => internal::LESS,
         };
-        let mut each = vec![self.add_integer("1", span)];
+        let mut each = vec![self.program.add_integer("1", span)];
         for cell in cells {
             if !self.is_same_value(*cell, value) {
                 let before = self.add_scalar_call(is_before, &[*cell, value], span, "RANK");

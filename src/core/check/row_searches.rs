@@ -43,14 +43,14 @@ impl Lowerer<'_> {
         self.convert_decimal_literal_to_float(value);
         let ty = gives.map_or(Type::Integer, |gives| self.program.meta(gives).ty);
         if self.is_null(value) {
-            return Some(self.add_null(ty, span));
+            return Some(self.program.add_null(ty, span));
         }
         let key = match by {
             Some(by) => by,
             None => {
                 let meta = NodeMeta {
                     level: Level::Row,
-                    ..Self::constant_meta(Type::Integer, span)
+                    ..NodeMeta::constant(Type::Integer, span)
                 };
                 self.program.add(
                     Ir::TabColumn {
@@ -68,7 +68,7 @@ impl Lowerer<'_> {
             nullable: true,
             level: Level::Window,
             volatile,
-            ..Self::constant_meta(ty, span)
+            ..NodeMeta::constant(ty, span)
         };
         self.program.finds.push(LookupSpec {
             tab,
@@ -77,7 +77,9 @@ impl Lowerer<'_> {
             test,
         });
         let find = self.program.finds.len() as u32 - 1;
-        let node = self.add_node_with_args(|args| Ir::RowLookup { args, find }, &args, meta);
+        let node = self
+            .program
+            .add_with_args(|args| Ir::RowLookup { args, find }, &args, meta);
         if gives.is_none() && !self.has_row_order(tab) {
             // Only INDEX can use the row that MATCH finds. Other uses of the row number are reported, because the rows
             // have no order.

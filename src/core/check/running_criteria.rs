@@ -79,8 +79,8 @@ impl Lowerer<'_> {
             apart: false,
             within: true,
         };
-        let rank = self.add_partitioned_window(call, over, same, meta);
-        let one = self.add_integer("1", span);
+        let rank = self.program.add_window_call(call, over, same, meta);
+        let one = self.program.add_integer("1", span);
         self.add_call(internal::SUBTRACT, &[rank, one], span)
     }
 
@@ -102,13 +102,14 @@ impl Lowerer<'_> {
         // To exclude rows with an equal value, the frame must be sorted by DENSE_RANK instead of the value.
         let meta = Self::row_meta(self.program.meta(key), span);
         let call = self.row_call(internal::DENSE_RANK, key, meta);
-        let over = self.add_unpartitioned_window(
+        let over = self.program.add_window_call(
             call,
             WindowFrame::Ranked {
                 descending,
                 apart: false,
                 within: true,
             },
+            &[],
             meta,
         );
         self.check_window_allowed(function.name, Some(over), span)
@@ -140,8 +141,8 @@ impl Lowerer<'_> {
         let meta = self.program.meta(node);
         match empty {
             Some(digits) => {
-                let empty = self.add_number_literal(digits, Type::Integer, span);
-                self.add_node_with_args(
+                let empty = self.program.add_number(digits, Type::Integer, span);
+                self.program.add_with_args(
                     Ir::Case,
                     &[id, node, empty],
                     NodeMeta {
@@ -150,7 +151,9 @@ impl Lowerer<'_> {
                     },
                 )
             }
-            None => self.add_node_with_args(Ir::Case, &[id, node], NodeMeta { nullable: true, ..meta }),
+            None => self
+                .program
+                .add_with_args(Ir::Case, &[id, node], NodeMeta { nullable: true, ..meta }),
         }
     }
 

@@ -75,7 +75,7 @@ impl Lowerer<'_> {
             nullable: !counts,
             level: Level::Window,
             volatile: operands.meta.volatile,
-            ..Self::constant_meta(choice.ty, span)
+            ..NodeMeta::constant(choice.ty, span)
         };
         let mut lists = self.take_list();
         let mut key = None;
@@ -93,7 +93,9 @@ impl Lowerer<'_> {
             nullable: true,
             ..meta
         };
-        let joined = self.add_node_with_args(|args| Ir::Apply { overload, args }, &lists, of_list);
+        let joined = self
+            .program
+            .add_with_args(|args| Ir::Apply { overload, args }, &lists, of_list);
         self.recycle_list(lists);
         let node = self.aggregate_of_list(entry, joined, constants, meta);
         match key {

@@ -10,7 +10,7 @@ use crate::Type;
 use crate::ast::ExprId;
 use crate::catalog::internal;
 use crate::diag::{Code, Diagnostic};
-use crate::ir::{Ir, IrId};
+use crate::ir::{Ir, IrId, NodeMeta};
 use crate::span::Span;
 
 /// Ways to format a number's sign.
@@ -136,7 +136,7 @@ impl Lowerer<'_> {
                 let day = self.program.add_text("1899-12-30");
                 let day = self
                     .program
-                    .add(Ir::Date(day), Self::constant_meta(Type::Date, meta.span));
+                    .add(Ir::Date(day), NodeMeta::constant(Type::Date, meta.span));
                 let midnight = self.convert_to(day, Type::Timestamp);
                 Some(self.add_scalar_call(internal::ADD, &[midnight, value], meta.span, "TEXT"))
             }
@@ -203,7 +203,7 @@ impl Lowerer<'_> {
         let is_text = mask.general || (whole && mask.decimals == 0 && !mask.grouped && mask.zeros == 1);
         let mut number = value;
         if !whole && !mask.general {
-            let places = self.add_integer(&places.to_string(), span);
+            let places = self.program.add_integer(&places.to_string(), span);
             number = self.add_scalar_call(internal::ROUND, &[value, places], span, "TEXT");
         }
         let rounded = number;
@@ -217,7 +217,9 @@ impl Lowerer<'_> {
             (internal::DIVIDE, 3 * mask.thousands),
         ] {
             if zeros > 0 {
-                let by = self.add_integer(&format!("1{}", "0".repeat(zeros as usize)), span);
+                let by = self
+                    .program
+                    .add_integer(&format!("1{}", "0".repeat(zeros as usize)), span);
                 number = self.add_scalar_call(entry, &[number, by], span, "TEXT");
             }
         }
@@ -285,7 +287,7 @@ impl Lowerer<'_> {
         let limit = self.program.add_text(&limit);
         let limit = self
             .program
-            .add(Ir::Number(limit), Self::constant_meta(Type::Decimal, span));
+            .add(Ir::Number(limit), NodeMeta::constant(Type::Decimal, span));
         let power = apply(self, internal::POWER_OF_TEN, &[value, limit]);
         let power = apply(self, internal::OR_ZERO, &[power]);
         let digits = apply(self, internal::OVER_POWER_OF_TEN, &[value, power]);
@@ -318,10 +320,10 @@ impl Lowerer<'_> {
     /// Formats a number of days as hours, minutes and seconds. The number is rounded to seconds, then truncated to the
     /// smallest unit, as in spreadsheets.
     fn format_elapsed(&mut self, days: IrId, parts: &[ElapsedPart], span: Span) -> IrId {
-        let a_day = self.add_integer("86400", span);
+        let a_day = self.program.add_integer("86400", span);
         let mut signed = self.add_scalar_call(internal::MULTIPLY, &[days, a_day], span, "TEXT");
         if self.program.meta(signed).ty != Type::Integer {
-            let places = self.add_integer("0", span);
+            let places = self.program.add_integer("0", span);
             signed = self.add_scalar_call(internal::ROUND, &[signed, places], span, "TEXT");
             signed = self.add_scalar_call(internal::INT, &[signed], span, "TEXT");
         }
@@ -337,11 +339,11 @@ impl Lowerer<'_> {
                 } => {
                     let mut units = seconds;
                     if *unit > 1 {
-                        let size = self.add_integer(&unit.to_string(), span);
+                        let size = self.program.add_integer(&unit.to_string(), span);
                         units = self.add_scalar_call(internal::QUOTIENT, &[seconds, size], span, "TEXT");
                     }
                     if let Some(within) = within {
-                        let most = self.add_integer(&(within / unit).to_string(), span);
+                        let most = self.program.add_integer(&(within / unit).to_string(), span);
                         units = self.add_scalar_call(internal::REMAINDER, &[units, most], span, "TEXT");
                     }
                     let mask = NumberMask {

@@ -4,7 +4,7 @@
 use super::lower::Lowerer;
 use crate::Type;
 use crate::catalog::{FunctionId, internal};
-use crate::ir::{Ir, IrId};
+use crate::ir::{Ir, IrId, NodeMeta};
 use crate::span::Span;
 
 /// Replacement for the current date.
@@ -47,7 +47,7 @@ impl Lowerer<'_> {
                 Ir::Macro(self.program.macros.len() as u32 - 1)
             }
         };
-        let date = self.program.add(node, Self::constant_meta(Type::Date, span));
+        let date = self.program.add(node, NodeMeta::constant(Type::Date, span));
         Some(if midnight {
             self.convert_to(date, Type::Timestamp)
         } else {

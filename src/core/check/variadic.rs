@@ -6,7 +6,7 @@ use crate::Type;
 use crate::ast::ExprId;
 use crate::catalog::{Function, FunctionId, internal};
 use crate::diag::{Code, Diagnostic};
-use crate::ir::{Ir, IrId};
+use crate::ir::{Ir, IrId, NodeMeta};
 use crate::span::Span;
 
 impl Lowerer<'_> {
@@ -81,7 +81,7 @@ impl Lowerer<'_> {
                 // A CASE whose condition is never true returns NULL with the type of the values.
                 let never = self
                     .program
-                    .add(Ir::Bool(false), Self::constant_meta(Type::Boolean, span));
+                    .add(Ir::Bool(false), NodeMeta::constant(Type::Boolean, span));
                 let mut branches = choices.to_vec();
                 if self
                     .unify_values(&mut branches, SameTypeReason::Values("CHOOSE"), false)
@@ -98,13 +98,13 @@ impl Lowerer<'_> {
             return if self.is_error(index) {
                 index
             } else {
-                self.add_null(Type::Unknown, span)
+                self.program.add_null(Type::Unknown, span)
             };
         }
         let mut cases = self.take_list();
         cases.push(index);
         for number in 1..=choices.len() {
-            let number = self.add_integer(&number.to_string(), span);
+            let number = self.program.add_integer(&number.to_string(), span);
             cases.push(number);
         }
         let mut branches = self.take_list();

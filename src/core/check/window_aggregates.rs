@@ -72,8 +72,8 @@ impl Lowerer<'_> {
             // An aggregate over NULLs returns the same result as an aggregate over no rows.
             self.program.folded = true;
             return match function.empty {
-                Some(digits) => self.add_number_literal(digits, choice.ty, span),
-                None => self.add_null(choice.ty, span),
+                Some(digits) => self.program.add_number(digits, choice.ty, span),
+                None => self.program.add_null(choice.ty, span),
             };
         }
         let of = operands.meta;
@@ -82,7 +82,7 @@ impl Lowerer<'_> {
             nullable,
             level: Level::Window,
             volatile: of.volatile,
-            ..Self::constant_meta(choice.ty, span)
+            ..NodeMeta::constant(choice.ty, span)
         };
         // The alternative form must be added before the window, because it may replace the window.
         let other = match over {
@@ -97,7 +97,7 @@ impl Lowerer<'_> {
             },
             meta,
         );
-        let window = self.add_partitioned_window(call, over, by, meta);
+        let window = self.program.add_window_call(call, over, by, meta);
         self.program.other_forms.extend(other.map(|other| (window, other)));
         let window = match calendar {
             Some(CalendarWindow { key, .. }) => {
@@ -108,8 +108,8 @@ impl Lowerer<'_> {
         };
         match function.empty.filter(|_| nullable) {
             Some(digits) => {
-                let empty = self.add_number_literal(digits, Type::Integer, span);
-                self.add_node_with_args(
+                let empty = self.program.add_number(digits, Type::Integer, span);
+                self.program.add_with_args(
                     Ir::Coalesce,
                     &[window, empty],
                     NodeMeta {

@@ -44,7 +44,7 @@ impl Lowerer<'_> {
             return self.add_error(span);
         }
         self.convert_decimal_literal_to_float(value);
-        let count = self.add_integer(&rows.unsigned_abs().to_string(), span);
+        let count = self.program.add_integer(&rows.unsigned_abs().to_string(), span);
         let function = if rows < 0 { internal::LAG } else { internal::LEAD };
         self.window_call(function, &[value, count], WindowFrame::Ordered, true, span)
     }
@@ -186,7 +186,7 @@ impl Lowerer<'_> {
             if self.is_null(*value) {
                 // The value is NULL in every row.
                 self.program.folded = true;
-                return self.add_null(ty, span);
+                return self.program.add_null(ty, span);
             }
             if ty == Type::Text && of.is_some_and(|meta| meta.level == Level::Const) {
                 *value = self.add_call(internal::TEXT_OF_WINDOW, &[*value], span);
@@ -196,31 +196,12 @@ impl Lowerer<'_> {
             nullable,
             level: Level::Window,
             volatile,
-            ..Self::constant_meta(ty, span)
+            ..NodeMeta::constant(ty, span)
         };
-        let call = self.add_node_with_args(|args| Ir::Apply { overload, args }, &args, meta);
-        self.add_partitioned_window(call, over, by, meta)
-    }
-
-    pub(super) fn add_unpartitioned_window(&mut self, call: IrId, over: WindowFrame, meta: NodeMeta) -> IrId {
-        self.add_partitioned_window(call, over, &[], meta)
-    }
-
-    /// Adds a window node, partitioned by the values in `by`.
-    pub(super) fn add_partitioned_window(
-        &mut self,
-        call: IrId,
-        over: WindowFrame,
-        by: &[IrId],
-        meta: NodeMeta,
-    ) -> IrId {
-        let over = self.program.add_window(over, by);
-        self.program.add(Ir::Window { call, over }, meta)
-    }
-
-    pub(super) fn add_number_literal(&mut self, digits: &str, ty: Type, span: Span) -> IrId {
-        let text = self.program.add_text(digits);
-        self.program.add(Ir::Number(text), Self::constant_meta(ty, span))
+        let call = self
+            .program
+            .add_with_args(|args| Ir::Apply { overload, args }, &args, meta);
+        self.program.add_window_call(call, over, by, meta)
     }
 
     /// Returns whether a window function is allowed here and can use the given value. Reports an error otherwise.

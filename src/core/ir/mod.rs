@@ -1,6 +1,7 @@
 //! Typed IR of definitions. The IR contains the level of each value and does not depend on a dialect. All nodes are
 //! stored in one arena, children before parents.
 
+mod builder;
 mod calendar_range;
 mod calendar_unit;
 mod null_meaning;
