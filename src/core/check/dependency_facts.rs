@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use rustc_hash::FxHasher;
 
-use super::CheckBuffers;
-use super::case_insensitive_text::{ComparedName, compared_criteria, text_comparison};
-use super::lint::WeekCallKind;
-use super::names::NameTarget;
 use crate::ast::Ast;
 use crate::catalog;
+use crate::check::CheckBuffers;
+use crate::check::criteria::case_insensitive_text::{ComparedName, compared_criteria, text_comparison};
+use crate::check::lint::WeekCallKind;
+use crate::check::names::NameTarget;
 use crate::ir::{ColumnUse, Ir, Program};
 
 /// Subject that several definitions may have in common, as a hash. If the link of one of these definitions is decisive,
@@ -42,7 +42,7 @@ pub struct DefinitionFacts {
     pub is_open: bool,
     /// Whether a diagnostic depends on the names of all definitions.
     pub reads_all_names: bool,
-    /// Number of searches for similar names, which [`SEARCHES`](super::SEARCHES) limits.
+    /// Number of searches for similar names, which [`SEARCHES`](crate::check::SEARCHES) limits.
     pub searches: usize,
 }
 

@@ -1,10 +1,10 @@
 //! Evaluation levels: combines the levels of operands, and checks which levels are allowed in each role.
 
-use super::DefinitionRole;
-use super::lower::Lowerer;
-use super::names::NameTarget;
 use crate::ast::Expr;
 use crate::catalog;
+use crate::check::DefinitionRole;
+use crate::check::lower::Lowerer;
+use crate::check::names::NameTarget;
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{Ir, IrId, NodeMeta, PoolRange};
 use crate::span::Span;

@@ -3,93 +3,41 @@
 //! The analysis has three passes, each of which is a loop. `names` resolves all names. `infer` infers the types of
 //! columns that no schema declares. `lower` checks and lowers each definition after the definitions that it uses.
 
-mod array_formulas;
-mod blank_operands;
-mod branches;
-mod calendar_ranges;
-mod call;
-mod case_insensitive_text;
-mod cells;
-mod column_uses;
-mod conditional_aggregates;
-mod convert;
+mod calls;
 mod criteria;
-mod criteria_order;
-mod criterion_text;
 mod dates;
-mod defined_functions;
 mod dependency_facts;
-mod english_cell_descriptions;
-mod foreign_functions;
-mod holiday_columns;
-mod holidays;
 mod infer;
-mod infer_calls;
-mod intrinsics;
-mod let_names;
 mod levels;
 mod lint;
-mod literal_texts;
-pub mod literals_from_sql;
-mod lookup_columns;
-mod lookups;
 mod lower;
-mod mask;
 mod names;
-mod number_mask;
-mod operands;
-mod operators;
 mod order;
-mod order_statistics;
-mod overload;
-mod own_value_criteria;
-mod period;
-mod period_criteria;
-mod period_units;
-mod pivots;
-mod range_aggregates;
-mod range_markers;
 mod ranges;
-mod ranks;
-mod regex;
-mod rewritten_aggregates;
-mod row_cells;
-mod row_searches;
-mod running_criteria;
 mod sheet;
-mod sheet_columns;
-mod split_ranges;
 pub mod sql_functions;
-mod struct_fields;
-mod symbols;
-mod tabs;
-mod text_masks;
-mod timeframe;
-mod today;
-mod totals;
-mod unqualified_names;
-mod unresolved_names;
-mod variadic;
-mod wildcards;
-mod window_aggregates;
+mod text;
 mod windows;
 
-pub use convert::common_type;
+pub use calls::convert::common_type;
+pub use calls::foreign_functions::sql_function_advice;
 pub use dates::{is_iso_date, next_day, shift_date};
 pub use dependency_facts::{DefinitionFacts, DependencyFacts, Link, collect_dependency_facts};
-pub use foreign_functions::sql_function_advice;
 
-pub use lint::possible_values;
-pub use period::find_sort_key_to_shift;
-pub use period_units::{
+pub use dates::period::find_sort_key_to_shift;
+pub use dates::period_units::{
     ColumnPeriod, WindowUnit, calendar_unit, key_period, split_truncation, unit_error, unit_warning,
 };
+pub use dates::timeframe::{DatePart, constant_period, date_part, is_label, timeframe_names as timeframes};
+pub use dates::today::Today;
+pub use lint::possible_values;
+pub use names::unresolved_names::{
+    CANDIDATES, SEARCHES, describe_columns, explain_removed_column, no_column_diagnostic,
+};
+pub use sheet::tabs::Tab;
+pub use sheet::totals::{SheetTotal, SheetTotalKind, TotalUse, find_totals};
 pub use sheet::{Pivot, WorksheetGrid};
-pub use tabs::Tab;
-pub use timeframe::{DatePart, constant_period, date_part, is_label, timeframe_names as timeframes};
-pub use today::Today;
-pub use totals::{SheetTotal, SheetTotalKind, TotalUse, find_totals};
-pub use unresolved_names::{CANDIDATES, SEARCHES, describe_columns, explain_removed_column, no_column_diagnostic};
+pub use text::literals_from_sql;
 
 use crate::Type;
 use std::sync::Arc;
@@ -314,13 +262,13 @@ pub fn check(
     }
     lower::lower(ast, source, scope, names, lower, program, diagnostics);
     if !program.criteria.is_empty() {
-        case_insensitive_text::check_case_sensitivity(program, source, diagnostics);
+        criteria::case_insensitive_text::check_case_sensitivity(program, source, diagnostics);
     }
     if !program.periods.is_empty() {
-        period::check_periods(ast, source, scope, program, diagnostics);
+        dates::period::check_periods(ast, source, scope, program, diagnostics);
     }
     if scope.ordered {
-        period_units::check_period_units(ast, source, scope, program, diagnostics);
+        dates::period_units::check_period_units(ast, source, scope, program, diagnostics);
     }
     lint::run_lints(ast, source, scope, program, comparisons, diagnostics);
 }

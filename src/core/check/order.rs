@@ -2,9 +2,9 @@
 
 use rustc_hash::FxHashMap;
 
-use super::names::NameResolver;
 use crate::arena::Arena;
 use crate::ast::Ast;
+use crate::check::names::NameResolver;
 use crate::diag::{Code, Diagnostic};
 
 /// Computes an order in which every definition comes after the definitions that it uses, except in circular

@@ -73,7 +73,7 @@ impl Lints<'_> {
     /// of days, which the author shifted deliberately.
     fn midnight_date(&self, id: IrId) -> Option<IrId> {
         match self.program.node(id) {
-            Ir::Date(iso) => super::super::dates::is_iso_date(self.program.text(iso)).then_some(id),
+            Ir::Date(iso) => crate::check::dates::is_iso_date(self.program.text(iso)).then_some(id),
             Ir::Apply { overload, args } if catalog::overload_owner(overload) == internal::TO_TIMESTAMP => {
                 let [x] = *self.program.args(args) else { return None };
                 let moved = matches!(self.program.node(x), Ir::Apply { overload, .. }

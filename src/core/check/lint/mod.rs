@@ -11,8 +11,9 @@ mod rounding;
 mod totals;
 mod weeks;
 
-use super::sheet_columns::column_index;
-use super::{CheckScope, Context, unresolved_names};
+use super::names::unresolved_names;
+use super::sheet::columns::column_index;
+use super::{CheckScope, Context};
 use crate::Type;
 use crate::ast::Ast;
 use crate::catalog::{self, FunctionId, internal};

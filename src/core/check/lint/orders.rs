@@ -2,7 +2,7 @@
 
 use super::{ComparisonOperator, Lints};
 use crate::Type;
-use crate::check::criterion_text::is_number;
+use crate::check::criteria::criterion_text::is_number;
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{Ir, IrId, PoolRange};
 

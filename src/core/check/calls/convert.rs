@@ -1,0 +1,393 @@
+//! Implicit conversions. Only safe conversions are supported. Each conversion becomes a call in the IR.
+
+use super::operands::Operands;
+use crate::Type;
+use crate::catalog::{self, FunctionId, internal};
+use crate::check::lower::Lowerer;
+use crate::diag::{Code, Diagnostic};
+use crate::ir::{Ir, IrId, NodeMeta};
+use crate::span::Span;
+
+/// Reason why values must have the same type. Messages include this reason.
+#[derive(Clone, Copy)]
+pub(in crate::check) enum SameTypeReason<'n> {
+    /// The values are arguments of the named function or operator.
+    Values(&'n str),
+    /// The values are the branches of the named function.
+    Branches(&'n str),
+}
+
+impl Lowerer<'_> {
+    /// Returns the value of a text literal.
+    pub(in crate::check) fn literal_text(&self, id: IrId) -> Option<&str> {
+        match self.program.node(id) {
+            Ir::Text(slice) => Some(self.program.text(slice)),
+            _ => None,
+        }
+    }
+
+    /// Returns the value of an integer literal.
+    pub(in crate::check) fn literal_integer(&self, id: IrId) -> Option<i64> {
+        match self.program.node(id) {
+            Ir::Number(slice) if self.program.meta(id).ty == Type::Integer => self.program.text(slice).parse().ok(),
+            _ => None,
+        }
+    }
+
+    /// Returns whether a node is a literal number above 0.
+    pub(in crate::check) fn is_positive(&self, id: IrId) -> bool {
+        match self.program.node(id) {
+            Ir::Number(slice) if self.program.meta(id).ty.is_number() => {
+                self.program.text(slice).parse::<f64>().is_ok_and(|n| n > 0.0)
+            }
+            _ => false,
+        }
+    }
+
+    /// Converts a node to a condition: a number becomes `<> 0`. Reports types that cannot be conditions.
+    pub(in crate::check) fn convert_to_condition(&mut self, id: IrId) -> IrId {
+        let meta = self.program.meta(id);
+        match meta.ty {
+            Type::Boolean | Type::Unknown => id,
+            ty if ty.is_number() => {
+                let zero = self.program.add_integer("0", meta.span);
+                self.add_call(internal::NOT_EQUAL, &[id, zero], meta.span)
+            }
+            ty => {
+                let text = self.source_text(meta.span);
+                let help = match ty {
+                    Type::Text => format!("write a comparison, for example `{text} = \"yes\"`"),
+                    ty if ty.is_temporal() => format!("write a comparison, or test `NOT(ISBLANK({text}))`"),
+                    _ => "write a comparison".to_owned(),
+                };
+                self.report(
+                    Diagnostic::new(
+                        Code::TypeMismatch,
+                        meta.span,
+                        format!("expected a condition, found `{text}`, which is {}", ty.describe()),
+                    )
+                    .with_help(help),
+                );
+                self.add_error(meta.span)
+            }
+        }
+    }
+
+    /// Converts a node to text. Numbers, booleans and dates are formatted as the function reference specifies.
+    pub(in crate::check) fn convert_to_text(&mut self, id: IrId) -> IrId {
+        let meta = self.program.meta(id);
+        match (meta.ty, self.program.node(id)) {
+            (_, Ir::Error) | (Type::Text, _) => id,
+            (_, Ir::Null) => self
+                .program
+                .add(Ir::Null, crate::ir::NodeMeta { ty: Type::Text, ..meta }),
+            (Type::Integer, Ir::Number(slice)) => {
+                let node = Ir::Text(slice);
+                self.program.add(node, crate::ir::NodeMeta { ty: Type::Text, ..meta })
+            }
+            (Type::Timestamptz, _) if self.scope.timezone.is_some() => {
+                let clock = self.convert_to_wall_clock(id);
+                self.add_call(internal::TO_TEXT, &[clock], meta.span)
+            }
+            (Type::Timestamptz, _) => {
+                self.warn_of_session_timezone("text", meta.span);
+                self.add_call(internal::TO_TEXT, &[id], meta.span)
+            }
+            _ => self.add_call(internal::TO_TEXT, &[id], meta.span),
+        }
+    }
+
+    /// Converts an instant to wall-clock time, and warns if no time zone is set, because the result then depends on
+    /// the session.
+    pub(in crate::check) fn convert_to_wall_clock(&mut self, id: IrId) -> IrId {
+        let meta = self.program.meta(id);
+        if let Some(zone) = self.scope.timezone {
+            let text = self.program.add_text(zone);
+            let zone = self
+                .program
+                .add(Ir::Text(text), NodeMeta::constant(Type::Text, meta.span));
+            return self.add_call(internal::TO_WALL_CLOCK, &[id, zone], meta.span);
+        }
+        self.warn_of_session_timezone("date", meta.span);
+        self.add_call(internal::TO_TIMESTAMP, &[id], meta.span)
+    }
+
+    /// Warns that a result computed from an instant depends on the session. `what` describes the result.
+    fn warn_of_session_timezone(&mut self, what: &str, instant: Span) {
+        let text = self.source_text(instant);
+        self.report(
+            Diagnostic::new(
+                Code::SessionTimezone,
+                instant,
+                format!("the {what} of `{text}` depends on the time zone, but no time zone is set"),
+            )
+            .with_help("set `timezone:` in the spec or project, for example `timezone: Europe/Berlin`"),
+        );
+    }
+
+    /// Converts a text literal that is compared or combined with a date or timestamp to that type. Reports invalid
+    /// strings.
+    pub(in crate::check) fn date_literal(&mut self, id: IrId, timed: bool) -> IrId {
+        let meta = self.program.meta(id);
+        let Ir::Text(slice) = self.program.node(id) else {
+            return id;
+        };
+        let text = self.program.text(slice);
+        if crate::check::dates::is_iso_date(text) {
+            return self
+                .program
+                .add(Ir::Date(slice), NodeMeta::constant(Type::Date, meta.span));
+        }
+        let moment = crate::check::dates::parse_iso_moment(text);
+        if let Some(moment) = moment.as_ref().filter(|_| timed) {
+            let slice = self.program.add_text(moment);
+            return self
+                .program
+                .add(Ir::Date(slice), NodeMeta::constant(Type::Timestamp, meta.span));
+        }
+        let (message, help) = match moment {
+            Some(moment) => (
+                format!("`\"{text}\"` has a time of day, but the other value is a date"),
+                format!("remove the time: write `\"{}\"`", &moment[..10]),
+            ),
+            None if text.is_empty() => (
+                "`\"\"` is empty text, not a date".to_owned(),
+                "write `1/0` to return NULL (an empty value), and test for NULL with `ISBLANK(…)`".to_owned(),
+            ),
+            None if timed => (
+                format!("`\"{text}\"` is not a date in the form YYYY-MM-DD or YYYY-MM-DD HH:MM:SS"),
+                "write the time in the form `\"2024-01-31\"` or `\"2024-01-31 18:30:00\"`".to_owned(),
+            ),
+            None => (
+                format!("`\"{text}\"` is not a date in the form YYYY-MM-DD"),
+                "write the date in the form `\"2024-01-31\"` or `DATE(2024, 1, 31)`".to_owned(),
+            ),
+        };
+        self.report(Diagnostic::new(Code::BadDateText, meta.span, message).with_help(help));
+        self.add_error(meta.span)
+    }
+
+    /// Returns whether at least one of the values has a time of day. `None` if no value is a date or timestamp.
+    pub(in crate::check) fn has_time_of_day(&self, ids: &[IrId]) -> Option<bool> {
+        let types = ids.iter().map(|id| self.program.meta(*id).ty);
+        types
+            .filter(|ty| ty.is_temporal())
+            .map(|ty| ty != Type::Date)
+            .reduce(|a, b| a || b)
+    }
+
+    /// Converts a node to a type. The caller must ensure that the conversion is supported.
+    pub(in crate::check) fn convert_to(&mut self, id: IrId, wanted: Type) -> IrId {
+        let meta = self.program.meta(id);
+        let text = matches!(self.program.node(id), Ir::Text(_));
+        match (meta.ty, wanted) {
+            (from, to) if from == to => id,
+            (Type::Unknown, _) if !text => id,
+            (ty, Type::Boolean) if ty.is_number() => self.convert_to_condition(id),
+            (Type::Integer, Type::Text) => self.convert_to_text(id),
+            (Type::Text, Type::Date) if text => self.date_literal(id, false),
+            (Type::Text, Type::Timestamp) if text => {
+                let date = self.date_literal(id, true);
+                self.convert_to(date, Type::Timestamp)
+            }
+            (Type::Date, Type::Timestamp) => match self.program.node(id) {
+                Ir::Date(slice) => self
+                    .program
+                    .add(Ir::Date(slice), NodeMeta::constant(Type::Timestamp, meta.span)),
+                _ => self.call_internal(internal::TO_TIMESTAMP, id),
+            },
+            (Type::Timestamptz, Type::Timestamp) => self.convert_to_wall_clock(id),
+            (Type::Timestamptz, Type::Date) => {
+                let clock = self.convert_to_wall_clock(id);
+                self.call_internal(internal::TO_DATE, clock)
+            }
+            (Type::Timestamp, Type::Date) => self.call_internal(internal::TO_DATE, id),
+            (Type::Decimal | Type::Float | Type::Point | Type::Time, Type::Integer) => {
+                self.call_internal(internal::TO_INTEGER, id)
+            }
+            _ => id,
+        }
+    }
+
+    fn call_internal(&mut self, function: FunctionId, id: IrId) -> IrId {
+        if matches!(self.program.node(id), Ir::Error) {
+            return id;
+        }
+        self.add_call(function, &[id], self.program.meta(id).span)
+    }
+
+    /// Returns the common type of values that need no conversion. `None` if [`Self::unify_values`] is needed to convert
+    /// a value or report a mismatch.
+    pub(in crate::check) fn common_type_unconverted(&self, ids: &[IrId], operands: &Operands) -> Option<Type> {
+        if !operands.has_independent_types() {
+            return None;
+        }
+        ids.iter()
+            .try_fold(Type::Unknown, |ty, id| common_type(ty, self.program.meta(*id).ty))
+    }
+
+    /// Converts values to a common type: literals to the type of the other values, dates to timestamps, ISO strings to
+    /// dates. Reports the first value that does not match.
+    pub(in crate::check) fn unify_values(
+        &mut self,
+        ids: &mut [IrId],
+        what: SameTypeReason<'_>,
+        compare: bool,
+    ) -> Option<Type> {
+        if let Some(timed) = self.has_time_of_day(ids) {
+            for id in ids.iter_mut() {
+                if matches!(self.program.node(*id), Ir::Text(_)) {
+                    *id = self.date_literal(*id, timed);
+                }
+            }
+        }
+        let mut shared = Type::Unknown;
+        let mut first: Option<IrId> = None;
+        // `1/0` is NULL in formulas and matches every type. If all values are NULL, each value keeps its type.
+        let is_null = |pass: &Self, id: &IrId| matches!(pass.program.node(*id), Ir::Null);
+        let nulls_alone = ids.iter().all(|id| is_null(self, id));
+        for id in ids.iter() {
+            if !nulls_alone && is_null(self, id) {
+                continue;
+            }
+            let ty = self.program.meta(*id).ty;
+            match common_type(shared, ty) {
+                Some(both) => shared = both,
+                None => {
+                    let other = first.unwrap_or(*id);
+                    self.report_mismatch(other, *id, what);
+                    return None;
+                }
+            }
+            if ty != Type::Unknown {
+                first.get_or_insert(*id);
+            }
+        }
+        for id in ids.iter_mut() {
+            match (self.program.node(*id), shared) {
+                (Ir::Number(_), Type::Float | Type::Decimal)
+                    if self.program.meta(*id).ty == Type::Point && !compare =>
+                {
+                    self.program.meta_mut(*id).ty = shared;
+                }
+                (_, Type::Timestamp | Type::Date) => *id = self.convert_to(*id, shared),
+                _ => {}
+            }
+        }
+        Some(shared)
+    }
+
+    #[cold]
+    fn report_mismatch(&mut self, first: IrId, second: IrId, what: SameTypeReason<'_>) {
+        let is_if = matches!(what, SameTypeReason::Branches("IF"));
+        let tests_blank = matches!(what, SameTypeReason::Values("="));
+        let tests_filled = matches!(what, SameTypeReason::Values("<>"));
+        let what = match what {
+            SameTypeReason::Values(shown) if shown.starts_with(|c: char| c.is_alphabetic()) => {
+                format!("all values of `{shown}` must have the same type")
+            }
+            SameTypeReason::Values(shown) => format!("both sides of `{shown}` must have the same type"),
+            SameTypeReason::Branches(shown) => format!("the branches of `{shown}` have different types"),
+        };
+        let (a, b) = (self.program.meta(first), self.program.meta(second));
+        let (left, right) = (self.source_text(a.span), self.source_text(b.span));
+        let help = match (a.ty, b.ty) {
+            (Type::Text, x) | (x, Type::Text) if x.is_number() => {
+                let (number, text) = if a.ty == Type::Text {
+                    (&right, &left)
+                } else {
+                    (&left, &right)
+                };
+                let written = text.trim_matches('"');
+                match (
+                    self.literal_integer(first).or(self.literal_integer(second)),
+                    a.ty == Type::Text,
+                ) {
+                    (None, _) if written.parse::<i64>().is_ok() => {
+                        format!("write the number without quotes: `{written}`")
+                    }
+                    _ if text == "\"\"" && tests_filled => format!("test for a value with `NOT(ISBLANK({number}))`"),
+                    _ if text == "\"\"" && tests_blank => format!("test for an empty value with `ISBLANK({number})`"),
+                    _ if text == "\"\"" && is_if && b.ty == Type::Text => {
+                        "remove the last argument to return NULL (an empty value)".to_owned()
+                    }
+                    _ if text == "\"\"" => "write `1/0` to return NULL (an empty value)".to_owned(),
+                    (Some(n), _) => format!("write the number as text, `\"{n}\"`"),
+                    (None, _) if text.starts_with('"') => format!("write a number instead of `{text}`"),
+                    (None, _) => {
+                        format!(
+                            "convert the number to text with `{number} & \"\"`, or the text to a number with `VALUE({text})`"
+                        )
+                    }
+                }
+            }
+            (Type::Boolean, _) | (_, Type::Boolean) => {
+                "compare a condition with TRUE or FALSE, or use it alone".to_owned()
+            }
+            (x, _) | (_, x) if x.is_temporal() => {
+                "write a date, such as `DATE(2024, 1, 31)` or `\"2024-01-31\"`".to_owned()
+            }
+            _ => "convert one side to the type of the other".to_owned(),
+        };
+        let fix = self
+            .requote_fix(first, second)
+            .or_else(|| self.requote_fix(second, first));
+        let diagnostic = Diagnostic::new(
+            Code::TypeMismatch,
+            b.span,
+            format!(
+                "{what}: `{left}` is {}, `{right}` is {}",
+                a.ty.describe(),
+                b.ty.describe()
+            ),
+        )
+        .with_secondary_label(a.span, a.ty.describe())
+        .with_label(b.ty.describe())
+        .with_help(help);
+        self.report(match fix {
+            Some((span, text)) => diagnostic.with_fix(span, text),
+            None => diagnostic,
+        });
+    }
+
+    /// Returns a fix that quotes or unquotes a literal to match the type of the other operand, such as a quoted number
+    /// next to a number or an integer next to a string. `None` if the type of the text operand is only an assumption.
+    fn requote_fix(&self, literal: IrId, other: IrId) -> Option<(Span, String)> {
+        let (ty, span) = (self.program.meta(other).ty, self.program.meta(literal).span);
+        let assumed = matches!(self.program.node(other), Ir::Column(column)
+            if self.program.columns.try_get(column as usize).is_none_or(|c| c.assumed));
+        match self.program.node(literal) {
+            Ir::Text(text) if ty.is_number() => {
+                let number = self.program.text(text);
+                number.parse::<i64>().is_ok().then(|| (span, number.to_owned()))
+            }
+            Ir::Number(_) if ty == Type::Text && !assumed && !matches!(self.program.node(other), Ir::Text(_)) => self
+                .literal_integer(literal)
+                .map(|number| (span, format!("\"{number}\""))),
+            _ => None,
+        }
+    }
+
+    /// Returns whether a function is the internal function with the given id.
+    pub(in crate::check) fn is_internal(function: &'static catalog::Function, id: FunctionId) -> bool {
+        std::ptr::eq(function, catalog::get(id))
+    }
+}
+
+/// Returns the common type of two types, as IF unifies its branches. `None` if they have no common type.
+pub fn common_type(a: Type, b: Type) -> Option<Type> {
+    use Type::{Date, Decimal, Float, Integer, Number, Other, Point, Time, Timestamp, Timestamptz, Unknown};
+    Some(match (a, b) {
+        (a, b) if a == b => a,
+        (Unknown, other) | (other, Unknown) => other,
+        (Number, x) | (x, Number) if x.is_number() => Number,
+        (Point, Integer) | (Integer, Point) => Float,
+        (Point, Decimal) | (Decimal, Point) => Decimal,
+        (Float | Time, x) | (x, Float | Time) if x.is_number() => Float,
+        (Integer, Decimal) | (Decimal, Integer) => Decimal,
+        (Date, Timestamp) | (Timestamp, Date) => Timestamp,
+        (Timestamptz, Date | Timestamp) | (Date | Timestamp, Timestamptz) => Timestamp,
+        (Other, Type::Text) | (Type::Text, Other) => Other,
+        _ => return None,
+    })
+}

@@ -1,0 +1,577 @@
+//! Lowering of function calls: the number of arguments, the overload, and the type and nullability of the result.
+
+pub(super) mod array_formulas;
+pub(super) mod convert;
+pub(super) mod defined_functions;
+pub(super) mod foreign_functions;
+pub(super) mod intrinsics;
+pub(super) mod operands;
+pub(super) mod overload;
+pub(super) mod variadic;
+
+use self::operands::Operands;
+use self::overload::{ChosenOverload, OverloadChoice};
+use crate::ast::{Call, Expr, ExprId};
+use crate::catalog::{self, Function, FunctionId, Lowering, Nulls, ParamType, ResultType, internal};
+use crate::check::lower::Lowerer;
+use crate::check::ranges;
+use crate::check::{Context, DefinitionRole};
+use crate::diag::{Code, Diagnostic};
+use crate::ir::{Ir, IrId, NodeMeta};
+use crate::span::Span;
+use crate::{Level, Type};
+
+impl Lowerer<'_> {
+    #[inline(never)]
+    pub(in crate::check) fn lower_call(&mut self, id: FunctionId, call: Call, span: Span) -> IrId {
+        let function = catalog::get(id);
+        let call = self.without_blank_range(function, call);
+        if !self.check_argument_count(function, call, span) {
+            return self.add_error(span);
+        }
+        if !function.caution.is_empty() {
+            self.warn_of_difference(function, span);
+        }
+        if let Some(today) = self.replace_today(id, span) {
+            return today;
+        }
+        if self.failed && matches!(function.name, "SUM" | "SUMPRODUCT") {
+            self.suggest_conditional_sum(call, span);
+        }
+        let marks = function.lower == Some(Lowering::Distinct);
+        if function.level == Level::Aggregate && !marks && ranges::has_range_argument(self.ast, self.names, call) {
+            return self.lower_range_call(id, call, span);
+        }
+        if function.level == Level::Aggregate && !marks && self.scope.context == Context::Worksheet {
+            return self.aggregate_row_cells(function, call, span);
+        }
+        if let Some(lowering) = function.lower {
+            return self.lower_intrinsic(lowering, function, call, span);
+        }
+        let exprs = self.ast.arguments(call);
+        if let (Level::Aggregate, [expr]) = (function.level, exprs) {
+            return self.lower_one_argument_aggregate(id, *expr, span);
+        }
+        let mut args = self.take_list();
+        for expr in exprs {
+            args.push(self.lower_value(*expr));
+        }
+        if function.level == Level::Aggregate && function.across.is_none() {
+            let node = self.add_aggregate(id, &args, false, span);
+            self.recycle_list(args);
+            return node;
+        }
+        let id = function
+            .across
+            .filter(|_| function.level == Level::Aggregate)
+            .unwrap_or(id);
+        let node = self.add_scalar_call(id, &args, span, function.name);
+        self.recycle_list(args);
+        node
+    }
+
+    pub(in crate::check) fn is_blank(&self, id: ExprId) -> bool {
+        self.ast.expr(id) == Expr::Blank
+    }
+
+    /// Removes the last argument of a call if it is an empty argument in the position of an optional range.
+    #[inline]
+    fn without_blank_range(&self, function: &Function, call: Call) -> Call {
+        let takes_range = matches!(function.lower, Some(Lowering::SumIf | Lowering::AverageIf)) && call.count == 3;
+        let is_blank = takes_range && self.ast.arguments(call).last().is_some_and(|last| self.is_blank(*last));
+        Call {
+            count: call.count - u32::from(is_blank),
+            ..call
+        }
+    }
+
+    /// Warns that the function has a different meaning in spreadsheets.
+    #[cold]
+    fn warn_of_difference(&mut self, function: &Function, span: Span) {
+        let (what, instead) = function.caution.split_once(": ").unwrap_or((function.caution, ""));
+        self.report(Diagnostic::new(Code::NotAsInSheets, span, what).with_help(instead));
+    }
+
+    #[inline]
+    fn check_argument_count(&mut self, function: &'static Function, call: Call, span: Span) -> bool {
+        let count = call.count as usize;
+        let right = count >= function.least && function.most.is_none_or(|m| count <= m);
+        right || self.report_wrong_count(function, call, span)
+    }
+
+    #[cold]
+    fn report_wrong_count(&mut self, function: &'static Function, call: Call, span: Span) -> bool {
+        let (least, most) = function.arity();
+        let count = call.count as usize;
+        // If a parenthesis is unclosed, the missing arguments may be in the text that the parser skipped.
+        if call.unclosed && self.failed {
+            return false;
+        }
+        let wanted = match most {
+            Some(most) if most == least => plural_suffix(least),
+            Some(most) if most == least + 1 => format!("{least} or {}", plural_suffix(most)),
+            Some(most) => format!("{least} to {}", plural_suffix(most)),
+            None => format!("at least {}", plural_suffix(least)),
+        };
+        let found = if count == 0 {
+            "none".to_owned()
+        } else {
+            count.to_string()
+        };
+        let left_empty = most.is_some_and(|most| count == most + 1)
+            && self.ast.arguments(call).last().is_some_and(|last| self.is_blank(*last));
+        let decimal = self
+            .decimal_with_comma(call)
+            .filter(|_| most.is_some_and(|most| count == most + 1));
+        let help = match function.arity_help {
+            _ if decimal.is_some() => format!("write decimals with a point: `{}`", decimal.unwrap_or_default()),
+            _ if left_empty => "remove the last comma".to_owned(),
+            "" => format!("write `{}`", function.signature()),
+            help => help.to_owned(),
+        };
+        self.report(
+            Diagnostic::new(
+                Code::ArgumentCount,
+                span,
+                format!("`{}` expects {wanted}, found {found}", function.name),
+            )
+            .with_help(help),
+        );
+        false
+    }
+
+    /// Returns a number such as `1.5` if the arguments contain `1,5` without a space. If semicolons separate the
+    /// arguments, the number may be the end of a longer argument.
+    fn decimal_with_comma(&self, call: Call) -> Option<String> {
+        let arguments = self.ast.arguments(call);
+        let pairs = || arguments.iter().zip(arguments.iter().skip(1));
+        let between = |one: ExprId, other: ExprId| {
+            Span::new(self.ast.span(one).end, self.ast.span(other).start).text(self.source)
+        };
+        let has_semicolons = pairs().any(|(one, other)| between(*one, *other).contains(';'));
+        pairs().find_map(|(whole, fraction)| {
+            let is_number = |id: ExprId| self.ast.expr(id) == Expr::Number;
+            let [before, digits] = [whole, fraction].map(|id| self.ast.span(*id).text(self.source));
+            let whole_digits = before.get(before.trim_end_matches(|c: char| c.is_ascii_digit()).len()..)?;
+            let is_part = is_number(*whole) || (has_semicolons && !whole_digits.is_empty());
+            let is_fraction = is_number(*fraction) && digits.bytes().all(|b| b.is_ascii_digit());
+            let is_decimal = is_part && is_fraction && between(*whole, *fraction) == ",";
+            is_decimal.then(|| format!("{whole_digits}.{digits}"))
+        })
+    }
+
+    /// Lowers a call to an aggregate with one argument.
+    pub(in crate::check) fn lower_one_argument_aggregate(
+        &mut self,
+        id: FunctionId,
+        expr: crate::ast::ExprId,
+        span: Span,
+    ) -> IrId {
+        let function = catalog::get(id);
+        let lowered = self.lowered_node(expr);
+        if let Ir::Distinct(inner) = self.program.node(lowered) {
+            if [internal::SUM, internal::AVERAGE].contains(&id) {
+                return self.add_aggregate(id, &[inner], true, span);
+            }
+            if Self::is_internal(function, internal::COUNTUNIQUE) {
+                return self.add_aggregate(id, &[inner], false, span);
+            }
+        }
+        let x = self.lower_value(expr);
+        self.add_aggregate(id, &[x], false, span)
+    }
+
+    /// Adds an aggregate node and checks that its arguments are at row level.
+    pub(in crate::check) fn add_aggregate(
+        &mut self,
+        id: FunctionId,
+        args: &[IrId],
+        distinct: bool,
+        span: Span,
+    ) -> IrId {
+        let function = catalog::get(id);
+        for arg in args {
+            if self.is_error(*arg) {
+                return self.add_error(span);
+            }
+            let meta = self.program.meta(*arg);
+            if meta.level >= Level::Aggregate {
+                return self.report_nested_aggregate(function, meta, span);
+            }
+            self.convert_decimal_literal_to_float(*arg);
+        }
+        if self.is_level_forbidden(Level::Aggregate, span) {
+            return self.add_error(span);
+        }
+        // Engines can count UUIDs, but not all of them aggregate UUIDs.
+        let counts = matches!(id, internal::COUNTA | internal::COUNTUNIQUE);
+        let texts = self.cast_uuids(id, args).filter(|_| !counts);
+        let args = texts.as_deref().unwrap_or(args);
+        let operands = self.summarize_operands(args, span);
+        let Some(ChosenOverload { args, choice, .. }) = self.choose_overload(id, args, &operands, function.name) else {
+            return self.add_error(span);
+        };
+        let nullable = match function.empty {
+            // In SQL, the sum over no rows is NULL. The emitter replaces this NULL with the value of `empty`.
+            Some(_) => false,
+            None => function.nulls != Nulls::Never,
+        };
+        let meta = NodeMeta {
+            nullable,
+            level: Level::Aggregate,
+            volatile: operands.meta.volatile,
+            columnless: !operands.meta.reads_columns(),
+            ..NodeMeta::constant(choice.ty, span)
+        };
+        // The alternative form must be added before the aggregate, because it may replace the aggregate.
+        let other = self.rewrite_aggregate(function, args, meta);
+        let aggregate = self.program.add(
+            Ir::Aggregate {
+                overload: choice.overload,
+                args,
+                distinct,
+            },
+            meta,
+        );
+        self.program.other_forms.extend(other.map(|other| (aggregate, other)));
+        aggregate
+    }
+
+    /// Returns the help for a name of a definition that hides a column with the same name.
+    fn help_with_hidden_column(&self, name: &str) -> Option<String> {
+        let mut relations = self.scope.relations.iter();
+        let relation = relations.find(|relation| relation.position(name).is_some())?.name();
+        Some(format!(
+            "to use the column `{name}` instead of the definition, write `{relation}.{name}`"
+        ))
+    }
+
+    /// Returns whether a grouped step partitions its windows by the keys that do not order the rows.
+    fn has_default_partition(&self) -> bool {
+        let count = |role: DefinitionRole| self.scope.roles.iter().filter(|of| **of == role).count();
+        count(DefinitionRole::OrderBy) > 0
+            && count(DefinitionRole::GroupBy) > 1
+            && count(DefinitionRole::PartitionBy) == 0
+    }
+
+    /// Reports an aggregate whose argument is an aggregate or a window function.
+    #[cold]
+    pub(in crate::check) fn report_nested_aggregate(
+        &mut self,
+        function: &Function,
+        inner: NodeMeta,
+        span: Span,
+    ) -> IrId {
+        let text = self.source_text(inner.span);
+        let diagnostic = if inner.level == Level::Aggregate {
+            let help = self.help_with_hidden_column(&text).unwrap_or_else(|| {
+                let steps = "compute the inner aggregate in an earlier step with `group_by`, and aggregate its result in \
+                             the next step";
+                let is_name = text.chars().all(|c| c.is_alphanumeric() || c == '_');
+                match is_name && matches!(function.name, "SUM" | "AVERAGE" | "MIN" | "MAX" | "COUNT") {
+                    true => {
+                        let partition = match self.has_default_partition() {
+                            true => " and `partition_by: []`",
+                            false => "",
+                        };
+                        let range = format!("{}({text}:{text})", function.name);
+                        format!("write `{range}`{partition} for the value over all groups, or {steps}")
+                    }
+                    false => steps.to_owned(),
+                }
+            });
+            Diagnostic::new(
+                Code::NestedAggregate,
+                span,
+                format!(
+                    "`{}` cannot aggregate `{text}`, which is already an aggregate",
+                    function.name
+                ),
+            )
+            .with_label("expects one value per row")
+            .with_secondary_label(inner.span, "already one value per group")
+            .with_help(help)
+        } else {
+            Diagnostic::new(
+                Code::WindowNotAllowed,
+                span,
+                format!("`{}` cannot aggregate `{text}`, which reads other rows", function.name),
+            )
+            .with_secondary_label(inner.span, "computed after grouping")
+            .with_help("define the inner value in this step, and aggregate it in the next step")
+        };
+        self.report(diagnostic);
+        self.add_error(span)
+    }
+
+    /// Adds a call to an internal function. The arguments must match the function's signature.
+    pub(in crate::check) fn add_call(&mut self, id: FunctionId, args: &[IrId], span: Span) -> IrId {
+        let name = catalog::get(id).name;
+        self.add_scalar_call(id, args, span, name)
+    }
+
+    /// Adds a call to a scalar function and reports arguments that match no overload.
+    pub(in crate::check) fn add_scalar_call(&mut self, id: FunctionId, args: &[IrId], span: Span, shown: &str) -> IrId {
+        let operands = self.summarize_operands(args, span);
+        self.apply_to(id, args, operands, shown)
+    }
+
+    /// Adds a call to a scalar function. Works like [`Self::add_scalar_call`], but accepts operands that are already
+    /// summarized.
+    #[inline(always)]
+    pub(in crate::check) fn apply_to(
+        &mut self,
+        id: FunctionId,
+        args: &[IrId],
+        mut operands: Operands,
+        shown: &str,
+    ) -> IrId {
+        let span = operands.meta.span;
+        if operands.has_error() {
+            return self.add_error(span);
+        }
+        let texts = self.cast_uuids(id, args);
+        let args = texts.as_deref().unwrap_or(args);
+        let given = args;
+        let Some(ChosenOverload { args, choice, as_given }) = self.choose_overload(id, args, &operands, shown) else {
+            return self.add_error(span);
+        };
+        if !as_given {
+            operands = self.summarize_operands(self.program.args(args), span);
+        }
+        if let Some(null) = self.fold_null_call(&operands, &choice) {
+            return null;
+        }
+        let nullable = match choice.nulls {
+            Nulls::Any => operands.meta.nullable,
+            Nulls::Always | Nulls::Error => {
+                operands.meta.nullable || !self.has_nonzero_divisor(id, self.program.args(args))
+            }
+            Nulls::Never => false,
+            Nulls::All => operands.all_null,
+            Nulls::Skipped => true,
+        };
+        let keeps_time = operands.has_kind(Type::Time as u32) && self.keeps_time(id, given);
+        let ty = if keeps_time { Type::Time } else { choice.ty };
+        let mut meta = NodeMeta {
+            ty,
+            nullable,
+            ..operands.meta
+        };
+        if self.has_mixed_levels(&meta) {
+            self.report_mixed_levels(args);
+            return self.add_error(span);
+        }
+        if choice.volatile {
+            meta.volatile = true;
+            meta.level = meta.level.max(Level::Row);
+            meta.reads_only_keys = false;
+        }
+        let overload = choice.overload;
+        self.program.add(Ir::Apply { overload, args }, meta)
+    }
+
+    /// Casts the UUIDs among the arguments of a call to text. `None` if no argument is a UUID, or if the call compares
+    /// two UUIDs.
+    #[inline]
+    fn cast_uuids(&mut self, id: FunctionId, args: &[IrId]) -> Option<Vec<IrId>> {
+        if !self.has_uuids || id == internal::UUID_TO_TEXT || !args.iter().any(|arg| self.program.is_uuid(*arg)) {
+            return None;
+        }
+        let compares = catalog::get(id)
+            .overloads
+            .iter()
+            .all(|o| o.result == ResultType::Is(Type::Boolean));
+        let compares_uuids = compares && args.iter().all(|arg| self.program.is_uuid(*arg));
+        (!compares_uuids).then(|| args.iter().map(|arg| self.uuid_as_text(*arg)).collect())
+    }
+
+    /// Casts a column of UUIDs to text. Other values remain unchanged.
+    pub(in crate::check) fn uuid_as_text(&mut self, id: IrId) -> IrId {
+        match self.has_uuids && self.program.is_uuid(id) {
+            true => {
+                let span = self.program.meta(id).span;
+                self.add_scalar_call(internal::UUID_TO_TEXT, &[id], span, "TEXT")
+            }
+            false => id,
+        }
+    }
+
+    /// Replaces a call with NULL if the function returns NULL for a NULL argument, because some engines reject an
+    /// untyped NULL as an argument.
+    #[inline]
+    pub(in crate::check) fn fold_null_call(&mut self, operands: &Operands, choice: &OverloadChoice) -> Option<IrId> {
+        if !(operands.has_null() && matches!(choice.nulls, Nulls::Any | Nulls::Always | Nulls::Error)) {
+            return None;
+        }
+        self.program.folded = true;
+        // Keep the level of the operands, because the level determines which expressions become columns.
+        let meta = NodeMeta {
+            ty: choice.ty,
+            nullable: true,
+            ..operands.meta
+        };
+        Some(self.program.add(Ir::Null, meta))
+    }
+
+    /// Returns whether a division returns NULL only if its numerator is NULL, because the denominator is a nonzero
+    /// literal.
+    fn has_nonzero_divisor(&self, id: FunctionId, args: &[IrId]) -> bool {
+        let by_number = |id: &IrId| matches!(self.program.node(*id), Ir::Number(_)) && !self.is_zero(*id);
+        id == internal::DIVIDE && args.get(1).is_some_and(by_number)
+    }
+
+    /// Returns the types that the overloads accept for an argument, as phrases such as `a number`. `choices` contains
+    /// the bounds of an argument that must be an integer literal.
+    fn accepted_types(function: &Function, index: usize, choices: Option<(i64, i64)>) -> Vec<String> {
+        let mut accepted: Vec<String> = Vec::new();
+        for param in function.overloads.iter().filter_map(|o| Self::overload_param(o, index)) {
+            let name = match (param.ty, choices) {
+                (ParamType::Literal(..), Some((least, most))) => format!("an integer from {least} to {most}"),
+                (ParamType::Is(ty), _) if !ty.is_number() => ty.describe().to_owned(),
+                (ParamType::Temporal, _) => "a date".to_owned(),
+                (ParamType::Any | ParamType::Same, _) => continue,
+                _ => "a number".to_owned(),
+            };
+            if !accepted.contains(&name) {
+                accepted.push(name);
+            }
+        }
+        accepted
+    }
+
+    /// Returns the bounds of an argument if every overload takes an integer literal for it.
+    fn literal_bounds(function: &Function, index: usize) -> Option<(i64, i64)> {
+        let params = function.overloads.iter().filter_map(|o| Self::overload_param(o, index));
+        params
+            .map(|param| match param.ty {
+                ParamType::Literal(least, most) => Some((least, most)),
+                _ => None,
+            })
+            .reduce(|a, b| Some((a?.0.min(b?.0), a?.1.max(b?.1))))
+            .flatten()
+    }
+
+    /// Reports that no overload matches the arguments. The message names the wrong argument and suggests a fix.
+    #[cold]
+    pub(in crate::check) fn report_overload_mismatch(
+        &mut self,
+        function: &'static Function,
+        args: &[IrId],
+        span: Span,
+        shown: &str,
+    ) {
+        let wrong = args.iter().enumerate().find(|(index, arg)| {
+            !function
+                .overloads
+                .iter()
+                .any(|o| Self::overload_param(o, *index).is_some_and(|p| self.rank_argument(p.ty, **arg).is_some()))
+        });
+        let is_operator = function.internal;
+        let Some((index, arg)) = wrong else {
+            // Each argument is valid on its own, but the combination is not. An example is `+` with two dates.
+            let types: Vec<&str> = args.iter().map(|a| self.program.meta(*a).ty.describe()).collect();
+            let help = match shown {
+                "+" => "add a number of days to a date, or add two numbers; to join text, use `&`".to_owned(),
+                "-" => "subtract a number of days or a date from a date, or subtract two numbers".to_owned(),
+                _ => format!("check the types of the arguments of `{}`", function.signature()),
+            };
+            self.report(
+                Diagnostic::new(
+                    Code::TypeMismatch,
+                    span,
+                    format!("`{shown}` cannot be applied to {}", types.join(" and ")),
+                )
+                .with_help(help),
+            );
+            return;
+        };
+        let meta = self.program.meta(*arg);
+        let text = self.source_text(meta.span);
+        let takes_date = function
+            .overloads
+            .iter()
+            .filter_map(|o| Self::overload_param(o, index))
+            .any(|param| match param.ty {
+                ParamType::Is(ty) => ty.is_temporal(),
+                ParamType::Temporal | ParamType::Any | ParamType::Same => true,
+                _ => false,
+            });
+        if let Some(timed) = self.has_time_of_day(args).filter(|_| takes_date)
+            && matches!(self.program.node(*arg), Ir::Text(_))
+        {
+            self.date_literal(*arg, timed);
+            return;
+        }
+        let choices = Self::literal_bounds(function, index);
+        let wanted = Self::accepted_types(function, index, choices);
+        let arithmetic = match shown {
+            "+" if Self::is_internal(function, internal::ADD) => {
+                Some("`+` adds numbers, or a number of days to a date")
+            }
+            "-" if Self::is_internal(function, internal::SUBTRACT) => {
+                Some("`-` subtracts numbers, or subtracts days or dates from dates")
+            }
+            _ => None,
+        };
+        let help = match (meta.ty, wanted.first().map_or("", String::as_str), shown) {
+            (Type::Text, _, "+") => "join text with `&`".to_owned(),
+            (Type::Boolean, "a number", _) => format!("convert the condition to a number: `N({text})`"),
+            (Type::Text, "a number", _) if text.trim_matches('"').parse::<f64>().is_ok() => {
+                format!("write the number without quotes: `{}`", text.trim_matches('"'))
+            }
+            (Type::Other, ..) => help_with_other_type(&text),
+            (ty, "text", _) if ty != Type::Text => format!("convert the value to text: `{text} & \"\"`"),
+            (_, "a date", _) => "use a date column, `DATE(2024, 1, 31)` or text such as `\"2024-01-31\"`".to_owned(),
+            _ => match if is_operator {
+                catalog::lookup(shown)
+            } else {
+                Some(function)
+            } {
+                Some(called) => {
+                    let param = called.overloads.iter().find_map(|o| Self::overload_param(o, index));
+                    let param = param.filter(|_| !is_operator).map(|param| param.name);
+                    let wanted = wanted.join(" or ");
+                    match param {
+                        Some(name) => format!("use {wanted} as `{name}` in `{}`", called.signature()),
+                        None => format!("use {wanted} in `{}`", called.signature()),
+                    }
+                }
+                None => format!("use {} here", wanted.join(" or ")),
+            },
+        };
+        let is = meta.ty.describe();
+        let message = match (arithmetic, Self::is_internal(function, internal::NEGATE)) {
+            (_, true) => format!("`{shown}` needs a number, but `{text}` is {is}"),
+            (Some(rule), _) => format!("{rule}, but `{text}` is {is}"),
+            _ if choices.is_some() && meta.ty.is_number() => {
+                format!("`{shown}` expects {}, found `{text}`", wanted.join(" or "))
+            }
+            // Users cannot write functions whose names begin with a lower-case letter.
+            _ => {
+                let wanted = wanted.join(" or ");
+                let expected = match shown.starts_with(|c: char| c.is_ascii_lowercase()) {
+                    true => format!("expected {wanted}"),
+                    false => format!("`{shown}` expects {wanted}"),
+                };
+                format!("{expected}, found `{text}`, which is {is}")
+            }
+        };
+        let is_definition = matches!(self.program.node(*arg), Ir::Definition(_));
+        let hidden = self.help_with_hidden_column(&text).filter(|_| is_definition);
+        self.report(Diagnostic::new(Code::TypeMismatch, meta.span, message).with_help(hidden.unwrap_or(help)));
+    }
+}
+
+fn plural_suffix(count: usize) -> String {
+    match count {
+        0 => "no argument".to_owned(),
+        1 => "1 argument".to_owned(),
+        n => format!("{n} arguments"),
+    }
+}
+
+/// Returns the help for a value whose type formulas can only pass on.
+pub(in crate::check) fn help_with_other_type(text: &str) -> String {
+    format!("compute `{text}` as text or as a number in an earlier dbt model")
+}

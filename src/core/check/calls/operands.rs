@@ -1,0 +1,116 @@
+//! Summary of a call's arguments, computed in one pass.
+
+use crate::Type;
+use crate::check::lower::Lowerer;
+use crate::ir::{Ir, IrId, NodeMeta};
+use crate::span::Span;
+
+/// Kinds of arguments, used to choose an overload. A kind is the type of an expression or one of the following
+/// constants.
+pub(in crate::check) mod kind {
+    use crate::Type;
+
+    /// Decimal literal, whose type depends on the other arguments.
+    pub const POINT: u32 = Type::COUNT as u32;
+    /// Integer literal with up to nine digits (`SHORT_INTEGER`) or with more digits (`LONG_INTEGER`). The value of the
+    /// literal can determine the overload.
+    pub const SHORT_INTEGER: u32 = POINT + 1;
+    pub const LONG_INTEGER: u32 = POINT + 2;
+    /// Text literal that may be a date.
+    pub const TEXT: u32 = POINT + 3;
+    pub const NULL: u32 = POINT + 4;
+    pub const ERROR: u32 = POINT + 5;
+    pub const NO_ARGUMENT: u32 = POINT + 6;
+    pub const COUNT: u32 = POINT + 7;
+}
+
+/// Summary of a call's arguments.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::check) struct Operands {
+    /// Combined metadata of the arguments, nullable if at least one argument is nullable.
+    pub meta: NodeMeta,
+    /// Whether all arguments are nullable.
+    pub all_null: bool,
+    /// Kinds of the arguments. `kinds` is a bit set of all kinds. `digits` encodes the kinds of the last arguments as
+    /// the digits of a number.
+    kinds: u32,
+    pub digits: u32,
+}
+
+impl Operands {
+    /// Returns whether at least one argument has the given kind.
+    #[inline]
+    pub fn has_kind(&self, kind: u32) -> bool {
+        self.kinds & (1 << kind) != 0
+    }
+
+    /// Returns whether at least one argument has an error.
+    #[inline]
+    pub fn has_error(&self) -> bool {
+        self.has_kind(kind::ERROR)
+    }
+
+    /// Returns whether at least one argument is a literal NULL.
+    #[inline]
+    pub fn has_null(&self) -> bool {
+        self.has_kind(kind::NULL)
+    }
+
+    /// Returns whether at least one argument is a decimal literal.
+    #[inline]
+    pub fn has_decimal_literal(&self) -> bool {
+        self.has_kind(kind::POINT)
+    }
+
+    /// Returns whether the type of each argument is independent of the other arguments: no argument is a decimal
+    /// literal, a NULL, a date or a timestamp.
+    #[inline]
+    pub fn has_independent_types(&self) -> bool {
+        let temporal = 1 << Type::Date as u32 | 1 << Type::Timestamp as u32 | 1 << Type::Timestamptz as u32;
+        self.kinds & (temporal | 1 << kind::POINT | 1 << kind::NULL) == 0
+    }
+
+    /// Returns whether all arguments are literal NULLs.
+    #[inline]
+    pub fn are_all_null(&self) -> bool {
+        self.kinds & !(1 << kind::NULL) == 0
+    }
+
+    /// Returns whether all arguments are text values.
+    #[inline]
+    pub fn are_all_texts(&self) -> bool {
+        self.kinds & !(1 << kind::TEXT | 1 << Type::Text as u32) == 0
+    }
+}
+
+impl Lowerer<'_> {
+    /// Summarizes the arguments of a call.
+    #[inline]
+    pub(in crate::check) fn summarize_operands(&self, args: &[IrId], span: Span) -> Operands {
+        let meta = NodeMeta::constant(Type::Unknown, span);
+        let mut all = Operands {
+            meta,
+            all_null: true,
+            kinds: 0,
+            digits: 0,
+        };
+        for arg in args {
+            let (node, meta) = self.program.entry(*arg);
+            let kind = match (node, meta.ty) {
+                (Ir::Number(digits), Type::Integer) if digits.count < 10 => kind::SHORT_INTEGER,
+                (Ir::Number(_), Type::Integer) => kind::LONG_INTEGER,
+                (Ir::Number(_), Type::Point) => kind::POINT,
+                (Ir::Text(_), _) => kind::TEXT,
+                (Ir::Null, _) => kind::NULL,
+                (Ir::Error, _) => kind::ERROR,
+                (_, ty) => ty as u32,
+            };
+            all.kinds |= 1 << kind;
+            all.digits = all.digits.wrapping_mul(kind::COUNT).wrapping_add(kind);
+            all.all_null &= meta.nullable;
+            all.meta.nullable |= meta.nullable;
+            all.meta.merge_operand(meta);
+        }
+        all
+    }
+}

@@ -1,0 +1,171 @@
+//! With `blanks: zero`, replaces blank operands with 0. A NULL that stands for an error remains NULL.
+
+use super::Lowerer;
+use crate::catalog::{self, Nulls, internal};
+use crate::ir::{Ir, IrId, NodeMeta, PoolRange};
+use crate::{Level, Type};
+
+/// Maximum nesting depth of choices and calls in which blanks are replaced individually.
+const MAX_DEPTH: u8 = 64;
+
+impl Lowerer<'_> {
+    /// Replaces an operand's NULL with 0 if the NULL stands for a blank.
+    pub(in crate::check) fn blank_as_zero(&mut self, id: IrId) -> IrId {
+        self.replace_blanks_to_depth(id, MAX_DEPTH)
+    }
+
+    fn replace_blanks_to_depth(&mut self, id: IrId, depth: u8) -> IrId {
+        let meta = self.program.meta(id);
+        if !meta.nullable || !meta.ty.is_number() {
+            return id;
+        }
+        let meaning = self.program.null_meaning(id);
+        if !meaning.may_be_error {
+            let zero = self.program.add_integer("0", meta.span);
+            return self.program.add_with_args(
+                Ir::Coalesce,
+                &[id, zero],
+                NodeMeta {
+                    nullable: false,
+                    ..meta
+                },
+            );
+        }
+        match depth.checked_sub(1) {
+            Some(depth) if meaning.may_be_blank => self.replace_inner_blanks(id, depth),
+            _ => id,
+        }
+    }
+
+    /// Replaces blanks in the operands of a node whose NULL may be a blank or an error. The value of a definition
+    /// does not show whether its NULL is a blank or an error, so the NULL counts as an error.
+    fn replace_inner_blanks(&mut self, id: IrId, depth: u8) -> IrId {
+        let meta = self.program.meta(id);
+        match self.program.node(id) {
+            Ir::Case(arms) => {
+                let mut arms = self.replace_blanks_in_branches(arms, depth);
+                if arms.count.is_multiple_of(2) {
+                    let zero = self.program.add_integer("0", meta.span);
+                    self.program.extend_args(&mut arms, zero);
+                }
+                self.program.add(Ir::Case(arms), meta)
+            }
+            Ir::Switch { subject, arms } => {
+                let arms = self.replace_blanks_in_branches(arms, depth);
+                self.program.add(Ir::Switch { subject, arms }, meta)
+            }
+            Ir::Coalesce(args) => {
+                let mut values = self.program.args(args).to_vec();
+                if let Some(last) = values.last_mut() {
+                    *last = self.replace_blanks_to_depth(*last, depth);
+                }
+                self.program.add_with_args(Ir::Coalesce, &values, meta)
+            }
+            Ir::Apply { overload, args } => {
+                let function = catalog::get(catalog::overload_owner(overload));
+                if !matches!(catalog::null_rule(overload), Nulls::Any | Nulls::Always | Nulls::Error)
+                    || function.level > Level::Row
+                {
+                    return id;
+                }
+                let mut values = self.program.args(args).to_vec();
+                for value in &mut values {
+                    *value = self.replace_blanks_to_depth(*value, depth);
+                }
+                let args = self.program.add_args(&values);
+                let call = self.program.add(Ir::Apply { overload, args }, meta);
+                self.zero_if_null(&values, call)
+            }
+            Ir::Window { call, over } => match self.program.node(call) {
+                Ir::Apply { overload, args }
+                    if matches!(catalog::overload_owner(overload), internal::LAG | internal::LEAD) =>
+                {
+                    let one = self.program.add_integer("1", meta.span);
+                    let mut values = self.program.args(args).to_vec();
+                    values.iter_mut().take(1).for_each(|value| *value = one);
+                    let args = self.program.add_args(&values);
+                    let marker = NodeMeta {
+                        ty: Type::Integer,
+                        ..meta
+                    };
+                    let call = self.program.add(Ir::Apply { overload, args }, marker);
+                    let marker = self.program.add(Ir::Window { call, over }, marker);
+                    self.zero_if_null(&[marker], id)
+                }
+                _ => id,
+            },
+            Ir::PeriodLookup { period, .. } => {
+                let value = self.found_period_marker(meta.span);
+                let ty = self.program.meta(value).ty;
+                let marker = Ir::PeriodLookup { value, period };
+                let marker = self.program.add(marker, NodeMeta { ty, ..meta });
+                self.zero_if_null(&[marker], id)
+            }
+            Ir::RowLookup { args, find } => {
+                let by_number = self.program.finds.try_get(find as usize).is_none_or(|of| of.by_number);
+                let [sought, key, gives] = *self.program.args(args) else {
+                    return id;
+                };
+                if by_number || self.program.null_meaning(gives).may_be_error {
+                    return id;
+                }
+                // The key of a row that was found is never blank.
+                let of_key = NodeMeta {
+                    ty: self.program.meta(key).ty,
+                    ..meta
+                };
+                let found =
+                    self.program
+                        .add_with_args(|args| Ir::RowLookup { args, find }, &[sought, key, key], of_key);
+                let zero = self.program.add_integer("0", meta.span);
+                let of_value = NodeMeta {
+                    nullable: false,
+                    ..meta
+                };
+                let value = self.program.add_with_args(Ir::Coalesce, &[id, zero], of_value);
+                self.program.shares_nodes = true;
+                let is_found = self.build_not_null(found, meta.span);
+                let mut branches = [value, self.program.add_null(meta.ty, meta.span)];
+                self.build_case(&[is_found], &mut branches, meta.span, "")
+            }
+            _ => id,
+        }
+    }
+
+    fn replace_blanks_in_branches(&mut self, arms: PoolRange, depth: u8) -> PoolRange {
+        let mut arms = self.program.args(arms).to_vec();
+        for branch in arms.chunks_mut(2).filter_map(|pair| pair.last_mut()) {
+            *branch = self.replace_blanks_to_depth(*branch, depth);
+        }
+        self.program.add_args(&arms)
+    }
+
+    /// Builds a CASE that returns 0 if any of the `tested` nodes is blank, and `value` otherwise.
+    fn zero_if_null(&mut self, tested: &[IrId], value: IrId) -> IrId {
+        let meta = self.program.meta(value);
+        let mut arms = Vec::new();
+        for x in tested {
+            let of = self.program.meta(*x);
+            if of.nullable && !self.program.null_meaning(*x).may_be_error {
+                let test = Ir::IsNull { x: *x, negated: false };
+                let ty = Type::Boolean;
+                arms.push(self.program.add(
+                    test,
+                    NodeMeta {
+                        ty,
+                        nullable: false,
+                        ..of
+                    },
+                ));
+                arms.push(self.program.add_integer("0", meta.span));
+            }
+        }
+        if arms.is_empty() {
+            return value;
+        }
+        // The value and the tests read the same node.
+        self.program.shares_nodes = true;
+        arms.push(value);
+        self.program.add_with_args(Ir::Case, &arms, meta)
+    }
+}

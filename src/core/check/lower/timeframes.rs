@@ -1,0 +1,57 @@
+//! Lowering of timeframes in square brackets, such as `billing_date[month]`.
+
+use super::Lowerer;
+use crate::check::dates::timeframe::{self, CalendarShift};
+use crate::check::names::{NameTarget, SymbolKey};
+use crate::ir::{CalendarUnit, Ir, IrId};
+use crate::span::Span;
+
+impl Lowerer<'_> {
+    pub(super) fn lower_timeframe(&mut self, base: IrId, frame: Span, span: Span) -> IrId {
+        if self.is_error(base) {
+            return base;
+        }
+        let name = frame.text(self.source);
+        let id = self.timeframe_call(base, name, frame, span);
+        let of = match self.program.node(base) {
+            Ir::Column(column) => NameTarget::Column(column),
+            Ir::Definition(definition) => NameTarget::Definition(definition),
+            _ => return id,
+        };
+        let is_key = self.names.keys.iter().any(|key| {
+            matches!(key, SymbolKey::Timeframe(base, frame) if *base == of && frame.text(self.source).eq_ignore_ascii_case(name))
+        });
+        if is_key {
+            self.program.meta_mut(id).reads_only_keys = true;
+        }
+        id
+    }
+
+    /// Builds the call that computes a timeframe. `at` is the position of the timeframe's name.
+    pub(in crate::check) fn timeframe_call(&mut self, base: IrId, name: &str, at: Span, span: Span) -> IrId {
+        let timeframe = match timeframe::find(name, self.scope.calendar, at) {
+            Ok(Some(found)) => found,
+            Ok(None) => return base,
+            Err(diagnostic) => {
+                self.report(diagnostic);
+                return self.add_error(span);
+            }
+        };
+        let mut args = self.singleton_list(base);
+        match timeframe.shift {
+            CalendarShift::None => {}
+            CalendarShift::Week(days) => {
+                args.push(self.program.add_integer(&days.to_string(), span));
+                let first_day = self.scope.calendar.week_start.name();
+                args.push(self.program.add_text_literal(first_day, span));
+            }
+            CalendarShift::Days(days) => args.push(self.program.add_integer(&days.to_string(), span)),
+            CalendarShift::Months(months) => {
+                args.extend(self.period_distance(u64::from(months), CalendarUnit::Month, span));
+            }
+        }
+        let id = self.add_scalar_call(timeframe.function, &args, span, name);
+        self.recycle_list(args);
+        id
+    }
+}

@@ -1,0 +1,117 @@
+//! Fields of STRUCT columns, such as `device.category`.
+
+use super::unresolved_names::list_names;
+use super::{NameTarget, Resolver};
+use crate::Type;
+use crate::diag::{Code, Diagnostic, suggest};
+use crate::schema::{Column, Relation};
+use crate::span::Span;
+
+impl Resolver<'_> {
+    /// Resolves `device.category` or `events.device.category`, where `device` is a column. `None` if no such column is
+    /// known.
+    pub(in crate::check) fn resolve_struct_field(&mut self, view: Span, field: Span) -> Option<NameTarget> {
+        let (scope, source) = (self.scope, self.source);
+        let parts = view.text(source).split('.').chain([field.text(source)]);
+        let path = parts.map(str::trim).collect::<Vec<_>>().join(".");
+        let (first, rest) = path.split_once('.')?;
+        let named = scope
+            .relations
+            .iter()
+            .position(|relation| relation.name().eq_ignore_ascii_case(first));
+        let (relations, path) = match named.filter(|_| rest.contains('.')) {
+            Some(at) => (at..at + 1, rest),
+            None => (0..scope.relations.len(), path.as_str()),
+        };
+        // Without a schema, any name except that of the only relation must be a column.
+        let is_similar = |relation: &Relation| suggest::nearest_name(first, [relation.name()]).is_some();
+        let is_only_open = |relation: &Relation| {
+            scope.relations.len() == 1 && relation.is_open() && (named.is_some() || !is_similar(relation))
+        };
+        let of_struct = relations.filter(|at| {
+            let relation = scope.relation(*at);
+            let is_listed = relation.position(path).is_some();
+            is_listed || (scope.struct_fields && (may_have_field(relation, path) || is_only_open(relation)))
+        });
+        let found: Vec<usize> = of_struct.collect();
+        let whole = view.to(field);
+        match found.as_slice() {
+            [] => None,
+            [at] => Some(self.field_of_struct(*at, path, whole)),
+            several => {
+                let names: Vec<&str> = several.iter().map(|at| scope.relation(*at).name()).collect();
+                let message = format!("`{path}` may be a field of a column of {}", list_names(&names));
+                let help = format!(
+                    "specify the relation, for example `{}.{path}`",
+                    names.first().copied().unwrap_or_default()
+                );
+                self.diagnostics
+                    .push(Diagnostic::new(Code::AmbiguousName, whole, message).with_help(help));
+                Some(NameTarget::Error)
+            }
+        }
+    }
+
+    fn field_of_struct(&mut self, at: usize, path: &str, span: Span) -> NameTarget {
+        let relation = self.scope.relation(at);
+        if let Some(array) = prefixes(path).find(|prefix| relation.column(prefix).is_some_and(Column::is_array)) {
+            let message = format!("`{array}` is an array, so a row may have several values of `{path}`");
+            let help = format!(
+                "select one element in a dbt model, as in `(select … from unnest({array}) where …) as name`, and use its column"
+            );
+            self.diagnostics
+                .push(Diagnostic::new(Code::FieldOfArray, span, message).with_help(help));
+            return NameTarget::Error;
+        }
+        if let Some(position) = relation.position(path) {
+            let column = self.record_column_use(at, position);
+            return self.resolve_in_one_relation(column, span);
+        }
+        let head = prefixes(path).next().unwrap_or_default();
+        let is_field = |name: &&str| {
+            let start = name
+                .get(..head.len())
+                .is_some_and(|start| start.eq_ignore_ascii_case(head));
+            start && name[head.len()..].starts_with('.')
+        };
+        let fields: Vec<&str> = relation.columns().iter().map(Column::name).filter(is_field).collect();
+        if !fields.is_empty() && !relation.is_partial() {
+            let message = format!("`{head}` has no field `{}`", &path[head.len() + 1..]);
+            let other = || format!("the fields are {}", list_names(fields.get(..8).unwrap_or(&fields)));
+            let help = suggest::similar_name_help_or(path, fields.iter().copied(), other);
+            self.diagnostics
+                .push(Diagnostic::new(Code::UnknownName, span, message).with_help(help));
+            return NameTarget::Error;
+        }
+        NameTarget::Column(self.record_possible_column_use(relation, path, span))
+    }
+
+    /// Returns the help for `device.category` if there is neither a relation nor a column `device`.
+    pub(in crate::check) fn help_for_unknown_relation(&self, view: &str, field: &str, known: &[&str]) -> String {
+        let meant = format!("did you mean {}?", list_names(known.get(..8).unwrap_or(known)));
+        let mut open = self
+            .scope
+            .relations
+            .iter()
+            .filter(|relation| relation.may_have_more_columns());
+        match open.next() {
+            Some(relation) if self.scope.struct_fields => format!(
+                "{meant} If `{view}` is a STRUCT column of `{}`, add a column `{view}.{field}` to its columns in a properties \
+                 file or schema file, or run `dbt docs generate`",
+                relation.name()
+            ),
+            _ => meant,
+        }
+    }
+}
+
+/// Returns whether a relation has a column that may be a STRUCT with this field.
+fn may_have_field(relation: &Relation, path: &str) -> bool {
+    let head = prefixes(path).next().and_then(|head| relation.column(head));
+    head.is_some_and(|column| matches!(column.ty(), Type::Other | Type::Unknown))
+}
+
+/// Returns the parts of a path before each dot: `a` and `a.b` for `a.b.c`.
+fn prefixes(path: &str) -> impl Iterator<Item = &str> {
+    path.match_indices('.').filter_map(|(at, _)| path.get(..at))
+}

@@ -1,0 +1,109 @@
+//! Names without a relation in a step with joins, if no schema lists the columns of several relations.
+
+use super::Resolver;
+use super::unresolved_names::{CANDIDATES, list_names};
+use crate::ast::{BinaryOp, Definition, Expr, ExprId};
+use crate::check::DefinitionRole;
+use crate::diag::{Code, Diagnostic};
+use crate::parse::reference;
+use crate::schema::Relation;
+use crate::span::Span;
+
+/// Maximum number of names in a warning. The remaining names are only counted.
+const MAX_LISTED_NAMES: usize = 8;
+
+impl Resolver<'_> {
+    /// Returns the column for a name in `on` that no schema lists and that is compared with a column of one side of the
+    /// join. The name then belongs to the other side. `None` if this does not determine the relation.
+    pub(in crate::check) fn column_of_join_side(
+        &mut self,
+        id: ExprId,
+        span: Span,
+        role: DefinitionRole,
+        definition: &Definition,
+    ) -> Option<u32> {
+        let DefinitionRole::On(join) = role else { return None };
+        let (scope, text) = (self.scope, span.text(self.source));
+        let is_known = self.find_column(text.into()).is_some()
+            || scope.merged.iter().any(|merged| merged.name.eq_ignore_ascii_case(text))
+            || self
+                .tables
+                .symbols
+                .find(text.into(), self.source)
+                .is_some_and(|symbol| symbol.definition.is_some());
+        if !scope.open || is_known {
+            return None;
+        }
+        let other = self.compared_relation(id, definition)?;
+        let joined = join as usize + 1;
+        let side = if other == joined { 0..joined } else { joined..joined + 1 };
+        let mut sides = scope.relations.get(side)?.iter().filter(|r| r.may_have_more_columns());
+        let (relation, None) = (sides.next()?, sides.next()) else {
+            return None;
+        };
+        Some(self.record_unlisted_column_use(Some(relation.name()), text))
+    }
+
+    /// Returns the index of the relation of `r.y` in `x = r.y`, for the operand `x`.
+    fn compared_relation(&self, id: ExprId, definition: &Definition) -> Option<usize> {
+        let behind = id.0 + 1..=definition.body.0.min(id.0.saturating_add(CANDIDATES as u32));
+        let other = behind.map(ExprId).find_map(|node| match self.ast.expr(node) {
+            Expr::Binary {
+                op: BinaryOp::Equal,
+                left,
+                right,
+            } if left == id => Some(right),
+            Expr::Binary {
+                op: BinaryOp::Equal,
+                left,
+                right,
+            } if right == id => Some(left),
+            _ => None,
+        })?;
+        if !matches!(self.ast.expr(other), Expr::Field | Expr::Model) {
+            return None;
+        }
+        let view = reference(self.source, self.ast.span(other)).view?.text(self.source);
+        let mut relations = self.scope.relations.iter();
+        relations.position(|relation| relation.name().eq_ignore_ascii_case(view))
+    }
+
+    /// Records a name if several joined relations may have the column.
+    pub(in crate::check) fn record_unqualified_name(&mut self, column: u32, span: Span) {
+        let used = &self.columns[column as usize];
+        if self.scope.relations.len() > 1 && self.scope.chosen && used.relation.is_none() && used.merged.is_empty() {
+            self.unqualified.push(span);
+        }
+    }
+
+    /// Warns about the names that several joined relations may have, at the first of these names.
+    pub(in crate::check) fn report_unqualified_names(&mut self) {
+        let Some(first) = self.unqualified.first().copied() else {
+            return;
+        };
+        let mut names: Vec<&str> = Vec::new();
+        for name in self.unqualified.iter().map(|span| span.text(self.source)) {
+            if !names.iter().any(|other| other.eq_ignore_ascii_case(name)) {
+                names.push(name);
+            }
+        }
+        let relations = self.scope.relations.iter().filter(|r| r.may_have_more_columns());
+        let relations: Vec<&str> = relations.map(Relation::name).collect();
+        let (listed, rest) = names.split_at(names.len().min(MAX_LISTED_NAMES));
+        let listed = match rest.len() {
+            0 => list_names(listed),
+            more => format!("`{}` and {more} more names", listed.join("`, `")),
+        };
+        let what = if names.len() == 1 { "a column" } else { "columns" };
+        let [example, relation] = [&names, &relations].map(|names| names.first().copied().unwrap_or_default());
+        let message = format!("{listed} may be {what} of {}", list_names(&relations));
+        self.diagnostics.push(
+            Diagnostic::new(Code::UnqualifiedName, first, message)
+                .with_label("the warehouse rejects a name that several of the relations have")
+                .with_help(format!(
+                    "specify the relation, for example `{relation}.{example}`, or provide the columns of each relation with \
+                     `dbt docs generate`, `formulac schema fetch` or `--schema`"
+                )),
+        );
+    }
+}

@@ -1,0 +1,492 @@
+//! Diagnostics for unknown and ambiguous names, with suggestions.
+
+use super::{NameTarget, Resolver};
+use crate::Level;
+use crate::ast::{BinaryOp, Definition, Expr, ExprId};
+use crate::catalog::{self, Function};
+use crate::check::DefinitionRole;
+use crate::check::dates::timeframe::split_timeframe_name;
+use crate::diag::{Code, Diagnostic, suggest};
+use crate::plan::key_name;
+use crate::schema::{Column, Relation};
+use crate::span::Span;
+use crate::symbol_table::HashedName;
+
+/// Maximum number of candidates per kind to compare with a name.
+pub const CANDIDATES: usize = 1000;
+/// Maximum number of names that a help text lists.
+const LISTED: usize = 8;
+/// Maximum number of searches for similar names. The limit keeps checks fast if a source contains many errors.
+pub const SEARCHES: usize = 50;
+
+impl<'a> Resolver<'a> {
+    /// Returns the candidate that is most similar to a name.
+    pub(in crate::check) fn nearest_name<'c>(
+        &mut self,
+        word: &str,
+        candidates: impl IntoIterator<Item = &'c str>,
+    ) -> Option<&'c str> {
+        self.searches.push(self.current);
+        (self.searches.len() <= SEARCHES).then(|| suggest::nearest_name(word, candidates))?
+    }
+
+    /// Returns the names of definitions and columns with which an unknown name is compared. The current definition cannot
+    /// refer to itself.
+    fn similar_candidates<'n>(&self, text: &'n str) -> impl Iterator<Item = &'n str> + Clone + use<'n, 'a>
+    where
+        'a: 'n,
+    {
+        let (ast, source, scope) = (self.ast, self.source, self.scope);
+        let is_whole = scope.rest.names.is_none();
+        let own = ast.definitions.iter().filter(move |_| is_whole);
+        let own = own.filter_map(|d| d.name).map(|n| n.text(source));
+        let listed = scope.rest.names.unwrap_or_default().iter().copied();
+        let columns = scope
+            .relations
+            .iter()
+            .flat_map(|r| r.columns().iter().map(Column::name));
+        let current = ast.definitions.get(self.current as usize).and_then(|d| d.name);
+        let is_other =
+            move |name: &&str| !current.is_some_and(|current| name.eq_ignore_ascii_case(current.text(source)));
+        let definitions = own.chain(listed).take(CANDIDATES).filter(is_other);
+        definitions
+            .chain(columns.take(CANDIDATES))
+            .filter(move |name| !name.eq_ignore_ascii_case(text))
+    }
+
+    /// Returns the names by which groups can be sorted or partitioned: the grouping keys and the definitions. `None` for
+    /// other roles, and for steps without `group_by`.
+    fn names_of_groups(&self, role: DefinitionRole) -> Option<Vec<String>> {
+        if !role.orders_groups() {
+            return None;
+        }
+        let parts = self.ast.definitions.iter().take(CANDIDATES);
+        let of_role = |role| parts.clone().filter(move |part| self.scope.role(part.part) == role);
+        let keys = of_role(DefinitionRole::GroupBy).map(|key| key_name(self.ast.span(key.body).text(self.source)));
+        let mut names: Vec<String> = keys.collect();
+        if names.is_empty() {
+            return None;
+        }
+        let definitions = of_role(DefinitionRole::Definitions).filter_map(|definition| definition.name);
+        for name in definitions.map(|name| name.text(self.source)) {
+            if !names.iter().any(|known| known.eq_ignore_ascii_case(name)) {
+                names.push(name.to_owned());
+            }
+        }
+        Some(names)
+    }
+
+    pub(in crate::check) fn report_ambiguous(&mut self, text: &str, span: Span) -> NameTarget {
+        let owners: Vec<&str> = self
+            .scope
+            .relations
+            .iter()
+            .filter(|r| r.position(text).is_some())
+            .map(Relation::name)
+            .collect();
+        let first = owners.first().copied().unwrap_or_default();
+        let is_one_name = owners.iter().all(|owner| *owner == first);
+        self.diagnostics.push(if is_one_name {
+            let message = format!("`{text}` is a column of two relations called `{first}`");
+            Diagnostic::new(Code::AmbiguousName, span, message)
+                .with_help("give one of the relations another name with `as`")
+        } else {
+            Diagnostic::new(
+                Code::AmbiguousName,
+                span,
+                format!("`{text}` is a column of {}", list_names(&owners)),
+            )
+            .with_help(if self.scope.chosen {
+                let written: Vec<String> = owners.iter().map(|owner| format!("`{owner}.{text}`")).collect();
+                format!("write {}", written.join(" or "))
+            } else {
+                format!("write `{first}.{text}`, or choose the relation with `--from`")
+            })
+        });
+        NameTarget::Error
+    }
+
+    /// Reports a column that may belong to several relations because no schema lists their columns.
+    #[cold]
+    pub(in crate::check) fn report_ambiguous_column(&mut self, text: &str, span: Span) -> NameTarget {
+        let open: Vec<&str> = self
+            .scope
+            .relations
+            .iter()
+            .filter(|r| r.is_open())
+            .map(Relation::name)
+            .collect();
+        self.diagnostics.push(ambiguous_column_diagnostic(text, span, &open));
+        NameTarget::Error
+    }
+
+    #[cold]
+    pub(in crate::check) fn report_missing_name(
+        &mut self,
+        id: ExprId,
+        span: Span,
+        is_own: bool,
+        definition: &Definition,
+    ) -> NameTarget {
+        let text = span.text(self.source);
+        // Names in `${…}` are always columns.
+        let bare = self.ast.expr(id) == Expr::Name;
+        // A tab without quotes, as in `Targets!A:B`, is a syntax error that has already been reported.
+        let after = self.source.get(span.end as usize..).unwrap_or_default();
+        if after.starts_with('!') && !after.starts_with("!=") {
+            return NameTarget::Error;
+        }
+        if bare && let Some((diagnostic, target)) = self.diagnose_other_meaning(id, span, definition) {
+            self.diagnostics.push(diagnostic);
+            return target;
+        }
+        let diagnostic = if is_own {
+            Diagnostic::new(Code::UnknownName, span, format!("there is no input column `{text}`"))
+                .with_label("in its own definition, the name refers to the input column")
+        } else {
+            Diagnostic::new(
+                Code::UnknownName,
+                span,
+                format!("there is no column or definition `{text}`"),
+            )
+        };
+        if let Some(help) = self.help_for_intended_syntax(text, span) {
+            self.diagnostics.push(diagnostic.with_help(help));
+            return NameTarget::Error;
+        }
+        if let Some(relation) = self
+            .scope
+            .relations
+            .iter()
+            .find(|relation| relation.is_past_column(text))
+        {
+            self.diagnostics.push(explain_removed_column(diagnostic, relation));
+            return NameTarget::Error;
+        }
+        let scope = self.scope;
+        self.unknown_names.push(self.current);
+        if let Some(target) = self.resolve_unlisted_column(text, span) {
+            return target;
+        }
+        let groups = self.names_of_groups(scope.role(definition.part));
+        let similar = match &groups {
+            Some(names) => self.similar_name(text, names.iter().map(String::as_str)),
+            None => self.similar_name(text, self.similar_candidates(text)),
+        };
+        if let Some((near, is_unique)) = similar {
+            let is_name = near.chars().all(|c| c.is_alphanumeric() || c == '_');
+            let diagnostic = diagnostic.with_help(suggest::similar_name_help(near));
+            self.diagnostics.push(if is_name && is_unique {
+                diagnostic.with_fix(span, near)
+            } else {
+                diagnostic
+            });
+            return NameTarget::Error;
+        }
+        let names = match (&groups, scope.relations.first()) {
+            (Some(names), _) => {
+                let names: Vec<&str> = names.iter().take(LISTED).map(String::as_str).collect();
+                format!("use a key or a definition of the step, such as {}", list_names(&names))
+            }
+            (None, Some(relation)) => describe_columns(relation),
+            (None, None) => "define the name, or correct its spelling".to_owned(),
+        };
+        // In `status = open`, the author may have forgotten the quotes around a text literal.
+        let help = if bare && self.is_compared(id, definition) {
+            format!("write `\"{text}\"` if you mean text; {names}")
+        } else {
+            names
+        };
+        self.diagnostics.push(diagnostic.with_help(help));
+        NameTarget::Error
+    }
+
+    /// Returns the most similar candidate, and `true` if it is the only similar candidate.
+    fn similar_name<'c>(
+        &mut self,
+        text: &str,
+        candidates: impl Iterator<Item = &'c str> + Clone,
+    ) -> Option<(&'c str, bool)> {
+        let near = self.nearest_name(text, candidates.clone())?;
+        Some((near, suggest::is_unique_match(text, near, candidates)))
+    }
+
+    /// Returns the diagnostic and the target of a bare word that is not a column: a Boolean value, a cell, NULL, the
+    /// name of a worksheet or a function.
+    fn diagnose_other_meaning(
+        &self,
+        id: ExprId,
+        span: Span,
+        definition: &Definition,
+    ) -> Option<(Diagnostic, NameTarget)> {
+        let text = span.text(self.source);
+        if let Some(value) = parse_boolean(text) {
+            let upper = text.to_ascii_uppercase();
+            let message = format!("`{text}` is interpreted as `{upper}`");
+            let diagnostic = Diagnostic::new(Code::LowercaseBoolean, span, message)
+                .with_help(format!("write `{upper}`"))
+                .with_fix(span, upper);
+            return Some((diagnostic, NameTarget::Bool(value)));
+        }
+        let diagnostic = if looks_like_cell(text) {
+            let message = format!("cell references need a worksheet; `{text}` looks like a cell");
+            let help = format!("use the column's name, or write `${{{text}}}` if a column has that name");
+            Diagnostic::new(Code::NeedsWorksheet, span, message).with_help(help)
+        } else if text.eq_ignore_ascii_case("null") {
+            Diagnostic::new(Code::NotFormulaSyntax, span, "`NULL` is not part of the language").with_help(
+                if self.is_branch_of_if(id, definition) {
+                    "omit the last argument of IF, which then returns NULL; swap the branches if necessary"
+                } else {
+                    "write `1/0` to return NULL (an empty value), and `ISBLANK(x)` to test for NULL"
+                },
+            )
+        } else if let Some(what) = describe_worksheet_name(text) {
+            let message = format!("{what} need a worksheet; there is no column or definition `{text}`");
+            Diagnostic::new(Code::NeedsWorksheet, span, message).with_help("use the column's name")
+        } else {
+            // A name such as `n` is more often a column that is missing than the function `N`.
+            let means_function = |function: &&Function| text.len() > 2 || text == function.name;
+            let function = catalog::find(text).map(catalog::get).filter(means_function)?;
+            let message = format!("`{text}` is a function, so brackets must follow its name");
+            Diagnostic::new(Code::UnknownName, span, message)
+                .with_label("no column or definition has this name")
+                .with_help(format!("write `{}`", function.signature()))
+        };
+        Some((diagnostic, NameTarget::Error))
+    }
+
+    /// Returns the help for a missing name that is probably a comment, a relation or a timeframe in the wrong syntax.
+    fn help_for_intended_syntax(&mut self, text: &str, span: Span) -> Option<String> {
+        // In `SUM(amount) -- all of it`, the author intended a comment, but `--` subtracts a negated value.
+        let before = self.source.get(..span.start as usize);
+        if before.is_some_and(|before| before.trim_end_matches(' ').ends_with("--")) {
+            return Some("start a comment with `//`, because `--` negates a value twice".to_owned());
+        }
+        let mut relations = self.scope.relations.iter();
+        if let Some(relation) = relations.find(|r| r.name().eq_ignore_ascii_case(text)) {
+            let name = relation.name();
+            return Some(format!("write a column of the relation `{name}` as `{name}.column`"));
+        }
+        // `Table[column]` refers to a column of a table in a spreadsheet.
+        let after = self.source.get(span.end as usize..).unwrap_or_default();
+        let bracketed = after.strip_prefix('[').and_then(|after| after.split_once(']'));
+        if let Some((column, _)) = bracketed
+            && self.find_column(HashedName::from(column)).is_some()
+        {
+            return Some(format!("write `{column}`, because only the column has a name here"));
+        }
+        let (base, frame) =
+            split_timeframe_name(text).find(|(base, _)| self.find_column(HashedName::from(*base)).is_some())?;
+        Some(format!("write the timeframe of `{base}` as `{base}[{frame}]`"))
+    }
+
+    /// Resolves a name to an unlisted column if only one relation may have unlisted columns. Reports the name if
+    /// several relations may have the column. `None` if no relation may have the column, or if the source or the schema
+    /// contains a similar name.
+    fn resolve_unlisted_column(&mut self, text: &str, span: Span) -> Option<NameTarget> {
+        let partial: Vec<&Relation> = self
+            .scope
+            .relations
+            .iter()
+            .filter(|relation| relation.is_partial())
+            .collect();
+        if suggest::nearest_name_within(text, SLIP, self.similar_candidates(text)).is_some() {
+            return None;
+        }
+        match partial.as_slice() {
+            [] => None,
+            [relation] => Some(NameTarget::Column(
+                self.record_possible_column_use(relation, text, span),
+            )),
+            several => {
+                let names: Vec<&str> = several.iter().map(|relation| relation.name()).collect();
+                self.diagnostics.push(ambiguous_column_diagnostic(text, span, &names));
+                Some(NameTarget::Error)
+            }
+        }
+    }
+
+    /// Returns the index of the entry for a column that a relation may have although its schema does not list it. Warns
+    /// about the first use.
+    pub(in crate::check) fn record_possible_column_use(&mut self, relation: &Relation, text: &str, span: Span) -> u32 {
+        let before = self.columns.len();
+        let column = self.record_unlisted_column_use(Some(relation.name()), text);
+        if let Some(new) = self.columns.try_get_mut(before) {
+            // SQL generation treats the column as a known column of the relation, so the column name needs no
+            // qualifier.
+            new.unknown = false;
+            self.diagnostics.push(unlisted_column_diagnostic(relation, text, span));
+        }
+        column
+    }
+
+    /// Returns whether an expression is an operand of `=` or `<>`.
+    fn is_compared(&self, id: ExprId, definition: &Definition) -> bool {
+        let behind = id.0 + 1..=definition.body.0.min(id.0.saturating_add(CANDIDATES as u32));
+        behind.map(ExprId).any(|node| match self.ast.expr(node) {
+            Expr::Binary {
+                op: BinaryOp::Equal | BinaryOp::NotEqual,
+                left,
+                right,
+            } => left == id || right == id,
+            _ => false,
+        })
+    }
+
+    /// Returns whether an expression is a branch of an IF.
+    fn is_branch_of_if(&self, id: ExprId, definition: &Definition) -> bool {
+        let behind = id.0 + 1..=definition.body.0.min(id.0.saturating_add(CANDIDATES as u32));
+        behind.map(ExprId).any(|node| match self.ast.expr(node) {
+            Expr::Call(call) => {
+                let call = self.ast.call(call);
+                self.ast.arguments(call).iter().skip(1).any(|a| *a == id)
+                    && call.name.text(self.source).eq_ignore_ascii_case("if")
+            }
+            _ => false,
+        })
+    }
+
+    #[cold]
+    pub(in crate::check) fn report_no_function(&mut self, text: &str, span: Span) -> NameTarget {
+        let diagnostic =
+            crate::check::calls::foreign_functions::foreign_function_diagnostic(&text.to_uppercase(), span)
+                .unwrap_or_else(|| {
+                    let known = self
+                        .tables
+                        .symbols
+                        .find(text.into(), self.source)
+                        .is_some_and(|s| s.definition.is_some());
+                    if known || self.find_column(text.into()).is_some() {
+                        return Diagnostic::new(
+                            Code::UnknownFunction,
+                            span,
+                            format!("`{text}` is a name, not a function"),
+                        )
+                        .with_help("put an operator before the bracket, such as `*` to multiply");
+                    }
+                    let near = self.nearest_name(text, catalog::names());
+                    let help = near.map_or_else(
+                        || "run `formulac functions` to list all functions".to_owned(),
+                        suggest::similar_name_help,
+                    );
+                    Diagnostic::new(Code::UnknownFunction, span, format!("unknown function `{text}`"))
+                        .with_label("not in the function catalogue")
+                        .with_help(help)
+                });
+        self.diagnostics.push(diagnostic);
+        NameTarget::Error
+    }
+}
+
+/// Maximum edit distance between a typo and the name of a known column.
+const SLIP: usize = 2;
+
+/// Returns the diagnostic for a column that a relation does not list. The diagnostic is a warning if only some
+/// columns of the relation are known and none of them has a similar name; otherwise it is an error.
+pub fn no_column_diagnostic(relation: &Relation, name: &str, span: Span, help: impl FnOnce() -> String) -> Diagnostic {
+    let message = format!("`{}` has no column `{name}`", relation.name());
+    let diagnostic = Diagnostic::new(Code::UnknownName, span, message);
+    if relation.is_past_column(name) {
+        return explain_removed_column(diagnostic, relation);
+    }
+    let columns = || relation.columns().iter().map(Column::name).take(CANDIDATES);
+    if relation.is_partial() && suggest::nearest_name_within(name, SLIP, columns()).is_none() {
+        return unlisted_column_diagnostic(relation, name, span);
+    }
+    diagnostic.with_help(suggest::similar_name_help_or(name, columns(), help))
+}
+
+/// Returns the diagnostic for a name that may be a column of several relations because not all of their columns are
+/// known.
+fn ambiguous_column_diagnostic(text: &str, span: Span, relations: &[&str]) -> Diagnostic {
+    let first = relations.first().copied().unwrap_or_default();
+    Diagnostic::new(
+        Code::AmbiguousName,
+        span,
+        format!("`{text}` may be a column of {}", list_names(relations)),
+    )
+    .with_help(format!(
+        "specify the relation, for example `{first}.{text}`, or provide the columns of each relation with \
+            `dbt docs generate`, `formulac schema fetch` or `--schema`"
+    ))
+}
+
+fn unlisted_column_diagnostic(relation: &Relation, name: &str, span: Span) -> Diagnostic {
+    let message = format!("`{name}` is not among the known columns of `{}`", relation.name());
+    Diagnostic::new(Code::UnlistedColumn, span, message).with_label("assumed to be a column").with_help(
+        "run `dbt docs generate` (dbt 2: `dbt build --write-catalog`) or `formulac schema fetch` so that all columns are known",
+    )
+}
+
+/// Adds a note to a diagnostic. The note explains that the relation used to have a column with this name.
+pub fn explain_removed_column(diagnostic: Diagnostic, relation: &Relation) -> Diagnostic {
+    diagnostic
+        .with_label("the column existed at an earlier pull but was removed")
+        .with_help(format!(
+            "use another column, or restore the column in dbt: `{}` no longer contains the column",
+            relation.name()
+        ))
+}
+
+/// Describes a relation by listing its first columns.
+pub fn describe_columns(relation: &Relation) -> String {
+    let names: Vec<&str> = relation.columns().iter().take(LISTED).map(Column::name).collect();
+    match names.as_slice() {
+        [] => format!("`{}` has no columns", relation.name()),
+        [one] => format!("`{}` has the column `{one}`", relation.name()),
+        names => format!("`{}` has the columns {}", relation.name(), list_names(names)),
+    }
+}
+
+/// Returns whether a name probably is not a column, even if any name is accepted as a column.
+pub(in crate::check) fn is_unlikely_column(name: &str) -> bool {
+    if looks_like_cell(name) || parse_boolean(name).is_some() || name.eq_ignore_ascii_case("null") {
+        return true;
+    }
+    // In `SUM + 1`, the author means the function. Only uppercase names of aggregates and logic functions are
+    // recognized, because columns may be called `month` or `DATE`.
+    name.bytes().all(|b| b.is_ascii_uppercase())
+        && catalog::find(name)
+            .map(catalog::get)
+            .is_some_and(|f| f.level == Level::Aggregate || f.category == "logic")
+}
+
+fn parse_boolean(text: &str) -> Option<bool> {
+    if text.eq_ignore_ascii_case("true") {
+        Some(true)
+    } else if text.eq_ignore_ascii_case("false") {
+        Some(false)
+    } else {
+        None
+    }
+}
+
+/// Returns whether a name looks like a cell, such as `C1` or `FY24`: one to three letters and a number.
+pub(in crate::check) fn looks_like_cell(text: &str) -> bool {
+    let letters = text.bytes().take_while(u8::is_ascii_alphabetic).count();
+    let rest = text.get(letters..).unwrap_or_default();
+    (1..=3).contains(&letters) && (1..=7).contains(&rest.len()) && rest.bytes().all(|b| b.is_ascii_digit())
+}
+
+/// Describes the kind of a worksheet name: a total such as `B_TOTAL` or `B2_ROW_TOTAL`, or a column letter such as `C`.
+fn describe_worksheet_name(text: &str) -> Option<&'static str> {
+    let column = |t: &str| {
+        let letters = t.bytes().take_while(u8::is_ascii_uppercase).count();
+        (1..=2).contains(&letters) && t.bytes().skip(letters).all(|b| b.is_ascii_digit())
+    };
+    if let Some(of) = text.strip_suffix("_TOTAL") {
+        let of = ["_ROW", "_GRAND"].iter().find_map(|s| of.strip_suffix(s)).unwrap_or(of);
+        return column(of).then_some("totals");
+    }
+    (text.len() == 1 && column(text)).then_some("columns by letter")
+}
+
+/// Formats names in backticks as a list: `a`, `a and b`, `a, b and c`.
+pub(in crate::check) fn list_names(names: &[&str]) -> String {
+    let quoted: Vec<String> = names.iter().map(|n| format!("`{n}`")).collect();
+    match quoted.as_slice() {
+        [] => "nothing".to_owned(),
+        [one] => one.clone(),
+        [first @ .., last] => format!("{} and {last}", first.join(", ")),
+    }
+}

@@ -1,0 +1,144 @@
+//! Columns of the sheet or another tab in the arguments of lookups.
+
+use crate::ast::ExprId;
+use crate::catalog::{Function, Lowering};
+use crate::check::lower::Lowerer;
+use crate::diag::{Code, Diagnostic};
+use crate::ir::{Ir, IrId};
+use crate::span::Span;
+
+/// Entire columns of the sheet or another tab.
+pub(in crate::check) struct LookupColumns {
+    pub tab: Option<u32>,
+    /// Value of each column.
+    pub of: Vec<IrId>,
+    pub span: Span,
+}
+
+impl Lowerer<'_> {
+    /// Resolves a range with a single column to its tab and column.
+    pub(in crate::check) fn resolve_tab_column(&mut self, expr: ExprId, function: &Function) -> Option<(u32, u32)> {
+        let columns = self.resolve_single_column(expr, function)?;
+        let [x] = *columns.of.as_slice() else { return None };
+        match self.program.node(x) {
+            Ir::TabColumn { tab, column } => Some((tab, column)),
+            _ => None,
+        }
+    }
+
+    /// Resolves a range to its columns. Reports ranges that do not contain all rows.
+    pub(in crate::check) fn resolve_columns(&mut self, expr: ExprId, function: &Function) -> Option<LookupColumns> {
+        let id = self.lowered_node(expr);
+        let span = self.ast.span(expr);
+        let ranges: Vec<IrId> = match self.program.node(id) {
+            Ir::Range { .. } => vec![id],
+            Ir::Ranges(all) => self.program.args(all).to_vec(),
+            _ => Vec::new(),
+        };
+        let mut columns = LookupColumns {
+            tab: None,
+            of: Vec::with_capacity(ranges.len()),
+            span,
+        };
+        let mut whole = !ranges.is_empty();
+        for range in ranges {
+            let Ir::Range { x, .. } = self.program.node(range) else {
+                continue;
+            };
+            whole &= self.contains_all_rows(range);
+            if let Ir::TabColumn { tab, .. } = self.program.node(x) {
+                columns.tab = Some(tab);
+            }
+            columns.of.push(x);
+        }
+        if !whole {
+            let text = self.source_text(span);
+            let message = format!("`{}` can search only whole columns, found `{text}`", function.name);
+            self.report(
+                Diagnostic::new(Code::NotWholeColumns, span, message)
+                    .with_help("write the columns without row numbers, such as `D:E` or `'Tab'!A:B`"),
+            );
+            return None;
+        }
+        Some(columns)
+    }
+
+    pub(in crate::check) fn resolve_single_column(
+        &mut self,
+        expr: ExprId,
+        function: &Function,
+    ) -> Option<LookupColumns> {
+        let columns = self.resolve_columns(expr, function)?;
+        self.require_single_column(&columns, function)?;
+        Some(columns)
+    }
+
+    /// Returns the only column of a range. Reports ranges with several columns.
+    pub(in crate::check) fn require_single_column(
+        &mut self,
+        columns: &LookupColumns,
+        function: &Function,
+    ) -> Option<IrId> {
+        if let [one] = *columns.of.as_slice() {
+            return Some(one);
+        }
+        let text = self.source_text(columns.span);
+        let message = format!(
+            "`{}` needs one column here, but `{text}` has {}",
+            function.name,
+            columns.of.len()
+        );
+        let help = match function.lower {
+            Some(Lowering::Index) => format!(
+                "specify the column, as in `{}({text}, row, 2)`, or use a range of one column",
+                function.name
+            ),
+            _ => "use one column, such as `B:B`".to_owned(),
+        };
+        self.report(Diagnostic::new(Code::NotWholeColumns, columns.span, message).with_help(help));
+        None
+    }
+
+    /// Returns the column of a range at a constant position. Positions start at 1.
+    pub(in crate::check) fn resolve_column_number(
+        &mut self,
+        columns: &LookupColumns,
+        expr: ExprId,
+        function: &Function,
+    ) -> Option<IrId> {
+        let id = self.lower_value(expr);
+        let Some(number) = self.literal_integer(id) else {
+            let example = if function.lower == Some(Lowering::Index) {
+                "INDEX(A:C, 3, 2)"
+            } else {
+                "VLOOKUP(A1, D:F, 2)"
+            };
+            self.report_non_constant(id, function.name, "column", example);
+            return None;
+        };
+        let index = usize::try_from(number).ok().and_then(|number| number.checked_sub(1));
+        let ir_id = index.and_then(|index| columns.of.get(index).copied());
+        if ir_id.is_none() {
+            let text = self.source_text(columns.span);
+            let (count, span) = (columns.of.len(), self.program.meta(id).span);
+            let has = if count == 1 {
+                "has one column".to_owned()
+            } else {
+                format!("has {count} columns")
+            };
+            self.report(
+                Diagnostic::new(
+                    Code::NoSuchCell,
+                    span,
+                    format!("`{text}` {has}, so it has no column {number}"),
+                )
+                .with_secondary_label(columns.span, "columns are counted from 1")
+                .with_help(match count {
+                    1 => "write 1, or use a range with more columns".to_owned(),
+                    _ => format!("write a number from 1 to {count}, or use a range with more columns"),
+                }),
+            );
+        }
+        ir_id
+    }
+}

@@ -1,0 +1,326 @@
+//! Lookups of rows by key or row number, in the sheet or in another tab: VLOOKUP, XLOOKUP, INDEX, MATCH.
+//!
+//! Each lookup becomes an [`Ir::RowLookup`]. The planner translates lookups to joins that never duplicate rows.
+
+use super::row_searches::RowSearch;
+use super::tabs::TabRange;
+use crate::ast::ExprId;
+use crate::catalog::{Function, Lowering, internal};
+use crate::check::lower::Lowerer;
+use crate::diag::{Code, Diagnostic};
+use crate::ir::{Ir, IrId, KeyMatching, LookupSpec, NodeMeta, WindowFrame};
+use crate::span::Span;
+use crate::{Level, Type};
+
+impl Lowerer<'_> {
+    /// Lowers columns of another tab to one marker per column, which a lookup consumes.
+    pub(in crate::check) fn lower_tab_columns(&mut self, range: u32, span: Span) -> IrId {
+        let Some(TabRange { tab, first, last }) = self.names.tab_ranges.get(range as usize).copied() else {
+            return self.add_error(span);
+        };
+        self.markers = true;
+        let mut columns = self.take_list();
+        for column in first..=last {
+            let x = self.lower_tab_column(tab, column, span);
+            let over = self.program.add_window(WindowFrame::Partition, &[]);
+            let meta = self.program.meta(x);
+            columns.push(self.program.add(Ir::Range { x, over }, meta));
+        }
+        self.combine_columns(columns, span)
+    }
+
+    pub(in crate::check) fn lower_tab_column(&mut self, tab: u32, column: u32, span: Span) -> IrId {
+        let known = self
+            .scope
+            .sheet
+            .and_then(|sheet| sheet.tabs.get(tab as usize)?.columns.get(column as usize));
+        let (ty, nullable) = known.map_or((Type::Unknown, true), |column| (column.ty(), column.is_nullable()));
+        let meta = NodeMeta {
+            nullable,
+            level: Level::Row,
+            ..NodeMeta::constant(ty, span)
+        };
+        self.program.add(Ir::TabColumn { tab, column }, meta)
+    }
+
+    /// Reports a reference to another tab outside of a lookup.
+    #[cold]
+    pub(in crate::check) fn report_tab_outside_lookup(&mut self, shown: Option<&str>, span: Span) -> IrId {
+        let text = self.source_text(span);
+        let message = match shown {
+            Some(function) => format!("`{function}` cannot read `{text}`, because only lookups can read another tab"),
+            None => format!("`{text}` is a column of another tab, and only a lookup can read other tabs"),
+        };
+        let help = "look up one row of the tab, as in `XLOOKUP(A1, 'Tab'!A:A, 'Tab'!B:B)`, or use the tab's rows in \
+            a separate model";
+        self.report(Diagnostic::new(Code::TabNotLookedUp, span, message).with_help(help));
+        self.add_error(span)
+    }
+
+    pub(in crate::check) fn lower_lookup(
+        &mut self,
+        lowering: Lowering,
+        args: &[ExprId],
+        function: &'static Function,
+        span: Span,
+    ) -> IrId {
+        // Errors inside the arguments have already been reported.
+        if args.iter().any(|arg| self.is_error(self.lowered_node(*arg))) {
+            return self.add_error(span);
+        }
+        if self.scope.sheet.is_none() {
+            let message = format!("`{}` looks up rows of a sheet, so it needs a worksheet", function.name);
+            self.report(
+                Diagnostic::new(Code::NeedsWorksheet, span, message).with_help(
+                    "turn a step into a worksheet by listing its `columns`, or join the relation with `joins`",
+                ),
+            );
+            return self.add_error(span);
+        }
+        if !self.scope.strata {
+            let message = format!(
+                "`{}` needs a join, but a single expression cannot contain a join",
+                function.name
+            );
+            self.report(
+                Diagnostic::new(Code::NeedsQuery, span, message)
+                    .with_help("write a spec and compile it with `formulac query`"),
+            );
+            return self.add_error(span);
+        }
+        self.program.folded = true;
+        let node = match lowering {
+            Lowering::Vlookup => self.lower_vlookup(args, function, span),
+            Lowering::Xlookup => self.lower_xlookup(args, function, span),
+            Lowering::Index => self.lower_index(args, function, span),
+            _ => self.lower_match(args, function, span),
+        };
+        node.unwrap_or_else(|| self.add_error(span))
+    }
+
+    fn lower_vlookup(&mut self, args: &[ExprId], function: &'static Function, span: Span) -> Option<IrId> {
+        let [key, range, column, ..] = *args else { return None };
+        let columns = self.resolve_columns(range, function);
+        let gives = columns
+            .as_ref()
+            .and_then(|columns| self.resolve_column_number(columns, column, function));
+        let matching = match args.get(3) {
+            Some(sorted) => self.sorted_match_mode(*sorted, function),
+            None => Some(KeyMatching::Exact),
+        };
+        let value = self.lower_value(key);
+        let (columns, gives, matching) = (columns?, gives?, matching?);
+        let by = columns.of.first().copied();
+        self.build_row_lookup(
+            RowSearch {
+                tab: columns.tab,
+                value,
+                by,
+                matching,
+            },
+            Some(gives),
+            function,
+            span,
+        )
+    }
+
+    fn lower_xlookup(&mut self, args: &[ExprId], function: &'static Function, span: Span) -> Option<IrId> {
+        let [key, lookup, result, ..] = *args else { return None };
+        let lookup = self.resolve_single_column(lookup, function);
+        let result = self.resolve_single_column(result, function);
+        let matching = match args.get(4) {
+            Some(mode) => self.resolve_match_mode(
+                *mode,
+                function,
+                &[
+                    (0, KeyMatching::Exact),
+                    (-1, KeyMatching::Below),
+                    (1, KeyMatching::Above),
+                    (2, KeyMatching::Pattern),
+                ],
+            ),
+            None => Some(KeyMatching::Exact),
+        };
+        let value = self.lower_value(key);
+        let (lookup, result) = (lookup?, result?);
+        if lookup.tab != result.tab {
+            let [a, b] = [&lookup, &result].map(|columns| self.source_text(columns.span));
+            let message = format!(
+                "`{}` searches a single tab, but `{a}` and `{b}` are in different tabs",
+                function.name
+            );
+            self.report(
+                Diagnostic::new(Code::NotWholeColumns, result.span, message)
+                    .with_secondary_label(lookup.span, "another sheet")
+                    .with_help("use two columns of the same tab"),
+            );
+            return None;
+        }
+        let sought = RowSearch {
+            tab: lookup.tab,
+            value,
+            by: lookup.of.first().copied(),
+            matching: matching?,
+        };
+        let gives = result.of.first().copied()?;
+        let id = self.build_row_lookup(sought, Some(gives), function, span)?;
+        // An empty argument counts as missing, as in spreadsheets.
+        let missing = args.get(3).filter(|missing| !self.is_blank(**missing));
+        let Some(missing) = missing.map(|missing| self.lower_value(*missing)) else {
+            return Some(id);
+        };
+        if self.is_error(missing) || !matches!(self.program.node(id), Ir::RowLookup { .. }) {
+            return Some(if self.is_error(missing) { missing } else { id });
+        }
+        if !self.program.meta(gives).nullable {
+            let mut values = self.singleton_list(id);
+            values.push(missing);
+            return Some(self.build_coalesce(values, span, function.name));
+        }
+        // Test the key column, because the returned value can be NULL even if a row was found.
+        let key = self.build_row_lookup(sought, sought.by, function, span)?;
+        let meta = NodeMeta {
+            ty: Type::Boolean,
+            nullable: false,
+            ..self.program.meta(key)
+        };
+        let ir_id = self.program.add(Ir::IsNull { x: key, negated: true }, meta);
+        Some(self.build_case(&[ir_id], &mut [id, missing], span, function.name))
+    }
+
+    fn lower_index(&mut self, args: &[ExprId], function: &'static Function, span: Span) -> Option<IrId> {
+        let [range, row, ..] = *args else { return None };
+        let columns = self.resolve_columns(range, function)?;
+        let gives = match args.get(2) {
+            Some(column) => self.resolve_column_number(&columns, *column, function)?,
+            None => self.require_single_column(&columns, function)?,
+        };
+        // If the row number is a MATCH in the same sheet or tab, look up the row by the key of MATCH.
+        if let Ir::RowLookup { args, find } = self.program.node(self.lowered_node(row))
+            && let Some(LookupSpec {
+                tab,
+                by_number: false,
+                matching,
+                ..
+            }) = self.program.finds.try_get(find as usize).copied()
+            && tab == columns.tab
+            && let [value, by] = *self.program.args(args)
+        {
+            return self.build_row_lookup(
+                RowSearch {
+                    tab,
+                    value,
+                    by: Some(by),
+                    matching,
+                },
+                Some(gives),
+                function,
+                span,
+            );
+        }
+        let row = self.lower_value(row);
+        let meta = self.program.meta(row);
+        match self.literal_integer(row) {
+            Some(0) => {
+                let text = self.source_text(columns.span);
+                let message = format!(
+                    "row 0 of `{}` returns all rows, but a cell can contain only one value",
+                    function.name
+                );
+                self.report(
+                    Diagnostic::new(Code::NotWholeColumns, meta.span, message).with_help(format!(
+                        "use the column itself, as in `SUM({text})`, or write a row number of 1 or more"
+                    )),
+                );
+                return None;
+            }
+            Some(..0) => return Some(self.program.add_null(self.program.meta(gives).ty, span)),
+            Some(row) if columns.tab.is_none() => return Some(self.value_in_row(gives, row, span)),
+            _ => {}
+        }
+        let value = match meta.ty {
+            Type::Integer | Type::Unknown => row,
+            _ => self.add_scalar_call(internal::INT, &[row], meta.span, function.name),
+        };
+        self.build_row_lookup(
+            RowSearch {
+                tab: columns.tab,
+                value,
+                by: None,
+                matching: KeyMatching::Exact,
+            },
+            Some(gives),
+            function,
+            span,
+        )
+    }
+
+    fn lower_match(&mut self, args: &[ExprId], function: &'static Function, span: Span) -> Option<IrId> {
+        let [key, range, ..] = *args else { return None };
+        let columns = self.resolve_single_column(range, function);
+        let matching = match args.get(2) {
+            Some(mode) => self.resolve_match_mode(
+                *mode,
+                function,
+                &[
+                    (0, KeyMatching::Exact),
+                    (1, KeyMatching::Below),
+                    (-1, KeyMatching::Above),
+                ],
+            ),
+            None => Some(KeyMatching::Exact),
+        };
+        let value = self.lower_value(key);
+        let columns = columns?;
+        let sought = RowSearch {
+            tab: columns.tab,
+            value,
+            by: columns.of.first().copied(),
+            matching: matching?,
+        };
+        self.build_row_lookup(sought, None, function, span)
+    }
+
+    /// Resolves the fourth argument of VLOOKUP to a match mode.
+    fn sorted_match_mode(&mut self, expr: ExprId, function: &Function) -> Option<KeyMatching> {
+        let id = self.lower_value(expr);
+        match (self.program.node(id), self.literal_integer(id)) {
+            (Ir::Bool(false), _) | (_, Some(0)) => Some(KeyMatching::Exact),
+            (Ir::Bool(true), _) | (_, Some(_)) => Some(KeyMatching::Below),
+            _ => {
+                self.report_non_constant(id, function.name, "sorted", "VLOOKUP(A1, D:F, 2, FALSE)");
+                None
+            }
+        }
+    }
+
+    /// Resolves a match mode from its number.
+    fn resolve_match_mode(
+        &mut self,
+        expr: ExprId,
+        function: &Function,
+        modes: &[(i64, KeyMatching)],
+    ) -> Option<KeyMatching> {
+        let id = self.lower_value(expr);
+        let number = self.literal_integer(id);
+        if let Some((_, matching)) = modes.iter().find(|(mode, _)| Some(*mode) == number) {
+            return Some(*matching);
+        }
+        let span = self.program.meta(id).span;
+        let text = self.source_text(span);
+        let known: Vec<String> = modes.iter().map(|(mode, _)| mode.to_string()).collect();
+        let message = format!("`{}` does not support match mode `{text}`", function.name);
+        let help = match (function.lower, known.split_last()) {
+            (Some(Lowering::Match), _) => {
+                "write 0 for an exact match, 1 for the largest key less than or equal to the value, or -1 for the \
+                    smallest key greater than or equal to the value"
+            }
+            _ => {
+                "write 0 for an exact match, -1 for an exact match or the next smaller key, 1 for an exact match \
+                or the next larger key, or 2 for a wildcard match"
+            }
+        };
+        self.report(Diagnostic::new(Code::LookupMode, span, message).with_help(help));
+        None
+    }
+}

@@ -1,0 +1,427 @@
+//! Reverses the compiler's translation of literals: derives masks, regular expressions and wildcard strings from SQL
+//! literals. The functions return candidates. The caller compiles each candidate and compares the result with the SQL,
+//! because a candidate may compile to different SQL.
+
+use super::mask::{DatePart, SIGN_AND_ZERO_PATTERN, SIGN_PATTERN, ZERO, is_bare};
+use super::number_mask::{MOST_DECIMALS, MOST_ZEROS, NumberMask};
+use super::regex::{SPECIAL, class_members};
+
+/// Maximum number of groups in a pattern. If the pattern has more groups, no candidates with a single capturing group
+/// are created.
+const MAX_GROUPS: usize = 6;
+
+/// All date parts except literals, each with its letters in a mask.
+const PARTS: [(DatePart, &str); 19] = [
+    (DatePart::Year4, "yyyy"),
+    (DatePart::Year2, "yy"),
+    (DatePart::MonthName, "mmmm"),
+    (DatePart::MonthShort, "mmm"),
+    (DatePart::Month2, "mm"),
+    (DatePart::Month, "m"),
+    (DatePart::DayName, "dddd"),
+    (DatePart::DayShort, "ddd"),
+    (DatePart::Day2, "dd"),
+    (DatePart::Day, "d"),
+    (DatePart::Hour2, "hh"),
+    (DatePart::Hour, "h"),
+    (DatePart::Twelve2, "hh"),
+    (DatePart::Twelve, "h"),
+    (DatePart::Minute2, "mm"),
+    (DatePart::Minute, "m"),
+    (DatePart::Second2, "ss"),
+    (DatePart::Second, "s"),
+    (DatePart::AmPm, "AM/PM"),
+];
+
+/// Returns the date masks that can compile to the given SQL format.
+pub fn date_masks_from_sql(spelled: &str) -> Vec<String> {
+    type DatePartWriter = fn(&DatePart, &mut String);
+    let all: [DatePartWriter; 3] = [DatePart::write_strftime, DatePart::to_char, |part, out| {
+        part.write_plain_to_char(out);
+    }];
+    let mut found: Vec<String> = all
+        .into_iter()
+        .filter_map(|spell| date_mask_from_sql(spelled, spell))
+        .collect();
+    found.dedup();
+    found
+}
+
+/// Returns the date mask for an SQL format in the given notation. `None` if the format contains no date part.
+fn date_mask_from_sql(spelled: &str, spell: fn(&DatePart, &mut String)) -> Option<String> {
+    let spelling = |part: &DatePart| {
+        let mut out = String::new();
+        spell(part, &mut out);
+        out
+    };
+    let mut parts: Vec<(String, &str)> = PARTS.iter().map(|(part, letters)| (spelling(part), *letters)).collect();
+    parts.retain(|(spelled, _)| !spelled.is_empty());
+    parts.sort_by_key(|(spelled, _)| std::cmp::Reverse(spelled.len()));
+    let is_quoted = spelling(&DatePart::Literal("a".to_owned())).starts_with('"');
+    let percent = spelling(&DatePart::Literal("%".to_owned()));
+    let (mut mask, mut literal, mut rest, mut has_part) = (String::new(), String::new(), spelled, false);
+    while let Some(c) = rest.chars().next() {
+        if let Some((part, letters)) = parts.iter().find(|(part, _)| rest.starts_with(part.as_str())) {
+            push_affix(&mut mask, &std::mem::take(&mut literal), false);
+            mask.push_str(letters);
+            has_part = true;
+            rest = rest.get(part.len()..)?;
+        } else if rest.starts_with(&percent) {
+            literal.push('%');
+            rest = rest.get(percent.len()..)?;
+        } else if c == '"' && is_quoted {
+            // Quoted text is literal. Quotes inside it are escaped with a backslash.
+            let mut chars = rest.char_indices().skip(1);
+            let end = loop {
+                match chars.next()? {
+                    (at, '"') => break at + 1,
+                    (_, '\\') => literal.push(chars.next()?.1),
+                    (_, c) => literal.push(c),
+                }
+            };
+            rest = rest.get(end..)?;
+        } else {
+            literal.push(c);
+            rest = rest.get(c.len_utf8()..)?;
+        }
+    }
+    push_affix(&mut mask, &literal, false);
+    has_part.then_some(mask)
+}
+
+/// Appends literal text to a mask. The text is unquoted if possible. `%` can be unquoted only if `has_percents` is set.
+fn push_affix(mask: &mut String, text: &str, has_percents: bool) {
+    if text.chars().all(|c| is_bare(c) || (c == '%' && has_percents)) {
+        mask.push_str(text);
+    } else if text.contains('"') {
+        text.chars().for_each(|c| mask.extend(['\\', c]));
+    } else {
+        mask.extend(["\"", text, "\""]);
+    }
+}
+
+/// Returns the possible mask notations of a string that comes before or after the digits, or that replaces the number.
+pub fn affix_masks_from_sql(text: &str) -> Vec<String> {
+    let text = text
+        .strip_prefix("\\1")
+        .map_or_else(|| text.to_owned(), |text| text.replace("\\\\", "\\"));
+    let mut found = vec![affix_mask(&text, true), affix_mask(&text, false)];
+    found.dedup();
+    found
+}
+
+/// Returns the notation of a literal text inside a date mask.
+pub fn mask_literal_from_sql(text: &str) -> String {
+    affix_mask(text, false)
+}
+
+fn affix_mask(text: &str, has_percents: bool) -> String {
+    let mut mask = String::new();
+    push_affix(&mut mask, text, has_percents);
+    mask
+}
+
+/// Returns the mask of a date part that the SQL formats separately. `texts` contains the text literals of the SQL.
+pub fn date_part_mask_from_sql(texts: &[&str]) -> Option<String> {
+    let mask = texts.iter().find_map(|text| date_masks_from_sql(text).pop())?;
+    let twelve = DatePart::Twelve2.plain_to_char_format()?;
+    let is_short = texts.contains(&ZERO) && texts.contains(&twelve);
+    Some(if is_short { "h".to_owned() } else { mask })
+}
+
+/// Returns whether a string is a regular expression that removes digits or signs that the number mask does not show.
+pub fn is_digit_pattern(text: &str) -> bool {
+    let optional = text.strip_suffix("}$").map(|text| text.trim_start_matches("\\.?"));
+    matches!(text, SIGN_PATTERN | SIGN_AND_ZERO_PATTERN)
+        || digit_group_sizes(text).is_some()
+        || optional.is_some_and(|text| text.starts_with("0{1,"))
+}
+
+/// Returns the digit placeholders of the number masks that may compile to the given SQL strings.
+pub fn digit_masks_from_sql(spelled: &[&str]) -> Vec<String> {
+    let mut found = Vec::new();
+    let takes_zero = spelled.contains(&SIGN_AND_ZERO_PATTERN);
+    for grouped in [false, true] {
+        for zeros in u32::from(!takes_zero)..=if grouped { 1 } else { MOST_ZEROS } {
+            for decimals in 0..=MOST_DECIMALS {
+                let mask = NumberMask {
+                    zeros,
+                    decimals,
+                    grouped,
+                    decimal_zeros: decimals,
+                    ..NumberMask::default()
+                };
+                let own = [
+                    mask.to_char(),
+                    mask.to_printf(false),
+                    mask.to_printf(true),
+                    mask.to_python_format(false),
+                    mask.to_python_format(true),
+                ];
+                if own.iter().any(|own| spelled.contains(&own.as_str())) {
+                    if zeros > 1 && decimals == 0 {
+                        found.extend(code_masks(zeros, spelled));
+                    }
+                    found.extend(digit_placeholders(&mask, spelled));
+                }
+            }
+        }
+    }
+    found
+}
+
+/// Returns the group sizes in the regular expression of a code mask. For example, returns `[3]` for `([0-9]{3})$`.
+fn digit_group_sizes(pattern: &str) -> Option<Vec<usize>> {
+    let groups = pattern
+        .strip_suffix('$')
+        .filter(|groups| !groups.is_empty())?
+        .split_inclusive(')');
+    groups
+        .map(|group| group.strip_prefix("([0-9]{")?.strip_suffix("})")?.parse().ok())
+        .collect()
+}
+
+/// Returns code masks such as `0000-000`. Each mask contains `zeros` zeros and the separators that the replacement text
+/// inserts between the groups.
+fn code_masks(zeros: u32, spelled: &[&str]) -> Vec<String> {
+    let read = |(sizes, new): (&[usize], &str)| {
+        let first = (zeros as usize).checked_sub(sizes.iter().sum())?;
+        let (mut mask, mut rest) = ("0".repeat(first), new);
+        for (at, size) in sizes.iter().enumerate() {
+            let (between, more) = rest.split_once(&format!("\\{}", at + 1))?;
+            mask += &mask_literal_from_sql(&between.replace("\\\\", "\\"));
+            mask += &"0".repeat(*size);
+            rest = more;
+        }
+        (first > 0 && rest.is_empty()).then_some(mask)
+    };
+    let patterns: Vec<Vec<usize>> = spelled.iter().filter_map(|text| digit_group_sizes(text)).collect();
+    patterns
+        .iter()
+        .flat_map(|sizes| spelled.iter().map(|new| (sizes.as_slice(), *new)))
+        .filter_map(read)
+        .collect()
+}
+
+/// Returns the digit placeholders of a mask. Includes the variants with optional decimals (`#`) if one of the patterns
+/// removes trailing zeros.
+fn digit_placeholders(mask: &NumberMask, patterns: &[&str]) -> Vec<String> {
+    let whole = match (mask.grouped, mask.zeros) {
+        (true, 0) => "#,###".to_owned(),
+        (true, _) => "#,##0".to_owned(),
+        (false, 0) => "#".to_owned(),
+        (false, zeros) => "0".repeat(zeros as usize),
+    };
+    let written = |decimal_zeros: u32| {
+        let fewer = NumberMask {
+            decimal_zeros,
+            ..mask.clone()
+        };
+        let is_there = fewer
+            .optional_decimals()
+            .is_none_or(|pattern| patterns.contains(&pattern.as_str()));
+        let (zeros, others) = (decimal_zeros as usize, (mask.decimals - decimal_zeros) as usize);
+        let point = if mask.decimals > 0 { "." } else { "" };
+        is_there.then(|| format!("{whole}{point}{}{}", "0".repeat(zeros), "#".repeat(others)))
+    };
+    (0..=mask.decimals).filter_map(written).collect()
+}
+
+/// Returns the wildcard text that may compile to a regular expression. `None` if wildcards cannot express the regular
+/// expression.
+pub fn wildcards_from_regex(pattern: &str) -> Option<String> {
+    let body = ["(?is)", "(?i)"]
+        .into_iter()
+        .find_map(|flags| pattern.strip_prefix(flags))
+        .unwrap_or(pattern);
+    let mut out = String::new();
+    let mut chars = body.chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            '.' => out.push(if chars.next_if_eq(&'*').is_some() { '*' } else { '?' }),
+            '\\' => push_plain(&mut out, chars.next()?),
+            c if SPECIAL.contains(c) => return None,
+            c => push_plain(&mut out, c),
+        }
+    }
+    Some(out)
+}
+
+/// Returns the wildcard text that may compile to a LIKE pattern.
+pub fn wildcards_from_like(like: &str) -> String {
+    let mut out = String::with_capacity(like.len());
+    let mut chars = like.chars();
+    while let Some(c) = chars.next() {
+        match c {
+            '%' => out.push('*'),
+            '_' => out.push('?'),
+            '\\' => out.extend(chars.next()),
+            c => push_plain(&mut out, c),
+        }
+    }
+    out
+}
+
+fn push_plain(out: &mut String, c: char) {
+    if matches!(c, '*' | '?' | '~') {
+        out.push('~');
+    }
+    out.push(c);
+}
+
+/// Returns the regular expressions in formulas that may compile to the given regular expression in SQL.
+pub fn regexes_from_sql(spelled: &str) -> Vec<String> {
+    let plain = spelled.strip_prefix("(?i)").unwrap_or(spelled);
+    let mut short = plain.replace("[^\\n]", ".");
+    for class in ['d', 'w', 's'] {
+        short = short.replace(
+            &format!("[^{}]", class_members(class)),
+            &format!("\\{}", class.to_ascii_uppercase()),
+        );
+        short = short.replace(&format!("[{}]", class_members(class)), &format!("\\{class}"));
+        short = short.replace(class_members(class), &format!("\\{class}"));
+    }
+    let mut found = vec![plain.to_owned(), short];
+    // In dialects in which all groups capture, the compiler translates non-capturing groups to capturing groups.
+    let of_one: Vec<String> = found.iter().flat_map(|pattern| with_one_group(pattern)).collect();
+    found.extend(of_one);
+    found.dedup();
+    let ignoring: Vec<String> = found.iter().map(|pattern| format!("(?i){pattern}")).collect();
+    found.extend(ignoring);
+    found
+}
+
+/// Returns one pattern per group, in which only that group captures.
+fn with_one_group(pattern: &str) -> Vec<String> {
+    let mut groups = Vec::new();
+    let (mut is_escaped, mut in_class) = (false, false);
+    for (at, c) in pattern.char_indices() {
+        match c {
+            _ if is_escaped => is_escaped = false,
+            '\\' => is_escaped = true,
+            '[' => in_class = true,
+            ']' => in_class = false,
+            '(' if !in_class && !pattern[at..].starts_with("(?") => groups.push(at + 1),
+            _ => {}
+        }
+    }
+    let of_one = |given: &usize| {
+        let mut out = pattern.to_owned();
+        groups
+            .iter()
+            .rev()
+            .filter(|at| *at != given)
+            .for_each(|at| out.insert_str(*at, "?:"));
+        out
+    };
+    if (2..=MAX_GROUPS).contains(&groups.len()) {
+        groups.iter().map(of_one).collect()
+    } else {
+        Vec::new()
+    }
+}
+
+/// Converts the replacement text of an SQL regex function back to the syntax of formulas: `\1` to `$1`.
+pub fn replacement_from_sql(spelled: &str) -> String {
+    let mut out = String::new();
+    let mut chars = spelled.chars();
+    while let Some(c) = chars.next() {
+        match (c, if c == '\\' { chars.next() } else { None }) {
+            ('\\', Some(digit)) if digit.is_ascii_digit() => out.extend(['$', digit]),
+            ('\\', next) => out.extend(next),
+            (c, _) => out.push(c),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::criteria::wildcards::wildcards_to_regex;
+    use crate::check::text::mask::tests::date_notations;
+    use crate::check::text::number_mask::parse_number_mask;
+    use crate::check::text::regex::{self, RegexPattern};
+
+    #[test]
+    fn sql_formats_convert_back_to_masks() {
+        for mask in [
+            "yyyy-mm-dd",
+            "dddd, d mmmm \"of\" yyyy",
+            "hh:mm:ss",
+            "h:mm AM/PM",
+            "d\\\"\\\\m",
+            "\"100%\" yy",
+        ] {
+            let (strftime, to_char) = date_notations(mask);
+            assert!(
+                date_masks_from_sql(&strftime)
+                    .iter()
+                    .any(|back| date_notations(back) == date_notations(mask)),
+                "{mask}: {strftime}"
+            );
+            assert!(
+                date_masks_from_sql(&to_char)
+                    .iter()
+                    .any(|back| date_notations(back) == date_notations(mask)),
+                "{mask}: {to_char}"
+            );
+        }
+        for mask in ["0", "#,##0.00", "#", "00000", "0.0#", "#.##", "#,###.000"] {
+            let read = parse_number_mask(mask).unwrap();
+            for spelled in [read.to_char(), read.to_printf(false), read.to_python_format(false)] {
+                let optional = read.optional_decimals().unwrap_or_default();
+                let found = digit_masks_from_sql(&[
+                    &spelled,
+                    &optional,
+                    if read.zeros == 0 {
+                        SIGN_AND_ZERO_PATTERN
+                    } else {
+                        SIGN_PATTERN
+                    },
+                ]);
+                assert!(
+                    found.iter().any(|back| parse_number_mask(back).unwrap() == read),
+                    "{mask}: {spelled} {found:?}"
+                );
+            }
+        }
+        assert_eq!(affix_masks_from_sql("\\1$"), ["$"]);
+        assert_eq!(affix_masks_from_sql(" Mio %"), ["\" Mio %\""]);
+        assert_eq!(affix_masks_from_sql(" %"), [" %", "\" %\""]);
+        for mask in ["0.0#", "#.##", "#,##0.000####"] {
+            let optional = parse_number_mask(mask).unwrap().optional_decimals().unwrap();
+            assert!(is_digit_pattern(&optional), "{mask}: {optional}");
+        }
+        assert_eq!(date_part_mask_from_sql(&["HH12", "^0"]).as_deref(), Some("h"));
+        assert_eq!(date_part_mask_from_sql(&["HH12"]).as_deref(), Some("hh"));
+        assert_eq!(mask_literal_from_sql(" of "), "\" of \"");
+    }
+
+    #[test]
+    fn like_patterns_convert_back() {
+        for text in ["a*b?", "(1.5~**", "~~?~?"] {
+            let RegexPattern { re2, ere, are, .. } = wildcards_to_regex(text).unwrap();
+            for pattern in [re2, ere, are] {
+                assert_eq!(wildcards_from_regex(&pattern).as_deref(), Some(text), "{pattern}");
+            }
+        }
+        assert_eq!(wildcards_from_regex("[a-z]"), None);
+    }
+
+    #[test]
+    fn regular_expressions_convert_back() {
+        for text in [r"(\w+), (\w+)", r"(?i)^a.c[^\d]\s$", r"@(\w+)\.(?:com|org)"] {
+            let read = regex::read(text).unwrap();
+            for spelled in [&read.re2, &read.ere, &read.are] {
+                let is_it = |back: &String| {
+                    regex::read(back).is_ok_and(|back| [back.re2, back.ere, back.are].contains(spelled))
+                };
+                assert!(regexes_from_sql(spelled).iter().any(is_it), "{text}: {spelled}");
+            }
+        }
+        let (plain, _) = regex::replacement_to_sql("$2 \\x $1", &[1, 2]).unwrap();
+        assert_eq!(replacement_from_sql(&plain), "$2 \\x $1");
+        assert_eq!(with_one_group(r"(a|\()([(]b)"), [r"(a|\()(?:[(]b)", r"(?:a|\()([(]b)"]);
+    }
+}

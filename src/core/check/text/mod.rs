@@ -1,0 +1,8 @@
+//! Text that is known when a formula is compiled: masks, regular expressions, and literal arguments of text functions.
+
+pub(super) mod literal_texts;
+pub mod literals_from_sql;
+pub(super) mod mask;
+pub(super) mod number_mask;
+pub(super) mod regex;
+pub(super) mod text_masks;

@@ -1,0 +1,124 @@
+//! Builds aggregates over windows.
+
+use crate::catalog::{self, Function, FunctionId, Nulls};
+use crate::check::calls::overload::ChosenOverload;
+use crate::check::lower::Lowerer;
+use crate::check::ranges::calendar::CalendarWindow;
+use crate::ir::{Ir, IrId, NodeMeta, WindowFrame};
+use crate::span::Span;
+use crate::{Level, Type};
+
+impl Lowerer<'_> {
+    /// Builds an aggregate over a window. The first value is aggregated. The other values are additional arguments,
+    /// such as constants.
+    pub(in crate::check) fn window_aggregate(
+        &mut self,
+        id: FunctionId,
+        values: &[IrId],
+        over: WindowFrame,
+        function: &Function,
+        span: Span,
+    ) -> IrId {
+        self.partitioned_aggregate(id, values, over, &[], function, span)
+    }
+
+    /// Builds an aggregate over a window, restricted to rows with the same values in `by`.
+    pub(in crate::check) fn partitioned_aggregate(
+        &mut self,
+        id: FunctionId,
+        values: &[IrId],
+        over: WindowFrame,
+        by: &[IrId],
+        shown: &Function,
+        span: Span,
+    ) -> IrId {
+        let function = catalog::get(id);
+        let Some(x) = values.first().copied() else {
+            return self.add_error(span);
+        };
+        if self.is_error(x) || !self.check_window_allowed(shown.name, Some(x), span) {
+            return self.add_error(span);
+        }
+        values
+            .iter()
+            .for_each(|value| self.convert_decimal_literal_to_float(*value));
+        let parts = match over {
+            WindowFrame::Calendar(range) if range.frame().is_none() => range.parts_at_current_row(),
+            _ => None,
+        };
+        if let Some(parts) = parts {
+            return self.aggregate_parts(id, values, (parts, by), shown, span);
+        }
+        let calendar = match over {
+            WindowFrame::Calendar(range) => match self.calendar_window(range, span) {
+                Some(calendar) => Some(calendar),
+                None => return self.add_error(span),
+            },
+            _ => None,
+        };
+        let by = &[by, calendar.as_ref().map_or(&[][..], |calendar| &calendar.parted_by)].concat();
+        let counts = function.nulls == Nulls::Never;
+        let entry = if over.covers_partition() {
+            function.over
+        } else {
+            function.framed
+        };
+        let operands = self.summarize_operands(values, span);
+        let chosen = self.choose_overload(entry.unwrap_or(id), values, &operands, shown.name);
+        let Some(ChosenOverload { args, choice, .. }) = chosen else {
+            return self.add_error(span);
+        };
+        if self.is_null(x) {
+            // An aggregate over NULLs returns the same result as an aggregate over no rows.
+            self.program.folded = true;
+            return match function.empty {
+                Some(digits) => self.program.add_number(digits, choice.ty, span),
+                None => self.program.add_null(choice.ty, span),
+            };
+        }
+        let of = operands.meta;
+        let nullable = !counts && (function.nulls == Nulls::Always || of.nullable || !over.includes_current_row());
+        let meta = NodeMeta {
+            nullable,
+            level: Level::Window,
+            volatile: of.volatile,
+            ..NodeMeta::constant(choice.ty, span)
+        };
+        // The alternative form must be added before the window, because it may replace the window.
+        let other = match over {
+            WindowFrame::Partition if by.is_empty() => self.rewrite_window(id, values, meta),
+            WindowFrame::Rows { .. } | WindowFrame::Calendar(_) => self.rewrite_framed(id, values, over, by, meta),
+            _ => None,
+        };
+        let call = self.program.add(
+            Ir::Apply {
+                overload: choice.overload,
+                args,
+            },
+            meta,
+        );
+        let window = self.program.add_window_call(call, over, by, meta);
+        self.program.other_forms.extend(other.map(|other| (window, other)));
+        let window = match calendar {
+            Some(CalendarWindow { key, .. }) => {
+                let empty = function.empty.filter(|_| !nullable);
+                self.guard_null_calendar_key(window, key, empty, span)
+            }
+            None => window,
+        };
+        match function.empty.filter(|_| nullable) {
+            Some(digits) => {
+                let empty = self.program.add_number(digits, Type::Integer, span);
+                self.program.add_with_args(
+                    Ir::Coalesce,
+                    &[window, empty],
+                    NodeMeta {
+                        nullable: false,
+                        ..meta
+                    },
+                )
+            }
+            None => window,
+        }
+    }
+}

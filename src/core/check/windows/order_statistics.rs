@@ -1,0 +1,189 @@
+//! Lowering of LARGE, SMALL, PERCENTILE and QUARTILE, which return the value at a given position in sort order.
+
+use crate::ast::ExprId;
+use crate::catalog::{self, Function, FunctionId, Lowering, internal};
+use crate::check::lower::Lowerer;
+use crate::diag::{Code, Diagnostic};
+use crate::ir::{Ir, IrId, NodeMeta, WindowFrame};
+use crate::span::Span;
+use crate::{Level, Type};
+
+/// Values from which an order statistic selects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::check) enum OrderedValues {
+    /// Rows of the group.
+    Group,
+    Window(WindowFrame),
+    /// Items of a list.
+    List,
+}
+
+impl Lowerer<'_> {
+    pub(in crate::check) fn lower_order_statistic_call(
+        &mut self,
+        lowering: Lowering,
+        function: &'static Function,
+        args: &[ExprId],
+        span: Span,
+    ) -> IrId {
+        let Some(values) = self.lower_values(args) else {
+            return self.add_error(span);
+        };
+        let node = self.lower_order_statistic(lowering, function, &values, OrderedValues::Group, span);
+        self.recycle_list(values);
+        node
+    }
+
+    /// Lowers an order statistic whose arguments are already lowered.
+    pub(in crate::check) fn lower_order_statistic(
+        &mut self,
+        lowering: Lowering,
+        function: &'static Function,
+        values: &[IrId],
+        among: OrderedValues,
+        span: Span,
+    ) -> IrId {
+        let [x, given] = *values else {
+            return self.add_error(span);
+        };
+        let (at, is_null) = (self.follow_definition_references(given), self.is_null(given));
+        let Some(number) = self.constant_number(at).or(is_null.then_some(f64::NAN)) else {
+            let meta = self.program.meta(given);
+            let is_key = self.grouped && meta.reads_only_keys && meta.level == Level::Row && !meta.volatile;
+            if lowering == Lowering::Nth && among == OrderedValues::Group && self.scope.strata && is_key {
+                return self
+                    .nth_by_key(function, x, given, span)
+                    .unwrap_or_else(|| self.add_error(span));
+            }
+            let param = function.overloads.first().and_then(|overload| overload.params.get(1));
+            let param = param.map_or("", |p| p.name);
+            let of = self.source_text(self.program.meta(x).span);
+            let constant = match lowering {
+                Lowering::Nth => "2",
+                Lowering::Quartile => "1",
+                _ => "0.9",
+            };
+            let mut ways = format!("write a number, as in `{}({of}, {constant})`", function.name);
+            if lowering == Lowering::Nth && among == OrderedValues::Group && meta.level == Level::Row {
+                let nth = self.source_text(self.program.meta(given).span);
+                ways.push_str(&format!(", or add `{nth}` to `group_by`"));
+            }
+            return self.report_non_constant_with_help(given, function.name, param, ways);
+        };
+        let own = catalog::find(function.name).unwrap_or(internal::PERCENTILE);
+        if lowering == Lowering::Quartile {
+            // Report a value of the wrong type as an argument of QUARTILE, not of PERCENTILE.
+            let operands = self.summarize_operands(&[x, given], span);
+            if self
+                .choose_overload(own, &[x, given], &operands, function.name)
+                .is_none()
+            {
+                return self.add_error(span);
+            }
+        }
+        let (id, digits) = match lowering {
+            Lowering::Nth => (own, format_bounded(number.trunc(), 1.0, f64::from(i32::MAX))),
+            Lowering::Quartile => (internal::PERCENTILE, format_bounded(number.trunc() / 4.0, 0.0, 1.0)),
+            Lowering::PercentileWithin => (own, format_bounded(number, f64::MIN_POSITIVE, 1.0 - f64::EPSILON)),
+            _ => (own, format_bounded(number, 0.0, 1.0)),
+        };
+        // A position that is out of range is an error in a spreadsheet. Build the call anyway, so that errors in the
+        // other arguments are reported.
+        let outside = digits.is_none();
+        let digits = self.program.add_text(&digits.unwrap_or_else(|| "1".to_owned()));
+        // Use the integer type so that the digits are emitted unchanged, even if the number is a fraction.
+        let rank = self
+            .program
+            .add(Ir::Number(digits), NodeMeta::constant(Type::Integer, span));
+        let node = self.build_order_statistic(id, &[x, rank], function, among, span);
+        if !outside || self.is_error(node) {
+            return node;
+        }
+        self.program.folded = true;
+        if !is_null {
+            self.warn_of_position_outside(lowering, function, (given, number));
+        }
+        let ty = self.program.meta(node).ty;
+        let null = self.program.add_null(ty, span);
+        if among == OrderedValues::List {
+            return null;
+        }
+        self.build_order_statistic(internal::MAX, &[null], function, among, span)
+    }
+
+    /// Warns that no value has the given position, quartile or percentile, so that the result is always NULL.
+    #[cold]
+    fn warn_of_position_outside(&mut self, lowering: Lowering, function: &Function, (at, number): (IrId, f64)) {
+        let at = self.program.meta(at).span;
+        let text = self.source_text(at);
+        let what = if lowering == Lowering::Nth { "position" } else { "share" };
+        let (what, help) = match lowering {
+            Lowering::Nth => (what, "write a position from 1".to_owned()),
+            Lowering::Quartile => ("quartile", "write a quartile from 0 to 4".to_owned()),
+            _ if number > 1.0 && number < 100.0 => (what, format!("write `{text}%`")),
+            Lowering::PercentileWithin => (what, "write a share between 0 and 1".to_owned()),
+            _ => (what, "write a share from 0 to 1".to_owned()),
+        };
+        let message = format!("`{}` with the {what} {text} always returns NULL", function.name);
+        self.report(Diagnostic::new(Code::NoSuchChoice, at, message).with_help(help));
+    }
+
+    /// Builds the value at position `n` of a group, where `n` is a grouping key.
+    fn nth_by_key(&mut self, function: &'static Function, x: IrId, nth: IrId, span: Span) -> Option<IrId> {
+        let nth = match self.program.meta(nth).ty {
+            Type::Integer => nth,
+            _ => self.add_scalar_call(internal::TO_INTEGER, &[nth], span, function.name),
+        };
+        let id = catalog::find(function.name)?;
+        let aggregate = self.add_aggregate(id, &[x, nth], false, span);
+        if self.is_error(aggregate) {
+            return Some(aggregate);
+        }
+        let at = self.program.other_forms.iter().position(|(of, _)| *of == aggregate)?;
+        Some(self.program.other_forms.swap_remove(at).1)
+    }
+
+    fn build_order_statistic(
+        &mut self,
+        id: FunctionId,
+        values: &[IrId],
+        function: &'static Function,
+        among: OrderedValues,
+        span: Span,
+    ) -> IrId {
+        match among {
+            OrderedValues::Group => self.add_aggregate(id, values, false, span),
+            OrderedValues::Window(over) => self.window_aggregate(id, values, over, function, span),
+            OrderedValues::List => self.aggregate_list_of_cells(id, values, function, span),
+        }
+    }
+
+    /// Follows references to definitions and returns the expression to which they resolve.
+    fn follow_definition_references(&self, mut id: IrId) -> IrId {
+        while let Ir::Definition(used) = self.program.node(id) {
+            id = self.program.definitions[used as usize].root;
+        }
+        id
+    }
+
+    /// Returns the value of a constant number, including forms like `25%` and `1/4`.
+    pub(in crate::check) fn constant_number(&self, id: IrId) -> Option<f64> {
+        let literal = |id: IrId| match self.program.node(id) {
+            Ir::Number(digits) => self.program.text(digits).parse::<f64>().ok(),
+            _ => None,
+        };
+        let Ir::Apply { overload, args } = self.program.node(id) else {
+            return literal(id);
+        };
+        match (catalog::overload_owner(overload), self.program.args(args)) {
+            (internal::PERCENT, [x]) => Some(literal(*x)? / 100.0),
+            (internal::DIVIDE, [a, b]) => Some(literal(*a)? / literal(*b)?),
+            _ => self.constant_integer(id, 8).map(|number| number as f64),
+        }
+    }
+}
+
+/// Formats a number. Returns `None` if the number is outside of the given range.
+fn format_bounded(number: f64, least: f64, most: f64) -> Option<String> {
+    (least..=most).contains(&number).then(|| number.to_string())
+}
