@@ -11,6 +11,7 @@ use super::load::SpannedText;
 use super::lookback::is_nested;
 use super::time_range::TimeLength;
 use crate::diag::{Code, Diagnostic, suggest};
+use crate::ir::CalendarUnit;
 use crate::schema::{Column, Relation};
 use crate::span::Span;
 use crate::yaml::Node;
@@ -20,6 +21,8 @@ use crate::yaml::Node;
 pub(super) struct IncrementalPlan {
     /// Time column.
     pub time: Column,
+    /// Unit to which the time column is truncated.
+    pub unit: Option<CalendarUnit>,
     /// Name of the column in the first step from which the time column originates.
     pub of_first: String,
     /// Distance between the table's newest row and the point at which a run begins to read.
@@ -90,6 +93,7 @@ impl SpecCompilation<'_> {
         let given = (given != read || !whole).then_some(given);
         Some(IncrementalPlan {
             time,
+            unit: cut_to,
             of_first: traced.name,
             read_distance: read,
             write_distance: given,

@@ -3,6 +3,7 @@
 
 use super::compile::SpecCompilation;
 use super::incremental::IncrementalPlan;
+use super::lookback::is_nested;
 use super::time_range::TimeLength;
 use crate::catalog::{self, ParamType, internal};
 use crate::dbt;
@@ -51,7 +52,7 @@ impl SpecCompilation<'_> {
             );
             return query;
         };
-        let bound = self.bound_expression(&incremental.time, incremental.read_distance, first.ty, work);
+        let bound = self.bound_expression(incremental, incremental.read_distance, first.ty, work);
         select.filter = select.filter.map(|filter| bracket_condition(&mut work.tree, filter));
         select.optional_filter = Some(incremental_condition(&mut work.tree, first.value, bound));
         let Some(given) = incremental.write_distance else {
@@ -60,7 +61,7 @@ impl SpecCompilation<'_> {
         let name = dialect.name_text(&self.names.choose_name("final"), true);
         query.continue_with(name.clone(), Select::scan_cte(name).keep_all());
         let time = work.tree.add_raw_text(&incremental.time.sql_name(dialect));
-        let bound = self.bound_expression(&incremental.time, given, incremental.time.ty(), work);
+        let bound = self.bound_expression(incremental, given, incremental.time.ty(), work);
         query.body.optional_filter = Some(incremental_condition(&mut work.tree, time, bound));
         if self.is_contract_enforced() {
             let item = |column: &Column| Item::unnamed(work.tree.add_raw_text(&column.sql_name(dialect)));
@@ -72,11 +73,17 @@ impl SpecCompilation<'_> {
 
     /// Returns the bound, as an expression over the rows of the existing table: the latest time in the table minus an
     /// interval, or the earliest date if the table is empty.
-    fn bound_expression(&self, time: &Column, back: TimeLength, compared: Type, work: &mut emit::EmitBuffers) -> SqlId {
+    fn bound_expression(
+        &self,
+        incremental: &IncrementalPlan,
+        back: TimeLength,
+        compared: Type,
+        work: &mut emit::EmitBuffers,
+    ) -> SqlId {
         let options = &self.compiler.options;
         let dialect = options.dialect;
-        let ty = time.ty();
-        let written = time.sql_name(dialect);
+        let ty = incremental.time.ty();
+        let written = incremental.time.sql_name(dialect);
         let mut program = Program::default();
         let meta = |ty: Type| NodeMeta {
             ty,
@@ -88,7 +95,7 @@ impl SpecCompilation<'_> {
             span: Span::default(),
         };
         let newest = program.add(Ir::Null, meta(ty));
-        let steps: Vec<(catalog::OverloadId, Vec<IrId>)> = length_in_units(back, ty)
+        let steps: Vec<(catalog::OverloadId, Vec<IrId>)> = length_in_units(back, incremental.unit, ty)
             .into_iter()
             .filter_map(|(count, unit)| {
                 let whole = format!("{count} {}{}", unit.name(), if count == 1 { "" } else { "s" });
@@ -145,38 +152,43 @@ impl SpecCompilation<'_> {
     }
 }
 
-/// Splits a length into counts of units, longest unit first. An instant is shifted by days, because all engines support
-/// day intervals.
-fn length_in_units(length: TimeLength, ty: Type) -> Vec<(i64, CalendarUnit)> {
+/// Splits a length into counts of units, in the order in which they are subtracted. An instant is shifted by days,
+/// because all engines support day intervals.
+fn length_in_units(length: TimeLength, cut_to: Option<CalendarUnit>, ty: Type) -> Vec<(i64, CalendarUnit)> {
     let TimeLength {
-        months,
+        mut months,
         mut days,
         mut seconds,
+        clamped_days,
     } = length;
     if ty == Type::Date || ty == Type::Timestamptz {
         days = days.saturating_add(seconds.saturating_add(86_399).div_euclid(86_400));
         seconds = 0;
     }
+    // Subtracting months from the first day of a month always leads to the first day of a month.
+    let is_month_start = days == 0 && seconds == 0 && cut_to.is_some_and(|unit| is_nested(CalendarUnit::Month, unit));
+    if !is_month_start {
+        days = days.saturating_add(clamped_days);
+    }
     if ty == Type::Timestamptz {
         days = days.saturating_add(months.saturating_mul(31));
+        months = 0;
     }
-    let months = if ty == Type::Timestamptz { 0 } else { months };
-    let month = if months % 12 == 0 {
-        (months / 12, CalendarUnit::Year)
-    } else {
-        (months, CalendarUnit::Month)
-    };
     let clock = match seconds {
         s if s % 86_400 == 0 => (s / 86_400, CalendarUnit::Day),
         s if s % 3_600 == 0 => (s / 3_600, CalendarUnit::Hour),
         s if s % 60 == 0 => (s / 60, CalendarUnit::Minute),
         s => (s, CalendarUnit::Second),
     };
-    let mut all = vec![month, (days, CalendarUnit::Day)];
+    let mut all = vec![(days, CalendarUnit::Day)];
     match all.last_mut() {
         Some(last) if clock.1 == CalendarUnit::Day => last.0 = last.0.saturating_add(clock.0),
         _ => all.push(clock),
     }
+    all.push(match months % 12 {
+        0 => (months / 12, CalendarUnit::Year),
+        _ => (months, CalendarUnit::Month),
+    });
     all.retain(|(count, _)| *count > 0);
     all
 }

@@ -49,7 +49,7 @@ impl SpecCompilation<'_> {
                             let finest = coarse.min_by_key(|unit| unit.map_or(0, unit_seconds));
                             if let Some(Some(unit)) = finest {
                                 let length = TimeLength::new(unit, 1);
-                                further_out = further_out.longer(length.combine(inner.1));
+                                further_out = further_out.longer(inner.1.combine(length));
                                 further_back = further_back.longer(length.combine(inner.0));
                             }
                             continue;
@@ -86,7 +86,7 @@ impl SpecCompilation<'_> {
                 }
             }
             out = out.combine(further_out);
-            back = back.combine(further_back);
+            back = further_back.combine(back);
         }
         refused.is_empty().then_some((out, back))
     }

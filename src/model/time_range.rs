@@ -16,11 +16,16 @@ use crate::span::Span;
 use crate::sql::JoinKind;
 
 /// Length of time as months, days and seconds. Other units are converted to these units, for example years to months.
+/// The days and seconds are subtracted first, then the months.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct TimeLength {
     pub months: i64,
     pub days: i64,
     pub seconds: i64,
+    /// Number of days by which subtracting the parts of the length one by one can lead to an earlier date. For example,
+    /// a day after a month is not a month after a day, and a month after a month is not two months if the month between
+    /// them is short.
+    pub clamped_days: i64,
 }
 
 impl TimeLength {
@@ -43,11 +48,19 @@ impl TimeLength {
         }
     }
 
+    /// Returns the sum of the lengths, of which `self` is subtracted first.
     pub fn combine(self, other: Self) -> Self {
+        let is_clamped = self.months != 0 && other != Self::default();
+        // Months differ by at most three days.
+        let clamped_days = if is_clamped { 3 } else { 0 };
         Self {
             months: self.months.saturating_add(other.months),
             days: self.days.saturating_add(other.days),
             seconds: self.seconds.saturating_add(other.seconds),
+            clamped_days: self
+                .clamped_days
+                .saturating_add(other.clamped_days)
+                .saturating_add(clamped_days),
         }
     }
 
@@ -57,6 +70,7 @@ impl TimeLength {
             months: self.months.max(other.months),
             days: self.days.max(other.days),
             seconds: self.seconds.max(other.seconds),
+            clamped_days: self.clamped_days.max(other.clamped_days),
         }
     }
 }

@@ -313,7 +313,7 @@ impl Times<'_> {
             _ => None,
         };
         let (back, forth) = own.unwrap_or_default();
-        let all = (inner.0.combine(back), inner.1.combine(forth));
+        let all = (back.combine(inner.0), inner.1.combine(forth));
         if all != Default::default() || own.is_some() {
             lengths.insert(id, all);
         }

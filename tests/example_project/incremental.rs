@@ -12,7 +12,8 @@ use crate::project;
 use crate::tools::{Server, answers, contents, copy, json_lines, run, run_with_input, scratch, tool, write};
 use crate::{DATABASE, dbt_settings, formulac, script};
 
-const MODELS: [&str; 6] = [
+const MODELS: [&str; 7] = [
+    "daily_growth",
     "growth",
     "lines_of_sales",
     "monthly_sales",
@@ -26,16 +27,16 @@ fn sales() -> Vec<(String, i64)> {
     let mut rows = Vec::new();
     for month in 0..18 {
         let (year, month) = (2023 + month / 12, month % 12 + 1);
-        for (project, (segment, day)) in [("a", 1), ("a", 14), ("a", 27), ("b", 3), ("b", 14), ("b", 28)]
+        for (index, (segment, day)) in [("a", 1), ("a", 14), ("a", 27), ("b", 3), ("b", 14), ("b", 28)]
             .into_iter()
             .enumerate()
         {
-            let (id, project) = (rows.len() as i64 + 1, project as i64);
-            let amount = 10 * month + 7 * project + id % 5;
+            let (id, index) = (rows.len() as i64 + 1, index as i64);
+            let amount = 10 * month + 7 * index + id % 5;
             rows.push((
                 format!(
                     "{id},{segment},{year}-{month:02}-{day:02},{year}-{month:02}-{day:02} {:02}:30:00,{amount}.25",
-                    8 + project
+                    8 + index
                 ),
                 id,
             ));
@@ -52,6 +53,11 @@ const LATE: [&str; 4] = [
     "1003,a,2024-07-01,2024-07-01 00:00:00,500.00",
     "1004,b,2024-09-30,2024-09-30 12:00:00,12.00",
 ];
+/// Sales of a small shop. A month before the last day of April is the day before the last day of March.
+const SHOP_SALES: &str =
+    "sold_on,amount\n2024-01-30,64\n2024-02-29,32\n2024-03-30,96\n2024-03-31,5\n2024-04-30,1\n2024-05-01,2\n";
+const SHOP_LATE: &str = "2024-05-02,7\n";
+const SHOP_TOO_LATE: &str = "2024-02-28,8\n";
 const TOO_LATE: &str = "1005,a,2023-02-02,2023-02-02 12:00:00,1000.00";
 
 struct Project<'p> {
@@ -75,6 +81,10 @@ impl Project<'_> {
         }
         write(&self.folder.join("seeds/sales.csv"), &(sales_rows.join("\n") + "\n"));
         write(&self.folder.join("seeds/sale_lines.csv"), &(lines.join("\n") + "\n"));
+        let shop_late = if more.is_empty() { "" } else { SHOP_LATE };
+        let shop_too_late = if more.contains(&TOO_LATE) { SHOP_TOO_LATE } else { "" };
+        let shop = [SHOP_SALES, shop_late, shop_too_late].concat();
+        write(&self.folder.join("seeds/shop_sales.csv"), &shop);
     }
 
     /// Builds all models and returns their rows.
@@ -113,7 +123,11 @@ fn create_project(name: &str, dialect: &str) -> PathBuf {
         write(&place.join("metrics").join(name), &project::read(spec));
     }
     let types = "{sale_id: bigint, segment: varchar, sold_on: date, sold_at: timestamp, amount: \"decimal(12, 2)\"}";
-    let seeds = format!("seeds:\n  - name: sales\n    config: {{column_types: {types}}}\n  - name: sale_lines\n");
+    let shop_types = "{sold_on: date, amount: integer}";
+    let seeds = format!(
+        "seeds:\n  - name: sales\n    config: {{column_types: {types}}}\n  - name: sale_lines\n  - name: shop_sales\n    config: \
+         {{column_types: {shop_types}}}\n"
+    );
     write(&place.join("seeds/_seeds.yml"), &seeds);
     write(&place.join("schema.yml"), &project::read(&here.join("schema.yml")));
     let mut args = vec!["model".to_owned()];
