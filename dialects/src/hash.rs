@@ -1,4 +1,4 @@
-// Hash tables of names, with lookups that ignore ASCII case. A collision uses the next free slot. The build script
+// Hash tables of names, with lookups that ignore ASCII case. On a collision, use the next free slot. The build script
 // includes this file to fill the tables.
 
 /// Returns a hash of a name that does not depend on the name's case. The function reads eight bytes at a time and sets

@@ -80,6 +80,14 @@ impl RelationName {
 /// ```
 #[must_use]
 pub fn relation_parts(name: &str) -> Vec<String> {
+    let name = name.trim();
+    // dbt-duckdb reads files: `'orders.csv'` or `read_csv('orders.csv')`.
+    if let Some(file) = name.strip_prefix('\'').and_then(|rest| rest.strip_suffix('\'')) {
+        return vec![file.to_lowercase()];
+    }
+    if name.ends_with(')') {
+        return vec![name.to_lowercase().split_whitespace().collect()];
+    }
     split_parts(name)
         .unwrap_or_default()
         .into_iter()
@@ -130,6 +138,11 @@ mod tests {
             ("[db].[dbo].[t 1]", vec!["db", "dbo", "t 1"]),
             ("DB.S.T", vec!["db", "s", "t"]),
             ("\"a.b\".t", vec!["a.b", "t"]),
+            ("'data/Orders.csv'", vec!["data/orders.csv"]),
+            (
+                "read_csv('a.csv', header = true)",
+                vec!["read_csv('a.csv',header=true)"],
+            ),
             ("", vec![]),
         ] {
             assert_eq!(relation_parts(name), expected, "{name}");

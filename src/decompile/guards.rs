@@ -512,7 +512,7 @@ mod tests {
     #[test]
     fn other_parts_are_not_guards() {
         for (generated, edited) in [
-            // Postgres divides integers without a remainder.
+            // Integer division in Postgres discards the remainder.
             ("cast(x as double precision) / nullif(y, 0)", "x / y"),
             ("cast(x as double precision) * y / z", "x * y / z"),
             ("cast(x as date)", "x"),

@@ -97,7 +97,7 @@ fn diff_relations(
         from_clause_relations(written, own.clone()),
         from_clause_relations(file, edited),
     );
-    // dbt's calls are not interpreted.
+    // Jinja calls such as `ref` are not evaluated.
     if before.is_empty() || after.is_empty() {
         return None;
     }

@@ -10,6 +10,7 @@ use super::graph::{Graph, ImpactGraphNode};
 use super::names::ImpactTarget;
 use super::omni_effects;
 use super::propagate::{ChangeGrade, ChangeOrigin, NodeChanges, NodeState, Propagation, propagate};
+use super::since::RevisionDifference;
 use super::summary::ORDER;
 use crate::artifacts::{ManifestNode, MetaValue, NodeDetail, Owner, ResourceType};
 use crate::lineage::{self, ColumnChange};
@@ -84,9 +85,22 @@ pub struct Impact {
     pub unaffected: Vec<(String, String)>,
     /// Dependencies between the changed, affected and unaffected nodes.
     pub edges: Vec<GraphEdge>,
+    /// Changed models whose SQL cannot be compared column by column, so that removed and renamed columns are unknown.
+    /// Each model has the reason.
+    pub untraced: Vec<(String, String)>,
 }
 
 impl Impact {
+    /// Adds the changed models whose SQL cannot be compared column by column.
+    #[must_use]
+    pub fn with_untraced(mut self, differences: &[RevisionDifference]) -> Self {
+        let sql = differences.iter().filter(|difference| difference.what == "sql");
+        self.untraced = sql
+            .filter_map(|difference| Some((difference.name.clone(), difference.whole.clone()?)))
+            .collect();
+        self
+    }
+
     /// Returns the highest severity of all changes and effects.
     #[must_use]
     pub fn worst_grade(&self) -> ChangeGrade {

@@ -35,6 +35,7 @@ impl Impact {
                     plural_s(plural)
                 )
             }
+            ("", "") if !self.untraced.is_empty() => self.other_breaks(),
             ("", "") => format!("{changes} affect{} nothing downstream", plural_s(plural)),
             ("", changing) if own => {
                 format!(
@@ -43,8 +44,9 @@ impl Impact {
                 )
             }
             ("", changing) => format!(
-                "{changes} alter{} values in {changing}; nothing breaks",
-                plural_s(plural)
+                "{changes} alter{} values in {changing}; {}",
+                plural_s(plural),
+                self.other_breaks()
             ),
             (breaking, "") => format!("{changes} break{} {breaking}", plural_s(plural)),
             (breaking, changing) => {
@@ -54,6 +56,19 @@ impl Impact {
                     plural_s(plural)
                 )
             }
+        }
+    }
+
+    /// Returns the end of the summary if no effect is known to be breaking.
+    fn other_breaks(&self) -> String {
+        let names: Vec<String> = self.untraced.iter().map(|(name, _)| format!("`{name}`")).collect();
+        match names.as_slice() {
+            [] => "nothing breaks".to_owned(),
+            names => format!(
+                "whether columns were removed is unknown for {}, so queries that read {} may break",
+                names.join(", "),
+                if names.len() == 1 { "it" } else { "them" }
+            ),
         }
     }
 }

@@ -7,7 +7,7 @@ use std::mem::discriminant;
 use rustc_hash::FxHasher;
 use sqlparser::ast::{Expr, LambdaFunction, ObjectName};
 
-use super::expression_nodes::{call_receiver, for_each_child, hash_attributes};
+use super::expression_nodes::{accessed_name, call_receiver, for_each_child, hash_attributes};
 use super::query::QueryReader;
 use super::relation::RelationColumn;
 use super::scope::{ExpressionInputs, QueryScope};
@@ -124,6 +124,8 @@ impl QueryReader<'_> {
             Expr::CompoundFieldAccess { root, access_chain } => {
                 if let Some(word) = call_receiver(root, access_chain) {
                     self.add_receiver_column(&[word.value.to_lowercase()], scope, inputs);
+                } else if let Some(name) = accessed_name(root, access_chain) {
+                    *inputs = self.column(&name, scope);
                 }
             }
             Expr::InSubquery { subquery, .. } | Expr::Exists { subquery, .. } | Expr::Subquery(subquery) => {

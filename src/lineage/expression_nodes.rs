@@ -154,7 +154,7 @@ pub(super) fn for_each_child<'e>(expr: &'e Expr, mut visit: impl FnMut(&'e Expr)
             else_result.iter().for_each(|child| visit(child));
         }
         Expr::CompoundFieldAccess { root, access_chain } => {
-            if call_receiver(root, access_chain).is_none() {
+            if call_receiver(root, access_chain).is_none() && accessed_name(root, access_chain).is_none() {
                 visit(root);
             }
             access_chain
@@ -193,6 +193,22 @@ pub(super) fn call_receiver<'e>(root: &'e Expr, access_chain: &[AccessExpr]) -> 
         (Expr::Identifier(word), Some(AccessExpr::Dot(Expr::Function(_)))) => Some(word),
         _ => None,
     }
+}
+
+/// Returns the qualified name at the beginning of an access chain, such as `orders.items` in `orders.items[0].price`.
+pub(super) fn accessed_name(root: &Expr, access_chain: &[AccessExpr]) -> Option<Vec<String>> {
+    let Expr::Identifier(first) = root else {
+        return None;
+    };
+    let fields = access_chain.iter().map_while(|access| match access {
+        AccessExpr::Dot(Expr::Identifier(field)) => Some(field),
+        _ => None,
+    });
+    let name: Vec<String> = std::iter::once(first)
+        .chain(fields)
+        .map(|word| word.value.to_lowercase())
+        .collect();
+    (name.len() > 1).then_some(name)
 }
 
 /// Adds the parts of a node that are not expressions to the fingerprint: operators, types, negations and counts.

@@ -29,8 +29,13 @@ impl QueryReader<'_> {
                 args: Some(args),
                 ..
             } => {
-                let relation = self.function_relation(&args.args, scope);
-                let relation = self.name_unknown_columns(relation, alias.as_ref());
+                let relation = match file_reader_path(name, &args.args) {
+                    Some(path) => self.table_relation(path),
+                    None => {
+                        let relation = self.function_relation(&args.args, scope);
+                        self.name_unknown_columns(relation, alias.as_ref())
+                    }
+                };
                 self.add_relation(name_parts(name), relation, alias.as_ref(), scope);
             }
             TableFactor::Function { name, args, alias, .. } => {
@@ -275,4 +280,21 @@ impl QueryReader<'_> {
         }
         item
     }
+}
+
+/// Returns the path of the relation that a function such as `read_csv('orders.csv')` reads: the call itself, in lower
+/// case and without spaces. dbt-duckdb uses such a call as the name of a source. `None` for other functions, and if an
+/// argument is not a literal.
+fn file_reader_path(name: &ObjectName, args: &[FunctionArg]) -> Option<Vec<String>> {
+    let name = name.to_string().to_lowercase();
+    let is_literal = |argument: &FunctionArg| match argument {
+        FunctionArg::Named { arg, .. } | FunctionArg::ExprNamed { arg, .. } | FunctionArg::Unnamed(arg) => match arg {
+            FunctionArgExpr::Expr(Expr::BinaryOp { right, .. }) => matches!(**right, Expr::Value(_)),
+            arg => matches!(arg, FunctionArgExpr::Expr(Expr::Value(_))),
+        },
+    };
+    let reads_file = (name.starts_with("read_") || name.ends_with("_scan")) && args.iter().all(is_literal);
+    let args: Vec<String> = args.iter().map(ToString::to_string).collect();
+    let call = format!("{name}({})", args.join(","));
+    reads_file.then(|| vec![call.to_lowercase().split_whitespace().collect()])
 }

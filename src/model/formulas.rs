@@ -138,7 +138,7 @@ impl<'y> StepFormulas<'y> {
             }
         }
         for text in &step.group_by {
-            self.add_part(*text, LayoutMode::Formula, DefinitionRole::GroupBy, None, None);
+            self.add_key(*text, DefinitionRole::GroupBy);
         }
         for (join_index, join) in (0u32..).zip(&step.joins) {
             if let JoinCriterion::On(text) = &join.criterion {
@@ -156,17 +156,11 @@ impl<'y> StepFormulas<'y> {
             self.add_part(text, LayoutMode::Formula, DefinitionRole::Having, None, None);
         }
         for text in step.partition_by.iter().flatten() {
-            self.add_part(*text, LayoutMode::Formula, DefinitionRole::PartitionBy, None, None);
+            self.add_key(*text, DefinitionRole::PartitionBy);
         }
         for key in &step.order_by {
             let (text, descending) = crate::compiler::split_sort_key(key.text);
-            self.add_part(
-                SpannedText { text, node: key.node },
-                LayoutMode::Formula,
-                DefinitionRole::OrderBy,
-                None,
-                None,
-            );
+            self.add_key(SpannedText { text, node: key.node }, DefinitionRole::OrderBy);
             if let Some(last) = self.descending.last_mut() {
                 *last = descending;
             }
@@ -176,6 +170,24 @@ impl<'y> StepFormulas<'y> {
     /// Adds a condition on the rows of the model, with the role `Role::Check` or `Role::Rule`.
     pub fn add_condition(&mut self, text: SpannedText<'y>, role: DefinitionRole) {
         self.add_part(text, LayoutMode::Formula, role, None, None);
+    }
+
+    /// Adds a key. A name that contains spaces needs no `${}`, because it is not a formula.
+    fn add_key(&mut self, key: SpannedText<'y>, role: DefinitionRole) {
+        let end = key.text.find('[').unwrap_or(key.text.len());
+        let (name, timeframe) = key.text.split_at(end);
+        if !is_name_with_spaces(name) {
+            self.add_part(key, LayoutMode::Formula, role, None, None);
+            return;
+        }
+        self.new_line();
+        let start = self.text.len() as u32;
+        for (text, is_copied) in [("${", false), (name, true), ("}", false), (timeframe, true)] {
+            let from = if is_copied { SpannedText { text, ..key } } else { key };
+            self.add_segment(text, from, is_copied);
+        }
+        let span = Span::new(start, self.text.len() as u32);
+        self.add(span, LayoutMode::Formula, role, None, None);
     }
 
     fn add_part(
@@ -304,4 +316,11 @@ impl<'y> StepFormulas<'y> {
         };
         diagnostic.map_spans(|span| self.to_file_span(span))
     }
+}
+
+/// Returns whether a text is a name such as `Order Date` or `1st`, which is not a formula.
+fn is_name_with_spaces(text: &str) -> bool {
+    let has_name_characters = text.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | ' '));
+    let is_number_and_word = text.starts_with(|c: char| c.is_ascii_digit()) && text.parse::<f64>().is_err();
+    has_name_characters && (text.trim().contains(' ') || is_number_and_word)
 }

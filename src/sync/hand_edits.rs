@@ -84,7 +84,8 @@ pub struct HandEdit {
 pub(super) const KEEP_COMMENT: &str = "formulac: keep";
 
 impl HandEdit {
-    /// Returns `true` if a comment in the file keeps the edited SQL, although a spec may be able to express it.
+    /// Returns `true` if a comment in the file requests that the edited SQL is kept, although a spec may be able to
+    /// express it.
     #[must_use]
     pub fn is_kept_by_comment(&self) -> bool {
         self.why.as_deref() == Some(KEEP_COMMENT)

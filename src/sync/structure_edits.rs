@@ -134,7 +134,7 @@ impl ModelReconciler<'_> {
         });
         let added: Vec<String> = all.iter().filter_map(|(edit, _)| edit.added_column()).collect();
         let mut conflicts = Vec::new();
-        // Edits of columns that the spec has also changed. They are never transferred.
+        // Edits to columns that also changed in the spec. They are never transferred.
         let mut both_sided: BTreeSet<usize> = BTreeSet::new();
         for (edit, places) in all {
             let is_decided = |index: &usize| carried_edits.contains(index) || both_sided.contains(index);

@@ -26,6 +26,7 @@ mod generate;
 mod hooks;
 mod hostile;
 mod impact;
+mod impact_on_tests;
 mod init;
 mod json_output;
 mod json_schema;

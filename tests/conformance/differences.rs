@@ -56,7 +56,7 @@ struct Cell {
     /// Code of the error with which the compiler rejects the formula.
     refused: String,
     says: String,
-    /// Address with its date, or `unknown`. Empty if the value ran.
+    /// Address with its date, or `unknown`. Empty if the value was computed without an error.
     source: String,
     also: Vec<Statement>,
 }

@@ -36,7 +36,7 @@ pub const NOT_INSTALLED: i32 = 3;
 /// engines.
 static TURN: Mutex<()> = Mutex::new(());
 
-/// The process of each engine that has started, because an engine needs seconds to start.
+/// Running process of each engine. Processes are reused, because an engine takes seconds to start.
 static PROCESSES: Mutex<BTreeMap<String, Process>> = Mutex::new(BTreeMap::new());
 
 /// Process that runs batches on an engine.

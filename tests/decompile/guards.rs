@@ -197,7 +197,7 @@ fn other_calls_remain_hand_edits() {
         (ROWS, "trim(name)", ALL),
         // The sign of MOD is the sign of the divisor.
         (ROWS, "mod(quantity, 7)", ALL),
-        // Postgres divides integers without a remainder.
+        // Integer division in Postgres discards the remainder.
         (ROWS, "quantity / quantity", postgres),
         (GROUPED, "sum(quantity) / count(*)", postgres),
         (ROWS, "round(cast(score as integer), 2)", ALL),

@@ -193,7 +193,7 @@ fn tests_that_a_rule_generates_are_not_duplicated() {
         &["tests of region"; 2],
         &filter,
     );
-    // The generated test of a key becomes a test in the spec.
+    // The generated test on a key becomes a test in the spec.
     let pushed = edit_project(MODEL, |yml| {
         sub(yml, "- unique", "- unique: {config: {severity: warn}}")
     })

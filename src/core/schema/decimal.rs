@@ -116,8 +116,8 @@ impl DecimalDigits {
         }
     }
 
-    /// Returns the type with these digits in the dialect. `None` if the dialect has no decimal type with a precision
-    /// and scale, or if its largest decimal has fewer digits.
+    /// Returns the dialect's decimal type with this precision and scale. `None` if the dialect has no decimal type with
+    /// a precision and scale, or if its largest decimal has fewer digits.
     fn type_text(self, dialect: Dialect) -> Option<String> {
         let facts = dialect.facts();
         let with_scale = [facts.contract_decimal, dialect.type_name(Type::Decimal)];

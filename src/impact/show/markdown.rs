@@ -26,6 +26,9 @@ pub fn impact_markdown(impact: &Impact) -> String {
             reason.unwrap_or_default()
         );
     }
+    for (name, why) in &impact.untraced {
+        let _ = writeln!(out, "- {}: no column-level lineage: {}", inline_code(name), text(why));
+    }
     if !impact.effects.is_empty() {
         out.push_str("\n| what | reached by | severity | owner | last status |\n|---|---|---|---|---|\n");
     }

@@ -269,7 +269,7 @@ impl EarlierSteps {
                 periods.clear();
             }
             if node.get("union").is_some() {
-                // Each step of the union may compute the columns from another date.
+                // Each step of the union may compute the columns from a different date.
                 let all = periods.iter_mut();
                 all.for_each(|(name, period)| period.origin = format!("{at}.{name}"));
             }

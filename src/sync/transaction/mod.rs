@@ -139,7 +139,7 @@ pub fn prepare(disk: &mut impl Disk, changes: &[FileChange], note: Value) -> Res
         .map_err(|error| TransactionFault::Io(JOURNAL.to_owned(), error))?;
     disk.rename(&draft, &journal_path(FORWARD))
         .map_err(|error| TransactionFault::Io(draft, error))?;
-    // From here on, the change will be completed, even if the journal's name may not have been written to the disk yet.
+    // From here on, the change will be completed, even if the journal's name has not been written to the disk yet.
     let _ = disk.flush_folder(JOURNAL);
     Ok(journal)
 }

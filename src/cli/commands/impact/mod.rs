@@ -67,7 +67,8 @@ pub fn run(session: &Session, args: &ImpactArgs) -> Result<Exit, Failure> {
             (initial_node_changes(&graph, &targets)?, Vec::new())
         }
     };
-    let impact = ManuallyDrop::new(formulac::impact::compute_impact(&graph, &starts, &context.status));
+    let impact = formulac::impact::compute_impact(&graph, &starts, &context.status).with_untraced(&differences);
+    let impact = ManuallyDrop::new(impact);
     context.cache_lineage(&graph);
     let text = match format {
         GraphFormat::Tree => {

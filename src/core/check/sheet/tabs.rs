@@ -1,4 +1,4 @@
-//! Other tabs of a worksheet. Each tab is another model. This module resolves references such as `'Targets'!A:B`.
+//! Other tabs of a worksheet. Each tab is a separate model. This module resolves references such as `'Targets'!A:B`.
 
 use super::columns::column_letters;
 use super::parse_cell;
