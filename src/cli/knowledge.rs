@@ -28,7 +28,7 @@ use super::workspace::{FETCHED, Workspace};
 use crate::cli::commands::compile::CompileOutcome;
 
 pub use formulac::sync::KNOWN;
-use formulac::sync::unread_descriptions;
+use formulac::sync::{PropertiesFiles, unread_descriptions};
 
 /// Maximum number of specs in a project for which types are probed. The limit keeps `generate` fast.
 const MAX_PROBED_SPECS: usize = 500;
@@ -69,8 +69,8 @@ impl Workspace {
             Some((_, known_facts)) => known_facts.clone(),
             None => {
                 let known = artifacts.known_relations(dialect, self.fetched_catalog()?.as_ref())?;
-                let read = |path: &str| read_text(self.root.join(path)).ok();
-                let unread = unread_descriptions(manifest, (&known, committed), read);
+                let files = PropertiesFiles::new(manifest, |path| read_text(self.root.join(path)).ok());
+                let unread = unread_descriptions(manifest, (&known, committed), &files);
                 let known = known.with_descriptions(manifest, &unread);
                 let _ = self.known_facts.set((dialect, known.clone()));
                 known

@@ -6,7 +6,7 @@ use super::load::{KeptColumns, Step};
 use super::lookback::is_nested;
 use super::time_range::{CrossRowRead, TimeKey, TimeLength, TimeOrigin, TimeValue};
 use crate::Level;
-use crate::check::{DefinitionRole, find_sort_key_to_shift, split_truncation};
+use crate::check::{DefinitionRole, constant_period, date_part, find_sort_key_to_shift, is_label, split_truncation};
 use crate::ir::{CalendarEnd, CalendarRange, CalendarUnit, Ir, IrId, PeriodSide, Program, WindowFrame};
 use crate::plan::{StepInput, StepOutput, StepPlan, key_name, used_definitions};
 use crate::schema::Column;
@@ -39,6 +39,24 @@ impl Times<'_> {
             base: self.time_origin(of),
             unit,
         }
+    }
+
+    /// Returns the time of a window's own partition key. The key may be a longer period of the step's sort key, such as
+    /// the month or the fiscal year of a week: then the rows of a partition are within one period of the sort key's time.
+    fn period_key(&self, id: IrId, order: &[IrId]) -> TimeKey {
+        let program = self.program();
+        let of_sort_key = || {
+            let sorted = find_sort_key_to_shift(program, order.iter().copied())?;
+            let (part, of_key) = (date_part(program, id)?, date_part(program, sorted)?);
+            let timeframe = part
+                .timeframe
+                .filter(|name| part.date == of_key.date && !is_label(name))?;
+            Some(TimeKey {
+                base: self.time_key(sorted).base,
+                unit: Some(constant_period(timeframe)?.unit()),
+            })
+        };
+        of_sort_key().unwrap_or_else(|| self.time_key(id))
     }
 
     fn time_origin(&self, of: IrId) -> TimeOrigin {
@@ -239,7 +257,8 @@ impl Times<'_> {
                                 (WindowFrame::Calendar(range), Some((_, parted_by))) if range.is_sorted() => parted_by,
                                 _ => parted_by,
                             };
-                            let parted_by = keys.iter().chain(parted_by).map(|key| self.time_key(*key)).collect();
+                            let periods = parted_by.iter().map(|key| self.period_key(*key, &order));
+                            let parted_by = keys.iter().map(|key| self.time_key(*key)).chain(periods).collect();
                             looks.push(CrossRowRead::Window { span, parted_by, inner });
                         }
                     },

@@ -174,7 +174,11 @@ pub(super) fn view_changes(view: &str, before: Option<&PullRecord>, after: Optio
         if whole == ChangeSubject::Model {
             changes.extend(text_changes(view, before, after));
         }
-        if changes.is_empty() {
+        let is_same = || match [before, after].map(|record| yaml_edit::value(&record.view)) {
+            [Some(was), Some(is)] => was.is_same_value(&is),
+            _ => false,
+        };
+        if changes.is_empty() && !is_same() {
             let of = if whole == ChangeSubject::Topic {
                 whole
             } else {

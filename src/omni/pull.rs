@@ -26,6 +26,12 @@ pub trait OmniFiles {
 
     /// Returns the names of all records.
     fn record_names(&self) -> Vec<String>;
+
+    /// Returns whether dbt's properties files contain this description of a node, or of one of its columns. The files
+    /// may be newer than dbt's manifest.
+    fn has_dbt_description(&self, _node: &str, _column: Option<&str>, _text: &str) -> bool {
+        false
+    }
 }
 
 /// File that a pull writes or removes.
@@ -123,18 +129,15 @@ impl Pull {
             let (name, generated) = own.get(number)?;
             let mut one = Self::default();
             let facts = generated.pulled_metadata();
-            let before = match renamed.record_of(facts.path) {
-                Some((old, text)) => {
-                    one.removes.push(PulledFileLocation::Record(old.clone()));
-                    Some(text.clone())
-                }
-                None => files.read_record(name),
+            let Some((old, text)) = renamed.record_of(facts.path) else {
+                one.plan_own_file(name, facts, files.read_record(name), files, &rules, ways);
+                return Some(one);
             };
-            let is_renamed = !one.removes.is_empty();
-            one.plan_own_file(name, facts, before, files, &rules, ways);
+            one.removes.push(PulledFileLocation::Record(old.clone()));
+            one.plan_own_file(name, facts, Some(text.clone()), files, &rules, ways);
             let record = PulledFileLocation::Record(name.clone());
-            if is_renamed && !one.writes.iter().any(|(index, _)| *index == record) {
-                one.writes.push((record, facts.text()));
+            if !one.writes.iter().any(|(index, _)| *index == record) {
+                one.writes.push((record, text.clone()));
             }
             Some(one)
         };
@@ -193,8 +196,9 @@ impl Pull {
         if is_same && !ways.prune {
             return;
         }
-        let record = &facts.to_record();
+        let mut record = facts.to_record();
         if let Some(previous) = before.as_deref().filter(|_| !is_same).and_then(PullRecord::read) {
+            record.keep_unread_descriptions(&previous, files);
             let mut updated = record.clone();
             updated.keep_removed_columns(&previous, REMOVED_TAG);
             let file = files.read_omni_file(&record.path);
@@ -220,10 +224,10 @@ impl Pull {
         let before = before.as_deref().and_then(PullRecord::read);
         match (&before, files.read_omni_file(&record.path)) {
             // The view exists, but no pull has updated it yet.
-            (None, Some(file)) => self.changes.extend(changes::first_changes(name, &file, record)),
+            (None, Some(file)) => self.changes.extend(changes::first_changes(name, &file, &record)),
             _ => self
                 .changes
-                .extend(changes::view_changes(name, before.as_ref(), Some(record))),
+                .extend(changes::view_changes(name, before.as_ref(), Some(&record))),
         }
         self.plan_update(&record.path, before.as_ref(), &record.view, files, rules);
         self.writes.push((PulledFileLocation::Record(name.to_owned()), text));

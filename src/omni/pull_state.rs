@@ -1,6 +1,7 @@
 //! Records of generated views and topics. A record contains the text and the metadata from the last pull. A merge
 //! compares the record with the file to detect hand edits.
 
+use super::pull::OmniFiles;
 use super::topics::Topic;
 use super::view::ViewFile;
 use crate::dbt::{YamlOutput, write_pairs, write_text};
@@ -58,41 +59,82 @@ impl PullRecord {
         if before.view == self.view || before.view == file {
             return false;
         }
-        let (Some(base), Some(file), Some(new)) = (yaml::root(&before.view), yaml::root(file), yaml::root(&self.view))
-        else {
+        let Some(file) = yaml::root(file) else { return false };
+        self.keep_descriptions(before, |dimension, base, new| {
+            let file = description(&file, dimension).map(str::trim_end);
+            file.is_some() && base != file && file != new
+        })
+    }
+
+    /// Keeps the descriptions that a push wrote to dbt's files and that dbt has not read yet, because the manifest still
+    /// contains the earlier descriptions.
+    pub(super) fn keep_unread_descriptions(&mut self, before: &Self, files: &impl OmniFiles) {
+        if before.view == self.view {
+            return;
+        }
+        // Column dimensions come first, in column order.
+        let view = yaml::root(&self.view);
+        let names = view
+            .iter()
+            .flat_map(|root| root.pairs_at("dimensions"))
+            .map(|(name, _)| name.text());
+        let columns = self.columns.iter().map(|(column, _)| column.as_str());
+        let columns: Vec<(Option<String>, String)> = names
+            .zip(columns)
+            .map(|(name, column)| (name.map(str::to_owned), column.to_owned()))
+            .collect();
+        let node = self.node.clone();
+        self.keep_descriptions(before, |dimension, base, _| {
+            let column = columns.iter().find(|(name, _)| name.as_deref() == dimension);
+            let column = column.map(|(_, column)| column.as_str());
+            let is_described = dimension.is_none() || column.is_some();
+            is_described && base.is_some_and(|text| files.has_dbt_description(&node, column, text))
+        });
+    }
+
+    /// Keeps the previous description of the view and of each dimension if it has changed and `is_kept`, which is called
+    /// with the dimension, the previous description and the new description. Returns whether there is such a description.
+    fn keep_descriptions(
+        &mut self,
+        before: &Self,
+        is_kept: impl Fn(Option<&str>, Option<&str>, Option<&str>) -> bool,
+    ) -> bool {
+        let (Some(base), Some(new)) = (yaml::root(&before.view), yaml::root(&self.view)) else {
             return false;
         };
         let dimensions = new.pairs_at("dimensions").iter().filter_map(|(name, _)| name.text());
         let nodes = std::iter::once(None).chain(dimensions.map(Some));
-        let edits = nodes.filter_map(|dimension| {
-            let text = |root: &Node| {
-                let node = match dimension {
-                    None => root,
-                    Some(name) => root.get("dimensions")?.get(name)?,
-                };
-                Some(node.text_at("description")?.trim_end().to_owned())
-            };
-            let [base, file, new] = [&base, &file, &new].map(text);
-            let is_conflict = file.is_some() && base != file && base != new && file != new;
+        let kept = nodes.filter_map(|dimension| {
+            let texts = [&base, &new].map(|root| description(root, dimension));
+            let [was, is] = texts.map(|text| text.map(str::trim_end));
+            (was != is && is_kept(dimension, was, is)).then_some((dimension, texts[0]))
+        });
+        let kept: Vec<(Option<&str>, Option<&str>)> = kept.collect();
+        self.set_descriptions(&kept);
+        !kept.is_empty()
+    }
+
+    /// Sets the descriptions of dimensions, or of the view if the name is `None`. Removes a description if the text is
+    /// `None`.
+    pub fn set_descriptions(&mut self, descriptions: &[(Option<&str>, Option<&str>)]) {
+        let edits = descriptions.iter().map(|(dimension, text)| {
             let node = match dimension {
                 None => Path::root(),
-                Some(name) => Path::root().key("dimensions").key(name),
+                Some(name) => Path::root().key("dimensions").key(*name),
             };
             let at = node.key("description");
-            is_conflict.then(|| match base {
+            match text {
                 Some(text) => Edit::Set {
                     at,
-                    value: Fields::text(text),
-                    after: Vec::new(),
+                    value: Fields::text(*text),
+                    after: ["label", "primary_key", "sql", "table_name"].map(str::to_owned).into(),
                 },
                 None => Edit::Remove { at },
-            })
+            }
         });
-        let edits: Vec<Edit> = edits.collect();
-        if let Ok(view) = yaml_edit::apply_edits(&self.view, &edits) {
+        if let Ok(view) = yaml_edit::apply_edits(&self.view, &edits.collect::<Vec<_>>()) {
             self.view = view;
         }
-        !edits.is_empty()
     }
 
     /// Returns the base for a three-way merge: the last generated text, plus the removed columns that exist in both the
@@ -303,6 +345,15 @@ impl<'r> PulledFacts<'r> {
         }
         out
     }
+}
+
+/// Returns the description of a view or of one of its dimensions.
+fn description<'n>(view: &'n Node, dimension: Option<&str>) -> Option<&'n str> {
+    let node = match dimension {
+        None => view,
+        Some(name) => view.get("dimensions")?.get(name)?,
+    };
+    node.text_at("description")
 }
 
 /// Returns the columns in the text of a view.

@@ -2,6 +2,7 @@
 //! node.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
 
 use crate::artifacts::{Manifest, ManifestNode as DbtNode, ResourceType};
 use crate::dbt::{escape_raw, unescape_raw};
@@ -17,16 +18,21 @@ use super::plan_changes::PlannedChange;
 use super::properties::line_at;
 use super::reconcile::Conflict;
 
-/// Description in Omni that differs from the description written by the last pull.
+/// Description in Omni that differs from the description on which Omni and dbt last agreed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct OmniDescription {
     /// Name of the column. `None` for the description of the table.
     column: Option<String>,
     before: Option<String>,
     after: String,
+    /// Description for the record of the view.
+    in_record: RecordedDescription,
     /// Line number in Omni's file.
     line: usize,
 }
+
+/// Dimension of a view, or `None` for the view itself, and its description with all spaces that Omni's file contains.
+type RecordedDescription = (Option<String>, String);
 
 /// Description of a column in a properties file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,6 +56,8 @@ pub struct DescriptionActions {
     pub columns: Vec<ColumnDescription>,
     /// Edits to models that are generated from specs, each with the name of its model.
     pub of_specs: Vec<(String, HandEdit)>,
+    /// Views of models that are generated from specs, each with the name of its model.
+    pub spec_views: Vec<(String, PulledView)>,
     /// Descriptions that cannot be transferred to dbt, each with its location and the reason.
     pub refused: Vec<(String, String)>,
 }
@@ -58,8 +66,10 @@ pub struct DescriptionActions {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct PulledView {
-    /// Record of the last pull of this view.
+    /// Record of the last pull of this view. The last push may have changed its descriptions.
     pub record: PullRecord,
+    /// Path of the record's file, relative to the project's folder, and the contents of this file.
+    record_file: (String, String),
     /// Path of the view's file, relative to the project's folder.
     pub file: String,
     /// Contents of the file.
@@ -67,18 +77,20 @@ pub struct PulledView {
 }
 
 impl PulledView {
-    /// Creates a view from the record of its pull and its current file.
+    /// Creates a view from the record of its pull, the record's file and the current file in Omni's folder. The files are
+    /// paths and contents.
     #[must_use]
-    pub fn new(record: PullRecord, file: &str, text: &str) -> Self {
+    pub fn new(record: PullRecord, record_file: (String, String), (file, text): (&str, &str)) -> Self {
         Self {
             record,
+            record_file,
             file: file.to_owned(),
             text: text.to_owned(),
         }
     }
 }
 
-/// Finds the descriptions that users changed in Omni since the last pull. `is_spec` checks whether a model is generated
+/// Finds the descriptions that users changed in Omni since Omni and dbt last agreed. `is_spec` checks whether a model is generated
 /// from a spec. `read` returns the contents of a project file.
 #[must_use]
 pub fn changed_descriptions(
@@ -90,13 +102,13 @@ pub fn changed_descriptions(
     let mut done = DescriptionActions::default();
     let project = manifest.metadata.project_name.as_deref().unwrap_or_default();
     // Change all descriptions in a file together, because the file may describe many nodes.
-    let mut files: BTreeMap<String, DescriptionFile> = BTreeMap::new();
+    let mut files: BTreeMap<String, DescriptionFile<'_>> = BTreeMap::new();
     for view in views.iter().filter(|view| !view.record.gone) {
         let omni_descriptions = omni_descriptions(view);
         if omni_descriptions.is_empty() {
             continue;
         }
-        let node = manifest.nodes.iter().find(|node| *node.unique_id == *view.record.node);
+        let node = manifest.node(&view.record.node);
         let mut refuse = |reason: String| {
             done.refused.extend(
                 omni_descriptions
@@ -114,6 +126,7 @@ pub fn changed_descriptions(
                     .into_iter()
                     .map(|one| (node.name.to_string(), spec_edit(view, one))),
             );
+            done.spec_views.push((node.name.to_string(), view.clone()));
             continue;
         }
         if &*node.package != project {
@@ -155,16 +168,14 @@ fn properties_path(node: &DbtNode) -> Option<&str> {
 }
 
 /// Returns the descriptions of columns in `known.yml` that differ from dbt's manifest only because dbt has not read the
-/// properties files since they changed. `facts` are the facts in the artifacts. `read` returns the contents of a
-/// project file.
+/// properties files since they changed. `facts` are the facts in the artifacts.
 #[must_use]
-pub fn unread_descriptions(
+pub fn unread_descriptions<R: Fn(&str) -> Option<String>>(
     manifest: &Manifest,
     (facts, committed): (&KnownFacts, &KnownFacts),
-    read: impl Fn(&str) -> Option<String>,
+    files: &PropertiesFiles<'_, R>,
 ) -> Vec<ColumnDescription> {
     let mut unread = Vec::new();
-    let mut files: BTreeMap<&str, Option<String>> = BTreeMap::new();
     for node in &manifest.nodes {
         let relations = facts.schema.relation(facts.relation_name(node));
         let relations = relations.and_then(|now| Some((now, committed.schema.relation(now.schema_name())?)));
@@ -174,12 +185,10 @@ pub fn unread_descriptions(
             let differs = now
                 .column(name)
                 .is_some_and(|now| now.description_text() != column.description_text());
-            let Some((text, path)) = column.description_text().zip(properties_path(node)).filter(|_| differs) else {
+            let Some(text) = column.description_text().filter(|_| differs) else {
                 continue;
             };
-            let file = files.entry(path).or_insert_with(|| read(path)).as_deref();
-            let described = file.and_then(|file| column_description(node, file, name));
-            if described.as_deref() == Some(text) {
+            if files.has_description(&node.unique_id, Some(name), text) {
                 let (node, column, text) = (node.unique_id.to_string(), name.to_owned(), text.to_owned());
                 unread.push(ColumnDescription { node, column, text });
             }
@@ -188,11 +197,56 @@ pub fn unread_descriptions(
     unread
 }
 
-/// Returns the description of a column in a properties file. `None` if there is none, or if it contains Jinja.
-fn column_description(node: &DbtNode, text: &str, column: &str) -> Option<String> {
-    let (_, found) = find(node, text)?;
-    let text = column_node(&found, column)?.get("description")?.text()?;
-    unescape_raw(text.trim_end())
+/// Properties files of the project, which may be newer than dbt's manifest. Each file is parsed once.
+pub struct PropertiesFiles<'m, R> {
+    manifest: &'m Manifest,
+    /// Returns the contents of a project file.
+    read: R,
+    parsed: Mutex<BTreeMap<String, Option<Arc<Node>>>>,
+}
+
+impl<R> std::fmt::Debug for PropertiesFiles<'_, R> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PropertiesFiles").finish_non_exhaustive()
+    }
+}
+
+impl<'m, R: Fn(&str) -> Option<String>> PropertiesFiles<'m, R> {
+    /// Creates the files that describe the nodes of a manifest. `read` returns the contents of a project file.
+    pub fn new(manifest: &'m Manifest, read: R) -> Self {
+        Self {
+            manifest,
+            read,
+            parsed: Mutex::default(),
+        }
+    }
+
+    /// Returns whether a file describes a node, or one of its columns, with this text. Spaces at the end are ignored.
+    pub fn has_description(&self, node: &str, column: Option<&str>, text: &str) -> bool {
+        let written = || {
+            let node = self.manifest.node(node)?;
+            let root = self.root(properties_path(node)?)?;
+            let (_, found) = find(node, &root)?;
+            let described = match column {
+                None => found,
+                Some(column) => column_node(found, column)?,
+            };
+            unescape_raw(described.text_at("description")?.trim_end())
+        };
+        written().as_deref() == Some(text.trim_end())
+    }
+
+    fn root(&self, path: &str) -> Option<Arc<Node>> {
+        let mut parsed = self.parsed.lock().ok()?;
+        if let Some(root) = parsed.get(path) {
+            return root.clone();
+        }
+        let root = (self.read)(path)
+            .and_then(|text| yaml::merged_root(&text))
+            .map(Arc::new);
+        parsed.insert(path.to_owned(), root.clone());
+        root
+    }
 }
 
 fn description_place(view: &PulledView, omni_description: &OmniDescription) -> String {
@@ -219,7 +273,19 @@ impl PulledView {
         with_description(&self.text, at, node?, description)
     }
 
-    /// Returns the descriptions in the file that differ from the last pull, each with its line number.
+    /// Returns the change that records descriptions on which Omni and dbt agree after a push: later edits are compared
+    /// with these descriptions. `None` if there are none.
+    fn record_change(&self, descriptions: &[RecordedDescription]) -> Option<TextChange> {
+        let mut record = self.record.clone();
+        let descriptions = descriptions
+            .iter()
+            .map(|(dimension, text)| (dimension.as_deref(), Some(text.as_str())));
+        record.set_descriptions(&descriptions.collect::<Vec<_>>());
+        let (path, before) = &self.record_file;
+        (record != self.record).then(|| TextChange::new(path, Some(before.clone()), Some(record.text())))
+    }
+
+    /// Returns the descriptions in the file that differ from the record, each with its line number.
     #[must_use]
     pub fn changed_descriptions(&self) -> Vec<(usize, String)> {
         let changed = omni_descriptions(self).into_iter();
@@ -246,12 +312,13 @@ pub fn set_description_in_properties(
     column: Option<&str>,
     description: Option<&str>,
 ) -> Option<String> {
-    let (at, found) = find(node, text)?;
+    let root = yaml::merged_root(text)?;
+    let (at, found) = find(node, &root)?;
     match (column, description) {
-        (column, Some(after)) => apply_edits(text, &[description_edit(&at, &found, column, after)]).ok(),
-        (None, None) => with_description(text, at, &found, None),
+        (column, Some(after)) => apply_edits(text, &[description_edit(&at, found, column, after)]).ok(),
+        (None, None) => with_description(text, at, found, None),
         (Some(column), None) => {
-            let column = column_node(&found, column)?;
+            let column = column_node(found, column)?;
             let name = column.text_at("name")?;
             with_description(text, at.key("columns").item("name", name), column, None)
         }
@@ -273,36 +340,67 @@ fn with_description(text: &str, path: Path, node: &Node, description: Option<&st
     apply_edits(text, &[change]).ok()
 }
 
-/// Returns the descriptions that have changed since the view was pulled.
+/// Returns the descriptions that have changed since Omni and dbt last agreed.
 fn omni_descriptions(view: &PulledView) -> Vec<OmniDescription> {
     let (Some(base), Some(now)) = (yaml::root(&view.record.view), yaml::root(&view.text)) else {
         return Vec::new();
     };
-    let text = |node: Option<&Node>| node.and_then(Node::text).map(|text| text.trim_end().to_owned());
     let mut all = Vec::new();
-    let mut one = |column: Option<&str>, before: Option<&Node>, after: Option<&Node>| {
-        let (was, is) = (text(before), text(after));
-        let (Some(is), Some(node)) = (is, after) else { return };
-        if was.as_ref() != Some(&is) {
-            let line = line_at(&view.text, node.span.start as usize);
+    let mut one = |column: Option<&str>, dimension: Option<&str>, before: Option<&Node>, after: Option<&Node>| {
+        let was = before.and_then(Node::text).map(|text| text.trim_end().to_owned());
+        let Some((node, text)) = after.and_then(|node| Some((node, node.text()?))) else {
+            return;
+        };
+        let is = text.trim_end();
+        if was.as_deref() != Some(is) {
             all.push(OmniDescription {
                 column: column.map(str::to_owned),
                 before: was,
-                after: is,
-                line,
+                after: is.to_owned(),
+                in_record: (dimension.map(str::to_owned), text.to_owned()),
+                line: line_at(&view.text, node.span.start as usize),
             });
         }
     };
-    one(None, base.get("description"), now.get("description"));
+    one(None, None, base.get("description"), now.get("description"));
     for (column, name, was) in view.dimensions(&base) {
         let is = now.get("dimensions").and_then(|all| all.get(name));
         one(
             Some(column),
+            Some(name),
             was.get("description"),
             is.and_then(|is| is.get("description")),
         );
     }
     all
+}
+
+impl ModelPlan {
+    /// Adds the records of descriptions that the push transfers from Omni to the model's spec.
+    pub fn record_descriptions(&mut self, views: &[(String, PulledView)]) {
+        let model = self.model.clone();
+        for (_, view) in views.iter().filter(|(of, _)| *of == model) {
+            let mut carried = omni_descriptions(view);
+            carried.retain(|one| {
+                self.carried.iter().any(|edit| {
+                    let is_same = match (&edit.definition, &one.column) {
+                        (Some(definition), Some(column)) => definition.eq_ignore_ascii_case(column),
+                        (definition, column) => definition == column,
+                    };
+                    is_same && edit.file == view.file && edit.property == Property::Description
+                })
+            });
+            let carried: Vec<RecordedDescription> = carried.into_iter().map(|one| one.in_record).collect();
+            self.add_record(view, &carried);
+        }
+    }
+
+    fn add_record(&mut self, view: &PulledView, descriptions: &[RecordedDescription]) {
+        if let Some(record) = view.record_change(descriptions) {
+            self.paths.push(record.path.clone());
+            self.files.push(record);
+        }
+    }
 }
 
 fn spec_edit(view: &PulledView, omni_description: OmniDescription) -> HandEdit {
@@ -327,40 +425,47 @@ fn spec_edit(view: &PulledView, omni_description: OmniDescription) -> HandEdit {
 }
 
 /// Properties file, and the descriptions to write to it.
-struct DescriptionFile {
+struct DescriptionFile<'v> {
     text: String,
-    edits: Vec<DescriptionEdit>,
+    /// Contents of the file. `None` if the file is not valid YAML.
+    root: Option<Node>,
+    edits: Vec<DescriptionEdit<'v>>,
+    /// Descriptions that are already the same in Omni and in the file.
+    agreed: Vec<(&'v PulledView, RecordedDescription)>,
     plan: ModelPlan,
 }
 
 /// Edit that writes a description from Omni, with its location in Omni's file.
-struct DescriptionEdit {
+struct DescriptionEdit<'v> {
     edit: Edit,
     location: String,
-    file: String,
+    view: &'v PulledView,
+    in_record: RecordedDescription,
     change: PlannedChange,
     /// Described column. `None` for the description of a table.
     column: Option<ColumnDescription>,
 }
 
-impl DescriptionFile {
+impl<'v> DescriptionFile<'v> {
     fn new(path: &str, text: String) -> Self {
         Self {
+            root: yaml::merged_root(&text),
             text,
             edits: Vec::new(),
+            agreed: Vec::new(),
             plan: ModelPlan::empty(path, path, Action::Update),
         }
     }
 
     fn add_descriptions(
         &mut self,
-        view: &PulledView,
+        view: &'v PulledView,
         node: &DbtNode,
         omni_descriptions: Vec<OmniDescription>,
         refused: &mut Vec<(String, String)>,
     ) {
         let path = self.plan.model.clone();
-        let Some((at, found)) = find(node, &self.text) else {
+        let Some((at, found)) = self.root.as_ref().and_then(|root| find(node, root)) else {
             let reason = format!("`{path}` does not describe `{}`", node.name);
             refused.extend(
                 omni_descriptions
@@ -373,7 +478,7 @@ impl DescriptionFile {
             if let Some(name) = one
                 .column
                 .as_deref()
-                .filter(|name| column_nodes(&found, name).count() > 1)
+                .filter(|name| column_nodes(found, name).count() > 1)
             {
                 let reason = format!(
                     "`{path}` lists the column `{name}` of `{}` twice: keep one of the entries",
@@ -382,7 +487,7 @@ impl DescriptionFile {
                 refused.push((description_place(view, &one), reason));
                 continue;
             }
-            let column = one.column.as_deref().map(|name| column_node(&found, name));
+            let column = one.column.as_deref().map(|name| column_node(found, name));
             let now = match &column {
                 None => found.get("description"),
                 Some(column) => column.and_then(|column| column.get("description")),
@@ -398,6 +503,7 @@ impl DescriptionFile {
             // An empty description means the same to dbt as no description.
             let theirs = theirs.flatten().filter(|text| !text.is_empty());
             if theirs.as_ref() == Some(&one.after) {
+                self.agreed.push((view, one.in_record));
                 continue;
             }
             let name = match &one.column {
@@ -427,9 +533,10 @@ impl DescriptionFile {
                 continue;
             }
             self.edits.push(DescriptionEdit {
-                edit: description_edit(&at, &found, one.column.as_deref(), &one.after),
+                edit: description_edit(&at, found, one.column.as_deref(), &one.after),
                 location: description_place(view, &one),
-                file: view.file.clone(),
+                view,
+                in_record: one.in_record,
                 column: one.column.as_ref().map(|column| ColumnDescription {
                     node: node.unique_id.to_string(),
                     column: column.clone(),
@@ -452,15 +559,24 @@ impl DescriptionFile {
         if self.edits.is_empty() && self.plan.conflicts.is_empty() {
             return;
         }
-        for edit in self.edits {
-            self.plan.changes.push(edit.change);
-            self.plan.paths.push(edit.file);
-            done.columns.extend(edit.column);
-        }
         self.plan
             .files
             .push(TextChange::new(&path, Some(self.text), Some(after)));
         self.plan.paths.push(path);
+        let mut records: BTreeMap<&str, (&PulledView, Vec<RecordedDescription>)> = BTreeMap::new();
+        for edit in self.edits {
+            self.plan.changes.push(edit.change);
+            self.plan.paths.push(edit.view.file.clone());
+            done.columns.extend(edit.column);
+            self.agreed.push((edit.view, edit.in_record));
+        }
+        for (view, description) in self.agreed {
+            let record = records.entry(&view.file).or_insert_with(|| (view, Vec::new()));
+            record.1.push(description);
+        }
+        for (view, descriptions) in records.into_values() {
+            self.plan.add_record(view, &descriptions);
+        }
         self.plan.paths.sort();
         self.plan.paths.dedup();
         done.plans.push(self.plan);
@@ -496,15 +612,12 @@ impl DescriptionFile {
     }
 }
 
-/// Returns the path of the node in its properties file, with the node's YAML.
-fn find(node: &DbtNode, text: &str) -> Option<(Path, Node)> {
-    let root = yaml::merged_root(text)?;
-    let find_named = |list: &Node, name: &str| {
-        list.items()?
-            .iter()
-            .find(|item| item.text_at("name") == Some(name))
-            .cloned()
-    };
+/// Returns the path of the node in its properties file, with the node's YAML. `root` is the contents of the file, with
+/// merge keys replaced.
+fn find<'r>(node: &DbtNode, root: &'r Node) -> Option<(Path, &'r Node)> {
+    fn find_named<'r>(list: &'r Node, name: &str) -> Option<&'r Node> {
+        list.items()?.iter().find(|item| item.text_at("name") == Some(name))
+    }
     let key = match node.resource_type {
         ResourceType::Seed => "seeds",
         ResourceType::Snapshot => "snapshots",

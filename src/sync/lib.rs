@@ -61,8 +61,8 @@ mod write_back;
 
 pub use crate::decompile::{Guard, RewrittenSql, Substitution};
 pub use descriptions::{
-    ColumnDescription, DescriptionActions, PulledView, changed_descriptions, set_description_in_properties,
-    unread_descriptions,
+    ColumnDescription, DescriptionActions, PropertiesFiles, PulledView, changed_descriptions,
+    set_description_in_properties, unread_descriptions,
 };
 pub use disk::Disk;
 pub use effects::{ExposureGraph, Exposures, ModelEffects};

@@ -88,6 +88,15 @@ impl YamlValue {
         }
     }
 
+    /// Returns `true` if both values have the same meaning, or are strings that differ only in blanks at their end, which
+    /// nobody sees.
+    pub(super) fn is_same_except_final_blanks(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Text(a), Self::Text(b)) => a.trim_end() == b.trim_end(),
+            _ => self.is_same_value(other),
+        }
+    }
+
     /// Returns `true` if this value is the other value without some of its keys and items, at any depth. The recursion
     /// is bounded because the parser limits the nesting depth.
     pub(super) fn is_part_of(&self, other: &Self) -> bool {

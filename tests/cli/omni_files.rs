@@ -12,6 +12,19 @@ const VIEW: &str = "omni/main/orders.view.yaml";
 /// Creates a dbt project without specs, with the models `orders` and `refunds`, which `properties` describes.
 fn described_project(name: &str, properties: &str) -> TestProject {
     let project = create_project(name);
+    fs::remove_dir_all(project.path("metrics")).unwrap();
+    project
+        .write("dbt_project.yml", "name: shop\n")
+        .write(".gitignore", "target/\n")
+        .write("models/shop.yml", properties);
+    write_manifest(&project, "What was paid.");
+    assert_eq!(project.run(&["pull"]).exit, 0);
+    commit(&project, "pulled");
+    project
+}
+
+/// Writes dbt's manifest, with a description for the column `amount` of `orders`.
+fn write_manifest(project: &TestProject, amount: &str) {
     let node = |name: &str| {
         serde_json::json!({
             "unique_id": format!("model.shop.{name}"), "name": name, "resource_type": "model", "package_name": "shop",
@@ -19,7 +32,7 @@ fn described_project(name: &str, properties: &str) -> TestProject {
             "schema": "main", "alias": name, "relation_name": format!("db.main.{name}"), "description": "Rows.",
             "columns": {
                 "id": {"name": "id", "description": "The id."},
-                "amount": {"name": "amount", "description": "What was paid."},
+                "amount": {"name": "amount", "description": if name == "orders" { amount } else { "What was paid." }},
             },
         })
     };
@@ -30,15 +43,7 @@ fn described_project(name: &str, properties: &str) -> TestProject {
         },
         "nodes": {"model.shop.orders": node("orders"), "model.shop.refunds": node("refunds")}, "sources": {},
     });
-    fs::remove_dir_all(project.path("metrics")).unwrap();
-    project
-        .write("dbt_project.yml", "name: shop\n")
-        .write("target/manifest.json", manifest.to_string())
-        .write(".gitignore", "target/\n")
-        .write("models/shop.yml", properties);
-    assert_eq!(project.run(&["pull"]).exit, 0);
-    commit(&project, "pulled");
-    project
+    project.write("target/manifest.json", manifest.to_string());
 }
 
 const MERGE_KEYS: &str = "\
@@ -100,6 +105,54 @@ fn descriptions_that_merge_keys_share_are_set_where_they_are_used() {
         "{text}"
     );
     assert_eq!(project.run(&["plan"]).exit, 0);
+}
+
+/// Both sides contain the same description after a push, so later edits are compared with this description.
+#[test]
+fn a_push_records_the_descriptions_that_it_writes() {
+    let properties = "\
+models:
+  - name: orders
+    columns:
+      - name: amount
+        description: What was paid.
+";
+    let project = described_project("omni_pushed_base", properties);
+    let run = |args: &[&str]| {
+        let run = project.run(args);
+        assert_eq!(run.exit, 0, "{args:?}: {}{}", run.out, run.err);
+        format!("{}{}", run.out, run.err)
+    };
+    let amounts = || [VIEW, "models/shop.yml"].map(|file| project.read(file).matches("Euros.").count());
+    edit(&project, VIEW, "What was paid.", "Euros. ");
+    run(&["push", "--yes"]);
+    assert!(git(&project, &["status", "--porcelain"]).is_empty());
+    // dbt has not read the file again, so its manifest still contains the text of the last pull.
+    for command in ["pull", "plan"] {
+        let out = run(&[command]);
+        assert!(out.contains("up to date") || out.contains("0 to update"), "{out}");
+        assert_eq!(amounts(), [1, 1]);
+    }
+    // Only dbt's file changes, so `pull` transfers the change.
+    edit(&project, "models/shop.yml", "Euros.", "Euros, with tax.");
+    let out = run(&["plan"]);
+    assert!(!out.contains("conflict 1"), "{out}");
+    write_manifest(&project, "Euros, with tax.");
+    let out = run(&["pull"]);
+    assert!(!out.contains("keeps your value"), "{out}");
+    assert!(project.read(VIEW).contains("description: Euros, with tax."));
+    commit(&project, "pulled");
+    // Both sides change.
+    edit(&project, VIEW, "Euros, with tax.", "Gross.");
+    run(&["push", "--yes"]);
+    edit(&project, VIEW, "Gross.", "Net.");
+    edit(&project, "models/shop.yml", "Gross.", "Gross amount.");
+    let plan = project.run(&["plan"]);
+    assert_eq!(plan.exit, 3, "{}{}", plan.out, plan.err);
+    assert!(plan.out.contains("the last pull or push"), "{}", plan.out);
+    for text in ["Gross.", "Net.", "Gross amount."] {
+        assert!(plan.out.contains(text), "{text} in {}", plan.out);
+    }
 }
 
 /// A description that cannot be written does not prevent other descriptions in the same file from being written.

@@ -230,3 +230,126 @@ fn quotes_of_the_user_are_kept() {
     assert_eq!(edited("fa29e59cecf37534", "17c35d90f432276f"), "\"17c35d90f432276f\"\n");
     assert_eq!(edited("'12:30'", "10:45"), "'10:45'\n");
 }
+
+/// Sets the description of a file's only column, and returns the new description with its key.
+fn set_description(description: &str, text: &str) -> String {
+    let head = "columns:\n  - name: id\n";
+    let foot = "    tests: [unique]\n";
+    let file = format!("{head}{description}{foot}");
+    let at = Path::root().key("columns").item("name", "id").key("description");
+    let edited = apply_edits(&file, &[set(at, YamlValue::text(text))]).unwrap();
+    let edited = edited.strip_prefix(head).and_then(|rest| rest.strip_suffix(foot));
+    edited.unwrap_or_else(|| panic!("other lines changed")).to_owned()
+}
+
+#[test]
+fn comments_next_to_a_replaced_text_stay() {
+    for (before, text, after) in [
+        (
+            "    description: |  # TODO(ann): ask\n      One.\n      Two.\n",
+            "One.\nThree.",
+            "    description: |  # TODO(ann): ask\n      One.\n      Three.\n",
+        ),
+        (
+            "    description: >-   # c\n      One\n      two.\n",
+            "One three.",
+            "    description: >-   # c\n      One\n      three.\n",
+        ),
+        // A block cannot contain this text.
+        (
+            "    description: | # c\n      One.\n",
+            " One.",
+            "    description: \" One.\" # c\n",
+        ),
+        (
+            "    description: some words\n      of text # ours\n",
+            "some other words of text",
+            "    description: some other\n      words\n      of text # ours\n",
+        ),
+        (
+            "    description:\n      some words # ours\n",
+            "other: words",
+            "    description: \"other: words\" # ours\n",
+        ),
+    ] {
+        assert_eq!(set_description(before, text), after);
+    }
+}
+
+#[test]
+fn texts_keep_the_style_and_the_lines_of_the_file() {
+    for (before, text, after) in [
+        // A literal block contains spaces at the ends of its lines.
+        (
+            "    description: |\n      One. \n\n      > Two.\n    \n      Three.\n",
+            "One. \n\n> Two.\n\nThree. (edited)",
+            "    description: |\n      One. \n\n      > Two.\n    \n      Three. (edited)\n",
+        ),
+        (
+            "    description: |-\n      One.\n         \n      Two.\n",
+            "One. (edited)\n   \nTwo.",
+            "    description: |-\n      One. (edited)\n         \n      Two.\n",
+        ),
+        (
+            "    description: | \n      One.\n",
+            "Two.",
+            "    description: | \n      Two.\n",
+        ),
+        // Folded text is wrapped to the width of the previous text. Lines that do not change are kept.
+        (
+            "    description: >\n      One two three\n      four\n      five six seven.\n",
+            "One two three four (all of them) five six seven.",
+            "    description: >\n      One two three\n      four\n      (all of them)\n      five six seven.\n",
+        ),
+        (
+            "    description: >\n      One two three\n      four.\n\n      Five six\n      seven.\n",
+            "One two three four.\nFive seven eight nine.\nTen.",
+            "    description: >\n      One two three\n      four.\n\n      Five seven\n      eight nine.\n\n      Ten.\n",
+        ),
+        (
+            "    description: >\n      One.\n",
+            "One. And a text that is longer than this line.",
+            "    description: >\n      One. And a text that is longer than this line.\n",
+        ),
+        // Only a literal block shows lines as lines.
+        (
+            "    description: >\n      One\n      two.\n",
+            "One\ntwo.",
+            "    description: |\n      One\n      two.\n",
+        ),
+        // Text without quotes and in quotes.
+        (
+            "    description: One two three four five\n      six seven eight.\n",
+            "One two three four five six seven eight nine ten eleven twelve thirteen.",
+            "    description: One two three four five\n      six seven eight nine ten eleven\n      twelve thirteen.\n",
+        ),
+        (
+            "    description: One two three four five\n      six seven eight.\n",
+            "One.",
+            "    description: One.\n",
+        ),
+        (
+            "    description:\n      One two three\n      four five.\n",
+            "Our two three four five.",
+            "    description:\n      Our two three\n      four five.\n",
+        ),
+        (
+            "    description: 'One: two three four\n      five it''s.'\n",
+            "One: two three four five it's six seven eight nine.",
+            "    description: 'One: two three four\n      five it''s six seven eight\n      nine.'\n",
+        ),
+        (
+            "    description: One two three four\n      five.\n",
+            "One two three four five: six seven eight nine ten.",
+            "    description: \"One two three\n      four five: six seven eight\n      nine ten.\"\n",
+        ),
+        // The line breaks between these words cannot be written as spaces.
+        (
+            "    description: One two three four\n      five.\n",
+            "One two  three  four   five six seven eight nine ten.",
+            "    description: One\n      two  three  four   five six\n      seven eight nine ten.\n",
+        ),
+    ] {
+        assert_eq!(set_description(before, text), after, "{before}{text}");
+    }
+}

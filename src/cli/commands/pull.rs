@@ -8,11 +8,13 @@ use std::time::{Duration, SystemTime};
 
 use formulac::Project;
 use formulac::artifacts::KeptParts;
+use formulac::artifacts::Manifest;
 use formulac::diag::{Code, Diagnostic, render};
 use formulac::omni::{
     Artifacts, OmniFiles, OmniModel, OmniOptions, Pull, PullOptions, PullRecord, PulledFileLocation, STATUS_FILE,
 };
 use formulac::span::Span;
+use formulac::sync::PropertiesFiles;
 use formulac::yaml_edit::{YamlRefusal, apply_edits};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -195,7 +197,8 @@ fn plan_pull(
         &omni_options,
         folders.places.read_omni_file(STATUS_FILE).as_deref(),
     );
-    let mut pull = Pull::plan(&model, &folders.places, PullOptions::default().prune(prune));
+    let files = PulledProject::new(&folders.places, manifest);
+    let mut pull = Pull::plan(&model, &files, PullOptions::default().prune(prune));
     let views = model.views.iter().map(|view| (&*view.path, &*view.text));
     let topics = model.topics.iter().map(|topic| (&*topic.path, &*topic.text));
     let generated: HashMap<&str, &str> = views.chain(topics).collect();
@@ -241,8 +244,17 @@ pub fn pending_pull(
 
 /// Returns the records of views and topics from the last pull of the project in a folder.
 pub fn pull_records(root: &Path) -> impl Iterator<Item = PullRecord> {
+    pull_record_files(root).map(|(_, _, record)| record)
+}
+
+/// Returns the records, each with the path and the contents of its file.
+pub fn pull_record_files(root: &Path) -> impl Iterator<Item = (PathBuf, String, PullRecord)> {
     let files = pull_record_paths(root).into_iter();
-    files.filter_map(|path| PullRecord::read(&read_text(path).ok()?))
+    files.filter_map(|path| {
+        let text = read_text(&path).ok()?;
+        let record = PullRecord::read(&text)?;
+        Some((path, text, record))
+    })
 }
 
 /// Returns the paths of the records.
@@ -434,13 +446,45 @@ impl PullFolders {
     }
 }
 
-impl OmniFiles for PullFolders {
+/// Files that a pull merges, and the properties files from which dbt's manifest was read.
+struct PulledProject<'p, R> {
+    folders: &'p PullFolders,
+    properties: PropertiesFiles<'p, R>,
+}
+
+impl<'p> PulledProject<'p, ()> {
+    fn new(
+        folders: &'p PullFolders,
+        manifest: &'p Manifest,
+    ) -> PulledProject<'p, impl Fn(&str) -> Option<String> + Sync> {
+        PulledProject {
+            folders,
+            properties: PropertiesFiles::new(manifest, |path| read_text(folders.root.join(path)).ok()),
+        }
+    }
+}
+
+impl<R: Fn(&str) -> Option<String>> OmniFiles for PulledProject<'_, R> {
     fn read_omni_file(&self, path: &str) -> Option<String> {
-        read_text(self.omni.join(path)).ok()
+        self.folders.read_omni_file(path)
     }
 
     fn read_record(&self, name: &str) -> Option<String> {
-        read_text(self.records.join(format!("{name}.yml"))).ok()
+        read_text(self.folders.records.join(format!("{name}.yml"))).ok()
+    }
+
+    fn record_names(&self) -> Vec<String> {
+        self.folders.record_names()
+    }
+
+    fn has_dbt_description(&self, node: &str, column: Option<&str>, text: &str) -> bool {
+        self.properties.has_description(node, column, text)
+    }
+}
+
+impl PullFolders {
+    fn read_omni_file(&self, path: &str) -> Option<String> {
+        read_text(self.omni.join(path)).ok()
     }
 
     fn record_names(&self) -> Vec<String> {

@@ -235,6 +235,22 @@ impl SpecCompilation<'_> {
 fn nullable_key(key: &str, grouped: Option<&SpannedText<'_>>, add: &str, span: Span) -> Diagnostic {
     let of = grouped.map_or(key, |grouped| grouped.text.split('[').next().unwrap_or(key).trim());
     let message = format!("`{key}` is the model's key but may be NULL (no `not_null` test)");
-    let help = format!("{add}, or remove such rows with `where: NOT(ISBLANK({of}))`");
+    let help = format!("{add}{REMOVE_ROWS}{of}))`");
     Diagnostic::new(Code::NullableKey, span, message).with_help(help)
+}
+
+const REMOVE_ROWS: &str = ", or remove such rows with `where: NOT(ISBLANK(";
+
+/// Replaces the key in the help of a warning about a nullable key of an expanded spec, because conditions of the original
+/// spec contain keys as its `group_by` does.
+pub(crate) fn with_original_key(diagnostic: Diagnostic, source: &str) -> Diagnostic {
+    let key = diagnostic.span().text(source).split('[').next().unwrap_or_default();
+    let add = diagnostic.help().and_then(|help| help.split_once(REMOVE_ROWS));
+    match add {
+        Some((add, _)) if diagnostic.kind() == Code::NullableKey && !key.is_empty() => {
+            let help = format!("{add}{REMOVE_ROWS}{key}))`");
+            diagnostic.with_help(help)
+        }
+        _ => diagnostic,
+    }
 }

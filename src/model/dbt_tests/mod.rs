@@ -11,6 +11,7 @@ mod violations;
 
 use rustc_hash::FxHashSet;
 
+pub(crate) use grain::with_original_key;
 pub use {equivalent_tests::RANGE, grain::COMBINATION};
 
 use super::compile::SpecCompilation;

@@ -12,6 +12,7 @@ use super::set::{MetricSet, MetricSetWithErrors, MetricSets};
 use crate::CompiledSpec;
 use crate::compile::GeneratedSpecOrigins;
 use crate::compiler::Compiler;
+use crate::dbt_tests::with_original_key;
 use crate::diag::{self, Code, Diagnostic};
 use crate::file::SpecFile;
 use crate::graph::{self, ModelRead};
@@ -110,8 +111,18 @@ impl Compiler {
         (mut faults, origins): (Vec<Diagnostic>, GeneratedSpecOrigins),
     ) -> (CompiledSpec, Expansion) {
         let (mut compiled, expansion) = self.compile_expansion(expanded, path, kind, origins);
+        let name_span = expansion.model_span(compiled.name_span);
         compiled.map_places(
-            |diagnostic| expansion.to_model(diagnostic),
+            |diagnostic| {
+                let mapped = expansion.to_model(diagnostic)?;
+                // The warning is about the model's name if no key of the spec has the column's name.
+                let is_key = mapped.span() != name_span;
+                Some(if is_key {
+                    with_original_key(mapped, source)
+                } else {
+                    mapped
+                })
+            },
             |span| expansion.model_span(span),
         );
         compiled.restore_definitions(&expansion);

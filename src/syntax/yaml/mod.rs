@@ -12,7 +12,7 @@ mod words;
 pub use map::{escaped_length, source_offsets};
 pub use merge_keys::merged_root;
 pub use read::{read, root};
-pub use scalar::{escape_for_style, flow_text, format_scalar, is_plain, key_text};
+pub use scalar::{escape_for_style, flow_text, format_scalar, has_special, is_plain, key_text};
 pub use traps::{CONFLICT_MARKER, call_in_flow_diagnostic, conflict_marker_span};
 pub use words::{non_text_type, parse_boolean};
 

@@ -57,7 +57,8 @@ fn is_special(c: char) -> bool {
         || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}')
 }
 
-fn has_special(value: &str) -> bool {
+/// Returns whether PyYAML rejects the text without quotes, or reads one of its characters as a line break.
+pub fn has_special(value: &str) -> bool {
     // Blocks of bytes are checked without a branch per byte, because most strings have no special characters.
     #[allow(
         clippy::needless_bitwise_bool,

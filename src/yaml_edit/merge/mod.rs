@@ -309,13 +309,14 @@ impl<'t> Merger<'t, '_> {
     /// Merges a node as a single value.
     fn merge_leaf(&mut self, base: Option<YamlNodeId>, file: YamlNodeId, new: YamlNodeId) {
         let (old, theirs, ours) = (self.base_value(base), self.file.value(file), self.new.value(new));
-        if theirs.is_same_value(&ours) || old.as_ref().is_some_and(|old| old.is_same_value(&ours)) {
+        let is_same = YamlValue::is_same_except_final_blanks;
+        if is_same(&theirs, &ours) || old.as_ref().is_some_and(|old| is_same(old, &ours)) {
             return;
         }
         let is_untouched = match &old {
             Some(old) => {
                 let generated = self.base.zip(base).map(|(tree, id)| value_range(tree, id));
-                old.is_same_value(&theirs) && !self.is_commented(value_range(self.file, file), generated)
+                is_same(old, &theirs) && !self.is_commented(value_range(self.file, file), generated)
             }
             None => self.file.is_nothing(file),
         };

@@ -2,15 +2,15 @@
 
 mod block;
 mod flow;
+mod text;
 use std::collections::HashMap;
 use std::ops::Range;
 
 use super::changes::{AddedNode, YamlChanges, parents};
-use super::render::{RenderStyle, Rendered, format_flow, split_lines};
+use super::render::{RenderStyle, Rendered, format_flow};
 use super::tree::{Child, EditNode, YamlKind, YamlLayout, YamlNodeId, YamlTree};
 use super::value::YamlValue;
 use super::{YamlRefusal, lines};
-use crate::yaml::{self, is_plain};
 
 /// Applies the changes, parses the result again, and checks that it has the expected value and still has every comment.
 pub(super) fn apply_changes(tree: &YamlTree<'_>, changes: &YamlChanges) -> Result<String, YamlRefusal> {
@@ -234,6 +234,12 @@ impl<'t> Splicer<'t, '_> {
             self.add_splice(node.start..node.end, format!("{blank}{}", format_flow(value)));
             return Ok(());
         }
+        let like_previous = text::format_like_previous(source, node, value);
+        if let Some(wrapped) = like_previous.as_ref().filter(|text| text::is_wrapped(node, text)) {
+            let text = format!("{}{}", wrapped.head, self.join_lines(&wrapped.lines));
+            self.add_splice(node.start..node.end, text);
+            return Ok(());
+        }
         let (after, rendered) = match self.child(id) {
             Some(child) => {
                 let is_item = self
@@ -241,11 +247,12 @@ impl<'t> Splicer<'t, '_> {
                     .get(&id)
                     .is_some_and(|(parent, _)| self.tree.node(*parent).is_list());
                 let column = lines::column_at(source, child.start);
-                let rendered = match self.format_like_previous(node, value) {
+                let mut rendered = match like_previous {
                     Some(rendered) => rendered,
                     None if is_item => self.style.format_after_dash(value, column + self.gap(child).len() + 1),
                     None => self.style.format_after_key(value, column),
                 };
+                rendered.head.push_str(text::rest_of_header(source, node));
                 (child.value_offset, rendered)
             }
             // A value at the top level follows no dash or key, so it consists only of complete lines.
@@ -271,7 +278,9 @@ impl<'t> Splicer<'t, '_> {
         };
         let line = lines::line_end(source, after);
         if node.start > line {
-            self.add_splice(after..after, head);
+            let comment = text::comment_after(source, node)
+                .filter(|_| source.get(after..line).is_some_and(|rest| rest.trim().is_empty()));
+            self.add_splice(after..after, format!("{head}{}", comment.unwrap_or_default()));
             self.add_splice(line..lines::line_end(source, node.end), tail);
             return;
         }
@@ -292,68 +301,6 @@ impl<'t> Splicer<'t, '_> {
         if !tail.is_empty() {
             self.add_splice(end..end, tail);
         }
-    }
-
-    /// Formats a string with the quotes or the block style of the previous value. Quotes that only the previous value
-    /// needed are omitted, so that an edited file is identical to a newly written file.
-    fn format_like_previous(&self, node: &EditNode, value: &YamlValue) -> Option<Rendered> {
-        let YamlValue::Text(text) = value else { return None };
-        let YamlKind::Scalar { style, value: before } = &node.kind else {
-            return None;
-        };
-        let text = text.trim_end_matches('\n');
-        let is_line = !text.is_empty() && !text.contains(['\n', '\r', '\t']) && !text.chars().any(char::is_control);
-        let by_choice = is_plain(before);
-        match style {
-            yaml::YamlStyle::Single if is_line && (by_choice || !is_plain(text)) => {
-                Some(split_lines(&format!("'{}'", text.replace('\'', "''"))))
-            }
-            yaml::YamlStyle::Double if is_line && by_choice => Some(split_lines(&format!(
-                "\"{}\"",
-                text.replace('\\', "\\\\").replace('"', "\\\"")
-            ))),
-            yaml::YamlStyle::Block if !before.trim().is_empty() => self.text_block(node, text),
-            _ => None,
-        }
-    }
-
-    fn text_block(&self, node: &EditNode, text: &str) -> Option<Rendered> {
-        let source = self.tree.source;
-        let counts = |line: &str| line.ends_with([' ', '\t']);
-        let is_fit = !text.starts_with([' ', '\t', '\n'])
-            && !text.is_empty()
-            && !text.lines().any(counts)
-            && !text.chars().any(|c| c.is_control() && c != '\n');
-        if !is_fit {
-            return None;
-        }
-        let header = source.get(node.start..lines::line_end(source, node.start))?;
-        // A folded scalar would join several lines.
-        let sign = if header.starts_with('>') && !text.contains('\n') {
-            '>'
-        } else {
-            '|'
-        };
-        let chomp = if header
-            .get(1..)
-            .is_some_and(|rest| rest.split('#').next().unwrap_or_default().contains('-'))
-        {
-            "-"
-        } else {
-            ""
-        };
-        let pad = " ".repeat(lines::column_at(source, node.content));
-        let body = text.lines().map(|line| {
-            if line.is_empty() {
-                String::new()
-            } else {
-                format!("{pad}{line}")
-            }
-        });
-        Some(Rendered {
-            head: format!("{sign}{chomp}"),
-            lines: body.collect(),
-        })
     }
 
     /// Returns the blanks after a dash.

@@ -83,9 +83,9 @@ pub fn write_conflict(
         false => format!("{}:{}", conflict.file, conflict.line),
     };
     let author_line = Some(conflict.line).filter(|_| !is_whole_file && !is_removed);
-    // A conflict between descriptions in Omni and in dbt has no base from a push.
+    // Pulls and pushes record the descriptions on which Omni and dbt agree.
     let base = match (conflict.is_omni_conflict(), &conflict.base) {
-        (true, _) => "the last pull",
+        (true, _) => "the last pull or push",
         (false, None) if conflict.edit.is_none() && conflict.ours.is_some() => "not known",
         (false, _) => "the last push",
     };

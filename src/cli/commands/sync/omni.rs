@@ -1,19 +1,26 @@
-//! Finds descriptions in the Omni model that users have changed since the last pull.
+//! Finds descriptions in the Omni model that users have changed since Omni and dbt last agreed.
 
 use std::collections::BTreeSet;
 
+use formulac::omni::PullRecord;
 use formulac::sync::{DescriptionActions, PulledView, TextChange, changed_descriptions as of_views};
 
 use super::read_project_file;
-use crate::cli::commands::pull::{pull_records, unreadable_omni_files, yaml_failure};
+use crate::cli::commands::pull::{pull_record_files, unreadable_omni_files, yaml_failure};
 use crate::cli::exit::{Failure, FileDiagnostics};
 use crate::cli::workspace::Workspace;
 
 /// Parses a view file whose path is relative to the project's folder. Returns `None` if no pull wrote the file.
 pub fn pulled_view(workspace: &Workspace, file: &str, text: String) -> Option<PulledView> {
     let path = file.strip_prefix(&workspace.omni_folder())?.strip_prefix('/')?;
-    let record = pull_records(&workspace.root).find(|record| record.path == path)?;
-    Some(PulledView::new(record, file, &text))
+    records(workspace)
+        .find(|(record, _)| record.path == path)
+        .map(|(record, record_file)| PulledView::new(record, record_file, (file, &text)))
+}
+
+/// Returns the records of the last pull, each with the path and the contents of its file.
+fn records(workspace: &Workspace) -> impl Iterator<Item = (PullRecord, (String, String))> {
+    pull_record_files(&workspace.root).map(|(path, text, record)| (record, (workspace.relative_path(&path), text)))
 }
 
 /// Returns the descriptions in the Omni model that a rollback removes from dbt and from specs but not from Omni, each
@@ -28,17 +35,21 @@ pub fn find_returning_descriptions(workspace: &Workspace, changes: &[TextChange]
         !line.is_empty() && dbt.any(|change| count(&change.before) > count(&change.after))
     };
     let mut found = Vec::new();
-    for record in pull_records(&workspace.root) {
+    for (record, record_file) in records(workspace) {
+        // The rollback also restores records that a push changed.
+        let restored = of_rollback(&record_file.0).and_then(|change| PullRecord::read(change.after.as_deref()?));
+        let record = restored.unwrap_or(record);
         let file = format!("{omni}/{}", record.path);
         let text = match of_rollback(&file) {
             Some(change) => change.after.clone(),
             None => read_project_file(&workspace.root, &file),
         };
-        // Parse only files that changed after the pull.
+        // Parse only files that differ from their record.
         let Some(text) = text.filter(|text| *text != record.view) else {
             continue;
         };
-        let changed = PulledView::new(record, &file, &text).changed_descriptions().into_iter();
+        let view = PulledView::new(record, record_file, (&file, &text));
+        let changed = view.changed_descriptions().into_iter();
         let returning = changed.filter(|(_, text)| is_removed(text));
         found.extend(returning.map(|(line, text)| (format!("{file}:{line}"), text)));
     }
@@ -53,15 +64,15 @@ pub fn plan_descriptions(
 ) -> Result<(DescriptionActions, Vec<FileDiagnostics>), Failure> {
     let omni = workspace.omni_folder();
     let mut unchanged = BTreeSet::new();
-    let views = pull_records(&workspace.root).filter_map(|record| {
+    let views = records(workspace).filter_map(|(record, record_file)| {
         let file = format!("{omni}/{}", record.path);
         let text = read_project_file(&workspace.root, &file)?;
-        // Parse only files that changed after the pull, because most files have not changed.
+        // Parse only files that differ from their record, because most files have not changed.
         if text == record.view {
             unchanged.insert(record.path);
             return None;
         }
-        Some(PulledView::new(record, &file, &text))
+        Some(PulledView::new(record, record_file, (&file, &text)))
     });
     let views: Vec<PulledView> = views.collect();
     let omni = workspace.root.join(omni);

@@ -222,6 +222,7 @@ pub fn plan_with_facts(
             let old_paths = old_paths.get(&plan.model);
             plan.paths.extend(old_paths.into_iter().flatten().cloned());
         }
+        plan.record_descriptions(&described.spec_views);
         move_out_of_former_folders(plan, &moves, &ours, &states, &files);
         if let Some(RestoredState { text_on_disk, text }) = restored.remove(&plan.model) {
             plan.restore_state(text_on_disk, text);

@@ -182,13 +182,14 @@ fn other_files_of_push(
     let sets = lines.filter_map(|line| line.strip_prefix(push::METRIC_SET));
     let mut files: Vec<String> = written.chain(sets).map(str::to_owned).collect();
     files.retain(|path| ![LOG, STATES].iter().any(|folder| path.starts_with(folder)));
-    // A push that transfers a description from Omni also commits the view, unless the Omni model has its own repository.
+    // A push that transfers a description from Omni also commits the record of the view, and the view itself unless the
+    // Omni model has its own repository.
     let changed = repository.files_changed_by(commit)?;
-    let folder = match workspace.project.omni_is_repository() {
-        true => RECORDS.to_owned(),
-        false => format!("{}/", workspace.omni_folder()),
+    let views = format!("{}/", workspace.omni_folder());
+    let is_own = |path: &String| {
+        path.starts_with(RECORDS) || path.starts_with(&views) && !workspace.project.omni_is_repository()
     };
-    files.extend(changed.into_iter().filter(|path| path.starts_with(&folder)));
+    files.extend(changed.into_iter().filter(is_own));
     Ok(files)
 }
 

@@ -91,10 +91,12 @@ pub fn date_part(program: &Program, id: IrId) -> Option<DatePart> {
             (internal::TO_WALL_CLOCK, _) => {}
             // The result is the same day in each fiscal year.
             (internal::DATE_FROM_PARTS, [_, month, day]) if is_number(month) && is_number(day) => {}
-            (function, _) => match function_timeframe(function)? {
-                "hour_of_day" => return None,
-                "hour" | "minute" | "second" | "millisecond" => {}
-                name => timeframe = timeframe.or(Some(name)),
+            (function, _) => match function_timeframe(function) {
+                // The part of a computed date.
+                None if timeframe.is_some() => break,
+                None | Some("hour_of_day") => return None,
+                Some("hour" | "minute" | "second" | "millisecond") => {}
+                Some(name) => timeframe = timeframe.or(Some(name)),
             },
         }
         id = program.resolve_names(*args.first()?);

@@ -13,7 +13,7 @@ mod weeks;
 
 use super::names::unresolved_names;
 use super::sheet::columns::column_index;
-use super::{CheckScope, Context};
+use super::{CheckScope, Context, DefinitionRole};
 use crate::Type;
 use crate::ast::Ast;
 use crate::catalog::{self, FunctionId, internal};
@@ -103,7 +103,11 @@ pub(super) fn run_lints(
         comparisons,
     };
     let mut weeks = weeks::WeekCalls::default();
-    for definition in program.definitions.iter().filter(|d| !d.failed) {
+    let definitions = program.definitions.iter().zip(&ast.definitions);
+    for (definition, written) in definitions.filter(|(d, _)| !d.failed) {
+        // `pivot_by` names columns, never cells.
+        let may_hold_cells =
+            scope.context == Context::Worksheet && scope.role(written.part) != DefinitionRole::PartitionBy;
         let last = definition.root;
         let mut cases: Option<(IrId, IrId)> = None;
         for (id, (node, meta)) in program.entries(definition.first, last) {
@@ -131,7 +135,7 @@ pub(super) fn run_lints(
                     traps.check_switch(subject, arms);
                     traps.warn_of_duplicate_cases(arms);
                 }
-                Ir::Column(_) | Ir::Definition(_) if scope.context == Context::Worksheet => {
+                Ir::Column(_) | Ir::Definition(_) if may_hold_cells => {
                     let text = meta.span.text(source);
                     // Only report nodes whose source is the name itself, because a cell reference differs from the name
                     // of its column.
