@@ -3,7 +3,7 @@
 use super::lower::Lowerer;
 use super::overload::ChosenOverload;
 use crate::ast::ExprId;
-use crate::catalog::{Function, FunctionId, Lowering, internal};
+use crate::catalog::{Function, FunctionId, Lowering, Nulls, internal};
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{CellFrame, Ir, IrId, NodeMeta, WindowFrame};
 use crate::span::Span;
@@ -216,6 +216,11 @@ impl Lowerer<'_> {
             },
             node_meta,
         );
-        self.add_node_with_args(Ir::Case, &[id, window], NodeMeta { nullable: true, ..meta })
+        let mut arms = vec![id, window];
+        if self.scope.blank_zero && function.nulls == Nulls::Error {
+            // A blank has no rank.
+            arms.push(self.add_null(ty, span));
+        }
+        self.add_node_with_args(Ir::Case, &arms, NodeMeta { nullable: true, ..meta })
     }
 }
