@@ -78,6 +78,9 @@ impl Function {
     }
 }
 
+/// Value of `empty` for aggregates whose NULL is a blank, which `blanks: zero` reads as 0.
+const BLANK: &str = "blank";
+
 const KEYS: &[&str] = &[
     "category",
     "summary",
@@ -408,6 +411,7 @@ fn write_function(output: &mut String, functions: &[Function], function: &Functi
     let (over, framed) = (id(&function.over), id(&function.framed));
     let (rows, gathered) = (id(&function.rows), id(&function.gathered));
     let of_list = id(&function.of_list);
+    let empty = function.empty.as_ref().filter(|empty| *empty != BLANK);
     let lower = function
         .lower
         .as_ref()
@@ -417,7 +421,7 @@ fn write_function(output: &mut String, functions: &[Function], function: &Functi
         output,
         "Function {{ name: {name:?}, category: {category:?}, summary: {summary:?}, phrase: {phrase:?}, source: {source:?}, notes: {notes:?}, \
          args: &{args:?}, examples: &{examples:?}, aliases: &{aliases:?}, related: &{related:?}, unverified: {:?}, level: Level::{}, nulls: Nulls::{}, \
-         safe_last: {}, volatile: {}, discontinuous: {}, empty: {:?}, across: {across}, window: {window}, over: {over}, framed: {framed}, rows: {rows}, gathered: {gathered}, of_list: {of_list}, caution: {:?}, arity_help: {:?}, window_help: {:?}, lower: {lower}, least: {}, most: {:?}, literals: {}, narrow_literals: {}, literal_dates: {}, \
+         safe_last: {}, volatile: {}, discontinuous: {}, empty: {:?}, empty_is_error: {}, across: {across}, window: {window}, over: {over}, framed: {framed}, rows: {rows}, gathered: {gathered}, of_list: {of_list}, caution: {:?}, arity_help: {:?}, window_help: {:?}, lower: {lower}, least: {}, most: {:?}, literals: {}, narrow_literals: {}, literal_dates: {}, \
          internal: {}, overloads: &[",
         function.unverified,
         capitalize(&function.level),
@@ -429,7 +433,8 @@ fn write_function(output: &mut String, functions: &[Function], function: &Functi
         },
         function.volatile,
         function.discontinuous,
-        function.empty,
+        empty,
+        is_empty_error(functions, function),
         function.caution,
         function.arity_help,
         function.window_help,
@@ -445,6 +450,19 @@ fn write_function(output: &mut String, functions: &[Function], function: &Functi
         function.overloads.iter().any(|o| o.signature.has_date_type()),
         function.is_internal(),
     );
+}
+
+/// Returns whether the NULL of an aggregate without values stands for a spreadsheet's error. An internal entry has the
+/// rule of its aggregate.
+fn is_empty_error(functions: &[Function], function: &Function) -> bool {
+    let is_entry = |of: &&Function| {
+        [&of.across, &of.over, &of.framed]
+            .into_iter()
+            .any(|entry| entry.as_ref() == Some(&function.name))
+    };
+    let own = Some(function).filter(|function| !function.is_internal());
+    let mut aggregates = own.into_iter().chain(functions.iter().filter(is_entry));
+    aggregates.any(|of| of.level == "aggregate" && of.empty.is_none() && of.nulls != "never")
 }
 
 fn write_overload(output: &mut String, id: usize, overload: &Overload) {

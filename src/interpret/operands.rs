@@ -1,7 +1,8 @@
 //! Operands of arithmetic with `blanks: zero`: a blank is 0, but the NULL of an error remains NULL.
 
+use crate::Level;
 use crate::arithmetic::{chosen_argument, evaluate_binary};
-use crate::catalog;
+use crate::catalog::{self, Nulls, Overload, Param, ParamType};
 use crate::expr::{InterpreterExpr, InterpreterOp, Window};
 use crate::temporal::result_arguments;
 use crate::value::Value;
@@ -56,57 +57,42 @@ pub fn choices<'x>(name: &str, args: &'x [InterpreterExpr]) -> Option<(Vec<&'x I
     Some((chosen.into_iter().filter_map(|at| args.get(at)).collect(), nothing))
 }
 
+/// Returns whether a spreadsheet shows an error for an aggregate of no values.
+pub fn fails_without_values(name: &str) -> bool {
+    catalog::lookup(name).is_some_and(|function| function.empty_is_error)
+}
+
 /// Returns whether a spreadsheet may show an error for a call with arguments that are not blank.
 pub fn can_fail(name: &str, args: &[InterpreterExpr]) -> bool {
-    let last = match args.last() {
-        Some(InterpreterExpr::Literal(value)) => value.number(),
+    let Some(function) = catalog::lookup(name) else {
+        return false;
+    };
+    let number = |arg: &InterpreterExpr| match arg {
+        InterpreterExpr::Literal(value) => value.number(),
         _ => None,
     };
-    let safe = catalog::lookup(name).and_then(|function| function.safe_last);
-    if safe.zip(last).is_some_and(|(safe, last)| safe.includes(last)) {
-        return false;
-    }
-    matches!(
-        name,
-        "MOD"
-            | "QUOTIENT"
-            | "CEILING"
-            | "FLOOR"
-            | "MROUND"
-            | "POWER"
-            | "SQRT"
-            | "SQRTPI"
-            | "LN"
-            | "LOG"
-            | "LOG10"
-            | "EXP"
-            | "COT"
-            | "ASIN"
-            | "ACOS"
-            | "ATAN2"
-            | "SINH"
-            | "COSH"
-            | "FACT"
-            | "COMBIN"
-            | "PERMUT"
-            | "GCD"
-            | "LCM"
-            | "BITAND"
-            | "BITOR"
-            | "BITXOR"
-            | "BITLSHIFT"
-            | "BITRSHIFT"
-            | "VALUE"
-            | "NUMBERVALUE"
-            | "DATEVALUE"
-            | "TIMEVALUE"
-            | "DATE"
-            | "TIME"
-            | "DATEDIF"
-            | "FIND"
-            | "SEARCH"
-            | "CODE"
-    )
+    let safe = function.safe_last.zip(args.last().and_then(number));
+    let rule = |overload: &Overload| overload.nulls.unwrap_or(function.nulls);
+    let counted = || {
+        let accepts = |of: &&Overload| of.repeated || (of.needed..=of.params.len()).contains(&args.len());
+        function.overloads.iter().filter(accepts)
+    };
+    // Some overloads for literals cannot fail.
+    let is_safe_literal = counted().filter(|overload| overload.literal).any(|overload| {
+        let accepts = |(at, param): (usize, &Param)| match param.ty {
+            ParamType::Literal(least, most) => match args.get(at).map(number) {
+                Some(found) => found.is_some_and(|found| (least as f64..=most as f64).contains(&found)),
+                None => param.optional,
+            },
+            ParamType::Positive => args.get(at).and_then(number).is_some_and(|found| found > 0.0),
+            _ => true,
+        };
+        matches!(rule(overload), Nulls::Any | Nulls::Never) && overload.params.iter().enumerate().all(accepts)
+    });
+    let mut others = counted().filter(|overload| !overload.literal).peekable();
+    let fails = function.nulls == Nulls::Error
+        || others.peek().is_some() && others.all(|overload| rule(overload) == Nulls::Error);
+    fails && !is_safe_literal && !safe.is_some_and(|(safe, last)| safe.includes(last))
 }
 
 /// Returns the possible meanings of an expression's NULL. `None` if blank operands do not count as 0.
@@ -142,7 +128,7 @@ pub fn operand_value(
                 None => Value::Null,
             };
         }
-        (_, InterpreterExpr::Call(name, args)) if !SKIPS_NULLS.contains(name) => {
+        (_, InterpreterExpr::Call(name, args)) if !skips_nulls(name) => {
             let is_blank = |x: &InterpreterExpr| sources(x).is_some_and(|sources| !sources.error);
             let mut values = Vec::new();
             for (at, arg) in args.iter().enumerate() {
@@ -175,8 +161,10 @@ pub fn operand_value(
     found
 }
 
-/// Functions that skip NULL arguments.
-const SKIPS_NULLS: [&str; 7] = ["SUM", "MIN", "MAX", "AVERAGE", "MEDIAN", "PRODUCT", "COUNT"];
+/// Returns whether a function skips NULL arguments.
+fn skips_nulls(name: &str) -> bool {
+    catalog::lookup(name).is_some_and(|function| function.level == Level::Aggregate)
+}
 
 /// Returns whether an argument of a function that may return a number is a number itself.
 fn is_number_argument(name: &str, at: usize) -> bool {

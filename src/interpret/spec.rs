@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::calendar::PeriodFrame;
 use crate::expr::{InterpreterExpr, InterpreterLevel, InterpreterOp, Window};
-use crate::operands::{NullSources, can_fail, choices};
+use crate::operands::{NullSources, can_fail, choices, fails_without_values};
 use crate::uncertainty;
 
 #[derive(Clone, Debug)]
@@ -154,17 +154,20 @@ impl InterpreterStep {
             },
             InterpreterExpr::Call(name, args) => match choices(name, args) {
                 Some((chosen, nothing)) => any(&chosen).or(nothing),
+                None if fails_without_values(name) => NullSources::ERROR,
                 None if can_fail(name, args) => any(&args.iter().collect::<Vec<_>>()).or(NullSources::ERROR),
                 None => any(&args.iter().collect::<Vec<_>>()),
             },
             InterpreterExpr::Aggregate(name, _) if name.starts_with("COUNT") || name.starts_with("SUM") => {
                 NullSources::default()
             }
+            InterpreterExpr::Aggregate(name, _) if fails_without_values(name) => NullSources::ERROR,
             InterpreterExpr::Aggregate(name, args) => aggregated_argument(name, args).map_or(NullSources::BLANK, of),
             InterpreterExpr::Range(x, _) => of(x),
             InterpreterExpr::Window(Window::Offset(x, _) | Window::Period(x, ..) | Window::InPeriod(x, ..)) => {
                 NullSources::BLANK.or(of(x))
             }
+            InterpreterExpr::Window(Window::Rank(..) | Window::PercentRank(_)) => NullSources::ERROR,
             InterpreterExpr::Window(window) => any(&window.children()),
             _ => NullSources::BLANK,
         }

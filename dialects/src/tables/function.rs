@@ -168,6 +168,9 @@ pub struct Function {
     pub discontinuous: bool,
     /// Value of an aggregate over no rows. `None` if that value is NULL.
     pub empty: Option<&'static str>,
+    /// `true` if the NULL of an aggregate over no values, or over too few, stands for an error, as for the average of
+    /// no values. `false` if spreadsheets show 0, as for the maximum of no values.
+    pub empty_is_error: bool,
     /// Internal function that combines several arguments of one row, for an aggregate such as `SUM(a, b)`.
     pub across: Option<FunctionId>,
     /// Internal function that computes the aggregate as a window function, for dialects that lack the aggregate.
@@ -244,10 +247,16 @@ impl Function {
     pub fn describe_nulls(&self) -> &'static str {
         let aggregates = self.level == Level::Aggregate;
         match self.nulls {
-            Nulls::Any if aggregates && self.empty.is_none() => "skips NULLs; NULL if there are no rows",
+            _ if self.empty_is_error => {
+                "skips NULLs; NULL if there are too few values. With `blanks: zero`, this NULL is an error, not 0"
+            }
+            Nulls::Any | Nulls::Always if aggregates && self.empty.is_none() => {
+                "skips NULLs; NULL if there are no values. With `blanks: zero`, this NULL is 0 in arithmetic"
+            }
             Nulls::Any if aggregates => "skips NULLs",
             Nulls::Any => "NULL if an argument is NULL",
-            Nulls::Always | Nulls::Error => "may be NULL",
+            Nulls::Error => "may be NULL. With `blanks: zero`, the NULL of an error is not 0",
+            Nulls::Always => "may be NULL",
             Nulls::Never => "never NULL",
             Nulls::All => "NULL if all arguments are NULL",
             Nulls::Skipped => "skips NULLs; may be NULL",

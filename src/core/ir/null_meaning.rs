@@ -73,6 +73,7 @@ impl Program {
             Ir::PeriodLookup { value, .. } => BLANK.or(self.known_null_meaning(value)),
             // A lookup that finds no row is an error, and the cell that it finds may be blank.
             Ir::RowLookup { args, .. } => ERROR.or(any(&mut self.args(args).get(2).copied().into_iter())),
+            Ir::Aggregate { overload, .. } if catalog::get(catalog::overload_owner(overload)).empty_is_error => ERROR,
             Ir::Aggregate { args, .. } | Ir::GroupWindow { args, .. } => {
                 any(&mut self.args(args).first().copied().into_iter())
             }
@@ -95,6 +96,8 @@ impl Program {
             internal::ADD | internal::SUBTRACT | internal::MULTIPLY if of_args.may_be_error => ERROR,
             // An offset outside the partition finds no row.
             internal::LAG | internal::LEAD | internal::NTH_VALUE => BLANK.or(of_args),
+            // NULL arguments are skipped, so NULL means that there are too few values.
+            _ if catalog::get(function).empty_is_error => ERROR,
             _ if self.can_fail(overload, function, args) => ERROR.or(of_args),
             _ if catalog::get(function).level == Level::Aggregate && !of_args.may_be_error => BLANK,
             _ if of_args == NullMeaning::default() => BLANK,

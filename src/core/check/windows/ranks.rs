@@ -1,7 +1,7 @@
 //! RANK and PERCENTRANK: the rank of a value among other values.
 
 use crate::ast::ExprId;
-use crate::catalog::{Function, FunctionId, Lowering, internal};
+use crate::catalog::{Function, FunctionId, Lowering, Nulls, internal};
 use crate::check::calls::overload::ChosenOverload;
 use crate::check::lower::Lowerer;
 use crate::diag::{Code, Diagnostic};
@@ -221,7 +221,11 @@ impl Lowerer<'_> {
             },
             node_meta,
         );
-        self.program
-            .add_with_args(Ir::Case, &[id, window], NodeMeta { nullable: true, ..meta })
+        let mut arms = vec![id, window];
+        if self.scope.blank_zero && function.nulls == Nulls::Error {
+            // A blank has no rank.
+            arms.push(self.program.add_null(ty, span));
+        }
+        self.program.add_with_args(Ir::Case, &arms, NodeMeta { nullable: true, ..meta })
     }
 }
