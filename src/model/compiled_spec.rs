@@ -79,6 +79,8 @@ pub struct CompiledSpec {
     pub(crate) budget: Option<String>,
     /// Tags that the spec sets on columns.
     pub(crate) column_tags: Vec<(String, Vec<String>)>,
+    /// Labels and formats that the spec, or a metric set that it reads, sets on columns.
+    pub(crate) column_formats: Vec<(String, ColumnFormat)>,
     pub(crate) lineage: Lineage,
     pub(crate) additivity: Vec<(String, Additivity)>,
     /// Spec with the definitions of its metric sets written out. `None` if the spec reads no sets.
@@ -102,6 +104,13 @@ pub struct CompiledSpec {
     /// Tests of the metric set's joins.
     pub(crate) set_tests: Vec<ModelTest>,
     pub(crate) diagnostics: Vec<Diagnostic>,
+}
+
+/// Label and format with which a BI tool shows a column.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub(crate) struct ColumnFormat {
+    pub(crate) label: Option<String>,
+    pub(crate) format: Option<String>,
 }
 
 impl CompiledSpec {
@@ -132,6 +141,7 @@ impl CompiledSpec {
             other_versions: Vec::new(),
             budget: None,
             column_tags: Vec::new(),
+            column_formats: Vec::new(),
             lineage: Lineage::default(),
             additivity: Vec::new(),
             expanded: None,
@@ -268,6 +278,22 @@ impl CompiledSpec {
         columns
             .filter(move |(_, metrics)| metrics.iter().any(|metric| is_metric_of(metric, name)))
             .map(|(column, _)| column.as_str())
+    }
+
+    /// Returns the metrics from which a column is computed, directly or through other metrics, as `set.metric`.
+    ///
+    /// ```
+    /// use formulac_model::{Compiler, SpecText};
+    /// let set = "metric_set: o\nfrom: t\ndefinitions: |\n  n = COUNT()\n  twice = n * 2\n";
+    /// let texts = [set, "model: m\nmetrics: [o.twice]\n"].map(|text| SpecText { text, path: None });
+    /// let compiled = &Compiler::default().compile_specs(&texts)[1];
+    /// assert_eq!(compiled.metrics_of_column("twice"), ["o.n", "o.twice"]);
+    /// ```
+    #[must_use]
+    pub fn metrics_of_column(&self, column: &str) -> &[String] {
+        let mut columns = self.metrics_of_columns.iter();
+        let found = columns.find(|(name, _)| name.eq_ignore_ascii_case(column));
+        found.map_or(&[], |(_, metrics)| metrics)
     }
 
     /// Returns whether a condition of the model reads a metric, `set.metric`, or any metric of a set, so that the
@@ -529,6 +555,31 @@ impl CompiledSpec {
     #[must_use]
     pub fn column_tags(&self) -> &[(String, Vec<String>)] {
         &self.column_tags
+    }
+
+    /// Returns the label of a column, from the spec or from the metric set that defines the column.
+    ///
+    /// ```
+    /// let spec = "model: m\nfrom: t\ngroup_by: a\ncolumns: {a: {omni: {label: Area}}}\n";
+    /// let compiled = formulac_model::Compiler::default().compile_spec(spec);
+    /// assert_eq!((compiled.column_label("a"), compiled.column_format("a")), (Some("Area"), None));
+    /// ```
+    #[must_use]
+    pub fn column_label(&self, column: &str) -> Option<&str> {
+        self.format_of(column)?.label.as_deref()
+    }
+
+    /// Returns the format of a column's values, such as `usdcurrency_0`.
+    #[must_use]
+    pub fn column_format(&self, column: &str) -> Option<&str> {
+        self.format_of(column)?.format.as_deref()
+    }
+
+    fn format_of(&self, column: &str) -> Option<&ColumnFormat> {
+        let mut formats = self.column_formats.iter();
+        formats
+            .find(|(name, _)| name.eq_ignore_ascii_case(column))
+            .map(|(_, format)| format)
     }
 
     /// Returns the lineage of each column of the result, in order. For a metric set, these are its metrics and

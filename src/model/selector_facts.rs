@@ -1,5 +1,7 @@
-//! Properties of a model that `--select` uses: tags, and scalar values of the configuration.
+//! Properties of a model that commands read: tags and scalar values of the configuration for `--select`, and the labels
+//! and formats of columns.
 
+use super::compiled_spec::ColumnFormat;
 use super::load::{ColumnKeys, DbtKeys};
 use crate::yaml::Node;
 
@@ -29,6 +31,20 @@ pub(super) fn column_tags(columns: &[ColumnKeys<'_>]) -> Vec<(String, Vec<String
         .iter()
         .filter_map(|column| Some((column.name.text.to_owned(), column.tags?.texts())))
         .collect()
+}
+
+/// Returns the label and the format of each column that has one.
+pub(super) fn column_formats(columns: &[ColumnKeys<'_>]) -> Vec<(String, ColumnFormat)> {
+    let of = |column: &ColumnKeys<'_>| {
+        let omni = column.omni.or_else(|| column.meta?.get("omni"))?;
+        let text = |key: &str| omni.text_at(key).map(str::to_owned);
+        let format = ColumnFormat {
+            label: text("label"),
+            format: text("format"),
+        };
+        Some((column.name.text.to_owned(), format))
+    };
+    columns.iter().filter_map(of).collect()
 }
 
 /// Returns the time limit in seconds from `meta: {formulac: {budget: 30}}`, as written in the spec.

@@ -28,6 +28,39 @@ fn project(name: &str) -> TestProject {
 }
 
 #[test]
+fn json_of_a_query_describes_its_columns() {
+    let project = project("sets_json_of_a_query_describes_its_columns");
+    let labels = "columns: {aov: {label: Average order, format: usdcurrency_2}}\n";
+    project.write("specs/orders.yml", &format!("{ORDERS}{labels}"));
+    let run = project.run(&[
+        "query",
+        "--metrics",
+        "orders.aov",
+        "--by",
+        "month,customers.region",
+        "--json",
+    ]);
+    assert_eq!(run.exit, 0, "{}", run.err);
+    let json: serde_json::Value = serde_json::from_str(&run.out).unwrap();
+    let expected = serde_json::json!([
+        {
+            "name": "ordered_at_month", "type": "date", "nullable": true, "key": true, "label": null, "format": null,
+            "metrics": [], "columns": ["stg_orders.ordered_at"],
+        },
+        {
+            "name": "region", "type": "unknown", "nullable": true, "key": true, "label": null, "format": null,
+            "metrics": [], "columns": ["customers.region"],
+        },
+        {
+            "name": "aov", "type": "float", "nullable": true, "key": false, "label": "Average order",
+            "format": "usdcurrency_2", "metrics": ["orders.revenue", "orders.order_count", "orders.aov"],
+            "columns": ["stg_orders.amount", "stg_orders.order_id"],
+        },
+    ]);
+    assert_eq!(json["columns"], expected, "{}", run.out);
+}
+
+#[test]
 fn metrics_are_queried_without_a_spec() {
     let project = project("sets_metrics_are_queried_without_a_spec");
     let run = project.run(&[

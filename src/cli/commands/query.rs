@@ -1,7 +1,7 @@
 //! `formulac query`: compiles a spec to plain SQL.
 
-use formulac::Dialect;
-use serde_json::json;
+use formulac::{Column, ColumnLineage, CompiledSpec, Dialect};
+use serde_json::{Value, json};
 
 use crate::cli::args::QueryArgs;
 use crate::cli::exit::{Exit, Failure};
@@ -23,12 +23,15 @@ pub fn run(session: &Session, args: &QueryArgs) -> Result<Exit, Failure> {
     };
     replace_keys_with_options(&mut diagnostics);
     report_undecided_types(session, spec.undecided_types());
+    let columns = spec.compiled.as_ref().filter(|_| spec.query.is_some());
+    let columns = columns.map_or_else(Vec::new, columns_json);
     let Spec { name, query, .. } = spec;
     if args.json {
         session.print_json(&json!({
             "dialect": dialect.name(),
             "name": name,
             "sql": query,
+            "columns": columns,
             "diagnostics": render::reports_json(&to_reports(&diagnostics)),
         }))?;
     } else {
@@ -36,6 +39,33 @@ pub fn run(session: &Session, args: &QueryArgs) -> Result<Exit, Failure> {
         session.report(&diagnostics);
     }
     Ok(Exit::from_failures(&diagnostics))
+}
+
+/// Returns the columns of a query as JSON.
+fn columns_json(compiled: &CompiledSpec) -> Vec<Value> {
+    let lineage = compiled.lineage();
+    let sources_of = |name: &str| -> Vec<String> {
+        let found = lineage.iter().find(|of| of.column().eq_ignore_ascii_case(name));
+        let sources = found.into_iter().flat_map(ColumnLineage::sources);
+        sources
+            .map(|source| format!("{}.{}", source.relation(), source.column()))
+            .collect()
+    };
+    let is_key = |name: &str| compiled.key().iter().any(|key| key.eq_ignore_ascii_case(name));
+    let column_json = |column: &Column| {
+        let name = column.name();
+        json!({
+            "name": name,
+            "type": column.ty().name(),
+            "nullable": column.is_nullable(),
+            "key": is_key(name),
+            "label": compiled.column_label(name),
+            "format": compiled.column_format(name),
+            "metrics": compiled.metrics_of_column(name),
+            "columns": sources_of(name),
+        })
+    };
+    compiled.columns().iter().map(column_json).collect()
 }
 
 fn compile_query(session: &Session, args: &QueryArgs) -> Result<(Dialect, Spec), Failure> {

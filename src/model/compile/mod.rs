@@ -105,6 +105,7 @@ impl Compiler {
             compiled.other_versions = other_versions(&spec.dbt, spec.model.text);
             compiled.budget = selector_facts::budget(&spec.dbt);
             compiled.column_tags = selector_facts::column_tags(&spec.columns);
+            compiled.column_formats = selector_facts::column_formats(&spec.columns);
             let mut run = SpecCompilation::new(self, spec, file.source, file.path);
             run.is_query_only = origins.is_none();
             run.origins = origins.unwrap_or_default();
