@@ -29,20 +29,9 @@ impl QueryReader<'_> {
                 args: Some(args),
                 ..
             } => {
-                let relation = match file_reader_path(name, &args.args) {
-                    Some(path) => self.table_relation(path),
-                    None => {
-                        let relation = self.function_relation(&args.args, scope);
-                        self.name_unknown_columns(relation, alias.as_ref())
-                    }
-                };
-                self.add_relation(name_parts(name), relation, alias.as_ref(), scope);
+                self.add_function(name, &args.args, alias.as_ref(), scope);
             }
-            TableFactor::Function { name, args, alias, .. } => {
-                let relation = self.function_relation(args, scope);
-                let relation = self.name_unknown_columns(relation, alias.as_ref());
-                self.add_relation(name_parts(name), relation, alias.as_ref(), scope);
-            }
+            TableFactor::Function { name, args, alias, .. } => self.add_function(name, args, alias.as_ref(), scope),
             TableFactor::TableFunction { expr, alias } => {
                 let relation = self.relation_of_arguments([expr], scope);
                 let relation = self.name_unknown_columns(relation, alias.as_ref());
@@ -119,6 +108,23 @@ impl QueryReader<'_> {
 
     /// Adds a column for each name in the alias if the names of a relation's columns are unknown, as for a pivot. The
     /// added columns come last.
+    fn add_function(
+        &mut self,
+        name: &ObjectName,
+        args: &[FunctionArg],
+        alias: Option<&TableAlias>,
+        scope: &mut QueryScope<'_>,
+    ) {
+        let relation = match file_reader_path(name, args) {
+            Some(path) => self.table_relation(path),
+            None => {
+                let relation = self.function_relation(args, scope);
+                self.name_unknown_columns(relation, alias)
+            }
+        };
+        self.add_relation(name_parts(name), relation, alias, scope);
+    }
+
     fn name_unknown_columns(
         &mut self,
         mut relation: LineageRelation,

@@ -376,7 +376,7 @@ fn omni_descriptions(view: &PulledView) -> Vec<OmniDescription> {
 }
 
 impl ModelPlan {
-    /// Adds the records of descriptions that the push transfers from Omni to the model's spec.
+    /// Adds the views and the records of descriptions that the push transfers from Omni to the model's spec.
     pub fn record_descriptions(&mut self, views: &[(String, PulledView)]) {
         let model = self.model.clone();
         for (_, view) in views.iter().filter(|(of, _)| *of == model) {
@@ -391,6 +391,9 @@ impl ModelPlan {
                 })
             });
             let carried: Vec<RecordedDescription> = carried.into_iter().map(|one| one.in_record).collect();
+            if !carried.is_empty() {
+                self.paths.push(view.file.clone());
+            }
             self.add_record(view, &carried);
         }
     }

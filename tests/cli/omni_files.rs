@@ -155,7 +155,57 @@ models:
     }
 }
 
+<<<<<<< HEAD
 /// A description that cannot be written does not prevent other descriptions in the same file from being written.
+=======
+/// A push to a spec commits the view in Omni and records the description, as a push to a properties file does.
+#[test]
+fn a_push_records_the_descriptions_of_specs() {
+    let project = described_project("omni_pushed_spec", "models:\n  - name: orders\n");
+    project.write(
+        "metrics/counts.yml",
+        "model: counts\nfrom: ref('orders')\ngroup_by: id\ndefinitions: |\n  /// The number.\n  n = COUNT()\n",
+    );
+    let run = |args: &[&str]| {
+        let run = project.run(args);
+        assert_eq!(run.exit, 0, "{args:?}: {}{}", run.out, run.err);
+        run.out
+    };
+    run(&["push", "--yes"]);
+    let mut manifest: serde_json::Value = serde_json::from_str(&project.read("target/manifest.json")).unwrap();
+    let mut node = manifest["nodes"]["model.shop.orders"].clone();
+    for (key, value) in [
+        ("unique_id", "model.shop.counts"),
+        ("name", "counts"),
+        ("alias", "counts"),
+        ("relation_name", "db.main.counts"),
+        ("original_file_path", "models/formulac/counts.sql"),
+        ("patch_path", "shop://models/formulac/counts.yml"),
+        ("description", ""),
+    ] {
+        node[key] = value.into();
+    }
+    node["columns"] = serde_json::json!({"n": {"name": "n", "description": "The number."}});
+    manifest["nodes"]["model.shop.counts"] = node;
+    project.write("target/manifest.json", manifest.to_string());
+    run(&["pull"]);
+    commit(&project, "pulled");
+    edit(&project, "omni/main/counts.view.yaml", "The number.", "The count.");
+    run(&["push", "--yes"]);
+    assert_eq!(git(&project, &["status", "--porcelain"]), "");
+    run(&["pull"]);
+    assert_eq!(
+        git(&project, &["status", "--porcelain"]),
+        "",
+        "the manifest is older than the push"
+    );
+    edit(&project, "metrics/counts.yml", "The count.", "The count of rows.");
+    let plan = run(&["plan"]);
+    assert!(plan.contains("The count. → The count of rows."), "{plan}");
+}
+
+/// A description that cannot be written does not prevent the others in the same file.
+>>>>>>> w2
 #[test]
 fn descriptions_next_to_an_alias_are_written() {
     let properties = "\

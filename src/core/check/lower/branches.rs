@@ -70,7 +70,7 @@ impl Lowerer<'_> {
         }
         if self.scope.blank_zero && self.is_in_definition() && values.len() == 2 {
             // In the definition of a function, a missing third argument stands for the function's error.
-            values.push(self.add_null(Type::Unknown, span));
+            values.push(self.program.add_null(Type::Unknown, span));
         }
         let node = self.build_case(&[condition], values.get_mut(1..).unwrap_or_default(), span, "IF");
         self.recycle_list(values);

@@ -226,6 +226,7 @@ impl Lowerer<'_> {
             // A blank has no rank.
             arms.push(self.program.add_null(ty, span));
         }
-        self.program.add_with_args(Ir::Case, &arms, NodeMeta { nullable: true, ..meta })
+        self.program
+            .add_with_args(Ir::Case, &arms, NodeMeta { nullable: true, ..meta })
     }
 }
