@@ -155,9 +155,6 @@ models:
     }
 }
 
-<<<<<<< HEAD
-/// A description that cannot be written does not prevent other descriptions in the same file from being written.
-=======
 /// A push to a spec commits the view in Omni and records the description, as a push to a properties file does.
 #[test]
 fn a_push_records_the_descriptions_of_specs() {
@@ -204,8 +201,7 @@ fn a_push_records_the_descriptions_of_specs() {
     assert!(plan.contains("The count. → The count of rows."), "{plan}");
 }
 
-/// A description that cannot be written does not prevent the others in the same file.
->>>>>>> w2
+/// A description that cannot be written does not prevent other descriptions in the same file from being written.
 #[test]
 fn descriptions_next_to_an_alias_are_written() {
     let properties = "\
