@@ -196,6 +196,29 @@ pub(in crate::check) fn lower(
     program.folded = folded;
     program.order = order;
     mark_never_null(ast, scope, &never_null, program);
+    fail_unordered_definitions(ast, scope, program);
+}
+
+/// Marks the definitions whose windows need a sort key that has an error, because their SQL would have no order.
+fn fail_unordered_definitions(ast: &Ast, scope: &CheckScope<'_>, program: &mut Program) {
+    let mut parts = ast.definitions.iter().zip(&program.definitions);
+    if !parts.any(|(part, lowered)| lowered.failed && scope.role(part.part) == DefinitionRole::OrderBy) {
+        return;
+    }
+    for index in program.order.clone() {
+        let Some(definition) = program.definitions.try_get(index as usize) else {
+            continue;
+        };
+        let needs_order = |id: u32| match program.node(IrId(id)) {
+            Ir::Window { over, .. } => program.window_frame(over).is_ordered(),
+            Ir::Definition(used) => program.definitions[used as usize].failed,
+            Ir::PeriodLookup { .. } => true,
+            _ => false,
+        };
+        if !definition.failed && (definition.first.0..=definition.root.0).any(needs_order) {
+            program.definitions[index as usize].failed = true;
+        }
+    }
 }
 
 impl<'a> Lowerer<'a> {
