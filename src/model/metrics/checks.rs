@@ -22,18 +22,14 @@ impl ModelOverSets<'_> {
     /// no run could compute such a model from only the new rows.
     pub fn incremental_error(&self, groups: &[RowGroup]) -> Option<Diagnostic> {
         let node = self.incremental_node().filter(|_| self.kind == SpecKind::OverSets)?;
-        let (what, why) = match groups.iter().any(|group| group.rule.is_some()) {
-            _ if self.sets.len() > 1 => (
-                "over several metric sets",
-                "a run reads only the new and late rows of one relation",
-            ),
-            true => (
-                "with `non_additive` metrics",
-                "a new row can replace the last or first rows",
-            ),
-            false => return None,
+        let what = match groups {
+            _ if self.sets.len() > 1 => "over several metric sets",
+            [_, _, ..] => "whose metrics have different `non_additive` rules",
+            _ => return None,
         };
-        let message = format!("a model {what} cannot be incremental, because {why}");
+        let message = format!(
+            "a model {what} cannot be incremental, because a run reads only the new and late rows of one relation"
+        );
         Some(Diagnostic::new(Code::UnboundedInTime, node.span, message).with_help("write `materialized: table`"))
     }
 

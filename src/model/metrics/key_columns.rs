@@ -15,6 +15,7 @@ use crate::ir::CalendarPeriod;
 use crate::load::SpecKind;
 use crate::plan::split_timeframe;
 use crate::schema::{Column, Relation};
+use crate::span::Span;
 
 impl ModelOverSets<'_> {
     /// Returns the error about a key that is not a column, dimension or period of a set. `None` if a set may have the
@@ -28,6 +29,11 @@ impl ModelOverSets<'_> {
         let mut unknown = None;
         for set in used.iter().map(|set| &self.sets[*set]) {
             let mapped = key.mapped_column(set);
+            if let (None, Some((qualifier, name))) = (mapped, split_timeframe(&key.text).0.split_once('.'))
+                && let Some(error) = set.qualified_name_error(compiler, qualifier.trim(), name.trim(), key.span)
+            {
+                return Some(error);
+            }
             let text = mapped.map_or(key.text.as_str(), |part| &part.column);
             let is_period = mapped.is_none() && period_unit(text).is_some();
             let (name, frame) = split_timeframe(text);
@@ -61,6 +67,15 @@ impl ModelOverSets<'_> {
     pub fn check_shared_filters(&self, compiler: &Compiler, used: &[usize], faults: &mut Vec<Diagnostic>) {
         let shared = self.filters.iter().filter(|(set, _)| set.is_none());
         for (formula, name) in shared.flat_map(|(_, formula)| formula.names.iter().map(move |name| (formula, name))) {
+            let sets = used.iter().map(|set| &self.sets[*set]);
+            let qualified = name.qualifier.as_deref();
+            let errors = sets.filter_map(|set| {
+                set.qualified_name_error(compiler, qualified?, &name.name, formula.file_span(&name.range))
+            });
+            if let Some(error) = errors.into_iter().next() {
+                faults.push(error);
+                continue;
+            }
             let is_key = self.keys.iter().any(|key| key.text.eq_ignore_ascii_case(&name.name));
             if name.qualifier.is_some() || is_key || period_unit(&name.name).is_some() {
                 continue;
@@ -82,6 +97,32 @@ impl ModelOverSets<'_> {
 }
 
 impl MetricSet {
+    /// Returns the error about a metric or dimension that is qualified by the set's name. In a filter or key, this name
+    /// stands for the relation, which may have the same name.
+    fn qualified_name_error(&self, compiler: &Compiler, qualifier: &str, name: &str, span: Span) -> Option<Diagnostic> {
+        let definition = &self.definitions[self.position_by_any_name(name)?];
+        let relation = self.relation(compiler)?;
+        let may_be_column = relation.name().eq_ignore_ascii_case(qualifier)
+            && (relation.may_have_more_columns() || relation.position(name).is_some());
+        if !qualifier.eq_ignore_ascii_case(&self.name) || may_be_column {
+            return None;
+        }
+        let (code, kind, help) = match self.is_metric(definition) {
+            true => (
+                Code::AggregateNotAllowed,
+                "metric, which has one value per group",
+                "filter groups with `having`".to_owned(),
+            ),
+            false => (
+                Code::UnknownName,
+                "dimension, which is named without its set",
+                format!("write `{name}`"),
+            ),
+        };
+        let message = format!("`{qualifier}.{name}` is a {kind}");
+        Some(Diagnostic::new(code, span, message).with_help(help))
+    }
+
     /// Returns the relations of the set, starting with the relation of the rows, if neither the relations nor the set
     /// have a column or dimension with this name. `None` if such a column or dimension exists, or may exist because not
     /// all columns of the relations are known.
@@ -102,6 +143,9 @@ impl MetricSet {
     fn key_help(&self, relations: &[&Relation], name: &str) -> Option<String> {
         let time = self.time.as_ref()?;
         let frame = timeframes().find(|frame| frame.eq_ignore_ascii_case(name))?;
+        if frame == "date" {
+            return time.grain.is_none().then(|| "write `day`".to_owned());
+        }
         let column = relations.iter().find_map(|relation| relation.column(&time.column));
         let has_time = column.is_none_or(|column| column.ty() != Type::Date) && time.grain.is_none();
         has_time.then(|| format!("write `{}[{frame}]`", time.column))
