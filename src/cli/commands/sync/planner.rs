@@ -213,8 +213,7 @@ pub fn plan_with_facts(
             states.get(name).and_then(|(text, _)| text.as_deref()),
         ],
     });
-    let models: Vec<PlannedModel<'_>> = models.collect();
-    let mut plans = ModelPlan::for_models(&models, || tools.as_tools().compiler);
+    let mut plans = ModelPlan::for_models(&models.collect::<Vec<_>>(), || tools.as_tools().compiler);
     let moves = generation.moved.moves_out_of_former_folders();
     for plan in &mut plans {
         // The old path of a moved file no longer exists, so commit its removal.
