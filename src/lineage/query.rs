@@ -350,6 +350,16 @@ impl<'k> QueryReader<'k> {
         }
     }
 
+    /// Records that a set operation needs two columns, even if they come from `*`, because both queries must have the
+    /// same number of columns. If the columns are in the same table, both queries lose a removed column.
+    fn name_columns_of_several_tables(&mut self, one: ValueIndex, other: ValueIndex) {
+        let table = |at: &ValueIndex| self.values.leaves.get(at).map(|leaf| leaf.table);
+        if table(&one) != table(&other) {
+            self.values.name_value(one);
+            self.values.name_value(other);
+        }
+    }
+
     fn unite_relations(
         &mut self,
         lineage_relation: LineageRelation,
@@ -380,7 +390,12 @@ impl<'k> QueryReader<'k> {
             } else {
                 right.column(&name)
             } {
-                Some(other) => expression_inputs.add_columns(other),
+                Some(other) => {
+                    if is_whole && !by_name {
+                        self.name_columns_of_several_tables(given.value, other.value);
+                    }
+                    expression_inputs.add_columns(other);
+                }
                 None => {
                     for table in right.tables_that_may_have_column(&name) {
                         let at = self.add_leaf(Leaf {

@@ -26,7 +26,7 @@ mod generate;
 mod hooks;
 mod hostile;
 mod impact;
-mod impact_on_tests;
+mod impact_of_removed_columns;
 mod init;
 mod json_output;
 mod json_schema;

@@ -1,0 +1,87 @@
+//! Effects of removed columns on queries that read them with `*`.
+
+use serde_json::{Value, json};
+
+use crate::run::TestProject;
+
+/// Creates a project with the models `orders` and `refunds`, and with other nodes that read them.
+fn create_project(name: &str, nodes: Value) -> TestProject {
+    let model = |name: &str| {
+        json!({"name": name, "resource_type": "model", "package_name": "x", "relation_name": format!("\"d\".\"{name}\""),
+            "raw_code": "select id, note, amount from raw", "compiled_code": "select id, note, amount from raw",
+            "depends_on": {"nodes": [], "macros": []}})
+    };
+    let mut all = json!({"model.x.orders": model("orders"), "model.x.refunds": model("refunds")});
+    all.as_object_mut().unwrap().extend(nodes.as_object().unwrap().clone());
+    let manifest = json!({
+        "metadata": {"dbt_schema_version": "https://schemas.getdbt.com/dbt/manifest/v12.json", "adapter_type": "duckdb", "project_name": "x"},
+        "nodes": all,
+        "sources": {},
+    });
+    let column = |name: &str, index: usize| json!({"name": name, "type": "INTEGER", "index": index});
+    let columns = json!({"id": column("id", 1), "note": column("note", 2), "amount": column("amount", 3)});
+    let catalog = json!({
+        "metadata": {"dbt_schema_version": "https://schemas.getdbt.com/dbt/catalog/v1.json"},
+        "nodes": {
+            "model.x.orders": {"metadata": {"name": "orders"}, "columns": columns},
+            "model.x.refunds": {"metadata": {"name": "refunds"}, "columns": columns},
+        },
+    });
+    let project = TestProject::new(name);
+    project
+        .write("dbt_project.yml", "name: x\nprofile: x\n")
+        .write("target/manifest.json", manifest.to_string())
+        .write("target/catalog.json", catalog.to_string());
+    project
+}
+
+fn node(kind: &str, name: &str, sql: &str) -> Value {
+    json!({"name": name, "resource_type": kind, "package_name": "x", "compiled_code": sql, "raw_code": sql,
+        "relation_name": format!("\"d\".\"{name}\""), "depends_on": {"nodes": ["model.x.orders", "model.x.refunds"], "macros": []}})
+}
+
+/// Returns the report about a removed column.
+fn report(project: &TestProject, column: &str) -> String {
+    project.run(&["impact", column, "--removed"]).out
+}
+
+/// A test that reads all columns with `*` does not fail if a column is removed that its conditions do not use.
+#[test]
+fn removed_columns_break_only_tests_that_name_them() {
+    let tests = json!({
+        "test.x.positive": node("test", "positive", "select * from \"d\".\"orders\" where amount < 0"),
+        "test.x.noted": node("test", "noted", "select id from \"d\".\"orders\" where note is null"),
+    });
+    let project = create_project("impact_on_tests", tests);
+    for (column, broken, unaffected) in [("note", "noted", "positive"), ("amount", "positive", "noted")] {
+        let report = report(&project, &format!("orders.{column}"));
+        assert!(
+            report.contains(&format!("the test checks `orders.{column}`, which was removed")),
+            "{report}"
+        );
+        assert!(report.contains(&format!("{broken} (test)")), "{report}");
+        assert!(!report.contains(&format!("{unaffected} (test)")), "{report}");
+    }
+}
+
+/// The queries of a set operation must have the same number of columns.
+#[test]
+fn removed_columns_break_unions_of_stars() {
+    let models = json!({
+        "model.x.both": node("model", "both", "select id, note, amount from \"d\".\"orders\" union all select * from \"d\".\"refunds\""),
+        "model.x.halves": node("model", "halves", "select * from \"d\".\"orders\" where id < 5 union all select * from \"d\".\"orders\""),
+        "model.x.by_name": node("model", "by_name", "select * from \"d\".\"orders\" union all by name select * from \"d\".\"refunds\""),
+    });
+    let project = create_project("impact_on_unions", models);
+    let refunds = report(&project, "refunds.note");
+    assert!(
+        refunds.contains("breaking  both (model): the code reads `refunds.note`"),
+        "{refunds}"
+    );
+    assert!(!refunds.contains("breaking  by_name"), "{refunds}");
+    let orders = report(&project, "orders.note");
+    assert!(
+        orders.contains("breaking  both (model)") && !orders.contains("breaking  halves"),
+        "{orders}"
+    );
+}
