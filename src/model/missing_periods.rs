@@ -65,8 +65,11 @@ pub(super) fn check_gaps(
     // With the keys `[ordered_at[year], ordered_at[month_num]]`, each row is a month and not a year.
     let part = |i: usize| date_part(program, program.definitions[i].root);
     let of_key = part(order);
-    let is_shorter =
-        |part: DatePart| of_key.is_some_and(|key| part != key && part.date == key.date && !part.is_within(key, None));
+    let is_shorter = |part: DatePart| {
+        of_key.is_some_and(|key| {
+            part != key && part.date == key.date && !part.is_within(key, program.fiscal_month_offset)
+        })
+    };
     if ordered.any(|i| part(i).is_some_and(is_shorter)) {
         return;
     }

@@ -15,7 +15,7 @@ pub(super) fn check_partitions(
     plan: &StepPlan<'_>,
     step: &Step<'_>,
     text: &str,
-    (kind, fiscal_month_offset): (SpecKind, Option<u8>),
+    kind: SpecKind,
     diagnostics: &mut Vec<Diagnostic>,
 ) {
     let program = plan.program;
@@ -82,7 +82,6 @@ pub(super) fn check_partitions(
         partition: &partition,
         order: &order,
         text,
-        fiscal_month_offset,
     };
     let fault = keys.offset_out_of_partition();
     // The default partition of expanded steps is checked before they are expanded.
@@ -99,7 +98,6 @@ struct StepKeys<'s> {
     partition: &'s [IrId],
     order: &'s [IrId],
     text: &'s str,
-    fiscal_month_offset: Option<u8>,
 }
 
 impl StepKeys<'_> {
@@ -160,7 +158,7 @@ impl StepKeys<'_> {
         let program = self.program;
         let (key, of_key) = self.ordering_date()?;
         let timeframe = |id: &IrId| {
-            let part = date_part(program, *id).filter(|part| part.is_within(of_key, self.fiscal_month_offset))?;
+            let part = date_part(program, *id).filter(|part| part.is_within(of_key, program.fiscal_month_offset))?;
             Some((*id, part.timeframe?))
         };
         let parts: Vec<(IrId, &str)> = self.partition.iter().filter_map(timeframe).collect();
@@ -175,7 +173,7 @@ impl StepKeys<'_> {
             let reach = WindowReach::from_node(program, id)?;
             let compared = ordered.iter().filter(|_| matches!(reach, WindowReach::Offset { .. }));
             let mut parts = parts.iter().chain(compared);
-            let part = parts.find(|(_, timeframe)| !reach.stays_in(timeframe, self.fiscal_month_offset))?;
+            let part = parts.find(|(_, timeframe)| !reach.stays_in(timeframe, program.fiscal_month_offset))?;
             Some((id, part.0))
         };
         let (window, part) = self.nodes.iter().copied().find_map(cut)?;
@@ -211,7 +209,7 @@ impl StepKeys<'_> {
             part != of_key
                 && part.date == of_key.date
                 && !is_weekday
-                && !part.is_within(of_key, self.fiscal_month_offset)
+                && !part.is_within(of_key, program.fiscal_month_offset)
         };
         let shorter = self
             .order
@@ -222,7 +220,7 @@ impl StepKeys<'_> {
         let window = self.nodes.iter().copied().find(counts)?;
         let span = program.meta(window).span;
         let (key, name) = (self.name_of(key), self.name_of(*shorter));
-        let is_period = of_key.is_within(of_shorter, self.fiscal_month_offset);
+        let is_period = of_key.is_within(of_shorter, program.fiscal_month_offset);
         let help = match is_period {
             true => format!("begin `order_by` with `{name}`"),
             false => format!("group and order by a shorter timeframe than `{key}`"),

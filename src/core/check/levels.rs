@@ -38,7 +38,7 @@ impl Lowerer<'_> {
     pub(super) fn report_mixed_levels(&mut self, args: PoolRange) {
         let args = &self.program.args(args).to_vec();
         let find = |aggregate: bool| {
-            args.iter().map(|a| self.program.meta(*a)).find(|m| {
+            args.iter().map(|a| (*a, self.program.meta(*a))).find(|(_, m)| {
                 if aggregate {
                     m.level >= Level::Aggregate
                 } else {
@@ -46,11 +46,11 @@ impl Lowerer<'_> {
                 }
             })
         };
-        let (Some(group), row) = (find(true), find(false)) else {
+        let (Some((group_id, group)), row) = (find(true), find(false)) else {
             return;
         };
         // The error has already been reported if a single operand contains both kinds of values.
-        let Some(row) = row else { return };
+        let Some((_, row)) = row else { return };
         let row_span = self.first_row_column(args).unwrap_or(row.span);
         let (group_text, row_text) = (self.source_text(group.span), self.source_text(row_span));
         let what = if group.level == Level::Window {
@@ -71,6 +71,8 @@ impl Lowerer<'_> {
             true => format!("for the value of all rows, write `{range}`; otherwise, "),
             false => String::new(),
         };
+        let hidden = self.help_with_column_hidden_in(group_id);
+        let hidden = hidden.map(|help| format!("{help}; otherwise, ")).unwrap_or_default();
         let wrap = if row.ty.is_number() {
             format!("`SUM({row_text})`")
         } else {
@@ -85,7 +87,7 @@ impl Lowerer<'_> {
             .with_label("one value per row")
             .with_secondary_label(group.span, "one value per group")
             .with_help(format!(
-                "{of_all_rows}aggregate the column, as in {wrap}, or add it to `group_by`"
+                "{hidden}{of_all_rows}aggregate the column, as in {wrap}, or add it to `group_by`"
             )),
         );
     }

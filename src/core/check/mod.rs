@@ -246,6 +246,7 @@ pub fn check(
     diagnostics: &mut Vec<Diagnostic>,
 ) {
     program.clear();
+    program.fiscal_month_offset = scope.calendar.fiscal_month_offset;
     let CheckBuffers {
         tables,
         names,

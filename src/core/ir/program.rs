@@ -118,6 +118,8 @@ pub struct Program {
     pub shares_nodes: bool,
     /// Indices into `definitions`, in dependency order.
     pub order: Vec<u32>,
+    /// Number of months from January to the first month of the fiscal year. `None` if it is not set.
+    pub fiscal_month_offset: Option<u8>,
 }
 
 impl Program {
@@ -142,6 +144,7 @@ impl Program {
             folded,
             shares_nodes,
             order,
+            fiscal_month_offset,
         } = self;
         nodes.clear();
         overs.clear();
@@ -162,6 +165,7 @@ impl Program {
         *folded = false;
         *shares_nodes = false;
         order.clear();
+        *fiscal_month_offset = None;
     }
 
     #[inline]

@@ -6,7 +6,7 @@ use super::StepPlan;
 use super::common_subexpressions::SharedArguments;
 use super::formula_names::{NamedCall, argument_name, name_from_formula, row_range_name, value_name};
 use super::key_lookups::lookup_values;
-use super::liveness::{is_trivial, needed_nodes};
+use super::liveness::{computed_nodes, is_trivial};
 use super::materialized_values::MaterializedValues;
 use super::names::UsedNames;
 use crate::Level;
@@ -54,7 +54,9 @@ impl DefinitionMaterializer<'_> {
     ) {
         let program = self.program;
         let definition = &program.definitions[of];
-        let nodes = needed_nodes(program, definition.first, definition.root);
+        // After grouping, a node that repeats a key is the key's column.
+        let is_key = |id: IrId| self.aliases.contains_key(&id) && !shared.rows[id.index()];
+        let nodes = computed_nodes(program, definition.first, definition.root, is_key);
         for node in nodes {
             let is_repeated = self.repeated.try_get(node.index()) == Some(&true);
             if is_repeated && !self.aliases.contains_key(&node) && !cuts.contains(node) {

@@ -40,6 +40,7 @@ pub(super) fn name_from_formula(program: &Program, id: IrId, source: &str) -> Op
         .or_else(|| name_from_range(text).filter(|_| is_window))
         .or_else(of_range)
         .or_else(|| name_from_truncation(program, id))
+        .or_else(|| name_from_wall_clock(program, id))
         .or_else(|| call_name(program, id, source))
 }
 
@@ -52,6 +53,17 @@ fn name_from_truncation(program: &Program, id: IrId) -> Option<String> {
     }
     let column = column_name_not_in_text(program, time, "")?;
     Some(format!("{column}_{unit}")).filter(|name| name.len() <= MAX_NAME_LENGTH)
+}
+
+/// Returns a name for an instant that is converted to the project's time zone, such as `ordered_at_local_time`.
+fn name_from_wall_clock(program: &Program, id: IrId) -> Option<String> {
+    match program.node(id) {
+        Ir::Apply { overload, args } if catalog::overload_owner(overload) == internal::TO_WALL_CLOCK => {
+            let column = column_name_not_in_text(program, *program.args(args).first()?, "")?;
+            Some(format!("{column}_local_time")).filter(|name| name.len() <= MAX_NAME_LENGTH)
+        }
+        _ => None,
+    }
 }
 
 /// Returns a name for `IF(condition, value)` or `IF(condition, value, default)`: the column that the value reads, and

@@ -133,7 +133,7 @@ impl Planner<'_> {
                     .is_some_and(|(other, _)| name.eq_ignore_ascii_case(other)),
                 follows_from_sort_key: unit
                     .zip(sort_unit)
-                    .is_some_and(|(unit, sort_unit)| unit.is_within(sort_unit, None)),
+                    .is_some_and(|(unit, sort_unit)| unit.is_within(sort_unit, program.fiscal_month_offset)),
                 nullable: program.meta(key.root).nullable,
                 name,
                 quoted,

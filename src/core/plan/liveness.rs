@@ -32,10 +32,22 @@ pub(super) fn is_trivial(program: &Program, id: IrId) -> bool {
 
 /// Returns the nodes on which a definition's value depends, in node order.
 pub fn needed_nodes(program: &Program, first: IrId, root: IrId) -> Vec<IrId> {
+    computed_nodes(program, first, root, |_| false)
+}
+
+/// Returns the nodes on which a definition's value depends, in node order, without columns and their operands, because
+/// the SQL contains only the name of a column.
+pub(super) fn computed_nodes(
+    program: &Program,
+    first: IrId,
+    root: IrId,
+    is_column: impl Fn(IrId) -> bool,
+) -> Vec<IrId> {
     let base = first.index();
     let mut arena = Arena::filled(false, root.index() - base + 1);
     arena[root.index() - base] = true;
     for at in (first.0..=root.0).rev() {
+        arena[at as usize - base] &= !is_column(IrId(at));
         if arena[at as usize - base] {
             program.operands(IrId(at)).for_each(|o| {
                 // If the node refers to another definition, its operands are outside of this definition's range.

@@ -274,8 +274,7 @@ impl SpecCompilation<'_> {
         check_outputs(plan, text, diagnostics);
         check_helpers(plan, ast, text, &self.compiler.options.limits, diagnostics);
         let before = diagnostics.len();
-        let fiscal_month_offset = self.calendar().fiscal_month_offset;
-        check_partitions(plan, step, text, (self.spec.kind, fiscal_month_offset), diagnostics);
+        check_partitions(plan, step, text, self.spec.kind, diagnostics);
         let is_cut = diagnostics
             .iter()
             .skip(before)

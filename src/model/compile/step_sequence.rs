@@ -151,7 +151,7 @@ impl SpecCompilation<'_> {
                 let union = self.add_union_cte(step, memory, &mut compiled.diagnostics);
                 union.name().clone_into(&mut input.name);
                 input.relation = Some(union);
-                input.grain = Vec::new();
+                input.grain = self.grain_of_union(&step.union);
             }
             if let Some(series) = step.series {
                 if let Some(periods) = self.add_period_step(step, series, &input, memory, &mut compiled.diagnostics) {
@@ -199,6 +199,14 @@ impl SpecCompilation<'_> {
             }
         }
         Some((body, input))
+    }
+
+    /// Returns the key of the rows of several steps. A single step keeps its key, but nothing identifies the rows of a
+    /// union.
+    fn grain_of_union(&self, steps: &[SpannedText<'_>]) -> Vec<String> {
+        let [step] = steps else { return Vec::new() };
+        let facts = self.spec.step_named(step.text).and_then(|index| self.facts.get(index));
+        facts.map(|facts| facts.grain.clone()).unwrap_or_default()
     }
 
     fn input_from_relation(&self, from: &RelationReference, source: Option<u32>) -> NextStepInput {

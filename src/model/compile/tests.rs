@@ -55,6 +55,21 @@ fn names_that_several_relations_may_have_cause_one_warning() {
     assert!(text.contains("orders.region") && codes.is_empty(), "{text} {codes:?}");
 }
 
+#[test]
+fn a_step_that_names_its_input_has_the_key_of_the_input() {
+    let of_key = |from: &str| {
+        let spec = format!(
+            "model: m\nfrom: orders\nsteps:\n  - name: months\n    group_by: month\n    definitions: n = COUNT()\n\
+             \x20 - name: doubled\n    {from}\n    keep: all\n    definitions: twice = n * 2\n"
+        );
+        let orders = Relation::new("orders").with(Column::new("month", Type::Date));
+        let compiler = Compiler::builder().schema(Schema::new().with(orders)).build();
+        compiler.compile_spec(&spec).key
+    };
+    assert_eq!(of_key("from: months"), ["month"]);
+    assert_eq!(of_key("from: months"), of_key("where: n > 0"));
+}
+
 fn events() -> Relation {
     Relation::new("events")
         .with(Column::new("id", Type::Integer))

@@ -1,5 +1,7 @@
 //! Rows for periods without any rows in the sets: the key `fill`.
 
+use std::ops::Range;
+
 use super::columns::ColumnBuilder;
 use super::keys::{KeyWithinPeriod, MetricSetKey, ModelKeys};
 use super::period_range::PeriodBound;
@@ -8,6 +10,7 @@ use super::step_text::{DefinitionText, SeriesText, StepText, StepTextRetention, 
 use super::text_with_origins::quote_formula_name;
 use crate::compiler::Compiler;
 use crate::diag::{Code, Diagnostic};
+use crate::ir::CalendarPeriod;
 use crate::load::SpecKind;
 use crate::plan::{shorten_name, split_timeframe};
 use crate::span::Span;
@@ -84,6 +87,24 @@ impl ModelOverSets<'_> {
         kept
     }
 
+    /// Returns the first of these keys that is a date or a time without a timeframe, with the timeframe `frame`.
+    fn date_with_timeframe(
+        &self,
+        compiler: &Compiler,
+        keys: &ModelKeys,
+        mut indices: Range<usize>,
+        frame: &str,
+    ) -> Option<String> {
+        let is_time = |index: &usize| {
+            self.sets.iter().zip(&keys.of_sets).any(|(set, keys)| {
+                let key = keys.try_get(*index).filter(|key| key.frame.is_none());
+                key.is_some_and(|key| set.is_temporal(compiler, &key.column))
+            })
+        };
+        let index = indices.find(is_time)?;
+        Some(format!("{}[{frame}]", self.keys[index].text))
+    }
+
     /// Reads `fill`, and reports a key that is not a period.
     pub fn read_fill(&self, compiler: &Compiler, keys: &ModelKeys, faults: &mut Vec<Diagnostic>) -> Option<Fill> {
         let node = self.step.get("fill")?;
@@ -115,9 +136,12 @@ impl ModelOverSets<'_> {
                     true => format!("`fill` names `{by}`, which is not a key of the step"),
                     false => format!("several keys have the timeframe `{by}`"),
                 };
-                let help = match names.as_slice() {
-                    [one] => format!("the only key is {one}"),
-                    _ => format!("write `fill: {{by: …}}` with one of the keys {}", names.join(", ")),
+                let is_period = several.is_empty() && CalendarPeriod::named(by).is_some();
+                let all = 0..if is_period { keys.names.len() } else { 0 };
+                let help = match (self.date_with_timeframe(compiler, keys, all, by), names.as_slice()) {
+                    (Some(timed), _) => format!("group by `{timed}`"),
+                    (None, [one]) => format!("the only key is {one}"),
+                    (None, _) => format!("write `fill: {{by: …}}` with one of the keys {}", names.join(", ")),
                 };
                 faults.push(Diagnostic::new(Code::FillKey, node.span, message).with_help(help));
                 return None;
@@ -137,10 +161,12 @@ impl ModelOverSets<'_> {
         }
         let Some(frame) = frame else {
             let message = format!("`fill` needs periods, but `{}` is not a period", keys.names[key]);
-            faults.push(
-                Diagnostic::new(Code::FillKey, node.span, message)
-                    .with_help("group by a timeframe: day, week, month, quarter, year, fiscal_quarter or fiscal_year"),
-            );
+            let frames = "day, week, month, quarter, year, fiscal_quarter or fiscal_year";
+            let help = match self.date_with_timeframe(compiler, keys, key..key + 1, "day") {
+                Some(timed) => format!("group by `{timed}`, or another timeframe: {frames}"),
+                None => format!("group by a timeframe: {frames}"),
+            };
+            faults.push(Diagnostic::new(Code::FillKey, node.span, message).with_help(help));
             return None;
         };
         let having = self.having.as_ref();

@@ -404,7 +404,9 @@ codes! {
         => Formula("size = IF(amount > 100, \"Large\", \"Small\")\nlarge_orders = COUNTIF(size = \"Large\")");
     NumbersAsText "W0471" "numbers-as-text" Warning("compare text as numbers", "remove the quotes, or use VALUE(column)")
         "Text is ordered by characters, so `\"9\"` is greater than `\"30\"`. Write the number without quotes if the \
-        column contains numbers, and use `VALUE(column)` if it contains numbers as text."
+        column contains numbers, and use `VALUE(column)` if it contains numbers as text. A criterion with a number, such as \
+        `COUNTIF(code, \">=30\")`, compares a text column in the same way. In a spreadsheet, such a criterion finds only numbers. \
+        Write `COUNTIF(VALUE(code), \">=30\")`."
         Row("points > \"30\"") => Row("points > 30");
     EndOfDay "W0472" "end-of-day" Warning("compare a time with a date, which means midnight at the start of the day", "compare the day, `column[date]`")
         "In a comparison with a timestamp, a date means midnight at the start of the day. `created_at <= DATE(2024, 1, 31)` therefore excludes 31 January except for its first instant, and `created_at = DATE(2024, 1, 31)` is true only at midnight. Compare with `<` and the next day, or compare the day, `created_at[date]`."

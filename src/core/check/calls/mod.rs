@@ -196,7 +196,7 @@ impl Lowerer<'_> {
             }
             let meta = self.program.meta(*arg);
             if meta.level >= Level::Aggregate {
-                return self.report_nested_aggregate(function, meta, span);
+                return self.report_nested_aggregate(function, *arg, span);
             }
             self.convert_decimal_literal_to_float(*arg);
         }
@@ -246,6 +246,29 @@ impl Lowerer<'_> {
         ))
     }
 
+    /// Returns the help for a definition in a value that hides a column with the same name.
+    pub(in crate::check) fn help_with_column_hidden_in(&self, value: IrId) -> Option<String> {
+        // The limit keeps checks fast if a long definition contains many errors.
+        const MAX_NODES: usize = 10_000;
+        let mut stack = vec![value];
+        for _ in 0..MAX_NODES {
+            let id = stack.pop()?;
+            if let Ir::Definition(used) = self.program.node(id)
+                && self.program.meta(id).level >= Level::Aggregate
+                && let Some(name) = self
+                    .program
+                    .definitions
+                    .try_get(used as usize)
+                    .and_then(|d| d.name.as_deref())
+                && let Some(help) = self.help_with_hidden_column(name)
+            {
+                return Some(help);
+            }
+            stack.extend(self.program.operands(id).rev());
+        }
+        None
+    }
+
     /// Returns whether a grouped step partitions its windows by the keys that do not order the rows.
     fn has_default_partition(&self) -> bool {
         let count = |role: DefinitionRole| self.scope.roles.iter().filter(|of| **of == role).count();
@@ -256,15 +279,11 @@ impl Lowerer<'_> {
 
     /// Reports an aggregate whose argument is an aggregate or a window function.
     #[cold]
-    pub(in crate::check) fn report_nested_aggregate(
-        &mut self,
-        function: &Function,
-        inner: NodeMeta,
-        span: Span,
-    ) -> IrId {
+    pub(in crate::check) fn report_nested_aggregate(&mut self, function: &Function, value: IrId, span: Span) -> IrId {
+        let inner = self.program.meta(value);
         let text = self.source_text(inner.span);
         let diagnostic = if inner.level == Level::Aggregate {
-            let help = self.help_with_hidden_column(&text).unwrap_or_else(|| {
+            let help = self.help_with_column_hidden_in(value).unwrap_or_else(|| {
                 let steps = "compute the inner aggregate in an earlier step with `group_by`, and aggregate its result in \
                              the next step";
                 let is_name = text.chars().all(|c| c.is_alphanumeric() || c == '_');

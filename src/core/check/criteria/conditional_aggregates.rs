@@ -169,9 +169,10 @@ impl Lowerer<'_> {
     /// Reports a condition at aggregate level, which could only be evaluated after grouping.
     fn report_late_condition(&mut self, conditions: &[IrId], function: &Function, span: Span) -> Option<IrId> {
         let is_late = |c: &&IrId| self.program.meta(**c).level >= Level::Aggregate;
-        let meta = self.program.meta(*conditions.iter().find(is_late)?);
+        let late = *conditions.iter().find(is_late)?;
+        let meta = self.program.meta(late);
         if meta.level == Level::Window {
-            return Some(self.report_nested_aggregate(function, meta, span));
+            return Some(self.report_nested_aggregate(function, late, span));
         }
         let text = self.source_text(meta.span);
         self.report(
@@ -227,7 +228,7 @@ impl Lowerer<'_> {
         };
         let meta = self.program.meta(value);
         if rows.is_none() && meta.level >= Level::Aggregate {
-            return self.report_nested_aggregate(function, meta, span);
+            return self.report_nested_aggregate(function, value, span);
         }
         if matches!(meta.ty, Type::Text | Type::Boolean) && matches!(aggregate, internal::SUM | internal::AVERAGE) {
             let text = self.source_text(meta.span);

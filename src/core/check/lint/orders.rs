@@ -2,12 +2,13 @@
 
 use super::{ComparisonOperator, Lints};
 use crate::Type;
+use crate::catalog::{self, internal};
 use crate::check::criteria::criterion_text::is_number;
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{Ir, IrId, PoolRange};
 
 impl Lints<'_> {
-    /// Warns about `code > "30"`, which compares strings character by character.
+    /// Warns about `code > "30"` and `COUNTIF(code, ">30")`, which compare strings character by character.
     pub(super) fn warn_of_text_order(
         &mut self,
         id: IrId,
@@ -18,6 +19,15 @@ impl Lints<'_> {
     ) {
         let program = self.program;
         let digits = program.text(text);
+        let (span, at) = (program.meta(id).span, program.meta(literal).span);
+        // The text of a criterion contains both the operator and the value. A criterion compares text in lower case.
+        let is_criterion = at == span;
+        let of = match program.node(of) {
+            Ir::Apply { overload, args } if is_criterion && catalog::overload_owner(overload) == internal::LOWER => {
+                program.args(args).first().copied().unwrap_or(of)
+            }
+            _ => of,
+        };
         // Skip expressions other than columns, because their strings may have a fixed width: `TEXT(day, "yyyymm") >=
         // "202401"`.
         let Ir::Column(column) = program.node(self.resolve_name(of)) else {
@@ -31,6 +41,9 @@ impl Lints<'_> {
         let assumed = program.columns.try_get(column as usize).is_some_and(|c| c.assumed);
         let number = digits.trim();
         let help = match assumed {
+            _ if is_criterion => {
+                format!("compare numbers: write `VALUE({name})` instead of `{name}` before the criterion")
+            }
             true => format!("write the number without quotes: `{number}`"),
             false => format!("compare numbers: `VALUE({name}) {symbol} {number}`"),
         };
@@ -38,10 +51,8 @@ impl Lints<'_> {
             "`{name} {symbol} \"{digits}\"` compares text, character by character, so `\"9\"` is greater than \
                 `\"30\"`"
         );
-        let span = program.meta(id).span;
-        let at = program.meta(literal).span;
         let diagnostic = Diagnostic::new(Code::NumbersAsText, span, message).with_help(help);
-        self.found.push(if at == span {
+        self.found.push(if is_criterion {
             diagnostic
         } else {
             diagnostic.with_secondary_label(at, "text")
