@@ -133,10 +133,18 @@ fn put_together(model: &ModelOverSets, aggregates: &[Aggregates], database: &Dat
     let of_no_rows: Vec<Value> = of_no_rows.collect();
     let mut found: HashMap<Vec<String>, usize> = HashMap::new();
     let mut rows: Vec<Vec<Value>> = Vec::new();
+    let mut error_columns = Vec::new();
     let mut start = key_count;
     for (spec, of_set) in specs.iter().zip(aggregates) {
         let own = database.interpret(spec);
         let key_columns: Vec<String> = spec.steps[0].group_by.iter().map(KeptColumn::output).collect();
+        let own_names = names(of_set);
+        error_columns.extend(
+            own.error_columns
+                .iter()
+                .filter(|column| own_names.contains(column))
+                .cloned(),
+        );
         let end = start + of_set.formulas.len();
         for (key, row) in values(&own, &key_columns).into_iter().zip(values(&own, &names(of_set))) {
             let index = *found.entry(key.iter().map(Value::key).collect()).or_insert_with(|| {
@@ -155,7 +163,7 @@ fn put_together(model: &ModelOverSets, aggregates: &[Aggregates], database: &Dat
             .collect(),
         rows,
         keys: key_count,
-        error_columns: Vec::new(),
+        error_columns,
     }
 }
 
