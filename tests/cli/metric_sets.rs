@@ -31,7 +31,7 @@ fn project(name: &str) -> TestProject {
 fn json_of_a_query_describes_its_columns() {
     let project = project("sets_json_of_a_query_describes_its_columns");
     let labels = "columns: {aov: {label: Average order, format: usdcurrency_2}}\n";
-    project.write("specs/orders.yml", &format!("{ORDERS}{labels}"));
+    project.write("specs/orders.yml", format!("{ORDERS}{labels}"));
     let run = project.run(&[
         "query",
         "--metrics",
