@@ -5,16 +5,16 @@ use super::compile::SpecCompilation;
 use super::incremental::IncrementalPlan;
 use super::lookback::is_nested;
 use super::time_range::TimeLength;
+use crate::Type;
 use crate::catalog::{self, ParamType, internal};
 use crate::dbt;
 use crate::diag::{Code, Diagnostic};
 use crate::dialect::op::Op;
 use crate::emit::{self, Emitter};
-use crate::ir::{CalendarUnit, Ir, IrId, NodeMeta, Program};
+use crate::ir::{CalendarUnit, IrId, Program};
 use crate::schema::Column;
 use crate::span::Span;
 use crate::sql::{Item, OptionalCondition, Query, Select, Sql, SqlId, SqlTree};
-use crate::{Level, Type};
 
 /// Date before all other dates. Used as the bound if the table has no rows.
 const FIRST_DAY: &str = "0001-01-01";
@@ -85,22 +85,12 @@ impl SpecCompilation<'_> {
         let ty = incremental.time.ty();
         let written = incremental.time.sql_name(dialect);
         let mut program = Program::default();
-        let meta = |ty: Type| NodeMeta {
-            ty,
-            nullable: true,
-            level: Level::Const,
-            reads_only_keys: true,
-            volatile: false,
-            columnless: false,
-            span: Span::default(),
-        };
-        let newest = program.add(Ir::Null, meta(ty));
+        let newest = program.add_null(ty, Span::default());
         let steps: Vec<(catalog::OverloadId, Vec<IrId>)> = length_in_units(back, incremental.unit, ty)
             .into_iter()
             .filter_map(|(count, unit)| {
                 let whole = format!("{count} {}{}", unit.name(), if count == 1 { "" } else { "s" });
-                let text = program.add_text(&count.to_string());
-                let mut args = vec![program.add(Ir::Number(text), meta(Type::Integer))];
+                let mut args = vec![program.add_integer(&count.to_string(), Span::default())];
                 let function = if ty == Type::Timestamptz {
                     internal::SUBTRACT
                 } else {
@@ -108,8 +98,7 @@ impl SpecCompilation<'_> {
                 };
                 if ty != Type::Timestamptz {
                     for word in [unit.name(), whole.as_str()] {
-                        let text = program.add_text(word);
-                        args.push(program.add(Ir::Text(text), meta(Type::Text)));
+                        args.push(program.add_text_literal(word, Span::default()));
                     }
                 }
                 let takes = |index: usize, ty: Type| {

@@ -22,9 +22,8 @@ pub(super) struct TimeLength {
     pub months: i64,
     pub days: i64,
     pub seconds: i64,
-    /// Number of days by which subtracting the parts of the length one by one can lead to an earlier date. For example,
-    /// a day after a month is not a month after a day, and a month after a month is not two months if the month between
-    /// them is short.
+    /// Days to subtract in addition if the length is a sum, because months differ in length: 31 March minus one month
+    /// minus one month is 28 January, but minus two months it is 31 January.
     pub clamped_days: i64,
 }
 
@@ -50,9 +49,9 @@ impl TimeLength {
 
     /// Returns the sum of the lengths, of which `self` is subtracted first.
     pub fn combine(self, other: Self) -> Self {
-        let is_clamped = self.months != 0 && other != Self::default();
-        // Months differ by at most three days.
-        let clamped_days = if is_clamped { 3 } else { 0 };
+        let depends_on_order = self.months != 0 && other != Self::default();
+        // The lengths of months differ by at most three days.
+        let clamped_days = if depends_on_order { 3 } else { 0 };
         Self {
             months: self.months.saturating_add(other.months),
             days: self.days.saturating_add(other.days),

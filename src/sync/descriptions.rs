@@ -2,7 +2,6 @@
 //! node.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
 
 use crate::artifacts::{Manifest, ManifestNode as DbtNode, ResourceType};
 use crate::dbt::{escape_raw, unescape_raw};
@@ -10,6 +9,9 @@ use crate::omni::PullRecord;
 use crate::yaml::{self, Node};
 use crate::yaml_edit::{Edit, Path, YamlValue, apply_edits};
 
+use super::description_files::{
+    PropertiesFiles, column_node, column_nodes, description_edit, find, properties_path, with_description,
+};
 use super::hand_edits::{HandEdit, Property};
 use super::known::KnownFacts;
 use super::merge_files::TextChange;
@@ -161,12 +163,6 @@ pub fn changed_descriptions(
     done
 }
 
-/// Returns the path of the file that describes a node. The file that declares a source also describes it.
-fn properties_path(node: &DbtNode) -> Option<&str> {
-    let declared = Some(&*node.original_file_path).filter(|_| node.resource_type == ResourceType::Source);
-    node.patch_path.as_deref().or(declared)
-}
-
 /// Returns the descriptions of columns in `known.yml` that differ from dbt's manifest only because dbt has not read the
 /// properties files since they changed. `facts` are the facts in the artifacts.
 #[must_use]
@@ -195,58 +191,6 @@ pub fn unread_descriptions<R: Fn(&str) -> Option<String>>(
         }
     }
     unread
-}
-
-/// Properties files of the project, which may be newer than dbt's manifest. Each file is parsed once.
-pub struct PropertiesFiles<'m, R> {
-    manifest: &'m Manifest,
-    /// Returns the contents of a project file.
-    read: R,
-    parsed: Mutex<BTreeMap<String, Option<Arc<Node>>>>,
-}
-
-impl<R> std::fmt::Debug for PropertiesFiles<'_, R> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("PropertiesFiles").finish_non_exhaustive()
-    }
-}
-
-impl<'m, R: Fn(&str) -> Option<String>> PropertiesFiles<'m, R> {
-    /// Creates the files that describe the nodes of a manifest. `read` returns the contents of a project file.
-    pub fn new(manifest: &'m Manifest, read: R) -> Self {
-        Self {
-            manifest,
-            read,
-            parsed: Mutex::default(),
-        }
-    }
-
-    /// Returns whether a file describes a node, or one of its columns, with this text. Spaces at the end are ignored.
-    pub fn has_description(&self, node: &str, column: Option<&str>, text: &str) -> bool {
-        let written = || {
-            let node = self.manifest.node(node)?;
-            let root = self.root(properties_path(node)?)?;
-            let (_, found) = find(node, &root)?;
-            let described = match column {
-                None => found,
-                Some(column) => column_node(found, column)?,
-            };
-            unescape_raw(described.text_at("description")?.trim_end())
-        };
-        written().as_deref() == Some(text.trim_end())
-    }
-
-    fn root(&self, path: &str) -> Option<Arc<Node>> {
-        let mut parsed = self.parsed.lock().ok()?;
-        if let Some(root) = parsed.get(path) {
-            return root.clone();
-        }
-        let root = (self.read)(path)
-            .and_then(|text| yaml::merged_root(&text))
-            .map(Arc::new);
-        parsed.insert(path.to_owned(), root.clone());
-        root
-    }
 }
 
 fn description_place(view: &PulledView, omni_description: &OmniDescription) -> String {
@@ -301,43 +245,6 @@ impl PulledView {
         let both = self.record.columns.iter().zip(dimensions);
         both.filter_map(|((column, _), (name, was))| Some((column.as_str(), name.text()?, was)))
     }
-}
-
-/// Returns a properties file with this description for a node or for one of the node's columns. Returns `None` if the
-/// file does not describe the node or cannot be edited.
-#[must_use]
-pub fn set_description_in_properties(
-    node: &DbtNode,
-    text: &str,
-    column: Option<&str>,
-    description: Option<&str>,
-) -> Option<String> {
-    let root = yaml::merged_root(text)?;
-    let (at, found) = find(node, &root)?;
-    match (column, description) {
-        (column, Some(after)) => apply_edits(text, &[description_edit(&at, found, column, after)]).ok(),
-        (None, None) => with_description(text, at, found, None),
-        (Some(column), None) => {
-            let column = column_node(found, column)?;
-            let name = column.text_at("name")?;
-            with_description(text, at.key("columns").item("name", name), column, None)
-        }
-    }
-}
-
-/// Returns the YAML file with a new description for the node at a path.
-fn with_description(text: &str, path: Path, node: &Node, description: Option<&str>) -> Option<String> {
-    let at = path.key("description");
-    let change = match description {
-        Some(text) => Edit::Set {
-            at,
-            value: YamlValue::text(text),
-            after: vec!["name".to_owned(), "label".to_owned()],
-        },
-        None if node.get("description").is_some() => Edit::Remove { at },
-        None => return Some(text.to_owned()),
-    };
-    apply_edits(text, &[change]).ok()
 }
 
 /// Returns the descriptions that have changed since Omni and dbt last agreed.
@@ -612,75 +519,5 @@ impl<'v> DescriptionFile<'v> {
             }
         });
         after
-    }
-}
-
-/// Returns the path of the node in its properties file, with the node's YAML. `root` is the contents of the file, with
-/// merge keys replaced.
-fn find<'r>(node: &DbtNode, root: &'r Node) -> Option<(Path, &'r Node)> {
-    fn find_named<'r>(list: &'r Node, name: &str) -> Option<&'r Node> {
-        list.items()?.iter().find(|item| item.text_at("name") == Some(name))
-    }
-    let key = match node.resource_type {
-        ResourceType::Seed => "seeds",
-        ResourceType::Snapshot => "snapshots",
-        ResourceType::Source => {
-            let source = node.fqn.iter().rev().nth(1)?;
-            let found = find_named(root.get("sources")?, source)?;
-            let at = Path::root()
-                .key("sources")
-                .item("name", &**source)
-                .key("tables")
-                .item("name", &*node.name);
-            return Some((at, find_named(found.get("tables")?, &node.name)?));
-        }
-        _ => "models",
-    };
-    let at = Path::root().key(key).item("name", &*node.name);
-    Some((at, find_named(root.get(key)?, &node.name)?))
-}
-
-fn column_node<'n>(node: &'n Node, name: &str) -> Option<&'n Node> {
-    column_nodes(node, name).next()
-}
-
-/// Returns the entries of a column, which is listed once unless the file contains a mistake.
-fn column_nodes<'n>(node: &'n Node, name: &str) -> impl Iterator<Item = &'n Node> {
-    let unquoted = |text: &str| text.trim_matches(['"', '`']).to_lowercase();
-    let name = unquoted(name);
-    let columns = node.items_at("columns").iter();
-    columns.filter(move |column| column.text_at("name").is_some_and(|it| unquoted(it) == name))
-}
-
-/// Returns the edit that sets the description for the node or for one of the node's columns.
-fn description_edit(at: &Path, node: &Node, column: Option<&str>, text: &str) -> Edit {
-    let value = YamlValue::text(escape_raw(text));
-    let after = vec!["name".to_owned()];
-    let Some(name) = column else {
-        return Edit::Set {
-            at: at.clone().key("description"),
-            value,
-            after,
-        };
-    };
-    let item = YamlValue::map([("name", YamlValue::text(name)), ("description", value.clone())]);
-    match (
-        column_node(node, name).and_then(|column| column.text_at("name")),
-        node.get("columns"),
-    ) {
-        (Some(spelled), _) => Edit::Set {
-            at: at.clone().key("columns").item("name", spelled).key("description"),
-            value,
-            after,
-        },
-        (None, Some(_)) => Edit::Add {
-            to: at.clone().key("columns"),
-            value: item,
-        },
-        (None, None) => Edit::Set {
-            at: at.clone().key("columns"),
-            value: YamlValue::list(vec![item]),
-            after: Vec::new(),
-        },
     }
 }

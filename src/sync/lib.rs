@@ -25,6 +25,7 @@
     clippy::unimplemented
 )]
 
+mod description_files;
 mod descriptions;
 mod disk;
 mod effects;
@@ -60,10 +61,8 @@ mod transaction;
 mod write_back;
 
 pub use crate::decompile::{Guard, RewrittenSql, Substitution};
-pub use descriptions::{
-    ColumnDescription, DescriptionActions, PropertiesFiles, PulledView, changed_descriptions,
-    set_description_in_properties, unread_descriptions,
-};
+pub use description_files::{PropertiesFiles, set_description_in_properties};
+pub use descriptions::{ColumnDescription, DescriptionActions, PulledView, changed_descriptions, unread_descriptions};
 pub use disk::Disk;
 pub use effects::{ExposureGraph, Exposures, ModelEffects};
 pub use evidence::{EVIDENCE, Proof, Verdict, VerificationEvidence};

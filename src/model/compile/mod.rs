@@ -31,8 +31,8 @@ use crate::metrics::{MetricSetWithErrors, UncompiledModelOverSets, find_step_ove
 use crate::plan::{CteNames, TimeColumn};
 use crate::reads::NamesUsed;
 use crate::schema::Relation;
-use crate::selector_facts;
 use crate::sources::SpecSources;
+use crate::spec_facts;
 use crate::sql::{Cte, CteTexts};
 use crate::time_range::StepTimes;
 use crate::totals::PreviousStepInput;
@@ -101,11 +101,11 @@ impl Compiler {
         if let Some(spec) = &spec {
             compiled.name = Some(spec.model.text.to_owned());
             compiled.name_span = spec.model.node.span;
-            (compiled.tags, compiled.config) = (selector_facts::tags(&spec.dbt), selector_facts::config(&spec.dbt));
+            (compiled.tags, compiled.config) = (spec_facts::tags(&spec.dbt), spec_facts::config(&spec.dbt));
             compiled.other_versions = other_versions(&spec.dbt, spec.model.text);
-            compiled.budget = selector_facts::budget(&spec.dbt);
-            compiled.column_tags = selector_facts::column_tags(&spec.columns);
-            compiled.column_formats = selector_facts::column_formats(&spec.columns);
+            compiled.budget = spec_facts::budget(&spec.dbt);
+            compiled.column_tags = spec_facts::column_tags(&spec.columns);
+            compiled.column_formats = spec_facts::column_formats(&spec.columns);
             let mut run = SpecCompilation::new(self, spec, file.source, file.path);
             run.is_query_only = origins.is_none();
             run.origins = origins.unwrap_or_default();

@@ -7,7 +7,7 @@ use crate::dbt::RelationReference;
 use crate::diag::{Code, Diagnostic};
 use crate::incremental::is_incremental;
 use crate::join_scope::StepFacts;
-use crate::load::{PeriodSeries, SpannedText, SpecKind, Step};
+use crate::load::{PeriodSeries, SpannedText, SpecKind, Step, StepRead};
 use crate::plan::{StepInput, StepOutput, TabSource};
 use crate::schema::Relation;
 use crate::scratch::CompileMemory;
@@ -151,7 +151,14 @@ impl SpecCompilation<'_> {
                 let union = self.add_union_cte(step, memory, &mut compiled.diagnostics);
                 union.name().clone_into(&mut input.name);
                 input.relation = Some(union);
-                input.grain = self.grain_of_union(&step.union);
+                // Nothing identifies the rows of a union of several steps.
+                input.grain = match spec.step_input(index) {
+                    StepRead::Step(before) => self
+                        .facts
+                        .get(before)
+                        .map_or_else(Vec::new, |facts| facts.grain.clone()),
+                    _ => Vec::new(),
+                };
             }
             if let Some(series) = step.series {
                 if let Some(periods) = self.add_period_step(step, series, &input, memory, &mut compiled.diagnostics) {
@@ -199,14 +206,6 @@ impl SpecCompilation<'_> {
             }
         }
         Some((body, input))
-    }
-
-    /// Returns the key of the rows of several steps. A single step keeps its key, but nothing identifies the rows of a
-    /// union.
-    fn grain_of_union(&self, steps: &[SpannedText<'_>]) -> Vec<String> {
-        let [step] = steps else { return Vec::new() };
-        let facts = self.spec.step_named(step.text).and_then(|index| self.facts.get(index));
-        facts.map(|facts| facts.grain.clone()).unwrap_or_default()
     }
 
     fn input_from_relation(&self, from: &RelationReference, source: Option<u32>) -> NextStepInput {

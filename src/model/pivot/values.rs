@@ -1,5 +1,6 @@
 //! Values of a pivot's key for which the wide form has columns.
 
+use crate::Type;
 use crate::check::is_iso_date;
 use crate::compile::{SpecCompilation, StepToCompile};
 use crate::diag::{Code, Diagnostic};
@@ -11,7 +12,6 @@ use crate::schema::Column;
 use crate::span::Span;
 use crate::sql::{Item, Select, SqlId, SqlTree};
 use crate::worksheet::pivot_keys;
-use crate::{Level, Type};
 
 /// Value of a pivot column: its SQL, and its text for column names.
 #[derive(Debug)]
@@ -117,15 +117,7 @@ fn convert_value(program: &mut Program, value: &SpannedText<'_>, ty: Type) -> Op
         Type::Unknown => Type::Text,
         ty => ty,
     };
-    let meta = NodeMeta {
-        ty,
-        nullable: false,
-        level: Level::Const,
-        reads_only_keys: true,
-        volatile: false,
-        columnless: false,
-        span: Span::default(),
-    };
+    let meta = NodeMeta::constant(ty, Span::default());
     let slice = program.add_text(text);
     let node = match ty {
         Type::Text => Ir::Text(slice),
