@@ -128,14 +128,14 @@ pub fn read(folder: &Path) -> Result<Vec<Function>, Vec<String>> {
         let file = File::read(&path)?;
         let group = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         for (key, value) in file.table()? {
-            let at = key.span().start;
+            let offset = key.span().start;
             let Some(table) = value.get_ref().as_table() else {
-                faults.push(file.fault_at(at, format!("`{}` must be a table", key.get_ref())));
+                faults.push(file.fault_at(offset, format!("`{}` must be a table", key.get_ref())));
                 continue;
             };
-            if let Some(function) = read_function(&file, at, key.get_ref(), &group, table, &mut faults) {
+            if let Some(function) = read_function(&file, offset, key.get_ref(), &group, table, &mut faults) {
                 if functions.iter().any(|f| f.name == function.name) {
-                    faults.push(file.fault_at(at, format!("`{}` is defined twice", function.name)));
+                    faults.push(file.fault_at(offset, format!("`{}` is defined twice", function.name)));
                 }
                 functions.push(function);
             }
@@ -143,7 +143,7 @@ pub fn read(folder: &Path) -> Result<Vec<Function>, Vec<String>> {
     }
     let names: Vec<String> = functions.iter().map(|f| f.name.clone()).collect();
     for function in &functions {
-        let named = [
+        let references = [
             ("across", &function.across),
             ("window", &function.window),
             ("over", &function.over),
@@ -152,17 +152,17 @@ pub fn read(folder: &Path) -> Result<Vec<Function>, Vec<String>> {
             ("gathered", &function.gathered),
             ("of_list", &function.of_list),
         ];
-        for (key, named) in named {
-            if let Some(named) = named.as_ref().filter(|n| !names.contains(n)) {
+        for (key, reference) in references {
+            if let Some(function_name) = reference.as_ref().filter(|n| !names.contains(n)) {
                 faults.push(format!(
-                    "{}: `{key} = \"{named}\"` is not the name of a function",
+                    "{}: `{key} = \"{function_name}\"` is not the name of a function",
                     function.name
                 ));
             }
         }
-        for named in function.related.iter().filter(|n| !names.contains(n)) {
+        for related_name in function.related.iter().filter(|n| !names.contains(n)) {
             faults.push(format!(
-                "{}: `related` names `{named}`, which is not a function",
+                "{}: `related` names `{related_name}`, which is not a function",
                 function.name
             ));
         }
@@ -172,7 +172,7 @@ pub fn read(folder: &Path) -> Result<Vec<Function>, Vec<String>> {
 
 fn read_function(
     file: &File,
-    at: usize,
+    offset: usize,
     name: &str,
     group: &str,
     table: &DeTable<'_>,
@@ -184,11 +184,11 @@ fn read_function(
     if let Some(name) = &lower
         && !Lowering::ALL.iter().any(|(n, _)| n == name)
     {
-        faults.push(file.fault_at(at, format!("`lower = \"{name}\"` is not the name of a lowering")));
+        faults.push(file.fault_at(offset, format!("`lower = \"{name}\"` is not the name of a lowering")));
     }
     let mut overloads = Vec::new();
     if toml_file::get(table, "signature").is_some() {
-        overloads.extend(read_overload(file, at, "", table, faults));
+        overloads.extend(read_overload(file, offset, "", table, faults));
     }
     if let Some(more) = toml_file::get(table, "on") {
         for (key, value) in more.get_ref().as_table().into_iter().flatten() {
@@ -202,27 +202,27 @@ fn read_function(
         }
     }
     if overloads.is_empty() {
-        faults.push(file.fault_at(at, format!("`{name}` has no signature")));
+        faults.push(file.fault_at(offset, format!("`{name}` has no signature")));
         return None;
     }
     let defined = overloads.iter().filter(|o| o.define.is_some()).count();
     if defined > 0 && (defined < overloads.len() || lower.is_some()) {
         faults.push(file.fault_at(
-            at,
+            offset,
             format!("`{name}` has a `define`, so every overload needs a `define`, and `lower` is not allowed"),
         ));
     }
     let lower = if defined > 0 { Some("define".to_owned()) } else { lower };
     let phrase = text("phrase", faults).unwrap_or_default();
     if group != "internal" {
-        check_phrase(file, at, name, &phrase, &overloads, faults);
+        check_phrase(file, offset, name, &phrase, &overloads, faults);
     }
     let level = text("level", faults).unwrap_or_else(|| "row".into());
     if !["const", "row", "aggregate", "window"].contains(&level.as_str()) {
-        faults.push(file.fault_at(at, format!("unknown level `{level}`")));
+        faults.push(file.fault_at(offset, format!("unknown level `{level}`")));
     }
-    let nulls = read_null_rule(file, at, table, faults).unwrap_or_else(|| "any".into());
-    let safe_last = read_safe_last(file, at, table, &nulls, faults);
+    let nulls = read_null_rule(file, offset, table, faults).unwrap_or_else(|| "any".into());
+    let safe_last = read_safe_last(file, offset, table, &nulls, faults);
     let flag = |key: &str| {
         let value = toml_file::get(table, key).and_then(|v| v.get_ref().as_bool());
         value.unwrap_or(false)
@@ -274,28 +274,28 @@ fn read_function(
 
 fn read_safe_last(
     file: &File,
-    at: usize,
+    offset: usize,
     table: &DeTable<'_>,
     nulls: &str,
     faults: &mut Vec<String>,
 ) -> Option<String> {
     let kind = toml_file::text(file, table, "safe_last", faults)?;
     if !["positive", "positive_integer"].contains(&kind) {
-        faults.push(file.fault_at(at, format!("unknown `safe_last`: `{kind}`")));
+        faults.push(file.fault_at(offset, format!("unknown `safe_last`: `{kind}`")));
     }
     if nulls != "error" {
-        faults.push(file.fault_at(at, "`safe_last` needs `nulls = \"error\"`"));
+        faults.push(file.fault_at(offset, "`safe_last` needs `nulls = \"error\"`"));
     }
     Some(kind.to_owned())
 }
 
 /// Checks that a function has a phrase, and that the placeholders in the phrase are parameters.
-fn check_phrase(file: &File, at: usize, name: &str, phrase: &str, overloads: &[Overload], faults: &mut Vec<String>) {
+fn check_phrase(file: &File, offset: usize, name: &str, phrase: &str, overloads: &[Overload], faults: &mut Vec<String>) {
     let params: Vec<String> = overloads.iter().flat_map(|o| parameter_names(&o.signature)).collect();
-    let known = |name: &str| name == "otherwise" || params.iter().any(|param| param == name);
+    let is_known = |name: &str| name == "otherwise" || params.iter().any(|param| param == name);
     if phrase.is_empty() {
         faults.push(file.fault_at(
-            at,
+            offset,
             format!("`{name}` has no phrase; add a phrase, which `explain` uses to name the function's inputs"),
         ));
     }
@@ -304,27 +304,27 @@ fn check_phrase(file: &File, at: usize, name: &str, phrase: &str, overloads: &[O
         .skip(1)
         .filter_map(|rest| rest.split(['}', ':']).next())
     {
-        if !known(placeholder) {
-            faults.push(file.fault_at(at, format!("the phrase of `{name}` has no parameter `{placeholder}`")));
+        if !is_known(placeholder) {
+            faults.push(file.fault_at(offset, format!("the phrase of `{name}` has no parameter `{placeholder}`")));
         }
     }
 }
 
-fn read_null_rule(file: &File, at: usize, table: &DeTable<'_>, faults: &mut Vec<String>) -> Option<String> {
+fn read_null_rule(file: &File, offset: usize, table: &DeTable<'_>, faults: &mut Vec<String>) -> Option<String> {
     let rule = toml_file::text(file, table, "nulls", faults)?;
     if !["any", "always", "error", "never", "all", "skipped"].contains(&rule) {
-        faults.push(file.fault_at(at, format!("unknown null rule `{rule}`")));
+        faults.push(file.fault_at(offset, format!("unknown null rule `{rule}`")));
     }
     Some(rule.to_owned())
 }
 
-fn read_overload(file: &File, at: usize, key: &str, table: &DeTable<'_>, faults: &mut Vec<String>) -> Option<Overload> {
+fn read_overload(file: &File, key_offset: usize, key: &str, table: &DeTable<'_>, faults: &mut Vec<String>) -> Option<Overload> {
     let text = toml_file::text(file, table, "signature", faults).unwrap_or_default();
-    let at = toml_file::get(table, "signature").map_or(at, |v| v.span().start);
+    let offset = toml_file::get(table, "signature").map_or(key_offset, |v| v.span().start);
     let signature = match signature::parse(text) {
         Ok(signature) => signature,
         Err(fault) => {
-            faults.push(file.fault_at(at, fault));
+            faults.push(file.fault_at(offset, fault));
             return None;
         }
     };
@@ -343,14 +343,14 @@ fn read_overload(file: &File, at: usize, key: &str, table: &DeTable<'_>, faults:
     }
     let define = toml_file::text(file, table, "define", faults).map(str::to_owned);
     if define.is_some() && sql.is_some() {
-        faults.push(file.fault_at(at, "an overload has either `sql` or `define`"));
+        faults.push(file.fault_at(offset, "an overload has either `sql` or `define`"));
     }
     let nulls = if key.is_empty() {
         None
     } else {
-        read_null_rule(file, at, table, faults)
+        read_null_rule(file, offset, table, faults)
     };
-    let place = file.format_position(sql.map_or(at, |v| v.span().start));
+    let place = file.format_position(sql.map_or(offset, |v| v.span().start));
     Some(Overload {
         key: key.to_owned(),
         signature,
@@ -403,9 +403,9 @@ fn write_function(output: &mut String, functions: &[Function], function: &Functi
         related,
         ..
     } = function;
-    let id = |named: &Option<String>| {
-        let found = named.as_ref().and_then(|n| functions.iter().position(|f| f.name == *n));
-        found.map_or("None".to_owned(), |i| format!("Some(FunctionId({i}))"))
+    let id = |function_name: &Option<String>| {
+        let index = function_name.as_ref().and_then(|n| functions.iter().position(|f| f.name == *n));
+        index.map_or("None".to_owned(), |i| format!("Some(FunctionId({i}))"))
     };
     let (across, window) = (id(&function.across), id(&function.window));
     let (over, framed) = (id(&function.over), id(&function.framed));
@@ -455,14 +455,14 @@ fn write_function(output: &mut String, functions: &[Function], function: &Functi
 /// Returns whether the NULL of an aggregate without values stands for a spreadsheet's error. An internal entry has the
 /// rule of its aggregate.
 fn is_empty_error(functions: &[Function], function: &Function) -> bool {
-    let is_entry = |of: &&Function| {
-        [&of.across, &of.over, &of.framed]
+    let is_entry = |aggregate: &&Function| {
+        [&aggregate.across, &aggregate.over, &aggregate.framed]
             .into_iter()
             .any(|entry| entry.as_ref() == Some(&function.name))
     };
-    let own = Some(function).filter(|function| !function.is_internal());
-    let mut aggregates = own.into_iter().chain(functions.iter().filter(is_entry));
-    aggregates.any(|of| of.level == "aggregate" && of.empty.is_none() && of.nulls != "never")
+    let public_function = Some(function).filter(|function| !function.is_internal());
+    let mut aggregates = public_function.into_iter().chain(functions.iter().filter(is_entry));
+    aggregates.any(|aggregate_function| aggregate_function.level == "aggregate" && aggregate_function.empty.is_none() && aggregate_function.nulls != "never")
 }
 
 fn write_overload(output: &mut String, id: usize, overload: &Overload) {
@@ -520,10 +520,10 @@ fn write_names(output: &mut String, functions: &[Function]) {
 fn write_internal_ids(output: &mut String, functions: &[Function]) {
     output.push_str("/// Entries that the compiler itself calls.\n#[allow(missing_docs, dead_code, reason = \"generated\")]\npub mod internal {\nuse super::FunctionId;\n");
     for (index, function) in functions.iter().enumerate() {
-        let taken = functions
+        let is_taken = functions
             .iter()
             .any(|f| f.is_internal() && f.name.eq_ignore_ascii_case(&function.name));
-        if function.is_internal() || (!taken && function.name.chars().all(|c| c.is_ascii_uppercase())) {
+        if function.is_internal() || (!is_taken && function.name.chars().all(|c| c.is_ascii_uppercase())) {
             let _ = writeln!(
                 output,
                 "pub const {}: FunctionId = FunctionId({index});",

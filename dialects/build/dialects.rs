@@ -81,7 +81,7 @@ impl Dialect {
     /// Returns the text of a fact. Empty if the fact does not exist.
     pub fn fact(&self, name: &str) -> String {
         self.fact_texts()
-            .find(|(of, _)| *of == name)
+            .find(|(fact_name, _)| *fact_name == name)
             .map(|(_, text)| text)
             .unwrap_or_default()
     }
@@ -217,35 +217,35 @@ pub fn read(folder: &Path, functions: &[Function]) -> Result<Vec<Dialect>, Vec<S
         known: Facts::new(),
         constructs: Vec::new(),
     };
-    let mut read: Vec<Dialect> = Vec::new();
+    let mut read_dialects: Vec<Dialect> = Vec::new();
     let facts_of = |name: &str| File::read_or_empty(&folder.join("facts").join(name).with_extension("toml"));
     let base_facts = facts_of(BASE)?;
     let results = facts::read_results(&base_facts, &mut faults)?;
     let mut shared = SharedSources::read(&base_facts, &mut faults)?;
-    let mut called = BTreeSet::new();
+    let mut called_names = BTreeSet::new();
     for (name, file, parent) in dialect_files(folder)? {
-        let parent = read.get(parent).unwrap_or(&ansi);
+        let parent = read_dialects.get(parent).unwrap_or(&ansi);
         let mut dialect = read_dialect(&file, &name, parent, functions, &mut faults)?;
         if name != BASE {
             check_missing_templates(&file, &dialect, functions, &mut faults);
         }
-        let (used, constructs) = used::collect(&dialect, functions, &results);
+        let (used_constructs, constructs) = used::collect(&dialect, functions, &results);
         let is_unverified = !dialect.unverified.is_empty();
         if !is_unverified {
-            called.extend(used::called_functions(&used));
+            called_names.extend(used::called_functions(&used_constructs));
         }
         let file = facts_of(&name)?;
-        dialect.known = facts::read(&file, &used, &parent.known, is_unverified, &mut shared, &mut faults)?;
+        dialect.known = facts::read(&file, &used_constructs, &parent.known, is_unverified, &mut shared, &mut faults)?;
         dialect.constructs = constructs;
-        read.push(dialect);
+        read_dialects.push(dialect);
     }
     shared.report_unused(&base_facts, &mut faults);
-    facts::check_results(&base_facts, &results, &called, &mut faults);
+    facts::check_results(&base_facts, &results, &called_names, &mut faults);
     // `Dialect::bare_dialects` returns one bit for each dialect. The base is not a dialect.
-    if read.len() - 1 > 32 {
+    if read_dialects.len() - 1 > 32 {
         faults.push(format!("{}: more than 32 dialects", folder.display()));
     }
-    if faults.is_empty() { Ok(read) } else { Err(faults) }
+    if faults.is_empty() { Ok(read_dialects) } else { Err(faults) }
 }
 
 /// Sets the cells for a key. `NAME.key` applies to one overload, and `NAME` applies to all overloads without a separate
@@ -253,7 +253,7 @@ pub fn read(folder: &Path, functions: &[Function]) -> Result<Vec<Dialect>, Vec<S
 #[allow(clippy::too_many_arguments, reason = "these are the parts of one table")]
 fn set_cells(
     file: &File,
-    at: usize,
+    offset: usize,
     key: &str,
     value: &toml_file::Value<'_>,
     functions: &[Function],
@@ -263,16 +263,16 @@ fn set_cells(
     faults: &mut Vec<String>,
 ) {
     let mut id = 0;
-    let mut found = false;
+    let mut is_found = false;
     let mut changes = false;
     let faults_before = faults.len();
     for function in functions {
         for overload in &function.overloads {
-            let one = !overload.key.is_empty() && key == format!("{}.{}", function.name, overload.key);
-            let own = format!("{}.{}", function.name, overload.key);
-            let all = key == function.name && (overload.key.is_empty() || !keys.contains(&own));
-            if one || all {
-                found = true;
+            let is_overload_key = !overload.key.is_empty() && key == format!("{}.{}", function.name, overload.key);
+            let own_key = format!("{}.{}", function.name, overload.key);
+            let is_function_key = key == function.name && (overload.key.is_empty() || !keys.contains(&own_key));
+            if is_overload_key || is_function_key {
+                is_found = true;
                 let table = value.get_ref().as_table();
                 let entry = |key| {
                     table
@@ -285,7 +285,7 @@ fn set_cells(
                     Some("decimal") => Some("Type::Decimal"),
                     Some("number") => Some("Type::Number"),
                     Some(_) => {
-                        faults.push(file.fault_at(at, format!("{key}: `gives` must be \"decimal\" or \"number\"")));
+                        faults.push(file.fault_at(offset, format!("{key}: `gives` must be \"decimal\" or \"number\"")));
                         None
                     }
                     None => None,
@@ -299,7 +299,7 @@ fn set_cells(
                         (_, Some(Ok(most @ 1..=2_147_483_647))) => most,
                         _ => {
                             faults.push(
-                                file.fault_at(at, format!("{key}: `most` must be a 32-bit integer or \"digits\"")),
+                                file.fault_at(offset, format!("{key}: `most` must be a 32-bit integer or \"digits\"")),
                             );
                             0
                         }
@@ -311,7 +311,7 @@ fn set_cells(
                     {
                         Ok(nodes) => cells[id] = Cell::Template(nodes, Notes { gives, most, alike }),
                         // An overload whose parameters differ keeps its default.
-                        Err(_) if all && !overload.key.is_empty() && !matches!(cells[id], Cell::Missing) => {}
+                        Err(_) if is_function_key && !overload.key.is_empty() && !matches!(cells[id], Cell::Missing) => {}
                         Err(fault) => faults.push(file.fault_at(value.span().start, format!("{key}: {fault}"))),
                     },
                     (_, Some(reason)) => cells[id] = Cell::Unsupported(reason.to_owned()),
@@ -321,7 +321,7 @@ fn set_cells(
                         }
                     }
                     _ => faults.push(file.fault_at(
-                        at,
+                        offset,
                         format!(
                             "`{key}` must be a template, {{ sql = \"…\", gives = \"…\" }} or {{ unsupported = \"…\" }}"
                         ),
@@ -329,15 +329,15 @@ fn set_cells(
                 }
                 // An entry for one overload counts as a change even if it repeats the inherited cell, because it
                 // overrides the entry for the whole function.
-                changes |= cells[id] != inherited[id] || (one && keys.contains(&function.name));
+                changes |= cells[id] != inherited[id] || (is_overload_key && keys.contains(&function.name));
             }
             id += 1;
         }
     }
-    if !found {
-        faults.push(file.fault_at(at, format!("`{key}` is not a function or overload of the catalogue")));
+    if !is_found {
+        faults.push(file.fault_at(offset, format!("`{key}` is not a function or overload of the catalogue")));
     } else if !changes && faults.len() == faults_before {
-        faults.push(file.fault_at(at, format!("`{key}` repeats the inherited value; remove it")));
+        faults.push(file.fault_at(offset, format!("`{key}` repeats the inherited value; remove it")));
     }
 }
 

@@ -53,7 +53,7 @@ pub fn read_results(file: &File, faults: &mut Vec<String>) -> Result<Results, Ve
     for (class, value) in section.into_iter().flatten() {
         for name in value.get_ref().as_array().into_iter().flatten() {
             let name = name.get_ref().as_str().unwrap_or_default();
-            if results.iter().any(|(known, _)| known == name) {
+            if results.iter().any(|(existing_name, _)| existing_name == name) {
                 faults.push(file.fault_at(class.span().start, format!("[results] lists `{name}` twice")));
             }
             results.push((name.to_owned(), class.get_ref().to_string()));
@@ -63,17 +63,17 @@ pub fn read_results(file: &File, faults: &mut Vec<String>) -> Result<Results, Ve
 }
 
 /// Reports called functions that `[results]` does not list, and listed functions that no dialect calls.
-pub fn check_results(file: &File, results: &Results, called: &BTreeSet<String>, faults: &mut Vec<String>) {
+pub fn check_results(file: &File, results: &Results, called_names: &BTreeSet<String>, faults: &mut Vec<String>) {
     let path = file.path.display();
-    for name in called
+    for name in called_names
         .iter()
-        .filter(|name| !results.iter().any(|(listed, _)| listed == *name))
+        .filter(|name| !results.iter().any(|(listed_name, _)| listed_name == *name))
     {
         faults.push(format!(
             "{path}: [results] does not list `{name}`; add it to the list of its type"
         ));
     }
-    for (name, _) in results.iter().filter(|(name, _)| !called.contains(name)) {
+    for (name, _) in results.iter().filter(|(name, _)| !called_names.contains(name)) {
         faults.push(format!(
             "{path}: [results] lists `{name}`, which no dialect calls; remove it"
         ));
@@ -107,7 +107,7 @@ impl SharedSources {
 /// unverified dialect, nothing is known about constructs without an entry.
 pub fn read(
     file: &File,
-    used: &Used,
+    dialect_uses: &Used,
     parent: &Facts,
     is_unverified: bool,
     shared: &mut SharedSources,
@@ -128,42 +128,42 @@ pub fn read(
         read_sources(file, &table, faults)
     };
     let mut cited = BTreeSet::new();
-    let mut used = used.clone();
-    let mut own = Facts::new();
+    let mut used_constructs = dialect_uses.clone();
+    let mut own_facts = Facts::new();
     let mut places = BTreeMap::new();
     for (name, section) in Section::ALL {
         let entries = toml_file::get(&table, name).and_then(|value| value.get_ref().as_table());
         for (key, value) in entries.into_iter().flatten() {
-            let at = key.span().start;
+            let offset = key.span().start;
             let text = value.get_ref().as_str().unwrap_or_default();
             match parse_fact(text, &[&own_sources, &shared.texts], &mut cited) {
                 Ok(fact) => {
                     for parameter in &fact.parameters {
                         let user = format!("`{}`", key.get_ref());
-                        used.entry((Section::Parameters, parameter.clone())).or_insert(user);
+                        used_constructs.entry((Section::Parameters, parameter.clone())).or_insert(user);
                     }
                     let construct = (section, key.get_ref().to_string());
-                    places.insert(construct.clone(), at);
-                    own.insert(construct, fact);
+                    places.insert(construct.clone(), offset);
+                    own_facts.insert(construct, fact);
                 }
-                Err(fault) => faults.push(file.fault_at(at, format!("`{}`: {fault}", key.get_ref()))),
+                Err(fault) => faults.push(file.fault_at(offset, format!("`{}`: {fault}", key.get_ref()))),
             }
         }
     }
-    for ((section, text), at) in &places {
-        if !used.contains_key(&(*section, text.clone())) {
-            let what = format!("no template, literal, cast or fact of the dialect uses `{text}`; remove the entry");
-            faults.push(file.fault_at(*at, what));
+    for ((section, text), offset) in &places {
+        if !used_constructs.contains_key(&(*section, text.clone())) {
+            let message = format!("no template, literal, cast or fact of the dialect uses `{text}`; remove the entry");
+            faults.push(file.fault_at(*offset, message));
         }
     }
     let mut facts = Facts::new();
-    for (construct, user) in used {
+    for (construct, user) in used_constructs {
         let inherited = parent.get(&construct).map(|fact| Fact {
             inherited: true,
             ..fact.clone()
         });
         let unsure = is_unverified.then(Fact::unsure);
-        match own.remove(&construct).or(inherited).or(unsure) {
+        match own_facts.remove(&construct).or(inherited).or(unsure) {
             Some(fact) => {
                 facts.insert(construct, fact);
             }
@@ -177,7 +177,7 @@ pub fn read(
     }
     report_unused(file, &own_sources, &cited, faults);
     // If a dialect's own source has the same name as a shared source, the key cites the dialect's source.
-    cited.retain(|key| own_sources.iter().all(|(own, ..)| own != key));
+    cited.retain(|key| own_sources.iter().all(|(own_key, ..)| own_key != key));
     shared.cited.append(&mut cited);
     Ok(facts)
 }
@@ -192,8 +192,8 @@ fn read_sources(file: &File, table: &DeTable<'_>, faults: &mut Vec<String>) -> V
     for (key, value) in section.into_iter().flatten() {
         let text = value.get_ref().as_str().unwrap_or_default().to_owned();
         if text.is_empty() {
-            let what = "a source must be an address with a date, or an engine with its version";
-            faults.push(file.fault_at(key.span().start, what));
+            let message = "a source must be an address with a date, or an engine with its version";
+            faults.push(file.fault_at(key.span().start, message));
         }
         sources.push((key.get_ref().to_string(), text, key.span().start));
     }
@@ -201,8 +201,8 @@ fn read_sources(file: &File, table: &DeTable<'_>, faults: &mut Vec<String>) -> V
 }
 
 fn report_unused(file: &File, sources: &[Source], cited: &BTreeSet<String>, faults: &mut Vec<String>) {
-    for (key, _, at) in sources.iter().filter(|(key, ..)| !cited.contains(key)) {
-        faults.push(file.fault_at(*at, format!("no entry cites the source `{key}`; remove it")));
+    for (key, _, offset) in sources.iter().filter(|(key, ..)| !cited.contains(key)) {
+        faults.push(file.fault_at(*offset, format!("no entry cites the source `{key}`; remove it")));
     }
 }
 
@@ -210,25 +210,25 @@ fn report_unused(file: &File, sources: &[Source], cited: &BTreeSet<String>, faul
 fn parse_fact(text: &str, sources: &[&[Source]], cited: &mut BTreeSet<String>) -> Result<Fact, String> {
     const EXPECTED_FORM: &str = "an entry has the form \"run SOURCE\", \"cited SOURCE:PAGE\", \"emulated SOURCE\" or \"unsure\", and \
                         optionally \"; depends on PARAMETER, PARAMETER\"";
-    let (known, parameters) = match text.split_once("; depends on ") {
-        Some((known, list)) => (known, list.split(", ").map(str::to_owned).collect()),
+    let (evidence_text, parameters) = match text.split_once("; depends on ") {
+        Some((evidence, list)) => (evidence, list.split(", ").map(str::to_owned).collect()),
         None => (text, Vec::new()),
     };
-    let (verdict, written) = known.split_once(' ').unwrap_or((known, ""));
+    let (verdict, citation) = evidence_text.split_once(' ').unwrap_or((evidence_text, ""));
     let verdict = VERDICTS
         .iter()
         .position(|(name, _)| *name == verdict)
         .ok_or(EXPECTED_FORM)?;
-    if (VERDICTS[verdict].0 == "unsure") != written.is_empty() {
+    if (VERDICTS[verdict].0 == "unsure") != citation.is_empty() {
         return Err(EXPECTED_FORM.to_owned());
     }
     let mut source = String::new();
-    if !written.is_empty() {
-        let (key, page) = written
+    if !citation.is_empty() {
+        let (key, page) = citation
             .split_once(':')
-            .map_or((written, None), |(key, page)| (key, Some(page)));
-        let mut all = sources.iter().copied().flatten();
-        let (_, text, _) = all
+            .map_or((citation, None), |(key, page)| (key, Some(page)));
+        let mut all_sources = sources.iter().copied().flatten();
+        let (_, text, _) = all_sources
             .find(|(name, ..)| name == key)
             .ok_or_else(|| format!("[sources] has no `{key}`"))?;
         cited.insert(key.to_owned());

@@ -140,7 +140,7 @@ pub fn result_code(signature: &Signature) -> Result<String, String> {
             .params
             .iter()
             .position(|p| p.name == name)
-            .map(|at| format!("ResultType::Param({at})"))
+            .map(|index| format!("ResultType::Param({index})"))
             .ok_or_else(|| format!("`{name}` is not a type or a parameter")),
         "T" => Ok("ResultType::Same".into()),
         // `any` and the type classes are resolved when the call is lowered.

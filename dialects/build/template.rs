@@ -159,9 +159,9 @@ impl Reader<'_> {
     }
 
     fn take_word(&mut self, word: &str) -> bool {
-        let found = self.peek_word() == Some(word);
-        self.at += usize::from(found);
-        found
+        let is_next = self.peek_word() == Some(word);
+        self.at += usize::from(is_next);
+        is_next
     }
 
     fn require_word(&mut self, word: &str) -> Result<(), String> {
@@ -177,9 +177,9 @@ impl Reader<'_> {
     }
 
     fn take_symbol(&mut self, symbol: &str) -> bool {
-        let found = self.peek(symbol);
-        self.at += usize::from(found);
-        found
+        let is_next = self.peek(symbol);
+        self.at += usize::from(is_next);
+        is_next
     }
 
     fn require_symbol(&mut self, symbol: &str) -> Result<(), String> {
@@ -261,12 +261,12 @@ impl Reader<'_> {
                     right,
                 })));
             }
-            let what = match self.tokens.get(self.at) {
+            let predicate = match self.tokens.get(self.at) {
                 Some(Token::Word(w)) if matches!(w.as_str(), "null" | "true" | "false") => w.clone(),
                 other => return Err(format!("expected `null` after `is`, found {other:?}")),
             };
             self.at += 1;
-            let op = format!("is {}{what}", if not { "not " } else { "" });
+            let op = format!("is {}{predicate}", if not { "not " } else { "" });
             return Ok(Some(self.add(Node::Postfix { op, x })));
         }
         let start = self.at;
@@ -341,7 +341,7 @@ impl Reader<'_> {
         }
         match parts.as_slice() {
             [] => Err("empty item in template".into()),
-            [one] if *one as usize + 1 == self.nodes.len() => Ok(*one),
+            [node] if *node as usize + 1 == self.nodes.len() => Ok(*node),
             _ => {
                 let node = self.parse_ordered(&parts).unwrap_or(Node::Spaced(parts));
                 Ok(self.add(node))
@@ -352,24 +352,24 @@ impl Reader<'_> {
     /// Returns an `Ordered` node for `x order by {y} desc`. Returns `None` if the brackets contain only the order, as
     /// in `within group (order by …)`.
     fn parse_ordered(&self, parts: &[u16]) -> Option<Node> {
-        let word = |at: usize| match &self.nodes[*parts.get(at)? as usize] {
+        let word = |position: usize| match &self.nodes[*parts.get(position)? as usize] {
             Node::Word(word) => Some(word.as_str()),
             _ => None,
         };
-        let first = (1..parts.len()).find(|at| word(*at) == Some("order") && word(at + 1) == Some("by"))?;
-        let Node::Arg { index: by, .. } = self.nodes[*parts.get(first + 2)? as usize] else {
+        let first = (1..parts.len()).find(|position| word(*position) == Some("order") && word(position + 1) == Some("by"))?;
+        let Node::Arg { index: order_arg, .. } = self.nodes[*parts.get(first + 2)? as usize] else {
             return None;
         };
         let is_whole = word(0).is_none();
         let rest = (first + 3..)
-            .take_while(|at| matches!(word(*at), Some("asc" | "desc" | "nulls" | "last")))
+            .take_while(|position| matches!(word(*position), Some("asc" | "desc" | "nulls" | "last")))
             .count();
         let until = first + 3 + rest;
         is_whole.then(|| Node::Ordered {
             parts: parts.to_vec(),
             first: first as u8,
             until: until as u8,
-            by,
+            by: order_arg,
         })
     }
 
@@ -386,8 +386,8 @@ impl Reader<'_> {
                 match list.as_slice() {
                     // Parentheses around an expression are removed here and added again later, according to precedence.
                     // Parentheses around a query and before an index are kept.
-                    [one] if !self.is_query(*one) && !self.peek("[") => *one,
-                    [one] => self.add(Node::Paren(*one)),
+                    [node] if !self.is_query(*node) && !self.peek("[") => *node,
+                    [node] => self.add(Node::Paren(*node)),
                     _ => {
                         let inner = self.add(Node::List(list));
                         self.add(Node::Paren(inner))
@@ -405,7 +405,7 @@ impl Reader<'_> {
             if self.take_symbol("[") {
                 let items = self.parse_list("]")?;
                 let index = match items.as_slice() {
-                    [one] if !matches!(self.nodes[*one as usize], Node::ArgList { .. }) => *one,
+                    [node] if !matches!(self.nodes[*node as usize], Node::ArgList { .. }) => *node,
                     _ => self.add(Node::List(items)),
                 };
                 node = self.add(Node::Subscript { x: node, index });

@@ -159,9 +159,9 @@ fn check(text: &str) -> (Facts, String) {
         &mut faults,
     )
     .unwrap();
-    let own = file("own.toml", text);
-    let used = uses(&["abs(float)", "round(decimal)"]);
-    let facts = read(&own, &used, &parent, false, &mut shared, &mut faults).unwrap();
+    let dialect_file = file("own.toml", text);
+    let used_constructs = uses(&["abs(float)", "round(decimal)"]);
+    let facts = read(&dialect_file, &used_constructs, &parent, false, &mut shared, &mut faults).unwrap();
     shared.report_unused(&base, &mut faults);
     (facts, faults.join("\n"))
 }
@@ -236,7 +236,7 @@ fn an_entry_of_the_extended_dialect_is_inherited_and_marked() {
         "[sources]\npage = \"https://example.com/{page}, July 2026\"\n[calls]\n\"round(decimal)\" = \"cited page:round\"",
     );
     assert_eq!(faults, "");
-    let told: Vec<(&str, &str, &str, bool)> = facts
+    let fact_rows: Vec<(&str, &str, &str, bool)> = facts
         .iter()
         .map(|((_, text), fact)| {
             (
@@ -251,19 +251,19 @@ fn an_entry_of_the_extended_dialect_is_inherited_and_marked() {
         ("abs(float)", "run", "Engine 1.0", true),
         ("round(decimal)", "cited", "https://example.com/round, July 2026", false),
     ];
-    assert_eq!(told, expected);
+    assert_eq!(fact_rows, expected);
 }
 
 /// Copies the dialects to a folder for a test.
 fn copied_dialects(name: &str) -> PathBuf {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let crate_folder = Path::new(env!("CARGO_MANIFEST_DIR"));
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     std::fs::remove_dir_all(&folder).ok();
     std::fs::create_dir_all(folder.join("facts")).unwrap();
-    for from in [here.to_owned(), here.join("facts")] {
+    for from in [crate_folder.to_owned(), crate_folder.join("facts")] {
         for path in std::fs::read_dir(&from).unwrap().map(|entry| entry.unwrap().path()) {
             if path.extension().is_some_and(|extension| extension == "toml") {
-                std::fs::copy(&path, folder.join(path.strip_prefix(here).unwrap())).unwrap();
+                std::fs::copy(&path, folder.join(path.strip_prefix(crate_folder).unwrap())).unwrap();
             }
         }
     }
@@ -293,8 +293,8 @@ fn with_new_dialect(name: &str, text: &str) -> Result<String, String> {
     let head = format!("extends = \"duckdb\"\nposition = {position}\ntitle = \"New\"\nunverified = \"a test\"\n");
     std::fs::write(folder.join("new.toml"), head + text).unwrap();
     let tables = written_tables(&folder)?;
-    let (_, own) = tables.split_once("DialectData { name: \"new\"").unwrap();
-    Ok(own.split("DialectData {").next().unwrap().to_owned())
+    let (_, dialect_tables) = tables.split_once("DialectData { name: \"new\"").unwrap();
+    Ok(dialect_tables.split("DialectData {").next().unwrap().to_owned())
 }
 
 const NEW_DIALECT: &str = "\
@@ -310,15 +310,15 @@ UPPER = \"to_upper({value})\"
 /// The file needs no facts, because nothing is known about the constructs of an unverified dialect.
 #[test]
 fn a_file_is_a_dialect() {
-    let own = with_new_dialect("new", NEW_DIALECT).unwrap();
-    assert!(own.contains("unverified: \"a test\""), "{own}");
-    assert!(own.contains("similar_types: [&[], &[\"int\", \"integer\", \"int4\"], &[], &[], &[\"varchar\"],"));
-    assert!(own.contains("Shape::Call(\"to_upper\")"));
-    assert!(own.contains("Cell::Unsupported(\"New does not have `median`\")"));
+    let dialect_tables = with_new_dialect("new", NEW_DIALECT).unwrap();
+    assert!(dialect_tables.contains("unverified: \"a test\""), "{dialect_tables}");
+    assert!(dialect_tables.contains("similar_types: [&[], &[\"int\", \"integer\", \"int4\"], &[], &[], &[\"varchar\"],"));
+    assert!(dialect_tables.contains("Shape::Call(\"to_upper\")"));
+    assert!(dialect_tables.contains("Cell::Unsupported(\"New does not have `median`\")"));
     assert!(
-        own.contains("Cell::Unsupported(\"New has no language model; compute the value in BigQuery, in Snowflake or")
+        dialect_tables.contains("Cell::Unsupported(\"New has no language model; compute the value in BigQuery, in Snowflake or")
     );
-    assert!(!own.contains("name: \"median\""));
+    assert!(!dialect_tables.contains("name: \"median\""));
 }
 
 #[test]

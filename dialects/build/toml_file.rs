@@ -37,8 +37,8 @@ impl File {
     }
 
     /// Formats an error message as `file:line: message`.
-    pub fn fault_at(&self, offset: usize, what: impl std::fmt::Display) -> String {
-        format!("{}: {what}", self.format_position(offset))
+    pub fn fault_at(&self, offset: usize, message: impl std::fmt::Display) -> String {
+        format!("{}: {message}", self.format_position(offset))
     }
 
     /// Formats a position as `file:line`.
@@ -84,9 +84,9 @@ pub fn read_texts(file: &File, table: &DeTable<'_>, key: &str, faults: &mut Vec<
 }
 
 /// Reports unknown keys.
-pub fn unknown_keys(file: &File, table: &DeTable<'_>, known: &[&str], faults: &mut Vec<String>) {
+pub fn unknown_keys(file: &File, table: &DeTable<'_>, known_keys: &[&str], faults: &mut Vec<String>) {
     for (key, _) in table {
-        if !known.contains(&key.get_ref().as_ref()) {
+        if !known_keys.contains(&key.get_ref().as_ref()) {
             faults.push(file.fault_at(key.span().start, format!("unknown key `{}`", key.get_ref())));
         }
     }

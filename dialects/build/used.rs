@@ -81,23 +81,23 @@ pub fn collect(dialect: &Dialect, functions: &[Function], results: &Results) -> 
     };
     let days = classes_of_days(dialect, functions, &scope);
     scope.days = &days;
-    let mut used = Used::new();
+    let mut used_constructs = Used::new();
     let mut add = |construct: Construct, user: &dyn Fn() -> String| {
-        used.entry(construct).or_insert_with(user);
+        used_constructs.entry(construct).or_insert_with(user);
     };
     let mut cells = Vec::new();
     let overloads = functions.iter().flat_map(|f| f.overloads.iter().map(move |o| (f, o)));
     for ((function, overload), nodes) in overloads.zip(dialect.templates()) {
         let roles = Roles::find_roles(function, functions);
-        let found = nodes.map_or_else(BTreeSet::new, |nodes| {
+        let constructs = nodes.map_or_else(BTreeSet::new, |nodes| {
             constructs::constructs_of_template(nodes, &overload.signature, roles, &scope)
         });
         let user = || match overload.key.as_str() {
             "" => format!("`{}`", function.name),
             key => format!("`{}.{key}`", function.name),
         };
-        found.iter().for_each(|construct| add(construct.clone(), &user));
-        cells.push(found);
+        constructs.iter().for_each(|construct| add(construct.clone(), &user));
+        cells.push(constructs);
     }
     add_inserted_constructs(dialect, functions, &mut cells);
     for (neutral, name) in &dialect.types {
@@ -139,7 +139,7 @@ pub fn collect(dialect: &Dialect, functions: &[Function], results: &Results) -> 
             }
         }
     }
-    (used, cells)
+    (used_constructs, cells)
 }
 
 /// Returns the classes of numbers that `{x:days}` does not convert to `integer`, each with the class to which it is
@@ -213,16 +213,16 @@ fn add_inserted_constructs(dialect: &Dialect, functions: &[Function], cells: &mu
                 .collect()
         })
         .collect();
-    for at in 0..cells.len() {
-        let mut waiting: Vec<usize> = inserted[at].iter().copied().collect();
+    for index in 0..cells.len() {
+        let mut waiting: Vec<usize> = inserted[index].iter().copied().collect();
         let mut seen = BTreeSet::new();
         while let Some(function) = waiting.pop() {
             if !seen.insert(function) {
                 continue;
             }
             for cell in firsts[function]..firsts[function] + functions[function].overloads.len() {
-                let own: Vec<Construct> = cells[cell].iter().cloned().collect();
-                cells[at].extend(own);
+                let constructs: Vec<Construct> = cells[cell].iter().cloned().collect();
+                cells[index].extend(constructs);
                 waiting.extend(&inserted[cell]);
             }
         }
@@ -230,8 +230,8 @@ fn add_inserted_constructs(dialect: &Dialect, functions: &[Function], cells: &mu
 }
 
 /// Returns the names of the functions in the constructs.
-pub fn called_functions(used: &Used) -> impl Iterator<Item = String> {
-    let calls = used.keys().filter(|(section, _)| *section == Section::Calls);
+pub fn called_functions(used_constructs: &Used) -> impl Iterator<Item = String> {
+    let calls = used_constructs.keys().filter(|(section, _)| *section == Section::Calls);
     calls
         .filter_map(|(_, text)| text.split_once('('))
         .map(|(name, _)| constructs::plain_name(name).to_owned())
@@ -239,7 +239,7 @@ pub fn called_functions(used: &Used) -> impl Iterator<Item = String> {
 
 /// Returns the parameters that a query refers to in `name in ('…', '…')`, or as `@@name`.
 fn session_parameters(query: &str) -> Vec<&str> {
-    let listed = query
+    let name_list = query
         .split_once(" in (")
         .and_then(|(_, rest)| rest.split_once(')'))
         .map_or("", |(list, _)| list);
@@ -247,5 +247,5 @@ fn session_parameters(query: &str) -> Vec<&str> {
         .split("@@")
         .skip(1)
         .filter_map(|rest| rest.split(|c: char| !c.is_alphanumeric() && c != '_').next());
-    listed.split('\'').skip(1).step_by(2).chain(system).collect()
+    name_list.split('\'').skip(1).step_by(2).chain(system).collect()
 }

@@ -34,8 +34,8 @@ pub fn overload_owner(id: OverloadId) -> FunctionId {
 
 /// Returns the null rule of an overload. The default is the rule of its function.
 pub fn null_rule(id: OverloadId) -> Nulls {
-    let own = overload(id).and_then(|overload| overload.nulls);
-    own.unwrap_or(get(overload_owner(id)).nulls)
+    let own_rule = overload(id).and_then(|overload| overload.nulls);
+    own_rule.unwrap_or(get(overload_owner(id)).nulls)
 }
 
 /// Looks up a function by its name in formulas, ignoring case.
@@ -90,12 +90,12 @@ pub fn is_aggregate(id: OverloadId) -> bool {
 pub fn display_name(id: FunctionId) -> Option<&'static str> {
     let function = get(id);
     let whose = |f: &&Function| [f.over, f.framed, f.of_list].contains(&Some(id));
-    let named = if function.internal {
+    let aggregate = if function.internal {
         functions().find(whose)?
     } else {
         function
     };
-    Some(named.name)
+    Some(aggregate.name)
 }
 
 /// Returns all functions that a formula can call, sorted by name.

@@ -15,10 +15,10 @@ pub fn hash(name: &str) -> u32 {
     if let (Some(first), Some(last)) = (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
         take(u64::from_le_bytes(*first));
         // Few names are longer than two eight-byte words.
-        let mut at = 8;
-        while let (true, Some(word)) = (at + 8 < bytes.len(), first_word(bytes, at)) {
+        let mut offset = 8;
+        while let (true, Some(word)) = (offset + 8 < bytes.len(), first_word(bytes, offset)) {
             take(u64::from_le_bytes(*word));
-            at += 8;
+            offset += 8;
         }
         take(u64::from_le_bytes(*last));
     } else if let (Some(first), Some(last)) = (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
@@ -30,8 +30,8 @@ pub fn hash(name: &str) -> u32 {
 }
 
 #[inline]
-fn first_word(bytes: &[u8], at: usize) -> Option<&[u8; 8]> {
-    bytes.get(at..)?.first_chunk()
+fn first_word(bytes: &[u8], offset: usize) -> Option<&[u8; 8]> {
+    bytes.get(offset..)?.first_chunk()
 }
 
 /// Returns `true` if two names are equal, ignoring ASCII case. The exact bytes are compared first, because most names
@@ -61,13 +61,13 @@ fn bytes_equal(a: &[u8], b: &[u8]) -> bool {
 /// Returns the index of a name in the table that [`build_slots`] built. `at` returns the name at an index.
 #[allow(dead_code, reason = "the build script uses a part of this file")]
 #[inline]
-pub fn find(slots: &[u16], name: &str, at: impl Fn(usize) -> &'static str) -> Option<usize> {
+pub fn find(slots: &[u16], name: &str, name_at: impl Fn(usize) -> &'static str) -> Option<usize> {
     let mask = slots.len().checked_sub(1)?;
     let mut slot = hash(name) as usize & mask;
     loop {
         match slots.get(slot).copied() {
             None | Some(0) => return None,
-            Some(index) if names_equal(at(index as usize - 1).as_bytes(), name.as_bytes()) => {
+            Some(index) if names_equal(name_at(index as usize - 1).as_bytes(), name.as_bytes()) => {
                 return Some(index as usize - 1);
             }
             _ => slot = (slot + 1) & mask,
@@ -83,7 +83,7 @@ pub fn build_slots(names: &[String]) -> Vec<u16> {
     let mask = slots.len() - 1;
     for (index, name) in names.iter().enumerate() {
         let mut slot = hash(name) as usize & mask;
-        while slots.get(slot).is_some_and(|taken| *taken != 0) {
+        while slots.get(slot).is_some_and(|entry| *entry != 0) {
             slot = (slot + 1) & mask;
         }
         if let Some(free) = slots.get_mut(slot) {

@@ -133,8 +133,8 @@ impl FromStr for Type {
             | "hugeint" | "uinteger" | "ubigint" | "usmallint" | "utinyint" | "serial" | "bigserial" => Self::Integer,
             "number" | "numeric" | "decimal" | "bignumeric" | "bigdecimal" | "dec" => {
                 let scale = arguments.split(',').nth(1).map(str::trim);
-                let whole = scale == Some("0") || (scale.is_none() && !arguments.is_empty());
-                if whole { Self::Integer } else { Self::Decimal }
+                let is_integer = scale == Some("0") || (scale.is_none() && !arguments.is_empty());
+                if is_integer { Self::Integer } else { Self::Decimal }
             }
             "float" | "float4" | "float8" | "float64" | "double" | "double precision" | "real" => Self::Float,
             "text" | "string" | "varchar" | "character varying" | "char" | "character" | "bpchar" | "nvarchar"

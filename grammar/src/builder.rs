@@ -134,9 +134,9 @@ impl<'s> AstBuilder<'s> {
         let span = head.map_or(Span::default(), |h| h.span);
         // The error for an empty formula without a name has already been reported.
         if head.is_some_and(|h| !h.too_deep && h.name.is_some()) {
-            let at = Span::new(span.end, span.end);
+            let end_span = Span::new(span.end, span.end);
             self.report(
-                Diagnostic::new(Code::ExpectedExpression, at, "expected an expression after `=`")
+                Diagnostic::new(Code::ExpectedExpression, end_span, "expected an expression after `=`")
                     .with_help("write an expression after `=`, or remove the line"),
             );
         }
@@ -159,7 +159,7 @@ impl<'s> AstBuilder<'s> {
 
     /// Completes the previous operators that bind at least as tightly, then adds an operator and its right operand.
     #[inline]
-    pub fn extend(&mut self, chain: Chain, op: BinaryOp, at: u32, node: ExprId) -> Chain {
+    pub fn extend(&mut self, chain: Chain, op: BinaryOp, offset: u32, node: ExprId) -> Chain {
         self.cut(chain);
         // A single operand has no preceding operator.
         while chain.0 & SINGLE_OPERAND == 0
@@ -170,7 +170,7 @@ impl<'s> AstBuilder<'s> {
             self.stacks.operands.pop();
             self.join(before, right, op.is_comparison());
         }
-        self.push(Some(op), at, node)
+        self.push(Some(op), offset, node)
     }
 
     #[inline]
@@ -189,11 +189,11 @@ impl<'s> AstBuilder<'s> {
     }
 
     #[inline]
-    fn push(&mut self, operator: Option<BinaryOp>, at: u32, node: ExprId) -> Chain {
+    fn push(&mut self, operator: Option<BinaryOp>, offset: u32, node: ExprId) -> Chain {
         let span = self.span_with_brackets(node);
         self.stacks.operands.push(Operand {
             operator,
-            at,
+            at: offset,
             node,
             span,
         });
@@ -240,12 +240,12 @@ impl<'s> AstBuilder<'s> {
     }
 
     #[cold]
-    fn chained(&mut self, op: BinaryOp, at: u32) {
-        let end = at + op.symbol().len() as u32;
+    fn chained(&mut self, op: BinaryOp, offset: u32) {
+        let end = offset + op.symbol().len() as u32;
         self.report(
             Diagnostic::new(
                 Code::ChainedComparison,
-                Span::new(at, end),
+                Span::new(offset, end),
                 "comparisons cannot be chained",
             )
             .with_help("write two comparisons, `AND(a < b, b < c)`, or put one of them in brackets"),
@@ -394,8 +394,8 @@ impl<'s> AstBuilder<'s> {
     }
 
     /// Adds an empty argument before the comma or bracket at `at`.
-    pub fn blank(&mut self, at: u32) -> ExprId {
-        self.add(Expr::Blank, Span::new(at, at))
+    pub fn blank(&mut self, offset: u32) -> ExprId {
+        self.add(Expr::Blank, Span::new(offset, offset))
     }
 
     /// Adds an error node for an operand whose error has already been reported.

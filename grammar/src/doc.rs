@@ -14,17 +14,17 @@ pub fn description(source: &str, start: u32) -> Option<String> {
     }
     let before = source.get(..start as usize)?;
     let line_start = before.rfind('\n')? + 1;
-    let mut above = before.get(..line_start)?;
+    let mut lines_above = before.get(..line_start)?;
     let mut lines = Vec::new();
     loop {
-        let line = above.strip_suffix('\n').unwrap_or(above);
+        let line = lines_above.strip_suffix('\n').unwrap_or(lines_above);
         let from = line.rfind('\n').map_or(0, |i| i + 1);
         let text = line.get(from..).unwrap_or_default().trim();
         match text.strip_prefix("///") {
-            Some(text) if !above.is_empty() => lines.push(text.trim()),
+            Some(text) if !lines_above.is_empty() => lines.push(text.trim()),
             _ => break,
         }
-        above = above.get(..from)?;
+        lines_above = lines_above.get(..from)?;
     }
     lines.reverse();
     (!lines.is_empty())

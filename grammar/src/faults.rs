@@ -92,10 +92,10 @@ impl AstBuilder<'_> {
         }
         if token == Token::Comma && left > 0 && digits(after) > 0 {
             let number = |text: &str| text.bytes().take(20).take_while(u8::is_ascii_digit).count();
-            let whole = before.bytes().rev().take(20).take_while(u8::is_ascii_digit).count();
+            let digit_count = before.bytes().rev().take(20).take_while(u8::is_ascii_digit).count();
             return format!(
                 "write decimals with a point: `{}.{}`",
-                before.get(before.len() - whole..).unwrap_or_default(),
+                before.get(before.len() - digit_count..).unwrap_or_default(),
                 after.get(..number(after)).unwrap_or_default()
             );
         }

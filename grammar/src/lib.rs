@@ -108,14 +108,14 @@ pub fn parse(source: &str) -> (ParsedSource, Vec<Diagnostic>) {
 #[must_use]
 pub fn parse_with(source: &str, mode: LayoutMode, limits: &Limits) -> (ParsedSource, Vec<Diagnostic>) {
     let (mut ast, mut diagnostics) = (Ast::default(), Vec::new());
-    let whole = SourcePart {
+    let part = SourcePart {
         span: Span::new(0, source.len() as u32),
         mode,
         name: None,
     };
     parse_parts(
         source,
-        &[whole],
+        &[part],
         limits,
         &mut ParseBuffers::default(),
         &mut ast,
@@ -247,24 +247,24 @@ mod tests {
     /// Returns three values: whether the lexer or the layout pass reports an error, the result of the loop, and the
     /// result of the LALRPOP parser. A result is `None` if the parser rejects the text.
     fn read(text: &str) -> (bool, ParseOutcome, ParseOutcome) {
-        let whole = Span::new(0, text.len() as u32);
-        let (mut lexed, mut layout, mut said) = Default::default();
-        lex::lex_part(text, whole, &mut lexed, &mut said);
+        let span = Span::new(0, text.len() as u32);
+        let (mut lexed, mut layout, mut diagnostic_list) = Default::default();
+        lex::lex_part(text, span, &mut lexed, &mut diagnostic_list);
         let part = lex::LayoutPart {
             mode: LayoutMode::File,
             name: None,
             index: 0,
         };
-        lex::layout_part(text, &lexed, part, &Limits::default(), &mut layout, &mut said);
-        layout.tokens.push((Token::Last, Span::new(whole.end, whole.end)));
-        let read = |parse: &dyn Fn(&mut builder::AstBuilder<'_>) -> bool| {
+        lex::layout_part(text, &lexed, part, &Limits::default(), &mut layout, &mut diagnostic_list);
+        layout.tokens.push((Token::Last, Span::new(span.end, span.end)));
+        let run_parser = |parse: &dyn Fn(&mut builder::AstBuilder<'_>) -> bool| {
             let (mut stacks, mut ast, mut diagnostics) = Default::default();
             let mut builder = builder::AstBuilder::new(text, &layout.heads, &mut stacks, &mut ast, &mut diagnostics);
             parse(&mut builder).then_some((ast, diagnostics))
         };
-        let well_formed = read(&|b| well_formed::parse(b, &layout.tokens, &mut Vec::new()).is_some());
-        let by_grammar = read(&|b| tables::FileParser::new().parse(b, terminals(&layout)).is_ok());
-        (said.iter().any(Diagnostic::is_error), well_formed, by_grammar)
+        let well_formed = run_parser(&|b| well_formed::parse(b, &layout.tokens, &mut Vec::new()).is_some());
+        let by_grammar = run_parser(&|b| tables::FileParser::new().parse(b, terminals(&layout)).is_ok());
+        (diagnostic_list.iter().any(Diagnostic::is_error), well_formed, by_grammar)
     }
 
     #[test]

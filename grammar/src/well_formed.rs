@@ -119,8 +119,8 @@ impl WellFormedReader<'_, '_, '_> {
     /// Consumes the next token if it has this kind.
     #[inline]
     fn take(&mut self, token: Token) -> Option<Span> {
-        let (found, span) = self.tokens.as_slice().first()?;
-        (*found == token).then(|| {
+        let (next_token, span) = self.tokens.as_slice().first()?;
+        (*next_token == token).then(|| {
             self.tokens.next();
             *span
         })

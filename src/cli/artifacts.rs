@@ -57,8 +57,8 @@ pub fn read_catalog(path: &Path) -> Result<Option<Catalog>, Failure> {
 }
 
 fn artifact_failure(source: SourceText, error: &ArtifactError) -> FileDiagnostics {
-    let at = error.offset(&source.text) as u32;
-    let fault = Diagnostic::new(Code::UnreadableFile, Span::new(at, at), error.to_string()).with_help(error.help());
+    let start = error.offset(&source.text) as u32;
+    let fault = Diagnostic::new(Code::UnreadableFile, Span::new(start, start), error.to_string()).with_help(error.help());
     diagnose_artifact(source, fault)
 }
 
@@ -71,10 +71,10 @@ fn diagnose_artifact(mut source: SourceText, fault: Diagnostic) -> FileDiagnosti
     source.with_diagnostics(vec![fault])
 }
 
-fn is_same_path(one: &Path, other: &Path) -> bool {
-    fs::canonicalize(one)
+fn is_same_path(path: &Path, other: &Path) -> bool {
+    fs::canonicalize(path)
         .ok()
-        .is_some_and(|one| fs::canonicalize(other).is_ok_and(|other| one == other))
+        .is_some_and(|canonical_path| fs::canonicalize(other).is_ok_and(|other| canonical_path == other))
 }
 
 /// Results of dbt runs and source freshness checks, if dbt has written them.
@@ -154,8 +154,8 @@ impl TargetFolder {
         if !is_named || path == self.path {
             return Ok(None);
         }
-        let read = self.catalog.get_or_init(|| read(&path, Catalog::from_text));
-        read.as_ref()
+        let cached_catalog = self.catalog.get_or_init(|| read(&path, Catalog::from_text));
+        cached_catalog.as_ref()
             .map(Option::as_ref)
             .map_err(|file_diagnostics| Failure::Found(vec![file_diagnostics.clone()]))
     }
@@ -220,8 +220,8 @@ impl TargetFolder {
     /// project's own manifest is compared with the project's files.
     pub fn report_age_of_given_manifest(&self, session: &Session) {
         let project = dbt_project::find(session.global.project_dir.as_deref()).ok().flatten();
-        let own = project.filter(|project| is_same_path(&project.manifest_path(), &self.path));
-        self.report_age(session, own.as_ref());
+        let own_project = project.filter(|project| is_same_path(&project.manifest_path(), &self.path));
+        self.report_age(session, own_project.as_ref());
     }
 
     /// Warns if files of the project are newer than the manifest, if the manifest is older than a day, or if its

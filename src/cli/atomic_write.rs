@@ -59,11 +59,11 @@ impl PlannedFile {
 fn without_carriage_returns(bytes: &[u8]) -> impl Iterator<Item = &u8> {
     let next = bytes.iter().skip(1).map(Some).chain([None]);
     let is_line_end = |byte: &u8, next: Option<&u8>| *byte == b'\r' && next == Some(&b'\n');
-    let kept = bytes
+    let kept_bytes = bytes
         .iter()
         .zip(next)
         .filter(move |(byte, next)| !is_line_end(byte, *next));
-    kept.map(|(byte, _)| byte)
+    kept_bytes.map(|(byte, _)| byte)
 }
 
 /// Writes all files, or leaves all files unchanged if one cannot be written.
@@ -190,7 +190,7 @@ pub fn move_file(from: &Path, to: &Path) -> io::Result<()> {
             fs::rename(&beside, to)?;
             fs::remove_file(from)
         }
-        done => done,
+        outcome => outcome,
     }
 }
 
@@ -222,9 +222,9 @@ fn stage_files(files: &[&PlannedFile], staged: &[StagedFile]) -> Result<(), Fail
         let others: Vec<_> = (1..PARALLEL_WRITES.min(files.len()))
             .map(|_| scope.spawn(some))
             .collect();
-        let own: Result<(), (usize, io::Error)> = some();
+        let own_outcome: Result<(), (usize, io::Error)> = some();
         let others = others.into_iter().filter_map(|other| other.join().ok());
-        std::iter::once(own).chain(others).filter_map(Result::err).collect()
+        std::iter::once(own_outcome).chain(others).filter_map(Result::err).collect()
     });
     // Report the error of the first failed file in the list, regardless of which thread failed first.
     match failures.into_iter().min_by_key(|(number, _)| *number) {
@@ -268,8 +268,8 @@ fn write_temporary_file(temporary: &Path, destination: &Path, text: &str) -> io:
     file.sync_all()
 }
 
-fn write_failure(what: &str, path: &Path, error: &io::Error) -> Failure {
-    Failure::io_failure(what, &path.to_string_lossy(), error)
+fn write_failure(action: &str, path: &Path, error: &io::Error) -> Failure {
+    Failure::io_failure(action, &path.to_string_lossy(), error)
 }
 
 #[cfg(test)]

@@ -21,10 +21,10 @@ impl WritableFolders {
     /// Allows writes in the project at `root`.
     pub fn from_project(root: &Path) -> Result<Self, Failure> {
         let root = or_current_folder(root);
-        let whole =
+        let root_folder =
             fs::canonicalize(root).map_err(|error| Failure::io_failure("read", &root.to_string_lossy(), &error))?;
         Ok(Self {
-            folders: vec![whole],
+            folders: vec![root_folder],
             root: Some(absolute_path(root)),
         })
     }
@@ -40,12 +40,12 @@ impl WritableFolders {
     /// Also allows writes to a file or folder that the user specified on the command line. A path inside the project is
     /// ignored, because it may contain a link that somebody else created.
     pub fn with_named_file(mut self, path: &Path) -> Self {
-        let whole = absolute_path(path);
+        let full_path = absolute_path(path);
         let is_inside = self
             .root
             .iter()
             .chain(&self.folders)
-            .any(|folder| whole.starts_with(folder));
+            .any(|folder| full_path.starts_with(folder));
         if !is_inside {
             self.folders.extend(resolve_links(path));
         }
@@ -109,13 +109,13 @@ impl WritableFolders {
 /// Resolves the links in a path that may not exist yet. Returns `None` if a link is broken.
 fn resolve_links(path: &Path) -> Option<PathBuf> {
     let path = or_current_folder(path);
-    let whole = std::path::absolute(path).ok()?;
-    let there = whole.ancestors().find(|path| fs::symlink_metadata(path).is_ok())?;
-    let rest = whole.strip_prefix(there).ok()?;
+    let full_path = std::path::absolute(path).ok()?;
+    let existing = full_path.ancestors().find(|path| fs::symlink_metadata(path).is_ok())?;
+    let rest = full_path.strip_prefix(existing).ok()?;
     if rest.components().any(|part| !matches!(part, Component::Normal(_))) {
         return None;
     }
-    let real = fs::canonicalize(there).ok()?;
+    let real = fs::canonicalize(existing).ok()?;
     Some(if rest.as_os_str().is_empty() {
         real
     } else {
@@ -188,8 +188,8 @@ mod tests {
             ("project/.git/hooks/x", None),
             ("project/models/.GIT/config", None),
         ] {
-            let found = bounds.resolve_path(&home.join(path)).ok();
-            assert_eq!(found, expected.map(|expected| home.join(expected)), "{path}");
+            let resolved = bounds.resolve_path(&home.join(path)).ok();
+            assert_eq!(resolved, expected.map(|expected| home.join(expected)), "{path}");
         }
         // The user may specify a folder through a link outside the project, but not through a link inside the project.
         let folders_of = |path: &str| {

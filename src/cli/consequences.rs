@@ -42,7 +42,7 @@ impl ShownDiagnostics {
         } else {
             format!(" and {} more", rest.len())
         };
-        let counted = format_count(self.affected.len(), "other spec", "other specs");
+        let count_text = format_count(self.affected.len(), "other spec", "other specs");
         let (reads, have) = if self.affected.len() == 1 {
             ("reads", "has")
         } else {
@@ -50,7 +50,7 @@ impl ShownDiagnostics {
         };
         (!first.is_empty()).then(|| {
             format!(
-                "note: {counted} {reads} metrics with these errors and {have} no SQL: {}{more}",
+                "note: {count_text} {reads} metrics with these errors and {have} no SQL: {}{more}",
                 first.join(", ")
             )
         })

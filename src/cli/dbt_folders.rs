@@ -87,8 +87,8 @@ impl Workspace {
             if remaining.is_empty() {
                 continue;
             }
-            let mut listed: Vec<String> = remaining.iter().take(MAX_LISTED_FILES).cloned().collect();
-            listed.extend(
+            let mut listed_files: Vec<String> = remaining.iter().take(MAX_LISTED_FILES).cloned().collect();
+            listed_files.extend(
                 remaining
                     .len()
                     .checked_sub(MAX_LISTED_FILES + 1)
@@ -97,7 +97,7 @@ impl Workspace {
             let files = format_count(remaining.len(), "generated file is", "generated files are");
             session.warn(&format!(
                 "{files} outside the folders `models:` and `tests:` of formulac.yml: {}; {advice}",
-                listed.join(", ")
+                listed_files.join(", ")
             ));
         }
         let Some(dbt) = &self.dbt else { return };
@@ -139,8 +139,8 @@ impl Workspace {
 
 /// Rejects a models folder that the user named, if the folder is in a dbt project that does not search it.
 pub fn check_named_folder(dbt: &DbtProject, folder: &Path) -> Result<(), Failure> {
-    let (root, whole) = (absolute_path(&dbt.folder), absolute_path(folder));
-    let Ok(inner) = whole.strip_prefix(&root) else {
+    let (root, full_path) = (absolute_path(&dbt.folder), absolute_path(folder));
+    let Ok(inner) = full_path.strip_prefix(&root) else {
         return Ok(());
     };
     let Some((message, help)) = folder_fault(dbt, FolderKind::Models, &root, &inner.to_string_lossy()) else {
@@ -162,16 +162,16 @@ pub fn check_named_folder(dbt: &DbtProject, folder: &Path) -> Result<(), Failure
 /// or if this cannot be determined.
 fn folder_fault(dbt: &DbtProject, kind: FolderKind, root: &Path, folder: &str) -> Option<(String, String)> {
     let (key, paths) = kind.paths(dbt)?;
-    let whole = absolute_path(&root.join(folder));
+    let full_path = absolute_path(&root.join(folder));
     let mut reason = None;
     for path in paths {
         let top = absolute_path(&dbt.folder.join(path));
-        let Ok(inner) = whole.strip_prefix(&top) else { continue };
-        let mut below = inner.components().scan(top, |at, part| {
-            at.push(part);
-            Some(at.clone())
+        let Ok(inner) = full_path.strip_prefix(&top) else { continue };
+        let mut inner_folders = inner.components().scan(top, |scanned_path, part| {
+            scanned_path.push(part);
+            Some(scanned_path.clone())
         });
-        if below.any(|at| fs::symlink_metadata(at).is_ok_and(|data| data.is_symlink())) {
+        if inner_folders.any(|inner_path| fs::symlink_metadata(inner_path).is_ok_and(|data| data.is_symlink())) {
             let help = format!(
                 "after `{}:` in formulac.yml, write the folder that the link points to",
                 kind.key()

@@ -100,7 +100,7 @@ fn read(folder: PathBuf) -> Result<DbtProject, Failure> {
             value.to_owned()
         }
     };
-    let mut listed: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    let mut paths_by_key: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for (key, value) in root.and_then(Node::pairs).into_iter().flatten() {
         let Some(key) = key.text().filter(|key| key.ends_with("-paths")) else {
             continue;
@@ -111,7 +111,7 @@ fn read(folder: PathBuf) -> Result<DbtProject, Failure> {
             .flatten()
             .filter_map(Node::text)
             .map(|value| path(key, value));
-        listed.insert(key, paths.collect());
+        paths_by_key.insert(key, paths.collect());
     }
     let text = |key: &str| Some(root?.text_at(key)?.to_owned());
     let target_path = text("target-path").map_or_else(|| "target".to_owned(), |value| path("target-path", &value));
@@ -121,20 +121,20 @@ fn read(folder: PathBuf) -> Result<DbtProject, Failure> {
         .find_map(|key| Some((key, text(key)?)));
     let packages_path = packages_path.map_or_else(|| "dbt_packages".to_owned(), |(key, value)| path(key, &value));
     for (key, older, default) in PATHS {
-        if !listed.contains_key(key) {
-            let paths = listed.remove(older).unwrap_or_else(|| vec![default.to_owned()]);
-            listed.insert(key, paths);
+        if !paths_by_key.contains_key(key) {
+            let paths = paths_by_key.remove(older).unwrap_or_else(|| vec![default.to_owned()]);
+            paths_by_key.insert(key, paths);
         }
     }
-    let of = |key: &str| listed.get(key).cloned().unwrap_or_default();
+    let paths_of = |key: &str| paths_by_key.get(key).cloned().unwrap_or_default();
     Ok(DbtProject {
-        model_paths: of("model-paths"),
-        seed_paths: of("seed-paths"),
-        snapshot_paths: of("snapshot-paths"),
-        macro_paths: of("macro-paths"),
-        test_paths: of("test-paths"),
-        docs_paths: listed.get("docs-paths").cloned(),
-        all_paths: listed.values().flatten().cloned().collect(),
+        model_paths: paths_of("model-paths"),
+        seed_paths: paths_of("seed-paths"),
+        snapshot_paths: paths_of("snapshot-paths"),
+        macro_paths: paths_of("macro-paths"),
+        test_paths: paths_of("test-paths"),
+        docs_paths: paths_by_key.get("docs-paths").cloned(),
+        all_paths: paths_by_key.values().flatten().cloned().collect(),
         packages_path,
         profile: text("profile"),
         target_path,
@@ -195,16 +195,16 @@ impl DbtProject {
 
     /// Returns the manifest that dbt wrote, if it exists. The manifest is read only when it is first requested.
     pub fn artifacts(&self) -> Result<Option<&TargetFolder>, Failure> {
-        let read = self.artifacts.get_or_init(|| {
+        let cached_target = self.artifacts.get_or_init(|| {
             let path = self.manifest_path();
             // A large manifest is cached only in projects that are set up for formulac.
-            let read = match self.folder.join(project::FILE).is_file() {
+            let target_folder = match self.folder.join(project::FILE).is_file() {
                 true => TargetFolder::read_cached_parts(path, KeptParts::default(), &self.folder),
                 false => TargetFolder::read(path),
             };
-            Ok(read?.map(Box::new))
+            Ok(target_folder?.map(Box::new))
         });
-        read.as_ref()
+        cached_target.as_ref()
             .map(Option::as_deref)
             .map_err(|file_diagnostics| Failure::Found(vec![file_diagnostics.clone()]))
     }
@@ -221,10 +221,10 @@ impl DbtProject {
             None => self.profile()?.adapter_of_output(output)?,
         };
         adapter.parse().map_err(|_| {
-            let all: Vec<&str> = Dialect::all().map(Dialect::name).collect();
+            let names: Vec<&str> = Dialect::all().map(Dialect::name).collect();
             format!(
                 "the dbt adapter is `{adapter}`, but formulac supports {}",
-                all.join(", ")
+                names.join(", ")
             )
         })
     }

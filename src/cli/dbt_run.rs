@@ -89,7 +89,7 @@ impl DbtCall {
         let folder = or_current_folder(folder);
         // Make the paths absolute. They are relative to the working directory, but dbt would resolve them relative to
         // the project's folder.
-        if let Some(profiles) = std::env::var_os("DBT_PROFILES_DIR").filter(|it| !it.is_empty()) {
+        if let Some(profiles) = std::env::var_os("DBT_PROFILES_DIR").filter(|variable| !variable.is_empty()) {
             command.env(
                 "DBT_PROFILES_DIR",
                 std::path::absolute(&profiles).unwrap_or_else(|_| profiles.into()),
@@ -137,8 +137,8 @@ impl DbtCall {
     }
 
     /// Runs dbt and waits until it exits. While dbt runs, `waiting` shows `what` as the progress message.
-    pub fn run(mut self, waiting: &WaitIndicator, what: &str) -> Result<DbtCallResult, Failure> {
-        let output = waiting.show_during(what, || PROGRAM.run(&mut self.command, ""))?;
+    pub fn run(mut self, waiting: &WaitIndicator, message: &str) -> Result<DbtCallResult, Failure> {
+        let output = waiting.show_during(message, || PROGRAM.run(&mut self.command, ""))?;
         let events = output
             .out
             .lines()
@@ -158,7 +158,7 @@ impl DbtCallResult {
     pub fn find_event(&self, name: &str) -> Option<&Value> {
         self.events
             .iter()
-            .find(|event| event.pointer("/info/name").is_some_and(|own| own == name))
+            .find(|event| event.pointer("/info/name").is_some_and(|event_name| event_name == name))
             .map(|event| event.get("data").unwrap_or(&Value::Null))
     }
 
@@ -182,7 +182,7 @@ impl DbtCallResult {
         let of_usage = || {
             self.err
                 .starts_with("Usage:")
-                .then(|| self.err.find("\nError: ").map(|at| at + 1))
+                .then(|| self.err.find("\nError: ").map(|offset| offset + 1))
                 .flatten()
         };
         let text = texts

@@ -57,8 +57,8 @@ fn example_kind(example: Example) -> &'static str {
 pub fn wrap_text(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in text.split_whitespace() {
-        let used = lines.last().map_or(0, |l| l.chars().count());
-        if used > 0 && used + 1 + word.chars().count() > width {
+        let line_width = lines.last().map_or(0, |l| l.chars().count());
+        if line_width > 0 && line_width + 1 + word.chars().count() > width {
             lines.push(String::new());
         }
         if let Some(line) = lines.last_mut() {

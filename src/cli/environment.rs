@@ -86,12 +86,12 @@ pub fn find_in_project<'p>(
     name: &str,
     reason: EnvironmentReason,
 ) -> Result<&'p Environment, Failure> {
-    if let Some(found) = project
+    if let Some(named_environment) = project
         .environments()
         .iter()
         .find(|environment| environment.name == name)
     {
-        return Ok(found);
+        return Ok(named_environment);
     }
     let names = project
         .environments()
@@ -118,11 +118,11 @@ pub fn all_environments(project: &Project, root: &Path) -> Vec<(Environment, Vec
 /// Returns the environment with this name, or, without a name, the first environment into which changes are merged.
 /// Used for proposals and releases.
 pub fn merge_target_environment(
-    named: Option<&str>,
+    environment_name: Option<&str>,
     project: &Project,
     root: &Path,
 ) -> Result<Option<Environment>, Failure> {
-    match named {
+    match environment_name {
         Some(name) => self::find_environment(project, root, name, EnvironmentReason::Option).map(Some),
         None => Ok(project
             .environments()
@@ -169,8 +169,8 @@ fn environment_description(global: &GlobalOptions, root: &Path) -> Option<(Strin
     if let Some(named_choice) = named_environment(global) {
         return Some(named_choice);
     }
-    let used = read_text(root.join(USED)).ok()?.trim().to_owned();
-    Some((used, EnvironmentReason::Used)).filter(|(used, _)| !used.is_empty())
+    let used_name = read_text(root.join(USED)).ok()?.trim().to_owned();
+    Some((used_name, EnvironmentReason::Used)).filter(|(environment_name, _)| !environment_name.is_empty())
 }
 
 /// Fills in an environment's placeholders for the user who runs the command. A placeholder without a value is an error,

@@ -166,10 +166,10 @@ impl Failure {
     }
 
     /// Creates a failure for a path that could not be written or inspected.
-    pub fn io_failure(what: &str, path: &str, error: &std::io::Error) -> Self {
+    pub fn io_failure(action: &str, path: &str, error: &std::io::Error) -> Self {
         Self::new(
             Exit::Failed,
-            format!("cannot {what} `{path}`: {}", io_error_reason(error)),
+            format!("cannot {action} `{path}`: {}", io_error_reason(error)),
         )
     }
 }

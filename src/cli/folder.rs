@@ -25,7 +25,7 @@ pub fn relative_path(folder: &Path, path: &Path) -> String {
 
 /// Reads the YAML files in a folder, each with its path relative to that folder.
 pub fn read_yaml_files(root: &Path) -> Vec<(String, String)> {
-    let of = |path: PathBuf| {
+    let read_entry = |path: PathBuf| {
         Some((
             relative_path(root, &path),
             String::from_utf8_lossy(&read_bytes(&path).ok()?).into_owned(),
@@ -33,7 +33,7 @@ pub fn read_yaml_files(root: &Path) -> Vec<(String, String)> {
     };
     find_files(root, |path| path.extension().is_some_and(|end| end == "yml"))
         .into_iter()
-        .filter_map(of)
+        .filter_map(read_entry)
         .collect()
 }
 

@@ -73,22 +73,22 @@ impl<'p> Generation<'p> {
         workspace: &'p Workspace,
         compiler: &Compiler,
         sources: Vec<(SourceText, Option<String>)>,
-        done: impl Fn() + Sync,
+        on_progress: impl Fn() + Sync,
     ) -> Result<Self, Failure> {
         let manifest = workspace.manifest()?;
         let models::CompiledModels {
             models,
             mut diagnostics,
             sets,
-        } = models::compile_models(compiler, &workspace.root, sources, done);
+        } = models::compile_models(compiler, &workspace.root, sources, on_progress);
         let NameCheck { moved, nodes } = check_names(workspace, &models, &mut diagnostics)?;
         let nothing = Manifest::default();
-        let known = manifest.unwrap_or(&nothing);
+        let known_manifest = manifest.unwrap_or(&nothing);
         if models::built_models(&models).any(|(_, built)| built.md.is_some()) {
             workspace.check_docs_folder()?;
         }
         missing_versions::warn(workspace, models::built_specs(&models), &mut diagnostics);
-        if time_spine::is_missing(known) {
+        if time_spine::is_missing(known_manifest) {
             time_spine::warn_if_missing(workspace.dbt.as_ref(), models::built_specs(&models), &mut diagnostics);
         }
         Ok(Self {
@@ -111,9 +111,9 @@ impl<'p> Generation<'p> {
 
     /// Returns the selected models, and warns about parts of the selection that match no model.
     pub fn select_models(&self, session: &Session, selection: &Selection) -> Result<SelectedModels, Failure> {
-        let chosen = self.apply_selection(selection)?;
-        chosen.unmatched.iter().for_each(|(_, warning)| session.warn(warning));
-        Ok(chosen)
+        let selected_models = self.apply_selection(selection)?;
+        selected_models.unmatched.iter().for_each(|(_, warning)| session.warn(warning));
+        Ok(selected_models)
     }
 
     fn apply_selection(&self, selection: &Selection) -> Result<SelectedModels, Failure> {
@@ -136,8 +136,8 @@ impl<'p> Generation<'p> {
     }
 
     /// Removes the diagnostics of specs that are neither selected nor read by a selected model.
-    pub fn drop_other_diagnostics(&mut self, chosen: &SelectedModels) {
-        for (file_diagnostics, is_needed) in self.diagnostics.iter_mut().zip(&chosen.specs) {
+    pub fn drop_other_diagnostics(&mut self, selected_models: &SelectedModels) {
+        for (file_diagnostics, is_needed) in self.diagnostics.iter_mut().zip(&selected_models.specs) {
             if !is_needed {
                 file_diagnostics.diagnostics.clear();
             }
@@ -150,8 +150,8 @@ impl<'p> Generation<'p> {
         target: &TargetOptions,
         selection: &Selection,
     ) -> Result<Vec<PathBuf>, Failure> {
-        let chosen = Self::selected_with_files(session, target, selection)?;
-        let files: BTreeMap<usize, PathBuf> = chosen.into_iter().map(|(spec, _, file)| (spec, file)).collect();
+        let selected_files = Self::selected_with_files(session, target, selection)?;
+        let files: BTreeMap<usize, PathBuf> = selected_files.into_iter().map(|(spec, _, file)| (spec, file)).collect();
         Ok(files.into_values().collect())
     }
 
@@ -163,15 +163,15 @@ impl<'p> Generation<'p> {
     ) -> Result<Vec<PathBuf>, Failure> {
         let workspace = Workspace::find(session)?;
         let generation = Generation::from_workspace(session, &workspace, target)?;
-        let chosen = generation.apply_selection(selection)?;
-        for (part, warning) in &chosen.unmatched {
+        let selected_models = generation.apply_selection(selection)?;
+        for (part, warning) in &selected_models.unmatched {
             let sets = selection::select_metric_sets(&generation.sets, std::slice::from_ref(part), &[])?;
             if !sets.contains(&true) {
                 session.warn(warning);
             }
         }
         let sets = selection::select_metric_sets(&generation.sets, &selection.select, &selection.exclude)?;
-        let models = generation.models.iter().zip(&chosen.models);
+        let models = generation.models.iter().zip(&selected_models.models);
         let models = models.filter(|(_, is_chosen)| **is_chosen).map(|(model, _)| model.spec);
         let sets = generation.sets.iter().zip(sets);
         let sets = sets.filter(|(_, is_chosen)| *is_chosen).map(|(set, _)| set.spec);
@@ -189,8 +189,8 @@ impl<'p> Generation<'p> {
                     select: vec![name.to_owned()],
                     ..Selection::default()
                 };
-                let mut chosen = Self::selected_specs(session, target, &selection)?;
-                Ok(chosen.pop().unwrap_or_else(|| path.to_owned()))
+                let mut selected_paths = Self::selected_specs(session, target, &selection)?;
+                Ok(selected_paths.pop().unwrap_or_else(|| path.to_owned()))
             }
             _ => Ok(path.to_owned()),
         }
@@ -216,12 +216,12 @@ impl<'p> Generation<'p> {
         selection: &Selection,
         command: &str,
     ) -> Result<PathBuf, Failure> {
-        if let Some(named) = path {
-            return Self::find_named_spec(session, target, named);
+        if let Some(spec_path) = path {
+            return Self::find_named_spec(session, target, spec_path);
         }
-        let mut chosen = Self::selected_specs(session, target, selection)?;
-        match (chosen.pop(), chosen.len() + 1) {
-            (Some(one), 1) => Ok(one),
+        let mut selected_paths = Self::selected_specs(session, target, selection)?;
+        match (selected_paths.pop(), selected_paths.len() + 1) {
+            (Some(single_path), 1) => Ok(single_path),
             (None, _) => Err(Failure::new(Exit::Usage, "no spec is selected")),
             (_, count) => Err(Failure::new(
                 Exit::Usage,
@@ -233,8 +233,8 @@ impl<'p> Generation<'p> {
 
     /// Returns the names of the selected models.
     pub fn selected_model_names(session: &Session, selection: &Selection) -> Result<Vec<String>, Failure> {
-        let chosen = Self::selected_with_files(session, &TargetOptions::default(), selection)?;
-        Ok(chosen.into_iter().map(|(_, model, _)| model).collect())
+        let selected_files = Self::selected_with_files(session, &TargetOptions::default(), selection)?;
+        Ok(selected_files.into_iter().map(|(_, model, _)| model).collect())
     }
 
     /// Returns the selected models, each with the index of its spec, its name and the file of its spec.
@@ -245,11 +245,11 @@ impl<'p> Generation<'p> {
     ) -> Result<Vec<(usize, String, PathBuf)>, Failure> {
         let workspace = Workspace::find(session)?;
         let generation = Generation::from_workspace(session, &workspace, target)?;
-        let chosen = generation.select_models(session, selection)?;
+        let selected_models = generation.select_models(session, selection)?;
         let models = generation
             .models
             .iter()
-            .zip(&chosen.models)
+            .zip(&selected_models.models)
             .filter(|(_, is_chosen)| **is_chosen);
         let file = |model: &CompiledModel| Some(PathBuf::from(&generation.diagnostics.get(model.spec)?.file));
         Ok(models
@@ -294,13 +294,13 @@ impl<'p> Generation<'p> {
             for (model, out) in self.models.iter().zip(&mut out).filter(|(_, out)| out.is_none()) {
                 let is_out =
                     |name: &&str| names.contains(&name.to_lowercase()) && !model.name.eq_ignore_ascii_case(name);
-                if let Some(read) = model
+                if let Some(skipped_model) = model
                     .reads
                     .iter()
-                    .filter_map(|read| read.unversioned_model())
+                    .filter_map(|relation| relation.unversioned_model())
                     .find(is_out)
                 {
-                    *out = Some(format!("the model reads `{read}`, which is skipped"));
+                    *out = Some(format!("the model reads `{skipped_model}`, which is skipped"));
                     names.insert(model.name.to_lowercase());
                 }
             }
@@ -320,7 +320,7 @@ impl<'p> Generation<'p> {
         let root = &self.workspace.root;
         let (models_folder, tests_folder) = self.workspace.output_folders();
         let (models_folder, tests_folder) = (root.join(models_folder), root.join(tests_folder));
-        let generated = self.models.iter().enumerate().filter(|(at, _)| is_made(*at));
+        let generated = self.models.iter().enumerate().filter(|(index, _)| is_made(*index));
         let files = generated
             .clone()
             .flat_map(|(_, model)| model.planned_files(&models_folder, &tests_folder));
@@ -337,8 +337,8 @@ impl<'p> Generation<'p> {
         let files: Vec<PlannedFile> = files.map(in_place).collect();
         let planned: BTreeSet<&Path> = files.iter().map(|file| &*file.path).collect();
         // Keep the files of specs that are not selected or cannot be compiled.
-        let not_made = self.models.iter().enumerate().filter(|(at, _)| !is_made(*at));
-        let kept: BTreeSet<&str> = not_made.map(|(_, model)| model.path.as_str()).collect();
+        let not_made = self.models.iter().enumerate().filter(|(index, _)| !is_made(*index));
+        let kept_specs: BTreeSet<&str> = not_made.map(|(_, model)| model.path.as_str()).collect();
         let specs = self.workspace.specs_folder();
         // The tests of a metric set are among the files of the first model that reads the set.
         let sets = self.sets.iter().map(|set| set.path.as_str()).filter(|_| everything);
@@ -348,7 +348,7 @@ impl<'p> Generation<'p> {
                 .strip_prefix(specs.as_str())
                 .is_some_and(|rest| rest.starts_with('/'));
             let is_gone = everything && !root.join(spec).is_file();
-            !planned.contains(path) && !kept.contains(spec) && (generated_paths.contains(spec) || (is_ours && is_gone))
+            !planned.contains(path) && !kept_specs.contains(spec) && (generated_paths.contains(spec) || (is_ours && is_gone))
         };
         let mut paths = Vec::new();
         let mut by_hand = Vec::new();

@@ -22,19 +22,19 @@ pub fn format_grouped(reports: &[Report<'_>]) -> String {
     for report in reports {
         for diagnostic in report.diagnostics.iter().filter(|d| d.severity() == Severity::Warning) {
             let code = diagnostic.kind();
-            let at = groups
+            let group_index = groups
                 .binary_search_by_key(&code.code(), |group| group.code.code())
-                .unwrap_or_else(|at| {
+                .unwrap_or_else(|index| {
                     groups.insert(
-                        at,
+                        index,
                         WarningGroup {
                             code,
                             warnings: Vec::new(),
                         },
                     );
-                    at
+                    index
                 });
-            if let Some(group) = groups.get_mut(at) {
+            if let Some(group) = groups.get_mut(group_index) {
                 group.warnings.push((report.file, diagnostic));
             }
         }
@@ -59,7 +59,7 @@ impl WarningGroup<'_> {
             let path = Path::new(file);
             project::is_yaml(path) && !project::is_project_file(path)
         });
-        let named: Vec<String> = files
+        let listed_files: Vec<String> = files
             .iter()
             .take(MAX_LISTED_FILES)
             .map(|file| display_file(file, are_specs))
@@ -68,15 +68,15 @@ impl WarningGroup<'_> {
             0 => String::new(),
             more => format!(", … {more} more"),
         };
-        let names = format!("({}{more})", named.join(", "));
+        let names = format!("({}{more})", listed_files.join(", "));
         let code = self.code.code();
         let first = self.warnings.first().map(|(_, warning)| *warning);
         let advice = first
             .and_then(Diagnostic::help)
             .map_or_else(String::new, |help| format!(": {help}"));
-        let is_same = |one: &Diagnostic| first.is_some_and(|first| first.message() == one.message());
+        let is_same = |diagnostic: &Diagnostic| first.is_some_and(|first| first.message() == diagnostic.message());
         match (first, self.code.grouped()) {
-            (Some(first), _) if self.warnings.iter().all(|(_, one)| is_same(one)) => {
+            (Some(first), _) if self.warnings.iter().all(|(_, diagnostic)| is_same(diagnostic)) => {
                 format!("warning[{code}]: {} {names}{advice}", first.message())
             }
             (_, Some((fact, advice))) => {

@@ -62,15 +62,15 @@ pub fn print_health(session: &Session, as_json: bool, parts: &[HealthCheck]) -> 
 /// Lists the first few names and the number of remaining names.
 pub fn list_names(names: &[String]) -> String {
     let more = names.len().saturating_sub(MAX_LISTED_NAMES);
-    let listed = names
+    let listed_names = names
         .iter()
         .take(MAX_LISTED_NAMES)
         .cloned()
         .collect::<Vec<_>>()
         .join(", ");
     if more > 0 {
-        format!("{listed} and {more} more")
+        format!("{listed_names} and {more} more")
     } else {
-        listed
+        listed_names
     }
 }

@@ -18,10 +18,10 @@ const MAX_DRAWN: usize = 1000;
 const WIDTH: usize = 100;
 
 /// Draws the first few diagnostics or all diagnostics with their source lines, and counts the remaining diagnostics.
-pub fn format_reports(reports: &[Report<'_>], stream: Stream, colored: bool, all: bool) -> String {
+pub fn format_reports(reports: &[Report<'_>], stream: Stream, colored: bool, is_verbose: bool) -> String {
     let handler = miette_handler(stream, colored);
     let mut out = String::new();
-    let limit = if all { MAX_DRAWN } else { DEFAULT_DRAWN };
+    let limit = if is_verbose { MAX_DRAWN } else { DEFAULT_DRAWN };
     let mut remaining = limit;
     for report in reports.iter().filter(|r| !r.diagnostics.is_empty()) {
         let index = LineIndex::new(report.source);
@@ -47,7 +47,7 @@ pub fn format_reports(reports: &[Report<'_>], stream: Stream, colored: bool, all
     }
     let count: usize = reports.iter().map(|r| r.diagnostics.len()).sum();
     if count > limit {
-        let option = if all { "--output-format json" } else { "--verbose" };
+        let option = if is_verbose { "--output-format json" } else { "--verbose" };
         out.push_str(&format!("… and {} more; `{option}` shows all\n", count - limit));
     }
     out
@@ -129,10 +129,10 @@ fn separate_labels(labels: &mut Vec<LabeledSpan>) {
     for mut label in labels.drain(..) {
         let (start, end) = (label.offset(), label.offset() + label.len());
         match separate.iter_mut().find(|other| other.offset() == start) {
-            Some(same) => {
-                let texts = [same.label(), label.label()].into_iter().flatten();
+            Some(existing_label) => {
+                let texts = [existing_label.label(), label.label()].into_iter().flatten();
                 let text = texts.collect::<Vec<_>>().join("; ");
-                same.set_label((!text.is_empty()).then_some(text));
+                existing_label.set_label((!text.is_empty()).then_some(text));
                 continue;
             }
             None => {

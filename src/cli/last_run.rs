@@ -69,23 +69,23 @@ fn overwritten_results(root: &Path, dbt: &DbtProject, folder: &Path, current: &R
     let saved = cached_results(root, folder);
     let changed = |path: &PathBuf| fs::metadata(path).and_then(|data| data.modified()).ok();
     let files = folder::find_files(&folder.join("run"), |_| true);
-    let Some(ran) = files.iter().filter_map(changed).max() else {
+    let Some(run_time) = files.iter().filter_map(changed).max() else {
         return saved;
     };
-    let is_last = |saved: &RunResults| saved.metadata.generated_at().is_some_and(|at| at >= ran);
+    let is_last = |saved: &RunResults| saved.metadata.generated_at().is_some_and(|timestamp| timestamp >= run_time);
     match saved {
         Some(saved) if is_last(&saved) => Some(saved),
-        saved => results_from_log(dbt, folder, current, ran).or(saved),
+        saved => results_from_log(dbt, folder, current, run_time).or(saved),
     }
 }
 
 /// Returns the results in dbt's current log and in the previous log. The log contains no dates, so the time of the run
 /// is `ran`, the modification time of the newest file in the folder `run`. If dbt's other artifacts are older, as in a
 /// copied folder, their time is used instead.
-fn results_from_log(dbt: &DbtProject, folder: &Path, current: &RunArtifacts, ran: SystemTime) -> Option<RunResults> {
-    let written = current.runs.iter().filter_map(|run| run.metadata.generated_at()).min();
-    let read = |name: &str| SourceText::from_large_file(&dbt.log_path().join(name), LIMIT).text;
-    let log = read("dbt.log.1") + &read("dbt.log");
+fn results_from_log(dbt: &DbtProject, folder: &Path, current: &RunArtifacts, run_time: SystemTime) -> Option<RunResults> {
+    let first_write = current.runs.iter().filter_map(|run| run.metadata.generated_at()).min();
+    let read_log = |name: &str| SourceText::from_large_file(&dbt.log_path().join(name), LIMIT).text;
+    let log = read_log("dbt.log.1") + &read_log("dbt.log");
     let is_here = |target_path: Option<&str>| {
         let path = target_path.map_or_else(|| dbt.target_folder(), |target_path| dbt.folder.join(target_path));
         fs::canonicalize(path)
@@ -93,8 +93,8 @@ fn results_from_log(dbt: &DbtProject, folder: &Path, current: &RunArtifacts, ran
             .is_some_and(|path| fs::canonicalize(folder).is_ok_and(|folder| folder == path))
     };
     let mut results = RunResults::from_log(&log, is_here)?;
-    let at = written.map_or(ran, |written| written.min(ran));
-    results.metadata.generated_at = Timestamp::try_from(at).ok().map(|at| at.to_string());
+    let result_time = first_write.map_or(run_time, |write_time| write_time.min(run_time));
+    results.metadata.generated_at = Timestamp::try_from(result_time).ok().map(|timestamp| timestamp.to_string());
     Some(results)
 }
 
@@ -104,9 +104,9 @@ fn cached_results(root: &Path, folder: &Path) -> Option<RunResults> {
 }
 
 fn cache_path(root: &Path, folder: &Path) -> PathBuf {
-    let whole = fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned());
+    let full_path = fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned());
     root.join(RESULTS_FOLDER).join(format!(
         "{}.json",
-        short_hash(&content_hash(whole.to_string_lossy().as_bytes()))
+        short_hash(&content_hash(full_path.to_string_lossy().as_bytes()))
     ))
 }

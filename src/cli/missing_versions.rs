@@ -45,8 +45,8 @@ pub fn warn<'m>(
                 folder.trim_end_matches('/')
             );
             let warning = Diagnostic::new(Code::KeyWithoutEffect, other.span, message).with_help(help);
-            let found = file_diagnostics.get_mut(spec);
-            found
+            let existing = file_diagnostics.get_mut(spec);
+            existing
                 .into_iter()
                 .for_each(|file_diagnostics| file_diagnostics.diagnostics.push(warning.clone()));
         }

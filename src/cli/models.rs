@@ -77,9 +77,9 @@ pub fn compile_models(
     compiler: &Compiler,
     root: &Path,
     sources: Vec<(SourceText, Option<String>)>,
-    done: impl Fn() + Sync,
+    on_progress: impl Fn() + Sync,
 ) -> CompiledModels {
-    let specs = spec::compile_all(compiler, root, sources.clone(), done);
+    let specs = spec::compile_all(compiler, root, sources.clone(), on_progress);
     let set = |(number, (spec, (_, path))): (usize, (&Spec, &(SourceText, Option<String>)))| {
         let compiled = spec
             .compiled
@@ -171,14 +171,14 @@ impl CompiledModel {
             text: text.to_owned(),
         };
         self.built.iter().flat_map(move |built| {
-            let own = [
+            let model_files = [
                 file(models, &self.name, "sql", &built.sql),
                 file(models, &self.name, "yml", &built.yml),
             ];
             let docs = built.md.iter().map(|text| file(models, &self.name, "md", text));
             let docs: Vec<PlannedFile> = docs.collect();
-            let own = own.into_iter().chain(docs);
-            own.chain(built.tests.iter().map(move |(name, sql)| file(tests, name, "sql", sql)))
+            let own_files = model_files.into_iter().chain(docs);
+            own_files.chain(built.tests.iter().map(move |(name, sql)| file(tests, name, "sql", sql)))
         })
     }
 }
@@ -202,7 +202,7 @@ impl ModelFiles {
 
     /// Returns messages about the columns that are not part of the semantic layer.
     pub fn semantic_omissions<'b>(&'b self, model: &'b str) -> impl Iterator<Item = String> + 'b {
-        let all = self.semantic.iter().flat_map(formulac::SemanticModel::left_out);
-        all.map(move |(column, reason)| format!("not a metric or dimension: `{column}` of {model}: {reason}"))
+        let omissions = self.semantic.iter().flat_map(formulac::SemanticModel::left_out);
+        omissions.map(move |(column, reason)| format!("not a metric or dimension: `{column}` of {model}: {reason}"))
     }
 }

@@ -42,7 +42,7 @@ impl MovedFilePaths {
     /// Finds the generated files that are not at their expected paths. Each expected path is given with the path of its
     /// spec.
     pub fn find_files<'s>(workspace: &Workspace, files: impl Iterator<Item = (String, &'s str)>) -> Self {
-        let (own, tests) = workspace.output_folders();
+        let (models_folder, tests) = workspace.output_folders();
         let missing = files.filter(|(path, _)| !workspace.root.join(path).exists());
         let missing = missing.filter_map(|(path, spec)| {
             let name = Path::new(&path).file_name()?.to_string_lossy().into_owned();
@@ -60,7 +60,7 @@ impl MovedFilePaths {
         let mut in_former_folders = BTreeSet::new();
         for former in former_output_folders(workspace) {
             for (expected, spec) in missing.values() {
-                let moved = [&own, &tests].into_iter().zip(&former);
+                let moved = [&models_folder, &tests].into_iter().zip(&former);
                 let moved =
                     moved.filter_map(|(now, former)| Some(format!("{former}{}", expected.strip_prefix(now.as_str())?)));
                 for path in moved.filter(|path| is_generated(path, spec)) {
@@ -105,13 +105,13 @@ impl MovedFilePaths {
             }
         }
         // A file with several copies is not considered moved.
-        let one = |(expected, mut paths): (String, BTreeSet<String>)| {
+        let moved_file = |(expected, mut paths): (String, BTreeSet<String>)| {
             (paths.len() == 1)
                 .then(|| Some((expected, paths.pop_first()?)))
                 .flatten()
         };
         Self {
-            current: candidates.into_iter().filter_map(one).collect(),
+            current: candidates.into_iter().filter_map(moved_file).collect(),
             in_former_folders,
         }
     }

@@ -25,12 +25,12 @@ pub fn check(
     moved: &MovedFilePaths,
     file_diagnostics: &mut [FileDiagnostics],
 ) {
-    let mut taken: BTreeMap<String, &GraphNode> = BTreeMap::new();
+    let mut nodes_by_name: BTreeMap<String, &GraphNode> = BTreeMap::new();
     let mut tests: BTreeMap<String, &GraphNode> = BTreeMap::new();
     for node in nodes.iter().filter(|node| has_existing_file(node, manifest, root)) {
         let kind = node.node.kind.as_str();
         if REF_TYPES.contains(&kind) {
-            taken.entry(node.node.name.to_lowercase()).or_insert(node);
+            nodes_by_name.entry(node.node.name.to_lowercase()).or_insert(node);
         } else if kind == "test" {
             tests.entry(node.node.name.to_lowercase()).or_insert(node);
         }
@@ -48,10 +48,10 @@ pub fn check(
         // Another version of the same model may be a handwritten file that the generated properties file also
         // describes.
         let others = |node: &GraphNode, folder: &str, name: &str| {
-            let own = ["sql", "yml"].map(|end| format!("{}/{name}.{end}", folder.trim_end_matches('/')));
+            let own_paths = ["sql", "yml"].map(|end| format!("{}/{name}.{end}", folder.trim_end_matches('/')));
             let is_own = |path: &String| {
-                own.iter()
-                    .any(|own| path.trim_start_matches("./") == moved.current_path(own))
+                own_paths.iter()
+                    .any(|own_path| path.trim_start_matches("./") == moved.current_path(own_path))
             };
             !node.node.paths.iter().any(is_own)
         };
@@ -60,7 +60,7 @@ pub fn check(
             Some(path) => format!(", in `{path}`"),
             None => String::new(),
         };
-        if let Some(node) = taken
+        if let Some(node) = nodes_by_name
             .get(&model.name.to_lowercase())
             .filter(|node| others(node, folders[0], &model.name))
         {
@@ -106,7 +106,7 @@ fn report_name_clashes(
     moved: &MovedFilePaths,
     file_diagnostics: &mut [FileDiagnostics],
 ) {
-    let own: BTreeSet<String> = models
+    let own_paths: BTreeSet<String> = models
         .iter()
         .flat_map(|model| ["yml", "md"].map(|end| format!("{}/{}.{end}", folder.trim_end_matches('/'), model.name)))
         .map(|path| moved.current_path(&path).to_owned())
@@ -117,18 +117,18 @@ fn report_name_clashes(
             .project_name
             .as_deref()
             .is_none_or(|project| project == package);
-        let is_written = paths.iter().any(|path| own.contains(path.trim_start_matches("./")));
+        let is_written = paths.iter().any(|path| own_paths.contains(path.trim_start_matches("./")));
         is_own && !is_written && paths.first().is_none_or(|path| root.join(path).is_file())
     };
     let list = |paths: &[&str]| {
         let file = paths.first().map_or_else(String::new, |path| format!(", in `{path}`"));
         format!("dbt already has a node with this name{file}")
     };
-    let mut taken: BTreeMap<(&str, &str), String> = BTreeMap::new();
+    let mut taken_names: BTreeMap<(&str, &str), String> = BTreeMap::new();
     for node in nodes.iter().filter(|node| !node.disabled) {
         let paths: Vec<&str> = node.node.paths.iter().map(String::as_str).collect();
         if is_other(&node.node.package, &paths) {
-            taken.insert((&node.node.kind, &node.node.name), list(&paths));
+            taken_names.insert((&node.node.kind, &node.node.name), list(&paths));
         }
     }
     for block in &manifest.docs {
@@ -137,7 +137,7 @@ fn report_name_clashes(
             .into_iter()
             .collect();
         if is_other(&block.package, &paths) {
-            taken.insert(("doc", &block.name), list(&paths));
+            taken_names.insert(("doc", &block.name), list(&paths));
         }
     }
     for model in models {
@@ -146,8 +146,8 @@ fn report_name_clashes(
                 "doc" => "docs block".to_owned(),
                 kind => kind.replace('_', " "),
             };
-            let here = format!("the spec of `{}` uses this name too", model.name);
-            if let Some(other) = taken.insert((declared.kind(), declared.name()), here) {
+            let usage = format!("the spec of `{}` uses this name too", model.name);
+            if let Some(other) = taken_names.insert((declared.kind(), declared.name()), usage) {
                 let help = match declared.kind() {
                     "exposure" => "declare the exposure once, and list the other model in its `depends_on`",
                     _ => "give the model or the column another name",

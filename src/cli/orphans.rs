@@ -32,34 +32,34 @@ pub struct FilesOutsideFolders {
 /// reads and the default folders. Files that users moved to another folder are omitted.
 pub fn files_outside_folders(workspace: &Workspace) -> FilesOutsideFolders {
     let (models, tests) = workspace.output_folders();
-    let own = [&models, &tests].map(|folder| absolute_path(&workspace.root.join(folder)));
+    let own_folders = [&models, &tests].map(|folder| absolute_path(&workspace.root.join(folder)));
     let dbt = workspace.dbt.as_ref();
-    let read = dbt.iter().flat_map(|dbt| {
+    let dbt_folders = dbt.iter().flat_map(|dbt| {
         dbt.model_paths
             .iter()
             .chain(&dbt.test_paths)
             .map(|path| dbt.folder.join(path))
     });
-    let folders = read.chain([project::MODELS, project::TESTS].map(|folder| workspace.root.join(folder)));
+    let folders = dbt_folders.chain([project::MODELS, project::TESTS].map(|folder| workspace.root.join(folder)));
     let specs = workspace.specs_folder();
     // Whether the spec of a file exists and the file is outside of the folders in the project file. `None` if formulac
     // did not generate the file.
     let is_current = |path: &Path| {
         let mut head = Vec::new();
-        let read = File::open(path).and_then(|file| file.take(HEAD).read_to_end(&mut head));
+        let outcome = File::open(path).and_then(|file| file.take(HEAD).read_to_end(&mut head));
         let head = String::from_utf8_lossy(&head);
-        let spec = spec_in_header(&head).filter(|_| read.is_ok())?;
+        let spec = spec_in_header(&head).filter(|_| outcome.is_ok())?;
         spec.strip_prefix(specs.as_str()).filter(|rest| rest.starts_with('/'))?;
         let is_twice = path
             .file_name()
-            .is_none_or(|name| own.iter().any(|folder| folder.join(name).exists()));
+            .is_none_or(|name| own_folders.iter().any(|folder| folder.join(name).exists()));
         Some(!is_twice && workspace.root.join(spec).is_file())
     };
     let is_elsewhere = |path: &Path| {
         let is_kind = path
             .extension()
             .is_some_and(|end| ["sql", "yml", "md"].iter().any(|kind| end == *kind));
-        is_kind && !own.iter().any(|folder| absolute_path(path).starts_with(folder))
+        is_kind && !own_folders.iter().any(|folder| absolute_path(path).starts_with(folder))
     };
     let files: BTreeSet<PathBuf> = folders
         .flat_map(|folder| folder::find_files(&folder, is_elsewhere))

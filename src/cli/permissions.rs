@@ -195,7 +195,7 @@ pub fn report_wrong_branch(
     workspace: &Workspace,
     command: &str,
     environment: &Environment,
-    what: &str,
+    message: &str,
     branch: &str,
 ) -> Failure {
     log_refusal(
@@ -205,7 +205,7 @@ pub fn report_wrong_branch(
         command,
         Some(environment),
     );
-    Failure::new(Exit::NotAllowed, what).with_help(format!(
+    Failure::new(Exit::NotAllowed, message).with_help(format!(
         "run `git switch {branch}`, or choose another environment with `--env`. This attempt is logged"
     ))
 }
@@ -232,11 +232,11 @@ pub fn log_refusal(
         path: workspace.root.join(REFUSALS).join(entry.file_name()),
         text: entry.text(),
     };
-    let written = workspace.writable_folders().and_then(|bounds| {
+    let outcome = workspace.writable_folders().and_then(|bounds| {
         create_local_folder(&bounds, &workspace.root)?;
         write_all(&bounds, &[file])
     });
-    if written.is_err() {
+    if outcome.is_err() {
         session.warn("this attempt could not be logged");
     }
 }

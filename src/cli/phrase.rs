@@ -48,7 +48,7 @@ pub fn fill_phrase(speaker: &SentenceBuilder<'_>, function: &'static Function, a
             .last()
             .filter(|left| left.len() < size)
             .and_then(|left| left.first().copied());
-        let group_names: Vec<&str> = in_group.iter().filter_map(|at| names.get(*at).copied()).collect();
+        let group_names: Vec<&str> = in_group.iter().filter_map(|index| names.get(*index).copied()).collect();
         let groups = rest.chunks_exact(size).map(|args| {
             PhraseFiller {
                 speaker,
@@ -72,13 +72,13 @@ pub fn fill_phrase(speaker: &SentenceBuilder<'_>, function: &'static Function, a
 
 /// Returns the positions of the parameters that a template names, in order.
 fn argument_positions(template: &str, names: &[&str]) -> Vec<usize> {
-    let named: Vec<&str> = template
+    let template_names: Vec<&str> = template
         .split('{')
         .skip(1)
         .filter_map(|rest| rest.split(['}', ':']).next())
         .collect();
-    let positions = names.iter().enumerate().filter(|(_, name)| named.contains(name));
-    positions.map(|(at, _)| at).collect()
+    let positions = names.iter().enumerate().filter(|(_, name)| template_names.contains(name));
+    positions.map(|(index, _)| index).collect()
 }
 
 /// A template with its arguments.
@@ -95,8 +95,8 @@ impl PhraseFiller<'_> {
     fn fill_template(&self, template: &str) -> Option<String> {
         let mut out = String::new();
         let mut rest = template;
-        while let Some(at) = rest.find(['{', '[']) {
-            let (before, from) = rest.split_at(at);
+        while let Some(offset) = rest.find(['{', '[']) {
+            let (before, from) = rest.split_at(offset);
             out.push_str(before);
             let (inner, after) = from
                 .get(1..)?
@@ -156,13 +156,13 @@ impl PhraseFiller<'_> {
         if name == "otherwise" {
             return self.otherwise.as_ref().map(std::slice::from_ref);
         }
-        let at = self.names.iter().position(|one| *one == name)?;
-        let end = if self.all_from == Some(at) {
+        let index = self.names.iter().position(|known_name| *known_name == name)?;
+        let end = if self.all_from == Some(index) {
             self.args.len()
         } else {
-            at + 1
+            index + 1
         };
-        self.args.get(at..end).filter(|values| !values.is_empty())
+        self.args.get(index..end).filter(|values| !values.is_empty())
     }
 
     /// Returns a unit of time in the singular, from a string such as "M" or "months".

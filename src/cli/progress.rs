@@ -9,7 +9,7 @@ use super::args::DiagnosticFormat;
 use super::session::{Session, Stream};
 
 /// Starts a progress bar with `count` steps. Nothing is shown if there is no terminal.
-pub fn start_bar(session: &Session, count: usize, what: &'static str) -> ProgressBar {
+pub fn start_bar(session: &Session, count: usize, message: &'static str) -> ProgressBar {
     let target = match ProgressLine::from_session(session) {
         ProgressLine::Terminal => ProgressDrawTarget::stderr(),
         ProgressLine::Lines | ProgressLine::Nowhere => ProgressDrawTarget::hidden(),
@@ -18,7 +18,7 @@ pub fn start_bar(session: &Session, count: usize, what: &'static str) -> Progres
         ProgressStyle::with_template("{msg} {bar:30} {pos}/{len}").unwrap_or_else(|_| ProgressStyle::default_bar());
     ProgressBar::with_draw_target(Some(count as u64), target)
         .with_style(style)
-        .with_message(what)
+        .with_message(message)
 }
 
 /// Destination of progress messages.
@@ -58,26 +58,26 @@ impl WaitIndicator {
     }
 
     /// Runs `work`, which may take seconds, and shows progress.
-    pub fn show_during<T>(&self, what: &str, work: impl FnOnce() -> T) -> T {
-        let what = formulac::diag::render::escape_hidden(what);
+    pub fn show_during<T>(&self, progress_message: &str, work: impl FnOnce() -> T) -> T {
+        let message = formulac::diag::render::escape_hidden(progress_message);
         match self.line {
             ProgressLine::Nowhere => work(),
             ProgressLine::Lines => {
-                if *self.last.borrow() != *what {
+                if *self.last.borrow() != *message {
                     // Ignore the error, because a failure to print cannot be reported elsewhere.
-                    let _ = std::io::Write::write_all(&mut std::io::stderr(), format!("{what} …\n").as_bytes());
-                    self.last.replace(what.into_owned());
+                    let _ = std::io::Write::write_all(&mut std::io::stderr(), format!("{message} …\n").as_bytes());
+                    self.last.replace(message.into_owned());
                 }
                 work()
             }
             ProgressLine::Terminal => {
                 let style = ProgressStyle::with_template("{spinner} {msg} … {elapsed}");
-                let spinner = ProgressBar::new_spinner().with_message(what.into_owned());
+                let spinner = ProgressBar::new_spinner().with_message(message.into_owned());
                 let spinner = spinner.with_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
                 spinner.enable_steady_tick(Duration::from_millis(120));
-                let done = work();
+                let output = work();
                 spinner.finish_and_clear();
-                done
+                output
             }
         }
     }

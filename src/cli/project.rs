@@ -83,8 +83,8 @@ fn add_personal_settings(mut project: Project, root: &Path) -> Result<Project, F
 }
 
 /// Returns the project's folder, relative to the working directory, or `None` if there is no project.
-pub fn project_folder(given: Option<&Path>) -> Result<Option<PathBuf>, Failure> {
-    Ok(find(given)?.map(|path| path.parent().map(Path::to_owned).unwrap_or_default()))
+pub fn project_folder(given_folder: Option<&Path>) -> Result<Option<PathBuf>, Failure> {
+    Ok(find(given_folder)?.map(|path| path.parent().map(Path::to_owned).unwrap_or_default()))
 }
 
 fn find(folder: Option<&Path>) -> Result<Option<PathBuf>, Failure> {
@@ -101,8 +101,8 @@ fn find(folder: Option<&Path>) -> Result<Option<PathBuf>, Failure> {
         return Ok(None);
     };
     // The path is relative to the working directory, so that messages show the path as a user would type it.
-    let above = |steps: usize| PathBuf::from("../".repeat(steps)).join(FILE);
-    Ok((0..start.ancestors().count()).map(above).find(|path| path.is_file()))
+    let ancestor_path = |steps: usize| PathBuf::from("../".repeat(steps)).join(FILE);
+    Ok((0..start.ancestors().count()).map(ancestor_path).find(|path| path.is_file()))
 }
 
 /// Returns the specs in a folder and its subfolders, sorted by path.

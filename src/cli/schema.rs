@@ -24,12 +24,12 @@ pub enum SchemaOption {
 
 /// Reads the schema given with `--schema`, and reports its age.
 pub fn read(session: &Session, path: &Path) -> Result<SchemaOption, Failure> {
-    let given = read_schema_option(path)?;
-    given
+    let schema = read_schema_option(path)?;
+    schema
         .artifacts()
         .into_iter()
         .for_each(|artifacts| artifacts.report_age_of_given_manifest(session));
-    Ok(given)
+    Ok(schema)
 }
 
 fn read_schema_option(path: &Path) -> Result<SchemaOption, Failure> {

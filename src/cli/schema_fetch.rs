@@ -21,12 +21,12 @@ use super::spec::{self, Spec};
 use super::workspace::{FETCHED, Workspace};
 
 pub fn run(session: &Session, args: &SchemaFetchArgs) -> Result<Exit, Failure> {
-    let chosen = selected_spec_paths(session, args)?;
-    if chosen.as_ref().is_some_and(Vec::is_empty) {
+    let selected_paths = selected_spec_paths(session, args)?;
+    if selected_paths.as_ref().is_some_and(Vec::is_empty) {
         return report(session, args, &[], Exit::Done);
     }
     let workspace = workspace_with_manifest(session, args)?;
-    let relations = relations_to_fetch(&workspace, chosen.as_deref())?;
+    let relations = relations_to_fetch(&workspace, selected_paths.as_deref())?;
     if relations.is_empty() {
         session.report_action("the specs read no dbt relation");
         return report(session, args, &[], Exit::Done);
@@ -34,12 +34,12 @@ pub fn run(session: &Session, args: &SchemaFetchArgs) -> Result<Exit, Failure> {
     let nothing = Manifest::default();
     let manifest = workspace.manifest()?.unwrap_or(&nothing);
     let is_ephemeral =
-        |read: &Read| find_node(manifest, read).is_some_and(|node| node.materialized() == Some("ephemeral"));
+        |relation: &Read| find_node(manifest, relation).is_some_and(|node| node.materialized() == Some("ephemeral"));
     let (ephemeral, relations): (Vec<Read>, Vec<Read>) = relations.into_iter().partition(is_ephemeral);
     let mut tables: [Map<String, Value>; 2] = Default::default();
     let mut answers = Vec::new();
-    for read in &ephemeral {
-        let name = read.display_name();
+    for read_relation in &ephemeral {
+        let name = read_relation.display_name();
         let fault = format!(
             "`{name}` is ephemeral, so it has no table in the warehouse; write the `data_type` of its columns in a properties file"
         );
@@ -57,8 +57,8 @@ pub fn run(session: &Session, args: &SchemaFetchArgs) -> Result<Exit, Failure> {
             Engine::select_engine(session, &engine, &workspace.project)?.look_up_relations(relations)?
         }
     };
-    for (read, looked) in relations.iter().zip(looked) {
-        let fault = match (looked, find_node(manifest, read)) {
+    for (read_relation, looked) in relations.iter().zip(looked) {
+        let fault = match (looked, find_node(manifest, read_relation)) {
             (Ok(Some(FoundRelation { columns, .. })), Some(node)) => {
                 let [nodes, sources] = &mut tables;
                 let tables = match node.resource_type {
@@ -66,15 +66,15 @@ pub fn run(session: &Session, args: &SchemaFetchArgs) -> Result<Exit, Failure> {
                     _ => nodes,
                 };
                 tables.insert(node.unique_id.to_string(), catalog_table(node, &columns));
-                answers.push(json!({"relation": read.display_name(), "columns": columns.len(), "fault": null}));
+                answers.push(json!({"relation": read_relation.display_name(), "columns": columns.len(), "fault": null}));
                 continue;
             }
-            (Ok(Some(_)), None) => format!("dbt's manifest has no `{}`", read.display_name()),
-            (Ok(None), _) => format!("`{}` is not built; run `dbt build` to build it", read.display_name()),
+            (Ok(Some(_)), None) => format!("dbt's manifest has no `{}`", read_relation.display_name()),
+            (Ok(None), _) => format!("`{}` is not built; run `dbt build` to build it", read_relation.display_name()),
             (Err(why), _) => why,
         };
         session.warn(&fault);
-        answers.push(json!({"relation": read.display_name(), "columns": null, "fault": fault}));
+        answers.push(json!({"relation": read_relation.display_name(), "columns": null, "fault": fault}));
     }
     let table_count: usize = tables.iter().map(Map::len).sum();
     if !args.selection.selects_all_models() {
@@ -150,12 +150,12 @@ fn workspace_with_manifest(session: &Session, args: &SchemaFetchArgs) -> Result<
         return Ok(workspace);
     };
     let environment = environment::selected_environment(&session.global, &workspace.project)?;
-    let ran = DbtCall::new(&dbt.folder, &["parse"], environment.as_ref(), &args.dbt)
+    let parse_run = DbtCall::new(&dbt.folder, &["parse"], environment.as_ref(), &args.dbt)
         .run(&WaitIndicator::new(session), "asking dbt to parse the project")?;
-    if !ran.succeeded {
+    if !parse_run.succeeded {
         return Err(Failure::new(
             Exit::Failed,
-            format!("`dbt parse` failed: {}", ran.message()),
+            format!("`dbt parse` failed: {}", parse_run.message()),
         ));
     }
     Workspace::find(session)
@@ -163,7 +163,7 @@ fn workspace_with_manifest(session: &Session, args: &SchemaFetchArgs) -> Result<
 
 /// Returns the relations that the selected specs read and that no spec generates. `chosen` contains the paths of the
 /// selected specs. `None` if all specs are selected.
-fn relations_to_fetch(workspace: &Workspace, chosen: Option<&[String]>) -> Result<Vec<Read>, Failure> {
+fn relations_to_fetch(workspace: &Workspace, spec_paths: Option<&[String]>) -> Result<Vec<Read>, Failure> {
     let specs = spec::compile_all(
         &formulac::Compiler::default(),
         &workspace.root,
@@ -173,40 +173,40 @@ fn relations_to_fetch(workspace: &Workspace, chosen: Option<&[String]>) -> Resul
     let is_made = |name: &str| {
         specs
             .iter()
-            .any(|spec| spec.name.as_deref().is_some_and(|own| own.eq_ignore_ascii_case(name)))
+            .any(|spec| spec.name.as_deref().is_some_and(|own_name| own_name.eq_ignore_ascii_case(name)))
     };
     let mut relations: Vec<Read> = Vec::new();
     let is_chosen = |spec: &&Spec| {
-        chosen.is_none_or(|chosen| chosen.contains(&workspace.relative_path(Path::new(&spec.file_diagnostics.file))))
+        spec_paths.is_none_or(|selected_paths| selected_paths.contains(&workspace.relative_path(Path::new(&spec.file_diagnostics.file))))
     };
-    for read in specs.iter().filter(is_chosen).flat_map(|spec| &spec.reads) {
-        if !read.unversioned_model().is_some_and(is_made) && !relations.contains(read) {
-            relations.push(read.clone());
+    for relation in specs.iter().filter(is_chosen).flat_map(|spec| &spec.reads) {
+        if !relation.unversioned_model().is_some_and(is_made) && !relations.contains(relation) {
+            relations.push(relation.clone());
         }
     }
     Ok(relations)
 }
 
 /// Returns the manifest's node for a relation that a spec reads.
-fn find_node<'m>(manifest: &'m Manifest, read: &Read) -> Option<&'m ManifestNode> {
-    match read {
+fn find_node<'m>(manifest: &'m Manifest, relation: &Read) -> Option<&'m ManifestNode> {
+    match relation {
         Read::Source { group, table } => manifest.with_type(ResourceType::Source).find(|node| {
             &*node.name == table.as_str() && node.source().is_some_and(|source| *source.source_name == **group)
         }),
         Read::Ref { package, version, .. } => {
             let is_meant = |node: &&ManifestNode| match version {
-                Some(version) => node.version.as_ref().is_some_and(|own| own.to_string() == *version),
+                Some(version) => node.version.as_ref().is_some_and(|own_version| own_version.to_string() == *version),
                 None => node.is_latest(),
             };
             let in_package = |node: &&ManifestNode| package.as_ref().is_none_or(|package| *node.package == **package);
-            nodes_with_name(manifest, read).filter(is_meant).find(in_package)
+            nodes_with_name(manifest, relation).filter(is_meant).find(in_package)
         }
-        _ => nodes_with_name(manifest, read).find(|node| node.is_latest()),
+        _ => nodes_with_name(manifest, relation).find(|node| node.is_latest()),
     }
 }
 
-fn nodes_with_name<'m>(manifest: &'m Manifest, read: &Read) -> impl Iterator<Item = &'m ManifestNode> {
-    let name = read.name().to_owned();
+fn nodes_with_name<'m>(manifest: &'m Manifest, relation: &Read) -> impl Iterator<Item = &'m ManifestNode> {
+    let name = relation.name().to_owned();
     manifest
         .nodes
         .iter()

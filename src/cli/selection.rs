@@ -48,8 +48,8 @@ pub fn apply_selection(
     if let Some(folder) = &selection.state {
         let earlier = read_earlier_manifest(folder)?;
         let checksums = checksums(manifest);
-        for (at, (node, id)) in nodes.iter_mut().zip(&ids).enumerate() {
-            node.change = Some(match models.get(at) {
+        for (index, (node, id)) in nodes.iter_mut().zip(&ids).enumerate() {
+            node.change = Some(match models.get(index) {
                 Some(model) => compare_model(model, node, earlier_model(&earlier, node)),
                 None => compare_node(node, checksums.get(id.as_str()).copied(), earlier.node(id)),
             });
@@ -64,13 +64,13 @@ pub fn apply_selection(
     let mut others = file_diagnostics
         .iter()
         .enumerate()
-        .filter(|(at, _)| !with_model.contains(at));
+        .filter(|(index, _)| !with_model.contains(index));
     let all_named =
         others.all(|(_, file_diagnostics)| Exit::from_failures(std::slice::from_ref(file_diagnostics)) == Exit::Done);
     let mut unmatched = Vec::new();
     for part in selection.select.iter().flat_map(|text| text.split_whitespace()) {
-        let matched = select(&[part.to_owned()], &[])?;
-        if matched.iter().take(models.len()).any(|it| *it) {
+        let part_matches = select(&[part.to_owned()], &[])?;
+        if part_matches.iter().take(models.len()).any(|is_match| *is_match) {
             continue;
         }
         let near = suggest::nearest_name(
@@ -81,7 +81,7 @@ pub fn apply_selection(
         let is_name = part
             .chars()
             .all(|c| c.is_alphanumeric() || matches!(c, '_' | '+' | '@'));
-        if is_name && all_named && !matched.contains(&true) {
+        if is_name && all_named && !part_matches.contains(&true) {
             let failure = Failure::new(Exit::Usage, format!("`{part}` selects no spec"));
             return Err(match near {
                 Some(near) => failure.with_help(near),
@@ -91,30 +91,30 @@ pub fn apply_selection(
         let near = near.map(|near| format!("; {near}")).unwrap_or_default();
         unmatched.push((part.to_owned(), format!("`{part}` selects no spec{near}")));
     }
-    let mut chosen = select(&selection.select, &selection.exclude)?;
-    chosen.truncate(models.len());
+    let mut selected_flags = select(&selection.select, &selection.exclude)?;
+    selected_flags.truncate(models.len());
     // A spec without a name cannot be selected, so its errors are always reported.
     let mut specs = vec![true; file_diagnostics.len()];
     // The models that a selected model reads must be free of errors, even if they are not selected.
-    let mut needed: BTreeSet<usize> = chosen
+    let mut needed_models: BTreeSet<usize> = selected_flags
         .iter()
         .enumerate()
-        .filter(|(_, chosen)| **chosen)
-        .map(|(at, _)| at)
+        .filter(|(_, is_selected)| **is_selected)
+        .map(|(index, _)| index)
         .collect();
-    let mut next: Vec<usize> = needed.iter().copied().collect();
-    while let Some(at) = next.pop() {
-        let own = nodes.get(at).into_iter().flat_map(|node| &node.parents);
-        let own = own.copied().filter(|parent| *parent < models.len());
-        next.extend(own.filter(|parent| needed.insert(*parent)));
+    let mut next: Vec<usize> = needed_models.iter().copied().collect();
+    while let Some(index) = next.pop() {
+        let model_parents = nodes.get(index).into_iter().flat_map(|node| &node.parents);
+        let own_parents = model_parents.copied().filter(|parent| *parent < models.len());
+        next.extend(own_parents.filter(|parent| needed_models.insert(*parent)));
     }
-    for (at, model) in models.iter().enumerate() {
+    for (index, model) in models.iter().enumerate() {
         if let Some(spec) = specs.get_mut(model.spec) {
-            *spec = needed.contains(&at);
+            *spec = needed_models.contains(&index);
         }
     }
     Ok(SelectedModels {
-        models: chosen,
+        models: selected_flags,
         specs,
         unmatched,
     })
@@ -125,7 +125,7 @@ pub fn select_metric_sets(sets: &[CompiledSet], select: &[String], exclude: &[St
     let is_named = |set: &CompiledSet, name: &str| {
         set.compiled
             .metric_set()
-            .is_some_and(|own| own.eq_ignore_ascii_case(name))
+            .is_some_and(|own_name| own_name.eq_ignore_ascii_case(name))
     };
     let index = |name: &String| sets.iter().position(|set| is_named(set, name));
     let node = |set: &CompiledSet| {
@@ -154,27 +154,27 @@ pub fn select_metric_sets(sets: &[CompiledSet], select: &[String], exclude: &[St
 }
 
 fn selection_failure(fault: &SelectionError) -> Failure {
-    let listed = |names: &[&str], end: &str| {
+    let name_list = |names: &[&str], end: &str| {
         names
             .iter()
-            .map(|it| format!("`{it}{end}`"))
+            .map(|name| format!("`{name}{end}`"))
             .collect::<Vec<_>>()
             .join(", ")
     };
     let help = match fault {
-        SelectionError::UnknownState(state) => match STATES_OF_DBT.iter().find(|(it, _)| it == state) {
-            Some((_, what)) => {
+        SelectionError::UnknownState(state) => match STATES_OF_DBT.iter().find(|(dbt_state, _)| dbt_state == state) {
+            Some((_, description)) => {
                 format!(
-                    "formulac does not compare {what}, but dbt does: run `dbt ls --select state:{state} --state \
+                    "formulac does not compare {description}, but dbt does: run `dbt ls --select state:{state} --state \
                     DIR` after `formulac generate`"
                 )
             }
-            None => format!("write `state:` with {}", listed(STATES, "")),
+            None => format!("write `state:` with {}", name_list(STATES, "")),
         },
         SelectionError::NoEarlierManifest => {
             "use `--state DIR` to specify the folder that contains the earlier manifest.json".to_owned()
         }
-        _ => format!("the methods are {}", listed(METHODS, ":")),
+        _ => format!("the methods are {}", name_list(METHODS, ":")),
     };
     Failure::new(Exit::Usage, fault.to_string()).with_help(help)
 }
@@ -183,8 +183,8 @@ fn selection_failure(fault: &SelectionError) -> Failure {
 fn read_earlier_manifest(folder: &Path) -> Result<Manifest, Failure> {
     let path = folder.join("manifest.json");
     let target_folder = TargetFolder::read_parts(path.clone(), KeptParts::default().raw_code());
-    let read = target_folder.map_err(|file_diagnostics| Failure::Found(vec![file_diagnostics]))?;
-    read.map(|read| read.manifest).ok_or_else(|| {
+    let read_folder = target_folder.map_err(|file_diagnostics| Failure::Found(vec![file_diagnostics]))?;
+    read_folder.map(|earlier_folder| earlier_folder.manifest).ok_or_else(|| {
         let missing = std::io::Error::from(std::io::ErrorKind::NotFound);
         Failure::io_failure("read", &path.to_string_lossy(), &missing)
             .with_help("`--state` needs a folder with a manifest.json")
@@ -201,11 +201,11 @@ fn checksums(manifest: &Manifest) -> BTreeMap<&str, &str> {
 /// Returns the model of the same name in the earlier manifest. If the model has several versions, returns the latest
 /// version, because specs describe the latest version.
 fn earlier_model<'m>(earlier: &'m Manifest, node: &SelectableNode) -> Option<&'m Earlier> {
-    let mut same = earlier
+    let mut namesakes = earlier
         .nodes
         .iter()
         .filter(|node| node.resource_type == ResourceType::Model);
-    same.find(|manifest_node| {
+    namesakes.find(|manifest_node| {
         *manifest_node.name == *node.name && *manifest_node.package == *node.package && manifest_node.is_latest()
     })
 }
@@ -266,51 +266,51 @@ fn compare_settings(node: &SelectableNode, earlier: &Earlier, has_new_body: bool
 fn selection_graph(
     models: &[CompiledModel],
     manifest: &Manifest,
-    all: &[GraphNode],
+    graph_nodes: &[GraphNode],
     (package, folder): (&str, &str),
 ) -> (Vec<SelectableNode>, Vec<String>) {
-    let own: BTreeMap<String, usize> = models
+    let own_models: BTreeMap<String, usize> = models
         .iter()
         .enumerate()
-        .map(|(at, m)| (m.name.to_lowercase(), at))
+        .map(|(model_index, m)| (m.name.to_lowercase(), model_index))
         .collect();
     let package = manifest.metadata.project_name.as_deref().unwrap_or(package);
     // Index of each manifest node in the graph. Nodes for models from specs are already in the graph.
-    let mut places = Vec::with_capacity(all.len());
+    let mut places = Vec::with_capacity(graph_nodes.len());
     let mut count = models.len();
-    for graph_node in all {
-        let same = own
+    for graph_node in graph_nodes {
+        let same_model = own_models
             .get(&graph_node.node.name.to_lowercase())
             .filter(|_| graph_node.node.package == package && is_model_kind(&graph_node.node.kind));
-        places.push(match same {
-            Some(at) => (*at, false),
+        places.push(match same_model {
+            Some(own_index) => (*own_index, false),
             None => {
                 count += 1;
                 (count - 1, true)
             }
         });
     }
-    let index = RelationIndex::new(all, &places, package);
+    let index = RelationIndex::new(graph_nodes, &places, package);
     let mut nodes: Vec<SelectableNode> = Vec::with_capacity(count);
     nodes.extend(models.iter().map(|model| {
         let mut node = model_node(model, package, folder);
-        node.parents = model.reads.iter().filter_map(|read| index.find(read, &own)).collect();
+        node.parents = model.reads.iter().filter_map(|relation| index.find(relation, &own_models)).collect();
         node
     }));
     let mut ids = vec![String::new(); models.len()];
-    for (known, (node_index, new)) in all.iter().zip(&places) {
+    for (known_node, (node_index, new)) in graph_nodes.iter().zip(&places) {
         if *new {
-            let parents = known.node.parents.iter().filter_map(|at| places.get(*at));
+            let parents = known_node.node.parents.iter().filter_map(|parent_index| places.get(*parent_index));
             // No selection includes disabled nodes.
             let mut node = SelectableNode::default();
-            if !known.disabled {
-                node = known.node.clone();
+            if !known_node.disabled {
+                node = known_node.node.clone();
                 node.parents = parents.map(|(node_index, _)| *node_index).collect();
             }
             nodes.push(node);
-            ids.push(known.unique_id.clone());
-        } else if let Some(own) = nodes.get_mut(*node_index) {
-            add_settings(own, &known.node);
+            ids.push(known_node.unique_id.clone());
+        } else if let Some(own_node) = nodes.get_mut(*node_index) {
+            add_settings(own_node, &known_node.node);
         }
     }
     (nodes, ids)
@@ -330,13 +330,13 @@ struct RelationIndex<'m> {
 }
 
 impl<'m> RelationIndex<'m> {
-    fn new(all: &'m [GraphNode], places: &[(usize, bool)], package: &str) -> Self {
+    fn new(graph_nodes: &'m [GraphNode], places: &[(usize, bool)], package: &str) -> Self {
         let mut index = Self {
             by_name: BTreeMap::new(),
             by_package: BTreeMap::new(),
             by_source: BTreeMap::new(),
         };
-        for (graph_node, (node_index, _)) in all.iter().zip(places).filter(|(node, _)| !node.disabled) {
+        for (graph_node, (node_index, _)) in graph_nodes.iter().zip(places).filter(|(node, _)| !node.disabled) {
             let node = &graph_node.node;
             if is_model_kind(&node.kind) {
                 index.by_package.insert((&node.package, &node.name), *node_index);
@@ -353,8 +353,8 @@ impl<'m> RelationIndex<'m> {
     }
 
     /// Returns the position of the relation that a model reads. `own` contains the positions of the models from specs.
-    fn find(&self, read: &Read, own: &BTreeMap<String, usize>) -> Option<usize> {
-        match read {
+    fn find(&self, relation: &Read, own_models: &BTreeMap<String, usize>) -> Option<usize> {
+        match relation {
             Read::Source { group, table } => self.by_source.get(&(group.as_str(), table.as_str())).copied(),
             Read::Ref {
                 package: Some(package),
@@ -363,7 +363,7 @@ impl<'m> RelationIndex<'m> {
             } => self.by_package.get(&(package.as_str(), model.as_str())).copied(),
             other => {
                 let model = other.unversioned_model().unwrap_or(other.name());
-                own.get(&model.to_lowercase())
+                own_models.get(&model.to_lowercase())
                     .or_else(|| self.by_name.get(model))
                     .copied()
             }
@@ -397,15 +397,15 @@ fn model_node(model: &CompiledModel, package: &str, folder: &str) -> SelectableN
 
 /// Adds the tags and settings of the manifest's node to the node of the same model, because the manifest includes the
 /// settings for folders in `dbt_project.yml`.
-fn add_settings(own: &mut SelectableNode, node: &SelectableNode) {
-    own.tags.extend(
+fn add_settings(own_node: &mut SelectableNode, node: &SelectableNode) {
+    own_node.tags.extend(
         node.tags
             .iter()
-            .filter(|tag| !own.tags.contains(tag))
+            .filter(|tag| !own_node.tags.contains(tag))
             .cloned()
             .collect::<Vec<_>>(),
     );
-    let own_keys: BTreeSet<String> = own.config.iter().map(|(key, _)| key.clone()).collect();
-    own.config
+    let own_keys: BTreeSet<String> = own_node.config.iter().map(|(key, _)| key.clone()).collect();
+    own_node.config
         .extend(node.config.iter().filter(|(key, _)| !own_keys.contains(key)).cloned());
 }

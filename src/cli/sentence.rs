@@ -318,8 +318,8 @@ impl SentenceBuilder<'_> {
 fn timeframe_noun(frame: &str) -> String {
     let part = |name: &str| name.replace("day_of_week", "weekday").replace("_of_", " of the ");
     match (frame.strip_suffix("_name"), frame.strip_suffix("_num")) {
-        (Some(of), _) => format!("name of the {}", part(of)),
-        (_, Some(of)) => format!("number of the {}", part(of)),
+        (Some(unit), _) => format!("name of the {}", part(unit)),
+        (_, Some(unit)) => format!("number of the {}", part(unit)),
         _ => part(frame).replace('_', " "),
     }
 }
@@ -431,8 +431,8 @@ mod tests {
         for function in catalog::functions() {
             let of_parameters = function.overloads.iter().flat_map(|overload| {
                 let names: Vec<&str> = overload.params.iter().map(|param| param.name).collect();
-                let needed = overload.params.iter().filter(|param| !param.optional).count();
-                (needed..=names.len()).map(move |count| format!("{}({})", function.name, names[..count].join(", ")))
+                let required_count = overload.params.iter().filter(|param| !param.optional).count();
+                (required_count..=names.len()).map(move |count| format!("{}({})", function.name, names[..count].join(", ")))
             });
             let examples = function
                 .examples
@@ -441,11 +441,11 @@ mod tests {
                 .map(|(call, _)| call.to_owned());
             for formula in examples.chain(of_parameters) {
                 let text = formula_sentence(&format!("={formula}"));
-                let own = |c: char| formula.contains(c);
+                let is_in_formula = |c: char| formula.contains(c);
                 let is_sentence = text.ends_with('.') && text.starts_with(|c: char| c.is_ascii_uppercase());
                 let has_template = ['{', '}', '[', ']', '<', '>', '|']
                     .iter()
-                    .any(|c| text.contains(*c) && !own(*c));
+                    .any(|c| text.contains(*c) && !is_in_formula(*c));
                 let has_gaps = text.contains(" ,") || text.contains("``") || text.contains(" .");
                 let is_quoted = text.contains(&format!("`{}(", function.name));
                 if !is_sentence || has_template || has_gaps || is_quoted {

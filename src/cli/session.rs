@@ -116,8 +116,8 @@ impl Session {
             true => {
                 self.message(&format!("{question} [y/N] "));
                 let mut answer = String::new();
-                let read = io::stdin().read_line(&mut answer);
-                return Ok(read.is_ok() && matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"));
+                let outcome = io::stdin().read_line(&mut answer);
+                return Ok(outcome.is_ok() && matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"));
             }
             false => "there is no terminal",
         };
@@ -197,10 +197,10 @@ impl Session {
             return self.report(file_diagnostics);
         }
         let summary = self.shown_diagnostics(file_diagnostics);
-        let all = to_reports(&summary.diagnostics);
-        self.print_reports(&with_diagnostics(&all, &errors_by_source(&summary.diagnostics)));
+        let reports = to_reports(&summary.diagnostics);
+        self.print_reports(&with_diagnostics(&reports, &errors_by_source(&summary.diagnostics)));
         self.report_affected_files(&summary);
-        self.message(&grouped_warnings::format_grouped(&all));
+        self.message(&grouped_warnings::format_grouped(&reports));
     }
 
     fn print_reports(&self, reports: &[Report<'_>]) {

@@ -130,9 +130,9 @@ impl SnippetLine {
         let after = self
             .map
             .partition_point(|(o, _)| if begins { *o <= offset } else { *o < offset });
-        let at = if begins { after.saturating_sub(1) } else { after };
+        let index = if begins { after.saturating_sub(1) } else { after };
         self.map
-            .get(at)
+            .get(index)
             .or(self.map.last())
             .map_or(self.start, |(_, view)| *view)
     }
@@ -164,7 +164,7 @@ fn visible_ranges(line: &str, start: u32, spans: &[Span]) -> Vec<Range<usize>> {
 /// Returns the start of the character that contains an offset.
 fn char_start(line: &str, offset: usize) -> usize {
     let offset = offset.min(line.len());
-    (0..=offset).rev().find(|at| line.is_char_boundary(*at)).unwrap_or(0)
+    (0..=offset).rev().find(|start| line.is_char_boundary(*start)).unwrap_or(0)
 }
 
 /// Ends a span of several lines at the end of its first line.
@@ -187,8 +187,8 @@ impl SourceCode for Snippet {
         _before: usize,
         _after: usize,
     ) -> Result<Box<dyn SpanContents<'a> + 'a>, MietteError> {
-        let at = |offset: usize| self.lines.partition_point(|l| l.start <= offset).saturating_sub(1);
-        let (first, last) = (at(span.offset()), at(span.offset() + span.len()));
+        let line_of = |offset: usize| self.lines.partition_point(|l| l.start <= offset).saturating_sub(1);
+        let (first, last) = (line_of(span.offset()), line_of(span.offset() + span.len()));
         let (Some(line), Some(last_line)) = (self.lines.get(first), self.lines.get(last)) else {
             return Err(MietteError::OutOfBounds);
         };

@@ -118,14 +118,14 @@ impl SourceText {
                 fault: None,
             },
             Err(error) => {
-                let at = error.utf8_error().valid_up_to() as u32;
-                let byte = error.as_bytes().get(at as usize).copied().unwrap_or_default();
+                let offset = error.utf8_error().valid_up_to() as u32;
+                let byte = error.as_bytes().get(offset as usize).copied().unwrap_or_default();
                 let help = match error.as_bytes() {
                     [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] => "save the file as UTF-8 instead of UTF-16",
                     _ => "save the file as UTF-8",
                 };
-                let message = format!("the source is not UTF-8: byte {at} is 0x{byte:02X}");
-                let fault = Diagnostic::new(Code::NotUtf8, Span::new(at, at + 1), message).with_help(help);
+                let message = format!("the source is not UTF-8: byte {offset} is 0x{byte:02X}");
+                let fault = Diagnostic::new(Code::NotUtf8, Span::new(offset, offset + 1), message).with_help(help);
                 Self {
                     name,
                     text: String::from_utf8_lossy(error.as_bytes()).into_owned(),
@@ -220,8 +220,8 @@ fn read_in_parts(file: &File, size: usize) -> Option<Vec<u8>> {
     let is_whole = thread::scope(|scope| {
         let parts = bytes.chunks_mut(length).enumerate();
         let started = parts.map(|(number, part)| {
-            let read = move || file.read_exact_at(part, (number * length) as u64).is_ok();
-            thread::Builder::new().spawn_scoped(scope, read).ok()
+            let read_part = move || file.read_exact_at(part, (number * length) as u64).is_ok();
+            thread::Builder::new().spawn_scoped(scope, read_part).ok()
         });
         let threads: Vec<_> = started.collect();
         threads

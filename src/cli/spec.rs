@@ -116,10 +116,10 @@ pub fn compile_all(
     compiler: &Compiler,
     root: &Path,
     sources: Vec<(SourceText, Option<String>)>,
-    done: impl Fn() + Sync,
+    on_progress: impl Fn() + Sync,
 ) -> Vec<Spec> {
     let count = sources.len();
-    compile_first(compiler, Some(root), sources, count, done)
+    compile_first(compiler, Some(root), sources, count, on_progress)
 }
 
 /// Like [`compile_all`], but compiles only the first `count` sources. The compiled specs may read the models of the
@@ -129,7 +129,7 @@ pub fn compile_first(
     root: Option<&Path>,
     mut sources: Vec<(SourceText, Option<String>)>,
     count: usize,
-    done: impl Fn() + Sync,
+    on_progress: impl Fn() + Sync,
 ) -> Vec<Spec> {
     let is_sound = |(source, _): &&(SourceText, Option<String>)| source.fault.is_none();
     let sound_count = sources.iter().take(count).filter(is_sound).count();
@@ -140,7 +140,7 @@ pub fn compile_first(
             path: path.as_deref(),
         })
         .collect();
-    let mut compiled = compile_texts(compiler, root, &texts, sound_count, done).into_iter();
+    let mut compiled = compile_texts(compiler, root, &texts, sound_count, on_progress).into_iter();
     drop(texts);
     sources.truncate(count);
     let spec = |(source, _): (SourceText, Option<String>)| match source.fault.clone() {
@@ -158,13 +158,13 @@ pub fn compile_texts(
     root: Option<&Path>,
     texts: &[SpecText<'_>],
     count: usize,
-    done: impl Fn() + Sync,
+    on_progress: impl Fn() + Sync,
 ) -> Vec<CompiledSpec> {
     let Some(root) = root else {
-        return compiler.compile_first_specs(texts, count, done);
+        return compiler.compile_first_specs(texts, count, on_progress);
     };
     let compiled = cache::with_spec_session(root, compiler, texts.len(), |session| {
-        session.compile_first_specs(compiler, texts, count, done)
+        session.compile_first_specs(compiler, texts, count, on_progress)
     });
     // The session is dropped, so each result has one owner and is not cloned.
     compiled.into_iter().map(Arc::unwrap_or_clone).collect()
@@ -178,18 +178,18 @@ fn spec_with_fault(source: SourceText, fault: Diagnostic) -> Spec {
 }
 
 fn new(compiled: CompiledSpec, source: SourceText) -> Spec {
-    let own = |text: Option<&str>| text.map(str::to_owned);
+    let owned_text = |text: Option<&str>| text.map(str::to_owned);
     Spec {
-        name: own(compiled.name()),
+        name: owned_text(compiled.name()),
         name_span: compiled.name_span(),
-        query: own(compiled.query()),
+        query: owned_text(compiled.query()),
         model_fault: compiled.model_fault().cloned(),
         model_warnings: compiled.model_warnings().to_vec(),
-        sql: own(compiled.model_sql()),
-        ordered: own(compiled.ordered_model_sql()),
+        sql: owned_text(compiled.model_sql()),
+        ordered: owned_text(compiled.ordered_model_sql()),
         limit: compiled.limit(),
-        yml: own(compiled.model_yml()),
-        md: own(compiled.model_md()),
+        yml: owned_text(compiled.model_yml()),
+        md: owned_text(compiled.model_md()),
         declared: compiled.declared().to_vec(),
         semantic: compiled.semantic_model().cloned(),
         columns: compiled.columns().to_vec(),

@@ -83,7 +83,7 @@ pub fn report(fault: &clap::Error) -> Exit {
     let alone = std::env::args_os().len() <= 1;
     let helping = alone || matches!(fault.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
     let stream = if helping { Stream::Data } else { Stream::Message };
-    let own = match fault.get(ContextKind::InvalidSubcommand) {
+    let command_failure = match fault.get(ContextKind::InvalidSubcommand) {
         // The name of the parent command.
         Some(ContextValue::String(name)) if fault.kind() == ErrorKind::MissingSubcommand => Some(missing_command(name)),
         Some(ContextValue::String(name)) => Some(unknown_command(fault, name)),
@@ -91,13 +91,13 @@ pub fn report(fault: &clap::Error) -> Exit {
             .or_else(|| missing_formula(fault))
             .or_else(|| argument_that_is_not_utf8(fault)),
     };
-    let text = match &own {
+    let text = match &command_failure {
         _ if alone => DAILY_COMMANDS.to_owned(),
         Some(Failure::Message(message)) => message.to_string(),
         _ => render_error(fault, stream),
     };
     if !helping && raw_arguments().iter().any(|arg| arg == "--json") {
-        let failure = own.unwrap_or_else(|| split_message(&fault.render().to_string()));
+        let failure = command_failure.unwrap_or_else(|| split_message(&fault.render().to_string()));
         let object = json::to_text(&failure.to_json());
         let _ = std::io::Write::write_all(&mut std::io::stdout(), object.as_bytes());
     }
@@ -144,11 +144,11 @@ fn unknown_command(fault: &clap::Error, name: &str) -> Failure {
     let inner = root
         .get_subcommands()
         .find(|command| usage.contains(&format!("formulac {} ", command.get_name())));
-    let (of, whole) = match inner {
+    let (parent_command, full_name) = match inner {
         Some(inner) => (inner, format!("{} {name}", inner.get_name())),
         None => (&root, name.to_owned()),
     };
-    let names: Vec<&str> = of.get_subcommands().map(clap::Command::get_name).collect();
+    let names: Vec<&str> = parent_command.get_subcommands().map(clap::Command::get_name).collect();
     let find_other_command = || {
         OTHER_TOOLS
             .iter()
@@ -160,7 +160,7 @@ fn unknown_command(fault: &clap::Error, name: &str) -> Failure {
         (None, None) if inner.is_some() => format!("did you mean {}?", names.join(", ")),
         (None, None) => "`formulac --help` lists the commands".to_owned(),
     };
-    Failure::new(Exit::Usage, format!("there is no command `{whole}`")).with_help(help)
+    Failure::new(Exit::Usage, format!("there is no command `{full_name}`")).with_help(help)
 }
 
 fn missing_command(parent: &str) -> Failure {
@@ -212,14 +212,14 @@ fn raw_arguments() -> Vec<OsString> {
 
 /// Returns the command in the arguments, preceded by its parent commands.
 fn called_commands<'c>(root: &'c clap::Command, arguments: &[OsString]) -> Vec<&'c clap::Command> {
-    let mut called = vec![root];
+    let mut commands = vec![root];
     for argument in arguments {
-        called.extend(called.last().and_then(|last| last.find_subcommand(argument)));
+        commands.extend(commands.last().and_then(|last| last.find_subcommand(argument)));
     }
-    called
+    commands
 }
 
-fn find_misspelled_option(argument: &OsStr, called: &[&clap::Command]) -> Option<Failure> {
+fn find_misspelled_option(argument: &OsStr, commands: &[&clap::Command]) -> Option<Failure> {
     let word = argument.to_str()?.strip_prefix("--")?;
     let word = word.split('=').next().unwrap_or_default();
     let is_word = word.starts_with(|c: char| c.is_ascii_lowercase())
@@ -229,13 +229,13 @@ fn find_misspelled_option(argument: &OsStr, called: &[&clap::Command]) -> Option
     if !is_word {
         return None;
     }
-    let arguments = called.iter().flat_map(|command| command.get_arguments());
+    let arguments = commands.iter().flat_map(|command| command.get_arguments());
     let options: Vec<&str> = arguments.filter_map(clap::Arg::get_long).chain(["help"]).collect();
     let near = nearest_name_within(word, 2, options.iter().copied());
     if options.contains(&word) || (near.is_none() && !word.contains('-')) {
         return None;
     }
-    let name = called
+    let name = commands
         .iter()
         .skip(1)
         .map(|command| command.get_name())
@@ -255,12 +255,12 @@ fn find_misspelled_option(argument: &OsStr, called: &[&clap::Command]) -> Option
 /// Reports a formula that was read as a short option, such as `-v`.
 fn missing_formula(fault: &clap::Error) -> Option<Failure> {
     let (root, arguments) = (command(), raw_arguments());
-    let called = called_commands(&root, &arguments);
-    let name = called.last()?.get_name();
+    let commands = called_commands(&root, &arguments);
+    let name = commands.last()?.get_name();
     if fault.kind() != ErrorKind::MissingRequiredArgument || !["compile", "explain"].contains(&name) {
         return None;
     }
-    let options = called.iter().flat_map(|command| command.get_arguments());
+    let options = commands.iter().flat_map(|command| command.get_arguments());
     let options: Vec<(char, &str)> = options
         .filter_map(|arg| Some((arg.get_short()?, arg.get_long()?)))
         .collect();
@@ -296,8 +296,8 @@ fn misspelled_argument(fault: &clap::Error) -> Option<Failure> {
         return None;
     }
     let (root, arguments) = (command(), raw_arguments());
-    let called = called_commands(&root, &arguments);
+    let commands = called_commands(&root, &arguments);
     arguments
         .iter()
-        .find_map(|argument| find_misspelled_option(argument, &called))
+        .find_map(|argument| find_misspelled_option(argument, &commands))
 }

@@ -59,9 +59,9 @@ pub fn parse_with_dbt(
         Some(copy) => call.with_output_folder(copy),
         None => call,
     };
-    let ran = call.run(&WaitIndicator::new(session), "asking dbt to parse the project")?;
-    if !ran.succeeded {
-        let message = ran.message();
+    let parse_run = call.run(&WaitIndicator::new(session), "asking dbt to parse the project")?;
+    if !parse_run.succeeded {
+        let message = parse_run.message();
         let project = workspace.dbt.as_ref();
         let problem = project.and_then(|project| dbt_setup::explain_failure(&message, project, environment, args));
         if let Some(problem) = problem {
@@ -79,17 +79,17 @@ pub fn missing_node_failures<'m>(
     models: impl Iterator<Item = &'m CompiledModel>,
     file_diagnostics: &[FileDiagnostics],
 ) -> Vec<FileDiagnostics> {
-    let all = manifest.nodes.iter().chain(&manifest.disabled);
-    let listed: BTreeSet<&str> = all.map(|node| &*node.name).collect();
-    let missing = models.filter(|model| !listed.contains(model.name.as_str()));
+    let all_nodes = manifest.nodes.iter().chain(&manifest.disabled);
+    let node_names: BTreeSet<&str> = all_nodes.map(|node| &*node.name).collect();
+    let missing = models.filter(|model| !node_names.contains(model.name.as_str()));
     let fault = |model: &CompiledModel| {
         let message = format!("dbt cannot find the model `{}`", model.name);
         let fault = Diagnostic::new(Code::EngineFailed, model.name_span, message)
             .with_help("check whether a line of `.dbtignore` matches the model's file or folder");
-        let of = file_diagnostics.get(model.spec)?;
+        let spec_file = file_diagnostics.get(model.spec)?;
         Some(FileDiagnostics {
-            file: of.file.clone(),
-            text: of.text.clone(),
+            file: spec_file.file.clone(),
+            text: spec_file.text.clone(),
             diagnostics: vec![fault],
         })
     };
@@ -98,16 +98,16 @@ pub fn missing_node_failures<'m>(
 
 /// Converts a dbt error to a diagnostic in the spec whose file or model the error message names.
 fn dbt_error_failure(message: &str, models: &[CompiledModel], file_diagnostics: &[FileDiagnostics]) -> FileDiagnostics {
-    let said = message.trim();
-    let named = models
+    let dbt_message = message.trim();
+    let best_match = models
         .iter()
-        .filter_map(|model| Some((model_match_rank(said, model)?, model)))
+        .filter_map(|model| Some((model_match_rank(dbt_message, model)?, model)))
         .max_by_key(|(workspace, _)| *workspace);
-    let Some((_, model)) = named else {
+    let Some((_, model)) = best_match else {
         let fault = Diagnostic::new(
             Code::EngineFailed,
             Span::default(),
-            format!("dbt rejects the project: {said}"),
+            format!("dbt rejects the project: {dbt_message}"),
         )
         .with_help(
             "the error does not name a generated file; run `dbt parse` on the project without the generated files",
@@ -121,13 +121,13 @@ fn dbt_error_failure(message: &str, models: &[CompiledModel], file_diagnostics: 
     let (file, text) = file_diagnostics
         .get(model.spec)
         .map_or((String::new(), String::new()), |f| (f.file.clone(), f.text.clone()));
-    let span = quoted_parts(said, &model.name)
+    let span = quoted_parts(dbt_message, &model.name)
         .find_map(|word| find_word(&text, word))
         .unwrap_or(model.name_span);
     let fault = Diagnostic::new(
         Code::EngineFailed,
         span,
-        format!("dbt rejects the model `{}`: {said}", model.name),
+        format!("dbt rejects the model `{}`: {dbt_message}", model.name),
     );
     FileDiagnostics {
         file,
@@ -155,25 +155,25 @@ fn model_match_rank(message: &str, model: &CompiledModel) -> Option<u8> {
 }
 
 /// Returns the quoted parts of a message, except the model's own name.
-fn quoted_parts<'m>(message: &'m str, own: &'m str) -> impl Iterator<Item = &'m str> {
+fn quoted_parts<'m>(message: &'m str, model_name: &'m str) -> impl Iterator<Item = &'m str> {
     let parts = message
         .split(['\'', '"', '`'])
         .enumerate()
         .filter(|(number, _)| number % 2 == 1)
         .map(|(_, part)| part);
-    parts.filter(move |part| !part.is_empty() && !part.contains(char::is_whitespace) && !part.ends_with(own))
+    parts.filter(move |part| !part.is_empty() && !part.contains(char::is_whitespace) && !part.ends_with(model_name))
 }
 
 /// Returns the first occurrence of a whole word.
 fn find_word(text: &str, word: &str) -> Option<Span> {
     let is_word = |c: char| c.is_alphanumeric() || c == '_';
-    let alone = |(at, _): &(usize, &str)| {
-        let before = text.get(..*at).and_then(|text| text.chars().next_back());
-        let after = text.get(at + word.len()..).and_then(|text| text.chars().next());
+    let alone = |(offset, _): &(usize, &str)| {
+        let before = text.get(..*offset).and_then(|text| text.chars().next_back());
+        let after = text.get(offset + word.len()..).and_then(|text| text.chars().next());
         !before.is_some_and(is_word) && !after.is_some_and(is_word)
     };
-    let (at, _) = text.match_indices(word).find(alone)?;
-    Some(Span::new(at as u32, (at + word.len()) as u32))
+    let (offset, _) = text.match_indices(word).find(alone)?;
+    Some(Span::new(offset as u32, (offset + word.len()) as u32))
 }
 
 #[cfg(test)]

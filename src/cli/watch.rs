@@ -91,7 +91,7 @@ impl CommandInputs {
     }
 
     fn states(&self) -> FileStates {
-        let listed = self.workspace.iter().flat_map(|workspace| {
+        let workspace_files = self.workspace.iter().flat_map(|workspace| {
             let specs = workspace.root.join(workspace.specs_folder());
             let omni = omni_paths(&workspace.root.join(workspace.omni_folder()));
             let specs = project::find_specs(&specs).unwrap_or_default();
@@ -100,7 +100,7 @@ impl CommandInputs {
         self.files
             .iter()
             .cloned()
-            .chain(listed)
+            .chain(workspace_files)
             .filter_map(file_state)
             .collect()
     }

@@ -47,13 +47,13 @@ impl Workspace {
 
     /// Finds the workspace. Returns `None` if there is no project.
     pub fn find_workspace(session: &Session) -> Result<Option<Self>, Failure> {
-        let given = session.global.project_dir.as_deref();
-        let found = if session.global.no_project {
+        let given_folder = session.global.project_dir.as_deref();
+        let found_project = if session.global.no_project {
             None
         } else {
-            project::read_project_with_folder(given)?
+            project::read_project_with_folder(given_folder)?
         };
-        let Some((project, root)) = found else { return Ok(None) };
+        let Some((project, root)) = found_project else { return Ok(None) };
         let dbt = dbt_project::find(Some(&root))?;
         dbt.iter().for_each(|dbt| dbt.warn_of_unresolved(session));
         Ok(Some(Self {
@@ -231,11 +231,11 @@ pub fn omni_repository(project: &Project, root: &Path) -> Result<Option<PathBuf>
         return Ok(None);
     };
     let folder = root.join(path);
-    let own = std::fs::canonicalize(folder::or_current_folder(root));
+    let real_root = std::fs::canonicalize(folder::or_current_folder(root));
     let real = std::fs::canonicalize(&folder);
-    let is_other = |own: &Path, real: &Path| !own.starts_with(real) && real.join(".git").exists();
-    match (own, real) {
-        (Ok(own), Ok(real)) if Path::new(path).is_relative() && is_other(&own, &real) => Ok(Some(folder)),
+    let is_other = |own_root: &Path, real: &Path| !own_root.starts_with(real) && real.join(".git").exists();
+    match (real_root, real) {
+        (Ok(own_root), Ok(real)) if Path::new(path).is_relative() && is_other(&own_root, &real) => Ok(Some(folder)),
         _ => Err(Failure::new(
             Exit::Failed,
             format!("`{path}`, specified under `omni:`, must be the root of a separate git repository"),

@@ -100,7 +100,7 @@ impl<'a> Reader<'a> {
                 Node::Spaced(parts) => {
                     self.mark_aliases(parts);
                     if let (Some(call), Some(Node::Word(word))) =
-                        (parts.first(), parts.get(1).map(|at| &self.nodes[usize::from(*at)]))
+                        (parts.first(), parts.get(1).map(|index| &self.nodes[usize::from(*index)]))
                         && (word.starts_with("within group") || word.starts_with("over") || word.starts_with("filter"))
                     {
                         let suffix = match word.as_str() {
@@ -120,9 +120,9 @@ impl<'a> Reader<'a> {
                 Some(Node::Spaced(parts)) => usize::from(parts[0]),
                 _ => self.nodes.len().saturating_sub(1),
             };
-            let own = std::mem::take(&mut self.suffixes[root]);
-            let mut texts: Vec<String> = over.iter().map(|text| format!("{own}{text}")).collect();
-            texts.extend(roles.grouped.then(|| own.clone()));
+            let suffix = std::mem::take(&mut self.suffixes[root]);
+            let mut texts: Vec<String> = over.iter().map(|text| format!("{suffix}{text}")).collect();
+            texts.extend(roles.grouped.then(|| suffix.clone()));
             self.suffixes[root] = texts.join("|");
         }
     }
@@ -140,13 +140,13 @@ impl<'a> Reader<'a> {
         self.found.insert((section, text));
     }
 
-    fn class(&self, at: u16) -> &str {
-        &self.described[usize::from(at)].class
+    fn class(&self, index: u16) -> &str {
+        &self.described[usize::from(index)].class
     }
 
-    fn texts(&self, of: &[u16]) -> Vec<&str> {
-        of.iter()
-            .map(|at| self.described[usize::from(*at)].text.as_str())
+    fn texts(&self, indices: &[u16]) -> Vec<&str> {
+        indices.iter()
+            .map(|index| self.described[usize::from(*index)].text.as_str())
             .collect()
     }
 
@@ -182,15 +182,15 @@ impl<'a> Reader<'a> {
             Node::Negative(x) => Described::from_class(self.class(*x)),
             Node::Postfix { op, .. } if op.starts_with('.') => self.construct("struct.field", "any"),
             Node::Postfix { op, .. } => {
-                let what = op.trim_start_matches("is ").trim_start_matches("not ");
-                self.construct(&format!("is {what}"), "boolean")
+                let predicate = op.trim_start_matches("is ").trim_start_matches("not ");
+                self.construct(&format!("is {predicate}"), "boolean")
             }
             Node::In { .. } => self.construct("in (…)", "boolean"),
             Node::Between { .. } => self.construct("between", "boolean"),
             Node::Case(arms) => {
                 let values = arms.iter().skip(1).step_by(2).chain(arms.last());
                 let class = values
-                    .map(|at| self.class(*at))
+                    .map(|index| self.class(*index))
                     .find(|class| *class != "null")
                     .unwrap_or("any")
                     .to_owned();
@@ -225,9 +225,9 @@ impl<'a> Reader<'a> {
             return Described::word(name);
         }
         // The compiler leaves out a sort order whose key is a constant.
-        let unordered = args.iter().map(|at| {
-            let text = self.described[usize::from(*at)].text.as_str();
-            match self.nodes[usize::from(*at)] {
+        let unordered = args.iter().map(|index| {
+            let text = self.described[usize::from(*index)].text.as_str();
+            match self.nodes[usize::from(*index)] {
                 Node::Ordered { .. } => without_order(text),
                 _ => text.to_owned(),
             }
@@ -242,19 +242,19 @@ impl<'a> Reader<'a> {
     }
 
     fn describe_cast(&mut self, name: &str, x: u16, ty: &Type) -> Described {
-        let (class, written) = match ty {
+        let (class, type_name) = match ty {
             Type::Neutral(index) => {
                 let neutral = crate::part::NEUTRAL[usize::from(*index)];
-                let named = self.scope.types.iter().find(|(name, _)| name == neutral);
+                let dialect_type = self.scope.types.iter().find(|(name, _)| name == neutral);
                 (
                     neutral.to_owned(),
-                    named.map_or(neutral, |(_, name)| name.as_str()).to_owned(),
+                    dialect_type.map_or(neutral, |(_, name)| name.as_str()).to_owned(),
                 )
             }
             Type::Native(name) => (native_class(name).to_owned(), name.clone()),
         };
         let from = self.class(x).to_owned();
-        self.add(Section::Casts, format!("{name}({from} as {written})"));
+        self.add(Section::Casts, format!("{name}({from} as {type_name})"));
         Described::from_class(&class)
     }
 
@@ -287,8 +287,8 @@ impl<'a> Reader<'a> {
     /// Describes parts with keywords between them.
     fn describe_words(&mut self, parts: &[u16]) -> Described {
         let texts: Vec<String> = self.texts(parts).iter().map(|text| (*text).to_owned()).collect();
-        let is = |at: usize, word: &str| texts.get(at).is_some_and(|text| text == word);
-        let class = |at: usize| self.class(parts[at]).to_owned();
+        let is = |index: usize, word: &str| texts.get(index).is_some_and(|text| text == word);
+        let class = |index: usize| self.class(parts[index]).to_owned();
         let text = texts.join(" ");
         match texts[0].as_str() {
             "select" | "values" => {
@@ -346,26 +346,26 @@ impl<'a> Reader<'a> {
             _ => {
                 let class = arithmetic(op, left, right);
                 // Division is the only operator that depends on the kinds of the two numbers.
-                let shown = |class: &str| match class {
+                let class_text = |class: &str| match class {
                     "integer" | "decimal" | "float" if op != "/" => "number".to_owned(),
                     _ => class.to_owned(),
                 };
-                self.construct(&format!("{} {op} {}", shown(left), shown(right)), &class)
+                self.construct(&format!("{} {op} {}", class_text(left), class_text(right)), &class)
             }
         }
     }
 
     /// Returns the type class of an argument after the conversion that its mode specifies.
     fn argument(&self, index: u8, mode: &str) -> String {
-        let own = self
+        let arg_class = self
             .signature
             .params
             .get(usize::from(index))
             .map_or("any", |param| class_of(&param.ty));
         match mode {
-            "" => own.to_owned(),
+            "" => arg_class.to_owned(),
             "days" => {
-                let converted = self.scope.days.iter().find(|(from, _)| from == own);
+                let converted = self.scope.days.iter().find(|(from, _)| from == arg_class);
                 converted.map_or_else(|| "integer".to_owned(), |(_, class)| class.clone())
             }
             "tens" | "scale" => "integer".to_owned(),
@@ -379,7 +379,7 @@ impl<'a> Reader<'a> {
                     .map(|overload| &overload.signature);
                 match signature.map(|s| s.result.as_str()) {
                     Some(result) if class_of(result) != "any" => class_of(result).to_owned(),
-                    _ => own.to_owned(),
+                    _ => arg_class.to_owned(),
                 }
             }
         }
@@ -389,16 +389,16 @@ impl<'a> Reader<'a> {
     fn result(&self, name: &str, args: &[u16]) -> String {
         let first = || {
             args.iter()
-                .map(|at| self.class(*at))
+                .map(|index| self.class(*index))
                 .find(|class| *class != "null")
                 .unwrap_or("any")
                 .to_owned()
         };
-        let listed = self.scope.results.iter().find(|(of, _)| of == plain_name(name));
-        match listed.map(|(_, class)| class.as_str()) {
+        let entry = self.scope.results.iter().find(|(function, _)| function == plain_name(name));
+        match entry.map(|(_, class)| class.as_str()) {
             Some("argument") => first(),
             Some("moment") => {
-                let moment = args.iter().map(|at| self.class(*at)).find(|class| is_moment(class));
+                let moment = args.iter().map(|index| self.class(*index)).find(|class| is_moment(class));
                 moment.unwrap_or("temporal").to_owned()
             }
             Some(class) => class.to_owned(),
@@ -411,6 +411,6 @@ impl<'a> Reader<'a> {
 /// `any ignore nulls order by any desc limit number`.
 fn without_order(text: &str) -> String {
     let (argument, order) = text.split_once(" order by ").unwrap_or((text, ""));
-    let limit = order.find(" limit ").and_then(|at| order.get(at..)).unwrap_or_default();
+    let limit = order.find(" limit ").and_then(|offset| order.get(offset..)).unwrap_or_default();
     format!("{argument}{limit}")
 }

@@ -73,15 +73,15 @@ pub fn read_dialect(
         reader.replace(t, "backslash", &mut new.backslash, |v| v.get_ref().as_bool());
         reader.replace(t, "raw", &mut new.raw, |v| v.get_ref().as_str().map(str::to_owned));
     }
-    for (key, into) in [("types", &mut new.types), ("literals", &mut new.literals)] {
-        reader.replace_entries(section(key), into, |v| v.get_ref().as_str().map(str::to_owned));
+    for (key, entries) in [("types", &mut new.types), ("literals", &mut new.literals)] {
+        reader.replace_entries(section(key), entries, |v| v.get_ref().as_str().map(str::to_owned));
     }
-    for (key, into) in [
+    for (key, entries) in [
         ("type_synonyms", &mut new.type_synonyms),
         ("similar_types", &mut new.similar_types),
     ] {
-        reader.replace_entries(section(key), into, texts);
-        for (name, _) in into
+        reader.replace_entries(section(key), entries, texts);
+        for (name, _) in entries
             .iter()
             .filter(|(name, _)| !crate::part::NEUTRAL.contains(&name.as_str()))
         {
@@ -113,11 +113,11 @@ pub fn read_dialect(
         );
     }
     let lacks = toml_file::read_texts(file, &table, "lacks", faults);
-    let at = toml_file::get(&table, "lacks").map_or(0, |value| value.span().start);
+    let offset = toml_file::get(&table, "lacks").map_or(0, |value| value.span().start);
     for word in &lacks {
         if !lacking::remove_templates(&mut new, parent, word) {
             faults.push(file.fault_at(
-                at,
+                offset,
                 format!("no inherited template contains `{word}`; remove it from `lacks`"),
             ));
         }
@@ -136,24 +136,24 @@ impl Reader<'_> {
         table: &DeTable<'_>,
         key: &str,
         inherited: &mut T,
-        read: impl FnOnce(&Value<'_>) -> Option<T>,
+        parse: impl FnOnce(&Value<'_>) -> Option<T>,
     ) {
         let Some(value) = toml_file::get(table, key) else {
             return;
         };
-        let at = value.span().start;
-        match read(value) {
+        let offset = value.span().start;
+        match parse(value) {
             None => self
                 .faults
-                .push(self.file.fault_at(at, format!("`{key}` has an invalid value"))),
-            Some(new) if new == *inherited && !self.is_base => self.report_repetition(at, key),
+                .push(self.file.fault_at(offset, format!("`{key}` has an invalid value"))),
+            Some(new) if new == *inherited && !self.is_base => self.report_repetition(offset, key),
             Some(new) => *inherited = new,
         }
     }
 
-    fn report_repetition(&mut self, at: usize, description: &str) {
+    fn report_repetition(&mut self, offset: usize, description: &str) {
         let fault = format!("`{description}` repeats the inherited value; remove it");
-        self.faults.push(self.file.fault_at(at, fault));
+        self.faults.push(self.file.fault_at(offset, fault));
     }
 
     /// Replaces each inherited entry that the section contains.
@@ -161,14 +161,14 @@ impl Reader<'_> {
         &mut self,
         section: Option<&DeTable<'_>>,
         inherited: &mut Vec<(String, T)>,
-        read: impl Fn(&Value<'_>) -> Option<T>,
+        parse: impl Fn(&Value<'_>) -> Option<T>,
     ) {
         let Some(section) = section else { return };
         for (key, _) in section {
             let name = key.get_ref();
-            let at = inherited.iter().position(|(known, _)| known == name);
-            let mut entry = at.map_or_else(|| (name.to_string(), T::default()), |at| inherited.remove(at));
-            self.replace(section, name, &mut entry.1, &read);
+            let existing_index = inherited.iter().position(|(entry_name, _)| entry_name == name);
+            let mut entry = existing_index.map_or_else(|| (name.to_string(), T::default()), |index| inherited.remove(index));
+            self.replace(section, name, &mut entry.1, &parse);
             inherited.push(entry);
         }
     }
@@ -201,9 +201,9 @@ impl Reader<'_> {
         });
         let words = toml_file::read_texts(self.file, t, "reserved", self.faults);
         let inherited: BTreeSet<String> = new.reserved.iter().cloned().collect();
-        let at = toml_file::get(t, "reserved").map_or(0, |value| value.span().start);
+        let offset = toml_file::get(t, "reserved").map_or(0, |value| value.span().start);
         for word in words.iter().filter(|word| inherited.contains(*word)) {
-            self.report_repetition(at, word);
+            self.report_repetition(offset, word);
         }
         new.reserved = inherited
             .into_iter()
@@ -216,29 +216,29 @@ impl Reader<'_> {
     /// Reads the section `[facts]`. The base declares all facts.
     fn facts(&mut self, t: &DeTable<'_>, new: &mut Dialect) {
         for (key, value) in t {
-            let (name, at) = (key.get_ref(), key.span().start);
-            let known = new.facts.iter().position(|(known, _)| known == name);
+            let (name, offset) = (key.get_ref(), key.span().start);
+            let fact_index = new.facts.iter().position(|(fact_name, _)| fact_name == name);
             let fact = match (value.get_ref().as_bool(), value.get_ref().as_str()) {
                 (Some(flag), _) => Fact::Flag(flag),
                 (_, Some(word)) => Fact::Word(word.to_owned()),
                 _ => {
                     self.faults
-                        .push(self.file.fault_at(at, "a fact must be true, false or a word"));
+                        .push(self.file.fault_at(offset, "a fact must be true, false or a word"));
                     continue;
                 }
             };
             if let (Fact::Word(list), "allowed_in_names") = (&fact, &**name)
                 && let Err(error) = name_characters(list)
             {
-                self.faults.push(self.file.fault_at(at, error));
+                self.faults.push(self.file.fault_at(offset, error));
             }
-            match known {
+            match fact_index {
                 None if self.is_base => new.facts.push((name.to_string(), fact)),
                 None => self
                     .faults
-                    .push(self.file.fault_at(at, format!("fact `{name}` is not in ansi.toml"))),
-                Some(known) if new.facts[known].1 == fact => self.report_repetition(at, name),
-                Some(known) => new.facts[known].1 = fact,
+                    .push(self.file.fault_at(offset, format!("fact `{name}` is not in ansi.toml"))),
+                Some(index) if new.facts[index].1 == fact => self.report_repetition(offset, name),
+                Some(index) => new.facts[index].1 = fact,
             }
         }
         new.facts.sort_by(|a, b| a.0.cmp(&b.0));

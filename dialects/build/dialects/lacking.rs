@@ -38,13 +38,13 @@ pub fn remove_users(dialect: &mut Dialect, functions: &[Function]) {
             reasons.next().filter(|_| !has_template)
         };
         let removed: Vec<(usize, String)> = (dialect.templates().enumerate())
-            .filter_map(|(at, nodes)| Some((at, nodes?.iter().filter_map(Node::mode).find_map(reason_of)?)))
+            .filter_map(|(index, nodes)| Some((index, nodes?.iter().filter_map(Node::mode).find_map(reason_of)?)))
             .collect();
         if removed.is_empty() {
             return;
         }
-        for (at, reason) in removed {
-            dialect.cells[at] = Cell::Unsupported(reason);
+        for (index, reason) in removed {
+            dialect.cells[index] = Cell::Unsupported(reason);
         }
     }
 }

@@ -17,8 +17,8 @@ pub fn write(functions: &[Function], dialects: &[Dialect]) -> String {
     for (index, dialect) in dialects[1..].iter().enumerate() {
         write_properties(&mut out, index, dialect, ansi);
         let overloads = functions.iter().flat_map(|f| f.overloads.iter());
-        for (at, (cell, overload)) in dialect.cells.iter().zip(overloads).enumerate() {
-            let fill = |reason: &str| fill_titles(reason, dialect, &dialects[1..], at);
+        for (index, (cell, overload)) in dialect.cells.iter().zip(overloads).enumerate() {
+            let fill = |reason: &str| fill_titles(reason, dialect, &dialects[1..], index);
             write_cell(&mut out, cell, overload, (functions, dialect), fill);
         }
         out.push_str("], ");
@@ -117,7 +117,7 @@ fn write_properties(output: &mut String, index: usize, dialect: &Dialect, ansi: 
     let literal = |name: &str| {
         let mut literals = dialect.literals.iter();
         literals
-            .find(|(own, _)| own == name)
+            .find(|(literal, _)| literal == name)
             .map_or("", |(_, text)| text.as_str())
     };
     output.push_str("}, literals: Literals { ");
@@ -135,14 +135,14 @@ fn write_properties(output: &mut String, index: usize, dialect: &Dialect, ansi: 
         ("type_synonyms", &dialect.type_synonyms),
         ("similar_types", &dialect.similar_types),
     ] {
-        let of = |neutral: &&str| {
+        let type_names = |neutral: &&str| {
             names
                 .iter()
                 .find(|(name, _)| name == neutral)
                 .map_or(&[][..], |(_, names)| names)
         };
         let _ = write!(output, ", {key}: [");
-        for names in crate::part::NEUTRAL.iter().map(of) {
+        for names in crate::part::NEUTRAL.iter().map(type_names) {
             let _ = write!(output, "&{names:?}, ");
         }
         output.push(']');
@@ -153,11 +153,11 @@ fn write_properties(output: &mut String, index: usize, dialect: &Dialect, ansi: 
 /// Fills the placeholders in the reason why a dialect does not support an overload: `{dialect}` is the dialect's title,
 /// and `{elsewhere}` lists the other dialects that support the overload, as in `in BigQuery, in Snowflake`.
 fn fill_titles(reason: &str, dialect: &Dialect, dialects: &[Dialect], overload: usize) -> String {
-    let has_template = |of: &&Dialect| of.unverified.is_empty() && matches!(of.cells[overload], Cell::Template(..));
+    let has_template = |other_dialect: &&Dialect| other_dialect.unverified.is_empty() && matches!(other_dialect.cells[overload], Cell::Template(..));
     let elsewhere = dialects
         .iter()
         .filter(has_template)
-        .map(|of| format!("in {}", of.title));
+        .map(|other_dialect| format!("in {}", other_dialect.title));
     let elsewhere = elsewhere.collect::<Vec<_>>().join(", ");
     reason
         .replace("{dialect}", &dialect.title)
@@ -232,7 +232,7 @@ fn write_construct_facts(output: &mut String, dialect: &Dialect) {
     output.push_str("], cell_constructs: &[\n");
     let places: BTreeMap<_, usize> = dialect.known.keys().zip(0..).collect();
     for constructs in &dialect.constructs {
-        let places: Vec<usize> = constructs.iter().filter_map(|of| places.get(of).copied()).collect();
+        let places: Vec<usize> = constructs.iter().filter_map(|construct| places.get(construct).copied()).collect();
         let _ = writeln!(output, "&{places:?},");
     }
     output.push_str("] ");
@@ -256,7 +256,7 @@ pub(super) fn split_around_placeholder(form: &str) -> Option<(&str, &str)> {
 
 /// Returns the shape of a template: one operator, one call, or several parts.
 fn template_shape(nodes: &[Node], params: usize) -> String {
-    let is = |node: &Node, at: u8| matches!(node, Node::Arg { index, mode } if *index == at && mode.is_empty());
+    let is = |node: &Node, arg_index: u8| matches!(node, Node::Arg { index, mode } if *index == arg_index && mode.is_empty());
     match nodes {
         [a, b, Node::Binary { op, left: 0, right: 1 }] if is(a, 0) && is(b, 1) => {
             format!("Shape::Operator({})", operator_name(op))
@@ -267,7 +267,7 @@ fn template_shape(nodes: &[Node], params: usize) -> String {
         [plain @ .., Node::Call { name, args }]
             if params > 0
                 && plain.len() == params
-                && plain.iter().zip(0..).all(|(node, at)| is(node, at))
+                && plain.iter().zip(0..).all(|(node, arg_index)| is(node, arg_index))
                 && args.iter().copied().eq(0..params as u16) =>
         {
             format!("Shape::Call({name:?})")
@@ -278,10 +278,10 @@ fn template_shape(nodes: &[Node], params: usize) -> String {
 
 /// Returns the number of occurrences of an argument in the SQL of a template. `of_mode` returns the occurrences in the SQL
 /// of an internal function that is called on the argument.
-fn count_uses(nodes: &[Node], wanted: u8, of_mode: &dyn Fn(&str) -> u8) -> u8 {
+fn count_uses(nodes: &[Node], arg_index: u8, of_mode: &dyn Fn(&str) -> u8) -> u8 {
     let uses = |node: &Node| match node {
         Node::Arg { index, mode } | Node::ArgList { index, mode } | Node::ArgJoin { index, mode, .. }
-            if *index == wanted =>
+            if *index == arg_index =>
         {
             of_mode(mode)
         }
@@ -348,11 +348,11 @@ fn write_part(output: &mut String, node: &Node, functions: &[Function]) {
             parts,
             first,
             until,
-            by,
+            by: order_arg,
         } => {
             write!(
                 output,
-                "Part::Ordered {{ parts: &{parts:?}, first: {first}, until: {until}, by: {by} }},"
+                "Part::Ordered {{ parts: &{parts:?}, first: {first}, until: {until}, by: {order_arg} }},"
             )
         }
         Node::List(a) => write!(output, "Part::List(&{a:?}),"),

@@ -47,7 +47,7 @@ impl Scope {
 /// Reports the first name that could capture a column in an argument.
 pub(super) fn check(tokens: &[Token]) -> Result<(), String> {
     let mut scopes: Vec<Scope> = Vec::new();
-    for (at, token) in tokens.iter().enumerate() {
+    for (index, token) in tokens.iter().enumerate() {
         let word_at = |place: usize| match tokens.get(place) {
             Some(Token::Word(word)) => Some(word.as_str()),
             _ => None,
@@ -59,26 +59,26 @@ pub(super) fn check(tokens: &[Token]) -> Result<(), String> {
         let subquery = scopes.last_mut().filter(|scope| scope.kind == Kind::Subquery);
         match (token, subquery) {
             (Token::Symbol("(" | "["), _) => {
-                let is_subquery = word_at(at + 1) == Some("select");
+                let is_subquery = word_at(index + 1) == Some("select");
                 scopes.push(Scope::new(
                     if is_subquery { Kind::Subquery } else { Kind::Bracket },
                     Vec::new(),
                 ));
             }
             (Token::Symbol(")" | "]"), _) => scopes.pop().map_or(Ok(()), Scope::close)?,
-            (Token::Symbol("->"), _) => scopes.push(Scope::new(Kind::Lambda, read_lambda_parameters(tokens, at))),
+            (Token::Symbol("->"), _) => scopes.push(Scope::new(Kind::Lambda, read_lambda_parameters(tokens, index))),
             (Token::Word(word), _) if word == "lambda" => {
                 scopes.push(Scope::new(
                     Kind::Lambda,
-                    word_at(at + 1).into_iter().map(str::to_owned).collect(),
+                    word_at(index + 1).into_iter().map(str::to_owned).collect(),
                 ));
             }
             (Token::Word(word), Some(scope)) if word == "as" => {
                 scope.in_first_item = false;
-                scope.names.extend(read_alias_names(tokens, at));
+                scope.names.extend(read_alias_names(tokens, index));
             }
             (Token::Word(word), Some(scope)) if word == "from" => scope.in_first_item = scope.names.is_empty(),
-            (Token::Word(_) | Token::Symbol(","), Some(scope)) => scope.in_first_item &= word_at(at) == Some("unnest"),
+            (Token::Word(_) | Token::Symbol(","), Some(scope)) => scope.in_first_item &= word_at(index) == Some("unnest"),
             (Token::Slot(_), _) => {
                 let inside = scopes.iter_mut().filter(|scope| !scope.in_first_item);
                 inside.for_each(|scope| scope.has_argument = true);
@@ -90,10 +90,10 @@ pub(super) fn check(tokens: &[Token]) -> Result<(), String> {
 }
 
 /// Returns the alias after `as`, followed by its column list if there is one.
-fn read_alias_names(tokens: &[Token], at: usize) -> Vec<String> {
-    let list = matches!(tokens.get(at + 2), Some(Token::Symbol("(")));
+fn read_alias_names(tokens: &[Token], index: usize) -> Vec<String> {
+    let list = matches!(tokens.get(index + 2), Some(Token::Symbol("(")));
     let end = |token: &&Token| !matches!(token, Token::Symbol(")"));
-    tokens[at + 1..]
+    tokens[index + 1..]
         .iter()
         .take(if list { usize::MAX } else { 1 })
         .take_while(end)
@@ -102,10 +102,10 @@ fn read_alias_names(tokens: &[Token], at: usize) -> Vec<String> {
 }
 
 /// Returns the lambda parameters before `->`.
-fn read_lambda_parameters(tokens: &[Token], at: usize) -> Vec<String> {
-    let list = matches!(tokens.get(at.wrapping_sub(1)), Some(Token::Symbol(")")));
+fn read_lambda_parameters(tokens: &[Token], index: usize) -> Vec<String> {
+    let list = matches!(tokens.get(index.wrapping_sub(1)), Some(Token::Symbol(")")));
     let start = |token: &&Token| !matches!(token, Token::Symbol("("));
-    tokens[..at]
+    tokens[..index]
         .iter()
         .rev()
         .take(if list { usize::MAX } else { 1 })

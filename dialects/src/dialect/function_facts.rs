@@ -61,9 +61,9 @@ mod tests {
         assert!(texts("snowflake", "CORREL").contains(&"corr(number, number) over (partition by)"));
         assert!(texts("postgres", "SQRT").contains(&"sqrt(float)"));
         assert!(texts("duckdb", "IF").is_empty());
-        let all: Vec<_> = Dialect::all().flat_map(Dialect::facts_of_constructs).collect();
+        let all_facts: Vec<_> = Dialect::all().flat_map(Dialect::facts_of_constructs).collect();
         assert!(
-            all.iter()
+            all_facts.iter()
                 .all(|fact| fact.source.is_empty() == (fact.verdict.name() == "unsure"))
         );
     }

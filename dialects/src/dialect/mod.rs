@@ -151,8 +151,8 @@ impl Dialect {
     #[must_use]
     pub fn volatile_calls(self) -> Vec<&'static str> {
         let calls = |is_volatile: bool| {
-            let cells = self.0.cells.iter().enumerate().filter(move |(at, _)| {
-                let owner = catalog::overload_owner(OverloadId(*at as u16));
+            let cells = self.0.cells.iter().enumerate().filter(move |(index, _)| {
+                let owner = catalog::overload_owner(OverloadId(*index as u16));
                 catalog::get(owner).volatile == is_volatile
             });
             cells.flat_map(|(_, cell)| match cell {

@@ -120,9 +120,9 @@ impl Dialect {
             output.push_str(name);
             // The case of an unquoted name is insignificant, so the name is written in lower case.
             if kinds & UPPER_CASE != 0
-                && let Some(written) = output.get_mut(start..)
+                && let Some(output_name) = output.get_mut(start..)
             {
-                written.make_ascii_lowercase();
+                output_name.make_ascii_lowercase();
             }
             return;
         }
@@ -289,7 +289,7 @@ mod tests {
     #[test]
     fn names_have_the_case_that_the_warehouse_expects() {
         let dialects = ["snowflake", "postgres", "bigquery", "duckdb"].map(|name| name.parse::<Dialect>().unwrap());
-        let spelled = [
+        let cases = [
             // Each entry holds a name, a flag for whether it is quoted in the source, and the result for each
             // dialect.
             ("start", false, [r#""START""#, "start", "start", "start"]),
@@ -321,9 +321,9 @@ mod tests {
             ),
             ("2024", false, [r#""2024""#, r#""2024""#, "`2024`", r#""2024""#]),
         ];
-        for (name, quoted, wanted) in spelled {
-            let written = dialects.map(|dialect| dialect.name_text(name, !quoted));
-            assert_eq!(written.each_ref().map(String::as_str), wanted, "{name}");
+        for (name, quoted, expected) in cases {
+            let texts = dialects.map(|dialect| dialect.name_text(name, !quoted));
+            assert_eq!(texts.each_ref().map(String::as_str), expected, "{name}");
         }
     }
 }

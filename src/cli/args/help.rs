@@ -28,11 +28,11 @@ const GROUPS: [(&str, &[&str]); 6] = [
 pub fn parse() -> Result<(Cli, bool), clap::Error> {
     let mut command = command();
     let matches = command.try_get_matches_from_mut(std::env::args_os())?;
-    let mut called = &matches;
-    while let Some((_, inner)) = called.subcommand() {
-        called = inner;
+    let mut command_matches = &matches;
+    while let Some((_, inner)) = command_matches.subcommand() {
+        command_matches = inner;
     }
-    let as_json = called.try_get_one::<bool>("json").ok().flatten() == Some(&true);
+    let as_json = command_matches.try_get_one::<bool>("json").ok().flatten() == Some(&true);
     let cli = Cli::from_arg_matches(&matches).map_err(|fault| fault.format(&mut command))?;
     Ok((cli, as_json))
 }
@@ -67,12 +67,12 @@ mod tests {
     #[test]
     fn every_command_is_in_one_group() {
         let command = command();
-        let mut listed: Vec<&str> = GROUPS.iter().flat_map(|(_, names)| names.iter().copied()).collect();
-        let own: Vec<&str> = command.get_subcommands().map(clap::Command::get_name).collect();
-        assert_eq!(listed, own);
-        listed.sort_unstable();
-        listed.dedup();
-        assert_eq!(listed.len(), own.len());
+        let mut grouped_names: Vec<&str> = GROUPS.iter().flat_map(|(_, names)| names.iter().copied()).collect();
+        let command_names: Vec<&str> = command.get_subcommands().map(clap::Command::get_name).collect();
+        assert_eq!(grouped_names, command_names);
+        grouped_names.sort_unstable();
+        grouped_names.dedup();
+        assert_eq!(grouped_names.len(), command_names.len());
     }
 
     #[test]
@@ -101,15 +101,15 @@ mod tests {
     fn every_command_has_examples_that_parse() {
         let mut commands = vec![("formulac".to_owned(), command())];
         let mut count = 0;
-        while let Some((name, of)) = commands.pop() {
+        while let Some((name, popped_command)) = commands.pop() {
             commands.extend(
-                of.get_subcommands()
+                popped_command.get_subcommands()
                     .map(|command| (format!("{name} {}", command.get_name()), command.clone())),
             );
             if name == "formulac" {
                 continue;
             }
-            let help = of
+            let help = popped_command
                 .get_after_long_help()
                 .unwrap_or_else(|| panic!("`{name}` has no examples"))
                 .to_string();

@@ -246,8 +246,8 @@ impl ResolveArgs {
             (self.to_set, ConflictSide::ToSet),
             (self.to_model, ConflictSide::ToModel),
         ];
-        let chosen = sides.into_iter().find(|(is_chosen, _)| *is_chosen);
-        chosen.map_or(ConflictSide::Ours, |(_, side)| side)
+        let choice = sides.into_iter().find(|(is_chosen, _)| *is_chosen);
+        choice.map_or(ConflictSide::Ours, |(_, side)| side)
     }
 }
 

@@ -36,7 +36,7 @@ pub fn run(session: &Session, args: &AuthorizeArgs) -> Result<Exit, Failure> {
     let by_hand = hand_edited_files(session, &workspace, &repository, &under_way)?;
     let mut notes: Vec<String> = approved_for_others(&under_way.commits)
         .into_iter()
-        .map(|(commit, by)| format!("the approval by {by} was committed by {}", commit.committer))
+        .map(|(commit, approver)| format!("the approval by {approver} was committed by {}", commit.committer))
         .collect();
     notes.extend(under_way.facts_change_note());
     let lacks = if under_way.needs_approval() {
@@ -46,8 +46,8 @@ pub fn run(session: &Session, args: &AuthorizeArgs) -> Result<Exit, Failure> {
     };
     let is_allowed = refused.is_empty() && lacks.is_empty() && standing.rejected.is_empty() && by_hand.is_empty();
     if args.json {
-        let one = |change: &ForbiddenChange| json!({"commit": change.commit, "author": change.author, "path": change.path, "why": change.reason});
-        let refused: Vec<Value> = refused.iter().map(one).collect();
+        let change_json = |change: &ForbiddenChange| json!({"commit": change.commit, "author": change.author, "path": change.path, "why": change.reason});
+        let refused: Vec<Value> = refused.iter().map(change_json).collect();
         session.print_json(&json!({
             "allowed": is_allowed,
             "environment": under_way.environment.as_ref().map(|environment| environment.name.as_str()),
@@ -71,11 +71,11 @@ pub fn run(session: &Session, args: &AuthorizeArgs) -> Result<Exit, Failure> {
         for HandEditedFile { path, why } in &by_hand {
             let _ = writeln!(text, "not allowed: {path}: {why}");
         }
-        for by in &standing.rejected {
-            let _ = writeln!(text, "rejected by {by}");
+        for user in &standing.rejected {
+            let _ = writeln!(text, "rejected by {user}");
         }
-        for (by, why) in &standing.void {
-            let _ = writeln!(text, "the approval by {by} does not count: {why}");
+        for (approver, why) in &standing.void {
+            let _ = writeln!(text, "the approval by {approver} does not count: {why}");
         }
         for note in &notes {
             let _ = writeln!(text, "note: {note}");
@@ -86,7 +86,7 @@ pub fn run(session: &Session, args: &AuthorizeArgs) -> Result<Exit, Failure> {
         for lack in &lacks {
             let _ = writeln!(text, "missing: {lack}");
         }
-        let into = under_way
+        let destination = under_way
             .environment
             .as_ref()
             .map(|environment| format!(" into {}", environment.name))
@@ -99,9 +99,9 @@ pub fn run(session: &Session, args: &AuthorizeArgs) -> Result<Exit, Failure> {
         };
         let approved = match standing.approved.as_slice() {
             [] => String::new(),
-            by => format!(", approved by {}", by.join(", ")),
+            approvers => format!(", approved by {}", approvers.join(", ")),
         };
-        let _ = writeln!(text, "{commits} {verdict}{into}{approved}");
+        let _ = writeln!(text, "{commits} {verdict}{destination}{approved}");
         session.print_escaped(&text)?;
     }
     Ok(if is_allowed { Exit::Done } else { Exit::NotAllowed })
@@ -230,8 +230,8 @@ fn write_owners(session: &Session, workspace: &Workspace, repository: &Repositor
         (!names.is_empty()).then(|| (workspace.relative_path(path), names))
     });
     let changes: Vec<(String, Vec<String>)> = changes.collect();
-    let whole = repository.top_folder()?.join(path);
-    let before = read_text(&whole).unwrap_or_default();
+    let full_path = repository.top_folder()?.join(path);
+    let before = read_text(&full_path).unwrap_or_default();
     let (models, tests) = workspace.output_folders();
     let folders = [workspace.specs_folder(), models, tests, workspace.omni_folder()];
     let after = codeowners(
@@ -248,7 +248,7 @@ fn write_owners(session: &Session, workspace: &Workspace, repository: &Repositor
     write_all(
         &WritableFolders::from_project(&repository.top_folder()?)?,
         &[PlannedFile {
-            path: whole,
+            path: full_path,
             text: after,
         }],
     )?;

@@ -60,7 +60,7 @@ pub fn run(session: &Session, args: &CheckArgs, sessions: Option<&FormulaSession
             }
             (file_diagnostics, fixed)
         }
-        Err(Failure::Found(found)) => (found, Vec::new()),
+        Err(Failure::Found(diagnostics)) => (diagnostics, Vec::new()),
         Err(failure) => return Err(failure),
     };
     write_all(&writable_folders(session, args)?, &fixed)?;
@@ -115,19 +115,19 @@ impl CheckInputs<'_> {
     fn check(&self, session: &Session, args: &CheckArgs) -> Result<(Vec<FileDiagnostics>, Vec<PlannedFile>), Failure> {
         let sources: Vec<SourceText> = self.files.iter().map(|path| SourceText::from_file(path)).collect();
         let compiler = args.settings.apply_to(self.knowledge.builder())?.build();
-        let done = self.check_sources_with_compiler(session, args, &compiler, sources.clone())?;
-        let misses_names = done
+        let outcome = self.check_sources_with_compiler(session, args, &compiler, sources.clone())?;
+        let misses_names = outcome
             .0
             .iter()
             .flat_map(|file_diagnostics| &file_diagnostics.diagnostics)
             .any(|diagnostic| diagnostic.kind() == Code::UnknownName);
         let Some(workspace) = self.knowledge.workspace.as_ref().filter(|_| misses_names) else {
-            return Ok(done);
+            return Ok(outcome);
         };
         // Report a missing column as removed if an earlier pull recorded it.
         let had = pull::pulled_columns(&workspace.root);
         if had.is_empty() {
-            return Ok(done);
+            return Ok(outcome);
         }
         let compiler = args
             .settings
@@ -203,12 +203,12 @@ impl CheckInputs<'_> {
             (!compiled.has_errors()).then_some(compiled)
         };
         for (number, fault) in promote::defined_twice(project, root, &texts, compile) {
-            if let Some(found) = file_diagnostics
+            if let Some(existing) = file_diagnostics
                 .get_mut(number)
                 .filter(|_| !project.silenced().contains(&fault.kind()))
             {
-                found.diagnostics.push(fault);
-                found
+                existing.diagnostics.push(fault);
+                existing
                     .diagnostics
                     .sort_by_key(|fault| (fault.span().start, fault.span().end));
             }
@@ -240,7 +240,7 @@ impl CheckInputs<'_> {
             .iter()
             .zip(&sources)
             .zip(self.knowledge.project_paths(&self.files))
-            .filter(|(it, _)| is_spec(it));
+            .filter(|(source_text, _)| is_spec(source_text));
         let specs: Vec<(SourceText, Option<String>)> =
             specs.map(|((_, source), path)| (source.clone(), path)).collect();
         let compiled = self.knowledge.compile_specs(compiler, specs.clone())?;
@@ -273,7 +273,7 @@ impl CheckInputs<'_> {
                 ),
                 _ => None,
             };
-            let mut it = match of_spec {
+            let mut checked_file = match of_spec {
                 Some((spec, (of_spec, of_names))) => {
                     models.extend(built.get(&spec).map(|compiled| (file_diagnostics.len(), compiled)));
                     clashes = of_names;
@@ -282,22 +282,22 @@ impl CheckInputs<'_> {
                 None => match (&of_formulas, self.sessions) {
                     (Some(compiler), Some(sessions)) if source.fault.is_none() => {
                         let mut sessions = sessions.borrow_mut();
-                        let kept = sessions.entry(path.clone()).or_default();
-                        let diagnostics = kept.compile(compiler, &source.text).diagnostics().to_vec();
+                        let formula_session = sessions.entry(path.clone()).or_default();
+                        let diagnostics = formula_session.compile(compiler, &source.text).diagnostics().to_vec();
                         source.with_diagnostics(diagnostics)
                     }
                     _ => diagnose(of_formulas.as_ref().unwrap_or(compiler), kind, source),
                 },
             };
-            if fix && apply_fixes(of_formulas.as_ref().unwrap_or(&knowing), kind, &mut it) {
+            if fix && apply_fixes(of_formulas.as_ref().unwrap_or(&knowing), kind, &mut checked_file) {
                 fixed.push(PlannedFile {
                     path: path.clone(),
-                    text: it.text.clone(),
+                    text: checked_file.text.clone(),
                 });
             }
-            it.diagnostics.extend(clashes);
-            diag::sort(&mut it.diagnostics);
-            file_diagnostics.push(it);
+            checked_file.diagnostics.extend(clashes);
+            diag::sort(&mut checked_file.diagnostics);
+            file_diagnostics.push(checked_file);
         }
         self.warn_of_missing_files(models.into_iter(), &mut file_diagnostics)?;
         Ok((file_diagnostics, fixed))
@@ -436,14 +436,14 @@ fn diagnose(compiler: &Compiler, kind: InputKind, source: SourceText) -> FileDia
 }
 
 fn print_summary(session: &Session, file_diagnostics: &[FileDiagnostics]) {
-    let all = file_diagnostics.iter().flat_map(|f| &f.diagnostics);
-    let (errors, count) = all.fold((0, 0), |(e, n), d| (e + usize::from(d.is_error()), n + 1));
-    let of = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
-    let files = of(file_diagnostics.len(), "file");
+    let diagnostics = file_diagnostics.iter().flat_map(|f| &f.diagnostics);
+    let (errors, count) = diagnostics.fold((0, 0), |(e, n), d| (e + usize::from(d.is_error()), n + 1));
+    let count_text = |n: usize, noun: &str| format!("{n} {noun}{}", if n == 1 { "" } else { "s" });
+    let files = count_text(file_diagnostics.len(), "file");
     session.report_action(&match (errors, count - errors) {
         (0, 0) => format!("{files} checked: no problems found"),
-        (e, 0) => format!("{files} checked: {}", of(e, "error")),
-        (0, w) => format!("{files} checked: {}", of(w, "warning")),
-        (e, w) => format!("{files} checked: {}, {}", of(e, "error"), of(w, "warning")),
+        (e, 0) => format!("{files} checked: {}", count_text(e, "error")),
+        (0, w) => format!("{files} checked: {}", count_text(w, "warning")),
+        (e, w) => format!("{files} checked: {}, {}", count_text(e, "error"), count_text(w, "warning")),
     });
 }

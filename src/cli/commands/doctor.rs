@@ -81,14 +81,14 @@ pub fn run(session: &Session, args: &DoctorArgs) -> Result<Exit, Failure> {
     if let (Some(workspace), Some(dbt)) = (&workspace, dbt_project) {
         add(check_artifacts(workspace, dbt)?, Exit::Done);
     }
-    let shown = print_health(session, args.json, &parts)?;
+    let print_exit = print_health(session, args.json, &parts)?;
     if !args.json && parts.iter().any(|part| part.is_optional) {
         session.print_data(&format!(
             "{OPTIONAL} marks checks that are optional or not done yet; `doctor` does not fail because of \
              these checks\n"
         ))?;
     }
-    Ok(shown.most_severe(exit))
+    Ok(print_exit.most_severe(exit))
 }
 
 fn passed_check(name: &'static str, well: String) -> HealthCheck {
@@ -143,12 +143,12 @@ fn check_warehouse(session: &Session, workspace: Option<&Workspace>) -> HealthCh
     let name = "warehouse";
     let none = Project::default();
     let project = workspace.map_or(&none, |workspace| &workspace.project);
-    let read = || -> Result<_, Failure> {
+    let read_state = || -> Result<_, Failure> {
         let dbt = Engine::new_dbt_run(session, &DbtArgs::default(), project)?;
         let dialect = dbt.dialect(project)?;
         Ok((dialect, WarehouseState::read(&dbt, dialect)?))
     };
-    let Ok((dialect, state)) = read() else {
+    let Ok((dialect, state)) = read_state() else {
         let text = "the warehouse cannot be reached, so its version and its session parameters are unknown";
         return unneeded_check(name, text.to_owned());
     };

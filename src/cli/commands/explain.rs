@@ -57,12 +57,12 @@ pub fn run(session: &Session, args: &ExplainArgs) -> Result<Exit, Failure> {
 
 /// Reports a formula as the subject of an option that needs a spec.
 fn reject_formula(subject: &OsStr) -> Result<(), Failure> {
-    let (shown, path) = (subject.to_string_lossy(), Path::new(subject));
-    let is_formula = shown.contains(|c: char| c.is_whitespace() || "()=+*<>&\"".contains(c));
+    let (subject_text, path) = (subject.to_string_lossy(), Path::new(subject));
+    let is_formula = subject_text.contains(|c: char| c.is_whitespace() || "()=+*<>&\"".contains(c));
     if !is_formula || project::is_yaml(path) || path.exists() {
         return Ok(());
     }
-    let message = format!("`{shown}` is a formula, and a formula alone has no query");
+    let message = format!("`{subject_text}` is a formula, and a formula alone has no query");
     Err(Failure::new(Exit::Usage, message)
         .with_help("write a spec with `from` and the formula, and specify the spec's file or the name of its model"))
 }
@@ -84,8 +84,8 @@ fn expand_spec(session: &Session, args: &ExplainArgs) -> Result<Exit, Failure> {
     if expanded.is_some() || exit != Exit::Done {
         return Ok(exit);
     }
-    let shown = args.subject.to_string_lossy();
-    let message = format!("`{shown}` reads no metric sets");
+    let subject_text = args.subject.to_string_lossy();
+    let message = format!("`{subject_text}` reads no metric sets");
     Err(Failure::new(Exit::Faulty, message).with_help("`--expand` needs a spec with `metrics`"))
 }
 
@@ -126,23 +126,23 @@ fn draw_plan(plan: &QueryPlan) -> GraphDrawing {
     let mut drawing = GraphDrawing::default();
     let id = |part: usize, operator: usize| format!("{part}.{operator}");
     for (index, part) in plan.parts.iter().enumerate() {
-        for (at, operator) in part.operators.iter().enumerate() {
-            let name = if at + 1 == part.operators.len() {
+        for (position, operator) in part.operators.iter().enumerate() {
+            let name = if position + 1 == part.operators.len() {
                 format!("{}\n", part.name)
             } else {
                 String::new()
             };
-            let read = operator.part.and_then(|read| {
-                let last = plan.parts.get(read)?.operators.len().checked_sub(1)?;
-                Some(id(read, last))
+            let source_id = operator.part.and_then(|part_index| {
+                let last = plan.parts.get(part_index)?.operators.len().checked_sub(1)?;
+                Some(id(part_index, last))
             });
             let inputs = operator.inputs.iter().map(|input| id(index, *input));
             drawing
                 .edges
-                .extend(inputs.chain(read).map(|input| (input, id(index, at))));
+                .extend(inputs.chain(source_id).map(|input| (input, id(index, position))));
             drawing
                 .nodes
-                .push(DrawnNode::new(id(index, at), format!("{name}{operator}"), ""));
+                .push(DrawnNode::new(id(index, position), format!("{name}{operator}"), ""));
         }
     }
     drawing
@@ -152,10 +152,10 @@ fn draw_plan(plan: &QueryPlan) -> GraphDrawing {
 fn reject_file_argument(session: &Session, subject: &OsStr) -> Result<(), Failure> {
     let text = subject.to_string_lossy();
     let help = format!("`formulac query {text}` shows its SQL, `formulac explain 'SUM(amount)'` explains a formula");
-    let refused = |what: &str| {
+    let refused = |description: &str| {
         Failure::new(
             Exit::Usage,
-            format!("`{text}` is {what}, but `explain` needs a formula or the code of a diagnostic"),
+            format!("`{text}` is {description}, but `explain` needs a formula or the code of a diagnostic"),
         )
         .with_help(help.clone())
     };
@@ -198,14 +198,14 @@ fn explain_formula(session: &Session, args: &ExplainArgs) -> Result<Exit, Failur
     let source = SourceText::from_argument(&args.subject);
     let knowledge = CommandKnowledge::new(session, &settings.target)?;
     let main = knowledge.dialect;
-    let chosen = settings.target.dialect;
+    let target_dialect = settings.target.dialect;
     let formulas = knowledge.formula_compiler(session, settings, &source.text)?;
     let compiler = &formulas.compiler;
     let outcome = compile_nonempty_source(compiler, source);
     let parts = formula_parts::formula_parts(compiler, &outcome.file_diagnostics.text);
     let sentences = sentence::sentences(&outcome.file_diagnostics.text, &parts);
     let mut others = Vec::new();
-    for dialect in Dialect::verified().filter(|d| *d != main && chosen.is_none()) {
+    for dialect in Dialect::verified().filter(|d| *d != main && target_dialect.is_none()) {
         let file_diagnostics = &outcome.file_diagnostics;
         let copy = SourceText {
             name: file_diagnostics.file.clone(),
@@ -322,9 +322,9 @@ fn format_explanation(
         .min(40);
     for part in parts {
         let _ = match &part.definition {
-            Some(made) => {
-                let (ty, level) = (made.ty().name(), made.level().name());
-                writeln!(out, "{:<width$}  {ty:<9}  {level:<9}  {}", label(part), made.sql())
+            Some(definition) => {
+                let (ty, level) = (definition.ty().name(), definition.level().name());
+                writeln!(out, "{:<width$}  {ty:<9}  {level:<9}  {}", label(part), definition.sql())
             }
             None => writeln!(out, "{}", label(part)),
         };
@@ -352,8 +352,8 @@ impl DialectSql {
 fn explanation_json(main: &DialectSql, others: &[DialectSql], parts: &[FormulaPart], sentences: &[Sentence]) -> Value {
     let source = &main.outcome.file_diagnostics.text;
     let definition = |definition: &Definition| {
-        let all = std::iter::once(main).chain(others);
-        let sql: Map<String, Value> = all
+        let dialects = std::iter::once(main).chain(others);
+        let sql: Map<String, Value> = dialects
             .map(|sql| (sql.dialect.name().to_owned(), json!(sql.definition_sql(definition))))
             .collect();
         let mut value = definition_json(definition);

@@ -25,14 +25,14 @@ pub fn run(session: &Session, args: &ExtractArgs) -> Result<Exit, Failure> {
     if let Some((broken, _)) = sources.iter().find(|(source, _)| source.fault.is_some()) {
         return Err(Failure::from_source(broken.clone()));
     }
-    let chosen = spec_selection_flags(&workspace, &sources, &args.specs)?;
+    let selection = spec_selection_flags(&workspace, &sources, &args.specs)?;
     if let Some(name) = args.name.as_deref().filter(|name| !is_metric_set_name(name)) {
         return Err(
             Failure::new(Exit::Usage, format!("`{name}` is not a valid name for a metric set"))
                 .with_help("use letters, digits and `_`, and begin with a letter"),
         );
     }
-    let extraction = propose(session, &workspace, args, &sources, &chosen)?;
+    let extraction = propose(session, &workspace, args, &sources, &selection)?;
     if args.name.is_some() && extraction.sets.len() > 1 {
         let names: Vec<String> = extraction.sets.iter().map(|set| format!("`{}`", set.name)).collect();
         let text = format!(
@@ -83,7 +83,7 @@ fn propose(
     workspace: &Workspace,
     args: &ExtractArgs,
     sources: &[(SourceText, Option<String>)],
-    chosen: &[bool],
+    selection: &[bool],
 ) -> Result<Extraction, Failure> {
     let dialect = workspace.dialect(&args.target)?;
     let compiler = workspace.compiler(session, &args.target, dialect)?;
@@ -91,7 +91,7 @@ fn propose(
     let folder = workspace.specs_folder();
     let request = ExtractRequest {
         specs: &texts,
-        may_change: chosen,
+        may_change: selection,
         name: args.name.as_deref(),
         folder: &folder,
     };
@@ -112,7 +112,7 @@ fn spec_selection_flags(
     let places: BTreeMap<PathBuf, usize> = places
         .filter_map(|(workspace, (source, _))| Some((real(Path::new(&source.name))?, workspace)))
         .collect();
-    let mut chosen = vec![false; sources.len()];
+    let mut selection = vec![false; sources.len()];
     for path in paths {
         let real = real(path).ok_or_else(|| Failure::from_source(SourceText::from_file(path)))?;
         let spec = places.get(&real).ok_or_else(|| {
@@ -123,11 +123,11 @@ fn spec_selection_flags(
             );
             Failure::new(Exit::Usage, text).with_help(help)
         })?;
-        if let Some(chosen) = chosen.get_mut(*spec) {
-            *chosen = true;
+        if let Some(flag) = selection.get_mut(*spec) {
+            *flag = true;
         }
     }
-    Ok(chosen)
+    Ok(selection)
 }
 
 /// Maximum number of names with different formulas to show, and maximum number of formulas per name.
@@ -135,8 +135,8 @@ const MAX_LISTED_NAMES: usize = 20;
 const FORMULAS: usize = 5;
 
 /// Returns the number of items that are not shown, in words. `None` if all are shown.
-fn more(all: usize, printed: usize) -> Option<String> {
-    (all > printed).then(|| format!("and {} more", all - printed))
+fn more(total: usize, printed: usize) -> Option<String> {
+    (total > printed).then(|| format!("and {} more", total - printed))
 }
 
 struct ShownExtraction<'s> {

@@ -24,7 +24,7 @@ const WIDTH_OF_NAMES: usize = 9;
 const MATRIX: &str = include_str!("../../../docs/matrix.md");
 
 pub fn run(session: &Session, args: &FunctionsArgs) -> Result<Exit, Failure> {
-    let found = match &args.name {
+    let matched_functions = match &args.name {
         Some(name) => match catalog::lookup(name) {
             Some(function) => vec![function],
             None => return report_unknown_function(session, args, name),
@@ -42,18 +42,18 @@ pub fn run(session: &Session, args: &FunctionsArgs) -> Result<Exit, Failure> {
         // The constructs of all functions would take up a megabyte, so they are listed only for a function that is
         // requested by name.
         let with_constructs = args.name.is_some();
-        let functions: Vec<Value> = found
+        let functions: Vec<Value> = matched_functions
             .iter()
             .map(|f| function_json(f, args.dialect, &reports, with_constructs))
             .collect();
         session.print_json(&json!({"functions": functions}))?;
     } else if args.name.is_some() {
-        let entries = found.iter().map(|f| format_entry(f, args.dialect, &reports));
+        let entries = matched_functions.iter().map(|f| format_entry(f, args.dialect, &reports));
         session.print_data(&entries.collect::<String>())?;
     } else {
-        session.print_data(&format_list(&found))?;
+        session.print_data(&format_list(&matched_functions))?;
     }
-    if found.is_empty() {
+    if matched_functions.is_empty() {
         let text = args.search.as_deref().unwrap_or_default();
         return Err(Failure::new(
             Exit::Faulty,
@@ -131,7 +131,7 @@ fn format_entry(function: &Function, dialect: Option<Dialect>, reports: &[ProofR
         function
             .args
             .iter()
-            .map(|(name, what)| format!("{name:<width$}  {what}"))
+            .map(|(name, meaning)| format!("{name:<width$}  {meaning}"))
             .collect(),
     );
     section("Examples", function.examples.iter().map(|e| (*e).to_owned()).collect());
@@ -178,7 +178,7 @@ fn format_entry(function: &Function, dialect: Option<Dialect>, reports: &[ProofR
             })
             .collect(),
     );
-    let here = project_proofs_of_function(function, dialect, reports).map(|(report, counts)| {
+    let project_proofs = project_proofs_of_function(function, dialect, reports).map(|(report, counts)| {
         let open = match counts.total() - counts.proven {
             0 => String::new(),
             open => format!(", {open} not"),
@@ -190,7 +190,7 @@ fn format_entry(function: &Function, dialect: Option<Dialect>, reports: &[ProofR
             report.environment
         )
     });
-    section("Proven here", here.collect());
+    section("Proven here", project_proofs.collect());
     section(
         "Not verified",
         function.unverified.map_or(Vec::new(), |reason| wrap_text(reason, 78)),
@@ -230,7 +230,7 @@ fn function_json(
     reports: &[ProofReport],
     with_constructs: bool,
 ) -> Value {
-    let here: Vec<Value> = project_proofs_of_function(function, dialect, reports)
+    let project_proofs: Vec<Value> = project_proofs_of_function(function, dialect, reports)
         .map(|(report, counts)| {
             json!({
                 "dialect": report.dialect, "environment": report.environment, "at": report.at,
@@ -245,18 +245,18 @@ fn function_json(
         .map(|(dialect, sql)| (dialect.name().to_owned(), json!(sql.ok())))
         .collect();
     let unverified: Map<String, Value> = Dialect::all()
-        .filter(|of| dialect.is_none_or(|dialect| dialect == *of))
-        .filter_map(|of| Some((of.name().to_owned(), json!(of.unverified()?))))
+        .filter(|candidate| dialect.is_none_or(|dialect| dialect == *candidate))
+        .filter_map(|candidate| Some((candidate.name().to_owned(), json!(candidate.unverified()?))))
         .collect();
     let cells: Map<String, Value> = matrix_cells_by_dialect(function, dialect)
         .map(|(dialect, cell)| (dialect.name().to_owned(), json!(cell)))
         .collect();
-    let dialects = Dialect::all().filter(|of| with_constructs && dialect.is_none_or(|dialect| dialect == *of));
+    let dialects = Dialect::all().filter(|candidate| with_constructs && dialect.is_none_or(|dialect| dialect == *candidate));
     let constructs: Vec<Value> = dialects
-        .flat_map(|of| of.function_facts(function).into_iter().map(move |fact| (of, fact)))
-        .map(|(of, fact)| {
+        .flat_map(|fact_dialect| fact_dialect.function_facts(function).into_iter().map(move |fact| (fact_dialect, fact)))
+        .map(|(fact_dialect, fact)| {
             json!({
-                "dialect": of.name(), "section": fact.section, "construct": fact.text,
+                "dialect": fact_dialect.name(), "section": fact.section, "construct": fact.text,
                 "verdict": fact.own_verdict().name(), "source": fact.source, "depends_on": fact.parameters,
             })
         })
@@ -265,7 +265,7 @@ fn function_json(
     let args: Vec<Value> = function
         .args
         .iter()
-        .map(|(name, what)| json!({"name": name, "meaning": what}))
+        .map(|(name, description)| json!({"name": name, "meaning": description}))
         .collect();
     json!({
         "name": function.name,
@@ -283,7 +283,7 @@ fn function_json(
         "notes": function.notes,
         "caution": function.caution,
         "source": function.source,
-        "proven_here": here,
+        "proven_here": project_proofs,
         "call": call,
         "sql": sql,
         "shown_by_cases": cells,
@@ -297,7 +297,7 @@ fn function_json(
 /// Returns the matrix cell of each dialect, or of the chosen dialect, such as `verified 12`.
 fn matrix_cells_by_dialect(
     function: &Function,
-    chosen: Option<Dialect>,
+    selected_dialect: Option<Dialect>,
 ) -> impl Iterator<Item = (Dialect, &'static str)> {
     let row = MATRIX
         .lines()
@@ -308,7 +308,7 @@ fn matrix_cells_by_dialect(
         .map(str::trim)
         .filter(|cell| !cell.is_empty());
     let cells = Dialect::all().zip(cells);
-    cells.filter(move |(dialect, _)| chosen.is_none_or(|chosen| chosen == *dialect))
+    cells.filter(move |(dialect, _)| selected_dialect.is_none_or(|target_dialect| target_dialect == *dialect))
 }
 
 /// Returns an example call to the function, and the context to compile the call in. Each argument is the parameter's
@@ -316,7 +316,7 @@ fn matrix_cells_by_dialect(
 fn example_call(function: &Function) -> (String, Context) {
     let overload = function.overloads.iter().max_by_key(|o| o.params.len());
     let params = overload.map_or(&[][..], |o| o.params);
-    let needed = params.iter().filter(|p| !p.optional).count();
+    let required_count = params.iter().filter(|p| !p.optional).count();
     let call = |count: usize, constants: bool| {
         let constant = |p: &Param| constants && matches!(p.ty, ParamType::Is(Type::Integer) | ParamType::Literal(..));
         let name = |p: &Param| if constant(p) { "1".to_owned() } else { p.name.to_owned() };
@@ -327,7 +327,7 @@ fn example_call(function: &Function) -> (String, Context) {
         }
         format!("{}({})", function.name, names.join(", "))
     };
-    let counts = || (needed..=params.len()).rev();
+    let counts = || (required_count..=params.len()).rev();
     let example = function
         .examples
         .first()
@@ -367,9 +367,9 @@ fn example_sql(
     function: &Function,
     call: &str,
     context: Context,
-    chosen: Option<Dialect>,
+    target_dialect: Option<Dialect>,
 ) -> Vec<(Dialect, Result<String, String>)> {
-    let dialects = Dialect::all().filter(|d| chosen.is_none_or(|c| c == *d));
+    let dialects = Dialect::all().filter(|d| target_dialect.is_none_or(|c| c == *d));
     let compile = |dialect: Dialect| {
         let compiled = example_compiler(function, dialect, context).compile(&format!("={call}"));
         let why = || compiled.diagnostics().first().map_or("", |d| d.message()).to_owned();

@@ -49,16 +49,16 @@ pub fn run(session: &Session, args: &GenerateArgs) -> Result<Exit, Failure> {
     let bar = progress::start_bar(session, sources.len(), "compiling");
     let mut generation = Generation::new(&workspace, &compiler, sources, || bar.inc(1))?;
     bar.finish_and_clear();
-    let chosen = generation.select_models(session, &args.selection)?;
+    let selected_models = generation.select_models(session, &args.selection)?;
     let left_out = generation.omission_reasons();
-    generation.drop_other_diagnostics(&chosen);
+    generation.drop_other_diagnostics(&selected_models);
     let mut exit = Exit::from_failures(&generation.diagnostics);
     let goes_on = exit == Exit::Done || args.keep_going;
     report_undecided_types(session, generation.undecided_types());
     let mut renewed = Vec::new();
     let mut delivery = if goes_on {
-        let is_made = |at: usize| chosen.has_model(at) && left_out.get(at).is_some_and(Option::is_none);
-        let everything = args.selection.selects_all_models() && chosen.specs.iter().all(|is_chosen| *is_chosen);
+        let is_made = |index: usize| selected_models.has_model(index) && left_out.get(index).is_some_and(Option::is_none);
+        let everything = args.selection.selects_all_models() && selected_models.specs.iter().all(|is_chosen| *is_chosen);
         let mut delivery = generation.plan_file_changes(is_made, everything)?;
         merge_into_edited_files(session, &workspace, &mut delivery)?;
         delivery
@@ -112,14 +112,14 @@ pub fn run(session: &Session, args: &GenerateArgs) -> Result<Exit, Failure> {
     let generated = models
         .iter()
         .zip(&left_out)
-        .filter(|(model, _)| chosen.has_spec(model.spec) && goes_on);
+        .filter(|(model, _)| selected_models.has_spec(model.spec) && goes_on);
     notes.extend(generated.filter_map(|(model, why)| Some(format!("skipped {}: {}", model.name, why.as_ref()?))));
     if goes_on {
-        notes.extend(missing_metric_notes(&models, &chosen));
+        notes.extend(missing_metric_notes(&models, &selected_models));
         notes.extend(unverified_dialect_note(dialect));
     }
     if args.json {
-        models.retain(|model| chosen.has_spec(model.spec));
+        models.retain(|model| selected_models.has_spec(model.spec));
         session.print_json(&result_json(dialect, &models, &delivery, &diagnostics))?;
     } else {
         session.report_grouped(&diagnostics);
@@ -206,8 +206,8 @@ fn merge_into_edited_files(
 
 /// Lists the columns that are not part of dbt's semantic layer: the first few by name, then the number of
 /// remaining columns.
-fn missing_metric_notes(models: &[CompiledModel], chosen: &SelectedModels) -> Vec<String> {
-    let of_chosen = models.iter().zip(&chosen.models).filter(|(_, is_chosen)| **is_chosen);
+fn missing_metric_notes(models: &[CompiledModel], selected_models: &SelectedModels) -> Vec<String> {
+    let of_chosen = models.iter().zip(&selected_models.models).filter(|(_, is_chosen)| **is_chosen);
     let built = of_chosen.filter_map(|(model, _)| Some((model, model.built.as_ref()?)));
     let mut notes: Vec<String> = built
         .flat_map(|(model, built)| built.semantic_omissions(&model.name))

@@ -40,14 +40,14 @@ pub fn run(session: &Session, args: &LineageArgs) -> Result<Exit, Failure> {
         }
         "tree" => show::lineage_tree(&name, up.as_ref(), down.as_ref(), &root, &notes),
         other => {
-            let mut all = up.unwrap_or_default();
-            let below = down.unwrap_or_default();
-            all.nodes.extend(below.nodes.into_iter().filter(|dot| dot.id != root));
-            if all.nodes.is_empty() {
-                all.nodes.push(show::DrawnNode::new(root.clone(), name, "changed"));
+            let mut drawing = up.unwrap_or_default();
+            let downstream = down.unwrap_or_default();
+            drawing.nodes.extend(downstream.nodes.into_iter().filter(|dot| dot.id != root));
+            if drawing.nodes.is_empty() {
+                drawing.nodes.push(show::DrawnNode::new(root.clone(), name, "changed"));
             }
-            all.edges.extend(below.edges);
-            if other == "dot" { all.to_dot() } else { all.to_mermaid() }
+            drawing.edges.extend(downstream.edges);
+            if other == "dot" { drawing.to_dot() } else { drawing.to_mermaid() }
         }
     };
     session.print_data(&text)?;
@@ -57,11 +57,11 @@ pub fn run(session: &Session, args: &LineageArgs) -> Result<Exit, Failure> {
 /// Returns the columns that a metric or the metrics of a set read, and the models and columns that use them.
 fn neighbors(context: &ImpactContext, metric: &KnownMetric<'_>) -> MetricNeighbors {
     let lineage = metric.set.lineage().into_iter();
-    let is_own = |column: &str| metric.metrics.iter().any(|own| own.eq_ignore_ascii_case(column));
+    let is_own = |column: &str| metric.metrics.iter().any(|metric_name| metric_name.eq_ignore_ascii_case(column));
     let columns: BTreeSet<String> = lineage
-        .filter(|of| is_own(of.column()))
-        .flat_map(|of| {
-            let sources = of.sources().iter();
+        .filter(|column_lineage| is_own(column_lineage.column()))
+        .flat_map(|column_lineage| {
+            let sources = column_lineage.sources().iter();
             let names = sources.map(|source| format!("{}.{}", source.relation(), source.column()));
             names.collect::<Vec<_>>()
         })

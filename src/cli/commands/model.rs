@@ -57,7 +57,7 @@ pub fn run(session: &Session, args: &ModelArgs) -> Result<Exit, Failure> {
             }
             (compiler.dialect(), models, file_diagnostics)
         }
-        Err(Failure::Found(found)) => (args.target.dialect.unwrap_or_default(), Vec::new(), found),
+        Err(Failure::Found(diagnostics)) => (args.target.dialect.unwrap_or_default(), Vec::new(), diagnostics),
         Err(failure) => return Err(failure),
     };
     // Files that a user moved out of the project's models folder are updated at their new paths.
@@ -155,9 +155,9 @@ fn compare_models(
 
 /// Allows the command to write files in the project and in the named folder, and to add drafts to the named specs.
 fn writable_folders(session: &Session, args: &ModelArgs) -> Result<WritableFolders, Failure> {
-    let given = session.global.project_dir.as_deref();
-    let of_dbt = || dbt_project::find(given).ok().flatten().map(|dbt| dbt.folder);
-    let root = project::project_folder(given)?.or_else(of_dbt);
+    let given_folder = session.global.project_dir.as_deref();
+    let of_dbt = || dbt_project::find(given_folder).ok().flatten().map(|dbt| dbt.folder);
+    let root = project::project_folder(given_folder)?.or_else(of_dbt);
     let bounds = root.map_or_else(
         || Ok(WritableFolders::only_named_paths()),
         |root| WritableFolders::from_project(&root),
@@ -190,8 +190,8 @@ fn model_compiler(session: &Session, args: &ModelArgs) -> Result<(CommandKnowled
 /// default.
 fn enforces_contracts(session: &Session, dbt: &DbtProject, out: Option<&Path>) -> Result<bool, Failure> {
     let inner = out.map(|out| out.strip_prefix(&dbt.folder).unwrap_or(out).to_owned());
-    let given = session.global.project_dir.as_deref();
-    let of_project = || project::read(given).map(|project| PathBuf::from(project.models().unwrap_or(project::MODELS)));
+    let given_folder = session.global.project_dir.as_deref();
+    let of_project = || project::read(given_folder).map(|project| PathBuf::from(project.models().unwrap_or(project::MODELS)));
     Ok(dbt.enforces_contracts(&inner.map_or_else(of_project, Ok)?))
 }
 
@@ -290,11 +290,11 @@ fn leftover_files(folder: &Path, tests: &Path, models: &[CompiledModel], files: 
 
 /// Returns the folder for tests that are separate files. dbt would read files in the models folder as models.
 fn tests_folder(session: &Session, models: &Path) -> Result<PathBuf, Failure> {
-    let given = session.global.project_dir.as_deref();
-    if let Some((project, folder)) = project::read_project_with_folder(given)? {
+    let given_folder = session.global.project_dir.as_deref();
+    if let Some((project, folder)) = project::read_project_with_folder(given_folder)? {
         return Ok(folder.join(project.tests().unwrap_or(project::TESTS)));
     }
-    let folder = given.unwrap_or(Path::new(""));
+    let folder = given_folder.unwrap_or(Path::new(""));
     let dbt = if folder.join(dbt_project::FILE).is_file() {
         dbt_project::find(Some(folder))?
     } else {

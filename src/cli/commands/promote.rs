@@ -83,11 +83,11 @@ fn promote_to_spec(
             .map(|workspace| workspace.root.join(workspace.specs_folder()))
     });
     let target = folder.map(|folder| folder.join(format!("{}.yml", promotion.name)));
-    let named = target
+    let target_file = target
         .as_deref()
         .map_or_else(|| format!("{}.yml", promotion.name), display_path);
     let mut file_diagnostics = vec![FileDiagnostics {
-        file: named,
+        file: target_file,
         text: promotion.spec.clone(),
         diagnostics: promotion.diagnostics.clone(),
     }];
@@ -135,13 +135,13 @@ fn promote_to_spec(
 fn report_lines(
     session: &Session,
     args: &PromoteArgs,
-    made: Option<(&Promotion, bool)>,
+    outcome: Option<(&Promotion, bool)>,
     target: Option<&Path>,
     file_diagnostics: &[FileDiagnostics],
     notes: &[String],
 ) -> Result<Exit, Failure> {
     if args.json {
-        let mut data = made.map_or_else(|| json!({"model": null}), |(promotion, _)| promotion_json(promotion));
+        let mut data = outcome.map_or_else(|| json!({"model": null}), |(promotion, _)| promotion_json(promotion));
         if let Value::Object(fields) = &mut data {
             fields.insert("path".to_owned(), json!(target.map(display_path)));
             fields.insert("notes".to_owned(), json!(notes));
@@ -152,12 +152,12 @@ fn report_lines(
         }
         session.print_json(&data)?;
     } else {
-        if let Some((promotion, true)) = made {
+        if let Some((promotion, true)) = outcome {
             session.print_data(&promotion.spec)?;
         }
         session.report(file_diagnostics);
         notes.iter().for_each(|note| session.report_action(note));
-        if let Some((promotion, _)) = made {
+        if let Some((promotion, _)) = outcome {
             session.report_action(&promotion_summary(promotion));
         }
     }
@@ -165,9 +165,9 @@ fn report_lines(
 }
 
 fn promotion_json(promotion: &Promotion) -> Value {
-    let carried = promotion.carried.iter();
-    let carried: Vec<Value> = carried
-        .map(|carried| json!({"field": carried.field, "column": carried.column, "formula": carried.formula}))
+    let carried_fields = promotion.carried.iter();
+    let carried_json: Vec<Value> = carried_fields
+        .map(|carried_field| json!({"field": carried_field.field, "column": carried_field.column, "formula": carried_field.formula}))
         .collect();
     let gaps: Vec<Value> = promotion
         .gaps
@@ -180,12 +180,12 @@ fn promotion_json(promotion: &Promotion) -> Value {
         })
         .collect();
     json!({
-        "model": promotion.name, "grain": promotion.grain, "spec": promotion.spec, "carried": carried, "gaps": gaps,
+        "model": promotion.name, "grain": promotion.grain, "spec": promotion.spec, "carried": carried_json, "gaps": gaps,
     })
 }
 
 fn promotion_summary(promotion: &Promotion) -> String {
-    let count = |n: usize, one: &str, many: &str| format!("{n} {}", if n == 1 { one } else { many });
+    let count = |n: usize, singular: &str, many: &str| format!("{n} {}", if n == 1 { singular } else { many });
     let open = promotion.gaps.iter().filter(|gap| !gap.is_carried).count();
     let mut parts = vec![count(promotion.carried.len(), "definition", "definitions")];
     if open > 0 {
@@ -224,12 +224,12 @@ fn gap_failures(files: &[(String, String)], gaps: &[PromoteGap]) -> Vec<FileDiag
             start.min(text.len()) as u32,
             (begin + line.trim_end().len()).max(start) as u32,
         );
-        let how = if gap.is_carried {
+        let verb = if gap.is_carried {
             "needs a check"
         } else {
             "is not converted"
         };
-        let fault = Diagnostic::new(Code::NotCarried, span, format!("`{}` {how}: {}", gap.what, gap.reason));
+        let fault = Diagnostic::new(Code::NotCarried, span, format!("`{}` {verb}: {}", gap.what, gap.reason));
         match diagnostics
             .iter_mut()
             .find(|file_diagnostics| file_diagnostics.file == gap.file)
@@ -242,8 +242,8 @@ fn gap_failures(files: &[(String, String)], gaps: &[PromoteGap]) -> Vec<FileDiag
             }),
         }
     }
-    for found in &mut diagnostics {
-        found.diagnostics.sort_by_key(|fault| fault.span().start);
+    for file_entry in &mut diagnostics {
+        file_entry.diagnostics.sort_by_key(|fault| fault.span().start);
     }
     diagnostics
 }
@@ -283,9 +283,9 @@ fn replace_omni_field(
         .with_help("run `formulac init` in the dbt project first"));
     };
     let specs = read_specs(&workspace.root.join(workspace.specs_folder()))?;
-    let what = RetargetedItem::new(path, fields.first().map(String::as_str));
+    let retargeted_item = RetargetedItem::new(path, fields.first().map(String::as_str));
     let changed = (|| {
-        let model = TargetModel::find(&specs, files, &what)?;
+        let model = TargetModel::find(&specs, files, &retargeted_item)?;
         let manifest = workspace
             .manifest()
             .map_err(|_| RetargetRefusal::with_remedy("dbt's manifest cannot be read", "run `dbt parse`"))?;
@@ -305,7 +305,7 @@ fn replace_omni_field(
                 "run `formulac check` and fix the errors",
             )
         })?;
-        repoint(files, &what, &model, compiled)
+        repoint(files, &retargeted_item, &model, compiled)
     })();
     let (repointed, diagnostics) = match changed {
         Ok(repointed) => (Some(repointed), Vec::new()),
@@ -315,7 +315,7 @@ fn replace_omni_field(
                 .find(|(file, _)| file == path)
                 .map(|(_, text)| text.clone())
                 .unwrap_or_default();
-            let message = what
+            let message = retargeted_item
                 .field
                 .as_deref()
                 .map_or_else(|| path.to_owned(), |field| format!("{path}:{field}"));
@@ -359,9 +359,9 @@ fn replace_omni_field(
         }
     }
     if args.json {
-        let of = |repointed: &formulac::promote::RetargetedFile| json!({"file": repointed.file, "text": repointed.text, "what": repointed.what, "written": !args.dry_run});
+        let file_json = |repointed: &formulac::promote::RetargetedFile| json!({"file": repointed.file, "text": repointed.text, "what": repointed.what, "written": !args.dry_run});
         session.print_json(&json!({
-            "repointed": repointed.as_ref().map(of),
+            "repointed": repointed.as_ref().map(file_json),
             "diagnostics": render::reports_json(&to_reports(&diagnostics)),
         }))?;
     } else {
@@ -416,16 +416,16 @@ fn omni_folder(knowledge: &CommandKnowledge) -> Option<PathBuf> {
 /// model's folder.
 fn find_file(knowledge: &CommandKnowledge, argument: &str) -> Result<(PathBuf, Vec<String>), Failure> {
     let find = |name: &str| {
-        let here = PathBuf::from(name);
-        let there = omni_folder(knowledge).map(|omni| omni.join(name));
-        [Some(here), there].into_iter().flatten().find(|path| path.is_file())
+        let local_path = PathBuf::from(name);
+        let omni_path = omni_folder(knowledge).map(|omni| omni.join(name));
+        [Some(local_path), omni_path].into_iter().flatten().find(|path| path.is_file())
     };
     if let Some(path) = find(argument) {
         return Ok((path, Vec::new()));
     }
-    let colons = argument.char_indices().filter(|(_, c)| *c == ':').map(|(at, _)| at);
-    for at in colons {
-        let (file, rest) = argument.split_at_checked(at).unwrap_or((argument, ""));
+    let colons = argument.char_indices().filter(|(_, c)| *c == ':').map(|(colon, _)| colon);
+    for colon in colons {
+        let (file, rest) = argument.split_at_checked(colon).unwrap_or((argument, ""));
         if let Some(path) = find(file) {
             let names = rest.split([':', ',']).map(str::trim).filter(|name| !name.is_empty());
             return Ok((path, names.map(str::to_owned).collect()));
@@ -438,16 +438,16 @@ fn find_file(knowledge: &CommandKnowledge, argument: &str) -> Result<(PathBuf, V
 /// Returns all files of the Omni model: those in the project's Omni folder if the given file is inside it, otherwise
 /// those in the given file's own folder.
 fn omni_files(knowledge: &CommandKnowledge, file: &Path) -> Result<Vec<(String, String)>, Failure> {
-    let own = fs::canonicalize(file).ok();
+    let canonical_file = fs::canonicalize(file).ok();
     let of_project = omni_folder(knowledge).filter(|omni| {
         let omni = fs::canonicalize(omni).ok();
-        matches!((&own, &omni), (Some(own), Some(omni)) if own.starts_with(omni))
+        matches!((&canonical_file, &omni), (Some(own), Some(omni)) if own.starts_with(omni))
     });
     let folder = of_project.unwrap_or_else(|| file.parent().map(Path::to_owned).unwrap_or_default());
     let folder = or_current_folder(&folder).to_owned();
     let mut paths = omni_paths(&folder);
     // The named file keeps the path that the user specified.
-    match paths.iter_mut().find(|path| fs::canonicalize(path).ok() == own) {
+    match paths.iter_mut().find(|path| fs::canonicalize(path).ok() == canonical_file) {
         Some(path) => file.clone_into(path),
         None => paths.push(file.to_owned()),
     }

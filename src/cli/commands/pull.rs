@@ -94,10 +94,10 @@ fn watch(session: &Session, args: &PullArgs, folders: &PullContext) -> Result<Ex
 }
 
 fn pull_once(session: &Session, args: &PullArgs, folders: &PullContext) -> Result<Exit, Failure> {
-    let (exit, read) = pull(session, args, folders)?;
+    let (exit, inputs) = pull(session, args, folders)?;
     if !args.watch {
         // The process ends here, so the operating system releases all memory at once.
-        std::mem::forget(read);
+        std::mem::forget(inputs);
     }
     Ok(exit)
 }
@@ -106,12 +106,12 @@ fn pull_once(session: &Session, args: &PullArgs, folders: &PullContext) -> Resul
 type PullInputsAndChanges = (artifacts::TargetFolder, RunArtifacts, OmniModel, Pull);
 
 fn pull(session: &Session, args: &PullArgs, folders: &PullContext) -> Result<(Exit, PullInputsAndChanges), Failure> {
-    let Some((read, run_artifacts)) = folders.read()? else {
+    let Some((target_folder, run_artifacts)) = folders.read()? else {
         let path = folders.target.join(ARTIFACTS[0]);
         return Err(Failure::new(Exit::Failed, format!("there is no `{}`", path.display()))
             .with_help("run `dbt build` and `dbt docs generate`, or at least `dbt parse`"));
     };
-    read.report_age(session, Some(&folders.dbt));
+    target_folder.report_age(session, Some(&folders.dbt));
     if let Some(missing) = folders.find_missing_omni_commit(session)? {
         let message = format!(
             "{}, so `pull` would merge dbt's facts into older files",
@@ -119,7 +119,7 @@ fn pull(session: &Session, args: &PullArgs, folders: &PullContext) -> Result<(Ex
         );
         return Err(Failure::new(Exit::Failed, message).with_help(format!("run `{}`", missing.fix)));
     }
-    let (model, pull) = plan_pull(&read, &run_artifacts, folders, args.strip_status, args.prune)?;
+    let (model, pull) = plan_pull(&target_folder, &run_artifacts, folders, args.strip_status, args.prune)?;
     let diagnostics: Vec<FileDiagnostics> = pull
         .refused
         .iter()
@@ -142,7 +142,7 @@ fn pull(session: &Session, args: &PullArgs, folders: &PullContext) -> Result<(Ex
             );
         }
         session.print_json(&data)?;
-        return Ok((exit, (read, run_artifacts, model, pull)));
+        return Ok((exit, (target_folder, run_artifacts, model, pull)));
     }
     let report = if args.markdown {
         pull_report::report_markdown
@@ -151,31 +151,31 @@ fn pull(session: &Session, args: &PullArgs, folders: &PullContext) -> Result<(Ex
     };
     session.print_escaped(&report(&model, &pull, Timestamp::now()))?;
     session.report(&diagnostics);
-    for note in pull_report::report_notes(&model, &pull, read.catalog()?.is_some()) {
+    for note in pull_report::report_notes(&model, &pull, target_folder.catalog()?.is_some()) {
         session.report_action(&note);
     }
     if diagnostics.is_empty() {
-        let done = if writes_nothing {
+        let state = if writes_nothing {
             WriteState::NotYet
         } else {
             WriteState::Already
         };
-        session.report_action(&pull_report::pull_summary(&pull, done));
+        session.report_action(&pull_report::pull_summary(&pull, state));
     }
-    Ok((exit, (read, run_artifacts, model, pull)))
+    Ok((exit, (target_folder, run_artifacts, model, pull)))
 }
 
 /// Computes the changes that a pull would make.
 fn plan_pull(
-    read: &artifacts::TargetFolder,
+    target_folder: &artifacts::TargetFolder,
     run_artifacts: &RunArtifacts,
     folders: &PullContext,
     strip_status: bool,
     prune: bool,
 ) -> Result<(OmniModel, Pull), Failure> {
-    let manifest = &read.manifest;
+    let manifest = &target_folder.manifest;
     let mut artifacts = Artifacts::from_manifest(manifest);
-    artifacts.catalog = read.catalog()?;
+    artifacts.catalog = target_folder.catalog()?;
     artifacts.runs = &run_artifacts.runs;
     artifacts.freshness = run_artifacts.freshness.as_ref();
     let dialect = manifest
@@ -221,7 +221,7 @@ pub struct PendingPull {
 /// no Omni model, or if the clone of the Omni model is incomplete.
 pub fn pending_pull(
     session: &Session,
-    read: &artifacts::TargetFolder,
+    target_folder: &artifacts::TargetFolder,
     run_artifacts: &RunArtifacts,
 ) -> Result<Option<PendingPull>, Failure> {
     let folders = PullContext::find(session, None)?;
@@ -238,7 +238,7 @@ pub fn pending_pull(
     if !has_omni || is_behind {
         return Ok(None);
     }
-    let (_, pull) = plan_pull(read, run_artifacts, &folders, false, false)?;
+    let (_, pull) = plan_pull(target_folder, run_artifacts, &folders, false, false)?;
     Ok(Some(PendingPull { pull, was_pulled }))
 }
 
@@ -285,12 +285,12 @@ pub fn pulled_columns(root: &Path) -> Vec<(String, Vec<String>)> {
 /// Returns the files of the Omni model that are not valid YAML, with the reasons. `is_checked` is called with the path
 /// and the text of a file, and returns whether the file need not be parsed.
 pub fn unreadable_omni_files(omni: &Path, is_checked: impl Fn(&str, &str) -> bool) -> Vec<(String, YamlRefusal)> {
-    let read = |path: PathBuf| {
+    let find_refusal = |path: PathBuf| {
         let file = folder::relative_path(omni, &path);
         let text = read_text(path).ok().filter(|text| !is_checked(&file, text))?;
         Some((file, apply_edits(&text, &[]).err()?))
     };
-    promote::omni_paths(omni).into_iter().filter_map(read).collect()
+    promote::omni_paths(omni).into_iter().filter_map(find_refusal).collect()
 }
 
 /// Returns the diagnostic for an Omni file that cannot be parsed or edited.
@@ -298,9 +298,9 @@ pub fn yaml_failure(omni: &Path, file: &str, refusal: &YamlRefusal) -> FileDiagn
     let path = omni.join(file);
     let text = read_text(&path).unwrap_or_default();
     let line: usize = text.split_inclusive('\n').take(refusal.line() - 1).map(str::len).sum();
-    let at = (line as u32).min(text.len() as u32);
+    let offset = (line as u32).min(text.len() as u32);
     let message = format!("the file cannot be changed in place: {}", refusal.reason());
-    let fault = Diagnostic::new(Code::UnreadableFile, Span::new(at, at), message)
+    let fault = Diagnostic::new(Code::UnreadableFile, Span::new(offset, offset), message)
         .with_help("fix this file or move it elsewhere, then run the command again");
     FileDiagnostics {
         file: path.to_string_lossy().into_owned(),
@@ -311,10 +311,10 @@ pub fn yaml_failure(omni: &Path, file: &str, refusal: &YamlRefusal) -> FileDiagn
 
 impl PullContext {
     fn find(session: &Session, target: Option<&Path>) -> Result<Self, Failure> {
-        let given = session.global.project_dir.as_deref();
-        let (project, root) = match project::read_project_with_folder(given)? {
+        let given_folder = session.global.project_dir.as_deref();
+        let (project, root) = match project::read_project_with_folder(given_folder)? {
             Some((project, root)) => (Some(project), root),
-            None => (None, given.map_or_else(PathBuf::new, Path::to_owned)),
+            None => (None, given_folder.map_or_else(PathBuf::new, Path::to_owned)),
         };
         let dbt = dbt_project::find(
             Some(&root)
@@ -374,21 +374,21 @@ impl PullContext {
     /// Returns dbt's artifacts, with the files next to the manifest, or `None` if there are no artifacts.
     fn read(&self) -> Result<Option<(artifacts::TargetFolder, RunArtifacts)>, Failure> {
         let path = self.target.join(ARTIFACTS[0]);
-        let (read, run_artifacts) = thread::scope(|scope| {
+        let (artifacts_folder, run_artifacts) = thread::scope(|scope| {
             // If the thread cannot be started, the run artifacts are read later, on this thread.
             let target = &self.target;
             let run_artifacts = thread::Builder::new()
                 .spawn_scoped(scope, || RunArtifacts::read(target))
                 .ok();
-            let read = artifacts::TargetFolder::read_cached_parts(path, KeptParts::default(), &self.root);
-            (read, run_artifacts.and_then(|thread| thread.join().ok()))
+            let target_folder = artifacts::TargetFolder::read_cached_parts(path, KeptParts::default(), &self.root);
+            (target_folder, run_artifacts.and_then(|thread| thread.join().ok()))
         });
-        let Some(read) = read.map_err(|file_diagnostics| Failure::Found(vec![file_diagnostics]))? else {
+        let Some(target_folder) = artifacts_folder.map_err(|file_diagnostics| Failure::Found(vec![file_diagnostics]))? else {
             return Ok(None);
         };
         let run_artifacts = run_artifacts.unwrap_or_else(|| RunArtifacts::read(&self.target))?;
         let run_artifacts = last_run::with_overwritten_results(&self.root, &self.dbt, &self.target, run_artifacts);
-        Ok(Some((read, run_artifacts)))
+        Ok(Some((target_folder, run_artifacts)))
     }
 
     fn modification_times(&self) -> [Option<SystemTime>; 4] {

@@ -18,7 +18,7 @@ const MAX_LISTED_NAMES: usize = 10;
 /// Returns the changes and the state of the tables as one JSON object.
 pub fn report_json(model: &OmniModel, pull: &Pull, now: Timestamp) -> Value {
     let (keys, joins) = model.count_constraints_from_tests();
-    let written = |places: &mut dyn Iterator<Item = &PulledFileLocation>| -> Vec<String> {
+    let place_texts = |places: &mut dyn Iterator<Item = &PulledFileLocation>| -> Vec<String> {
         places
             .filter_map(|location| {
                 if let PulledFileLocation::Omni(path) = location {
@@ -30,14 +30,14 @@ pub fn report_json(model: &OmniModel, pull: &Pull, now: Timestamp) -> Value {
             .collect()
     };
     let text = |value: &Option<formulac::yaml_edit::YamlValue>| value.as_ref().map(ToString::to_string);
-    let kept = pull.kept.iter().map(|(file, kept)| {
-        json!({"file": file, "place": kept.path.to_string(), "yours": text(&kept.file), "dbt": text(&kept.new)})
+    let kept_values = pull.kept.iter().map(|(file, kept_value)| {
+        json!({"file": file, "place": kept_value.path.to_string(), "yours": text(&kept_value.file), "dbt": text(&kept_value.new)})
     });
     json!({
         "changes": pull.changes,
-        "written": written(&mut pull.writes.iter().map(|(location, _)| location)),
-        "removed": written(&mut pull.removes.iter()),
-        "kept": kept.collect::<Vec<_>>(),
+        "written": place_texts(&mut pull.writes.iter().map(|(location, _)| location)),
+        "removed": place_texts(&mut pull.removes.iter()),
+        "kept": kept_values.collect::<Vec<_>>(),
         "left_out": pull.left_out,
         "marked": pull.marked.iter().map(|(file, location)| json!({"file": file, "place": location})).collect::<Vec<_>>(),
         "unseen_by_omni": {"keys": keys, "joins": joins},
@@ -56,7 +56,7 @@ fn run_trend_json(run: &RunTrend) -> Value {
 fn stale_source_json(source: &StaleSource, now: Timestamp) -> Value {
     let time = |time: Option<SystemTime>| Timestamp::try_from(time?).ok();
     let loaded = time(source.loaded_at);
-    let age = loaded.map(|at| now.as_second().saturating_sub(at.as_second()).max(0));
+    let age = loaded.map(|timestamp| now.as_second().saturating_sub(timestamp.as_second()).max(0));
     json!({
         "source": source.source,
         "status": source.status,
@@ -78,7 +78,7 @@ pub fn report_table(model: &OmniModel, pull: &Pull, now: Timestamp) -> String {
     };
     let (first, second) = (width(|[kind, ..]| kind), width(|[_, view, _]| view));
     rows.iter()
-        .map(|[kind, view, what]| format!("{kind:first$}  {view:second$}  {what}").trim_end().to_owned() + "\n")
+        .map(|[kind, view, description]| format!("{kind:first$}  {view:second$}  {description}").trim_end().to_owned() + "\n")
         .collect()
 }
 
@@ -98,14 +98,14 @@ fn report_rows(model: &OmniModel, pull: &Pull, now: Timestamp) -> Vec<[String; 3
 }
 
 fn slower_run_row(run: &RunTrend) -> [String; 3] {
-    let what = format!(
+    let description = format!(
         "took {:.1}x its median of the last {}: {} s, {} s before",
         run.ratio(),
         format_count(run.runs, "run", "runs"),
         round_seconds(run.seconds),
         round_seconds(run.median)
     );
-    ["slower run".to_owned(), run.view.clone(), what]
+    ["slower run".to_owned(), run.view.clone(), description]
 }
 
 /// Rounds seconds to a precision that is useful in a report.
@@ -121,7 +121,7 @@ fn stale_source_row(source: &StaleSource, now: Timestamp) -> [String; 3] {
     let loaded = source.loaded_at.and_then(|time| Timestamp::try_from(time).ok());
     let loaded = loaded.map_or_else(
         || "of unknown age".to_owned(),
-        |at| format!("loaded {} ago", format_age(now, at)),
+        |timestamp| format!("loaded {} ago", format_age(now, timestamp)),
     );
     let read_by = match source.readers.as_slice() {
         [] => "read by no model".to_owned(),
@@ -199,15 +199,15 @@ pub fn report_markdown(model: &OmniModel, pull: &Pull, now: Timestamp) -> String
 /// Returns notes that are printed in addition to the changes.
 pub fn report_notes(model: &OmniModel, pull: &Pull, has_catalog: bool) -> Vec<String> {
     let mut notes = Vec::new();
-    let mut listed = |what: &str, lines: Vec<String>| {
+    let mut push_lines = |noun: &str, lines: Vec<String>| {
         let more = lines.len().saturating_sub(MAX_LISTED_NAMES);
         notes.extend(lines.into_iter().take(MAX_LISTED_NAMES));
         if more > 0 {
-            notes.push(format!("and {more} more {what}"));
+            notes.push(format!("and {more} more {noun}"));
         }
     };
-    listed("edits that pull kept", pull.kept.iter().map(kept_value_line).collect());
-    listed(
+    push_lines("edits that pull kept", pull.kept.iter().map(kept_value_line).collect());
+    push_lines(
         "files that stay removed",
         pull.left_out
             .iter()
@@ -215,15 +215,15 @@ pub fn report_notes(model: &OmniModel, pull: &Pull, has_catalog: bool) -> Vec<St
             .collect(),
     );
     let marked = pull.marked.iter().map(|(file, location)| {
-        let what = match location.as_str() {
+        let description = match location.as_str() {
             "" if file.ends_with(".topic.yaml") => "the topic is no longer requested".to_owned(),
             "" => "the view no longer exists in dbt".to_owned(),
             location => format!("`{location}` no longer exists in dbt"),
         };
-        format!("{file}: {what}; `pull` marked this item, and `pull --prune` removes the item")
+        format!("{file}: {description}; `pull` marked this item, and `pull --prune` removes the item")
     });
-    listed("marks", marked.collect());
-    listed("gaps", gap_lines(model));
+    push_lines("marks", marked.collect());
+    push_lines("gaps", gap_lines(model));
     let (keys, joins) = model.count_constraints_from_tests();
     if keys + joins > 0 && pull.changes.iter().any(|change| change.kind == ChangeKind::New) {
         notes.push(format!(
@@ -261,12 +261,12 @@ fn gap_lines(model: &OmniModel) -> Vec<String> {
     by_reason.into_iter().map(line).collect()
 }
 
-fn kept_value_line((file, kept): &(String, KeptValue)) -> String {
+fn kept_value_line((file, kept_value): &(String, KeptValue)) -> String {
     format!(
         "{file}: `{}` keeps your value {}; dbt now has {}",
-        kept.path,
-        display_value(kept.file.as_ref()),
-        display_value(kept.new.as_ref())
+        kept_value.path,
+        display_value(kept_value.file.as_ref()),
+        display_value(kept_value.new.as_ref())
     )
 }
 
@@ -277,7 +277,7 @@ fn display_value(value: Option<&formulac::yaml_edit::YamlValue>) -> String {
     };
     let text = value.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
     match text.char_indices().nth(60) {
-        Some((at, _)) => format!("`{}…`", text.get(..at).unwrap_or_default()),
+        Some((end, _)) => format!("`{}…`", text.get(..end).unwrap_or_default()),
         None => format!("`{text}`"),
     }
 }
@@ -290,20 +290,20 @@ pub enum WriteState {
 }
 
 /// Returns the number of files written and removed.
-pub fn pull_summary(pull: &Pull, done: WriteState) -> String {
+pub fn pull_summary(pull: &Pull, state: WriteState) -> String {
     let is_omni = |location: &&PulledFileLocation| matches!(location, PulledFileLocation::Omni(_));
-    let written = pull.writes.iter().map(|(location, _)| location).filter(is_omni).count();
+    let written_count = pull.writes.iter().map(|(location, _)| location).filter(is_omni).count();
     let removed = pull.removes.iter().filter(is_omni).count();
-    let (wrote, took) = if done == WriteState::Already {
+    let (wrote, took) = if state == WriteState::Already {
         ("wrote", "removed")
     } else {
         ("would write", "would remove")
     };
-    let parts = [(wrote, written), (took, removed)]
+    let parts = [(wrote, written_count), (took, removed)]
         .into_iter()
         .filter(|(_, number)| *number > 0);
     let parts: Vec<String> = parts
-        .map(|(done, number)| format!("{done} {}", format_count(number, "file", "files")))
+        .map(|(verb, number)| format!("{verb} {}", format_count(number, "file", "files")))
         .collect();
     if parts.is_empty() {
         "everything is up to date".to_owned()

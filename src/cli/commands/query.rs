@@ -18,7 +18,7 @@ pub fn run(session: &Session, args: &QueryArgs) -> Result<Exit, Failure> {
             let file_diagnostics = vec![std::mem::take(&mut spec.file_diagnostics)];
             (dialect, spec, file_diagnostics)
         }
-        Err(Failure::Found(found)) => (args.target.dialect.unwrap_or_default(), Spec::default(), found),
+        Err(Failure::Found(diagnostics)) => (args.target.dialect.unwrap_or_default(), Spec::default(), diagnostics),
         Err(failure) => return Err(failure),
     };
     replace_keys_with_options(&mut diagnostics);
@@ -45,8 +45,8 @@ pub fn run(session: &Session, args: &QueryArgs) -> Result<Exit, Failure> {
 fn columns_json(compiled: &CompiledSpec) -> Vec<Value> {
     let lineage = compiled.lineage();
     let sources_of = |name: &str| -> Vec<String> {
-        let found = lineage.iter().find(|of| of.column().eq_ignore_ascii_case(name));
-        let sources = found.into_iter().flat_map(ColumnLineage::sources);
+        let lineage_entry = lineage.iter().find(|column_lineage| column_lineage.column().eq_ignore_ascii_case(name));
+        let sources = lineage_entry.into_iter().flat_map(ColumnLineage::sources);
         sources
             .map(|source| format!("{}.{}", source.relation(), source.column()))
             .collect()

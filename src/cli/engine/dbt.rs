@@ -40,12 +40,12 @@ pub struct DbtRun {
 impl DbtRun {
     /// Returns the environment's dialect, otherwise the project's dialect, otherwise the dialect of dbt's adapter.
     pub fn dialect(&self, project: &Project) -> Result<Dialect, Failure> {
-        let said = self
+        let known_dialect = self
             .environment
             .as_ref()
             .and_then(|environment| environment.dialect)
             .or(project.dialect());
-        match said {
+        match known_dialect {
             Some(dialect) => Ok(dialect),
             None => self.project.dialect(self.target_name()).map_err(|why| {
                 Failure::new(Exit::Usage, format!("the dialect is unknown: {why}"))
@@ -67,7 +67,7 @@ pub fn call_dbt_show(
     deferred: Option<&Path>,
     limit: u64,
     sql: &str,
-    what: &str,
+    subject: &str,
     variables: &[(String, &str)],
 ) -> Result<DbtCallResult, Failure> {
     let limit = limit.to_string();
@@ -79,14 +79,14 @@ pub fn call_dbt_show(
         call.command.arg("--defer").arg("--state").arg(folder);
     }
     call.command.args(["--inline", sql]).envs(variables.iter().cloned());
-    call.run(&run.waiting, &format!("asking dbt for {what}"))
+    call.run(&run.waiting, &format!("asking dbt for {subject}"))
 }
 
 /// Runs a query in dbt's syntax. dbt adds the limit. dbt does not report column types, so the types come from the
 /// query's declared columns.
 pub fn run_query(request: EngineRequest<'_>, run: &DbtRun) -> Result<Answer, Failure> {
     let one_more = u64::from(request.limit) + 1;
-    let most = request.own_limit.map_or(one_more, |own| own.min(one_more));
+    let most = request.own_limit.map_or(one_more, |query_limit| query_limit.min(one_more));
     let timed = request
         .timed
         .map(|timed| formulac::dbt::duration_query(timed, request.sql));
@@ -103,7 +103,7 @@ pub fn run_query(request: EngineRequest<'_>, run: &DbtRun) -> Result<Answer, Fai
     let rows =
         preview.and_then(|text| serde_json::from_str::<Vec<Map<String, Value>>>(&quote_special_floats(text)).ok());
     let Some(rows) = rows.filter(|_| output.succeeded) else {
-        let sent = SentSql {
+        let sent_sql = SentSql {
             sql: request.sql,
             before: "",
             missing: MISSING,
@@ -112,7 +112,7 @@ pub fn run_query(request: EngineRequest<'_>, run: &DbtRun) -> Result<Answer, Fai
         let problem = dbt_setup::explain_failure(&message, &run.project, run.environment.as_ref(), &run.args);
         return Err(match problem {
             Some(problem) => problem.into_failure(),
-            None => fault::from_sql("dbt", &message, sent),
+            None => fault::from_sql("dbt", &message, sent_sql),
         });
     };
     let (engine, version) = engine_with_version(&output);
@@ -143,12 +143,12 @@ pub fn engine_with_version(output: &DbtCallResult) -> (String, String) {
 /// Runs queries. Several queries share one dbt call, because each call takes seconds to start. If one of the queries
 /// fails, the call ends, and all queries of the call are run again one by one.
 pub fn run_queries(
-    all: &[EngineRequest<'_>],
+    requests: &[EngineRequest<'_>],
     run: &DbtRun,
-    done: &impl Fn(),
+    on_progress: &impl Fn(),
 ) -> Result<Vec<Result<Answer, Failure>>, Failure> {
     let mut answers = Vec::new();
-    let mut rest = all;
+    let mut rest = requests;
     while !rest.is_empty() {
         let mut size = 0;
         let fits = |request: &&EngineRequest<'_>| {
@@ -166,7 +166,7 @@ pub fn run_queries(
             Some(together) => answers.extend(together.into_iter().map(Ok)),
             None => answers.extend(group.iter().map(|request| run_query(*request, run))),
         }
-        group.iter().for_each(|_| done());
+        group.iter().for_each(|_| on_progress());
     }
     Ok(answers)
 }
@@ -177,7 +177,7 @@ fn run_queries_in_one_call(group: &[EngineRequest<'_>], run: &DbtRun) -> Result<
         .iter()
         .map(|request| format!("{}\nlimit {}", request.sql.trim_end(), u64::from(request.limit) + 1))
         .collect();
-    let what = group.first().map_or("rows", |request| request.what);
+    let subject = group.first().map_or("rows", |request| request.what);
     let queries: Vec<(&str, Option<&str>)> = limited
         .iter()
         .zip(group)
@@ -188,7 +188,7 @@ fn run_queries_in_one_call(group: &[EngineRequest<'_>], run: &DbtRun) -> Result<
         run.deferred.as_deref(),
         1,
         &formulac::dbt::query_with_several_results(&queries),
-        what,
+        subject,
         &[],
     )?;
     let (engine, version) = engine_with_version(&output);
@@ -196,7 +196,7 @@ fn run_queries_in_one_call(group: &[EngineRequest<'_>], run: &DbtRun) -> Result<
         let texts = |value: &Value| {
             value
                 .as_array()
-                .map(|all| all.iter().map(self::value_text).collect::<Vec<_>>())
+                .map(|cells| cells.iter().map(self::value_text).collect::<Vec<_>>())
         };
         let names = texts(message.get(1)?)?.into_iter().flatten();
         let answer = Answer {
@@ -277,8 +277,8 @@ pub fn look_up_relations(
         return Ok(found_relations);
     }
     if !others.is_empty() {
-        let one = |relation| Ok(look_up_relations(std::slice::from_ref(relation), run, deferred)?.pop());
-        let each: Vec<Option<RelationLookup>> = relations.iter().map(one).collect::<Result<_, Failure>>()?;
+        let single_lookup = |relation| Ok(look_up_relations(std::slice::from_ref(relation), run, deferred)?.pop());
+        let each: Vec<Option<RelationLookup>> = relations.iter().map(single_lookup).collect::<Result<_, Failure>>()?;
         return Ok(each.into_iter().flatten().collect());
     }
     let message = output.message();

@@ -25,7 +25,7 @@ pub fn decimal_query(columns: &[&str], rows: &str, dialect: Dialect) -> String {
 /// Returns the columns that are decimals, with their types.
 pub fn decimal_types(columns: &[&str], answer: &Map<String, Value>) -> Vec<(String, String)> {
     let decimal = |(number, name): (usize, &&str)| {
-        let count = |what: &str| answer.get(&format!("{what}_{number}"))?.as_u64();
+        let count = |prefix: &str| answer.get(&format!("{prefix}_{number}"))?.as_u64();
         let plain = answer.get(&format!("plain_{number}"))?.as_bool()?;
         let (before, behind) = (count("before")?, count("behind")?);
         let fits = plain && before + behind <= MAX_DIGITS;

@@ -174,8 +174,8 @@ pub fn view_name(file: &DataFile) -> String {
 /// Returns the time in seconds between the first and the last of three results.
 fn elapsed_seconds(answers: &[Vec<Map<String, Value>>]) -> Option<f64> {
     let [began, _, ended] = answers else { return None };
-    let at = |rows: &[Map<String, Value>]| rows.first()?.get("microseconds")?.as_i64();
-    Some((at(ended)? - at(began)?) as f64 / 1e6)
+    let time_of = |rows: &[Map<String, Value>]| rows.first()?.get("microseconds")?.as_i64();
+    Some((time_of(ended)? - time_of(began)?) as f64 / 1e6)
 }
 
 fn dialect() -> Dialect {
@@ -249,8 +249,8 @@ fn lacking_column_help(message: &str, files: &[DataFile], typed: &Schema) -> Opt
     files.iter().find_map(|file| {
         let names = file.columns.get()?;
         let lacks = |name: &str| !names.iter().any(|other| other.eq_ignore_ascii_case(name));
-        let listed = typed.relation(&file.relation)?.columns().iter();
-        let mut lacking = listed.map(Column::name).filter(|name| lacks(name));
+        let listed_columns = typed.relation(&file.relation)?.columns().iter();
+        let mut lacking = listed_columns.map(Column::name).filter(|name| lacks(name));
         let name = lacking.find(|name| message.contains(&format!("\"{name}\"")))?;
         Some(format!(
             "`{}` has no column `{name}`, which the schema lists",
@@ -263,24 +263,24 @@ fn lacking_column_help(message: &str, files: &[DataFile], typed: &Schema) -> Opt
 fn file_query(file: &DataFile, typed: Option<&Schema>, dialect: Dialect) -> String {
     let path = dialect.text_literal(&escape_wildcards(&file.path));
     let relation = typed.and_then(|schema| schema.relation(&file.relation));
-    let listed = relation.map_or(&[][..], |relation| relation.columns());
+    let listed_columns = relation.map_or(&[][..], |relation| relation.columns());
     // DuckDB rejects a type for a column that is not in the file, even if the spec does not read the column.
     let columns = file.columns.get();
     let is_in_file =
         |name: &str| columns.is_none_or(|columns| columns.iter().any(|column| column.eq_ignore_ascii_case(name)));
-    let typed_columns = listed
+    let typed_columns = listed_columns
         .iter()
         .filter(|column| !matches!(column.ty(), Type::Unknown | Type::Other) && is_in_file(column.name()));
     let of_schema: Vec<(&str, &str)> = typed_columns
         .map(|column| (column.name(), dialect.type_name(column.ty())))
         .collect();
     let is_typed = |name: &str| of_schema.iter().any(|(column, _)| column.eq_ignore_ascii_case(name));
-    let shown = file
+    let file_types = file
         .types
         .iter()
         .filter(|(name, _)| !is_typed(name))
         .map(|(name, ty)| (name.as_str(), ty.as_str()));
-    let types = of_schema.iter().copied().chain(shown);
+    let types = of_schema.iter().copied().chain(file_types);
     match file.kind {
         DataFormat::Csv { delimiter } => {
             let pairs = types.map(|(name, ty)| format!("{}: '{ty}'", dialect.text_literal(name)));
@@ -325,8 +325,8 @@ fn unreadable_file_failure(file: &DataFile, output: ProgramOutput, dialect: Dial
                         dialect.text_literal(&escape_wildcards(&file.path)),
                         csv_reader_call(delimiter, dialect),
                     );
-                    let read = format!("read_csv({path}, {form}, auto_detect = false, columns = {{{columns}}})");
-                    run(&format!("select count(*) from {read};\n"))
+                    let read_call = format!("read_csv({path}, {form}, auto_detect = false, columns = {{{columns}}})");
+                    run(&format!("select count(*) from {read_call};\n"))
                         .ok()
                         .filter(|again| !again.succeeded)
                 })

@@ -18,18 +18,18 @@ pub struct SentSql<'s> {
 
 /// Returns a failure for an engine error in this SQL: the first paragraph of the engine's message, at the position to
 /// which the message points.
-pub fn from_sql(engine: &str, message: &str, sent: SentSql<'_>) -> Failure {
-    let span = message_span(message, sent);
+pub fn from_sql(engine: &str, message: &str, sent_sql: SentSql<'_>) -> Failure {
+    let span = message_span(message, sent_sql);
     let mut diagnostic = engine_diagnostic(engine, message, span.unwrap_or_default());
     if diagnostic.help().is_none() && is_missing_table_error(message) {
-        diagnostic = diagnostic.with_help(sent.missing);
+        diagnostic = diagnostic.with_help(sent_sql.missing);
     }
     if span.is_some() {
         diagnostic = diagnostic.with_label("here");
     }
     // The SQL is quoted only if the position is known.
     let text = if span.is_some() {
-        sent.sql.to_owned()
+        sent_sql.sql.to_owned()
     } else {
         String::new()
     };
@@ -105,7 +105,7 @@ pub fn is_missing_table_error(message: &str) -> bool {
     message.contains("does not exist")
         && ["table", "relation", "schema"]
             .iter()
-            .any(|what| message.contains(what))
+            .any(|phrase| message.contains(phrase))
 }
 
 fn is_hint(line: &str) -> bool {
@@ -124,7 +124,7 @@ fn line_number(line: &str) -> Option<(usize, &str)> {
 }
 
 /// Returns the position that a message points to. Engines truncate long lines on both sides.
-fn message_span(message: &str, sent: SentSql<'_>) -> Option<Span> {
+fn message_span(message: &str, sent_sql: SentSql<'_>) -> Option<Span> {
     let mut lines = message
         .lines()
         .map(str::trim_start)
@@ -141,27 +141,27 @@ fn message_span(message: &str, sent: SentSql<'_>) -> Option<Span> {
     let (number, excerpt) = line_number(quoted_line)?;
     let prefix = quoted_line.len() - excerpt.len() + indent;
     let caret = caret_line.chars().position(|c| c == '^')?.checked_sub(prefix)?;
-    let whole = format!("{}{}", sent.before, sent.sql);
-    let start = whole
+    let full_sql = format!("{}{}", sent_sql.before, sent_sql.sql);
+    let start = full_sql
         .split_inclusive('\n')
         .take(number.checked_sub(1)?)
         .map(str::len)
         .sum::<usize>();
-    let line = whole.get(start..)?.lines().next().unwrap_or_default();
+    let line = full_sql.get(start..)?.lines().next().unwrap_or_default();
     let cut = excerpt.trim_end_matches("...");
     let core = cut.strip_prefix("...").unwrap_or(cut);
     // The SQL that dbt sends to the engine has different line numbers from the SQL that was passed to dbt.
-    let only = |core: &str| whole.find(core).filter(|at| whole.rfind(core) == Some(*at));
-    let at = line
+    let only = |core: &str| full_sql.find(core).filter(|offset| full_sql.rfind(core) == Some(*offset));
+    let core_start = line
         .find(core)
-        .map(|at| start + at)
+        .map(|offset| start + offset)
         .or_else(|| only(core).filter(|_| core.len() > 1))?;
     let inside = core
         .char_indices()
         .nth(caret.checked_sub(cut.chars().count() - core.chars().count())?)?
         .0;
-    let from = (at + inside).checked_sub(sent.before.len())?;
-    let rest = sent.sql.get(from..)?;
+    let from = (core_start + inside).checked_sub(sent_sql.before.len())?;
+    let rest = sent_sql.sql.get(from..)?;
     let word = rest
         .find(|c: char| !c.is_alphanumeric() && c != '_')
         .filter(|length| *length > 0);

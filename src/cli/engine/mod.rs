@@ -89,10 +89,10 @@ impl Engine {
                     let environment = environment::selected_environment(global, project)?;
                     let target = dbt_project.target_folder();
                     let root = project_file::project_folder(global.project_dir.as_deref())?.unwrap_or_default();
-                    let of = |environment: &Environment| {
+                    let folder_of = |environment: &Environment| {
                         environment::deferred_artifacts(project, &root, &target, environment)
                     };
-                    let deferred = environment.as_ref().and_then(of);
+                    let deferred = environment.as_ref().and_then(folder_of);
                     let (args, waiting) = (args.dbt.clone(), WaitIndicator::new(session));
                     Ok(Self::Dbt(Box::new(DbtRun {
                         environment,
@@ -206,19 +206,19 @@ impl Engine {
     /// Runs several queries and calls `done` after each. Returns a result or an error for each query.
     pub fn answers(
         &self,
-        all: &[EngineRequest<'_>],
+        requests: &[EngineRequest<'_>],
         typed: Option<&Schema>,
-        done: impl Fn(),
+        on_progress: impl Fn(),
     ) -> Result<Vec<Result<Answer, Failure>>, Failure> {
         if let Self::Dbt(run) = self {
-            return dbt::run_queries(all, run, &done);
+            return dbt::run_queries(requests, run, &on_progress);
         }
-        let one = |request: &EngineRequest<'_>| {
+        let answer_of = |request: &EngineRequest<'_>| {
             let answer = self.answer(*request, typed);
-            done();
+            on_progress();
             answer
         };
-        Ok(all.iter().map(one).collect())
+        Ok(requests.iter().map(answer_of).collect())
     }
 
     /// Looks up each relation and its columns.
@@ -230,20 +230,20 @@ impl Engine {
         match self {
             Self::Dbt(run) => dbt::check_relations(relations, run),
             Self::Duckdb(files) => {
-                let file = |read: &Read| {
+                let file = |relation: &Read| {
                     files
                         .iter()
-                        .find(|file| file.relation.eq_ignore_ascii_case(read.name()))
+                        .find(|file| file.relation.eq_ignore_ascii_case(relation.name()))
                 };
-                let one = |read: &Read| match file(read) {
+                let presence_of = |relation: &Read| match file(relation) {
                     None => Ok(RelationPresence::Missing),
                     Some(file) => self.presence(&duckdb::view_name(file), typed),
                 };
-                relations.iter().map(one).collect()
+                relations.iter().map(presence_of).collect()
             }
             Self::Postgres(..) => relations
                 .iter()
-                .map(|read| self.presence(&read.relation_sql(Dialect::default()), typed))
+                .map(|relation| self.presence(&relation.relation_sql(Dialect::default()), typed))
                 .collect(),
         }
     }

@@ -101,15 +101,15 @@ fn without_password(url: &str) -> (String, Option<String>) {
     }
     let (path, query) = path.split_once('?').unwrap_or((path, ""));
     address.push_str(path);
-    let mut kept = Vec::new();
+    let mut kept_pairs = Vec::new();
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         match pair.split_once('=') {
             Some(("password", secret)) => password = Some(secret.to_owned()),
-            _ => kept.push(pair),
+            _ => kept_pairs.push(pair),
         }
     }
-    if !kept.is_empty() {
-        address.push_str(&format!("?{}", kept.join("&")));
+    if !kept_pairs.is_empty() {
+        address.push_str(&format!("?{}", kept_pairs.join("&")));
     }
     (address, password)
 }

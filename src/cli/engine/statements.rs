@@ -84,25 +84,25 @@ pub fn run_statements(
     run: &DbtRun,
     table: &str,
     statements: &[Statement],
-    what: &str,
+    subject: &str,
 ) -> Result<StatementResults, Failure> {
-    let mut done = StatementResults::default();
+    let mut statement_run = StatementResults::default();
     let mut failed_in_a_row = 0;
-    while done.results.len() < statements.len() && failed_in_a_row < MAX_CONSECUTIVE_FAILURES {
-        let rest = statements.get(done.results.len()..).unwrap_or_default();
+    while statement_run.results.len() < statements.len() && failed_in_a_row < MAX_CONSECUTIVE_FAILURES {
+        let rest = statements.get(statement_run.results.len()..).unwrap_or_default();
         let group = first_group(rest);
-        let before = done.results.len();
-        let message = run_group(run, table, group, what, &mut done)?;
-        let ran = done.results.len() - before;
-        if ran > 0 {
+        let before = statement_run.results.len();
+        let message = run_group(run, table, group, subject, &mut statement_run)?;
+        let completed_count = statement_run.results.len() - before;
+        if completed_count > 0 {
             failed_in_a_row = 0;
         }
-        if ran < group.len() {
-            done.results.push(Err(message));
+        if completed_count < group.len() {
+            statement_run.results.push(Err(message));
             failed_in_a_row += 1;
         }
     }
-    Ok(done)
+    Ok(statement_run)
 }
 
 /// Returns the first statements that fit in one call.
@@ -122,8 +122,8 @@ fn run_group(
     run: &DbtRun,
     table: &str,
     group: &[Statement],
-    what: &str,
-    done: &mut StatementResults,
+    subject: &str,
+    statement_run: &mut StatementResults,
 ) -> Result<String, Failure> {
     let pairs: Vec<Value> = group
         .iter()
@@ -141,7 +141,7 @@ fn run_group(
     let without_log = ("DBT_LOG_LEVEL_FILE".to_owned(), "none");
     let variables: Vec<(String, &str)> = variables.chain([without_log]).collect();
     let sql = statements_query(parts.len(), table);
-    let output = call_dbt_show(run, None, 1, &sql, what, &variables)?;
+    let output = call_dbt_show(run, None, 1, &sql, subject, &variables)?;
     let mut messages = output.messages();
     if messages.next().is_none_or(|first| first != READY) {
         let message = output.message();
@@ -151,9 +151,9 @@ fn run_group(
             Failure::new(Exit::Failed, text).with_help("`dbt debug` shows whether the warehouse can be reached")
         );
     }
-    done.engine = engine_with_version(&output).0;
+    statement_run.engine = engine_with_version(&output).0;
     let rows = messages.map(|rows| Ok(read_rows(&rows))).take(group.len());
-    done.results.extend(rows);
+    statement_run.results.extend(rows);
     Ok(output.message())
 }
 

@@ -47,9 +47,9 @@ impl WarehouseState {
     /// Returns a failure if dbt or the warehouse cannot be reached.
     pub fn read(run: &DbtRun, dialect: Dialect) -> Result<Self, Failure> {
         let statements = Self::statements(dialect);
-        let what = "the warehouse's version and session parameters";
-        let done = run_statements(run, "formulac_doctor", &statements, what)?;
-        Ok(Self::from_results(dialect, &done.results))
+        let subject = "the warehouse's version and session parameters";
+        let statement_run = run_statements(run, "formulac_doctor", &statements, subject)?;
+        Ok(Self::from_results(dialect, &statement_run.results))
     }
 
     /// Returns a sentence if the version is too old, and a sentence for each parameter that does not have the value
@@ -64,7 +64,7 @@ impl WarehouseState {
     /// `required` has the form `name=value` or `name=one|other`.
     fn wrong_parameter(&self, required: &str) -> Option<String> {
         let (name, values) = required.split_once('=')?;
-        let (_, own) = self.parameters.iter().find(|(own, _)| own.eq_ignore_ascii_case(name))?;
+        let (_, setting) = self.parameters.iter().find(|(known_name, _)| known_name.eq_ignore_ascii_case(name))?;
         let display_value = |value: &str| {
             if value.is_empty() {
                 "empty".to_owned()
@@ -72,13 +72,13 @@ impl WarehouseState {
                 format!("`{value}`")
             }
         };
-        if values.split('|').any(|value| own.eq_ignore_ascii_case(value)) {
+        if values.split('|').any(|value| setting.eq_ignore_ascii_case(value)) {
             return None;
         }
-        let needed: Vec<String> = values.split('|').map(display_value).collect();
-        let (own, needed) = (display_value(own), needed.join(" or "));
+        let required_values: Vec<String> = values.split('|').map(display_value).collect();
+        let (own_text, needed_text) = (display_value(setting), required_values.join(" or "));
         Some(format!(
-            "the session parameter `{name}` is {own}, and generated SQL requires {needed}"
+            "the session parameter `{name}` is {own_text}, and generated SQL requires {needed_text}"
         ))
     }
 }
@@ -93,8 +93,8 @@ fn is_listed(dialect: Dialect, name: &str) -> bool {
 /// Returns the dialect's queries, each with a flag that is true if the query reads the version.
 fn queries(dialect: Dialect) -> impl Iterator<Item = (&'static str, bool)> {
     let facts = dialect.facts();
-    let all = [(facts.version_query, true), (facts.session_query, false)];
-    all.into_iter().filter(|(sql, _)| !sql.is_empty())
+    let all_queries = [(facts.version_query, true), (facts.session_query, false)];
+    all_queries.into_iter().filter(|(sql, _)| !sql.is_empty())
 }
 
 #[cfg(test)]

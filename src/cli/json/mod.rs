@@ -105,8 +105,8 @@ impl<'s> SchemaExpansion<'s> {
             match key.as_str() {
                 "..." => waiting.extend(self.key_schemas(value).into_iter().rev()),
                 "*" => {
-                    let of = value.as_str().unwrap_or_default();
-                    schema.insert("additionalProperties".to_owned(), self.type_schema(of, None));
+                    let value_type = value.as_str().unwrap_or_default();
+                    schema.insert("additionalProperties".to_owned(), self.type_schema(value_type, None));
                 }
                 key => {
                     let name = key.trim_end_matches('?');
@@ -157,14 +157,14 @@ impl<'s> SchemaExpansion<'s> {
                 let null = names.contains(&"null").then_some(Value::Null);
                 schema.insert("enum".to_owned(), values.iter().cloned().chain(null).collect());
             }
-            Some(Value::String(of)) => {
-                schema.insert("items".to_owned(), self.type_schema(of, None));
+            Some(Value::String(item_type)) => {
+                schema.insert("items".to_owned(), self.type_schema(item_type, None));
             }
-            Some(of) if names.contains(&"array") => {
-                schema.insert("items".to_owned(), self.object_schema(of));
+            Some(item_shape) if names.contains(&"array") => {
+                schema.insert("items".to_owned(), self.object_schema(item_shape));
             }
-            Some(of) => {
-                if let Value::Object(object) = self.object_schema(of) {
+            Some(object_shape) => {
+                if let Value::Object(object) = self.object_schema(object_shape) {
                     schema.extend(object);
                 }
             }

@@ -113,7 +113,7 @@ pub fn collect_dependency_facts(ast: &Ast, buffers: &CheckBuffers, program: &Pro
 /// Adds links to the definitions that a lint compares with each other.
 fn add_links_of_lints(program: &Program, definitions: &mut [DefinitionFacts]) {
     // The nodes of a definition end where the nodes of the next lowered definition begin.
-    let mut starts: Vec<(u32, usize)> = (0..).zip(&program.definitions).map(|(at, d)| (d.first.0, at)).collect();
+    let mut starts: Vec<(u32, usize)> = (0..).zip(&program.definitions).map(|(index, d)| (d.first.0, index)).collect();
     starts.sort_unstable();
     let mut add = |node: u32, link: Link| {
         let index = starts.partition_point(|(start, _)| *start <= node);
@@ -124,27 +124,27 @@ fn add_links_of_lints(program: &Program, definitions: &mut [DefinitionFacts]) {
             owner.links.push(link);
         }
     };
-    let name = |of: ComparedName| match of {
+    let name = |compared: ComparedName| match compared {
         ComparedName::Column(column) => program
             .columns
             .try_get(column as usize)
             .map(|c| c.name.to_ascii_lowercase()),
-        ComparedName::Definition(used) => {
-            let named = program
+        ComparedName::Definition(definition_index) => {
+            let definition_name = program
                 .definitions
-                .try_get(used as usize)
+                .try_get(definition_index as usize)
                 .and_then(|d| d.name.as_deref());
-            named.map(str::to_ascii_lowercase)
+            definition_name.map(str::to_ascii_lowercase)
         }
     };
-    for (range, (of, text), _) in compared_criteria(program) {
-        add(range.0, Link::new(("text", name(of), text), true));
+    for (range, (compared, text), _) in compared_criteria(program) {
+        add(range.0, Link::new(("text", name(compared), text), true));
     }
     for (id, node) in (0u32..).zip(program.nodes()) {
         let Ir::Apply { overload, args } = node else { continue };
         if let Some(comparison) = text_comparison(program, node) {
-            let (of, text) = comparison.of;
-            add(id, Link::new(("text", name(of), text), false));
+            let (compared, text) = comparison.of;
+            add(id, Link::new(("text", name(compared), text), false));
         }
         match WeekCallKind::from_call(program, catalog::overload_owner(overload), args) {
             Some(WeekCallKind::Weeknum) => add(id, Link::new("week", true)),

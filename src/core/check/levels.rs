@@ -53,14 +53,14 @@ impl Lowerer<'_> {
         let Some((_, row)) = row else { return };
         let row_span = self.first_row_column(args).unwrap_or(row.span);
         let (group_text, row_text) = (self.source_text(group.span), self.source_text(row_span));
-        let what = if group.level == Level::Window {
+        let noun = if group.level == Level::Window {
             "window"
         } else {
             "aggregate"
         };
         let aggregate = group_text.split('(').next().unwrap_or_default().trim().to_owned();
         let is_call = group_text.contains('(') && aggregate.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-        let shown = if is_call { &aggregate } else { &group_text };
+        let excerpt = if is_call { &aggregate } else { &group_text };
         // A share such as `revenue / SUM(revenue)` needs the sum of all rows in each row.
         let is_of_column = is_call && group_text.eq_ignore_ascii_case(&format!("{aggregate}({row_text})"));
         let range = format!("{aggregate}({row_text}:{row_text})");
@@ -82,7 +82,7 @@ impl Lowerer<'_> {
             Diagnostic::new(
                 Code::MixedLevels,
                 row_span,
-                format!("{what} `{shown}` cannot be mixed with row-level column `{row_text}`"),
+                format!("{noun} `{excerpt}` cannot be mixed with row-level column `{row_text}`"),
             )
             .with_label("one value per row")
             .with_secondary_label(group.span, "one value per group")
@@ -227,8 +227,8 @@ impl Lowerer<'_> {
             _ => {}
         }
         // A sort key must be a name or a value per row, because sort keys refer to the final SELECT of a query.
-        let named = matches!(self.program.node(root), Ir::Definition(_) | Ir::Column(_));
-        if self.role == DefinitionRole::OrderBy && meta.level == Level::Aggregate && !named {
+        let is_name = matches!(self.program.node(root), Ir::Definition(_) | Ir::Column(_));
+        if self.role == DefinitionRole::OrderBy && meta.level == Level::Aggregate && !is_name {
             let text = self.source_text(meta.span);
             self.report(
                 Diagnostic::new(

@@ -193,8 +193,8 @@ impl CheckScope<'_> {
     }
 
     fn given_type(&self, name: &str) -> Option<Type> {
-        let mut given = self.given_types.iter();
-        given
+        let mut types = self.given_types.iter();
+        types
             .find(|(column, _)| column.eq_ignore_ascii_case(name))
             .map(|(_, ty)| *ty)
     }

@@ -54,24 +54,24 @@ pub(super) fn order_definitions(
             let Some((definition, next)) = stack.last_mut() else {
                 break;
             };
-            let at = *definition as usize;
-            if *next < starts[at + 1] {
-                let used = names.uses[*next as usize].1;
+            let index = *definition as usize;
+            if *next < starts[index + 1] {
+                let dependency = names.uses[*next as usize].1;
                 *next += 1;
-                match arena[used as usize] {
-                    NEW => entered = Some(used),
+                match arena[dependency as usize] {
+                    NEW => entered = Some(dependency),
                     DONE => {}
-                    time => least[at] = least[at].min(time),
+                    time => least[index] = least[index].min(time),
                 }
                 continue;
             }
             stack.pop();
-            order.push(at as u32);
+            order.push(index as u32);
             if let Some((user, _)) = stack.last() {
-                least[*user as usize] = least[*user as usize].min(least[at]);
+                least[*user as usize] = least[*user as usize].min(least[index]);
             }
-            if least[at] == arena[at] {
-                let from = open.iter().rposition(|d| *d == at as u32).unwrap_or(0);
+            if least[index] == arena[index] {
+                let from = open.iter().rposition(|d| *d == index as u32).unwrap_or(0);
                 let members = open.get(from..).unwrap_or_default();
                 for member in members {
                     arena[*member as usize] = DONE;
@@ -103,17 +103,17 @@ fn report_cycle(
     let mut queue = std::collections::VecDeque::from([first]);
     let mut last = first;
     'search: while let Some(user) = queue.pop_front() {
-        for (_, used) in names
+        for (_, dependency) in names
             .uses
             .range(starts[user as usize] as usize..starts[user as usize + 1] as usize)
         {
-            if *used == first {
+            if *dependency == first {
                 last = user;
                 break 'search;
             }
-            if let Some(unseen @ None) = before.get_mut(used) {
+            if let Some(unseen @ None) = before.get_mut(dependency) {
                 *unseen = Some(user);
-                queue.push_back(*used);
+                queue.push_back(*dependency);
             }
         }
     }
@@ -124,11 +124,11 @@ fn report_cycle(
     }
     path.reverse();
     let name = |d: &u32| ast.definition(*d).name.map_or("", |n| n.text(source));
-    let mut shown: Vec<&str> = path.iter().take(12).map(name).collect();
-    if let (true, Some(twelfth)) = (path.len() > 12, shown.last_mut()) {
+    let mut shown_names: Vec<&str> = path.iter().take(12).map(name).collect();
+    if let (true, Some(twelfth)) = (path.len() > 12, shown_names.last_mut()) {
         *twelfth = "…";
     }
-    shown.push(name(&first));
+    shown_names.push(name(&first));
     for member in members {
         names.failed[*member as usize] = true;
     }
@@ -139,7 +139,7 @@ fn report_cycle(
             span,
             format!(
                 "these definitions depend on each other in a cycle: {}",
-                shown.join(" → ")
+                shown_names.join(" → ")
             ),
         )
         .with_help("compute one of the definitions from columns only, or define it in an earlier step"),

@@ -124,7 +124,7 @@ pub fn find(name: &str, dialect: Dialect, arguments: usize) -> Option<&'static S
 /// if generated SQL calls the function itself, or if there is no such synonym.
 #[must_use]
 pub fn synonym(name: &str, dialect: Dialect, arguments: usize) -> Option<&'static str> {
-    if let Some((_, other, least)) = SYNONYMS.iter().find(|(own, ..)| *own == name) {
+    if let Some((_, other, least)) = SYNONYMS.iter().find(|(known_name, ..)| *known_name == name) {
         return (arguments >= *least && is_generated(other, dialect)).then_some(*other);
     }
     if is_generated(name, dialect) {
@@ -180,25 +180,25 @@ mod tests {
 
     #[test]
     fn synonyms_are_functions_of_generated_sql() {
-        let of = |name: &str, dialect: &str, arguments| synonym(name, dialect.parse().unwrap(), arguments);
-        assert_eq!(of("stddev", "duckdb", 1), Some("stddev_samp"));
-        assert_eq!(of("stddev_samp", "duckdb", 1), None);
-        assert_eq!(of("variance", "postgres", 1), Some("var_samp"));
-        assert_eq!(of("ifnull", "bigquery", 2), Some("coalesce"));
-        assert_eq!(of("nvl", "snowflake", 2), Some("coalesce"));
-        assert_eq!(of("nvl", "postgres", 2), None);
-        assert_eq!(of("char_length", "duckdb", 1), Some("length"));
-        assert_eq!(of("ceiling", "duckdb", 1), Some("ceil"));
-        assert_eq!(of("trim", "duckdb", 1), None);
+        let synonym_of = |name: &str, dialect: &str, arguments| synonym(name, dialect.parse().unwrap(), arguments);
+        assert_eq!(synonym_of("stddev", "duckdb", 1), Some("stddev_samp"));
+        assert_eq!(synonym_of("stddev_samp", "duckdb", 1), None);
+        assert_eq!(synonym_of("variance", "postgres", 1), Some("var_samp"));
+        assert_eq!(synonym_of("ifnull", "bigquery", 2), Some("coalesce"));
+        assert_eq!(synonym_of("nvl", "snowflake", 2), Some("coalesce"));
+        assert_eq!(synonym_of("nvl", "postgres", 2), None);
+        assert_eq!(synonym_of("char_length", "duckdb", 1), Some("length"));
+        assert_eq!(synonym_of("ceiling", "duckdb", 1), Some("ceil"));
+        assert_eq!(synonym_of("trim", "duckdb", 1), None);
     }
 
     /// A misspelled name in a dialect's file would have no effect.
     #[test]
     fn own_functions_of_dialects_are_in_the_table() {
-        let own = |sql_function: &&SqlFunction| !sql_function.is_in_all;
+        let is_own = |sql_function: &&SqlFunction| !sql_function.is_in_all;
         let names: Vec<&str> = FUNCTIONS
             .iter()
-            .filter(own)
+            .filter(is_own)
             .map(|sql_function| sql_function.name)
             .collect();
         for dialect in Dialect::all() {
@@ -212,12 +212,12 @@ mod tests {
 
     #[test]
     fn parts_of_dates_are_extracted() {
-        let of = |name: &str, dialect: &str, arguments, unit: Option<&str>| {
+        let part_of = |name: &str, dialect: &str, arguments, unit: Option<&str>| {
             extracted_unit(name, dialect.parse().unwrap(), arguments, unit)
         };
-        assert_eq!(of("year", "duckdb", 1, None).as_deref(), Some("year"));
-        assert_eq!(of("year", "postgres", 1, None), None);
-        assert_eq!(of("date_part", "postgres", 2, Some("Month")).as_deref(), Some("month"));
-        assert_eq!(of("date_part", "postgres", 2, None), None);
+        assert_eq!(part_of("year", "duckdb", 1, None).as_deref(), Some("year"));
+        assert_eq!(part_of("year", "postgres", 1, None), None);
+        assert_eq!(part_of("date_part", "postgres", 2, Some("Month")).as_deref(), Some("month"));
+        assert_eq!(part_of("date_part", "postgres", 2, None), None);
     }
 }

@@ -126,14 +126,14 @@ impl Definition {
     /// Returns the input columns that the definition reads, directly or through other definitions, in the order of
     /// first use.
     pub fn columns(&self) -> impl Iterator<Item = &ReadColumn> {
-        let all = self.columns.as_deref().unwrap_or_default();
+        let all_columns = self.columns.as_deref().unwrap_or_default();
         let (first, these) = match &self.reads {
             DefinitionReads::First(count) => (*count, &[][..]),
             DefinitionReads::Indices(indices) => (0, indices.as_slice()),
         };
-        all.iter()
+        all_columns.iter()
             .take(first)
-            .chain(these.iter().filter_map(|i| all.get(*i as usize)))
+            .chain(these.iter().filter_map(|i| all_columns.get(*i as usize)))
     }
 
     /// Returns the text of the doc comment (`///`) above the definition.

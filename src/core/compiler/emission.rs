@@ -44,8 +44,8 @@ impl Compiler {
             .filter(|_| options.dialect.facts().relation_shadows_column);
         self.emit_window_keys(program, ast, roles, text, &mut emitter);
         for index in &program.order {
-            let at = *index as usize;
-            let definition = &program.definitions[at];
+            let definition_index = *index as usize;
+            let definition = &program.definitions[definition_index];
             let part = ast.definition(*index).part;
             if definition.failed || roles.get(part as usize) != Some(&DefinitionRole::Definitions) {
                 continue;
@@ -182,16 +182,16 @@ impl Compiler {
     ) -> Option<ShiftedDate> {
         let people_with_role = |definition_role: DefinitionRole| {
             let definitions = ast.definitions.iter().zip(&program.definitions).enumerate();
-            let of = definitions.filter(move |(_, (d, ir_definition))| {
+            let role_definitions = definitions.filter(move |(_, (d, ir_definition))| {
                 roles.get(d.part as usize) == Some(&definition_role) && !ir_definition.failed
             });
-            of.map(|(index, (d, ir_definition))| (index as u32, ir_definition.root, d.span.text(text).trim()))
+            role_definitions.map(|(index, (d, ir_definition))| (index as u32, ir_definition.root, d.span.text(text).trim()))
         };
         let root = find_sort_key_to_shift(
             program,
             people_with_role(DefinitionRole::OrderBy).map(|(_, root, _)| root),
         )?;
-        let (index, _, name) = people_with_role(DefinitionRole::OrderBy).find(|(_, of, _)| *of == root)?;
+        let (index, _, name) = people_with_role(DefinitionRole::OrderBy).find(|(_, key_root, _)| *key_root == root)?;
         let name = split_sort_key(name).0;
         let groups: Vec<(u32, &str)> = people_with_role(DefinitionRole::GroupBy)
             .map(|(index, _, name)| (index, name))
@@ -205,7 +205,7 @@ impl Compiler {
             .from
             .as_deref()
             .and_then(|from| self.options.schema.relation(from));
-        let told: Vec<&str> = if groups.is_empty() {
+        let key_names: Vec<&str> = if groups.is_empty() {
             relation
                 .into_iter()
                 .flat_map(super::super::schema::Relation::key)
@@ -221,7 +221,7 @@ impl Compiler {
             parts
         };
         let tells = |name: &&str| is(name) || equal.iter().any(|(_, other)| other.eq_ignore_ascii_case(name));
-        if !told.iter().any(|name| is(name)) || !told.iter().all(tells) {
+        if !key_names.iter().any(|name| is(name)) || !key_names.iter().all(tells) {
             return None;
         }
         let mut partition = Vec::with_capacity(equal.len());
@@ -266,15 +266,15 @@ fn find_repeated_random_value(program: &Program, definition: &IrDefinition) -> O
     if !is_volatile(definition.root) {
         return None;
     }
-    let mut used = FxHashSet::default();
+    let mut seen_values = FxHashSet::default();
     let nodes = needed_nodes(program, definition.first, definition.root);
     let mut operands = nodes.iter().flat_map(|node| program.operands(*node));
     let again = operands.find(|operand| {
         let value = match program.node(*operand) {
-            Ir::Definition(named) => program.definitions[named as usize].root,
+            Ir::Definition(definition_index) => program.definitions[definition_index as usize].root,
             _ => *operand,
         };
-        is_volatile(value) && !used.insert(value)
+        is_volatile(value) && !seen_values.insert(value)
     });
     again.map(|operand| program.meta(operand).span)
 }

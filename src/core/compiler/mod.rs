@@ -284,14 +284,14 @@ impl Compiler {
         let options = &*self.options;
         let mut diagnostics = Vec::new();
         let keys = self.keys(source);
-        let whole = [SourcePart {
+        let source_parts = [SourcePart {
             span: Span::new(0, source.len() as u32),
             mode: LayoutMode::File,
             name: None,
         }];
         let (text, parts, roles) = match &keys {
             Some(keys) => (keys.text.as_str(), keys.parts.as_slice(), keys.roles.as_slice()),
-            None => (source, whole.as_slice(), [DefinitionRole::Definitions].as_slice()),
+            None => (source, source_parts.as_slice(), [DefinitionRole::Definitions].as_slice()),
         };
         let CompileMemory { parse, ast, .. } = &mut *memory;
         parse::parse_parts(text, parts, &options.limits, parse, ast, &mut diagnostics);
@@ -336,7 +336,7 @@ impl Compiler {
         }
         let columns = match (&options.columns, relations) {
             (Some(columns), _) => columns.iter().map(|column| key_name(column)).collect(),
-            (None, [one]) => one.columns().iter().map(|column| column.name().to_owned()).collect(),
+            (None, [relation]) => relation.columns().iter().map(|column| column.name().to_owned()).collect(),
             (None, _) => Vec::new(),
         };
         Some(WorksheetGrid {
@@ -422,21 +422,21 @@ impl Compiler {
             Some((view, column)) => relation.name().eq_ignore_ascii_case(view) && relation.column(column).is_some(),
             None => relation.column(name).is_some(),
         };
-        let mut found: Vec<String> = Vec::new();
+        let mut relation_names: Vec<String> = Vec::new();
         for relation in options.models.relations().iter().chain(options.schema.relations()) {
-            let is_found = found.iter().any(|other| other.eq_ignore_ascii_case(relation.name()));
+            let is_found = relation_names.iter().any(|other| other.eq_ignore_ascii_case(relation.name()));
             if !is_found && names.iter().all(|name| has(relation, name)) {
-                found.push(relation.name().to_owned());
+                relation_names.push(relation.name().to_owned());
             }
         }
-        found
+        relation_names
     }
 
     fn check_scope<'a>(&'a self, roles: &'a [DefinitionRole], diagnostics: &mut Vec<Diagnostic>) -> CheckScope<'a> {
         let options = &*self.options;
-        let known = options.from.as_deref().and_then(|from| options.find_relation(from));
-        let chosen = known.filter(|relation| !relation.is_open());
-        if let (Some(from), None, false) = (&options.from, known, options.schema.is_partial_list()) {
+        let from_relation = options.from.as_deref().and_then(|from| options.find_relation(from));
+        let closed_relation = from_relation.filter(|relation| !relation.is_open());
+        if let (Some(from), None, false) = (&options.from, from_relation, options.schema.is_partial_list()) {
             let names = options.schema.relations().iter().map(Relation::name);
             let help = diag::suggest::similar_name_help_or(from, names, || options.help_with_missing("--from"));
             diagnostics.push(
@@ -448,7 +448,7 @@ impl Compiler {
                 .with_help(help),
             );
         }
-        let relations = match chosen {
+        let relations = match closed_relation {
             Some(relation) => std::slice::from_ref(relation),
             None if options.from.is_some() => &[],
             None => options.schema.relations(),
@@ -458,8 +458,8 @@ impl Compiler {
             relations,
             merged: &[],
             // Accept any column if the relation is unknown, so that only the unknown relation is reported.
-            open: options.schema.is_empty() || (options.from.is_some() && chosen.is_none()),
-            chosen: chosen.is_some(),
+            open: options.schema.is_empty() || (options.from.is_some() && closed_relation.is_none()),
+            chosen: closed_relation.is_some(),
             roles,
             ordered: !options.order_by.is_empty(),
             descending: &[],
@@ -522,8 +522,8 @@ fn remove_failed_definitions(definitions: &mut Vec<Definition>, diagnostics: &[D
     }
     let mut failed = vec![false; definitions.len()];
     for error in diagnostics.iter().filter(|d| d.is_error()).map(Diagnostic::span) {
-        let at = definitions.partition_point(|d| d.span.start <= error.start);
-        let index = at.checked_sub(1);
+        let position = definitions.partition_point(|d| d.span.start <= error.start);
+        let index = position.checked_sub(1);
         if let Some((definition, failed)) = index.and_then(|i| definitions.get(i).zip(failed.get_mut(i)))
             && error.start <= definition.span.end
         {

@@ -38,13 +38,13 @@ impl Emitter<'_> {
     /// Returns the window for a range. The last value in `parted_by` is the sort key of the frame, if the frame has
     /// one.
     pub(super) fn calendar_window(&mut self, range: CalendarRange, parted_by: &[IrId], span: Span) -> WindowSpec {
-        let whole = WindowSpec {
+        let full_window = WindowSpec {
             partition: SqlSlice::default(),
             order: SqlSlice::default(),
             rows: None,
             name: None,
         };
-        let Some(frame) = range.frame() else { return whole };
+        let Some(frame) = range.frame() else { return full_window };
         let (parted_by, key) = match parted_by.split_last() {
             Some((key, rest)) if frame.order != FrameOrder::Nothing => (rest, Some(*key)),
             _ => (parted_by, None),
@@ -52,7 +52,7 @@ impl Emitter<'_> {
         let partition = self.add_partition_keys(self.windows.partition.clone(), parted_by);
         let partition = self.work.tree.add_slice(&partition);
         let Some(key) = key else {
-            return WindowSpec { partition, ..whole };
+            return WindowSpec { partition, ..full_window };
         };
         if !self.dialect.facts().range_frames {
             return self.rows_of_calendar_range(frame, partition, key, span);
@@ -113,12 +113,12 @@ impl Emitter<'_> {
 
     /// Emits the sort key of a frame. The key is a number if the dialect does not support intervals in frames.
     fn emit_frame_order(&mut self, frame: RangeFrame, key: IrId, span: Span) -> (SqlId, FrameScale) {
-        let written = (self.work.sql[key.index()], FrameScale::Interval);
+        let interval_order = (self.work.sql[key.index()], FrameScale::Interval);
         let bounds = [frame.from, frame.to];
         let overload = catalog::first_overload(internal::RANGE_DISTANCE).id;
         let is_moved = bounds.contains(&RangeBound::After) || bounds.iter().any(|bound| bound.distance().is_some());
         if !is_moved || matches!(self.dialect.cell(overload), Cell::Template(_)) {
-            return written;
+            return interval_order;
         }
         let is_time = self.program.meta(key).ty == Type::Timestamp;
         let has = |months: bool| {
@@ -136,7 +136,7 @@ impl Emitter<'_> {
         let overloads = catalog::get(entry).overloads;
         match overloads.get(usize::from(is_time)).or(overloads.first()) {
             Some(overload) => (self.emit_call(overload.id, &[key], span), scale),
-            None => written,
+            None => interval_order,
         }
     }
 

@@ -75,14 +75,14 @@ impl Emitter<'_> {
     /// Returns the condition and the value of an IF without an else. Follows references to definitions, unless the
     /// definition is a column in this SELECT.
     fn if_without_else(&self, id: IrId) -> Option<(IrId, IrId)> {
-        let mut of = id;
-        while let Ir::Definition(used) = self.program.node(of) {
-            of = self.program.definitions[used as usize].root;
+        let mut root = id;
+        while let Ir::Definition(definition_index) = self.program.node(root) {
+            root = self.program.definitions[definition_index as usize].root;
         }
         if !matches!(self.work.tree.node(self.work.sql[id.index()]), Sql::Case { .. }) {
             return None;
         }
-        match self.program.node(of) {
+        match self.program.node(root) {
             Ir::Case(arms) => match self.program.args(arms) {
                 [condition, value] => Some((*condition, *value)),
                 _ => None,
@@ -95,10 +95,10 @@ impl Emitter<'_> {
     pub fn emit_maximum(&mut self, id: IrId, column: SqlId) -> SqlId {
         let ty = self.program.meta(id).ty;
         let overloads = catalog::get(internal::MAX).overloads;
-        let own = overloads
+        let own_overload = overloads
             .iter()
             .find(|o| o.params.first().is_some_and(|p| p.ty == ParamType::Is(ty)));
-        let Some(overload) = own.or(overloads.first()) else {
+        let Some(overload) = own_overload.or(overloads.first()) else {
             return column;
         };
         self.set_sql(id, column);
@@ -177,10 +177,10 @@ impl Emitter<'_> {
         let function = catalog::get(owner);
         let diagnostic = match self.dialect.cell(overload) {
             Cell::Unsupported(reason) => {
-                let named = catalog::display_name(owner);
-                let is_range = function.internal && named.is_some();
+                let owner_name = catalog::display_name(owner);
+                let is_range = function.internal && owner_name.is_some();
                 let over = if is_range { " over a range of rows" } else { "" };
-                let message = match self.called_function(span).or(named) {
+                let message = match self.called_function(span).or(owner_name) {
                     Some(name) => format!("`{name}`{over} is not available in dialect `{}`", self.dialect),
                     None => format!("this operation is not available in dialect `{}`", self.dialect),
                 };
@@ -260,11 +260,11 @@ impl Emitter<'_> {
         let mut joined = self.work.sql[first.index()];
         for right in others {
             // Temporarily store the intermediate result as the SQL of the first argument.
-            let own = std::mem::replace(&mut self.work.sql[first.index()], joined);
+            let own_sql = std::mem::replace(&mut self.work.sql[first.index()], joined);
             let grown = self.repeated_bytes(joined) * 2 + u64::from(self.work.tree.width(joined));
             joined = self.instantiate(template, &[*first, *right], false, span);
             self.record_repeated(joined, grown);
-            self.work.sql[first.index()] = own;
+            self.work.sql[first.index()] = own_sql;
         }
         self.warned.get_or_insert((span, self.program.meta(*first).span));
         joined

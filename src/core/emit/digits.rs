@@ -13,8 +13,8 @@ use crate::schema::DecimalDigits;
 /// definitions that they use.
 fn compute_node_digits(program: &Program, dialect: Dialect, digits: &mut Arena<Option<DecimalDigits>>, last: IrId) {
     let product_scale = dialect.facts().product_scale.parse().ok();
-    for at in digits.len()..last.index() + 1 {
-        let of_node = node_digits(program, product_scale, digits, IrId(at as u32));
+    for node_index in digits.len()..last.index() + 1 {
+        let of_node = node_digits(program, product_scale, digits, IrId(node_index as u32));
         digits.push(of_node);
     }
 }
@@ -33,34 +33,34 @@ fn node_digits(
         (_, Type::Decimal) => {}
         _ => return None,
     }
-    let of = |id: IrId| digits.try_get(id.index()).copied().flatten();
+    let digits_of = |id: IrId| digits.try_get(id.index()).copied().flatten();
     match node {
         Ir::Column(column) => {
             let column = &program.columns[column as usize];
             // The merged columns of a full join may have different scales.
             column.digits.filter(|_| column.merged.is_empty())
         }
-        Ir::Definition(used) => of(program.definitions[used as usize].root),
-        Ir::Window { call: x, .. } | Ir::PeriodLookup { value: x, .. } | Ir::Distinct(x) | Ir::Range { x, .. } => of(x),
-        Ir::GroupWindow { args, .. } => of(*program.args(args).first()?),
-        Ir::RowLookup { args, .. } => of(*program.args(args).get(2)?),
-        Ir::Case(arms) | Ir::Switch { arms, .. } => union_of(program.branches(arms).map(of)),
-        Ir::Coalesce(args) => union_of(program.args(args).iter().map(|id| of(*id))),
+        Ir::Definition(definition_index) => digits_of(program.definitions[definition_index as usize].root),
+        Ir::Window { call: x, .. } | Ir::PeriodLookup { value: x, .. } | Ir::Distinct(x) | Ir::Range { x, .. } => digits_of(x),
+        Ir::GroupWindow { args, .. } => digits_of(*program.args(args).first()?),
+        Ir::RowLookup { args, .. } => digits_of(*program.args(args).get(2)?),
+        Ir::Case(arms) | Ir::Switch { arms, .. } => union_of(program.branches(arms).map(digits_of)),
+        Ir::Coalesce(args) => union_of(program.args(args).iter().map(|id| digits_of(*id))),
         Ir::Apply { overload, args } | Ir::Aggregate { overload, args, .. } => {
             let args = program.args(args);
-            let value = of(*args.first()?);
-            let mut all = args.iter().map(|id| of(*id));
+            let value = digits_of(*args.first()?);
+            let mut operand_digits = args.iter().map(|id| digits_of(*id));
             match catalog::overload_owner(overload) {
-                internal::SUM => union_of(all).map(DecimalDigits::sum_of_rows),
+                internal::SUM => union_of(operand_digits).map(DecimalDigits::sum_of_rows),
                 internal::ADD | internal::SUBTRACT | internal::ROW_SUM => {
-                    let first = all.next()?;
-                    all.fold(first, |sum, next| sum?.sum(next?))
+                    let first = operand_digits.next()?;
+                    operand_digits.fold(first, |sum, next| sum?.sum(next?))
                 }
                 internal::MULTIPLY => {
-                    let first = all.next()?;
-                    all.fold(first, |product, next| product?.product(next?, product_scale))
+                    let first = operand_digits.next()?;
+                    operand_digits.fold(first, |product, next| product?.product(next?, product_scale))
                 }
-                internal::MIN | internal::MAX | internal::ROW_MIN | internal::ROW_MAX | internal::MOD => union_of(all),
+                internal::MIN | internal::MAX | internal::ROW_MIN | internal::ROW_MAX | internal::MOD => union_of(operand_digits),
                 // Rounding up may need another digit before the decimal point.
                 internal::ROUND | internal::ROUNDUP => value?.sum(value?),
                 internal::MODE
@@ -82,7 +82,7 @@ fn node_digits(
 }
 
 fn union_of(mut values: impl Iterator<Item = Option<DecimalDigits>>) -> Option<DecimalDigits> {
-    values.try_fold(DecimalDigits::NULL, |all, value| all.union(value?))
+    values.try_fold(DecimalDigits::NULL, |total, value| total.union(value?))
 }
 
 impl Emitter<'_> {

@@ -238,8 +238,8 @@ impl<'p> Emitter<'p> {
     /// with simpler expressions.
     fn mark_needed(&mut self, first: IrId, root: IrId) {
         self.work.needed[root.index()] = true;
-        for at in (first.0..=root.0).rev() {
-            let id = IrId(at);
+        for node_index in (first.0..=root.0).rev() {
+            let id = IrId(node_index);
             if !self.work.needed[id.index()] {
                 continue;
             }
@@ -373,13 +373,13 @@ impl<'p> Emitter<'p> {
     fn emit_negation(&mut self, x: IrId, span: Span) -> SqlId {
         let sql = self.work.sql[x.index()];
         let is_column = matches!(self.work.tree.node(sql), Sql::Text { .. } | Sql::Field { .. });
-        let of = self.program.resolve_names(x);
-        match (self.program.node(of), self.program.opposite(of)) {
+        let resolved_id = self.program.resolve_names(x);
+        match (self.program.node(resolved_id), self.program.opposite(resolved_id)) {
             _ if is_column => {}
             (Ir::Not(inner), _) => return self.work.sql[inner.index()],
             // An AND with a single operand is a rule of a model, which keeps its original form.
-            (Ir::And(one), _) if one.count == 1 => {
-                let negated = self.program.args(one).first();
+            (Ir::And(single_operand), _) if single_operand.count == 1 => {
+                let negated = self.program.args(single_operand).first();
                 if let Some(sql) = negated.and_then(|x| self.emit_negated_truncated(*x, span)) {
                     return sql;
                 }
@@ -422,8 +422,8 @@ impl<'p> Emitter<'p> {
     /// Emits one node. Its operands must be emitted first. A reference to a definition uses the SQL of the
     /// definition's root.
     pub fn emit(&mut self, id: IrId) {
-        if let Ir::Definition(used) = self.program.node(id) {
-            self.work.sql[id.index()] = self.work.sql[self.program.definitions[used as usize].root.index()];
+        if let Ir::Definition(definition_index) = self.program.node(id) {
+            self.work.sql[id.index()] = self.work.sql[self.program.definitions[definition_index as usize].root.index()];
         } else {
             self.emit_node(id, self.program.entry(id));
             if !self.work.repeated.is_empty() {
@@ -462,9 +462,9 @@ impl<'p> Emitter<'p> {
         let end = self.work.sql.len();
         self.work.sql.extend([left, right]);
         let operands = [IrId(end as u32), IrId(end as u32 + 1)];
-        let same = self.instantiate(template, &operands, false, Span::default());
+        let equality = self.instantiate(template, &operands, false, Span::default());
         self.work.sql.truncate(end);
-        same
+        equality
     }
 
     /// Wraps a constant in an aggregate expression, so that it is a value of the group: `case when count(*) >= 0 then 1

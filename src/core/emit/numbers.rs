@@ -46,10 +46,10 @@ fn without_exponent(number: &str) -> Option<String> {
     ]
     .concat();
     let point = usize::try_from(before as i64 + whole.len() as i64 + i64::from(exponent)).ok()?;
-    let (whole, fraction) = digits.split_at_checked(point)?;
-    let (whole, fraction) = (whole.trim_start_matches('0'), fraction.trim_end_matches('0'));
-    let is_short = whole.len() + fraction.len() <= DIGITS;
-    is_short.then(|| [sign, or_zero(whole), ".", or_zero(fraction)].concat())
+    let (whole_part, fraction) = digits.split_at_checked(point)?;
+    let (integer_part, fraction) = (whole_part.trim_start_matches('0'), fraction.trim_end_matches('0'));
+    let is_short = integer_part.len() + fraction.len() <= DIGITS;
+    is_short.then(|| [sign, or_zero(integer_part), ".", or_zero(fraction)].concat())
 }
 
 #[cfg(test)]

@@ -68,8 +68,8 @@ impl Emitter<'_> {
 
     pub(super) fn record_definition_reads(&mut self, definition: u32) {
         let (first, end) = self.work.reads.places[definition as usize];
-        for at in first..end {
-            self.record_read(self.work.reads.kept[at as usize]);
+        for index in first..end {
+            self.record_read(self.work.reads.kept[index as usize]);
         }
     }
 
@@ -77,7 +77,7 @@ impl Emitter<'_> {
     pub(super) fn record_reads_of_folded_node(&mut self, id: IrId) {
         match self.program.node(id) {
             Ir::Column(column) => _ = self.record_read(column),
-            Ir::Definition(used) => self.record_definition_reads(used),
+            Ir::Definition(definition_index) => self.record_definition_reads(definition_index),
             _ => {}
         }
     }

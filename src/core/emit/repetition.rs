@@ -64,11 +64,11 @@ impl Emitter<'_> {
     /// Returns the number of repeated bytes in an emitted node. The number is at least the sum of the numbers for the
     /// operands.
     pub(super) fn sum_operand_repetition(&mut self, id: IrId) -> u64 {
-        let of = |id: IrId| self.repeated_bytes(self.work.sql[id.index()]);
+        let repetition_of = |id: IrId| self.repeated_bytes(self.work.sql[id.index()]);
         let grown = self
             .program
             .operands(id)
-            .fold(0u64, |sum, operand| sum.saturating_add(of(operand)));
+            .fold(0u64, |sum, operand| sum.saturating_add(repetition_of(operand)));
         let sql = self.work.sql[id.index()];
         self.record_repeated(sql, grown);
         self.repeated_bytes(sql)
@@ -80,14 +80,14 @@ impl Emitter<'_> {
         let grown = args.iter().enumerate().fold(0u64, |sum, (i, arg)| {
             let uses = u64::from(uses.get(i).copied().unwrap_or(1));
             let width = u64::from(self.work.tree.width(self.work.sql[arg.index()]));
-            let own = self.repeated_bytes(self.work.sql[arg.index()]);
+            let arg_bytes = self.repeated_bytes(self.work.sql[arg.index()]);
             let extra = if self.is_simple(*arg) {
                 0
             } else {
                 uses.saturating_sub(1).saturating_mul(width)
             };
             sum.saturating_add(extra)
-                .saturating_add(uses.max(1).saturating_mul(own))
+                .saturating_add(uses.max(1).saturating_mul(arg_bytes))
         });
         self.record_repeated(id, grown);
     }

@@ -35,7 +35,7 @@ pub(super) fn float_size(program: &Program, dialect: Dialect, sizes: &Arena<u32>
     };
     match node {
         Ir::Column(column) => program.columns[column as usize].size,
-        Ir::Definition(used) => size(program.definitions[used as usize].root).unwrap_or(EXACT),
+        Ir::Definition(definition_index) => size(program.definitions[definition_index as usize].root).unwrap_or(EXACT),
         Ir::Window { call: x, .. } | Ir::PeriodLookup { value: x, .. } | Ir::Distinct(x) | Ir::Range { x, .. } => {
             size(x).unwrap_or(EXACT)
         }

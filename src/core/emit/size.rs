@@ -21,8 +21,8 @@ const MAX_NARROW: u32 = i32::MAX as u32;
 /// definitions that they use.
 fn compute_node_sizes(program: &Program, dialect: Dialect, sizes: &mut Arena<u32>, last: IrId) {
     let facts = dialect.facts();
-    for at in sizes.len()..last.index() + 1 {
-        let id = IrId(at as u32);
+    for node_index in sizes.len()..last.index() + 1 {
+        let id = IrId(node_index as u32);
         let size = match program.meta(id).ty {
             Type::Integer if facts.narrow_integers => integer_size(program, dialect, sizes, id),
             Type::Decimal if !facts.wide_decimal.is_empty() => decimal_size(program, dialect, sizes, id),
@@ -41,12 +41,12 @@ fn decimal_size(program: &Program, dialect: Dialect, sizes: &Arena<u32>, id: IrI
     let node = program.node(id);
     let wide =
         |id: IrId| program.meta(id).ty == Type::Decimal && sizes.try_get(id.index()) == Some(&MAX_DECIMAL_DIGITS);
-    let all = match node {
+    let is_wide = match node {
         Ir::Column(column) => program.columns[column as usize].size == MAX_DECIMAL_DIGITS,
-        Ir::Definition(used) => wide(program.definitions[used as usize].root),
+        Ir::Definition(definition_index) => wide(program.definitions[definition_index as usize].root),
         _ => max_size(dialect, node) == MAX_DECIMAL_DIGITS || program.operands(id).any(wide),
     };
-    if all { MAX_DECIMAL_DIGITS } else { 0 }
+    if is_wide { MAX_DECIMAL_DIGITS } else { 0 }
 }
 
 fn integer_size(program: &Program, dialect: Dialect, sizes: &Arena<u32>, id: IrId) -> u32 {
@@ -67,7 +67,7 @@ fn integer_size(program: &Program, dialect: Dialect, sizes: &Arena<u32>, id: IrI
             _ => 0,
         },
         Ir::Column(column) => program.columns[column as usize].size,
-        Ir::Definition(used) => size(&program.definitions[used as usize].root),
+        Ir::Definition(definition_index) => size(&program.definitions[definition_index as usize].root),
         Ir::Window { call: x, .. } => size(&x),
         Ir::GroupWindow { args, .. } => program.args(args).first().map_or(0, size),
         Ir::RowLookup { args, .. } => program.args(args).get(2).map_or(0, size),
@@ -83,9 +83,9 @@ fn integer_size(program: &Program, dialect: Dialect, sizes: &Arena<u32>, id: IrI
             }
         }
         Ir::Apply { overload, args } => {
-            let known = max_size(dialect, node);
-            if known > 0 {
-                return known;
+            let known_size = max_size(dialect, node);
+            if known_size > 0 {
+                return known_size;
             }
             let (function, args) = (catalog::overload_owner(overload), program.args(args));
             match (args, catalog::overload(overload).map(|o| (o.result, o.params))) {
@@ -97,13 +97,13 @@ fn integer_size(program: &Program, dialect: Dialect, sizes: &Arena<u32>, id: IrI
                 ([_, divisor], _) if function == internal::MOD => size(divisor),
                 (_, Some((ResultType::Param(index), _))) => args.get(index as usize).map_or(0, size),
                 (_, Some((ResultType::Same, params))) => {
-                    let same = |at: usize| {
+                    let is_same_param = |index: usize| {
                         params
-                            .get(at)
+                            .get(index)
                             .or(params.last())
                             .is_some_and(|p| p.ty == ParamType::Same)
                     };
-                    largest(&mut args.iter().enumerate().filter(|(at, _)| same(*at)).map(|(_, id)| *id))
+                    largest(&mut args.iter().enumerate().filter(|(index, _)| is_same_param(*index)).map(|(_, id)| *id))
                 }
                 ([value], _) if function == internal::NEGATE => size(value),
                 _ => 0,
@@ -187,7 +187,7 @@ impl Emitter<'_> {
     pub(super) fn cast_to_same_scale(&mut self, ids: &[IrId]) {
         let wide_decimal = self.dialect.facts().wide_decimal;
         let decimal = |id: &IrId| self.program.meta(*id).ty == Type::Decimal;
-        let known = |id: &IrId| !matches!(self.program.node(*id), Ir::Null | Ir::Number(_));
+        let is_known = |id: &IrId| !matches!(self.program.node(*id), Ir::Null | Ir::Number(_));
         let scales = |id: &&IrId| decimal(id) && !matches!(self.program.node(**id), Ir::Null);
         if wide_decimal.is_empty()
             || ids.iter().filter(scales).count() < 2
@@ -196,7 +196,7 @@ impl Emitter<'_> {
             return;
         }
         for id in ids {
-            if known(id) && decimal(id) {
+            if is_known(id) && decimal(id) {
                 let x = self.work.sql[id.index()];
                 let span = self.program.meta(*id).span;
                 self.work.sql[id.index()] = self.work.tree.add(

@@ -94,8 +94,8 @@ impl Emitter<'_> {
 
     fn emit_distinct(&mut self, x: SqlId, span: Span) -> SqlId {
         let word = self.emit_word("distinct", span);
-        let both = self.work.tree.add_slice(&[word, x]);
-        self.work.tree.add(Sql::Spaced(both), span)
+        let parts = self.work.tree.add_slice(&[word, x]);
+        self.work.tree.add(Sql::Spaced(parts), span)
     }
 
     /// Fills in a template in one forward loop over its parts, because each part follows its operands.
@@ -120,14 +120,14 @@ impl Emitter<'_> {
                     None => self.emit_word("null", span),
                 },
                 Part::ArgList { index, mode } => {
-                    let at = self.work.template.locals.len();
+                    let local_index = self.work.template.locals.len();
                     let first = self.work.template.spread_ids.len();
                     for arg in args.get(index as usize..).unwrap_or_default() {
                         let id = self.emit_argument(*arg, mode, span);
                         self.work.template.spread_ids.push(id);
                     }
-                    let all = first..self.work.template.spread_ids.len();
-                    self.work.template.spread.push((at, all));
+                    let spread_range = first..self.work.template.spread_ids.len();
+                    self.work.template.spread.push((local_index, spread_range));
                     let first = self.work.template.spread_ids.get(first).copied();
                     first.unwrap_or_else(|| self.emit_word("null", span))
                 }
@@ -146,11 +146,11 @@ impl Emitter<'_> {
                     parts,
                     first,
                     until,
-                    by,
+                    by: order_arg,
                 } => {
                     let is_same = args
-                        .get(by as usize)
-                        .is_some_and(|by| self.program.meta(*by).level == Level::Const);
+                        .get(order_arg as usize)
+                        .is_some_and(|order_node| self.program.meta(*order_node).level == Level::Const);
                     let left_out = if is_same { first as usize..until as usize } else { 0..0 };
                     self.write_adjacent_parts(parts, left_out, base, span)
                 }
@@ -185,8 +185,8 @@ impl Emitter<'_> {
             }
             let name = match program.node(id) {
                 Ir::Column(column) => Some(&*program.columns[column as usize].name),
-                Ir::Definition(used) => {
-                    let definition = &program.definitions[used as usize];
+                Ir::Definition(definition_index) => {
+                    let definition = &program.definitions[definition_index as usize];
                     open.push(definition.root);
                     definition.name.as_deref()
                 }
@@ -201,13 +201,13 @@ impl Emitter<'_> {
     /// Writes the parts of a call's argument next to each other, except for the parts in `left_out`.
     fn write_adjacent_parts(&mut self, parts: &[u16], left_out: Range<usize>, base: usize, span: Span) -> SqlId {
         let locals = &self.work.template.locals;
-        let kept = parts.iter().enumerate().filter(|(at, _)| !left_out.contains(at));
-        let kept: Vec<SqlId> = kept.map(|(_, part)| locals[base + *part as usize]).collect();
-        match *kept {
-            [one] => one,
+        let kept_parts = parts.iter().enumerate().filter(|(index, _)| !left_out.contains(index));
+        let kept_nodes: Vec<SqlId> = kept_parts.map(|(_, part)| locals[base + *part as usize]).collect();
+        match *kept_nodes {
+            [single_node] => single_node,
             _ => {
-                let kept = self.work.tree.add_slice(&kept);
-                self.work.tree.add(Sql::Spaced(kept), span)
+                let node_slice = self.work.tree.add_slice(&kept_nodes);
+                self.work.tree.add(Sql::Spaced(node_slice), span)
             }
         }
     }
@@ -230,10 +230,10 @@ impl Emitter<'_> {
             return tree.add_list(items.iter().map(|item| locals[base + *item as usize]));
         }
         tree.add_list(items.iter().flat_map(|item| {
-            let at = base + *item as usize;
-            match several.iter().find(|(index, _)| *index == at) {
+            let local_index = base + *item as usize;
+            match several.iter().find(|(index, _)| *index == local_index) {
                 Some((_, ids)) => spread_ids.get(ids.clone()).unwrap_or_default(),
-                None => locals.range(at..at + 1),
+                None => locals.range(local_index..local_index + 1),
             }
             .iter()
             .copied()
@@ -242,7 +242,7 @@ impl Emitter<'_> {
 
     fn fill_part(&mut self, part: &Part, base: usize, spread: usize, span: Span) -> SqlId {
         let locals = &self.work.template.locals;
-        let at = |i: u16| locals[base + i as usize];
+        let node_at = |i: u16| locals[base + i as usize];
         let tree = &mut self.work.tree;
         match *part {
             // If a user's column has the same name as an alias, the column keeps its name and the alias is renamed.
@@ -264,8 +264,8 @@ impl Emitter<'_> {
                 let args = self.emit_list(args, base, spread);
                 match name {
                     "nullif" => {
-                        if let Some(same) = self.redundant_nullif(args) {
-                            return same;
+                        if let Some(operand) = self.redundant_nullif(args) {
+                            return operand;
                         }
                         self.remove_coalesce(args, 0);
                     }
@@ -275,7 +275,7 @@ impl Emitter<'_> {
                 self.work.tree.add(Sql::Call { name, args }, span)
             }
             Part::Binary { op, left, right } => {
-                let (left, right) = (at(left), at(right));
+                let (left, right) = (node_at(left), node_at(right));
                 if let Some(sum) = self.compute_literal_arithmetic(op, left, right) {
                     return self.work.tree.add_text(span, |out| out.push_str(&sum.to_string()));
                 }
@@ -285,19 +285,19 @@ impl Emitter<'_> {
                 let (op, right) = self.remove_negative_sign(op, right, span);
                 self.work.tree.add(Sql::Binary { op, left, right }, span)
             }
-            Part::Not(x) => tree.add(Sql::Not(at(x)), span),
-            Part::Negative(x) => tree.add(Sql::Negative(at(x)), span),
-            Part::Postfix { op, x } => tree.add(Sql::Postfix { op, x: at(x) }, span),
+            Part::Not(x) => tree.add(Sql::Not(node_at(x)), span),
+            Part::Negative(x) => tree.add(Sql::Negative(node_at(x)), span),
+            Part::Postfix { op, x } => tree.add(Sql::Postfix { op, x: node_at(x) }, span),
             Part::In { x, negated, args } => {
-                let x = at(x);
+                let x = node_at(x);
                 let args = self.emit_list(args, base, spread);
                 self.work.tree.add(Sql::In { x, negated, args }, span)
             }
             Part::Between { x, low, high } => tree.add(
                 Sql::Between {
-                    x: at(x),
-                    low: at(low),
-                    high: at(high),
+                    x: node_at(x),
+                    low: node_at(low),
+                    high: node_at(high),
                 },
                 span,
             ),
@@ -310,13 +310,13 @@ impl Emitter<'_> {
                     TypeName::Neutral(index) => self.dialect.neutral_type(index),
                     TypeName::Native(name) => name,
                 };
-                tree.add(Sql::Cast { name, x: at(x), ty }, span)
+                tree.add(Sql::Cast { name, x: node_at(x), ty }, span)
             }
             Part::Spaced(parts) => {
                 let parts = self.emit_list(parts, base, spread);
                 self.work.tree.add(Sql::Spaced(parts), span)
             }
-            Part::Paren(x) => tree.add(Sql::Paren(at(x)), span),
+            Part::Paren(x) => tree.add(Sql::Paren(node_at(x)), span),
             Part::List(items) => {
                 let items = self.emit_list(items, base, spread);
                 self.work.tree.add(Sql::List(items), span)
@@ -327,15 +327,15 @@ impl Emitter<'_> {
             }
             Part::Subscript { x, index } => tree.add(
                 Sql::Subscript {
-                    x: at(x),
-                    index: at(index),
+                    x: node_at(x),
+                    index: node_at(index),
                 },
                 span,
             ),
             // Emit the call without a window until its window is known.
             Part::Over(x) => match self.work.template.window {
-                Some(window) => tree.add(window.apply_window(at(x)), span),
-                None => at(x),
+                Some(window) => tree.add(window.apply_window(node_at(x)), span),
+                None => node_at(x),
             },
             Part::Arg { .. } | Part::ArgList { .. } | Part::ArgJoin { .. } | Part::Ordered { .. } => {
                 tree.add_word("null", span)
@@ -346,9 +346,9 @@ impl Emitter<'_> {
     /// Replaces `nullif(coalesce(x, 0), 0)` with `nullif(x, 0)`. Simplifies the divisor of a safe division in the same
     /// way, because its result is NULL for both 0 and NULL. `at` is the index of the argument for which 0 and NULL are
     /// equivalent.
-    fn remove_coalesce(&mut self, args: SqlSlice, at: u32) {
+    fn remove_coalesce(&mut self, args: SqlSlice, index: u32) {
         let tree = &mut self.work.tree;
-        if let Some(x) = tree.args(args).get(at as usize)
+        if let Some(x) = tree.args(args).get(index as usize)
             && let Sql::Call {
                 name: "coalesce",
                 args: inner,
@@ -360,7 +360,7 @@ impl Emitter<'_> {
                     .iter()
                     .any(|other| tree.node(*other) == tree.node(default)))
         {
-            tree.args[(args.first + at) as usize] = value;
+            tree.args[(args.first + index) as usize] = value;
         }
     }
 
@@ -418,11 +418,11 @@ impl Emitter<'_> {
         };
         let unit = tree.str(first, len).strip_prefix("'1 ")?.strip_suffix('\'')?;
         let plural = if count.abs() == 1 { "" } else { "s" };
-        let written = unit
+        let interval_text = unit
             .bytes()
             .all(|b| b.is_ascii_lowercase())
             .then(|| format!("interval '{count} {unit}{plural}'"))?;
-        Some(self.work.tree.add_text(span, |out| out.push_str(&written)))
+        Some(self.work.tree.add_text(span, |out| out.push_str(&interval_text)))
     }
 
     /// Returns the `x` of `nullif(x, 0)` if `x` is a literal other than 0, such as 12, or a product of such literals,
@@ -537,7 +537,7 @@ impl Emitter<'_> {
     /// Returns the numeric type of the result, if the dialect's template specifies the type. The results of `+`, `-`,
     /// `*`, COALESCE and branches have a type if each operand has that type or is exact.
     fn number_kind(&self, id: IrId) -> Option<Type> {
-        let mut given = None;
+        let mut number_type = None;
         let (mut next, mut open) = (Some(id), Vec::new());
         // Check at most 32 nodes, because the expression may contain many nodes.
         let mut left = 32;
@@ -547,7 +547,7 @@ impl Emitter<'_> {
             let ty = find_template(self.dialect, self.program.node(id)).and_then(|template| template.gives);
             let exact = matches!(self.program.meta(id).ty, Type::Integer | Type::Decimal);
             match (ty, self.program.node(id)) {
-                (Some(Type::Decimal), _) => given = given.or(Some(Type::Decimal)),
+                (Some(Type::Decimal), _) => number_type = number_type.or(Some(Type::Decimal)),
                 (Some(_), _) => return ty.filter(|_| left == 31),
                 _ if exact => {}
                 (None, Ir::Apply { overload, args }) if EXACT.contains(&catalog::overload_owner(overload)) => {
@@ -563,7 +563,7 @@ impl Emitter<'_> {
                 return None;
             }
         }
-        given
+        number_type
     }
 
     /// Emits a call to an internal function that has one argument.
@@ -582,7 +582,7 @@ impl Emitter<'_> {
         };
         let is_literal = |ty: ParamType| matches!(ty, ParamType::Literal(..));
         let overloads = catalog::get(function).overloads;
-        let by = |literal: bool| {
+        let overload_for = |literal: bool| {
             overloads.iter().find(|o| {
                 o.params
                     .first()
@@ -597,7 +597,7 @@ impl Emitter<'_> {
                     .is_some_and(|p| matches!(p.ty, ParamType::Is(ty) if ty.is_number()) || p.ty == ParamType::Number)
             })
         };
-        let Some(overload) = by(true).or_else(|| by(false)).or_else(last_number) else {
+        let Some(overload) = overload_for(true).or_else(|| overload_for(false)).or_else(last_number) else {
             return self.work.sql[arg.index()];
         };
         match self.dialect.cell(overload.id) {

@@ -36,12 +36,12 @@ pub struct WindowKeys {
 
 impl Emitter<'_> {
     /// Returns a partition key in a form that the dialect accepts for the key's type.
-    pub fn partition_key(&mut self, id: IrId, written: SqlId) -> SqlId {
+    pub fn partition_key(&mut self, id: IrId, key_sql: SqlId) -> SqlId {
         let meta = self.program.meta(id);
         if meta.ty.sql_type() != Type::Float {
-            return written;
+            return key_sql;
         }
-        self.set_sql(id, written);
+        self.set_sql(id, key_sql);
         self.emit_call(catalog::first_overload(internal::PARTITION_KEY).id, &[id], meta.span)
     }
 
@@ -138,9 +138,9 @@ impl Emitter<'_> {
 
     /// Appends keys to a partition.
     pub(super) fn add_partition_keys(&mut self, mut partition: Vec<SqlId>, parted_by: &[IrId]) -> Vec<SqlId> {
-        for by in parted_by {
-            let key = self.work.sql[by.index()];
-            partition.push(self.partition_key(*by, key));
+        for key_id in parted_by {
+            let key = self.work.sql[key_id.index()];
+            partition.push(self.partition_key(*key_id, key));
         }
         partition
     }
@@ -194,12 +194,12 @@ impl Emitter<'_> {
 
     /// Emits a window over the rows of each group.
     pub(super) fn group_window(&mut self, args: &[IrId], role: GroupWindowKind, span: Span) -> SqlId {
-        let Some((call, by)) = args.split_first() else {
+        let Some((call, keys)) = args.split_first() else {
             return self.null_placeholder(span);
         };
         let x = self.work.sql[call.index()];
         let mut partition = self.windows.groups.clone();
-        partition.extend(by.iter().map(|by| self.work.sql[by.index()]));
+        partition.extend(keys.iter().map(|key_id| self.work.sql[key_id.index()]));
         let mut order = Vec::new();
         if let (GroupWindowKind::Place { descending }, Some(value)) = (role, self.program.operands(*call).next()) {
             let key = self.work.sql[value.index()];

@@ -65,7 +65,7 @@ impl CalendarPeriod {
             (Self::Quarter, Self::FiscalQuarter | Self::FiscalYear)
             | (Self::FiscalQuarter, Self::Quarter | Self::Year) => has_calendar_quarters,
             (Self::Year, Self::FiscalYear) | (Self::FiscalYear, Self::Year) => fiscal_month_offset == Some(0),
-            (one, other) => one == other,
+            (period, other) => period == other,
         }
     }
 

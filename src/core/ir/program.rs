@@ -189,7 +189,7 @@ impl Program {
         let nodes = self.nodes.range(first.index()..last.index() + 1).iter();
         nodes
             .enumerate()
-            .map(move |(at, entry)| (IrId(first.0 + at as u32), entry))
+            .map(move |(offset, entry)| (IrId(first.0 + offset as u32), entry))
     }
 
     pub fn meta_mut(&mut self, id: IrId) -> &mut NodeMeta {
@@ -260,8 +260,8 @@ impl Program {
     }
 
     pub fn add_window(&mut self, over: WindowFrame, parted_by: &[IrId]) -> WindowFrameId {
-        let by = self.add_args(parted_by);
-        self.overs.push((over, by));
+        let partition = self.add_args(parted_by);
+        self.overs.push((over, partition));
         WindowFrameId(self.overs.len() as u32 - 1)
     }
 
@@ -273,13 +273,13 @@ impl Program {
 
     /// Returns the partition keys that a window has in addition to the step's keys.
     pub fn partition_keys(&self, id: WindowFrameId) -> &[IrId] {
-        self.overs.get(id.0 as usize).map_or(&[], |(_, by)| self.args(*by))
+        self.overs.get(id.0 as usize).map_or(&[], |(_, partition)| self.args(*partition))
     }
 
     /// Returns the distance of a window frame's bound, with the arguments that its template needs.
     pub fn distance(&self, count: i64, unit: CalendarUnit) -> Option<CalendarOffset> {
-        let same = |distance: &&CalendarOffset| (distance.count, distance.unit) == (count, unit);
-        self.distances.iter().find(same).copied()
+        let is_same = |distance: &&CalendarOffset| (distance.count, distance.unit) == (count, unit);
+        self.distances.iter().find(is_same).copied()
     }
 
     /// Appends an argument to the most recently added list.
@@ -320,10 +320,10 @@ impl Program {
     /// Like `resolve_names`, but stops at a reference for which `stop` returns `true`.
     #[inline]
     pub fn resolve_names_until(&self, mut id: IrId, mut stop: impl FnMut(IrId, usize) -> bool) -> IrId {
-        while let Ir::Definition(used) = self.node(id)
-            && !stop(id, used as usize)
+        while let Ir::Definition(definition_index) = self.node(id)
+            && !stop(id, definition_index as usize)
         {
-            id = self.definitions[used as usize].root;
+            id = self.definitions[definition_index as usize].root;
         }
         id
     }
@@ -335,8 +335,8 @@ impl Program {
             Ir::Bool(value) => Some(Ir::Bool(!value)),
             Ir::IsNull { x, negated } => Some(Ir::IsNull { x, negated: !negated }),
             Ir::Apply { overload, args } => {
-                let of = catalog::overload_owner(overload);
-                let (_, opposite) = OPPOSITES.iter().find(|(comparison, _)| *comparison == of)?;
+                let owner = catalog::overload_owner(overload);
+                let (_, opposite) = OPPOSITES.iter().find(|(comparison, _)| *comparison == owner)?;
                 let overload = catalog::first_overload(*opposite).id;
                 Some(Ir::Apply { overload, args })
             }
@@ -354,7 +354,7 @@ impl Program {
     /// Returns whether a node is a column of UUIDs.
     pub fn is_uuid(&self, id: IrId) -> bool {
         match self.node(self.resolve_names(id)) {
-            Ir::Column(column) => self.columns.try_get(column as usize).is_some_and(|used| used.is_uuid),
+            Ir::Column(column) => self.columns.try_get(column as usize).is_some_and(|column_entry| column_entry.is_uuid),
             _ => false,
         }
     }
@@ -376,7 +376,7 @@ impl Program {
                     return self
                         .columns
                         .try_get(column as usize)
-                        .is_some_and(|used| used.month_start);
+                        .is_some_and(|column_entry| column_entry.month_start);
                 }
                 Ir::Date(iso) => return self.text(iso).ends_with("-01"),
                 Ir::Window { call, .. } => call,
@@ -387,9 +387,9 @@ impl Program {
                     }
                     match self.args(args) {
                         [.., day] if owner == internal::DATE_FROM_PARTS => return self.is_literal_one(*day),
-                        [of, ..] if CHOOSES.contains(&catalog::get(owner).name) => self.resolve_names(*of),
-                        [end, one] if owner == internal::ADD => {
-                            return self.is_month_end(*end) && self.is_literal_one(*one);
+                        [operand, ..] if CHOOSES.contains(&catalog::get(owner).name) => self.resolve_names(*operand),
+                        [end, addend] if owner == internal::ADD => {
+                            return self.is_month_end(*end) && self.is_literal_one(*addend);
                         }
                         _ => return false,
                     }
@@ -438,7 +438,7 @@ impl Program {
     /// Returns the operands of a node, in order.
     #[inline]
     pub fn operands(&self, id: IrId) -> impl DoubleEndedIterator<Item = IrId> + '_ {
-        let (one, many) = match self.node(id) {
+        let (single_operand, many) = match self.node(id) {
             Ir::Apply { args, .. }
             | Ir::Aggregate { args, .. }
             | Ir::Case(args)
@@ -457,6 +457,6 @@ impl Program {
             | Ir::Distinct(x) => (Some(x), &[][..]),
             _ => (None, &[][..]),
         };
-        one.into_iter().chain(many.iter().copied())
+        single_operand.into_iter().chain(many.iter().copied())
     }
 }

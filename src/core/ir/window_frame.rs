@@ -110,7 +110,7 @@ impl WindowFrame {
             | Self::SameValue
             | Self::Across(_)
             | Self::PivotColumns => true,
-            Self::Ahead { own, .. } => own,
+            Self::Ahead { own: is_inclusive, .. } => is_inclusive,
             Self::Calendar(range) => range.includes_current_row(),
         }
     }

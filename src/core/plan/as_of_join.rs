@@ -70,7 +70,7 @@ impl Planner<'_> {
         parts: LookupParts,
         key: SqlId,
         stage: u32,
-        counted: Option<&str>,
+        row_position: Option<&str>,
         qualifier: Option<&str>,
     ) -> Vec<SqlId> {
         let mut order = Vec::new();
@@ -79,7 +79,7 @@ impl Planner<'_> {
             KeyMatching::Above => order.push(self.emitter.emit_order_key(key, false, false)),
             KeyMatching::Exact | KeyMatching::Pattern | KeyMatching::Count => {}
         }
-        match counted {
+        match row_position {
             Some(position) => order.push(match qualifier {
                 Some(name) => self.emitter.emit_field(name, position, false),
                 None => self.emitter.emit_column_by_name(position, false),
@@ -88,11 +88,11 @@ impl Planner<'_> {
             None => {
                 let rest = self.emit_search_sort_keys(parts, stage, qualifier, !order.is_empty());
                 order.extend(rest);
-                let by = self
+                let key_name = self
                     .searched_column(parts.by, stage)
                     .map(|(name, _)| name)
                     .unwrap_or_default();
-                self.warn_of_multiple_matches(parts, &by);
+                self.warn_of_multiple_matches(parts, &key_name);
             }
         }
         order
@@ -109,10 +109,10 @@ impl Planner<'_> {
         from: &str,
         ctes: &mut Vec<Cte>,
     ) -> NearestRows {
-        let (rows, counted) = self.candidate_rows(lookup_join, parts, alike, stage, from, ctes);
+        let (rows, is_numbered) = self.candidate_rows(lookup_join, parts, alike, stage, from, ctes);
         let columns = self.columns_read(alike, stage);
-        let position = counted.then(|| lookup_join.position.clone());
-        let alone = if counted {
+        let position = is_numbered.then(|| lookup_join.position.clone());
+        let alone = if is_numbered {
             None
         } else {
             self.set_single_qualifier(parts.find.tab, stage, from)
@@ -171,8 +171,8 @@ impl Planner<'_> {
             KeyMatching::Above => "previous",
             _ => "next",
         };
-        let wanted = format!("{side}_{}", to_name_part(&rows.key_name));
-        let next = self.free_name(&wanted, &rows.columns, parts.find.tab);
+        let preferred_name = format!("{side}_{}", to_name_part(&rows.key_name));
+        let next = self.free_name(&preferred_name, &rows.columns, parts.find.tab);
         let one = self.emitter.tree().add_raw_text("1");
         // In this order, the row to choose is the first row with its key, so the preceding row has the next key.
         rows.items.push(Item::named(
@@ -223,22 +223,22 @@ impl Planner<'_> {
         from: &str,
         ctes: &mut Vec<Cte>,
     ) {
-        let Some(here) = self.input_column_name(parts.sought, stage) else {
+        let Some(sought_column) = self.input_column_name(parts.sought, stage) else {
             return;
         };
         let alike = self.lookups_sharing_cte(parts, true);
-        let (among, counted) = self.candidate_rows(lookup_join, parts, &alike, stage, from, ctes);
+        let (among, is_numbered) = self.candidate_rows(lookup_join, parts, &alike, stage, from, ctes);
         let columns = self.columns_read(&alike, stage);
-        let there = match columns.iter().any(|((name, _), _)| name.eq_ignore_ascii_case(&here.0)) {
-            true => self.free_name(&format!("{}_sought", here.0), &columns, parts.find.tab),
-            false => here.0.clone(),
+        let candidate_name = match columns.iter().any(|((name, _), _)| name.eq_ignore_ascii_case(&sought_column.0)) {
+            true => self.free_name(&format!("{}_sought", sought_column.0), &columns, parts.find.tab),
+            false => sought_column.0.clone(),
         };
-        let row_number = self.free_name(&format!("{}_row", to_name_part(&there)), &columns, parts.find.tab);
+        let row_number = self.free_name(&format!("{}_row", to_name_part(&candidate_name)), &columns, parts.find.tab);
         let rows = CandidateColumns {
-            here,
-            there,
+            here: sought_column,
+            there: candidate_name,
             columns,
-            position: counted.then(|| lookup_join.position.clone()),
+            position: is_numbered.then(|| lookup_join.position.clone()),
             row_number,
         };
         let body = self.candidates_select(&rows, among, parts, stage, from);
@@ -247,8 +247,8 @@ impl Planner<'_> {
             KeyMatching::Above => "from",
             _ => "up_to",
         };
-        let shown = to_name_part(&rows.here.0);
-        let candidates = self.cte_names.choose_short_name(&format!("{origin}_{side}_{shown}"));
+        let name_part = to_name_part(&rows.here.0);
+        let candidates = self.cte_names.choose_short_name(&format!("{origin}_{side}_{name_part}"));
         ctes.push(Cte::new(self.quoted_name(&candidates), body));
         let quoted_there = rows.here.1 && rows.there == rows.here.0;
         let mut items = vec![Item::unnamed(
@@ -256,7 +256,7 @@ impl Planner<'_> {
         )];
         items.extend(self.returned_columns(&rows.columns, rows.position.as_deref()));
         let body = self.first_rows_select(&candidates, &rows.row_number, items);
-        let name = self.cte_names.choose_short_name(&format!("{origin}_for_{shown}"));
+        let name = self.cte_names.choose_short_name(&format!("{origin}_for_{name_part}"));
         ctes.push(Cte::new(self.quoted_name(&name), body));
         lookup_join.source = Some(SelectSource::Name(self.quoted_name(&name)));
         lookup_join.alias = name;
@@ -274,20 +274,20 @@ impl Planner<'_> {
         from: &str,
     ) -> Select {
         let CandidateColumns {
-            here,
-            there,
+            here: sought_column,
+            there: candidate_name,
             columns,
             position,
             row_number,
         } = rows;
         let mut alias = among.name;
-        let own = alias.eq_ignore_ascii_case(from);
-        if own {
+        let is_same_alias = alias.eq_ignore_ascii_case(from);
+        if is_same_alias {
             alias.push_str("_rows");
         }
-        let sought = self.emitter.emit_field(from, &here.0, here.1);
-        let (by, quoted) = self.searched_column(parts.by, stage).unwrap_or_default();
-        let key = self.emitter.emit_field(&alias, &by, quoted);
+        let sought = self.emitter.emit_field(from, &sought_column.0, sought_column.1);
+        let (key_name, quoted) = self.searched_column(parts.by, stage).unwrap_or_default();
+        let key = self.emitter.emit_field(&alias, &key_name, quoted);
         self.emitter.set_sql(parts.sought, sought);
         self.emitter.set_sql(parts.by, key);
         let test = self.emit_condition(parts.find.test, &[parts.sought, parts.by]);
@@ -295,11 +295,11 @@ impl Planner<'_> {
         conditions.push(test);
         let written_alias = self.quoted_name(&alias);
         let tree = self.emitter.tree();
-        let on = tree
+        let join_condition = tree
             .add_conjunction(conditions)
-            .map(|on| tree.put_joined_column_last(on, &written_alias));
+            .map(|condition| tree.put_joined_column_last(condition, &written_alias));
         let order = self.nearest_sort_keys(parts, key, stage, position.as_deref(), Some(&alias));
-        let alias_of_sought = (*there != here.0).then(|| self.quoted_name(there));
+        let alias_of_sought = (*candidate_name != sought_column.0).then(|| self.quoted_name(candidate_name));
         let mut items = vec![Item::new(sought, alias_of_sought)];
         let columns = columns.iter().map(|((name, quoted), _)| (name.as_str(), *quoted));
         for (name, quoted) in columns.chain(position.as_deref().map(|position| (position, false))) {
@@ -307,13 +307,13 @@ impl Planner<'_> {
         }
         let mut partition = vec![self.emitter.partition_key(parts.sought, sought)];
         for ((name, quoted), id) in self.partition_columns(parts.find.tab, stage) {
-            let written = self.emitter.emit_field(&alias, &name, quoted);
-            partition.push(self.emitter.partition_key(id, written));
+            let key_sql = self.emitter.emit_field(&alias, &name, quoted);
+            partition.push(self.emitter.partition_key(id, key_sql));
         }
         let expr = self.row_number(&partition, &order);
         items.push(Item::named(expr, self.quoted_name(row_number)));
         let join =
-            Join::new(JoinKind::Inner, among.source, on).aliased((own || among.renamed).then_some(written_alias));
+            Join::new(JoinKind::Inner, among.source, join_condition).aliased((is_same_alias || among.renamed).then_some(written_alias));
         Select::scan(self.select_source(stage, from))
             .join([join])
             .project(items)
@@ -331,8 +331,8 @@ impl Planner<'_> {
         let alike = self.lookups_sharing_cte(parts, true);
         let mut rows = self.nearest_rows(lookup_join, parts, &alike, stage, from, ctes);
         let test = self.emit_key_condition(parts, stage, &lookup_join.position);
-        let wanted = format!("{}_row", to_name_part(&rows.key_name));
-        let row_number = self.free_name(&wanted, &rows.columns, parts.find.tab);
+        let preferred_name = format!("{}_row", to_name_part(&rows.key_name));
+        let row_number = self.free_name(&preferred_name, &rows.columns, parts.find.tab);
         rows.items.push(Item::named(
             self.row_number(&rows.partition, &rows.order),
             self.quoted_name(&row_number),

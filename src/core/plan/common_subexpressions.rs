@@ -78,50 +78,50 @@ impl<'s> SharedArguments<'s> {
     pub fn materialize_argument(
         &mut self,
         arg: IrId,
-        of: usize,
+        definition_index: usize,
         cuts: &mut MaterializedValues,
-        taken: &mut UsedNames,
+        used_names: &mut UsedNames,
         name: impl FnOnce(&mut UsedNames) -> String,
     ) {
         let (step, rows) = (self.step, self.rows);
         let program = step.program;
         if program.meta(arg).volatile {
-            cuts.insert(arg, name(taken));
+            cuts.insert(arg, name(used_names));
             return;
         }
         let values = self.shared_values();
         let number = values.numbers[arg.index()];
         // Values that `having` tests are computed first, regardless of the order of definitions.
-        let tested = values.tested[of];
+        let tested = values.tested[definition_index];
         if let Some(column) = values.columns.get(&(number, rows[arg.index()], tested)) {
             cuts.reuse_value(arg, *column);
             return;
         }
         let position = |index: usize| values.places[index];
-        let same = values.definitions.get(&number).copied().filter(|index| {
+        let equal_definition = values.definitions.get(&number).copied().filter(|index| {
             let root = step.definition_root(*index);
             rows[root.index()] == rows[arg.index()]
                 && values.tested[*index] == tested
-                && (position(*index) < position(of) || !cuts.contains(root))
+                && (position(*index) < position(definition_index) || !cuts.contains(root))
         });
-        let column = match same {
+        let column = match equal_definition {
             Some(index) => {
                 let root = step.definition_root(index);
-                let (first, other) = if position(index) < position(of) {
+                let (first, other) = if position(index) < position(definition_index) {
                     (root, arg)
                 } else {
                     (arg, root)
                 };
                 let first = cuts.representative(first);
                 if !cuts.contains(first) {
-                    let name = taken.output_name(program.definitions[index].name.as_deref().unwrap_or_default());
+                    let name = used_names.output_name(program.definitions[index].name.as_deref().unwrap_or_default());
                     cuts.insert(first, name);
                 }
                 cuts.reuse_value(other, first);
                 first
             }
             None => {
-                cuts.insert(arg, name(taken));
+                cuts.insert(arg, name(used_names));
                 arg
             }
         };

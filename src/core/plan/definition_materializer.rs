@@ -31,36 +31,36 @@ pub(super) struct DefinitionMaterializer<'i> {
 }
 
 impl DefinitionMaterializer<'_> {
-    pub(super) fn name(&self, what: &str, id: IrId, taken: &mut UsedNames) -> String {
-        taken.column(
-            &format!("{}_{what}", self.owner),
+    pub(super) fn name(&self, kind: &str, id: IrId, used_names: &mut UsedNames) -> String {
+        used_names.column(
+            &format!("{}_{kind}", self.owner),
             self.program.meta(id).span.text(self.source),
         )
     }
 
-    fn value_name(&self, id: IrId, taken: &mut UsedNames) -> String {
-        let wanted = value_name(self.program, id, self.source, self.owner);
-        taken.column(&wanted, self.program.meta(id).span.text(self.source))
+    fn value_name(&self, id: IrId, used_names: &mut UsedNames) -> String {
+        let preferred_name = value_name(self.program, id, self.source, self.owner);
+        used_names.column(&preferred_name, self.program.meta(id).span.text(self.source))
     }
 
     /// Materializes long values that are used several times, arguments that a template repeats, windows over the rows
     /// of a group, and windows inside windows.
     pub fn materialize_value(
         &self,
-        of: usize,
-        taken: &mut UsedNames,
+        definition_index: usize,
+        names: &mut UsedNames,
         cuts: &mut MaterializedValues,
         shared: &mut SharedArguments<'_>,
     ) {
         let program = self.program;
-        let definition = &program.definitions[of];
+        let definition = &program.definitions[definition_index];
         // After grouping, a node that repeats a key is the key's column.
         let is_key = |id: IrId| self.aliases.contains_key(&id) && !shared.rows[id.index()];
         let nodes = computed_nodes(program, definition.first, definition.root, is_key);
         for node in nodes {
             let is_repeated = self.repeated.try_get(node.index()) == Some(&true);
             if is_repeated && !self.aliases.contains_key(&node) && !cuts.contains(node) {
-                shared.materialize_argument(node, of, cuts, taken, |taken| self.value_name(node, taken));
+                shared.materialize_argument(node, definition_index, cuts, names, |used_names| self.value_name(node, used_names));
             }
             match program.node(node) {
                 Ir::Apply { overload, args } => {
@@ -68,7 +68,7 @@ impl DefinitionMaterializer<'_> {
                         continue;
                     };
                     if template.subquery {
-                        self.materialize_subquery_operands(node, of, taken, cuts, shared);
+                        self.materialize_subquery_operands(node, definition_index, names, cuts, shared);
                     }
                     if !template.repeats {
                         continue;
@@ -82,7 +82,7 @@ impl DefinitionMaterializer<'_> {
                         let constant = self.grouped && program.meta(*arg).level == Level::Const;
                         let column = is_trivial(program, *arg) || self.aliases.contains_key(arg);
                         if *uses > 1 && !constant && !column && !cuts.contains(*arg) {
-                            shared.materialize_argument(*arg, of, cuts, taken, |taken| {
+                            shared.materialize_argument(*arg, definition_index, cuts, names, |used_names| {
                                 let function = function.map(|function| function.name);
                                 let call = NamedCall {
                                     function,
@@ -91,7 +91,7 @@ impl DefinitionMaterializer<'_> {
                                     of: self.owner,
                                 };
                                 let name = argument_name(program, *arg, self.source, call);
-                                taken.column(&name, program.meta(*arg).span.text(self.source))
+                                used_names.column(&name, program.meta(*arg).span.text(self.source))
                             });
                         }
                     }
@@ -104,15 +104,15 @@ impl DefinitionMaterializer<'_> {
                     // If the window sorts or counts a value, an earlier stratum must compute that value.
                     let column = |value: IrId| is_trivial(program, value) || self.aliases.contains_key(&value);
                     if let Some(value) = value.filter(|value| !column(*value) && !cuts.contains(*value)) {
-                        shared.materialize_argument(value, of, cuts, taken, |taken| self.value_name(value, taken));
+                        shared.materialize_argument(value, definition_index, cuts, names, |used_names| self.value_name(value, used_names));
                     }
-                    shared.materialize_argument(node, of, cuts, taken, |taken| self.name(role.name(), node, taken));
+                    shared.materialize_argument(node, definition_index, cuts, names, |used_names| self.name(role.name(), node, used_names));
                 }
                 Ir::Window { call, over } => {
                     // A partition key that reads other rows must be a column.
-                    let late = |by: &&IrId| program.meta(**by).level == Level::Window;
-                    for by in program.partition_keys(over).iter().filter(late) {
-                        self.finish(*by, of, taken, cuts, shared);
+                    let late = |key_id: &&IrId| program.meta(**key_id).level == Level::Window;
+                    for key_id in program.partition_keys(over).iter().filter(late) {
+                        self.finish(*key_id, definition_index, names, cuts, shared);
                     }
                     let Some(value) = program.operands(call).next() else {
                         continue;
@@ -122,26 +122,26 @@ impl DefinitionMaterializer<'_> {
                         // The SQL contains a ranked value twice because it also tests the value for NULL. A count of
                         // equal values contains the value twice: as the argument and as a partition key.
                         let over = program.window_frame(over);
-                        let asked = (over.is_ranked() && meta.nullable) || over == WindowFrame::SameValue;
+                        let is_tested = (over.is_ranked() && meta.nullable) || over == WindowFrame::SameValue;
                         let column = is_trivial(program, value) || self.aliases.contains_key(&value);
-                        if asked && !column && !cuts.contains(value) {
-                            shared.materialize_argument(value, of, cuts, taken, |taken| self.value_name(value, taken));
+                        if is_tested && !column && !cuts.contains(value) {
+                            shared.materialize_argument(value, definition_index, cuts, names, |used_names| self.value_name(value, used_names));
                         }
                         continue;
                     }
                     // An earlier stratum must compute the inner window.
-                    self.finish(value, of, taken, cuts, shared);
+                    self.finish(value, definition_index, names, cuts, shared);
                 }
-                Ir::RowLookup { args, find } => self.materialize_lookup_operands(args, find, of, taken, cuts, shared),
+                Ir::RowLookup { args, find } => self.materialize_lookup_operands(args, find, definition_index, names, cuts, shared),
                 // A helper that is computed from grouping keys becomes a column of the groups, because a lookup can
                 // only read columns of the other row.
                 Ir::PeriodLookup { value, .. } if !self.is_column(value, shared.step) => {
                     match self.key_helper(value, shared.step) {
                         Some((helper, name)) => {
-                            shared.materialize_argument(value, of, cuts, taken, |taken| taken.column(name, name));
+                            shared.materialize_argument(value, definition_index, cuts, names, |used_names| used_names.column(name, name));
                             cuts.helpers.insert(helper, value);
                         }
-                        None => self.finish(value, of, taken, cuts, shared),
+                        None => self.finish(value, definition_index, names, cuts, shared),
                     }
                 }
                 _ => {}
@@ -155,8 +155,8 @@ impl DefinitionMaterializer<'_> {
         &self,
         args: PoolRange,
         find: u32,
-        of: usize,
-        taken: &mut UsedNames,
+        definition_index: usize,
+        names: &mut UsedNames,
         cuts: &mut MaterializedValues,
         shared: &mut SharedArguments<'_>,
     ) {
@@ -164,14 +164,14 @@ impl DefinitionMaterializer<'_> {
         let Some(find) = program.finds.try_get(find as usize) else {
             return;
         };
-        let found = program.args(args).iter().skip(1).take(2);
+        let lookup_args = program.args(args).iter().skip(1).take(2);
         let is_column = |id: IrId| self.is_column(id, shared.step) || matches!(program.node(id), Ir::TabColumn { .. });
         let step = shared.step;
         let parts = (0..step.roles.len())
             .filter(|index| find.tab.is_none() && step.has_role(*index, DefinitionRole::PartitionBy));
         let parts: Vec<IrId> = parts.map(|index| step.definition_root(index)).collect();
-        for id in found.chain(&parts).filter(|id| !is_column(**id)) {
-            self.finish(*id, of, taken, cuts, shared);
+        for id in lookup_args.chain(&parts).filter(|id| !is_column(**id)) {
+            self.finish(*id, definition_index, names, cuts, shared);
         }
         for sought in lookup_values(program.args(args)) {
             let meta = program.meta(sought);
@@ -180,12 +180,12 @@ impl DefinitionMaterializer<'_> {
                 continue;
             }
             if let Ir::Definition(_) = program.node(sought) {
-                self.finish(sought, of, taken, cuts, shared);
+                self.finish(sought, definition_index, names, cuts, shared);
             } else {
-                shared.materialize_argument(sought, of, cuts, taken, |taken| {
-                    let wanted = name_from_formula(program, sought, self.source)
+                shared.materialize_argument(sought, definition_index, cuts, names, |used_names| {
+                    let preferred_name = name_from_formula(program, sought, self.source)
                         .unwrap_or_else(|| format!("lookup_key_for_{}", self.owner));
-                    taken.column(&wanted, meta.span.text(self.source))
+                    used_names.column(&preferred_name, meta.span.text(self.source))
                 });
             }
         }
@@ -196,8 +196,8 @@ impl DefinitionMaterializer<'_> {
     fn materialize_subquery_operands(
         &self,
         node: IrId,
-        of: usize,
-        taken: &mut UsedNames,
+        definition_index: usize,
+        names: &mut UsedNames,
         cuts: &mut MaterializedValues,
         shared: &mut SharedArguments<'_>,
     ) {
@@ -208,9 +208,9 @@ impl DefinitionMaterializer<'_> {
             .filter(|arg| !program.meta(*arg).fits_subquery(aggregates))
         {
             if matches!(program.node(arg), Ir::Definition(_)) {
-                self.finish(arg, of, taken, cuts, shared);
+                self.finish(arg, definition_index, names, cuts, shared);
             } else if !is_trivial(program, arg) && !cuts.contains(arg) {
-                shared.materialize_argument(arg, of, cuts, taken, |taken| self.value_name(arg, taken));
+                shared.materialize_argument(arg, definition_index, cuts, names, |used_names| self.value_name(arg, used_names));
             }
         }
     }
@@ -219,31 +219,31 @@ impl DefinitionMaterializer<'_> {
     fn finish(
         &self,
         value: IrId,
-        of: usize,
-        taken: &mut UsedNames,
+        definition_index: usize,
+        names: &mut UsedNames,
         cuts: &mut MaterializedValues,
         shared: &mut SharedArguments<'_>,
     ) {
         let (program, step) = (self.program, shared.step);
-        let mut named = None;
+        let mut named_definition = None;
         // If a definition's formula is only the name of another definition, use the name of that other definition.
         let finished = program.resolve_names_until(value, |_, definition| {
-            named = Some(definition);
+            named_definition = Some(definition);
             false
         });
         if cuts.contains(finished) {
             return;
         }
-        let named = named.and_then(|of: usize| Some((program.definitions[of].name.as_deref()?, step.outputs[of])));
-        match named {
-            Some((name, true)) => cuts.insert(finished, taken.output_name(name)),
-            Some((name, false)) => cuts.insert(finished, taken.column(name, name)),
-            None => shared.materialize_argument(finished, of, cuts, taken, |taken| {
+        let definition_name = named_definition.and_then(|index: usize| Some((program.definitions[index].name.as_deref()?, step.outputs[index])));
+        match definition_name {
+            Some((name, true)) => cuts.insert(finished, names.output_name(name)),
+            Some((name, false)) => cuts.insert(finished, names.column(name, name)),
+            None => shared.materialize_argument(finished, definition_index, cuts, names, |used_names| {
                 match row_range_name(program, value) {
-                    Some(name) => taken.column(&name, program.meta(value).span.text(self.source)),
+                    Some(name) => used_names.column(&name, program.meta(value).span.text(self.source)),
                     None => match self.window_suffix(finished) {
-                        Some(kind) => self.name(kind, value, taken),
-                        None => self.value_name(finished, taken),
+                        Some(kind) => self.name(kind, value, used_names),
+                        None => self.value_name(finished, used_names),
                     },
                 }
             }),
@@ -266,22 +266,22 @@ impl DefinitionMaterializer<'_> {
     /// Returns the helper that a value refers to, with its name. A helper is a row-level definition of a grouped step
     /// that is not an output.
     fn key_helper(&self, value: IrId, step: &StepPlan<'_>) -> Option<(usize, &str)> {
-        let Ir::Definition(used) = self.program.node(value) else {
+        let Ir::Definition(index) = self.program.node(value) else {
             return None;
         };
-        let used = used as usize;
-        self.program.definitions[used]
+        let definition_index = index as usize;
+        self.program.definitions[definition_index]
             .name
             .as_deref()
-            .filter(|_| step.is_helper(used))
-            .map(|name| (used, name))
+            .filter(|_| step.is_helper(definition_index))
+            .map(|name| (definition_index, name))
     }
 
     /// Returns whether a value is an input column or a column of the groups.
     pub fn is_column(&self, value: IrId, step: &StepPlan<'_>) -> bool {
         let is_key = |_, definition: usize| step.grouped && step.keys[definition];
         let value = self.program.resolve_names_until(value, is_key);
-        let named = matches!(self.program.node(value), Ir::Column(_) | Ir::Definition(_));
-        named || self.aliases.contains_key(&value)
+        let is_name = matches!(self.program.node(value), Ir::Column(_) | Ir::Definition(_));
+        is_name || self.aliases.contains_key(&value)
     }
 }

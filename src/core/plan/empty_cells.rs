@@ -109,7 +109,7 @@ fn is_false_in_empty_cell(program: &Program, condition: IrId, keys: &[String]) -
 /// Returns, for each definition, whether its value is the same in all columns of a row. `rows` contains the keys
 /// that identify the rows.
 pub fn constant_along_row(program: &Program, rows: &[String]) -> Arena<bool> {
-    let mut same = Arena::filled(false, program.definitions.len());
+    let mut constants = Arena::filled(false, program.definitions.len());
     for index in &program.order {
         let definition = &program.definitions[*index as usize];
         if definition.failed {
@@ -117,33 +117,33 @@ pub fn constant_along_row(program: &Program, rows: &[String]) -> Arena<bool> {
         }
         let base = definition.first.index();
         let mut nodes = Arena::filled(false, definition.root.index() + 1 - base);
-        for at in definition.first.0..=definition.root.0 {
-            let id = IrId(at);
-            let of = |o: IrId| {
+        for node_index in definition.first.0..=definition.root.0 {
+            let id = IrId(node_index);
+            let is_constant = |o: IrId| {
                 o.index()
                     .checked_sub(base)
                     .and_then(|i| nodes.try_get(i))
                     .copied()
                     .unwrap_or(false)
             };
-            let all = program.operands(id).all(of);
+            let is_all_constant = program.operands(id).all(is_constant);
             nodes[id.index() - base] = match program.node(id) {
                 Ir::Column(column) => rows
                     .iter()
                     .any(|row| row.eq_ignore_ascii_case(&program.columns[column as usize].name)),
-                Ir::Definition(used) => same[used as usize],
+                Ir::Definition(definition_index) => constants[definition_index as usize],
                 Ir::Window { over, .. } => match program.window_frame(over) {
                     WindowFrame::Across(CellFrame::All) => true,
                     // A window along the row is limited by the ends of the row, so its value can differ from cell to
                     // cell.
                     WindowFrame::Across(_) | WindowFrame::PivotColumns => false,
-                    _ => all,
+                    _ => is_all_constant,
                 },
                 Ir::PeriodLookup { .. } | Ir::RowLookup { .. } => false,
-                _ => all && !program.meta(id).volatile,
+                _ => is_all_constant && !program.meta(id).volatile,
             };
         }
-        same[*index as usize] = nodes.as_slice().last().copied().unwrap_or(false);
+        constants[*index as usize] = nodes.as_slice().last().copied().unwrap_or(false);
     }
-    same
+    constants
 }

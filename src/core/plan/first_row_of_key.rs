@@ -38,10 +38,10 @@ impl Planner<'_> {
             return std::mem::take(&mut self.emitter.windows.order);
         };
         let mut keys: Vec<(Column, bool)> = tab.order.clone();
-        let by = self.searched_column(parts.by, stage).map(|(name, _)| name);
+        let searched_name = self.searched_column(parts.by, stage).map(|(name, _)| name);
         if keys.is_empty() {
             // Sort by all other columns if no order is specified, so that the same row is chosen each time.
-            let is_key = |column: &&Column| by.as_deref().is_some_and(|by| column.name().eq_ignore_ascii_case(by));
+            let is_key = |column: &&Column| searched_name.as_deref().is_some_and(|key_name| column.name().eq_ignore_ascii_case(key_name));
             keys.extend(
                 tab.columns
                     .iter()
@@ -51,7 +51,7 @@ impl Planner<'_> {
         }
         let mut order = Vec::with_capacity(keys.len());
         if behind_key {
-            keys.retain(|(column, _)| !by.as_deref().is_some_and(|by| column.name().eq_ignore_ascii_case(by)));
+            keys.retain(|(column, _)| !searched_name.as_deref().is_some_and(|key_name| column.name().eq_ignore_ascii_case(key_name)));
         }
         for (column, descending) in keys {
             let key = match qualifier {
@@ -61,7 +61,7 @@ impl Planner<'_> {
             order.push(self.emitter.emit_order_key(key, descending, column.is_nullable()));
         }
         if order.is_empty() && parts.find.matching == KeyMatching::Exact {
-            order.extend(by.map(|by| self.emitter.emit_column_by_name(&by, false)));
+            order.extend(searched_name.map(|key_name| self.emitter.emit_column_by_name(&key_name, false)));
         }
         order
     }
@@ -98,8 +98,8 @@ impl Planner<'_> {
     }
 
     /// Returns a name that no other column of the CTE uses.
-    pub(super) fn free_name(&self, wanted: &str, columns: &[(QuotableColumnName, IrId)], tab: Option<u32>) -> String {
-        let mut name = wanted.to_owned();
+    pub(super) fn free_name(&self, preferred_name: &str, columns: &[(QuotableColumnName, IrId)], tab: Option<u32>) -> String {
+        let mut name = preferred_name.to_owned();
         let of_tab = self.tab(tab).map_or(&[][..], |tab| tab.columns.as_slice());
         let is_taken = |name: &str| {
             columns.iter().any(|((column, _), _)| column.eq_ignore_ascii_case(name))
@@ -134,12 +134,12 @@ impl Planner<'_> {
             Some(tab) => tab.to_string(),
             None => format!("of {from}"),
         };
-        let known = self
+        let existing = self
             .finds
             .made
             .iter()
-            .find(|(of, by, _)| exact && (of, by) == (&rows, &key));
-        if let Some((.., numbered_rows)) = known {
+            .find(|(existing_rows, existing_key, _)| exact && (existing_rows, existing_key) == (&rows, &key));
+        if let Some((.., numbered_rows)) = existing {
             return numbered_rows.clone();
         }
         let among = self.searched_rows(parts.find.tab, stage, from);
@@ -173,11 +173,11 @@ impl Planner<'_> {
             let expr = self.row_number(&parted, &order);
             items.push(Item::named(expr, self.quoted_name(&position)));
         }
-        let wanted = match key {
+        let preferred_name = match key {
             Some(_) if exact && !unique => format!("{}_numbered_by_{shown_key}", among.name),
             _ => format!("{}_numbered", among.name),
         };
-        let name = self.cte_names.choose_short_name(&wanted);
+        let name = self.cte_names.choose_short_name(&preferred_name);
         let body = Select::scan(among.source.clone()).project(items);
         ctes.push(Cte::new(self.quoted_name(&name), body));
         self.reset_qualifier();
@@ -196,16 +196,16 @@ impl Planner<'_> {
         if row_number.is_some() {
             self.warn_of_multiple_matches(parts, &key_name);
         }
-        let made = NumberedRows {
+        let new_rows = NumberedRows {
             name,
             first,
             row_number,
             position,
         };
         if exact {
-            self.finds.made.push((rows, key, made.clone()));
+            self.finds.made.push((rows, key, new_rows.clone()));
         }
-        made
+        new_rows
     }
 
     /// Returns the select list of the columns that lookups read from a CTE, with the column of row numbers, if any.
@@ -233,8 +233,8 @@ impl Planner<'_> {
     pub(super) fn emit_search_partition_keys(&mut self, tab: Option<u32>, stage: u32) -> Vec<SqlId> {
         let mut partition = Vec::new();
         for ((name, quoted), id) in self.partition_columns(tab, stage) {
-            let written = self.emitter.emit_column_by_name(&name, quoted);
-            partition.push(self.emitter.partition_key(id, written));
+            let key_sql = self.emitter.emit_column_by_name(&name, quoted);
+            partition.push(self.emitter.partition_key(id, key_sql));
         }
         partition
     }
@@ -328,45 +328,45 @@ impl Planner<'_> {
         ctes: &mut Vec<Cte>,
     ) {
         let mut items = Vec::new();
-        let given: Vec<LookupParts> = alike.iter().filter(|other| other.returned.is_some()).copied().collect();
-        let read = given
+        let value_lookups: Vec<LookupParts> = alike.iter().filter(|other| other.returned.is_some()).copied().collect();
+        let read_columns = value_lookups
             .iter()
             .filter_map(|other| self.searched_column(other.returned?, stage));
-        let read: FxHashSet<String> = read.map(|(name, _)| name.to_ascii_lowercase()).collect();
+        let read_names: FxHashSet<String> = read_columns.map(|(name, _)| name.to_ascii_lowercase()).collect();
         let parted = self.partition_columns(parts.find.tab, stage);
         for (column, id) in self.columns_read(alike, stage) {
-            let written = self.emitter.emit_column_by_name(&column.0, column.1);
+            let column_sql = self.emitter.emit_column_by_name(&column.0, column.1);
             let is_part = parted.iter().any(|(part, _)| part.0.eq_ignore_ascii_case(&column.0));
-            if is_part || (!parted.is_empty() && read.contains(&column.0.to_ascii_lowercase())) {
-                items.push(Item::unnamed(written));
+            if is_part || (!parted.is_empty() && read_names.contains(&column.0.to_ascii_lowercase())) {
+                items.push(Item::unnamed(column_sql));
                 continue;
             }
             // Select the key only if a lookup returns it.
-            if !read.contains(&column.0.to_ascii_lowercase()) {
+            if !read_names.contains(&column.0.to_ascii_lowercase()) {
                 continue;
             }
-            let expr = self.emitter.emit_maximum(id, written);
+            let expr = self.emitter.emit_maximum(id, column_sql);
             items.push(Item::named(expr, self.alias_text(&column)));
         }
-        if given.len() < alike.len() {
+        if value_lookups.len() < alike.len() {
             let position = lookup_join.position.clone();
-            let written = self.emitter.emit_column_by_name(&position, false);
+            let position_sql = self.emitter.emit_column_by_name(&position, false);
             items.push(match parted.is_empty() {
                 true => {
-                    let expr = self.emitter.tree().add_call("max", &[written], Span::default());
+                    let expr = self.emitter.tree().add_call("max", &[position_sql], Span::default());
                     Item::named(expr, self.quoted_name(&position))
                 }
-                false => Item::unnamed(written),
+                false => Item::unnamed(position_sql),
             });
         }
         let among = self.searched_rows(parts.find.tab, stage, from);
         let name =
             self.cte_names
                 .choose_short_name(&format!("{}_for_{}", among.name, self.lookup_value_name(parts.sought)));
-        let written = self.quoted_name(&name);
+        let cte_name = self.quoted_name(&name);
         let body = Select::scan(source).filter(filter).project(items);
-        ctes.push(Cte::new(written.clone(), body));
-        lookup_join.source = Some(SelectSource::Name(written));
+        ctes.push(Cte::new(cte_name.clone(), body));
+        lookup_join.source = Some(SelectSource::Name(cte_name));
         lookup_join.alias = name;
         lookup_join.how = LookupJoinKind::One;
     }

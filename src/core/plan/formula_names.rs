@@ -90,22 +90,22 @@ fn call_name(program: &Program, id: IrId, source: &str) -> Option<String> {
         _ => return None,
     };
     let function = catalog::get(catalog::overload_owner(overload));
-    let named = |text: &str| match program.node(id) {
+    let name_from = |text: &str| match program.node(id) {
         Ir::Aggregate { .. } => name_from_aggregate(text).or_else(|| name_from_expression(text)),
         _ => name_from_expression(text),
     };
     if called_function(program, id, text).is_some() {
-        return named(text);
+        return name_from(text);
     }
-    let called = text.split_once('(').map_or("", |(called, _)| called.trim());
-    if function.internal && (called.is_empty() || called.contains(OPERATORS)) {
+    let callee = text.split_once('(').map_or("", |(callee_name, _)| callee_name.trim());
+    if function.internal && (callee.is_empty() || callee.contains(OPERATORS)) {
         return name_from_expression(text).filter(|_| text.contains(OPERATORS));
     }
-    let [of] = program.args(args) else { return None };
-    named(&format!(
+    let [operand] = program.args(args) else { return None };
+    name_from(&format!(
         "{}({})",
         function.name,
-        column_name_not_in_text(program, *of, "")?
+        column_name_not_in_text(program, *operand, "")?
     ))
 }
 
@@ -116,12 +116,12 @@ fn called_function(program: &Program, id: IrId, text: &str) -> Option<&'static s
         return None;
     };
     let function = catalog::get(catalog::overload_owner(overload));
-    let called = catalog::lookup(text.split_once('(')?.0.trim())?;
-    let base = called
+    let callee = catalog::lookup(text.split_once('(')?.0.trim())?;
+    let base = callee
         .name
         .trim_end_matches('S')
         .strip_suffix("IF")
-        .unwrap_or(called.name);
+        .unwrap_or(callee.name);
     // The last node of a call computes the whole call, because operands come first.
     let next = IrId(id.0 + 1);
     let is_last = next.index() >= program.len() || program.meta(next).span != program.meta(id).span;
@@ -129,9 +129,9 @@ fn called_function(program: &Program, id: IrId, text: &str) -> Option<&'static s
     let is_call = if function.internal {
         is_last && text.ends_with(')') && !is_operator
     } else {
-        [called.name, base].contains(&function.name)
+        [callee.name, base].contains(&function.name)
     };
-    is_call.then_some(called.name)
+    is_call.then_some(callee.name)
 }
 
 const OPERATORS: [char; 8] = ['+', '-', '*', '/', '<', '>', '=', '&'];
@@ -143,13 +143,13 @@ pub(super) fn argument_name(program: &Program, id: IrId, source: &str, call: Nam
         function,
         param,
         is_first,
-        of,
+        of: owner,
     } = call;
     let fallback = || match (function, param) {
-        (Some(function), _) if is_first && function.starts_with("ROUND") => format!("unrounded_{of}"),
-        (Some(function), _) if is_first => format!("{of}_before_{}", snake_case(function)),
-        (_, "left" | "right") => format!("{param}_side_of_{of}"),
-        _ => format!("{param}_for_{of}"),
+        (Some(function), _) if is_first && function.starts_with("ROUND") => format!("unrounded_{owner}"),
+        (Some(function), _) if is_first => format!("{owner}_before_{}", snake_case(function)),
+        (_, "left" | "right") => format!("{param}_side_of_{owner}"),
+        _ => format!("{param}_for_{owner}"),
     };
     // A name that already occurs in the text, as in `region & " "`, is the name of a column.
     let text = program.meta(id).span.text(source);
@@ -175,23 +175,23 @@ pub(super) struct NamedCall<'c> {
 
 /// Returns a name for a value, derived from its formula or, if the formula is too long, from its function and the
 /// definition that reads the value.
-pub(super) fn value_name(program: &Program, id: IrId, source: &str, of: &str) -> String {
-    name_from_formula(program, id, source).unwrap_or_else(|| function_based_name(program, id, source, of))
+pub(super) fn value_name(program: &Program, id: IrId, source: &str, owner: &str) -> String {
+    name_from_formula(program, id, source).unwrap_or_else(|| function_based_name(program, id, source, owner))
 }
 
-fn function_based_name(program: &Program, id: IrId, source: &str, of: &str) -> String {
+fn function_based_name(program: &Program, id: IrId, source: &str, owner: &str) -> String {
     if let Some(function) = called_function(program, id, program.meta(id).span.text(source)) {
-        return format!("{}_for_{of}", snake_case(function));
+        return format!("{}_for_{owner}", snake_case(function));
     }
     let call = match program.node(id) {
         Ir::Window { call, .. } => program.node(call),
         node => node,
     };
     let (Ir::Apply { overload, .. } | Ir::Aggregate { overload, .. }) = call else {
-        return format!("value_for_{of}");
+        return format!("value_for_{owner}");
     };
     let function = catalog::display_name(catalog::overload_owner(overload)).map(snake_case);
-    format!("{}_for_{of}", function.as_deref().unwrap_or("value"))
+    format!("{}_for_{owner}", function.as_deref().unwrap_or("value"))
 }
 
 /// Returns a name for a cell or a cell range, derived from its column, because the source does not contain the
@@ -293,17 +293,17 @@ pub(super) fn row_range_name(program: &Program, id: IrId) -> Option<String> {
         let Ir::Window { call, .. } = program.node(*row) else {
             return None;
         };
-        let Ir::Apply { overload: counted, .. } = program.node(call) else {
+        let Ir::Apply { overload: counter_overload, .. } = program.node(call) else {
             return None;
         };
         let Ir::Number(digits) = program.node(*number) else {
             return None;
         };
-        let counts = catalog::overload_owner(counted) == internal::ROW_NUMBER;
+        let counts = catalog::overload_owner(counter_overload) == internal::ROW_NUMBER;
         counts.then(|| (catalog::overload_owner(overload), program.text(digits)))
     };
     let bounds: Vec<_> = match program.node(*only) {
-        Ir::And(all) => program.args(all).iter().filter_map(|id| bound(*id)).collect(),
+        Ir::And(conjuncts) => program.args(conjuncts).iter().filter_map(|id| bound(*id)).collect(),
         _ => bound(*only).into_iter().collect(),
     };
     Some(match bounds.as_slice() {
@@ -356,8 +356,8 @@ fn column_name_not_in_text(program: &Program, value: IrId, text: &str) -> Option
         Ir::Number(_) if text.is_empty() => "row".to_owned(),
         _ => return None,
     };
-    let said = !text.is_empty() && text.to_lowercase().contains(&name.to_lowercase());
-    name_from_text(&name).filter(|_| !said)
+    let is_in_text = !text.is_empty() && text.to_lowercase().contains(&name.to_lowercase());
+    name_from_text(&name).filter(|_| !is_in_text)
 }
 
 /// Converts source text to a name: `SUM(amount)` becomes `sum_amount`. `None` if the source is too long for a name.
@@ -440,7 +440,7 @@ fn name_from_aggregate(text: &str) -> Option<String> {
         (true, _) => inside.rsplit_once(',').map(|(rest, value)| (value, Some(rest)))?,
     };
     let (value, distinct) = match value.trim().strip_suffix(')').and_then(|v| v.split_once('(')) {
-        Some((word, of)) if word.trim().eq_ignore_ascii_case("distinct") => (of, true),
+        Some((word, argument)) if word.trim().eq_ignore_ascii_case("distinct") => (argument, true),
         _ => (value.trim(), false),
     };
     let name = if value.is_empty() {
@@ -452,8 +452,8 @@ fn name_from_aggregate(text: &str) -> Option<String> {
         "sum" => format!("total_{name}"),
         "count" | "counta" if name.is_empty() => "count".to_owned(),
         "count" | "counta" => {
-            let counted = name.strip_suffix("_id").unwrap_or(&name);
-            format!("{}{counted}_count", if distinct { "distinct_" } else { "" })
+            let noun = name.strip_suffix("_id").unwrap_or(&name);
+            format!("{}{noun}_count", if distinct { "distinct_" } else { "" })
         }
         _ => format!("{base}_{name}"),
     };
@@ -498,17 +498,17 @@ fn name_from_range(text: &str) -> Option<String> {
     let (from, to) = inside.split_once(':').filter(|(_, to)| !to.contains(','))?;
     let (function, from, to) = (name_from_text(function)?, from.trim(), to.trim());
     let is_name = |end: &str| !end.contains(['(', '[', ':']);
-    let of = |end: &str, word: &str| {
-        let (called, name) = end.strip_suffix(')')?.split_once('(')?;
-        called.trim().eq_ignore_ascii_case(word).then(|| name.trim().to_owned())
+    let argument_of = |end: &str, word: &str| {
+        let (callee_name, name) = end.strip_suffix(')')?.split_once('(')?;
+        callee_name.trim().eq_ignore_ascii_case(word).then(|| name.trim().to_owned())
     };
     if from.eq_ignore_ascii_case(to) && is_name(from) {
         return Some(format!("{function}_of_all_{}", name_from_text(from)?));
     }
-    if is_name(to) && of(from, "first").is_some() {
+    if is_name(to) && argument_of(from, "first").is_some() {
         return Some(format!("running_{function}_{}", name_from_text(to)?));
     }
-    if is_name(to) && of(from, "offset").is_some() {
+    if is_name(to) && argument_of(from, "offset").is_some() {
         return Some(format!("moving_{function}_{}", name_from_text(to)?));
     }
     None

@@ -14,20 +14,20 @@ use crate::sql::{Cte, Item, Join, JoinKind, Select, SelectSource, SqlId};
 /// Returns the holiday columns of a step as tabs.
 pub(super) fn holiday_tabs(program: &Program, input: &StepInput<'_>) -> Vec<TabSource> {
     let tab = |holidays: &Holidays| {
-        let of = input.tabs.get(holidays.tab as usize);
-        let column = of.and_then(|tab| tab.columns.get(holidays.column as usize));
+        let tab_source = input.tabs.get(holidays.tab as usize);
+        let column = tab_source.and_then(|tab| tab.columns.get(holidays.column as usize));
         let day = column.map_or("day", Column::name);
-        let named = |wanted: &str| {
-            if day.eq_ignore_ascii_case(wanted) {
-                format!("{wanted}_counted")
+        let column_name = |preferred_name: &str| {
+            if day.eq_ignore_ascii_case(preferred_name) {
+                format!("{preferred_name}_counted")
             } else {
-                wanted.to_owned()
+                preferred_name.to_owned()
             }
         };
         let day_column = Column::new(day, Type::Date)
             .nullable(false)
             .quoted(column.is_some_and(Column::is_quoted));
-        let working_days = Column::new(named("working_days_before"), Type::Integer).nullable(false);
+        let working_days = Column::new(column_name("working_days_before"), Type::Integer).nullable(false);
         TabSource {
             name: String::new(),
             source: SelectSource::Name(String::new()),
@@ -67,8 +67,8 @@ impl Planner<'_> {
         let among = self.searched_rows(Some(holidays.tab), stage, from);
         self.set_single_qualifier(Some(holidays.tab), stage, from);
         let (name, quoted) = self.searched_column(holidays.column_node, stage).unwrap_or_default();
-        let given = self.emitter.emit_column_by_name(&name, quoted);
-        self.emitter.set_sql(holidays.column_node, given);
+        let column_sql = self.emitter.emit_column_by_name(&name, quoted);
+        self.emitter.set_sql(holidays.column_node, column_sql);
         let date = self.emit_condition(holidays.date, &[holidays.column_node]);
         let filter = self.emit_condition(holidays.on_weekday, &[holidays.column_node]);
         let alias = self.alias_text(&(name, quoted));
@@ -84,9 +84,9 @@ impl Planner<'_> {
             .has_searched_column(program, index + Holidays::TABS, Holidays::WORKING_DAYS)
         {
             let from = SelectSource::Name(self.quoted_name(&name));
-            let written = self.emitter.emit_column_by_name(day.name(), day.is_quoted());
-            let number = self.row_number(&[], &[written]);
-            self.emitter.set_sql(holidays.day, written);
+            let day_sql = self.emitter.emit_column_by_name(day.name(), day.is_quoted());
+            let number = self.row_number(&[], &[day_sql]);
+            self.emitter.set_sql(holidays.day, day_sql);
             let weekdays = self.emit_condition(holidays.weekdays, &[holidays.day]);
             let before = self
                 .emitter
@@ -96,7 +96,7 @@ impl Planner<'_> {
             name = self.cte_names.choose_short_name(&format!("{}_numbered", among.name));
             ctes.push(Cte::new(
                 self.quoted_name(&name),
-                Select::scan(from).project([Item::unnamed(written), before]),
+                Select::scan(from).project([Item::unnamed(day_sql), before]),
             ));
         }
         let source = SelectSource::Name(self.quoted_name(&name));
@@ -119,27 +119,27 @@ impl Planner<'_> {
         let among = self.searched_rows(tab, stage, from);
         let sought: Vec<IrId> = row_dependent_lookup_values(parts, self.step.program).collect();
         let mut values: Vec<QuotableColumnName> = Vec::new();
-        for here in sought
+        for sought_column in sought
             .iter()
             .filter_map(|sought| self.input_column_name(*sought, stage))
         {
-            if !values.contains(&here) {
-                values.push(here);
+            if !values.contains(&sought_column) {
+                values.push(sought_column);
             }
         }
         let names: Vec<String> = values.iter().map(|(name, _)| to_name_part(name)).collect();
-        let shown = names.join("_and_");
+        let name_part = names.join("_and_");
         // Count the holidays only once per date, because many rows contain the same dates.
-        let dates = self.cte_names.choose_short_name(&format!("distinct_{shown}"));
+        let dates = self.cte_names.choose_short_name(&format!("distinct_{name_part}"));
         let mut keys: Vec<SqlId> = Vec::new();
         for sought in &sought {
-            let Some(here) = self.input_column_name(*sought, stage) else {
+            let Some(sought_column) = self.input_column_name(*sought, stage) else {
                 continue;
             };
-            let written = self.emitter.emit_field(&dates, &here.0, here.1);
-            self.emitter.set_sql(*sought, written);
+            let sought_sql = self.emitter.emit_field(&dates, &sought_column.0, sought_column.1);
+            self.emitter.set_sql(*sought, sought_sql);
             if keys.len() < values.len() {
-                keys.push(written);
+                keys.push(sought_sql);
             }
         }
         let key = self.searched_column(parts.by, stage).unwrap_or_default();
@@ -149,7 +149,7 @@ impl Planner<'_> {
         };
         self.emitter.set_sql(parts.by, key);
         let ids = [sought, vec![parts.by]].concat();
-        let on = self.emit_condition(parts.find.test, &ids);
+        let condition = self.emit_condition(parts.find.test, &ids);
         lookup_join.position = "holidays".to_owned();
         while values
             .iter()
@@ -159,7 +159,7 @@ impl Planner<'_> {
         }
         let count = self.emitter.emit_row_count();
         let count = Item::named(count, self.quoted_name(&lookup_join.position));
-        let of = self
+        let rows_name = self
             .searched_rows(
                 tab.map(|tab| self.step.program.find_column_origin(tab, 0).0),
                 stage,
@@ -168,15 +168,15 @@ impl Planner<'_> {
             .name;
         let (name, rows) = if values.is_empty() {
             lookup_join.how = LookupJoinKind::One;
-            (format!("{of}_counted"), Select::scan(among.source).filter(on))
+            (format!("{rows_name}_counted"), Select::scan(among.source).filter(condition))
         } else {
             let body = self.distinct_select(&values, stage, from);
             ctes.push(Cte::new(self.quoted_name(&dates), body));
-            let join = Join::new(JoinKind::Inner, among.source, Some(on));
+            let join = Join::new(JoinKind::Inner, among.source, Some(condition));
             lookup_join.how =
                 LookupJoinKind::ByValues(values.into_iter().map(|value| (value.clone(), value)).collect());
             (
-                format!("{of}_for_{shown}"),
+                format!("{rows_name}_for_{name_part}"),
                 Select::scan_cte(self.quoted_name(&dates)).join([join]),
             )
         };

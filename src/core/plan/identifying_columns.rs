@@ -37,8 +37,8 @@ impl Planner<'_> {
                 nullable,
                 computed: None,
             },
-            (None, Ir::Definition(used)) => {
-                let name = program.definitions[used as usize]
+            (None, Ir::Definition(definition_index)) => {
+                let name = program.definitions[definition_index as usize]
                     .name
                     .as_deref()
                     .unwrap_or_default()
@@ -124,8 +124,8 @@ impl Planner<'_> {
         let sort_column = self.input_column_name(sort_key, stage);
         let sort_unit = date_part(program, sort_key);
         let column = |key: &StepColumn| {
-            let own = || (key.name.clone(), self.emitter.cased.contains(&key.name));
-            let (name, quoted) = self.input_column_name(key.root, stage).unwrap_or_else(own);
+            let own_name = || (key.name.clone(), self.emitter.cased.contains(&key.name));
+            let (name, quoted) = self.input_column_name(key.root, stage).unwrap_or_else(own_name);
             let unit = date_part(program, key.root);
             RowKeyColumn {
                 is_sort_key: sort_column

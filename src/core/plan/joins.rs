@@ -48,8 +48,8 @@ impl JoinedInput {
 
     pub fn is_nullable(&self, column: &InputColumn) -> bool {
         column.of.iter().all(|index| {
-            let known = self.relations.get(*index).and_then(|r| r.column(&column.name));
-            known.is_none_or(Column::is_nullable)
+            let known_column = self.relations.get(*index).and_then(|r| r.column(&column.name));
+            known_column.is_none_or(Column::is_nullable)
         })
     }
 }
@@ -67,15 +67,15 @@ impl Planner<'_> {
             let relation = columns.try_get(column as usize)?.relation.as_deref()?;
             joined.position(relation)
         };
-        let used = &columns[column as usize];
-        let of = if used.merged.is_empty() {
+        let column_entry = &columns[column as usize];
+        let relations = if column_entry.merged.is_empty() {
             index(column).into_iter().collect()
         } else {
-            used.merged.iter().filter_map(|part| index(*part)).collect()
+            column_entry.merged.iter().filter_map(|part| index(*part)).collect()
         };
         InputColumn {
-            of,
-            name: used.name.to_string(),
+            of: relations,
+            name: column_entry.name.to_string(),
         }
     }
 
@@ -89,10 +89,10 @@ impl Planner<'_> {
                 self.emitter.emitted_sql(root)
             });
             let name = joined.relations.get(index + 1).map(Relation::name).unwrap_or_default();
-            let written = self.quoted_name(name);
-            let on = on.map(|on| self.emitter.tree().put_joined_column_last(on, &written));
-            let alias = join.renamed.then_some(written);
-            joins.push(Join::new(join.kind, join.source.clone(), on).aliased(alias));
+            let quoted_alias = self.quoted_name(name);
+            let join_condition = on.map(|condition| self.emitter.tree().put_joined_column_last(condition, &quoted_alias));
+            let alias = join.renamed.then_some(quoted_alias);
+            joins.push(Join::new(join.kind, join.source.clone(), join_condition).aliased(alias));
         }
         joins
     }
@@ -109,13 +109,13 @@ impl Planner<'_> {
                 continue;
             };
             // Use the relation's own spelling, if it is known.
-            let known = relation.column(&column.name);
-            let (name, quoted) = known.map_or((column.name.as_str(), false), |c| (c.name(), c.is_quoted()));
+            let known_column = relation.column(&column.name);
+            let (name, quoted) = known_column.map_or((column.name.as_str(), false), |c| (c.name(), c.is_quoted()));
             parts.push(self.emitter.emit_field(relation.name(), name, quoted));
         }
         match parts.as_slice() {
             [] => self.emitter.emit_name(&column.name, Span::default()),
-            [one] => *one,
+            [relation_index] => *relation_index,
             _ => self.emitter.tree().add_call("coalesce", &parts, Span::default()),
         }
     }
@@ -147,18 +147,18 @@ impl Planner<'_> {
     /// Returns the name of an input column in a stratum that reads a single relation, and whether the name must be
     /// quoted.
     pub(super) fn input_name(&self, column: &InputColumn) -> (String, bool) {
-        let known = self.find_input_column(column);
+        let known_column = self.find_input_column(column);
         // Use the relation's own spelling, if it is known.
-        let own = known.map_or(column.name.as_str(), Column::name);
-        let name = self.passed_on.name(column).unwrap_or(own);
-        (name.to_owned(), name == own && known.is_some_and(Column::is_quoted))
+        let own_name = known_column.map_or(column.name.as_str(), Column::name);
+        let name = self.passed_on.name(column).unwrap_or(own_name);
+        (name.to_owned(), name == own_name && known_column.is_some_and(Column::is_quoted))
     }
 
     /// Returns the name of a kept column, as written in SQL.
     pub(super) fn kept_name(&self, column: &InputColumn) -> String {
-        let known = self.find_input_column(column).filter(|column| column.is_quoted());
-        let name = known.map_or(column.name.as_str(), Column::name);
-        self.emitter.dialect.name_text(name, known.is_none())
+        let known_column = self.find_input_column(column).filter(|column| column.is_quoted());
+        let name = known_column.map_or(column.name.as_str(), Column::name);
+        self.emitter.dialect.name_text(name, known_column.is_none())
     }
 
     pub(super) fn input_is_nullable(&self, column: &InputColumn) -> bool {
@@ -173,47 +173,47 @@ impl Planner<'_> {
     }
 
     /// Determines which columns of a joined input later stages of the step read, and how these columns are named.
-    pub(super) fn choose_columns_for_later_selects(&mut self, taken: &mut UsedNames) {
+    pub(super) fn choose_columns_for_later_selects(&mut self, used_names: &mut UsedNames) {
         let Some(joined) = self.input.joined.filter(|_| self.last_stage() > 0) else {
             return;
         };
         // Kept columns come first, so that their names do not change in later strata.
         let mut columns: Vec<(Option<u32>, InputColumn)> = Vec::new();
-        if let (KeepColumns::Joined(kept), false) = (&self.spec.keep, self.step.grouped) {
-            columns.extend(kept.iter().map(|column| (None, column.clone())));
+        if let (KeepColumns::Joined(kept_columns), false) = (&self.spec.keep, self.step.grouped) {
+            columns.extend(kept_columns.iter().map(|column| (None, column.clone())));
         }
         let ordered = !self.roles.order.is_empty() || !self.roles.partition.is_empty();
         if ordered && !self.step.grouped {
             columns.extend(self.input.joined_grain.iter().map(|column| (None, column.clone())));
         }
-        let mut used: Vec<u32> = self.columns_read_later();
-        used.sort_unstable();
+        let mut used_columns: Vec<u32> = self.columns_read_later();
+        used_columns.sort_unstable();
         columns.extend(
-            used.into_iter()
+            used_columns.into_iter()
                 .map(|column| (Some(column), self.input_column(joined, column))),
         );
         let mut names: FxHashSet<String> = FxHashSet::default();
         let mut renamed: FxHashMap<u32, String> = FxHashMap::default();
-        for (used, column) in columns {
-            let known = self.passed_on.name(&column).map(str::to_owned);
+        for (used_column, column) in columns {
+            let known_name = self.passed_on.name(&column).map(str::to_owned);
             let field = field_name(&column.name);
-            let name = known.clone().unwrap_or_else(|| {
+            let name = known_name.clone().unwrap_or_else(|| {
                 if names.insert(field.to_ascii_lowercase()) {
-                    let own = joined.column(&column).filter(|_| field == column.name);
-                    return own.map_or(field, Column::name).to_owned();
+                    let own_column = joined.column(&column).filter(|_| field == column.name);
+                    return own_column.map_or(field, Column::name).to_owned();
                 }
                 // If two columns have the same name, the second one is prefixed with its relation.
-                let of = column
+                let relation_name = column
                     .of
                     .first()
                     .and_then(|index| joined.relations.get(*index))
                     .map_or("", Relation::name);
-                taken.column(&format!("{of}_{field}"), &format!("{of}.{}", column.name))
+                used_names.column(&format!("{relation_name}_{field}"), &format!("{relation_name}.{}", column.name))
             });
-            if let Some(used) = used.filter(|_| name != column.name) {
-                renamed.insert(used, name.clone());
+            if let Some(column_index) = used_column.filter(|_| name != column.name) {
+                renamed.insert(column_index, name.clone());
             }
-            if known.is_none() {
+            if known_name.is_none() {
                 self.passed_on.add(column, name);
             }
         }
@@ -224,18 +224,18 @@ impl Planner<'_> {
     pub(super) fn input_output_name(&self, joined: &JoinedInput, column: &InputColumn) -> Option<String> {
         let program = self.step.program;
         let is_it = |root: IrId| match program.node(root) {
-            Ir::Column(used) => self.input_column(joined, used).is_same_column(column),
+            Ir::Column(column_index) => self.input_column(joined, column_index).is_same_column(column),
             _ => false,
         };
         if let Some(output) = self.outputs.iter().find(|output| is_it(output.root)) {
             return Some(output.name.clone());
         }
         match &self.spec.keep {
-            KeepColumns::Joined(kept) => {
+            KeepColumns::Joined(kept_columns) => {
                 let outputs = self.output_names();
                 let is_kept =
                     |k: &&InputColumn| k.is_same_column(column) && !outputs.contains(&k.name.to_ascii_lowercase());
-                kept.iter().find(is_kept).map(|k| k.name.clone())
+                kept_columns.iter().find(is_kept).map(|k| k.name.clone())
             }
             KeepColumns::All => (column.of == [0]).then(|| column.name.clone()),
             KeepColumns::Nothing | KeepColumns::Some(_) => None,
@@ -269,8 +269,8 @@ impl Planner<'_> {
         let mut items = Vec::with_capacity(columns.len());
         for (column, _) in columns {
             let expr = self.emit_input(&column, 0);
-            let (spelled, quoted) = self.input_name(&column);
-            let alias = self.emitter.dialect.name_text(&spelled, !quoted);
+            let (column_name, quoted) = self.input_name(&column);
+            let alias = self.emitter.dialect.name_text(&column_name, !quoted);
             items.push(self.item(expr, alias));
         }
         items
@@ -280,7 +280,7 @@ impl Planner<'_> {
     fn columns_read_later(&self) -> Vec<u32> {
         let program = self.step.program;
         let looks_at_rows = |node| matches!(node, Ir::Window { .. } | Ir::PeriodLookup { .. });
-        let mut read: FxHashSet<u32> = FxHashSet::default();
+        let mut read_columns: FxHashSet<u32> = FxHashSet::default();
         for stage in 1..=self.last_stage() {
             let mut stack: Vec<IrId> = self.requested_columns(stage).into_iter().map(|(_, id)| id).collect();
             stack.extend(self.stratum_conditions(stage));
@@ -311,10 +311,10 @@ impl Planner<'_> {
                     node => node,
                 };
                 if let Ir::Column(column) = node {
-                    read.insert(column);
+                    read_columns.insert(column);
                 }
             }
         }
-        read.into_iter().collect()
+        read_columns.into_iter().collect()
     }
 }

@@ -12,8 +12,8 @@ impl Planner<'_> {
     /// where they do not change the groups.
     pub(super) fn key_dependents(&self, roots: &[IrId], keys: &[IrId], stage: u32) -> Vec<IrId> {
         let program = self.step.program;
-        let meant = |id: IrId| self.canonical_node(id);
-        let keys: FxHashSet<IrId> = keys.iter().copied().map(meant).collect();
+        let canonical = |id: IrId| self.canonical_node(id);
+        let keys: FxHashSet<IrId> = keys.iter().copied().map(canonical).collect();
         let mut ids: Vec<IrId> = Vec::new();
         let mut seen: FxHashSet<IrId> = FxHashSet::default();
         let mut stack: Vec<IrId> = roots.to_vec();
@@ -22,7 +22,7 @@ impl Planner<'_> {
             stack.extend(self.roles.order.iter().map(|(id, _)| *id));
         }
         while let Some(id) = stack.pop() {
-            let id = meant(id);
+            let id = canonical(id);
             if !seen.insert(id) || keys.contains(&id) || self.aliases.contains_key(&id) {
                 continue;
             }

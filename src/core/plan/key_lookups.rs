@@ -99,7 +99,7 @@ impl KeyLookups {
         LookupParts {
             find,
             sought,
-            by,
+            by: searched_key,
             second_sought: also,
             ..
         }: LookupParts,
@@ -110,7 +110,7 @@ impl KeyLookups {
         ));
         LookupJoinKey {
             tab: find.tab,
-            by: self.lookup_value_number(by),
+            by: self.lookup_value_number(searched_key),
             matching: find.matching,
             sought,
         }
@@ -118,14 +118,14 @@ impl KeyLookups {
 
     /// Returns whether a lookup searches this column of a tab.
     pub fn has_searched_column(&self, program: &Program, tab: u32, column: u32) -> bool {
-        let by = self
+        let searched_keys = self
             .alike
             .values()
             .flatten()
             .filter_map(|id| LookupParts::new(program, *id))
             .map(|parts| parts.by);
-        by.map(|by| program.node(by))
-            .any(|by| by == Ir::TabColumn { tab, column })
+        searched_keys.map(|searched_key| program.node(searched_key))
+            .any(|key_node| key_node == Ir::TabColumn { tab, column })
     }
 
     pub fn lookup_value_number(&self, id: IrId) -> u32 {
@@ -157,24 +157,24 @@ impl LookupParts {
         };
         let find = *program.finds.try_get(find as usize)?;
         match *program.args(args) {
-            [sought, by] => Some(Self {
+            [sought, searched_key] => Some(Self {
                 find,
                 sought,
-                by,
+                by: searched_key,
                 returned: None,
                 second_sought: None,
             }),
-            [sought, by, gives] => Some(Self {
+            [sought, searched_key, gives] => Some(Self {
                 find,
                 sought,
-                by,
+                by: searched_key,
                 returned: Some(gives),
                 second_sought: None,
             }),
-            [sought, by, gives, also] => Some(Self {
+            [sought, searched_key, gives, also] => Some(Self {
                 find,
                 sought,
-                by,
+                by: searched_key,
                 returned: Some(gives),
                 second_sought: Some(also),
             }),

@@ -46,10 +46,10 @@ pub(super) fn computed_nodes(
     let base = first.index();
     let mut arena = Arena::filled(false, root.index() - base + 1);
     arena[root.index() - base] = true;
-    for at in (first.0..=root.0).rev() {
-        arena[at as usize - base] &= !is_column(IrId(at));
-        if arena[at as usize - base] {
-            program.operands(IrId(at)).for_each(|o| {
+    for node_index in (first.0..=root.0).rev() {
+        arena[node_index as usize - base] &= !is_column(IrId(node_index));
+        if arena[node_index as usize - base] {
+            program.operands(IrId(node_index)).for_each(|o| {
                 // If the node refers to another definition, its operands are outside of this definition's range.
                 if let Some(mark) = o.index().checked_sub(base).and_then(|i| arena.try_get_mut(i)) {
                     *mark = true;
@@ -99,8 +99,8 @@ fn row_context(step: &StepPlan<'_>) -> Arena<bool> {
             | DefinitionRole::Check => false,
         };
         rows[root.index()] |= before;
-        for at in (definition.first.0..=root.0).rev() {
-            let id = IrId(at);
+        for node_index in (definition.first.0..=root.0).rev() {
+            let id = IrId(node_index);
             let inside = rows[id.index()] || matches!(program.node(id), Ir::Aggregate { .. });
             if inside {
                 program.operands(id).for_each(|o| rows[o.index()] = true);
@@ -134,8 +134,8 @@ fn needed_definitions(step: &StepPlan<'_>, needs: impl Fn(DefinitionRole) -> boo
             continue;
         }
         for node in needed_nodes(program, definition.first, definition.root) {
-            if let Ir::Definition(used) = program.node(node) {
-                live[used as usize] = true;
+            if let Ir::Definition(definition_index) = program.node(node) {
+                live[definition_index as usize] = true;
             }
         }
     }

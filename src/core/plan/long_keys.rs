@@ -18,8 +18,8 @@ pub(super) fn is_long(program: &Program, dialect: Dialect, cuts: &MaterializedVa
             continue;
         }
         count += match program.node(id) {
-            Ir::Definition(used) => {
-                open.push(program.definitions[used as usize].root);
+            Ir::Definition(definition_index) => {
+                open.push(program.definitions[definition_index as usize].root);
                 0
             }
             Ir::Case(_) | Ir::Switch { .. } => MAX_REPEATED_OPERATIONS + 1,
@@ -41,7 +41,7 @@ pub(super) fn operations(program: &Program, dialect: Dialect, id: IrId) -> usize
             _ => 1,
         },
         Ir::Case(arms) | Ir::Switch { arms, .. } => program.args(arms).len() / 2,
-        Ir::And(all) | Ir::Or(all) => program.args(all).len(),
+        Ir::And(operands) | Ir::Or(operands) => program.args(operands).len(),
         Ir::Not(_) | Ir::IsNull { .. } | Ir::Coalesce(_) => 1,
         _ => 0,
     }

@@ -113,7 +113,7 @@ impl Planner<'_> {
         lookup_join: &mut LookupJoin,
         stage: u32,
         from: &str,
-        taken: &FxHashSet<String>,
+        used_aliases: &FxHashSet<String>,
         ctes: &mut Vec<Cte>,
     ) {
         let Some(parts) = self.lookup_parts(lookup_join.id) else {
@@ -135,9 +135,9 @@ impl Planner<'_> {
             (_, true) => self.add_single_nearest_ctes(lookup_join, parts, stage, from, ctes),
         }
         // Relations in the same select must have different names.
-        if lookup_join.alias.eq_ignore_ascii_case(from) || taken.contains(&lookup_join.alias.to_ascii_lowercase()) {
-            let wanted = format!("{}_for_{}", lookup_join.alias, self.lookup_value_name(sought));
-            lookup_join.alias = self.cte_names.choose_short_name(&wanted);
+        if lookup_join.alias.eq_ignore_ascii_case(from) || used_aliases.contains(&lookup_join.alias.to_ascii_lowercase()) {
+            let preferred_name = format!("{}_for_{}", lookup_join.alias, self.lookup_value_name(sought));
+            lookup_join.alias = self.cte_names.choose_short_name(&preferred_name);
             lookup_join.renamed = true;
         }
         (self.emitter.qualifier, self.emitter.shadowed) = saved;
@@ -146,21 +146,21 @@ impl Planner<'_> {
     /// Returns the join to the rows that a lookup finds.
     pub(super) fn build_lookup_join(&mut self, lookup_join: &LookupJoin, stage: u32, from: &str) -> Option<Join> {
         let parts = self.lookup_parts(lookup_join.id)?;
-        let LookupParts { find, sought, by, .. } = parts;
-        let on = match &lookup_join.how {
+        let LookupParts { find, sought, by: searched_key, .. } = parts;
+        let join_conditions = match &lookup_join.how {
             LookupJoinKind::One => None,
-            how @ (LookupJoinKind::ByKey | LookupJoinKind::BetweenKeys(_)) => {
+            join_kind @ (LookupJoinKind::ByKey | LookupJoinKind::BetweenKeys(_)) => {
                 self.emit_current_row_value(sought, stage);
-                let written = self.emit_column_or_value(sought, stage);
-                self.emitter.set_sql(sought, written);
+                let sought_sql = self.emit_column_or_value(sought, stage);
+                self.emitter.set_sql(sought, sought_sql);
                 let (name, quoted) = match find.by_number {
                     true => (lookup_join.position.clone(), false),
-                    false => self.searched_column(by, stage)?,
+                    false => self.searched_column(searched_key, stage)?,
                 };
                 let key = self.emitter.emit_field(&lookup_join.alias, &name, quoted);
-                self.emitter.set_sql(by, key);
-                let reached = self.emit_condition(find.test, &[sought, by]);
-                match how {
+                self.emitter.set_sql(searched_key, key);
+                let reached = self.emit_condition(find.test, &[sought, searched_key]);
+                match join_kind {
                     LookupJoinKind::BetweenKeys(next) => {
                         Some(self.emit_between_keys(reached, next, lookup_join, parts))
                     }
@@ -169,19 +169,19 @@ impl Planner<'_> {
             }
             LookupJoinKind::ByValues(values) => {
                 let mut conditions = Vec::with_capacity(values.len());
-                for (here, there) in values {
-                    let sql = self.emitter.emit_field(from, &here.0, here.1);
-                    let right = self.emitter.emit_field(&lookup_join.alias, &there.0, there.1);
+                for (own_column, joined_column) in values {
+                    let sql = self.emitter.emit_field(from, &own_column.0, own_column.1);
+                    let right = self.emitter.emit_field(&lookup_join.alias, &joined_column.0, joined_column.1);
                     conditions.push(self.emitter.tree().add_binary(Op::Equal, sql, right, Span::default()));
                 }
                 self.emitter.tree().add_conjunction(conditions)
             }
         };
         let partition = self.emit_partition_conditions(find.tab, stage, from, &lookup_join.alias);
-        let on = self.emitter.tree().add_conjunction(partition.into_iter().chain(on));
+        let condition = self.emitter.tree().add_conjunction(partition.into_iter().chain(join_conditions));
         let alias = lookup_join.renamed.then(|| self.quoted_name(&lookup_join.alias));
-        let kind = if on.is_some() { JoinKind::Left } else { JoinKind::Cross };
-        Some(Join::new(kind, lookup_join.source.clone()?, on).aliased(alias))
+        let kind = if condition.is_some() { JoinKind::Left } else { JoinKind::Cross };
+        Some(Join::new(kind, lookup_join.source.clone()?, condition).aliased(alias))
     }
 
     /// Emits a condition with all of its nodes except those in `ids`. The emitted nodes are not used in other
@@ -196,7 +196,7 @@ impl Planner<'_> {
             }
             nodes.push(id);
             match program.node(id) {
-                Ir::Definition(used) => open.push(program.definitions[used as usize].root),
+                Ir::Definition(definition_index) => open.push(program.definitions[definition_index as usize].root),
                 _ => open.extend(program.operands(id)),
             }
         }
@@ -211,7 +211,7 @@ impl Planner<'_> {
         let program = self.step.program;
         let id = program.resolve_names(sought);
         let name = match (program.node(sought), program.node(id)) {
-            (Ir::Definition(used), _) => program.definitions[used as usize]
+            (Ir::Definition(definition_index), _) => program.definitions[definition_index as usize]
                 .name
                 .as_deref()
                 .unwrap_or_default()
@@ -300,8 +300,8 @@ impl Planner<'_> {
                 matches!((key, name), ([key], Some(name)) if key.eq_ignore_ascii_case(&name))
             }
             (None, _) => {
-                let by = program.resolve_names(parts.by);
-                let Ir::Column(column) = program.node(by) else {
+                let searched_key = program.resolve_names(parts.by);
+                let Ir::Column(column) = program.node(searched_key) else {
                     return false;
                 };
                 let parted = self.partition_columns(None, stage);
@@ -345,9 +345,9 @@ impl Planner<'_> {
     pub(super) fn lookups_sharing_cte(&self, parts: LookupParts, with_sought: bool) -> Vec<LookupParts> {
         let key = self.finds.key_of_parts(parts);
         let key = if with_sought { key } else { key.of_any_value() };
-        let all = self.finds.alike.get(&key).into_iter().flatten();
-        let here = all.filter(|id| parts.find.tab.is_some() || self.lookups.has_lookup(**id));
-        here.filter_map(|id| self.lookup_parts(*id)).collect()
+        let alike_ids = self.finds.alike.get(&key).into_iter().flatten();
+        let local_ids = alike_ids.filter(|id| parts.find.tab.is_some() || self.lookups.has_lookup(**id));
+        local_ids.filter_map(|id| self.lookup_parts(*id)).collect()
     }
 
     /// Returns the distinct columns that lookups read: the key first, then the sheet's partition keys, then the

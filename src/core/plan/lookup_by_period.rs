@@ -65,8 +65,8 @@ impl Planner<'_> {
             self.distinct_rows(stage, from, &key, &compared)
         };
         let mut joins = Vec::new();
-        for at in 0..self.lookups.joined.len() {
-            let SharedJoin::Period { period, alias } = &self.lookups.joined[at] else {
+        for index in 0..self.lookups.joined.len() {
+            let SharedJoin::Period { period, alias } = &self.lookups.joined[index] else {
                 continue;
             };
             let (period, alias) = (*period, alias.clone());
@@ -86,11 +86,11 @@ impl Planner<'_> {
             }
             self.emit_current_row_value(id, stage);
             let moved = self.emit_shifted_key(id, period);
-            let found = self.emit_other_row_value(&key, &alias, unique, stage);
-            conditions.push(self.emitter.tree().add_binary(Op::Equal, moved, found, Span::default()));
-            let on = self.emitter.tree().add_conjunction(conditions);
+            let other_value = self.emit_other_row_value(&key, &alias, unique, stage);
+            conditions.push(self.emitter.tree().add_binary(Op::Equal, moved, other_value, Span::default()));
+            let condition = self.emitter.tree().add_conjunction(conditions);
             let alias = self.quoted_name(&alias);
-            joins.push(Join::new(JoinKind::Left, source.clone(), on).aliased(alias));
+            joins.push(Join::new(JoinKind::Left, source.clone(), condition).aliased(alias));
         }
         joins
     }
@@ -109,9 +109,9 @@ impl Planner<'_> {
                 .emit_field(alias, &identifying_column.name, identifying_column.quoted);
         };
         let alias = self.emitter.emit_name(alias, Span::default());
-        let own = self.emitter.qualifier.replace(alias);
+        let own_qualifier = self.emitter.qualifier.replace(alias);
         let sql = self.emit_current_row_value(id, stage);
-        self.emitter.qualifier = own;
+        self.emitter.qualifier = own_qualifier;
         // Emit the value for the current row again, because other values use the same operands.
         self.emit_current_row_value(id, stage);
         sql
@@ -165,7 +165,7 @@ impl Planner<'_> {
             self.emitter.qualifier = Some(self.emitter.emit_name(from, Span::default()));
         }
         let (mut items, mut group_by) = (Vec::new(), Vec::new());
-        let mut taken = FxHashSet::default();
+        let mut used_names = FxHashSet::default();
         for identifying_column in compared.iter().chain([key]) {
             let expr = match identifying_column.computed {
                 Some(id) => self.emit_current_row_value(id, stage),
@@ -173,7 +173,7 @@ impl Planner<'_> {
                     .emitter
                     .emit_column_by_name(&identifying_column.name, identifying_column.quoted),
             };
-            taken.insert(identifying_column.name.to_lowercase());
+            used_names.insert(identifying_column.name.to_lowercase());
             let alias = identifying_column
                 .computed
                 .map(|_| self.emitter.generated_name_text(&identifying_column.name));
@@ -190,14 +190,14 @@ impl Planner<'_> {
                 false => expr,
             });
         }
-        for at in 0..self.lookups.found.len() {
-            let Ir::PeriodLookup { value, .. } = program.node(self.lookups.found[at].0) else {
+        for index in 0..self.lookups.found.len() {
+            let Ir::PeriodLookup { value, .. } = program.node(self.lookups.found[index].0) else {
                 continue;
             };
             let Some((name, quoted)) = self.input_column_name(value, stage) else {
                 continue;
             };
-            if taken.insert(name.to_lowercase()) {
+            if used_names.insert(name.to_lowercase()) {
                 let column = self.emitter.emit_column_by_name(&name, quoted);
                 let expr = self.emitter.emit_maximum(value, column);
                 items.push(Item::named(expr, self.emitter.dialect.name_text(&name, !quoted)));
@@ -220,14 +220,14 @@ impl Planner<'_> {
         {
             self.emit_current_row_value(id, stage);
         }
-        let mut by: Vec<String> = compared.iter().chain([key]).map(|c| c.name.clone()).collect();
-        if by.len() > 2 {
-            by.rotate_right(1);
+        let mut key_names: Vec<String> = compared.iter().chain([key]).map(|c| c.name.clone()).collect();
+        if key_names.len() > 2 {
+            key_names.rotate_right(1);
         }
-        let name = self.cte_names.choose_name(&grouped_rows_name(from, &by));
-        let written = self.quoted_name(&name);
-        self.lookups.sources.push(Cte::new(written.clone(), select));
-        SelectSource::Name(written)
+        let name = self.cte_names.choose_name(&grouped_rows_name(from, &key_names));
+        let cte_name = self.quoted_name(&name);
+        self.lookups.sources.push(Cte::new(cte_name.clone(), select));
+        SelectSource::Name(cte_name)
     }
 
     fn warn_of_several_rows(&mut self, span: Span, key: &str, compared: &[IdentifyingColumn]) {

@@ -70,12 +70,12 @@ impl Lookups {
 
     /// Returns the join from which a lookup reads its value.
     fn shared_join(&self, id: IrId) -> Option<&SharedJoin> {
-        let at = self
+        let index = self
             .found
             .as_slice()
             .binary_search_by_key(&id, |(node, _)| *node)
             .ok()?;
-        self.joined.try_get(self.found[at].1)
+        self.joined.try_get(self.found[index].1)
     }
 }
 
@@ -102,13 +102,13 @@ impl Planner<'_> {
                 Ir::PeriodLookup { period, .. } => {
                     let period = program.periods[period as usize];
                     let mut alias = period_alias(period);
-                    let named = |alias: &str| {
+                    let is_taken = |alias: &str| {
                         [from, self.spec.name]
                             .iter()
                             .any(|name| name.eq_ignore_ascii_case(alias))
                             || self.has_column(alias, stage)
                     };
-                    while named(&alias) {
+                    while is_taken(&alias) {
                         alias.push_str("_rows");
                     }
                     Some(SharedJoin::Period { period, alias })
@@ -118,11 +118,11 @@ impl Planner<'_> {
                     .map(|lookup_join| SharedJoin::Key(Box::new(lookup_join))),
             };
             let Some(joined) = joined else { continue };
-            let at = *places.entry(joined.shared_join_key()).or_insert(lookups.joined.len());
-            if at == lookups.joined.len() {
+            let index = *places.entry(joined.shared_join_key()).or_insert(lookups.joined.len());
+            if index == lookups.joined.len() {
                 lookups.joined.push(joined);
             }
-            lookups.found.push((id, at));
+            lookups.found.push((id, index));
         }
         lookups.frame_keys = frame_keys.filter(|_| is_framed);
         lookups
@@ -136,8 +136,8 @@ impl Planner<'_> {
         };
         let sql = match self.lookups.shared_join(id) {
             Some(SharedJoin::Key(lookup_join)) => {
-                let found = lookup_join.clone();
-                self.emit_found_value(id, &found, stage)
+                let join = lookup_join.clone();
+                self.emit_found_value(id, &join, stage)
             }
             Some(SharedJoin::Period { alias, .. }) => {
                 let alias = alias.clone();
@@ -160,22 +160,22 @@ impl Planner<'_> {
     /// Adds the CTEs for the joins of lookups by key.
     pub(super) fn add_lookup_ctes(&mut self, stage: u32, from: &str) {
         let mut ctes = Vec::new();
-        let mut taken: FxHashSet<String> = self
+        let mut used_aliases: FxHashSet<String> = self
             .lookups
             .joined
             .iter()
             .map(|joined| joined.alias().to_ascii_lowercase())
             .collect();
-        for at in 0..self.lookups.joined.len() {
-            let Some(SharedJoin::Key(lookup_join)) = self.lookups.joined.try_get(at) else {
+        for index in 0..self.lookups.joined.len() {
+            let Some(SharedJoin::Key(lookup_join)) = self.lookups.joined.try_get(index) else {
                 continue;
             };
-            let mut found = lookup_join.clone();
-            self.add_holiday_ctes(&found, stage, from, &mut ctes);
-            self.resolve_lookup_join(&mut found, stage, from, &taken, &mut ctes);
-            taken.insert(found.alias().to_ascii_lowercase());
-            if let Some(joined) = self.lookups.joined.try_get_mut(at) {
-                *joined = SharedJoin::Key(found);
+            let mut join = lookup_join.clone();
+            self.add_holiday_ctes(&join, stage, from, &mut ctes);
+            self.resolve_lookup_join(&mut join, stage, from, &used_aliases, &mut ctes);
+            used_aliases.insert(join.alias().to_ascii_lowercase());
+            if let Some(joined) = self.lookups.joined.try_get_mut(index) {
+                *joined = SharedJoin::Key(join);
             }
         }
         self.lookups.sources = ctes;
@@ -183,9 +183,9 @@ impl Planner<'_> {
 
     /// Reports an internal error: the looked-up value must be a column but is not.
     #[cold]
-    fn report_no_column(&mut self, lookup: IrId, of: IrId) -> SqlId {
+    fn report_no_column(&mut self, lookup: IrId, value_id: IrId) -> SqlId {
         let program = self.step.program;
-        let text = program.meta(of).span.text(self.spec.source);
+        let text = program.meta(value_id).span.text(self.spec.source);
         let span = program.meta(lookup).span;
         let message = format!("`{text}` is not a column, so its value in other rows cannot be looked up");
         self.emitter.report(Diagnostic::new(Code::Internal, span, message));
@@ -199,12 +199,12 @@ impl Planner<'_> {
             true => self.period_joins(stage, from, source),
             false => Vec::new(),
         };
-        for at in 0..self.lookups.joined.len() {
-            let Some(SharedJoin::Key(lookup_join)) = self.lookups.joined.try_get(at) else {
+        for index in 0..self.lookups.joined.len() {
+            let Some(SharedJoin::Key(lookup_join)) = self.lookups.joined.try_get(index) else {
                 continue;
             };
-            let found = lookup_join.clone();
-            joins.extend(self.build_lookup_join(&found, stage, from));
+            let join = lookup_join.clone();
+            joins.extend(self.build_lookup_join(&join, stage, from));
         }
         joins
     }

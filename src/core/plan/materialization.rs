@@ -31,7 +31,7 @@ struct ReadCounts {
 
 /// Materializes each output whose lookups find the same rows as those of another materialized definition, so that one
 /// select joins the rows for both.
-fn share_lookup_joins(step: &StepPlan<'_>, live: &Arena<bool>, taken: &mut UsedNames, cuts: &mut MaterializedValues) {
+fn share_lookup_joins(step: &StepPlan<'_>, live: &Arena<bool>, used_names: &mut UsedNames, cuts: &mut MaterializedValues) {
     let program = step.program;
     let lookups = KeyLookups::new(step, live);
     let nodes = |index: usize| {
@@ -43,10 +43,10 @@ fn share_lookup_joins(step: &StepPlan<'_>, live: &Arena<bool>, taken: &mut UsedN
         let definition = &program.definitions[*index];
         live[*index] && !definition.failed && step.has_role(*index, DefinitionRole::Definitions)
     };
-    let all = || (0..program.definitions.len()).filter(is_value);
+    let value_indices = || (0..program.definitions.len()).filter(is_value);
     let is_cut = |cuts: &MaterializedValues, index: usize| cuts.contains(step.definition_root(index));
-    let join_keys: FxHashSet<LookupJoinKey> = all().filter(|index| is_cut(cuts, *index)).flat_map(joins).collect();
-    for index in all().filter(|index| step.outputs[*index]) {
+    let join_keys: FxHashSet<LookupJoinKey> = value_indices().filter(|index| is_cut(cuts, *index)).flat_map(joins).collect();
+    for index in value_indices().filter(|index| step.outputs[*index]) {
         let root = step.definition_root(index);
         let reads_cut = |id: IrId| matches!(program.node(id), Ir::Definition(used) if is_cut(cuts, used as usize));
         if is_cut(cuts, index) || is_trivial(program, root) || nodes(index).any(reads_cut) {
@@ -54,7 +54,7 @@ fn share_lookup_joins(step: &StepPlan<'_>, live: &Arena<bool>, taken: &mut UsedN
         }
         if joins(index).any(|join| join_keys.contains(&join)) {
             let name = program.definitions[index].name.clone().unwrap_or_default();
-            cuts.insert(root, taken.output_name(&name));
+            cuts.insert(root, used_names.output_name(&name));
         }
     }
 }
@@ -65,7 +65,7 @@ pub(super) fn materialize_values(
     dialect: Dialect,
     source: &str,
     aliases: &FxHashMap<IrId, String>,
-    taken: &mut UsedNames,
+    used_names: &mut UsedNames,
     found_are_columns: bool,
 ) -> MaterializedValues {
     let program = step.program;
@@ -82,14 +82,14 @@ pub(super) fn materialize_values(
         if !live[index] || definition.failed || only_names {
             continue;
         }
-        let own = reads[index];
+        let own_reads = reads[index];
         for node in needed_nodes(program, definition.first, definition.root) {
-            if let Ir::Definition(used) = program.node(node) {
-                let reads = &mut reads[used as usize];
+            if let Ir::Definition(definition_index) = program.node(node) {
+                let reads = &mut reads[definition_index as usize];
                 if step.is_helper(index) {
                     // A helper is inlined into the expressions that read it.
-                    reads.rows += own.rows.min(1);
-                    reads.groups += own.groups.min(1);
+                    reads.rows += own_reads.rows.min(1);
+                    reads.groups += own_reads.groups.min(1);
                 } else if in_rows[node.index()] {
                     reads.rows += 1;
                 } else {
@@ -99,7 +99,7 @@ pub(super) fn materialize_values(
         }
     }
     let mut cuts = MaterializedValues::default();
-    share_equal_values(step, live, source, taken, &mut cuts);
+    share_equal_values(step, live, source, used_names, &mut cuts);
     for index in 0..program.definitions.len() {
         let root = step.definition_root(index);
         let is_column = found_are_columns && matches!(program.node(root), Ir::RowLookup { .. });
@@ -128,15 +128,15 @@ pub(super) fn materialize_values(
         if cut {
             let name = program.definitions[index].name.clone().unwrap_or_default();
             let column = if step.outputs[index] {
-                taken.output_name(&name)
+                used_names.output_name(&name)
             } else {
-                taken.helper_name(&name)
+                used_names.helper_name(&name)
             };
             cuts.insert(root, column);
         }
     }
     if !found_are_columns && !program.finds.is_empty() {
-        share_lookup_joins(step, live, taken, &mut cuts);
+        share_lookup_joins(step, live, used_names, &mut cuts);
     }
     let mut shared = SharedArguments::new(step, live, in_rows);
     let repeated = repeated_values(&mut shared, dialect, &cuts, |id| aliases.contains_key(&id));
@@ -158,14 +158,14 @@ pub(super) fn materialize_values(
                 aliases,
                 repeated: &repeated,
             };
-            inner.materialize_value(index, taken, &mut cuts, &mut shared);
+            inner.materialize_value(index, used_names, &mut cuts, &mut shared);
             // Both sides of a lookup's comparison must be columns.
             let compared = step.has_lookups()
                 && matches!(step.roles[index], DefinitionRole::OrderBy | DefinitionRole::PartitionBy);
-            let named = matches!(program.node(definition.root), Ir::Definition(_));
-            if compared && !named && !inner.is_column(definition.root, step) && !cuts.contains(definition.root) {
+            let is_name = matches!(program.node(definition.root), Ir::Definition(_));
+            if compared && !is_name && !inner.is_column(definition.root, step) && !cuts.contains(definition.root) {
                 let text = definition.span.text(source);
-                let name = taken.column(&key_name(text), text);
+                let name = used_names.column(&key_name(text), text);
                 cuts.insert(definition.root, name);
             }
         }

@@ -38,10 +38,10 @@ pub fn find_models_changed_by_facts(
         .iter()
         .zip(&later)
         .zip(specs.paths())
-        .filter(|((one, other), _)| model_and_test_sql(one) != model_and_test_sql(other));
-    let changes = pairs.filter_map(|((one, _), spec)| {
+        .filter(|((compiled, other), _)| model_and_test_sql(compiled) != model_and_test_sql(other));
+    let changes = pairs.filter_map(|((compiled, _), spec)| {
         Some(ModelChangeFromKnownFacts {
-            model: one.name()?.to_owned(),
+            model: compiled.name()?.to_owned(),
             spec: spec.clone(),
         })
     });

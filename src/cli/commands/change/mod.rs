@@ -27,7 +27,7 @@ pub use open_changes::{BranchDifferences, resolve_revision};
 pub fn run(session: &Session, args: &ChangeArgs) -> Result<Exit, Failure> {
     let workspace = Workspace::find(session)?;
     let repository = Repository::find(&workspace.root)?;
-    let (all, faults) = read_changes(&workspace);
+    let (changes, faults) = read_changes(&workspace);
     for (path, fault) in &faults {
         session.warn(&format!("{CHANGES}/{path}: {fault}, so the file is ignored"));
     }
@@ -35,7 +35,7 @@ pub fn run(session: &Session, args: &ChangeArgs) -> Result<Exit, Failure> {
         session,
         workspace,
         repository,
-        all,
+        all: changes,
     };
     match &args.command {
         ChangeCommand::Propose(args) => ground.propose(args),
@@ -86,14 +86,14 @@ impl ChangeContext<'_> {
         };
         let under_way = BranchDifferences::new(&self.workspace, &self.repository, &base, environment_name)?;
         let content = self.content_hash(&under_way, &base)?;
-        if let Some(same) = self
+        if let Some(existing) = self
             .all
             .iter()
             .find(|change| change.events.iter().any(|event| event.content == content))
         {
             return Err(
-                Failure::new(Exit::Usage, format!("the change is already proposed as `{}`", same.id))
-                    .with_help(format!("run `formulac change show {}` to see the proposal", same.id)),
+                Failure::new(Exit::Usage, format!("the change is already proposed as `{}`", existing.id))
+                    .with_help(format!("run `formulac change show {}` to see the proposal", existing.id)),
             );
         }
         let title = args.title.trim();
@@ -189,8 +189,8 @@ impl ChangeContext<'_> {
             .iter()
             .filter(|change| !id.is_empty() && change.id.starts_with(id))
             .collect();
-        if let [one] = begun.as_slice() {
-            return Ok(one);
+        if let [change] = begun.as_slice() {
+            return Ok(change);
         }
         let help = suggest::similar_name_help_or(id, self.all.iter().map(|change| change.id.as_str()), || {
             "`formulac change list` lists the changes of this branch; use `git fetch` and `git switch` to see the \
@@ -235,8 +235,8 @@ impl ChangeContext<'_> {
     fn new_event(&self, comment: ChangeComment, text: &str) -> Result<Event, Failure> {
         // Record microseconds, because only the last event of each person counts and two events may occur in the same
         // second.
-        let at = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string();
-        Ok(Event::new(comment, &at, &self.repository.author()?, text))
+        let timestamp = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string();
+        Ok(Event::new(comment, &timestamp, &self.repository.author()?, text))
     }
 
     /// Writes an event to its file and commits it.
@@ -248,7 +248,7 @@ impl ChangeContext<'_> {
         let title = match event.action {
             ChangeComment::Proposed => format!("Propose: {first}"),
             comment if first.is_empty() => format!("{comment} {id}"),
-            said => format!("{said} {id}: {first}"),
+            action => format!("{action} {id}: {first}"),
         };
         let message = format!("{title}\n\n{TRAILER}: {hash}\n");
         let branch = self.repository.branch()?;
@@ -261,8 +261,8 @@ impl ChangeContext<'_> {
         };
         let changes = resolve_paths(&self.workspace, [TextChange::new(&path, None, Some(event.text()))])?;
         apply_and_commit(&self.workspace, &self.repository, &changes, &commit)?;
-        let made = self.repository.head_commit()?.unwrap_or_default();
-        Ok(made.get(..7).unwrap_or_default().to_owned())
+        let commit_hash = self.repository.head_commit()?.unwrap_or_default();
+        Ok(commit_hash.get(..7).unwrap_or_default().to_owned())
     }
 
     fn report_event(&self, as_json: bool, id: &str, event: &Event, commit: &str) -> Result<Exit, Failure> {

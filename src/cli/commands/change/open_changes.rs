@@ -79,11 +79,11 @@ impl BranchDifferences {
         environment_name: Option<&str>,
     ) -> Result<Self, Failure> {
         let project = read_project_at(repository, before)?;
-        let all = project.environments();
+        let environments = project.environments();
         let is_meant = |environment: &&Environment| {
             environment_name.map_or_else(|| environment.is_reviewed(), |name| environment.name == name)
         };
-        let environment = all.iter().find(is_meant).cloned();
+        let environment = environments.iter().find(is_meant).cloned();
         Self::from(workspace, repository, project, environment, before, commit)
     }
 
@@ -126,8 +126,8 @@ impl BranchDifferences {
     /// Returns the owners of the changes: the authors of commits to files that are not generated, and the users who
     /// proposed exactly this content.
     fn owners(&self, changes: &[&Change]) -> Vec<String> {
-        let written: BTreeSet<&str> = self.written_paths().collect();
-        let is_of = |commit: &&Commit| commit.files.iter().any(|file| written.contains(file.path.as_str()));
+        let paths: BTreeSet<&str> = self.written_paths().collect();
+        let is_of = |commit: &&Commit| commit.files.iter().any(|file| paths.contains(file.path.as_str()));
         let authors = self.commits.iter().filter(is_of).map(|commit| &commit.author);
         let events = changes.iter().flat_map(|change| &change.events);
         let is_this =
@@ -220,10 +220,10 @@ fn target_environment(
     base: &str,
     environment_name: Option<&str>,
 ) -> Result<Option<Environment>, Failure> {
-    let all = project.environments();
+    let environments = project.environments();
     if let Some(name) = environment_name {
-        let found = all.iter().find(|environment| environment.name == name);
-        return found.cloned().map(Some).ok_or_else(|| {
+        let named_environment = environments.iter().find(|environment| environment.name == name);
+        return named_environment.cloned().map(Some).ok_or_else(|| {
             Failure::new(
                 Exit::Usage,
                 format!("the formulac.yml of `{base}` has no environment `{name}`"),
@@ -231,11 +231,11 @@ fn target_environment(
         });
     }
     let branch = base.strip_prefix("origin/").unwrap_or(base);
-    let of_branch = all
+    let of_branch = environments
         .iter()
         .find(|environment| environment.branch.as_deref() == Some(branch));
     Ok(of_branch
-        .or_else(|| all.iter().find(|environment| environment.is_reviewed()))
+        .or_else(|| environments.iter().find(|environment| environment.is_reviewed()))
         .cloned())
 }
 
@@ -261,10 +261,10 @@ fn named_approvers(
         repository.file_contents_at_commit(fork, &paths)?,
         repository.file_contents_at_commit(head, &paths)?,
     );
-    let of = |(path, (before, now)): (String, (Option<String>, Option<String>))| {
+    let approvers_of = |(path, (before, now)): (String, (Option<String>, Option<String>))| {
         let names = required_approvers(before.as_deref(), now.as_deref());
         (path, names)
     };
-    let named = paths.into_iter().zip(before.into_iter().zip(now)).map(of);
-    Ok(named.filter(|(_, names)| !names.is_empty()).collect())
+    let approver_lists = paths.into_iter().zip(before.into_iter().zip(now)).map(approvers_of);
+    Ok(approver_lists.filter(|(_, names)| !names.is_empty()).collect())
 }

@@ -68,17 +68,17 @@ pub(super) fn print_change(ground: &ChangeContext<'_>, id: &str, as_json: bool) 
     }
     let mut text = String::new();
     for event in &change.events {
-        let what = match event.action {
+        let verb = match event.action {
             ChangeComment::Proposed if event.environment.is_empty() => format!("to be merged into {}", event.base),
             ChangeComment::Proposed => format!("for {}, to be merged into {}", event.environment, event.base),
             _ => String::new(),
         };
         // Omit fractions of a second, because they serve only to order the events.
-        let at = event.at.split('.').next().unwrap_or_default().replace('T', " ");
+        let timestamp = event.at.split('.').next().unwrap_or_default().replace('T', " ");
         let _ = writeln!(
             text,
-            "{}  {} {}  {what}",
-            at.trim_end_matches('Z'),
+            "{}  {} {}  {verb}",
+            timestamp.trim_end_matches('Z'),
             event.by,
             event.action
         );
@@ -91,8 +91,8 @@ pub(super) fn print_change(ground: &ChangeContext<'_>, id: &str, as_json: bool) 
         files.iter().for_each(|path| {
             let _ = writeln!(text, "    {path}");
         });
-        for (by, why) in &standing.void {
-            let _ = writeln!(text, "the approval by {by} does not count: {why}");
+        for (approver, why) in &standing.void {
+            let _ = writeln!(text, "the approval by {approver} does not count: {why}");
         }
     }
     let _ = writeln!(text, "{}", state_label(standing.as_ref().map(|(standing, _)| standing)));
@@ -105,7 +105,7 @@ pub fn state_json(standing: &ApprovalState) -> Value {
     let void: Vec<Value> = standing
         .void
         .iter()
-        .map(|(by, why)| json!({"by": by, "why": why}))
+        .map(|(approver, why)| json!({"by": approver, "why": why}))
         .collect();
     json!({
         "approved": standing.approved, "rejected": standing.rejected, "void": void, "lacks": standing.lacks,

@@ -24,14 +24,14 @@ struct EnvironmentFinding {
 }
 
 pub fn run(session: &Session, workspace: &Workspace, args: &EnvNameArgs) -> Result<Exit, Failure> {
-    let all = environment::all_environments(&workspace.project, &workspace.root);
+    let environment_list = environment::all_environments(&workspace.project, &workspace.root);
     if let Some(name) = &args.name {
         environment::find_in_project(&workspace.project, name, EnvironmentReason::Option)?;
     }
     let mut findings = Vec::new();
     let repository = Repository::find(&workspace.root).ok();
-    let is_meant = |it: &&(Environment, Vec<String>)| args.name.as_ref().is_none_or(|name| *name == it.0.name);
-    for (environment, missing) in all.iter().filter(is_meant) {
+    let is_meant = |entry: &&(Environment, Vec<String>)| args.name.as_ref().is_none_or(|name| *name == entry.0.name);
+    for (environment, missing) in environment_list.iter().filter(is_meant) {
         let mut tell = |is_fault: bool, text: String| {
             findings.push(EnvironmentFinding {
                 environment: environment.name.clone(),
@@ -59,15 +59,15 @@ pub fn run(session: &Session, workspace: &Workspace, args: &EnvNameArgs) -> Resu
         if let Some(schema) =
             show::find_artifacts(workspace, environment)?.filter(|artifacts| artifacts.is_own == Some(false))
         {
-            let of = schema.schema.unwrap_or_default();
+            let schema_name = schema.schema.unwrap_or_default();
             let text = format!(
-                "dbt's artifacts in {} belong to the schema {of}",
+                "dbt's artifacts in {} belong to the schema {schema_name}",
                 schema.folder.display()
             );
             tell(false, text);
         }
     }
-    check_shared_schemas(&all, args.name.as_deref(), &mut findings);
+    check_shared_schemas(&environment_list, args.name.as_deref(), &mut findings);
     check_personal_settings(workspace, repository.as_ref(), &mut findings)?;
     let exit = if findings.iter().any(|finding| finding.is_fault) {
         Exit::Faulty
@@ -75,18 +75,18 @@ pub fn run(session: &Session, workspace: &Workspace, args: &EnvNameArgs) -> Resu
         Exit::Done
     };
     if args.json {
-        let one = |finding: &EnvironmentFinding| json!({"environment": finding.environment, "fault": finding.is_fault, "text": finding.text});
-        session.print_json(&json!({"found": findings.iter().map(one).collect::<Vec<Value>>()}))?;
+        let finding_json = |finding: &EnvironmentFinding| json!({"environment": finding.environment, "fault": finding.is_fault, "text": finding.text});
+        session.print_json(&json!({"found": findings.iter().map(finding_json).collect::<Vec<Value>>()}))?;
         return Ok(exit);
     }
     let line = |finding: &EnvironmentFinding| {
         let kind = if finding.is_fault { "error" } else { "warning" };
-        let of = if finding.environment.is_empty() {
+        let prefix = if finding.environment.is_empty() {
             String::new()
         } else {
             format!("{}: ", finding.environment)
         };
-        format!("{kind}: {of}{}\n", finding.text)
+        format!("{kind}: {prefix}{}\n", finding.text)
     };
     session.print_escaped(&findings.iter().map(line).collect::<String>())?;
     if findings.is_empty() {
@@ -113,18 +113,18 @@ fn check_connection(workspace: &Workspace, environment: &Environment, tell: &mut
         return tell(true, format!("the dbt profile has no output `{connection}`"));
     };
     let dialect = environment.dialect.or(workspace.project.dialect());
-    if let (Some(wanted), Some(adapter)) = (dialect, &output.adapter)
-        && *adapter != wanted.name()
+    if let (Some(expected_dialect), Some(adapter)) = (dialect, &output.adapter)
+        && *adapter != expected_dialect.name()
     {
         let is_said = environment.dialect.is_some();
-        let what = if is_said {
+        let subject = if is_said {
             "the environment's dialect"
         } else {
             "the project's dialect"
         };
         tell(
             environment.protected || is_said,
-            format!("`{connection}` is {adapter}, but {what} is {wanted}"),
+            format!("`{connection}` is {adapter}, but {subject} is {expected_dialect}"),
         );
     }
 }
@@ -174,15 +174,15 @@ fn check_branch(
 fn check_approvals(workspace: &Workspace, environment: &Environment, tell: &mut impl FnMut(bool, String)) {
     let people = workspace.project.people();
     for (role, count) in &environment.approvals {
-        let named = people.people_with_role(*role).len();
+        let user_count = people.people_with_role(*role).len();
         // The number of users with the default role is unknown, because all users without a listed role have it. In a
         // project without roles, every user is an engineer.
         let is_default = people.roles("").contains(role);
-        if named < *count && !is_default {
-            let have = if named == 1 {
+        if user_count < *count && !is_default {
+            let have = if user_count == 1 {
                 "1 user has that role".to_owned()
             } else {
-                format!("{named} users have that role")
+                format!("{user_count} users have that role")
             };
             tell(
                 true,
@@ -194,12 +194,12 @@ fn check_approvals(workspace: &Workspace, environment: &Environment, tell: &mut 
 
 /// Reports environments that would overwrite each other because they build in the same schema.
 fn check_shared_schemas(
-    all: &[(Environment, Vec<String>)],
+    environments: &[(Environment, Vec<String>)],
     only: Option<&str>,
     findings: &mut Vec<EnvironmentFinding>,
 ) {
     let mut places: BTreeMap<(Option<&str>, String), Vec<&Environment>> = BTreeMap::new();
-    for (environment, _) in all {
+    for (environment, _) in environments {
         if let Some(schema) = &environment.schema {
             places
                 .entry((environment.connection.as_deref(), schema.to_lowercase()))
@@ -207,8 +207,8 @@ fn check_shared_schemas(
                 .push(environment);
         }
     }
-    for ((_, schema), of) in places {
-        let names: Vec<&str> = of.iter().map(|environment| environment.name.as_str()).collect();
+    for ((_, schema), sharers) in places {
+        let names: Vec<&str> = sharers.iter().map(|environment| environment.name.as_str()).collect();
         if names.len() > 1 && only.is_none_or(|only| names.contains(&only)) {
             let text = format!(
                 "{} build into the same schema, {schema}, and would overwrite each other",

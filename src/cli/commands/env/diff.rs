@@ -46,11 +46,11 @@ impl DiffedModel {
 
     /// Returns the diff from the environment's version to the work tree's version, if both versions exist.
     fn diff(&self) -> Option<String> {
-        let (here, there) = self.here.as_ref().zip(self.there.as_ref())?;
+        let (tree_text, commit_text) = self.here.as_ref().zip(self.there.as_ref())?;
         Some(if self.is_same() {
             String::new()
         } else {
-            diff_lines(there, here)
+            diff_lines(commit_text, tree_text)
         })
     }
 }
@@ -75,28 +75,28 @@ pub fn run(session: &Session, workspace: &Workspace, args: &EnvDiffArgs) -> Resu
         true => Some(args.models.clone()).filter(|models| !models.is_empty()),
         false => Some(Generation::selected_model_names(session, &args.selection)?),
     };
-    let all = model_diffs(workspace, &repository, &commit, only.as_deref())?;
+    let all_models = model_diffs(workspace, &repository, &commit, only.as_deref())?;
     let rows = match args.rows {
         true => {
-            let both = all.iter().filter(|model| model.here.is_some() && model.there.is_some());
-            let both = both.map(|model| model.name.clone()).collect();
-            Some(rows::compare(session, workspace, args, &environment, &both)?)
+            let common_models = all_models.iter().filter(|model| model.here.is_some() && model.there.is_some());
+            let common_names = common_models.map(|model| model.name.clone()).collect();
+            Some(rows::compare(session, workspace, args, &environment, &common_names)?)
         }
         false => None,
     };
     let exit = rows.as_ref().map_or(Exit::Done, RowComparisonsByModel::exit);
-    let diffed_models: Vec<&DiffedModel> = all.iter().filter(|model| !model.is_same() || rows.is_some()).collect();
-    let same = all.iter().filter(|model| model.is_same()).count();
+    let diffed_models: Vec<&DiffedModel> = all_models.iter().filter(|model| !model.is_same() || rows.is_some()).collect();
+    let same_count = all_models.iter().filter(|model| model.is_same()).count();
     if args.json {
-        let one = |model: &&DiffedModel| {
+        let model_json = |model: &&DiffedModel| {
             let rows = rows
                 .as_ref()
                 .map_or(Value::Null, |rows| rows.comparison_json(&model.name));
             json!({"model": model.name, "is": model.description(), "diff": model.diff(), "rows": rows})
         };
         session.print_json(&json!({
-            "environment": environment.name, "branch": branch, "commit": commit, "same": same,
-            "models": diffed_models.iter().map(one).collect::<Vec<Value>>(),
+            "environment": environment.name, "branch": branch, "commit": commit, "same": same_count,
+            "models": diffed_models.iter().map(model_json).collect::<Vec<Value>>(),
         }))?;
         return Ok(exit);
     }
@@ -110,14 +110,14 @@ pub fn run(session: &Session, workspace: &Workspace, args: &EnvDiffArgs) -> Resu
     }
     session.print_escaped(&text)?;
     let commit = commit.get(..7).unwrap_or_default();
-    let differ = match all.len() - same {
+    let differ = match all_models.len() - same_count {
         0 => format!("same as on `{branch}` ({commit})"),
         differ => {
-            let [differ, same] = [
+            let [differ, same_text] = [
                 format_count(differ, "differs", "differ"),
-                format_count(same, "is", "are"),
+                format_count(same_count, "is", "are"),
             ];
-            format!("{differ} from `{branch}` ({commit}), {same} the same")
+            format!("{differ} from `{branch}` ({commit}), {same_text} the same")
         }
     };
     session.report_action(&rows.map_or(differ.clone(), |rows| format!("{differ}; {}", rows.summary())));
@@ -133,15 +133,15 @@ fn model_diffs(
 ) -> Result<Vec<DiffedModel>, Failure> {
     let (folder, _) = workspace.output_folders();
     let is_sql = |path: &Path| path.extension().is_some_and(|end| end == "sql");
-    let here: BTreeSet<String> = folder::find_files(&workspace.root.join(&folder), is_sql)
+    let tree_paths: BTreeSet<String> = folder::find_files(&workspace.root.join(&folder), is_sql)
         .iter()
         .map(|path| workspace.relative_path(path))
         .collect();
-    let there = repository.files_in_commit(commit, std::slice::from_ref(&folder))?;
-    let there: Vec<String> = there.into_iter().filter(|path| is_sql(Path::new(path))).collect();
-    let texts = repository.file_contents_at_commit(commit, &there)?;
-    let texts: BTreeMap<&String, Option<String>> = there.iter().zip(texts).collect();
-    let paths: BTreeSet<&String> = here.iter().chain(&there).collect();
+    let commit_files = repository.files_in_commit(commit, std::slice::from_ref(&folder))?;
+    let commit_paths: Vec<String> = commit_files.into_iter().filter(|path| is_sql(Path::new(path))).collect();
+    let texts = repository.file_contents_at_commit(commit, &commit_paths)?;
+    let texts: BTreeMap<&String, Option<String>> = commit_paths.iter().zip(texts).collect();
+    let paths: BTreeSet<&String> = tree_paths.iter().chain(&commit_paths).collect();
     let mut models = Vec::new();
     for path in paths {
         let name = Path::new(path)
@@ -152,9 +152,9 @@ fn model_diffs(
             continue;
         }
         let plain = |text: String| text.replace('\r', "");
-        let here = read_text(workspace.root.join(path)).ok().map(plain);
-        let there = texts.get(path).cloned().flatten().map(plain);
-        models.push(DiffedModel { name, here, there });
+        let tree_text = read_text(workspace.root.join(path)).ok().map(plain);
+        let commit_text = texts.get(path).cloned().flatten().map(plain);
+        models.push(DiffedModel { name, here: tree_text, there: commit_text });
     }
     match only
         .into_iter()

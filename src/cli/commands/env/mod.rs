@@ -28,23 +28,23 @@ pub fn run(session: &Session, args: &EnvArgs) -> Result<Exit, Failure> {
 
 /// `env use`: writes one file in this work tree and changes nothing in any environment.
 fn choose(session: &Session, workspace: &Workspace, args: &EnvUseArgs) -> Result<Exit, Failure> {
-    let chosen = environment::find_in_project(&workspace.project, &args.name, EnvironmentReason::Option)?;
+    let chosen_environment = environment::find_in_project(&workspace.project, &args.name, EnvironmentReason::Option)?;
     let _lock = ProjectLock::acquire(session, workspace)?;
     write_all(
         &workspace.writable_folders()?,
         &[PlannedFile {
             path: workspace.root.join(USED),
-            text: format!("{}\n", chosen.name),
+            text: format!("{}\n", chosen_environment.name),
         }],
     )?;
-    session.report_action(&format!("using {} in this work tree", chosen.name));
+    session.report_action(&format!("using {} in this work tree", chosen_environment.name));
     let now = environment::selected_with_placeholders(&session.global, &workspace.project)?;
     if args.json {
-        let in_use = now.as_ref().map_or(&chosen.name, |(now, _)| &now.name);
-        session.print_json(&json!({"chosen": chosen.name, "in_use": in_use, "protected": chosen.protected}))?;
+        let in_use = now.as_ref().map_or(&chosen_environment.name, |(now, _)| &now.name);
+        session.print_json(&json!({"chosen": chosen_environment.name, "in_use": in_use, "protected": chosen_environment.protected}))?;
     }
     if let Some((now, reason)) = now
-        && now.name != chosen.name
+        && now.name != chosen_environment.name
     {
         session.warn(&format!(
             "{} sets `{}`, which takes precedence",
@@ -52,7 +52,7 @@ fn choose(session: &Session, workspace: &Workspace, args: &EnvUseArgs) -> Result
             now.name
         ));
     }
-    if chosen.protected {
+    if chosen_environment.protected {
         session.report_action(
             "the environment is protected: a push creates a separate branch, which a person has to merge",
         );

@@ -37,8 +37,8 @@ pub fn compare(
     environment: &Environment,
     models: &BTreeSet<String>,
 ) -> Result<RowComparisonsByModel, Failure> {
-    let here = environment::selected_environment(&session.global, &workspace.project)?;
-    check_environments(here.as_ref(), environment, args)?;
+    let own_environment = environment::selected_environment(&session.global, &workspace.project)?;
+    check_environments(own_environment.as_ref(), environment, args)?;
     let engine_args = EngineArgs {
         data: None,
         engine: args.engine.clone(),
@@ -48,7 +48,7 @@ pub fn compare(
     let engine = Engine::select_engine(session, &engine_args, &workspace.project)?.without_deferral();
     let dialect = engine.dialect(&workspace.project)?;
     let name_pair = RelationNamePair {
-        here: here.map_or_else(|| "here".to_owned(), |environment| environment.name),
+        here: own_environment.map_or_else(|| "here".to_owned(), |environment| environment.name),
         there: environment.name.clone(),
         by_dbt: engine.runs_models(),
         own: workspace.manifest()?,
@@ -83,9 +83,9 @@ pub fn compare(
     let (mut judged, mut names, mut pairs) = (BTreeMap::new(), Vec::new(), Vec::new());
     for (model, mut proof, comparison) in begun {
         let together = comparison.and_then(|comparison| {
-            let both = [presences.next(), presences.next()]
+            let presence_pair = [presences.next(), presences.next()]
                 .map(|relation_presence| relation_presence.unwrap_or(RelationPresence::Missing));
-            name_pair.restrict_to_common_columns(model, comparison, both, &mut proof)
+            name_pair.restrict_to_common_columns(model, comparison, presence_pair, &mut proof)
         });
         match together {
             Err(why) => {
@@ -129,12 +129,12 @@ pub fn compare(
 /// Rejects a comparison of an environment with itself, and an engine that has no environments.
 fn check_environments(
     environment: Option<&Environment>,
-    there: &Environment,
+    other_environment: &Environment,
     args: &EnvDiffArgs,
 ) -> Result<(), Failure> {
-    if environment.is_some_and(|environment| environment.name == there.name) {
+    if environment.is_some_and(|environment| environment.name == other_environment.name) {
         return Err(
-            Failure::new(Exit::Usage, format!("`{}` is the current environment", there.name))
+            Failure::new(Exit::Usage, format!("`{}` is the current environment", other_environment.name))
                 .with_help("choose another environment for the comparison: `--env NAME`"),
         );
     }
@@ -166,7 +166,7 @@ fn environment_manifest(workspace: &Workspace, environment: &Environment) -> Res
             let target = environment
                 .connection
                 .as_ref()
-                .map(|it| format!(" --target {it}"))
+                .map(|dbt_target| format!(" --target {dbt_target}"))
                 .unwrap_or_default();
             let text = format!(
                 "there is no dbt manifest of `{name}` in {}",
@@ -210,10 +210,10 @@ impl RelationNamePair<'_> {
             .formula_comparison()
             .ok_or("no schema lists the columns of the model")?;
         let theirs = relation(&self.other, model).map_err(|why| format!("the manifest of {} {why}", self.there))?;
-        let own = self.own.map(|manifest| relation(manifest, model)).transpose();
-        let ours = match (self.by_dbt, comparison.own_relation(), own) {
+        let manifest_relation = self.own.map(|manifest| relation(manifest, model)).transpose();
+        let ours = match (self.by_dbt, comparison.own_relation(), manifest_relation) {
             (true, Some(ours), _) => ours.clone(),
-            (_, _, Ok(Some(own))) => own,
+            (_, _, Ok(Some(own_relation))) => own_relation,
             (_, _, Ok(None)) => return Err("no dbt manifest in this environment has a model with this name".to_owned()),
             (_, _, Err(why)) => return Err(format!("the manifest of {} {why}", self.here)),
         };
@@ -229,22 +229,22 @@ impl RelationNamePair<'_> {
         &self,
         model: &str,
         mut comparison: Comparison,
-        both: [RelationPresence; 2],
+        presences: [RelationPresence; 2],
         proof: &mut Proof,
     ) -> Result<Comparison, String> {
         // The profile of the dbt project may ignore the environment's schema.
         if let [
-            RelationPresence::There(_, Some(here)),
-            RelationPresence::There(_, Some(there)),
-        ] = &both
-            && here == there
+            RelationPresence::There(_, Some(our_relation)),
+            RelationPresence::There(_, Some(their_relation)),
+        ] = &presences
+            && our_relation == their_relation
         {
             return Err(format!(
-                "{} and {} have the same relation {here}; the dbt profile may ignore FORMULAC_SCHEMA",
+                "{} and {} have the same relation {our_relation}; the dbt profile may ignore FORMULAC_SCHEMA",
                 self.here, self.there
             ));
         }
-        for ((presence, name), side) in both.into_iter().zip([&self.here, &self.there]).zip(RelationSide::BOTH) {
+        for ((presence, name), side) in presences.into_iter().zip([&self.here, &self.there]).zip(RelationSide::BOTH) {
             let columns = match presence {
                 RelationPresence::Missing => return Err(format!("`{model}` is not built in {name}")),
                 RelationPresence::Unknown(why) => return Err(why),
@@ -330,7 +330,7 @@ impl RowComparisonsByModel {
         ];
         let parts = verdicts.into_iter().filter(|(verdict, ..)| with(*verdict) > 0);
         let parts: Vec<String> = parts
-            .map(|(verdict, one, many)| format_count(with(verdict), one, many))
+            .map(|(verdict, singular, many)| format_count(with(verdict), singular, many))
             .collect();
         if parts.is_empty() {
             "no model is built on both sides".to_owned()
@@ -371,7 +371,7 @@ fn format_column(column: &ColumnCounts, proof: &Proof) -> String {
         let most = column
             .greatest
             .as_ref()
-            .map(|it| format!(", by at most {it}"))
+            .map(|difference| format!(", by at most {difference}"))
             .unwrap_or_default();
         parts.push(format!("{} {rows}{most}", column.differing));
     }

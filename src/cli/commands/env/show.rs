@@ -33,22 +33,22 @@ pub fn find_artifacts(
     environment: &Environment,
 ) -> Result<Option<EnvironmentArtifacts>, Failure> {
     let Some(dbt) = &workspace.dbt else { return Ok(None) };
-    let own = environment::artifacts_folder(&workspace.root, &dbt.target_folder(), environment);
-    let read = TargetFolder::read(own.join("manifest.json"))
+    let own_folder = environment::artifacts_folder(&workspace.root, &dbt.target_folder(), environment);
+    let own_artifacts = TargetFolder::read(own_folder.join("manifest.json"))
         .map_err(|file_diagnostics| Failure::Found(vec![file_diagnostics]))?;
-    let found = match &read {
-        Some(read) => Some((own, read)),
-        None => dbt.artifacts()?.map(|read| (dbt.target_folder(), read)),
+    let artifacts_pair = match &own_artifacts {
+        Some(target) => Some((own_folder, target)),
+        None => dbt.artifacts()?.map(|target| (dbt.target_folder(), target)),
     };
-    let Some((folder, artifacts)) = found else {
+    let Some((folder, artifacts)) = artifacts_pair else {
         return Ok(None);
     };
     let schema_of = |of: Option<&str>| {
-        let (Some(of), Some(schema)) = (of, &environment.schema) else {
+        let (Some(relation_schema), Some(schema)) = (of, &environment.schema) else {
             return false;
         };
-        let (of, schema) = (of.to_lowercase(), schema.to_lowercase());
-        of == schema || of.strip_prefix(&schema).is_some_and(|rest| rest.starts_with('_'))
+        let (node_schema, schema) = (relation_schema.to_lowercase(), schema.to_lowercase());
+        node_schema == schema || node_schema.strip_prefix(&schema).is_some_and(|rest| rest.starts_with('_'))
     };
     let models: Vec<Option<&str>> = artifacts
         .manifest
@@ -68,25 +68,25 @@ pub fn find_artifacts(
 
 /// `env list`: prints one line per environment.
 pub fn print_environments(session: &Session, workspace: &Workspace, as_json: bool) -> Result<Exit, Failure> {
-    let used = environment::selected_with_placeholders(&session.global, &workspace.project)?;
-    let all: Vec<Environment> = environment::all_environments(&workspace.project, &workspace.root)
+    let selection = environment::selected_with_placeholders(&session.global, &workspace.project)?;
+    let environment_list: Vec<Environment> = environment::all_environments(&workspace.project, &workspace.root)
         .into_iter()
         .map(|(environment, _)| environment)
         .collect();
     if as_json {
-        let objects: Vec<Value> = all
+        let objects: Vec<Value> = environment_list
             .iter()
-            .map(|environment| environment_json(environment, used.as_ref()))
+            .map(|environment| environment_json(environment, selection.as_ref()))
             .collect();
         session.print_json(&json!({"environments": objects}))?;
         return Ok(Exit::Done);
     }
-    if all.is_empty() {
+    if environment_list.is_empty() {
         session.report_action("formulac.yml has no `environments:`; commands use the default target of dbt's profile");
         return Ok(Exit::Done);
     }
     let word = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
-    let rows: Vec<[String; 4]> = all
+    let rows: Vec<[String; 4]> = environment_list
         .iter()
         .map(|environment| {
             [
@@ -110,15 +110,15 @@ pub fn print_environments(session: &Session, workspace: &Workspace, as_json: boo
             .to_owned()
     };
     let mut text = line(" ", ["environment", "connection", "schema", "branch"], "") + "\n";
-    for (environment, row) in all.iter().zip(&rows) {
-        let reason = used
+    for (environment, row) in environment_list.iter().zip(&rows) {
+        let reason = selection
             .as_ref()
-            .filter(|(it, _)| it.name == environment.name)
+            .filter(|(used_environment, _)| used_environment.name == environment.name)
             .map(|(_, reason)| reason.description());
         let mut more = Vec::new();
         more.extend(environment.protected.then_some("protected"));
-        let used = reason.map(|reason| format!("used: {reason}"));
-        more.extend(used.as_deref());
+        let usage = reason.map(|reason| format!("used: {reason}"));
+        more.extend(usage.as_deref());
         let row = [row[0].as_str(), row[1].as_str(), row[2].as_str(), row[3].as_str()];
         let _ = writeln!(
             text,
@@ -130,9 +130,9 @@ pub fn print_environments(session: &Session, workspace: &Workspace, as_json: boo
     Ok(Exit::Done)
 }
 
-fn environment_json(environment: &Environment, used: Option<&(Environment, EnvironmentReason)>) -> Value {
-    let reason = used
-        .filter(|(it, _)| it.name == environment.name)
+fn environment_json(environment: &Environment, selection: Option<&(Environment, EnvironmentReason)>) -> Value {
+    let reason = selection
+        .filter(|(used_environment, _)| used_environment.name == environment.name)
         .map(|(_, reason)| reason.description());
     let approvals = environment
         .approvals
@@ -150,13 +150,13 @@ fn environment_json(environment: &Environment, used: Option<&(Environment, Envir
 
 /// `env show`: prints all settings of one environment.
 pub fn print_environment(session: &Session, workspace: &Workspace, args: &EnvNameArgs) -> Result<Exit, Failure> {
-    let used = environment::selected_with_placeholders(&session.global, &workspace.project)?;
-    let environment = match (&args.name, &used) {
+    let selection = environment::selected_with_placeholders(&session.global, &workspace.project)?;
+    let environment = match (&args.name, &selection) {
         (Some(name), _) => {
             environment::find_environment(&workspace.project, &workspace.root, name, EnvironmentReason::Option)?
         }
-        (None, Some((used, reason))) => {
-            environment::find_environment(&workspace.project, &workspace.root, &used.name, *reason)?
+        (None, Some((used_environment, reason))) => {
+            environment::find_environment(&workspace.project, &workspace.root, &used_environment.name, *reason)?
         }
         (None, None) => {
             return Err(Failure::new(Exit::Usage, "no environment is selected").with_help(
@@ -170,7 +170,7 @@ pub fn print_environment(session: &Session, workspace: &Workspace, args: &EnvNam
         .and_then(|path| environment::deferred_artifacts(&workspace.project, &workspace.root, &path, &environment));
     let command = dbt_command(&environment, deferred.as_deref());
     if args.json {
-        let mut object = environment_json(&environment, used.as_ref());
+        let mut object = environment_json(&environment, selection.as_ref());
         if let Value::Object(fields) = &mut object {
             let left = left.as_ref().map(|artifacts| {
                 json!({"folder": artifacts.folder, "age": artifacts.age, "is_of_this_environment": artifacts.is_own, "schema": artifacts.schema})
@@ -182,9 +182,9 @@ pub fn print_environment(session: &Session, workspace: &Workspace, args: &EnvNam
         return Ok(Exit::Done);
     }
     let mut text = String::new();
-    let reason = used
+    let reason = selection
         .as_ref()
-        .filter(|(it, _)| it.name == environment.name)
+        .filter(|(used_environment, _)| used_environment.name == environment.name)
         .map(|(_, reason)| reason.description());
     let mark = reason.map(|reason| format!("  (used: {reason})")).unwrap_or_default();
     let _ = writeln!(text, "{}{mark}", environment.name);
@@ -216,7 +216,7 @@ pub fn print_environment(session: &Session, workspace: &Workspace, args: &EnvNam
         .collect();
     line(
         "approvals",
-        Some(approvals.join(", ")).filter(|it| !it.is_empty()).as_deref(),
+        Some(approvals.join(", ")).filter(|approval_list| !approval_list.is_empty()).as_deref(),
     );
     line("vars", environment.vars.as_deref().map(mask_secrets).as_deref());
     let artifacts = left.map(|artifacts| {

@@ -61,10 +61,10 @@ impl ImpactContext {
     /// Reads the context. The source code of models and the descriptions of columns are also read if `is_whole` is set,
     /// or if the project has specs, which are compiled with them.
     pub fn read(session: &Session, is_whole: bool) -> Result<Self, Failure> {
-        let given = session.global.project_dir.as_deref();
-        let found = project::read_project_with_folder(given)?;
-        let dbt = dbt_project::find(found.as_ref().map(|(_, root)| root.as_path()).or(given))?;
-        let (project, root) = match (found, &dbt) {
+        let given_folder = session.global.project_dir.as_deref();
+        let found_project = project::read_project_with_folder(given_folder)?;
+        let dbt = dbt_project::find(found_project.as_ref().map(|(_, root)| root.as_path()).or(given_folder))?;
+        let (project, root) = match (found_project, &dbt) {
             (Some((project, root)), _) => (project, root),
             (None, Some(dbt)) => (Project::default(), dbt.folder.clone()),
             (None, None) => {
@@ -78,9 +78,9 @@ impl ImpactContext {
         let folder = root.clone();
         let lineages = thread::Builder::new().spawn(move || cache::read_lineages(&folder)).ok();
         let texts = spec_texts(&project, &root)?;
-        let whole = KeptParts::default().raw_code().compiled_code();
+        let parts = KeptParts::default().raw_code().compiled_code();
         let keep = if is_whole || !texts.is_empty() {
-            whole
+            parts
         } else {
             cache::for_compiled_sql_and_column_names()
         };
@@ -183,7 +183,7 @@ impl ImpactContext {
             Ok(name) => name,
             Err(failure) => return Some(Err(failure)),
         };
-        let is_named = |set: &&CompiledSpec| set.metric_set().is_some_and(|of| of.eq_ignore_ascii_case(set_name));
+        let is_named = |set: &&CompiledSpec| set.metric_set().is_some_and(|own_set_name| own_set_name.eq_ignore_ascii_case(set_name));
         let Some(set) = self.sets.iter().find(is_named) else {
             let names: Vec<&str> = self.sets.iter().filter_map(CompiledSpec::metric_set).collect();
             let message = format!("there is no metric set `{set_name}`");
@@ -195,12 +195,12 @@ impl ImpactContext {
             let name = name.to_owned();
             return Some(Ok(KnownMetric { set, name, metrics }));
         };
-        let found = metrics.iter().find(|name| name.eq_ignore_ascii_case(metric)).copied();
-        Some(match found {
-            Some(found) => Ok(KnownMetric {
+        let known_name = metrics.iter().find(|name| name.eq_ignore_ascii_case(metric)).copied();
+        Some(match known_name {
+            Some(metric_name) => Ok(KnownMetric {
                 set,
-                name: format!("{name}.{found}"),
-                metrics: vec![found],
+                name: format!("{name}.{metric_name}"),
+                metrics: vec![metric_name],
             }),
             None if prefix.is_none() && self.specs.iter().any(|spec| spec.name == set_name) => return None,
             None => {

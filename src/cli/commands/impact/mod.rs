@@ -165,7 +165,7 @@ pub fn name_failure(fault: NameError) -> Failure {
 fn difference_line(difference: &RevisionDifference) -> String {
     let RevisionDifference {
         name,
-        what,
+        what: aspect,
         before,
         now,
         models,
@@ -179,12 +179,12 @@ fn difference_line(difference: &RevisionDifference) -> String {
         (before, "") => format!(": was {}", line(before)),
         (before, now) => format!(": {} → {}", line(before), line(now)),
     };
-    let label = if *what == "sql" {
+    let label = if *aspect == "sql" {
         "no column-level lineage"
     } else {
         "not followed"
     };
-    let whole = whole
+    let suffix = whole
         .as_ref()
         .map(|why| format!(" [{label}: {why}]"))
         .unwrap_or_default();
@@ -192,7 +192,7 @@ fn difference_line(difference: &RevisionDifference) -> String {
         [] => String::new(),
         models => format!(" (in {})", models.join(", ")),
     };
-    format!("differs: {name} {what}{change}{of_models}{whole}\n")
+    format!("differs: {name} {aspect}{change}{of_models}{suffix}\n")
 }
 
 fn write_report(session: &Session, path: &Path, text: &str) -> Result<(), Failure> {

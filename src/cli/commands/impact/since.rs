@@ -36,7 +36,7 @@ pub fn compare(
     for file in revision.differing_files(&paths)? {
         let path = context.root.join(&file.path);
         if file.path.starts_with(&specs) {
-            texts.retain(|(known, _)| *known != path);
+            texts.retain(|(known_path, _)| *known_path != path);
             texts.extend(
                 file.before
                     .map(|text| (path, text))
@@ -74,7 +74,7 @@ pub fn compare(
 
 /// Returns the files and folders that dbt reads, relative to the root, with the kind of their contents.
 fn folder_kinds(dbt: &DbtProject, root: &Path) -> Vec<(PathBuf, FileKind)> {
-    let own = |path: &str| Some(normalize_folder(dbt.folder.join(path).strip_prefix(root).ok()?));
+    let relative_path = |path: &str| Some(normalize_folder(dbt.folder.join(path).strip_prefix(root).ok()?));
     let folders = [
         (&dbt.model_paths, FileKind::Model),
         (&dbt.seed_paths, FileKind::Seed),
@@ -84,10 +84,10 @@ fn folder_kinds(dbt: &DbtProject, root: &Path) -> Vec<(PathBuf, FileKind)> {
     ];
     let mut changed_files: Vec<(PathBuf, FileKind)> = Vec::new();
     for (paths, kind) in folders {
-        changed_files.extend(paths.iter().filter_map(|path| Some((own(path)?, kind))));
+        changed_files.extend(paths.iter().filter_map(|path| Some((relative_path(path)?, kind))));
     }
-    changed_files.extend(own("dbt_project.yml").map(|path| (path, FileKind::Project)));
-    changed_files.extend(PACKAGES.iter().filter_map(|path| Some((own(path)?, FileKind::Other))));
+    changed_files.extend(relative_path("dbt_project.yml").map(|path| (path, FileKind::Project)));
+    changed_files.extend(PACKAGES.iter().filter_map(|path| Some((relative_path(path)?, FileKind::Other))));
     changed_files
 }
 

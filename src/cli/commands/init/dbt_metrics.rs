@@ -54,7 +54,7 @@ pub fn add_own_measures<'n>(
         if has_value(&metric.filter) || is_filled(&metric.type_params) {
             continue;
         }
-        if let Some((_, model)) = models.iter_mut().find(|(of, _)| &*of.name == model) {
+        if let Some((_, model)) = models.iter_mut().find(|(node, _)| &*node.name == model) {
             model.measures.push(measure);
         }
     }
@@ -149,11 +149,11 @@ impl MetricConverter<'_> {
                 (self.model_of_measure(&measure)?, measure)
             }
             "ratio" => {
-                let [one, other] = ["numerator", "denominator"];
-                let (one, other) = (input(&metric.type_params, one)?, input(&metric.type_params, other)?);
+                let [numerator_key, other] = ["numerator", "denominator"];
+                let (numerator_input, other) = (input(&metric.type_params, numerator_key)?, input(&metric.type_params, other)?);
                 (
-                    self.common_model(&[one.clone(), other.clone()])?,
-                    format!("{one} / {other}"),
+                    self.common_model(&[numerator_input.clone(), other.clone()])?,
+                    format!("{numerator_input} / {other}"),
                 )
             }
             "derived" => self.derived_metric_formula(metric)?,
@@ -228,7 +228,7 @@ impl MetricConverter<'_> {
         }
         match models.as_slice() {
             [] => Err(Refusal::Final("the metric reads no other metric".to_owned())),
-            [one] => Ok((*one).clone()),
+            [model] => Ok((*model).clone()),
             several => {
                 let mut several: Vec<&str> = several.iter().map(|model| model.as_str()).collect();
                 several.sort_unstable();
@@ -250,8 +250,8 @@ impl MetricConverter<'_> {
             let measure = self.measures.get(name).map(|(model, _)| (*model).to_owned());
             measure.or_else(|| self.models.get(name).cloned())
         };
-        let own = metric.own_measure("").map(|(model, _)| model.to_owned());
-        own.or_else(|| names.find_map(find_name)).unwrap_or_default()
+        let own_model = metric.own_measure("").map(|(model, _)| model.to_owned());
+        own_model.or_else(|| names.find_map(find_name)).unwrap_or_default()
     }
 }
 
@@ -279,9 +279,9 @@ fn input(parameters: &ValueFields, key: &str) -> Result<String, Refusal> {
 
 /// Returns the name of an input that is neither filtered nor shifted in time.
 fn unmodified_input_name(part: &MetaValue) -> Result<String, Refusal> {
-    let of = |key: &str| part.as_map().and_then(|part| part.get(key));
+    let field = |key: &str| part.as_map().and_then(|part| part.get(key));
     for key in ["filter", "offset_window", "offset_to_grain"] {
-        if of(key).is_some_and(has_value) {
+        if field(key).is_some_and(has_value) {
             let help = match key {
                 "filter" => "write the filtered metric as a formula",
                 _ => "use PERIODOFFSET",
@@ -289,7 +289,7 @@ fn unmodified_input_name(part: &MetaValue) -> Result<String, Refusal> {
             return Err(Refusal::Final(format!("an input has `{key}`; {help}")));
         }
     }
-    let name = part.as_str().or_else(|| of("name")?.as_str());
+    let name = part.as_str().or_else(|| field("name")?.as_str());
     name.map(str::to_owned)
         .ok_or_else(|| Refusal::Final("an input has no name".to_owned()))
 }

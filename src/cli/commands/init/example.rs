@@ -104,8 +104,8 @@ mod tests {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/subscription_business");
         let mut candidates = Vec::new();
         let mut folders = vec![folder.clone()];
-        while let Some(at) = folders.pop() {
-            for entry in std::fs::read_dir(at).unwrap() {
+        while let Some(current_folder) = folders.pop() {
+            for entry in std::fs::read_dir(current_folder).unwrap() {
                 let path: PathBuf = entry.unwrap().path();
                 let name = path.strip_prefix(&folder).unwrap().to_str().unwrap().replace('\\', "/");
                 let leftover = ["target", "logs", "models/formulac", ".user.yml"].contains(&name.as_str())
@@ -118,8 +118,8 @@ mod tests {
             }
         }
         candidates.sort();
-        let mut carried: Vec<&str> = FILES.iter().map(|(path, _)| *path).collect();
-        carried.sort_unstable();
-        assert_eq!(carried, candidates);
+        let mut embedded_paths: Vec<&str> = FILES.iter().map(|(path, _)| *path).collect();
+        embedded_paths.sort_unstable();
+        assert_eq!(embedded_paths, candidates);
     }
 }

@@ -66,8 +66,8 @@ pub fn find(dbt: &DbtProject, dialect: Dialect) -> Result<Option<FirstSpec>, Fai
     let schema = schema(dbt, dialect)?;
     let manifest = dbt.artifacts()?.map(|artifacts| &artifacts.manifest);
     let uses = manifest.map(model_uses).unwrap_or_default();
-    let known = |name: &str| schema.relation(name).cloned().unwrap_or_else(|| Relation::new(name));
-    let mut relations: Vec<(Relation, Layer)> = models.iter().map(|(name, layer)| (known(name), *layer)).collect();
+    let find_relation = |name: &str| schema.relation(name).cloned().unwrap_or_else(|| Relation::new(name));
+    let mut relations: Vec<(Relation, Layer)> = models.iter().map(|(name, layer)| (find_relation(name), *layer)).collect();
     // The sort is stable, so the first of several equally suitable relations is used.
     relations.sort_by_key(|(relation, layer)| {
         let uses = uses.get(relation.name()).copied().unwrap_or_default();
@@ -81,10 +81,10 @@ pub fn find(dbt: &DbtProject, dialect: Dialect) -> Result<Option<FirstSpec>, Fai
             Reverse(uses),
         )
     });
-    let taken = |name: &str| models.iter().any(|(model, _)| model.eq_ignore_ascii_case(name));
+    let is_taken = |name: &str| models.iter().any(|(model, _)| model.eq_ignore_ascii_case(name));
     let specs = relations
         .iter()
-        .flat_map(|(relation, _)| candidate_specs(relation, &taken));
+        .flat_map(|(relation, _)| candidate_specs(relation, &is_taken));
     let mut specs = specs.filter(|spec| {
         [Schema::new(), schema.clone()]
             .iter()
@@ -133,7 +133,7 @@ fn is_compilable(spec: &FirstSpec, schema: &Schema, dialect: Dialect) -> bool {
 
 /// Returns the names of the project's own models with their layers, followed by its seeds.
 fn model_names(dbt: &DbtProject) -> Vec<(String, Layer)> {
-    let of = |folders: &[String], section: &str, ending: &str| -> Vec<PathBuf> {
+    let paths_in = |folders: &[String], section: &str, ending: &str| -> Vec<PathBuf> {
         let enabled = |folder: &String| {
             let folder = dbt.folder.join(folder);
             let inner = |path: PathBuf| path.strip_prefix(&folder).map(Path::to_owned).unwrap_or(path);
@@ -147,11 +147,11 @@ fn model_names(dbt: &DbtProject) -> Vec<(String, Layer)> {
             .collect()
     };
     let name = |path: &PathBuf| path.file_stem()?.to_str().map(str::to_owned);
-    let models = of(&dbt.model_paths, "models", "sql");
+    let models = paths_in(&dbt.model_paths, "models", "sql");
     let models = models
         .iter()
         .filter_map(|path| Some((name(path)?, Layer::of_file(path))));
-    let seeds = of(&dbt.seed_paths, "seeds", "csv");
+    let seeds = paths_in(&dbt.seed_paths, "seeds", "csv");
     let seeds = seeds.iter().filter_map(|path| Some((name(path)?, Layer::Preparation)));
     models.chain(seeds).collect()
 }
@@ -179,18 +179,18 @@ pub fn schema(dbt: &DbtProject, dialect: Dialect) -> Result<Schema, Failure> {
 }
 
 /// Returns the possible specs for a relation, most informative first.
-fn candidate_specs(relation: &Relation, taken: &dyn Fn(&str) -> bool) -> Vec<FirstSpec> {
+fn candidate_specs(relation: &Relation, is_taken: &dyn Fn(&str) -> bool) -> Vec<FirstSpec> {
     let from = relation.name();
     let mut specs = Vec::new();
     if let Some(day) = date_column(relation) {
-        specs.push(build_spec(from, Some(day), amount_column(relation), taken));
+        specs.push(build_spec(from, Some(day), amount_column(relation), is_taken));
     }
-    specs.push(build_spec(from, None, amount_column(relation), taken));
-    specs.push(build_spec(from, None, None, taken));
+    specs.push(build_spec(from, None, amount_column(relation), is_taken));
+    specs.push(build_spec(from, None, None, is_taken));
     specs
 }
 
-fn build_spec(from: &str, day: Option<&str>, amount: Option<&str>, taken: &dyn Fn(&str) -> bool) -> FirstSpec {
+fn build_spec(from: &str, day: Option<&str>, amount: Option<&str>, is_taken: &dyn Fn(&str) -> bool) -> FirstSpec {
     let base = if day.is_some() {
         format!("{from}_by_month")
     } else {
@@ -198,7 +198,7 @@ fn build_spec(from: &str, day: Option<&str>, amount: Option<&str>, taken: &dyn F
     };
     let name = [base.clone(), format!("{base}_metrics")]
         .into_iter()
-        .find(|name| !taken(name))
+        .find(|name| !is_taken(name))
         .unwrap_or(base);
     let mut text = format!(
         "# A first spec to edit: `formulac query` shows its SQL, `formulac preview` its rows.\nmodel: {name}\n"
@@ -229,13 +229,13 @@ fn build_spec(from: &str, day: Option<&str>, amount: Option<&str>, taken: &dyn F
 
 /// Returns a date column, or a timestamp column if there is no date column.
 fn date_column(relation: &Relation) -> Option<&str> {
-    let of = |ty: Type| {
+    let column_of_type = |ty: Type| {
         relation
             .columns()
             .iter()
             .find(|column| column.ty() == ty && is_plain(column.name()))
     };
-    of(Type::Date).or_else(|| of(Type::Timestamp)).map(Column::name)
+    column_of_type(Type::Date).or_else(|| column_of_type(Type::Timestamp)).map(Column::name)
 }
 
 /// Returns a column whose sum is meaningful: a numeric column that is not a key.
@@ -247,16 +247,16 @@ fn amount_column(relation: &Relation) -> Option<&str> {
             .any(|end| name == *end || name.ends_with(&format!("_{end}")))
             || relation.key().iter().any(|key| key.eq_ignore_ascii_case(&name))
     };
-    let of = |ty: Type| {
+    let column_of_type = |ty: Type| {
         let mut columns = relation
             .columns()
             .iter()
             .filter(|column| column.ty() == ty && is_plain(column.name()));
         columns.find(|column| !is_key(column))
     };
-    of(Type::Decimal)
-        .or_else(|| of(Type::Float))
-        .or_else(|| of(Type::Integer))
+    column_of_type(Type::Decimal)
+        .or_else(|| column_of_type(Type::Float))
+        .or_else(|| column_of_type(Type::Integer))
         .map(Column::name)
 }
 

@@ -51,8 +51,8 @@ pub fn run(session: &Session, args: &InitArgs) -> Result<Exit, Failure> {
         Some(folder) if args.example => example::plan_example(folder)?,
         _ => plan_init(&find_dbt_project(session, args)?, args.dialect)?,
     };
-    for kept in &plan.kept {
-        session.report_action(&format!("kept {kept}"));
+    for kept_path in &plan.kept {
+        session.report_action(&format!("kept {kept_path}"));
     }
     plan.notes.iter().for_each(|note| session.report_action(note));
     if args.dry_run && !args.json {
@@ -159,8 +159,8 @@ fn plan_init(dbt: &DbtProject, dialect: Option<Dialect>) -> Result<InitPlan, Fai
 /// Returns the folder for specs: `metrics/`, unless dbt reads files from it.
 fn specs_folder(dbt: &DbtProject) -> &'static str {
     let is_read = |folder: &str| {
-        let mut read = dbt.all_paths.iter().map(|path| normalize_folder(path));
-        read.any(|read| read == folder.trim_end_matches('/'))
+        let mut dbt_paths = dbt.all_paths.iter().map(|path| normalize_folder(path));
+        dbt_paths.any(|dbt_path| dbt_path == folder.trim_end_matches('/'))
     };
     let mut folders = [SPECS, "specs/"].into_iter();
     folders.find(|folder| !is_read(folder)).unwrap_or("formulac_specs/")

@@ -65,20 +65,20 @@ fn environments_text(dbt: &DbtProject, dialect: Dialect) -> String {
         .sort_by_key(|output| Some(&output.name) != target.as_ref());
     let mut text = String::new();
     for output in profile.outputs.iter().filter(|output| is_plain(&output.name)) {
-        let own = output
+        let output_dialect = output
             .adapter
             .as_deref()
             .and_then(|adapter| adapter.parse::<Dialect>().ok());
-        let own = own
-            .filter(|own| *own != dialect)
-            .map(|own| format!(", dialect: {own}"))
+        let dialect_text = output_dialect
+            .filter(|own_dialect| *own_dialect != dialect)
+            .map(|own_dialect| format!(", dialect: {own_dialect}"))
             .unwrap_or_default();
         let protected = if is_production(&output.name) {
             format!("{}, protected: true", branch_setting(&dbt.folder))
         } else {
             String::new()
         };
-        text.push_str(&format!("  {0}: {{connection: {0}{own}{protected}}}\n", output.name));
+        text.push_str(&format!("  {0}: {{connection: {0}{dialect_text}{protected}}}\n", output.name));
     }
     if text.is_empty() {
         return text;

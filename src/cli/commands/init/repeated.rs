@@ -23,21 +23,21 @@ pub fn find(dbt: &DbtProject, dialect: Dialect, sources: &[SourceText]) -> Resul
             path: None,
         })
         .collect();
-    let chosen = vec![true; specs.len()];
+    let selection = vec![true; specs.len()];
     let request = ExtractRequest {
         specs: &specs,
-        may_change: &chosen,
+        may_change: &selection,
         name: None,
         folder: "",
     };
     let extraction = extract(&compiler, &request);
     let note = |set: &ExtractedMetricSet| {
-        let same = match set.shared.len() {
+        let noun = match set.shared.len() {
             1 => "definition".to_owned(),
             count => format!("{count} definitions"),
         };
         format!(
-            "{} specs contain the same {same} over {}; `formulac extract` moves such definitions to a metric set",
+            "{} specs contain the same {noun} over {}; `formulac extract` moves such definitions to a metric set",
             extraction.specs_of(set),
             set.name
         )

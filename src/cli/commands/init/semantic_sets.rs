@@ -39,9 +39,9 @@ pub fn find(
     };
     let schema = artifacts.known_relations(dialect, None)?.schema;
     let compiler = Compiler::builder().dialect(dialect).schema(schema).build();
-    let own = artifacts.manifest.metadata.project_name.as_deref();
+    let project_package = artifacts.manifest.metadata.project_name.as_deref();
     let is_written = |node: &&ManifestNode| {
-        let is_foreign = own.is_some_and(|own| own != &*node.package);
+        let is_foreign = project_package.is_some_and(|own_package| own_package != &*node.package);
         !is_foreign && !node.original_file_path.replace('\\', "/").starts_with(generated)
     };
     let nodes = |kind| artifacts.manifest.with_type(kind).filter(is_written);
@@ -69,7 +69,7 @@ pub fn find(
             if let Some(fault) = faults.peek() {
                 set.fault = Some(fault.message().to_owned());
             }
-            let known = refused.len();
+            let refusal_count = refused.len();
             for fault in faults {
                 let line = set
                     .text
@@ -81,7 +81,7 @@ pub fn find(
                     .map(|(name, _)| name.to_owned());
                 refused.extend(name.map(|name| (name, fault.message().to_owned())));
             }
-            if refused.len() == known {
+            if refused.len() == refusal_count {
                 break;
             }
             set = build_metric_set((node, model), &metrics, &refused);
@@ -233,7 +233,7 @@ fn formula(measure: &Measure, model: &DbtSemanticModel, names: &[&str], time: Op
     if measure
         .agg_time_dimension
         .as_deref()
-        .is_some_and(|own| Some(own) != time)
+        .is_some_and(|own_time| Some(own_time) != time)
     {
         return Err(
             "the time dimension of the measure differs from the time dimension of the semantic model".to_owned(),
@@ -284,8 +284,8 @@ fn definition_names<'m>(model: &'m DbtSemanticModel, metrics: &'m ModelMetrics) 
 /// Returns a column of the semantic model's relation as formulas refer to it. `own` is the name of the definition that
 /// reads the column. If another definition in `names` has the column's name, the column is qualified with the name of
 /// the relation.
-fn column_reference(model: &DbtSemanticModel, names: &[&str], own: &str, column: &str) -> String {
-    let is_other = |name: &&str| *name != own && name.eq_ignore_ascii_case(column);
+fn column_reference(model: &DbtSemanticModel, names: &[&str], definition: &str, column: &str) -> String {
+    let is_other = |name: &&str| *name != definition && name.eq_ignore_ascii_case(column);
     let relation = RelationReference::read(&model.model);
     match relation.filter(|_| names.iter().any(is_other)) {
         Some(relation) => format!("{}.{column}", relation.name()),

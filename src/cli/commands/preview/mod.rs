@@ -106,8 +106,8 @@ fn max_width() -> Option<u16> {
         .ok()
         .and_then(|text| text.trim().parse::<u16>().ok())
         .filter(|n| *n > 0);
-    let own = || terminal_size::terminal_size().map(|(width, _)| width.0);
-    columns.or_else(|| if Stream::Data.is_terminal() { own() } else { None })
+    let terminal_width = || terminal_size::terminal_size().map(|(width, _)| width.0);
+    columns.or_else(|| if Stream::Data.is_terminal() { terminal_width() } else { None })
 }
 
 fn run_preview(
@@ -119,8 +119,8 @@ fn run_preview(
     source: SourceText,
 ) -> Result<PreviewOutcome, Failure> {
     let dialect = engine.dialect(project)?;
-    if let Some(own) = project.dialect().filter(|own| *own != dialect) {
-        session.report_action(&format!("compiled for {dialect}, not for the project's {own}"));
+    if let Some(project_dialect) = project.dialect().filter(|own_dialect| *own_dialect != dialect) {
+        session.report_action(&format!("compiled for {dialect}, not for the project's {project_dialect}"));
     }
     let target = TargetOptions {
         dialect: Some(dialect),
@@ -169,10 +169,10 @@ fn run_preview(
     };
     let compiles = Exit::from_diagnostics(&spec.file_diagnostics.diagnostics) == Exit::Done;
     if let Some(sql) = outcome.sql.as_deref().filter(|_| compiles) {
-        let what = format!("the rows of {}", outcome.name.as_deref().unwrap_or("the spec"));
+        let subject = format!("the rows of {}", outcome.name.as_deref().unwrap_or("the spec"));
         let request = EngineRequest {
             sql,
-            what: &what,
+            what: &subject,
             columns: &spec.columns,
             tables: &spec.tables,
             own_limit: spec.limit,

@@ -45,10 +45,10 @@ pub fn format_table(answer: &Answer, width: Option<u16>) -> (String, usize) {
 /// Hides the rightmost columns if the table is too wide even with narrow columns. Returns the number of hidden columns.
 fn hide_columns(table: &mut Table, width: u16) -> usize {
     let widths = table.column_max_content_widths();
-    let mut used = 1;
+    let mut used_width = 1;
     let fitting = widths.iter().take_while(|natural| {
-        used += u32::from((**natural).min(MIN_COLUMN_WIDTH) + COLUMN_PADDING);
-        used <= u32::from(width)
+        used_width += u32::from((**natural).min(MIN_COLUMN_WIDTH) + COLUMN_PADDING);
+        used_width <= u32::from(width)
     });
     let fitting = fitting.count().max(1);
     for column in table.column_iter_mut().skip(fitting) {

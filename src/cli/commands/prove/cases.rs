@@ -49,9 +49,9 @@ impl CaseTable {
     fn relation(&self) -> Relation {
         let relation = Relation::new(self.name.as_str()).primary_key(self.key.iter().map(String::as_str));
         self.columns().fold(relation, |relation, (name, ty)| {
-            let written = self.columns.get(name).and_then(Value::as_str).unwrap_or_default();
+            let type_text = self.columns.get(name).and_then(Value::as_str).unwrap_or_default();
             let quoted = self.quoted.iter().any(|quoted| quoted == name);
-            relation.with(Column::new(name, ty).nullable(!written.ends_with('!')).quoted(quoted))
+            relation.with(Column::new(name, ty).nullable(!type_text.ends_with('!')).quoted(quoted))
         })
     }
 }
@@ -149,8 +149,8 @@ impl ConformanceCases {
 
     /// Compiles the cases for the given subjects.
     pub fn proofs(self, is_chosen: impl Fn(&str) -> bool) -> Vec<Proof> {
-        let chosen = self.cases.into_iter().filter(|case| is_chosen(&case.subject));
-        chosen
+        let cases = self.cases.into_iter().filter(|case| is_chosen(&case.subject));
+        cases
             .filter_map(|case| case.proof(&self.tables, self.dialect))
             .collect()
     }
@@ -158,8 +158,8 @@ impl ConformanceCases {
 
 impl Case {
     /// `None` if the case does not compile. A test ensures that all cases compile in the verified dialects.
-    fn proof(self, all: &[Arc<CaseTable>], dialect: Dialect) -> Option<Proof> {
-        let tables: Vec<Arc<CaseTable>> = self.tables.iter().filter_map(|at| all.get(*at).cloned()).collect();
+    fn proof(self, all_tables: &[Arc<CaseTable>], dialect: Dialect) -> Option<Proof> {
+        let tables: Vec<Arc<CaseTable>> = self.tables.iter().filter_map(|index| all_tables.get(*index).cloned()).collect();
         let query = match &self.formula {
             Some(formula) => self.formula_query(formula, &tables, dialect)?,
             None => self.spec_query(&tables, dialect)?,

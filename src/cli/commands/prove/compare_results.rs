@@ -87,60 +87,60 @@ fn matches_expected_result(expected: &Expected, rows: &[Vec<Option<String>>]) ->
     if expected.rows.len() != rows.len() {
         return false;
     }
-    let same = |expected_row: &Vec<Value>, got: &Vec<Option<String>>| {
-        let got: Vec<Option<&str>> = match &expected.columns {
-            None => got.iter().map(Option::as_deref).collect(),
+    let is_same_row = |expected_row: &Vec<Value>, row: &Vec<Option<String>>| {
+        let cells: Vec<Option<&str>> = match &expected.columns {
+            None => row.iter().map(Option::as_deref).collect(),
             Some(columns) => columns
                 .iter()
-                .filter_map(|at| got.get(*at).map(Option::as_deref))
+                .filter_map(|index| row.get(*index).map(Option::as_deref))
                 .collect(),
         };
-        expected_row.len() == got.len()
+        expected_row.len() == cells.len()
             && expected_row
                 .iter()
-                .zip(got)
-                .all(|(expected_value, got)| is_same(expected_value, got))
+                .zip(cells)
+                .all(|(expected_value, actual_value)| is_same(expected_value, actual_value))
     };
     if !expected.unordered {
         return expected
             .rows
             .iter()
             .zip(rows)
-            .all(|(expected_row, got)| same(expected_row, got));
+            .all(|(expected_row, actual_row)| is_same_row(expected_row, actual_row));
     }
     let mut unmatched: Vec<&Vec<Option<String>>> = rows.iter().collect();
     expected.rows.iter().all(|expected_row| {
-        let index = unmatched.iter().position(|got| same(expected_row, got));
-        index.map(|at| unmatched.swap_remove(at)).is_some()
+        let index = unmatched.iter().position(|actual_row| is_same_row(expected_row, actual_row));
+        index.map(|position| unmatched.swap_remove(position)).is_some()
     })
 }
 
 /// Compares a value with the text that dbt prints for it.
 fn is_same(expected: &Value, got: Option<&str>) -> bool {
-    let Some(got) = got else {
+    let Some(actual_text) = got else {
         return expected.is_null();
     };
     match expected {
         Value::Null => false,
-        Value::Bool(expected) => got.eq_ignore_ascii_case(if *expected { "true" } else { "false" }),
-        Value::Number(number) => match (number.as_f64(), got.parse::<f64>()) {
-            (Some(expected), Ok(got)) => {
-                let scale = expected.abs().max(got.abs()).max(1.0);
-                (expected - got).abs() <= TOLERANCE * scale
+        Value::Bool(expected) => actual_text.eq_ignore_ascii_case(if *expected { "true" } else { "false" }),
+        Value::Number(number) => match (number.as_f64(), actual_text.parse::<f64>()) {
+            (Some(expected), Ok(actual)) => {
+                let scale = expected.abs().max(actual.abs()).max(1.0);
+                (expected - actual).abs() <= TOLERANCE * scale
             }
             _ => false,
         },
-        Value::String(expected) => expected == got || is_same_moment(expected, got),
+        Value::String(expected) => expected == actual_text || is_same_moment(expected, actual_text),
         Value::Array(_) | Value::Object(_) => false,
     }
 }
 
 /// Compares two dates or times. Adapters print `T` or a space between date and time, and may omit midnight, fractions
 /// and offsets.
-fn is_same_moment(expected: &str, got: &str) -> bool {
-    match (instant(expected), instant(got)) {
-        (Some(timestamp), Some(got)) => timestamp == got,
-        (None, None) => moment(expected).is_some_and(|date_time| moment(got) == Some(date_time)),
+fn is_same_moment(expected: &str, actual_text: &str) -> bool {
+    match (instant(expected), instant(actual_text)) {
+        (Some(timestamp), Some(actual)) => timestamp == actual,
+        (None, None) => moment(expected).is_some_and(|date_time| moment(actual_text) == Some(date_time)),
         _ => false,
     }
 }
@@ -161,7 +161,7 @@ mod tests {
 
     #[test]
     fn values_are_compared_by_their_meaning() {
-        for (expected, got) in [
+        for (expected, actual) in [
             (json!(1), Some("1.0000000001")),
             (json!(true), Some("True")),
             (json!("2024-02-29"), Some("2024-02-29 00:00:00")),
@@ -170,9 +170,9 @@ mod tests {
             (json!(null), None),
             (json!(""), Some("")),
         ] {
-            assert!(is_same(&expected, got), "{expected} and {got:?}");
+            assert!(is_same(&expected, actual), "{expected} and {actual:?}");
         }
-        for (expected, got) in [
+        for (expected, actual) in [
             (json!(1), Some("1.001")),
             (json!(1), None),
             (json!(null), Some("")),
@@ -181,7 +181,7 @@ mod tests {
             (json!("2024-02-29"), Some("2024-03-01")),
             (json!("1"), Some("01")),
         ] {
-            assert!(!is_same(&expected, got), "{expected} and {got:?}");
+            assert!(!is_same(&expected, actual), "{expected} and {actual:?}");
         }
     }
 

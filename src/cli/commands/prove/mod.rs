@@ -113,10 +113,10 @@ pub fn run(session: &Session, args: &ProveArgs) -> Result<Exit, Failure> {
 impl ProofPlan {
     /// Plans all conformance cases and the project's models, or only the cases for the specified functions.
     fn new(session: &Session, workspace: &Workspace, dialect: Dialect, functions: &[String]) -> Result<Self, Failure> {
-        let all = ConformanceCases::new(dialect);
+        let all_cases = ConformanceCases::new(dialect);
         for name in functions {
-            if !all.subjects().any(|subject| subject.eq_ignore_ascii_case(name)) {
-                let help = suggest::similar_name_help_or(name, all.subjects(), || {
+            if !all_cases.subjects().any(|subject| subject.eq_ignore_ascii_case(name)) {
+                let help = suggest::similar_name_help_or(name, all_cases.subjects(), || {
                     "`formulac functions` lists the functions".to_owned()
                 });
                 let text = format!("there are no cases of `{name}` for {dialect}");
@@ -124,7 +124,7 @@ impl ProofPlan {
             }
         }
         let is_named = |subject: &str| functions.iter().any(|name| subject.eq_ignore_ascii_case(name));
-        let proofs = all.proofs(|subject| functions.is_empty() || is_named(subject));
+        let proofs = all_cases.proofs(|subject| functions.is_empty() || is_named(subject));
         let mut plan = Self {
             cases: proofs.len(),
             proofs,
@@ -169,10 +169,10 @@ fn dry_run(dbt: &DbtRun, dialect: Dialect, plan: &ProofPlan) -> Result<ProofOutc
     let statements: Vec<Statement> = queries
         .map(|sql| Statement::from_query(planned.replace("{sql}", sql.trim_end())))
         .collect();
-    let done = run_statements(dbt, "formulac_prove", &statements, "the plans of statements")?;
-    let verdicts = (0..statements.len()).map(|at| verdict_on_planned_statement(done.results.get(at)));
+    let statement_run = run_statements(dbt, "formulac_prove", &statements, "the plans of statements")?;
+    let verdicts = (0..statements.len()).map(|index| verdict_on_planned_statement(statement_run.results.get(index)));
     let mut outcome = outcome(plan, &verdicts.collect::<Vec<_>>(), RowSource::Literals, dialect);
-    outcome.report.engine = done.engine;
+    outcome.report.engine = statement_run.engine;
     outcome.is_dry = true;
     Ok(outcome)
 }
@@ -195,16 +195,16 @@ fn run_proofs_on_warehouse(
         RowSource::Literals => query_over_literals(proof, dialect),
     });
     let statements: Vec<Statement> = queries.map(Statement::from_query).collect();
-    let done = run_statements(dbt, &table.name, &statements, "the values of formulas");
+    let run_outcome = run_statements(dbt, &table.name, &statements, "the values of formulas");
     // The table is dropped even if the statements could not be run.
     table.drop(session, dbt)?;
-    let done = done?;
+    let statement_run = run_outcome?;
     let proofs = plan.proofs.iter().enumerate();
     let verdicts: Vec<ProofVerdict> = proofs
-        .map(|(at, proof)| compare_result(proof, done.results.get(at)))
+        .map(|(index, proof)| compare_result(proof, statement_run.results.get(index)))
         .collect();
     let mut outcome = outcome(plan, &verdicts, source, dialect);
-    outcome.report.engine = done.engine;
+    outcome.report.engine = statement_run.engine;
     outcome.report.warehouse = warehouse.state.version;
     outcome.report.session = warehouse.state.parameters;
     outcome.report.id = table.id;
@@ -224,8 +224,8 @@ impl WarehouseFacts {
     fn read(dbt: &DbtRun, dialect: Dialect) -> Result<Self, Failure> {
         let mut statements = WarehouseState::statements(dialect);
         statements.push(proof_table::list_tables_statement(dialect));
-        let what = "the warehouse's version and session parameters";
-        let results = run_statements(dbt, "formulac_prove", &statements, what)?.results;
+        let subject = "the warehouse's version and session parameters";
+        let results = run_statements(dbt, "formulac_prove", &statements, subject)?.results;
         let tables = results.get(statements.len() - 1).and_then(|rows| rows.as_ref().ok());
         let tables = tables.into_iter().flatten();
         Ok(Self {
@@ -241,8 +241,8 @@ fn outcome(plan: &ProofPlan, verdicts: &[ProofVerdict], rows_from: RowSource, di
     let mut subjects: BTreeMap<String, ProofCounts> = BTreeMap::new();
     let mut models = ProofCounts::default();
     let (mut problems, mut of_cases) = (Vec::new(), Vec::new());
-    for (at, (proof, verdict)) in plan.proofs.iter().zip(verdicts).enumerate() {
-        let is_case = at < plan.cases;
+    for (index, (proof, verdict)) in plan.proofs.iter().zip(verdicts).enumerate() {
+        let is_case = index < plan.cases;
         if is_case {
             subjects.entry(proof.subject.clone()).or_default().add(verdict);
         } else {

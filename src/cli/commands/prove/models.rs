@@ -38,7 +38,7 @@ pub fn model_proofs(
         tables: example
             .given
             .iter()
-            .map(|given| table(given, compiled, dialect))
+            .map(|given_rows| table(given_rows, compiled, dialect))
             .map(Arc::new)
             .collect(),
         expected: Expected {
@@ -53,12 +53,12 @@ pub fn model_proofs(
 
 /// Returns a proof that only runs the query of a model, with empty tables.
 fn proof_without_rows(source: &str, query: &str, why: &str, compiled: &CompiledSpec, dialect: Dialect) -> Proof {
-    let tables = compiled.reads().iter().map(|read| {
-        let is_known = |relation: &&Relation| [read.name(), &read.display_name()].contains(&relation.name());
+    let tables = compiled.reads().iter().map(|read_relation| {
+        let is_known = |relation: &&Relation| [read_relation.name(), &read_relation.display_name()].contains(&relation.name());
         let relation = compiled.known_relations().iter().find(is_known);
         let columns = relation.into_iter().flat_map(Relation::columns);
         let columns = columns.map(|column| (column.name().to_owned(), stored_type(column.ty(), [].iter())));
-        CaseTable::new(&read.relation_sql(dialect), columns.collect(), Vec::new())
+        CaseTable::new(&read_relation.relation_sql(dialect), columns.collect(), Vec::new())
     });
     Proof {
         subject: compiled.name().unwrap_or_default().to_owned(),
@@ -85,17 +85,17 @@ fn column_numbers(example: &DraftedRows, compiled: &CompiledSpec) -> Vec<usize> 
 }
 
 /// Returns the table for a relation, with the name that the model's query uses.
-fn table(given: &GivenRows, compiled: &CompiledSpec, dialect: Dialect) -> CaseTable {
+fn table(given_rows: &GivenRows, compiled: &CompiledSpec, dialect: Dialect) -> CaseTable {
     let relation = compiled
         .reads()
         .iter()
-        .find(|read| read.ref_call().as_ref() == Some(&given.input));
-    let name = relation.map_or_else(|| given.input.clone(), |relation| relation.relation_sql(dialect));
-    let columns = given.columns.iter().enumerate().map(|(at, (name, ty))| {
-        let values = given.rows.iter().filter_map(|row| row.get(at));
+        .find(|read_relation| read_relation.ref_call().as_ref() == Some(&given_rows.input));
+    let name = relation.map_or_else(|| given_rows.input.clone(), |relation| relation.relation_sql(dialect));
+    let columns = given_rows.columns.iter().enumerate().map(|(index, (name, ty))| {
+        let values = given_rows.rows.iter().filter_map(|row| row.get(index));
         (name.clone(), stored_type(*ty, values))
     });
-    let rows = given.rows.iter().map(|row| row.iter().map(json).collect()).collect();
+    let rows = given_rows.rows.iter().map(|row| row.iter().map(json).collect()).collect();
     CaseTable::new(&name, columns.collect(), rows)
 }
 

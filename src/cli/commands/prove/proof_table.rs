@@ -136,12 +136,12 @@ fn open_table_record(workspace: &Workspace) -> Result<(File, Vec<String>), Failu
 
 fn write_table_record<'n>(mut record: &File, names: impl IntoIterator<Item = &'n String>) -> Result<(), Failure> {
     let lines: String = names.into_iter().map(|name| format!("{name}\n")).collect();
-    let written = record
+    let outcome = record
         .rewind()
         .and_then(|()| record.set_len(0))
         .and_then(|()| record.write_all(lines.as_bytes()))
         .and_then(|()| record.flush());
-    written.map_err(|error| Failure::io_failure("write", RECORD, &error))
+    outcome.map_err(|error| Failure::io_failure("write", RECORD, &error))
 }
 
 /// Returns the query for the tables in the environment's schema.
@@ -179,8 +179,8 @@ fn drop_leftover_tables(
 /// Drops a table and returns `true`. If this fails, prints a warning and returns `false`.
 fn drop_table(session: &Session, dbt: &DbtRun, name: &str) -> Result<bool, Failure> {
     let drop = Statement::from_change(drop_stored_rows_statement());
-    let done = run_statements(dbt, name, &[drop], "the removal of a table")?;
-    let Some(message) = done.results.into_iter().find_map(Result::err) else {
+    let statement_run = run_statements(dbt, name, &[drop], "the removal of a table")?;
+    let Some(message) = statement_run.results.into_iter().find_map(Result::err) else {
         return Ok(true);
     };
     session.warn(&format!(

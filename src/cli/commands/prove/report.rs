@@ -101,8 +101,8 @@ impl ProofReport {
         let files = std::fs::read_dir(root.join(FOLDER)).into_iter().flatten().flatten();
         let mut paths: Vec<_> = files.map(|file| file.path()).collect();
         paths.sort();
-        let read = |path: std::path::PathBuf| serde_json::from_str(&read_text(path).ok()?).ok();
-        paths.into_iter().filter_map(read).collect()
+        let read_report = |path: std::path::PathBuf| serde_json::from_str(&read_text(path).ok()?).ok();
+        paths.into_iter().filter_map(read_report).collect()
     }
 
     pub fn text(&self) -> String {
@@ -112,11 +112,11 @@ impl ProofReport {
     /// Returns the counts for all conformance cases.
     pub fn counts(&self) -> ProofCounts {
         let mut sum = ProofCounts::default();
-        for of in self.subjects.values() {
-            sum.proven += of.proven;
-            sum.differs += of.differs;
-            sum.refused += of.refused;
-            sum.not_proven += of.not_proven;
+        for subject_counts in self.subjects.values() {
+            sum.proven += subject_counts.proven;
+            sum.differs += subject_counts.differs;
+            sum.refused += subject_counts.refused;
+            sum.not_proven += subject_counts.not_proven;
         }
         sum
     }
@@ -126,9 +126,9 @@ impl ProofProblem {
     /// Returns `None` for a case that is proven.
     pub fn new(proof: &Proof, sql: impl FnOnce() -> String, verdict: &ProofVerdict) -> Option<Self> {
         let expected = || proof.expected.rows.iter().cloned().map(Value::from).collect();
-        let (name, expected, got, message) = match verdict {
+        let (name, expected, actual_rows, message) = match verdict {
             ProofVerdict::Proven => return None,
-            ProofVerdict::Differs(got) => ("differs", Some(expected()), Some(got.clone()), None),
+            ProofVerdict::Differs(actual) => ("differs", Some(expected()), Some(actual.clone()), None),
             ProofVerdict::Refused(message) => ("refused", None, None, Some(message.clone())),
             ProofVerdict::NotProven(message) => ("not_proven", None, None, Some(message.clone())),
         };
@@ -137,7 +137,7 @@ impl ProofProblem {
             case: proof.case.clone(),
             verdict: name.to_owned(),
             expected,
-            got,
+            got: actual_rows,
             message,
             source: proof.source.clone(),
             sql: sql(),

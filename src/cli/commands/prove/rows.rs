@@ -85,11 +85,11 @@ impl<'p> StoredRows<'p> {
         let mut text = insert.clone();
         for (number, table) in self.tables.iter().enumerate() {
             let slots: Vec<String> = slots(table).map(|(slot, _)| slot).collect();
-            let index = |(slot, ty): &(String, Type)| (slots.iter().position(|own| own == slot), *ty);
+            let index = |(slot, ty): &(String, Type)| (slots.iter().position(|table_slot| table_slot == slot), *ty);
             let places: Vec<(Option<usize>, Type)> = columns.iter().map(index).collect();
             for row in &table.rows {
-                let value = |(at, ty): &(Option<usize>, Type)| {
-                    let value = at.and_then(|at| row.get(at)).unwrap_or(&Value::Null);
+                let value = |(column_index, ty): &(Option<usize>, Type)| {
+                    let value = column_index.and_then(|slot_index| row.get(slot_index)).unwrap_or(&Value::Null);
                     literal(value, *ty, dialect)
                 };
                 let values: Vec<String> = places.iter().map(value).collect();
@@ -189,8 +189,8 @@ fn replace_relation_in_query(query: &str, relation: &str, name: &str) -> String 
     let last = relation.rsplit('.').next().unwrap_or(relation);
     let mut out = String::with_capacity(query.len());
     let mut rest = query;
-    while let Some(at) = rest.find(relation) {
-        let (before, after) = rest.split_at(at);
+    while let Some(offset) = rest.find(relation) {
+        let (before, after) = rest.split_at(offset);
         let end = after.get(relation.len()..).unwrap_or_default();
         let is_relation = ["from ", "join "].iter().any(|word| before.ends_with(word));
         let is_whole = !end.starts_with(|c: char| c.is_alphanumeric() || c == '_' || c == '.');

@@ -51,9 +51,9 @@ fn text(outcome: &ProofOutcome) -> String {
     }
     out.push('\n');
     let line = if outcome.is_dry { planned_line } else { proven_line };
-    for (what, counts) in [("cases", counts), ("examples of models", report.models)] {
+    for (noun, counts) in [("cases", counts), ("examples of models", report.models)] {
         if counts.total() > 0 {
-            let _ = writeln!(out, "{}", line(what, counts));
+            let _ = writeln!(out, "{}", line(noun, counts));
         }
     }
     if !outcome.is_dry && report.rows_from == RowSource::Literals {
@@ -86,8 +86,8 @@ fn text(outcome: &ProofOutcome) -> String {
     out
 }
 
-fn proven_line(what: &str, counts: ProofCounts) -> String {
-    let mut line = format!("{} of {} {what} proven", counts.proven, counts.total());
+fn proven_line(noun: &str, counts: ProofCounts) -> String {
+    let mut line = format!("{} of {} {noun} proven", counts.proven, counts.total());
     let differ = if counts.differs == 1 { "differs" } else { "differ" };
     for (count, text) in [
         (counts.differs, differ),
@@ -101,13 +101,13 @@ fn proven_line(what: &str, counts: ProofCounts) -> String {
     line
 }
 
-fn planned_line(what: &str, counts: ProofCounts) -> String {
+fn planned_line(noun: &str, counts: ProofCounts) -> String {
     let refused = match counts.refused {
         0 => String::new(),
         count => format!(", {count} refused by the warehouse"),
     };
     format!(
-        "{} of {} {what} planned{refused}",
+        "{} of {} {noun} planned{refused}",
         counts.total() - counts.refused,
         counts.total()
     )
@@ -129,9 +129,9 @@ fn problem_text(problem: &ProofProblem) -> String {
         }
     };
     indented("formula", &problem.source);
-    if let (Some(expected), Some(got)) = (&problem.expected, &problem.got) {
+    if let (Some(expected), Some(actual)) = (&problem.expected, &problem.got) {
         indented("expected", &expected.to_string());
-        indented("got     ", &got.to_string());
+        indented("got     ", &actual.to_string());
     }
     if let Some(message) = &problem.message {
         indented("message", message);

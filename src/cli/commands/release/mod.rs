@@ -43,8 +43,8 @@ pub fn run(session: &Session, args: &ReleaseArgs) -> Result<Exit, Failure> {
         let in_omni = in_omni.transpose().ok().flatten().flatten();
         last.commit == head && in_omni == omni_head
     };
-    if let Some(same) = last.filter(is_released) {
-        session.report_action(&format!("{} already contains all changes", same.name));
+    if let Some(release) = last.filter(is_released) {
+        session.report_action(&format!("{} already contains all changes", release.name));
         return Ok(Exit::Done);
     }
     let name = release_name(&repository, args.version.as_deref(), last)?;
@@ -56,7 +56,7 @@ pub fn run(session: &Session, args: &ReleaseArgs) -> Result<Exit, Failure> {
         return Err(Failure::new(Exit::Usage, message).with_help("use another name"));
     }
     let planned_models = sync::plan_selected(session, &workspace, &Selection::default())?;
-    let found = obstacles::new(
+    let release_obstacles = obstacles::new(
         session,
         &workspace,
         &repository,
@@ -68,11 +68,11 @@ pub fn run(session: &Session, args: &ReleaseArgs) -> Result<Exit, Failure> {
     let text = tag_message(&name, environment.as_ref(), args.message.as_deref(), &notes);
     if !args.json {
         session.print_escaped(&text)?;
-        for obstacle in &found {
+        for obstacle in &release_obstacles {
             session.print_escaped(&format!("error: {}\n  fix it with: {}\n", obstacle.what, obstacle.fix))?;
         }
     }
-    let is_wanted = found.is_empty()
+    let is_wanted = release_obstacles.is_empty()
         && !args.dry_run
         && session.confirm(args.yes, &format!("Release the current commit as {name}?"))?;
     if is_wanted {
@@ -95,7 +95,7 @@ pub fn run(session: &Session, args: &ReleaseArgs) -> Result<Exit, Failure> {
         session.report_action("nothing is released");
     }
     if args.json {
-        let obstacles: Vec<_> = found
+        let obstacles: Vec<_> = release_obstacles
             .iter()
             .map(|obstacle| json!({"what": obstacle.what, "fix": obstacle.fix}))
             .collect();
@@ -106,7 +106,7 @@ pub fn run(session: &Session, args: &ReleaseArgs) -> Result<Exit, Failure> {
             "omni": omni.as_ref().map(|omni| json!({"repository": omni.folder, "commit": omni_head})),
         }))?;
     }
-    Ok(found
+    Ok(release_obstacles
         .iter()
         .map(|obstacle| obstacle.exit)
         .fold(Exit::Done, Exit::most_severe))
@@ -129,13 +129,13 @@ fn find_commit_to_release(
     if let Some((environment, branch)) = deployment {
         let (now, name) = (repository.branch()?, &environment.name);
         if now != branch {
-            let what = format!("`{name}` is released from its branch `{branch}`, but the current branch is `{now}`");
+            let message = format!("`{name}` is released from its branch `{branch}`, but the current branch is `{now}`");
             return Err(permissions::report_wrong_branch(
                 session,
                 workspace,
                 "release",
                 environment,
-                &what,
+                &message,
                 &branch,
             ));
         }
@@ -194,10 +194,10 @@ fn next(last: &str) -> Option<String> {
 
 /// Returns the message of the tag.
 fn tag_message(name: &str, environment: Option<&Environment>, message: Option<&str>, notes: &str) -> String {
-    let of = environment
+    let suffix = environment
         .map(|environment| format!(" of {}", environment.name))
         .unwrap_or_default();
-    let mut text = format!("{name}{of}\n");
+    let mut text = format!("{name}{suffix}\n");
     for line in message.iter().flat_map(|message| message.trim().lines()) {
         let _ = write!(text, "\n{line}");
     }

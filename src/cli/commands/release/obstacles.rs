@@ -29,10 +29,10 @@ pub struct Obstacle {
     pub fix: String,
 }
 
-fn new_obstacle(exit: Exit, what: impl Into<String>, fix: &str) -> Obstacle {
+fn new_obstacle(exit: Exit, description: impl Into<String>, fix: &str) -> Obstacle {
     Obstacle {
         exit,
-        what: what.into(),
+        what: description.into(),
         fix: fix.to_owned(),
     }
 }
@@ -76,17 +76,17 @@ fn check_generated_files(planned_models: &PlannedModels) -> Option<Obstacle> {
     match &planned_models.plan.known {
         None if names.is_empty() => return None,
         Some(facts_change) if names.is_empty() => {
-            let what = format!(
+            let description = format!(
                 "{} is out of date: {}",
                 facts_change.file.path,
                 list_names(&facts_change.facts)
             );
-            return Some(new_obstacle(Exit::Faulty, what, "formulac push"));
+            return Some(new_obstacle(Exit::Faulty, description, "formulac push"));
         }
         _ => {}
     }
-    let what = format!("specs and dbt's files differ: {}", list_names(&names));
-    Some(new_obstacle(Exit::Faulty, what, "formulac push"))
+    let description = format!("specs and dbt's files differ: {}", list_names(&names));
+    Some(new_obstacle(Exit::Faulty, description, "formulac push"))
 }
 
 /// Checks that the files of the Omni model are committed in its own repository, if it has one.
@@ -97,21 +97,21 @@ fn check_omni_repository(workspace: &Workspace, planned_models: &PlannedModels) 
     if let Some(missing) = &planned_models.missing_in_omni {
         return Ok(Some(new_obstacle(Exit::Faulty, missing.message.clone(), &missing.fix)));
     }
-    let what = match &planned_models.plan.omni {
+    let description = match &planned_models.plan.omni {
         Some(change) => format!("{} has uncommitted files: {}", omni.folder, list_names(&change.files)),
         None if omni.repository.head_commit()?.is_none() => format!("{} has no commit yet", omni.folder),
         None => return Ok(None),
     };
-    Ok(Some(new_obstacle(Exit::Faulty, what, "formulac push")))
+    Ok(Some(new_obstacle(Exit::Faulty, description, "formulac push")))
 }
 
 /// Checks Omni's files if the project has been pulled at least once.
 fn check_omni(session: &Session, workspace: &Workspace) -> Result<Option<Obstacle>, Failure> {
-    let (Some(dbt), Some(read)) = (&workspace.dbt, workspace.artifacts()?) else {
+    let (Some(dbt), Some(target_folder)) = (&workspace.dbt, workspace.artifacts()?) else {
         return Ok(None);
     };
     let artifacts = last_run::read_last_run(&workspace.root, dbt, &dbt.target_folder())?;
-    let pending = pull::pending_pull(session, read, &artifacts)?;
+    let pending = pull::pending_pull(session, target_folder, &artifacts)?;
     let Some(PendingPull { pull, .. }) = pending.filter(|pending| pending.was_pulled) else {
         return Ok(None);
     };
@@ -122,8 +122,8 @@ fn check_omni(session: &Session, workspace: &Workspace) -> Result<Option<Obstacl
             _ => None,
         })
         .collect();
-    let what = format!("Omni's files do not match dbt: {}", list_names(&files));
-    Ok((!files.is_empty()).then(|| new_obstacle(Exit::Faulty, what, "formulac pull")))
+    let description = format!("Omni's files do not match dbt: {}", list_names(&files));
+    Ok((!files.is_empty()).then(|| new_obstacle(Exit::Faulty, description, "formulac pull")))
 }
 
 /// Checks the results of dbt's last run in the environment.
@@ -136,11 +136,11 @@ fn check_tests(workspace: &Workspace, environment: Option<&Environment>) -> Resu
         Some(connection) => format!("dbt build --target {connection}"),
         None => "dbt build".to_owned(),
     };
-    let read = TargetFolder::read(folder.join("manifest.json"))
+    let artifacts_folder = TargetFolder::read(folder.join("manifest.json"))
         .map_err(|file_diagnostics| Failure::Found(vec![file_diagnostics]))?;
     let artifacts = last_run::read_last_run(&workspace.root, dbt, &folder)?;
     let last = last_results(&artifacts.runs);
-    let (Some(read), false) = (read, last.is_empty()) else {
+    let (Some(target_folder), false) = (artifacts_folder, last.is_empty()) else {
         let other = artifacts
             .runs
             .iter()
@@ -149,18 +149,18 @@ fn check_tests(workspace: &Workspace, environment: Option<&Environment>) -> Resu
         return Ok(vec![missing_results(&folder, other, &build)]);
     };
     let mut obstacles = Vec::new();
-    let newer: Vec<String> = read
+    let newer: Vec<String> = target_folder
         .files_newer_than_last_run(dbt, &artifacts.runs)
         .iter()
         .map(|path| path.display().to_string())
         .collect();
     if !newer.is_empty() {
-        let what = format!(
+        let description = format!(
             "{} newer than dbt's last run: {}",
             format_count(newer.len(), "file is", "files are"),
             list_names(&newer)
         );
-        obstacles.push(new_obstacle(Exit::Faulty, what, &build));
+        obstacles.push(new_obstacle(Exit::Faulty, description, &build));
     }
     let is_bad = |status: &Status| matches!(status, Status::Fail | Status::Error | Status::RuntimeError);
     let bad: Vec<String> = last
@@ -169,8 +169,8 @@ fn check_tests(workspace: &Workspace, environment: Option<&Environment>) -> Resu
         .map(|(id, _)| id.split('.').nth(2).unwrap_or(id).to_owned())
         .collect();
     if !bad.is_empty() {
-        let what = format!("{} failed in dbt's last run: {}", bad.len(), list_names(&bad));
-        obstacles.push(new_obstacle(Exit::Faulty, what, &build));
+        let description = format!("{} failed in dbt's last run: {}", bad.len(), list_names(&bad));
+        obstacles.push(new_obstacle(Exit::Faulty, description, &build));
     }
     let is_test = |id: &&&str| id.starts_with("test.") || id.starts_with("unit_test.");
     if last.keys().filter(is_test).count() == 0 {
@@ -183,12 +183,12 @@ fn check_tests(workspace: &Workspace, environment: Option<&Environment>) -> Resu
 fn missing_results(folder: &Path, other: Option<&str>, build: &str) -> Obstacle {
     let folder = folder.display();
     let Some(other) = other else {
-        let what = format!("no test results are known: {folder} contains no results of a dbt run");
-        return new_obstacle(Exit::Faulty, what, build);
+        let description = format!("no test results are known: {folder} contains no results of a dbt run");
+        return new_obstacle(Exit::Faulty, description, build);
     };
     let other = if other == "generate" { "docs generate" } else { other };
     // Running the same command after the next build would overwrite the results again.
-    let what = format!(
+    let description = format!(
         "no test results are known: `dbt {other}` has overwritten the results of the last build in {folder}/run_results.json"
     );
     let fix = match other {
@@ -199,7 +199,7 @@ fn missing_results(folder: &Path, other: Option<&str>, build: &str) -> Obstacle 
         ),
         _ => format!("{build}, after `dbt {other}`"),
     };
-    new_obstacle(Exit::Faulty, what, &fix)
+    new_obstacle(Exit::Faulty, description, &fix)
 }
 
 /// Checks the approvals of each commit on the branch since the last release, according to the rules in force before the
@@ -227,16 +227,16 @@ fn check_approvals(
                 standing
                     .rejected
                     .iter()
-                    .map(|by| format!("the approval by {by}, who rejected the change")),
+                    .map(|approver| format!("the approval by {approver}, who rejected the change")),
             );
-            let what = format!("{short} \"{title}\" lacks {}", lacks.join(", "));
+            let description = format!("{short} \"{title}\" lacks {}", lacks.join(", "));
             // The changes on a branch are determined by comparison with another revision, so the commit needs its own
             // branch.
             let fix = format!(
                 "git switch -c approve-{short} {short} && formulac change propose TITLE --base {short}~1, then approve \
                  the change and merge the branch"
             );
-            obstacles.push(new_obstacle(Exit::NotAllowed, what, &fix));
+            obstacles.push(new_obstacle(Exit::NotAllowed, description, &fix));
         }
     }
     Ok(obstacles)

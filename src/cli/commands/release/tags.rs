@@ -59,10 +59,10 @@ pub fn create_tags(
     text: &str,
     environment: Option<&Environment>,
 ) -> Result<(), Failure> {
-    let of = environment.map_or("all", |environment| environment.name.as_str());
+    let environment_name = environment.map_or("all", |environment| environment.name.as_str());
     // The trailers are a separate paragraph at the end. Otherwise, git could interpret the last lines of a user's
     // message as trailers.
-    let mut text = format!("{}\n\n{TRAILER}: {of}\n", text.trim_end());
+    let mut text = format!("{}\n\n{TRAILER}: {environment_name}\n", text.trim_end());
     let mut omni_tag = None;
     if let Some((omni, head)) = omni {
         text.push_str(&format!("{OMNI_TRAILER}: {}, commit {head}\n", omni.folder));
@@ -71,7 +71,7 @@ pub fn create_tags(
         omni_tag = Some(ReleaseTag {
             folder: omni.folder.clone(),
             commit: head.to_owned(),
-            text: format!("{about}\n\n{TRAILER}: {of}\n{DBT_TRAILER}: {dbt}\n"),
+            text: format!("{about}\n\n{TRAILER}: {environment_name}\n{DBT_TRAILER}: {dbt}\n"),
         });
     }
     let dbt = ReleaseTag {

@@ -50,19 +50,19 @@ pub fn run(session: &Session, args: &StatusArgs) -> Result<Exit, Failure> {
     let environment = environment::selected_environment(&session.global, &workspace.project)?;
     let target = dbt.target_folder();
     let folder = environment::last_run_folder(&workspace.root, &target, environment.as_ref());
-    let own = match folder == target {
+    let own_target = match folder == target {
         true => None,
         false => Some(
             TargetFolder::read(folder.join("manifest.json"))
                 .map_err(|file_diagnostics| Failure::Found(vec![file_diagnostics]))?,
         ),
     };
-    let options = own.as_ref().map(|_| dbt_options(environment.as_ref(), &folder));
+    let options = own_target.as_ref().map(|_| dbt_options(environment.as_ref(), &folder));
     let options = options.unwrap_or_default();
-    let read = own
+    let found_artifacts = own_target
         .as_ref()
-        .map_or_else(|| workspace.artifacts(), |own| Ok(own.as_ref()))?;
-    let Some(read) = read else {
+        .map_or_else(|| workspace.artifacts(), |own_artifacts| Ok(own_artifacts.as_ref()))?;
+    let Some(target_folder) = found_artifacts else {
         let problems = vec![format!("there is no {}", folder.join("manifest.json").display())];
         parts.push(HealthCheck {
             name: "dbt artifacts",
@@ -72,10 +72,10 @@ pub fn run(session: &Session, args: &StatusArgs) -> Result<Exit, Failure> {
         });
         return Ok(print_health(session, args.json, &parts)?.most_severe(exit));
     };
-    let age = read
+    let age = target_folder
         .age()
         .map_or_else(|| "of unknown age".to_owned(), |age| format!("{age} old"));
-    let newer = read.files_newer_than_manifest(dbt);
+    let newer = target_folder.files_newer_than_manifest(dbt);
     let mut problems = Vec::new();
     if !newer.is_empty() {
         problems.push(format!(
@@ -160,8 +160,8 @@ fn omni_health(PendingPull { pull, was_pulled }: &PendingPull) -> HealthCheck {
     if !*was_pulled {
         problems.push("nothing was pulled yet".to_owned());
     } else if !files.is_empty() {
-        let what = format_count(files.len(), "file differs", "files differ");
-        problems.push(format!("{what} from dbt's current state: {}", list_names(&files)));
+        let count_text = format_count(files.len(), "file differs", "files differ");
+        problems.push(format!("{count_text} from dbt's current state: {}", list_names(&files)));
     }
     let refused: Vec<String> = pull.refused.iter().map(|(file, _)| file.clone()).collect();
     if !refused.is_empty() {

@@ -16,8 +16,8 @@ pub fn repository_health(workspace: &Workspace) -> Result<Option<HealthCheck>, F
         fix: "formulac push".to_owned(),
         ..HealthCheck::default()
     };
-    let both = Repository::find(&workspace.root).and_then(|dbt| Ok((dbt, OmniRepository::find(workspace)?)));
-    let (dbt, omni) = match both {
+    let repository_pair = Repository::find(&workspace.root).and_then(|dbt| Ok((dbt, OmniRepository::find(workspace)?)));
+    let (dbt, omni) = match repository_pair {
         Ok((dbt, Some(omni))) => (dbt, omni),
         Ok((_, None)) => return Ok(None),
         Err(Failure::Message(message)) if message.exit == Exit::Failed => {

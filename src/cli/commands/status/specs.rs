@@ -57,19 +57,19 @@ fn knowledge_health(workspace: &Workspace, specs: &[Spec], dialect: Dialect) -> 
         .collect();
     let otherwise = workspace.contradictions(dialect)?;
     let mut problems = Vec::new();
-    let of = |all: &BTreeSet<String>| list_names(&all.iter().cloned().collect::<Vec<_>>());
+    let join_names = |names: &BTreeSet<String>| list_names(&names.iter().cloned().collect::<Vec<_>>());
     if !unlisted.is_empty() {
         problems.push(format!(
             "{}: {}",
             format_count(unlisted.len(), "column is not listed", "columns are not listed"),
-            of(&unlisted)
+            join_names(&unlisted)
         ));
     }
     if !untyped.is_empty() {
         problems.push(format!(
             "{}: {}",
             format_count(untyped.len(), "type is unknown", "types are unknown"),
-            of(&untyped)
+            join_names(&untyped)
         ));
     }
     let fix = match problems.is_empty() {
@@ -99,11 +99,11 @@ fn pending_push_health(
     if !planned_models.has_no_errors() {
         let omni = format!("{}/", workspace.root.join(workspace.omni_folder()).to_string_lossy());
         let is_omni = |file_diagnostics: &FileDiagnostics| file_diagnostics.file.starts_with(&omni);
-        let (what, fix) = match planned_models.diagnostics.iter().any(is_omni) {
+        let (nouns, fix) = match planned_models.diagnostics.iter().any(is_omni) {
             true => (["file has errors", "files have errors"], "formulac plan"),
             false => (SPECS_WITH_ERRORS, "formulac check"),
         };
-        let faults = fault_summary(&planned_models.diagnostics, what).unwrap_or_default();
+        let faults = fault_summary(&planned_models.diagnostics, nouns).unwrap_or_default();
         return Ok(health_part(vec![faults], String::new(), fix));
     }
     let conflicts: Vec<&ModelPlan> = planned_models
@@ -113,7 +113,7 @@ fn pending_push_health(
         .filter(|model| !model.conflicts.is_empty())
         .collect();
     let mut problems = Vec::new();
-    for (action, what) in [
+    for (action, phrase) in [
         (Action::Create, "to be created"),
         (Action::Update, "to be changed"),
         (Action::Delete, "to be deleted"),
@@ -126,7 +126,7 @@ fn pending_push_health(
         let names: Vec<String> = models.map(|model| model.model.clone()).collect();
         if !names.is_empty() {
             problems.push(format!(
-                "{} {what}: {}",
+                "{} {phrase}: {}",
                 format_count(names.len(), "model is", "models are"),
                 list_names(&names)
             ));
@@ -140,9 +140,9 @@ fn pending_push_health(
         .cloned()
         .collect();
     if !uncommitted.is_empty() {
-        let what = format_count(uncommitted.len(), "file is edited", "files are edited");
+        let count_text = format_count(uncommitted.len(), "file is edited", "files are edited");
         problems.push(format!(
-            "{what} manually and not committed: {}",
+            "{count_text} manually and not committed: {}",
             list_names(&uncommitted)
         ));
     }
@@ -164,18 +164,18 @@ fn pending_push_health(
             list_names(&places)
         ));
     }
-    let kept: usize = planned_models.plan.models.iter().map(|model| model.kept.len()).sum();
-    let well = match kept {
+    let kept_count: usize = planned_models.plan.models.iter().map(|model| model.kept.len()).sum();
+    let well = match kept_count {
         0 => "as pushed".to_owned(),
-        kept => format!("as pushed, with {}", format_count(kept, "hand edit", "hand edits")),
+        count => format!("as pushed, with {}", format_count(count, "hand edit", "hand edits")),
     };
     let first = conflicts
         .first()
         .and_then(|model| Some((model, model.conflicts.first()?)));
     let fix = match first {
-        Some((model, one)) => {
-            let how = sync::resolution_hint(workspace, &planned_models, model, one);
-            format!("formulac plan shows the conflicts; {how}")
+        Some((model, conflict)) => {
+            let hint = sync::resolution_hint(workspace, &planned_models, model, conflict);
+            format!("formulac plan shows the conflicts; {hint}")
         }
         None => "formulac plan, then formulac push".to_owned(),
     };
@@ -191,26 +191,26 @@ fn generated_files_health(
     let target = TargetOptions::default();
     let compiler = workspace.compiler(session, &target, workspace.dialect(&target)?)?;
     let mut generation = Generation::new(workspace, &compiler, workspace.sources()?, || {})?;
-    let chosen = generation.select_models(session, selection)?;
+    let selected_models = generation.select_models(session, selection)?;
     for (file_diagnostics, _) in generation
         .diagnostics
         .iter_mut()
-        .zip(&chosen.specs)
+        .zip(&selected_models.specs)
         .filter(|(_, is_needed)| !**is_needed)
     {
         file_diagnostics.diagnostics.clear();
     }
     let left_out = generation.omission_reasons();
     let delivery = generation.plan_file_changes(
-        |at| chosen.has_model(at) && left_out.get(at).is_some_and(Option::is_none),
+        |index| selected_models.has_model(index) && left_out.get(index).is_some_and(Option::is_none),
         selection.selects_all_models(),
     )?;
     let faulty = fault_summary(&generation.diagnostics, SPECS_WITH_ERRORS);
-    let of_files = |files: Vec<PathBuf>, one: &str, many: &str| {
+    let of_files = |files: Vec<PathBuf>, singular: &str, many: &str| {
         (!files.is_empty()).then(|| {
             format!(
                 "{}: {}",
-                format_count(files.len(), one, many),
+                format_count(files.len(), singular, many),
                 list_names(&display_paths(&files))
             )
         })
@@ -220,23 +220,23 @@ fn generated_files_health(
         .into_iter()
         .filter(|path| !delivery.by_hand.contains(path))
         .collect();
-    let mut found: Vec<String> = faulty.iter().cloned().collect();
-    found.extend(of_files(
+    let mut problems: Vec<String> = faulty.iter().cloned().collect();
+    problems.extend(of_files(
         planned(&delivery.created),
         "file is missing",
         "files are missing",
     ));
-    found.extend(of_files(
+    problems.extend(of_files(
         updated,
         "file differs from its spec",
         "files differ from their specs",
     ));
-    found.extend(of_files(
+    problems.extend(of_files(
         delivery.by_hand.clone(),
         "file was edited manually",
         "files were edited manually",
     ));
-    found.extend(of_files(
+    problems.extend(of_files(
         delivery.removed.clone(),
         "file is no longer needed",
         "files are no longer needed",
@@ -250,27 +250,27 @@ fn generated_files_health(
         0 => "there are no specs".to_owned(),
         files => format!("{} as generated", format_count(files, "file is", "files are")),
     };
-    Ok(health_part(found, well, fix))
+    Ok(health_part(problems, well, fix))
 }
 
-fn health_part(found: Vec<String>, well: String, fix: &str) -> HealthCheck {
+fn health_part(problems: Vec<String>, well: String, fix: &str) -> HealthCheck {
     HealthCheck {
         name: "specs and dbt",
-        problems: found,
+        problems,
         well,
         fix: fix.to_owned(),
         ..HealthCheck::default()
     }
 }
 
-fn fault_summary(file_diagnostics: &[FileDiagnostics], [one, many]: [&str; 2]) -> Option<String> {
+fn fault_summary(file_diagnostics: &[FileDiagnostics], [singular, many]: [&str; 2]) -> Option<String> {
     let faulty: Vec<String> = file_diagnostics
         .iter()
         .filter(|file_diagnostics| Exit::from_diagnostics(&file_diagnostics.diagnostics) != Exit::Done)
         .map(|file_diagnostics| file_diagnostics.file.clone())
         .collect();
-    let what = format_count(faulty.len(), one, many);
-    (!faulty.is_empty()).then(|| format!("{what}: {}", list_names(&faulty)))
+    let count_text = format_count(faulty.len(), singular, many);
+    (!faulty.is_empty()).then(|| format!("{count_text}: {}", list_names(&faulty)))
 }
 
 /// Reports definitions that exist both in a spec and in Omni. `None` if there are no such definitions.
@@ -285,23 +285,23 @@ fn duplicates_health(workspace: &Workspace, compiled: &[Spec]) -> Result<Option<
         compiled.filter(|compiled| !compiled.has_errors()).cloned()
     };
     let faults = promote::defined_twice(&workspace.project, &workspace.root, &specs, compile);
-    let told: Vec<_> = faults
+    let duplicates: Vec<_> = faults
         .iter()
         .filter(|(_, fault)| !workspace.project.silenced().contains(&fault.kind()))
         .collect();
     let spec = |number: usize| specs.get(number).map(|(path, _)| path.as_str()).unwrap_or_default();
-    let found: Vec<String> = told
+    let problems: Vec<String> = duplicates
         .iter()
         .map(|(number, fault)| format!("{}: {}", spec(*number), fault.message()))
         .collect();
     // The instructions differ between fields, and `check` shows all of them.
-    let fix = match told.as_slice() {
+    let fix = match duplicates.as_slice() {
         [(_, fault)] => fault.help().unwrap_or("formulac check").to_owned(),
         _ => "formulac check shows the fix for each field".to_owned(),
     };
-    Ok((!found.is_empty()).then(|| HealthCheck {
+    Ok((!problems.is_empty()).then(|| HealthCheck {
         name: "specs and Omni",
-        problems: found,
+        problems,
         fix,
         ..HealthCheck::default()
     }))

@@ -30,7 +30,7 @@ pub fn run(session: &Session, args: &AdoptArgs) -> Result<Exit, Failure> {
         let mut files = model.paths.iter().chain(model.kept.iter().map(|edit| &edit.file));
         *name == model.model || *name == model.spec || files.any(|file| file == name)
     };
-    let all = &planned_models.plan.models;
+    let model_plans = &planned_models.plan.models;
     let is_unchanged = |name: &String| {
         let is_file = |spec: &CurrentSpec| *name == spec.spec || spec.files.contains_key(name);
         planned_models
@@ -38,33 +38,33 @@ pub fn run(session: &Session, args: &AdoptArgs) -> Result<Exit, Failure> {
             .iter()
             .any(|(model, spec)| name == model || is_file(spec))
     };
-    let is_known = |name: &&String| is_unchanged(name) || all.iter().any(|model| is_named(model, name));
+    let is_known = |name: &&String| is_unchanged(name) || model_plans.iter().any(|model| is_named(model, name));
     if let Some(unknown) = args.names.iter().find(|name| !is_known(name)) {
         return Err(unknown_name(unknown, planned_models.ours.keys()));
     }
     let is_meant = |model: &&ModelPlan| args.names.is_empty() || args.names.iter().any(|name| is_named(model, name));
-    let models: Vec<&ModelPlan> = all.iter().filter(is_meant).collect();
+    let models: Vec<&ModelPlan> = model_plans.iter().filter(is_meant).collect();
     let conflicts: usize = models.iter().map(|model| model.conflicts.len()).sum();
     let adopted = |model: &&ModelPlan| model.conflicts.is_empty() && !model.carried.is_empty();
-    let taken: Vec<&ModelPlan> = models.iter().copied().filter(adopted).collect();
-    let changes: Vec<TextChange> = taken
+    let adopted_models: Vec<&ModelPlan> = models.iter().copied().filter(adopted).collect();
+    let changes: Vec<TextChange> = adopted_models
         .iter()
         .flat_map(|model| &model.files)
         .filter(|file| !file.path.starts_with(STATES))
         .cloned()
         .collect();
-    let written: Vec<String> = changes.iter().map(|change| change.path.clone()).collect();
+    let written_paths: Vec<String> = changes.iter().map(|change| change.path.clone()).collect();
     if !args.dry_run {
         apply::apply_without_commit(&workspace, changes)?;
     }
     if args.json {
-        session.print_json(&adoption_json(&planned_models, &models, &taken, conflicts, &written))?;
+        session.print_json(&adoption_json(&planned_models, &models, &adopted_models, conflicts, &written_paths))?;
     } else {
-        report(session, &workspace, &planned_models, &models, &taken);
-        let what = if args.dry_run { "would write" } else { "wrote" };
-        written
+        report(session, &workspace, &planned_models, &models, &adopted_models);
+        let verb = if args.dry_run { "would write" } else { "wrote" };
+        written_paths
             .iter()
-            .for_each(|path| session.report_action(&format!("{what} {path}")));
+            .for_each(|path| session.report_action(&format!("{verb} {path}")));
     }
     Ok(if conflicts > 0 { Exit::Conflict } else { Exit::Done })
 }
@@ -84,12 +84,12 @@ fn unknown_name<'m>(name: &str, models: impl Iterator<Item = &'m String>) -> Fai
 fn adoption_json(
     planned_models: &PlannedModels,
     models: &[&ModelPlan],
-    taken: &[&ModelPlan],
+    adopted_models: &[&ModelPlan],
     conflicts: usize,
-    written: &[String],
+    written_paths: &[String],
 ) -> Value {
-    let edits = |of: &dyn Fn(&ModelPlan) -> &Vec<HandEdit>, models: &[&ModelPlan]| -> Vec<Value> {
-        let one = |model: &str, edit: &HandEdit| {
+    let edits = |edits_of: &dyn Fn(&ModelPlan) -> &Vec<HandEdit>, models: &[&ModelPlan]| -> Vec<Value> {
+        let edit_json = |model: &str, edit: &HandEdit| {
             json!({
                 "model": model, "definition": edit.definition, "property": edit.property.name(), "file": edit.file,
                 "line": edit.line, "before": edit.before, "after": edit.after, "why": edit.why,
@@ -98,14 +98,14 @@ fn adoption_json(
         };
         models
             .iter()
-            .flat_map(|model| of(model).iter().map(|edit| one(&model.model, edit)))
+            .flat_map(|model| edits_of(model).iter().map(|edit| edit_json(&model.model, edit)))
             .collect()
     };
     json!({
-        "adopted": edits(&|model| &model.carried, taken),
+        "adopted": edits(&|model| &model.carried, adopted_models),
         "kept": edits(&|model| &model.kept, models),
         "conflicts": conflicts,
-        "files": written,
+        "files": written_paths,
         "diagnostics": render::reports_json(&to_reports(&planned_models.diagnostics)),
     })
 }
@@ -115,13 +115,13 @@ fn report(
     workspace: &Workspace,
     planned_models: &PlannedModels,
     models: &[&ModelPlan],
-    taken: &[&ModelPlan],
+    adopted_models: &[&ModelPlan],
 ) {
-    let named = |model: &ModelPlan, edit: &HandEdit| match &edit.definition {
+    let edit_label = |model: &ModelPlan, edit: &HandEdit| match &edit.definition {
         Some(name) => format!("{}.{name}", model.model),
         None => model.model.clone(),
     };
-    for model in taken {
+    for model in adopted_models {
         for edit in &model.carried {
             let change = model
                 .changes
@@ -133,7 +133,7 @@ fn report(
             session.report_action(&format!(
                 "adopted the {} of {}{change}",
                 edit.property,
-                named(model, edit)
+                edit_label(model, edit)
             ));
             if let Some(rewritten) = edit.describe_rewritten_sql() {
                 session.note(&rewritten);
@@ -147,13 +147,13 @@ fn report(
             session.note(&format!("{}:{}: {part} remains a hand edit{why}", edit.file, edit.line));
         }
         let mut out = String::new();
-        for (number, one) in model.conflicts.iter().enumerate() {
+        for (number, conflict) in model.conflicts.iter().enumerate() {
             conflict::write_conflict(
                 &mut out,
                 workspace,
                 planned_models,
                 model,
-                one,
+                conflict,
                 number + 1,
                 model.conflicts.len(),
             );

@@ -232,12 +232,12 @@ pub fn recover(session: &Session, workspace: &Workspace) -> Result<(), Failure> 
     }
     let Some(commit) = PushCommit::from_note(&journal.note) else {
         // Without a commit, only the files must be restored or completed.
-        let done = if to_undo {
+        let outcome = if to_undo {
             journal.undo(&mut disk)
         } else {
             journal.apply(&mut disk).and_then(|()| journal.finish(&mut disk))
         };
-        return done.map_err(|fault| transaction_failure(&fault));
+        return outcome.map_err(|fault| transaction_failure(&fault));
     };
     let repository = Repository::find(&workspace.root)?;
     if to_undo {

@@ -32,7 +32,7 @@ pub fn write_conflict(
     model: &ModelPlan,
     conflict: &Conflict,
     number: usize,
-    all: usize,
+    total: usize,
 ) {
     let repository = Repository::find(&workspace.root).ok();
     let who = |path: &str, line: Option<usize>, text: &Option<String>| {
@@ -42,21 +42,21 @@ pub fn write_conflict(
             .map_or(1, |text| text.lines().count());
         // The Omni model may have its own repository.
         let of_omni = is_in_omni(workspace, path).then(|| workspace.root.join(path));
-        let own = of_omni
+        let own_repository = of_omni
             .as_deref()
             .and_then(|file| Some((file.parent()?, file.file_name()?.to_str()?)));
-        let (other, path) = match own {
+        let (other, path) = match own_repository {
             Some((folder, name)) => (Repository::find(folder).ok(), name),
             None => (None, path),
         };
-        let said = other
+        let blame_text = other
             .as_ref()
             .or(repository.as_ref())
             .and_then(|repository| match line {
                 Some(line) => repository.blame(path, line, lines),
                 None => last_change(repository, path),
             });
-        said.unwrap_or_else(|| "not committed".to_owned())
+        blame_text.unwrap_or_else(|| "not committed".to_owned())
     };
     let step = conflict
         .step
@@ -70,7 +70,7 @@ pub fn write_conflict(
         None => format!("{}{step}", conflict.property_name()),
     };
     let name = conflict_name(workspace, model, conflict);
-    let _ = writeln!(out, "conflict {number} of {all}: {name} ({about})");
+    let _ = writeln!(out, "conflict {number} of {total}: {name} ({about})");
     let ours = match conflict.spec_line {
         Some(line) => format!("{}:{line}", conflict.spec),
         None => conflict.spec.clone(),
@@ -110,17 +110,17 @@ pub fn write_conflict(
     // For a conflict between whole files, show only the parts that differ.
     let is_file = !conflict.clashes.is_empty() || (conflict.edit.is_none() && !conflict.is_omni_conflict());
     let excerpts = if is_file { Default::default() } else { shorten(texts) };
-    let mut line = |head: &str, side: &str, text: &str, by: &str| {
+    let mut line = |head: &str, side: &str, text: &str, author: &str| {
         let head = format!("  {head:6}  {side}");
         let text = if text.is_empty() {
-            by.to_owned()
+            author.to_owned()
         } else {
-            format!("{text}   {by}")
+            format!("{text}   {author}")
         };
         let _ = writeln!(out, "{}", format!("{head:60}  {text}").trim_end());
     };
-    for ((side, location, _, by), text) in sides.iter().zip(&excerpts) {
-        line(side, location, text, by);
+    for ((side, location, _, author), text) in sides.iter().zip(&excerpts) {
+        line(side, location, text, author);
     }
     if let Some(formula) = &conflict.theirs_formula {
         line("theirs", "as a formula", &excerpt(formula, 0), "");
@@ -239,7 +239,7 @@ fn write_metric_set_resolutions(
     let mut option = |side: ConflictSide, possible: Result<String, &String>, sql: &Option<RewrittenSql>| {
         let name = side.option();
         let _ = match possible {
-            Ok(what) if sides.contains(&side) => writeln!(out, "          {name:10}  {what}"),
+            Ok(effect) if sides.contains(&side) => writeln!(out, "          {name:10}  {effect}"),
             Ok(_) => return,
             Err(reason) => writeln!(out, "          {name:10}  not possible: {reason}"),
         };
@@ -318,7 +318,7 @@ pub fn conflict_name(workspace: &Workspace, model: &ModelPlan, conflict: &Confli
         return target;
     }
     // Somebody changed the same property in dbt's file and in Omni.
-    let target_of = |of: &Conflict| (of.definition.clone(), of.step.clone(), of.property, of.detail.clone());
+    let target_of = |other_conflict: &Conflict| (other_conflict.definition.clone(), other_conflict.step.clone(), other_conflict.property, other_conflict.detail.clone());
     let is_same = |other: &&Conflict| target_of(other) == target_of(conflict);
     if model.conflicts.iter().filter(is_same).count() > 1 {
         let file = match is_in_omni(workspace, &conflict.file) {
@@ -381,22 +381,22 @@ fn excerpts_of(texts: &[String; 3]) -> [String; 3] {
 fn shorten(texts: [&str; 3]) -> [String; 3] {
     let lines = texts.map(one_line);
     let [first, rest @ ..] = lines.each_ref().map(|line| line.chars().collect::<Vec<char>>());
-    let common = |other: &Vec<char>| first.iter().zip(other).take_while(|(one, other)| one == other).count();
+    let common = |other: &Vec<char>| first.iter().zip(other).take_while(|(left, other)| left == other).count();
     let from = rest.iter().map(common).min().unwrap_or_default();
     lines.map(|line| excerpt(&line, from))
 }
 
 /// Returns the part of a value around the character at an index.
-fn excerpt(text: &str, at: usize) -> String {
+fn excerpt(text: &str, index: usize) -> String {
     let line = one_line(text);
     let count = line.chars().count();
     if count <= WIDTH {
         return line;
     }
-    let from = if at < WIDTH - CONTEXT_LENGTH {
+    let from = if index < WIDTH - CONTEXT_LENGTH {
         0
     } else {
-        at - CONTEXT_LENGTH
+        index - CONTEXT_LENGTH
     };
     let part: String = line.chars().skip(from).take(WIDTH).collect();
     let (head, tail) = (

@@ -76,9 +76,9 @@ pub fn check(
     let manifest = TargetFolder::read(copy.root.join("target/manifest.json"))
         .ok()
         .flatten();
-    if let Some(read) = manifest.filter(|_| refused.is_empty()) {
+    if let Some(target_folder) = manifest.filter(|_| refused.is_empty()) {
         let is_pushed = |plan: &&ModelPlan| matches!(plan.action, Action::Create | Action::Update);
-        let written: BTreeSet<&str> = planned_models
+        let written_models: BTreeSet<&str> = planned_models
             .plan
             .models
             .iter()
@@ -88,8 +88,8 @@ pub fn check(
         let models = planned_models
             .models
             .iter()
-            .filter(|model| written.contains(model.name.as_str()));
-        refused = validate::missing_node_failures(&read.manifest, models, &planned_models.diagnostics);
+            .filter(|model| written_models.contains(model.name.as_str()));
+        refused = validate::missing_node_failures(&target_folder.manifest, models, &planned_models.diagnostics);
     }
     Ok(if refused.is_empty() {
         ParsedProject::Yes

@@ -36,9 +36,9 @@ impl WorkTreeDisk {
 
     /// Returns the absolute path of a file to write or remove. Returns an error if the path is outside the project.
     fn checked_path(&self, path: &str) -> io::Result<PathBuf> {
-        let whole = self.absolute_path(path);
-        match self.bounds.resolve_path(&whole) {
-            Ok(_) => Ok(whole),
+        let full_path = self.absolute_path(path);
+        match self.bounds.resolve_path(&full_path) {
+            Ok(_) => Ok(full_path),
             Err(_) => Err(io::Error::new(
                 io::ErrorKind::PermissionDenied,
                 "the path is outside the project",

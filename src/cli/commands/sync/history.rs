@@ -29,7 +29,7 @@ pub fn run(session: &Session, args: &LogArgs) -> Result<Exit, Failure> {
         }
         None => log.entries.iter().collect(),
     };
-    let shown: Vec<&NumberedEntry> = entries
+    let shown_entries: Vec<&NumberedEntry> = entries
         .into_iter()
         .rev()
         .take(args.limit.unwrap_or(u32::MAX) as usize)
@@ -43,17 +43,17 @@ pub fn run(session: &Session, args: &LogArgs) -> Result<Exit, Failure> {
                 "files": entry.files.iter().map(|(path, hash)| (path.clone(), json!(hash))).collect::<serde_json::Map<_, _>>(),
             })
         };
-        let fault = |(file, what): &(String, String)| json!({"file": file, "fault": what});
+        let fault = |(file, reason): &(String, String)| json!({"file": file, "fault": reason});
         let faults: Vec<Value> = log.faults.iter().map(fault).collect();
-        session.print_json(&json!({"entries": shown.iter().map(entry).collect::<Vec<_>>(), "faults": faults}))?;
+        session.print_json(&json!({"entries": shown_entries.iter().map(entry).collect::<Vec<_>>(), "faults": faults}))?;
     } else {
-        session.print_escaped(&format_entries(&shown))?;
-        for (file, what) in &log.faults {
-            session.note(&format!("{LOG}/{file}: {what}"));
+        session.print_escaped(&format_entries(&shown_entries))?;
+        for (file, reason) in &log.faults {
+            session.note(&format!("{LOG}/{file}: {reason}"));
         }
         if log.entries.is_empty() {
             session.report_action("nothing was pushed yet");
-        } else if let (Some(name), true) = (&args.name, shown.is_empty()) {
+        } else if let (Some(name), true) = (&args.name, shown_entries.is_empty()) {
             session.report_action(&format!("no entry of the log changes `{name}`"));
         }
     }
@@ -92,13 +92,13 @@ fn names_in_log(workspace: &Workspace, name: &str) -> Result<Vec<String>, Failur
         let Some(expanded) = compiler.expand_model(text) else {
             continue;
         };
-        let is_listed = |set: &str, listed: &str| {
-            let is_metric = metric.metric.is_none_or(|name| name.eq_ignore_ascii_case(listed));
+        let is_listed = |set: &str, listed_metric: &str| {
+            let is_metric = metric.metric.is_none_or(|name| name.eq_ignore_ascii_case(listed_metric));
             set.eq_ignore_ascii_case(metric.set) && is_metric
         };
         let columns = expanded
             .listed_columns()
-            .filter(|(_, set, listed)| is_listed(set, listed));
+            .filter(|(_, set, listed_metric)| is_listed(set, listed_metric));
         let mut columns = columns.map(|(column, ..)| column).peekable();
         if columns.peek().is_some() {
             let compiled = compiler.compile_spec(text);

@@ -48,12 +48,12 @@ pub fn new(
         ParsedProject::No(why) => request.not_run.push(format!("`dbt parse` ({why})")),
         ParsedProject::Refused(..) => {}
     }
-    let written = planned_models
+    let written_models = planned_models
         .plan
         .models
         .iter()
         .filter_map(|model| Some((model, planned_models.ours.get(&model.model)?)));
-    let promised = written.map(|(model, ours)| PromisedTests::new(&model.model, &ours.files));
+    let promised = written_models.map(|(model, ours)| PromisedTests::new(&model.model, &ours.files));
     if let Some(tests) = promised
         .fold(PromisedTests::default(), PromisedTests::combine)
         .section()
@@ -113,8 +113,8 @@ fn named_approvers(workspace: &Workspace, planned_models: &PlannedModels) -> Vec
                     now.insert(path, planned.after.clone());
                 }
                 None => {
-                    let read = |path: &String| read_project_file(&workspace.root, path);
-                    now.entry(path).or_insert_with_key(read);
+                    let read_file = |path: &String| read_project_file(&workspace.root, path);
+                    now.entry(path).or_insert_with_key(read_file);
                 }
             }
         }
@@ -139,8 +139,8 @@ fn named_approvers(workspace: &Workspace, planned_models: &PlannedModels) -> Vec
         let names = required_approvers(text(&committed).as_deref(), text(&now).as_deref());
         (path, names)
     };
-    let named = paths_to_read.into_iter().map(names);
-    named.filter(|(_, names)| !names.is_empty()).collect()
+    let approver_lists = paths_to_read.into_iter().map(names);
+    approver_lists.filter(|(_, names)| !names.is_empty()).collect()
 }
 
 /// Quotes the results of `verify` for the exact specs that are pushed. States for all other specs that their values
@@ -155,13 +155,13 @@ fn quote_evidence(workspace: &Workspace, planned_models: &PlannedModels, request
             .ours
             .get(&name)
             .and_then(|ours| find_evidence(workspace, &name, &ours.source));
-        let Some(found) = evidence else {
+        let Some(model_evidence) = evidence else {
             unverified.push(name);
             continue;
         };
-        let about = [&found.environment, &found.engine]
+        let about = [&model_evidence.environment, &model_evidence.engine]
             .into_iter()
-            .filter(|it| !it.is_empty());
+            .filter(|part| !part.is_empty());
         let about = about.map(String::as_str).collect::<Vec<_>>().join(", ");
         let start = if models.len() > 1 {
             format!("`{name}` ")
@@ -171,9 +171,9 @@ fn quote_evidence(workspace: &Workspace, planned_models: &PlannedModels, request
         request.values.push(ReportedValues {
             model: name,
             environment: Some(about),
-            summary: found.describe_values(),
+            summary: model_evidence.describe_values(),
         });
-        for proof in &found.proofs {
+        for proof in &model_evidence.proofs {
             let other = match &proof.with {
                 Some(with) => format!("`{with}`"),
                 None => proof.compared_name().to_owned(),
@@ -212,16 +212,16 @@ fn find_evidence(workspace: &Workspace, model: &str, source: &str) -> Option<Ver
 }
 
 fn format_warnings(file_diagnostics: &[FileDiagnostics]) -> String {
-    let all: Vec<&str> = file_diagnostics
+    let all_codes: Vec<&str> = file_diagnostics
         .iter()
         .flat_map(|file_diagnostics| &file_diagnostics.diagnostics)
         .filter(|diagnostic| !diagnostic.is_error())
         .map(formulac::Diagnostic::code)
         .collect();
-    let mut codes = all.clone();
+    let mut codes = all_codes.clone();
     codes.sort_unstable();
     codes.dedup();
-    match all.len() {
+    match all_codes.len() {
         0 => String::new(),
         count => {
             format!(
@@ -260,9 +260,9 @@ fn impact_markdown(
 
 /// Returns the names of models and definitions that are removed or whose values change.
 fn changed_columns(model: &ModelPlan, ours: Option<&CurrentSpec>) -> Vec<(String, ColumnChange)> {
-    let whole = |change: ColumnChange| vec![(model.model.clone(), change)];
+    let model_change = |change: ColumnChange| vec![(model.model.clone(), change)];
     match model.action {
-        Action::Delete => return whole(ColumnChange::Gone),
+        Action::Delete => return model_change(ColumnChange::Gone),
         Action::Update => {}
         _ => return Vec::new(),
     }
@@ -285,29 +285,29 @@ fn changed_columns(model: &ModelPlan, ours: Option<&CurrentSpec>) -> Vec<(String
         };
         // The dimensions and the condition of a set determine which rows are aggregated.
         if columns.is_empty() {
-            return whole(ColumnChange::Values);
+            return model_change(ColumnChange::Values);
         }
         let columns = columns.iter().map(|column| format!("{}.{column}", model.model));
         names.extend(columns.map(|column| (column, kind)));
     }
-    let own = format!("{}.sql", model.model);
+    let model_file = format!("{}.sql", model.model);
     let is_made_otherwise = model.files.iter().any(|file| {
         Path::new(&file.path)
             .file_name()
-            .is_some_and(|name| name == own.as_str())
+            .is_some_and(|name| name == model_file.as_str())
     });
     let is_clause = |change: &PlannedChange| matches!(change.property, Property::Clause(_));
     let is_old = |change: &PlannedChange| change.before.is_some() || is_clause(change);
     if names.is_empty() && is_made_otherwise && model.changes.iter().all(is_old) {
-        return whole(ColumnChange::Values);
+        return model_change(ColumnChange::Values);
     }
     names
 }
 
 /// Explains how to create the merge request with this description on the forge.
-pub fn next_step(branch: &str, into: &str) -> String {
+pub fn next_step(branch: &str, base_branch: &str) -> String {
     format!(
-        "the text of the merge request is in {FILE}: `gh pr create --base {into} --head {branch} --body-file \
+        "the text of the merge request is in {FILE}: `gh pr create --base {base_branch} --head {branch} --body-file \
         {FILE}`, or `glab mr create`"
     )
 }

@@ -34,7 +34,7 @@ pub fn find_returning_descriptions(workspace: &Workspace, changes: &[TextChange]
         let mut dbt = changes.iter().filter(|change| !change.path.starts_with(&omni));
         !line.is_empty() && dbt.any(|change| count(&change.before) > count(&change.after))
     };
-    let mut found = Vec::new();
+    let mut descriptions = Vec::new();
     for (record, record_file) in records(workspace) {
         // The rollback also restores records that a push changed.
         let restored = of_rollback(&record_file.0).and_then(|change| PullRecord::read(change.after.as_deref()?));
@@ -51,9 +51,9 @@ pub fn find_returning_descriptions(workspace: &Workspace, changes: &[TextChange]
         let view = PulledView::new(record, record_file, (&file, &text));
         let changed = view.changed_descriptions().into_iter();
         let returning = changed.filter(|(_, text)| is_removed(text));
-        found.extend(returning.map(|(line, text)| (format!("{file}:{line}"), text)));
+        descriptions.extend(returning.map(|(line, text)| (format!("{file}:{line}"), text)));
     }
-    found
+    descriptions
 }
 
 /// Plans the transfer of descriptions from Omni to dbt, and returns an error for each Omni file that cannot be parsed.
@@ -83,8 +83,8 @@ pub fn plan_descriptions(
     let faults: Vec<FileDiagnostics> = faults.collect();
     match workspace.manifest()?.filter(|_| !views.is_empty() && faults.is_empty()) {
         Some(manifest) => {
-            let read = |path: &str| read_project_file(&workspace.root, path);
-            Ok((of_views(manifest, &views, is_spec, read), faults))
+            let read_file = |path: &str| read_project_file(&workspace.root, path);
+            Ok((of_views(manifest, &views, is_spec, read_file), faults))
         }
         None => Ok((DescriptionActions::default(), faults)),
     }

@@ -75,8 +75,8 @@ impl OmniRepository {
         };
         // A squash merge may leave the trailer in the middle of the message.
         let grep = format!("--grep={TRAILER}: {entry}");
-        let find = |of: &str| -> Result<String, Failure> {
-            let args = ["log", "-1", "--fixed-strings", &grep, "--format=%H", of];
+        let find = |revision: &str| -> Result<String, Failure> {
+            let args = ["log", "-1", "--fixed-strings", &grep, "--format=%H", revision];
             Ok(self.repository.run_git(&args)?.trim().to_owned())
         };
         let is_here = self.repository.head_commit()?.is_some() && !find("HEAD")?.is_empty();

@@ -40,9 +40,9 @@ impl ProjectCopy {
         outside.extend(split_paths(&root, packages).1);
         let folder = tempfile::Builder::new().prefix("formulac-").tempdir()?;
         // Give the copy's parent folders the same names as the project's, so that paths such as `../macros` stay valid.
-        let above = outside.iter().map(|path| path.up).max().unwrap_or_default();
+        let levels_up = outside.iter().map(|path| path.up).max().unwrap_or_default();
         let names: Vec<&OsStr> = root.iter().collect();
-        let names = names.get(names.len().saturating_sub(above + 1)..).unwrap_or_default();
+        let names = names.get(names.len().saturating_sub(levels_up + 1)..).unwrap_or_default();
         let copy = Self {
             root: names
                 .iter()
@@ -94,30 +94,30 @@ struct OutsidePath {
 fn split_paths(root: &Path, paths: impl IntoIterator<Item = PathBuf>) -> (BTreeSet<PathBuf>, BTreeSet<OutsidePath>) {
     let (mut inside, mut outside) = (BTreeSet::new(), BTreeSet::new());
     for path in paths {
-        let whole = absolute_path(&root.join(&path));
-        match whole.strip_prefix(root) {
+        let full_path = absolute_path(&root.join(&path));
+        match full_path.strip_prefix(root) {
             Ok(path) => {
                 inside.insert(path.to_owned());
                 // The path may be a link to another folder of the project.
-                let real = fs::canonicalize(&whole).ok();
+                let real = fs::canonicalize(&full_path).ok();
                 inside.extend(real.and_then(|real| real.strip_prefix(root).ok().map(Path::to_owned)));
             }
             Err(_) if path.is_absolute() => {}
             Err(_) => {
                 let up = root
                     .ancestors()
-                    .position(|above| whole.starts_with(above))
+                    .position(|ancestor| full_path.starts_with(ancestor))
                     .unwrap_or_default();
-                let below = root
+                let relative = root
                     .ancestors()
                     .nth(up)
-                    .and_then(|above| whole.strip_prefix(above).ok());
-                let below = below.unwrap_or(Path::new("")).to_owned();
+                    .and_then(|ancestor| full_path.strip_prefix(ancestor).ok());
+                let inner_path = relative.unwrap_or(Path::new("")).to_owned();
                 outside.insert(OutsidePath {
-                    depth: whole.components().count(),
+                    depth: full_path.components().count(),
                     up,
-                    below,
-                    whole,
+                    below: inner_path,
+                    whole: full_path,
                 });
             }
         }
@@ -127,7 +127,7 @@ fn split_paths(root: &Path, paths: impl IntoIterator<Item = PathBuf>) -> (BTreeS
 
 /// Returns the folders of local packages, as listed under `local:` in the package files.
 fn local_packages(root: &Path) -> Vec<PathBuf> {
-    let of = |file: &str| -> Vec<PathBuf> {
+    let packages_in = |file: &str| -> Vec<PathBuf> {
         let text = read_text(root.join(file)).unwrap_or_default();
         let root = formulac_syntax::yaml::root(&text);
         let packages = root.as_ref().and_then(|root| root.get("packages")?.items());
@@ -137,7 +137,7 @@ fn local_packages(root: &Path) -> Vec<PathBuf> {
             .filter_map(|package| package.text_at("local"));
         local.map(PathBuf::from).collect()
     };
-    PACKAGE_FILES.iter().flat_map(|file| of(file)).collect()
+    PACKAGE_FILES.iter().flat_map(|file| packages_in(file)).collect()
 }
 
 /// Files and folders to copy, with their destinations.
@@ -163,7 +163,7 @@ impl CopyTree<'_> {
             for entry in entries {
                 let entry = entry?;
                 let path = folder.join(entry.file_name());
-                let is_written = folder.as_os_str().is_empty() && WRITTEN.iter().any(|it| entry.file_name() == *it);
+                let is_written = folder.as_os_str().is_empty() && WRITTEN.iter().any(|written_name| entry.file_name() == *written_name);
                 if is_written || self.changes.contains_key(&path) {
                     continue;
                 }
@@ -199,8 +199,8 @@ impl CopyTree<'_> {
     /// Recreates a link of the project. The new link leads to the corresponding path in the copy, or to the original
     /// path if the path is outside the project.
     fn recreate_link(&self, path: &Path) -> io::Result<()> {
-        let whole = self.root.join(path);
-        let goal = fs::canonicalize(&whole).unwrap_or(whole);
+        let full_path = self.root.join(path);
+        let goal = fs::canonicalize(&full_path).unwrap_or(full_path);
         let goal = goal
             .strip_prefix(self.root)
             .map_or_else(|_| goal.clone(), |inner| self.copy.join(inner));
@@ -267,15 +267,15 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let home = fs::canonicalize(home.path()).unwrap();
         let root = home.join("repository/transform");
-        let put = |path: &str, text: &str| {
+        let write_file = |path: &str, text: &str| {
             fs::create_dir_all(root.join(path).parent().unwrap()).unwrap();
             fs::write(root.join(path), text).unwrap();
         };
-        put(
+        write_file(
             "dbt_project.yml",
             "macro-paths: [macros, ../macros]\nseed-paths: [data/seeds]\n",
         );
-        put("packages.yml", "packages: [{local: ../../package}, {package: a/b}]\n");
+        write_file("packages.yml", "packages: [{local: ../../package}, {package: a/b}]\n");
         for file in [
             "models/a/b/c.sql",
             "models/a/old.sql",
@@ -284,10 +284,10 @@ mod tests {
             "target/t",
             "tests/deep/t.sql",
         ] {
-            put(file, file);
+            write_file(file, file);
         }
-        put("../macros/deep/m.sql", "macro");
-        put("../../package/dbt_project.yml", "package");
+        write_file("../macros/deep/m.sql", "macro");
+        write_file("../../package/dbt_project.yml", "package");
         symlink("models/a", root.join("queries")).unwrap();
         symlink("b/c.sql", root.join("models/a/c_again.sql")).unwrap();
         symlink("/nowhere", root.join("nowhere")).unwrap();
@@ -302,7 +302,7 @@ mod tests {
         .map(|(path, text)| (PathBuf::from(path), text))
         .collect();
         let copy = ProjectCopy::create_copy(&root, &dbt, &changes).unwrap();
-        let read = |path: &str| fs::read_to_string(copy.root.join(path)).ok();
+        let read_copy = |path: &str| fs::read_to_string(copy.root.join(path)).ok();
         let is_link = |path: &str| fs::symlink_metadata(copy.root.join(path)).unwrap().is_symlink();
         for path in [
             "models/a/b/c.sql",
@@ -311,13 +311,13 @@ mod tests {
             "models/a/c_again.sql",
             "queries/b/c.sql",
         ] {
-            assert_eq!(read(path).as_deref(), Some("new"), "{path}");
+            assert_eq!(read_copy(path).as_deref(), Some("new"), "{path}");
         }
-        assert_eq!(read("models/a/old.sql"), None);
-        assert_eq!(read("target/t"), None);
-        assert_eq!(read("tests/deep/t.sql").as_deref(), Some("tests/deep/t.sql"));
-        assert_eq!(read("../macros/deep/m.sql").as_deref(), Some("macro"));
-        assert_eq!(read("../../package/dbt_project.yml").as_deref(), Some("package"));
+        assert_eq!(read_copy("models/a/old.sql"), None);
+        assert_eq!(read_copy("target/t"), None);
+        assert_eq!(read_copy("tests/deep/t.sql").as_deref(), Some("tests/deep/t.sql"));
+        assert_eq!(read_copy("../macros/deep/m.sql").as_deref(), Some("macro"));
+        assert_eq!(read_copy("../../package/dbt_project.yml").as_deref(), Some("package"));
         assert!(
             ["models", "models/a", "data", "data/seeds/x", "tests/deep"]
                 .iter()

@@ -29,24 +29,24 @@ pub fn find(
     target: &str,
 ) -> Result<(Vec<TextChange>, BTreeMap<String, PushedChanges>), Failure> {
     let mut pushed = BTreeMap::new();
-    let (states, mut read) = add_changes_of_models(workspace, repository, target, &mut pushed)?;
-    read.insert(KNOWN.to_owned());
-    let read: Vec<String> = read.into_iter().collect();
+    let (states, mut read_paths) = add_changes_of_models(workspace, repository, target, &mut pushed)?;
+    read_paths.insert(KNOWN.to_owned());
+    let input_paths: Vec<String> = read_paths.into_iter().collect();
     let mut commits = Vec::new();
     for logged in undone {
         let commit = repository.commit_that_added(&format!("{LOG}/{}", logged.file))?;
         commits.extend(commit.map(|commit| (*logged, commit)));
     }
     // The changes that a push read may be in other commits, so compare the pushed files with those of the previous push.
-    let mut before = repository.file_contents_at_commit(target, &read)?;
+    let mut before = repository.file_contents_at_commit(target, &input_paths)?;
     for (logged, commit) in &commits {
         let states = logged.entry.files.iter().map(|(path, _)| path.clone());
         let states: Vec<String> = states.filter(|path| is_state(path)).collect();
         let states = repository.file_contents_at_commit(commit, &states)?;
         let states = states.iter().flatten().flat_map(|text| PushState::versions(text));
         states.for_each(|state| add_files(&state, &mut pushed));
-        let after = repository.file_contents_at_commit(commit, &read)?;
-        for (path, texts) in read.iter().zip(before.into_iter().zip(after.clone())) {
+        let after = repository.file_contents_at_commit(commit, &input_paths)?;
+        for (path, texts) in input_paths.iter().zip(before.into_iter().zip(after.clone())) {
             let of_file: &mut PushedChanges = pushed.entry(path.clone()).or_default();
             of_file.steps.insert(0, texts.into());
         }
@@ -141,11 +141,11 @@ fn add_changes_of_models(
         .filter(|path| !earlier.contains_key(*path))
         .cloned()
         .collect();
-    let found = repository.file_contents_at_commit(target, &unpushed)?;
+    let target_texts = repository.file_contents_at_commit(target, &unpushed)?;
     earlier.extend(
         unpushed
             .into_iter()
-            .zip(found)
+            .zip(target_texts)
             .filter_map(|(path, text)| Some((path, text?))),
     );
     let paths: BTreeSet<&String> = earlier.keys().chain(later.keys()).collect();
@@ -176,11 +176,11 @@ fn other_files_of_push(
     logged: &NumberedEntry,
     commit: &str,
 ) -> Result<Vec<String>, Failure> {
-    let written = logged.entry.files.iter().map(|(path, _)| path.as_str());
-    let written = written.filter(|path| !path.ends_with(".gitignore"));
+    let pushed_paths = logged.entry.files.iter().map(|(path, _)| path.as_str());
+    let written_paths = pushed_paths.filter(|path| !path.ends_with(".gitignore"));
     let lines = logged.entry.changes.iter();
     let sets = lines.filter_map(|line| line.strip_prefix(push::METRIC_SET));
-    let mut files: Vec<String> = written.chain(sets).map(str::to_owned).collect();
+    let mut files: Vec<String> = written_paths.chain(sets).map(str::to_owned).collect();
     files.retain(|path| ![LOG, STATES].iter().any(|folder| path.starts_with(folder)));
     // A push that transfers a description from Omni also commits the record of the view, and the view itself unless the
     // Omni model has its own repository.

@@ -52,9 +52,9 @@ impl Repository {
         let unfinished = lines
             .zip(UNFINISHED_OPERATIONS)
             .find(|(path, _)| folder.join(path).exists());
-        if let Some((_, (_, what))) = unfinished {
+        if let Some((_, (_, unfinished_action))) = unfinished {
             return Err(
-                Failure::new(Exit::Failed, format!("{what} is not complete in this work tree"))
+                Failure::new(Exit::Failed, format!("{unfinished_action} is not complete in this work tree"))
                     .with_help("complete or abort the git operation first; `git status` shows how"),
             );
         }
@@ -65,14 +65,14 @@ impl Repository {
     /// never committed. Returns `None` if the file is unchanged or ignored, or if there is no repository.
     pub fn committed_if_different(folder: &Path, path: &str) -> Option<Option<String>> {
         let folder = or_current_folder(folder);
-        let of = |args: &[&str]| {
+        let run_git = |args: &[&str]| {
             run_git_in(folder, args, "")
                 .ok()
                 .filter(|output| output.succeeded)
                 .map(|output| output.out)
         };
-        let differs = of(&["status", "--porcelain", "--", path]).is_some_and(|out| !out.is_empty());
-        differs.then(|| of(&["show", &format!("HEAD:./{path}")]))
+        let differs = run_git(&["status", "--porcelain", "--", path]).is_some_and(|out| !out.is_empty());
+        differs.then(|| run_git(&["show", &format!("HEAD:./{path}")]))
     }
 
     /// Returns the path from the repository's folder to the project's folder, with a trailing `/`. The path is empty if
@@ -255,12 +255,12 @@ impl Repository {
         }
         // Skip deleted files that were never tracked, but include deleted files that are staged, because git must
         // record their removal.
-        let known: &[&str] = match self.head_commit()? {
+        let list_args: &[&str] = match self.head_commit()? {
             Some(_) => &["ls-files", "-z", "--with-tree=HEAD", "--"],
             None => &["ls-files", "-z", "--"],
         };
-        let known = self.run_git_on_paths(known, paths)?;
-        let unique_paths: BTreeSet<&str> = known.split('\0').filter(|path| !path.is_empty()).collect();
+        let known_paths = self.run_git_on_paths(list_args, paths)?;
+        let unique_paths: BTreeSet<&str> = known_paths.split('\0').filter(|path| !path.is_empty()).collect();
         let tracked_paths: Vec<String> = unique_paths.into_iter().map(str::to_owned).collect();
         let args = [args, &["--pathspec-from-file=-", "--pathspec-file-nul"]].concat();
         let trace = GitTrace::new(&self.folder.join(LOCAL));
@@ -313,10 +313,10 @@ impl Repository {
             "--untracked-files=all",
             "--",
         ];
-        let of = |line: &str| Some(line.get(3..)?.strip_prefix(prefix.trim())?.to_owned());
+        let parse_path = |line: &str| Some(line.get(3..)?.strip_prefix(prefix.trim())?.to_owned());
         if paths.len() <= MAX_NAMED_PATHS {
             let output = self.run_git_on_paths(&args, paths)?;
-            return Ok(output.split('\0').filter_map(of).collect());
+            return Ok(output.split('\0').filter_map(parse_path).collect());
         }
         let folder = |path: &String| {
             path.rsplit_once('/')
@@ -325,7 +325,7 @@ impl Repository {
         let folders: BTreeSet<String> = paths.iter().map(folder).collect();
         let output = self.run_git_on_paths(&args, &Vec::from_iter(folders))?;
         // Several calls may report the files of a nested folder.
-        let differing: BTreeSet<String> = output.split('\0').filter_map(of).collect();
+        let differing: BTreeSet<String> = output.split('\0').filter_map(parse_path).collect();
         let wanted_paths: BTreeSet<String> = paths.iter().cloned().collect();
         Ok(differing.intersection(&wanted_paths).cloned().collect())
     }
@@ -370,7 +370,7 @@ impl Repository {
             let value = |key: &str| headers.iter().find_map(|line| line.strip_prefix(key));
             let time = value("committer-time ")?.parse().ok()?;
             // Git's times are whole seconds, so a commit and its parent may have the same time.
-            let is_child = |of: &str| value("previous ").is_some_and(|previous| previous.starts_with(of));
+            let is_child = |parent: &str| value("previous ").is_some_and(|previous| previous.starts_with(parent));
             let is_later = |latest: &u64, last: &str| time > *latest || (time == *latest && is_child(last));
             if last.as_ref().is_none_or(|(latest, last, _)| is_later(latest, last)) {
                 last = Some((
@@ -394,8 +394,8 @@ impl Repository {
             return Ok(output.stdout);
         }
         let message = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-        let what = args.first().copied().unwrap_or_default();
-        Err(Failure::new(Exit::Failed, format!("`git {what}` failed: {message}")))
+        let subcommand = args.first().copied().unwrap_or_default();
+        Err(Failure::new(Exit::Failed, format!("`git {subcommand}` failed: {message}")))
     }
 
     pub fn run_git(&self, args: &[&str]) -> Result<String, Failure> {
@@ -418,12 +418,12 @@ impl Repository {
     }
 
     /// Returns the output of a git call, or the reason for its failure.
-    fn git_output(&self, what: &str, output: ProgramOutput) -> Result<String, Failure> {
+    fn git_output(&self, subcommand: &str, output: ProgramOutput) -> Result<String, Failure> {
         if output.succeeded {
             return Ok(output.out);
         }
         let reason = error_text(&output).unwrap_or_else(|| "git reported no reason".to_owned());
-        let failure = Failure::new(Exit::Failed, format!("`git {what}` failed: {reason}"));
+        let failure = Failure::new(Exit::Failed, format!("`git {subcommand}` failed: {reason}"));
         Err(match self.index_lock() {
             Some(path) => failure.with_help(format!(
                 "git's lock `{path}` exists; if no git command is running in this repository, a git command was \

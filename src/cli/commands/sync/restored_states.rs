@@ -54,7 +54,7 @@ pub fn restore_states(
         if text_on_disk.is_some() && is_merged(&repository, path) {
             continue;
         }
-        let what = match text_on_disk {
+        let disk_state = match text_on_disk {
             Some(_) => "was changed by hand",
             None => "is missing",
         };
@@ -62,13 +62,13 @@ pub fn restore_states(
         let mut versions = versions.map(|text| text.replace('\r', ""));
         let Some(text) = versions.find(|text| content_hash(text.as_bytes()) == record.hash) else {
             session.warn(&format!(
-                "`{path}` {what}, and this clone has no commit with the version that the last push wrote; \
+                "`{path}` {disk_state}, and this clone has no commit with the version that the last push wrote; \
                  `git fetch --unshallow` gets the complete history"
             ));
             continue;
         };
         session.warn(&format!(
-            "`{path}` {what}; the changes are compared with the version that log entry {} wrote, and the \
+            "`{path}` {disk_state}; the changes are compared with the version that log entry {} wrote, and the \
              next push restores the file",
             record.number
         ));

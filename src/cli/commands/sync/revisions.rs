@@ -22,8 +22,8 @@ impl Repository {
     }
 
     /// Returns the last common commit of two branches.
-    pub fn merge_base(&self, one: &str, other: &str) -> Result<String, Failure> {
-        let output = self.run(&["merge-base", one, other])?;
+    pub fn merge_base(&self, branch: &str, other: &str) -> Result<String, Failure> {
+        let output = self.run(&["merge-base", branch, other])?;
         if output.succeeded {
             return Ok(output.out.trim().to_owned());
         }
@@ -126,13 +126,13 @@ impl Repository {
     /// Returns the same files with the hashes of their contents.
     fn file_hashes(&self, commit: &str, paths: &[String]) -> Result<Vec<(String, String)>, Failure> {
         // Format of a line: `100644 blob <hash>`, a tab, and the path.
-        let of = |line: &str| {
+        let parse_line = |line: &str| {
             let (facts, path) = line.split_once('\t')?;
             let mut facts = facts.split(' ').skip(1);
             (facts.next()? == "blob").then(|| Some((path.to_owned(), facts.next()?.to_owned())))?
         };
         let output = self.run_git_on_paths(&["ls-tree", "-r", "-z", commit, "--"], paths)?;
-        let mut files: Vec<(String, String)> = output.split('\0').filter_map(of).collect();
+        let mut files: Vec<(String, String)> = output.split('\0').filter_map(parse_line).collect();
         files.sort();
         files.dedup();
         Ok(files)
@@ -166,9 +166,9 @@ impl Repository {
                 Some(parent) => self.file_contents_at_commit(parent, &records)?,
                 None => vec![None; records.len()],
             };
-            let known = records.iter().zip(texts.into_iter().zip(before));
-            let known: BTreeMap<&String, (Option<String>, Option<String>)> = known.collect();
-            let touched = |path: &String| match known.get(path) {
+            let known_texts = records.iter().zip(texts.into_iter().zip(before));
+            let texts_by_path: BTreeMap<&String, (Option<String>, Option<String>)> = known_texts.collect();
+            let touched = |path: &String| match texts_by_path.get(path) {
                 Some((text, before)) => TouchedFile::new(path, before.is_some(), text.clone()),
                 None => TouchedFile::new(path, true, None),
             };

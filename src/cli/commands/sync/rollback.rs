@@ -43,32 +43,32 @@ pub fn run(session: &Session, args: &RollbackArgs) -> Result<Exit, Failure> {
     let log = history::read_log(&workspace);
     let point = RollbackTarget::new(&log, &repository, id)?;
     let undone = undone_entries(&repository, &log, &point.commit)?;
-    let mut kept = KeptFiles {
+    let mut kept_files = KeptFiles {
         dialect: workspace.dialect(&TargetOptions::default())?,
         files: Vec::new(),
     };
-    let changes = changes(&workspace, &repository, &undone, &point.commit, &mut kept)?;
+    let changes = changes(&workspace, &repository, &undone, &point.commit, &mut kept_files)?;
     let (omni_files, omni_changes) = match &omni {
-        Some(omni) => omni_changes(&workspace, &repository, omni, &log, &point, &mut kept)?,
+        Some(omni) => omni_changes(&workspace, &repository, omni, &log, &point, &mut kept_files)?,
         None => Default::default(),
     };
-    for path in kept.files {
+    for path in kept_files.files {
         session.warn(&format!(
             "`{path}` keeps its contents, because later commits changed the lines that the rollback would restore"
         ));
     }
-    let all = [changes.clone(), omni_changes.clone()].concat();
-    for (position, text) in find_returning_descriptions(&workspace, &all) {
+    let all_changes = [changes.clone(), omni_changes.clone()].concat();
+    for (position, text) in find_returning_descriptions(&workspace, &all_changes) {
         session.warn(&format!(
             "`{position}` keeps the description `{text}`, so the next push transfers it again; to undo it, also change it \
              in the Omni model"
         ));
     }
     if !args.json {
-        session.print_escaped(&display_changes(&all, &point, &undone))?;
+        session.print_escaped(&display_changes(&all_changes, &point, &undone))?;
     }
-    let mut done = None;
-    if all.is_empty() {
+    let mut commit_json = None;
+    if all_changes.is_empty() {
         session.report_action("no changes of later pushes remain, so there is nothing to undo");
     } else {
         let paths: Vec<String> = changes.iter().map(|change| change.path.clone()).collect();
@@ -82,7 +82,7 @@ pub fn run(session: &Session, args: &RollbackArgs) -> Result<Exit, Failure> {
             "Go back to {}? This undoes {} and changes {}.",
             point.name,
             format_count(undone.len(), "entry", "entries"),
-            format_count(all.len(), "file", "files"),
+            format_count(all_changes.len(), "file", "files"),
         );
         if !session.confirm(args.yes, &question)? {
             session.report_action("no file is written");
@@ -92,7 +92,7 @@ pub fn run(session: &Session, args: &RollbackArgs) -> Result<Exit, Failure> {
         let mut lines = vec![format!("back to {}", point.short)];
         lines.extend(changes.iter().filter_map(model_line));
         let environment = environment.map(|environment| environment.name);
-        let what = PushAction {
+        let action = PushAction {
             did: "rollback",
             title,
             lines,
@@ -102,7 +102,7 @@ pub fn run(session: &Session, args: &RollbackArgs) -> Result<Exit, Failure> {
             omni_changes,
             omni_files,
         };
-        let (commit, entry, in_omni) = push::prepare_commit(&workspace, (&repository, omni.as_ref()), &branch, what)?;
+        let (commit, entry, in_omni) = push::prepare_commit(&workspace, (&repository, omni.as_ref()), &branch, action)?;
         session.report_action(&format!(
             "restored {}: {commit}, entry {}",
             point.name,
@@ -112,13 +112,13 @@ pub fn run(session: &Session, args: &RollbackArgs) -> Result<Exit, Failure> {
             session.report_action(&in_omni.summary());
         }
         let in_omni = in_omni.as_ref().map(CreatedOmniCommit::json);
-        done = Some(json!({"commit": commit, "entry": entry, "omni": in_omni}));
+        commit_json = Some(json!({"commit": commit, "entry": entry, "omni": in_omni}));
     }
     if args.json {
         let file = |change: &TextChange| json!({"path": change.path, "before": change.before, "after": change.after});
-        let files: Vec<Value> = all.iter().map(file).collect();
+        let files: Vec<Value> = all_changes.iter().map(file).collect();
         session.print_json(
-            &json!({"to": {"number": point.number, "id": point.id, "name": point.name}, "files": files, "done": done}),
+            &json!({"to": {"number": point.number, "id": point.id, "name": point.name}, "files": files, "done": commit_json}),
         )?;
     }
     Ok(Exit::Done)
@@ -180,10 +180,10 @@ struct RollbackTarget {
 impl RollbackTarget {
     fn new(log: &Log, repository: &Repository, id: &str) -> Result<Self, Failure> {
         match log.find_entries(id).as_slice() {
-            [one] => Self::entry(repository, one),
+            [log_entry] => Self::entry(repository, log_entry),
             [] => match release::find(repository, id)? {
                 Some(release) => {
-                    let at = repository.commit_date(&release.commit)?;
+                    let date = repository.commit_date(&release.commit)?;
                     let description = format!("release {}", release.name);
                     Ok(Self {
                         id: release.name.clone(),
@@ -191,7 +191,7 @@ impl RollbackTarget {
                         name: release.name,
                         number: None,
                         commit: release.commit,
-                        at,
+                        at: date,
                         description,
                     })
                 }
@@ -261,7 +261,7 @@ fn changes(
     repository: &Repository,
     undone: &[&NumberedEntry],
     target: &str,
-    kept: &mut KeptFiles,
+    kept_files: &mut KeptFiles,
 ) -> Result<Vec<TextChange>, Failure> {
     if undone.is_empty() {
         return Ok(Vec::new());
@@ -270,7 +270,7 @@ fn changes(
     let mut undone_commits = None;
     for (path, of_file) in pushed {
         let before = read_project_file(&workspace.root, &path);
-        let mut after = kept.undo(repository, (&path, &path), before.clone(), &of_file)?;
+        let mut after = kept_files.undo(repository, (&path, &path), before.clone(), &of_file)?;
         if of_file.generated_for.is_some()
             && before != after
             && let Some(text) = after.take()
@@ -287,7 +287,7 @@ fn changes(
             changes.push(TextChange::new(&path, before, after));
         }
     }
-    changes.sort_by(|one, other| one.path.cmp(&other.path));
+    changes.sort_by(|left, other| left.path.cmp(&other.path));
     Ok(changes)
 }
 
@@ -370,7 +370,7 @@ fn omni_changes(
     omni: &OmniRepository,
     log: &Log,
     point: &RollbackTarget,
-    kept: &mut KeptFiles,
+    kept_files: &mut KeptFiles,
 ) -> Result<(Vec<String>, Vec<TextChange>), Failure> {
     let repository = &omni.repository;
     let reached = dbt.files_in_commit(&point.commit, &[LOG.to_owned()])?;
@@ -389,7 +389,7 @@ fn omni_changes(
     for (file, of_file) in pushed {
         let path = omni.path_in_project(&file);
         let before = read_project_file(&workspace.root, &path);
-        let after = kept.undo(repository, (&file, &path), before.clone(), &of_file)?;
+        let after = kept_files.undo(repository, (&file, &path), before.clone(), &of_file)?;
         if before != after {
             changes.push((file, TextChange::new(&path, before, after)));
         }
@@ -419,12 +419,12 @@ fn display_changes(changes: &[TextChange], point: &RollbackTarget, undone: &[&Nu
         out.push_str("Files:\n");
     }
     for change in changes {
-        let what = match (&change.before, &change.after) {
+        let action = match (&change.before, &change.after) {
             (None, _) => "is restored",
             (_, None) => "is removed",
             _ => "changes",
         };
-        let _ = writeln!(out, "  {}  {what}", change.path);
+        let _ = writeln!(out, "  {}  {action}", change.path);
         if change.path.starts_with(STATES) {
             continue;
         }

@@ -27,25 +27,25 @@ pub fn format_plan(session: &Session, workspace: &Workspace, planned_models: &Pl
         write_model(&mut out, model, session.global.quiet);
     }
     write_upgraded_models(&mut out, &upgraded, session.global.quiet);
-    let written: Vec<&str> = plan
+    let written_paths: Vec<&str> = plan
         .models
         .iter()
         .filter(|model| is_already_written(model))
         .map(|model| &*model.model)
         .collect();
-    if !written.is_empty() {
+    if !written_paths.is_empty() {
         let _ = writeln!(
             out,
             "Files that are already written and that `push` commits: {}\n",
-            written.join(", ")
+            written_paths.join(", ")
         );
     }
-    let all = plan.conflicts();
+    let total = plan.conflicts();
     let mut number = 0;
     for model in &plan.models {
-        for one in &model.conflicts {
+        for conflict in &model.conflicts {
             number += 1;
-            conflict::write_conflict(&mut out, workspace, planned_models, model, one, number, all);
+            conflict::write_conflict(&mut out, workspace, planned_models, model, conflict, number, total);
         }
     }
     write_unknown_exposures(&mut out, plan);
@@ -171,19 +171,19 @@ fn write_model(out: &mut String, model: &ModelPlan, brief: bool) {
     if !effects.is_empty() {
         let _ = writeln!(out, "    {}", effects.join("; "));
     }
-    let edit = |out: &mut String, what: &str, edit: &HandEdit| {
+    let edit = |out: &mut String, label: &str, edit: &HandEdit| {
         let part = edit.describe_part(&model.model);
-        let _ = writeln!(out, "    {what}: {part}, {}:{}", edit.file, edit.line);
+        let _ = writeln!(out, "    {label}: {part}, {}:{}", edit.file, edit.line);
     };
-    for one in &model.carried {
-        edit(out, "copied into the spec", one);
-        if let Some(rewritten) = one.describe_rewritten_sql() {
+    for hand_edit in &model.carried {
+        edit(out, "copied into the spec", hand_edit);
+        if let Some(rewritten) = hand_edit.describe_rewritten_sql() {
             let _ = writeln!(out, "      {rewritten}");
         }
     }
-    for one in &model.kept {
-        edit(out, "remains a hand edit", one);
-        if let Some(why) = one.reason_to_keep() {
+    for hand_edit in &model.kept {
+        edit(out, "remains a hand edit", hand_edit);
+        if let Some(why) = hand_edit.reason_to_keep() {
             let _ = writeln!(out, "      {why}");
         }
     }
@@ -244,12 +244,12 @@ fn is_already_written(model: &ModelPlan) -> bool {
 
 fn write_file(out: &mut String, file: &TextChange, brief: bool) {
     let lines = |text: &Option<String>| text.as_deref().map_or(0, |text| text.lines().count());
-    let what = match (&file.before, &file.after) {
+    let action = match (&file.before, &file.after) {
         (None, _) => format!("{} lines", lines(&file.after)),
         (_, None) => "removed".to_owned(),
         _ => "changed".to_owned(),
     };
-    let _ = writeln!(out, "  {}  {what}", file.path);
+    let _ = writeln!(out, "  {}  {action}", file.path);
     let (Some(before), Some(after)) = (&file.before, &file.after) else {
         return;
     };

@@ -127,17 +127,17 @@ fn read_facts(text: Option<String>) -> KnownFacts {
 
 /// Returns whether two versions of `known.yml` agree about everything on which the files of a spec depend.
 fn has_same_facts(before: &KnownFacts, now: &KnownFacts, ours: &CurrentSpec) -> bool {
-    let mut read = ours.compiled.known_relations().iter().map(formulac::Relation::name);
+    let mut relation_names = ours.compiled.known_relations().iter().map(formulac::Relation::name);
     (before.dialect, &before.dbt_version, &before.generic_tests) == (now.dialect, &now.dbt_version, &now.generic_tests)
-        && read.all(|name| before.schema.relation(name) == now.schema.relation(name))
+        && relation_names.all(|name| before.schema.relation(name) == now.schema.relation(name))
 }
 
 /// Removes the models that read a changed model, directly or through other models.
 fn remove_children(candidates: &mut BTreeSet<String>, models: &[CompiledModel], mut changed: Vec<String>) {
     let mut children: BTreeMap<String, Vec<&String>> = BTreeMap::new();
     for model in models.iter().filter(|model| candidates.contains(&model.name)) {
-        for read in &model.reads {
-            let name = read.unversioned_model().unwrap_or(read.name());
+        for read_relation in &model.reads {
+            let name = read_relation.unversioned_model().unwrap_or(read_relation.name());
             children.entry(name.to_lowercase()).or_default().push(&model.name);
         }
     }

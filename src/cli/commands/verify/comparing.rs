@@ -50,18 +50,18 @@ struct VerifiedModel<'m> {
 
 impl ModelComparer<'_> {
     /// Compares models with their formulas and with the relations in `compare:`. Calls `done` after each comparison.
-    pub fn verify(&self, subjects: &[SpecToVerify<'_>], done: impl Fn()) -> Result<Vec<VerificationResult>, Failure> {
+    pub fn verify(&self, subjects: &[SpecToVerify<'_>], on_progress: impl Fn()) -> Result<Vec<VerificationResult>, Failure> {
         let mut models: Vec<VerifiedModel<'_>> = subjects.iter().map(|subject| self.prepare_model(subject)).collect();
         let (mut places, mut pairs) = (Vec::new(), Vec::new());
-        for (model, of) in models.iter_mut().enumerate() {
-            for (proof, pair) in std::mem::take(&mut of.pairs) {
+        for (model, verified_model) in models.iter_mut().enumerate() {
+            for (proof, pair) in std::mem::take(&mut verified_model.pairs) {
                 places.push((model, proof));
                 pairs.push(pair);
             }
         }
         for ((model, proof), judged) in places
             .into_iter()
-            .zip(self.comparison_runner().run_comparisons(pairs, done)?)
+            .zip(self.comparison_runner().run_comparisons(pairs, on_progress)?)
         {
             let Some(verified) = models.get_mut(model).map(|model| &mut model.verified) else {
                 continue;
@@ -107,9 +107,9 @@ impl ModelComparer<'_> {
         // The built model may be missing if the spec has other comparisons, provided that the data comes from files or
         // that another environment supplies missing models.
         let is_missing = |comparison: &Comparison| {
-            comparison.own_relation().is_some_and(|read| {
+            comparison.own_relation().is_some_and(|relation| {
                 matches!(
-                    find_presence(self.built_relations(), read),
+                    find_presence(self.built_relations(), relation),
                     Some(RelationPresence::Missing)
                 )
             })
@@ -148,7 +148,7 @@ impl ModelComparer<'_> {
     /// Returns the columns with a tag that marks their values as personal. These values are never written to a file.
     fn hidden_columns(&self, compiled: &CompiledSpec) -> BTreeSet<String> {
         let inherited = self.workspace.project.inherit();
-        let is_personal = |tag: &String| inherited.iter().any(|it| it.eq_ignore_ascii_case(tag));
+        let is_personal = |tag: &String| inherited.iter().any(|inherited_tag| inherited_tag.eq_ignore_ascii_case(tag));
         let inherited = compiled.columns().iter().map(|column| (column.name(), column.tags()));
         let declared_columns = compiled
             .column_tags()
@@ -193,11 +193,11 @@ impl ModelComparer<'_> {
         comparison: &mut Comparison,
         proof: &mut Proof,
     ) -> Result<Vec<String>, String> {
-        let of = |read: Option<&Read>| read.and_then(|read| find_presence(&self.presences, read));
+        let presence_of = |read_relation: Option<&Read>| read_relation.and_then(|relation| find_presence(&self.presences, relation));
         let name = compiled.name().unwrap_or_default();
         let mut messages = Vec::new();
         let is_formula = comparison.compared_relation().is_none();
-        match of(comparison.compared_relation()) {
+        match presence_of(comparison.compared_relation()) {
             Some(RelationPresence::Missing) => return Err(format!("`{}` does not exist", proof.compared_name())),
             Some(RelationPresence::Unknown(why)) => return Err(why.clone()),
             Some(RelationPresence::There(columns, _)) => {
@@ -219,7 +219,7 @@ impl ModelComparer<'_> {
         }
         let ours = comparison
             .own_relation()
-            .and_then(|read| find_presence(self.built_relations(), read));
+            .and_then(|relation| find_presence(self.built_relations(), relation));
         let is_inlined = matches!(ours, Some(RelationPresence::Missing)) && self.is_ephemeral(name);
         match ours {
             Some(RelationPresence::Missing) if is_inlined => {}

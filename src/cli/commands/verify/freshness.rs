@@ -49,14 +49,14 @@ impl<'k> EnvironmentBuilds<'k> {
             return Ok(Self::default());
         };
         let target = dbt.target_folder();
-        let of = |environment: &Environment| environment::artifacts_folder(&workspace.root, &target, environment);
-        let all = workspace.project.environments();
-        let chosen = all.iter().find(|it| Some(it.name.as_str()) == environment);
-        let own = environment::last_run_folder(&workspace.root, &target, chosen);
-        let artifacts = last_run::read_last_run(&workspace.root, dbt, &own)?;
+        let folder_of = |environment: &Environment| environment::artifacts_folder(&workspace.root, &target, environment);
+        let all_environments = workspace.project.environments();
+        let selected_environment = all_environments.iter().find(|candidate| Some(candidate.name.as_str()) == environment);
+        let own_folder = environment::last_run_folder(&workspace.root, &target, selected_environment);
+        let artifacts = last_run::read_last_run(&workspace.root, dbt, &own_folder)?;
         let mut environments = vec![(environment.map(str::to_owned), artifacts)];
-        for other in all.iter().filter(|it| Some(it.name.as_str()) != environment) {
-            let folder = of(other);
+        for other in all_environments.iter().filter(|candidate| Some(candidate.name.as_str()) != environment) {
+            let folder = folder_of(other);
             if folder.is_dir() {
                 let artifacts = last_run::read_last_run(&workspace.root, dbt, &folder)?;
                 environments.push((Some(other.name.clone()), artifacts));
@@ -126,11 +126,11 @@ impl<'k> EnvironmentBuilds<'k> {
                 Status::Warn => 1,
                 _ => 2,
             };
-            let group = node.source().map(|of| &*of.source_name).unwrap_or_default();
+            let group = node.source().map(|source| &*source.source_name).unwrap_or_default();
             let name = format!("{group}.{}", node.name);
-            let is_worse = |(worst, other, known): &(u8, &SourceResult, String)| {
+            let is_worse = |(worst, other, other_name): &(u8, &SourceResult, String)| {
                 let key = |rank: u8, result: &SourceResult| (rank, result.max_loaded_at.map(std::cmp::Reverse));
-                (key(rank, result), &name) > (key(*worst, other), known)
+                (key(rank, result), &name) > (key(*worst, other), other_name)
             };
             if worst.as_ref().is_none_or(is_worse) {
                 worst = Some((rank, result, name));
@@ -162,8 +162,8 @@ impl BuildState {
     /// Describes the state of the model, or returns `None` if nothing is known about the model.
     pub fn message(&self, is_here: bool) -> Option<String> {
         let mut parts = Vec::new();
-        if let Some((at, status)) = &self.built {
-            let how = if status == Status::Success.name() {
+        if let Some((build_time, status)) = &self.built {
+            let status_suffix = if status == Status::Success.name() {
                 String::new()
             } else {
                 format!(", which ended in {status}")
@@ -172,7 +172,7 @@ impl BuildState {
                 .seconds
                 .map(|seconds| format!(" in {seconds:.2} s"))
                 .unwrap_or_default();
-            parts.push(format!("built{took} {} ago{how}", age_text(*at)));
+            parts.push(format!("built{took} {} ago{status_suffix}", age_text(*build_time)));
         }
         if let Some(source) = &self.source {
             let state = if source.status == Status::Pass {
@@ -181,7 +181,7 @@ impl BuildState {
                 format!(" ({})", source.status.name())
             };
             parts.push(match source.loaded {
-                Some(at) => format!("the source {} was loaded {} ago{state}", source.name, age_text(at)),
+                Some(load_time) => format!("the source {} was loaded {} ago{state}", source.name, age_text(load_time)),
                 None => format!("the age of the source {} is unknown{state}", source.name),
             });
         }
@@ -198,8 +198,8 @@ impl BuildState {
     }
 }
 
-fn age_text(at: SystemTime) -> String {
-    Timestamp::try_from(at).map_or_else(
+fn age_text(system_time: SystemTime) -> String {
+    Timestamp::try_from(system_time).map_or_else(
         |_| "an unknown time".to_owned(),
         |then| format_age(Timestamp::now(), then),
     )

@@ -90,8 +90,8 @@ pub fn run(session: &Session, args: &VerifyArgs) -> Result<Exit, Failure> {
     let spec_names = named_specs(session, &target, args)?;
     let mut engine = Engine::select_engine(session, &args.engine, &workspace.project)?;
     let dialect = engine.dialect(&workspace.project)?;
-    if let Some(own) = workspace.project.dialect().filter(|own| *own != dialect) {
-        session.report_action(&format!("compiled for {dialect}, not for the project's {own}"));
+    if let Some(project_dialect) = workspace.project.dialect().filter(|own_dialect| *own_dialect != dialect) {
+        session.report_action(&format!("compiled for {dialect}, not for the project's {project_dialect}"));
     }
     let target = TargetOptions {
         dialect: Some(dialect),
@@ -112,12 +112,12 @@ pub fn run(session: &Session, args: &VerifyArgs) -> Result<Exit, Failure> {
         DataFileKnowledge::new(workspace.builder(dialect, facts.clone()), &facts, schema);
     let (sources, texts) = verify_sources(&workspace, &spec_names)?;
     let specs = spec::compile_all(&compiler, &workspace.root, sources, || {});
-    let chosen = select_specs(&specs, &texts, &spec_names)?;
-    let faulty: Vec<FileDiagnostics> = chosen.iter().filter_map(|at| spec_errors(specs.get(*at)?)).collect();
+    let spec_indices = select_specs(&specs, &texts, &spec_names)?;
+    let faulty: Vec<FileDiagnostics> = spec_indices.iter().filter_map(|index| spec_errors(specs.get(*index)?)).collect();
     if !args.json {
         session.report(&faulty);
     }
-    let models = models_to_verify(&specs, &chosen)?;
+    let models = models_to_verify(&specs, &spec_indices)?;
     engine.read_only(&tables_read(&models));
     let environment = match &engine {
         Engine::Dbt(_) => environment::selected_environment(&session.global, &workspace.project)?,
@@ -141,8 +141,8 @@ pub fn run(session: &Session, args: &VerifyArgs) -> Result<Exit, Failure> {
         typed: typed.as_ref(),
         args,
     };
-    let subjects = models.iter().filter_map(|(at, compiled)| {
-        let (path, text) = texts.get(*at)?;
+    let subjects = models.iter().filter_map(|(index, compiled)| {
+        let (path, text) = texts.get(*index)?;
         Some(SpecToVerify {
             compiled,
             path: path.as_deref().unwrap_or_default(),
@@ -156,9 +156,9 @@ pub fn run(session: &Session, args: &VerifyArgs) -> Result<Exit, Failure> {
         .sum();
     // The dbt engine needs no progress bar, because it runs many comparisons in one call that shows its own progress.
     let bar = (!engine.runs_models()).then(|| progress::start_bar(session, comparisons, "comparing"));
-    let mut all = comparer.verify(&subjects, || bar.iter().for_each(|bar| bar.inc(1)))?;
+    let mut results = comparer.verify(&subjects, || bar.iter().for_each(|bar| bar.inc(1)))?;
     bar.iter().for_each(ProgressBar::finish_and_clear);
-    for (verified, subject) in all.iter_mut().zip(&subjects) {
+    for (verified, subject) in results.iter_mut().zip(&subjects) {
         verified.add_builds(
             &builds,
             subject,
@@ -168,10 +168,10 @@ pub fn run(session: &Session, args: &VerifyArgs) -> Result<Exit, Failure> {
         check_budget(verified, subject.compiled, args)?;
     }
     if !args.no_evidence {
-        write_evidence(session, &workspace, &mut all)?;
+        write_evidence(session, &workspace, &mut results)?;
     }
-    show::print_verification_results(session, args, &engine, &all, &faulty)?;
-    Ok(exit(&all, &faulty))
+    show::print_verification_results(session, args, &engine, &results, &faulty)?;
+    Ok(exit(&results, &faulty))
 }
 
 /// Returns the names of the specs to verify. Empty for all specs.
@@ -189,11 +189,11 @@ fn named_specs(session: &Session, target: &TargetOptions, args: &VerifyArgs) -> 
 }
 
 /// Returns the models of the chosen specs without errors, each with the index of its spec.
-fn models_to_verify<'s>(specs: &'s [Spec], chosen: &[usize]) -> Result<Vec<(usize, &'s CompiledSpec)>, Failure> {
+fn models_to_verify<'s>(specs: &'s [Spec], spec_indices: &[usize]) -> Result<Vec<(usize, &'s CompiledSpec)>, Failure> {
     let sound = || {
-        chosen
+        spec_indices
             .iter()
-            .filter_map(|at| Some((*at, specs.get(*at)?)))
+            .filter_map(|index| Some((*index, specs.get(*index)?)))
             .filter(|(_, spec)| spec_errors(spec).is_none())
     };
     // A metric set has no rows of its own.
@@ -202,24 +202,24 @@ fn models_to_verify<'s>(specs: &'s [Spec], chosen: &[usize]) -> Result<Vec<(usiz
             .as_ref()
             .is_some_and(|compiled| compiled.metric_set().is_some())
     };
-    if !chosen.is_empty() && chosen.iter().all(|at| specs.get(*at).is_some_and(is_set)) {
+    if !spec_indices.is_empty() && spec_indices.iter().all(|index| specs.get(*index).is_some_and(is_set)) {
         let message = "a metric set has no rows to verify; verify the models that use it";
         return Err(Failure::new(Exit::Usage, message));
     }
     Ok(sound()
         .filter(|(_, spec)| !is_set(spec))
-        .filter_map(|(at, spec)| Some((at, spec.compiled.as_ref()?)))
+        .filter_map(|(index, spec)| Some((index, spec.compiled.as_ref()?)))
         .collect())
 }
 
 /// Returns the exit status. A verification without any comparison fails, because it proves nothing.
-fn exit(all: &[VerificationResult], faulty: &[FileDiagnostics]) -> Exit {
-    let nothing = if all.is_empty() && faulty.is_empty() {
+fn exit(results: &[VerificationResult], faulty: &[FileDiagnostics]) -> Exit {
+    let nothing = if results.is_empty() && faulty.is_empty() {
         Exit::Failed
     } else {
         Exit::Done
     };
-    all.iter()
+    results.iter()
         .map(VerificationResult::exit)
         .fold(nothing.most_severe(Exit::from_failures(faulty)), Exit::most_severe)
 }
@@ -235,13 +235,13 @@ fn verify_sources(
     spec_names: &[OsString],
 ) -> Result<(Vec<VerifyInput>, Vec<VerifyText>), Failure> {
     let mut sources = workspace.sources()?;
-    let whole = |path: &Path| fs::canonicalize(path).ok();
+    let canonical_path = |path: &Path| fs::canonicalize(path).ok();
     let paths: BTreeSet<PathBuf> = sources
         .iter()
-        .filter_map(|(source, _)| whole(Path::new(&source.name)))
+        .filter_map(|(source, _)| canonical_path(Path::new(&source.name)))
         .collect();
     for path in spec_names.iter().map(PathBuf::from).filter(|path| path.is_file()) {
-        if whole(&path).is_none_or(|path| !paths.contains(&path)) {
+        if canonical_path(&path).is_none_or(|path| !paths.contains(&path)) {
             let display_path = project::path_in_project(&path, Some(&workspace.root));
             sources.push((SourceText::from_file(&path), display_path));
         }
@@ -264,18 +264,18 @@ fn select_specs(specs: &[Spec], texts: &[VerifyText], spec_names: &[OsString]) -
         }
         return Ok((0..specs.len()).collect());
     }
-    let mut chosen = Vec::new();
+    let mut spec_indices = Vec::new();
     for name in spec_names {
         let text = name.to_string_lossy();
         let path = Path::new(name);
-        let is_it = |(at, spec): &(usize, &Spec)| {
+        let is_it = |(index, spec): &(usize, &Spec)| {
             let is_file =
                 path.is_file() && fs::canonicalize(path).ok() == fs::canonicalize(&spec.file_diagnostics.file).ok();
-            is_file || (!path.is_file() && spec.name.as_deref() == Some(&*text) && texts.get(*at).is_some())
+            is_file || (!path.is_file() && spec.name.as_deref() == Some(&*text) && texts.get(*index).is_some())
         };
         match specs.iter().enumerate().find(is_it) {
-            Some((at, _)) if chosen.contains(&at) => {}
-            Some((at, _)) => chosen.push(at),
+            Some((index, _)) if spec_indices.contains(&index) => {}
+            Some((index, _)) => spec_indices.push(index),
             None => {
                 let names = specs.iter().filter_map(|spec| spec.name.as_deref());
                 let other = || "specify the file of a spec, or its `model`".to_owned();
@@ -288,14 +288,14 @@ fn select_specs(specs: &[Spec], texts: &[VerifyText], spec_names: &[OsString]) -
             }
         }
     }
-    Ok(chosen)
+    Ok(spec_indices)
 }
 
 /// Returns the errors in a spec, if there are any. Warnings are omitted, because `check` reports them.
 fn spec_errors(spec: &Spec) -> Option<FileDiagnostics> {
     let fault = spec.model_fault.iter().cloned();
-    let all = spec.file_diagnostics.diagnostics.iter().cloned().chain(fault);
-    let diagnostics: Vec<_> = all
+    let all_diagnostics = spec.file_diagnostics.diagnostics.iter().cloned().chain(fault);
+    let diagnostics: Vec<_> = all_diagnostics
         .filter(|diagnostic| diagnostic.is_error() || diagnostic.kind() == Code::UnreadableFile)
         .collect();
     let file_diagnostics = FileDiagnostics {
@@ -307,33 +307,33 @@ fn spec_errors(spec: &Spec) -> Option<FileDiagnostics> {
 
 /// Returns the names of the relations that the models read or are compared with, as written in the queries.
 fn tables_read(models: &[(usize, &CompiledSpec)]) -> Vec<String> {
-    let of = |compiled: &CompiledSpec| {
-        let own = compared_relations(&[(0, compiled)])
+    let tables_of = |compiled: &CompiledSpec| {
+        let compared_names = compared_relations(&[(0, compiled)])
             .iter()
             .map(|reference| reference.display_name().into_owned())
             .collect::<Vec<_>>();
-        compiled.tables().iter().cloned().chain(own).collect::<Vec<_>>()
+        compiled.tables().iter().cloned().chain(compared_names).collect::<Vec<_>>()
     };
-    models.iter().flat_map(|(_, compiled)| of(compiled)).collect()
+    models.iter().flat_map(|(_, compiled)| tables_of(compiled)).collect()
 }
 
 /// Returns the relations that are compared, without duplicates.
 fn compared_relations(models: &[(usize, &CompiledSpec)]) -> Vec<Read> {
-    let mut all: Vec<Read> = Vec::new();
+    let mut relations: Vec<Read> = Vec::new();
     for (_, compiled) in models {
         let comparisons = compiled.formula_comparison().into_iter().chain(compiled.comparisons());
         for comparison in comparisons {
-            for read in [comparison.own_relation(), comparison.compared_relation()]
+            for relation in [comparison.own_relation(), comparison.compared_relation()]
                 .into_iter()
                 .flatten()
             {
-                if !all.contains(read) {
-                    all.push(read.clone());
+                if !relations.contains(relation) {
+                    relations.push(relation.clone());
                 }
             }
         }
     }
-    all
+    relations
 }
 
 /// Returns the duration of the formula's query in the previous verification, in the same environment and with the
@@ -363,29 +363,29 @@ fn check_budget(verified: &mut VerificationResult, compiled: &CompiledSpec, args
     };
     verified.budget_seconds = Some(budget);
     let timing = &verified.timing;
-    for (what, seconds) in [
+    for (label, seconds) in [
         ("the formula takes", timing.formula_seconds),
         ("the build took", timing.build_seconds),
     ] {
         if let Some(seconds) = seconds.filter(|seconds| *seconds > budget) {
             verified
                 .over_budget
-                .push(format!("{what} {seconds:.1} s, more than the budget of {budget} s"));
+                .push(format!("{label} {seconds:.1} s, more than the budget of {budget} s"));
         }
     }
     Ok(())
 }
 
 /// Writes the evidence for models with results, and their durations.
-fn write_evidence(session: &Session, workspace: &Workspace, all: &mut [VerificationResult]) -> Result<(), Failure> {
-    let at = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+fn write_evidence(session: &Session, workspace: &Workspace, results: &mut [VerificationResult]) -> Result<(), Failure> {
+    let timestamp = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
     let is_found = |proof: &Proof| proof.verdict != Verdict::NotCompared;
     let (mut files, mut timings) = (Vec::new(), Vec::new());
-    for VerificationResult { evidence, timing, .. } in all
+    for VerificationResult { evidence, timing, .. } in results
         .iter_mut()
         .filter(|result| result.evidence.proofs.iter().any(is_found))
     {
-        timing.at.clone_from(&at);
+        timing.at.clone_from(&timestamp);
         let planned = |path: String, text: String| PlannedFile {
             path: workspace.root.join(path),
             text,
@@ -414,9 +414,9 @@ fn write_evidence(session: &Session, workspace: &Workspace, all: &mut [Verificat
 }
 
 /// Checks whether a relation exists.
-fn find_presence<'p>(presences: &'p [(Read, RelationPresence)], read: &Read) -> Option<&'p RelationPresence> {
+fn find_presence<'p>(presences: &'p [(Read, RelationPresence)], relation: &Read) -> Option<&'p RelationPresence> {
     presences
         .iter()
-        .find(|(reference, _)| reference == read)
+        .find(|(reference, _)| reference == relation)
         .map(|(_, presence)| presence)
 }

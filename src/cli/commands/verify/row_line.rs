@@ -30,24 +30,24 @@ pub fn format_row(row: &RowDifference, proof: &Proof, columns: &[String], is_hid
         keys.join(", ")
     };
     let (ours, theirs) = (proof.relation_name(), proof.compared_name());
-    let what = match row.rows {
+    let description = match row.rows {
         [1, 1] => {
-            let one = |differing: &formulac::verify::ValueDifference| {
+            let difference_text = |differing: &formulac::verify::ValueDifference| {
                 let name = columns.get(differing.column).map_or("", String::as_str);
-                let [here, there] = differing.values.each_ref().map(|it| value(name, it));
+                let [our_value, their_value] = differing.values.each_ref().map(|cell| value(name, cell));
                 let apart = differing.difference.as_ref().filter(|_| !is_hidden(name));
                 let apart = apart
-                    .map(|it| format!(" ({} apart)", shorten_text(it)))
+                    .map(|distance| format!(" ({} apart)", shorten_text(distance)))
                     .unwrap_or_default();
-                format!("{} {here}, not {there}{apart}", escape_hidden(name))
+                format!("{} {our_value}, not {their_value}{apart}", escape_hidden(name))
             };
-            row.values.iter().map(one).collect::<Vec<_>>().join("; ")
+            row.values.iter().map(difference_text).collect::<Vec<_>>().join("; ")
         }
         [1, 0] => format!("only in {ours}"),
         [0, 1] => format!("only in {theirs}"),
-        [here, there] => format!("{here} rows in {ours}, {there} in {theirs}"),
+        [our_count, their_count] => format!("{our_count} rows in {ours}, {their_count} in {theirs}"),
     };
-    format!("{key}: {what}")
+    format!("{key}: {description}")
 }
 
 /// Formats a value on one line, without control characters that a terminal would interpret.

@@ -59,22 +59,22 @@ pub struct ComparisonRunner<'j> {
 
 impl ComparisonRunner<'_> {
     /// Runs the comparisons and returns their results in order. Calls `done` after each comparison.
-    pub fn run_comparisons(&self, pairs: Vec<RowPair>, done: impl Fn()) -> Result<Vec<ComparisonResult>, Failure> {
+    pub fn run_comparisons(&self, pairs: Vec<RowPair>, on_progress: impl Fn()) -> Result<Vec<ComparisonResult>, Failure> {
         let reader = self.comparison_reader();
         let counts: Vec<String> = pairs.iter().map(|pair| pair.comparison.counts_sql(reader)).collect();
         let requests = pairs
             .iter()
             .zip(&counts)
             .map(|(pair, sql)| self.comparison_queries(pair, sql, COUNTS, 1, pair.timed.as_deref()));
-        let answers = self.engine.answers(&requests.collect::<Vec<_>>(), self.typed, done)?;
-        let mut all: Vec<ComparisonResult> = pairs
+        let answers = self.engine.answers(&requests.collect::<Vec<_>>(), self.typed, on_progress)?;
+        let mut results: Vec<ComparisonResult> = pairs
             .iter()
             .zip(answers)
             .map(|(pair, answer)| compare_counts(pair, answer_or_message(answer)))
             .collect();
         let differing: Vec<(&RowPair, &mut ComparisonResult)> = pairs
             .iter()
-            .zip(&mut all)
+            .zip(&mut results)
             .filter(|(_, result)| self.needs_rows(result))
             .collect();
         let rows: Vec<String> = differing
@@ -92,7 +92,7 @@ impl ComparisonRunner<'_> {
                 result.show_rows(pair, &answer);
             }
         }
-        Ok(all)
+        Ok(results)
     }
 
     pub fn comparison_reader(&self) -> ComparisonReader {
@@ -107,13 +107,13 @@ impl ComparisonRunner<'_> {
         &self,
         pair: &'a RowPair,
         sql: &'a str,
-        what: &'static str,
+        subject: &'static str,
         limit: u32,
         timed: Option<&'a str>,
     ) -> EngineRequest<'a> {
         EngineRequest {
             sql,
-            what,
+            what: subject,
             columns: &[],
             tables: &pair.tables,
             own_limit: None,
@@ -205,12 +205,12 @@ impl ComparisonResult {
 fn answer_or_message(answer: Result<Answer, Failure>) -> Result<Answer, String> {
     answer.map_err(|failure| match failure {
         Failure::Found(diagnostics) => {
-            let said = diagnostics
+            let message = diagnostics
                 .iter()
                 .flat_map(|file_diagnostics| &file_diagnostics.diagnostics)
                 .map(|diagnostic| diagnostic.message().to_owned())
                 .next();
-            said.unwrap_or_else(|| "the engine failed".to_owned())
+            message.unwrap_or_else(|| "the engine failed".to_owned())
         }
         // The query was too long to be sent.
         Failure::Message(message) => message.text,

@@ -20,20 +20,20 @@ pub fn print_verification_results(
     session: &Session,
     args: &VerifyArgs,
     engine: &Engine,
-    all: &[VerificationResult],
+    results: &[VerificationResult],
     faulty: &[FileDiagnostics],
 ) -> Result<(), Failure> {
     if args.json {
-        let models: Vec<Value> = all.iter().map(verified_json).collect();
+        let models: Vec<Value> = results.iter().map(verified_json).collect();
         let diagnostics = render::reports_json(&to_reports(faulty));
         return session.print_json(&json!({"engine": engine.name(), "models": models, "diagnostics": diagnostics}));
     }
     session.print_data(&if args.markdown {
-        to_markdown(all)
+        to_markdown(results)
     } else {
-        format_verification_results(all)
+        format_verification_results(results)
     })?;
-    session.report_action(&verify_summary(all, faulty));
+    session.report_action(&verify_summary(results, faulty));
     Ok(())
 }
 
@@ -41,25 +41,25 @@ pub fn print_verification_results(
 const UNBUILT_LABEL: &str = "not built here";
 
 /// Formats one line per comparison, followed by its differing rows, and then the other facts about the model.
-fn format_verification_results(all: &[VerificationResult]) -> String {
-    let width = all
+fn format_verification_results(results: &[VerificationResult]) -> String {
+    let width = results
         .iter()
         .map(|result| result.evidence.model.chars().count())
         .max()
         .unwrap_or_default();
     let mut out = String::new();
-    for verified in all {
+    for verified in results {
         let name = escape_hidden(&verified.evidence.model);
-        let (own, others) = fact_lines(verified);
-        let mut own = own.into_iter().map(|fact| format!(" · {fact}")).collect::<String>();
+        let (own_facts, others) = fact_lines(verified);
+        let mut own_text = own_facts.into_iter().map(|fact| format!(" · {fact}")).collect::<String>();
         if verified.is_unbuilt {
             out.push_str(&format!("- {name:width$}  its formula: {UNBUILT_LABEL}\n"));
         }
         for (proof, compared) in proofs_with_columns(verified) {
             // The lines about durations follow the line of the first comparison.
-            let own = std::mem::take(&mut own);
+            let suffix = std::mem::take(&mut own_text);
             out.push_str(&format!(
-                "{} {name:width$}  {}{own}\n",
+                "{} {name:width$}  {}{suffix}\n",
                 verdict_symbol(proof),
                 proof_line(proof)
             ));
@@ -162,9 +162,9 @@ fn outdated_builds_message(standings: &[BuildState]) -> Option<String> {
     }
 }
 
-fn verify_summary(all: &[VerificationResult], faulty: &[FileDiagnostics]) -> String {
-    let with = |verdict: Verdict| all.iter().filter(|result| result.evidence.verdict() == verdict).count();
-    let proofs: usize = all.iter().map(|result| result.evidence.proofs.len()).sum();
+fn verify_summary(results: &[VerificationResult], faulty: &[FileDiagnostics]) -> String {
+    let with = |verdict: Verdict| results.iter().filter(|result| result.evidence.verdict() == verdict).count();
+    let proofs: usize = results.iter().map(|result| result.evidence.proofs.len()).sum();
     let mut parts = vec![format_count(with(Verdict::Agrees), "model agrees", "models agree")];
     if with(Verdict::Differs) > 0 {
         parts.push(format_count(with(Verdict::Differs), "model differs", "models differ"));
@@ -190,18 +190,18 @@ fn verify_summary(all: &[VerificationResult], faulty: &[FileDiagnostics]) -> Str
 }
 
 /// Formats a section for each model: a list of comparisons with their rows, and the durations.
-fn to_markdown(all: &[VerificationResult]) -> String {
+fn to_markdown(results: &[VerificationResult]) -> String {
     let mut out = String::new();
-    for verified in all {
+    for verified in results {
         let evidence = &verified.evidence;
-        let environment = Some(&evidence.environment).filter(|it| !it.is_empty()).into_iter();
+        let environment = Some(&evidence.environment).filter(|environment_name| !environment_name.is_empty()).into_iter();
         let about: Vec<String> = environment
             .chain([&evidence.engine])
-            .map(|it| markdown::escape_markdown(it))
+            .map(|part| markdown::escape_markdown(part))
             .collect();
         let about = about
             .into_iter()
-            .filter(|it| !it.is_empty())
+            .filter(|part| !part.is_empty())
             .collect::<Vec<_>>()
             .join(", ");
         out.push_str(&format!(
@@ -230,13 +230,13 @@ fn to_markdown(all: &[VerificationResult]) -> String {
         for fault in problem_lines(verified) {
             out.push_str(&format!("- **{}**\n", markdown::escape_markdown(&fault)));
         }
-        let (own, others) = fact_lines(verified);
-        let facts: Vec<String> = own
+        let (own_facts, others) = fact_lines(verified);
+        let facts: Vec<String> = own_facts
             .iter()
             .chain(&others)
             .map(|fact| markdown::escape_markdown(fact))
             .collect();
-        let about = Some(about).filter(|it| !it.is_empty()).into_iter();
+        let about = Some(about).filter(|part| !part.is_empty()).into_iter();
         out.push_str(&format!("\n{}\n\n", about.chain(facts).collect::<Vec<_>>().join(" · ")));
     }
     out
@@ -248,9 +248,9 @@ fn verified_json(verified: &VerificationResult) -> Value {
         .map(|(proof, compared)| comparison_json(proof, compared))
         .collect();
     let standing = |standing: &BuildState| {
-        let time = |at: std::time::SystemTime| {
-            jiff::Timestamp::try_from(at)
-                .map(|at| at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
+        let time = |system_time: std::time::SystemTime| {
+            jiff::Timestamp::try_from(system_time)
+                .map(|timestamp| timestamp.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
                 .ok()
         };
         let source = standing.source.as_ref().map(|source| {
@@ -314,7 +314,7 @@ pub fn comparison_json(proof: &Proof, compared: &ComparedColumn) -> Value {
             "values": values.collect::<Vec<_>>(),
         })
     };
-    let both = |both: [u64; 2]| json!({"model": both[0], "other": both[1]});
+    let counts_json = |count_pair: [u64; 2]| json!({"model": count_pair[0], "other": count_pair[1]});
     json!({
         "with": proof.with,
         "verdict": proof.verdict.name(),
@@ -322,11 +322,11 @@ pub fn comparison_json(proof: &Proof, compared: &ComparedColumn) -> Value {
         "formula_for_model": proof.of_formula,
         "keys": proof.keys,
         "tolerance": proof.tolerance,
-        "rows": both(counts.rows),
+        "rows": counts_json(counts.rows),
         "agreeing": counts.agreeing_rows(),
         "differing": counts.differing,
-        "only": both(counts.only_on_side),
-        "repeated": both(counts.repeated),
+        "only": counts_json(counts.only_on_side),
+        "repeated": counts_json(counts.repeated),
         "columns": columns.collect::<Vec<_>>(),
         "lacking": proof.lacking,
         "worst": compared.rows.iter().map(row).collect::<Vec<_>>(),

@@ -18,27 +18,27 @@ impl Lowerer<'_> {
     /// about these factors.
     #[cold]
     pub(in crate::check) fn suggest_conditional_sum(&mut self, call: Call, span: Span) {
-        let is_within = |at: Span| span.start <= at.start && at.end <= span.end;
+        let is_within = |fault_span: Span| span.start <= fault_span.start && fault_span.end <= span.end;
         let factors = self.factors(call);
-        let is_about_condition = |at: Span| {
+        let is_about_condition = |fault_span: Span| {
             let mut conditions = factors.conditions.iter();
             conditions.any(|(_, left, right)| {
                 let (left, right) = (self.ast.span(*left), self.ast.span(*right));
-                at.start == left.start && at.end == right.end
+                fault_span.start == left.start && fault_span.end == right.end
             })
         };
-        let about_factors = |code: Code, at: Span| match code {
-            Code::TypeMismatch => is_about_condition(at),
+        let about_factors = |code: Code, fault_span: Span| match code {
+            Code::TypeMismatch => is_about_condition(fault_span),
             code => code == Code::BadRange,
         };
         // The arguments were lowered just before the call, so their diagnostics are the last ones.
         let places = self.diagnostics.iter().enumerate().rev();
-        let found: Vec<usize> = places
+        let indices: Vec<usize> = places
             .take_while(|(_, fault)| is_within(fault.span()))
             .filter(|(_, fault)| about_factors(fault.kind(), fault.span()))
             .map(|(index, _)| index)
             .collect();
-        let (Some((first, others)), Some(formula)) = (found.split_last(), self.conditional_sum(&factors)) else {
+        let (Some((first, others)), Some(formula)) = (indices.split_last(), self.conditional_sum(&factors)) else {
             return;
         };
         for other in others {
@@ -116,7 +116,7 @@ impl Lowerer<'_> {
                 _ => return None,
             });
         }
-        let all = parts.join(", ");
-        (!factors.conditions.is_empty()).then(|| format!("{name}({all})"))
+        let argument_list = parts.join(", ");
+        (!factors.conditions.is_empty()).then(|| format!("{name}({argument_list})"))
     }
 }

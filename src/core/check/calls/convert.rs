@@ -113,13 +113,13 @@ impl Lowerer<'_> {
     }
 
     /// Warns that a result computed from an instant depends on the session. `what` describes the result.
-    fn warn_of_session_timezone(&mut self, what: &str, instant: Span) {
+    fn warn_of_session_timezone(&mut self, noun: &str, instant: Span) {
         let text = self.source_text(instant);
         self.report(
             Diagnostic::new(
                 Code::SessionTimezone,
                 instant,
-                format!("the {what} of `{text}` depends on the time zone, but no time zone is set"),
+                format!("the {noun} of `{text}` depends on the time zone, but no time zone is set"),
             )
             .with_help("set `timezone:` in the spec or project, for example `timezone: Europe/Berlin`"),
         );
@@ -177,10 +177,10 @@ impl Lowerer<'_> {
     }
 
     /// Converts a node to a type. The caller must ensure that the conversion is supported.
-    pub(in crate::check) fn convert_to(&mut self, id: IrId, wanted: Type) -> IrId {
+    pub(in crate::check) fn convert_to(&mut self, id: IrId, target_type: Type) -> IrId {
         let meta = self.program.meta(id);
         let text = matches!(self.program.node(id), Ir::Text(_));
-        match (meta.ty, wanted) {
+        match (meta.ty, target_type) {
             (from, to) if from == to => id,
             (Type::Unknown, _) if !text => id,
             (ty, Type::Boolean) if ty.is_number() => self.convert_to_condition(id),
@@ -231,7 +231,7 @@ impl Lowerer<'_> {
     pub(in crate::check) fn unify_values(
         &mut self,
         ids: &mut [IrId],
-        what: SameTypeReason<'_>,
+        reason: SameTypeReason<'_>,
         compare: bool,
     ) -> Option<Type> {
         if let Some(timed) = self.has_time_of_day(ids) {
@@ -252,10 +252,10 @@ impl Lowerer<'_> {
             }
             let ty = self.program.meta(*id).ty;
             match common_type(shared, ty) {
-                Some(both) => shared = both,
+                Some(common_type) => shared = common_type,
                 None => {
                     let other = first.unwrap_or(*id);
-                    self.report_mismatch(other, *id, what);
+                    self.report_mismatch(other, *id, reason);
                     return None;
                 }
             }
@@ -278,16 +278,16 @@ impl Lowerer<'_> {
     }
 
     #[cold]
-    fn report_mismatch(&mut self, first: IrId, second: IrId, what: SameTypeReason<'_>) {
-        let is_if = matches!(what, SameTypeReason::Branches("IF"));
-        let tests_blank = matches!(what, SameTypeReason::Values("="));
-        let tests_filled = matches!(what, SameTypeReason::Values("<>"));
-        let what = match what {
-            SameTypeReason::Values(shown) if shown.starts_with(|c: char| c.is_alphabetic()) => {
-                format!("all values of `{shown}` must have the same type")
+    fn report_mismatch(&mut self, first: IrId, second: IrId, reason: SameTypeReason<'_>) {
+        let is_if = matches!(reason, SameTypeReason::Branches("IF"));
+        let tests_blank = matches!(reason, SameTypeReason::Values("="));
+        let tests_filled = matches!(reason, SameTypeReason::Values("<>"));
+        let rule_text = match reason {
+            SameTypeReason::Values(display_name) if display_name.starts_with(|c: char| c.is_alphabetic()) => {
+                format!("all values of `{display_name}` must have the same type")
             }
-            SameTypeReason::Values(shown) => format!("both sides of `{shown}` must have the same type"),
-            SameTypeReason::Branches(shown) => format!("the branches of `{shown}` have different types"),
+            SameTypeReason::Values(display_name) => format!("both sides of `{display_name}` must have the same type"),
+            SameTypeReason::Branches(display_name) => format!("the branches of `{display_name}` have different types"),
         };
         let (a, b) = (self.program.meta(first), self.program.meta(second));
         let (left, right) = (self.source_text(a.span), self.source_text(b.span));
@@ -298,13 +298,13 @@ impl Lowerer<'_> {
                 } else {
                     (&left, &right)
                 };
-                let written = text.trim_matches('"');
+                let literal_text = text.trim_matches('"');
                 match (
                     self.literal_integer(first).or(self.literal_integer(second)),
                     a.ty == Type::Text,
                 ) {
-                    (None, _) if written.parse::<i64>().is_ok() => {
-                        format!("write the number without quotes: `{written}`")
+                    (None, _) if literal_text.parse::<i64>().is_ok() => {
+                        format!("write the number without quotes: `{literal_text}`")
                     }
                     _ if text == "\"\"" && tests_filled => format!("test for a value with `NOT(ISBLANK({number}))`"),
                     _ if text == "\"\"" && tests_blank => format!("test for an empty value with `ISBLANK({number})`"),
@@ -336,7 +336,7 @@ impl Lowerer<'_> {
             Code::TypeMismatch,
             b.span,
             format!(
-                "{what}: `{left}` is {}, `{right}` is {}",
+                "{rule_text}: `{left}` is {}, `{right}` is {}",
                 a.ty.describe(),
                 b.ty.describe()
             ),

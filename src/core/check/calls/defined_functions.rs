@@ -64,9 +64,9 @@ impl Lowerer<'_> {
             return self.add_error(span);
         };
         let operands = self.summarize_operands(&values, span);
-        let chosen =
+        let overload_choice =
             catalog::id_of(function).and_then(|id| self.choose_overload(id, &values, &operands, function.name));
-        let Some(ChosenOverload { args, choice, .. }) = chosen else {
+        let Some(ChosenOverload { args, choice, .. }) = overload_choice else {
             return self.add_error(span);
         };
         if self.has_mixed_levels(&operands.meta) {

@@ -385,25 +385,25 @@ const EXCEL_PREFIXES: [&str; 2] = ["_XLFN.", "_XLWS."];
 
 /// Returns the error for a function from another tool. The function's name is in upper case. `None` if the function is not known.
 pub(in crate::check) fn foreign_function_diagnostic(name: &str, span: Span) -> Option<Diagnostic> {
-    let mut own = name;
+    let mut base_name = name;
     for prefix in EXCEL_PREFIXES {
-        own = own.strip_prefix(prefix).unwrap_or(own);
+        base_name = base_name.strip_prefix(prefix).unwrap_or(base_name);
     }
     let diagnostic = || {
         Diagnostic::new(Code::UnknownFunction, span, format!("unknown function `{name}`"))
             .with_label("not in the function catalogue")
     };
-    if own != name && catalog::lookup(own).is_some() {
-        return Some(diagnostic().with_help(format!("write `{own}`")).with_fix(span, own));
+    if base_name != name && catalog::lookup(base_name).is_some() {
+        return Some(diagnostic().with_help(format!("write `{base_name}`")).with_fix(span, base_name));
     }
-    if let Some((_, english)) = TRANSLATED.iter().find(|(translated, _)| *translated == own) {
+    if let Some((_, english)) = TRANSLATED.iter().find(|(translated, _)| *translated == base_name) {
         return Some(
             diagnostic()
                 .with_help(format!("write `{english}`, the English name of this function"))
                 .with_fix(span, *english),
         );
     }
-    let (_, instead) = OTHER_TOOLS.iter().find(|(n, _)| *n == own)?;
+    let (_, instead) = OTHER_TOOLS.iter().find(|(n, _)| *n == base_name)?;
     Some(diagnostic().with_help(match instead {
         Write(formula) => format!("write `{formula}`"),
         Say(advice) => (*advice).to_owned(),

@@ -236,8 +236,8 @@ impl Lowerer<'_> {
         }
         self.recycle_list(values);
         match joined {
-            Some(one) if args.len() == 1 && self.program.meta(one).nullable => {
-                self.add_call(internal::OR_EMPTY, &[one], span)
+            Some(single_arg) if args.len() == 1 && self.program.meta(single_arg).nullable => {
+                self.add_call(internal::OR_EMPTY, &[single_arg], span)
             }
             Some(id) => id,
             None => self.add_error(span),
@@ -260,29 +260,29 @@ impl Lowerer<'_> {
         let Some(values) = self.lower_values(args) else {
             return self.add_error(span);
         };
-        let [start, end, given] = *values.as_slice() else {
+        let [start, end, unit_arg] = *values.as_slice() else {
             return self.add_error(span);
         };
-        let unit = self.literal_text(given);
-        let known = DATEDIF_UNITS
+        let unit = self.literal_text(unit_arg);
+        let known_unit = DATEDIF_UNITS
             .iter()
             .find(|(name, _)| unit.is_some_and(|unit| unit.eq_ignore_ascii_case(name)));
-        let function = match known {
+        let function = match known_unit {
             Some((_, function)) => *function,
             None => {
                 let other = unit.map(str::to_ascii_uppercase);
-                let at = self.program.meta(given).span;
+                let unit_span = self.program.meta(unit_arg).span;
                 let help = match other.map(|o| o.trim_end_matches('S').to_owned()).as_deref() {
                     Some("DAY") => "write \"D\" for days",
                     Some("MONTH") => "write \"M\" for complete months",
                     Some("YEAR") => "write \"Y\" for complete years",
                     _ => "write \"D\", \"M\", \"Y\", \"YM\", \"MD\" or \"YD\"",
                 };
-                let text = self.source_text(at);
+                let text = self.source_text(unit_span);
                 self.report(
                     Diagnostic::new(
                         Code::UnknownUnit,
-                        at,
+                        unit_span,
                         format!("`DATEDIF` does not support the unit `{text}`"),
                     )
                     .with_help(help),
@@ -321,12 +321,12 @@ impl Lowerer<'_> {
             None => Some(0),
         };
         let Some(function) = basis.and_then(|basis| YEARFRAC_BASES.get(basis).copied()) else {
-            let at = self.program.meta(values.get(2).copied().unwrap_or(end)).span;
-            let text = self.source_text(at);
+            let basis_span = self.program.meta(values.get(2).copied().unwrap_or(end)).span;
+            let text = self.source_text(basis_span);
             self.report(
                 Diagnostic::new(
                     Code::UnknownUnit,
-                    at,
+                    basis_span,
                     format!("`YEARFRAC` does not support the day count basis `{text}`"),
                 )
                 .with_help(
@@ -387,18 +387,18 @@ impl Lowerer<'_> {
     /// Recognizes `DATE(YEAR(x), MONTH(x), 1)` and `DATE(YEAR(x), 1, 1)`, the spreadsheet formulas for the first day of
     /// a month or year.
     fn first_day(&self, parts: &[IrId]) -> Option<(FunctionId, IrId)> {
-        let of = |id: IrId, function: FunctionId| match self.program.node(id) {
+        let argument_of = |id: IrId, function: FunctionId| match self.program.node(id) {
             Ir::Apply { overload, args } if catalog::overload_owner(overload) == function => {
                 self.program.args(args).first().copied()
             }
             _ => None,
         };
         let [year, month, day] = *parts else { return None };
-        let date = of(year, internal::YEAR)?;
+        let date = argument_of(year, internal::YEAR)?;
         if self.literal_integer(day) != Some(1) {
             return None;
         }
-        match of(month, internal::MONTH) {
+        match argument_of(month, internal::MONTH) {
             Some(other) if self.is_same_value(date, other) => Some((internal::TRUNC_MONTH, date)),
             None if self.literal_integer(month) == Some(1) => Some((internal::TRUNC_YEAR, date)),
             _ => None,

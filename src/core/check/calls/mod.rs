@@ -88,8 +88,8 @@ impl Lowerer<'_> {
     /// Warns that the function has a different meaning in spreadsheets.
     #[cold]
     fn warn_of_difference(&mut self, function: &Function, span: Span) {
-        let (what, instead) = function.caution.split_once(": ").unwrap_or((function.caution, ""));
-        self.report(Diagnostic::new(Code::NotAsInSheets, span, what).with_help(instead));
+        let (difference, instead) = function.caution.split_once(": ").unwrap_or((function.caution, ""));
+        self.report(Diagnostic::new(Code::NotAsInSheets, span, difference).with_help(instead));
     }
 
     #[inline]
@@ -107,13 +107,13 @@ impl Lowerer<'_> {
         if call.unclosed && self.failed {
             return false;
         }
-        let wanted = match most {
+        let expected_count = match most {
             Some(most) if most == least => plural_suffix(least),
             Some(most) if most == least + 1 => format!("{least} or {}", plural_suffix(most)),
             Some(most) => format!("{least} to {}", plural_suffix(most)),
             None => format!("at least {}", plural_suffix(least)),
         };
-        let found = if count == 0 {
+        let actual_count = if count == 0 {
             "none".to_owned()
         } else {
             count.to_string()
@@ -133,7 +133,7 @@ impl Lowerer<'_> {
             Diagnostic::new(
                 Code::ArgumentCount,
                 span,
-                format!("`{}` expects {wanted}, found {found}", function.name),
+                format!("`{}` expects {expected_count}, found {actual_count}", function.name),
             )
             .with_help(help),
         );
@@ -145,17 +145,17 @@ impl Lowerer<'_> {
     fn decimal_with_comma(&self, call: Call) -> Option<String> {
         let arguments = self.ast.arguments(call);
         let pairs = || arguments.iter().zip(arguments.iter().skip(1));
-        let between = |one: ExprId, other: ExprId| {
-            Span::new(self.ast.span(one).end, self.ast.span(other).start).text(self.source)
+        let between = |left: ExprId, other: ExprId| {
+            Span::new(self.ast.span(left).end, self.ast.span(other).start).text(self.source)
         };
-        let has_semicolons = pairs().any(|(one, other)| between(*one, *other).contains(';'));
-        pairs().find_map(|(whole, fraction)| {
+        let has_semicolons = pairs().any(|(left, other)| between(*left, *other).contains(';'));
+        pairs().find_map(|(integer_part, fraction)| {
             let is_number = |id: ExprId| self.ast.expr(id) == Expr::Number;
-            let [before, digits] = [whole, fraction].map(|id| self.ast.span(*id).text(self.source));
+            let [before, digits] = [integer_part, fraction].map(|id| self.ast.span(*id).text(self.source));
             let whole_digits = before.get(before.trim_end_matches(|c: char| c.is_ascii_digit()).len()..)?;
-            let is_part = is_number(*whole) || (has_semicolons && !whole_digits.is_empty());
+            let is_part = is_number(*integer_part) || (has_semicolons && !whole_digits.is_empty());
             let is_fraction = is_number(*fraction) && digits.bytes().all(|b| b.is_ascii_digit());
-            let is_decimal = is_part && is_fraction && between(*whole, *fraction) == ",";
+            let is_decimal = is_part && is_fraction && between(*integer_part, *fraction) == ",";
             is_decimal.then(|| format!("{whole_digits}.{digits}"))
         })
     }
@@ -253,12 +253,12 @@ impl Lowerer<'_> {
         let mut stack = vec![value];
         for _ in 0..MAX_NODES {
             let id = stack.pop()?;
-            if let Ir::Definition(used) = self.program.node(id)
+            if let Ir::Definition(definition_index) = self.program.node(id)
                 && self.program.meta(id).level >= Level::Aggregate
                 && let Some(name) = self
                     .program
                     .definitions
-                    .try_get(used as usize)
+                    .try_get(definition_index as usize)
                     .and_then(|d| d.name.as_deref())
                 && let Some(help) = self.help_with_hidden_column(name)
             {
@@ -271,7 +271,7 @@ impl Lowerer<'_> {
 
     /// Returns whether a grouped step partitions its windows by the keys that do not order the rows.
     fn has_default_partition(&self) -> bool {
-        let count = |role: DefinitionRole| self.scope.roles.iter().filter(|of| **of == role).count();
+        let count = |role: DefinitionRole| self.scope.roles.iter().filter(|other_role| **other_role == role).count();
         count(DefinitionRole::OrderBy) > 0
             && count(DefinitionRole::GroupBy) > 1
             && count(DefinitionRole::PartitionBy) == 0
@@ -330,9 +330,9 @@ impl Lowerer<'_> {
     }
 
     /// Adds a call to a scalar function and reports arguments that match no overload.
-    pub(in crate::check) fn add_scalar_call(&mut self, id: FunctionId, args: &[IrId], span: Span, shown: &str) -> IrId {
+    pub(in crate::check) fn add_scalar_call(&mut self, id: FunctionId, args: &[IrId], span: Span, display_name: &str) -> IrId {
         let operands = self.summarize_operands(args, span);
-        self.apply_to(id, args, operands, shown)
+        self.apply_to(id, args, operands, display_name)
     }
 
     /// Adds a call to a scalar function. Works like [`Self::add_scalar_call`], but accepts operands that are already
@@ -343,7 +343,7 @@ impl Lowerer<'_> {
         id: FunctionId,
         args: &[IrId],
         mut operands: Operands,
-        shown: &str,
+        display_name: &str,
     ) -> IrId {
         let span = operands.meta.span;
         if operands.has_error() {
@@ -351,8 +351,8 @@ impl Lowerer<'_> {
         }
         let texts = self.cast_uuids(id, args);
         let args = texts.as_deref().unwrap_or(args);
-        let given = args;
-        let Some(ChosenOverload { args, choice, as_given }) = self.choose_overload(id, args, &operands, shown) else {
+        let original_args = args;
+        let Some(ChosenOverload { args, choice, as_given }) = self.choose_overload(id, args, &operands, display_name) else {
             return self.add_error(span);
         };
         if !as_given {
@@ -370,7 +370,7 @@ impl Lowerer<'_> {
             Nulls::All => operands.all_null,
             Nulls::Skipped => true,
         };
-        let keeps_time = operands.has_kind(Type::Time as u32) && self.keeps_time(id, given);
+        let keeps_time = operands.has_kind(Type::Time as u32) && self.keeps_time(id, original_args);
         let ty = if keeps_time { Type::Time } else { choice.ty };
         let mut meta = NodeMeta {
             ty,
@@ -478,7 +478,7 @@ impl Lowerer<'_> {
         function: &'static Function,
         args: &[IrId],
         span: Span,
-        shown: &str,
+        display_name: &str,
     ) {
         let wrong = args.iter().enumerate().find(|(index, arg)| {
             !function
@@ -490,7 +490,7 @@ impl Lowerer<'_> {
         let Some((index, arg)) = wrong else {
             // Each argument is valid on its own, but the combination is not. An example is `+` with two dates.
             let types: Vec<&str> = args.iter().map(|a| self.program.meta(*a).ty.describe()).collect();
-            let help = match shown {
+            let help = match display_name {
                 "+" => "add a number of days to a date, or add two numbers; to join text, use `&`".to_owned(),
                 "-" => "subtract a number of days or a date from a date, or subtract two numbers".to_owned(),
                 _ => format!("check the types of the arguments of `{}`", function.signature()),
@@ -499,7 +499,7 @@ impl Lowerer<'_> {
                 Diagnostic::new(
                     Code::TypeMismatch,
                     span,
-                    format!("`{shown}` cannot be applied to {}", types.join(" and ")),
+                    format!("`{display_name}` cannot be applied to {}", types.join(" and ")),
                 )
                 .with_help(help),
             );
@@ -523,8 +523,8 @@ impl Lowerer<'_> {
             return;
         }
         let choices = Self::literal_bounds(function, index);
-        let wanted = Self::accepted_types(function, index, choices);
-        let arithmetic = match shown {
+        let expected_types = Self::accepted_types(function, index, choices);
+        let arithmetic = match display_name {
             "+" if Self::is_internal(function, internal::ADD) => {
                 Some("`+` adds numbers, or a number of days to a date")
             }
@@ -533,7 +533,7 @@ impl Lowerer<'_> {
             }
             _ => None,
         };
-        let help = match (meta.ty, wanted.first().map_or("", String::as_str), shown) {
+        let help = match (meta.ty, expected_types.first().map_or("", String::as_str), display_name) {
             (Type::Text, _, "+") => "join text with `&`".to_owned(),
             (Type::Boolean, "a number", _) => format!("convert the condition to a number: `N({text})`"),
             (Type::Text, "a number", _) if text.trim_matches('"').parse::<f64>().is_ok() => {
@@ -543,35 +543,35 @@ impl Lowerer<'_> {
             (ty, "text", _) if ty != Type::Text => format!("convert the value to text: `{text} & \"\"`"),
             (_, "a date", _) => "use a date column, `DATE(2024, 1, 31)` or text such as `\"2024-01-31\"`".to_owned(),
             _ => match if is_operator {
-                catalog::lookup(shown)
+                catalog::lookup(display_name)
             } else {
                 Some(function)
             } {
-                Some(called) => {
-                    let param = called.overloads.iter().find_map(|o| Self::overload_param(o, index));
+                Some(callee) => {
+                    let param = callee.overloads.iter().find_map(|o| Self::overload_param(o, index));
                     let param = param.filter(|_| !is_operator).map(|param| param.name);
-                    let wanted = wanted.join(" or ");
+                    let expected_text = expected_types.join(" or ");
                     match param {
-                        Some(name) => format!("use {wanted} as `{name}` in `{}`", called.signature()),
-                        None => format!("use {wanted} in `{}`", called.signature()),
+                        Some(name) => format!("use {expected_text} as `{name}` in `{}`", callee.signature()),
+                        None => format!("use {expected_text} in `{}`", callee.signature()),
                     }
                 }
-                None => format!("use {} here", wanted.join(" or ")),
+                None => format!("use {} here", expected_types.join(" or ")),
             },
         };
         let is = meta.ty.describe();
         let message = match (arithmetic, Self::is_internal(function, internal::NEGATE)) {
-            (_, true) => format!("`{shown}` needs a number, but `{text}` is {is}"),
+            (_, true) => format!("`{display_name}` needs a number, but `{text}` is {is}"),
             (Some(rule), _) => format!("{rule}, but `{text}` is {is}"),
             _ if choices.is_some() && meta.ty.is_number() => {
-                format!("`{shown}` expects {}, found `{text}`", wanted.join(" or "))
+                format!("`{display_name}` expects {}, found `{text}`", expected_types.join(" or "))
             }
             // Users cannot write functions whose names begin with a lower-case letter.
             _ => {
-                let wanted = wanted.join(" or ");
-                let expected = match shown.starts_with(|c: char| c.is_ascii_lowercase()) {
-                    true => format!("expected {wanted}"),
-                    false => format!("`{shown}` expects {wanted}"),
+                let expected_text = expected_types.join(" or ");
+                let expected = match display_name.starts_with(|c: char| c.is_ascii_lowercase()) {
+                    true => format!("expected {expected_text}"),
+                    false => format!("`{display_name}` expects {expected_text}"),
                 };
                 format!("{expected}, found `{text}`, which is {is}")
             }

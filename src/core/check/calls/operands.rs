@@ -88,7 +88,7 @@ impl Lowerer<'_> {
     #[inline]
     pub(in crate::check) fn summarize_operands(&self, args: &[IrId], span: Span) -> Operands {
         let meta = NodeMeta::constant(Type::Unknown, span);
-        let mut all = Operands {
+        let mut operands = Operands {
             meta,
             all_null: true,
             kinds: 0,
@@ -105,12 +105,12 @@ impl Lowerer<'_> {
                 (Ir::Error, _) => kind::ERROR,
                 (_, ty) => ty as u32,
             };
-            all.kinds |= 1 << kind;
-            all.digits = all.digits.wrapping_mul(kind::COUNT).wrapping_add(kind);
-            all.all_null &= meta.nullable;
-            all.meta.nullable |= meta.nullable;
-            all.meta.merge_operand(meta);
+            operands.kinds |= 1 << kind;
+            operands.digits = operands.digits.wrapping_mul(kind::COUNT).wrapping_add(kind);
+            operands.all_null &= meta.nullable;
+            operands.meta.nullable |= meta.nullable;
+            operands.meta.merge_operand(meta);
         }
-        all
+        operands
     }
 }

@@ -53,8 +53,8 @@ impl OverloadCache {
 
     #[inline]
     fn find(&self, call: u64) -> Option<OverloadChoice> {
-        let (known, choice) = self.known.get(Self::cache_slot(call))?;
-        (*known == call).then_some(*choice)
+        let (cached_call, choice) = self.known.get(Self::cache_slot(call))?;
+        (*cached_call == call).then_some(*choice)
     }
 
     fn store_choice(&mut self, call: u64, choice: OverloadChoice) {
@@ -76,12 +76,12 @@ impl Lowerer<'_> {
         id: FunctionId,
         args: &[IrId],
         operands: &Operands,
-        shown: &str,
+        display_name: &str,
     ) -> Option<ChosenOverload> {
         let call = Self::encode_call(id, args, operands);
         match call.and_then(|call| self.overload_cache().find(call)) {
             Some(choice) => Some(self.use_cached_choice(choice, args, operands)),
-            None => self.search_and_cache(id, args, operands, call, shown),
+            None => self.search_and_cache(id, args, operands, call, display_name),
         }
     }
 
@@ -112,7 +112,7 @@ impl Lowerer<'_> {
         args: &[IrId],
         operands: &Operands,
         call: Option<u64>,
-        shown: &str,
+        display_name: &str,
     ) -> Option<ChosenOverload> {
         let function = catalog::get(id);
         let call = call.and_then(|call| self.overload_cache_key(call, function, args, operands));
@@ -124,12 +124,12 @@ impl Lowerer<'_> {
             .iter()
             .copied()
             .find(|a| has_point && self.program.meta(*a).ty == Type::Point);
-        let Some((overload, taken)) = self.search_overloads(function, args, shown) else {
-            self.report_overload_mismatch(function, args, operands.meta.span, shown);
+        let Some((overload, taken_args)) = self.search_overloads(function, args, display_name) else {
+            self.report_overload_mismatch(function, args, operands.meta.span, display_name);
             return None;
         };
-        let taken = taken?;
-        let ty = self.result_type(function, overload, &taken);
+        let converted_args = taken_args?;
+        let ty = self.result_type(function, overload, &converted_args);
         let point = point.map_or(Type::Point, |p| self.program.meta(p).ty);
         let nulls = overload.nulls.unwrap_or(function.nulls);
         let choice = OverloadChoice {
@@ -139,12 +139,12 @@ impl Lowerer<'_> {
             volatile: function.volatile,
             point,
         };
-        let as_given = taken == args;
+        let as_given = converted_args == args;
         if let Some(call) = call.filter(|_| as_given) {
             self.overload_cache().store_choice(call, choice);
         }
-        let args = self.program.add_args(&taken);
-        self.recycle_list(taken);
+        let args = self.program.add_args(&converted_args);
+        self.recycle_list(converted_args);
         Some(ChosenOverload { args, choice, as_given })
     }
 
@@ -195,7 +195,7 @@ impl Lowerer<'_> {
         &mut self,
         function: &'static Function,
         args: &[IrId],
-        shown: &str,
+        display_name: &str,
     ) -> Option<(&'static Overload, Option<Vec<IrId>>)> {
         let mut list = self.take_list();
         list.extend_from_slice(args);
@@ -228,7 +228,7 @@ impl Lowerer<'_> {
             }
         }
         let (_, overload) = best?;
-        Some((overload, self.convert_arguments(overload, list, shown)))
+        Some((overload, self.convert_arguments(overload, list, display_name)))
     }
 
     /// Assigns a type to decimal literals: decimal if another argument is a decimal, float otherwise. The literals
@@ -323,8 +323,8 @@ impl Lowerer<'_> {
                 Text if self.is_date_like(arg) => Some(CONVERTS),
                 _ => self.is_null(arg).then_some(CONVERTS),
             },
-            ParamType::Is(wanted) => match (ty, wanted) {
-                (ty, wanted) if ty == wanted => Some(EXACT),
+            ParamType::Is(wanted_type) => match (ty, wanted_type) {
+                (ty, expected_type) if ty == expected_type => Some(EXACT),
                 (Unknown, Boolean | Date | Timestamp | Timestamptz) => Some(WIDENS),
                 (Unknown, _) => Some(EXACT),
                 // For a number of unknown type, the best match is a parameter that accepts every numeric type.
@@ -350,16 +350,16 @@ impl Lowerer<'_> {
         &mut self,
         overload: &'static Overload,
         mut args: Vec<IrId>,
-        shown: &str,
+        display_name: &str,
     ) -> Option<Vec<IrId>> {
-        let mut same = 0;
+        let mut same_count = 0;
         for (index, arg) in args.iter_mut().enumerate() {
             let Some(param) = Self::overload_param(overload, index) else {
                 break;
             };
             match param.ty {
-                ParamType::Is(wanted) if !wanted.is_number() || wanted == Type::Integer => {
-                    *arg = self.convert_to(*arg, wanted);
+                ParamType::Is(expected_type) if !expected_type.is_number() || expected_type == Type::Integer => {
+                    *arg = self.convert_to(*arg, expected_type);
                 }
                 ParamType::Temporal => {
                     let ty = self.program.meta(*arg).ty;
@@ -369,7 +369,7 @@ impl Lowerer<'_> {
                         *arg = self.date_literal(*arg, true);
                     }
                 }
-                ParamType::Same => same += 1,
+                ParamType::Same => same_count += 1,
                 // Leave the type of the literal open, because the other argument determines it.
                 ParamType::Positive if self.program.meta(*arg).ty == Type::Float => {
                     self.program.meta_mut(*arg).ty = Type::Point;
@@ -380,12 +380,12 @@ impl Lowerer<'_> {
                 return None;
             }
         }
-        if same > 1 {
+        if same_count > 1 {
             let is_same = |index: usize| Self::overload_param(overload, index).is_some_and(|p| p.ty == ParamType::Same);
             let mut shared = self.take_list();
             shared.extend(args.iter().enumerate().filter(|(i, _)| is_same(*i)).map(|(_, id)| *id));
             let compare = overload.result == ResultType::Is(Type::Boolean);
-            self.unify_values(&mut shared, SameTypeReason::Values(shown), compare)?;
+            self.unify_values(&mut shared, SameTypeReason::Values(display_name), compare)?;
             if shared.iter().any(|a| self.is_error(*a)) {
                 return None;
             }

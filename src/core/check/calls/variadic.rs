@@ -42,12 +42,12 @@ impl Lowerer<'_> {
         node
     }
 
-    fn fold_into_nested_calls(&mut self, pair: FunctionId, values: &[IrId], span: Span, shown: &str) -> IrId {
+    fn fold_into_nested_calls(&mut self, pair: FunctionId, values: &[IrId], span: Span, display_name: &str) -> IrId {
         let mut values = values.iter().copied();
         let first = values.next();
         let folded = first.map(|first| {
             values.fold(first, |left, right| {
-                self.add_scalar_call(pair, &[left, right], span, shown)
+                self.add_scalar_call(pair, &[left, right], span, display_name)
             })
         });
         folded.unwrap_or_else(|| self.add_error(span))
@@ -62,12 +62,12 @@ impl Lowerer<'_> {
             return self.add_error(span);
         };
         if let Some(number) = self.literal_integer(*index) {
-            let chosen = usize::try_from(number)
+            let chosen_branch = usize::try_from(number)
                 .ok()
                 .and_then(|number| choices.get(number.checked_sub(1)?));
             self.program.folded = true;
-            let Some(chosen) = chosen else {
-                let at = self.program.meta(*index).span;
+            let Some(branch) = chosen_branch else {
+                let index_span = self.program.meta(*index).span;
                 let values = match choices.len() {
                     1 => "one value".to_owned(),
                     count => format!("{count} values"),
@@ -77,7 +77,7 @@ impl Lowerer<'_> {
                     1 => "write the index 1, or write only the value".to_owned(),
                     count => format!("write an index from 1 to {count}"),
                 };
-                self.report(Diagnostic::new(Code::NoSuchChoice, at, message).with_help(help));
+                self.report(Diagnostic::new(Code::NoSuchChoice, index_span, message).with_help(help));
                 // A CASE whose condition is never true returns NULL with the type of the values.
                 let never = self
                     .program
@@ -91,7 +91,7 @@ impl Lowerer<'_> {
                 }
                 return self.build_case(&[never], branches.get_mut(..1).unwrap_or_default(), span, "CHOOSE");
             };
-            return self.single_branch(*chosen);
+            return self.single_branch(*branch);
         }
         let index = self.truncate_to_integer(*index, span);
         if self.is_null(index) || self.is_error(index) {

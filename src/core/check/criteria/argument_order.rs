@@ -35,8 +35,8 @@ impl Lowerer<'_> {
     ) {
         for (part, warning) in self.find_misplaced_arguments(lowering, call) {
             let is_consequence = |fault: &Diagnostic| {
-                let at = fault.span();
-                fault.is_error() && part.start <= at.start && at.end <= part.end
+                let fault_span = fault.span();
+                fault.is_error() && part.start <= fault_span.start && fault_span.end <= part.end
             };
             let before = before.min(self.diagnostics.len());
             let (consequences, mut faults): (Vec<_>, Vec<_>) =
@@ -63,33 +63,33 @@ impl Lowerer<'_> {
         call: ConditionalAggregateCall<'_>,
     ) -> Vec<MisplacedArguments> {
         let ConditionalAggregateCall { lowered, span, .. } = call;
-        let mut found = Vec::new();
+        let mut misplaced_args = Vec::new();
         let tested = match (lowering, lowered) {
             (Lowering::SumIf | Lowering::AverageIf, [range, criterion, _]) => {
                 let misplaced = self.find_sumifs_order(call);
-                found.extend(misplaced.map(|warning| (span, warning)));
+                misplaced_args.extend(misplaced.map(|warning| (span, warning)));
                 &[*range, *criterion]
             }
             // The summed column is always used even if the criterion tests another column.
-            (Lowering::SumIf | Lowering::AverageIf, _) => return found,
-            (Lowering::CountIf | Lowering::CountIfs, all) => all,
-            (_, all) => {
+            (Lowering::SumIf | Lowering::AverageIf, _) => return misplaced_args,
+            (Lowering::CountIf | Lowering::CountIfs, call_args) => call_args,
+            (_, call_args) => {
                 if let Some(warning) = self.find_sumif_order(call) {
                     return vec![(span, warning)];
                 }
-                all.get(1..).unwrap_or_default()
+                call_args.get(1..).unwrap_or_default()
             }
         };
         for pair in tested.chunks_exact(2) {
             if let [range, criterion] = pair {
                 let part = self.program.meta(*range).span.to(self.program.meta(*criterion).span);
-                found.extend(
+                misplaced_args.extend(
                     self.find_misplaced_column(*range, *criterion)
                         .map(|warning| (part, warning)),
                 );
             }
         }
-        found
+        misplaced_args
     }
 
     /// Returns the warning about calls such as `SUMIF(amount, status, "paid")`. The summed column is the first argument
@@ -153,8 +153,8 @@ impl Lowerer<'_> {
     /// excludes the parentheses.
     fn with_order<'e>(&self, diagnostic: Diagnostic, ordered: impl Iterator<Item = &'e ExprId>) -> Diagnostic {
         let ordered: Vec<Span> = ordered.map(|id| self.ast.span(*id)).collect();
-        let mut written = ordered.clone();
-        written.sort_by_key(|span| span.start);
+        let mut sorted_spans = ordered.clone();
+        sorted_spans.sort_by_key(|span| span.start);
         let is_comma = |pair: &[Span]| match pair {
             [a, b] => {
                 let between = self.source.get(a.end as usize..b.start as usize);
@@ -162,10 +162,10 @@ impl Lowerer<'_> {
             }
             _ => false,
         };
-        let (Some(first), Some(last)) = (written.first(), written.last()) else {
+        let (Some(first), Some(last)) = (sorted_spans.first(), sorted_spans.last()) else {
             return diagnostic;
         };
-        if !written.windows(2).all(is_comma) {
+        if !sorted_spans.windows(2).all(is_comma) {
             return diagnostic;
         }
         let texts: Vec<&str> = ordered.iter().map(|span| span.text(self.source)).collect();
@@ -175,11 +175,11 @@ impl Lowerer<'_> {
     /// Returns the warning about calls such as `COUNTIF("paid", status)`, and `SUMIF(amount, status = "paid",
     /// quantity)`, in which the condition does not use `amount`.
     fn find_misplaced_column(&self, range: IrId, criterion: IrId) -> Option<Diagnostic> {
-        let (of, node_meta) = (self.program.meta(range), self.program.meta(criterion));
+        let (range_meta, node_meta) = (self.program.meta(range), self.program.meta(criterion));
         let is_swapped = self.is_literal(range) && node_meta.level > Level::Const;
         let is_complete = || {
             node_meta.ty == Type::Boolean
-                && of.ty != Type::Boolean
+                && range_meta.ty != Type::Boolean
                 && !matches!(
                     self.program.node(criterion),
                     Ir::Bool(_) | Ir::Column(_) | Ir::Definition(_)
@@ -190,7 +190,7 @@ impl Lowerer<'_> {
         if !is_swapped && !is_complete() {
             return None;
         }
-        let (range, criterion) = (self.source_text(of.span), self.source_text(node_meta.span));
+        let (range, criterion) = (self.source_text(range_meta.span), self.source_text(node_meta.span));
         let (message, help) = if is_swapped {
             (
                 format!(
@@ -205,7 +205,7 @@ impl Lowerer<'_> {
                     .to_owned(),
             )
         };
-        Some(Diagnostic::new(Code::CriterionOrder, of.span, message).with_help(help))
+        Some(Diagnostic::new(Code::CriterionOrder, range_meta.span, message).with_help(help))
     }
 
     fn is_literal(&self, id: IrId) -> bool {
@@ -216,16 +216,16 @@ impl Lowerer<'_> {
     /// Returns whether a condition refers to a name. Also returns `true` if the condition has too many nodes to
     /// inspect.
     fn refers_to(&self, condition: IrId, name: IrId) -> bool {
-        let wanted = self.program.node(self.program.resolve_names(name));
+        let target_node = self.program.node(self.program.resolve_names(name));
         let mut waiting = vec![condition];
         for _ in 0..MAX_NODES {
             let Some(id) = waiting.pop() else { return false };
             let node = self.program.node(id);
-            if node == wanted || node == self.program.node(name) {
+            if node == target_node || node == self.program.node(name) {
                 return true;
             }
             match node {
-                Ir::Definition(used) => waiting.extend(self.program.definitions.try_get(used as usize).map(|d| d.root)),
+                Ir::Definition(definition_index) => waiting.extend(self.program.definitions.try_get(definition_index as usize).map(|d| d.root)),
                 _ => waiting.extend(self.program.operands(id)),
             }
         }

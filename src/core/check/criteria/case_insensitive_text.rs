@@ -38,8 +38,8 @@ pub(in crate::check) type ComparedText<'p> = (ComparedName, Cow<'p, str>);
 pub(in crate::check) fn compared_criteria(program: &Program) -> impl Iterator<Item = (IrId, ComparedText<'_>, Span)> {
     program.criteria.iter().filter_map(|(range, value, span)| {
         let value = program.text(*value);
-        let of = find_compared_name(program, *range).filter(|_| has_case(value))?;
-        Some((*range, (of, lowercase(value)), *span))
+        let compared_name = find_compared_name(program, *range).filter(|_| has_case(value))?;
+        Some((*range, (compared_name, lowercase(value)), *span))
     })
 }
 
@@ -76,8 +76,8 @@ pub(in crate::check) fn text_comparison(program: &Program, node: Ir) -> Option<T
         (Ir::Text(text), _) => (b, text),
         _ => return None,
     };
-    let of = (find_compared_name(program, value)?, lowercase(program.text(text)));
-    Some(TextComparison { value, of, is_equal })
+    let compared_text = (find_compared_name(program, value)?, lowercase(program.text(text)));
+    Some(TextComparison { value, of: compared_text, is_equal })
 }
 
 /// Warns if a criterion and `=` compare the same column with the same text. Reports each combination of column and text
@@ -85,8 +85,8 @@ pub(in crate::check) fn text_comparison(program: &Program, node: Ir) -> Option<T
 pub(in crate::check) fn check_case_sensitivity(program: &Program, source: &str, diagnostics: &mut Vec<Diagnostic>) {
     // First criterion in the source, and first comparison with the same text, for each column and text.
     let mut criteria: FxHashMap<ComparedText<'_>, (Span, Option<(Span, TextComparison<'_>)>)> = FxHashMap::default();
-    for (_, of, span) in compared_criteria(program) {
-        let first = &mut criteria.entry(of).or_insert((span, None)).0;
+    for (_, compared_text, span) in compared_criteria(program) {
+        let first = &mut criteria.entry(compared_text).or_insert((span, None)).0;
         *first = span.min(*first);
     }
     if criteria.is_empty() {
@@ -103,14 +103,14 @@ pub(in crate::check) fn check_case_sensitivity(program: &Program, source: &str, 
             *first = Some((span, comparison));
         }
     }
-    let mut found: Vec<(Span, TextComparison<'_>, Span)> = criteria
+    let mut conflicts: Vec<(Span, TextComparison<'_>, Span)> = criteria
         .into_values()
         .filter_map(|(criterion, first)| first.map(|(span, comparison)| (span, comparison, criterion)))
         .collect();
-    found.sort_by_key(|(span, ..)| *span);
-    for (span, TextComparison { value, of, is_equal }, other) in found {
+    conflicts.sort_by_key(|(span, ..)| *span);
+    for (span, TextComparison { value, of: compared_text, is_equal }, other) in conflicts {
         let (name, text) = (program.meta(value).span.text(source), other.text(source));
-        let (small, sign) = (of.1, if is_equal { "=" } else { "<>" });
+        let (small, sign) = (compared_text.1, if is_equal { "=" } else { "<>" });
         let condition = condition_of_criterion(name, text);
         diagnostics.push(
             Diagnostic::new(
@@ -148,7 +148,7 @@ pub(in crate::check) enum ComparedName {
 fn find_compared_name(program: &Program, id: IrId) -> Option<ComparedName> {
     match program.node(id) {
         Ir::Column(column) => Some(ComparedName::Column(column)),
-        Ir::Definition(used) => Some(ComparedName::Definition(used)),
+        Ir::Definition(definition_index) => Some(ComparedName::Definition(definition_index)),
         _ => None,
     }
 }

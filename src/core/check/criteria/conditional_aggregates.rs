@@ -75,15 +75,15 @@ impl Lowerer<'_> {
         conditions.extend(rows.and_then(|rows| rows.only));
         // A row with a NULL value must not match any rows, because NULL is not equal to any value.
         let counts = matches!(lowering, Lowering::CountIf | Lowering::CountIfs);
-        let RowCriteria { same: by, compared, .. } = of_this_row;
+        let RowCriteria { same: same_values, compared, .. } = of_this_row;
         // The rank of a row is the number of rows before it in its partition.
         let is_rank = counts && conditions.is_empty() && compared.is_some_and(|compared| !compared.includes_equal);
-        if !is_rank && (!counts || !conditions.is_empty() || by.len() > 1 || compared.is_some()) {
-            let nullable = by.iter().copied().filter(|same| self.program.meta(*same).nullable);
+        if !is_rank && (!counts || !conditions.is_empty() || same_values.len() > 1 || compared.is_some()) {
+            let nullable = same_values.iter().copied().filter(|same_value| self.program.meta(*same_value).nullable);
             let nullable: Vec<IrId> = nullable.collect();
             conditions.extend(nullable.into_iter().map(|x| self.build_not_null(x, span)));
         }
-        if let (Some(rows), false) = (rows, by.is_empty())
+        if let (Some(rows), false) = (rows, same_values.is_empty())
             && !rows.over.is_valid_in_partitions()
         {
             return self.report_moving_range(function, span);
@@ -91,13 +91,13 @@ impl Lowerer<'_> {
         if compared.is_some() && rows.is_some_and(|rows| rows.over != WindowFrame::Partition) {
             return self.report_partial_comparison(function, span);
         }
-        let mut same_rows: Vec<IrId> = by.iter().map(|same| self.convert_to_lowercase(*same, span)).collect();
+        let mut same_rows: Vec<IrId> = same_values.iter().map(|same_value| self.convert_to_lowercase(*same_value, span)).collect();
         let Some(compared) = compared else {
             let over = rows.map(|rows| rows.over);
             return self.aggregate_matching_rows(
                 lowering,
                 function,
-                (value, by.first().copied()),
+                (value, same_values.first().copied()),
                 conditions,
                 (over, &same_rows),
                 span,
@@ -106,13 +106,13 @@ impl Lowerer<'_> {
         let empty = (counts || matches!(lowering, Lowering::SumIf | Lowering::SumIfs)).then_some("0");
         let mut keys = vec![compared.key];
         let node = if is_rank {
-            keys.extend(&by);
+            keys.extend(&same_values);
             self.count_compared_rows(compared, &same_rows, function, span)
         } else {
             let Some((over, key)) = self.build_window_of_compared_rows(compared, function, span) else {
                 return self.add_error(span);
             };
-            let counted = by.first().copied().unwrap_or(compared.key);
+            let counted_value = same_values.first().copied().unwrap_or(compared.key);
             if compared.includes_equal && self.program.meta(key).nullable && !(counts && conditions.is_empty()) {
                 conditions.push(self.build_not_null(key, span));
             }
@@ -120,7 +120,7 @@ impl Lowerer<'_> {
             self.aggregate_matching_rows(
                 lowering,
                 function,
-                (value, Some(counted)),
+                (value, Some(counted_value)),
                 conditions,
                 (Some(over), &same_rows),
                 span,
@@ -195,7 +195,7 @@ impl Lowerer<'_> {
         &mut self,
         lowering: Lowering,
         function: &'static Function,
-        (value, counted): (Option<IrId>, Option<IrId>),
+        (value, counted_value): (Option<IrId>, Option<IrId>),
         conditions: Vec<IrId>,
         (rows, same_rows): (Option<WindowFrame>, &[IrId]),
         span: Span,
@@ -208,7 +208,7 @@ impl Lowerer<'_> {
             Some(aggregate) => aggregate,
             None => match rows {
                 Some(over) => {
-                    let (id, x) = match (condition, counted) {
+                    let (id, x) = match (condition, counted_value) {
                         (Some(condition), _) => (internal::COUNT_IF, condition),
                         (None, Some(x)) => (internal::COUNTA, x),
                         (None, None) => return self.add_error(span),

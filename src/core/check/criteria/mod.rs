@@ -66,13 +66,13 @@ impl Lowerer<'_> {
             match self.program.node(id) {
                 Ir::Column(_) | Ir::PeriodLookup { .. } => return false,
                 Ir::Apply { .. } if self.program.meta(id).volatile => return false,
-                Ir::Definition(used) => open.push(self.program.definitions[used as usize].root),
+                Ir::Definition(definition_index) => open.push(self.program.definitions[definition_index as usize].root),
                 Ir::Window { call, over } => {
                     let function = match self.program.node(call) {
                         Ir::Apply { overload, .. } => crate::catalog::overload_owner(overload),
                         _ => return false,
                     };
-                    let whole = match self.program.window_frame(over) {
+                    let is_whole_frame = match self.program.window_frame(over) {
                         WindowFrame::Partition => true,
                         WindowFrame::Rows {
                             from: FrameBound::First,
@@ -80,7 +80,7 @@ impl Lowerer<'_> {
                         } => true,
                         _ => function == internal::FIRST_VALUE,
                     };
-                    if !whole || !self.program.partition_keys(over).is_empty() {
+                    if !is_whole_frame || !self.program.partition_keys(over).is_empty() {
                         return false;
                     }
                 }
@@ -124,8 +124,8 @@ impl Lowerer<'_> {
             };
             if self.is_blank(criterion) {
                 let help = "write `\"\"` for values that are NULL or empty, or write `0`";
-                let at = self.program.meta(range).span;
-                conditions.push(self.report_criterion(at, "the criterion that follows this range is empty", help));
+                let range_span = self.program.meta(range).span;
+                conditions.push(self.report_criterion(range_span, "the criterion that follows this range is empty", help));
                 continue;
             }
             if let Some(of_this_row) = of_this_row
@@ -139,9 +139,9 @@ impl Lowerer<'_> {
                     RowCriterion::Compared(_) => {
                         let help = "use only one comparison with this row's value; for rows between two limits, subtract the \
                             result for the lower limit from the result for the upper limit";
-                        let at = self.program.meta(value).span;
+                        let value_span = self.program.meta(value).span;
                         conditions.push(self.report_criterion(
-                            at,
+                            value_span,
                             "another criterion already compares with this row's value",
                             help,
                         ));
@@ -220,7 +220,7 @@ impl Lowerer<'_> {
         if let Some(slice) = self.criterion_text(value) {
             let text = self.program.text(slice);
             let Criterion { op, value } = parse_criterion(text);
-            let spelled = text.starts_with('=');
+            let has_equals_sign = text.starts_with('=');
             let cased = range_meta.ty == Type::Text
                 && criterion_value_type(text) == Some(Type::Text)
                 && case_insensitive_text::has_case(value);
@@ -229,7 +229,7 @@ impl Lowerer<'_> {
                 first: slice.first + slice.count - count,
                 count,
             };
-            if cased && spelled {
+            if cased && has_equals_sign {
                 let diagnostic = case_insensitive_text::criterion_equality_warning(
                     &self.source_text(range_meta.span),
                     self.program.text(value),
@@ -293,7 +293,7 @@ impl Lowerer<'_> {
                 Ir::Number(slice) if id != value && self.program.meta(id).ty == Type::Integer => {
                     joined.push_str(self.program.text(slice));
                 }
-                Ir::Definition(used) => open.push(self.program.definitions[used as usize].root),
+                Ir::Definition(definition_index) => open.push(self.program.definitions[definition_index as usize].root),
                 Ir::Apply { overload, args } if crate::catalog::overload_owner(overload) == internal::CONCAT => {
                     open.extend(self.program.args(args).iter().rev());
                 }
@@ -305,13 +305,13 @@ impl Lowerer<'_> {
     }
 
     #[cold]
-    fn report_criterion(&mut self, span: Span, what: &str, help: &str) -> IrId {
+    fn report_criterion(&mut self, span: Span, reason: &str, help: &str) -> IrId {
         let text = self.source_text(span);
         self.report(
             Diagnostic::new(
                 Code::BadCriterion,
                 span,
-                format!("`{text}` cannot be a criterion, because {what}"),
+                format!("`{text}` cannot be a criterion, because {reason}"),
             )
             .with_help(help),
         );
@@ -472,8 +472,8 @@ impl Lowerer<'_> {
     }
 
     /// Builds a case-insensitive match of a value with a wildcard text.
-    pub(in crate::check) fn build_wildcard_match(&mut self, of: IrId, pattern: PoolRange, span: Span) -> IrId {
-        self.build_text_comparison(of, BinaryOp::Equal, pattern, span)
+    pub(in crate::check) fn build_wildcard_match(&mut self, range: IrId, pattern: PoolRange, span: Span) -> IrId {
+        self.build_text_comparison(range, BinaryOp::Equal, pattern, span)
     }
 
     /// Builds a case-insensitive comparison of strings, with wildcards if the criterion contains them.
@@ -495,12 +495,12 @@ impl Lowerer<'_> {
             } else {
                 internal::LIKE_IGNORE_CASE
             };
-            let matched = self.add_call(function, &[range, text], span);
+            let match_call = self.add_call(function, &[range, text], span);
             if op == BinaryOp::Equal {
-                return matched;
+                return match_call;
             }
-            let meta = self.program.meta(matched);
-            let not = self.program.add(Ir::Not(matched), meta);
+            let meta = self.program.meta(match_call);
+            let not = self.program.add(Ir::Not(match_call), meta);
             return self.add_or_is_null(range, not, span);
         }
         let text = self.add_lowercase_text(value, constant);

@@ -29,7 +29,7 @@ impl OwnValue {
         let (order, may_be_equal) = match self {
             Self::Same => (Ordering::Equal, true),
             Self::PeriodStart(_) => (Ordering::Greater, true),
-            Self::Shifted(by) => (0_i64.cmp(&by), false),
+            Self::Shifted(shift) => (0_i64.cmp(&shift), false),
         };
         let is_same = order == Ordering::Equal;
         match op {
@@ -58,10 +58,10 @@ impl Lowerer<'_> {
             return;
         }
         let (op, right) = self.operator_and_value(expr).unwrap_or((BinaryOp::Equal, expr));
-        let Some(own) = self.own_value(range, right) else {
+        let Some(own_value) = self.own_value(range, right) else {
             return;
         };
-        let Some(result) = own.constant_result(op) else {
+        let Some(result) = own_value.constant_result(op) else {
             return;
         };
         let column = self.source_text(self.program.meta(range).span);
@@ -76,7 +76,7 @@ impl Lowerer<'_> {
             "the criterion `{}` is {result}, because each row is compared with its own `{column}`",
             self.source_text(meta.span)
         );
-        let help = own_value_help(own, op, &column, function);
+        let help = own_value_help(own_value, op, &column, function);
         self.report(Diagnostic::new(Code::NeverVaries, meta.span, message).with_help(help));
     }
 
@@ -91,11 +91,11 @@ impl Lowerer<'_> {
         let Expr::Binary { op, left, right } = self.ast.expr(value) else {
             return None;
         };
-        let by = self.literal_integer(self.lowered_node(right))?;
+        let shift = self.literal_integer(self.lowered_node(right))?;
         let is_own = self.is_same_value(column, self.lowered_node(left));
         match op {
-            BinaryOp::Add if is_own && by != 0 => Some(OwnValue::Shifted(by)),
-            BinaryOp::Subtract if is_own && by != 0 => Some(OwnValue::Shifted(by.checked_neg()?)),
+            BinaryOp::Add if is_own && shift != 0 => Some(OwnValue::Shifted(shift)),
+            BinaryOp::Subtract if is_own && shift != 0 => Some(OwnValue::Shifted(shift.checked_neg()?)),
             _ => None,
         }
     }
@@ -103,9 +103,9 @@ impl Lowerer<'_> {
 
 /// Returns the help that suggests a range over the rows that the author probably means.
 #[cold]
-fn own_value_help(own: OwnValue, op: BinaryOp, column: &str, function: &Function) -> String {
+fn own_value_help(own_value: OwnValue, op: BinaryOp, column: &str, function: &Function) -> String {
     let name = function.name.split("IF").next().unwrap_or(function.name);
-    match (own, op) {
+    match (own_value, op) {
         (OwnValue::Same, BinaryOp::Equal) => {
             format!("to aggregate the rows with the same `{column}`, group by `{column}`")
         }

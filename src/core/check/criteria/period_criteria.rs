@@ -34,12 +34,12 @@ impl Lowerer<'_> {
         }?;
         let mut pairs = call.lowered.chunks_exact(2).zip(call.exprs.chunks_exact(2));
         let is_up_to_row = pairs.any(|(pair, exprs)| {
-            let (&[own, _], &[_, criterion]) = (pair, exprs) else {
+            let (&[other_range, _], &[_, criterion]) = (pair, exprs) else {
                 return false;
             };
             let compared = self.operator_and_value(criterion);
             let is_row = |(op, value)| op == BinaryOp::LessEqual && self.is_same_value(range, self.lowered_node(value));
-            self.is_same_value(range, own) && compared.is_some_and(is_row)
+            self.is_same_value(range, other_range) && compared.is_some_and(is_row)
         });
         let text = |id: IrId| self.source_text(self.program.meta(id).span);
         let (key, value) = (text(range), text(call.value.unwrap_or(range)));
@@ -68,7 +68,7 @@ impl Lowerer<'_> {
         let Ir::Apply { overload, args } = self.program.node(node) else {
             return None;
         };
-        let of = *self.program.args(args).first()?;
+        let operand = *self.program.args(args).first()?;
         let unit = match catalog::overload_owner(overload) {
             internal::TRUNC_WEEK | internal::TRUNC_WEEK_FROM => "week",
             internal::TRUNC_MONTH => "month",
@@ -76,7 +76,7 @@ impl Lowerer<'_> {
             internal::TRUNC_YEAR => "year",
             _ => return None,
         };
-        self.is_same_value(column, of).then_some(unit)
+        self.is_same_value(column, operand).then_some(unit)
     }
 
     /// Returns whether a value is `EOMONTH(column, -1)`.

@@ -45,7 +45,7 @@ impl Lowerer<'_> {
     /// express the comparison.
     pub(in crate::check) fn row_comparison(&self, op: BinaryOp, key: IrId) -> Option<ComparedRow> {
         let ty = self.program.meta(key).ty;
-        let (descending, own) = match op {
+        let (descending, is_inclusive) = match op {
             BinaryOp::Less => (false, false),
             BinaryOp::LessEqual => (false, true),
             BinaryOp::Greater => (true, false),
@@ -56,7 +56,7 @@ impl Lowerer<'_> {
         (!matches!(ty, Type::Text | Type::Boolean)).then_some(ComparedRow {
             key,
             descending,
-            includes_equal: own,
+            includes_equal: is_inclusive,
         })
     }
 
@@ -64,7 +64,7 @@ impl Lowerer<'_> {
     pub(in crate::check) fn count_compared_rows(
         &mut self,
         compared: ComparedRow,
-        same: &[IrId],
+        same_values: &[IrId],
         function: &'static Function,
         span: Span,
     ) -> IrId {
@@ -79,7 +79,7 @@ impl Lowerer<'_> {
             apart: false,
             within: true,
         };
-        let rank = self.program.add_window_call(call, over, same, meta);
+        let rank = self.program.add_window_call(call, over, same_values, meta);
         let one = self.program.add_integer("1", span);
         self.add_call(internal::SUBTRACT, &[rank, one], span)
     }
@@ -94,10 +94,10 @@ impl Lowerer<'_> {
         let ComparedRow {
             key,
             descending,
-            includes_equal: own,
+            includes_equal: is_inclusive,
         } = compared;
-        if own {
-            return Some((WindowFrame::Ahead { descending, own }, key));
+        if is_inclusive {
+            return Some((WindowFrame::Ahead { descending, own: is_inclusive }, key));
         }
         // To exclude rows with an equal value, the frame must be sorted by DENSE_RANK instead of the value.
         let meta = Self::row_meta(self.program.meta(key), span);
@@ -113,16 +113,16 @@ impl Lowerer<'_> {
             meta,
         );
         self.check_window_allowed(function.name, Some(over), span)
-            .then_some((WindowFrame::Ahead { descending: false, own }, over))
+            .then_some((WindowFrame::Ahead { descending: false, own: is_inclusive }, over))
     }
 
-    fn row_meta(of: NodeMeta, span: Span) -> NodeMeta {
+    fn row_meta(meta: NodeMeta, span: Span) -> NodeMeta {
         NodeMeta {
             ty: Type::Integer,
             nullable: false,
             level: Level::Window,
             reads_only_keys: true,
-            volatile: of.volatile,
+            volatile: meta.volatile,
             columnless: false,
             span,
         }

@@ -49,13 +49,13 @@ impl Lowerer<'_> {
             self.report(Diagnostic::new(Code::TabNotLookedUp, span, message).with_help(help));
             return None;
         };
-        let of = self.ast.span(column);
+        let column_span = self.ast.span(column);
         let (tab, column) = self.resolve_tab_column(column, function)?;
         if self.is_error(plain) || self.is_null(plain) {
             return Some(plain);
         }
         self.program.folded = true;
-        let holidays = self.find_or_add_holidays(function, tab, column, of)?;
+        let holidays = self.find_or_add_holidays(function, tab, column, column_span)?;
         match Self::is_internal(function, internal::NETWORKDAYS) {
             true => self.networkdays_with_tab(function, holidays, plain, [start, other], span),
             false => self.workday_with_tab(function, holidays, plain, [start, other], span),
@@ -64,16 +64,16 @@ impl Lowerer<'_> {
 
     /// Returns the index of the entry for the holidays in a column. Calls with the same column share an entry.
     fn find_or_add_holidays(&mut self, function: &'static Function, tab: u32, column: u32, span: Span) -> Option<u32> {
-        let known = self
+        let known_index = self
             .program
             .holidays
             .iter()
             .position(|holidays| (holidays.tab, holidays.column) == (tab, column));
-        if let Some(known) = known {
-            return Some(known as u32);
+        if let Some(index) = known_index {
+            return Some(index as u32);
         }
-        let given = self.lower_tab_column(tab, column, span);
-        let date = self.convert_to(given, Type::Date);
+        let column_node = self.lower_tab_column(tab, column, span);
+        let date = self.convert_to(column_node, Type::Date);
         let weekday = self.add_scalar_call(internal::DAY_OF_WEEK_NUM, &[date], span, function.name);
         if self.is_error(weekday) {
             return None;
@@ -86,7 +86,7 @@ impl Lowerer<'_> {
         self.program.holidays.push(Holidays {
             tab,
             column,
-            column_node: given,
+            column_node,
             date,
             on_weekday,
             day,

@@ -200,7 +200,7 @@ impl Lowerer<'_> {
     ) -> IrId {
         // If the start is on a weekend, counting forward starts at the previous Friday, and counting backward starts at
         // the next Monday.
-        let (counted, passed, is_passed, out, back) = match later {
+        let (count_function, passed, is_passed, out, back) = match later {
             true => (
                 internal::WEEKDAY_COUNT,
                 internal::HOLIDAY_UP_TO,
@@ -216,7 +216,7 @@ impl Lowerer<'_> {
                 internal::SUBTRACT,
             ),
         };
-        let from = self.add_call(counted, &[start], span);
+        let from = self.add_call(count_function, &[start], span);
         let target = self.add_call(internal::ADD, &[from, days], span);
         let target = self.add_holiday_terms(out, target, holidays, span, |pass, h| {
             pass.add_call(passed, &[start, h.date], span)

@@ -30,7 +30,7 @@ pub fn is_iso_date(text: &str) -> bool {
 pub fn parse_iso_moment(text: &str) -> Option<String> {
     let (date, time) = text.split_once([' ', 'T']).filter(|(date, _)| is_iso_date(date))?;
     let parts: Vec<&str> = time.split(':').collect();
-    let below = |part: &str, limit: u8| {
+    let is_below = |part: &str, limit: u8| {
         part.len() == 2 && part.bytes().all(|b| b.is_ascii_digit()) && part.parse::<u8>().is_ok_and(|n| n < limit)
     };
     let (hour, minute, second) = match parts.as_slice() {
@@ -38,7 +38,7 @@ pub fn parse_iso_moment(text: &str) -> Option<String> {
         [hour, minute, second] => (hour, minute, *second),
         _ => return None,
     };
-    (below(hour, 24) && below(minute, 60) && below(second, 60)).then(|| format!("{date} {hour}:{minute}:{second}"))
+    (is_below(hour, 24) && is_below(minute, 60) && is_below(second, 60)).then(|| format!("{date} {hour}:{minute}:{second}"))
 }
 
 /// Returns the number of days from 0001-01-01, a Monday, to an ISO date.
@@ -90,8 +90,8 @@ pub(in crate::check) fn normalize_date(year: i64, month: i64, day: i64) -> Optio
 /// Formats a date as `YYYY-MM-DD`. Only the last digit of each number is used.
 fn format_iso(numbers: [i64; 8]) -> String {
     let mut text = String::with_capacity(10);
-    for (at, number) in numbers.into_iter().enumerate() {
-        if matches!(at, 4 | 6) {
+    for (position, number) in numbers.into_iter().enumerate() {
+        if matches!(position, 4 | 6) {
             text.push('-');
         }
         text.push(char::from(b'0' + (number % 10) as u8));

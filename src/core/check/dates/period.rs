@@ -72,11 +72,11 @@ impl Lowerer<'_> {
         let singular = singular_unit(&text);
         let near = unit_suggestion(singular)
             .or_else(|| suggest::nearest_name(singular, CalendarUnit::ALL.iter().map(|unit| unit.name())));
-        let shown = self.source_text(span);
+        let unit_text = self.source_text(span);
         let diagnostic = Diagnostic::new(
             Code::UnknownUnit,
             span,
-            format!("`PERIODOFFSET` does not support the unit `{shown}`"),
+            format!("`PERIODOFFSET` does not support the unit `{unit_text}`"),
         );
         self.report(match near {
             Some(near) => diagnostic.with_help(format!("write \"{near}\"")),
@@ -102,12 +102,12 @@ impl Lowerer<'_> {
     }
 
     fn calendar_offset(&mut self, count: i64, unit: CalendarUnit, span: Span) -> CalendarOffset {
-        let (written, each) = if unit == CalendarUnit::Quarter {
+        let (base_unit, each) = if unit == CalendarUnit::Quarter {
             (CalendarUnit::Month, 3)
         } else {
             (unit, 1)
         };
-        let words = self.period_distance(count.unsigned_abs().saturating_mul(each), written, span);
+        let words = self.period_distance(count.unsigned_abs().saturating_mul(each), base_unit, span);
         let words = self.program.add_args(&words);
         CalendarOffset { count, unit, words }
     }
@@ -116,13 +116,13 @@ impl Lowerer<'_> {
     pub(in crate::check) fn period_distance(&mut self, count: u64, unit: CalendarUnit, span: Span) -> [IrId; 3] {
         let many = count.to_string();
         let plural = if count == 1 { "" } else { "s" };
-        let whole = format!("{many} {}{plural}", unit.name());
+        let full_phrase = format!("{many} {}{plural}", unit.name());
         let many = self.program.add_integer(&many, span);
-        let [word, whole] = [unit.name(), whole.as_str()].map(|text| {
+        let [word, phrase] = [unit.name(), full_phrase.as_str()].map(|text| {
             let text = self.program.add_text(text);
             self.program.add(Ir::Text(text), NodeMeta::constant(Type::Text, span))
         });
-        [many, word, whole]
+        [many, word, phrase]
     }
 }
 
@@ -164,7 +164,7 @@ pub(in crate::check) fn is_time_unit(text: &str) -> bool {
 /// Returns the sort key that period lookups shift: the first key that is a date or a time. If there is no such
 /// key, returns the first key of unknown type.
 pub fn find_sort_key_to_shift(program: &Program, order: impl Iterator<Item = IrId> + Clone) -> Option<IrId> {
-    let is = |wanted: fn(Type) -> bool| order.clone().find(|id| wanted(program.meta(*id).ty));
+    let is = |has_type: fn(Type) -> bool| order.clone().find(|id| has_type(program.meta(*id).ty));
     is(Type::is_temporal).or_else(|| is(|ty| ty == Type::Unknown))
 }
 
@@ -197,17 +197,17 @@ pub(in crate::check) fn check_periods(
             continue;
         }
         let mut failed = false;
-        for at in definition.first.0..=definition.root.0 {
-            match program.node(IrId(at)) {
+        for node_index in definition.first.0..=definition.root.0 {
+            match program.node(IrId(node_index)) {
                 Ir::PeriodLookup { period, .. } => {
-                    let span = program.meta(IrId(at)).span;
+                    let span = program.meta(IrId(node_index)).span;
                     let unit = program.periods[period as usize].unit;
                     let fault = find_period_key_error(program, key, &order, unit, span, source);
                     failed |= fault.is_some();
                     diagnostics.extend(fault);
                 }
                 // A definition also fails if a definition that it uses fails.
-                Ir::Definition(used) => failed |= program.definitions[used as usize].failed,
+                Ir::Definition(definition_index) => failed |= program.definitions[definition_index as usize].failed,
                 _ => {}
             }
         }
@@ -223,8 +223,8 @@ fn find_period_key_error(
     span: Span,
     source: &str,
 ) -> Option<Diagnostic> {
-    let report = |at: IrId, message: String| {
-        let meta = program.meta(at);
+    let report = |node_id: IrId, message: String| {
+        let meta = program.meta(node_id);
         Diagnostic::new(Code::PeriodKey, span, message).with_secondary_label(meta.span, meta.ty.describe())
     };
     let Some(key) = key else {

@@ -28,9 +28,9 @@ pub(in crate::check) fn check_period_units(
         return;
     };
     let key = program.meta(key).span;
-    let named = key.excerpt(source);
-    for at in 0..program.order.len() {
-        let Some(index) = program.order.get(at).map(|index| *index as usize) else {
+    let key_text = key.excerpt(source);
+    for position in 0..program.order.len() {
+        let Some(index) = program.order.get(position).map(|index| *index as usize) else {
             break;
         };
         let definition = &program.definitions[index];
@@ -39,19 +39,19 @@ pub(in crate::check) fn check_period_units(
         }
         let mut failed = false;
         for id in (definition.first.0..=definition.root.0).map(IrId) {
-            if let Ir::Definition(used) = program.node(id) {
+            if let Ir::Definition(definition_index) = program.node(id) {
                 // A definition also fails if a definition that it uses fails.
-                failed |= program.definitions[used as usize].failed;
+                failed |= program.definitions[definition_index as usize].failed;
             }
             let Some(unit) = calendar_unit(program, id) else {
                 continue;
             };
             let span = program.meta(id).span;
             if !unit.fits(frame) {
-                diagnostics.push(unit_error(unit, span, frame, (key, &named)));
+                diagnostics.push(unit_error(unit, span, frame, (key, &key_text)));
                 failed = true;
             } else if unit.moves_weeks_by_months(frame) {
-                diagnostics.push(unit_warning(unit, span, (key, &named)));
+                diagnostics.push(unit_warning(unit, span, (key, &key_text)));
             }
         }
         program.definitions[index].failed = failed;
@@ -90,12 +90,12 @@ impl WindowUnit {
 }
 
 /// Builds the warning about an offset that moves weeks by months.
-pub fn unit_warning(unit: WindowUnit, span: Span, (key, named): (Span, &str)) -> Diagnostic {
+pub fn unit_warning(unit: WindowUnit, span: Span, (key, key_text): (Span, &str)) -> Diagnostic {
     let offset = unit.offset.unwrap_or_default();
     let weeks = if unit.unit == CalendarUnit::Quarter { 13 } else { 4 };
     let unit = unit.unit.name();
     let message = format!(
-        "`PERIODOFFSET` moves by {unit}s, but `{named}` has only one value per week, so only few rows have a match"
+        "`PERIODOFFSET` moves by {unit}s, but `{key_text}` has only one value per week, so only few rows have a match"
     );
     Diagnostic::new(Code::MonthsOfWeeks, span, message)
         .with_secondary_label(key, "one value per week")
@@ -106,24 +106,24 @@ pub fn unit_warning(unit: WindowUnit, span: Span, (key, named): (Span, &str)) ->
 }
 
 /// Builds the error about a unit that does not fit the periods of the key.
-pub fn unit_error(unit: WindowUnit, span: Span, frame: CalendarUnit, (key, named): (Span, &str)) -> Diagnostic {
+pub fn unit_error(unit: WindowUnit, span: Span, frame: CalendarUnit, (key, key_text): (Span, &str)) -> Diagnostic {
     let is_longer = unit.unit > frame;
     let years = unit.offset.unwrap_or_default().signum() * unit.months().map_or(0, |months| (months / 12) as i64);
     let (offset, unit, frame) = (unit.offset, unit.unit.name(), frame.name());
     let (message, help) = match offset {
         Some(_) if is_longer => (
-            format!("`PERIODOFFSET` moves by {unit}s, but `{named}` has only one value per week, so no row matches"),
+            format!("`PERIODOFFSET` moves by {unit}s, but `{key_text}` has only one value per week, so no row matches"),
             format!(
                 "a year is not a whole number of weeks: move by {} weeks",
                 years.saturating_mul(52)
             ),
         ),
         Some(_) => (
-            format!("`PERIODOFFSET` moves by {unit}s, but `{named}` has only one value per {frame}, so no row matches"),
+            format!("`PERIODOFFSET` moves by {unit}s, but `{key_text}` has only one value per {frame}, so no row matches"),
             format!("move by \"{frame}\", or group and order by the {unit}"),
         ),
         None => (
-            format!("the range is measured in {unit}s, but `{named}` has only one value per {frame}"),
+            format!("the range is measured in {unit}s, but `{key_text}` has only one value per {frame}"),
             format!("use \"{frame}\" or a longer unit, or group and order by the {unit}"),
         ),
     };
@@ -215,7 +215,7 @@ pub fn split_truncation(program: &Program, id: IrId) -> (IrId, Option<CalendarUn
         _ => return (id, None),
     };
     match program.args(args).first() {
-        Some(of) => (program.resolve_names(*of), Some(unit)),
+        Some(operand) => (program.resolve_names(*operand), Some(unit)),
         None => (id, None),
     }
 }

@@ -207,7 +207,7 @@ impl TypeInference<'_> {
 
     /// Binds each argument to the type on which all overloads agree, and returns the type of the result.
     fn infer_signature(&mut self, function: &Function, args: &[ExprId]) -> InferTerm {
-        let mut same: Option<ExprId> = None;
+        let mut same_arg: Option<ExprId> = None;
         let across = args.len() > 1 && function.across.is_some();
         // Several values of a row have the same type only if the signature of the function requires this. For example,
         // COUNT accepts values of different types.
@@ -224,12 +224,12 @@ impl TypeInference<'_> {
             let mut agreed = true;
             let mut is_same = false;
             for overload in function.overloads {
-                let at = if across {
+                let param_index = if across {
                     0
                 } else {
                     i.min(overload.params.len().saturating_sub(1))
                 };
-                let Some(param) = overload.params.get(at) else { continue };
+                let Some(param) = overload.params.get(param_index) else { continue };
                 let term = match param.ty {
                     ParamType::Is(ty) if ty.is_number() => InferTerm::Type(Type::Number),
                     ParamType::Is(ty) => InferTerm::Type(ty),
@@ -244,7 +244,7 @@ impl TypeInference<'_> {
                 match infer_term {
                     None => infer_term = Some(term),
                     Some(before) => match combine_terms(before, term) {
-                        Some(both) if before != InferTerm::Any && term != InferTerm::Any => infer_term = Some(both),
+                        Some(common_term) if before != InferTerm::Any && term != InferTerm::Any => infer_term = Some(common_term),
                         _ => agreed = false,
                     },
                 }
@@ -257,18 +257,18 @@ impl TypeInference<'_> {
             if infer_term == Some(InferTerm::Any) && gives_text && self.ast.expr(*arg) == Expr::Blank {
                 self.require_type(*arg, InferTerm::Type(Type::Text));
             }
-            if let (Some(wanted), true) = (infer_term, agreed) {
-                if wanted == InferTerm::Type(Type::Boolean) {
+            if let (Some(expected_term), true) = (infer_term, agreed) {
+                if expected_term == InferTerm::Type(Type::Boolean) {
                     self.infer_condition(*arg);
                 } else {
-                    self.require_type(*arg, wanted);
+                    self.require_type(*arg, expected_term);
                 }
             }
             if is_same || (across_same && infer_term == Some(InferTerm::Any)) {
-                if let Some(first) = same {
+                if let Some(first) = same_arg {
                     self.unify_types(first, *arg);
                 }
-                same.get_or_insert(*arg);
+                same_arg.get_or_insert(*arg);
             }
         }
         let Some(overload) = function.overloads.first() else {
@@ -278,7 +278,7 @@ impl TypeInference<'_> {
             ResultType::Is(ty) if ty.is_number() => InferTerm::Type(Type::Number),
             ResultType::Is(ty) => InferTerm::Type(ty),
             ResultType::Param(i) => args.get(i as usize).map_or(InferTerm::Any, |a| self.node_term(*a)),
-            ResultType::Same => same.map_or(InferTerm::Any, |s| self.node_term(s)),
+            ResultType::Same => same_arg.map_or(InferTerm::Any, |s| self.node_term(s)),
             ResultType::Lowered => InferTerm::Any,
         }
     }

@@ -181,8 +181,8 @@ pub(in crate::check) fn infer(
     if let Some(infer_term) = pass.work.calendar {
         pass.bind_calendar_key(infer_term);
     }
-    for (at, column) in program.columns.iter_mut().enumerate().filter(|(_, c)| c.assumed) {
-        if let Some(ty) = work.solved_type(at as u32) {
+    for (index, column) in program.columns.iter_mut().enumerate().filter(|(_, c)| c.assumed) {
+        if let Some(ty) = work.solved_type(index as u32) {
             column.ty = ty;
         }
     }
@@ -234,8 +234,8 @@ fn lookup_arguments(ast: &Ast, names: &NameResolver) -> FxHashSet<ExprId> {
 impl TypeInference<'_> {
     fn infer_node(&mut self, id: ExprId) -> InferTerm {
         match (self.ast.expr(id), self.names.targets[id.index()]) {
-            (expr, of @ (NameTarget::Column(_) | NameTarget::Definition(_))) => {
-                let infer_term = self.target_term(of);
+            (expr, target @ (NameTarget::Column(_) | NameTarget::Definition(_))) => {
+                let infer_term = self.target_term(target);
                 let in_braces = matches!(expr, Expr::Model);
                 match in_braces
                     .then(|| reference(self.source, self.ast.span(id)).timeframe)
@@ -292,9 +292,9 @@ impl TypeInference<'_> {
 
     /// Infers the type of a cell range, whose columns have the same type. In a lookup, the range has the type of its
     /// first column.
-    fn cell_range_type(&mut self, range: u32, at: ExprId) -> InferTerm {
+    fn cell_range_type(&mut self, range: u32, expr_id: ExprId) -> InferTerm {
         let names = self.names;
-        if self.looked_up.contains(&at) {
+        if self.looked_up.contains(&expr_id) {
             let first = names
                 .cell_ranges
                 .try_get(range as usize)
@@ -309,11 +309,11 @@ impl TypeInference<'_> {
             return InferTerm::Any;
         };
         let term = self.target_term(*first);
-        for of in rest {
-            let other = self.target_term(*of);
+        for target in rest {
+            let other = self.target_term(*target);
             match (self.work.resolve_term(term), self.work.resolve_term(other)) {
-                (infer_term, var @ InferTerm::Var(_)) => self.bind_type(var, infer_term, at),
-                (var, known) => self.bind_type(var, known, at),
+                (infer_term, var @ InferTerm::Var(_)) => self.bind_type(var, infer_term, expr_id),
+                (var, known_term) => self.bind_type(var, known_term, expr_id),
             }
         }
         term
@@ -332,8 +332,8 @@ impl TypeInference<'_> {
     fn target_term(&self, target: NameTarget) -> InferTerm {
         match target {
             NameTarget::Column(column) => match &self.columns[column as usize] {
-                used if used.assumed => InferTerm::Var(column),
-                used => InferTerm::Type(used.ty),
+                column_entry if column_entry.assumed => InferTerm::Var(column),
+                column_entry => InferTerm::Type(column_entry.ty),
             },
             NameTarget::Definition(definition) => self.work.results[definition as usize],
             _ => InferTerm::Any,
@@ -341,18 +341,18 @@ impl TypeInference<'_> {
     }
 
     /// Infers the type of a timeframe, and binds the type of its base.
-    fn infer_timeframe(&mut self, of: InferTerm, name: &str, at: ExprId) -> InferTerm {
+    fn infer_timeframe(&mut self, base: InferTerm, name: &str, expr_id: ExprId) -> InferTerm {
         // These timeframes require a timestamp, because a date has no hours and is already a date.
         let of_time = ["date", "day", "hour", "minute", "second", "millisecond", "hour_of_day"];
         let timed = of_time.iter().any(|frame| name.eq_ignore_ascii_case(frame));
         self.bind_type(
-            of,
+            base,
             if timed {
                 InferTerm::Type(Type::Timestamp)
             } else {
                 InferTerm::Temporal
             },
-            at,
+            expr_id,
         );
         timeframe_term(name)
     }
@@ -362,7 +362,7 @@ impl TypeInference<'_> {
         self.node_term(id)
     }
 
-    fn bind_type(&mut self, term: InferTerm, infer_term: InferTerm, at: ExprId) {
+    fn bind_type(&mut self, term: InferTerm, infer_term: InferTerm, expr_id: ExprId) {
         let InferTerm::Var(var) = term else { return };
         if infer_term == InferTerm::Any {
             return;
@@ -375,11 +375,11 @@ impl TypeInference<'_> {
                     self.work.vars[root as usize] = InferState::Same(other);
                 }
             }
-            (InferState::Unknown, wanted) => self.work.vars[root as usize] = InferState::Bound(wanted, at),
-            (InferState::Bound(was, first), wanted) => match combine_terms(was, wanted) {
+            (InferState::Unknown, expected_term) => self.work.vars[root as usize] = InferState::Bound(expected_term, expr_id),
+            (InferState::Bound(was, first), expected_term) => match combine_terms(was, expected_term) {
                 Some(term) => self.work.vars[root as usize] = InferState::Bound(term, first),
                 None => {
-                    self.work.conflicts.push((first, at, was, wanted));
+                    self.work.conflicts.push((first, expr_id, was, expected_term));
                     // Set the type to unknown, so that the conflict is reported only once.
                     self.work.vars[root as usize] = InferState::Bound(InferTerm::Type(Type::Unknown), first);
                 }
@@ -394,7 +394,7 @@ impl TypeInference<'_> {
         match (a, b) {
             (InferTerm::Var(_), InferTerm::Var(_)) => self.bind_type(a, b, left),
             (InferTerm::Var(_), infer_term) => self.bind_evidence(a, infer_term, right, left),
-            (known, InferTerm::Var(_)) => self.bind_evidence(b, known, left, right),
+            (known_term, InferTerm::Var(_)) => self.bind_evidence(b, known_term, left, right),
             _ => {}
         }
         let (a, b) = (self.node_term(left), self.node_term(right));
@@ -423,9 +423,9 @@ impl TypeInference<'_> {
         }
     }
 
-    fn infer_binary(&mut self, op: BinaryOp, left: ExprId, right: ExprId, at: ExprId) -> InferTerm {
+    fn infer_binary(&mut self, op: BinaryOp, left: ExprId, right: ExprId, expr_id: ExprId) -> InferTerm {
         match op {
-            BinaryOp::Add | BinaryOp::Subtract => self.infer_sum(op, left, right, at),
+            BinaryOp::Add | BinaryOp::Subtract => self.infer_sum(op, left, right, expr_id),
             // `1/0` is NULL in formulas and matches every type.
             BinaryOp::Divide if self.is_zero(right) && matches!(self.ast.expr(left), Expr::Number) => {
                 self.require_type(left, InferTerm::Type(Type::Number));
@@ -461,7 +461,7 @@ impl TypeInference<'_> {
 
     /// Infers the type of a sum or difference. Because a date plus a number of days is a date, `x + 1` only implies
     /// that the result has the type of `x`.
-    fn infer_sum(&mut self, op: BinaryOp, left: ExprId, right: ExprId, at: ExprId) -> InferTerm {
+    fn infer_sum(&mut self, op: BinaryOp, left: ExprId, right: ExprId, expr_id: ExprId) -> InferTerm {
         let number = InferTerm::Type(Type::Number);
         let (a, b) = (self.node_term(left), self.node_term(right));
         match (a, b) {
@@ -488,7 +488,7 @@ impl TypeInference<'_> {
             }
             (InferTerm::Var(_), _) | (_, InferTerm::Var(_)) => {
                 let result = self.fresh_variable();
-                self.work.waiting.push((op, [a, b, result], at));
+                self.work.waiting.push((op, [a, b, result], expr_id));
                 result
             }
             (a, b) if is_date(a) && is_date(b) => number,
@@ -549,30 +549,30 @@ impl TypeInference<'_> {
     fn resolve_sums(&mut self) {
         let number = InferTerm::Type(Type::Number);
         for index in 0..self.work.waiting.len() {
-            let (op, terms, at) = self.work.waiting[index];
+            let (op, terms, expr_id) = self.work.waiting[index];
             let [a, b, result] = terms.map(|term| self.work.resolve_term(term));
             // The result of `date - x` is a number only if `x` is a date, and a date can be subtracted only from a
             // date.
             let is_date_subtracted = op == BinaryOp::Subtract && (is_date(b) || (is_date(a) && is_number(result)));
             if is_date_subtracted {
                 for side in [a, b].into_iter().filter(|side| matches!(side, InferTerm::Var(_))) {
-                    self.bind_type(side, InferTerm::Temporal, at);
+                    self.bind_type(side, InferTerm::Temporal, expr_id);
                 }
-                self.bind_type(result, number, at);
+                self.bind_type(result, number, expr_id);
                 continue;
             }
             let date = [a, b].into_iter().find(|side| is_date(*side));
             for side in [a, b] {
                 if matches!(side, InferTerm::Var(_)) {
-                    self.bind_type(side, number, at);
+                    self.bind_type(side, number, expr_id);
                 }
             }
-            self.bind_type(result, date.unwrap_or(number), at);
+            self.bind_type(result, date.unwrap_or(number), expr_id);
         }
         for index in 0..self.work.weak.len() {
-            let (var, ty, at) = self.work.weak[index];
+            let (var, ty, expr_id) = self.work.weak[index];
             if matches!(self.work.resolve_term(InferTerm::Var(var)), InferTerm::Var(_)) {
-                self.bind_type(InferTerm::Var(var), InferTerm::Type(ty), at);
+                self.bind_type(InferTerm::Var(var), InferTerm::Type(ty), expr_id);
             }
         }
     }
@@ -652,8 +652,8 @@ fn report(
         .with_secondary_label(first, format!("used as {}", word(was)))
         .with_help("declare the type of the column in a schema (`--schema`), or change one of the two uses"),
     );
-    let at = ast.definitions.partition_point(|d| d.span.start <= second.start);
-    if let Some(failed) = at.checked_sub(1).and_then(|i| names.failed.try_get_mut(i)) {
+    let position = ast.definitions.partition_point(|d| d.span.start <= second.start);
+    if let Some(failed) = position.checked_sub(1).and_then(|i| names.failed.try_get_mut(i)) {
         *failed = true;
     }
 }

@@ -35,12 +35,12 @@ impl Lints<'_> {
         if is_number || !is_written {
             return;
         }
-        let same = if then_value {
+        let replacement = if then_value {
             self.complete_text(condition)
         } else {
             self.negated_text(condition)
         };
-        self.warn_of_same_value(id, &same);
+        self.warn_of_same_value(id, &replacement);
     }
 
     /// Warns about `flag = TRUE` and `flag <> FALSE`. Does not warn about `flag = FALSE`, because NOT is not simpler.
@@ -52,7 +52,7 @@ impl Lints<'_> {
         right: IrId,
     ) {
         let program = self.program;
-        let (of, value) = match (program.node(ir_id), program.node(right)) {
+        let (operand, value) = match (program.node(ir_id), program.node(right)) {
             (_, Ir::Bool(value)) => (ir_id, value),
             (Ir::Bool(value), _) => (right, value),
             _ => return,
@@ -70,15 +70,15 @@ impl Lints<'_> {
             self.is_text_between(begin, span(ir_id), "")
                 && self.is_text_between(span(ir_id), span(right), comparison.symbol())
         };
-        if is_redundant && self.is_known_boolean(of) && is_written() {
-            let same = self.complete_text(of);
-            self.warn_of_same_value(id, &same);
+        if is_redundant && self.is_known_boolean(operand) && is_written() {
+            let replacement = self.complete_text(operand);
+            self.warn_of_same_value(id, &replacement);
         }
     }
 
-    fn warn_of_same_value(&mut self, id: IrId, same: &str) {
-        let message = format!("`{}` has the same value as `{same}`", self.excerpt(id));
-        self.warn(Code::RedundantBoolean, id, message, format!("write `{same}`"));
+    fn warn_of_same_value(&mut self, id: IrId, replacement: &str) {
+        let message = format!("`{}` has the same value as `{replacement}`", self.excerpt(id));
+        self.warn(Code::RedundantBoolean, id, message, format!("write `{replacement}`"));
     }
 
     /// Returns whether a value is a boolean even without a comparison with TRUE. The type of a column without a schema
@@ -89,7 +89,7 @@ impl Lints<'_> {
             Ir::Column(column) => program
                 .columns
                 .try_get(column as usize)
-                .is_some_and(|used| !used.assumed),
+                .is_some_and(|column_entry| !column_entry.assumed),
             Ir::And(_) | Ir::Or(_) | Ir::Not(_) | Ir::IsNull { .. } => true,
             Ir::Apply { overload, .. } => {
                 catalog::overload(overload).is_some_and(|overload| overload.result == ResultType::Is(Type::Boolean))

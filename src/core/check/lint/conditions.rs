@@ -68,7 +68,7 @@ struct ConditionTest<'p> {
 impl ConditionTest<'_> {
     /// Returns the bound of the values that satisfy the test, and whether it is an upper bound.
     fn bound_of_test(&self) -> Option<(ConstantBound, bool)> {
-        let OrderedLiteral::Number(at) = self.literal else {
+        let OrderedLiteral::Number(number) = self.literal else {
             return None;
         };
         let (included, upper) = match self.comparison {
@@ -78,7 +78,7 @@ impl ConditionTest<'_> {
             ComparisonOperator::LessEqual => (true, true),
             _ => return None,
         };
-        Some((ConstantBound { at, included }, upper))
+        Some((ConstantBound { at: number, included }, upper))
     }
 }
 
@@ -98,15 +98,15 @@ impl<'a> Lints<'a> {
             None => return,
         };
         let is_literal = |id: IrId| matches!(program.node(id), Ir::Text(_) | Ir::Number(_) | Ir::Date(_));
-        let (of, literal, comparison) = match (is_literal(a), is_literal(b)) {
+        let (operand, literal, comparison) = match (is_literal(a), is_literal(b)) {
             (false, true) => (a, b, comparison),
             (true, false) => (b, a, comparison.swapped()),
             _ => return,
         };
-        let subject = match program.node(self.resolve_name(of)) {
+        let subject = match program.node(self.resolve_name(operand)) {
             Ir::Column(column) => (column, false, ignores_case),
             Ir::Definition(definition) => (definition, true, ignores_case),
-            _ => match program.node(of) {
+            _ => match program.node(operand) {
                 Ir::Definition(definition) => (definition, true, ignores_case),
                 _ => return,
             },
@@ -120,10 +120,10 @@ impl<'a> Lints<'a> {
         });
     }
 
-    fn condition_test(&self, one: &NameComparison) -> Option<ConditionTest<'a>> {
+    fn condition_test(&self, name_comparison: &NameComparison) -> Option<ConditionTest<'a>> {
         Some(ConditionTest {
-            comparison: one.comparison,
-            literal: self.ordered_literal(one.literal)?,
+            comparison: name_comparison.comparison,
+            literal: self.ordered_literal(name_comparison.literal)?,
         })
     }
 
@@ -151,24 +151,24 @@ impl<'a> Lints<'a> {
         let mut first: Option<NameComparison> = None;
         for group in comparisons_of_same_name(&mut list) {
             let mut seen = SubjectConditions::default();
-            for one in group {
-                let Some(test) = self.condition_test(one) else { continue };
+            for name_comparison in group {
+                let Some(test) = self.condition_test(name_comparison) else { continue };
                 if seen.is_contradiction(&test, and) {
-                    first = first.filter(|other| other.index < one.index).or(Some(*one));
+                    first = first.filter(|other| other.index < name_comparison.index).or(Some(*name_comparison));
                     break;
                 }
                 seen.add(&test, Span::default(), and);
             }
         }
         *self.comparisons = list;
-        if let Some(one) = first {
-            self.warn_of_constant_condition(id, one.condition, and);
+        if let Some(name_comparison) = first {
+            self.warn_of_constant_condition(id, name_comparison.condition, and);
         }
     }
 
     fn warn_of_constant_condition(&mut self, id: IrId, condition: IrId, and: bool) {
-        let shown = self.excerpt(id);
-        let of = match self.program.node(condition) {
+        let condition_text = self.excerpt(id);
+        let subject_text = match self.program.node(condition) {
             Ir::Apply { args, .. } => {
                 let names = self
                     .program
@@ -180,7 +180,7 @@ impl<'a> Lints<'a> {
             _ => String::new(),
         };
         let starts = |word: &str| {
-            shown
+            condition_text
                 .get(..word.len())
                 .is_some_and(|start| start.eq_ignore_ascii_case(word))
         };
@@ -191,12 +191,12 @@ impl<'a> Lints<'a> {
                     .to_owned(),
             };
             (
-                format!("`{shown}` is never true, because no value of `{of}` can meet all conditions"),
+                format!("`{condition_text}` is never true, because no value of `{subject_text}` can meet all conditions"),
                 help,
             )
         } else {
             let help = "use AND, which requires all conditions to be true".to_owned();
-            (format!("`{shown}` is true for every value of `{of}` except NULL"), help)
+            (format!("`{condition_text}` is true for every value of `{subject_text}` except NULL"), help)
         };
         self.warn(Code::NeverVaries, id, message, help);
     }
@@ -207,18 +207,18 @@ impl<'a> Lints<'a> {
         let program = self.program;
         let mut continued: FxHashSet<u32> = FxHashSet::default();
         let mut list = std::mem::take(&mut *self.comparisons);
-        for at in (first.0..last.0 + 1).rev().map(IrId) {
-            if !matches!(program.node(at), Ir::Case(_)) || continued.contains(&at.0) {
+        for node_id in (first.0..last.0 + 1).rev().map(IrId) {
+            if !matches!(program.node(node_id), Ir::Case(_)) || continued.contains(&node_id.0) {
                 continue;
             }
             list.clear();
-            let mut next = Some(at);
+            let mut next = Some(node_id);
             while let Some(Ir::Case(arms)) = next.map(|id| program.node(id)) {
                 next = None;
                 for arm in program.args(arms).chunks(2) {
                     match *arm {
                         [condition, _] => self.add_comparison(condition, &mut list),
-                        [other] if other < at && matches!(program.node(other), Ir::Case(_)) => {
+                        [other] if other < node_id && matches!(program.node(other), Ir::Case(_)) => {
                             next = continued.insert(other.0).then_some(other);
                         }
                         _ => {}
@@ -234,11 +234,11 @@ impl<'a> Lints<'a> {
         let mut unreachable: Vec<(u32, Span, Span)> = Vec::new();
         for group in comparisons_of_same_name(list) {
             let mut seen = SubjectConditions::default();
-            for one in group {
-                let Some(test) = self.condition_test(one) else { continue };
-                let span = self.program.meta(one.condition).span;
+            for name_comparison in group {
+                let Some(test) = self.condition_test(name_comparison) else { continue };
+                let span = self.program.meta(name_comparison.condition).span;
                 match seen.find_covering_test(&test) {
-                    Some(earlier) => unreachable.push((one.index, span, earlier)),
+                    Some(earlier) => unreachable.push((name_comparison.index, span, earlier)),
                     None => seen.add(&test, span, false),
                 }
             }
@@ -250,18 +250,18 @@ impl<'a> Lints<'a> {
     }
 
     fn warn_of_unreachable_branch(&mut self, span: Span, earlier: Span) {
-        let (shown, before) = (span.excerpt(self.source), earlier.excerpt(self.source));
-        let help = if shown == before {
+        let (condition_text, before) = (span.excerpt(self.source), earlier.excerpt(self.source));
+        let help = if condition_text == before {
             "remove the condition, or correct its value".to_owned()
         } else {
-            format!("put `{shown}` before `{before}`")
+            format!("put `{condition_text}` before `{before}`")
         };
         self.found.push(
             Diagnostic::new(
                 Code::NeverReached,
                 span,
                 format!(
-                    "`{shown}` is never reached, because the earlier condition `{before}` already covers all its \
+                    "`{condition_text}` is never reached, because the earlier condition `{before}` already covers all its \
                     cases"
                 ),
             )
@@ -317,10 +317,10 @@ impl<'p> SubjectConditions<'p> {
         }
         if test.comparison == ComparisonOperator::Equal {
             let other = self.equals.iter().any(|(literal, _)| *literal != test.literal);
-            let OrderedLiteral::Number(at) = test.literal else {
+            let OrderedLiteral::Number(number) = test.literal else {
                 return other;
             };
-            let point = ConstantBound { at, included: true };
+            let point = ConstantBound { at: number, included: true };
             let outside = self.lower.is_some_and(|(lower, _)| !lower.has_range_of(point, false))
                 || self.upper.is_some_and(|(upper, _)| !upper.has_range_of(point, true));
             return other || outside;
@@ -329,9 +329,9 @@ impl<'p> SubjectConditions<'p> {
             return false;
         };
         let point_outside = self.equals.iter().any(|(literal, _)| match literal {
-            OrderedLiteral::Number(at) => !bound.has_range_of(
+            OrderedLiteral::Number(number) => !bound.has_range_of(
                 ConstantBound {
-                    at: *at,
+                    at: *number,
                     included: true,
                 },
                 upper,
@@ -351,22 +351,22 @@ impl<'p> SubjectConditions<'p> {
 
     /// Returns the span of an earlier condition that is true whenever the given test is true.
     fn find_covering_test(&self, test: &ConditionTest<'p>) -> Option<Span> {
-        let taken = |bound: ConstantBound, by: Option<(ConstantBound, Span)>, upper: bool| {
-            by.filter(|(wider, _)| wider.has_range_of(bound, upper))
+        let covering_span = |bound: ConstantBound, outer_bound: Option<(ConstantBound, Span)>, upper: bool| {
+            outer_bound.filter(|(wider, _)| wider.has_range_of(bound, upper))
                 .map(|(_, span)| span)
         };
         if test.comparison == ComparisonOperator::Equal {
             if let Some((_, span)) = self.equals.iter().find(|(literal, _)| *literal == test.literal) {
                 return Some(*span);
             }
-            let OrderedLiteral::Number(at) = test.literal else {
+            let OrderedLiteral::Number(number) = test.literal else {
                 return None;
             };
-            let point = ConstantBound { at, included: true };
-            return taken(point, self.lower, false).or_else(|| taken(point, self.upper, true));
+            let point = ConstantBound { at: number, included: true };
+            return covering_span(point, self.lower, false).or_else(|| covering_span(point, self.upper, true));
         }
         let (bound, upper) = test.bound_of_test()?;
-        taken(bound, if upper { self.upper } else { self.lower }, upper)
+        covering_span(bound, if upper { self.upper } else { self.lower }, upper)
     }
 
     /// Adds a test. Keeps the narrowest bound if all conditions must be true, otherwise the widest bound.
@@ -379,8 +379,8 @@ impl<'p> SubjectConditions<'p> {
         let Some((bound, upper)) = test.bound_of_test() else {
             return;
         };
-        let kept = if upper { &mut self.upper } else { &mut self.lower };
-        let counts = kept.is_none_or(|(old, _)| {
+        let kept_bound = if upper { &mut self.upper } else { &mut self.lower };
+        let counts = kept_bound.is_none_or(|(old, _)| {
             if narrowest {
                 old.has_range_of(bound, upper)
             } else {
@@ -388,14 +388,14 @@ impl<'p> SubjectConditions<'p> {
             }
         });
         if counts {
-            *kept = Some((bound, span));
+            *kept_bound = Some((bound, span));
         }
     }
 }
 
 /// For each name with several comparisons, returns these comparisons in the order in which they were added.
 fn comparisons_of_same_name(list: &mut [NameComparison]) -> impl Iterator<Item = &[NameComparison]> {
-    list.sort_by_key(|one| one.subject);
+    list.sort_by_key(|name_comparison| name_comparison.subject);
     let groups = list.chunk_by(|a, b| a.subject == b.subject);
     groups.filter(|group| group.len() > 1)
 }

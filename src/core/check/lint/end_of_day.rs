@@ -28,7 +28,7 @@ impl Lints<'_> {
             ComparisonOperator::Greater if !is_month_end => return,
             _ => {}
         }
-        let (of, date) = (self.excerpt(self.value_before_conversion(time)), self.excerpt(day));
+        let (time_text, date) = (self.excerpt(self.value_before_conversion(time)), self.excerpt(day));
         // The text of a criterion contains the whole comparison: `"<=2024-01-31"`.
         let is_criterion = self.program.meta(day).span == self.program.meta(id).span;
         let next = match iso.and_then(next_day) {
@@ -42,29 +42,29 @@ impl Lints<'_> {
             None => format!("{date} + 1"),
         };
         let symbol = comparison.symbol();
-        let is_name = of.chars().all(|c| c.is_alphanumeric() || c == '_');
+        let is_name = time_text.chars().all(|c| c.is_alphanumeric() || c == '_');
         let whole_day = match (is_criterion, is_name) {
-            (true, true) => format!("test the date, `{of}[date]`, instead of `{of}`"),
+            (true, true) => format!("test the date, `{time_text}[date]`, instead of `{time_text}`"),
             // A range of a worksheet, such as `A:A`, has no timeframes.
-            (true, false) => format!("add a column with the dates of `{of}`, and use it here"),
-            (false, true) => format!("compare the date: `{of}[date] {symbol} {date}`"),
-            (false, false) => format!("write `AND({of} >= {date}, {of} < {next})`"),
+            (true, false) => format!("add a column with the dates of `{time_text}`, and use it here"),
+            (false, true) => format!("compare the date: `{time_text}[date] {symbol} {date}`"),
+            (false, false) => format!("write `AND({time_text} >= {date}, {time_text} < {next})`"),
         };
-        let written = |symbol: &str| match is_criterion {
+        let comparison_help = |symbol: &str| match is_criterion {
             true => format!("write the criterion `\"{symbol}{next}\"`"),
-            false => format!("write `{of} {symbol} {next}`"),
+            false => format!("write `{time_text} {symbol} {next}`"),
         };
-        let (what, help) = match comparison {
-            ComparisonOperator::LessEqual => ("excludes all of that day except midnight", written("<")),
-            ComparisonOperator::Greater => ("includes all of that day except midnight", written(">=")),
+        let (effect, help) = match comparison {
+            ComparisonOperator::LessEqual => ("excludes all of that day except midnight", comparison_help("<")),
+            ComparisonOperator::Greater => ("includes all of that day except midnight", comparison_help(">=")),
             ComparisonOperator::NotEqual => ("excludes only midnight of that day", whole_day),
             _ => ("is true only at midnight of that day", whole_day),
         };
-        let shown = if is_criterion { date } else { format!("{symbol} {date}") };
+        let test_text = if is_criterion { date } else { format!("{symbol} {date}") };
         self.warn(
             Code::EndOfDay,
             id,
-            format!("`{of}` contains a time of day, so `{shown}` {what}"),
+            format!("`{time_text}` contains a time of day, so `{test_text}` {effect}"),
             help,
         );
     }

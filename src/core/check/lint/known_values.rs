@@ -59,8 +59,8 @@ pub fn possible_values(program: &Program, relations: &[Relation], id: IrId) -> O
             Ir::Column(column) => listed_values(program, relations, column)?
                 .iter()
                 .for_each(|value| add(value)),
-            Ir::Definition(used) => {
-                waiting.push(program.definitions.try_get(used as usize).filter(|d| !d.failed)?.root);
+            Ir::Definition(definition_index) => {
+                waiting.push(program.definitions.try_get(definition_index as usize).filter(|d| !d.failed)?.root);
             }
             Ir::Case(arms) | Ir::Switch { arms, .. } => {
                 if arms.count as usize > MAX_NODES * 2 {
@@ -81,15 +81,15 @@ pub fn possible_values(program: &Program, relations: &[Relation], id: IrId) -> O
 
 /// Returns the values that the schema lists for a column.
 fn listed_values<'r>(program: &Program, relations: &'r [Relation], column: u32) -> Option<&'r [String]> {
-    let used = program
+    let column_entry = program
         .columns
         .try_get(column as usize)
         .filter(|c| !c.unknown && c.merged.is_empty())?;
-    let is_of = |r: &&Relation| used.relation.as_deref().is_none_or(|name| name == r.name());
+    let is_of = |r: &&Relation| column_entry.relation.as_deref().is_none_or(|name| name == r.name());
     relations
         .iter()
         .filter(is_of)
-        .find_map(|r| r.column(&used.name))?
+        .find_map(|r| r.column(&column_entry.name))?
         .known_values()
 }
 
@@ -99,7 +99,7 @@ impl Lints<'_> {
         &mut self,
         id: IrId,
         comparison: ComparisonOperator,
-        of: IrId,
+        subject: IrId,
         literal: IrId,
         text: PoolRange,
     ) {
@@ -108,35 +108,35 @@ impl Lints<'_> {
         let span = program.meta(literal).span;
         // Skip criteria, which become comparisons of lower-case strings with the same span as the literal.
         let is_criterion = program.meta(id).span == span;
-        let (of, letters) = self.strip_case_conversion(of);
+        let (operand, letters) = self.strip_case_conversion(subject);
         if letters != CaseConversion::AsTheyAre && letters.convert_case(text) != text {
-            return self.warn_of_letter_case(of, letters, text, span, is_criterion);
+            return self.warn_of_letter_case(operand, letters, text, span, is_criterion);
         }
-        let Some(values) = possible_values(program, self.relations, of) else {
+        let Some(values) = possible_values(program, self.relations, operand) else {
             return;
         };
-        let spelled: Vec<String> = values.iter().map(|value| letters.convert_case(value)).collect();
-        if spelled.iter().any(|value| value == text) {
+        let spellings: Vec<String> = values.iter().map(|value| letters.convert_case(value)).collect();
+        if spellings.iter().any(|value| value == text) {
             return;
         }
         let message = match comparison {
             ComparisonOperator::NotEqual => {
                 format!(
                     "`{}` is never `\"{text}\"`, so the comparison is always true",
-                    self.excerpt(of)
+                    self.excerpt(operand)
                 )
             }
-            _ => format!("`{}` is never `\"{text}\"`", self.excerpt(of)),
+            _ => format!("`{}` is never `\"{text}\"`", self.excerpt(operand)),
         };
-        self.warn_of_unknown_value(message, text, &spelled, span, is_criterion);
+        self.warn_of_unknown_value(message, text, &spellings, span, is_criterion);
     }
 
     /// Warns about a criterion that matches no known value, ignoring case, such as `COUNTIF(status, "clsoed")`.
-    pub(super) fn check_criterion_value(&mut self, of: IrId, pattern: IrId, wild: bool) {
+    pub(super) fn check_criterion_value(&mut self, operand: IrId, pattern: IrId, wild: bool) {
         let program = self.program;
         let Ir::Text(text) = program.node(pattern) else { return };
         let (text, span) = (program.text(text), program.meta(pattern).span);
-        let Some(values) = possible_values(program, self.relations, of) else {
+        let Some(values) = possible_values(program, self.relations, operand) else {
             return;
         };
         let meets = |value: &String| {
@@ -148,7 +148,7 @@ impl Lints<'_> {
         }
         let message = format!(
             "no value of `{}` matches `{}`",
-            self.excerpt(of),
+            self.excerpt(operand),
             span.excerpt(self.source)
         );
         self.warn_of_unknown_value(message, text, &values, span, true);
@@ -166,17 +166,17 @@ impl Lints<'_> {
         if texts.is_empty() {
             return;
         }
-        let (of, letters) = self.strip_case_conversion(subject);
-        let Some(values) = possible_values(program, self.relations, of) else {
+        let (operand, letters) = self.strip_case_conversion(subject);
+        let Some(values) = possible_values(program, self.relations, operand) else {
             return;
         };
-        let spelled: Vec<String> = values.iter().map(|value| letters.convert_case(value)).collect();
-        let all: HashSet<&str> = spelled.iter().map(String::as_str).collect();
+        let spellings: Vec<String> = values.iter().map(|value| letters.convert_case(value)).collect();
+        let value_set: HashSet<&str> = spellings.iter().map(String::as_str).collect();
         for (id, text) in texts {
             let text = program.text(text);
-            if !all.contains(text) {
-                let message = format!("`{}` is never `\"{text}\"`", self.excerpt(of));
-                self.warn_of_unknown_value(message, text, &spelled, program.meta(id).span, false);
+            if !value_set.contains(text) {
+                let message = format!("`{}` is never `\"{text}\"`", self.excerpt(operand));
+                self.warn_of_unknown_value(message, text, &spellings, program.meta(id).span, false);
             }
         }
     }
@@ -193,9 +193,9 @@ impl Lints<'_> {
         let mut alike = values.iter().filter(|value| value.to_lowercase() == lower);
         let mut diagnostic = Diagnostic::new(Code::NotAKnownValue, span, message);
         diagnostic = match (alike.next(), alike.next()) {
-            (Some(one), None) if !is_criterion => diagnostic
-                .with_help(format!("write `\"{one}\"`, because `=` is case-sensitive"))
-                .with_fix(span, format!("\"{}\"", one.replace('"', "\"\""))),
+            (Some(suggestion), None) if !is_criterion => diagnostic
+                .with_help(format!("write `\"{suggestion}\"`, because `=` is case-sensitive"))
+                .with_fix(span, format!("\"{}\"", suggestion.replace('"', "\"\""))),
             _ => diagnostic.with_help(match suggest::nearest_name(text, values.iter().map(String::as_str)) {
                 Some(near) if values.len() > MAX_LISTED_VALUES => format!("did you mean `\"{near}\"`?"),
                 Some(near) => format!(
@@ -210,22 +210,22 @@ impl Lints<'_> {
 
     /// Warns about comparisons such as `LOWER(status) = "Active"`, because a lower-case string is never equal to a
     /// string with a capital letter.
-    fn warn_of_letter_case(&mut self, of: IrId, letters: CaseConversion, text: &str, span: Span, is_criterion: bool) {
+    fn warn_of_letter_case(&mut self, operand: IrId, letters: CaseConversion, text: &str, span: Span, is_criterion: bool) {
         // Skip non-ASCII letters, because their conversion depends on the SQL engine.
         if is_criterion || !text.is_ascii() {
             return;
         }
-        let (what, call) = match letters {
+        let (letter_kind, call) = match letters {
             CaseConversion::Capital => ("uppercase letters", "UPPER"),
             _ => ("lowercase letters", "LOWER"),
         };
         let right = letters.convert_case(text);
-        let name = self.excerpt(of);
+        let name = self.excerpt(operand);
         self.found.push(
             Diagnostic::new(
                 Code::NeverVaries,
                 span,
-                format!("`{call}({name})` contains only {what}, so it is never `\"{text}\"`"),
+                format!("`{call}({name})` contains only {letter_kind}, so it is never `\"{text}\"`"),
             )
             .with_help(format!("write `\"{right}\"`"))
             .with_fix(span, format!("\"{}\"", right.replace('"', "\"\""))),
@@ -250,13 +250,13 @@ impl Lints<'_> {
 }
 
 fn list_values(values: &[String]) -> String {
-    let shown: Vec<String> = values
+    let shown_values: Vec<String> = values
         .iter()
         .take(MAX_LISTED_VALUES)
         .map(|value| format!("`\"{value}\"`"))
         .collect();
     let more = if values.len() > MAX_LISTED_VALUES { ", …" } else { "" };
-    format!("{}{more}", shown.join(", "))
+    format!("{}{more}", shown_values.join(", "))
 }
 
 /// Returns whether a string matches a LIKE pattern with `%`, `_`, and `\` as escape character.
@@ -280,25 +280,25 @@ fn is_like(text: &str, pattern: &str) -> bool {
     let text: Vec<char> = text.chars().collect();
     // `back` holds two positions: the position of the last `%` in the pattern, and the position in the text just past
     // the characters that this `%` has matched so far.
-    let (mut at, mut sign, mut back) = (0, 0, None);
-    while let Some(c) = text.get(at) {
+    let (mut position, mut sign, mut back) = (0, 0, None);
+    while let Some(c) = text.get(position) {
         match signs.get(sign) {
             Some(LikePatternChar::Any) => {
-                back = Some((sign, at));
+                back = Some((sign, position));
                 sign += 1;
             }
             Some(LikePatternChar::One) => {
-                at += 1;
+                position += 1;
                 sign += 1;
             }
             Some(LikePatternChar::Is(is)) if is == c => {
-                at += 1;
+                position += 1;
                 sign += 1;
             }
             _ => {
                 let Some((any, from)) = back else { return false };
                 back = Some((any, from + 1));
-                at = from + 1;
+                position = from + 1;
                 sign = any + 1;
             }
         }

@@ -104,10 +104,10 @@ pub(super) fn run_lints(
     };
     let mut weeks = weeks::WeekCalls::default();
     let definitions = program.definitions.iter().zip(&ast.definitions);
-    for (definition, written) in definitions.filter(|(d, _)| !d.failed) {
+    for (definition, ast_definition) in definitions.filter(|(d, _)| !d.failed) {
         // `pivot_by` names columns, never cells.
         let may_hold_cells =
-            scope.context == Context::Worksheet && scope.role(written.part) != DefinitionRole::PartitionBy;
+            scope.context == Context::Worksheet && scope.role(ast_definition.part) != DefinitionRole::PartitionBy;
         let last = definition.root;
         let mut cases: Option<(IrId, IrId)> = None;
         for (id, (node, meta)) in program.entries(definition.first, last) {
@@ -140,17 +140,17 @@ pub(super) fn run_lints(
                     // Only report nodes whose source is the name itself, because a cell reference differs from the name
                     // of its column.
                     let is_named = |name: Option<&str>| name.is_some_and(|name| name.eq_ignore_ascii_case(text));
-                    let named = match *node {
+                    let is_name = match *node {
                         Ir::Column(column) => is_named(program.columns.try_get(column as usize).map(|c| &*c.name)),
-                        Ir::Definition(used) => is_named(
+                        Ir::Definition(definition_index) => is_named(
                             program
                                 .definitions
-                                .try_get(used as usize)
+                                .try_get(definition_index as usize)
                                 .and_then(|d| d.name.as_deref()),
                         ),
                         _ => false,
                     };
-                    if named && let Some(diagnostic) = shadowed_cell_warning(text, meta.span) {
+                    if is_name && let Some(diagnostic) = shadowed_cell_warning(text, meta.span) {
                         traps.found.push(diagnostic);
                     }
                 }
@@ -205,30 +205,30 @@ impl Lints<'_> {
         &mut self,
         id: IrId,
         comparison: ComparisonOperator,
-        of: IrId,
+        operand: IrId,
         literal: IrId,
         text: PoolRange,
     ) {
-        if matches!(self.program.node(of), Ir::Text(_)) {
+        if matches!(self.program.node(operand), Ir::Text(_)) {
             return;
         }
         match comparison {
             ComparisonOperator::Equal | ComparisonOperator::NotEqual if text.count == 0 => {
-                self.warn_of_empty_text(id, comparison, of);
+                self.warn_of_empty_text(id, comparison, operand);
             }
             ComparisonOperator::Equal | ComparisonOperator::NotEqual => {
-                self.check_value(id, comparison, of, literal, text);
+                self.check_value(id, comparison, operand, literal, text);
             }
-            _ => self.warn_of_text_order(id, comparison, of, literal, text),
+            _ => self.warn_of_text_order(id, comparison, operand, literal, text),
         }
     }
 
     /// Returns the expression that a name refers to, following up to `NAMES` definitions.
     fn resolve_name(&self, id: IrId) -> IrId {
         let mut names = 0;
-        self.program.resolve_names_until(id, |_, used| {
+        self.program.resolve_names_until(id, |_, definition_index| {
             names += 1;
-            names > NAMES || self.program.definitions.try_get(used).is_none_or(|d| d.failed)
+            names > NAMES || self.program.definitions.try_get(definition_index).is_none_or(|d| d.failed)
         })
     }
 
@@ -236,9 +236,9 @@ impl Lints<'_> {
         self.program.meta(id).span.excerpt(self.source)
     }
 
-    fn warn(&mut self, code: Code, at: IrId, message: String, help: String) {
+    fn warn(&mut self, code: Code, node_id: IrId, message: String, help: String) {
         self.found
-            .push(Diagnostic::new(code, self.program.meta(at).span, message).with_help(help));
+            .push(Diagnostic::new(code, self.program.meta(node_id).span, message).with_help(help));
     }
 
     /// Warns about calls to ISERROR, ISNA and ISBLANK with a value that is never NULL. Reports only aggregates, because

@@ -13,30 +13,30 @@ impl Lints<'_> {
         &mut self,
         id: IrId,
         comparison: ComparisonOperator,
-        of: IrId,
+        subject: IrId,
         literal: IrId,
         text: PoolRange,
     ) {
         let program = self.program;
         let digits = program.text(text);
-        let (span, at) = (program.meta(id).span, program.meta(literal).span);
+        let (span, literal_span) = (program.meta(id).span, program.meta(literal).span);
         // The text of a criterion contains both the operator and the value. A criterion compares text in lower case.
-        let is_criterion = at == span;
-        let of = match program.node(of) {
+        let is_criterion = literal_span == span;
+        let operand = match program.node(subject) {
             Ir::Apply { overload, args } if is_criterion && catalog::overload_owner(overload) == internal::LOWER => {
-                program.args(args).first().copied().unwrap_or(of)
+                program.args(args).first().copied().unwrap_or(subject)
             }
-            _ => of,
+            _ => subject,
         };
         // Skip expressions other than columns, because their strings may have a fixed width: `TEXT(day, "yyyymm") >=
         // "202401"`.
-        let Ir::Column(column) = program.node(self.resolve_name(of)) else {
+        let Ir::Column(column) = program.node(self.resolve_name(operand)) else {
             return;
         };
-        if program.meta(of).ty != Type::Text || !is_number(digits) || has_fixed_width(digits) {
+        if program.meta(operand).ty != Type::Text || !is_number(digits) || has_fixed_width(digits) {
             return;
         }
-        let name = self.excerpt(of);
+        let name = self.excerpt(operand);
         let symbol = comparison.symbol();
         let assumed = program.columns.try_get(column as usize).is_some_and(|c| c.assumed);
         let number = digits.trim();
@@ -55,23 +55,23 @@ impl Lints<'_> {
         self.found.push(if is_criterion {
             diagnostic
         } else {
-            diagnostic.with_secondary_label(at, "text")
+            diagnostic.with_secondary_label(literal_span, "text")
         });
     }
 
     /// Warns about `region = ""`, which is not true for blank values. Skips names that the program also tests for
     /// blanks.
-    pub(super) fn warn_of_empty_text(&mut self, id: IrId, comparison: ComparisonOperator, of: IrId) {
+    pub(super) fn warn_of_empty_text(&mut self, id: IrId, comparison: ComparisonOperator, operand: IrId) {
         let program = self.program;
-        let is_name = matches!(program.node(of), Ir::Column(_) | Ir::Definition(_));
+        let is_name = matches!(program.node(operand), Ir::Column(_) | Ir::Definition(_));
         if comparison != ComparisonOperator::Equal
             || !is_name
-            || !program.meta(of).nullable
-            || self.tests_for_blanks(of)
+            || !program.meta(operand).nullable
+            || self.tests_for_blanks(operand)
         {
             return;
         }
-        let name = self.excerpt(of);
+        let name = self.excerpt(operand);
         let message = format!("a blank `{name}` is NULL, and NULL does not equal `\"\"`");
         let help = format!("write `ISBLANK({name})`, or `OR(ISBLANK({name}), {name} = \"\")` to include empty text");
         self.warn(Code::BlankIsNotEmpty, id, message, help);
@@ -79,10 +79,10 @@ impl Lints<'_> {
 
     /// Returns whether any part of the program tests the same name for NULL.
     fn tests_for_blanks(&self, name: IrId) -> bool {
-        let same = |id: IrId| self.program.node(id) == self.program.node(name);
+        let is_same_name = |id: IrId| self.program.node(id) == self.program.node(name);
         self.program.nodes().any(|node| match node {
-            Ir::IsNull { x, .. } => same(x),
-            Ir::Coalesce(args) => self.program.args(args).first().is_some_and(|first| same(*first)),
+            Ir::IsNull { x, .. } => is_same_name(x),
+            Ir::Coalesce(args) => self.program.args(args).first().is_some_and(|first| is_same_name(*first)),
             _ => false,
         })
     }

@@ -11,15 +11,15 @@ impl Lints<'_> {
     /// Warns about `ROUND(ROUND(x, 4), 2)`. Does not warn if the inner call keeps at most as many digits as the outer
     /// call, because the outer call then has no effect.
     pub(super) fn warn_of_double_rounding(&mut self, id: IrId) {
-        let Some((inner, outer_digits, wanted)) = self.rounding(id) else {
+        let Some((inner, outer_digits, target_digits)) = self.rounding(id) else {
             return;
         };
         // Find the innermost number that the outer call can round directly.
         let mut value = inner;
-        while let Some((x, _, kept)) = self.rounding(value)
-            && kept > wanted
+        while let Some((x, _, inner_digits)) = self.rounding(value)
+            && inner_digits > target_digits
             // An integer has no decimal places to round.
-            && (kept < 0 || self.program.meta(x).ty != Type::Integer)
+            && (inner_digits < 0 || self.program.meta(x).ty != Type::Integer)
             // If a function is defined by a formula, the calls in that formula have the span of the function's call.
             && self.program.meta(value).span.start > self.program.meta(id).span.start
         {
@@ -35,9 +35,9 @@ impl Lints<'_> {
             true => format!("ROUND({x})"),
             false => format!("ROUND({x}, {digits})"),
         };
-        let shown = self.excerpt(inner);
+        let excerpt = self.excerpt(inner);
         let message =
-            format!("`{shown}` is rounded again, and the result can differ from the result of a single rounding");
+            format!("`{excerpt}` is rounded again, and the result can differ from the result of a single rounding");
         let diagnostic = Diagnostic::new(Code::RoundedTwice, self.program.meta(inner).span, message);
         self.found.push(diagnostic.with_help(format!("round once: `{once}`")));
     }

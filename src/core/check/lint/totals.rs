@@ -10,12 +10,12 @@ impl Lints<'_> {
     pub(super) fn check_aggregate(&mut self, id: IrId, function: FunctionId, args: &[IrId], distinct: bool) {
         let Some(value) = args.first().copied() else { return };
         if distinct && [internal::SUM, internal::AVERAGE].contains(&function) {
-            let (name, shown) = (self.excerpt(value), self.excerpt(id));
-            let all = if function == internal::SUM { "SUM" } else { "AVERAGE" };
+            let (name, excerpt) = (self.excerpt(value), self.excerpt(id));
+            let aggregate_name = if function == internal::SUM { "SUM" } else { "AVERAGE" };
             let message =
-                format!("`{shown}` includes equal values only once: of two rows with the value 10, it ignores one");
+                format!("`{excerpt}` includes equal values only once: of two rows with the value 10, it ignores one");
             let help = format!(
-                "aggregate all values with `{all}({name})`; if a join repeats rows, aggregate in a step before \
+                "aggregate all values with `{aggregate_name}({name})`; if a join repeats rows, aggregate in a step before \
                     the join"
             );
             self.warn(Code::SumOfDistinct, id, message, help);

@@ -71,11 +71,11 @@ impl WeekCalls {
                 continue;
             }
             let day = capitalize(first.name());
-            let shown = call.excerpt(source);
-            let message = format!("in `{shown}`, weeks start on Sunday, but in timeframes they start on {day}");
+            let call_text = call.excerpt(source);
+            let message = format!("in `{call_text}`, weeks start on Sunday, but in timeframes they start on {day}");
             let kind = 11 + Weekday::ALL.iter().position(|d| *d == first).unwrap_or(0);
             let kind = if kind == 11 { 2 } else { kind };
-            let inside = shown.strip_suffix(')').unwrap_or(&shown);
+            let inside = call_text.strip_suffix(')').unwrap_or(&call_text);
             let help = format!(
                 "specify the first day of the week: `{inside}, {kind})` for {day}, or `{inside}, 1)` for Sunday"
             );
@@ -97,12 +97,12 @@ impl Lints<'_> {
         &mut self,
         id: IrId,
         comparison: ComparisonOperator,
-        of: IrId,
+        operand: IrId,
         digits: PoolRange,
     ) {
         let program = self.program;
-        let Ir::Apply { overload, args } = program.node(of) else {
-            return self.warn_of_weekday_name(id, comparison, of, digits);
+        let Ir::Apply { overload, args } = program.node(operand) else {
+            return self.warn_of_weekday_name(id, comparison, operand, digits);
         };
         if catalog::overload_owner(overload) != internal::WEEKDAY || !has_default_week_type(program, args) {
             return;
@@ -114,17 +114,17 @@ impl Lints<'_> {
             (ComparisonOperator::Less, "6") | (ComparisonOperator::LessEqual, "5") => "1 to 5 are Sunday to Thursday",
             _ => return,
         };
-        let span = program.meta(of).span;
-        let shown = span.excerpt(self.source);
-        let inside = shown.strip_suffix(')').unwrap_or(&shown);
-        let message = format!("`{shown}` counts from Sunday, so {days}");
+        let span = program.meta(operand).span;
+        let call_text = span.excerpt(self.source);
+        let inside = call_text.strip_suffix(')').unwrap_or(&call_text);
+        let message = format!("`{call_text}` counts from Sunday, so {days}");
         let help = format!("write `{inside}, 2)`, which counts from Monday");
         self.warn(Code::WeekBegins, id, message, help);
     }
 
-    fn warn_of_weekday_name(&mut self, id: IrId, comparison: ComparisonOperator, of: IrId, digits: PoolRange) {
-        if let Ir::Definition(_) = self.program.node(of) {
-            let root = self.resolve_name(of);
+    fn warn_of_weekday_name(&mut self, id: IrId, comparison: ComparisonOperator, operand: IrId, digits: PoolRange) {
+        if let Ir::Definition(_) = self.program.node(operand) {
+            let root = self.resolve_name(operand);
             if let Ir::Apply { .. } = self.program.node(root) {
                 self.check_weekday_comparison(id, comparison, root, digits);
             }

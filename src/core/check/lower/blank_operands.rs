@@ -102,7 +102,7 @@ impl Lowerer<'_> {
                 self.zero_if_null(&[marker], id)
             }
             Ir::RowLookup { args, find } => {
-                let by_number = self.program.finds.try_get(find as usize).is_none_or(|of| of.by_number);
+                let by_number = self.program.finds.try_get(find as usize).is_none_or(|lookup| lookup.by_number);
                 let [sought, key, gives] = *self.program.args(args) else {
                     return id;
                 };
@@ -114,7 +114,7 @@ impl Lowerer<'_> {
                     ty: self.program.meta(key).ty,
                     ..meta
                 };
-                let found =
+                let found_key =
                     self.program
                         .add_with_args(|args| Ir::RowLookup { args, find }, &[sought, key, key], of_key);
                 let zero = self.program.add_integer("0", meta.span);
@@ -124,7 +124,7 @@ impl Lowerer<'_> {
                 };
                 let value = self.program.add_with_args(Ir::Coalesce, &[id, zero], of_value);
                 self.program.shares_nodes = true;
-                let is_found = self.build_not_null(found, meta.span);
+                let is_found = self.build_not_null(found_key, meta.span);
                 let mut branches = [value, self.program.add_null(meta.ty, meta.span)];
                 self.build_case(&[is_found], &mut branches, meta.span, "")
             }
@@ -145,8 +145,8 @@ impl Lowerer<'_> {
         let meta = self.program.meta(value);
         let mut arms = Vec::new();
         for x in tested {
-            let of = self.program.meta(*x);
-            if of.nullable && !self.program.null_meaning(*x).may_be_error {
+            let node_meta = self.program.meta(*x);
+            if node_meta.nullable && !self.program.null_meaning(*x).may_be_error {
                 let test = Ir::IsNull { x: *x, negated: false };
                 let ty = Type::Boolean;
                 arms.push(self.program.add(
@@ -154,7 +154,7 @@ impl Lowerer<'_> {
                     NodeMeta {
                         ty,
                         nullable: false,
-                        ..of
+                        ..node_meta
                     },
                 ));
                 arms.push(self.program.add_integer("0", meta.span));

@@ -52,10 +52,10 @@ impl Lowerer<'_> {
         }
         // `IF(ISBLANK(x), d, x)` is the spreadsheet form of `COALESCE(x, d)`.
         if let (Ir::IsNull { x, negated }, [_, a, b]) = (self.program.node(condition), values.as_slice()) {
-            let (kept, other) = if negated { (*a, *b) } else { (*b, *a) };
-            if self.is_same_value(x, kept) {
+            let (kept_branch, other) = if negated { (*a, *b) } else { (*b, *a) };
+            if self.is_same_value(x, kept_branch) {
                 values.clear();
-                values.extend([kept, other]);
+                values.extend([kept_branch, other]);
                 return self.build_coalesce(values, span, "IF");
             }
             // `IF(ISBLANK(x), 1/0, y)` returns `y` if `x` is not NULL, and NULL otherwise.
@@ -113,9 +113,9 @@ impl Lowerer<'_> {
             let ty = |id: &IrId| self.program.meta(*id).ty;
             let mut others = first.iter().skip(1).step_by(2);
             if ty(last) == Type::Boolean && others.all(|v| !matches!(ty(v), Type::Boolean | Type::Unknown)) {
-                let at = self.program.meta(*last).span;
+                let last_span = self.program.meta(*last).span;
                 self.report(
-                    Diagnostic::new(Code::ArgumentCount, at, "`IFS` needs a value for each condition")
+                    Diagnostic::new(Code::ArgumentCount, last_span, "`IFS` needs a value for each condition")
                         .with_label("a condition without a value")
                         .with_help("add the missing value: `IFS(condition, value, condition, value)`"),
                 );
@@ -163,7 +163,7 @@ impl Lowerer<'_> {
         conditions: &[IrId],
         branches: &mut [IrId],
         span: Span,
-        shown: &str,
+        display_name: &str,
     ) -> IrId {
         branches
             .iter_mut()
@@ -172,7 +172,7 @@ impl Lowerer<'_> {
         let ty = match self.common_type_unconverted(branches, &values) {
             Some(ty) => ty,
             None => {
-                let Some(ty) = self.unify_values(branches, SameTypeReason::Branches(shown), false) else {
+                let Some(ty) = self.unify_values(branches, SameTypeReason::Branches(display_name), false) else {
                     return self.add_error(span);
                 };
                 values = self.summarize_operands(branches, span);
@@ -266,14 +266,14 @@ impl Lowerer<'_> {
         cases: &mut [IrId],
         branches: &mut [IrId],
         span: Span,
-        shown: &str,
+        display_name: &str,
     ) -> IrId {
         let texts = cases.iter_mut().chain(branches.iter_mut());
         texts.for_each(|value| *value = self.uuid_as_text(*value));
-        if self.unify_values(cases, SameTypeReason::Values(shown), true).is_none() {
+        if self.unify_values(cases, SameTypeReason::Values(display_name), true).is_none() {
             return self.add_error(span);
         }
-        let Some(ty) = self.unify_values(branches, SameTypeReason::Branches(shown), false) else {
+        let Some(ty) = self.unify_values(branches, SameTypeReason::Branches(display_name), false) else {
             return self.add_error(span);
         };
         if cases.iter().chain(branches.iter()).any(|v| self.is_error(*v)) {
@@ -286,19 +286,19 @@ impl Lowerer<'_> {
         let Some(subject) = cases.first().copied() else {
             return self.add_error(span);
         };
-        let mut all = self.program.add_args(&[subject]);
+        let mut all_args = self.program.add_args(&[subject]);
         for (index, branch) in branches.iter().enumerate() {
             if let Some(case) = cases.get(index + 1) {
-                self.program.extend_args(&mut all, *case);
+                self.program.extend_args(&mut all_args, *case);
             }
-            self.program.extend_args(&mut all, *branch);
+            self.program.extend_args(&mut all_args, *branch);
         }
-        let Some(meta) = self.combine_meta(all, span, ty, nullable) else {
+        let Some(meta) = self.combine_meta(all_args, span, ty, nullable) else {
             return self.add_error(span);
         };
         let arms = PoolRange {
-            first: all.first + 1,
-            count: all.count - 1,
+            first: all_args.first + 1,
+            count: all_args.count - 1,
         };
         self.program.add(Ir::Switch { subject, arms }, meta)
     }
@@ -315,9 +315,9 @@ impl Lowerer<'_> {
         self.build_coalesce(values, span, function.name)
     }
 
-    pub(in crate::check) fn build_coalesce(&mut self, mut values: Vec<IrId>, span: Span, shown: &str) -> IrId {
+    pub(in crate::check) fn build_coalesce(&mut self, mut values: Vec<IrId>, span: Span, display_name: &str) -> IrId {
         values.iter_mut().for_each(|value| *value = self.uuid_as_text(*value));
-        let Some(ty) = self.unify_values(&mut values, SameTypeReason::Values(shown), false) else {
+        let Some(ty) = self.unify_values(&mut values, SameTypeReason::Values(display_name), false) else {
             return self.add_error(span);
         };
         if values.iter().any(|v| self.is_error(*v)) {
@@ -337,7 +337,7 @@ impl Lowerer<'_> {
         self.set_decimal_type(&values, ty);
         match values.as_slice() {
             [] => return self.program.add_null(ty, span),
-            [one] => return *one,
+            [single_value] => return *single_value,
             _ => {}
         }
         let nullable = values.iter().all(|v| self.program.meta(*v).nullable);
@@ -365,8 +365,8 @@ impl Lowerer<'_> {
     }
 
     pub(in crate::check) fn build_and_or(&mut self, conditions: &[IrId], span: Span, and: bool) -> IrId {
-        if let [one] = conditions {
-            return *one;
+        if let [condition] = conditions {
+            return *condition;
         }
         let nullable = conditions.iter().any(|c| self.program.meta(*c).nullable);
         let args = self.program.add_args(conditions);

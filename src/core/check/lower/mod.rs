@@ -177,11 +177,11 @@ pub(in crate::check) fn lower(
         pass.no_aggregates = scope.name_of_context_without_aggregates(pass.role);
         pass.no_windows = pass.role.name_of_role_without_windows();
         pass.broken = definition.broken;
-        let at = definition.first.index();
-        let targets = names.targets.as_slice().get(at..).unwrap_or_default();
+        let first_index = definition.first.index();
+        let targets = names.targets.as_slice().get(first_index..).unwrap_or_default();
         for (index, ((expr, span), target)) in ast.nodes_of(definition).iter().zip(targets).enumerate() {
             let lowered = pass.lower_node(expr, *target, *span);
-            pass.work.lowered[at + index] = lowered;
+            pass.work.lowered[first_index + index] = lowered;
         }
         let root = pass.finish(pass.lowered_node(definition.body));
         if scope.blank_zero {
@@ -211,7 +211,7 @@ fn fail_unordered_definitions(ast: &Ast, scope: &CheckScope<'_>, program: &mut P
         };
         let needs_order = |id: u32| match program.node(IrId(id)) {
             Ir::Window { over, .. } => program.window_frame(over).is_ordered(),
-            Ir::Definition(used) => program.definitions[used as usize].failed,
+            Ir::Definition(definition_index) => program.definitions[definition_index as usize].failed,
             Ir::PeriodLookup { .. } => true,
             _ => false,
         };
@@ -409,10 +409,10 @@ impl Lowerer<'_> {
         }
     }
 
-    pub(in crate::check) fn report_missing_worksheet(&mut self, span: Span, what: &str) -> IrId {
+    pub(in crate::check) fn report_missing_worksheet(&mut self, span: Span, requirement: &str) -> IrId {
         let text = self.source_text(span);
         self.report(
-            Diagnostic::new(Code::NeedsWorksheet, span, format!("{what}; found `{text}`")).with_help(
+            Diagnostic::new(Code::NeedsWorksheet, span, format!("{requirement}; found `{text}`")).with_help(
                 "use the column's name, or write the formula in a worksheet (a step with `columns` and \
                     `calculations`)",
             ),
@@ -421,10 +421,10 @@ impl Lowerer<'_> {
     }
 
     pub(in crate::check) fn lower_column(&mut self, column: u32, span: Span) -> IrId {
-        let used = &self.program.columns[column as usize];
+        let column_entry = &self.program.columns[column as usize];
         let meta = NodeMeta {
-            ty: used.ty,
-            nullable: used.nullable,
+            ty: column_entry.ty,
+            nullable: column_entry.nullable,
             level: Level::Row,
             reads_only_keys: self.work.key_columns.try_get(column as usize) == Some(&true),
             volatile: false,
@@ -435,12 +435,12 @@ impl Lowerer<'_> {
     }
 
     pub(in crate::check) fn lower_definition_use(&mut self, index: u32, span: Span) -> IrId {
-        let used = &self.program.definitions[index as usize];
+        let definition = &self.program.definitions[index as usize];
         // A circular definition is not lowered, and its error has already been reported.
-        if used.failed {
+        if definition.failed {
             return self.add_error(span);
         }
-        let root = used.root;
+        let root = definition.root;
         let meta = self.program.meta(root);
         if self.is_level_forbidden(meta.level, span) {
             return self.add_error(span);

@@ -30,8 +30,8 @@ pub(super) fn mark_never_null(ast: &Ast, scope: &CheckScope<'_>, never_null: &[N
             program.meta_mut(root).nullable = false;
         }
         for id in (first.0..=root.0).map(IrId) {
-            if let Ir::Definition(used) = program.node(id)
-                && tested.contains(&used)
+            if let Ir::Definition(definition_index) = program.node(id)
+                && tested.contains(&definition_index)
             {
                 program.meta_mut(id).nullable = false;
             }
@@ -51,7 +51,7 @@ pub(super) fn find_never_null_names(ast: &Ast, names: &NameResolver, scope: &Che
         let target = names.targets[id.index()];
         matches!(target, NameTarget::Column(_) | NameTarget::Definition(_)).then_some(target)
     };
-    let called = |id: ExprId| match (ast.expr(id), names.targets[id.index()]) {
+    let lowered_call = |id: ExprId| match (ast.expr(id), names.targets[id.index()]) {
         (Expr::Call(call), NameTarget::Function(function)) => {
             Some((catalog::get(function).lower?, ast.arguments(ast.call(call))))
         }
@@ -62,15 +62,15 @@ pub(super) fn find_never_null_names(ast: &Ast, names: &NameResolver, scope: &Che
         .iter()
         .filter(|d| scope.role(d.part) == DefinitionRole::Where)
     {
-        let mut all = vec![definition.body];
-        while let Some(id) = all.pop() {
-            match (ast.expr(id), called(id)) {
+        let mut conjuncts = vec![definition.body];
+        while let Some(id) = conjuncts.pop() {
+            match (ast.expr(id), lowered_call(id)) {
                 (Expr::Binary { op, left, right }, _) if op.is_comparison() => {
                     name_targets.extend([left, right].into_iter().filter_map(name));
                 }
-                (_, Some((Lowering::And, args))) => all.extend(args),
+                (_, Some((Lowering::And, args))) => conjuncts.extend(args),
                 (_, Some((Lowering::Not, [inner]))) => {
-                    if let Some((Lowering::IsBlank, [x])) = called(*inner) {
+                    if let Some((Lowering::IsBlank, [x])) = lowered_call(*inner) {
                         name_targets.extend(name(*x));
                     }
                 }

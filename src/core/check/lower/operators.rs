@@ -303,11 +303,11 @@ pub(in crate::check) fn divide_by_100(text: &str) -> Option<String> {
         return None;
     }
     let (sign, digits) = text.strip_prefix('-').map_or(("", text), |d| ("-", d));
-    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    let (integer_part, fraction) = digits.split_once('.').unwrap_or((digits, ""));
     // Pad to at least three digits before the decimal point, so that the point can be shifted left by two digits.
-    let zeros = &"000"[whole.len().min(3)..];
-    let all = [zeros, whole, fraction].concat();
-    let (front, back) = all.split_at(zeros.len() + whole.len() - 2);
+    let zeros = &"000"[integer_part.len().min(3)..];
+    let all_digits = [zeros, integer_part, fraction].concat();
+    let (front, back) = all_digits.split_at(zeros.len() + integer_part.len() - 2);
     let (front, back) = (front.trim_start_matches('0'), back.trim_end_matches('0'));
     let front = if front.is_empty() { "0" } else { front };
     let back = if back.is_empty() { "0" } else { back };

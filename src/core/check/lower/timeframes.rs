@@ -13,13 +13,13 @@ impl Lowerer<'_> {
         }
         let name = frame.text(self.source);
         let id = self.timeframe_call(base, name, frame, span);
-        let of = match self.program.node(base) {
+        let target = match self.program.node(base) {
             Ir::Column(column) => NameTarget::Column(column),
             Ir::Definition(definition) => NameTarget::Definition(definition),
             _ => return id,
         };
         let is_key = self.names.keys.iter().any(|key| {
-            matches!(key, SymbolKey::Timeframe(base, frame) if *base == of && frame.text(self.source).eq_ignore_ascii_case(name))
+            matches!(key, SymbolKey::Timeframe(base, frame) if *base == target && frame.text(self.source).eq_ignore_ascii_case(name))
         });
         if is_key {
             self.program.meta_mut(id).reads_only_keys = true;
@@ -28,9 +28,9 @@ impl Lowerer<'_> {
     }
 
     /// Builds the call that computes a timeframe. `at` is the position of the timeframe's name.
-    pub(in crate::check) fn timeframe_call(&mut self, base: IrId, name: &str, at: Span, span: Span) -> IrId {
-        let timeframe = match timeframe::find(name, self.scope.calendar, at) {
-            Ok(Some(found)) => found,
+    pub(in crate::check) fn timeframe_call(&mut self, base: IrId, name: &str, name_span: Span, span: Span) -> IrId {
+        let timeframe = match timeframe::find(name, self.scope.calendar, name_span) {
+            Ok(Some(known_frame)) => known_frame,
             Ok(None) => return base,
             Err(diagnostic) => {
                 self.report(diagnostic);

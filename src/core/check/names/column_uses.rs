@@ -30,16 +30,16 @@ impl Resolver<'_> {
         if let Some(merged) = scope.merged.iter().find(|m| m.name.eq_ignore_ascii_case(name.name)) {
             return self.resolve_merged_column(merged, name);
         }
-        let mut found = None;
+        let mut location = None;
         for (r, relation) in self.scope.relations.iter().enumerate() {
             if let Some(position) = relation.position(name) {
-                if found.is_some() {
+                if location.is_some() {
                     return ColumnLookup::Ambiguous;
                 }
-                found = Some((r, position));
+                location = Some((r, position));
             }
         }
-        match found {
+        match location {
             Some((r, position)) => ColumnLookup::Column(self.record_column_use(r, position)),
             None if self.scope.open && (self.scope.has_given_type(name.name) || !is_unlikely_column(name.name)) => {
                 // An unknown column belongs to the only relation that may have other columns. If there are several, the
@@ -60,12 +60,12 @@ impl Resolver<'_> {
     }
 
     pub(in crate::check) fn record_column_use(&mut self, relation: usize, position: usize) -> u32 {
-        let used = &mut self.tables.used[relation];
+        let slots = &mut self.tables.used[relation];
         let relation = self.scope.relation(relation);
-        if used.len() <= position {
-            used.resize(relation.columns().len(), (0, 0));
+        if slots.len() <= position {
+            slots.resize(relation.columns().len(), (0, 0));
         }
-        let slot = &mut used[position];
+        let slot = &mut slots[position];
         if slot.0 != self.tables.text {
             *slot = (self.tables.text, self.columns.len() as u32);
             let column = relation.column_at(position);
@@ -138,19 +138,19 @@ impl Resolver<'_> {
         if scope.relations.iter().enumerate().any(owns) {
             return ColumnLookup::Ambiguous;
         }
-        let mut of = Vec::new();
+        let mut columns = Vec::new();
         for relation in merged.relations.iter().take(if merged.full { usize::MAX } else { 1 }) {
-            let Some(known) = scope.relations.get(*relation) else {
+            let Some(known_relation) = scope.relations.get(*relation) else {
                 continue;
             };
-            of.push(match known.position(name) {
+            columns.push(match known_relation.position(name) {
                 Some(position) => self.record_column_use(*relation, position),
-                None => self.record_unlisted_column_use(Some(known.name()), name.name),
+                None => self.record_unlisted_column_use(Some(known_relation.name()), name.name),
             });
         }
-        match of.as_slice() {
+        match columns.as_slice() {
             [] => ColumnLookup::Missing,
-            [one] => ColumnLookup::Column(*one),
+            [single_column] => ColumnLookup::Column(*single_column),
             [first, rest @ ..] => {
                 let mut column = self.columns[*first as usize].clone();
                 for other in rest {
@@ -161,7 +161,7 @@ impl Resolver<'_> {
                     column.size = column.size.max(other.size);
                     column.ty = crate::check::calls::convert::common_type(column.ty, other.ty).unwrap_or(Type::Other);
                 }
-                column.merged = of;
+                column.merged = columns;
                 self.columns.push(column);
                 ColumnLookup::Column(self.columns.len() as u32 - 1)
             }
@@ -171,14 +171,14 @@ impl Resolver<'_> {
     /// Returns whether SQL could resolve the name of a column differently. This is only possible for columns without a
     /// relation, which no schema lists.
     #[inline]
-    pub(in crate::check) fn is_ambiguous_in_sql(&self, column: u32, text: &str, own: Option<&str>) -> bool {
-        self.scope.relations.len() > 1 && self.may_be_misread(column, text, own)
+    pub(in crate::check) fn is_ambiguous_in_sql(&self, column: u32, text: &str, own_name: Option<&str>) -> bool {
+        self.scope.relations.len() > 1 && self.may_be_misread(column, text, own_name)
     }
 
     #[inline(never)]
-    fn may_be_misread(&self, column: u32, text: &str, own: Option<&str>) -> bool {
+    fn may_be_misread(&self, column: u32, text: &str, definition_name: Option<&str>) -> bool {
         self.columns[column as usize].relation.is_none()
-            && (own.is_some_and(|own| own.eq_ignore_ascii_case(text))
+            && (definition_name.is_some_and(|own_name| own_name.eq_ignore_ascii_case(text))
                 || self.scope.relations.iter().any(|r| r.name().eq_ignore_ascii_case(text)))
     }
 

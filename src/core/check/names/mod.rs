@@ -237,8 +237,8 @@ fn declare_definitions(
     for (index, definition) in ast.definitions.iter().enumerate() {
         names.failed.push(definition.broken);
         let Some(span) = definition.name else { continue };
-        let at = tables.symbols.find_or_insert(span.text(source).into(), span, source);
-        let symbol = tables.symbols.symbol_mut(at);
+        let symbol_index = tables.symbols.find_or_insert(span.text(source).into(), span, source);
+        let symbol = tables.symbols.symbol_mut(symbol_index);
         if let Some(first) = symbol.definition {
             names.failed[index] = true;
             let other = ast.definition(first).name.unwrap_or_default();
@@ -287,15 +287,15 @@ impl NameResolver {
 fn key(ast: &Ast, body: ExprId, targets: &Arena<NameTarget>, source: &str) -> Option<SymbolKey> {
     match (ast.expr(body), targets[body.index()]) {
         (Expr::Timeframe { base, frame }, _) => match targets[base.index()] {
-            of @ (NameTarget::Column(_) | NameTarget::Definition(_)) => Some(SymbolKey::Timeframe(of, ast.name(frame))),
+            target @ (NameTarget::Column(_) | NameTarget::Definition(_)) => Some(SymbolKey::Timeframe(target, ast.name(frame))),
             _ => None,
         },
-        (expr, of @ (NameTarget::Column(_) | NameTarget::Definition(_))) => {
+        (expr, target @ (NameTarget::Column(_) | NameTarget::Definition(_))) => {
             let frame = matches!(expr, Expr::Model)
                 .then(|| reference(source, ast.span(body)).timeframe)
                 .flatten();
-            match (frame, of) {
-                (Some(frame), _) => Some(SymbolKey::Timeframe(of, frame)),
+            match (frame, target) {
+                (Some(frame), _) => Some(SymbolKey::Timeframe(target, frame)),
                 (None, NameTarget::Definition(definition)) => Some(SymbolKey::Definition(definition)),
                 (None, NameTarget::Column(column)) => Some(SymbolKey::Column(column)),
                 _ => None,
@@ -312,11 +312,11 @@ impl Resolver<'_> {
         self.current = index as u32;
         let mut reads_calendar = false;
         let role = scope.role(definition.part);
-        let own = definition.name.map(|n| n.text(source));
+        let own_name = definition.name.map(|n| n.text(source));
         let may_aggregate =
             scope.name_of_context_without_aggregates(role).is_none() && scope.context != Context::Worksheet;
-        let at = definition.first.index();
-        let targets = names.targets.as_mut_slice().get_mut(at..).unwrap_or_default();
+        let first_index = definition.first.index();
+        let targets = names.targets.as_mut_slice().get_mut(first_index..).unwrap_or_default();
         let is_name = |expr: &Expr| {
             matches!(
                 expr,
@@ -326,7 +326,7 @@ impl Resolver<'_> {
         let nodes = ast.nodes_of(definition).iter().enumerate();
         for (offset, (expr, span)) in nodes.filter(|(_, (expr, _))| is_name(expr)) {
             let Some(slot) = targets.get_mut(offset) else { break };
-            let id = ExprId((at + offset) as u32);
+            let id = ExprId((first_index + offset) as u32);
             let target = match *expr {
                 _ if matches!(
                     *slot,
@@ -335,9 +335,9 @@ impl Resolver<'_> {
                 {
                     continue;
                 }
-                Expr::Name => self.resolve_name(id, *span, own, role, definition),
-                Expr::Field | Expr::Model => self.resolve_field(id, own, role, definition),
-                Expr::Cell => match self.resolve_cell(id, own) {
+                Expr::Name => self.resolve_name(id, *span, own_name, role, definition),
+                Expr::Field | Expr::Model => self.resolve_field(id, own_name, role, definition),
+                Expr::Cell => match self.resolve_cell(id, own_name) {
                     Some(target) => target,
                     None => continue,
                 },
@@ -359,9 +359,9 @@ impl Resolver<'_> {
                 _ => continue,
             };
             match target {
-                NameTarget::Definition(used) => names.uses.push((index as u32, used)),
+                NameTarget::Definition(definition_index) => names.uses.push((index as u32, definition_index)),
                 NameTarget::Cell(cell) => match self.cells[cell as usize].of {
-                    NameTarget::Definition(used) => names.uses.push((index as u32, used)),
+                    NameTarget::Definition(definition_index) => names.uses.push((index as u32, definition_index)),
                     NameTarget::Error => names.failed[index] = true,
                     _ => {}
                 },
@@ -385,27 +385,27 @@ impl Resolver<'_> {
         &mut self,
         id: ExprId,
         span: Span,
-        own: Option<&str>,
+        definition_name: Option<&str>,
         role: DefinitionRole,
         definition: &Definition,
     ) -> NameTarget {
         if self.scope.sheet.is_some()
-            && let Some(cell) = self.resolve_cell(id, own)
+            && let Some(cell) = self.resolve_cell(id, definition_name)
         {
             return cell;
         }
         if let Some(column) = self.column_of_join_side(id, span, role, definition) {
             return NameTarget::Column(column);
         }
-        self.resolve_name_at(span, own, role).unwrap_or_else(|| {
-            let is_own = own.is_some_and(|own| own.eq_ignore_ascii_case(span.text(self.source)));
+        self.resolve_name_at(span, definition_name, role).unwrap_or_else(|| {
+            let is_own = definition_name.is_some_and(|own_name| own_name.eq_ignore_ascii_case(span.text(self.source)));
             self.report_missing_name(id, span, is_own, definition)
         })
     }
 
     /// Resolves a name. Returns `None` if the name is unknown.
     #[inline(always)]
-    fn resolve_name_at(&mut self, span: Span, own: Option<&str>, role: DefinitionRole) -> Option<NameTarget> {
+    fn resolve_name_at(&mut self, span: Span, own_name: Option<&str>, role: DefinitionRole) -> Option<NameTarget> {
         let name = HashedName::from(span.text(self.source));
         let index = self.tables.symbols.find_or_insert(name, span, self.source);
         let symbol = *self.tables.symbols.symbol_mut(index);
@@ -414,10 +414,10 @@ impl Resolver<'_> {
                 definition: None,
                 column: ColumnLookup::Column(column),
                 ..
-            } if !self.twins && !self.is_ambiguous_in_sql(column, name.name, own) => {
+            } if !self.twins && !self.is_ambiguous_in_sql(column, name.name, own_name) => {
                 Some(self.resolve_in_one_relation(column, span))
             }
-            _ => self.look_up(name, (index, symbol), span, own, role),
+            _ => self.look_up(name, (index, symbol), span, own_name, role),
         }
     }
 
@@ -428,12 +428,12 @@ impl Resolver<'_> {
         name: HashedName<'_>,
         (index, symbol): (usize, Symbol),
         span: Span,
-        own: Option<&str>,
+        definition_name: Option<&str>,
         role: DefinitionRole,
     ) -> Option<NameTarget> {
         let text = name.name;
         if let (Some(definition), lookup) = (symbol.definition, symbol.column)
-            && !own.is_some_and(|own| own.eq_ignore_ascii_case(text))
+            && !definition_name.is_some_and(|own_name| own_name.eq_ignore_ascii_case(text))
         {
             // In conditions on input rows, a column of the input takes precedence over a definition.
             let column_first = role.resolves_input_columns_first()
@@ -458,7 +458,7 @@ impl Resolver<'_> {
             self.tables.symbols.symbol_mut(index).column = lookup;
         }
         match lookup {
-            ColumnLookup::Column(column) if self.is_ambiguous_in_sql(column, text, own) => {
+            ColumnLookup::Column(column) if self.is_ambiguous_in_sql(column, text, definition_name) => {
                 Some(self.report_ambiguous_column(text, span))
             }
             ColumnLookup::Column(column) => {
@@ -486,7 +486,7 @@ impl Resolver<'_> {
     fn resolve_field(
         &mut self,
         id: ExprId,
-        own: Option<&str>,
+        definition_name: Option<&str>,
         role: DefinitionRole,
         definition: &Definition,
     ) -> NameTarget {
@@ -516,8 +516,8 @@ impl Resolver<'_> {
             {
                 return NameTarget::Column(self.record_unlisted_column_use(None, text));
             }
-            return self.resolve_name_at(parts.field, own, role).unwrap_or_else(|| {
-                let is_own = own.is_some_and(|own| own.eq_ignore_ascii_case(text));
+            return self.resolve_name_at(parts.field, definition_name, role).unwrap_or_else(|| {
+                let is_own = definition_name.is_some_and(|own_name| own_name.eq_ignore_ascii_case(text));
                 self.report_missing_name(id, parts.field, is_own, definition)
             });
         };
@@ -534,14 +534,14 @@ impl Resolver<'_> {
             if let Some(target) = self.resolve_struct_field(view, parts.field) {
                 return target;
             }
-            let mut known: Vec<&str> = self.scope.relations.iter().map(Relation::name).collect();
-            known.dedup();
+            let mut relation_names: Vec<&str> = self.scope.relations.iter().map(Relation::name).collect();
+            relation_names.dedup();
             let mut diagnostic = Diagnostic::new(
                 Code::UnknownRelation,
                 view,
                 format!("there is no relation `{view_text}` here"),
             );
-            diagnostic = match self.nearest_name(view_text, known.iter().copied().take(CANDIDATES)) {
+            diagnostic = match self.nearest_name(view_text, relation_names.iter().copied().take(CANDIDATES)) {
                 Some(near) => diagnostic.with_help(suggest::similar_name_help(near)),
                 None if self.scope.relations.iter().any(|r| r.position(view_text).is_some()) => {
                     let frame = text.to_ascii_lowercase();
@@ -549,7 +549,7 @@ impl Resolver<'_> {
                         "write the timeframe of the column `{view_text}` as `{view_text}[{frame}]`"
                     ))
                 }
-                None => diagnostic.with_help(self.help_for_unknown_relation(view_text, text, &known)),
+                None => diagnostic.with_help(self.help_for_unknown_relation(view_text, text, &relation_names)),
             };
             self.diagnostics.push(diagnostic);
             return NameTarget::Error;

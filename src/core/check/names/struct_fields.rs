@@ -15,45 +15,45 @@ impl Resolver<'_> {
         let parts = view.text(source).split('.').chain([field.text(source)]);
         let path = parts.map(str::trim).collect::<Vec<_>>().join(".");
         let (first, rest) = path.split_once('.')?;
-        let named = scope
+        let named_index = scope
             .relations
             .iter()
             .position(|relation| relation.name().eq_ignore_ascii_case(first));
-        let (relations, path) = match named.filter(|_| rest.contains('.')) {
-            Some(at) => (at..at + 1, rest),
+        let (relations, path) = match named_index.filter(|_| rest.contains('.')) {
+            Some(relation_index) => (relation_index..relation_index + 1, rest),
             None => (0..scope.relations.len(), path.as_str()),
         };
         // Without a schema, any name except that of the only relation must be a column.
         let is_similar = |relation: &Relation| suggest::nearest_name(first, [relation.name()]).is_some();
         let is_only_open = |relation: &Relation| {
-            scope.relations.len() == 1 && relation.is_open() && (named.is_some() || !is_similar(relation))
+            scope.relations.len() == 1 && relation.is_open() && (named_index.is_some() || !is_similar(relation))
         };
-        let of_struct = relations.filter(|at| {
-            let relation = scope.relation(*at);
+        let of_struct = relations.filter(|relation_index| {
+            let relation = scope.relation(*relation_index);
             let is_listed = relation.position(path).is_some();
             is_listed || (scope.struct_fields && (may_have_field(relation, path) || is_only_open(relation)))
         });
-        let found: Vec<usize> = of_struct.collect();
-        let whole = view.to(field);
-        match found.as_slice() {
+        let indices: Vec<usize> = of_struct.collect();
+        let full_span = view.to(field);
+        match indices.as_slice() {
             [] => None,
-            [at] => Some(self.field_of_struct(*at, path, whole)),
+            [relation_index] => Some(self.field_of_struct(*relation_index, path, full_span)),
             several => {
-                let names: Vec<&str> = several.iter().map(|at| scope.relation(*at).name()).collect();
+                let names: Vec<&str> = several.iter().map(|relation_index| scope.relation(*relation_index).name()).collect();
                 let message = format!("`{path}` may be a field of a column of {}", list_names(&names));
                 let help = format!(
                     "specify the relation, for example `{}.{path}`",
                     names.first().copied().unwrap_or_default()
                 );
                 self.diagnostics
-                    .push(Diagnostic::new(Code::AmbiguousName, whole, message).with_help(help));
+                    .push(Diagnostic::new(Code::AmbiguousName, full_span, message).with_help(help));
                 Some(NameTarget::Error)
             }
         }
     }
 
-    fn field_of_struct(&mut self, at: usize, path: &str, span: Span) -> NameTarget {
-        let relation = self.scope.relation(at);
+    fn field_of_struct(&mut self, relation_index: usize, path: &str, span: Span) -> NameTarget {
+        let relation = self.scope.relation(relation_index);
         if let Some(array) = prefixes(path).find(|prefix| relation.column(prefix).is_some_and(Column::is_array)) {
             let message = format!("`{array}` is an array, so a row may have several values of `{path}`");
             let help = format!(
@@ -64,7 +64,7 @@ impl Resolver<'_> {
             return NameTarget::Error;
         }
         if let Some(position) = relation.position(path) {
-            let column = self.record_column_use(at, position);
+            let column = self.record_column_use(relation_index, position);
             return self.resolve_in_one_relation(column, span);
         }
         let head = prefixes(path).next().unwrap_or_default();
@@ -87,8 +87,8 @@ impl Resolver<'_> {
     }
 
     /// Returns the help for `device.category` if there is neither a relation nor a column `device`.
-    pub(in crate::check) fn help_for_unknown_relation(&self, view: &str, field: &str, known: &[&str]) -> String {
-        let meant = format!("did you mean {}?", list_names(known.get(..8).unwrap_or(known)));
+    pub(in crate::check) fn help_for_unknown_relation(&self, view: &str, field: &str, relation_names: &[&str]) -> String {
+        let suggestion = format!("did you mean {}?", list_names(relation_names.get(..8).unwrap_or(relation_names)));
         let mut open = self
             .scope
             .relations
@@ -96,11 +96,11 @@ impl Resolver<'_> {
             .filter(|relation| relation.may_have_more_columns());
         match open.next() {
             Some(relation) if self.scope.struct_fields => format!(
-                "{meant} If `{view}` is a STRUCT column of `{}`, add a column `{view}.{field}` to its columns in a properties \
+                "{suggestion} If `{view}` is a STRUCT column of `{}`, add a column `{view}.{field}` to its columns in a properties \
                  file or schema file, or run `dbt docs generate`",
                 relation.name()
             ),
-            _ => meant,
+            _ => suggestion,
         }
     }
 }
@@ -113,5 +113,5 @@ fn may_have_field(relation: &Relation, path: &str) -> bool {
 
 /// Returns the parts of a path before each dot: `a` and `a.b` for `a.b.c`.
 fn prefixes(path: &str) -> impl Iterator<Item = &str> {
-    path.match_indices('.').filter_map(|(at, _)| path.get(..at))
+    path.match_indices('.').filter_map(|(offset, _)| path.get(..offset))
 }

@@ -50,8 +50,8 @@ impl Symbols {
     /// Returns the index of the symbol with the given name. Adds a symbol with the given span if the name is new.
     #[inline]
     pub fn find_or_insert(&mut self, name: HashedName<'_>, span: Span, source: &str) -> usize {
-        let all = &self.all;
-        let index = self.index.add(name, all.len(), |i| all[i].name.bytes(source));
+        let symbols = &self.all;
+        let index = self.index.add(name, symbols.len(), |i| symbols[i].name.bytes(source));
         if index == self.all.len() {
             self.all.push(Symbol {
                 name: span,

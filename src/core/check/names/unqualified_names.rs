@@ -70,8 +70,8 @@ impl Resolver<'_> {
 
     /// Records a name if several joined relations may have the column.
     pub(in crate::check) fn record_unqualified_name(&mut self, column: u32, span: Span) {
-        let used = &self.columns[column as usize];
-        if self.scope.relations.len() > 1 && self.scope.chosen && used.relation.is_none() && used.merged.is_empty() {
+        let column_entry = &self.columns[column as usize];
+        if self.scope.relations.len() > 1 && self.scope.chosen && column_entry.relation.is_none() && column_entry.merged.is_empty() {
             self.unqualified.push(span);
         }
     }
@@ -89,14 +89,14 @@ impl Resolver<'_> {
         }
         let relations = self.scope.relations.iter().filter(|r| r.may_have_more_columns());
         let relations: Vec<&str> = relations.map(Relation::name).collect();
-        let (listed, rest) = names.split_at(names.len().min(MAX_LISTED_NAMES));
-        let listed = match rest.len() {
-            0 => list_names(listed),
-            more => format!("`{}` and {more} more names", listed.join("`, `")),
+        let (listed_names, rest) = names.split_at(names.len().min(MAX_LISTED_NAMES));
+        let names_text = match rest.len() {
+            0 => list_names(listed_names),
+            more => format!("`{}` and {more} more names", listed_names.join("`, `")),
         };
-        let what = if names.len() == 1 { "a column" } else { "columns" };
+        let noun = if names.len() == 1 { "a column" } else { "columns" };
         let [example, relation] = [&names, &relations].map(|names| names.first().copied().unwrap_or_default());
-        let message = format!("{listed} may be {what} of {}", list_names(&relations));
+        let message = format!("{names_text} may be {noun} of {}", list_names(&relations));
         self.diagnostics.push(
             Diagnostic::new(Code::UnqualifiedName, first, message)
                 .with_label("the warehouse rejects a name that several of the relations have")

@@ -38,9 +38,9 @@ impl<'a> Resolver<'a> {
     {
         let (ast, source, scope) = (self.ast, self.source, self.scope);
         let is_whole = scope.rest.names.is_none();
-        let own = ast.definitions.iter().filter(move |_| is_whole);
-        let own = own.filter_map(|d| d.name).map(|n| n.text(source));
-        let listed = scope.rest.names.unwrap_or_default().iter().copied();
+        let own_definitions = ast.definitions.iter().filter(move |_| is_whole);
+        let own_names = own_definitions.filter_map(|d| d.name).map(|n| n.text(source));
+        let listed_names = scope.rest.names.unwrap_or_default().iter().copied();
         let columns = scope
             .relations
             .iter()
@@ -48,7 +48,7 @@ impl<'a> Resolver<'a> {
         let current = ast.definitions.get(self.current as usize).and_then(|d| d.name);
         let is_other =
             move |name: &&str| !current.is_some_and(|current| name.eq_ignore_ascii_case(current.text(source)));
-        let definitions = own.chain(listed).take(CANDIDATES).filter(is_other);
+        let definitions = own_names.chain(listed_names).take(CANDIDATES).filter(is_other);
         definitions
             .chain(columns.take(CANDIDATES))
             .filter(move |name| !name.eq_ignore_ascii_case(text))
@@ -69,7 +69,7 @@ impl<'a> Resolver<'a> {
         }
         let definitions = of_role(DefinitionRole::Definitions).filter_map(|definition| definition.name);
         for name in definitions.map(|name| name.text(self.source)) {
-            if !names.iter().any(|known| known.eq_ignore_ascii_case(name)) {
+            if !names.iter().any(|known_name| known_name.eq_ignore_ascii_case(name)) {
                 names.push(name.to_owned());
             }
         }
@@ -97,8 +97,8 @@ impl<'a> Resolver<'a> {
                 format!("`{text}` is a column of {}", list_names(&owners)),
             )
             .with_help(if self.scope.chosen {
-                let written: Vec<String> = owners.iter().map(|owner| format!("`{owner}.{text}`")).collect();
-                format!("write {}", written.join(" or "))
+                let qualified_names: Vec<String> = owners.iter().map(|owner| format!("`{owner}.{text}`")).collect();
+                format!("write {}", qualified_names.join(" or "))
             } else {
                 format!("write `{first}.{text}`, or choose the relation with `--from`")
             })
@@ -240,8 +240,8 @@ impl<'a> Resolver<'a> {
                     "write `1/0` to return NULL (an empty value), and `ISBLANK(x)` to test for NULL"
                 },
             )
-        } else if let Some(what) = describe_worksheet_name(text) {
-            let message = format!("{what} need a worksheet; there is no column or definition `{text}`");
+        } else if let Some(description) = describe_worksheet_name(text) {
+            let message = format!("{description} need a worksheet; there is no column or definition `{text}`");
             Diagnostic::new(Code::NeedsWorksheet, span, message).with_help("use the column's name")
         } else {
             // A name such as `n` is more often a column that is missing than the function `N`.
@@ -351,12 +351,12 @@ impl<'a> Resolver<'a> {
         let diagnostic =
             crate::check::calls::foreign_functions::foreign_function_diagnostic(&text.to_uppercase(), span)
                 .unwrap_or_else(|| {
-                    let known = self
+                    let is_known = self
                         .tables
                         .symbols
                         .find(text.into(), self.source)
                         .is_some_and(|s| s.definition.is_some());
-                    if known || self.find_column(text.into()).is_some() {
+                    if is_known || self.find_column(text.into()).is_some() {
                         return Diagnostic::new(
                             Code::UnknownFunction,
                             span,
@@ -433,7 +433,7 @@ pub fn describe_columns(relation: &Relation) -> String {
     let names: Vec<&str> = relation.columns().iter().take(LISTED).map(Column::name).collect();
     match names.as_slice() {
         [] => format!("`{}` has no columns", relation.name()),
-        [one] => format!("`{}` has the column `{one}`", relation.name()),
+        [column_name] => format!("`{}` has the column `{column_name}`", relation.name()),
         names => format!("`{}` has the columns {}", relation.name(), list_names(names)),
     }
 }
@@ -474,9 +474,9 @@ fn describe_worksheet_name(text: &str) -> Option<&'static str> {
         let letters = t.bytes().take_while(u8::is_ascii_uppercase).count();
         (1..=2).contains(&letters) && t.bytes().skip(letters).all(|b| b.is_ascii_digit())
     };
-    if let Some(of) = text.strip_suffix("_TOTAL") {
-        let of = ["_ROW", "_GRAND"].iter().find_map(|s| of.strip_suffix(s)).unwrap_or(of);
-        return column(of).then_some("totals");
+    if let Some(column_letters) = text.strip_suffix("_TOTAL") {
+        let letters = ["_ROW", "_GRAND"].iter().find_map(|s| column_letters.strip_suffix(s)).unwrap_or(column_letters);
+        return column(letters).then_some("totals");
     }
     (text.len() == 1 && column(text)).then_some("columns by letter")
 }
@@ -486,7 +486,7 @@ pub(in crate::check) fn list_names(names: &[&str]) -> String {
     let quoted: Vec<String> = names.iter().map(|n| format!("`{n}`")).collect();
     match quoted.as_slice() {
         [] => "nothing".to_owned(),
-        [one] => one.clone(),
+        [name] => name.clone(),
         [first @ .., last] => format!("{} and {last}", first.join(", ")),
     }
 }

@@ -27,44 +27,44 @@ impl Lowerer<'_> {
         if let Some(node) = self.lower_cells_of_row(id, call, span) {
             return node;
         }
-        let Some(mut taken) = self.range_arguments(id, call) else {
+        let Some(mut aggregate) = self.range_arguments(id, call) else {
             return self.add_error(span);
         };
-        if taken
+        if aggregate
             .ranges
             .iter()
             .flatten()
             .all(|(range, _)| self.is_current_row(*range))
         {
-            return self.aggregate_cells_or_column(id, taken, span);
+            return self.aggregate_cells_or_column(id, aggregate, span);
         }
-        let mut ranges = taken.ranges.iter().flatten().map(|(range, _)| *range);
+        let mut ranges = aggregate.ranges.iter().flatten().map(|(range, _)| *range);
         let first = ranges.next();
-        taken.has_different_rows = first.is_some_and(|first| ranges.any(|range| !self.has_same_rows(first, range)));
-        let node = self.aggregate_ranges(id, &taken, false, span);
+        aggregate.has_different_rows = first.is_some_and(|first| ranges.any(|range| !self.has_same_rows(first, range)));
+        let node = self.aggregate_ranges(id, &aggregate, false, span);
         let node = match first
-            .filter(|_| !taken.has_different_rows)
+            .filter(|_| !aggregate.has_different_rows)
             .and_then(|first| self.fixed_end_case(first))
         {
             Some(turning) if !self.is_error(node) => {
-                let before = self.aggregate_ranges(id, &taken, true, span);
+                let before = self.aggregate_ranges(id, &aggregate, true, span);
                 self.build_fixed_end_case(turning, node, before)
             }
             _ => node,
         };
-        self.recycle_list(taken.values);
+        self.recycle_list(aggregate.values);
         node
     }
 
     /// Builds a CASE for a range between a fixed row and a relative row. `behind` is the result in the fixed row and
     /// all later rows, and `before` is the result in earlier rows.
     fn build_fixed_end_case(&mut self, turning: FixedEndCase, behind: IrId, before: IrId) -> IrId {
-        let of = self.program.meta(behind);
-        let nullable = of.nullable || self.program.meta(before).nullable;
+        let meta = self.program.meta(behind);
+        let nullable = meta.nullable || self.program.meta(before).nullable;
         self.program.add_with_args(
             Ir::Case,
             &[turning.reached, behind, before],
-            NodeMeta { nullable, ..of },
+            NodeMeta { nullable, ..meta },
         )
     }
 
@@ -74,14 +74,14 @@ impl Lowerer<'_> {
         let function = catalog::get(id);
         let args = self.ast.arguments(call);
         let (values, ranges) = (self.take_list(), Vec::with_capacity(args.len()));
-        let mut taken = RangeAggregate {
+        let mut aggregate = RangeAggregate {
             call,
             values,
             ranges,
             distinct: false,
             has_different_rows: false,
         };
-        let mut found: Option<(IrId, ExprId)> = None;
+        let mut first_range: Option<(IrId, ExprId)> = None;
         // If a function also accepts several values of a row, each range is aggregated separately and may cover
         // different rows. Conditional functions require the same rows in all ranges.
         let alone = args.len() > 1 && function.across.is_some();
@@ -105,12 +105,12 @@ impl Lowerer<'_> {
                 _ => {
                     let value = self.lower_value(*arg);
                     failed |= self.is_error(value);
-                    taken.values.push(value);
-                    taken.ranges.push(None);
+                    aggregate.values.push(value);
+                    aggregate.ranges.push(None);
                     continue;
                 }
             };
-            taken.distinct |= inner != lowered;
+            aggregate.distinct |= inner != lowered;
             for range in columns {
                 let Ir::Range { x, .. } = self.program.node(range) else {
                     continue;
@@ -120,22 +120,22 @@ impl Lowerer<'_> {
                     self.report_tab_outside_lookup(Some(function.name), self.ast.span(*arg));
                     break;
                 }
-                match found {
-                    Some((other, at)) if !alone && !self.has_same_rows(other, range) => {
+                match first_range {
+                    Some((other, other_arg)) if !alone && !self.has_same_rows(other, range) => {
                         failed = true;
-                        self.report_different_rows(function, at, *arg);
+                        self.report_different_rows(function, other_arg, *arg);
                     }
-                    _ => found = Some((range, *arg)),
+                    _ => first_range = Some((range, *arg)),
                 }
-                taken.values.push(x);
-                taken.ranges.push(Some((range, self.ast.span(*arg))));
+                aggregate.values.push(x);
+                aggregate.ranges.push(Some((range, self.ast.span(*arg))));
             }
         }
-        if failed || found.is_none() {
-            self.recycle_list(taken.values);
+        if failed || first_range.is_none() {
+            self.recycle_list(aggregate.values);
             return None;
         }
-        Some(taken)
+        Some(aggregate)
     }
 
     /// Returns the rows of a range. If the range has a fixed end, `before` selects the rows for cells before the fixed
@@ -165,34 +165,34 @@ impl Lowerer<'_> {
     }
 
     fn has_same_rows(&self, a: IrId, b: IrId) -> bool {
-        let written = |range: IrId| self.some_rows.get(&range).map(|some| some.written);
-        self.range_rows(a, false).over == self.range_rows(b, false).over && written(a) == written(b)
+        let written_rows = |range: IrId| self.some_rows.get(&range).map(|some| some.written);
+        self.range_rows(a, false).over == self.range_rows(b, false).over && written_rows(a) == written_rows(b)
     }
 
     pub(in crate::check) fn aggregate_ranges(
         &mut self,
         id: FunctionId,
-        taken: &RangeAggregate,
+        range_aggregate: &RangeAggregate,
         before: bool,
         span: Span,
     ) -> IrId {
         let function = catalog::get(id);
-        let Some((first, _)) = taken.ranges.iter().flatten().next() else {
+        let Some((first, _)) = range_aggregate.ranges.iter().flatten().next() else {
             return self.add_error(span);
         };
         let rows = self.range_rows(*first, before);
-        let (distinct, args) = (taken.distinct, self.ast.arguments(taken.call));
-        if taken.values.len() > 1 && id == internal::COUNTBLANK {
-            return self.count_blanks_per_column(taken, before, span);
+        let (distinct, args) = (range_aggregate.distinct, self.ast.arguments(range_aggregate.call));
+        if range_aggregate.values.len() > 1 && id == internal::COUNTBLANK {
+            return self.count_blanks_per_column(range_aggregate, before, span);
         }
-        if taken.values.len() > 1 && function.across.is_some() {
-            return self.aggregate_several_ranges(id, taken, before, span);
+        if range_aggregate.values.len() > 1 && function.across.is_some() {
+            return self.aggregate_several_ranges(id, range_aggregate, before, span);
         }
         let mut values = self.take_list();
-        for (value, range) in taken.values.iter().zip(&taken.ranges) {
+        for (value, range) in range_aggregate.values.iter().zip(&range_aggregate.ranges) {
             // Conditional functions and COUNTBLANK apply the row filter themselves.
-            let told = function.lower.is_some_and(Lowering::is_conditional) || id == internal::COUNTBLANK;
-            let only = rows.only.filter(|_| range.is_some() && !told);
+            let has_condition = function.lower.is_some_and(Lowering::is_conditional) || id == internal::COUNTBLANK;
+            let only = rows.only.filter(|_| range.is_some() && !has_condition);
             values.push(self.filter_rows(*value, only, span));
         }
         let node = match function.lower {
@@ -207,8 +207,8 @@ impl Lowerer<'_> {
             None if id == internal::COUNTBLANK && rows.only.is_some() => {
                 let blank = values.first().map(|x| self.build_blank_test(*x, false, span));
                 let only: Vec<IrId> = rows.only.into_iter().chain(blank).collect();
-                let counted = self.build_and_or(&only, span, true);
-                self.window_aggregate(internal::COUNT_IF, &[counted], rows.over, function, span)
+                let condition = self.build_and_or(&only, span, true);
+                self.window_aggregate(internal::COUNT_IF, &[condition], rows.over, function, span)
             }
             None | Some(Lowering::Count) => {
                 let id = match function.lower {
@@ -241,20 +241,20 @@ impl Lowerer<'_> {
 
     /// Combines the results of several ranges: adds sums and counts, or takes the minimum of minimums or the maximum of
     /// maximums. Arguments that are not ranges are values of the current row.
-    fn aggregate_several_ranges(&mut self, id: FunctionId, taken: &RangeAggregate, before: bool, span: Span) -> IrId {
+    fn aggregate_several_ranges(&mut self, id: FunctionId, aggregate: &RangeAggregate, before: bool, span: Span) -> IrId {
         let function = catalog::get(id);
-        let all_ranges = taken.ranges.iter().all(Option::is_some);
+        let all_ranges = aggregate.ranges.iter().all(Option::is_some);
         let (entry, across) = match (id, combination(id)) {
-            (internal::COUNT | internal::COUNTA, Some(both)) if !taken.distinct && all_ranges => both,
-            (internal::SUM | internal::MIN | internal::MAX, Some(both)) => both,
-            (internal::AVERAGE, _) if !taken.distinct && all_ranges => {
-                let sum = self.aggregate_each_range(internal::SUM, internal::ROW_SUM, function, taken, before, span);
+            (internal::COUNT | internal::COUNTA, Some(across_function)) if !aggregate.distinct && all_ranges => across_function,
+            (internal::SUM | internal::MIN | internal::MAX, Some(across_function)) => across_function,
+            (internal::AVERAGE, _) if !aggregate.distinct && all_ranges => {
+                let sum = self.aggregate_each_range(internal::SUM, internal::ROW_SUM, function, aggregate, before, span);
                 let count =
-                    self.aggregate_each_range(internal::COUNTA, internal::ROW_SUM, function, taken, before, span);
+                    self.aggregate_each_range(internal::COUNTA, internal::ROW_SUM, function, aggregate, before, span);
                 return self.add_scalar_call(internal::DIVIDE, &[sum, count], span, function.name);
             }
-            _ if self.ast.arguments(taken.call).len() == 1 => {
-                if let [argument] = self.ast.arguments(taken.call) {
+            _ if self.ast.arguments(aggregate.call).len() == 1 => {
+                if let [argument] = self.ast.arguments(aggregate.call) {
                     self.report_several_columns(function, *argument);
                 }
                 return self.add_error(span);
@@ -263,7 +263,7 @@ impl Lowerer<'_> {
                 let name = function.name;
                 let message = format!(
                     "`{name}` accepts a range only as its only argument, found {} arguments",
-                    taken.values.len()
+                    aggregate.values.len()
                 );
                 let help = format!(
                     "call `{name}` once for each range, as in `{name}(a:a)`, or combine the values in a definition first, \
@@ -272,22 +272,22 @@ impl Lowerer<'_> {
                 return self.report_range(span, &message, &help);
             }
         };
-        self.aggregate_each_range(entry, across, function, taken, before, span)
+        self.aggregate_each_range(entry, across, function, aggregate, before, span)
     }
 
     /// Builds an expression that adds up the numbers of blanks in several columns.
-    fn count_blanks_per_column(&mut self, taken: &RangeAggregate, before: bool, span: Span) -> IrId {
+    fn count_blanks_per_column(&mut self, aggregate: &RangeAggregate, before: bool, span: Span) -> IrId {
         let mut each = self.take_list();
-        for (value, range) in taken.values.iter().zip(&taken.ranges) {
+        for (value, range) in aggregate.values.iter().zip(&aggregate.ranges) {
             let (values, ranges) = (vec![*value], vec![*range]);
-            let one = RangeAggregate {
-                call: taken.call,
+            let single_aggregate = RangeAggregate {
+                call: aggregate.call,
                 values,
                 ranges,
                 distinct: false,
                 has_different_rows: false,
             };
-            each.push(self.aggregate_ranges(internal::COUNTBLANK, &one, before, span));
+            each.push(self.aggregate_ranges(internal::COUNTBLANK, &single_aggregate, before, span));
         }
         let failed = each.iter().any(|id| self.is_error(*id));
         let node = if failed {
@@ -304,26 +304,26 @@ impl Lowerer<'_> {
         entry: FunctionId,
         across: FunctionId,
         function: &'static Function,
-        taken: &RangeAggregate,
+        aggregate: &RangeAggregate,
         before: bool,
         span: Span,
     ) -> IrId {
         let mut each = self.take_list();
-        for (value, range) in taken.values.iter().zip(&taken.ranges) {
+        for (value, range) in aggregate.values.iter().zip(&aggregate.ranges) {
             each.push(match range {
-                Some((range, at)) => {
-                    let of = |pass: &mut Self, before: bool| {
+                Some((range, range_span)) => {
+                    let build_part = |pass: &mut Self, before: bool| {
                         let rows = pass.range_rows(*range, before);
-                        let value = pass.filter_rows(*value, rows.only, *at);
-                        pass.window_aggregate(entry, &[value], rows.over, function, *at)
+                        let value = pass.filter_rows(*value, rows.only, *range_span);
+                        pass.window_aggregate(entry, &[value], rows.over, function, *range_span)
                     };
-                    let node = of(self, before);
+                    let node = build_part(self, before);
                     match self
                         .fixed_end_case(*range)
-                        .filter(|_| taken.has_different_rows && !self.is_error(node))
+                        .filter(|_| aggregate.has_different_rows && !self.is_error(node))
                     {
                         Some(turning) => {
-                            let before = of(self, true);
+                            let before = build_part(self, true);
                             self.build_fixed_end_case(turning, node, before)
                         }
                         None => node,

@@ -222,15 +222,15 @@ impl Lowerer<'_> {
     /// Returns the sort key of calendar ranges: the first key that is a date or, if no key is a date, the first key of
     /// unknown type. Reports a missing key and a key without a date.
     fn calendar_key(&mut self, span: Span) -> Option<CalendarKey> {
-        let shown = self.source_text(span);
-        if !self.has_order(&shown, span) {
+        let range_text = self.source_text(span);
+        if !self.has_order(&range_text, span) {
             return None;
         }
         let (calendar_key, other) = self.find_calendar_key();
         // If all keys have errors, these errors have already been reported.
         let first = other?;
         let Some(key) = calendar_key else {
-            let message = format!("`{shown}` is a range of calendar periods, but `order_by` has no date");
+            let message = format!("`{range_text}` is a range of calendar periods, but `order_by` has no date");
             self.report(
                 Diagnostic::new(Code::PeriodKey, span, message)
                     .with_secondary_label(first, "not a date")
@@ -282,8 +282,8 @@ impl Lowerer<'_> {
         let near = unit_suggestion(singular)
             .filter(|near| CalendarPeriod::named(near).is_some())
             .or_else(|| suggest::nearest_name(singular, CalendarPeriod::NAMES));
-        let shown = self.source_text(span);
-        let message = format!("`{function}` does not support the unit `{shown}`");
+        let unit_text = self.source_text(span);
+        let message = format!("`{function}` does not support the unit `{unit_text}`");
         let help = match near {
             Some(near) => format!("write \"{near}\""),
             None => "write \"day\", \"week\", \"month\", \"quarter\", \"year\", \"fiscal_quarter\" or \"fiscal_year\""
@@ -322,7 +322,7 @@ impl Lowerer<'_> {
                 self.add_distance(count, unit, span);
             }
         }
-        let failed = parted_by.iter().any(|by| self.is_error(*by));
+        let failed = parted_by.iter().any(|partition_key| self.is_error(*partition_key));
         (!failed).then_some(CalendarWindow { parted_by, key })
     }
 

@@ -135,11 +135,11 @@ impl Lowerer<'_> {
             return self.report_tab_outside_lookup(None, span);
         }
         let text = self.source_text(span);
-        let of = match self.first_range(marker) {
+        let range_text = match self.first_range(marker) {
             Some(Ir::Range { x, .. }) => self.source_text(self.program.meta(x).span),
             _ => text.clone(),
         };
-        let name = of.split(':').next_back().unwrap_or_default();
+        let name = range_text.split(':').next_back().unwrap_or_default();
         let message = format!("`{text}` is a range, and only aggregate functions accept ranges");
         self.report_range(
             span,

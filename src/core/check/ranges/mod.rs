@@ -83,13 +83,13 @@ fn is_cell(ast: &Ast, source: &str, scope: &CheckScope<'_>, symbols: &Symbols, i
         Expr::Cell | Expr::Tab { .. } => true,
         Expr::Name => {
             let text = ast.span(id).text(source);
-            let known = || {
+            let is_known_name = || {
                 symbols
                     .find(text.into(), source)
                     .is_some_and(|s| s.definition.is_some())
                     || scope.relations.iter().any(|r| r.position(text).is_some())
             };
-            reads_as_cell(text) && !known()
+            reads_as_cell(text) && !is_known_name()
         }
         _ => false,
     }
@@ -111,10 +111,10 @@ pub(in crate::check) fn resolve_ranges(ast: &Ast, scope: &CheckScope<'_>, names:
             .name_of_context_without_aggregates(scope.role(definition.part))
             .is_none();
         let may_aggregate = allowed && scope.context != Context::Worksheet;
-        for at in definition.first.index()..definition.body.index() + 1 {
-            let id = ExprId(at as u32);
-            let below = ast.children(id).any(|child| names.holds_range[child.index()]);
-            names.holds_range[at] = match (ast.expr(id), names.targets[at]) {
+        for node_index in definition.first.index()..definition.body.index() + 1 {
+            let id = ExprId(node_index as u32);
+            let has_range = ast.children(id).any(|child| names.holds_range[child.index()]);
+            names.holds_range[node_index] = match (ast.expr(id), names.targets[node_index]) {
                 (_, NameTarget::CellRange(_) | NameTarget::TabRange(_)) => true,
 
                 (Expr::Call(call), NameTarget::Function(function)) if is_pivot_range(ast, call, function) => true,
@@ -133,12 +133,12 @@ pub(in crate::check) fn resolve_ranges(ast: &Ast, scope: &CheckScope<'_>, names:
                     let marker = function.lower == Some(Lowering::Distinct);
                     let across = function.is_row_combination(ast.call(call).count as usize);
                     let aggregates = function.level == Level::Aggregate;
-                    if may_aggregate && aggregates && !across && !below {
+                    if may_aggregate && aggregates && !across && !has_range {
                         names.first_aggregate.get_or_insert(index);
                     }
-                    below && (marker || !aggregates)
+                    has_range && (marker || !aggregates)
                 }
-                _ => below,
+                _ => has_range,
             };
         }
     }
@@ -172,7 +172,7 @@ pub(in crate::check) fn parse_range_end(ast: &Ast, names: &NameResolver, id: Exp
     else {
         return None;
     };
-    let at = match (catalog::get(function).lower?, ast.arguments(ast.call(call))) {
+    let kind = match (catalog::get(function).lower?, ast.arguments(ast.call(call))) {
         (Lowering::First, [_]) => RangeEndKind::Place(FrameBound::First),
         (Lowering::Last, [_]) => RangeEndKind::Place(FrameBound::Last),
         (Lowering::First, [_, unit]) => RangeEndKind::Period {
@@ -191,7 +191,7 @@ pub(in crate::check) fn parse_range_end(ast: &Ast, names: &NameResolver, id: Exp
         _ => return None,
     };
     let name = *ast.arguments(ast.call(call)).first()?;
-    is_name(name).then_some(RangeEnd { name, at })
+    is_name(name).then_some(RangeEnd { name, at: kind })
 }
 
 /// Returns whether both ends of a range refer to the same column or definition with the same timeframe.

@@ -20,24 +20,24 @@ impl Lowerer<'_> {
         &mut self,
         id: FunctionId,
         values: &[IrId],
-        (parts, by): PartitionedParts<'_>,
+        (parts, partition): PartitionedParts<'_>,
         function: &Function,
         span: Span,
     ) -> IrId {
         if id == internal::AVERAGE {
             let [sum, count] = [internal::SUM, internal::COUNTA]
-                .map(|id| self.aggregate_parts(id, values, (parts, by), function, span));
+                .map(|id| self.aggregate_parts(id, values, (parts, partition), function, span));
             if self.is_error(sum) || self.is_error(count) {
                 return self.add_error(span);
             }
             return self.add_scalar_call(internal::DIVIDE, &[sum, count], span, function.name);
         }
         let Some((entry, across)) = combination(id) else {
-            return self.aggregate_both_parts(id, values, (parts, by), function, span);
+            return self.aggregate_both_parts(id, values, (parts, partition), function, span);
         };
         let mut each = self.take_list();
         for part in parts {
-            let node = self.partitioned_aggregate(entry, values, WindowFrame::Calendar(part), by, function, span);
+            let node = self.partitioned_aggregate(entry, values, WindowFrame::Calendar(part), partition, function, span);
             if self.is_error(node) {
                 self.recycle_list(each);
                 return node;
@@ -54,21 +54,21 @@ impl Lowerer<'_> {
         &mut self,
         id: FunctionId,
         values: &[IrId],
-        (parts, by): PartitionedParts<'_>,
-        shown: &Function,
+        (parts, partition): PartitionedParts<'_>,
+        shown_function: &Function,
         span: Span,
     ) -> IrId {
         let function = catalog::get(id);
         let (Some(entry), [value, constants @ ..]) = (function.of_list, values) else {
-            return self.report_inseparable(shown, span);
+            return self.report_inseparable(shown_function, span);
         };
         let operands = self.summarize_operands(values, span);
-        let chosen = self.choose_overload(function.framed.unwrap_or(id), values, &operands, shown.name);
-        let Some(ChosenOverload { choice, .. }) = chosen else {
+        let overload_choice = self.choose_overload(function.framed.unwrap_or(id), values, &operands, shown_function.name);
+        let Some(ChosenOverload { choice, .. }) = overload_choice else {
             return self.add_error(span);
         };
         if !self.scope.strata {
-            return self.report_list_in_expression(shown, span);
+            return self.report_list_in_expression(shown_function, span);
         }
         let counts = function.nulls == Nulls::Never;
         let meta = NodeMeta {
@@ -83,8 +83,8 @@ impl Lowerer<'_> {
             let Some(calendar) = self.calendar_window(part, span) else {
                 return self.add_error(span);
             };
-            let by = [by, &calendar.parted_by].concat();
-            lists.push(self.list_values(*value, WindowFrame::Calendar(part), &by, meta));
+            let partition_keys = [partition, &calendar.parted_by].concat();
+            lists.push(self.list_values(*value, WindowFrame::Calendar(part), &partition_keys, meta));
             key = Some(calendar.key);
         }
         let overload = catalog::first_overload(internal::JOINED_LISTS).id;

@@ -44,8 +44,8 @@ pub(in crate::check) struct FixedEndCase {
 }
 
 impl Lowerer<'_> {
-    fn lower_target(&mut self, of: NameTarget, span: Span) -> IrId {
-        match of {
+    fn lower_target(&mut self, target: NameTarget, span: Span) -> IrId {
+        match target {
             NameTarget::Column(column) => self.lower_column(column, span),
             NameTarget::Definition(definition) => self.lower_definition_use(definition, span),
             _ => self.add_error(span),
@@ -72,8 +72,8 @@ impl Lowerer<'_> {
             SheetRow::Unspecified | SheetRow::At(0) => value,
             SheetRow::At(rows) => match i32::try_from(rows).ok().filter(|rows| *rows != i32::MIN) {
                 Some(rows) => {
-                    let shown = self.source_text(span);
-                    self.build_value_in_shifted_row(value, rows, &shown, span)
+                    let cell_text = self.source_text(span);
+                    self.build_value_in_shifted_row(value, rows, &cell_text, span)
                 }
                 // The offset exceeds the maximum length of a sheet.
                 None => self.program.add_null(self.program.meta(value).ty, span),
@@ -84,8 +84,8 @@ impl Lowerer<'_> {
 
     /// Returns the value in a fixed row of the sheet. The value is the same for all rows.
     pub(in crate::check) fn value_in_row(&mut self, value: IrId, row: i64, span: Span) -> IrId {
-        let shown = self.source_text(span);
-        if !self.check_window_allowed(&shown, Some(value), span) || !self.has_order(&shown, span) {
+        let call_text = self.source_text(span);
+        if !self.check_window_allowed(&call_text, Some(value), span) || !self.has_order(&call_text, span) {
             return self.add_error(span);
         }
         self.convert_decimal_literal_to_float(value);
@@ -95,10 +95,10 @@ impl Lowerer<'_> {
         }
         if row > MAX_NTH {
             let id = self.compare_row_number(internal::EQUAL, row, span);
-            let chosen = self.filter_rows(value, Some(id), span);
+            let filtered_value = self.filter_rows(value, Some(id), span);
             return self.window_aggregate(
                 internal::MAX,
-                &[chosen],
+                &[filtered_value],
                 WindowFrame::Partition,
                 catalog::get(internal::MAX),
                 span,
@@ -118,15 +118,15 @@ impl Lowerer<'_> {
             return self.add_error(span);
         };
         self.record_description(span, |pass| pass.describe_range(range));
-        let CellRange { of, from, to } = range;
+        let CellRange { of: targets, from, to } = range;
         let (from, to) = (*from, *to);
         let Some((rows, turning)) = self.resolve_range_rows(from, to, span) else {
             return self.add_error(span);
         };
         self.markers = true;
         let mut columns = self.take_list();
-        for of in of {
-            let x = self.lower_target(*of, span);
+        for target in targets {
+            let x = self.lower_target(*target, span);
             if self.is_error(x) {
                 self.recycle_list(columns);
                 return self.add_error(span);
@@ -155,7 +155,7 @@ impl Lowerer<'_> {
     /// Returns the marker of a single column, or a node that combines the markers of several columns.
     pub(in crate::check) fn combine_columns(&mut self, columns: Vec<IrId>, span: Span) -> IrId {
         let node = match *columns.as_slice() {
-            [one] => one,
+            [column] => column,
             [first, ..] => {
                 let meta = self.program.meta(first);
                 self.program.add_with_args(Ir::Ranges, &columns, meta)
@@ -174,7 +174,7 @@ impl Lowerer<'_> {
         to: SheetRow,
         span: Span,
     ) -> Option<(RangeRows, Option<FixedEndCase>)> {
-        let whole = (RangeRows::all_rows(WindowFrame::Partition), None);
+        let whole_range = (RangeRows::all_rows(WindowFrame::Partition), None);
         // `C1:C` extends to the last row, and `C:C1` starts at the first row.
         let open = |row: SheetRow, end: SheetRow, last: bool| match (row, end) {
             (SheetRow::Unspecified, SheetRow::Unspecified) => None,
@@ -184,41 +184,41 @@ impl Lowerer<'_> {
             (SheetRow::Fixed(row), _) => Some(RangeEdge::Fixed(row)),
         };
         let (Some(a), Some(b)) = (open(from, to, false), open(to, from, true)) else {
-            return Some(whole);
+            return Some(whole_range);
         };
         if (a, b) == (RangeEdge::First, RangeEdge::Last) {
-            return Some(whole);
+            return Some(whole_range);
         }
-        let shown = self.source_text(span);
+        let range_text = self.source_text(span);
         // A range that contains only the current row requires no sort order here. Functions that treat the range as
         // several rows check the sort order themselves.
-        if (a, b) != (RangeEdge::At(0), RangeEdge::At(0)) && !self.has_order(&shown, span) {
+        if (a, b) != (RangeEdge::At(0), RangeEdge::At(0)) && !self.has_order(&range_text, span) {
             return None;
         }
-        let at = |row: i64| FrameBound::At(row.clamp(-i64::from(i32::MAX), i64::from(i32::MAX)) as i32);
+        let bound_at = |row: i64| FrameBound::At(row.clamp(-i64::from(i32::MAX), i64::from(i32::MAX)) as i32);
         let rows = |from: FrameBound, to: FrameBound| RangeRows::all_rows(WindowFrame::Rows { from, to });
         Some(match (a, b) {
-            (RangeEdge::At(a), RangeEdge::At(b)) => (rows(at(a.min(b)), at(a.max(b))), None),
+            (RangeEdge::At(a), RangeEdge::At(b)) => (rows(bound_at(a.min(b)), bound_at(a.max(b))), None),
             (RangeEdge::First, RangeEdge::At(row)) | (RangeEdge::At(row), RangeEdge::First) => {
-                (rows(FrameBound::First, at(row)), None)
+                (rows(FrameBound::First, bound_at(row)), None)
             }
             (RangeEdge::Last, RangeEdge::At(row)) | (RangeEdge::At(row), RangeEdge::Last) => {
-                (rows(at(row), FrameBound::Last), None)
+                (rows(bound_at(row), FrameBound::Last), None)
             }
-            (RangeEdge::Fixed(row), RangeEdge::At(on)) | (RangeEdge::At(on), RangeEdge::Fixed(row)) => {
+            (RangeEdge::Fixed(row), RangeEdge::At(offset)) | (RangeEdge::At(offset), RangeEdge::Fixed(row)) => {
                 // The relative row moves with the current row. Once it has reached the fixed row, the range runs from
                 // the fixed row to the relative row. Before that, the range runs from the relative row to the fixed
                 // row.
-                let reached = self.compare_row_number(internal::GREATER_EQUAL, row.saturating_sub(on), span);
+                let reached = self.compare_row_number(internal::GREATER_EQUAL, row.saturating_sub(offset), span);
                 let behind = self.compare_row_number(internal::GREATER_EQUAL, row, span);
                 let before = self.compare_row_number(internal::LESS_EQUAL, row, span);
                 let first = RangeRows {
                     only: Some(behind),
-                    ..rows(FrameBound::First, at(on))
+                    ..rows(FrameBound::First, bound_at(offset))
                 };
                 let before = RangeRows {
                     only: Some(before),
-                    ..rows(at(on), FrameBound::Last)
+                    ..rows(bound_at(offset), FrameBound::Last)
                 };
                 (first, Some(FixedEndCase { reached, before }))
             }
@@ -264,7 +264,7 @@ impl Lowerer<'_> {
                     None,
                 )
             }
-            (RangeEdge::First | RangeEdge::Last, RangeEdge::First | RangeEdge::Last) => whole,
+            (RangeEdge::First | RangeEdge::Last, RangeEdge::First | RangeEdge::Last) => whole_range,
         })
     }
 
@@ -300,14 +300,14 @@ impl Lowerer<'_> {
         let Some(values) = self.lower_values(exprs) else {
             return self.add_error(span);
         };
-        if let [one] = exprs {
-            let target = self.names.targets.try_get(one.index()).copied();
+        if let [single_arg] = exprs {
+            let target = self.names.targets.try_get(single_arg.index()).copied();
             let one_cell = match target {
                 Some(NameTarget::Column(_) | NameTarget::Definition(_) | NameTarget::Cell(_)) => true,
-                _ => matches!(self.ast.expr(*one), Expr::Timeframe { .. }),
+                _ => matches!(self.ast.expr(*single_arg), Expr::Timeframe { .. }),
             };
             if one_cell {
-                self.warn_about_single_cell(function, *one, span);
+                self.warn_about_single_cell(function, *single_arg, span);
             }
         }
         let node = self.add_scalar_call(across, &values, span, function.name);
@@ -334,7 +334,7 @@ impl Lowerer<'_> {
                 columns.position(text.as_str().into())
             }
         };
-        let all = match column {
+        let whole_column = match column {
             Some(column) => {
                 let letter = column_letters(column);
                 format!("{letter}:{letter}")
@@ -346,7 +346,7 @@ impl Lowerer<'_> {
             function.name
         );
         self.report(
-            Diagnostic::new(Code::OneCell, span, message).with_help(format!("write `{all}` to use the whole column")),
+            Diagnostic::new(Code::OneCell, span, message).with_help(format!("write `{whole_column}` to use the whole column")),
         );
     }
 
@@ -358,12 +358,12 @@ impl Lowerer<'_> {
     /// Builds a CASE that returns the value if the row satisfies the condition of the range, and NULL otherwise.
     pub(in crate::check) fn filter_rows(&mut self, value: IrId, only: Option<IrId>, span: Span) -> IrId {
         let Some(only) = only else { return value };
-        let of = self.program.meta(value);
+        let value_meta = self.program.meta(value);
         let meta = NodeMeta {
             nullable: true,
             level: Level::Window,
             span,
-            ..of
+            ..value_meta
         };
         self.convert_decimal_literal_to_float(value);
         self.program.add_with_args(Ir::Case, &[only, value], meta)

@@ -44,14 +44,14 @@ impl<'a> SheetColumns<'a> {
         for name in &sheet.columns {
             columns.add(name);
         }
-        let own = columns.len();
+        let own_count = columns.len();
         let calculations = ast
             .definitions
             .iter()
             .filter(|d| scope.role(d.part) == DefinitionRole::Definitions);
         for name in calculations.filter_map(|d| d.name).map(|name| name.text(source)) {
             // A calculation replaces an input column with the same name.
-            if columns.position(name.into()).is_none_or(|position| position >= own) {
+            if columns.position(name.into()).is_none_or(|position| position >= own_count) {
                 columns.add(name);
             }
         }

@@ -16,8 +16,8 @@ impl Lowerer<'_> {
         }
     }
 
-    pub(in crate::check) fn describe_cell(&self, of: NameTarget, row: SheetRow) -> String {
-        let (name, order) = (self.target_name(of), self.describe_sort_order());
+    pub(in crate::check) fn describe_cell(&self, target: NameTarget, row: SheetRow) -> String {
+        let (name, order) = (self.target_name(target), self.describe_sort_order());
         match row {
             SheetRow::Unspecified | SheetRow::At(0) => format!("{name} of this row"),
             SheetRow::At(-1) => format!("{name} of the previous row{order}"),
@@ -31,7 +31,7 @@ impl Lowerer<'_> {
 
     pub(in crate::check) fn describe_range(&self, range: &CellRange) -> String {
         let names = match range.of.as_slice() {
-            [one] => self.target_name(*one).to_owned(),
+            [target] => self.target_name(*target).to_owned(),
             [first, .., last] => format!("{} to {}", self.target_name(*first), self.target_name(*last)),
             [] => String::new(),
         };
@@ -54,8 +54,8 @@ impl Lowerer<'_> {
         format!("{names} of {rows}{order}")
     }
 
-    fn target_name(&self, of: NameTarget) -> &str {
-        match of {
+    fn target_name(&self, target: NameTarget) -> &str {
+        match target {
             NameTarget::Column(column) => &self.program.columns[column as usize].name,
             NameTarget::Definition(definition) => self.program.definitions[definition as usize]
                 .name

@@ -32,7 +32,7 @@ impl Lowerer<'_> {
         let span = self.ast.span(expr);
         let ranges: Vec<IrId> = match self.program.node(id) {
             Ir::Range { .. } => vec![id],
-            Ir::Ranges(all) => self.program.args(all).to_vec(),
+            Ir::Ranges(range_args) => self.program.args(range_args).to_vec(),
             _ => Vec::new(),
         };
         let mut columns = LookupColumns {
@@ -40,18 +40,18 @@ impl Lowerer<'_> {
             of: Vec::with_capacity(ranges.len()),
             span,
         };
-        let mut whole = !ranges.is_empty();
+        let mut has_all_rows = !ranges.is_empty();
         for range in ranges {
             let Ir::Range { x, .. } = self.program.node(range) else {
                 continue;
             };
-            whole &= self.contains_all_rows(range);
+            has_all_rows &= self.contains_all_rows(range);
             if let Ir::TabColumn { tab, .. } = self.program.node(x) {
                 columns.tab = Some(tab);
             }
             columns.of.push(x);
         }
-        if !whole {
+        if !has_all_rows {
             let text = self.source_text(span);
             let message = format!("`{}` can search only whole columns, found `{text}`", function.name);
             self.report(
@@ -79,8 +79,8 @@ impl Lowerer<'_> {
         columns: &LookupColumns,
         function: &Function,
     ) -> Option<IrId> {
-        if let [one] = *columns.of.as_slice() {
-            return Some(one);
+        if let [column] = *columns.of.as_slice() {
+            return Some(column);
         }
         let text = self.source_text(columns.span);
         let message = format!(

@@ -30,11 +30,11 @@ impl Lowerer<'_> {
     }
 
     pub(in crate::check) fn lower_tab_column(&mut self, tab: u32, column: u32, span: Span) -> IrId {
-        let known = self
+        let known_column = self
             .scope
             .sheet
             .and_then(|sheet| sheet.tabs.get(tab as usize)?.columns.get(column as usize));
-        let (ty, nullable) = known.map_or((Type::Unknown, true), |column| (column.ty(), column.is_nullable()));
+        let (ty, nullable) = known_column.map_or((Type::Unknown, true), |column| (column.ty(), column.is_nullable()));
         let meta = NodeMeta {
             nullable,
             level: Level::Row,
@@ -45,9 +45,9 @@ impl Lowerer<'_> {
 
     /// Reports a reference to another tab outside of a lookup.
     #[cold]
-    pub(in crate::check) fn report_tab_outside_lookup(&mut self, shown: Option<&str>, span: Span) -> IrId {
+    pub(in crate::check) fn report_tab_outside_lookup(&mut self, reference_text: Option<&str>, span: Span) -> IrId {
         let text = self.source_text(span);
-        let message = match shown {
+        let message = match reference_text {
             Some(function) => format!("`{function}` cannot read `{text}`, because only lookups can read another tab"),
             None => format!("`{text}` is a column of another tab, and only a lookup can read other tabs"),
         };
@@ -110,12 +110,12 @@ impl Lowerer<'_> {
         };
         let value = self.lower_value(key);
         let (columns, gives, matching) = (columns?, gives?, matching?);
-        let by = columns.of.first().copied();
+        let key_column = columns.of.first().copied();
         self.build_row_lookup(
             RowSearch {
                 tab: columns.tab,
                 value,
-                by,
+                by: key_column,
                 matching,
             },
             Some(gives),
@@ -204,13 +204,13 @@ impl Lowerer<'_> {
                 ..
             }) = self.program.finds.try_get(find as usize).copied()
             && tab == columns.tab
-            && let [value, by] = *self.program.args(args)
+            && let [value, key] = *self.program.args(args)
         {
             return self.build_row_lookup(
                 RowSearch {
                     tab,
                     value,
-                    by: Some(by),
+                    by: Some(key),
                     matching,
                 },
                 Some(gives),
@@ -308,9 +308,9 @@ impl Lowerer<'_> {
         }
         let span = self.program.meta(id).span;
         let text = self.source_text(span);
-        let known: Vec<String> = modes.iter().map(|(mode, _)| mode.to_string()).collect();
+        let mode_numbers: Vec<String> = modes.iter().map(|(mode, _)| mode.to_string()).collect();
         let message = format!("`{}` does not support match mode `{text}`", function.name);
-        let help = match (function.lower, known.split_last()) {
+        let help = match (function.lower, mode_numbers.split_last()) {
             (Some(Lowering::Match), _) => {
                 "write 0 for an exact match, 1 for the largest key less than or equal to the value, or -1 for the \
                     smallest key greater than or equal to the value"

@@ -158,17 +158,17 @@ impl Resolver<'_> {
     fn column_of_letter(&self, end: ExprId) -> Option<usize> {
         let text = self.ast.span(end).text(self.source);
         let is_name = self.ast.expr(end) == Expr::Name && !text.contains('$');
-        let written = parse_cell(text).filter(|cell| is_name && cell.row.is_none())?;
+        let parsed_cell = parse_cell(text).filter(|cell| is_name && cell.row.is_none())?;
         // Other names, such as `ID`, may be columns that no schema lists.
         let is_letter =
-            written.column < self.letters.len() || (text.len() == 1 && self.existing_name_kind(text).is_none());
-        is_letter.then_some(written.column)
+            parsed_cell.column < self.letters.len() || (text.len() == 1 && self.existing_name_kind(text).is_none());
+        is_letter.then_some(parsed_cell.column)
     }
 
     /// Returns a warning about a letter that is also the name of another column.
     fn letter_of_other_column(&self, end: ExprId, column: usize, range: Span) -> Option<Diagnostic> {
         let text = self.ast.span(end).text(self.source);
-        self.letters.position(text.into()).filter(|named| *named != column)?;
+        self.letters.position(text.into()).filter(|named_column| *named_column != column)?;
         let (name, lower) = (self.letters.name(column).unwrap_or_default(), text.to_ascii_lowercase());
         let message = format!("`{text}` is the letter of the column `{name}`, not the column named `{lower}`");
         let help = format!("rename the column `{lower}`, or write `{lower}:{lower}` if you mean that column");
@@ -176,11 +176,11 @@ impl Resolver<'_> {
     }
 
     /// Resolves a name or a reference like `C$1` to a cell of the sheet. `None` if the node is not a cell.
-    pub(in crate::check) fn resolve_cell(&mut self, id: ExprId, own: Option<&str>) -> Option<NameTarget> {
+    pub(in crate::check) fn resolve_cell(&mut self, id: ExprId, own_name: Option<&str>) -> Option<NameTarget> {
         let sheet = self.scope.sheet?;
         let span = self.ast.span(id);
         let text = span.text(self.source);
-        let Some(written) = parse_cell(text) else {
+        let Some(parsed_cell) = parse_cell(text) else {
             return self.resolve_letter_total(span);
         };
         let is_name = !text.contains('$') && self.column_letters.binary_search(&id).is_err();
@@ -193,23 +193,23 @@ impl Resolver<'_> {
             Some(_) => return None,
             None => {}
         }
-        if written.column >= self.letters.len() {
+        if parsed_cell.column >= self.letters.len() {
             // A name such as `ID` may be a column that no schema declares.
-            if is_name && written.row.is_none() && self.scope.open {
+            if is_name && parsed_cell.row.is_none() && self.scope.open {
                 return None;
             }
-            return Some(self.report_outside(written.column, span));
+            return Some(self.report_outside(parsed_cell.column, span));
         }
-        let row = match written.row {
+        let row = match parsed_cell.row {
             None => SheetRow::Unspecified,
             Some((0, true)) => return Some(self.report_row_zero(span)),
             Some((number, true)) => SheetRow::Fixed(number),
             Some((number, false)) => SheetRow::At(number - sheet.row),
         };
-        let of = self.resolve_sheet_column(written.column, span, own);
+        let target = self.resolve_sheet_column(parsed_cell.column, span, own_name);
         self.cells.push(SheetCell {
-            column: written.column,
-            of,
+            column: parsed_cell.column,
+            of: target,
             row,
         });
         Some(NameTarget::Cell(self.cells.len() as u32 - 1))
@@ -232,12 +232,12 @@ impl Resolver<'_> {
     }
 
     /// Resolves a column of the sheet to the target of its name.
-    fn resolve_sheet_column(&mut self, column: usize, span: Span, own: Option<&str>) -> NameTarget {
+    fn resolve_sheet_column(&mut self, column: usize, span: Span, definition_name: Option<&str>) -> NameTarget {
         let Some(name) = self.letters.name(column) else {
             return NameTarget::Error;
         };
         let is_input = self.scope.sheet.is_some_and(|sheet| column < sheet.columns.len());
-        if own.is_some_and(|own| own.eq_ignore_ascii_case(name)) && !is_input {
+        if definition_name.is_some_and(|own_name| own_name.eq_ignore_ascii_case(name)) && !is_input {
             return self.report_self_reference(column, name, span);
         }
         let defined = self
@@ -246,7 +246,7 @@ impl Resolver<'_> {
             .find(name.into(), self.source)
             .and_then(|s| s.definition);
         if let Some(definition) = defined
-            && !own.is_some_and(|own| own.eq_ignore_ascii_case(name))
+            && !definition_name.is_some_and(|own_name| own_name.eq_ignore_ascii_case(name))
         {
             return NameTarget::Definition(definition);
         }
@@ -335,16 +335,16 @@ impl Resolver<'_> {
     pub(in crate::check) fn resolve_cells(&mut self, names: &mut NameResolver) {
         let ast = self.ast;
         for (index, definition) in (0u32..).zip(&ast.definitions) {
-            let own = definition.name.map(|n| n.text(self.source));
-            for at in definition.first.index()..definition.body.index() + 1 {
-                let target = match (ast.expr(ExprId(at as u32)), names.targets[at]) {
+            let own_name = definition.name.map(|n| n.text(self.source));
+            for node_index in definition.first.index()..definition.body.index() + 1 {
+                let target = match (ast.expr(ExprId(node_index as u32)), names.targets[node_index]) {
                     (Expr::Range { from, to }, _) => {
                         let ends = [from, to].map(|end| names.targets.try_get(end.index()).copied());
                         let [Some(NameTarget::Cell(a)), Some(NameTarget::Cell(b))] = ends else {
                             continue;
                         };
                         let (a, b) = (self.cells[a as usize], self.cells[b as usize]);
-                        let target = self.build_range(a, b, ast.span(ExprId(at as u32)), own);
+                        let target = self.build_range(a, b, ast.span(ExprId(node_index as u32)), own_name);
                         [from, to]
                             .into_iter()
                             .for_each(|end| names.targets[end.index()] = NameTarget::PartOfCells);
@@ -353,7 +353,7 @@ impl Resolver<'_> {
                     (Expr::Call(call), NameTarget::Function(function)) => {
                         let call = ast.call(call);
                         let target = match catalog::get(function).lower {
-                            Some(Lowering::Offset) => self.resolve_offset(call, names, own),
+                            Some(Lowering::Offset) => self.resolve_offset(call, names, own_name),
                             Some(lowering) if lowering.is_conditional() => {
                                 self.shift_first_cell_conditions(call, names);
                                 None
@@ -368,20 +368,20 @@ impl Resolver<'_> {
                 match target {
                     NameTarget::Error => names.failed[index as usize] = true,
                     NameTarget::CellRange(range) => {
-                        let used = self.cell_ranges[range as usize].of.iter().filter_map(|of| match of {
-                            NameTarget::Definition(used) => Some((index, *used)),
+                        let used_definitions = self.cell_ranges[range as usize].of.iter().filter_map(|cell_target| match cell_target {
+                            NameTarget::Definition(definition_index) => Some((index, *definition_index)),
                             _ => None,
                         });
-                        names.uses.extend(used);
+                        names.uses.extend(used_definitions);
                     }
                     NameTarget::Cell(cell) => {
-                        if let NameTarget::Definition(used) = self.cells[cell as usize].of {
-                            names.uses.push((index, used));
+                        if let NameTarget::Definition(definition_index) = self.cells[cell as usize].of {
+                            names.uses.push((index, definition_index));
                         }
                     }
                     _ => {}
                 }
-                names.targets[at] = target;
+                names.targets[node_index] = target;
             }
         }
         // Later passes require `uses` to be sorted by user.
@@ -415,8 +415,8 @@ impl Resolver<'_> {
             if (first == 0 && fixed.is_none()) || !compares {
                 continue;
             }
-            let mut below = vec![*condition];
-            while let Some(id) = below.pop() {
+            let mut pending = vec![*condition];
+            while let Some(id) = pending.pop() {
                 match names.targets.try_get(id.index()) {
                     Some(NameTarget::Cell(cell)) => {
                         let mut moved = self.cells[*cell as usize];
@@ -431,14 +431,14 @@ impl Resolver<'_> {
                     }
                     // Ranges in the condition remain relative to the current row.
                     Some(NameTarget::CellRange(_)) => {}
-                    _ => below.extend(self.ast.children(id)),
+                    _ => pending.extend(self.ast.children(id)),
                 }
             }
         }
     }
 
     /// Builds the range between two cells. The cells can be any two opposite corners of the range.
-    fn build_range(&mut self, a: SheetCell, b: SheetCell, span: Span, own: Option<&str>) -> NameTarget {
+    fn build_range(&mut self, a: SheetCell, b: SheetCell, span: Span, own_name: Option<&str>) -> NameTarget {
         let (first, last) = (a.column.min(b.column), a.column.max(b.column));
         self.in_ranges = self.in_ranges.saturating_add(last - first + 1);
         if self.in_ranges > MAX_RANGE_COLUMNS {
@@ -448,17 +448,17 @@ impl Resolver<'_> {
                 .push(Diagnostic::new(Code::BadRange, span, message).with_help(help));
             return NameTarget::Error;
         }
-        let of = (first..=last).map(|column| match column {
+        let column_targets = (first..=last).map(|column| match column {
             _ if column == a.column => a.of,
             _ if column == b.column => b.of,
-            _ => self.resolve_sheet_column(column, span, own),
+            _ => self.resolve_sheet_column(column, span, own_name),
         });
-        let of: Vec<NameTarget> = of.collect();
-        if of.contains(&NameTarget::Error) {
+        let targets: Vec<NameTarget> = column_targets.collect();
+        if targets.contains(&NameTarget::Error) {
             return NameTarget::Error;
         }
         self.cell_ranges.push(CellRange {
-            of,
+            of: targets,
             from: a.row,
             to: b.row,
         });
@@ -466,10 +466,10 @@ impl Resolver<'_> {
     }
 
     #[cold]
-    fn report_non_constant_offset(&mut self, arg: ExprId, at: usize) -> NameTarget {
+    fn report_non_constant_offset(&mut self, arg: ExprId, index: usize) -> NameTarget {
         let span = self.ast.span(arg);
         let name = ["reference", "rows", "columns", "height", "width"]
-            .get(at)
+            .get(index)
             .copied()
             .unwrap_or_default();
         let message = format!(
@@ -484,29 +484,29 @@ impl Resolver<'_> {
     }
 
     /// Resolves `OFFSET(C1, rows, columns, height, width)` to a cell or a range.
-    fn resolve_offset(&mut self, call: Call, names: &mut NameResolver, own: Option<&str>) -> Option<NameTarget> {
+    fn resolve_offset(&mut self, call: Call, names: &mut NameResolver, own_name: Option<&str>) -> Option<NameTarget> {
         let args = self.ast.arguments(call);
-        let of = *args.first()?;
+        let reference_arg = *args.first()?;
         if !(3..=5).contains(&args.len()) {
             return None;
         }
-        let number = |at: usize| {
-            args.get(at)
+        let number = |index: usize| {
+            args.get(index)
                 .map_or(Some(1), |arg| integer_literal(self.ast, self.source, *arg))
         };
         if args.len() > 3
-            && let Some((at, arg)) = args.iter().enumerate().skip(1).find(|(at, _)| number(*at).is_none())
+            && let Some((arg_index, arg)) = args.iter().enumerate().skip(1).find(|(index, _)| number(*index).is_none())
         {
-            return Some(self.report_non_constant_offset(*arg, at));
+            return Some(self.report_non_constant_offset(*arg, arg_index));
         }
         let [rows, columns, height, width] = [number(1)?, number(2)?, number(3)?, number(4)?];
         let span = Span::new(call.name.start, self.ast.span(*args.last()?).end);
-        let cell = match *names.targets.try_get(of.index())? {
+        let cell = match *names.targets.try_get(reference_arg.index())? {
             NameTarget::Cell(cell) => self.cells[cell as usize],
             // A name refers to the cell in the current row. Its neighbors are known if the sheet lists a column with
             // that name.
             target @ (NameTarget::Column(_) | NameTarget::Definition(_)) if args.len() > 3 || columns != 0 => {
-                let text = self.ast.span(of).text(self.source);
+                let text = self.ast.span(reference_arg).text(self.source);
                 let column = self.letters.position(text.into())?;
                 SheetCell {
                     column,
@@ -529,7 +529,7 @@ impl Resolver<'_> {
             return Some(NameTarget::Error);
         };
         let column_at =
-            |by: i64| usize::try_from(i64::try_from(cell.column).ok()?.checked_add(columns)?.checked_add(by)?).ok();
+            |shift: i64| usize::try_from(i64::try_from(cell.column).ok()?.checked_add(columns)?.checked_add(shift)?).ok();
         let (Some(first), Some(last)) = (column_at(left), column_at(right)) else {
             let message = "the reference points to the left of column A";
             self.diagnostics
@@ -539,16 +539,16 @@ impl Resolver<'_> {
         if last >= self.letters.len() {
             return Some(self.report_outside(last, span));
         }
-        let mut corner = |column: usize, by: i64| {
-            let of = if column == cell.column {
+        let mut corner = |column: usize, shift: i64| {
+            let column_target = if column == cell.column {
                 cell.of
             } else {
-                self.resolve_sheet_column(column, span, own)
+                self.resolve_sheet_column(column, span, own_name)
             };
             SheetCell {
                 column,
-                of,
-                row: cell.row.offset_by(rows.saturating_add(by)),
+                of: column_target,
+                row: cell.row.offset_by(rows.saturating_add(shift)),
             }
         };
         let (a, b) = (corner(first, top), corner(last, bottom));
@@ -559,7 +559,7 @@ impl Resolver<'_> {
             self.cells.push(a);
             return Some(NameTarget::Cell(self.cells.len() as u32 - 1));
         }
-        Some(self.build_range(a, b, span, own))
+        Some(self.build_range(a, b, span, own_name))
     }
 }
 

@@ -34,10 +34,10 @@ impl Lowerer<'_> {
         self.source_text(self.program.meta(value).span)
     }
 
-    fn has_pivot(&mut self, shown: &str, span: Span) -> bool {
+    fn has_pivot(&mut self, call_text: &str, span: Span) -> bool {
         let pivoted = self.scope.sheet.is_some_and(|sheet| sheet.pivot.is_some());
         if !pivoted {
-            let message = format!("`{shown}` needs a pivoted worksheet");
+            let message = format!("`{call_text}` needs a pivoted worksheet");
             self.report(
                 Diagnostic::new(Code::NeedsPivot, span, message)
                     .with_help("add `pivot_by` to the worksheet step, for example `pivot_by: channel`"),
@@ -48,20 +48,20 @@ impl Lowerer<'_> {
 
     /// Returns whether a sort order or a grain identifies the rows of the pivoted sheet. Reports an error if neither
     /// exists.
-    pub(in crate::check) fn check_pivot_row_key(&mut self, shown: &str, span: Span) -> bool {
-        let known = self
+    pub(in crate::check) fn check_pivot_row_key(&mut self, call_text: &str, span: Span) -> bool {
+        let has_key = self
             .scope
             .sheet
             .and_then(|sheet| sheet.pivot)
             .is_some_and(|pivot| pivot.rows_known);
-        if !known {
-            let message = format!("`{shown}` reads a row of the pivot, but the rows have no key");
+        if !has_key {
+            let message = format!("`{call_text}` reads a row of the pivot, but the rows have no key");
             self.report(
                 Diagnostic::new(Code::OrderNeeded, span, message)
                     .with_help("add `order_by:` with the row key, for example `order_by: month`"),
             );
         }
-        known
+        has_key
     }
 
     fn pivot_index(&mut self, function: &Function, span: Span) -> IrId {
@@ -126,13 +126,13 @@ impl Lowerer<'_> {
         let index = self.pivot_index(function, span);
         let digits = self.program.add_integer(&n.to_string(), span);
         let id = self.add_call(internal::EQUAL, &[index, digits], span);
-        let chosen = self.filter_rows(value, Some(id), span);
+        let filtered_value = self.filter_rows(value, Some(id), span);
         self.record_description(span, |pass| {
             format!("{} in column {n} of this row", pass.value_words(value))
         });
         self.window_aggregate(
             internal::MAX,
-            &[chosen],
+            &[filtered_value],
             WindowFrame::Across(CellFrame::All),
             function,
             span,
@@ -194,8 +194,8 @@ impl Lowerer<'_> {
             );
             return self.add_error(span);
         };
-        let whole = |n: i64| i32::try_from(n).unwrap_or(if n < 0 { -i32::MAX } else { i32::MAX });
-        let [top, bottom, left, right] = [top, bottom, left, right].map(whole);
+        let clamp_offset = |n: i64| i32::try_from(n).unwrap_or(if n < 0 { -i32::MAX } else { i32::MAX });
+        let [top, bottom, left, right] = [top, bottom, left, right].map(clamp_offset);
         self.record_description(span, |pass| {
             let x = pass.value_words(value);
             format!("{x}, rows {top} to {bottom} and columns {left} to {right} from this cell")

@@ -17,12 +17,12 @@ type ArgumentCells = Vec<IrId>;
 impl Lowerer<'_> {
     /// Returns whether a range contains only the current row.
     pub(in crate::check) fn is_current_row(&self, range: IrId) -> bool {
-        let here = WindowFrame::Rows {
+        let row_frame = WindowFrame::Rows {
             from: FrameBound::At(0),
             to: FrameBound::At(0),
         };
         let (rows, is_turning) = (self.range_rows(range, false), self.fixed_end_case(range).is_some());
-        rows.over == here && rows.only.is_none() && !is_turning
+        rows.over == row_frame && rows.only.is_none() && !is_turning
     }
 
     /// Returns the cells of a range with several columns. `None` for other arguments, and for ranges that contain
@@ -44,25 +44,25 @@ impl Lowerer<'_> {
     pub(in crate::check) fn aggregate_cells_or_column(
         &mut self,
         id: FunctionId,
-        taken: RangeAggregate,
+        aggregate: RangeAggregate,
         span: Span,
     ) -> IrId {
         let function = catalog::get(id);
-        let across = Self::find_function_across_cells(function).filter(|_| !taken.distinct && taken.values.len() > 1);
+        let across = Self::find_function_across_cells(function).filter(|_| !aggregate.distinct && aggregate.values.len() > 1);
         let node = match across {
-            Some(across) => self.add_scalar_call(across, &taken.values, span, function.name),
-            None if id == internal::COUNTBLANK => self.count_blanks_in_row(&taken.values, span),
+            Some(across) => self.add_scalar_call(across, &aggregate.values, span, function.name),
+            None if id == internal::COUNTBLANK => self.count_blanks_in_row(&aggregate.values, span),
             None => {
-                let at = taken.ranges.iter().flatten().next().map_or(span, |(_, at)| *at);
-                let shown = self.source_text(at);
-                if self.has_order(&shown, at) {
-                    self.aggregate_ranges(id, &taken, false, span)
+                let first_span = aggregate.ranges.iter().flatten().next().map_or(span, |(_, range_span)| *range_span);
+                let range_text = self.source_text(first_span);
+                if self.has_order(&range_text, first_span) {
+                    self.aggregate_ranges(id, &aggregate, false, span)
                 } else {
                     self.add_error(span)
                 }
             }
         };
-        self.recycle_list(taken.values);
+        self.recycle_list(aggregate.values);
         node
     }
 
@@ -74,7 +74,7 @@ impl Lowerer<'_> {
             each.push(self.one_if(blank, span));
         }
         let node = match *each.as_slice() {
-            [one] => one,
+            [single_count] => single_count,
             _ => self.add_scalar_call(internal::ROW_SUM, &each, span, "COUNTBLANK"),
         };
         self.recycle_list(each);
@@ -114,10 +114,10 @@ impl Lowerer<'_> {
         }
         Some(match (function.lower, arguments.as_slice()) {
             (Some(Lowering::TextJoin), _) => self.join_texts(exprs, &arguments.concat(), function, span),
-            (Some(lowering), [cells, given]) if lowering.is_ordered() => {
+            (Some(lowering), [cells, other_cells]) if lowering.is_ordered() => {
                 let list = self.list_cells(cells, exprs, function);
-                let given = given.first().copied().unwrap_or(list);
-                self.lower_order_statistic(lowering, function, &[list, given], OrderedValues::List, span)
+                let parameter = other_cells.first().copied().unwrap_or(list);
+                self.lower_order_statistic(lowering, function, &[list, parameter], OrderedValues::List, span)
             }
             (None, [cells]) => {
                 let list = self.list_cells(cells, exprs, function);
@@ -141,12 +141,12 @@ impl Lowerer<'_> {
         span: Span,
     ) -> IrId {
         let operands = self.summarize_operands(values, span);
-        let chosen = match operands.has_error() {
+        let overload_choice = match operands.has_error() {
             true => None,
             false => self.choose_overload(id, values, &operands, function.name),
         };
         let (Some(ChosenOverload { choice, .. }), Some(entry), Some((list, constants))) =
-            (chosen, catalog::get(id).of_list, values.split_first())
+            (overload_choice, catalog::get(id).of_list, values.split_first())
         else {
             return self.add_error(span);
         };
@@ -170,10 +170,10 @@ impl Lowerer<'_> {
             return self.add_error(span);
         };
         let count = arguments.iter().map(Vec::len).max().unwrap_or_default();
-        if let Some(wrong) = (0..arguments.len()).find(|at| {
-            let is_one = arguments.get(*at).is_some_and(|cells| cells.len() == 1);
-            let is_several = arguments.get(*at).is_some_and(|cells| cells.len() == count);
-            match is_criterion(lowering, *at) {
+        if let Some(wrong) = (0..arguments.len()).find(|index| {
+            let is_one = arguments.get(*index).is_some_and(|cells| cells.len() == 1);
+            let is_several = arguments.get(*index).is_some_and(|cells| cells.len() == count);
+            match is_criterion(lowering, *index) {
                 true => !is_one,
                 false => !is_several,
             }
@@ -182,10 +182,10 @@ impl Lowerer<'_> {
         }
         let before = self.diagnostics.len();
         let mut each = self.take_list();
-        for at in 0..count {
+        for index in 0..count {
             let cells: Vec<IrId> = arguments
                 .iter()
-                .filter_map(|cells| cells.get(at).or(cells.first()).copied())
+                .filter_map(|cells| cells.get(index).or(cells.first()).copied())
                 .collect();
             let reported = self.diagnostics.len();
             let value = self.cell_value(lowering, function, exprs, &cells, span);
@@ -248,10 +248,10 @@ impl Lowerer<'_> {
         let ranges = exprs.iter().zip(arguments).filter(|(_, cells)| cells.len() > 1);
         let first = ranges.map(|(arg, _)| *arg).next();
         let [wrong_at, first_at] = [exprs.get(wrong).copied(), first].map(|arg| arg.map(|arg| self.ast.span(arg)));
-        let (Some(at), Some(first)) = (wrong_at, first_at) else {
+        let (Some(wrong_span), Some(first)) = (wrong_at, first_at) else {
             return self.add_error(Span::default());
         };
-        let [text, first_text] = [at, first].map(|span| self.source_text(span));
+        let [text, first_text] = [wrong_span, first].map(|span| self.source_text(span));
         let is_range = arguments.get(wrong).is_some_and(|cells| cells.len() > 1);
         let (message, help) = match function.lower.is_some_and(|lowering| is_criterion(lowering, wrong)) && is_range {
             true => (
@@ -269,8 +269,8 @@ impl Lowerer<'_> {
                 "use ranges with the same number of columns",
             ),
         };
-        self.report(Diagnostic::new(Code::BadRange, at, message).with_help(help));
-        self.add_error(at)
+        self.report(Diagnostic::new(Code::BadRange, wrong_span, message).with_help(help));
+        self.add_error(wrong_span)
     }
 
     /// Builds the rank of a value among cells of the current row: one more than the number of cells before the value.
@@ -296,8 +296,8 @@ impl Lowerer<'_> {
         if self.is_error(rank) || !self.program.meta(value).nullable {
             return rank;
         }
-        let known = self.build_not_null(value, span);
-        self.build_case(&[known], &mut [rank], span, "RANK")
+        let not_null = self.build_not_null(value, span);
+        self.build_case(&[not_null], &mut [rank], span, "RANK")
     }
 }
 
@@ -314,10 +314,10 @@ pub(in crate::check) fn accepts_cells_of_row(function: &Function) -> bool {
 }
 
 /// Returns whether an argument is a criterion, which applies to all cells.
-fn is_criterion(lowering: Lowering, at: usize) -> bool {
+fn is_criterion(lowering: Lowering, index: usize) -> bool {
     match lowering {
         Lowering::SumProduct | Lowering::SumSquares => false,
-        Lowering::CountIf | Lowering::CountIfs | Lowering::SumIf | Lowering::AverageIf => !at.is_multiple_of(2),
-        _ => at > 0 && at.is_multiple_of(2),
+        Lowering::CountIf | Lowering::CountIfs | Lowering::SumIf | Lowering::AverageIf => !index.is_multiple_of(2),
+        _ => index > 0 && index.is_multiple_of(2),
     }
 }

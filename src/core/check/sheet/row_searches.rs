@@ -29,7 +29,7 @@ impl Lowerer<'_> {
         let RowSearch {
             tab,
             value,
-            by,
+            by: given_key,
             matching,
         } = sought;
         if self.is_error(value) || !self.check_window_allowed(function.name, Some(value), span) {
@@ -37,7 +37,7 @@ impl Lowerer<'_> {
         }
         // A lookup by key requires no order here, because the planner checks later whether the key occurs in several
         // rows.
-        if by.is_none() && !self.check_row_order(tab, function, span) {
+        if given_key.is_none() && !self.check_row_order(tab, function, span) {
             return None;
         }
         self.convert_decimal_literal_to_float(value);
@@ -45,8 +45,8 @@ impl Lowerer<'_> {
         if self.is_null(value) {
             return Some(self.program.add_null(ty, span));
         }
-        let key = match by {
-            Some(by) => by,
+        let key = match given_key {
+            Some(search_key) => search_key,
             None => {
                 let meta = NodeMeta {
                     level: Level::Row,
@@ -72,7 +72,7 @@ impl Lowerer<'_> {
         };
         self.program.finds.push(LookupSpec {
             tab,
-            by_number: by.is_none(),
+            by_number: given_key.is_none(),
             matching,
             test,
         });
@@ -104,12 +104,12 @@ impl Lowerer<'_> {
             }
             return Some(self.build_wildcard_match(key, text, span));
         }
-        let known = |ty: Type| !matches!(ty, Type::Unknown | Type::Other);
+        let is_known = |ty: Type| !matches!(ty, Type::Unknown | Type::Other);
         let alike = (a.ty.is_number() && b.ty.is_number())
             || (a.ty.is_temporal() && b.ty.is_temporal())
             || (b.ty.is_temporal() && matches!(self.program.node(value), Ir::Text(_)))
             || a.ty == b.ty;
-        if known(a.ty) && known(b.ty) && !alike {
+        if is_known(a.ty) && is_known(b.ty) && !alike {
             self.report_type_mismatch(a, b, function);
             return None;
         }

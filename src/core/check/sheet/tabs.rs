@@ -57,11 +57,11 @@ impl Resolver<'_> {
     pub(in crate::check) fn resolve_tabs(&mut self, names: &mut NameResolver) {
         let ast = self.ast;
         for (index, definition) in ast.definitions.iter().enumerate() {
-            for at in definition.first.index()..definition.body.index() + 1 {
-                let id = ExprId(at as u32);
+            for node_index in definition.first.index()..definition.body.index() + 1 {
+                let id = ExprId(node_index as u32);
                 let target = match ast.expr(id) {
                     // A reference at the right end of a range is part of that range.
-                    Expr::Tab { .. } if names.targets[at] == NameTarget::PartOfCells => continue,
+                    Expr::Tab { .. } if names.targets[node_index] == NameTarget::PartOfCells => continue,
                     Expr::Tab { tab, base } => self.tab_range(tab, base, None, ast.span(id)),
                     Expr::Range { from, to } => {
                         let Expr::Tab { tab, base } = ast.expr(from) else {
@@ -74,7 +74,7 @@ impl Resolver<'_> {
                     }
                     _ => continue,
                 };
-                names.targets[at] = match target {
+                names.targets[node_index] = match target {
                     Some(range) => {
                         names.tab_ranges.push(range);
                         NameTarget::TabRange(names.tab_ranges.len() as u32 - 1)
@@ -143,8 +143,8 @@ impl Resolver<'_> {
             );
             return None;
         }
-        let known: Vec<&str> = tabs.iter().map(|tab| tab.name.as_str()).collect();
-        let help = match (suggest::nearest_name(&name, known.iter().copied()), known.as_slice()) {
+        let known_tabs: Vec<&str> = tabs.iter().map(|tab| tab.name.as_str()).collect();
+        let help = match (suggest::nearest_name(&name, known_tabs.iter().copied()), known_tabs.as_slice()) {
             (Some(near), _) => suggest::similar_name_help(near),
             (None, []) => {
                 let end = self.ast.span(base).text(self.source);
@@ -152,7 +152,7 @@ impl Resolver<'_> {
                     "declare the tab with its model and the column `{end}`: `tabs: {{{name}: {{model: …, columns: […]}}}}`"
                 )
             }
-            (None, known) => format!("use one of the tabs: {}", list_names(known)),
+            (None, tab_names) => format!("use one of the tabs: {}", list_names(tab_names)),
         };
         let diagnostic = Diagnostic::new(Code::UnknownTab, name_span, format!("there is no tab `{name}`"));
         self.diagnostics.push(diagnostic.with_help(help));

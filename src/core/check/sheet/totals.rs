@@ -73,7 +73,7 @@ fn parse_total(text: &str) -> Option<(usize, Option<i64>, SheetTotalKind)> {
 
 /// Returns the totals to which the formulas of a sheet refer. `columns` contains the columns of the sheet.
 pub fn find_totals(ast: &Ast, source: &str, columns: &[String]) -> Vec<TotalUse> {
-    let of = |id| {
+    let total_use = |id| {
         let span = ast.span(id);
         match ast.expr(id) {
             Expr::Model => {
@@ -96,7 +96,7 @@ pub fn find_totals(ast: &Ast, source: &str, columns: &[String]) -> Vec<TotalUse>
             _ => None,
         }
     };
-    ast.ids().filter_map(of).collect()
+    ast.ids().filter_map(total_use).collect()
 }
 
 impl Resolver<'_> {
@@ -109,12 +109,12 @@ impl Resolver<'_> {
             return None;
         }
         let measure = sheet.columns.get(column)?.clone();
-        let of = self.resolve_total(&measure, Some(kind), span);
+        let target = self.resolve_total(&measure, Some(kind), span);
         let row = row.map_or(SheetRow::Unspecified, |row| SheetRow::At(row - sheet.row));
-        if of == NameTarget::Error {
-            return Some(of);
+        if target == NameTarget::Error {
+            return Some(target);
         }
-        self.cells.push(SheetCell { column, of, row });
+        self.cells.push(SheetCell { column, of: target, row });
         Some(NameTarget::Cell(self.cells.len() as u32 - 1))
     }
 
@@ -159,7 +159,7 @@ mod tests {
 
     #[test]
     fn letter_totals_are_parsed() {
-        for (text, found) in [
+        for (text, expected) in [
             ("B_TOTAL", Some((1, None, SheetTotalKind::Column))),
             ("B2_ROW_TOTAL", Some((1, Some(2), SheetTotalKind::Row))),
             ("AA_GRAND_TOTAL", Some((26, None, SheetTotalKind::Grand))),
@@ -167,7 +167,7 @@ mod tests {
             ("SUM_TOTAL", None),
             ("B_TOTALS", None),
         ] {
-            assert_eq!(parse_total(text), found, "{text}");
+            assert_eq!(parse_total(text), expected, "{text}");
         }
     }
 }

@@ -46,8 +46,8 @@ impl Lowerer<'_> {
         };
         let mut text = self.reject_misplaced_separator(text, point, group, span);
         for (old, new) in [(group, ""), (point, ".")] {
-            let same = self.literal_text(old).is_some_and(|old| old == new || old.is_empty());
-            if !same {
+            let is_unchanged = self.literal_text(old).is_some_and(|old| old == new || old.is_empty());
+            if !is_unchanged {
                 let new = self.text_literal(new, span);
                 text = self.add_scalar_call(internal::SUBSTITUTE, &[text, old, new], span, "NUMBERVALUE");
             }
@@ -79,10 +79,10 @@ impl Lowerer<'_> {
         let Ok(RegexPattern { re2, ere, are, .. }) = regex::read(&pattern) else {
             return self.add_scalar_call(internal::GROUPED_BEFORE, &[text, point, group], span, "NUMBERVALUE");
         };
-        let given = [&re2, &ere, &are].map(|spelled| self.text_literal(spelled, span));
+        let pattern_literals = [&re2, &ere, &are].map(|pattern| self.text_literal(pattern, span));
         self.add_scalar_call(
             internal::REGEX_EXTRACT,
-            &[text, given[0], given[1], given[2]],
+            &[text, pattern_literals[0], pattern_literals[1], pattern_literals[2]],
             span,
             "NUMBERVALUE",
         )
@@ -100,9 +100,9 @@ impl Lowerer<'_> {
             .literal_text(text)
             .map(|text| crate::check::dates::is_iso_date(text.trim()));
         if is_date == Some(false) {
-            let shown = self.source_text(span);
+            let call_text = self.source_text(span);
             let message =
-                format!("`{shown}` returns NULL, because the text is not a valid date in the form YYYY-MM-DD");
+                format!("`{call_text}` returns NULL, because the text is not a valid date in the form YYYY-MM-DD");
             let help = "write `\"2024-01-31\"` or `DATE(2024, 1, 31)`";
             self.report(Diagnostic::new(Code::TextIsNoDate, span, message).with_help(help));
         }
@@ -129,11 +129,11 @@ impl Lowerer<'_> {
             .literal_text(needle)
             .is_some_and(|text| text.ends_with('*') && !text.ends_with("~*"));
         let node = if let Some(pattern) = wild {
-            let at = self.program.meta(needle).span;
-            let mut given = vec![within];
-            given.extend([&pattern.re2, &pattern.ere, &pattern.are].map(|text| self.text_literal(text, at)));
-            given.extend(values.get(2));
-            self.add_scalar_call(internal::SEARCH_PATTERN, &given, span, "SEARCH")
+            let needle_span = self.program.meta(needle).span;
+            let mut call_args = vec![within];
+            call_args.extend([&pattern.re2, &pattern.ere, &pattern.are].map(|text| self.text_literal(text, needle_span)));
+            call_args.extend(values.get(2));
+            self.add_scalar_call(internal::SEARCH_PATTERN, &call_args, span, "SEARCH")
         } else {
             let needle = match self.program.node(needle) {
                 Ir::Text(slice) => {
@@ -201,7 +201,7 @@ impl Lowerer<'_> {
             });
         }
         let node = match *texts.as_slice() {
-            [one] => {
+            [single_text] => {
                 if self.program.meta(delimiter).level > Level::Const {
                     return self.report_non_constant(
                         delimiter,
@@ -210,7 +210,7 @@ impl Lowerer<'_> {
                         "TEXTJOIN(\", \", TRUE, x)",
                     );
                 }
-                let mut args = vec![one, delimiter];
+                let mut args = vec![single_text, delimiter];
                 if !ignores_empty {
                     args.push(self.program.add_integer("1", span));
                 }
@@ -232,14 +232,14 @@ impl Lowerer<'_> {
         let [text, pattern, ..] = *values.as_slice() else {
             return self.add_error(span);
         };
-        let at = self.program.meta(pattern).span;
+        let pattern_span = self.program.meta(pattern).span;
         let Some(pattern) = self.parse_portable_pattern(pattern, function.name) else {
             return self.add_error(span);
         };
         let spell = |pass: &mut Self, texts: &[&str]| -> Vec<IrId> {
-            let mut given = vec![text];
-            given.extend(texts.iter().map(|text| pass.text_literal(text, at)));
-            given
+            let mut call_args = vec![text];
+            call_args.extend(texts.iter().map(|text| pass.text_literal(text, pattern_span)));
+            call_args
         };
         let RegexPattern {
             re2,
@@ -250,40 +250,40 @@ impl Lowerer<'_> {
             ..
         } = &pattern;
         let by_case = |plain: FunctionId, ignoring: FunctionId| if *ignore_case { ignoring } else { plain };
-        let (entry, given) = match values.get(2) {
+        let (entry, given_args) = match values.get(2) {
             Some(new) => {
                 let Some(news) = self.replacement_text(*new, &pattern, function.name) else {
                     return self.add_error(span);
                 };
-                let mut given = spell(self, &[re2, ere, are]);
-                given.extend(news);
+                let mut call_args = spell(self, &[re2, ere, are]);
+                call_args.extend(news);
                 (
                     by_case(internal::REGEX_REPLACE, internal::REGEX_REPLACE_IGNORE_CASE),
-                    given,
+                    call_args,
                 )
             }
             None if std::ptr::eq(function, crate::catalog::get(internal::REGEXMATCH)) => {
-                let given = spell(self, &[re2, ere, are]);
-                (by_case(internal::REGEX_MATCH, internal::REGEX_MATCH_IGNORE_CASE), given)
+                let call_args = spell(self, &[re2, ere, are]);
+                (by_case(internal::REGEX_MATCH, internal::REGEX_MATCH_IGNORE_CASE), call_args)
             }
             None => match pattern.groups.first() {
                 Some(group) => {
                     let flags = if *ignore_case { "ie" } else { "e" };
-                    let mut given = spell(self, &[re2_first, ere, are, flags]);
-                    given.push(self.program.add_integer(&group.to_string(), at));
-                    (internal::REGEX_EXTRACT_GROUP, given)
+                    let mut call_args = spell(self, &[re2_first, ere, are, flags]);
+                    call_args.push(self.program.add_integer(&group.to_string(), pattern_span));
+                    (internal::REGEX_EXTRACT_GROUP, call_args)
                 }
                 None => {
-                    let given = spell(self, &[re2, ere, are]);
+                    let call_args = spell(self, &[re2, ere, are]);
                     (
                         by_case(internal::REGEX_EXTRACT, internal::REGEX_EXTRACT_IGNORE_CASE),
-                        given,
+                        call_args,
                     )
                 }
             },
         };
         self.recycle_list(values);
-        self.add_scalar_call(entry, &given, span, function.name)
+        self.add_scalar_call(entry, &given_args, span, function.name)
     }
 
     /// Returns a pattern with the same meaning in all engines. Reports rejected patterns and returns `None`.
@@ -293,15 +293,15 @@ impl Lowerer<'_> {
             return None;
         };
         let length = text.len();
-        let faulty = |at: Range<usize>, why: &str| Some((at, why.to_owned()));
+        let faulty = |range: Range<usize>, why: &str| Some((range, why.to_owned()));
         let fault = match regex::read(text) {
             Err(refused) => Some((refused.at, refused.why)),
             Ok(pattern) => {
                 let extracts = function == "REGEXEXTRACT";
                 let replaces = function == "REGEXREPLACE";
                 let fault = match &pattern.ambiguous {
-                    Some(at) if extracts || replaces => faulty(
-                        at.clone(),
+                    Some(range) if extracts || replaces => faulty(
+                        range.clone(),
                         "some warehouses match the first alternative and others the longest; put longer \
                             alternatives first",
                     ),
@@ -322,8 +322,8 @@ impl Lowerer<'_> {
                 }
             }
         };
-        let (at, why) = fault?;
-        self.report_pattern(id, at, &why, function);
+        let (range, why) = fault?;
+        self.report_pattern(id, range, &why, function);
         None
     }
 
@@ -346,8 +346,8 @@ impl Lowerer<'_> {
     }
 
     #[cold]
-    fn report_pattern(&mut self, id: IrId, at: Range<usize>, why: &str, function: &str) {
-        let span = self.span_within(id, at);
+    fn report_pattern(&mut self, id: IrId, range: Range<usize>, why: &str, function: &str) {
+        let span = self.span_within(id, range);
         let text = self.source_text(span);
         self.report(
             Diagnostic::new(
@@ -360,16 +360,16 @@ impl Lowerer<'_> {
     }
 
     /// Returns the span in the source for a part of a literal's value.
-    pub(in crate::check) fn span_within(&self, literal: IrId, at: Range<usize>) -> Span {
+    pub(in crate::check) fn span_within(&self, literal: IrId, range: Range<usize>) -> Span {
         let span = self.program.meta(literal).span;
         let Some(inner) = span.text(self.source).strip_prefix('"') else {
             return span;
         };
         // Quotes inside the literal are doubled.
-        let offset = |wanted: usize| {
+        let offset = |value_offset: usize| {
             let (mut offset, mut value, mut quoted) = (0, 0, false);
             for c in inner.chars() {
-                if value >= wanted && !quoted {
+                if value >= value_offset && !quoted {
                     break;
                 }
                 offset += c.len_utf8();
@@ -378,10 +378,10 @@ impl Lowerer<'_> {
             }
             span.start + 1 + offset as u32
         };
-        if at.is_empty() {
+        if range.is_empty() {
             span
         } else {
-            Span::new(offset(at.start), offset(at.end))
+            Span::new(offset(range.start), offset(range.end))
         }
     }
 }

@@ -34,32 +34,32 @@ const PARTS: [(DatePart, &str); 19] = [
 ];
 
 /// Returns the date masks that can compile to the given SQL format.
-pub fn date_masks_from_sql(spelled: &str) -> Vec<String> {
+pub fn date_masks_from_sql(sql_format: &str) -> Vec<String> {
     type DatePartWriter = fn(&DatePart, &mut String);
-    let all: [DatePartWriter; 3] = [DatePart::write_strftime, DatePart::to_char, |part, out| {
+    let writers: [DatePartWriter; 3] = [DatePart::write_strftime, DatePart::to_char, |part, out| {
         part.write_plain_to_char(out);
     }];
-    let mut found: Vec<String> = all
+    let mut masks: Vec<String> = writers
         .into_iter()
-        .filter_map(|spell| date_mask_from_sql(spelled, spell))
+        .filter_map(|spell| date_mask_from_sql(sql_format, spell))
         .collect();
-    found.dedup();
-    found
+    masks.dedup();
+    masks
 }
 
 /// Returns the date mask for an SQL format in the given notation. `None` if the format contains no date part.
-fn date_mask_from_sql(spelled: &str, spell: fn(&DatePart, &mut String)) -> Option<String> {
+fn date_mask_from_sql(sql_format: &str, spell: fn(&DatePart, &mut String)) -> Option<String> {
     let spelling = |part: &DatePart| {
         let mut out = String::new();
         spell(part, &mut out);
         out
     };
     let mut parts: Vec<(String, &str)> = PARTS.iter().map(|(part, letters)| (spelling(part), *letters)).collect();
-    parts.retain(|(spelled, _)| !spelled.is_empty());
-    parts.sort_by_key(|(spelled, _)| std::cmp::Reverse(spelled.len()));
+    parts.retain(|(spelling, _)| !spelling.is_empty());
+    parts.sort_by_key(|(spelling, _)| std::cmp::Reverse(spelling.len()));
     let is_quoted = spelling(&DatePart::Literal("a".to_owned())).starts_with('"');
     let percent = spelling(&DatePart::Literal("%".to_owned()));
-    let (mut mask, mut literal, mut rest, mut has_part) = (String::new(), String::new(), spelled, false);
+    let (mut mask, mut literal, mut rest, mut has_part) = (String::new(), String::new(), sql_format, false);
     while let Some(c) = rest.chars().next() {
         if let Some((part, letters)) = parts.iter().find(|(part, _)| rest.starts_with(part.as_str())) {
             push_affix(&mut mask, &std::mem::take(&mut literal), false);
@@ -74,7 +74,7 @@ fn date_mask_from_sql(spelled: &str, spell: fn(&DatePart, &mut String)) -> Optio
             let mut chars = rest.char_indices().skip(1);
             let end = loop {
                 match chars.next()? {
-                    (at, '"') => break at + 1,
+                    (offset, '"') => break offset + 1,
                     (_, '\\') => literal.push(chars.next()?.1),
                     (_, c) => literal.push(c),
                 }
@@ -105,9 +105,9 @@ pub fn affix_masks_from_sql(text: &str) -> Vec<String> {
     let text = text
         .strip_prefix("\\1")
         .map_or_else(|| text.to_owned(), |text| text.replace("\\\\", "\\"));
-    let mut found = vec![affix_mask(&text, true), affix_mask(&text, false)];
-    found.dedup();
-    found
+    let mut masks = vec![affix_mask(&text, true), affix_mask(&text, false)];
+    masks.dedup();
+    masks
 }
 
 /// Returns the notation of a literal text inside a date mask.
@@ -138,9 +138,9 @@ pub fn is_digit_pattern(text: &str) -> bool {
 }
 
 /// Returns the digit placeholders of the number masks that may compile to the given SQL strings.
-pub fn digit_masks_from_sql(spelled: &[&str]) -> Vec<String> {
-    let mut found = Vec::new();
-    let takes_zero = spelled.contains(&SIGN_AND_ZERO_PATTERN);
+pub fn digit_masks_from_sql(sql_texts: &[&str]) -> Vec<String> {
+    let mut placeholders = Vec::new();
+    let takes_zero = sql_texts.contains(&SIGN_AND_ZERO_PATTERN);
     for grouped in [false, true] {
         for zeros in u32::from(!takes_zero)..=if grouped { 1 } else { MOST_ZEROS } {
             for decimals in 0..=MOST_DECIMALS {
@@ -151,23 +151,23 @@ pub fn digit_masks_from_sql(spelled: &[&str]) -> Vec<String> {
                     decimal_zeros: decimals,
                     ..NumberMask::default()
                 };
-                let own = [
+                let mask_texts = [
                     mask.to_char(),
                     mask.to_printf(false),
                     mask.to_printf(true),
                     mask.to_python_format(false),
                     mask.to_python_format(true),
                 ];
-                if own.iter().any(|own| spelled.contains(&own.as_str())) {
+                if mask_texts.iter().any(|mask_text| sql_texts.contains(&mask_text.as_str())) {
                     if zeros > 1 && decimals == 0 {
-                        found.extend(code_masks(zeros, spelled));
+                        placeholders.extend(code_masks(zeros, sql_texts));
                     }
-                    found.extend(digit_placeholders(&mask, spelled));
+                    placeholders.extend(digit_placeholders(&mask, sql_texts));
                 }
             }
         }
     }
-    found
+    placeholders
 }
 
 /// Returns the group sizes in the regular expression of a code mask. For example, returns `[3]` for `([0-9]{3})$`.
@@ -183,36 +183,36 @@ fn digit_group_sizes(pattern: &str) -> Option<Vec<usize>> {
 
 /// Returns code masks such as `0000-000`. Each mask contains `zeros` zeros and the separators that the replacement text
 /// inserts between the groups.
-fn code_masks(zeros: u32, spelled: &[&str]) -> Vec<String> {
-    let read = |(sizes, new): (&[usize], &str)| {
+fn code_masks(zeros: u32, sql_texts: &[&str]) -> Vec<String> {
+    let code_mask = |(sizes, new): (&[usize], &str)| {
         let first = (zeros as usize).checked_sub(sizes.iter().sum())?;
         let (mut mask, mut rest) = ("0".repeat(first), new);
-        for (at, size) in sizes.iter().enumerate() {
-            let (between, more) = rest.split_once(&format!("\\{}", at + 1))?;
+        for (index, size) in sizes.iter().enumerate() {
+            let (between, more) = rest.split_once(&format!("\\{}", index + 1))?;
             mask += &mask_literal_from_sql(&between.replace("\\\\", "\\"));
             mask += &"0".repeat(*size);
             rest = more;
         }
         (first > 0 && rest.is_empty()).then_some(mask)
     };
-    let patterns: Vec<Vec<usize>> = spelled.iter().filter_map(|text| digit_group_sizes(text)).collect();
+    let patterns: Vec<Vec<usize>> = sql_texts.iter().filter_map(|text| digit_group_sizes(text)).collect();
     patterns
         .iter()
-        .flat_map(|sizes| spelled.iter().map(|new| (sizes.as_slice(), *new)))
-        .filter_map(read)
+        .flat_map(|sizes| sql_texts.iter().map(|new| (sizes.as_slice(), *new)))
+        .filter_map(code_mask)
         .collect()
 }
 
 /// Returns the digit placeholders of a mask. Includes the variants with optional decimals (`#`) if one of the patterns
 /// removes trailing zeros.
 fn digit_placeholders(mask: &NumberMask, patterns: &[&str]) -> Vec<String> {
-    let whole = match (mask.grouped, mask.zeros) {
+    let integer_part = match (mask.grouped, mask.zeros) {
         (true, 0) => "#,###".to_owned(),
         (true, _) => "#,##0".to_owned(),
         (false, 0) => "#".to_owned(),
         (false, zeros) => "0".repeat(zeros as usize),
     };
-    let written = |decimal_zeros: u32| {
+    let placeholder = |decimal_zeros: u32| {
         let fewer = NumberMask {
             decimal_zeros,
             ..mask.clone()
@@ -222,9 +222,9 @@ fn digit_placeholders(mask: &NumberMask, patterns: &[&str]) -> Vec<String> {
             .is_none_or(|pattern| patterns.contains(&pattern.as_str()));
         let (zeros, others) = (decimal_zeros as usize, (mask.decimals - decimal_zeros) as usize);
         let point = if mask.decimals > 0 { "." } else { "" };
-        is_there.then(|| format!("{whole}{point}{}{}", "0".repeat(zeros), "#".repeat(others)))
+        is_there.then(|| format!("{integer_part}{point}{}{}", "0".repeat(zeros), "#".repeat(others)))
     };
-    (0..=mask.decimals).filter_map(written).collect()
+    (0..=mask.decimals).filter_map(placeholder).collect()
 }
 
 /// Returns the wildcard text that may compile to a regular expression. `None` if wildcards cannot express the regular
@@ -270,8 +270,8 @@ fn push_plain(out: &mut String, c: char) {
 }
 
 /// Returns the regular expressions in formulas that may compile to the given regular expression in SQL.
-pub fn regexes_from_sql(spelled: &str) -> Vec<String> {
-    let plain = spelled.strip_prefix("(?i)").unwrap_or(spelled);
+pub fn regexes_from_sql(sql_pattern: &str) -> Vec<String> {
+    let plain = sql_pattern.strip_prefix("(?i)").unwrap_or(sql_pattern);
     let mut short = plain.replace("[^\\n]", ".");
     for class in ['d', 'w', 's'] {
         short = short.replace(
@@ -281,37 +281,37 @@ pub fn regexes_from_sql(spelled: &str) -> Vec<String> {
         short = short.replace(&format!("[{}]", class_members(class)), &format!("\\{class}"));
         short = short.replace(class_members(class), &format!("\\{class}"));
     }
-    let mut found = vec![plain.to_owned(), short];
+    let mut patterns = vec![plain.to_owned(), short];
     // In dialects in which all groups capture, the compiler translates non-capturing groups to capturing groups.
-    let of_one: Vec<String> = found.iter().flat_map(|pattern| with_one_group(pattern)).collect();
-    found.extend(of_one);
-    found.dedup();
-    let ignoring: Vec<String> = found.iter().map(|pattern| format!("(?i){pattern}")).collect();
-    found.extend(ignoring);
-    found
+    let of_one: Vec<String> = patterns.iter().flat_map(|pattern| with_one_group(pattern)).collect();
+    patterns.extend(of_one);
+    patterns.dedup();
+    let ignoring: Vec<String> = patterns.iter().map(|pattern| format!("(?i){pattern}")).collect();
+    patterns.extend(ignoring);
+    patterns
 }
 
 /// Returns one pattern per group, in which only that group captures.
 fn with_one_group(pattern: &str) -> Vec<String> {
     let mut groups = Vec::new();
     let (mut is_escaped, mut in_class) = (false, false);
-    for (at, c) in pattern.char_indices() {
+    for (offset, c) in pattern.char_indices() {
         match c {
             _ if is_escaped => is_escaped = false,
             '\\' => is_escaped = true,
             '[' => in_class = true,
             ']' => in_class = false,
-            '(' if !in_class && !pattern[at..].starts_with("(?") => groups.push(at + 1),
+            '(' if !in_class && !pattern[offset..].starts_with("(?") => groups.push(offset + 1),
             _ => {}
         }
     }
-    let of_one = |given: &usize| {
+    let of_one = |group_start: &usize| {
         let mut out = pattern.to_owned();
         groups
             .iter()
             .rev()
-            .filter(|at| *at != given)
-            .for_each(|at| out.insert_str(*at, "?:"));
+            .filter(|other_start| *other_start != group_start)
+            .for_each(|other_start| out.insert_str(*other_start, "?:"));
         out
     };
     if (2..=MAX_GROUPS).contains(&groups.len()) {
@@ -322,9 +322,9 @@ fn with_one_group(pattern: &str) -> Vec<String> {
 }
 
 /// Converts the replacement text of an SQL regex function back to the syntax of formulas: `\1` to `$1`.
-pub fn replacement_from_sql(spelled: &str) -> String {
+pub fn replacement_from_sql(sql_replacement: &str) -> String {
     let mut out = String::new();
-    let mut chars = spelled.chars();
+    let mut chars = sql_replacement.chars();
     while let Some(c) = chars.next() {
         match (c, if c == '\\' { chars.next() } else { None }) {
             ('\\', Some(digit)) if digit.is_ascii_digit() => out.extend(['$', digit]),
@@ -368,21 +368,21 @@ mod tests {
             );
         }
         for mask in ["0", "#,##0.00", "#", "00000", "0.0#", "#.##", "#,###.000"] {
-            let read = parse_number_mask(mask).unwrap();
-            for spelled in [read.to_char(), read.to_printf(false), read.to_python_format(false)] {
-                let optional = read.optional_decimals().unwrap_or_default();
-                let found = digit_masks_from_sql(&[
-                    &spelled,
+            let parsed_mask = parse_number_mask(mask).unwrap();
+            for sql_format in [parsed_mask.to_char(), parsed_mask.to_printf(false), parsed_mask.to_python_format(false)] {
+                let optional = parsed_mask.optional_decimals().unwrap_or_default();
+                let masks = digit_masks_from_sql(&[
+                    &sql_format,
                     &optional,
-                    if read.zeros == 0 {
+                    if parsed_mask.zeros == 0 {
                         SIGN_AND_ZERO_PATTERN
                     } else {
                         SIGN_PATTERN
                     },
                 ]);
                 assert!(
-                    found.iter().any(|back| parse_number_mask(back).unwrap() == read),
-                    "{mask}: {spelled} {found:?}"
+                    masks.iter().any(|back| parse_number_mask(back).unwrap() == parsed_mask),
+                    "{mask}: {sql_format} {masks:?}"
                 );
             }
         }
@@ -412,12 +412,12 @@ mod tests {
     #[test]
     fn regular_expressions_convert_back() {
         for text in [r"(\w+), (\w+)", r"(?i)^a.c[^\d]\s$", r"@(\w+)\.(?:com|org)"] {
-            let read = regex::read(text).unwrap();
-            for spelled in [&read.re2, &read.ere, &read.are] {
+            let pattern = regex::read(text).unwrap();
+            for sql_pattern in [&pattern.re2, &pattern.ere, &pattern.are] {
                 let is_it = |back: &String| {
-                    regex::read(back).is_ok_and(|back| [back.re2, back.ere, back.are].contains(spelled))
+                    regex::read(back).is_ok_and(|back| [back.re2, back.ere, back.are].contains(sql_pattern))
                 };
-                assert!(regexes_from_sql(spelled).iter().any(is_it), "{text}: {spelled}");
+                assert!(regexes_from_sql(sql_pattern).iter().any(is_it), "{text}: {sql_pattern}");
             }
         }
         let (plain, _) = regex::replacement_to_sql("$2 \\x $1", &[1, 2]).unwrap();

@@ -43,8 +43,8 @@ pub(in crate::check) struct MaskError {
     pub why: String,
 }
 
-pub(in crate::check) fn mask_error<T>(at: Range<usize>, why: impl Into<String>) -> Result<T, MaskError> {
-    Err(MaskError { at, why: why.into() })
+pub(in crate::check) fn mask_error<T>(range: Range<usize>, why: impl Into<String>) -> Result<T, MaskError> {
+    Err(MaskError { at: range, why: why.into() })
 }
 
 /// Returns whether a character can be literal text without quotes.
@@ -68,29 +68,29 @@ fn bracket_text(inner: &str) -> Option<String> {
 
 /// Parses literal text: text in quotes, a character after a backslash, a bracketed part, or a space such as `_)`.
 /// Returns the text and its end. `None` if there is no literal at this position.
-pub(in crate::check) fn parse_quoted(mask: &str, at: usize) -> Option<Result<(String, usize), MaskError>> {
-    let rest = mask.get(at..)?;
+pub(in crate::check) fn parse_quoted(mask: &str, offset: usize) -> Option<Result<(String, usize), MaskError>> {
+    let rest = mask.get(offset..)?;
     if let Some(rest) = rest.strip_prefix('"') {
         return Some(match rest.split_once('"') {
-            Some((inner, _)) => Ok((inner.to_owned(), at + inner.len() + 2)),
-            None => mask_error(at..at + 1, "this quote is not closed"),
+            Some((inner, _)) => Ok((inner.to_owned(), offset + inner.len() + 2)),
+            None => mask_error(offset..offset + 1, "this quote is not closed"),
         });
     }
     if let Some((inner, _)) = rest.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        return bracket_text(inner).map(|shown| Ok((shown, at + inner.len() + 2)));
+        return bracket_text(inner).map(|text| Ok((text, offset + inner.len() + 2)));
     }
     if let Some(rest) = rest.strip_prefix('_') {
         return Some(match rest.chars().next() {
             // In a cell, `_` produces a space with the width of the next character. In a string, the result is a single
             // space.
-            Some(c) => Ok((" ".to_owned(), at + 1 + c.len_utf8())),
-            None => mask_error(at..at + 1, "`_` must be followed by a character, as in `_)`"),
+            Some(c) => Ok((" ".to_owned(), offset + 1 + c.len_utf8())),
+            None => mask_error(offset..offset + 1, "`_` must be followed by a character, as in `_)`"),
         });
     }
     let rest = rest.strip_prefix('\\')?;
     Some(match rest.chars().next() {
-        Some(c) => Ok((c.to_string(), at + 1 + c.len_utf8())),
-        None => mask_error(at..at + 1, "a backslash must be followed by a literal character"),
+        Some(c) => Ok((c.to_string(), offset + 1 + c.len_utf8())),
+        None => mask_error(offset..offset + 1, "a backslash must be followed by a literal character"),
     })
 }
 
@@ -100,18 +100,18 @@ pub(in crate::check) fn is_date_mask(mask: &str) -> bool {
     if find_elapsed(mask).is_some() {
         return false;
     }
-    let mut at = 0;
-    while let Some(c) = mask.get(at..).and_then(|rest| rest.chars().next()) {
-        at = match parse_quoted(mask, at) {
+    let mut offset = 0;
+    while let Some(c) = mask.get(offset..).and_then(|rest| rest.chars().next()) {
+        offset = match parse_quoted(mask, offset) {
             Some(Ok((_, next))) => next,
             Some(Err(_)) => return false,
             // Skip letters inside a condition, because conditions are rejected elsewhere.
             None if c == '[' => mask
-                .get(at..)
+                .get(offset..)
                 .and_then(|rest| rest.find(']'))
-                .map_or(mask.len(), |end| at + end + 1),
+                .map_or(mask.len(), |end| offset + end + 1),
             None if "ymdhsYMDHS".contains(c) => return true,
-            None => at + c.len_utf8(),
+            None => offset + c.len_utf8(),
         };
     }
     false
@@ -119,19 +119,19 @@ pub(in crate::check) fn is_date_mask(mask: &str) -> bool {
 
 /// Finds an elapsed time (`[h]`, `[mm]` or `[ss]`) in a mask.
 pub(in crate::check) fn find_elapsed(mask: &str) -> Option<Range<usize>> {
-    let mut at = 0;
-    while let Some(c) = mask.get(at..).and_then(|rest| rest.chars().next()) {
+    let mut offset = 0;
+    while let Some(c) = mask.get(offset..).and_then(|rest| rest.chars().next()) {
         let inner = mask
-            .get(at..)?
+            .get(offset..)?
             .strip_prefix('[')
             .and_then(|rest| rest.split_once(']'))
             .map(|(inner, _)| inner);
-        at = match (parse_quoted(mask, at), inner) {
+        offset = match (parse_quoted(mask, offset), inner) {
             (Some(text), _) => text.ok()?.1,
             (None, Some(inner)) if !inner.is_empty() && inner.bytes().all(|b| b"hmsHMS".contains(&b)) => {
-                return Some(at..at + inner.len() + 2);
+                return Some(offset..offset + inner.len() + 2);
             }
-            _ => at + c.len_utf8(),
+            _ => offset + c.len_utf8(),
         };
     }
     None
@@ -153,13 +153,13 @@ pub(in crate::check) enum ElapsedPart {
 /// Parses an elapsed time such as `[h]:mm:ss`: the first unit in brackets, then smaller units.
 pub(in crate::check) fn parse_elapsed_time(mask: &str) -> Result<Vec<ElapsedPart>, MaskError> {
     let mut parts: Vec<ElapsedPart> = Vec::new();
-    let (mut at, mut before) = (0, None);
-    while let Some(c) = mask.get(at..).and_then(|rest| rest.chars().next()) {
-        let rest = mask.get(at..).unwrap_or_default();
-        if let Some(text) = parse_quoted(mask, at) {
+    let (mut offset, mut before) = (0, None);
+    while let Some(c) = mask.get(offset..).and_then(|rest| rest.chars().next()) {
+        let rest = mask.get(offset..).unwrap_or_default();
+        if let Some(text) = parse_quoted(mask, offset) {
             let (text, next) = text?;
             parts.push(ElapsedPart::Literal(text));
-            at = next;
+            offset = next;
             continue;
         }
         let inner = rest
@@ -172,20 +172,20 @@ pub(in crate::check) fn parse_elapsed_time(mask: &str) -> Result<Vec<ElapsedPart
             .chars()
             .take_while(|other| other.to_ascii_lowercase() == letter)
             .count();
-        let end = at + if inner.is_some() { count + 2 } else { count };
+        let end = offset + if inner.is_some() { count + 2 } else { count };
         let seconds = match letter {
             'h' => 3600,
             'm' => 60,
             's' => 1,
             _ if is_bare(c) || c == '.' => {
                 parts.push(ElapsedPart::Literal(c.to_string()));
-                at += c.len_utf8();
+                offset += c.len_utf8();
                 continue;
             }
-            '0' | '#' => return mask_error(at..at + 1, "fractions of seconds are not supported"),
+            '0' | '#' => return mask_error(offset..offset + 1, "fractions of seconds are not supported"),
             _ => {
                 return mask_error(
-                    at..at + c.len_utf8(),
+                    offset..offset + c.len_utf8(),
                     "an elapsed time consists of hours, minutes and seconds, for example `[h]:mm:ss`",
                 );
             }
@@ -193,7 +193,7 @@ pub(in crate::check) fn parse_elapsed_time(mask: &str) -> Result<Vec<ElapsedPart
         let is_known = inner.is_none_or(|inner| inner.len() == count) && count <= 2;
         if !is_known || inner.is_some() != before.is_none() || before.is_some_and(|before| before <= seconds) {
             return mask_error(
-                at..end,
+                offset..end,
                 "only the first and largest unit may be in brackets, for example `[h]:mm:ss` or `[mm]:ss`",
             );
         }
@@ -202,7 +202,7 @@ pub(in crate::check) fn parse_elapsed_time(mask: &str) -> Result<Vec<ElapsedPart
             within: before,
             digits: count as u32,
         });
-        (before, at) = (Some(seconds), end);
+        (before, offset) = (Some(seconds), end);
     }
     Ok(parts)
 }
@@ -211,15 +211,15 @@ pub(in crate::check) fn parse_elapsed_time(mask: &str) -> Result<Vec<ElapsedPart
 /// its start.
 pub(in crate::check) fn split_sections(mask: &str) -> Result<Vec<(usize, &str)>, MaskError> {
     let mut ends = Vec::new();
-    let mut at = 0;
-    while let Some(c) = mask.get(at..).and_then(|rest| rest.chars().next()) {
-        at = match parse_quoted(mask, at) {
+    let mut offset = 0;
+    while let Some(c) = mask.get(offset..).and_then(|rest| rest.chars().next()) {
+        offset = match parse_quoted(mask, offset) {
             Some(text) => text?.1,
             None => {
                 if c == ';' {
-                    ends.push(at);
+                    ends.push(offset);
                 }
-                at + c.len_utf8()
+                offset + c.len_utf8()
             }
         };
     }
@@ -239,17 +239,17 @@ pub(in crate::check) fn split_sections(mask: &str) -> Result<Vec<(usize, &str)>,
 /// Returns the text of a section that contains no digits. `None` if the section has digits or characters that masks
 /// do not support.
 pub(in crate::check) fn literal_section(section: &str) -> Option<String> {
-    let (mut out, mut at) = (String::new(), 0);
-    while let Some(c) = section.get(at..).and_then(|rest| rest.chars().next()) {
-        match parse_quoted(section, at) {
+    let (mut out, mut offset) = (String::new(), 0);
+    while let Some(c) = section.get(offset..).and_then(|rest| rest.chars().next()) {
+        match parse_quoted(section, offset) {
             Some(text) => {
                 let (text, next) = text.ok()?;
                 out.push_str(&text);
-                at = next;
+                offset = next;
             }
             None if is_bare(c) => {
                 out.push(c);
-                at += c.len_utf8();
+                offset += c.len_utf8();
             }
             None => return None,
         }
@@ -265,25 +265,25 @@ pub(in crate::check) fn parse_date_mask(mask: &str) -> Result<Vec<DatePart>, Mas
         Literal(String),
     }
     let mut runs: Vec<MaskRun> = Vec::new();
-    let mut at = 0;
-    while let Some(c) = mask.get(at..).and_then(|rest| rest.chars().next()) {
-        let rest = mask.get(at..).unwrap_or_default();
-        if let Some(text) = parse_quoted(mask, at) {
+    let mut offset = 0;
+    while let Some(c) = mask.get(offset..).and_then(|rest| rest.chars().next()) {
+        let rest = mask.get(offset..).unwrap_or_default();
+        if let Some(text) = parse_quoted(mask, offset) {
             let (text, next) = text?;
             runs.push(MaskRun::Literal(text));
-            at = next;
+            offset = next;
         } else if rest.get(..5).is_some_and(|five| five.eq_ignore_ascii_case("am/pm")) {
             runs.push(MaskRun::AmPm);
-            at += 5;
+            offset += 5;
         } else if "ymdhs".contains(c.to_ascii_lowercase()) {
             let count = rest.chars().take_while(|other| other.eq_ignore_ascii_case(&c)).count();
-            runs.push(MaskRun::Letters(c.to_ascii_lowercase(), count, at..at + count));
-            at += count;
+            runs.push(MaskRun::Letters(c.to_ascii_lowercase(), count, offset..offset + count));
+            offset += count;
         } else if is_bare(c) || matches!(c, '.' | ',') {
             runs.push(MaskRun::Literal(c.to_string()));
-            at += c.len_utf8();
+            offset += c.len_utf8();
         } else {
-            let range = at..at + c.len_utf8();
+            let range = offset..offset + c.len_utf8();
             return match c {
                 '0' | '#' => mask_error(
                     range,
@@ -296,7 +296,7 @@ pub(in crate::check) fn parse_date_mask(mask: &str) -> Result<Vec<DatePart>, Mas
             };
         }
     }
-    let letters = |run: Option<&MaskRun>, wanted: char| matches!(run, Some(MaskRun::Letters(c, ..)) if *c == wanted);
+    let letters = |run: Option<&MaskRun>, letter: char| matches!(run, Some(MaskRun::Letters(c, ..)) if *c == letter);
     let twelve = runs.iter().any(|run| matches!(run, MaskRun::AmPm));
     let timed = |index: usize| {
         let is_part = |run: &&MaskRun| !matches!(run, MaskRun::Literal(_));
@@ -315,7 +315,7 @@ pub(in crate::check) fn parse_date_mask(mask: &str) -> Result<Vec<DatePart>, Mas
                 _ => DatePart::Literal(text.clone()),
             },
             MaskRun::AmPm => DatePart::AmPm,
-            MaskRun::Letters(c, count, at) => match (c, count) {
+            MaskRun::Letters(c, count, run_range) => match (c, count) {
                 ('y', 1 | 2) => DatePart::Year2,
                 ('y', 3 | 4) => DatePart::Year4,
                 ('m', 2) if timed(index) => DatePart::Minute2,
@@ -334,7 +334,7 @@ pub(in crate::check) fn parse_date_mask(mask: &str) -> Result<Vec<DatePart>, Mas
                 ('h', 2) => DatePart::Hour2,
                 ('s', 2) => DatePart::Second2,
                 ('s', 1) => DatePart::Second,
-                _ => return mask_error(at.clone(), "a date part cannot have this many letters"),
+                _ => return mask_error(run_range.clone(), "a date part cannot have this many letters"),
             },
         };
         parts.push(part);

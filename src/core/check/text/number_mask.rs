@@ -205,36 +205,36 @@ impl NumberMaskParser<'_> {
             mut out,
             ..
         } = self;
-        let whole = 0..self.mask.len();
+        let full_range = 0..self.mask.len();
         out.thousands += commas;
         if digits == 0 && out.decimals == 0 {
-            return mask_error(whole, "the mask has no digit placeholder, `0` or `#`");
+            return mask_error(full_range, "the mask has no digit placeholder, `0` or `#`");
         }
         if out.grouped && out.zeros > 1 {
-            return mask_error(whole, "leading zeros cannot be combined with thousands separators");
+            return mask_error(full_range, "leading zeros cannot be combined with thousands separators");
         }
         let is_scientific = digits == 1 && out.zeros == 1 && out.decimals == out.decimal_zeros && out.thousands == 0;
         if out.exponent.is_some() && (!is_scientific || out.percents > 0 || out.decimals > MAX_EXPONENT_DECIMALS) {
             let why = "a number with an exponent has one digit before the point and at most 8 after it, for example `0.00E+0`";
-            return mask_error(whole, why);
+            return mask_error(full_range, why);
         }
         let is_code = out.zeros == digits && !has_point && !out.grouped && out.thousands == 0 && out.percents == 0;
         if !out.breaks.is_empty() && (!is_code || out.breaks.len() > 9) {
             let why = "other characters between digits are allowed only in masks of zeros, such as `000-000`; `#,##0` separates thousands";
-            return mask_error(whole, why);
+            return mask_error(full_range, why);
         }
         if out.percents > 2 || out.thousands > 4 {
-            return mask_error(whole, "the mask moves the decimal point too far");
+            return mask_error(full_range, "the mask moves the decimal point too far");
         }
         Ok(out)
     }
 }
 
 /// Parses an exponent such as `E+0` or `E-00`. Returns the exponent and its end.
-fn parse_exponent(mask: &str, at: Range<usize>) -> Result<(Exponent, usize), MaskError> {
-    let rest = mask.get(at.end..).unwrap_or_default();
+fn parse_exponent(mask: &str, range: Range<usize>) -> Result<(Exponent, usize), MaskError> {
+    let rest = mask.get(range.end..).unwrap_or_default();
     let digits = rest.bytes().skip(1).take_while(|digit| *digit == b'0').count();
-    let end = at.end + 1 + digits;
+    let end = range.end + 1 + digits;
     match rest.bytes().next() {
         Some(sign @ (b'+' | b'-')) if (1..=3).contains(&digits) => Ok((
             Exponent {
@@ -243,7 +243,7 @@ fn parse_exponent(mask: &str, at: Range<usize>) -> Result<(Exponent, usize), Mas
             },
             end,
         )),
-        _ => mask_error(at, "write the exponent as `E+0` or `E+00`"),
+        _ => mask_error(range, "write the exponent as `E+0` or `E+00`"),
     }
 }
 
@@ -276,10 +276,10 @@ impl NumberMask {
     }
 
     /// Returns the format for C's printf, with `'` for thousands separators: `%'.2f`, or `%'d` for integers.
-    pub fn to_printf(&self, whole: bool) -> String {
+    pub fn to_printf(&self, is_integer: bool) -> String {
         let group = if self.grouped { "'" } else { "" };
         let padded = self.padded_width();
-        if whole {
+        if is_integer {
             format!("%{group}{padded}d")
         } else {
             format!("%{group}{padded}.{}f", self.decimals)
@@ -287,10 +287,10 @@ impl NumberMask {
     }
 
     /// Returns the format for Python's `format`: `{:,.2f}`, or `{:,d}` for integers.
-    pub fn to_python_format(&self, whole: bool) -> String {
+    pub fn to_python_format(&self, is_integer: bool) -> String {
         let group = if self.grouped { "," } else { "" };
         let padded = self.padded_width();
-        if whole {
+        if is_integer {
             format!("{{:{padded}{group}d}}")
         } else {
             format!("{{:{padded}{group}.{}f}}", self.decimals)
@@ -330,18 +330,18 @@ mod tests {
             ("00000", "FM999999999999900000", "%05.0f", "{:05.0f}"),
             ("000.0", "FM999999999999999000.0", "%05.1f", "{:05.1f}"),
         ] {
-            let read = parse_number_mask(mask).unwrap();
-            let spelled = (read.to_char(), read.to_printf(false), read.to_python_format(false));
-            assert_eq!(spelled, (to_char.into(), printf.into(), braces.into()), "{mask}");
+            let parsed_mask = parse_number_mask(mask).unwrap();
+            let formats = (parsed_mask.to_char(), parsed_mask.to_printf(false), parsed_mask.to_python_format(false));
+            assert_eq!(formats, (to_char.into(), printf.into(), braces.into()), "{mask}");
         }
         assert_eq!(parse_number_mask("0.0 0").unwrap_err().at, 4..5);
-        let read = parse_number_mask("-#,,.0\" Mio\"%").unwrap();
+        let parsed_mask = parse_number_mask("-#,,.0\" Mio\"%").unwrap();
         assert_eq!(
             (
-                read.prefix.as_str(),
-                read.suffix.as_str(),
-                read.thousands,
-                read.percents
+                parsed_mask.prefix.as_str(),
+                parsed_mask.suffix.as_str(),
+                parsed_mask.thousands,
+                parsed_mask.percents
             ),
             ("-", " Mio%", 2, 1)
         );

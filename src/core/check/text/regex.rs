@@ -105,7 +105,7 @@ struct RegexReader<'p> {
 }
 
 pub(in crate::check) fn read(text: &str) -> Result<RegexPattern, RegexError> {
-    let whole = GroupFrame {
+    let root_frame = GroupFrame {
         at: 0,
         first_group: 0,
         first_inner: 0,
@@ -116,7 +116,7 @@ pub(in crate::check) fn read(text: &str) -> Result<RegexPattern, RegexError> {
         text,
         at: 0,
         out: RegexPattern::default(),
-        frames: vec![whole],
+        frames: vec![root_frame],
         piece: None,
         optional: Vec::new(),
         opened: 0,
@@ -125,8 +125,8 @@ pub(in crate::check) fn read(text: &str) -> Result<RegexPattern, RegexError> {
     Ok(reader.out)
 }
 
-fn regex_error<T>(at: Range<usize>, why: impl Into<String>) -> Result<T, RegexError> {
-    Err(RegexError { at, why: why.into() })
+fn regex_error<T>(range: Range<usize>, why: impl Into<String>) -> Result<T, RegexError> {
+    Err(RegexError { at: range, why: why.into() })
 }
 
 impl RegexReader<'_> {
@@ -141,9 +141,9 @@ impl RegexReader<'_> {
     }
 
     fn eat(&mut self, text: &str) -> bool {
-        let found = self.text.get(self.at..).is_some_and(|rest| rest.starts_with(text));
-        self.at += if found { text.len() } else { 0 };
-        found
+        let is_next = self.text.get(self.at..).is_some_and(|rest| rest.starts_with(text));
+        self.at += if is_next { text.len() } else { 0 };
+        is_next
     }
 
     fn write(&mut self, text: &str) {
@@ -181,17 +181,17 @@ impl RegexReader<'_> {
             return regex_error(0..self.text.len(), "the pattern is empty");
         }
         while let Some(c) = self.next() {
-            let at = self.at - c.len_utf8();
+            let start = self.at - c.len_utf8();
             match c {
-                '*' => self.write_repetition(at, 0, None, "*")?,
-                '+' => self.write_repetition(at, 1, None, "+")?,
-                '?' => self.write_repetition(at, 0, Some(1), "?")?,
-                '{' if self.peek().is_some_and(|c| c.is_ascii_digit()) => self.parse_repetition_count(at)?,
+                '*' => self.write_repetition(start, 0, None, "*")?,
+                '+' => self.write_repetition(start, 1, None, "+")?,
+                '?' => self.write_repetition(start, 0, Some(1), "?")?,
+                '{' if self.peek().is_some_and(|c| c.is_ascii_digit()) => self.parse_repetition_count(start)?,
                 '|' => self.start_alternative(),
-                '(' => self.open_group(at)?,
-                ')' => self.close_group(at)?,
-                '[' => self.parse_class(at)?,
-                '\\' => self.parse_escape(at)?,
+                '(' => self.open_group(start)?,
+                ')' => self.close_group(start)?,
+                '[' => self.parse_class(start)?,
+                '\\' => self.parse_escape(start)?,
                 '.' => {
                     self.write_for_each_engine(".", ".", "[^\\n]");
                     self.push_literal(None);
@@ -200,32 +200,32 @@ impl RegexReader<'_> {
                     self.write(c.encode_utf8(&mut [0; 4]));
                     self.write_anchor();
                 }
-                c => self.literal(at, c)?,
+                c => self.literal(start, c)?,
             }
         }
         if self.frames.len() > 1 {
-            let at = self.frames.last().map_or(0, |frame| frame.at);
-            return regex_error(at..at + 1, "this bracket is not closed");
+            let start = self.frames.last().map_or(0, |frame| frame.at);
+            return regex_error(start..start + 1, "this bracket is not closed");
         }
-        let whole = self.finish();
-        self.out.matches_empty = whole.is_some_and(|piece| piece.least == 0);
+        let pattern_piece = self.finish();
+        self.out.matches_empty = pattern_piece.is_some_and(|piece| piece.least == 0);
         self.out.first_optional = self.optional.first().copied().unwrap_or(false);
         Ok(())
     }
 
-    fn literal(&mut self, at: usize, c: char) -> Result<(), RegexError> {
-        self.write_character(at, c, SPECIAL)?;
+    fn literal(&mut self, start: usize, c: char) -> Result<(), RegexError> {
+        self.write_character(start, c, SPECIAL)?;
         self.push_literal(Some(c));
         Ok(())
     }
 
     /// Writes a literal character. Escapes the character if it occurs in `special`.
-    fn write_character(&mut self, at: usize, c: char, special: &str) -> Result<(), RegexError> {
+    fn write_character(&mut self, start: usize, c: char, special: &str) -> Result<(), RegexError> {
         match c {
             '\n' => self.write("\\n"),
             '\r' => self.write("\\r"),
             '\t' => self.write("\\t"),
-            c if c.is_control() => return regex_error(at..self.at, "control characters are not allowed"),
+            c if c.is_control() => return regex_error(start..self.at, "control characters are not allowed"),
             c => {
                 if special.contains(c) {
                     self.write("\\");
@@ -320,21 +320,21 @@ impl RegexReader<'_> {
         })
     }
 
-    fn open_group(&mut self, at: usize) -> Result<(), RegexError> {
+    fn open_group(&mut self, start: usize) -> Result<(), RegexError> {
         self.finish_piece();
         let first_group = self.optional.len();
         self.opened += 1;
         if self.eat("?:") {
             self.write_for_each_engine("(?:", "(", "(?:");
         } else if self.peek() == Some('?') {
-            let what = match self.text.get(at..).unwrap_or_default() {
+            let feature = match self.text.get(start..).unwrap_or_default() {
                 rest if rest.starts_with("(?=") || rest.starts_with("(?!") || rest.starts_with("(?<") => {
                     "lookaround and named groups"
                 }
                 rest if rest.starts_with("(?i") => "`(?i)` after the beginning",
                 _ => "this kind of group",
             };
-            return regex_error(at..at + 2, format!("not every warehouse supports {what}"));
+            return regex_error(start..start + 2, format!("not every warehouse supports {feature}"));
         } else {
             let first = self.optional.is_empty();
             self.write("(");
@@ -346,7 +346,7 @@ impl RegexReader<'_> {
         }
         let first_inner = self.optional.len();
         self.frames.push(GroupFrame {
-            at,
+            at: start,
             first_group,
             first_inner,
             branches: Vec::new(),
@@ -355,9 +355,9 @@ impl RegexReader<'_> {
         Ok(())
     }
 
-    fn close_group(&mut self, at: usize) -> Result<(), RegexError> {
+    fn close_group(&mut self, start: usize) -> Result<(), RegexError> {
         if self.frames.len() < 2 {
-            return regex_error(at..at + 1, "there is no open bracket here");
+            return regex_error(start..start + 1, "there is no open bracket here");
         }
         self.write(")");
         let piece = self.finish();
@@ -365,28 +365,28 @@ impl RegexReader<'_> {
         Ok(())
     }
 
-    fn write_repetition(&mut self, at: usize, least: u32, most: Option<u32>, written: &str) -> Result<(), RegexError> {
+    fn write_repetition(&mut self, start: usize, least: u32, most: Option<u32>, repetition: &str) -> Result<(), RegexError> {
         let Some(piece) = self.piece.as_mut() else {
             return regex_error(
-                at..self.at,
-                format!("`{written}` has nothing to repeat; write `\\{written}` for the character itself"),
+                start..self.at,
+                format!("`{repetition}` has nothing to repeat; write `\\{repetition}` for the character itself"),
             );
         };
         if piece.repeated {
             let why = "not every warehouse supports a quantifier after another quantifier, such as `*?`";
-            return regex_error(at..self.at, why);
+            return regex_error(start..self.at, why);
         }
         if piece.anchor {
-            return regex_error(at..self.at, format!("`{written}` has nothing to repeat"));
+            return regex_error(start..self.at, format!("`{repetition}` has nothing to repeat"));
         }
-        let counted = if written.starts_with('{') {
+        let repeat_count = if repetition.starts_with('{') {
             most.unwrap_or(least).max(1)
         } else {
             1
         };
-        piece.repeats = piece.repeats.max(1).saturating_mul(counted);
+        piece.repeats = piece.repeats.max(1).saturating_mul(repeat_count);
         if piece.repeats > MAX_REPEATS {
-            return regex_error(at..self.at, format!("more than {MAX_REPEATS} repetitions"));
+            return regex_error(start..self.at, format!("more than {MAX_REPEATS} repetitions"));
         }
         piece.length = match (piece.length, most) {
             (Some(length), Some(most)) if most == least => length.checked_mul(least),
@@ -400,12 +400,12 @@ impl RegexReader<'_> {
                 .skip(piece.groups.start)
                 .for_each(|o| *o = true);
         }
-        self.write(written);
+        self.write(repetition);
         Ok(())
     }
 
     /// Parses `{2}`, `{2,}` or `{2,5}`, after the opening brace.
-    fn parse_repetition_count(&mut self, at: usize) -> Result<(), RegexError> {
+    fn parse_repetition_count(&mut self, start: usize) -> Result<(), RegexError> {
         let Some(inner) = self
             .text
             .get(self.at..)
@@ -413,7 +413,7 @@ impl RegexReader<'_> {
             .map(|(inner, _)| inner)
         else {
             return regex_error(
-                at..at + 1,
+                start..start + 1,
                 "this bracket is not closed; write `\\{` for the character itself",
             );
         };
@@ -429,39 +429,39 @@ impl RegexReader<'_> {
         };
         let Some((least, most)) = bounds else {
             return regex_error(
-                at..self.at,
+                start..self.at,
                 format!(
                     "write a repetition in the form `{{2}}`, `{{2,}}` or `{{2,5}}`, with at most {MAX_REPEATS} \
                     repetitions"
                 ),
             );
         };
-        self.write_repetition(at, least, most, &format!("{{{inner}}}"))
+        self.write_repetition(start, least, most, &format!("{{{inner}}}"))
     }
 
-    fn parse_escape(&mut self, at: usize) -> Result<(), RegexError> {
+    fn parse_escape(&mut self, start: usize) -> Result<(), RegexError> {
         let Some(c) = self.next() else {
-            return regex_error(at..self.at, "the pattern ends with a backslash");
+            return regex_error(start..self.at, "the pattern ends with a backslash");
         };
         match c {
             'd' | 'w' | 's' | 'D' | 'W' | 'S' => {
                 let inner = class_members(c.to_ascii_lowercase());
                 let not = if c.is_ascii_uppercase() { "^" } else { "" };
-                let spelled = format!("[{not}{inner}]");
-                self.write_for_each_engine(&format!("\\{c}"), &spelled, &spelled);
+                let class_text = format!("[{not}{inner}]");
+                self.write_for_each_engine(&format!("\\{c}"), &class_text, &class_text);
                 self.push_literal(None);
                 Ok(())
             }
-            'n' => self.literal(at, '\n'),
-            'r' => self.literal(at, '\r'),
-            't' => self.literal(at, '\t'),
-            c if c.is_ascii_punctuation() => self.literal(at, c),
-            _ => regex_error(at..self.at, not_known(c)),
+            'n' => self.literal(start, '\n'),
+            'r' => self.literal(start, '\r'),
+            't' => self.literal(start, '\t'),
+            c if c.is_ascii_punctuation() => self.literal(start, c),
+            _ => regex_error(start..self.at, not_known(c)),
         }
     }
 
     /// Parses a character class such as `[a-z]`, after the opening bracket.
-    fn parse_class(&mut self, at: usize) -> Result<(), RegexError> {
+    fn parse_class(&mut self, class_start: usize) -> Result<(), RegexError> {
         self.write("[");
         if self.eat("^") {
             self.write("^");
@@ -469,18 +469,18 @@ impl RegexReader<'_> {
         let start = self.at;
         let mut from: Option<char> = None;
         loop {
-            let here = self.at;
+            let member_start = self.at;
             let Some(c) = self.next() else {
                 return regex_error(
-                    at..at + 1,
+                    class_start..class_start + 1,
                     "this bracket is not closed; write `\\[` for the character itself",
                 );
             };
             match c {
-                ']' if here > start => break,
+                ']' if member_start > start => break,
                 '[' if matches!(self.peek(), Some(':' | '.' | '=')) => {
                     let why = "named classes such as `[:alpha:]` include different letters on different warehouses; write `A-Za-z`";
-                    return regex_error(here..self.at + 1, why);
+                    return regex_error(member_start..self.at + 1, why);
                 }
                 '-' if from.is_some() && !matches!(self.peek(), Some(']') | None) => {
                     self.write("-");
@@ -493,7 +493,7 @@ impl RegexReader<'_> {
                         high => high,
                     };
                     let Some(high) = high.filter(|high| low.is_some_and(|low| low <= *high)) else {
-                        return regex_error(here..self.at, "the end of a character range must come after its start");
+                        return regex_error(member_start..self.at, "the end of a character range must come after its start");
                     };
                     self.write_class_member(to, high)?;
                 }
@@ -507,14 +507,14 @@ impl RegexReader<'_> {
                         from = None;
                     }
                     Some(c) if c.is_ascii_punctuation() => {
-                        self.write_class_member(here, c)?;
+                        self.write_class_member(member_start, c)?;
                         from = Some(c);
                     }
-                    Some(c) => return regex_error(here..self.at, not_known(c)),
-                    None => return regex_error(here..self.at, "the pattern ends with a backslash"),
+                    Some(c) => return regex_error(member_start..self.at, not_known(c)),
+                    None => return regex_error(member_start..self.at, "the pattern ends with a backslash"),
                 },
                 c => {
-                    self.write_class_member(here, c)?;
+                    self.write_class_member(member_start, c)?;
                     from = Some(c);
                 }
             }
@@ -525,8 +525,8 @@ impl RegexReader<'_> {
     }
 
     /// Writes a character of a character class.
-    fn write_class_member(&mut self, at: usize, c: char) -> Result<(), RegexError> {
-        self.write_character(at, c, "\\]^-[")
+    fn write_class_member(&mut self, start: usize, c: char) -> Result<(), RegexError> {
+        self.write_character(start, c, "\\]^-[")
     }
 }
 
@@ -566,7 +566,7 @@ fn may_choose_different_alternative(first: &Alternative, later: &Alternative) ->
 pub(in crate::check) fn replacement_to_sql(text: &str, groups: &[u32]) -> Result<(String, String), RegexError> {
     let (mut plain, mut renumbered) = (String::new(), String::new());
     let mut chars = text.char_indices().peekable();
-    while let Some((at, c)) = chars.next() {
+    while let Some((offset, c)) = chars.next() {
         let digit = chars.peek().and_then(|(_, c)| c.to_digit(10));
         match (c, digit) {
             ('$', Some(number)) => {
@@ -579,14 +579,14 @@ pub(in crate::check) fn replacement_to_sql(text: &str, groups: &[u32]) -> Result
                         0 => "there is no group 0; put the complete pattern in brackets, and write `$1`".to_owned(),
                         _ => format!("the pattern has no group {number}"),
                     };
-                    return regex_error(at..at + 2, why);
+                    return regex_error(offset..offset + 2, why);
                 };
                 chars.next();
                 plain.push_str(&format!("\\{number}"));
                 renumbered.push_str(&format!("\\{group}"));
             }
             ('\\', Some(number)) => {
-                return regex_error(at..at + 2, format!("write a group as `${number}`"));
+                return regex_error(offset..offset + 2, format!("write a group as `${number}`"));
             }
             ('\\', None) => {
                 plain.push_str("\\\\");

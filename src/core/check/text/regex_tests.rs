@@ -78,12 +78,12 @@ fn pattern_properties_are_reported() {
         ("^$", false, true, false),
     ] {
         let pattern = read(text).unwrap();
-        let told = (
+        let properties = (
             pattern.ambiguous.is_some(),
             pattern.matches_empty,
             pattern.first_optional,
         );
-        assert_eq!(told, (ambiguous, empty, optional), "{text}");
+        assert_eq!(properties, (ambiguous, empty, optional), "{text}");
     }
 }
 

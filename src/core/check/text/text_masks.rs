@@ -116,9 +116,9 @@ impl Lowerer<'_> {
             texts.push(text);
         }
         let node = match *texts.as_slice() {
-            [above, below] => self.add_scalar_call(internal::TEXT_BY_SIGN, &[value, above, below], span, "TEXT"),
-            [above, below, zero] => {
-                self.add_scalar_call(internal::TEXT_BY_SIGN, &[value, above, below, zero], span, "TEXT")
+            [positive, negative] => self.add_scalar_call(internal::TEXT_BY_SIGN, &[value, positive, negative], span, "TEXT"),
+            [positive, negative, zero] => {
+                self.add_scalar_call(internal::TEXT_BY_SIGN, &[value, positive, negative, zero], span, "TEXT")
             }
             _ => self.add_error(span),
         };
@@ -148,7 +148,7 @@ impl Lowerer<'_> {
             }
             ty => {
                 let text = self.source_text(meta.span);
-                let (wanted, help) = match (ty, of_dates) {
+                let (expected, help) = match (ty, of_dates) {
                     (Type::Text, true) => ("a date", format!("convert the text first: `DATEVALUE({text})`")),
                     (Type::Text, false) => ("a number", format!("convert the text first: `VALUE({text})`")),
                     (ty, false) if ty.is_temporal() => {
@@ -165,7 +165,7 @@ impl Lowerer<'_> {
                     Diagnostic::new(
                         Code::TypeMismatch,
                         meta.span,
-                        format!("this `TEXT` mask formats {wanted}, but `{text}` is {}", ty.describe()),
+                        format!("this `TEXT` mask formats {expected}, but `{text}` is {}", ty.describe()),
                     )
                     .with_help(help),
                 );
@@ -174,8 +174,8 @@ impl Lowerer<'_> {
         }
     }
 
-    fn report_mask(&mut self, id: IrId, at: Range<usize>, why: &str) -> IrId {
-        let span = self.span_within(id, at);
+    fn report_mask(&mut self, id: IrId, range: Range<usize>, why: &str) -> IrId {
+        let span = self.span_within(id, range);
         let text = self.source_text(span);
         self.report(
             Diagnostic::new(
@@ -199,10 +199,10 @@ impl Lowerer<'_> {
             return self.format_scientific(value, mask, exponent, sign, span);
         }
         let places = i64::from(mask.decimals) + 2 * i64::from(mask.percents) - 3 * i64::from(mask.thousands);
-        let whole = self.program.meta(value).ty == Type::Integer && mask.percents == 0 && mask.thousands == 0;
-        let is_text = mask.general || (whole && mask.decimals == 0 && !mask.grouped && mask.zeros == 1);
+        let is_whole = self.program.meta(value).ty == Type::Integer && mask.percents == 0 && mask.thousands == 0;
+        let is_text = mask.general || (is_whole && mask.decimals == 0 && !mask.grouped && mask.zeros == 1);
         let mut number = value;
-        if !whole && !mask.general {
+        if !is_whole && !mask.general {
             let places = self.program.add_integer(&places.to_string(), span);
             number = self.add_scalar_call(internal::ROUND, &[value, places], span, "TEXT");
         }
@@ -217,25 +217,25 @@ impl Lowerer<'_> {
             (internal::DIVIDE, 3 * mask.thousands),
         ] {
             if zeros > 0 {
-                let by = self
+                let factor = self
                     .program
                     .add_integer(&format!("1{}", "0".repeat(zeros as usize)), span);
-                number = self.add_scalar_call(entry, &[number, by], span, "TEXT");
+                number = self.add_scalar_call(entry, &[number, factor], span, "TEXT");
             }
         }
         let mut text = if is_text {
             self.convert_to_text(number)
         } else {
-            let whole = whole && mask.decimals == 0;
-            let mut given = vec![number];
-            let spelled = [mask.to_printf(whole), mask.to_char(), mask.to_python_format(whole)];
-            given.extend(spelled.iter().map(|text| self.text_literal(text, span)));
-            let entry = if whole {
+            let is_integer = is_whole && mask.decimals == 0;
+            let mut call_args = vec![number];
+            let formats = [mask.to_printf(is_integer), mask.to_char(), mask.to_python_format(is_integer)];
+            call_args.extend(formats.iter().map(|text| self.text_literal(text, span)));
+            let entry = if is_integer {
                 internal::WHOLE_TEXT
             } else {
                 internal::NUMBER_TEXT
             };
-            self.add_scalar_call(entry, &given, span, "TEXT")
+            self.add_scalar_call(entry, &call_args, span, "TEXT")
         };
         if let Some(pattern) = mask.optional_decimals() {
             text = self.replace_match(text, &pattern, "", span);

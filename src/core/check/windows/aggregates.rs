@@ -28,15 +28,15 @@ impl Lowerer<'_> {
         id: FunctionId,
         values: &[IrId],
         over: WindowFrame,
-        by: &[IrId],
-        shown: &Function,
+        partition: &[IrId],
+        shown_function: &Function,
         span: Span,
     ) -> IrId {
         let function = catalog::get(id);
         let Some(x) = values.first().copied() else {
             return self.add_error(span);
         };
-        if self.is_error(x) || !self.check_window_allowed(shown.name, Some(x), span) {
+        if self.is_error(x) || !self.check_window_allowed(shown_function.name, Some(x), span) {
             return self.add_error(span);
         }
         values
@@ -47,7 +47,7 @@ impl Lowerer<'_> {
             _ => None,
         };
         if let Some(parts) = parts {
-            return self.aggregate_parts(id, values, (parts, by), shown, span);
+            return self.aggregate_parts(id, values, (parts, partition), shown_function, span);
         }
         let calendar = match over {
             WindowFrame::Calendar(range) => match self.calendar_window(range, span) {
@@ -56,7 +56,7 @@ impl Lowerer<'_> {
             },
             _ => None,
         };
-        let by = &[by, calendar.as_ref().map_or(&[][..], |calendar| &calendar.parted_by)].concat();
+        let partition_keys = &[partition, calendar.as_ref().map_or(&[][..], |calendar| &calendar.parted_by)].concat();
         let counts = function.nulls == Nulls::Never;
         let entry = if over.covers_partition() {
             function.over
@@ -64,8 +64,8 @@ impl Lowerer<'_> {
             function.framed
         };
         let operands = self.summarize_operands(values, span);
-        let chosen = self.choose_overload(entry.unwrap_or(id), values, &operands, shown.name);
-        let Some(ChosenOverload { args, choice, .. }) = chosen else {
+        let overload_choice = self.choose_overload(entry.unwrap_or(id), values, &operands, shown_function.name);
+        let Some(ChosenOverload { args, choice, .. }) = overload_choice else {
             return self.add_error(span);
         };
         if self.is_null(x) {
@@ -76,18 +76,18 @@ impl Lowerer<'_> {
                 None => self.program.add_null(choice.ty, span),
             };
         }
-        let of = operands.meta;
-        let nullable = !counts && (function.nulls == Nulls::Always || of.nullable || !over.includes_current_row());
+        let operand_meta = operands.meta;
+        let nullable = !counts && (function.nulls == Nulls::Always || operand_meta.nullable || !over.includes_current_row());
         let meta = NodeMeta {
             nullable,
             level: Level::Window,
-            volatile: of.volatile,
+            volatile: operand_meta.volatile,
             ..NodeMeta::constant(choice.ty, span)
         };
         // The alternative form must be added before the window, because it may replace the window.
         let other = match over {
-            WindowFrame::Partition if by.is_empty() => self.rewrite_window(id, values, meta),
-            WindowFrame::Rows { .. } | WindowFrame::Calendar(_) => self.rewrite_framed(id, values, over, by, meta),
+            WindowFrame::Partition if partition_keys.is_empty() => self.rewrite_window(id, values, meta),
+            WindowFrame::Rows { .. } | WindowFrame::Calendar(_) => self.rewrite_framed(id, values, over, partition_keys, meta),
             _ => None,
         };
         let call = self.program.add(
@@ -97,7 +97,7 @@ impl Lowerer<'_> {
             },
             meta,
         );
-        let window = self.program.add_window_call(call, over, by, meta);
+        let window = self.program.add_window_call(call, over, partition_keys, meta);
         self.program.other_forms.extend(other.map(|other| (window, other)));
         let window = match calendar {
             Some(CalendarWindow { key, .. }) => {

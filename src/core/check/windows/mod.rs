@@ -29,9 +29,9 @@ impl Lowerer<'_> {
         if let Some(columns) = values.get(2)
             && self.literal_integer(*columns) != Some(0)
         {
-            let at = self.program.meta(*columns).span;
+            let columns_span = self.program.meta(*columns).span;
             self.report(
-                Diagnostic::new(Code::NeedsWorksheet, at, "OFFSET to another column needs a worksheet")
+                Diagnostic::new(Code::NeedsWorksheet, columns_span, "OFFSET to another column needs a worksheet")
                     .with_help("use that column's name, as in `OFFSET(other, -1)`"),
             );
             return self.add_error(span);
@@ -45,13 +45,13 @@ impl Lowerer<'_> {
         &mut self,
         value: IrId,
         rows: i32,
-        shown: &str,
+        call_text: &str,
         span: Span,
     ) -> IrId {
         if rows == 0 {
             return value;
         }
-        if !self.check_window_allowed(shown, Some(value), span) || !self.has_order(shown, span) {
+        if !self.check_window_allowed(call_text, Some(value), span) || !self.has_order(call_text, span) {
             return self.add_error(span);
         }
         self.convert_decimal_literal_to_float(value);
@@ -144,7 +144,7 @@ impl Lowerer<'_> {
         &mut self,
         value: IrId,
         bound: FrameBound,
-        by: &[IrId],
+        partition: &[IrId],
         nullable: bool,
         span: Span,
     ) -> IrId {
@@ -159,7 +159,7 @@ impl Lowerer<'_> {
             ),
             _ => (internal::FIRST_VALUE, WindowFrame::Ordered),
         };
-        self.partitioned_call(entry, &[value], (over, by), nullable, span)
+        self.partitioned_call(entry, &[value], (over, partition), nullable, span)
     }
 
     pub(in crate::check) fn lower_row(&mut self, function: &Function, span: Span) -> IrId {
@@ -187,17 +187,17 @@ impl Lowerer<'_> {
         &mut self,
         entry: FunctionId,
         args: &[IrId],
-        (over, by): (WindowFrame, &[IrId]),
+        (over, partition): (WindowFrame, &[IrId]),
         nullable: bool,
         span: Span,
     ) -> IrId {
         let overload = catalog::first_overload(entry).id;
-        let of = args.first().map(|value| self.program.meta(*value));
-        let ty = match of.map_or(Type::Integer, |meta| meta.ty) {
+        let first_meta = args.first().map(|value| self.program.meta(*value));
+        let ty = match first_meta.map_or(Type::Integer, |meta| meta.ty) {
             Type::Point => Type::Float,
             ty => ty,
         };
-        let volatile = of.is_some_and(|meta| meta.volatile);
+        let volatile = first_meta.is_some_and(|meta| meta.volatile);
         let mut args = args.to_vec();
         if let Some(value) = args.first_mut() {
             if self.is_null(*value) {
@@ -205,7 +205,7 @@ impl Lowerer<'_> {
                 self.program.folded = true;
                 return self.program.add_null(ty, span);
             }
-            if ty == Type::Text && of.is_some_and(|meta| meta.level == Level::Const) {
+            if ty == Type::Text && first_meta.is_some_and(|meta| meta.level == Level::Const) {
                 *value = self.add_call(internal::TEXT_OF_WINDOW, &[*value], span);
             }
         }
@@ -218,11 +218,11 @@ impl Lowerer<'_> {
         let call = self
             .program
             .add_with_args(|args| Ir::Apply { overload, args }, &args, meta);
-        self.program.add_window_call(call, over, by, meta)
+        self.program.add_window_call(call, over, partition, meta)
     }
 
     /// Returns whether a window function is allowed here and can use the given value. Reports an error otherwise.
-    pub(in crate::check) fn check_window_allowed(&mut self, shown: &str, value: Option<IrId>, span: Span) -> bool {
+    pub(in crate::check) fn check_window_allowed(&mut self, call_text: &str, value: Option<IrId>, span: Span) -> bool {
         if self.is_level_forbidden(Level::Window, span) {
             return false;
         }
@@ -245,9 +245,9 @@ impl Lowerer<'_> {
         }
         if meta.level == Level::Row && self.grouped && !meta.reads_only_keys {
             let text = self.source_text(meta.span);
-            let help = match catalog::lookup(shown).map_or("", |function| function.window_help) {
+            let help = match catalog::lookup(call_text).map_or("", |function| function.window_help) {
                 "" => format!(
-                    "aggregate the value, or add it to `group_by`; to compute `{shown}` over rows, use it in an earlier \
+                    "aggregate the value, or add it to `group_by`; to compute `{call_text}` over rows, use it in an earlier \
                      step with `keep: all`, `partition_by` and `order_by`"
                 ),
                 help => help.to_owned(),
@@ -256,7 +256,7 @@ impl Lowerer<'_> {
                 Diagnostic::new(
                     Code::MixedLevels,
                     meta.span,
-                    format!("`{shown}` is computed over groups, but `{text}` has one value per row"),
+                    format!("`{call_text}` is computed over groups, but `{text}` has one value per row"),
                 )
                 .with_label("one value per row")
                 .with_help(help),
@@ -267,7 +267,7 @@ impl Lowerer<'_> {
     }
 
     /// Returns whether the rows have a sort order. Reports a missing order.
-    pub(in crate::check) fn has_order(&mut self, shown: &str, span: Span) -> bool {
+    pub(in crate::check) fn has_order(&mut self, call_text: &str, span: Span) -> bool {
         let in_rule = self.role == DefinitionRole::Check;
         if self.scope.ordered && !in_rule {
             return true;
@@ -282,7 +282,7 @@ impl Lowerer<'_> {
         } else {
             "specify the order, for example `--order-by month`".to_owned()
         };
-        let message = format!("`{shown}` reads other rows, but the rows have no order");
+        let message = format!("`{call_text}` reads other rows, but the rows have no order");
         self.report(Diagnostic::new(Code::OrderNeeded, span, message).with_help(help));
         false
     }
@@ -301,12 +301,12 @@ impl Lowerer<'_> {
             }
             _ => (String::new(), false),
         };
-        let named = |key: &SymbolKey| match *key {
+        let key_name = |key: &SymbolKey| match *key {
             SymbolKey::Column(column) => target(NameTarget::Column(column)),
             SymbolKey::Definition(index) => target(NameTarget::Definition(index)),
-            SymbolKey::Timeframe(of, frame) => (format!("{}[{}]", target(of).0, frame.text(self.source)), true),
+            SymbolKey::Timeframe(base, frame) => (format!("{}[{}]", target(base).0, frame.text(self.source)), true),
         };
-        let keys: Vec<(String, bool)> = self.names.keys.iter().map(named).collect();
+        let keys: Vec<(String, bool)> = self.names.keys.iter().map(key_name).collect();
         let dated = keys.iter().find(|(_, dated)| *dated);
         dated
             .or(keys.first().filter(|_| keys.len() == 1))

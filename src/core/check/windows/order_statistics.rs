@@ -43,49 +43,49 @@ impl Lowerer<'_> {
         among: OrderedValues,
         span: Span,
     ) -> IrId {
-        let [x, given] = *values else {
+        let [x, parameter] = *values else {
             return self.add_error(span);
         };
-        let (at, is_null) = (self.follow_definition_references(given), self.is_null(given));
-        let Some(number) = self.constant_number(at).or(is_null.then_some(f64::NAN)) else {
-            let meta = self.program.meta(given);
+        let (resolved_id, is_null) = (self.follow_definition_references(parameter), self.is_null(parameter));
+        let Some(number) = self.constant_number(resolved_id).or(is_null.then_some(f64::NAN)) else {
+            let meta = self.program.meta(parameter);
             let is_key = self.grouped && meta.reads_only_keys && meta.level == Level::Row && !meta.volatile;
             if lowering == Lowering::Nth && among == OrderedValues::Group && self.scope.strata && is_key {
                 return self
-                    .nth_by_key(function, x, given, span)
+                    .nth_by_key(function, x, parameter, span)
                     .unwrap_or_else(|| self.add_error(span));
             }
             let param = function.overloads.first().and_then(|overload| overload.params.get(1));
             let param = param.map_or("", |p| p.name);
-            let of = self.source_text(self.program.meta(x).span);
+            let value_text = self.source_text(self.program.meta(x).span);
             let constant = match lowering {
                 Lowering::Nth => "2",
                 Lowering::Quartile => "1",
                 _ => "0.9",
             };
-            let mut ways = format!("write a number, as in `{}({of}, {constant})`", function.name);
+            let mut ways = format!("write a number, as in `{}({value_text}, {constant})`", function.name);
             if lowering == Lowering::Nth && among == OrderedValues::Group && meta.level == Level::Row {
-                let nth = self.source_text(self.program.meta(given).span);
+                let nth = self.source_text(self.program.meta(parameter).span);
                 ways.push_str(&format!(", or add `{nth}` to `group_by`"));
             }
-            return self.report_non_constant_with_help(given, function.name, param, ways);
+            return self.report_non_constant_with_help(parameter, function.name, param, ways);
         };
-        let own = catalog::find(function.name).unwrap_or(internal::PERCENTILE);
+        let own_function = catalog::find(function.name).unwrap_or(internal::PERCENTILE);
         if lowering == Lowering::Quartile {
             // Report a value of the wrong type as an argument of QUARTILE, not of PERCENTILE.
-            let operands = self.summarize_operands(&[x, given], span);
+            let operands = self.summarize_operands(&[x, parameter], span);
             if self
-                .choose_overload(own, &[x, given], &operands, function.name)
+                .choose_overload(own_function, &[x, parameter], &operands, function.name)
                 .is_none()
             {
                 return self.add_error(span);
             }
         }
         let (id, digits) = match lowering {
-            Lowering::Nth => (own, format_bounded(number.trunc(), 1.0, f64::from(i32::MAX))),
+            Lowering::Nth => (own_function, format_bounded(number.trunc(), 1.0, f64::from(i32::MAX))),
             Lowering::Quartile => (internal::PERCENTILE, format_bounded(number.trunc() / 4.0, 0.0, 1.0)),
-            Lowering::PercentileWithin => (own, format_bounded(number, f64::MIN_POSITIVE, 1.0 - f64::EPSILON)),
-            _ => (own, format_bounded(number, 0.0, 1.0)),
+            Lowering::PercentileWithin => (own_function, format_bounded(number, f64::MIN_POSITIVE, 1.0 - f64::EPSILON)),
+            _ => (own_function, format_bounded(number, 0.0, 1.0)),
         };
         // A position that is out of range is an error in a spreadsheet. Build the call anyway, so that errors in the
         // other arguments are reported.
@@ -101,7 +101,7 @@ impl Lowerer<'_> {
         }
         self.program.folded = true;
         if !is_null {
-            self.warn_of_position_outside(lowering, function, (given, number));
+            self.warn_of_position_outside(lowering, function, (parameter, number));
         }
         let ty = self.program.meta(node).ty;
         let null = self.program.add_null(ty, span);
@@ -113,19 +113,19 @@ impl Lowerer<'_> {
 
     /// Warns that no value has the given position, quartile or percentile, so that the result is always NULL.
     #[cold]
-    fn warn_of_position_outside(&mut self, lowering: Lowering, function: &Function, (at, number): (IrId, f64)) {
-        let at = self.program.meta(at).span;
-        let text = self.source_text(at);
-        let what = if lowering == Lowering::Nth { "position" } else { "share" };
-        let (what, help) = match lowering {
-            Lowering::Nth => (what, "write a position from 1".to_owned()),
+    fn warn_of_position_outside(&mut self, lowering: Lowering, function: &Function, (parameter, number): (IrId, f64)) {
+        let parameter_span = self.program.meta(parameter).span;
+        let text = self.source_text(parameter_span);
+        let position_noun = if lowering == Lowering::Nth { "position" } else { "share" };
+        let (noun, help) = match lowering {
+            Lowering::Nth => (position_noun, "write a position from 1".to_owned()),
             Lowering::Quartile => ("quartile", "write a quartile from 0 to 4".to_owned()),
-            _ if number > 1.0 && number < 100.0 => (what, format!("write `{text}%`")),
-            Lowering::PercentileWithin => (what, "write a share between 0 and 1".to_owned()),
-            _ => (what, "write a share from 0 to 1".to_owned()),
+            _ if number > 1.0 && number < 100.0 => (position_noun, format!("write `{text}%`")),
+            Lowering::PercentileWithin => (position_noun, "write a share between 0 and 1".to_owned()),
+            _ => (position_noun, "write a share from 0 to 1".to_owned()),
         };
-        let message = format!("`{}` with the {what} {text} always returns NULL", function.name);
-        self.report(Diagnostic::new(Code::NoSuchChoice, at, message).with_help(help));
+        let message = format!("`{}` with the {noun} {text} always returns NULL", function.name);
+        self.report(Diagnostic::new(Code::NoSuchChoice, parameter_span, message).with_help(help));
     }
 
     /// Builds the value at position `n` of a group, where `n` is a grouping key.
@@ -139,8 +139,8 @@ impl Lowerer<'_> {
         if self.is_error(aggregate) {
             return Some(aggregate);
         }
-        let at = self.program.other_forms.iter().position(|(of, _)| *of == aggregate)?;
-        Some(self.program.other_forms.swap_remove(at).1)
+        let index = self.program.other_forms.iter().position(|(form_id, _)| *form_id == aggregate)?;
+        Some(self.program.other_forms.swap_remove(index).1)
     }
 
     fn build_order_statistic(
@@ -160,8 +160,8 @@ impl Lowerer<'_> {
 
     /// Follows references to definitions and returns the expression to which they resolve.
     fn follow_definition_references(&self, mut id: IrId) -> IrId {
-        while let Ir::Definition(used) = self.program.node(id) {
-            id = self.program.definitions[used as usize].root;
+        while let Ir::Definition(definition_index) = self.program.node(id) {
+            id = self.program.definitions[definition_index as usize].root;
         }
         id
     }

@@ -50,11 +50,11 @@ impl Lowerer<'_> {
                 return self.build_rank(internal::RANK_OF, value, over, function, span);
             }
             if set && function.lower == Some(Lowering::OmniRank) {
-                let at = self.program.meta(id).span;
+                let arg_span = self.program.meta(id).span;
                 self.report(
                     Diagnostic::new(
                         Code::NeedsWorksheet,
-                        at,
+                        arg_span,
                         "a rank across the columns of a row needs a pivoted worksheet",
                     )
                     .with_help(format!("remove the second argument: `{}(x)` ranks rows", function.name)),
@@ -93,7 +93,7 @@ impl Lowerer<'_> {
     ) -> IrId {
         let (range, value) = match args {
             [range, value] => (Some(*range), *value),
-            [one] => (None, *one),
+            [single_arg] => (None, *single_arg),
             _ => return self.add_error(span),
         };
         // `PERCENTRANK(x:x)` is equivalent to `PERCENTRANK(x)`.
@@ -132,25 +132,25 @@ impl Lowerer<'_> {
             self.failed = true;
             return false;
         }
-        let (of, whole) = match self.program.node(id) {
+        let (operand, is_whole) = match self.program.node(id) {
             Ir::Range { x, .. } => (x, self.contains_all_rows(id)),
             _ => (id, self.program.meta(id).level != Level::Const),
         };
-        let all = whole && self.is_same_value(of, value);
-        self.program.folded |= all;
-        if !all {
-            let (text, of) = (
+        let has_all_rows = is_whole && self.is_same_value(operand, value);
+        self.program.folded |= has_all_rows;
+        if !has_all_rows {
+            let (text, value_text) = (
                 self.source_text(self.ast.span(range)),
                 self.source_text(self.program.meta(value).span),
             );
             let message = format!(
-                "`{}` can rank `{of}` only among all values of `{of}`, but the range is `{text}`",
+                "`{}` can rank `{value_text}` only among all values of `{value_text}`, but the range is `{text}`",
                 function.name
             );
             // In a worksheet, the column of the cell `B1` is `B:B`.
             let column = match self.scope.sheet {
-                Some(_) => of.trim_end_matches(|c: char| c.is_ascii_digit() || c == '$'),
-                None => &of,
+                Some(_) => value_text.trim_end_matches(|c: char| c.is_ascii_digit() || c == '$'),
+                None => &value_text,
             };
             let help = match self.program.meta(value).level {
                 Level::Const => format!("rank a column among its own values, as in `{}(x)`", function.name),
@@ -160,7 +160,7 @@ impl Lowerer<'_> {
             };
             self.report(Diagnostic::new(Code::BadRange, self.ast.span(range), message).with_help(help));
         }
-        all
+        has_all_rows
     }
 
     fn build_rank(
@@ -180,8 +180,8 @@ impl Lowerer<'_> {
         else {
             return self.add_error(span);
         };
-        let of = self.program.meta(value);
-        if of.is_constant() {
+        let value_meta = self.program.meta(value);
+        if value_meta.is_constant() {
             // A constant has the same rank in all rows.
             self.program.folded = true;
             let first = if entry == internal::RANK_OF { "1" } else { "0" };
@@ -194,7 +194,7 @@ impl Lowerer<'_> {
         let ty = choice.ty;
         let meta = NodeMeta {
             level: Level::Window,
-            volatile: of.volatile,
+            volatile: value_meta.volatile,
             ..NodeMeta::constant(ty, span)
         };
         let call = self.program.add(
@@ -205,14 +205,14 @@ impl Lowerer<'_> {
             meta,
         );
         let window = self.program.add_window_call(call, over, &[], meta);
-        if !of.nullable {
+        if !value_meta.nullable {
             return window;
         }
         let node_meta = NodeMeta {
             ty: Type::Boolean,
             nullable: false,
             span,
-            ..of
+            ..value_meta
         };
         let id = self.program.add(
             Ir::IsNull {

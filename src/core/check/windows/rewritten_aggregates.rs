@@ -96,13 +96,13 @@ impl Lowerer<'_> {
         id: FunctionId,
         args: &[IrId],
         over: WindowFrame,
-        by: &[IrId],
+        partition: &[IrId],
         meta: NodeMeta,
     ) -> Option<IrId> {
         let entry = catalog::get(id).of_list.filter(|_| self.scope.strata)?;
         let (value, constants) = args.split_first()?;
         self.program.folded = true;
-        let values = self.list_values(*value, over, by, meta);
+        let values = self.list_values(*value, over, partition, meta);
         Some(self.aggregate_of_list(entry, values, constants, meta))
     }
 
@@ -140,7 +140,7 @@ impl Lowerer<'_> {
         &mut self,
         value: IrId,
         over: WindowFrame,
-        by: &[IrId],
+        partition: &[IrId],
         meta: NodeMeta,
     ) -> IrId {
         let of_values = NodeMeta {
@@ -149,7 +149,7 @@ impl Lowerer<'_> {
             ..meta
         };
         let call = self.row_call(internal::LISTED, value, of_values);
-        self.program.add_window_call(call, over, by, of_values)
+        self.program.add_window_call(call, over, partition, of_values)
     }
 
     fn aggregate_list(&mut self, aggregate: FunctionId, row: IrId, meta: NodeMeta) -> Option<IrId> {
@@ -175,7 +175,7 @@ impl Lowerer<'_> {
         rows: AggregateRows,
         span: Span,
     ) -> Option<IrId> {
-        let own = function.overloads.first()?.params;
+        let own_params = function.overloads.first()?.params;
         let value = *args.first()?;
         let mut row_properties = AggregateRowProperties {
             value,
@@ -183,18 +183,18 @@ impl Lowerer<'_> {
             span,
             repeats: None,
         };
-        let mut taken = self.take_list();
+        let mut call_args = self.take_list();
         for param in entry.overloads.first()?.params {
-            let given = own.iter().position(|p| p.name == param.name);
-            let arg = match given {
-                Some(at) => *args.get(at)?,
+            let given_index = own_params.iter().position(|p| p.name == param.name);
+            let arg = match given_index {
+                Some(index) => *args.get(index)?,
                 None => self.row_property(param.name, &mut row_properties)?,
             };
-            taken.push(arg);
+            call_args.push(arg);
         }
         let id = catalog::id_of(entry)?;
-        let row = self.add_call(id, &taken, span);
-        self.recycle_list(taken);
+        let row = self.add_call(id, &call_args, span);
+        self.recycle_list(call_args);
         Some(row)
     }
 
@@ -243,8 +243,8 @@ impl Lowerer<'_> {
             }
             ("repeats", AggregateRows::OfGroup) => {
                 let call = self.row_call(internal::COUNTA, x, meta);
-                let same = self.add_call(internal::SAME_VALUE, &[x], span);
-                row_properties.repeats = Some(self.group_window(&[call, same], GroupWindowKind::Occurrences, meta));
+                let same_value = self.add_call(internal::SAME_VALUE, &[x], span);
+                row_properties.repeats = Some(self.group_window(&[call, same_value], GroupWindowKind::Occurrences, meta));
                 row_properties.repeats
             }
             ("repeats", AggregateRows::OfPartition) => {
@@ -283,7 +283,7 @@ impl Lowerer<'_> {
 
     /// Builds the number of distinct values as the largest `DENSE_RANK`.
     fn count_distinct_ranks(&mut self, x: IrId, meta: NodeMeta) -> Option<IrId> {
-        let there = self.program.meta(x).nullable;
+        let is_nullable = self.program.meta(x).nullable;
         let number = NodeMeta {
             ty: Type::Integer,
             nullable: false,
@@ -300,7 +300,7 @@ impl Lowerer<'_> {
             &[],
             number,
         );
-        if there {
+        if is_nullable {
             let condition = NodeMeta {
                 ty: Type::Boolean,
                 ..number
@@ -316,12 +316,12 @@ impl Lowerer<'_> {
             );
         }
         let most = NodeMeta {
-            nullable: there,
+            nullable: is_nullable,
             ..number
         };
         let call = self.row_call(internal::MAX, rank, most);
         let most = self.program.add_window_call(call, WindowFrame::Partition, &[], most);
-        if !there {
+        if !is_nullable {
             return Some(most);
         }
         let none = self.program.add_integer("0", meta.span);

@@ -33,12 +33,12 @@ pub(super) fn split_chunks(text: &str, part: Span, limits: &Limits) -> Option<Ve
     if !diagnostics.is_empty() {
         return None;
     }
-    let whole = LayoutPart {
+    let whole_part = LayoutPart {
         mode: LayoutMode::File,
         name: None,
         index: 0,
     };
-    lex::layout_part(text, &lexed, whole, limits, &mut layout, &mut diagnostics);
+    lex::layout_part(text, &lexed, whole_part, limits, &mut layout, &mut diagnostics);
     // The parser recovers from unmatched brackets at the end of the definition. Other errors in the layout are rare.
     let is_bracket = |code| matches!(code, Code::UnclosedBracket | Code::SurplusBracket);
     if diagnostics.iter().any(|diagnostic| !is_bracket(diagnostic.kind())) {
@@ -125,7 +125,7 @@ fn chunk_at(chunks: &mut [Chunk], offset: u32) -> Option<&mut Chunk> {
 /// like the description of the next definition, which is possible in a string with several lines.
 fn line_after(text: &str, offset: u32) -> Option<u32> {
     let (before, after) = text.split_at_checked(offset as usize)?;
-    let line = before.rfind('\n').map_or(0, |at| at + 1);
+    let line = before.rfind('\n').map_or(0, |newline| newline + 1);
     let is_description = before.get(line..)?.trim_start().starts_with("///");
     let end = after.find('\n').filter(|_| !is_description)?;
     Some(offset + end as u32 + 1)

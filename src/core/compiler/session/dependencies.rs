@@ -86,8 +86,8 @@ fn remove_from(lists: &mut FxHashMap<u64, Vec<ChunkId>>, key: u64, id: ChunkId) 
 }
 
 fn remove_id(list: &mut Vec<ChunkId>, id: ChunkId) {
-    if let Some(at) = list.iter().position(|other| *other == id) {
-        list.swap_remove(at);
+    if let Some(index) = list.iter().position(|other| *other == id) {
+        list.swap_remove(index);
     }
 }
 
@@ -205,20 +205,20 @@ impl Dependencies {
     }
 
     /// Adds the other chunks that are linked to a chunk, if one of the chunks is decisive.
-    fn add_linked_chunks(&self, facts: &ChunkFacts, visited: &mut FxHashSet<u64>, found: &mut Vec<ChunkId>) {
+    fn add_linked_chunks(&self, facts: &ChunkFacts, visited: &mut FxHashSet<u64>, chunks: &mut Vec<ChunkId>) {
         let links = facts.checked.links.iter();
         let new_links = links.filter(|link| visited.insert(link.subject));
         let linked = new_links.filter_map(|link| self.links.get(&link.subject));
         let active = linked.filter(|linked| !linked.decisive.is_empty());
         let members = active.flat_map(|linked| linked.decisive.iter().chain(&linked.others));
-        found.extend(members.filter(|id| **id != KEYS));
+        chunks.extend(members.filter(|id| **id != KEYS));
     }
 
     /// Adds the chunks whose results depend directly on a chunk, except for groups of chunks that were visited before.
-    fn find_dependents(&self, id: ChunkId, visited: &mut VisitedGroups, found: &mut Vec<ChunkId>) {
+    fn find_dependents(&self, id: ChunkId, visited: &mut VisitedGroups, chunks: &mut Vec<ChunkId>) {
         let facts = &self.chunks[id as usize];
         for name in facts.defines.iter().filter(|name| visited.definers.insert(**name)) {
-            found.extend(self.definers_of(*name).chain(self.users_of(*name)));
+            chunks.extend(self.definers_of(*name).chain(self.users_of(*name)));
         }
         // The types of open chunks depend on each other in both directions.
         if facts.checked.is_open {
@@ -227,31 +227,31 @@ impl Dependencies {
                 .iter()
                 .filter(|name| visited.open_definers.insert(**name))
             {
-                found.extend(
+                chunks.extend(
                     self.definers_of(*name)
                         .filter(|id| self.chunks[*id as usize].checked.is_open),
                 );
             }
         }
-        self.add_linked_chunks(facts, &mut visited.links, found);
+        self.add_linked_chunks(facts, &mut visited.links, chunks);
     }
 
     /// Returns the chunks whose results depend directly on one of the chunks.
     pub fn dependents(&self, ids: &[ChunkId]) -> FxHashSet<ChunkId> {
-        let (mut visited, mut found) = (VisitedGroups::default(), Vec::new());
+        let (mut visited, mut chunks) = (VisitedGroups::default(), Vec::new());
         for id in ids {
-            self.find_dependents(*id, &mut visited, &mut found);
+            self.find_dependents(*id, &mut visited, &mut chunks);
         }
-        found.into_iter().collect()
+        chunks.into_iter().collect()
     }
 
     /// Adds all chunks whose results depend on one of the chunks.
     pub fn add_dependents(&self, affected: &mut FxHashSet<ChunkId>) {
-        let (mut visited, mut found) = (VisitedGroups::default(), Vec::new());
+        let (mut visited, mut chunks) = (VisitedGroups::default(), Vec::new());
         let mut queue: Vec<ChunkId> = affected.iter().copied().collect();
         while let Some(id) = queue.pop() {
-            self.find_dependents(id, &mut visited, &mut found);
-            queue.extend(found.drain(..).filter(|other| affected.insert(*other)));
+            self.find_dependents(id, &mut visited, &mut chunks);
+            queue.extend(chunks.drain(..).filter(|other| affected.insert(*other)));
         }
     }
 
@@ -261,27 +261,27 @@ impl Dependencies {
         // The order in which types are inferred depends on all users of an open chunk.
         let mut with_users = FxHashSet::default();
         let keys = keys.iter().flat_map(|key| self.definers_of(*key));
-        let mut all: FxHashSet<ChunkId> = affected.iter().copied().chain(keys).collect();
-        let mut queue: Vec<ChunkId> = all.iter().copied().collect();
-        let (mut visited, mut found) = (VisitedGroups::default(), Vec::new());
+        let mut needed_chunks: FxHashSet<ChunkId> = affected.iter().copied().chain(keys).collect();
+        let mut queue: Vec<ChunkId> = needed_chunks.iter().copied().collect();
+        let (mut visited, mut chunks) = (VisitedGroups::default(), Vec::new());
         while let Some(id) = queue.pop() {
             let facts = &self.chunks[id as usize];
             let names = facts.mentions.iter().chain(&facts.defines);
             for name in names.filter(|name| visited.definers.insert(**name)) {
-                found.extend(self.definers_of(*name));
+                chunks.extend(self.definers_of(*name));
             }
-            self.add_linked_chunks(facts, &mut visited.links, &mut found);
-            queue.extend(found.drain(..).filter(|other| all.insert(*other)));
+            self.add_linked_chunks(facts, &mut visited.links, &mut chunks);
+            queue.extend(chunks.drain(..).filter(|other| needed_chunks.insert(*other)));
             if facts.checked.is_open || with_users.contains(&id) {
                 for name in facts.defines.iter().filter(|name| visited.users.insert(**name)) {
                     for user in self.users_of(*name).filter(|user| with_users.insert(*user)) {
-                        all.insert(user);
+                        needed_chunks.insert(user);
                         queue.push(user);
                     }
                 }
             }
         }
-        all
+        needed_chunks
     }
 }
 

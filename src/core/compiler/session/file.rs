@@ -67,8 +67,8 @@ struct ChangedRegion {
 impl CompiledFile {
     /// Compiles a file. Returns only the result if edits to the file cannot be compiled separately.
     pub fn new(compiler: &Compiler, source: &str, emit: bool) -> Result<Self, Compiled> {
-        let whole = || split_chunks(source, Span::new(0, source.len() as u32), &compiler.options.limits);
-        let Some(chunks) = supports_sessions(compiler, source).then(whole).flatten() else {
+        let split_source = || split_chunks(source, Span::new(0, source.len() as u32), &compiler.options.limits);
+        let Some(chunks) = supports_sessions(compiler, source).then(split_source).flatten() else {
             return Err(compiler
                 .pool
                 .lend_memory(|memory| compiler.run(memory, source, emit, RestOfFile::default(), |_, _| ())));
@@ -165,17 +165,17 @@ impl CompiledFile {
     /// Removes chunks at both ends of the region that have the same text as before.
     fn skip_unchanged_chunks(&self, region: &mut ChangedRegion, source: &str) {
         let pairs = (region.first..region.last).zip(&region.new);
-        let same = pairs
+        let unchanged_count = pairs
             .take_while(|(index, chunk)| self.chunk_text(*index) == chunk.span.text(source))
             .count();
-        region.new.drain(..same);
-        region.first += same;
+        region.new.drain(..unchanged_count);
+        region.first += unchanged_count;
         let pairs = (region.first..region.last).rev().zip(region.new.iter().rev());
-        let same = pairs
+        let same_count = pairs
             .take_while(|(index, chunk)| self.chunk_text(*index) == chunk.span.text(source))
             .count();
-        region.new.truncate(region.new.len() - same);
-        region.last -= same;
+        region.new.truncate(region.new.len() - same_count);
+        region.last -= same_count;
     }
 
     /// Returns the chunk at a position.
@@ -297,11 +297,11 @@ impl CompiledFile {
             if affected.iter().any(is_global) {
                 return None;
             }
-            let needed = self.dependencies.chunks_to_compile(&affected, &self.key_names);
-            if needed.is_subset(&compiled) {
+            let needed_chunks = self.dependencies.chunks_to_compile(&affected, &self.key_names);
+            if needed_chunks.is_subset(&compiled) {
                 return last;
             }
-            compiled.extend(needed);
+            compiled.extend(needed_chunks);
             let part = self.compile_chunks(compiler, &compiled)?;
             let facts = part.chunks.iter().zip(&part.facts);
             for (chunk, facts) in facts.filter(|(chunk, _)| chunk.id != NEXT_CHUNK_START) {

@@ -71,12 +71,12 @@ fn replace_ranges<T>(items: &mut Vec<T>, ranges: Vec<(Range<usize>, Vec<T>)>) {
         return;
     }
     let mut old = std::mem::take(items).into_iter();
-    let mut at = 0;
+    let mut position = 0;
     for (range, new) in ranges {
-        items.extend(old.by_ref().take(range.start - at));
+        items.extend(old.by_ref().take(range.start - position));
         old.by_ref().take(range.len()).for_each(drop);
         items.extend(new);
-        at = range.end;
+        position = range.end;
     }
     items.extend(old);
 }
