@@ -79,13 +79,13 @@ impl MemoryPool {
     #[cold]
     fn lend_pooled<R>(&self, work: impl FnOnce(&mut CompileMemory) -> R) -> R {
         // Treat a poisoned pool as empty.
-        let taken = self.others.lock().ok().and_then(|mut kept| kept.pop());
-        let mut memory = taken.unwrap_or_default();
+        let pooled_memory = self.others.lock().ok().and_then(|mut pool| pool.pop());
+        let mut memory = pooled_memory.unwrap_or_default();
         let result = work(&mut memory);
-        if let Ok(mut kept) = self.others.lock() {
-            let nodes: usize = kept.iter().map(|memory| memory.node_capacity()).sum();
-            if kept.len() < MAX_KEPT_MEMORIES && nodes + memory.node_capacity() <= MAX_KEPT_NODES {
-                kept.push(memory);
+        if let Ok(mut pool) = self.others.lock() {
+            let nodes: usize = pool.iter().map(|memory| memory.node_capacity()).sum();
+            if pool.len() < MAX_KEPT_MEMORIES && nodes + memory.node_capacity() <= MAX_KEPT_NODES {
+                pool.push(memory);
             }
         }
         result

@@ -50,21 +50,21 @@ impl NameIndex {
 
     /// Returns the position of a name.
     #[inline]
-    pub fn find<'n>(&self, name: HashedName<'_>, at: impl Fn(usize) -> &'n [u8]) -> Option<usize> {
-        let slot = self.find_slot(name, at);
+    pub fn find<'n>(&self, name: HashedName<'_>, name_at: impl Fn(usize) -> &'n [u8]) -> Option<usize> {
+        let slot = self.find_slot(name, name_at);
         Some(self.slots.try_get(slot)?.1.checked_sub(1)? as usize)
     }
 
     /// Adds a name and returns its position, which is `place` if the name is new.
     #[inline]
-    pub fn add<'n>(&mut self, name: HashedName<'_>, index: usize, at: impl Fn(usize) -> &'n [u8]) -> usize {
+    pub fn add<'n>(&mut self, name: HashedName<'_>, index: usize, name_at: impl Fn(usize) -> &'n [u8]) -> usize {
         if self.slots.is_empty() {
             self.grow_slots();
         }
         let HashedName { hash, .. } = name;
-        let slot = self.find_slot(name, at);
-        if let Some(known) = self.slots[slot].1.checked_sub(1) {
-            return known as usize;
+        let slot = self.find_slot(name, name_at);
+        if let Some(stored_index) = self.slots[slot].1.checked_sub(1) {
+            return stored_index as usize;
         }
         self.slots[slot] = (hash, index as u32 + 1);
         self.names += 1;
@@ -76,11 +76,11 @@ impl NameIndex {
 
     /// Returns the slot that contains the name. If the name is missing, returns the free slot for it.
     #[inline]
-    fn find_slot<'n>(&self, HashedName { name, hash }: HashedName<'_>, at: impl Fn(usize) -> &'n [u8]) -> usize {
+    fn find_slot<'n>(&self, HashedName { name, hash }: HashedName<'_>, name_at: impl Fn(usize) -> &'n [u8]) -> usize {
         let mask = self.slots.len().wrapping_sub(1);
         let mut slot = hash as usize & mask;
-        while let Some((known, index)) = self.slots.try_get(slot).filter(|s| s.1 > 0) {
-            if *known == hash && names_equal(at(*index as usize - 1), name.as_bytes()) {
+        while let Some((stored_hash, index)) = self.slots.try_get(slot).filter(|s| s.1 > 0) {
+            if *stored_hash == hash && names_equal(name_at(*index as usize - 1), name.as_bytes()) {
                 break;
             }
             slot = (slot + 1) & mask;

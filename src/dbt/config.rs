@@ -93,13 +93,13 @@ fn format_one_line(value: &YamlOutput) -> String {
 /// becomes a string.
 fn bare_name(value: &str) -> String {
     let digits = value.strip_prefix('-').unwrap_or(value);
-    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
+    let (integer_part, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
     let all_digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
     match value.to_ascii_lowercase().as_str() {
         "true" | "yes" | "on" => "true".to_owned(),
         "false" | "no" | "off" => "false".to_owned(),
         "null" | "~" | "" => "none".to_owned(),
-        _ if all_digits(whole) && all_digits(fraction) && (whole == "0" || !whole.starts_with('0')) => value.to_owned(),
+        _ if all_digits(integer_part) && all_digits(fraction) && (integer_part == "0" || !integer_part.starts_with('0')) => value.to_owned(),
         _ => text(value),
     }
 }

@@ -43,16 +43,16 @@ impl DocsBlocks {
 
     /// Returns a name for a docs block. The name is unique in the model and valid in dbt, which allows only ASCII
     /// letters, digits and `_`.
-    fn name(&mut self, of: &str) -> String {
-        let whole = format!("{}__{of}", self.model);
-        let plain: String = whole
+    fn name(&mut self, subject: &str) -> String {
+        let full_name = format!("{}__{subject}", self.model);
+        let plain: String = full_name
             .chars()
             .map(|c| if c.is_ascii_alphanumeric() || c == '_' { c } else { '_' })
             .collect();
-        let is_taken = plain != whole || self.names.contains(&plain);
+        let is_taken = plain != full_name || self.names.contains(&plain);
         let name = if is_taken {
-            let told = hash(&format!("{whole}{}", self.names.len()));
-            format!("{plain}_{}", told.get(..8).unwrap_or_default())
+            let digest = hash(&format!("{full_name}{}", self.names.len()));
+            format!("{plain}_{}", digest.get(..8).unwrap_or_default())
         } else {
             plain
         };
@@ -116,15 +116,15 @@ mod tests {
         docs.description_value("a\n| b |", Some("Net Revenue"));
         docs.description_value("a\n# b", Some("net-é"));
         docs.description_value("a\n> b", Some("about"));
-        let all = names(&docs);
-        assert_eq!(all[..3], ["m__about", "m__kind", "m__of_lines"]);
+        let block_names = names(&docs);
+        assert_eq!(block_names[..3], ["m__about", "m__kind", "m__of_lines"]);
         assert!(
-            all[3].starts_with("m__Net_Revenue_") && all[4].starts_with("m__net___"),
-            "{all:?}"
+            block_names[3].starts_with("m__Net_Revenue_") && block_names[4].starts_with("m__net___"),
+            "{block_names:?}"
         );
         assert!(
-            all[5].starts_with("m__about_"),
-            "the block of a column with this name has a different name: {all:?}"
+            block_names[5].starts_with("m__about_"),
+            "the block of a column with this name has a different name: {block_names:?}"
         );
     }
 

@@ -109,10 +109,10 @@ impl RelationReference {
     /// model or source table.
     #[must_use]
     pub fn relation_sql(&self, dialect: Dialect) -> String {
-        let written = |name: &str| dialect.name_text(name, true);
+        let name_sql = |name: &str| dialect.name_text(name, true);
         match self {
-            Self::Table(table) => table.split('.').map(written).collect::<Vec<_>>().join("."),
-            Self::Ref { .. } | Self::Source { .. } => written(self.name()),
+            Self::Table(table) => table.split('.').map(name_sql).collect::<Vec<_>>().join("."),
+            Self::Ref { .. } | Self::Source { .. } => name_sql(self.name()),
             Self::Relation(relation) => relation.to_sql(dialect),
         }
     }
@@ -179,9 +179,9 @@ impl RelationReference {
     /// Returns whether the package, the version or the source in this reference matches the origin of a relation with
     /// the same name.
     fn refers_to(&self, origin: &RelationOrigin) -> bool {
-        let is_same = |name: &Option<String>, known: Option<&str>| {
+        let is_same = |name: &Option<String>, known_name: Option<&str>| {
             name.as_deref()
-                .is_none_or(|name| known.is_some_and(|known| name.eq_ignore_ascii_case(known)))
+                .is_none_or(|name| known_name.is_some_and(|origin_name| name.eq_ignore_ascii_case(origin_name)))
         };
         match (self, origin) {
             (
@@ -219,8 +219,8 @@ impl RelationReference {
         {
             return Some(format!("source('{group}', '{table}')"));
         }
-        let same = |relation: &&Relation| relation.name().eq_ignore_ascii_case(self.name());
-        let near = relations.clone().find(same).or_else(|| {
+        let has_same_name = |relation: &&Relation| relation.name().eq_ignore_ascii_case(self.name());
+        let near = relations.clone().find(has_same_name).or_else(|| {
             let name = nearest_name(self.name(), relations.clone().map(Relation::name))?;
             relations.clone().find(|relation| relation.name() == name)
         })?;
@@ -309,7 +309,7 @@ impl fmt::Display for RelationReference {
 
 /// Parses the arguments of a `ref` or `source`: quoted strings, and `v=2`.
 fn parse_arguments(inside: &str) -> Option<Vec<(Option<String>, String)>> {
-    let mut all = Vec::new();
+    let mut arguments = Vec::new();
     for part in inside.split(',') {
         let (key, value) = match part.split_once('=') {
             Some((key, value)) => (Some(key.trim().to_owned()), value.trim()),
@@ -328,7 +328,7 @@ fn parse_arguments(inside: &str) -> Option<Vec<(Option<String>, String)>> {
         if !safe {
             return None;
         }
-        all.push((key, text.to_owned()));
+        arguments.push((key, text.to_owned()));
     }
-    Some(all)
+    Some(arguments)
 }

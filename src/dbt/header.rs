@@ -51,13 +51,13 @@ pub fn test_name(name: &str, most: usize) -> String {
     if most == 0 || name.len() <= most {
         return name.to_owned();
     }
-    let told = hash(name);
-    let told = told.get(..8).unwrap_or_default();
-    let mut cut = most.saturating_sub(told.len() + 1);
+    let hash_text = hash(name);
+    let digest = hash_text.get(..8).unwrap_or_default();
+    let mut cut = most.saturating_sub(digest.len() + 1);
     while !name.is_char_boundary(cut) {
         cut -= 1;
     }
-    format!("{}_{told}", name.get(..cut).unwrap_or_default().trim_end_matches('_'))
+    format!("{}_{digest}", name.get(..cut).unwrap_or_default().trim_end_matches('_'))
 }
 
 fn one_line(text: &str) -> String {
@@ -90,8 +90,8 @@ impl<'t> Header<'t> {
             let marked = line.trim_start();
             let mark = ["{#", "#"].into_iter().find(|mark| marked.starts_with(mark));
             let after = mark.and_then(|mark| marked.strip_prefix(mark));
-            if let (Some(mark), Some(named)) = (mark, after.and_then(|after| after.trim_start().strip_prefix(EDIT))) {
-                let (spec, rest) = named.split_once(NOT_THIS)?;
+            if let (Some(mark), Some(header_text)) = (mark, after.and_then(|after| after.trim_start().strip_prefix(EDIT))) {
+                let (spec, rest) = header_text.split_once(NOT_THIS)?;
                 let end = start + line.trim_end().len();
                 if mark == "#" {
                     return Some(Self {
@@ -160,7 +160,7 @@ pub fn is_unmodified(text: &str) -> bool {
 pub fn is_same_except_layout(actual: &str, generated: &str) -> bool {
     let of_sql = |text| Header::from_text(text).and_then(|header| header.hash);
     let is_same = match (of_sql(actual), of_sql(generated)) {
-        (Some(found), Some(generated)) => found == generated,
+        (Some(actual_content), Some(generated)) => actual_content == generated,
         (None, None) => PropertyHashes::from_text(actual)
             .zip(PropertyHashes::from_text(generated))
             .is_some_and(|(property_hashes, generated)| property_hashes.has_values_of(&generated)),
@@ -175,7 +175,7 @@ pub fn without_added_config(text: &str) -> Option<String> {
     if is_unmodified(text) {
         return Some(text.to_owned());
     }
-    let all = tokens(text, Dialect::default());
+    let sql_tokens = tokens(text, Dialect::default());
     let is_query = |token: &SqlToken| matches!(&*token.comparison_key(text), "with" | "select");
     let is_config = |token: &&SqlToken| {
         token
@@ -184,7 +184,7 @@ pub fn without_added_config(text: &str) -> Option<String> {
             .trim_start_matches('-')
             .starts_with("config(")
     };
-    let calls: Vec<SqlToken> = all
+    let calls: Vec<SqlToken> = sql_tokens
         .iter()
         .take_while(|token| !is_query(token))
         .filter(is_config)
@@ -232,7 +232,7 @@ pub fn with_header_of(text: &str, other: &str) -> String {
 }
 
 /// Returns whether two SQL or docs files differ only in the spec path in their headers.
-pub fn is_same_except_path(one: &str, other: &str) -> bool {
+pub fn is_same_except_path(file_text: &str, other: &str) -> bool {
     let parts = |text: &str| {
         let header = Header::from_text(text)?;
         Some((
@@ -241,18 +241,18 @@ pub fn is_same_except_path(one: &str, other: &str) -> bool {
             text.get(header.bytes.end..)?.to_owned(),
         ))
     };
-    parts(one).is_some_and(|one| Some(one) == parts(other))
+    parts(file_text).is_some_and(|file_parts| Some(file_parts) == parts(other))
 }
 
 /// Returns whether formulac wrote the same content to both files. Either file may contain later hand edits.
-pub fn is_same_content(one: &str, other: &str) -> bool {
+pub fn is_same_content(file_text: &str, other: &str) -> bool {
     let noted = |text: &str| -> Vec<String> {
         match Header::from_text(text).and_then(|header| header.hash.map(str::to_owned)) {
             Some(hash) => vec![hash],
             None => recorded_hashes(text).into_iter().map(|noted| noted.hash).collect(),
         }
     };
-    !noted(one).is_empty() && noted(one) == noted(other)
+    !noted(file_text).is_empty() && noted(file_text) == noted(other)
 }
 
 #[cfg(test)]
@@ -267,14 +267,14 @@ mod tests {
             test_name(&long("countries_of_the_world"), 0),
             long("countries_of_the_world")
         );
-        let (one, other) = (
+        let (first_name, other) = (
             test_name(&long("countries_of_the_world"), 63),
             test_name(&long("countries_of_the_moon"), 63),
         );
-        assert!(one.len() <= 63 && other.len() <= 63 && one != other, "{one} {other}");
+        assert!(first_name.len() <= 63 && other.len() <= 63 && first_name != other, "{first_name} {other}");
         assert!(
-            one.starts_with("assert_revenue_of_all_customers_by_region_finds_one_of"),
-            "{one}"
+            first_name.starts_with("assert_revenue_of_all_customers_by_region_finds_one_of"),
+            "{first_name}"
         );
     }
 }

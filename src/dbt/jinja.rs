@@ -44,9 +44,9 @@ pub fn escape_jinja(text: &str) -> String {
         let next = chars.peek().copied();
         let marker = matches!((c, next), ('{', Some('{' | '%' | '#')) | ('#' | '%' | '}', Some('}')));
         if marker {
-            let both: String = [c, next.unwrap_or_default()].iter().collect();
+            let marker: String = [c, next.unwrap_or_default()].iter().collect();
             chars.next();
-            out.push_str(&format!("{{{{ '{both}' }}}}"));
+            out.push_str(&format!("{{{{ '{marker}' }}}}"));
         } else {
             out.push(c);
         }

@@ -35,10 +35,10 @@ pub fn has_jinja(text: &str) -> bool {
 
 /// Splits text into Jinja and the text between Jinja, in order.
 pub fn jinja_parts(text: &str) -> impl Iterator<Item = JinjaPart<'_>> {
-    let (mut at, mut is_raw) = (0, false);
+    let (mut offset, mut is_raw) = (0, false);
     std::iter::from_fn(move || {
-        let part = next_part(text, at, is_raw)?;
-        at = part.end;
+        let part = next_part(text, offset, is_raw)?;
+        offset = part.end;
         is_raw = part.kind == JinjaKind::Statement && part.code == "raw";
         Some(part)
     })
@@ -46,15 +46,15 @@ pub fn jinja_parts(text: &str) -> impl Iterator<Item = JinjaPart<'_>> {
 
 fn next_part(text: &str, start: usize, is_raw: bool) -> Option<JinjaPart<'_>> {
     let rest = text.get(start..).filter(|rest| !rest.is_empty())?;
-    let kind = |at: usize| match rest.as_bytes().get(at + 1) {
+    let kind = |offset: usize| match rest.as_bytes().get(offset + 1) {
         Some(b'{') if !is_raw => Some((JinjaKind::Expression, '}')),
         Some(b'#') if !is_raw => Some((JinjaKind::Comment, '#')),
-        Some(b'%') if !is_raw || ends_raw(rest.get(at + 2..)?) => Some((JinjaKind::Statement, '%')),
+        Some(b'%') if !is_raw || ends_raw(rest.get(offset + 2..)?) => Some((JinjaKind::Statement, '%')),
         _ => None,
     };
-    let found = rest.match_indices('{').find_map(|(at, _)| Some((at, kind(at)?)));
-    let Some((0, (kind, close))) = found else {
-        let length = found.map_or(rest.len(), |(at, _)| at);
+    let marker = rest.match_indices('{').find_map(|(offset, _)| Some((offset, kind(offset)?)));
+    let Some((0, (kind, close))) = marker else {
+        let length = marker.map_or(rest.len(), |(offset, _)| offset);
         return Some(JinjaPart {
             kind: JinjaKind::Text,
             start,
@@ -159,7 +159,7 @@ pub(crate) fn find_outside_brackets(text: &str, close: char) -> Option<usize> {
     let mut quote = None;
     let mut depth = 0usize;
     let mut chars = text.char_indices().peekable();
-    while let Some((at, c)) = chars.next() {
+    while let Some((offset, c)) = chars.next() {
         match (quote, c) {
             (Some(_), '\\') => {
                 chars.next();
@@ -169,7 +169,7 @@ pub(crate) fn find_outside_brackets(text: &str, close: char) -> Option<usize> {
             (None, '\'' | '"') => quote = Some(c),
             (None, c) if c == close && depth == 0 => {
                 if matches!(close, ')' | ',') || chars.peek().is_some_and(|(_, next)| *next == '}') {
-                    return Some(at);
+                    return Some(offset);
                 }
             }
             (None, '(' | '[' | '{') => depth += 1,
@@ -198,14 +198,14 @@ pub struct JinjaBlock<'t> {
 
 /// Returns the blocks of these kinds, in order.
 pub fn jinja_blocks<'t>(text: &'t str, kinds: &[&str]) -> Vec<JinjaBlock<'t>> {
-    let mut found = Vec::new();
+    let mut open_blocks = Vec::new();
     let mut open: Option<(&str, &str, JinjaPart<'_>)> = None;
     let is_tag = |part: &JinjaPart<'_>| part.kind == JinjaKind::Statement && part.is_closed;
     for tag in jinja_parts(text).filter(is_tag) {
         let (word, rest) = split_word(tag.code);
         match open {
             Some((kind, name, opening)) if word.strip_prefix("end") == Some(kind) => {
-                found.push(JinjaBlock {
+                open_blocks.push(JinjaBlock {
                     kind,
                     name,
                     text: text.get(opening.start..tag.start).unwrap_or_default(),
@@ -218,7 +218,7 @@ pub fn jinja_blocks<'t>(text: &'t str, kinds: &[&str]) -> Vec<JinjaBlock<'t>> {
             _ => {}
         }
     }
-    found
+    open_blocks
 }
 
 fn split_word(code: &str) -> (&str, &str) {
@@ -298,7 +298,7 @@ mod tests {
         let text = "{# {% macro old() %}{% endmacro %} #}{% macro cents(a, b='%}') %}{{ a }}{% if x %}1{% endif %}{% endmacro %}\n\
                     {%- test odd(m) -%}select 1{%- endtest -%}{% docs d %}{% raw %}{% enddocs %}{% endraw %}{% enddocs %}";
         let blocks = jinja_blocks(text, &["macro", "test", "docs"]);
-        let shown: Vec<_> = blocks
+        let block_texts: Vec<_> = blocks
             .iter()
             .map(|jinja_block| (jinja_block.kind, jinja_block.name, jinja_block.content))
             .collect();
@@ -307,7 +307,7 @@ mod tests {
             ("test", "odd", "select 1"),
             ("docs", "d", "{% raw %}{% enddocs %}{% endraw %}"),
         ];
-        assert_eq!(shown, expected);
+        assert_eq!(block_texts, expected);
         for block in blocks {
             assert!(block.text.ends_with(block.content) && text.get(block.start..).unwrap().starts_with(block.content));
         }

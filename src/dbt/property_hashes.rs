@@ -53,16 +53,16 @@ pub fn recorded_hashes(text: &str) -> Vec<RecordedHash> {
 }
 
 /// Returns whether two properties files have the same values, apart from their hashes.
-pub fn have_same_values(one: &str, other: &str) -> bool {
-    match (PropertyHashes::from_text(one), PropertyHashes::from_text(other)) {
-        (Some(one), Some(other)) => one.has_values_of(&other),
-        _ => one == other,
+pub fn have_same_values(file_text: &str, other: &str) -> bool {
+    match (PropertyHashes::from_text(file_text), PropertyHashes::from_text(other)) {
+        (Some(hashes), Some(other)) => hashes.has_values_of(&other),
+        _ => file_text == other,
     }
 }
 
 /// Returns whether a key and its parent key are the last two keys in the path of a hash.
-pub fn is_hash(above: &str, key: &str) -> bool {
-    [above, key] == HASH_PATH
+pub fn is_hash(parent_key: &str, key: &str) -> bool {
+    [parent_key, key] == HASH_PATH
 }
 
 /// Hashed values of a properties file, and the hashes that the file contains.
@@ -113,8 +113,8 @@ impl PropertyHashes {
 
     /// Returns whether both files have the same values, apart from the line breaks with which block scalars end.
     pub fn has_values_of(&self, other: &Self) -> bool {
-        let [one, other] = [self, other].map(Self::without_final_breaks);
-        (one.model, one.rest) == (other.model, other.rest)
+        let [own_hashes, other] = [self, other].map(Self::without_final_breaks);
+        (own_hashes.model, own_hashes.rest) == (other.model, other.rest)
     }
 
     fn without_final_breaks(&self) -> Self {
@@ -196,7 +196,7 @@ fn write_pair(output: &mut String, key: &str, value: &Node) {
 }
 
 /// Writes the value of a key. The YAML parser limits the nesting depth, which limits the recursion.
-fn write(output: &mut String, value: &Node, of: &str) {
+fn write(output: &mut String, value: &Node, parent_key: &str) {
     match &value.kind {
         NodeKind::Sequence(items) => {
             output.push('[');
@@ -211,7 +211,7 @@ fn write(output: &mut String, value: &Node, of: &str) {
             output.push('{');
             let empty = output.len();
             for (key, value) in sorted_pairs(value).unwrap_or_default() {
-                if [of, key] != HASH_PATH {
+                if [parent_key, key] != HASH_PATH {
                     write_pair(output, key, value);
                 }
             }
@@ -270,23 +270,23 @@ pub(super) fn insert_hashes(
 /// Sets the hash at a path of keys. The first key is inserted after the keys in `after`.
 fn set_hash(pairs: &mut Vec<(String, YamlOutput)>, keys: &[&str], hash: String, after: &[&str]) {
     let mut pairs = pairs;
-    let mut at = pairs
+    let mut position = pairs
         .iter()
         .take_while(|(key, _)| after.contains(&key.as_str()))
         .count();
     for key in keys
         .iter()
-        .chain(HASH_PATH.split_last().map_or(&[][..], |(_, above)| above))
+        .chain(HASH_PATH.split_last().map_or(&[][..], |(_, parent_keys)| parent_keys))
     {
         if !pairs.iter().any(|(other, _)| other == key) {
-            pairs.insert(at.min(pairs.len()), ((*key).to_owned(), YamlOutput::Map(Vec::new())));
+            pairs.insert(position.min(pairs.len()), ((*key).to_owned(), YamlOutput::Map(Vec::new())));
         }
-        let found = pairs.iter_mut().find(|(other, _)| other == key);
-        let Some((_, YamlOutput::Map(inner) | YamlOutput::Flow(inner))) = found else {
+        let entry = pairs.iter_mut().find(|(other, _)| other == key);
+        let Some((_, YamlOutput::Map(inner) | YamlOutput::Flow(inner))) = entry else {
             return;
         };
         pairs = inner;
-        at = usize::MAX;
+        position = usize::MAX;
     }
     pairs.push(("hash".to_owned(), YamlOutput::Text(hash)));
 }

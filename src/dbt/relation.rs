@@ -164,10 +164,10 @@ mod tests {
         ] {
             assert_eq!(RelationName::read(name), None, "{name}");
         }
-        let of = |name: &str, dialect: &str| RelationName::read(name).unwrap().to_sql(dialect.parse().unwrap());
-        assert_eq!(of("PROD.SALES.orders", "snowflake"), "prod.sales.orders");
-        assert_eq!(of("\"prod\".\"order\"", "snowflake"), "\"prod\".\"order\"");
-        assert_eq!(of("`p-1`.`Sales`.`t`", "bigquery"), "`p-1`.`Sales`.t");
-        assert_eq!(of("\"My Schema\".\"order\"", "postgres"), "\"My Schema\".\"order\"");
+        let sql_name = |name: &str, dialect: &str| RelationName::read(name).unwrap().to_sql(dialect.parse().unwrap());
+        assert_eq!(sql_name("PROD.SALES.orders", "snowflake"), "prod.sales.orders");
+        assert_eq!(sql_name("\"prod\".\"order\"", "snowflake"), "\"prod\".\"order\"");
+        assert_eq!(sql_name("`p-1`.`Sales`.`t`", "bigquery"), "`p-1`.`Sales`.t");
+        assert_eq!(sql_name("\"My Schema\".\"order\"", "postgres"), "\"My Schema\".\"order\"");
     }
 }

@@ -41,14 +41,14 @@ pub struct TestConfig {
 impl TestConfig {
     /// Returns the `config` call, or an empty string if there is nothing to configure.
     pub fn config_call(&self) -> String {
-        let said = [
+        let options = [
             ("severity", self.only_warns.then_some("warn")),
             ("group", self.group.as_deref()),
         ];
-        let said = said
+        let settings = options
             .into_iter()
             .filter_map(|(name, value)| Some((name.to_owned(), YamlOutput::text(value?))));
-        config_block(&said.collect::<Vec<_>>())
+        config_block(&settings.collect::<Vec<_>>())
     }
 }
 
@@ -58,18 +58,18 @@ mod tests {
 
     #[test]
     fn unset_options_are_omitted() {
-        let of = |only_warns, group: Option<&str>| {
+        let config_text = |only_warns, group: Option<&str>| {
             TestConfig {
                 only_warns,
                 group: group.map(str::to_owned),
             }
             .config_call()
         };
-        assert_eq!(of(false, None), "");
-        assert_eq!(of(true, None), "{{ config(severity='warn') }}\n\n");
-        assert_eq!(of(false, Some("finance")), "{{ config(group='finance') }}\n\n");
+        assert_eq!(config_text(false, None), "");
+        assert_eq!(config_text(true, None), "{{ config(severity='warn') }}\n\n");
+        assert_eq!(config_text(false, Some("finance")), "{{ config(group='finance') }}\n\n");
         assert_eq!(
-            of(true, Some("finance")),
+            config_text(true, Some("finance")),
             "{{\n    config(\n        severity='warn',\n        group='finance'\n    )\n}}\n\n"
         );
     }

@@ -78,17 +78,17 @@ pub fn tokens(source: &str, dialect: Dialect) -> Vec<SqlToken> {
 
 /// Replaces tokens of SQL. `with` gets all tokens and the index of one token, and returns the text that replaces it.
 pub fn replace_tokens(source: &str, dialect: Dialect, with: impl Fn(&[SqlToken], usize) -> Option<String>) -> String {
-    let all = tokens(source, dialect);
+    let sql_tokens = tokens(source, dialect);
     let mut out = String::with_capacity(source.len());
-    let mut done = 0;
-    for (at, token) in all.iter().enumerate() {
-        if let Some(text) = with(&all, at) {
-            out.push_str(source.get(done..token.start).unwrap_or_default());
+    let mut copied_end = 0;
+    for (token_index, token) in sql_tokens.iter().enumerate() {
+        if let Some(text) = with(&sql_tokens, token_index) {
+            out.push_str(source.get(copied_end..token.start).unwrap_or_default());
             out.push_str(&text);
-            done = token.end;
+            copied_end = token.end;
         }
     }
-    out + source.get(done..).unwrap_or_default()
+    out + source.get(copied_end..).unwrap_or_default()
 }
 
 /// Returns whether a token can follow a list, so that a comma before it is a trailing comma.
@@ -171,7 +171,7 @@ impl<'s> Lexer<'s> {
             let end = rest
                 .get(2..)
                 .and_then(|inner| inner.find("$$"))
-                .map_or(rest.len(), |at| at + 4);
+                .map_or(rest.len(), |offset| offset + 4);
             self.at += end;
             SqlTokenKind::Text
         } else {
@@ -194,7 +194,7 @@ impl<'s> Lexer<'s> {
         let to = |end: &str| {
             rest.get(2..)
                 .and_then(|r| r.find(end))
-                .map_or(rest.len(), |at| at + 2 + end.len())
+                .map_or(rest.len(), |offset| offset + 2 + end.len())
         };
         let length = if rest.starts_with("--") {
             rest.find('\n').unwrap_or(rest.len())
@@ -372,13 +372,13 @@ mod tests {
 
     #[test]
     fn blanks_case_and_comments_do_not_count() {
-        let one = keys("select a, -- why\n 'X' || \"B\" from {{ ref('t') }}", "postgres");
+        let first_keys = keys("select a, -- why\n 'X' || \"B\" from {{ ref('t') }}", "postgres");
         let other = keys(
             "SELECT A,'X'||\"B\" /* no */ FROM {{ref( \"t\" )}}{# end #}",
             "postgres",
         );
-        assert_eq!(one, other);
-        assert_eq!(one, ["select", "a", ",", "'X'", "||", "\"B\"", "from", "{{ref('t')}}"]);
+        assert_eq!(first_keys, other);
+        assert_eq!(first_keys, ["select", "a", ",", "'X'", "||", "\"B\"", "from", "{{ref('t')}}"]);
     }
 
     #[test]
@@ -419,7 +419,7 @@ mod tests {
 
     #[test]
     fn trailing_commas_do_not_count() {
-        let one = keys(
+        let first_keys = keys(
             "with a as (select b, c from d), e as (select f(1)) select g",
             "bigquery",
         );
@@ -427,7 +427,7 @@ mod tests {
             "with a as (select b, c, from d,), e as (select f(1,)), select g,",
             "bigquery",
         );
-        assert_eq!(one, other);
+        assert_eq!(first_keys, other);
         assert_ne!(
             keys("select a, from_date from t", "duckdb"),
             keys("select a from_date from t", "duckdb")
@@ -456,10 +456,10 @@ mod tests {
 
     #[test]
     fn string_values_are_unquoted() {
-        let of = |text: &str, dialect: &str| token_value(text, dialect.parse().unwrap_or_default()).unwrap_or_default();
-        assert_eq!(of("'it''s'", "postgres"), "it's");
-        assert_eq!(of(r"'it\'s\n'", "bigquery"), "it's\n");
-        assert_eq!(of(r"r'\d'", "bigquery"), r"\d");
-        assert_eq!(of("'a {{ '{{' }} b'", "duckdb"), "a {{ b");
+        let string_value = |text: &str, dialect: &str| token_value(text, dialect.parse().unwrap_or_default()).unwrap_or_default();
+        assert_eq!(string_value("'it''s'", "postgres"), "it's");
+        assert_eq!(string_value(r"'it\'s\n'", "bigquery"), "it's\n");
+        assert_eq!(string_value(r"r'\d'", "bigquery"), r"\d");
+        assert_eq!(string_value("'a {{ '{{' }} b'", "duckdb"), "a {{ b");
     }
 }

@@ -103,8 +103,8 @@ fn write_pair(output: &mut String, key: &str, value: &YamlOutput, indent: usize)
             let start = output.len();
             output.push(' ');
             write_inline_list(output, items);
-            let written = output.len() - start - 1;
-            if indent + key.len() + written < WIDTH {
+            let value_length = output.len() - start - 1;
+            if indent + key.len() + value_length < WIDTH {
                 output.push('\n');
             } else {
                 output.truncate(start);

@@ -68,10 +68,10 @@ impl Alternatives {
 
     /// Returns a parent node for an expression and all its equivalent expressions.
     pub fn root(&self, trees: &mut Trees, expression: SqlNodeId) -> SqlNodeId {
-        let mut all = vec![expression];
-        all.extend(self.of_part.values().flatten().map(|(other, _)| *other));
-        all.sort_unstable();
-        trees.add(SqlLabel::Row, all)
+        let mut children = vec![expression];
+        children.extend(self.of_part.values().flatten().map(|(other, _)| *other));
+        children.sort_unstable();
+        trees.add(SqlLabel::Row, children)
     }
 
     /// Returns an expression, its parts and their equivalent expressions, in an order in which the children and the
@@ -80,12 +80,12 @@ impl Alternatives {
         if self.is_empty() {
             return trees.descendants(expression);
         }
-        let mut found = Vec::new();
+        let mut ordered_parts = Vec::new();
         let mut seen = FxHashSet::default();
         let mut left = vec![(expression, false)];
         while let Some((part, is_complete)) = left.pop() {
             if is_complete {
-                found.push(part);
+                ordered_parts.push(part);
             } else if seen.insert(part) {
                 left.push((part, true));
                 let others = self.equivalents_of(part).iter().map(|(other, _)| *other);
@@ -96,15 +96,15 @@ impl Alternatives {
                 );
             }
         }
-        found
+        ordered_parts
     }
 }
 
 impl Alternatives {
     fn add(&mut self, part: SqlNodeId, other: SqlNodeId, guards: GuardSet) {
-        let all = self.of_part.entry(part).or_default();
-        if all.iter().all(|(known, _)| *known != other) {
-            all.push((other, guards));
+        let equivalents = self.of_part.entry(part).or_default();
+        if equivalents.iter().all(|(equivalent, _)| *equivalent != other) {
+            equivalents.push((other, guards));
         }
     }
 
@@ -140,9 +140,9 @@ impl Alternatives {
                 added.push(other);
                 parent = parent.or(Some((other, guards)));
             }
-            let of_first = first.map(|(other, own)| match rewritten.get(&other) {
-                Some((last, added)) => (*last, own.union(*added)),
-                None => (other, own),
+            let of_first = first.map(|(other, own_guards)| match rewritten.get(&other) {
+                Some((last, added)) => (*last, own_guards.union(*added)),
+                None => (other, own_guards),
             });
             if let Some(other) = of_first.or(parent) {
                 rewritten.insert(part, other);
@@ -169,22 +169,22 @@ impl SpellingPatterns {
         let pattern = |sql: &str, args: Vec<Arg>| {
             let mut trees = Trees::default();
             let root = parse(sql, &tokens(sql, dialect), dialect, &mut trees).ok()?;
-            let spelled = vec![None; args.len()];
+            let arg_nodes = vec![None; args.len()];
             let shape = ExpressionShape::named("");
-            build_pattern(&trees, root, &ProbeFormula { shape, args }, spelled)
+            build_pattern(&trees, root, &ProbeFormula { shape, args }, arg_nodes)
         };
-        let all = spellings(dialect).into_iter().filter_map(|spelling| {
+        let patterns = spellings(dialect).into_iter().filter_map(|spelling| {
             let args = placeholders(&spelling.pattern);
-            let mut written = pattern(&spelling.pattern, args.clone())?;
+            let mut sql_pattern = pattern(&spelling.pattern, args.clone())?;
             let generated = pattern(&spelling.generated, args.clone())?;
-            written.args = args;
+            sql_pattern.args = args;
             Some(SpellingPattern {
-                pattern: written,
+                pattern: sql_pattern,
                 generated: generated.root,
                 guards: spelling.guard.map(GuardSet::from_guard).unwrap_or_default(),
             })
         });
-        Self(all.collect())
+        Self(patterns.collect())
     }
 
     /// Finds the equivalent expressions of all parts of an expression. `value_type` returns the type of a part, if it
@@ -195,25 +195,25 @@ impl SpellingPatterns {
         expression: SqlNodeId,
         mut value_type: impl FnMut(&mut Trees, SqlNodeId) -> Option<ValueType>,
     ) -> Alternatives {
-        let mut all = Alternatives::default();
+        let mut alternatives = Alternatives::default();
         let mut parts = trees.descendants(expression);
         let mut seen: FxHashSet<SqlNodeId> = parts.iter().copied().collect();
-        let mut at = 0;
+        let mut part_index = 0;
         for _ in 0..ROUNDS {
-            while let Some(part) = parts.get(at).copied().filter(|_| at < MAX_EXAMINED) {
-                at += 1;
+            while let Some(part) = parts.get(part_index).copied().filter(|_| part_index < MAX_EXAMINED) {
+                part_index += 1;
                 for spelling in &self.0 {
                     let Some(other) = spelling.apply(trees, part, &mut value_type) else {
                         continue;
                     };
-                    all.add(part, other, spelling.guards);
+                    alternatives.add(part, other, spelling.guards);
                     parts.extend(trees.descendants(other).into_iter().filter(|part| seen.insert(*part)));
                 }
             }
-            let new = all.add_parents(trees, expression);
+            let new = alternatives.add_parents(trees, expression);
             parts.extend(new.into_iter().filter(|part| seen.insert(*part)));
         }
-        all
+        alternatives
     }
 }
 
@@ -328,9 +328,9 @@ mod tests {
     #[test]
     fn spellings_are_valid() {
         for dialect in Dialect::all() {
-            let all = spellings(dialect);
-            assert!(all.len() > 20, "{dialect}");
-            assert_eq!(SpellingPatterns::new(dialect).0.len(), all.len(), "{dialect}");
+            let dialect_spellings = spellings(dialect);
+            assert!(dialect_spellings.len() > 20, "{dialect}");
+            assert_eq!(SpellingPatterns::new(dialect).0.len(), dialect_spellings.len(), "{dialect}");
         }
     }
 
@@ -339,15 +339,15 @@ mod tests {
     fn parts_have_equivalent_expressions() {
         let dialect: Dialect = "duckdb".parse().unwrap();
         let mut trees = Trees::default();
-        let mut read = |sql: &str| parse(sql, &tokens(sql, dialect), dialect, &mut trees).unwrap();
-        let edited = read("(if(x like 'a%', y, null) % 7 + 7) % 7");
-        let expected = read("mod(mod(case when starts_with(x, 'a') then y end, 7) + 7, 7)");
-        let unknown = read("date_diff('day', x, y)");
-        let all = SpellingPatterns::new(dialect);
-        let alternatives = all.alternatives(&mut trees, edited, |_, _| None);
+        let mut parse_sql = |sql: &str| parse(sql, &tokens(sql, dialect), dialect, &mut trees).unwrap();
+        let edited = parse_sql("(if(x like 'a%', y, null) % 7 + 7) % 7");
+        let expected = parse_sql("mod(mod(case when starts_with(x, 'a') then y end, 7) + 7, 7)");
+        let unknown = parse_sql("date_diff('day', x, y)");
+        let spelling_patterns = SpellingPatterns::new(dialect);
+        let alternatives = spelling_patterns.alternatives(&mut trees, edited, |_, _| None);
         assert!(alternatives.parts(&trees, edited).contains(&expected));
-        assert!(all.alternatives(&mut trees, unknown, |_, _| None).is_empty());
-        let dates = all.alternatives(&mut trees, unknown, |_, _| Some((Type::Date, true)));
+        assert!(spelling_patterns.alternatives(&mut trees, unknown, |_, _| None).is_empty());
+        let dates = spelling_patterns.alternatives(&mut trees, unknown, |_, _| Some((Type::Date, true)));
         assert_eq!(dates.equivalents_of(unknown).len(), 1);
     }
 }

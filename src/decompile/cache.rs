@@ -9,13 +9,13 @@ const MAX_KEPT: usize = 32;
 pub(super) type RecentlyUsedCache<T> = Mutex<Vec<(String, Arc<T>)>>;
 
 /// Returns the value with this name. If it is missing, `new` computes it.
-pub(super) fn get_or_insert_with<T>(all: &RecentlyUsedCache<T>, key: String, new: impl FnOnce() -> T) -> Arc<T> {
+pub(super) fn get_or_insert_with<T>(cache: &RecentlyUsedCache<T>, key: String, new: impl FnOnce() -> T) -> Arc<T> {
     // No code panics while it holds this lock.
-    let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
-    let index = all.iter().position(|(other, _)| *other == key);
-    let found = index.map_or_else(|| (key, Arc::new(new())), |at| all.remove(at));
-    let value = Arc::clone(&found.1);
-    all.truncate(MAX_KEPT - 1);
-    all.insert(0, found);
+    let mut entries = cache.lock().unwrap_or_else(PoisonError::into_inner);
+    let index = entries.iter().position(|(other, _)| *other == key);
+    let entry = index.map_or_else(|| (key, Arc::new(new())), |position| entries.remove(position));
+    let value = Arc::clone(&entry.1);
+    entries.truncate(MAX_KEPT - 1);
+    entries.insert(0, entry);
     value
 }

@@ -64,15 +64,15 @@ impl CallProbes<'_> {
             .chain([vec![Type::Unknown; count]])
         {
             let columns = |nulls: &dyn Fn(usize) -> bool| -> Vec<Arg> {
-                let of = |(index, ty): (usize, &Type)| Arg::Column(probe_column(*ty, nulls(index), index));
-                types.iter().enumerate().map(of).collect()
+                let column_arg = |(index, ty): (usize, &Type)| Arg::Column(probe_column(*ty, nulls(index), index));
+                types.iter().enumerate().map(column_arg).collect()
             };
             self.put(columns(&|_| true));
             self.put(columns(&|_| false));
-            for one in 0..if is_long { 0 } else { count.min(6) } {
-                self.put(columns(&|index| index != one));
+            for column_index in 0..if is_long { 0 } else { count.min(6) } {
+                self.put(columns(&|index| index != column_index));
                 if count > 2 {
-                    self.put(columns(&|index| index == one));
+                    self.put(columns(&|index| index == column_index));
                 }
             }
         }
@@ -87,7 +87,7 @@ impl CallProbes<'_> {
                 params
                     .iter()
                     .enumerate()
-                    .map(|(at, param)| parameter_literal(param, numbers, at, is_true))
+                    .map(|(param_index, param)| parameter_literal(param, numbers, param_index, is_true))
                     .collect(),
             );
         }
@@ -99,15 +99,15 @@ impl CallProbes<'_> {
         };
         for index in (0..self.count.min(5)).filter(is_number) {
             for types in nth_types_of_parameters(&params).into_iter().take(2) {
-                let of = |(at, ty): (usize, &Type)| match at == index {
-                    true => Arg::Quotient(at),
-                    false => Arg::Column(probe_column(*ty, true, at)),
+                let type_arg = |(type_index, ty): (usize, &Type)| match type_index == index {
+                    true => Arg::Quotient(type_index),
+                    false => Arg::Column(probe_column(*ty, true, type_index)),
                 };
-                self.put(types.iter().enumerate().map(of).collect());
+                self.put(types.iter().enumerate().map(type_arg).collect());
             }
-            let of_place = |(at, param): (usize, &&Param)| match at == index {
-                true => Arg::Minus(literal_at(&NUMBERS, at)),
-                false => parameter_literal(param, NUMBERS, at, true),
+            let of_place = |(param_index, param): (usize, &&Param)| match param_index == index {
+                true => Arg::Minus(literal_at(&NUMBERS, param_index)),
+                false => parameter_literal(param, NUMBERS, param_index, true),
             };
             self.put(params.iter().enumerate().map(of_place).collect());
         }

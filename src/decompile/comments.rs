@@ -9,48 +9,48 @@ use super::layout::head_tokens;
 /// Restores comments from a file that are missing from the merged text. Each comment is placed above the line that
 /// followed it. formulac itself writes comments only before a query.
 pub(super) fn restore_lost_comments(merged: String, sql_file: &SqlFile<'_>) -> String {
-    let there = comments(sql_file);
-    if there.is_empty() {
+    let file_comments = comments(sql_file);
+    if file_comments.is_empty() {
         return merged;
     }
     let now = SqlFile::read(&merged, sql_file.dialect);
-    let mut kept: HashMap<String, usize> = HashMap::new();
+    let mut comment_counts: HashMap<String, usize> = HashMap::new();
     for (_, text) in comments(&now) {
-        *kept.entry(text.to_owned()).or_default() += 1;
+        *comment_counts.entry(text.to_owned()).or_default() += 1;
     }
-    let is_lost = |(_, text): &(usize, &str)| match kept.get_mut(*text) {
+    let is_lost = |(_, text): &(usize, &str)| match comment_counts.get_mut(*text) {
         Some(count) if *count > 0 => {
             *count -= 1;
             false
         }
         _ => true,
     };
-    let lost: Vec<(usize, &str)> = there.into_iter().filter(is_lost).collect();
+    let lost: Vec<(usize, &str)> = file_comments.into_iter().filter(is_lost).collect();
     if lost.is_empty() {
         return merged;
     }
     let places = CommonLines::new(sql_file.source, &merged);
-    let mut above: HashMap<usize, Vec<&str>> = HashMap::new();
+    let mut comments_by_line: HashMap<usize, Vec<&str>> = HashMap::new();
     for (token, text) in &lost {
-        above
+        comments_by_line
             .entry(places.line_for_comment(sql_file.line(*token) - 1))
             .or_default()
             .push(text);
     }
     let mut out = String::with_capacity(merged.len() + 80 * lost.len());
-    for (at, line) in merged.split_inclusive('\n').chain([""]).enumerate() {
+    for (line_index, line) in merged.split_inclusive('\n').chain([""]).enumerate() {
         let indent = &line[..line.len() - line.trim_start().len()];
-        for text in above.remove(&at).unwrap_or_default() {
+        for text in comments_by_line.remove(&line_index).unwrap_or_default() {
             out.push_str(indent);
             out.push_str(text);
             out.push('\n');
         }
         out.push_str(line);
     }
-    let all = |file: &SqlFile<'_>| 0..file.tokens.len();
+    let all_tokens = |file: &SqlFile<'_>| 0..file.tokens.len();
     let is_sound = |text: &str| {
         let file = SqlFile::read(text, sql_file.dialect);
-        file.has_same_tokens(&all(&file), &now, &all(&now))
+        file.has_same_tokens(&all_tokens(&file), &now, &all_tokens(&now))
     };
     if is_sound(&out) {
         return out;
@@ -62,7 +62,7 @@ pub(super) fn restore_lost_comments(merged: String, sql_file: &SqlFile<'_>) -> S
 
 /// Returns the comments inside or after the query of a file, each with the index of the token after it.
 fn comments<'s>(file: &SqlFile<'s>) -> Vec<(usize, &'s str)> {
-    let mut all = Vec::new();
+    let mut comments = Vec::new();
     let ends = file.tokens.iter().map(|token| token.end);
     let starts = file
         .tokens
@@ -70,20 +70,20 @@ fn comments<'s>(file: &SqlFile<'s>) -> Vec<(usize, &'s str)> {
         .skip(1)
         .map(|token| token.start)
         .chain([file.source.len()]);
-    for (at, (end, start)) in ends.zip(starts).enumerate().skip(head_tokens(file).end) {
+    for (token_index, (end, start)) in ends.zip(starts).enumerate().skip(head_tokens(file).end) {
         let gap = file.source.get(end..start).unwrap_or_default().trim();
         if gap.contains("/*") || gap.contains("{#") {
-            all.push((at + 1, gap));
+            comments.push((token_index + 1, gap));
         } else {
-            all.extend(
+            comments.extend(
                 gap.lines()
                     .map(str::trim)
                     .filter(|line| !line.is_empty())
-                    .map(|line| (at + 1, line)),
+                    .map(|line| (token_index + 1, line)),
             );
         }
     }
-    all
+    comments
 }
 
 /// Lines that two strings have in common.
@@ -97,13 +97,13 @@ struct CommonLines {
 
 impl CommonLines {
     fn new(from: &str, to: &str) -> Self {
-        let there = unique_lines(to);
-        let here = unique_lines(from);
+        let target_lines = unique_lines(to);
+        let source_lines = unique_lines(from);
         let placed_line = |line: &str| {
-            here.get(line.trim())
+            source_lines.get(line.trim())
                 .copied()
                 .flatten()
-                .and_then(|_| *there.get(line.trim())?)
+                .and_then(|_| *target_lines.get(line.trim())?)
         };
         Self {
             lines: from.lines().map(placed_line).collect(),
@@ -124,11 +124,11 @@ impl CommonLines {
 /// occurs several times.
 fn unique_lines(text: &str) -> HashMap<&str, Option<usize>> {
     let mut lines = HashMap::new();
-    for (at, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+    for (line_index, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
         lines
             .entry(line.trim())
             .and_modify(|placed_line| *placed_line = None)
-            .or_insert(Some(at));
+            .or_insert(Some(line_index));
     }
     lines
 }

@@ -39,12 +39,12 @@ fn add_comparisons(
     comparisons: Vec<(&str, SqlNodeId)>,
     combine: &str,
 ) -> Option<SqlNodeId> {
-    let all: Vec<SqlNodeId> = comparisons
+    let conditions: Vec<SqlNodeId> = comparisons
         .into_iter()
         .map(|(op, value)| trees.add(SqlLabel::Op(op.to_owned()), vec![x, value]))
         .collect();
-    all.into_iter()
-        .reduce(|all, next| trees.add(SqlLabel::Op(combine.to_owned()), vec![all, next]))
+    conditions.into_iter()
+        .reduce(|combination, next| trees.add(SqlLabel::Op(combine.to_owned()), vec![combination, next]))
 }
 
 /// Returns whether comparisons replace `in` and `between` for a value. Comparisons do not replace them for a string or
@@ -75,7 +75,7 @@ fn is_repeatable(trees: &Trees, x: SqlNodeId) -> bool {
 fn volatile_functions() -> &'static FxHashSet<&'static str> {
     static NAMES: OnceLock<FxHashSet<&'static str>> = OnceLock::new();
     NAMES.get_or_init(|| {
-        let called = |is_volatile: bool| {
+        let callees = |is_volatile: bool| {
             let mut names = FxHashSet::default();
             let overloads = functions().filter(|function| function.volatile == is_volatile);
             for overload in overloads.flat_map(|function| function.overloads) {
@@ -90,8 +90,8 @@ fn volatile_functions() -> &'static FxHashSet<&'static str> {
             }
             names
         };
-        let others = called(false);
-        let mut names = called(true);
+        let others = callees(false);
+        let mut names = callees(true);
         names.retain(|name| !others.contains(name));
         names
     })

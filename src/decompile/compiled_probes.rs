@@ -90,7 +90,7 @@ impl ProbesWithCachedSql {
         };
         let numbers = format!("numbers = {}\n", unknown_columns().join(" + "));
         // No code panics while it holds this lock.
-        let mut known = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut cache = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
         let mut compiled = Vec::new();
         for (compiler, step, others) in [
             (compiler, ProbeStep::Rows, ""),
@@ -100,12 +100,12 @@ impl ProbesWithCachedSql {
             let probes = self.probes().iter().enumerate();
             let probes: Vec<(usize, &ProbeFormula)> = probes.filter(|(_, probe)| is_needed(probe, step)).collect();
             for chunk in probes.chunks(TOGETHER) {
-                for (at, sql) in compiled_sql(compiler, others, chunk) {
-                    let unchanged = known.get(&(at, step)).filter(|before| *before.sql == *sql);
+                for (probe_index, sql) in compiled_sql(compiler, others, chunk) {
+                    let unchanged = cache.get(&(probe_index, step)).filter(|before| *before.sql == *sql);
                     let probe = unchanged
                         .cloned()
-                        .unwrap_or_else(|| Arc::new(CompiledProbe::new(at, sql)));
-                    known.insert((at, step), Arc::clone(&probe));
+                        .unwrap_or_else(|| Arc::new(CompiledProbe::new(probe_index, sql)));
+                    cache.insert((probe_index, step), Arc::clone(&probe));
                     compiled.push(probe);
                 }
             }
@@ -117,16 +117,16 @@ impl ProbesWithCachedSql {
 /// Compiles probes together with other formulas. Returns the position and the SQL of each probe.
 fn compiled_sql(compiler: &Compiler, others: &str, probes: &[(usize, &ProbeFormula)]) -> Vec<(usize, Box<str>)> {
     let mut text = others.to_owned();
-    for (at, probe) in probes {
+    for (probe_index, probe) in probes {
         if let Some(formula) = probe.formula() {
-            let _ = writeln!(text, "p{at} = {formula}");
+            let _ = writeln!(text, "p{probe_index} = {formula}");
         }
     }
     let results = compiler.compile(&text);
     let definitions = results.definitions().iter();
     let sql = definitions.filter_map(|definition| {
-        let at = definition.name()?.get(1..)?.parse().ok()?;
-        Some((at, definition.sql().into()))
+        let probe_index = definition.name()?.get(1..)?.parse().ok()?;
+        Some((probe_index, definition.sql().into()))
     });
     sql.collect()
 }
@@ -143,9 +143,9 @@ struct CompiledProbe {
 }
 
 impl CompiledProbe {
-    fn new(at: usize, sql: Box<str>) -> Self {
+    fn new(probe_index: usize, sql: Box<str>) -> Self {
         Self {
-            at,
+            at: probe_index,
             sql,
             patterns: OnceLock::new(),
             without_guards: OnceLock::new(),
@@ -251,14 +251,14 @@ impl CompiledProbes {
         };
         let groups: Vec<&CompiledGroup> = self.groups.iter().filter(is_needed).collect();
         // Compile and parse the required probes in parallel.
-        let needed = crate::parallel::map(&groups, |CompiledGroup { tried, compiled }| {
+        let pattern_lists = crate::parallel::map(&groups, |CompiledGroup { tried, compiled }| {
             let compiled = compiled.get_or_init(|| tried.compile(&self.compiler));
             let patterns = compiled.iter().flat_map(|probe| patterns_of(tried, probe));
             patterns.collect::<Vec<_>>()
         });
         let mut patterns = Patterns::default();
         let mut seen = FxHashSet::default();
-        for pattern in needed.into_iter().flatten() {
+        for pattern in pattern_lists.into_iter().flatten() {
             if seen.insert(pattern) {
                 patterns.insert(Arc::clone(pattern));
             }
@@ -271,10 +271,10 @@ impl CompiledProbes {
         probe.patterns.get_or_init(|| {
             let formula = tried.probes().get(probe.at);
             let pattern = formula.and_then(|formula| learn_probe(&self.compiler, formula, &probe.sql, false));
-            let both = pattern
+            let pattern_pair = pattern
                 .into_iter()
                 .flat_map(|sql_pattern| sql_pattern.without_brackets().into_iter().chain([sql_pattern]));
-            both.map(Arc::new).collect()
+            pattern_pair.map(Arc::new).collect()
         })
     }
 }
@@ -287,7 +287,7 @@ impl CompiledProbes {
     /// Returns the patterns of every `step`th probe, with and without guards. The patterns contain the required calls.
     pub fn all_patterns(&self, step: usize) -> Vec<Arc<SqlPattern>> {
         let dialect = self.compiler.options.dialect;
-        let mut all = Vec::new();
+        let mut patterns = Vec::new();
         for CompiledGroup { tried, .. } in &self.groups {
             for probe in tried.compile(&self.compiler).iter().step_by(step) {
                 for pattern in self.patterns_of(tried, probe) {
@@ -296,11 +296,11 @@ impl CompiledProbes {
                     let missing = required.find(|name| !parts.is_empty() && !parts.contains(*name));
                     assert_eq!(missing, None, "{dialect}: {} {pattern:?}", probe.sql);
                 }
-                all.extend(self.patterns_of(tried, probe).iter().cloned());
-                all.extend(self.pattern_without_guards(tried, probe).cloned());
+                patterns.extend(self.patterns_of(tried, probe).iter().cloned());
+                patterns.extend(self.pattern_without_guards(tried, probe).cloned());
             }
         }
-        all
+        patterns
     }
 }
 

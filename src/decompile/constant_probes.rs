@@ -45,7 +45,7 @@ impl SqlConstants {
     pub fn build_probes(&self) -> Vec<ProbeFormula> {
         // Calls with one constant are more likely than calls with two constants. However, a call with two constants
         // comes first if only its function is similar to the expression.
-        let (mut all, mut of_two) = (Vec::new(), Vec::new());
+        let (mut probes, mut of_two) = (Vec::new(), Vec::new());
         for (rank, function) in self
             .functions
             .iter()
@@ -53,17 +53,17 @@ impl SqlConstants {
             .enumerate()
         {
             for overload in function.overloads {
-                add_date_probes(function.name, overload, self, &mut all);
-                add_constant_argument_probes(function.name, overload, self, &mut all, &mut of_two);
+                add_date_probes(function.name, overload, self, &mut probes);
+                add_constant_argument_probes(function.name, overload, self, &mut probes, &mut of_two);
             }
             if rank < SIMILAR_FUNCTIONS {
                 of_two.truncate(MAX_PAIR_PROBES);
-                all.append(&mut of_two);
+                probes.append(&mut of_two);
             }
         }
-        all.extend(of_two);
-        all.truncate(WITH_WORDS);
-        all
+        probes.extend(of_two);
+        probes.truncate(WITH_WORDS);
+        probes
     }
 }
 
@@ -71,12 +71,12 @@ impl SqlConstants {
 /// first.
 pub(super) fn find_constants(trees: &Trees, expression: SqlNodeId) -> SqlConstants {
     let mut words = SqlConstants::default();
-    let (mut whole, mut powers): (Vec<i64>, Vec<String>) = Default::default();
+    let (mut integers, mut powers): (Vec<i64>, Vec<String>) = Default::default();
     for part in trees.descendants(expression) {
         match trees.label(part) {
             SqlLabel::Number(number) => {
                 words.numbers.push(number.clone());
-                whole.extend(number.parse::<i64>());
+                integers.extend(number.parse::<i64>());
                 if number.trim_matches(['1', '.']).chars().all(|c| c == '0') {
                     let zeros = number.chars().filter(|c| *c == '0').count();
                     powers.extend([zeros.to_string(), format!("-{zeros}")]);
@@ -107,17 +107,17 @@ pub(super) fn find_constants(trees: &Trees, expression: SqlNodeId) -> SqlConstan
     for near in [1, -1] {
         words
             .numbers
-            .extend(whole.iter().map(|number| number.saturating_add(near).to_string()));
+            .extend(integers.iter().map(|number| number.saturating_add(near).to_string()));
     }
-    let shifted = whole.iter().flat_map(|number| [*number, number.saturating_add(1)]);
+    let shifted = integers.iter().flat_map(|number| [*number, number.saturating_add(1)]);
     let apart = shifted
-        .flat_map(|from| whole.iter().map(move |to| to.saturating_sub(from)))
-        .filter(|by| *by > 0);
-    words.numbers.extend(apart.take(NUMBERS).map(|by| by.to_string()));
+        .flat_map(|from| integers.iter().map(move |to| to.saturating_sub(from)))
+        .filter(|difference| *difference > 0);
+    words.numbers.extend(apart.take(NUMBERS).map(|difference| difference.to_string()));
     words.numbers.extend(powers);
     words
         .numbers
-        .extend(whole.iter().map(|number| number.saturating_neg().to_string()));
+        .extend(integers.iter().map(|number| number.saturating_neg().to_string()));
     deduplicate(&mut words.numbers, NUMBERS);
     deduplicate(&mut words.texts, TEXTS);
     words
@@ -156,19 +156,19 @@ fn add_date_probes(name: &'static str, overload: &Overload, words: &SqlConstants
     for types in type_assignments(&params) {
         for nullable in [true, false] {
             let base = column_args(&types, nullable);
-            let mut put = |mut args: Vec<Arg>| {
+            let mut add_probe = |mut args: Vec<Arg>| {
                 args.extend(words.dates.iter().map(|date| Arg::Fixed(text_literal(date).text)));
                 probes.push(ProbeFormula {
                     shape: ExpressionShape::Call(name),
                     args,
                 });
             };
-            put(base.clone());
+            add_probe(base.clone());
             for (index, param) in params.iter().enumerate() {
                 for word in args_from_constants(param, words) {
                     for sign in ["", "-"] {
                         let word = Arg::Fixed(format!("{sign}{}", word.text()));
-                        put(with_value_at(&base, index, word));
+                        add_probe(with_value_at(&base, index, word));
                     }
                 }
             }

@@ -103,21 +103,21 @@ impl CandidateCheck<'_, '_> {
     /// Finds formulas for the parts of an expression that aggregate ranges.
     pub fn learn_ranges(
         &self,
-        (patterns, known): (&[&Patterns], &SearchInput),
+        (patterns, input): (&[&Patterns], &SearchInput),
         trees: &mut Trees,
         expression: SqlNodeId,
         names: &[Arg],
     ) -> SearchInput {
-        let mut given = SearchInput::new();
+        let mut range_input = SearchInput::new();
         let windows = ranges::find_windows(trees, expression);
         let Some(name) = names.first().filter(|_| !windows.is_empty()) else {
-            return given;
+            return range_input;
         };
         let is_pivoted = self.sheet_outline().is_some_and(|sheet| sheet.is_pivoted);
         let learned = self.windows.get_or_init(|| {
             let learn = |probe: ProbeFormula| {
-                let counted = self.expression_tree(&probe.formula()?, trees)?;
-                ranges::learn_window(trees, counted, &probe)
+                let count_tree = self.expression_tree(&probe.formula()?, trees)?;
+                ranges::learn_window(trees, count_tree, &probe)
             };
             ranges::row_count_probes(name, is_pivoted)
                 .into_iter()
@@ -129,20 +129,20 @@ impl CandidateCheck<'_, '_> {
                 continue;
             };
             let bare = ranges::parts_without_window(trees, expression, window);
-            let Some(whole) = bare.get(&expression).copied() else {
+            let Some(bare_root) = bare.get(&expression).copied() else {
                 continue;
             };
-            let mut search = FormulaSearch::new(patterns, trees).with_input(known).with_range(&range);
-            search.candidates(whole);
+            let mut search = FormulaSearch::new(patterns, trees).with_input(input).with_range(&range);
+            search.candidates(bare_root);
             for (part, bare) in bare {
                 let forms = search
                     .found_formulas(bare)
                     .iter()
                     .filter(|form| form.range == RangeUse::Inside);
-                given.entry(part).or_default().extend(forms.cloned());
+                range_input.entry(part).or_default().extend(forms.cloned());
             }
         }
-        given
+        range_input
     }
 
     /// Returns the ranges that an expression reads, with `{0}` in place of the name.
@@ -150,8 +150,8 @@ impl CandidateCheck<'_, '_> {
         let windows = ranges::find_windows(trees, expression);
         let learned = self.windows.get().map_or(&[][..], Vec::as_slice);
         let of_window = |window: SqlNodeId| learned.iter().find_map(|learned| learned.window_range(trees, window));
-        let found = windows.into_iter().take(WINDOWS).filter_map(of_window);
-        found.map(|range| range.replace("{}", "{0}")).collect()
+        let ranges = windows.into_iter().take(WINDOWS).filter_map(of_window);
+        ranges.map(|range| range.replace("{}", "{0}")).collect()
     }
 
     /// Learns the functions that read joined rows and the functions that are available only in worksheets. The last
@@ -165,10 +165,10 @@ impl CandidateCheck<'_, '_> {
     ) -> Option<Patterns> {
         let mut patterns = Patterns::default();
         let parts = trees.descendants(expression);
-        let joins = |how: &str| {
+        let joins = |join_kind: &str| {
             parts
                 .iter()
-                .any(|part| matches!(trees.label(*part), SqlLabel::Joined(j) if j == how))
+                .any(|part| matches!(trees.label(*part), SqlLabel::Joined(j) if j == join_kind))
         };
         let (left, cross) = (joins("left join"), joins("cross join"));
         let looks = self.is_reading_other_rows(trees, expression);
@@ -290,10 +290,10 @@ impl CandidateCheck<'_, '_> {
             });
             of_it.map(|(_, name)| name.clone()).collect::<Vec<_>>()
         };
-        let own = is_of(None);
+        let own_columns = is_of(None);
         let mut keys: Vec<Arg> = Vec::new();
         if left {
-            let marked = own
+            let marked = own_columns
                 .iter()
                 .take(3)
                 .flat_map(|name| sheets::artificial_lookup_keys(&format_name(name)))
@@ -305,39 +305,39 @@ impl CandidateCheck<'_, '_> {
         }
         let own_keys = keys.iter().chain(names).chain(&literals).cloned().collect();
         let tab_keys: Vec<Arg> = names.iter().filter(|_| left).chain(&literals).cloned().collect();
-        let mut all: Vec<SheetLookup> = Vec::new();
+        let mut lookups: Vec<SheetLookup> = Vec::new();
         for (tab, relation) in sheet.tabs.iter().filter(|(tab, _)| !tab.contains('\'')) {
             // A value that a helper CTE selects is not qualified with a relation.
-            let columns = is_of(Some(relation)).into_iter().chain(own.iter().cloned()).collect();
-            all.push(SheetLookup::new(
+            let columns = is_of(Some(relation)).into_iter().chain(own_columns.iter().cloned()).collect();
+            lookups.push(SheetLookup::new(
                 format!("'{tab}'!"),
                 columns,
                 tab_keys.clone(),
                 (trees, parts),
             ));
         }
-        all.push(SheetLookup::new(String::new(), own, own_keys, (trees, parts)));
-        all
+        lookups.push(SheetLookup::new(String::new(), own_columns, own_keys, (trees, parts)));
+        lookups
     }
 
     /// Adds the other definitions of this step: maps the expression of each definition to its name, and its name to
     /// its formula.
-    pub fn add_definitions(&self, trees: &mut Trees, given: &mut SearchInput) {
+    pub fn add_definitions(&self, trees: &mut Trees, input: &mut SearchInput) {
         let Some(step) = self.spec_position.outline.steps.get(self.definition_index) else {
             return;
         };
         let mut columns = self
             .spec_position
             .columns(self.edited_file, self.definition_index, &self.definition.name);
-        if let DefinitionSqlPart::Column(shown) = self.definition_part {
-            let own = self
+        if let DefinitionSqlPart::Column(column_name) = self.definition_part {
+            let column_site = self
                 .spec_position
-                .find_site(&columns, self.edited_file, self.cte, shown);
-            let _ = own.map(|site| columns.resolve_expression(&site, trees));
+                .find_site(&columns, self.edited_file, self.cte, column_name);
+            let _ = column_site.map(|site| columns.resolve_expression(&site, trees));
         }
         for (joined, column) in std::mem::take(&mut columns.aliases) {
             if let Some((Some(relation), name)) = trees.column(column) {
-                given
+                input
                     .entry(joined)
                     .or_default()
                     .push(ExpressionText::name(format!("{relation}.{name}"), 2));
@@ -351,17 +351,17 @@ impl CandidateCheck<'_, '_> {
             if let Some((Some(relation), name)) = tree.and_then(|tree| trees.column(tree)) {
                 let path = format!("{relation}.{}", format_name(name));
                 let word = trees.add_word(&key.to_ascii_lowercase());
-                given.entry(word).or_default().push(ExpressionText::name(path, 2));
+                input.entry(word).or_default().push(ExpressionText::name(path, 2));
             }
         }
         let others = step
             .definitions
             .iter()
             .filter(|other| other.name != self.definition.name);
-        let mut written = 0;
+        let mut name_count = 0;
         for definition in others.take(DEFINITIONS) {
             let name = trees.add_word(&definition.name.to_ascii_lowercase());
-            given
+            input
                 .entry(name)
                 .or_default()
                 .push(ExpressionText::from_formula(&definition.formula, INLINED_FORMULA_COST));
@@ -371,8 +371,8 @@ impl CandidateCheck<'_, '_> {
             let tree = match site {
                 Some(site) => columns.resolve_expression(&site, trees).ok(),
                 // The definition has no column, so its expression is repeated wherever it is used.
-                None if written < WITHOUT_COLUMN => {
-                    written += 1;
+                None if name_count < WITHOUT_COLUMN => {
+                    name_count += 1;
                     self.expand_formula(self.definition, &definition.formula, trees)
                 }
                 None => None,
@@ -381,7 +381,7 @@ impl CandidateCheck<'_, '_> {
             let is_joined = matches!(trees.label(tree), SqlLabel::Joined(_));
             if trees.column(tree).is_none() {
                 let cost = if is_joined { 1 } else { DEFINITION_NAME_COST };
-                given
+                input
                     .entry(tree)
                     .or_default()
                     .push(ExpressionText::name(format_name(&definition.name), cost));
@@ -390,12 +390,12 @@ impl CandidateCheck<'_, '_> {
     }
 
     /// Adds names that resolve to a compound expression, such as a column by which two relations are joined.
-    pub fn add_keys(&self, trees: &mut Trees, expression: SqlNodeId, given: &mut SearchInput) {
+    pub fn add_keys(&self, trees: &mut Trees, expression: SqlNodeId, input: &mut SearchInput) {
         for name in self.candidate_names(trees, expression) {
             if let Arg::Named(text, tree) = name
                 && trees.column(tree).is_none()
             {
-                given.entry(tree).or_default().push(ExpressionText::name(text, 0));
+                input.entry(tree).or_default().push(ExpressionText::name(text, 0));
             }
         }
     }
@@ -436,10 +436,10 @@ impl CandidateCheck<'_, '_> {
         for (column, name) in expression_columns(trees, expression).into_iter().take(WRITTEN) {
             if args.len() < 2 && !is_known(&args, &name) {
                 // If several relations have a column with this name, the step's own column needs its relation name.
-                let own = format!("{}.{name}", self.base_relation());
+                let qualified_name = format!("{}.{name}", self.base_relation());
                 let is_own = trees.column(column).is_some_and(|(relation, _)| relation.is_none());
-                let name = if is_own && self.compile_formula(&own).is_some() {
-                    own
+                let name = if is_own && self.compile_formula(&qualified_name).is_some() {
+                    qualified_name
                 } else {
                     name
                 };

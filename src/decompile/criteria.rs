@@ -27,7 +27,7 @@ pub(super) fn add_criterion_probes(probes: &mut Vec<ProbeFormula>) {
     for (ty, _) in TYPES {
         for nullable in [true, false] {
             let range = || Arg::Column(probe_column(ty, nullable, 0));
-            let mut put = |criterion: Arg| {
+            let mut add_probe = |criterion: Arg| {
                 probes.push(ProbeFormula {
                     shape: ExpressionShape::Pair,
                     args: vec![range(), criterion],
@@ -35,28 +35,28 @@ pub(super) fn add_criterion_probes(probes: &mut Vec<ProbeFormula>) {
             };
             for before in ["", "<>"] {
                 for text in WILD {
-                    put(Arg::Wild(before, text));
+                    add_probe(Arg::Wild(before, text));
                 }
             }
             for (before, after) in texts {
                 for text in [TEXTS[1], OTHER] {
-                    put(Arg::Text(before, text, after));
+                    add_probe(Arg::Text(before, text, after));
                 }
             }
             for op in ["", "<>", "=", ">", ">=", "<", "<="] {
                 for number in [NUMBERS[1], POINTS[1]] {
-                    put(Arg::Text(op, number, ""));
+                    add_probe(Arg::Text(op, number, ""));
                 }
-                put(Arg::Text(op, "2019-07-23", ""));
+                add_probe(Arg::Text(op, "2019-07-23", ""));
             }
             for fixed in ["\"\"", "\"=\"", "\"<>\"", "TRUE", "FALSE", "\"*\"", "\"?*\""] {
-                put(Arg::Fixed(fixed.to_owned()));
+                add_probe(Arg::Fixed(fixed.to_owned()));
             }
-            put(Arg::Number(NUMBERS[1]));
-            put(Arg::Number(POINTS[1]));
+            add_probe(Arg::Number(NUMBERS[1]));
+            add_probe(Arg::Number(POINTS[1]));
             for (other, _) in TYPES {
-                put(Arg::Column(probe_column(other, true, 1)));
-                put(Arg::Column(probe_column(other, false, 1)));
+                add_probe(Arg::Column(probe_column(other, true, 1)));
+                add_probe(Arg::Column(probe_column(other, false, 1)));
             }
         }
     }

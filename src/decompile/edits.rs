@@ -68,8 +68,8 @@ pub struct Edits {
 impl Edits {
     /// Compares the tokens of two strings. The strings do not have to be valid SQL.
     #[must_use]
-    pub fn from_texts(written: &str, text: &str, dialect: Dialect) -> Self {
-        compare_files(&SqlFile::read(written, dialect), &SqlFile::read(text, dialect))
+    pub fn from_texts(generated_sql: &str, text: &str, dialect: Dialect) -> Self {
+        compare_files(&SqlFile::read(generated_sql, dialect), &SqlFile::read(text, dialect))
     }
 
     /// Returns whether the two strings are equivalent.
@@ -79,9 +79,9 @@ impl Edits {
     }
 }
 
-pub(super) fn compare_files(written: &SqlFile<'_>, file: &SqlFile<'_>) -> Edits {
+pub(super) fn compare_files(generated_file: &SqlFile<'_>, file: &SqlFile<'_>) -> Edits {
     let mut edits = Edits::default();
-    let new_inputs = new_inputs(written, file);
+    let new_inputs = new_inputs(generated_file, file);
     let new_input = |position: &FilePartPosition| new_inputs.get(&position.cte.as_deref()).cloned();
     let edit_of_part = |position: &FilePartPosition, before: String, after: String, line: usize| OtherEdit {
         cte: position.cte.clone(),
@@ -92,27 +92,27 @@ pub(super) fn compare_files(written: &SqlFile<'_>, file: &SqlFile<'_>) -> Edits 
         position: Some(position.clone()),
         new_input: new_input(position),
     };
-    let before: HashMap<&FilePartPosition, usize> = written
+    let before: HashMap<&FilePartPosition, usize> = generated_file
         .parts
         .iter()
         .enumerate()
-        .map(|(at, part)| (&part.position, at))
+        .map(|(part_index, part)| (&part.position, part_index))
         .collect();
     let after: HashSet<&FilePartPosition> = file.parts.iter().map(|part| &part.position).collect();
     for part in &file.parts {
         let line = file.line(part.tokens.start);
         let now = file.text(&part.tokens).to_owned();
-        let Some(at) = before.get(&part.position) else {
+        let Some(part_index) = before.get(&part.position) else {
             edits
                 .other_edits
                 .push(edit_of_part(&part.position, String::new(), now, line));
             continue;
         };
-        let Some(old) = written.parts.get(*at) else { continue };
-        if written.is_same_part(&old.tokens, file, &part.tokens) {
+        let Some(old) = generated_file.parts.get(*part_index) else { continue };
+        if generated_file.is_same_part(&old.tokens, file, &part.tokens) {
             continue;
         }
-        let was = written.text(&old.tokens).to_owned();
+        let was = generated_file.text(&old.tokens).to_owned();
         match &part.position.kind {
             // If a select reads a new input, its columns are different columns, even if they have the same names.
             FilePartKind::Column(column)
@@ -137,12 +137,12 @@ pub(super) fn compare_files(written: &SqlFile<'_>, file: &SqlFile<'_>) -> Edits 
         .map(|part| (&part.position, file.line(part.tokens.end)))
         .collect();
     let mut line = 1;
-    for part in &written.parts {
+    for part in &generated_file.parts {
         if let Some(behind) = lines.get(&part.position) {
             line = *behind;
         }
         if !after.contains(&part.position) {
-            let before = written.text(&part.tokens).to_owned();
+            let before = generated_file.text(&part.tokens).to_owned();
             edits
                 .other_edits
                 .push(edit_of_part(&part.position, before, String::new(), line));
@@ -157,7 +157,7 @@ pub(super) fn compare_files(written: &SqlFile<'_>, file: &SqlFile<'_>) -> Edits 
         !places.is_sorted()
     };
     let in_order = if is_moved(file) {
-        order::reorder_columns(file, written)
+        order::reorder_columns(file, generated_file)
     } else {
         None
     };
@@ -167,15 +167,15 @@ pub(super) fn compare_files(written: &SqlFile<'_>, file: &SqlFile<'_>) -> Edits 
     if is_moved {
         edits
             .other_edits
-            .push(edit_of_whole_file(written, file, "the order of the query's parts"));
+            .push(edit_of_whole_file(generated_file, file, "the order of the query's parts"));
     }
     let has_same_parts =
         !is_moved && before.len() == after.len() && after.iter().all(|item| before.contains_key(*item));
     // If only the tokens between the parts differ, the text contains a construct that this comparison does not
     // recognize.
-    if has_same_parts && written.tokens_between_parts() != in_order.tokens_between_parts() {
+    if has_same_parts && generated_file.tokens_between_parts() != in_order.tokens_between_parts() {
         edits.other_edits.push(edit_of_whole_file(
-            written,
+            generated_file,
             file,
             "the way the query's parts are combined",
         ));
@@ -183,11 +183,11 @@ pub(super) fn compare_files(written: &SqlFile<'_>, file: &SqlFile<'_>) -> Edits 
     edits
 }
 
-fn edit_of_whole_file(written: &SqlFile<'_>, file: &SqlFile<'_>, description: &str) -> OtherEdit {
+fn edit_of_whole_file(generated_file: &SqlFile<'_>, file: &SqlFile<'_>, description: &str) -> OtherEdit {
     OtherEdit {
         cte: None,
         description: description.to_owned(),
-        before: written.source.to_owned(),
+        before: generated_file.source.to_owned(),
         after: file.source.to_owned(),
         line: 1,
         position: None,
@@ -197,25 +197,25 @@ fn edit_of_whole_file(written: &SqlFile<'_>, file: &SqlFile<'_>, description: &s
 
 /// Returns the selects that read a CTE or a subquery that only the edited file has, by the name of their CTE (`None`
 /// for the last select), each with its new input.
-fn new_inputs<'f>(written: &SqlFile<'_>, file: &'f SqlFile<'_>) -> HashMap<Option<&'f str>, String> {
+fn new_inputs<'f>(generated_file: &SqlFile<'_>, file: &'f SqlFile<'_>) -> HashMap<Option<&'f str>, String> {
     let clauses = file.parts.iter().filter(|part| part.position.is_from_clause());
     let new = clauses.filter_map(|part| {
         let cte = part.position.cte.as_deref();
         let first = file.tokens.get(part.tokens.start)?;
         if first.text(file.source) == "(" {
-            let before = written.clause(cte, "from");
-            let is_same = before.is_some_and(|before| written.is_same_part(&before, file, &part.tokens));
+            let before = generated_file.clause(cte, "from");
+            let is_same = before.is_some_and(|before| generated_file.is_same_part(&before, file, &part.tokens));
             return (!is_same).then(|| (cte, "a subquery".to_owned()));
         }
         let name = token_name(*first, file)?;
-        let is_new = file.ctes.contains(&name) && !written.ctes.contains(&name);
+        let is_new = file.ctes.contains(&name) && !generated_file.ctes.contains(&name);
         is_new.then(|| (cte, format!("the CTE `{name}`")))
     });
     new.collect()
 }
 
 pub(super) fn describe_file_part(position: &FilePartPosition) -> String {
-    let what = match &position.kind {
+    let description = match &position.kind {
         FilePartKind::Column(name) => format!("the column `{name}`"),
         FilePartKind::Unnamed => "a column without a name".to_owned(),
         FilePartKind::Clause(clause) => format!("`{clause}`"),
@@ -223,7 +223,7 @@ pub(super) fn describe_file_part(position: &FilePartPosition) -> String {
         FilePartKind::Other => "text that is not part of a query".to_owned(),
     };
     match &position.cte {
-        Some(cte) => format!("{what} of `{cte}`"),
-        None => what,
+        Some(cte) => format!("{description} of `{cte}`"),
+        None => description,
     }
 }

@@ -21,9 +21,9 @@ use crate::dialect::Dialect;
 /// assert!(is_equivalent_sql(together, apart, "duckdb".parse().unwrap()));
 /// ```
 #[must_use]
-pub fn is_equivalent_sql(one: &str, other: &str, dialect: Dialect) -> bool {
-    let (one, other) = (SqlFile::read(one, dialect), SqlFile::read(other, dialect));
-    are_equivalent(&one, &other, &mut Trees::default())
+pub fn is_equivalent_sql(first_sql: &str, other: &str, dialect: Dialect) -> bool {
+    let (first_file, other) = (SqlFile::read(first_sql, dialect), SqlFile::read(other, dialect));
+    are_equivalent(&first_file, &other, &mut Trees::default())
 }
 
 /// Returns whether two SQL expressions differ only in redundant brackets or in equivalent spellings, such as `x in (1,
@@ -36,11 +36,11 @@ pub fn is_equivalent_sql(one: &str, other: &str, dialect: Dialect) -> bool {
 /// assert!(!is_same_expression("x in (1, 2)", "x in (1, 3)", dialect));
 /// ```
 #[must_use]
-pub fn is_same_expression(one: &str, other: &str, dialect: Dialect) -> bool {
+pub fn is_same_expression(first_sql: &str, other: &str, dialect: Dialect) -> bool {
     let mut trees = Trees::default();
-    let mut read = |sql: &str| parse(sql, &tokens(sql, dialect), dialect, &mut trees).ok();
-    let one = read(one);
-    one.is_some() && one == read(other)
+    let mut parse_sql = |sql: &str| parse(sql, &tokens(sql, dialect), dialect, &mut trees).ok();
+    let first_node = parse_sql(first_sql);
+    first_node.is_some() && first_node == parse_sql(other)
 }
 
 impl SqlFile<'_> {
@@ -51,17 +51,17 @@ impl SqlFile<'_> {
             return true;
         }
         let mut trees = Trees::default();
-        let mut read = |file: &SqlFile<'_>, tokens: &Range<usize>| {
+        let mut parse_part = |file: &SqlFile<'_>, tokens: &Range<usize>| {
             parse_list(file.source, &file.required_tokens(tokens), file.dialect, &mut trees).ok()
         };
-        let one = read(self, tokens);
-        one.is_some() && one == read(other, others)
+        let first_node = parse_part(self, tokens);
+        first_node.is_some() && first_node == parse_part(other, others)
     }
 
     /// Returns whether two files have the same parts in the same order.
     pub fn is_same_query(&self, other: &SqlFile<'_>) -> bool {
-        let is_same = |(one, two): (&FilePart, &FilePart)| {
-            one.position == two.position && self.is_same_part(&one.tokens, other, &two.tokens)
+        let is_same = |(first_part, two): (&FilePart, &FilePart)| {
+            first_part.position == two.position && self.is_same_part(&first_part.tokens, other, &two.tokens)
         };
         self.parts.len() == other.parts.len()
             && self.parts.iter().zip(&other.parts).all(is_same)
@@ -75,8 +75,8 @@ impl SqlFile<'_> {
             let mut positions = file.parts.iter().map(|part| &part.position);
             positions.any(|position| position.branch > 0 || position.clause() == Some("distinct"))
         };
-        let has_parts_of = |one: &SqlFile<'_>, other: &SqlFile<'_>| {
-            let of_rows = one
+        let has_parts_of = |first_file: &SqlFile<'_>, other: &SqlFile<'_>| {
+            let of_rows = first_file
                 .parts
                 .iter()
                 .filter(|part| !matches!(part.position.kind, FilePartKind::Column(_)));
@@ -93,43 +93,43 @@ impl SqlFile<'_> {
             && ![self, other].into_iter().any(is_union)
             && has_parts_of(self, other)
             && has_parts_of(other, self)
-            && in_both.all(|(one, two)| self.is_same_part(one, other, &two))
+            && in_both.all(|(first_tokens, two)| self.is_same_part(first_tokens, other, &two))
     }
 
     /// Returns tokens without the optional words `inner`, `outer` and `as` outside brackets.
     fn required_tokens(&self, tokens: &Range<usize>) -> Vec<SqlToken> {
         let mut depth = 0usize;
-        let is_required = |at: &usize| {
-            match self.key(*at).as_str() {
+        let is_required = |token_index: &usize| {
+            match self.key(*token_index).as_str() {
                 "(" => depth += 1,
                 ")" => depth = depth.saturating_sub(1),
-                "inner" | "outer" => return self.key(*at + 1) != "join",
+                "inner" | "outer" => return self.key(*token_index + 1) != "join",
                 "as" => return depth > 0,
                 _ => {}
             }
             true
         };
         let tokens = tokens.clone().filter(is_required);
-        tokens.filter_map(|at| self.tokens.get(at).copied()).collect()
+        tokens.filter_map(|token_index| self.tokens.get(token_index).copied()).collect()
     }
 }
 
 /// Returns whether both files return the same columns of the same rows. In both files, a single select must determine
 /// the rows, and all later selects may only compute columns.
-pub(super) fn are_equivalent(one: &SqlFile<'_>, other: &SqlFile<'_>, trees: &mut Trees) -> bool {
-    are_equivalent_by(one, other, trees, &mut |_, _, one, other| one == other)
+pub(super) fn are_equivalent(first_file: &SqlFile<'_>, other: &SqlFile<'_>, trees: &mut Trees) -> bool {
+    are_equivalent_by(first_file, other, trees, &mut |_, _, first_node, other| first_node == other)
 }
 
 /// Like [`are_equivalent`], but a function compares the expressions of each column, given the name of the column.
 pub(super) fn are_equivalent_by(
-    one: &SqlFile<'_>,
+    first_file: &SqlFile<'_>,
     other: &SqlFile<'_>,
     trees: &mut Trees,
     is_same: &mut dyn FnMut(&Trees, &str, SqlNodeId, SqlNodeId) -> bool,
 ) -> bool {
-    let dialect = one.dialect;
-    let has_same = |(a, b): (&Range<usize>, &Range<usize>)| one.is_same_part(a, other, b);
-    let is_same_rows = match (RowSelects::find(one), RowSelects::find(other)) {
+    let dialect = first_file.dialect;
+    let has_same = |(a, b): (&Range<usize>, &Range<usize>)| first_file.is_same_part(a, other, b);
+    let is_same_rows = match (RowSelects::find(first_file), RowSelects::find(other)) {
         (Some(first), Some(second)) => {
             first.tokens.len() == second.tokens.len()
                 && first.names == second.names
@@ -137,10 +137,10 @@ pub(super) fn are_equivalent_by(
         }
         _ => false,
     };
-    let (Some(first), Some(second)) = (output_columns(one), output_columns(other)) else {
+    let (Some(first), Some(second)) = (output_columns(first_file), output_columns(other)) else {
         return false;
     };
-    if !(is_same_rows || one.has_same_selects(other)) || first.len() != second.len() {
+    if !(is_same_rows || first_file.has_same_selects(other)) || first.len() != second.len() {
         return false;
     }
     let mut trees_of = |file: &SqlFile<'_>, columns: &[(String, Range<usize>)]| -> Option<Vec<SqlNodeId>> {
@@ -155,7 +155,7 @@ pub(super) fn are_equivalent_by(
     };
     let names = first.iter().zip(&second);
     let is_same_names = names.into_iter().all(|((a, _), (b, _))| is_same_name(a, b));
-    let (Some(trees_of_one), Some(trees_of_other)) = (trees_of(one, &first), trees_of(other, &second)) else {
+    let (Some(trees_of_one), Some(trees_of_other)) = (trees_of(first_file, &first), trees_of(other, &second)) else {
         return false;
     };
     // Two calls of a random function return different values, but a column has one value.
@@ -167,7 +167,7 @@ pub(super) fn are_equivalent_by(
     is_same_names
         && columns.all(|(((name, tokens), (_, others)), (a, b))| {
             let is_drawn_again = || [a, b].into_iter().any(|column| has_call(trees, column, &volatile));
-            is_same(trees, name, a, b) && (one.is_same_part(tokens, other, others) || !is_drawn_again())
+            is_same(trees, name, a, b) && (first_file.is_same_part(tokens, other, others) || !is_drawn_again())
         })
 }
 
@@ -195,15 +195,15 @@ pub(super) fn expression_of_relations(file: &SqlFile<'_>, column: &str, trees: &
 /// Returns the columns of the last select, with their expressions. `None` if a name is not known.
 fn output_columns(file: &SqlFile<'_>) -> Option<Vec<(String, Range<usize>)>> {
     let columns = file.parts.iter().filter(|part| part.position.cte.is_none());
-    let mut found = Vec::new();
+    let mut column_list = Vec::new();
     for part in columns {
         match &part.position.kind {
-            FilePartKind::Column(name) => found.push((name.clone(), part.tokens.clone())),
+            FilePartKind::Column(name) => column_list.push((name.clone(), part.tokens.clone())),
             FilePartKind::Unnamed => return None,
             FilePartKind::Config | FilePartKind::Other | FilePartKind::Clause(_) => {}
         }
     }
-    Some(found)
+    Some(column_list)
 }
 
 /// Parts of a file that determine the rows of its last select.
@@ -218,10 +218,10 @@ struct RowSelects {
 impl RowSelects {
     /// Returns `None` if several selects determine the rows, or if a select has a different form.
     fn find(file: &SqlFile<'_>) -> Option<Self> {
-        let is_keyword = |at: usize, word: &str| file.key(at) == word;
+        let is_keyword = |token_index: usize, word: &str| file.key(token_index) == word;
         // `distinct` is not a clause.
-        let words = || (1..file.tokens.len()).filter(|at| is_keyword(at - 1, "select"));
-        if words().any(|at| is_keyword(at, "distinct") || is_keyword(at, "all") || is_keyword(at, "top")) {
+        let words = || (1..file.tokens.len()).filter(|token_index| is_keyword(token_index - 1, "select"));
+        if words().any(|token_index| is_keyword(token_index, "distinct") || is_keyword(token_index, "all") || is_keyword(token_index, "top")) {
             return None;
         }
         let mut row_selects = Self::default();
@@ -296,15 +296,15 @@ mod tests {
 
     const IMPORT: &str = "with orders as (select * from {{ ref('orders') }})";
 
-    fn is_same(one: &str, other: &str) -> bool {
-        let [one, other] = [one, other].map(|sql| {
+    fn is_same(left_sql: &str, other: &str) -> bool {
+        let [first_sql, other] = [left_sql, other].map(|sql| {
             if sql.starts_with("select") {
                 format!("{IMPORT} {sql}")
             } else {
                 format!("{IMPORT}, {sql}")
             }
         });
-        is_equivalent_sql(&one, &other, "duckdb".parse().unwrap())
+        is_equivalent_sql(&first_sql, &other, "duckdb".parse().unwrap())
     }
 
     #[test]

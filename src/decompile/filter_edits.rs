@@ -25,43 +25,43 @@ impl EditedModel<'_> {
         &self,
         position: &FilePartPosition,
         hunks: &[Hunk],
-        (written, file): (&SqlFile<'_>, &SqlFile<'_>),
+        (generated_file, file): (&SqlFile<'_>, &SqlFile<'_>),
     ) -> Option<(FilterEdit<'_>, Vec<Hunk>)> {
-        written
+        generated_file
             .part_tokens(position)
             .filter(|_| position.clause() == Some("where"))?;
         let text = self.expanded_model.text();
-        self.expanded_model.filters().into_iter().find_map(|(filter, at)| {
+        self.expanded_model.filters().into_iter().find_map(|(filter, filter_range)| {
             // The SQL of the condition is the part that changes when the condition changes.
-            let without = [text.get(..at.start)?, "TRUE", text.get(at.end..)?].concat();
+            let without = [text.get(..filter_range.start)?, "TRUE", text.get(filter_range.end..)?].concat();
             let without = self.compiler.compile_expanded(&without, self.path);
             let without = SqlFile::read(without.model_sql()?, file.dialect);
-            let own: Vec<Range<usize>> = diff_part(position, written, &without)
+            let filter_tokens: Vec<Range<usize>> = diff_part(position, generated_file, &without)
                 .into_iter()
                 .map(|hunk| hunk.generated)
                 .collect();
             // If no other condition exists, everything in the clause belongs to the set.
             let is_whole = without.part_tokens(position).is_none()
-                || own.iter().any(|own| is_whole_clause(written, position, own));
-            let is_own = |hunk: &&Hunk| !own.is_empty() && (is_whole || hunk.is_in(&own, &[]));
+                || filter_tokens.iter().any(|token_range| is_whole_clause(generated_file, position, token_range));
+            let is_own = |hunk: &&Hunk| !filter_tokens.is_empty() && (is_whole || hunk.is_in(&filter_tokens, &[]));
             let hunks: Vec<Hunk> = hunks.iter().filter(is_own).cloned().collect();
             if hunks.is_empty() {
                 return None;
             }
-            let formula = self.part_with_replaced_words(&at);
+            let formula = self.part_with_replaced_words(&filter_range);
             Some((FilterEdit { filter, formula }, hunks))
         })
     }
 
     /// Returns the new text of a part of the expanded spec, if replacing words in that part produces the edited SQL.
-    fn part_with_replaced_words(&self, at: &Range<usize>) -> Option<String> {
+    fn part_with_replaced_words(&self, byte_range: &Range<usize>) -> Option<String> {
         let text = self.expanded_model.text();
-        let read = SpecPosition::parse_expanded(text).ok()?;
-        let respelled = spec_with_replaced_words(self.compiler, &read, self.path, self.edited_sql)?;
+        let spec_position = SpecPosition::parse_expanded(text).ok()?;
+        let respelled = spec_with_replaced_words(self.compiler, &spec_position, self.path, self.edited_sql)?;
         let part = respelled
-            .strip_prefix(text.get(..at.start)?)?
-            .strip_suffix(text.get(at.end..)?)?;
-        (part != text.get(at.clone())?).then(|| part.trim().to_owned())
+            .strip_prefix(text.get(..byte_range.start)?)?
+            .strip_suffix(text.get(byte_range.end..)?)?;
+        (part != text.get(byte_range.clone())?).then(|| part.trim().to_owned())
     }
 
     /// Returns whether a version of the model's SQL contains an edited clause.
@@ -70,15 +70,15 @@ impl EditedModel<'_> {
         let dialect = self.compiler.options.dialect;
         let (file, sql_file) = (SqlFile::read(sql, dialect), SqlFile::read(self.edited_sql, dialect));
         match (file.part_tokens(position), sql_file.part_tokens(position)) {
-            (Some(own), Some(edited)) => file.is_same_part(&own, &sql_file, &edited),
-            (own, edited) => own.is_none() && edited.is_none(),
+            (Some(own_tokens), Some(edited)) => file.is_same_part(&own_tokens, &sql_file, &edited),
+            (own_tokens, edited) => own_tokens.is_none() && edited.is_none(),
         }
     }
 }
 
 /// Returns whether the tokens include all tokens of a part.
-fn is_whole_clause(written: &SqlFile<'_>, position: &FilePartPosition, own: &Range<usize>) -> bool {
-    written
+fn is_whole_clause(generated_file: &SqlFile<'_>, position: &FilePartPosition, filter_tokens: &Range<usize>) -> bool {
+    generated_file
         .part_tokens(position)
-        .is_some_and(|tokens| own.start <= tokens.start && tokens.end <= own.end)
+        .is_some_and(|tokens| filter_tokens.start <= tokens.start && tokens.end <= filter_tokens.end)
 }

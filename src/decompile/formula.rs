@@ -92,21 +92,21 @@ impl Decompiler {
         step: Option<&str>,
         definition: &str,
     ) -> Result<String, NotAFormula> {
-        let read = SpecPosition::new(spec)?;
-        let definition = read.definition(step, definition)?;
-        self.find_formula_at(compiler, &read, path, text, definition)
+        let spec_position = SpecPosition::new(spec)?;
+        let definition = spec_position.definition(step, definition)?;
+        self.find_formula_at(compiler, &spec_position, path, text, definition)
     }
 
     /// Like [`Self::find_formula`], but the definition includes the position of its step.
     pub(super) fn find_formula_at(
         &self,
         compiler: &Compiler,
-        read: &SpecPosition<'_>,
+        spec_position: &SpecPosition<'_>,
         path: Option<&str>,
         text: &str,
         definition: (usize, &DefinitionWithPosition),
     ) -> Result<String, NotAFormula> {
-        self.find_formula_in(compiler, read, path, text, (definition, true))
+        self.find_formula_in(compiler, spec_position, path, text, (definition, true))
     }
 
     /// Returns a formula that produces the edited SQL of a definition, if one of the definition's helper columns was
@@ -114,24 +114,24 @@ impl Decompiler {
     pub(super) fn find_formula_of_helper(
         &self,
         compiler: &Compiler,
-        read: &SpecPosition<'_>,
+        spec_position: &SpecPosition<'_>,
         path: Option<&str>,
         text: &str,
         definition: (usize, &DefinitionWithPosition),
     ) -> Result<String, NotAFormula> {
-        self.find_formula_in(compiler, read, path, text, (definition, false))
+        self.find_formula_in(compiler, spec_position, path, text, (definition, false))
     }
 
     /// Finds a formula. `compares_file` is `true` if the rest of the file must contain only other edits.
     fn find_formula_in(
         &self,
         compiler: &Compiler,
-        read: &SpecPosition<'_>,
+        spec_position: &SpecPosition<'_>,
         path: Option<&str>,
         text: &str,
         (definition, compares_file): ((usize, &DefinitionWithPosition), bool),
     ) -> Result<String, NotAFormula> {
-        with_candidate_check(compiler, read, path, text, definition, |mut case| {
+        with_candidate_check(compiler, spec_position, path, text, definition, |mut case| {
             case.compares_file = compares_file;
             self.find_exact_formula(case)
         })
@@ -140,8 +140,8 @@ impl Decompiler {
     /// Finds the formula that compiles to exactly the edited SQL.
     pub(super) fn find_exact_formula(&self, mut case: CandidateCheck<'_, '_>) -> Result<String, NotAFormula> {
         let mut trees = Trees::default();
-        let (read, name) = (case.spec_position, &case.definition.name);
-        match read.definition_expression(case.edited_file, case.cte, case.definition_index, name, &mut trees) {
+        let (spec_position, name) = (case.spec_position, &case.definition.name);
+        match spec_position.definition_expression(case.edited_file, case.cte, case.definition_index, name, &mut trees) {
             Ok(expression) => self.find_formula_of_part(&case, &mut trees, expression, expression),
             Err(reason) => {
                 for (sql_part, expected, part) in case.surrounding_candidates(&mut trees) {
@@ -165,11 +165,11 @@ impl Decompiler {
         expected: SqlNodeId,
         part: SqlNodeId,
     ) -> Result<String, NotAFormula> {
-        let (compiler, read) = (case.compiler, case.spec_position);
+        let (compiler, spec_position) = (case.compiler, case.spec_position);
         if let Some(call) = self.find_unknown_call(case, trees, part) {
             return Err(refusals::no_formula_for(trees, part, call));
         }
-        let learned = self.learned_patterns(compiler, read, trees, part);
+        let learned = self.learned_patterns(compiler, spec_position, trees, part);
         let patterns: Vec<&Patterns> = learned.iter().map(AsRef::as_ref).collect();
         let looks_at_rows = looks_at_rows(trees, part);
         let names = if looks_at_rows {
@@ -178,18 +178,18 @@ impl Decompiler {
             Vec::new()
         };
         let mut more = vec![case.learn_windows(trees, part, &names)];
-        let mut given = SearchInput::new();
-        case.add_definitions(trees, &mut given);
+        let mut input = SearchInput::new();
+        case.add_definitions(trees, &mut input);
         let mut of_words: Option<Arc<Patterns>> = None;
         let mut wave = 0;
         loop {
-            let mut all: Vec<&Patterns> = patterns.clone();
-            all.extend(of_words.as_deref());
-            all.extend(&more);
-            for (part, forms) in case.learn_ranges((&all, &given), trees, part, &names) {
-                given.entry(part).or_default().extend(forms);
+            let mut all_patterns: Vec<&Patterns> = patterns.clone();
+            all_patterns.extend(of_words.as_deref());
+            all_patterns.extend(&more);
+            for (part, forms) in case.learn_ranges((&all_patterns, &input), trees, part, &names) {
+                input.entry(part).or_default().extend(forms);
             }
-            let mut search = FormulaSearch::new(&all, trees).with_input(&given);
+            let mut search = FormulaSearch::new(&all_patterns, trees).with_input(&input);
             let forms = search.candidates(part);
             if let Some(formula) = case.first_proven(forms, trees, expected) {
                 return Ok(formula);
@@ -211,26 +211,26 @@ impl Decompiler {
             }
             wave += 1;
         }
-        let mut all: Vec<&Patterns> = patterns.clone();
-        all.extend(of_words.as_deref());
-        all.extend(&more);
+        let mut all_patterns: Vec<&Patterns> = patterns.clone();
+        all_patterns.extend(of_words.as_deref());
+        all_patterns.extend(&more);
         // Prefer a definition's name to its expression.
-        let mut named = given.clone();
-        for form in named
+        let mut named_input = input.clone();
+        for form in named_input
             .values_mut()
             .flatten()
             .filter(|form| form.cost == DEFINITION_NAME_COST)
         {
             form.cost = 0;
         }
-        case.add_keys(trees, part, &mut given);
+        case.add_keys(trees, part, &mut input);
         let (base, hidden_columns) = (case.base_relation(), case.base_columns());
         let others = [
-            FormulaSearch::new(&all, trees).with_input(&named),
+            FormulaSearch::new(&all_patterns, trees).with_input(&named_input),
             // A definition may have the same name as a column that the step reads.
-            FormulaSearch::new(&all, trees).with_input(&given).with_base(&base),
-            FormulaSearch::new(&all, trees)
-                .with_input(&given)
+            FormulaSearch::new(&all_patterns, trees).with_input(&input).with_base(&base),
+            FormulaSearch::new(&all_patterns, trees)
+                .with_input(&input)
                 .with_hidden_columns(&hidden_columns),
         ];
         for mut search in others {
@@ -240,15 +240,15 @@ impl Decompiler {
         }
         // formulac may compute the value in a different select from the one that the user edited.
         if case.cte.is_none() && part == expected {
-            let whole = expression_of_relations(case.edited_file, &case.definition.name, trees);
-            for part in [Some(part), whole].into_iter().flatten() {
-                let forms = FormulaSearch::new(&all, trees).with_input(&named).candidates(part);
+            let whole_expression = expression_of_relations(case.edited_file, &case.definition.name, trees);
+            for part in [Some(part), whole_expression].into_iter().flatten() {
+                let forms = FormulaSearch::new(&all_patterns, trees).with_input(&named_input).candidates(part);
                 if let Some(formula) = case.first_equivalent(forms, trees) {
                     return Ok(formula);
                 }
             }
         }
-        let mut search = FormulaSearch::new(&all, trees).with_input(&given);
+        let mut search = FormulaSearch::new(&all_patterns, trees).with_input(&input);
         let forms = search.candidates(part);
         let without = search.smallest_part_without_formula(part).unwrap_or(part);
         let nearest = case.nearest_formula(forms, trees, part);
@@ -282,12 +282,12 @@ impl Decompiler {
     fn learned_patterns(
         &self,
         compiler: &Compiler,
-        read: &SpecPosition<'_>,
+        spec_position: &SpecPosition<'_>,
         trees: &Trees,
         expression: SqlNodeId,
     ) -> Vec<Arc<Patterns>> {
-        let compiled = self.compiled_probes(compiler, read, trees, expression);
-        let compiled = compiled.iter().filter_map(|it| it.get());
+        let compiled = self.compiled_probes(compiler, spec_position, trees, expression);
+        let compiled = compiled.iter().filter_map(|cell| cell.get());
         compiled
             .map(|compiled_probes| compiled_probes.patterns_for(trees, expression))
             .collect()
@@ -297,13 +297,13 @@ impl Decompiler {
     pub(super) fn compiled_probes(
         &self,
         compiler: &Compiler,
-        read: &SpecPosition<'_>,
+        spec_position: &SpecPosition<'_>,
         trees: &Trees,
         expression: SqlNodeId,
     ) -> Vec<Arc<OnceLock<CompiledProbes>>> {
-        let compiler = compiler_for_probes(compiler, read);
+        let compiler = compiler_for_probes(compiler, spec_position);
         let options = &compiler.options;
-        let mut all = Vec::new();
+        let mut group_probes = Vec::new();
         let sizes: &[bool] = if has_many_arguments(trees, expression) {
             &[false, true]
         } else {
@@ -324,10 +324,10 @@ impl Decompiler {
                     });
                     CompiledProbes::new(compiler.clone(), tried.to_vec())
                 });
-                all.push(compiled);
+                group_probes.push(compiled);
             }
         }
-        all
+        group_probes
     }
 }
 
@@ -354,8 +354,8 @@ fn patterns_of_literals(
 }
 
 /// Creates a compiler with the settings of a spec and with the relation that holds the columns of probes.
-fn compiler_for_probes(compiler: &Compiler, read: &SpecPosition<'_>) -> Compiler {
-    let compiler = read.outline.with_spec_settings(compiler);
+fn compiler_for_probes(compiler: &Compiler, spec_position: &SpecPosition<'_>) -> Compiler {
+    let compiler = spec_position.outline.with_spec_settings(compiler);
     let mut options = (*compiler.options).clone();
     options.schema = Arc::new(Schema::new().with(probe_relation()));
     options.from = Some(RELATION.to_owned());
@@ -417,7 +417,7 @@ impl SpecPosition<'_> {
         let mut columns = ColumnResolver::new(file);
         columns.definition_name = name.to_owned();
         columns.is_filled = self.outline.steps.get(step).is_some_and(|step| step.is_filled);
-        for (at, outline) in self.outline.steps.iter().enumerate().take(step + 1) {
+        for (step_index, outline) in self.outline.steps.iter().enumerate().take(step + 1) {
             let definitions = outline.definitions.iter().map(|d| &d.name);
             let cells = outline.sheet.iter().flat_map(|sheet| &sheet.columns);
             let names = definitions.chain(&outline.keys).chain(cells);
@@ -427,7 +427,7 @@ impl SpecPosition<'_> {
             let tabs = outline
                 .sheet
                 .iter()
-                .filter(|_| at == step)
+                .filter(|_| step_index == step)
                 .flat_map(|sheet| &sheet.tabs);
             columns
                 .tabs
@@ -436,7 +436,7 @@ impl SpecPosition<'_> {
                 outline
                     .name
                     .iter()
-                    .filter(|_| at < step)
+                    .filter(|_| step_index < step)
                     .map(|name| name.to_ascii_lowercase()),
             );
         }
@@ -466,41 +466,41 @@ impl SpecPosition<'_> {
 /// Returns the functions whose SQL calls only functions that an expression also calls, sorted by the number of these
 /// calls in descending order.
 fn functions_like(patterns: &[&Patterns], trees: &Trees, expression: SqlNodeId) -> Vec<&'static str> {
-    let mut found: FxHashMap<&'static str, usize> = FxHashMap::default();
+    let mut call_counts: FxHashMap<&'static str, usize> = FxHashMap::default();
     for (name, calls) in patterns
         .iter()
         .flat_map(|patterns| patterns.functions_like(trees, expression))
     {
-        let most = found.entry(name).or_default();
+        let most = call_counts.entry(name).or_default();
         *most = calls.max(*most);
     }
-    let mut found: Vec<(&'static str, usize)> = found.into_iter().collect();
-    found.sort_by_key(|(name, calls)| (std::cmp::Reverse(*calls), *name));
-    found.into_iter().map(|(name, _)| name).collect()
+    let mut functions: Vec<(&'static str, usize)> = call_counts.into_iter().collect();
+    functions.sort_by_key(|(name, calls)| (std::cmp::Reverse(*calls), *name));
+    functions.into_iter().map(|(name, _)| name).collect()
 }
 
 /// Compares a file with the SQL that the spec generates, and calls a function with the candidate check for a
 /// definition.
 pub(super) fn with_candidate_check<T>(
     compiler: &Compiler,
-    read: &SpecPosition<'_>,
+    spec_position: &SpecPosition<'_>,
     path: Option<&str>,
     text: &str,
     definition: (usize, &DefinitionWithPosition),
     search: impl FnOnce(CandidateCheck<'_, '_>) -> Result<T, NotAFormula>,
 ) -> Result<T, NotAFormula> {
-    let written = read
-        .compile_sql(compiler, read.source, path)
+    let generated_sql = spec_position
+        .compile_sql(compiler, spec_position.source, path)
         .ok_or_else(|| not_a_formula("the spec has errors"))?;
     let dialect = compiler.options.dialect;
-    let (written, file) = (SqlFile::read(&written, dialect), SqlFile::read(text, dialect));
-    let edits = compare_files(&written, &file);
+    let (generated_file, file) = (SqlFile::read(&generated_sql, dialect), SqlFile::read(text, dialect));
+    let edits = compare_files(&generated_file, &file);
     search(CandidateCheck::new(
         compiler,
-        read,
+        spec_position,
         definition,
         path,
-        (&written, &file, &edits),
+        (&generated_file, &file, &edits),
     ))
 }
 

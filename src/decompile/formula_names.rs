@@ -29,7 +29,7 @@ pub fn rename_names(formula: &str, names: &[(&str, String)]) -> String {
     let mut out = String::with_capacity(formula.len());
     let mut end = 0;
     for (at, (token, range, key)) in tokens.iter().enumerate() {
-        let kind = |at: Option<usize>| at.and_then(|at| tokens.get(at)).map(|(token, ..)| *token);
+        let kind = |index: Option<usize>| index.and_then(|token_index| tokens.get(token_index)).map(|(token, ..)| *token);
         let is_plain = kind(at.checked_sub(1)) != Some(Token::Dot)
             && !matches!(kind(at.checked_add(1)), Some(Token::Open | Token::Dot));
         let name = match token {
@@ -64,28 +64,28 @@ pub fn with_relations(formula: &str, columns: &[(&str, &str)]) -> String {
 
 /// Replaces the parts of a formula that equal other formulas with the names of those formulas. Each pair contains a
 /// formula and its name. The first formula that matches is used.
-pub fn replace_formulas_with_names(formula: &str, known: &[(&str, &str)]) -> String {
+pub fn replace_formulas_with_names(formula: &str, named_formulas: &[(&str, &str)]) -> String {
     let tokens = formula_tokens(formula);
     let parts: Vec<(Vec<FormulaToken>, &str)> =
-        known.iter().map(|(text, name)| (formula_tokens(text), *name)).collect();
+        named_formulas.iter().map(|(text, name)| (formula_tokens(text), *name)).collect();
     let mut out = String::with_capacity(formula.len());
-    let (mut at, mut end) = (0, 0);
-    while let Some((_, range, _)) = tokens.get(at) {
+    let (mut token_index, mut end) = (0, 0);
+    while let Some((_, range, _)) = tokens.get(token_index) {
         // Skip single names and numbers, because another name would be no improvement.
         let fits = |part: &[FormulaToken]| {
             part.len() > 1
                 && tokens
-                    .get(at..at + part.len())
-                    .is_some_and(|there| there.iter().zip(part).all(|((_, _, one), (_, _, other))| one == other))
+                    .get(token_index..token_index + part.len())
+                    .is_some_and(|token_window| token_window.iter().zip(part).all(|((_, _, token_key), (_, _, other))| token_key == other))
         };
         let Some((part, name)) = parts.iter().find(|(part, _)| fits(part)) else {
-            at += 1;
+            token_index += 1;
             continue;
         };
         out.push_str(&formula[end..range.start]);
         out.push_str(&format_name(name));
-        at += part.len();
-        end = tokens.get(at - 1).map_or(range.end, |(_, last, _)| last.end);
+        token_index += part.len();
+        end = tokens.get(token_index - 1).map_or(range.end, |(_, last, _)| last.end);
     }
     out.push_str(&formula[end..]);
     out
@@ -100,10 +100,10 @@ pub fn has_division_by_zero(formula: &str) -> bool {
 /// Returns the new text for a part of a formula. `None` unless all changes to the formula are in this part.
 pub fn changed_part(before: &str, after: &str, part: &Range<usize>) -> Option<String> {
     let (old, new) = (formula_tokens(before), formula_tokens(after));
-    let same = |(one, other): &(&FormulaToken, &FormulaToken)| one.2 == other.2;
-    let head = old.iter().zip(&new).take_while(same).count();
+    let is_same = |(token, other): &(&FormulaToken, &FormulaToken)| token.2 == other.2;
+    let head = old.iter().zip(&new).take_while(is_same).count();
     let rest = (old.iter().skip(head).rev()).zip(new.iter().skip(head).rev());
-    let tail = rest.take_while(same).count();
+    let tail = rest.take_while(is_same).count();
     let start = old.partition_point(|(_, range, _)| range.start < part.start);
     let end = old.partition_point(|(_, range, _)| range.end <= part.end);
     let changed = head..old.len() - tail;
@@ -145,8 +145,8 @@ mod tests {
     fn a_part_contains_the_changes() {
         let change = |after: &str| {
             let before = "revenue /\n  COUNT(id) - 1";
-            let at = before.find("COUNT").unwrap_or_default();
-            changed_part(before, after, &(at..at + "COUNT(id)".len()))
+            let offset = before.find("COUNT").unwrap_or_default();
+            changed_part(before, after, &(offset..offset + "COUNT(id)".len()))
         };
         for (after, expected) in [
             ("revenue / COUNTUNIQUE(id) - 1", Some("COUNTUNIQUE(id)")),
@@ -174,7 +174,7 @@ mod tests {
 
     #[test]
     fn formulas_become_names() {
-        let known = [
+        let named_formulas = [
             ("SUM( amount )", "revenue"),
             ("COUNT()", "orders"),
             ("x", "y"),
@@ -187,7 +187,7 @@ mod tests {
             ("SUM(net) / 2", "${Net Sum} / 2"),
             ("\"SUM(amount)\"", "\"SUM(amount)\""),
         ] {
-            assert_eq!(replace_formulas_with_names(formula, &known), expected);
+            assert_eq!(replace_formulas_with_names(formula, &named_formulas), expected);
         }
     }
 

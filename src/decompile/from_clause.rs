@@ -22,34 +22,34 @@ pub(super) struct FromClauseRelation {
 pub(super) fn from_clause_relations(file: &SqlFile<'_>, tokens: Range<usize>) -> Vec<FromClauseRelation> {
     let mut outside = Vec::new();
     let mut depth = 0usize;
-    for at in tokens.clone() {
-        let key = file.key(at);
+    for token_index in tokens.clone() {
+        let key = file.key(token_index);
         match key.as_str() {
             "(" => depth += 1,
             ")" => depth = depth.saturating_sub(1),
-            _ if depth == 0 => outside.push((at, key)),
+            _ if depth == 0 => outside.push((token_index, key)),
             _ => {}
         }
     }
     // For each relation, the positions of the join's first word and of the relation's name.
     let mut places: Vec<(usize, usize)> = vec![(0, 0)];
-    for (at, (_, key)) in outside.iter().enumerate() {
+    for (position, (_, key)) in outside.iter().enumerate() {
         if matches!(key.as_str(), "join" | ",") {
-            let words = outside.iter().take(at).rev();
+            let words = outside.iter().take(position).rev();
             let words = words.take_while(|(_, word)| {
                 matches!(word.as_str(), "left" | "right" | "full" | "inner" | "cross" | "outer")
             });
-            places.push((at - words.count(), at + 1));
+            places.push((position - words.count(), position + 1));
         }
     }
     let mut clause_relations: Vec<FromClauseRelation> = Vec::new();
     for (index, (words, name)) in places.iter().enumerate() {
         let end = places.get(index + 1).map_or(outside.len(), |(words, _)| *words);
-        let key = |at: usize| outside.get(at).map_or("", |(_, key)| key.as_str());
-        let name_at = |at: usize| {
+        let key = |position: usize| outside.get(position).map_or("", |(_, key)| key.as_str());
+        let name_at = |position: usize| {
             outside
-                .get(at)
-                .and_then(|(at, _)| token_name(file.tokens.get(*at).copied()?, file))
+                .get(position)
+                .and_then(|(token_index, _)| token_name(file.tokens.get(*token_index).copied()?, file))
         };
         let Some(relation) = name_at(*name) else { continue };
         let alias = match key(name + 1) {
@@ -57,18 +57,18 @@ pub(super) fn from_clause_relations(file: &SqlFile<'_>, tokens: Range<usize>) ->
             "" | "on" | "using" | "natural" | "lateral" | "tablesample" => None,
             _ => (name + 1 < end).then(|| name_at(name + 1)).flatten(),
         };
-        let place_of = |at: usize| outside.get(at).map_or(tokens.end, |(at, _)| *at);
-        let on = (*name..end)
-            .find(|at| key(*at) == "on")
-            .map_or(0..0, |at| place_of(at) + 1..place_of(end));
-        let how = outside.get(*words..*name).unwrap_or_default().iter();
-        let how = how.filter(|(_, word)| !matches!(word.as_str(), "inner" | "outer"));
-        let how = how.map(|(_, word)| word.as_str()).collect::<Vec<_>>().join(" ");
+        let place_of = |position: usize| outside.get(position).map_or(tokens.end, |(token_index, _)| *token_index);
+        let condition = (*name..end)
+            .find(|position| key(*position) == "on")
+            .map_or(0..0, |position| place_of(position) + 1..place_of(end));
+        let kind_words = outside.get(*words..*name).unwrap_or_default().iter();
+        let join_words = kind_words.filter(|(_, word)| !matches!(word.as_str(), "inner" | "outer"));
+        let join_kind = join_words.map(|(_, word)| word.as_str()).collect::<Vec<_>>().join(" ");
         clause_relations.push(FromClauseRelation {
             alias: alias.unwrap_or_else(|| relation.clone()),
             relation,
-            how,
-            on,
+            how: join_kind,
+            on: condition,
             tokens: place_of(*words)..place_of(end),
         });
     }

@@ -28,29 +28,29 @@ pub struct AddedGroupKey {
 /// assert_eq!((keys[0].column.as_str(), keys[0].sql.as_str()), ("c", "b"));
 /// ```
 #[must_use]
-pub fn added_group_keys(written: &str, text: &str, dialect: Dialect) -> Vec<AddedGroupKey> {
+pub fn added_group_keys(generated_sql: &str, text: &str, dialect: Dialect) -> Vec<AddedGroupKey> {
     let mut trees = Trees::default();
-    let (written, file) = (SqlFile::read(written, dialect), SqlFile::read(text, dialect));
+    let (generated_file, file) = (SqlFile::read(generated_sql, dialect), SqlFile::read(text, dialect));
     let mut guards = Guards::new(dialect);
     let selects = file.clauses(&["group by"]).map(|(cte, _)| cte);
     for cte in selects {
         let (Some(before), Some(after)) = (
-            Grouping::read(&written, cte, &mut trees),
+            Grouping::read(&generated_file, cte, &mut trees),
             Grouping::read(&file, cte, &mut trees),
         ) else {
             continue;
         };
         let mut added = after.items.clone();
         let is_there = before.items.iter().all(|item| {
-            let same = |other: &SqlNodeId| guards.added_guards(&trees, *item, *other).is_some();
-            let at = added.iter().position(same);
-            at.map(|at| added.remove(at)).is_some()
+            let is_same = |other: &SqlNodeId| guards.added_guards(&trees, *item, *other).is_some();
+            let index = added.iter().position(is_same);
+            index.map(|key_index| added.remove(key_index)).is_some()
         });
         if added.is_empty() || !is_there {
             continue;
         }
         let key = |item: &SqlNodeId| {
-            let is_new = |name: &str| written.column(cte, name).is_none();
+            let is_new = |name: &str| generated_file.column(cte, name).is_none();
             let mut columns = after.columns.iter();
             let (name, sql, _) = columns.find(|(name, _, tree)| tree == item && is_new(name))?;
             Some(AddedGroupKey {
@@ -81,27 +81,27 @@ pub fn same_grouping(generated: &str, text: &str, columns: &[&str], dialect: Dia
     let mut trees = Trees::default();
     let (generated, file) = (SqlFile::read(generated, dialect), SqlFile::read(text, dialect));
     let mut guards = Guards::new(dialect);
-    let mut same = SameGrouping::default();
+    let mut shared_grouping = SameGrouping::default();
     let selects: Vec<Option<&str>> = generated.clauses(&["group by"]).map(|(cte, _)| cte).collect();
     for cte in selects {
         let ours = Grouping::read(&generated, cte, &mut trees)?;
         let theirs = Grouping::read(&file, cte, &mut trees)?;
         let mut left = theirs.items.clone();
-        let mut all = GuardSet::default();
+        let mut guard_set = GuardSet::default();
         for item in &ours.items {
             let mut added = |other: &SqlNodeId| guards.added_guards(&trees, *item, *other);
-            let (at, added) = left
+            let (index, added) = left
                 .iter()
                 .enumerate()
-                .find_map(|(at, other)| Some((at, added(other)?)))?;
-            left.remove(at);
-            all = all.union(added);
+                .find_map(|(item_index, other)| Some((item_index, added(other)?)))?;
+            left.remove(index);
+            guard_set = guard_set.union(added);
         }
         if !left.is_empty() {
             return None;
         }
         if ours.sql != theirs.sql {
-            same.group_by = Some(RewrittenSql::new(ours.sql.clone(), all));
+            shared_grouping.group_by = Some(RewrittenSql::new(ours.sql.clone(), guard_set));
         }
         for (name, sql, tree) in &ours.columns {
             if !columns.iter().any(|column| is_same_name(column, name)) {
@@ -111,11 +111,11 @@ pub fn same_grouping(generated: &str, text: &str, columns: &[&str], dialect: Dia
             let (.., edited) = theirs.columns.iter().find(is_it)?;
             let added = guards.added_guards(&trees, *tree, *edited)?;
             if added.count > 0 {
-                same.columns.push((name.clone(), RewrittenSql::new(sql.clone(), added)));
+                shared_grouping.columns.push((name.clone(), RewrittenSql::new(sql.clone(), added)));
             }
         }
     }
-    Some(same)
+    Some(shared_grouping)
 }
 
 /// `group by` of a select.
@@ -132,7 +132,7 @@ impl Grouping {
     /// `None` if the select has no `group by`, or if it cannot be parsed.
     fn read(file: &SqlFile<'_>, cte: Option<&str>, trees: &mut Trees) -> Option<Self> {
         let clause = file.clause(cte, "group by")?;
-        let mut read = |tokens: &std::ops::Range<usize>| {
+        let mut parse_tokens = |tokens: &std::ops::Range<usize>| {
             let tokens = file.tokens.get(tokens.clone())?;
             parse(file.source, tokens, file.dialect, trees).ok()
         };
@@ -140,7 +140,7 @@ impl Grouping {
         for part in file.select_parts(cte) {
             match &part.position.kind {
                 FilePartKind::Column(name) => {
-                    columns.push((name.clone(), file.text(&part.tokens).to_owned(), read(&part.tokens)?));
+                    columns.push((name.clone(), file.text(&part.tokens).to_owned(), parse_tokens(&part.tokens)?));
                 }
                 // The position of an item after `*` is unknown.
                 FilePartKind::Unnamed => return None,
@@ -148,7 +148,7 @@ impl Grouping {
             }
         }
         let ranges = file.split_at_commas(clause.clone());
-        let items: Vec<SqlNodeId> = ranges.iter().map(&mut read).collect::<Option<_>>()?;
+        let items: Vec<SqlNodeId> = ranges.iter().map(&mut parse_tokens).collect::<Option<_>>()?;
         let items: Option<Vec<SqlNodeId>> = items
             .into_iter()
             .map(|item| grouped_expression(item, &columns, trees))
@@ -165,8 +165,8 @@ impl Grouping {
 /// a column of the relation.
 fn grouped_expression(item: SqlNodeId, columns: &[(String, String, SqlNodeId)], trees: &Trees) -> Option<SqlNodeId> {
     if let SqlLabel::Number(number) = trees.label(item) {
-        let at = number.parse::<usize>().ok()?.checked_sub(1)?;
-        return columns.get(at).map(|(.., tree)| *tree);
+        let column_index = number.parse::<usize>().ok()?.checked_sub(1)?;
+        return columns.get(column_index).map(|(.., tree)| *tree);
     }
     let Some((None, name)) = trees.column(item) else {
         return Some(item);

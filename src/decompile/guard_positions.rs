@@ -68,10 +68,10 @@ impl Position {
 
     /// Returns the position of a part of an expression. `at` is the index of the part among the arguments of a call, or
     /// among all parts.
-    pub fn of_child(self, trees: &Trees, parent: SqlNodeId, label: &SqlLabel, at: usize) -> Self {
+    pub fn of_child(self, trees: &Trees, parent: SqlNodeId, label: &SqlLabel, part_index: usize) -> Self {
         let role = match label {
             SqlLabel::Call => Place::Argument,
-            SqlLabel::Op(op) if op == "/" && at == 0 => Place::Dividend,
+            SqlLabel::Op(op) if op == "/" && part_index == 0 => Place::Dividend,
             SqlLabel::Op(op) if op == "/" => Place::Divisor,
             // A conversion in a product also determines the type of a quotient of the product.
             SqlLabel::Op(op) if self.is_in_quotient() && matches!(op.as_str(), "+" | "-" | "*") => Place::Dividend,
@@ -83,7 +83,7 @@ impl Position {
             NullContext::Summed => NullContext::Skipped,
             nulls => nulls,
         };
-        let nulls = null_context(trees, parent, at).unwrap_or(around);
+        let nulls = null_context(trees, parent, part_index).unwrap_or(around);
         Self { role, nulls }
     }
 
@@ -110,16 +110,16 @@ impl Position {
 /// skips NULL or tests for it.
 pub(super) fn accepts_in_child(trees: &Trees, parent: SqlNodeId, child: usize, guards: &[Guard]) -> bool {
     // The first child of a call is its name.
-    let at = match trees.label(parent) {
+    let part_index = match trees.label(parent) {
         SqlLabel::Call => child.saturating_sub(1),
         _ => child,
     };
-    let inside = Position::WHOLE.of_child(trees, parent, trees.label(parent), at);
+    let inside = Position::WHOLE.of_child(trees, parent, trees.label(parent), part_index);
     guards.iter().all(|guard| inside.accepts(*guard))
 }
 
 /// Returns how an expression treats NULL in one of its parts. `None` if NULL gives NULL.
-fn null_context(trees: &Trees, parent: SqlNodeId, at: usize) -> Option<NullContext> {
+fn null_context(trees: &Trees, parent: SqlNodeId, part_index: usize) -> Option<NullContext> {
     match (trees.label(parent), trees.children(parent)) {
         (SqlLabel::Op(op), _) if op.starts_with("is ") => Some(NullContext::Tested),
         (SqlLabel::Call, [name, args @ ..]) => {
@@ -128,7 +128,7 @@ fn null_context(trees: &Trees, parent: SqlNodeId, at: usize) -> Option<NullConte
             };
             let tests_null = ["coalesce", "ifnull", "nvl", "nvl2", "zeroifnull"].contains(&name.as_str());
             let is_aggregate = AGGREGATE_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
-            match (tests_null && at + 1 < args.len().max(2), is_aggregate) {
+            match (tests_null && part_index + 1 < args.len().max(2), is_aggregate) {
                 (true, _) => Some(NullContext::Tested),
                 (_, true) if name == "sum" => Some(NullContext::Summed),
                 (_, true) => Some(NullContext::Skipped),

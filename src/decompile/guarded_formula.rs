@@ -111,21 +111,21 @@ impl Decompiler {
         step: Option<&str>,
         definition: &str,
     ) -> Result<FoundFormula, NotAFormula> {
-        let read = SpecPosition::new(spec)?;
-        let definition = read.definition(step, definition)?;
-        self.find_formula_with_guards_at(compiler, &read, path, text, definition)
+        let spec_position = SpecPosition::new(spec)?;
+        let definition = spec_position.definition(step, definition)?;
+        self.find_formula_with_guards_at(compiler, &spec_position, path, text, definition)
     }
 
     /// Like [`Self::find_formula_with_guards`], but the definition includes the position of its step.
     pub(super) fn find_formula_with_guards_at(
         &self,
         compiler: &Compiler,
-        read: &SpecPosition<'_>,
+        spec_position: &SpecPosition<'_>,
         path: Option<&str>,
         text: &str,
         definition: (usize, &DefinitionWithPosition),
     ) -> Result<FoundFormula, NotAFormula> {
-        with_candidate_check(compiler, read, path, text, definition, |case| {
+        with_candidate_check(compiler, spec_position, path, text, definition, |case| {
             let with_guards = case.restart();
             match self.find_exact_formula(case) {
                 Ok(formula) => Ok(FoundFormula {
@@ -139,10 +139,10 @@ impl Decompiler {
 
     /// Finds a formula whose SQL differs from the edited SQL only in guards.
     fn find_guarded_formula(&self, case: &CandidateCheck<'_, '_>) -> Result<Option<FoundFormula>, NotAFormula> {
-        let (read, mut trees) = (case.spec_position, Trees::default());
+        let (spec_position, mut trees) = (case.spec_position, Trees::default());
         let mut expression =
-            |file| read.definition_expression(file, case.cte, case.definition_index, &case.definition.name, &mut trees);
-        let (Ok(expected), written) = (expression(case.edited_file), expression(case.generated_file)) else {
+            |file| spec_position.definition_expression(file, case.cte, case.definition_index, &case.definition.name, &mut trees);
+        let (Ok(expected), generated_tree) = (expression(case.edited_file), expression(case.generated_file)) else {
             return Ok(None);
         };
         let dialect = case.edited_file.dialect;
@@ -153,32 +153,32 @@ impl Decompiler {
             return Ok(None);
         }
         let mut guards = Guards::new(dialect).with_alternatives(alternatives.clone());
-        let removed = written
+        let removed = generated_tree
             .ok()
-            .and_then(|written| guards.added_guards(&trees, written, expected));
+            .and_then(|generated_node| guards.added_guards(&trees, generated_node, expected));
         if let Some(removed) = removed.filter(|removed| removed.count > 0) {
             return Err(only_removes_guards(&case.definition.formula, removed));
         }
-        let whole = alternatives.root(&mut trees, expected);
-        let compiled = self.compiled_probes(case.compiler, read, &trees, whole);
-        let mut all: Vec<Arc<Patterns>> = Vec::new();
-        for probes in compiled.iter().filter_map(|it| it.get()) {
-            all.push(probes.patterns_for(&trees, whole));
-            all.push(probes.patterns_without_guards(&trees, whole));
+        let root = alternatives.root(&mut trees, expected);
+        let compiled = self.compiled_probes(case.compiler, spec_position, &trees, root);
+        let mut pattern_sets: Vec<Arc<Patterns>> = Vec::new();
+        for probes in compiled.iter().filter_map(|cell| cell.get()) {
+            pattern_sets.push(probes.patterns_for(&trees, root));
+            pattern_sets.push(probes.patterns_without_guards(&trees, root));
         }
         let names = match looks_at_rows(&trees, expected) {
             true => case.candidate_names(&mut trees, expected),
             false => Vec::new(),
         };
         let windows = case.learn_windows(&mut trees, expected, &names);
-        let mut all: Vec<&Patterns> = all.iter().map(AsRef::as_ref).collect();
-        all.push(&windows);
-        let mut given = SearchInput::new();
-        case.add_definitions(&mut trees, &mut given);
-        for (part, forms) in case.learn_ranges((&all, &given), &mut trees, expected, &names) {
-            given.entry(part).or_default().extend(forms);
+        let mut all_patterns: Vec<&Patterns> = pattern_sets.iter().map(AsRef::as_ref).collect();
+        all_patterns.push(&windows);
+        let mut input = SearchInput::new();
+        case.add_definitions(&mut trees, &mut input);
+        for (part, forms) in case.learn_ranges((&all_patterns, &input), &mut trees, expected, &names) {
+            input.entry(part).or_default().extend(forms);
         }
-        let search = FormulaSearch::new(&all, &trees).with_input(&given);
+        let search = FormulaSearch::new(&all_patterns, &trees).with_input(&input);
         let forms = search.with_alternatives(&alternatives).candidates(expected);
         Ok(case.first_guarded(forms, guards, &mut trees, expected))
     }
@@ -196,10 +196,10 @@ fn different_formulas(forms: Vec<ExpressionText>, count: usize) -> Vec<Expressio
         *number
     };
     let numbers: Vec<usize> = forms.iter().map(number_among_similar).collect();
-    let mut chosen: Vec<usize> = (0..forms.len()).collect();
-    chosen.sort_by_key(|at| numbers.get(*at));
-    chosen.truncate(count);
-    let is_chosen = |(at, _): &(usize, ExpressionText)| chosen.contains(at);
+    let mut form_indices: Vec<usize> = (0..forms.len()).collect();
+    form_indices.sort_by_key(|form_index| numbers.get(*form_index));
+    form_indices.truncate(count);
+    let is_chosen = |(form_index, _): &(usize, ExpressionText)| form_indices.contains(form_index);
     forms
         .into_iter()
         .enumerate()

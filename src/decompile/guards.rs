@@ -122,11 +122,11 @@ impl Guards {
             let name = dialect.type_name(ty);
             name.split([' ', '(']).next().unwrap_or(name)
         };
-        let known = [Type::Integer, Type::Decimal, Type::Float, Type::Text].map(first_word);
+        let type_words = [Type::Integer, Type::Decimal, Type::Float, Type::Text].map(first_word);
         // Templates also use other names for these types.
         let others = ["decimal", "numeric", "bignumeric", "number", "integer", "varchar"];
         Self {
-            types: known.into_iter().chain(others).collect(),
+            types: type_words.into_iter().chain(others).collect(),
             date: first_word(Type::Date),
             divides_integers: dialect.facts().divides_integers,
             alternatives: Alternatives::default(),
@@ -165,32 +165,32 @@ impl Guards {
         }
         // An equivalent expression may contain the edited expression itself.
         self.compared.insert(key, None);
-        let mut found = self.compare_parts(trees, generated, edited, position);
-        if found.is_none()
+        let mut added_guards = self.compare_parts(trees, generated, edited, position);
+        if added_guards.is_none()
             && let Some((guard, inner)) = self.inside_guard(trees, generated, position)
         {
-            found = self
+            added_guards = self
                 .compare(trees, inner, edited, position)
                 .map(|guards| guards.with(guard));
         }
-        for at in 0..self.alternatives.equivalents_of(edited).len() {
+        for equivalent_index in 0..self.alternatives.equivalents_of(edited).len() {
             let Some((other, added)) = self
                 .alternatives
                 .equivalents_of(edited)
-                .get(at)
+                .get(equivalent_index)
                 .copied()
-                .filter(|_| found.is_none())
+                .filter(|_| added_guards.is_none())
             else {
                 break;
             };
             if added.kinds().into_iter().all(|guard| position.accepts(guard)) {
-                found = self
+                added_guards = self
                     .compare(trees, generated, other, position)
                     .map(|guards| guards.union(added).with_other_spelling());
             }
         }
-        self.compared.insert(key, found);
-        found
+        self.compared.insert(key, added_guards);
+        added_guards
     }
 
     /// Compares the parts of two expressions with the same form.
@@ -201,7 +201,7 @@ impl Guards {
         edited: SqlNodeId,
         position: Position,
     ) -> Option<GuardSet> {
-        let mut all = GuardSet::default();
+        let mut guard_set = GuardSet::default();
         let parent = edited;
         let (label, mut parts) = (trees.label(edited), trees.children(generated));
         let edited = trees.children(edited);
@@ -223,15 +223,15 @@ impl Guards {
         if let (true, [name, args @ ..], [edited_name, edited_args @ ..]) = (is_call, parts, edited) {
             if name != edited_name {
                 (safe_name(trees, *name)? == *edited_name && position.accepts(Guard::NoError)).then_some(())?;
-                all = all.with(Guard::NoError);
+                guard_set = guard_set.with(Guard::NoError);
             }
             (parts, edited) = (args, edited_args);
         }
-        for (at, (part, other)) in parts.iter().zip(edited).enumerate() {
-            let inside = position.of_child(trees, parent, label, at);
-            all = all.union(self.compare(trees, *part, *other, inside)?);
+        for (part_index, (part, other)) in parts.iter().zip(edited).enumerate() {
+            let inside = position.of_child(trees, parent, label, part_index);
+            guard_set = guard_set.union(self.compare(trees, *part, *other, inside)?);
         }
-        Some(all)
+        Some(guard_set)
     }
 
     /// Returns the expression without its guards.
@@ -261,8 +261,8 @@ impl Guards {
         let new: Vec<SqlNodeId> = parts
             .iter()
             .enumerate()
-            .map(|(at, part)| {
-                let inside = position.of_child(trees, id, &label, at);
+            .map(|(part_index, part)| {
+                let inside = position.of_child(trees, id, &label, part_index);
                 self.without_guards_at(trees, *part, inside)
             })
             .collect();
@@ -294,12 +294,12 @@ impl Guards {
         };
         match (name.as_str(), rest) {
             ("coalesce", [_, ..]) => {
-                let read = columns(trees, *first);
-                let is_default = |part: &SqlNodeId| is_constant(trees, *part) || columns(trees, *part).is_subset(&read);
+                let first_columns = columns(trees, *first);
+                let is_default = |part: &SqlNodeId| is_constant(trees, *part) || columns(trees, *part).is_subset(&first_columns);
                 // `coalesce(round(x, 2), x)` is NULL only if `x` is NULL, unlike `coalesce(greatest(x, y), x, y)`.
                 let is_zero = |part: &SqlNodeId| *trees.label(*part) == SqlLabel::Number("0".to_owned());
                 let adds_zero = rest.iter().all(is_zero) && position.accepts_zero();
-                let adds_value = !adds_zero && rest.iter().any(|part| columns(trees, *part) != read);
+                let adds_value = !adds_zero && rest.iter().any(|part| columns(trees, *part) != first_columns);
                 rest.iter()
                     .all(is_default)
                     .then_some((Guard::Default, *first, adds_value))
@@ -362,10 +362,10 @@ fn guarded_result(trees: &Trees, id: SqlNodeId) -> Option<(SqlNodeId, bool)> {
     let adds_value = results.iter().any(|result| is_value(trees, *result));
     results.retain(|result| !is_constant(trees, *result));
     let [result] = results.as_slice() else { return None };
-    let read = columns(trees, *result);
+    let result_columns = columns(trees, *result);
     let is_about_call = conditions
         .iter()
-        .all(|condition| columns(trees, *condition).is_subset(&read));
+        .all(|condition| columns(trees, *condition).is_subset(&result_columns));
     (is_about_call && is_call(trees, *result)).then_some((*result, adds_value))
 }
 
@@ -404,7 +404,7 @@ fn is_word(trees: &Trees, id: SqlNodeId, word: &str) -> bool {
 /// Returns `f` for the name `safe.f`.
 fn safe_name(trees: &Trees, name: SqlNodeId) -> Option<SqlNodeId> {
     match (trees.label(name), trees.children(name)) {
-        (SqlLabel::Field, [safe, own]) if is_word(trees, *safe, "safe") => Some(*own),
+        (SqlLabel::Field, [safe, function]) if is_word(trees, *safe, "safe") => Some(*function),
         _ => None,
     }
 }
@@ -422,7 +422,7 @@ fn is_constant(trees: &Trees, id: SqlNodeId) -> bool {
 
 /// Returns the columns in an expression, without the names of functions and types.
 fn columns(trees: &Trees, id: SqlNodeId) -> FxHashSet<SqlNodeId> {
-    let mut found = FxHashSet::default();
+    let mut column_set = FxHashSet::default();
     let mut left = vec![id];
     let mut seen = FxHashSet::default();
     while let Some(id) = left.pop() {
@@ -432,7 +432,7 @@ fn columns(trees: &Trees, id: SqlNodeId) -> FxHashSet<SqlNodeId> {
         match (trees.label(id), trees.children(id)) {
             _ if trees.column(id).is_some() => {
                 if !is_constant(trees, id) {
-                    found.insert(id);
+                    column_set.insert(id);
                 }
             }
             (SqlLabel::Call, [name, first, rest @ ..]) => match cast_value(trees, *name, *first) {
@@ -443,7 +443,7 @@ fn columns(trees: &Trees, id: SqlNodeId) -> FxHashSet<SqlNodeId> {
             (_, parts) => left.extend(parts),
         }
     }
-    found
+    column_set
 }
 
 #[cfg(test)]
@@ -455,8 +455,8 @@ mod tests {
     fn guards(generated: &str, edited: &str, dialect: &str) -> Option<Vec<Guard>> {
         let dialect: Dialect = dialect.parse().unwrap();
         let mut trees = Trees::default();
-        let mut read = |sql: &str| parse(sql, &tokens(sql, dialect), dialect, &mut trees).unwrap();
-        let (generated, edited) = (read(generated), read(edited));
+        let mut parse_sql = |sql: &str| parse(sql, &tokens(sql, dialect), dialect, &mut trees).unwrap();
+        let (generated, edited) = (parse_sql(generated), parse_sql(edited));
         let guard_set = Guards::new(dialect).added_guards(&trees, generated, edited);
         guard_set.map(GuardSet::kinds)
     }

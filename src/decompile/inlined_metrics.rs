@@ -32,10 +32,10 @@ impl EditedModel<'_> {
         };
         let mut inlined = self.expanded_model.inlined_formulas(placed.formula_span);
         inlined.sort_by_key(|(_, range)| std::cmp::Reverse(range.len()));
-        let named = |(definition, range): (MetricSetFormula<'_>, Range<usize>)| {
+        let formula_with_name = |(definition, range): (MetricSetFormula<'_>, Range<usize>)| {
             Some((text.get(range)?, definition.name().to_owned()))
         };
-        inlined.into_iter().filter_map(named).collect()
+        inlined.into_iter().filter_map(formula_with_name).collect()
     }
 
     fn text_of(&self, definition: &DefinitionWithPosition) -> Option<&str> {
@@ -48,16 +48,16 @@ impl EditedModel<'_> {
 /// Returns the name of a helper column in a newer version of the SQL. The compiler names helper columns after their
 /// formulas, so the columns at the same position are compared. `None` if the column still has its name.
 pub(super) fn renamed_helper(
-    (written, file): (&SqlFile<'_>, &SqlFile<'_>),
+    (generated_file, file): (&SqlFile<'_>, &SqlFile<'_>),
     cte: Option<&str>,
     column: &str,
 ) -> Option<String> {
     if file.column(cte, column).is_some() {
         return None;
     }
-    let position = column_names(written, cte).position(|name| name.eq_ignore_ascii_case(column))?;
+    let position = column_names(generated_file, cte).position(|name| name.eq_ignore_ascii_case(column))?;
     let new = column_names(file, cte).nth(position)?;
-    written.column(cte, new).is_none().then(|| new.to_owned())
+    generated_file.column(cte, new).is_none().then(|| new.to_owned())
 }
 
 fn column_names<'f>(file: &'f SqlFile<'_>, cte: Option<&'f str>) -> impl Iterator<Item = &'f str> {

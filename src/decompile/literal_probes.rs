@@ -28,16 +28,16 @@ const CASES: usize = 4;
 /// Returns calls whose literals may have produced the strings in an expression, based on the known SQL of calls.
 pub(super) fn literal_probes(trees: &Trees, patterns: &[&Patterns], expression: SqlNodeId) -> Vec<ProbeFormula> {
     let texts = string_literals(trees, expression);
-    let mut all = Vec::new();
+    let mut probes = Vec::new();
     for function in functions() {
         match function.lower {
-            Some(Lowering::Text) => add_format_probes(function.name, (trees, patterns), expression, &texts, &mut all),
+            Some(Lowering::Text) => add_format_probes(function.name, (trees, patterns), expression, &texts, &mut probes),
             Some(Lowering::Search) => {
                 for needle in texts.iter().filter_map(|text| wildcards_from_regex(text)) {
                     let start = Arg::Column(probe_column(Type::Integer, true, 2));
                     let started = Arg::Column(probe_column(Type::Integer, false, 2));
                     for more in [vec![], vec![start], vec![started], vec![Arg::Number(NUMBERS[2])]] {
-                        add_text_argument_probes(function.name, &[(0, &needle)], 2, more, &mut all);
+                        add_text_argument_probes(function.name, &[(0, &needle)], 2, more, &mut probes);
                     }
                 }
             }
@@ -45,7 +45,7 @@ pub(super) fn literal_probes(trees: &Trees, patterns: &[&Patterns], expression: 
                 let takes_new = function.overloads.iter().any(|overload| overload.params.len() > 2);
                 for pattern in texts.iter().flat_map(|text| regexes_from_sql(text)) {
                     if !takes_new {
-                        add_text_argument_probes(function.name, &[(1, &pattern)], 2, vec![], &mut all);
+                        add_text_argument_probes(function.name, &[(1, &pattern)], 2, vec![], &mut probes);
                         continue;
                     }
                     for new in texts
@@ -53,32 +53,32 @@ pub(super) fn literal_probes(trees: &Trees, patterns: &[&Patterns], expression: 
                         .map(|text| replacement_from_sql(text))
                         .chain([String::new()])
                     {
-                        add_text_argument_probes(function.name, &[(1, &pattern), (2, &new)], 3, vec![], &mut all);
+                        add_text_argument_probes(function.name, &[(1, &pattern), (2, &new)], 3, vec![], &mut probes);
                     }
                     for nullable in [true, false] {
                         let new = vec![Arg::Column(probe_column(Type::Text, nullable, 2))];
-                        add_text_argument_probes(function.name, &[(1, &pattern)], 2, new, &mut all);
+                        add_text_argument_probes(function.name, &[(1, &pattern)], 2, new, &mut probes);
                     }
                 }
             }
             _ => {}
         }
     }
-    all
+    probes
 }
 
 /// Returns the strings of an expression.
 fn string_literals(trees: &Trees, expression: SqlNodeId) -> Vec<&str> {
-    let mut found: Vec<&str> = Vec::new();
+    let mut literals: Vec<&str> = Vec::new();
     for part in trees.descendants(expression) {
         if let SqlLabel::Text(text, _) = trees.label(part)
             && text.len() <= MAX_STRING_LENGTH
-            && found.len() < MAX_STRINGS
+            && literals.len() < MAX_STRINGS
         {
-            found.push(text);
+            literals.push(text);
         }
     }
-    found
+    literals
 }
 
 /// Adds calls with `count` arguments, followed by the arguments in `more`. Among the first `count` arguments, the given
@@ -91,7 +91,7 @@ fn add_text_argument_probes(
     probes: &mut Vec<ProbeFormula>,
 ) {
     for nullable in [true, false] {
-        let arg = |index: usize| match texts.iter().find(|(at, _)| *at == index) {
+        let arg = |index: usize| match texts.iter().find(|(position, _)| *position == index) {
             Some((_, text)) => Arg::Fixed(text_literal(text).text),
             None => Arg::Column(probe_column(Type::Text, nullable, index)),
         };
@@ -110,7 +110,7 @@ fn add_format_probes(
     texts: &[&str],
     probes: &mut Vec<ProbeFormula>,
 ) {
-    let mut put = |types: &[Type], mask: &str| {
+    let mut add_probe = |types: &[Type], mask: &str| {
         for ty in types {
             for nullable in [true, false] {
                 let value = Arg::Column(probe_column(*ty, nullable, 0));
@@ -129,19 +129,19 @@ fn add_format_probes(
         .filter_map(|part| date_format(trees, patterns, part));
     let dates = texts.iter().flat_map(|text| date_masks_from_sql(text));
     for mask in dates.chain(in_parts.take(CHAINS)) {
-        put(&[Type::Date, Type::Timestamp, Type::Timestamptz], &mask);
+        add_probe(&[Type::Date, Type::Timestamp, Type::Timestamptz], &mask);
     }
     const NUMERIC: [Type; 3] = [Type::Decimal, Type::Integer, Type::Float];
     for mask in number_formats(trees, expression).into_iter().take(MAX_MASKS) {
-        put(&NUMERIC, &mask);
+        add_probe(&NUMERIC, &mask);
         if mask.contains("General") {
-            put(&[Type::Text], &mask);
+            add_probe(&[Type::Text], &mask);
         }
     }
     let is_case = |part: &SqlNodeId| *trees.label(*part) == SqlLabel::Case;
     for case in trees.descendants(expression).into_iter().filter(is_case).take(CASES) {
         for mask in formats_by_sign(trees, case).into_iter().take(MAX_MASKS) {
-            put(&NUMERIC, &mask);
+            add_probe(&NUMERIC, &mask);
         }
     }
 }
@@ -155,10 +155,10 @@ fn number_formats(trees: &Trees, expression: SqlNodeId) -> Vec<String> {
     let around = around
         .into_iter()
         .enumerate()
-        .flat_map(|(at, text)| affix_masks_from_sql(text).into_iter().map(move |a| (at, a)));
+        .flat_map(|(text_index, text)| affix_masks_from_sql(text).into_iter().map(move |a| (text_index, a)));
     let mut affixes: Vec<(Option<usize>, String)> = around
         .filter(|(_, affix)| !affix.is_empty())
-        .map(|(at, affix)| (Some(at), affix))
+        .map(|(text_index, affix)| (Some(text_index), affix))
         .collect();
     affixes.truncate(AFFIXES);
     affixes.push((None, String::new()));
@@ -166,20 +166,20 @@ fn number_formats(trees: &Trees, expression: SqlNodeId) -> Vec<String> {
     let is_bare = cores.is_empty();
     cores.extend(["0", "#"].map(str::to_owned));
     cores.extend(is_bare.then(|| "General".to_owned()));
-    let mut found: Vec<(usize, String)> = Vec::new();
+    let mut formats: Vec<(usize, String)> = Vec::new();
     for (rank, core) in cores.iter().enumerate() {
         for (before_at, before) in &affixes {
             // Use each string at only one position.
-            for (_, after) in affixes.iter().filter(|(at, _)| at.is_none() || at != before_at) {
+            for (_, after) in affixes.iter().filter(|(text_index, _)| text_index.is_none() || text_index != before_at) {
                 for commas in &thousands {
                     let left = usize::from(before.is_empty()) + usize::from(after.is_empty()) + usize::from(rank > 1);
-                    found.push((left, format!("{before}{core}{commas}{after}")));
+                    formats.push((left, format!("{before}{core}{commas}{after}")));
                 }
             }
         }
     }
-    found.sort_by_key(|(left, _)| *left);
-    found.into_iter().map(|(_, mask)| mask).collect()
+    formats.sort_by_key(|(left, _)| *left);
+    formats.into_iter().map(|(_, mask)| mask).collect()
 }
 
 /// Returns the format of a date that is written in parts, such as `extract(day …) || '.' || …`. `None` if one of the
@@ -212,12 +212,12 @@ fn date_format(trees: &Trees, patterns: &[&Patterns], expression: SqlNodeId) -> 
 }
 
 /// Returns the format letters of an expression that is known to extract one part of a date.
-fn date_part_format_letters(trees: &Trees, known: &[&Patterns], part: SqlNodeId) -> Option<String> {
+fn date_part_format_letters(trees: &Trees, pattern_sets: &[&Patterns], part: SqlNodeId) -> Option<String> {
     let mask = |pattern: &SqlPattern| match (&pattern.shape, pattern.args.as_slice()) {
         (ExpressionShape::Call("TEXT"), [Arg::Column(_), Arg::Fixed(mask)]) => Some(mask.trim_matches('"').to_owned()),
         _ => None,
     };
-    let patterns = known.iter().flat_map(|patterns| patterns.value_patterns(trees, part));
+    let patterns = pattern_sets.iter().flat_map(|patterns| patterns.value_patterns(trees, part));
     let fits = |mask: &String| mask.bytes().all(|letter| letter.is_ascii_lowercase());
     patterns
         .filter(|pattern| pattern.match_node(trees, part).is_some())
@@ -227,7 +227,7 @@ fn date_part_format_letters(trees: &Trees, known: &[&Patterns], part: SqlNodeId)
 
 /// Returns the trailing commas of a format, one comma for each factor of 1,000 by which an expression is divided.
 fn thousands_commas(trees: &Trees, expression: SqlNodeId) -> Vec<String> {
-    let mut found = vec![String::new()];
+    let mut commas = vec![String::new()];
     for part in trees.descendants(expression) {
         let SqlLabel::Number(number) = trees.label(part) else {
             continue;
@@ -238,11 +238,11 @@ fn thousands_commas(trees: &Trees, expression: SqlNodeId) -> Vec<String> {
             .strip_prefix('1')
             .unwrap_or("x");
         if zeros.chars().all(|c| c == '0') && zeros.len() % 3 == 0 && (1..=4).contains(&(zeros.len() / 3)) {
-            found.push(",".repeat(zeros.len() / 3));
+            commas.push(",".repeat(zeros.len() / 3));
         }
     }
-    found.dedup();
-    found
+    commas.dedup();
+    commas
 }
 
 /// Returns formats with a section for each sign, from conditions in which each sign has a different text.
@@ -263,7 +263,7 @@ fn formats_by_sign(trees: &Trees, case: SqlNodeId) -> Vec<String> {
         SqlLabel::Text(text, _) => affix_masks_from_sql(text),
         _ => number_formats(trees, *arm),
     };
-    let mut all = vec![String::new()];
+    let mut formats = vec![String::new()];
     for (index, arm) in arms.iter().enumerate() {
         let forms: Vec<String> = forms(arm).into_iter().take(MAX_MASKS_PER_SIGN).collect();
         let with = |before: &String| {
@@ -273,7 +273,7 @@ fn formats_by_sign(trees: &Trees, case: SqlNodeId) -> Vec<String> {
                 .map(|form| format!("{before}{apart}{form}"))
                 .collect::<Vec<_>>()
         };
-        all = all.iter().flat_map(with).collect();
+        formats = formats.iter().flat_map(with).collect();
     }
-    all
+    formats
 }

@@ -49,10 +49,10 @@ fn common_masks() -> Vec<String> {
         .flat_map(|mask| [(*mask).to_owned(), mask.to_ascii_uppercase()])
         .collect();
     for before in ["", "$", "€"] {
-        for whole in ["0", "#,##0", "#", "00", "000"] {
+        for integer_part in ["0", "#,##0", "#", "00", "000"] {
             for digits in ["", ".0", ".00", ".000", ".##"] {
                 for after in ["", "%", " %"] {
-                    masks.push(format!("{before}{whole}{digits}{after}"));
+                    masks.push(format!("{before}{integer_part}{digits}{after}"));
                 }
             }
         }

@@ -81,45 +81,45 @@ impl<'m> EditedModel<'m> {
     /// Expands a model whose SQL was edited. `None` if the spec is not a model built on metric sets or does not
     /// compile.
     #[must_use]
-    pub fn new(compiler: &'m Compiler, spec: &str, path: Option<&'m str>, found: &'m str) -> Option<Self> {
+    pub fn new(compiler: &'m Compiler, spec: &str, path: Option<&'m str>, edited_sql: &'m str) -> Option<Self> {
         let expanded = compiler.expand_model(spec)?;
-        let written = compiler.compile_expanded(expanded.text(), path);
-        let written = written.model_sql()?.to_owned();
+        let compilation = compiler.compile_expanded(expanded.text(), path);
+        let generated_sql = compilation.model_sql()?.to_owned();
         Some(Self {
             compiler,
             path,
-            edited_sql: found,
+            edited_sql,
             expanded_model: expanded,
-            generated_sql: written,
+            generated_sql,
         })
     }
 
     /// Returns the formula of the first metric in the model's `metrics`: its name.
     #[must_use]
     pub fn first_listed_metric(&self) -> Option<String> {
-        let mut listed = self.expanded_model.listed_columns();
-        listed.next().map(|(column, ..)| format_name(column))
+        let mut listed_columns = self.expanded_model.listed_columns();
+        listed_columns.next().map(|(column, ..)| format_name(column))
     }
 
     /// Returns the origin of an edited column. `None` if no definition computes the column, for example because it is
     /// a key.
     #[must_use]
     pub fn edit_origin(&self, decompiler: &Decompiler, cte: Option<&str>, column: &str) -> Option<EditOrigin<'_>> {
-        let read = SpecPosition::parse_expanded(self.expanded_model.text()).ok()?;
-        let Some((step, placed)) = find_definition(&read, cte, column) else {
-            return self.helper_origin(decompiler, &read);
+        let spec_position = SpecPosition::parse_expanded(self.expanded_model.text()).ok()?;
+        let Some((step, placed)) = find_definition(&spec_position, cte, column) else {
+            return self.helper_origin(decompiler, &spec_position);
         };
-        let shown = (cte.map(str::to_owned), column.to_owned());
+        let cte_column = (cte.map(str::to_owned), column.to_owned());
         // The next push writes the SQL of the new formula, which may have guards that the edit lacks.
-        let find = || self.formula_of_edit(decompiler, &read, (step, placed));
+        let find = || self.formula_of_edit(decompiler, &spec_position, (step, placed));
         if let Some(definition) = self.expanded_model.metric_set_formula(placed.formula_span) {
-            let formula = match self.other_metric_of_aggregate(&read, placed, &definition) {
+            let formula = match self.other_metric_of_aggregate(&spec_position, placed, &definition) {
                 Some(other) => Err(not_a_formula(format!(
                     "the metric `{other}` also contains this aggregate, so the SQL of both changes"
                 ))),
                 None => find(),
             };
-            return Some(EditOrigin::Set(self.metric_edit(definition, placed, shown, formula)));
+            return Some(EditOrigin::Set(self.metric_edit(definition, placed, cte_column, formula)));
         }
         if let Some(definition) = self.expanded_model.listed_metric(column) {
             let is_reference = self
@@ -127,13 +127,13 @@ impl<'m> EditedModel<'m> {
                 .metric_columns()
                 .any(|(name, ..)| name.eq_ignore_ascii_case(&placed.formula));
             if is_reference {
-                return Some(EditOrigin::Set(self.metric_edit(definition, placed, shown, find())));
+                return Some(EditOrigin::Set(self.metric_edit(definition, placed, cte_column, find())));
             }
         }
         let inlined = self.inlined_formulas(placed);
         let formulas = find().map(|formula| {
-            let known: Vec<(&str, &str)> = inlined.iter().map(|(text, name)| (*text, name.as_str())).collect();
-            let with_names = self.with_model_names(&replace_formulas_with_names(&formula, &known));
+            let named_formulas: Vec<(&str, &str)> = inlined.iter().map(|(text, name)| (*text, name.as_str())).collect();
+            let with_names = self.with_model_names(&replace_formulas_with_names(&formula, &named_formulas));
             without_repeats(vec![with_names, self.with_model_names(&formula), formula])
         });
         Some(EditOrigin::Model(formulas))
@@ -143,20 +143,20 @@ impl<'m> EditedModel<'m> {
     /// refer to the metric of the column.
     fn other_metric_of_aggregate(
         &self,
-        read: &SpecPosition<'_>,
+        spec_position: &SpecPosition<'_>,
         placed: &DefinitionWithPosition,
         definition: &MetricSetFormula<'_>,
     ) -> Option<String> {
         let refers = |formula: &str, name: &str| rename_names(formula, &[(name, String::new())]) != formula;
-        let mut all = read.outline.steps.iter().flat_map(|step| &step.definitions);
-        all.find_map(|other| {
-            let of = self.expanded_model.metric_set_formula(other.formula_span)?;
-            let is_other = of.name() != definition.name() && of.set_position().set() == definition.set_position().set();
+        let mut definitions = spec_position.outline.steps.iter().flat_map(|step| &step.definitions);
+        definitions.find_map(|other| {
+            let set_formula = self.expanded_model.metric_set_formula(other.formula_span)?;
+            let is_other = set_formula.name() != definition.name() && set_formula.set_position().set() == definition.set_position().set();
             let is_shared = is_other
                 && refers(&other.formula, &placed.name)
-                && !refers(of.text(), definition.name())
-                && !refers(of.text(), &placed.name);
-            is_shared.then(|| of.name().to_owned())
+                && !refers(set_formula.text(), definition.name())
+                && !refers(set_formula.text(), &placed.name);
+            is_shared.then(|| set_formula.name().to_owned())
         })
     }
 
@@ -165,56 +165,56 @@ impl<'m> EditedModel<'m> {
     pub(super) fn formula_of_edit(
         &self,
         decompiler: &Decompiler,
-        read: &SpecPosition<'_>,
+        spec_position: &SpecPosition<'_>,
         definition: (usize, &DefinitionWithPosition),
     ) -> Result<String, NotAFormula> {
         let formula =
-            decompiler.find_formula_with_guards_at(self.compiler, read, self.path, self.edited_sql, definition);
+            decompiler.find_formula_with_guards_at(self.compiler, spec_position, self.path, self.edited_sql, definition);
         formula.map(|formula| formula.formula)
     }
 
     /// Returns the origin of an edited helper column, which the compiler has added: the first definition whose SQL the
     /// edit changes, or the metric that is inlined in this definition.
-    fn helper_origin(&self, decompiler: &Decompiler, read: &SpecPosition<'_>) -> Option<EditOrigin<'_>> {
-        let (step, placed) = self.first_changed_definition(read)?;
-        let shown = (read.step_cte(step).map(str::to_owned), placed.name.clone());
+    fn helper_origin(&self, decompiler: &Decompiler, spec_position: &SpecPosition<'_>) -> Option<EditOrigin<'_>> {
+        let (step, placed) = self.first_changed_definition(spec_position)?;
+        let cte_column = (spec_position.step_cte(step).map(str::to_owned), placed.name.clone());
         let formula =
-            decompiler.find_formula_of_helper(self.compiler, read, self.path, self.edited_sql, (step, placed));
+            decompiler.find_formula_of_helper(self.compiler, spec_position, self.path, self.edited_sql, (step, placed));
         let inlined = formula.as_ref().ok();
         let inlined = inlined.and_then(|formula| self.changed_inlined_metric(placed, formula));
         let (definition, formula) = match inlined {
             Some((definition, formula)) => (definition, Ok(formula)),
             None => (self.expanded_model.metric_set_formula(placed.formula_span)?, formula),
         };
-        Some(EditOrigin::Set(self.metric_edit(definition, placed, shown, formula)))
+        Some(EditOrigin::Set(self.metric_edit(definition, placed, cte_column, formula)))
     }
 
     /// Returns whether the edits change the definition that computes a column. A new name for a CTE or a helper column
     /// does not count as a change.
     #[must_use]
     pub fn changes_definition(&self, cte: Option<&str>, column: &str) -> bool {
-        let Ok(read) = SpecPosition::parse_expanded(self.expanded_model.text()) else {
+        let Ok(spec_position) = SpecPosition::parse_expanded(self.expanded_model.text()) else {
             return true;
         };
-        let Some((step, placed)) = find_definition(&read, cte, column) else {
+        let Some((step, placed)) = find_definition(&spec_position, cte, column) else {
             return true;
         };
         let dialect = self.compiler.options.dialect;
         // A step with `fill` also computes the values of the periods that it adds: `coalesce(max(column), 0)`.
         let files = [self.generated_sql.as_str(), self.edited_sql].map(|text| SqlFile::read(text, dialect));
         let columns = files.each_ref().map(|file| file.column(cte, column));
-        let is_filled = read.outline.steps.get(step).is_some_and(|step| step.is_filled);
-        if let (true, [before, after], [Some(own), Some(edited)]) = (is_filled, &files, &columns)
+        let is_filled = spec_position.outline.steps.get(step).is_some_and(|step| step.is_filled);
+        if let (true, [before, after], [Some(column_tokens), Some(edited)]) = (is_filled, &files, &columns)
             && ["max(", "coalesce(max("]
                 .iter()
-                .any(|start| before.text(own).starts_with(start))
-            && !before.has_same_tokens(own, after, edited)
+                .any(|start| before.text(column_tokens).starts_with(start))
+            && !before.has_same_tokens(column_tokens, after, edited)
         {
             return true;
         }
         // A later select passes the column on, so the definition is in an earlier CTE.
-        if let ([before, after], [Some(own), Some(edited)]) = (&files, &columns)
-            && before.column_name(own).is_some()
+        if let ([before, after], [Some(column_tokens), Some(edited)]) = (&files, &columns)
+            && before.column_name(column_tokens).is_some()
             && after.column_name(edited).is_none()
         {
             return true;
@@ -222,27 +222,27 @@ impl<'m> EditedModel<'m> {
         let mut trees = Trees::default();
         let mut expression = |text| {
             let file = SqlFile::read(text, dialect);
-            let expression = read.definition_expression(&file, read.step_cte(step), step, &placed.name, &mut trees);
+            let expression = spec_position.definition_expression(&file, spec_position.step_cte(step), step, &placed.name, &mut trees);
             expression.ok()
         };
-        let written = expression(&self.generated_sql);
-        written.is_none() || written != expression(self.edited_sql)
+        let generated_expression = expression(&self.generated_sql);
+        generated_expression.is_none() || generated_expression != expression(self.edited_sql)
     }
 
     /// Returns the first definition whose SQL differs, with the position of its step.
-    fn first_changed_definition<'r>(&self, read: &'r SpecPosition<'_>) -> Option<(usize, &'r DefinitionWithPosition)> {
+    fn first_changed_definition<'r>(&self, spec_position: &'r SpecPosition<'_>) -> Option<(usize, &'r DefinitionWithPosition)> {
         let dialect = self.compiler.options.dialect;
-        let (written, sql_file) = (
+        let (generated_file, sql_file) = (
             SqlFile::read(&self.generated_sql, dialect),
             SqlFile::read(self.edited_sql, dialect),
         );
         let mut trees = Trees::default();
-        let steps = read.outline.steps.iter().enumerate();
-        let mut all = steps.flat_map(|(step, outline)| outline.definitions.iter().map(move |placed| (step, placed)));
-        all.find(|(step, placed)| {
-            let cte = read.step_cte(*step);
-            let mut expression = |file| read.definition_expression(file, cte, *step, &placed.name, &mut trees);
-            expression(&written) != expression(&sql_file)
+        let steps = spec_position.outline.steps.iter().enumerate();
+        let mut definitions = steps.flat_map(|(step, outline)| outline.definitions.iter().map(move |placed| (step, placed)));
+        definitions.find(|(step, placed)| {
+            let cte = spec_position.step_cte(*step);
+            let mut expression = |file| spec_position.definition_expression(file, cte, *step, &placed.name, &mut trees);
+            expression(&generated_file) != expression(&sql_file)
         })
     }
 
@@ -251,22 +251,22 @@ impl<'m> EditedModel<'m> {
     pub fn is_reflected_in(&self, sql: &str, cte: Option<&str>, column: &str) -> bool {
         let dialect = self.compiler.options.dialect;
         let file = |text| SqlFile::read(text, dialect);
-        let (sql_file, written, found) = (file(sql), file(&self.generated_sql), file(self.edited_sql));
+        let (sql_file, generated_file, edited_file) = (file(sql), file(&self.generated_sql), file(self.edited_sql));
         let has_same_tokens = |file: &SqlFile<'_>| {
-            let columns = file.column(cte, column).zip(found.column(cte, column));
-            columns.is_some_and(|(own, edited)| file.has_same_tokens(&own, &found, &edited))
+            let columns = file.column(cte, column).zip(edited_file.column(cte, column));
+            columns.is_some_and(|(column_tokens, edited)| file.has_same_tokens(&column_tokens, &edited_file, &edited))
         };
-        if has_same_tokens(&sql_file) && !has_same_tokens(&written) {
+        if has_same_tokens(&sql_file) && !has_same_tokens(&generated_file) {
             return true;
         }
         let mut trees = Trees::default();
         let mut resolved = |file, cte, column| resolved_column(file, (cte, column), &mut trees).map(|(id, _)| id);
-        let (edited, before) = (resolved(&found, cte, column), resolved(&written, cte, column));
-        let renamed = renamed_helper((&written, &sql_file), cte, column);
+        let (edited, before) = (resolved(&edited_file, cte, column), resolved(&generated_file, cte, column));
+        let renamed = renamed_helper((&generated_file, &sql_file), cte, column);
         let mut columns = [(cte, Some(column)), (None, Some(column)), (cte, renamed.as_deref())].into_iter();
         columns.any(|(cte, now)| {
-            let own = now.and_then(|now| resolved(&sql_file, cte, now));
-            edited.is_some() && edited == own && edited != before
+            let model_expression = now.and_then(|now| resolved(&sql_file, cte, now));
+            edited.is_some() && edited == model_expression && edited != before
         })
     }
 
@@ -276,23 +276,23 @@ impl<'m> EditedModel<'m> {
     pub fn find_edit_in(
         &self,
         decompiler: &Decompiler,
-        made: &str,
+        model_sql: &str,
         (cte, column): (Option<&str>, &str),
     ) -> Option<EditMatch> {
-        if self.is_reflected_in(made, cte, column) {
+        if self.is_reflected_in(model_sql, cte, column) {
             return Some(EditMatch::Exactly);
         }
         let dialect = self.compiler.options.dialect;
         let file = |text| SqlFile::read(text, dialect);
-        let (sql_file, written, found) = (file(made), file(&self.generated_sql), file(self.edited_sql));
+        let (sql_file, generated_file, edited_file) = (file(model_sql), file(&self.generated_sql), file(self.edited_sql));
         let mut trees = Trees::default();
-        let (edited, _) = resolved_column(&found, (cte, column), &mut trees)?;
-        let (before, _) = resolved_column(&written, (cte, column), &mut trees)?;
-        let read = SpecPosition::parse_expanded(self.expanded_model.text()).ok()?;
-        let definition = find_definition(&read, cte, column).or_else(|| self.first_changed_definition(&read))?;
+        let (edited, _) = resolved_column(&edited_file, (cte, column), &mut trees)?;
+        let (before, _) = resolved_column(&generated_file, (cte, column), &mut trees)?;
+        let spec_position = SpecPosition::parse_expanded(self.expanded_model.text()).ok()?;
+        let definition = find_definition(&spec_position, cte, column).or_else(|| self.first_changed_definition(&spec_position))?;
         let edits = Edits::default();
-        let files = (&written, &found, &edits);
-        let check = CandidateCheck::new(self.compiler, &read, definition, self.path, files);
+        let files = (&generated_file, &edited_file, &edits);
+        let check = CandidateCheck::new(self.compiler, &spec_position, definition, self.path, files);
         let mut types = ValueTypes::new(&check);
         let spellings = decompiler.spelling_patterns(dialect);
         let alternatives = spellings.alternatives(&mut trees, edited, |trees, part| types.type_of(trees, part));
@@ -300,11 +300,11 @@ impl<'m> EditedModel<'m> {
         if guards.added_guards(&trees, before, edited).is_some() {
             return None;
         }
-        let renamed = renamed_helper((&written, &sql_file), cte, column);
+        let renamed = renamed_helper((&generated_file, &sql_file), cte, column);
         let mut columns = [(cte, Some(column)), (None, Some(column)), (cte, renamed.as_deref())].into_iter();
         columns.find_map(|(cte, now)| {
-            let (own, sql) = resolved_column(&sql_file, (cte, now?), &mut trees)?;
-            let added = guards.added_guards(&trees, own, edited)?;
+            let (model_expression, sql) = resolved_column(&sql_file, (cte, now?), &mut trees)?;
+            let added = guards.added_guards(&trees, model_expression, edited)?;
             Some(EditMatch::Rewritten(RewrittenSql::new(sql, added)))
         })
     }
@@ -340,20 +340,20 @@ impl<'m> EditedModel<'m> {
         &'e self,
         definition: MetricSetFormula<'e>,
         placed: &DefinitionWithPosition,
-        shown: (Option<String>, String),
+        cte_column: (Option<String>, String),
         formula: Result<String, NotAFormula>,
     ) -> Box<MetricEdit<'e>> {
         let (for_set, for_model) = formula.as_deref().map_or_else(
             |_| Default::default(),
-            |found| {
-                let for_set = self.formulas_for_metric_set(&definition, found);
-                (for_set, self.overriding_formulas(&definition, placed, found))
+            |formula_text| {
+                let for_set = self.formulas_for_metric_set(&definition, formula_text);
+                (for_set, self.overriding_formulas(&definition, placed, formula_text))
             },
         );
         Box::new(MetricEdit {
             listed_as: self.listed_name(&definition).map(str::to_owned),
             definition,
-            column_with_cte: shown,
+            column_with_cte: cte_column,
             formula,
             for_set,
             for_model,
@@ -382,7 +382,7 @@ impl<'m> EditedModel<'m> {
         let mut names: Vec<(&str, String)> = names.collect();
         names.extend(aggregates.iter().map(|(name, text)| (name.as_str(), text.clone())));
         let renamed = rename_names(actual, &names);
-        let used: Vec<(&str, &str)> = definition
+        let named_formulas: Vec<(&str, &str)> = definition
             .used_definitions()
             .map(|(name, formula)| (formula, name))
             .collect();
@@ -396,26 +396,26 @@ impl<'m> EditedModel<'m> {
                     .to_vec(),
             }
         };
-        let mut all = placed(&replace_formulas_with_names(&renamed, &used));
-        all.extend(placed(&renamed));
-        without_repeats(all)
+        let mut formulas = placed(&replace_formulas_with_names(&renamed, &named_formulas));
+        formulas.extend(placed(&renamed));
+        without_repeats(formulas)
     }
 
     /// Returns the columns that contain only a part of a definition's formula, each with the text of the part. In a
     /// model over several sets, each aggregate of a formula has its own column.
     fn aggregates_of(&self, definition: &MetricSetFormula<'_>) -> Vec<(String, String)> {
-        let Ok(read) = SpecPosition::parse_expanded(self.expanded_model.text()) else {
+        let Ok(spec_position) = SpecPosition::parse_expanded(self.expanded_model.text()) else {
             return Vec::new();
         };
-        let all = read.outline.steps.iter().flat_map(|step| &step.definitions);
+        let definitions = spec_position.outline.steps.iter().flat_map(|step| &step.definitions);
         let text = |placed: &DefinitionWithPosition| {
-            let own = self.expanded_model.metric_set_formula(placed.formula_span)?;
+            let set_formula = self.expanded_model.metric_set_formula(placed.formula_span)?;
             let is_same =
-                own.name() == definition.name() && own.set_position().set() == definition.set_position().set();
-            let part = own.part().filter(|part| is_same && part.len() < own.text().len())?;
-            Some((placed.name.clone(), own.text().get(part)?.to_owned()))
+                set_formula.name() == definition.name() && set_formula.set_position().set() == definition.set_position().set();
+            let part = set_formula.part().filter(|part| is_same && part.len() < set_formula.text().len())?;
+            Some((placed.name.clone(), set_formula.text().get(part)?.to_owned()))
         };
-        all.filter_map(text).collect()
+        definitions.filter_map(text).collect()
     }
 
     /// Returns formulas for a definition that overrides the metric. If the metric's formula is part of the formula that
@@ -426,11 +426,11 @@ impl<'m> EditedModel<'m> {
         placed: &DefinitionWithPosition,
         actual: &str,
     ) -> Vec<String> {
-        let own = self.listed_name(definition).unwrap_or(definition.name());
+        let metric_name = self.listed_name(definition).unwrap_or(definition.name());
         let renamed = self.with_model_names(actual);
-        let mut known = vec![(placed.formula.as_str(), own), (definition.text(), own)];
-        known.extend(definition.used_definitions().map(|(name, formula)| (formula, name)));
-        without_repeats(vec![replace_formulas_with_names(&renamed, &known), renamed])
+        let mut named_formulas = vec![(placed.formula.as_str(), metric_name), (definition.text(), metric_name)];
+        named_formulas.extend(definition.used_definitions().map(|(name, formula)| (formula, name)));
+        without_repeats(vec![replace_formulas_with_names(&renamed, &named_formulas), renamed])
     }
 
     /// Returns the name of a metric in the model's `metrics`.
@@ -445,8 +445,8 @@ impl<'m> EditedModel<'m> {
     /// Replaces columns to which the model cannot refer with the metrics that they contain.
     fn with_model_names(&self, formula: &str) -> String {
         let is_listed = |column: &str| {
-            let mut listed = self.expanded_model.listed_columns();
-            listed.any(|(name, ..)| name.eq_ignore_ascii_case(column))
+            let mut listed_columns = self.expanded_model.listed_columns();
+            listed_columns.any(|(name, ..)| name.eq_ignore_ascii_case(column))
         };
         let hidden = self.expanded_model.metric_columns();
         let hidden = hidden.filter(|(column, _, metric)| !is_listed(column) && !column.eq_ignore_ascii_case(metric));
@@ -468,22 +468,22 @@ impl MetricEdit<'_> {
 /// Finds the definition that computes a column: in the step with the name of the CTE or, if there is no such step, in
 /// the last step that does more than pass on the column.
 fn find_definition<'r>(
-    read: &'r SpecPosition<'_>,
+    spec_position: &'r SpecPosition<'_>,
     cte: Option<&str>,
     column: &str,
 ) -> Option<(usize, &'r DefinitionWithPosition)> {
-    let steps = read.outline.steps.iter().enumerate();
-    let all = steps.flat_map(|(at, step)| step.definitions.iter().map(move |placed| (at, placed)));
-    let all: Vec<(usize, &DefinitionWithPosition)> = all
+    let steps = spec_position.outline.steps.iter().enumerate();
+    let all_definitions = steps.flat_map(|(step_index, step)| step.definitions.iter().map(move |placed| (step_index, placed)));
+    let definitions: Vec<(usize, &DefinitionWithPosition)> = all_definitions
         .filter(|(_, placed)| placed.name.eq_ignore_ascii_case(column))
         .collect();
-    let in_cte = |(at, _): &&(usize, &DefinitionWithPosition)| {
-        let name = read.outline.steps.get(*at).and_then(|step| step.name.as_deref());
+    let in_cte = |(step_index, _): &&(usize, &DefinitionWithPosition)| {
+        let name = spec_position.outline.steps.get(*step_index).and_then(|step| step.name.as_deref());
         cte.is_some_and(|cte| name.is_some_and(|name| name.eq_ignore_ascii_case(cte)))
     };
     let computes = |(_, placed): &&(usize, &DefinitionWithPosition)| !placed.formula.eq_ignore_ascii_case(column);
-    let found = all.iter().find(in_cte).filter(computes);
-    found.or_else(|| all.iter().rev().find(computes)).copied()
+    let cte_definition = definitions.iter().find(in_cte).filter(computes);
+    cte_definition.or_else(|| definitions.iter().rev().find(computes)).copied()
 }
 
 /// Returns the expression for a column, and its SQL on one line. Columns of CTEs are replaced by their expressions,
@@ -503,12 +503,12 @@ fn on_one_line(formula: &str) -> String {
     formula.lines().map(str::trim).collect::<Vec<_>>().join(" ")
 }
 
-fn without_repeats(all: Vec<String>) -> Vec<String> {
-    let mut kept: Vec<String> = Vec::new();
-    for formula in all {
-        if !kept.contains(&formula) {
-            kept.push(formula);
+fn without_repeats(formulas: Vec<String>) -> Vec<String> {
+    let mut distinct_formulas: Vec<String> = Vec::new();
+    for formula in formulas {
+        if !distinct_formulas.contains(&formula) {
+            distinct_formulas.push(formula);
         }
     }
-    kept
+    distinct_formulas
 }

@@ -49,12 +49,12 @@ impl EditedModel<'_> {
     #[must_use]
     pub fn metric_set_edit(&self, decompiler: &Decompiler, position: &FilePartPosition) -> Option<MetricSetEdit<'_>> {
         let dialect = self.compiler.options.dialect;
-        let (written, file) = (
+        let (generated_file, file) = (
             SqlFile::read(&self.generated_sql, dialect),
             SqlFile::read(self.edited_sql, dialect),
         );
-        let files = (&written, &file);
-        let hunks = diff_part(position, &written, &file);
+        let files = (&generated_file, &file);
+        let hunks = diff_part(position, &generated_file, &file);
         let owned = self.filter_edit(position, &hunks, files);
         let owned = owned.map(|(edit, hunks)| (EditedSetPart::Filter(edit), hunks));
         let owned = owned.or_else(|| {
@@ -66,7 +66,7 @@ impl EditedModel<'_> {
             Some((EditedSetPart::Relation(relation), hunks))
         });
         let (owner, hunks) = owned?;
-        let restored = hunks.iter().map(|hunk| hunk.restore(&written, &file)).collect();
+        let restored = hunks.iter().map(|hunk| hunk.restore(&generated_file, &file)).collect();
         Some(MetricSetEdit {
             owner,
             restorations: restored,
@@ -79,24 +79,24 @@ impl EditedModel<'_> {
         decompiler: &Decompiler,
         position: &FilePartPosition,
         hunks: &[Hunk],
-        (written, file): (&SqlFile<'_>, &SqlFile<'_>),
+        (generated_file, file): (&SqlFile<'_>, &SqlFile<'_>),
     ) -> Option<(Box<MetricEdit<'_>>, Vec<Hunk>)> {
-        let read = SpecPosition::parse_expanded(self.expanded_model.text()).ok()?;
+        let spec_position = SpecPosition::parse_expanded(self.expanded_model.text()).ok()?;
         let mut trees = Trees::default();
-        for (step, outline) in read.outline.steps.iter().enumerate() {
+        for (step, outline) in spec_position.outline.steps.iter().enumerate() {
             for placed in &outline.definitions {
                 let Some(definition) = self.expanded_model.metric_set_formula(placed.formula_span) else {
                     continue;
                 };
                 let name = placed.name.as_str();
-                let mut own = read.definition_parts(written, (step, name), &mut trees);
-                let edited = read.definition_parts(file, (step, name), &mut trees);
-                let sites = own.site.as_ref().zip(edited.site.as_ref());
-                let item = sites.and_then(|(own, edited)| GroupItem::find((written, own), (file, edited), name));
+                let mut generated_parts = spec_position.definition_parts(generated_file, (step, name), &mut trees);
+                let edited = spec_position.definition_parts(file, (step, name), &mut trees);
+                let sites = generated_parts.site.as_ref().zip(edited.site.as_ref());
+                let item = sites.and_then(|(generated_site, edited)| GroupItem::find((generated_file, generated_site), (file, edited), name));
                 let is_edited = item.as_ref().is_some_and(|item| item.is_edited);
-                let is_same = own.expression == edited.expression && !is_edited;
+                let is_same = generated_parts.expression == edited.expression && !is_edited;
                 // Removing a column is not an edit to its formula.
-                if own.expression.is_err() || edited.site.is_none() || is_same {
+                if generated_parts.expression.is_err() || edited.site.is_none() || is_same {
                     continue;
                 }
                 let item = item.filter(|_| position.clause() == Some("group by"));
@@ -107,24 +107,24 @@ impl EditedModel<'_> {
                         edited: Some(now),
                         ..
                     }) => {
-                        let Some(tokens) = written.part_tokens(position).zip(file.part_tokens(position)) else {
+                        let Some(tokens) = generated_file.part_tokens(position).zip(file.part_tokens(position)) else {
                             continue;
                         };
                         let is_here = tokens.0.start <= item.start && item.end <= tokens.0.end;
                         let is_here = is_here && tokens.1.start <= now.start && now.end <= tokens.1.end;
-                        let hunks = diff_tokens((written, item), (file, now));
+                        let hunks = diff_tokens((generated_file, item), (file, now));
                         if is_here { hunks } else { Vec::new() }
                     }
                     item => {
-                        own.tokens.extend(item.map(|item| item.generated));
-                        let of_definition = |hunk: &&Hunk| hunk.is_in(&own.tokens, &edited.tokens);
+                        generated_parts.tokens.extend(item.map(|item| item.generated));
+                        let of_definition = |hunk: &&Hunk| hunk.is_in(&generated_parts.tokens, &edited.tokens);
                         hunks.iter().filter(of_definition).cloned().collect()
                     }
                 };
                 if !hunks.is_empty() {
-                    let shown = (read.step_cte(step).map(str::to_owned), placed.name.clone());
-                    let formula = self.formula_of_edit(decompiler, &read, (step, placed));
-                    return Some((self.metric_edit(definition, placed, shown, formula), hunks));
+                    let cte_column = (spec_position.step_cte(step).map(str::to_owned), placed.name.clone());
+                    let formula = self.formula_of_edit(decompiler, &spec_position, (step, placed));
+                    return Some((self.metric_edit(definition, placed, cte_column, formula), hunks));
                 }
             }
         }
@@ -136,32 +136,32 @@ impl EditedModel<'_> {
         &self,
         position: &FilePartPosition,
         hunks: &[Hunk],
-        (written, file): (&SqlFile<'_>, &SqlFile<'_>),
+        (generated_file, file): (&SqlFile<'_>, &SqlFile<'_>),
     ) -> Option<(MetricSetRelation<'_>, Vec<Hunk>)> {
-        let tokens = written
+        let tokens = generated_file
             .part_tokens(position)
             .filter(|_| position.clause() == Some("from"))?;
         let now = file.part_tokens(position)?;
         let (reads, reads_now) = (
-            from_clause_relations(written, tokens.clone()),
+            from_clause_relations(generated_file, tokens.clone()),
             from_clause_relations(file, now.clone()),
         );
         let mut relations = self.expanded_model.relations().into_iter();
         relations.find_map(|relation| {
             // A CTE that reads a dbt relation does not read other relations.
-            let call = written.text(&tokens).trim_matches(['{', '}', ' ']);
+            let call = generated_file.text(&tokens).trim_matches(['{', '}', ' ']);
             let identity = |text: &str| Some(relation_identity(&RelationReference::read(text)?));
             let is_read = identity(call).is_some_and(|call| identity(relation.relation()) == Some(call));
             let of_relation = |reads: &[FromClauseRelation]| {
                 let mut reads = reads.iter();
-                let read = reads.find(|read| read.alias.eq_ignore_ascii_case(relation.name()))?;
-                Some(read.tokens.clone())
+                let clause_relation = reads.find(|from_relation| from_relation.alias.eq_ignore_ascii_case(relation.name()))?;
+                Some(clause_relation.tokens.clone())
             };
-            let (own, edited) = match is_read {
+            let (own_tokens, edited) = match is_read {
                 true => (tokens.clone(), Some(now.clone())),
                 false => (of_relation(&reads)?, of_relation(&reads_now)),
             };
-            let is_own = |hunk: &&Hunk| hunk.is_in(std::slice::from_ref(&own), edited.as_slice());
+            let is_own = |hunk: &&Hunk| hunk.is_in(std::slice::from_ref(&own_tokens), edited.as_slice());
             let hunks: Vec<Hunk> = hunks.iter().filter(is_own).cloned().collect();
             (!hunks.is_empty()).then_some((relation, hunks))
         })

@@ -63,7 +63,7 @@ pub(super) fn add_infix_probes(op: BinaryOp, probes: &mut Vec<ProbeFormula>) {
         "10",
     ];
     let shape = ExpressionShape::infix(op);
-    let mut put = |left: Arg, right: Arg| {
+    let mut add_probe = |left: Arg, right: Arg| {
         probes.push(ProbeFormula {
             shape: shape.clone(),
             args: vec![left, right],
@@ -72,7 +72,7 @@ pub(super) fn add_infix_probes(op: BinaryOp, probes: &mut Vec<ProbeFormula>) {
     for (left, _) in TYPES {
         for (right, _) in TYPES {
             for (n, m) in [(true, true), (false, true), (true, false), (false, false)] {
-                put(
+                add_probe(
                     Arg::Column(probe_column(left, n, 0)),
                     Arg::Column(probe_column(right, m, 1)),
                 );
@@ -81,48 +81,48 @@ pub(super) fn add_infix_probes(op: BinaryOp, probes: &mut Vec<ProbeFormula>) {
         for nullable in [true, false] {
             let column = |index: usize| Arg::Column(probe_column(left, nullable, index));
             for literal in literal_args(1) {
-                put(column(0), literal);
+                add_probe(column(0), literal);
             }
             for literal in literal_args(0) {
-                put(literal, column(1));
+                add_probe(literal, column(1));
             }
             for text in CONSTANTS {
-                put(column(0), Arg::Fixed(text.to_owned()));
+                add_probe(column(0), Arg::Fixed(text.to_owned()));
             }
         }
     }
     for arg in literal_args(0) {
         for right in literal_args(1) {
-            put(arg.clone(), right);
+            add_probe(arg.clone(), right);
         }
     }
 }
 
 /// Adds the probes of one column.
 fn add_probes_of_column(ty: Type, nullable: bool, probes: &mut Vec<ProbeFormula>) {
-    let mut put = |shape: ExpressionShape| {
+    let mut add_probe = |shape: ExpressionShape| {
         probes.push(ProbeFormula {
             shape,
             args: vec![Arg::Column(probe_column(ty, nullable, 0))],
         });
     };
-    put(ExpressionShape::Minus);
+    add_probe(ExpressionShape::Minus);
     if ty != Type::Text {
-        put(ExpressionShape::AsText);
+        add_probe(ExpressionShape::AsText);
     }
-    put(ExpressionShape::Percent);
+    add_probe(ExpressionShape::Percent);
     // Formulas that consist of several functions but compile to a single SQL expression.
     for words in [
         "NOT(ISBLANK({0}))",
         "DATE(YEAR({0}), MONTH({0}), 1)",
         "EOMONTH({0}, -1) + 1",
     ] {
-        put(ExpressionShape::named(words));
+        add_probe(ExpressionShape::named(words));
     }
     for name in ["COUNT", "SUM", "AVERAGE", "MIN", "MAX", "MEDIAN"] {
-        put(ExpressionShape::Unique(name));
+        add_probe(ExpressionShape::Unique(name));
     }
     for frame in crate::check::timeframes() {
-        put(ExpressionShape::Frame(frame));
+        add_probe(ExpressionShape::Frame(frame));
     }
 }

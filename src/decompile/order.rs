@@ -28,25 +28,25 @@ pub(super) fn reorder_columns(moved: &SqlFile<'_>, other: &SqlFile<'_>) -> Optio
         return None;
     }
     let selects = |file: &SqlFile<'_>| {
-        let named = file.ctes.iter().map(|name| Some(name.to_ascii_lowercase()));
+        let cte_names = file.ctes.iter().map(|name| Some(name.to_ascii_lowercase()));
         let inside = file
             .cte_tokens
             .iter()
             .map(|cte| cte.start + 3..cte.end.saturating_sub(1));
-        let all: Vec<_> = named.zip(inside).chain([(None, file.last.clone())]).collect();
-        all
+        let selects: Vec<_> = cte_names.zip(inside).chain([(None, file.last.clone())]).collect();
+        selects
     };
     let (text, others) = (moved.source, selects(other));
     let mut out = String::with_capacity(text.len());
     let mut end = 0;
     for (name, tokens) in selects(moved) {
-        let there = others.iter().find(|(other, _)| *other == name);
-        let select_layout = there.and_then(|(_, tokens)| SelectLayout::read(other, tokens));
-        let (Some(here), Some(there)) = (SelectLayout::read(moved, &tokens), select_layout) else {
+        let other_select = others.iter().find(|(other, _)| *other == name);
+        let select_layout = other_select.and_then(|(_, tokens)| SelectLayout::read(other, tokens));
+        let (Some(layout), Some(other_layout)) = (SelectLayout::read(moved, &tokens), select_layout) else {
             continue;
         };
-        let rank = |key: &str| there.columns.iter().position(|column| column.key == key);
-        let places: Vec<_> = here
+        let rank = |key: &str| other_layout.columns.iter().position(|column| column.key == key);
+        let places: Vec<_> = layout
             .columns
             .iter()
             .filter(|column| rank(&column.key).is_some())
@@ -72,12 +72,12 @@ mod tests {
     #[test]
     fn columns_are_restored_to_their_order() {
         let dialect = Dialect::default();
-        let written = "with a as (\n  select x, sum(y) as s, z\n  from t\n)\n\nselect s, x, z + 1 as w from a\n";
+        let generated_sql = "with a as (\n  select x, sum(y) as s, z\n  from t\n)\n\nselect s, x, z + 1 as w from a\n";
         let moved = "with a as (\n  select x, z, SUM(y) as s\n  from t\n)\n\nselect x, s, -- all\n z + 1 as w from a\n";
         let expected =
             "with a as (\n  select x, SUM(y) as s, z\n  from t\n)\n\nselect s, x, -- all\n z + 1 as w from a\n";
-        assert_eq!(with_column_order_of(moved, written, dialect).as_deref(), Some(expected));
-        assert_eq!(with_column_order_of(written, written, dialect), None);
+        assert_eq!(with_column_order_of(moved, generated_sql, dialect).as_deref(), Some(expected));
+        assert_eq!(with_column_order_of(generated_sql, generated_sql, dialect), None);
         // Columns that exist in only one version keep their positions.
         let more = "select x, more, s from a";
         assert_eq!(

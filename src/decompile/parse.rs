@@ -181,7 +181,7 @@ impl Parser<'_> {
         }
         Ok(match parts.as_slice() {
             [] => self.trees.add_leaf(SqlLabel::Nothing),
-            [one] => *one,
+            [node] => *node,
             _ => self.trees.add(SqlLabel::Row, parts),
         })
     }
@@ -324,7 +324,7 @@ impl Parser<'_> {
         operands
             .into_iter()
             .rev()
-            .fold(left, |all, next| self.trees.add(op.clone(), vec![all, next]))
+            .fold(left, |chain, next| self.trees.add(op.clone(), vec![chain, next]))
     }
 
     fn parse_is_operator(&mut self, left: SqlNodeId) -> Result<SqlNodeId, String> {
@@ -376,7 +376,7 @@ impl Parser<'_> {
                         .iter()
                         .all(|id| !matches!(self.trees.label(*id), SqlLabel::Row | SqlLabel::Nothing));
                     match items.as_slice() {
-                        [one] if plain => *one,
+                        [node] if plain => *node,
                         _ => self.trees.add(SqlLabel::Group, items),
                     }
                 }

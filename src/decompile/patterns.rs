@@ -69,14 +69,14 @@ impl Patterns {
     /// function is mapped to the number of SQL functions that it calls.
     pub fn functions_like(&self, trees: &Trees, id: SqlNodeId) -> FxHashMap<&'static str, usize> {
         let names = trees.called_functions(id);
-        let mut found = FxHashMap::default();
+        let mut call_counts = FxHashMap::default();
         for pattern in self.values.values().flatten() {
             if let (ExpressionShape::Call(name), Some(calls)) = (&pattern.shape, pattern.count_calls(&names)) {
-                let most: &mut usize = found.entry(*name).or_default();
+                let most: &mut usize = call_counts.entry(*name).or_default();
                 *most = calls.max(*most);
             }
         }
-        found
+        call_counts
     }
 
     /// Adds a pattern.
@@ -148,9 +148,9 @@ pub(super) fn learn_probe(
 ) -> Option<SqlPattern> {
     let mut trees = Trees::default();
     let dialect = compiler.options.dialect;
-    let read = |sql: &str, trees: &mut Trees| parse(sql, &tokens(sql, dialect), dialect, trees).ok();
-    let mut root = read(sql, &mut trees)?;
-    let spelled = |arg: &Arg| match arg {
+    let parse_sql = |sql: &str, trees: &mut Trees| parse(sql, &tokens(sql, dialect), dialect, trees).ok();
+    let mut root = parse_sql(sql, &mut trees)?;
+    let arg_sql = |arg: &Arg| match arg {
         // The SQL for the first day of a month depends on the dialect.
         Arg::MonthStart(_) => {
             let compiled = compiler.compile(&format!("start = {}", arg.text()));
@@ -161,10 +161,10 @@ pub(super) fn learn_probe(
         }
         _ => arg.to_text(),
     };
-    let spelled: Vec<Option<SqlNodeId>> = probe
+    let arg_nodes: Vec<Option<SqlNodeId>> = probe
         .args
         .iter()
-        .map(|arg| spelled(arg).and_then(|sql| read(&sql, &mut trees)))
+        .map(|arg| arg_sql(arg).and_then(|sql| parse_sql(&sql, &mut trees)))
         .collect();
     match probe.shape {
         ExpressionShape::Pair => root = condition_inside_count(&trees, root)?,
@@ -187,7 +187,7 @@ pub(super) fn learn_probe(
         }
         root = inner;
     }
-    build_pattern(&trees, root, probe, spelled)
+    build_pattern(&trees, root, probe, arg_nodes)
 }
 
 /// Returns the pattern for the tree to which a probe compiles.
@@ -195,7 +195,7 @@ pub(super) fn build_pattern(
     trees: &Trees,
     root: SqlNodeId,
     probe: &ProbeFormula,
-    spelled: Vec<Option<SqlNodeId>>,
+    arg_nodes: Vec<Option<SqlNodeId>>,
 ) -> Option<SqlPattern> {
     if trees.height(root) > MAX_DEPTH {
         return None;
@@ -203,13 +203,13 @@ pub(super) fn build_pattern(
     let mut learner = PatternBuilder {
         trees,
         probe,
-        spelled,
+        spelled: arg_nodes,
         is_found: vec![false; probe.args.len()],
     };
     let part = learner.pattern_part(root);
     let mut hidden_columns = 0;
     // Columns of different types that compile to the same SQL share one pattern.
-    let mut plain = |(arg, found): (&Arg, &bool)| match (arg, found) {
+    let mut plain = |(arg, is_found_arg): (&Arg, &bool)| match (arg, is_found_arg) {
         (Arg::Column(_) | Arg::Named(..) | Arg::Quotient(_) | Arg::MonthStart(_), true) => {
             Some(Arg::Column(String::new()))
         }
@@ -217,7 +217,7 @@ pub(super) fn build_pattern(
             hidden_columns += 1;
             Some(Arg::HiddenColumn(column_type(name)))
         }
-        (other, found) => (*found || matches!(other, Arg::Fixed(_))).then(|| other.clone()),
+        (other, is_present) => (*is_present || matches!(other, Arg::Fixed(_))).then(|| other.clone()),
     };
     let args = probe
         .args
@@ -236,7 +236,7 @@ pub(super) fn build_pattern(
 fn condition_inside_count(trees: &Trees, id: SqlNodeId) -> Option<SqlNodeId> {
     let [_, inner] = trees.children(id) else { return None };
     match (trees.label(*inner), trees.children(*inner)) {
-        (SqlLabel::Case, [condition, one, _]) if *trees.label(*one) == SqlLabel::Number("1".to_owned()) => {
+        (SqlLabel::Case, [condition, then_value, _]) if *trees.label(*then_value) == SqlLabel::Number("1".to_owned()) => {
             Some(*condition)
         }
         (SqlLabel::Case, _) => None,
@@ -253,14 +253,14 @@ struct PatternBuilder<'l> {
 
 impl PatternBuilder<'_> {
     fn record_argument_position(&mut self, index: usize, part: PatternPart) -> PatternPart {
-        if let Some(found) = self.is_found.get_mut(index) {
-            *found = true;
+        if let Some(flag) = self.is_found.get_mut(index) {
+            *flag = true;
         }
         part
     }
 
     fn pattern_part(&mut self, id: SqlNodeId) -> PatternPart {
-        if let Some(index) = self.spelled.iter().position(|spelled| *spelled == Some(id)) {
+        if let Some(index) = self.spelled.iter().position(|arg_node| *arg_node == Some(id)) {
             let is_value = matches!(self.probe.args.get(index), Some(Arg::Quotient(_) | Arg::MonthStart(_)));
             return self.record_argument_position(
                 index,
@@ -287,13 +287,13 @@ impl PatternBuilder<'_> {
                     if number.strip_suffix(".0") == Some(digits) {
                         return self.record_argument_position(index, PatternPart::Number(index, 0, ".0"));
                     }
-                    let by = number
+                    let delta = number
                         .parse::<i64>()
                         .ok()
                         .zip(digits.parse::<i64>().ok())
                         .map(|(a, b)| a - b);
-                    if let Some(by @ (-1 | 1)) = by {
-                        return self.record_argument_position(index, PatternPart::Number(index, by, ""));
+                    if let Some(difference @ (-1 | 1)) = delta {
+                        return self.record_argument_position(index, PatternPart::Number(index, difference, ""));
                     }
                 }
                 // The string in the SQL may be escaped and in lower case.
@@ -319,8 +319,8 @@ impl PatternBuilder<'_> {
         let mut kids = self.trees.children(id).to_vec();
         // A column of another relation may have the same name as an argument.
         if label == SqlLabel::Field && self.trees.column(id).is_some() {
-            let whole = |kid: SqlNodeId| PatternPart::Node(self.trees.label(kid).clone(), Vec::new());
-            return PatternPart::Node(label, kids.drain(..).map(whole).collect());
+            let leaf_part = |kid: SqlNodeId| PatternPart::Node(self.trees.label(kid).clone(), Vec::new());
+            return PatternPart::Node(label, kids.drain(..).map(leaf_part).collect());
         }
         PatternPart::Node(label, kids.into_iter().map(|kid| self.pattern_part(kid)).collect())
     }
@@ -368,7 +368,7 @@ impl SqlPattern {
     /// Counts the SQL functions that the pattern calls. `None` if the pattern calls a function that is not among the
     /// given names.
     fn count_calls(&self, names: &BTreeSet<&str>) -> Option<usize> {
-        let mut called: Vec<&str> = Vec::new();
+        let mut call_names: Vec<&str> = Vec::new();
         let mut pattern_parts = vec![&self.root];
         while let Some(part) = pattern_parts.pop() {
             let PatternPart::Node(label, parts) = part else {
@@ -376,13 +376,13 @@ impl SqlPattern {
             };
             if let (SqlLabel::Call, Some(PatternPart::Node(SqlLabel::Word(name), _))) = (label, parts.first()) {
                 let name = names.get(name.as_str())?;
-                if !called.contains(name) {
-                    called.push(name);
+                if !call_names.contains(name) {
+                    call_names.push(name);
                 }
             }
             pattern_parts.extend(parts);
         }
-        Some(called.len())
+        Some(call_names.len())
     }
 
     /// Matches the pattern against a node and returns the values of its arguments. `None` if the node does not match
@@ -393,12 +393,12 @@ impl SqlPattern {
     }
 }
 
-fn bind(bound: &mut [Option<Binding>], index: usize, what: Binding) -> bool {
+fn bind(bound: &mut [Option<Binding>], index: usize, binding: Binding) -> bool {
     let Some(slot) = bound.get_mut(index) else { return false };
     match slot {
-        Some(before) => *before == what,
+        Some(before) => *before == binding,
         None => {
-            *slot = Some(what);
+            *slot = Some(binding);
             true
         }
     }
@@ -408,7 +408,7 @@ fn matches_part(part: &PatternPart, trees: &Trees, id: SqlNodeId, bound: &mut [O
     match part {
         PatternPart::Any(index) => bind(bound, *index, Binding::Node(id)),
         PatternPart::Criterion(index) => bind(bound, *index, Binding::Criterion(id)),
-        PatternPart::Number(index, by, suffix) => {
+        PatternPart::Number(index, difference, suffix) => {
             let (sign, id) = match (trees.label(id), trees.children(id)) {
                 (SqlLabel::Negative, [inner]) => ("-", *inner),
                 _ => ("", id),
@@ -419,10 +419,10 @@ fn matches_part(part: &PatternPart, trees: &Trees, id: SqlNodeId, bound: &mut [O
             let Some(digits) = number.strip_suffix(suffix) else {
                 return false;
             };
-            let digits = match by {
+            let digits = match difference {
                 0 => format!("{sign}{digits}"),
                 _ => match format!("{sign}{digits}").parse::<i64>() {
-                    Ok(number) => number.saturating_sub(*by).to_string(),
+                    Ok(number) => number.saturating_sub(*difference).to_string(),
                     Err(_) => return false,
                 },
             };

@@ -14,11 +14,11 @@ const UNITS: [&str; 8] = ["month", "day", "year", "quarter", "week", "hour", "mi
 /// Returns probes that call PERIODOFFSET for these names, with placeholder numbers and with the numbers in an
 /// expression.
 pub(super) fn period_probes(names: &[Arg], numbers: &[i64]) -> Vec<ProbeFormula> {
-    let mut all = Vec::new();
+    let mut probes = Vec::new();
     for name in names {
-        let mut put = |number: Arg, unit: &str| {
+        let mut add_probe = |number: Arg, unit: &str| {
             let args = vec![name.clone(), number];
-            all.push(ProbeFormula {
+            probes.push(ProbeFormula {
                 shape: ExpressionShape::Words(format!("PERIODOFFSET({{0}}, {{1}}, \"{unit}\")")),
                 args,
             });
@@ -26,24 +26,24 @@ pub(super) fn period_probes(names: &[Arg], numbers: &[i64]) -> Vec<ProbeFormula>
         for unit in UNITS {
             // Offsets of one and two compile to different SQL.
             for number in ["-1", "1", "-2", "2"] {
-                put(Arg::Fixed(number.to_owned()), unit);
+                add_probe(Arg::Fixed(number.to_owned()), unit);
             }
-            both_signs(NUMBERS[0]).into_iter().for_each(|number| put(number, unit));
+            both_signs(NUMBERS[0]).into_iter().for_each(|number| add_probe(number, unit));
         }
         for (unit, factor) in FACTORS {
             for number in numbers.iter().filter(|number| *number % factor == 0) {
                 for sign in ["-", ""] {
-                    put(Arg::Fixed(format!("{sign}{}", number / factor)), unit);
+                    add_probe(Arg::Fixed(format!("{sign}{}", number / factor)), unit);
                 }
             }
         }
     }
-    all
+    probes
 }
 
 /// Returns the numbers in an expression, including the numbers in its strings.
 pub(super) fn expression_numbers(trees: &Trees, parts: &[u32]) -> Vec<i64> {
-    let mut found: Vec<i64> = Vec::new();
+    let mut numbers: Vec<i64> = Vec::new();
     for part in parts {
         let (SqlLabel::Number(text) | SqlLabel::Text(text, _)) = trees.label(*part) else {
             continue;
@@ -52,10 +52,10 @@ pub(super) fn expression_numbers(trees: &Trees, parts: &[u32]) -> Vec<i64> {
             .split(|c: char| !c.is_ascii_digit())
             .filter(|word| !word.is_empty());
         for number in words.filter_map(|word| word.parse().ok()) {
-            if number > 2 && number < 1200 && !found.contains(&number) && found.len() < MAX_NUMBERS {
-                found.push(number);
+            if number > 2 && number < 1200 && !numbers.contains(&number) && numbers.len() < MAX_NUMBERS {
+                numbers.push(number);
             }
         }
     }
-    found
+    numbers
 }

@@ -66,11 +66,11 @@ pub(super) fn expression_parts(trees: &Trees, expression: SqlNodeId) -> Expressi
 /// refers to a column. For example, `T(number)` is always an empty string.
 #[cfg(test)]
 pub(super) fn pattern_parts(pattern: &SqlPattern) -> Option<ExpressionParts> {
-    let mut found = ExpressionParts::new();
+    let mut name_parts = ExpressionParts::new();
     let mut pattern_parts = vec![&pattern.root];
     while let Some(part) = pattern_parts.pop() {
         if let PatternPart::Node(label, parts) = part {
-            found.extend(name_of_part(label));
+            name_parts.extend(name_of_part(label));
             pattern_parts.extend(parts);
         }
     }
@@ -80,7 +80,7 @@ pub(super) fn pattern_parts(pattern: &SqlPattern) -> Option<ExpressionParts> {
     );
     let has_hidden_column = pattern.args.iter().any(|arg| matches!(arg, Arg::HiddenColumn(_)));
     let is_constant = is_constant && !has_hidden_column;
-    (!is_constant && matches!(pattern.root, PatternPart::Node(..))).then_some(found)
+    (!is_constant && matches!(pattern.root, PatternPart::Node(..))).then_some(name_parts)
 }
 
 /// Returns the name of a part in the index, without spaces. `None` for parts that the index does not contain.
@@ -142,8 +142,8 @@ mod tests {
             .iter()
             .flat_map(|group| [(*group, false), (*group, true)])
             .collect();
-        let sets = crate::parallel::map_range(groups.len(), |at| {
-            let (group, is_temporal) = groups[at];
+        let sets = crate::parallel::map_range(groups.len(), |group_index| {
+            let (group, is_temporal) = groups[group_index];
             let tried = Arc::new(ProbesWithCachedSql::of_group(group, false, is_temporal));
             let probes = CompiledProbes::new(compiler.clone(), vec![tried]);
             let has_setting = compiler.options.timezone.is_some()
@@ -167,13 +167,13 @@ mod tests {
         let is_written = std::env::var("FORMULAC_WRITE").is_ok();
         let mut text = String::new();
         for dialect in Dialect::all() {
-            let mut all: BTreeMap<String, BTreeSet<ExpressionParts>> = BTreeMap::new();
+            let mut sets_by_key: BTreeMap<String, BTreeSet<ExpressionParts>> = BTreeMap::new();
             for compiler in compilers(dialect).iter().take(if is_written { 4 } else { 1 }) {
                 for (key, sets) in sets(dialect, compiler, if is_written { 1 } else { 23 }) {
-                    all.entry(key).or_default().extend(sets);
+                    sets_by_key.entry(key).or_default().extend(sets);
                 }
             }
-            for (key, sets) in &all {
+            for (key, sets) in &sets_by_key {
                 let is_least = |set: &&ExpressionParts| !sets.iter().any(|other| other != *set && other.is_subset(set));
                 let least = sets.iter().filter(is_least).map(|set| match set.is_empty() {
                     true => ANY.to_owned(),
@@ -189,7 +189,7 @@ mod tests {
             }
             for group in ProbeGroup::all() {
                 for is_temporal in [false, true] {
-                    for set in &all[&key(group, is_temporal, dialect)] {
+                    for set in &sets_by_key[&key(group, is_temporal, dialect)] {
                         assert!(
                             may_match(group, is_temporal, dialect, set),
                             "{dialect}: {group:?}: {set:?}"

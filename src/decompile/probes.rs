@@ -127,7 +127,7 @@ pub(super) fn column_type(column: &str) -> Type {
     let letter = column.strip_prefix("fx_").and_then(|rest| rest.chars().next());
     TYPES
         .iter()
-        .find(|(_, own)| Some(*own) == letter)
+        .find(|(_, type_letter)| Some(*type_letter) == letter)
         .map_or(Type::Unknown, |(ty, _)| *ty)
 }
 
@@ -191,45 +191,45 @@ impl ProbeGroup {
         } else {
             Vec::new()
         };
-        let all = if is_wide { &many } else { &few };
-        let of_time = all.iter().filter(|probe| probe.is_temporal() == is_temporal);
+        let probes = if is_wide { &many } else { &few };
+        let of_time = probes.iter().filter(|probe| probe.is_temporal() == is_temporal);
         of_time.filter(|probe| seen.insert(probe)).cloned().collect()
     }
 
     /// Returns all probes with at most this number of arguments per call.
     fn probes_up_to(self, widest: usize) -> Vec<ProbeFormula> {
-        let mut all = Vec::new();
+        let mut probes = Vec::new();
         match self {
-            Self::Infix(op) => add_infix_probes(op, &mut all),
-            Self::Columns => add_column_probes(&mut all),
+            Self::Infix(op) => add_infix_probes(op, &mut probes),
+            Self::Columns => add_column_probes(&mut probes),
             Self::Criteria => {
-                add_criterion_probes(&mut all);
-                add_criteria_call_probes(&mut all);
+                add_criterion_probes(&mut probes);
+                add_criteria_call_probes(&mut probes);
             }
             Self::Function(function) => {
                 for overload in function.overloads {
-                    add_overload_probes(function.name, overload, widest, &mut all);
+                    add_overload_probes(function.name, overload, widest, &mut probes);
                 }
                 // Also probe aggregates that have several arguments, because they aggregate the values of one row instead of a column.
                 let counts = 2..=widest.clamp(3, PLACES);
                 for count in counts.filter(|_| function.is_row_combination(2)) {
                     for values in argument_type_combinations(count) {
-                        let of = |(index, (ty, nullable)): (usize, &(Type, bool))| {
+                        let value_arg = |(index, (ty, nullable)): (usize, &(Type, bool))| {
                             Arg::Column(probe_column(*ty, *nullable, index))
                         };
-                        let args = values.iter().enumerate().map(of).collect();
-                        all.push(ProbeFormula {
+                        let args = values.iter().enumerate().map(value_arg).collect();
+                        probes.push(ProbeFormula {
                             shape: ExpressionShape::Call(function.name),
                             args,
                         });
                     }
                 }
                 if function.lower == Some(Lowering::Text) {
-                    add_mask_probes(&mut all);
+                    add_mask_probes(&mut probes);
                 }
             }
         }
-        all
+        probes
     }
 
     /// Returns the name of the group in the index of probes.
@@ -262,17 +262,17 @@ fn argument_type_combinations(count: usize) -> Vec<Vec<(Type, bool)>> {
         (Type::Integer, Type::Integer),
         (Type::Float, Type::Float),
     ];
-    let mut all = Vec::new();
+    let mut combinations = Vec::new();
     for nullable in [true, false] {
-        all.extend(ALIKE.iter().map(|ty| vec![(*ty, nullable); count]));
+        combinations.extend(ALIKE.iter().map(|ty| vec![(*ty, nullable); count]));
         for (most, other) in NUMBERS {
             for index in 0..count.min(MAX_TRIED_POSITIONS) {
                 let value = (other, nullable != (most == other));
-                all.push(with_value_at(&vec![(most, nullable); count], index, value));
+                combinations.push(with_value_at(&vec![(most, nullable); count], index, value));
             }
         }
     }
-    all
+    combinations
 }
 
 /// Returns the values with a different value at one position.
@@ -366,21 +366,21 @@ pub(super) fn type_assignments(params: &[&Param]) -> Vec<Vec<Type>> {
     if ways > 50 || params.len() > 4 {
         return nth_types_of_parameters(params);
     }
-    params.iter().fold(vec![Vec::new()], |all, param| {
+    params.iter().fold(vec![Vec::new()], |assignments, param| {
         let with = |before: &Vec<Type>| {
             accepted_types(param.ty)
                 .iter()
                 .map(|ty| [before.as_slice(), &[*ty]].concat())
                 .collect::<Vec<_>>()
         };
-        all.iter().flat_map(with).collect()
+        assignments.iter().flat_map(with).collect()
     })
 }
 
 /// Returns the first type of each parameter, then the second type of each parameter, and so on.
 pub(super) fn nth_types_of_parameters(params: &[&Param]) -> Vec<Vec<Type>> {
     let most = params.iter().map(|p| accepted_types(p.ty).len()).max().unwrap_or(1);
-    let of = |n: usize| -> Vec<Type> {
+    let nth_types = |n: usize| -> Vec<Type> {
         params
             .iter()
             .map(|p| {
@@ -391,7 +391,7 @@ pub(super) fn nth_types_of_parameters(params: &[&Param]) -> Vec<Vec<Type>> {
             })
             .collect()
     };
-    (0..most).map(of).collect()
+    (0..most).map(nth_types).collect()
 }
 
 fn quotient_text(index: usize) -> String {

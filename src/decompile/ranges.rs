@@ -51,12 +51,12 @@ pub(super) struct LearnedRanges {
 }
 
 /// Learns the window to which a range compiles, from the SQL that counts the rows in the range.
-pub(super) fn learn_window(trees: &Trees, counted: SqlNodeId, probe: &ProbeFormula) -> Option<LearnedRanges> {
+pub(super) fn learn_window(trees: &Trees, count_tree: SqlNodeId, probe: &ProbeFormula) -> Option<LearnedRanges> {
     let ExpressionShape::Words(words) = &probe.shape else {
         return None;
     };
     let range = words.strip_prefix("COUNT(")?.strip_suffix(')')?.to_owned();
-    let window = *find_windows(trees, counted).first()?;
+    let window = *find_windows(trees, count_tree).first()?;
     let numbers = ProbeFormula {
         shape: ExpressionShape::named(""),
         args: probe.args.iter().skip(1).cloned().collect(),
@@ -73,11 +73,11 @@ impl LearnedRanges {
     pub fn window_range(&self, trees: &Trees, window: SqlNodeId) -> Option<String> {
         let bound = self.window.match_node(trees, window)?;
         let mut range = self.range.replace("{0}", "{}");
-        for (at, bound) in bound.iter().enumerate() {
+        for (bound_index, bound) in bound.iter().enumerate() {
             let Some(Binding::Number(number)) = bound else {
                 return None;
             };
-            range = range.replace(&format!("{{{}}}", at + 1), number);
+            range = range.replace(&format!("{{{}}}", bound_index + 1), number);
         }
         Some(range)
     }
@@ -85,15 +85,15 @@ impl LearnedRanges {
 
 /// Returns the windows in an expression: the expressions after `over`.
 pub(super) fn find_windows(trees: &Trees, id: SqlNodeId) -> Vec<SqlNodeId> {
-    let mut found = Vec::new();
+    let mut windows = Vec::new();
     for part in trees.descendants(id) {
         if let (SqlLabel::Behind("over"), [_, window]) = (trees.label(part), trees.children(part))
-            && !found.contains(window)
+            && !windows.contains(window)
         {
-            found.push(*window);
+            windows.push(*window);
         }
     }
-    found
+    windows
 }
 
 /// Returns the parts of an expression that use this window. Each part is mapped to the same part without the window.

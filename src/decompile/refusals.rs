@@ -17,7 +17,7 @@ fn listed_advice(names: &[String]) -> Option<String> {
     let advice_for = |name: &String| {
         entries
             .iter()
-            .find(|(names, _)| names.split(' ').any(|own| own == name))
+            .find(|(names, _)| names.split(' ').any(|listed_name| listed_name == name))
     };
     let (_, advice) = names.iter().find_map(advice_for)?;
     Some((*advice).to_owned())
@@ -25,19 +25,19 @@ fn listed_advice(names: &[String]) -> Option<String> {
 
 /// Returns the reason why no formula was found for a part of an expression.
 pub(super) fn no_formula_for(trees: &Trees, expression: SqlNodeId, part: SqlNodeId) -> NotAFormula {
-    let named = named_part(trees, expression, part);
-    let names = construct_names(trees, named);
+    let named_node = named_part(trees, expression, part);
+    let names = construct_names(trees, named_node);
     let advice = listed_advice(&names).or_else(|| names.iter().find_map(|name| sql_function_advice(name)));
     let advice = advice.unwrap_or_else(|| ELSEWHERE.to_owned());
-    let construct = describe_construct(trees, named);
+    let construct = describe_construct(trees, named_node);
     not_a_formula(format!("no formula expresses {construct}; {advice}"))
 }
 
 /// Returns the outermost part of an expression for which the list contains advice.
 pub(super) fn listed_part(trees: &Trees, expression: SqlNodeId) -> Option<SqlNodeId> {
     let parts = trees.descendants(expression).into_iter().rev();
-    let mut listed = parts.filter(|part| listed_advice(&construct_names(trees, *part)).is_some());
-    listed.next()
+    let mut listed_parts = parts.filter(|part| listed_advice(&construct_names(trees, *part)).is_some());
+    listed_parts.next()
 }
 
 /// Returns the reason for rejecting an edit whose nearest formula has different SQL.
@@ -176,7 +176,7 @@ fn describe_construct(trees: &Trees, part: SqlNodeId) -> String {
         (SqlLabel::Typed, _) => format!("`{}`", short_sql(trees, part)),
         (SqlLabel::Case | SqlLabel::Switch, _) => "this `case`".to_owned(),
         (SqlLabel::Behind("at time zone"), _) => "`at time zone`".to_owned(),
-        (SqlLabel::Behind(what), [inner, ..]) => format!("`{} {what} (…)`", short_sql(trees, *inner)),
+        (SqlLabel::Behind(clause), [inner, ..]) => format!("`{} {clause} (…)`", short_sql(trees, *inner)),
         (SqlLabel::In, _) => "`in` with this list".to_owned(),
         (SqlLabel::Between, _) => "`between` with these bounds".to_owned(),
         (SqlLabel::Subscript, _) => "an element in square brackets".to_owned(),
@@ -223,17 +223,17 @@ fn describe_call(trees: &Trees, name: SqlNodeId, args: &[SqlNodeId]) -> String {
 /// Returns the SQL of a name, a literal, a type or a call. Other parts are shown as `…`.
 fn short_sql(trees: &Trees, part: SqlNodeId) -> String {
     let parts = trees.children(part);
-    let all = |parts: &[SqlNodeId], separator: &str| {
+    let join_sql = |parts: &[SqlNodeId], separator: &str| {
         let texts: Vec<String> = parts.iter().map(|part| short_sql(trees, *part)).collect();
         texts.join(separator)
     };
     match (trees.label(part), parts) {
         (SqlLabel::Word(word) | SqlLabel::Number(word) | SqlLabel::Quoted(word), _) => word.clone(),
         (SqlLabel::Text(text, _), _) => format!("'{text}'"),
-        (SqlLabel::Field, [_, _]) if trees.column(part).is_some() => all(parts, "."),
-        (SqlLabel::Typed, _) => all(parts, " "),
+        (SqlLabel::Field, [_, _]) if trees.column(part).is_some() => join_sql(parts, "."),
+        (SqlLabel::Typed, _) => join_sql(parts, " "),
         (SqlLabel::Call, [name, args @ ..]) if args.iter().all(|arg| trees.children(*arg).is_empty()) => {
-            format!("{}({})", short_sql(trees, *name), all(args, ", "))
+            format!("{}({})", short_sql(trees, *name), join_sql(args, ", "))
         }
         (SqlLabel::Call, [name, ..]) => format!("{}(…)", short_sql(trees, *name)),
         _ => "…".to_owned(),

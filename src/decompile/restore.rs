@@ -21,67 +21,67 @@ pub(super) struct Hunk {
 
 impl Hunk {
     /// Returns whether the piece belongs to one of these ranges of tokens in the generated or the edited SQL.
-    pub fn is_in(&self, written: &[Range<usize>], ranges: &[Range<usize>]) -> bool {
+    pub fn is_in(&self, generated_ranges: &[Range<usize>], ranges: &[Range<usize>]) -> bool {
         // An empty range overlaps another range only if its position lies strictly between the start and the end of the
         // other range.
-        let overlaps = |one: &Range<usize>, all: &[Range<usize>]| {
-            all.iter().any(|other| one.start < other.end && other.start < one.end)
+        let overlaps = |range: &Range<usize>, other_ranges: &[Range<usize>]| {
+            other_ranges.iter().any(|other| range.start < other.end && other.start < range.end)
         };
-        overlaps(&self.generated, written) || overlaps(&self.edited, ranges)
+        overlaps(&self.generated, generated_ranges) || overlaps(&self.edited, ranges)
     }
 
     /// Returns the replacement in the edited SQL that restores the generated SQL.
-    pub fn restore(&self, written: &SqlFile<'_>, sql_file: &SqlFile<'_>) -> Substitution {
-        let end_before = |file: &SqlFile<'_>, at: usize| match at.checked_sub(1) {
-            Some(last) => file.byte_range(&(last..at)).end,
+    pub fn restore(&self, generated_file: &SqlFile<'_>, sql_file: &SqlFile<'_>) -> Substitution {
+        let end_before = |file: &SqlFile<'_>, token_index: usize| match token_index.checked_sub(1) {
+            Some(last) => file.byte_range(&(last..token_index)).end,
             None => 0,
         };
         let text = match (self.generated.is_empty(), self.edited.is_empty()) {
             (true, _) => String::new(),
-            (false, false) => written.text(&self.generated).to_owned(),
+            (false, false) => generated_file.text(&self.generated).to_owned(),
             // Include the line break before the restored tokens.
             (false, true) => {
                 let (start, end) = (
-                    end_before(written, self.generated.start),
-                    written.byte_range(&self.generated).end,
+                    end_before(generated_file, self.generated.start),
+                    generated_file.byte_range(&self.generated).end,
                 );
-                written.source.get(start..end).unwrap_or_default().to_owned()
+                generated_file.source.get(start..end).unwrap_or_default().to_owned()
             }
         };
-        let at = match (self.generated.is_empty(), self.edited.is_empty()) {
+        let byte_range = match (self.generated.is_empty(), self.edited.is_empty()) {
             (_, true) => end_before(sql_file, self.edited.start)..end_before(sql_file, self.edited.start),
             (true, false) => end_before(sql_file, self.edited.start)..sql_file.byte_range(&self.edited).end,
             (false, false) => sql_file.byte_range(&self.edited),
         };
-        (at, text)
+        (byte_range, text)
     }
 }
 
 /// Returns the pieces in which a part differs. Empty if a column was added, or if nothing precedes a removed part.
-pub(super) fn diff_part(position: &FilePartPosition, written: &SqlFile<'_>, sql_file: &SqlFile<'_>) -> Vec<Hunk> {
+pub(super) fn diff_part(position: &FilePartPosition, generated_file: &SqlFile<'_>, sql_file: &SqlFile<'_>) -> Vec<Hunk> {
     // Text of the part, including the keywords of its clause, or its comma and alias.
-    let whole = |file: &SqlFile<'_>, tokens: Range<usize>| match position.clause() {
+    let whole_range = |file: &SqlFile<'_>, tokens: Range<usize>| match position.clause() {
         Some("distinct") => tokens,
         Some(clause) => tokens.start - clause.split(' ').count()..tokens.end,
         None => tokens.start.saturating_sub(1)..file.end_with_name(&tokens),
     };
-    match (written.part_tokens(position), sql_file.part_tokens(position)) {
-        (Some(own), Some(edited)) => {
-            let of_relations = || diff_relations((written, own.clone()), (sql_file, edited.clone()));
+    match (generated_file.part_tokens(position), sql_file.part_tokens(position)) {
+        (Some(generated_tokens), Some(edited)) => {
+            let of_relations = || diff_relations((generated_file, generated_tokens.clone()), (sql_file, edited.clone()));
             let hunks = (position.clause() == Some("from")).then(of_relations).flatten();
-            hunks.unwrap_or_else(|| diff_tokens((written, own), (sql_file, edited)))
+            hunks.unwrap_or_else(|| diff_tokens((generated_file, generated_tokens), (sql_file, edited)))
         }
-        (Some(own), None) => {
-            let at = token_after_preceding(position, written, sql_file);
-            let hunk = at.map(|at| Hunk {
-                generated: whole(written, own),
-                edited: at..at,
+        (Some(generated_tokens), None) => {
+            let edited_index = token_after_preceding(position, generated_file, sql_file);
+            let hunk = edited_index.map(|token_index| Hunk {
+                generated: whole_range(generated_file, generated_tokens),
+                edited: token_index..token_index,
             });
             hunk.into_iter().collect()
         }
         (None, Some(edited)) if position.clause().is_some() => vec![Hunk {
             generated: 0..0,
-            edited: whole(sql_file, edited),
+            edited: whole_range(sql_file, edited),
         }],
         (None, _) => Vec::new(),
     }
@@ -90,11 +90,11 @@ pub(super) fn diff_part(position: &FilePartPosition, written: &SqlFile<'_>, sql_
 /// Compares two `from` clauses relation by relation, so that an added join is a separate piece. `None` if a relation is
 /// missing, or if the order differs.
 fn diff_relations(
-    (written, own): (&SqlFile<'_>, Range<usize>),
+    (generated_file, generated_tokens): (&SqlFile<'_>, Range<usize>),
     (file, edited): (&SqlFile<'_>, Range<usize>),
 ) -> Option<Vec<Hunk>> {
     let (before, after) = (
-        from_clause_relations(written, own.clone()),
+        from_clause_relations(generated_file, generated_tokens.clone()),
         from_clause_relations(file, edited),
     );
     // Jinja calls such as `ref` are not evaluated.
@@ -103,15 +103,15 @@ fn diff_relations(
     }
     let mut before = before.into_iter().peekable();
     let mut hunks = Vec::new();
-    let mut at = own.start;
+    let mut token_index = generated_tokens.start;
     for relation in after {
         match before.next_if(|clause_relation| clause_relation.alias == relation.alias) {
             Some(clause_relation) => {
-                at = clause_relation.tokens.end;
-                hunks.extend(diff_tokens((written, clause_relation.tokens), (file, relation.tokens)));
+                token_index = clause_relation.tokens.end;
+                hunks.extend(diff_tokens((generated_file, clause_relation.tokens), (file, relation.tokens)));
             }
             None => hunks.push(Hunk {
-                generated: at..at,
+                generated: token_index..token_index,
                 edited: relation.tokens,
             }),
         }
@@ -121,8 +121,8 @@ fn diff_relations(
 
 /// Returns the position in the edited SQL where a removed part was: right after the nearest preceding part of its
 /// select that still exists.
-fn token_after_preceding(position: &FilePartPosition, written: &SqlFile<'_>, file: &SqlFile<'_>) -> Option<usize> {
-    let before = written.parts.get(..written.part_position(position)?)?;
+fn token_after_preceding(position: &FilePartPosition, generated_file: &SqlFile<'_>, file: &SqlFile<'_>) -> Option<usize> {
+    let before = generated_file.parts.get(..generated_file.part_position(position)?)?;
     let mut of_select = before
         .iter()
         .rev()
@@ -135,33 +135,33 @@ fn token_after_preceding(position: &FilePartPosition, written: &SqlFile<'_>, fil
 
 /// Compares two ranges of tokens.
 pub(super) fn diff_tokens(
-    (written, own): (&SqlFile<'_>, Range<usize>),
+    (generated_file, generated_tokens): (&SqlFile<'_>, Range<usize>),
     (sql_file, edited): (&SqlFile<'_>, Range<usize>),
 ) -> Vec<Hunk> {
-    let keys = |file: &SqlFile<'_>, tokens: &Range<usize>| tokens.clone().map(|at| file.key(at)).collect::<Vec<_>>();
-    let (a, b) = (keys(written, &own), keys(sql_file, &edited));
-    let head = a.iter().zip(&b).take_while(|(one, other)| one == other).count();
+    let keys = |file: &SqlFile<'_>, tokens: &Range<usize>| tokens.clone().map(|token_index| file.key(token_index)).collect::<Vec<_>>();
+    let (a, b) = (keys(generated_file, &generated_tokens), keys(sql_file, &edited));
+    let head = a.iter().zip(&b).take_while(|(key, other)| key == other).count();
     let rest = a.iter().rev().zip(b.iter().rev());
-    let tail = rest.take_while(|(one, other)| one == other).count();
+    let tail = rest.take_while(|(key, other)| key == other).count();
     let tail = tail.min(a.len().min(b.len()) - head);
     let [a, b] = [&a, &b].map(|keys| keys.get(head..keys.len() - tail).unwrap_or_default());
-    let (own, edited) = (own.start + head, edited.start + head);
+    let (generated_start, edited) = (generated_tokens.start + head, edited.start + head);
     if a.is_empty() && b.is_empty() {
         return Vec::new();
     }
     let width = b.len() + 1;
     if (a.len() + 1).saturating_mul(width) > TABLE {
         return vec![Hunk {
-            generated: own..own + a.len(),
+            generated: generated_start..generated_start + a.len(),
             edited: edited..edited + b.len(),
         }];
     }
     // Length of the longest common subsequence of the remaining tokens on both sides.
     let mut common = vec![0u32; (a.len() + 1) * width];
     let length = |common: &[u32], i: usize, j: usize| common.get(i * width + j).copied().unwrap_or_default();
-    for (i, one) in a.iter().enumerate().rev() {
+    for (i, key) in a.iter().enumerate().rev() {
         for (j, other) in b.iter().enumerate().rev() {
-            let longest = match one == other {
+            let longest = match key == other {
                 true => length(&common, i + 1, j + 1) + 1,
                 false => length(&common, i + 1, j).max(length(&common, i, j + 1)),
             };
@@ -177,15 +177,15 @@ pub(super) fn diff_tokens(
             (i, j) = (i + 1, j + 1);
             continue;
         }
-        let (from_i, from_j) = (own + i, edited + j);
+        let (from_i, from_j) = (generated_start + i, edited + j);
         let takes_own = j == b.len() || i < a.len() && length(&common, i + 1, j) >= length(&common, i, j + 1);
         (i, j) = if takes_own { (i + 1, j) } else { (i, j + 1) };
         match hunks.last_mut() {
             Some(last) if (last.generated.end, last.edited.end) == (from_i, from_j) => {
-                (last.generated.end, last.edited.end) = (own + i, edited + j);
+                (last.generated.end, last.edited.end) = (generated_start + i, edited + j);
             }
             _ => hunks.push(Hunk {
-                generated: from_i..own + i,
+                generated: from_i..generated_start + i,
                 edited: from_j..edited + j,
             }),
         }
@@ -206,7 +206,7 @@ pub(super) struct GroupItem {
 impl GroupItem {
     /// Finds the item that groups by a column. `None` if the generated SQL does not group by the column.
     pub fn find(
-        (written, own): (&SqlFile<'_>, &ColumnExpression),
+        (generated_file, generated_site): (&SqlFile<'_>, &ColumnExpression),
         (sql_file, edited): (&SqlFile<'_>, &ColumnExpression),
         column: &str,
     ) -> Option<Self> {
@@ -218,11 +218,11 @@ impl GroupItem {
             let is_name = item.len() == 1 && is_same_name(&file.key(item.start), column);
             is_name || file.has_same_tokens(item, file, &site.tokens)
         };
-        let (before, after) = (items(written, own), items(sql_file, edited));
-        let index = before.iter().position(|item| is_of_column(written, own, item))?;
+        let (before, after) = (items(generated_file, generated_site), items(sql_file, edited));
+        let index = before.iter().position(|item| is_of_column(generated_file, generated_site, item))?;
         let current = after.iter().find(|item| is_of_column(sql_file, edited, item));
         // If the edited SQL groups by a different expression, the item is at the same position.
-        let is_known = |item: &Range<usize>| before.iter().any(|own| sql_file.is_same_part(item, written, own));
+        let is_known = |item: &Range<usize>| before.iter().any(|generated_item| sql_file.is_same_part(item, generated_file, generated_item));
         let moved = after.get(index).filter(|item| !is_known(item));
         Some(Self {
             generated: before.get(index)?.clone(),
@@ -246,42 +246,42 @@ impl GroupItem {
 /// assert_eq!(restored, written.replace("count(*)", "sum(x)"));
 /// ```
 #[must_use]
-pub fn restore_column(written: &str, text: &str, dialect: Dialect, position: &FilePartPosition) -> Vec<Substitution> {
-    let (written, file) = (SqlFile::read(written, dialect), SqlFile::read(text, dialect));
-    let (Some(own), Some(edited)) = (written.part_tokens(position), file.part_tokens(position)) else {
+pub fn restore_column(generated_sql: &str, text: &str, dialect: Dialect, position: &FilePartPosition) -> Vec<Substitution> {
+    let (generated_file, file) = (SqlFile::read(generated_sql, dialect), SqlFile::read(text, dialect));
+    let (Some(generated_tokens), Some(edited)) = (generated_file.part_tokens(position), file.part_tokens(position)) else {
         return Vec::new();
     };
     // A plain column has no name after it, but an expression that replaces the column needs a name.
-    let (own_end, edited_end) = (written.end_with_name(&own), file.end_with_name(&edited));
-    let whole = match (own_end == own.end, edited_end == edited.end) {
+    let (own_end, edited_end) = (generated_file.end_with_name(&generated_tokens), file.end_with_name(&edited));
+    let column_hunk = match (own_end == generated_tokens.end, edited_end == edited.end) {
         (true, false) => Hunk {
-            generated: own.clone(),
+            generated: generated_tokens.clone(),
             edited: edited.start..edited_end,
         },
         (false, true) => Hunk {
-            generated: own.start..own_end,
+            generated: generated_tokens.start..own_end,
             edited: edited.clone(),
         },
         _ => Hunk {
-            generated: own.clone(),
+            generated: generated_tokens.clone(),
             edited: edited.clone(),
         },
     };
-    let mut restored = vec![whole.restore(&written, &file)];
+    let mut restored = vec![column_hunk.restore(&generated_file, &file)];
     if let FilePartKind::Column(column) = &position.kind {
         let site = |tokens| ColumnExpression {
             cte: position.cte.clone(),
             tokens,
         };
-        let item = GroupItem::find((&written, &site(own)), (&file, &site(edited)), column);
+        let item = GroupItem::find((&generated_file, &site(generated_tokens)), (&file, &site(edited)), column);
         if let Some(GroupItem {
-            generated: own,
+            generated: item_tokens,
             edited: Some(edited),
             ..
         }) = item
         {
-            let hunks = diff_tokens((&written, own), (&file, edited));
-            restored.extend(hunks.iter().map(|hunk| hunk.restore(&written, &file)));
+            let hunks = diff_tokens((&generated_file, item_tokens), (&file, edited));
+            restored.extend(hunks.iter().map(|hunk| hunk.restore(&generated_file, &file)));
         }
     }
     restored

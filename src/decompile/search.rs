@@ -63,9 +63,9 @@ impl<'s> FormulaSearch<'s> {
     }
 
     /// Sets the formulas that are already known for some parts of the expression.
-    pub fn with_input(self, given: &'s SearchInput) -> Self {
+    pub fn with_input(self, input: &'s SearchInput) -> Self {
         Self {
-            input: Some(given),
+            input: Some(input),
             ..self
         }
     }
@@ -111,21 +111,21 @@ impl<'s> FormulaSearch<'s> {
             None => self.trees.descendants(id),
         };
         let is_whole = |part: SqlNodeId| {
-            let mut equivalents = self.alternatives.into_iter().flat_map(|all| all.equivalents_of(id));
+            let mut equivalents = self.alternatives.into_iter().flat_map(|alternatives| alternatives.equivalents_of(id));
             part == id || equivalents.any(|(other, _)| *other == part)
         };
-        let kept: Vec<usize> = parts
+        let form_limits: Vec<usize> = parts
             .iter()
             .map(|part| if is_whole(*part) { MAX_KEPT_WHOLE } else { MAX_KEPT })
             .collect();
-        for (part, kept) in parts.iter().zip(kept) {
+        for (part, form_limit) in parts.iter().zip(form_limits) {
             let pairs = self.find_criterion_pairs(*part);
             self.pairs.insert(*part, pairs.into());
-            let mut forms = simplest_formulas(self.find_formulas(*part), kept);
+            let mut forms = simplest_formulas(self.find_formulas(*part), form_limit);
             // Keep all known formulas, because there are only a few and they may be the only correct formulas.
-            let given = self.input.and_then(|given| given.get(part)).into_iter().flatten();
-            let given: Vec<ExpressionText> = given.cloned().collect();
-            let few = self.row_ranges(&given).chain(given.iter().cloned());
+            let input_forms = self.input.and_then(|input| input.get(part)).into_iter().flatten();
+            let known_forms: Vec<ExpressionText> = input_forms.cloned().collect();
+            let few = self.row_ranges(&known_forms).chain(known_forms.iter().cloned());
             let new: Vec<ExpressionText> = few.filter(|form| !forms.contains(form)).collect();
             forms.extend(new);
             self.forms.insert(*part, forms.into());
@@ -160,8 +160,8 @@ impl<'s> FormulaSearch<'s> {
     /// Returns the formulas whose SQL may be the SQL of this node.
     fn find_formulas(&self, id: SqlNodeId) -> Vec<ExpressionText> {
         let mut expression_texts = self.leaf_formulas(id);
-        let given = self.input.and_then(|given| given.get(&id)).into_iter().flatten();
-        expression_texts.extend(given.cloned());
+        let known_forms = self.input.and_then(|input| input.get(&id)).into_iter().flatten();
+        expression_texts.extend(known_forms.cloned());
         expression_texts.extend(self.row_ranges(&expression_texts).collect::<Vec<_>>());
         for pattern in self
             .patterns
@@ -179,7 +179,7 @@ impl<'s> FormulaSearch<'s> {
                 self.match_pattern(pattern, id, &mut expression_texts);
             }
         }
-        for (other, _) in self.alternatives.into_iter().flat_map(|all| all.equivalents_of(id)) {
+        for (other, _) in self.alternatives.into_iter().flat_map(|alternatives| alternatives.equivalents_of(id)) {
             expression_texts.extend(
                 self.forms
                     .get(other)
@@ -265,11 +265,11 @@ impl<'s> FormulaSearch<'s> {
         let mut ways: Vec<Vec<usize>> = vec![vec![0; choices.len()]];
         for (index, choice) in choices.iter().enumerate() {
             for other in 1..choice.len() {
-                let mut way = vec![0; choices.len()];
-                if let Some(at) = way.get_mut(index) {
-                    *at = other;
+                let mut indices = vec![0; choices.len()];
+                if let Some(slot) = indices.get_mut(index) {
+                    *slot = other;
                 }
-                ways.push(way);
+                ways.push(indices);
             }
         }
         // Then vary all arguments together.
@@ -279,11 +279,11 @@ impl<'s> FormulaSearch<'s> {
             ways.extend((1..most).map(|other| choices.iter().map(|choice| other.min(choice.len() - 1)).collect()));
         }
         let hidden = HIDDEN_COMPARISON_COST * u32::from(pattern.hides_comparison());
-        for way in ways {
-            let args: Vec<ExpressionText> = way
+        for indices in ways {
+            let args: Vec<ExpressionText> = indices
                 .iter()
                 .zip(&choices)
-                .filter_map(|(at, choice)| choice.get(*at).cloned())
+                .filter_map(|(choice_index, choice)| choice.get(*choice_index).cloned())
                 .collect();
             let length: usize = args.iter().map(|arg| arg.text.len()).sum();
             expression_texts.extend(
@@ -301,8 +301,8 @@ impl<'s> FormulaSearch<'s> {
     /// Returns the formulas for names and literals.
     fn leaf_formulas(&self, id: SqlNodeId) -> Vec<ExpressionText> {
         if let Some((relation, name)) = self.trees.column(id).filter(|(_, name)| *name != "*") {
-            let own = format_name(name);
-            let plain = own == name;
+            let formatted_name = format_name(name);
+            let plain = formatted_name == name;
             let mut forms = Vec::new();
             if relation.is_none() && matches!(name, "true" | "false") {
                 forms.push(ExpressionText::atom(name.to_ascii_uppercase(), 1));
@@ -317,7 +317,7 @@ impl<'s> FormulaSearch<'s> {
                 forms.push(ExpressionText::name(format!("${{{base}.{name}}}"), 0));
             }
             if relation.is_some() || !matches!(name, "null" | "current_date" | "current_timestamp") {
-                forms.push(ExpressionText::name(own.clone(), 1));
+                forms.push(ExpressionText::name(formatted_name.clone(), 1));
             }
             if let Some(relation) = relation {
                 let path = if plain {

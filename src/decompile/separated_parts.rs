@@ -43,10 +43,10 @@ impl SeparatedList {
     pub fn read(file: &SqlFile<'_>, items: &[Range<usize>], start: usize, end: usize, has_commas: bool) -> Self {
         let bytes = |item: &Range<usize>| file.byte_range(item);
         let firsts: Vec<usize> = items.iter().map(|item| bytes(item).start).chain([end]).collect();
-        let gap = |at: usize| -> &str {
-            let from = items.get(at).map_or(start, |item| bytes(item).end);
+        let gap = |item_index: usize| -> &str {
+            let from = items.get(item_index).map_or(start, |item| bytes(item).end);
             firsts
-                .get(at + 1)
+                .get(item_index + 1)
                 .and_then(|to| file.source.get(from..*to))
                 .unwrap_or_default()
         };
@@ -55,7 +55,7 @@ impl SeparatedList {
         let inner = items.len().saturating_sub(1);
         let commas = match has_commas {
             false => CommaPosition::None,
-            true if (0..inner).any(|at| is_before(gap(at))) => CommaPosition::Before,
+            true if (0..inner).any(|item_index| is_before(gap(item_index))) => CommaPosition::Before,
             true => CommaPosition::After,
         };
         let mut list = Self {
@@ -71,8 +71,8 @@ impl SeparatedList {
             after_comma: " ".to_owned(),
         };
         let mut lead = String::new();
-        for (at, item) in items.iter().enumerate() {
-            let gap = gap(at);
+        for (item_index, item) in items.iter().enumerate() {
+            let gap = gap(item_index);
             let comma = if has_commas { comma_position(gap) } else { None };
             let (before, after) = match comma {
                 Some(comma) => (
@@ -83,7 +83,7 @@ impl SeparatedList {
             };
             let plain = match commas {
                 // The whitespace after a leading comma is written together with the comma.
-                CommaPosition::Before if at < inner && is_before(gap) && after.trim().is_empty() => {
+                CommaPosition::Before if item_index < inner && is_before(gap) && after.trim().is_empty() => {
                     list.after_comma = after.to_owned();
                     before.to_owned()
                 }
@@ -97,7 +97,7 @@ impl SeparatedList {
                 text,
                 tail: tail.to_owned(),
             });
-            if at < inner {
+            if item_index < inner {
                 lead = rest.to_owned();
             } else {
                 list.has_last_comma = comma.is_some();
@@ -111,8 +111,8 @@ impl SeparatedList {
     pub fn write(&self, output: &mut String, entries: &[ListItem]) {
         let usual = self.usual_whitespace_before_item();
         let mut is_open = false;
-        for (at, entry) in entries.iter().enumerate() {
-            let lead = match at {
+        for (entry_index, entry) in entries.iter().enumerate() {
+            let lead = match entry_index {
                 0 if entry.lead.trim().is_empty() => &self.opening,
                 _ if entry.lead.is_empty() => &usual,
                 _ => &entry.lead,
@@ -122,12 +122,12 @@ impl SeparatedList {
                 output.push('\n');
             }
             output.push_str(lead);
-            if at > 0 && self.commas == CommaPosition::Before {
+            if entry_index > 0 && self.commas == CommaPosition::Before {
                 output.push(',');
                 output.push_str(&self.after_comma);
             }
             output.push_str(&entry.text);
-            let is_last = at + 1 == entries.len();
+            let is_last = entry_index + 1 == entries.len();
             if self.commas == CommaPosition::After && (!is_last || self.has_last_comma) {
                 output.push(',');
             }
@@ -160,11 +160,11 @@ fn has_line_break(text: &str) -> bool {
 
 /// Returns the position of the comma between two tokens, ignoring comments.
 fn comma_position(gap: &str) -> Option<usize> {
-    let mut at = 0;
-    while let Some(rest) = gap.get(at..) {
-        let step = |end: &str| rest.find(end).map_or(rest.len(), |found| found + end.len());
-        at += match rest.chars().next()? {
-            ',' => return Some(at),
+    let mut offset = 0;
+    while let Some(rest) = gap.get(offset..) {
+        let step = |end: &str| rest.find(end).map_or(rest.len(), |end_offset| end_offset + end.len());
+        offset += match rest.chars().next()? {
+            ',' => return Some(offset),
             '-' if rest.starts_with("--") => step("\n"),
             '/' if rest.starts_with("/*") => step("*/"),
             '{' if rest.starts_with("{#") => step("#}"),

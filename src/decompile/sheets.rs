@@ -15,46 +15,46 @@ const TOTALS: usize = 12;
 
 /// Returns probes that read the cells of a pivoted sheet, and probes that refer to cells by column letters.
 pub(super) fn cell_probes(sheet: &SheetOutline, names: &[Arg]) -> Vec<ProbeFormula> {
-    let mut all = Vec::new();
-    let mut put = |words: &str, args: Vec<Arg>| {
-        all.push(ProbeFormula {
+    let mut probes = Vec::new();
+    let mut add_probe = |words: &str, args: Vec<Arg>| {
+        probes.push(ProbeFormula {
             shape: ExpressionShape::named(words),
             args,
         });
     };
     for letter in column_letters(sheet) {
         for row in [ROW, NUMBERS[0]] {
-            put(&format!("{letter}${{0}}"), vec![Arg::Number(row)]);
+            add_probe(&format!("{letter}${{0}}"), vec![Arg::Number(row)]);
         }
     }
     if !sheet.is_pivoted {
-        return all;
+        return probes;
     }
-    put("PIVOTINDEX()", Vec::new());
+    add_probe("PIVOTINDEX()", Vec::new());
     for name in names.iter().take(3) {
         let with = |args: &[Arg]| [std::slice::from_ref(name), args].concat();
-        put("PIVOT({0}, {1})", with(&[Arg::Number(NUMBERS[0])]));
+        add_probe("PIVOT({0}, {1})", with(&[Arg::Number(NUMBERS[0])]));
         for number in both_signs(NUMBERS[0]) {
-            put("PIVOTOFFSET({0}, 0, {1})", with(std::slice::from_ref(&number)));
-            put("PIVOTOFFSET({0}, {1}, 0)", with(std::slice::from_ref(&number)));
+            add_probe("PIVOTOFFSET({0}, 0, {1})", with(std::slice::from_ref(&number)));
+            add_probe("PIVOTOFFSET({0}, {1}, 0)", with(std::slice::from_ref(&number)));
             for other in both_signs(NUMBERS[1]) {
-                put("PIVOTOFFSET({0}, {1}, {2})", with(&[number.clone(), other]));
+                add_probe("PIVOTOFFSET({0}, {1}, {2})", with(&[number.clone(), other]));
             }
         }
     }
-    all
+    probes
 }
 
 /// Returns probes that aggregate blocks of cells in a pivoted sheet. Only a few block sizes are probed, because each
 /// column of a block adds SQL.
 pub(super) fn block_probes(names: &[Arg]) -> Vec<ProbeFormula> {
-    let mut all = Vec::new();
+    let mut probes = Vec::new();
     for name in names.iter().take(2) {
         for call in ["SUM", "AVERAGE"] {
             for (rows, height) in [(-1, 2), (0, 1), (-2, 3), (0, 2), (-1, 1)] {
                 for (columns, width) in [(-1, 2), (0, 2), (-1, 3), (-1, 1), (1, 1)] {
                     let words = format!("{call}(PIVOTOFFSET({{0}}, {rows}, {columns}, {height}, {width}))");
-                    all.push(ProbeFormula {
+                    probes.push(ProbeFormula {
                         shape: ExpressionShape::Words(words),
                         args: vec![name.clone()],
                     });
@@ -62,21 +62,21 @@ pub(super) fn block_probes(names: &[Arg]) -> Vec<ProbeFormula> {
             }
         }
     }
-    all
+    probes
 }
 
 /// Returns probes that read the totals of a sheet's measures.
 pub(super) fn probes_for_totals(sheet: &SheetOutline) -> Vec<ProbeFormula> {
-    let mut all = Vec::new();
-    let mut put = |words: String| {
-        all.push(ProbeFormula {
+    let mut probes = Vec::new();
+    let mut add_probe = |words: String| {
+        probes.push(ProbeFormula {
             shape: ExpressionShape::Words(words),
             args: Vec::new(),
         });
     };
     for name in sheet.columns.iter().take(TOTALS) {
         for kind in ["column_total", "row_total", "grand_total"] {
-            put(format!("${{{name}:{kind}}}"));
+            add_probe(format!("${{{name}:{kind}}}"));
         }
     }
     // Totals of other rows can be referenced only by column letter.
@@ -84,12 +84,12 @@ pub(super) fn probes_for_totals(sheet: &SheetOutline) -> Vec<ProbeFormula> {
         for kind in ["TOTAL", "ROW_TOTAL", "GRAND_TOTAL"] {
             for row in (sheet.row - 2).max(0)..=sheet.row + 2 {
                 if row != sheet.row {
-                    put(format!("{letter}{row}_{kind}"));
+                    add_probe(format!("{letter}{row}_{kind}"));
                 }
             }
         }
     }
-    all
+    probes
 }
 
 fn column_letters(sheet: &SheetOutline) -> impl Iterator<Item = char> {
@@ -128,7 +128,7 @@ impl SheetLookup {
             ..Self::default()
         };
         for part in parts {
-            let (SqlLabel::Joined(_), [value, on, rows]) = (trees.label(*part), trees.children(*part)) else {
+            let (SqlLabel::Joined(_), [value, condition, rows]) = (trees.label(*part), trees.children(*part)) else {
                 continue;
             };
             let names = |id: SqlNodeId| {
@@ -138,7 +138,7 @@ impl SheetLookup {
                     .filter_map(|part| Some(trees.column(part)?.1.to_owned()))
             };
             looked.returned_names.extend(names(*value));
-            looked.condition_names.extend(names(*on).chain(names(*rows)));
+            looked.condition_names.extend(names(*condition).chain(names(*rows)));
         }
         let has = |op: &str| {
             parts
@@ -149,7 +149,7 @@ impl SheetLookup {
         looked.ways = ways
             .into_iter()
             .filter(|(is_there, _)| *is_there)
-            .map(|(_, way)| way)
+            .map(|(_, match_mode)| match_mode)
             .collect();
         looked
     }
@@ -168,13 +168,13 @@ impl SheetLookup {
     /// Returns probes for lookups without a default. Each probe combines a column to return, a column to search and a
     /// key.
     pub fn plain_lookup_probes(&self) -> Vec<ProbeFormula> {
-        let given = self.write_ranges(&self.returned_names);
-        let mut forms: Vec<String> = given.iter().map(|given| format!("INDEX({given}, {{0}})")).collect();
+        let returned_ranges = self.write_ranges(&self.returned_names);
+        let mut forms: Vec<String> = returned_ranges.iter().map(|returned_range| format!("INDEX({returned_range}, {{0}})")).collect();
         for sought in self.write_ranges(&self.condition_names) {
-            for way in &self.ways {
-                let found = format!("MATCH({{0}}, {sought}{way})");
-                forms.extend(given.iter().map(|given| format!("INDEX({given}, {found})")));
-                forms.push(found);
+            for match_mode in &self.ways {
+                let match_call = format!("MATCH({{0}}, {sought}{match_mode})");
+                forms.extend(returned_ranges.iter().map(|returned_range| format!("INDEX({returned_range}, {match_call})")));
+                forms.push(match_call);
             }
         }
         let probe = |words: &String, key: &Arg| ProbeFormula {
@@ -189,26 +189,26 @@ impl SheetLookup {
 
     /// Returns probes that call the working-day functions with holidays from a column.
     pub fn workday_probes(&self) -> Vec<ProbeFormula> {
-        let mut all = Vec::new();
+        let mut probes = Vec::new();
         for holidays in self.write_ranges(&self.columns).iter().filter(|_| !self.tab.is_empty()) {
             for start in &self.keys {
                 for days in both_signs(NUMBERS[0]).into_iter().chain(self.keys.iter().cloned()) {
                     let args = vec![start.clone(), days];
-                    all.push(ProbeFormula {
+                    probes.push(ProbeFormula {
                         shape: ExpressionShape::Words(format!("WORKDAY({{0}}, {{1}}, {holidays})")),
                         args,
                     });
                 }
                 for end in &self.keys {
                     let args = vec![start.clone(), end.clone()];
-                    all.push(ProbeFormula {
+                    probes.push(ProbeFormula {
                         shape: ExpressionShape::Words(format!("NETWORKDAYS({{0}}, {{1}}, {holidays})")),
                         args,
                     });
                 }
             }
         }
-        all
+        probes
     }
 
     /// Returns probes that look up strings with wildcards.
@@ -218,23 +218,23 @@ impl SheetLookup {
             Arg::Number(NUMBERS[1]),
             Arg::Fixed("TRUE".to_owned()),
         ];
-        let mut all = Vec::new();
+        let mut probes = Vec::new();
         for sought in self.write_ranges(&self.condition_names) {
-            for given in self
+            for range in self
                 .write_ranges(&self.returned_names)
                 .iter()
-                .filter(|given| **given != sought)
+                .filter(|returned_range| **returned_range != sought)
             {
                 for (wild, other) in wildcard_texts().flat_map(|wild| others.iter().map(move |o| (wild, o))) {
-                    let words = ExpressionShape::Words(format!("XLOOKUP({{0}}, {sought}, {given}, {{1}}, 2)"));
-                    all.push(ProbeFormula {
+                    let words = ExpressionShape::Words(format!("XLOOKUP({{0}}, {sought}, {range}, {{1}}, 2)"));
+                    probes.push(ProbeFormula {
                         shape: words,
                         args: vec![Arg::Wild("", wild), other.clone()],
                     });
                 }
             }
         }
-        all
+        probes
     }
 }
 
@@ -248,29 +248,29 @@ pub(super) fn with_defaults(probe_formulas: &[ProbeFormula], others: &[Arg]) -> 
         Arg::Fixed("FALSE".to_owned()),
     ];
     let others: Vec<Arg> = literals.iter().chain(others).cloned().collect();
-    let mut all = Vec::new();
+    let mut probes = Vec::new();
     for ProbeFormula { shape, args } in probe_formulas {
         let (ExpressionShape::Words(words), [key, ..]) = (shape, args.as_slice()) else {
             continue;
         };
         let parts = words.strip_prefix("INDEX(").and_then(|rest| rest.strip_suffix("))"));
-        let Some((given, found)) = parts.and_then(|parts| parts.split_once(", MATCH({0}, ")) else {
+        let Some((returned_range, match_arguments)) = parts.and_then(|parts| parts.split_once(", MATCH({0}, ")) else {
             continue;
         };
-        let (sought, way) = match found.rsplit_once(", ") {
+        let (sought, match_mode) = match match_arguments.rsplit_once(", ") {
             Some((sought, "1")) => (sought, ", -1"),
             Some((sought, _)) => (sought, ", 1"),
-            None => (found, ""),
+            None => (match_arguments, ""),
         };
         for other in &others {
-            let words = format!("XLOOKUP({{0}}, {sought}, {given}, {{1}}{way})");
-            all.push(ProbeFormula {
+            let words = format!("XLOOKUP({{0}}, {sought}, {returned_range}, {{1}}{match_mode})");
+            probes.push(ProbeFormula {
                 shape: ExpressionShape::Words(words),
                 args: vec![key.clone(), other.clone()],
             });
         }
     }
-    all
+    probes
 }
 
 /// Returns literals that may be lookup keys, based on the literals in an expression.

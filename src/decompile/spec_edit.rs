@@ -19,8 +19,8 @@ pub struct EditRefusal {
 }
 
 impl EditRefusal {
-    fn at(source: &str, at: usize, reason: impl Into<String>) -> Self {
-        let before = source.get(..at).unwrap_or(source);
+    fn at(source: &str, offset: usize, reason: impl Into<String>) -> Self {
+        let before = source.get(..offset).unwrap_or(source);
         Self {
             line: before.bytes().filter(|b| *b == b'\n').count() + 1,
             reason: reason.into(),
@@ -46,9 +46,9 @@ impl EditRefusal {
 /// Returns an error if the spec cannot be read, if the definition does not exist or exists several times, if the
 /// formula contains a comment, or if the new formula cannot be written at its position.
 pub fn with_formula(spec: &str, step: Option<&str>, definition: &str, formula: &str) -> Result<String, EditRefusal> {
-    let read = SpecPosition::new(spec)?;
-    let (_, placed) = read.definition(step, definition)?;
-    read.replace_formula(placed, formula)
+    let spec_position = SpecPosition::new(spec)?;
+    let (_, placed) = spec_position.definition(step, definition)?;
+    spec_position.replace_formula(placed, formula)
 }
 
 /// A parsed spec.
@@ -119,7 +119,7 @@ impl<'s> SpecPosition<'s> {
         let clauses = [&self.root].into_iter().chain(steps).flat_map(of_step);
         definitions
             .chain(clauses)
-            .map(|at| at.start as usize..at.end as usize)
+            .map(|span| span.start as usize..span.end as usize)
             .collect()
     }
 
@@ -140,20 +140,20 @@ impl<'s> SpecPosition<'s> {
     /// Finds a definition and the position of its step.
     pub fn definition(&self, step: Option<&str>, name: &str) -> Result<(usize, &DefinitionWithPosition), EditRefusal> {
         let steps = self.outline.steps.iter().enumerate();
-        let is_step = |own: &Option<String>| {
-            step.is_none_or(|step| own.as_deref().is_some_and(|own| own.eq_ignore_ascii_case(step)))
+        let is_step = |own_name: &Option<String>| {
+            step.is_none_or(|step| own_name.as_deref().is_some_and(|step_name| step_name.eq_ignore_ascii_case(step)))
         };
-        let mut found = steps.filter(|(_, s)| is_step(&s.name)).flat_map(|(at, s)| {
+        let mut matches = steps.filter(|(_, s)| is_step(&s.name)).flat_map(|(step_index, s)| {
             s.definitions
                 .iter()
                 .filter(|d| d.name.eq_ignore_ascii_case(name))
-                .map(move |d| (at, d))
+                .map(move |d| (step_index, d))
         });
-        match (found.next(), found.next()) {
-            (Some(one), None) => Ok(one),
-            (Some((_, one)), Some(_)) => Err(EditRefusal::at(
+        match (matches.next(), matches.next()) {
+            (Some(only_match), None) => Ok(only_match),
+            (Some((_, definition)), Some(_)) => Err(EditRefusal::at(
                 self.source,
-                one.formula_span.start as usize,
+                definition.formula_span.start as usize,
                 format!("`{name}` is defined more than once"),
             )),
             (None, _) => Err(EditRefusal::at(self.source, 0, format!("`{name}` is not defined"))),
@@ -169,40 +169,40 @@ impl<'s> SpecPosition<'s> {
         if formula.trim().is_empty() || formula.chars().any(char::is_control) {
             return Err(refuse("the new formula has more than one line"));
         }
-        let (at, scalar) = (definition.formula_span, definition.scalar);
-        let inside = |text: String| self.splice_text(at.start, at.end, &text);
-        let whole = |text: String| self.splice_text(scalar.start, scalar.end, &text);
+        let (formula_span, scalar) = (definition.formula_span, definition.scalar);
+        let inside = |text: String| self.splice_text(formula_span.start, formula_span.end, &text);
+        let replace_scalar = |text: String| self.splice_text(scalar.start, scalar.end, &text);
         let double = format!("\"{}\"", formula.replace('\\', "\\\\").replace('"', "\\\""));
         let candidates = match (definition.style, definition.alone) {
             (YamlStyle::Block, _) => vec![inside(formula.to_owned())],
             (YamlStyle::Plain, true) => {
                 vec![
-                    whole(formula.to_owned()),
-                    whole(format!("'{}'", formula.replace('\'', "''"))),
-                    whole(double),
+                    replace_scalar(formula.to_owned()),
+                    replace_scalar(format!("'{}'", formula.replace('\'', "''"))),
+                    replace_scalar(double),
                 ]
             }
             (YamlStyle::Plain, false) => vec![inside(formula.to_owned())],
             (YamlStyle::Single, _) => vec![inside(formula.replace('\'', "''"))],
             (YamlStyle::Double, _) => vec![inside(formula.replace('\\', "\\\\").replace('"', "\\\""))],
         };
-        let found = candidates
+        let edited_spec = candidates
             .into_iter()
             .flatten()
             .find(|text| self.is_equivalent(text, definition, formula));
-        found.ok_or_else(|| refuse("the new formula cannot be inserted automatically; edit the spec manually"))
+        edited_spec.ok_or_else(|| refuse("the new formula cannot be inserted automatically; edit the spec manually"))
     }
 
     /// Returns the spec after replacing a definition's formula, without parsing the result again. The result is used
     /// only to compile the formula and must not be saved.
     pub fn with_formula_unchecked(&self, definition: &DefinitionWithPosition, formula: &str) -> Option<String> {
-        let (at, scalar) = (definition.formula_span, definition.scalar);
+        let (formula_span, scalar) = (definition.formula_span, definition.scalar);
         let double = || formula.replace('\\', "\\\\").replace('"', "\\\"");
         match (definition.style, definition.alone) {
             (YamlStyle::Plain, true) => self.splice_text(scalar.start, scalar.end, &format!("\"{}\"", double())),
-            (YamlStyle::Block, _) | (YamlStyle::Plain, false) => self.splice_text(at.start, at.end, formula),
-            (YamlStyle::Single, _) => self.splice_text(at.start, at.end, &formula.replace('\'', "''")),
-            (YamlStyle::Double, _) => self.splice_text(at.start, at.end, &double()),
+            (YamlStyle::Block, _) | (YamlStyle::Plain, false) => self.splice_text(formula_span.start, formula_span.end, formula),
+            (YamlStyle::Single, _) => self.splice_text(formula_span.start, formula_span.end, &formula.replace('\'', "''")),
+            (YamlStyle::Double, _) => self.splice_text(formula_span.start, formula_span.end, &double()),
         }
     }
 
@@ -235,9 +235,9 @@ impl<'s> SpecPosition<'s> {
 
 /// Counts the scalars in which two documents differ. Returns the maximum value if the documents have different
 /// structures.
-fn count_differences(one: &Node, other: &Node) -> usize {
+fn count_differences(first_node: &Node, other: &Node) -> usize {
     let mut count = 0;
-    let mut pairs = vec![(one, other)];
+    let mut pairs = vec![(first_node, other)];
     while let Some((a, b)) = pairs.pop() {
         match (&a.kind, &b.kind) {
             (yaml::NodeKind::Scalar { value: x, .. }, yaml::NodeKind::Scalar { value: y, .. }) => {

@@ -50,33 +50,33 @@ pub fn with_renamed_definition(spec: &str, old: &str, new: &str) -> Vec<String> 
 
 /// Returns the replacements of a name: those in definitions and properties, and those in other keys.
 fn renamed_places(spec: &str, old: &str, new: &str) -> Option<(Vec<Substitution>, Vec<Substitution>)> {
-    let read = SpecPosition::new(spec).ok()?;
-    let steps = &read.outline.steps;
+    let spec_position = SpecPosition::new(spec).ok()?;
+    let steps = &spec_position.outline.steps;
     let defines = |placed: &&DefinitionWithPosition| placed.name == old;
     let first = steps
         .iter()
         .rposition(|step| step.definitions.iter().any(|placed| defines(&placed)))?;
     let steps = steps.get(first..)?;
-    let own = steps.first()?.definitions.iter().find(defines)?;
-    let renamed = |at: Range<usize>| {
-        let text = spec.get(at.clone())?;
+    let definition = steps.first()?.definitions.iter().find(defines)?;
+    let renamed = |byte_range: Range<usize>| {
+        let text = spec.get(byte_range.clone())?;
         let renamed = rename_names(text, &[(old, new.to_owned())]);
-        (renamed != text).then_some((at, renamed))
+        (renamed != text).then_some((byte_range, renamed))
     };
-    let mut changes: Vec<Substitution> = vec![(name_range(spec, own)?, new.to_owned())];
+    let mut changes: Vec<Substitution> = vec![(name_range(spec, definition)?, new.to_owned())];
     let others = steps
         .iter()
         .flat_map(|step| &step.definitions)
-        .filter(|placed| *placed != own);
+        .filter(|placed| *placed != definition);
     changes.extend(
         others.filter_map(|placed| renamed(placed.formula_span.start as usize..placed.formula_span.end as usize)),
     );
-    let columns = read.root().pairs_at("columns");
+    let columns = spec_position.root().pairs_at("columns");
     let key = columns.iter().map(|(key, _)| key).find(|key| key.text() == Some(old));
     changes.extend(key.map(|key| (key.span.start as usize..key.span.end as usize, new.to_owned())));
-    let listed = read.root().items_at("steps");
+    let step_nodes = spec_position.root().items_at("steps");
     let mut texts = Vec::new();
-    for step in listed.iter().skip(first).chain([read.root()]) {
+    for step in step_nodes.iter().skip(first).chain([spec_position.root()]) {
         KEYS_WITH_NAMES
             .iter()
             .filter_map(|key| step.get(key))
@@ -101,34 +101,34 @@ fn scalar_ranges(node: &Node, ranges: &mut Vec<Range<usize>>) {
 /// `None` if other text is on these lines.
 #[must_use]
 pub fn definition_lines(spec: &str, name: &str) -> Option<Range<usize>> {
-    let read = SpecPosition::new(spec).ok()?;
-    let step = read.outline.steps.last()?;
-    let own = step
+    let spec_position = SpecPosition::new(spec).ok()?;
+    let step = spec_position.outline.steps.last()?;
+    let definition = step
         .definitions
         .iter()
         .find(|placed| placed.name == name && !placed.alone)?;
-    let mut start = line_start(spec, name_range(spec, own)?.start);
+    let mut start = line_start(spec, name_range(spec, definition)?.start);
     if !spec.get(start..)?.trim_start().starts_with(name) {
         return None;
     }
     let is_comment = |line: &str| line.trim_start().starts_with("//");
-    while let Some(above) = start.checked_sub(1).map(|end| line_start(spec, end)) {
-        match spec.get(above..start).filter(|line| is_comment(line)) {
-            Some(_) => start = above,
+    while let Some(previous_start) = start.checked_sub(1).map(|end| line_start(spec, end)) {
+        match spec.get(previous_start..start).filter(|line| is_comment(line)) {
+            Some(_) => start = previous_start,
             None => break,
         }
     }
-    let rest = spec.get(own.formula_span.end as usize..)?;
+    let rest = spec.get(definition.formula_span.end as usize..)?;
     let end = rest
         .find('\n')
-        .map_or(spec.len(), |line| own.formula_span.end as usize + line + 1);
+        .map_or(spec.len(), |line| definition.formula_span.end as usize + line + 1);
     let is_alone =
-        |other: &DefinitionWithPosition| other == own || !(start..end).contains(&(other.formula_span.start as usize));
+        |other: &DefinitionWithPosition| other == definition || !(start..end).contains(&(other.formula_span.start as usize));
     step.definitions.iter().all(is_alone).then_some(start..end)
 }
 
-fn line_start(text: &str, at: usize) -> usize {
-    text.get(..at)
+fn line_start(text: &str, offset: usize) -> usize {
+    text.get(..offset)
         .and_then(|before| before.rfind('\n'))
         .map_or(0, |line| line + 1)
 }
@@ -154,7 +154,7 @@ pub fn with_cte_names_of(sql: &str, other: &str, dialect: Dialect) -> Option<Str
         .ctes
         .iter()
         .zip(&other.ctes)
-        .filter(|(one, other)| one != other)
+        .filter(|(cte_name, other)| cte_name != other)
         .collect();
     // A column may have the same name as a CTE.
     let from_clauses = file.parts.iter().filter(|part| part.position.clause() == Some("from"));

@@ -49,10 +49,10 @@ const TYPES: [(Type, &str); 5] = [
 /// Returns the spellings of a dialect.
 pub(super) fn spellings(dialect: Dialect) -> Vec<Spelling> {
     let family = dialect.facts().sql_family;
-    let mut all = Vec::new();
-    let mut add = |written: String, generated: String, guard: Option<Guard>| {
-        all.push(Spelling {
-            pattern: written,
+    let mut spellings = Vec::new();
+    let mut add = |sql_pattern: String, generated: String, guard: Option<Guard>| {
+        spellings.push(Spelling {
+            pattern: sql_pattern,
             generated,
             guard,
         });
@@ -63,16 +63,16 @@ pub(super) fn spellings(dialect: Dialect) -> Vec<Spelling> {
         };
         let mut columns = rest.split("  ").map(str::trim).filter(|column| *column != "->");
         let is_own = families == "all" || families.split(' ').any(|name| name == family);
-        if let (true, Some(written), Some(generated)) = (is_own, columns.next(), columns.next()) {
+        if let (true, Some(sql_pattern), Some(generated)) = (is_own, columns.next(), columns.next()) {
             add(
-                written.to_owned(),
+                sql_pattern.to_owned(),
                 generated.to_owned(),
                 columns.next().and_then(Guard::from_name),
             );
         }
     }
     for (ty, value) in TYPES {
-        let own = dialect.type_name(ty);
+        let type_name = dialect.type_name(ty);
         // Values of other types may have different limits or a different precision.
         for (names, guard) in dialect
             .other_type_names(ty)
@@ -82,27 +82,27 @@ pub(super) fn spellings(dialect: Dialect) -> Vec<Spelling> {
             for name in names {
                 add(
                     format!("cast(value1 as {name})"),
-                    format!("cast(value1 as {own})"),
+                    format!("cast(value1 as {type_name})"),
                     guard,
                 );
             }
         }
-        add(format!("cast({value} as {own})"), value.to_owned(), None);
+        add(format!("cast({value} as {type_name})"), value.to_owned(), None);
     }
-    for (written, generated) in quotients_of_integers(dialect, family) {
-        add(written, generated, None);
+    for (sql_pattern, generated) in quotients_of_integers(dialect, family) {
+        add(sql_pattern, generated, None);
     }
     if matches!(family, POSTGRES | DUCKDB) {
         for name in AGGREGATES {
-            let written = format!("{name}(value2) filter (where value1)");
-            add(written, format!("{name}(case when value1 then value2 end)"), None);
+            let sql_pattern = format!("{name}(value2) filter (where value1)");
+            add(sql_pattern, format!("{name}(case when value1 then value2 end)"), None);
         }
     }
     if family == SNOWFLAKE {
         for unit in UNITS {
             for name in ["datediff", "dateadd"] {
-                let written = format!("{name}('{unit}', value1, value2)");
-                add(written, format!("{name}({unit}, value1, value2)"), None);
+                let sql_pattern = format!("{name}('{unit}', value1, value2)");
+                add(sql_pattern, format!("{name}({unit}, value1, value2)"), None);
             }
             add(
                 format!("date_trunc({unit}, value1)"),
@@ -124,7 +124,7 @@ pub(super) fn spellings(dialect: Dialect) -> Vec<Spelling> {
             None,
         );
     }
-    all
+    spellings
 }
 
 /// Returns quotients in which an integer is explicitly converted to a float, each with the generated quotient.
@@ -163,8 +163,8 @@ mod tests {
     fn lines_of_the_list_are_complete() {
         let families = ["all", BIGQUERY, SNOWFLAKE, POSTGRES, DUCKDB];
         for line in LIST.lines().filter(|line| !line.starts_with('#') && !line.is_empty()) {
-            let (of, rest) = line.split_once(": ").unwrap_or_default();
-            assert!(of.split(' ').all(|name| families.contains(&name)), "{line}");
+            let (family_names, rest) = line.split_once(": ").unwrap_or_default();
+            assert!(family_names.split(' ').all(|name| families.contains(&name)), "{line}");
             let columns: Vec<&str> = rest.split("  ").map(str::trim).collect();
             let is_right = match columns.as_slice() {
                 [_, "->", _] => true,

@@ -45,25 +45,25 @@ pub fn spec_for_sql(compiler: &Compiler, spec: &str, path: Option<&str>, text: &
 /// Returns the parsed spec with the words replaced, so that it produces the edited SQL of a model.
 pub(super) fn spec_with_replaced_words(
     compiler: &Compiler,
-    read: &SpecPosition<'_>,
+    spec_position: &SpecPosition<'_>,
     path: Option<&str>,
     actual: &str,
 ) -> Option<String> {
-    let spec = read.source;
-    let compiled = |text: &str| read.compile_sql(compiler, text, path);
-    let written = compiled(spec)?;
+    let spec = spec_position.source;
+    let compiled = |text: &str| spec_position.compile_sql(compiler, text, path);
+    let generated_sql = compiled(spec)?;
     let dialect = compiler.options.dialect;
-    let (written, file) = (SqlFile::read(&written, dialect), SqlFile::read(actual, dialect));
-    let pairs = replaced_words(&written, &file)?;
-    let own = read.defined_names();
+    let (generated_file, file) = (SqlFile::read(&generated_sql, dialect), SqlFile::read(actual, dialect));
+    let pairs = replaced_words(&generated_file, &file)?;
+    let defined_names = spec_position.defined_names();
     let words: Vec<SqlToken> = tokens(spec, dialect);
-    let places = read.formula_ranges();
+    let places = spec_position.formula_ranges();
     let words: Vec<SqlToken> = words
         .into_iter()
         .filter(|sql_token| {
             places
                 .iter()
-                .any(|at| at.start <= sql_token.start && sql_token.end <= at.end)
+                .any(|formula_range| formula_range.start <= sql_token.start && sql_token.end <= formula_range.end)
         })
         .collect();
     let choices: Vec<Vec<Vec<Substitution>>> = pairs
@@ -71,21 +71,21 @@ pub(super) fn spec_with_replaced_words(
         .map(|(a, b)| possible_replacements(spec, &words, a, b))
         .collect();
     // A word that does not occur in the spec's formulas or clauses cannot be changed there.
-    if choices.iter().any(|all| all.first().is_none_or(Vec::is_empty)) {
+    if choices.iter().any(|options| options.first().is_none_or(Vec::is_empty)) {
         return None;
     }
     let most: usize = choices.iter().map(Vec::len).product();
     for number in 0..most.min(MAX_COMPILED) {
         let mut changes: Vec<&Substitution> = Vec::new();
         let mut rest = number;
-        for all in &choices {
-            changes.extend(all.get(rest % all.len()).into_iter().flatten());
-            rest /= all.len();
+        for options in &choices {
+            changes.extend(options.get(rest % options.len()).into_iter().flatten());
+            rest /= options.len();
         }
         let Some(text) = apply_replacements(spec, changes) else {
             continue;
         };
-        if compiled(&text).is_some_and(|sql| is_equivalent(&SqlFile::read(&sql, dialect), &file, &own)) {
+        if compiled(&text).is_some_and(|sql| is_equivalent(&SqlFile::read(&sql, dialect), &file, &defined_names)) {
             return Some(text);
         }
     }
@@ -93,19 +93,19 @@ pub(super) fn spec_with_replaced_words(
 }
 
 /// Returns the replaced words, each with its replacement. `None` if the strings have other differences.
-fn replaced_words<'s>(written: &SqlFile<'s>, file: &SqlFile<'s>) -> Option<Vec<(SqlWord<'s>, SqlWord<'s>)>> {
-    if written.tokens.len() != file.tokens.len() {
+fn replaced_words<'s>(generated_file: &SqlFile<'s>, file: &SqlFile<'s>) -> Option<Vec<(SqlWord<'s>, SqlWord<'s>)>> {
+    if generated_file.tokens.len() != file.tokens.len() {
         return None;
     }
     let mut pairs = Vec::new();
-    for (a, b) in written.tokens.iter().zip(&file.tokens) {
-        if a.comparison_key(written.source) == b.comparison_key(file.source) {
+    for (a, b) in generated_file.tokens.iter().zip(&file.tokens) {
+        if a.comparison_key(generated_file.source) == b.comparison_key(file.source) {
             continue;
         }
         if a.kind != b.kind || matches!(a.kind, SqlTokenKind::Jinja | SqlTokenKind::Quoted) {
             return None;
         }
-        let pair = (SqlWord::new(*a, written.source), SqlWord::new(*b, file.source));
+        let pair = (SqlWord::new(*a, generated_file.source), SqlWord::new(*b, file.source));
         if !pairs.contains(&pair) {
             pairs.push(pair);
         }
@@ -146,7 +146,7 @@ impl<'s> SqlWord<'s> {
 
 /// Returns the possible substitutions in the spec for a replacement in the SQL: all occurrences, or only one of them.
 fn possible_replacements(spec: &str, words: &[SqlToken], a: &SqlWord<'_>, b: &SqlWord<'_>) -> Vec<Vec<Substitution>> {
-    let mut found: Vec<Substitution> = Vec::new();
+    let mut occurrences: Vec<Substitution> = Vec::new();
     for token in words {
         let word = SqlWord::new(*token, spec);
         let text = match (a.kind, word.kind) {
@@ -176,57 +176,57 @@ fn possible_replacements(spec: &str, words: &[SqlToken], a: &SqlWord<'_>, b: &Sq
         {
             continue;
         }
-        found.push((token.start..token.end, text));
+        occurrences.push((token.start..token.end, text));
     }
-    let mut all: Vec<Vec<Substitution>> = vec![found.clone()];
-    if found.len() > 1 {
-        all.extend(found.into_iter().map(|one| vec![one]));
+    let mut choices: Vec<Vec<Substitution>> = vec![occurrences.clone()];
+    if occurrences.len() > 1 {
+        choices.extend(occurrences.into_iter().map(|occurrence| vec![occurrence]));
     }
-    all
+    choices
 }
 
 /// Returns a string with some of its bytes replaced. Duplicate replacements are applied once. `None` if replacements
 /// overlap.
 pub fn apply_replacements(spec: &str, mut changes: Vec<&Substitution>) -> Option<String> {
-    changes.sort_by_key(|(at, _)| (at.start, at.end));
+    changes.sort_by_key(|(range, _)| (range.start, range.end));
     changes.dedup();
     let mut out = String::with_capacity(spec.len());
     let mut from = 0;
-    for (at, text) in changes {
-        out.push_str(spec.get(from..at.start)?);
+    for (range, text) in changes {
+        out.push_str(spec.get(from..range.start)?);
         out.push_str(text);
-        from = at.end;
+        from = range.end;
     }
     out.push_str(spec.get(from..)?);
     Some(out)
 }
 
 /// Returns whether two files are equivalent, regardless of the names of their helper columns.
-fn is_equivalent(sql_file: &SqlFile<'_>, found: &SqlFile<'_>, own: &HashSet<String>) -> bool {
-    if sql_file.tokens.len() != found.tokens.len() {
+fn is_equivalent(sql_file: &SqlFile<'_>, edited_file: &SqlFile<'_>, defined_names: &HashSet<String>) -> bool {
+    if sql_file.tokens.len() != edited_file.tokens.len() {
         return false;
     }
     let helpers = |file: &SqlFile<'_>| -> HashSet<String> {
         let pairs = file.tokens.iter().zip(file.tokens.iter().skip(1));
-        let named = pairs.filter(|(a, b)| a.comparison_key(file.source) == "as" && b.kind == SqlTokenKind::Word);
-        named
+        let alias_pairs = pairs.filter(|(a, b)| a.comparison_key(file.source) == "as" && b.kind == SqlTokenKind::Word);
+        alias_pairs
             .map(|(_, b)| b.comparison_key(file.source).into_owned())
-            .filter(|name| !own.contains(name))
+            .filter(|name| !defined_names.contains(name))
             .collect()
     };
-    let (ours, theirs) = (helpers(sql_file), helpers(found));
-    let (mut there, mut back): (HashMap<String, String>, HashMap<String, String>) = Default::default();
-    sql_file.tokens.iter().zip(&found.tokens).all(|(a, b)| {
+    let (ours, theirs) = (helpers(sql_file), helpers(edited_file));
+    let (mut forward_names, mut back): (HashMap<String, String>, HashMap<String, String>) = Default::default();
+    sql_file.tokens.iter().zip(&edited_file.tokens).all(|(a, b)| {
         let (a, b) = (
             a.comparison_key(sql_file.source).into_owned(),
-            b.comparison_key(found.source).into_owned(),
+            b.comparison_key(edited_file.source).into_owned(),
         );
         if !ours.contains(&a) && !theirs.contains(&b) {
             return a == b;
         }
         ours.contains(&a)
             && theirs.contains(&b)
-            && *there.entry(a.clone()).or_insert_with(|| b.clone()) == b
+            && *forward_names.entry(a.clone()).or_insert_with(|| b.clone()) == b
             && *back.entry(b).or_insert_with(|| a.clone()) == a
     })
 }

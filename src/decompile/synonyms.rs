@@ -22,8 +22,8 @@ pub(super) fn add_call(trees: &mut Trees, dialect: Dialect, name: SqlNodeId, mut
         return trees.add(SqlLabel::Call, vec![extract, row]);
     }
     if word == "count" && matches!(args.as_slice(), [one] if matches!(trees.label(*one), SqlLabel::Number(_))) {
-        let all = trees.add_word("*");
-        return trees.add(SqlLabel::Call, vec![name, all]);
+        let star = trees.add_word("*");
+        return trees.add(SqlLabel::Call, vec![name, star]);
     }
     // `lag` and `lead` read the previous and the next row by default.
     if matches!(word.as_str(), "lag" | "lead") && args.len() == 1 {

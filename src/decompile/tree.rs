@@ -133,15 +133,15 @@ impl Trees {
 
     /// Returns a node and all nodes below it, without duplicates, children before parents.
     pub fn descendants(&self, id: SqlNodeId) -> Vec<SqlNodeId> {
-        let mut found = vec![id];
-        let mut seen: rustc_hash::FxHashSet<SqlNodeId> = found.iter().copied().collect();
-        let mut at = 0;
-        while let Some(next) = found.get(at).copied() {
-            found.extend(self.children(next).iter().copied().filter(|kid| seen.insert(*kid)));
-            at += 1;
+        let mut nodes = vec![id];
+        let mut seen: rustc_hash::FxHashSet<SqlNodeId> = nodes.iter().copied().collect();
+        let mut node_index = 0;
+        while let Some(next) = nodes.get(node_index).copied() {
+            nodes.extend(self.children(next).iter().copied().filter(|kid| seen.insert(*kid)));
+            node_index += 1;
         }
-        found.sort_unstable();
-        found
+        nodes.sort_unstable();
+        nodes
     }
 
     /// Returns the names of the functions that a node calls. For a call to `safe.chr`, returns each part of the name.

@@ -106,22 +106,22 @@ impl<'c, 'a, 's> ValueTypes<'c, 'a, 's> {
 
     /// Returns the type of a column, in a definition that contains only the column or its maximum.
     fn of_column(&mut self, name: String) -> Option<ValueType> {
-        if let Some(known) = self.columns.get(&name) {
-            return *known;
+        if let Some(cached_type) = self.columns.get(&name) {
+            return *cached_type;
         }
         let check = self.check;
         let of_formula = |formula: &str| check.formula_type(formula).filter(|(ty, _)| *ty != Type::Unknown);
-        let found = of_formula(&name).or_else(|| of_formula(&format!("MAX({name})")));
+        let column_type = of_formula(&name).or_else(|| of_formula(&format!("MAX({name})")));
         // The formula may be rejected in place of this definition because other definitions need another type.
-        let found = found.or_else(|| check.base_column_type(&name).filter(|(ty, _)| *ty != Type::Unknown));
-        self.columns.insert(name, found);
-        found
+        let value_type = column_type.or_else(|| check.base_column_type(&name).filter(|(ty, _)| *ty != Type::Unknown));
+        self.columns.insert(name, value_type);
+        value_type
     }
 }
 
 /// Returns the type that has this name in SQL.
 fn type_of_name(name: &str, dialect: Dialect) -> Option<Type> {
-    let all = [
+    let types = [
         Type::Boolean,
         Type::Integer,
         Type::Float,
@@ -129,5 +129,5 @@ fn type_of_name(name: &str, dialect: Dialect) -> Option<Type> {
         Type::Date,
         Type::Timestamp,
     ];
-    all.into_iter().find(|ty| dialect.type_name(*ty) == name)
+    types.into_iter().find(|ty| dialect.type_name(*ty) == name)
 }

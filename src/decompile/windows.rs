@@ -11,16 +11,16 @@ const SINGLE: usize = 4;
 
 /// Returns probes that call functions that read single rows, such as `OFFSET` and `RANK`, for each of these names.
 pub(super) fn window_probes(names: &[Arg]) -> Vec<ProbeFormula> {
-    let mut all = Vec::new();
+    let mut probes = Vec::new();
     for name in names.iter().take(SINGLE) {
         for number in both_signs(NUMBERS[0]) {
-            all.push(ProbeFormula {
+            probes.push(ProbeFormula {
                 shape: ExpressionShape::Call("OFFSET"),
                 args: vec![name.clone(), number],
             });
         }
         for call in ["FIRST", "LAST", "RANK", "PERCENTRANK", "OMNI_RANK"] {
-            all.push(ProbeFormula {
+            probes.push(ProbeFormula {
                 shape: ExpressionShape::Call(call),
                 args: vec![name.clone()],
             });
@@ -32,23 +32,23 @@ pub(super) fn window_probes(names: &[Arg]) -> Vec<ProbeFormula> {
             "OMNI_RANK({0}, {0}:{0}, TRUE)",
             "PERCENTRANK({0}:{0}, {0})",
         ] {
-            all.push(ProbeFormula {
+            probes.push(ProbeFormula {
                 shape: ExpressionShape::named(words),
                 args: vec![name.clone()],
             });
         }
     }
     // Probe functions over rows with the same value as the current row.
-    for (at, name) in names.iter().enumerate().take(NAMES) {
+    for (name_index, name) in names.iter().enumerate().take(NAMES) {
         for range in ["{0}:{0}", "FIRST({0}):{0}"] {
-            all.push(ProbeFormula {
+            probes.push(ProbeFormula {
                 shape: ExpressionShape::Words(format!("COUNTIF({range}, {{0}})")),
                 args: vec![name.clone()],
             });
-            for (_, value) in names.iter().enumerate().take(NAMES).filter(|(other, _)| *other != at) {
+            for (_, value) in names.iter().enumerate().take(NAMES).filter(|(other, _)| *other != name_index) {
                 for call in ["SUMIF", "AVERAGEIF"] {
                     let words = format!("{call}({range}, {{0}}, {})", range.replace("{0}", "{1}"));
-                    all.push(ProbeFormula {
+                    probes.push(ProbeFormula {
                         shape: ExpressionShape::Words(words),
                         args: vec![name.clone(), value.clone()],
                     });
@@ -56,11 +56,11 @@ pub(super) fn window_probes(names: &[Arg]) -> Vec<ProbeFormula> {
             }
         }
     }
-    all.push(ProbeFormula {
+    probes.push(ProbeFormula {
         shape: ExpressionShape::named("ROW()"),
         args: Vec::new(),
     });
-    all
+    probes
 }
 
 /// Returns probes that call LARGE and SMALL for each of these names, with a different name as the position.
@@ -148,26 +148,26 @@ pub(super) fn range_aggregate_probes(names: &[Arg], numbers: &[String], ranges: 
     if ranges.is_empty() {
         all_ranges.extend(RANGES.iter().map(|(range, count)| ((*range).to_owned(), *count)));
     }
-    let mut all = Vec::new();
+    let mut probes = Vec::new();
     for name in names.iter().take(NAMES) {
         for call in TOTALS.into_iter().take(7) {
-            all.push(ProbeFormula {
+            probes.push(ProbeFormula {
                 shape: ExpressionShape::Call(call),
                 args: vec![name.clone()],
             });
         }
     }
     for name in names.iter().take(2) {
-        add_total_probes(name, &all_ranges, &mut all);
-        add_percentile_probes(name, numbers, &mut all);
+        add_total_probes(name, &all_ranges, &mut probes);
+        add_percentile_probes(name, numbers, &mut probes);
     }
-    for (at, first) in names.iter().enumerate().take(NAMES) {
-        for second in names.iter().take(NAMES).skip(at + 1) {
-            add_pair_probes(first, second, &all_ranges, &mut all);
-            add_pair_probes(second, first, &all_ranges, &mut all);
+    for (name_index, first) in names.iter().enumerate().take(NAMES) {
+        for second in names.iter().take(NAMES).skip(name_index + 1) {
+            add_pair_probes(first, second, &all_ranges, &mut probes);
+            add_pair_probes(second, first, &all_ranges, &mut probes);
         }
     }
-    all
+    probes
 }
 
 /// Returns the argument for the numeric placeholder of a range, if the range has one.
@@ -210,9 +210,9 @@ fn add_percentile_probes(name: &Arg, numbers: &[String], probes: &mut Vec<ProbeF
 fn add_pair_probes(first: &Arg, second: &Arg, ranges: &[ProbeRange], probes: &mut Vec<ProbeFormula>) {
     for call in TWO_RANGE_AGGREGATES {
         for (range, count) in ranges {
-            let one = range.replace("{n}", "{2}");
+            let first_range = range.replace("{n}", "{2}");
             probes.push(ProbeFormula {
-                shape: ExpressionShape::Words(format!("{call}({one}, {})", one.replace("{0}", "{1}"))),
+                shape: ExpressionShape::Words(format!("{call}({first_range}, {})", first_range.replace("{0}", "{1}"))),
                 args: [first.clone(), second.clone()]
                     .into_iter()
                     .chain(range_number(*count))

@@ -55,71 +55,71 @@ pub fn test_values_by_relation(
         constants.retain_common(&Constants::from_spec(other));
     }
     let has_today = !others.is_empty();
-    let read = names_read(&main.spec);
+    let read_names = names_read(&main.spec);
     main.relations
         .iter()
-        .map(|given| {
-            let columns = columns(given, main, compiled);
-            let key = relation_key(given, main);
+        .map(|input_relation| {
+            let columns = columns(input_relation, main, compiled);
+            let key = relation_key(input_relation, main);
             let is_read = |column: &Column| {
                 let name = fold_case(column.name());
-                read.contains(&name) || has_all_rows(given, &main.spec) || key.contains(&name)
+                read_names.contains(&name) || has_all_rows(input_relation, &main.spec) || key.contains(&name)
             };
-            let mut read: Vec<&Column> = columns.iter().filter(|column| is_read(column)).collect();
-            if read.is_empty() {
+            let mut read_columns: Vec<&Column> = columns.iter().filter(|column| is_read(column)).collect();
+            if read_columns.is_empty() {
                 // Rows need at least one column, even if a formula only counts them.
-                read.extend(columns.first());
+                read_columns.extend(columns.first());
             }
-            read.into_iter()
-                .map(|column| choose_column_test_values(given, column, &key, &constants, has_today))
+            read_columns.into_iter()
+                .map(|column| choose_column_test_values(input_relation, column, &key, &constants, has_today))
                 .collect()
         })
         .collect()
 }
 
 /// Returns the columns of a relation from the schema. Without a schema, returns the columns that formulas read.
-fn columns(given: &InputRelation, main: &InterpreterInput, compiled: &CompiledSpec) -> Vec<Column> {
-    if let Some(relation) = &given.columns {
+fn columns(input_relation: &InputRelation, main: &InterpreterInput, compiled: &CompiledSpec) -> Vec<Column> {
+    if let Some(relation) = &input_relation.columns {
         return relation.columns().to_vec();
     }
     let mut columns: Vec<Column> = Vec::new();
-    for used in &compiled.columns_read {
+    for column_use in &compiled.columns_read {
         let alias = |name: &str| {
             main.spec
                 .steps
                 .iter()
                 .flat_map(|s| &s.joins)
-                .any(|j| j.name() == name && j.to == given.name)
+                .any(|j| j.name() == name && j.to == input_relation.name)
         };
-        let is_own = match used.relation.as_deref().map(fold_case) {
-            Some(relation) => relation == given.name || alias(&relation),
+        let is_own = match column_use.relation.as_deref().map(fold_case) {
+            Some(relation) => relation == input_relation.name || alias(&relation),
             None => main.relations.len() == 1,
         };
-        let name = fold_case(&used.name);
+        let name = fold_case(&column_use.name);
         if is_own && columns.iter().all(|column| fold_case(column.name()) != name) {
-            columns.push(Column::new(&*used.name, used.ty));
+            columns.push(Column::new(&*column_use.name, column_use.ty));
         }
     }
     columns
 }
 
 /// Returns the key of a relation, if a step without grouping reads the relation's rows.
-fn relation_key(given: &InputRelation, main: &InterpreterInput) -> Vec<String> {
-    let mut read = main.spec.from.as_str();
+fn relation_key(input_relation: &InputRelation, main: &InterpreterInput) -> Vec<String> {
+    let mut source_name = main.spec.from.as_str();
     let mut walked = false;
     for step in &main.spec.steps {
-        let is_read = read == given.name || step.joins.iter().any(|join| join.to == given.name);
+        let is_read = source_name == input_relation.name || step.joins.iter().any(|join| join.to == input_relation.name);
         walked |= is_read && !step.is_grouped();
-        read = &step.name;
+        source_name = &step.name;
     }
-    match &given.columns {
+    match &input_relation.columns {
         Some(relation) if walked => relation.key().iter().map(|name| fold_case(name)).collect(),
         _ => Vec::new(),
     }
 }
 
-fn has_all_rows(given: &InputRelation, spec: &InterpreterSpec) -> bool {
-    spec.from == given.name && spec.steps.first().is_some_and(|step| step.keep == InterpreterKeep::All)
+fn has_all_rows(input_relation: &InputRelation, spec: &InterpreterSpec) -> bool {
+    spec.from == input_relation.name && spec.steps.first().is_some_and(|step| step.keep == InterpreterKeep::All)
 }
 
 /// Returns the unqualified names of all columns that the spec reads.
@@ -133,8 +133,8 @@ fn names_read(spec: &InterpreterSpec) -> BTreeSet<String> {
         let entries = step.group_by.iter().chain(step.order_by.iter().map(|(entry, _)| entry));
         names.extend(entries.map(|entry| entry.name.clone()));
         names.extend(step.partition_by.iter().flatten().cloned());
-        if let InterpreterKeep::Some(kept) = &step.keep {
-            names.extend(kept.iter().cloned());
+        if let InterpreterKeep::Some(kept_names) = &step.keep {
+            names.extend(kept_names.iter().cloned());
         }
         for join in &step.joins {
             match &join.condition {
@@ -164,36 +164,36 @@ impl ValuePool {
     }
 
     /// Adds the numbers next to each constant to which formulas compare the column.
-    fn add_neighbours(&mut self, constants: &[Value], of: impl Fn(f64) -> Value) {
+    fn add_neighbours(&mut self, constants: &[Value], to_value: impl Fn(f64) -> Value) {
         constants
             .iter()
             .filter_map(Value::number)
-            .for_each(|n| neighbouring_numbers(n).for_each(|n| self.add(of(n))));
+            .for_each(|n| neighbouring_numbers(n).for_each(|n| self.add(to_value(n))));
     }
 
     /// Adds the numbers next to each constant, and common amounts.
-    fn add_amounts(&mut self, constants: &[Value], of: impl Fn(f64) -> Value) {
-        self.add_neighbours(constants, &of);
-        AMOUNTS.into_iter().for_each(|n| self.add(of(n)));
+    fn add_amounts(&mut self, constants: &[Value], to_value: impl Fn(f64) -> Value) {
+        self.add_neighbours(constants, &to_value);
+        AMOUNTS.into_iter().for_each(|n| self.add(to_value(n)));
     }
 }
 
 fn choose_column_test_values(
-    given: &InputRelation,
+    input_relation: &InputRelation,
     column: &Column,
     key: &[String],
     constants: &Constants,
     has_today: bool,
 ) -> Result<ColumnTestValues, String> {
     let name = fold_case(column.name());
-    let is_part_of_key = given
+    let is_part_of_key = input_relation
         .columns
         .iter()
-        .any(|relation| relation.key().iter().any(|of| fold_case(of) == name));
+        .any(|relation| relation.key().iter().any(|key_column| fold_case(key_column) == name));
     let is_key = key.contains(&name) && column.ty() == Type::Integer;
     let mut words = None;
-    let named = constants.values_for(&RelationColumnKey {
-        relation: given.name.clone(),
+    let constant_values = constants.values_for(&RelationColumnKey {
+        relation: input_relation.name.clone(),
         column: name.clone(),
     });
     let mut pool = ValuePool::default();
@@ -212,41 +212,41 @@ fn choose_column_test_values(
             } else {
                 &[10, 20, 5, 40, 80, 0, -5]
             };
-            pool.add_neighbours(&named, |n| Value::Int(n as i64));
+            pool.add_neighbours(&constant_values, |n| Value::Int(n as i64));
             plain.iter().for_each(|n| pool.add(Value::Int(*n)));
         }
         // Any numeric column accepts integers.
-        Type::Number | Type::Point => pool.add_amounts(&named, |n| Value::Int(n as i64)),
+        Type::Number | Type::Point => pool.add_amounts(&constant_values, |n| Value::Int(n as i64)),
         Type::Decimal => {
             let unit = 10i128.checked_pow(scale).unwrap_or(1);
-            pool.add_amounts(&named, |n| {
+            pool.add_amounts(&constant_values, |n| {
                 Value::Decimal(ExactDecimal {
                     digits: (n as i128).saturating_mul(unit),
                     scale,
                 })
             });
         }
-        Type::Float | Type::Time => pool.add_amounts(&named, Value::Number),
+        Type::Float | Type::Time => pool.add_amounts(&constant_values, Value::Number),
         Type::Text => {
-            let texts = || named.iter().filter(|value| matches!(value, Value::Text(_)));
+            let texts = || constant_values.iter().filter(|value| matches!(value, Value::Text(_)));
             declared.chain(texts().cloned()).for_each(|value| pool.add(value));
             if texts().next().is_some() {
                 pool.add(Value::Text("other".to_owned()));
             } else if column.known_values().is_none() {
-                let own = name.trim_end_matches("_id").replace('_', " ");
+                let label = name.trim_end_matches("_id").replace('_', " ");
                 LETTERS
                     .into_iter()
-                    .for_each(|letter| pool.add(Value::Text(format!("{own} {letter}"))));
-                words = Some(own);
+                    .for_each(|letter| pool.add(Value::Text(format!("{label} {letter}"))));
+                words = Some(label);
             }
         }
-        Type::Date => candidate_dates(&named, has_today)
+        Type::Date => candidate_dates(&constant_values, has_today)
             .into_iter()
             .for_each(|date| pool.add(Value::Date(date))),
         Type::Timestamp => {
             // Alternate between midnight and the last hour of a day.
             let times = [0, 23 * 3600 + 1800].into_iter().cycle();
-            for (date, time) in candidate_dates(&named, has_today).into_iter().zip(times) {
+            for (date, time) in candidate_dates(&constant_values, has_today).into_iter().zip(times) {
                 pool.add(Value::Time(date * DAY + time));
             }
         }
@@ -282,9 +282,9 @@ fn neighbouring_numbers(n: f64) -> impl Iterator<Item = f64> {
 
 /// Returns the dates to try: dates in the formulas and adjacent days, month ends, a leap day, and dates in
 /// nonconsecutive months.
-fn candidate_dates(named: &[Value], has_today: bool) -> Vec<i64> {
+fn candidate_dates(constant_values: &[Value], has_today: bool) -> Vec<i64> {
     let mut dates = Vec::new();
-    for value in named {
+    for value in constant_values {
         match value {
             Value::Date(date) => dates.extend([*date, date - 1, date + 1]),
             Value::Time(seconds) => dates.push(seconds.div_euclid(DAY)),

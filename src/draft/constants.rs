@@ -27,15 +27,15 @@ impl Constants {
     pub fn from_spec(spec: &InterpreterSpec) -> Self {
         let mut constants = Self::default();
         let bases = SourceColumnResolver { spec };
-        for (at, step) in spec.steps.iter().enumerate() {
+        for (step_index, step) in spec.steps.iter().enumerate() {
             let conditions = [&step.filter, &step.having].into_iter().flatten();
             let joined = step.joins.iter().filter_map(|join| match &join.condition {
                 JoinCondition::On(condition) => Some(condition),
                 _ => None,
             });
             let definitions = step.definitions.iter().map(|(name, x)| (x, Some(name.as_str())));
-            for (x, own) in conditions.chain(joined).map(|x| (x, None)).chain(definitions) {
-                constants.collect_constants(&bases, at, x, own);
+            for (x, definition_name) in conditions.chain(joined).map(|x| (x, None)).chain(definitions) {
+                constants.collect_constants(&bases, step_index, x, definition_name);
             }
         }
         constants
@@ -44,9 +44,9 @@ impl Constants {
     fn collect_constants(
         &mut self,
         bases: &SourceColumnResolver<'_>,
-        at: usize,
+        step_index: usize,
         x: &InterpreterExpr,
-        own: Option<&str>,
+        definition_name: Option<&str>,
     ) {
         let mut stack = vec![x];
         while let Some(x) = stack.pop() {
@@ -75,13 +75,13 @@ impl Constants {
                 }
                 let columns: BTreeSet<RelationColumnKey> = children
                     .iter()
-                    .flat_map(|child| bases.compared_columns(at, child, own))
+                    .flat_map(|child| bases.compared_columns(step_index, child, definition_name))
                     .collect();
                 for column in columns {
-                    let known = self.0.entry(column).or_default();
+                    let column_values = self.0.entry(column).or_default();
                     values.iter().for_each(|value| {
-                        if !known.contains(value) {
-                            known.push(value.clone());
+                        if !column_values.contains(value) {
+                            column_values.push(value.clone());
                         }
                     });
                 }
@@ -143,32 +143,32 @@ struct SourceColumnResolver<'a> {
 }
 
 impl SourceColumnResolver<'_> {
-    fn compared_columns(&self, at: usize, x: &InterpreterExpr, own: Option<&str>) -> BTreeSet<RelationColumnKey> {
+    fn compared_columns(&self, index: usize, x: &InterpreterExpr, own_name: Option<&str>) -> BTreeSet<RelationColumnKey> {
         let mut column_keys = BTreeSet::new();
-        let mut known = BTreeSet::new();
+        let mut visited_names = BTreeSet::new();
         // Each entry contains the index of a step, a name, and whether the name refers to a column of the step's input.
         let mut stack: Vec<(usize, String, bool)> = Vec::new();
-        let names = |x: &InterpreterExpr, own: Option<&str>| {
+        let names = |x: &InterpreterExpr, definition_name: Option<&str>| {
             let mut names = Vec::new();
             x.collect_names(&mut names);
-            let is_own = |name: &str| own == Some(name);
+            let is_own = |name: &str| definition_name == Some(name);
             names.into_iter().map(|name| (is_own(&name), name)).collect::<Vec<_>>()
         };
-        stack.extend(names(x, own).into_iter().map(|(is_own, name)| (at, name, is_own)));
-        while let Some((at, name, is_column)) = stack.pop() {
-            if !known.insert((at, name.clone(), is_column)) {
+        stack.extend(names(x, own_name).into_iter().map(|(is_own, name)| (index, name, is_own)));
+        while let Some((step_index, name, is_column)) = stack.pop() {
+            if !visited_names.insert((step_index, name.clone(), is_column)) {
                 continue;
             }
-            let Some(step) = self.spec.steps.get(at) else { continue };
+            let Some(step) = self.spec.steps.get(step_index) else { continue };
             if let (Some(x), false) = (step.definition(&name), is_column) {
                 stack.extend(
                     names(x, Some(&name))
                         .into_iter()
-                        .map(|(is_own, name)| (at, name, is_own)),
+                        .map(|(is_own, name)| (step_index, name, is_own)),
                 );
                 continue;
             }
-            let relations = self.step_relations(at, step);
+            let relations = self.step_relations(step_index, step);
             for (alias, to) in relations {
                 let of_alias = name.strip_prefix(alias).and_then(|rest| rest.strip_prefix('.'));
                 let column = match (of_alias, name.contains('.')) {
@@ -176,7 +176,7 @@ impl SourceColumnResolver<'_> {
                     (None, true) => continue,
                     (None, false) => &name,
                 };
-                match self.spec.steps.iter().take(at).position(|step| step.name == to) {
+                match self.spec.steps.iter().take(step_index).position(|step| step.name == to) {
                     Some(earlier) => stack.extend(self.column_source(earlier, column)),
                     None => {
                         column_keys.insert(RelationColumnKey {
@@ -191,27 +191,27 @@ impl SourceColumnResolver<'_> {
     }
 
     /// Returns the relations that a step reads, each with its alias in the step.
-    fn step_relations<'s>(&'s self, at: usize, step: &'s InterpreterStep) -> Vec<(&'s str, &'s str)> {
-        let before = at.checked_sub(1).and_then(|at| self.spec.steps.get(at));
-        let read = before.map_or(self.spec.from.as_str(), |step| step.name.as_str());
+    fn step_relations<'s>(&'s self, step_index: usize, step: &'s InterpreterStep) -> Vec<(&'s str, &'s str)> {
+        let before = step_index.checked_sub(1).and_then(|previous_index| self.spec.steps.get(previous_index));
+        let source_name = before.map_or(self.spec.from.as_str(), |step| step.name.as_str());
         let joined = step.joins.iter().map(|join| (join.name(), join.to.as_str()));
-        [(read, read)].into_iter().chain(joined).collect()
+        [(source_name, source_name)].into_iter().chain(joined).collect()
     }
 
     /// Returns the source of a step's output column: the index of the step, a name, and whether the name refers to a
     /// column of the step's input.
-    fn column_source(&self, at: usize, column: &str) -> Option<(usize, String, bool)> {
-        let step = self.spec.steps.get(at)?;
+    fn column_source(&self, step_index: usize, column: &str) -> Option<(usize, String, bool)> {
+        let step = self.spec.steps.get(step_index)?;
         if let Some(key) = step.group_by.iter().find(|entry| entry.output() == column) {
-            return Some((at, key.name.clone(), false));
+            return Some((step_index, key.name.clone(), false));
         }
         if step.definition(column).is_some() {
-            return Some((at, column.to_owned(), false));
+            return Some((step_index, column.to_owned(), false));
         }
-        let kept = match &step.keep {
+        let kept_name = match &step.keep {
             InterpreterKeep::Some(names) => names.iter().find(|name| unqualified_name(name) == column)?.clone(),
             _ => column.to_owned(),
         };
-        Some((at, kept, true))
+        Some((step_index, kept_name, true))
     }
 }

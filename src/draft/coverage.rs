@@ -13,16 +13,16 @@ const MAX_DEPTH: usize = 100;
 /// Returns an error if a formula is too large.
 pub fn check_size(spec: &InterpreterSpec) -> Result<(), String> {
     for step in &spec.steps {
-        let mut known: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
+        let mut sizes: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
         // Definitions may refer to each other in any order. After one round per definition, all sizes are final.
         for round in 0..=step.definitions.len() {
             let mut changed = false;
             for (name, x) in &step.definitions {
-                let size = x.size(|other| (other != name).then(|| known.get(other).copied()).flatten());
+                let size = x.size(|other| (other != name).then(|| sizes.get(other).copied()).flatten());
                 if size.0 > MAX_NODES || size.1 > MAX_DEPTH {
                     return Err(format!("formulas as large as `{name}` with its definitions"));
                 }
-                changed |= known.insert(name, size) != Some(size);
+                changed |= sizes.insert(name, size) != Some(size);
             }
             if !changed {
                 break;
@@ -38,44 +38,44 @@ pub fn check_size(spec: &InterpreterSpec) -> Result<(), String> {
 /// Removes all parts of a spec on which the given columns of its last step do not depend.
 pub fn prune_spec(spec: &InterpreterSpec, columns: &[String]) -> InterpreterSpec {
     let mut pruned = spec.clone();
-    let mut wanted: BTreeSet<String> = columns.iter().cloned().collect();
-    for at in (0..pruned.steps.len()).rev() {
-        let earlier: Vec<String> = pruned.steps.iter().take(at).map(|step| step.name.clone()).collect();
-        let Some(step) = pruned.steps.get_mut(at) else { break };
-        let needed = names_needed_for_columns(step, &wanted);
+    let mut required_columns: BTreeSet<String> = columns.iter().cloned().collect();
+    for step_index in (0..pruned.steps.len()).rev() {
+        let earlier: Vec<String> = pruned.steps.iter().take(step_index).map(|step| step.name.clone()).collect();
+        let Some(step) = pruned.steps.get_mut(step_index) else { break };
+        let required_names = names_needed_for_columns(step, &required_columns);
         step.hidden = step
             .definitions
             .iter()
             .map(|(name, _)| name)
-            .filter(|n| !wanted.contains(*n))
+            .filter(|n| !required_columns.contains(*n))
             .cloned()
             .collect();
-        step.definitions.retain(|(name, _)| needed.contains(name));
-        if let InterpreterKeep::Some(kept) = &mut step.keep {
-            kept.retain(|name| wanted.contains(unqualified_name(name)) || needed.contains(name));
+        step.definitions.retain(|(name, _)| required_names.contains(name));
+        if let InterpreterKeep::Some(kept_names) = &mut step.keep {
+            kept_names.retain(|name| required_columns.contains(unqualified_name(name)) || required_names.contains(name));
         }
         // A step may join any earlier step.
         let joins_earlier = step.joins.iter().any(|join| earlier.contains(&join.to));
-        let names: BTreeSet<String> = needed.iter().map(|name| unqualified_name(name).to_owned()).collect();
+        let names: BTreeSet<String> = required_names.iter().map(|name| unqualified_name(name).to_owned()).collect();
         if joins_earlier {
-            let all = pruned
+            let earlier_names = pruned
                 .steps
                 .iter()
-                .take(at)
+                .take(step_index)
                 .flat_map(|step| step.definitions.iter().map(|(name, _)| name.clone()));
-            wanted = all.chain(names).collect();
-        } else if matches!(pruned.steps.get(at).map(|step| &step.keep), Some(InterpreterKeep::All)) {
-            wanted.extend(names);
+            required_columns = earlier_names.chain(names).collect();
+        } else if matches!(pruned.steps.get(step_index).map(|step| &step.keep), Some(InterpreterKeep::All)) {
+            required_columns.extend(names);
         } else {
-            wanted = names;
+            required_columns = names;
         }
     }
     pruned
 }
 
 /// Returns the names that a step reads to compute some of its columns.
-fn names_needed_for_columns(step: &InterpreterStep, wanted: &BTreeSet<String>) -> BTreeSet<String> {
-    let mut names: Vec<String> = wanted.iter().cloned().collect();
+fn names_needed_for_columns(step: &InterpreterStep, required_columns: &BTreeSet<String>) -> BTreeSet<String> {
+    let mut names: Vec<String> = required_columns.iter().cloned().collect();
     let conditions = [&step.filter, &step.having].into_iter().flatten();
     conditions.for_each(|x| x.collect_names(&mut names));
     let entries = step.group_by.iter().chain(step.order_by.iter().map(|(entry, _)| entry));
@@ -88,21 +88,21 @@ fn names_needed_for_columns(step: &InterpreterStep, wanted: &BTreeSet<String>) -
             JoinCondition::Nothing => {}
         }
     }
-    if let InterpreterKeep::Some(kept) = &step.keep {
+    if let InterpreterKeep::Some(kept_names) = &step.keep {
         names.extend(
-            kept.iter()
-                .filter(|name| wanted.contains(unqualified_name(name)))
+            kept_names.iter()
+                .filter(|name| required_columns.contains(unqualified_name(name)))
                 .cloned(),
         );
     }
-    let mut needed = BTreeSet::new();
+    let mut required_names = BTreeSet::new();
     while let Some(name) = names.pop() {
-        if let Some(x) = step.definition(&name).filter(|_| !needed.contains(&name)) {
+        if let Some(x) = step.definition(&name).filter(|_| !required_names.contains(&name)) {
             x.collect_names(&mut names);
         }
-        needed.insert(name);
+        required_names.insert(name);
     }
-    needed
+    required_names
 }
 
 /// Returns whether an outcome justifies an additional row.
@@ -120,7 +120,7 @@ pub fn missed_outcomes(spec: &InterpreterSpec, seen: &TraceEvents) -> Vec<String
         stack.reverse();
         while let Some(x) = stack.pop() {
             let text = x.to_string();
-            let wanted: Vec<(&'static str, bool)> = match x {
+            let outcomes: Vec<(&'static str, bool)> = match x {
                 InterpreterExpr::Binary(InterpreterOp::Equal | InterpreterOp::NotEqual, ..) => {
                     let differ = has(&text, "has a smaller left side") || has(&text, "has a greater left side");
                     vec![
@@ -147,12 +147,12 @@ pub fn missed_outcomes(spec: &InterpreterSpec, seen: &TraceEvents) -> Vec<String
                         _ => args.len() / 2,
                     };
                     (0..count)
-                        .map(|at| (branch_outcome(at), has(&text, branch_outcome(at))))
+                        .map(|branch_index| (branch_outcome(branch_index), has(&text, branch_outcome(branch_index))))
                         .collect()
                 }
                 _ => Vec::new(),
             };
-            let lacking = wanted.into_iter().filter(|(_, is_reached)| !is_reached);
+            let lacking = outcomes.into_iter().filter(|(_, is_reached)| !is_reached);
             for (outcome, _) in lacking {
                 let line = format!("not covered: no row in which `{text}` {outcome}");
                 if !missed.contains(&line) {

@@ -34,10 +34,10 @@ pub fn draft_example(scorer: &MutationScorer<'_>, data: &RelationRows) -> Option
         }
     }
     let count = values.first().map(Vec::len)?;
-    let row = |at: usize| {
+    let row = |row_index: usize| {
         values
             .iter()
-            .map(|of| of.get(at).cloned().unwrap_or(Value::Null))
+            .map(|column_values| column_values.get(row_index).cloned().unwrap_or(Value::Null))
             .collect()
     };
     Some(DraftedExample {
@@ -57,7 +57,7 @@ fn deterministic_values(
     column: &str,
 ) -> Result<Vec<Value>, &'static str> {
     let columns = [column.to_owned()];
-    let mut known: Option<Vec<Value>> = None;
+    let mut first_values: Option<Vec<Value>> = None;
     for (day, spec) in scorer.specs_by_day.iter().enumerate() {
         let spec = prune_spec(spec, &columns);
         for noise in [None, Some(NoiseDirection::One), Some(NoiseDirection::Opposite)] {
@@ -74,19 +74,19 @@ fn deterministic_values(
                 .iter()
                 .map(|row| row.get(column).cloned().unwrap_or(Value::Null));
             let values: Vec<Value> = rows.collect();
-            if run.doubted || (noise.is_some() && known.as_ref() != Some(&values)) {
+            if run.doubted || (noise.is_some() && first_values.as_ref() != Some(&values)) {
                 return Err("the last digits, or the order of rows, are uncertain");
             }
-            if day > 0 && known.as_ref() != Some(&values) {
+            if day > 0 && first_values.as_ref() != Some(&values) {
                 return Err(DAY_OF_THE_RUN);
             }
-            known = Some(values);
+            first_values = Some(values);
         }
     }
-    let known = known.ok_or("the value is unknown")?;
-    let has = |is: fn(&Value) -> bool| known.iter().any(is);
+    let known_values = first_values.ok_or("the value is unknown")?;
+    let has = |is: fn(&Value) -> bool| known_values.iter().any(is);
     match has(|v| matches!(v, Value::Decimal(_))) && has(|v| matches!(v, Value::Number(_))) {
         true => Err("the number of digits shown differs between warehouses"),
-        false => Ok(known),
+        false => Ok(known_values),
     }
 }

@@ -165,12 +165,12 @@ pub fn draft_examples(compiler: &Compiler, source: &str) -> Result<Draft, String
             &[day_number(2019, 6, 15), day_number(2061, 12, 31)],
         ),
     };
-    let read = |today: i64| convert_spec_for_interpreter(compiler, source, today);
-    let unknown = |what: String| format!("the interpreter does not support {what}");
-    let main = read(today).map_err(unknown)?;
+    let convert_spec = |today: i64| convert_spec_for_interpreter(compiler, source, today);
+    let unknown = |construct: String| format!("the interpreter does not support {construct}");
+    let main = convert_spec(today).map_err(unknown)?;
     let mut others = others
         .iter()
-        .map(|day| Ok(read(*day)?.spec))
+        .map(|day| Ok(convert_spec(*day)?.spec))
         .collect::<Result<Vec<_>, String>>()
         .map_err(unknown)?;
     if others
@@ -182,8 +182,8 @@ pub fn draft_examples(compiler: &Compiler, source: &str) -> Result<Draft, String
     coverage::check_size(&main.spec).map_err(unknown)?;
     let slots = columns::test_values_by_relation(&main, &others, &compiled).map_err(unknown)?;
     let scorer = mutation_score::MutationScorer::new(&main, &others, &slots, &compiled);
-    let found = search::find_examples(&scorer);
-    let settled: Vec<deterministic_rows::DraftedExample> = found
+    let examples = search::find_examples(&scorer);
+    let settled: Vec<deterministic_rows::DraftedExample> = examples
         .iter()
         .filter_map(|data| deterministic_rows::draft_example(&scorer, data))
         .collect();
@@ -191,7 +191,7 @@ pub fn draft_examples(compiler: &Compiler, source: &str) -> Result<Draft, String
         compiled
             .definitions()
             .iter()
-            .any(|of| of.name().eq_ignore_ascii_case(column))
+            .any(|output_column| output_column.name().eq_ignore_ascii_case(column))
     };
     let says_something = |example: &deterministic_rows::DraftedExample| example.columns.iter().any(defined);
     if settled.is_empty() || !(compiled.definitions().is_empty() || settled.iter().any(says_something)) {
@@ -201,6 +201,6 @@ pub fn draft_examples(compiler: &Compiler, source: &str) -> Result<Draft, String
             .map_or_else(String::new, |(_, why)| format!(": {why}"));
         return Err(format!("no column has a known value{why}"));
     }
-    let said = (day == CurrentDate::Settable).then_some(today);
-    Ok(to_yaml::write_draft(&scorer, &main, &settled, said))
+    let example_date = (day == CurrentDate::Settable).then_some(today);
+    Ok(to_yaml::write_draft(&scorer, &main, &settled, example_date))
 }

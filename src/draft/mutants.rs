@@ -11,11 +11,11 @@ const MAX_MUTANTS: usize = 60;
 /// Returns the mutants of a spec, one for each mistake.
 pub fn spec_mutants(spec: &InterpreterSpec) -> Vec<InterpreterSpec> {
     let mut interpreter_specs = Vec::new();
-    for at in 0..spec.steps.len() {
-        let Some(step) = spec.steps.get(at) else { break };
+    for step_index in 0..spec.steps.len() {
+        let Some(step) = spec.steps.get(step_index) else { break };
         let mut add = |changed: InterpreterStep| {
             let mut mutant = spec.clone();
-            if let Some(step) = mutant.steps.get_mut(at) {
+            if let Some(step) = mutant.steps.get_mut(step_index) {
                 *step = changed;
             }
             interpreter_specs.push(mutant);
@@ -108,13 +108,13 @@ fn node_mutants(x: &InterpreterExpr) -> Vec<InterpreterExpr> {
         InterpreterExpr::Call("COALESCE" | "IFERROR" | "IFNA", args) => args.clone(),
         InterpreterExpr::Call(name @ ("AND" | "OR"), args) => {
             let other = if *name == "AND" { "OR" } else { "AND" };
-            let mut found = vec![InterpreterExpr::Call(other, args.clone())];
-            found.extend(
+            let mut mutants = vec![InterpreterExpr::Call(other, args.clone())];
+            mutants.extend(
                 (0..args.len())
                     .filter(|_| args.len() > 1)
-                    .map(|at| InterpreterExpr::Call(name, remove_args(args, at, 1))),
+                    .map(|arg_index| InterpreterExpr::Call(name, remove_args(args, arg_index, 1))),
             );
-            found
+            mutants
         }
         InterpreterExpr::Call("IFS", args) => (0..args.len() / 2)
             .map(|pair| InterpreterExpr::Call("IFS", remove_args(args, 2 * pair, 2)))
@@ -133,30 +133,30 @@ fn node_mutants(x: &InterpreterExpr) -> Vec<InterpreterExpr> {
                 "AVERAGE" => Some("MEDIAN"),
                 _ => None,
             };
-            let mut found: Vec<InterpreterExpr> = other
+            let mut mutants: Vec<InterpreterExpr> = other
                 .map(|other| InterpreterExpr::Aggregate(other, args.clone()))
                 .into_iter()
                 .collect();
             match args.as_slice() {
-                [InterpreterExpr::Call("DISTINCT", of)] => found.push(InterpreterExpr::Aggregate(name, of.clone())),
-                [_] if *name == "COUNT" && !x.has_range() => found.push(InterpreterExpr::Aggregate(name, Vec::new())),
+                [InterpreterExpr::Call("DISTINCT", operands)] => mutants.push(InterpreterExpr::Aggregate(name, operands.clone())),
+                [_] if *name == "COUNT" && !x.has_range() => mutants.push(InterpreterExpr::Aggregate(name, Vec::new())),
                 _ => {}
             }
-            found
+            mutants
         }
-        InterpreterExpr::Window(Window::Offset(of, by)) => {
+        InterpreterExpr::Window(Window::Offset(operand, offset)) => {
             vec![InterpreterExpr::Window(Window::Offset(
-                of.clone(),
-                by.saturating_add(1),
+                operand.clone(),
+                offset.saturating_add(1),
             ))]
         }
-        InterpreterExpr::Window(Window::Period(of, by, unit)) => vec![
-            InterpreterExpr::Window(Window::Period(of.clone(), by.saturating_add(1), *unit)),
+        InterpreterExpr::Window(Window::Period(operand, offset, unit)) => vec![
+            InterpreterExpr::Window(Window::Period(operand.clone(), offset.saturating_add(1), *unit)),
             // An offset in rows instead of periods gives a different result only if periods are missing.
-            InterpreterExpr::Window(Window::Offset(of.clone(), *by)),
+            InterpreterExpr::Window(Window::Offset(operand.clone(), *offset)),
         ],
-        InterpreterExpr::Window(Window::Rank(name, of, down)) => {
-            vec![InterpreterExpr::Window(Window::Rank(name, of.clone(), !down))]
+        InterpreterExpr::Window(Window::Rank(name, operand, down)) => {
+            vec![InterpreterExpr::Window(Window::Rank(name, operand.clone(), !down))]
         }
         _ => Vec::new(),
     }

@@ -189,7 +189,7 @@ fn share_equal_values(
     step: &StepPlan<'_>,
     live: &Arena<bool>,
     source: &str,
-    taken: &mut UsedNames,
+    used_names: &mut UsedNames,
     cuts: &mut MaterializedValues,
 ) {
     let program = step.program;
@@ -211,11 +211,11 @@ fn share_equal_values(
             continue;
         }
         let name = match ir_id.and_then(|id| roots.get(&id)) {
-            Some(index) => taken.output_name(program.definitions[*index].name.as_deref().unwrap_or_default()),
+            Some(index) => used_names.output_name(program.definitions[*index].name.as_deref().unwrap_or_default()),
             None => {
                 let text = program.meta(*first).span.text(source);
-                let wanted = value_name(program, *first, source, owner_name(program, *first));
-                taken.column(&wanted, text)
+                let preferred_name = value_name(program, *first, source, owner_name(program, *first));
+                used_names.column(&preferred_name, text)
             }
         };
         // A node that occurs more than once is in the list twice.
@@ -246,7 +246,7 @@ pub(super) fn materialize_late_aggregates(
     main: u32,
     stage_of: &dyn Fn(IrId) -> u32,
     source: &str,
-    taken: &mut UsedNames,
+    used_names: &mut UsedNames,
 ) {
     if !step.grouped {
         return;
@@ -255,7 +255,7 @@ pub(super) fn materialize_late_aggregates(
     let Liveness { rows, live } = reach;
     // The SQL repeats `count(*)` because it is short. If a later stratum needs the count, all occurrences share one
     // column.
-    let counted = (0..program.definitions.len())
+    let count_index = (0..program.definitions.len())
         .filter(|i| {
             step.outputs[*i] && step.has_role(*i, DefinitionRole::Definitions) && !program.definitions[*i].failed
         })
@@ -272,45 +272,45 @@ pub(super) fn materialize_late_aggregates(
         let base = definition.first.index();
         // Stratum in which each node is written: the stratum of the enclosing value, unless the node is already a
         // column there.
-        let mut written = Arena::filled(0u32, definition.root.index() - base + 1);
-        written[definition.root.index() - base] = inlined[index];
+        let mut strata = Arena::filled(0u32, definition.root.index() - base + 1);
+        strata[definition.root.index() - base] = inlined[index];
         let nodes = needed_nodes(program, definition.first, definition.root);
         for id in nodes.iter().rev() {
-            let own = written[id.index() - base].max(stage_of(*id));
-            written[id.index() - base] = own;
-            let below = if cuts.contains(*id) { stage_of(*id) } else { own };
-            if let Ir::Definition(used) = program.node(*id) {
-                inlined[used as usize] = inlined[used as usize].max(below);
+            let node_stratum = strata[id.index() - base].max(stage_of(*id));
+            strata[id.index() - base] = node_stratum;
+            let operand_stratum = if cuts.contains(*id) { stage_of(*id) } else { node_stratum };
+            if let Ir::Definition(definition_index) = program.node(*id) {
+                inlined[definition_index as usize] = inlined[definition_index as usize].max(operand_stratum);
             }
             for operand in program.operands(*id) {
-                if let Some(stage) = operand.index().checked_sub(base).and_then(|i| written.try_get_mut(i)) {
-                    *stage = (*stage).max(below);
+                if let Some(stage) = operand.index().checked_sub(base).and_then(|i| strata.try_get_mut(i)) {
+                    *stage = (*stage).max(operand_stratum);
                 }
             }
         }
         for id in nodes {
             let aggregate = matches!(program.node(id), Ir::Aggregate { .. } | Ir::CountRows);
-            if aggregate && written[id.index() - base] > main && !cuts.contains(id) {
+            if aggregate && strata[id.index() - base] > main && !cuts.contains(id) {
                 let is_count = matches!(program.node(id), Ir::CountRows);
-                if let (Some(counted), true, None) = (counted, is_count, row_count) {
-                    let root = step.definition_root(counted);
+                if let (Some(count_definition), true, None) = (count_index, is_count, row_count) {
+                    let root = step.definition_root(count_definition);
                     if !cuts.contains(root) {
-                        let name = taken.output_name(program.definitions[counted].name.as_deref().unwrap_or_default());
+                        let name = used_names.output_name(program.definitions[count_definition].name.as_deref().unwrap_or_default());
                         cuts.insert(root, name);
                     }
                     row_count = Some(root);
                 }
-                if let (Some(counted), true) = (row_count.filter(|c| *c != id), is_count) {
-                    cuts.reuse_value(id, cuts.representative(counted));
+                if let (Some(count_node), true) = (row_count.filter(|c| *c != id), is_count) {
+                    cuts.reuse_value(id, cuts.representative(count_node));
                     continue;
                 }
                 let text = program.meta(id).span.text(source);
                 let owner = definition.name.as_deref().unwrap_or("group");
-                let wanted = match &definition.name {
+                let preferred_name = match &definition.name {
                     Some(name) if id == definition.root => name.to_string(),
                     _ => value_name(program, id, source, owner),
                 };
-                let name = taken.column(&wanted, text);
+                let name = used_names.column(&preferred_name, text);
                 cuts.insert(id, name);
                 if is_count {
                     row_count = Some(id);

@@ -34,8 +34,8 @@ impl MaterializedValues {
     }
 
     /// Records that `id` uses the value of `chosen`, which is an equal node.
-    pub fn reuse_value(&mut self, id: IrId, chosen: IrId) {
-        self.same.insert(id, chosen);
+    pub fn reuse_value(&mut self, id: IrId, representative: IrId) {
+        self.same.insert(id, representative);
     }
 
     pub fn has_helpers(&self) -> bool {

@@ -121,8 +121,8 @@ impl UsedNames {
 
     /// Returns a name for a value: the preferred name, with the suffix `_value` if the name is in use. If both are in
     /// use or too long, returns a name with a hash of the formula text.
-    pub fn column(&mut self, wanted: &str, formula: &str) -> String {
-        for name in [wanted.to_owned(), format!("{wanted}_value")] {
+    pub fn column(&mut self, preferred_name: &str, formula: &str) -> String {
+        for name in [preferred_name.to_owned(), format!("{preferred_name}_value")] {
             let fits = self.most == 0 || name.len() <= self.most;
             if fits && self.reserve_if_free(&name) {
                 return name;
@@ -136,7 +136,7 @@ impl UsedNames {
             } else {
                 self.most.saturating_sub(mark.len() + 1).max(1)
             };
-            let name = format!("{}_{mark}", truncate_name(wanted, room));
+            let name = format!("{}_{mark}", truncate_name(preferred_name, room));
             if self.reserve_if_free(&name) {
                 return name;
             }
@@ -182,19 +182,19 @@ impl CteNames {
 
     /// Returns a short form of the preferred name for a CTE that formulac adds, or a similar name if that name is in
     /// use.
-    pub fn choose_short_name(&mut self, wanted: &str) -> String {
-        self.choose_name(&shorten_name(wanted))
+    pub fn choose_short_name(&mut self, preferred_name: &str) -> String {
+        self.choose_name(&shorten_name(preferred_name))
     }
 
     /// Returns the preferred name, or a similar name if the preferred name is in use.
-    pub fn choose_name(&mut self, wanted: &str) -> String {
-        let mut wanted = wanted.to_owned();
+    pub fn choose_name(&mut self, base_name: &str) -> String {
+        let mut preferred_name = base_name.to_owned();
         loop {
-            let name = fit_length(&wanted, self.most);
+            let name = fit_length(&preferred_name, self.most);
             if self.names.insert(name.to_lowercase()) {
                 return name;
             }
-            wanted.push_str("_rows");
+            preferred_name.push_str("_rows");
         }
     }
 }
@@ -205,11 +205,11 @@ const MAX_GENERATED_BYTES: usize = 40;
 /// Returns a name for the rows of a relation, grouped by keys, such as `orders_by_region`. The name omits keys if it
 /// would be too long.
 pub fn grouped_rows_name(from: &str, keys: &[String]) -> String {
-    let all = match keys {
+    let full_name = match keys {
         [] => format!("{from}_in_total"),
         [key] => format!("{from}_by_{key}"),
-        [one, two] => format!("{from}_by_{one}_and_{two}"),
-        [one, ..] => format!("{from}_by_{one}_and_more"),
+        [first_key, two] => format!("{from}_by_{first_key}_and_{two}"),
+        [first_key, ..] => format!("{from}_by_{first_key}_and_more"),
     };
     let first = keys.first().map_or("", String::as_str);
     let shorter = [
@@ -218,7 +218,7 @@ pub fn grouped_rows_name(from: &str, keys: &[String]) -> String {
         format!("{from}_grouped"),
     ];
     let shorter = shorter.into_iter().skip(if keys.len() > 1 { 0 } else { 2 });
-    let mut names = std::iter::once(all).chain(shorter);
+    let mut names = std::iter::once(full_name).chain(shorter);
     let short = names.find(|name| name.len() <= MAX_GENERATED_BYTES);
     short.unwrap_or_else(|| shorten_name(&format!("{from}_grouped")))
 }
@@ -240,8 +240,8 @@ pub fn shorten_name(name: &str) -> String {
     };
     let room = MAX_GENERATED_BYTES - end.len();
     // Omit the last key rather than a part of its name.
-    let whole = start.join("_");
-    let mut rest = whole.as_str();
+    let stem = start.join("_");
+    let mut rest = stem.as_str();
     for connector in ["_and_", "_by_"] {
         if rest.len() > room
             && let Some((first, _)) = rest.rsplit_once(connector)
@@ -254,16 +254,16 @@ pub fn shorten_name(name: &str) -> String {
         length += word.len() + 1;
         length <= room + 1
     };
-    let mut kept: Vec<&str> = rest.split('_').take_while(fits).collect();
-    while kept
+    let mut leading_words: Vec<&str> = rest.split('_').take_while(fits).collect();
+    while leading_words
         .last()
         .is_some_and(|word| CONNECTING_WORDS.contains(word) || KINDS.contains(word))
     {
-        kept.pop();
+        leading_words.pop();
     }
-    match kept.is_empty() {
+    match leading_words.is_empty() {
         true => fit_length(name, MAX_GENERATED_BYTES),
-        false => format!("{}{end}", kept.join("_")),
+        false => format!("{}{end}", leading_words.join("_")),
     }
 }
 

@@ -30,7 +30,7 @@ impl Planner<'_> {
         let (mut order, mut partition) = (self.roles.order.clone(), self.roles.partition.clone());
         let own_partition = partition.clone();
         let roots = || order.iter().map(|(id, _)| *id).chain(partition.iter().copied());
-        let used: Vec<String> = roots().map(|id| self.order_key_name(id)).collect();
+        let key_names: Vec<String> = roots().map(|id| self.order_key_name(id)).collect();
         let columns: Vec<InputColumn> = roots().filter_map(|id| self.key_input_column(id)).collect();
         let grain: Vec<(InputColumn, Option<IrId>)> = if self.step.grouped {
             let keys = self.outputs.iter().filter(|o| o.key);
@@ -50,7 +50,7 @@ impl Planner<'_> {
         // Compare entire columns if relations are joined, because joined relations can have columns with the same name.
         let is_used = |(g, root): &(InputColumn, Option<IrId>)| match root {
             None if self.input.joined.is_some() => columns.iter().any(|c| c.is_same_column(g)),
-            _ => used.iter().any(|u| u.eq_ignore_ascii_case(&g.name)),
+            _ => key_names.iter().any(|u| u.eq_ignore_ascii_case(&g.name)),
         };
         // Without sort keys, there is no default partition and no ties have to be broken.
         let rest: Vec<_> = grain.into_iter().filter(|g| !order.is_empty() && !is_used(g)).collect();
@@ -173,15 +173,15 @@ impl Planner<'_> {
 
     /// Emits an input column twice: unchanged and as a sort key.
     pub(super) fn emit_sort_column(&mut self, column: &InputColumn, stage: u32) -> (SqlId, SqlId) {
-        let written = self.emit_input(column, stage);
+        let column_sql = self.emit_input(column, stage);
         let nullable = self.input_is_nullable(column);
-        (written, self.emitter.emit_order_key(written, false, nullable))
+        (column_sql, self.emitter.emit_order_key(column_sql, false, nullable))
     }
 
     /// Emits a partition key of windows.
     pub(super) fn partition_key(&mut self, id: IrId, stage: u32) -> SqlId {
-        let written = self.emit_column_or_value(id, stage);
-        self.emitter.partition_key(id, written)
+        let column_sql = self.emit_column_or_value(id, stage);
+        self.emitter.partition_key(id, column_sql)
     }
 
     /// Returns the column name of a key. Empty if the SQL contains the key's expression instead of a name, for example
@@ -189,8 +189,8 @@ impl Planner<'_> {
     pub(super) fn order_key_name(&self, root: IrId) -> String {
         let program = self.program();
         match program.node(root) {
-            Ir::Definition(used) if !self.step.outputs[used as usize] => String::new(),
-            Ir::Definition(used) => program.definitions[used as usize]
+            Ir::Definition(definition_index) if !self.step.outputs[definition_index as usize] => String::new(),
+            Ir::Definition(definition_index) => program.definitions[definition_index as usize]
                 .name
                 .as_deref()
                 .unwrap_or_default()
@@ -209,20 +209,20 @@ impl Planner<'_> {
     /// Emits the name of a computed or kept output column in the form in which a sort key refers to it.
     fn output_name(&mut self, name: &str) -> SqlId {
         let is = |other: &str| other.eq_ignore_ascii_case(name);
-        let kept = match &self.spec.keep {
+        let kept_column = match &self.spec.keep {
             _ if self.step.grouped || self.outputs.iter().any(|o| is(&o.name)) => None,
             KeepColumns::Nothing => None,
-            KeepColumns::Joined(kept) => kept.iter().find(|column| is(&column.name)).cloned(),
+            KeepColumns::Joined(joined_columns) => joined_columns.iter().find(|column| is(&column.name)).cloned(),
             // If relations are joined, the columns of the first relation are kept.
             KeepColumns::All | KeepColumns::Some(_) => Some(InputColumn {
                 of: vec![0],
                 name: name.to_owned(),
             }),
         };
-        match kept {
+        match kept_column {
             Some(column) => {
-                let written = self.kept_name(&column);
-                self.emitter.tree().add_raw_text(&written)
+                let column_sql = self.kept_name(&column);
+                self.emitter.tree().add_raw_text(&column_sql)
             }
             None => self.emitter.generated_name(name, Span::default()),
         }
@@ -254,22 +254,22 @@ impl Planner<'_> {
         self.emit_nodes(&unnamed, last);
         let key = |(id, descending): &(IrId, bool)| {
             let name = self.order_key_output(*id);
-            let written = if name.is_none() { Some(*id) } else { None };
-            let named = |name| InputColumn { of: Vec::new(), name };
+            let key_node = if name.is_none() { Some(*id) } else { None };
+            let to_input_column = |name| InputColumn { of: Vec::new(), name };
             let column = match name {
-                Some(name) => named(name),
-                None => self.key_input_column(*id).unwrap_or_else(|| named(String::new())),
+                Some(name) => to_input_column(name),
+                None => self.key_input_column(*id).unwrap_or_else(|| to_input_column(String::new())),
             };
-            (column, written, *descending, program.meta(*id).nullable)
+            (column, key_node, *descending, program.meta(*id).nullable)
         };
         let mut keys: Vec<(InputColumn, Option<IrId>, bool, bool)> = order.iter().map(key).collect();
         let grain: Vec<(InputColumn, bool)> = if self.step.grouped {
             let keys = self.outputs.iter().filter(|o| o.key);
-            let named = |name: &str| InputColumn {
+            let to_input_column = |name: &str| InputColumn {
                 of: Vec::new(),
                 name: name.to_owned(),
             };
-            keys.map(|o| (named(&o.name), program.meta(o.root).nullable)).collect()
+            keys.map(|o| (to_input_column(&o.name), program.meta(o.root).nullable)).collect()
         } else {
             self.input_grain()
                 .into_iter()
@@ -287,19 +287,19 @@ impl Planner<'_> {
                 Some(name) => InputColumn { of: Vec::new(), name },
                 None => column,
             };
-            let same = |k: &InputColumn| match self.input.joined {
+            let is_same_key = |k: &InputColumn| match self.input.joined {
                 Some(_) => k.is_same_column(&column),
                 None => k.name.eq_ignore_ascii_case(&column.name),
             };
-            if !keys.iter().any(|(k, ..)| same(k)) {
+            if !keys.iter().any(|(k, ..)| is_same_key(k)) {
                 keys.push((column, None, false, nullable));
             }
         }
         let mut outputs = self.output_names();
         if !self.step.grouped {
             match (&self.spec.keep, self.input.relation) {
-                (KeepColumns::Some(kept), _) => outputs.extend(kept.iter().map(|name| name.to_ascii_lowercase())),
-                (KeepColumns::Joined(kept), _) => outputs.extend(kept.iter().map(|c| c.name.to_ascii_lowercase())),
+                (KeepColumns::Some(kept_names), _) => outputs.extend(kept_names.iter().map(|name| name.to_ascii_lowercase())),
+                (KeepColumns::Joined(kept_columns), _) => outputs.extend(kept_columns.iter().map(|c| c.name.to_ascii_lowercase())),
                 (KeepColumns::All, Some(input)) => {
                     outputs.extend(input.columns().iter().map(|c| c.name().to_ascii_lowercase()));
                 }
@@ -308,10 +308,10 @@ impl Planner<'_> {
         }
         let mut keys: Vec<SqlId> = keys
             .into_iter()
-            .map(|(column, written, descending, nullable)| {
+            .map(|(column, key_node, descending, nullable)| {
                 // A sort key refers to an output by its name. Any other column is read from the relation.
                 let is_output = outputs.contains(&column.name.to_ascii_lowercase());
-                let sql = match written {
+                let sql = match key_node {
                     Some(id) => self.emit_column_or_value(id, last),
                     None if is_output && (column.of.is_empty() || self.input.joined.is_none()) => {
                         self.output_name(&column.name)

@@ -28,12 +28,12 @@ pub(super) fn step_outputs(step: &StepPlan<'_>, spec: &StepSpec<'_>) -> Vec<Step
             continue;
         }
         let (name, root, target) = match program.node(definition.root) {
-            Ir::Definition(used) => {
-                let used = used as usize;
+            Ir::Definition(referenced_definition) => {
+                let definition_index = referenced_definition as usize;
                 (
-                    program.definitions[used].name.as_deref().unwrap_or_default().to_owned(),
-                    step.definition_root(used),
-                    Some(used),
+                    program.definitions[definition_index].name.as_deref().unwrap_or_default().to_owned(),
+                    step.definition_root(definition_index),
+                    Some(definition_index),
                 )
             }
             Ir::Column(column) => (
@@ -111,7 +111,7 @@ pub(super) fn timeframe_aliases(step: &StepPlan<'_>, outputs: &[StepColumn]) -> 
         Ir::Apply { overload, args } => program.args(args).first().map(|a| (overload, *a)),
         _ => None,
     };
-    let named = |node: Ir| match node {
+    let node_name = |node: Ir| match node {
         Ir::Column(column) => Some((column, true)),
         Ir::Definition(definition) => Some((definition, false)),
         _ => None,
@@ -119,8 +119,8 @@ pub(super) fn timeframe_aliases(step: &StepPlan<'_>, outputs: &[StepColumn]) -> 
     let timeframe = |id: IrId| {
         let (overload, inner) = applied(id)?;
         match (program.node(inner), applied(inner)) {
-            (of @ (Ir::Column(_) | Ir::Definition(_)), _) => Some((overload, None, named(of)?)),
-            (_, Some((clock, of))) => Some((overload, Some(clock), named(program.node(of))?)),
+            (operand @ (Ir::Column(_) | Ir::Definition(_)), _) => Some((overload, None, node_name(operand)?)),
+            (_, Some((clock, operand))) => Some((overload, Some(clock), node_name(program.node(operand))?)),
             _ => None,
         }
     };
@@ -136,9 +136,9 @@ pub(super) fn timeframe_aliases(step: &StepPlan<'_>, outputs: &[StepColumn]) -> 
     let columns: FxHashMap<_, _> = keys()
         .filter_map(|o| Some((merged(o.root)?, (o.root, &o.name))))
         .collect();
-    let mut found = FxHashMap::default();
+    let mut key_aliases = FxHashMap::default();
     if frames.is_empty() && columns.is_empty() {
-        return found;
+        return key_aliases;
     }
     for id in (0..program.len() as u32).map(IrId) {
         let key = timeframe(id)
@@ -147,10 +147,10 @@ pub(super) fn timeframe_aliases(step: &StepPlan<'_>, outputs: &[StepColumn]) -> 
         if let Some((root, name)) = key
             && *root != id
         {
-            found.insert(id, (*name).clone());
+            key_aliases.insert(id, (*name).clone());
         }
     }
-    found
+    key_aliases
 }
 
 #[cfg(test)]

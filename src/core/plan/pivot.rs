@@ -31,29 +31,29 @@ impl Planner<'_> {
                 None => order.push((id, descending)),
             }
         }
-        let used: Vec<String> = order
+        let key_names: Vec<String> = order
             .iter()
             .map(|(id, _)| self.order_key_name(*id).to_ascii_lowercase())
             .collect();
         let is_used = |column: &InputColumn| {
             let name = column.name.to_ascii_lowercase();
-            used.contains(&name) || names.contains(&name)
+            key_names.contains(&name) || names.contains(&name)
         };
         let rest: Vec<InputColumn> = self
             .input_grain()
             .into_iter()
             .filter(|column| !is_used(column))
             .collect();
-        let by: Vec<IrId> = self.distinct_nodes(order.iter().map(|(id, _)| *id));
-        self.emit_nodes(&by, stage);
-        windows.pivot_rows = by.iter().map(|id| self.partition_key(*id, stage)).collect();
+        let sort_nodes: Vec<IrId> = self.distinct_nodes(order.iter().map(|(id, _)| *id));
+        self.emit_nodes(&sort_nodes, stage);
+        windows.pivot_rows = sort_nodes.iter().map(|id| self.partition_key(*id, stage)).collect();
         windows.order.clear();
         for (id, descending) in order {
             windows.order.push(self.emit_sort_key(id, descending, stage));
         }
         for column in rest {
-            let (written, key) = self.emit_sort_column(&column, stage);
-            windows.pivot_rows.push(written);
+            let (column_sql, key) = self.emit_sort_column(&column, stage);
+            windows.pivot_rows.push(column_sql);
             windows.order.push(key);
         }
         if let Some(PivotOrder::ByColumn(name)) = self.spec.pivot {

@@ -82,10 +82,10 @@ pub fn plan_step<'p>(
     cte_names: &'p mut CteNames,
 ) -> StepOutput {
     let outputs = step_outputs(step, spec);
-    let mut taken = names_of_step(step, spec, input, &outputs, dialect);
+    let mut used_names = names_of_step(step, spec, input, &outputs, dialect);
     let aliases = timeframe_aliases(step, &outputs);
     let reach = Liveness::from_step(step);
-    let (cuts, stages) = place_values(step, spec, input, dialect, &reach, &aliases, &mut taken);
+    let (cuts, stages) = place_values(step, spec, input, dialect, &reach, &aliases, &mut used_names);
     let mut emitter = Emitter::new(step.program, dialect, limits, work);
     emitter.cased = cased_names(step, spec, &outputs);
     emitter.grouped_by_keys = step.grouped && outputs.iter().any(|o| o.key);
@@ -113,7 +113,7 @@ pub fn plan_step<'p>(
         in_the_way: None,
     };
     planner.record_columns();
-    planner.choose_columns_for_later_selects(&mut taken);
+    planner.choose_columns_for_later_selects(&mut used_names);
     planner.plan()
 }
 
@@ -125,25 +125,25 @@ fn names_of_step(
     outputs: &[StepColumn],
     dialect: Dialect,
 ) -> UsedNames {
-    let mut taken = UsedNames::new(dialect.max_bytes());
-    step.program.columns.iter().for_each(|c| taken.reserve(&c.name));
+    let mut used_names = UsedNames::new(dialect.max_bytes());
+    step.program.columns.iter().for_each(|c| used_names.reserve(&c.name));
     if !step.grouped {
         input
             .relation
             .iter()
-            .for_each(|relation| taken.reserve_columns(relation));
-        if let KeepColumns::Joined(kept) = &spec.keep {
-            kept.iter().for_each(|c| taken.reserve(&c.name));
+            .for_each(|relation| used_names.reserve_columns(relation));
+        if let KeepColumns::Joined(kept_columns) = &spec.keep {
+            kept_columns.iter().for_each(|c| used_names.reserve(&c.name));
         }
     }
     for output in outputs {
-        taken.reserve_name(&output.name);
+        used_names.reserve_name(&output.name);
         // After grouping, only the step's own columns are available.
         if step.grouped && !output.key && step.program.meta(output.root).level >= Level::Aggregate {
-            taken.reserve_grouped_output_name(&output.name);
+            used_names.reserve_grouped_output_name(&output.name);
         }
     }
-    taken
+    used_names
 }
 
 /// Chooses the values that become columns, and the stratum of each value.
@@ -154,11 +154,11 @@ fn place_values(
     dialect: Dialect,
     reach: &Liveness,
     aliases: &FxHashMap<IrId, String>,
-    taken: &mut UsedNames,
+    reserved_names: &mut UsedNames,
 ) -> (MaterializedValues, Strata) {
-    let plan = |taken: &mut UsedNames, found_are_columns: bool| {
+    let plan = |used_names: &mut UsedNames, found_are_columns: bool| {
         let cuts =
-            materialization::materialize_values(step, reach, dialect, spec.source, aliases, taken, found_are_columns);
+            materialization::materialize_values(step, reach, dialect, spec.source, aliases, used_names, found_are_columns);
         let stages = strata::assign_strata(step, reach, &cuts, aliases, input.joined.is_some());
         (cuts, stages)
     };
@@ -167,16 +167,16 @@ fn place_values(
     let in_one = match step.program.finds.is_empty() {
         true => None,
         false => {
-            let mut own = taken.clone();
-            Some((plan(&mut own, true), own)).filter(|((_, stages), _)| stages.last == 0)
+            let mut trial_names = reserved_names.clone();
+            Some((plan(&mut trial_names, true), trial_names)).filter(|((_, stages), _)| stages.last == 0)
         }
     };
     let (mut cuts, stages) = match in_one {
-        Some((planned, own)) => {
-            *taken = own;
+        Some((planned, trial_names)) => {
+            *reserved_names = trial_names;
             planned
         }
-        None => plan(taken, false),
+        None => plan(reserved_names, false),
     };
     materialization::materialize_late_aggregates(
         step,
@@ -185,7 +185,7 @@ fn place_values(
         stages.main,
         &|id| stages.stratum_of(id),
         spec.source,
-        taken,
+        reserved_names,
     );
     (cuts, stages)
 }
@@ -301,8 +301,8 @@ impl Planner<'_> {
                 self.stages.stratum_of(output.root)
             };
             // All outputs of the grouping select are columns. In later strata, only materialized outputs are columns.
-            let carried = (self.step.grouped && stage == main) || self.cuts.contains(output.root);
-            if carried && stage < self.stages.last {
+            let is_carried = (self.step.grouped && stage == main) || self.cuts.contains(output.root);
+            if is_carried && stage < self.stages.last {
                 let root = self.canonical_node(output.root);
                 self.columns.entry(root).or_insert_with(|| (stage, output.name.clone()));
             }
@@ -330,15 +330,15 @@ impl Planner<'_> {
 
     /// Returns the name of the column from which this stratum reads a node. `None` if this stratum computes the node.
     pub(super) fn stratum_column(&self, id: IrId, stage: u32) -> Option<&str> {
-        let made = |(made, _): &&(u32, String)| *made < stage;
-        let of_helper = || self.columns.get(&self.key_helper_node(id)?).filter(made);
+        let is_earlier = |(column_stratum, _): &&(u32, String)| *column_stratum < stage;
+        let of_helper = || self.columns.get(&self.key_helper_node(id)?).filter(is_earlier);
         let id = self.canonical_node(id);
         let of_rows = || self.row_columns.get(&id).filter(|_| stage <= self.stages.main);
         let column = self
             .columns
             .get(&id)
-            .filter(made)
-            .or_else(|| of_rows().filter(made))
+            .filter(is_earlier)
+            .or_else(|| of_rows().filter(is_earlier))
             .or_else(of_helper);
         column.map(|(_, name)| name.as_str())
     }
@@ -351,7 +351,7 @@ impl Planner<'_> {
                 .columns
                 .values()
                 .chain(self.row_columns.values())
-                .any(|(made, name)| *made < stage && is(name))
+                .any(|(column_stratum, name)| *column_stratum < stage && is(name))
             || match &self.spec.keep {
                 KeepColumns::Some(names) => names.iter().any(|n| is(n)),
                 KeepColumns::All => self.input.relation.is_some_and(|r| r.column(relation).is_some()),
@@ -368,8 +368,8 @@ impl Planner<'_> {
         let is_output = |name: &str| outputs.contains(&name.to_ascii_lowercase());
         if !self.step.grouped {
             // A column that `where` compares is not NULL in the remaining rows.
-            let used = program.columns.iter().filter(|used| !used.nullable);
-            let never_null: FxHashSet<String> = used.map(|used| used.name.to_ascii_lowercase()).collect();
+            let non_null_uses = program.columns.iter().filter(|column_use| !column_use.nullable);
+            let never_null: FxHashSet<String> = non_null_uses.map(|column_use| column_use.name.to_ascii_lowercase()).collect();
             let filtered = |column: Column| {
                 let nullable = column.is_nullable() && !never_null.contains(&column.name().to_ascii_lowercase());
                 column.nullable(nullable)
@@ -395,9 +395,9 @@ impl Planner<'_> {
                 }
                 (KeepColumns::Joined(columns), _) => {
                     for column in columns.iter().filter(|c| !is_output(&c.name)) {
-                        let known = self.input.joined.and_then(|joined| joined.column(column)).cloned();
-                        let known = known.unwrap_or_else(|| Column::new(&column.name, Type::Unknown));
-                        relation.push(known.nullable(self.input_is_nullable(column)));
+                        let joined_column = self.input.joined.and_then(|joined| joined.column(column)).cloned();
+                        let output_column = joined_column.unwrap_or_else(|| Column::new(&column.name, Type::Unknown));
+                        relation.push(output_column.nullable(self.input_is_nullable(column)));
                     }
                 }
                 (KeepColumns::Nothing, _) => {}
@@ -439,8 +439,8 @@ impl Planner<'_> {
                 .collect();
             names.unwrap_or_default()
         } else {
-            let kept = |g: &String| open || relation.column(g).is_some() && !is_output(g);
-            if self.input.grain.iter().all(kept) {
+            let is_kept = |g: &String| open || relation.column(g).is_some() && !is_output(g);
+            if self.input.grain.iter().all(is_kept) {
                 self.input.grain.to_vec()
             } else {
                 Vec::new()

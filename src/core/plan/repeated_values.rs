@@ -79,8 +79,8 @@ pub(super) fn repeated_values(
         }
     }
     // The operands of a value have lower numbers than the value.
-    for at in (0..classes.len()).rev() {
-        let Some(class) = classes.get_mut(at) else { continue };
+    for class_index in (0..classes.len()).rev() {
+        let Some(class) = classes.get_mut(class_index) else { continue };
         let Some((id, index)) = class.first.filter(|(id, _)| !is_alias(*id)) else {
             continue;
         };
@@ -95,8 +95,8 @@ pub(super) fn repeated_values(
     }
     // A value that becomes short because its operands are columns needs no column.
     let mut final_lengths: Vec<usize> = vec![0; classes.len()];
-    for at in 0..classes.len() {
-        let Some(class) = classes.get_mut(at) else { continue };
+    for class_index in 0..classes.len() {
+        let Some(class) = classes.get_mut(class_index) else { continue };
         let Some((id, index)) = class.first else { continue };
         let operands = written_operands(program, id);
         let of_operands = operands
@@ -105,7 +105,7 @@ pub(super) fn repeated_values(
         let length = of_operands.fold(operations(program, dialect, id), usize::saturating_add);
         class.is_repeated &= needs_column(id, length);
         let is_column = class.is_repeated || cuts.contains(id);
-        if let Some(final_length) = final_lengths.get_mut(at).filter(|_| !is_column) {
+        if let Some(final_length) = final_lengths.get_mut(class_index).filter(|_| !is_column) {
             *final_length = length;
         }
     }
@@ -142,10 +142,10 @@ fn value_lengths(step: &StepPlan<'_>, dialect: Dialect, cuts: &MaterializedValue
     {
         let length = |id: IrId| if cuts.contains(id) { 0 } else { lengths[id.index()] };
         lengths[id.index()] = match program.node(id) {
-            Ir::Definition(used) if !step.keys[used as usize] => length(program.definitions[used as usize].root),
+            Ir::Definition(definition_index) if !step.keys[definition_index as usize] => length(program.definitions[definition_index as usize].root),
             _ => {
-                let own = operations(program, dialect, id);
-                program.operands(id).map(length).fold(own, usize::saturating_add)
+                let operation_count = operations(program, dialect, id);
+                program.operands(id).map(length).fold(operation_count, usize::saturating_add)
             }
         };
     }

@@ -44,43 +44,43 @@ impl Planner<'_> {
         if self.spec.last && (is_main || stage == 0 && !self.step.grouped) {
             return step.to_owned();
         }
-        let wanted = match first_new {
+        let preferred_name = match first_new {
             _ if is_main => format!("{step}_grouped"),
             Some(name) => format!("with_{name}"),
             // A stratum that adds no columns is a filter.
             None => format!("{step}_filtered"),
         };
-        self.cte_names.choose_short_name(&wanted)
+        self.cte_names.choose_short_name(&preferred_name)
     }
 
     /// Returns the expressions that a stratum computes, with the names of their columns.
     pub(super) fn requested_columns(&self, stage: u32) -> Vec<(String, IrId)> {
         let grouping = self.step.grouped && stage == self.stages.main;
-        let mut wanted: Vec<(String, IrId)> = Vec::new();
+        let mut requested: Vec<(String, IrId)> = Vec::new();
         if stage == self.stages.last {
-            wanted.extend(self.outputs.iter().map(|output| (output.name.clone(), output.root)));
-            return wanted;
+            requested.extend(self.outputs.iter().map(|output| (output.name.clone(), output.root)));
+            return requested;
         }
         if grouping {
             let mut seen = rustc_hash::FxHashSet::default();
             for output in &self.outputs {
-                let here = output.key || self.stages.stratum_of(output.root) == stage;
+                let is_here = output.key || self.stages.stratum_of(output.root) == stage;
                 // If two keys are equal, later selects read only one of them.
                 let is = if output.key {
                     self.canonical_node(output.root)
                 } else {
                     self.cuts.representative(output.root)
                 };
-                if here && seen.insert(is) {
+                if is_here && seen.insert(is) {
                     let name = self
                         .columns
                         .get(&self.canonical_node(output.root))
                         .map_or(&output.name, |(_, name)| name);
-                    wanted.push((name.clone(), output.root));
+                    requested.push((name.clone(), output.root));
                 }
             }
         }
-        let grouped: rustc_hash::FxHashSet<IrId> = wanted.iter().map(|(_, id)| self.cuts.representative(*id)).collect();
+        let grouped: rustc_hash::FxHashSet<IrId> = requested.iter().map(|(_, id)| self.cuts.representative(*id)).collect();
         for id in self
             .cut_in
             .get(stage as usize)
@@ -88,9 +88,9 @@ impl Planner<'_> {
             .flatten()
             .filter(|id| !grouped.contains(id))
         {
-            wanted.push((self.cuts.name(*id).unwrap_or_default().to_owned(), *id));
+            requested.push((self.cuts.name(*id).unwrap_or_default().to_owned(), *id));
         }
-        wanted
+        requested
     }
 
     /// Returns the conditions that a stratum tests.
@@ -104,9 +104,9 @@ impl Planner<'_> {
     /// Returns the grouping select, or a select that passes on all input columns and adds new columns.
     fn build_stratum(&mut self, stage: u32, from: &str) -> (Select, Option<String>) {
         let grouping = self.step.grouped && stage == self.stages.main;
-        let wanted = self.requested_columns(stage);
-        let first_new = wanted.first().map(|(name, _)| name.clone());
-        let mut select = self.build_select(stage, from, &wanted);
+        let requested = self.requested_columns(stage);
+        let first_new = requested.first().map(|(name, _)| name.clone());
+        let mut select = self.build_select(stage, from, &requested);
         select.star = !grouping;
         // If several relations are joined, pass on only the columns that later strata read, because two relations can
         // have columns with the same name.
@@ -123,25 +123,25 @@ impl Planner<'_> {
     fn build_last_select(&mut self, from: &str) -> Select {
         let stage = self.stages.last;
         let grouping = self.step.grouped && stage == self.stages.main;
-        let wanted = self.requested_columns(stage);
-        let mut select = self.build_select(stage, from, &wanted);
-        let kept = match grouping {
+        let requested = self.requested_columns(stage);
+        let mut select = self.build_select(stage, from, &requested);
+        let input_columns = match grouping {
             true => Some(Vec::new()),
             false => self.kept_columns(stage),
         };
-        match kept {
-            Some(kept) => {
-                let wanted = wanted.into_iter().map(|(name, _)| name);
-                let mut columns: Vec<(String, Item)> = kept;
-                columns.extend(wanted.zip(std::mem::take(&mut select.items)));
+        match input_columns {
+            Some(kept_columns) => {
+                let output_names = requested.into_iter().map(|(name, _)| name);
+                let mut columns: Vec<(String, Item)> = kept_columns;
+                columns.extend(output_names.zip(std::mem::take(&mut select.items)));
                 if !self.spec.first.is_empty() {
                     columns.sort_by_key(|(name, _)| self.spec.leading_position(name));
                 }
                 select = select.project(columns.into_iter().map(|(_, item)| item));
             }
             None => {
-                let carried = self.count_outputs_in_star(stage);
-                select.items.drain(..carried.min(select.items.len()));
+                let carried_count = self.count_outputs_in_star(stage);
+                select.items.drain(..carried_count.min(select.items.len()));
                 select = select.keep_all();
             }
         }
@@ -169,18 +169,18 @@ impl Planner<'_> {
             }
             KeepColumns::Some(names) => names.iter().map(|name| (*name).to_owned()).collect(),
             KeepColumns::All => {
-                let whole = self.input.relation.filter(|relation| !relation.is_partial())?;
-                let columns = whole.without_struct_fields();
+                let input_relation = self.input.relation.filter(|relation| !relation.is_partial())?;
+                let columns = input_relation.without_struct_fields();
                 columns.columns().iter().map(|c| c.name().to_owned()).collect()
             }
         };
         let item = |name: String| {
-            let written = self.kept_name(&InputColumn {
+            let sql_name = self.kept_name(&InputColumn {
                 of: Vec::new(),
                 name: name.clone(),
             });
-            let written = self.emitter.tree().add_raw_text(&written);
-            let expr = self.emitter.qualify_if_shadowed(written, Span::default());
+            let column_sql = self.emitter.tree().add_raw_text(&sql_name);
+            let expr = self.emitter.qualify_if_shadowed(column_sql, Span::default());
             (name, Item::unnamed(expr))
         };
         Some(names.into_iter().filter(|name| !is_replaced(name)).map(item).collect())
@@ -198,18 +198,18 @@ impl Planner<'_> {
         let passed_on = self.passed_on.first_column_name().map(str::to_owned);
         let helper = added.get(count).and_then(|id| self.cuts.name(*id)).map(str::to_owned);
         // Ignore a column that the source qualifies with another relation.
-        let here = |relation: &str| self.input.joined.is_none() || relation == self.input.name;
-        let read = |name: &str| {
-            let is = |c: &ColumnUse| c.name.eq_ignore_ascii_case(name) && c.relation.as_deref().is_none_or(here);
+        let is_step_input = |relation: &str| self.input.joined.is_none() || relation == self.input.name;
+        let is_read = |name: &str| {
+            let is = |c: &ColumnUse| c.name.eq_ignore_ascii_case(name) && c.relation.as_deref().is_none_or(is_step_input);
             self.program().columns.iter().any(is)
         };
-        let shadowed = || self.outputs.iter().find(|o| read(&o.name)).map(|o| o.name.clone());
+        let shadowed = || self.outputs.iter().find(|o| is_read(&o.name)).map(|o| o.name.clone());
         self.in_the_way = shadowed().or(passed_on).or(helper);
         count
     }
 
     /// Returns a select of the given expressions, with the filters and grouping keys of its stratum.
-    fn build_select(&mut self, stage: u32, from: &str, wanted: &[(String, IrId)]) -> Select {
+    fn build_select(&mut self, stage: u32, from: &str, requested: &[(String, IrId)]) -> Select {
         let grouping = self.step.grouped && stage == self.stages.main;
         let filters: Vec<IrId> = self
             .roles
@@ -225,11 +225,11 @@ impl Planner<'_> {
             .collect();
         let mut keys: Vec<IrId> = if grouping { self.group_keys() } else { Vec::new() };
         if grouping {
-            let groups: Vec<IrId> = wanted.iter().map(|(_, id)| *id).chain(tested.iter().copied()).collect();
+            let groups: Vec<IrId> = requested.iter().map(|(_, id)| *id).chain(tested.iter().copied()).collect();
             keys.extend(self.key_dependents(&groups, &keys, stage));
         }
         let joined = self.input.joined.filter(|_| stage == 0);
-        let mut roots: Vec<IrId> = wanted.iter().map(|(_, id)| *id).collect();
+        let mut roots: Vec<IrId> = requested.iter().map(|(_, id)| *id).collect();
         roots.extend(filters.iter().chain(&tested).chain(&keys));
         let told_apart: Vec<IrId> = keys.iter().chain(&tested).copied().collect();
         if self.step.grouped && stage > self.stages.main {
@@ -242,7 +242,7 @@ impl Planner<'_> {
         // Columns of several relations are qualified with their relations.
         self.emitter.set_input_kind(joined.is_some(), stage > 0);
         self.emitter.qualifier = if grouping && joined.is_none() {
-            self.grouping_qualifier(&told_apart, stage, from, wanted)
+            self.grouping_qualifier(&told_apart, stage, from, requested)
         } else {
             None
         };
@@ -268,9 +268,9 @@ impl Planner<'_> {
             select = select.join(self.emit_joins(joined));
             select.star_of = Some(self.quoted_name(self.input.name));
         }
-        for (name, id) in wanted {
-            let made = self.stratum_column(*id, stage).is_none();
-            let expr = if made {
+        for (name, id) in requested {
+            let is_computed = self.stratum_column(*id, stage).is_none();
+            let expr = if is_computed {
                 self.emitter.emit_root(*id)
             } else {
                 self.emit_column_or_value(*id, stage)
@@ -279,7 +279,7 @@ impl Planner<'_> {
             select.items.push(self.item(expr, alias));
         }
         if grouping && keys.is_empty() {
-            self.ensure_one_row(wanted, stage, &mut select);
+            self.ensure_one_row(requested, stage, &mut select);
         }
         // Groups are filtered by HAVING in the grouping select, and by WHERE on their columns in a later stratum.
         let before: Vec<IrId> = if grouping {
@@ -300,8 +300,8 @@ impl Planner<'_> {
     }
 
     /// Ensures that a grouped select without keys returns one row, even if its SQL contains no aggregates.
-    fn ensure_one_row(&mut self, wanted: &[(String, IrId)], stage: u32, select: &mut Select) {
-        let roots: Vec<IrId> = wanted.iter().map(|(_, id)| *id).collect();
+    fn ensure_one_row(&mut self, requested: &[(String, IrId)], stage: u32, select: &mut Select) {
+        let roots: Vec<IrId> = requested.iter().map(|(_, id)| *id).collect();
         let is_aggregate = |node: Ir| matches!(node, Ir::Aggregate { .. } | Ir::CountRows);
         if !self.computed_sql_nodes(roots, stage).any(is_aggregate)
             && let Some(item) = select.items.first_mut()
@@ -330,13 +330,13 @@ impl Planner<'_> {
     /// with the same name as an output of the same select, because engines differ in how they resolve such a name.
     pub(super) fn grouping_qualifier(
         &mut self,
-        read: &[IrId],
+        roots: &[IrId],
         stage: u32,
         from: &str,
-        wanted: &[(String, IrId)],
+        requested: &[(String, IrId)],
     ) -> Option<SqlId> {
         let program = self.step.program;
-        let outputs: FxHashMap<String, IrId> = wanted
+        let outputs: FxHashMap<String, IrId> = requested
             .iter()
             .map(|(name, root)| (name.to_ascii_lowercase(), *root))
             .collect();
@@ -345,7 +345,7 @@ impl Planner<'_> {
             let output = outputs.get(&program.columns[column as usize].name.to_ascii_lowercase());
             output.is_some_and(|root| program.node(*root) != Ir::Column(column))
         };
-        let clash = self.computed_nodes(read, stage).any(clashes);
+        let clash = self.computed_nodes(roots, stage).any(clashes);
         clash.then(|| self.emitter.emit_name(from, Span::default()))
     }
 

@@ -94,7 +94,7 @@ impl StratumAssignment<'_> {
     fn need(&self, id: IrId) -> u32 {
         let program = self.step.program;
         match program.node(id) {
-            Ir::Definition(used) => self.first_stratum_after(program.definitions[used as usize].root),
+            Ir::Definition(definition_index) => self.first_stratum_after(program.definitions[definition_index as usize].root),
             _ => program
                 .operands(id)
                 .map(|o| self.first_stratum_after(o))
@@ -178,19 +178,19 @@ impl StratumAssignment<'_> {
         let ordered = if by_name { self.main + 1 } else { self.main };
         let of_keys = key_reading_helpers(step, self.cuts, self.aliases);
         let mut last = self.main;
-        for (id, of) in self.nodes_in_order_of_use() {
+        for (id, owner) in self.nodes_in_order_of_use() {
             if self.is_before_windows(id) {
                 if !step.grouped {
                     last = last.max(self.stage[id.index()]);
                 }
                 continue;
             }
-            let own = self.stratum_of_operands(id, &of_keys);
-            let own = match program.node(id) {
+            let node_stratum = self.stratum_of_operands(id, &of_keys);
+            let stratum = match program.node(id) {
                 // Windows read the groups that `having` keeps, in the order of their keys.
-                Ir::Window { .. } => own.max(self.having).max(ordered),
+                Ir::Window { .. } => node_stratum.max(self.having).max(ordered),
                 // Lookups read the filtered rows or groups from an earlier stratum in which their keys are columns.
-                Ir::PeriodLookup { .. } => own.max(self.lookup_stratum()).max(self.stratum_of_sort_keys()),
+                Ir::PeriodLookup { .. } => node_stratum.max(self.lookup_stratum()).max(self.stratum_of_sort_keys()),
                 // A lookup in the sheet itself searches the filtered rows.
                 Ir::RowLookup { find, .. }
                     if program
@@ -198,15 +198,15 @@ impl StratumAssignment<'_> {
                         .try_get(find as usize)
                         .is_some_and(|find| find.tab.is_none()) =>
                 {
-                    own.max(self.lookup_stratum()).max(self.stratum_of_partition_keys())
+                    node_stratum.max(self.lookup_stratum()).max(self.stratum_of_partition_keys())
                 }
-                _ => own,
+                _ => node_stratum,
             };
-            self.stage[id.index()] = own.max(self.main);
-            if step.has_role(of, DefinitionRole::Having) && id == program.definitions[of].root {
+            self.stage[id.index()] = stratum.max(self.main);
+            if step.has_role(owner, DefinitionRole::Having) && id == program.definitions[owner].root {
                 self.having = self.stage[id.index()];
             }
-            last = last.max(own);
+            last = last.max(stratum);
         }
         last.max(self.having)
     }
@@ -217,13 +217,13 @@ impl StratumAssignment<'_> {
         let (step, program) = (self.step, self.step.program);
         // The `order by` clause of a query refers to columns by name. Only windows use the expressions of the keys.
         let (windows, ordered_windows) = (step.has_windows(), step.has_ordered_windows());
-        let named = |root: IrId| match program.node(root) {
-            Ir::Definition(used) => step.outputs[used as usize],
+        let is_named = |root: IrId| match program.node(root) {
+            Ir::Definition(definition_index) => step.outputs[definition_index as usize],
             Ir::Column(_) => true,
             _ => self.aliases.contains_key(&root),
         };
         let names_only = |index: usize| {
-            let by_name = named(step.definition_root(index)) || !step.has_role(index, DefinitionRole::OrderBy);
+            let by_name = is_named(step.definition_root(index)) || !step.has_role(index, DefinitionRole::OrderBy);
             by_name && step.is_unused_window_key(index, windows, ordered_windows)
         };
         let tested_by = used_by_having(step);
@@ -242,8 +242,8 @@ impl StratumAssignment<'_> {
             for index in program.order.iter().map(|index| *index as usize) {
                 let definition = &program.definitions[index];
                 if self.reach.live[index] && !definition.failed && turn(index) == now && !names_only(index) {
-                    let needed = needed_nodes(program, definition.first, definition.root);
-                    nodes.extend(needed.into_iter().map(|id| (id, index)));
+                    let nodes_of_definition = needed_nodes(program, definition.first, definition.root);
+                    nodes.extend(nodes_of_definition.into_iter().map(|id| (id, index)));
                 }
             }
         }
@@ -254,18 +254,18 @@ impl StratumAssignment<'_> {
     fn stratum_of_operands(&self, id: IrId, of_keys: &Arena<bool>) -> u32 {
         let (step, program) = (self.step, self.step.program);
         match program.node(id) {
-            Ir::Definition(used)
+            Ir::Definition(definition_index)
                 if step.grouped
-                    && step.keys[used as usize]
-                    && !self.cuts.contains(program.definitions[used as usize].root) =>
+                    && step.keys[definition_index as usize]
+                    && !self.cuts.contains(program.definitions[definition_index as usize].root) =>
             {
-                if is_plain_column(program, self.cuts, program.definitions[used as usize].root) {
+                if is_plain_column(program, self.cuts, program.definitions[definition_index as usize].root) {
                     self.main
                 } else {
                     self.main + 1
                 }
             }
-            Ir::Definition(used) if of_keys.try_get(used as usize) == Some(&true) => self.main + 1,
+            Ir::Definition(definition_index) if of_keys.try_get(definition_index as usize) == Some(&true) => self.main + 1,
             Ir::Aggregate { .. } => self.main,
             // A repeated key expression also needs a later stratum, because not every engine recognizes a key inside an
             // expression.
@@ -284,19 +284,19 @@ impl StratumAssignment<'_> {
     }
 
     fn stratum_of_sort_keys(&mut self) -> u32 {
-        let found = self.keyed.unwrap_or_else(|| {
+        let stratum = self.keyed.unwrap_or_else(|| {
             let step = self.step;
             self.stratum_after(|index| step.roles[index].orders_groups())
         });
-        *self.keyed.insert(found)
+        *self.keyed.insert(stratum)
     }
 
     fn stratum_of_partition_keys(&mut self) -> u32 {
-        let found = self.parted.unwrap_or_else(|| {
+        let stratum = self.parted.unwrap_or_else(|| {
             let step = self.step;
             self.stratum_after(|index| step.has_role(index, DefinitionRole::PartitionBy))
         });
-        *self.parted.insert(found)
+        *self.parted.insert(stratum)
     }
 
     /// Returns the first stratum in which the chosen definitions are available.
@@ -328,11 +328,11 @@ fn key_reading_helpers(
             continue;
         }
         let computed_key = |id: IrId| match program.node(id) {
-            Ir::Definition(used) if step.keys[used as usize] => {
-                let root = program.definitions[used as usize].root;
+            Ir::Definition(definition_index) if step.keys[definition_index as usize] => {
+                let root = program.definitions[definition_index as usize].root;
                 !cuts.contains(root) && !is_plain_column(program, cuts, root)
             }
-            Ir::Definition(used) => of_keys[used as usize],
+            Ir::Definition(definition_index) => of_keys[definition_index as usize],
             _ => aliases.contains_key(&id),
         };
         of_keys[index] = needed_nodes(program, definition.first, definition.root)
@@ -361,25 +361,25 @@ pub(super) fn used_by_having(step: &StepPlan<'_>) -> Arena<bool> {
 /// Returns, for each definition, whether its role, or the role of a definition that reads it, matches.
 fn used_by_role(step: &StepPlan<'_>, role: impl Fn(DefinitionRole) -> bool) -> Arena<bool> {
     let program = step.program;
-    let mut read: Arena<bool> = step.roles.iter().map(|own| role(*own)).collect();
+    let mut is_used: Arena<bool> = step.roles.iter().map(|definition_role| role(*definition_role)).collect();
     for index in program.order.iter().rev() {
         let definition = &program.definitions[*index as usize];
-        if read[*index as usize] && !definition.failed {
+        if is_used[*index as usize] && !definition.failed {
             for node in needed_nodes(program, definition.first, definition.root) {
-                if let Ir::Definition(used) = program.node(node) {
-                    read[used as usize] = true;
+                if let Ir::Definition(definition_index) = program.node(node) {
+                    is_used[definition_index as usize] = true;
                 }
             }
         }
     }
-    read
+    is_used
 }
 
 fn key_stratum(step: &StepPlan<'_>, cuts: &MaterializedValues, stage: &Arena<u32>, index: usize) -> u32 {
     let root = step.definition_root(index);
     match step.program.node(root) {
-        Ir::Definition(used) => {
-            let root = step.program.definitions[used as usize].root;
+        Ir::Definition(definition_index) => {
+            let root = step.program.definitions[definition_index as usize].root;
             stage[root.index()] + u32::from(cuts.contains(root))
         }
         _ => stage[root.index()],

@@ -29,13 +29,13 @@ impl Planner<'_> {
         let mut times = Vec::new();
         let roots: Vec<(String, IrId)> = self.outputs.iter().map(|o| (o.name.clone(), o.root)).collect();
         for (name, root) in roots {
-            let (of, _) = split_truncation(program, root);
-            let meta = program.meta(of);
+            let (operand, _) = split_truncation(program, root);
+            let meta = program.meta(operand);
             if may_be_time(program.meta(root).ty) && meta.level <= Level::Row && !meta.volatile {
-                self.emit_nodes(&[of], 0);
+                self.emit_nodes(&[operand], 0);
                 times.push(TimeColumn {
                     name,
-                    value: self.emit_column_or_value(of, 0),
+                    value: self.emit_column_or_value(operand, 0),
                     ty: meta.ty,
                 });
             }
@@ -45,7 +45,7 @@ impl Planner<'_> {
             of: vec![0],
             name: name.to_owned(),
         };
-        let kept: Vec<(InputColumn, Type)> = match &self.spec.keep {
+        let kept_columns: Vec<(InputColumn, Type)> = match &self.spec.keep {
             _ if self.step.grouped => Vec::new(),
             KeepColumns::Nothing => Vec::new(),
             KeepColumns::All => relation
@@ -72,7 +72,7 @@ impl Planner<'_> {
             }
         };
         let outputs = self.output_names();
-        for (column, ty) in kept {
+        for (column, ty) in kept_columns {
             if may_be_time(ty) && !outputs.contains(&column.name.to_ascii_lowercase()) {
                 let value = self.emit_input(&column, 0);
                 times.push(TimeColumn {

@@ -97,8 +97,8 @@ impl ValueNumbering<'_> {
         let mut text = String::new();
         let (kind, payload) = match program.node(id) {
             // A reference to a definition has the number of the definition's root.
-            Ir::Definition(used) => {
-                self.of[id.index()] = self.of[program.definitions[used as usize].root.index()];
+            Ir::Definition(definition_index) => {
+                self.of[id.index()] = self.of[program.definitions[definition_index as usize].root.index()];
                 return self.of[id.index()];
             }
             // Each error and each volatile value equals only itself.

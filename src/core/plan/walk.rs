@@ -32,9 +32,9 @@ impl<'p> Planner<'p> {
 
     /// Returns the visited nodes in the order of computation.
     pub(super) fn nodes_in_order(&self, roots: &[IrId], stage: u32) -> Vec<IrId> {
-        let mut written: Vec<IrId> = self.start_walk(roots, stage).map(|(id, _)| id).collect();
-        written.sort_unstable();
-        written
+        let mut nodes: Vec<IrId> = self.start_walk(roots, stage).map(|(id, _)| id).collect();
+        nodes.sort_unstable();
+        nodes
     }
 
     /// Returns the visited nodes that the stratum computes.
@@ -67,7 +67,7 @@ impl Iterator for StepWalk<'_, '_> {
             }
             let node = program.node(id);
             match node {
-                Ir::Definition(used) => self.open.push(program.definitions[used as usize].root),
+                Ir::Definition(definition_index) => self.open.push(program.definitions[definition_index as usize].root),
                 Ir::PeriodLookup { .. } => {}
                 // Only the lookup values belong to the current row. All other operands belong to the row that the
                 // lookup finds.
@@ -79,9 +79,9 @@ impl Iterator for StepWalk<'_, '_> {
                         Cell::Template(template) => template.uses,
                         _ => &[],
                     };
-                    let is_written = |at: usize| uses.get(at).is_none_or(|uses| *uses > 0);
+                    let is_written = |index: usize| uses.get(index).is_none_or(|uses| *uses > 0);
                     self.open
-                        .extend(args.filter(|(at, _)| is_written(*at)).map(|(_, arg)| *arg));
+                        .extend(args.filter(|(index, _)| is_written(*index)).map(|(_, arg)| *arg));
                 }
                 _ => self.open.extend(program.operands(id)),
             }

@@ -59,28 +59,28 @@ impl RelationMetadata {
         if let Some(access) = self.access {
             relation = relation.with_access(access, self.group.as_deref());
         }
-        let listed: FxHashSet<String> = self.columns.iter().map(|c| c.name.to_ascii_lowercase()).collect();
+        let listed_names: FxHashSet<String> = self.columns.iter().map(|c| c.name.to_ascii_lowercase()).collect();
         for facts in self.columns {
-            let written = facts.data_type.unwrap_or_default();
-            let ty = warehouse_type(&written, dialect);
+            let type_name = facts.data_type.unwrap_or_default();
+            let ty = warehouse_type(&type_name, dialect);
             let values = if facts.values.is_empty() {
-                enum_values(&written)
+                enum_values(&type_name)
             } else {
                 facts.values
             };
             let column = Column::new(facts.name, ty)
                 .nullable(!facts.not_null)
                 .quoted(facts.quoted)
-                .declared(&written);
+                .declared(&type_name);
             let column = column.values(values).with_tags(facts.tags);
-            let fields = structs::fields_of_struct(column.name(), &written);
+            let fields = structs::fields_of_struct(column.name(), &type_name);
             relation.push(match facts.description {
                 Some(text) => column.description(text),
                 None => column,
             });
-            for (path, written) in fields {
-                let is_listed = listed.contains(&path.to_ascii_lowercase());
-                let column = Column::new(path, warehouse_type(&written, dialect)).declared(&written);
+            for (path, field_type) in fields {
+                let is_listed = listed_names.contains(&path.to_ascii_lowercase());
+                let column = Column::new(path, warehouse_type(&field_type, dialect)).declared(&field_type);
                 relation = if is_listed { relation } else { relation.with(column) };
             }
         }
@@ -90,13 +90,13 @@ impl RelationMetadata {
     /// Returns the primary key that a constraint declares. If no constraint does, returns the first column or
     /// combination of columns that is unique and never NULL.
     fn primary_key(&self) -> Vec<String> {
-        let named =
+        let columns_with =
             |is: fn(&ColumnMetadata) -> bool| self.columns.iter().filter(move |c| is(c)).map(|c| c.name.clone());
-        let declared: Vec<String> = named(|c| c.key).collect();
+        let declared: Vec<String> = columns_with(|c| c.key).collect();
         if !declared.is_empty() {
             return declared;
         }
-        if let Some(single) = named(|c| c.unique && c.not_null).next() {
+        if let Some(single) = columns_with(|c| c.unique && c.not_null).next() {
             return vec![single];
         }
         let not_null = |name: &String| {
@@ -115,11 +115,11 @@ impl RelationMetadata {
 /// Parses the name of a type in the warehouse. For example, `timestamp` is an instant in BigQuery and wall-clock time
 /// elsewhere.
 fn warehouse_type(text: &str, dialect: Dialect) -> Type {
-    let own = [Type::Timestamp, Type::Timestamptz];
-    let own = own
+    let timestamp_types = [Type::Timestamp, Type::Timestamptz];
+    let dialect_type = timestamp_types
         .into_iter()
         .find(|ty| dialect.type_name(*ty).eq_ignore_ascii_case(text.trim()));
-    own.or_else(|| text.parse().ok()).unwrap_or_default()
+    dialect_type.or_else(|| text.parse().ok()).unwrap_or_default()
 }
 
 /// Returns the values of an enum type in DuckDB's notation: `ENUM('open', 'paid')`.
@@ -136,11 +136,11 @@ fn enum_values(text: &str) -> Vec<String> {
         let mut value = String::new();
         let mut chars = begin.char_indices().peekable();
         rest = "";
-        while let Some((at, c)) = chars.next() {
+        while let Some((offset, c)) = chars.next() {
             match c {
                 '\'' if chars.next_if(|(_, next)| *next == '\'').is_some() => value.push('\''),
                 '\'' => {
-                    rest = begin.get(at + 1..).unwrap_or_default();
+                    rest = begin.get(offset + 1..).unwrap_or_default();
                     break;
                 }
                 c => value.push(c),
@@ -163,14 +163,14 @@ mod tests {
 
     #[test]
     fn types_depend_on_dialect() {
-        let of = |text: &str, dialect: &str| warehouse_type(text, dialect.parse().unwrap());
-        assert_eq!(of("TIMESTAMP", "bigquery"), Type::Timestamptz);
-        assert_eq!(of("DATETIME", "bigquery"), Type::Timestamp);
-        assert_eq!(of("TIMESTAMP", "duckdb"), Type::Timestamp);
-        assert_eq!(of("TIMESTAMP WITH TIME ZONE", "duckdb"), Type::Timestamptz);
-        assert_eq!(of("TIMESTAMP_NTZ", "snowflake"), Type::Timestamp);
-        assert_eq!(of("STRUCT<a INT64>", "bigquery"), Type::Other);
-        assert_eq!(of("", "duckdb"), Type::Unknown);
+        let parsed_type = |text: &str, dialect: &str| warehouse_type(text, dialect.parse().unwrap());
+        assert_eq!(parsed_type("TIMESTAMP", "bigquery"), Type::Timestamptz);
+        assert_eq!(parsed_type("DATETIME", "bigquery"), Type::Timestamp);
+        assert_eq!(parsed_type("TIMESTAMP", "duckdb"), Type::Timestamp);
+        assert_eq!(parsed_type("TIMESTAMP WITH TIME ZONE", "duckdb"), Type::Timestamptz);
+        assert_eq!(parsed_type("TIMESTAMP_NTZ", "snowflake"), Type::Timestamp);
+        assert_eq!(parsed_type("STRUCT<a INT64>", "bigquery"), Type::Other);
+        assert_eq!(parsed_type("", "duckdb"), Type::Unknown);
     }
 
     #[test]

@@ -43,18 +43,18 @@ impl DecimalDigits {
 
     /// Returns the digits of a number literal. `None` for a literal with an exponent.
     pub fn from_literal(text: &str) -> Option<Self> {
-        let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
-        let whole = whole.trim_start_matches('-');
-        let is_plain = whole.chars().chain(fraction.chars()).all(|c| c.is_ascii_digit());
+        let (integer_digits, fraction) = text.split_once('.').unwrap_or((text, ""));
+        let integer_part = integer_digits.trim_start_matches('-');
+        let is_plain = integer_part.chars().chain(fraction.chars()).all(|c| c.is_ascii_digit());
         let count = |digits: &str| u32::try_from(digits.len()).ok();
-        Self::from_parts(count(whole)?, count(fraction)?, MAX_PRECISION).filter(|_| is_plain)
+        Self::from_parts(count(integer_part)?, count(fraction)?, MAX_PRECISION).filter(|_| is_plain)
     }
 
     /// Returns a decimal with these numbers of digits before and after the decimal point. If the precision exceeds the
     /// limit, the decimal has fewer digits before the point, so that the engine reports an error instead of rounding a
     /// value that does not fit. `None` if the scale exceeds the limit.
-    fn from_parts(whole: u32, scale: u32, limit: u32) -> Option<Self> {
-        let precision = whole.saturating_add(scale).min(limit);
+    fn from_parts(integer_digits: u32, scale: u32, limit: u32) -> Option<Self> {
+        let precision = integer_digits.saturating_add(scale).min(limit);
         (scale <= limit).then_some(Self { precision, scale })
     }
 
@@ -225,7 +225,7 @@ mod tests {
             ("numeric", "numeric", Some("numeric")),
         ];
         let expected =
-            expected.map(|(known, unknown, null)| (known.to_owned(), unknown.to_owned(), null.map(str::to_owned)));
+            expected.map(|(known_type, unknown, null)| (known_type.to_owned(), unknown.to_owned(), null.map(str::to_owned)));
         assert_eq!(types, expected);
     }
 }

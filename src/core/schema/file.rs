@@ -240,12 +240,12 @@ fn key_names(relation: &Relation, node: &Node, faults: &mut Vec<Diagnostic>) -> 
     names
 }
 
-fn unknown_key(key: &Node, name: &str, known: &[&str]) -> Diagnostic {
-    let help = match nearest_name(name, known.iter().copied()) {
+fn unknown_key(key: &Node, name: &str, known_keys: &[&str]) -> Diagnostic {
+    let help = match nearest_name(name, known_keys.iter().copied()) {
         Some(near) => similar_name_help(near),
         None => format!(
             "the valid keys are {}",
-            known.iter().map(|k| format!("`{k}`")).collect::<Vec<_>>().join(", ")
+            known_keys.iter().map(|k| format!("`{k}`")).collect::<Vec<_>>().join(", ")
         ),
     };
     Diagnostic::new(Code::UnknownKey, key.span, format!("unknown key `{name}`")).with_help(help)
@@ -260,7 +260,7 @@ mod tests {
     /// Formats each error as `code text: message (help)`, where `text` is the source text at the error's span.
     fn format_faults(text: &str) -> Vec<String> {
         let (_, faults) = Schema::from_text(text, Dialect::default());
-        let shown = |d: &crate::Diagnostic| {
+        let format_fault = |d: &crate::Diagnostic| {
             format!(
                 "{} {}: {} ({})",
                 d.code(),
@@ -269,7 +269,7 @@ mod tests {
                 d.help().unwrap_or_default()
             )
         };
-        faults.iter().map(shown).collect()
+        faults.iter().map(format_fault).collect()
     }
 
     #[test]

@@ -21,9 +21,9 @@ thread_local! {
 }
 
 /// Calls a function, and returns its result and everything that it looked up on this thread.
-pub fn record_lookups<T>(of: impl FnOnce() -> T) -> (T, BTreeSet<Lookup>) {
+pub fn record_lookups<T>(work: impl FnOnce() -> T) -> (T, BTreeSet<Lookup>) {
     let outer = RECORDED.replace(Some(BTreeSet::new()));
-    let result = of();
+    let result = work();
     let recorded = RECORDED.replace(outer).unwrap_or_default();
     (result, recorded)
 }

@@ -16,17 +16,17 @@ impl Schema {
     #[must_use]
     pub fn with_properties_of(self, other: &Self) -> Self {
         let described = |relation: &Relation| {
-            let Some(known) = other.relation(relation.schema_name()) else {
+            let Some(other_relation) = other.relation(relation.schema_name()) else {
                 return relation.clone();
             };
-            let columns = relation.columns().iter().map(|shown| match known.column(shown.name()) {
-                Some(column) => column.merged_with(shown),
-                None => shown.clone(),
+            let columns = relation.columns().iter().map(|own_column| match other_relation.column(own_column.name()) {
+                Some(column) => column.merged_with(own_column),
+                None => own_column.clone(),
             });
             let relation = columns.fold(relation.without_columns(), Relation::with);
-            let has_key = known.key().iter().all(|key| relation.column(key).is_some());
+            let has_key = other_relation.key().iter().all(|key| relation.column(key).is_some());
             if has_key {
-                relation.with_key(known.key())
+                relation.with_key(other_relation.key())
             } else {
                 relation
             }
@@ -44,10 +44,10 @@ impl Schema {
             ..Self::default()
         };
         for relation in other.relations {
-            let whole = self
+            let complete = self
                 .relation(relation.schema_name())
-                .filter(|whole| !whole.may_have_more_columns());
-            schema.push(whole.cloned().unwrap_or(relation));
+                .filter(|own_relation| !own_relation.may_have_more_columns());
+            schema.push(complete.cloned().unwrap_or(relation));
         }
         schema
     }
@@ -98,10 +98,10 @@ impl Relation {
     pub fn merged_with(&self, other: &Self) -> Self {
         let mut merged = self.without_columns();
         let of_both = |column: &Column| {
-            let (own, others) = (self.column(column.name()), other.column(column.name()));
-            match (own, others) {
-                (Some(own), Some(others)) => Some(own.merged_with(others)),
-                (Some(own), None) => Some(own.clone()),
+            let (column_of_self, others) = (self.column(column.name()), other.column(column.name()));
+            match (column_of_self, others) {
+                (Some(own_column), Some(others)) => Some(own_column.merged_with(others)),
+                (Some(own_column), None) => Some(own_column.clone()),
                 // If all columns of `self` are known, `other` cannot add columns.
                 (None, others) => others.filter(|_| self.may_have_more_columns()).cloned(),
             }
@@ -132,21 +132,21 @@ impl Relation {
     /// Adds the facts of `other` that `self` does not contain.
     fn completed_with(&self, other: &Self) -> Self {
         let columns = self.columns().iter().map(|column| match other.column(column.name()) {
-            Some(known) => column.completed_with(known),
+            Some(other_column) => column.completed_with(other_column),
             None => column.clone(),
         });
-        let mut own = columns.fold(self.without_columns(), Self::with);
-        own.primary_key.clone_from(if self.primary_key.is_empty() {
+        let mut own_relation = columns.fold(self.without_columns(), Self::with);
+        own_relation.primary_key.clone_from(if self.primary_key.is_empty() {
             &other.primary_key
         } else {
             &self.primary_key
         });
-        own.access = self.access.or(other.access);
-        own.group = self.group.clone().or_else(|| other.group.clone());
-        own.former_columns.clone_from(&self.former_columns);
+        own_relation.access = self.access.or(other.access);
+        own_relation.group = self.group.clone().or_else(|| other.group.clone());
+        own_relation.former_columns.clone_from(&self.former_columns);
         // A partially known relation gets the columns of the other relation.
-        own.partial = true;
-        let mut completed = own.merged_with(other);
+        own_relation.partial = true;
+        let mut completed = own_relation.merged_with(other);
         completed.partial = self.may_have_more_columns() && other.may_have_more_columns();
         completed
     }
@@ -217,16 +217,16 @@ mod tests {
     #[test]
     fn a_schema_file_does_not_hide_other_facts() {
         let text = |name: &str| Column::new(name, Type::Text);
-        let known = Relation::new("customers")
+        let known_relation = Relation::new("customers")
             .with(Column::new("id", Type::Integer).nullable(false))
             .with(text("tier").values(["gold", "free"]))
             .with(text("city"))
             .primary_key(["id"]);
-        let given = Relation::new("customers")
+        let file_relation = Relation::new("customers")
             .with(Column::new("tier", Type::Integer))
             .with(Column::new("id", Type::Unknown));
         let schema = |relation: &Relation| Schema::new().with(relation.clone());
-        let merged = schema(&given).completed_with(&schema(&known));
+        let merged = schema(&file_relation).completed_with(&schema(&known_relation));
         let merged = merged.relation("customers").unwrap();
         let columns: Vec<_> = merged
             .columns()
@@ -245,7 +245,7 @@ mod tests {
         assert!(merged.column("tier").is_some_and(|tier| tier.known_values().is_some()));
         // A relation from dbt's artifacts is complete.
         let origin = super::super::RelationOrigin::Source("raw".into());
-        let merged = schema(&given.with_origin(origin)).completed_with(&schema(&known));
+        let merged = schema(&file_relation.with_origin(origin)).completed_with(&schema(&known_relation));
         assert_eq!(merged.relation("customers").unwrap().columns().len(), 2);
     }
 }

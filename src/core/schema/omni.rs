@@ -134,9 +134,9 @@ impl OmniViewIndex {
     pub fn add(&mut self, names: OmniViewNames) -> usize {
         let index = self.names.len();
         for (name, rank) in names.ranked_names() {
-            let known = self.by_name.entry(name.to_lowercase()).or_insert((index, rank));
-            if rank < known.1 {
-                *known = (index, rank);
+            let entry = self.by_name.entry(name.to_lowercase()).or_insert((index, rank));
+            if rank < entry.1 {
+                *entry = (index, rank);
             }
         }
         self.names.push(names);
@@ -171,8 +171,8 @@ impl OmniViewIndex {
     /// a join, in lower case.
     #[must_use]
     pub fn canonical_name(&self, name: &str) -> String {
-        let own = self.find(name).and_then(|index| self.name_of(index));
-        own.unwrap_or_else(|| name.trim().to_lowercase())
+        let view_name = self.find(name).and_then(|index| self.name_of(index));
+        view_name.unwrap_or_else(|| name.trim().to_lowercase())
     }
 }
 
@@ -203,10 +203,10 @@ pub fn to_omni_name(text: &str) -> String {
             out.push('_');
         }
     }
-    let kept = out.trim_end_matches('_').len();
+    let length = out.trim_end_matches('_').len();
     // Keep a trailing `_` only if the string ends with `_`.
     if !text.ends_with('_') {
-        out.truncate(kept);
+        out.truncate(length);
     }
     match out.chars().next() {
         None => "unnamed".to_owned(),

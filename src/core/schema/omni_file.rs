@@ -128,13 +128,13 @@ pub fn omni_references(sql: &str) -> impl Iterator<Item = (Range<usize>, &str)> 
 /// Replaces each reference in SQL with the result of `with`.
 pub fn replace_omni_references(sql: &str, mut with: impl FnMut(&str) -> String) -> String {
     let mut out = String::with_capacity(sql.len());
-    let mut done = 0;
+    let mut copied_end = 0;
     for (range, name) in omni_references(sql) {
-        out.push_str(sql.get(done..range.start).unwrap_or_default());
+        out.push_str(sql.get(copied_end..range.start).unwrap_or_default());
         out.push_str(&with(name));
-        done = range.end;
+        copied_end = range.end;
     }
-    out + sql.get(done..).unwrap_or_default()
+    out + sql.get(copied_end..).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -35,14 +35,14 @@ fn relation(node: &Node, faults: &mut Vec<Diagnostic>) -> Option<RelationMetadat
         name: name.to_owned(),
         ..RelationMetadata::default()
     };
-    let said = |key: &str| {
+    let text_at = |key: &str| {
         node.get("config")
             .and_then(|config| config.get(key))
             .or(node.get(key))
             .and_then(Node::text)
     };
-    facts.access = said("access").and_then(Access::from_name);
-    facts.group = said("group").map(str::to_owned);
+    facts.access = text_at("access").and_then(Access::from_name);
+    facts.group = text_at("group").map(str::to_owned);
     let enforced = enforces_constraints(node);
     for column in list(node, "columns", faults) {
         let Some(name) = node_name(column, faults) else {

@@ -124,35 +124,35 @@ fn unknown_format_error(root: &Node) -> Diagnostic {
 }
 
 /// Returns the error for a file in an unsupported format.
-pub fn not_a_schema_error(span: Span, what: &str, near: Option<&str>) -> Diagnostic {
+pub fn not_a_schema_error(span: Span, description: &str, near: Option<&str>) -> Diagnostic {
     let help = match near {
         Some(key) => similar_name_help(key),
         None => "write `relations:` with tables and their columns, or use dbt's manifest.json".to_owned(),
     };
-    Diagnostic::new(Code::NotASchema, span, format!("not a schema: {what}")).with_help(help)
+    Diagnostic::new(Code::NotASchema, span, format!("not a schema: {description}")).with_help(help)
 }
 
 /// Returns the error for a node that does not have the expected shape.
-pub fn wrong_shape_error(node: &Node, what: &str, expected: &str) -> Diagnostic {
-    let message = format!("{what}: expected {expected}, found {}", node.kind_name());
+pub fn wrong_shape_error(node: &Node, description: &str, expected: &str) -> Diagnostic {
+    let message = format!("{description}: expected {expected}, found {}", node.kind_name());
     Diagnostic::new(Code::WrongShape, node.span, message)
 }
 
 /// Returns the pairs of a mapping whose keys are strings. Reports keys that are not strings, and nodes that are not
 /// mappings.
-pub fn named_pairs<'n>(node: &'n Node, what: &str, faults: &mut Vec<Diagnostic>) -> Vec<(&'n Node, &'n str, &'n Node)> {
+pub fn named_pairs<'n>(node: &'n Node, description: &str, faults: &mut Vec<Diagnostic>) -> Vec<(&'n Node, &'n str, &'n Node)> {
     let Some(pairs) = node.pairs() else {
         if !node.is_null() {
-            faults.push(wrong_shape_error(node, what, "a mapping"));
+            faults.push(wrong_shape_error(node, description, "a mapping"));
         }
         return Vec::new();
     };
-    let mut named = Vec::with_capacity(pairs.len());
+    let mut named_nodes = Vec::with_capacity(pairs.len());
     for (key, value) in pairs {
         match key.text() {
-            Some(name) => named.push((key, name, value)),
-            None => faults.push(wrong_shape_error(key, what, "a name")),
+            Some(name) => named_nodes.push((key, name, value)),
+            None => faults.push(wrong_shape_error(key, description, "a name")),
         }
     }
-    named
+    named_nodes
 }

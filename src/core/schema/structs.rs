@@ -82,11 +82,11 @@ pub fn fields_of_struct(column: &str, text: &str) -> Vec<(String, String)> {
         };
         for field in split_fields(inside) {
             let field = field.trim();
-            let named = match field.strip_prefix('"') {
+            let name_and_type = match field.strip_prefix('"') {
                 Some(quoted) => quoted.split_once('"'),
                 None => field.split_once(char::is_whitespace),
             };
-            let Some((name, ty)) = named.filter(|(name, _)| !name.is_empty() && !name.contains('.')) else {
+            let Some((name, ty)) = name_and_type.filter(|(name, _)| !name.is_empty() && !name.contains('.')) else {
                 continue;
             };
             let path = format!("{path}.{name}");
@@ -112,13 +112,13 @@ fn struct_body(text: &str) -> Option<&str> {
 /// Splits a string at the commas outside of brackets.
 fn split_fields(text: &str) -> Vec<&str> {
     let (mut depth, mut start, mut fields) = (0_usize, 0, Vec::new());
-    for (at, c) in text.char_indices() {
+    for (offset, c) in text.char_indices() {
         match c {
             '<' | '(' | '[' => depth += 1,
             '>' | ')' | ']' => depth = depth.saturating_sub(1),
             ',' if depth == 0 => {
-                fields.extend(text.get(start..at));
-                start = at + 1;
+                fields.extend(text.get(start..offset));
+                start = offset + 1;
             }
             _ => {}
         }
@@ -138,20 +138,20 @@ mod tests {
             fields.map(|(path, ty)| format!("{path} {ty}")).collect::<Vec<_>>()
         };
         let bigquery = "STRUCT<category STRING, web_info STRUCT<browser STRING, sizes ARRAY<NUMERIC(10, 2)>>>";
-        let all = [
+        let expected_fields = [
             "device.category STRING",
             "device.web_info STRUCT<browser STRING, sizes ARRAY<NUMERIC(10, 2)>>",
             "device.web_info.browser STRING",
             "device.web_info.sizes ARRAY<NUMERIC(10, 2)>",
         ];
-        assert_eq!(fields(bigquery), all);
+        assert_eq!(fields(bigquery), expected_fields);
         let duckdb = "STRUCT(category VARCHAR, price DECIMAL(12,2), \"screen size\" INTEGER)";
-        let all = [
+        let expected = [
             "device.category VARCHAR",
             "device.price DECIMAL(12,2)",
             "device.screen size INTEGER",
         ];
-        assert_eq!(fields(duckdb), all);
+        assert_eq!(fields(duckdb), expected);
         for other in [
             "INT64",
             "ARRAY<STRUCT<a INT64>>",

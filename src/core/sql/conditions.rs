@@ -76,7 +76,7 @@ impl SqlTree {
             };
             let parts: Vec<SqlId> = std::iter::once(field).chain(rest).collect();
             key.expr = match parts.as_slice() {
-                [one] => *one,
+                [column] => *column,
                 parts => {
                     let parts = self.add_slice(parts);
                     self.add(Sql::Spaced(parts), Span::default())
@@ -94,9 +94,9 @@ impl SqlTree {
 
     /// Rewrites a condition so that each comparison of two columns has the column of the `joined` relation on the
     /// right-hand side.
-    pub fn put_joined_column_last(&mut self, on: SqlId, joined: &str) -> SqlId {
+    pub fn put_joined_column_last(&mut self, condition: SqlId, joined: &str) -> SqlId {
         let mut parts = Vec::new();
-        let mut open = vec![on];
+        let mut open = vec![condition];
         while let Some(id) = open.pop() {
             match *self.node(id) {
                 Sql::Binary {
@@ -119,9 +119,9 @@ impl SqlTree {
             }
         }
         if turned {
-            self.add_conjunction(parts).unwrap_or(on)
+            self.add_conjunction(parts).unwrap_or(condition)
         } else {
-            on
+            condition
         }
     }
 

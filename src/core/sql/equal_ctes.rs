@@ -24,8 +24,8 @@ impl CteTexts {
             return;
         }
         let new = earlier.get(self.count..).unwrap_or_default();
-        let all = new.iter().chain(&*ctes).map(|cte| &cte.body);
-        let names: Vec<String> = (0..=all.map(last_input).max().unwrap_or(0))
+        let selects = new.iter().chain(&*ctes).map(|cte| &cte.body);
+        let names: Vec<String> = (0..=selects.map(last_input).max().unwrap_or(0))
             .map(|input| format!("<{input}>"))
             .collect();
         let inputs: Vec<QueryInput<'_>> = names
@@ -45,18 +45,18 @@ impl CteTexts {
             self.names.entry(text(&cte.body)).or_insert_with(|| cte.name.clone());
         }
         self.count = earlier.len();
-        let known = &self.names;
+        let known_names = &self.names;
         let mut index = 0;
         while let Some(cte) = ctes.get(index) {
-            let same = known.get(&text(&cte.body));
+            let earlier_name = known_names.get(&text(&cte.body));
             let name = cte.name.clone();
             let readers = ctes.iter().skip(index + 1).map(|cte| &cte.body).chain([&*body]);
             let is_joined = readers.into_iter().any(|reader| joins(reader, &name));
-            match same.filter(|_| !is_joined) {
-                Some(same) => {
+            match earlier_name.filter(|_| !is_joined) {
+                Some(equal_name) => {
                     ctes.remove(index);
                     let readers = ctes.iter_mut().skip(index).map(|cte| &mut cte.body).chain([&mut *body]);
-                    readers.for_each(|reader| rename(reader, &name, same));
+                    readers.for_each(|reader| rename(reader, &name, equal_name));
                 }
                 None => index += 1,
             }
@@ -86,10 +86,10 @@ fn joins(select: &Select, name: &str) -> bool {
 
 fn rename(select: &mut Select, name: &str, to: &str) {
     for branch in std::iter::once(&mut select.from).chain(select.unions.iter_mut().map(|branch| &mut branch.from)) {
-        if let Some(SelectSource::Name(of)) = branch
-            && of == name
+        if let Some(SelectSource::Name(source_name)) = branch
+            && source_name == name
         {
-            to.clone_into(of);
+            to.clone_into(source_name);
         }
     }
 }

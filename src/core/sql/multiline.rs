@@ -50,7 +50,7 @@ pub(super) fn write_multiline(
     let (node, meta) = tree.entry(id);
     let [first, second, third] = [0, 1, 2].map(|position| meta.brackets.is_set(position));
     let inner = inner_indent(indent);
-    let at = |id: SqlId, bracketed: bool, indent: usize, after: usize| LayoutStep::Broken {
+    let broken_step = |id: SqlId, bracketed: bool, indent: usize, after: usize| LayoutStep::Broken {
         id,
         bracketed,
         indent,
@@ -74,32 +74,32 @@ pub(super) fn write_multiline(
         Sql::Binary { op, .. } => write_chain(tree, id, op, indent, after, stack),
         Sql::Not(x) => {
             out.text.push_str("not ");
-            stack.push(at(x, first, indent, after));
+            stack.push(broken_step(x, first, indent, after));
         }
         Sql::Negative(x) => {
             out.text.push('-');
-            stack.push(at(x, first, indent, after));
+            stack.push(broken_step(x, first, indent, after));
         }
         Sql::Postfix { op, x } => {
             let blank = if op.starts_with('.') { "" } else { " " };
             stack.extend([
                 LayoutStep::Str(op),
                 LayoutStep::Str(blank),
-                at(x, first, indent, op.len() + blank.len() + after),
+                broken_step(x, first, indent, op.len() + blank.len() + after),
             ]);
         }
         Sql::In { x, negated, args } => {
             stack.extend([LayoutStep::Str(")"), LayoutStep::Line(indent)]);
             write_lines(tree, args, inner, stack);
             let word = if negated { " not in (" } else { " in (" };
-            stack.extend([LayoutStep::Str(word), at(x, first, indent, word.len())]);
+            stack.extend([LayoutStep::Str(word), broken_step(x, first, indent, word.len())]);
         }
         Sql::Between { x, low, high } => stack.extend([
-            at(high, third, indent, after),
+            broken_step(high, third, indent, after),
             LayoutStep::Str(" and "),
-            at(low, second, indent, 4),
+            broken_step(low, second, indent, 4),
             LayoutStep::Str(" between "),
-            at(x, first, indent, 9),
+            broken_step(x, first, indent, 9),
         ]),
         Sql::Case { subject, arms } => {
             out.text.push_str("case");
@@ -138,7 +138,7 @@ pub(super) fn write_multiline(
                 LayoutStep::Str("]"),
                 LayoutStep::node(index, indent, 1),
                 LayoutStep::Str("["),
-                at(x, first, indent, 1),
+                broken_step(x, first, indent, 1),
             ]);
         }
         Sql::OverNamed { x, .. } | Sql::Over { x, .. } => write_window(tree, id, x, indent, stack),
@@ -320,8 +320,8 @@ pub(super) fn write_over(tree: &SqlTree, id: SqlId, indent: usize, stack: &mut V
 /// are aligned.
 fn write_branch(tree: &SqlTree, word: &'static str, value: SqlId, indent: usize, stack: &mut Vec<LayoutStep>) {
     let is_chain = matches!(tree.node(value), Sql::Binary { .. });
-    let below = is_chain && indent + word.len() + 1 + tree.width(value) as usize > WIDTH;
-    if below {
+    let is_below = is_chain && indent + word.len() + 1 + tree.width(value) as usize > WIDTH;
+    if is_below {
         stack.push(LayoutStep::node(value, inner_indent(indent), 0));
         stack.push(LayoutStep::Line(inner_indent(indent)));
     } else {

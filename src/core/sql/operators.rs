@@ -34,12 +34,12 @@ impl Join {
 
     /// Returns a join with a condition. The condition is `None` for a cross join, or if it is unknown after an error.
     #[must_use]
-    pub fn new(kind: JoinKind, source: SelectSource, on: Option<SqlId>) -> Self {
+    pub fn new(kind: JoinKind, source: SelectSource, condition: Option<SqlId>) -> Self {
         Self {
             kind,
             source,
             alias: None,
-            on,
+            on: condition,
         }
     }
 
@@ -118,8 +118,8 @@ impl Select {
     pub fn repeated_keys(self, keys: Vec<SqlId>, count_name: impl Into<String>, tree: &mut SqlTree) -> Self {
         let star = tree.add_word("*", Span::default());
         let count = tree.add_call("count", &[star], Span::default());
-        let one = tree.add_raw_text("1");
-        let several = tree.add_binary(Op::Greater, count, one, Span::default());
+        let one_literal = tree.add_raw_text("1");
+        let several = tree.add_binary(Op::Greater, count, one_literal, Span::default());
         self.project(keys.iter().copied().map(Item::unnamed))
             .project([Item::named(count, count_name)])
             .group_by(keys)

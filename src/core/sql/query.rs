@@ -165,14 +165,14 @@ pub fn write_query(tree: &SqlTree, query: &Query, inputs: &[QueryInput<'_>], is_
     let (tree, query) = aliased.as_ref().map_or((tree, query), |(tree, query)| (tree, query));
     let imports = inputs.iter().filter_map(|input| Some((input.name, input.import?)));
     let count = imports.clone().count() + query.ctes.len();
-    let mut written = 0;
+    let mut cte_index = 0;
     let mut cte = |name: &str, out: &mut SqlText, body: &mut dyn FnMut(&mut SqlText)| {
-        out.text.push_str(if written == 0 { "with " } else { "" });
+        out.text.push_str(if cte_index == 0 { "with " } else { "" });
         out.text.push_str(name);
         out.text.push_str(" as (\n\n");
         body(out);
-        written += 1;
-        out.text.push_str(if written == count { "\n)\n\n" } else { "\n),\n\n" });
+        cte_index += 1;
+        out.text.push_str(if cte_index == count { "\n)\n\n" } else { "\n),\n\n" });
     };
     for (name, body) in imports {
         cte(name, out, &mut |out| {

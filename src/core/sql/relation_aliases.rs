@@ -19,15 +19,15 @@ pub(super) fn alias_hidden_relations(
     hidden.sort_unstable();
     hidden.dedup();
     let (mut renamed, mut query) = (None, (!hidden.is_empty()).then(|| query.clone())?);
-    let mut taken: FxHashSet<String> = inputs.iter().map(|input| input.name.to_lowercase()).collect();
-    taken.extend(query.ctes.iter().map(|cte| cte.name.to_lowercase()));
-    taken.extend(
+    let mut used_names: FxHashSet<String> = inputs.iter().map(|input| input.name.to_lowercase()).collect();
+    used_names.extend(query.ctes.iter().map(|cte| cte.name.to_lowercase()));
+    used_names.extend(
         selects(&query)
             .flat_map(|select| output_names(tree, select))
             .map(str::to_lowercase),
     );
     for name in hidden {
-        let alias = unused_alias(&name, &mut taken);
+        let alias = unused_alias(&name, &mut used_names);
         let before: &SqlTree = renamed.as_ref().unwrap_or(tree);
         let bodies = query.ctes.iter_mut().map(|cte| &mut cte.body).chain([&mut query.body]);
         for body in bodies {
@@ -67,25 +67,25 @@ fn text(tree: &SqlTree, id: SqlId) -> Option<&str> {
 /// Returns the relations that an output column hides in the clauses after the select list.
 fn hidden_relations(tree: &SqlTree, select: &Select) -> Vec<String> {
     let roots = select.group_by.iter().chain(&select.having).copied();
-    let used = qualifiers(tree, roots.chain(select.order_by.iter().map(|key| key.expr)));
+    let used_qualifiers = qualifiers(tree, roots.chain(select.order_by.iter().map(|key| key.expr)));
     let is_hidden = |name: &&str| output_names(tree, select).any(|output| output.eq_ignore_ascii_case(name));
-    used.into_iter().filter(is_hidden).map(str::to_owned).collect()
+    used_qualifiers.into_iter().filter(is_hidden).map(str::to_owned).collect()
 }
 
 /// Returns the qualifiers of the columns in expressions.
 fn qualifiers(tree: &SqlTree, roots: impl Iterator<Item = SqlId>) -> FxHashSet<&str> {
     let mut open: Vec<SqlId> = roots.collect();
-    let (mut seen, mut found) = (FxHashSet::default(), FxHashSet::default());
+    let (mut seen, mut names) = (FxHashSet::default(), FxHashSet::default());
     while let Some(id) = open.pop() {
         if !seen.insert(id) {
             continue;
         }
         match *tree.node(id) {
-            Sql::Field { qualifier, .. } => found.extend(text(tree, qualifier)),
+            Sql::Field { qualifier, .. } => names.extend(text(tree, qualifier)),
             _ => tree.add_operands(id, &mut open),
         }
     }
-    found
+    names
 }
 
 /// Adds the alias to a relation of a select if columns are qualified with its name.
@@ -109,13 +109,13 @@ fn add_alias(tree: &SqlTree, select: &mut Select, inputs: &[QueryInput<'_>], (na
     }
     let reads = |source: &SelectSource| match source {
         SelectSource::Input(index) => inputs.get(*index as usize).map(QueryInput::qualifier) == Some(name),
-        SelectSource::Name(of) => of == name,
+        SelectSource::Name(source_name) => source_name == name,
     };
     if select.from.as_ref().is_some_and(reads) {
         select.from_alias = Some(alias.to_owned());
     }
     let is_joined = |join: &&mut Join| match &join.alias {
-        Some(known) => known == name,
+        Some(known_alias) => known_alias == name,
         None => reads(&join.source),
     };
     select
@@ -128,11 +128,11 @@ fn add_alias(tree: &SqlTree, select: &mut Select, inputs: &[QueryInput<'_>], (na
     }
 }
 
-fn unused_alias(name: &str, taken: &mut FxHashSet<String>) -> String {
+fn unused_alias(name: &str, used_names: &mut FxHashSet<String>) -> String {
     // A name in quotes ends with a quote.
     let (start, quote) = name.split_at(name.trim_end_matches(['`', '"']).len());
     let mut alias = format!("{start}_rows{quote}");
-    while !taken.insert(alias.to_lowercase()) {
+    while !used_names.insert(alias.to_lowercase()) {
         alias.insert_str(alias.len() - quote.len(), "_rows");
     }
     alias

@@ -84,7 +84,7 @@ fn write_items(tree: &SqlTree, select: &Select, indent: usize, out: &mut SqlText
         let after = item.alias.as_ref().map_or(0, |a| a.len() + 4) + usize::from(!last);
         write_pretty(tree, item.expr, indent + 4, after, out);
         if let Some(alias) = &item.alias {
-            let begin = out.text.rfind('\n').map_or(0, |at| at + 1);
+            let begin = out.text.rfind('\n').map_or(0, |newline| newline + 1);
             if out.text.len() - begin + after > WIDTH {
                 out.text.push('\n');
                 start_line(out, indent + 8);
@@ -113,8 +113,8 @@ fn write_from(tree: &SqlTree, select: &Select, inputs: &[QueryInput<'_>], indent
         out.text.push_str(" join ");
         write_source(&join.source, join.alias.as_deref(), inputs, out);
         out.text.push('\n');
-        if let Some(on) = join.on {
-            write_clause(tree, "on", on, indent + 4, out);
+        if let Some(condition) = join.on {
+            write_clause(tree, "on", condition, indent + 4, out);
         }
     }
 }

@@ -409,10 +409,10 @@ impl SqlTree {
                 )
             }
             Sql::Between { x, low, high } => {
-                let of = OperandSide::Of(OTHER);
-                let sum = operand(0, x, of)
-                    .saturating_add(operand(1, low, of))
-                    .saturating_add(operand(2, high, of));
+                let side = OperandSide::Of(OTHER);
+                let sum = operand(0, x, side)
+                    .saturating_add(operand(1, low, side))
+                    .saturating_add(operand(2, high, side));
                 (sum.saturating_add(14), COMPARE)
             }
             Sql::Case { subject, arms } => (self.width_of_case(subject, arms), ATOM),

@@ -237,10 +237,10 @@ impl<'t> TextWalk<'t> {
             let rest = self.text.as_bytes().get(self.at..)?;
             let is_end = |byte: &u8| matches!(byte, b'"' | b'\\');
             let near = rest.iter().take(BYTEWISE_LENGTH).position(is_end);
-            let found =
+            let offset =
                 near.or_else(|| Some(BYTEWISE_LENGTH + memchr::memchr2(b'"', b'\\', rest.get(BYTEWISE_LENGTH..)?)?))?;
-            self.at += found + 1;
-            if rest.get(found) == Some(&b'"') {
+            self.at += offset + 1;
+            if rest.get(offset) == Some(&b'"') {
                 return Some(());
             }
             // An escaped character never ends the string.

@@ -63,7 +63,7 @@ impl ManifestOutline {
     pub fn to_stored(&self) -> Vec<u8> {
         let mut lines: Vec<(Arc<str>, PieceFingerprint)> =
             self.prints.iter().map(|(id, print)| (Arc::clone(id), *print)).collect();
-        lines.sort_by(|(one, _), (other, _)| one.cmp(other));
+        lines.sort_by(|(line, _), (other, _)| line.cmp(other));
         codec::to_bytes(&lines, SHAPE)
     }
 

@@ -64,7 +64,7 @@ impl Manifest {
             });
         };
         // Tests on sources have no attached node. The argument `model` specifies the source instead.
-        let on = match test.attached_node.as_deref() {
+        let tested_node = match test.attached_node.as_deref() {
             Some(id) => self.node(id),
             None => self.resolve_reference(node, test.kwargs.get("model")?.as_str()?),
         }?;
@@ -72,14 +72,14 @@ impl Manifest {
         let column = test.column_name.as_deref().or_else(|| text("column_name"));
         Some(DataTest {
             node,
-            on: Some(on),
+            on: Some(tested_node),
             column: column.map(unquote_column),
             check: self.parse_check(node, test, name),
         })
     }
 
     fn parse_check<'m>(&'m self, node: &'m ManifestNode, test: &'m TestNode, name: &'m str) -> TestCheck<'m> {
-        let listed = |key: &str| test.kwargs.get(key).and_then(MetaValue::as_list);
+        let list_argument = |key: &str| test.kwargs.get(key).and_then(MetaValue::as_list);
         let text = |key: &str| test.kwargs.get(key).and_then(MetaValue::as_str);
         let to = || {
             text("to")
@@ -89,14 +89,14 @@ impl Manifest {
         match (name, text("field")) {
             ("not_null", _) => TestCheck::NotNull,
             ("unique", _) => TestCheck::Unique,
-            ("accepted_values", _) => listed("values").map_or(TestCheck::Other(name), TestCheck::AcceptedValues),
+            ("accepted_values", _) => list_argument("values").map_or(TestCheck::Other(name), TestCheck::AcceptedValues),
             ("relationships", Some(field)) => TestCheck::Relationships {
                 to: to(),
                 field: unquote_column(field),
             },
             // The name identifies the test from the package `dbt_utils`, or a copy of that test.
             ("unique_combination_of_columns", _) => {
-                let names = listed("combination_of_columns")
+                let names = list_argument("combination_of_columns")
                     .unwrap_or_default()
                     .iter()
                     .filter_map(MetaValue::scalar);
@@ -112,11 +112,11 @@ impl DataTest<'_> {
     /// have severity `error` and the default thresholds, and have no `where`.
     #[must_use]
     pub fn is_conclusive(&self) -> bool {
-        let said = |key: &str| self.node.config_text(key).map(str::trim);
-        let is_usual = |key: &str, usual: &[&str]| said(key).is_none_or(|value| usual.contains(&value));
-        said("where").is_none_or(str::is_empty)
-            && !said("severity").is_some_and(|severity| severity.eq_ignore_ascii_case("warn"))
-            && said("enabled") != Some("false")
+        let config_text = |key: &str| self.node.config_text(key).map(str::trim);
+        let is_usual = |key: &str, usual: &[&str]| config_text(key).is_none_or(|value| usual.contains(&value));
+        config_text("where").is_none_or(str::is_empty)
+            && !config_text("severity").is_some_and(|severity| severity.eq_ignore_ascii_case("warn"))
+            && config_text("enabled") != Some("false")
             && is_usual("error_if", &["!= 0", "!=0", "> 0", ">0", ">= 1", ">=1"])
             && is_usual("fail_calc", &["count(*)"])
     }

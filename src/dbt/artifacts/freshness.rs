@@ -68,11 +68,11 @@ impl FreshnessCriteria {
 
     pub(super) fn read(mut json: Json<'_>, interner: &mut Interner) -> Self {
         let mut threshold = |key: &str| {
-            let mut of = json.take_key(key);
-            let count = of.take_key("count").into_text().as_str()?.parse().ok()?;
+            let mut threshold = json.take_key(key);
+            let count = threshold.take_key("count").into_text().as_str()?.parse().ok()?;
             Some(AgeThreshold {
                 count,
-                period: interner.intern_text(&of.take_key("period").into_text())?,
+                period: interner.intern_text(&threshold.take_key("period").into_text())?,
             })
         };
         let (warn_after, error_after) = (threshold("warn_after"), threshold("error_after"));

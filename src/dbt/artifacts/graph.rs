@@ -41,8 +41,8 @@ pub fn graph_nodes(manifest: &Manifest) -> Vec<GraphNode> {
 
 fn selectable_node(manifest: &Manifest, node: &ManifestNode) -> selection::SelectableNode {
     let owned = |texts: &[Arc<str>]| texts.iter().map(ToString::to_string).collect::<Vec<_>>();
-    let said = [("access", &node.access), ("group", &node.group)];
-    let said = said
+    let property_texts = [("access", &node.access), ("group", &node.group)];
+    let properties = property_texts
         .into_iter()
         .filter_map(|(key, value)| Some((key.to_owned(), value.as_deref()?.to_owned())));
     let config = node
@@ -59,7 +59,7 @@ fn selectable_node(manifest: &Manifest, node: &ManifestNode) -> selection::Selec
         fqn: owned(&node.fqn),
         paths: paths.map(ToString::to_string).collect(),
         tags: owned(&node.tags),
-        config: config.chain(said).collect(),
+        config: config.chain(properties).collect(),
         metrics: Vec::new(),
         parents: node.depends_on.iter().filter_map(|id| manifest.index_of(id)).collect(),
         change: None,

@@ -16,8 +16,8 @@ pub(super) struct Interner {
 
 impl Interner {
     pub fn intern_str(&mut self, text: &str) -> Arc<str> {
-        if let Some(known) = self.seen.get(text) {
-            return Arc::clone(known);
+        if let Some(interned) = self.seen.get(text) {
+            return Arc::clone(interned);
         }
         let new: Arc<str> = Arc::from(text);
         self.seen.insert(Arc::clone(&new));
@@ -44,13 +44,13 @@ impl Interner {
     pub fn intern_value(&mut self, json: Json<'_>) -> MetaValue {
         match json {
             Json::Null => MetaValue::Null,
-            Json::Bool(it) => MetaValue::Bool(it),
+            Json::Bool(flag) => MetaValue::Bool(flag),
             Json::Number(text) => MetaValue::Number(self.intern_str(&text)),
             Json::Text(text) => MetaValue::Text(self.intern_str(&text)),
             Json::List(items) => {
-                let mut kept = Vec::with_capacity(items.len());
-                kept.extend(items.into_iter().map(|item| self.intern_value(item)));
-                MetaValue::List(kept)
+                let mut values = Vec::with_capacity(items.len());
+                values.extend(items.into_iter().map(|item| self.intern_value(item)));
+                MetaValue::List(values)
             }
             Json::Map(fields) => MetaValue::Map(self.intern_map(fields)),
         }
@@ -66,12 +66,12 @@ impl Interner {
 
     fn intern_map(&mut self, fields: Vec<(Cow<'_, str>, Json<'_>)>) -> ValueFields {
         // Do not `collect` in place, because this would keep the larger allocation of the source vector.
-        let mut kept = Vec::with_capacity(fields.len());
-        kept.extend(
+        let mut pairs = Vec::with_capacity(fields.len());
+        pairs.extend(
             fields
                 .into_iter()
                 .map(|(key, value)| (self.intern_str(&key), self.intern_value(value))),
         );
-        ValueFields::new(kept)
+        ValueFields::new(pairs)
     }
 }

@@ -71,8 +71,8 @@ impl<'a> Json<'a> {
     /// Removes a key from a mapping and returns its value.
     pub fn take_key(&mut self, key: &str) -> Json<'a> {
         let Self::Map(fields) = self else { return Self::Null };
-        let found = fields.iter_mut().rev().find(|(name, _)| name == key);
-        found.map(|(_, value)| std::mem::take(value)).unwrap_or_default()
+        let field = fields.iter_mut().rev().find(|(name, _)| name == key);
+        field.map(|(_, value)| std::mem::take(value)).unwrap_or_default()
     }
 
     /// Removes nulls, empty lists and empty mappings from a mapping and from the mappings in it, because most settings
@@ -104,7 +104,7 @@ impl<'a> Json<'a> {
         LenientText(match self {
             Self::Text(text) => Some(text),
             Self::Number(text) => Some(Cow::Owned(text)),
-            Self::Bool(it) => Some(Cow::Borrowed(if it { "true" } else { "false" })),
+            Self::Bool(flag) => Some(Cow::Borrowed(if flag { "true" } else { "false" })),
             Self::Null | Self::List(_) | Self::Map(_) => None,
         })
     }

@@ -40,8 +40,8 @@ impl RunResults {
         for line in log.lines() {
             let json: Option<Value> = line.starts_with('{').then(|| serde_json::from_str(line).ok()).flatten();
             let text = |key: &str| json.as_ref().and_then(|json| json.get("info")?.get(key)?.as_str());
-            let found = text("thread").zip(text("msg")).or_else(|| thread_and_message(line));
-            let Some((thread, message)) = found else { continue };
+            let fields = text("thread").zip(text("msg")).or_else(|| thread_and_message(line));
+            let Some((thread, message)) = fields else { continue };
             if message.starts_with("Running with dbt=") {
                 section = LogSection::default();
             } else if message.starts_with("running dbt with arguments") {
@@ -94,6 +94,6 @@ fn status_from_log_message(message: &str) -> Option<Status> {
     let word = words.next()?;
     WORDS
         .iter()
-        .find(|(known, _)| *known == word)
+        .find(|(status_word, _)| *status_word == word)
         .map(|(_, status)| status.clone())
 }

@@ -105,7 +105,7 @@ impl Manifest {
         if text.len() < MIN_PARALLEL_BYTES {
             Self::parse_sequentially(text, keep)
         } else {
-            Self::from_text_and_earlier(text, keep, &ManifestOutline::default(), || None).map(|it| it.0)
+            Self::from_text_and_earlier(text, keep, &ManifestOutline::default(), || None).map(|parsed| parsed.0)
         }
     }
 
@@ -141,13 +141,13 @@ impl Manifest {
         };
         let pieces = ManifestPieces::new(text, outline);
         let before = before().filter(|before| before.keep == keep).unwrap_or_else(nothing);
-        if let Some(done) = pieces.and_then(|pieces| before.read_pieces(&pieces)) {
-            return Ok(done);
+        if let Some(updated) = pieces.and_then(|pieces| before.read_pieces(&pieces)) {
+            return Ok(updated);
         }
         // Parse the whole text again, so that errors have positions in the whole text.
         let manifest = Self::parse_sequentially(text, keep)?;
-        let read = manifest.nodes.iter().map(|node| Arc::clone(&node.unique_id)).collect();
-        Ok((manifest, ManifestChanges { read, left: Vec::new() }))
+        let parsed_ids = manifest.nodes.iter().map(|node| Arc::clone(&node.unique_id)).collect();
+        Ok((manifest, ManifestChanges { read: parsed_ids, left: Vec::new() }))
     }
 
     fn parse_sequentially(text: &str, keep: KeptParts) -> Result<Self, ArtifactError> {
@@ -168,8 +168,8 @@ impl Manifest {
         manifest.disabled.sort_by_cached_key(|node| Arc::clone(&node.unique_id));
         manifest
             .groups
-            .sort_by(|one, other| one.unique_id.cmp(&other.unique_id));
-        manifest.docs.sort_by(|one, other| one.unique_id.cmp(&other.unique_id));
+            .sort_by(|group, other| group.unique_id.cmp(&other.unique_id));
+        manifest.docs.sort_by(|doc, other| doc.unique_id.cmp(&other.unique_id));
         manifest.index_nodes();
         Ok(manifest)
     }
@@ -180,23 +180,23 @@ impl Manifest {
             Rest(Option<Box<Manifest>>),
             Nodes(Option<Vec<PieceContent>>),
         }
-        let (keep, all) = (self.keep, &pieces.nodes);
+        let (keep, node_pieces) = (self.keep, &pieces.nodes);
         let part = |number: usize| {
             let Some(number) = number.checked_sub(1) else {
                 return ManifestPart::Rest(Self::parse_sequentially(&pieces.rest, keep).ok().map(Box::new));
             };
             let mut interner = Interner::default();
-            let some = all.iter().skip(number * TOGETHER).take(TOGETHER);
+            let some = node_pieces.iter().skip(number * TOGETHER).take(TOGETHER);
             ManifestPart::Nodes(some.map(|piece| self.read_piece(piece, &mut interner)).collect())
         };
-        let parts = parallel::map_range(1 + all.len().div_ceil(TOGETHER), part);
+        let parts = parallel::map_range(1 + node_pieces.len().div_ceil(TOGETHER), part);
         let (mut rest, mut new) = (None, Vec::new());
         let mut is_kept = vec![false; self.nodes.len()];
         for part in parts {
             match part {
-                ManifestPart::Rest(read) => rest = Some(read?),
-                ManifestPart::Nodes(read) => {
-                    for of_piece in read? {
+                ManifestPart::Rest(rest_part) => rest = Some(rest_part?),
+                ManifestPart::Nodes(node_part) => {
+                    for of_piece in node_part? {
                         match of_piece {
                             PieceContent::Known(index) => *is_kept.get_mut(index)? = true,
                             PieceContent::Read(nodes) => new.extend(nodes),
@@ -227,7 +227,7 @@ impl Manifest {
     /// Returns the manifest with the new nodes added.
     pub(super) fn with_nodes(mut self, new: Vec<ManifestNode>) -> Self {
         self.nodes.extend(new);
-        if !self.nodes.is_sorted_by(|one, other| one.unique_id <= other.unique_id) {
+        if !self.nodes.is_sorted_by(|node, other| node.unique_id <= other.unique_id) {
             // Nodes are large, so the sort moves each node only once.
             self.nodes.sort_by_cached_key(|node| Arc::clone(&node.unique_id));
         }
@@ -319,11 +319,11 @@ impl Manifest {
     pub fn macros_using(&self, changed: &[&str]) -> BTreeSet<&str> {
         let mut users: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
         for (id, uses) in self.macros.iter().zip(&self.macro_uses) {
-            for used in uses {
-                users.entry(used).or_default().push(id);
+            for macro_id in uses {
+                users.entry(macro_id).or_default().push(id);
             }
         }
-        let mut found = BTreeSet::new();
+        let mut affected = BTreeSet::new();
         let mut stack: Vec<&str> = self
             .macros
             .iter()
@@ -331,11 +331,11 @@ impl Manifest {
             .filter(|id| changed.contains(id))
             .collect();
         while let Some(id) = stack.pop() {
-            if found.insert(id) {
+            if affected.insert(id) {
                 stack.extend(users.get(id).into_iter().flatten());
             }
         }
-        found
+        affected
     }
 
     /// Returns the names of the generic data tests that macros define, such as `dbt_utils.accepted_range`.
@@ -352,8 +352,8 @@ impl Manifest {
     pub fn tests_by_node(&self) -> BTreeMap<&str, Vec<super::DataTest<'_>>> {
         let mut by_node: BTreeMap<&str, Vec<_>> = BTreeMap::new();
         for test in self.data_tests() {
-            if let Some(on) = test.on {
-                by_node.entry(&on.unique_id).or_default().push(test);
+            if let Some(node) = test.on {
+                by_node.entry(&node.unique_id).or_default().push(test);
             }
         }
         by_node
@@ -378,17 +378,17 @@ impl<'de> Sections<'de> for ManifestReader {
         let keep = self.keep;
         let manifest = &mut self.manifest;
         if let Some(kind) = section_resource_type(name) {
-            let into = &mut manifest.nodes;
+            let nodes = &mut manifest.nodes;
             map.next_value_seed(NodeVisitor(|id: &str, raw: RawNode<'de>| {
-                into.push(raw.node(id, kind, keep, interner));
+                nodes.push(raw.node(id, kind, keep, interner));
             }))?;
             return Ok(true);
         }
         match name {
             "disabled" => {
-                let into = &mut manifest.disabled;
+                let nodes = &mut manifest.disabled;
                 map.next_value_seed(NodeVisitor(|id: &str, raw: RawNode<'de>| {
-                    into.push(raw.node(id, ResourceType::Other, keep, interner));
+                    nodes.push(raw.node(id, ResourceType::Other, keep, interner));
                 }))?;
             }
             "groups" => {
@@ -406,7 +406,7 @@ impl<'de> Sections<'de> for ManifestReader {
                     .into_iter()
                     .map(|(id, raw)| (interner.intern_str(&id), raw.0))
                     .collect();
-                macros.sort_by(|(one, _), (other, _)| one.cmp(other));
+                macros.sort_by(|(macro_id, _), (other, _)| macro_id.cmp(other));
                 manifest.macro_uses = macros.iter().map(|(_, raw)| raw.macros_called(interner)).collect();
                 manifest.macros = macros.into_iter().map(|(id, _)| id).collect();
             }

@@ -122,8 +122,8 @@ mod tests {
 
     fn manifest_fixtures() -> Vec<String> {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/artifacts");
-        let read = |name: &str| fs::read_to_string(format!("{folder}/{name}/manifest.json")).unwrap();
-        ["dbt_1_10", "dbt_1_12", "kinds"].map(read).to_vec()
+        let read_manifest = |name: &str| fs::read_to_string(format!("{folder}/{name}/manifest.json")).unwrap();
+        ["dbt_1_10", "dbt_1_12", "kinds"].map(read_manifest).to_vec()
     }
 
     /// Deterministic generator of pseudo-random numbers.
@@ -177,7 +177,7 @@ mod tests {
     #[test]
     fn updated_manifest_equals_full_parse() {
         let keep = KeptParts::default().compiled_code();
-        let (mut dice, mut taken) = (TestRandom(7), 0);
+        let (mut dice, mut reused_count) = (TestRandom(7), 0);
         for text in manifest_fixtures() {
             let nothing = ManifestOutline::default();
             let (mut before, _) = Manifest::from_text_and_earlier(&text, keep, &nothing, || None).unwrap();
@@ -210,12 +210,12 @@ mod tests {
                     "{round}, by what differs"
                 );
                 if round % 2 == 0 {
-                    taken += after.nodes.len() - changes.parsed_count();
+                    reused_count += after.nodes.len() - changes.parsed_count();
                     before = after;
                 }
             }
         }
-        assert!(taken > 1_000, "{taken}");
+        assert!(reused_count > 1_000, "{reused_count}");
     }
 
     /// Checks that a truncated or damaged text causes the same error with and without an earlier manifest.
@@ -227,13 +227,13 @@ mod tests {
                 Manifest::from_text_and_earlier(&text, keep, &ManifestOutline::default(), || None).unwrap();
             let ends = (0..text.len())
                 .step_by(text.len() / 40)
-                .filter(|at| text.is_char_boundary(*at));
-            for at in ends {
-                let (start, rest) = text.split_at(at);
+                .filter(|offset| text.is_char_boundary(*offset));
+            for offset in ends {
+                let (start, rest) = text.split_at(offset);
                 let mut damaged = rest.chars();
                 damaged.next();
                 for text in [start.to_owned(), format!("{start}\u{1}{}", damaged.as_str())] {
-                    let told = Manifest::from_text(&text, keep)
+                    let full_parse = Manifest::from_text(&text, keep)
                         .map(serialize_manifest)
                         .map_err(|error| error.to_string());
                     let after =
@@ -241,7 +241,7 @@ mod tests {
                     let after = after
                         .map(|(manifest, _)| serialize_manifest(manifest))
                         .map_err(|error| error.to_string());
-                    assert!(after == told, "{at}");
+                    assert!(after == full_parse, "{offset}");
                 }
             }
         }

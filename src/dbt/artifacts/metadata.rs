@@ -176,8 +176,8 @@ pub(super) fn read<'de, S: Sections<'de>>(
         known: false,
     };
     let mut json = serde_json::Deserializer::from_str(text);
-    let done = json.deserialize_map(&mut visitor).and_then(|()| json.end());
-    match (done, visitor.fault) {
+    let outcome = json.deserialize_map(&mut visitor).and_then(|()| json.end());
+    match (outcome, visitor.fault) {
         (Err(error), None) => Err(ArtifactError::new(kind, ArtifactFault::Broken, Some(&error))),
         (_, Some(fault)) => Err(ArtifactError::new(kind, fault, None)),
         (Ok(()), None) if !visitor.known => Err(ArtifactError::new(kind, ArtifactFault::NotAnArtifact, None)),
@@ -215,7 +215,7 @@ impl<'de, S: Sections<'de>> Visitor<'de> for &mut TopLevelVisitor<'_, S> {
                         return Err(A::Error::custom("not the expected artifact"));
                     }
                 }
-                self.known |= self.metadata.as_ref().is_some_and(|known| known.version.is_some());
+                self.known |= self.metadata.as_ref().is_some_and(|metadata| metadata.version.is_some());
             } else {
                 self.known |= key == S::IDENTIFYING_SECTION;
                 if !self.sections.section(key, &mut map, &mut self.interner)? {

@@ -242,7 +242,7 @@ impl<'a> RawNode<'a> {
                 ResourceType::from_name(id.split('.').next().unwrap_or_default())
             }
             ResourceType::Other => section,
-            said => said,
+            text => text,
         };
         let meta = meta(&mut self.config, std::mem::take(&mut self.meta), interner);
         let of_config = |key: &str, config: &mut Json<'a>| config.take_key(key).into_text();
@@ -458,21 +458,21 @@ impl RawColumn<'_> {
 }
 
 /// Returns the meta from the configuration or, if the configuration has none, from the node itself.
-fn meta<'a>(config: &mut Json<'a>, own: Json<'a>, interner: &mut Interner) -> ValueFields {
+fn meta<'a>(config: &mut Json<'a>, node_meta: Json<'a>, interner: &mut Interner) -> ValueFields {
     let configured = interner.intern_fields(config.take_key("meta"));
     if configured.is_empty() {
-        interner.intern_fields(own)
+        interner.intern_fields(node_meta)
     } else {
         configured
     }
 }
 
 /// Returns the tags of a node. dbt writes tags to the configuration, to the node itself, or to both.
-fn tags<'a>(config: &mut Json<'a>, own: LenientTexts<'a>, interner: &mut Interner) -> Vec<Arc<str>> {
-    let mut all = config.take_key("tags").into_scalar_texts();
-    all.0.extend(own.0);
-    let mut distinct: Vec<Arc<str>> = Vec::with_capacity(all.0.len());
-    for tag in interner.intern_texts(&all) {
+fn tags<'a>(config: &mut Json<'a>, node_tags: LenientTexts<'a>, interner: &mut Interner) -> Vec<Arc<str>> {
+    let mut all_tags = config.take_key("tags").into_scalar_texts();
+    all_tags.0.extend(node_tags.0);
+    let mut distinct: Vec<Arc<str>> = Vec::with_capacity(all_tags.0.len());
+    for tag in interner.intern_texts(&all_tags) {
         if !distinct.contains(&tag) {
             distinct.push(tag);
         }
@@ -492,10 +492,10 @@ fn first_present<'a>(first: LenientText<'a>, second: &LenientText<'a>) -> Lenien
 fn test_arguments(mut json: Json<'_>, interner: &mut Interner) -> ValueFields {
     let is_map = |value: &Json<'_>| matches!(value, Json::Map(_));
     if let Json::Map(outer) = &mut json
-        && let Some(at) = outer
+        && let Some(index) = outer
             .iter()
             .position(|(key, value)| key == "arguments" && is_map(value))
-        && let (_, Json::Map(inner)) = outer.remove(at)
+        && let (_, Json::Map(inner)) = outer.remove(index)
     {
         outer.extend(inner);
     }

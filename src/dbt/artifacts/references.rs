@@ -46,12 +46,12 @@ impl Manifest {
     /// ```
     #[must_use]
     pub fn resolve_reference(&self, node: &ManifestNode, text: &str) -> Option<&ManifestNode> {
-        let read = || node.depends_on.iter().filter_map(|id| self.node(id));
+        let dependencies = || node.depends_on.iter().filter_map(|id| self.node(id));
         let Some(call) = find_call(text).and_then(RelationReference::read) else {
-            return read().find(|other| other.relation_name.as_deref() == Some(text.trim()));
+            return dependencies().find(|other| other.relation_name.as_deref() == Some(text.trim()));
         };
         match &call {
-            RelationReference::Source { group, table } => read().find(|other| {
+            RelationReference::Source { group, table } => dependencies().find(|other| {
                 let source = other.source().map(|source| &*source.source_name);
                 source == Some(group.as_str()) && *other.name == **table
             }),
@@ -70,8 +70,8 @@ impl Manifest {
                         }
                 };
                 // Prefer nodes in the package of the calling node.
-                let own = read().find(|other| is_meant(other) && other.package == node.package);
-                own.or_else(|| read().find(is_meant))
+                let same_package = dependencies().find(|other| is_meant(other) && other.package == node.package);
+                same_package.or_else(|| dependencies().find(is_meant))
             }
             RelationReference::Table(_) | RelationReference::Relation(_) => None,
         }
@@ -118,20 +118,20 @@ impl Manifest {
     #[must_use]
     pub fn source(&self, source: &str, table: &str) -> Option<&ManifestNode> {
         self.with_type(ResourceType::Source)
-            .find(|node| *node.name == *table && node.source().is_some_and(|of| *of.source_name == *source))
+            .find(|node| *node.name == *table && node.source().is_some_and(|source_table| *source_table.source_name == *source))
     }
 }
 
 /// Returns the text of the `ref` or `source` call in a string.
 fn find_call(text: &str) -> Option<&str> {
     let starts = ["ref(", "source("].into_iter().filter_map(|word| {
-        let is_word = |at: &usize| {
+        let is_word = |offset: &usize| {
             !text
-                .get(..*at)
+                .get(..*offset)
                 .unwrap_or_default()
                 .ends_with(|c: char| c == '_' || c.is_alphanumeric())
         };
-        text.match_indices(word).map(|(at, _)| at).find(is_word)
+        text.match_indices(word).map(|(offset, _)| offset).find(is_word)
     });
     let start = starts.min()?;
     let rest = text.get(start..)?;

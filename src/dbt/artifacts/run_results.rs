@@ -125,8 +125,8 @@ impl Status {
 
     /// Parses the status of a node. Unknown words become [`Status::Other`].
     pub fn from_name(name: &str) -> Self {
-        let known = Self::KNOWN.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
-        match known {
+        let status_pair = Self::KNOWN.iter().find(|(status_name, _)| status_name.eq_ignore_ascii_case(name));
+        match status_pair {
             Some((_, status)) => status.clone(),
             None if name.is_empty() => Self::Unknown,
             None => Self::Other(Arc::from(name)),
@@ -197,22 +197,22 @@ pub struct LastResult<'r> {
 pub fn last_results(runs: &[RunResults]) -> BTreeMap<&str, LastResult<'_>> {
     let mut last: BTreeMap<&str, LastResult<'_>> = BTreeMap::new();
     for run in runs.iter().filter(|run| run.is_run_command()) {
-        let written = run.metadata.generated_at();
+        let generated_at = run.metadata.generated_at();
         for result in &run.results {
-            let at = result
+            let finished_at = result
                 .execute
                 .or(result.compile)
                 .map(|span| span.completed_at)
-                .or(written);
+                .or(generated_at);
             let new = LastResult {
                 result,
                 run,
-                finished_at: at,
+                finished_at,
             };
             // If two results have the same time, use the result that comes later in the list.
-            let known = last.entry(&result.unique_id).or_insert(new);
-            if known.finished_at <= at {
-                *known = new;
+            let last_result = last.entry(&result.unique_id).or_insert(new);
+            if last_result.finished_at <= finished_at {
+                *last_result = new;
             }
         }
     }
@@ -279,10 +279,10 @@ fn parse_number(text: &LenientText<'_>) -> Option<f64> {
 
 impl RawTiming<'_> {
     fn span(&self) -> Option<TimeSpan> {
-        let at = |text: &LenientText<'_>| time::parse_instant(text.as_str()?);
+        let instant = |text: &LenientText<'_>| time::parse_instant(text.as_str()?);
         Some(TimeSpan {
-            started_at: at(&self.started_at)?,
-            completed_at: at(&self.completed_at)?,
+            started_at: instant(&self.started_at)?,
+            completed_at: instant(&self.completed_at)?,
         })
     }
 }

@@ -114,11 +114,11 @@ impl Metric {
     /// In dbt's newer format, metrics are nested under models, and semantic models have no measures.
     #[must_use]
     pub fn own_measure(&self, name: &str) -> Option<(&str, Measure)> {
-        let own = self.type_params.get("metric_aggregation_params")?.as_map()?;
-        let text = |key: &str| own.get(key).and_then(MetaValue::as_str);
-        let fields = |key: &str| own.get(key).and_then(MetaValue::as_map).cloned().unwrap_or_default();
+        let aggregation_params = self.type_params.get("metric_aggregation_params")?.as_map()?;
+        let text = |key: &str| aggregation_params.get(key).and_then(MetaValue::as_str);
+        let fields = |key: &str| aggregation_params.get(key).and_then(MetaValue::as_map).cloned().unwrap_or_default();
         // dbt writes the expression next to the aggregation.
-        let expr = self.type_params.get("expr").or_else(|| own.get("expr"));
+        let expr = self.type_params.get("expr").or_else(|| aggregation_params.get("expr"));
         let measure = Measure {
             name: name.into(),
             agg: text("agg")?.into(),
@@ -134,12 +134,12 @@ impl Metric {
     /// Returns the names of the input metrics of a derived metric.
     #[must_use]
     pub fn metrics(&self) -> Vec<&str> {
-        let listed = self
+        let metric_names = self
             .type_params
             .get("metrics")
             .and_then(MetaValue::as_list)
             .unwrap_or_default();
-        listed
+        metric_names
             .iter()
             .filter_map(|part| part.as_str().or_else(|| part.as_map()?.get("name")?.as_str()))
             .collect()

@@ -31,19 +31,19 @@ mod tests {
 
     #[test]
     fn time_zones_are_applied_and_invalid_times_are_none() {
-        let at = |text: &str| {
+        let instant = |text: &str| {
             let since = parse_instant(text)?.duration_since(SystemTime::UNIX_EPOCH).ok()?;
             Some((since.as_secs(), since.subsec_micros()))
         };
-        assert_eq!(at("1970-01-02T00:00:00.000001Z"), Some((86_400, 1)));
-        assert_eq!(at("1970-01-02T01:00:00+01:00"), Some((86_400, 0)));
-        assert_eq!(at("1970-01-02T00:00:00"), Some((86_400, 0)));
+        assert_eq!(instant("1970-01-02T00:00:00.000001Z"), Some((86_400, 1)));
+        assert_eq!(instant("1970-01-02T01:00:00+01:00"), Some((86_400, 0)));
+        assert_eq!(instant("1970-01-02T00:00:00"), Some((86_400, 0)));
         assert_eq!(
             parse_instant("2026-11-20T10:00:00.5Z").map(format_instant).as_deref(),
             Some("2026-11-20T10:00:00Z")
         );
         for text in ["", "yesterday", "2024-13-01T00:00:00Z", "9999999-01-01T00:00:00Z"] {
-            assert_eq!(at(text), None, "{text}");
+            assert_eq!(instant(text), None, "{text}");
         }
     }
 }

@@ -44,7 +44,7 @@ impl MetaValue {
     /// Returns the value if it is a boolean, or `None` otherwise.
     #[must_use]
     pub fn as_bool(&self) -> Option<bool> {
-        if let Self::Bool(it) = self { Some(*it) } else { None }
+        if let Self::Bool(flag) = self { Some(*flag) } else { None }
     }
 
     /// Returns a number as the nearest `f64`.
@@ -112,7 +112,7 @@ impl Serialize for MetaValue {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         match self {
             Self::Null => to.serialize_unit(),
-            Self::Bool(it) => to.serialize_bool(*it),
+            Self::Bool(flag) => to.serialize_bool(*flag),
             Self::Number(text) => match (text.parse::<i64>(), text.parse::<u64>(), text.parse::<f64>()) {
                 (Ok(number), ..) => to.serialize_i64(number),
                 (_, Ok(number), _) => to.serialize_u64(number),
@@ -156,8 +156,8 @@ impl ValueFields {
     /// Returns the value at a path of nested keys.
     #[must_use]
     pub fn get_path(&self, keys: &[&str]) -> Option<&MetaValue> {
-        let (last, above) = keys.split_last()?;
-        above
+        let (last, parent_keys) = keys.split_last()?;
+        parent_keys
             .iter()
             .try_fold(self, |fields, key| fields.get(key)?.as_map())?
             .get(last)

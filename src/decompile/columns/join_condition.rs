@@ -5,10 +5,10 @@ use super::super::tree::{SqlLabel, SqlNodeId, Trees};
 
 /// Rewrites a join condition so that each comparison with a column of the joined relation has that column on the left,
 /// without changing its meaning.
-pub(super) fn put_joined_column_first(on: SqlNodeId, joined: &str, trees: &mut Trees) -> SqlNodeId {
+pub(super) fn put_joined_column_first(condition: SqlNodeId, joined: &str, trees: &mut Trees) -> SqlNodeId {
     let and = SqlLabel::Op("and".to_owned());
     let mut last_first = Vec::new();
-    let mut rest = on;
+    let mut rest = condition;
     while let (true, [before, last]) = (*trees.label(rest) == and, trees.children(rest)) {
         last_first.push(*last);
         rest = *before;
@@ -33,8 +33,8 @@ pub(super) fn put_joined_column_first(on: SqlNodeId, joined: &str, trees: &mut T
     let parts: Vec<SqlNodeId> = last_first.into_iter().rev().map(|part| turned(trees, part)).collect();
     parts
         .into_iter()
-        .reduce(|all, next| trees.add(and.clone(), vec![all, next]))
-        .unwrap_or(on)
+        .reduce(|conjunction, next| trees.add(and.clone(), vec![conjunction, next]))
+        .unwrap_or(condition)
 }
 
 /// Returns the equivalent operator for a comparison whose operands are swapped.

@@ -148,7 +148,7 @@ impl<'f, 's> ColumnResolver<'f, 's> {
                 .ctes
                 .iter()
                 .enumerate()
-                .map(|(at, cte)| (cte.clone(), at))
+                .map(|(cte_index, cte)| (cte.clone(), cte_index))
                 .collect(),
             passing: FxHashMap::default(),
             clauses: FxHashMap::default(),
@@ -185,19 +185,19 @@ impl<'f, 's> ColumnResolver<'f, 's> {
     /// Returns the tokens that determine which rows the resolved expressions look up. Omits the rows of the CTE itself
     /// and of earlier CTEs, because these rows are not looked up.
     pub fn visited_rows(&self, cte: Option<&str>) -> Vec<Range<usize>> {
-        let mut own = Vec::new();
+        let mut own_rows = Vec::new();
         let mut next = cte.map(str::to_owned);
         for _ in 0..MAX_CTE_CHAIN {
-            own.extend(next.clone());
+            own_rows.extend(next.clone());
             next = self
                 .relations_read(next.as_deref())
                 .first()
-                .map(|read| read.relation.clone());
-            if next.as_ref().is_none_or(|next| own.contains(next)) {
+                .map(|source| source.relation.clone());
+            if next.as_ref().is_none_or(|next| own_rows.contains(next)) {
                 break;
             }
         }
-        let of_others = self.visited_rows.iter().filter(|(cte, _)| !own.contains(cte));
+        let of_others = self.visited_rows.iter().filter(|(cte, _)| !own_rows.contains(cte));
         of_others.map(|(_, tokens)| tokens.clone()).collect()
     }
 
@@ -257,16 +257,16 @@ impl<'f, 's> ColumnResolver<'f, 's> {
             return Err(too_deep());
         }
         let key = (look.cte.map(str::to_owned), id, look.row_relationship);
-        if let Some(done) = self.resolved_columns.get(&key) {
-            return Ok(*done);
+        if let Some(resolved_id) = self.resolved_columns.get(&key) {
+            return Ok(*resolved_id);
         }
-        let done = if trees.column(id).is_some() {
+        let resolved_id = if trees.column(id).is_some() {
             self.resolve_column(look, id, trees)?
         } else {
             self.inline(look, id, trees)?
         };
-        self.resolved_columns.insert(key, done);
-        Ok(done)
+        self.resolved_columns.insert(key, resolved_id);
+        Ok(resolved_id)
     }
 
     fn inline(&mut self, look: ResolutionContext<'_>, id: SqlNodeId, trees: &mut Trees) -> Result<SqlNodeId, String> {
@@ -276,9 +276,9 @@ impl<'f, 's> ColumnResolver<'f, 's> {
             return Ok(id);
         }
         let mut new = Vec::with_capacity(kids.len());
-        for (at, kid) in kids.iter().enumerate() {
+        for (kid_index, kid) in kids.iter().enumerate() {
             // The name of a function is not a column.
-            let is_name = is_call && at == 0;
+            let is_name = is_call && kid_index == 0;
             new.push(if is_name {
                 *kid
             } else {
@@ -305,12 +305,12 @@ impl<'f, 's> ColumnResolver<'f, 's> {
         };
         let (relation, name) = (relation.map(str::to_owned), name.to_owned());
         let relation = relation.as_deref();
-        let Some((at, site)) = self.find_source(cte, relation, &name) else {
+        let Some((source_index, site)) = self.find_source(cte, relation, &name) else {
             let looked_up = relation
                 .filter(|_| within == RowRelationship::Step)
                 .and_then(|alias| self.lookup_join(cte, alias));
             return Ok(match looked_up {
-                Some(at) => self.looked_up_value(look, at, id, trees).unwrap_or(id),
+                Some(join_index) => self.looked_up_value(look, join_index, id, trees).unwrap_or(id),
                 None => self.leaf_expression(look, id, relation, trees),
             });
         };
@@ -318,14 +318,14 @@ impl<'f, 's> ColumnResolver<'f, 's> {
             && self.allowed_names.contains(&name.to_ascii_lowercase())
             && !self.is_other_column(cte, &name);
         let is_joined = match within {
-            RowRelationship::Condition(own) if at > own => return Ok(id),
-            RowRelationship::Condition(own) => at != 0 && at != own,
-            _ => at != 0,
+            RowRelationship::Condition(condition_index) if source_index > condition_index => return Ok(id),
+            RowRelationship::Condition(condition_index) => source_index != 0 && source_index != condition_index,
+            _ => source_index != 0,
         };
         if is_joined {
-            let known = is_known.then_some(name.as_str());
+            let known_name = is_known.then_some(name.as_str());
             return Ok(self
-                .joined_value(look.with_more_depth(), at, &site, known, trees)
+                .joined_value(look.with_more_depth(), source_index, &site, known_name, trees)
                 .unwrap_or(id));
         }
         let is_of_step = within == RowRelationship::Step || self.base_relation_of(site.cte.as_deref()) == self.base;
@@ -360,37 +360,37 @@ impl<'f, 's> ColumnResolver<'f, 's> {
         let Some([token] | [_, _, token]) = tokens else {
             return false;
         };
-        super::file::token_name(*token, self.file).is_some_and(|read| !is_same_name(&read, name))
+        super::file::token_name(*token, self.file).is_some_and(|source_name| !is_same_name(&source_name, name))
     }
 
     /// Returns the position of the join with an alias, if the join looks up rows in the step's relation or in a tab.
     fn lookup_join(&self, cte: Option<&str>, alias: &str) -> Option<usize> {
-        let is_it = |read: &FromClauseRelation| {
-            is_same_name(alias, &read.alias)
-                && match self.is_resolvable_cte(&read.relation, cte) {
-                    true => self.base_relation_of(Some(&read.relation)) == self.base,
+        let is_it = |source: &FromClauseRelation| {
+            is_same_name(alias, &source.alias)
+                && match self.is_resolvable_cte(&source.relation, cte) {
+                    true => self.base_relation_of(Some(&source.relation)) == self.base,
                     false => {
-                        read.relation == self.base && read.alias != read.relation
-                            || self.tabs.contains(&read.relation.to_ascii_lowercase())
+                        source.relation == self.base && source.alias != source.relation
+                            || self.tabs.contains(&source.relation.to_ascii_lowercase())
                     }
                 }
         };
-        self.relations_read(cte).iter().position(is_it).filter(|at| *at > 0)
+        self.relations_read(cte).iter().position(is_it).filter(|join_index| *join_index > 0)
     }
 
     /// Returns the expression for a column of rows that are looked up in the step's relation or in a tab.
     fn looked_up_value(
         &mut self,
         look: ResolutionContext<'_>,
-        at: usize,
+        join_index: usize,
         id: SqlNodeId,
         trees: &mut Trees,
     ) -> Result<SqlNodeId, String> {
-        let on = self.join_condition(look, at, trees)?;
-        let Some(read) = self.relations_read(look.cte).get(at) else {
+        let condition = self.join_condition(look, join_index, trees)?;
+        let Some(source) = self.relations_read(look.cte).get(join_index) else {
             return Ok(id);
         };
-        let (relation, how) = (read.relation.clone(), read.how.clone());
+        let (relation, join_kind) = (source.relation.clone(), source.how.clone());
         let rows = match self.is_resolvable_cte(&relation, look.cte) {
             true => self.row_operations(&relation, look.depth + 1, trees)?,
             false => trees.add_leaf(SqlLabel::Rows),
@@ -403,7 +403,7 @@ impl<'f, 's> ColumnResolver<'f, 's> {
             }
             false => name,
         };
-        let joined = trees.add(SqlLabel::Joined(how), vec![value, on, rows]);
+        let joined = trees.add(SqlLabel::Joined(join_kind), vec![value, condition, rows]);
         // The spec may also join this relation explicitly, so keep the qualified name of the column.
         self.aliases.push((joined, id));
         Ok(joined)
@@ -423,25 +423,25 @@ impl<'f, 's> ColumnResolver<'f, 's> {
     ) -> SqlNodeId {
         let reads = self.relations_read(cte);
         let at = relation.map_or(Some(0), |alias| {
-            reads.iter().position(|read| is_same_name(alias, &read.alias))
+            reads.iter().position(|source| is_same_name(alias, &source.alias))
         });
-        let Some((at, read)) = at.and_then(|at| Some((at, reads.get(at)?))) else {
+        let Some((join_index, from_relation)) = at.and_then(|source_index| Some((source_index, reads.get(source_index)?))) else {
             return id;
         };
         if within == RowRelationship::Step {
             // If only helper CTEs are joined, names cannot come from another relation.
             let is_of_step =
-                |read: &FromClauseRelation| self.is_resolvable_cte(&read.relation, cte) || read.relation == self.base;
+                |source: &FromClauseRelation| self.is_resolvable_cte(&source.relation, cte) || source.relation == self.base;
             let is_alone = reads.len() > 1 && reads.iter().skip(1).all(is_of_step);
-            return if at == 0 && is_alone {
+            return if join_index == 0 && is_alone {
                 trees.without_relation(id)
             } else {
                 id
             };
         }
-        let base = match self.is_resolvable_cte(&read.relation, cte) {
-            true => self.base_relation_of(Some(&read.relation)),
-            false => read.relation.clone(),
+        let base = match self.is_resolvable_cte(&from_relation.relation, cte) {
+            true => self.base_relation_of(Some(&from_relation.relation)),
+            false => from_relation.relation.clone(),
         };
         let name = trees.without_relation(id);
         let is_keyword = matches!(trees.label(id), SqlLabel::Word(word) if KEYWORDS.contains(&word.as_str()));
@@ -457,16 +457,16 @@ impl<'f, 's> ColumnResolver<'f, 's> {
     fn joined_value(
         &mut self,
         look: ResolutionContext<'_>,
-        at: usize,
+        join_index: usize,
         site: &ColumnExpression,
-        known: Option<&str>,
+        known_name: Option<&str>,
         trees: &mut Trees,
     ) -> Result<SqlNodeId, String> {
-        let Some(read) = self.relations_read(look.cte).get(at) else {
+        let Some(source) = self.relations_read(look.cte).get(join_index) else {
             return Err("the file has no join at this position".to_owned());
         };
-        let (relation, how) = (read.relation.clone(), read.how.clone());
-        let value = match known.filter(|_| self.base_relation_of(Some(&relation)) == self.base) {
+        let (relation, join_kind) = (source.relation.clone(), source.how.clone());
+        let value = match known_name.filter(|_| self.base_relation_of(Some(&relation)) == self.base) {
             Some(name) => trees.add_word(name),
             None => {
                 let value = self.parse_tokens(site.cte.as_deref(), site.tokens.clone(), trees)?;
@@ -478,41 +478,41 @@ impl<'f, 's> ColumnResolver<'f, 's> {
                 self.inline_columns(inside, value, trees)?
             }
         };
-        let on = self.join_condition(look, at, trees)?;
+        let condition = self.join_condition(look, join_index, trees)?;
         let rows = self.row_operations(&relation, look.depth + 1, trees)?;
-        Ok(trees.add(SqlLabel::Joined(how), vec![value, on, rows]))
+        Ok(trees.add(SqlLabel::Joined(join_kind), vec![value, condition, rows]))
     }
 
     /// Returns the condition of a select's join.
     fn join_condition(
         &mut self,
         look: ResolutionContext<'_>,
-        at: usize,
+        join_index: usize,
         trees: &mut Trees,
     ) -> Result<SqlNodeId, String> {
-        let (on, join) = self
+        let (condition_tokens, join) = self
             .relations_read(look.cte)
-            .get(at)
-            .map_or((0..0, 0..0), |read| (read.on.clone(), read.tokens.clone()));
+            .get(join_index)
+            .map_or((0..0, 0..0), |source| (source.on.clone(), source.tokens.clone()));
         match (look.row_relationship, look.cte) {
             (RowRelationship::Joined, Some(cte)) => self.visited_rows.push((cte.to_owned(), join)),
             _ => self.visited.push(join),
         }
-        if on.is_empty() {
+        if condition_tokens.is_empty() {
             return Ok(trees.add_leaf(SqlLabel::Nothing));
         }
-        let on = self.parse_tokens(look.cte, on, trees)?;
+        let condition_id = self.parse_tokens(look.cte, condition_tokens, trees)?;
         let alias = self
             .relations_read(look.cte)
-            .get(at)
-            .map_or("", |read| read.alias.as_str());
-        let on = put_joined_column_first(on, alias, trees);
+            .get(join_index)
+            .map_or("", |source| source.alias.as_str());
+        let condition = put_joined_column_first(condition_id, alias, trees);
         self.inline_columns(
             ResolutionContext {
-                row_relationship: RowRelationship::Condition(at),
+                row_relationship: RowRelationship::Condition(join_index),
                 ..look.with_more_depth()
             },
-            on,
+            condition,
             trees,
         )
     }
@@ -523,8 +523,8 @@ impl<'f, 's> ColumnResolver<'f, 's> {
         if depth > HIGHEST {
             return Err(too_deep());
         }
-        if let Some(done) = self.rows.get(relation) {
-            return Ok(*done);
+        if let Some(cached_node) = self.rows.get(relation) {
+            return Ok(*cached_node);
         }
         let look = ResolutionContext {
             cte: Some(relation),
@@ -532,26 +532,26 @@ impl<'f, 's> ColumnResolver<'f, 's> {
             depth,
         };
         let mut parts = Vec::new();
-        for at in 0..self.relations_read(look.cte).len() {
-            let Some(read) = self.relations_read(look.cte).get(at) else {
+        for source_index in 0..self.relations_read(look.cte).len() {
+            let Some(source) = self.relations_read(look.cte).get(source_index) else {
                 break;
             };
-            let (below, how) = (read.relation.clone(), read.how.clone());
+            let (input_name, join_kind) = (source.relation.clone(), source.how.clone());
             // Left joins and cross joins do not remove rows.
-            if matches!(how.as_str(), "left join" | "cross join") {
+            if matches!(join_kind.as_str(), "left join" | "cross join") {
                 continue;
             }
-            let of_below = match self.is_resolvable_cte(&below, look.cte) {
-                true => Some(self.row_operations(&below, depth + 1, trees)?),
+            let of_below = match self.is_resolvable_cte(&input_name, look.cte) {
+                true => Some(self.row_operations(&input_name, depth + 1, trees)?),
                 false => None,
             };
-            if at == 0 {
+            if source_index == 0 {
                 parts.extend(of_below.map(|rows| trees.children(rows).to_vec()).unwrap_or_default());
                 continue;
             }
-            let on = self.join_condition(look, at, trees)?;
-            let kids = [on].into_iter().chain(of_below).collect();
-            parts.push(trees.add(SqlLabel::Joined(how), kids));
+            let condition = self.join_condition(look, source_index, trees)?;
+            let kids = [condition].into_iter().chain(of_below).collect();
+            parts.push(trees.add(SqlLabel::Joined(join_kind), kids));
         }
         for (clause, tokens) in self.clauses.get(relation).cloned().unwrap_or_default() {
             self.visited_rows.push((relation.to_owned(), tokens.clone()));

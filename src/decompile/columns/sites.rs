@@ -23,11 +23,11 @@ impl ColumnResolver<'_, '_> {
             tokens: self.file.column(cte, column)?,
         };
         for _ in 0..MAX_CTE_CHAIN {
-            let below = self.follow_column_reference(&site, column);
-            let Some(below) = below.or_else(|| self.site_before_fill(&site, column)) else {
+            let input_site = self.follow_column_reference(&site, column);
+            let Some(source_site) = input_site.or_else(|| self.site_before_fill(&site, column)) else {
                 return Some(site);
             };
-            site = below;
+            site = source_site;
         }
         None
     }
@@ -49,10 +49,10 @@ impl ColumnResolver<'_, '_> {
         };
         let [_, _, name, _] = tokens else { return None };
         let name = super::super::file::token_name(*name, self.file).filter(|name| is_same_name(name, column))?;
-        let [read] = self.relations_read(site.cte.as_deref()) else {
+        let [source] = self.relations_read(site.cte.as_deref()) else {
             return None;
         };
-        let union = read.relation.as_str();
+        let union = source.relation.as_str();
         let mut parts = self.file.parts.iter();
         parts.find(|part| part.position.branch > 0 && part.position.cte.as_deref() == Some(union))?;
         let tokens = self.file.column(Some(union), &name)?;
@@ -77,7 +77,7 @@ impl ColumnResolver<'_, '_> {
         }
         // A column of a joined relation is treated as if this CTE computed it.
         self.find_source(site.cte.as_deref(), qualifier.as_deref(), &name)
-            .filter(|(at, _)| *at == 0)
+            .filter(|(source_index, _)| *source_index == 0)
             .map(|(_, site)| site)
     }
 
@@ -85,9 +85,9 @@ impl ColumnResolver<'_, '_> {
     /// reads a relation.
     pub(super) fn is_resolvable_cte(&self, relation: &str, cte: Option<&str>) -> bool {
         let cte_index = |cte: &str| self.places.get(cte).copied();
-        let Some(at) = cte_index(relation) else { return false };
+        let Some(position) = cte_index(relation) else { return false };
         !self.bounds.contains(&relation.to_ascii_lowercase())
-            && cte.and_then(cte_index).is_none_or(|reader| at < reader)
+            && cte.and_then(cte_index).is_none_or(|reader| position < reader)
             && self
                 .reads
                 .get(&Some(relation.to_owned()))
@@ -107,19 +107,19 @@ impl ColumnResolver<'_, '_> {
         name: &str,
     ) -> Option<(usize, ColumnExpression)> {
         let mut seen = FxHashSet::default();
-        for (at, read) in self.relations_read(cte).iter().enumerate() {
-            if qualifier.is_some_and(|q| !is_same_name(q, &read.alias)) || !self.is_resolvable_cte(&read.relation, cte)
+        for (source_index, from_relation) in self.relations_read(cte).iter().enumerate() {
+            if qualifier.is_some_and(|q| !is_same_name(q, &from_relation.alias)) || !self.is_resolvable_cte(&from_relation.relation, cte)
             {
                 continue;
             }
-            let mut left = vec![read.relation.as_str()];
+            let mut left = vec![from_relation.relation.as_str()];
             while let Some(relation) = left.pop().filter(|_| seen.len() < MAX_CTE_CHAIN) {
                 if !seen.insert(relation) {
                     continue;
                 }
                 if let Some(tokens) = self.file.column(Some(relation), name) {
                     return Some((
-                        at,
+                        source_index,
                         ColumnExpression {
                             cte: Some(relation.to_owned()),
                             tokens,
@@ -127,18 +127,18 @@ impl ColumnResolver<'_, '_> {
                     ));
                 }
                 for alias in self.passing.get(relation).into_iter().flatten().rev() {
-                    let is_it = |read: &&FromClauseRelation| {
-                        alias.as_ref().is_none_or(|alias| is_same_name(alias, &read.alias))
+                    let is_it = |source: &&FromClauseRelation| {
+                        alias.as_ref().is_none_or(|alias| is_same_name(alias, &source.alias))
                     };
-                    let below = self
+                    let inputs = self
                         .relations_read(Some(relation))
                         .iter()
                         .filter(is_it)
-                        .map(|read| read.relation.as_str());
-                    let below = below
-                        .filter(|below| self.is_resolvable_cte(below, Some(relation)))
+                        .map(|source| source.relation.as_str());
+                    let input_names = inputs
+                        .filter(|input_name| self.is_resolvable_cte(input_name, Some(relation)))
                         .collect::<Vec<_>>();
-                    left.extend(below.into_iter().rev());
+                    left.extend(input_names.into_iter().rev());
                 }
             }
         }
@@ -149,13 +149,13 @@ impl ColumnResolver<'_, '_> {
     pub fn base_relation_of(&self, cte: Option<&str>) -> String {
         let mut cte = cte.map(str::to_owned);
         for _ in 0..MAX_CTE_CHAIN {
-            let Some(read) = self.relations_read(cte.as_deref()).first() else {
+            let Some(source) = self.relations_read(cte.as_deref()).first() else {
                 break;
             };
-            if !self.is_resolvable_cte(&read.relation, cte.as_deref()) {
-                return read.relation.clone();
+            if !self.is_resolvable_cte(&source.relation, cte.as_deref()) {
+                return source.relation.clone();
             }
-            cte = Some(read.relation.clone());
+            cte = Some(source.relation.clone());
         }
         cte.unwrap_or_default()
     }

@@ -27,13 +27,13 @@ impl ColumnResolver<'_, '_> {
                 continue;
             }
             match following {
-                [used, tail @ ..] if key(used) == name => {
+                [name_token, tail @ ..] if key(name_token) == name => {
                     out.push(*open);
                     out.extend_from_slice(inner);
                     out.push(*close);
                     rest = tail;
                 }
-                [bracket, used, tail @ ..] if bracket.kind == SqlTokenKind::Sign && key(used) == name => {
+                [bracket, name_token, tail @ ..] if bracket.kind == SqlTokenKind::Sign && key(name_token) == name => {
                     out.push(*bracket);
                     out.extend_from_slice(inner);
                     rest = tail;
