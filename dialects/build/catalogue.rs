@@ -290,7 +290,14 @@ fn read_safe_last(
 }
 
 /// Checks that a function has a phrase, and that the placeholders in the phrase are parameters.
-fn check_phrase(file: &File, offset: usize, name: &str, phrase: &str, overloads: &[Overload], faults: &mut Vec<String>) {
+fn check_phrase(
+    file: &File,
+    offset: usize,
+    name: &str,
+    phrase: &str,
+    overloads: &[Overload],
+    faults: &mut Vec<String>,
+) {
     let params: Vec<String> = overloads.iter().flat_map(|o| parameter_names(&o.signature)).collect();
     let is_known = |name: &str| name == "otherwise" || params.iter().any(|param| param == name);
     if phrase.is_empty() {
@@ -305,7 +312,10 @@ fn check_phrase(file: &File, offset: usize, name: &str, phrase: &str, overloads:
         .filter_map(|rest| rest.split(['}', ':']).next())
     {
         if !is_known(placeholder) {
-            faults.push(file.fault_at(offset, format!("the phrase of `{name}` has no parameter `{placeholder}`")));
+            faults.push(file.fault_at(
+                offset,
+                format!("the phrase of `{name}` has no parameter `{placeholder}`"),
+            ));
         }
     }
 }
@@ -318,7 +328,13 @@ fn read_null_rule(file: &File, offset: usize, table: &DeTable<'_>, faults: &mut 
     Some(rule.to_owned())
 }
 
-fn read_overload(file: &File, key_offset: usize, key: &str, table: &DeTable<'_>, faults: &mut Vec<String>) -> Option<Overload> {
+fn read_overload(
+    file: &File,
+    key_offset: usize,
+    key: &str,
+    table: &DeTable<'_>,
+    faults: &mut Vec<String>,
+) -> Option<Overload> {
     let text = toml_file::text(file, table, "signature", faults).unwrap_or_default();
     let offset = toml_file::get(table, "signature").map_or(key_offset, |v| v.span().start);
     let signature = match signature::parse(text) {
@@ -404,7 +420,9 @@ fn write_function(output: &mut String, functions: &[Function], function: &Functi
         ..
     } = function;
     let id = |function_name: &Option<String>| {
-        let index = function_name.as_ref().and_then(|n| functions.iter().position(|f| f.name == *n));
+        let index = function_name
+            .as_ref()
+            .and_then(|n| functions.iter().position(|f| f.name == *n));
         index.map_or("None".to_owned(), |i| format!("Some(FunctionId({i}))"))
     };
     let (across, window) = (id(&function.across), id(&function.window));
@@ -462,7 +480,11 @@ fn is_empty_error(functions: &[Function], function: &Function) -> bool {
     };
     let public_function = Some(function).filter(|function| !function.is_internal());
     let mut aggregates = public_function.into_iter().chain(functions.iter().filter(is_entry));
-    aggregates.any(|aggregate_function| aggregate_function.level == "aggregate" && aggregate_function.empty.is_none() && aggregate_function.nulls != "never")
+    aggregates.any(|aggregate_function| {
+        aggregate_function.level == "aggregate"
+            && aggregate_function.empty.is_none()
+            && aggregate_function.nulls != "never"
+    })
 }
 
 fn write_overload(output: &mut String, id: usize, overload: &Overload) {

@@ -235,7 +235,14 @@ pub fn read(folder: &Path, functions: &[Function]) -> Result<Vec<Dialect>, Vec<S
             called_names.extend(used::called_functions(&used_constructs));
         }
         let file = facts_of(&name)?;
-        dialect.known = facts::read(&file, &used_constructs, &parent.known, is_unverified, &mut shared, &mut faults)?;
+        dialect.known = facts::read(
+            &file,
+            &used_constructs,
+            &parent.known,
+            is_unverified,
+            &mut shared,
+            &mut faults,
+        )?;
         dialect.constructs = constructs;
         read_dialects.push(dialect);
     }
@@ -245,7 +252,11 @@ pub fn read(folder: &Path, functions: &[Function]) -> Result<Vec<Dialect>, Vec<S
     if read_dialects.len() - 1 > 32 {
         faults.push(format!("{}: more than 32 dialects", folder.display()));
     }
-    if faults.is_empty() { Ok(read_dialects) } else { Err(faults) }
+    if faults.is_empty() {
+        Ok(read_dialects)
+    } else {
+        Err(faults)
+    }
 }
 
 /// Sets the cells for a key. `NAME.key` applies to one overload, and `NAME` applies to all overloads without a separate
@@ -311,7 +322,8 @@ fn set_cells(
                     {
                         Ok(nodes) => cells[id] = Cell::Template(nodes, Notes { gives, most, alike }),
                         // An overload whose parameters differ keeps its default.
-                        Err(_) if is_function_key && !overload.key.is_empty() && !matches!(cells[id], Cell::Missing) => {}
+                        Err(_)
+                            if is_function_key && !overload.key.is_empty() && !matches!(cells[id], Cell::Missing) => {}
                         Err(fault) => faults.push(file.fault_at(value.span().start, format!("{key}: {fault}"))),
                     },
                     (_, Some(reason)) => cells[id] = Cell::Unsupported(reason.to_owned()),
@@ -335,7 +347,10 @@ fn set_cells(
         }
     }
     if !is_found {
-        faults.push(file.fault_at(offset, format!("`{key}` is not a function or overload of the catalogue")));
+        faults.push(file.fault_at(
+            offset,
+            format!("`{key}` is not a function or overload of the catalogue"),
+        ));
     } else if !changes && faults.len() == faults_before {
         faults.push(file.fault_at(offset, format!("`{key}` repeats the inherited value; remove it")));
     }

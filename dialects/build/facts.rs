@@ -140,7 +140,9 @@ pub fn read(
                 Ok(fact) => {
                     for parameter in &fact.parameters {
                         let user = format!("`{}`", key.get_ref());
-                        used_constructs.entry((Section::Parameters, parameter.clone())).or_insert(user);
+                        used_constructs
+                            .entry((Section::Parameters, parameter.clone()))
+                            .or_insert(user);
                     }
                     let construct = (section, key.get_ref().to_string());
                     places.insert(construct.clone(), offset);

@@ -356,7 +356,8 @@ impl Reader<'_> {
             Node::Word(word) => Some(word.as_str()),
             _ => None,
         };
-        let first = (1..parts.len()).find(|position| word(*position) == Some("order") && word(position + 1) == Some("by"))?;
+        let first =
+            (1..parts.len()).find(|position| word(*position) == Some("order") && word(position + 1) == Some("by"))?;
         let Node::Arg { index: order_arg, .. } = self.nodes[*parts.get(first + 2)? as usize] else {
             return None;
         };

@@ -161,7 +161,15 @@ fn check(text: &str) -> (Facts, String) {
     .unwrap();
     let dialect_file = file("own.toml", text);
     let used_constructs = uses(&["abs(float)", "round(decimal)"]);
-    let facts = read(&dialect_file, &used_constructs, &parent, false, &mut shared, &mut faults).unwrap();
+    let facts = read(
+        &dialect_file,
+        &used_constructs,
+        &parent,
+        false,
+        &mut shared,
+        &mut faults,
+    )
+    .unwrap();
     shared.report_unused(&base, &mut faults);
     (facts, faults.join("\n"))
 }
@@ -312,11 +320,14 @@ UPPER = \"to_upper({value})\"
 fn a_file_is_a_dialect() {
     let dialect_tables = with_new_dialect("new", NEW_DIALECT).unwrap();
     assert!(dialect_tables.contains("unverified: \"a test\""), "{dialect_tables}");
-    assert!(dialect_tables.contains("similar_types: [&[], &[\"int\", \"integer\", \"int4\"], &[], &[], &[\"varchar\"],"));
+    assert!(
+        dialect_tables.contains("similar_types: [&[], &[\"int\", \"integer\", \"int4\"], &[], &[], &[\"varchar\"],")
+    );
     assert!(dialect_tables.contains("Shape::Call(\"to_upper\")"));
     assert!(dialect_tables.contains("Cell::Unsupported(\"New does not have `median`\")"));
     assert!(
-        dialect_tables.contains("Cell::Unsupported(\"New has no language model; compute the value in BigQuery, in Snowflake or")
+        dialect_tables
+            .contains("Cell::Unsupported(\"New has no language model; compute the value in BigQuery, in Snowflake or")
     );
     assert!(!dialect_tables.contains("name: \"median\""));
 }

@@ -255,7 +255,14 @@ mod tests {
             name: None,
             index: 0,
         };
-        lex::layout_part(text, &lexed, part, &Limits::default(), &mut layout, &mut diagnostic_list);
+        lex::layout_part(
+            text,
+            &lexed,
+            part,
+            &Limits::default(),
+            &mut layout,
+            &mut diagnostic_list,
+        );
         layout.tokens.push((Token::Last, Span::new(span.end, span.end)));
         let run_parser = |parse: &dyn Fn(&mut builder::AstBuilder<'_>) -> bool| {
             let (mut stacks, mut ast, mut diagnostics) = Default::default();
@@ -264,7 +271,11 @@ mod tests {
         };
         let well_formed = run_parser(&|b| well_formed::parse(b, &layout.tokens, &mut Vec::new()).is_some());
         let by_grammar = run_parser(&|b| tables::FileParser::new().parse(b, terminals(&layout)).is_ok());
-        (diagnostic_list.iter().any(Diagnostic::is_error), well_formed, by_grammar)
+        (
+            diagnostic_list.iter().any(Diagnostic::is_error),
+            well_formed,
+            by_grammar,
+        )
     }
 
     #[test]

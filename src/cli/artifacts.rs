@@ -58,7 +58,8 @@ pub fn read_catalog(path: &Path) -> Result<Option<Catalog>, Failure> {
 
 fn artifact_failure(source: SourceText, error: &ArtifactError) -> FileDiagnostics {
     let start = error.offset(&source.text) as u32;
-    let fault = Diagnostic::new(Code::UnreadableFile, Span::new(start, start), error.to_string()).with_help(error.help());
+    let fault =
+        Diagnostic::new(Code::UnreadableFile, Span::new(start, start), error.to_string()).with_help(error.help());
     diagnose_artifact(source, fault)
 }
 
@@ -155,7 +156,8 @@ impl TargetFolder {
             return Ok(None);
         }
         let cached_catalog = self.catalog.get_or_init(|| read(&path, Catalog::from_text));
-        cached_catalog.as_ref()
+        cached_catalog
+            .as_ref()
             .map(Option::as_ref)
             .map_err(|file_diagnostics| Failure::Found(vec![file_diagnostics.clone()]))
     }

@@ -224,7 +224,10 @@ fn stage_files(files: &[&PlannedFile], staged: &[StagedFile]) -> Result<(), Fail
             .collect();
         let own_outcome: Result<(), (usize, io::Error)> = some();
         let others = others.into_iter().filter_map(|other| other.join().ok());
-        std::iter::once(own_outcome).chain(others).filter_map(Result::err).collect()
+        std::iter::once(own_outcome)
+            .chain(others)
+            .filter_map(Result::err)
+            .collect()
     });
     // Report the error of the first failed file in the list, regardless of which thread failed first.
     match failures.into_iter().min_by_key(|(number, _)| *number) {

@@ -66,13 +66,24 @@ mod tests {
     fn innermost_folder_takes_precedence() {
         let text = "models:\n  +contract: {enforced: true}\n  shop:\n    marts: {+contract: {enforced: false}, finance: {contract: {enforced: true}}}\n";
         let is_enforced = |folder: &str| enforces_contracts(text, "shop", Path::new(folder));
-        assert!(is_enforced("formulac") && !is_enforced("marts") && !is_enforced("marts/sales") && is_enforced("./marts/finance"));
+        assert!(
+            is_enforced("formulac")
+                && !is_enforced("marts")
+                && !is_enforced("marts/sales")
+                && is_enforced("./marts/finance")
+        );
         assert!(
             !enforces_contracts("models: []", "shop", Path::new("a")) && !enforces_contracts("", "", Path::new(""))
         );
         let text = "seeds:\n  shop:\n    raw: {+enabled: \"{{ var('load', false) }}\", small: {enabled: true}}\n    other: {+enabled: \"{{ target.name == 'dev' }}\"}\n";
         let is_folder_enabled = |folder: &str| is_enabled(text, "seeds", "shop", Path::new(folder));
-        assert!(is_folder_enabled("") && !is_folder_enabled("raw") && !is_folder_enabled("raw/large") && is_folder_enabled("raw/small") && is_folder_enabled("other"));
+        assert!(
+            is_folder_enabled("")
+                && !is_folder_enabled("raw")
+                && !is_folder_enabled("raw/large")
+                && is_folder_enabled("raw/small")
+                && is_folder_enabled("other")
+        );
         // If a key appears twice, the rest of the file is still read.
         let text = format!("name: shop\nname: shop\n{text}");
         assert!(!is_enabled(&text, "seeds", "shop", Path::new("raw")));

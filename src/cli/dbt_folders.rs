@@ -166,7 +166,9 @@ fn folder_fault(dbt: &DbtProject, kind: FolderKind, root: &Path, folder: &str) -
     let mut reason = None;
     for path in paths {
         let top = absolute_path(&dbt.folder.join(path));
-        let Ok(inner) = full_path.strip_prefix(&top) else { continue };
+        let Ok(inner) = full_path.strip_prefix(&top) else {
+            continue;
+        };
         let mut inner_folders = inner.components().scan(top, |scanned_path, part| {
             scanned_path.push(part);
             Some(scanned_path.clone())

@@ -204,7 +204,8 @@ impl DbtProject {
             };
             Ok(target_folder?.map(Box::new))
         });
-        cached_target.as_ref()
+        cached_target
+            .as_ref()
             .map(Option::as_deref)
             .map_err(|file_diagnostics| Failure::Found(vec![file_diagnostics.clone()]))
     }

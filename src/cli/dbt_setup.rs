@@ -46,7 +46,13 @@ pub fn check_program(dialect: Option<Dialect>) -> Result<String, SetupProblem> {
         .map(|(name, version)| format!("{name} {version}"));
     let adapters = adapters.collect::<Vec<_>>().join(", ");
     // If the version is not known, the output has a different format, which may not list the adapters.
-    let lacks = |adapter: &&str| !versions.dbt.is_empty() && versions.adapters.iter().all(|(installed_name, _)| installed_name != adapter);
+    let lacks = |adapter: &&str| {
+        !versions.dbt.is_empty()
+            && versions
+                .adapters
+                .iter()
+                .all(|(installed_name, _)| installed_name != adapter)
+    };
     if let Some(missing) = adapter.filter(lacks) {
         let has = if adapters.is_empty() { "none" } else { &adapters };
         let problem = format!("dbt has no adapter for {missing}; installed: {has}");

@@ -112,7 +112,10 @@ impl<'p> Generation<'p> {
     /// Returns the selected models, and warns about parts of the selection that match no model.
     pub fn select_models(&self, session: &Session, selection: &Selection) -> Result<SelectedModels, Failure> {
         let selected_models = self.apply_selection(selection)?;
-        selected_models.unmatched.iter().for_each(|(_, warning)| session.warn(warning));
+        selected_models
+            .unmatched
+            .iter()
+            .for_each(|(_, warning)| session.warn(warning));
         Ok(selected_models)
     }
 
@@ -348,7 +351,9 @@ impl<'p> Generation<'p> {
                 .strip_prefix(specs.as_str())
                 .is_some_and(|rest| rest.starts_with('/'));
             let is_gone = everything && !root.join(spec).is_file();
-            !planned.contains(path) && !kept_specs.contains(spec) && (generated_paths.contains(spec) || (is_ours && is_gone))
+            !planned.contains(path)
+                && !kept_specs.contains(spec)
+                && (generated_paths.contains(spec) || (is_ours && is_gone))
         };
         let mut paths = Vec::new();
         let mut by_hand = Vec::new();

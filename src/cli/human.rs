@@ -47,7 +47,11 @@ pub fn format_reports(reports: &[Report<'_>], stream: Stream, colored: bool, is_
     }
     let count: usize = reports.iter().map(|r| r.diagnostics.len()).sum();
     if count > limit {
-        let option = if is_verbose { "--output-format json" } else { "--verbose" };
+        let option = if is_verbose {
+            "--output-format json"
+        } else {
+            "--verbose"
+        };
         out.push_str(&format!("… and {} more; `{option}` shows all\n", count - limit));
     }
     out

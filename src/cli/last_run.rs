@@ -72,7 +72,12 @@ fn overwritten_results(root: &Path, dbt: &DbtProject, folder: &Path, current: &R
     let Some(run_time) = files.iter().filter_map(changed).max() else {
         return saved;
     };
-    let is_last = |saved: &RunResults| saved.metadata.generated_at().is_some_and(|timestamp| timestamp >= run_time);
+    let is_last = |saved: &RunResults| {
+        saved
+            .metadata
+            .generated_at()
+            .is_some_and(|timestamp| timestamp >= run_time)
+    };
     match saved {
         Some(saved) if is_last(&saved) => Some(saved),
         saved => results_from_log(dbt, folder, current, run_time).or(saved),
@@ -82,7 +87,12 @@ fn overwritten_results(root: &Path, dbt: &DbtProject, folder: &Path, current: &R
 /// Returns the results in dbt's current log and in the previous log. The log contains no dates, so the time of the run
 /// is `ran`, the modification time of the newest file in the folder `run`. If dbt's other artifacts are older, as in a
 /// copied folder, their time is used instead.
-fn results_from_log(dbt: &DbtProject, folder: &Path, current: &RunArtifacts, run_time: SystemTime) -> Option<RunResults> {
+fn results_from_log(
+    dbt: &DbtProject,
+    folder: &Path,
+    current: &RunArtifacts,
+    run_time: SystemTime,
+) -> Option<RunResults> {
     let first_write = current.runs.iter().filter_map(|run| run.metadata.generated_at()).min();
     let read_log = |name: &str| SourceText::from_large_file(&dbt.log_path().join(name), LIMIT).text;
     let log = read_log("dbt.log.1") + &read_log("dbt.log");
@@ -94,7 +104,9 @@ fn results_from_log(dbt: &DbtProject, folder: &Path, current: &RunArtifacts, run
     };
     let mut results = RunResults::from_log(&log, is_here)?;
     let result_time = first_write.map_or(run_time, |write_time| write_time.min(run_time));
-    results.metadata.generated_at = Timestamp::try_from(result_time).ok().map(|timestamp| timestamp.to_string());
+    results.metadata.generated_at = Timestamp::try_from(result_time)
+        .ok()
+        .map(|timestamp| timestamp.to_string());
     Some(results)
 }
 

@@ -27,7 +27,8 @@ impl<'n> MetricName<'n> {
             Some((set, metric)) => (set, Some(metric)),
             None => (bare, None),
         };
-        let refused = |problem: &str, help: String| Failure::new(Exit::Usage, format!("`{bare}` {problem}")).with_help(help);
+        let refused =
+            |problem: &str, help: String| Failure::new(Exit::Usage, format!("`{bare}` {problem}")).with_help(help);
         match (prefix, metric) {
             (Some("metric"), None) => {
                 let help = format!("write `metric:{bare}.NAME`, or `metric_set:{bare}` for all metrics of a set");

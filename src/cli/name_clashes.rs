@@ -50,7 +50,8 @@ pub fn check(
         let others = |node: &GraphNode, folder: &str, name: &str| {
             let own_paths = ["sql", "yml"].map(|end| format!("{}/{name}.{end}", folder.trim_end_matches('/')));
             let is_own = |path: &String| {
-                own_paths.iter()
+                own_paths
+                    .iter()
                     .any(|own_path| path.trim_start_matches("./") == moved.current_path(own_path))
             };
             !node.node.paths.iter().any(is_own)
@@ -117,7 +118,9 @@ fn report_name_clashes(
             .project_name
             .as_deref()
             .is_none_or(|project| project == package);
-        let is_written = paths.iter().any(|path| own_paths.contains(path.trim_start_matches("./")));
+        let is_written = paths
+            .iter()
+            .any(|path| own_paths.contains(path.trim_start_matches("./")));
         is_own && !is_written && paths.first().is_none_or(|path| root.join(path).is_file())
     };
     let list = |paths: &[&str]| {

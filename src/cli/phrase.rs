@@ -77,7 +77,10 @@ fn argument_positions(template: &str, names: &[&str]) -> Vec<usize> {
         .skip(1)
         .filter_map(|rest| rest.split(['}', ':']).next())
         .collect();
-    let positions = names.iter().enumerate().filter(|(_, name)| template_names.contains(name));
+    let positions = names
+        .iter()
+        .enumerate()
+        .filter(|(_, name)| template_names.contains(name));
     positions.map(|(index, _)| index).collect()
 }
 

@@ -102,7 +102,9 @@ fn find(folder: Option<&Path>) -> Result<Option<PathBuf>, Failure> {
     };
     // The path is relative to the working directory, so that messages show the path as a user would type it.
     let ancestor_path = |steps: usize| PathBuf::from("../".repeat(steps)).join(FILE);
-    Ok((0..start.ancestors().count()).map(ancestor_path).find(|path| path.is_file()))
+    Ok((0..start.ancestors().count())
+        .map(ancestor_path)
+        .find(|path| path.is_file()))
 }
 
 /// Returns the specs in a folder and its subfolders, sorted by path.

@@ -66,11 +66,15 @@ pub fn run(session: &Session, args: &SchemaFetchArgs) -> Result<Exit, Failure> {
                     _ => nodes,
                 };
                 tables.insert(node.unique_id.to_string(), catalog_table(node, &columns));
-                answers.push(json!({"relation": read_relation.display_name(), "columns": columns.len(), "fault": null}));
+                answers
+                    .push(json!({"relation": read_relation.display_name(), "columns": columns.len(), "fault": null}));
                 continue;
             }
             (Ok(Some(_)), None) => format!("dbt's manifest has no `{}`", read_relation.display_name()),
-            (Ok(None), _) => format!("`{}` is not built; run `dbt build` to build it", read_relation.display_name()),
+            (Ok(None), _) => format!(
+                "`{}` is not built; run `dbt build` to build it",
+                read_relation.display_name()
+            ),
             (Err(why), _) => why,
         };
         session.warn(&fault);
@@ -171,13 +175,17 @@ fn relations_to_fetch(workspace: &Workspace, spec_paths: Option<&[String]>) -> R
         || {},
     );
     let is_made = |name: &str| {
-        specs
-            .iter()
-            .any(|spec| spec.name.as_deref().is_some_and(|own_name| own_name.eq_ignore_ascii_case(name)))
+        specs.iter().any(|spec| {
+            spec.name
+                .as_deref()
+                .is_some_and(|own_name| own_name.eq_ignore_ascii_case(name))
+        })
     };
     let mut relations: Vec<Read> = Vec::new();
     let is_chosen = |spec: &&Spec| {
-        spec_paths.is_none_or(|selected_paths| selected_paths.contains(&workspace.relative_path(Path::new(&spec.file_diagnostics.file))))
+        spec_paths.is_none_or(|selected_paths| {
+            selected_paths.contains(&workspace.relative_path(Path::new(&spec.file_diagnostics.file)))
+        })
     };
     for relation in specs.iter().filter(is_chosen).flat_map(|spec| &spec.reads) {
         if !relation.unversioned_model().is_some_and(is_made) && !relations.contains(relation) {
@@ -195,7 +203,10 @@ fn find_node<'m>(manifest: &'m Manifest, relation: &Read) -> Option<&'m Manifest
         }),
         Read::Ref { package, version, .. } => {
             let is_meant = |node: &&ManifestNode| match version {
-                Some(version) => node.version.as_ref().is_some_and(|own_version| own_version.to_string() == *version),
+                Some(version) => node
+                    .version
+                    .as_ref()
+                    .is_some_and(|own_version| own_version.to_string() == *version),
                 None => node.is_latest(),
             };
             let in_package = |node: &&ManifestNode| package.as_ref().is_none_or(|package| *node.package == **package);

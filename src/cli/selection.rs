@@ -184,11 +184,13 @@ fn read_earlier_manifest(folder: &Path) -> Result<Manifest, Failure> {
     let path = folder.join("manifest.json");
     let target_folder = TargetFolder::read_parts(path.clone(), KeptParts::default().raw_code());
     let read_folder = target_folder.map_err(|file_diagnostics| Failure::Found(vec![file_diagnostics]))?;
-    read_folder.map(|earlier_folder| earlier_folder.manifest).ok_or_else(|| {
-        let missing = std::io::Error::from(std::io::ErrorKind::NotFound);
-        Failure::io_failure("read", &path.to_string_lossy(), &missing)
-            .with_help("`--state` needs a folder with a manifest.json")
-    })
+    read_folder
+        .map(|earlier_folder| earlier_folder.manifest)
+        .ok_or_else(|| {
+            let missing = std::io::Error::from(std::io::ErrorKind::NotFound);
+            Failure::io_failure("read", &path.to_string_lossy(), &missing)
+                .with_help("`--state` needs a folder with a manifest.json")
+        })
 }
 
 fn checksums(manifest: &Manifest) -> BTreeMap<&str, &str> {
@@ -294,13 +296,21 @@ fn selection_graph(
     let mut nodes: Vec<SelectableNode> = Vec::with_capacity(count);
     nodes.extend(models.iter().map(|model| {
         let mut node = model_node(model, package, folder);
-        node.parents = model.reads.iter().filter_map(|relation| index.find(relation, &own_models)).collect();
+        node.parents = model
+            .reads
+            .iter()
+            .filter_map(|relation| index.find(relation, &own_models))
+            .collect();
         node
     }));
     let mut ids = vec![String::new(); models.len()];
     for (known_node, (node_index, new)) in graph_nodes.iter().zip(&places) {
         if *new {
-            let parents = known_node.node.parents.iter().filter_map(|parent_index| places.get(*parent_index));
+            let parents = known_node
+                .node
+                .parents
+                .iter()
+                .filter_map(|parent_index| places.get(*parent_index));
             // No selection includes disabled nodes.
             let mut node = SelectableNode::default();
             if !known_node.disabled {
@@ -363,7 +373,8 @@ impl<'m> RelationIndex<'m> {
             } => self.by_package.get(&(package.as_str(), model.as_str())).copied(),
             other => {
                 let model = other.unversioned_model().unwrap_or(other.name());
-                own_models.get(&model.to_lowercase())
+                own_models
+                    .get(&model.to_lowercase())
                     .or_else(|| self.by_name.get(model))
                     .copied()
             }
@@ -406,6 +417,7 @@ fn add_settings(own_node: &mut SelectableNode, node: &SelectableNode) {
             .collect::<Vec<_>>(),
     );
     let own_keys: BTreeSet<String> = own_node.config.iter().map(|(key, _)| key.clone()).collect();
-    own_node.config
+    own_node
+        .config
         .extend(node.config.iter().filter(|(key, _)| !own_keys.contains(key)).cloned());
 }

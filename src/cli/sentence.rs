@@ -432,7 +432,8 @@ mod tests {
             let of_parameters = function.overloads.iter().flat_map(|overload| {
                 let names: Vec<&str> = overload.params.iter().map(|param| param.name).collect();
                 let required_count = overload.params.iter().filter(|param| !param.optional).count();
-                (required_count..=names.len()).map(move |count| format!("{}({})", function.name, names[..count].join(", ")))
+                (required_count..=names.len())
+                    .map(move |count| format!("{}({})", function.name, names[..count].join(", ")))
             });
             let examples = function
                 .examples

@@ -164,7 +164,10 @@ fn visible_ranges(line: &str, start: u32, spans: &[Span]) -> Vec<Range<usize>> {
 /// Returns the start of the character that contains an offset.
 fn char_start(line: &str, offset: usize) -> usize {
     let offset = offset.min(line.len());
-    (0..=offset).rev().find(|start| line.is_char_boundary(*start)).unwrap_or(0)
+    (0..=offset)
+        .rev()
+        .find(|start| line.is_char_boundary(*start))
+        .unwrap_or(0)
 }
 
 /// Ends a span of several lines at the end of its first line.

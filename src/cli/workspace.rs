@@ -53,7 +53,9 @@ impl Workspace {
         } else {
             project::read_project_with_folder(given_folder)?
         };
-        let Some((project, root)) = found_project else { return Ok(None) };
+        let Some((project, root)) = found_project else {
+            return Ok(None);
+        };
         let dbt = dbt_project::find(Some(&root))?;
         dbt.iter().for_each(|dbt| dbt.warn_of_unresolved(session));
         Ok(Some(Self {

@@ -99,7 +99,12 @@ fn bare_name(value: &str) -> String {
         "true" | "yes" | "on" => "true".to_owned(),
         "false" | "no" | "off" => "false".to_owned(),
         "null" | "~" | "" => "none".to_owned(),
-        _ if all_digits(integer_part) && all_digits(fraction) && (integer_part == "0" || !integer_part.starts_with('0')) => value.to_owned(),
+        _ if all_digits(integer_part)
+            && all_digits(fraction)
+            && (integer_part == "0" || !integer_part.starts_with('0')) =>
+        {
+            value.to_owned()
+        }
         _ => text(value),
     }
 }

@@ -90,7 +90,9 @@ impl<'t> Header<'t> {
             let marked = line.trim_start();
             let mark = ["{#", "#"].into_iter().find(|mark| marked.starts_with(mark));
             let after = mark.and_then(|mark| marked.strip_prefix(mark));
-            if let (Some(mark), Some(header_text)) = (mark, after.and_then(|after| after.trim_start().strip_prefix(EDIT))) {
+            if let (Some(mark), Some(header_text)) =
+                (mark, after.and_then(|after| after.trim_start().strip_prefix(EDIT)))
+            {
                 let (spec, rest) = header_text.split_once(NOT_THIS)?;
                 let end = start + line.trim_end().len();
                 if mark == "#" {
@@ -271,7 +273,10 @@ mod tests {
             test_name(&long("countries_of_the_world"), 63),
             test_name(&long("countries_of_the_moon"), 63),
         );
-        assert!(first_name.len() <= 63 && other.len() <= 63 && first_name != other, "{first_name} {other}");
+        assert!(
+            first_name.len() <= 63 && other.len() <= 63 && first_name != other,
+            "{first_name} {other}"
+        );
         assert!(
             first_name.starts_with("assert_revenue_of_all_customers_by_region_finds_one_of"),
             "{first_name}"

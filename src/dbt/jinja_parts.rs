@@ -52,7 +52,9 @@ fn next_part(text: &str, start: usize, is_raw: bool) -> Option<JinjaPart<'_>> {
         Some(b'%') if !is_raw || ends_raw(rest.get(offset + 2..)?) => Some((JinjaKind::Statement, '%')),
         _ => None,
     };
-    let marker = rest.match_indices('{').find_map(|(offset, _)| Some((offset, kind(offset)?)));
+    let marker = rest
+        .match_indices('{')
+        .find_map(|(offset, _)| Some((offset, kind(offset)?)));
     let Some((0, (kind, close))) = marker else {
         let length = marker.map_or(rest.len(), |(offset, _)| offset);
         return Some(JinjaPart {

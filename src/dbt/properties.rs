@@ -56,7 +56,11 @@ pub fn properties_yml(model: ModelDoc, docs: &mut DocsBlocks) -> String {
     let description = model.description.map(|d| trim_line_ends(&d)).filter(|d| !d.is_empty());
     let description = description.map(|text| docs.description_value(&text, None));
     let flat = model.columns.first().is_some_and(|column| column.flat);
-    let columns = model.columns.into_iter().map(|column_doc| column(column_doc, docs)).collect();
+    let columns = model
+        .columns
+        .into_iter()
+        .map(|column_doc| column(column_doc, docs))
+        .collect();
     let mut pairs = vec![("name".to_owned(), YamlOutput::Text(model.name))];
     let mut say = |key: &str, value: Option<YamlOutput>| pairs.extend(value.map(|value| (key.to_owned(), value)));
     say("description", description);

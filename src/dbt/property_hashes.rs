@@ -279,7 +279,10 @@ fn set_hash(pairs: &mut Vec<(String, YamlOutput)>, keys: &[&str], hash: String, 
         .chain(HASH_PATH.split_last().map_or(&[][..], |(_, parent_keys)| parent_keys))
     {
         if !pairs.iter().any(|(other, _)| other == key) {
-            pairs.insert(position.min(pairs.len()), ((*key).to_owned(), YamlOutput::Map(Vec::new())));
+            pairs.insert(
+                position.min(pairs.len()),
+                ((*key).to_owned(), YamlOutput::Map(Vec::new())),
+            );
         }
         let entry = pairs.iter_mut().find(|(other, _)| other == key);
         let Some((_, YamlOutput::Map(inner) | YamlOutput::Flow(inner))) = entry else {

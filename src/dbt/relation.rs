@@ -168,6 +168,9 @@ mod tests {
         assert_eq!(sql_name("PROD.SALES.orders", "snowflake"), "prod.sales.orders");
         assert_eq!(sql_name("\"prod\".\"order\"", "snowflake"), "\"prod\".\"order\"");
         assert_eq!(sql_name("`p-1`.`Sales`.`t`", "bigquery"), "`p-1`.`Sales`.t");
-        assert_eq!(sql_name("\"My Schema\".\"order\"", "postgres"), "\"My Schema\".\"order\"");
+        assert_eq!(
+            sql_name("\"My Schema\".\"order\"", "postgres"),
+            "\"My Schema\".\"order\""
+        );
     }
 }

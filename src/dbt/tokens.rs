@@ -378,7 +378,10 @@ mod tests {
             "postgres",
         );
         assert_eq!(first_keys, other);
-        assert_eq!(first_keys, ["select", "a", ",", "'X'", "||", "\"B\"", "from", "{{ref('t')}}"]);
+        assert_eq!(
+            first_keys,
+            ["select", "a", ",", "'X'", "||", "\"B\"", "from", "{{ref('t')}}"]
+        );
     }
 
     #[test]
@@ -456,7 +459,8 @@ mod tests {
 
     #[test]
     fn string_values_are_unquoted() {
-        let string_value = |text: &str, dialect: &str| token_value(text, dialect.parse().unwrap_or_default()).unwrap_or_default();
+        let string_value =
+            |text: &str, dialect: &str| token_value(text, dialect.parse().unwrap_or_default()).unwrap_or_default();
         assert_eq!(string_value("'it''s'", "postgres"), "it's");
         assert_eq!(string_value(r"'it\'s\n'", "bigquery"), "it's\n");
         assert_eq!(string_value(r"r'\d'", "bigquery"), r"\d");

@@ -330,7 +330,11 @@ mod tests {
         for dialect in Dialect::all() {
             let dialect_spellings = spellings(dialect);
             assert!(dialect_spellings.len() > 20, "{dialect}");
-            assert_eq!(SpellingPatterns::new(dialect).0.len(), dialect_spellings.len(), "{dialect}");
+            assert_eq!(
+                SpellingPatterns::new(dialect).0.len(),
+                dialect_spellings.len(),
+                "{dialect}"
+            );
         }
     }
 
@@ -346,7 +350,11 @@ mod tests {
         let spelling_patterns = SpellingPatterns::new(dialect);
         let alternatives = spelling_patterns.alternatives(&mut trees, edited, |_, _| None);
         assert!(alternatives.parts(&trees, edited).contains(&expected));
-        assert!(spelling_patterns.alternatives(&mut trees, unknown, |_, _| None).is_empty());
+        assert!(
+            spelling_patterns
+                .alternatives(&mut trees, unknown, |_, _| None)
+                .is_empty()
+        );
         let dates = spelling_patterns.alternatives(&mut trees, unknown, |_, _| Some((Type::Date, true)));
         assert_eq!(dates.equivalents_of(unknown).len(), 1);
     }

@@ -34,7 +34,9 @@ pub fn column_readers(sql: &str, dialect: Dialect, column: &FilePartPosition) ->
         let is_found = |token_index: usize| {
             let (relation, name) = name_at(&file, token_index)?;
             let (_, site) = resolver.find_source(cte, relation.as_deref(), &name)?;
-            column_keys.contains(&(site.cte, name.to_ascii_lowercase())).then_some(())
+            column_keys
+                .contains(&(site.cte, name.to_ascii_lowercase()))
+                .then_some(())
         };
         if part.tokens.clone().find_map(is_found).is_none() {
             continue;
@@ -58,7 +60,10 @@ pub fn has_column(sql: &str, name: &str, dialect: Dialect) -> bool {
 /// Returns the name at a token, with the name of its relation. `None` if the token is not the name of a column.
 fn name_at(file: &SqlFile<'_>, token_index: usize) -> Option<(Option<String>, String)> {
     let is_function_or_relation = matches!(file.key(token_index + 1).as_str(), "(" | ".");
-    let name = token_name(*file.tokens.get(token_index).filter(|_| !is_function_or_relation)?, file)?;
+    let name = token_name(
+        *file.tokens.get(token_index).filter(|_| !is_function_or_relation)?,
+        file,
+    )?;
     let dot = token_index.checked_sub(1).filter(|dot| file.key(*dot) == ".");
     let relation = dot.and_then(|dot| token_name(*file.tokens.get(dot.checked_sub(1)?)?, file));
     Some((relation, name))

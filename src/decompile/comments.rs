@@ -100,7 +100,8 @@ impl CommonLines {
         let target_lines = unique_lines(to);
         let source_lines = unique_lines(from);
         let placed_line = |line: &str| {
-            source_lines.get(line.trim())
+            source_lines
+                .get(line.trim())
                 .copied()
                 .flatten()
                 .and_then(|_| *target_lines.get(line.trim())?)

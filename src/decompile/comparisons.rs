@@ -43,7 +43,8 @@ fn add_comparisons(
         .into_iter()
         .map(|(op, value)| trees.add(SqlLabel::Op(op.to_owned()), vec![x, value]))
         .collect();
-    conditions.into_iter()
+    conditions
+        .into_iter()
         .reduce(|combination, next| trees.add(SqlLabel::Op(combine.to_owned()), vec![combination, next]))
 }
 

@@ -113,7 +113,9 @@ pub(super) fn find_constants(trees: &Trees, expression: SqlNodeId) -> SqlConstan
     let apart = shifted
         .flat_map(|from| integers.iter().map(move |to| to.saturating_sub(from)))
         .filter(|difference| *difference > 0);
-    words.numbers.extend(apart.take(NUMBERS).map(|difference| difference.to_string()));
+    words
+        .numbers
+        .extend(apart.take(NUMBERS).map(|difference| difference.to_string()));
     words.numbers.extend(powers);
     words
         .numbers

@@ -308,7 +308,10 @@ impl CandidateCheck<'_, '_> {
         let mut lookups: Vec<SheetLookup> = Vec::new();
         for (tab, relation) in sheet.tabs.iter().filter(|(tab, _)| !tab.contains('\'')) {
             // A value that a helper CTE selects is not qualified with a relation.
-            let columns = is_of(Some(relation)).into_iter().chain(own_columns.iter().cloned()).collect();
+            let columns = is_of(Some(relation))
+                .into_iter()
+                .chain(own_columns.iter().cloned())
+                .collect();
             lookups.push(SheetLookup::new(
                 format!("'{tab}'!"),
                 columns,

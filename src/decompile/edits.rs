@@ -108,7 +108,9 @@ pub(super) fn compare_files(generated_file: &SqlFile<'_>, file: &SqlFile<'_>) ->
                 .push(edit_of_part(&part.position, String::new(), now, line));
             continue;
         };
-        let Some(old) = generated_file.parts.get(*part_index) else { continue };
+        let Some(old) = generated_file.parts.get(*part_index) else {
+            continue;
+        };
         if generated_file.is_same_part(&old.tokens, file, &part.tokens) {
             continue;
         }
@@ -165,9 +167,11 @@ pub(super) fn compare_files(generated_file: &SqlFile<'_>, file: &SqlFile<'_>) ->
     let in_order = in_order.as_ref().unwrap_or(file);
     let is_moved = is_moved(in_order);
     if is_moved {
-        edits
-            .other_edits
-            .push(edit_of_whole_file(generated_file, file, "the order of the query's parts"));
+        edits.other_edits.push(edit_of_whole_file(
+            generated_file,
+            file,
+            "the order of the query's parts",
+        ));
     }
     let has_same_parts =
         !is_moved && before.len() == after.len() && after.iter().all(|item| before.contains_key(*item));

@@ -110,14 +110,18 @@ impl SqlFile<'_> {
             true
         };
         let tokens = tokens.clone().filter(is_required);
-        tokens.filter_map(|token_index| self.tokens.get(token_index).copied()).collect()
+        tokens
+            .filter_map(|token_index| self.tokens.get(token_index).copied())
+            .collect()
     }
 }
 
 /// Returns whether both files return the same columns of the same rows. In both files, a single select must determine
 /// the rows, and all later selects may only compute columns.
 pub(super) fn are_equivalent(first_file: &SqlFile<'_>, other: &SqlFile<'_>, trees: &mut Trees) -> bool {
-    are_equivalent_by(first_file, other, trees, &mut |_, _, first_node, other| first_node == other)
+    are_equivalent_by(first_file, other, trees, &mut |_, _, first_node, other| {
+        first_node == other
+    })
 }
 
 /// Like [`are_equivalent`], but a function compares the expressions of each column, given the name of the column.
@@ -221,7 +225,9 @@ impl RowSelects {
         let is_keyword = |token_index: usize, word: &str| file.key(token_index) == word;
         // `distinct` is not a clause.
         let words = || (1..file.tokens.len()).filter(|token_index| is_keyword(token_index - 1, "select"));
-        if words().any(|token_index| is_keyword(token_index, "distinct") || is_keyword(token_index, "all") || is_keyword(token_index, "top")) {
+        if words().any(|token_index| {
+            is_keyword(token_index, "distinct") || is_keyword(token_index, "all") || is_keyword(token_index, "top")
+        }) {
             return None;
         }
         let mut row_selects = Self::default();

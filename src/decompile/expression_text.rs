@@ -217,8 +217,9 @@ impl ExpressionShape {
                 ..x.clone()
             },
             (Self::Words(words), args) => {
-                let fill_argument =
-                    |text: String, (arg_index, arg): (usize, &ExpressionText)| text.replace(&format!("{{{arg_index}}}"), &arg.text);
+                let fill_argument = |text: String, (arg_index, arg): (usize, &ExpressionText)| {
+                    text.replace(&format!("{{{arg_index}}}"), &arg.text)
+                };
                 ExpressionText::atom(args.iter().enumerate().fold(words.clone(), fill_argument), cost)
             }
             _ => return None,

@@ -31,26 +31,31 @@ impl EditedModel<'_> {
             .part_tokens(position)
             .filter(|_| position.clause() == Some("where"))?;
         let text = self.expanded_model.text();
-        self.expanded_model.filters().into_iter().find_map(|(filter, filter_range)| {
-            // The SQL of the condition is the part that changes when the condition changes.
-            let without = [text.get(..filter_range.start)?, "TRUE", text.get(filter_range.end..)?].concat();
-            let without = self.compiler.compile_expanded(&without, self.path);
-            let without = SqlFile::read(without.model_sql()?, file.dialect);
-            let filter_tokens: Vec<Range<usize>> = diff_part(position, generated_file, &without)
-                .into_iter()
-                .map(|hunk| hunk.generated)
-                .collect();
-            // If no other condition exists, everything in the clause belongs to the set.
-            let is_whole = without.part_tokens(position).is_none()
-                || filter_tokens.iter().any(|token_range| is_whole_clause(generated_file, position, token_range));
-            let is_own = |hunk: &&Hunk| !filter_tokens.is_empty() && (is_whole || hunk.is_in(&filter_tokens, &[]));
-            let hunks: Vec<Hunk> = hunks.iter().filter(is_own).cloned().collect();
-            if hunks.is_empty() {
-                return None;
-            }
-            let formula = self.part_with_replaced_words(&filter_range);
-            Some((FilterEdit { filter, formula }, hunks))
-        })
+        self.expanded_model
+            .filters()
+            .into_iter()
+            .find_map(|(filter, filter_range)| {
+                // The SQL of the condition is the part that changes when the condition changes.
+                let without = [text.get(..filter_range.start)?, "TRUE", text.get(filter_range.end..)?].concat();
+                let without = self.compiler.compile_expanded(&without, self.path);
+                let without = SqlFile::read(without.model_sql()?, file.dialect);
+                let filter_tokens: Vec<Range<usize>> = diff_part(position, generated_file, &without)
+                    .into_iter()
+                    .map(|hunk| hunk.generated)
+                    .collect();
+                // If no other condition exists, everything in the clause belongs to the set.
+                let is_whole = without.part_tokens(position).is_none()
+                    || filter_tokens
+                        .iter()
+                        .any(|token_range| is_whole_clause(generated_file, position, token_range));
+                let is_own = |hunk: &&Hunk| !filter_tokens.is_empty() && (is_whole || hunk.is_in(&filter_tokens, &[]));
+                let hunks: Vec<Hunk> = hunks.iter().filter(is_own).cloned().collect();
+                if hunks.is_empty() {
+                    return None;
+                }
+                let formula = self.part_with_replaced_words(&filter_range);
+                Some((FilterEdit { filter, formula }, hunks))
+            })
     }
 
     /// Returns the new text of a part of the expanded spec, if replacing words in that part produces the edited SQL.

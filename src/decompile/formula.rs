@@ -228,7 +228,9 @@ impl Decompiler {
         let others = [
             FormulaSearch::new(&all_patterns, trees).with_input(&named_input),
             // A definition may have the same name as a column that the step reads.
-            FormulaSearch::new(&all_patterns, trees).with_input(&input).with_base(&base),
+            FormulaSearch::new(&all_patterns, trees)
+                .with_input(&input)
+                .with_base(&base),
             FormulaSearch::new(&all_patterns, trees)
                 .with_input(&input)
                 .with_hidden_columns(&hidden_columns),
@@ -242,7 +244,9 @@ impl Decompiler {
         if case.cte.is_none() && part == expected {
             let whole_expression = expression_of_relations(case.edited_file, &case.definition.name, trees);
             for part in [Some(part), whole_expression].into_iter().flatten() {
-                let forms = FormulaSearch::new(&all_patterns, trees).with_input(&named_input).candidates(part);
+                let forms = FormulaSearch::new(&all_patterns, trees)
+                    .with_input(&named_input)
+                    .candidates(part);
                 if let Some(formula) = case.first_equivalent(forms, trees) {
                     return Ok(formula);
                 }

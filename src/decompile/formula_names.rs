@@ -29,7 +29,11 @@ pub fn rename_names(formula: &str, names: &[(&str, String)]) -> String {
     let mut out = String::with_capacity(formula.len());
     let mut end = 0;
     for (at, (token, range, key)) in tokens.iter().enumerate() {
-        let kind = |index: Option<usize>| index.and_then(|token_index| tokens.get(token_index)).map(|(token, ..)| *token);
+        let kind = |index: Option<usize>| {
+            index
+                .and_then(|token_index| tokens.get(token_index))
+                .map(|(token, ..)| *token)
+        };
         let is_plain = kind(at.checked_sub(1)) != Some(Token::Dot)
             && !matches!(kind(at.checked_add(1)), Some(Token::Open | Token::Dot));
         let name = match token {
@@ -66,8 +70,10 @@ pub fn with_relations(formula: &str, columns: &[(&str, &str)]) -> String {
 /// formula and its name. The first formula that matches is used.
 pub fn replace_formulas_with_names(formula: &str, named_formulas: &[(&str, &str)]) -> String {
     let tokens = formula_tokens(formula);
-    let parts: Vec<(Vec<FormulaToken>, &str)> =
-        named_formulas.iter().map(|(text, name)| (formula_tokens(text), *name)).collect();
+    let parts: Vec<(Vec<FormulaToken>, &str)> = named_formulas
+        .iter()
+        .map(|(text, name)| (formula_tokens(text), *name))
+        .collect();
     let mut out = String::with_capacity(formula.len());
     let (mut token_index, mut end) = (0, 0);
     while let Some((_, range, _)) = tokens.get(token_index) {
@@ -76,7 +82,12 @@ pub fn replace_formulas_with_names(formula: &str, named_formulas: &[(&str, &str)
             part.len() > 1
                 && tokens
                     .get(token_index..token_index + part.len())
-                    .is_some_and(|token_window| token_window.iter().zip(part).all(|((_, _, token_key), (_, _, other))| token_key == other))
+                    .is_some_and(|token_window| {
+                        token_window
+                            .iter()
+                            .zip(part)
+                            .all(|((_, _, token_key), (_, _, other))| token_key == other)
+                    })
         };
         let Some((part, name)) = parts.iter().find(|(part, _)| fits(part)) else {
             token_index += 1;

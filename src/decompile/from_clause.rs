@@ -57,7 +57,11 @@ pub(super) fn from_clause_relations(file: &SqlFile<'_>, tokens: Range<usize>) ->
             "" | "on" | "using" | "natural" | "lateral" | "tablesample" => None,
             _ => (name + 1 < end).then(|| name_at(name + 1)).flatten(),
         };
-        let place_of = |position: usize| outside.get(position).map_or(tokens.end, |(token_index, _)| *token_index);
+        let place_of = |position: usize| {
+            outside
+                .get(position)
+                .map_or(tokens.end, |(token_index, _)| *token_index)
+        };
         let condition = (*name..end)
             .find(|position| key(*position) == "on")
             .map_or(0..0, |position| place_of(position) + 1..place_of(end));

@@ -111,7 +111,9 @@ pub fn same_grouping(generated: &str, text: &str, columns: &[&str], dialect: Dia
             let (.., edited) = theirs.columns.iter().find(is_it)?;
             let added = guards.added_guards(&trees, *tree, *edited)?;
             if added.count > 0 {
-                shared_grouping.columns.push((name.clone(), RewrittenSql::new(sql.clone(), added)));
+                shared_grouping
+                    .columns
+                    .push((name.clone(), RewrittenSql::new(sql.clone(), added)));
             }
         }
     }
@@ -140,7 +142,11 @@ impl Grouping {
         for part in file.select_parts(cte) {
             match &part.position.kind {
                 FilePartKind::Column(name) => {
-                    columns.push((name.clone(), file.text(&part.tokens).to_owned(), parse_tokens(&part.tokens)?));
+                    columns.push((
+                        name.clone(),
+                        file.text(&part.tokens).to_owned(),
+                        parse_tokens(&part.tokens)?,
+                    ));
                 }
                 // The position of an item after `*` is unknown.
                 FilePartKind::Unnamed => return None,

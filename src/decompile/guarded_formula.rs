@@ -140,8 +140,15 @@ impl Decompiler {
     /// Finds a formula whose SQL differs from the edited SQL only in guards.
     fn find_guarded_formula(&self, case: &CandidateCheck<'_, '_>) -> Result<Option<FoundFormula>, NotAFormula> {
         let (spec_position, mut trees) = (case.spec_position, Trees::default());
-        let mut expression =
-            |file| spec_position.definition_expression(file, case.cte, case.definition_index, &case.definition.name, &mut trees);
+        let mut expression = |file| {
+            spec_position.definition_expression(
+                file,
+                case.cte,
+                case.definition_index,
+                &case.definition.name,
+                &mut trees,
+            )
+        };
         let (Ok(expected), generated_tree) = (expression(case.edited_file), expression(case.generated_file)) else {
             return Ok(None);
         };

@@ -295,7 +295,8 @@ impl Guards {
         match (name.as_str(), rest) {
             ("coalesce", [_, ..]) => {
                 let first_columns = columns(trees, *first);
-                let is_default = |part: &SqlNodeId| is_constant(trees, *part) || columns(trees, *part).is_subset(&first_columns);
+                let is_default =
+                    |part: &SqlNodeId| is_constant(trees, *part) || columns(trees, *part).is_subset(&first_columns);
                 // `coalesce(round(x, 2), x)` is NULL only if `x` is NULL, unlike `coalesce(greatest(x, y), x, y)`.
                 let is_zero = |part: &SqlNodeId| *trees.label(*part) == SqlLabel::Number("0".to_owned());
                 let adds_zero = rest.iter().all(is_zero) && position.accepts_zero();

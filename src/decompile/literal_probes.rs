@@ -31,7 +31,9 @@ pub(super) fn literal_probes(trees: &Trees, patterns: &[&Patterns], expression: 
     let mut probes = Vec::new();
     for function in functions() {
         match function.lower {
-            Some(Lowering::Text) => add_format_probes(function.name, (trees, patterns), expression, &texts, &mut probes),
+            Some(Lowering::Text) => {
+                add_format_probes(function.name, (trees, patterns), expression, &texts, &mut probes)
+            }
             Some(Lowering::Search) => {
                 for needle in texts.iter().filter_map(|text| wildcards_from_regex(text)) {
                     let start = Arg::Column(probe_column(Type::Integer, true, 2));
@@ -170,7 +172,10 @@ fn number_formats(trees: &Trees, expression: SqlNodeId) -> Vec<String> {
     for (rank, core) in cores.iter().enumerate() {
         for (before_at, before) in &affixes {
             // Use each string at only one position.
-            for (_, after) in affixes.iter().filter(|(text_index, _)| text_index.is_none() || text_index != before_at) {
+            for (_, after) in affixes
+                .iter()
+                .filter(|(text_index, _)| text_index.is_none() || text_index != before_at)
+            {
                 for commas in &thousands {
                     let left = usize::from(before.is_empty()) + usize::from(after.is_empty()) + usize::from(rank > 1);
                     formats.push((left, format!("{before}{core}{commas}{after}")));
@@ -217,7 +222,9 @@ fn date_part_format_letters(trees: &Trees, pattern_sets: &[&Patterns], part: Sql
         (ExpressionShape::Call("TEXT"), [Arg::Column(_), Arg::Fixed(mask)]) => Some(mask.trim_matches('"').to_owned()),
         _ => None,
     };
-    let patterns = pattern_sets.iter().flat_map(|patterns| patterns.value_patterns(trees, part));
+    let patterns = pattern_sets
+        .iter()
+        .flat_map(|patterns| patterns.value_patterns(trees, part));
     let fits = |mask: &String| mask.bytes().all(|letter| letter.is_ascii_lowercase());
     patterns
         .filter(|pattern| pattern.match_node(trees, part).is_some())

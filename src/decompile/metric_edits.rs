@@ -119,7 +119,9 @@ impl<'m> EditedModel<'m> {
                 ))),
                 None => find(),
             };
-            return Some(EditOrigin::Set(self.metric_edit(definition, placed, cte_column, formula)));
+            return Some(EditOrigin::Set(
+                self.metric_edit(definition, placed, cte_column, formula),
+            ));
         }
         if let Some(definition) = self.expanded_model.listed_metric(column) {
             let is_reference = self
@@ -127,7 +129,12 @@ impl<'m> EditedModel<'m> {
                 .metric_columns()
                 .any(|(name, ..)| name.eq_ignore_ascii_case(&placed.formula));
             if is_reference {
-                return Some(EditOrigin::Set(self.metric_edit(definition, placed, cte_column, find())));
+                return Some(EditOrigin::Set(self.metric_edit(
+                    definition,
+                    placed,
+                    cte_column,
+                    find(),
+                )));
             }
         }
         let inlined = self.inlined_formulas(placed);
@@ -151,7 +158,8 @@ impl<'m> EditedModel<'m> {
         let mut definitions = spec_position.outline.steps.iter().flat_map(|step| &step.definitions);
         definitions.find_map(|other| {
             let set_formula = self.expanded_model.metric_set_formula(other.formula_span)?;
-            let is_other = set_formula.name() != definition.name() && set_formula.set_position().set() == definition.set_position().set();
+            let is_other = set_formula.name() != definition.name()
+                && set_formula.set_position().set() == definition.set_position().set();
             let is_shared = is_other
                 && refers(&other.formula, &placed.name)
                 && !refers(set_formula.text(), definition.name())
@@ -168,8 +176,13 @@ impl<'m> EditedModel<'m> {
         spec_position: &SpecPosition<'_>,
         definition: (usize, &DefinitionWithPosition),
     ) -> Result<String, NotAFormula> {
-        let formula =
-            decompiler.find_formula_with_guards_at(self.compiler, spec_position, self.path, self.edited_sql, definition);
+        let formula = decompiler.find_formula_with_guards_at(
+            self.compiler,
+            spec_position,
+            self.path,
+            self.edited_sql,
+            definition,
+        );
         formula.map(|formula| formula.formula)
     }
 
@@ -186,7 +199,9 @@ impl<'m> EditedModel<'m> {
             Some((definition, formula)) => (definition, Ok(formula)),
             None => (self.expanded_model.metric_set_formula(placed.formula_span)?, formula),
         };
-        Some(EditOrigin::Set(self.metric_edit(definition, placed, cte_column, formula)))
+        Some(EditOrigin::Set(
+            self.metric_edit(definition, placed, cte_column, formula),
+        ))
     }
 
     /// Returns whether the edits change the definition that computes a column. A new name for a CTE or a helper column
@@ -222,7 +237,13 @@ impl<'m> EditedModel<'m> {
         let mut trees = Trees::default();
         let mut expression = |text| {
             let file = SqlFile::read(text, dialect);
-            let expression = spec_position.definition_expression(&file, spec_position.step_cte(step), step, &placed.name, &mut trees);
+            let expression = spec_position.definition_expression(
+                &file,
+                spec_position.step_cte(step),
+                step,
+                &placed.name,
+                &mut trees,
+            );
             expression.ok()
         };
         let generated_expression = expression(&self.generated_sql);
@@ -230,7 +251,10 @@ impl<'m> EditedModel<'m> {
     }
 
     /// Returns the first definition whose SQL differs, with the position of its step.
-    fn first_changed_definition<'r>(&self, spec_position: &'r SpecPosition<'_>) -> Option<(usize, &'r DefinitionWithPosition)> {
+    fn first_changed_definition<'r>(
+        &self,
+        spec_position: &'r SpecPosition<'_>,
+    ) -> Option<(usize, &'r DefinitionWithPosition)> {
         let dialect = self.compiler.options.dialect;
         let (generated_file, sql_file) = (
             SqlFile::read(&self.generated_sql, dialect),
@@ -238,7 +262,8 @@ impl<'m> EditedModel<'m> {
         );
         let mut trees = Trees::default();
         let steps = spec_position.outline.steps.iter().enumerate();
-        let mut definitions = steps.flat_map(|(step, outline)| outline.definitions.iter().map(move |placed| (step, placed)));
+        let mut definitions =
+            steps.flat_map(|(step, outline)| outline.definitions.iter().map(move |placed| (step, placed)));
         definitions.find(|(step, placed)| {
             let cte = spec_position.step_cte(*step);
             let mut expression = |file| spec_position.definition_expression(file, cte, *step, &placed.name, &mut trees);
@@ -261,7 +286,10 @@ impl<'m> EditedModel<'m> {
         }
         let mut trees = Trees::default();
         let mut resolved = |file, cte, column| resolved_column(file, (cte, column), &mut trees).map(|(id, _)| id);
-        let (edited, before) = (resolved(&edited_file, cte, column), resolved(&generated_file, cte, column));
+        let (edited, before) = (
+            resolved(&edited_file, cte, column),
+            resolved(&generated_file, cte, column),
+        );
         let renamed = renamed_helper((&generated_file, &sql_file), cte, column);
         let mut columns = [(cte, Some(column)), (None, Some(column)), (cte, renamed.as_deref())].into_iter();
         columns.any(|(cte, now)| {
@@ -284,12 +312,14 @@ impl<'m> EditedModel<'m> {
         }
         let dialect = self.compiler.options.dialect;
         let file = |text| SqlFile::read(text, dialect);
-        let (sql_file, generated_file, edited_file) = (file(model_sql), file(&self.generated_sql), file(self.edited_sql));
+        let (sql_file, generated_file, edited_file) =
+            (file(model_sql), file(&self.generated_sql), file(self.edited_sql));
         let mut trees = Trees::default();
         let (edited, _) = resolved_column(&edited_file, (cte, column), &mut trees)?;
         let (before, _) = resolved_column(&generated_file, (cte, column), &mut trees)?;
         let spec_position = SpecPosition::parse_expanded(self.expanded_model.text()).ok()?;
-        let definition = find_definition(&spec_position, cte, column).or_else(|| self.first_changed_definition(&spec_position))?;
+        let definition =
+            find_definition(&spec_position, cte, column).or_else(|| self.first_changed_definition(&spec_position))?;
         let edits = Edits::default();
         let files = (&generated_file, &edited_file, &edits);
         let check = CandidateCheck::new(self.compiler, &spec_position, definition, self.path, files);
@@ -410,9 +440,11 @@ impl<'m> EditedModel<'m> {
         let definitions = spec_position.outline.steps.iter().flat_map(|step| &step.definitions);
         let text = |placed: &DefinitionWithPosition| {
             let set_formula = self.expanded_model.metric_set_formula(placed.formula_span)?;
-            let is_same =
-                set_formula.name() == definition.name() && set_formula.set_position().set() == definition.set_position().set();
-            let part = set_formula.part().filter(|part| is_same && part.len() < set_formula.text().len())?;
+            let is_same = set_formula.name() == definition.name()
+                && set_formula.set_position().set() == definition.set_position().set();
+            let part = set_formula
+                .part()
+                .filter(|part| is_same && part.len() < set_formula.text().len())?;
             Some((placed.name.clone(), set_formula.text().get(part)?.to_owned()))
         };
         definitions.filter_map(text).collect()
@@ -473,17 +505,24 @@ fn find_definition<'r>(
     column: &str,
 ) -> Option<(usize, &'r DefinitionWithPosition)> {
     let steps = spec_position.outline.steps.iter().enumerate();
-    let all_definitions = steps.flat_map(|(step_index, step)| step.definitions.iter().map(move |placed| (step_index, placed)));
+    let all_definitions =
+        steps.flat_map(|(step_index, step)| step.definitions.iter().map(move |placed| (step_index, placed)));
     let definitions: Vec<(usize, &DefinitionWithPosition)> = all_definitions
         .filter(|(_, placed)| placed.name.eq_ignore_ascii_case(column))
         .collect();
     let in_cte = |(step_index, _): &&(usize, &DefinitionWithPosition)| {
-        let name = spec_position.outline.steps.get(*step_index).and_then(|step| step.name.as_deref());
+        let name = spec_position
+            .outline
+            .steps
+            .get(*step_index)
+            .and_then(|step| step.name.as_deref());
         cte.is_some_and(|cte| name.is_some_and(|name| name.eq_ignore_ascii_case(cte)))
     };
     let computes = |(_, placed): &&(usize, &DefinitionWithPosition)| !placed.formula.eq_ignore_ascii_case(column);
     let cte_definition = definitions.iter().find(in_cte).filter(computes);
-    cte_definition.or_else(|| definitions.iter().rev().find(computes)).copied()
+    cte_definition
+        .or_else(|| definitions.iter().rev().find(computes))
+        .copied()
 }
 
 /// Returns the expression for a column, and its SQL on one line. Columns of CTEs are replaced by their expressions,

@@ -92,7 +92,9 @@ impl EditedModel<'_> {
                 let mut generated_parts = spec_position.definition_parts(generated_file, (step, name), &mut trees);
                 let edited = spec_position.definition_parts(file, (step, name), &mut trees);
                 let sites = generated_parts.site.as_ref().zip(edited.site.as_ref());
-                let item = sites.and_then(|(generated_site, edited)| GroupItem::find((generated_file, generated_site), (file, edited), name));
+                let item = sites.and_then(|(generated_site, edited)| {
+                    GroupItem::find((generated_file, generated_site), (file, edited), name)
+                });
                 let is_edited = item.as_ref().is_some_and(|item| item.is_edited);
                 let is_same = generated_parts.expression == edited.expression && !is_edited;
                 // Removing a column is not an edit to its formula.
@@ -154,7 +156,8 @@ impl EditedModel<'_> {
             let is_read = identity(call).is_some_and(|call| identity(relation.relation()) == Some(call));
             let of_relation = |reads: &[FromClauseRelation]| {
                 let mut reads = reads.iter();
-                let clause_relation = reads.find(|from_relation| from_relation.alias.eq_ignore_ascii_case(relation.name()))?;
+                let clause_relation =
+                    reads.find(|from_relation| from_relation.alias.eq_ignore_ascii_case(relation.name()))?;
                 Some(clause_relation.tokens.clone())
             };
             let (own_tokens, edited) = match is_read {

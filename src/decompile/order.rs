@@ -76,7 +76,10 @@ mod tests {
         let moved = "with a as (\n  select x, z, SUM(y) as s\n  from t\n)\n\nselect x, s, -- all\n z + 1 as w from a\n";
         let expected =
             "with a as (\n  select x, SUM(y) as s, z\n  from t\n)\n\nselect s, x, -- all\n z + 1 as w from a\n";
-        assert_eq!(with_column_order_of(moved, generated_sql, dialect).as_deref(), Some(expected));
+        assert_eq!(
+            with_column_order_of(moved, generated_sql, dialect).as_deref(),
+            Some(expected)
+        );
         assert_eq!(with_column_order_of(generated_sql, generated_sql, dialect), None);
         // Columns that exist in only one version keep their positions.
         let more = "select x, more, s from a";

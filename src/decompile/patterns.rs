@@ -236,7 +236,9 @@ pub(super) fn build_pattern(
 fn condition_inside_count(trees: &Trees, id: SqlNodeId) -> Option<SqlNodeId> {
     let [_, inner] = trees.children(id) else { return None };
     match (trees.label(*inner), trees.children(*inner)) {
-        (SqlLabel::Case, [condition, then_value, _]) if *trees.label(*then_value) == SqlLabel::Number("1".to_owned()) => {
+        (SqlLabel::Case, [condition, then_value, _])
+            if *trees.label(*then_value) == SqlLabel::Number("1".to_owned()) =>
+        {
             Some(*condition)
         }
         (SqlLabel::Case, _) => None,

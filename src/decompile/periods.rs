@@ -28,7 +28,9 @@ pub(super) fn period_probes(names: &[Arg], numbers: &[i64]) -> Vec<ProbeFormula>
             for number in ["-1", "1", "-2", "2"] {
                 add_probe(Arg::Fixed(number.to_owned()), unit);
             }
-            both_signs(NUMBERS[0]).into_iter().for_each(|number| add_probe(number, unit));
+            both_signs(NUMBERS[0])
+                .into_iter()
+                .for_each(|number| add_probe(number, unit));
         }
         for (unit, factor) in FACTORS {
             for number in numbers.iter().filter(|number| *number % factor == 0) {

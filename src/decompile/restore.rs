@@ -25,7 +25,9 @@ impl Hunk {
         // An empty range overlaps another range only if its position lies strictly between the start and the end of the
         // other range.
         let overlaps = |range: &Range<usize>, other_ranges: &[Range<usize>]| {
-            other_ranges.iter().any(|other| range.start < other.end && other.start < range.end)
+            other_ranges
+                .iter()
+                .any(|other| range.start < other.end && other.start < range.end)
         };
         overlaps(&self.generated, generated_ranges) || overlaps(&self.edited, ranges)
     }
@@ -58,7 +60,11 @@ impl Hunk {
 }
 
 /// Returns the pieces in which a part differs. Empty if a column was added, or if nothing precedes a removed part.
-pub(super) fn diff_part(position: &FilePartPosition, generated_file: &SqlFile<'_>, sql_file: &SqlFile<'_>) -> Vec<Hunk> {
+pub(super) fn diff_part(
+    position: &FilePartPosition,
+    generated_file: &SqlFile<'_>,
+    sql_file: &SqlFile<'_>,
+) -> Vec<Hunk> {
     // Text of the part, including the keywords of its clause, or its comma and alias.
     let whole_range = |file: &SqlFile<'_>, tokens: Range<usize>| match position.clause() {
         Some("distinct") => tokens,
@@ -67,7 +73,8 @@ pub(super) fn diff_part(position: &FilePartPosition, generated_file: &SqlFile<'_
     };
     match (generated_file.part_tokens(position), sql_file.part_tokens(position)) {
         (Some(generated_tokens), Some(edited)) => {
-            let of_relations = || diff_relations((generated_file, generated_tokens.clone()), (sql_file, edited.clone()));
+            let of_relations =
+                || diff_relations((generated_file, generated_tokens.clone()), (sql_file, edited.clone()));
             let hunks = (position.clause() == Some("from")).then(of_relations).flatten();
             hunks.unwrap_or_else(|| diff_tokens((generated_file, generated_tokens), (sql_file, edited)))
         }
@@ -108,7 +115,10 @@ fn diff_relations(
         match before.next_if(|clause_relation| clause_relation.alias == relation.alias) {
             Some(clause_relation) => {
                 token_index = clause_relation.tokens.end;
-                hunks.extend(diff_tokens((generated_file, clause_relation.tokens), (file, relation.tokens)));
+                hunks.extend(diff_tokens(
+                    (generated_file, clause_relation.tokens),
+                    (file, relation.tokens),
+                ));
             }
             None => hunks.push(Hunk {
                 generated: token_index..token_index,
@@ -121,7 +131,11 @@ fn diff_relations(
 
 /// Returns the position in the edited SQL where a removed part was: right after the nearest preceding part of its
 /// select that still exists.
-fn token_after_preceding(position: &FilePartPosition, generated_file: &SqlFile<'_>, file: &SqlFile<'_>) -> Option<usize> {
+fn token_after_preceding(
+    position: &FilePartPosition,
+    generated_file: &SqlFile<'_>,
+    file: &SqlFile<'_>,
+) -> Option<usize> {
     let before = generated_file.parts.get(..generated_file.part_position(position)?)?;
     let mut of_select = before
         .iter()
@@ -138,7 +152,12 @@ pub(super) fn diff_tokens(
     (generated_file, generated_tokens): (&SqlFile<'_>, Range<usize>),
     (sql_file, edited): (&SqlFile<'_>, Range<usize>),
 ) -> Vec<Hunk> {
-    let keys = |file: &SqlFile<'_>, tokens: &Range<usize>| tokens.clone().map(|token_index| file.key(token_index)).collect::<Vec<_>>();
+    let keys = |file: &SqlFile<'_>, tokens: &Range<usize>| {
+        tokens
+            .clone()
+            .map(|token_index| file.key(token_index))
+            .collect::<Vec<_>>()
+    };
     let (a, b) = (keys(generated_file, &generated_tokens), keys(sql_file, &edited));
     let head = a.iter().zip(&b).take_while(|(key, other)| key == other).count();
     let rest = a.iter().rev().zip(b.iter().rev());
@@ -219,10 +238,16 @@ impl GroupItem {
             is_name || file.has_same_tokens(item, file, &site.tokens)
         };
         let (before, after) = (items(generated_file, generated_site), items(sql_file, edited));
-        let index = before.iter().position(|item| is_of_column(generated_file, generated_site, item))?;
+        let index = before
+            .iter()
+            .position(|item| is_of_column(generated_file, generated_site, item))?;
         let current = after.iter().find(|item| is_of_column(sql_file, edited, item));
         // If the edited SQL groups by a different expression, the item is at the same position.
-        let is_known = |item: &Range<usize>| before.iter().any(|generated_item| sql_file.is_same_part(item, generated_file, generated_item));
+        let is_known = |item: &Range<usize>| {
+            before
+                .iter()
+                .any(|generated_item| sql_file.is_same_part(item, generated_file, generated_item))
+        };
         let moved = after.get(index).filter(|item| !is_known(item));
         Some(Self {
             generated: before.get(index)?.clone(),
@@ -246,13 +271,22 @@ impl GroupItem {
 /// assert_eq!(restored, written.replace("count(*)", "sum(x)"));
 /// ```
 #[must_use]
-pub fn restore_column(generated_sql: &str, text: &str, dialect: Dialect, position: &FilePartPosition) -> Vec<Substitution> {
+pub fn restore_column(
+    generated_sql: &str,
+    text: &str,
+    dialect: Dialect,
+    position: &FilePartPosition,
+) -> Vec<Substitution> {
     let (generated_file, file) = (SqlFile::read(generated_sql, dialect), SqlFile::read(text, dialect));
-    let (Some(generated_tokens), Some(edited)) = (generated_file.part_tokens(position), file.part_tokens(position)) else {
+    let (Some(generated_tokens), Some(edited)) = (generated_file.part_tokens(position), file.part_tokens(position))
+    else {
         return Vec::new();
     };
     // A plain column has no name after it, but an expression that replaces the column needs a name.
-    let (own_end, edited_end) = (generated_file.end_with_name(&generated_tokens), file.end_with_name(&edited));
+    let (own_end, edited_end) = (
+        generated_file.end_with_name(&generated_tokens),
+        file.end_with_name(&edited),
+    );
     let column_hunk = match (own_end == generated_tokens.end, edited_end == edited.end) {
         (true, false) => Hunk {
             generated: generated_tokens.clone(),
@@ -273,7 +307,11 @@ pub fn restore_column(generated_sql: &str, text: &str, dialect: Dialect, positio
             cte: position.cte.clone(),
             tokens,
         };
-        let item = GroupItem::find((&generated_file, &site(generated_tokens)), (&file, &site(edited)), column);
+        let item = GroupItem::find(
+            (&generated_file, &site(generated_tokens)),
+            (&file, &site(edited)),
+            column,
+        );
         if let Some(GroupItem {
             generated: item_tokens,
             edited: Some(edited),

@@ -111,7 +111,10 @@ impl<'s> FormulaSearch<'s> {
             None => self.trees.descendants(id),
         };
         let is_whole = |part: SqlNodeId| {
-            let mut equivalents = self.alternatives.into_iter().flat_map(|alternatives| alternatives.equivalents_of(id));
+            let mut equivalents = self
+                .alternatives
+                .into_iter()
+                .flat_map(|alternatives| alternatives.equivalents_of(id));
             part == id || equivalents.any(|(other, _)| *other == part)
         };
         let form_limits: Vec<usize> = parts
@@ -179,7 +182,11 @@ impl<'s> FormulaSearch<'s> {
                 self.match_pattern(pattern, id, &mut expression_texts);
             }
         }
-        for (other, _) in self.alternatives.into_iter().flat_map(|alternatives| alternatives.equivalents_of(id)) {
+        for (other, _) in self
+            .alternatives
+            .into_iter()
+            .flat_map(|alternatives| alternatives.equivalents_of(id))
+        {
             expression_texts.extend(
                 self.forms
                     .get(other)

@@ -169,11 +169,18 @@ impl SheetLookup {
     /// key.
     pub fn plain_lookup_probes(&self) -> Vec<ProbeFormula> {
         let returned_ranges = self.write_ranges(&self.returned_names);
-        let mut forms: Vec<String> = returned_ranges.iter().map(|returned_range| format!("INDEX({returned_range}, {{0}})")).collect();
+        let mut forms: Vec<String> = returned_ranges
+            .iter()
+            .map(|returned_range| format!("INDEX({returned_range}, {{0}})"))
+            .collect();
         for sought in self.write_ranges(&self.condition_names) {
             for match_mode in &self.ways {
                 let match_call = format!("MATCH({{0}}, {sought}{match_mode})");
-                forms.extend(returned_ranges.iter().map(|returned_range| format!("INDEX({returned_range}, {match_call})")));
+                forms.extend(
+                    returned_ranges
+                        .iter()
+                        .map(|returned_range| format!("INDEX({returned_range}, {match_call})")),
+                );
                 forms.push(match_call);
             }
         }

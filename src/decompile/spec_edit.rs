@@ -141,7 +141,11 @@ impl<'s> SpecPosition<'s> {
     pub fn definition(&self, step: Option<&str>, name: &str) -> Result<(usize, &DefinitionWithPosition), EditRefusal> {
         let steps = self.outline.steps.iter().enumerate();
         let is_step = |own_name: &Option<String>| {
-            step.is_none_or(|step| own_name.as_deref().is_some_and(|step_name| step_name.eq_ignore_ascii_case(step)))
+            step.is_none_or(|step| {
+                own_name
+                    .as_deref()
+                    .is_some_and(|step_name| step_name.eq_ignore_ascii_case(step))
+            })
         };
         let mut matches = steps.filter(|(_, s)| is_step(&s.name)).flat_map(|(step_index, s)| {
             s.definitions
@@ -200,8 +204,12 @@ impl<'s> SpecPosition<'s> {
         let double = || formula.replace('\\', "\\\\").replace('"', "\\\"");
         match (definition.style, definition.alone) {
             (YamlStyle::Plain, true) => self.splice_text(scalar.start, scalar.end, &format!("\"{}\"", double())),
-            (YamlStyle::Block, _) | (YamlStyle::Plain, false) => self.splice_text(formula_span.start, formula_span.end, formula),
-            (YamlStyle::Single, _) => self.splice_text(formula_span.start, formula_span.end, &formula.replace('\'', "''")),
+            (YamlStyle::Block, _) | (YamlStyle::Plain, false) => {
+                self.splice_text(formula_span.start, formula_span.end, formula)
+            }
+            (YamlStyle::Single, _) => {
+                self.splice_text(formula_span.start, formula_span.end, &formula.replace('\'', "''"))
+            }
             (YamlStyle::Double, _) => self.splice_text(formula_span.start, formula_span.end, &double()),
         }
     }

@@ -122,8 +122,9 @@ pub fn definition_lines(spec: &str, name: &str) -> Option<Range<usize>> {
     let end = rest
         .find('\n')
         .map_or(spec.len(), |line| definition.formula_span.end as usize + line + 1);
-    let is_alone =
-        |other: &DefinitionWithPosition| other == definition || !(start..end).contains(&(other.formula_span.start as usize));
+    let is_alone = |other: &DefinitionWithPosition| {
+        other == definition || !(start..end).contains(&(other.formula_span.start as usize))
+    };
     step.definitions.iter().all(is_alone).then_some(start..end)
 }
 

@@ -45,7 +45,12 @@ pub(super) fn window_probes(names: &[Arg]) -> Vec<ProbeFormula> {
                 shape: ExpressionShape::Words(format!("COUNTIF({range}, {{0}})")),
                 args: vec![name.clone()],
             });
-            for (_, value) in names.iter().enumerate().take(NAMES).filter(|(other, _)| *other != name_index) {
+            for (_, value) in names
+                .iter()
+                .enumerate()
+                .take(NAMES)
+                .filter(|(other, _)| *other != name_index)
+            {
                 for call in ["SUMIF", "AVERAGEIF"] {
                     let words = format!("{call}({range}, {{0}}, {})", range.replace("{0}", "{1}"));
                     probes.push(ProbeFormula {

@@ -70,7 +70,8 @@ pub fn test_values_by_relation(
                 // Rows need at least one column, even if a formula only counts them.
                 read_columns.extend(columns.first());
             }
-            read_columns.into_iter()
+            read_columns
+                .into_iter()
                 .map(|column| choose_column_test_values(input_relation, column, &key, &constants, has_today))
                 .collect()
         })
@@ -108,7 +109,8 @@ fn relation_key(input_relation: &InputRelation, main: &InterpreterInput) -> Vec<
     let mut source_name = main.spec.from.as_str();
     let mut walked = false;
     for step in &main.spec.steps {
-        let is_read = source_name == input_relation.name || step.joins.iter().any(|join| join.to == input_relation.name);
+        let is_read =
+            source_name == input_relation.name || step.joins.iter().any(|join| join.to == input_relation.name);
         walked |= is_read && !step.is_grouped();
         source_name = &step.name;
     }

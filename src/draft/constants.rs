@@ -143,7 +143,12 @@ struct SourceColumnResolver<'a> {
 }
 
 impl SourceColumnResolver<'_> {
-    fn compared_columns(&self, index: usize, x: &InterpreterExpr, own_name: Option<&str>) -> BTreeSet<RelationColumnKey> {
+    fn compared_columns(
+        &self,
+        index: usize,
+        x: &InterpreterExpr,
+        own_name: Option<&str>,
+    ) -> BTreeSet<RelationColumnKey> {
         let mut column_keys = BTreeSet::new();
         let mut visited_names = BTreeSet::new();
         // Each entry contains the index of a step, a name, and whether the name refers to a column of the step's input.
@@ -154,12 +159,18 @@ impl SourceColumnResolver<'_> {
             let is_own = |name: &str| definition_name == Some(name);
             names.into_iter().map(|name| (is_own(&name), name)).collect::<Vec<_>>()
         };
-        stack.extend(names(x, own_name).into_iter().map(|(is_own, name)| (index, name, is_own)));
+        stack.extend(
+            names(x, own_name)
+                .into_iter()
+                .map(|(is_own, name)| (index, name, is_own)),
+        );
         while let Some((step_index, name, is_column)) = stack.pop() {
             if !visited_names.insert((step_index, name.clone(), is_column)) {
                 continue;
             }
-            let Some(step) = self.spec.steps.get(step_index) else { continue };
+            let Some(step) = self.spec.steps.get(step_index) else {
+                continue;
+            };
             if let (Some(x), false) = (step.definition(&name), is_column) {
                 stack.extend(
                     names(x, Some(&name))
@@ -192,7 +203,9 @@ impl SourceColumnResolver<'_> {
 
     /// Returns the relations that a step reads, each with its alias in the step.
     fn step_relations<'s>(&'s self, step_index: usize, step: &'s InterpreterStep) -> Vec<(&'s str, &'s str)> {
-        let before = step_index.checked_sub(1).and_then(|previous_index| self.spec.steps.get(previous_index));
+        let before = step_index
+            .checked_sub(1)
+            .and_then(|previous_index| self.spec.steps.get(previous_index));
         let source_name = before.map_or(self.spec.from.as_str(), |step| step.name.as_str());
         let joined = step.joins.iter().map(|join| (join.name(), join.to.as_str()));
         [(source_name, source_name)].into_iter().chain(joined).collect()

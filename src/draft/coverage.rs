@@ -40,8 +40,15 @@ pub fn prune_spec(spec: &InterpreterSpec, columns: &[String]) -> InterpreterSpec
     let mut pruned = spec.clone();
     let mut required_columns: BTreeSet<String> = columns.iter().cloned().collect();
     for step_index in (0..pruned.steps.len()).rev() {
-        let earlier: Vec<String> = pruned.steps.iter().take(step_index).map(|step| step.name.clone()).collect();
-        let Some(step) = pruned.steps.get_mut(step_index) else { break };
+        let earlier: Vec<String> = pruned
+            .steps
+            .iter()
+            .take(step_index)
+            .map(|step| step.name.clone())
+            .collect();
+        let Some(step) = pruned.steps.get_mut(step_index) else {
+            break;
+        };
         let required_names = names_needed_for_columns(step, &required_columns);
         step.hidden = step
             .definitions
@@ -52,11 +59,15 @@ pub fn prune_spec(spec: &InterpreterSpec, columns: &[String]) -> InterpreterSpec
             .collect();
         step.definitions.retain(|(name, _)| required_names.contains(name));
         if let InterpreterKeep::Some(kept_names) = &mut step.keep {
-            kept_names.retain(|name| required_columns.contains(unqualified_name(name)) || required_names.contains(name));
+            kept_names
+                .retain(|name| required_columns.contains(unqualified_name(name)) || required_names.contains(name));
         }
         // A step may join any earlier step.
         let joins_earlier = step.joins.iter().any(|join| earlier.contains(&join.to));
-        let names: BTreeSet<String> = required_names.iter().map(|name| unqualified_name(name).to_owned()).collect();
+        let names: BTreeSet<String> = required_names
+            .iter()
+            .map(|name| unqualified_name(name).to_owned())
+            .collect();
         if joins_earlier {
             let earlier_names = pruned
                 .steps
@@ -64,7 +75,10 @@ pub fn prune_spec(spec: &InterpreterSpec, columns: &[String]) -> InterpreterSpec
                 .take(step_index)
                 .flat_map(|step| step.definitions.iter().map(|(name, _)| name.clone()));
             required_columns = earlier_names.chain(names).collect();
-        } else if matches!(pruned.steps.get(step_index).map(|step| &step.keep), Some(InterpreterKeep::All)) {
+        } else if matches!(
+            pruned.steps.get(step_index).map(|step| &step.keep),
+            Some(InterpreterKeep::All)
+        ) {
             required_columns.extend(names);
         } else {
             required_columns = names;
@@ -90,7 +104,8 @@ fn names_needed_for_columns(step: &InterpreterStep, required_columns: &BTreeSet<
     }
     if let InterpreterKeep::Some(kept_names) = &step.keep {
         names.extend(
-            kept_names.iter()
+            kept_names
+                .iter()
                 .filter(|name| required_columns.contains(unqualified_name(name)))
                 .cloned(),
         );

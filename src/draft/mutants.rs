@@ -138,7 +138,9 @@ fn node_mutants(x: &InterpreterExpr) -> Vec<InterpreterExpr> {
                 .into_iter()
                 .collect();
             match args.as_slice() {
-                [InterpreterExpr::Call("DISTINCT", operands)] => mutants.push(InterpreterExpr::Aggregate(name, operands.clone())),
+                [InterpreterExpr::Call("DISTINCT", operands)] => {
+                    mutants.push(InterpreterExpr::Aggregate(name, operands.clone()))
+                }
                 [_] if *name == "COUNT" && !x.has_range() => mutants.push(InterpreterExpr::Aggregate(name, Vec::new())),
                 _ => {}
             }

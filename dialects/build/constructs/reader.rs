@@ -99,9 +99,10 @@ impl<'a> Reader<'a> {
                 Node::Over(x) => self.suffixes[usize::from(*x)] = over.join("|"),
                 Node::Spaced(parts) => {
                     self.mark_aliases(parts);
-                    if let (Some(call), Some(Node::Word(word))) =
-                        (parts.first(), parts.get(1).map(|index| &self.nodes[usize::from(*index)]))
-                        && (word.starts_with("within group") || word.starts_with("over") || word.starts_with("filter"))
+                    if let (Some(call), Some(Node::Word(word))) = (
+                        parts.first(),
+                        parts.get(1).map(|index| &self.nodes[usize::from(*index)]),
+                    ) && (word.starts_with("within group") || word.starts_with("over") || word.starts_with("filter"))
                     {
                         let suffix = match word.as_str() {
                             "within group" => " within group (order by)".to_owned(),
@@ -145,7 +146,8 @@ impl<'a> Reader<'a> {
     }
 
     fn texts(&self, indices: &[u16]) -> Vec<&str> {
-        indices.iter()
+        indices
+            .iter()
             .map(|index| self.described[usize::from(*index)].text.as_str())
             .collect()
     }
@@ -394,11 +396,18 @@ impl<'a> Reader<'a> {
                 .unwrap_or("any")
                 .to_owned()
         };
-        let entry = self.scope.results.iter().find(|(function, _)| function == plain_name(name));
+        let entry = self
+            .scope
+            .results
+            .iter()
+            .find(|(function, _)| function == plain_name(name));
         match entry.map(|(_, class)| class.as_str()) {
             Some("argument") => first(),
             Some("moment") => {
-                let moment = args.iter().map(|index| self.class(*index)).find(|class| is_moment(class));
+                let moment = args
+                    .iter()
+                    .map(|index| self.class(*index))
+                    .find(|class| is_moment(class));
                 moment.unwrap_or("temporal").to_owned()
             }
             Some(class) => class.to_owned(),
@@ -411,6 +420,9 @@ impl<'a> Reader<'a> {
 /// `any ignore nulls order by any desc limit number`.
 fn without_order(text: &str) -> String {
     let (argument, order) = text.split_once(" order by ").unwrap_or((text, ""));
-    let limit = order.find(" limit ").and_then(|offset| order.get(offset..)).unwrap_or_default();
+    let limit = order
+        .find(" limit ")
+        .and_then(|offset| order.get(offset..))
+        .unwrap_or_default();
     format!("{argument}{limit}")
 }

@@ -22,8 +22,9 @@ impl Roles {
     /// Returns the roles of a function's template. An entry that another function refers to in `window` or `over` is
     /// computed over partitions, and an entry in `framed` over frames.
     pub fn find_roles(function: &Function, functions: &[Function]) -> Self {
-        let is_referenced =
-            |field: fn(&Function) -> &Option<String>| functions.iter().any(|f| field(f).as_ref() == Some(&function.name));
+        let is_referenced = |field: fn(&Function) -> &Option<String>| {
+            functions.iter().any(|f| field(f).as_ref() == Some(&function.name))
+        };
         let over = is_referenced(|f| &f.over) || is_referenced(|f| &f.window);
         let framed = is_referenced(|f| &f.framed);
         match function.level.as_str() {

@@ -167,7 +167,8 @@ impl Reader<'_> {
         for (key, _) in section {
             let name = key.get_ref();
             let existing_index = inherited.iter().position(|(entry_name, _)| entry_name == name);
-            let mut entry = existing_index.map_or_else(|| (name.to_string(), T::default()), |index| inherited.remove(index));
+            let mut entry =
+                existing_index.map_or_else(|| (name.to_string(), T::default()), |index| inherited.remove(index));
             self.replace(section, name, &mut entry.1, &parse);
             inherited.push(entry);
         }

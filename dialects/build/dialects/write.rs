@@ -153,7 +153,9 @@ fn write_properties(output: &mut String, index: usize, dialect: &Dialect, ansi: 
 /// Fills the placeholders in the reason why a dialect does not support an overload: `{dialect}` is the dialect's title,
 /// and `{elsewhere}` lists the other dialects that support the overload, as in `in BigQuery, in Snowflake`.
 fn fill_titles(reason: &str, dialect: &Dialect, dialects: &[Dialect], overload: usize) -> String {
-    let has_template = |other_dialect: &&Dialect| other_dialect.unverified.is_empty() && matches!(other_dialect.cells[overload], Cell::Template(..));
+    let has_template = |other_dialect: &&Dialect| {
+        other_dialect.unverified.is_empty() && matches!(other_dialect.cells[overload], Cell::Template(..))
+    };
     let elsewhere = dialects
         .iter()
         .filter(has_template)
@@ -232,7 +234,10 @@ fn write_construct_facts(output: &mut String, dialect: &Dialect) {
     output.push_str("], cell_constructs: &[\n");
     let places: BTreeMap<_, usize> = dialect.known.keys().zip(0..).collect();
     for constructs in &dialect.constructs {
-        let places: Vec<usize> = constructs.iter().filter_map(|construct| places.get(construct).copied()).collect();
+        let places: Vec<usize> = constructs
+            .iter()
+            .filter_map(|construct| places.get(construct).copied())
+            .collect();
         let _ = writeln!(output, "&{places:?},");
     }
     output.push_str("] ");

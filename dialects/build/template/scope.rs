@@ -78,7 +78,9 @@ pub(super) fn check(tokens: &[Token]) -> Result<(), String> {
                 scope.names.extend(read_alias_names(tokens, index));
             }
             (Token::Word(word), Some(scope)) if word == "from" => scope.in_first_item = scope.names.is_empty(),
-            (Token::Word(_) | Token::Symbol(","), Some(scope)) => scope.in_first_item &= word_at(index) == Some("unnest"),
+            (Token::Word(_) | Token::Symbol(","), Some(scope)) => {
+                scope.in_first_item &= word_at(index) == Some("unnest")
+            }
             (Token::Slot(_), _) => {
                 let inside = scopes.iter_mut().filter(|scope| !scope.in_first_item);
                 inside.for_each(|scope| scope.has_argument = true);

@@ -63,7 +63,8 @@ mod tests {
         assert!(texts("duckdb", "IF").is_empty());
         let all_facts: Vec<_> = Dialect::all().flat_map(Dialect::facts_of_constructs).collect();
         assert!(
-            all_facts.iter()
+            all_facts
+                .iter()
                 .all(|fact| fact.source.is_empty() == (fact.verdict.name() == "unsure"))
         );
     }

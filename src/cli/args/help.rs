@@ -103,7 +103,8 @@ mod tests {
         let mut count = 0;
         while let Some((name, popped_command)) = commands.pop() {
             commands.extend(
-                popped_command.get_subcommands()
+                popped_command
+                    .get_subcommands()
                     .map(|command| (format!("{name} {}", command.get_name()), command.clone())),
             );
             if name == "formulac" {

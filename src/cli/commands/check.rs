@@ -444,6 +444,10 @@ fn print_summary(session: &Session, file_diagnostics: &[FileDiagnostics]) {
         (0, 0) => format!("{files} checked: no problems found"),
         (e, 0) => format!("{files} checked: {}", count_text(e, "error")),
         (0, w) => format!("{files} checked: {}", count_text(w, "warning")),
-        (e, w) => format!("{files} checked: {}, {}", count_text(e, "error"), count_text(w, "warning")),
+        (e, w) => format!(
+            "{files} checked: {}, {}",
+            count_text(e, "error"),
+            count_text(w, "warning")
+        ),
     });
 }

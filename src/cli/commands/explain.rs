@@ -324,7 +324,12 @@ fn format_explanation(
         let _ = match &part.definition {
             Some(definition) => {
                 let (ty, level) = (definition.ty().name(), definition.level().name());
-                writeln!(out, "{:<width$}  {ty:<9}  {level:<9}  {}", label(part), definition.sql())
+                writeln!(
+                    out,
+                    "{:<width$}  {ty:<9}  {level:<9}  {}",
+                    label(part),
+                    definition.sql()
+                )
             }
             None => writeln!(out, "{}", label(part)),
         };

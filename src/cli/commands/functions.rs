@@ -48,7 +48,9 @@ pub fn run(session: &Session, args: &FunctionsArgs) -> Result<Exit, Failure> {
             .collect();
         session.print_json(&json!({"functions": functions}))?;
     } else if args.name.is_some() {
-        let entries = matched_functions.iter().map(|f| format_entry(f, args.dialect, &reports));
+        let entries = matched_functions
+            .iter()
+            .map(|f| format_entry(f, args.dialect, &reports));
         session.print_data(&entries.collect::<String>())?;
     } else {
         session.print_data(&format_list(&matched_functions))?;
@@ -251,9 +253,15 @@ fn function_json(
     let cells: Map<String, Value> = matrix_cells_by_dialect(function, dialect)
         .map(|(dialect, cell)| (dialect.name().to_owned(), json!(cell)))
         .collect();
-    let dialects = Dialect::all().filter(|candidate| with_constructs && dialect.is_none_or(|dialect| dialect == *candidate));
+    let dialects =
+        Dialect::all().filter(|candidate| with_constructs && dialect.is_none_or(|dialect| dialect == *candidate));
     let constructs: Vec<Value> = dialects
-        .flat_map(|fact_dialect| fact_dialect.function_facts(function).into_iter().map(move |fact| (fact_dialect, fact)))
+        .flat_map(|fact_dialect| {
+            fact_dialect
+                .function_facts(function)
+                .into_iter()
+                .map(move |fact| (fact_dialect, fact))
+        })
         .map(|(fact_dialect, fact)| {
             json!({
                 "dialect": fact_dialect.name(), "section": fact.section, "construct": fact.text,

@@ -57,8 +57,10 @@ pub fn run(session: &Session, args: &GenerateArgs) -> Result<Exit, Failure> {
     report_undecided_types(session, generation.undecided_types());
     let mut renewed = Vec::new();
     let mut delivery = if goes_on {
-        let is_made = |index: usize| selected_models.has_model(index) && left_out.get(index).is_some_and(Option::is_none);
-        let everything = args.selection.selects_all_models() && selected_models.specs.iter().all(|is_chosen| *is_chosen);
+        let is_made =
+            |index: usize| selected_models.has_model(index) && left_out.get(index).is_some_and(Option::is_none);
+        let everything =
+            args.selection.selects_all_models() && selected_models.specs.iter().all(|is_chosen| *is_chosen);
         let mut delivery = generation.plan_file_changes(is_made, everything)?;
         merge_into_edited_files(session, &workspace, &mut delivery)?;
         delivery
@@ -207,7 +209,10 @@ fn merge_into_edited_files(
 /// Lists the columns that are not part of dbt's semantic layer: the first few by name, then the number of
 /// remaining columns.
 fn missing_metric_notes(models: &[CompiledModel], selected_models: &SelectedModels) -> Vec<String> {
-    let of_chosen = models.iter().zip(&selected_models.models).filter(|(_, is_chosen)| **is_chosen);
+    let of_chosen = models
+        .iter()
+        .zip(&selected_models.models)
+        .filter(|(_, is_chosen)| **is_chosen);
     let built = of_chosen.filter_map(|(model, _)| Some((model, model.built.as_ref()?)));
     let mut notes: Vec<String> = built
         .flat_map(|(model, built)| built.semantic_omissions(&model.name))

@@ -42,12 +42,18 @@ pub fn run(session: &Session, args: &LineageArgs) -> Result<Exit, Failure> {
         other => {
             let mut drawing = up.unwrap_or_default();
             let downstream = down.unwrap_or_default();
-            drawing.nodes.extend(downstream.nodes.into_iter().filter(|dot| dot.id != root));
+            drawing
+                .nodes
+                .extend(downstream.nodes.into_iter().filter(|dot| dot.id != root));
             if drawing.nodes.is_empty() {
                 drawing.nodes.push(show::DrawnNode::new(root.clone(), name, "changed"));
             }
             drawing.edges.extend(downstream.edges);
-            if other == "dot" { drawing.to_dot() } else { drawing.to_mermaid() }
+            if other == "dot" {
+                drawing.to_dot()
+            } else {
+                drawing.to_mermaid()
+            }
         }
     };
     session.print_data(&text)?;
@@ -57,7 +63,12 @@ pub fn run(session: &Session, args: &LineageArgs) -> Result<Exit, Failure> {
 /// Returns the columns that a metric or the metrics of a set read, and the models and columns that use them.
 fn neighbors(context: &ImpactContext, metric: &KnownMetric<'_>) -> MetricNeighbors {
     let lineage = metric.set.lineage().into_iter();
-    let is_own = |column: &str| metric.metrics.iter().any(|metric_name| metric_name.eq_ignore_ascii_case(column));
+    let is_own = |column: &str| {
+        metric
+            .metrics
+            .iter()
+            .any(|metric_name| metric_name.eq_ignore_ascii_case(column))
+    };
     let columns: BTreeSet<String> = lineage
         .filter(|column_lineage| is_own(column_lineage.column()))
         .flat_map(|column_lineage| {

@@ -191,7 +191,8 @@ fn model_compiler(session: &Session, args: &ModelArgs) -> Result<(CommandKnowled
 fn enforces_contracts(session: &Session, dbt: &DbtProject, out: Option<&Path>) -> Result<bool, Failure> {
     let inner = out.map(|out| out.strip_prefix(&dbt.folder).unwrap_or(out).to_owned());
     let given_folder = session.global.project_dir.as_deref();
-    let of_project = || project::read(given_folder).map(|project| PathBuf::from(project.models().unwrap_or(project::MODELS)));
+    let of_project =
+        || project::read(given_folder).map(|project| PathBuf::from(project.models().unwrap_or(project::MODELS)));
     Ok(dbt.enforces_contracts(&inner.map_or_else(of_project, Ok)?))
 }
 

@@ -418,12 +418,18 @@ fn find_file(knowledge: &CommandKnowledge, argument: &str) -> Result<(PathBuf, V
     let find = |name: &str| {
         let local_path = PathBuf::from(name);
         let omni_path = omni_folder(knowledge).map(|omni| omni.join(name));
-        [Some(local_path), omni_path].into_iter().flatten().find(|path| path.is_file())
+        [Some(local_path), omni_path]
+            .into_iter()
+            .flatten()
+            .find(|path| path.is_file())
     };
     if let Some(path) = find(argument) {
         return Ok((path, Vec::new()));
     }
-    let colons = argument.char_indices().filter(|(_, c)| *c == ':').map(|(colon, _)| colon);
+    let colons = argument
+        .char_indices()
+        .filter(|(_, c)| *c == ':')
+        .map(|(colon, _)| colon);
     for colon in colons {
         let (file, rest) = argument.split_at_checked(colon).unwrap_or((argument, ""));
         if let Some(path) = find(file) {
@@ -447,7 +453,10 @@ fn omni_files(knowledge: &CommandKnowledge, file: &Path) -> Result<Vec<(String, 
     let folder = or_current_folder(&folder).to_owned();
     let mut paths = omni_paths(&folder);
     // The named file keeps the path that the user specified.
-    match paths.iter_mut().find(|path| fs::canonicalize(path).ok() == canonical_file) {
+    match paths
+        .iter_mut()
+        .find(|path| fs::canonicalize(path).ok() == canonical_file)
+    {
         Some(path) => file.clone_into(path),
         None => paths.push(file.to_owned()),
     }

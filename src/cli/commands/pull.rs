@@ -383,7 +383,9 @@ impl PullContext {
             let target_folder = artifacts::TargetFolder::read_cached_parts(path, KeptParts::default(), &self.root);
             (target_folder, run_artifacts.and_then(|thread| thread.join().ok()))
         });
-        let Some(target_folder) = artifacts_folder.map_err(|file_diagnostics| Failure::Found(vec![file_diagnostics]))? else {
+        let Some(target_folder) =
+            artifacts_folder.map_err(|file_diagnostics| Failure::Found(vec![file_diagnostics]))?
+        else {
             return Ok(None);
         };
         let run_artifacts = run_artifacts.unwrap_or_else(|| RunArtifacts::read(&self.target))?;

@@ -78,7 +78,12 @@ pub fn report_table(model: &OmniModel, pull: &Pull, now: Timestamp) -> String {
     };
     let (first, second) = (width(|[kind, ..]| kind), width(|[_, view, _]| view));
     rows.iter()
-        .map(|[kind, view, description]| format!("{kind:first$}  {view:second$}  {description}").trim_end().to_owned() + "\n")
+        .map(|[kind, view, description]| {
+            format!("{kind:first$}  {view:second$}  {description}")
+                .trim_end()
+                .to_owned()
+                + "\n"
+        })
         .collect()
 }
 

@@ -45,7 +45,9 @@ pub fn run(session: &Session, args: &QueryArgs) -> Result<Exit, Failure> {
 fn columns_json(compiled: &CompiledSpec) -> Vec<Value> {
     let lineage = compiled.lineage();
     let sources_of = |name: &str| -> Vec<String> {
-        let lineage_entry = lineage.iter().find(|column_lineage| column_lineage.column().eq_ignore_ascii_case(name));
+        let lineage_entry = lineage
+            .iter()
+            .find(|column_lineage| column_lineage.column().eq_ignore_ascii_case(name));
         let sources = lineage_entry.into_iter().flat_map(ColumnLineage::sources);
         sources
             .map(|source| format!("{}.{}", source.relation(), source.column()))

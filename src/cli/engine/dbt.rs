@@ -86,7 +86,9 @@ pub fn call_dbt_show(
 /// query's declared columns.
 pub fn run_query(request: EngineRequest<'_>, run: &DbtRun) -> Result<Answer, Failure> {
     let one_more = u64::from(request.limit) + 1;
-    let most = request.own_limit.map_or(one_more, |query_limit| query_limit.min(one_more));
+    let most = request
+        .own_limit
+        .map_or(one_more, |query_limit| query_limit.min(one_more));
     let timed = request
         .timed
         .map(|timed| formulac::dbt::duration_query(timed, request.sql));

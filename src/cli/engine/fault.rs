@@ -151,7 +151,11 @@ fn message_span(message: &str, sent_sql: SentSql<'_>) -> Option<Span> {
     let cut = excerpt.trim_end_matches("...");
     let core = cut.strip_prefix("...").unwrap_or(cut);
     // The SQL that dbt sends to the engine has different line numbers from the SQL that was passed to dbt.
-    let only = |core: &str| full_sql.find(core).filter(|offset| full_sql.rfind(core) == Some(*offset));
+    let only = |core: &str| {
+        full_sql
+            .find(core)
+            .filter(|offset| full_sql.rfind(core) == Some(*offset))
+    };
     let core_start = line
         .find(core)
         .map(|offset| start + offset)

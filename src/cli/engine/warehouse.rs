@@ -64,7 +64,10 @@ impl WarehouseState {
     /// `required` has the form `name=value` or `name=one|other`.
     fn wrong_parameter(&self, required: &str) -> Option<String> {
         let (name, values) = required.split_once('=')?;
-        let (_, setting) = self.parameters.iter().find(|(known_name, _)| known_name.eq_ignore_ascii_case(name))?;
+        let (_, setting) = self
+            .parameters
+            .iter()
+            .find(|(known_name, _)| known_name.eq_ignore_ascii_case(name))?;
         let display_value = |value: &str| {
             if value.is_empty() {
                 "empty".to_owned()

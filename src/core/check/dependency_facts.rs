@@ -113,7 +113,10 @@ pub fn collect_dependency_facts(ast: &Ast, buffers: &CheckBuffers, program: &Pro
 /// Adds links to the definitions that a lint compares with each other.
 fn add_links_of_lints(program: &Program, definitions: &mut [DefinitionFacts]) {
     // The nodes of a definition end where the nodes of the next lowered definition begin.
-    let mut starts: Vec<(u32, usize)> = (0..).zip(&program.definitions).map(|(index, d)| (d.first.0, index)).collect();
+    let mut starts: Vec<(u32, usize)> = (0..)
+        .zip(&program.definitions)
+        .map(|(index, d)| (d.first.0, index))
+        .collect();
     starts.sort_unstable();
     let mut add = |node: u32, link: Link| {
         let index = starts.partition_point(|(start, _)| *start <= node);

@@ -217,7 +217,10 @@ mod tests {
         };
         assert_eq!(part_of("year", "duckdb", 1, None).as_deref(), Some("year"));
         assert_eq!(part_of("year", "postgres", 1, None), None);
-        assert_eq!(part_of("date_part", "postgres", 2, Some("Month")).as_deref(), Some("month"));
+        assert_eq!(
+            part_of("date_part", "postgres", 2, Some("Month")).as_deref(),
+            Some("month")
+        );
         assert_eq!(part_of("date_part", "postgres", 2, None), None);
     }
 }

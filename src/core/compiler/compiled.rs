@@ -131,7 +131,8 @@ impl Definition {
             DefinitionReads::First(count) => (*count, &[][..]),
             DefinitionReads::Indices(indices) => (0, indices.as_slice()),
         };
-        all_columns.iter()
+        all_columns
+            .iter()
             .take(first)
             .chain(these.iter().filter_map(|i| all_columns.get(*i as usize)))
     }

@@ -185,7 +185,8 @@ impl Compiler {
             let role_definitions = definitions.filter(move |(_, (d, ir_definition))| {
                 roles.get(d.part as usize) == Some(&definition_role) && !ir_definition.failed
             });
-            role_definitions.map(|(index, (d, ir_definition))| (index as u32, ir_definition.root, d.span.text(text).trim()))
+            role_definitions
+                .map(|(index, (d, ir_definition))| (index as u32, ir_definition.root, d.span.text(text).trim()))
         };
         let root = find_sort_key_to_shift(
             program,

@@ -291,7 +291,11 @@ impl Compiler {
         }];
         let (text, parts, roles) = match &keys {
             Some(keys) => (keys.text.as_str(), keys.parts.as_slice(), keys.roles.as_slice()),
-            None => (source, source_parts.as_slice(), [DefinitionRole::Definitions].as_slice()),
+            None => (
+                source,
+                source_parts.as_slice(),
+                [DefinitionRole::Definitions].as_slice(),
+            ),
         };
         let CompileMemory { parse, ast, .. } = &mut *memory;
         parse::parse_parts(text, parts, &options.limits, parse, ast, &mut diagnostics);
@@ -336,7 +340,11 @@ impl Compiler {
         }
         let columns = match (&options.columns, relations) {
             (Some(columns), _) => columns.iter().map(|column| key_name(column)).collect(),
-            (None, [relation]) => relation.columns().iter().map(|column| column.name().to_owned()).collect(),
+            (None, [relation]) => relation
+                .columns()
+                .iter()
+                .map(|column| column.name().to_owned())
+                .collect(),
             (None, _) => Vec::new(),
         };
         Some(WorksheetGrid {
@@ -424,7 +432,9 @@ impl Compiler {
         };
         let mut relation_names: Vec<String> = Vec::new();
         for relation in options.models.relations().iter().chain(options.schema.relations()) {
-            let is_found = relation_names.iter().any(|other| other.eq_ignore_ascii_case(relation.name()));
+            let is_found = relation_names
+                .iter()
+                .any(|other| other.eq_ignore_ascii_case(relation.name()));
             if !is_found && names.iter().all(|name| has(relation, name)) {
                 relation_names.push(relation.name().to_owned());
             }

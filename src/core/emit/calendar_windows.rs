@@ -52,7 +52,10 @@ impl Emitter<'_> {
         let partition = self.add_partition_keys(self.windows.partition.clone(), parted_by);
         let partition = self.work.tree.add_slice(&partition);
         let Some(key) = key else {
-            return WindowSpec { partition, ..full_window };
+            return WindowSpec {
+                partition,
+                ..full_window
+            };
         };
         if !self.dialect.facts().range_frames {
             return self.rows_of_calendar_range(frame, partition, key, span);

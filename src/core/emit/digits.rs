@@ -41,7 +41,9 @@ fn node_digits(
             column.digits.filter(|_| column.merged.is_empty())
         }
         Ir::Definition(definition_index) => digits_of(program.definitions[definition_index as usize].root),
-        Ir::Window { call: x, .. } | Ir::PeriodLookup { value: x, .. } | Ir::Distinct(x) | Ir::Range { x, .. } => digits_of(x),
+        Ir::Window { call: x, .. } | Ir::PeriodLookup { value: x, .. } | Ir::Distinct(x) | Ir::Range { x, .. } => {
+            digits_of(x)
+        }
         Ir::GroupWindow { args, .. } => digits_of(*program.args(args).first()?),
         Ir::RowLookup { args, .. } => digits_of(*program.args(args).get(2)?),
         Ir::Case(arms) | Ir::Switch { arms, .. } => union_of(program.branches(arms).map(digits_of)),
@@ -60,7 +62,9 @@ fn node_digits(
                     let first = operand_digits.next()?;
                     operand_digits.fold(first, |product, next| product?.product(next?, product_scale))
                 }
-                internal::MIN | internal::MAX | internal::ROW_MIN | internal::ROW_MAX | internal::MOD => union_of(operand_digits),
+                internal::MIN | internal::MAX | internal::ROW_MIN | internal::ROW_MAX | internal::MOD => {
+                    union_of(operand_digits)
+                }
                 // Rounding up may need another digit before the decimal point.
                 internal::ROUND | internal::ROUNDUP => value?.sum(value?),
                 internal::MODE

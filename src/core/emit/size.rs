@@ -103,7 +103,13 @@ fn integer_size(program: &Program, dialect: Dialect, sizes: &Arena<u32>, id: IrI
                             .or(params.last())
                             .is_some_and(|p| p.ty == ParamType::Same)
                     };
-                    largest(&mut args.iter().enumerate().filter(|(index, _)| is_same_param(*index)).map(|(_, id)| *id))
+                    largest(
+                        &mut args
+                            .iter()
+                            .enumerate()
+                            .filter(|(index, _)| is_same_param(*index))
+                            .map(|(_, id)| *id),
+                    )
                 }
                 ([value], _) if function == internal::NEGATE => size(value),
                 _ => 0,

@@ -310,7 +310,14 @@ impl Emitter<'_> {
                     TypeName::Neutral(index) => self.dialect.neutral_type(index),
                     TypeName::Native(name) => name,
                 };
-                tree.add(Sql::Cast { name, x: node_at(x), ty }, span)
+                tree.add(
+                    Sql::Cast {
+                        name,
+                        x: node_at(x),
+                        ty,
+                    },
+                    span,
+                )
             }
             Part::Spaced(parts) => {
                 let parts = self.emit_list(parts, base, spread);

@@ -50,7 +50,9 @@ impl Program {
 
     fn evaluate_null_meaning(&self, id: IrId) -> NullMeaning {
         let any = |ids: &mut dyn Iterator<Item = IrId>| {
-            ids.fold(NullMeaning::default(), |meaning, id| meaning.or(self.known_null_meaning(id)))
+            ids.fold(NullMeaning::default(), |meaning, id| {
+                meaning.or(self.known_null_meaning(id))
+            })
         };
         match self.node(id) {
             // A NULL node stands for an error such as `1/0`.
@@ -59,7 +61,9 @@ impl Program {
                 Some(column) if column.null_is_error => ERROR,
                 _ => BLANK,
             },
-            Ir::Definition(definition_index) => self.known_null_meaning(self.definitions[definition_index as usize].root),
+            Ir::Definition(definition_index) => {
+                self.known_null_meaning(self.definitions[definition_index as usize].root)
+            }
             Ir::Apply { overload, args } => self.null_meaning_of_call(overload, args),
             // IF without a third argument returns a blank. SWITCH and CHOOSE return an error if nothing matches.
             Ir::Case(arms) if self.args(arms).len().is_multiple_of(2) => BLANK.or(any(&mut self.branches(arms))),
@@ -87,9 +91,9 @@ impl Program {
     fn null_meaning_of_call(&self, overload: OverloadId, args: PoolRange) -> NullMeaning {
         let function = catalog::overload_owner(overload);
         let args = self.args(args);
-        let of_args = args
-            .iter()
-            .fold(NullMeaning::default(), |meaning, id| meaning.or(self.known_null_meaning(*id)));
+        let of_args = args.iter().fold(NullMeaning::default(), |meaning, id| {
+            meaning.or(self.known_null_meaning(*id))
+        });
         match function {
             internal::DIVIDE => ERROR,
             // Blank numbers are 0 in these operations.

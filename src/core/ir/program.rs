@@ -273,7 +273,9 @@ impl Program {
 
     /// Returns the partition keys that a window has in addition to the step's keys.
     pub fn partition_keys(&self, id: WindowFrameId) -> &[IrId] {
-        self.overs.get(id.0 as usize).map_or(&[], |(_, partition)| self.args(*partition))
+        self.overs
+            .get(id.0 as usize)
+            .map_or(&[], |(_, partition)| self.args(*partition))
     }
 
     /// Returns the distance of a window frame's bound, with the arguments that its template needs.
@@ -354,7 +356,10 @@ impl Program {
     /// Returns whether a node is a column of UUIDs.
     pub fn is_uuid(&self, id: IrId) -> bool {
         match self.node(self.resolve_names(id)) {
-            Ir::Column(column) => self.columns.try_get(column as usize).is_some_and(|column_entry| column_entry.is_uuid),
+            Ir::Column(column) => self
+                .columns
+                .try_get(column as usize)
+                .is_some_and(|column_entry| column_entry.is_uuid),
             _ => false,
         }
     }

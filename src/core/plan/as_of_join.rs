@@ -229,11 +229,18 @@ impl Planner<'_> {
         let alike = self.lookups_sharing_cte(parts, true);
         let (among, is_numbered) = self.candidate_rows(lookup_join, parts, &alike, stage, from, ctes);
         let columns = self.columns_read(&alike, stage);
-        let candidate_name = match columns.iter().any(|((name, _), _)| name.eq_ignore_ascii_case(&sought_column.0)) {
+        let candidate_name = match columns
+            .iter()
+            .any(|((name, _), _)| name.eq_ignore_ascii_case(&sought_column.0))
+        {
             true => self.free_name(&format!("{}_sought", sought_column.0), &columns, parts.find.tab),
             false => sought_column.0.clone(),
         };
-        let row_number = self.free_name(&format!("{}_row", to_name_part(&candidate_name)), &columns, parts.find.tab);
+        let row_number = self.free_name(
+            &format!("{}_row", to_name_part(&candidate_name)),
+            &columns,
+            parts.find.tab,
+        );
         let rows = CandidateColumns {
             here: sought_column,
             there: candidate_name,
@@ -248,7 +255,9 @@ impl Planner<'_> {
             _ => "up_to",
         };
         let name_part = to_name_part(&rows.here.0);
-        let candidates = self.cte_names.choose_short_name(&format!("{origin}_{side}_{name_part}"));
+        let candidates = self
+            .cte_names
+            .choose_short_name(&format!("{origin}_{side}_{name_part}"));
         ctes.push(Cte::new(self.quoted_name(&candidates), body));
         let quoted_there = rows.here.1 && rows.there == rows.here.0;
         let mut items = vec![Item::unnamed(
@@ -312,8 +321,8 @@ impl Planner<'_> {
         }
         let expr = self.row_number(&partition, &order);
         items.push(Item::named(expr, self.quoted_name(row_number)));
-        let join =
-            Join::new(JoinKind::Inner, among.source, join_condition).aliased((is_same_alias || among.renamed).then_some(written_alias));
+        let join = Join::new(JoinKind::Inner, among.source, join_condition)
+            .aliased((is_same_alias || among.renamed).then_some(written_alias));
         Select::scan(self.select_source(stage, from))
             .join([join])
             .project(items)

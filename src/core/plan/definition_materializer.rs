@@ -60,7 +60,9 @@ impl DefinitionMaterializer<'_> {
         for node in nodes {
             let is_repeated = self.repeated.try_get(node.index()) == Some(&true);
             if is_repeated && !self.aliases.contains_key(&node) && !cuts.contains(node) {
-                shared.materialize_argument(node, definition_index, cuts, names, |used_names| self.value_name(node, used_names));
+                shared.materialize_argument(node, definition_index, cuts, names, |used_names| {
+                    self.value_name(node, used_names)
+                });
             }
             match program.node(node) {
                 Ir::Apply { overload, args } => {
@@ -104,9 +106,13 @@ impl DefinitionMaterializer<'_> {
                     // If the window sorts or counts a value, an earlier stratum must compute that value.
                     let column = |value: IrId| is_trivial(program, value) || self.aliases.contains_key(&value);
                     if let Some(value) = value.filter(|value| !column(*value) && !cuts.contains(*value)) {
-                        shared.materialize_argument(value, definition_index, cuts, names, |used_names| self.value_name(value, used_names));
+                        shared.materialize_argument(value, definition_index, cuts, names, |used_names| {
+                            self.value_name(value, used_names)
+                        });
                     }
-                    shared.materialize_argument(node, definition_index, cuts, names, |used_names| self.name(role.name(), node, used_names));
+                    shared.materialize_argument(node, definition_index, cuts, names, |used_names| {
+                        self.name(role.name(), node, used_names)
+                    });
                 }
                 Ir::Window { call, over } => {
                     // A partition key that reads other rows must be a column.
@@ -125,20 +131,26 @@ impl DefinitionMaterializer<'_> {
                         let is_tested = (over.is_ranked() && meta.nullable) || over == WindowFrame::SameValue;
                         let column = is_trivial(program, value) || self.aliases.contains_key(&value);
                         if is_tested && !column && !cuts.contains(value) {
-                            shared.materialize_argument(value, definition_index, cuts, names, |used_names| self.value_name(value, used_names));
+                            shared.materialize_argument(value, definition_index, cuts, names, |used_names| {
+                                self.value_name(value, used_names)
+                            });
                         }
                         continue;
                     }
                     // An earlier stratum must compute the inner window.
                     self.finish(value, definition_index, names, cuts, shared);
                 }
-                Ir::RowLookup { args, find } => self.materialize_lookup_operands(args, find, definition_index, names, cuts, shared),
+                Ir::RowLookup { args, find } => {
+                    self.materialize_lookup_operands(args, find, definition_index, names, cuts, shared)
+                }
                 // A helper that is computed from grouping keys becomes a column of the groups, because a lookup can
                 // only read columns of the other row.
                 Ir::PeriodLookup { value, .. } if !self.is_column(value, shared.step) => {
                     match self.key_helper(value, shared.step) {
                         Some((helper, name)) => {
-                            shared.materialize_argument(value, definition_index, cuts, names, |used_names| used_names.column(name, name));
+                            shared.materialize_argument(value, definition_index, cuts, names, |used_names| {
+                                used_names.column(name, name)
+                            });
                             cuts.helpers.insert(helper, value);
                         }
                         None => self.finish(value, definition_index, names, cuts, shared),
@@ -210,7 +222,9 @@ impl DefinitionMaterializer<'_> {
             if matches!(program.node(arg), Ir::Definition(_)) {
                 self.finish(arg, definition_index, names, cuts, shared);
             } else if !is_trivial(program, arg) && !cuts.contains(arg) {
-                shared.materialize_argument(arg, definition_index, cuts, names, |used_names| self.value_name(arg, used_names));
+                shared.materialize_argument(arg, definition_index, cuts, names, |used_names| {
+                    self.value_name(arg, used_names)
+                });
             }
         }
     }
@@ -234,19 +248,26 @@ impl DefinitionMaterializer<'_> {
         if cuts.contains(finished) {
             return;
         }
-        let definition_name = named_definition.and_then(|index: usize| Some((program.definitions[index].name.as_deref()?, step.outputs[index])));
+        let definition_name = named_definition
+            .and_then(|index: usize| Some((program.definitions[index].name.as_deref()?, step.outputs[index])));
         match definition_name {
             Some((name, true)) => cuts.insert(finished, names.output_name(name)),
             Some((name, false)) => cuts.insert(finished, names.column(name, name)),
-            None => shared.materialize_argument(finished, definition_index, cuts, names, |used_names| {
-                match row_range_name(program, value) {
-                    Some(name) => used_names.column(&name, program.meta(value).span.text(self.source)),
-                    None => match self.window_suffix(finished) {
-                        Some(kind) => self.name(kind, value, used_names),
-                        None => self.value_name(finished, used_names),
+            None => {
+                shared.materialize_argument(
+                    finished,
+                    definition_index,
+                    cuts,
+                    names,
+                    |used_names| match row_range_name(program, value) {
+                        Some(name) => used_names.column(&name, program.meta(value).span.text(self.source)),
+                        None => match self.window_suffix(finished) {
+                            Some(kind) => self.name(kind, value, used_names),
+                            None => self.value_name(finished, used_names),
+                        },
                     },
-                }
-            }),
+                )
+            }
         }
     }
 

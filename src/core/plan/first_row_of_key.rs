@@ -41,7 +41,11 @@ impl Planner<'_> {
         let searched_name = self.searched_column(parts.by, stage).map(|(name, _)| name);
         if keys.is_empty() {
             // Sort by all other columns if no order is specified, so that the same row is chosen each time.
-            let is_key = |column: &&Column| searched_name.as_deref().is_some_and(|key_name| column.name().eq_ignore_ascii_case(key_name));
+            let is_key = |column: &&Column| {
+                searched_name
+                    .as_deref()
+                    .is_some_and(|key_name| column.name().eq_ignore_ascii_case(key_name))
+            };
             keys.extend(
                 tab.columns
                     .iter()
@@ -51,7 +55,11 @@ impl Planner<'_> {
         }
         let mut order = Vec::with_capacity(keys.len());
         if behind_key {
-            keys.retain(|(column, _)| !searched_name.as_deref().is_some_and(|key_name| column.name().eq_ignore_ascii_case(key_name)));
+            keys.retain(|(column, _)| {
+                !searched_name
+                    .as_deref()
+                    .is_some_and(|key_name| column.name().eq_ignore_ascii_case(key_name))
+            });
         }
         for (column, descending) in keys {
             let key = match qualifier {
@@ -98,7 +106,12 @@ impl Planner<'_> {
     }
 
     /// Returns a name that no other column of the CTE uses.
-    pub(super) fn free_name(&self, preferred_name: &str, columns: &[(QuotableColumnName, IrId)], tab: Option<u32>) -> String {
+    pub(super) fn free_name(
+        &self,
+        preferred_name: &str,
+        columns: &[(QuotableColumnName, IrId)],
+        tab: Option<u32>,
+    ) -> String {
         let mut name = preferred_name.to_owned();
         let of_tab = self.tab(tab).map_or(&[][..], |tab| tab.columns.as_slice());
         let is_taken = |name: &str| {

@@ -293,7 +293,11 @@ pub(super) fn row_range_name(program: &Program, id: IrId) -> Option<String> {
         let Ir::Window { call, .. } = program.node(*row) else {
             return None;
         };
-        let Ir::Apply { overload: counter_overload, .. } = program.node(call) else {
+        let Ir::Apply {
+            overload: counter_overload,
+            ..
+        } = program.node(call)
+        else {
             return None;
         };
         let Ir::Number(digits) = program.node(*number) else {
@@ -500,7 +504,10 @@ fn name_from_range(text: &str) -> Option<String> {
     let is_name = |end: &str| !end.contains(['(', '[', ':']);
     let argument_of = |end: &str, word: &str| {
         let (callee_name, name) = end.strip_suffix(')')?.split_once('(')?;
-        callee_name.trim().eq_ignore_ascii_case(word).then(|| name.trim().to_owned())
+        callee_name
+            .trim()
+            .eq_ignore_ascii_case(word)
+            .then(|| name.trim().to_owned())
     };
     if from.eq_ignore_ascii_case(to) && is_name(from) {
         return Some(format!("{function}_of_all_{}", name_from_text(from)?));

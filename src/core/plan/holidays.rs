@@ -168,7 +168,10 @@ impl Planner<'_> {
             .name;
         let (name, rows) = if values.is_empty() {
             lookup_join.how = LookupJoinKind::One;
-            (format!("{rows_name}_counted"), Select::scan(among.source).filter(condition))
+            (
+                format!("{rows_name}_counted"),
+                Select::scan(among.source).filter(condition),
+            )
         } else {
             let body = self.distinct_select(&values, stage, from);
             ctes.push(Cte::new(self.quoted_name(&dates), body));

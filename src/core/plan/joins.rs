@@ -90,7 +90,8 @@ impl Planner<'_> {
             });
             let name = joined.relations.get(index + 1).map(Relation::name).unwrap_or_default();
             let quoted_alias = self.quoted_name(name);
-            let join_condition = on.map(|condition| self.emitter.tree().put_joined_column_last(condition, &quoted_alias));
+            let join_condition =
+                on.map(|condition| self.emitter.tree().put_joined_column_last(condition, &quoted_alias));
             let alias = join.renamed.then_some(quoted_alias);
             joins.push(Join::new(join.kind, join.source.clone(), join_condition).aliased(alias));
         }
@@ -115,7 +116,7 @@ impl Planner<'_> {
         }
         match parts.as_slice() {
             [] => self.emitter.emit_name(&column.name, Span::default()),
-            [relation_index] => *relation_index,
+            [column] => *column,
             _ => self.emitter.tree().add_call("coalesce", &parts, Span::default()),
         }
     }
@@ -151,7 +152,10 @@ impl Planner<'_> {
         // Use the relation's own spelling, if it is known.
         let own_name = known_column.map_or(column.name.as_str(), Column::name);
         let name = self.passed_on.name(column).unwrap_or(own_name);
-        (name.to_owned(), name == own_name && known_column.is_some_and(Column::is_quoted))
+        (
+            name.to_owned(),
+            name == own_name && known_column.is_some_and(Column::is_quoted),
+        )
     }
 
     /// Returns the name of a kept column, as written in SQL.
@@ -189,7 +193,8 @@ impl Planner<'_> {
         let mut used_columns: Vec<u32> = self.columns_read_later();
         used_columns.sort_unstable();
         columns.extend(
-            used_columns.into_iter()
+            used_columns
+                .into_iter()
                 .map(|column| (Some(column), self.input_column(joined, column))),
         );
         let mut names: FxHashSet<String> = FxHashSet::default();
@@ -208,7 +213,10 @@ impl Planner<'_> {
                     .first()
                     .and_then(|index| joined.relations.get(*index))
                     .map_or("", Relation::name);
-                used_names.column(&format!("{relation_name}_{field}"), &format!("{relation_name}.{}", column.name))
+                used_names.column(
+                    &format!("{relation_name}_{field}"),
+                    &format!("{relation_name}.{}", column.name),
+                )
             });
             if let Some(column_index) = used_column.filter(|_| name != column.name) {
                 renamed.insert(column_index, name.clone());

@@ -124,7 +124,8 @@ impl KeyLookups {
             .flatten()
             .filter_map(|id| LookupParts::new(program, *id))
             .map(|parts| parts.by);
-        searched_keys.map(|searched_key| program.node(searched_key))
+        searched_keys
+            .map(|searched_key| program.node(searched_key))
             .any(|key_node| key_node == Ir::TabColumn { tab, column })
     }
 

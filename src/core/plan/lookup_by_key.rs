@@ -135,7 +135,9 @@ impl Planner<'_> {
             (_, true) => self.add_single_nearest_ctes(lookup_join, parts, stage, from, ctes),
         }
         // Relations in the same select must have different names.
-        if lookup_join.alias.eq_ignore_ascii_case(from) || used_aliases.contains(&lookup_join.alias.to_ascii_lowercase()) {
+        if lookup_join.alias.eq_ignore_ascii_case(from)
+            || used_aliases.contains(&lookup_join.alias.to_ascii_lowercase())
+        {
             let preferred_name = format!("{}_for_{}", lookup_join.alias, self.lookup_value_name(sought));
             lookup_join.alias = self.cte_names.choose_short_name(&preferred_name);
             lookup_join.renamed = true;
@@ -146,7 +148,12 @@ impl Planner<'_> {
     /// Returns the join to the rows that a lookup finds.
     pub(super) fn build_lookup_join(&mut self, lookup_join: &LookupJoin, stage: u32, from: &str) -> Option<Join> {
         let parts = self.lookup_parts(lookup_join.id)?;
-        let LookupParts { find, sought, by: searched_key, .. } = parts;
+        let LookupParts {
+            find,
+            sought,
+            by: searched_key,
+            ..
+        } = parts;
         let join_conditions = match &lookup_join.how {
             LookupJoinKind::One => None,
             join_kind @ (LookupJoinKind::ByKey | LookupJoinKind::BetweenKeys(_)) => {
@@ -171,16 +178,25 @@ impl Planner<'_> {
                 let mut conditions = Vec::with_capacity(values.len());
                 for (own_column, joined_column) in values {
                     let sql = self.emitter.emit_field(from, &own_column.0, own_column.1);
-                    let right = self.emitter.emit_field(&lookup_join.alias, &joined_column.0, joined_column.1);
+                    let right = self
+                        .emitter
+                        .emit_field(&lookup_join.alias, &joined_column.0, joined_column.1);
                     conditions.push(self.emitter.tree().add_binary(Op::Equal, sql, right, Span::default()));
                 }
                 self.emitter.tree().add_conjunction(conditions)
             }
         };
         let partition = self.emit_partition_conditions(find.tab, stage, from, &lookup_join.alias);
-        let condition = self.emitter.tree().add_conjunction(partition.into_iter().chain(join_conditions));
+        let condition = self
+            .emitter
+            .tree()
+            .add_conjunction(partition.into_iter().chain(join_conditions));
         let alias = lookup_join.renamed.then(|| self.quoted_name(&lookup_join.alias));
-        let kind = if condition.is_some() { JoinKind::Left } else { JoinKind::Cross };
+        let kind = if condition.is_some() {
+            JoinKind::Left
+        } else {
+            JoinKind::Cross
+        };
         Some(Join::new(kind, lookup_join.source.clone()?, condition).aliased(alias))
     }
 

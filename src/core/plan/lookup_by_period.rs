@@ -87,7 +87,11 @@ impl Planner<'_> {
             self.emit_current_row_value(id, stage);
             let moved = self.emit_shifted_key(id, period);
             let other_value = self.emit_other_row_value(&key, &alias, unique, stage);
-            conditions.push(self.emitter.tree().add_binary(Op::Equal, moved, other_value, Span::default()));
+            conditions.push(
+                self.emitter
+                    .tree()
+                    .add_binary(Op::Equal, moved, other_value, Span::default()),
+            );
             let condition = self.emitter.tree().add_conjunction(conditions);
             let alias = self.quoted_name(&alias);
             joins.push(Join::new(JoinKind::Left, source.clone(), condition).aliased(alias));

@@ -31,7 +31,12 @@ struct ReadCounts {
 
 /// Materializes each output whose lookups find the same rows as those of another materialized definition, so that one
 /// select joins the rows for both.
-fn share_lookup_joins(step: &StepPlan<'_>, live: &Arena<bool>, used_names: &mut UsedNames, cuts: &mut MaterializedValues) {
+fn share_lookup_joins(
+    step: &StepPlan<'_>,
+    live: &Arena<bool>,
+    used_names: &mut UsedNames,
+    cuts: &mut MaterializedValues,
+) {
     let program = step.program;
     let lookups = KeyLookups::new(step, live);
     let nodes = |index: usize| {
@@ -45,7 +50,10 @@ fn share_lookup_joins(step: &StepPlan<'_>, live: &Arena<bool>, used_names: &mut 
     };
     let value_indices = || (0..program.definitions.len()).filter(is_value);
     let is_cut = |cuts: &MaterializedValues, index: usize| cuts.contains(step.definition_root(index));
-    let join_keys: FxHashSet<LookupJoinKey> = value_indices().filter(|index| is_cut(cuts, *index)).flat_map(joins).collect();
+    let join_keys: FxHashSet<LookupJoinKey> = value_indices()
+        .filter(|index| is_cut(cuts, *index))
+        .flat_map(joins)
+        .collect();
     for index in value_indices().filter(|index| step.outputs[*index]) {
         let root = step.definition_root(index);
         let reads_cut = |id: IrId| matches!(program.node(id), Ir::Definition(used) if is_cut(cuts, used as usize));
@@ -278,7 +286,11 @@ pub(super) fn materialize_late_aggregates(
         for id in nodes.iter().rev() {
             let node_stratum = strata[id.index() - base].max(stage_of(*id));
             strata[id.index() - base] = node_stratum;
-            let operand_stratum = if cuts.contains(*id) { stage_of(*id) } else { node_stratum };
+            let operand_stratum = if cuts.contains(*id) {
+                stage_of(*id)
+            } else {
+                node_stratum
+            };
             if let Ir::Definition(definition_index) = program.node(*id) {
                 inlined[definition_index as usize] = inlined[definition_index as usize].max(operand_stratum);
             }
@@ -295,7 +307,12 @@ pub(super) fn materialize_late_aggregates(
                 if let (Some(count_definition), true, None) = (count_index, is_count, row_count) {
                     let root = step.definition_root(count_definition);
                     if !cuts.contains(root) {
-                        let name = used_names.output_name(program.definitions[count_definition].name.as_deref().unwrap_or_default());
+                        let name = used_names.output_name(
+                            program.definitions[count_definition]
+                                .name
+                                .as_deref()
+                                .unwrap_or_default(),
+                        );
                         cuts.insert(root, name);
                     }
                     row_count = Some(root);

@@ -258,7 +258,9 @@ impl Planner<'_> {
             let to_input_column = |name| InputColumn { of: Vec::new(), name };
             let column = match name {
                 Some(name) => to_input_column(name),
-                None => self.key_input_column(*id).unwrap_or_else(|| to_input_column(String::new())),
+                None => self
+                    .key_input_column(*id)
+                    .unwrap_or_else(|| to_input_column(String::new())),
             };
             (column, key_node, *descending, program.meta(*id).nullable)
         };
@@ -269,7 +271,8 @@ impl Planner<'_> {
                 of: Vec::new(),
                 name: name.to_owned(),
             };
-            keys.map(|o| (to_input_column(&o.name), program.meta(o.root).nullable)).collect()
+            keys.map(|o| (to_input_column(&o.name), program.meta(o.root).nullable))
+                .collect()
         } else {
             self.input_grain()
                 .into_iter()
@@ -298,8 +301,12 @@ impl Planner<'_> {
         let mut outputs = self.output_names();
         if !self.step.grouped {
             match (&self.spec.keep, self.input.relation) {
-                (KeepColumns::Some(kept_names), _) => outputs.extend(kept_names.iter().map(|name| name.to_ascii_lowercase())),
-                (KeepColumns::Joined(kept_columns), _) => outputs.extend(kept_columns.iter().map(|c| c.name.to_ascii_lowercase())),
+                (KeepColumns::Some(kept_names), _) => {
+                    outputs.extend(kept_names.iter().map(|name| name.to_ascii_lowercase()))
+                }
+                (KeepColumns::Joined(kept_columns), _) => {
+                    outputs.extend(kept_columns.iter().map(|c| c.name.to_ascii_lowercase()))
+                }
                 (KeepColumns::All, Some(input)) => {
                     outputs.extend(input.columns().iter().map(|c| c.name().to_ascii_lowercase()));
                 }

@@ -157,8 +157,15 @@ fn place_values(
     reserved_names: &mut UsedNames,
 ) -> (MaterializedValues, Strata) {
     let plan = |used_names: &mut UsedNames, found_are_columns: bool| {
-        let cuts =
-            materialization::materialize_values(step, reach, dialect, spec.source, aliases, used_names, found_are_columns);
+        let cuts = materialization::materialize_values(
+            step,
+            reach,
+            dialect,
+            spec.source,
+            aliases,
+            used_names,
+            found_are_columns,
+        );
         let stages = strata::assign_strata(step, reach, &cuts, aliases, input.joined.is_some());
         (cuts, stages)
     };
@@ -369,7 +376,9 @@ impl Planner<'_> {
         if !self.step.grouped {
             // A column that `where` compares is not NULL in the remaining rows.
             let non_null_uses = program.columns.iter().filter(|column_use| !column_use.nullable);
-            let never_null: FxHashSet<String> = non_null_uses.map(|column_use| column_use.name.to_ascii_lowercase()).collect();
+            let never_null: FxHashSet<String> = non_null_uses
+                .map(|column_use| column_use.name.to_ascii_lowercase())
+                .collect();
             let filtered = |column: Column| {
                 let nullable = column.is_nullable() && !never_null.contains(&column.name().to_ascii_lowercase());
                 column.nullable(nullable)

@@ -80,7 +80,9 @@ pub(super) fn repeated_values(
     }
     // The operands of a value have lower numbers than the value.
     for class_index in (0..classes.len()).rev() {
-        let Some(class) = classes.get_mut(class_index) else { continue };
+        let Some(class) = classes.get_mut(class_index) else {
+            continue;
+        };
         let Some((id, index)) = class.first.filter(|(id, _)| !is_alias(*id)) else {
             continue;
         };
@@ -96,7 +98,9 @@ pub(super) fn repeated_values(
     // A value that becomes short because its operands are columns needs no column.
     let mut final_lengths: Vec<usize> = vec![0; classes.len()];
     for class_index in 0..classes.len() {
-        let Some(class) = classes.get_mut(class_index) else { continue };
+        let Some(class) = classes.get_mut(class_index) else {
+            continue;
+        };
         let Some((id, index)) = class.first else { continue };
         let operands = written_operands(program, id);
         let of_operands = operands
@@ -142,10 +146,15 @@ fn value_lengths(step: &StepPlan<'_>, dialect: Dialect, cuts: &MaterializedValue
     {
         let length = |id: IrId| if cuts.contains(id) { 0 } else { lengths[id.index()] };
         lengths[id.index()] = match program.node(id) {
-            Ir::Definition(definition_index) if !step.keys[definition_index as usize] => length(program.definitions[definition_index as usize].root),
+            Ir::Definition(definition_index) if !step.keys[definition_index as usize] => {
+                length(program.definitions[definition_index as usize].root)
+            }
             _ => {
                 let operation_count = operations(program, dialect, id);
-                program.operands(id).map(length).fold(operation_count, usize::saturating_add)
+                program
+                    .operands(id)
+                    .map(length)
+                    .fold(operation_count, usize::saturating_add)
             }
         };
     }

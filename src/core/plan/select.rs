@@ -80,7 +80,8 @@ impl Planner<'_> {
                 }
             }
         }
-        let grouped: rustc_hash::FxHashSet<IrId> = requested.iter().map(|(_, id)| self.cuts.representative(*id)).collect();
+        let grouped: rustc_hash::FxHashSet<IrId> =
+            requested.iter().map(|(_, id)| self.cuts.representative(*id)).collect();
         for id in self
             .cut_in
             .get(stage as usize)
@@ -200,7 +201,8 @@ impl Planner<'_> {
         // Ignore a column that the source qualifies with another relation.
         let is_step_input = |relation: &str| self.input.joined.is_none() || relation == self.input.name;
         let is_read = |name: &str| {
-            let is = |c: &ColumnUse| c.name.eq_ignore_ascii_case(name) && c.relation.as_deref().is_none_or(is_step_input);
+            let is =
+                |c: &ColumnUse| c.name.eq_ignore_ascii_case(name) && c.relation.as_deref().is_none_or(is_step_input);
             self.program().columns.iter().any(is)
         };
         let shadowed = || self.outputs.iter().find(|o| is_read(&o.name)).map(|o| o.name.clone());
@@ -225,7 +227,11 @@ impl Planner<'_> {
             .collect();
         let mut keys: Vec<IrId> = if grouping { self.group_keys() } else { Vec::new() };
         if grouping {
-            let groups: Vec<IrId> = requested.iter().map(|(_, id)| *id).chain(tested.iter().copied()).collect();
+            let groups: Vec<IrId> = requested
+                .iter()
+                .map(|(_, id)| *id)
+                .chain(tested.iter().copied())
+                .collect();
             keys.extend(self.key_dependents(&groups, &keys, stage));
         }
         let joined = self.input.joined.filter(|_| stage == 0);

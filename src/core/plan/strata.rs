@@ -94,7 +94,9 @@ impl StratumAssignment<'_> {
     fn need(&self, id: IrId) -> u32 {
         let program = self.step.program;
         match program.node(id) {
-            Ir::Definition(definition_index) => self.first_stratum_after(program.definitions[definition_index as usize].root),
+            Ir::Definition(definition_index) => {
+                self.first_stratum_after(program.definitions[definition_index as usize].root)
+            }
             _ => program
                 .operands(id)
                 .map(|o| self.first_stratum_after(o))
@@ -198,7 +200,9 @@ impl StratumAssignment<'_> {
                         .try_get(find as usize)
                         .is_some_and(|find| find.tab.is_none()) =>
                 {
-                    node_stratum.max(self.lookup_stratum()).max(self.stratum_of_partition_keys())
+                    node_stratum
+                        .max(self.lookup_stratum())
+                        .max(self.stratum_of_partition_keys())
                 }
                 _ => node_stratum,
             };
@@ -265,7 +269,9 @@ impl StratumAssignment<'_> {
                     self.main + 1
                 }
             }
-            Ir::Definition(definition_index) if of_keys.try_get(definition_index as usize) == Some(&true) => self.main + 1,
+            Ir::Definition(definition_index) if of_keys.try_get(definition_index as usize) == Some(&true) => {
+                self.main + 1
+            }
             Ir::Aggregate { .. } => self.main,
             // A repeated key expression also needs a later stratum, because not every engine recognizes a key inside an
             // expression.
@@ -361,7 +367,11 @@ pub(super) fn used_by_having(step: &StepPlan<'_>) -> Arena<bool> {
 /// Returns, for each definition, whether its role, or the role of a definition that reads it, matches.
 fn used_by_role(step: &StepPlan<'_>, role: impl Fn(DefinitionRole) -> bool) -> Arena<bool> {
     let program = step.program;
-    let mut is_used: Arena<bool> = step.roles.iter().map(|definition_role| role(*definition_role)).collect();
+    let mut is_used: Arena<bool> = step
+        .roles
+        .iter()
+        .map(|definition_role| role(*definition_role))
+        .collect();
     for index in program.order.iter().rev() {
         let definition = &program.definitions[*index as usize];
         if is_used[*index as usize] && !definition.failed {

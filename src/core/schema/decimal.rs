@@ -224,8 +224,8 @@ mod tests {
             ("decimal(18, 8)", "decimal(38, 6)", None),
             ("numeric", "numeric", Some("numeric")),
         ];
-        let expected =
-            expected.map(|(known_type, unknown, null)| (known_type.to_owned(), unknown.to_owned(), null.map(str::to_owned)));
+        let expected = expected
+            .map(|(known_type, unknown, null)| (known_type.to_owned(), unknown.to_owned(), null.map(str::to_owned)));
         assert_eq!(types, expected);
     }
 }

@@ -245,7 +245,11 @@ fn unknown_key(key: &Node, name: &str, known_keys: &[&str]) -> Diagnostic {
         Some(near) => similar_name_help(near),
         None => format!(
             "the valid keys are {}",
-            known_keys.iter().map(|k| format!("`{k}`")).collect::<Vec<_>>().join(", ")
+            known_keys
+                .iter()
+                .map(|k| format!("`{k}`"))
+                .collect::<Vec<_>>()
+                .join(", ")
         ),
     };
     Diagnostic::new(Code::UnknownKey, key.span, format!("unknown key `{name}`")).with_help(help)

@@ -19,10 +19,13 @@ impl Schema {
             let Some(other_relation) = other.relation(relation.schema_name()) else {
                 return relation.clone();
             };
-            let columns = relation.columns().iter().map(|own_column| match other_relation.column(own_column.name()) {
-                Some(column) => column.merged_with(own_column),
-                None => own_column.clone(),
-            });
+            let columns = relation
+                .columns()
+                .iter()
+                .map(|own_column| match other_relation.column(own_column.name()) {
+                    Some(column) => column.merged_with(own_column),
+                    None => own_column.clone(),
+                });
             let relation = columns.fold(relation.without_columns(), Relation::with);
             let has_key = other_relation.key().iter().all(|key| relation.column(key).is_some());
             if has_key {

@@ -140,7 +140,11 @@ pub fn wrong_shape_error(node: &Node, description: &str, expected: &str) -> Diag
 
 /// Returns the pairs of a mapping whose keys are strings. Reports keys that are not strings, and nodes that are not
 /// mappings.
-pub fn named_pairs<'n>(node: &'n Node, description: &str, faults: &mut Vec<Diagnostic>) -> Vec<(&'n Node, &'n str, &'n Node)> {
+pub fn named_pairs<'n>(
+    node: &'n Node,
+    description: &str,
+    faults: &mut Vec<Diagnostic>,
+) -> Vec<(&'n Node, &'n str, &'n Node)> {
     let Some(pairs) = node.pairs() else {
         if !node.is_null() {
             faults.push(wrong_shape_error(node, description, "a mapping"));

@@ -172,7 +172,8 @@ pub fn write_query(tree: &SqlTree, query: &Query, inputs: &[QueryInput<'_>], is_
         out.text.push_str(" as (\n\n");
         body(out);
         cte_index += 1;
-        out.text.push_str(if cte_index == count { "\n)\n\n" } else { "\n),\n\n" });
+        out.text
+            .push_str(if cte_index == count { "\n)\n\n" } else { "\n),\n\n" });
     };
     for (name, body) in imports {
         cte(name, out, &mut |out| {

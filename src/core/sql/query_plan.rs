@@ -237,7 +237,9 @@ impl PartBuilder<'_> {
         let mut rows = self.add_scan(from, select.from_alias.as_deref());
         for join in &select.joins {
             let right = self.add_scan(&join.source, join.alias.as_deref());
-            let on_clause = join.on.map_or_else(String::new, |condition| format!(" on {}", self.text(condition)));
+            let on_clause = join
+                .on
+                .map_or_else(String::new, |condition| format!(" on {}", self.text(condition)));
             rows = self.add(
                 OperatorKind::Join,
                 format!("{}{on_clause}", join.kind.keyword()),

@@ -69,7 +69,11 @@ fn hidden_relations(tree: &SqlTree, select: &Select) -> Vec<String> {
     let roots = select.group_by.iter().chain(&select.having).copied();
     let used_qualifiers = qualifiers(tree, roots.chain(select.order_by.iter().map(|key| key.expr)));
     let is_hidden = |name: &&str| output_names(tree, select).any(|output| output.eq_ignore_ascii_case(name));
-    used_qualifiers.into_iter().filter(is_hidden).map(str::to_owned).collect()
+    used_qualifiers
+        .into_iter()
+        .filter(is_hidden)
+        .map(str::to_owned)
+        .collect()
 }
 
 /// Returns the qualifiers of the columns in expressions.

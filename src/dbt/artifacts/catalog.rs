@@ -82,7 +82,9 @@ impl Catalog {
     pub fn from_text(text: &str) -> Result<Self, ArtifactError> {
         let mut catalog = Self::default();
         catalog.metadata = metadata::read(text, ArtifactKind::Catalog, &mut catalog)?;
-        catalog.tables.sort_by(|table, other| table.unique_id.cmp(&other.unique_id));
+        catalog
+            .tables
+            .sort_by(|table, other| table.unique_id.cmp(&other.unique_id));
         let places = catalog.tables.iter().enumerate();
         catalog.places = places
             .map(|(index, table)| (Arc::clone(&table.unique_id), index))

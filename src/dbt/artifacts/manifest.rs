@@ -147,7 +147,13 @@ impl Manifest {
         // Parse the whole text again, so that errors have positions in the whole text.
         let manifest = Self::parse_sequentially(text, keep)?;
         let parsed_ids = manifest.nodes.iter().map(|node| Arc::clone(&node.unique_id)).collect();
-        Ok((manifest, ManifestChanges { read: parsed_ids, left: Vec::new() }))
+        Ok((
+            manifest,
+            ManifestChanges {
+                read: parsed_ids,
+                left: Vec::new(),
+            },
+        ))
     }
 
     fn parse_sequentially(text: &str, keep: KeptParts) -> Result<Self, ArtifactError> {

@@ -215,7 +215,10 @@ impl<'de, S: Sections<'de>> Visitor<'de> for &mut TopLevelVisitor<'_, S> {
                         return Err(A::Error::custom("not the expected artifact"));
                     }
                 }
-                self.known |= self.metadata.as_ref().is_some_and(|metadata| metadata.version.is_some());
+                self.known |= self
+                    .metadata
+                    .as_ref()
+                    .is_some_and(|metadata| metadata.version.is_some());
             } else {
                 self.known |= key == S::IDENTIFYING_SECTION;
                 if !self.sections.section(key, &mut map, &mut self.interner)? {

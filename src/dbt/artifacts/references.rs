@@ -117,8 +117,12 @@ impl Manifest {
     /// Returns the source table with this source name and table name.
     #[must_use]
     pub fn source(&self, source: &str, table: &str) -> Option<&ManifestNode> {
-        self.with_type(ResourceType::Source)
-            .find(|node| *node.name == *table && node.source().is_some_and(|source_table| *source_table.source_name == *source))
+        self.with_type(ResourceType::Source).find(|node| {
+            *node.name == *table
+                && node
+                    .source()
+                    .is_some_and(|source_table| *source_table.source_name == *source)
+        })
     }
 }
 

@@ -125,7 +125,9 @@ impl Status {
 
     /// Parses the status of a node. Unknown words become [`Status::Other`].
     pub fn from_name(name: &str) -> Self {
-        let status_pair = Self::KNOWN.iter().find(|(status_name, _)| status_name.eq_ignore_ascii_case(name));
+        let status_pair = Self::KNOWN
+            .iter()
+            .find(|(status_name, _)| status_name.eq_ignore_ascii_case(name));
         match status_pair {
             Some((_, status)) => status.clone(),
             None if name.is_empty() => Self::Unknown,

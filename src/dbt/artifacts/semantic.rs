@@ -116,7 +116,13 @@ impl Metric {
     pub fn own_measure(&self, name: &str) -> Option<(&str, Measure)> {
         let aggregation_params = self.type_params.get("metric_aggregation_params")?.as_map()?;
         let text = |key: &str| aggregation_params.get(key).and_then(MetaValue::as_str);
-        let fields = |key: &str| aggregation_params.get(key).and_then(MetaValue::as_map).cloned().unwrap_or_default();
+        let fields = |key: &str| {
+            aggregation_params
+                .get(key)
+                .and_then(MetaValue::as_map)
+                .cloned()
+                .unwrap_or_default()
+        };
         // dbt writes the expression next to the aggregation.
         let expr = self.type_params.get("expr").or_else(|| aggregation_params.get("expr"));
         let measure = Measure {

@@ -375,7 +375,10 @@ impl<'f, 's> ColumnResolver<'f, 's> {
                     }
                 }
         };
-        self.relations_read(cte).iter().position(is_it).filter(|join_index| *join_index > 0)
+        self.relations_read(cte)
+            .iter()
+            .position(is_it)
+            .filter(|join_index| *join_index > 0)
     }
 
     /// Returns the expression for a column of rows that are looked up in the step's relation or in a tab.
@@ -425,13 +428,16 @@ impl<'f, 's> ColumnResolver<'f, 's> {
         let at = relation.map_or(Some(0), |alias| {
             reads.iter().position(|source| is_same_name(alias, &source.alias))
         });
-        let Some((join_index, from_relation)) = at.and_then(|source_index| Some((source_index, reads.get(source_index)?))) else {
+        let Some((join_index, from_relation)) =
+            at.and_then(|source_index| Some((source_index, reads.get(source_index)?)))
+        else {
             return id;
         };
         if within == RowRelationship::Step {
             // If only helper CTEs are joined, names cannot come from another relation.
-            let is_of_step =
-                |source: &FromClauseRelation| self.is_resolvable_cte(&source.relation, cte) || source.relation == self.base;
+            let is_of_step = |source: &FromClauseRelation| {
+                self.is_resolvable_cte(&source.relation, cte) || source.relation == self.base
+            };
             let is_alone = reads.len() > 1 && reads.iter().skip(1).all(is_of_step);
             return if join_index == 0 && is_alone {
                 trees.without_relation(id)

@@ -85,7 +85,9 @@ impl ColumnResolver<'_, '_> {
     /// reads a relation.
     pub(super) fn is_resolvable_cte(&self, relation: &str, cte: Option<&str>) -> bool {
         let cte_index = |cte: &str| self.places.get(cte).copied();
-        let Some(position) = cte_index(relation) else { return false };
+        let Some(position) = cte_index(relation) else {
+            return false;
+        };
         !self.bounds.contains(&relation.to_ascii_lowercase())
             && cte.and_then(cte_index).is_none_or(|reader| position < reader)
             && self
@@ -108,7 +110,8 @@ impl ColumnResolver<'_, '_> {
     ) -> Option<(usize, ColumnExpression)> {
         let mut seen = FxHashSet::default();
         for (source_index, from_relation) in self.relations_read(cte).iter().enumerate() {
-            if qualifier.is_some_and(|q| !is_same_name(q, &from_relation.alias)) || !self.is_resolvable_cte(&from_relation.relation, cte)
+            if qualifier.is_some_and(|q| !is_same_name(q, &from_relation.alias))
+                || !self.is_resolvable_cte(&from_relation.relation, cte)
             {
                 continue;
             }

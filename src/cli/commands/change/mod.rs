@@ -91,10 +91,14 @@ impl ChangeContext<'_> {
             .iter()
             .find(|change| change.events.iter().any(|event| event.content == content))
         {
-            return Err(
-                Failure::new(Exit::Usage, format!("the change is already proposed as `{}`", existing.id))
-                    .with_help(format!("run `formulac change show {}` to see the proposal", existing.id)),
-            );
+            return Err(Failure::new(
+                Exit::Usage,
+                format!("the change is already proposed as `{}`", existing.id),
+            )
+            .with_help(format!(
+                "run `formulac change show {}` to see the proposal",
+                existing.id
+            )));
         }
         let title = args.title.trim();
         if title.is_empty() {

@@ -78,14 +78,19 @@ pub fn run(session: &Session, workspace: &Workspace, args: &EnvDiffArgs) -> Resu
     let all_models = model_diffs(workspace, &repository, &commit, only.as_deref())?;
     let rows = match args.rows {
         true => {
-            let common_models = all_models.iter().filter(|model| model.here.is_some() && model.there.is_some());
+            let common_models = all_models
+                .iter()
+                .filter(|model| model.here.is_some() && model.there.is_some());
             let common_names = common_models.map(|model| model.name.clone()).collect();
             Some(rows::compare(session, workspace, args, &environment, &common_names)?)
         }
         false => None,
     };
     let exit = rows.as_ref().map_or(Exit::Done, RowComparisonsByModel::exit);
-    let diffed_models: Vec<&DiffedModel> = all_models.iter().filter(|model| !model.is_same() || rows.is_some()).collect();
+    let diffed_models: Vec<&DiffedModel> = all_models
+        .iter()
+        .filter(|model| !model.is_same() || rows.is_some())
+        .collect();
     let same_count = all_models.iter().filter(|model| model.is_same()).count();
     if args.json {
         let model_json = |model: &&DiffedModel| {
@@ -138,7 +143,10 @@ fn model_diffs(
         .map(|path| workspace.relative_path(path))
         .collect();
     let commit_files = repository.files_in_commit(commit, std::slice::from_ref(&folder))?;
-    let commit_paths: Vec<String> = commit_files.into_iter().filter(|path| is_sql(Path::new(path))).collect();
+    let commit_paths: Vec<String> = commit_files
+        .into_iter()
+        .filter(|path| is_sql(Path::new(path)))
+        .collect();
     let texts = repository.file_contents_at_commit(commit, &commit_paths)?;
     let texts: BTreeMap<&String, Option<String>> = commit_paths.iter().zip(texts).collect();
     let paths: BTreeSet<&String> = tree_paths.iter().chain(&commit_paths).collect();
@@ -154,7 +162,11 @@ fn model_diffs(
         let plain = |text: String| text.replace('\r', "");
         let tree_text = read_text(workspace.root.join(path)).ok().map(plain);
         let commit_text = texts.get(path).cloned().flatten().map(plain);
-        models.push(DiffedModel { name, here: tree_text, there: commit_text });
+        models.push(DiffedModel {
+            name,
+            here: tree_text,
+            there: commit_text,
+        });
     }
     match only
         .into_iter()

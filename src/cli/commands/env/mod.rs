@@ -41,7 +41,9 @@ fn choose(session: &Session, workspace: &Workspace, args: &EnvUseArgs) -> Result
     let now = environment::selected_with_placeholders(&session.global, &workspace.project)?;
     if args.json {
         let in_use = now.as_ref().map_or(&chosen_environment.name, |(now, _)| &now.name);
-        session.print_json(&json!({"chosen": chosen_environment.name, "in_use": in_use, "protected": chosen_environment.protected}))?;
+        session.print_json(
+            &json!({"chosen": chosen_environment.name, "in_use": in_use, "protected": chosen_environment.protected}),
+        )?;
     }
     if let Some((now, reason)) = now
         && now.name != chosen_environment.name

@@ -133,10 +133,11 @@ fn check_environments(
     args: &EnvDiffArgs,
 ) -> Result<(), Failure> {
     if environment.is_some_and(|environment| environment.name == other_environment.name) {
-        return Err(
-            Failure::new(Exit::Usage, format!("`{}` is the current environment", other_environment.name))
-                .with_help("choose another environment for the comparison: `--env NAME`"),
-        );
+        return Err(Failure::new(
+            Exit::Usage,
+            format!("`{}` is the current environment", other_environment.name),
+        )
+        .with_help("choose another environment for the comparison: `--env NAME`"));
     }
     if args.engine.as_deref() == Some("duckdb") {
         return Err(
@@ -244,7 +245,11 @@ impl RelationNamePair<'_> {
                 self.here, self.there
             ));
         }
-        for ((presence, name), side) in presences.into_iter().zip([&self.here, &self.there]).zip(RelationSide::BOTH) {
+        for ((presence, name), side) in presences
+            .into_iter()
+            .zip([&self.here, &self.there])
+            .zip(RelationSide::BOTH)
+        {
             let columns = match presence {
                 RelationPresence::Missing => return Err(format!("`{model}` is not built in {name}")),
                 RelationPresence::Unknown(why) => return Err(why),

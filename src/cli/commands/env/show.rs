@@ -48,7 +48,10 @@ pub fn find_artifacts(
             return false;
         };
         let (node_schema, schema) = (relation_schema.to_lowercase(), schema.to_lowercase());
-        node_schema == schema || node_schema.strip_prefix(&schema).is_some_and(|rest| rest.starts_with('_'))
+        node_schema == schema
+            || node_schema
+                .strip_prefix(&schema)
+                .is_some_and(|rest| rest.starts_with('_'))
     };
     let models: Vec<Option<&str>> = artifacts
         .manifest
@@ -216,7 +219,9 @@ pub fn print_environment(session: &Session, workspace: &Workspace, args: &EnvNam
         .collect();
     line(
         "approvals",
-        Some(approvals.join(", ")).filter(|approval_list| !approval_list.is_empty()).as_deref(),
+        Some(approvals.join(", "))
+            .filter(|approval_list| !approval_list.is_empty())
+            .as_deref(),
     );
     line("vars", environment.vars.as_deref().map(mask_secrets).as_deref());
     let artifacts = left.map(|artifacts| {

@@ -183,7 +183,10 @@ impl ImpactContext {
             Ok(name) => name,
             Err(failure) => return Some(Err(failure)),
         };
-        let is_named = |set: &&CompiledSpec| set.metric_set().is_some_and(|own_set_name| own_set_name.eq_ignore_ascii_case(set_name));
+        let is_named = |set: &&CompiledSpec| {
+            set.metric_set()
+                .is_some_and(|own_set_name| own_set_name.eq_ignore_ascii_case(set_name))
+        };
         let Some(set) = self.sets.iter().find(is_named) else {
             let names: Vec<&str> = self.sets.iter().filter_map(CompiledSpec::metric_set).collect();
             let message = format!("there is no metric set `{set_name}`");

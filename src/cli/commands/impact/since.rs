@@ -87,7 +87,11 @@ fn folder_kinds(dbt: &DbtProject, root: &Path) -> Vec<(PathBuf, FileKind)> {
         changed_files.extend(paths.iter().filter_map(|path| Some((relative_path(path)?, kind))));
     }
     changed_files.extend(relative_path("dbt_project.yml").map(|path| (path, FileKind::Project)));
-    changed_files.extend(PACKAGES.iter().filter_map(|path| Some((relative_path(path)?, FileKind::Other))));
+    changed_files.extend(
+        PACKAGES
+            .iter()
+            .filter_map(|path| Some((relative_path(path)?, FileKind::Other))),
+    );
     changed_files
 }
 

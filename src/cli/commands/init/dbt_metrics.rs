@@ -150,7 +150,10 @@ impl MetricConverter<'_> {
             }
             "ratio" => {
                 let [numerator_key, other] = ["numerator", "denominator"];
-                let (numerator_input, other) = (input(&metric.type_params, numerator_key)?, input(&metric.type_params, other)?);
+                let (numerator_input, other) = (
+                    input(&metric.type_params, numerator_key)?,
+                    input(&metric.type_params, other)?,
+                );
                 (
                     self.common_model(&[numerator_input.clone(), other.clone()])?,
                     format!("{numerator_input} / {other}"),

@@ -67,7 +67,10 @@ pub fn find(dbt: &DbtProject, dialect: Dialect) -> Result<Option<FirstSpec>, Fai
     let manifest = dbt.artifacts()?.map(|artifacts| &artifacts.manifest);
     let uses = manifest.map(model_uses).unwrap_or_default();
     let find_relation = |name: &str| schema.relation(name).cloned().unwrap_or_else(|| Relation::new(name));
-    let mut relations: Vec<(Relation, Layer)> = models.iter().map(|(name, layer)| (find_relation(name), *layer)).collect();
+    let mut relations: Vec<(Relation, Layer)> = models
+        .iter()
+        .map(|(name, layer)| (find_relation(name), *layer))
+        .collect();
     // The sort is stable, so the first of several equally suitable relations is used.
     relations.sort_by_key(|(relation, layer)| {
         let uses = uses.get(relation.name()).copied().unwrap_or_default();
@@ -235,7 +238,9 @@ fn date_column(relation: &Relation) -> Option<&str> {
             .iter()
             .find(|column| column.ty() == ty && is_plain(column.name()))
     };
-    column_of_type(Type::Date).or_else(|| column_of_type(Type::Timestamp)).map(Column::name)
+    column_of_type(Type::Date)
+        .or_else(|| column_of_type(Type::Timestamp))
+        .map(Column::name)
 }
 
 /// Returns a column whose sum is meaningful: a numeric column that is not a key.

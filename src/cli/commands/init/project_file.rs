@@ -78,7 +78,10 @@ fn environments_text(dbt: &DbtProject, dialect: Dialect) -> String {
         } else {
             String::new()
         };
-        text.push_str(&format!("  {0}: {{connection: {0}{dialect_text}{protected}}}\n", output.name));
+        text.push_str(&format!(
+            "  {0}: {{connection: {0}{dialect_text}{protected}}}\n",
+            output.name
+        ));
     }
     if text.is_empty() {
         return text;

@@ -107,7 +107,13 @@ fn max_width() -> Option<u16> {
         .and_then(|text| text.trim().parse::<u16>().ok())
         .filter(|n| *n > 0);
     let terminal_width = || terminal_size::terminal_size().map(|(width, _)| width.0);
-    columns.or_else(|| if Stream::Data.is_terminal() { terminal_width() } else { None })
+    columns.or_else(|| {
+        if Stream::Data.is_terminal() {
+            terminal_width()
+        } else {
+            None
+        }
+    })
 }
 
 fn run_preview(
@@ -120,7 +126,9 @@ fn run_preview(
 ) -> Result<PreviewOutcome, Failure> {
     let dialect = engine.dialect(project)?;
     if let Some(project_dialect) = project.dialect().filter(|own_dialect| *own_dialect != dialect) {
-        session.report_action(&format!("compiled for {dialect}, not for the project's {project_dialect}"));
+        session.report_action(&format!(
+            "compiled for {dialect}, not for the project's {project_dialect}"
+        ));
     }
     let target = TargetOptions {
         dialect: Some(dialect),

@@ -159,7 +159,11 @@ impl ConformanceCases {
 impl Case {
     /// `None` if the case does not compile. A test ensures that all cases compile in the verified dialects.
     fn proof(self, all_tables: &[Arc<CaseTable>], dialect: Dialect) -> Option<Proof> {
-        let tables: Vec<Arc<CaseTable>> = self.tables.iter().filter_map(|index| all_tables.get(*index).cloned()).collect();
+        let tables: Vec<Arc<CaseTable>> = self
+            .tables
+            .iter()
+            .filter_map(|index| all_tables.get(*index).cloned())
+            .collect();
         let query = match &self.formula {
             Some(formula) => self.formula_query(formula, &tables, dialect)?,
             None => self.spec_query(&tables, dialect)?,

@@ -110,7 +110,9 @@ fn matches_expected_result(expected: &Expected, rows: &[Vec<Option<String>>]) ->
     }
     let mut unmatched: Vec<&Vec<Option<String>>> = rows.iter().collect();
     expected.rows.iter().all(|expected_row| {
-        let index = unmatched.iter().position(|actual_row| is_same_row(expected_row, actual_row));
+        let index = unmatched
+            .iter()
+            .position(|actual_row| is_same_row(expected_row, actual_row));
         index.map(|position| unmatched.swap_remove(position)).is_some()
     })
 }

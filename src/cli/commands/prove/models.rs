@@ -54,7 +54,8 @@ pub fn model_proofs(
 /// Returns a proof that only runs the query of a model, with empty tables.
 fn proof_without_rows(source: &str, query: &str, why: &str, compiled: &CompiledSpec, dialect: Dialect) -> Proof {
     let tables = compiled.reads().iter().map(|read_relation| {
-        let is_known = |relation: &&Relation| [read_relation.name(), &read_relation.display_name()].contains(&relation.name());
+        let is_known =
+            |relation: &&Relation| [read_relation.name(), &read_relation.display_name()].contains(&relation.name());
         let relation = compiled.known_relations().iter().find(is_known);
         let columns = relation.into_iter().flat_map(Relation::columns);
         let columns = columns.map(|column| (column.name().to_owned(), stored_type(column.ty(), [].iter())));
@@ -95,7 +96,11 @@ fn table(given_rows: &GivenRows, compiled: &CompiledSpec, dialect: Dialect) -> C
         let values = given_rows.rows.iter().filter_map(|row| row.get(index));
         (name.clone(), stored_type(*ty, values))
     });
-    let rows = given_rows.rows.iter().map(|row| row.iter().map(json).collect()).collect();
+    let rows = given_rows
+        .rows
+        .iter()
+        .map(|row| row.iter().map(json).collect())
+        .collect();
     CaseTable::new(&name, columns.collect(), rows)
 }
 

@@ -89,7 +89,9 @@ impl<'p> StoredRows<'p> {
             let places: Vec<(Option<usize>, Type)> = columns.iter().map(index).collect();
             for row in &table.rows {
                 let value = |(column_index, ty): &(Option<usize>, Type)| {
-                    let value = column_index.and_then(|slot_index| row.get(slot_index)).unwrap_or(&Value::Null);
+                    let value = column_index
+                        .and_then(|slot_index| row.get(slot_index))
+                        .unwrap_or(&Value::Null);
                     literal(value, *ty, dialect)
                 };
                 let values: Vec<String> = places.iter().map(value).collect();

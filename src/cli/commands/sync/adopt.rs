@@ -58,7 +58,13 @@ pub fn run(session: &Session, args: &AdoptArgs) -> Result<Exit, Failure> {
         apply::apply_without_commit(&workspace, changes)?;
     }
     if args.json {
-        session.print_json(&adoption_json(&planned_models, &models, &adopted_models, conflicts, &written_paths))?;
+        session.print_json(&adoption_json(
+            &planned_models,
+            &models,
+            &adopted_models,
+            conflicts,
+            &written_paths,
+        ))?;
     } else {
         report(session, &workspace, &planned_models, &models, &adopted_models);
         let verb = if args.dry_run { "would write" } else { "wrote" };

@@ -318,7 +318,14 @@ pub fn conflict_name(workspace: &Workspace, model: &ModelPlan, conflict: &Confli
         return target;
     }
     // Somebody changed the same property in dbt's file and in Omni.
-    let target_of = |other_conflict: &Conflict| (other_conflict.definition.clone(), other_conflict.step.clone(), other_conflict.property, other_conflict.detail.clone());
+    let target_of = |other_conflict: &Conflict| {
+        (
+            other_conflict.definition.clone(),
+            other_conflict.step.clone(),
+            other_conflict.property,
+            other_conflict.detail.clone(),
+        )
+    };
     let is_same = |other: &&Conflict| target_of(other) == target_of(conflict);
     if model.conflicts.iter().filter(is_same).count() > 1 {
         let file = match is_in_omni(workspace, &conflict.file) {
@@ -381,7 +388,13 @@ fn excerpts_of(texts: &[String; 3]) -> [String; 3] {
 fn shorten(texts: [&str; 3]) -> [String; 3] {
     let lines = texts.map(one_line);
     let [first, rest @ ..] = lines.each_ref().map(|line| line.chars().collect::<Vec<char>>());
-    let common = |other: &Vec<char>| first.iter().zip(other).take_while(|(left, other)| left == other).count();
+    let common = |other: &Vec<char>| {
+        first
+            .iter()
+            .zip(other)
+            .take_while(|(left, other)| left == other)
+            .count()
+    };
     let from = rest.iter().map(common).min().unwrap_or_default();
     lines.map(|line| excerpt(&line, from))
 }

@@ -45,7 +45,8 @@ pub fn run(session: &Session, args: &LogArgs) -> Result<Exit, Failure> {
         };
         let fault = |(file, reason): &(String, String)| json!({"file": file, "fault": reason});
         let faults: Vec<Value> = log.faults.iter().map(fault).collect();
-        session.print_json(&json!({"entries": shown_entries.iter().map(entry).collect::<Vec<_>>(), "faults": faults}))?;
+        session
+            .print_json(&json!({"entries": shown_entries.iter().map(entry).collect::<Vec<_>>(), "faults": faults}))?;
     } else {
         session.print_escaped(&format_entries(&shown_entries))?;
         for (file, reason) in &log.faults {
@@ -93,7 +94,9 @@ fn names_in_log(workspace: &Workspace, name: &str) -> Result<Vec<String>, Failur
             continue;
         };
         let is_listed = |set: &str, listed_metric: &str| {
-            let is_metric = metric.metric.is_none_or(|name| name.eq_ignore_ascii_case(listed_metric));
+            let is_metric = metric
+                .metric
+                .is_none_or(|name| name.eq_ignore_ascii_case(listed_metric));
             set.eq_ignore_ascii_case(metric.set) && is_metric
         };
         let columns = expanded

@@ -42,7 +42,9 @@ impl ProjectCopy {
         // Give the copy's parent folders the same names as the project's, so that paths such as `../macros` stay valid.
         let levels_up = outside.iter().map(|path| path.up).max().unwrap_or_default();
         let names: Vec<&OsStr> = root.iter().collect();
-        let names = names.get(names.len().saturating_sub(levels_up + 1)..).unwrap_or_default();
+        let names = names
+            .get(names.len().saturating_sub(levels_up + 1)..)
+            .unwrap_or_default();
         let copy = Self {
             root: names
                 .iter()
@@ -163,7 +165,8 @@ impl CopyTree<'_> {
             for entry in entries {
                 let entry = entry?;
                 let path = folder.join(entry.file_name());
-                let is_written = folder.as_os_str().is_empty() && WRITTEN.iter().any(|written_name| entry.file_name() == *written_name);
+                let is_written = folder.as_os_str().is_empty()
+                    && WRITTEN.iter().any(|written_name| entry.file_name() == *written_name);
                 if is_written || self.changes.contains_key(&path) {
                     continue;
                 }

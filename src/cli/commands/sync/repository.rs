@@ -53,10 +53,11 @@ impl Repository {
             .zip(UNFINISHED_OPERATIONS)
             .find(|(path, _)| folder.join(path).exists());
         if let Some((_, (_, unfinished_action))) = unfinished {
-            return Err(
-                Failure::new(Exit::Failed, format!("{unfinished_action} is not complete in this work tree"))
-                    .with_help("complete or abort the git operation first; `git status` shows how"),
-            );
+            return Err(Failure::new(
+                Exit::Failed,
+                format!("{unfinished_action} is not complete in this work tree"),
+            )
+            .with_help("complete or abort the git operation first; `git status` shows how"));
         }
         Ok(Self { folder })
     }
@@ -395,7 +396,10 @@ impl Repository {
         }
         let message = String::from_utf8_lossy(&output.stderr).trim().to_owned();
         let subcommand = args.first().copied().unwrap_or_default();
-        Err(Failure::new(Exit::Failed, format!("`git {subcommand}` failed: {message}")))
+        Err(Failure::new(
+            Exit::Failed,
+            format!("`git {subcommand}` failed: {message}"),
+        ))
     }
 
     pub fn run_git(&self, args: &[&str]) -> Result<String, Failure> {

@@ -50,7 +50,11 @@ struct VerifiedModel<'m> {
 
 impl ModelComparer<'_> {
     /// Compares models with their formulas and with the relations in `compare:`. Calls `done` after each comparison.
-    pub fn verify(&self, subjects: &[SpecToVerify<'_>], on_progress: impl Fn()) -> Result<Vec<VerificationResult>, Failure> {
+    pub fn verify(
+        &self,
+        subjects: &[SpecToVerify<'_>],
+        on_progress: impl Fn(),
+    ) -> Result<Vec<VerificationResult>, Failure> {
         let mut models: Vec<VerifiedModel<'_>> = subjects.iter().map(|subject| self.prepare_model(subject)).collect();
         let (mut places, mut pairs) = (Vec::new(), Vec::new());
         for (model, verified_model) in models.iter_mut().enumerate() {
@@ -148,7 +152,11 @@ impl ModelComparer<'_> {
     /// Returns the columns with a tag that marks their values as personal. These values are never written to a file.
     fn hidden_columns(&self, compiled: &CompiledSpec) -> BTreeSet<String> {
         let inherited = self.workspace.project.inherit();
-        let is_personal = |tag: &String| inherited.iter().any(|inherited_tag| inherited_tag.eq_ignore_ascii_case(tag));
+        let is_personal = |tag: &String| {
+            inherited
+                .iter()
+                .any(|inherited_tag| inherited_tag.eq_ignore_ascii_case(tag))
+        };
         let inherited = compiled.columns().iter().map(|column| (column.name(), column.tags()));
         let declared_columns = compiled
             .column_tags()
@@ -193,7 +201,8 @@ impl ModelComparer<'_> {
         comparison: &mut Comparison,
         proof: &mut Proof,
     ) -> Result<Vec<String>, String> {
-        let presence_of = |read_relation: Option<&Read>| read_relation.and_then(|relation| find_presence(&self.presences, relation));
+        let presence_of =
+            |read_relation: Option<&Read>| read_relation.and_then(|relation| find_presence(&self.presences, relation));
         let name = compiled.name().unwrap_or_default();
         let mut messages = Vec::new();
         let is_formula = comparison.compared_relation().is_none();

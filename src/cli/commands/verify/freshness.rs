@@ -49,13 +49,19 @@ impl<'k> EnvironmentBuilds<'k> {
             return Ok(Self::default());
         };
         let target = dbt.target_folder();
-        let folder_of = |environment: &Environment| environment::artifacts_folder(&workspace.root, &target, environment);
+        let folder_of =
+            |environment: &Environment| environment::artifacts_folder(&workspace.root, &target, environment);
         let all_environments = workspace.project.environments();
-        let selected_environment = all_environments.iter().find(|candidate| Some(candidate.name.as_str()) == environment);
+        let selected_environment = all_environments
+            .iter()
+            .find(|candidate| Some(candidate.name.as_str()) == environment);
         let own_folder = environment::last_run_folder(&workspace.root, &target, selected_environment);
         let artifacts = last_run::read_last_run(&workspace.root, dbt, &own_folder)?;
         let mut environments = vec![(environment.map(str::to_owned), artifacts)];
-        for other in all_environments.iter().filter(|candidate| Some(candidate.name.as_str()) != environment) {
+        for other in all_environments
+            .iter()
+            .filter(|candidate| Some(candidate.name.as_str()) != environment)
+        {
             let folder = folder_of(other);
             if folder.is_dir() {
                 let artifacts = last_run::read_last_run(&workspace.root, dbt, &folder)?;
@@ -181,7 +187,11 @@ impl BuildState {
                 format!(" ({})", source.status.name())
             };
             parts.push(match source.loaded {
-                Some(load_time) => format!("the source {} was loaded {} ago{state}", source.name, age_text(load_time)),
+                Some(load_time) => format!(
+                    "the source {} was loaded {} ago{state}",
+                    source.name,
+                    age_text(load_time)
+                ),
                 None => format!("the age of the source {} is unknown{state}", source.name),
             });
         }

@@ -90,8 +90,14 @@ pub fn run(session: &Session, args: &VerifyArgs) -> Result<Exit, Failure> {
     let spec_names = named_specs(session, &target, args)?;
     let mut engine = Engine::select_engine(session, &args.engine, &workspace.project)?;
     let dialect = engine.dialect(&workspace.project)?;
-    if let Some(project_dialect) = workspace.project.dialect().filter(|own_dialect| *own_dialect != dialect) {
-        session.report_action(&format!("compiled for {dialect}, not for the project's {project_dialect}"));
+    if let Some(project_dialect) = workspace
+        .project
+        .dialect()
+        .filter(|own_dialect| *own_dialect != dialect)
+    {
+        session.report_action(&format!(
+            "compiled for {dialect}, not for the project's {project_dialect}"
+        ));
     }
     let target = TargetOptions {
         dialect: Some(dialect),
@@ -113,7 +119,10 @@ pub fn run(session: &Session, args: &VerifyArgs) -> Result<Exit, Failure> {
     let (sources, texts) = verify_sources(&workspace, &spec_names)?;
     let specs = spec::compile_all(&compiler, &workspace.root, sources, || {});
     let spec_indices = select_specs(&specs, &texts, &spec_names)?;
-    let faulty: Vec<FileDiagnostics> = spec_indices.iter().filter_map(|index| spec_errors(specs.get(*index)?)).collect();
+    let faulty: Vec<FileDiagnostics> = spec_indices
+        .iter()
+        .filter_map(|index| spec_errors(specs.get(*index)?))
+        .collect();
     if !args.json {
         session.report(&faulty);
     }
@@ -219,7 +228,8 @@ fn exit(results: &[VerificationResult], faulty: &[FileDiagnostics]) -> Exit {
     } else {
         Exit::Done
     };
-    results.iter()
+    results
+        .iter()
         .map(VerificationResult::exit)
         .fold(nothing.most_severe(Exit::from_failures(faulty)), Exit::most_severe)
 }
@@ -312,7 +322,12 @@ fn tables_read(models: &[(usize, &CompiledSpec)]) -> Vec<String> {
             .iter()
             .map(|reference| reference.display_name().into_owned())
             .collect::<Vec<_>>();
-        compiled.tables().iter().cloned().chain(compared_names).collect::<Vec<_>>()
+        compiled
+            .tables()
+            .iter()
+            .cloned()
+            .chain(compared_names)
+            .collect::<Vec<_>>()
     };
     models.iter().flat_map(|(_, compiled)| tables_of(compiled)).collect()
 }

@@ -59,14 +59,20 @@ pub struct ComparisonRunner<'j> {
 
 impl ComparisonRunner<'_> {
     /// Runs the comparisons and returns their results in order. Calls `done` after each comparison.
-    pub fn run_comparisons(&self, pairs: Vec<RowPair>, on_progress: impl Fn()) -> Result<Vec<ComparisonResult>, Failure> {
+    pub fn run_comparisons(
+        &self,
+        pairs: Vec<RowPair>,
+        on_progress: impl Fn(),
+    ) -> Result<Vec<ComparisonResult>, Failure> {
         let reader = self.comparison_reader();
         let counts: Vec<String> = pairs.iter().map(|pair| pair.comparison.counts_sql(reader)).collect();
         let requests = pairs
             .iter()
             .zip(&counts)
             .map(|(pair, sql)| self.comparison_queries(pair, sql, COUNTS, 1, pair.timed.as_deref()));
-        let answers = self.engine.answers(&requests.collect::<Vec<_>>(), self.typed, on_progress)?;
+        let answers = self
+            .engine
+            .answers(&requests.collect::<Vec<_>>(), self.typed, on_progress)?;
         let mut results: Vec<ComparisonResult> = pairs
             .iter()
             .zip(answers)

@@ -51,7 +51,10 @@ fn format_verification_results(results: &[VerificationResult]) -> String {
     for verified in results {
         let name = escape_hidden(&verified.evidence.model);
         let (own_facts, others) = fact_lines(verified);
-        let mut own_text = own_facts.into_iter().map(|fact| format!(" · {fact}")).collect::<String>();
+        let mut own_text = own_facts
+            .into_iter()
+            .map(|fact| format!(" · {fact}"))
+            .collect::<String>();
         if verified.is_unbuilt {
             out.push_str(&format!("- {name:width$}  its formula: {UNBUILT_LABEL}\n"));
         }
@@ -163,7 +166,12 @@ fn outdated_builds_message(standings: &[BuildState]) -> Option<String> {
 }
 
 fn verify_summary(results: &[VerificationResult], faulty: &[FileDiagnostics]) -> String {
-    let with = |verdict: Verdict| results.iter().filter(|result| result.evidence.verdict() == verdict).count();
+    let with = |verdict: Verdict| {
+        results
+            .iter()
+            .filter(|result| result.evidence.verdict() == verdict)
+            .count()
+    };
     let proofs: usize = results.iter().map(|result| result.evidence.proofs.len()).sum();
     let mut parts = vec![format_count(with(Verdict::Agrees), "model agrees", "models agree")];
     if with(Verdict::Differs) > 0 {
@@ -194,7 +202,9 @@ fn to_markdown(results: &[VerificationResult]) -> String {
     let mut out = String::new();
     for verified in results {
         let evidence = &verified.evidence;
-        let environment = Some(&evidence.environment).filter(|environment_name| !environment_name.is_empty()).into_iter();
+        let environment = Some(&evidence.environment)
+            .filter(|environment_name| !environment_name.is_empty())
+            .into_iter();
         let about: Vec<String> = environment
             .chain([&evidence.engine])
             .map(|part| markdown::escape_markdown(part))

@@ -394,7 +394,11 @@ pub(in crate::check) fn foreign_function_diagnostic(name: &str, span: Span) -> O
             .with_label("not in the function catalogue")
     };
     if base_name != name && catalog::lookup(base_name).is_some() {
-        return Some(diagnostic().with_help(format!("write `{base_name}`")).with_fix(span, base_name));
+        return Some(
+            diagnostic()
+                .with_help(format!("write `{base_name}`"))
+                .with_fix(span, base_name),
+        );
     }
     if let Some((_, english)) = TRANSLATED.iter().find(|(translated, _)| *translated == base_name) {
         return Some(

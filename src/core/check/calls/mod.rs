@@ -271,7 +271,13 @@ impl Lowerer<'_> {
 
     /// Returns whether a grouped step partitions its windows by the keys that do not order the rows.
     fn has_default_partition(&self) -> bool {
-        let count = |role: DefinitionRole| self.scope.roles.iter().filter(|other_role| **other_role == role).count();
+        let count = |role: DefinitionRole| {
+            self.scope
+                .roles
+                .iter()
+                .filter(|other_role| **other_role == role)
+                .count()
+        };
         count(DefinitionRole::OrderBy) > 0
             && count(DefinitionRole::GroupBy) > 1
             && count(DefinitionRole::PartitionBy) == 0
@@ -330,7 +336,13 @@ impl Lowerer<'_> {
     }
 
     /// Adds a call to a scalar function and reports arguments that match no overload.
-    pub(in crate::check) fn add_scalar_call(&mut self, id: FunctionId, args: &[IrId], span: Span, display_name: &str) -> IrId {
+    pub(in crate::check) fn add_scalar_call(
+        &mut self,
+        id: FunctionId,
+        args: &[IrId],
+        span: Span,
+        display_name: &str,
+    ) -> IrId {
         let operands = self.summarize_operands(args, span);
         self.apply_to(id, args, operands, display_name)
     }
@@ -352,7 +364,8 @@ impl Lowerer<'_> {
         let texts = self.cast_uuids(id, args);
         let args = texts.as_deref().unwrap_or(args);
         let original_args = args;
-        let Some(ChosenOverload { args, choice, as_given }) = self.choose_overload(id, args, &operands, display_name) else {
+        let Some(ChosenOverload { args, choice, as_given }) = self.choose_overload(id, args, &operands, display_name)
+        else {
             return self.add_error(span);
         };
         if !as_given {
@@ -564,7 +577,10 @@ impl Lowerer<'_> {
             (_, true) => format!("`{display_name}` needs a number, but `{text}` is {is}"),
             (Some(rule), _) => format!("{rule}, but `{text}` is {is}"),
             _ if choices.is_some() && meta.ty.is_number() => {
-                format!("`{display_name}` expects {}, found `{text}`", expected_types.join(" or "))
+                format!(
+                    "`{display_name}` expects {}, found `{text}`",
+                    expected_types.join(" or ")
+                )
             }
             // Users cannot write functions whose names begin with a lower-case letter.
             _ => {

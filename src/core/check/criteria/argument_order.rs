@@ -225,7 +225,12 @@ impl Lowerer<'_> {
                 return true;
             }
             match node {
-                Ir::Definition(definition_index) => waiting.extend(self.program.definitions.try_get(definition_index as usize).map(|d| d.root)),
+                Ir::Definition(definition_index) => waiting.extend(
+                    self.program
+                        .definitions
+                        .try_get(definition_index as usize)
+                        .map(|d| d.root),
+                ),
                 _ => waiting.extend(self.program.operands(id)),
             }
         }

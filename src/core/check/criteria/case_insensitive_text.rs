@@ -77,7 +77,11 @@ pub(in crate::check) fn text_comparison(program: &Program, node: Ir) -> Option<T
         _ => return None,
     };
     let compared_text = (find_compared_name(program, value)?, lowercase(program.text(text)));
-    Some(TextComparison { value, of: compared_text, is_equal })
+    Some(TextComparison {
+        value,
+        of: compared_text,
+        is_equal,
+    })
 }
 
 /// Warns if a criterion and `=` compare the same column with the same text. Reports each combination of column and text
@@ -108,7 +112,16 @@ pub(in crate::check) fn check_case_sensitivity(program: &Program, source: &str, 
         .filter_map(|(criterion, first)| first.map(|(span, comparison)| (span, comparison, criterion)))
         .collect();
     conflicts.sort_by_key(|(span, ..)| *span);
-    for (span, TextComparison { value, of: compared_text, is_equal }, other) in conflicts {
+    for (
+        span,
+        TextComparison {
+            value,
+            of: compared_text,
+            is_equal,
+        },
+        other,
+    ) in conflicts
+    {
         let (name, text) = (program.meta(value).span.text(source), other.text(source));
         let (small, sign) = (compared_text.1, if is_equal { "=" } else { "<>" });
         let condition = condition_of_criterion(name, text);

@@ -75,11 +75,18 @@ impl Lowerer<'_> {
         conditions.extend(rows.and_then(|rows| rows.only));
         // A row with a NULL value must not match any rows, because NULL is not equal to any value.
         let counts = matches!(lowering, Lowering::CountIf | Lowering::CountIfs);
-        let RowCriteria { same: same_values, compared, .. } = of_this_row;
+        let RowCriteria {
+            same: same_values,
+            compared,
+            ..
+        } = of_this_row;
         // The rank of a row is the number of rows before it in its partition.
         let is_rank = counts && conditions.is_empty() && compared.is_some_and(|compared| !compared.includes_equal);
         if !is_rank && (!counts || !conditions.is_empty() || same_values.len() > 1 || compared.is_some()) {
-            let nullable = same_values.iter().copied().filter(|same_value| self.program.meta(*same_value).nullable);
+            let nullable = same_values
+                .iter()
+                .copied()
+                .filter(|same_value| self.program.meta(*same_value).nullable);
             let nullable: Vec<IrId> = nullable.collect();
             conditions.extend(nullable.into_iter().map(|x| self.build_not_null(x, span)));
         }
@@ -91,7 +98,10 @@ impl Lowerer<'_> {
         if compared.is_some() && rows.is_some_and(|rows| rows.over != WindowFrame::Partition) {
             return self.report_partial_comparison(function, span);
         }
-        let mut same_rows: Vec<IrId> = same_values.iter().map(|same_value| self.convert_to_lowercase(*same_value, span)).collect();
+        let mut same_rows: Vec<IrId> = same_values
+            .iter()
+            .map(|same_value| self.convert_to_lowercase(*same_value, span))
+            .collect();
         let Some(compared) = compared else {
             let over = rows.map(|rows| rows.over);
             return self.aggregate_matching_rows(

@@ -125,7 +125,11 @@ impl Lowerer<'_> {
             if self.is_blank(criterion) {
                 let help = "write `\"\"` for values that are NULL or empty, or write `0`";
                 let range_span = self.program.meta(range).span;
-                conditions.push(self.report_criterion(range_span, "the criterion that follows this range is empty", help));
+                conditions.push(self.report_criterion(
+                    range_span,
+                    "the criterion that follows this range is empty",
+                    help,
+                ));
                 continue;
             }
             if let Some(of_this_row) = of_this_row

@@ -97,7 +97,13 @@ impl Lowerer<'_> {
             includes_equal: is_inclusive,
         } = compared;
         if is_inclusive {
-            return Some((WindowFrame::Ahead { descending, own: is_inclusive }, key));
+            return Some((
+                WindowFrame::Ahead {
+                    descending,
+                    own: is_inclusive,
+                },
+                key,
+            ));
         }
         // To exclude rows with an equal value, the frame must be sorted by DENSE_RANK instead of the value.
         let meta = Self::row_meta(self.program.meta(key), span);
@@ -112,8 +118,13 @@ impl Lowerer<'_> {
             &[],
             meta,
         );
-        self.check_window_allowed(function.name, Some(over), span)
-            .then_some((WindowFrame::Ahead { descending: false, own: is_inclusive }, over))
+        self.check_window_allowed(function.name, Some(over), span).then_some((
+            WindowFrame::Ahead {
+                descending: false,
+                own: is_inclusive,
+            },
+            over,
+        ))
     }
 
     fn row_meta(meta: NodeMeta, span: Span) -> NodeMeta {

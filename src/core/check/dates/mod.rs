@@ -38,7 +38,8 @@ pub fn parse_iso_moment(text: &str) -> Option<String> {
         [hour, minute, second] => (hour, minute, *second),
         _ => return None,
     };
-    (is_below(hour, 24) && is_below(minute, 60) && is_below(second, 60)).then(|| format!("{date} {hour}:{minute}:{second}"))
+    (is_below(hour, 24) && is_below(minute, 60) && is_below(second, 60))
+        .then(|| format!("{date} {hour}:{minute}:{second}"))
 }
 
 /// Returns the number of days from 0001-01-01, a Monday, to an ISO date.

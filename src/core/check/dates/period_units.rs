@@ -119,7 +119,9 @@ pub fn unit_error(unit: WindowUnit, span: Span, frame: CalendarUnit, (key, key_t
             ),
         ),
         Some(_) => (
-            format!("`PERIODOFFSET` moves by {unit}s, but `{key_text}` has only one value per {frame}, so no row matches"),
+            format!(
+                "`PERIODOFFSET` moves by {unit}s, but `{key_text}` has only one value per {frame}, so no row matches"
+            ),
             format!("move by \"{frame}\", or group and order by the {unit}"),
         ),
         None => (

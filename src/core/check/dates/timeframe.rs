@@ -114,7 +114,12 @@ fn function_timeframe(function: FunctionId) -> Option<&'static str> {
         internal::DAY_OF_WEEK_NUM_FROM => "day_of_week_num",
         internal::FISCAL_QUARTER => "fiscal_quarter",
         internal::FISCAL_YEAR => "fiscal_year",
-        _ => TIMEFRAMES.iter().find(|(_, frame_function)| *frame_function == Some(function))?.0,
+        _ => {
+            TIMEFRAMES
+                .iter()
+                .find(|(_, frame_function)| *frame_function == Some(function))?
+                .0
+        }
     })
 }
 

@@ -229,7 +229,9 @@ impl TypeInference<'_> {
                 } else {
                     i.min(overload.params.len().saturating_sub(1))
                 };
-                let Some(param) = overload.params.get(param_index) else { continue };
+                let Some(param) = overload.params.get(param_index) else {
+                    continue;
+                };
                 let term = match param.ty {
                     ParamType::Is(ty) if ty.is_number() => InferTerm::Type(Type::Number),
                     ParamType::Is(ty) => InferTerm::Type(ty),
@@ -244,7 +246,9 @@ impl TypeInference<'_> {
                 match infer_term {
                     None => infer_term = Some(term),
                     Some(before) => match combine_terms(before, term) {
-                        Some(common_term) if before != InferTerm::Any && term != InferTerm::Any => infer_term = Some(common_term),
+                        Some(common_term) if before != InferTerm::Any && term != InferTerm::Any => {
+                            infer_term = Some(common_term)
+                        }
                         _ => agreed = false,
                     },
                 }

@@ -152,9 +152,13 @@ impl<'a> Lints<'a> {
         for group in comparisons_of_same_name(&mut list) {
             let mut seen = SubjectConditions::default();
             for name_comparison in group {
-                let Some(test) = self.condition_test(name_comparison) else { continue };
+                let Some(test) = self.condition_test(name_comparison) else {
+                    continue;
+                };
                 if seen.is_contradiction(&test, and) {
-                    first = first.filter(|other| other.index < name_comparison.index).or(Some(*name_comparison));
+                    first = first
+                        .filter(|other| other.index < name_comparison.index)
+                        .or(Some(*name_comparison));
                     break;
                 }
                 seen.add(&test, Span::default(), and);
@@ -191,12 +195,17 @@ impl<'a> Lints<'a> {
                     .to_owned(),
             };
             (
-                format!("`{condition_text}` is never true, because no value of `{subject_text}` can meet all conditions"),
+                format!(
+                    "`{condition_text}` is never true, because no value of `{subject_text}` can meet all conditions"
+                ),
                 help,
             )
         } else {
             let help = "use AND, which requires all conditions to be true".to_owned();
-            (format!("`{condition_text}` is true for every value of `{subject_text}` except NULL"), help)
+            (
+                format!("`{condition_text}` is true for every value of `{subject_text}` except NULL"),
+                help,
+            )
         };
         self.warn(Code::NeverVaries, id, message, help);
     }
@@ -235,7 +244,9 @@ impl<'a> Lints<'a> {
         for group in comparisons_of_same_name(list) {
             let mut seen = SubjectConditions::default();
             for name_comparison in group {
-                let Some(test) = self.condition_test(name_comparison) else { continue };
+                let Some(test) = self.condition_test(name_comparison) else {
+                    continue;
+                };
                 let span = self.program.meta(name_comparison.condition).span;
                 match seen.find_covering_test(&test) {
                     Some(earlier) => unreachable.push((name_comparison.index, span, earlier)),
@@ -320,7 +331,10 @@ impl<'p> SubjectConditions<'p> {
             let OrderedLiteral::Number(number) = test.literal else {
                 return other;
             };
-            let point = ConstantBound { at: number, included: true };
+            let point = ConstantBound {
+                at: number,
+                included: true,
+            };
             let outside = self.lower.is_some_and(|(lower, _)| !lower.has_range_of(point, false))
                 || self.upper.is_some_and(|(upper, _)| !upper.has_range_of(point, true));
             return other || outside;
@@ -352,7 +366,8 @@ impl<'p> SubjectConditions<'p> {
     /// Returns the span of an earlier condition that is true whenever the given test is true.
     fn find_covering_test(&self, test: &ConditionTest<'p>) -> Option<Span> {
         let covering_span = |bound: ConstantBound, outer_bound: Option<(ConstantBound, Span)>, upper: bool| {
-            outer_bound.filter(|(wider, _)| wider.has_range_of(bound, upper))
+            outer_bound
+                .filter(|(wider, _)| wider.has_range_of(bound, upper))
                 .map(|(_, span)| span)
         };
         if test.comparison == ComparisonOperator::Equal {
@@ -362,7 +377,10 @@ impl<'p> SubjectConditions<'p> {
             let OrderedLiteral::Number(number) = test.literal else {
                 return None;
             };
-            let point = ConstantBound { at: number, included: true };
+            let point = ConstantBound {
+                at: number,
+                included: true,
+            };
             return covering_span(point, self.lower, false).or_else(|| covering_span(point, self.upper, true));
         }
         let (bound, upper) = test.bound_of_test()?;

@@ -60,7 +60,13 @@ pub fn possible_values(program: &Program, relations: &[Relation], id: IrId) -> O
                 .iter()
                 .for_each(|value| add(value)),
             Ir::Definition(definition_index) => {
-                waiting.push(program.definitions.try_get(definition_index as usize).filter(|d| !d.failed)?.root);
+                waiting.push(
+                    program
+                        .definitions
+                        .try_get(definition_index as usize)
+                        .filter(|d| !d.failed)?
+                        .root,
+                );
             }
             Ir::Case(arms) | Ir::Switch { arms, .. } => {
                 if arms.count as usize > MAX_NODES * 2 {
@@ -210,7 +216,14 @@ impl Lints<'_> {
 
     /// Warns about comparisons such as `LOWER(status) = "Active"`, because a lower-case string is never equal to a
     /// string with a capital letter.
-    fn warn_of_letter_case(&mut self, operand: IrId, letters: CaseConversion, text: &str, span: Span, is_criterion: bool) {
+    fn warn_of_letter_case(
+        &mut self,
+        operand: IrId,
+        letters: CaseConversion,
+        text: &str,
+        span: Span,
+        is_criterion: bool,
+    ) {
         // Skip non-ASCII letters, because their conversion depends on the SQL engine.
         if is_criterion || !text.is_ascii() {
             return;

@@ -228,7 +228,12 @@ impl Lints<'_> {
         let mut names = 0;
         self.program.resolve_names_until(id, |_, definition_index| {
             names += 1;
-            names > NAMES || self.program.definitions.try_get(definition_index).is_none_or(|d| d.failed)
+            names > NAMES
+                || self
+                    .program
+                    .definitions
+                    .try_get(definition_index)
+                    .is_none_or(|d| d.failed)
         })
     }
 

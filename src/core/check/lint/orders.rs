@@ -82,7 +82,11 @@ impl Lints<'_> {
         let is_same_name = |id: IrId| self.program.node(id) == self.program.node(name);
         self.program.nodes().any(|node| match node {
             Ir::IsNull { x, .. } => is_same_name(x),
-            Ir::Coalesce(args) => self.program.args(args).first().is_some_and(|first| is_same_name(*first)),
+            Ir::Coalesce(args) => self
+                .program
+                .args(args)
+                .first()
+                .is_some_and(|first| is_same_name(*first)),
             _ => false,
         })
     }

@@ -102,7 +102,11 @@ impl Lowerer<'_> {
                 self.zero_if_null(&[marker], id)
             }
             Ir::RowLookup { args, find } => {
-                let by_number = self.program.finds.try_get(find as usize).is_none_or(|lookup| lookup.by_number);
+                let by_number = self
+                    .program
+                    .finds
+                    .try_get(find as usize)
+                    .is_none_or(|lookup| lookup.by_number);
                 let [sought, key, gives] = *self.program.args(args) else {
                     return id;
                 };

@@ -270,7 +270,10 @@ impl Lowerer<'_> {
     ) -> IrId {
         let texts = cases.iter_mut().chain(branches.iter_mut());
         texts.for_each(|value| *value = self.uuid_as_text(*value));
-        if self.unify_values(cases, SameTypeReason::Values(display_name), true).is_none() {
+        if self
+            .unify_values(cases, SameTypeReason::Values(display_name), true)
+            .is_none()
+        {
             return self.add_error(span);
         }
         let Some(ty) = self.unify_values(branches, SameTypeReason::Branches(display_name), false) else {

@@ -287,7 +287,9 @@ impl NameResolver {
 fn key(ast: &Ast, body: ExprId, targets: &Arena<NameTarget>, source: &str) -> Option<SymbolKey> {
     match (ast.expr(body), targets[body.index()]) {
         (Expr::Timeframe { base, frame }, _) => match targets[base.index()] {
-            target @ (NameTarget::Column(_) | NameTarget::Definition(_)) => Some(SymbolKey::Timeframe(target, ast.name(frame))),
+            target @ (NameTarget::Column(_) | NameTarget::Definition(_)) => {
+                Some(SymbolKey::Timeframe(target, ast.name(frame)))
+            }
             _ => None,
         },
         (expr, target @ (NameTarget::Column(_) | NameTarget::Definition(_))) => {
@@ -516,10 +518,12 @@ impl Resolver<'_> {
             {
                 return NameTarget::Column(self.record_unlisted_column_use(None, text));
             }
-            return self.resolve_name_at(parts.field, definition_name, role).unwrap_or_else(|| {
-                let is_own = definition_name.is_some_and(|own_name| own_name.eq_ignore_ascii_case(text));
-                self.report_missing_name(id, parts.field, is_own, definition)
-            });
+            return self
+                .resolve_name_at(parts.field, definition_name, role)
+                .unwrap_or_else(|| {
+                    let is_own = definition_name.is_some_and(|own_name| own_name.eq_ignore_ascii_case(text));
+                    self.report_missing_name(id, parts.field, is_own, definition)
+                });
         };
         let (view_text, text) = (view.text(self.source), parts.field.text(self.source));
         let Some(relation) = self

@@ -39,7 +39,10 @@ impl Resolver<'_> {
             [] => None,
             [relation_index] => Some(self.field_of_struct(*relation_index, path, full_span)),
             several => {
-                let names: Vec<&str> = several.iter().map(|relation_index| scope.relation(*relation_index).name()).collect();
+                let names: Vec<&str> = several
+                    .iter()
+                    .map(|relation_index| scope.relation(*relation_index).name())
+                    .collect();
                 let message = format!("`{path}` may be a field of a column of {}", list_names(&names));
                 let help = format!(
                     "specify the relation, for example `{}.{path}`",
@@ -87,8 +90,16 @@ impl Resolver<'_> {
     }
 
     /// Returns the help for `device.category` if there is neither a relation nor a column `device`.
-    pub(in crate::check) fn help_for_unknown_relation(&self, view: &str, field: &str, relation_names: &[&str]) -> String {
-        let suggestion = format!("did you mean {}?", list_names(relation_names.get(..8).unwrap_or(relation_names)));
+    pub(in crate::check) fn help_for_unknown_relation(
+        &self,
+        view: &str,
+        field: &str,
+        relation_names: &[&str],
+    ) -> String {
+        let suggestion = format!(
+            "did you mean {}?",
+            list_names(relation_names.get(..8).unwrap_or(relation_names))
+        );
         let mut open = self
             .scope
             .relations

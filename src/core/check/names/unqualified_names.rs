@@ -71,7 +71,11 @@ impl Resolver<'_> {
     /// Records a name if several joined relations may have the column.
     pub(in crate::check) fn record_unqualified_name(&mut self, column: u32, span: Span) {
         let column_entry = &self.columns[column as usize];
-        if self.scope.relations.len() > 1 && self.scope.chosen && column_entry.relation.is_none() && column_entry.merged.is_empty() {
+        if self.scope.relations.len() > 1
+            && self.scope.chosen
+            && column_entry.relation.is_none()
+            && column_entry.merged.is_empty()
+        {
             self.unqualified.push(span);
         }
     }

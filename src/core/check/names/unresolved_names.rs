@@ -475,7 +475,10 @@ fn describe_worksheet_name(text: &str) -> Option<&'static str> {
         (1..=2).contains(&letters) && t.bytes().skip(letters).all(|b| b.is_ascii_digit())
     };
     if let Some(column_letters) = text.strip_suffix("_TOTAL") {
-        let letters = ["_ROW", "_GRAND"].iter().find_map(|s| column_letters.strip_suffix(s)).unwrap_or(column_letters);
+        let letters = ["_ROW", "_GRAND"]
+            .iter()
+            .find_map(|s| column_letters.strip_suffix(s))
+            .unwrap_or(column_letters);
         return column(letters).then_some("totals");
     }
     (text.len() == 1 && column(text)).then_some("columns by letter")

@@ -241,14 +241,23 @@ impl Lowerer<'_> {
 
     /// Combines the results of several ranges: adds sums and counts, or takes the minimum of minimums or the maximum of
     /// maximums. Arguments that are not ranges are values of the current row.
-    fn aggregate_several_ranges(&mut self, id: FunctionId, aggregate: &RangeAggregate, before: bool, span: Span) -> IrId {
+    fn aggregate_several_ranges(
+        &mut self,
+        id: FunctionId,
+        aggregate: &RangeAggregate,
+        before: bool,
+        span: Span,
+    ) -> IrId {
         let function = catalog::get(id);
         let all_ranges = aggregate.ranges.iter().all(Option::is_some);
         let (entry, across) = match (id, combination(id)) {
-            (internal::COUNT | internal::COUNTA, Some(across_function)) if !aggregate.distinct && all_ranges => across_function,
+            (internal::COUNT | internal::COUNTA, Some(across_function)) if !aggregate.distinct && all_ranges => {
+                across_function
+            }
             (internal::SUM | internal::MIN | internal::MAX, Some(across_function)) => across_function,
             (internal::AVERAGE, _) if !aggregate.distinct && all_ranges => {
-                let sum = self.aggregate_each_range(internal::SUM, internal::ROW_SUM, function, aggregate, before, span);
+                let sum =
+                    self.aggregate_each_range(internal::SUM, internal::ROW_SUM, function, aggregate, before, span);
                 let count =
                     self.aggregate_each_range(internal::COUNTA, internal::ROW_SUM, function, aggregate, before, span);
                 return self.add_scalar_call(internal::DIVIDE, &[sum, count], span, function.name);

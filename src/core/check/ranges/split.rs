@@ -37,7 +37,8 @@ impl Lowerer<'_> {
         };
         let mut each = self.take_list();
         for part in parts {
-            let node = self.partitioned_aggregate(entry, values, WindowFrame::Calendar(part), partition, function, span);
+            let node =
+                self.partitioned_aggregate(entry, values, WindowFrame::Calendar(part), partition, function, span);
             if self.is_error(node) {
                 self.recycle_list(each);
                 return node;
@@ -63,7 +64,8 @@ impl Lowerer<'_> {
             return self.report_inseparable(shown_function, span);
         };
         let operands = self.summarize_operands(values, span);
-        let overload_choice = self.choose_overload(function.framed.unwrap_or(id), values, &operands, shown_function.name);
+        let overload_choice =
+            self.choose_overload(function.framed.unwrap_or(id), values, &operands, shown_function.name);
         let Some(ChosenOverload { choice, .. }) = overload_choice else {
             return self.add_error(span);
         };

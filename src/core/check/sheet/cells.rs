@@ -346,7 +346,8 @@ impl Lowerer<'_> {
             function.name
         );
         self.report(
-            Diagnostic::new(Code::OneCell, span, message).with_help(format!("write `{whole_column}` to use the whole column")),
+            Diagnostic::new(Code::OneCell, span, message)
+                .with_help(format!("write `{whole_column}` to use the whole column")),
         );
     }
 

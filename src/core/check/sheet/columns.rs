@@ -51,7 +51,10 @@ impl<'a> SheetColumns<'a> {
             .filter(|d| scope.role(d.part) == DefinitionRole::Definitions);
         for name in calculations.filter_map(|d| d.name).map(|name| name.text(source)) {
             // A calculation replaces an input column with the same name.
-            if columns.position(name.into()).is_none_or(|position| position >= own_count) {
+            if columns
+                .position(name.into())
+                .is_none_or(|position| position >= own_count)
+            {
                 columns.add(name);
             }
         }

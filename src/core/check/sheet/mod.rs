@@ -168,7 +168,9 @@ impl Resolver<'_> {
     /// Returns a warning about a letter that is also the name of another column.
     fn letter_of_other_column(&self, end: ExprId, column: usize, range: Span) -> Option<Diagnostic> {
         let text = self.ast.span(end).text(self.source);
-        self.letters.position(text.into()).filter(|named_column| *named_column != column)?;
+        self.letters
+            .position(text.into())
+            .filter(|named_column| *named_column != column)?;
         let (name, lower) = (self.letters.name(column).unwrap_or_default(), text.to_ascii_lowercase());
         let message = format!("`{text}` is the letter of the column `{name}`, not the column named `{lower}`");
         let help = format!("rename the column `{lower}`, or write `{lower}:{lower}` if you mean that column");
@@ -368,10 +370,14 @@ impl Resolver<'_> {
                 match target {
                     NameTarget::Error => names.failed[index as usize] = true,
                     NameTarget::CellRange(range) => {
-                        let used_definitions = self.cell_ranges[range as usize].of.iter().filter_map(|cell_target| match cell_target {
-                            NameTarget::Definition(definition_index) => Some((index, *definition_index)),
-                            _ => None,
-                        });
+                        let used_definitions =
+                            self.cell_ranges[range as usize]
+                                .of
+                                .iter()
+                                .filter_map(|cell_target| match cell_target {
+                                    NameTarget::Definition(definition_index) => Some((index, *definition_index)),
+                                    _ => None,
+                                });
                         names.uses.extend(used_definitions);
                     }
                     NameTarget::Cell(cell) => {
@@ -495,7 +501,11 @@ impl Resolver<'_> {
                 .map_or(Some(1), |arg| integer_literal(self.ast, self.source, *arg))
         };
         if args.len() > 3
-            && let Some((arg_index, arg)) = args.iter().enumerate().skip(1).find(|(index, _)| number(*index).is_none())
+            && let Some((arg_index, arg)) = args
+                .iter()
+                .enumerate()
+                .skip(1)
+                .find(|(index, _)| number(*index).is_none())
         {
             return Some(self.report_non_constant_offset(*arg, arg_index));
         }
@@ -528,8 +538,15 @@ impl Resolver<'_> {
             );
             return Some(NameTarget::Error);
         };
-        let column_at =
-            |shift: i64| usize::try_from(i64::try_from(cell.column).ok()?.checked_add(columns)?.checked_add(shift)?).ok();
+        let column_at = |shift: i64| {
+            usize::try_from(
+                i64::try_from(cell.column)
+                    .ok()?
+                    .checked_add(columns)?
+                    .checked_add(shift)?,
+            )
+            .ok()
+        };
         let (Some(first), Some(last)) = (column_at(left), column_at(right)) else {
             let message = "the reference points to the left of column A";
             self.diagnostics

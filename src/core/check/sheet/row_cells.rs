@@ -48,12 +48,18 @@ impl Lowerer<'_> {
         span: Span,
     ) -> IrId {
         let function = catalog::get(id);
-        let across = Self::find_function_across_cells(function).filter(|_| !aggregate.distinct && aggregate.values.len() > 1);
+        let across =
+            Self::find_function_across_cells(function).filter(|_| !aggregate.distinct && aggregate.values.len() > 1);
         let node = match across {
             Some(across) => self.add_scalar_call(across, &aggregate.values, span, function.name),
             None if id == internal::COUNTBLANK => self.count_blanks_in_row(&aggregate.values, span),
             None => {
-                let first_span = aggregate.ranges.iter().flatten().next().map_or(span, |(_, range_span)| *range_span);
+                let first_span = aggregate
+                    .ranges
+                    .iter()
+                    .flatten()
+                    .next()
+                    .map_or(span, |(_, range_span)| *range_span);
                 let range_text = self.source_text(first_span);
                 if self.has_order(&range_text, first_span) {
                     self.aggregate_ranges(id, &aggregate, false, span)

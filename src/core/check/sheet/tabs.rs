@@ -144,7 +144,10 @@ impl Resolver<'_> {
             return None;
         }
         let known_tabs: Vec<&str> = tabs.iter().map(|tab| tab.name.as_str()).collect();
-        let help = match (suggest::nearest_name(&name, known_tabs.iter().copied()), known_tabs.as_slice()) {
+        let help = match (
+            suggest::nearest_name(&name, known_tabs.iter().copied()),
+            known_tabs.as_slice(),
+        ) {
             (Some(near), _) => suggest::similar_name_help(near),
             (None, []) => {
                 let end = self.ast.span(base).text(self.source);

@@ -114,7 +114,11 @@ impl Resolver<'_> {
         if target == NameTarget::Error {
             return Some(target);
         }
-        self.cells.push(SheetCell { column, of: target, row });
+        self.cells.push(SheetCell {
+            column,
+            of: target,
+            row,
+        });
         Some(NameTarget::Cell(self.cells.len() as u32 - 1))
     }
 

@@ -131,7 +131,8 @@ impl Lowerer<'_> {
         let node = if let Some(pattern) = wild {
             let needle_span = self.program.meta(needle).span;
             let mut call_args = vec![within];
-            call_args.extend([&pattern.re2, &pattern.ere, &pattern.are].map(|text| self.text_literal(text, needle_span)));
+            call_args
+                .extend([&pattern.re2, &pattern.ere, &pattern.are].map(|text| self.text_literal(text, needle_span)));
             call_args.extend(values.get(2));
             self.add_scalar_call(internal::SEARCH_PATTERN, &call_args, span, "SEARCH")
         } else {
@@ -264,7 +265,10 @@ impl Lowerer<'_> {
             }
             None if std::ptr::eq(function, crate::catalog::get(internal::REGEXMATCH)) => {
                 let call_args = spell(self, &[re2, ere, are]);
-                (by_case(internal::REGEX_MATCH, internal::REGEX_MATCH_IGNORE_CASE), call_args)
+                (
+                    by_case(internal::REGEX_MATCH, internal::REGEX_MATCH_IGNORE_CASE),
+                    call_args,
+                )
             }
             None => match pattern.groups.first() {
                 Some(group) => {

@@ -158,7 +158,10 @@ pub fn digit_masks_from_sql(sql_texts: &[&str]) -> Vec<String> {
                     mask.to_python_format(false),
                     mask.to_python_format(true),
                 ];
-                if mask_texts.iter().any(|mask_text| sql_texts.contains(&mask_text.as_str())) {
+                if mask_texts
+                    .iter()
+                    .any(|mask_text| sql_texts.contains(&mask_text.as_str()))
+                {
                     if zeros > 1 && decimals == 0 {
                         placeholders.extend(code_masks(zeros, sql_texts));
                     }
@@ -369,7 +372,11 @@ mod tests {
         }
         for mask in ["0", "#,##0.00", "#", "00000", "0.0#", "#.##", "#,###.000"] {
             let parsed_mask = parse_number_mask(mask).unwrap();
-            for sql_format in [parsed_mask.to_char(), parsed_mask.to_printf(false), parsed_mask.to_python_format(false)] {
+            for sql_format in [
+                parsed_mask.to_char(),
+                parsed_mask.to_printf(false),
+                parsed_mask.to_python_format(false),
+            ] {
                 let optional = parsed_mask.optional_decimals().unwrap_or_default();
                 let masks = digit_masks_from_sql(&[
                     &sql_format,

@@ -44,7 +44,10 @@ pub(in crate::check) struct MaskError {
 }
 
 pub(in crate::check) fn mask_error<T>(range: Range<usize>, why: impl Into<String>) -> Result<T, MaskError> {
-    Err(MaskError { at: range, why: why.into() })
+    Err(MaskError {
+        at: range,
+        why: why.into(),
+    })
 }
 
 /// Returns whether a character can be literal text without quotes.
@@ -90,7 +93,10 @@ pub(in crate::check) fn parse_quoted(mask: &str, offset: usize) -> Option<Result
     let rest = rest.strip_prefix('\\')?;
     Some(match rest.chars().next() {
         Some(c) => Ok((c.to_string(), offset + 1 + c.len_utf8())),
-        None => mask_error(offset..offset + 1, "a backslash must be followed by a literal character"),
+        None => mask_error(
+            offset..offset + 1,
+            "a backslash must be followed by a literal character",
+        ),
     })
 }
 

@@ -331,7 +331,11 @@ mod tests {
             ("000.0", "FM999999999999999000.0", "%05.1f", "{:05.1f}"),
         ] {
             let parsed_mask = parse_number_mask(mask).unwrap();
-            let formats = (parsed_mask.to_char(), parsed_mask.to_printf(false), parsed_mask.to_python_format(false));
+            let formats = (
+                parsed_mask.to_char(),
+                parsed_mask.to_printf(false),
+                parsed_mask.to_python_format(false),
+            );
             assert_eq!(formats, (to_char.into(), printf.into(), braces.into()), "{mask}");
         }
         assert_eq!(parse_number_mask("0.0 0").unwrap_err().at, 4..5);

@@ -126,7 +126,10 @@ pub(in crate::check) fn read(text: &str) -> Result<RegexPattern, RegexError> {
 }
 
 fn regex_error<T>(range: Range<usize>, why: impl Into<String>) -> Result<T, RegexError> {
-    Err(RegexError { at: range, why: why.into() })
+    Err(RegexError {
+        at: range,
+        why: why.into(),
+    })
 }
 
 impl RegexReader<'_> {
@@ -365,7 +368,13 @@ impl RegexReader<'_> {
         Ok(())
     }
 
-    fn write_repetition(&mut self, start: usize, least: u32, most: Option<u32>, repetition: &str) -> Result<(), RegexError> {
+    fn write_repetition(
+        &mut self,
+        start: usize,
+        least: u32,
+        most: Option<u32>,
+        repetition: &str,
+    ) -> Result<(), RegexError> {
         let Some(piece) = self.piece.as_mut() else {
             return regex_error(
                 start..self.at,
@@ -493,7 +502,10 @@ impl RegexReader<'_> {
                         high => high,
                     };
                     let Some(high) = high.filter(|high| low.is_some_and(|low| low <= *high)) else {
-                        return regex_error(member_start..self.at, "the end of a character range must come after its start");
+                        return regex_error(
+                            member_start..self.at,
+                            "the end of a character range must come after its start",
+                        );
                     };
                     self.write_class_member(to, high)?;
                 }

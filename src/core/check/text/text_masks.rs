@@ -116,7 +116,9 @@ impl Lowerer<'_> {
             texts.push(text);
         }
         let node = match *texts.as_slice() {
-            [positive, negative] => self.add_scalar_call(internal::TEXT_BY_SIGN, &[value, positive, negative], span, "TEXT"),
+            [positive, negative] => {
+                self.add_scalar_call(internal::TEXT_BY_SIGN, &[value, positive, negative], span, "TEXT")
+            }
             [positive, negative, zero] => {
                 self.add_scalar_call(internal::TEXT_BY_SIGN, &[value, positive, negative, zero], span, "TEXT")
             }
@@ -228,7 +230,11 @@ impl Lowerer<'_> {
         } else {
             let is_integer = is_whole && mask.decimals == 0;
             let mut call_args = vec![number];
-            let formats = [mask.to_printf(is_integer), mask.to_char(), mask.to_python_format(is_integer)];
+            let formats = [
+                mask.to_printf(is_integer),
+                mask.to_char(),
+                mask.to_python_format(is_integer),
+            ];
             call_args.extend(formats.iter().map(|text| self.text_literal(text, span)));
             let entry = if is_integer {
                 internal::WHOLE_TEXT

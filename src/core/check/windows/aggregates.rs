@@ -56,7 +56,11 @@ impl Lowerer<'_> {
             },
             _ => None,
         };
-        let partition_keys = &[partition, calendar.as_ref().map_or(&[][..], |calendar| &calendar.parted_by)].concat();
+        let partition_keys = &[
+            partition,
+            calendar.as_ref().map_or(&[][..], |calendar| &calendar.parted_by),
+        ]
+        .concat();
         let counts = function.nulls == Nulls::Never;
         let entry = if over.covers_partition() {
             function.over
@@ -77,7 +81,8 @@ impl Lowerer<'_> {
             };
         }
         let operand_meta = operands.meta;
-        let nullable = !counts && (function.nulls == Nulls::Always || operand_meta.nullable || !over.includes_current_row());
+        let nullable =
+            !counts && (function.nulls == Nulls::Always || operand_meta.nullable || !over.includes_current_row());
         let meta = NodeMeta {
             nullable,
             level: Level::Window,
@@ -87,7 +92,9 @@ impl Lowerer<'_> {
         // The alternative form must be added before the window, because it may replace the window.
         let other = match over {
             WindowFrame::Partition if partition_keys.is_empty() => self.rewrite_window(id, values, meta),
-            WindowFrame::Rows { .. } | WindowFrame::Calendar(_) => self.rewrite_framed(id, values, over, partition_keys, meta),
+            WindowFrame::Rows { .. } | WindowFrame::Calendar(_) => {
+                self.rewrite_framed(id, values, over, partition_keys, meta)
+            }
             _ => None,
         };
         let call = self.program.add(

@@ -31,8 +31,12 @@ impl Lowerer<'_> {
         {
             let columns_span = self.program.meta(*columns).span;
             self.report(
-                Diagnostic::new(Code::NeedsWorksheet, columns_span, "OFFSET to another column needs a worksheet")
-                    .with_help("use that column's name, as in `OFFSET(other, -1)`"),
+                Diagnostic::new(
+                    Code::NeedsWorksheet,
+                    columns_span,
+                    "OFFSET to another column needs a worksheet",
+                )
+                .with_help("use that column's name, as in `OFFSET(other, -1)`"),
             );
             return self.add_error(span);
         }

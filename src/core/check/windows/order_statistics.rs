@@ -84,7 +84,10 @@ impl Lowerer<'_> {
         let (id, digits) = match lowering {
             Lowering::Nth => (own_function, format_bounded(number.trunc(), 1.0, f64::from(i32::MAX))),
             Lowering::Quartile => (internal::PERCENTILE, format_bounded(number.trunc() / 4.0, 0.0, 1.0)),
-            Lowering::PercentileWithin => (own_function, format_bounded(number, f64::MIN_POSITIVE, 1.0 - f64::EPSILON)),
+            Lowering::PercentileWithin => (
+                own_function,
+                format_bounded(number, f64::MIN_POSITIVE, 1.0 - f64::EPSILON),
+            ),
             _ => (own_function, format_bounded(number, 0.0, 1.0)),
         };
         // A position that is out of range is an error in a spreadsheet. Build the call anyway, so that errors in the
@@ -139,7 +142,11 @@ impl Lowerer<'_> {
         if self.is_error(aggregate) {
             return Some(aggregate);
         }
-        let index = self.program.other_forms.iter().position(|(form_id, _)| *form_id == aggregate)?;
+        let index = self
+            .program
+            .other_forms
+            .iter()
+            .position(|(form_id, _)| *form_id == aggregate)?;
         Some(self.program.other_forms.swap_remove(index).1)
     }
 

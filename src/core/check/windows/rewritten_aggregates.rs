@@ -244,7 +244,8 @@ impl Lowerer<'_> {
             ("repeats", AggregateRows::OfGroup) => {
                 let call = self.row_call(internal::COUNTA, x, meta);
                 let same_value = self.add_call(internal::SAME_VALUE, &[x], span);
-                row_properties.repeats = Some(self.group_window(&[call, same_value], GroupWindowKind::Occurrences, meta));
+                row_properties.repeats =
+                    Some(self.group_window(&[call, same_value], GroupWindowKind::Occurrences, meta));
                 row_properties.repeats
             }
             ("repeats", AggregateRows::OfPartition) => {
