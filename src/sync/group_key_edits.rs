@@ -1,7 +1,7 @@
 //! Group keys that a user added to the SQL of a model, which become keys of the spec.
 
 use super::hand_edits::HandEdit;
-use super::reconcile::ModelReconciler;
+use super::model_reconciler::ModelReconciler;
 use super::structure_edits::StructureEdit;
 use super::structure_specs::{last_step, with_definition};
 use crate::decompile::{AddedGroupKey, FilePartPosition, SameGrouping, added_group_keys, same_grouping};

@@ -183,6 +183,15 @@ impl HandEdit {
         (&self.file, &self.after, &self.position) == (&other.file, &other.after, &other.position)
     }
 
+    /// Returns the property that the edit concerns.
+    pub(super) fn property_target(&self) -> PropertyTarget {
+        PropertyTarget {
+            column: self.definition.clone(),
+            property: self.property,
+            detail: self.detail.clone(),
+        }
+    }
+
     /// Returns `true` if the edit concerns a whole file instead of a named part.
     pub(super) fn is_whole_file(&self) -> bool {
         self.definition.is_none() && self.detail.is_empty() && matches!(self.property, Property::Text | Property::Tests)

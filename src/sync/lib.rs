@@ -25,12 +25,15 @@
     clippy::unimplemented
 )]
 
+mod conflict;
+mod current_spec;
 mod description_files;
 mod descriptions;
 mod disk;
 mod effects;
 mod evidence;
 pub mod extract;
+mod formula_edits;
 mod group_key_edits;
 mod hand_edits;
 mod kept_edit_conflicts;
@@ -41,6 +44,8 @@ mod merge_files;
 mod merge_generated_file;
 mod merge_request;
 mod metric_set_conflicts;
+mod model_properties;
+mod model_reconciler;
 mod plan;
 mod plan_changes;
 mod properties;
@@ -61,6 +66,8 @@ mod transaction;
 mod write_back;
 
 pub use crate::decompile::{Guard, RewrittenSql, Substitution};
+pub use conflict::Conflict;
+pub use current_spec::CurrentSpec;
 pub use description_files::{PropertiesFiles, set_description_in_properties};
 pub use descriptions::{ColumnDescription, DescriptionActions, PulledView, changed_descriptions, unread_descriptions};
 pub use disk::Disk;
@@ -75,7 +82,7 @@ pub use merge_request::{MergeRequest, PromisedTests, ReportedValues};
 pub use metric_set_conflicts::{MetricSetConflict, SetPart, with_override};
 pub use plan::{Action, KNOWN, KnownFactsChange, ModelPlan, OmniChange, Plan, PlannedModel, STATES, state_path};
 pub use plan_changes::PlannedChange;
-pub use reconcile::{Conflict, CurrentSpec, ModelSides, ReconcileTools, Reconciled, reconcile, reconcile_all};
+pub use reconcile::{ModelSides, ReconcileTools, Reconciled, reconcile, reconcile_all};
 pub use resolve::{apply_edit_to_spec, restore_parts, revert_edit, with_formula_in_conflict};
 pub use state::PushState;
 pub use timing::Timing;

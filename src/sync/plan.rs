@@ -5,12 +5,15 @@ use std::sync::OnceLock;
 
 use serde_json::{Value, json};
 
+use super::conflict::Conflict;
+use super::current_spec::CurrentSpec;
 use super::effects::ModelEffects;
 use super::hand_edits::HandEdit;
 use super::merge_files::{TextChange, merge_files};
 use super::metric_set_conflicts::MetricSetConflict;
+use super::model_properties::{ModelProperties, different_properties};
 use super::plan_changes::{PlannedChange, changes};
-use super::reconcile::{Conflict, CurrentSpec, ModelProperties, ModelSides, Reconciled, different_properties};
+use super::reconcile::{ModelSides, Reconciled};
 use super::renamed_models::keep_former_layout;
 use super::state::{PushState, normalize_lines};
 use crate::dbt::is_same_content;

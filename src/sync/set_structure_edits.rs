@@ -2,7 +2,7 @@
 //! one model, and columns that are computed from its metrics.
 
 use super::hand_edits::HandEdit;
-use super::reconcile::ModelReconciler;
+use super::model_reconciler::ModelReconciler;
 use super::structure_edits::{CONDITION, SpecWithStructure};
 use super::structure_specs::{last_step, removed_results, with_definition};
 use crate::decompile::{EditOrigin, EditedModel, FoundFormula, with_relations};

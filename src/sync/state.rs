@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::reconcile::CurrentSpec;
+use super::current_spec::CurrentSpec;
 use crate::dbt::{YamlOutput, write_value};
 use crate::yaml;
 use crate::{Compiler, parallel};

@@ -1,19 +1,18 @@
 //! Conflicts between hand edits to the structure of a model's SQL and changes to its spec: conditions, and columns that
 //! are added, removed or renamed.
 
+use super::conflict::Conflict;
+use super::current_spec::CurrentSpec;
 use super::hand_edits::{HandEdit, Property, whole_file_edit};
 use super::merge_generated_file::merge_generated_file;
+use super::model_properties::ModelProperties;
+use super::model_reconciler::ModelReconciler;
 use super::properties::line_at;
-use super::reconcile::{
-    Conflict, CurrentSpec, ModelProperties, ModelReconciler, ModelSides, ReconcileTools, reconcile, spec_definition,
-    sql_bodies,
-};
+use super::reconcile::{ModelSides, ReconcileTools, reconcile};
 use super::resolve::with_formula_in_conflict;
 use super::structure_edits::StructureEdit;
-use super::structure_specs::step_with_condition;
 use crate::decompile::{Edits, FilePartPosition, has_column, has_name, restore_column, with_formula};
 use crate::yaml::{self, Node};
-use crate::yaml_edit::{Edit, YamlValue, apply_edits};
 
 /// Comparison of an edit with the spec's change to the same part.
 pub(super) enum SpecChange {
@@ -57,7 +56,7 @@ impl ModelReconciler<'_> {
                 conflict
             }
             StructureEdit::Added(name) => {
-                let of = |spec: &CurrentSpec| spec_definition(spec, name, None);
+                let of = |spec: &CurrentSpec| spec.definition(name, None);
                 let (step, formula) = of(&self.ours)?;
                 let mut conflict = self.build_conflict(hand, of(base).map(|(_, formula)| formula), Some(formula));
                 conflict.theirs_formula = theirs.as_ref().and_then(of).map(|(_, formula)| formula);
@@ -76,7 +75,7 @@ impl ModelReconciler<'_> {
             let text = with_formula_in_conflict(&conflict, &self.ours, formula)?;
             self.tools.compile(&self.ours.spec, &text)
         });
-        if same.is_some_and(|same| sql_bodies(&same) == sql_bodies(&self.ours)) {
+        if same.is_some_and(|same| same.sql_bodies() == self.ours.sql_bodies()) {
             return Some(SpecChange::Same);
         }
         // A new column is not in the files of the last push, so also search the current files.
@@ -127,7 +126,7 @@ impl ModelReconciler<'_> {
         };
         let (edited_sql, base, ours) = (self.edited_sql?, self.base_spec.as_ref()?, self.sides.ours?);
         let (first, written) = (hands.first()?, self.base.files.get(&hands.first()?.file)?);
-        let (_, formula) = spec_definition(base, old, None)?;
+        let (_, formula) = base.definition(old, None)?;
         let changed = self.definition_change(base, ours, (old, &formula), new, added)?;
         let before_edit = self.at_base(base);
         let at_base = before_edit.transfer_structure_edit(edit, columns, edited_sql);
@@ -184,19 +183,19 @@ impl ModelReconciler<'_> {
                 .map(crate::model::SpecDefinition::name)
                 .filter(is_helper)
                 .collect();
-            names.extend(new.iter().filter_map(|name| Some(spec_definition(ours, name, None)?.1)));
+            names.extend(new.iter().filter_map(|name| Some(ours.definition(name, None)?.1)));
             helpers.extend(new);
         }
         let theirs = self.transferred_to_base(base, edit);
         let is_changed = |name: &&str| {
-            let [last, now] = [base, ours].map(|spec| spec_definition(spec, name, None));
+            let [last, now] = [base, ours].map(|spec| spec.definition(name, None));
             last.is_some() && last.map(|(_, formula)| formula) != now.map(|(_, formula)| formula)
         };
         let helper = helpers.into_iter().find(is_changed)?;
-        let formula_in = |spec: &CurrentSpec| spec_definition(spec, helper, None).map(|(_, formula)| formula);
+        let formula_in = |spec: &CurrentSpec| spec.definition(helper, None).map(|(_, formula)| formula);
         let mut conflict = self.build_conflict(edit, formula_in(base), formula_in(ours));
         conflict.definition = Some(helper.to_owned());
-        conflict.step = spec_definition(ours, helper, None)?.0;
+        conflict.step = ours.definition(helper, None)?.0;
         conflict.spec_line = ours.line(helper);
         conflict.theirs_formula = theirs
             .as_ref()
@@ -216,15 +215,15 @@ impl ModelReconciler<'_> {
         new: Option<&String>,
         added: &[String],
     ) -> Option<Option<String>> {
-        if let Some((step, own)) = spec_definition(ours, old, None) {
+        if let Some((step, own)) = ours.definition(old, None) {
             let with_base = || with_formula(&ours.source, step.as_deref(), old, formula).ok();
             let is_same = own == formula
                 || with_base()
                     .and_then(|text| self.tools.compile(&ours.spec, &text))
-                    .is_some_and(|with_base| sql_bodies(&with_base) == sql_bodies(ours));
+                    .is_some_and(|with_base| with_base.sql_bodies() == ours.sql_bodies());
             return (!is_same).then_some(Some(own));
         }
-        let is_new = |name: &str| spec_definition(base, name, None).is_none() && !added.iter().any(|own| own == name);
+        let is_new = |name: &str| base.definition(name, None).is_none() && !added.iter().any(|own| own == name);
         let mut definitions = ours
             .compiled
             .definitions()
@@ -234,7 +233,7 @@ impl ModelReconciler<'_> {
             return None;
         }
         let renamed = definitions.find_map(|name| {
-            let (_, own) = spec_definition(ours, name, None)?;
+            let (_, own) = ours.definition(name, None)?;
             (is_new(name) && own == formula).then(|| format!("{name} = {own}"))
         });
         (renamed.is_some() || new.is_some()).then_some(renamed)
@@ -257,7 +256,7 @@ impl ModelReconciler<'_> {
             edited_sql: self.edited_sql,
             edited_model: self.edited_model,
             base_spec: None,
-            base_said: ModelProperties::new(),
+            base_properties: ModelProperties::new(),
             renamed: Vec::new(),
         }
     }
@@ -269,36 +268,6 @@ impl ModelReconciler<'_> {
         let is_edit = |edit: &HandEdit| (&edit.file, edit.line) == (&hand.file, hand.line);
         let source = done.source.filter(|_| done.carried.iter().any(is_edit))?;
         tools.compile(&base.spec, &source)
-    }
-}
-
-impl Conflict {
-    /// Returns `where` or `having` if the conflict concerns this condition of the spec.
-    #[must_use]
-    pub fn clause(&self) -> Option<&str> {
-        let position = self.edit.as_ref()?.position.as_ref()?;
-        (self.definition.is_none() && position.condition_clause().is_some()).then_some(self.detail.as_str())
-    }
-
-    /// Returns the name of the property in conflict, or of the condition.
-    #[must_use]
-    pub fn property_name(&self) -> &str {
-        self.clause().unwrap_or(self.property.name())
-    }
-
-    /// Returns the spec with a different formula for the condition in conflict. An empty formula removes the condition.
-    pub(super) fn with_condition(&self, source: &str, formula: &str) -> Option<String> {
-        let clause = self.clause()?;
-        let at = step_with_condition(source, self.step.as_deref())?.0.key(clause);
-        let edit = match formula {
-            "" => Edit::Remove { at },
-            _ => Edit::Set {
-                at,
-                value: YamlValue::text(formula),
-                after: ["group_by", "where", "joins", "from"].map(str::to_owned).to_vec(),
-            },
-        };
-        apply_edits(source, &[edit]).ok()
     }
 }
 

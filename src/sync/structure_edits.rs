@@ -3,10 +3,12 @@
 
 use std::collections::BTreeSet;
 
+use super::current_spec::CurrentSpec;
 use super::group_key_edits::same_grouping_of;
 use super::hand_edits::{HandEdit, KEEP_COMMENT};
 use super::merge_files::with_generated_columns;
-use super::reconcile::{CurrentSpec, ModelReconciler, Reconciled, is_in_model_file};
+use super::model_reconciler::{ModelReconciler, is_in_model_file};
+use super::reconcile::Reconciled;
 use super::set_structure_edits::with_renamed_metric;
 use super::structure_conflicts::SpecChange;
 use super::structure_specs::{
