@@ -1,5 +1,7 @@
 //! Conflicts that a user must resolve: parts that both the spec and a file changed since the last push.
 
+use serde_json::{Value, json};
+
 use super::hand_edits::{HandEdit, Property};
 use super::metric_set_conflicts::MetricSetConflict;
 use super::structure_specs::step_with_condition;
@@ -90,5 +92,23 @@ impl Conflict {
             },
         };
         apply_edits(source, &[edit]).ok()
+    }
+
+    /// Returns the conflict in the format of a saved plan.
+    pub(super) fn json(&self) -> Value {
+        json!({
+            "definition": self.definition, "step": self.step, "property": self.property_name(),
+            "base": self.base,
+            "readers": self.readers,
+            "clashes": self.clashes.iter().map(|clash| json!({
+                "what": clash.description, "line": clash.line, "base": clash.base, "ours": clash.ours, "theirs": clash.theirs,
+            })).collect::<Vec<_>>(),
+            "ours": {"text": self.ours, "file": self.spec, "line": self.spec_line},
+            "theirs": {
+                "text": self.theirs, "file": self.file, "line": self.line,
+                "formula": self.theirs_formula,
+            },
+            "set": self.set.as_ref().map(MetricSetConflict::json),
+        })
     }
 }

@@ -80,11 +80,11 @@ pub use merge_files::{TextChange, merge_files};
 pub use merge_generated_file::with_layout_of;
 pub use merge_request::{MergeRequest, PromisedTests, ReportedValues};
 pub use metric_set_conflicts::{MetricSetConflict, SetPart, with_override};
-pub use plan::{Action, KNOWN, KnownFactsChange, ModelPlan, OmniChange, Plan, PlannedModel, STATES, state_path};
+pub use plan::{Action, KNOWN, KnownFactsChange, ModelPlan, OmniChange, Plan, PlannedModel};
 pub use plan_changes::PlannedChange;
 pub use reconcile::{ModelSides, ReconcileTools, Reconciled, reconcile, reconcile_all};
 pub use resolve::{apply_edit_to_spec, restore_parts, revert_edit, with_formula_in_conflict};
-pub use state::PushState;
+pub use state::{PushState, STATES, state_path};
 pub use timing::Timing;
 pub use transaction::{
     FileChange, InterruptedTransaction, JOURNAL, Journal, TransactionFault, content_hash, interrupted_transaction,

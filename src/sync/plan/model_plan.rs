@@ -1,37 +1,22 @@
-//! Plan for a push. A plan is only data. No files change when a plan is created.
+//! Plan for one model: the action that a push takes, and the files that it writes.
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use serde_json::{Value, json};
 
-use super::conflict::Conflict;
-use super::current_spec::CurrentSpec;
-use super::effects::ModelEffects;
-use super::hand_edits::HandEdit;
-use super::merge_files::{TextChange, merge_files};
-use super::metric_set_conflicts::MetricSetConflict;
-use super::model_properties::{ModelProperties, different_properties};
-use super::plan_changes::{PlannedChange, changes};
-use super::reconcile::{ModelSides, Reconciled};
-use super::renamed_models::keep_former_layout;
-use super::state::{PushState, normalize_lines};
-use crate::dbt::is_same_content;
+use crate::conflict::Conflict;
+use crate::current_spec::CurrentSpec;
+use crate::effects::ModelEffects;
+use crate::hand_edits::HandEdit;
+use crate::merge_files::{TextChange, merge_files};
+use crate::model_properties::{ModelProperties, different_properties};
+use crate::plan_changes::{PlannedChange, changes};
+use crate::reconcile::{ModelSides, Reconciled};
+use crate::renamed_models::keep_former_layout;
+use crate::state::{PushState, normalize_lines, state_path};
 use crate::yaml_edit::value;
 use crate::{CompiledSpec, Compiler, parallel};
-
-/// Folder for the models' bases, relative to the project's folder.
-pub const STATES: &str = ".formulac/state";
-
-/// Path, relative to the project's folder, of the file that records which facts about the data were used when models
-/// were last generated.
-pub const KNOWN: &str = ".formulac/state/known.yml";
-
-/// Returns the path of a model's base, relative to the project's folder.
-#[must_use]
-pub fn state_path(model: &str) -> String {
-    format!("{STATES}/{}", PushState::file_name(model))
-}
 
 /// Action that a push takes for a model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -120,7 +105,7 @@ impl<'a> PlannedModel<'a> {
 
 impl ModelPlan {
     /// Creates an empty plan.
-    pub(super) fn empty(model: &str, spec: &str, action: Action) -> Self {
+    pub(crate) fn empty(model: &str, spec: &str, action: Action) -> Self {
         Self {
             model: model.to_owned(),
             spec: spec.to_owned(),
@@ -235,11 +220,11 @@ impl ModelPlan {
             kept,
             mut conflicts,
         } = reconciled;
-        let (mut changed, more) = merge_files(sides, &kept, &carried);
+        let (mut files, file_conflicts) = merge_files(sides, &kept, &carried);
         // Conflicts between definitions already stop the push. Report conflicts between files only if there are none
         // between definitions.
         if conflicts.is_empty() {
-            conflicts.extend(more);
+            conflicts.extend(file_conflicts);
         }
         let [spec_before, state_before] = before;
         let is_new = state_before.is_none();
@@ -249,7 +234,7 @@ impl ModelPlan {
             (None, None) => String::new(),
         };
         if let Some(source) = source {
-            changed.push(TextChange {
+            files.push(TextChange {
                 path: spec.clone(),
                 before: spec_before,
                 after: Some(source),
@@ -267,7 +252,7 @@ impl ModelPlan {
         let action = match (sides.ours, is_new) {
             (None, _) => Action::Delete,
             (_, true) => Action::Create,
-            _ if !changed.is_empty() || states_differ => Action::Update,
+            _ if !files.is_empty() || states_differ => Action::Update,
             _ if !kept.is_empty() => Action::Keep,
             _ => Action::Nothing,
         };
@@ -278,25 +263,22 @@ impl ModelPlan {
         };
         if states_differ {
             let path = state_path(sides.model);
-            changed.push(TextChange {
+            files.push(TextChange {
                 path,
                 before: state_before,
                 after: state,
             });
         }
-        let mut paths: Vec<String> = changed.iter().map(|change| change.path.clone()).collect();
-        if let Some(ours) = sides
-            .ours
-            .filter(|_| action != Action::Nothing && action != Action::Keep)
-        {
-            paths.extend(ours.files.keys().cloned().chain([ours.spec.clone()]));
-            // A change to a metric set is part of the change to each model built on the set.
-            paths.extend(ours.compiled.metric_set_files().map(|(path, _)| path.to_owned()));
-        }
+        let mut paths: Vec<String> = files.iter().map(|change| change.path.clone()).collect();
         if action != Action::Nothing && action != Action::Keep {
+            if let Some(ours) = sides.ours {
+                paths.extend(ours.files.keys().cloned().chain([ours.spec.clone()]));
+                // A change to a metric set is part of the change to each model built on the set.
+                paths.extend(ours.compiled.metric_set_files().map(|(path, _)| path.to_owned()));
+            }
             // `generate` or a user may have removed files that the spec no longer generates.
-            let of_bases = sides.bases.iter().flat_map(|base| base.files.keys());
-            paths.extend(of_bases.filter(|path| !sides.files.contains_key(*path)).cloned());
+            let base_files = sides.bases.iter().flat_map(|base| base.files.keys());
+            paths.extend(base_files.filter(|path| !sides.files.contains_key(*path)).cloned());
         }
         // Removing the spec is also part of the change.
         if action == Action::Delete {
@@ -304,11 +286,7 @@ impl ModelPlan {
         }
         paths.sort();
         paths.dedup();
-        let (model, files, uncommitted) = (sides.model.to_owned(), changed, Vec::new());
         Self {
-            model,
-            spec,
-            action,
             changes,
             effects,
             carried,
@@ -316,9 +294,7 @@ impl ModelPlan {
             conflicts,
             files,
             paths,
-            moved: BTreeMap::new(),
-            uncommitted,
-            pushed_by: None,
+            ..Self::empty(sides.model, &spec, action)
         }
     }
 
@@ -345,34 +321,11 @@ impl ModelPlan {
         plans
     }
 
-    fn json(&self) -> Value {
+    pub(super) fn json(&self) -> Value {
         let change = |change: &PlannedChange| {
             json!({
                 "definition": change.definition, "property": change.property.name(),
                 "before": change.before, "after": change.after, "metric": change.metric,
-            })
-        };
-        let edit = |edit: &HandEdit| {
-            json!({
-                "definition": edit.definition, "property": edit.property.name(), "file": edit.file, "line": edit.line,
-                "before": edit.before, "after": edit.after,
-                "rewritten": edit.rewritten.as_ref().map(|rewritten_sql| json!({"sql": rewritten_sql.sql, "adds": rewritten_sql.describe()})),
-            })
-        };
-        let conflict = |conflict: &Conflict| {
-            json!({
-                "definition": conflict.definition, "step": conflict.step, "property": conflict.property_name(),
-                "base": conflict.base,
-                "readers": conflict.readers,
-                "clashes": conflict.clashes.iter().map(|clash| json!({
-                    "what": clash.description, "line": clash.line, "base": clash.base, "ours": clash.ours, "theirs": clash.theirs,
-                })).collect::<Vec<_>>(),
-                "ours": {"text": conflict.ours, "file": conflict.spec, "line": conflict.spec_line},
-                "theirs": {
-                    "text": conflict.theirs, "file": conflict.file, "line": conflict.line,
-                    "formula": conflict.theirs_formula,
-                },
-                "set": conflict.set.as_ref().map(MetricSetConflict::json),
             })
         };
         let file = |file: &TextChange| json!({"path": file.path, "before": file.before, "after": file.after});
@@ -382,9 +335,9 @@ impl ModelPlan {
             "action": self.action.name(),
             "changes": self.changes.iter().map(change).collect::<Vec<_>>(),
             "effects": self.effects.as_ref().map(ModelEffects::json),
-            "carried": self.carried.iter().map(edit).collect::<Vec<_>>(),
-            "kept": self.kept.iter().map(edit).collect::<Vec<_>>(),
-            "conflicts": self.conflicts.iter().map(conflict).collect::<Vec<_>>(),
+            "carried": self.carried.iter().map(HandEdit::json).collect::<Vec<_>>(),
+            "kept": self.kept.iter().map(HandEdit::json).collect::<Vec<_>>(),
+            "conflicts": self.conflicts.iter().map(Conflict::json).collect::<Vec<_>>(),
             "files": self.files.iter().map(file).collect::<Vec<_>>(),
             "paths": self.paths,
             "uncommitted": self.uncommitted,
@@ -393,174 +346,8 @@ impl ModelPlan {
     }
 }
 
-impl PushState {
-    /// Returns a base for a model that was never pushed. Returns `None` unless users edited the model's files and the
-    /// spec still generates the unedited files.
-    #[must_use]
-    pub fn from_unpushed_files(model: &str, ours: &CurrentSpec, texts: &BTreeMap<String, String>) -> Option<Self> {
-        let both = || {
-            texts
-                .iter()
-                .filter_map(|(path, text)| Some((path, text, ours.files.get(path)?)))
-        };
-        let is_edited = both().any(|(_, text, ours)| normalize_lines(text) != normalize_lines(ours));
-        if !is_edited || !both().all(|(_, text, ours)| is_same_content(text, ours)) {
-            return None;
-        }
-        Some(Self::from_pushed(model, ours))
-    }
-
-    /// Returns the base that is stored when a spec is pushed.
-    #[must_use]
-    pub fn from_pushed(model: &str, ours: &CurrentSpec) -> Self {
-        let mut state = Self::new(model, &ours.spec, &ours.source);
-        state.files.clone_from(&ours.files);
-        let sets = ours.compiled.metric_set_extracts(&ours.source).into_iter();
-        state.sets = sets.map(|(path, text)| (path, normalize_lines(&text))).collect();
-        state
-    }
-}
-
 /// Returns whether a state file differs from a state only in its layout.
 fn is_same_state(state: Option<&str>, before: Option<&str>) -> bool {
     let versions = before.map(PushState::versions).unwrap_or_default();
     matches!(versions.as_slice(), [one] if Some(one.text().as_str()) == state)
-}
-
-/// Plan for a push.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct Plan {
-    /// Environment of the push. `None` if the project has no environments.
-    pub environment: Option<String>,
-    /// Models, sorted by name. Models without changes are omitted.
-    pub models: Vec<ModelPlan>,
-    /// Change to `known.yml`.
-    pub known: Option<KnownFactsChange>,
-    /// Uncommitted files of metric sets whose change affects no model. A push commits them.
-    pub metric_sets: Vec<String>,
-    /// Files to commit in the repository of the Omni model. `None` if the model has no repository of its own, or if
-    /// its files are committed.
-    pub omni: Option<OmniChange>,
-}
-
-/// Files of the Omni model that the last pull wrote and that a push commits in the Omni model's own repository.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OmniChange {
-    /// Folder of the repository, relative to the project's folder.
-    pub repository: String,
-    /// Files to commit, relative to the repository's folder.
-    pub files: Vec<String>,
-    /// Uncommitted records of the pull, relative to the project's folder. The commit in dbt's repository contains these
-    /// files.
-    pub records: Vec<String>,
-}
-
-/// Change to `known.yml`, which stores the facts about the data that were used to generate the models.
-#[derive(Clone, Debug, PartialEq)]
-pub struct KnownFactsChange {
-    /// The change to the file itself.
-    pub file: TextChange,
-    /// Changed facts, one line per fact.
-    pub facts: Vec<String>,
-}
-
-impl Plan {
-    /// Creates a plan for these models.
-    #[must_use]
-    pub fn new(environment: Option<String>, models: impl IntoIterator<Item = ModelPlan>) -> Self {
-        let is_told = |plan: &ModelPlan| plan.action != Action::Nothing || !plan.conflicts.is_empty();
-        let mut models: Vec<ModelPlan> = models.into_iter().filter(is_told).collect();
-        models.sort_by(|one, other| one.model.cmp(&other.model));
-        Self {
-            environment,
-            models,
-            known: None,
-            metric_sets: Vec::new(),
-            omni: None,
-        }
-    }
-
-    /// Keeps only the models that change only because another version of formulac pushed them.
-    pub fn retain_upgraded_models(&mut self) {
-        self.models.retain(|model| model.pushed_by.is_some());
-        (self.known, self.metric_sets, self.omni) = (None, Vec::new(), None);
-    }
-
-    /// Returns the number of models with this action. Models with conflicts are not counted.
-    #[must_use]
-    pub fn count(&self, action: Action) -> usize {
-        self.models
-            .iter()
-            .filter(|plan| plan.action == action && plan.conflicts.is_empty())
-            .count()
-    }
-
-    /// Returns the number of conflicts.
-    #[must_use]
-    pub fn conflicts(&self) -> usize {
-        self.models.iter().map(|plan| plan.conflicts.len()).sum()
-    }
-
-    /// Returns `true` if no files have to be written or committed.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        let is_rest_empty = self.known.is_none() && self.metric_sets.is_empty() && self.omni.is_none();
-        is_rest_empty && self.changed_models().next().is_none()
-    }
-
-    /// Returns the models with files to write or to commit.
-    pub fn changed_models(&self) -> impl Iterator<Item = &ModelPlan> {
-        let is_changed = |plan: &&ModelPlan| !plan.files.is_empty() || !plan.uncommitted.is_empty();
-        self.models.iter().filter(is_changed)
-    }
-
-    /// Returns a summary, for example `Plan: 2 to create, 1 to update, 0 to delete, 1 conflict`.
-    #[must_use]
-    pub fn summary(&self) -> String {
-        let conflicts = self.conflicts();
-        let kept: usize = self.models.iter().map(|plan| plan.kept.len()).sum();
-        let (create, update, delete) = (
-            self.count(Action::Create),
-            self.count(Action::Update),
-            self.count(Action::Delete),
-        );
-        let mut out = format!("Plan: {create} to create, {update} to update, {delete} to delete, {conflicts} conflict");
-        if conflicts != 1 {
-            out.push('s');
-        }
-        if kept > 0 {
-            out.push_str(&format!("; {kept} hand edit{} kept", if kept == 1 { "" } else { "s" }));
-        }
-        let uncommitted: usize = self.models.iter().map(|plan| plan.uncommitted.len()).sum();
-        if uncommitted > 0 {
-            out.push_str(&format!(
-                "; {uncommitted} edited file{} to commit",
-                if uncommitted == 1 { "" } else { "s" }
-            ));
-        }
-        if !self.metric_sets.is_empty() {
-            let end = if self.metric_sets.len() == 1 { "" } else { "s" };
-            out.push_str(&format!("; {} metric set{end} to commit", self.metric_sets.len()));
-        }
-        if let Some(OmniChange { repository, files, .. }) = &self.omni {
-            let end = if files.len() == 1 { "" } else { "s" };
-            out.push_str(&format!("; {} file{end} to commit in {repository}", files.len()));
-        }
-        out
-    }
-
-    /// Returns the complete plan in the format of a saved plan.
-    #[must_use]
-    pub fn json(&self) -> Value {
-        json!({
-            "formulac_plan": 1,
-            "summary": self.summary(),
-            "environment": self.environment,
-            "models": self.models.iter().map(ModelPlan::json).collect::<Vec<_>>(),
-            "known": self.known.as_ref().map(|facts_change| &facts_change.facts),
-            "metric_sets": self.metric_sets,
-            "omni": self.omni.as_ref().map(|omni| json!({"repository": omni.repository, "files": omni.files})),
-        })
-    }
 }
