@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::hand_edits::{HandEdit, Property};
 use super::metric_set_conflicts::MetricSetConflict;
-use super::structure_specs::step_with_condition;
+use super::structure_edits::step_with_condition;
 use crate::decompile::{LayoutClash, Substitution};
 use crate::yaml_edit::{Edit, YamlValue, apply_edits};
 

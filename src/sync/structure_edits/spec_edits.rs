@@ -55,7 +55,7 @@ pub(super) fn last_step(root: &YamlValue) -> Option<(Path, &YamlValue)> {
 
 /// Returns the path of the step whose condition a select contains, and the spec without the steps after it. The step
 /// has the name of the select's CTE, or is the last step.
-pub(super) fn step_with_condition(spec: &str, cte: Option<&str>) -> Option<(Path, String)> {
+pub(crate) fn step_with_condition(spec: &str, cte: Option<&str>) -> Option<(Path, String)> {
     cte.and_then(|cte| up_to_step(spec, cte))
         .or_else(|| Some((last_step(&value(spec)?)?.0, spec.to_owned())))
 }

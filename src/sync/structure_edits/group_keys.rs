@@ -1,11 +1,11 @@
 //! Group keys that a user added to the SQL of a model, which become keys of the spec.
 
-use super::hand_edits::HandEdit;
-use super::model_reconciler::ModelReconciler;
-use super::structure_edits::StructureEdit;
-use super::structure_specs::{last_step, with_definition};
+use super::StructureEdit;
+use super::spec_edits::{last_step, with_definition};
 use crate::decompile::{AddedGroupKey, FilePartPosition, SameGrouping, added_group_keys, same_grouping};
 use crate::dialect::Dialect;
+use crate::hand_edits::HandEdit;
+use crate::model_reconciler::ModelReconciler;
 use crate::yaml_edit::{Edit, YamlValue, apply_edits, value};
 
 impl ModelReconciler<'_> {

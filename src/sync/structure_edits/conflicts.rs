@@ -1,17 +1,17 @@
 //! Conflicts between hand edits to the structure of a model's SQL and changes to its spec: conditions, and columns that
 //! are added, removed or renamed.
 
-use super::conflict::Conflict;
-use super::current_spec::CurrentSpec;
-use super::hand_edits::{HandEdit, Property, whole_file_edit};
-use super::merge_generated_file::merge_generated_file;
-use super::model_properties::ModelProperties;
-use super::model_reconciler::ModelReconciler;
-use super::properties::line_at;
-use super::reconcile::{ModelSides, ReconcileTools, reconcile};
-use super::resolve::with_formula_in_conflict;
-use super::structure_edits::StructureEdit;
+use super::StructureEdit;
+use crate::conflict::Conflict;
+use crate::current_spec::CurrentSpec;
 use crate::decompile::{Edits, FilePartPosition, has_column, has_name, restore_column, with_formula};
+use crate::hand_edits::{HandEdit, Property, whole_file_edit};
+use crate::merge_generated_file::merge_generated_file;
+use crate::model_properties::ModelProperties;
+use crate::model_reconciler::ModelReconciler;
+use crate::properties::line_at;
+use crate::reconcile::{ModelSides, ReconcileTools, reconcile};
+use crate::resolve::with_formula_in_conflict;
 use crate::yaml::{self, Node};
 
 /// Comparison of an edit with the spec's change to the same part.
@@ -25,7 +25,7 @@ pub(super) enum SpecChange {
 impl ModelReconciler<'_> {
     /// Compares the current spec with an edit that cannot be transferred. `None` if the spec did not change the same
     /// part, or if the edit cannot be separated from the rest of the file.
-    pub fn compare_with_spec_change(&self, edit: &StructureEdit, hand: &HandEdit) -> Option<SpecChange> {
+    pub(super) fn compare_with_spec_change(&self, edit: &StructureEdit, hand: &HandEdit) -> Option<SpecChange> {
         let (edited_sql, position) = (self.edited_sql?, hand.position.as_ref()?);
         let base = self.base_spec.as_ref()?;
         // `self.ours` already contains transferred edits, so compare the user's spec.

@@ -1,12 +1,13 @@
 //! Hand edits to the structure of the SQL of models built on metric sets: conditions that restrict the rows of a set in
 //! one model, and columns that are computed from its metrics.
 
-use super::hand_edits::HandEdit;
-use super::model_reconciler::ModelReconciler;
-use super::structure_edits::{CONDITION, SpecWithStructure};
-use super::structure_specs::{last_step, removed_results, with_definition};
+use super::candidates::SpecWithStructure;
+use super::conditions::CONDITION;
+use super::spec_edits::{last_step, removed_results, with_definition};
 use crate::decompile::{EditOrigin, EditedModel, FoundFormula, with_relations};
+use crate::hand_edits::HandEdit;
 use crate::model::ColumnLineage;
+use crate::model_reconciler::ModelReconciler;
 use crate::yaml_edit::{CollectionStyle, Edit, Path, YamlValue, apply_edits, value};
 
 impl ModelReconciler<'_> {
