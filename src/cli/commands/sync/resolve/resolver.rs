@@ -1,231 +1,27 @@
-//! `formulac resolve`: resolves a conflict in the work tree in favor of the side that the user chooses. The next push
-//! then includes the result.
+//! Changes files so that they no longer contain a conflict.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
-use std::process::Command;
 
-use formulac::diag::render;
 use formulac::sync::{
-    Conflict, HandEdit, MetricSetConflict, ModelPlan, Property, PulledView, SetPart, Substitution, TextChange,
-    apply_edit_to_spec, content_hash, describe_rewritten_sql, restore_parts, revert_edit,
-    set_description_in_properties, with_formula_in_conflict, with_override,
+    Conflict, HandEdit, MetricSetConflict, ModelPlan, PulledView, Substitution, TextChange, apply_edit_to_spec,
+    content_hash, describe_rewritten_sql, restore_parts, revert_edit, set_description_in_properties,
+    with_formula_in_conflict, with_override,
 };
-use serde_json::json;
 
-use super::conflict::{conflict_name, conflict_target};
-use super::lock::ProjectLock;
-use super::planner::{self, PlannedModels};
-use super::repository::Repository;
-use super::{apply, omni, read_project_file};
-use crate::cli::args::{ConflictSide, PreferredFile, ResolveArgs};
+use super::super::conflict::conflict_target;
+use super::super::planner::PlannedModels;
+use super::super::repository::Repository;
+use super::super::{apply, omni, read_project_file};
+use super::manual_resolution;
+use crate::cli::args::ConflictSide;
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::session::{Session, to_reports};
-use crate::cli::source::read_text;
+use crate::cli::session::Session;
 use crate::cli::workspace::Workspace;
 
 /// Folder with backups of rejected hand edits that no commit contains.
 const BACKUP_FOLDER: &str = ".formulac/local/undone";
 
-pub fn run(session: &Session, args: &ResolveArgs) -> Result<Exit, Failure> {
-    let workspace = Workspace::find(session)?;
-    workspace.check_folders()?;
-    let _lock = ProjectLock::acquire(session, &workspace)?;
-    let planned_models = planner::plan_models(session, &workspace)?;
-    if !planned_models.has_no_errors() {
-        match args.json {
-            true => session.print_json(&json!({
-                "resolved": [], "files": [], "diagnostics": render::reports_json(&to_reports(&planned_models.diagnostics)),
-            }))?,
-            false => session.report(&planned_models.diagnostics),
-        }
-        return Ok(planned_models.exit());
-    }
-    let all: Vec<(&ModelPlan, &Conflict)> = planned_models
-        .plan
-        .models
-        .iter()
-        .flat_map(|model| model.conflicts.iter().map(move |one| (model, one)))
-        .collect();
-    let mut selected_conflicts: Vec<&(&ModelPlan, &Conflict)> = all
-        .iter()
-        .filter(|(model, one)| is_named_conflict(&workspace, &args.name, model, one))
-        .collect();
-    if selected_conflicts.is_empty() {
-        selected_conflicts = all
-            .iter()
-            .filter(|(model, one)| is_conflict_with_metric(&args.name, model, one))
-            .collect();
-    }
-    if selected_conflicts.is_empty() {
-        let mut names: Vec<String> = all.iter().map(|(model, one)| conflict_target(model, one)).collect();
-        names.dedup();
-        let help = match names.is_empty() {
-            true => "`formulac plan` reports no conflicts".to_owned(),
-            false => format!("the conflicts are {}", names.join(", ")),
-        };
-        return Err(Failure::new(Exit::Usage, format!("there is no conflict `{}`", args.name)).with_help(help));
-    }
-    let chosen_sides = choose_sides(&workspace, args, &selected_conflicts)?;
-    let mut work = ConflictResolver::new(&workspace, &planned_models, edit_conflict_in_editor);
-    let mut resolved = Vec::new();
-    for (model, conflict, side) in chosen_sides {
-        work.resolve_conflict(model, conflict, side)?;
-        if let Some(kept) = args.preferred_file() {
-            let others = edits_of_same_part(model, conflict);
-            let others = others.filter(|edit| file_kind(&workspace, &edit.file) != kept);
-            others.for_each(|edit| work.undo_edit(model, edit));
-        }
-        resolved.push(json!({
-            "model": model.model, "definition": conflict.definition, "property": conflict.property_name(),
-        }));
-    }
-    let files = work.write(session)?;
-    if args.json {
-        let diagnostics = render::reports_json(&to_reports(&planned_models.diagnostics));
-        session.print_json(&json!({"resolved": resolved, "files": files, "diagnostics": diagnostics}))?;
-    }
-    Ok(Exit::Done)
-}
-
-/// Returns the resolutions that `resolve` accepts for a conflict. No file is written.
-pub fn possible_sides(
-    workspace: &Workspace,
-    planned_models: &PlannedModels,
-    model: &ModelPlan,
-    conflict: &Conflict,
-) -> Vec<ConflictSide> {
-    // The result of the edit is not known yet, so try the current formula.
-    let edited = |conflict: &Conflict| Ok(conflict.ours.clone().unwrap_or_default());
-    let is_possible = |side: &ConflictSide| {
-        let mut work = ConflictResolver::new(workspace, planned_models, edited);
-        work.resolve_conflict(model, conflict, *side).is_ok() && work.restore_files().is_ok()
-    };
-    ConflictSide::ALL.into_iter().filter(is_possible).collect()
-}
-
-/// Returns an instruction for conflicts that `resolve` cannot resolve as the user wishes.
-pub fn manual_resolution(conflict: &Conflict) -> String {
-    match conflict.spec.as_str() {
-        _ if conflict.is_unreadable() => format!("correct line {} of {}", conflict.line, conflict.file),
-        "" => format!("restore the spec that generated {}", conflict.file),
-        spec if let (Some(name), [_, ..]) = (&conflict.definition, conflict.readers.as_slice()) => {
-            let readers = quoted_list(&conflict.readers);
-            format!("name `{name}` in {readers} in {spec} to use the edited SQL there")
-        }
-        spec => format!("edit {spec} and {} so that they agree", conflict.file),
-    }
-}
-
-/// Returns names as a list for a sentence.
-pub fn quoted_list(names: &[String]) -> String {
-    let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
-    names.join(", ")
-}
-
-/// Returns the side to keep in each conflict. Omits conflicts that do not involve the chosen file, and returns an
-/// error if two files would overwrite each other.
-fn choose_sides<'p>(
-    workspace: &Workspace,
-    args: &ResolveArgs,
-    conflicts: &[&(&'p ModelPlan, &'p Conflict)],
-) -> Result<Vec<(&'p ModelPlan, &'p Conflict, ConflictSide)>, Failure> {
-    let side = |model: &ModelPlan, conflict: &Conflict| match args.preferred_file() {
-        None => Some(args.chosen_side()),
-        Some(kept) => {
-            let files = files_in_conflict(workspace, conflict);
-            if let Some(at) = files.iter().position(|file| *file == kept) {
-                return [ConflictSide::Ours, ConflictSide::Theirs].get(at).copied();
-            }
-            // The chosen file contains an edit of the same part, which takes precedence over the edit in this
-            // conflict's file.
-            let is_edited = edits_of_same_part(model, conflict).any(|edit| file_kind(workspace, &edit.file) == kept);
-            is_edited.then_some(ConflictSide::Ours)
-        }
-    };
-    let chosen = conflicts
-        .iter()
-        .filter_map(|(model, conflict)| Some((*model, *conflict, side(model, conflict)?)));
-    let chosen: Vec<_> = chosen.collect();
-    if let (Some(kept), Some((model, conflict)), []) = (args.preferred_file(), conflicts.first(), chosen.as_slice()) {
-        let [ours, theirs] = files_in_conflict(workspace, conflict).map(PreferredFile::option);
-        let target = conflict_target(model, conflict);
-        let message = format!(
-            "`{target}` is a conflict between {} and {}",
-            conflict.spec, conflict.file
-        );
-        let help = format!("use {ours} or {theirs} instead of {}", kept.option());
-        return Err(Failure::new(Exit::Usage, message).with_help(help));
-    }
-    for (number, (model, conflict, side)) in chosen.iter().enumerate() {
-        let is_same = |(other_model, other, other_side): &(&ModelPlan, &Conflict, ConflictSide)| {
-            let target = |of: &Conflict| (of.definition.clone(), of.step.clone(), of.property, of.detail.clone());
-            other_model.model == model.model && target(other) == target(conflict) && other_side == side
-        };
-        if *side == ConflictSide::Theirs
-            && let Some((_, other, _)) = chosen.iter().skip(number + 1).find(|other| is_same(other))
-        {
-            let names = [*conflict, *other].map(|one| conflict_name(workspace, model, one));
-            let message = format!("{} and {} contain different texts", conflict.file, other.file);
-            let help = format!("choose `{}` or `{}`, or keep the spec with --ours", names[0], names[1]);
-            return Err(Failure::new(Exit::Usage, message).with_help(help));
-        }
-    }
-    Ok(chosen)
-}
-
-/// Returns the files on both sides of a conflict, `ours` first.
-fn files_in_conflict(workspace: &Workspace, conflict: &Conflict) -> [PreferredFile; 2] {
-    match conflict.is_omni_conflict() {
-        true => [PreferredFile::Omni, PreferredFile::Dbt],
-        false => [PreferredFile::Spec, file_kind(workspace, &conflict.file)],
-    }
-}
-
-fn file_kind(workspace: &Workspace, file: &str) -> PreferredFile {
-    match is_in_omni(workspace, file) {
-        true => PreferredFile::Omni,
-        false => PreferredFile::Dbt,
-    }
-}
-
-/// Returns the edits in other files to the description that has a conflict. Only descriptions appear in several files.
-/// The plan transfers these edits to the spec, or reports other conflicts.
-fn edits_of_same_part<'p>(model: &'p ModelPlan, conflict: &'p Conflict) -> impl Iterator<Item = &'p HandEdit> {
-    let in_conflict = model.conflicts.iter().filter_map(|other| other.edit.as_ref());
-    let is_same_part = |edit: &&HandEdit| {
-        let target = (&edit.definition, edit.property, &edit.detail);
-        let is_other = conflict.property == Property::Description && edit.file != conflict.file;
-        is_other && target == (&conflict.definition, conflict.property, &conflict.detail)
-    };
-    model.carried.iter().chain(in_conflict).filter(is_same_part)
-}
-
-/// Returns whether a file belongs to the Omni model.
-pub fn is_in_omni(workspace: &Workspace, file: &str) -> bool {
-    let rest = file.strip_prefix(&workspace.omni_folder());
-    rest.is_some_and(|rest| rest.starts_with('/'))
-}
-
-/// Returns whether a name refers to a conflict by its model, its definition or a property of the definition.
-fn is_named_conflict(workspace: &Workspace, name: &str, model: &ModelPlan, conflict: &Conflict) -> bool {
-    let target = conflict_target(model, conflict);
-    let property = format!("{target}:{}", conflict.property);
-    let full = conflict_name(workspace, model, conflict);
-    [target, property, full].iter().any(|other| other == name) || model.model == name
-}
-
-/// Returns whether a name refers to a conflict by the metric in its set. The edited column may have a different name
-/// than the metric.
-fn is_conflict_with_metric(name: &str, model: &ModelPlan, conflict: &Conflict) -> bool {
-    let Some(metric) = name.strip_prefix(&model.model).and_then(|rest| rest.strip_prefix('.')) else {
-        return false;
-    };
-    let set = conflict.set.as_ref().filter(|set| set.part == SetPart::Definition);
-    set.is_some_and(|set| metric == set.name || metric == set.full_name())
-}
-
-struct ConflictResolver<'w> {
+pub struct ConflictResolver<'w> {
     workspace: &'w Workspace,
     planned_models: &'w PlannedModels,
     /// New contents of the files, with their previous contents.
@@ -233,7 +29,7 @@ struct ConflictResolver<'w> {
     /// Replacements that remove hand edits from the SQL of models, by path.
     restored: BTreeMap<String, Vec<Substitution>>,
     /// Files that users maintain and that no push writes.
-    of_people: BTreeSet<String>,
+    user_files: BTreeSet<String>,
     /// Consequences to report before the files are written.
     notes: Vec<String>,
     /// Asks the user for the formula or the description.
@@ -241,7 +37,7 @@ struct ConflictResolver<'w> {
 }
 
 impl<'w> ConflictResolver<'w> {
-    fn new(
+    pub fn new(
         workspace: &'w Workspace,
         planned_models: &'w PlannedModels,
         edit: fn(&Conflict) -> Result<String, Failure>,
@@ -251,13 +47,18 @@ impl<'w> ConflictResolver<'w> {
             planned_models,
             texts: BTreeMap::new(),
             restored: BTreeMap::new(),
-            of_people: BTreeSet::new(),
+            user_files: BTreeSet::new(),
             notes: Vec::new(),
             edit,
         }
     }
 
-    fn resolve_conflict(&mut self, model: &ModelPlan, conflict: &Conflict, side: ConflictSide) -> Result<(), Failure> {
+    pub fn resolve_conflict(
+        &mut self,
+        model: &ModelPlan,
+        conflict: &Conflict,
+        side: ConflictSide,
+    ) -> Result<(), Failure> {
         match &conflict.set {
             Some(set) => self.resolve_metric_set_conflict(model, conflict, set, side),
             None => self.resolve_spec_conflict(model, conflict, side),
@@ -347,7 +148,7 @@ impl<'w> ConflictResolver<'w> {
     }
 
     /// Undoes an edit. Does nothing if the edit is already undone.
-    fn undo_edit(&mut self, model: &ModelPlan, edit: &HandEdit) {
+    pub fn undo_edit(&mut self, model: &ModelPlan, edit: &HandEdit) {
         if let Some(text) = self.without_edit(model, edit) {
             self.set_text(&edit.file, text);
         }
@@ -424,7 +225,7 @@ impl<'w> ConflictResolver<'w> {
     }
 
     /// Returns the contents of files without their hand edits.
-    fn restore_files(&mut self) -> Result<(), Failure> {
+    pub fn restore_files(&mut self) -> Result<(), Failure> {
         for (path, restored) in std::mem::take(&mut self.restored) {
             // Another conflict may have replaced the whole file.
             if restored.is_empty()
@@ -479,10 +280,10 @@ impl<'w> ConflictResolver<'w> {
             .definition
             .as_deref()
             .and_then(|name| name.strip_prefix(&*node.name)?.strip_prefix('.'));
-        self.of_people.insert(conflict.file.clone());
+        self.user_files.insert(conflict.file.clone());
         // A push commits the views in the Omni model's own repository.
         if !self.workspace.project.omni_is_repository() {
-            self.of_people.insert(conflict.spec.clone());
+            self.user_files.insert(conflict.spec.clone());
         }
         if in_omni {
             let text = view
@@ -519,7 +320,7 @@ impl<'w> ConflictResolver<'w> {
     }
 
     /// Writes the files and returns their paths.
-    fn write(mut self, session: &Session) -> Result<Vec<String>, Failure> {
+    pub fn write(mut self, session: &Session) -> Result<Vec<String>, Failure> {
         self.restore_files()?;
         self.notes.iter().for_each(|note| session.report_action(note));
         let (mut changes, mut written) = (Vec::new(), Vec::new());
@@ -551,12 +352,13 @@ impl<'w> ConflictResolver<'w> {
             changes.push(TextChange::new(&path, before, Some(after)));
         }
         apply::apply_without_commit(self.workspace, changes)?;
-        let (of_people, of_push): (Vec<_>, Vec<_>) = written.iter().partition(|path| self.of_people.contains(*path));
-        if !of_people.is_empty() {
+        let (user_files, pushed_files): (Vec<_>, Vec<_>) =
+            written.iter().partition(|path| self.user_files.contains(*path));
+        if !user_files.is_empty() {
             let what = "commit the change yourself, because `formulac push` does not commit these files";
             session.report_action(what);
         }
-        if !of_push.is_empty() || of_people.is_empty() {
+        if !pushed_files.is_empty() || user_files.is_empty() {
             session.report_action("run `formulac push` to finish");
         }
         Ok(written)
@@ -572,66 +374,4 @@ fn is_uncommitted(workspace: &Workspace, path: &str) -> bool {
     let name = name.to_string_lossy().into_owned();
     let uncommitted = Repository::find(folder).and_then(|repository| repository.uncommitted_paths(&[name]));
     uncommitted.map_or(true, |paths| !paths.is_empty())
-}
-
-/// Lets the user write the formula or the description in an editor that shows both sides.
-fn edit_conflict_in_editor(conflict: &Conflict) -> Result<String, Failure> {
-    let editor = ["VISUAL", "EDITOR"]
-        .iter()
-        .find_map(|name| std::env::var(name).ok().filter(|it| !it.is_empty()));
-    let Some(editor) = editor else {
-        return Err(Failure::new(Exit::Usage, "no editor is set").with_help("set EDITOR, for example `EDITOR=nano`"));
-    };
-    let text = |text: &Option<String>| text.as_deref().unwrap_or("nothing").replace('\n', "\n//         ");
-    let name = conflict.definition.as_deref().or(conflict.clause());
-    let name = name.unwrap_or_default();
-    let what = match conflict.clause() {
-        Some(_) => Property::Formula,
-        None => conflict.property,
-    };
-    let begin = format!(
-        "// base    {}\n// ours    {}\n// theirs  {}\n// The {} of {name}, below:\n{}\n",
-        text(&conflict.base),
-        text(&conflict.ours),
-        text(
-            conflict
-                .theirs_formula
-                .as_ref()
-                .map_or(&conflict.theirs, |_| &conflict.theirs_formula)
-        ),
-        what,
-        conflict.ours.as_deref().unwrap_or_default()
-    );
-    let failed = |error: &std::io::Error| Failure::io_failure("write", &std::env::temp_dir().to_string_lossy(), error);
-    let file = tempfile::Builder::new()
-        .prefix("formulac-")
-        .suffix(".txt")
-        .tempfile()
-        .map_err(|error| failed(&error))?;
-    // Close the file, because an editor may replace it.
-    let path = file.into_temp_path();
-    fs::write(&path, &begin).map_err(|error| failed(&error))?;
-    // The setting may contain options after the editor's name.
-    let mut words = editor.split_whitespace();
-    let status = Command::new(words.next().unwrap_or_default())
-        .args(words)
-        .arg(&path)
-        .status();
-    let written = read_text(&path);
-    if !status.is_ok_and(|status| status.success()) {
-        return Err(Failure::new(Exit::Failed, format!("the editor `{editor}` failed")));
-    }
-    let written = written.map_err(|error| failed(&error))?;
-    let lines: Vec<&str> = written
-        .lines()
-        .filter(|line| !line.trim_start().starts_with("//"))
-        .collect();
-    let formula = lines.join("\n").trim().to_owned();
-    if formula.is_empty() {
-        return Err(Failure::new(
-            Exit::Usage,
-            format!("the {} is empty, so no file is written", conflict.property),
-        ));
-    }
-    Ok(formula)
 }
