@@ -46,7 +46,7 @@ fn has_same_source(plan: &ModelPlan, planned_models: &PlannedModels, states: &Mo
     let Some((ours, [base])) = planned_models
         .ours
         .get(&plan.model)
-        .zip(states.get(&plan.model).map(|(_, bases)| bases.as_slice()))
+        .zip(states.get(&plan.model).map(|state| state.bases.as_slice()))
     else {
         return false;
     };
