@@ -5,8 +5,15 @@
 //! descendants. A number next to the `+` limits the distance. A leading `@` adds the descendants and all their
 //! ancestors.
 
-use std::collections::VecDeque;
+mod criterion;
+mod methods;
+mod pattern;
+
 use std::fmt;
+
+use criterion::parse_criterion;
+
+pub use methods::{METHODS, STATES, STATES_OF_DBT};
 
 /// Properties of a node that node selection uses.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -73,61 +80,6 @@ impl fmt::Display for SelectionError {
 
 impl std::error::Error for SelectionError {}
 
-/// Supported selection methods.
-pub const METHODS: &[&str] = &[
-    "access",
-    "config",
-    "exposure",
-    "file",
-    "fqn",
-    "group",
-    "metric",
-    "metric_set",
-    "package",
-    "path",
-    "resource_type",
-    "saved_query",
-    "semantic_model",
-    "source",
-    "state",
-    "tag",
-    "unit_test",
-];
-
-/// Supported values of the method `state`.
-pub const STATES: &[&str] = &[
-    "modified",
-    "modified.body",
-    "modified.configs",
-    "modified.relation",
-    "new",
-    "old",
-    "unmodified",
-];
-
-/// Values of the method `state` that dbt supports but this module does not. Each value is paired with the property that
-/// it compares.
-pub const STATES_OF_DBT: &[(&str, &str)] = &[
-    ("modified.contract", "the columns and constraints of contracts"),
-    ("modified.macros", "the code of macros"),
-    (
-        "modified.persisted_descriptions",
-        "descriptions that dbt writes to the warehouse",
-    ),
-];
-
-/// One criterion of a selection: a method, a value and graph operators.
-#[derive(Debug, Default)]
-struct SelectionCriterion<'s> {
-    method: &'s str,
-    value: &'s str,
-    /// Maximum distance of the ancestors. `None` if there is no leading `+`. `children` is the maximum distance of the
-    /// descendants, for a trailing `+`.
-    parents: Option<usize>,
-    children: Option<usize>,
-    childrens_parents: bool,
-}
-
 /// Returns, for each node, whether it is selected. If `select` is empty, all nodes except the nodes in `exclude` are
 /// selected.
 ///
@@ -179,265 +131,6 @@ fn select_any<S: AsRef<str>>(nodes: &[SelectableNode], texts: &[S]) -> Result<Ve
         all.iter_mut().zip(every).for_each(|(all, every)| *all |= every);
     }
     Ok(all)
-}
-
-fn parse_criterion(text: &str) -> SelectionCriterion<'_> {
-    let mut of = SelectionCriterion {
-        value: text,
-        ..SelectionCriterion::default()
-    };
-    if let Some(rest) = of.value.strip_prefix('@') {
-        (of.value, of.childrens_parents) = (rest, true);
-    }
-    if let Some((depth, rest)) = of
-        .value
-        .split_once('+')
-        .and_then(|(depth, rest)| Some((parse_steps(depth)?, rest)))
-    {
-        (of.value, of.parents) = (rest, Some(depth));
-    }
-    if let Some((rest, depth)) = of
-        .value
-        .rsplit_once('+')
-        .and_then(|(rest, depth)| Some((rest, parse_steps(depth)?)))
-    {
-        (of.value, of.children) = (rest, Some(depth));
-    }
-    let is_method = |method: &str| {
-        method
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.'))
-    };
-    match of.value.split_once(':').filter(|(method, _)| is_method(method)) {
-        Some((method, value)) => (of.method, of.value) = (method, value),
-        // The following cases are dbt's rules for a criterion without a method.
-        None if of.value.contains(['/', '\\']) => of.method = "path",
-        None if [".sql", ".yml", ".yaml", ".csv", ".py"]
-            .iter()
-            .any(|end| of.value.ends_with(end)) =>
-        {
-            of.method = "file";
-        }
-        None => of.method = "fqn",
-    }
-    of
-}
-
-/// Parses the maximum distance next to a `+`. If the text is empty, the distance is unlimited.
-fn parse_steps(text: &str) -> Option<usize> {
-    if text.is_empty() {
-        Some(usize::MAX)
-    } else {
-        text.parse().ok()
-    }
-}
-
-impl SelectionCriterion<'_> {
-    fn nodes(&self, nodes: &[SelectableNode]) -> Result<Vec<bool>, SelectionError> {
-        let (method, key) = self.method.split_once('.').unwrap_or((self.method, ""));
-        if !METHODS.contains(&method) {
-            return Err(SelectionError::UnknownMethod(self.method.to_owned()));
-        }
-        if method == "state" && !STATES.contains(&self.value) {
-            return Err(SelectionError::UnknownState(self.value.to_owned()));
-        }
-        if method == "state" && nodes.iter().all(|node| node.change.is_none()) {
-            return Err(SelectionError::NoEarlierManifest);
-        }
-        let own: Vec<bool> = nodes
-            .iter()
-            .map(|node| is_matched(node, method, key, self.value))
-            .collect();
-        let mut chosen = own.clone();
-        let mut add = |more: Vec<bool>| chosen.iter_mut().zip(more).for_each(|(chosen, more)| *chosen |= more);
-        let parents: Vec<&[usize]> = nodes.iter().map(|node| node.parents.as_slice()).collect();
-        if let Some(depth) = self.parents {
-            add(nodes_within(&own, depth, &parents));
-        }
-        if self.children.is_some() || self.childrens_parents {
-            let mut children: Vec<Vec<usize>> = vec![Vec::new(); nodes.len()];
-            for (number, parents) in parents.iter().enumerate() {
-                for parent in *parents {
-                    if let Some(children) = children.get_mut(*parent) {
-                        children.push(number);
-                    }
-                }
-            }
-            if let Some(depth) = self.children {
-                add(nodes_within(&own, depth, &children));
-            }
-            if self.childrens_parents {
-                let below = nodes_within(&own, usize::MAX, &children);
-                add(nodes_within(&below, usize::MAX, &parents));
-            }
-        }
-        Ok(chosen)
-    }
-}
-
-/// Returns which nodes are at most `depth` edges away from the start nodes. The start nodes are included.
-fn nodes_within(from: &[bool], depth: usize, edges: &[impl AsRef<[usize]>]) -> Vec<bool> {
-    let mut seen = from.to_vec();
-    let starts = from.iter().enumerate().filter(|(_, is_start)| **is_start);
-    let mut queue: VecDeque<(usize, usize)> = starts.map(|(at, _)| (at, 0)).collect();
-    while let Some((at, far)) = queue.pop_front() {
-        if far == depth {
-            continue;
-        }
-        for to in edges.get(at).map(AsRef::as_ref).unwrap_or_default() {
-            if let Some(new) = seen.get_mut(*to).filter(|seen| !**seen) {
-                *new = true;
-                queue.push_back((*to, far + 1));
-            }
-        }
-    }
-    seen
-}
-
-fn is_matched(node: &SelectableNode, method: &str, key: &str, value: &str) -> bool {
-    let is_said = |key: &str| {
-        node.config
-            .iter()
-            .any(|(name, said)| name == key && is_like(said, value))
-    };
-    match method {
-        "fqn" => is_named(node, value),
-        "tag" => node.tags.iter().any(|tag| is_like(tag, value)),
-        "path" => node.paths.iter().any(|path| is_below(path, value)),
-        "file" => node.paths.iter().any(|path| {
-            let file = path.rsplit('/').next().unwrap_or(path);
-            let stem = file.rsplit_once('.').map_or(file, |(stem, _)| stem);
-            is_like(file, value) || is_like(stem, value)
-        }),
-        "package" if value == "this" => node.is_own,
-        "package" => is_like(&node.package, value),
-        "resource_type" => node.kind == value || value == "all",
-        // The tags in the configuration are the tags of the node.
-        "config" if key == "tags" => node.tags.iter().any(|tag| is_like(tag, value)),
-        "config" => is_said(key),
-        "state" => node.change.is_some_and(|change| change.is_in_state(value)),
-        "group" | "access" => is_said(method),
-        // Matches `source:raw.orders` and `source:raw`, optionally with the package as a prefix.
-        "source" => node.kind == "source" && is_source(&node.fqn, &node.package, value),
-        "metric" if node.metrics.iter().any(|metric| is_like(metric, value)) => true,
-        "metric_set" => node
-            .metrics
-            .iter()
-            .any(|metric| metric.split_once('.').is_some_and(|(set, _)| is_like(set, value))),
-        kind => node.kind == kind && (is_like(&node.name, value) || is_named(node, value)),
-    }
-}
-
-impl StateChange {
-    /// Returns whether the change matches a value of `state:`. As in dbt, a new node counts as modified in every
-    /// respect.
-    fn is_in_state(self, state: &str) -> bool {
-        match state {
-            "new" => self.is_new,
-            "old" => !self.is_new,
-            "modified.body" => self.is_new || self.has_new_body,
-            "modified.configs" => self.is_new || self.has_new_config,
-            "modified.relation" => self.is_new || self.has_new_relation,
-            "modified" => self.is_new || self.has_new_body || self.has_new_config || self.has_new_relation,
-            _ => !self.is_in_state("modified"),
-        }
-    }
-}
-
-fn is_source(fqn: &[String], package: &str, value: &str) -> bool {
-    let [.., group, table] = fqn else { return false };
-    match value.split('.').collect::<Vec<_>>().as_slice() {
-        [one] => is_like(group, one) || *one == "*",
-        [of, name] => is_like(group, of) && is_like(table, name),
-        [of_package, of, name] => is_like(package, of_package) && is_like(group, of) && is_like(table, name),
-        _ => false,
-    }
-}
-
-/// Returns whether a value matches the last part or a prefix of the node's fully qualified name. A prefix may omit the
-/// package.
-fn is_named(node: &SelectableNode, value: &str) -> bool {
-    let is_leaf = |fqn: &[String]| fqn.last().is_some_and(|leaf| is_like(leaf, value));
-    let parts: Vec<&str> = value.split('.').collect();
-    let rest = |parts: &[&str], from: usize| parts.get(from..).unwrap_or_default().join(".");
-    let is_way = |fqn: &[String]| {
-        let flat: Vec<&str> = fqn.iter().flat_map(|part| part.split('.')).collect();
-        if flat.len() < parts.len() {
-            return false;
-        }
-        let wild = parts.iter().position(|part| part.contains(['*', '?', '[', ']']));
-        let plain = wild.unwrap_or(parts.len());
-        parts.iter().zip(&flat).take(plain).all(|(part, name)| part == name)
-            && wild.is_none_or(|from| is_like(&rest(&flat, from), &rest(&parts, from)))
-    };
-    is_leaf(&node.fqn) || is_way(&node.fqn) || node.fqn.get(1..).is_some_and(is_way)
-}
-
-/// Returns whether a value matches a file's path or one of its folders.
-fn is_below(path: &str, value: &str) -> bool {
-    let value = value.replace('\\', "/");
-    let value = value.trim_start_matches("./").trim_end_matches('/');
-    let folders = path.match_indices('/').map(|(end, _)| &path[..end]);
-    value.is_empty() || value == "." || folders.chain([path]).any(|part| is_like(part, value))
-}
-
-/// Returns whether a string matches a pattern with `*`, `?` and `[…]`, like Python's `fnmatch`.
-fn is_like(text: &str, pattern: &str) -> bool {
-    let (text, pattern): (Vec<char>, Vec<char>) = (text.chars().collect(), pattern.chars().collect());
-    let (mut at, mut index) = (0, 0);
-    // Position of the last `*` in the pattern, and the end of the text that this `*` matches.
-    let mut star: Option<(usize, usize)> = None;
-    while let Some(c) = text.get(at) {
-        match match_char(&pattern, index, *c) {
-            Some(next) => (at, index) = (at + 1, next),
-            None if pattern.get(index) == Some(&'*') => {
-                star = Some((index, at));
-                index += 1;
-            }
-            None => match star {
-                Some((start, from)) => {
-                    star = Some((start, from + 1));
-                    (at, index) = (from + 1, start + 1);
-                }
-                None => return false,
-            },
-        }
-    }
-    pattern.iter().skip(index).all(|c| *c == '*')
-}
-
-/// Returns the position after the next pattern element if the element matches a character.
-fn match_char(pattern: &[char], index: usize, c: char) -> Option<usize> {
-    match pattern.get(index)? {
-        '*' => None,
-        '?' => Some(index + 1),
-        '[' => {
-            let negated = matches!(pattern.get(index + 1), Some('!'));
-            let first = index + 1 + usize::from(negated);
-            // A `]` directly after the `[` belongs to the set and does not end it.
-            let after = pattern.iter().enumerate().skip(first + 1);
-            let end = after.clone().find(|(_, c)| **c == ']').map(|(end, _)| end);
-            let Some((end, set)) = end.and_then(|end| Some((end, pattern.get(first..end)?))) else {
-                return (c == '[').then_some(index + 1);
-            };
-            let mut found = false;
-            let mut at = 0;
-            while let Some(from) = set.get(at) {
-                match (set.get(at + 1), set.get(at + 2)) {
-                    (Some('-'), Some(to)) => {
-                        found |= (*from..=*to).contains(&c);
-                        at += 3;
-                    }
-                    _ => {
-                        found |= *from == c;
-                        at += 1;
-                    }
-                }
-            }
-            (found != negated).then_some(end + 1)
-        }
-        plain => (*plain == c).then_some(index + 1),
-    }
 }
 
 #[cfg(test)]
@@ -502,15 +195,15 @@ mod tests {
             ("[g-r]*,resource_type:model", "2 3"),
             ("nothing", ""),
         ] {
-            let found = select(&nodes(), &[chosen], &[]).unwrap();
-            let numbers = (0..found.len()).filter(|at| found[*at]).map(|at| at.to_string());
+            let selected = select(&nodes(), &[chosen], &[]).unwrap();
+            let numbers = (0..selected.len()).filter(|at| selected[*at]).map(|at| at.to_string());
             assert_eq!(numbers.collect::<Vec<_>>().join(" "), expected, "{chosen}");
         }
         assert_eq!(
             select(&nodes(), &[], &["tag:nightly", "growth"]).unwrap(),
             [true, false, false, false, true]
         );
-        for (chosen, said) in [
+        for (chosen, message) in [
             ("nonsense:x", "unknown selection method `nonsense:`"),
             ("tag:a,selector:b", "unknown selection method `selector:`"),
             ("state:modified.macros", "`state:modified.macros` is not supported"),
@@ -519,7 +212,7 @@ mod tests {
                 "`state:` compares with an earlier manifest, but none is specified",
             ),
         ] {
-            assert_eq!(select(&nodes(), &[chosen], &[]).unwrap_err().to_string(), said);
+            assert_eq!(select(&nodes(), &[chosen], &[]).unwrap_err().to_string(), message);
             assert!(select(&nodes(), &[], &[chosen]).is_err(), "{chosen}");
         }
     }
@@ -556,28 +249,9 @@ mod tests {
             ("state:modified.body+1", "1 2 3"),
             ("state:modified,tag:nightly", "1 2"),
         ] {
-            let found = select(&nodes, &[chosen], &[]).unwrap();
-            let numbers = (0..found.len()).filter(|at| found[*at]).map(|at| at.to_string());
+            let selected = select(&nodes, &[chosen], &[]).unwrap();
+            let numbers = (0..selected.len()).filter(|at| selected[*at]).map(|at| at.to_string());
             assert_eq!(numbers.collect::<Vec<_>>().join(" "), expected, "{chosen}");
-        }
-    }
-
-    #[test]
-    fn patterns_match_as_in_fnmatch() {
-        for (text, pattern, expected) in [
-            ("abc", "a*c", true),
-            ("abcbc", "a*bc", true),
-            ("ab", "a*c", false),
-            ("", "*", true),
-            ("a", "?", true),
-            ("", "?", false),
-            ("b", "[!a]", true),
-            ("a", "[!a]", false),
-            ("]", "[]]", true),
-            ("[", "[", true),
-            ("-", "[a-]", true),
-        ] {
-            assert_eq!(is_like(text, pattern), expected, "{text} {pattern}");
         }
     }
 }
