@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use formulac::{Type, UndecidedType};
 
+use crate::cli::health::list_first_names;
 use crate::cli::session::Session;
 
 /// Maximum number of columns that a note names. The remaining columns are only counted.
@@ -28,20 +29,10 @@ pub fn report_unknown_relation(session: &Session, names: &BTreeSet<String>, cand
             "note: no relation of the project has {all}{names}, so the columns are unknown; {advice}"
         ));
     }
-    let shown: Vec<String> = candidates
-        .iter()
-        .take(MAX_LISTED_COLUMNS)
-        .map(|name| format!("`{name}`"))
-        .collect();
-    let more = candidates.len().saturating_sub(MAX_LISTED_COLUMNS);
-    let more = if more > 0 {
-        format!(" and {more} more")
-    } else {
-        String::new()
-    };
+    let candidates: Vec<String> = candidates.iter().map(|name| format!("`{name}`")).collect();
     session.report_action(&format!(
-        "note: {}{more} have {names}, so the columns are unknown; choose one relation with `--from`",
-        shown.join(", ")
+        "note: {} have {names}, so the columns are unknown; choose one relation with `--from`",
+        list_first_names(&candidates, MAX_LISTED_COLUMNS)
     ));
 }
 
@@ -49,27 +40,20 @@ pub fn report_unknown_relation(session: &Session, names: &BTreeSet<String>, cand
 pub fn report_undecided_types<'u>(session: &Session, undecided: impl IntoIterator<Item = &'u UndecidedType>) {
     let mut names: Vec<String> = Vec::new();
     for undecided_type in undecided {
-        let taken = match undecided_type.assumed {
+        let name = match undecided_type.assumed {
             Type::Unknown => format!("`{}`", undecided_type.column),
             ty => format!("`{}` (assumed to be {})", undecided_type.column, ty.describe()),
         };
-        if !names.contains(&taken) {
-            names.push(taken);
+        if !names.contains(&name) {
+            names.push(name);
         }
     }
     if names.is_empty() {
         return;
     }
-    let more = names.len().saturating_sub(MAX_LISTED_COLUMNS);
-    names.truncate(MAX_LISTED_COLUMNS);
-    let more = if more > 0 {
-        format!(" and {more} more")
-    } else {
-        String::new()
-    };
     session.report_action(&format!(
-        "note: the SQL depends on unknown types: {}{more}; `dbt docs generate`, `formulac schema fetch` or \
+        "note: the SQL depends on unknown types: {}; `dbt docs generate`, `formulac schema fetch` or \
          `--schema` provides them",
-        names.join(", ")
+        list_first_names(&names, MAX_LISTED_COLUMNS)
     ));
 }

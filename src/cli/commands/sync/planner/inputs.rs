@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use formulac::sync::{CurrentSpec, HandEdit, ModelSides, Reconciled, reconcile_all};
+use formulac::sync::{Action, CurrentSpec, HandEdit, ModelPlan, ModelSides, Reconciled, reconcile_all};
 
 use super::super::read_project_file;
 use super::super::restored_states::RestoredState;
@@ -68,6 +68,14 @@ impl ModelInputs {
     /// Returns the contents of the file with a model's state.
     pub fn state_text(&self, name: &str) -> Option<&str> {
         self.states.get(name)?.text.as_deref()
+    }
+
+    /// Adds the former paths of moved files to a plan, because a commit has to contain their removal.
+    pub fn add_old_paths(&self, plan: &mut ModelPlan) {
+        if plan.action != Action::Nothing && plan.action != Action::Keep {
+            let old_paths = self.old_paths.get(&plan.model);
+            plan.paths.extend(old_paths.into_iter().flatten().cloned());
+        }
     }
 
     /// Reconciles the specs with the edits that people made in files and in Omni.

@@ -10,8 +10,8 @@ mod unpushed_bases;
 use std::collections::{BTreeMap, BTreeSet};
 
 use formulac::sync::{
-    Action, CurrentSpec, DescriptionActions, ExposureGraph, Exposures, KNOWN, KnownFactsChange, ModelPlan, Plan,
-    PlannedModel, PushState, TextChange, state_path,
+    CurrentSpec, DescriptionActions, ExposureGraph, Exposures, KNOWN, KnownFactsChange, ModelPlan, Plan, PlannedModel,
+    PushState, TextChange, state_path,
 };
 use formulac::{CompiledSpec, Compiler};
 
@@ -113,15 +113,13 @@ pub fn plan_with_facts(
     let chosen = (!selection.selects_all_models())
         .then(|| generation.select_models(session, selection))
         .transpose()?;
-    chosen
-        .iter()
-        .for_each(|chosen| generation.drop_other_diagnostics(chosen));
+    if let Some(chosen) = &chosen {
+        generation.drop_other_diagnostics(chosen);
+    }
     let chosen_names: Option<BTreeSet<String>> = chosen.as_ref().map(|chosen| {
         let models = generation.models.iter().zip(&chosen.models);
-        models
-            .filter(|(_, is_chosen)| **is_chosen)
-            .map(|(model, _)| model.name.clone())
-            .collect()
+        let chosen_models = models.filter(|(_, is_chosen)| **is_chosen);
+        chosen_models.map(|(model, _)| model.name.clone()).collect()
     });
     let is_chosen = |model: &str| chosen_names.as_ref().is_none_or(|names| names.contains(model));
     let mut planned_models = PlannedModels::without_plan(environment, generation.diagnostics.clone());
@@ -155,9 +153,9 @@ pub fn plan_with_facts(
     // A change to a model may change the SQL of the models that read it.
     if !replaced.is_empty() {
         generation = generate_with_texts(workspace, &compiler, &replaced)?;
-        chosen
-            .iter()
-            .for_each(|chosen| generation.drop_other_diagnostics(chosen));
+        if let Some(chosen) = &chosen {
+            generation.drop_other_diagnostics(chosen);
+        }
         if Exit::from_failures(&generation.diagnostics) != Exit::Done {
             planned_models.diagnostics = generation.diagnostics;
             explain_new_errors(workspace, &replaced, &mut planned_models.diagnostics);
@@ -176,11 +174,7 @@ pub fn plan_with_facts(
     let mut plans = ModelPlan::for_models(&models.collect::<Vec<_>>(), || tools.as_tools().compiler);
     let moves = generation.moved.moves_out_of_former_folders();
     for plan in &mut plans {
-        // The old path of a moved file no longer exists, so commit its removal.
-        if plan.action != Action::Nothing && plan.action != Action::Keep {
-            let old_paths = inputs.old_paths.get(&plan.model);
-            plan.paths.extend(old_paths.into_iter().flatten().cloned());
-        }
+        inputs.add_old_paths(plan);
         plan.record_descriptions(&described.spec_views);
         move_out_of_former_folders(plan, &moves, &inputs);
         if let Some(RestoredState { text_on_disk, text }) = inputs.restored.get(&plan.model) {

@@ -107,26 +107,7 @@ pub fn run(session: &Session, args: &PushArgs) -> Result<Exit, Failure> {
     if let Some(omni) = &pushed.omni {
         session.report_action(&omni.summary());
     }
-    let settings = [project::FILE, ".gitignore"].map(str::to_owned);
-    // The push is complete at this point, even if git fails.
-    let missing = repository.uncommitted_paths(&settings).unwrap_or_default();
-    if !missing.is_empty() {
-        session.warn(&format!(
-            "{} committed, but a clone needs the project's settings: `git add {} && git commit -m \"Set up \
-             formulac\"`",
-            missing
-                .iter()
-                .map(|path| format!("`{path}`"))
-                .collect::<Vec<_>>()
-                .join(" and ")
-                + if missing.len() == 1 { " is not" } else { " are not" },
-            missing
-                .iter()
-                .map(|path| workspace.display_path(path))
-                .collect::<Vec<_>>()
-                .join(" ")
-        ));
-    }
+    warn_of_uncommitted_settings(session, &workspace, &repository);
     if branch.begins.is_some() {
         let title = args.message.as_deref();
         let request = merge_request::new(session, &workspace, &planned_models, &parsed, &log, title)?;
@@ -135,6 +116,23 @@ pub fn run(session: &Session, args: &PushArgs) -> Result<Exit, Failure> {
     }
     report(session, args, plan, diagnostics, Some(&pushed))?;
     Ok(Exit::Done)
+}
+
+/// Warns if the project's settings are not committed. The push is complete at this point, even if git fails.
+fn warn_of_uncommitted_settings(session: &Session, workspace: &Workspace, repository: &Repository) {
+    let settings = [project::FILE, ".gitignore"].map(str::to_owned);
+    let missing = repository.uncommitted_paths(&settings).unwrap_or_default();
+    if !missing.is_empty() {
+        let names: Vec<String> = missing.iter().map(|path| format!("`{path}`")).collect();
+        let paths: Vec<String> = missing.iter().map(|path| workspace.display_path(path)).collect();
+        session.warn(&format!(
+            "{} {} not committed, but a clone needs the project's settings: `git add {} && git commit -m \"Set up \
+             formulac\"`",
+            names.join(" and "),
+            if missing.len() == 1 { "is" } else { "are" },
+            paths.join(" ")
+        ));
+    }
 }
 
 /// Prints the description of the merge request, and saves it in a file for the forge's command-line program.

@@ -113,24 +113,16 @@ impl<'w> ConflictResolver<'w> {
                 let text = text.ok_or_else(|| impossible("a spec cannot express the content of the file"))?;
                 self.set_text(&conflict.spec, text);
             }
-            ConflictSide::Base => {
-                let base = conflict.base.as_deref().unwrap_or_default();
-                let text = current.and_then(|ours| with_formula_in_conflict(conflict, &ours, base));
-                let both = text.zip(undone()).ok_or_else(|| match conflict.base {
-                    Some(_) => impossible("only a formula can be reset to its base"),
-                    None => impossible("the last push does not contain it"),
-                })?;
-                self.set_text(&conflict.spec, both.0);
-                self.set_text(&conflict.file, both.1);
-            }
-            ConflictSide::Edit => {
-                let formula = (self.edit)(conflict)?;
+            ConflictSide::Base | ConflictSide::Edit => {
+                let (formula, reason) = match (side, &conflict.base) {
+                    (ConflictSide::Edit, _) => ((self.edit)(conflict)?, "`--edit` can change only a formula"),
+                    (_, Some(base)) => (base.clone(), "only a formula can be reset to its base"),
+                    (_, None) => (String::new(), "the last push does not contain it"),
+                };
                 let text = current.and_then(|ours| with_formula_in_conflict(conflict, &ours, &formula));
-                let both = text
-                    .zip(undone())
-                    .ok_or_else(|| impossible("`--edit` can change only a formula"))?;
-                self.set_text(&conflict.spec, both.0);
-                self.set_text(&conflict.file, both.1);
+                let (spec, file) = text.zip(undone()).ok_or_else(|| impossible(reason))?;
+                self.set_text(&conflict.spec, spec);
+                self.set_text(&conflict.file, file);
             }
         }
         if side != ConflictSide::Theirs {
