@@ -30,7 +30,7 @@ impl CandidateCheck<'_, '_> {
     pub fn formula_type(&self, formula: &str) -> Option<ValueType> {
         let spec = self.spec_position.with_formula_unchecked(self.definition, formula)?;
         let compiled = self.spec_position.compile(self.compiler, &spec, self.path);
-        let step = self.spec_position.outline.steps.get(self.definition_index)?;
+        let step = self.step()?;
         let is_definition = |definition: &&SpecDefinition| {
             definition.name() == self.definition.name
                 && (definition.step().is_none() || definition.step() == step.name.as_deref())

@@ -37,12 +37,7 @@ impl<'a> CandidateCheck<'a, '_> {
                 self.spec_position
                     .definition_expression(file, self.cte, self.definition_index, name, trees)
             }
-            DefinitionSqlPart::Clause(cte, clause) => {
-                let mut columns = self
-                    .spec_position
-                    .columns(file, self.definition_index, &self.definition.name);
-                columns.resolve_clause(cte, clause, trees)
-            }
+            DefinitionSqlPart::Clause(cte, clause) => self.columns(file).resolve_clause(cte, clause, trees),
         }
     }
 
@@ -50,7 +45,7 @@ impl<'a> CandidateCheck<'a, '_> {
     /// and the clauses that use the definition. Returns each of these parts with its whole expression and the
     /// definition's subexpression.
     pub fn surrounding_candidates(&self, trees: &mut Trees) -> Vec<(DefinitionSqlPart<'a>, SqlNodeId, SqlNodeId)> {
-        let Some(step) = self.spec_position.outline.steps.get(self.definition_index) else {
+        let Some(step) = self.step() else {
             return Vec::new();
         };
         let uses = |other: &&DefinitionWithPosition| {
@@ -107,13 +102,7 @@ impl<'a> CandidateCheck<'a, '_> {
                 continue;
             };
             // Compile the formula as another definition to learn its SQL outside this expression.
-            let others = self
-                .spec_position
-                .outline
-                .steps
-                .get(self.definition_index)
-                .into_iter()
-                .flat_map(|step| &step.definitions);
+            let others = self.step().into_iter().flat_map(|step| &step.definitions);
             let mut others = others
                 .filter(|other| other.name != self.definition.name)
                 .take(MAX_UNRELATED_DEFINITIONS);

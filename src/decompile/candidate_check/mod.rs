@@ -9,6 +9,7 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashSet;
 
 use super::alternatives::ValueType;
+use super::columns::ColumnResolver;
 use super::edits::{ColumnEdit, Edits, compare_files};
 use super::equivalent_files::are_equivalent;
 use super::expression_text::{ExpressionText, RangeUse};
@@ -19,7 +20,7 @@ use super::spec_edit::SpecPosition;
 use super::tree::{SqlNodeId, Trees};
 use crate::Type;
 use crate::compiler::Compiler;
-use crate::model::outline::{DefinitionWithPosition, SheetOutline};
+use crate::model::outline::{DefinitionWithPosition, SheetOutline, StepOutline};
 
 pub(super) use definition_part::{DefinitionSqlPart, expression_columns};
 
@@ -153,6 +154,17 @@ impl<'a, 's> CandidateCheck<'a, 's> {
         forms.find(|form| is_equivalent(form)).map(|form| form.text)
     }
 
+    /// Returns the step that contains the definition.
+    fn step(&self) -> Option<&'a StepOutline> {
+        self.spec_position.outline.steps.get(self.definition_index)
+    }
+
+    /// Returns the columns of a file, as the definition's step sees them.
+    fn columns<'f, 't>(&self, file: &'f SqlFile<'t>) -> ColumnResolver<'f, 't> {
+        self.spec_position
+            .columns(file, self.definition_index, &self.definition.name)
+    }
+
     /// Returns whether an edit belongs to the column that shows the definition.
     pub fn is_own_column(&self, item: &ColumnEdit) -> bool {
         let same = |a: Option<&str>, b: Option<&str>| a.map(str::to_ascii_lowercase) == b.map(str::to_ascii_lowercase);
@@ -163,7 +175,7 @@ impl<'a, 's> CandidateCheck<'a, 's> {
 
     /// Returns a difference in the value that the definition's column has in the periods that a step with `fill` adds.
     pub fn difference_in_added_periods<'i>(&self, edits: &'i Edits) -> Option<&'i ColumnEdit> {
-        let step = self.spec_position.outline.steps.get(self.definition_index)?;
+        let step = self.step()?;
         let is_other_column =
             |item: &&ColumnEdit| item.column.eq_ignore_ascii_case(&self.definition.name) && !self.is_own_column(item);
         edits.items.iter().filter(|_| step.is_filled).find(is_other_column)
@@ -172,13 +184,11 @@ impl<'a, 's> CandidateCheck<'a, 's> {
     /// Returns the CTE in which the edited file computes the definition. `None` for the last select.
     fn site_cte(&self) -> Option<&str> {
         let find = || {
-            let columns = self
-                .spec_position
-                .columns(self.edited_file, self.definition_index, &self.definition.name);
-            let site = self
-                .spec_position
-                .find_site(&columns, self.edited_file, self.cte, &self.definition.name);
-            site.and_then(|site| site.cte)
+            let columns = self.columns(self.edited_file);
+            let position = self.spec_position;
+            position
+                .find_site(&columns, self.edited_file, self.cte, &self.definition.name)?
+                .cte
         };
         self.site_cte.get_or_init(find).as_deref()
     }
@@ -226,9 +236,7 @@ impl<'a, 's> CandidateCheck<'a, 's> {
 
     /// Returns the relation that the step reads.
     pub fn base_relation(&self) -> String {
-        let columns = self
-            .spec_position
-            .columns(self.edited_file, self.definition_index, &self.definition.name);
+        let columns = self.columns(self.edited_file);
         let lower = self.cte.map(str::to_ascii_lowercase);
         columns.base_relation_of(lower.as_deref())
     }
@@ -252,12 +260,7 @@ impl<'a, 's> CandidateCheck<'a, 's> {
     }
 
     pub fn sheet_outline(&self) -> Option<&SheetOutline> {
-        self.spec_position
-            .outline
-            .steps
-            .get(self.definition_index)?
-            .sheet
-            .as_ref()
+        self.step()?.sheet.as_ref()
     }
 }
 

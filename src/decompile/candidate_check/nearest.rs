@@ -37,9 +37,7 @@ impl CandidateCheck<'_, '_> {
             if let Some(item) = self.difference_in_added_periods(&edits) {
                 return Some(refusals::added_periods(&form.text, &item.before));
             }
-            let columns = self
-                .spec_position
-                .columns(&file, self.definition_index, &self.definition.name);
+            let columns = self.columns(&file);
             let Some(site) = self
                 .spec_position
                 .find_site(&columns, &file, self.cte, &self.definition.name)

@@ -162,6 +162,11 @@ impl<'a> Graph<'a> {
         })
     }
 
+    /// Returns the display name of a node.
+    pub(super) fn node_name(&self, index: usize) -> String {
+        self.parts.get(index).map(ImpactGraphNode::name).unwrap_or_default()
+    }
+
     /// Returns the node to which a relation name in a node's SQL refers.
     pub fn find_relation(&self, reader: usize, parts: &[String]) -> Option<usize> {
         let has_spec_sql = self.parts.get(reader)?.has_spec_sql();

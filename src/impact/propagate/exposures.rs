@@ -2,7 +2,7 @@
 
 use super::changes::ChangeGrade;
 use super::node_state::{NodeState, NodeStates};
-use crate::graph::{Graph, ImpactGraphNode};
+use crate::graph::Graph;
 use crate::lineage::ColumnChange;
 
 /// Grades an exposure or a saved query. dbt does not specify which columns these nodes read.
@@ -16,7 +16,7 @@ pub(super) fn grade_exposure_or_saved_query(
         let Some(before) = states.get(parent).filter(|before| before.is_affected()) else {
             continue;
         };
-        let name = graph.parts.get(*parent).map(ImpactGraphNode::name).unwrap_or_default();
+        let name = graph.node_name(*parent);
         let first = |change: ColumnChange| {
             before
                 .columns

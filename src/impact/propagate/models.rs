@@ -61,7 +61,6 @@ pub(super) fn grade_model(
     let Some(Ok(lineage)) = graph.lineage(index).filter(|_| why.is_empty()) else {
         return mark_all_columns_changed(graph, index, states, &why, state);
     };
-    let name = |index: usize| graph.parts.get(index).map(ImpactGraphNode::name).unwrap_or_default();
     let relation = |parts: &[String]| graph.find_relation(index, parts).filter(|read| *read != index);
     let affected = lineage.affected_columns(|parts, column| states.get(&relation(parts)?)?.column_change(column));
     state.gaps = lineage.gaps().to_vec();
@@ -84,7 +83,9 @@ pub(super) fn grade_model(
     }
     if let Some((parts, column)) = affected.rows {
         let via = relation(&parts).map(|read| (read, column.clone()));
-        let input = via.as_ref().map_or_else(|| parts.join("."), |(read, _)| name(*read));
+        let input = via
+            .as_ref()
+            .map_or_else(|| parts.join("."), |(read, _)| graph.node_name(*read));
         let reason = match column {
             Some(column) => format!("`{input}.{column}` determines which rows are returned"),
             None => format!("the code reads `{input}`, whose rows change"),
@@ -109,7 +110,7 @@ fn grade_lost_columns(
         else {
             continue;
         };
-        let name = graph.parts.get(read).map(ImpactGraphNode::name).unwrap_or_default();
+        let name = graph.node_name(read);
         let via = Some((read, Some(column.column.clone())));
         let label = format!("{name}.{}", column.column);
         if *change == ColumnChange::Gone {
@@ -195,7 +196,7 @@ fn grade_columns(graph: &Graph<'_>, index: usize, state: &mut NodeState) {
 fn mark_all_columns_changed(graph: &Graph<'_>, index: usize, states: &NodeStates, reason: &str, state: &mut NodeState) {
     for parent in graph.parents.get(index).into_iter().flatten() {
         let Some(before) = states.get(parent) else { continue };
-        let name = graph.parts.get(*parent).map(ImpactGraphNode::name).unwrap_or_default();
+        let name = graph.node_name(*parent);
         let gone = before
             .columns
             .iter()
