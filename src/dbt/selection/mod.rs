@@ -165,6 +165,12 @@ mod tests {
         ]
     }
 
+    fn selected_numbers(nodes: &[SelectableNode], selection: &str) -> String {
+        let selected = select(nodes, &[selection], &[]).unwrap();
+        let numbers = (0..selected.len()).filter(|at| selected[*at]).map(|at| at.to_string());
+        numbers.collect::<Vec<_>>().join(" ")
+    }
+
     #[test]
     fn selections_match_dbt() {
         for (chosen, expected) in [
@@ -195,9 +201,7 @@ mod tests {
             ("[g-r]*,resource_type:model", "2 3"),
             ("nothing", ""),
         ] {
-            let selected = select(&nodes(), &[chosen], &[]).unwrap();
-            let numbers = (0..selected.len()).filter(|at| selected[*at]).map(|at| at.to_string());
-            assert_eq!(numbers.collect::<Vec<_>>().join(" "), expected, "{chosen}");
+            assert_eq!(selected_numbers(&nodes(), chosen), expected, "{chosen}");
         }
         assert_eq!(
             select(&nodes(), &[], &["tag:nightly", "growth"]).unwrap(),
@@ -249,9 +253,7 @@ mod tests {
             ("state:modified.body+1", "1 2 3"),
             ("state:modified,tag:nightly", "1 2"),
         ] {
-            let selected = select(&nodes, &[chosen], &[]).unwrap();
-            let numbers = (0..selected.len()).filter(|at| selected[*at]).map(|at| at.to_string());
-            assert_eq!(numbers.collect::<Vec<_>>().join(" "), expected, "{chosen}");
+            assert_eq!(selected_numbers(&nodes, chosen), expected, "{chosen}");
         }
     }
 }

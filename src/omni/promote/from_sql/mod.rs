@@ -112,6 +112,10 @@ mod tests {
         }
     }
 
+    fn formula(dialect: &str, sql: &str) -> Result<String, String> {
+        convert(sql, dialect.parse().unwrap_or_default(), &TestColumns).map(|converted_sql| converted_sql.term.text)
+    }
+
     #[test]
     fn sql_of_omni_files_is_converted() {
         for (dialect, sql, expected) in [
@@ -143,12 +147,7 @@ mod tests {
             ("bigquery", "format_date('%Y%m%d', d)", "TEXT(d, \"yyyymmdd\")"),
             ("duckdb", "strftime(d, '%Y-%m')", "TEXT(d, \"yyyy-mm\")"),
         ] {
-            let converted_sql = convert(sql, dialect.parse().unwrap_or_default(), &TestColumns);
-            assert_eq!(
-                converted_sql.map(|converted_sql| converted_sql.term.text).as_deref(),
-                Ok(expected),
-                "{dialect}: {sql}"
-            );
+            assert_eq!(formula(dialect, sql).as_deref(), Ok(expected), "{dialect}: {sql}");
         }
     }
 
@@ -165,8 +164,8 @@ mod tests {
             ("duckdb", "strftime(d, 'YYYY')"),
             ("bigquery", "format_date(t, d)"),
         ] {
-            let converted_sql = convert(sql, dialect.parse().unwrap_or_default(), &TestColumns);
-            assert!(converted_sql.is_err(), "{dialect}: {sql}: {converted_sql:?}");
+            let formula = formula(dialect, sql);
+            assert!(formula.is_err(), "{dialect}: {sql}: {formula:?}");
         }
     }
 
@@ -243,12 +242,7 @@ mod tests {
             ),
             ("postgres", "${i} OMNI_FX_PLUS 2", "i + 2"),
         ] {
-            let converted_sql = convert(sql, dialect.parse().unwrap_or_default(), &TestColumns);
-            assert_eq!(
-                converted_sql.map(|converted_sql| converted_sql.term.text).as_deref(),
-                Ok(expected),
-                "{dialect}: {sql}"
-            );
+            assert_eq!(formula(dialect, sql).as_deref(), Ok(expected), "{dialect}: {sql}");
         }
         for (dialect, sql) in [
             ("postgres", "trim(t)"),
@@ -266,10 +260,7 @@ mod tests {
             ("postgres", "a.b.c"),
             ("postgres", ""),
         ] {
-            assert!(
-                convert(sql, dialect.parse().unwrap_or_default(), &TestColumns).is_err(),
-                "{sql}"
-            );
+            assert!(formula(dialect, sql).is_err(), "{sql}");
         }
     }
 
