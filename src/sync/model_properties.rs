@@ -31,11 +31,11 @@ pub(super) fn different_properties(model: &str, versions: [&BTreeMap<String, Str
 type PropertyTexts<'f> = (Option<&'f str>, Option<&'f str>);
 
 fn property_texts<'f>(model: &str, files: &'f BTreeMap<String, String>) -> PropertyTexts<'f> {
-    let of_kind = |kind: HandEditKind| {
+    let text_of_kind = |kind: HandEditKind| {
         files
             .iter()
             .find(|(path, _)| HandEditKind::new(path, model) == kind)
             .map(|(_, text)| text.as_str())
     };
-    (of_kind(HandEditKind::Properties), of_kind(HandEditKind::Docs))
+    (text_of_kind(HandEditKind::Properties), text_of_kind(HandEditKind::Docs))
 }

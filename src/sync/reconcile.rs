@@ -96,13 +96,13 @@ fn reconcile_remaining_edits<'t>(
     done: &mut Reconciled,
     tools: impl Fn() -> ReconcileTools<'t>,
 ) -> bool {
-    let of_model = is_in_model_file(sides.model);
+    let is_in_model = is_in_model_file(sides.model);
     let (Some(source), Some(spec), Some(path)) = (
         done.source.as_deref().filter(|_| done.conflicts.is_empty()),
         sides.ours.map(|ours| &ours.spec),
         done.kept
             .iter()
-            .find(|edit| of_model(edit))
+            .find(|edit| is_in_model(edit))
             .map(|edit| edit.file.clone()),
     ) else {
         return false;
@@ -185,8 +185,8 @@ pub(super) fn reconcile_with_base<'t>(
         None
     };
     let base_properties = specified_properties(sides.model, &base.files);
-    let of_model = edits.iter().find(|edit| is_in_model_file(sides.model)(edit));
-    let edited_text = of_model.and_then(|edit| Some(normalize_lines(sides.files.get(&edit.file)?)));
+    let model_edit = edits.iter().find(|edit| is_in_model_file(sides.model)(edit));
+    let edited_text = model_edit.and_then(|edit| Some(normalize_lines(sides.files.get(&edit.file)?)));
     let edited = edited_text
         .as_deref()
         .and_then(|edited_sql| EditedModel::new(&base_compiler, &base.source, Some(&base.spec), edited_sql));
@@ -258,9 +258,12 @@ pub fn reconcile_all<'t>(
     models: &[(ModelSides<'_>, Vec<HandEdit>)],
     tools: impl Fn() -> ReconcileTools<'t> + Sync,
 ) -> Vec<Reconciled> {
-    let one = |number: usize| {
+    let reconcile_model = |number: usize| {
         let (sides, more) = models.get(number)?;
         Some(reconcile(*sides, more.clone(), &tools))
     };
-    parallel::map_range(models.len(), one).into_iter().flatten().collect()
+    parallel::map_range(models.len(), reconcile_model)
+        .into_iter()
+        .flatten()
+        .collect()
 }

@@ -163,15 +163,15 @@ mod tests {
         let folder = std::env::temp_dir().join(format!("formulac_kept_{}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
         let path = folder.join("manifest.json");
-        let kept = |end: &str| folder.join(FOLDER).join(format!("manifest-code{end}"));
+        let cache_file = |end: &str| folder.join(FOLDER).join(format!("manifest-code{end}"));
         let text = |name: &str| {
             let padding = " ".repeat(MIN_CACHED_BYTES as usize);
             let others = r#""model.shop.other_#": {"name": "other", "compiled_code": "select 2"}, "#;
             let others: String = (0..REWRITE_RATIO)
                 .map(|number| others.replace('#', &number.to_string()))
                 .collect();
-            let one = format!(r#""model.shop.it": {{"name": "{name}", "compiled_code": "select 1"}}"#);
-            format!(r#"{{"nodes": {{{others}{one}}}{padding}}}"#)
+            let node = format!(r#""model.shop.it": {{"name": "{name}", "compiled_code": "select 1"}}"#);
+            format!(r#"{{"nodes": {{{others}{node}}}{padding}}}"#)
         };
         let old = SystemTime::now() - Duration::from_secs(60);
         let write = |name: &str, time: SystemTime| {
@@ -211,13 +211,13 @@ mod tests {
         );
         // The new file has the same size and timestamp. One node of many differs, so the difference is stored next to
         // the cache.
-        let before = fs::read(kept("")).unwrap();
+        let before = fs::read(cache_file("")).unwrap();
         write("other", old);
         assert_eq!(look(code), ("other".to_owned(), true));
         assert_eq!(look(code), ("other".to_owned(), false));
-        assert_eq!(fs::read(kept("")).unwrap(), before);
+        assert_eq!(fs::read(cache_file("")).unwrap(), before);
         for end in ["", ".since", ".outline"] {
-            let whole = fs::read(kept(end)).unwrap();
+            let whole = fs::read(cache_file(end)).unwrap();
             for (what, broken) in [
                 ("cut", whole[..whole.len() / 2].to_vec()),
                 ("empty", Vec::new()),
@@ -231,7 +231,7 @@ mod tests {
                 ),
                 ("longer", [whole.as_slice(), &[0; 4]].concat()),
             ] {
-                fs::write(kept(end), broken).unwrap();
+                fs::write(cache_file(end), broken).unwrap();
                 // The outline is needed only if the manifest has changed.
                 assert_eq!(look(code), ("other".to_owned(), end != ".outline"), "{what}{end}");
                 assert_eq!(look(code), ("other".to_owned(), false), "{what}{end}");

@@ -246,8 +246,8 @@ impl FormulaSettings {
 /// Facts about data files. Column types of the project take precedence over types inferred from the files.
 pub struct DataFileKnowledge {
     pub compiler: Compiler,
-    /// Types to which columns are cast, if they are known.
-    pub typed: Option<Schema>,
+    /// Types to which columns are cast.
+    pub typed: Schema,
 }
 
 impl DataFileKnowledge {
@@ -262,7 +262,7 @@ impl DataFileKnowledge {
         };
         Self {
             compiler: builder.build(),
-            typed: Some(facts.schema.clone()),
+            typed: facts.schema.clone(),
         }
     }
 }

@@ -199,8 +199,8 @@ impl Workspace {
 
 /// Returns the facts that differ between two versions of `known.yml`, one line per fact.
 pub fn changed_facts(text: &str, before: Option<&str>) -> Vec<String> {
-    let read = |text: &str| KnownFacts::from_text(text).0;
-    describe_fact_changes(&read(text), before.map(read).as_ref())
+    let parse = |text: &str| KnownFacts::from_text(text).0;
+    describe_fact_changes(&parse(text), before.map(parse).as_ref())
 }
 
 fn describe_fact_changes(now: &KnownFacts, before: Option<&KnownFacts>) -> Vec<String> {

@@ -118,7 +118,7 @@ pub fn select<S: AsRef<str>>(
 }
 
 fn select_any<S: AsRef<str>>(nodes: &[SelectableNode], texts: &[S]) -> Result<Vec<bool>, SelectionError> {
-    let mut all = vec![false; nodes.len()];
+    let mut selected = vec![false; nodes.len()];
     for part in texts.iter().flat_map(|text| text.as_ref().split_whitespace()) {
         let mut every = vec![true; nodes.len()];
         for text in part.split(',').filter(|text| !text.is_empty()) {
@@ -128,9 +128,12 @@ fn select_any<S: AsRef<str>>(nodes: &[SelectableNode], texts: &[S]) -> Result<Ve
                 .zip(matched)
                 .for_each(|(every, matched)| *every &= matched);
         }
-        all.iter_mut().zip(every).for_each(|(all, every)| *all |= every);
+        selected
+            .iter_mut()
+            .zip(every)
+            .for_each(|(selected, every)| *selected |= every);
     }
-    Ok(all)
+    Ok(selected)
 }
 
 #[cfg(test)]

@@ -24,14 +24,14 @@ pub(super) use select::SelectLayout;
 /// spec now produces, and `text` the version in the file. `None` if both the spec and a user changed the same part.
 pub fn merge(base: &str, ours: &str, actual: &str, dialect: Dialect) -> Option<String> {
     let [b, o, f] = [base, ours, actual].map(|text| SqlFile::read(text, dialect));
-    let all = |file: &SqlFile<'_>| 0..file.tokens.len();
+    let all_tokens = |file: &SqlFile<'_>| 0..file.tokens.len();
     let merged = if f.is_same_query(&o) && !is_missing_comment(&o, &f) {
         actual.to_owned()
     } else if [&b, &o, &f].iter().any(|file| file.last.is_empty()) {
         one_sided_text(&LayoutSides {
-            b: (&b, all(&b)),
-            o: (&o, all(&o)),
-            f: (&f, all(&f)),
+            b: (&b, all_tokens(&b)),
+            o: (&o, all_tokens(&o)),
+            f: (&f, all_tokens(&f)),
         })?
         .to_owned()
     } else {
@@ -222,8 +222,8 @@ fn merge_select(sides: &LayoutSides<'_, '_>) -> Option<String> {
     if b.0.has_same_tokens(&b.1, o.0, &o.1) || f.0.has_same_tokens(&f.1, o.0, &o.1) {
         return Some(f.0.text(&f.1).to_owned());
     }
-    let read = |side: &(&SqlFile<'_>, Range<usize>)| SelectLayout::read(side.0, &side.1);
-    let (Some(b), Some(o), Some(f)) = (read(&sides.b), read(&sides.o), read(&sides.f)) else {
+    let layout = |side: &(&SqlFile<'_>, Range<usize>)| SelectLayout::read(side.0, &side.1);
+    let (Some(b), Some(o), Some(f)) = (layout(&sides.b), layout(&sides.o), layout(&sides.f)) else {
         return one_sided_text(sides).map(str::to_owned);
     };
     let (base, ours, file) = (sides.b.0, sides.o.0, sides.f.0);

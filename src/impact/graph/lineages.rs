@@ -106,13 +106,13 @@ impl Graph<'_> {
     /// Returns the SQL name of the relation to which a Jinja call in a node refers.
     fn sql_name_of_reference(&self, part: &ImpactGraphNode<'_>, call: &str) -> Option<String> {
         let node = part.node?;
-        let read = if call == "this" {
+        let node = if call == "this" {
             node
         } else {
             self.sources.manifest.resolve_reference(node, call)?
         };
-        let ephemeral = || format!("{EPHEMERAL}{}", read.name);
-        Some(read.relation_name.as_deref().map_or_else(ephemeral, str::to_owned))
+        let ephemeral = || format!("{EPHEMERAL}{}", node.name);
+        Some(node.relation_name.as_deref().map_or_else(ephemeral, str::to_owned))
     }
 
     fn find_lineage(&self, index: usize) -> NodeLineage {

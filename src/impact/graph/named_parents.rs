@@ -25,10 +25,10 @@ pub(super) fn add_named_parents(
         let part = parts.get(index)?;
         let has_tables = matches!(part.kind(), ResourceType::Model | ResourceType::Snapshot) && !part.has_spec_sql();
         let sql = part.known_sql().or_else(|| part.raw_sql()).filter(|_| has_tables)?;
-        let read = parents.get(index)?;
+        let known_parents = parents.get(index)?;
         let is_unread = |name: &&Vec<String>| {
             let mut nodes = relations.get(*name).into_iter().flatten();
-            !nodes.any(|node| *node == index || read.contains(node))
+            !nodes.any(|node| *node == index || known_parents.contains(node))
         };
         let is_table = |table: &str| by_table.get(table).into_iter().flatten().any(&is_unread);
         named_tables::may_name_table(sql, is_table).then(|| named_tables::table_names(sql, dialect))

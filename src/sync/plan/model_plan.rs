@@ -137,12 +137,12 @@ impl ModelPlan {
     /// Returns whether the plan only records a changed layout of the spec, for example after a formatter ran.
     #[must_use]
     pub fn is_layout_change_only(&self) -> bool {
-        let one = |text: &Option<String>| match PushState::versions(text.as_deref()?).as_slice() {
+        let single_state = |text: &Option<String>| match PushState::versions(text.as_deref()?).as_slice() {
             [state] => Some(state.clone()),
             _ => None,
         };
         let [file] = self.files.as_slice() else { return false };
-        let (Some(before), Some(after)) = (one(&file.before), one(&file.after)) else {
+        let (Some(before), Some(after)) = (single_state(&file.before), single_state(&file.after)) else {
             return false;
         };
         let values = value(&before.source).zip(value(&after.source));
@@ -306,7 +306,7 @@ impl ModelPlan {
         // Models that read the same definitions of the same sets share a compiler.
         let changed = bases.iter().flatten();
         let compilers: BTreeMap<_, OnceLock<Compiler>> = changed.map(|base| (&base.sets, OnceLock::new())).collect();
-        let one = |number: usize| {
+        let plan = |number: usize| {
             let (model, base) = (models.get(number)?, *bases.get(number)?);
             // A model that this spec reads may have changed since the base, so compile this spec's base again.
             let base = base.and_then(|base| {
@@ -316,7 +316,7 @@ impl ModelPlan {
             let before = model.current_contents.map(|text| text.map(str::to_owned));
             Some(Self::new(model.sides, model.reconciled.clone(), base.as_ref(), before))
         };
-        let mut plans: Vec<Self> = parallel::map_range(models.len(), one).into_iter().flatten().collect();
+        let mut plans: Vec<Self> = parallel::map_range(models.len(), plan).into_iter().flatten().collect();
         keep_former_layout(models, &mut plans);
         plans
     }

@@ -35,19 +35,19 @@ impl ModelReconciler<'_> {
         let theirs = self.transferred_to_base(base, hand);
         let mut conflict = match edit {
             StructureEdit::Condition { cte, clause, .. } => {
-                let of = |spec: &CurrentSpec, key: &str| {
+                let condition_of = |spec: &CurrentSpec, key: &str| {
                     let root = yaml::root(&spec.source)?;
                     Some(condition(&root, cte.as_deref(), key)?.text()?.to_owned())
                 };
                 let other = if *clause == "where" { "having" } else { "where" };
                 // A condition of a later select may come from the other key, `where` or `having`, of the spec.
                 let is_changed = |key: &&str| match &theirs {
-                    Some(theirs) => of(theirs, key) != of(base, key),
-                    None => of(&self.ours, key) != of(base, key),
+                    Some(theirs) => condition_of(theirs, key) != condition_of(base, key),
+                    None => condition_of(&self.ours, key) != condition_of(base, key),
                 };
                 let key = [*clause, other].into_iter().find(is_changed)?;
-                let mut conflict = self.build_conflict(hand, of(base, key), of(&self.ours, key));
-                conflict.theirs_formula = theirs.as_ref().and_then(|theirs| of(theirs, key));
+                let mut conflict = self.build_conflict(hand, condition_of(base, key), condition_of(&self.ours, key));
+                conflict.theirs_formula = theirs.as_ref().and_then(|theirs| condition_of(theirs, key));
                 let root = yaml::root(&self.ours.source)?;
                 conflict.step = cte.clone().filter(|cte| step(&root, Some(cte)).is_some());
                 key.clone_into(&mut conflict.detail);
@@ -56,10 +56,11 @@ impl ModelReconciler<'_> {
                 conflict
             }
             StructureEdit::Added(name) => {
-                let of = |spec: &CurrentSpec| spec.definition(name, None);
-                let (step, formula) = of(&self.ours)?;
-                let mut conflict = self.build_conflict(hand, of(base).map(|(_, formula)| formula), Some(formula));
-                conflict.theirs_formula = theirs.as_ref().and_then(of).map(|(_, formula)| formula);
+                let definition_of = |spec: &CurrentSpec| spec.definition(name, None);
+                let (step, formula) = definition_of(&self.ours)?;
+                let mut conflict =
+                    self.build_conflict(hand, definition_of(base).map(|(_, formula)| formula), Some(formula));
+                conflict.theirs_formula = theirs.as_ref().and_then(definition_of).map(|(_, formula)| formula);
                 conflict.step = step;
                 conflict.definition = Some(name.clone());
                 conflict.property = Property::Formula;
@@ -79,10 +80,10 @@ impl ModelReconciler<'_> {
             return Some(SpecChange::Same);
         }
         // A new column is not in the files of the last push, so also search the current files.
-        let written = [&self.base.files, &self.ours.files].map(|files| files.get(&hand.file));
+        let generated = [&self.base.files, &self.ours.files].map(|files| files.get(&hand.file));
         let dialect = self.ours.compiled.dialect();
-        let restored = written.into_iter().flatten();
-        let mut restored = restored.map(|written| restore_column(written, edited_sql, dialect, position));
+        let restored = generated.into_iter().flatten();
+        let mut restored = restored.map(|generated| restore_column(generated, edited_sql, dialect, position));
         conflict.restored = restored.find(|restored| !restored.is_empty())?;
         Some(SpecChange::Different(Box::new(conflict)))
     }
@@ -275,8 +276,10 @@ impl ModelReconciler<'_> {
 fn step<'n>(root: &'n Node, name: Option<&str>) -> Option<&'n Node> {
     let steps = root.items_at("steps").iter();
     let is_named = |step: &&Node| {
-        let own = step.text_at("name");
-        own.zip(name).is_some_and(|(own, name)| own.eq_ignore_ascii_case(name))
+        let step_name = step.text_at("name");
+        step_name
+            .zip(name)
+            .is_some_and(|(step_name, name)| step_name.eq_ignore_ascii_case(name))
     };
     steps.rev().find(is_named)
 }

@@ -71,9 +71,9 @@ pub(super) fn structure_edits(edits: &[HandEdit], output: Option<&str>) -> Vec<(
             candidates.extend(pairs);
         }
     }
-    let one = |edit: fn(String) -> StructureEdit| move |(name, at): (String, usize)| (edit(name), vec![at]);
-    candidates.extend(removed.into_iter().map(one(StructureEdit::Removed)));
-    candidates.extend(added.into_iter().map(one(StructureEdit::Added)));
+    let candidate = |edit: fn(String) -> StructureEdit| move |(name, at): (String, usize)| (edit(name), vec![at]);
+    candidates.extend(removed.into_iter().map(candidate(StructureEdit::Removed)));
+    candidates.extend(added.into_iter().map(candidate(StructureEdit::Added)));
     candidates
 }
 

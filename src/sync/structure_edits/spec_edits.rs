@@ -79,11 +79,11 @@ fn up_to_step(spec: &str, name: &str) -> Option<(Path, String)> {
 pub(super) fn without_results(spec: &str) -> Option<String> {
     let root = value(spec)?;
     let (at, step) = last_step(&root)?;
-    let of_step = match root.get("steps") {
+    let last_step_edits = match root.get("steps") {
         Some(_) => removed_results(&at, step),
         None => Vec::new(),
     };
-    let edits = [removed_results(&Path::root(), &root), of_step].concat();
+    let edits = [removed_results(&Path::root(), &root), last_step_edits].concat();
     apply_edits(spec, &edits).ok()
 }
 
@@ -192,15 +192,15 @@ pub(super) fn with_relation(spec: &str, before: &str, after: &str) -> Vec<String
         let to = join.get("to").and_then(YamlValue::as_text)?;
         Some((Path::root().key("joins").item("to", to).key("to"), to))
     });
-    let found = from.into_iter().chain(targets).filter_map(|(at, text)| {
+    let edits = from.into_iter().chain(targets).filter_map(|(at, text)| {
         let is_meant = identity(text).is_some() && identity(text) == identity(before);
         let is_bare = !text.contains('(');
         let name = after.strip_prefix("ref('").and_then(|rest| rest.strip_suffix("')"));
-        let written = match name.filter(|name| is_bare && is_plain_name(name)) {
+        let spelling = match name.filter(|name| is_bare && is_plain_name(name)) {
             Some(name) => name.to_owned(),
             None => after.to_owned(),
         };
-        let value = YamlValue::text(written);
+        let value = YamlValue::text(spelling);
         let edit = Edit::Set {
             at,
             value,
@@ -208,5 +208,5 @@ pub(super) fn with_relation(spec: &str, before: &str, after: &str) -> Vec<String
         };
         is_meant.then(|| apply_edits(spec, &[edit]).ok())?
     });
-    found.collect()
+    edits.collect()
 }

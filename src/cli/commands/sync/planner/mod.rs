@@ -182,8 +182,11 @@ pub fn plan_with_facts(
         }
     }
     let (plans, sets) = with_uncommitted(workspace, &inputs.specs, &generation.sets, plans);
-    let of_omni = described.plans.into_iter().filter(|plan| is_chosen(&plan.model));
-    planned_models.plan = Plan::new(planned_models.plan.environment.take(), plans.into_iter().chain(of_omni));
+    let omni_plans = described.plans.into_iter().filter(|plan| is_chosen(&plan.model));
+    planned_models.plan = Plan::new(
+        planned_models.plan.environment.take(),
+        plans.into_iter().chain(omni_plans),
+    );
     planned_models.plan.known = facts_change;
     if selection.selects_all_models() {
         planned_models.plan.metric_sets = sets;
@@ -223,9 +226,9 @@ fn separate_omni_repository(
 ) -> Result<(), Failure> {
     // If the Omni model's repository is missing, the commands that write to it report the error.
     if let Ok(Some(omni)) = OmniRepository::find(workspace) {
-        let of_omni = omni.path_in_project("");
+        let omni_folder = omni.path_in_project("");
         let models = planned_models.plan.models.iter_mut();
-        models.for_each(|plan| plan.paths.retain(|path| !path.starts_with(&of_omni)));
+        models.for_each(|plan| plan.paths.retain(|path| !path.starts_with(&omni_folder)));
         if selection.selects_all_models() && planned_models.missing_in_omni.is_none() {
             planned_models.plan.omni = omni.uncommitted_files(workspace)?;
         }
@@ -285,10 +288,10 @@ pub fn generated_files(session: &Session, workspace: &Workspace) -> Result<BTree
     }
     // Use the committed facts, because the artifacts may be older or newer than the commit. Only the facts that the
     // specs need are kept.
-    let read = generation.compiled_specs().flat_map(CompiledSpec::known_relations);
+    let relations = generation.compiled_specs().flat_map(CompiledSpec::known_relations);
     left.insert(
         KNOWN.to_owned(),
-        workspace.committed_facts()?.with_relations(read).text(),
+        workspace.committed_facts()?.with_relations(relations).text(),
     );
     Ok(left)
 }

@@ -105,8 +105,8 @@ pub fn commit(
     };
     apply::apply_and_commit(workspace, repository, &changes, &commit)?;
     let head = |repository: &Repository| {
-        let made = repository.head_commit()?.unwrap_or_default();
-        Ok::<String, Failure>(made.get(..7).unwrap_or_default().to_owned())
+        let commit = repository.head_commit()?.unwrap_or_default();
+        Ok::<String, Failure>(commit.get(..7).unwrap_or_default().to_owned())
     };
     let in_omni = omni.map(|omni| {
         Ok::<_, Failure>(CreatedOmniCommit {

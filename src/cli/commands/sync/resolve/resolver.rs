@@ -335,10 +335,10 @@ impl<'w> ConflictResolver<'w> {
             {
                 let name = path.rsplit('/').next().unwrap_or(&path);
                 let hash = content_hash(before.as_bytes());
-                let kept = format!("{BACKUP_FOLDER}/{}-{name}", hash.get(..8).unwrap_or_default());
-                session.report_action(&format!("the previous version is saved to {kept}"));
-                if read_project_file(&self.workspace.root, &kept).is_none() {
-                    changes.push(TextChange::new(&kept, None, Some(before.clone())));
+                let backup = format!("{BACKUP_FOLDER}/{}-{name}", hash.get(..8).unwrap_or_default());
+                session.report_action(&format!("the previous version is saved to {backup}"));
+                if read_project_file(&self.workspace.root, &backup).is_none() {
+                    changes.push(TextChange::new(&backup, None, Some(before.clone())));
                 }
             }
             changes.push(TextChange::new(&path, before, Some(after)));
