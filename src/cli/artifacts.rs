@@ -129,7 +129,7 @@ impl TargetFolder {
             let thread = is_large
                 .then(|| thread::Builder::new().spawn_scoped(scope, read_catalog).ok())
                 .flatten();
-            let manifest = cache::read(&path, keep, folder, |outline, before| {
+            let manifest = cache::read_manifest(&path, keep, folder, |outline, before| {
                 read(&path, |text| {
                     Manifest::from_text_and_earlier(text, keep, outline, before)
                 })

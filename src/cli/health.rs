@@ -61,16 +61,14 @@ pub fn print_health(session: &Session, as_json: bool, parts: &[HealthCheck]) -> 
 
 /// Lists the first few names and the number of remaining names.
 pub fn list_names(names: &[String]) -> String {
-    let more = names.len().saturating_sub(MAX_LISTED_NAMES);
-    let listed_names = names
-        .iter()
-        .take(MAX_LISTED_NAMES)
-        .cloned()
-        .collect::<Vec<_>>()
-        .join(", ");
-    if more > 0 {
-        format!("{listed_names} and {more} more")
-    } else {
-        listed_names
+    list_first_names(names, MAX_LISTED_NAMES)
+}
+
+/// Lists the first `count` names and the number of remaining names.
+pub fn list_first_names(names: &[String], count: usize) -> String {
+    let (listed, more) = names.split_at(names.len().min(count));
+    match more.len() {
+        0 => listed.join(", "),
+        more => format!("{} and {more} more", listed.join(", ")),
     }
 }

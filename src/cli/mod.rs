@@ -114,7 +114,7 @@ fn run(session: &Session, command: &Command) -> Result<Exit, Failure> {
         Command::Push(args) => commands::sync::push(session, args),
         Command::Resolve(args) => commands::sync::resolve(session, args),
         Command::Adopt(args) => commands::sync::adopt(session, args),
-        Command::Log(args) => commands::sync::show_log(session, args),
+        Command::Log(args) => commands::sync::log(session, args),
         Command::Rollback(args) => commands::sync::rollback(session, args),
         Command::Env(args) => commands::env::run(session, args),
         Command::Change(args) => commands::change::run(session, args),

@@ -88,11 +88,7 @@ impl Graph<'_> {
             (None, _) => {}
         }
         if let Some((index, column)) = owners.first() {
-            let owner = self
-                .parts
-                .get(*index)
-                .map(super::ImpactGraphNode::name)
-                .unwrap_or_default();
+            let owner = self.node_name(*index);
             let mut columns = self.columns(*index).columns;
             columns.extend(self.definition_names(*index));
             let mut listed = HashSet::new();
@@ -228,11 +224,7 @@ impl Graph<'_> {
     /// Returns the name to show for a target in messages.
     #[must_use]
     pub fn display_target(&self, target: &ImpactTarget) -> String {
-        let name = self
-            .parts
-            .get(target.node_index)
-            .map(super::ImpactGraphNode::name)
-            .unwrap_or_default();
+        let name = self.node_name(target.node_index);
         match target.column.as_ref().or(target.definition.as_ref()) {
             Some(column) => format!("{name}.{column}"),
             None => name,

@@ -356,12 +356,7 @@ impl<'s> StepNames<'s> {
         {
             return Arc::clone(name);
         }
-        let name = self
-            .graph
-            .parts
-            .get(index)
-            .map(ImpactGraphNode::name)
-            .unwrap_or_default();
+        let name = self.graph.node_name(index);
         let name: Arc<str> = column.map_or_else(|| Arc::from(&*name), |column| format!("{name}.{column}").into());
         of_place.push((column.map(str::to_owned), Arc::clone(&name)));
         name

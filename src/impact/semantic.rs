@@ -56,11 +56,7 @@ pub(super) fn grade_semantic_model(graph: &Graph<'_>, index: usize, states: &Nod
     let elements = semantic_elements(model, &own, graph.sources.dialect);
     for parent in graph.parents.get(index).into_iter().flatten() {
         let Some(before) = states.get(parent) else { continue };
-        let name = graph
-            .parts
-            .get(*parent)
-            .map(super::ImpactGraphNode::name)
-            .unwrap_or_default();
+        let name = graph.node_name(*parent);
         if before.fails.is_some() {
             state.fails = Some(Some((*parent, None)));
             state.raise_grade(

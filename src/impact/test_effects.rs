@@ -18,18 +18,11 @@ pub(super) fn grade_data_test(
     state: &mut NodeState,
 ) {
     let parents = graph.parents.get(index).map(Vec::as_slice).unwrap_or_default();
-    let name = |at: usize| {
-        graph
-            .parts
-            .get(at)
-            .map(super::ImpactGraphNode::name)
-            .unwrap_or_default()
-    };
     if let Some(parent) = parents
         .iter()
         .find(|parent| states.get(parent).is_some_and(|state| state.fails.is_some()))
     {
-        let reason = format!("the input `{}` fails or was removed", name(*parent));
+        let reason = format!("the input `{}` fails or was removed", graph.node_name(*parent));
         return state.raise_grade(ChangeGrade::Breaking, reason, Some((*parent, None)));
     }
     if let Some((parent, name)) = parent_with_changed_rows(graph, index, states) {
@@ -48,7 +41,7 @@ pub(super) fn grade_data_test(
         match rows {
             Some((at, Some(column))) => columns.push((at, column)),
             Some((at, None)) => {
-                let reason = format!("the test reads `{}`, whose rows change", name(at));
+                let reason = format!("the test reads `{}`, whose rows change", graph.node_name(at));
                 state.raise_grade(ChangeGrade::Changing, reason, Some((at, None)));
             }
             None => {}
@@ -58,7 +51,7 @@ pub(super) fn grade_data_test(
         let Some(change) = states.get(&at).and_then(|state| state.column_change(Some(&column))) else {
             continue;
         };
-        let label = format!("{}.{column}", name(at));
+        let label = format!("{}.{column}", graph.node_name(at));
         let (grade, reason) = match change {
             ColumnChange::Gone => (
                 ChangeGrade::Breaking,
@@ -83,7 +76,7 @@ pub(super) fn grade_data_test(
     {
         state.raise_grade(
             ChangeGrade::Changing,
-            format!("the test checks `{}`", name(*parent)),
+            format!("the test checks `{}`", graph.node_name(*parent)),
             Some((*parent, None)),
         );
         state.why_model_level = Some(why.to_string());
@@ -157,11 +150,7 @@ pub(super) fn grade_unit_test(
     });
     for parent in graph.parents.get(index).into_iter().flatten() {
         let Some(before) = states.get(parent) else { continue };
-        let name = graph
-            .parts
-            .get(*parent)
-            .map(super::ImpactGraphNode::name)
-            .unwrap_or_default();
+        let name = graph.node_name(*parent);
         let via = Some((*parent, None));
         let is_tested = graph
             .parts

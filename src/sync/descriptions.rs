@@ -9,6 +9,7 @@ use crate::omni::PullRecord;
 use crate::yaml::{self, Node};
 use crate::yaml_edit::{Edit, Path, YamlValue, apply_edits};
 
+use super::conflict::Conflict;
 use super::description_files::{
     PropertiesFiles, column_node, column_nodes, description_edit, find, properties_path, with_description,
 };
@@ -18,7 +19,6 @@ use super::merge_files::TextChange;
 use super::plan::{Action, ModelPlan};
 use super::plan_changes::PlannedChange;
 use super::properties::line_at;
-use super::reconcile::Conflict;
 
 /// Description in Omni that differs from the description on which Omni and dbt last agreed.
 #[derive(Clone, Debug, PartialEq, Eq)]

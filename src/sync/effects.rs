@@ -4,8 +4,8 @@
 use serde_json::{Value, json};
 
 use super::hand_edits::Property;
+use super::model_properties::ModelProperties;
 use super::properties::PropertyTarget;
-use super::reconcile::ModelProperties;
 use crate::CompiledSpec;
 use crate::artifacts::{Manifest, ResourceType};
 

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
 
+use serde_json::{Value, json};
+
 use super::properties::{self, LocatedPropertyValue, PropertyTarget};
 use super::state::normalize_lines;
 use crate::dbt::{have_same_values, is_unmodified, tokens::canonical_text};
@@ -181,6 +183,24 @@ impl HandEdit {
     /// Returns `true` if another edit has the same text in the same part of the file.
     pub(super) fn is_same_sql_edit(&self, other: &Self) -> bool {
         (&self.file, &self.after, &self.position) == (&other.file, &other.after, &other.position)
+    }
+
+    /// Returns the edit in the format of a saved plan.
+    pub(super) fn json(&self) -> Value {
+        json!({
+            "definition": self.definition, "property": self.property.name(), "file": self.file, "line": self.line,
+            "before": self.before, "after": self.after,
+            "rewritten": self.rewritten.as_ref().map(|rewritten_sql| json!({"sql": rewritten_sql.sql, "adds": rewritten_sql.describe()})),
+        })
+    }
+
+    /// Returns the property that the edit concerns.
+    pub(super) fn property_target(&self) -> PropertyTarget {
+        PropertyTarget {
+            column: self.definition.clone(),
+            property: self.property,
+            detail: self.detail.clone(),
+        }
     }
 
     /// Returns `true` if the edit concerns a whole file instead of a named part.

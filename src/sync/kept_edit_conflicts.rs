@@ -3,11 +3,11 @@
 use std::cell::LazyCell;
 use std::collections::BTreeSet;
 
+use super::conflict::Conflict;
+use super::current_spec::CurrentSpec;
 use super::hand_edits::HandEdit;
-use super::reconcile::{
-    Conflict, CurrentSpec, ModelSides, ReconcileTools, Reconciled, is_in_model_file, reconcile_with_base,
-    spec_definition,
-};
+use super::model_reconciler::is_in_model_file;
+use super::reconcile::{ModelSides, ReconcileTools, Reconciled, reconcile_with_base};
 use super::state::{PushState, normalize_lines};
 use crate::Level;
 use crate::decompile::{FilePartPosition, column_readers, has_name};
@@ -102,7 +102,7 @@ pub(super) fn add_conflicts_of_shared_columns<'t>(
         let is_same = |reader: &(FilePartPosition, String)| match reader.0.column_of_select() {
             Some(column) => {
                 let is_reader = |(other, _): &(FilePartPosition, String)| other.column_of_select() == Some(column);
-                let formula = |spec: &CurrentSpec| spec_definition(spec, column, None).map(|(_, formula)| formula);
+                let formula = |spec: &CurrentSpec| spec.definition(column, None).map(|(_, formula)| formula);
                 last_readers.iter().any(is_reader) && last_spec.as_ref().and_then(formula) == formula(ours)
             }
             None => last_readers.contains(reader),
@@ -122,7 +122,7 @@ pub(super) fn add_conflicts_of_shared_columns<'t>(
 
 fn shared_column_conflict(ours: &CurrentSpec, edit: &HandEdit, readers: Vec<String>) -> Conflict {
     let formula = edit.definition.as_deref();
-    let formula = formula.and_then(|name| spec_definition(ours, name, edit.cte.as_deref()));
+    let formula = formula.and_then(|name| ours.definition(name, edit.cte.as_deref()));
     let formula = formula.map(|(_, formula)| formula).or_else(|| edit.before.clone());
     Conflict {
         definition: edit.definition.clone(),
@@ -208,7 +208,7 @@ impl<'s> NamesInSpec<'s> {
                 .flatten()
                 .map(str::to_owned);
         };
-        let is_definition = spec_definition(self.ours, name, None).is_some();
+        let is_definition = self.ours.definition(name, None).is_some();
         let is_output = part.output_column_name(None).is_some();
         let is_other = !name.eq_ignore_ascii_case(self.column) && !self.names.contains(name);
         (is_other && (is_definition || is_output)).then(|| name.to_owned())

@@ -25,13 +25,15 @@
     clippy::unimplemented
 )]
 
+mod conflict;
+mod current_spec;
 mod description_files;
 mod descriptions;
 mod disk;
 mod effects;
 mod evidence;
 pub mod extract;
-mod group_key_edits;
+mod formula_edits;
 mod hand_edits;
 mod kept_edit_conflicts;
 pub mod known;
@@ -41,6 +43,8 @@ mod merge_files;
 mod merge_generated_file;
 mod merge_request;
 mod metric_set_conflicts;
+mod model_properties;
+mod model_reconciler;
 mod plan;
 mod plan_changes;
 mod properties;
@@ -50,17 +54,16 @@ mod replaced_tests;
 mod resolve;
 mod respellings;
 pub mod secrets;
-mod set_structure_edits;
 mod state;
-mod structure_conflicts;
 mod structure_edits;
-mod structure_specs;
 pub mod team;
 mod timing;
 mod transaction;
 mod write_back;
 
 pub use crate::decompile::{Guard, RewrittenSql, Substitution};
+pub use conflict::Conflict;
+pub use current_spec::CurrentSpec;
 pub use description_files::{PropertiesFiles, set_description_in_properties};
 pub use descriptions::{ColumnDescription, DescriptionActions, PulledView, changed_descriptions, unread_descriptions};
 pub use disk::Disk;
@@ -73,11 +76,11 @@ pub use merge_files::{TextChange, merge_files};
 pub use merge_generated_file::with_layout_of;
 pub use merge_request::{MergeRequest, PromisedTests, ReportedValues};
 pub use metric_set_conflicts::{MetricSetConflict, SetPart, with_override};
-pub use plan::{Action, KNOWN, KnownFactsChange, ModelPlan, OmniChange, Plan, PlannedModel, STATES, state_path};
+pub use plan::{Action, KNOWN, KnownFactsChange, ModelPlan, OmniChange, Plan, PlannedModel};
 pub use plan_changes::PlannedChange;
-pub use reconcile::{Conflict, CurrentSpec, ModelSides, ReconcileTools, Reconciled, reconcile, reconcile_all};
+pub use reconcile::{ModelSides, ReconcileTools, Reconciled, reconcile, reconcile_all};
 pub use resolve::{apply_edit_to_spec, restore_parts, revert_edit, with_formula_in_conflict};
-pub use state::PushState;
+pub use state::{PushState, STATES, state_path};
 pub use timing::Timing;
 pub use transaction::{
     FileChange, InterruptedTransaction, JOURNAL, Journal, TransactionFault, content_hash, interrupted_transaction,

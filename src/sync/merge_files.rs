@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use super::conflict::Conflict;
 use super::hand_edits::{HandEdit, Property};
 use super::lines;
 use super::merge_generated_file::{merge_clashes, merge_generated_file};
-use super::reconcile::{Conflict, ModelSides};
+use super::reconcile::ModelSides;
 use super::state::normalize_lines;
 use crate::dbt::{is_same_except_path, is_unmodified};
 use crate::decompile::{FilePartPosition, LayoutClash, apply_replacements, restore_column, with_column_order_of};

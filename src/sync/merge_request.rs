@@ -7,9 +7,10 @@ use std::fmt::Write as _;
 use super::effects::ModelEffects;
 use super::hand_edits::{HandEditKind, Property};
 use super::lines::diff;
-use super::plan::{Action, ModelPlan, Plan, STATES};
+use super::plan::{Action, ModelPlan, Plan};
 use super::plan_changes::PlannedChange;
 use super::properties;
+use super::state::STATES;
 use crate::markdown::{code_block, escape_markdown, escape_sentence, inline_code};
 use crate::yaml_edit::YamlValue;
 

@@ -3,8 +3,11 @@
 
 use serde_json::{Value, json};
 
+use super::conflict::Conflict;
+use super::current_spec::CurrentSpec;
 use super::hand_edits::{HandEdit, Property};
-use super::reconcile::{Conflict, CurrentSpec, ModelReconciler, ReconcileTools, Reconciled, is_in_model_file};
+use super::model_reconciler::{ModelReconciler, is_in_model_file};
+use super::reconcile::{ReconcileTools, Reconciled};
 use super::state::PushState;
 use crate::decompile::{
     Decompiler, EditMatch, EditedModel, EditedSetPart, FilePartPosition, FilterEdit, MetricEdit, MetricSetEdit,

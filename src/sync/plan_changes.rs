@@ -3,9 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use super::current_spec::CurrentSpec;
 use super::hand_edits::Property;
+use super::model_properties::{ModelProperties, different_properties};
 use super::properties::LocatedPropertyValue;
-use super::reconcile::{CurrentSpec, ModelProperties, ModelSides, different_properties};
+use super::reconcile::ModelSides;
 use super::state::PushState;
 use crate::CompiledSpec;
 use crate::yaml_edit::{YamlValue, value};

@@ -2,8 +2,9 @@
 //! test.
 
 use super::hand_edits::{HandEdit, Property};
+use super::model_reconciler::ModelReconciler;
 use super::properties::display_value;
-use super::reconcile::{ModelReconciler, Reconciled};
+use super::reconcile::Reconciled;
 use super::write_back;
 use crate::yaml_edit::YamlValue;
 

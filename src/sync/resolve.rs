@@ -1,10 +1,12 @@
 //! Resolves a conflict: removes an edit from its file, or transfers the edit to the spec, where it overwrites the
 //! spec's version.
 
+use super::conflict::Conflict;
+use super::current_spec::CurrentSpec;
 use super::hand_edits::{HandEdit, HandEditKind, Property};
-use super::reconcile::{Conflict, CurrentSpec, ReconcileTools};
+use super::reconcile::ReconcileTools;
 use super::state::normalize_lines;
-use super::{lines, reconcile, write_back};
+use super::{lines, write_back};
 use crate::decompile::{Substitution, apply_replacements, with_formula};
 use crate::yaml_edit::{Edit, Path, YamlValue, apply_edits as edit_yaml, value as yaml_value};
 
@@ -127,11 +129,13 @@ pub fn apply_edit_to_spec(
         definition: conflict.definition.clone(),
         ..edit.clone()
     };
-    let says = |source: &String| {
+    let has_edited_value = |source: &String| {
         let compiled_spec = tools.compile(&ours.spec, source);
-        compiled_spec.is_some_and(|spec| reconcile::equals_spec_value(model, &spec, &edit))
+        compiled_spec.is_some_and(|spec| spec.has_edited_value(model, &edit))
     };
-    write_back::spec_candidates(&ours.source, &edit).into_iter().find(says)
+    write_back::spec_candidates(&ours.source, &edit)
+        .into_iter()
+        .find(has_edited_value)
 }
 
 /// Returns the spec with a different formula for the definition that has the conflict. Returns `None` if the conflict
@@ -145,6 +149,6 @@ pub fn with_formula_in_conflict(conflict: &Conflict, ours: &CurrentSpec, formula
         .definition
         .as_deref()
         .filter(|_| conflict.property == Property::Formula && !formula.is_empty())?;
-    let (step, _) = reconcile::spec_definition(ours, name, conflict.step.as_deref())?;
+    let (step, _) = ours.definition(name, conflict.step.as_deref())?;
     with_formula(&ours.source, step.as_deref(), name, formula).ok()
 }

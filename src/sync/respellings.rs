@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use super::current_spec::CurrentSpec;
 use super::hand_edits::{HandEdit, KEEP_COMMENT};
 use super::lines::merge as merge_lines;
-use super::reconcile::{CurrentSpec, ModelReconciler, Reconciled, is_in_model_file};
+use super::model_reconciler::{ModelReconciler, is_in_model_file};
+use super::reconcile::Reconciled;
 use super::state::normalize_lines;
 use crate::dbt::tokens::tokens;
 use crate::decompile::{FilePartPosition, apply_replacements, restore_column, spec_for_sql};

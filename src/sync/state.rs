@@ -2,10 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use super::reconcile::CurrentSpec;
-use crate::dbt::{YamlOutput, write_value};
+use super::current_spec::CurrentSpec;
+use crate::dbt::{YamlOutput, is_same_content, write_value};
 use crate::yaml;
 use crate::{Compiler, parallel};
+
+/// Folder for the models' bases, relative to the project's folder.
+pub const STATES: &str = ".formulac/state";
+
+/// Returns the path of a model's base, relative to the project's folder.
+#[must_use]
+pub fn state_path(model: &str) -> String {
+    format!("{STATES}/{}", PushState::file_name(model))
+}
 
 /// First line of a state file.
 const HEADER: &str = "# State of this model after the last `formulac push`; formulac updates this file.\n";
@@ -133,6 +142,32 @@ impl PushState {
             None => read(text).into_iter().collect(),
             Some(texts) => texts.iter().filter_map(|text| read(text)).collect(),
         }
+    }
+
+    /// Returns a base for a model that was never pushed. Returns `None` unless users edited the model's files and the
+    /// spec still generates the unedited files.
+    #[must_use]
+    pub fn from_unpushed_files(model: &str, ours: &CurrentSpec, texts: &BTreeMap<String, String>) -> Option<Self> {
+        let pairs = || {
+            texts
+                .iter()
+                .filter_map(|(path, text)| Some((text, ours.files.get(path)?)))
+        };
+        let is_edited = pairs().any(|(text, ours)| normalize_lines(text) != normalize_lines(ours));
+        if !is_edited || !pairs().all(|(text, ours)| is_same_content(text, ours)) {
+            return None;
+        }
+        Some(Self::from_pushed(model, ours))
+    }
+
+    /// Returns the base that is stored when a spec is pushed.
+    #[must_use]
+    pub fn from_pushed(model: &str, ours: &CurrentSpec) -> Self {
+        let mut state = Self::new(model, &ours.spec, &ours.source);
+        state.files.clone_from(&ours.files);
+        let sets = ours.compiled.metric_set_extracts(&ours.source).into_iter();
+        state.sets = sets.map(|(path, text)| (path, normalize_lines(&text))).collect();
+        state
     }
 }
 

@@ -8,7 +8,7 @@ use formulac::sync::ModelPlan;
 use serde_json::{Value, json};
 
 use crate::cli::apply::PendingFileChanges;
-use crate::cli::args::{GenerateArgs, Selection};
+use crate::cli::args::GenerateArgs;
 use crate::cli::atomic_write::PlannedFile;
 use crate::cli::commands::sync;
 use crate::cli::exit::{Exit, Failure, FileDiagnostics};
@@ -174,7 +174,7 @@ fn merge_into_edited_files(
     if delivery.by_hand.is_empty() || !sync::was_pushed(workspace) {
         return Ok(());
     }
-    let planned_models = sync::plan_selected(session, workspace, &Selection::default())?;
+    let planned_models = sync::plan_models(session, workspace)?;
     let keeps_spec = |model: &&ModelPlan| !model.files.iter().any(|file| file.path == model.spec);
     let models = planned_models
         .plan

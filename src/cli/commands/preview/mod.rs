@@ -187,7 +187,7 @@ fn run_preview(
             limit: args.limit,
             timed: None,
         };
-        match engine.answer(request, data.typed.as_ref()) {
+        match engine.answer(request, Some(&data.typed)) {
             Ok(answer) => outcome.answer = Some(answer),
             Err(Failure::Found(diagnostics)) => outcome.diagnostics = diagnostics,
             Err(failure) => return Err(failure),

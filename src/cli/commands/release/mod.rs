@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 use formulac::Environment;
 use serde_json::json;
 
-use crate::cli::args::{ReleaseArgs, Selection};
+use crate::cli::args::ReleaseArgs;
 use crate::cli::commands::sync::{self, OmniRepository, ProjectLock, Repository};
 use crate::cli::environment;
 use crate::cli::exit::{Exit, Failure};
@@ -55,7 +55,7 @@ pub fn run(session: &Session, args: &ReleaseArgs) -> Result<Exit, Failure> {
         let message = format!("the tag `{name}` already exists in {}", omni.folder);
         return Err(Failure::new(Exit::Usage, message).with_help("use another name"));
     }
-    let planned_models = sync::plan_selected(session, &workspace, &Selection::default())?;
+    let planned_models = sync::plan_models(session, &workspace)?;
     let release_obstacles = obstacles::new(
         session,
         &workspace,

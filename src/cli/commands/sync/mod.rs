@@ -30,7 +30,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use self::dbt_check::ParsedProject;
-use crate::cli::args::{AdoptArgs, LogArgs, PlanArgs, PushArgs, ResolveArgs, RollbackArgs, Selection};
+use crate::cli::args::{PlanArgs, Selection};
 use crate::cli::atomic_write::{PlannedFile, write_all};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::json;
@@ -40,14 +40,18 @@ use crate::cli::source::read_bytes;
 use crate::cli::workspace::Workspace;
 use formulac::diag::render;
 
+pub use adopt::run as adopt;
 pub use apply::{PushCommit, TRAILER, apply_and_commit, apply_without_commit, resolve_paths};
 pub use conflict::resolution_hint;
 pub use history::{REFUSALS, run as log};
 pub use lock::{LOCAL, ProjectLock, create_local_folder, is_push_interrupted};
 pub use omni_repository::{DBT_TRAILER, MissingCommit, OMNI_TRAILER, OmniRepository, describe_dbt_commit};
-pub use planner::{PlannedModels, generated_files, was_pushed};
+pub use planner::{PlannedModels, generated_files, plan_models, was_pushed};
+pub use push::run as push;
 pub use release_tags::{ReleaseTag, ReleaseTags};
 pub use repository::Repository;
+pub use resolve::run as resolve;
+pub use rollback::run as rollback;
 
 /// `formulac plan`: shows the changes that a push would make.
 pub fn plan(session: &Session, args: &PlanArgs) -> Result<Exit, Failure> {
@@ -107,15 +111,6 @@ pub fn plan(session: &Session, args: &PlanArgs) -> Result<Exit, Failure> {
     Ok(exit)
 }
 
-/// Plans a push of the selected models.
-pub fn plan_selected(
-    session: &Session,
-    workspace: &Workspace,
-    selection: &Selection,
-) -> Result<PlannedModels, Failure> {
-    planner::plan_selected_models(session, workspace, selection)
-}
-
 /// Plans a push of the selected models with the facts in `known.yml`, which `check` uses.
 pub fn plan_with_committed_facts(
     session: &Session,
@@ -123,31 +118,6 @@ pub fn plan_with_committed_facts(
     selection: &Selection,
 ) -> Result<PlannedModels, Failure> {
     planner::plan_with_facts(session, workspace, selection, FactPrecedence::Committed)
-}
-
-/// `formulac push`: plans and performs a push.
-pub fn push(session: &Session, args: &PushArgs) -> Result<Exit, Failure> {
-    push::run(session, args)
-}
-
-/// `formulac rollback`: restores the state that a log entry recorded.
-pub fn rollback(session: &Session, args: &RollbackArgs) -> Result<Exit, Failure> {
-    rollback::run(session, args)
-}
-
-/// `formulac resolve`: resolves a conflict in favor of one side.
-pub fn resolve(session: &Session, args: &ResolveArgs) -> Result<Exit, Failure> {
-    resolve::run(session, args)
-}
-
-/// `formulac adopt`: copies hand edits to generated files into the specs.
-pub fn adopt(session: &Session, args: &AdoptArgs) -> Result<Exit, Failure> {
-    adopt::run(session, args)
-}
-
-/// Prints the requested entries of the log.
-pub fn show_log(session: &Session, args: &LogArgs) -> Result<Exit, Failure> {
-    log(session, args)
 }
 
 /// Returns the contents of a file in the project's folder, or `None` if the file does not exist.

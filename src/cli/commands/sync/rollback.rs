@@ -102,17 +102,18 @@ pub fn run(session: &Session, args: &RollbackArgs) -> Result<Exit, Failure> {
             omni_changes,
             omni_files,
         };
-        let (commit, entry, in_omni) = push::prepare_commit(&workspace, (&repository, omni.as_ref()), &branch, action)?;
+        let pushed = push::commit(&workspace, (&repository, omni.as_ref()), &branch, action)?;
         session.report_action(&format!(
-            "restored {}: {commit}, entry {}",
+            "restored {}: {}, entry {}",
             point.name,
-            short_hash(&entry)
+            pushed.commit,
+            short_hash(&pushed.entry)
         ));
-        if let Some(in_omni) = &in_omni {
-            session.report_action(&in_omni.summary());
+        if let Some(omni) = &pushed.omni {
+            session.report_action(&omni.summary());
         }
-        let in_omni = in_omni.as_ref().map(CreatedOmniCommit::json);
-        commit_json = Some(json!({"commit": commit, "entry": entry, "omni": in_omni}));
+        let omni = pushed.omni.as_ref().map(CreatedOmniCommit::json);
+        commit_json = Some(json!({"commit": pushed.commit, "entry": pushed.entry, "omni": omni}));
     }
     if args.json {
         let file = |change: &TextChange| json!({"path": change.path, "before": change.before, "after": change.after});

@@ -46,7 +46,7 @@ fn has_same_source(plan: &ModelPlan, planned_models: &PlannedModels, states: &Mo
     let Some((ours, [base])) = planned_models
         .ours
         .get(&plan.model)
-        .zip(states.get(&plan.model).map(|(_, bases)| bases.as_slice()))
+        .zip(states.get(&plan.model).map(|state| state.bases.as_slice()))
     else {
         return false;
     };
@@ -106,16 +106,16 @@ fn entries_of_states<'l>(log: &'l Log, models: &BTreeSet<String>) -> Vec<(&'l Nu
     current.retain(|_, state| models.contains(&state.model));
     let mut entries = Vec::new();
     for logged in &log.entries {
-        let mut of_entry = Vec::new();
+        let mut models_of_entry = Vec::new();
         for (path, hash) in &logged.entry.files {
             let is_current = current
                 .get(path)
                 .is_some_and(|state| hash.as_ref() == Some(&state.hash));
             let state = is_current.then(|| current.remove(path)).flatten();
-            of_entry.extend(state.map(|state| state.model));
+            models_of_entry.extend(state.map(|state| state.model));
         }
-        if !of_entry.is_empty() {
-            entries.push((logged, of_entry));
+        if !models_of_entry.is_empty() {
+            entries.push((logged, models_of_entry));
         }
     }
     entries

@@ -133,7 +133,7 @@ pub fn run(session: &Session, args: &VerifyArgs) -> Result<Exit, Failure> {
         _ => None,
     };
     let relations = compared_relations(&models);
-    let presences = engine.check_relations(&relations, typed.as_ref())?;
+    let presences = engine.check_relations(&relations, Some(&typed))?;
     let built = engine.built_relations(&relations)?;
     let presences: Vec<(Read, RelationPresence)> = relations.iter().cloned().zip(presences).collect();
     let built = built.map(|built| relations.into_iter().zip(built).collect());
@@ -147,7 +147,7 @@ pub fn run(session: &Session, args: &VerifyArgs) -> Result<Exit, Failure> {
         engine: &engine,
         presences,
         built,
-        typed: typed.as_ref(),
+        typed: Some(&typed),
         args,
     };
     let subjects = models.iter().filter_map(|(index, compiled)| {

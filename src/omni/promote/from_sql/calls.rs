@@ -6,7 +6,9 @@ use super::super::sql_functions::SqlResultType;
 use super::super::term::FormulaTerm;
 use super::super::{patterns, sql_functions};
 use super::empty_sums::EMPTY_SUM;
-use super::{MARK, SqlReader, integer_literal, literal_text, unsupported_sql};
+use super::literals::{integer_literal, literal_text, unsupported_sql};
+use super::plain_sql::MARK;
+use super::reader::SqlReader;
 use crate::{Type, catalog};
 
 /// Difference between `round` in SQL and `ROUND`, which rounds the decimal digits of a float.

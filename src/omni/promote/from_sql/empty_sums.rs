@@ -3,8 +3,8 @@
 use sqlparser::ast::{BinaryOperator, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Value};
 
 use super::super::term::FormulaTerm;
-use super::SqlReader;
 use super::operators::is_zero;
+use super::reader::SqlReader;
 
 /// Difference between sums in SQL and in formulas.
 pub(super) const EMPTY_SUM: &str = "the sum of no rows is NULL in SQL, but 0 in a formula";

@@ -2,28 +2,25 @@
 
 mod calls;
 mod empty_sums;
+mod literals;
 mod operators;
+mod plain_sql;
 mod proven;
+mod reader;
 mod text_calls;
 
-pub(super) use proven::ProvenFormulas;
-
-use calls::date_part;
-use sqlparser::ast::{CeilFloorKind, DataType, Expr, SelectItem, SetExpr, UnaryOperator, Value};
-
-use super::filters::{is_number, number_term};
 use super::term::FormulaTerm;
-use crate::Type;
 use crate::dbt::has_jinja;
-use crate::dbt::tokens::replace_tokens;
 use crate::dialect::Dialect;
-use crate::lineage;
-use crate::schema::replace_omni_references;
+
+use plain_sql::{MARK, insert_reference_placeholders, parse, to_plain_sql};
+use reader::SqlReader;
+
+pub(super) use literals::plain_column;
+pub(super) use proven::ProvenFormulas;
 
 /// Maximum length of an SQL expression in bytes. Longer expressions would not result in useful formulas.
 const MAX_SQL_BYTES: usize = 16 << 10;
-/// Prefix of the placeholders that replace references while SQL is parsed.
-const MARK: &str = "omni_ref_";
 
 /// Resolves names in SQL.
 pub(super) trait SqlNames {
@@ -90,312 +87,10 @@ pub(super) fn convert(sql: &str, dialect: Dialect, names: &dyn SqlNames) -> Resu
     })
 }
 
-/// Replaces each reference with a placeholder name.
-fn insert_reference_placeholders(sql: &str) -> Result<(String, Vec<String>), String> {
-    if sql.contains(MARK) {
-        return Err(format!("the SQL contains a name that begins with `{MARK}`"));
-    }
-    let mut references: Vec<String> = Vec::new();
-    let out = replace_omni_references(sql, |name| {
-        references.push(name.trim().to_owned());
-        format!("{MARK}{}", references.len() - 1)
-    });
-    if out.contains("${") {
-        return Err("a reference is not closed".to_owned());
-    }
-    if references.iter().any(|name| name.eq_ignore_ascii_case("table")) {
-        return Err("`${TABLE}` is a Looker reference, and Omni does not support it".to_owned());
-    }
-    Ok((out, references))
-}
-
-/// Replaces Omni's infix operators, as in `a OMNI_FX_PLUS b`, with the usual operators, as in `a + b`, and removes
-/// `ASYMMETRIC`, the default of `BETWEEN`, which Omni writes but the parser does not support.
-fn to_plain_sql(sql: &str, dialect: Dialect) -> String {
-    const OPERATORS: &[(&str, &str)] = &[
-        ("PLUS", "+"),
-        ("MINUS", "-"),
-        ("MULTIPLY", "*"),
-        ("SAFE_DIVIDE", "/"),
-        ("DIVIDE", "/"),
-        ("EQUALS", "="),
-        ("NOT_EQUALS", "<>"),
-        ("GREATER_THAN", ">"),
-        ("GREATER_THAN_OR_EQUAL", ">="),
-        ("GREATER_THAN_OR_EQUAL_TO", ">="),
-        ("LESS_THAN", "<"),
-        ("LESS_THAN_OR_EQUAL", "<="),
-        ("LESS_THAN_OR_EQUAL_TO", "<="),
-        ("AMPERSAND", "||"),
-    ];
-    replace_tokens(sql, dialect, |all, at| {
-        let text = |at: usize| all.get(at).map_or("", |token| token.text(sql));
-        let word = text(at);
-        if word.eq_ignore_ascii_case("asymmetric") && text(at.wrapping_sub(1)).eq_ignore_ascii_case("between") {
-            return Some(String::new());
-        }
-        let name = word.strip_prefix("OMNI_FX_").filter(|_| text(at + 1) != "(")?;
-        let operator = OPERATORS.iter().find(|(operator_name, _)| *operator_name == name);
-        operator.map(|(_, sign)| (*sign).to_owned())
-    })
-}
-
-fn parse(sql: &str, dialect: Dialect) -> Result<Expr, String> {
-    let no = || "the SQL is not a valid expression".to_owned();
-    let (query, _) = lineage::parse(&format!("select {sql}\n"), Some(dialect)).map_err(|_| no())?;
-    let SetExpr::Select(select) = &*query.body else {
-        return Err(no());
-    };
-    match select.projection.as_slice() {
-        [SelectItem::UnnamedExpr(expr)] if select.from.is_empty() && select.selection.is_none() => Ok(expr.clone()),
-        _ => Err(no()),
-    }
-}
-
-/// Replaces NULL with `FALSE`.
-fn or_false(condition: FormulaTerm) -> FormulaTerm {
-    FormulaTerm::call("COALESCE", &[condition, FormulaTerm::boolean_literal(false)])
-}
-
-struct SqlReader<'n> {
-    dialect: Dialect,
-    names: &'n dyn SqlNames,
-    references: Vec<String>,
-    doubts: Vec<String>,
-    computes: bool,
-    depth: usize,
-    /// Number of expressions for which a proven formula was searched.
-    proofs: usize,
-}
-
-/// Maximum depth of the expression tree. A chain of the same operator has one level per operand.
-const MAX_DEPTH: usize = 2_000;
-
-impl SqlReader<'_> {
-    fn convert_term(&mut self, expr: &Expr) -> Result<FormulaTerm, String> {
-        self.depth += 1;
-        let term = if self.depth > MAX_DEPTH {
-            Err("the SQL is nested too deeply".to_owned())
-        } else if self.depends_on_time_zone(expr) {
-            let reason = "the formula would convert the point in time to the time zone of the project";
-            self.find_proven_formula(expr).ok_or_else(|| reason.to_owned())
-        } else {
-            let (doubts, computes) = (self.doubts.len(), self.computes);
-            self.convert_part(expr).or_else(|reason| {
-                self.doubts.truncate(doubts);
-                self.computes = computes;
-                self.find_proven_formula(expr).ok_or(reason)
-            })
-        };
-        self.depth -= 1;
-        term
-    }
-
-    fn convert_terms(&mut self, exprs: &[&Expr]) -> Result<Vec<FormulaTerm>, String> {
-        exprs.iter().map(|expr| self.convert_term(expr)).collect()
-    }
-
-    fn convert_part(&mut self, expr: &Expr) -> Result<FormulaTerm, String> {
-        match expr {
-            Expr::Nested(inner) => self.convert_term(inner),
-            Expr::Identifier(ident) => match self.reference_of_placeholder(&ident.value) {
-                Some(reference) => self.names.field(&reference),
-                None => self.names.column(None, &ident.value),
-            },
-            Expr::CompoundIdentifier(parts) => match parts.as_slice() {
-                [relation, column] => self.names.column(Some(&relation.value), &column.value),
-                _ => Err(format!("the name `{expr}` has more than two parts")),
-            },
-            Expr::Value(value) => self.convert_literal(&value.value),
-            Expr::TypedString(typed) => match (&typed.data_type, typed.value.clone().into_string()) {
-                (DataType::Date, Some(text)) => date_term(&text),
-                _ => Err(unsupported_sql(expr)),
-            },
-            Expr::UnaryOp {
-                op: UnaryOperator::Not,
-                expr,
-            } => Ok(self.convert_term(expr)?.negate()),
-            Expr::UnaryOp {
-                op: UnaryOperator::Minus,
-                expr,
-            } => Ok(self.convert_term(expr)?.negative()),
-            Expr::UnaryOp {
-                op: UnaryOperator::Plus,
-                expr,
-            } => self.convert_term(expr),
-            Expr::BinaryOp { left, op, right } => self.convert_binary(left, op, right),
-            Expr::IsNull(inner) => Ok(self.convert_term(inner)?.isblank_call()),
-            Expr::IsNotNull(inner) => Ok(self.convert_term(inner)?.isblank_call().negate()),
-            Expr::IsTrue(inner) => Ok(or_false(self.convert_term(inner)?)),
-            Expr::IsFalse(inner) => Ok(or_false(self.convert_term(inner)?.negate())),
-            Expr::InList { expr, list, negated } => self.convert_in_list(expr, list, *negated),
-            Expr::Between {
-                expr,
-                negated,
-                low,
-                high,
-            } => self.convert_between([expr, low, high], *negated),
-            Expr::Like {
-                negated,
-                any: false,
-                expr,
-                pattern,
-                escape_char,
-            } => self.convert_like(expr, pattern, escape_char.as_deref(), *negated, false),
-            Expr::ILike {
-                negated,
-                any: false,
-                expr,
-                pattern,
-                escape_char,
-            } => self.convert_like(expr, pattern, escape_char.as_deref(), *negated, true),
-            Expr::Case {
-                operand,
-                conditions,
-                else_result,
-                ..
-            } => {
-                let whens: Vec<(&Expr, &Expr)> =
-                    conditions.iter().map(|when| (&when.condition, &when.result)).collect();
-                self.convert_case(operand.as_deref(), &whens, else_result.as_deref())
-            }
-            Expr::Cast {
-                kind,
-                expr: inner,
-                data_type,
-                format: None,
-            } => self.convert_cast(kind, inner, data_type, expr),
-            Expr::Extract { field, expr: inner, .. } => {
-                let unit = field.to_string().to_lowercase();
-                let x = self.convert_term(inner)?;
-                date_part(&unit, x).ok_or_else(|| unsupported_sql(expr))
-            }
-            Expr::Ceil { expr: inner, field } if is_plain(field) => {
-                Ok(FormulaTerm::call("CEILING", &[self.convert_term(inner)?]).with_type(Some(Type::Integer)))
-            }
-            Expr::Floor { expr: inner, field } if is_plain(field) => {
-                Ok(FormulaTerm::call("FLOOR", &[self.convert_term(inner)?]).with_type(Some(Type::Integer)))
-            }
-            Expr::Substring {
-                expr: inner,
-                substring_from: Some(from),
-                substring_for: length,
-                ..
-            } => self.convert_substring(inner, from, length.as_deref()),
-            Expr::Position { expr: needle, r#in } => self.convert_position(needle, r#in),
-            Expr::Function(function) => self.convert_call(function, expr),
-            _ => Err(unsupported_sql(expr)),
-        }
-    }
-
-    fn convert_in_list(&mut self, expr: &Expr, list: &[Expr], negated: bool) -> Result<FormulaTerm, String> {
-        let x = self.convert_term(expr)?;
-        let (op, joined) = if negated { ("<>", "AND") } else { ("=", "OR") };
-        let mut parts = Vec::with_capacity(list.len());
-        for value in list {
-            parts.push(x.clone().compare_with(op, &self.convert_term(value)?));
-        }
-        Ok(FormulaTerm::combine_conditions(joined, parts))
-    }
-
-    fn convert_between(&mut self, [expr, low, high]: [&Expr; 3], negated: bool) -> Result<FormulaTerm, String> {
-        let (x, low, high) = (
-            self.convert_term(expr)?,
-            self.convert_term(low)?,
-            self.convert_term(high)?,
-        );
-        let (joined, of_low, of_high) = if negated { ("OR", "<", ">") } else { ("AND", ">=", "<=") };
-        let parts = vec![x.clone().compare_with(of_low, &low), x.compare_with(of_high, &high)];
-        Ok(FormulaTerm::combine_conditions(joined, parts))
-    }
-
-    fn reference_of_placeholder(&self, name: &str) -> Option<String> {
-        let number: usize = name.strip_prefix(MARK)?.parse().ok()?;
-        self.references.get(number).cloned()
-    }
-
-    fn convert_literal(&self, value: &Value) -> Result<FormulaTerm, String> {
-        match value {
-            Value::Number(text, _) if is_number(text) => Ok(number_term(text)),
-            Value::SingleQuotedString(text) if text.contains(MARK) => Err("a reference is inside a string".to_owned()),
-            Value::SingleQuotedString(text) => Ok(FormulaTerm::string_literal(text)),
-            // In BigQuery, double quotes also enclose strings.
-            Value::DoubleQuotedString(text) if !text.contains(MARK) => Ok(FormulaTerm::string_literal(text)),
-            Value::Boolean(value) => Ok(FormulaTerm::boolean_literal(*value)),
-            Value::Null => Ok(FormulaTerm::null()),
-            other => Err(format!("formulas do not support the value `{other}`")),
-        }
-    }
-}
-
-fn unsupported_sql(expr: &Expr) -> String {
-    let text = expr.to_string();
-    let short: String = text.chars().take(60).collect();
-    let more = if short.len() < text.len() { "…" } else { "" };
-    format!("no formula expresses `{short}{more}`")
-}
-
-fn is_plain(field: &CeilFloorKind) -> bool {
-    matches!(
-        field,
-        CeilFloorKind::DateTimeField(sqlparser::ast::DateTimeField::NoDateTime)
-    )
-}
-
-fn date_term(text: &str) -> Result<FormulaTerm, String> {
-    super::relative_dates::DayStart::read(text)
-        .ok()
-        .filter(|_| super::relative_dates::is_date(text))
-        .map(super::relative_dates::DayStart::to_term)
-        .ok_or_else(|| format!("`{text}` is not a date"))
-}
-
-fn integer_literal(expr: &Expr) -> Option<i64> {
-    match expr {
-        Expr::Value(value) => match &value.value {
-            Value::Number(text, _) => text.parse().ok(),
-            _ => None,
-        },
-        _ => None,
-    }
-}
-
-fn literal_text(expr: &Expr) -> Option<String> {
-    match expr {
-        Expr::Value(value) => match &value.value {
-            Value::SingleQuotedString(text) if !text.contains(MARK) => Some(text.clone()),
-            _ => None,
-        },
-        _ => None,
-    }
-}
-
-/// Returns the column name if the SQL consists of nothing else, as in `amount`, `"AMOUNT"` or `orders.amount`.
-pub(super) fn plain_column(sql: &str) -> Option<(Option<String>, String)> {
-    let part = |text: &str| {
-        let text = text.trim();
-        let quoted = ['"', '`'].iter().find_map(|q| text.strip_prefix(*q)?.strip_suffix(*q));
-        let is_word = |c: char| c.is_alphanumeric() || c == '_';
-        match quoted {
-            Some(inside) if !inside.is_empty() && !inside.contains(['"', '`', '.']) => Some(inside.to_owned()),
-            Some(_) => None,
-            None => {
-                let begins = text.starts_with(|c: char| c.is_alphabetic() || c == '_');
-                let is_known = ["true", "false", "null", "current_date", "current_timestamp"];
-                (begins && text.chars().all(is_word) && !is_known.contains(&text.to_lowercase().as_str()))
-                    .then(|| text.to_owned())
-            }
-        }
-    };
-    match sql.trim().split_once('.') {
-        Some((relation, column)) => Some((Some(part(relation)?), part(column)?)),
-        None => Some((None, part(sql)?)),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Type;
 
     /// Test columns. The first letter of a column's name specifies its type.
     struct TestColumns;
@@ -415,6 +110,10 @@ mod tests {
             };
             Ok(FormulaTerm::atom(column).with_type(ty))
         }
+    }
+
+    fn formula(dialect: &str, sql: &str) -> Result<String, String> {
+        convert(sql, dialect.parse().unwrap_or_default(), &TestColumns).map(|converted_sql| converted_sql.term.text)
     }
 
     #[test]
@@ -448,12 +147,7 @@ mod tests {
             ("bigquery", "format_date('%Y%m%d', d)", "TEXT(d, \"yyyymmdd\")"),
             ("duckdb", "strftime(d, '%Y-%m')", "TEXT(d, \"yyyy-mm\")"),
         ] {
-            let converted_sql = convert(sql, dialect.parse().unwrap_or_default(), &TestColumns);
-            assert_eq!(
-                converted_sql.map(|converted_sql| converted_sql.term.text).as_deref(),
-                Ok(expected),
-                "{dialect}: {sql}"
-            );
+            assert_eq!(formula(dialect, sql).as_deref(), Ok(expected), "{dialect}: {sql}");
         }
     }
 
@@ -470,8 +164,8 @@ mod tests {
             ("duckdb", "strftime(d, 'YYYY')"),
             ("bigquery", "format_date(t, d)"),
         ] {
-            let converted_sql = convert(sql, dialect.parse().unwrap_or_default(), &TestColumns);
-            assert!(converted_sql.is_err(), "{dialect}: {sql}: {converted_sql:?}");
+            let formula = formula(dialect, sql);
+            assert!(formula.is_err(), "{dialect}: {sql}: {formula:?}");
         }
     }
 
@@ -548,12 +242,7 @@ mod tests {
             ),
             ("postgres", "${i} OMNI_FX_PLUS 2", "i + 2"),
         ] {
-            let converted_sql = convert(sql, dialect.parse().unwrap_or_default(), &TestColumns);
-            assert_eq!(
-                converted_sql.map(|converted_sql| converted_sql.term.text).as_deref(),
-                Ok(expected),
-                "{dialect}: {sql}"
-            );
+            assert_eq!(formula(dialect, sql).as_deref(), Ok(expected), "{dialect}: {sql}");
         }
         for (dialect, sql) in [
             ("postgres", "trim(t)"),
@@ -571,10 +260,7 @@ mod tests {
             ("postgres", "a.b.c"),
             ("postgres", ""),
         ] {
-            assert!(
-                convert(sql, dialect.parse().unwrap_or_default(), &TestColumns).is_err(),
-                "{sql}"
-            );
+            assert!(formula(dialect, sql).is_err(), "{sql}");
         }
     }
 

@@ -6,7 +6,9 @@ use sqlparser::ast::{
 
 use super::super::patterns;
 use super::super::term::FormulaTerm;
-use super::{MARK, SqlReader, date_term, unsupported_sql};
+use super::literals::{date_term, unsupported_sql};
+use super::plain_sql::MARK;
+use super::reader::SqlReader;
 use crate::Type;
 
 impl SqlReader<'_> {

@@ -6,8 +6,8 @@ use rustc_hash::FxHashMap;
 use sqlparser::ast::Expr;
 
 use super::super::term::FormulaTerm;
-use super::SqlReader;
 use super::calls::call_arguments;
+use super::reader::SqlReader;
 use crate::Type;
 use crate::ast;
 use crate::compiler::Compiler;

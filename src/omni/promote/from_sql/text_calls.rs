@@ -3,7 +3,8 @@
 use sqlparser::ast::{Expr, UnaryOperator};
 
 use super::super::term::FormulaTerm;
-use super::{SqlReader, integer_literal, literal_text};
+use super::literals::{integer_literal, literal_text};
+use super::reader::SqlReader;
 use crate::Type;
 use formulac_core::check::literals_from_sql::date_masks_from_sql;
 

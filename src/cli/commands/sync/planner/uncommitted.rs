@@ -1,0 +1,50 @@
+//! Uncommitted edits that a push commits although they require no other change.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use formulac::sync::{Action, CurrentSpec, ModelPlan};
+
+use super::super::repository::Repository;
+use crate::cli::models::CompiledSet;
+use crate::cli::workspace::Workspace;
+
+/// Adds to the plans uncommitted edits that require no other change, such as comments in generated files, and removes
+/// records of committed specs whose layout has changed. Also returns the uncommitted metric sets that no plan contains.
+pub fn with_uncommitted(
+    workspace: &Workspace,
+    ours: &BTreeMap<String, CurrentSpec>,
+    sets: &[CompiledSet],
+    plans: Vec<ModelPlan>,
+) -> (Vec<ModelPlan>, Vec<String>) {
+    let files = |plan: &ModelPlan| -> Vec<String> {
+        if plan.is_layout_change_only() {
+            return vec![plan.spec.clone()];
+        }
+        let stays = matches!(plan.action, Action::Nothing | Action::Keep) && plan.conflicts.is_empty();
+        let ours = ours.get(&plan.model).filter(|_| stays);
+        ours.into_iter().flat_map(|ours| ours.files.keys().cloned()).collect()
+    };
+    let committed: BTreeSet<&String> = plans.iter().flat_map(|plan| &plan.paths).collect();
+    let sets = sets.iter().map(|set| &set.path);
+    let sets: BTreeSet<String> = sets.filter(|path| !committed.contains(path)).cloned().collect();
+    let paths: Vec<String> = plans.iter().flat_map(files).chain(sets.clone()).collect();
+    // Without a repository there are no commits.
+    let differing = Repository::find(&workspace.root).and_then(|repository| repository.uncommitted_paths(&paths));
+    let is_repository = differing.is_ok();
+    let differing: BTreeSet<String> = differing.unwrap_or_default().into_iter().collect();
+    let noted = |plan: ModelPlan| {
+        if plan.is_layout_change_only() {
+            return match is_repository && !differing.contains(&plan.spec) {
+                true => plan.without_layout_change(),
+                false => plan,
+            };
+        }
+        let files = files(&plan)
+            .into_iter()
+            .filter(|path| differing.contains(path))
+            .collect();
+        plan.with_uncommitted(files)
+    };
+    let sets = sets.intersection(&differing).cloned().collect();
+    (plans.into_iter().map(noted).collect(), sets)
+}

@@ -1,0 +1,133 @@
+//! Branch that a push commits to.
+
+use formulac::sync::{Plan, content_hash};
+use jiff::Timestamp;
+
+use super::super::repository::Repository;
+use super::saved_plan::plan_file;
+use crate::cli::args::Selection;
+use crate::cli::environment::{self, Environment};
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::permissions;
+use crate::cli::session::Session;
+use crate::cli::workspace::Workspace;
+
+/// Branch for the commit.
+pub struct PushBranch {
+    /// Current branch.
+    pub now: String,
+    /// Name of the branch to create for the commit, if a new branch is necessary.
+    pub begins: Option<String>,
+}
+
+impl PushBranch {
+    /// Chooses the environment's branch, or a new branch if the environment's branch is protected. Without an
+    /// environment, the current branch is used.
+    pub fn new(
+        session: &Session,
+        workspace: &Workspace,
+        repository: &Repository,
+        environment: Option<&Environment>,
+        plan: &Plan,
+    ) -> Result<Self, Failure> {
+        require_environment_branch(session, workspace, repository, environment, "push", false)?;
+        let now = repository.branch()?;
+        let Some(environment) = environment else {
+            return Ok(Self { now, begins: None });
+        };
+        let required = required_branch(workspace, repository, environment)?;
+        let other_branch = required.as_deref().filter(|name| *name != now);
+        if environment.is_reviewed() {
+            let hash = content_hash(plan_file(plan, &Selection::default()).to_string().as_bytes());
+            let name = format!("{}{}", branch_prefix(environment), hash.get(..8).unwrap_or_default());
+            let taken = repository.has_branch(&name)?;
+            let begins = if taken {
+                format!("{name}-{}", Timestamp::now().as_second())
+            } else {
+                name
+            };
+            return Ok(Self {
+                now,
+                begins: Some(begins),
+            });
+        }
+        match other_branch {
+            None => Ok(Self { now, begins: None }),
+            Some(branch) if !repository.has_branch(branch)? => Ok(Self {
+                now,
+                begins: Some(branch.to_owned()),
+            }),
+            Some(branch) => Err(Failure::new(
+                Exit::Failed,
+                format!(
+                    "`{}` is pushed from the branch `{branch}`, but the current branch is `{now}`",
+                    environment.name
+                ),
+            )
+            .with_help(format!(
+                "run `git switch {branch}`, or choose another environment with `--env`"
+            ))),
+        }
+    }
+
+    pub fn name(&self) -> &str {
+        self.begins.as_deref().unwrap_or(&self.now)
+    }
+}
+
+/// Returns the prefix for names of branches that are created for pushes to an environment.
+fn branch_prefix(environment: &Environment) -> String {
+    format!("formulac/{}-", environment.name)
+}
+
+/// Returns an error if a command would change a protected environment while a different branch is checked out. If
+/// `or_begun` is set, a branch that an earlier push created is also allowed, because repeating the push on that branch
+/// changes nothing.
+pub fn require_environment_branch(
+    session: &Session,
+    workspace: &Workspace,
+    repository: &Repository,
+    environment: Option<&Environment>,
+    command: &str,
+    or_begun: bool,
+) -> Result<(), Failure> {
+    let Some(environment) = environment.filter(|environment| environment.is_reviewed()) else {
+        return Ok(());
+    };
+    let now = repository.branch()?;
+    match required_branch(workspace, repository, environment)? {
+        Some(branch) if branch != now && !(or_begun && now.starts_with(&branch_prefix(environment))) => {
+            let what = format!(
+                "`{}` can be changed only on its branch `{branch}`, but the current branch is `{now}`",
+                environment.name
+            );
+            Err(permissions::report_wrong_branch(
+                session,
+                workspace,
+                command,
+                environment,
+                &what,
+                &branch,
+            ))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Returns the branch of an environment, if one is set.
+fn required_branch(
+    workspace: &Workspace,
+    repository: &Repository,
+    environment: &Environment,
+) -> Result<Option<String>, Failure> {
+    let Some(name) = environment::environment_branch(&workspace.project, &workspace.root, environment) else {
+        return Ok(None);
+    };
+    if repository.is_branch_name(&name)? && !name.starts_with('-') {
+        return Ok(Some(name));
+    }
+    Err(
+        Failure::new(Exit::Usage, format!("`{name}` is not a valid branch name"))
+            .with_help("correct `branch:` in formulac.yml"),
+    )
+}

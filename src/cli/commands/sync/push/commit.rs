@@ -1,0 +1,141 @@
+//! Commit and log entry of a push or a rollback.
+
+use formulac::sync::{LOG, Log, LogEntry, TextChange, content_hash};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::super::apply::{self, PushCommit};
+use super::super::history;
+use super::super::omni_repository::OmniRepository;
+use super::super::repository::Repository;
+use super::branch::PushBranch;
+use super::message::commit_message;
+use crate::cli::exit::Failure;
+use crate::cli::health::list_names;
+use crate::cli::workspace::Workspace;
+
+/// Result of a push.
+pub struct PushResult {
+    /// First characters of the commit's hash.
+    pub commit: String,
+    /// Hash of the log entry.
+    pub entry: String,
+    /// Description of the merge request, if the branch has to be merged.
+    pub request: Option<String>,
+    /// Commit in the Omni model's repository.
+    pub omni: Option<CreatedOmniCommit>,
+}
+
+/// Commit that was created in the Omni model's repository.
+pub struct CreatedOmniCommit {
+    /// Folder of the repository, relative to the project's folder.
+    pub repository: String,
+    pub branch: String,
+    pub commit: String,
+}
+
+impl CreatedOmniCommit {
+    /// Returns a sentence about the commit.
+    pub fn summary(&self) -> String {
+        format!("committed to {} of {}: {}", self.branch, self.repository, self.commit)
+    }
+
+    pub fn json(&self) -> Value {
+        json!({"repository": self.repository, "branch": self.branch, "commit": self.commit})
+    }
+}
+
+/// The dbt project's repository, and the Omni model's repository if it is separate.
+pub type Repositories<'r> = (&'r Repository, Option<&'r OmniRepository>);
+
+/// Changes to write, commit and log.
+pub struct PushAction {
+    pub did: &'static str,
+    pub title: String,
+    pub lines: Vec<String>,
+    pub environment: Option<String>,
+    pub changes: Vec<TextChange>,
+    pub paths: Vec<String>,
+    /// Changes to files in the Omni model's repository. Their paths are relative to the project's folder.
+    pub omni_changes: Vec<TextChange>,
+    /// Files to commit in the Omni model's repository, relative to its folder.
+    pub omni_files: Vec<String>,
+}
+
+/// Writes, commits and logs changes.
+pub fn commit(
+    workspace: &Workspace,
+    (repository, omni): Repositories<'_>,
+    branch: &PushBranch,
+    mut action: PushAction,
+) -> Result<PushResult, Failure> {
+    let omni = omni.filter(|_| !action.omni_files.is_empty());
+    if let Some(omni) = omni {
+        action
+            .lines
+            .push(format!("{}: {}", omni.folder, list_names(&action.omni_files)));
+    }
+    let log = history::read_log(workspace);
+    let entry = new_log_entry(repository, &log, &action)?;
+    let mut changes = action.changes;
+    let mut paths = action.paths;
+    let path = format!("{LOG}/{}", entry.file_name());
+    paths.push(path.clone());
+    changes.push(TextChange::new(&path, None, Some(entry.text())));
+    let changes = apply::resolve_paths(workspace, changes.into_iter().chain(action.omni_changes))?;
+    let ignored = repository.ignored_paths(&paths)?;
+    if let Some(path) = ignored.first() {
+        return Err(repository.ignored_path_failure(path));
+    }
+    let hash = entry.hash();
+    let mut message = commit_message(&action.title, &action.lines, &hash);
+    let in_omni = omni.map(|omni| omni.new_commit(&action.omni_files, branch, (&message, &hash)));
+    let in_omni = in_omni.transpose()?;
+    if let Some(commit) = &in_omni {
+        message.push_str(&format!("{}\n", commit.trailer()));
+    }
+    let commit = PushCommit {
+        message,
+        paths,
+        entry: hash.clone(),
+        branch: branch.now.clone(),
+        begins: branch.begins.clone(),
+        parent: None,
+        omni: in_omni.map(Box::new),
+    };
+    apply::apply_and_commit(workspace, repository, &changes, &commit)?;
+    let head = |repository: &Repository| {
+        let commit = repository.head_commit()?.unwrap_or_default();
+        Ok::<String, Failure>(commit.get(..7).unwrap_or_default().to_owned())
+    };
+    let in_omni = omni.map(|omni| {
+        Ok::<_, Failure>(CreatedOmniCommit {
+            repository: omni.folder.clone(),
+            branch: omni.repository.branch()?,
+            commit: head(&omni.repository)?,
+        })
+    });
+    Ok(PushResult {
+        commit: head(repository)?,
+        entry: hash,
+        request: None,
+        omni: in_omni.transpose()?,
+    })
+}
+
+fn new_log_entry(repository: &Repository, log: &Log, action: &PushAction) -> Result<LogEntry, Failure> {
+    let mut entry = LogEntry::default();
+    entry.parents = log.head_hashes();
+    entry.at = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string();
+    entry.by = repository.author()?;
+    entry.did = action.did.to_owned();
+    entry.version = env!("CARGO_PKG_VERSION").to_owned();
+    entry.environment = action.environment.clone().unwrap_or_default();
+    entry.changes.clone_from(&action.lines);
+    let hash = |change: &TextChange| {
+        let hash = change.after.as_deref().map(|text| content_hash(text.as_bytes()));
+        (change.path.clone(), hash)
+    };
+    entry.files = action.changes.iter().map(hash).collect();
+    Ok(entry)
+}

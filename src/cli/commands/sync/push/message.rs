@@ -1,0 +1,84 @@
+//! Message of a push's commit.
+
+use formulac::sync::{Action, ModelPlan, Plan};
+
+use super::super::apply::TRAILER;
+use crate::cli::health::list_names;
+
+/// Maximum number of changes that a commit message lists.
+const MAX_LISTED_CHANGES: usize = 100;
+
+/// Prefix of a log line that names the file of a metric set that a push commits.
+pub const METRIC_SET: &str = "metric set: ";
+
+/// Formats the changes: one line per model and per definition. Models that only keep hand edits are omitted.
+pub fn change_lines(plan: &Plan) -> Vec<String> {
+    let mut lines = Vec::new();
+    for model in plan.changed_models() {
+        lines.push(format!("{} {}", model.action.name(), model.model));
+        lines.extend(model.changes.iter().map(|change| {
+            let text = change.to_string();
+            format!("  {}", text.split_whitespace().collect::<Vec<_>>().join(" "))
+        }));
+    }
+    lines.extend(
+        plan.known
+            .iter()
+            .map(|facts_change| match facts_change.facts.as_slice() {
+                [one] => format!("known: {one}"),
+                facts => format!("known: {} changes", facts.len()),
+            }),
+    );
+    lines.extend(plan.metric_sets.iter().map(|path| format!("{METRIC_SET}{path}")));
+    lines
+}
+
+/// Returns the title of a commit, such as `Update monthly_revenue`. If several models change, the title contains their
+/// number. Models that only keep hand edits are not counted.
+pub fn push_title(plan: &Plan) -> String {
+    let models: Vec<&ModelPlan> = plan.changed_models().collect();
+    match models.as_slice() {
+        [] if !plan.metric_sets.is_empty() => format!("Update {}", list_names(&plan.metric_sets)),
+        [] if plan.known.is_none() => "Files of the Omni model".to_owned(),
+        [] => "Renew known.yml".to_owned(),
+        models
+            if models
+                .iter()
+                .all(|model| matches!(model.action, Action::Commit | Action::Keep)) =>
+        {
+            let names: Vec<String> = models.iter().map(|model| model.model.clone()).collect();
+            format!("Hand edits of {}", list_names(&names))
+        }
+        models if models.iter().all(|model| model.pushed_by.is_some()) => {
+            let names: Vec<String> = models.iter().map(|model| model.model.clone()).collect();
+            format!(
+                "Upgrade to formulac {}: {}",
+                env!("CARGO_PKG_VERSION"),
+                list_names(&names)
+            )
+        }
+        [one] => format!(
+            "{}{} {}",
+            one.action.name()[..1].to_uppercase(),
+            &one.action.name()[1..],
+            one.model
+        ),
+        _ => {
+            let counts: Vec<String> = [Action::Create, Action::Update, Action::Delete]
+                .iter()
+                .map(|action| (plan.count(*action), action.name()))
+                .filter(|(count, _)| *count > 0)
+                .map(|(count, name)| format!("{name} {count}"))
+                .collect();
+            format!("Metrics: {}", counts.join(", "))
+        }
+    }
+}
+
+pub fn commit_message(title: &str, lines: &[String], entry: &str) -> String {
+    let mut listed: Vec<String> = lines.iter().take(MAX_LISTED_CHANGES).cloned().collect();
+    if lines.len() > MAX_LISTED_CHANGES {
+        listed.push(format!("and {} more", lines.len() - MAX_LISTED_CHANGES));
+    }
+    format!("{title}\n\n{}\n\n{TRAILER}: {entry}\n", listed.join("\n"))
+}

@@ -1,0 +1,257 @@
+//! Loads the facts about the data and the dbt project that a command needs. All commands share this loader.
+//!
+//! For each fact, the first source that contains it takes precedence: `--schema`, the models of other specs,
+//! `known.yml`, `catalog.json`, `manifest.json`. Commands that generate models update `known.yml`, so for these
+//! commands, artifacts take precedence over `known.yml`.
+
+mod command;
+mod notes;
+
+use std::path::{Path, PathBuf};
+
+use formulac::diag::{Code, Diagnostic};
+use formulac::sync::{PropertiesFiles, unread_descriptions};
+use formulac::{Builder, CompiledSpec, Compiler, Dialect, KnownFacts, Project};
+use jiff::Zoned;
+
+use super::args::TargetOptions;
+use super::artifacts::TargetFolder;
+use super::atomic_write::PlannedFile;
+use super::exit::{Failure, FileDiagnostics};
+use super::plurals::format_count;
+use super::schema;
+use super::session::Session;
+use super::settings;
+use super::source::{SourceText, read_text};
+use super::workspace::{FETCHED, Workspace};
+
+pub use command::{CommandKnowledge, DataFileKnowledge, FormulaSettings};
+pub use formulac::sync::KNOWN;
+pub use notes::report_undecided_types;
+
+/// Maximum number of specs in a project for which types are probed. The limit keeps `generate` fast.
+const MAX_PROBED_SPECS: usize = 500;
+
+/// Selects the source of facts that takes precedence: `known.yml` or dbt's artifacts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FactPrecedence {
+    /// `known.yml` takes precedence, so that the SQL is the same as when it was committed.
+    Committed,
+    /// dbt's artifacts take precedence, for commands that update `known.yml`.
+    Artifacts,
+}
+
+impl Workspace {
+    /// Returns the facts that are known about the project's relations.
+    pub fn known_relations(&self, first: FactPrecedence, dialect: Dialect) -> Result<KnownFacts, Failure> {
+        let committed = self.committed_facts()?;
+        let Some(facts) = self.find_known_facts(dialect, &committed)? else {
+            return Ok(committed);
+        };
+        Ok(match first {
+            FactPrecedence::Committed => committed.merged_with(&facts),
+            FactPrecedence::Artifacts => facts.with_missing_facts_from(&committed),
+        })
+    }
+
+    /// Returns the facts in dbt's artifacts and from `schema fetch`, or `None` if there is no manifest. Descriptions
+    /// that dbt has not read yet come from the properties files.
+    fn find_known_facts(&self, dialect: Dialect, committed: &KnownFacts) -> Result<Option<KnownFacts>, Failure> {
+        let Some(artifacts) = self.artifacts()? else {
+            return Ok(None);
+        };
+        let manifest = &artifacts.manifest;
+        let facts = match self
+            .known_facts
+            .get()
+            .filter(|(cached_dialect, _)| *cached_dialect == dialect)
+        {
+            Some((_, known_facts)) => known_facts.clone(),
+            None => {
+                let known = artifacts.known_relations(dialect, self.fetched_catalog()?.as_ref())?;
+                let files = PropertiesFiles::new(manifest, |path| read_text(self.root.join(path)).ok());
+                let unread = unread_descriptions(manifest, (&known, committed), &files);
+                let known = known.with_descriptions(manifest, &unread);
+                let _ = self.known_facts.set((dialect, known.clone()));
+                known
+            }
+        };
+        let described = self.described.get().map(Vec::as_slice).unwrap_or_default();
+        Ok(Some(facts.with_descriptions(manifest, described)))
+    }
+
+    /// Returns whether dbt's catalog or `schema fetch` lists all columns of the relations that dbt has built.
+    pub fn has_catalog(&self) -> Result<bool, Failure> {
+        let catalog = self.artifacts()?.map(TargetFolder::catalog).transpose()?.flatten();
+        Ok(catalog.is_some() || self.fetched_catalog()?.is_some())
+    }
+
+    /// Returns the facts in `known.yml` that dbt's artifacts contradict, one line per fact.
+    pub fn contradictions(&self, dialect: Dialect) -> Result<Vec<String>, Failure> {
+        let committed = self.committed_facts()?;
+        let facts = self.find_known_facts(dialect, &committed)?;
+        Ok(facts
+            .map(|facts| facts.contradicted_facts(&committed))
+            .unwrap_or_default())
+    }
+
+    /// Returns warnings about facts in `known.yml` that dbt's artifacts contradict, unless the project silences them.
+    pub fn report_contradictions(&self, dialect: Dialect) -> Result<Option<FileDiagnostics>, Failure> {
+        let path = self.root.join(KNOWN);
+        if !path.is_file() || self.project.silenced().contains(&Code::OutdatedFact) {
+            return Ok(None);
+        }
+        let Some(facts) = self.find_known_facts(dialect, &self.committed_facts()?)? else {
+            return Ok(None);
+        };
+        let source = SourceText::from_file(&path);
+        let diagnostics = facts.report_contradictions(&source.text);
+        Ok((!diagnostics.is_empty()).then(|| source.with_diagnostics(diagnostics)))
+    }
+
+    /// Returns the paths of the files from which facts are loaded. Some of the files may be missing.
+    pub fn fact_files(&self) -> Vec<PathBuf> {
+        let mut files = vec![self.root.join(KNOWN), self.root.join(FETCHED)];
+        if let Some(dbt) = &self.dbt {
+            files.extend([dbt.manifest_path(), dbt.target_folder().join("catalog.json")]);
+            files.extend(dbt.profiles_paths(None));
+        }
+        files
+    }
+
+    /// Returns the facts in `known.yml`.
+    pub fn committed_facts(&self) -> Result<KnownFacts, Failure> {
+        read_committed_facts(&self.root)
+    }
+
+    /// Returns a compiler that uses the facts from `--schema` and from the project.
+    pub fn compiler(&self, session: &Session, target: &TargetOptions, dialect: Dialect) -> Result<Compiler, Failure> {
+        self.compiler_with(session, target, dialect, FactPrecedence::Committed)
+    }
+
+    /// Like [`Self::compiler`], but `first` selects the facts that take precedence.
+    pub fn compiler_with(
+        &self,
+        session: &Session,
+        target: &TargetOptions,
+        dialect: Dialect,
+        first: FactPrecedence,
+    ) -> Result<Compiler, Failure> {
+        let facts = self.combine_facts(schema_option_facts(session, target, dialect)?, first, dialect)?;
+        let is_small = || self.specs().is_ok_and(|specs| specs.len() <= MAX_PROBED_SPECS);
+        Ok(self.builder(dialect, facts).probe_types(is_small()).build())
+    }
+
+    /// Combines the facts from `--schema` with the project's facts. If they differ, `--schema` takes precedence.
+    pub fn combine_facts(
+        &self,
+        given: Option<KnownFacts>,
+        first: FactPrecedence,
+        dialect: Dialect,
+    ) -> Result<KnownFacts, Failure> {
+        let facts = self.known_relations(first, dialect)?;
+        Ok(match given {
+            Some(given) => given.completed_with(&facts),
+            None => facts,
+        })
+    }
+
+    /// Returns a builder for the project's compiler.
+    pub fn builder(&self, dialect: Dialect, facts: KnownFacts) -> Builder {
+        builder_with_known(&self.project, dialect, facts).contracts(self.enforces_contracts())
+    }
+
+    pub fn enforces_contracts(&self) -> bool {
+        let (models, _) = self.output_folders();
+        self.dbt
+            .as_ref()
+            .is_some_and(|dbt| dbt.enforces_contracts(Path::new(&models)))
+    }
+
+    /// Returns the new `known.yml` and the changes in it, or `None` if there is nothing to record. `is_whole` is `true`
+    /// if `specs` contains all specs of the project. Otherwise, the facts that other specs read are preserved.
+    pub fn update_known_facts<'s>(
+        &self,
+        specs: impl Iterator<Item = &'s CompiledSpec>,
+        is_whole: bool,
+    ) -> Result<Option<(PlannedFile, Vec<String>)>, Failure> {
+        let path = self.root.join(KNOWN);
+        let committed = self.committed_facts()?;
+        let dbt = self.artifacts()?.map(TargetFolder::dbt_facts).unwrap_or_default();
+        let now = dbt
+            .with_missing_facts_from(&committed)
+            .with_relations(specs.flat_map(CompiledSpec::known_relations));
+        let now = if is_whole { now } else { now.merged_with(&committed) };
+        let is_new = !path.is_file();
+        if is_new && now.schema.is_empty() {
+            return Ok(None);
+        }
+        let changes = describe_fact_changes(&now, (!is_new).then_some(&committed));
+        // The file keeps its layout and line endings if the facts are the same.
+        let is_same = !is_new && now.text() == committed.text();
+        let source_text = is_same
+            .then(|| SourceText::from_file(&path))
+            .filter(|source| source.fault.is_none());
+        let text = source_text.map_or_else(|| now.text(), |source| source.text);
+        Ok(Some((PlannedFile { path, text }, changes)))
+    }
+}
+
+/// Returns the facts that differ between two versions of `known.yml`, one line per fact.
+pub fn changed_facts(text: &str, before: Option<&str>) -> Vec<String> {
+    let parse = |text: &str| KnownFacts::from_text(text).0;
+    describe_fact_changes(&parse(text), before.map(parse).as_ref())
+}
+
+fn describe_fact_changes(now: &KnownFacts, before: Option<&KnownFacts>) -> Vec<String> {
+    let relations = now.schema.relations();
+    let columns = relations.iter().map(|relation| relation.columns().len()).sum();
+    match before {
+        Some(before) => now.changes_since(before),
+        None => vec![format!(
+            "{} of {} that specs read; known.yml records their types",
+            format_count(columns, "column", "columns"),
+            format_count(relations.len(), "relation", "relations")
+        )],
+    }
+}
+
+/// Returns the facts in the `known.yml` of a project. Empty if the file does not exist.
+pub fn read_committed_facts(root: &Path) -> Result<KnownFacts, Failure> {
+    let path = root.join(KNOWN);
+    if !path.is_file() {
+        return Ok(KnownFacts::default().as_partial_list());
+    }
+    let source = SourceText::from_file(&path);
+    if source.fault.is_some() {
+        return Err(Failure::from_source(source));
+    }
+    let (facts, faults) = KnownFacts::from_text(&source.text);
+    if faults.iter().any(Diagnostic::is_error) {
+        return Err(Failure::Found(vec![source.with_diagnostics(faults)]));
+    }
+    Ok(facts)
+}
+
+/// Returns the facts in the `--schema` file or folder.
+pub fn schema_option_facts(
+    session: &Session,
+    target: &TargetOptions,
+    dialect: Dialect,
+) -> Result<Option<KnownFacts>, Failure> {
+    target
+        .schema
+        .as_deref()
+        .map(|path| schema::read(session, path)?.known_relations(dialect))
+        .transpose()
+}
+
+/// Returns a compiler builder for a project with these facts.
+pub fn builder_with_known(project: &Project, dialect: Dialect, facts: KnownFacts) -> Builder {
+    let builder = settings::with_schema(project, dialect, facts.schema).generic_tests(facts.generic_tests);
+    let builder = builder.current_date(Zoned::now().date().to_string());
+    match facts.dbt_version {
+        Some(version) => builder.dbt_version(&version),
+        None => builder,
+    }
+}

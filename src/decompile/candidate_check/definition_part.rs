@@ -1,0 +1,159 @@
+//! Finds the expression of a definition in a file: in its own column, or in other columns and clauses that use it.
+
+use rustc_hash::FxHashSet;
+
+use super::CandidateCheck;
+use crate::columns::KEYWORDS;
+use crate::expression_text::{ExpressionShape, ExpressionText, format_name};
+use crate::file::SqlFile;
+use crate::model::outline::DefinitionWithPosition;
+use crate::patterns::{Binding, build_pattern};
+use crate::probes::{Arg, NUMBERS, POINTS, ProbeFormula, TEXTS};
+use crate::search::FormulaSearch;
+use crate::tree::{SqlLabel, SqlNodeId, Trees};
+
+/// Maximum number of unrelated definitions to search for the expression of a definition without a column.
+const MAX_UNRELATED_DEFINITIONS: usize = 8;
+
+/// Part of a file that shows the SQL of a definition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum DefinitionSqlPart<'a> {
+    /// The column of this definition, or of a definition that depends on it.
+    Column(&'a str),
+    /// A clause of a CTE or of the last select.
+    Clause(Option<&'a str>, &'a str),
+}
+
+impl<'a> CandidateCheck<'a, '_> {
+    /// Returns the expression that shows the definition in a file.
+    pub fn shown_expression(
+        &self,
+        file: &SqlFile<'_>,
+        sql_part: DefinitionSqlPart<'_>,
+        trees: &mut Trees,
+    ) -> Result<SqlNodeId, String> {
+        match sql_part {
+            DefinitionSqlPart::Column(name) => {
+                self.spec_position
+                    .definition_expression(file, self.cte, self.definition_index, name, trees)
+            }
+            DefinitionSqlPart::Clause(cte, clause) => self.columns(file).resolve_clause(cte, clause, trees),
+        }
+    }
+
+    /// Finds the expression of a definition that has no column of its own. Searches the columns of other definitions
+    /// and the clauses that use the definition. Returns each of these parts with its whole expression and the
+    /// definition's subexpression.
+    pub fn surrounding_candidates(&self, trees: &mut Trees) -> Vec<(DefinitionSqlPart<'a>, SqlNodeId, SqlNodeId)> {
+        let Some(step) = self.step() else {
+            return Vec::new();
+        };
+        let uses = |other: &&DefinitionWithPosition| {
+            let mut words = other.formula.split(|c: char| !c.is_alphanumeric() && c != '_');
+            words.any(|word| word.eq_ignore_ascii_case(&self.definition.name))
+        };
+        // Definitions that do not refer to this definition may still use it to look up rows.
+        let others = step
+            .definitions
+            .iter()
+            .filter(|other| other.name != self.definition.name);
+        let (users, more): (Vec<&DefinitionWithPosition>, Vec<&DefinitionWithPosition>) = others.partition(uses);
+        let columns = users
+            .into_iter()
+            .chain(more.into_iter().take(MAX_UNRELATED_DEFINITIONS));
+        let columns = columns.map(|other| DefinitionSqlPart::Column(&other.name));
+        let clauses = self
+            .edited_file
+            .clauses(&["where", "having"])
+            .map(|(cte, clause)| DefinitionSqlPart::Clause(cte, clause));
+        columns
+            .chain(clauses)
+            .filter_map(|sql_part| self.find_definition_part(sql_part, trees))
+            .collect()
+    }
+
+    /// Finds the subexpression of the definition: the part that changes when the definition's formula changes.
+    fn find_definition_part(
+        &self,
+        sql_part: DefinitionSqlPart<'a>,
+        trees: &mut Trees,
+    ) -> Option<(DefinitionSqlPart<'a>, SqlNodeId, SqlNodeId)> {
+        let whole = self.shown_expression(self.edited_file, sql_part, trees).ok()?;
+        let columns: Vec<SqlNodeId> = expression_columns(trees, whole)
+            .into_iter()
+            .take(3)
+            .map(|(column, _)| column)
+            .collect();
+        let names: Vec<ExpressionText> = columns
+            .iter()
+            .flat_map(|column| FormulaSearch::new(&[], trees).candidates(*column))
+            .collect();
+        let column_markers = names.iter().flat_map(|ExpressionText { text, .. }| {
+            [format!("{text} + {}", NUMBERS[0]), format!("{text} = {}", NUMBERS[0])]
+        });
+        let literals = [
+            format!("{} = {}", NUMBERS[0], NUMBERS[1]),
+            NUMBERS[0].to_owned(),
+            POINTS[0].to_owned(),
+            format!("\"{}\"", TEXTS[0]),
+        ];
+        for marker in column_markers.chain(literals) {
+            let Some(sql) = self.compile_formula(&marker) else {
+                continue;
+            };
+            // Compile the formula as another definition to learn its SQL outside this expression.
+            let others = self.step().into_iter().flat_map(|step| &step.definitions);
+            let mut others = others
+                .filter(|other| other.name != self.definition.name)
+                .take(MAX_UNRELATED_DEFINITIONS);
+            let Some(tree) = others.find_map(|other| self.expand_formula(other, &marker, trees)) else {
+                continue;
+            };
+            let file = SqlFile::read(&sql, self.edited_file.dialect);
+            let Ok(root) = self.shown_expression(&file, sql_part, trees) else {
+                continue;
+            };
+            let probe = ProbeFormula {
+                shape: ExpressionShape::named(""),
+                args: vec![Arg::Named(marker, tree)],
+            };
+            let bound =
+                build_pattern(trees, root, &probe, vec![None]).and_then(|pattern| pattern.match_node(trees, whole));
+            if let Some([Some(Binding::Node(part))]) = bound.as_deref() {
+                return Some((sql_part, whole, *part));
+            }
+        }
+        None
+    }
+}
+
+/// Returns the columns in an expression, spelled as in formulas.
+pub(crate) fn expression_columns(trees: &Trees, expression: SqlNodeId) -> Vec<(SqlNodeId, String)> {
+    let parts = trees.descendants(expression);
+    // Skip names of relations and functions, because they are not columns.
+    let mut values = FxHashSet::default();
+    values.insert(expression);
+    for part in &parts {
+        let children = trees.children(*part);
+        values.extend(match trees.label(*part) {
+            SqlLabel::Field => &[],
+            SqlLabel::Call => children.get(1..).unwrap_or_default(),
+            _ => children,
+        });
+    }
+    let column = |part: SqlNodeId| {
+        let (relation, name) = trees.column(part).filter(|(_, name)| !KEYWORDS.contains(name))?;
+        Some((
+            part,
+            relation.map_or_else(
+                || format_name(name),
+                |relation| format!("{relation}.{}", format_name(name)),
+            ),
+        ))
+    };
+    parts
+        .into_iter()
+        .filter(|part| values.contains(part))
+        .filter_map(column)
+        .collect()
+}

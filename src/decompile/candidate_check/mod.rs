@@ -1,0 +1,275 @@
+//! Checks candidate formulas for a definition in an edited file: compiles the spec with each formula and compares the
+//! resulting SQL with the edited SQL.
+
+mod compilation;
+mod definition_part;
+mod nearest;
+
+use std::cell::{Cell, OnceCell, RefCell};
+use std::collections::HashSet;
+
+use super::alternatives::ValueType;
+use super::columns::ColumnResolver;
+use super::edits::{ColumnEdit, Edits, compare_files};
+use super::equivalent_files::are_equivalent;
+use super::expression_text::{ExpressionText, RangeUse};
+use super::file::SqlFile;
+use super::formula_names::has_division_by_zero;
+use super::ranges;
+use super::spec_edit::SpecPosition;
+use super::tree::{SqlNodeId, Trees};
+use crate::Type;
+use crate::compiler::Compiler;
+use crate::model::outline::{DefinitionWithPosition, SheetOutline, StepOutline};
+
+pub(super) use definition_part::{DefinitionSqlPart, expression_columns};
+
+/// Maximum number of formulas to compile before the search stops.
+const MAX_COMPILED: usize = 150;
+/// Maximum number of further formulas to compile after a formula has been proven, in search of a formula that
+/// reproduces the edited SQL exactly.
+const MAX_FURTHER_COMPILED: usize = 12;
+/// Maximum number of formulas to compile in search of equivalent SQL.
+const MAX_EQUIVALENT_COMPILED: usize = 24;
+/// Maximum number of bytes of SQL to compile in order to learn the SQL that formulas produce at a definition's
+/// position.
+const MAX_LEARNED_BYTES: usize = 4_000_000;
+/// Cost of each function that a candidate calls but the formula in the spec does not.
+const NEW_FUNCTION_COST: u32 = 3;
+
+/// Checks candidate formulas for a definition in a file.
+pub(super) struct CandidateCheck<'a, 's> {
+    pub compiler: &'a Compiler,
+    pub spec_position: &'a SpecPosition<'s>,
+    pub definition: &'a DefinitionWithPosition,
+    pub definition_index: usize,
+    pub path: Option<&'a str>,
+    /// Generated version of the file. `edited_file` is the version with hand edits.
+    pub generated_file: &'a SqlFile<'s>,
+    pub edited_file: &'a SqlFile<'s>,
+    pub edits: &'a Edits,
+    pub cte: Option<&'a str>,
+    /// Part of the file that shows the definition.
+    pub definition_part: DefinitionSqlPart<'a>,
+    /// `true` if no difference may remain, because the difference could be caused by this definition.
+    pub is_exact: bool,
+    /// `true` if the rest of the file must contain only other edits.
+    pub compares_file: bool,
+    /// Number of bytes of SQL that may still be compiled for learning.
+    remaining_bytes: Cell<usize>,
+    /// Formulas that were compiled but could not be proven.
+    tried: RefCell<HashSet<String>>,
+    /// Windows to which ranges compile, learned once and then reused.
+    pub windows: OnceCell<Vec<ranges::LearnedRanges>>,
+    /// CTE in which the edited file computes the definition.
+    site_cte: OnceCell<Option<String>>,
+}
+
+impl<'a, 's> CandidateCheck<'a, 's> {
+    pub fn new(
+        compiler: &'a Compiler,
+        position: &'a SpecPosition<'s>,
+        (definition_index, definition): (usize, &'a DefinitionWithPosition),
+        path: Option<&'a str>,
+        (generated_file, edited_file, edits): (&'a SqlFile<'s>, &'a SqlFile<'s>, &'a Edits),
+    ) -> Self {
+        Self {
+            compiler,
+            spec_position: position,
+            definition,
+            definition_index,
+            path,
+            generated_file,
+            edited_file,
+            edits,
+            cte: position.step_cte(definition_index),
+            definition_part: DefinitionSqlPart::Column(&definition.name),
+            is_exact: false,
+            compares_file: true,
+            remaining_bytes: Cell::new(MAX_LEARNED_BYTES),
+            tried: RefCell::default(),
+            windows: OnceCell::new(),
+            site_cte: OnceCell::new(),
+        }
+    }
+
+    /// Returns a new check for the same definition, with its own limits and without the formulas that were already
+    /// tried.
+    pub fn restart(&self) -> Self {
+        let definition = (self.definition_index, self.definition);
+        let files = (self.generated_file, self.edited_file, self.edits);
+        Self::new(self.compiler, self.spec_position, definition, self.path, files)
+    }
+
+    /// Returns a proven formula, which compiles to the expected expression in the part of the file that shows the
+    /// definition.
+    pub fn first_proven(&self, mut forms: Vec<ExpressionText>, trees: &Trees, expected: SqlNodeId) -> Option<String> {
+        self.sort_by_similarity(&mut forms);
+        let mut trees = trees.clone();
+        let mut tried = self.tried.borrow_mut();
+        forms.retain(|form| !tried.contains(&form.text));
+        // If several formulas are proven, keep the formula that leaves the fewest differences elsewhere.
+        let mut best: Option<(usize, String)> = None;
+        let mut more = MAX_COMPILED.saturating_sub(tried.len());
+        for form in forms {
+            let Some(left) = more.checked_sub(1) else { break };
+            more = left;
+            match self.count_differences(&form.text, &mut trees, expected) {
+                Some(0) => return Some(form.text),
+                Some(count) => {
+                    more = if best.is_none() {
+                        more.min(MAX_FURTHER_COMPILED)
+                    } else {
+                        more
+                    };
+                    if best.as_ref().is_none_or(|(least, _)| count < *least) {
+                        best = Some((count, form.text));
+                    }
+                }
+                None => {
+                    tried.insert(form.text);
+                }
+            }
+        }
+        best.map(|(_, text)| text)
+    }
+
+    /// Returns a formula with which the spec compiles to SQL that returns the same columns of the same rows as the
+    /// edited file, even if other selects compute the columns.
+    pub fn first_equivalent(&self, mut forms: Vec<ExpressionText>, trees: &Trees) -> Option<String> {
+        self.sort_by_similarity(&mut forms);
+        let mut trees = trees.clone();
+        let mut is_equivalent = |form: &ExpressionText| {
+            let spec = self.spec_position.replace_formula(self.definition, &form.text).ok();
+            let sql = spec.and_then(|spec| self.compile_spec_sql(&spec));
+            sql.is_some_and(|sql| {
+                are_equivalent(
+                    &SqlFile::read(&sql, self.edited_file.dialect),
+                    self.edited_file,
+                    &mut trees,
+                )
+            })
+        };
+        let mut forms = forms.into_iter().take(MAX_EQUIVALENT_COMPILED);
+        forms.find(|form| is_equivalent(form)).map(|form| form.text)
+    }
+
+    /// Returns the step that contains the definition.
+    fn step(&self) -> Option<&'a StepOutline> {
+        self.spec_position.outline.steps.get(self.definition_index)
+    }
+
+    /// Returns the columns of a file, as the definition's step sees them.
+    fn columns<'f, 't>(&self, file: &'f SqlFile<'t>) -> ColumnResolver<'f, 't> {
+        self.spec_position
+            .columns(file, self.definition_index, &self.definition.name)
+    }
+
+    /// Returns whether an edit belongs to the column that shows the definition.
+    pub fn is_own_column(&self, item: &ColumnEdit) -> bool {
+        let same = |a: Option<&str>, b: Option<&str>| a.map(str::to_ascii_lowercase) == b.map(str::to_ascii_lowercase);
+        let is_column =
+            matches!(self.definition_part, DefinitionSqlPart::Column(name) if item.column.eq_ignore_ascii_case(name));
+        is_column && same(item.cte.as_deref(), self.site_cte())
+    }
+
+    /// Returns a difference in the value that the definition's column has in the periods that a step with `fill` adds.
+    pub fn difference_in_added_periods<'i>(&self, edits: &'i Edits) -> Option<&'i ColumnEdit> {
+        let step = self.step()?;
+        let is_other_column =
+            |item: &&ColumnEdit| item.column.eq_ignore_ascii_case(&self.definition.name) && !self.is_own_column(item);
+        edits.items.iter().filter(|_| step.is_filled).find(is_other_column)
+    }
+
+    /// Returns the CTE in which the edited file computes the definition. `None` for the last select.
+    fn site_cte(&self) -> Option<&str> {
+        let find = || {
+            let columns = self.columns(self.edited_file);
+            let position = self.spec_position;
+            position
+                .find_site(&columns, self.edited_file, self.cte, &self.definition.name)?
+                .cte
+        };
+        self.site_cte.get_or_init(find).as_deref()
+    }
+
+    /// Sorts formulas by their similarity to the formula in the spec, the most similar formula first.
+    pub fn sort_by_similarity(&self, forms: &mut Vec<ExpressionText>) {
+        let known = called_functions(&self.definition.formula);
+        let may_write_errors = has_division_by_zero(&self.definition.formula);
+        forms.retain(|form| form.range != RangeUse::Whole && (may_write_errors || !has_division_by_zero(&form.text)));
+        forms.sort_by_cached_key(|form| {
+            let new = called_functions(&form.text)
+                .iter()
+                .filter(|word| !known.contains(*word))
+                .count();
+            form.cost + NEW_FUNCTION_COST * new as u32
+        });
+    }
+
+    /// Counts the differences between the SQL of a formula and the edited file, provided that all differences come from
+    /// other edits. `None` if the formula does not produce the expected expression or if any other difference remains.
+    fn count_differences(&self, formula: &str, trees: &mut Trees, expected: SqlNodeId) -> Option<usize> {
+        let sql = self.compile_spec_sql(&self.spec_position.replace_formula(self.definition, formula).ok()?)?;
+        let file = SqlFile::read(&sql, self.edited_file.dialect);
+        if self.shown_expression(&file, self.definition_part, trees) != Ok(expected) {
+            return None;
+        }
+        if !self.compares_file {
+            return Some(0);
+        }
+        let edits = compare_files(&file, self.edited_file);
+        if edits.items.iter().any(|item| self.is_own_column(item)) || self.difference_in_added_periods(&edits).is_some()
+        {
+            return None;
+        }
+        let count = edits.items.len() + edits.other_edits.len();
+        let fewer = count < self.edits.items.len() + self.edits.other_edits.len();
+        let is_proven = (fewer || self.edits.is_empty())
+            && edits.items.iter().all(|item| self.edits.items.contains(item))
+            && edits
+                .other_edits
+                .iter()
+                .all(|rest| self.edits.other_edits.contains(rest));
+        (is_proven && (count == 0 || !self.is_exact)).then_some(count)
+    }
+
+    /// Returns the relation that the step reads.
+    pub fn base_relation(&self) -> String {
+        let columns = self.columns(self.edited_file);
+        let lower = self.cte.map(str::to_ascii_lowercase);
+        columns.base_relation_of(lower.as_deref())
+    }
+
+    /// Returns the columns of the relation that the step reads, if they are known.
+    pub fn base_columns(&self) -> Vec<(String, Type)> {
+        let base = self.compiler.options.schema.relation(&self.base_relation());
+        let columns = base.into_iter().flat_map(formulac_core::Relation::columns);
+        columns.map(|column| (column.name().to_owned(), column.ty())).collect()
+    }
+
+    /// Returns the type of a column in the step's relation, and whether the column may be NULL. `None` if it is not
+    /// known.
+    pub fn base_column_type(&self, name: &str) -> Option<ValueType> {
+        let base = self.compiler.options.schema.relation(&self.base_relation())?;
+        let column = base
+            .columns()
+            .iter()
+            .find(|column| column.name().eq_ignore_ascii_case(name))?;
+        Some((column.ty(), column.is_nullable()))
+    }
+
+    pub fn sheet_outline(&self) -> Option<&SheetOutline> {
+        self.step()?.sheet.as_ref()
+    }
+}
+
+/// Returns the functions that a formula calls. Timeframes are skipped because they may have the same names as
+/// functions, such as `[quarter]`.
+pub(super) fn called_functions(formula: &str) -> Vec<&str> {
+    let is_in_name = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.');
+    let calls = formula
+        .match_indices('(')
+        .filter_map(|(at, _)| formula.get(..at)?.trim_end().rsplit(|c| !is_in_name(c)).next());
+    calls.filter(|word| crate::catalog::lookup(word).is_some()).collect()
+}

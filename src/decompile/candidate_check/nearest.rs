@@ -1,0 +1,90 @@
+//! Explains why an edit has no formula, with the SQL or the error of the nearest formula.
+
+use super::CandidateCheck;
+use crate::edits::{Edits, compare_files};
+use crate::expression_text::ExpressionText;
+use crate::file::SqlFile;
+use crate::formula::NotAFormula;
+use crate::refusals;
+use crate::tree::{SqlNodeId, Trees};
+
+/// Maximum number of formulas to compile in order to explain why an edit cannot be expressed as a formula.
+const MAX_NEAREST_COMPILED: usize = 3;
+
+impl CandidateCheck<'_, '_> {
+    /// Returns the reason why even the best of these formulas does not produce the edited expression: the SQL of the
+    /// formula, or its error. `None` if no formula is similar.
+    pub fn nearest_formula(
+        &self,
+        mut forms: Vec<ExpressionText>,
+        trees: &mut Trees,
+        edited: SqlNodeId,
+    ) -> Option<NotAFormula> {
+        self.sort_by_similarity(&mut forms);
+        let parts = trees.descendants(edited);
+        let mut error = None;
+        for form in forms.into_iter().take(MAX_NEAREST_COMPILED) {
+            let spec = self.spec_position.with_formula_unchecked(self.definition, &form.text)?;
+            let compiled = self.spec_position.compile(self.compiler, &spec, self.path);
+            let Some(sql) = compiled.model_sql() else {
+                let diagnostic = compiled.diagnostics().iter().find(|diagnostic| diagnostic.is_error());
+                error =
+                    error.or(diagnostic.map(|diagnostic| refusals::invalid_formula(&form.text, diagnostic.message())));
+                continue;
+            };
+            let file = SqlFile::read(sql, self.edited_file.dialect);
+            let edits = compare_files(&file, self.edited_file);
+            if let Some(item) = self.difference_in_added_periods(&edits) {
+                return Some(refusals::added_periods(&form.text, &item.before));
+            }
+            let columns = self.columns(&file);
+            let Some(site) = self
+                .spec_position
+                .find_site(&columns, &file, self.cte, &self.definition.name)
+            else {
+                return Some(refusals::not_aggregated(&form.text));
+            };
+            if !edits.items.iter().any(|item| self.is_own_column(item))
+                && let Some((part, sql)) = self.first_other_difference(&edits)
+            {
+                return Some(refusals::formula_changes_other_part(&form.text, &part, sql.as_deref()));
+            }
+            // A formula that lacks the outer part of the edit, such as a conversion, does not count as similar.
+            let generated = self.shown_expression(&file, self.definition_part, trees).ok();
+            if generated.is_some_and(|generated| generated != edited && parts.contains(&generated)) {
+                continue;
+            }
+            if generated == Some(edited)
+                && let Some(cte) = &site.cte
+            {
+                return Some(refusals::formula_in_other_cte(&form.text, cte));
+            }
+            let sql = file.text(&site.tokens).split_whitespace().collect::<Vec<_>>().join(" ");
+            return Some(refusals::nearest_formula(&form.text, &sql));
+        }
+        let listed = refusals::listed_part(trees, edited).filter(|_| error.is_some());
+        listed
+            .map(|listed| refusals::no_formula_for(trees, edited, listed))
+            .or(error)
+    }
+
+    /// Returns the first difference that is not an edit: the description of the part, and its generated SQL. The SQL is
+    /// `None` if the difference concerns the whole file.
+    fn first_other_difference(&self, edits: &Edits) -> Option<(String, Option<String>)> {
+        let mut columns = edits.items.iter().filter(|item| !self.edits.items.contains(item));
+        let column = columns
+            .next()
+            .map(|item| (format!("the column `{}`", item.column), Some(item.before.clone())));
+        let mut rest = edits
+            .other_edits
+            .iter()
+            .filter(|rest| !self.edits.other_edits.contains(rest));
+        column.or_else(|| {
+            let rest = rest.next()?;
+            Some((
+                rest.description.clone(),
+                rest.position.as_ref().map(|_| rest.before.clone()),
+            ))
+        })
+    }
+}

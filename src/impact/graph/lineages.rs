@@ -1,0 +1,137 @@
+//! Column lineage of the graph's nodes, from their SQL or from an earlier run.
+
+use std::sync::OnceLock;
+
+use super::node::no_sql_reason;
+use super::{Graph, ImpactGraphNode};
+use crate::lineage::{self, KnownRelationColumns, LineageCache, LineageError, SqlLineage};
+use crate::raw_code;
+
+/// Column lineage of a node: either parsed in this run, or the index of a stored lineage.
+#[derive(Debug)]
+pub(super) enum NodeLineage {
+    Parsed(Box<Result<SqlLineage, LineageError>>),
+    Stored(usize),
+}
+
+/// Prefix that dbt adds to the name of an ephemeral model in the SQL of the models that read it.
+pub(super) const EPHEMERAL: &str = "__dbt__cte__";
+
+impl Graph<'_> {
+    /// Adds lineage of queries from an earlier run, so that unchanged SQL is not parsed again.
+    #[must_use]
+    pub fn with_stored_lineages(self, stored_lineages: LineageCache) -> Self {
+        Self {
+            stored_lineages,
+            ..self
+        }
+    }
+
+    /// Returns the current lineage of all queries in the format that [`LineageCache::from_stored`] reads. `None` if
+    /// fewer than `many` queries were parsed in this run.
+    #[must_use]
+    pub fn lineages_to_store(&self, many: usize) -> Option<Vec<u8>> {
+        let is_parsed =
+            |lineage: &&OnceLock<NodeLineage>| matches!(lineage.get(), Some(NodeLineage::Parsed(read)) if read.is_ok());
+        if self.lineages.iter().filter(is_parsed).count() < many {
+            return None;
+        }
+        let queries = (0..self.parts.len()).filter_map(|index| {
+            let sql = self.sql(index).ok()?;
+            let print = lineage::sql_fingerprint(sql, self.sources.dialect);
+            let fingerprint_of_columns = |parts: &[String]| self.columns_fingerprint(index, parts);
+            // Keep the stored lineage of a query that was not needed in this run, if the lineage is still valid.
+            let lineage = match self.lineages.get(index)?.get() {
+                Some(NodeLineage::Parsed(read)) => (**read).as_ref().ok()?,
+                Some(NodeLineage::Stored(at)) => self.stored_lineages.get(*at)?,
+                None => self
+                    .stored_lineages
+                    .get(self.stored_lineages.find(print, fingerprint_of_columns)?)?,
+            };
+            Some((
+                print,
+                lineage
+                    .relations()
+                    .iter()
+                    .map(|parts| fingerprint_of_columns(parts))
+                    .collect(),
+                lineage,
+            ))
+        });
+        Some(LineageCache::to_stored(queries))
+    }
+
+    fn columns_fingerprint(&self, reader: usize, parts: &[String]) -> u64 {
+        let print = |index: usize| {
+            let fingerprint = || self.columns_known_without_sql(index).columns_fingerprint();
+            self.fingerprints
+                .get(index)
+                .map_or_else(fingerprint, |print| *print.get_or_init(fingerprint))
+        };
+        self.find_relation(reader, parts)
+            .map_or_else(|| KnownRelationColumns::default().columns_fingerprint(), print)
+    }
+
+    /// Returns the column lineage of a node. The lineage is computed once and then reused. The caller must provide
+    /// [stack space](lineage::with_large_stack).
+    pub fn lineage(&self, index: usize) -> Option<Result<&SqlLineage, &LineageError>> {
+        let lineage = self.lineages.get(index)?.get_or_init(|| self.find_lineage(index));
+        Some(match lineage {
+            NodeLineage::Parsed(lineage) => (**lineage).as_ref(),
+            NodeLineage::Stored(at) => Ok(self.stored_lineages.get(*at)?),
+        })
+    }
+
+    /// Returns the SQL of a node.
+    fn sql(&self, index: usize) -> Result<&str, LineageError> {
+        let part = self
+            .parts
+            .get(index)
+            .ok_or_else(|| LineageError::new("the node does not exist"))?;
+        match (part.known_sql(), part.raw_sql(), self.uncompiled_sql.get(index)) {
+            (Some(sql), ..) => Ok(sql),
+            (None, Some(code), Some(read)) => {
+                let read = read.get_or_init(|| {
+                    let sql = raw_code::model_sql(code, |call| self.sql_name_of_reference(part, call));
+                    sql.map_err(|jinja| {
+                        LineageError::new(format!("only dbt can evaluate the Jinja {jinja} (`dbt compile`)"))
+                    })
+                });
+                read.as_deref().map_err(Clone::clone)
+            }
+            _ => Err(LineageError::new(no_sql_reason(part))),
+        }
+    }
+
+    /// Returns the SQL name of the relation to which a Jinja call in a node refers.
+    fn sql_name_of_reference(&self, part: &ImpactGraphNode<'_>, call: &str) -> Option<String> {
+        let node = part.node?;
+        let node = if call == "this" {
+            node
+        } else {
+            self.sources.manifest.resolve_reference(node, call)?
+        };
+        let ephemeral = || format!("{EPHEMERAL}{}", node.name);
+        Some(node.relation_name.as_deref().map_or_else(ephemeral, str::to_owned))
+    }
+
+    fn find_lineage(&self, index: usize) -> NodeLineage {
+        let sql = match self.sql(index) {
+            Ok(sql) => sql,
+            Err(why) => return NodeLineage::Parsed(Box::new(Err(why))),
+        };
+        let dialect = self.sources.dialect;
+        if !self.stored_lineages.is_empty() {
+            let fingerprint = |parts: &[String]| self.columns_fingerprint(index, parts);
+            if let Some(stored) = self
+                .stored_lineages
+                .find(lineage::sql_fingerprint(sql, dialect), fingerprint)
+            {
+                return NodeLineage::Stored(stored);
+            }
+        }
+        NodeLineage::Parsed(Box::new(lineage::read(sql, dialect, &|parts: &[String]| {
+            self.known_columns_of_relation(index, parts)
+        })))
+    }
+}

@@ -1,0 +1,274 @@
+//! Graph of a project: the nodes in dbt's manifest, and the models that have a spec but are not in the manifest yet.
+
+mod lineages;
+mod named_parents;
+mod node;
+mod traversal;
+
+use std::sync::OnceLock;
+
+use rustc_hash::FxHashMap;
+
+use super::omni::OmniFields;
+use crate::artifacts::{Catalog, Manifest};
+use crate::dbt::{RelationReference, relation_parts};
+use crate::dialect::Dialect;
+use crate::lineage::{KnownRelationColumns, LineageCache, LineageError};
+
+use lineages::{EPHEMERAL, NodeLineage};
+use named_parents::add_named_parents;
+use traversal::topological_order;
+
+pub use node::{ImpactGraphNode, SpecModel};
+
+/// Inputs for the graph: all known data about a project.
+#[derive(Clone, Copy, Debug)]
+pub struct GraphSources<'a> {
+    /// dbt's manifest, including the code of models.
+    pub manifest: &'a Manifest,
+    /// dbt's catalog of the warehouse. `None` if it is not available.
+    pub catalog: Option<&'a Catalog>,
+    /// Specs in the project.
+    pub specs: &'a [SpecModel],
+    /// Fields, topics and joins in the Omni model.
+    pub omni: &'a OmniFields,
+    /// Dialect of the SQL. `None` if formulac does not support the dialect.
+    pub dialect: Option<Dialect>,
+}
+
+/// Graph of a project. Nodes are indices into `parts`.
+#[derive(Debug)]
+pub struct Graph<'a> {
+    /// Inputs of the graph.
+    pub sources: GraphSources<'a>,
+    /// Nodes of the graph.
+    pub parts: Vec<ImpactGraphNode<'a>>,
+    /// Nodes that each node reads.
+    pub parents: Vec<Vec<usize>>,
+    /// Nodes that read each node.
+    pub children: Vec<Vec<usize>>,
+    /// Nodes of each relation: a seed and a source may be one table.
+    relations: FxHashMap<Vec<String>, Vec<usize>>,
+    /// SQL of nodes that dbt has not compiled, or the reason why the SQL cannot be read.
+    uncompiled_sql: Vec<OnceLock<Result<String, LineageError>>>,
+    lineages: Vec<OnceLock<NodeLineage>>,
+    /// Lineage of queries that an earlier run stored.
+    stored_lineages: LineageCache,
+    /// Fingerprint of the known columns of each node.
+    fingerprints: Vec<OnceLock<u64>>,
+}
+
+impl<'a> Graph<'a> {
+    /// Builds the graph of a project.
+    #[must_use]
+    pub fn new(sources: GraphSources<'a>) -> Self {
+        let manifest = sources.manifest;
+        let mut parts: Vec<ImpactGraphNode<'a>> = manifest
+            .nodes
+            .iter()
+            .map(|node| ImpactGraphNode {
+                node: Some(node),
+                spec: None,
+                is_newer: false,
+            })
+            .collect();
+        let mut parents = manifest.parents();
+        let mut by_name: FxHashMap<String, usize> = FxHashMap::default();
+        for (index, node) in manifest
+            .nodes
+            .iter()
+            .enumerate()
+            .filter(|(_, n)| n.resource_type.is_referenceable())
+        {
+            let is_in_project = Some(&*node.package) == manifest.metadata.project_name.as_deref();
+            if is_in_project || node.is_latest() {
+                by_name.entry(node.name.to_lowercase()).or_insert(index);
+            }
+        }
+        let mut spec_indexes = Vec::new();
+        for spec in sources.specs {
+            let index = match by_name.get(&spec.name.to_lowercase()) {
+                Some(index) => *index,
+                None => {
+                    parts.push(ImpactGraphNode {
+                        node: None,
+                        spec: None,
+                        is_newer: true,
+                    });
+                    parents.push(Vec::new());
+                    by_name.insert(spec.name.to_lowercase(), parts.len() - 1);
+                    parts.len() - 1
+                }
+            };
+            spec_indexes.push(index);
+            if let Some(part) = parts.get_mut(index) {
+                let raw_code = part.node.and_then(|node| node.raw_code.as_deref()).map(str::trim);
+                part.is_newer = raw_code != spec.compiled.model_sql().map(str::trim);
+                part.spec = Some(spec);
+            }
+        }
+        for (spec, index) in sources.specs.iter().zip(spec_indexes) {
+            let is_newer = parts.get(index).is_some_and(|part| part.is_newer);
+            if let Some(parents) = parents.get_mut(index).filter(|_| is_newer) {
+                let read = spec.compiled.reads().iter().filter_map(|from| match from {
+                    RelationReference::Source { group, table } => {
+                        let source = manifest.source(group, table)?;
+                        manifest.index_of(&source.unique_id)
+                    }
+                    from => by_name.get(&from.name().to_lowercase()).copied(),
+                });
+                *parents = read.filter(|parent| *parent != index).collect();
+                parents.sort_unstable();
+                parents.dedup();
+            }
+        }
+        let mut relations: FxHashMap<Vec<String>, Vec<usize>> = FxHashMap::default();
+        for (at, part) in parts.iter().enumerate().filter(|(_, part)| part.is_relation()) {
+            let name = part.node.and_then(|node| node.relation_name.as_deref());
+            let name = name.map(relation_parts).filter(|name| !name.is_empty());
+            name.into_iter()
+                .for_each(|name| relations.entry(name).or_default().push(at));
+        }
+        add_named_parents(&parts, &relations, sources.dialect.unwrap_or_default(), &mut parents);
+        let mut children = vec![Vec::new(); parts.len()];
+        for (index, read) in parents.iter().enumerate() {
+            for parent in read {
+                if let Some(children) = children.get_mut(*parent) {
+                    children.push(index);
+                }
+            }
+        }
+        Self {
+            uncompiled_sql: empty_cells(parts.len()),
+            lineages: empty_cells(parts.len()),
+            fingerprints: empty_cells(parts.len()),
+            sources,
+            parts,
+            parents,
+            children,
+            relations,
+            stored_lineages: LineageCache::default(),
+        }
+    }
+
+    /// Returns the index of the node with this id.
+    #[must_use]
+    pub fn index_of(&self, id: &str) -> Option<usize> {
+        let node_index = self.sources.manifest.index_of(id);
+        node_index.or_else(|| {
+            self.parts
+                .iter()
+                .position(|part| part.node.is_none() && part.id() == id)
+        })
+    }
+
+    /// Returns the display name of a node.
+    pub(super) fn node_name(&self, index: usize) -> String {
+        self.parts.get(index).map(ImpactGraphNode::name).unwrap_or_default()
+    }
+
+    /// Returns the node to which a relation name in a node's SQL refers.
+    pub fn find_relation(&self, reader: usize, parts: &[String]) -> Option<usize> {
+        let has_spec_sql = self.parts.get(reader)?.has_spec_sql();
+        if let Some(places) = self.relations.get(parts).filter(|_| !has_spec_sql) {
+            // The node in `ref` or `source` takes precedence over another node of the same table.
+            let is_parent = |index: &usize| self.parents.get(reader).is_some_and(|read| read.contains(index));
+            return places.iter().find(|index| is_parent(index)).or(places.last()).copied();
+        }
+        // Names may be spelled as in a spec, or have fewer parts than the names that dbt writes.
+        let last = parts.last()?;
+        let is_named = |index: &&usize| {
+            self.parts.get(**index).is_some_and(|part| match part.node {
+                Some(node) if !has_spec_sql => match node.relation_name.as_deref() {
+                    Some(name) => relation_parts(name).ends_with(parts),
+                    None => last
+                        .strip_prefix(EPHEMERAL)
+                        .is_some_and(|last| node.name.eq_ignore_ascii_case(last)),
+                },
+                Some(node) => {
+                    node.name.eq_ignore_ascii_case(last)
+                        || node.alias.as_deref().is_some_and(|a| a.eq_ignore_ascii_case(last))
+                }
+                None => part.name().eq_ignore_ascii_case(last),
+            })
+        };
+        self.parents.get(reader)?.iter().find(is_named).copied()
+    }
+
+    fn known_columns_of_relation(&self, reader: usize, parts: &[String]) -> KnownRelationColumns {
+        self.find_relation(reader, parts)
+            .map(|index| self.columns_known_without_sql(index))
+            .unwrap_or_default()
+    }
+
+    /// Returns the columns of a node that are known without parsing its SQL.
+    #[must_use]
+    pub fn columns_known_without_sql(&self, index: usize) -> KnownRelationColumns {
+        let Some(part) = self.parts.get(index) else {
+            return KnownRelationColumns::default();
+        };
+        if let Some(spec) = part
+            .spec
+            .filter(|spec| part.has_spec_sql() && !spec.compiled.columns().is_empty())
+        {
+            let columns = spec.compiled.columns().iter().map(|column| column.name().to_owned());
+            return KnownRelationColumns {
+                columns: columns.collect(),
+                is_complete: true,
+            };
+        }
+        let Some(node) = part.node else {
+            return KnownRelationColumns::default();
+        };
+        if let Some(table) = self.sources.catalog.and_then(|catalog| catalog.table(&node.unique_id)) {
+            let columns = table.columns.iter().map(|column| column.name.to_string());
+            return KnownRelationColumns {
+                columns: columns.collect(),
+                is_complete: true,
+            };
+        }
+        let columns = node.columns.iter().map(|column| column.name.to_string()).collect();
+        KnownRelationColumns {
+            columns,
+            is_complete: node.contract_enforced && !node.columns.is_empty(),
+        }
+    }
+
+    /// Returns all known columns of a node, including columns from its SQL, and whether the list is complete.
+    pub fn columns(&self, index: usize) -> KnownRelationColumns {
+        let mut relation_columns = self.columns_known_without_sql(index);
+        if relation_columns.is_complete {
+            return relation_columns;
+        }
+        if let Some(Ok(lineage)) = self.lineage(index) {
+            for name in lineage.names() {
+                if !relation_columns
+                    .columns
+                    .iter()
+                    .any(|column| column.eq_ignore_ascii_case(name))
+                {
+                    relation_columns.columns.push(name.to_owned());
+                }
+            }
+            relation_columns.is_complete = lineage.is_complete();
+        }
+        relation_columns
+    }
+
+    /// Returns the nodes downstream of other nodes, in dependency order. A start node is included only if it is
+    /// downstream of another start node. Nodes in a cycle come last.
+    #[must_use]
+    pub fn downstream(&self, from: &[usize]) -> Vec<usize> {
+        topological_order(from, &self.children)
+    }
+
+    /// Returns the nodes upstream of other nodes, each after all upstream nodes that read it.
+    #[must_use]
+    pub fn upstream(&self, from: &[usize]) -> Vec<usize> {
+        topological_order(from, &self.parents)
+    }
+}
+
+fn empty_cells<T>(count: usize) -> Vec<OnceLock<T>> {
+    (0..count).map(|_| OnceLock::new()).collect()
+}

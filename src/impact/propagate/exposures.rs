@@ -1,0 +1,77 @@
+//! Effects on exposures and saved queries, which dbt does not connect to columns.
+
+use super::changes::ChangeGrade;
+use super::node_state::{NodeState, NodeStates};
+use crate::graph::Graph;
+use crate::lineage::ColumnChange;
+
+/// Grades an exposure or a saved query. dbt does not specify which columns these nodes read.
+pub(super) fn grade_exposure_or_saved_query(
+    graph: &Graph<'_>,
+    index: usize,
+    states: &NodeStates,
+    state: &mut NodeState,
+) {
+    for parent in graph.parents.get(index).into_iter().flatten() {
+        let Some(before) = states.get(parent).filter(|before| before.is_affected()) else {
+            continue;
+        };
+        let name = graph.node_name(*parent);
+        let first = |change: ColumnChange| {
+            before
+                .columns
+                .iter()
+                .find(|(_, (kind, _))| *kind == change)
+                .map(|(name, _)| name)
+        };
+        let (grade, reason, column) = if before.fails.is_some() {
+            (
+                ChangeGrade::Breaking,
+                format!("the input `{name}` fails or was removed"),
+                None,
+            )
+        } else if let Some(column) = first(ColumnChange::Gone) {
+            (
+                ChangeGrade::Breaking,
+                format!("the possible input `{name}.{column}` was removed"),
+                Some(column.clone()),
+            )
+        } else if let Some(column) = first(ColumnChange::Type) {
+            (
+                ChangeGrade::Breaking,
+                format!("the type of the possible input `{name}.{column}` changes"),
+                Some(column.clone()),
+            )
+        } else if before.rows.is_some() {
+            (
+                ChangeGrade::Changing,
+                format!("all rows of the input `{name}` may change"),
+                None,
+            )
+        } else if before.columns.is_empty() {
+            continue;
+        } else {
+            let names: Vec<String> = before.columns.keys().map(|column| format!("`{column}`")).collect();
+            let (listed, more) = names.split_at(names.len().min(3));
+            let more = if more.is_empty() {
+                String::new()
+            } else {
+                format!(" and {} more", more.len())
+            };
+            let column = (names.len() == 1)
+                .then(|| before.columns.keys().next().cloned())
+                .flatten();
+            let verb = if names.len() == 1 { "changes" } else { "change" };
+            (
+                ChangeGrade::Changing,
+                format!("in the input `{name}`, {}{more} {verb}", listed.join(", ")),
+                column,
+            )
+        };
+        state.raise_grade(grade, reason, Some((*parent, column)));
+        state.rows.get_or_insert(Some((*parent, None)));
+    }
+    if state.is_affected() {
+        state.why_model_level = Some("dbt does not record which columns are read here".to_owned());
+    }
+}

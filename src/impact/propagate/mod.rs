@@ -1,0 +1,155 @@
+//! Propagates a change downstream, node by node. The severity for each node depends on the changed columns and rows
+//! that the node reads.
+
+mod changes;
+mod exposures;
+mod models;
+mod node_state;
+
+use std::collections::BTreeMap;
+
+use super::graph::Graph;
+use super::{semantic, test_effects};
+use crate::artifacts::{DataTest, ResourceType};
+use crate::lineage::{self, ColumnChange};
+
+use exposures::grade_exposure_or_saved_query;
+use models::grade_model;
+
+pub use changes::{ChangeGrade, ChangeNote, NodeChanges};
+pub(super) use models::parent_with_changed_rows;
+pub(super) use node_state::{ChangeOrigin, NodeState, NodeStates};
+
+/// Result of a propagation: the states of affected nodes, and all downstream nodes in order.
+#[derive(Debug, Default)]
+pub(super) struct Propagation {
+    pub states: NodeStates,
+    /// Downstream nodes, in dependency order.
+    pub order: Vec<usize>,
+}
+
+/// Propagates changes downstream.
+pub(super) fn propagate(graph: &Graph<'_>, starts: &[NodeChanges]) -> Propagation {
+    let mut propagation = Propagation {
+        states: NodeStates::new(graph.parts.len()),
+        order: Vec::new(),
+    };
+    for start in starts {
+        let Some(state) = propagation.states.state_mut(start.node_index) else {
+            continue;
+        };
+        for (column, change) in &start.columns {
+            let known = state.columns.entry(column.clone()).or_insert((*change, None));
+            known.0 = known.0.max(*change);
+        }
+        if start.rows {
+            state.rows = Some(None);
+        }
+        if start.is_removed {
+            state.fails = Some(None);
+        }
+        grade_changed_node(graph, start, state);
+    }
+    let from: Vec<usize> = starts.iter().map(|start| start.node_index).collect();
+    propagation.order = graph.downstream(&from);
+    let tests: BTreeMap<&str, DataTest<'_>> = graph
+        .sources
+        .manifest
+        .data_tests()
+        .into_iter()
+        .map(|test| (&*test.node.unique_id, test))
+        .collect();
+    // Skip nodes that do not read affected nodes, because parsing SQL takes most of the time.
+    let mut next = 0;
+    while next < propagation.order.len() {
+        let wave = independent_run_end(graph, &propagation.order, next);
+        let places = propagation.order.get(next..wave).unwrap_or_default().to_vec();
+        let states = &propagation.states;
+        let node_states = lineage::each_with_large_stack(places.len(), |at| {
+            let index = places.get(at).copied()?;
+            let read = graph.parents.get(index)?;
+            let is_touched = |parent: &usize| states.get(parent).is_some_and(NodeState::is_affected);
+            read.iter()
+                .any(is_touched)
+                .then(|| grade_node(graph, index, states, starts, &tests))
+        });
+        for (index, state) in places.iter().zip(node_states) {
+            if let Some(state) = state.filter(NodeState::is_affected) {
+                propagation.states.add(*index, state);
+            }
+        }
+        next = wave;
+    }
+    propagation
+}
+
+/// Returns the end of the longest sequence that starts at `from` and contains no nodes that read each other.
+fn independent_run_end(graph: &Graph<'_>, order: &[usize], from: usize) -> usize {
+    let mut inside = rustc_hash::FxHashSet::default();
+    for (at, index) in order.iter().enumerate().skip(from) {
+        if graph
+            .parents
+            .get(*index)
+            .is_some_and(|read| read.iter().any(|parent| inside.contains(parent)))
+        {
+            return at;
+        }
+        inside.insert(*index);
+    }
+    order.len()
+}
+
+/// Grades the effect of a change on the changed node itself, based on its contract.
+fn grade_changed_node(graph: &Graph<'_>, start: &NodeChanges, state: &mut NodeState) {
+    let Some(part) = graph.parts.get(start.node_index) else {
+        return;
+    };
+    let contract = part.node.is_some_and(|node| node.contract_enforced);
+    for (column, change) in &start.columns {
+        let is_listed = part.node.is_some_and(|node| node.column(column).is_some());
+        match change {
+            ColumnChange::Gone if contract && is_listed => {
+                state.raise_grade(
+                    ChangeGrade::Breaking,
+                    format!("the contract contains `{column}`, which was removed"),
+                    None,
+                );
+            }
+            ColumnChange::Type if contract && is_listed => {
+                state.raise_grade(
+                    ChangeGrade::Breaking,
+                    format!("the contract has a different type for `{column}`"),
+                    None,
+                );
+            }
+            _ => {}
+        }
+    }
+}
+
+fn grade_node(
+    graph: &Graph<'_>,
+    index: usize,
+    states: &NodeStates,
+    starts: &[NodeChanges],
+    tests: &BTreeMap<&str, DataTest<'_>>,
+) -> NodeState {
+    let Some(part) = graph.parts.get(index) else {
+        return NodeState::default();
+    };
+    let mut state = NodeState::default();
+    match part.kind() {
+        ResourceType::Test => {
+            let test = part.node.and_then(|node| tests.get(&*node.unique_id));
+            test_effects::grade_data_test(graph, index, test, states, &mut state);
+        }
+        ResourceType::UnitTest => test_effects::grade_unit_test(graph, index, states, starts, &mut state),
+        ResourceType::SemanticModel => semantic::grade_semantic_model(graph, index, states, &mut state),
+        ResourceType::Metric => semantic::grade_metric(graph, index, states, &mut state),
+        ResourceType::Exposure | ResourceType::SavedQuery => {
+            grade_exposure_or_saved_query(graph, index, states, &mut state);
+        }
+        _ => grade_model(graph, index, states, starts, &mut state),
+    }
+    state
+}

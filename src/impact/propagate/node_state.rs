@@ -1,0 +1,100 @@
+//! States of the nodes that a change affects.
+
+use std::collections::BTreeMap;
+
+use super::changes::ChangeGrade;
+use crate::lineage::ColumnChange;
+
+/// Origin of a change: the previous node and, if known, its column.
+pub(crate) type ChangeOrigin = Option<(usize, Option<String>)>;
+
+/// State of an affected node.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct NodeState {
+    /// Changed columns, or changed elements of a semantic model.
+    pub columns: BTreeMap<String, (ColumnChange, ChangeOrigin)>,
+    /// Origin of the changed rows, which change the values of all columns. `None` if the rows do not change.
+    pub rows: Option<ChangeOrigin>,
+    /// Origin of a failure. `None` if the node does not fail.
+    pub fails: Option<ChangeOrigin>,
+    pub grade: ChangeGrade,
+    pub reason: String,
+    /// Origin of the first change with the highest severity.
+    pub origin: ChangeOrigin,
+    /// Reason why the effect is known only for the whole node.
+    pub why_model_level: Option<String>,
+    /// Reasons why the effect may be smaller than reported.
+    pub gaps: Vec<String>,
+}
+
+impl NodeState {
+    pub fn is_affected(&self) -> bool {
+        self.rows.is_some() || self.fails.is_some() || !self.columns.is_empty() || !self.reason.is_empty()
+    }
+
+    /// Adds the effect of other changes. The existing origins take precedence.
+    fn merge(&mut self, other: Self) {
+        self.rows = self.rows.take().or(other.rows);
+        self.fails = self.fails.take().or(other.fails);
+        for (column, change) in other.columns {
+            self.columns.entry(column).or_insert(change);
+        }
+        if !other.reason.is_empty() {
+            self.raise_grade(other.grade, other.reason, other.origin);
+        }
+        self.why_model_level = self.why_model_level.take().or(other.why_model_level);
+    }
+
+    /// Returns the change to a column or, if the column is `None`, to the rows.
+    pub fn column_change(&self, column: Option<&str>) -> Option<ColumnChange> {
+        let rows = self.rows.is_some().then_some(ColumnChange::Values);
+        match column {
+            None => rows,
+            Some(column) => self.columns.get(column).map(|(change, _)| *change).or(rows),
+        }
+    }
+
+    /// Sets the severity, reason and origin if the new severity is higher than the current one.
+    pub fn raise_grade(&mut self, grade: ChangeGrade, reason: impl Into<String>, via: ChangeOrigin) {
+        if self.reason.is_empty() || grade > self.grade {
+            self.grade = grade;
+            self.reason = reason.into();
+            self.origin = via;
+        }
+    }
+}
+
+/// States by node index. `None` for unaffected nodes.
+#[derive(Debug, Default)]
+pub(crate) struct NodeStates(Vec<Option<Box<NodeState>>>);
+
+impl NodeStates {
+    pub fn new(count: usize) -> Self {
+        Self(std::iter::repeat_with(|| None).take(count).collect())
+    }
+
+    pub fn get(&self, index: &usize) -> Option<&NodeState> {
+        self.0.get(*index)?.as_deref()
+    }
+
+    /// Iterates over the affected nodes in index order.
+    pub fn iter(&self) -> impl Iterator<Item = (usize, &NodeState)> {
+        self.0
+            .iter()
+            .enumerate()
+            .filter_map(|(index, state)| Some((index, state.as_deref()?)))
+    }
+
+    pub fn add(&mut self, index: usize, state: NodeState) {
+        match self.0.get_mut(index) {
+            // The node also has its own changes.
+            Some(Some(changed)) => changed.merge(state),
+            Some(unaffected) => *unaffected = Some(Box::new(state)),
+            None => {}
+        }
+    }
+
+    pub fn state_mut(&mut self, index: usize) -> Option<&mut NodeState> {
+        self.0.get_mut(index).map(|state| &mut **state.get_or_insert_default())
+    }
+}

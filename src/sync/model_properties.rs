@@ -1,0 +1,41 @@
+//! Properties that the files of a model specify.
+
+use std::collections::BTreeMap;
+
+use super::hand_edits::HandEditKind;
+use super::properties::{self, LocatedPropertyValue, PropertyTarget};
+
+/// Properties of a model and its columns.
+pub(super) type ModelProperties = BTreeMap<PropertyTarget, LocatedPropertyValue>;
+
+/// Returns the properties that a model's files specify.
+pub(super) fn specified_properties(model: &str, files: &BTreeMap<String, String>) -> ModelProperties {
+    read_properties(model, property_texts(model, files))
+}
+
+fn read_properties(model: &str, (yml, md): PropertyTexts<'_>) -> ModelProperties {
+    yml.and_then(|yml| properties::read(model, yml, md)).unwrap_or_default()
+}
+
+/// Returns the properties that two versions of a model's files specify. If the files with properties are the same, both
+/// results are empty, because nothing is different.
+pub(super) fn different_properties(model: &str, versions: [&BTreeMap<String, String>; 2]) -> [ModelProperties; 2] {
+    let texts = versions.map(|files| property_texts(model, files));
+    if texts[0] == texts[1] {
+        return <[ModelProperties; 2]>::default();
+    }
+    texts.map(|texts| read_properties(model, texts))
+}
+
+/// Contents of a model's properties file and of its file with docs blocks.
+type PropertyTexts<'f> = (Option<&'f str>, Option<&'f str>);
+
+fn property_texts<'f>(model: &str, files: &'f BTreeMap<String, String>) -> PropertyTexts<'f> {
+    let text_of_kind = |kind: HandEditKind| {
+        files
+            .iter()
+            .find(|(path, _)| HandEditKind::new(path, model) == kind)
+            .map(|(_, text)| text.as_str())
+    };
+    (text_of_kind(HandEditKind::Properties), text_of_kind(HandEditKind::Docs))
+}

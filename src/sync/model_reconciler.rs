@@ -1,0 +1,257 @@
+//! Transfers the edits of one model to its spec, one edit at a time.
+
+use super::conflict::Conflict;
+use super::current_spec::CurrentSpec;
+use super::hand_edits::{HandEdit, HandEditKind, Property};
+use super::merge_generated_file::{merge_clashes, merge_generated_file};
+use super::model_properties::{ModelProperties, specified_properties};
+use super::properties::{self, LocatedPropertyValue, PropertyTarget};
+use super::reconcile::{ModelSides, ReconcileTools, Reconciled, edited_files};
+use super::state::{PushState, normalize_lines};
+use super::write_back;
+use crate::Compiler;
+use crate::decompile::{EditedModel, LayoutClash, Substitution};
+use crate::yaml_edit::YamlValue;
+
+/// Base, spec and edits of a model, whose edits are transferred to the spec.
+pub(super) struct ModelReconciler<'a> {
+    pub sides: ModelSides<'a>,
+    pub base: &'a PushState,
+    /// The spec with the edits transferred so far.
+    pub ours: CurrentSpec,
+    pub tools: ReconcileTools<'a>,
+    /// Compiler that uses the metric sets of the last push.
+    pub base_compiler: &'a Compiler,
+    /// The model's SQL with hand edits. `None` if the SQL has no hand edits.
+    pub edited_sql: Option<&'a str>,
+    /// The model with hand edits, if it is a model built on metric sets.
+    pub edited_model: Option<&'a EditedModel<'a>>,
+    /// The spec of the base, compiled again. `None` if the spec is not needed.
+    pub base_spec: Option<CurrentSpec>,
+    /// Properties that the files of the base specify.
+    pub base_properties: ModelProperties,
+    /// Columns that the transferred edits rename: the names in the last push and in `ours`.
+    pub renamed: Vec<(String, String)>,
+}
+
+impl ModelReconciler<'_> {
+    pub fn reconcile_edit(&mut self, mut edit: HandEdit, reconciled: &mut Reconciled) {
+        if edit.property == Property::Formula {
+            return self.reconcile_formula(edit, reconciled);
+        }
+        if self.reconcile_metric_set_part(&edit, reconciled) {
+            return;
+        }
+        if edit.is_whole_file()
+            && let Some(reason) = &edit.why
+        {
+            let mut conflict =
+                self.build_conflict(&edit, edit.before.clone(), self.ours.files.get(&edit.file).cloned());
+            let line = edit
+                .after
+                .as_deref()
+                .and_then(|text| text.lines().nth(edit.line.saturating_sub(1)));
+            let texts = [String::new(), String::new(), line.unwrap_or_default().to_owned()];
+            conflict.clashes = vec![LayoutClash::new(reason, edit.line, texts)];
+            reconciled.conflicts.push(conflict);
+            return;
+        }
+        let in_spec = self.with_current_name(&edit);
+        let (base, ours) = self.edited_values(&in_spec);
+        if ours == edit.after {
+            reconciled.carried.push(edit);
+            return;
+        }
+        let is_changed = ours != base && !self.has_default_description(&in_spec, [&base, &ours]);
+        // If no spec can express an edit, keep the edit in the newly generated code, unless both sides changed the same
+        // lines.
+        let dialect = self.ours.compiled.dialect();
+        let goes_beside = || match (&base, &ours, self.sides.files.get(&edit.file)) {
+            (Some(base), Some(ours), Some(theirs)) if edit.is_whole_file() => merge_generated_file(
+                &edit.file,
+                self.sides.model,
+                dialect,
+                [base, ours, &normalize_lines(theirs)],
+            )
+            .is_some(),
+            _ => false,
+        };
+        // If part of a file has a conflict, the other edits in the file are not transferred until the conflict is
+        // resolved.
+        let waits = edit.is_whole_file() && reconciled.conflicts.iter().any(|conflict| conflict.file == edit.file);
+        if waits {
+            reconciled.kept.push(edit);
+            return;
+        }
+        if self.sides.bases.len() != 1 || (is_changed && !goes_beside()) {
+            let mut conflict = self.build_conflict(&edit, base, ours);
+            // Use the name of the column in the last push, because the spec still contains this name.
+            conflict.definition = in_spec
+                .definition
+                .as_deref()
+                .map(|name| self.last_name(name).to_owned());
+            reconciled.conflicts.push(conflict);
+            return;
+        }
+        for source in write_back::spec_candidates(&self.ours.source, &in_spec) {
+            if let Some(carried) = self.compile_with_values(&source, &[&in_spec]) {
+                self.ours = carried;
+                reconciled.carried.push(edit);
+                return;
+            }
+        }
+        let is_code = |value: &YamlValue| properties::rendered_value(value).is_none();
+        if matches!(edit.property, Property::Description | Property::Config)
+            && edit.values.1.as_ref().is_some_and(is_code)
+        {
+            edit.why = Some("dbt renders the Jinja, but would not render it in the text of a spec".to_owned());
+        }
+        reconciled.kept.push(edit);
+    }
+
+    /// Returns the values of an edited property in the base and in the spec, in the format of the file.
+    pub fn edited_values(&self, edit: &HandEdit) -> (Option<String>, Option<String>) {
+        if edit.is_whole_file() {
+            return [&self.base.files, &self.ours.files]
+                .map(|files| files.get(&edit.file).cloned())
+                .into();
+        }
+        let target = edit.property_target();
+        let before = PropertyTarget {
+            column: target.column.as_deref().map(|name| self.last_name(name).to_owned()),
+            ..target.clone()
+        };
+        let now = specified_properties(self.sides.model, &self.ours.files);
+        (
+            self.base_properties.get(&before).map(LocatedPropertyValue::text),
+            now.get(&target).map(LocatedPropertyValue::text),
+        )
+    }
+
+    /// Returns the name that a column of `ours` had in the last push.
+    fn last_name<'n>(&'n self, name: &'n str) -> &'n str {
+        let renamed = self.renamed.iter().find(|(_, new)| new == name);
+        renamed.map_or(name, |(old, _)| old)
+    }
+
+    /// Returns an edit to a property, with the column's name in `ours`. The properties file may still have the name of
+    /// the last push.
+    fn with_current_name(&self, edit: &HandEdit) -> HandEdit {
+        let renamed = self
+            .renamed
+            .iter()
+            .find(|(old, _)| edit.definition.as_ref() == Some(old));
+        let has_last_name = |old: &str| {
+            let properties = specified_properties(self.sides.model, &edited_files(self.sides, &self.base.files));
+            properties.keys().any(|target| target.column.as_deref() == Some(old))
+        };
+        let new = renamed
+            .filter(|(old, _)| has_last_name(old))
+            .map(|(_, new)| new.clone());
+        HandEdit {
+            definition: new.or_else(|| edit.definition.clone()),
+            ..edit.clone()
+        }
+    }
+
+    /// Returns whether an edit changes a description that nobody wrote, so that it is the default description: the
+    /// formula. The values are the descriptions in the last push and in `ours`.
+    fn has_default_description(&self, edit: &HandEdit, [base, ours]: [&Option<String>; 2]) -> bool {
+        let Some(name) = edit
+            .definition
+            .as_deref()
+            .filter(|_| edit.property == Property::Description)
+        else {
+            return false;
+        };
+        let is_default = |spec: &CurrentSpec, name: &str, text: &str| {
+            let text: Vec<&str> = text.split_whitespace().collect();
+            spec.definition(name, None)
+                .is_some_and(|(_, formula)| formula == text.join(" "))
+        };
+        let base_spec = self.base_spec.as_ref();
+        let is_base_default = base
+            .as_ref()
+            .is_none_or(|text| base_spec.is_some_and(|spec| is_default(spec, self.last_name(name), text)));
+        is_base_default && ours.as_ref().is_some_and(|text| is_default(&self.ours, name, text))
+    }
+
+    /// Compiles a new version of the spec. Returns `None` unless the new spec contains the edited values and no other
+    /// changes.
+    pub fn compile_with_values(&self, source: &str, edits: &[&HandEdit]) -> Option<CurrentSpec> {
+        let carried = self.tools.compile(&self.ours.spec, source)?;
+        let (mut before, mut after) = (
+            specified_properties(self.sides.model, &self.ours.files),
+            specified_properties(self.sides.model, &carried.files),
+        );
+        let has_edited_values = edits.iter().all(|edit| {
+            let target = edit.property_target();
+            before.remove(&target);
+            after.remove(&target).map(|property_value| property_value.text()) == edit.after
+        });
+        let same = before.len() == after.len()
+            && before.iter().all(|(target, property_value)| {
+                after.get(target).is_some_and(|now| now.text() == property_value.text())
+            });
+        let sql = |ours: &CurrentSpec| {
+            let files = ours.files.iter().filter(|(path, _)| path.ends_with(".sql"));
+            files
+                .map(|(path, text)| (path.clone(), text.clone()))
+                .collect::<Vec<_>>()
+        };
+        (has_edited_values && same && sql(&self.ours) == sql(&carried)).then_some(carried)
+    }
+
+    /// Returns the replacements that undo the edit to a column in the model's SQL.
+    pub fn restored_column(&self, edit: &HandEdit) -> Vec<Substitution> {
+        let generated = self
+            .base
+            .files
+            .get(&edit.file)
+            .filter(|_| edit.property == Property::Formula);
+        match (generated, self.edited_sql) {
+            (Some(generated), Some(edited_sql)) => {
+                edit.restored_column(generated, edited_sql, self.ours.compiled.dialect())
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// Builds the conflict between an edit and the spec's change to the same part.
+    pub fn build_conflict(&self, edit: &HandEdit, base: Option<String>, ours: Option<String>) -> Conflict {
+        let dialect = self.ours.compiled.dialect();
+        let clashes = match (&base, &ours, &edit.after) {
+            (Some(base), Some(ours), Some(theirs)) if edit.is_whole_file() => {
+                merge_clashes(&edit.file, self.sides.model, dialect, [base, ours, theirs])
+            }
+            _ => Vec::new(),
+        };
+        Conflict {
+            definition: edit.definition.clone(),
+            step: edit.cte.clone(),
+            property: edit.property,
+            detail: edit.detail.clone(),
+            base,
+            ours,
+            spec: self.ours.spec.clone(),
+            spec_line: match edit.property {
+                Property::Description => self.ours.description_line(edit.definition.as_deref()),
+                _ => edit.definition.as_deref().and_then(|name| self.ours.line(name)),
+            },
+            theirs: edit.after.clone(),
+            theirs_formula: None,
+            file: edit.file.clone(),
+            line: edit.line,
+            edit: Some(edit.clone()),
+            clashes,
+            readers: Vec::new(),
+            restored: self.restored_column(edit),
+            set: None,
+        }
+    }
+}
+
+/// Returns a predicate for edits to a named or located part of a model's SQL.
+pub(super) fn is_in_model_file(model: &str) -> impl Fn(&HandEdit) -> bool {
+    move |edit| HandEditKind::new(&edit.file, model) == HandEditKind::Model && !edit.is_whole_file()
+}

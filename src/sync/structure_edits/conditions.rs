@@ -1,0 +1,120 @@
+//! Conditions that a user edited in the SQL of a model, and formulas for SQL over the rows of a step.
+
+use super::candidates::SpecWithStructure;
+use super::spec_edits::{step_with_condition, with_definition, without_results};
+use crate::dbt::tokens::{SqlToken, SqlTokenKind, tokens};
+use crate::decompile::{FoundFormula, NotAFormula};
+use crate::dialect::Dialect;
+use crate::model_reconciler::ModelReconciler;
+use crate::yaml_edit::{Edit, YamlValue, apply_edits};
+
+/// Name of the column that temporarily replaces a condition.
+pub(super) const CONDITION: &str = "fx_condition";
+
+impl ModelReconciler<'_> {
+    /// Returns an edited condition without the conditions that the model's clause does not contain: those of metric
+    /// sets, which come first, and those of keys such as `since`, which come last. `None` if there are no such
+    /// conditions, or if the user edited them.
+    pub fn without_generated_condition(
+        &self,
+        (cte, clause): (Option<&str>, &str),
+        edited: &str,
+        actual: &str,
+    ) -> Option<String> {
+        let on_one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let source = &self.ours.source;
+        let (at, _) = step_with_condition(source, cte)?;
+        let without = apply_edits(source, &[Edit::Remove { at: at.key(clause) }]).ok()?;
+        if without == *source {
+            return None;
+        }
+        let without = self.tools.compile(&self.ours.spec, &without)?;
+        let dialect = without.compiled.dialect();
+        let differences = self.differences(&without, actual);
+        let generated = match differences.iter().find(|(_, after)| after == edited) {
+            Some((before, _)) => on_one_line(before),
+            // The user removed the other part of the clause.
+            None => return Some(String::new()),
+        };
+        let generated = without_jinja_block(&generated, dialect).to_owned();
+        let edited = on_one_line(without_jinja_block(edited, dialect));
+        if generated.is_empty() {
+            return None;
+        }
+        let first = || edited.strip_suffix(&generated)?.trim_end().strip_suffix("and");
+        let last = || edited.strip_prefix(&generated)?.trim_start().strip_prefix("and");
+        Some(first().or_else(last)?.trim().to_owned())
+    }
+
+    /// Returns the spec in which `where` or `having` of a step has the condition of the edited SQL.
+    pub fn with_condition(
+        &self,
+        clause: &'static str,
+        condition: &str,
+        cte: Option<&str>,
+    ) -> Option<SpecWithStructure> {
+        let source = &self.ours.source;
+        let (at, up_to) = step_with_condition(source, cte)?;
+        if condition.is_empty() {
+            let without = apply_edits(source, &[Edit::Remove { at: at.key(clause) }]).ok()?;
+            return Some(Ok((without, None)));
+        }
+        let (formula, after) = if clause == "where" {
+            (
+                self.formula_in_rows(&without_results(&up_to)?, condition)?,
+                ["joins", "from"],
+            )
+        } else {
+            let spec = with_definition(&up_to, CONDITION, "COUNT() > 0")?;
+            let formula = self.formula_beside(&spec, "count(*) > 0", condition)?;
+            (formula, ["group_by", "where"])
+        };
+        let FoundFormula { formula, rewritten, .. } = match formula {
+            Ok(formula) => formula,
+            Err(refusal) => return Some(Err(refusal)),
+        };
+        let edit = Edit::Set {
+            at: at.key(clause),
+            value: YamlValue::text(formula),
+            after: after.map(str::to_owned).to_vec(),
+        };
+        Some(Ok((apply_edits(source, &[edit]).ok()?, rewritten)))
+    }
+
+    /// Returns the formula for SQL over the rows that the last step reads. `None` if the step cannot be edited.
+    pub fn formula_of_rows(&self, sql: &str) -> Option<Result<FoundFormula, NotAFormula>> {
+        self.formula_in_rows(&without_results(&self.ours.source)?, sql)
+    }
+
+    /// Returns the formula for SQL over the rows that a spec without definitions selects. `None` if the spec cannot be
+    /// edited.
+    pub fn formula_in_rows(&self, rows: &str, sql: &str) -> Option<Result<FoundFormula, NotAFormula>> {
+        let spec = with_definition(rows, CONDITION, "TRUE")?;
+        self.formula_beside(&spec, "true", sql)
+    }
+
+    /// Returns the formula for SQL that replaces a placeholder. The formula is found as if the SQL were a column.
+    fn formula_beside(&self, spec: &str, placeholder: &str, sql: &str) -> Option<Result<FoundFormula, NotAFormula>> {
+        let path = Some(self.ours.spec.as_str());
+        let before = format!("{placeholder} as {CONDITION}");
+        let generated = self.tools.compile(&self.ours.spec, spec)?;
+        let edited_sql = generated
+            .compiled
+            .model_sql()?
+            .replacen(&before, &format!("({sql}) as {CONDITION}"), 1);
+        let (decompiler, compiler) = (self.tools.decompiler, self.tools.compiler);
+        Some(decompiler.find_formula_with_guards(compiler, spec, path, &edited_sql, None, CONDITION))
+    }
+}
+
+/// Returns a condition without the block for incremental runs at its end, `{% if is_incremental() %} and … {% endif
+/// %}`.
+pub(super) fn without_jinja_block(condition: &str, dialect: Dialect) -> &str {
+    let tokens = tokens(condition, dialect);
+    let is_block = |token: &&SqlToken| token.kind == SqlTokenKind::Jinja && token.text(condition).starts_with("{%");
+    let end = tokens
+        .iter()
+        .find(is_block)
+        .map_or(condition.len(), |token| token.start);
+    condition.get(..end).unwrap_or(condition).trim_end()
+}

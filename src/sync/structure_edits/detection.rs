@@ -1,0 +1,84 @@
+//! Finds edits to the structure of a model's SQL among its hand edits.
+
+use super::StructureEdit;
+use super::spec_edits::join_types;
+use crate::dbt::{RelationReference, jinja_expression};
+use crate::decompile::FilePartPosition;
+use crate::hand_edits::HandEdit;
+
+/// Maximum number of pairs of removed and added columns that are examined for renamed columns.
+const MAX_RENAMED_PAIRS: usize = 16;
+
+/// Returns the possible edits to the structure of a model's SQL, each with the positions of its hand edits. Several
+/// edits may explain the same hand edits. The last select may return all columns of the CTE `output`.
+pub(super) fn structure_edits(edits: &[HandEdit], output: Option<&str>) -> Vec<(StructureEdit, Vec<usize>)> {
+    let column = |edit: &HandEdit| Some(edit.position.as_ref()?.output_column_name(output)?.to_owned());
+    let is_empty = |text: &Option<String>| text.as_deref().is_none_or(str::is_empty);
+    let mut candidates = Vec::new();
+    // A column without a known name, such as `*` or a macro, may be a column that seems to be missing.
+    let is_unnamed = |edit: &HandEdit| {
+        edit.position
+            .as_ref()
+            .is_some_and(FilePartPosition::is_unnamed_in_last_select)
+    };
+    let has_unnamed = edits.iter().any(|edit| is_unnamed(edit) && !is_empty(&edit.after));
+    let (mut added, mut removed) = (Vec::new(), Vec::new());
+    for (at, edit) in edits.iter().enumerate() {
+        if edit.definition.is_some() {
+            continue;
+        }
+        match (column(edit), is_empty(&edit.before), is_empty(&edit.after)) {
+            (Some(name), true, false) => added.push((name, at)),
+            (Some(name), false, true) if !has_unnamed => removed.push((name, at)),
+            _ => {}
+        }
+        let clause = edit.position.as_ref().and_then(FilePartPosition::condition_clause);
+        if let Some(clause) = clause {
+            let text = |text: &Option<String>| text.clone().unwrap_or_default();
+            let condition = StructureEdit::Condition {
+                cte: edit.cte.clone(),
+                clause,
+                before: text(&edit.before),
+                after: text(&edit.after),
+            };
+            candidates.push((condition, vec![at]));
+        }
+        let is_from = edit.position.as_ref().is_some_and(FilePartPosition::is_from_clause);
+        if let (true, Some(before), Some(after)) = (is_from, &edit.before, &edit.after)
+            && join_types(before) != join_types(after)
+        {
+            let (before, after) = (before.clone(), after.clone());
+            candidates.push((StructureEdit::JoinTypes { before, after }, vec![at]));
+        }
+        let cte = edit
+            .position
+            .as_ref()
+            .and_then(|position| position.cte_of_from_clause());
+        if let (Some(cte), Some(before), Some(after)) = (cte, &edit.before, &edit.after)
+            && let (Some(before), Some(after)) = (dbt_call(before), dbt_call(after))
+        {
+            let cte = cte.to_owned();
+            candidates.push((StructureEdit::Relation { cte, before, after }, vec![at]));
+        }
+    }
+    // A removed and an added column may be one column with a new name.
+    if removed.len() * added.len() <= MAX_RENAMED_PAIRS {
+        for (old, at) in &removed {
+            let pairs = added.iter().map(|(new, other)| {
+                let renamed = StructureEdit::Renamed(old.clone(), new.clone());
+                (renamed, vec![*at, *other])
+            });
+            candidates.extend(pairs);
+        }
+    }
+    let candidate = |edit: fn(String) -> StructureEdit| move |(name, at): (String, usize)| (edit(name), vec![at]);
+    candidates.extend(removed.into_iter().map(candidate(StructureEdit::Removed)));
+    candidates.extend(added.into_iter().map(candidate(StructureEdit::Added)));
+    candidates
+}
+
+/// Returns the call in `{{ ref('orders') }}`.
+pub(super) fn dbt_call(text: &str) -> Option<String> {
+    let call = jinja_expression(text)?;
+    RelationReference::read(call).map(|_| call.to_owned())
+}

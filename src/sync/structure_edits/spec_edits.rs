@@ -1,0 +1,212 @@
+//! Versions of a spec with a different structure: different definitions, relations, joins or conditions.
+
+use crate::dbt::RelationReference;
+use crate::decompile::definition_lines;
+use crate::model::determines_rows;
+use crate::model::shared_definitions::{is_plain_name, relation_identity};
+use crate::yaml_edit::{Edit, Path, YamlValue, apply_edits, value};
+
+/// Returns whether each join of a `from` clause is a left join.
+pub(super) fn join_types(from: &str) -> Vec<bool> {
+    let from = from.to_lowercase();
+    let words: Vec<&str> = from.split_whitespace().filter(|word| *word != "outer").collect();
+    let type_of = |pair: &[&str]| match pair {
+        [kind, "join"] => Some(*kind == "left"),
+        _ => None,
+    };
+    words.windows(2).filter_map(type_of).collect()
+}
+
+/// Returns the spec in which the joins have the types of an edited `from` clause.
+pub(super) fn with_join_types(spec: &str, before: &str, after: &str) -> Option<String> {
+    let root = value(spec)?;
+    let Some(YamlValue::List(joins, _)) = root.get("joins") else {
+        return None;
+    };
+    let (was, is) = (join_types(before), join_types(after));
+    if was.len() != is.len() || joins.len() != is.len() {
+        return None;
+    }
+    let edit = |(number, (was, is)): (usize, (&bool, &bool))| {
+        let at = Path::root().key("joins").position(number).key("type");
+        match (was, is) {
+            (false, true) => Some(Edit::Remove { at }),
+            (true, false) => Some(Edit::Set {
+                at,
+                value: YamlValue::text("inner"),
+                after: vec!["to".to_owned()],
+            }),
+            _ => None,
+        }
+    };
+    let edits: Vec<Edit> = was.iter().zip(&is).enumerate().filter_map(edit).collect();
+    apply_edits(spec, &edits).ok()
+}
+
+/// Returns the path of the last step of a spec, and its value. `None` if the step has no name.
+pub(super) fn last_step(root: &YamlValue) -> Option<(Path, &YamlValue)> {
+    let Some(YamlValue::List(steps, _)) = root.get("steps") else {
+        return Some((Path::root(), root));
+    };
+    let step = steps.last()?;
+    let name = step.get("name").and_then(YamlValue::as_text)?;
+    Some((Path::root().key("steps").item("name", name), step))
+}
+
+/// Returns the path of the step whose condition a select contains, and the spec without the steps after it. The step
+/// has the name of the select's CTE, or is the last step.
+pub(crate) fn step_with_condition(spec: &str, cte: Option<&str>) -> Option<(Path, String)> {
+    cte.and_then(|cte| up_to_step(spec, cte))
+        .or_else(|| Some((last_step(&value(spec)?)?.0, spec.to_owned())))
+}
+
+/// Returns the path of a step, and the spec without the steps after it. `None` if no step has this name.
+fn up_to_step(spec: &str, name: &str) -> Option<(Path, String)> {
+    let root = value(spec)?;
+    let Some(YamlValue::List(steps, _)) = root.get("steps") else {
+        return None;
+    };
+    let names: Option<Vec<&str>> = steps.iter().map(|step| step.get("name")?.as_text()).collect();
+    let (names, path) = (names?, |name: &str| Path::root().key("steps").item("name", name));
+    let index = names.iter().position(|other| other.eq_ignore_ascii_case(name))?;
+    let later = names.iter().skip(index + 1);
+    let edits: Vec<Edit> = later.map(|name| Edit::Remove { at: path(name) }).collect();
+    Some((path(names.get(index)?), apply_edits(spec, &edits).ok()?))
+}
+
+/// Returns a spec without definitions that selects the input rows of the last step's condition. Keys that depend on the
+/// result of the condition are removed.
+pub(super) fn without_results(spec: &str) -> Option<String> {
+    let root = value(spec)?;
+    let (at, step) = last_step(&root)?;
+    let last_step_edits = match root.get("steps") {
+        Some(_) => removed_results(&at, step),
+        None => Vec::new(),
+    };
+    let edits = [removed_results(&Path::root(), &root), last_step_edits].concat();
+    apply_edits(spec, &edits).ok()
+}
+
+/// Returns edits that remove the keys of a mapping that depend on the result of `where`.
+pub(super) fn removed_results(at: &Path, mapping: &YamlValue) -> Vec<Edit> {
+    let YamlValue::Map(pairs, _) = mapping else {
+        return Vec::new();
+    };
+    let keys = pairs.iter().map(|(key, _)| key.as_str());
+    let remove = |key: &str| Edit::Remove {
+        at: at.clone().key(key),
+    };
+    keys.filter(|key| !determines_rows(key)).map(remove).collect()
+}
+
+/// Returns a spec with a new definition at the end of its last step.
+pub(super) fn with_definition(spec: &str, name: &str, formula: &str) -> Option<String> {
+    let root = value(spec)?;
+    let (at, step) = last_step(&root)?;
+    let at = at.key("definitions");
+    let line = format!("{name} = {formula}");
+    let set = |at: Path, value: YamlValue| Edit::Set {
+        at,
+        value,
+        after: Vec::new(),
+    };
+    let edit = match step.get("definitions") {
+        Some(YamlValue::Map(..)) => set(at.key(name), YamlValue::text(formula)),
+        Some(YamlValue::Text(text)) if is_plain_name(name) => {
+            set(at, YamlValue::text(format!("{}\n{line}\n", text.trim_end())))
+        }
+        None if is_plain_name(name) => set(at, YamlValue::text(line)),
+        _ => return None,
+    };
+    apply_edits(spec, &[edit]).ok()
+}
+
+/// Returns a spec with a new definition in its last step, after the last of some definitions. `None` if the step
+/// defines none of them.
+pub(super) fn with_definition_after(spec: &str, name: &str, formula: &str, others: &[String]) -> Option<String> {
+    let root = value(spec)?;
+    let (at, step) = last_step(&root)?;
+    match step.get("definitions")? {
+        YamlValue::Map(pairs, _) => {
+            let other = others
+                .iter()
+                .rfind(|other| pairs.iter().any(|(name, _)| name == *other))?;
+            let edit = Edit::Set {
+                at: at.key("definitions").key(name),
+                value: YamlValue::text(formula),
+                after: vec![other.clone()],
+            };
+            apply_edits(spec, &[edit]).ok()
+        }
+        _ if is_plain_name(name) => {
+            let lines = others.iter().rev().find_map(|other| definition_lines(spec, other))?;
+            let text = spec.get(lines.clone())?.strip_suffix('\n')?;
+            let indentation = text.get(..text.len() - text.trim_start().len())?;
+            let line = format!("{indentation}{name} = {formula}\n");
+            Some([spec.get(..lines.end)?, &line, spec.get(lines.end..)?].concat())
+        }
+        _ => None,
+    }
+}
+
+/// Returns a formula whose level is that of the output columns of a spec's last step.
+pub(super) fn placeholder_formula(spec: &str) -> Option<&'static str> {
+    let root = value(spec)?;
+    let (_, step) = last_step(&root)?;
+    Some(match step.get("group_by") {
+        Some(_) => "COUNT()",
+        None => "1",
+    })
+}
+
+/// Returns a spec without one of the definitions in its last step, and without the properties of the column.
+pub(super) fn without_definition(spec: &str, name: &str) -> Option<String> {
+    let root = value(spec)?;
+    let (at, step) = last_step(&root)?;
+    let text = match step.get("definitions") {
+        Some(YamlValue::Map(pairs, _)) if pairs.len() > 1 => {
+            let at = at.key("definitions").key(name);
+            apply_edits(spec, &[Edit::Remove { at }]).ok()?
+        }
+        Some(YamlValue::Text(_)) => {
+            let lines = definition_lines(spec, name)?;
+            [spec.get(..lines.start)?, spec.get(lines.end..)?].concat()
+        }
+        _ => return None,
+    };
+    let at = Path::root().key("columns").key(name);
+    Some(apply_edits(&text, &[Edit::Remove { at }]).unwrap_or(text))
+}
+
+/// Returns the versions of a spec in which one relation is replaced, in `from` or in a join.
+pub(super) fn with_relation(spec: &str, before: &str, after: &str) -> Vec<String> {
+    let Some(root) = value(spec) else { return Vec::new() };
+    let identity = |text: &str| Some(relation_identity(&RelationReference::read(text)?));
+    let joins = match root.get("joins") {
+        Some(YamlValue::List(joins, _)) => joins.as_slice(),
+        _ => &[],
+    };
+    let from = root.get("from").and_then(YamlValue::as_text);
+    let from = from.map(|from| (Path::root().key("from"), from));
+    let targets = joins.iter().filter_map(|join| {
+        let to = join.get("to").and_then(YamlValue::as_text)?;
+        Some((Path::root().key("joins").item("to", to).key("to"), to))
+    });
+    let edits = from.into_iter().chain(targets).filter_map(|(at, text)| {
+        let is_meant = identity(text).is_some() && identity(text) == identity(before);
+        let is_bare = !text.contains('(');
+        let name = after.strip_prefix("ref('").and_then(|rest| rest.strip_suffix("')"));
+        let spelling = match name.filter(|name| is_bare && is_plain_name(name)) {
+            Some(name) => name.to_owned(),
+            None => after.to_owned(),
+        };
+        let value = YamlValue::text(spelling);
+        let edit = Edit::Set {
+            at,
+            value,
+            after: Vec::new(),
+        };
+        is_meant.then(|| apply_edits(spec, &[edit]).ok())?
+    });
+    edits.collect()
+}

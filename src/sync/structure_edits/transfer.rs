@@ -1,0 +1,161 @@
+//! Transfers an edit to the structure of a model's SQL to the spec, and proves that the spec generates the edited SQL.
+
+use super::StructureEdit;
+use super::group_keys::same_grouping_of;
+use crate::current_spec::CurrentSpec;
+use crate::decompile::{
+    Edits, FilePartPosition, NotAFormula, RewrittenSql, SameGrouping, is_equivalent_sql, with_cte_names_of,
+};
+use crate::hand_edits::HandEdit;
+use crate::merge_files::with_generated_columns;
+use crate::model_reconciler::ModelReconciler;
+
+/// Edit that was transferred to the spec.
+pub(super) struct TransferredEdit {
+    pub ours: CurrentSpec,
+    /// The edited SQL, with generated SQL in place of the edited parts if they differ.
+    pub edited_sql: String,
+    pub rewritten: RewrittenParts,
+}
+
+/// Generated SQL in place of edited SQL.
+pub(super) struct RewrittenParts {
+    /// SQL of an added column or of a condition.
+    part: Option<RewrittenSql>,
+    /// SQL of added group keys.
+    grouping: Option<SameGrouping>,
+}
+
+impl RewrittenParts {
+    /// Returns the generated SQL of an edited part, if it differs from the edited SQL.
+    pub fn sql_of_edit(&self, edit: &HandEdit) -> Option<RewrittenSql> {
+        let Some(grouping) = &self.grouping else {
+            return self.part.clone();
+        };
+        let position = edit.position.as_ref()?;
+        if position.is_group_by() {
+            return grouping.group_by.clone();
+        }
+        let name = position.column_of_select()?;
+        let mut columns = grouping.columns.iter();
+        let column = columns.find(|(column, _)| column.eq_ignore_ascii_case(name));
+        column.map(|(_, rewritten)| rewritten.clone())
+    }
+}
+
+impl ModelReconciler<'_> {
+    /// Transfers one edit to the spec. `columns` are the positions of the edited parts. If no version of the spec
+    /// produces the edit, returns the reason, if it is known.
+    pub(super) fn transfer_structure_edit(
+        &self,
+        edit: &StructureEdit,
+        columns: &[FilePartPosition],
+        actual: &str,
+    ) -> Result<TransferredEdit, Option<String>> {
+        let before = self.differences(&self.ours, actual);
+        let is_other = |(was, is): (&str, &str)| !before.iter().any(|one| one.0 == was && one.1 == is);
+        // If the spec has changed the same condition, the edit is a conflict.
+        if edit.condition().is_some_and(is_other) {
+            return Err(None);
+        }
+        let mut why = None;
+        for spec in self.specs_with_structure(edit, actual) {
+            match spec {
+                Ok((text, rewritten)) => {
+                    let carried = self.tools.compile(&self.ours.spec, &text);
+                    let proven = carried.and_then(|carried| {
+                        self.prove_structure_edit(edit, carried, (&before, rewritten), (columns, actual))
+                    });
+                    if let Some(transferred) = proven {
+                        return Ok(transferred);
+                    }
+                    why = why.or_else(|| self.explain_second_condition(edit, &text));
+                }
+                Err(NotAFormula { reason }) => why = why.or(Some(reason)),
+            }
+        }
+        Err(why)
+    }
+
+    /// Proves that a version of the spec produces an edit and no other difference. `rewritten` is the generated SQL of
+    /// an added column or a condition, if the decompiler has proved that it is the edited SQL with guards.
+    fn prove_structure_edit(
+        &self,
+        edit: &StructureEdit,
+        carried: CurrentSpec,
+        (before, rewritten): (&[(String, String)], Option<RewrittenSql>),
+        (columns, edited_sql): (&[FilePartPosition], &str),
+    ) -> Option<TransferredEdit> {
+        let dialect = carried.compiled.dialect();
+        let sql = carried.compiled.model_sql().unwrap_or_default().to_owned();
+        // The names of CTEs depend on the name of the relation and on the keys.
+        let renamed = match edit {
+            StructureEdit::Relation { .. } | StructureEdit::GroupKeys(_) => {
+                with_cte_names_of(edited_sql, &sql, dialect)
+            }
+            _ => None,
+        };
+        let actual = renamed.unwrap_or_else(|| edited_sql.to_owned());
+        let with_generated = |actual: &str| with_generated_columns(actual, [Some(&sql), None], dialect, columns.iter());
+        // Conditions contain other conditions, too, so compare them again.
+        let is_rewritten_condition = edit.condition().is_some() && rewritten.is_some();
+        let actual = match is_rewritten_condition {
+            true => with_generated(&actual).unwrap_or(actual),
+            false => actual,
+        };
+        let differences = self.column_and_clause_differences(&carried, &actual);
+        let after = differences.concat();
+        let [columns_after, clauses_after] = differences;
+        let rewritten = RewrittenParts {
+            grouping: match edit {
+                StructureEdit::GroupKeys(keys) => {
+                    Some(same_grouping_of(keys, &after, before, (&sql, &actual), dialect)?)
+                }
+                _ => None,
+            },
+            part: rewritten,
+        };
+        if !is_rewritten_condition && (rewritten.grouping.is_some() || rewritten.part.is_some()) {
+            return Some(TransferredEdit {
+                ours: carried,
+                edited_sql: with_generated(&actual).unwrap_or(actual),
+                rewritten,
+            });
+        }
+        let is_produced = match edit.condition() {
+            // A condition may imply that values are not NULL, which changes expressions of columns. Edits of those
+            // expressions remain edits. Other clauses must not change, because the file contains their conditions.
+            Some((was, is)) => {
+                let is_condition = |one: &(String, String)| one.0 == was && one.1 == is;
+                let is_allowed = |one: &(String, String)| before.contains(one) || one.1 != is;
+                !after.iter().any(is_condition)
+                    && columns_after.iter().all(is_allowed)
+                    && clauses_after.iter().all(|one| before.contains(one))
+            }
+            None => after.len() < before.len() && after.iter().all(|one| before.contains(one)),
+        };
+        // The user may have written the column in a different select.
+        let is_equivalent =
+            matches!(edit, StructureEdit::Added(_)) && !is_produced && is_equivalent_sql(&sql, &actual, dialect);
+        (is_produced || is_equivalent).then_some(TransferredEdit {
+            ours: carried,
+            edited_sql: if is_equivalent { sql } else { actual },
+            rewritten,
+        })
+    }
+
+    /// Returns the differences between the SQL that a spec generates and other SQL: the text before and after.
+    pub fn differences(&self, ours: &CurrentSpec, text: &str) -> Vec<(String, String)> {
+        self.column_and_clause_differences(ours, text).concat()
+    }
+
+    /// Returns the differences in columns, and those in other parts of the SQL, such as conditions.
+    fn column_and_clause_differences(&self, ours: &CurrentSpec, text: &str) -> [Vec<(String, String)>; 2] {
+        let sql = ours.compiled.model_sql().unwrap_or_default();
+        let dialect = ours.compiled.dialect();
+        let edits = Edits::from_texts(sql, text, dialect);
+        let columns = edits.items.into_iter().map(|edit| (edit.before, edit.after));
+        let clauses = edits.other_edits.into_iter().map(|edit| (edit.before, edit.after));
+        [columns.collect(), clauses.collect()]
+    }
+}
