@@ -164,8 +164,8 @@ fn node_mutants(x: &InterpreterExpr) -> Vec<InterpreterExpr> {
     }
 }
 
-fn remove_args(args: &[InterpreterExpr], at: usize, count: usize) -> Vec<InterpreterExpr> {
-    let is_kept = |index: &usize| !(at..at + count).contains(index);
+fn remove_args(args: &[InterpreterExpr], start: usize, count: usize) -> Vec<InterpreterExpr> {
+    let is_kept = |index: &usize| !(start..start + count).contains(index);
     args.iter()
         .enumerate()
         .filter(|(index, _)| is_kept(index))
@@ -191,7 +191,7 @@ fn alternative_operators(op: InterpreterOp) -> &'static [InterpreterOp] {
 
 /// Returns the expression with one child replaced.
 fn with_child(x: &InterpreterExpr, index: usize, child: InterpreterExpr) -> InterpreterExpr {
-    let at = |args: &[InterpreterExpr]| {
+    let with_arg = |args: &[InterpreterExpr]| {
         let mut args = args.to_vec();
         if let Some(arg) = args.get_mut(index) {
             *arg = child.clone();
@@ -202,17 +202,17 @@ fn with_child(x: &InterpreterExpr, index: usize, child: InterpreterExpr) -> Inte
     match x {
         InterpreterExpr::Binary(op, _, b) if index == 0 => InterpreterExpr::Binary(*op, boxed(), b.clone()),
         InterpreterExpr::Binary(op, a, _) => InterpreterExpr::Binary(*op, a.clone(), boxed()),
-        InterpreterExpr::Call(name, args) => InterpreterExpr::Call(name, at(args)),
-        InterpreterExpr::Aggregate(name, args) => InterpreterExpr::Aggregate(name, at(args)),
+        InterpreterExpr::Call(name, args) => InterpreterExpr::Call(name, with_arg(args)),
+        InterpreterExpr::Aggregate(name, args) => InterpreterExpr::Aggregate(name, with_arg(args)),
         InterpreterExpr::Range(_, rows) => InterpreterExpr::Range(boxed(), *rows),
         InterpreterExpr::Part(_, frame) => InterpreterExpr::Part(boxed(), frame.clone()),
         InterpreterExpr::Window(window) => InterpreterExpr::Window(match window {
-            Window::Offset(_, by) => Window::Offset(boxed(), *by),
+            Window::Offset(_, offset) => Window::Offset(boxed(), *offset),
             Window::First(_) => Window::First(boxed()),
             Window::Last(_) => Window::Last(boxed()),
             Window::Rank(name, _, down) => Window::Rank(name, boxed(), *down),
             Window::PercentRank(_) => Window::PercentRank(boxed()),
-            Window::Period(_, by, unit) => Window::Period(boxed(), *by, *unit),
+            Window::Period(_, offset, unit) => Window::Period(boxed(), *offset, *unit),
             Window::InPeriod(_, frame, is_last) => Window::InPeriod(boxed(), *frame, *is_last),
             Window::Row => Window::Row,
         }),

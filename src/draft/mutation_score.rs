@@ -60,21 +60,24 @@ impl<'a> MutationScorer<'a> {
         slots: &'a [Vec<ColumnTestValues>],
         compiled: &CompiledSpec,
     ) -> Self {
-        let relations = main.relations.iter().zip(slots).map(|(given, slots)| {
+        let relations = main.relations.iter().zip(slots).map(|(relation_input, slots)| {
             let columns: Vec<&str> = slots.iter().map(|slot| slot.name.as_str()).collect();
             let key: Vec<&str> = slots
                 .iter()
                 .filter(|slot| slot.is_part_of_key)
                 .map(|slot| slot.name.as_str())
                 .collect();
-            let parts = given.columns.as_ref().map_or(0, |relation| relation.key().len());
+            let parts = relation_input
+                .columns
+                .as_ref()
+                .map_or(0, |relation| relation.key().len());
             let key = if key.len() == parts { key } else { Vec::new() };
-            (given.name.as_str(), columns, key, parts)
+            (relation_input.name.as_str(), columns, key, parts)
         });
-        let whole: Vec<&InterpreterSpec> = [&main.spec].into_iter().chain(others).collect();
+        let specs: Vec<&InterpreterSpec> = [&main.spec].into_iter().chain(others).collect();
         let mut scorer = Self {
             specs: Vec::new(),
-            specs_by_day: whole,
+            specs_by_day: specs,
             relations: relations.collect(),
             slots,
             columns: Vec::new(),
@@ -86,12 +89,15 @@ impl<'a> MutationScorer<'a> {
         let last = main.spec.steps.len().saturating_sub(1);
         let mut chance = RandomGenerator::new(1);
         let trials: Vec<RelationRows> = (0..TRIALS)
-            .map(|at| scorer.generate_random_rows(&mut chance, at / 4))
+            .map(|trial| scorer.generate_random_rows(&mut chance, trial / 4))
             .collect();
         for column in compiled.columns() {
             let name = crate::interpret::from_ast::fold_case(column.name());
             scorer.output_names.push((name.clone(), column.name().to_owned()));
-            let unread = main.unread.iter().find(|(step, own, _)| *step == last && *own == name);
+            let unread = main
+                .unread
+                .iter()
+                .find(|(step, unread_column, _)| *step == last && *unread_column == name);
             let why = match unread {
                 Some((_, _, why)) => Some(not_evaluable_message(why)),
                 None => scorer.reason_for_no_expected_value(&name, &trials),
@@ -114,9 +120,9 @@ impl<'a> MutationScorer<'a> {
     pub fn generate_random_rows(&self, chance: &mut RandomGenerator, count: usize) -> RelationRows {
         let mut data: RelationRows = vec![Vec::new(); self.slots.len()];
         for _ in 0..count {
-            let at = chance.random_below(self.slots.len());
-            let row = self.random_row(chance, &data, at);
-            if let Some(rows) = data.get_mut(at) {
+            let relation_index = chance.random_below(self.slots.len());
+            let row = self.random_row(chance, &data, relation_index);
+            if let Some(rows) = data.get_mut(relation_index) {
                 rows.push(row);
             }
         }
@@ -124,9 +130,9 @@ impl<'a> MutationScorer<'a> {
     }
 
     /// Returns a new random row for a relation.
-    pub fn random_row(&self, chance: &mut RandomGenerator, data: &RelationRows, at: usize) -> Vec<Value> {
-        let rows = data.get(at).map_or(0, Vec::len);
-        let slots = self.slots.get(at).into_iter().flatten();
+    pub fn random_row(&self, chance: &mut RandomGenerator, data: &RelationRows, relation_index: usize) -> Vec<Value> {
+        let rows = data.get(relation_index).map_or(0, Vec::len);
+        let slots = self.slots.get(relation_index).into_iter().flatten();
         let value = |slot: &ColumnTestValues, chance: &mut RandomGenerator| {
             let plain = chance.random_below(10) < 3;
             let value = if slot.is_key { slot.pool.get(rows) } else { None };
@@ -155,8 +161,8 @@ impl<'a> MutationScorer<'a> {
             let mut results = Vec::new();
             for spec in &specs {
                 let run = self.run(spec, data, None);
-                if let Some(what) = run.unknown {
-                    return Some(not_evaluable_message(&what));
+                if let Some(unknown_part) = run.unknown {
+                    return Some(not_evaluable_message(&unknown_part));
                 }
                 results.push(run.value.values());
             }
@@ -197,8 +203,11 @@ impl<'a> MutationScorer<'a> {
             return Vec::new();
         };
         let right = sorted_rows(self.run(spec, data, None).value);
-        let is_other = |at: &usize| {
-            let run = self.mutants.get(*at).map(|mutant| self.run(mutant, data, None));
+        let is_other = |mutant_index: &usize| {
+            let run = self
+                .mutants
+                .get(*mutant_index)
+                .map(|mutant| self.run(mutant, data, None));
             run.is_some_and(|run| run.unknown.is_none() && sorted_rows(run.value) != right)
         };
         mutants.iter().copied().filter(is_other).collect()
@@ -214,9 +223,13 @@ impl<'a> MutationScorer<'a> {
     /// a join that allows only one.
     pub fn score_rows(&self, data: &RelationRows) -> Option<MutationScore> {
         for ((slots, rows), (.., parts)) in self.slots.iter().zip(data).zip(&self.relations) {
-            let is_part = |at: &usize| slots.get(*at).is_some_and(|slot| slot.is_part_of_key);
+            let is_part = |column_index: &usize| slots.get(*column_index).is_some_and(|slot| slot.is_part_of_key);
             let keys: Vec<usize> = (0..slots.len()).filter(is_part).collect();
-            let key = |row: &Vec<Value>| keys.iter().map(|at| row.get(*at).map(Value::key)).collect::<Vec<_>>();
+            let key = |row: &Vec<Value>| {
+                keys.iter()
+                    .map(|column_index| row.get(*column_index).map(Value::key))
+                    .collect::<Vec<_>>()
+            };
             let mut seen: Vec<_> = rows.iter().map(key).collect();
             seen.sort();
             // If the rows contain only some of the key columns, the values in those columns may repeat.
@@ -242,9 +255,9 @@ impl<'a> MutationScorer<'a> {
             }
         }
         seen.retain(needs_additional_row);
-        let same = |other: &InterpreterSpec| self.run(other, data, None).value.values() == results;
+        let has_same_results = |other: &InterpreterSpec| self.run(other, data, None).value.values() == results;
         let settled = !run.doubted && !run.oversized && !run.unshown && run.unknown.is_none();
-        let certain = settled && self.specs.iter().skip(1).all(same);
+        let certain = settled && self.specs.iter().skip(1).all(has_same_results);
         let long = results.iter().flatten().filter(|value| is_long(value)).count();
         Some(MutationScore {
             events: seen,
@@ -256,13 +269,13 @@ impl<'a> MutationScorer<'a> {
 
 /// Formats the rows as strings and sorts them, because dbt compares rows in any order.
 fn sorted_rows(rows: StepRows) -> Vec<String> {
-    let mut written: Vec<String> = rows
+    let mut row_texts: Vec<String> = rows
         .values()
         .iter()
         .map(|row| row.iter().map(Value::key).collect::<Vec<_>>().join(" "))
         .collect();
-    written.sort();
-    written
+    row_texts.sort();
+    row_texts
 }
 
 /// Returns the outcome that coverage records for an output value, such as `is above 0`.
@@ -277,12 +290,12 @@ fn outcome_kind(value: &Value) -> &'static str {
 
 /// Returns whether a number has too many digits for a reader to check.
 fn is_long(value: &Value) -> bool {
-    let written = match value {
+    let number_text = match value {
         Value::Number(number) => number.to_string(),
         Value::Decimal(exact) => exact.to_string(),
         _ => return false,
     };
-    written
+    number_text
         .split_once('.')
         .is_some_and(|(_, fraction)| fraction.trim_end_matches('0').len() > 4)
 }

@@ -23,7 +23,7 @@ impl RandomGenerator {
         ((z ^ (z >> 31)) % end.max(1) as u64) as usize
     }
 
-    pub fn pick_random<'a, T>(&mut self, of: &'a [T]) -> Option<&'a T> {
-        of.get(self.random_below(of.len()))
+    pub fn pick_random<'a, T>(&mut self, candidates: &'a [T]) -> Option<&'a T> {
+        candidates.get(self.random_below(candidates.len()))
     }
 }

@@ -73,12 +73,12 @@ fn score_data(
 /// earlier examples.
 pub fn find_examples(scorer: &MutationScorer<'_>) -> Vec<RelationRows> {
     let mut example_coverage = EarlierExampleCoverage::default();
-    let mut found: Vec<RelationRows> = Vec::new();
-    for at in 0..EXAMPLES {
-        if at > 0 && scorer.is_budget_spent(60) {
+    let mut examples: Vec<RelationRows> = Vec::new();
+    for example_index in 0..EXAMPLES {
+        if example_index > 0 && scorer.is_budget_spent(60) {
             break;
         }
-        let mut chance = RandomGenerator::new(at as u64 + 7);
+        let mut chance = RandomGenerator::new(example_index as u64 + 7);
         let Some(data) = build_covering_rows(scorer, &mut chance, &example_coverage) else {
             break;
         };
@@ -91,21 +91,21 @@ pub fn find_examples(scorer: &MutationScorer<'_>) -> Vec<RelationRows> {
         let detected = scorer.detected_mutants(&data, &undetected);
         // A few new outcomes do not justify another example, unless the example covers the case without rows.
         let is_empty = data.iter().all(Vec::is_empty);
-        if at > 0 && (new == 0 || (new < 4 && detected.is_empty() && !is_empty)) {
+        if example_index > 0 && (new == 0 || (new < 4 && detected.is_empty() && !is_empty)) {
             break;
         }
         example_coverage
             .events
             .extend(scorer.score_rows(&data).map(|score| score.events).unwrap_or_default());
         example_coverage.mutants.extend(detected);
-        found.push(data);
+        examples.push(data);
     }
-    found
+    examples
 }
 
 fn undetected_mutants(scorer: &MutationScorer<'_>, coverage: &EarlierExampleCoverage) -> Vec<usize> {
     (0..scorer.mutants.len())
-        .filter(|at| !coverage.mutants.contains(at))
+        .filter(|mutant_index| !coverage.mutants.contains(mutant_index))
         .collect()
 }
 
@@ -158,7 +158,7 @@ fn add_detecting_rows(
     };
     let mut undetected = undetected_mutants(scorer, coverage);
     let detected = scorer.detected_mutants(&data, &undetected);
-    undetected.retain(|at| !detected.contains(at));
+    undetected.retain(|mutant_index| !detected.contains(mutant_index));
     let mut tries = 0;
     while !undetected.is_empty() && tries < 4 * TRIES && !scorer.is_budget_spent(75) {
         tries += 1;
@@ -184,7 +184,7 @@ fn add_detecting_rows(
         if scorer.detected_mutants(&candidate, &before).len() < before.len() {
             continue;
         }
-        undetected.retain(|at| !detected.contains(at));
+        undetected.retain(|mutant_index| !detected.contains(mutant_index));
         (best, data) = (worth, candidate);
         tries = 0;
     }
@@ -194,13 +194,13 @@ fn add_detecting_rows(
 /// Returns a copy of the data with one random value changed.
 fn change_random_value(scorer: &MutationScorer<'_>, chance: &mut RandomGenerator, data: &RelationRows) -> RelationRows {
     let mut data = data.clone();
-    let at = chance.random_below(data.len());
-    let row = chance.random_below(data.get(at).map_or(0, Vec::len));
-    let slots = scorer.slots.get(at).map_or(&[][..], Vec::as_slice);
+    let relation_index = chance.random_below(data.len());
+    let row = chance.random_below(data.get(relation_index).map_or(0, Vec::len));
+    let slots = scorer.slots.get(relation_index).map_or(&[][..], Vec::as_slice);
     let index = chance.random_below(slots.len());
     let slot = slots.get(index).filter(|slot| !slot.is_key);
     if let Some(value) = slot.and_then(|slot| chance.pick_random(&slot.pool)) {
-        set_value(&mut data, at, row, index, value.clone());
+        set_value(&mut data, relation_index, row, index, value.clone());
     }
     data
 }
@@ -216,33 +216,33 @@ fn with_more_rows(
     let (relation, like) = (chance.random_below(scorer.slots.len()), chance.random_below(16));
     let along = chance.random_below(scorer.slots.get(relation).map_or(0, Vec::len));
     for step in 0..more {
-        let at = if is_series {
+        let relation_index = if is_series {
             relation
         } else {
             chance.random_below(scorer.slots.len())
         };
-        let mut row = scorer.random_row(chance, &data, at);
+        let mut row = scorer.random_row(chance, &data, relation_index);
         let is_like = chance.random_below(3) > 0;
-        let Some((rows, slots)) = data.get_mut(at).zip(scorer.slots.get(at)) else {
+        let Some((rows, slots)) = data.get_mut(relation_index).zip(scorer.slots.get(relation_index)) else {
             continue;
         };
-        let known = if is_series {
+        let template_row = if is_series {
             rows.get(like % rows.len().max(1))
         } else {
             chance.pick_random(rows).filter(|_| is_like)
         };
         // Copy an existing row with one or two new values. In a series of rows, one column has successive values.
-        if let Some(known) = known.cloned() {
+        if let Some(existing_row) = template_row.cloned() {
             let others = [chance.random_below(slots.len()), chance.random_below(slots.len())];
-            for (index, (value, known)) in row.iter_mut().zip(known).enumerate() {
+            for (index, (value, existing_value)) in row.iter_mut().zip(existing_row).enumerate() {
                 let Some(slot) = slots.get(index).filter(|slot| !slot.is_key) else {
                     continue;
                 };
                 if is_series && index == along {
                     let next = slot.pool.get((step + like) % slot.pool.len().max(1));
-                    *value = next.cloned().unwrap_or(known);
+                    *value = next.cloned().unwrap_or(existing_value);
                 } else if is_series || !others.contains(&index) {
-                    *value = known;
+                    *value = existing_value;
                 }
             }
         }
@@ -277,10 +277,10 @@ impl DataSimplifier<'_> {
     }
 
     fn remove_rows(&mut self) {
-        for at in 0..self.data.len() {
-            for row in (0..self.data.get(at).map_or(0, Vec::len)).rev() {
+        for relation_index in 0..self.data.len() {
+            for row in (0..self.data.get(relation_index).map_or(0, Vec::len)).rev() {
                 let mut candidate = self.data.clone();
-                if let Some(rows) = candidate.get_mut(at).filter(|rows| row < rows.len()) {
+                if let Some(rows) = candidate.get_mut(relation_index).filter(|rows| row < rows.len()) {
                     rows.remove(row);
                     self.try_candidate(candidate);
                 }
@@ -291,13 +291,13 @@ impl DataSimplifier<'_> {
     /// Replaces each value with the simplest possible value. If possible, amounts differ from the amounts in earlier
     /// rows.
     fn simplify_values(&mut self) {
-        for at in 0..self.data.len() {
-            for row in 0..self.data.get(at).map_or(0, Vec::len) {
-                for (index, slot) in self.scorer.slots.get(at).into_iter().flatten().enumerate() {
-                    let of = |row: &Vec<Value>| row.get(index).cloned();
-                    let rows = self.data.get(at).map_or(&[][..], Vec::as_slice);
-                    let before: Vec<Value> = rows.iter().take(row).filter_map(of).collect();
-                    let Some(current) = rows.get(row).and_then(of).filter(|_| !slot.is_key) else {
+        for relation_index in 0..self.data.len() {
+            for row in 0..self.data.get(relation_index).map_or(0, Vec::len) {
+                for (index, slot) in self.scorer.slots.get(relation_index).into_iter().flatten().enumerate() {
+                    let column_value = |row: &Vec<Value>| row.get(index).cloned();
+                    let rows = self.data.get(relation_index).map_or(&[][..], Vec::as_slice);
+                    let before: Vec<Value> = rows.iter().take(row).filter_map(column_value).collect();
+                    let Some(current) = rows.get(row).and_then(column_value).filter(|_| !slot.is_key) else {
                         continue;
                     };
                     let is_fresh = |value: &Value| !slot.is_varied || !before.contains(value);
@@ -305,7 +305,7 @@ impl DataSimplifier<'_> {
                     let candidates: Vec<Value> = fresh.into_iter().chain(others).cloned().collect();
                     for value in candidates.into_iter().take_while(|value| *value != current) {
                         let mut candidate = self.data.clone();
-                        set_value(&mut candidate, at, row, index, value);
+                        set_value(&mut candidate, relation_index, row, index, value);
                         if self.try_candidate(candidate) {
                             break;
                         }
@@ -334,10 +334,13 @@ impl DataSimplifier<'_> {
                 Value::Text(text) if is_own(text) => Some(text.clone()),
                 _ => None,
             });
-            let used: BTreeSet<String> = texts.collect();
+            let used_texts: BTreeSet<String> = texts.collect();
             for value in renamed.iter_mut().flatten().flatten() {
                 if let Value::Text(text) = value
-                    && let Some(letter) = used.iter().position(|used| used == text).and_then(|at| LETTERS.get(at))
+                    && let Some(letter) = used_texts
+                        .iter()
+                        .position(|used_text| used_text == text)
+                        .and_then(|letter_index| LETTERS.get(letter_index))
                 {
                     *text = format!("{words} {letter}");
                 }
@@ -359,10 +362,10 @@ impl DataSimplifier<'_> {
             };
             places.sort_by_key(|index| (slots.get(*index).is_some_and(|slot| slot.is_key), kinds(index)));
             rows.sort_by(|a, b| {
-                let by = |index: &usize| Some(a.get(*index)?.sort_order(b.get(*index)?, false));
+                let column_order = |index: &usize| Some(a.get(*index)?.sort_order(b.get(*index)?, false));
                 places
                     .iter()
-                    .filter_map(by)
+                    .filter_map(column_order)
                     .find(|order| order.is_ne())
                     .unwrap_or(Ordering::Equal)
             });
@@ -398,8 +401,10 @@ fn simplify_data(scorer: &MutationScorer<'_>, data: RelationRows, coverage: &Ear
     tidied.data
 }
 
-fn set_value(data: &mut RelationRows, at: usize, row: usize, index: usize, value: Value) {
-    let cell = data.get_mut(at).and_then(|rows| rows.get_mut(row)?.get_mut(index));
+fn set_value(data: &mut RelationRows, relation_index: usize, row: usize, index: usize, value: Value) {
+    let cell = data
+        .get_mut(relation_index)
+        .and_then(|rows| rows.get_mut(row)?.get_mut(index));
     if let Some(cell) = cell {
         *cell = value;
     }

@@ -36,8 +36,13 @@ fn draft(spec: &str) -> String {
         Ok(draft) => {
             assert_eq!(draft_examples(&compiler, spec).unwrap(), draft, "the same each time");
             if draft.includes_key() {
-                let whole = compiler.compile_spec(&format!("{spec}{}", draft.text()));
-                assert!(!whole.has_errors(), "{:#?}\n{}", whole.diagnostics(), draft.text());
+                let compiled = compiler.compile_spec(&format!("{spec}{}", draft.text()));
+                assert!(
+                    !compiled.has_errors(),
+                    "{:#?}\n{}",
+                    compiled.diagnostics(),
+                    draft.text()
+                );
             }
             draft.text().to_owned()
         }

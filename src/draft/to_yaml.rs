@@ -34,33 +34,33 @@ pub fn write_draft(
         .map(|(name, why)| format!("`{name}` is not covered: {why}"))
         .collect();
     let day = (InterpreterExpr::Literal(Value::Date(main.today)).to_string(), "TODAY()");
-    let named = |note: String| note.replace(&day.0, day.1);
+    let replace_day = |note: String| note.replace(&day.0, day.1);
     notes.extend(
         scorer
             .specs
             .first()
             .into_iter()
             .flat_map(|spec| missed_outcomes(spec, &covered))
-            .map(named),
+            .map(replace_day),
     );
-    for (at, example) in examples.iter().enumerate() {
+    for (example_index, example) in examples.iter().enumerate() {
         let left_out = example
             .left_out
             .iter()
             .map(|(name, why)| format!("`{name}` is not covered: {why}"));
-        let own = if at == 0 { notes.clone() } else { Vec::new() };
-        for note in own.into_iter().chain(left_out) {
+        let general_notes = if example_index == 0 { notes.clone() } else { Vec::new() };
+        for note in general_notes.into_iter().chain(left_out) {
             write_comment(&mut text, &note);
         }
-        let name = example_name(main, &example.data, at);
+        let name = example_name(main, &example.data, example_index);
         let _ = writeln!(text, "  - name: {name}");
         if let Some(today) = today {
             let _ = writeln!(text, "    today: \"{}\"", Value::Date(today).text());
         }
         text.push_str("    given:\n");
-        for ((given, slots), rows) in main.relations.iter().zip(scorer.slots).zip(&example.data) {
+        for ((relation_input, slots), rows) in main.relations.iter().zip(scorer.slots).zip(&example.data) {
             let names: Vec<&str> = slots.iter().map(|slot| slot.written_name.as_str()).collect();
-            let _ = write!(text, "      - input: {}\n        rows:", given.input);
+            let _ = write!(text, "      - input: {}\n        rows:", relation_input.input);
             write_rows(&mut text, &names, rows, true);
         }
         text.push_str("    expect:\n      rows:");
@@ -87,8 +87,8 @@ fn drafted_rows(scorer: &MutationScorer<'_>, main: &InterpreterInput, example: &
     let relations = main.relations.iter().zip(scorer.slots).zip(&example.data);
     DraftedRows {
         given: relations
-            .map(|((given, slots), rows)| GivenRows {
-                input: given.input.clone(),
+            .map(|((relation_input, slots), rows)| GivenRows {
+                input: relation_input.input.clone(),
                 columns: slots.iter().map(|slot| (slot.written_name.clone(), slot.ty)).collect(),
                 rows: values(rows),
             })
@@ -99,23 +99,29 @@ fn drafted_rows(scorer: &MutationScorer<'_>, main: &InterpreterInput, example: &
 }
 
 fn column_text(scorer: &MutationScorer<'_>, column: &str) -> String {
-    let known = scorer.output_names.iter().find(|(name, _)| name == column);
-    known.map_or(column, |(_, written)| written).to_owned()
+    let output_name = scorer.output_names.iter().find(|(name, _)| name == column);
+    output_name
+        .map_or(column, |(_, original_name)| original_name)
+        .to_owned()
 }
 
-fn example_name(main: &InterpreterInput, data: &RelationRows, at: usize) -> String {
-    let wanted = match data.iter().all(Vec::is_empty) {
+fn example_name(main: &InterpreterInput, data: &RelationRows, example_index: usize) -> String {
+    let base_name = match data.iter().all(Vec::is_empty) {
         true => "drafted_of_no_rows".to_owned(),
-        false if at == 0 => "drafted".to_owned(),
-        false => format!("drafted_{}", at + 1),
+        false if example_index == 0 => "drafted".to_owned(),
+        false => format!("drafted_{}", example_index + 1),
     };
-    let is_taken = |name: &str| main.examples.iter().any(|known| known.eq_ignore_ascii_case(name));
-    let others = (2..).map(|number: u32| format!("{wanted}_{number}"));
-    [wanted.clone()]
+    let is_taken = |name: &str| {
+        main.examples
+            .iter()
+            .any(|existing_name| existing_name.eq_ignore_ascii_case(name))
+    };
+    let others = (2..).map(|number: u32| format!("{base_name}_{number}"));
+    [base_name.clone()]
         .into_iter()
         .chain(others)
         .find(|name| !is_taken(name))
-        .unwrap_or(wanted)
+        .unwrap_or(base_name)
 }
 
 fn write_comment(text: &mut String, note: &str) {
@@ -132,11 +138,11 @@ fn write_rows(text: &mut String, names: &[&str], rows: &[Vec<Value>], skips_null
     text.push('\n');
     let indent = if skips_null { 10 } else { 8 };
     let pairs = |row: &Vec<Value>| {
-        let said = names
+        let cells = names
             .iter()
             .zip(row)
             .filter(|(_, value)| !(skips_null && value.is_null()));
-        let mut pairs: Vec<String> = said
+        let mut pairs: Vec<String> = cells
             .map(|(name, value)| format!("{}: {}", key_text(name), scalar_text(value)))
             .collect();
         if pairs.is_empty() {

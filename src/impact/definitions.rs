@@ -14,13 +14,13 @@ pub(super) fn definition_columns(spec: &SpecModel, definition: &str) -> BTreeSet
     loop {
         let before = reached.len();
         for definition in definitions {
-            let own = definition.name().to_lowercase();
-            if !reached.contains(&own)
+            let definition_name = definition.name().to_lowercase();
+            if !reached.contains(&definition_name)
                 && formula_names(definition.formula())
                     .iter()
                     .any(|name| reached.contains(name))
             {
-                reached.insert(own);
+                reached.insert(definition_name);
             }
         }
         if reached.len() == before {

@@ -30,9 +30,9 @@ impl Graph<'_> {
         down: bool,
     ) -> (Option<GraphDrawing>, Option<GraphDrawing>, Vec<String>) {
         let mut notes = BTreeSet::new();
-        let above = up.then(|| self.draw_neighbors(metric, depth, true, &mut notes));
-        let below = down.then(|| self.draw_neighbors(metric, depth, false, &mut notes));
-        (above, below, notes.into_iter().collect())
+        let upstream = up.then(|| self.draw_neighbors(metric, depth, true, &mut notes));
+        let downstream = down.then(|| self.draw_neighbors(metric, depth, false, &mut notes));
+        (upstream, downstream, notes.into_iter().collect())
     }
 
     fn draw_neighbors(
@@ -52,9 +52,9 @@ impl Graph<'_> {
         for name in names {
             let (id, around) = match self.resolve_target(name) {
                 Ok(target) => {
-                    let (id, above, below, more) = self.graph_around(&target, depth, is_up, !is_up);
+                    let (id, upstream, downstream, more) = self.graph_around(&target, depth, is_up, !is_up);
                     notes.extend(more);
-                    (id, above.or(below).unwrap_or_default())
+                    (id, upstream.or(downstream).unwrap_or_default())
                 }
                 // Columns of relations that no artifact lists.
                 Err(_) => {

@@ -29,22 +29,26 @@ pub(super) fn may_name_table(sql: &str, is_table: impl Fn(&str) -> bool) -> bool
 /// Returns the parts of the names after `from` and `join`, without the CTEs of the SQL and without functions.
 pub(super) fn table_names(sql: &str, dialect: Dialect) -> FxHashSet<Vec<String>> {
     let tokens = tokens::tokens(sql, dialect);
-    let text = |at: usize| tokens.get(at).map_or("", |token| token.text(sql));
-    let is = |at: usize, word: &str| text(at).eq_ignore_ascii_case(word);
+    let text = |token_index: usize| tokens.get(token_index).map_or("", |token| token.text(sql));
+    let is = |token_index: usize, word: &str| text(token_index).eq_ignore_ascii_case(word);
     let mut ctes = FxHashSet::default();
     let mut names = FxHashSet::default();
-    for at in 0..tokens.len() {
-        if is(at + 1, "as") && ["(", "not", "materialized"].iter().any(|word| is(at + 2, word)) {
-            ctes.insert(relation_parts(text(at)));
+    for token_index in 0..tokens.len() {
+        if is(token_index + 1, "as")
+            && ["(", "not", "materialized"]
+                .iter()
+                .any(|word| is(token_index + 2, word))
+        {
+            ctes.insert(relation_parts(text(token_index)));
         }
-        if !is(at, "from") && !is(at, "join") {
+        if !is(token_index, "from") && !is(token_index, "join") {
             continue;
         }
-        let mut last = at + 1;
+        let mut last = token_index + 1;
         while text(last + 1) == "." {
             last += 2;
         }
-        let range = tokens.get(at + 1).zip(tokens.get(last));
+        let range = tokens.get(token_index + 1).zip(tokens.get(last));
         let name = range.and_then(|(first, last)| sql.get(first.start..last.end));
         names.extend(name.filter(|_| text(last + 1) != "(").map(relation_parts));
     }

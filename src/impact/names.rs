@@ -48,8 +48,8 @@ impl Graph<'_> {
     }
 
     fn find_target(&self, name: &str) -> Result<ImpactTarget, NameError> {
-        let whole = self.nodes_with_name(name);
-        match whole.as_slice() {
+        let matching_nodes = self.nodes_with_name(name);
+        match matching_nodes.as_slice() {
             [index] => {
                 return Ok(ImpactTarget {
                     node_index: *index,
@@ -60,17 +60,19 @@ impl Graph<'_> {
             [_, _, ..] => {
                 return Err(ambiguous_name(
                     name,
-                    whole.iter().filter_map(|at| Some(self.parts.get(*at)?.id())),
+                    matching_nodes
+                        .iter()
+                        .filter_map(|node_index| Some(self.parts.get(*node_index)?.id())),
                 ));
             }
             [] => {}
         }
         // `orders.amount`, `raw.orders.amount` or `model.shop.orders.amount`. A column name may contain dots.
         let mut owners = Vec::new();
-        for (at, _) in name.match_indices('.') {
+        for (offset, _) in name.match_indices('.') {
             let (owner, column) = (
-                name.get(..at).unwrap_or_default(),
-                name.get(at + 1..).unwrap_or_default(),
+                name.get(..offset).unwrap_or_default(),
+                name.get(offset + 1..).unwrap_or_default(),
             );
             owners.extend(self.nodes_with_name(owner).into_iter().map(|index| (index, column)));
         }
@@ -78,12 +80,15 @@ impl Graph<'_> {
         for (index, column) in &owners {
             impact_targets.extend(self.resolve_column(*index, column));
         }
-        let mut found = impact_targets.into_iter();
-        match (found.next(), found.next()) {
+        let mut targets = impact_targets.into_iter();
+        match (targets.next(), targets.next()) {
             (Some(target), None) => return Ok(target),
             (Some(first), Some(second)) => {
-                let all = [first, second].into_iter().chain(found);
-                return Err(ambiguous_name(name, all.map(|target| self.display_target(&target))));
+                let candidates = [first, second].into_iter().chain(targets);
+                return Err(ambiguous_name(
+                    name,
+                    candidates.map(|target| self.display_target(&target)),
+                ));
             }
             (None, _) => {}
         }
@@ -91,8 +96,8 @@ impl Graph<'_> {
             let owner = self.node_name(*index);
             let mut columns = self.columns(*index).columns;
             columns.extend(self.definition_names(*index));
-            let mut listed = HashSet::new();
-            columns.retain(|name| listed.insert(name.clone()));
+            let mut seen_columns = HashSet::new();
+            columns.retain(|name| seen_columns.insert(name.clone()));
             let near = suggest::nearest_name(column, columns.iter().map(String::as_str));
             let help = match near {
                 Some(near) => suggest::similar_name_help(&format!("{owner}.{near}")),
@@ -108,11 +113,11 @@ impl Graph<'_> {
             });
         }
         if !name.contains('.') {
-            let of: Vec<ImpactTarget> = self
+            let column_targets: Vec<ImpactTarget> = self
                 .relations()
-                .filter_map(|at| self.declared_column(at, name))
+                .filter_map(|node_index| self.declared_column(node_index, name))
                 .collect();
-            match of.as_slice() {
+            match column_targets.as_slice() {
                 [target] => return Ok(target.clone()),
                 [] => {}
                 several => {
@@ -143,8 +148,8 @@ impl Graph<'_> {
         if let Some(index) = self.index_of(name) {
             return vec![index];
         }
-        let is_called = |at: &usize| {
-            self.parts.get(*at).is_some_and(|part| {
+        let is_called = |node_index: &usize| {
+            self.parts.get(*node_index).is_some_and(|part| {
                 let in_package = || {
                     let node = part.node?;
                     name.strip_prefix(&*node.package)?
@@ -155,16 +160,28 @@ impl Graph<'_> {
             })
         };
         let called_parts: Vec<usize> = (0..self.parts.len()).filter(is_called).collect();
-        let read: Vec<usize> = called_parts
+        let called_relations: Vec<usize> = called_parts
             .iter()
             .copied()
-            .filter(|at| self.parts.get(*at).is_some_and(super::ImpactGraphNode::is_relation))
+            .filter(|node_index| {
+                self.parts
+                    .get(*node_index)
+                    .is_some_and(super::ImpactGraphNode::is_relation)
+            })
             .collect();
-        if read.is_empty() { called_parts } else { read }
+        if called_relations.is_empty() {
+            called_parts
+        } else {
+            called_relations
+        }
     }
 
     fn relations(&self) -> impl Iterator<Item = usize> + '_ {
-        (0..self.parts.len()).filter(|at| self.parts.get(*at).is_some_and(super::ImpactGraphNode::is_relation))
+        (0..self.parts.len()).filter(|node_index| {
+            self.parts
+                .get(*node_index)
+                .is_some_and(super::ImpactGraphNode::is_relation)
+        })
     }
 
     /// Returns a column that is known without parsing the node's SQL.
@@ -255,11 +272,11 @@ fn ambiguous_name(name: &str, candidates: impl Iterator<Item = String>) -> NameE
 
 fn list_names<'n>(names: impl Iterator<Item = &'n str>) -> String {
     let names: Vec<String> = names.map(|name| format!("`{name}`")).collect();
-    let (listed, more) = names.split_at(names.len().min(MAX_LISTED));
+    let (first_names, more) = names.split_at(names.len().min(MAX_LISTED));
     let more = if more.is_empty() {
         String::new()
     } else {
         format!(" and {} more", more.len())
     };
-    format!("{}{more}", listed.join(", "))
+    format!("{}{more}", first_names.join(", "))
 }

@@ -48,17 +48,21 @@ impl Graph<'_> {
                 self.node_or_column_name(&root),
                 "changed",
             ));
-            while let Some((at, steps)) = queue.pop_front() {
+            while let Some((node_or_column, steps)) = queue.pop_front() {
                 if steps == depth {
                     continue;
                 }
                 let next = if is_up {
-                    self.upstream_step(&at, &mut notes)
+                    self.upstream_step(&node_or_column, &mut notes)
                 } else {
-                    self.downstream_step(&at, &mut notes)
+                    self.downstream_step(&node_or_column, &mut notes)
                 };
                 for other in next {
-                    let (from, to) = if is_up { (&other, &at) } else { (&at, &other) };
+                    let (from, to) = if is_up {
+                        (&other, &node_or_column)
+                    } else {
+                        (&node_or_column, &other)
+                    };
                     drawing
                         .edges
                         .push((self.node_or_column_id(from), self.node_or_column_id(to)));
@@ -102,7 +106,7 @@ impl Graph<'_> {
     /// Returns the nodes and columns one step upstream: the columns from which a column is computed, or the nodes that
     /// a node reads.
     fn upstream_step(&self, (index, column): &NodeOrColumn, notes: &mut BTreeSet<String>) -> Vec<NodeOrColumn> {
-        let whole = || {
+        let upstream_nodes = || {
             self.parents
                 .get(*index)
                 .into_iter()
@@ -110,20 +114,21 @@ impl Graph<'_> {
                 .map(|parent| (*parent, None))
                 .collect()
         };
-        let Some(column) = column else { return whole() };
+        let Some(column) = column else { return upstream_nodes() };
         match self.lineage(*index) {
             Some(Ok(sql_lineage)) => {
                 let Some(lineage_column) = sql_lineage.column(column) else {
                     return Vec::new();
                 };
-                let of = lineage_column.made_of.into_iter().chain(lineage_column.windowed_by);
-                let of = of.filter_map(|of| Some((self.find_relation(*index, &of.relation)?, Some(of.column))));
-                of.filter(|(at, _)| at != index).collect()
+                let column_sources = lineage_column.made_of.into_iter().chain(lineage_column.windowed_by);
+                let sources = column_sources
+                    .filter_map(|source| Some((self.find_relation(*index, &source.relation)?, Some(source.column))));
+                sources.filter(|(source_index, _)| source_index != index).collect()
             }
             _ if self.parents.get(*index).is_none_or(Vec::is_empty) => Vec::new(),
             other => {
                 self.add_note(*index, other, notes);
-                whole()
+                upstream_nodes()
             }
         }
     }
@@ -143,8 +148,9 @@ impl Graph<'_> {
             };
             match self.lineage(*child) {
                 Some(Ok(lineage)) => {
-                    let changed = |parts: &[String], of: Option<&str>| {
-                        let is_it = of == Some(column.as_str()) && self.find_relation(*child, parts) == Some(*index);
+                    let changed = |parts: &[String], source_column: Option<&str>| {
+                        let is_it =
+                            source_column == Some(column.as_str()) && self.find_relation(*child, parts) == Some(*index);
                         is_it.then_some(lineage::ColumnChange::Values)
                     };
                     let affected = lineage.affected_columns(changed);

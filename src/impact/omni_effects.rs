@@ -33,11 +33,11 @@ pub(super) fn add_omni_effects(
             .map_or_else(|| part.name(), str::to_owned);
         let schema = part.node.and_then(|node| node.schema.as_deref());
         let columns: BTreeSet<String> = state.columns.keys().cloned().collect();
-        let whole = state.rows.is_some() || state.fails.is_some();
+        let has_row_change = state.rows.is_some() || state.fails.is_some();
         let reached = graph
             .sources
             .omni
-            .fields_affected_by_table(schema, &table, &columns, whole);
+            .fields_affected_by_table(schema, &table, &columns, has_row_change);
         let ids: BTreeSet<String> = reached.iter().map(full_name).collect();
         let before = steps.effect_path(index, state);
         for field in &reached {
@@ -142,20 +142,20 @@ fn add_user_effect(
     places: &FxHashMap<String, usize>,
     impact: &mut Impact,
 ) {
-    let of = places
+    let source_effect = places
         .get(&format!("omni.{field}"))
-        .and_then(|at| impact.effects.get(*at));
-    let Some(of) = of else { return };
-    let mut path = of.path.clone();
+        .and_then(|effect_index| impact.effects.get(*effect_index));
+    let Some(field_effect) = source_effect else { return };
+    let mut path = field_effect.path.clone();
     path.push(format!("Omni {kind} {name}").into());
-    let via = Some(of.id.clone());
+    let via = Some(field_effect.id.clone());
     let (verb, grade) = if kind == OmniItemKind::Join {
-        ("the join uses", of.grade)
+        ("the join uses", field_effect.grade)
     } else {
-        ("the topic shows", ChangeGrade::Changing.min(of.grade))
+        ("the topic shows", ChangeGrade::Changing.min(field_effect.grade))
     };
     impact.edges.push(GraphEdge {
-        from: of.id.clone(),
+        from: field_effect.id.clone(),
         to: format!("omni {kind} {name}"),
     });
     impact.effects.push(Effect {
@@ -178,18 +178,18 @@ fn add_user_effect(
 /// Removes all effects on a field except for the most severe one, because two tables can affect the same field.
 fn keep_most_severe_effects(effects: &mut Vec<Effect>) {
     let mut worst: FxHashMap<&str, usize> = FxHashMap::default();
-    for (at, effect) in effects.iter().enumerate() {
-        let worst_index = worst.entry(&effect.id).or_insert(at);
+    for (effect_index, effect) in effects.iter().enumerate() {
+        let worst_index = worst.entry(&effect.id).or_insert(effect_index);
         if effects
             .get(*worst_index)
-            .is_some_and(|known| known.grade < effect.grade)
+            .is_some_and(|existing_effect| existing_effect.grade < effect.grade)
         {
-            *worst_index = at;
+            *worst_index = effect_index;
         }
     }
     let mut is_told = vec![false; effects.len()];
-    for at in worst.into_values() {
-        if let Some(is_told) = is_told.get_mut(at) {
+    for effect_index in worst.into_values() {
+        if let Some(is_told) = is_told.get_mut(effect_index) {
             *is_told = true;
         }
     }

@@ -29,9 +29,9 @@ fn sql_of_first_or_later_run(
     let mut out = String::with_capacity(code.len());
     let mut context = LexicalContext::Code;
     // For each open `if`, whether its current branch is taken.
-    let mut taken: Vec<bool> = Vec::new();
+    let mut branch_states: Vec<bool> = Vec::new();
     for part in jinja_parts(code) {
-        let (inside, is_taken) = (part.code, taken.iter().all(|taken| *taken));
+        let (inside, is_taken) = (part.code, branch_states.iter().all(|is_active| *is_active));
         let kind = match part.kind {
             JinjaKind::Text if is_taken => {
                 context = context.advance(inside);
@@ -49,12 +49,12 @@ fn sql_of_first_or_later_run(
         if kind == '%' {
             match (
                 inside.split_whitespace().collect::<Vec<_>>().as_slice(),
-                taken.last_mut(),
+                branch_states.last_mut(),
             ) {
-                (["if", "is_incremental()"], _) => taken.push(is_incremental),
-                (["if", "not", "is_incremental()"], _) => taken.push(!is_incremental),
-                (["else"], Some(taken)) => *taken = !*taken,
-                (["endif"], Some(_)) => drop(taken.pop()),
+                (["if", "is_incremental()"], _) => branch_states.push(is_incremental),
+                (["if", "not", "is_incremental()"], _) => branch_states.push(!is_incremental),
+                (["else"], Some(is_active)) => *is_active = !*is_active,
+                (["endif"], Some(_)) => drop(branch_states.pop()),
                 _ => return Err(display_block(inside, kind)),
             }
             continue;
@@ -76,7 +76,7 @@ fn sql_of_first_or_later_run(
             }
         }
     }
-    if !taken.is_empty() {
+    if !branch_states.is_empty() {
         return Err("`{% if` without `{% endif %}`".to_owned());
     }
     Ok(out)
@@ -131,7 +131,7 @@ impl LexicalContext {
                 (Self::Text, _, '\'') | (Self::Comment, _, '\n') | (Self::Block, '*', '/') => Self::Code,
                 (Self::Code, '-', '-') => Self::Comment,
                 (Self::Code, '/', '*') => Self::Block,
-                (same, ..) => same,
+                (state, ..) => state,
             };
             before = c;
         }

@@ -180,13 +180,13 @@ fn build_report(graph: &Graph<'_>, starts: &[NodeChanges], status: &BTreeMap<Str
             .changed
             .extend(changed_nodes(graph, start, spread.states.get(&start.node_index)));
     }
-    let own: BTreeSet<usize> = starts.iter().map(|start| start.node_index).collect();
+    let start_nodes: BTreeSet<usize> = starts.iter().map(|start| start.node_index).collect();
     let of_tests = test_status(graph, status);
     let mut steps = StepNames::new(graph, &spread);
     for index in &spread.order {
         let Some(part) = graph.parts.get(*index) else { continue };
         match spread.states.get(index) {
-            Some(_) if own.contains(index) => {}
+            Some(_) if start_nodes.contains(index) => {}
             Some(state) => impact
                 .effects
                 .push(build_effect(graph, &mut steps, part, state, *index, status, &of_tests)),
@@ -194,7 +194,7 @@ fn build_report(graph: &Graph<'_>, starts: &[NodeChanges], status: &BTreeMap<Str
             None => {}
         }
     }
-    let listed_nodes: FxHashSet<usize> = spread.order.iter().copied().chain(own).collect();
+    let listed_nodes: FxHashSet<usize> = spread.order.iter().copied().chain(start_nodes).collect();
     for index in &spread.order {
         let Some(part) = graph.parts.get(*index) else { continue };
         if part.kind() == ResourceType::Test && spread.states.get(index).is_none() {
@@ -222,11 +222,11 @@ fn build_report(graph: &Graph<'_>, starts: &[NodeChanges], status: &BTreeMap<Str
             .position(|kind| *kind == effect.kind)
             .unwrap_or(ORDER.len())
     };
-    impact.effects.sort_by(|one, other| {
-        (other.grade.cmp(&one.grade))
-            .then_with(|| one.path.len().cmp(&other.path.len()))
-            .then_with(|| kind(one).cmp(&kind(other)))
-            .then_with(|| one.id.cmp(&other.id))
+    impact.effects.sort_by(|effect, other| {
+        (other.grade.cmp(&effect.grade))
+            .then_with(|| effect.path.len().cmp(&other.path.len()))
+            .then_with(|| kind(effect).cmp(&kind(other)))
+            .then_with(|| effect.id.cmp(&other.id))
     });
     impact.edges.sort();
     impact.edges.dedup();
@@ -248,32 +248,32 @@ fn changed_nodes(graph: &Graph<'_>, start: &NodeChanges, state: Option<&NodeStat
         .map(|state| state.reason.clone())
         .filter(|reason| !reason.is_empty())
         .or(start.reason.clone());
-    let one = |name: String, what: &str| ChangedNode {
+    let changed_node = |name: String, description: &str| ChangedNode {
         name,
         id: part.id(),
-        description: what.to_owned(),
+        description: description.to_owned(),
         grade,
         reason: reason.clone(),
     };
     let mut changed_nodes = Vec::new();
     if start.is_removed {
-        changed_nodes.push(one(part.name(), "the node is removed"));
+        changed_nodes.push(changed_node(part.name(), "the node is removed"));
     } else if start.rows {
-        let what = if start.reason.is_some() {
+        let description = if start.reason.is_some() {
             "the rows and values may change"
         } else {
             "the rows and values change"
         };
-        changed_nodes.push(one(part.name(), what));
+        changed_nodes.push(changed_node(part.name(), description));
     }
     for (column, change) in &start.columns {
-        let what = match change {
+        let description = match change {
             ColumnChange::Gone => "the column is removed",
             ColumnChange::Type => "the type changes",
             ColumnChange::Values if start.rows => continue,
             ColumnChange::Values => "the values change",
         };
-        changed_nodes.push(one(format!("{}.{column}", part.name()), what));
+        changed_nodes.push(changed_node(format!("{}.{column}", part.name()), description));
     }
     changed_nodes.extend(start.notes.iter().map(|note| ChangedNode {
         name: note.name.clone(),
@@ -300,7 +300,7 @@ fn build_effect(
         state.columns.keys().cloned().collect()
     };
     // dbt includes exposures in its run results but does not run them.
-    let own = part
+    let node_status = part
         .node
         .and_then(|node| status.get(&*node.unique_id))
         .filter(|status| *status != "no-op")
@@ -314,13 +314,13 @@ fn build_effect(
         via: state
             .origin
             .as_ref()
-            .and_then(|(at, _)| Some(graph.parts.get(*at)?.id())),
+            .and_then(|(source_index, _)| Some(graph.parts.get(*source_index)?.id())),
         grade: state.grade,
         reason: state.reason.clone(),
         why_node_level: state.why_model_level.clone(),
         gaps: state.gaps.clone(),
         owner: part.node.and_then(|node| node_owner(graph, node)),
-        status: of_tests.get(&index).cloned().or(own),
+        status: of_tests.get(&index).cloned().or(node_status),
         file: part
             .node
             .map(|node| node.original_file_path.to_string())
@@ -367,12 +367,12 @@ impl<'s> StepNames<'s> {
         let mut steps = vec![self.step_name(index, None)];
         let mut via: Option<(usize, Option<&str>)> = origin_position(&state.origin);
         let mut seen = BTreeSet::from([index]);
-        while let Some((at, column)) = via {
-            steps.push(self.step_name(at, column));
-            if !seen.insert(at) {
+        while let Some((node_index, column)) = via {
+            steps.push(self.step_name(node_index, column));
+            if !seen.insert(node_index) {
                 break;
             }
-            let Some(before) = self.spread.states.get(&at) else {
+            let Some(before) = self.spread.states.get(&node_index) else {
                 break;
             };
             let of_column = column
@@ -387,7 +387,8 @@ impl<'s> StepNames<'s> {
 }
 
 fn origin_position(via: &ChangeOrigin) -> Option<(usize, Option<&str>)> {
-    via.as_ref().map(|(at, column)| (*at, column.as_deref()))
+    via.as_ref()
+        .map(|(node_index, column)| (*node_index, column.as_deref()))
 }
 
 /// Returns the owner of a node, from its `meta` or its group.
@@ -413,7 +414,7 @@ fn node_owner(graph: &Graph<'_>, node: &ManifestNode) -> Option<String> {
 fn owner_name(owner: &Owner) -> Option<String> {
     match (&owner.name, &owner.email) {
         (Some(name), Some(email)) => Some(format!("{name} <{email}>")),
-        (Some(one), None) | (None, Some(one)) => Some(one.to_string()),
+        (Some(contact), None) | (None, Some(contact)) => Some(contact.to_string()),
         (None, None) => None,
     }
 }
@@ -421,23 +422,26 @@ fn owner_name(owner: &Owner) -> Option<String> {
 /// Summarizes the latest test results of each node: the number of passing tests, and the status of a test that does not
 /// pass.
 fn test_status(graph: &Graph<'_>, status: &BTreeMap<String, String>) -> BTreeMap<usize, String> {
-    let mut all: BTreeMap<usize, Vec<&str>> = BTreeMap::new();
+    let mut statuses_by_node: BTreeMap<usize, Vec<&str>> = BTreeMap::new();
     for test in graph.sources.manifest.data_tests() {
-        let (Some(on), Some(status)) = (test.on, status.get(&*test.node.unique_id)) else {
+        let (Some(tested_node), Some(status)) = (test.on, status.get(&*test.node.unique_id)) else {
             continue;
         };
-        if let Some(index) = graph.index_of(&on.unique_id) {
-            all.entry(index).or_default().push(status);
+        if let Some(index) = graph.index_of(&tested_node.unique_id) {
+            statuses_by_node.entry(index).or_default().push(status);
         }
     }
-    let list_names = |of: &[&str]| {
-        let passed = of.iter().filter(|status| **status == "pass").count();
-        let count = of.len();
+    let list_names = |statuses: &[&str]| {
+        let passed = statuses.iter().filter(|status| **status == "pass").count();
+        let count = statuses.len();
         let tests = if count == 1 { "test" } else { "tests" };
-        match of.iter().find(|status| **status != "pass") {
+        match statuses.iter().find(|status| **status != "pass") {
             None => format!("{count} {tests} pass"),
             Some(worst) => format!("{passed} of {count} {tests} pass, {worst}"),
         }
     };
-    all.into_iter().map(|(index, of)| (index, list_names(&of))).collect()
+    statuses_by_node
+        .into_iter()
+        .map(|(index, statuses)| (index, list_names(&statuses)))
+        .collect()
 }

@@ -10,7 +10,7 @@ use crate::lineage::{self, ColumnChange};
 /// with the columns that it reads. The columns are `None` if the SQL of the element cannot be traced.
 fn semantic_elements(
     model: &DbtSemanticModel,
-    own: &[Measure],
+    inline_measures: &[Measure],
     dialect: Option<Dialect>,
 ) -> Vec<(String, Option<Vec<String>>)> {
     let columns = |name: &str, expr: Option<&str>| match expr {
@@ -25,18 +25,18 @@ fn semantic_elements(
     let plain = entities
         .chain(dimensions)
         .map(|(name, expr)| (name.to_string(), columns(name, expr.as_deref())));
-    let measures = model.measures.iter().chain(own).map(|measure| {
-        let mut read = columns(&measure.name, measure.expr.as_deref());
+    let measures = model.measures.iter().chain(inline_measures).map(|measure| {
+        let mut read_columns = columns(&measure.name, measure.expr.as_deref());
         // A measure depends on its time dimension.
         let time = measure
             .agg_time_dimension
             .as_ref()
             .or(model.agg_time_dimension.as_ref());
         let time = time.and_then(|time| model.dimensions.iter().find(|dimension| dimension.name == *time));
-        if let (Some(read), Some(time)) = (&mut read, time) {
-            read.extend(columns(&time.name, time.expr.as_deref()).unwrap_or_default());
+        if let (Some(measure_columns), Some(time)) = (&mut read_columns, time) {
+            measure_columns.extend(columns(&time.name, time.expr.as_deref()).unwrap_or_default());
         }
-        (measure.name.to_string(), read)
+        (measure.name.to_string(), read_columns)
     });
     plain.chain(measures).collect()
 }
@@ -52,8 +52,8 @@ pub(super) fn grade_semantic_model(graph: &Graph<'_>, index: usize, states: &Nod
         return;
     };
     let children = graph.children.get(index).into_iter().flatten();
-    let own: Vec<Measure> = children.filter_map(|child| own_measure(graph, *child)).collect();
-    let elements = semantic_elements(model, &own, graph.sources.dialect);
+    let inline_measures: Vec<Measure> = children.filter_map(|child| own_measure(graph, *child)).collect();
+    let elements = semantic_elements(model, &inline_measures, graph.sources.dialect);
     for parent in graph.parents.get(index).into_iter().flatten() {
         let Some(before) = states.get(parent) else { continue };
         let name = graph.node_name(*parent);
@@ -91,17 +91,20 @@ pub(super) fn grade_semantic_model(graph: &Graph<'_>, index: usize, states: &Nod
                 continue;
             };
             let via = Some((*parent, column.clone()));
-            let of = column.map_or_else(|| name.clone(), |column| format!("{name}.{column}"));
+            let source_name = column.map_or_else(|| name.clone(), |column| format!("{name}.{column}"));
             let (grade, reason) = match change {
                 ColumnChange::Gone => (
                     ChangeGrade::Breaking,
-                    format!("`{element}` reads `{of}`, which was removed"),
+                    format!("`{element}` reads `{source_name}`, which was removed"),
                 ),
                 ColumnChange::Type => (
                     ChangeGrade::Breaking,
-                    format!("`{element}` reads `{of}`, whose type changes"),
+                    format!("`{element}` reads `{source_name}`, whose type changes"),
                 ),
-                ColumnChange::Values => (ChangeGrade::Changing, format!("`{element}` is derived from `{of}`")),
+                ColumnChange::Values => (
+                    ChangeGrade::Changing,
+                    format!("`{element}` is derived from `{source_name}`"),
+                ),
             };
             state.columns.insert(element.to_lowercase(), (change, via.clone()));
             state.raise_grade(grade, reason, via);
@@ -126,8 +129,8 @@ pub(super) fn grade_metric(graph: &Graph<'_>, index: usize, states: &NodeStates,
     let NodeDetail::Metric(metric) = &node.detail else {
         return;
     };
-    let own = metric.own_measure(&node.name).map(|_| &*node.name);
-    let measures: Vec<&str> = metric_measures(metric).into_iter().chain(own).collect();
+    let inline_measure = metric.own_measure(&node.name).map(|_| &*node.name);
+    let measures: Vec<&str> = metric_measures(metric).into_iter().chain(inline_measure).collect();
     for parent in graph.parents.get(index).into_iter().flatten() {
         let Some(before) = states.get(parent).filter(|before| before.is_affected()) else {
             continue;
@@ -137,10 +140,10 @@ pub(super) fn grade_metric(graph: &Graph<'_>, index: usize, states: &NodeStates,
         let is_semantic = part
             .node
             .is_some_and(|node| matches!(node.detail, NodeDetail::SemanticModel(_)));
-        let found = measures
+        let measure_change = measures
             .iter()
             .find_map(|measure| Some((measure, before.columns.get(*measure)?.0)));
-        match found {
+        match measure_change {
             Some((measure, change)) => {
                 let grade = if change == ColumnChange::Values {
                     ChangeGrade::Changing
@@ -184,8 +187,8 @@ fn metric_measures(metric: &Metric) -> Vec<&str> {
         .get("input_measures")
         .and_then(MetaValue::as_list)
         .unwrap_or_default();
-    let listed = listed
+    let listed_measures = listed
         .iter()
         .filter_map(|part| part.as_str().or_else(|| part.as_map()?.get("name")?.as_str()));
-    listed.chain(metric.type_parameter("measure")).collect()
+    listed_measures.chain(metric.type_parameter("measure")).collect()
 }

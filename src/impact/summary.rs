@@ -22,13 +22,13 @@ impl Impact {
                 .iter()
                 .filter(|effect| effect.grade == ChangeGrade::Changing),
         );
-        let own = self
+        let has_own_change = self
             .changed
             .iter()
             .any(|changed| changed.grade == ChangeGrade::Breaking);
         let plural = count == 1;
         match (breaking.as_str(), changing.as_str()) {
-            ("", "") if own => {
+            ("", "") if has_own_change => {
                 format!(
                     "{changes} break{} the changed models themselves and affect{} nothing else",
                     plural_s(plural),
@@ -37,7 +37,7 @@ impl Impact {
             }
             ("", "") if !self.untraced.is_empty() => self.other_breaks(),
             ("", "") => format!("{changes} affect{} nothing downstream", plural_s(plural)),
-            ("", changing) if own => {
+            ("", changing) if has_own_change => {
                 format!(
                     "{changes} alter{} values in {changing}; the changed models themselves break",
                     plural_s(plural)
@@ -73,8 +73,8 @@ impl Impact {
     }
 }
 
-fn plural_s(one: bool) -> &'static str {
-    if one { "s" } else { "" }
+fn plural_s(is_singular: bool) -> &'static str {
+    if is_singular { "s" } else { "" }
 }
 
 /// Formats the counts by kind: `2 models, 1 exposure, 3 Omni fields`.

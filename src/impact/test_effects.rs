@@ -39,19 +39,22 @@ pub(super) fn grade_data_test(
         let (traced, rows) = traced_columns(graph, index, lineage, states);
         columns.extend(traced);
         match rows {
-            Some((at, Some(column))) => columns.push((at, column)),
-            Some((at, None)) => {
-                let reason = format!("the test reads `{}`, whose rows change", graph.node_name(at));
-                state.raise_grade(ChangeGrade::Changing, reason, Some((at, None)));
+            Some((node_index, Some(column))) => columns.push((node_index, column)),
+            Some((node_index, None)) => {
+                let reason = format!("the test reads `{}`, whose rows change", graph.node_name(node_index));
+                state.raise_grade(ChangeGrade::Changing, reason, Some((node_index, None)));
             }
             None => {}
         }
     }
-    for (at, column) in columns {
-        let Some(change) = states.get(&at).and_then(|state| state.column_change(Some(&column))) else {
+    for (node_index, column) in columns {
+        let Some(change) = states
+            .get(&node_index)
+            .and_then(|state| state.column_change(Some(&column)))
+        else {
             continue;
         };
-        let label = format!("{}.{column}", graph.node_name(at));
+        let label = format!("{}.{column}", graph.node_name(node_index));
         let (grade, reason) = match change {
             ColumnChange::Gone => (
                 ChangeGrade::Breaking,
@@ -66,7 +69,7 @@ pub(super) fn grade_data_test(
                 format!("the test checks the values of `{label}`"),
             ),
         };
-        state.raise_grade(grade, reason, Some((at, Some(column))));
+        state.raise_grade(grade, reason, Some((node_index, Some(column))));
     }
     if let (Some(Err(why)), None) = (lineage, test.and_then(|test| test.column.as_ref()))
         && !state.is_affected()
@@ -85,21 +88,22 @@ pub(super) fn grade_data_test(
 
 /// Returns the columns that a test refers to, including columns of another table that the test reads.
 fn tested_columns(graph: &Graph<'_>, test: &DataTest<'_>) -> Vec<PlacedColumn> {
-    let on = test.on.and_then(|on| graph.index_of(&on.unique_id));
-    let mut columns: Vec<PlacedColumn> = on
+    let target = test.on.and_then(|tested_node| graph.index_of(&tested_node.unique_id));
+    let mut columns: Vec<PlacedColumn> = target
         .zip(test.column.as_ref())
-        .map(|(at, column)| (at, column.to_lowercase()))
+        .map(|(node_index, column)| (node_index, column.to_lowercase()))
         .into_iter()
         .collect();
     match &test.check {
         TestCheck::Relationships { to, field } => {
             let to = to.and_then(|id| graph.index_of(id));
-            columns.extend(to.map(|at| (at, field.to_lowercase())));
+            columns.extend(to.map(|node_index| (node_index, field.to_lowercase())));
         }
         TestCheck::UniqueTogether(names) => {
             columns.extend(
-                on.into_iter()
-                    .flat_map(|at| names.iter().map(move |name| (at, name.to_lowercase()))),
+                target
+                    .into_iter()
+                    .flat_map(|node_index| names.iter().map(move |name| (node_index, name.to_lowercase()))),
             );
         }
         _ => {}
@@ -117,17 +121,17 @@ fn traced_columns(
 ) -> (Vec<PlacedColumn>, Option<(usize, Option<String>)>) {
     let relation = |parts: &[String]| graph.find_relation(index, parts);
     let affected = lineage.affected_columns(|parts, column| states.get(&relation(parts)?)?.column_change(column));
-    let named = affected.named.iter().map(|(of, _)| of);
+    let named_columns = affected.named.iter().map(|(source, _)| source);
     // Only columns that the test names can make it fail: if `*` returns other columns or types, the result is the same.
     let has_other_values = |change: &ColumnChange| *change == ColumnChange::Values;
     let touched = affected
         .columns
         .iter()
         .filter(|(_, change, _)| has_other_values(change));
-    let touched = touched.filter_map(|(_, _, of)| of.as_ref());
-    let columns = named
+    let touched = touched.filter_map(|(_, _, source)| source.as_ref());
+    let columns = named_columns
         .chain(touched)
-        .filter_map(|of| Some((relation(&of.relation)?, of.column.clone())))
+        .filter_map(|source| Some((relation(&source.relation)?, source.column.clone())))
         .collect();
     let rows = affected
         .rows

@@ -35,19 +35,20 @@ pub fn evaluate_scalar(
             }
             evaluate_binary(*op, &a, &b)
         }
-        InterpreterExpr::Part(of, frame) => functions::timeframe(frame, &value(of)).unwrap_or_else(|| {
+        InterpreterExpr::Part(operand, frame) => functions::timeframe(frame, &value(operand)).unwrap_or_else(|| {
             uncertainty::report_unsupported(|| format!("the timeframe `{frame}`"));
             Value::Null
         }),
         InterpreterExpr::Call(name, args) => {
-            let is_written = |at: usize| matches!(args.get(at), Some(InterpreterExpr::Literal(Value::Text(_))));
-            let spelled = functions::function_variant_name(name, is_written);
+            let is_written =
+                |arg_index: usize| matches!(args.get(arg_index), Some(InterpreterExpr::Literal(Value::Text(_))));
+            let variant_name = functions::function_variant_name(name, is_written);
             let values: Vec<Value> = args.iter().map(&mut *value).collect();
             if *name == "T" && values == [Value::Null] {
                 // The result of T for NULL depends on the type of the column, but the value NULL has no type.
                 uncertainty::mark_uncertain();
             }
-            let Some(result) = functions::call(spelled, &values) else {
+            let Some(result) = functions::call(variant_name, &values) else {
                 uncertainty::report_unsupported(|| format!("the function {name}"));
                 return Value::Null;
             };
@@ -65,8 +66,8 @@ pub fn evaluate_scalar(
                         },
                     );
                 }
-                if let Some(at) = chosen_argument(name, &values) {
-                    trace::record_event(|| x.to_string(), trace::branch_outcome(at));
+                if let Some(arg_index) = chosen_argument(name, &values) {
+                    trace::record_event(|| x.to_string(), trace::branch_outcome(arg_index));
                 }
             }
             result
@@ -107,17 +108,17 @@ fn operator_outcome(op: InterpreterOp, a: &Value, b: &Value) -> Option<&'static 
 pub fn chosen_argument(name: &str, args: &[Value]) -> Option<usize> {
     let is_true = |value: &Value| value.as_condition() == Some(true);
     let pairs = |tests: &[Value], holds: &dyn Fn(&Value) -> bool| {
-        let held = tests
+        let branch_index = tests
             .chunks(2)
             .position(|pair| pair.len() == 1 || pair.first().is_some_and(holds));
-        held.unwrap_or(tests.len().div_ceil(2))
+        branch_index.unwrap_or(tests.len().div_ceil(2))
     };
     match name {
         "IF" => Some(usize::from(!args.first().is_some_and(is_true))),
         "IFS" => Some(pairs(args, &is_true)),
         "SWITCH" => {
-            let (of, tests) = args.split_first()?;
-            Some(pairs(tests, &|case| case.compare(of) == Some(Ordering::Equal)))
+            let (subject, tests) = args.split_first()?;
+            Some(pairs(tests, &|case| case.compare(subject) == Some(Ordering::Equal)))
         }
         "COALESCE" | "IFERROR" | "IFNA" => args.iter().position(|value| !value.is_null()),
         _ => None,
@@ -293,19 +294,19 @@ fn integer_or_overflow(result: Option<i64>) -> Value {
 
 /// Shifts a date by whole days, or a time by days and fractions of days.
 fn shift_date(op: InterpreterOp, date: &Value, days: &Value) -> Value {
-    let Some(by) = days.number() else {
+    let Some(shift) = days.number() else {
         return unsupported_operands(op, date, days);
     };
-    let by = if op == InterpreterOp::Earlier { -by } else { by };
+    let day_count = if op == InterpreterOp::Earlier { -shift } else { shift };
     // The offset exceeds the range of any calendar.
-    if by.abs() > 1e7 {
+    if day_count.abs() > 1e7 {
         uncertainty::mark_result_too_large();
         return Value::Null;
     }
     match date {
-        Value::Date(date) => Value::Date(date + by.trunc() as i64),
+        Value::Date(date) => Value::Date(date + day_count.trunc() as i64),
         Value::Time(seconds) => {
-            let moved = by * DAY as f64;
+            let moved = day_count * DAY as f64;
             // The interpreter supports only whole seconds.
             if (moved - moved.round()).abs() > 1e-3 {
                 uncertainty::report_unsupported(|| "a fraction of a second".to_owned());
@@ -341,8 +342,8 @@ pub fn evaluate_aggregate(x: &InterpreterExpr, name: &str, rows: Vec<Vec<Value>>
 }
 
 /// Marks the number of displayed digits as uncertain if a function computes a float from decimals.
-fn mark_float_from_decimals<'a>(result: &Value, mut of: impl Iterator<Item = &'a Value>) {
-    if matches!(result, Value::Number(_)) && of.any(|value| matches!(value, Value::Decimal(_))) {
+fn mark_float_from_decimals<'a>(result: &Value, mut operands: impl Iterator<Item = &'a Value>) {
+    if matches!(result, Value::Number(_)) && operands.any(|value| matches!(value, Value::Decimal(_))) {
         uncertainty::mark_unknown_digits();
     }
 }

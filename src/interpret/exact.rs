@@ -32,11 +32,11 @@ impl ExactDecimal {
             }),
             Value::Number(n) => {
                 let printed = n.to_string();
-                let (whole, fraction) = printed.split_once('.').unwrap_or((&printed, ""));
-                if whole.len() + fraction.len() > 30 {
+                let (integer_digits, fraction) = printed.split_once('.').unwrap_or((&printed, ""));
+                if integer_digits.len() + fraction.len() > 30 {
                     return None;
                 }
-                let digits = format!("{whole}{fraction}").parse().ok()?;
+                let digits = format!("{integer_digits}{fraction}").parse().ok()?;
                 Some(Self {
                     digits,
                     scale: fraction.len() as u32,
@@ -64,11 +64,11 @@ impl ExactDecimal {
 
     /// Rounds to a number of decimal places. A negative number of places means tens, hundreds, and so on.
     pub fn round_to(self, places: i64, towards: RoundingDirection) -> Option<Self> {
-        let dropped = i64::from(self.scale) - places;
-        if dropped <= 0 {
+        let dropped_digits = i64::from(self.scale) - places;
+        if dropped_digits <= 0 {
             return Some(self);
         }
-        let unit = 10i128.checked_pow(u32::try_from(dropped).ok()?)?;
+        let unit = 10i128.checked_pow(u32::try_from(dropped_digits).ok()?)?;
         let digits = rounded_quotient(self.digits, unit, towards);
         match u32::try_from(places) {
             Ok(scale) => Some(Self { digits, scale }),
@@ -86,10 +86,10 @@ impl fmt::Display for ExactDecimal {
         let digits = self.digits.unsigned_abs().to_string();
         let scale = self.scale as usize;
         let padded = format!("{digits:0>width$}", width = scale + 1);
-        let (whole, fraction) = padded.split_at_checked(padded.len() - scale).unwrap_or((&padded, ""));
+        let (integer_digits, fraction) = padded.split_at_checked(padded.len() - scale).unwrap_or((&padded, ""));
         let sign = if self.digits < 0 { "-" } else { "" };
         let point = if scale > 0 { "." } else { "" };
-        write!(f, "{sign}{whole}{point}{fraction}")
+        write!(f, "{sign}{integer_digits}{point}{fraction}")
     }
 }
 
@@ -181,7 +181,7 @@ pub fn rounded_quotient(a: i128, b: i128, towards: RoundingDirection) -> i128 {
 
 #[test]
 fn halves_are_rounded_by_direction() {
-    let of = |a, b| {
+    let roundings = |a, b| {
         [
             RoundingDirection::Zero,
             RoundingDirection::Away,
@@ -191,24 +191,26 @@ fn halves_are_rounded_by_direction() {
         ]
         .map(|t| rounded_quotient(a, b, t))
     };
-    assert_eq!(of(5, 2), [2, 3, 3, 2, 3]);
-    assert_eq!(of(-5, 2), [-2, -3, -3, -3, -2]);
-    assert_eq!(of(4, 3), [1, 2, 1, 1, 2]);
-    assert_eq!(of(-6, 3), [-2; 5]);
+    assert_eq!(roundings(5, 2), [2, 3, 3, 2, 3]);
+    assert_eq!(roundings(-5, 2), [-2, -3, -3, -3, -2]);
+    assert_eq!(roundings(4, 3), [1, 2, 1, 1, 2]);
+    assert_eq!(roundings(-6, 3), [-2; 5]);
 }
 
 #[test]
 fn quotients_have_as_many_digits_as_in_postgres() {
-    let shown = |a, b| {
-        let of = |(digits, scale): (i128, u32)| ExactDecimal { digits, scale };
-        of(a).checked_divide(of(b)).map(|exact| exact.to_string())
+    let quotient = |a, b| {
+        let to_decimal = |(digits, scale): (i128, u32)| ExactDecimal { digits, scale };
+        to_decimal(a)
+            .checked_divide(to_decimal(b))
+            .map(|exact| exact.to_string())
     };
-    assert_eq!(shown((20000, 2), (2, 0)).as_deref(), Some("100.0000000000000000"));
-    assert_eq!(shown((10, 1), (2, 0)).as_deref(), Some("0.50000000000000000000"));
-    assert_eq!(shown((-1, 2), (3, 0)).as_deref(), Some("-0.00333333333333333333"));
-    assert_eq!(shown((0, 2), (3, 0)).as_deref(), Some("0.00000000000000000000"));
-    assert_eq!(shown((1, 2), (0, 0)), None);
+    assert_eq!(quotient((20000, 2), (2, 0)).as_deref(), Some("100.0000000000000000"));
+    assert_eq!(quotient((10, 1), (2, 0)).as_deref(), Some("0.50000000000000000000"));
+    assert_eq!(quotient((-1, 2), (3, 0)).as_deref(), Some("-0.00333333333333333333"));
+    assert_eq!(quotient((0, 2), (3, 0)).as_deref(), Some("0.00000000000000000000"));
+    assert_eq!(quotient((1, 2), (0, 0)), None);
     let one = (100_000_000_000_000_000_000, 20);
-    assert_eq!(shown((0, 0), one).as_deref(), Some("0.00000000000000000000"));
-    assert_eq!(shown(one, one).as_deref(), Some("1.00000000000000000000"));
+    assert_eq!(quotient((0, 0), one).as_deref(), Some("0.00000000000000000000"));
+    assert_eq!(quotient(one, one).as_deref(), Some("1.00000000000000000000"));
 }

@@ -133,7 +133,7 @@ impl InterpreterExpr {
     pub fn children(&self) -> Vec<&Self> {
         match self {
             Self::Literal(_) | Self::Name(_) | Self::Period(..) => Vec::new(),
-            Self::Range(of, _) | Self::Part(of, _) => vec![of],
+            Self::Range(operand, _) | Self::Part(operand, _) => vec![operand],
             Self::Binary(_, a, b) => vec![a, b],
             Self::Call(_, args) | Self::Aggregate(_, args) => args.iter().collect(),
             Self::Window(window) => window.children(),
@@ -143,7 +143,7 @@ impl InterpreterExpr {
     fn children_mut(&mut self) -> Vec<&mut Self> {
         match self {
             Self::Literal(_) | Self::Name(_) | Self::Period(..) => Vec::new(),
-            Self::Range(of, _) | Self::Part(of, _) => vec![of],
+            Self::Range(operand, _) | Self::Part(operand, _) => vec![operand],
             Self::Binary(_, a, b) => vec![a, b],
             Self::Call(_, args) | Self::Aggregate(_, args) => args.iter_mut().collect(),
             Self::Window(window) => window.value_mut().into_iter().collect(),
@@ -153,7 +153,12 @@ impl InterpreterExpr {
     /// Replaces names with the given values.
     #[must_use]
     pub fn with_names_replaced(mut self, values: &[(String, Self)]) -> Self {
-        let value_of = |name: &str| values.iter().find(|(known, _)| known == name).map(|(_, value)| value);
+        let value_of = |name: &str| {
+            values
+                .iter()
+                .find(|(replaced_name, _)| replaced_name == name)
+                .map(|(_, value)| value)
+        };
         match &self {
             Self::Name(name) => value_of(name).cloned().unwrap_or(self),
             Self::Period(name, frame) => match value_of(name) {
@@ -173,19 +178,19 @@ impl InterpreterExpr {
 
     /// Returns the number of nodes and the depth of the expression. The function `of` returns these two numbers for a
     /// name. Recursion is safe because the depth of formulas is limited.
-    pub fn size(&self, of: impl Fn(&str) -> Option<(usize, usize)> + Copy) -> (usize, usize) {
-        let mut own = (1, 1);
+    pub fn size(&self, size_of: impl Fn(&str) -> Option<(usize, usize)> + Copy) -> (usize, usize) {
+        let mut own_size = (1, 1);
         if let Self::Name(name) | Self::Period(name, _) = self
-            && let Some((nodes, depth)) = of(name)
+            && let Some((nodes, depth)) = size_of(name)
         {
-            own = (nodes.saturating_add(1), depth + 1);
+            own_size = (nodes.saturating_add(1), depth + 1);
         }
-        let children: Vec<(usize, usize)> = self.children().into_iter().map(|child| child.size(of)).collect();
+        let children: Vec<(usize, usize)> = self.children().into_iter().map(|child| child.size(size_of)).collect();
         let nodes = children
             .iter()
-            .fold(own.0, |sum: usize, (nodes, _)| sum.saturating_add(*nodes));
+            .fold(own_size.0, |sum: usize, (nodes, _)| sum.saturating_add(*nodes));
         let depth = children.iter().map(|(_, depth)| depth + 1).max().unwrap_or(0);
-        (nodes, depth.max(own.1))
+        (nodes, depth.max(own_size.1))
     }
 
     /// Collects the names that the expression reads.
@@ -216,19 +221,19 @@ impl InterpreterExpr {
     }
 
     /// Returns the level of the expression. The function `of` returns the level of a name.
-    pub fn level(&self, of: &dyn Fn(&str) -> InterpreterLevel) -> InterpreterLevel {
-        let below = self
+    pub fn level(&self, level_of: &dyn Fn(&str) -> InterpreterLevel) -> InterpreterLevel {
+        let child_level = self
             .children()
             .into_iter()
-            .map(|c| c.level(of))
+            .map(|c| c.level(level_of))
             .max()
             .unwrap_or(InterpreterLevel::Const);
         match self {
             Self::Literal(_) => InterpreterLevel::Const,
-            Self::Name(name) => of(name),
-            Self::Period(name, _) => of(name).max(InterpreterLevel::Row),
-            Self::Part(..) => below.max(InterpreterLevel::Row),
-            Self::Binary(..) | Self::Call(..) => below,
+            Self::Name(name) => level_of(name),
+            Self::Period(name, _) => level_of(name).max(InterpreterLevel::Row),
+            Self::Part(..) => child_level.max(InterpreterLevel::Row),
+            Self::Binary(..) | Self::Call(..) => child_level,
             Self::Aggregate(..) if self.has_range() => InterpreterLevel::Window,
             Self::Aggregate(..) => InterpreterLevel::Aggregate,
             Self::Range(..) | Self::Window(_) => InterpreterLevel::Window,
@@ -288,8 +293,8 @@ impl fmt::Display for InterpreterExpr {
             Self::Name(name) => write!(f, "${{{name}}}"),
             Self::Period(name, frame) if is_plain(name) => write!(f, "{name}[{}]", frame.name()),
             Self::Period(name, frame) => write!(f, "${{{name}[{}]}}", frame.name()),
-            Self::Part(of, frame) => {
-                write_operand(f, of)?;
+            Self::Part(operand, frame) => {
+                write_operand(f, operand)?;
                 write!(f, "[{frame}]")
             }
             Self::Binary(op, a, b) => {
@@ -298,14 +303,14 @@ impl fmt::Display for InterpreterExpr {
                 write_operand(f, b)
             }
             Self::Call(name, args) | Self::Aggregate(name, args) => write_list(f, name, args),
-            Self::Range(of, rows) => {
+            Self::Range(operand, rows) => {
                 let (from, to) = match rows {
                     WindowRows::All => (RangeEndPosition::At(0), RangeEndPosition::At(0)),
                     WindowRows::Between(from, to) => (*from, *to),
                 };
-                from.write(f, of)?;
+                from.write(f, operand)?;
                 write!(f, ":")?;
-                to.write(f, of)
+                to.write(f, operand)
             }
             Self::Window(window) => write!(f, "{window}"),
         }

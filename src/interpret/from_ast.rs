@@ -50,20 +50,20 @@ pub fn convert_formula(
     }
     let reader = AstReader { ast, source, reading };
     let first = definition.first.index();
-    let mut made: Vec<Option<(InterpreterExpr, usize)>> = Vec::new();
+    let mut converted_nodes: Vec<Option<(InterpreterExpr, usize)>> = Vec::new();
     // Child nodes have smaller indexes than their parents.
-    for at in first..=definition.body.index() {
-        let id = ExprId(u32::try_from(at).unwrap_or(u32::MAX));
+    for node_index in first..=definition.body.index() {
+        let id = ExprId(u32::try_from(node_index).unwrap_or(u32::MAX));
         let mut depth = 0;
         let mut children = Vec::new();
         for child in ast.children(id) {
-            let taken = child
+            let converted_child = child
                 .index()
                 .checked_sub(first)
-                .and_then(|at| made.get_mut(at))
+                .and_then(|position| converted_nodes.get_mut(position))
                 .and_then(Option::take);
-            let (expr, below) = taken.ok_or_else(|| "a definition that occurs twice".to_owned())?;
-            depth = depth.max(below);
+            let (expr, child_depth) = converted_child.ok_or_else(|| "a definition that occurs twice".to_owned())?;
+            depth = depth.max(child_depth);
             children.push(expr);
         }
         if depth >= MAX_DEPTH {
@@ -75,9 +75,9 @@ pub fn convert_formula(
         } else {
             depth + 1
         };
-        made.push(Some((expr, depth)));
+        converted_nodes.push(Some((expr, depth)));
     }
-    let body = made.pop().flatten();
+    let body = converted_nodes.pop().flatten();
     body.map(|(expr, _)| expr).ok_or_else(|| "an empty formula".to_owned())
 }
 
@@ -97,20 +97,20 @@ impl AstReader<'_> {
     }
 
     fn convert_node(&self, id: ExprId, children: Vec<InterpreterExpr>) -> Result<InterpreterExpr, UnsupportedFormula> {
-        let said = self.source_text(id);
+        let node_text = self.source_text(id);
         let mut children = children.into_iter();
-        let mut next = || children.next().ok_or_else(|| format!("`{said}`"));
+        let mut next = || children.next().ok_or_else(|| format!("`{node_text}`"));
         Ok(match self.ast.expr(id) {
-            Node::Number => InterpreterExpr::Literal(match said.parse() {
+            Node::Number => InterpreterExpr::Literal(match node_text.parse() {
                 Ok(int) => Value::Int(int),
-                Err(_) => Value::Number(said.parse().map_err(|_| format!("the number {said}"))?),
+                Err(_) => Value::Number(node_text.parse().map_err(|_| format!("the number {node_text}"))?),
             }),
-            Node::Text => InterpreterExpr::Literal(Value::Text(unquote(said).into_owned())),
+            Node::Text => InterpreterExpr::Literal(Value::Text(unquote(node_text).into_owned())),
             Node::Bool(b) => InterpreterExpr::Literal(Value::Bool(b)),
-            Node::Name if said.eq_ignore_ascii_case("null") => InterpreterExpr::Literal(Value::Null),
-            Node::Name if said.eq_ignore_ascii_case("true") => InterpreterExpr::Literal(Value::Bool(true)),
-            Node::Name if said.eq_ignore_ascii_case("false") => InterpreterExpr::Literal(Value::Bool(false)),
-            Node::Name => InterpreterExpr::Name(fold_case(said)),
+            Node::Name if node_text.eq_ignore_ascii_case("null") => InterpreterExpr::Literal(Value::Null),
+            Node::Name if node_text.eq_ignore_ascii_case("true") => InterpreterExpr::Literal(Value::Bool(true)),
+            Node::Name if node_text.eq_ignore_ascii_case("false") => InterpreterExpr::Literal(Value::Bool(false)),
+            Node::Name => InterpreterExpr::Name(fold_case(node_text)),
             Node::Field | Node::Model => self.convert_reference(id)?,
             Node::Timeframe { frame, .. } => {
                 let name = self
@@ -138,16 +138,16 @@ impl AstReader<'_> {
             Node::Binary { op, .. } => {
                 InterpreterExpr::Binary(convert_operator(op), Box::new(next()?), Box::new(next()?))
             }
-            Node::Range { .. } => convert_range(next()?, next()?).ok_or_else(|| format!("the range `{said}`"))?,
+            Node::Range { .. } => convert_range(next()?, next()?).ok_or_else(|| format!("the range `{node_text}`"))?,
             Node::Call(index) => {
                 let call = self.ast.call(index);
                 let name = call.name.text(self.source);
                 let mut args: Vec<InterpreterExpr> = children.collect();
-                for (at, arg) in self.ast.arguments(call).iter().enumerate() {
+                for (arg_index, arg) in self.ast.arguments(call).iter().enumerate() {
                     if self.ast.expr(*arg) == Node::Blank {
-                        let blank =
-                            blank_value(name, at, &args).ok_or_else(|| format!("an empty argument of `{name}`"))?;
-                        if let Some(arg) = args.get_mut(at) {
+                        let blank = blank_value(name, arg_index, &args)
+                            .ok_or_else(|| format!("an empty argument of `{name}`"))?;
+                        if let Some(arg) = args.get_mut(arg_index) {
                             *arg = InterpreterExpr::Literal(blank);
                         }
                     }
@@ -156,7 +156,7 @@ impl AstReader<'_> {
             }
             // The enclosing call replaces an empty argument with a default value.
             Node::Blank => InterpreterExpr::Literal(Value::Null),
-            Node::Cell | Node::Tab { .. } => return Err(format!("the cell `{said}`")),
+            Node::Cell | Node::Tab { .. } => return Err(format!("the cell `{node_text}`")),
             Node::Error => return Err("what could not be parsed".to_owned()),
         })
     }
@@ -170,7 +170,9 @@ impl AstReader<'_> {
         let field = fold_case(parts.field.text(self.source));
         let view = parts.view.map(|view| fold_case(view.text(self.source)));
         let name = match view {
-            Some(view) if self.reading.relation.is_none_or(|own| fold_case(own) != view) => format!("{view}.{field}"),
+            Some(view) if self.reading.relation.is_none_or(|relation| fold_case(relation) != view) => {
+                format!("{view}.{field}")
+            }
             _ => field,
         };
         match parts.timeframe {
@@ -179,17 +181,17 @@ impl AstReader<'_> {
         }
     }
 
-    fn convert_timeframe(&self, of: InterpreterExpr, name: &str) -> Result<InterpreterExpr, UnsupportedFormula> {
+    fn convert_timeframe(&self, base: InterpreterExpr, name: &str) -> Result<InterpreterExpr, UnsupportedFormula> {
         let name = fold_case(name);
         let hangs_on_calendar = name.contains("week") || name.contains("fiscal");
         if hangs_on_calendar && !self.reading.plain_calendar {
             return Err(format!("`[{name}]` of a custom calendar"));
         }
         let frame = PeriodFrame::ALL.into_iter().find(|frame| frame.name() == name);
-        Ok(match (of, frame) {
-            (of, _) if name == "raw" => of,
+        Ok(match (base, frame) {
+            (operand, _) if name == "raw" => operand,
             (InterpreterExpr::Name(column), Some(frame)) => InterpreterExpr::Period(column, frame),
-            (of, _) => InterpreterExpr::Part(Box::new(of), name),
+            (operand, _) => InterpreterExpr::Part(Box::new(operand), name),
         })
     }
 
@@ -241,7 +243,7 @@ fn substitute_let_names(mut args: Vec<InterpreterExpr>) -> Option<InterpreterExp
 /// Returns the value of an empty argument. The value has the type of the parameter or, if the parameter does not
 /// determine a type, the type of the other arguments. `None` if neither the parameter nor the other arguments
 /// determine the type.
-fn blank_value(name: &str, at: usize, args: &[InterpreterExpr]) -> Option<Value> {
+fn blank_value(name: &str, arg_index: usize, args: &[InterpreterExpr]) -> Option<Value> {
     let function = catalog::lookup(name)?;
     let of_same_type = |other: &usize| match function.name {
         "SWITCH" => *other > 0 && (other.is_multiple_of(2) || other + 1 == args.len()),
@@ -249,7 +251,7 @@ fn blank_value(name: &str, at: usize, args: &[InterpreterExpr]) -> Option<Value>
         "IF" | "CHOOSE" => *other > 0,
         _ => true,
     };
-    if function.name == "TEXTJOIN" && at == 1 {
+    if function.name == "TEXTJOIN" && arg_index == 1 {
         return Some(Value::Bool(true));
     }
     let across = function
@@ -260,11 +262,11 @@ fn blank_value(name: &str, at: usize, args: &[InterpreterExpr]) -> Option<Value>
         .overloads
         .iter()
         .all(|overload| overload.result == ResultType::Is(Type::Text));
-    let mut wanted = None;
+    let mut default_value = None;
     for overload in across.overloads {
         let param = overload
             .params
-            .get(at)
+            .get(arg_index)
             .or_else(|| overload.params.last().filter(|_| overload.repeated))?;
         let value = match param.ty {
             ParamType::Same => None,
@@ -276,17 +278,17 @@ fn blank_value(name: &str, at: usize, args: &[InterpreterExpr]) -> Option<Value>
             ParamType::Temporal => Some(Value::Null),
             _ => Some(Value::Int(0)),
         };
-        match wanted.replace(value.clone()) {
+        match default_value.replace(value.clone()) {
             Some(before) if before != value => return None,
             _ => {}
         }
     }
-    match wanted? {
+    match default_value? {
         Some(value) => Some(value),
-        None if of_same_type(&at) => args
+        None if of_same_type(&arg_index) => args
             .iter()
             .enumerate()
-            .filter(|(other, _)| *other != at && of_same_type(other))
+            .filter(|(other, _)| *other != arg_index && of_same_type(other))
             .find_map(|(_, other)| empty_value(other)),
         None => None,
     }
@@ -326,8 +328,8 @@ fn convert_operator(op: BinaryOp) -> InterpreterOp {
 
 /// Converts a range, such as `m:m`, `FIRST(m):m` or `OFFSET(m, -2):m`.
 fn convert_range(from: InterpreterExpr, to: InterpreterExpr) -> Option<InterpreterExpr> {
-    let (of, from) = range_end_position(from)?;
-    let (same, to) = range_end_position(to)?;
+    let (operand, from) = range_end_position(from)?;
+    let (to_operand, to) = range_end_position(to)?;
     // An offset in rows cannot be combined with a calendar end.
     let is_offset = |end: RangeEndPosition| matches!(end, RangeEndPosition::At(n) if n != 0);
     if from.is_by_calendar() && is_offset(to) || to.is_by_calendar() && is_offset(from) {
@@ -337,18 +339,20 @@ fn convert_range(from: InterpreterExpr, to: InterpreterExpr) -> Option<Interpret
         (RangeEndPosition::At(0), RangeEndPosition::At(0)) => WindowRows::All,
         _ => WindowRows::Between(from, to),
     };
-    (of == same).then(|| InterpreterExpr::Range(Box::new(of), rows))
+    (operand == to_operand).then(|| InterpreterExpr::Range(Box::new(operand), rows))
 }
 
 fn range_end_position(end: InterpreterExpr) -> Option<(InterpreterExpr, RangeEndPosition)> {
     Some(match end {
-        InterpreterExpr::Window(Window::First(of)) => (*of, RangeEndPosition::First),
-        InterpreterExpr::Window(Window::Last(of)) => (*of, RangeEndPosition::Last),
-        InterpreterExpr::Window(Window::Offset(of, by)) => (*of, RangeEndPosition::At(by)),
-        InterpreterExpr::Window(Window::InPeriod(of, frame, is_last)) => {
-            (*of, RangeEndPosition::InPeriod(frame, is_last))
+        InterpreterExpr::Window(Window::First(operand)) => (*operand, RangeEndPosition::First),
+        InterpreterExpr::Window(Window::Last(operand)) => (*operand, RangeEndPosition::Last),
+        InterpreterExpr::Window(Window::Offset(operand, offset)) => (*operand, RangeEndPosition::At(offset)),
+        InterpreterExpr::Window(Window::InPeriod(operand, frame, is_last)) => {
+            (*operand, RangeEndPosition::InPeriod(frame, is_last))
         }
-        InterpreterExpr::Window(Window::Period(of, by, unit)) => (*of, RangeEndPosition::Moved(by, unit)),
+        InterpreterExpr::Window(Window::Period(operand, offset, unit)) => {
+            (*operand, RangeEndPosition::Moved(offset, unit))
+        }
         name @ (InterpreterExpr::Name(_) | InterpreterExpr::Period(..) | InterpreterExpr::Part(..)) => {
             (name, RangeEndPosition::At(0))
         }
@@ -358,13 +362,13 @@ fn range_end_position(end: InterpreterExpr) -> Option<(InterpreterExpr, RangeEnd
 
 /// Converts a call to a window function. `None` for any other function.
 fn convert_window(name: &'static str, args: &[InterpreterExpr]) -> Option<Window> {
-    let of = || args.first().cloned().map(Box::new);
-    let whole = |at: usize| match args.get(at) {
+    let operand = || args.first().cloned().map(Box::new);
+    let integer_arg = |arg_index: usize| match args.get(arg_index) {
         Some(InterpreterExpr::Literal(Value::Int(n))) => Some(*n),
         _ => None,
     };
     match (name, args.len()) {
-        ("OFFSET", 2) => Some(Window::Offset(of()?, whole(1)?)),
+        ("OFFSET", 2) => Some(Window::Offset(operand()?, integer_arg(1)?)),
         ("FIRST" | "LAST", 2) => {
             let Some(InterpreterExpr::Literal(Value::Text(unit))) = args.get(1) else {
                 return None;
@@ -372,14 +376,14 @@ fn convert_window(name: &'static str, args: &[InterpreterExpr]) -> Option<Window
             let frame = PeriodFrame::ALL
                 .into_iter()
                 .find(|frame| unit.eq_ignore_ascii_case(frame.name()))?;
-            Some(Window::InPeriod(of()?, frame, name == "LAST"))
+            Some(Window::InPeriod(operand()?, frame, name == "LAST"))
         }
-        ("FIRST", 1) => Some(Window::First(of()?)),
-        ("LAST", 1) => Some(Window::Last(of()?)),
+        ("FIRST", 1) => Some(Window::First(operand()?)),
+        ("LAST", 1) => Some(Window::Last(operand()?)),
         ("ROW", 0) => Some(Window::Row),
-        ("RANK" | "OMNI_RANK", 1) => Some(Window::Rank(name, of()?, true)),
-        ("RANK" | "OMNI_RANK", 2) => Some(Window::Rank(name, of()?, whole(1)? == 0)),
-        ("PERCENTRANK", 1) => Some(Window::PercentRank(of()?)),
+        ("RANK" | "OMNI_RANK", 1) => Some(Window::Rank(name, operand()?, true)),
+        ("RANK" | "OMNI_RANK", 2) => Some(Window::Rank(name, operand()?, integer_arg(1)? == 0)),
+        ("PERCENTRANK", 1) => Some(Window::PercentRank(operand()?)),
         ("PERIODOFFSET", 3) => {
             let Some(InterpreterExpr::Literal(Value::Text(unit))) = args.get(2) else {
                 return None;
@@ -387,7 +391,7 @@ fn convert_window(name: &'static str, args: &[InterpreterExpr]) -> Option<Window
             let unit = InterpreterUnit::ALL
                 .into_iter()
                 .find(|interpreter_unit| unit.eq_ignore_ascii_case(interpreter_unit.name()))?;
-            Some(Window::Period(of()?, whole(1)?, unit))
+            Some(Window::Period(operand()?, integer_arg(1)?, unit))
         }
         _ => None,
     }

@@ -23,13 +23,15 @@ type JoinedRows<'a> = Vec<Option<&'a ValueRow>>;
 
 /// Returns the joined rows. Each column is named `relation.column`. A column that only one relation has is also named
 /// `column`.
-pub fn join_rows(step: &InterpreterStep, read: &str, known: &HashMap<&str, StepRows>) -> StepRows {
+pub fn join_rows(step: &InterpreterStep, input_name: &str, rows_by_name: &HashMap<&str, StepRows>) -> StepRows {
     let nothing = StepRows::default();
-    let mut names = vec![read];
+    let mut names = vec![input_name];
     names.extend(step.joins.iter().map(InterpreterJoin::name));
-    let relations = [read].into_iter().chain(step.joins.iter().map(|join| join.to.as_str()));
+    let relations = [input_name]
+        .into_iter()
+        .chain(step.joins.iter().map(|join| join.to.as_str()));
     let rows = relations.map(|name| {
-        known.get(name).unwrap_or_else(|| {
+        rows_by_name.get(name).unwrap_or_else(|| {
             uncertainty::report_unsupported(|| format!("the relation `{name}`"));
             &nothing
         })
@@ -41,16 +43,18 @@ pub fn join_rows(step: &InterpreterStep, read: &str, known: &HashMap<&str, StepR
         empty_rows: &nothing,
         merged_columns: Vec::new(),
     };
-    let mut found: Vec<JoinedRows<'_>> = relations
+    let mut joined_rows: Vec<JoinedRows<'_>> = relations
         .relation_rows(0)
         .rows
         .iter()
         .map(|row| vec![Some(row)])
         .collect();
-    for (at, join) in step.joins.iter().enumerate() {
-        found = relations.join_relation(step, at + 1, join, found);
+    for (join_index, join) in step.joins.iter().enumerate() {
+        joined_rows = relations.join_relation(step, join_index + 1, join, joined_rows);
         if let JoinCondition::Using(names) = &join.condition {
-            names.iter().for_each(|name| relations.merge_column(name, at + 1));
+            names
+                .iter()
+                .for_each(|name| relations.merge_column(name, join_index + 1));
         }
     }
     let grain = relations.joined_grain(step);
@@ -60,16 +64,19 @@ pub fn join_rows(step: &InterpreterStep, read: &str, known: &HashMap<&str, StepR
         .map(|(name, _)| format!("{USING}.{name}"))
         .collect();
     let mut names: Vec<String> = shared;
-    let mut meant: HashMap<String, String> = HashMap::new();
+    let mut qualified_names: HashMap<String, String> = HashMap::new();
     for (relation, rows) in relations.names.iter().zip(&relations.rows) {
         for column in &rows.columns {
-            let own = format!("{relation}.{column}");
+            let qualified_name = format!("{relation}.{column}");
             if relations.resolve_value(&[], column).is_some() {
                 let merged = relations.merged_columns.iter().any(|(name, _)| name == column);
-                meant.insert(column.clone(), if merged { column.clone() } else { own.clone() });
+                qualified_names.insert(
+                    column.clone(),
+                    if merged { column.clone() } else { qualified_name.clone() },
+                );
                 names.push(column.clone());
             }
-            names.push(own);
+            names.push(qualified_name);
         }
     }
     let row = |parts: &JoinedRows<'_>| {
@@ -78,107 +85,123 @@ pub fn join_rows(step: &InterpreterStep, read: &str, known: &HashMap<&str, StepR
             .filter_map(|name| Some((name.clone(), relations.resolve_value(parts, name)?)))
             .collect()
     };
-    let rows = found.iter().map(row).collect();
+    let rows = joined_rows.iter().map(row).collect();
     StepRows {
         columns: relations.relation_rows(0).columns.clone(),
         rows,
         grain,
-        meant,
-        first: Some(read.to_owned()),
+        meant: qualified_names,
+        first: Some(input_name.to_owned()),
         is_single: false,
         error_columns: relations.error_columns(),
     }
 }
 
 impl<'a> JoinedRelations<'a> {
-    fn relation_rows(&self, at: usize) -> &'a StepRows {
-        self.rows.get(at).copied().unwrap_or(self.empty_rows)
+    fn relation_rows(&self, relation_index: usize) -> &'a StepRows {
+        self.rows.get(relation_index).copied().unwrap_or(self.empty_rows)
     }
 
     /// Returns the names of columns in which a NULL may stand for failed arithmetic.
     fn error_columns(&self) -> Vec<String> {
-        let mut found = Vec::new();
-        for (at, name) in self.names.iter().enumerate() {
-            for column in &self.relation_rows(at).error_columns {
-                found.push(format!("{name}.{column}"));
+        let mut error_columns = Vec::new();
+        for (relation_index, name) in self.names.iter().enumerate() {
+            for column in &self.relation_rows(relation_index).error_columns {
+                error_columns.push(format!("{name}.{column}"));
                 let owners = (0..self.rows.len()).filter(|other| self.has_column(*other, column));
-                found.extend((owners.count() == 1).then(|| column.clone()));
+                error_columns.extend((owners.count() == 1).then(|| column.clone()));
             }
         }
-        found
+        error_columns
     }
 
-    fn has_column(&self, at: usize, column: &str) -> bool {
-        self.relation_rows(at).columns.iter().any(|c| c == column)
+    fn has_column(&self, relation_index: usize, column: &str) -> bool {
+        self.relation_rows(relation_index).columns.iter().any(|c| c == column)
     }
 
     /// Resolves a name to a value. `None` if no relation or more than one relation has the column.
     fn resolve_value(&self, parts: &[Option<&ValueRow>], name: &str) -> Option<Value> {
-        let of = |at: usize, column: &str| {
-            let row = parts.get(at).copied().flatten();
+        let column_value = |relation_index: usize, column: &str| {
+            let row = parts.get(relation_index).copied().flatten();
             row.and_then(|row| row.get(column).cloned()).unwrap_or(Value::Null)
         };
         if let Some((relation, column)) = name.split_once('.') {
             if relation == USING {
                 let (_, of_these) = self.merged_columns.iter().find(|(merged, _)| *merged == column)?;
-                return Some(first_value(of_these, &|at| of(at, column)));
+                return Some(first_value(of_these, &|relation_index| {
+                    column_value(relation_index, column)
+                }));
             }
-            let at = self.names.iter().position(|n| *n == relation)?;
-            return self.has_column(at, column).then(|| of(at, column));
+            let relation_index = self.names.iter().position(|n| *n == relation)?;
+            return self
+                .has_column(relation_index, column)
+                .then(|| column_value(relation_index, column));
         }
-        let owners: Vec<usize> = (0..self.rows.len()).filter(|at| self.has_column(*at, name)).collect();
+        let owners: Vec<usize> = (0..self.rows.len())
+            .filter(|relation_index| self.has_column(*relation_index, name))
+            .collect();
         match self.merged_columns.iter().find(|(merged, _)| *merged == name) {
             Some((_, of_these)) if owners.iter().all(|owner| of_these.contains(owner)) => {
-                Some(first_value(of_these, &|at| of(at, name)))
+                Some(first_value(of_these, &|relation_index| {
+                    column_value(relation_index, name)
+                }))
             }
-            _ => <[usize; 1]>::try_from(owners).ok().map(|[at]| of(at, name)),
+            _ => <[usize; 1]>::try_from(owners)
+                .ok()
+                .map(|[relation_index]| column_value(relation_index, name)),
         }
     }
 
     fn join_relation(
         &self,
         step: &InterpreterStep,
-        at: usize,
+        relation_index: usize,
         join: &InterpreterJoin,
         before: Vec<JoinedRows<'a>>,
     ) -> Vec<JoinedRows<'a>> {
-        let others = &self.relation_rows(at).rows;
+        let others = &self.relation_rows(relation_index).rows;
         let mut met = HashSet::new();
-        let told = || format!("the join of {}", join.name());
-        let mut found = Vec::new();
+        let event_name = || format!("the join of {}", join.name());
+        let mut joined_rows = Vec::new();
         for parts in before {
             let mut alone = true;
             for (index, other) in others.iter().enumerate() {
-                let mut both = parts.clone();
-                both.push(Some(other));
-                if self.is_match(step, at, join, &both) {
+                let mut joined_row = parts.clone();
+                joined_row.push(Some(other));
+                if self.is_match(step, relation_index, join, &joined_row) {
                     if !alone {
-                        trace::record_event(told, "finds several rows");
+                        trace::record_event(event_name, "finds several rows");
                     }
                     alone = false;
                     met.insert(index);
-                    found.push(both);
+                    joined_rows.push(joined_row);
                 }
             }
-            trace::record_event(told, if alone { "finds no row" } else { "finds a row" });
+            trace::record_event(event_name, if alone { "finds no row" } else { "finds a row" });
             if alone && matches!(join.kind, InterpreterJoinKind::Left | InterpreterJoinKind::Full) {
-                let mut both = parts;
-                both.push(None);
-                found.push(both);
+                let mut joined_row = parts;
+                joined_row.push(None);
+                joined_rows.push(joined_row);
             }
         }
         if join.kind == InterpreterJoinKind::Full {
             for (_, other) in others.iter().enumerate().filter(|(index, _)| !met.contains(index)) {
-                trace::record_event(told, "has a row without a match");
-                let mut both: JoinedRows<'a> = vec![None; at];
-                both.push(Some(other));
-                found.push(both);
+                trace::record_event(event_name, "has a row without a match");
+                let mut joined_row: JoinedRows<'a> = vec![None; relation_index];
+                joined_row.push(Some(other));
+                joined_rows.push(joined_row);
             }
         }
-        found
+        joined_rows
     }
 
-    fn is_match(&self, step: &InterpreterStep, at: usize, join: &InterpreterJoin, parts: &[Option<&ValueRow>]) -> bool {
+    fn is_match(
+        &self,
+        step: &InterpreterStep,
+        relation_index: usize,
+        join: &InterpreterJoin,
+        parts: &[Option<&ValueRow>],
+    ) -> bool {
         match &join.condition {
             JoinCondition::Nothing => true,
             JoinCondition::On(condition) => {
@@ -189,63 +212,66 @@ impl<'a> JoinedRelations<'a> {
                 row_value(step, condition, &row, NamePrecedence::ColumnsFirst).as_condition() == Some(true)
             }
             JoinCondition::Using(names) => names.iter().all(|name| {
-                let sides = self.earlier_sides(at, name);
-                let value = |at: usize| {
-                    let row = parts.get(at).copied().flatten();
+                let sides = self.earlier_sides(relation_index, name);
+                let value = |side_index: usize| {
+                    let row = parts.get(side_index).copied().flatten();
                     row.and_then(|row| row.get(name).cloned()).unwrap_or(Value::Null)
                 };
-                first_value(&sides, &value).compare(&value(at)) == Some(std::cmp::Ordering::Equal)
+                first_value(&sides, &value).compare(&value(relation_index)) == Some(std::cmp::Ordering::Equal)
             }),
         }
     }
 
     /// Returns the relations before index `at` that have a column named in `using`.
-    fn earlier_sides(&self, at: usize, name: &str) -> Vec<usize> {
+    fn earlier_sides(&self, relation_index: usize, name: &str) -> Vec<usize> {
         match self.merged_columns.iter().find(|(merged, _)| *merged == name) {
-            Some((_, of)) => of.clone(),
-            None => (0..at).filter(|side| self.has_column(*side, name)).collect(),
+            Some((_, sides)) => sides.clone(),
+            None => (0..relation_index)
+                .filter(|side| self.has_column(*side, name))
+                .collect(),
         }
     }
 
-    fn merge_column(&mut self, name: &'a str, at: usize) {
-        let mut of = self.earlier_sides(at, name);
-        of.push(at);
+    fn merge_column(&mut self, name: &'a str, relation_index: usize) {
+        let mut sides = self.earlier_sides(relation_index, name);
+        sides.push(relation_index);
         self.merged_columns.retain(|(merged, _)| *merged != name);
-        self.merged_columns.push((name, of));
+        self.merged_columns.push((name, sides));
     }
 
     /// Returns the grain of the joined rows: the keys of the first relation and of all relations that may have several
     /// matches per row.
     fn joined_grain(&self, step: &InterpreterStep) -> Vec<String> {
-        let told = |at: usize| {
-            let name = self.names.get(at).copied().unwrap_or_default();
-            self.relation_rows(at)
+        let key_columns = |relation_index: usize| {
+            let name = self.names.get(relation_index).copied().unwrap_or_default();
+            self.relation_rows(relation_index)
                 .grain
                 .iter()
                 .map(move |column| format!("{name}.{column}"))
         };
-        let mut grain: Vec<String> = told(0).collect();
+        let mut grain: Vec<String> = key_columns(0).collect();
         for (index, join) in step.joins.iter().enumerate() {
             let single = self.relation_rows(index + 1).is_single;
             if join.kind == InterpreterJoinKind::Full {
                 // The grain of a full join is only known if the columns in `using` are a key of both sides.
-                let by = match &join.condition {
+                let using_columns = match &join.condition {
                     JoinCondition::Using(names) => names.as_slice(),
                     _ => &[],
                 };
-                let alike = |key: &[String]| key.len() == by.len() && key.iter().all(|k| by.contains(k));
-                let known = index == 0
-                    && !by.is_empty()
+                let alike =
+                    |key: &[String]| key.len() == using_columns.len() && key.iter().all(|k| using_columns.contains(k));
+                let is_grain_known = index == 0
+                    && !using_columns.is_empty()
                     && step.joins.len() == 1
                     && alike(&self.relation_rows(0).grain)
                     && alike(&self.relation_rows(1).grain);
-                grain = if known {
+                grain = if is_grain_known {
                     self.relation_rows(1).grain.clone()
                 } else {
                     Vec::new()
                 };
             } else if join.many || (join.kind == InterpreterJoinKind::Cross && !single) {
-                let key: Vec<String> = told(index + 1).collect();
+                let key: Vec<String> = key_columns(index + 1).collect();
                 if key.is_empty() || grain.is_empty() {
                     return Vec::new();
                 }
@@ -256,18 +282,19 @@ impl<'a> JoinedRelations<'a> {
     }
 }
 
-fn first_value(of: &[usize], value: &dyn Fn(usize) -> Value) -> Value {
-    of.iter()
-        .map(|at| value(*at))
+fn first_value(sides: &[usize], value: &dyn Fn(usize) -> Value) -> Value {
+    sides
+        .iter()
+        .map(|relation_index| value(*relation_index))
         .find(|value| !value.is_null())
         .unwrap_or(Value::Null)
 }
 
 /// Collects the names that an expression reads, directly or through the step's definitions.
 fn read(step: &InterpreterStep, x: &InterpreterExpr, names: &mut Vec<String>) {
-    let mut own = Vec::new();
-    x.collect_names(&mut own);
-    for name in own {
+    let mut direct_names = Vec::new();
+    x.collect_names(&mut direct_names);
+    for name in direct_names {
         if !names.contains(&name) {
             names.push(name.clone());
             if let Some(definition) = step.definition(&name) {

@@ -53,8 +53,14 @@ pub fn choices<'x>(name: &str, args: &'x [InterpreterExpr]) -> Option<(Vec<&'x I
         ("IF", false) => NullSources::BLANK,
         _ => NullSources::ERROR,
     };
-    let chosen = result_arguments(name, args.len()).unwrap_or_default();
-    Some((chosen.into_iter().filter_map(|at| args.get(at)).collect(), nothing))
+    let result_indexes = result_arguments(name, args.len()).unwrap_or_default();
+    Some((
+        result_indexes
+            .into_iter()
+            .filter_map(|arg_index| args.get(arg_index))
+            .collect(),
+        nothing,
+    ))
 }
 
 /// Returns whether a spreadsheet shows an error for an aggregate of no values.
@@ -73,23 +79,29 @@ pub fn can_fail(name: &str, args: &[InterpreterExpr]) -> bool {
     };
     let safe = function.safe_last.zip(args.last().and_then(number));
     let rule = |overload: &Overload| overload.nulls.unwrap_or(function.nulls);
-    let counted = || {
-        let accepts = |of: &&Overload| of.repeated || (of.needed..=of.params.len()).contains(&args.len());
+    let overloads = || {
+        let accepts =
+            |overload: &&Overload| overload.repeated || (overload.needed..=overload.params.len()).contains(&args.len());
         function.overloads.iter().filter(accepts)
     };
     // Some overloads for literals cannot fail.
-    let is_safe_literal = counted().filter(|overload| overload.literal).any(|overload| {
-        let accepts = |(at, param): (usize, &Param)| match param.ty {
-            ParamType::Literal(least, most) => match args.get(at).map(number) {
-                Some(found) => found.is_some_and(|found| (least as f64..=most as f64).contains(&found)),
+    let is_safe_literal = overloads().filter(|overload| overload.literal).any(|overload| {
+        let accepts = |(arg_index, param): (usize, &Param)| match param.ty {
+            ParamType::Literal(least, most) => match args.get(arg_index).map(number) {
+                Some(arg_number) => {
+                    arg_number.is_some_and(|literal_value| (least as f64..=most as f64).contains(&literal_value))
+                }
                 None => param.optional,
             },
-            ParamType::Positive => args.get(at).and_then(number).is_some_and(|found| found > 0.0),
+            ParamType::Positive => args
+                .get(arg_index)
+                .and_then(number)
+                .is_some_and(|literal_value| literal_value > 0.0),
             _ => true,
         };
         matches!(rule(overload), Nulls::Any | Nulls::Never) && overload.params.iter().enumerate().all(accepts)
     });
-    let mut others = counted().filter(|overload| !overload.literal).peekable();
+    let mut others = overloads().filter(|overload| !overload.literal).peekable();
     let fails = function.nulls == Nulls::Error
         || others.peek().is_some() && others.all(|overload| rule(overload) == Nulls::Error);
     fails && !is_safe_literal && !safe.is_some_and(|(safe, last)| safe.includes(last))
@@ -105,12 +117,12 @@ pub fn operand_value(
     sources: NullSourcesOf<'_>,
     value: &mut dyn FnMut(&InterpreterExpr) -> Value,
 ) -> Value {
-    let found = value(x);
-    let Some(sources_of_x) = sources(x).filter(|_| found.is_null()) else {
-        return found;
+    let plain_value = value(x);
+    let Some(sources_of_x) = sources(x).filter(|_| plain_value.is_null()) else {
+        return plain_value;
     };
     let Some(_deeper) = uncertainty::enter_recursion() else {
-        return found;
+        return plain_value;
     };
     match (sources_of_x, x) {
         (NullSources { error: false, .. }, _) => return Value::Int(0),
@@ -122,8 +134,8 @@ pub fn operand_value(
         }
         (_, InterpreterExpr::Call(name @ ("IF" | "IFS" | "SWITCH" | "CHOOSE"), args)) => {
             let values: Vec<Value> = args.iter().map(&mut *value).collect();
-            return match chosen_argument_index(name, &values).and_then(|at| args.get(at)) {
-                Some(taken) => operand_value(taken, sources, value),
+            return match chosen_argument_index(name, &values).and_then(|arg_index| args.get(arg_index)) {
+                Some(branch) => operand_value(branch, sources, value),
                 None if *name == "IF" => Value::Int(0),
                 None => Value::Null,
             };
@@ -131,14 +143,14 @@ pub fn operand_value(
         (_, InterpreterExpr::Call(name, args)) if !skips_nulls(name) => {
             let is_blank = |x: &InterpreterExpr| sources(x).is_some_and(|sources| !sources.error);
             let mut values = Vec::new();
-            for (at, arg) in args.iter().enumerate() {
+            for (arg_index, arg) in args.iter().enumerate() {
                 match value(arg) {
-                    Value::Null if !is_number_argument(name, at) => match is_blank(arg) {
+                    Value::Null if !is_number_argument(name, arg_index) => match is_blank(arg) {
                         true => return Value::Int(0),
                         false => values.push(Value::Null),
                     },
                     Value::Null => values.push(operand_value(arg, sources, value)),
-                    known => values.push(known),
+                    arg_value => values.push(arg_value),
                 }
             }
             return functions::call(name, &values).unwrap_or(Value::Null);
@@ -148,17 +160,17 @@ pub fn operand_value(
             return evaluate_binary(InterpreterOp::Power, &a, &b);
         }
         (_, InterpreterExpr::Window(Window::Offset(_, n))) => {
-            return zero_if_no_row(|one| Window::Offset(one, *n), value);
+            return zero_if_no_row(|operand| Window::Offset(operand, *n), value);
         }
         (_, InterpreterExpr::Window(Window::Period(_, n, unit))) => {
-            return zero_if_no_row(|one| Window::Period(one, *n, *unit), value);
+            return zero_if_no_row(|operand| Window::Period(operand, *n, *unit), value);
         }
         (_, InterpreterExpr::Window(Window::InPeriod(_, frame, is_last))) => {
-            return zero_if_no_row(|one| Window::InPeriod(one, *frame, *is_last), value);
+            return zero_if_no_row(|operand| Window::InPeriod(operand, *frame, *is_last), value);
         }
         _ => {}
     }
-    found
+    plain_value
 }
 
 /// Returns whether a function skips NULL arguments.
@@ -167,11 +179,11 @@ fn skips_nulls(name: &str) -> bool {
 }
 
 /// Returns whether an argument of a function that may return a number is a number itself.
-fn is_number_argument(name: &str, at: usize) -> bool {
+fn is_number_argument(name: &str, arg_index: usize) -> bool {
     match name {
         "VALUE" | "NUMBERVALUE" | "FIND" | "CODE" | "DATEDIF" | "LEN" => false,
-        "SEARCH" => at == 2,
-        "YEAR" | "MONTH" | "DAY" | "WEEKDAY" | "WEEKNUM" | "HOUR" | "MINUTE" | "SECOND" | "DAYS" => at == 1,
+        "SEARCH" => arg_index == 2,
+        "YEAR" | "MONTH" | "DAY" | "WEEKDAY" | "WEEKNUM" | "HOUR" | "MINUTE" | "SECOND" | "DAYS" => arg_index == 1,
         _ => true,
     }
 }
@@ -181,8 +193,8 @@ fn zero_if_no_row(
     window: impl FnOnce(Box<InterpreterExpr>) -> Window,
     value: &mut dyn FnMut(&InterpreterExpr) -> Value,
 ) -> Value {
-    let one = Box::new(InterpreterExpr::Literal(Value::Int(1)));
-    match value(&InterpreterExpr::Window(window(one))) {
+    let literal_one = Box::new(InterpreterExpr::Literal(Value::Int(1)));
+    match value(&InterpreterExpr::Window(window(literal_one))) {
         Value::Null => Value::Int(0),
         _ => Value::Null,
     }
@@ -205,5 +217,5 @@ fn chosen_argument_index(name: &str, args: &[Value]) -> Option<usize> {
         _ if count % 2 == 1 => Some(args.len() - 1),
         _ => None,
     }
-    .filter(|at| *at < args.len())
+    .filter(|arg_index| *arg_index < args.len())
 }

@@ -125,19 +125,22 @@ impl InterpreterStep {
 
     /// Returns the possible meanings of a NULL. In the definition `own`, the name `own` refers to the input column.
     /// `None` unless `blanks: zero` is set.
-    pub fn null_sources(&self, x: &InterpreterExpr, own: Option<&str>) -> Option<NullSources> {
-        self.blank_zero.then(|| self.sources(x, own))
+    pub fn null_sources(&self, x: &InterpreterExpr, definition_name: Option<&str>) -> Option<NullSources> {
+        self.blank_zero.then(|| self.sources(x, definition_name))
     }
 
-    fn sources(&self, x: &InterpreterExpr, own: Option<&str>) -> NullSources {
+    fn sources(&self, x: &InterpreterExpr, definition_name: Option<&str>) -> NullSources {
         use InterpreterOp::{Add, Divide, Multiply, Power, Subtract};
         let Some(_deeper) = uncertainty::enter_recursion() else {
             return NullSources::BLANK;
         };
-        let of = |x: &InterpreterExpr| self.sources(x, own);
-        let any = |args: &[&InterpreterExpr]| args.iter().fold(NullSources::default(), |all, x| all.or(of(x)));
+        let sources_of = |x: &InterpreterExpr| self.sources(x, definition_name);
+        let any = |args: &[&InterpreterExpr]| {
+            args.iter()
+                .fold(NullSources::default(), |union, x| union.or(sources_of(x)))
+        };
         match x {
-            InterpreterExpr::Name(name) => match self.definition(name).filter(|_| own != Some(name)) {
+            InterpreterExpr::Name(name) => match self.definition(name).filter(|_| definition_name != Some(name)) {
                 Some(definition) => self.sources(definition, Some(name)),
                 None if self.error_columns.contains(name) => NullSources::ERROR,
                 None => NullSources::BLANK,
@@ -153,7 +156,7 @@ impl InterpreterStep {
                 (_, sources) => sources,
             },
             InterpreterExpr::Call(name, args) => match choices(name, args) {
-                Some((chosen, nothing)) => any(&chosen).or(nothing),
+                Some((branches, nothing)) => any(&branches).or(nothing),
                 None if fails_without_values(name) => NullSources::ERROR,
                 None if can_fail(name, args) => any(&args.iter().collect::<Vec<_>>()).or(NullSources::ERROR),
                 None => any(&args.iter().collect::<Vec<_>>()),
@@ -162,10 +165,12 @@ impl InterpreterStep {
                 NullSources::default()
             }
             InterpreterExpr::Aggregate(name, _) if fails_without_values(name) => NullSources::ERROR,
-            InterpreterExpr::Aggregate(name, args) => aggregated_argument(name, args).map_or(NullSources::BLANK, of),
-            InterpreterExpr::Range(x, _) => of(x),
+            InterpreterExpr::Aggregate(name, args) => {
+                aggregated_argument(name, args).map_or(NullSources::BLANK, sources_of)
+            }
+            InterpreterExpr::Range(x, _) => sources_of(x),
             InterpreterExpr::Window(Window::Offset(x, _) | Window::Period(x, ..) | Window::InPeriod(x, ..)) => {
-                NullSources::BLANK.or(of(x))
+                NullSources::BLANK.or(sources_of(x))
             }
             InterpreterExpr::Window(Window::Rank(..) | Window::PercentRank(_)) => NullSources::ERROR,
             InterpreterExpr::Window(window) => any(&window.children()),
@@ -175,7 +180,7 @@ impl InterpreterStep {
 
     /// Returns the output columns in which a NULL stands for failed arithmetic.
     pub fn error_outputs(&self) -> Vec<String> {
-        let kept = self.error_columns.iter().filter(|column| match &self.keep {
+        let output_columns = self.error_columns.iter().filter(|column| match &self.keep {
             InterpreterKeep::Nothing => false,
             InterpreterKeep::All => self.definition(column).is_none(),
             InterpreterKeep::Some(names) => names.contains(column),
@@ -185,8 +190,9 @@ impl InterpreterStep {
         let computed = keys
             .map(|key| (key.output(), key.expr(), None))
             .chain(defined.map(|(name, x)| (name.clone(), x.clone(), Some(name.as_str()))))
-            .filter(|(_, x, own)| self.sources(x, *own).error);
-        kept.map(|name| unqualified_name(name).to_owned())
+            .filter(|(_, x, definition_name)| self.sources(x, *definition_name).error);
+        output_columns
+            .map(|name| unqualified_name(name).to_owned())
             .chain(computed.map(|(name, _, _)| name))
             .collect()
     }
@@ -199,9 +205,9 @@ impl InterpreterStep {
 
     /// Returns the level of an expression in the definition `own`. In this definition, the name `own` refers to the
     /// input column.
-    pub fn level(&self, x: &InterpreterExpr, own: Option<&str>) -> InterpreterLevel {
+    pub fn level(&self, x: &InterpreterExpr, definition_name: Option<&str>) -> InterpreterLevel {
         x.level(&|name| {
-            if Some(name) == own {
+            if Some(name) == definition_name {
                 InterpreterLevel::Row
             } else {
                 self.level_of(name)

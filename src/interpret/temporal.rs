@@ -27,13 +27,13 @@ pub fn make_spec_date_operators_explicit(
     spec: &mut InterpreterSpec,
     of_relation: &dyn Fn(&str) -> Vec<(String, TemporalKind)>,
 ) {
-    let mut known: BTreeMap<String, Vec<(String, TemporalKind)>> = BTreeMap::new();
-    let mut read = spec.from.clone();
+    let mut columns_by_name: BTreeMap<String, Vec<(String, TemporalKind)>> = BTreeMap::new();
+    let mut input_name = spec.from.clone();
     for step in &mut spec.steps {
-        let columns = |name: &str| known.get(name).cloned().unwrap_or_else(|| of_relation(name));
+        let columns = |name: &str| columns_by_name.get(name).cloned().unwrap_or_else(|| of_relation(name));
         let mut input = TemporalNames::new();
         let relations = step.joins.iter().map(|join| (join.name().to_owned(), join.to.clone()));
-        for (alias, to) in [(read.clone(), read.clone())].into_iter().chain(relations) {
+        for (alias, to) in [(input_name.clone(), input_name.clone())].into_iter().chain(relations) {
             for (column, kind) in columns(&to) {
                 input.insert(format!("{alias}.{column}"), kind);
                 input.entry(column).or_insert(kind);
@@ -64,13 +64,13 @@ pub fn make_spec_date_operators_explicit(
                 make_operators_explicit_in_scope(condition, &scope);
             }
         }
-        let of = |names: &TemporalNames, name: &String| names.get(name).copied().unwrap_or(TemporalKind::Other);
+        let kind_of = |names: &TemporalNames, name: &String| names.get(name).copied().unwrap_or(TemporalKind::Other);
         let mut outputs: Vec<(String, TemporalKind)> = match &step.keep {
             InterpreterKeep::Nothing => Vec::new(),
-            InterpreterKeep::All => columns(&read),
-            InterpreterKeep::Some(kept) => kept
+            InterpreterKeep::All => columns(&input_name),
+            InterpreterKeep::Some(kept_names) => kept_names
                 .iter()
-                .map(|k| (unqualified_name(k).to_owned(), of(&input, k)))
+                .map(|k| (unqualified_name(k).to_owned(), kind_of(&input, k)))
                 .collect(),
         };
         outputs.extend(
@@ -81,12 +81,12 @@ pub fn make_spec_date_operators_explicit(
         outputs.extend(
             step.definitions
                 .iter()
-                .map(|(name, _)| (name.clone(), of(&names, name))),
+                .map(|(name, _)| (name.clone(), kind_of(&names, name))),
         );
         // If several outputs have the same name, the last output takes precedence.
         let outputs: TemporalNames = outputs.into_iter().collect();
-        known.insert(step.name.clone(), outputs.into_iter().collect());
-        read.clone_from(&step.name);
+        columns_by_name.insert(step.name.clone(), outputs.into_iter().collect());
+        input_name.clone_from(&step.name);
     }
 }
 
@@ -145,19 +145,21 @@ impl TemporalScope<'_> {
 
 /// Returns the indexes of the arguments that a conditional function may return. `None` for any other function.
 pub fn result_arguments(name: &str, count: usize) -> Option<Vec<usize>> {
-    let all = 0..count;
+    let indexes = 0..count;
     let last = count.saturating_sub(1);
     Some(match name {
-        "IF" | "CHOOSE" => all.skip(1).collect(),
-        "IFS" => all.filter(|at| at % 2 == 1 || *at == last).collect(),
-        "SWITCH" => all.filter(|at| *at > 0 && (at % 2 == 0 || *at == last)).collect(),
-        "COALESCE" | "IFERROR" | "IFNA" | "MIN" | "MAX" | "MEDIAN" | "DISTINCT" => all.collect(),
+        "IF" | "CHOOSE" => indexes.skip(1).collect(),
+        "IFS" => indexes.filter(|index| index % 2 == 1 || *index == last).collect(),
+        "SWITCH" => indexes
+            .filter(|index| *index > 0 && (index % 2 == 0 || *index == last))
+            .collect(),
+        "COALESCE" | "IFERROR" | "IFNA" | "MIN" | "MAX" | "MEDIAN" | "DISTINCT" => indexes.collect(),
         _ => return None,
     })
 }
 
 fn expression_kind(x: &InterpreterExpr, scope: &TemporalScope<'_>) -> TemporalKind {
-    let of = |x: &InterpreterExpr| expression_kind(x, scope);
+    let kind_of = |x: &InterpreterExpr| expression_kind(x, scope);
     match x {
         InterpreterExpr::Literal(Value::Date(_)) | InterpreterExpr::Period(..) => TemporalKind::Date,
         InterpreterExpr::Literal(Value::Time(_)) => TemporalKind::Time,
@@ -168,7 +170,7 @@ fn expression_kind(x: &InterpreterExpr, scope: &TemporalScope<'_>) -> TemporalKi
             _ => TemporalKind::Other,
         },
         InterpreterExpr::Binary(InterpreterOp::Later | InterpreterOp::Earlier | InterpreterOp::Add, a, b) => {
-            match (of(a), of(b)) {
+            match (kind_of(a), kind_of(b)) {
                 (TemporalKind::Date, TemporalKind::Clock) | (TemporalKind::Clock, TemporalKind::Date) => {
                     TemporalKind::Time
                 }
@@ -180,25 +182,27 @@ fn expression_kind(x: &InterpreterExpr, scope: &TemporalScope<'_>) -> TemporalKi
         }
         // `-x` is represented as `0 - x`.
         InterpreterExpr::Binary(InterpreterOp::Subtract, a, b)
-            if matches!(**a, InterpreterExpr::Literal(Value::Int(0))) && of(b) == TemporalKind::Clock =>
+            if matches!(**a, InterpreterExpr::Literal(Value::Int(0))) && kind_of(b) == TemporalKind::Clock =>
         {
             TemporalKind::Clock
         }
-        InterpreterExpr::Binary(InterpreterOp::Subtract, a, b) => match (of(a), of(b)) {
+        InterpreterExpr::Binary(InterpreterOp::Subtract, a, b) => match (kind_of(a), kind_of(b)) {
             (TemporalKind::Date, TemporalKind::Clock) => TemporalKind::Time,
             (TemporalKind::Clock, TemporalKind::Clock) => TemporalKind::Clock,
             (TemporalKind::Clock, _) | (_, TemporalKind::Date | TemporalKind::Time) => TemporalKind::Other,
             (a, _) => a,
         },
         InterpreterExpr::Call("TIME", _) => TemporalKind::Clock,
-        InterpreterExpr::Call("SUM", args) if args.iter().all(|x| of(x) == TemporalKind::Clock) => TemporalKind::Clock,
+        InterpreterExpr::Call("SUM", args) if args.iter().all(|x| kind_of(x) == TemporalKind::Clock) => {
+            TemporalKind::Clock
+        }
         InterpreterExpr::Call("DATE" | "EDATE" | "EOMONTH" | "DATEVALUE" | "WORKDAY", _) => TemporalKind::Date,
         InterpreterExpr::Call(name, args) => {
             let places = result_arguments(name, args.len()).unwrap_or_default();
-            let chosen = places.into_iter().filter_map(|at| args.get(at));
-            let kinds = chosen
+            let branches = places.into_iter().filter_map(|index| args.get(index));
+            let kinds = branches
                 .filter(|x| !matches!(x, InterpreterExpr::Literal(Value::Null)))
-                .map(of);
+                .map(kind_of);
             // The result is a number if some values are times of day and others are numbers.
             kinds
                 .reduce(|a, b| {
@@ -211,12 +215,12 @@ fn expression_kind(x: &InterpreterExpr, scope: &TemporalScope<'_>) -> TemporalKi
                 .unwrap_or(TemporalKind::Other)
         }
         InterpreterExpr::Aggregate("MIN" | "MAX" | "MINIFS" | "MAXIFS" | "LARGE" | "SMALL" | "MODE", args) => {
-            args.first().map_or(TemporalKind::Other, of)
+            args.first().map_or(TemporalKind::Other, kind_of)
         }
-        InterpreterExpr::Range(x, _) => of(x),
+        InterpreterExpr::Range(x, _) => kind_of(x),
         InterpreterExpr::Window(
             Window::Offset(x, _) | Window::InPeriod(x, ..) | Window::First(x) | Window::Last(x) | Window::Period(x, ..),
-        ) => of(x),
+        ) => kind_of(x),
         InterpreterExpr::Literal(_)
         | InterpreterExpr::Binary(..)
         | InterpreterExpr::Aggregate(..)
@@ -226,12 +230,12 @@ fn expression_kind(x: &InterpreterExpr, scope: &TemporalScope<'_>) -> TemporalKi
 
 /// Converts a date expression to midnight on that date.
 fn replace_with_midnight(date: &mut InterpreterExpr) {
-    let of = std::mem::replace(date, InterpreterExpr::Literal(Value::Null));
-    *date = InterpreterExpr::Part(Box::new(of), "second".to_owned());
+    let date_expr = std::mem::replace(date, InterpreterExpr::Literal(Value::Null));
+    *date = InterpreterExpr::Part(Box::new(date_expr), "second".to_owned());
 }
 
 fn make_operators_explicit_in_scope(x: &mut InterpreterExpr, scope: &TemporalScope<'_>) {
-    let own = expression_kind(x, scope);
+    let kind = expression_kind(x, scope);
     match x {
         InterpreterExpr::Binary(op @ (InterpreterOp::Add | InterpreterOp::Subtract), a, b) => {
             let (of_a, of_b) = (expression_kind(a, scope), expression_kind(b, scope));
@@ -251,10 +255,10 @@ fn make_operators_explicit_in_scope(x: &mut InterpreterExpr, scope: &TemporalSco
                 _ => {}
             }
         }
-        InterpreterExpr::Call(name, args) if own == TemporalKind::Time => {
-            for at in result_arguments(name, args.len()).unwrap_or_default() {
+        InterpreterExpr::Call(name, args) if kind == TemporalKind::Time => {
+            for arg_index in result_arguments(name, args.len()).unwrap_or_default() {
                 if let Some(arg) = args
-                    .get_mut(at)
+                    .get_mut(arg_index)
                     .filter(|arg| expression_kind(arg, scope) == TemporalKind::Date)
                 {
                     replace_with_midnight(arg);
@@ -274,15 +278,17 @@ fn make_operators_explicit_in_scope(x: &mut InterpreterExpr, scope: &TemporalSco
         InterpreterExpr::Call(_, args) | InterpreterExpr::Aggregate(_, args) => {
             args.iter_mut().for_each(|x| make_operators_explicit_in_scope(x, scope));
         }
-        InterpreterExpr::Range(of, _) | InterpreterExpr::Part(of, _) => make_operators_explicit_in_scope(of, scope),
+        InterpreterExpr::Range(operand, _) | InterpreterExpr::Part(operand, _) => {
+            make_operators_explicit_in_scope(operand, scope)
+        }
         InterpreterExpr::Window(
-            Window::Offset(of, _)
-            | Window::InPeriod(of, ..)
-            | Window::First(of)
-            | Window::Last(of)
-            | Window::Rank(_, of, _)
-            | Window::PercentRank(of)
-            | Window::Period(of, ..),
-        ) => make_operators_explicit_in_scope(of, scope),
+            Window::Offset(operand, _)
+            | Window::InPeriod(operand, ..)
+            | Window::First(operand)
+            | Window::Last(operand)
+            | Window::Rank(_, operand, _)
+            | Window::PercentRank(operand)
+            | Window::Period(operand, ..),
+        ) => make_operators_explicit_in_scope(operand, scope),
     }
 }

@@ -19,10 +19,10 @@ pub fn record_events<T>(work: impl FnOnce() -> T) -> (T, TraceEvents) {
     (value, SEEN.take().unwrap_or_default())
 }
 
-pub fn record_event(of: impl FnOnce() -> String, outcome: &'static str) {
+pub fn record_event(event_name: impl FnOnce() -> String, outcome: &'static str) {
     SEEN.with_borrow_mut(|seen| {
         if let Some(seen) = seen {
-            seen.insert((of(), outcome));
+            seen.insert((event_name(), outcome));
         }
     });
 }
@@ -53,6 +53,10 @@ pub const BRANCHES: [&str; 8] = [
     "takes a branch after branch 7",
 ];
 
-pub fn branch_outcome(at: usize) -> &'static str {
-    BRANCHES.get(at).or(BRANCHES.last()).copied().unwrap_or_default()
+pub fn branch_outcome(branch_index: usize) -> &'static str {
+    BRANCHES
+        .get(branch_index)
+        .or(BRANCHES.last())
+        .copied()
+        .unwrap_or_default()
 }

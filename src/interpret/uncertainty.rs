@@ -91,9 +91,9 @@ pub fn mark_unknown_digits() {
 
 /// Records a part that the interpreter cannot evaluate. The value of the part is NULL, and the caller must discard
 /// the result.
-pub fn report_unsupported(what: impl FnOnce() -> String) {
-    UNKNOWN.with_borrow_mut(|known| {
-        known.get_or_insert_with(what);
+pub fn report_unsupported(description: impl FnOnce() -> String) {
+    UNKNOWN.with_borrow_mut(|unknown_part| {
+        unknown_part.get_or_insert_with(description);
     });
 }
 

@@ -55,12 +55,12 @@ impl Value {
             Self::Int(i) => i.to_string(),
             // Negative zero prints as 0.
             Self::Number(n) => {
-                let written = (n + 0.0).to_string();
+                let number_text = (n + 0.0).to_string();
                 // The last digit may differ between engines if the number has more than 15 digits.
-                if written.bytes().filter(u8::is_ascii_digit).count() > 15 {
+                if number_text.bytes().filter(u8::is_ascii_digit).count() > 15 {
                     uncertainty::mark_uncertain();
                 }
-                written
+                number_text
             }
             Self::Decimal(exact) => Self::Number(exact.to_f64()).text(),
             Self::Text(t) => t.clone(),

@@ -58,10 +58,10 @@ impl QueryReader<'_> {
             self.is_several = true;
             self.add_all_columns(scope, inputs);
         }
-        if let [of @ .., _] = name_parts(&function.name).as_slice()
-            && !of.is_empty()
+        if let [receiver @ .., _] = name_parts(&function.name).as_slice()
+            && !receiver.is_empty()
         {
-            self.add_receiver_column(of, scope, inputs);
+            self.add_receiver_column(receiver, scope, inputs);
         }
         let before = stack.len();
         for arguments in [&function.parameters, &function.args] {
@@ -121,13 +121,13 @@ impl QueryReader<'_> {
 
     /// Returns the values that partition and order a named window.
     pub(super) fn window_values(&mut self, window: &WindowSpec, scope: &QueryScope<'_>) -> Vec<ValueIndex> {
-        let mut by = Vec::new();
+        let mut key_values = Vec::new();
         let orders = window.order_by.iter().map(|order| &order.expr);
-        self.collect_row_values(window.partition_by.iter().chain(orders), scope, &mut by);
+        self.collect_row_values(window.partition_by.iter().chain(orders), scope, &mut key_values);
         let mut print = FxHasher::default();
         hash_frame(window, &mut print);
-        by.push(self.values.add(&[], print.finish()));
-        by
+        key_values.push(self.values.add(&[], print.finish()));
+        key_values
     }
 
     /// Visits an argument of a call. Returns the expression to visit next, if any.
@@ -146,10 +146,10 @@ impl QueryReader<'_> {
                 arg
             }
             FunctionArg::ExprNamed { name, arg, operator } if is_key(operator) => {
-                let (of, key) = self.expression_sources(name, scope);
+                let (argument_inputs, key) = self.expression_sources(name, scope);
                 key.hash(print);
-                inputs.values.extend(of.values);
-                inputs.window_values.extend(of.window_values);
+                inputs.values.extend(argument_inputs.values);
+                inputs.window_values.extend(argument_inputs.window_values);
                 arg
             }
             FunctionArg::Named { name, arg, .. } => {
@@ -197,10 +197,10 @@ impl QueryReader<'_> {
     ) {
         let mut relation = LineageRelation::default();
         for name in lambda_parameters(lambda) {
-            let of = self.values.add(&[], fingerprint_of(&name));
+            let value = self.values.add(&[], fingerprint_of(&name));
             relation.push(RelationColumn {
                 name: name.into(),
-                value: of,
+                value,
                 window_value: None,
             });
         }
@@ -209,10 +209,10 @@ impl QueryReader<'_> {
             path: Vec::new(),
             relation: Rc::new(relation),
         });
-        let (of, body) = self.expression_sources(&lambda.body, &inner);
+        let (body_inputs, body) = self.expression_sources(&lambda.body, &inner);
         body.hash(print);
-        inputs.values.extend(of.values);
-        inputs.window_values.extend(of.window_values);
+        inputs.values.extend(body_inputs.values);
+        inputs.window_values.extend(body_inputs.window_values);
     }
 }
 
@@ -253,7 +253,7 @@ fn visit_orders<'e>(orders: &'e [OrderByExpr], stack: &mut Stack<'e>, is_window:
 fn visit_clause<'e>(clause: &'e FunctionArgumentClause, stack: &mut Stack<'e>, is_window: bool, print: &mut FxHasher) {
     match clause {
         FunctionArgumentClause::Where(expr) | FunctionArgumentClause::Limit(expr) => stack.push((is_window, expr)),
-        FunctionArgumentClause::OrderBy(by) => visit_orders(by, stack, is_window, print),
+        FunctionArgumentClause::OrderBy(orders) => visit_orders(orders, stack, is_window, print),
         FunctionArgumentClause::Having(bound) => stack.push((is_window, &bound.1)),
         other => other.to_string().hash(print),
     }

@@ -77,11 +77,12 @@ impl LineageCache {
 
     /// Returns the index of the entry for a query, if the entry is still valid. `known` returns the fingerprint of the
     /// columns of a relation.
-    pub fn find(&self, print: u64, known: impl Fn(&[String]) -> u64) -> Option<usize> {
+    pub fn find(&self, print: u64, table_fingerprint: impl Fn(&[String]) -> u64) -> Option<usize> {
         let index = *self.places.get(&print)?;
         let entry = self.entries.get(index)?;
         let tables = entry.lineage.relations();
-        let is_same = tables.len() == entry.known.len() && tables.iter().zip(&entry.known).all(|(t, k)| known(t) == *k);
+        let is_same = tables.len() == entry.known.len()
+            && tables.iter().zip(&entry.known).all(|(t, k)| table_fingerprint(t) == *k);
         is_same.then_some(index)
     }
 
@@ -94,10 +95,10 @@ impl LineageCache {
     /// fingerprints of the relations that it reads, and its lineage.
     pub fn to_stored<'l>(queries: impl Iterator<Item = (u64, Vec<u64>, &'l SqlLineage)>) -> Vec<u8> {
         let mut entries = Vec::new();
-        for (print, known, lineage) in queries {
+        for (print, fingerprints, lineage) in queries {
             entries.extend(lineage.without_intermediate_values().map(|lineage| CachedLineage {
                 print,
-                known,
+                known: fingerprints,
                 lineage,
             }));
         }
@@ -121,16 +122,20 @@ impl SqlLineage {
         } = self;
         let mut roots: Vec<ValueIndex> = output
             .iter()
-            .flat_map(|(_, of, by)| [Some(*of), *by])
+            .flat_map(|(_, value, window_value)| [Some(*value), *window_value])
             .flatten()
             .collect();
         roots.extend(rest.iter().chain(rows));
         let (values, places) = values.flatten(&roots)?;
         let mut places = places.into_iter();
         let mut new = Vec::with_capacity(output.len());
-        for (name, _, by) in output {
-            let of = places.next()?;
-            new.push((name.clone(), of, if by.is_some() { places.next() } else { None }));
+        for (name, _, window_value) in output {
+            let value = places.next()?;
+            new.push((
+                name.clone(),
+                value,
+                if window_value.is_some() { places.next() } else { None },
+            ));
         }
         let rest = places.by_ref().take(rest.len()).collect();
         Some(Self {
@@ -166,10 +171,10 @@ impl Stored for SqlLineage {
         values.write(to);
         tables.write(to);
         to.write_number(output.len() as u32);
-        for (name, of, by) in output {
+        for (name, value, window_value) in output {
             name.write(to);
-            of.write(to);
-            by.write(to);
+            value.write(to);
+            window_value.write(to);
         }
         passed.write(to);
         rest.write(to);
@@ -207,10 +212,10 @@ impl Stored for ValueArena {
         self.fingerprints.write(to);
         self.is_named.write(to);
         let mut leaves: Vec<(&ValueIndex, &'m Leaf)> = self.leaves.iter().collect();
-        leaves.sort_unstable_by_key(|(at, _)| **at);
+        leaves.sort_unstable_by_key(|(leaf_index, _)| **leaf_index);
         to.write_number(leaves.len() as u32);
-        for (at, leaf) in leaves {
-            to.write_number(*at);
+        for (leaf_index, leaf) in leaves {
+            to.write_number(*leaf_index);
             leaf.write(to);
         }
     }
@@ -222,8 +227,8 @@ impl Stored for ValueArena {
         values.fingerprints = Stored::read(from)?;
         values.is_named = Stored::read(from)?;
         for _ in 0..from.read_number()? {
-            let at = from.read_number()?;
-            values.leaves.insert(at, Leaf::read(from)?);
+            let leaf_index = from.read_number()?;
+            values.leaves.insert(leaf_index, Leaf::read(from)?);
         }
         Some(values)
     }
@@ -237,7 +242,7 @@ mod tests {
     /// Checks that stored lineages give the same results as the original lineages.
     #[test]
     fn stored_lineage_is_equal() {
-        let known = |parts: &[String]| KnownRelationColumns {
+        let columns_of = |parts: &[String]| KnownRelationColumns {
             columns: ["A", "b", "c"].map(str::to_owned).to_vec(),
             is_complete: parts != ["loose"],
         };
@@ -248,49 +253,51 @@ mod tests {
             "select a from t union select b from loose",
             "select * from (select a, b, count(*) as n from t group by 1, 2) pivot (sum(n) for b in ('x', 'y'))",
         ] {
-            let lineage = lineage_of_sql(sql, None, &known).unwrap();
+            let lineage = lineage_of_sql(sql, None, &columns_of).unwrap();
             let prints = lineage
                 .relations()
                 .iter()
-                .map(|parts| known(parts).columns_fingerprint())
+                .map(|parts| columns_of(parts).columns_fingerprint())
                 .collect();
             let stored = LineageCache::to_stored([(sql_fingerprint(sql, None), prints, &lineage)].into_iter());
-            let kept = LineageCache::from_stored(&stored).unwrap();
-            let index = kept
-                .find(sql_fingerprint(sql, None), |parts| known(parts).columns_fingerprint())
+            let cache = LineageCache::from_stored(&stored).unwrap();
+            let index = cache
+                .find(sql_fingerprint(sql, None), |parts| {
+                    columns_of(parts).columns_fingerprint()
+                })
                 .unwrap();
-            assert_eq!(kept.find(sql_fingerprint(sql, None), |_| 1), None, "{sql}");
-            assert_eq!(kept.find(sql_fingerprint("select 1", None), |_| 1), None, "{sql}");
-            let same = kept.get(index).unwrap();
-            assert_eq!(same.columns(), lineage.columns(), "{sql}");
+            assert_eq!(cache.find(sql_fingerprint(sql, None), |_| 1), None, "{sql}");
+            assert_eq!(cache.find(sql_fingerprint("select 1", None), |_| 1), None, "{sql}");
+            let stored_lineage = cache.get(index).unwrap();
+            assert_eq!(stored_lineage.columns(), lineage.columns(), "{sql}");
             assert_eq!(
-                (same.rows(), same.relations()),
+                (stored_lineage.rows(), stored_lineage.relations()),
                 (lineage.rows(), lineage.relations()),
                 "{sql}"
             );
             assert_eq!(
-                (same.fingerprints(), same.gaps()),
+                (stored_lineage.fingerprints(), stored_lineage.gaps()),
                 (lineage.fingerprints(), lineage.gaps()),
                 "{sql}"
             );
             assert_eq!(
-                (same.column("other"), same.is_complete()),
+                (stored_lineage.column("other"), stored_lineage.is_complete()),
                 (lineage.column("other"), lineage.is_complete())
             );
-            let all: Vec<ColumnSource> = lineage
+            let source_columns: Vec<ColumnSource> = lineage
                 .columns()
                 .into_iter()
                 .flat_map(|column| column.made_of)
                 .chain(lineage.rows())
                 .collect();
-            for changed in &all {
+            for changed in &source_columns {
                 for change in [ColumnChange::Values, ColumnChange::Type, ColumnChange::Gone] {
-                    let of = |parts: &[String], column: Option<&str>| {
+                    let change_of = |parts: &[String], column: Option<&str>| {
                         (parts == changed.relation && column == Some(&*changed.column)).then_some(change)
                     };
                     assert_eq!(
-                        same.affected_columns(of),
-                        lineage.affected_columns(of),
+                        stored_lineage.affected_columns(change_of),
+                        lineage.affected_columns(change_of),
                         "{sql}: {changed}"
                     );
                 }

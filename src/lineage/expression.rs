@@ -22,17 +22,17 @@ impl QueryReader<'_> {
     pub(super) fn expression_value(&mut self, name: &str, expr: &Expr, scope: &QueryScope<'_>) -> RelationColumn {
         let (expression_inputs, print) = self.expression_sources(expr, scope);
         let is_copy = matches!(expr, Expr::Identifier(_) | Expr::CompoundIdentifier(_));
-        let of = match expression_inputs.values.as_slice() {
+        let value = match expression_inputs.values.as_slice() {
             // A column that is copied unchanged keeps its value.
-            [at] if is_copy => *at,
-            of => self.values.add(of, print),
+            [part] if is_copy => *part,
+            parts => self.values.add(parts, print),
         };
-        let by = (!expression_inputs.window_values.is_empty())
+        let window_value = (!expression_inputs.window_values.is_empty())
             .then(|| self.values.add_unordered(expression_inputs.window_values));
         RelationColumn {
             name: name.into(),
-            value: of,
-            window_value: by,
+            value,
+            window_value,
         }
     }
 
@@ -41,13 +41,13 @@ impl QueryReader<'_> {
         &mut self,
         exprs: impl IntoIterator<Item = &'e Expr>,
         scope: &QueryScope<'_>,
-        into: &mut Vec<ValueIndex>,
+        row_values: &mut Vec<ValueIndex>,
     ) {
         for expr in exprs {
-            let given = self.expression_value("", expr, scope);
+            let column = self.expression_value("", expr, scope);
             // A plain column is added unchanged, because the column already has a fingerprint.
-            into.push(given.value);
-            into.extend(given.window_value);
+            row_values.push(column.value);
+            row_values.extend(column.window_value);
         }
     }
 
@@ -58,12 +58,12 @@ impl QueryReader<'_> {
         while let Some((is_window, expr)) = stack.pop() {
             let mut part = ExpressionInputs::default();
             self.visit_part(expr, scope, &mut stack, is_window, &mut part, &mut print);
-            let into = if is_window {
+            let target_values = if is_window {
                 &mut expression_inputs.window_values
             } else {
                 &mut expression_inputs.values
             };
-            into.extend(part.values);
+            target_values.extend(part.values);
             expression_inputs.window_values.extend(part.window_values);
         }
         (expression_inputs, print.finish())
@@ -96,8 +96,8 @@ impl QueryReader<'_> {
             new.reverse();
             new.len().hash(print);
         }
-        for at in &inputs.values {
-            self.values.fingerprint_at(*at).hash(print);
+        for value_index in &inputs.values {
+            self.values.fingerprint_at(*value_index).hash(print);
         }
     }
 
@@ -154,7 +154,7 @@ impl QueryReader<'_> {
         inputs: &mut ExpressionInputs,
     ) {
         let relation = self.query_relation(query, Some(scope));
-        relation.columns.iter().for_each(|given| inputs.add_columns(given));
+        relation.columns.iter().for_each(|column| inputs.add_columns(column));
         inputs.values.extend(&relation.unnamed_values);
         inputs.window_values.extend(&relation.rows);
     }
@@ -162,7 +162,10 @@ impl QueryReader<'_> {
     /// Adds all columns that `*` represents.
     pub(super) fn add_all_columns(&mut self, scope: &QueryScope<'_>, inputs: &mut ExpressionInputs) {
         for item in &scope.items {
-            item.relation.columns.iter().for_each(|given| inputs.add_columns(given));
+            item.relation
+                .columns
+                .iter()
+                .for_each(|column| inputs.add_columns(column));
             inputs.values.extend(&item.relation.unnamed_values);
             if !item.relation.is_complete() {
                 inputs.values.extend(&item.relation.rows);
@@ -171,9 +174,9 @@ impl QueryReader<'_> {
     }
 
     pub(super) fn merge_column(&mut self, parts: &[String], scope: &QueryScope<'_>, inputs: &mut ExpressionInputs) {
-        let of = self.column(parts, scope);
-        inputs.values.extend(of.values);
-        inputs.window_values.extend(of.window_values);
+        let column_inputs = self.column(parts, scope);
+        inputs.values.extend(column_inputs.values);
+        inputs.window_values.extend(column_inputs.window_values);
     }
 }
 

@@ -130,14 +130,14 @@ impl QueryReader<'_> {
         mut relation: LineageRelation,
         alias: Option<&TableAlias>,
     ) -> Rc<LineageRelation> {
-        let named = alias.map_or(0, |alias| alias.columns.len());
-        if relation.passed.is_empty() && named > relation.columns.len() {
-            let of = std::mem::take(&mut relation.unnamed_values);
-            let of = self.values.add_unordered(of);
-            while relation.columns.len() < named {
+        let alias_count = alias.map_or(0, |alias| alias.columns.len());
+        if relation.passed.is_empty() && alias_count > relation.columns.len() {
+            let parts = std::mem::take(&mut relation.unnamed_values);
+            let value = self.values.add_unordered(parts);
+            while relation.columns.len() < alias_count {
                 relation.push(RelationColumn {
                     name: "".into(),
-                    value: of,
+                    value,
                     window_value: None,
                 });
             }
@@ -170,8 +170,8 @@ impl QueryReader<'_> {
 
     /// Resolves a table name to a CTE, an array column of an earlier table (in BigQuery) or a table of the warehouse.
     fn resolve_table(&mut self, name: &ObjectName, path: &[String], scope: &QueryScope<'_>) -> Rc<LineageRelation> {
-        if let [one] = path {
-            if let Some(relation) = self.find_cte(one) {
+        if let [cte_name] = path {
+            if let Some(relation) = self.find_cte(cte_name) {
                 return relation;
             }
         } else if let Some(first) = path.first()
@@ -221,12 +221,12 @@ impl QueryReader<'_> {
         exprs: impl IntoIterator<Item = &'e Expr>,
         scope: &QueryScope<'_>,
     ) -> LineageRelation {
-        let mut of = Vec::new();
-        self.collect_row_values(exprs, scope, &mut of);
-        let of = self.values.add(&of, 0);
+        let mut parts = Vec::new();
+        self.collect_row_values(exprs, scope, &mut parts);
+        let value = self.values.add(&parts, 0);
         LineageRelation {
-            unnamed_values: vec![of],
-            rows: vec![of],
+            unnamed_values: vec![value],
+            rows: vec![value],
             ..LineageRelation::default()
         }
     }

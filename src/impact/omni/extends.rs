@@ -41,7 +41,9 @@ pub(super) fn merge_extended<'n>(
         for parent in OmniFile::new(&name, node).extends() {
             let parent = parent.to_lowercase();
             match find(&parent) {
-                Some((name, found)) if seen.insert(std::ptr::from_ref(found)) => stack.push((name, found)),
+                Some((name, extended_root)) if seen.insert(std::ptr::from_ref(extended_root)) => {
+                    stack.push((name, extended_root))
+                }
                 Some(_) => {}
                 None => missing = missing.or(Some(parent)),
             }
@@ -50,9 +52,10 @@ pub(super) fn merge_extended<'n>(
     }
     let mut pairs: Vec<(Node, Node)> = Vec::new();
     for (number, (name, node)) in order.iter().enumerate().rev() {
-        let own = node.pairs().unwrap_or_default().iter();
-        let own = own.filter(|(key, _)| number == 0 || !key.text().is_some_and(|key| NOT_INHERITED.contains(&key)));
-        merge_nodes(&mut pairs, own, 0);
+        let node_pairs = node.pairs().unwrap_or_default().iter();
+        let entries =
+            node_pairs.filter(|(key, _)| number == 0 || !key.text().is_some_and(|key| NOT_INHERITED.contains(&key)));
+        merge_nodes(&mut pairs, entries, 0);
         // If an extended file does not specify its table, the table has the name of that file, not the name of the
         // extending file.
         let is_table = ["table_name", "sql", "query", "base_view"]

@@ -136,7 +136,7 @@ impl OmniFields {
         let mut model = Self::default();
         let mut faults = Vec::new();
         let mut roots: Vec<(&str, &str, Node)> = Vec::new();
-        let read = |number: usize| {
+        let parse_file = |number: usize| {
             let mut diagnostics = Vec::new();
             let root = files.get(number).map(|(_, text)| yaml::read(text, &mut diagnostics));
             let root = root.and_then(|root| {
@@ -147,14 +147,14 @@ impl OmniFields {
             });
             (root, diagnostics)
         };
-        for (number, (root, found)) in parallel::map_range(files.len(), read).into_iter().enumerate() {
+        for (number, (root, file_diagnostics)) in parallel::map_range(files.len(), parse_file).into_iter().enumerate() {
             let (file, text) = files
                 .get(number)
                 .map(|(file, text)| (file.as_str(), text.as_str()))
                 .unwrap_or_default();
             roots.extend(root.map(|root| (file, text, root)));
             faults.extend(
-                found
+                file_diagnostics
                     .into_iter()
                     .filter(Diagnostic::is_error)
                     .map(|fault| (number, fault)),
@@ -177,45 +177,46 @@ impl OmniFields {
         let (mut views, mut topics) = (Vec::new(), FxHashMap::default());
         let mut names = OmniViewIndex::default();
         for (file, text, root) in roots {
-            let of = OmniFile::new(file, root);
-            match of.kind() {
+            let omni_file = OmniFile::new(file, root);
+            match omni_file.kind() {
                 OmniFileKind::View => {
                     names.add(OmniViewNames::new(file, text, root));
                     views.push((*file, root));
                 }
-                OmniFileKind::Topic => drop(topics.insert(of.topic_name().to_lowercase(), root)),
+                OmniFileKind::Topic => drop(topics.insert(omni_file.topic_name().to_lowercase(), root)),
                 OmniFileKind::Other => {}
             }
         }
-        let mut read = Vec::new();
+        let mut merged_views = Vec::new();
         let view = |name: &str| {
             let index = names.find(name)?;
             Some((names.names_of(index)?.short.clone(), views.get(index)?.1))
         };
         for (index, (file, root)) in views.iter().enumerate() {
             if let (false, Some(name)) = (is_template(root), names.name_of(index)) {
-                read.push((merge_extended(&name, root, &view), name, *file));
+                merged_views.push((merge_extended(&name, root, &view), name, *file));
             }
         }
         let topic = |name: &str| Some((name.to_owned(), *topics.get(name)?));
         for (file, _, root) in roots {
-            let of = OmniFile::new(file, root);
-            match of.kind() {
+            let omni_file = OmniFile::new(file, root);
+            match omni_file.kind() {
                 OmniFileKind::Topic if !is_template(root) => {
-                    let topic = merge_extended(of.topic_name(), root, &topic);
-                    self.users.push(users::read_topic(of.topic_name(), file, &topic.root));
+                    let topic = merge_extended(omni_file.topic_name(), root, &topic);
+                    self.users
+                        .push(users::read_topic(omni_file.topic_name(), file, &topic.root));
                     self.read_joins(file, &topic.root);
                 }
                 OmniFileKind::View | OmniFileKind::Topic => {}
                 OmniFileKind::Other => self.read_joins(file, root),
             }
         }
-        let tables = read
+        let tables = merged_views
             .iter()
             .map(|(view, name, file)| (name.clone(), view_table(file, &view.root)))
             .collect();
         let tables = ViewTables { names: &names, tables };
-        for (view, name, file) in &read {
+        for (view, name, file) in &merged_views {
             self.views.push(read_view(name, file, view, &tables, dialect));
             self.read_joins(file, &view.root);
         }
@@ -224,8 +225,8 @@ impl OmniFields {
 
     /// Replaces the views' names in all references with the canonical names.
     fn use_canonical_names(&mut self, names: &OmniViewIndex) {
-        let canonical = |all: &mut BTreeSet<String>| {
-            *all = std::mem::take(all)
+        let canonical = |references: &mut BTreeSet<String>| {
+            *references = std::mem::take(references)
                 .into_iter()
                 .map(|name| match name.rsplit_once('.') {
                     Some((view, field)) => format!("{}.{field}", names.canonical_name(view)),
@@ -248,23 +249,29 @@ impl OmniFields {
     }
 
     fn build_index(&mut self) {
-        for (at, view) in self.views.iter().enumerate() {
+        for (view_index, view) in self.views.iter().enumerate() {
             for (number, field) in view.fields.iter().enumerate() {
                 let tables: BTreeSet<&String> = field.columns.iter().map(|(table, _)| &table.name).collect();
                 for table in tables {
-                    self.by_table.entry(table.clone()).or_default().push((at, number));
+                    self.by_table
+                        .entry(table.clone())
+                        .or_default()
+                        .push((view_index, number));
                 }
-                for read in &field.fields {
-                    self.by_field.entry(read.clone()).or_default().push((at, number));
+                for source_field in &field.fields {
+                    self.by_field
+                        .entry(source_field.clone())
+                        .or_default()
+                        .push((view_index, number));
                 }
             }
         }
     }
 
     fn index_field_users(&mut self) {
-        for (at, user) in self.users.iter().enumerate() {
-            for used in user.views.iter().chain(&user.fields) {
-                self.by_used.entry(used.clone()).or_default().push(at);
+        for (user_index, user) in self.users.iter().enumerate() {
+            for reference in user.views.iter().chain(&user.fields) {
+                self.by_used.entry(reference.clone()).or_default().push(user_index);
             }
         }
     }
@@ -284,42 +291,49 @@ impl OmniFields {
         columns: &BTreeSet<String>,
         rows: bool,
     ) -> Vec<AffectedField> {
-        let is_it = |own: &OmniTable| match (own.schema.as_deref(), schema) {
-            (Some(own), Some(schema)) => own.eq_ignore_ascii_case(schema),
+        let is_it = |omni_table: &OmniTable| match (omni_table.schema.as_deref(), schema) {
+            (Some(table_schema), Some(schema)) => table_schema.eq_ignore_ascii_case(schema),
             _ => true,
         };
         let name = table.to_lowercase();
         let mut affected_fields: Vec<AffectedField> = Vec::new();
         let mut seen: BTreeSet<String> = BTreeSet::new();
-        for at in self.by_table.get(&name).into_iter().flatten() {
-            let Some((view, field)) = self.field(*at) else { continue };
-            let of = || {
+        for position in self.by_table.get(&name).into_iter().flatten() {
+            let Some((view, field)) = self.field(*position) else {
+                continue;
+            };
+            let table_columns = || {
                 field
                     .columns
                     .iter()
-                    .filter(|(own, _)| own.name == name && is_it(own))
+                    .filter(|(omni_table, _)| omni_table.name == name && is_it(omni_table))
                     .map(|(_, column)| column)
             };
-            let column = of().flatten().find(|column| columns.contains(*column));
+            let column = table_columns().flatten().find(|column| columns.contains(*column));
             // Any changed column affects a field whose lineage is known only for the whole table.
-            let is_whole = field.why_table_level.is_some() && !columns.is_empty() && of().any(Option::is_none);
-            if column.is_none() && !is_whole && !(rows && of().next().is_some()) {
+            let is_whole =
+                field.why_table_level.is_some() && !columns.is_empty() && table_columns().any(Option::is_none);
+            if column.is_none() && !is_whole && !(rows && table_columns().next().is_some()) {
                 continue;
             }
             if seen.insert(qualified_name(view, field)) {
-                let by = column.map_or_else(|| name.clone(), |column| format!("{name}.{column}"));
-                affected_fields.push(affected_field(view, field, by, column.cloned(), false));
+                let origin = column.map_or_else(|| name.clone(), |column| format!("{name}.{column}"));
+                affected_fields.push(affected_field(view, field, origin, column.cloned(), false));
             }
         }
         // Also add fields of any view that read the fields found so far.
         let mut next = 0;
-        while let Some((name, column)) = affected_fields
-            .get(next)
-            .map(|at| (format!("{}.{}", at.view, at.field), at.column.clone()))
-        {
+        while let Some((name, column)) = affected_fields.get(next).map(|reached_field| {
+            (
+                format!("{}.{}", reached_field.view, reached_field.field),
+                reached_field.column.clone(),
+            )
+        }) {
             next += 1;
-            for at in self.by_field.get(&name.to_lowercase()).into_iter().flatten() {
-                let Some((view, field)) = self.field(*at) else { continue };
+            for position in self.by_field.get(&name.to_lowercase()).into_iter().flatten() {
+                let Some((view, field)) = self.field(*position) else {
+                    continue;
+                };
                 if seen.insert(qualified_name(view, field)) {
                     affected_fields.push(affected_field(view, field, name.clone(), column.clone(), true));
                 }
@@ -332,12 +346,16 @@ impl OmniFields {
     /// that is used.
     pub(super) fn field_users(&self, fields: &[AffectedField]) -> Vec<(OmniItemKind, String, String, String)> {
         // The first field that each topic or join uses.
-        let mut found: BTreeMap<usize, usize> = BTreeMap::new();
-        for (at, field) in fields.iter().enumerate() {
+        let mut first_fields: BTreeMap<usize, usize> = BTreeMap::new();
+        for (field_index, field) in fields.iter().enumerate() {
             let view = field.view.to_lowercase();
             let full = format!("{view}.{}", field.field.to_lowercase());
-            for user in [view, full].iter().filter_map(|used| self.by_used.get(used)).flatten() {
-                found.entry(*user).or_insert(at);
+            for user in [view, full]
+                .iter()
+                .filter_map(|reference| self.by_used.get(reference))
+                .flatten()
+            {
+                first_fields.entry(*user).or_insert(field_index);
             }
         }
         let user = |(user, field): (usize, usize)| {
@@ -349,7 +367,7 @@ impl OmniFields {
                 format!("{}.{}", field.view, field.field),
             ))
         };
-        found.into_iter().filter_map(user).collect()
+        first_fields.into_iter().filter_map(user).collect()
     }
 }
 
@@ -360,7 +378,7 @@ fn qualified_name(view: &OmniView, field: &OmniField) -> String {
 fn affected_field(
     view: &OmniView,
     field: &OmniField,
-    by: String,
+    origin: String,
     column: Option<String>,
     by_field: bool,
 ) -> AffectedField {
@@ -371,7 +389,7 @@ fn affected_field(
         field: field.name.clone(),
         kind: field.kind,
         file: view.file.clone(),
-        reached_by: by,
+        reached_by: origin,
         column,
         why_table_level: field.why_table_level.clone(),
     }

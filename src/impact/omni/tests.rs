@@ -263,8 +263,8 @@ fn fields_of_other_files_are_reached() {
             &["t.n"],
         ),
     ];
-    for (what, files, column, expected) in cases {
-        assert_eq!(affected_fields(&test_model(files), *column), *expected, "{what}");
+    for (description, files, column, expected) in cases {
+        assert_eq!(affected_fields(&test_model(files), *column), *expected, "{description}");
     }
 }
 
@@ -300,7 +300,7 @@ fn names_with_a_database() {
         summaries,
         ["users.first_name", "users.initial", "items.buyer", "big.letter"]
     );
-    let topics: Vec<String> = model.field_users(&reached).into_iter().map(|it| it.1).collect();
+    let topics: Vec<String> = model.field_users(&reached).into_iter().map(|user| user.1).collect();
     assert_eq!(topics, ["top"]);
 }
 

@@ -26,10 +26,10 @@ pub(super) fn read_join(file: &str, join: &Node) -> Option<FieldUser> {
     // Replace aliases with the names of the views.
     let real = |field: String| {
         let aliases = [(text("join_from_view_as"), from), (text("join_to_view_as"), to)];
-        let of = aliases
+        let alias_match = aliases
             .into_iter()
             .find_map(|(alias, view)| Some((field.strip_prefix(alias?)?.strip_prefix('.')?, view)));
-        of.map_or(field.clone(), |(rest, view)| format!("{}.{rest}", view.to_lowercase()))
+        alias_match.map_or(field.clone(), |(rest, view)| format!("{}.{rest}", view.to_lowercase()))
     };
     let fields = conditions.flat_map(named_fields).map(real).collect();
     let name = format!("{from} → {to}");
@@ -47,9 +47,9 @@ pub(super) fn read_topic(name: &str, file: &str, root: &Node) -> FieldUser {
     let mut views = BTreeSet::from([base.clone()]);
     let mut stack: Vec<&Node> = root.get("joins").into_iter().collect();
     while let Some(node) = stack.pop() {
-        for (view, below) in node.pairs().unwrap_or_default() {
+        for (view, child) in node.pairs().unwrap_or_default() {
             views.extend(view.text().map(str::to_lowercase));
-            stack.push(below);
+            stack.push(child);
         }
     }
     let mut fields = BTreeSet::new();
@@ -65,9 +65,12 @@ pub(super) fn read_topic(name: &str, file: &str, root: &Node) -> FieldUser {
         fields.extend(root.get(key).map(mapping_keys).unwrap_or_default());
     }
     // A topic may override fields of views.
-    for (view, own) in root.pairs_at("views") {
+    for (view, view_node) in root.pairs_at("views") {
         let view = view.text().unwrap_or_default().to_lowercase();
-        for (_, field) in ["dimensions", "measures"].into_iter().flat_map(|key| own.pairs_at(key)) {
+        for (_, field) in ["dimensions", "measures"]
+            .into_iter()
+            .flat_map(|key| view_node.pairs_at(key))
+        {
             let sql = field.text_at("sql").unwrap_or_default();
             fields.extend(field_references(sql).map(|field| qualify_field(&view, field)));
         }
@@ -79,11 +82,14 @@ pub(super) fn read_topic(name: &str, file: &str, root: &Node) -> FieldUser {
         fields.extend(query_fields(sample.get("query").unwrap_or(sample)));
     }
     // A topic with a list of fields shows only these fields of its views.
-    let listed = root.texts_at("fields");
-    let is_whole = listed.is_empty() || listed.iter().any(|field| field.contains('*') || field.contains(':'));
+    let field_names = root.texts_at("fields");
+    let is_whole = field_names.is_empty()
+        || field_names
+            .iter()
+            .any(|field| field.contains('*') || field.contains(':'));
     if !is_whole {
         views.clear();
-        let included = listed.iter().filter(|field| !field.starts_with('-'));
+        let included = field_names.iter().filter(|field| !field.starts_with('-'));
         fields.extend(included.map(|field| remove_timeframe(field).to_lowercase()));
     }
     let fields = fields.into_iter().map(|field| qualify_field(&base, field)).collect();
@@ -134,7 +140,8 @@ fn mapping_keys(node: &Node) -> BTreeSet<String> {
         })
     };
     let of_list = node.items().unwrap_or_default().iter().filter_map(of_item);
-    let all = of_map.chain(of_list).chain(node.text());
-    all.map(|name| remove_timeframe(name.trim_start_matches('-')).to_lowercase())
+    let names = of_map.chain(of_list).chain(node.text());
+    names
+        .map(|name| remove_timeframe(name.trim_start_matches('-')).to_lowercase())
         .collect()
 }

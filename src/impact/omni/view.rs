@@ -55,19 +55,19 @@ fn columns_of_query(query: &Node) -> Vec<OmniField> {
         .filter_map(|(key, _)| key.text())
         .map(|name| remove_timeframe(name).to_lowercase())
         .collect();
-    let mut column = |name: &str, mut fields: BTreeSet<String>, whole: Option<String>| {
+    let mut column = |name: &str, mut fields: BTreeSet<String>, reason: Option<String>| {
         fields.extend(filters.iter().cloned());
         columns.push(OmniField {
             name: name.to_owned(),
             kind: OmniItemKind::Column,
             fields,
-            why_table_level: whole,
+            why_table_level: reason,
             ..OmniField::default()
         });
     };
-    for (of, name) in query.pairs_at("fields") {
-        if let (Some(of), Some(name)) = (of.text(), name.text()) {
-            column(name, BTreeSet::from([remove_timeframe(of).to_lowercase()]), None);
+    for (field_node, name) in query.pairs_at("fields") {
+        if let (Some(field), Some(name)) = (field_node.text(), name.text()) {
+            column(name, BTreeSet::from([remove_timeframe(field).to_lowercase()]), None);
         }
     }
     for (name, calculation) in query.pairs_at("calculations") {
@@ -87,17 +87,17 @@ fn columns_of_query(query: &Node) -> Vec<OmniField> {
 pub(super) fn read_view(
     name: &str,
     file: &str,
-    of: &MergedFile,
+    merged_file: &MergedFile,
     tables: &ViewTables<'_>,
     dialect: Option<Dialect>,
 ) -> OmniView {
-    let root = &of.root;
+    let root = &merged_file.root;
     let mut view = OmniView {
         name: name.to_owned(),
         file: file.to_owned(),
         fields: Vec::new(),
     };
-    let own = tables.get(name).cloned();
+    let view_table = tables.get(name).cloned();
     if let Some(query) = root.get("query") {
         view.fields = columns_of_query(query);
     }
@@ -112,17 +112,19 @@ pub(super) fn read_view(
         if field.is_true("ignored") {
             continue;
         }
-        let (mut read, columns) = read_field(&view.name, name, kind.into(), field, tables.names, dialect);
-        match &own {
+        let (mut parsed_field, columns) = read_field(&view.name, name, kind.into(), field, tables.names, dialect);
+        match &view_table {
             Some(table) => {
-                read.columns
+                parsed_field
+                    .columns
                     .extend(columns.into_iter().map(|column| (table.clone(), Some(column))));
                 // All fields, such as a row count, also depend on the rows of the table.
-                read.columns.insert((table.clone(), None));
+                parsed_field.columns.insert((table.clone(), None));
             }
             None => {
                 let columns = columns.into_iter().filter(|column| !column.eq_ignore_ascii_case(name));
-                read.fields
+                parsed_field
+                    .fields
                     .extend(columns.map(|column| format!("{}.{column}", view.name.to_lowercase())));
             }
         }
@@ -130,17 +132,17 @@ pub(super) fn read_view(
             .get(&name.to_lowercase())
             .and_then(|index| view.fields.get_mut(*index))
         {
-            Some(omni_field) => omni_field.fields.extend(read.fields),
+            Some(omni_field) => omni_field.fields.extend(parsed_field.fields),
             None => {
                 places.insert(name.to_lowercase(), view.fields.len());
-                view.fields.push(read);
+                view.fields.push(parsed_field);
             }
         }
     }
     if let Some(sql) = root.text_at("sql") {
         view_sql::trace_columns(&mut view, sql, tables, dialect);
     }
-    if let Some(missing) = &of.missing {
+    if let Some(missing) = &merged_file.missing {
         let why = format!("the view extends `{missing}`, which is not among the files");
         for field in &mut view.fields {
             field.why_table_level.get_or_insert_with(|| why.clone());
@@ -158,7 +160,7 @@ fn read_field(
     names: &OmniViewIndex,
     dialect: Option<Dialect>,
 ) -> (OmniField, BTreeSet<String>) {
-    let mut read = OmniField {
+    let mut parsed_field = OmniField {
         name: name.to_owned(),
         kind,
         ..OmniField::default()
@@ -183,11 +185,11 @@ fn read_field(
         fields.extend(sql.fields);
         columns.extend(sql.columns);
         if sql.is_guessed {
-            read.why_table_level =
+            parsed_field.why_table_level =
                 Some("the SQL cannot be analyzed, so every word in the SQL is treated as a column".to_owned());
         }
     }
-    read.has_sql = !sqls.is_empty();
+    parsed_field.has_sql = !sqls.is_empty();
     let filters = field.pairs_at("filters");
     fields.extend(
         filters
@@ -196,13 +198,13 @@ fn read_field(
             .map(|name| remove_timeframe(name).to_lowercase()),
     );
     let full = |field: String| match field.rsplit_once('.') {
-        Some((of, field)) => format!("{}.{field}", names.canonical_name(of)),
+        Some((view_name, field)) => format!("{}.{field}", names.canonical_name(view_name)),
         None => format!("{view}.{field}"),
     };
-    read.fields = fields.into_iter().map(full).collect();
+    parsed_field.fields = fields.into_iter().map(full).collect();
     // A field that refers to itself reads the column with its name.
-    if read.fields.remove(&format!("{view}.{}", name.to_lowercase())) {
+    if parsed_field.fields.remove(&format!("{view}.{}", name.to_lowercase())) {
         columns.insert(name.to_lowercase());
     }
-    (read, columns)
+    (parsed_field, columns)
 }

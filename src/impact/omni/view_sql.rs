@@ -37,12 +37,12 @@ pub(super) fn trace_columns(view: &mut OmniView, sql: &str, tables: &ViewTables<
             let tables = find_identifiers(&plain)
                 .into_iter()
                 .filter_map(|word| relation_table(&[word], tables));
-            let read = ViewColumnSources {
+            let sources = ViewColumnSources {
                 columns: tables.map(|table| (table, None)).collect(),
                 fields: names,
             };
             for field in &mut view.fields {
-                add_to_field(field, &read);
+                add_to_field(field, &sources);
                 field.why_table_level.get_or_insert_with(|| why.clone());
             }
         }
@@ -55,7 +55,11 @@ fn relation_table(parts: &[String], tables: &ViewTables<'_>) -> Option<OmniTable
     match placeholder_view(last) {
         Some(view) => tables.get(view).cloned(),
         None => {
-            let schema = parts.len().checked_sub(2).and_then(|at| parts.get(at)).cloned();
+            let schema = parts
+                .len()
+                .checked_sub(2)
+                .and_then(|schema_index| parts.get(schema_index))
+                .cloned();
             Some(OmniTable {
                 schema,
                 name: last.clone(),
@@ -64,27 +68,32 @@ fn relation_table(parts: &[String], tables: &ViewTables<'_>) -> Option<OmniTable
     }
 }
 
-fn read_source(of: &ColumnSource, tables: &ViewTables<'_>, into: &mut ViewColumnSources) {
-    let view = of.relation.last().and_then(|last| placeholder_view(last));
-    match (relation_table(&of.relation, tables), view) {
-        (Some(table), _) => drop(into.columns.insert((table, Some(of.column.clone())))),
+fn read_source(source: &ColumnSource, tables: &ViewTables<'_>, sources: &mut ViewColumnSources) {
+    let view = source.relation.last().and_then(|last| placeholder_view(last));
+    match (relation_table(&source.relation, tables), view) {
+        (Some(table), _) => drop(sources.columns.insert((table, Some(source.column.clone())))),
         // A column of another view that is defined by SQL is a field of that view.
-        (None, Some(view)) => drop(into.fields.insert(format!("{view}.{}", of.column))),
+        (None, Some(view)) => drop(sources.fields.insert(format!("{view}.{}", source.column))),
         (None, None) => {}
     }
 }
 
-fn apply_view_lineage(view: &mut OmniView, lineage: &SqlLineage, tables: &ViewTables<'_>, named: BTreeSet<String>) {
-    let own = view.name.to_lowercase();
+fn apply_view_lineage(
+    view: &mut OmniView,
+    lineage: &SqlLineage,
+    tables: &ViewTables<'_>,
+    field_names: BTreeSet<String>,
+) {
+    let view_name = view.name.to_lowercase();
     // Output columns of the SQL, and columns that the fields of the view read.
     let mut names: BTreeSet<String> = lineage.names().map(str::to_lowercase).collect();
-    let before = format!("{own}.");
-    let asked = view
+    let before = format!("{view_name}.");
+    let read_columns = view
         .fields
         .iter()
         .flat_map(|field| &field.fields)
         .filter_map(|name| name.strip_prefix(&before));
-    names.extend(asked.map(str::to_owned));
+    names.extend(read_columns.map(str::to_owned));
     let plain = view
         .fields
         .iter()
@@ -93,9 +102,12 @@ fn apply_view_lineage(view: &mut OmniView, lineage: &SqlLineage, tables: &ViewTa
     // A column in a filter, join or group of the view's SQL affects all fields.
     let mut rows = ViewColumnSources {
         columns: BTreeSet::new(),
-        fields: named,
+        fields: field_names,
     };
-    lineage.rows().iter().for_each(|of| read_source(of, tables, &mut rows));
+    lineage
+        .rows()
+        .iter()
+        .for_each(|source| read_source(source, tables, &mut rows));
     rows.columns.extend(
         lineage
             .relations()
@@ -112,8 +124,8 @@ fn apply_view_lineage(view: &mut OmniView, lineage: &SqlLineage, tables: &ViewTa
     for name in names {
         let Some(column) = lineage.column(&name) else { continue };
         let mut column_sources = ViewColumnSources::default();
-        for of in column.made_of.iter().chain(&column.windowed_by) {
-            read_source(of, tables, &mut column_sources);
+        for source in column.made_of.iter().chain(&column.windowed_by) {
+            read_source(source, tables, &mut column_sources);
         }
         // Add the columns to the field, because a field with its own SQL may have the same name as a column but read
         // other columns.
@@ -133,13 +145,15 @@ fn apply_view_lineage(view: &mut OmniView, lineage: &SqlLineage, tables: &ViewTa
     }
     for field in &mut view.fields {
         add_to_field(field, &rows);
-        field.fields.remove(&format!("{own}.{}", field.name.to_lowercase()));
+        field
+            .fields
+            .remove(&format!("{view_name}.{}", field.name.to_lowercase()));
     }
 }
 
-fn add_to_field(field: &mut OmniField, read: &ViewColumnSources) {
-    field.columns.extend(read.columns.iter().cloned());
-    field.fields.extend(read.fields.iter().cloned());
+fn add_to_field(field: &mut OmniField, sources: &ViewColumnSources) {
+    field.columns.extend(sources.columns.iter().cloned());
+    field.fields.extend(sources.fields.iter().cloned());
 }
 
 const STAND_IN: &str = "omni_view__";

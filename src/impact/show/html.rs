@@ -70,7 +70,7 @@ pub fn node_details(
         details.insert(id, detail);
     }
     for test in graph.sources.manifest.data_tests() {
-        let Some(detail) = test.on.and_then(|on| details.get_mut(&*on.unique_id)) else {
+        let Some(detail) = test.on.and_then(|tested_node| details.get_mut(&*tested_node.unique_id)) else {
             continue;
         };
         let status = status
@@ -137,8 +137,8 @@ pub fn html_page(impact: &Impact, graph: &Graph<'_>, status: &BTreeMap<String, S
         affect is on the right. Select a node with the mouse, or in the list with Tab, arrow keys and Enter.</p>\n",
     );
     out.push_str("<div class=\"work\">\n<nav aria-label=\"Nodes of the graph\"><ol id=\"list\">\n");
-    let drawn = drawing.nodes.len().min(MAX_NODES);
-    for (number, dot) in drawing.nodes.iter().take(drawn).enumerate() {
+    let drawn_count = drawing.nodes.len().min(MAX_NODES);
+    for (number, dot) in drawing.nodes.iter().take(drawn_count).enumerate() {
         let label: Vec<String> = dot.label.lines().map(escape_text).collect();
         let _ = writeln!(
             out,
@@ -150,15 +150,15 @@ pub fn html_page(impact: &Impact, graph: &Graph<'_>, status: &BTreeMap<String, S
     out.push_str("</ol>\n");
     write_unaffected(impact, &mut out);
     out.push_str("</nav>\n<div id=\"graph\" class=\"graph\"></div>\n<aside id=\"detail\" aria-live=\"polite\" tabindex=\"-1\"><p>Nothing is selected.</p></aside>\n</div>\n");
-    if drawn < drawing.nodes.len() {
+    if drawn_count < drawing.nodes.len() {
         let _ = writeln!(
             out,
-            "<p class=\"said\">The graph shows {drawn} of {} nodes; the table shows all.</p>",
+            "<p class=\"said\">The graph shows {drawn_count} of {} nodes; the table shows all.</p>",
             drawing.nodes.len()
         );
     }
     out.push_str("</section>\n</main>\n");
-    write_script_data(impact, &drawing, graph, status, drawn, &mut out);
+    write_script_data(impact, &drawing, graph, status, drawn_count, &mut out);
     let _ = write!(out, "<script>\n{SCRIPT}</script>\n</body>\n</html>\n");
     out
 }
@@ -167,7 +167,7 @@ pub fn html_page(impact: &Impact, graph: &Graph<'_>, status: &BTreeMap<String, S
 fn page_title(impact: &Impact) -> String {
     match impact.changed.as_slice() {
         [] => "No change".to_owned(),
-        [one] => format!("Impact of {}", one.name),
+        [changed_node] => format!("Impact of {}", changed_node.name),
         [first, others @ ..] => format!("Impact of {} and {} more", first.name, others.len()),
     }
 }
@@ -213,8 +213,8 @@ fn surrounding_graph(impact: &Impact, graph: &Graph<'_>) -> GraphDrawing {
         }
     }
     // Insert the upstream nodes after the changed nodes, so that the changed nodes come first.
-    let at = changed.len().min(drawing.nodes.len());
-    drawing.nodes.splice(at..at, upstream);
+    let insert_position = changed.len().min(drawing.nodes.len());
+    drawing.nodes.splice(insert_position..insert_position, upstream);
     drawing
 }
 
@@ -233,8 +233,8 @@ fn write_effects_table(impact: &Impact, output: &mut String) {
             .iter()
             .map(|step| format!("<code>{}</code>", escape_text(step)))
             .collect();
-        let text_or_dash = |of: &Option<String>| of.as_deref().map_or_else(|| "–".to_owned(), escape_text);
-        let whole = effect
+        let text_or_dash = |text: &Option<String>| text.as_deref().map_or_else(|| "–".to_owned(), escape_text);
+        let model_level_note = effect
             .why_node_level
             .as_ref()
             .map(|why| format!("<br><small>no column-level lineage: {}</small>", sentence_to_html(why)));
@@ -267,7 +267,7 @@ fn write_effects_table(impact: &Impact, output: &mut String) {
             steps.join(" → "),
             effect.grade.name(),
             sentence_to_html(&effect.reason),
-            whole.unwrap_or_default(),
+            model_level_note.unwrap_or_default(),
             gap.unwrap_or_default(),
             text_or_dash(&effect.owner),
             text_or_dash(&effect.status),
@@ -280,7 +280,7 @@ fn write_effects_table(impact: &Impact, output: &mut String) {
 /// Writes the section about models without column-level lineage.
 fn write_notes(impact: &Impact, output: &mut String) {
     let is_model = |kind: &str| matches!(kind, "model" | "snapshot");
-    let whole: Vec<_> = impact
+    let untraced_models: Vec<_> = impact
         .effects
         .iter()
         .filter(|effect| is_model(&effect.kind))
@@ -288,7 +288,7 @@ fn write_notes(impact: &Impact, output: &mut String) {
         .collect();
     let count = impact.effects.iter().filter(|effect| is_model(&effect.kind)).count();
     output.push_str("<section aria-labelledby=\"level-title\">\n<h2 id=\"level-title\">Precision</h2>\n");
-    if whole.is_empty() {
+    if untraced_models.is_empty() {
         let _ = writeln!(
             output,
             "<p>Column-level lineage is available for all {count} models. For exposures, only the models that they read are known.</p>"
@@ -297,9 +297,9 @@ fn write_notes(impact: &Impact, output: &mut String) {
         let _ = writeln!(
             output,
             "<p>{} of {count} models have no column-level lineage, so all of their columns are treated as changed:</p>\n<ul>",
-            whole.len()
+            untraced_models.len()
         );
-        for (name, why) in whole {
+        for (name, why) in untraced_models {
             let _ = writeln!(
                 output,
                 "<li><code>{}</code>: {}</li>",
@@ -333,15 +333,20 @@ fn write_script_data(
     drawing: &GraphDrawing,
     graph: &Graph<'_>,
     status: &BTreeMap<String, String>,
-    drawn: usize,
+    drawn_count: usize,
     output: &mut String,
 ) {
-    let ids: BTreeSet<String> = drawing.nodes.iter().take(drawn).map(|dot| dot.id.clone()).collect();
+    let ids: BTreeSet<String> = drawing
+        .nodes
+        .iter()
+        .take(drawn_count)
+        .map(|dot| dot.id.clone())
+        .collect();
     let details = node_details(graph, &ids, status);
     let numbers: BTreeMap<&str, usize> = drawing
         .nodes
         .iter()
-        .take(drawn)
+        .take(drawn_count)
         .enumerate()
         .map(|(number, dot)| (dot.id.as_str(), number))
         .collect();
@@ -350,7 +355,7 @@ fn write_script_data(
         .iter()
         .map(|effect| (effect.id.as_str(), effect))
         .collect();
-    let nodes = drawing.nodes.iter().take(drawn).map(|dot| {
+    let nodes = drawing.nodes.iter().take(drawn_count).map(|dot| {
         let detail = details.get(&dot.id).cloned().unwrap_or_default();
         let effect = effects.get(dot.id.as_str());
         let grade = effect.map(|effect| effect.grade);

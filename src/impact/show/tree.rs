@@ -15,11 +15,11 @@ pub fn impact_tree(impact: &Impact) -> String {
     let mut out = format!("{}\n", impact.summary_sentence());
     let mut children: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     let ids: BTreeSet<&str> = impact.effects.iter().map(|effect| effect.id.as_str()).collect();
-    for (at, effect) in impact.effects.iter().enumerate() {
+    for (effect_index, effect) in impact.effects.iter().enumerate() {
         children
             .entry(effect.via.as_deref().unwrap_or_default())
             .or_default()
-            .push(at);
+            .push(effect_index);
     }
     let mut roots: Vec<&str> = Vec::new();
     for changed in &impact.changed {
@@ -41,8 +41,8 @@ pub fn impact_tree(impact: &Impact) -> String {
     // Also list effects whose previous node is not shown.
     for (via, places) in &children {
         if !roots.contains(via) && !ids.contains(via) {
-            for at in places {
-                write_line(impact, *at, "", &mut out);
+            for effect_index in places {
+                write_line(impact, *effect_index, "", &mut out);
             }
         }
     }
@@ -74,18 +74,20 @@ fn write_children(impact: &Impact, children: &BTreeMap<&str, Vec<usize>>, root: 
     let mut stack: Vec<(usize, String, bool)> = Vec::new();
     let push = |id: &str, before: &str, stack: &mut Vec<(usize, String, bool)>| {
         let places = children.get(id).map(Vec::as_slice).unwrap_or_default();
-        for (number, at) in places.iter().enumerate().rev() {
-            stack.push((*at, before.to_owned(), number + 1 == places.len()));
+        for (number, effect_index) in places.iter().enumerate().rev() {
+            stack.push((*effect_index, before.to_owned(), number + 1 == places.len()));
         }
     };
     push(root, "", &mut stack);
-    while let Some((at, before, is_last)) = stack.pop() {
-        if !seen.insert(at) {
+    while let Some((effect_index, before, is_last)) = stack.pop() {
+        if !seen.insert(effect_index) {
             continue;
         }
-        let Some(effect) = impact.effects.get(at) else { continue };
+        let Some(effect) = impact.effects.get(effect_index) else {
+            continue;
+        };
         let branch = if is_last { "└─ " } else { "├─ " };
-        write_line(impact, at, &format!("{before}{branch}"), output);
+        write_line(impact, effect_index, &format!("{before}{branch}"), output);
         // Limit the indentation, so that a long chain fits on the terminal.
         let deeper = if before.chars().count() > 60 {
             before.clone()
@@ -96,8 +98,10 @@ fn write_children(impact: &Impact, children: &BTreeMap<&str, Vec<usize>>, root: 
     }
 }
 
-fn write_line(impact: &Impact, at: usize, before: &str, output: &mut String) {
-    let Some(effect) = impact.effects.get(at) else { return };
+fn write_line(impact: &Impact, effect_index: usize, before: &str, output: &mut String) {
+    let Some(effect) = impact.effects.get(effect_index) else {
+        return;
+    };
     let sign = match effect.grade {
         ChangeGrade::Breaking => "breaking",
         ChangeGrade::Changing => "changing",
@@ -141,8 +145,8 @@ pub fn lineage_tree(
         let _ = writeln!(out, "{title}:");
         let mut next: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
         for (from, to) in &drawing.edges {
-            let (at, other) = if is_up { (to, from) } else { (from, to) };
-            next.entry(at).or_default().push(other);
+            let (node_id, other) = if is_up { (to, from) } else { (from, to) };
+            next.entry(node_id).or_default().push(other);
         }
         let labels: BTreeMap<&str, String> = drawing
             .nodes
@@ -152,9 +156,9 @@ pub fn lineage_tree(
         let mut seen = BTreeSet::new();
         let mut stack: Vec<(String, String, bool)> = Vec::new();
         let push = |id: &str, before: &str, stack: &mut Vec<(String, String, bool)>| {
-            let all = next.get(id).map(Vec::as_slice).unwrap_or_default();
-            for (number, other) in all.iter().enumerate().rev() {
-                stack.push(((*other).to_owned(), before.to_owned(), number + 1 == all.len()));
+            let neighbors = next.get(id).map(Vec::as_slice).unwrap_or_default();
+            for (number, other) in neighbors.iter().enumerate().rev() {
+                stack.push(((*other).to_owned(), before.to_owned(), number + 1 == neighbors.len()));
             }
         };
         push(root, "", &mut stack);

@@ -68,8 +68,8 @@ impl<'n> DeclaredTest<'n> {
         for (key, value) in body.iter().chain(other_pairs) {
             let Some(key) = key.text() else { continue };
             match (key, value.pairs()) {
-                ("config", Some(below)) => test.settings.extend(below.iter().filter_map(display_pair)),
-                ("arguments", Some(below)) => below.iter().for_each(|(key, value)| test.read_argument(key, value)),
+                ("config", Some(entries)) => test.settings.extend(entries.iter().filter_map(display_pair)),
+                ("arguments", Some(entries)) => entries.iter().for_each(|(key, value)| test.read_argument(key, value)),
                 _ if SETTINGS.contains(&key) => {
                     test.settings.insert(key.to_owned(), yaml_text::display_node(value));
                 }
@@ -111,7 +111,7 @@ impl<'n> DeclaredTest<'n> {
             verdicts.push(TestVerdict::Other);
         }
         if self.values != now.values {
-            let holds = |all: &[String], some: &[String]| some.iter().all(|value| all.contains(value));
+            let holds = |superset: &[String], some: &[String]| some.iter().all(|value| superset.contains(value));
             verdicts.push(match () {
                 () if holds(&now.values, &self.values) => TestVerdict::Looser,
                 () if holds(&self.values, &now.values) => TestVerdict::Stricter,
@@ -149,10 +149,10 @@ impl<'n> DeclaredTest<'n> {
                 .filter_map(change)
                 .map(|_| TestVerdict::Other),
         );
-        let all = |of: TestVerdict| verdicts.iter().all(|verdict| *verdict == of);
+        let has_only = |expected: TestVerdict| verdicts.iter().all(|verdict| *verdict == expected);
         match verdicts.first() {
             None => None,
-            Some(first) if all(*first) => Some(*first),
+            Some(first) if has_only(*first) => Some(*first),
             Some(_) => Some(TestVerdict::Other),
         }
     }
@@ -161,11 +161,11 @@ impl<'n> DeclaredTest<'n> {
         let arguments = self.arguments.iter().map(|(key, value)| format!("{key}: {value}"));
         let values = (!self.values.is_empty()).then(|| format!("values: [{}]", self.values.join(", ")));
         let settings = self.settings.iter().map(|(key, value)| format!("{key}: {value}"));
-        let all: Vec<String> = arguments.chain(values).chain(settings).collect();
-        if all.is_empty() {
+        let parts: Vec<String> = arguments.chain(values).chain(settings).collect();
+        if parts.is_empty() {
             self.name.to_owned()
         } else {
-            format!("{} {{{}}}", self.name, all.join(", "))
+            format!("{} {{{}}}", self.name, parts.join(", "))
         }
     }
 }
@@ -198,9 +198,13 @@ impl RevisionComparer<'_, '_> {
         );
         let columns: std::collections::BTreeSet<&str> = was.iter().chain(&is).map(|(name, _)| *name).collect();
         for column in columns {
-            let of = |columns: &[(&str, &'_ Node)]| columns.iter().position(|(name, _)| *name == column);
-            let old = of(&was).and_then(|at| was.get(at)).map(|(_, node)| *node);
-            let new = of(&is).and_then(|at| is.get(at)).map(|(_, node)| *node);
+            let column_position = |columns: &[(&str, &'_ Node)]| columns.iter().position(|(name, _)| *name == column);
+            let old = column_position(&was)
+                .and_then(|column_index| was.get(column_index))
+                .map(|(_, node)| *node);
+            let new = column_position(&is)
+                .and_then(|column_index| is.get(column_index))
+                .map(|(_, node)| *node);
             self.compare_tests(index, &format!("{name}.{column}"), list_tests(old), list_tests(new));
         }
     }
@@ -215,26 +219,26 @@ impl RevisionComparer<'_, '_> {
         let mut declared_tests = Vec::new();
         for test in new {
             match old.iter().position(|other| *other == test) {
-                Some(at) => drop(old.remove(at)),
+                Some(test_index) => drop(old.remove(test_index)),
                 None => declared_tests.push(test),
             }
         }
         for now in declared_tests {
-            let Some(at) = old.iter().position(|was| was.name == now.name) else {
+            let Some(test_index) = old.iter().position(|was| was.name == now.name) else {
                 self.report_change(name, "test added", "", &now.message());
                 self.add_test_note(index, name, &format!("the test `{}` is added", now.name), None);
                 continue;
             };
-            let was = old.remove(at);
+            let was = old.remove(test_index);
             let Some(verdict) = was.compare_states(&now) else {
                 continue;
             };
-            let (what, word) = match verdict {
+            let (change_kind, word) = match verdict {
                 TestVerdict::Looser => ("test looser", "checks less"),
                 TestVerdict::Stricter => ("test stricter", "checks more"),
                 TestVerdict::Other => ("test changed", "checks something else"),
             };
-            self.report_change(name, what, &was.message(), &now.message());
+            self.report_change(name, change_kind, &was.message(), &now.message());
             self.add_test_note(index, name, &format!("the test `{}` {word}", now.name), Some(verdict));
         }
         for gone in old {
@@ -269,12 +273,12 @@ impl RevisionComparer<'_, '_> {
         if before.split_whitespace().eq(now.split_whitespace()) {
             return self.report_change(name, "layout", "", "");
         }
-        let (what, verb, verdict) = match (&file.before, &file.now) {
+        let (change_kind, verb, verdict) = match (&file.before, &file.now) {
             (None, _) => ("test added", "is added", None),
             (_, None) => ("test removed", "is removed", Some(TestVerdict::Looser)),
             _ => ("test changed", "checks something else", Some(TestVerdict::Other)),
         };
-        self.report_change(name, what, "", "");
+        self.report_change(name, change_kind, "", "");
         // Read the tested models from the SQL, because the test may no longer exist in dbt's manifest.
         let mut models = code::model_refs(before);
         models.extend(code::model_refs(now));
@@ -288,7 +292,7 @@ impl RevisionComparer<'_, '_> {
             }
         }
         if !is_told {
-            self.report_whole(name, what, "the models that the test reads are unknown");
+            self.report_whole(name, change_kind, "the models that the test reads are unknown");
         }
     }
 }

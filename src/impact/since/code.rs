@@ -24,11 +24,11 @@ pub(super) fn compare_specs(
             .any(|change| change.is_reflected_in(&new.compiled, is.name(), formulas))
     };
     for definition in new.compiled.definitions() {
-        let same = |other: &&crate::model::SpecDefinition| {
+        let has_same_name = |other: &&crate::model::SpecDefinition| {
             other.name().eq_ignore_ascii_case(definition.name()) && other.step() == definition.step()
         };
         let label = format!("{name}.{}", definition.name());
-        match old.compiled.definitions().iter().find(same) {
+        match old.compiled.definitions().iter().find(has_same_name) {
             None => differences.push(new_difference(&label, "added", "", definition.formula())),
             // A metric of a set is reported once for all models.
             Some(was) if is_metric_change(was, definition) => {}
@@ -97,9 +97,9 @@ pub(super) fn compare_specs(
         (Some(was), Some(now)) => compare_sql(graph, name, was, now, start, differences),
         _ => {
             start.rows = true;
-            let whole = Some("the spec has errors before or after the change".to_owned());
+            let whole_reason = Some("the spec has errors before or after the change".to_owned());
             differences.push(RevisionDifference {
-                whole,
+                whole: whole_reason,
                 ..new_difference(name, "sql", "", "")
             });
         }
@@ -129,11 +129,11 @@ fn compare_sql(
         })
     };
     let dialect = graph.sources.dialect;
-    let both = (
+    let lineages = (
         lineage::read(was, dialect, &known_columns),
         lineage::read(now, dialect, &known_columns),
     );
-    let (old, new) = match both {
+    let (old, new) = match lineages {
         (Ok(old), Ok(new)) => (old, new),
         (Err(why), _) | (_, Err(why)) => {
             start.rows = true;
@@ -209,9 +209,9 @@ pub(super) fn compare_models(
         (Err(jinja), _) | (_, Err(jinja)) => {
             start.rows = true;
             start.redefined = true;
-            let whole = Some(format!("only dbt can evaluate the Jinja: {jinja}"));
+            let whole_reason = Some(format!("only dbt can evaluate the Jinja: {jinja}"));
             differences.push(RevisionDifference {
-                whole,
+                whole: whole_reason,
                 ..new_difference(name, "sql", "", "")
             });
         }

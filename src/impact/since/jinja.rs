@@ -13,23 +13,23 @@ pub(super) fn changed_blocks<'t>(
     before: &[JinjaBlock<'t>],
     now: &[JinjaBlock<'t>],
 ) -> Vec<(String, Option<&'t str>, Option<&'t str>)> {
-    let of = |blocks: &[JinjaBlock<'t>], like: &JinjaBlock<'t>| {
+    let find_block = |blocks: &[JinjaBlock<'t>], like: &JinjaBlock<'t>| {
         blocks
             .iter()
             .find(|block| (block.kind, block.name) == (like.kind, like.name))
             .copied()
     };
-    let same = |one: &str, other: &str| one.split_whitespace().eq(other.split_whitespace());
-    let mut found = Vec::new();
+    let is_same_text = |text: &str, other: &str| text.split_whitespace().eq(other.split_whitespace());
+    let mut changes = Vec::new();
     for old in before {
-        match of(now, old) {
-            Some(new) if same(old.text, new.text) => {}
-            new => found.push((old.name.to_owned(), Some(old.content), new.map(|new| new.content))),
+        match find_block(now, old) {
+            Some(new) if is_same_text(old.text, new.text) => {}
+            new => changes.push((old.name.to_owned(), Some(old.content), new.map(|new| new.content))),
         }
     }
-    let added = now.iter().filter(|new| of(before, new).is_none());
-    found.extend(added.map(|new| (new.name.to_owned(), None, Some(new.content))));
-    found
+    let added = now.iter().filter(|new| find_block(before, new).is_none());
+    changes.extend(added.map(|new| (new.name.to_owned(), None, Some(new.content))));
+    changes
 }
 
 /// Key of `config(…)` whose value changed, with both values.
@@ -72,7 +72,7 @@ pub(super) fn config_changes(before: &str, now: &str) -> Vec<ConfigChange> {
 
 /// Returns the keys whose values differ, sorted by key.
 pub(super) fn changed_keys(old: &[(String, String)], new: &[(String, String)]) -> Vec<ConfigChange> {
-    let of = |config: &[(String, String)], key: &str| {
+    let config_value = |config: &[(String, String)], key: &str| {
         config
             .iter()
             .find(|(other_key, _)| other_key == key)
@@ -84,8 +84,8 @@ pub(super) fn changed_keys(old: &[(String, String)], new: &[(String, String)]) -
     keys.dedup();
     let changes = keys.into_iter().map(|key| ConfigChange {
         key: key.clone(),
-        before: of(old, key),
-        now: of(new, key),
+        before: config_value(old, key),
+        now: config_value(new, key),
     });
     changes.filter(|change| change.before != change.now).collect()
 }
@@ -94,7 +94,9 @@ pub(super) fn changed_keys(old: &[(String, String)], new: &[(String, String)]) -
 fn config_arguments(text: &str) -> Vec<(String, String)> {
     let parts = jinja_parts(text).filter(|part| part.kind == JinjaKind::Expression);
     let calls = parts.filter_map(|part| call_arguments(part.code, "config"));
-    let arguments = calls.flat_map(split_arguments).filter_map(|it| it.split_once('='));
+    let arguments = calls
+        .flat_map(split_arguments)
+        .filter_map(|argument| argument.split_once('='));
     arguments
         .map(|(key, value)| (key.trim().to_owned(), normalized_jinja(value)))
         .collect()
@@ -132,12 +134,12 @@ mod tests {
             [("tags", "['x']", false), ("unique_key", "['a, b','c']", true)]
         );
         let other_quotes = old.replace("'x'", "\"x\"").replace("{{", "{{-");
-        for same in [
+        for equal_config in [
             other_quotes,
             format!("{{# {new} #}}{old}"),
             format!("{old}{{{{ config(a=1"),
         ] {
-            assert_eq!(config_changes(old, &same), []);
+            assert_eq!(config_changes(old, &equal_config), []);
         }
     }
 }

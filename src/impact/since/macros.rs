@@ -26,7 +26,7 @@ impl RevisionComparer<'_, '_> {
             self.report_change(&file.path, "layout", "", "");
         }
         for (name, was, is) in changed {
-            let what = match (was, is) {
+            let change_kind = match (was, is) {
                 (None, _) => "added",
                 (_, None) => "removed",
                 _ => "macro",
@@ -62,8 +62,10 @@ impl RevisionComparer<'_, '_> {
             };
             let count = self.mark_macro_users(&name);
             match count {
-                0 if what != "added" => self.report_whole(&name, what, "nothing in dbt's manifest uses the macro"),
-                _ => self.report_change(&name, what, "", ""),
+                0 if change_kind != "added" => {
+                    self.report_whole(&name, change_kind, "nothing in dbt's manifest uses the macro")
+                }
+                _ => self.report_change(&name, change_kind, "", ""),
             }
         }
     }
@@ -74,24 +76,28 @@ impl RevisionComparer<'_, '_> {
         let project = manifest.metadata.project_name.as_deref().unwrap_or_default();
         let id = format!("macro.{project}.{name}");
         let using = manifest.macros_using(&[&id]);
-        let own = name.strip_prefix("test_").unwrap_or(name);
+        let short_name = name.strip_prefix("test_").unwrap_or(name);
         let mut count = 0;
         for (index, node) in manifest.nodes.iter().enumerate() {
-            if !node.macros.iter().any(|used| using.contains(&**used) || **used == *id) {
+            if !node
+                .macros
+                .iter()
+                .any(|used_macro| using.contains(&**used_macro) || **used_macro == *id)
+            {
                 continue;
             }
             count += 1;
             if node.resource_type == ResourceType::Test {
-                let what = format!("the test's macro `{own}` changes");
+                let description = format!("the test's macro `{short_name}` changes");
                 self.add_note(
                     index,
                     &node.name,
-                    what,
+                    description,
                     ChangeGrade::Changing,
                     "the result of the test may change",
                 );
             } else {
-                self.mark_possible_change(index, format!("the code uses the macro `{own}`, which changes"));
+                self.mark_possible_change(index, format!("the code uses the macro `{short_name}`, which changes"));
             }
         }
         count

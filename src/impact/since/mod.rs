@@ -243,10 +243,10 @@ impl RevisionComparer<'_, '_> {
     }
 
     /// Adds a note about a change that does not affect the node's values.
-    fn add_note(&mut self, index: usize, name: &str, what: String, grade: ChangeGrade, reason: &str) {
+    fn add_note(&mut self, index: usize, name: &str, description: String, grade: ChangeGrade, reason: &str) {
         let note = ChangeNote {
             name: name.to_owned(),
-            description: what,
+            description,
             grade,
             reason: reason.to_owned(),
         };

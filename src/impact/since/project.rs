@@ -100,11 +100,11 @@ fn project_variables(root: Option<&Node>, project: &str) -> BTreeMap<String, Str
     let mut variables = BTreeMap::new();
     for (key, value) in vars.iter().filter_map(|(key, value)| Some((key.text()?, value))) {
         match value.pairs() {
-            Some(own) if key == project => {
-                let own = own
+            Some(project_node) if key == project => {
+                let project_pairs = project_node
                     .iter()
                     .filter_map(|(key, value)| Some((key.text()?.to_owned(), yaml_text::display_node(value))));
-                own.for_each(|(name, value)| drop(variables.insert(name, value)));
+                project_pairs.for_each(|(name, value)| drop(variables.insert(name, value)));
             }
             _ => {
                 variables
@@ -118,8 +118,8 @@ fn project_variables(root: Option<&Node>, project: &str) -> BTreeMap<String, Str
 
 /// Returns whether code uses a variable, as in `var('name')`.
 fn is_variable_used(code: &str, name: &str) -> bool {
-    code.match_indices("var").any(|(at, _)| {
-        let rest = code.get(at + 3..).unwrap_or_default().trim_start();
+    code.match_indices("var").any(|(offset, _)| {
+        let rest = code.get(offset + 3..).unwrap_or_default().trim_start();
         let argument = rest.strip_prefix('(').map(str::trim_start).unwrap_or_default();
         ['\'', '"'].iter().any(|quote| {
             argument

@@ -56,8 +56,8 @@ impl RevisionComparer<'_, '_> {
             }
         }
         self.compare_sources(old, new);
-        for (list, what, is_computed) in OTHER_LISTS {
-            self.compare_named_items(list, what, is_computed, old, new);
+        for (list, description, is_computed) in OTHER_LISTS {
+            self.compare_named_items(list, description, is_computed, old, new);
         }
         if self.differences.len() == before && file.before.as_deref() != file.now.as_deref() {
             self.report_change(&file.path, "layout", "", "");
@@ -72,7 +72,7 @@ impl RevisionComparer<'_, '_> {
             let word = |enforced: bool| if enforced { "enforced" } else { "none" };
             self.report_change(name, "contract", word(was), word(is));
             if let Some(index) = index {
-                let (what, grade, reason) = if is {
+                let (description, grade, reason) = if is {
                     (
                         "a contract is enforced",
                         ChangeGrade::Harmless,
@@ -85,7 +85,7 @@ impl RevisionComparer<'_, '_> {
                         "names and types are no longer guaranteed",
                     )
                 };
-                self.add_note(index, name, what.to_owned(), grade, reason);
+                self.add_note(index, name, description.to_owned(), grade, reason);
             }
         }
         self.compare_configuration(index, name, old, new);
@@ -157,12 +157,12 @@ impl RevisionComparer<'_, '_> {
 
     /// Compares the constraints of a table or column. If a constraint is removed, the table guarantees less.
     fn compare_constraints(&mut self, index: Option<usize>, name: &str, old: Option<&Node>, new: Option<&Node>) {
-        let listed = |node: Option<&Node>| {
+        let listed_constraints = |node: Option<&Node>| {
             let items = node.map(|node| node.items_at("constraints")).unwrap_or_default();
             items.iter().map(yaml_text::display_node).collect::<Vec<String>>()
         };
-        let (was, is) = (listed(old), listed(new));
-        for gone in was.iter().filter(|one| !is.contains(one)) {
+        let (was, is) = (listed_constraints(old), listed_constraints(new));
+        for gone in was.iter().filter(|constraint| !is.contains(constraint)) {
             self.report_change(name, "constraint", gone, "");
             if let Some(index) = index {
                 let reason = "rows that the constraint rejected are now included";
@@ -175,7 +175,7 @@ impl RevisionComparer<'_, '_> {
                 );
             }
         }
-        for added in is.iter().filter(|one| !was.contains(one)) {
+        for added in is.iter().filter(|constraint| !was.contains(constraint)) {
             self.report_change(name, "constraint", "", added);
             if let Some(index) = index {
                 let reason = "the build fails if rows violate the constraint";
@@ -199,14 +199,15 @@ impl RevisionComparer<'_, '_> {
         new: Option<&Node>,
     ) {
         let (was, is) = (yaml_text::named_items(old, list), yaml_text::named_items(new, list));
-        let of = |all: &[(&str, &Node)], name: &str| {
-            all.iter()
+        let find_node = |entries: &[(&str, &Node)], name: &str| {
+            entries
+                .iter()
                 .find(|(other, _)| *other == name)
                 .map(|(_, node)| yaml_text::display_node(node))
         };
         let names: std::collections::BTreeSet<&str> = was.iter().chain(&is).map(|(name, _)| *name).collect();
         for name in names {
-            let (before, now) = (of(&was, name), of(&is, name));
+            let (before, now) = (find_node(&was, name), find_node(&is, name));
             if before == now {
                 continue;
             }

@@ -8,8 +8,8 @@ impl RevisionComparer<'_, '_> {
         let name = file.name();
         let index = self.index_of(name);
         let (Some(before), Some(now)) = (&file.before, &file.now) else {
-            let what = if file.now.is_some() { "added" } else { "removed" };
-            self.report_change(name, what, "", "");
+            let change_kind = if file.now.is_some() { "added" } else { "removed" };
+            self.report_change(name, change_kind, "", "");
             if let Some(index) = index.filter(|_| file.now.is_none()) {
                 self.node_changes_mut(index).is_removed = true;
             }

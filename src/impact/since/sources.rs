@@ -35,36 +35,36 @@ impl RevisionComparer<'_, '_> {
                 };
                 // A table inherits the keys that it does not specify from its source.
                 let text_of_key = |table: &Node, source: Option<&Node>, key: &str| {
-                    let of = |node: &Node| {
-                        let own = yaml_text::value_text(Some(node), key);
-                        if own.is_empty() {
+                    let property_text = |node: &Node| {
+                        let text = yaml_text::value_text(Some(node), key);
+                        if text.is_empty() {
                             yaml_text::value_text(node.get("config"), key)
                         } else {
-                            own
+                            text
                         }
                     };
-                    let own = of(table);
-                    if own.is_empty() {
-                        source.map(of).unwrap_or_default()
+                    let table_text = property_text(table);
+                    if table_text.is_empty() {
+                        source.map(property_text).unwrap_or_default()
                     } else {
-                        own
+                        table_text
                     }
                 };
-                let both = |key: &str| {
+                let value_pair = |key: &str| {
                     (
                         text_of_key(old_table, Some(before), key),
                         text_of_key(new_table, now, key),
                     )
                 };
                 for key in TABLE {
-                    let (was, is) = both(key);
+                    let (was, is) = value_pair(key);
                     if was != is {
                         self.report_change(&name, "table", &format!("{key}: {was}"), &format!("{key}: {is}"));
                         self.report_changed_source(&name, key);
                     }
                 }
                 for key in FRESHNESS {
-                    let (was, is) = both(key);
+                    let (was, is) = value_pair(key);
                     if was != is {
                         self.compare_freshness(&name, key, &was, &is);
                     }

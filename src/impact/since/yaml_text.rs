@@ -43,11 +43,14 @@ mod tests {
 
     #[test]
     fn equal_values_have_equal_texts() {
-        let of = |text: &str| display_node(&crate::yaml::root(text).unwrap());
-        assert_eq!(of("a: [1, 'x']\nb: {d: null, c: 2}"), "{a: [1, x], b: {c: 2, d: null}}");
+        let display = |text: &str| display_node(&crate::yaml::root(text).unwrap());
         assert_eq!(
-            of("b:\n  c: 2\n  d:\na:\n- 1\n- \"x\"\n"),
-            of("a: [1, 'x']\nb: {d: null, c: 2}")
+            display("a: [1, 'x']\nb: {d: null, c: 2}"),
+            "{a: [1, x], b: {c: 2, d: null}}"
+        );
+        assert_eq!(
+            display("b:\n  c: 2\n  d:\na:\n- 1\n- \"x\"\n"),
+            display("a: [1, 'x']\nb: {d: null, c: 2}")
         );
     }
 }

@@ -9,7 +9,7 @@ use crate::uncertainty;
 use crate::value::Value;
 
 pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
-    let of = match name {
+    let function = match name {
         "ISTEXT" => return Some(Value::Bool(matches!(args[0], Value::Text(_)))),
         "ISNONTEXT" => return Some(Value::Bool(!matches!(args[0], Value::Text(_)))),
         "ISLOGICAL" => return Some(Value::Bool(matches!(args[0], Value::Bool(_)))),
@@ -38,7 +38,7 @@ pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
         "DATEVALUE" => |args: CallArgs<'_>| parse_date(&text(&args[0])),
         _ => return None,
     };
-    Some(evaluate_strict(args, of))
+    Some(evaluate_strict(args, function))
 }
 
 impl Value {
@@ -60,34 +60,34 @@ fn all_digits(text: &str) -> bool {
 /// whitespace. The maximums are 100 digits before the decimal point, 100 digits after the decimal point, and an
 /// exponent of 199.
 fn parse_plain_number(text: &str) -> Option<Value> {
-    let written = text.trim_matches(is_blank_char);
+    let number_text = text.trim_matches(is_blank_char);
     let unsigned = |text: &str| text.strip_prefix(['-', '+']).unwrap_or(text).to_owned();
-    let (mantissa, exponent) = match written.split_once(['e', 'E']) {
+    let (mantissa, exponent) = match number_text.split_once(['e', 'E']) {
         Some((mantissa, exponent)) => (mantissa, Some(unsigned(exponent))),
-        None => (written, None),
+        None => (number_text, None),
     };
     let mantissa = unsigned(mantissa);
-    let (whole, fraction) = mantissa.split_once('.').unwrap_or((&mantissa, ""));
-    let is_mantissa = [whole, fraction]
+    let (integer_digits, fraction) = mantissa.split_once('.').unwrap_or((&mantissa, ""));
+    let is_mantissa = [integer_digits, fraction]
         .iter()
         .all(|part| all_digits(part) && part.len() <= 100);
     let is_exponent = exponent.is_none_or(|digits| {
         let within = digits.len() <= 2 || (digits.len() == 3 && digits.starts_with('1'));
         !digits.is_empty() && all_digits(&digits) && within
     });
-    let has_digits = whole.len() + fraction.len() > 0;
+    let has_digits = integer_digits.len() + fraction.len() > 0;
     (is_mantissa && is_exponent && has_digits)
-        .then(|| written.parse().ok().map(Value::Number))
+        .then(|| number_text.parse().ok().map(Value::Number))
         .flatten()
 }
 
 /// Parses a number like [`parse_plain_number`], but also accepts `$` after the sign, commas as thousands separators,
 /// and `%` instead of an exponent.
 fn parse_number(text: &str) -> Option<Value> {
-    let written = text.trim_matches(is_blank_char);
-    let (sign, unsigned) = match written.strip_prefix(['-', '+']) {
-        Some(unsigned) => (if written.starts_with('-') { "-" } else { "+" }, unsigned),
-        None => ("", written),
+    let number_text = text.trim_matches(is_blank_char);
+    let (sign, unsigned) = match number_text.strip_prefix(['-', '+']) {
+        Some(unsigned) => (if number_text.starts_with('-') { "-" } else { "+" }, unsigned),
+        None => ("", number_text),
     };
     let amount = unsigned.strip_prefix('$').unwrap_or(unsigned);
     let (digits, is_percent) = match amount.strip_suffix('%') {
@@ -97,29 +97,29 @@ fn parse_number(text: &str) -> Option<Value> {
     if digits.starts_with(|c: char| c != '.' && !c.is_ascii_digit()) || (is_percent && digits.contains(['e', 'E'])) {
         return None;
     }
-    let whole = digits.split(['.', 'e', 'E']).next()?;
-    let mut groups = whole.split(',');
+    let integer_digits = digits.split(['.', 'e', 'E']).next()?;
+    let mut groups = integer_digits.split(',');
     let first = groups.next()?;
     let are_thousands = |mut groups: std::str::Split<'_, char>| groups.all(|group| group.len() == 3);
-    if whole.contains(',') && !((1..=3).contains(&first.len()) && are_thousands(groups)) {
+    if integer_digits.contains(',') && !((1..=3).contains(&first.len()) && are_thousands(groups)) {
         return None;
     }
     // Commas after the decimal point are not thousands separators.
-    let joined = whole.replace(',', "") + digits.strip_prefix(whole).unwrap_or_default();
+    let joined = integer_digits.replace(',', "") + digits.strip_prefix(integer_digits).unwrap_or_default();
     let value = parse_plain_number(&format!("{sign}{joined}"))?.number()?;
     Some(Value::Number(if is_percent { value / 100.0 } else { value }))
 }
 
 /// Evaluates NUMBERVALUE: removes the group separators and replaces the decimal separator with a point.
 fn number_value(args: CallArgs<'_>) -> Option<Value> {
-    let ([decimal, group], whole) = (separators(args), text(&args[0]));
+    let ([decimal, group], number_text) = (separators(args), text(&args[0]));
     let (decimal, group): (&str, &str) = (&decimal, &group);
     if decimal.is_empty() {
         return None;
     }
     // Group separators must precede the decimal separator.
     let is_behind = |group: &str| {
-        whole
+        number_text
             .split_once(decimal)
             .is_some_and(|(_, behind)| behind.contains(group))
     };
@@ -127,9 +127,9 @@ fn number_value(args: CallArgs<'_>) -> Option<Value> {
         return None;
     }
     let joined = if group.is_empty() {
-        whole.into_owned()
+        number_text.into_owned()
     } else {
-        whole.replace(group, "")
+        number_text.replace(group, "")
     };
     // A point that is not the decimal separator is invalid.
     if decimal != "." && joined.contains('.') {

@@ -37,19 +37,22 @@ fn is_text_criterion_met(value: &Value, criterion: &str) -> bool {
         Value::Text(text) => text.to_lowercase().cmp(&operand.to_lowercase()),
         Value::Bool(b) => b.cmp(&operand.eq_ignore_ascii_case("true")),
         Value::Date(_) | Value::Time(_) => {
-            let Some((seconds, wanted)) = value.seconds().zip(parse_moment(operand).and_then(|of| of.seconds())) else {
+            let Some((seconds, operand_seconds)) = value
+                .seconds()
+                .zip(parse_moment(operand).and_then(|moment| moment.seconds()))
+            else {
                 return report_unreadable(criterion, value);
             };
-            seconds.cmp(&wanted)
+            seconds.cmp(&operand_seconds)
         }
         _ => {
             let percent = operand.strip_suffix('%');
             let Ok(number) = percent.unwrap_or(operand).parse::<f64>() else {
                 return report_unreadable(criterion, value);
             };
-            let wanted = if percent.is_some() { number / 100.0 } else { number };
-            uncertainty::mark_comparison(to_number(value), wanted);
-            to_number(value).total_cmp(&wanted)
+            let operand_number = if percent.is_some() { number / 100.0 } else { number };
+            uncertainty::mark_comparison(to_number(value), operand_number);
+            to_number(value).total_cmp(&operand_number)
         }
     };
     match sign {

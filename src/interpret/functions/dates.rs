@@ -9,7 +9,7 @@ use crate::uncertainty;
 use crate::value::{DAY, Value};
 
 pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
-    let of = match name {
+    let function = match name {
         "DATE" => date,
         "YEAR" => |args: CallArgs<'_>| integer_value(civil_date(value_day_number(&args[0])).0),
         "MONTH" => |args: CallArgs<'_>| integer_value(civil_date(value_day_number(&args[0])).1),
@@ -35,17 +35,17 @@ pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
         _ => return None,
     };
     // NULLs among the holidays are ignored, so they do not make the result NULL.
-    let given: Vec<Value> = match name {
+    let arg_values: Vec<Value> = match name {
         "NETWORKDAYS" | "WORKDAY" | "DAYS360" => args
             .values()
             .iter()
             .enumerate()
-            .filter(|(at, value)| *at < 2 || !value.is_null())
+            .filter(|(index, value)| *index < 2 || !value.is_null())
             .map(|(_, v)| v.clone())
             .collect(),
         _ => args.values().to_vec(),
     };
-    Some(evaluate_strict(CallArgs(&given), of))
+    Some(evaluate_strict(CallArgs(&arg_values), function))
 }
 
 fn integer_value(number: i64) -> Option<Value> {
@@ -175,10 +175,10 @@ fn parse_clock(text: &str) -> Option<i64> {
         .filter(|(day, _)| is_day(day))
         .map_or(text, |(_, time)| time);
     let parts: Vec<&str> = time.split(':').collect();
-    let part = |at: usize, below: i64| -> Option<i64> {
-        let text = parts.get(at)?;
+    let part = |part_index: usize, limit: i64| -> Option<i64> {
+        let text = parts.get(part_index)?;
         let is_number = (1..=2).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
-        text.parse().ok().filter(|part| is_number && *part < below)
+        text.parse().ok().filter(|part| is_number && *part < limit)
     };
     let minutes = part(0, 24)? * 60 + part(1, 60)?;
     match parts.len() {

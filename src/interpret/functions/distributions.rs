@@ -9,7 +9,7 @@ use crate::uncertainty::add_noise;
 use crate::value::Value;
 
 pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
-    let of: fn(CallArgs<'_>) -> Option<Value> = match name {
+    let function: fn(CallArgs<'_>) -> Option<Value> = match name {
         "STANDARDIZE" => |a| finite_value(score(a)?),
         "NORM.S.DIST" => |a| finite_value(distribution(to_number(&a[0]), &a[1])),
         "NORM.DIST" | "NORMDIST" => |a| {
@@ -22,7 +22,7 @@ pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
         },
         _ => return None,
     };
-    Some(evaluate_strict(args, of))
+    Some(evaluate_strict(args, function))
 }
 
 /// Returns the distance of the first argument from the second in units of the third.
@@ -49,7 +49,7 @@ fn density(z: f64) -> f64 {
 /// Sums a power series near 0, and evaluates a continued fraction elsewhere.
 fn share_below(z: f64) -> f64 {
     let x = z.abs();
-    let above = if x < 3.0 {
+    let tail = if x < 3.0 {
         let (mut sum, mut term) = (0.0, x);
         for odd in (3..200).step_by(2) {
             sum += term;
@@ -59,5 +59,5 @@ fn share_below(z: f64) -> f64 {
     } else {
         density(x) / (1..100).rev().fold(x, |rest, k| x + f64::from(k) / rest)
     };
-    if z > 0.0 { 1.0 - above } else { above }
+    if z > 0.0 { 1.0 - tail } else { tail }
 }

@@ -7,7 +7,7 @@ use crate::uncertainty::{self, add_noise, noisy_sum, with_float_noise};
 use crate::value::Value;
 
 pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
-    let of: fn(CallArgs<'_>) -> Option<Value> = match name {
+    let function: fn(CallArgs<'_>) -> Option<Value> = match name {
         "PMT" => |a| {
             let [growth, factor] = growth_and_factor(a, to_number(&a[1]), 4)?;
             quotient(-noisy_sum(to_number(&a[2]) * growth, optional(a, 3)), factor)
@@ -33,7 +33,7 @@ pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
         "SLN" => |a| quotient(to_number(&a[0]) - to_number(&a[1]), to_number(&a[2])),
         _ => return None,
     };
-    Some(evaluate_strict(args, of))
+    Some(evaluate_strict(args, function))
 }
 
 fn optional(args: CallArgs<'_>, index: usize) -> f64 {

@@ -14,17 +14,17 @@ use crate::value::{DAY, Value};
 pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
     let value = evaluate(name, args)?;
     // Convert dates to times if one of the possible results is a time.
-    let is_choice = |at: usize| match name {
-        "IF" | "CHOOSE" => at > 0,
-        "IFS" => at % 2 == 1 || at + 1 == args.values().len(),
-        "SWITCH" => at > 0 && (at.is_multiple_of(2) || at + 1 == args.values().len()),
+    let is_choice = |index: usize| match name {
+        "IF" | "CHOOSE" => index > 0,
+        "IFS" => index % 2 == 1 || index + 1 == args.values().len(),
+        "SWITCH" => index > 0 && (index.is_multiple_of(2) || index + 1 == args.values().len()),
         _ => true,
     };
     let times = args
         .values()
         .iter()
         .enumerate()
-        .any(|(at, v)| is_choice(at) && matches!(v, Value::Time(_)));
+        .any(|(index, v)| is_choice(index) && matches!(v, Value::Time(_)));
     Some(match value {
         Value::Date(date) if times => Value::Time(date * DAY),
         other => other,
@@ -73,21 +73,25 @@ fn evaluate(name: &str, args: CallArgs<'_>) -> Option<Value> {
 
 /// Compares a value with both ends, which are included unless the fourth and fifth arguments exclude them.
 fn is_between(args: CallArgs<'_>) -> Value {
-    let includes = |at: usize| args.values().get(at).is_none_or(|end| end.as_condition() == Some(true));
-    let above = if includes(3) {
+    let includes = |index: usize| {
+        args.values()
+            .get(index)
+            .is_none_or(|end| end.as_condition() == Some(true))
+    };
+    let lower_op = if includes(3) {
         InterpreterOp::GreaterOrEqual
     } else {
         InterpreterOp::Greater
     };
-    let below = if includes(4) {
+    let upper_op = if includes(4) {
         InterpreterOp::LessOrEqual
     } else {
         InterpreterOp::Less
     };
     evaluate_and_or(
         CallArgs(&[
-            evaluate_binary(above, &args[0], &args[1]),
-            evaluate_binary(below, &args[0], &args[2]),
+            evaluate_binary(lower_op, &args[0], &args[1]),
+            evaluate_binary(upper_op, &args[0], &args[2]),
         ]),
         false,
     )
@@ -132,13 +136,13 @@ fn bit_value(value: &Value) -> Option<i64> {
     (n >= 0.0 && n == n.trunc()).then_some(n as i64)
 }
 
-fn evaluate_bits(args: CallArgs<'_>, of: fn(i64, i64) -> Option<i64>) -> Value {
+fn evaluate_bits(args: CallArgs<'_>, function: fn(i64, i64) -> Option<i64>) -> Value {
     if args.values().iter().any(Value::is_null) {
         return Value::Null;
     }
     bit_value(&args[0])
         .zip(bit_value(&args[1]))
-        .and_then(|(a, b)| of(a, b))
+        .and_then(|(a, b)| function(a, b))
         .map_or(Value::Null, Value::Int)
 }
 

@@ -24,12 +24,12 @@ fn evaluate_text(args: CallArgs<'_>) -> Option<Value> {
     let parts = mask_parts(forms.first().map_or("", String::as_str));
     if let Value::Text(text) = &args[0] {
         let form = forms.get(3).map_or(parts, |form| self::mask_parts(form));
-        let shown = form.iter().map(|part| match part {
+        let texts = form.iter().map(|part| match part {
             MaskPart::Plain(plain) => plain.clone(),
             MaskPart::General => text.clone(),
             _ => report_unsupported(text, "in a number mask"),
         });
-        return Some(Value::Text(shown.collect()));
+        return Some(Value::Text(texts.collect()));
     }
     if parts.iter().any(|part| matches!(part, MaskPart::Elapsed(_))) {
         return Some(Value::Text(format_elapsed(&args[0], &parts)));
@@ -44,7 +44,9 @@ fn evaluate_text(args: CallArgs<'_>) -> Option<Value> {
     let number = args[0].text();
     let is_zero = !number.bytes().any(|b| (b'1'..=b'9').contains(&b));
     Some(Value::Text(match (number.strip_prefix('-'), forms.as_slice()) {
-        (Some(positive), [_, below, ..]) if !is_zero => format_number(positive, &self::mask_parts(below)),
+        (Some(positive), [_, negative_mask, ..]) if !is_zero => {
+            format_number(positive, &self::mask_parts(negative_mask))
+        }
         (_, [_, _, zero, ..]) if is_zero => format_number(&number, &self::mask_parts(zero)),
         _ => format_number(&number, &parts),
     }))
@@ -86,15 +88,15 @@ enum MaskPart {
 
 fn mask_parts(mask: &str) -> Vec<MaskPart> {
     let signs: Vec<char> = mask.chars().collect();
-    let run = |from: usize, of: &dyn Fn(char) -> bool| -> String {
-        signs.iter().skip(from).copied().take_while(|c| of(*c)).collect()
+    let run = |from: usize, predicate: &dyn Fn(char) -> bool| -> String {
+        signs.iter().skip(from).copied().take_while(|c| predicate(*c)).collect()
     };
     let mut parts = Vec::new();
-    let mut at = 0;
-    while let Some(sign) = signs.get(at) {
+    let mut position = 0;
+    while let Some(sign) = signs.get(position) {
         let (part, length) = match *sign {
             '"' => {
-                let quoted = run(at + 1, &|c| c != '"');
+                let quoted = run(position + 1, &|c| c != '"');
                 let length = quoted.chars().count() + 2;
                 (MaskPart::Plain(quoted), length)
             }
@@ -103,27 +105,27 @@ fn mask_parts(mask: &str) -> Vec<MaskPart> {
             // Write one space for `_x`, which is whitespace as wide as the character `x`.
             '_' => (MaskPart::Plain(" ".to_owned()), 2),
             '[' => {
-                let inner = run(at + 1, &|c| c != ']');
+                let inner = run(position + 1, &|c| c != ']');
                 let length = inner.chars().count() + 2;
                 if inner.starts_with(|c: char| "hmsHMS".contains(c)) && inner.len() <= 2 {
                     parts.push(MaskPart::Elapsed(inner.to_ascii_lowercase()));
-                    at += length;
+                    position += length;
                     continue;
                 }
                 let sign = inner.strip_prefix('$').and_then(|currency| currency.split('-').next());
                 (MaskPart::Plain(sign.unwrap_or_default().to_owned()), length)
             }
             '\\' => (
-                MaskPart::Plain(signs.get(at + 1).map_or_else(String::new, char::to_string)),
+                MaskPart::Plain(signs.get(position + 1).map_or_else(String::new, char::to_string)),
                 2,
             ),
             'A' | 'a' => (MaskPart::Clock12, "AM/PM".len()),
             letter @ ('y' | 'm' | 'd' | 'h' | 's' | 'Y' | 'M' | 'D' | 'H' | 'S') => {
-                let letters = run(at, &|c| c.eq_ignore_ascii_case(&letter));
+                let letters = run(position, &|c| c.eq_ignore_ascii_case(&letter));
                 (MaskPart::Letters(letters.to_ascii_lowercase()), letters.len())
             }
             '0' | '#' | '.' | ',' if signs.iter().any(|c| matches!(c, '0' | '#')) => {
-                let digits = run(at, &|c| matches!(c, '0' | '#' | '.' | ','));
+                let digits = run(position, &|c| matches!(c, '0' | '#' | '.' | ','));
                 let length = digits.len();
                 (MaskPart::Digits(digits), length)
             }
@@ -131,7 +133,7 @@ fn mask_parts(mask: &str) -> Vec<MaskPart> {
             other => (MaskPart::Plain(other.to_string()), 1),
         };
         parts.push(part);
-        at += length;
+        position += length;
     }
     parts
 }
@@ -143,11 +145,11 @@ fn format_elapsed(days: &Value, parts: &[MaskPart]) -> String {
     };
     let seconds = (days * 86400.0).round();
     let mut rest = seconds.abs() as i64;
-    let mut written = String::from(if seconds < 0.0 { "-" } else { "" });
+    let mut output = String::from(if seconds < 0.0 { "-" } else { "" });
     for part in parts {
         let (MaskPart::Elapsed(letters) | MaskPart::Letters(letters)) = part else {
             match part {
-                MaskPart::Plain(text) => written += text,
+                MaskPart::Plain(text) => output += text,
                 _ => return report_unsupported("a sign", "in an elapsed-time mask"),
             }
             continue;
@@ -157,10 +159,10 @@ fn format_elapsed(days: &Value, parts: &[MaskPart]) -> String {
             Some(b'm') => 60,
             _ => 1,
         };
-        written += &format!("{:0width$}", rest / unit, width = letters.len());
+        output += &format!("{:0width$}", rest / unit, width = letters.len());
         rest %= unit;
     }
-    written
+    output
 }
 
 /// Formats a date or time. `m` and `mm` mean minutes next to hours or seconds.
@@ -176,21 +178,24 @@ fn format_date(value: &Value, parts: &[MaskPart]) -> String {
     let name_of_month = timeframes::month_name(month);
     let name_of_day = timeframes::day_name(date);
     let mut seen: usize = 0;
-    let mut written = String::new();
+    let mut output = String::new();
     for part in parts {
         let Some(run) = part.date_letters() else {
             match part {
-                MaskPart::Clock12 => written += if hour < 12 { "AM" } else { "PM" },
-                MaskPart::Plain(text) => written += text,
+                MaskPart::Clock12 => output += if hour < 12 { "AM" } else { "PM" },
+                MaskPart::Plain(text) => output += text,
                 MaskPart::Digits(sign) => return report_unsupported(sign, "in a date mask"),
                 _ => return report_unsupported("%", "in a date mask"),
             }
             continue;
         };
-        let beside =
-            |at: Option<usize>, letter: char| at.and_then(|at| letters.get(at)).is_some_and(|l| l.starts_with(letter));
+        let beside = |run_index: Option<usize>, letter: char| {
+            run_index
+                .and_then(|index| letters.get(index))
+                .is_some_and(|l| l.starts_with(letter))
+        };
         let is_minute = beside(seen.checked_sub(1), 'h') || beside(Some(seen + 1), 's');
-        written += &match run {
+        output += &match run {
             "yyyy" | "yyy" => format!("{year:04}"),
             "yy" => format!("{:02}", year % 100),
             "m" if is_minute => minute.to_string(),
@@ -211,7 +216,7 @@ fn format_date(value: &Value, parts: &[MaskPart]) -> String {
         };
         seen += 1;
     }
-    written
+    output
 }
 
 impl MaskPart {
@@ -241,7 +246,7 @@ fn format_number(number: &str, parts: &[MaskPart]) -> String {
             }
         })
         .collect();
-    let (negative, shown) = match digits.as_slice() {
+    let (negative, shown_digits) = match digits.as_slice() {
         [digits] => displayed_digits(number, digits, parts),
         // A section may consist only of literal text.
         [] => match number.strip_prefix('-') {
@@ -258,12 +263,12 @@ fn format_number(number: &str, parts: &[MaskPart]) -> String {
         MaskPart::Plain(text) => text.as_str(),
         MaskPart::Digits(run) if digits.len() > 1 => {
             left -= run.len();
-            let until = shown.len() - left;
-            shown
+            let until = shown_digits.len() - left;
+            shown_digits
                 .get(std::mem::replace(&mut from, until)..until)
                 .unwrap_or_default()
         }
-        MaskPart::Digits(_) | MaskPart::General => &shown,
+        MaskPart::Digits(_) | MaskPart::General => &shown_digits,
         MaskPart::Percent => "%",
         MaskPart::Letters(letters) | MaskPart::Elapsed(letters) => letters,
         MaskPart::Clock12 => "AM/PM",
@@ -284,17 +289,17 @@ fn displayed_digits(number: &str, digits: &str, parts: &[MaskPart]) -> (bool, St
     let least_whole = whole_digits.find('0').map_or(0, |first| whole_digits.len() - first);
     let least_fraction = fraction_mask.rfind('0').map_or(0, |last| last + 1);
 
-    let (negative, whole, fraction) = round_digits(number, 2 * percents - 3 * thousands, fraction_mask.len());
-    let whole = format!("{:0>least_whole$}", whole.trim_start_matches('0'));
-    let kept = fraction.trim_end_matches('0').len().max(least_fraction);
+    let (negative, integer_part, fraction) = round_digits(number, 2 * percents - 3 * thousands, fraction_mask.len());
+    let integer_digits = format!("{:0>least_whole$}", integer_part.trim_start_matches('0'));
+    let fraction_length = fraction.trim_end_matches('0').len().max(least_fraction);
     let mut number = if whole_mask.contains(',') {
-        group_thousands(&whole)
+        group_thousands(&integer_digits)
     } else {
-        whole
+        integer_digits
     };
-    if kept > 0 {
+    if fraction_length > 0 {
         number.push('.');
-        number.extend(fraction.chars().chain(std::iter::repeat('0')).take(kept));
+        number.extend(fraction.chars().chain(std::iter::repeat('0')).take(fraction_length));
     }
     (negative, number)
 }
@@ -302,15 +307,15 @@ fn displayed_digits(number: &str, digits: &str, parts: &[MaskPart]) -> (bool, St
 /// Multiplies a printed number by a power of ten and rounds the result to a number of decimal places, with halves
 /// rounded away from zero. Returns whether the number is negative, the digits before the point, and the digits after
 /// the point.
-fn round_digits(written: &str, power: i32, places: usize) -> (bool, String, String) {
-    let unsigned = written.trim_start_matches('-');
-    let (whole, fraction) = unsigned.split_once('.').unwrap_or((unsigned, ""));
-    let mut digits: Vec<u8> = [whole, fraction]
+fn round_digits(number: &str, power: i32, places: usize) -> (bool, String, String) {
+    let unsigned = number.trim_start_matches('-');
+    let (integer_part, fraction) = unsigned.split_once('.').unwrap_or((unsigned, ""));
+    let mut digits: Vec<u8> = [integer_part, fraction]
         .concat()
         .bytes()
         .map(|b| b.saturating_sub(b'0'))
         .collect();
-    let mut point = whole.len() as i32 + power;
+    let mut point = integer_part.len() as i32 + power;
     while point < 1 {
         digits.insert(0, 0);
         point += 1;
@@ -334,15 +339,15 @@ fn round_digits(written: &str, power: i32, places: usize) -> (bool, String, Stri
         digits.resize(point + places, 0);
     }
     let text: String = digits.iter().map(|d| char::from(b'0' + d)).collect();
-    let negative = written.starts_with('-') && digits.iter().any(|d| *d != 0);
-    let (whole, fraction) = text.split_at_checked(point).unwrap_or((&text, ""));
-    (negative, whole.to_owned(), fraction.to_owned())
+    let negative = number.starts_with('-') && digits.iter().any(|d| *d != 0);
+    let (integer_digits, fraction) = text.split_at_checked(point).unwrap_or((&text, ""));
+    (negative, integer_digits.to_owned(), fraction.to_owned())
 }
 
-fn group_thousands(whole: &str) -> String {
+fn group_thousands(digits: &str) -> String {
     let mut grouped = String::new();
-    for (at, digit) in whole.chars().enumerate() {
-        if at > 0 && (whole.len() - at).is_multiple_of(3) {
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
             grouped.push(',');
         }
         grouped.push(digit);

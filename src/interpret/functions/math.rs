@@ -9,7 +9,7 @@ use crate::uncertainty::{self, check_size, with_float_noise};
 use crate::value::Value;
 
 pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
-    let of: fn(CallArgs<'_>) -> Option<Value> = match name {
+    let function: fn(CallArgs<'_>) -> Option<Value> = match name {
         "PI" => return Some(Value::Number(with_float_noise(PI))),
         "ABS" => |a| {
             Some(if to_number(&a[0]) < 0.0 {
@@ -87,7 +87,7 @@ pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
         "RADIANS" => |a| float_value(to_number(&a[0]) * PI / 180.0),
         _ => return None,
     };
-    Some(evaluate_strict(args, of))
+    Some(evaluate_strict(args, function))
 }
 
 pub fn to_number(value: &Value) -> f64 {
@@ -125,8 +125,8 @@ fn digits_argument(args: CallArgs<'_>) -> i64 {
 }
 
 /// Converts a decimal to the type of `of`.
-fn to_type_of_value(of: &Value, exact: ExactDecimal) -> Value {
-    match of {
+fn to_type_of_value(operand: &Value, exact: ExactDecimal) -> Value {
+    match operand {
         Value::Decimal(_) => Value::Decimal(exact),
         Value::Int(_) => integer_value(10i128.checked_pow(exact.scale).map_or(0, |unit| exact.digits / unit)),
         _ => Value::Number(check_size(exact.to_f64())),
@@ -135,8 +135,8 @@ fn to_type_of_value(of: &Value, exact: ExactDecimal) -> Value {
 
 /// Converts a remainder to the type of `of`. The last bits of a remainder of floats are uncertain because it is
 /// computed as a difference.
-fn to_remainder_type(of: &Value, exact: ExactDecimal) -> Value {
-    match to_type_of_value(of, exact) {
+fn to_remainder_type(operand: &Value, exact: ExactDecimal) -> Value {
+    match to_type_of_value(operand, exact) {
         Value::Number(n) if n.fract() * 1_048_576.0 % 1.0 != 0.0 => Value::Number(with_float_noise(n)),
         other => other,
     }
@@ -177,14 +177,14 @@ fn round_value(value: &Value, places: i64, towards: RoundingDirection) -> Value 
 
 /// Pads a decimal with zeros to the number of places to which it was rounded.
 fn pad_decimal(value: Value, places: i64) -> Value {
-    let wanted = u32::try_from(places.max(0)).unwrap_or(0);
+    let target_scale = u32::try_from(places.max(0)).unwrap_or(0);
     match value {
-        Value::Decimal(exact) if exact.scale != wanted => Value::Decimal(
+        Value::Decimal(exact) if exact.scale != target_scale => Value::Decimal(
             ExactDecimal::align_scales(
                 exact,
                 ExactDecimal {
                     digits: 0,
-                    scale: wanted,
+                    scale: target_scale,
                 },
             )
             .map_or(exact, |(digits, _, scale)| ExactDecimal { digits, scale }),
@@ -298,14 +298,14 @@ fn round_to_multiple_with_mode(args: CallArgs<'_>, towards: RoundingDirection) -
 }
 
 fn combinations(args: CallArgs<'_>) -> Option<Value> {
-    let (count, chosen) = (to_number(&args[0]), to_number(&args[1]));
+    let (count, selection_size) = (to_number(&args[0]), to_number(&args[1]));
     // As for FACT, a fraction between -1 and 0 is considered negative.
-    if !(0.0..171.0).contains(&count) || chosen < 0.0 || chosen.trunc() > count.trunc() {
+    if !(0.0..171.0).contains(&count) || selection_size < 0.0 || selection_size.trunc() > count.trunc() {
         return None;
     }
-    let (count, chosen) = (count.trunc(), chosen.trunc());
-    let product = (1..=chosen as i64).fold(1.0, |product, i| {
-        (product * (count - chosen + i as f64) / i as f64).round()
+    let (count, choice_count) = (count.trunc(), selection_size.trunc());
+    let product = (1..=choice_count as i64).fold(1.0, |product, i| {
+        (product * (count - choice_count + i as f64) / i as f64).round()
     });
     if product < 1e13 {
         Some(Value::Number(product))
@@ -315,12 +315,12 @@ fn combinations(args: CallArgs<'_>) -> Option<Value> {
 }
 
 fn arrangements(args: CallArgs<'_>) -> Option<Value> {
-    let (count, chosen) = (to_number(&args[0]), to_number(&args[1]));
-    if !(0.0..171.0).contains(&count) || chosen < 0.0 || chosen.trunc() > count.trunc() {
+    let (count, selection_size) = (to_number(&args[0]), to_number(&args[1]));
+    if !(0.0..171.0).contains(&count) || selection_size < 0.0 || selection_size.trunc() > count.trunc() {
         return None;
     }
-    let (count, chosen) = (count.trunc(), chosen.trunc() as i64);
-    let product = (0..chosen).fold(1.0, |product, i| product * (count - i as f64));
+    let (count, choice_count) = (count.trunc(), selection_size.trunc() as i64);
+    let product = (0..choice_count).fold(1.0, |product, i| product * (count - i as f64));
     if product < 1e13 {
         Some(Value::Number(product))
     } else {

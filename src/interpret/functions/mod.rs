@@ -37,8 +37,8 @@ impl<'a> CallArgs<'a> {
 impl Index<usize> for CallArgs<'_> {
     type Output = Value;
 
-    fn index(&self, at: usize) -> &Value {
-        self.0.get(at).unwrap_or(&Value::Null)
+    fn index(&self, arg_index: usize) -> &Value {
+        self.0.get(arg_index).unwrap_or(&Value::Null)
     }
 }
 

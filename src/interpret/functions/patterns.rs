@@ -23,7 +23,7 @@ pub fn function_variant_name(name: &str, is_written: impl Fn(usize) -> bool) -> 
 }
 
 pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
-    let of = match name {
+    let function = match name {
         "SEARCH" => |args: CallArgs<'_>| search(&parse_wildcards(&text(&args[0])), args),
         SEARCH_AS_IS => |args: CallArgs<'_>| search(&literal_pattern(&text(&args[0])), args),
         "REGEXMATCH" | "REGEXTEST" => {
@@ -36,7 +36,7 @@ pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
         }
         _ => return None,
     };
-    Some(evaluate_strict(args, of))
+    Some(evaluate_strict(args, function))
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -66,13 +66,13 @@ fn literal_pattern(needle: &str) -> Vec<WildcardPart> {
 }
 
 fn search(pattern: &[WildcardPart], args: CallArgs<'_>) -> Option<Value> {
-    let all: Vec<char> = text(&args[1]).chars().collect();
+    let chars: Vec<char> = text(&args[1]).chars().collect();
     let start = args
         .values()
         .get(2)
         .and_then(Value::number)
         .map_or(1, |start| start.floor() as i64);
-    first_matching_position(&all, start, |rest| is_prefix_match(rest, pattern))
+    first_matching_position(&chars, start, |rest| is_prefix_match(rest, pattern))
 }
 
 /// Returns whether a string begins with a pattern, ignoring case.
@@ -82,30 +82,30 @@ fn is_prefix_match(text: &[char], pattern: &[WildcardPart]) -> bool {
 
 /// Returns whether a whole string matches a criterion with wildcards, ignoring case.
 pub fn is_like(text: &str, criterion: &str) -> bool {
-    let all: Vec<char> = text.chars().collect();
-    is_pattern_match(&all, &parse_wildcards(criterion), true)
+    let chars: Vec<char> = text.chars().collect();
+    is_pattern_match(&chars, &parse_wildcards(criterion), true)
 }
 
 /// Matches a pattern without recursion. If the part after a `*` does not match, the `*` matches one more character.
-fn is_pattern_match(text: &[char], pattern: &[WildcardPart], whole: bool) -> bool {
-    let (mut at, mut sign) = (0, 0);
+fn is_pattern_match(text: &[char], pattern: &[WildcardPart], is_whole_match: bool) -> bool {
+    let (mut position, mut sign) = (0, 0);
     let mut run: Option<(usize, usize)> = None;
     loop {
-        match (pattern.get(sign), text.get(at)) {
+        match (pattern.get(sign), text.get(position)) {
             (None, None) => return true,
-            (None, Some(_)) if !whole => return true,
+            (None, Some(_)) if !is_whole_match => return true,
             (Some(WildcardPart::Run), _) => {
                 sign += 1;
-                run = Some((at, sign));
+                run = Some((position, sign));
             }
-            (Some(WildcardPart::One), Some(_)) => (at, sign) = (at + 1, sign + 1),
+            (Some(WildcardPart::One), Some(_)) => (position, sign) = (position + 1, sign + 1),
             (Some(WildcardPart::Char(c)), Some(other)) if other.to_lowercase().eq(c.to_lowercase()) => {
-                (at, sign) = (at + 1, sign + 1);
+                (position, sign) = (position + 1, sign + 1);
             }
             _ => match run {
                 Some((from, behind)) if from < text.len() => {
                     run = Some((from + 1, behind));
-                    (at, sign) = (from + 1, behind);
+                    (position, sign) = (from + 1, behind);
                 }
                 _ => return false,
             },
@@ -114,8 +114,8 @@ fn is_pattern_match(text: &[char], pattern: &[WildcardPart], whole: bool) -> boo
 }
 
 fn extract_match(args: CallArgs<'_>) -> Option<Value> {
-    let of = text(&args[0]);
-    let captures = compile_regex(&text(&args[1]))?.captures(&of)?;
+    let subject = text(&args[0]);
+    let captures = compile_regex(&text(&args[1]))?.captures(&subject)?;
     let part = captures.get(usize::from(captures.len() > 1))?;
     Some(Value::Text(part.as_str().to_owned()))
 }
@@ -144,7 +144,7 @@ fn parse_replacement(new: &str) -> Vec<ReplacementPart> {
 }
 
 fn replace_matches(args: CallArgs<'_>, new: &[ReplacementPart]) -> Option<Value> {
-    let put = |captures: &regex::Captures<'_>| {
+    let replacement = |captures: &regex::Captures<'_>| {
         let part = |part: &ReplacementPart| match part {
             ReplacementPart::Text(text) => text.clone(),
             ReplacementPart::Group(group) => captures
@@ -155,7 +155,7 @@ fn replace_matches(args: CallArgs<'_>, new: &[ReplacementPart]) -> Option<Value>
     };
     Some(Value::Text(
         compile_regex(&text(&args[1]))?
-            .replace_all(&text(&args[0]), put)
+            .replace_all(&text(&args[0]), replacement)
             .into_owned(),
     ))
 }
@@ -163,7 +163,7 @@ fn replace_matches(args: CallArgs<'_>, new: &[ReplacementPart]) -> Option<Value>
 /// Translates a regular expression to the syntax of Rust's `regex` and compiles it. Character classes contain only
 /// ASCII characters, and in brackets only `]`, `\`, `^` and `-` are special.
 fn compile_regex(pattern: &str) -> Option<Regex> {
-    let mut spelled = String::new();
+    let mut rust_pattern = String::new();
     let mut in_brackets = false;
     let mut rest = pattern.chars();
     while let Some(c) = rest.next() {
@@ -171,19 +171,19 @@ fn compile_regex(pattern: &str) -> Option<Regex> {
             '\\' => {
                 let sign = rest.next().unwrap_or('\\');
                 match regex_class_of_escape(sign) {
-                    Some(class) => spelled.push_str(class),
-                    None => spelled.extend(['\\', sign]),
+                    Some(class) => rust_pattern.push_str(class),
+                    None => rust_pattern.extend(['\\', sign]),
                 }
             }
-            '[' if in_brackets => spelled.push_str("\\["),
-            '&' | '~' if in_brackets => spelled.extend(['\\', c]),
+            '[' if in_brackets => rust_pattern.push_str("\\["),
+            '&' | '~' if in_brackets => rust_pattern.extend(['\\', c]),
             _ => {
                 in_brackets = (in_brackets && c != ']') || (!in_brackets && c == '[');
-                spelled.push(c);
+                rust_pattern.push(c);
             }
         }
     }
-    let expression = Regex::new(&spelled).ok();
+    let expression = Regex::new(&rust_pattern).ok();
     if expression.is_none() {
         uncertainty::report_unsupported(|| format!("the regular expression `{pattern}`"));
     }

@@ -115,16 +115,16 @@ pub fn evaluate_aggregate_across_row(name: &str, args: CallArgs<'_>) -> Option<V
 }
 
 /// Returns the value of an argument in a row, or NULL if the row does not have the argument.
-fn argument_value(row: &[Value], at: usize) -> &Value {
-    row.get(at).unwrap_or(&Value::Null)
+fn argument_value(row: &[Value], index: usize) -> &Value {
+    row.get(index).unwrap_or(&Value::Null)
 }
 
 /// Returns the values without duplicates.
 pub fn distinct(values: &[Value]) -> Vec<Value> {
-    let mut known = std::collections::HashSet::new();
+    let mut seen = std::collections::HashSet::new();
     values
         .iter()
-        .filter(|value| known.insert(value.key()))
+        .filter(|value| seen.insert(value.key()))
         .cloned()
         .collect()
 }
@@ -211,14 +211,17 @@ fn nth_value(values: &[Value], index: Option<f64>, largest: bool) -> Value {
 
 /// Interpolates between the two values next to a position. Positions start at 0.
 fn interpolate(sorted: &[f64], index: f64) -> f64 {
-    let (below, part) = (index.floor() as usize, index - index.floor());
-    let at = |index: usize| sorted.get(index).or(sorted.last()).copied().unwrap_or_default();
+    let (lower_index, part) = (index.floor() as usize, index - index.floor());
+    let value_at = |index: usize| sorted.get(index).or(sorted.last()).copied().unwrap_or_default();
     if part == 0.0 {
-        return at(below);
+        return value_at(lower_index);
     }
     uncertainty::noisy_sum(
-        at(below),
-        uncertainty::product_with_rounding_error(uncertainty::noisy_sum(at(below + 1), -at(below)), part),
+        value_at(lower_index),
+        uncertainty::product_with_rounding_error(
+            uncertainty::noisy_sum(value_at(lower_index + 1), -value_at(lower_index)),
+            part,
+        ),
     )
 }
 
@@ -233,16 +236,24 @@ fn value_at_percentile(values: &[Value], share: f64) -> Value {
     }
     let rank = share * (sorted.len() - 1) as f64;
     // Round a position that differs from an integer only in the last bits.
-    let whole = rank.round();
-    let rank = if (rank - whole).abs() < 1e-9 { whole } else { rank };
+    let nearest_rank = rank.round();
+    let rank = if (rank - nearest_rank).abs() < 1e-9 {
+        nearest_rank
+    } else {
+        rank
+    };
     Value::Number(interpolate(&sorted, rank))
 }
 
 fn value_at_exclusive_percentile(values: &[Value], share: f64) -> Value {
     let sorted = numbers(values);
     let rank = share * (sorted.len() + 1) as f64;
-    let whole = rank.round();
-    let rank = if (rank - whole).abs() < 1e-9 { whole } else { rank };
+    let nearest_rank = rank.round();
+    let rank = if (rank - nearest_rank).abs() < 1e-9 {
+        nearest_rank
+    } else {
+        rank
+    };
     if share <= 0.0 || share >= 1.0 || rank < 1.0 || rank > sorted.len() as f64 {
         return Value::Null;
     }
@@ -279,8 +290,8 @@ struct NumericPairs {
 }
 
 fn numeric_pairs(rows: &[Vec<Value>]) -> NumericPairs {
-    let both = |row: &Vec<Value>| argument_value(row, 0).number().zip(argument_value(row, 1).number());
-    let (first, second) = rows.iter().filter_map(both).unzip();
+    let number_pair = |row: &Vec<Value>| argument_value(row, 0).number().zip(argument_value(row, 1).number());
+    let (first, second) = rows.iter().filter_map(number_pair).unzip();
     NumericPairs { first, second }
 }
 
@@ -298,12 +309,12 @@ impl NumericPairs {
     fn moments(&self) -> (f64, f64, f64, f64, f64) {
         let mean = |x: &[f64]| x.iter().sum::<f64>() / x.len() as f64;
         let (a, b) = (mean(&self.first), mean(&self.second));
-        let both =
+        let product_sum =
             |f: &dyn Fn(f64, f64) -> f64| self.first.iter().zip(&self.second).map(|(x, y)| f(x - a, y - b)).sum();
-        let (aa, bb) = (both(&|x, _| x * x), both(&|_, y| y * y));
+        let (aa, bb) = (product_sum(&|x, _| x * x), product_sum(&|_, y| y * y));
         mark_if_only_rounding_errors(aa, &self.first);
         mark_if_only_rounding_errors(bb, &self.second);
-        (a, b, aa, bb, both(&|x, y| x * y))
+        (a, b, aa, bb, product_sum(&|x, y| x * y))
     }
 
     fn covariance(&self, short: usize) -> Value {
@@ -344,12 +355,16 @@ impl NumericPairs {
 /// range and a criterion.
 fn rows_meeting_criteria(rows: &[Vec<Value>], from: usize) -> Vec<bool> {
     let mut met = vec![true; rows.len()];
-    for at in (from..rows.first().map_or(0, Vec::len)).step_by(2) {
+    for range_index in (from..rows.first().map_or(0, Vec::len)).step_by(2) {
         let is_condition = rows
             .iter()
-            .any(|row| !matches!(argument_value(row, at), Value::Bool(_) | Value::Null));
+            .any(|row| !matches!(argument_value(row, range_index), Value::Bool(_) | Value::Null));
         for (met, row) in met.iter_mut().zip(rows) {
-            *met &= is_criterion_met(argument_value(row, at), argument_value(row, at + 1), is_condition);
+            *met &= is_criterion_met(
+                argument_value(row, range_index),
+                argument_value(row, range_index + 1),
+                is_condition,
+            );
         }
     }
     met
@@ -429,6 +444,6 @@ fn join_texts(rows: &[Vec<Value>]) -> Value {
 fn trimmed_mean(mut values: Vec<Value>, share: f64) -> Value {
     values.sort_by(|a, b| a.compare(b).unwrap_or(std::cmp::Ordering::Equal));
     let left_out = (values.len() as f64 * share / 2.0).floor() as usize;
-    let kept = values.len().saturating_sub(2 * left_out);
-    average(values.get(left_out..left_out + kept).unwrap_or_default())
+    let remaining_count = values.len().saturating_sub(2 * left_out);
+    average(values.get(left_out..left_out + remaining_count).unwrap_or_default())
 }

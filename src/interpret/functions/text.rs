@@ -17,7 +17,7 @@ pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
         "TEXTJOIN" => return join_row(args),
         _ => {}
     }
-    let of: fn(CallArgs<'_>) -> Option<Value> = match name {
+    let function: fn(CallArgs<'_>) -> Option<Value> = match name {
         "UPPER" => upper,
         "LOWER" => lower,
         "LEN" => len,
@@ -43,15 +43,15 @@ pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
         "CODE" | "UNICODE" => code,
         _ => return None,
     };
-    Some(evaluate_strict(args, of))
+    Some(evaluate_strict(args, function))
 }
 
 /// Evaluates a function. The result is NULL if an argument is NULL, or if a spreadsheet would show an error.
-pub fn evaluate_strict(args: CallArgs<'_>, of: fn(CallArgs<'_>) -> Option<Value>) -> Value {
+pub fn evaluate_strict(args: CallArgs<'_>, function: fn(CallArgs<'_>) -> Option<Value>) -> Value {
     if args.values().iter().any(Value::is_null) {
         Value::Null
     } else {
-        of(args).unwrap_or(Value::Null)
+        function(args).unwrap_or(Value::Null)
     }
 }
 
@@ -68,14 +68,14 @@ pub fn text(value: &Value) -> Cow<'_, str> {
 }
 
 /// Returns a count or position, rounded down. For example, -0.5 becomes -1.
-fn position_argument(args: CallArgs<'_>, at: usize) -> i64 {
-    to_number(&args[at]).floor() as i64
+fn position_argument(args: CallArgs<'_>, index: usize) -> i64 {
+    to_number(&args[index]).floor() as i64
 }
 
 /// Returns a count or position, or `missing` if the call does not have the argument.
-fn position_or(args: CallArgs<'_>, at: usize, missing: i64) -> i64 {
-    if args.values().len() > at {
-        position_argument(args, at)
+fn position_or(args: CallArgs<'_>, index: usize, missing: i64) -> i64 {
+    if args.values().len() > index {
+        position_argument(args, index)
     } else {
         missing
     }
@@ -87,9 +87,9 @@ fn characters(text: &str) -> Vec<char> {
 
 /// Returns the characters from index `from` up to, but not including, index `to`. Indexes outside the text are
 /// clipped.
-fn slice_chars(all: &[char], from: i64, to: i64) -> String {
-    let within = |at: i64| usize::try_from(at).unwrap_or(0).min(all.len());
-    all.iter().take(within(to)).skip(within(from)).collect()
+fn slice_chars(chars: &[char], from: i64, to: i64) -> String {
+    let within = |index: i64| usize::try_from(index).unwrap_or(0).min(chars.len());
+    chars.iter().take(within(to)).skip(within(from)).collect()
 }
 
 fn text_value(text: impl Into<String>) -> Option<Value> {
@@ -110,29 +110,29 @@ fn len(args: CallArgs<'_>) -> Option<Value> {
 }
 
 fn left_text(args: CallArgs<'_>) -> Option<Value> {
-    let (all, count) = (characters(&text(&args[0])), position_or(args, 1, 1));
+    let (chars, count) = (characters(&text(&args[0])), position_or(args, 1, 1));
     if count < 0 {
         None
     } else {
-        text_value(slice_chars(&all, 0, count))
+        text_value(slice_chars(&chars, 0, count))
     }
 }
 
 fn right(args: CallArgs<'_>) -> Option<Value> {
-    let (all, count) = (characters(&text(&args[0])), position_or(args, 1, 1));
+    let (chars, count) = (characters(&text(&args[0])), position_or(args, 1, 1));
     if count < 0 {
         None
     } else {
         text_value(slice_chars(
-            &all,
-            (all.len() as i64).saturating_sub(count),
-            all.len() as i64,
+            &chars,
+            (chars.len() as i64).saturating_sub(count),
+            chars.len() as i64,
         ))
     }
 }
 
 fn mid(args: CallArgs<'_>) -> Option<Value> {
-    let (all, start, count) = (
+    let (chars, start, count) = (
         characters(&text(&args[0])),
         position_argument(args, 1),
         position_argument(args, 2),
@@ -140,14 +140,14 @@ fn mid(args: CallArgs<'_>) -> Option<Value> {
     if start < 1 || count < 0 {
         None
     } else {
-        text_value(slice_chars(&all, start - 1, (start - 1).saturating_add(count)))
+        text_value(slice_chars(&chars, start - 1, (start - 1).saturating_add(count)))
     }
 }
 
 /// Removes leading, trailing and repeated spaces, but no other whitespace.
 fn trim(args: CallArgs<'_>) -> Option<Value> {
-    let all = text(&args[0]);
-    let words: Vec<&str> = all.split(' ').filter(|word| !word.is_empty()).collect();
+    let source = text(&args[0]);
+    let words: Vec<&str> = source.split(' ').filter(|word| !word.is_empty()).collect();
     text_value(words.join(" "))
 }
 
@@ -156,17 +156,17 @@ fn exact(args: CallArgs<'_>) -> Option<Value> {
 }
 
 fn find(args: CallArgs<'_>) -> Option<Value> {
-    let (needle, all) = (characters(&text(&args[0])), characters(&text(&args[1])));
-    first_matching_position(&all, position_or(args, 2, 1), |rest| rest.starts_with(&needle))
+    let (needle, haystack) = (characters(&text(&args[0])), characters(&text(&args[1])));
+    first_matching_position(&haystack, position_or(args, 2, 1), |rest| rest.starts_with(&needle))
 }
 
 /// Returns the first position (starting at 1) at or after the start at which the rest of the text satisfies `wanted`.
 /// An empty pattern matches at the start position, even if this position is after the end of the text.
-pub fn first_matching_position(all: &[char], start: i64, wanted: impl Fn(&[char]) -> bool) -> Option<Value> {
+pub fn first_matching_position(chars: &[char], start: i64, is_match: impl Fn(&[char]) -> bool) -> Option<Value> {
     let start = usize::try_from(start).ok().filter(|start| *start >= 1)?;
-    let found = (start - 1..=all.len()).find(|at| all.get(*at..).is_some_and(&wanted));
-    let found = found.or(wanted(&[]).then_some(start - 1))?;
-    Some(Value::Int(found as i64 + 1))
+    let match_position = (start - 1..=chars.len()).find(|index| chars.get(*index..).is_some_and(&is_match));
+    let match_index = match_position.or(is_match(&[]).then_some(start - 1))?;
+    Some(Value::Int(match_index as i64 + 1))
 }
 
 fn contains(args: CallArgs<'_>) -> Option<Value> {
@@ -193,7 +193,7 @@ fn part(args: CallArgs<'_>) -> Option<Value> {
 fn replace(args: CallArgs<'_>) -> Option<Value> {
     // Strings in a warehouse are never longer than this limit.
     const MAX_LENGTH: i64 = 1_073_741_823;
-    let (all, start, count) = (
+    let (chars, start, count) = (
         characters(&text(&args[0])),
         position_argument(args, 1),
         position_argument(args, 2),
@@ -202,24 +202,24 @@ fn replace(args: CallArgs<'_>) -> Option<Value> {
         return None;
     }
     let behind = (start - 1).saturating_add(count);
-    text_value(slice_chars(&all, 0, start - 1) + &text(&args[3]) + &slice_chars(&all, behind, all.len() as i64))
+    text_value(slice_chars(&chars, 0, start - 1) + &text(&args[3]) + &slice_chars(&chars, behind, chars.len() as i64))
 }
 
 /// Replaces all occurrences, or only the occurrence that the fourth argument specifies.
 fn substitute(args: CallArgs<'_>) -> Option<Value> {
-    let (all, old, new) = (text(&args[0]), text(&args[1]), text(&args[2]));
+    let (source, old, new) = (text(&args[0]), text(&args[1]), text(&args[2]));
     let (old, new): (&str, &str) = (&old, &new);
     let which = args.values().get(3).map(|_| position_argument(args, 3));
     match which {
         Some(which) if which < 1 => None,
-        _ if old.is_empty() => text_value(all),
-        None => text_value(all.replace(old, new)),
-        Some(which) => match all.match_indices(old).nth(which as usize - 1) {
-            Some((at, _)) => {
-                let (before, behind) = all.split_at_checked(at).unwrap_or((&all, ""));
+        _ if old.is_empty() => text_value(source),
+        None => text_value(source.replace(old, new)),
+        Some(which) => match source.match_indices(old).nth(which as usize - 1) {
+            Some((offset, _)) => {
+                let (before, behind) = source.split_at_checked(offset).unwrap_or((&source, ""));
                 text_value([before, new, behind.strip_prefix(old).unwrap_or_default()].concat())
             }
-            None => text_value(all),
+            None => text_value(source),
         },
     }
 }
@@ -289,8 +289,8 @@ fn join_row(args: CallArgs<'_>) -> Option<Value> {
 /// Joins strings. NULL is treated as an empty string, even as the delimiter.
 fn join(delimiter: &Value, ignore_empty: &Value, values: &[Value]) -> Value {
     let texts = values.iter().map(Value::text);
-    let kept: Vec<String> = texts
+    let parts: Vec<String> = texts
         .filter(|t| *ignore_empty == Value::Bool(false) || !t.is_empty())
         .collect();
-    Value::Text(kept.join(&delimiter.text()))
+    Value::Text(parts.join(&delimiter.text()))
 }

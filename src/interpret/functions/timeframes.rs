@@ -30,7 +30,7 @@ const WEEKDAYS: [&str; 7] = [
 pub fn month_name(month: i64) -> &'static str {
     usize::try_from(month - 1)
         .ok()
-        .and_then(|at| MONTHS.get(at))
+        .and_then(|index| MONTHS.get(index))
         .copied()
         .unwrap_or_default()
 }
@@ -38,7 +38,7 @@ pub fn month_name(month: i64) -> &'static str {
 pub fn day_name(date: i64) -> &'static str {
     usize::try_from((date + 3).rem_euclid(7))
         .ok()
-        .and_then(|at| WEEKDAYS.get(at))
+        .and_then(|index| WEEKDAYS.get(index))
         .copied()
         .unwrap_or_default()
 }

@@ -64,13 +64,14 @@ impl StepRows {
     }
 
     /// Returns whether the kept columns include a column of the grain.
-    fn is_kept(&self, kept: &[String], grain: &str) -> bool {
+    fn is_kept(&self, columns: &[String], grain: &str) -> bool {
         let first = |name: &String| {
             self.first
                 .as_ref()
                 .is_some_and(|first| format!("{first}.{name}") == grain)
         };
-        kept.iter()
+        columns
+            .iter()
             .any(|name| self.resolve_name(name) == grain || (!self.meant.contains_key(name) && first(name)))
     }
 }
@@ -91,7 +92,7 @@ pub struct ValueTable<'a> {
 }
 
 pub fn interpret(spec: &InterpreterSpec, tables: &[ValueTable<'_>]) -> StepRows {
-    let mut known: HashMap<&str, StepRows> = HashMap::new();
+    let mut rows_by_name: HashMap<&str, StepRows> = HashMap::new();
     for table in tables {
         let columns: Vec<String> = table.columns.iter().map(|c| (*c).to_owned()).collect();
         let rows = table
@@ -100,7 +101,7 @@ pub fn interpret(spec: &InterpreterSpec, tables: &[ValueTable<'_>]) -> StepRows 
             .map(|r| columns.iter().cloned().zip(r.iter().cloned()).collect())
             .collect();
         let grain = table.key.iter().map(|k| (*k).to_owned()).collect();
-        known.insert(
+        rows_by_name.insert(
             table.name,
             StepRows {
                 columns,
@@ -110,17 +111,17 @@ pub fn interpret(spec: &InterpreterSpec, tables: &[ValueTable<'_>]) -> StepRows 
             },
         );
     }
-    let mut read: &str = &spec.from;
+    let mut input_name: &str = &spec.from;
     for step in &spec.steps {
         let joined = if step.joins.is_empty() {
             None
         } else {
-            Some(join_rows(step, read, &known))
+            Some(join_rows(step, input_name, &rows_by_name))
         };
-        let Some(input) = joined.as_ref().or_else(|| known.get(read)) else {
+        let Some(input) = joined.as_ref().or_else(|| rows_by_name.get(input_name)) else {
             break;
         };
-        read = &step.name;
+        input_name = &step.name;
         let step = match input.error_columns.as_slice() {
             [] => Cow::Borrowed(step),
             columns => Cow::Owned(InterpreterStep {
@@ -130,10 +131,10 @@ pub fn interpret(spec: &InterpreterSpec, tables: &[ValueTable<'_>]) -> StepRows 
         };
         let mut rows = interpret_step(&step, input);
         rows.error_columns = step.error_outputs();
-        known.insert(read, rows);
+        rows_by_name.insert(input_name, rows);
     }
-    known.remove(read).unwrap_or_else(|| {
-        report_unknown_name(read);
+    rows_by_name.remove(input_name).unwrap_or_else(|| {
+        report_unknown_name(input_name);
         StepRows::default()
     })
 }
@@ -177,9 +178,9 @@ fn interpret_step(step: &InterpreterStep, input: &StepRows) -> StepRows {
         .collect();
     let mut units: Vec<RowUnit<'_>> = Vec::new();
     if grouped {
-        let mut known: HashMap<Vec<String>, usize> = HashMap::new();
+        let mut unit_indexes: HashMap<Vec<String>, usize> = HashMap::new();
         if step.group_by.is_empty() {
-            known.insert(Vec::new(), 0);
+            unit_indexes.insert(Vec::new(), 0);
             units.push(RowUnit {
                 rows: Vec::new(),
                 keys: HashMap::new(),
@@ -191,17 +192,19 @@ fn interpret_step(step: &InterpreterStep, input: &StepRows) -> StepRows {
                 .iter()
                 .map(|e| row_value(step, &e.expr(), row, NamePrecedence::DefinitionsFirst))
                 .collect();
-            let at = *known.entry(values.iter().map(Value::key).collect()).or_insert_with(|| {
-                let keys = step
-                    .group_by
-                    .iter()
-                    .map(std::string::ToString::to_string)
-                    .zip(values.iter().cloned())
-                    .collect();
-                units.push(RowUnit { rows: Vec::new(), keys });
-                units.len() - 1
-            });
-            if let Some(unit) = units.get_mut(at) {
+            let unit_index = *unit_indexes
+                .entry(values.iter().map(Value::key).collect())
+                .or_insert_with(|| {
+                    let keys = step
+                        .group_by
+                        .iter()
+                        .map(std::string::ToString::to_string)
+                        .zip(values.iter().cloned())
+                        .collect();
+                    units.push(RowUnit { rows: Vec::new(), keys });
+                    units.len() - 1
+                });
+            if let Some(unit) = units.get_mut(unit_index) {
                 unit.rows.push(row);
             }
         }
@@ -266,11 +269,11 @@ pub fn row_value(step: &InterpreterStep, x: &InterpreterExpr, row: &ValueRow, se
         }
         InterpreterExpr::Period(name, frame) => truncate_to_period(&name_value(name), *frame),
         _ => {
-            let own = match sees {
+            let definition_name = match sees {
                 NamePrecedence::Own(name) => Some(name),
                 NamePrecedence::ColumnsFirst | NamePrecedence::DefinitionsFirst => None,
             };
-            evaluate_scalar(x, &|x| step.null_sources(x, own), &mut |x| {
+            evaluate_scalar(x, &|x| step.null_sources(x, definition_name), &mut |x| {
                 row_value(step, x, row, sees)
             })
         }
@@ -283,7 +286,7 @@ impl StepEvaluation<'_> {
     fn arrange_units(&mut self, input: &StepRows) {
         let step = self.step;
         // If the step is not grouped, resolve the qualified and unqualified spellings of a column to the same name.
-        let meant = |x: InterpreterExpr| match x {
+        let resolve_name = |x: InterpreterExpr| match x {
             InterpreterExpr::Name(name) if !self.grouped && step.definition(&name).is_none() => {
                 InterpreterExpr::name(input.resolve_name(&name))
             }
@@ -292,13 +295,16 @@ impl StepEvaluation<'_> {
                 .map_or(InterpreterExpr::Name(name), KeptColumn::expr),
             other => other,
         };
-        let mut order: Vec<(InterpreterExpr, bool)> =
-            step.order_by.iter().map(|(e, d)| (meant(e.expr()), *d)).collect();
+        let mut order: Vec<(InterpreterExpr, bool)> = step
+            .order_by
+            .iter()
+            .map(|(e, d)| (resolve_name(e.expr()), *d))
+            .collect();
         let partition: Vec<InterpreterExpr> = step
             .partition_by
             .iter()
             .flatten()
-            .map(|n| meant(InterpreterExpr::name(n)))
+            .map(|n| resolve_name(InterpreterExpr::name(n)))
             .collect();
         let grain: Vec<InterpreterExpr> = if self.grouped {
             step.group_by.iter().map(KeptColumn::expr).collect()
@@ -314,7 +320,7 @@ impl StepEvaluation<'_> {
         let own_partition = partition.clone();
         let partition = if by_default { rest.clone() } else { partition };
         order.extend(rest.into_iter().map(|x| (x, false)));
-        let at = |x: &InterpreterExpr, unit: usize| match x {
+        let value_at = |x: &InterpreterExpr, unit: usize| match x {
             // If the step is not grouped, `order_by` and `partition_by` may read input columns that are not outputs.
             InterpreterExpr::Name(name) if !self.grouped && step.definition(name).is_none() => {
                 self.first_row(unit).map_or(Value::Null, |row| {
@@ -324,11 +330,11 @@ impl StepEvaluation<'_> {
             _ => self.evaluate(x, unit, None),
         };
         let keys: Vec<Vec<Value>> = (0..self.units.len())
-            .map(|unit| order.iter().map(|(x, _)| at(x, unit)).collect())
+            .map(|unit| order.iter().map(|(x, _)| value_at(x, unit)).collect())
             .collect();
-        let parted = |by: &[InterpreterExpr]| -> Vec<String> {
+        let parted = |partition_exprs: &[InterpreterExpr]| -> Vec<String> {
             (0..self.units.len())
-                .map(|unit| by.iter().map(|x| at(x, unit).key()).collect())
+                .map(|unit| partition_exprs.iter().map(|x| value_at(x, unit).key()).collect())
                 .collect()
         };
         let (partitions, own_partitions) = (parted(&partition), parted(&own_partition));
@@ -337,16 +343,20 @@ impl StepEvaluation<'_> {
         } else {
             sort_units(&keys, &order)
         };
-        let dates = |x: &InterpreterExpr| (0..self.units.len()).map(|unit| at(x, unit)).collect::<Vec<Value>>();
+        let dates = |x: &InterpreterExpr| {
+            (0..self.units.len())
+                .map(|unit| value_at(x, unit))
+                .collect::<Vec<Value>>()
+        };
         let keys = step.order_by.iter();
         let key = keys
-            .map(|(entry, descending)| ((entry, *descending), dates(&meant(entry.expr()))))
+            .map(|(entry, descending)| ((entry, *descending), dates(&resolve_name(entry.expr()))))
             .find(|(_, values)| values.iter().any(|v| v.seconds().is_some()));
         let is_descending = key.as_ref().is_some_and(|((_, descending), _)| *descending);
         let (date, other_key_values) = match &key {
             Some(((entry, _), values)) => {
                 let is_key = |x: &InterpreterExpr| {
-                    *x == meant(entry.expr()) && (self.grouped || step.definition(&entry.name).is_none())
+                    *x == resolve_name(entry.expr()) && (self.grouped || step.definition(&entry.name).is_none())
                 };
                 let interpreter_exprs: Vec<InterpreterExpr> =
                     match (&step.partition_by, self.grouped, told_apart.iter().any(&is_key)) {
@@ -360,7 +370,7 @@ impl StepEvaluation<'_> {
                     };
                 let units = 0..self.units.len();
                 let other_key_values = units
-                    .map(|unit| interpreter_exprs.iter().map(|x| at(x, unit).key()).collect())
+                    .map(|unit| interpreter_exprs.iter().map(|x| value_at(x, unit).key()).collect())
                     .collect();
                 (values.clone(), other_key_values)
             }
@@ -379,7 +389,7 @@ impl StepEvaluation<'_> {
     }
 
     /// Evaluates an expression for a unit.
-    fn evaluate(&self, x: &InterpreterExpr, unit: usize, own: Option<&str>) -> Value {
+    fn evaluate(&self, x: &InterpreterExpr, unit: usize, definition_name: Option<&str>) -> Value {
         let Some(row_unit) = self.units.get(unit) else {
             return Value::Null;
         };
@@ -387,13 +397,13 @@ impl StepEvaluation<'_> {
             return Value::Null;
         };
         if let Some(key) = row_unit.keys.get(&x.to_string())
-            && !matches!(x, InterpreterExpr::Name(name) if own == Some(name))
+            && !matches!(x, InterpreterExpr::Name(name) if definition_name == Some(name))
         {
             return key.clone();
         }
         match x {
             InterpreterExpr::Name(name) => match self.step.definition(name) {
-                Some(definition) if own != Some(name) => self.evaluate(definition, unit, Some(name)),
+                Some(definition) if definition_name != Some(name) => self.evaluate(definition, unit, Some(name)),
                 _ if self.grouped => {
                     let key = || row_unit.keys.get(&self.step.key_with_output(name)?.to_string());
                     let value = row_unit.keys.get(name).or_else(key).cloned();
@@ -408,28 +418,29 @@ impl StepEvaluation<'_> {
                     value
                 }
             },
-            InterpreterExpr::Period(name, frame) => {
-                truncate_to_period(&self.evaluate(&InterpreterExpr::name(name), unit, own), *frame)
-            }
+            InterpreterExpr::Period(name, frame) => truncate_to_period(
+                &self.evaluate(&InterpreterExpr::name(name), unit, definition_name),
+                *frame,
+            ),
             InterpreterExpr::Aggregate(name, args) => {
                 if let Some(rows) = x.range_rows() {
-                    return self.evaluate_range_aggregate(x, (name, args), rows, unit, own);
+                    return self.evaluate_range_aggregate(x, (name, args), rows, unit, definition_name);
                 }
-                let sees = own.map_or(NamePrecedence::DefinitionsFirst, NamePrecedence::Own);
+                let sees = definition_name.map_or(NamePrecedence::DefinitionsFirst, NamePrecedence::Own);
                 let (args, distinct) = match args.as_slice() {
-                    [InterpreterExpr::Call("DISTINCT", of)] => (of, true),
+                    [InterpreterExpr::Call("DISTINCT", distinct_args)] => (distinct_args, true),
                     _ => (args, false),
                 };
                 let values = |row: &&ValueRow| args.iter().map(|x| row_value(self.step, x, row, sees)).collect();
                 evaluate_aggregate(x, name, row_unit.rows.iter().map(values).collect(), distinct)
             }
             InterpreterExpr::Window(window) => {
-                let value = self.evaluate_window(window, unit, own);
+                let value = self.evaluate_window(window, unit, definition_name);
                 trace::record_event(|| x.to_string(), trace::outcome_kind(&value));
                 value
             }
-            _ => evaluate_scalar(x, &|x| self.step.null_sources(x, own), &mut |x| {
-                self.evaluate(x, unit, own)
+            _ => evaluate_scalar(x, &|x| self.step.null_sources(x, definition_name), &mut |x| {
+                self.evaluate(x, unit, definition_name)
             }),
         }
     }
@@ -439,19 +450,19 @@ impl StepEvaluation<'_> {
         if self.tied {
             uncertainty::mark_uncertain();
         }
-        let same = self
+        let partition = self
             .order
             .iter()
             .copied()
             .filter(|u| self.partition.get(*u) == self.partition.get(unit));
-        let units: Vec<usize> = same.collect();
+        let units: Vec<usize> = partition.collect();
         let index = units.iter().position(|u| *u == unit).unwrap_or_default();
         (units, index)
     }
 
     fn result_rows(&self, input: &StepRows) -> StepRows {
         let step = self.step;
-        let mut kept: Vec<String> = match &step.keep {
+        let mut kept_columns: Vec<String> = match &step.keep {
             InterpreterKeep::Nothing => Vec::new(),
             InterpreterKeep::All => input.columns.clone(),
             InterpreterKeep::Some(names) => names.clone(),
@@ -463,13 +474,16 @@ impl StepEvaluation<'_> {
                 && (!self.grouped || step.level(x, Some(name)) != InterpreterLevel::Row)
         };
         let defined: Vec<(String, InterpreterExpr)> = step.definitions.iter().filter(is_output).cloned().collect();
-        kept.retain(|c| !keys.iter().chain(&defined).any(|(name, _)| name == unqualified_name(c)));
-        let mut columns: Vec<String> = kept.iter().map(|name| unqualified_name(name).to_owned()).collect();
+        kept_columns.retain(|c| !keys.iter().chain(&defined).any(|(name, _)| name == unqualified_name(c)));
+        let mut columns: Vec<String> = kept_columns
+            .iter()
+            .map(|name| unqualified_name(name).to_owned())
+            .collect();
         columns.extend(keys.iter().chain(&defined).map(|(name, _)| name.clone()));
         let mut rows = Vec::new();
         for unit in &self.order {
             let mut row = ValueRow::new();
-            for name in &kept {
+            for name in &kept_columns {
                 let value = self
                     .first_row(*unit)
                     .map_or(Value::Null, |row| input.kept_value(row, name));
@@ -491,7 +505,7 @@ impl StepEvaluation<'_> {
         }
         let grain = if self.grouped {
             keys.iter().map(|(name, _)| name.clone()).collect()
-        } else if input.grain.iter().all(|g| input.is_kept(&kept, g)) {
+        } else if input.grain.iter().all(|g| input.is_kept(&kept_columns, g)) {
             input.grain.iter().map(|g| unqualified_name(g).to_owned()).collect()
         } else {
             Vec::new()

@@ -13,11 +13,11 @@ impl StepEvaluation<'_> {
         (name, args): (&str, &[InterpreterExpr]),
         rows: RangeRows,
         unit: usize,
-        own: Option<&str>,
+        definition_name: Option<&str>,
     ) -> Value {
         let value = |x: &InterpreterExpr, unit: usize| match x {
-            InterpreterExpr::Range(of, _) => self.evaluate(of, unit, own),
-            other => self.evaluate(other, unit, own),
+            InterpreterExpr::Range(operand, _) => self.evaluate(operand, unit, definition_name),
+            other => self.evaluate(other, unit, definition_name),
         };
         if let RangeRows::Between(from, to) = rows
             && (from.is_by_calendar() || to.is_by_calendar())
@@ -27,14 +27,17 @@ impl StepEvaluation<'_> {
             return evaluate_aggregate(x, name, values.collect(), false);
         }
         let (units, index) = self.partition_units(unit);
-        let at = |end: RangeEndPosition| match end {
+        let position_of = |end: RangeEndPosition| match end {
             RangeEndPosition::At(n) => index as i64 + n,
             RangeEndPosition::Last => units.len() as i64 - 1,
             _ => 0,
         };
         let (from, to) = match rows {
-            RangeRows::All => (at(RangeEndPosition::First), at(RangeEndPosition::Last)),
-            RangeRows::Between(from, to) => (at(from.min(to)), at(from.max(to))),
+            RangeRows::All => (
+                position_of(RangeEndPosition::First),
+                position_of(RangeEndPosition::Last),
+            ),
+            RangeRows::Between(from, to) => (position_of(from.min(to)), position_of(from.max(to))),
         };
         let seen = units
             .iter()
@@ -56,11 +59,11 @@ impl StepEvaluation<'_> {
     /// Returns the units of the partition whose dates are between the ends of a calendar range, inclusive. Empty if the
     /// unit has no date. If the second end is always before the first end, the ends are swapped.
     pub(super) fn units_by_calendar(&self, unit: usize, from: RangeEndPosition, to: RangeEndPosition) -> Vec<usize> {
-        let Some(here) = self.key_seconds(unit) else {
+        let Some(unit_seconds) = self.key_seconds(unit) else {
             return Vec::new();
         };
         let units = self.partition_units(unit).0;
-        let (date, time) = (here.div_euclid(DAY), here.rem_euclid(DAY));
+        let (date, time) = (unit_seconds.div_euclid(DAY), unit_seconds.rem_euclid(DAY));
         let key = |end: RangeEndPosition| match end {
             RangeEndPosition::First => {
                 if self.descending {
@@ -83,10 +86,10 @@ impl StepEvaluation<'_> {
                     false => frame.unit().add_units(start, 1) * DAY - 1,
                 }
             }
-            RangeEndPosition::Moved(n, by) => by.add_units(date, n) * DAY + time,
-            RangeEndPosition::At(_) => here,
+            RangeEndPosition::Moved(n, calendar_unit) => calendar_unit.add_units(date, n) * DAY + time,
+            RangeEndPosition::At(_) => unit_seconds,
         };
-        let (one, other) = if self.descending { (to, from) } else { (from, to) };
+        let (first_end, other) = if self.descending { (to, from) } else { (from, to) };
         // The ends are in order if the first end is at or before this row and the second end is at or after it.
         let side = |end: RangeEndPosition| match end {
             RangeEndPosition::At(_) => 0,
@@ -113,23 +116,23 @@ impl StepEvaluation<'_> {
                 }
             }
         };
-        let is_alike = match (one, other) {
+        let is_alike = match (first_end, other) {
             (
                 RangeEndPosition::Moved(..) | RangeEndPosition::At(_),
                 RangeEndPosition::Moved(..) | RangeEndPosition::At(_),
             ) => true,
-            (RangeEndPosition::InPeriod(..), RangeEndPosition::InPeriod(..)) => side(one) == side(other),
+            (RangeEndPosition::InPeriod(..), RangeEndPosition::InPeriod(..)) => side(first_end) == side(other),
             _ => false,
         };
         let is_swapped = if is_alike {
-            key(one) > key(other)
+            key(first_end) > key(other)
         } else {
-            side(one) > side(other)
+            side(first_end) > side(other)
         };
         let (low, high) = if is_swapped {
-            (key(other), key(one))
+            (key(other), key(first_end))
         } else {
-            (key(one), key(other))
+            (key(first_end), key(other))
         };
         let is_within = |unit: &usize| self.key_seconds(*unit).is_some_and(|key| low <= key && key <= high);
         units.into_iter().filter(is_within).collect()

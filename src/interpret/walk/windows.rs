@@ -7,13 +7,13 @@ use crate::value::{DAY, Value};
 use std::cmp::Ordering;
 
 impl StepEvaluation<'_> {
-    pub(super) fn evaluate_window(&self, window: &Window, unit: usize, own: Option<&str>) -> Value {
+    pub(super) fn evaluate_window(&self, window: &Window, unit: usize, definition_name: Option<&str>) -> Value {
         match window {
             Window::Offset(x, n) => {
                 let (units, index) = self.partition_units(unit);
                 let target = index as i64 + n;
                 match usize::try_from(target).ok().and_then(|t| units.get(t)) {
-                    Some(other) => self.evaluate(x, *other, own),
+                    Some(other) => self.evaluate(x, *other, definition_name),
                     None => Value::Null,
                 }
             }
@@ -21,22 +21,22 @@ impl StepEvaluation<'_> {
                 .partition_units(unit)
                 .0
                 .first()
-                .map_or(Value::Null, |first| self.evaluate(x, *first, own)),
+                .map_or(Value::Null, |first| self.evaluate(x, *first, definition_name)),
             Window::Last(x) => self
                 .partition_units(unit)
                 .0
                 .last()
-                .map_or(Value::Null, |last| self.evaluate(x, *last, own)),
+                .map_or(Value::Null, |last| self.evaluate(x, *last, definition_name)),
             Window::InPeriod(x, frame, is_last) => {
                 let end = RangeEndPosition::InPeriod(*frame, *is_last);
                 let other = RangeEndPosition::InPeriod(*frame, !*is_last);
                 let units = self.units_by_calendar(unit, other, end);
-                let found = if *is_last { units.last() } else { units.first() };
-                found.map_or(Value::Null, |found| self.evaluate(x, *found, own))
+                let bound_unit = if *is_last { units.last() } else { units.first() };
+                bound_unit.map_or(Value::Null, |end_unit| self.evaluate(x, *end_unit, definition_name))
             }
             Window::Row => Value::Int(self.partition_units(unit).1 as i64 + 1),
             Window::Rank(_, x, descending) => {
-                let (value, others) = self.partition_values(x, unit, own);
+                let (value, others) = self.partition_values(x, unit, definition_name);
                 let before = if *descending { Ordering::Greater } else { Ordering::Less };
                 let ahead = others
                     .iter()
@@ -49,7 +49,7 @@ impl StepEvaluation<'_> {
                 }
             }
             Window::PercentRank(x) => {
-                let (value, others) = self.partition_values(x, unit, own);
+                let (value, others) = self.partition_values(x, unit, definition_name);
                 let smaller = others
                     .iter()
                     .filter(|other| other.compare(&value) == Some(Ordering::Less))
@@ -61,7 +61,7 @@ impl StepEvaluation<'_> {
                 }
             }
             Window::Period(x, n, unit_of_time) => {
-                let wanted = match self.date.get(unit) {
+                let target_date = match self.date.get(unit) {
                     Some(Value::Date(date)) => Value::Date(unit_of_time.add_units(*date, *n)),
                     Some(Value::Time(seconds)) => {
                         let date = unit_of_time.add_units(seconds.div_euclid(DAY), *n);
@@ -70,17 +70,17 @@ impl StepEvaluation<'_> {
                     _ => return Value::Null,
                 };
                 let is = |other: &usize| {
-                    self.date.get(*other) == Some(&wanted)
+                    self.date.get(*other) == Some(&target_date)
                         && self.other_key_values.get(*other) == self.other_key_values.get(unit)
                 };
                 // The result is NULL if no unit or several units match.
                 match (0..self.units.len()).filter(is).collect::<Vec<usize>>().as_slice() {
-                    [one] => self.evaluate(x, *one, own),
+                    [matching_unit] => self.evaluate(x, *matching_unit, definition_name),
                     _ => {
                         let is_earlier = |other: &usize| {
-                            let (there, here) = (self.date.get(*other), self.date.get(unit));
-                            let is_before = there
-                                .zip(here)
+                            let (other_date, unit_date) = (self.date.get(*other), self.date.get(unit));
+                            let is_before = other_date
+                                .zip(unit_date)
                                 .is_some_and(|(a, b)| a.compare(b) == Some(Ordering::Less));
                             is_before && self.other_key_values.get(*other) == self.other_key_values.get(unit)
                         };
@@ -95,12 +95,17 @@ impl StepEvaluation<'_> {
     }
 
     /// Returns an expression's value for a unit, and all its non-NULL values in the unit's partition.
-    pub(super) fn partition_values(&self, x: &InterpreterExpr, unit: usize, own: Option<&str>) -> (Value, Vec<Value>) {
-        let same = (0..self.units.len()).filter(|u| self.own_partition.get(*u) == self.own_partition.get(unit));
-        let values = same
-            .map(|u| self.evaluate(x, u, own))
+    pub(super) fn partition_values(
+        &self,
+        x: &InterpreterExpr,
+        unit: usize,
+        definition_name: Option<&str>,
+    ) -> (Value, Vec<Value>) {
+        let partition = (0..self.units.len()).filter(|u| self.own_partition.get(*u) == self.own_partition.get(unit));
+        let values = partition
+            .map(|u| self.evaluate(x, u, definition_name))
             .filter(|v| !v.is_null())
             .collect();
-        (self.evaluate(x, unit, own), values)
+        (self.evaluate(x, unit, definition_name), values)
     }
 }

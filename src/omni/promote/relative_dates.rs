@@ -4,6 +4,8 @@
 //! ago` includes the current day, so it is the start of the day six days ago. For longer units, such as months, the
 //! result is the first day of the unit.
 
+use formulac_core::check::is_iso_date;
+
 use super::term::FormulaTerm;
 use crate::Type;
 
@@ -205,16 +207,17 @@ fn parse_absolute_date(text: &str) -> Option<(DateOrigin, RelativeUnit)> {
         let time = time.trim().trim_end_matches('Z');
         (!time.is_empty() && time.chars().all(|c| matches!(c, '0' | ':' | '.'))).then_some(day)
     })?;
-    let number = |part: &str, digits: usize| {
-        (part.len() == digits && part.bytes().all(|b| b.is_ascii_digit())).then(|| part.parse::<i64>().ok())?
+    let (first_day, unit) = if day.len() == "2024-06".len() {
+        (format!("{day}-01"), RelativeUnit::Month)
+    } else {
+        (day.to_owned(), RelativeUnit::Day)
     };
-    let parts: Vec<&str> = day.split('-').collect();
-    let (year, month, day, unit) = match parts.as_slice() {
-        [year, month, day] => (number(year, 4)?, number(month, 2)?, number(day, 2)?, RelativeUnit::Day),
-        [year, month] => (number(year, 4)?, number(month, 2)?, 1, RelativeUnit::Month),
-        _ => return None,
-    };
-    ((1..=12).contains(&month) && (1..=31).contains(&day)).then_some((DateOrigin::Day(year, month, day), unit))
+    let mut numbers = first_day
+        .split('-')
+        .filter(|_| is_iso_date(&first_day))
+        .map_while(|number| number.parse().ok());
+    let origin = DateOrigin::Day(numbers.next()?, numbers.next()?, numbers.next()?);
+    Some((origin, unit))
 }
 
 fn split_words(text: &str) -> Vec<String> {

@@ -427,7 +427,13 @@ impl RegexReader<'_> {
             );
         };
         self.at += inner.len() + 1;
-        let number = |digits: &str| digits.parse::<u32>().ok().filter(|n| *n <= MAX_REPEATS);
+        // `parse` accepts a plus sign, which no warehouse does.
+        let number = |digits: &str| {
+            let is_number = digits.bytes().all(|byte| byte.is_ascii_digit());
+            is_number
+                .then(|| digits.parse::<u32>().ok())?
+                .filter(|n| *n <= MAX_REPEATS)
+        };
         let bounds = match inner.split_once(',') {
             None => number(inner).map(|n| (n, Some(n))),
             Some((least, "")) => number(least).map(|n| (n, None)),
