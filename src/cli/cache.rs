@@ -1,6 +1,6 @@
 //! Cache in `.formulac/local/` for data that is slow to compute: a large manifest, the column lineage of its SQL, the
-//! results of compiled specs, and the columns that fields in Omni files read, if there are many files. The cache is
-//! stored in a format that is fast to read, and is kept between calls.
+//! results of compiled specs, and the views in Omni files and the columns that their fields read, if there are many
+//! files. The cache is stored in a format that is fast to read, and is kept between calls.
 //!
 //! The cache of a manifest identifies the manifest file by its size, its timestamps, its inode number, and a hash of
 //! its first and last bytes, because dbt writes the ID of the run at the ends of the file. The cache is used if these
@@ -18,6 +18,7 @@ use std::time::{Duration, SystemTime};
 use super::bounds::WritableFolders;
 use formulac::artifacts::{KeptParts, Manifest, ManifestChanges, ManifestOutline, NodeDifference};
 use formulac::impact::{Graph, LineageCache, OmniFields};
+use formulac::omni::{ExistingFiles, ParsedFiles};
 use formulac::{Compiler, SpecSession};
 use rustc_hash::FxHasher;
 
@@ -34,6 +35,7 @@ const REWRITE_RATIO: usize = 20;
 const MIN_CACHED_ITEMS: usize = 100;
 const LINEAGE: &str = "lineage";
 const OMNI: &str = "omni";
+const OMNI_FILES: &str = "omni_files";
 /// Prefix of the names of files with compiled specs.
 const SPECS: &str = "specs_";
 /// Maximum number of files with compiled specs.
@@ -207,6 +209,22 @@ pub fn read_omni_fields(
         let _ = write(folder, &file, &[key.text.as_bytes(), &fields.to_stored()]);
     }
     fields
+}
+
+/// Reads the results of parsing the files of the Omni model in an earlier call. Each result records the fingerprint of
+/// its file's text.
+pub fn read_parsed_omni_files(folder: &Path) -> ParsedFiles {
+    let bytes = content_after_header(&folder.join(FOLDER).join(OMNI_FILES), "");
+    bytes
+        .and_then(|bytes| ParsedFiles::from_stored(&bytes))
+        .unwrap_or_default()
+}
+
+/// Caches the results of parsing the files of the Omni model if many files were parsed.
+pub fn write_parsed_omni_files(folder: &Path, files: &ExistingFiles) {
+    if files.parsed_count() >= MIN_CACHED_ITEMS {
+        let _ = write(folder, &folder.join(FOLDER).join(OMNI_FILES), &[&files.to_stored()]);
+    }
 }
 
 /// Calls `compile` with the session of the previous call, so that only specs that depend on a change are compiled. The
