@@ -79,10 +79,7 @@ pub fn write_and_remove_files(
     remove: &[PathBuf],
 ) -> Result<ChangedFilesBackup, Failure> {
     // Write to the target of a symbolic link, so that the link is kept.
-    let places = files
-        .iter()
-        .map(|file| bounds.resolve_path(&file.path))
-        .collect::<Result<Vec<PathBuf>, Failure>>()?;
+    let places = bounds.resolve_paths(files.iter().map(|file| &*file.path))?;
     remove
         .iter()
         .try_for_each(|path| bounds.resolve_path(path).map(|_| ()))?;

@@ -1,6 +1,7 @@
 //! Folders in which a command may write. All writes and removals of files go through [`WritableFolders::resolve_path`],
 //! so that no path, YAML key or link leads out of the project.
 
+use std::collections::HashMap;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
@@ -61,7 +62,24 @@ impl WritableFolders {
     /// Resolves the links in a path and returns its real location. Returns an error if the location is outside these
     /// folders or inside a `.git` folder.
     pub fn resolve_path(&self, path: &Path) -> Result<PathBuf, Failure> {
-        let resolved = resolve_links(path);
+        self.check_location(path, resolve_links(path))
+    }
+
+    /// Resolves many paths. The links in the folder of new files are resolved only once.
+    pub fn resolve_paths<'p>(&self, paths: impl Iterator<Item = &'p Path>) -> Result<Vec<PathBuf>, Failure> {
+        let mut folders: HashMap<&Path, Option<PathBuf>> = HashMap::new();
+        let mut resolve = |path: &'p Path| match (path.parent(), path.file_name()) {
+            (Some(folder), Some(name)) if fs::symlink_metadata(path).is_err() => {
+                let folder = folders.entry(folder).or_insert_with(|| resolve_links(folder));
+                folder.as_ref().map(|folder| folder.join(name))
+            }
+            _ => resolve_links(path),
+        };
+        paths.map(|path| self.check_location(path, resolve(path))).collect()
+    }
+
+    /// Returns the real location of a path, or an error if the location is outside these folders.
+    fn check_location(&self, path: &Path, resolved: Option<PathBuf>) -> Result<PathBuf, Failure> {
         let inner = |resolved: &PathBuf| {
             let inner = self
                 .folders
@@ -188,8 +206,15 @@ mod tests {
             ("project/.git/hooks/x", None),
             ("project/models/.GIT/config", None),
         ] {
+<<<<<<< HEAD
             let resolved = bounds.resolve_path(&home.join(path)).ok();
             assert_eq!(resolved, expected.map(|expected| home.join(expected)), "{path}");
+=======
+            let found = bounds.resolve_path(&home.join(path)).ok();
+            assert_eq!(found, expected.map(|expected| home.join(expected)), "{path}");
+            let with_others = bounds.resolve_paths([&*project.join("models/x"), &*home.join(path)].into_iter());
+            assert_eq!(with_others.ok().and_then(|mut paths| paths.pop()), found, "{path}");
+>>>>>>> w1
         }
         // The user may specify a folder through a link outside the project, but not through a link inside the project.
         let folders_of = |path: &str| {

@@ -1,9 +1,10 @@
 //! Views that the Omni model contains before a pull.
 
+use std::sync::Arc;
+
 use crate::artifacts::ManifestNode;
-use crate::parallel;
 use crate::schema::{OmniViewNames, omni_view_name};
-use crate::yaml::{self, Node};
+use crate::yaml::Node;
 
 /// View file of the Omni model that shows a table.
 #[derive(Clone, Debug)]
@@ -11,39 +12,27 @@ pub(super) struct ExistingView {
     /// Path of the file, relative to the folder of the Omni model.
     pub path: String,
     /// Name of the view. `None` if the name depends on the schema that `pull` writes.
-    header: Option<String>,
+    pub(super) header: Option<String>,
     pub catalog: Option<String>,
     pub schema: Option<String>,
     pub table_name: Option<String>,
     /// dbt model that Omni shows in the view.
-    dbt: Option<OmniDbtModel>,
+    pub(super) dbt: Option<OmniDbtModel>,
     /// Names of the dimensions, each with its SQL, if it has any.
-    dimensions: Vec<(String, Option<String>)>,
-    measures: Vec<String>,
+    pub(super) dimensions: Vec<(Arc<str>, Option<Arc<str>>)>,
+    pub(super) measures: Vec<Arc<str>>,
 }
 
 /// dbt model of a view, as recorded by Omni under the key `dbt`.
 #[derive(Clone, Debug)]
-struct OmniDbtModel {
-    name: String,
-    target_schema: Option<String>,
+pub(super) struct OmniDbtModel {
+    pub(super) name: String,
+    pub(super) target_schema: Option<String>,
     /// Custom schema in the configuration of the model.
-    custom_schema: Option<String>,
+    pub(super) custom_schema: Option<String>,
 }
 
 impl ExistingView {
-    /// Reads the views in Omni files, each given by its path and text. Skips files that are not valid YAML, and views
-    /// that are defined by a query.
-    pub fn read_all(files: &[(String, String)]) -> Vec<Self> {
-        let read = |number: usize| {
-            let (path, text) = files.get(number)?;
-            let root = yaml::root(text)?;
-            Self::read(path, text, &root)
-        };
-        let views = parallel::map_range(files.len(), read);
-        views.into_iter().flatten().collect()
-    }
-
     /// Reads the view in a file. `None` if the file contains no view, or if a query defines the view.
     pub fn read(path: &str, text: &str, root: &Node) -> Option<Self> {
         let has = |key: &str| root.get(key).is_some();
@@ -61,9 +50,10 @@ impl ExistingView {
         });
         let schema = text_of(root, "schema");
         let dimensions = root.pairs_at("dimensions").iter();
-        let dimensions = dimensions.filter_map(|(name, keys)| Some((name.text()?.to_owned(), text_of(keys, "sql"))));
+        let dimensions =
+            dimensions.filter_map(|(name, keys)| Some((Arc::from(name.text()?), keys.text_at("sql").map(Arc::from))));
         let measures = root.pairs_at("measures").iter();
-        let measures = measures.filter_map(|(name, _)| name.text().map(str::to_owned));
+        let measures = measures.filter_map(|(name, _)| name.text().map(Arc::from));
         Some(Self {
             path: path.to_owned(),
             header: (names.is_certain && schema.is_some()).then_some(names.full),
@@ -87,7 +77,7 @@ impl ExistingView {
         let of_column = self.dimensions.iter().find_map(|(other, sql)| {
             let sql = sql.as_deref()?;
             let reads_column = plain_column(sql).is_some_and(|read| read.eq_ignore_ascii_case(column));
-            reads_column.then(|| (other.clone(), Some(sql)))
+            reads_column.then(|| (other.to_string(), Some(sql)))
         });
         match of_column {
             Some(of_column) => of_column,

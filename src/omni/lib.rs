@@ -29,6 +29,7 @@ mod access;
 mod changes;
 mod context;
 mod existing;
+mod existing_files;
 mod expression;
 mod joins;
 mod keys;
@@ -50,6 +51,8 @@ mod test_status;
 mod topics;
 mod view;
 
+use std::sync::Arc;
+
 use formulac_catalog::{Type, catalog, dialect};
 use formulac_core::{calendar, schema};
 use formulac_dbt::{self as dbt, artifacts};
@@ -57,7 +60,7 @@ use formulac_decompile as decompile;
 use formulac_grammar as parse;
 use formulac_lineage as lineage;
 use formulac_model::{self as model, compiler};
-use formulac_runtime::parallel;
+use formulac_runtime::{codec, parallel};
 use formulac_syntax::{ast, diag, span, yaml};
 use formulac_yaml_edit as yaml_edit;
 
@@ -66,6 +69,7 @@ use crate::dialect::Dialect;
 use crate::model::MetricSource;
 
 pub use changes::{ChangeKind, ChangeSubject, PullChange};
+pub use existing_files::{ExistingFiles, ParsedFiles};
 pub use joins::{Cardinality, JoinSource, TableJoin};
 pub use keys::{KeySource, TableKey};
 pub use measures::MeasureGap;
@@ -131,7 +135,7 @@ pub struct OmniOptions {
     /// simple metric replaces the measure, and other metrics are added under a different name.
     pub metric_source: Option<MetricSource>,
     /// Views that the Omni model contains.
-    existing: Vec<ExistingView>,
+    existing: Vec<Arc<ExistingView>>,
 }
 
 impl OmniOptions {
@@ -176,7 +180,15 @@ impl OmniOptions {
     /// the file and the name of the view.
     #[must_use]
     pub fn existing_views(mut self, files: &[(String, String)]) -> Self {
-        self.existing = ExistingView::read_all(files);
+        let views = parallel::map(files, |(path, text)| existing_files::read_view(path, text));
+        self.existing = views.into_iter().flatten().collect();
+        self
+    }
+
+    /// Sets the files that the Omni model contains. A table whose view exists keeps the file and the name of the view.
+    #[must_use]
+    pub fn existing_files(mut self, files: &ExistingFiles) -> Self {
+        self.existing = files.views();
         self
     }
 

@@ -4,6 +4,7 @@
 //! `omni_dbt_marts`, which do not exist in the warehouse, and records the model in the file.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -32,7 +33,7 @@ pub(super) struct ViewLocation {
 /// schemas.
 pub(super) fn view_locations(
     nodes: &[&ManifestNode],
-    existing: &[ExistingView],
+    existing: &[Arc<ExistingView>],
     virtual_schema: Option<&str>,
 ) -> Vec<ViewLocation> {
     let catalogs = needed_catalogs(nodes);
@@ -110,7 +111,7 @@ impl MatchRule {
 
 /// Returns the index of each table's view. The records of dbt models take precedence over the names of files, and these
 /// names take precedence over the keys of the table.
-fn match_views(nodes: &[&ManifestNode], catalogs: &[bool], existing: &[ExistingView]) -> Vec<Option<usize>> {
+fn match_views(nodes: &[&ManifestNode], catalogs: &[bool], existing: &[Arc<ExistingView>]) -> Vec<Option<usize>> {
     let mut matched = vec![None; nodes.len()];
     let mut claimed: FxHashSet<usize> = FxHashSet::default();
     let mut by_name: FxHashMap<String, Vec<usize>> = FxHashMap::default();
@@ -273,7 +274,7 @@ fn needed_catalogs(nodes: &[&ManifestNode]) -> Vec<bool> {
 
 /// Returns the folder that contains most views of each schema, by the database and the schema in lower case. If several
 /// folders contain the same number of views, returns the first of them.
-fn folders_by_schema(existing: &[ExistingView]) -> FxHashMap<(Option<&str>, String), &str> {
+fn folders_by_schema(existing: &[Arc<ExistingView>]) -> FxHashMap<(Option<&str>, String), &str> {
     let mut sizes: FxHashMap<(Option<&str>, String), BTreeMap<&str, usize>> = FxHashMap::default();
     for view in existing {
         if let Some(schema) = view.schema.as_deref().filter(|_| !view.folder().is_empty()) {

@@ -58,8 +58,11 @@ impl<'a> DbtTable<'a> {
     ) -> Vec<Self> {
         let nodes: Vec<&ManifestNode> = groups.iter().map(|group| group.node).collect();
         let locations = view_locations(&nodes, &omni_options.existing, omni_options.virtual_schema.as_deref());
-        let by_path: FxHashMap<&str, &ExistingView> =
-            omni_options.existing.iter().map(|view| (&*view.path, view)).collect();
+        let by_path: FxHashMap<&str, &ExistingView> = omni_options
+            .existing
+            .iter()
+            .map(|view| (&*view.path, &**view))
+            .collect();
         let of_group = |number: usize| {
             let (group, location) = (groups.get(number)?, locations.get(number)?.clone());
             let RelationNodes {

@@ -153,3 +153,73 @@ fn damaged_results_are_ignored() {
         assert_eq!(expected[1..], repaired[1..], "{damage}");
     }
 }
+
+/// Creates a dbt project with enough models for the views in its Omni model to be kept.
+fn pulled_project(name: &str) -> TestProject {
+    let project = TestProject::new(name);
+    project.write("dbt_project.yml", "name: shop\nprofile: shop\n");
+    project.write("target/manifest.json", manifest("Its name."));
+    project
+}
+
+/// Returns a manifest with 120 models, and with this description of a column of one of them.
+fn manifest(description: &str) -> String {
+    let model = |number: usize| {
+        let text = if number == 7 { description } else { "A name." };
+        format!(
+            r#""model.shop.m_{number}": {{"name": "m_{number}", "resource_type": "model", "schema": "marts",
+            "alias": "m_{number}", "relation_name": "marts.m_{number}",
+            "columns": {{"name": {{"name": "name", "description": "{text}"}}}}}}"#
+        )
+    };
+    let models: Vec<String> = (0..120).map(model).collect();
+    format!(r#"{{"nodes": {{{}}}}}"#, models.join(", "))
+}
+
+/// Pulls, and returns the output and all files of the Omni model.
+fn pull_results(project: &TestProject) -> Vec<String> {
+    let run = project.run(&["pull"]);
+    let files = project.files("omni/marts").into_iter();
+    let texts = files.map(|file| format!("{file}\n{}", project.read(&format!("omni/marts/{file}"))));
+    [format!("{}\n{}{}", run.exit, run.out, run.err)]
+        .into_iter()
+        .chain(texts)
+        .collect()
+}
+
+/// Checks that `pull` parses a view again after an edit that keeps the length of the file, and that a file with results
+/// for other texts is ignored.
+#[test]
+fn edited_views_are_parsed_again() {
+    let (place, fresh) = (pulled_project("kept_views"), pulled_project("kept_views_fresh"));
+    assert_eq!(pull_results(&place), pull_results(&fresh));
+    assert_eq!(pull_results(&place).len(), 121);
+    let kept = ".formulac/local/omni_files";
+    let view = "omni/marts/m_7.view.yaml";
+    let text = place.read(view);
+    let renamed = text.replace("  name:\n", "  call:\n    sql: '\"name\"'\n");
+    let other_name = renamed.replace("  call:\n", "  word:\n");
+    let broken = renamed.replace("  call:\n", "  call;\n");
+    assert!(
+        renamed.len() == other_name.len() && renamed.len() == broken.len() && renamed != text,
+        "{text}"
+    );
+    for (what, view_text, description) in [
+        ("nothing", Some(&text), "Its name."),
+        ("another dimension", Some(&renamed), "Its new name."),
+        ("another name", Some(&other_name), "Its last name."),
+        ("a mistake", Some(&broken), "Its name."),
+        ("no mistake", Some(&other_name), "Its name."),
+        ("a description", None, "Its first name."),
+    ] {
+        for place in [&place, &fresh] {
+            view_text.map(|text| place.write(view, text));
+            place.write("target/manifest.json", manifest(description));
+        }
+        assert!(place.path(kept).is_file(), "{what}");
+        drop(fs::remove_file(fresh.path(kept)));
+        assert_eq!(pull_results(&place), pull_results(&fresh), "{what}");
+    }
+    fs::write(place.path(kept), "damaged").unwrap();
+    assert_eq!(pull_results(&place), pull_results(&fresh));
+}

@@ -11,7 +11,8 @@ use formulac::artifacts::KeptParts;
 use formulac::artifacts::Manifest;
 use formulac::diag::{Code, Diagnostic, render};
 use formulac::omni::{
-    Artifacts, OmniFiles, OmniModel, OmniOptions, Pull, PullOptions, PullRecord, PulledFileLocation, STATUS_FILE,
+    Artifacts, ExistingFiles, OmniFiles, OmniModel, OmniOptions, Pull, PullOptions, PullRecord, PulledFileLocation,
+    STATUS_FILE,
 };
 use formulac::span::Span;
 use formulac::sync::PropertiesFiles;
@@ -23,6 +24,7 @@ use crate::cli::args::PullArgs;
 use crate::cli::artifacts::{self, RunArtifacts};
 use crate::cli::atomic_write::{PlannedFile, write_and_remove_files};
 use crate::cli::bounds::WritableFolders;
+use crate::cli::cache;
 use crate::cli::commands::promote;
 use crate::cli::commands::pull_report;
 use crate::cli::commands::pull_report::WriteState;
@@ -185,10 +187,11 @@ fn plan_pull(
         .and_then(|name| name.parse().ok())
         .unwrap_or_default();
     let project = folders.places.project.as_ref();
+    let mut omni_files = folders.places.read_omni_files();
     let omni_options = OmniOptions::from_dialect(dialect)
         .virtual_schema(project.and_then(Project::virtual_schema))
         .metric_source(project.and_then(Project::metric_source))
-        .existing_views(&folders.places.view_files())
+        .existing_files(&omni_files)
         .strip_status(strip_status)
         .topics(folders.topics)
         .access_grants(folders.access_grants);
@@ -205,8 +208,8 @@ fn plan_pull(
     let refused_paths: HashSet<&str> = pull.refused.iter().map(|(path, _)| path.as_str()).collect();
     // Skip files that equal the generated text, as most files do.
     let is_checked = |path: &str, text: &str| refused_paths.contains(path) || generated.get(path) == Some(&text);
-    let unreadable = unreadable_omni_files(&folders.places.omni, is_checked);
-    pull.refused.extend(unreadable);
+    pull.refused.extend(omni_files.find_unreadable(is_checked));
+    cache::write_parsed_omni_files(&folders.root, &omni_files);
     Ok((model, pull))
 }
 
@@ -411,19 +414,15 @@ impl PullFolders {
         }
     }
 
-    /// Returns the view files of the Omni model, each with its path relative to the model's folder and its text.
-    fn view_files(&self) -> Vec<(String, String)> {
-        let is_view = |path: &Path| {
-            let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
-            let ends = [".view", ".view.yaml", ".view.yml"];
-            name.is_some_and(|name| ends.iter().any(|end| name.ends_with(end)))
-        };
-        let paths = folder::find_files(&self.omni, is_view);
-        let files = paths.into_iter().filter_map(|path| {
-            let text = read_text(path.clone()).ok()?;
-            Some((folder::relative_path(&self.omni, &path), text))
-        });
-        files.collect()
+    /// Reads the files of the Omni model. Parses only files that have changed since an earlier call.
+    fn read_omni_files(&self) -> ExistingFiles {
+        let paths = promote::omni_paths(&self.omni);
+        let paths: Vec<String> = paths
+            .iter()
+            .map(|path| folder::relative_path(&self.omni, path))
+            .collect();
+        let earlier = cache::read_parsed_omni_files(&self.root);
+        ExistingFiles::read(&paths, |path| self.read_omni_file(path), &earlier)
     }
 
     /// Writes all files, or none of them.

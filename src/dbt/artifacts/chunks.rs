@@ -2,6 +2,7 @@
 //! unchanged nodes can be skipped.
 
 use std::borrow::Cow;
+use std::io::Read;
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
@@ -14,6 +15,9 @@ use crate::codec;
 /// Number of bytes at the start of a JSON string that are scanned one by one. The rest of a longer string is searched
 /// with `memchr`.
 const BYTEWISE_LENGTH: usize = 16;
+
+/// Size in bytes of the blocks in which the text of a manifest is read.
+const BLOCK: usize = if cfg!(test) { 64 } else { 1 << 20 };
 
 /// Text of a manifest, split into chunks.
 #[derive(Debug)]
@@ -30,7 +34,7 @@ pub(super) struct ManifestChunk<'t> {
     /// Default resource type of the section.
     pub kind: ResourceType,
     pub id: Cow<'t, str>,
-    pub text: &'t str,
+    pub text: Cow<'t, str>,
     pub print: PieceFingerprint,
 }
 
@@ -75,6 +79,12 @@ pub struct ManifestOutline {
 }
 
 impl ManifestOutline {
+    /// Returns whether there are no nodes.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.prints.is_empty()
+    }
+
     fn node_fingerprint(&self, id: &str) -> PieceFingerprint {
         self.prints.get(id).copied().unwrap_or_default()
     }
@@ -100,47 +110,189 @@ impl<'t> ManifestPieces<'t> {
     /// content of nodes whose fingerprint is in the outline is not scanned.
     pub fn new(text: &'t str, outline: &ManifestOutline) -> Option<Self> {
         let mut walk = TextWalk { text, at: 0 };
+        let mut splitter = PieceSplitter::new(outline);
         let mut nodes = Vec::new();
-        let mut rest = String::from("{");
-        walk.read_entries(&mut |walk, key, name| {
-            if rest.len() > 1 {
-                rest.push(',');
-            }
-            rest.push_str(key);
-            rest.push(':');
-            let Some(kind) = section_resource_type(&name).filter(|_| walk.next() == Some(b'{')) else {
-                rest.push_str(walk.read_value()?);
-                return Some(());
-            };
-            rest.push_str("{}");
-            walk.read_entries(&mut |walk, _, id| {
-                let piece_fingerprint = outline.node_fingerprint(&id);
-                let (text, print) = match walk
-                    .peek_bytes(piece_fingerprint.length)
-                    .filter(|text| PieceFingerprint::new(kind, text).is_equal(piece_fingerprint))
-                {
-                    Some(text) => {
-                        walk.at += text.len();
-                        (text, piece_fingerprint)
-                    }
-                    None => {
-                        let text = walk.read_value()?;
-                        (text, PieceFingerprint::new(kind, text))
-                    }
-                };
-                nodes.push(ManifestChunk { kind, id, text, print });
-                Some(())
-            })
-        })?;
+        while splitter.state.expected != Expected::Nothing {
+            nodes.extend(splitter.step(&mut walk)?);
+        }
         walk.skip_whitespace();
-        rest.push('}');
-        walk.next().is_none().then_some(Self { nodes, rest })
+        walk.next().is_none().then(|| splitter.finish(nodes))
+    }
+
+    /// Like [`new`](Self::new), but reads the text in blocks. The chunks of nodes whose fingerprint is in the outline
+    /// have no text. Also returns `None` if the text cannot be read.
+    pub fn read(mut reader: impl Read, outline: &ManifestOutline) -> Option<Self> {
+        let mut splitter = PieceSplitter::new(outline);
+        let (mut nodes, mut bytes, mut size) = (Vec::new(), Vec::new(), BLOCK);
+        loop {
+            let kept = bytes.len();
+            bytes.reserve(size);
+            reader.by_ref().take(size as u64).read_to_end(&mut bytes).ok()?;
+            let mut walk = TextWalk {
+                text: complete_characters(&bytes)?,
+                at: 0,
+            };
+            let mut end = 0;
+            // An entry that does not end in this block is read again together with the next block.
+            while let Some(chunk) = splitter.step(&mut walk) {
+                nodes.extend(chunk.map(|chunk| chunk.without_known_text(outline)));
+                end = walk.at;
+            }
+            if bytes.len() == kept {
+                let is_complete = splitter.state.expected == Expected::Nothing && bytes.trim_ascii().is_empty();
+                return is_complete.then(|| splitter.finish(nodes));
+            }
+            size = if end > 0 { BLOCK } else { 2 * size };
+            bytes.drain(..end);
+        }
     }
 }
 
-/// Callback for an entry of a mapping. The callback receives the key both as written and unescaped, and must move past
-/// the value.
-type EntryVisitor<'f, 't> = dyn FnMut(&mut TextWalk<'t>, &'t str, Cow<'t, str>) -> Option<()> + 'f;
+/// Returns the text in bytes that may end within a character. `None` if the bytes are not UTF-8.
+fn complete_characters(bytes: &[u8]) -> Option<&str> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Some(text),
+        Err(error) if error.error_len().is_none() => std::str::from_utf8(bytes.get(..error.valid_up_to())?).ok(),
+        Err(_) => None,
+    }
+}
+
+impl ManifestChunk<'_> {
+    /// Returns the chunk without its text if the outline contains the text's fingerprint.
+    fn without_known_text<'o>(self, outline: &ManifestOutline) -> ManifestChunk<'o> {
+        let is_known = outline.node_fingerprint(&self.id).is_equal(self.print);
+        ManifestChunk {
+            kind: self.kind,
+            text: if is_known {
+                Cow::Borrowed("")
+            } else {
+                Cow::Owned(self.text.into_owned())
+            },
+            id: Cow::Owned(self.id.into_owned()),
+            print: self.print,
+        }
+    }
+}
+
+/// Next part of a JSON mapping.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Expected {
+    /// Opening bracket of the whole text.
+    Bracket,
+    /// First entry, or the closing bracket.
+    FirstEntry,
+    Entry,
+    /// Comma or closing bracket.
+    Separator,
+    /// Nothing, because the text is complete.
+    Nothing,
+}
+
+#[derive(Clone, Copy)]
+struct SplitterState {
+    expected: Expected,
+    /// Default resource type of the section whose entries are split. `None` outside of node sections.
+    section: Option<ResourceType>,
+}
+
+/// Splits a manifest one part at a time.
+struct PieceSplitter<'o> {
+    outline: &'o ManifestOutline,
+    state: SplitterState,
+    /// Sections that are not split.
+    rest: String,
+}
+
+impl<'o> PieceSplitter<'o> {
+    fn new(outline: &'o ManifestOutline) -> Self {
+        Self {
+            outline,
+            state: SplitterState {
+                expected: Expected::Bracket,
+                section: None,
+            },
+            rest: String::from("{"),
+        }
+    }
+
+    fn finish<'t>(mut self, nodes: Vec<ManifestChunk<'t>>) -> ManifestPieces<'t> {
+        self.rest.push('}');
+        ManifestPieces { nodes, rest: self.rest }
+    }
+
+    /// Moves past the next part, and returns the chunk if the part is a node. Returns `None` if the text is invalid or
+    /// ends within the part. The splitter does not change then.
+    fn step<'t>(&mut self, walk: &mut TextWalk<'t>) -> Option<Option<ManifestChunk<'t>>> {
+        walk.skip_whitespace();
+        let section = self.state.section;
+        let (expected, section) = match (self.state.expected, walk.next()?) {
+            (Expected::Bracket, b'{') => (Expected::FirstEntry, section),
+            (Expected::Separator, b',') => (Expected::Entry, section),
+            (Expected::FirstEntry | Expected::Separator, b'}') => match section {
+                Some(_) => (Expected::Separator, None),
+                None => (Expected::Nothing, None),
+            },
+            (Expected::FirstEntry | Expected::Entry, _) => {
+                return match section {
+                    Some(kind) => self.split_node(kind, walk).map(Some),
+                    None => self.split_section(walk).map(|()| None),
+                };
+            }
+            _ => return None,
+        };
+        walk.at += 1;
+        self.state = SplitterState { expected, section };
+        Some(None)
+    }
+
+    fn split_node<'t>(&mut self, kind: ResourceType, walk: &mut TextWalk<'t>) -> Option<ManifestChunk<'t>> {
+        let (_, id) = walk.read_key()?;
+        let known = self.outline.node_fingerprint(&id);
+        let (text, print) = match walk
+            .peek_bytes(known.length)
+            .filter(|text| PieceFingerprint::new(kind, text).is_equal(known))
+        {
+            Some(text) => {
+                walk.at += text.len();
+                (text, known)
+            }
+            None => {
+                let text = walk.read_value()?;
+                (text, PieceFingerprint::new(kind, text))
+            }
+        };
+        self.end_entry(walk)?;
+        let text = Cow::Borrowed(text);
+        Some(ManifestChunk { kind, id, text, print })
+    }
+
+    /// Opens a section with nodes, or copies another section.
+    fn split_section(&mut self, walk: &mut TextWalk<'_>) -> Option<()> {
+        let (key, name) = walk.read_key()?;
+        let comma = if self.rest.len() > 1 { "," } else { "" };
+        if let Some(kind) = section_resource_type(&name).filter(|_| walk.next() == Some(b'{')) {
+            walk.at += 1;
+            self.rest.extend([comma, key, ":{}"]);
+            self.state = SplitterState {
+                expected: Expected::FirstEntry,
+                section: Some(kind),
+            };
+        } else {
+            let value = walk.read_value()?;
+            self.end_entry(walk)?;
+            self.rest.extend([comma, key, ":", value]);
+        }
+        Some(())
+    }
+
+    /// Ends an entry. Returns `None` at the end of the text, because a number that ends there may continue in the next
+    /// block.
+    fn end_entry(&mut self, walk: &TextWalk<'_>) -> Option<()> {
+        walk.next()?;
+        self.state.expected = Expected::Separator;
+        Some(())
+    }
+}
 
 /// Position in a JSON text.
 struct TextWalk<'t> {
@@ -167,29 +319,17 @@ impl<'t> TextWalk<'t> {
         is_here
     }
 
-    /// Moves past a mapping and calls `each` for each of its entries.
-    fn read_entries(&mut self, each: &mut EntryVisitor<'_, 't>) -> Option<()> {
-        if !self.skip_char(b'{') {
+    /// Moves past the key of an entry and the colon. Returns the key both as written and unescaped.
+    fn read_key(&mut self) -> Option<(&'t str, Cow<'t, str>)> {
+        let start = self.at;
+        self.skip_string()?;
+        let key = self.text.get(start..self.at)?;
+        let name: LenientText<'t> = serde_json::from_str(key).ok()?;
+        if !self.skip_char(b':') {
             return None;
         }
-        if self.skip_char(b'}') {
-            return Some(());
-        }
-        loop {
-            self.skip_whitespace();
-            let start = self.at;
-            self.skip_string()?;
-            let key = self.text.get(start..self.at)?;
-            let name: LenientText<'t> = serde_json::from_str(key).ok()?;
-            if !self.skip_char(b':') {
-                return None;
-            }
-            self.skip_whitespace();
-            each(self, key, name.0?)?;
-            if !self.skip_char(b',') {
-                return self.skip_char(b'}').then_some(());
-            }
-        }
+        self.skip_whitespace();
+        Some((key, name.0?))
     }
 
     /// Returns the next `length` bytes without moving past them.
@@ -253,21 +393,12 @@ impl<'t> TextWalk<'t> {
 mod tests {
     use super::{ManifestOutline, ManifestPieces};
 
-    fn parse_string(text: &str) -> Option<String> {
-        let pieces = ManifestPieces::new(text, &ManifestOutline::default())?;
-        let nodes: Vec<String> = pieces
+    fn show_pieces(pieces: &ManifestPieces<'_>) -> String {
+        let nodes = pieces
             .nodes
             .iter()
-            .map(|manifest_chunk| {
-                format!(
-                    "{} {} {}",
-                    manifest_chunk.kind.name(),
-                    manifest_chunk.id,
-                    manifest_chunk.text
-                )
-            })
-            .collect();
-        Some(format!("{} | {}", nodes.join(" ; "), pieces.rest))
+            .map(|chunk| format!("{} {} {}", chunk.kind.name(), chunk.id, chunk.text));
+        format!("{} | {}", nodes.collect::<Vec<_>>().join(" ; "), pieces.rest)
     }
 
     #[test]
@@ -304,7 +435,14 @@ mod tests {
             (r#"{"nodes": {"a" 1}}"#, None),
             (r#"{"nodes": {"a": }}}"#, None),
         ] {
-            assert_eq!(parse_string(text).as_deref(), expected, "{text}");
+            let pieces = ManifestPieces::new(text, &ManifestOutline::default());
+            assert_eq!(pieces.map(|pieces| show_pieces(&pieces)).as_deref(), expected, "{text}");
+            let read = ManifestPieces::read(text.as_bytes(), &ManifestOutline::default());
+            assert_eq!(
+                read.map(|pieces| show_pieces(&pieces)).as_deref(),
+                expected,
+                "{text}, read in blocks"
+            );
         }
     }
 }

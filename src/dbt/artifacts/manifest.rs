@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read;
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
@@ -156,6 +157,20 @@ impl Manifest {
         ))
     }
 
+    /// Like [`from_text_and_earlier`](Self::from_text_and_earlier), but reads the text in blocks, so that the text of
+    /// unchanged nodes is never in memory as a whole. Returns `None` if there is no earlier manifest, or if the text
+    /// cannot be read or is invalid. `from_text_and_earlier` then returns the manifest or the error.
+    pub fn from_reader_and_earlier(
+        reader: impl Read,
+        keep: KeptParts,
+        outline: &ManifestOutline,
+        before: impl FnOnce() -> Option<Self>,
+    ) -> Option<(Self, ManifestChanges)> {
+        let pieces = ManifestPieces::read(reader, outline)?;
+        let before = before().filter(|before| before.keep == keep)?;
+        before.read_pieces(&pieces)
+    }
+
     fn parse_sequentially(text: &str, keep: KeptParts) -> Result<Self, ArtifactError> {
         let mut reader = ManifestReader {
             keep,
@@ -253,7 +268,7 @@ impl Manifest {
             return Some(PieceContent::Known(index));
         }
         let mut nodes = Vec::new();
-        let mut json = serde_json::Deserializer::from_str(piece.text);
+        let mut json = serde_json::Deserializer::from_str(&piece.text);
         let take = |id: &str, raw: RawNode<'_>| nodes.push(raw.node(id, piece.kind, self.keep, interner));
         OneOrMore {
             id: Cow::Borrowed(&piece.id),

@@ -177,7 +177,7 @@ mod tests {
     #[test]
     fn updated_manifest_equals_full_parse() {
         let keep = KeptParts::default().compiled_code();
-        let (mut dice, mut reused_count) = (TestRandom(7), 0);
+        let (mut dice, mut reused_count, mut in_blocks) = (TestRandom(7), 0, 0);
         for text in manifest_fixtures() {
             let nothing = ManifestOutline::default();
             let (mut before, _) = Manifest::from_text_and_earlier(&text, keep, &nothing, || None).unwrap();
@@ -205,6 +205,16 @@ mod tests {
                     Manifest::from_text_and_earlier(&text, keep, &outline, || Some(earlier.clone())).unwrap();
                 let expected = serialize_manifest(Manifest::from_text(&text, keep).unwrap());
                 assert!(serialize_manifest(after.clone()) == expected, "{round}");
+                let read = Manifest::from_reader_and_earlier(text.as_bytes(), keep, &outline, || Some(earlier.clone()));
+                if let Some((read, read_changes)) = read {
+                    assert!(serialize_manifest(read) == expected, "{round}, read in blocks");
+                    assert_eq!(
+                        read_changes.parsed_count(),
+                        changes.parsed_count(),
+                        "{round}, read in blocks"
+                    );
+                    in_blocks += 1;
+                }
                 assert!(
                     serialize_manifest(earlier.with_difference(after.difference(&changes))) == expected,
                     "{round}, by what differs"
@@ -215,7 +225,7 @@ mod tests {
                 }
             }
         }
-        assert!(reused_count > 1_000, "{reused_count}");
+        assert!(reused_count > 1_000 && in_blocks > 20, "{reused_count} {in_blocks}");
     }
 
     /// Checks that a truncated or damaged text causes the same error with and without an earlier manifest.
@@ -238,6 +248,14 @@ mod tests {
                         .map_err(|error| error.to_string());
                     let after =
                         Manifest::from_text_and_earlier(&text, keep, &before.outline(), || Some(before.clone()));
+                    let read = Manifest::from_reader_and_earlier(text.as_bytes(), keep, &before.outline(), || {
+                        Some(before.clone())
+                    });
+                    let read = read.map(|(manifest, _)| serialize_manifest(manifest));
+                    assert!(
+                        read.is_none_or(|read| told.as_ref().is_ok_and(|told| *told == read)),
+                        "{at}"
+                    );
                     let after = after
                         .map(|(manifest, _)| serialize_manifest(manifest))
                         .map_err(|error| error.to_string());
