@@ -58,7 +58,7 @@ fn bytes_equal(a: &[u8], b: &[u8]) -> bool {
     }
 }
 
-/// Returns the index of a name in the table that [`build_slots`] built. `at` returns the name at an index.
+/// Returns the index of a name in the table that [`build_slots`] built. `name_at` returns the name at an index.
 #[allow(dead_code, reason = "the build script uses a part of this file")]
 #[inline]
 pub fn find(slots: &[u16], name: &str, name_at: impl Fn(usize) -> &'static str) -> Option<usize> {

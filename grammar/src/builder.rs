@@ -393,7 +393,7 @@ impl<'s> AstBuilder<'s> {
         self.add(Expr::Cell, Span::new(l, r))
     }
 
-    /// Adds an empty argument before the comma or bracket at `at`.
+    /// Adds an empty argument before the comma or bracket at `offset`.
     pub fn blank(&mut self, offset: u32) -> ExprId {
         self.add(Expr::Blank, Span::new(offset, offset))
     }

@@ -130,24 +130,17 @@ impl TargetFolder {
             let thread = is_large
                 .then(|| thread::Builder::new().spawn_scoped(scope, read_catalog).ok())
                 .flatten();
-<<<<<<< HEAD
             let manifest = cache::read_manifest(&path, keep, folder, |outline, before| {
-                read(&path, |text| {
-                    Manifest::from_text_and_earlier(text, keep, outline, before)
-                })
-=======
-            let manifest = cache::read(&path, keep, folder, |outline, before| {
                 let file = (!outline.is_empty()).then(|| File::open(&path).ok()).flatten();
-                let changed = file.and_then(|file| {
+                let updated = file.and_then(|file| {
                     Manifest::from_reader_and_earlier(file.take(LIMIT as u64), keep, outline, &mut *before)
                 });
-                match changed {
-                    Some(changed) => Ok(Some(changed)),
+                match updated {
+                    Some(updated) => Ok(Some(updated)),
                     None => read(&path, |text| {
                         Manifest::from_text_and_earlier(text, keep, outline, before)
                     }),
                 }
->>>>>>> w1
             });
             (manifest, thread.and_then(|thread| thread.join().ok()))
         });

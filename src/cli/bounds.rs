@@ -206,15 +206,10 @@ mod tests {
             ("project/.git/hooks/x", None),
             ("project/models/.GIT/config", None),
         ] {
-<<<<<<< HEAD
             let resolved = bounds.resolve_path(&home.join(path)).ok();
             assert_eq!(resolved, expected.map(|expected| home.join(expected)), "{path}");
-=======
-            let found = bounds.resolve_path(&home.join(path)).ok();
-            assert_eq!(found, expected.map(|expected| home.join(expected)), "{path}");
             let with_others = bounds.resolve_paths([&*project.join("models/x"), &*home.join(path)].into_iter());
-            assert_eq!(with_others.ok().and_then(|mut paths| paths.pop()), found, "{path}");
->>>>>>> w1
+            assert_eq!(with_others.ok().and_then(|mut paths| paths.pop()), resolved, "{path}");
         }
         // The user may specify a folder through a link outside the project, but not through a link inside the project.
         let folders_of = |path: &str| {

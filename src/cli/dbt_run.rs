@@ -136,7 +136,7 @@ impl DbtCall {
         self
     }
 
-    /// Runs dbt and waits until it exits. While dbt runs, `waiting` shows `what` as the progress message.
+    /// Runs dbt and waits until it exits. While dbt runs, `waiting` shows `message` as the progress message.
     pub fn run(mut self, waiting: &WaitIndicator, message: &str) -> Result<DbtCallResult, Failure> {
         let output = waiting.show_during(message, || PROGRAM.run(&mut self.command, ""))?;
         let events = output

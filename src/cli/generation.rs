@@ -68,7 +68,7 @@ pub fn check_names(
 }
 
 impl<'p> Generation<'p> {
-    /// Compiles specs, each given with its path relative to the project. `done` is called after each spec.
+    /// Compiles specs, each given with its path relative to the project. `on_progress` is called after each spec.
     pub fn new(
         workspace: &'p Workspace,
         compiler: &Compiler,

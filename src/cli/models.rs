@@ -72,7 +72,7 @@ pub fn read_sources(specs: &[PathBuf], folder: Option<&Path>) -> Vec<(SourceText
         .collect()
 }
 
-/// Compiles the specs of the project in the folder `root`. `done` is called after each spec.
+/// Compiles the specs of the project in the folder `root`. `on_progress` is called after each spec.
 pub fn compile_models(
     compiler: &Compiler,
     root: &Path,

@@ -165,7 +165,7 @@ fn workspace_with_manifest(session: &Session, args: &SchemaFetchArgs) -> Result<
     Workspace::find(session)
 }
 
-/// Returns the relations that the selected specs read and that no spec generates. `chosen` contains the paths of the
+/// Returns the relations that the selected specs read and that no spec generates. `spec_paths` contains the paths of the
 /// selected specs. `None` if all specs are selected.
 fn relations_to_fetch(workspace: &Workspace, spec_paths: Option<&[String]>) -> Result<Vec<Read>, Failure> {
     let specs = spec::compile_all(

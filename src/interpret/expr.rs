@@ -176,7 +176,7 @@ impl InterpreterExpr {
         }
     }
 
-    /// Returns the number of nodes and the depth of the expression. The function `of` returns these two numbers for a
+    /// Returns the number of nodes and the depth of the expression. The function `size_of` returns these two numbers for a
     /// name. Recursion is safe because the depth of formulas is limited.
     pub fn size(&self, size_of: impl Fn(&str) -> Option<(usize, usize)> + Copy) -> (usize, usize) {
         let mut own_size = (1, 1);
@@ -220,7 +220,7 @@ impl InterpreterExpr {
         })
     }
 
-    /// Returns the level of the expression. The function `of` returns the level of a name.
+    /// Returns the level of the expression. The function `level_of` returns the level of a name.
     pub fn level(&self, level_of: &dyn Fn(&str) -> InterpreterLevel) -> InterpreterLevel {
         let child_level = self
             .children()

@@ -240,27 +240,27 @@ impl QueryReader<'_> {
         scope: &mut QueryScope<'_>,
     ) {
         let mut relation = self.relation_of_arguments(arrays, scope);
-        let of = relation.rows.first().copied().unwrap_or_default();
+        let value = relation.rows.first().copied().unwrap_or_default();
         let alias_name = alias.map(|alias| alias.name.value.as_str());
         let columns = alias.map(|alias| alias.columns.as_slice()).unwrap_or_default();
         if columns.is_empty() {
             relation.push(RelationColumn {
                 name: alias_name.unwrap_or("unnest").into(),
-                value: of,
+                value,
                 window_value: None,
             });
         }
         for column in columns {
             relation.push(RelationColumn {
                 name: column.name.value.as_str().into(),
-                value: of,
+                value,
                 window_value: None,
             });
         }
         if let Some(offset) = offset.or(is_numbered.then_some("ordinality")) {
             relation.push(RelationColumn {
                 name: offset.into(),
-                value: of,
+                value,
                 window_value: None,
             });
         }

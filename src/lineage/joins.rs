@@ -34,7 +34,7 @@ impl QueryReader<'_> {
 
     fn add_join(&mut self, join: &Join, scope: &mut QueryScope<'_>, rows: &mut Vec<ValueIndex>) {
         let none = &JoinConstraint::None;
-        let of = |constraint, gives, keeps| {
+        let properties = |constraint, gives, keeps| {
             Some(JoinProperties {
                 constraint,
                 returns_columns: gives,
@@ -42,17 +42,21 @@ impl QueryReader<'_> {
             })
         };
         let kind = match &join.join_operator {
-            JoinOperator::Join(on) | JoinOperator::Inner(on) | JoinOperator::StraightJoin(on) => {
-                of(on, true, (true, true))
+            JoinOperator::Join(join_constraint)
+            | JoinOperator::Inner(join_constraint)
+            | JoinOperator::StraightJoin(join_constraint) => properties(join_constraint, true, (true, true)),
+            JoinOperator::CrossJoin(join_constraint) => properties(join_constraint, true, (true, true)),
+            JoinOperator::Left(join_constraint) | JoinOperator::LeftOuter(join_constraint) => {
+                properties(join_constraint, true, (true, false))
             }
-            JoinOperator::CrossJoin(on) => of(on, true, (true, true)),
-            JoinOperator::Left(on) | JoinOperator::LeftOuter(on) => of(on, true, (true, false)),
-            JoinOperator::Right(on) | JoinOperator::RightOuter(on) => of(on, true, (false, true)),
-            JoinOperator::FullOuter(on) => of(on, true, (true, true)),
-            JoinOperator::Semi(on)
-            | JoinOperator::LeftSemi(on)
-            | JoinOperator::Anti(on)
-            | JoinOperator::LeftAnti(on) => of(on, false, (true, false)),
+            JoinOperator::Right(join_constraint) | JoinOperator::RightOuter(join_constraint) => {
+                properties(join_constraint, true, (false, true))
+            }
+            JoinOperator::FullOuter(join_constraint) => properties(join_constraint, true, (true, true)),
+            JoinOperator::Semi(join_constraint)
+            | JoinOperator::LeftSemi(join_constraint)
+            | JoinOperator::Anti(join_constraint)
+            | JoinOperator::LeftAnti(join_constraint) => properties(join_constraint, false, (true, false)),
             JoinOperator::AsOf {
                 match_condition,
                 constraint,
@@ -66,7 +70,7 @@ impl QueryReader<'_> {
                 };
                 return self.add_join_condition(&kind, &join.join_operator, scope, rows);
             }
-            JoinOperator::CrossApply | JoinOperator::OuterApply => of(none, true, (true, true)),
+            JoinOperator::CrossApply | JoinOperator::OuterApply => properties(none, true, (true, true)),
             JoinOperator::RightSemi(_)
             | JoinOperator::RightAnti(_)
             | JoinOperator::ArrayJoin
@@ -111,24 +115,24 @@ impl QueryReader<'_> {
                 let names: Vec<(String, String)> = names.iter().filter_map(last_name_part).collect();
                 names
                     .into_iter()
-                    .for_each(|(name, shown)| self.merge_columns(&name, &shown, kind, scope, rows));
+                    .for_each(|(name, display_name)| self.merge_columns(&name, &display_name, kind, scope, rows));
             }
             JoinConstraint::Natural => {
                 let Some((last, before)) = scope.items.split_last() else {
                     return;
                 };
                 let is_known = scope.items.iter().all(|item| item.relation.is_complete());
-                let is_common = |given: &&RelationColumn| {
+                let is_common = |column: &&RelationColumn| {
                     before
                         .iter()
-                        .any(|item| item.relation.column(&given.name.to_lowercase()).is_some())
+                        .any(|item| item.relation.column(&column.name.to_lowercase()).is_some())
                 };
                 let common: Vec<Rc<str>> = last
                     .relation
                     .columns
                     .iter()
                     .filter(is_common)
-                    .map(|given| Rc::clone(&given.name))
+                    .map(|column| Rc::clone(&column.name))
                     .collect();
                 if !is_known {
                     self.record_fault("a natural join is only supported if the columns of the relations are known");
@@ -145,7 +149,7 @@ impl QueryReader<'_> {
     fn merge_columns(
         &mut self,
         name: &str,
-        shown: &str,
+        display_name: &str,
         kind: &JoinProperties<'_>,
         scope: &mut QueryScope<'_>,
         rows: &mut Vec<ValueIndex>,
@@ -155,18 +159,19 @@ impl QueryReader<'_> {
         };
         let mut expression_inputs = ExpressionInputs::default();
         match scope.merged_columns.get(name) {
-            Some(given) => expression_inputs.add_columns(given),
+            Some(column) => expression_inputs.add_columns(column),
             None => {
                 let scope_items: Vec<&ScopeItem> = before
                     .iter()
                     .filter(|item| item.relation.column(name).is_some())
                     .collect();
-                let of = if scope_items.is_empty() {
+                let side_items = if scope_items.is_empty() {
                     before.iter().collect()
                 } else {
                     scope_items
                 };
-                of.into_iter()
+                side_items
+                    .into_iter()
                     .for_each(|item| self.add_column(&item.relation, name, &mut expression_inputs));
             }
         }
@@ -180,28 +185,29 @@ impl QueryReader<'_> {
                 .chain(&expression_inputs.window_values)
                 .chain(&right.window_values),
         );
-        let mut made = ExpressionInputs::default();
+        let mut merged_inputs = ExpressionInputs::default();
         for (part, is_kept) in [(expression_inputs, kind.kept_sides.0), (right, kind.kept_sides.1)] {
             if is_kept {
-                made.values.extend(part.values);
-                made.window_values.extend(part.window_values);
+                merged_inputs.values.extend(part.values);
+                merged_inputs.window_values.extend(part.window_values);
             }
         }
-        let of = self.values.add_unordered(made.values);
-        let by = (!made.window_values.is_empty()).then(|| self.values.add_unordered(made.window_values));
+        let value = self.values.add_unordered(merged_inputs.values);
+        let window_value =
+            (!merged_inputs.window_values.is_empty()).then(|| self.values.add_unordered(merged_inputs.window_values));
         scope.merged_columns.insert(
             name.to_owned(),
             RelationColumn {
-                name: shown.into(),
-                value: of,
-                window_value: by,
+                name: display_name.into(),
+                value,
+                window_value,
             },
         );
     }
 
     fn add_column(&mut self, relation: &LineageRelation, name: &str, inputs: &mut ExpressionInputs) {
         match relation.column(name) {
-            Some(given) => self.name(given, inputs),
+            Some(column) => self.name(column, inputs),
             None => self.unknown_column(relation, name, inputs),
         }
     }
@@ -209,6 +215,6 @@ impl QueryReader<'_> {
 
 /// Returns the last part of a name, in lower case and in its original case.
 fn last_name_part(name: &ObjectName) -> Option<(String, String)> {
-    let shown = &name.0.last()?.as_ident()?.value;
-    Some((shown.to_lowercase(), shown.clone()))
+    let display_name = &name.0.last()?.as_ident()?.value;
+    Some((display_name.to_lowercase(), display_name.clone()))
 }

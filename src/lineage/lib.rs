@@ -93,7 +93,7 @@ impl fmt::Display for LineageError {
 
 impl std::error::Error for LineageError {}
 
-/// Returns the lineage of a query. `known` returns the columns of a relation. The argument of `known` contains the
+/// Returns the lineage of a query. `columns_of` returns the columns of a relation. The argument of `columns_of` contains the
 /// parts of the relation's name in lower case, such as `["shop", "orders"]`. If `dialect` is `None`, the SQL is
 /// parsed in the most tolerant dialect.
 ///
@@ -104,9 +104,9 @@ impl std::error::Error for LineageError {}
 pub fn lineage_of_sql(
     sql: &str,
     dialect: Option<Dialect>,
-    known: &(dyn Fn(&[String]) -> KnownRelationColumns + Sync),
+    columns_of: &(dyn Fn(&[String]) -> KnownRelationColumns + Sync),
 ) -> Result<SqlLineage, LineageError> {
-    with_large_stack(|| read(sql, dialect, known))
+    with_large_stack(|| read(sql, dialect, columns_of))
         .unwrap_or_else(|| Err(LineageError::new("no thread could be started")))
 }
 
@@ -118,10 +118,10 @@ pub fn lineage_of_sql(
 pub fn read(
     sql: &str,
     dialect: Option<Dialect>,
-    known: &(dyn Fn(&[String]) -> KnownRelationColumns + Sync),
+    columns_of: &(dyn Fn(&[String]) -> KnownRelationColumns + Sync),
 ) -> Result<SqlLineage, LineageError> {
     let (query, joins) = parse(sql, dialect)?;
-    query::QueryReader::new(known, dialects::SqlReaderFacts::from_dialect(dialect)).read(&query, &joins)
+    query::QueryReader::new(columns_of, dialects::SqlReaderFacts::from_dialect(dialect)).read(&query, &joins)
 }
 
 /// Returns the columns that an SQL expression reads. Each column is given by the last part of its name in lower case.
@@ -135,7 +135,7 @@ pub fn columns_of_expression(sql: &str, dialect: Option<Dialect>) -> Option<Vec<
         .made_of
         .into_iter()
         .chain(column.windowed_by)
-        .map(|of| of.column)
+        .map(|source| source.column)
         .collect();
     names.sort();
     names.dedup();

@@ -19,32 +19,32 @@ impl QueryReader<'_> {
         value_source: &PivotValueSource,
         outer: Option<&QueryScope<'_>>,
     ) -> LineageRelation {
-        let mut of = self.values_of_pivot(inner, inputs, outer);
-        of.push(self.values.add(&[], fingerprint_of(value_source.to_string())));
-        let used: FxHashSet<ValueIndex> = of.iter().copied().collect();
-        let parts: FxHashSet<ValueIndex> = of
+        let mut input_values = self.values_of_pivot(inner, inputs, outer);
+        input_values.push(self.values.add(&[], fingerprint_of(value_source.to_string())));
+        let used_values: FxHashSet<ValueIndex> = input_values.iter().copied().collect();
+        let parts: FxHashSet<ValueIndex> = input_values
             .iter()
-            .flat_map(|at| self.values.parts_at(*at).to_vec())
-            .chain(used)
+            .flat_map(|index| self.values.parts_at(*index).to_vec())
+            .chain(used_values)
             .collect();
         let mut pivoted = LineageRelation {
             rows: inner.relation.rows.clone(),
             ..LineageRelation::default()
         };
-        for given in inner
+        for relation_column in inner
             .relation
             .columns
             .iter()
-            .filter(|given| !parts.contains(&given.value))
+            .filter(|column| !parts.contains(&column.value))
         {
-            pivoted.rows.push(given.value);
-            pivoted.push(given.clone());
+            pivoted.rows.push(relation_column.value);
+            pivoted.push(relation_column.clone());
         }
         pivoted.passed.clone_from(&inner.relation.passed);
         pivoted.unnamed_values.clone_from(&inner.relation.unnamed_values);
-        let of = self.values.add(&of, fingerprint_of("pivot"));
-        pivoted.unnamed_values.push(of);
-        pivoted.rows.push(of);
+        let value_index = self.values.add(&input_values, fingerprint_of("pivot"));
+        pivoted.unnamed_values.push(value_index);
+        pivoted.rows.push(value_index);
         self.record_gap("the columns of a pivot are named after values".to_owned());
         pivoted
     }
@@ -59,22 +59,22 @@ impl QueryReader<'_> {
         name: &Ident,
         outer: Option<&QueryScope<'_>>,
     ) -> LineageRelation {
-        let of = self.values_of_pivot(inner, columns.iter().map(|column| &column.expr), outer);
-        let taken = columns
+        let input_values = self.values_of_pivot(inner, columns.iter().map(|column| &column.expr), outer);
+        let unpivoted_names = columns
             .iter()
             .filter_map(|column| identifier_text(&column.expr))
             .map(str::to_lowercase);
-        let taken: FxHashSet<String> = taken.collect();
-        let mut relation = without_columns(&inner.relation, &taken);
-        let of = self.values.add(&of, fingerprint_of("unpivot"));
-        relation.rows.push(of);
+        let removed_columns: FxHashSet<String> = unpivoted_names.collect();
+        let mut relation = without_columns(&inner.relation, &removed_columns);
+        let value_index = self.values.add(&input_values, fingerprint_of("unpivot"));
+        relation.rows.push(value_index);
         match identifier_text(value) {
             Some(value) => relation.push(RelationColumn {
                 name: value.into(),
-                value: of,
+                value: value_index,
                 window_value: None,
             }),
-            None => relation.unnamed_values.push(of),
+            None => relation.unnamed_values.push(value_index),
         }
         let names = self.values.add(&[], fingerprint_of("column names"));
         relation.push(RelationColumn {
@@ -92,16 +92,16 @@ impl QueryReader<'_> {
         exprs: impl IntoIterator<Item = &'e Expr>,
         outer: Option<&QueryScope<'_>>,
     ) -> Vec<ValueIndex> {
-        let mut own = QueryScope::nested(outer);
-        own.push(inner.clone());
-        let mut of = Vec::new();
-        self.collect_row_values(exprs, &own, &mut of);
-        of
+        let mut inner_scope = QueryScope::nested(outer);
+        inner_scope.push(inner.clone());
+        let mut input_values = Vec::new();
+        self.collect_row_values(exprs, &inner_scope, &mut input_values);
+        input_values
     }
 }
 
-fn without_columns(relation: &LineageRelation, taken: &FxHashSet<String>) -> LineageRelation {
-    let mut kept = LineageRelation {
+fn without_columns(relation: &LineageRelation, removed_columns: &FxHashSet<String>) -> LineageRelation {
+    let mut reduced_relation = LineageRelation {
         rows: relation.rows.clone(),
         unnamed_values: relation.unnamed_values.clone(),
         ..LineageRelation::default()
@@ -109,17 +109,17 @@ fn without_columns(relation: &LineageRelation, taken: &FxHashSet<String>) -> Lin
     let columns = relation
         .columns
         .iter()
-        .filter(|given| !taken.contains(&given.name.to_lowercase()));
-    columns.cloned().for_each(|given| kept.push(given));
+        .filter(|column| !removed_columns.contains(&column.name.to_lowercase()));
+    columns.cloned().for_each(|column| reduced_relation.push(column));
     let passed = |passed: &UnknownColumns| {
-        let but: FxHashSet<String> = passed.excluded.iter().chain(taken).cloned().collect();
+        let but: FxHashSet<String> = passed.excluded.iter().chain(removed_columns).cloned().collect();
         UnknownColumns {
             table: passed.table,
             excluded: Rc::new(but),
         }
     };
-    kept.passed = relation.passed.iter().map(passed).collect();
-    kept
+    reduced_relation.passed = relation.passed.iter().map(passed).collect();
+    reduced_relation
 }
 
 fn identifier_text(expr: &Expr) -> Option<&str> {

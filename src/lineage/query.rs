@@ -88,12 +88,12 @@ impl<'k> QueryReader<'k> {
         self.values.push_leaf(leaf, &table)
     }
 
-    pub fn push(&mut self, into: &mut LineageRelation, given: RelationColumn) {
+    pub fn push(&mut self, relation: &mut LineageRelation, column: RelationColumn) {
         self.columns += 1;
         if self.columns > MAX_COLUMNS {
             self.record_fault("the relations have too many columns");
         } else {
-            into.push(given);
+            relation.push(column);
         }
     }
 
@@ -108,14 +108,14 @@ impl<'k> QueryReader<'k> {
         if table == next {
             self.tables.push(parts.clone());
         }
-        if let Some(read) = self.table_cache.get(&table) {
-            return Rc::clone(read);
+        if let Some(cached_relation) = self.table_cache.get(&table) {
+            return Rc::clone(cached_relation);
         }
         let relation_columns = (self.known_columns)(&parts);
         let mut relation = LineageRelation::default();
         relation.rows.push(self.add_leaf(Leaf { table, column: None }));
         for name in relation_columns.columns {
-            let of = self.add_leaf(Leaf {
+            let value = self.add_leaf(Leaf {
                 table,
                 column: Some(name.to_lowercase().into()),
             });
@@ -123,7 +123,7 @@ impl<'k> QueryReader<'k> {
                 &mut relation,
                 RelationColumn {
                     name: name.as_str().into(),
-                    value: of,
+                    value,
                     window_value: None,
                 },
             );
@@ -161,7 +161,7 @@ impl<'k> QueryReader<'k> {
             self.record_fault("pipe syntax is not supported");
         }
         let is_cut = query.fetch.is_some() || query.limit_clause.is_some();
-        let sorted: Vec<&Expr> = match query.order_by.as_ref().map(|by| &by.kind) {
+        let sorted: Vec<&Expr> = match query.order_by.as_ref().map(|order_by| &order_by.kind) {
             Some(OrderByKind::Expressions(orders)) => orders.iter().map(|order| &order.expr).collect(),
             Some(OrderByKind::All(_)) | None => Vec::new(),
         };
@@ -178,8 +178,8 @@ impl<'k> QueryReader<'k> {
         };
         if is_cut {
             if matches!(query.order_by.as_ref().map(|by| &by.kind), Some(OrderByKind::All(_))) {
-                let all: Vec<ValueIndex> = relation.columns.iter().map(|given| given.value).collect();
-                relation.rows.extend(all);
+                let column_values: Vec<ValueIndex> = relation.columns.iter().map(|column| column.value).collect();
+                relation.rows.extend(column_values);
             }
             let limit = match &query.limit_clause {
                 Some(LimitClause::LimitOffset {
@@ -233,16 +233,16 @@ impl<'k> QueryReader<'k> {
         let base = self.rename_columns(base, &cte.alias);
         let name = cte.alias.name.value.to_lowercase();
         self.ctes.entry(name.clone()).or_default().push(Rc::new(base));
-        let mut all = self.query_relation(&cte.query, outer);
+        let mut relation = self.query_relation(&cte.query, outer);
         if let Some(of_name) = self.ctes.get_mut(&name) {
             of_name.pop();
         }
-        let mut every: Vec<ValueIndex> = all.columns.iter().map(|given| given.value).collect();
-        every.extend(all.columns.iter().filter_map(|given| given.window_value));
-        every.extend(&all.rows);
+        let mut every: Vec<ValueIndex> = relation.columns.iter().map(|column| column.value).collect();
+        every.extend(relation.columns.iter().filter_map(|column| column.window_value));
+        every.extend(&relation.rows);
         let every = self.values.add_unordered(every);
-        all.rows.push(every);
-        all
+        relation.rows.push(every);
+        relation
     }
 
     /// Renames columns as specified by an alias with a column list, such as `t (a, b)`.
@@ -257,13 +257,13 @@ impl<'k> QueryReader<'k> {
             ));
             // Each new name may refer to any of the columns.
             for column in &alias.columns {
-                let mut of: Vec<ValueIndex> = relation.columns.iter().map(|given| given.value).collect();
-                of.extend(&relation.unnamed_values);
-                of.extend(&relation.rows);
-                let of = self.values.add_unordered(of);
+                let mut parts: Vec<ValueIndex> = relation.columns.iter().map(|old_column| old_column.value).collect();
+                parts.extend(&relation.unnamed_values);
+                parts.extend(&relation.rows);
+                let value = self.values.add_unordered(parts);
                 relation.push(RelationColumn {
                     name: column.name.value.as_str().into(),
-                    value: of,
+                    value,
                     window_value: None,
                 });
             }
@@ -273,12 +273,12 @@ impl<'k> QueryReader<'k> {
             rows: relation.rows,
             ..LineageRelation::default()
         };
-        for (index, given) in relation.columns.into_iter().enumerate() {
+        for (index, old_column) in relation.columns.into_iter().enumerate() {
             let name = alias
                 .columns
                 .get(index)
-                .map_or(given.name, |column| column.name.value.as_str().into());
-            self.push(&mut renamed, RelationColumn { name, ..given });
+                .map_or(old_column.name, |column| column.name.value.as_str().into());
+            self.push(&mut renamed, RelationColumn { name, ..old_column });
         }
         renamed
     }
@@ -318,20 +318,20 @@ impl<'k> QueryReader<'k> {
                 for row in &values.rows {
                     by_place.resize(by_place.len().max(row.content.len()), Vec::new());
                     for (index, expr) in row.content.iter().enumerate() {
-                        let given = self.expression_value("", expr, scope);
+                        let column = self.expression_value("", expr, scope);
                         if let Some(index) = by_place.get_mut(index) {
-                            index.push(given.value);
+                            index.push(column.value);
                         }
                     }
                 }
                 let mut relation = LineageRelation::default();
-                for (index, of) in by_place.into_iter().enumerate() {
-                    let of = self.values.add(&of, 0);
+                for (index, parts) in by_place.into_iter().enumerate() {
+                    let value = self.values.add(&parts, 0);
                     self.push(
                         &mut relation,
                         RelationColumn {
                             name: format!("column{}", index + 1).into(),
-                            value: of,
+                            value,
                             window_value: None,
                         },
                     );
@@ -352,10 +352,10 @@ impl<'k> QueryReader<'k> {
 
     /// Records that a set operation needs two columns, even if they come from `*`, because both queries must have the
     /// same number of columns. If the columns are in the same table, both queries lose a removed column.
-    fn name_columns_of_several_tables(&mut self, one: ValueIndex, other: ValueIndex) {
-        let table = |at: &ValueIndex| self.values.leaves.get(at).map(|leaf| leaf.table);
-        if table(&one) != table(&other) {
-            self.values.name_value(one);
+    fn name_columns_of_several_tables(&mut self, value: ValueIndex, other: ValueIndex) {
+        let table = |index: &ValueIndex| self.values.leaves.get(index).map(|leaf| leaf.table);
+        if table(&value) != table(&other) {
+            self.values.name_value(value);
             self.values.name_value(other);
         }
     }
@@ -382,8 +382,8 @@ impl<'k> QueryReader<'k> {
         };
         united.rows.extend(&right.rows);
         let mut of_right = Vec::new();
-        for (index, given) in lineage_relation.columns.iter().enumerate() {
-            let name = given.name.to_lowercase();
+        for (index, left_column) in lineage_relation.columns.iter().enumerate() {
+            let name = left_column.name.to_lowercase();
             let mut expression_inputs = ExpressionInputs::default();
             match if is_whole && !by_name {
                 right.columns.get(index)
@@ -392,47 +392,47 @@ impl<'k> QueryReader<'k> {
             } {
                 Some(other) => {
                     if is_whole && !by_name {
-                        self.name_columns_of_several_tables(given.value, other.value);
+                        self.name_columns_of_several_tables(left_column.value, other.value);
                     }
                     expression_inputs.add_columns(other);
                 }
                 None => {
                     for table in right.tables_that_may_have_column(&name) {
-                        let at = self.add_leaf(Leaf {
+                        let value_index = self.add_leaf(Leaf {
                             table,
                             column: Some(name.as_str().into()),
                         });
-                        self.values.name_value(at);
-                        expression_inputs.values.push(at);
+                        self.values.name_value(value_index);
+                        expression_inputs.values.push(value_index);
                     }
                     expression_inputs.values.extend(&right.unnamed_values);
                 }
             }
             of_right.extend(expression_inputs.values.iter().chain(&expression_inputs.window_values));
-            let (of, by) = if is_union {
-                expression_inputs.values.push(given.value);
-                expression_inputs.window_values.extend(given.window_value);
+            let (value, window_value) = if is_union {
+                expression_inputs.values.push(left_column.value);
+                expression_inputs.window_values.extend(left_column.window_value);
                 (
                     self.values.add_unordered(expression_inputs.values),
                     (!expression_inputs.window_values.is_empty())
                         .then(|| self.values.add_unordered(expression_inputs.window_values)),
                 )
             } else {
-                (given.value, given.window_value)
+                (left_column.value, left_column.window_value)
             };
             self.push(
                 &mut united,
                 RelationColumn {
-                    name: Rc::clone(&given.name),
-                    value: of,
-                    window_value: by,
+                    name: Rc::clone(&left_column.name),
+                    value,
+                    window_value,
                 },
             );
         }
         if by_name || !is_whole {
-            for given in &right.columns {
-                if lineage_relation.column(&given.name.to_lowercase()).is_none() {
-                    self.push(&mut united, given.clone());
+            for right_column in &right.columns {
+                if lineage_relation.column(&right_column.name.to_lowercase()).is_none() {
+                    self.push(&mut united, right_column.clone());
                 }
             }
         }
@@ -443,8 +443,15 @@ impl<'k> QueryReader<'k> {
             united.unnamed_values.extend(right.unnamed_values);
         }
         if !matches!(quantifier, SetQuantifier::All | SetQuantifier::AllByName) || !is_union {
-            let all: Vec<ValueIndex> = united.columns.iter().map(|given| given.value).chain(of_right).collect();
-            united.rows.push(self.values.add(&all, fingerprint_of(op.to_string())));
+            let column_values: Vec<ValueIndex> = united
+                .columns
+                .iter()
+                .map(|column| column.value)
+                .chain(of_right)
+                .collect();
+            united
+                .rows
+                .push(self.values.add(&column_values, fingerprint_of(op.to_string())));
         }
         united
     }

@@ -41,10 +41,10 @@ pub(super) struct LineageRelation {
 }
 
 impl LineageRelation {
-    pub fn push(&mut self, given: RelationColumn) {
+    pub fn push(&mut self, column: RelationColumn) {
         let index = self.columns.len();
-        self.index.entry(given.name.to_lowercase()).or_insert(index);
-        self.columns.push(given);
+        self.index.entry(column.name.to_lowercase()).or_insert(index);
+        self.columns.push(column);
     }
 
     /// Returns the column with a name, which must be in lower case.

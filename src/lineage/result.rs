@@ -85,9 +85,9 @@ impl SqlLineage {
     ) -> Self {
         let mut index = FxHashMap::default();
         let mut output = Vec::with_capacity(relation.columns.len());
-        for given in relation.columns {
-            index.entry(given.name.to_lowercase()).or_insert(output.len());
-            output.push((given.name.to_string(), given.value, given.window_value));
+        for column in relation.columns {
+            index.entry(column.name.to_lowercase()).or_insert(output.len());
+            output.push((column.name.to_string(), column.value, column.window_value));
         }
         let passed = relation
             .passed
@@ -147,7 +147,7 @@ impl SqlLineage {
     pub fn columns(&self) -> Vec<LineageColumn> {
         self.output
             .iter()
-            .map(|(name, of, by)| self.to_column(name, &[*of], by.as_slice()))
+            .map(|(name, value, window_value)| self.to_column(name, &[*value], window_value.as_slice()))
             .collect()
     }
 
@@ -155,8 +155,12 @@ impl SqlLineage {
     #[must_use]
     pub fn column(&self, name: &str) -> Option<LineageColumn> {
         let lower = name.to_lowercase();
-        if let Some((name, of, by)) = self.index.get(&lower).and_then(|at| self.output.get(*at)) {
-            return Some(self.to_column(name, &[*of], by.as_slice()));
+        if let Some((name, value, window_value)) = self
+            .index
+            .get(&lower)
+            .and_then(|output_index| self.output.get(*output_index))
+        {
+            return Some(self.to_column(name, &[*value], window_value.as_slice()));
         }
         let mut lineage_column = self.to_column(name, &self.unnamed_values, &[]);
         let passed = self.passed.iter().filter(|(_, but)| !but.contains(&lower));
@@ -188,8 +192,8 @@ impl SqlLineage {
         self.tables.get(table as usize).cloned()
     }
 
-    fn leaf_columns(&self, at: &[ValueIndex]) -> Vec<ColumnSource> {
-        let leaves = self.values.reached_leaves(at);
+    fn leaf_columns(&self, values: &[ValueIndex]) -> Vec<ColumnSource> {
+        let leaves = self.values.reached_leaves(values);
         let mut columns: Vec<ColumnSource> = leaves
             .into_iter()
             .filter_map(|leaf| {
@@ -204,11 +208,15 @@ impl SqlLineage {
         columns
     }
 
-    fn to_column(&self, name: &str, of: &[ValueIndex], by: &[ValueIndex]) -> LineageColumn {
-        let made_of = self.leaf_columns(of);
-        let mut windowed_by = self.leaf_columns(by);
+    fn to_column(&self, name: &str, values: &[ValueIndex], window_values: &[ValueIndex]) -> LineageColumn {
+        let made_of = self.leaf_columns(values);
+        let mut windowed_by = self.leaf_columns(window_values);
         windowed_by.retain(|column| made_of.binary_search(column).is_err());
-        let is_copy = of.len() == 1 && by.is_empty() && of.iter().all(|at| self.values.leaves.contains_key(at));
+        let is_copy = values.len() == 1
+            && window_values.is_empty()
+            && values
+                .iter()
+                .all(|value_index| self.values.leaves.contains_key(value_index));
         LineageColumn {
             name: name.to_owned(),
             made_of,
@@ -222,12 +230,12 @@ impl SqlLineage {
     pub fn affected_columns(&self, change: impl Fn(&[String], Option<&str>) -> Option<ColumnChange>) -> Affected {
         let mut affected = Affected::default();
         // Changes to the values, each with the leaf that causes the change.
-        let mut of: Vec<Option<(ColumnChange, ValueIndex)>> = Vec::with_capacity(self.values.len());
-        for at in 0..self.values.len() as ValueIndex {
-            let own = self.values.leaves.get(&at).and_then(|leaf| {
+        let mut changes: Vec<Option<(ColumnChange, ValueIndex)>> = Vec::with_capacity(self.values.len());
+        for value_index in 0..self.values.len() as ValueIndex {
+            let leaf_change = self.values.leaves.get(&value_index).and_then(|leaf| {
                 let table = self.tables.get(leaf.table as usize)?;
                 let kind = change(table, leaf.column.as_deref())?;
-                let is_named = self.values.is_named.get(at as usize) == Some(&true);
+                let is_named = self.values.is_named.get(value_index as usize) == Some(&true);
                 if is_named
                     && kind != ColumnChange::Values
                     && let Some(column) = &leaf.column
@@ -238,25 +246,26 @@ impl SqlLineage {
                     };
                     affected.named.push((column, kind));
                 }
-                Some((kind, at))
+                Some((kind, value_index))
             });
             // If a column is removed or its type changes, the values of the expressions that read it change.
             let parts = self
                 .values
-                .parts_at(at)
+                .parts_at(value_index)
                 .iter()
-                .filter_map(|part| of.get(*part as usize).copied().flatten());
+                .filter_map(|part| changes.get(*part as usize).copied().flatten());
             let parts = parts.map(|(_, leaf)| (ColumnChange::Values, leaf)).next();
-            of.push(own.or(parts));
+            changes.push(leaf_change.or(parts));
         }
-        let get = |at: ValueIndex| of.get(at as usize).copied().flatten();
-        let rows = self.rows.iter().find_map(|at| get(*at));
-        affected.rows = rows.and_then(|(_, at)| {
-            let leaf = self.values.leaves.get(&at)?;
+        let get = |value_index: ValueIndex| changes.get(value_index as usize).copied().flatten();
+        let rows = self.rows.iter().find_map(|value_index| get(*value_index));
+        affected.rows = rows.and_then(|(_, value_index)| {
+            let leaf = self.values.leaves.get(&value_index)?;
             Some((self.table(leaf.table)?, leaf.column.as_deref().map(str::to_owned)))
         });
-        for (name, at, by) in &self.output {
-            let kind = get(*at).or_else(|| by.and_then(get).map(|(_, leaf)| (ColumnChange::Values, leaf)));
+        for (name, value_index, window_value) in &self.output {
+            let kind =
+                get(*value_index).or_else(|| window_value.and_then(get).map(|(_, leaf)| (ColumnChange::Values, leaf)));
             if let Some((kind, leaf)) = kind {
                 affected.columns.push((name.to_lowercase(), kind, self.column_at(leaf)));
             }
@@ -287,12 +296,15 @@ impl SqlLineage {
     /// differ only in layout, aliases and CTEs have equal fingerprints.
     #[must_use]
     pub fn fingerprints(&self) -> (Vec<(String, u64)>, u64) {
-        let print = |at: &ValueIndex| self.values.fingerprint_at(*at);
-        let columns = self.output.iter().map(|(name, of, by)| {
-            let by = by.as_ref().map(print).unwrap_or_default();
-            (name.to_lowercase(), print(of) ^ by.rotate_left(1))
+        let print = |value_index: &ValueIndex| self.values.fingerprint_at(*value_index);
+        let columns = self.output.iter().map(|(name, value, window_value)| {
+            let window_print = window_value.as_ref().map(print).unwrap_or_default();
+            (name.to_lowercase(), print(value) ^ window_print.rotate_left(1))
         });
-        let rows = self.rows.iter().fold(0u64, |sum, at| sum.wrapping_add(print(at)));
+        let rows = self
+            .rows
+            .iter()
+            .fold(0u64, |sum, value_index| sum.wrapping_add(print(value_index)));
         (columns.collect(), rows)
     }
 }

@@ -59,7 +59,7 @@ impl<'s> QueryScope<'s> {
         let places = self.index.get(parts.last()?)?;
         places
             .iter()
-            .filter_map(|at| self.items.get(*at))
+            .filter_map(|item_index| self.items.get(*item_index))
             .find(|item| item.path.ends_with(parts))
     }
 
@@ -82,17 +82,17 @@ impl<'s> QueryScope<'s> {
         if let Some(merged) = self.merged_columns.get(name) {
             return vec![merged];
         }
-        let own: Vec<&RelationColumn> = self
+        let columns: Vec<&RelationColumn> = self
             .items
             .iter()
             .filter_map(|item| item.relation.column(name))
             .collect();
-        if own.is_empty() {
+        if columns.is_empty() {
             self.outer
                 .map(|outer| outer.columns_with_name(name))
                 .unwrap_or_default()
         } else {
-            own
+            columns
         }
     }
 }
@@ -105,9 +105,9 @@ pub(super) struct ExpressionInputs {
 }
 
 impl ExpressionInputs {
-    pub fn add_columns(&mut self, given: &RelationColumn) {
-        self.values.push(given.value);
-        self.window_values.extend(given.window_value);
+    pub fn add_columns(&mut self, column: &RelationColumn) {
+        self.values.push(column.value);
+        self.window_values.extend(column.window_value);
     }
 }
 
@@ -136,7 +136,7 @@ impl QueryReader<'_> {
             item.relation
                 .columns
                 .iter()
-                .for_each(|given| expression_inputs.add_columns(given));
+                .for_each(|column| expression_inputs.add_columns(column));
             expression_inputs.values.extend(&item.relation.unnamed_values);
             expression_inputs.values.extend(&item.relation.rows);
         }
@@ -145,7 +145,7 @@ impl QueryReader<'_> {
 
     fn add_item_column(&mut self, item: &ScopeItem, name: &str, inputs: &mut ExpressionInputs) {
         match item.relation.column(name) {
-            Some(given) => self.name(given, inputs),
+            Some(column) => self.name(column, inputs),
             None => {
                 self.unknown_column(&item.relation, name, inputs);
                 if item.relation.is_complete() {
@@ -158,24 +158,24 @@ impl QueryReader<'_> {
     /// Adds a column of a relation that may have unknown columns.
     pub(super) fn unknown_column(&mut self, relation: &LineageRelation, name: &str, inputs: &mut ExpressionInputs) {
         for table in relation.tables_that_may_have_column(name) {
-            let at = self.add_leaf(Leaf {
+            let value_index = self.add_leaf(Leaf {
                 table,
                 column: Some(name.into()),
             });
-            self.values.name_value(at);
-            inputs.values.push(at);
+            self.values.name_value(value_index);
+            inputs.values.push(value_index);
         }
         inputs.values.extend(&relation.unnamed_values);
     }
 
     fn add_unqualified(&mut self, name: &str, scope: &QueryScope<'_>, inputs: &mut ExpressionInputs) {
-        let own = scope.columns_with_name(name);
+        let known_columns = scope.columns_with_name(name);
         let alias = scope.aliases.get(name);
         let open: Vec<&ScopeItem> = scope.items.iter().filter(|item| !item.relation.is_complete()).collect();
         let is_own =
             scope.merged_columns.contains_key(name) || scope.items.iter().any(|i| i.relation.column(name).is_some());
-        for given in &own {
-            self.name(given, inputs);
+        for column in &known_columns {
+            self.name(column, inputs);
         }
         if is_own {
             return;
@@ -188,7 +188,7 @@ impl QueryReader<'_> {
         }
         // An alias with the same name as the column to which it refers is the same column.
         let alias = alias.filter(|alias| !inputs.values.contains(&alias.value));
-        let may_be = open.len() + usize::from(!own.is_empty()) + usize::from(alias.is_some());
+        let may_be = open.len() + usize::from(!known_columns.is_empty()) + usize::from(alias.is_some());
         if may_be > 1 && inputs.values.len() > before {
             let names: Vec<String> = open.iter().filter_map(|item| item.path.last().cloned()).collect();
             self.record_gap(format!(
@@ -199,7 +199,7 @@ impl QueryReader<'_> {
         if let Some(alias) = alias {
             inputs.add_columns(alias);
         }
-        if open.is_empty() && own.is_empty() && alias.is_none() {
+        if open.is_empty() && known_columns.is_empty() && alias.is_none() {
             let mut around = scope.outer;
             while let Some(outer) = around {
                 let open: Vec<Rc<LineageRelation>> = outer.items.iter().map(|item| Rc::clone(&item.relation)).collect();
@@ -211,8 +211,8 @@ impl QueryReader<'_> {
         }
     }
 
-    pub(super) fn name(&mut self, given: &RelationColumn, inputs: &mut ExpressionInputs) {
-        self.values.name_value(given.value);
-        inputs.add_columns(given);
+    pub(super) fn name(&mut self, column: &RelationColumn, inputs: &mut ExpressionInputs) {
+        self.values.name_value(column.value);
+        inputs.add_columns(column);
     }
 }

@@ -32,7 +32,7 @@ impl QueryReader<'_> {
             rows.extend(&item.relation.rows);
         }
         for window in &select.named_window {
-            let by = match &window.1 {
+            let key_values = match &window.1 {
                 NamedWindowExpr::NamedWindow(other) => scope
                     .windows
                     .get(&other.value.to_lowercase())
@@ -40,7 +40,7 @@ impl QueryReader<'_> {
                     .unwrap_or_default(),
                 NamedWindowExpr::WindowSpec(spec) => self.window_values(spec, &scope),
             };
-            scope.windows.insert(window.0.value.to_lowercase(), by);
+            scope.windows.insert(window.0.value.to_lowercase(), key_values);
         }
         let mut output = LineageRelation::default();
         for item in &select.projection {
@@ -56,13 +56,13 @@ impl QueryReader<'_> {
         let mut is_sorted = is_cut || select.top.is_some();
         match &select.distinct {
             Some(Distinct::Distinct) => {
-                let all: Vec<ValueIndex> = output
+                let output_values: Vec<ValueIndex> = output
                     .columns
                     .iter()
-                    .flat_map(|given| [Some(given.value), given.window_value])
+                    .flat_map(|column| [Some(column.value), column.window_value])
                     .flatten()
                     .collect();
-                rows.push(self.values.add(&all, fingerprint_of("distinct")));
+                rows.push(self.values.add(&output_values, fingerprint_of("distinct")));
             }
             Some(Distinct::On(keys)) => {
                 is_sorted = true;
@@ -84,16 +84,16 @@ impl QueryReader<'_> {
 
     fn add_group_keys(
         &mut self,
-        by: &GroupByExpr,
+        group_by: &GroupByExpr,
         output: &LineageRelation,
         scope: &QueryScope<'_>,
         rows: &mut Vec<ValueIndex>,
     ) {
-        let modifiers = match by {
+        let modifiers = match group_by {
             GroupByExpr::All(modifiers) => {
                 // `group by all` groups by every column that is not an aggregate. Add all columns, because only the
                 // engine knows which columns are grouped.
-                rows.extend(output.columns.iter().map(|given| given.value));
+                rows.extend(output.columns.iter().map(|column| column.value));
                 modifiers
             }
             GroupByExpr::Expressions(keys, modifiers) => {
@@ -133,9 +133,9 @@ impl QueryReader<'_> {
                 _ => None,
             };
             match index.and_then(|index| output.columns.get(index.checked_sub(1)?)) {
-                Some(given) => {
-                    rows.push(given.value);
-                    rows.extend(given.window_value);
+                Some(column) => {
+                    rows.push(column.value);
+                    rows.extend(column.window_value);
                 }
                 // The number refers to an unknown column.
                 None if index.is_some() => {
@@ -150,13 +150,13 @@ impl QueryReader<'_> {
     }
 
     fn add_projection(&mut self, item: &SelectItem, scope: &mut QueryScope<'_>, output: &mut LineageRelation) {
-        let given = match item {
+        let relation_column = match item {
             SelectItem::UnnamedExpr(expr) => self.expression_value(&implicit_name(expr), expr, scope),
             SelectItem::ExprWithAlias { expr, alias } => self.expression_value(&alias.value, expr, scope),
             SelectItem::ExprWithAliases { expr, aliases } => {
                 for alias in aliases {
-                    let given = self.expression_value(&alias.value, expr, scope);
-                    self.push(output, given);
+                    let column = self.expression_value(&alias.value, expr, scope);
+                    self.push(output, column);
                 }
                 return;
             }
@@ -166,23 +166,23 @@ impl QueryReader<'_> {
             }
             SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::Expr(expr), _) => {
                 // The item expands the fields of a struct.
-                let given = self.expression_value("", expr, scope);
-                output.unnamed_values.push(given.value);
-                output.unnamed_values.extend(given.window_value);
+                let column = self.expression_value("", expr, scope);
+                output.unnamed_values.push(column.value);
+                output.unnamed_values.extend(column.window_value);
                 return;
             }
         };
         if std::mem::take(&mut self.is_several) {
             self.record_gap("the column names of `columns(…)` are not supported".to_owned());
-            output.unnamed_values.push(given.value);
-            output.unnamed_values.extend(given.window_value);
+            output.unnamed_values.push(relation_column.value);
+            output.unnamed_values.extend(relation_column.window_value);
             return;
         }
         scope
             .aliases
-            .entry(given.name.to_lowercase())
-            .or_insert_with(|| given.clone());
-        self.push(output, given);
+            .entry(relation_column.name.to_lowercase())
+            .or_insert_with(|| relation_column.clone());
+        self.push(output, relation_column);
     }
 }
 

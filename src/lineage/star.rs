@@ -22,36 +22,36 @@ impl QueryReader<'_> {
     pub(super) fn expand_star(
         &mut self,
         scope: &mut QueryScope<'_>,
-        of: Option<&ObjectName>,
+        qualifier: Option<&ObjectName>,
         options: &WildcardAdditionalOptions,
         output: &mut LineageRelation,
     ) {
         let changes = self.star_changes(options, scope);
-        let path: Vec<String> = of.map(name_parts).unwrap_or_default();
-        if of.is_some() && scope.item(&path).is_none() {
+        let path: Vec<String> = qualifier.map(name_parts).unwrap_or_default();
+        if qualifier.is_some() && scope.item(&path).is_none() {
             // `address.*` expands the fields of a struct.
             let expression_inputs = self.column(&path, scope);
             output.unnamed_values.extend(expression_inputs.values);
             output.unnamed_values.extend(expression_inputs.window_values);
             return;
         }
-        let items: Vec<ScopeItem> = match of {
+        let items: Vec<ScopeItem> = match qualifier {
             Some(_) => scope.item(&path).cloned().into_iter().collect(),
             None => scope.items.clone(),
         };
         let mut merged_given: FxHashSet<String> = FxHashSet::default();
         for item in items {
-            for given in &item.relation.columns {
-                let name = given.name.to_lowercase();
-                let merged = scope.merged_columns.get(&name).filter(|_| of.is_none());
+            for column in &item.relation.columns {
+                let name = column.name.to_lowercase();
+                let merged = scope.merged_columns.get(&name).filter(|_| qualifier.is_none());
                 if changes.excluded.contains(&name) || (merged.is_some() && !merged_given.insert(name.clone())) {
                     continue;
                 }
-                let mut given = changes.replaced_columns.get(&name).or(merged).unwrap_or(given).clone();
+                let mut output_column = changes.replaced_columns.get(&name).or(merged).unwrap_or(column).clone();
                 if let Some(new) = changes.renames.get(&name) {
-                    given.name = (*new).into();
+                    output_column.name = (*new).into();
                 }
-                self.push(output, given);
+                self.push(output, output_column);
             }
             self.expand_unknown_columns(&item.relation, &changes, output);
             output.unnamed_values.extend(&item.relation.unnamed_values);
@@ -80,8 +80,8 @@ impl QueryReader<'_> {
         let mut replaced: FxHashMap<String, RelationColumn> = FxHashMap::default();
         for element in options.opt_replace.iter().flat_map(|replace| &replace.items) {
             let name = &element.column_name.value;
-            let given = self.expression_value(name, &element.expr, scope);
-            replaced.insert(name.to_lowercase(), given);
+            let column = self.expression_value(name, &element.expr, scope);
+            replaced.insert(name.to_lowercase(), column);
         }
         StarChanges {
             excluded: excluded_columns(options),
@@ -98,23 +98,23 @@ impl QueryReader<'_> {
         output: &mut LineageRelation,
     ) {
         for passed in &relation.passed {
-            let mut all: FxHashSet<String> = (*passed.excluded).clone();
-            let named = changes.renames.keys().chain(changes.replaced_columns.keys());
-            all.extend(changes.excluded.iter().chain(named).cloned());
+            let mut excluded_names: FxHashSet<String> = (*passed.excluded).clone();
+            let changed_names = changes.renames.keys().chain(changes.replaced_columns.keys());
+            excluded_names.extend(changes.excluded.iter().chain(changed_names).cloned());
             // A renamed column of a relation with unknown columns is a known column.
             for (name, new) in &changes.renames {
                 if relation.column(name).is_none() {
-                    let of = self.add_leaf(Leaf {
+                    let value = self.add_leaf(Leaf {
                         table: passed.table,
                         column: Some(name.as_str().into()),
                     });
-                    self.values.name_value(of);
+                    self.values.name_value(value);
                     let name = (*new).into();
                     self.push(
                         output,
                         RelationColumn {
                             name,
-                            value: of,
+                            value,
                             window_value: None,
                         },
                     );
@@ -122,7 +122,7 @@ impl QueryReader<'_> {
             }
             output.passed.push(UnknownColumns {
                 table: passed.table,
-                excluded: Rc::new(all),
+                excluded: Rc::new(excluded_names),
             });
         }
         if !relation.is_complete() {
@@ -130,12 +130,12 @@ impl QueryReader<'_> {
                 .replaced_columns
                 .iter()
                 .filter(|(name, _)| relation.column(name).is_none())
-                .map(|(_, given)| given)
+                .map(|(_, column)| column)
                 .collect();
-            of_unknown.sort_unstable_by_key(|given| Rc::clone(&given.name));
+            of_unknown.sort_unstable_by_key(|column| Rc::clone(&column.name));
             of_unknown
                 .into_iter()
-                .for_each(|given| self.push(output, given.clone()));
+                .for_each(|column| self.push(output, column.clone()));
         }
     }
 }

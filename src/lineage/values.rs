@@ -32,29 +32,29 @@ pub(super) struct ValueArena {
 
 impl ValueArena {
     /// Adds a value. `print` is a fingerprint of the computation without the parts.
-    pub fn add(&mut self, of: &[ValueIndex], print: u64) -> ValueIndex {
+    pub fn add(&mut self, parts: &[ValueIndex], print: u64) -> ValueIndex {
         let start = self.parts.len() as u32;
         let mut hasher = FxHasher::default();
         print.hash(&mut hasher);
-        for at in of {
-            self.fingerprint_at(*at).hash(&mut hasher);
+        for part in parts {
+            self.fingerprint_at(*part).hash(&mut hasher);
         }
-        self.parts.extend_from_slice(of);
+        self.parts.extend_from_slice(parts);
         self.push((start, self.parts.len() as u32), hasher.finish())
     }
 
     /// Adds a value whose fingerprint does not depend on the order of its parts.
-    pub fn add_unordered(&mut self, mut of: Vec<ValueIndex>) -> ValueIndex {
-        of.sort_unstable();
-        of.dedup();
-        if let [at] = of.as_slice() {
-            return *at;
+    pub fn add_unordered(&mut self, mut parts: Vec<ValueIndex>) -> ValueIndex {
+        parts.sort_unstable();
+        parts.dedup();
+        if let [part] = parts.as_slice() {
+            return *part;
         }
-        let sum = of
+        let sum = parts
             .iter()
-            .fold(0u64, |sum, at| sum.wrapping_add(self.fingerprint_at(*at)));
+            .fold(0u64, |sum, part| sum.wrapping_add(self.fingerprint_at(*part)));
         let start = self.parts.len() as u32;
-        self.parts.extend(of);
+        self.parts.extend(parts);
         let mut hasher = FxHasher::default();
         sum.hash(&mut hasher);
         self.push((start, self.parts.len() as u32), hasher.finish())
@@ -68,71 +68,77 @@ impl ValueArena {
     }
 
     pub fn push_leaf(&mut self, leaf: Leaf, table: &str) -> ValueIndex {
-        if let Some(at) = self.leaf_indices.get(&leaf) {
-            return *at;
+        if let Some(value_index) = self.leaf_indices.get(&leaf) {
+            return *value_index;
         }
         let mut hasher = FxHasher::default();
         (table, &leaf.column).hash(&mut hasher);
-        let at = self.push((0, 0), hasher.finish());
-        self.leaf_indices.insert(leaf.clone(), at);
-        self.leaves.insert(at, leaf);
-        at
+        let value_index = self.push((0, 0), hasher.finish());
+        self.leaf_indices.insert(leaf.clone(), value_index);
+        self.leaves.insert(value_index, leaf);
+        value_index
     }
 
-    pub fn fingerprint_at(&self, at: ValueIndex) -> u64 {
-        self.fingerprints.get(at as usize).copied().unwrap_or_default()
+    pub fn fingerprint_at(&self, value_index: ValueIndex) -> u64 {
+        self.fingerprints.get(value_index as usize).copied().unwrap_or_default()
     }
 
-    pub fn name_value(&mut self, at: ValueIndex) {
-        if let Some(named) = self.is_named.get_mut(at as usize) {
-            *named = true;
+    pub fn name_value(&mut self, value_index: ValueIndex) {
+        if let Some(is_named) = self.is_named.get_mut(value_index as usize) {
+            *is_named = true;
         }
     }
 
-    pub fn parts_at(&self, at: ValueIndex) -> &[ValueIndex] {
-        let (start, end) = self.part_ranges.get(at as usize).copied().unwrap_or_default();
+    pub fn parts_at(&self, value_index: ValueIndex) -> &[ValueIndex] {
+        let (start, end) = self.part_ranges.get(value_index as usize).copied().unwrap_or_default();
         self.parts.get(start as usize..end as usize).unwrap_or_default()
     }
 
     /// Recomputes these values directly from leaves, without intermediate values. Returns the new arena and the new
     /// indices of the values. `None` if the result would be much larger than the original.
-    pub fn flatten(&self, of: &[ValueIndex]) -> Option<(Self, Vec<ValueIndex>)> {
+    pub fn flatten(&self, roots: &[ValueIndex]) -> Option<(Self, Vec<ValueIndex>)> {
         let mut flat = Self::default();
         let mut places: FxHashMap<ValueIndex, ValueIndex> = FxHashMap::default();
         let mut room = 4 * (self.parts.len() + self.part_ranges.len()) + 64;
         // Leaves have smaller indices than the values that are computed from them.
         let mut leaves: Vec<(&ValueIndex, &Leaf)> = self.leaves.iter().collect();
-        leaves.sort_unstable_by_key(|(at, _)| **at);
-        for (at, leaf) in leaves {
-            let new = flat.push((0, 0), self.fingerprint_at(*at));
-            if self.is_named.get(*at as usize) == Some(&true) {
+        leaves.sort_unstable_by_key(|(value_index, _)| **value_index);
+        for (value_index, leaf) in leaves {
+            let new = flat.push((0, 0), self.fingerprint_at(*value_index));
+            if self.is_named.get(*value_index as usize) == Some(&true) {
                 flat.name_value(new);
             }
             flat.leaves.insert(new, leaf.clone());
-            places.insert(*at, new);
+            places.insert(*value_index, new);
         }
-        for root in of {
+        for root in roots {
             if places.contains_key(root) {
                 continue;
             }
             let mut seen = rustc_hash::FxHashSet::default();
             let mut stack = vec![*root];
             let start = flat.parts.len() as u32;
-            while let Some(at) = stack.pop() {
+            while let Some(value_index) = stack.pop() {
                 room = room.checked_sub(1)?;
-                if !seen.insert(at) {
+                if !seen.insert(value_index) {
                     continue;
                 }
-                match places.get(&at).filter(|_| self.leaves.contains_key(&at)) {
+                match places
+                    .get(&value_index)
+                    .filter(|_| self.leaves.contains_key(&value_index))
+                {
                     Some(leaf) => flat.parts.push(*leaf),
-                    None => stack.extend(self.parts_at(at).iter().rev()),
+                    None => stack.extend(self.parts_at(value_index).iter().rev()),
                 }
             }
             let new = flat.push((start, flat.parts.len() as u32), self.fingerprint_at(*root));
             places.insert(*root, new);
         }
-        let at = of.iter().map(|root| places.get(root).copied()).collect::<Option<_>>()?;
-        Some((flat, at))
+        let new_roots = roots
+            .iter()
+            .map(|root| places.get(root).copied())
+            .collect::<Option<_>>()?;
+        Some((flat, new_roots))
     }
 
     /// Returns the number of values.
@@ -144,15 +150,15 @@ impl ValueArena {
     pub fn reached_leaves(&self, from: &[ValueIndex]) -> Vec<&Leaf> {
         let mut seen = rustc_hash::FxHashSet::default();
         let mut stack = from.to_vec();
-        let mut found = Vec::new();
-        while let Some(at) = stack.pop() {
-            if seen.insert(at) {
-                found.extend(self.leaves.get(&at).map(|leaf| (at, leaf)));
-                stack.extend_from_slice(self.parts_at(at));
+        let mut leaves = Vec::new();
+        while let Some(value_index) = stack.pop() {
+            if seen.insert(value_index) {
+                leaves.extend(self.leaves.get(&value_index).map(|leaf| (value_index, leaf)));
+                stack.extend_from_slice(self.parts_at(value_index));
             }
         }
-        found.sort_unstable_by_key(|(at, _)| *at);
-        found.into_iter().map(|(_, leaf)| leaf).collect()
+        leaves.sort_unstable_by_key(|(value_index, _)| *value_index);
+        leaves.into_iter().map(|(_, leaf)| leaf).collect()
     }
 }
 

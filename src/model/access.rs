@@ -37,8 +37,9 @@ impl<'r> SpecCompilation<'r> {
             .flat_map(|sheet| &sheet.tabs)
             .map(|tab| (&tab.model, tab.model_text.node.span));
         let first = std::iter::once((&self.spec.from, self.spec.from_span));
-        let mut all = first.chain(joins).chain(tabs);
-        all.find(|(from, _)| **from == source.from)
+        let mut input_spans = first.chain(joins).chain(tabs);
+        input_spans
+            .find(|(from, _)| **from == source.from)
             .map_or(self.spec.from_span, |(_, span)| span)
     }
 
@@ -57,10 +58,10 @@ impl<'r> SpecCompilation<'r> {
         let access = self.own_model_value("access", self.spec.dbt.access);
         let group = self.own_model_value("group", self.spec.dbt.group);
         let mut joined: Option<(&str, &Relation)> = None;
-        for (relation, own, span) in self.restricted_inputs() {
+        for (relation, input_access, span) in self.restricted_inputs() {
             let name = relation.name();
-            if own == Access::Private {
-                let Some(of) = relation.group() else {
+            if input_access == Access::Private {
+                let Some(input_group) = relation.group() else {
                     diagnostics.push(
                         Diagnostic::new(
                             Code::PrivateParent,
@@ -75,38 +76,39 @@ impl<'r> SpecCompilation<'r> {
                 };
                 let diagnostic = |message: String| Diagnostic::new(Code::PrivateParent, span, message);
                 match (group, joined) {
-                    (Some((said, at)), _) if said != of => diagnostics.push(
+                    (Some((model_group, group_span)), _) if model_group != input_group => diagnostics.push(
                         diagnostic(format!(
-                            "`{name}` is private to the group `{of}`, but the model belongs to `{said}`"
+                            "`{name}` is private to the group `{input_group}`, but the model belongs to `{model_group}`"
                         ))
-                        .with_secondary_label(at, "the model's group")
-                        .with_help(format!("write `group: {of}`, or read a model that is not private")),
+                        .with_secondary_label(group_span, "the model's group")
+                        .with_help(format!("write `group: {input_group}`, or read a model that is not private")),
                     ),
-                    (None, Some((other, first))) if other != of => diagnostics.push(
+                    (None, Some((other, first))) if other != input_group => diagnostics.push(
                         diagnostic(format!(
-                            "`{name}` is private to the group `{of}`, but `{}` is private to `{other}`",
+                            "`{name}` is private to the group `{input_group}`, but `{}` is private to `{other}`",
                             first.name()
                         ))
                         .with_help(
                             "replace one of the two models with a model that is not private, because a model belongs to only one group",
                         ),
                     ),
-                    _ => joined = joined.or(Some((of, relation))),
+                    _ => joined = joined.or(Some((input_group, relation))),
                 }
             }
-            let wider = access.and_then(|(said, at)| Some((Access::from_name(said)?, at)));
-            let wider = wider.filter(|(access, _)| own == Access::Private && *access > own);
-            if let Some((said, at)) = wider {
+            let wider =
+                access.and_then(|(access_name, access_span)| Some((Access::from_name(access_name)?, access_span)));
+            let wider = wider.filter(|(access, _)| input_access == Access::Private && *access > input_access);
+            if let Some((declared_access, access_span)) = wider {
                 let message = format!(
                     "the model is {}, but it reads `{name}`, which is {}",
-                    said.name(),
-                    own.name()
+                    declared_access.name(),
+                    input_access.name()
                 );
                 diagnostics.push(
-                    Diagnostic::new(Code::WiderAccess, at, message)
+                    Diagnostic::new(Code::WiderAccess, access_span, message)
                         .with_secondary_label(span, "read here")
-                        .with_help(format!("write `access: {}`", own.name()))
-                        .with_fix(at, own.name()),
+                        .with_help(format!("write `access: {}`", input_access.name()))
+                        .with_fix(access_span, input_access.name()),
                 );
             }
         }
@@ -115,11 +117,14 @@ impl<'r> SpecCompilation<'r> {
     /// Returns the access level and group of the model, for other specs that read the model.
     pub(super) fn model_access_and_group(&self) -> (Access, Option<String>) {
         let granted = self.inherited_access();
-        let said = |key: &str, own_key: Option<&'r Node>| self.own_model_value(key, own_key).map(|(text, _)| text);
-        let access = said("access", self.spec.dbt.access)
+        let model_value =
+            |key: &str, own_key: Option<&'r Node>| self.own_model_value(key, own_key).map(|(text, _)| text);
+        let access = model_value("access", self.spec.dbt.access)
             .and_then(Access::from_name)
             .or(granted.access);
-        let group = said("group", self.spec.dbt.group).map(str::to_owned).or(granted.group);
+        let group = model_value("group", self.spec.dbt.group)
+            .map(str::to_owned)
+            .or(granted.group);
         // dbt's default is `protected`.
         (access.unwrap_or(Access::Protected), group)
     }
@@ -146,8 +151,10 @@ impl<'r> SpecCompilation<'r> {
     pub(super) fn check_test_access(&self, other: &Relation, span: Span) -> Option<Diagnostic> {
         let name = other.name();
         let group = other.group().filter(|_| other.access() == Some(Access::Private))?;
-        let own = self.group_of_private_model().filter(|own| own != group)?;
-        let message = format!("`{name}` is private to the group `{group}`, but the model is private to `{own}`");
+        let own_group = self
+            .group_of_private_model()
+            .filter(|model_group| model_group != group)?;
+        let message = format!("`{name}` is private to the group `{group}`, but the model is private to `{own_group}`");
         Some(
             Diagnostic::new(Code::PrivateParent, span, message)
                 .with_help("compare with a model that is not private, because a test belongs to only one group"),

@@ -50,7 +50,7 @@ pub(super) fn check_rates(
             let Ir::Aggregate { overload, args, .. } = program.node(id) else {
                 continue;
             };
-            let what = match catalog::overload_owner(overload) {
+            let aggregate_name = match catalog::overload_owner(overload) {
                 internal::AVERAGE => "mean",
                 internal::SUM => "sum",
                 _ => continue,
@@ -68,8 +68,11 @@ pub(super) fn check_rates(
             {
                 continue;
             }
-            let here = |name: &&str| relations.iter().any(|r| r.column(name).is_some());
-            let help = match [Some(&*parts.0).filter(here), Some(&*parts.1).filter(here)] {
+            let is_input_column = |name: &&str| relations.iter().any(|r| r.column(name).is_some());
+            let help = match [
+                Some(&*parts.0).filter(is_input_column),
+                Some(&*parts.1).filter(is_input_column),
+            ] {
                 [Some(a), Some(b)] => format!("divide the sums: `SUM({a}) / SUM({b})`"),
                 _ => "return the numerator and the denominator as columns of the previous step, and divide their sums \
                     here"
@@ -80,7 +83,7 @@ pub(super) fn check_rates(
                     Code::RateAveraged,
                     span,
                     format!(
-                        "`{}` returns the {what} of rates, which is not the overall rate",
+                        "`{}` returns the {aggregate_name} of rates, which is not the overall rate",
                         span.excerpt(text)
                     ),
                 )
@@ -94,47 +97,56 @@ pub(super) fn check_rates(
 pub(super) fn column_provenances(program: &Program, relations: &[Relation]) -> Vec<ColumnProvenance> {
     let mut column_provenances: Vec<ColumnProvenance> = Vec::with_capacity(program.len());
     for node in program.nodes() {
-        let of = |id: IrId| column_provenances.get(id.index()).cloned().unwrap_or_default();
+        let provenance_of = |id: IrId| column_provenances.get(id.index()).cloned().unwrap_or_default();
         let constant = |id: IrId| program.meta(id).level == Level::Const;
-        let parts = |ids: &mut dyn Iterator<Item = IrId>| combine_provenances(ids.filter(|id| !constant(*id)).map(of));
-        let own = match node {
+        let parts = |ids: &mut dyn Iterator<Item = IrId>| {
+            combine_provenances(ids.filter(|id| !constant(*id)).map(provenance_of))
+        };
+        let provenance = match node {
             Ir::Column(column) => column_provenance(program, column, relations),
-            Ir::Definition(used) => match program.definitions.try_get(used as usize) {
-                Some(definition) if !definition.failed => of(definition.root),
+            Ir::Definition(definition_index) => match program.definitions.try_get(definition_index as usize) {
+                Some(definition) if !definition.failed => provenance_of(definition.root),
                 _ => ColumnProvenance::Other,
             },
             Ir::Aggregate { .. } | Ir::CountRows => ColumnProvenance::Aggregate,
             Ir::Apply { overload, args } => match (catalog::overload_owner(overload), program.args(args)) {
-                (internal::DIVIDE, [a, b]) if !constant(*b) => match (of(*a), of(*b)) {
+                (internal::DIVIDE, [a, b]) if !constant(*b) => match (provenance_of(*a), provenance_of(*b)) {
                     (ColumnProvenance::Aggregate, ColumnProvenance::Aggregate) => {
                         ColumnProvenance::Ratio(Arc::new((value_name(program, *a), value_name(program, *b))))
                     }
                     _ => ColumnProvenance::Other,
                 },
                 // The product of a rate and its denominator is a total again.
-                (internal::MULTIPLY, [a, b]) if !constant(*a) && !constant(*b) => match (of(*a), of(*b)) {
-                    (ColumnProvenance::Ratio(_), ColumnProvenance::Aggregate)
-                    | (ColumnProvenance::Aggregate, ColumnProvenance::Ratio(_)) => ColumnProvenance::Aggregate,
-                    _ => ColumnProvenance::Other,
-                },
+                (internal::MULTIPLY, [a, b]) if !constant(*a) && !constant(*b) => {
+                    match (provenance_of(*a), provenance_of(*b)) {
+                        (ColumnProvenance::Ratio(_), ColumnProvenance::Aggregate)
+                        | (ColumnProvenance::Aggregate, ColumnProvenance::Ratio(_)) => ColumnProvenance::Aggregate,
+                        _ => ColumnProvenance::Other,
+                    }
+                }
                 (_, args) => parts(&mut args.iter().copied()),
             },
             Ir::Case(arms) | Ir::Switch { arms, .. } => parts(&mut program.branches(arms)),
             Ir::Coalesce(args) => parts(&mut program.args(args).iter().copied()),
             _ => ColumnProvenance::Other,
         };
-        column_provenances.push(own);
+        column_provenances.push(provenance);
     }
     column_provenances
 }
 
 fn column_provenance(program: &Program, column: u32, relations: &[Relation]) -> ColumnProvenance {
-    let Some(used) = program.columns.try_get(column as usize) else {
+    let Some(input_column) = program.columns.try_get(column as usize) else {
         return ColumnProvenance::Other;
     };
-    let is_of = |r: &&Relation| used.relation.as_deref().is_none_or(|name| name == r.name());
-    let known = relations.iter().filter(is_of).find_map(|r| r.column(&used.name));
-    known.map(|column| column.provenance().clone()).unwrap_or_default()
+    let is_of = |r: &&Relation| input_column.relation.as_deref().is_none_or(|name| name == r.name());
+    let relation_column = relations
+        .iter()
+        .filter(is_of)
+        .find_map(|r| r.column(&input_column.name));
+    relation_column
+        .map(|column| column.provenance().clone())
+        .unwrap_or_default()
 }
 
 /// Combines the origins of values. The result is a total if all values are totals, and a rate if all values are rates.
@@ -142,14 +154,14 @@ fn combine_provenances(mut parts: impl Iterator<Item = ColumnProvenance>) -> Col
     let Some(first) = parts.next() else {
         return ColumnProvenance::Other;
     };
-    let same = |part: ColumnProvenance| {
+    let has_same_kind = |part: ColumnProvenance| {
         matches!(
             (&first, part),
             (ColumnProvenance::Aggregate, ColumnProvenance::Aggregate)
                 | (ColumnProvenance::Ratio(_), ColumnProvenance::Ratio(_))
         )
     };
-    if parts.all(same) {
+    if parts.all(has_same_kind) {
         first
     } else {
         ColumnProvenance::Other
@@ -160,14 +172,14 @@ fn combine_provenances(mut parts: impl Iterator<Item = ColumnProvenance>) -> Col
 fn value_name(program: &Program, id: IrId) -> String {
     match program.node(id) {
         Ir::Column(column) => program.columns.try_get(column as usize).map(|c| c.name.to_string()),
-        Ir::Definition(used) => program
+        Ir::Definition(definition_index) => program
             .definitions
-            .try_get(used as usize)
+            .try_get(definition_index as usize)
             .and_then(|d| d.name.as_deref())
             .map(str::to_owned),
         // Use the name of the operand, because a cast or guard does not change the number.
         Ir::Apply { args, .. } => match program.args(args) {
-            [one] => return simple_name(program, *one),
+            [operand] => return simple_name(program, *operand),
             _ => None,
         },
         _ => None,

@@ -69,10 +69,10 @@ impl Compiler {
         self.compile_specs_with_progress(specs, || {})
     }
 
-    /// Compiles specs on several threads. Each thread calls `done` after a spec.
+    /// Compiles specs on several threads. Each thread calls `progress` after a spec.
     #[must_use]
-    pub fn compile_specs_with_progress(&self, specs: &[SpecText<'_>], done: impl Fn() + Sync) -> Vec<CompiledSpec> {
-        self.compile_first_specs(specs, specs.len(), done)
+    pub fn compile_specs_with_progress(&self, specs: &[SpecText<'_>], progress: impl Fn() + Sync) -> Vec<CompiledSpec> {
+        self.compile_first_specs(specs, specs.len(), progress)
     }
 
     /// Compiles the first `count` specs and all specs on which they depend. Returns the first `count` results.
@@ -90,9 +90,9 @@ impl Compiler {
         &self,
         specs: &[SpecText<'_>],
         count: usize,
-        done: impl Fn() + Sync,
+        progress: impl Fn() + Sync,
     ) -> Vec<CompiledSpec> {
-        let compiled = self.compile_batch(specs, count, done, None).into_iter();
+        let compiled = self.compile_batch(specs, count, progress, None).into_iter();
         compiled.map(Arc::unwrap_or_clone).collect()
     }
 
@@ -102,7 +102,7 @@ impl Compiler {
         &self,
         specs: &[SpecText<'_>],
         count: usize,
-        done: impl Fn() + Sync,
+        progress: impl Fn() + Sync,
         mut session: Option<&mut SpecSession>,
     ) -> Vec<Arc<CompiledSpec>> {
         let mut compiler = self.clone();
@@ -120,8 +120,8 @@ impl Compiler {
             .map(|(number, file)| spec_parents(number, file.reads(), &first))
             .collect();
         let order = graph::order_specs(&parents);
-        let needed = flag_needed_specs(&parents, count, |number| batch.files[number].has_semantic_model(self));
-        let mut all: Arena<Option<Arc<CompiledSpec>>> = specs.iter().map(|_| None).collect();
+        let is_needed = flag_needed_specs(&parents, count, |number| batch.files[number].has_semantic_model(self));
+        let mut spec_results: Arena<Option<Arc<CompiledSpec>>> = specs.iter().map(|_| None).collect();
         let behind: Vec<usize> = order.circles.iter().flatten().chain(&order.behind).copied().collect();
         for (index, wave) in order.waves.iter().chain([&behind]).enumerate() {
             // Models in a cycle, and models that read them, have unknown columns.
@@ -131,25 +131,25 @@ impl Compiler {
                         .filter_map(|number| Some(Relation::unknown(batch.files[*number].name()?.0.clone()))),
                 );
             }
-            let wave: Vec<usize> = wave.iter().copied().filter(|number| needed[*number]).collect();
+            let wave: Vec<usize> = wave.iter().copied().filter(|number| is_needed[*number]).collect();
             // The specs of the first wave read no models, so the contents that were read before are still valid.
             let is_first = index == 0 && index < order.waves.len();
-            batch.compile(&compiler, &wave, is_first, &done);
+            batch.compile(&compiler, &wave, is_first, &progress);
             let compiled = || {
                 wave.iter()
                     .filter_map(|number| Some((*number, batch.files[*number].compiled()?)))
             };
             compiler.add_models(compiled().filter_map(|(_, compiled)| compiled.as_relation()));
-            compiled().for_each(|(number, compiled)| all[number] = Some(Arc::clone(compiled)));
+            compiled().for_each(|(number, compiled)| spec_results[number] = Some(Arc::clone(compiled)));
         }
-        batch.agree_on_semantic_names(&mut compiler, &mut all);
+        batch.agree_on_semantic_names(&mut compiler, &mut spec_results);
         for circle in &order.circles {
-            report_cycle(circle, &batch.files, &mut all);
+            report_cycle(circle, &batch.files, &mut spec_results);
         }
-        report_duplicate_metric_sets(specs, &batch.sets, &mut all, count);
-        all.truncate(count);
-        move_metric_set_tests(&mut all);
-        let mut all: Arena<Arc<CompiledSpec>> = all.into_iter().flatten().collect();
+        report_duplicate_metric_sets(specs, &batch.sets, &mut spec_results, count);
+        spec_results.truncate(count);
+        move_metric_set_tests(&mut spec_results);
+        let mut compiled_specs: Arena<Arc<CompiledSpec>> = spec_results.into_iter().flatten().collect();
         for (number, file) in batch.files.iter().enumerate().take(count) {
             if let Some((name, span)) = file.name()
                 && first.get(&name.to_lowercase()) != Some(&number)
@@ -160,14 +160,14 @@ impl Compiler {
                     .and_then(|first| specs.get(*first)?.path);
                 let other = other.map_or_else(String::new, |path| format!("; the other is in `{path}`"));
                 let fault = Diagnostic::new(Code::SameModelTwice, *span, message);
-                Arc::make_mut(&mut all[number]).model_fault =
+                Arc::make_mut(&mut compiled_specs[number]).model_fault =
                     Some(fault.with_help(format!("rename one of the models{other}")));
             }
         }
         if let Some(session) = session {
             session.keep_files(batch.files.into_iter().map(|file| (file.spec, file.cache)));
         }
-        all.into_iter().collect()
+        compiled_specs.into_iter().collect()
     }
 
     /// Returns a copy of the compiler that also knows the models of these specs.
@@ -201,13 +201,13 @@ impl Compiler {
 impl<'t> Batch<'t> {
     fn new(compiler: &Compiler, specs: &[SpecText<'t>], session: Option<&mut SpecSession>) -> Self {
         let is_session = session.is_some();
-        let kept = session.map_or_else(
+        let caches = session.map_or_else(
             || specs.iter().map(|_| CachedFile::default()).collect(),
             |session| session.take_files(compiler, specs),
         );
-        let files = specs.iter().zip(kept).map(|(spec, kept)| BatchFile {
+        let files = specs.iter().zip(caches).map(|(spec, spec_cache)| BatchFile {
             spec: *spec,
-            cache: kept,
+            cache: spec_cache,
             parts: Mutex::default(),
         });
         Self {
@@ -225,7 +225,7 @@ impl<'t> Batch<'t> {
     /// Parses the files, and adds their metric sets to the compiler.
     fn read_metric_sets(&mut self, compiler: &mut Compiler) {
         let inputs = self.known_inputs(compiler);
-        let read = parallel::map_range(self.files.len(), |number| {
+        let parsed_files = parallel::map_range(self.files.len(), |number| {
             if inputs.is_current(self.files[number].cache.set.as_ref()) {
                 return None;
             }
@@ -234,8 +234,8 @@ impl<'t> Batch<'t> {
             Some((file, set))
         });
         let sets = &mut Arc::make_mut(&mut compiler.specs).sets;
-        for (number, (file, read)) in self.files.iter_mut().zip(read).enumerate() {
-            if let Some((parsed, set)) = read {
+        for (number, (file, parsed_file)) in self.files.iter_mut().zip(parsed_files).enumerate() {
+            if let Some((parsed, set)) = parsed_file {
                 let fingerprint = set.set_fingerprint(file.spec);
                 if fingerprint != file.cache.set_fingerprint {
                     file.cache = CachedFile::default();
@@ -243,7 +243,7 @@ impl<'t> Batch<'t> {
                 (file.cache.set, file.cache.set_fingerprint) = (Some(set), fingerprint);
                 file.parts = Mutex::new(Some((parsed, None)));
             }
-            if let Some(set) = file.metric_set().and_then(|read| read.set.as_ref()) {
+            if let Some(set) = file.metric_set().and_then(|metric_set| metric_set.set.as_ref()) {
                 let name = set.name.to_lowercase();
                 sets.add(Arc::clone(set));
                 let fingerprints = self.set_fingerprints.entry(name.clone());
@@ -256,7 +256,7 @@ impl<'t> Batch<'t> {
     /// Reads the names, inputs and contents of the files.
     fn read_inputs(&mut self, compiler: &Compiler) {
         let known_inputs = self.known_inputs(compiler);
-        let read = parallel::map_range(self.files.len(), |number| {
+        let file_inputs = parallel::map_range(self.files.len(), |number| {
             let file = &self.files[number];
             if known_inputs.is_current(file.cache.inputs.as_ref()) {
                 return None;
@@ -266,15 +266,15 @@ impl<'t> Batch<'t> {
             let set = file.metric_set().cloned();
             let mut contents = None;
             let inputs = known_inputs.keep(|| {
-                let read = SpecContents::from_file_and_metric_set(compiler, &parsed, set);
-                let inputs = model_name_and_inputs(&parsed, &read);
-                contents = Some(read);
+                let spec_contents = SpecContents::from_file_and_metric_set(compiler, &parsed, set);
+                let inputs = model_name_and_inputs(&parsed, &spec_contents);
+                contents = Some(spec_contents);
                 inputs
             });
             Some((inputs, (parsed, contents)))
         });
-        for (file, read) in self.files.iter_mut().zip(read) {
-            if let Some((inputs, parts)) = read {
+        for (file, file_input) in self.files.iter_mut().zip(file_inputs) {
+            if let Some((inputs, parts)) = file_input {
                 (file.cache.inputs, file.cache.compiled) = (Some(inputs), None);
                 file.parts = Mutex::new(Some(parts));
             }
@@ -282,13 +282,13 @@ impl<'t> Batch<'t> {
     }
 
     /// Compiles specs. `is_first` is `true` if no models were added to the compiler since the contents were read.
-    fn compile(&mut self, compiler: &Compiler, wave: &[usize], is_first: bool, done: &(impl Fn() + Sync)) {
+    fn compile(&mut self, compiler: &Compiler, wave: &[usize], is_first: bool, progress: &(impl Fn() + Sync)) {
         let inputs = self.known_inputs(compiler);
         let compiled = parallel::map(wave, |number| {
             let file = &self.files[*number];
             let is_current = inputs.is_current(file.cache.compiled.as_ref()) && file.decode(compiler);
             let compiled = (!is_current).then(|| inputs.keep(|| CachedSpec::from(file.compile(compiler, is_first))));
-            done();
+            progress();
             compiled
         });
         for (number, compiled) in wave.iter().zip(compiled) {
@@ -300,11 +300,11 @@ impl<'t> Batch<'t> {
 
     /// Recompiles the specs whose semantic models use a name that another semantic model uses for another kind of
     /// element, because dbt rejects such names.
-    fn agree_on_semantic_names(&self, compiler: &mut Compiler, all: &mut Arena<Option<Arc<CompiledSpec>>>) {
-        let models = all.iter().flatten().filter_map(|spec| spec.semantic_model());
+    fn agree_on_semantic_names(&self, compiler: &mut Compiler, compiled_specs: &mut Arena<Option<Arc<CompiledSpec>>>) {
+        let models = compiled_specs.iter().flatten().filter_map(|spec| spec.semantic_model());
         let names = ProjectNames::from_models(models);
         let differs = |spec: &Arc<CompiledSpec>| spec.semantic_model().is_some_and(|model| names.contradicts(model));
-        let specs = all.iter().enumerate();
+        let specs = compiled_specs.iter().enumerate();
         let others: Vec<usize> = specs
             .filter_map(|(number, spec)| spec.as_ref().is_some_and(differs).then_some(number))
             .collect();
@@ -314,7 +314,7 @@ impl<'t> Batch<'t> {
         Arc::make_mut(&mut compiler.specs).semantic_names = names;
         let compiled = parallel::map(&others, |number| self.files[*number].compile(compiler, false));
         for (number, compiled) in others.into_iter().zip(compiled) {
-            all[number] = Some(Arc::new(compiled));
+            compiled_specs[number] = Some(Arc::new(compiled));
         }
     }
 }
@@ -348,8 +348,8 @@ impl<'t> BatchFile<'t> {
 
     /// Decodes the earlier result if it was stored. Returns `false` if there is no result that can be decoded.
     fn decode(&self, compiler: &Compiler) -> bool {
-        let kept = self.cache.compiled.as_ref();
-        kept.is_some_and(|kept| kept.value.decode(&compiler.specs.sets, self.metric_set()))
+        let cached = self.cache.compiled.as_ref();
+        cached.is_some_and(|cached_spec| cached_spec.value.decode(&compiler.specs.sets, self.metric_set()))
     }
 
     /// Returns the metric set, if the file contains one.
@@ -358,7 +358,7 @@ impl<'t> BatchFile<'t> {
     }
 
     fn inputs(&self) -> Option<&SpecInputs> {
-        self.cache.inputs.as_ref().map(|kept| &kept.value)
+        self.cache.inputs.as_ref().map(|cached_inputs| &cached_inputs.value)
     }
 
     /// Returns the name of the model and its position. `None` for a metric set.
@@ -402,7 +402,7 @@ fn model_name_and_inputs(file: &SpecFile<'_>, contents: &SpecContents) -> SpecIn
 fn spec_parents(number: usize, reads: &[ModelRead], first: &FxHashMap<String, usize>) -> Vec<usize> {
     let mut parents: Vec<usize> = reads
         .iter()
-        .filter_map(|read| first.get(&read.model).copied())
+        .filter_map(|model_read| first.get(&model_read.model).copied())
         .collect();
     parents.sort_unstable();
     parents.dedup();
@@ -417,17 +417,17 @@ fn flag_needed_specs(
     count: usize,
     has_semantic_model: impl Fn(usize) -> bool,
 ) -> Arena<bool> {
-    let mut needed = Arena::filled(false, parents.len());
+    let mut is_needed = Arena::filled(false, parents.len());
     let mut next: Vec<usize> = (0..count.min(parents.len())).collect();
     if next.iter().any(|number| has_semantic_model(*number)) {
         next.extend((count..parents.len()).filter(|number| has_semantic_model(*number)));
     }
     while let Some(number) = next.pop() {
-        if !std::mem::replace(&mut needed[number], true) {
+        if !std::mem::replace(&mut is_needed[number], true) {
             next.extend(&parents[number]);
         }
     }
-    needed
+    is_needed
 }
 
 /// Reports metric sets with the same name. `sets` contains the index and lower-case name of each set. If none of these
@@ -435,7 +435,7 @@ fn flag_needed_specs(
 fn report_duplicate_metric_sets(
     specs: &[SpecText<'_>],
     sets: &[(usize, String)],
-    all: &mut Arena<Option<Arc<CompiledSpec>>>,
+    compiled_specs: &mut Arena<Option<Arc<CompiledSpec>>>,
     count: usize,
 ) {
     let mut by_name: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
@@ -445,7 +445,7 @@ fn report_duplicate_metric_sets(
     let path = |number: &usize| specs.get(*number).and_then(|spec| spec.path);
     for (name, numbers) in by_name.iter().filter(|(_, numbers)| numbers.len() > 1) {
         for number in numbers.iter().filter(|number| **number < count) {
-            let Some(spec) = all.try_get_mut(*number).and_then(Option::as_mut) else {
+            let Some(spec) = compiled_specs.try_get_mut(*number).and_then(Option::as_mut) else {
                 continue;
             };
             let Some(set) = spec.metric_set.clone() else { continue };
@@ -463,7 +463,7 @@ fn report_duplicate_metric_sets(
             .map(|path| format!("`{path}`"))
             .collect();
         let places = format!("; they are in {}", paths.join(" and "));
-        for spec in all.iter_mut().take(count).flatten() {
+        for spec in compiled_specs.iter_mut().take(count).flatten() {
             if spec.sets().any(|set| set.eq_ignore_ascii_case(name)) {
                 let spec = Arc::make_mut(spec);
                 add_duplicate_set_error(spec, name, spec.name_span, &places);
@@ -482,16 +482,16 @@ fn add_duplicate_set_error(spec: &mut CompiledSpec, set: &str, span: Span, place
 
 /// Moves the tests of each metric set to the alphabetically first model that reads the set, so that the tests are
 /// written only once.
-fn move_metric_set_tests(all: &mut Arena<Option<Arc<CompiledSpec>>>) {
-    let tested: Vec<(String, Vec<ModelTest>)> = all
+fn move_metric_set_tests(compiled_specs: &mut Arena<Option<Arc<CompiledSpec>>>) {
+    let tested: Vec<(String, Vec<ModelTest>)> = compiled_specs
         .iter()
         .flatten()
         .filter(|spec| !spec.set_tests.is_empty())
         .filter_map(|spec| Some((spec.metric_set.as_ref()?.name.clone(), spec.set_tests.clone())))
         .collect();
     for (set, mut tests) in tested {
-        let reads = |spec: &&mut Arc<CompiledSpec>| spec.model.is_some() && spec.sets().any(|of| of == set);
-        let readers = all.iter_mut().flatten().filter(reads);
+        let reads = |spec: &&mut Arc<CompiledSpec>| spec.model.is_some() && spec.sets().any(|set_name| set_name == set);
+        let readers = compiled_specs.iter_mut().flatten().filter(reads);
         if let Some(model) = readers
             .min_by(|a, b| a.name.cmp(&b.name))
             .and_then(|spec| Arc::make_mut(spec).model.as_mut())
@@ -502,7 +502,7 @@ fn move_metric_set_tests(all: &mut Arena<Option<Arc<CompiledSpec>>>) {
 }
 
 /// Reports a cycle of specs, in which each spec reads the next one.
-fn report_cycle(circle: &[usize], files: &Arena<BatchFile<'_>>, all: &mut Arena<Option<Arc<CompiledSpec>>>) {
+fn report_cycle(circle: &[usize], files: &Arena<BatchFile<'_>>, compiled_specs: &mut Arena<Option<Arc<CompiledSpec>>>) {
     let name = |number: usize| files[number].name().map_or("", |(name, _)| name.as_str());
     for (index, number) in circle.iter().enumerate() {
         let around = circle.iter().cycle().skip(index).take(circle.len() + 1);
@@ -511,10 +511,12 @@ fn report_cycle(circle: &[usize], files: &Arena<BatchFile<'_>>, all: &mut Arena<
         let span = files[*number]
             .reads()
             .iter()
-            .find(|read| read.model == next)
-            .map_or(Span::default(), |read| read.span);
+            .find(|model_read| model_read.model == next)
+            .map_or(Span::default(), |model_read| model_read.span);
         let message = format!("these models depend on each other in a cycle: {}", path.join(" reads "));
-        let Some(compiled) = &mut all[*number] else { continue };
+        let Some(compiled) = &mut compiled_specs[*number] else {
+            continue;
+        };
         let compiled = Arc::make_mut(compiled);
         compiled.diagnostics.push(
             Diagnostic::new(Code::ModelsInCircle, span, message)

@@ -43,12 +43,12 @@ impl SpecCompilation<'_> {
         for (index, join) in step.joins.iter().enumerate() {
             let single = joined.single.get(index).copied().unwrap_or_default();
             let key = joined.keys.get(index).map(Vec::as_slice).unwrap_or_default();
-            let on = conditions.join_condition(index);
-            if join.many || single || (on.is_none() && join.kind != JoinKind::Cross) {
+            let on_condition = conditions.join_condition(index);
+            if join.many || single || (on_condition.is_none() && join.kind != JoinKind::Cross) {
                 continue;
             }
             let relation = join.name();
-            let cardinality_query = on
+            let cardinality_query = on_condition
                 .map(|root| condition_query(plan.program, root, relation))
                 .unwrap_or_default();
             let name = |column: &u32| plan.program.columns.try_get(*column as usize).map_or("", |c| &*c.name);
@@ -82,12 +82,12 @@ impl SpecCompilation<'_> {
                     list_names(&missing)
                 ),
             };
-            let wanted = if key.is_empty() {
+            let key_columns = if key.is_empty() {
                 equal.join(", ")
             } else {
                 missing.join(", ")
             };
-            let proof = match (join.kind, start, key, wanted.as_str()) {
+            let proof = match (join.kind, start, key, key_columns.as_str()) {
                 (JoinKind::Cross, ..) => {
                     "join a step that returns only one row, such as one with aggregates but no `group_by`".to_owned()
                 }
@@ -200,9 +200,11 @@ fn condition_query(program: &Program, root: IrId, relation: &str) -> Cardinality
     while let Some(id) = stack.pop() {
         match program.node(id) {
             Ir::And(args) => stack.extend(program.args(args).iter().rev()),
-            Ir::Definition(used) => stack.extend(program.definitions.try_get(used as usize).map(|d| d.root)),
+            Ir::Definition(definition_index) => {
+                stack.extend(program.definitions.try_get(definition_index as usize).map(|d| d.root))
+            }
             node => {
-                let (own, others) = reads_this_and_other_relations(program, id, relation);
+                let (has_own_columns, others) = reads_this_and_other_relations(program, id, relation);
                 let pair = match node {
                     Ir::Apply { overload, args } if is_equal(overload) => program.args(args),
                     _ => &[],
@@ -228,7 +230,7 @@ fn condition_query(program: &Program, root: IrId, relation: &str) -> Cardinality
                 }
                 match column {
                     Some(column) => cardinality_query.equal.push(column),
-                    None if own && !others => cardinality_query.own_conditions.push(id),
+                    None if has_own_columns && !others => cardinality_query.own_conditions.push(id),
                     None => cardinality_query.has_other_conditions = true,
                 }
             }
@@ -253,18 +255,18 @@ fn without_conversion_to_timestamp(program: &Program, value: IrId) -> IrId {
 
 /// Returns whether a value reads columns of the relation, and whether it reads columns of other relations.
 fn reads_this_and_other_relations(program: &Program, root: IrId, relation: &str) -> (bool, bool) {
-    let (mut own, mut others) = (false, false);
+    let (mut has_own_columns, mut others) = (false, false);
     for column in value_columns(program, root) {
         match program
             .columns
             .try_get(column as usize)
             .and_then(|c| c.relation.as_deref())
         {
-            Some(of) if of == relation => own = true,
+            Some(column_relation) if column_relation == relation => has_own_columns = true,
             _ => others = true,
         }
     }
-    (own, others)
+    (has_own_columns, others)
 }
 
 /// Returns the columns on which a value depends, directly or through definitions.
@@ -277,9 +279,11 @@ fn value_columns(program: &Program, root: IrId) -> Vec<u32> {
             continue;
         }
         match program.node(id) {
-            Ir::Definition(used) => stack.extend(program.definitions.try_get(used as usize).map(|d| d.root)),
+            Ir::Definition(definition_index) => {
+                stack.extend(program.definitions.try_get(definition_index as usize).map(|d| d.root))
+            }
             Ir::Column(column) => columns.extend(match program.columns.try_get(column as usize) {
-                Some(used) if !used.merged.is_empty() => used.merged.clone(),
+                Some(input_column) if !input_column.merged.is_empty() => input_column.merged.clone(),
                 _ => vec![column],
             }),
             _ => stack.extend(program.operands(id)),
@@ -307,9 +311,9 @@ pub(super) fn check_join_support(
         if condition_query(plan.program, root, name).pairs {
             continue;
         }
-        let refused = |what: &str| {
+        let refused = |unsupported_join: &str| {
             format!(
-                "{dialect} supports {what} join only with an equality condition, but the join of `{name}` has \
+                "{dialect} supports {unsupported_join} join only with an equality condition, but the join of `{name}` has \
                 none"
             )
         };
@@ -347,7 +351,7 @@ pub(super) fn check_join_visibility(
         if definition.failed {
             continue;
         }
-        let here = joined.input.relations.get(*index as usize + 1).map_or("", |r| r.name());
+        let joined_name = joined.input.relations.get(*index as usize + 1).map_or("", |r| r.name());
         let later = value_columns(program, definition.root).into_iter().find_map(|column| {
             let relation = program.columns.try_get(column as usize)?.relation.as_deref()?;
             joined
@@ -364,10 +368,10 @@ pub(super) fn check_join_visibility(
                     Code::JoinedLater,
                     definition.span,
                     format!(
-                        "`{later}` is joined after `{here}`, so the condition of the join of `{here}` cannot read it"
+                        "`{later}` is joined after `{joined_name}`, so the condition of the join of `{joined_name}` cannot read it"
                     ),
                 )
-                .with_help(format!("move the join of `{later}` before the join of `{here}`")),
+                .with_help(format!("move the join of `{later}` before the join of `{joined_name}`")),
             );
         }
         let meta = program.meta(definition.root);

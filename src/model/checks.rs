@@ -36,8 +36,8 @@ pub(super) fn check_cte_names(ctes: &[Cte], compiled: &mut CompiledSpec) {
 impl SpecCompilation<'_> {
     /// Reports entries of `columns` that are not columns of the model.
     pub(super) fn check_columns(&self, output: &Relation, diagnostics: &mut Vec<Diagnostic>) {
-        let said = self.spec.columns.iter().map(|column| column.name);
-        let missing = said.filter(|name| output.column(name.text).is_none());
+        let declared_names = self.spec.columns.iter().map(|column| column.name);
+        let missing = declared_names.filter(|name| output.column(name.text).is_none());
         diagnostics.extend(missing.map(|name| no_column(name.text, name.node.span, output)));
     }
 
@@ -77,8 +77,8 @@ impl SpecCompilation<'_> {
                     .with_help("rename one of the two"),
                 );
             }
-            let read = |source: &ReadSource| source.from.name().eq_ignore_ascii_case(name.text);
-            if self.sources.sources.iter().any(read) {
+            let is_input_name = |source: &ReadSource| source.from.name().eq_ignore_ascii_case(name.text);
+            if self.sources.sources.iter().any(is_input_name) {
                 diagnostics.push(
                     Diagnostic::new(
                         Code::StepNamedLikeRelation,
@@ -204,20 +204,23 @@ pub(super) fn check_outputs(plan: &StepPlan<'_>, text: &str, diagnostics: &mut V
             .filter(|((_, d), _)| !d.failed)
     };
     for ((_, definition), _) in with_roles().filter(|(_, role)| **role == DefinitionRole::GroupBy) {
-        let written = definition.span.text(text);
+        let definition_text = definition.span.text(text);
         // `key` is a text that is equal for equal grouping keys.
         let (name, key) = match program.node(definition.root) {
-            Ir::Definition(used) => {
-                let name = program.definitions[used as usize].name.as_deref().unwrap_or_default();
-                (name.to_owned(), format!("definition {used}"))
+            Ir::Definition(definition_index) => {
+                let name = program.definitions[definition_index as usize]
+                    .name
+                    .as_deref()
+                    .unwrap_or_default();
+                (name.to_owned(), format!("definition {definition_index}"))
             }
             Ir::Column(column) => (
                 program.columns[column as usize].output_name().to_owned(),
                 format!("column {column}"),
             ),
             _ => (
-                key_name(written),
-                written
+                key_name(definition_text),
+                definition_text
                     .trim_start_matches("${")
                     .trim_end_matches('}')
                     .to_ascii_lowercase(),
@@ -297,7 +300,11 @@ pub(super) fn check_shape(
             .definitions
             .iter()
             .filter_map(|ir_definition| ir_definition.name.as_deref());
-        let is_defined = |name: &str| definitions.clone().any(|of| of.eq_ignore_ascii_case(name));
+        let is_defined = |name: &str| {
+            definitions
+                .clone()
+                .any(|definition_name| definition_name.eq_ignore_ascii_case(name))
+        };
         check_keep(step, source, input.relation, is_defined, diagnostics);
     }
 }
@@ -404,6 +411,6 @@ fn is_key_column(plan: &StepPlan<'_>, text: &str, (name, formula): (&str, &str),
         let key = key.span.text(text);
         let mut trees = FormulaTrees::default();
         let mut tree = |formula| trees.id_of((formula, ""), limits, |_| None);
-        key_name(key).eq_ignore_ascii_case(name) && tree(key).is_some_and(|own| tree(formula) == Some(own))
+        key_name(key).eq_ignore_ascii_case(name) && tree(key).is_some_and(|key_tree| tree(formula) == Some(key_tree))
     })
 }

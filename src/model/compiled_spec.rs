@@ -202,8 +202,8 @@ impl CompiledSpec {
     /// ```
     pub fn dimensions_of_set(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
         let sets = self.metric_set.iter();
-        let all = sets.flat_map(|set| set.definitions.iter().filter(|formula| !set.is_metric(formula)));
-        all.map(|formula| (formula.name.as_str(), formula.description.as_deref()))
+        let dimensions = sets.flat_map(|set| set.definitions.iter().filter(|formula| !set.is_metric(formula)));
+        dimensions.map(|formula| (formula.name.as_str(), formula.description.as_deref()))
     }
 
     /// Returns the spec in which the definitions of the metric sets are written out, for a model built on metric sets.
@@ -292,8 +292,8 @@ impl CompiledSpec {
     #[must_use]
     pub fn metrics_of_column(&self, column: &str) -> &[String] {
         let mut columns = self.metrics_of_columns.iter();
-        let found = columns.find(|(name, _)| name.eq_ignore_ascii_case(column));
-        found.map_or(&[], |(_, metrics)| metrics)
+        let column_metrics = columns.find(|(name, _)| name.eq_ignore_ascii_case(column));
+        column_metrics.map_or(&[], |(_, metrics)| metrics)
     }
 
     /// Returns whether a condition of the model reads a metric, `set.metric`, or any metric of a set, so that the

@@ -86,7 +86,7 @@ impl SpecOptions {
     }
 
     /// Returns whether the compiler generates the same files for two versions of dbt.
-    pub fn generates_same_files(one: &str, other: &str) -> bool {
+    pub fn generates_same_files(first_version: &str, other: &str) -> bool {
         let features = |version| {
             let options = Self {
                 dbt_version: parse_dbt_version(version),
@@ -99,7 +99,7 @@ impl SpecOptions {
                 options.unit_tests(),
             )
         };
-        features(one) == features(other)
+        features(first_version) == features(other)
     }
 }
 

@@ -57,39 +57,41 @@ impl SpecCompilation<'_> {
         columns: &[Column],
         incremental: Option<&IncrementalPlan>,
     ) -> Vec<(String, YamlOutput)> {
-        let mut said: Vec<(String, YamlOutput)> = config(&self.spec.dbt).into_iter().filter(is_sql_setting).collect();
+        let mut settings: Vec<(String, YamlOutput)> =
+            config(&self.spec.dbt).into_iter().filter(is_sql_setting).collect();
         if let Some(incremental) = incremental {
             // Quote these names if necessary, because dbt inserts them into SQL unchanged.
-            let written = |name: &String| {
+            let column_name = |name: &String| {
                 let is_quoted = columns.iter().any(|column| column.name() == name && column.is_quoted());
                 YamlOutput::Text(self.compiler.options.dialect.name_text(name, !is_quoted))
             };
-            let keys: Vec<YamlOutput> = incremental.unique_key.iter().map(written).collect();
+            let keys: Vec<YamlOutput> = incremental.unique_key.iter().map(column_name).collect();
             let key = match keys.as_slice() {
-                [one] => one.clone(),
+                [key_name] => key_name.clone(),
                 _ => YamlOutput::List(keys),
             };
-            said.retain(|(name, _)| name != "unique_key");
-            said.push(("unique_key".to_owned(), key));
+            settings.retain(|(name, _)| name != "unique_key");
+            settings.push(("unique_key".to_owned(), key));
             // If a contract is enforced, dbt requires `append_new_columns` or `fail`. Prefer `append_new_columns`,
             // which keeps the existing rows.
-            if self.is_contract_enforced() && !said.iter().any(|(name, _)| name == "on_schema_change") {
-                said.push(("on_schema_change".to_owned(), YamlOutput::text("append_new_columns")));
+            if self.is_contract_enforced() && !settings.iter().any(|(name, _)| name == "on_schema_change") {
+                settings.push(("on_schema_change".to_owned(), YamlOutput::text("append_new_columns")));
             }
         }
-        said.sort_by_key(|(name, _)| SHAPES_SQL.iter().position(|key| key == name));
-        said
+        settings.sort_by_key(|(name, _)| SHAPES_SQL.iter().position(|key| key == name));
+        settings
     }
 }
 
 /// Returns the configuration in the properties file.
 pub(super) fn properties_config(dbt: &DbtKeys<'_>, granted: InheritedAccess) -> Vec<(String, YamlOutput)> {
-    let mut said: Vec<(String, YamlOutput)> = config(dbt).into_iter().filter(|pair| !is_sql_setting(pair)).collect();
+    let mut settings: Vec<(String, YamlOutput)> =
+        config(dbt).into_iter().filter(|pair| !is_sql_setting(pair)).collect();
     let access = granted.access.map(|access| access.name().to_owned());
     for (name, text) in [("access", access), ("group", granted.group)] {
-        said.extend(text.map(|text| (name.to_owned(), YamlOutput::Text(text))));
+        settings.extend(text.map(|text| (name.to_owned(), YamlOutput::Text(text))));
     }
-    said
+    settings
 }
 
 /// Returns the value of a key in `config:`, as written in the spec, possibly with Jinja for dbt.

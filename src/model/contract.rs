@@ -22,8 +22,8 @@ impl Compiler {
     /// Returns whether dbt enforces the contract of a model. The setting in the spec overrides the setting of the
     /// project.
     pub(super) fn enforces_contract(&self, dbt: &DbtKeys<'_>) -> bool {
-        let said = contract_node(dbt).and_then(|contract| contract.get("enforced")?.boolean());
-        said.unwrap_or(self.specs.contracts)
+        let is_enforced = contract_node(dbt).and_then(|contract| contract.get("enforced")?.boolean());
+        is_enforced.unwrap_or(self.specs.contracts)
     }
 }
 
@@ -69,10 +69,10 @@ impl SpecCompilation<'_> {
             );
             return;
         }
-        let said = self.declared_types();
+        let declared_types = self.declared_types();
         let dialect = self.compiler.options.dialect;
         let is_missing = |column: &&Column| {
-            !said.contains_key(&column.name().to_lowercase()) && data_type(dialect, column).is_none()
+            !declared_types.contains_key(&column.name().to_lowercase()) && data_type(dialect, column).is_none()
         };
         let missing: Vec<&str> = output.columns().iter().filter(is_missing).map(Column::name).collect();
         if let Some(first) = missing.first() {
@@ -93,12 +93,12 @@ impl SpecCompilation<'_> {
         }
         for node in self.spec.columns.iter().filter_map(|column| column.data_type) {
             if node.text().is_some_and(|text| !Dialect::is_type_text(text)) {
-                let found = node.text().unwrap_or_default();
+                let type_text = node.text().unwrap_or_default();
                 diagnostics.push(
                     Diagnostic::new(
                         Code::WrongShape,
                         node.span,
-                        format!("`data_type` must be the name of a column type, found `{found}`"),
+                        format!("`data_type` must be the name of a column type, found `{type_text}`"),
                     )
                     .with_help(format!(
                         "write the name of the type in {dialect}, such as `{}`",
@@ -163,9 +163,11 @@ impl SpecCompilation<'_> {
             let select = Select::scan_cte(name.clone()).project(items);
             query.continue_with(name, select);
         }
-        let said = self.declared_types();
+        let declared_types = self.declared_types();
         for (item, column) in query.body.items.iter_mut().zip(columns) {
-            let of_spec = said.get(&column.name().to_lowercase()).map(|ty| (*ty).to_owned());
+            let of_spec = declared_types
+                .get(&column.name().to_lowercase())
+                .map(|ty| (*ty).to_owned());
             let Some(ty) = of_spec.or_else(|| data_type(dialect, column)) else {
                 continue;
             };
@@ -180,8 +182,8 @@ impl SpecCompilation<'_> {
 
 /// Casts a value to this type unless it is already cast to the type.
 fn cast_value(tree: &mut SqlTree, value: SqlId, ty: &str) -> SqlId {
-    if let Sql::Cast { ty: own, .. } = tree.node(value)
-        && own.eq_ignore_ascii_case(ty)
+    if let Sql::Cast { ty: cast_type, .. } = tree.node(value)
+        && cast_type.eq_ignore_ascii_case(ty)
     {
         return value;
     }
@@ -239,7 +241,7 @@ mod tests {
 
     #[test]
     fn known_decimals_keep_their_scale() {
-        let kept = "keep: [rate]\ndefinitions: |\n  gain = rate - price\n  chosen = IF(units > 1, rate, 0)\n  \
+        let spec = "keep: [rate]\ndefinitions: |\n  gain = rate - price\n  chosen = IF(units > 1, rate, 0)\n  \
             opposite = -rate\n  product = rate * price\n  rounded = ROUND(rate, 7)\n";
         let expected = [
             "rate: decimal(18, 8)",
@@ -249,7 +251,7 @@ mod tests {
             "product: decimal(30, 10)",
             "rounded: decimal(19, 8)",
         ];
-        assert_eq!(contract_types("duckdb", kept), expected);
+        assert_eq!(contract_types("duckdb", spec), expected);
     }
 
     /// On Snowflake, a product has at most 12 decimal places, unless one of the factors has more.

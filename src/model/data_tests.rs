@@ -33,7 +33,7 @@ pub(super) fn test_entries(node: Option<&Node>) -> Vec<YamlOutput> {
 }
 
 fn data_test(node: &Node) -> YamlOutput {
-    let Some([(name, said)]) = node.pairs() else {
+    let Some([(name, settings)]) = node.pairs() else {
         return yaml_value(node, StringLanguage::Dbt);
     };
     let Some(name) = name.text() else {
@@ -42,13 +42,13 @@ fn data_test(node: &Node) -> YamlOutput {
     let mut arguments = Vec::new();
     let mut config = Vec::new();
     let mut rest = Vec::new();
-    for (key, yaml_output) in yaml_pairs(Some(said), StringLanguage::Dbt) {
+    for (key, yaml_output) in yaml_pairs(Some(settings), StringLanguage::Dbt) {
         match (key.as_str(), yaml_output) {
             ("arguments", YamlOutput::Map(inner)) => arguments.extend(inner),
             ("config", YamlOutput::Map(inner)) => config.extend(inner),
-            (name, said) if CONFIG_OF_A_TEST.contains(&name) => config.push((key, said)),
-            (name, said) if TEST_KEYS.contains(&name) => rest.push((key, said)),
-            (_, said) => arguments.push((key, said)),
+            (name, setting) if CONFIG_OF_A_TEST.contains(&name) => config.push((key, setting)),
+            (name, setting) if TEST_KEYS.contains(&name) => rest.push((key, setting)),
+            (_, setting) => arguments.push((key, setting)),
         }
     }
     for (key, inner) in [("arguments", arguments), ("config", config)] {

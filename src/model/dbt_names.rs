@@ -70,17 +70,17 @@ impl SpecCompilation<'_> {
             name,
             span: model.node.span,
         };
-        let mut all: Vec<Declared> = docs.into_iter().map(|name| of_model("doc", name)).collect();
+        let mut names: Vec<Declared> = docs.into_iter().map(|name| of_model("doc", name)).collect();
         let exposures = self.spec.exposures.iter().map(|exposure| Declared {
             kind: "exposure",
             name: exposure.name.text.to_owned(),
             span: exposure.name.node.span,
         });
-        all.extend(exposures);
+        names.extend(exposures);
         if let Some(semantic) = semantic {
-            all.push(of_model("semantic_model", model.text.to_owned()));
-            all.extend(semantic.metrics().iter().map(|name| of_model("metric", name.clone())));
+            names.push(of_model("semantic_model", model.text.to_owned()));
+            names.extend(semantic.metrics().iter().map(|name| of_model("metric", name.clone())));
         }
-        all
+        names
     }
 }

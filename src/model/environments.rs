@@ -46,22 +46,22 @@ impl<'t> Placeholder<'t> {
         let (mut filled, mut missing, mut rest) = (String::new(), Vec::new(), text);
         while let Some((before, after)) = rest.split_once("${") {
             filled.push_str(before);
-            let found = after
+            let placeholder_parts = after
                 .split_once('}')
                 .and_then(|(name, after)| Some((Self::read(name)?, name, after)));
-            let Some((placeholder, name, behind)) = found else {
+            let Some((placeholder, name, behind)) = placeholder_parts else {
                 filled.push_str("${");
                 rest = after;
                 continue;
             };
             // Text of the placeholder, including its delimiters.
             let start = text.len() - after.len() - 2;
-            let written = text.get(start..start + name.len() + 3).unwrap_or_default();
+            let placeholder_text = text.get(start..start + name.len() + 3).unwrap_or_default();
             match value(placeholder) {
                 Some(value) => filled.push_str(&value),
                 None => {
-                    filled.push_str(written);
-                    missing.push(written);
+                    filled.push_str(placeholder_text);
+                    missing.push(placeholder_text);
                 }
             }
             rest = behind;
@@ -111,14 +111,14 @@ impl Environment {
             .get("vars")
             .filter(|vars| vars.pairs().is_some())
             .map(|vars| scalar_text(vars, source));
-        for (own, said) in [
+        for (setting, override_value) in [
             (&mut self.connection, text("connection")),
             (&mut self.schema, text("schema")),
             (&mut self.artifacts, text("artifacts")),
             (&mut self.vars, vars),
         ] {
-            if said.is_some() {
-                *own = said;
+            if override_value.is_some() {
+                *setting = override_value;
             }
         }
         self.dialect = text("dialect").and_then(|name| name.parse().ok()).or(self.dialect);
@@ -143,8 +143,9 @@ pub(super) fn read(root: &Node, source: &str, diagnostics: &mut Vec<Diagnostic>)
     for (key, value) in root.pairs_at("approvals") {
         let Some(name) = key.text() else { continue };
         if let Some(environment) = environments.iter_mut().find(|environment| environment.name == name) {
-            let one = |(role, count): &(Node, Node)| Some((role.text()?.parse().ok()?, count.text()?.parse().ok()?));
-            environment.approvals = value.pairs().unwrap_or_default().iter().filter_map(one).collect();
+            let approval =
+                |(role, count): &(Node, Node)| Some((role.text()?.parse().ok()?, count.text()?.parse().ok()?));
+            environment.approvals = value.pairs().unwrap_or_default().iter().filter_map(approval).collect();
             environment.approvals.retain(|(_, count)| *count > 0);
         } else {
             let names = environments.iter().map(|environment| environment.name.as_str());

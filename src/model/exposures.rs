@@ -44,7 +44,7 @@ impl SpecCompilation<'_> {
             let key = if owner.contains('@') { "email" } else { "name" };
             (key.to_owned(), YamlOutput::text(owner))
         }));
-        pairs.sort_by(|(one, _), (other, _)| other.cmp(one));
+        pairs.sort_by(|(key, _), (other, _)| other.cmp(key));
         pairs
     }
 

@@ -47,7 +47,7 @@ fn check_fan_out_of_join(
 ) {
     let program = plan.program;
     let row_origins = row_origins(program, many.name());
-    let of = |id: &IrId| row_origins.get(id.index()).copied().unwrap_or_default();
+    let origin_of = |id: &IrId| row_origins.get(id.index()).copied().unwrap_or_default();
     for definition in program.definitions.iter().filter(|d| !d.failed) {
         for id in (definition.first.0..=definition.root.0).map(IrId) {
             let args = match program.node(id) {
@@ -60,11 +60,11 @@ fn check_fan_out_of_join(
                 },
                 _ => continue,
             };
-            let whole = combine_origins(args.iter().map(of));
+            let origin = combine_origins(args.iter().map(origin_of));
             let span = program.meta(id).span;
-            match whole.other_column {
+            match origin.other_column {
                 Some(other) => diagnostics.push(repeated_rows_diagnostic(program, other, span, many.name(), joined)),
-                None if unmatched && !whole.many && !whole.depends_on_many => {
+                None if unmatched && !origin.many && !origin.depends_on_many => {
                     diagnostics.push(unmatched_rows_diagnostic(span, many));
                 }
                 None => {}
@@ -80,12 +80,12 @@ fn repeated_rows_diagnostic(
     many: &str,
     joined: &JoinedStepInput<'_>,
 ) -> Diagnostic {
-    let of = match program.node(other) {
+    let other_column = match program.node(other) {
         Ir::Column(column) => program.columns.try_get(column as usize),
         _ => None,
     };
-    let name = of.map_or("", |column| &*column.name);
-    let relation = of.and_then(|column| column.relation.as_deref());
+    let name = other_column.map_or("", |column| &*column.name);
+    let relation = other_column.and_then(|column| column.relation.as_deref());
     let Some(relation) = relation else {
         let owners: Vec<&str> = joined.input.relations.iter().map(Relation::name).collect();
         let first = owners.first().copied().unwrap_or_default();
@@ -133,8 +133,8 @@ fn row_origins(program: &Program, many: &str) -> Vec<RowOrigin> {
     let mut row_origins: Vec<RowOrigin> = Vec::with_capacity(program.len());
     for (index, node) in program.nodes().enumerate() {
         let id = IrId(index as u32);
-        let of = |id: IrId| row_origins.get(id.index()).copied().unwrap_or_default();
-        let own = match node {
+        let origin_of = |id: IrId| row_origins.get(id.index()).copied().unwrap_or_default();
+        let origin = match node {
             Ir::Column(column) => {
                 let relation = program
                     .columns
@@ -147,24 +147,24 @@ fn row_origins(program: &Program, many: &str) -> Vec<RowOrigin> {
                     other_column: (!is_many).then_some(id),
                 }
             }
-            Ir::Definition(used) => match program.definitions.try_get(used as usize) {
-                Some(definition) if !definition.failed => of(definition.root),
+            Ir::Definition(definition_index) => match program.definitions.try_get(definition_index as usize) {
+                Some(definition) if !definition.failed => origin_of(definition.root),
                 _ => RowOrigin::default(),
             },
             // A column in any operand may determine the branch. The branches are separate values.
             Ir::Case(arms) | Ir::Switch { arms, .. } => {
-                let depends_on_many = program.operands(id).any(|operand| of(operand).depends_on_many);
+                let depends_on_many = program.operands(id).any(|operand| origin_of(operand).depends_on_many);
                 RowOrigin {
                     depends_on_many,
-                    ..combine_alternative_origins(program.branches(arms).map(of))
+                    ..combine_alternative_origins(program.branches(arms).map(origin_of))
                 }
             }
-            Ir::Coalesce(args) => combine_alternative_origins(program.args(args).iter().map(|a| of(*a))),
+            Ir::Coalesce(args) => combine_alternative_origins(program.args(args).iter().map(|a| origin_of(*a))),
             // An aggregated value is not repeated.
             Ir::Aggregate { .. } | Ir::CountRows => RowOrigin::default(),
-            _ => combine_origins(program.operands(id).map(of)),
+            _ => combine_origins(program.operands(id).map(origin_of)),
         };
-        row_origins.push(own);
+        row_origins.push(origin);
     }
     row_origins
 }
@@ -172,25 +172,25 @@ fn row_origins(program: &Program, many: &str) -> Vec<RowOrigin> {
 /// Combines the origins of values that together form one value. The result is not repeated if one of the values comes
 /// only from the `many` relation.
 fn combine_origins(parts: impl Iterator<Item = RowOrigin>) -> RowOrigin {
-    let mut whole = RowOrigin::default();
+    let mut origin = RowOrigin::default();
     let mut clean = false;
     for part in parts {
-        whole.depends_on_many |= part.depends_on_many;
-        whole.many |= part.many;
+        origin.depends_on_many |= part.depends_on_many;
+        origin.many |= part.many;
         clean |= part.many && part.other_column.is_none();
-        whole.other_column = whole.other_column.or(part.other_column);
+        origin.other_column = origin.other_column.or(part.other_column);
     }
     RowOrigin {
-        other_column: whole.other_column.filter(|_| !clean),
-        ..whole
+        other_column: origin.other_column.filter(|_| !clean),
+        ..origin
     }
 }
 
 /// Combines the origins of alternative values, such as the branches of a CASE.
 fn combine_alternative_origins(parts: impl Iterator<Item = RowOrigin>) -> RowOrigin {
-    parts.fold(RowOrigin::default(), |whole, part| RowOrigin {
-        depends_on_many: whole.depends_on_many | part.depends_on_many,
-        many: whole.many | part.many,
-        other_column: whole.other_column.or(part.other_column),
+    parts.fold(RowOrigin::default(), |origin, part| RowOrigin {
+        depends_on_many: origin.depends_on_many | part.depends_on_many,
+        many: origin.many | part.many,
+        other_column: origin.other_column.or(part.other_column),
     })
 }

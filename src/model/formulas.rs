@@ -45,20 +45,24 @@ impl Segment<'_> {
     /// Returns the offset of the spec text in the value of its scalar. The text may be a single name in a comma-separated
     /// list.
     fn offset_in_scalar(&self) -> Option<usize> {
-        let whole = self.from.node.text().unwrap_or_default();
-        let offset = (self.from.text.as_ptr() as usize).checked_sub(whole.as_ptr() as usize);
-        offset.filter(|offset| *offset <= whole.len())
+        let scalar_text = self.from.node.text().unwrap_or_default();
+        let offset = (self.from.text.as_ptr() as usize).checked_sub(scalar_text.as_ptr() as usize);
+        offset.filter(|offset| *offset <= scalar_text.len())
     }
 
     /// Appends the position of each character in a copied segment. `offsets` contains the position of each byte of the
     /// scalar.
     fn add_copied_places(&self, source: &str, offsets: &[u32], places: &mut Vec<Span>) {
         let node = self.from.node;
-        let find = || node.text().and_then(|whole| whole.find(self.from.text)).unwrap_or(0);
+        let find = || {
+            node.text()
+                .and_then(|scalar_text| scalar_text.find(self.from.text))
+                .unwrap_or(0)
+        };
         let within = self.offset_in_scalar().unwrap_or_else(find);
         for (index, c) in self.from.text.char_indices() {
-            let at = offsets.get(within + index).copied().unwrap_or(node.span.start);
-            let span = Span::new(at, at + yaml::escaped_length(source, at, c, node.style()));
+            let start = offsets.get(within + index).copied().unwrap_or(node.span.start);
+            let span = Span::new(start, start + yaml::escaped_length(source, start, c, node.style()));
             places.extend(std::iter::repeat_n(span, c.len_utf8()));
         }
     }
@@ -123,12 +127,12 @@ impl<'y> StepFormulas<'y> {
                     description,
                     ..
                 } => {
-                    let at = self.append_line(*name);
+                    let name_span = self.append_line(*name);
                     self.add_part(
                         *formula,
                         LayoutMode::Formula,
                         DefinitionRole::Definitions,
-                        Some(at),
+                        Some(name_span),
                         description.clone(),
                     );
                     if let Some(quoted) = self.quoted.last_mut() {
@@ -145,8 +149,8 @@ impl<'y> StepFormulas<'y> {
                 self.add_part(*text, LayoutMode::Formula, DefinitionRole::On(join_index), None, None);
             }
         }
-        for (join_index, spelled) in using {
-            let span = self.add_generated_formula(spelled);
+        for (join_index, parts) in using {
+            let span = self.add_generated_formula(parts);
             self.add(span, LayoutMode::Formula, DefinitionRole::On(*join_index), None, None);
         }
         if let Some(text) = step.filter {
@@ -266,7 +270,7 @@ impl<'y> StepFormulas<'y> {
             }
             let node = segment.from.node;
             let offsets = match last.take() {
-                Some((known, offsets)) if std::ptr::eq(known, node) => offsets,
+                Some((cached_node, offsets)) if std::ptr::eq(cached_node, node) => offsets,
                 _ => yaml::source_offsets(node, self.source),
             };
             segment.add_copied_places(self.source, &offsets, &mut places);
@@ -283,10 +287,10 @@ impl<'y> StepFormulas<'y> {
             return empty.from.node.span;
         }
         let places = self.places();
-        let at = |offset: u32| places.get(offset as usize);
+        let place_at = |offset: u32| places.get(offset as usize);
         let end_of_text = places.last().map_or(0, |span| span.end);
-        let start = at(span.start).map_or(end_of_text, |span| span.start);
-        let end = match span.end.checked_sub(1).and_then(at) {
+        let start = place_at(span.start).map_or(end_of_text, |span| span.start);
+        let end = match span.end.checked_sub(1).and_then(place_at) {
             Some(before) if span.end > span.start => before.end,
             _ => start,
         };

@@ -37,16 +37,16 @@ impl JoinedStepInput<'_> {
                     let key: Vec<&String> = key.collect();
                     key.len() == names.len() && names.iter().all(|n| key.iter().any(|k| k.eq_ignore_ascii_case(n.text)))
                 };
-                let known = index == 0
+                let is_same_key = index == 0
                     && !names.is_empty()
                     && alike(&mut input.grain.iter())
                     && alike(&mut key.iter())
                     && key.iter().all(|k| merged(k).is_some());
-                let whole = key.iter().map(|name| InputColumn {
+                let key_columns = key.iter().map(|name| InputColumn {
                     of: vec![0, 1],
                     name: name.clone(),
                 });
-                grain = if known { whole.collect() } else { Vec::new() };
+                grain = if is_same_key { key_columns.collect() } else { Vec::new() };
             } else if join.many || (join.kind == JoinKind::Cross && !single) {
                 // The keys of both sides together identify a joined row. The key of the `many` side is not enough,
                 // because it is NULL for unmatched rows.

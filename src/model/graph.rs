@@ -45,7 +45,7 @@ pub(super) fn model_reads(spec: &Spec<'_>) -> Vec<ModelRead> {
         .iter()
         .filter_map(|step| step.from.as_ref())
         .map(|(from, span)| (from, *span));
-    let all = std::iter::once((&spec.from, spec.from_span))
+    let relations = std::iter::once((&spec.from, spec.from_span))
         .chain(of_steps)
         .chain(joins)
         .chain(tabs);
@@ -55,28 +55,33 @@ pub(super) fn model_reads(spec: &Spec<'_>) -> Vec<ModelRead> {
         .filter_map(|s| Some(s.name?.text.to_lowercase()))
         .collect();
     let is_step = |from: &RelationReference| matches!(from, RelationReference::Table(table) if steps.contains(&table.to_lowercase()));
-    let own = all.filter(|(from, _)| !is_step(from));
-    own.filter_map(|(from, span)| {
-        Some(ModelRead {
-            model: from.unversioned_model()?.to_lowercase(),
-            span,
+    let model_relations = relations.filter(|(from, _)| !is_step(from));
+    model_relations
+        .filter_map(|(from, span)| {
+            Some(ModelRead {
+                model: from.unversioned_model()?.to_lowercase(),
+                span,
+            })
         })
-    })
-    .collect()
+        .collect()
 }
 
 /// Returns the models that a metric set reads.
 pub(super) fn metric_set_reads(root: &Node) -> Vec<ModelRead> {
     let joins = root.items_at("joins").iter();
     let joins = joins.filter_map(|join| join.get("to"));
-    let read = |node: &Node| {
+    let model_read = |node: &Node| {
         let from = RelationReference::read(node.text()?)?;
         Some(ModelRead {
             model: from.unversioned_model()?.to_lowercase(),
             span: node.span,
         })
     };
-    root.get("from").into_iter().chain(joins).filter_map(read).collect()
+    root.get("from")
+        .into_iter()
+        .chain(joins)
+        .filter_map(model_read)
+        .collect()
 }
 
 /// Specs in dependency order.
@@ -94,9 +99,9 @@ pub(super) struct SpecOrder {
 pub(super) fn order_specs(parents: &Arena<Vec<usize>>) -> SpecOrder {
     let mut children: Arena<Vec<usize>> = Arena::filled(Vec::new(), parents.len());
     let mut waiting: Arena<usize> = Arena::filled(0, parents.len());
-    for (child, read) in parents.iter().enumerate() {
-        waiting[child] = read.len();
-        read.iter().for_each(|parent| children[*parent].push(child));
+    for (child, spec_parents) in parents.iter().enumerate() {
+        waiting[child] = spec_parents.len();
+        spec_parents.iter().for_each(|parent| children[*parent].push(child));
     }
     let mut order = SpecOrder::default();
     let mut wave: Vec<usize> = (0..parents.len()).filter(|number| waiting[*number] == 0).collect();

@@ -129,12 +129,12 @@ fn last_day(first: &str, period: Option<CalendarUnit>) -> Option<String> {
 fn compared_time_column(program: &Program, id: IrId) -> Option<ComparedTimeColumn> {
     let ty = program.meta(id).ty;
     let mut period = None;
-    let mut at = program.resolve_names(id);
+    let mut node_id = program.resolve_names(id);
     loop {
-        match (program.node(at), split_truncation(program, at)) {
+        match (program.node(node_id), split_truncation(program, node_id)) {
             (Ir::Column(_), _) => return Some(ComparedTimeColumn { ty, period }),
-            (_, (of, Some(unit))) => (at, period) = (of, period.or(Some(unit))),
-            (Ir::Apply { args, .. }, _) => at = conversion_operand(program, at, program.args(args))?,
+            (_, (operand, Some(unit))) => (node_id, period) = (operand, period.or(Some(unit))),
+            (Ir::Apply { args, .. }, _) => node_id = conversion_operand(program, node_id, program.args(args))?,
             _ => return None,
         }
     }
@@ -148,12 +148,12 @@ fn conversion_operand(program: &Program, id: IrId, args: &[IrId]) -> Option<IrId
 
 /// Returns a constant in the form used by step keys: an ISO date or a formula.
 fn constant_text(program: &Program, id: IrId, text: &str) -> Option<String> {
-    let mut at = id;
+    let mut node_id = id;
     loop {
-        match program.node(at) {
+        match program.node(node_id) {
             Ir::Date(iso) => return program.text(iso).get(..10).map(str::to_owned),
-            Ir::Apply { args, .. } => match conversion_operand(program, at, program.args(args)) {
-                Some(inner) => at = inner,
+            Ir::Apply { args, .. } => match conversion_operand(program, node_id, program.args(args)) {
+                Some(inner) => node_id = inner,
                 None => break,
             },
             _ => break,
@@ -171,7 +171,9 @@ fn columns_read(program: &Program, id: IrId) -> Vec<String> {
             continue;
         }
         match program.node(id) {
-            Ir::Definition(used) => stack.extend(program.definitions.try_get(used as usize).map(|d| d.root)),
+            Ir::Definition(definition_index) => {
+                stack.extend(program.definitions.try_get(definition_index as usize).map(|d| d.root))
+            }
             Ir::Column(column) => {
                 columns.extend(program.columns.try_get(column as usize).map(|c| c.name.to_lowercase()));
             }
@@ -214,8 +216,9 @@ pub fn find_look_back(program: &Program, first: IrId, root: IrId) -> Option<Span
 pub(super) fn check_hidden_periods(plan: &StepPlan<'_>, text: &str, diagnostics: &mut Vec<Diagnostic>) {
     let program = plan.program;
     let people_with_role = |role: DefinitionRole| {
-        let all = program.definitions.iter().zip(&plan.roles);
-        all.filter(move |(definition, of)| **of == role && !definition.failed)
+        let definitions = program.definitions.iter().zip(&plan.roles);
+        definitions
+            .filter(move |(definition, definition_role)| **definition_role == role && !definition.failed)
             .map(|(definition, _)| definition)
     };
     let mut conditions = people_with_role(DefinitionRole::Where)
@@ -233,12 +236,12 @@ pub(super) fn check_hidden_periods(plan: &StepPlan<'_>, text: &str, diagnostics:
         return;
     }
     let live = used_definitions(plan);
-    let used = program
+    let live_definitions = program
         .definitions
         .iter()
         .zip(&live)
         .filter(|(d, live)| **live && !d.failed);
-    let look_back = used
+    let look_back = live_definitions
         .map(|(definition, _)| find_look_back(program, definition.first, definition.root))
         .find_map(|span| span);
     let Some(look_back) = look_back else { return };
@@ -257,11 +260,11 @@ pub(super) fn check_hidden_periods(plan: &StepPlan<'_>, text: &str, diagnostics:
 /// Builds the warning about a condition that removes periods needed by a look-back. `keys` are the entries that select
 /// the same periods, such as `since: 2024-01-01`.
 pub fn hidden_periods(
-    (condition, shown): (Span, &str),
+    (condition, condition_text): (Span, &str),
     (look_back, reads): (Span, &str),
     keys: &[String],
 ) -> Diagnostic {
-    let message = format!("`{shown}` removes earlier periods, so `{reads}` does not include them");
+    let message = format!("`{condition_text}` removes earlier periods, so `{reads}` does not include them");
     let help = match keys {
         [] => "select the periods to show with `since` and `until` instead of the condition; windows still read the \
                earlier periods"

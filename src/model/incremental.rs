@@ -84,19 +84,19 @@ impl SpecCompilation<'_> {
             return None;
         }
         self.check_nulls(output, &time, &keys, event_time, diagnostics);
-        let given = lookback.combine(further_out);
-        let read = given.combine(further_back);
+        let distance = lookback.combine(further_out);
+        let read_distance = distance.combine(further_back);
         // A run begins at the start of a unit. If the units of the other truncations nest within this unit, the run
         // reads only complete units of them.
-        let whole = further_out == TimeLength::default()
+        let is_complete = further_out == TimeLength::default()
             && traced.units.iter().all(|u| cut_to.is_none_or(|to| is_nested(*u, to)));
-        let given = (given != read || !whole).then_some(given);
+        let write_distance = (distance != read_distance || !is_complete).then_some(distance);
         Some(IncrementalPlan {
             time,
             unit: cut_to,
             of_first: traced.name,
-            read_distance: read,
-            write_distance: given,
+            read_distance,
+            write_distance,
             unique_key,
             is_unique,
         })
@@ -133,8 +133,8 @@ impl SpecCompilation<'_> {
     ) -> Option<(SpannedText<'s>, Vec<SpannedText<'s>>)> {
         let dbt = &self.spec.dbt;
         let span = config_value(dbt, "materialized").map_or(Span::default(), |node| node.span);
-        let mut lacks = |what: &str, help: String| {
-            let message = format!("an incremental model needs {what}");
+        let mut lacks = |requirement: &str, help: String| {
+            let message = format!("an incremental model needs {requirement}");
             diagnostics.push(Diagnostic::new(Code::IncrementalWithoutKey, span, message).with_help(help));
         };
         let event_time = config_value(dbt, "event_time").and_then(scalar_text);
@@ -166,13 +166,13 @@ impl SpecCompilation<'_> {
             lacks("the columns that identify each row", help);
         }
         let (event_time, keys) = (event_time?, keys?);
-        let mut known = true;
+        let mut is_known = true;
         for name in keys
             .iter()
             .chain([&event_time])
             .filter(|name| output.column(name.text).is_none())
         {
-            known = false;
+            is_known = false;
             let message = format!("the model has no column `{}`", name.text);
             let diagnostic = Diagnostic::new(Code::UnknownName, name.node.span, message);
             diagnostics.push(
@@ -185,18 +185,18 @@ impl SpecCompilation<'_> {
                 },
             );
         }
-        known.then_some((event_time, keys))
+        is_known.then_some((event_time, keys))
     }
 
     /// Returns the incremental strategy, and reports a strategy that the dialect does not support.
     fn read_strategy(&self, diagnostics: &mut Vec<Diagnostic>) -> Option<&str> {
         let dialect = self.compiler.options.dialect;
-        let known: Vec<&str> = dialect.facts().incremental_strategies.split(' ').collect();
+        let strategies: Vec<&str> = dialect.facts().incremental_strategies.split(' ').collect();
         let Some(node) = config_value(&self.spec.dbt, "incremental_strategy") else {
-            return known.first().copied();
+            return strategies.first().copied();
         };
         let strategy = node.text().unwrap_or_default();
-        if known.contains(&strategy) {
+        if strategies.contains(&strategy) {
             return Some(strategy);
         }
         let message = match strategy {
@@ -214,13 +214,14 @@ impl SpecCompilation<'_> {
             }
             _ => format!("`{strategy}` is not an incremental strategy for which formulac can select the rows"),
         };
-        let known = known
+        let strategy_list = strategies
             .iter()
             .map(|name| format!("`incremental_strategy: {name}`"))
             .collect::<Vec<_>>()
             .join(" or ");
-        diagnostics
-            .push(Diagnostic::new(Code::UnsupportedStrategy, node.span, message).with_help(format!("write {known}")));
+        diagnostics.push(
+            Diagnostic::new(Code::UnsupportedStrategy, node.span, message).with_help(format!("write {strategy_list}")),
+        );
         None
     }
 
@@ -230,8 +231,8 @@ impl SpecCompilation<'_> {
             return;
         };
         let word = node.text().unwrap_or_default();
-        let all = ["append_new_columns", "fail", "ignore", "sync_all_columns"];
-        let message = if !all.contains(&word) {
+        let valid_words = ["append_new_columns", "fail", "ignore", "sync_all_columns"];
+        let message = if !valid_words.contains(&word) {
             format!("dbt does not support the value `{word}` for `on_schema_change`")
         } else if self.is_contract_enforced() && !["append_new_columns", "fail"].contains(&word) {
             format!("`on_schema_change: {word}` would change the columns of an enforced contract")
@@ -261,23 +262,23 @@ impl SpecCompilation<'_> {
             return !by_periods;
         }
         let within = unique_key.iter().all(|key| has(grain, key));
-        let whole = within && grain.iter().all(|name| has(unique_key, name));
-        if !(whole || within && by_periods)
+        let is_exact = within && grain.iter().all(|name| has(unique_key, name));
+        if !(is_exact || within && by_periods)
             && let (Some(first), Some(last)) = (keys.first(), keys.last())
         {
-            let named = |names: &[String]| names.iter().map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", ");
+            let name_list = |names: &[String]| names.iter().map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", ");
             let span = Span::new(first.node.span.start, last.node.span.end);
             let message = format!(
                 "the model has one row per {}, but `unique_key` is {}",
-                named(grain),
-                named(unique_key)
+                name_list(grain),
+                name_list(unique_key)
             );
             diagnostics.push(
                 Diagnostic::new(Code::IncrementalKey, span, message)
                     .with_help(format!("write `unique_key: [{}]`", grain.join(", "))),
             );
         }
-        whole
+        is_exact
     }
 
     /// Reports key columns that may change when a late row arrives, because the row with the old key would remain in

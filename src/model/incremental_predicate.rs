@@ -55,13 +55,13 @@ impl SpecCompilation<'_> {
         let bound = self.bound_expression(incremental, incremental.read_distance, first.ty, work);
         select.filter = select.filter.map(|filter| bracket_condition(&mut work.tree, filter));
         select.optional_filter = Some(incremental_condition(&mut work.tree, first.value, bound));
-        let Some(given) = incremental.write_distance else {
+        let Some(distance) = incremental.write_distance else {
             return query;
         };
         let name = dialect.name_text(&self.names.choose_name("final"), true);
         query.continue_with(name.clone(), Select::scan_cte(name).keep_all());
         let time = work.tree.add_raw_text(&incremental.time.sql_name(dialect));
-        let bound = self.bound_expression(incremental, given, incremental.time.ty(), work);
+        let bound = self.bound_expression(incremental, distance, incremental.time.ty(), work);
         query.body.optional_filter = Some(incremental_condition(&mut work.tree, time, bound));
         if self.is_contract_enforced() {
             let item = |column: &Column| Item::unnamed(work.tree.add_raw_text(&column.sql_name(dialect)));
@@ -83,13 +83,13 @@ impl SpecCompilation<'_> {
         let options = &self.compiler.options;
         let dialect = options.dialect;
         let ty = incremental.time.ty();
-        let written = incremental.time.sql_name(dialect);
+        let time_sql = incremental.time.sql_name(dialect);
         let mut program = Program::default();
         let newest = program.add_null(ty, Span::default());
         let steps: Vec<(catalog::OverloadId, Vec<IrId>)> = length_in_units(back, incremental.unit, ty)
             .into_iter()
             .filter_map(|(count, unit)| {
-                let whole = format!("{count} {}{}", unit.name(), if count == 1 { "" } else { "s" });
+                let interval_text = format!("{count} {}{}", unit.name(), if count == 1 { "" } else { "s" });
                 let mut args = vec![program.add_integer(&count.to_string(), Span::default())];
                 let function = if ty == Type::Timestamptz {
                     internal::SUBTRACT
@@ -97,7 +97,7 @@ impl SpecCompilation<'_> {
                     internal::EARLIER
                 };
                 if ty != Type::Timestamptz {
-                    for word in [unit.name(), whole.as_str()] {
+                    for word in [unit.name(), interval_text.as_str()] {
                         args.push(program.add_text_literal(word, Span::default()));
                     }
                 }
@@ -110,7 +110,7 @@ impl SpecCompilation<'_> {
             })
             .collect();
         let mut emitter = Emitter::new(&program, dialect, &options.limits, work);
-        let name = emitter.tree().add_field(EXISTING_TABLE_ALIAS, &written);
+        let name = emitter.tree().add_field(EXISTING_TABLE_ALIAS, &time_sql);
         let mut value = emitter.tree().add_call("max", &[name], Span::default());
         for (overload, args) in steps {
             emitter.set_sql(newest, value);
@@ -169,17 +169,17 @@ fn length_in_units(length: TimeLength, cut_to: Option<CalendarUnit>, ty: Type) -
         s if s % 60 == 0 => (s / 60, CalendarUnit::Minute),
         s => (s, CalendarUnit::Second),
     };
-    let mut all = vec![(days, CalendarUnit::Day)];
-    match all.last_mut() {
+    let mut lengths = vec![(days, CalendarUnit::Day)];
+    match lengths.last_mut() {
         Some(last) if clock.1 == CalendarUnit::Day => last.0 = last.0.saturating_add(clock.0),
-        _ => all.push(clock),
+        _ => lengths.push(clock),
     }
-    all.push(match months % 12 {
+    lengths.push(match months % 12 {
         0 => (months / 12, CalendarUnit::Year),
         _ => (months, CalendarUnit::Month),
     });
-    all.retain(|(count, _)| *count > 0);
-    all
+    lengths.retain(|(count, _)| *count > 0);
+    lengths
 }
 
 /// Returns the condition that a row is not before a bound, which is selected from the existing table. The condition

@@ -116,7 +116,7 @@ pub fn convert_spec_for_interpreter(
     let from = relation(compiler, &spec.from, &mut relations)?;
     let mut steps = Vec::new();
     let mut unread = Vec::new();
-    let mut read = from.clone();
+    let mut input_name = from.clone();
     for (index, step) in spec.steps.iter().enumerate() {
         if step.sheet.is_some() {
             return Err("worksheets".to_owned());
@@ -141,7 +141,7 @@ pub fn convert_spec_for_interpreter(
             joins.push((join, to));
         }
         let reading = FormulaContext {
-            relation: joins.is_empty().then_some(read.as_str()),
+            relation: joins.is_empty().then_some(input_name.as_str()),
             today: Some(today),
             plain_calendar,
         };
@@ -153,21 +153,24 @@ pub fn convert_spec_for_interpreter(
         interpreter_step.name = step
             .name
             .map_or_else(|| format!("step {index}"), |name| fold_case(name.text));
-        if relations.iter().any(|given| given.name == interpreter_step.name) {
+        if relations
+            .iter()
+            .any(|input_relation| input_relation.name == interpreter_step.name)
+        {
             return Err(format!(
                 "the step `{}`, which has the name of a relation",
                 interpreter_step.name
             ));
         }
-        read.clone_from(&interpreter_step.name);
+        input_name.clone_from(&interpreter_step.name);
         steps.push(interpreter_step);
     }
     let mut interpreter_spec = given::InterpreterSpec { from, steps };
     temporal::make_spec_date_operators_explicit(&mut interpreter_spec, &|name| {
         let relation = relations
             .iter()
-            .find(|given| given.name == name)
-            .and_then(|given| given.columns.as_ref());
+            .find(|input_relation| input_relation.name == name)
+            .and_then(|input_relation| input_relation.columns.as_ref());
         let columns = relation.map_or(&[][..], Relation::columns);
         columns
             .iter()
@@ -209,7 +212,7 @@ fn relation(
         ));
     };
     let name = fold_case(from.name());
-    match relations.iter().find(|given| given.name == name) {
+    match relations.iter().find(|input_relation| input_relation.name == name) {
         Some(input_relation) if input_relation.input == input => {}
         Some(_) => return Err(format!("two relations with the name `{name}`")),
         None => {
@@ -313,7 +316,7 @@ fn read_step(
         }
     }
     for ((join, to), condition) in joins.iter().zip(conditions) {
-        let by = match (&join.criterion, condition) {
+        let join_condition = match (&join.criterion, condition) {
             (JoinCriterion::On(_), Some(condition)) => given::JoinCondition::On(condition),
             (JoinCriterion::On(_), None) => return Err(format!("the condition of the join of `{to}`")),
             (JoinCriterion::Using(columns), _) => given::JoinCondition::Using(text_values(columns)),
@@ -328,7 +331,7 @@ fn read_step(
         interpreter_step.joins.push(given::InterpreterJoin {
             to: to.clone(),
             alias: Some(fold_case(join.name())),
-            condition: by,
+            condition: join_condition,
             kind,
             many: join.many,
         });

@@ -45,18 +45,18 @@ impl SpecCompilation<'_> {
     pub(super) fn check_joins(&self, diagnostics: &mut Vec<Diagnostic>) -> bool {
         let before = diagnostics.len();
         for (index, step) in self.spec.steps.iter().enumerate() {
-            let read = match self.spec.step_input(index) {
+            let input_name = match self.spec.step_input(index) {
                 StepRead::Relation(from) => from.name(),
-                StepRead::Step(of) => self
+                StepRead::Step(step_index) => self
                     .spec
                     .steps
-                    .get(of)
+                    .get(step_index)
                     .and_then(|step| step.name)
                     .map_or("", |n| n.text),
                 StepRead::Union(_) => "",
             };
             let mut names: FxHashMap<String, Option<Span>> = FxHashMap::default();
-            names.insert(read.to_ascii_lowercase(), None);
+            names.insert(input_name.to_ascii_lowercase(), None);
             for joined in &step.joins {
                 let name = joined.name();
                 let span = joined.name_span();
@@ -111,12 +111,12 @@ impl SpecCompilation<'_> {
         input: &StepInput<'_>,
         diagnostics: &mut Vec<Diagnostic>,
     ) -> JoinedStepInput<'y> {
-        let named = |relation: Option<&Relation>, name: &str| match relation {
+        let with_name = |relation: Option<&Relation>, name: &str| match relation {
             Some(relation) => relation.clone().with_name(name.to_owned()),
             None => Relation::unknown(name),
         };
         let mut joined = JoinedStepInput {
-            input: JoinedInput::from_first(named(input.relation, input.name)),
+            input: JoinedInput::from_first(with_name(input.relation, input.name)),
             merged_columns: Vec::new(),
             using: Vec::new(),
             keys: Vec::new(),
@@ -131,31 +131,46 @@ impl SpecCompilation<'_> {
         joined.record_using_columns(0);
         for (index, join) in step.joins.iter().enumerate() {
             let name = join.name();
-            let (relation, source, own, key, single) =
+            let (relation, source, own_name, key, single) =
                 match self.sources.resolve_join_target(self.spec, position, &join.to) {
-                    JoinTarget::Step(of) => {
-                        let facts = self.facts.get(of);
-                        let own = self.spec.steps.get(of).and_then(|s| s.name).map_or("", |n| n.text);
+                    JoinTarget::Step(step_index) => {
+                        let facts = self.facts.get(step_index);
+                        let original_name = self
+                            .spec
+                            .steps
+                            .get(step_index)
+                            .and_then(|s| s.name)
+                            .map_or("", |n| n.text);
                         let key = facts.map(|f| f.grain.clone()).unwrap_or_default();
-                        let written = self.compiler.options.dialect.name_text(own, true);
+                        let name_sql = self.compiler.options.dialect.name_text(original_name, true);
                         let single = facts.is_some_and(|f| f.single);
                         (
                             facts.and_then(|f| f.relation.as_ref()),
-                            SelectSource::Name(written),
-                            own,
+                            SelectSource::Name(name_sql),
+                            original_name,
                             key,
                             single,
                         )
                     }
-                    JoinTarget::Source(of) => {
-                        let known = self.known_relation(&join.to);
-                        let key = known.map(|r| r.key().to_vec()).unwrap_or_default();
-                        let own = self.sources.sources.get(of).map_or("", |source| source.name.as_str());
-                        (known, SelectSource::Input(of as u32), own, key, false)
+                    JoinTarget::Source(source_index) => {
+                        let known_relation = self.known_relation(&join.to);
+                        let key = known_relation.map(|r| r.key().to_vec()).unwrap_or_default();
+                        let original_name = self
+                            .sources
+                            .sources
+                            .get(source_index)
+                            .map_or("", |source| source.name.as_str());
+                        (
+                            known_relation,
+                            SelectSource::Input(source_index as u32),
+                            original_name,
+                            key,
+                            false,
+                        )
                     }
                     JoinTarget::Later => (None, SelectSource::Name(String::new()), "", Vec::new(), false),
                 };
-            let mut relation = named(relation, name);
+            let mut relation = with_name(relation, name);
             if matches!(join.kind, JoinKind::Left | JoinKind::Full) {
                 relation.make_all_nullable();
             }
@@ -167,16 +182,16 @@ impl SpecCompilation<'_> {
                 JoinInput {
                     kind: join.kind,
                     source,
-                    renamed: own != name,
+                    renamed: own_name != name,
                 },
             );
             joined.record_using_columns(index + 1);
             joined.keys.push(key);
             joined.single.push(single);
             if let JoinCriterion::Using(names) = &join.criterion {
-                let spelled = joined.merge_using(join, names, diagnostics);
-                if !spelled.is_empty() {
-                    joined.using.push((index as u32, spelled));
+                let condition_parts = joined.merge_using(join, names, diagnostics);
+                if !condition_parts.is_empty() {
+                    joined.using.push((index as u32, condition_parts));
                 }
             }
         }
@@ -213,17 +228,19 @@ impl<'y> JoinedStepInput<'y> {
         names: &[SpannedText<'y>],
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Vec<FormulaPartWithSource<'y>> {
-        let mut spelled: Vec<FormulaPartWithSource<'y>> = Vec::new();
-        let at = self.input.relations.len() - 1;
+        let mut condition_parts: Vec<FormulaPartWithSource<'y>> = Vec::new();
+        let join_index = self.input.relations.len() - 1;
         let text_of = |relation: &Relation, name: &str| format!("${{{}.{name}}}", relation.name());
         for name in names {
-            let Some(left) = self.earlier_sides(at, *name, join, diagnostics) else {
+            let Some(left) = self.earlier_sides(join_index, *name, join, diagnostics) else {
                 continue;
             };
             let relations = &self.input.relations;
-            let Some(right) = relations.get(at) else { continue };
+            let Some(right) = relations.get(join_index) else {
+                continue;
+            };
             if right.position(name.text).is_none() && !right.may_have_more_columns() {
-                diagnostics.push(self.no_join_column(right.name(), *name, std::slice::from_ref(right), at));
+                diagnostics.push(self.no_join_column(right.name(), *name, std::slice::from_ref(right), join_index));
                 continue;
             }
             let sides: Vec<String> = left
@@ -231,14 +248,14 @@ impl<'y> JoinedStepInput<'y> {
                 .filter_map(|index| Some(text_of(relations.get(*index)?, name.text)))
                 .collect();
             let sides = match sides.as_slice() {
-                [one] => one.clone(),
+                [side] => side.clone(),
                 several => format!("COALESCE({})", several.join(", ")),
             };
-            let begin = if spelled.is_empty() { "" } else { ", " };
-            spelled.push((format!("{begin}{sides} = {}", text_of(right, name.text)), *name));
+            let begin = if condition_parts.is_empty() { "" } else { ", " };
+            condition_parts.push((format!("{begin}{sides} = {}", text_of(right, name.text)), *name));
             let full = join.kind == JoinKind::Full;
             if let Some(owners) = self.owners.get_mut(&name.text.to_ascii_lowercase()) {
-                owners.retain(|owner| *owner != at && !left.contains(owner));
+                owners.retain(|owner| *owner != join_index && !left.contains(owner));
             }
             match self
                 .merged_columns
@@ -246,12 +263,12 @@ impl<'y> JoinedStepInput<'y> {
                 .find(|m| m.name.eq_ignore_ascii_case(name.text))
             {
                 Some(merged) => {
-                    merged.relations.push(at);
+                    merged.relations.push(join_index);
                     merged.full |= full;
                 }
                 None => {
                     let mut relations = left;
-                    relations.push(at);
+                    relations.push(join_index);
                     self.merged_columns.push(MergedColumn {
                         name: name.text.to_owned(),
                         relations,
@@ -260,18 +277,18 @@ impl<'y> JoinedStepInput<'y> {
                 }
             }
         }
-        if let (2.., Some(first), Some(last)) = (spelled.len(), names.first(), names.last()) {
-            spelled.insert(0, ("AND(".to_owned(), *first));
-            spelled.push((")".to_owned(), *last));
+        if let (2.., Some(first), Some(last)) = (condition_parts.len(), names.first(), names.last()) {
+            condition_parts.insert(0, ("AND(".to_owned(), *first));
+            condition_parts.push((")".to_owned(), *last));
         }
-        spelled
+        condition_parts
     }
 
-    /// Returns an error about a `using` column that one side of the join at the index `at` does not have. The help names
-    /// the columns that both sides have.
-    fn no_join_column(&self, whose: &str, name: SpannedText<'_>, among: &[Relation], at: usize) -> Diagnostic {
+    /// Returns an error about a `using` column that one side of the join at the index `join_index` does not have. The help
+    /// names the columns that both sides have.
+    fn no_join_column(&self, whose: &str, name: SpannedText<'_>, among: &[Relation], join_index: usize) -> Diagnostic {
         no_column_with_help(whose, name, among, || {
-            let (before, right) = self.input.relations.split_at(at);
+            let (before, right) = self.input.relations.split_at(join_index);
             let right = right.first().map(Relation::columns).unwrap_or_default();
             let is_shared = |name: &&str| before.iter().any(|relation| relation.position(*name).is_some());
             let shared: Vec<&str> = right.iter().map(Column::name).filter(is_shared).take(8).collect();
@@ -287,12 +304,12 @@ impl<'y> JoinedStepInput<'y> {
     /// merged the column.
     fn earlier_sides(
         &self,
-        at: usize,
+        join_index: usize,
         name: SpannedText<'_>,
         join: &JoinedRelation<'_>,
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Option<Vec<usize>> {
-        let before = self.input.relations.get(..at).unwrap_or_default();
+        let before = self.input.relations.get(..join_index).unwrap_or_default();
         let merged = self
             .merged_columns
             .iter()
@@ -302,23 +319,23 @@ impl<'y> JoinedStepInput<'y> {
             .into_iter()
             .flatten()
             .copied()
-            .filter(|index| *index < at)
+            .filter(|index| *index < join_index)
             .collect();
         let several = match (merged, others.as_slice()) {
             (Some(merged), []) if merged.full => return Some(merged.relations.clone()),
             (Some(merged), []) => return Some(merged.relations.iter().copied().take(1).collect()),
-            (None, [one]) => return Some(vec![*one]),
+            (None, [single_owner]) => return Some(vec![*single_owner]),
             (None, []) => {
-                let open: Vec<usize> = (0..at)
+                let open: Vec<usize> = (0..join_index)
                     .filter(|index| before.get(*index).is_some_and(Relation::may_have_more_columns))
                     .collect();
                 match open.as_slice() {
                     [] => {
                         let whose = before.iter().map(Relation::name).collect::<Vec<_>>().join("`, `");
-                        diagnostics.push(self.no_join_column(&whose, name, before, at));
+                        diagnostics.push(self.no_join_column(&whose, name, before, join_index));
                         return None;
                     }
-                    [one] => return Some(vec![*one]),
+                    [relation_index] => return Some(vec![*relation_index]),
                     _ => open,
                 }
             }
@@ -336,25 +353,25 @@ impl<'y> JoinedStepInput<'y> {
             .filter_map(|index| before.get(*index))
             .map(Relation::name)
             .collect();
-        let mut listed: Vec<String> = Vec::new();
+        let mut owner_names: Vec<String> = Vec::new();
         for owner in owners.iter().map(|owner| format!("`{owner}`")) {
-            if !listed.contains(&owner) {
-                listed.push(owner);
+            if !owner_names.contains(&owner) {
+                owner_names.push(owner);
             }
         }
-        let listed = match listed.as_slice() {
+        let owner_list = match owner_names.as_slice() {
             [first @ .., last] if !first.is_empty() => format!("{} or {last}", first.join(", ")),
-            _ => listed.concat(),
+            _ => owner_names.concat(),
         };
-        let (text, of) = (name.text, join.name());
+        let (text, join_name) = (name.text, join.name());
         let example = owners
             .first()
-            .map_or_else(String::new, |o| format!("{o}.{text} = {of}.{text}"));
+            .map_or_else(String::new, |o| format!("{o}.{text} = {join_name}.{text}"));
         diagnostics.push(
             Diagnostic::new(
                 Code::AmbiguousName,
                 name_span(name),
-                format!("`{text}` may be a column of {listed}"),
+                format!("`{text}` may be a column of {owner_list}"),
             )
             .with_help(format!(
                 "specify the column with `on` instead of `using`, for example `on: {example}`"
@@ -396,9 +413,9 @@ fn no_column_with_help(
 
 /// Returns the span of a name in the file. The node's text may contain several names.
 pub(super) fn name_span(name: SpannedText<'_>) -> Span {
-    let whole = name.node.text().unwrap_or_default();
-    let within = (name.text.as_ptr() as usize).checked_sub(whole.as_ptr() as usize);
-    match within.filter(|w| *w + name.text.len() <= whole.len()) {
+    let node_text = name.node.text().unwrap_or_default();
+    let within = (name.text.as_ptr() as usize).checked_sub(node_text.as_ptr() as usize);
+    match within.filter(|w| *w + name.text.len() <= node_text.len()) {
         Some(within) => {
             let start = name.node.span.start + u32::from(name.node.is_quoted()) + within as u32;
             Span::new(start, start + name.text.len() as u32)

@@ -155,17 +155,17 @@ impl SpecCompilation<'_> {
     }
 
     /// Returns the query together with the spec's CTEs that the query reads.
-    fn with_ctes(&self, own: Vec<Cte>, body: Select) -> Query {
-        let mut read: FxHashSet<&str> = FxHashSet::default();
+    fn with_ctes(&self, query_ctes: Vec<Cte>, body: Select) -> Query {
+        let mut cte_names: FxHashSet<&str> = FxHashSet::default();
         let sources = |select: &'_ Select| -> Vec<String> {
-            let all = select.from.iter().chain(select.joins.iter().map(|join| &join.source));
-            let named = all.filter_map(|source| match source {
+            let select_sources = select.from.iter().chain(select.joins.iter().map(|join| &join.source));
+            let source_names = select_sources.filter_map(|source| match source {
                 SelectSource::Name(name) => Some(name.clone()),
                 SelectSource::Input(_) => None,
             });
-            named.collect()
+            source_names.collect()
         };
-        let mut wanted: Vec<String> = own
+        let mut relation_names: Vec<String> = query_ctes
             .iter()
             .map(|cte| &cte.body)
             .chain([&body])
@@ -173,18 +173,18 @@ impl SpecCompilation<'_> {
             .collect();
         // Go backward, because a CTE reads only earlier CTEs.
         for cte in self.ctes.iter().rev() {
-            if wanted.contains(&cte.name) {
-                read.insert(&cte.name);
-                wanted.extend(sources(&cte.body));
+            if relation_names.contains(&cte.name) {
+                cte_names.insert(&cte.name);
+                relation_names.extend(sources(&cte.body));
             }
         }
         let mut ctes: Vec<Cte> = self
             .ctes
             .iter()
-            .filter(|cte| read.contains(cte.name.as_str()))
+            .filter(|cte| cte_names.contains(cte.name.as_str()))
             .cloned()
             .collect();
-        ctes.extend(own);
+        ctes.extend(query_ctes);
         Query { ctes, body }
     }
 }
@@ -196,7 +196,9 @@ fn dependency_nodes(program: &Program, root: IrId) -> Vec<IrId> {
     while let Some(id) = stack.pop() {
         if seen.insert(id) {
             match program.node(id) {
-                Ir::Definition(used) => stack.extend(program.definitions.try_get(used as usize).map(|d| d.root)),
+                Ir::Definition(definition_index) => {
+                    stack.extend(program.definitions.try_get(definition_index as usize).map(|d| d.root))
+                }
                 _ => stack.extend(program.operands(id)),
             }
         }

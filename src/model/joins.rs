@@ -60,12 +60,12 @@ impl<'y> Loader<'y, '_> {
             return (Vec::new(), true);
         }
         let Some(items) = value.items() else {
-            let found = value.kind_name();
+            let kind_name = value.kind_name();
             self.report(
                 Diagnostic::new(
                     Code::WrongShape,
                     value.span,
-                    format!("`joins` must be a list, found {found}"),
+                    format!("`joins` must be a list, found {kind_name}"),
                 )
                 .with_help("write `joins:` with a line `- {to: customers, using: customer_id}` below it"),
             );
@@ -82,13 +82,13 @@ impl<'y> Loader<'y, '_> {
             return None;
         };
         // Accept `true`, because tools for YAML 1.1 write the key `on` as `true`.
-        let on = pairs.iter().find(|(key, _)| is_on_key(key));
-        let at_comma = on.and_then(|(_, value)| self.report_text_after_comma("on", node, value));
-        let meant = self.check_join_keys(pairs, at_comma);
+        let condition_pair = pairs.iter().find(|(key, _)| is_on_key(key));
+        let at_comma = condition_pair.and_then(|(_, value)| self.report_text_after_comma("on", node, value));
+        let suggested_keys = self.check_join_keys(pairs, at_comma);
         let to_text = self.text(node, "to");
-        let is_missing = node.get("to").is_none() && !meant.contains(&"to");
-        if let (true, Some(what)) = (is_missing, JOIN.get("to").and_then(|key| key.required)) {
-            self.report_missing_key(node, "to", format!("add {what}"));
+        let is_missing = node.get("to").is_none() && !suggested_keys.contains(&"to");
+        if let (true, Some(requirement)) = (is_missing, JOIN.get("to").and_then(|key| key.required)) {
+            self.report_missing_key(node, "to", format!("add {requirement}"));
         }
         let to = to_text.and_then(|text| self.parse_relation("to", text));
         let alias = self.text(node, "as");
@@ -97,17 +97,17 @@ impl<'y> Loader<'y, '_> {
         }
         let kind = self.read_word(node, "type", TYPES, JoinKind::Left);
         let many = self.read_word(node, "cardinality", &[("one", false), ("many", true)], false);
-        let on = on.filter(|_| at_comma.is_none());
-        let on = on.and_then(|(_, condition)| self.read_join_condition(condition));
+        let on_pair = condition_pair.filter(|_| at_comma.is_none());
+        let join_condition = on_pair.and_then(|(_, condition)| self.read_join_condition(condition));
         let using = self.list(node, "using");
         let (to, to_text) = (to?, to_text?);
         let name = alias.map_or_else(|| to.name(), |alias| alias.text);
-        let by = self.read_criterion(node, name, kind, on, using);
+        let criterion = self.read_criterion(node, name, kind, join_condition, using);
         Some(JoinedRelation {
             to,
             to_text,
             alias,
-            criterion: by,
+            criterion,
             kind,
             many,
         })
@@ -123,19 +123,19 @@ impl<'y> Loader<'y, '_> {
     /// Checks the keys of a join, except for `on` and for keys in the text after an unquoted comma. Returns the keys
     /// that the user probably meant instead of unknown keys.
     fn check_join_keys(&mut self, pairs: &[(Node, Node)], after_comma: Option<Span>) -> Vec<&'static str> {
-        let mut meant = Vec::new();
+        let mut suggested_keys = Vec::new();
         let is_cut = |key: &Node| after_comma.is_some_and(|cut| cut.start <= key.span.start && key.span.end <= cut.end);
         for (key, value) in pairs.iter().filter(|(key, _)| !is_on_key(key) && !is_cut(key)) {
             match key.text().map(|name| (name, JOIN.get(name))) {
-                Some((name, Some(known))) if matches!(known.shape, KeyShape::Text | KeyShape::Names) => {
-                    self.check_value(name, &known.shape, value);
+                Some((name, Some(known_key))) if matches!(known_key.shape, KeyShape::Text | KeyShape::Names) => {
+                    self.check_value(name, &known_key.shape, value);
                 }
                 Some((_, Some(_))) => {}
-                Some((name, None)) => meant.extend(self.report_unknown_key(name, key, JOIN.keys.iter())),
-                None => meant.extend(self.report_unknown_key(key.kind_name(), key, JOIN.keys.iter())),
+                Some((name, None)) => suggested_keys.extend(self.report_unknown_key(name, key, JOIN.keys.iter())),
+                None => suggested_keys.extend(self.report_unknown_key(key.kind_name(), key, JOIN.keys.iter())),
             }
         }
-        meant
+        suggested_keys
     }
 
     fn read_join_condition(&mut self, node: &'y Node) -> Option<SpannedText<'y>> {
@@ -154,10 +154,10 @@ impl<'y> Loader<'y, '_> {
         node: &Node,
         name: &str,
         kind: JoinKind,
-        on: Option<SpannedText<'y>>,
+        join_condition: Option<SpannedText<'y>>,
         using: Option<Vec<SpannedText<'y>>>,
     ) -> JoinCriterion<'y> {
-        match (on, using) {
+        match (join_condition, using) {
             (Some(_), Some(_)) => {
                 let message = format!("`{name}` is joined with both `on` and `using`");
                 let help = "remove one of the two keys; to combine conditions, write `on: AND(a = b, c = d)`";
@@ -165,13 +165,13 @@ impl<'y> Loader<'y, '_> {
                 self.report(Diagnostic::new(Code::WrongShape, span, message).with_help(help));
                 JoinCriterion::Nothing
             }
-            (on, using) if kind == JoinKind::Cross => {
-                if on.is_some() || using.is_some() {
+            (condition, using) if kind == JoinKind::Cross => {
+                if condition.is_some() || using.is_some() {
                     self.report_criterion_of_cross_join(node);
                 }
                 JoinCriterion::Nothing
             }
-            (Some(on), None) => JoinCriterion::On(on),
+            (Some(condition), None) => JoinCriterion::On(condition),
             (None, Some(names)) if !names.is_empty() => JoinCriterion::Using(names),
             (None, None | Some(_)) => {
                 self.report_missing_criterion(node, name);
@@ -218,15 +218,15 @@ impl<'y> Loader<'y, '_> {
             return default;
         };
         let text = value.text().unwrap_or_default();
-        if let Some((_, found)) = words.iter().find(|(word, _)| word.eq_ignore_ascii_case(text)) {
-            return *found;
+        if let Some((_, choice)) = words.iter().find(|(word, _)| word.eq_ignore_ascii_case(text)) {
+            return *choice;
         }
-        let listed = words
+        let word_list = words
             .iter()
             .map(|(word, _)| format!("`{word}`"))
             .collect::<Vec<_>>()
             .join(", ");
-        let found = value
+        let value_text = value
             .text()
             .map_or_else(|| value.kind_name().to_owned(), |text| format!("`{text}`"));
         let help = match (
@@ -239,13 +239,13 @@ impl<'y> Loader<'y, '_> {
             }
             ("outer" | "full outer", _) => "write `full`".to_owned(),
             (_, Some(near)) => suggest::similar_name_help(near),
-            (_, None) => format!("use one of {listed}"),
+            (_, None) => format!("use one of {word_list}"),
         };
         self.report(
             Diagnostic::new(
                 Code::WrongShape,
                 value.span,
-                format!("`{key}` must be one of {listed}, found {found}"),
+                format!("`{key}` must be one of {word_list}, found {value_text}"),
             )
             .with_help(help),
         );

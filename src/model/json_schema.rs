@@ -52,11 +52,11 @@ pub fn spec_schema() -> String {
 /// Forbids the keys of a step at the top level of a spec that has `steps`.
 fn forbid_beside_steps(spec: &mut Map<String, Value>, tables: &[&KeyTable]) {
     let keys = tables.iter().flat_map(|table| table.keys);
-    let own = keys.filter(|key| MODEL.get(key.name).is_none());
-    let forbidden_keys: Map<String, Value> = own.map(|key| (key.name.to_owned(), Value::Bool(false))).collect();
+    let step_keys = keys.filter(|key| MODEL.get(key.name).is_none());
+    let forbidden_keys: Map<String, Value> = step_keys.map(|key| (key.name.to_owned(), Value::Bool(false))).collect();
     let with_steps = json!({"if": {"required": ["steps"]}, "then": {"properties": forbidden_keys}});
-    if let Value::Array(all) = spec.entry("allOf").or_insert_with(|| json!([])) {
-        all.push(with_steps);
+    if let Value::Array(schemas) = spec.entry("allOf").or_insert_with(|| json!([])) {
+        schemas.push(with_steps);
     }
 }
 
@@ -247,7 +247,9 @@ impl SchemaWriter {
                 json!({"type": "object", "additionalProperties": value})
             }
             KeyShape::List(inner) => json!({"type": "array", "items": self.shape_schema(inner)}),
-            KeyShape::Either(one, other) => json!({"anyOf": [self.shape_schema(one), self.shape_schema(other)]}),
+            KeyShape::Either(first_shape, other) => {
+                json!({"anyOf": [self.shape_schema(first_shape), self.shape_schema(other)]})
+            }
             KeyShape::DataTest => json!({"anyOf": [
                 {"type": "string"},
                 {"type": "object", "required": ["test_name"]},
@@ -286,11 +288,11 @@ impl SchemaWriter {
 
 /// Returns a schema that matches worksheet steps.
 fn worksheet_condition() -> Value {
-    let said = |key: &&str| match *key {
+    let key_schema = |key: &&str| match *key {
         "columns" => json!({"required": [key], "properties": {"columns": {"type": ["string", "array"]}}}),
         _ => json!({"required": [key], "not": {"properties": {*key: {"type": "null"}}}}),
     };
-    json!({"anyOf": SHEET_KEYS.iter().map(said).collect::<Vec<_>>()})
+    json!({"anyOf": SHEET_KEYS.iter().map(key_schema).collect::<Vec<_>>()})
 }
 
 /// Extends a schema so that it also accepts an empty value.
@@ -300,7 +302,7 @@ fn nullable_schema(schema: Value) -> Value {
             if let Some(ty) = schema.get_mut("type") {
                 match ty {
                     Value::Array(types) => types.push(json!("null")),
-                    one => *one = json!([one.take(), "null"]),
+                    type_name => *type_name = json!([type_name.take(), "null"]),
                 }
             }
             Value::Object(schema)

@@ -27,7 +27,7 @@ impl JoinedStepInput<'_> {
                     .collect(),
             ),
             KeptColumns::Columns(names) => {
-                let mut kept: Vec<InputColumn> = Vec::new();
+                let mut input_columns: Vec<InputColumn> = Vec::new();
                 let mut seen: FxHashMap<String, Span> = FxHashMap::default();
                 for name in names {
                     let Some(column) = self.kept_column(*name, diagnostics) else {
@@ -46,9 +46,9 @@ impl JoinedStepInput<'_> {
                         );
                         continue;
                     }
-                    kept.push(column);
+                    input_columns.push(column);
                 }
-                Some(kept)
+                Some(input_columns)
             }
         }
     }
@@ -59,11 +59,11 @@ impl JoinedStepInput<'_> {
             .merged_columns
             .iter()
             .find(|m| m.name.eq_ignore_ascii_case(name) && m.relations.binary_search(&index).is_ok());
-        let of = merged
+        let relations = merged
             .filter(|m| m.full)
             .map_or_else(|| vec![index], |m| m.relations.clone());
         InputColumn {
-            of,
+            of: relations,
             name: name.to_owned(),
         }
     }
@@ -98,10 +98,10 @@ impl JoinedStepInput<'_> {
                     return None;
                 }
             }
-            let spelled = relation.column(field).map_or(field, Column::name);
+            let column_name = relation.column(field).map_or(field, Column::name);
             return Some(InputColumn {
                 of: vec![index],
-                name: spelled.to_owned(),
+                name: column_name.to_owned(),
             });
         }
         let has = |index: &usize| relations.get(*index).is_some_and(|r| r.position(inner).is_some());
@@ -117,8 +117,8 @@ impl JoinedStepInput<'_> {
             (_, Some(merged), _) if owners.iter().all(|o| merged.relations.contains(o)) => {
                 Some(self.merged_or_own_column(*merged.relations.first()?, inner))
             }
-            ([one], ..) => Some(InputColumn {
-                of: vec![*one],
+            ([owner], ..) => Some(InputColumn {
+                of: vec![*owner],
                 name: inner.to_owned(),
             }),
             ([], None, Some(open)) => {
@@ -143,7 +143,7 @@ impl JoinedStepInput<'_> {
                     .filter_map(|o| relations.get(*o))
                     .map(Relation::name)
                     .collect();
-                let listed = owners
+                let owner_list = owners
                     .iter()
                     .map(|o| format!("`{o}`"))
                     .collect::<Vec<_>>()
@@ -153,7 +153,7 @@ impl JoinedStepInput<'_> {
                     Diagnostic::new(
                         Code::AmbiguousName,
                         name_span(name),
-                        format!("`{inner}` is a column of {listed}"),
+                        format!("`{inner}` is a column of {owner_list}"),
                     )
                     .with_help(format!("specify the relation, for example `{first}.{inner}`")),
                 );

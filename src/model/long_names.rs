@@ -109,8 +109,8 @@ pub(super) fn check_lengths(
         let span = definition.span;
         match (plan.roles.try_get(index), definition.name.as_deref()) {
             (Some(DefinitionRole::Definitions), Some(name)) if plan.outputs.try_get(index) == Some(&true) => {
-                let written = ast.definitions.get(index).and_then(|d| d.name);
-                let span = written.unwrap_or(span);
+                let name_span = ast.definitions.get(index).and_then(|d| d.name);
+                let span = name_span.unwrap_or(span);
                 names.add(name, span, diagnostics);
                 let help = |plain: &str| format!("write `{plain}`");
                 diagnostics.extend(refused_name(name, span, dialect, last, help));

@@ -81,9 +81,9 @@ pub(super) fn is_coarser(unit: CalendarUnit, than: Option<CalendarUnit>) -> bool
 /// within one year.
 pub(super) fn is_nested(unit: CalendarUnit, within: CalendarUnit) -> bool {
     match (unit.unit_length(), within.unit_length()) {
-        ((one, true), (other, true)) => other % one == 0,
-        ((one, false), (_, true)) => one <= 86_400,
-        ((one, false), (other, false)) => other % one == 0,
+        ((length, true), (other, true)) => other % length == 0,
+        ((length, false), (_, true)) => length <= 86_400,
+        ((length, false), (other, false)) => other % length == 0,
         _ => false,
     }
 }

@@ -39,7 +39,7 @@ pub(super) fn check_gaps(
     let dated = |index: usize| {
         let root = program.definitions[index].root;
         let is_period = match (program.node(root), plan.grouped) {
-            (Ir::Definition(used), true) => plan.keys[used as usize],
+            (Ir::Definition(definition_index), true) => plan.keys[definition_index as usize],
             // In a grouped step, `order_by` must refer to a key.
             (Ir::Column(_) | Ir::Apply { .. }, true) => true,
             (Ir::Column(column), false) => {
@@ -51,13 +51,15 @@ pub(super) fn check_gaps(
         is_period && program.meta(root).ty == Type::Date
     };
     let with_role = |role: DefinitionRole| {
-        let all = 0..program.definitions.len();
-        all.filter(move |i| plan.roles[*i] == role && !program.definitions[*i].failed)
+        let indexes = 0..program.definitions.len();
+        indexes.filter(move |i| plan.roles[*i] == role && !program.definitions[*i].failed)
     };
-    let named = |i: usize| program.definitions[i].span.text(text).trim();
+    let text_of = |i: usize| program.definitions[i].span.text(text).trim();
     // A key of the partition does not order its rows.
-    let is_constant =
-        |i: usize| with_role(DefinitionRole::PartitionBy).any(|by| named(by).eq_ignore_ascii_case(named(i)));
+    let is_constant = |i: usize| {
+        with_role(DefinitionRole::PartitionBy)
+            .any(|partition_index| text_of(partition_index).eq_ignore_ascii_case(text_of(i)))
+    };
     let mut ordered = with_role(DefinitionRole::OrderBy).filter(|i| !is_constant(*i));
     let Some(order) = ordered.next().filter(|order| dated(*order)) else {
         return;
@@ -83,7 +85,7 @@ pub(super) fn check_gaps(
     let timeframe = if is_fiscal { &fiscal } else { unit };
     // OFFSET of the key itself, as in `ordered_on - OFFSET(ordered_on, -1)`, intentionally reads the date of the
     // previous row.
-    let is_of_key = |counted: &RowCountingKind| match counted {
+    let is_of_key = |counting_kind: &RowCountingKind| match counting_kind {
         RowCountingKind::Offset { value, .. } => {
             let of_value = date_part(program, *value);
             of_value.zip(of_key).is_some_and(|(value, key)| value.date == key.date)
@@ -97,17 +99,22 @@ pub(super) fn check_gaps(
         .filter(|(d, live)| **live && !d.failed);
     for (definition, _) in definitions {
         let mut ids = (definition.first.0..=definition.root.0).map(IrId);
-        let counted = ids.find_map(|id| Some((id, counted_rows(program, id).filter(|counted| !is_of_key(counted))?)));
-        diagnostics.extend(
-            counted.and_then(|(id, counted)| gap_warning(program, id, counted, (key, unit, timeframe), in_sheet, text)),
-        );
+        let row_counting = ids.find_map(|id| {
+            Some((
+                id,
+                counted_rows(program, id).filter(|counting_kind| !is_of_key(counting_kind))?,
+            ))
+        });
+        diagnostics.extend(row_counting.and_then(|(id, counting_kind)| {
+            gap_warning(program, id, counting_kind, (key, unit, timeframe), in_sheet, text)
+        }));
     }
 }
 
 fn gap_warning(
     program: &Program,
     id: IrId,
-    counted: RowCountingKind,
+    counting_kind: RowCountingKind,
     (key, unit, timeframe): (&str, &str, &str),
     in_sheet: bool,
     text: &str,
@@ -117,7 +124,7 @@ fn gap_warning(
         Some(_) => format!("add `fill: {timeframe}` to the step that groups by `{key}`"),
         None => format!("add a row for each {unit} in an earlier step"),
     };
-    let (message, help) = match counted {
+    let (message, help) = match counting_kind {
         RowCountingKind::Offset { .. } if in_sheet => (
             format!(
                 "the cell is in another row, and that row belongs to the wrong period if a value of `{key}` is missing"
@@ -125,7 +132,7 @@ fn gap_warning(
             no_gaps(),
         ),
         RowCountingKind::Offset { value, sign, rows } => {
-            let of = program.meta(value).span.excerpt(text);
+            let value_text = program.meta(value).span.excerpt(text);
             let Ir::Number(digits) = program.node(rows) else {
                 return None;
             };
@@ -133,7 +140,7 @@ fn gap_warning(
             (
                 format!("`OFFSET` counts rows, so it reads the wrong period if a value of `{key}` is missing"),
                 format!(
-                    "write `PERIODOFFSET({of}, {sign}{rows}, \"{unit}\")` to move by calendar periods, or {}",
+                    "write `PERIODOFFSET({value_text}, {sign}{rows}, \"{unit}\")` to move by calendar periods, or {}",
                     no_gaps()
                 ),
             )
@@ -148,14 +155,14 @@ fn gap_warning(
                 .into_iter()
                 .flatten()
                 .map(str::trim);
-            let of = parts
+            let argument_text = parts
                 .filter(|part| !part.is_empty() && !part.contains(['(', '!']))
                 .find(|_| !in_sheet);
             (
                 format!("the range covers {rows}, so it spans a longer time if `{key}` has no row for some {unit}"),
-                match of.filter(|_| ends_here) {
-                    Some(of) => format!(
-                        "write `PERIODOFFSET({of}, -{back}, \"{unit}\"):{of}` for a range of calendar periods, or {}",
+                match argument_text.filter(|_| ends_here) {
+                    Some(value_text) => format!(
+                        "write `PERIODOFFSET({value_text}, -{back}, \"{unit}\"):{value_text}` for a range of calendar periods, or {}",
                         no_gaps()
                     ),
                     None => no_gaps(),
@@ -212,9 +219,9 @@ fn counted_rows(program: &Program, id: IrId) -> Option<RowCountingKind> {
 /// Returns the calendar unit in a key's timeframe or name, or `day` if neither contains a unit.
 fn key_unit(key: &str) -> &'static str {
     let key = key.to_ascii_lowercase();
-    let named = key.split_once('[').map_or(key.as_str(), |(_, frame)| frame);
+    let unit_text = key.split_once('[').map_or(key.as_str(), |(_, frame)| frame);
     let units = ["day", "week", "month", "quarter", "year"].into_iter();
     // If the name contains several units, as in `birthday_month`, use the last one.
-    let last = units.filter_map(|unit| Some((named.rfind(unit)?, unit))).max();
+    let last = units.filter_map(|unit| Some((unit_text.rfind(unit)?, unit))).max();
     last.map_or("day", |(_, unit)| unit)
 }

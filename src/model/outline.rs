@@ -125,9 +125,9 @@ impl SpecOutline {
     }
 }
 
-fn step_outlines(all: &[Step<'_>], source: &str, compiler: &Compiler) -> Vec<StepOutline> {
+fn step_outlines(spec_steps: &[Step<'_>], source: &str, compiler: &Compiler) -> Vec<StepOutline> {
     let mut steps = Vec::new();
-    for step in all {
+    for step in spec_steps {
         let formulas = StepFormulas::new(step, source);
         let mut ast = Ast::default();
         let limits = &compiler.options.limits;
@@ -151,17 +151,19 @@ fn step_outlines(all: &[Step<'_>], source: &str, compiler: &Compiler) -> Vec<Ste
         let mut definitions = Vec::new();
         for parsed in &ast.definitions {
             let part = parsed.part as usize;
-            let scalar = part.checked_sub(before).and_then(|at| step.definitions.get(at));
+            let scalar = part
+                .checked_sub(before)
+                .and_then(|definition_index| step.definitions.get(definition_index));
             let (Some(scalar), Some(name)) = (scalar, parsed.name) else {
                 continue;
             };
             if formulas.roles.get(part) != Some(&DefinitionRole::Definitions) {
                 continue;
             }
-            let whole = |span: Span| span.text(&formulas.text);
+            let span_text = |span: Span| span.text(&formulas.text);
             let (node, alone, body) = match scalar {
                 StepDefinitions::Block(text) => {
-                    let text_of = whole(parsed.span);
+                    let text_of = span_text(parsed.span);
                     let Some((head, _)) = text_of.split_once('=') else {
                         continue;
                     };
@@ -180,10 +182,10 @@ fn step_outlines(all: &[Step<'_>], source: &str, compiler: &Compiler) -> Vec<Ste
             let yaml::NodeKind::Scalar { style, .. } = &node.kind else {
                 continue;
             };
-            let formula = strip_comments(whole(body));
+            let formula = strip_comments(span_text(body));
             definitions.push(DefinitionWithPosition {
                 name: name.text(&formulas.text).trim_matches('"').to_owned(),
-                has_comment: has_comment(whole(body)),
+                has_comment: has_comment(span_text(body)),
                 formula,
                 formula_span: formulas.to_file_span(body),
                 scalar: node.span,

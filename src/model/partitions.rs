@@ -30,16 +30,16 @@ pub(super) fn check_partitions(
         people_with_role(DefinitionRole::GroupBy),
         people_with_role(DefinitionRole::OrderBy),
     );
-    let said = step.partition_by.is_some();
-    let named = |id: IrId| program.meta(id).span.text(text).trim();
+    let is_explicit = step.partition_by.is_some();
+    let text_of = |id: IrId| program.meta(id).span.text(text).trim();
     let is_among = |id: IrId, ids: &[IrId]| {
         ids.iter().any(|other| {
-            let same = matches!(program.node(id), Ir::Column(_) | Ir::Definition(_))
+            let is_same = matches!(program.node(id), Ir::Column(_) | Ir::Definition(_))
                 && program.node(id) == program.node(*other);
-            same || named(id).eq_ignore_ascii_case(named(*other))
+            is_same || text_of(id).eq_ignore_ascii_case(text_of(*other))
         })
     };
-    let partition: Vec<IrId> = if said {
+    let partition: Vec<IrId> = if is_explicit {
         people_with_role(DefinitionRole::PartitionBy)
     } else if order.is_empty() {
         Vec::new()
@@ -57,18 +57,18 @@ pub(super) fn check_partitions(
         .collect();
     if plan.grouped && !keys.is_empty() && !partition.is_empty() && keys.iter().all(|key| is_among(*key, &partition)) {
         let looks = |id: &IrId| match program.node(*id) {
-            Ir::Window { over, .. } => said || !matches!(program.window_frame(over), WindowFrame::Ranked { .. }),
+            Ir::Window { over, .. } => is_explicit || !matches!(program.window_frame(over), WindowFrame::Ranked { .. }),
             _ => false,
         };
         if let Some(window) = nodes.iter().copied().find(looks) {
-            let names: Vec<String> = keys.iter().map(|key| format!("`{}`", named(*key))).collect();
+            let names: Vec<String> = keys.iter().map(|key| format!("`{}`", text_of(*key))).collect();
             let names = names.join(" and ");
             let span = program.meta(window).span;
             let message = format!(
                 "each combination of {names} is a separate partition, so `{}` reads only one row",
                 span.excerpt(text)
             );
-            let help = if said {
+            let help = if is_explicit {
                 format!("remove {names} from `partition_by`, or write `partition_by: []` to include all groups")
             } else {
                 format!("write `partition_by: []` to include all groups, or order by only one of the keys {names}")
@@ -85,7 +85,7 @@ pub(super) fn check_partitions(
     };
     let fault = keys.offset_out_of_partition();
     // The default partition of expanded steps is checked before they are expanded.
-    let is_checked = plan.grouped && !said && kind == SpecKind::Written;
+    let is_checked = plan.grouped && !is_explicit && kind == SpecKind::Written;
     let fault = fault.or_else(|| keys.period_of_partition().filter(|_| is_checked));
     diagnostics.extend(fault.or_else(|| keys.longer_period_in_order().filter(|_| kind == SpecKind::Written)));
 }
@@ -241,8 +241,8 @@ impl StepKeys<'_> {
 
 /// Returns the column of a key, and the unit if the key is truncated.
 fn key_timeframe(program: &Program, id: IrId) -> Option<(u32, Option<CalendarUnit>)> {
-    let (of, unit) = split_truncation(program, id);
-    match program.node(of) {
+    let (operand, unit) = split_truncation(program, id);
+    match program.node(operand) {
         Ir::Column(column) => Some((column, unit)),
         _ => None,
     }

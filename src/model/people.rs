@@ -107,8 +107,12 @@ mod tests {
     use super::*;
 
     fn test_people() -> People {
-        let group =
-            |name: &str, members: &[&str]| (name.to_owned(), members.iter().map(|it| (*it).to_owned()).collect());
+        let group = |name: &str, members: &[&str]| {
+            (
+                name.to_owned(),
+                members.iter().map(|member| (*member).to_owned()).collect(),
+            )
+        };
         let role = |name: &str, role| (name.to_owned(), role);
         People::new(
             vec![

@@ -127,24 +127,25 @@ impl SpecCompilation<'_> {
 
     /// Returns the properties next to the last formula of each column, by the column's lower-case name.
     fn formula_properties(&self) -> FxHashMap<String, (SpannedText<'_>, DefinitionKeys<'_>)> {
-        let mut found = FxHashMap::default();
+        let mut properties = FxHashMap::default();
         for step in &self.spec.steps {
             for definitions in &step.definitions {
                 match definitions {
                     StepDefinitions::Named { name, keys, .. } => {
-                        found.insert(name.text.to_lowercase(), (*name, *keys));
+                        properties.insert(name.text.to_lowercase(), (*name, *keys));
                     }
                     StepDefinitions::Block(block) => {
-                        let here = |span: Span| block.node.span.start <= span.start && span.end <= block.node.span.end;
-                        for definition in self.definitions.iter().filter(|d| here(d.span)) {
-                            found.remove(&definition.name.to_lowercase());
+                        let is_in_block =
+                            |span: Span| block.node.span.start <= span.start && span.end <= block.node.span.end;
+                        for definition in self.definitions.iter().filter(|d| is_in_block(d.span)) {
+                            properties.remove(&definition.name.to_lowercase());
                         }
                     }
                 }
             }
         }
-        found.retain(|_, (_, keys)| keys.meta.is_some() || keys.data_tests.is_some());
-        found
+        properties.retain(|_, (_, keys)| keys.meta.is_some() || keys.data_tests.is_some());
+        properties
     }
 
     /// Returns the content of the properties file. `grain` contains the key columns. `never_null` contains the columns
@@ -186,7 +187,7 @@ impl SpecCompilation<'_> {
             .map(|column| column_doc(column, &property_sources))
             .collect();
         data_tests.extend(of_model.iter().cloned());
-        let written = |tests: Vec<YamlOutput>| -> Vec<YamlOutput> {
+        let render_tests = |tests: Vec<YamlOutput>| -> Vec<YamlOutput> {
             if self.compiler.specs.needs_flat_test_arguments() {
                 tests.into_iter().map(flatten_test).collect()
             } else {
@@ -196,11 +197,11 @@ impl SpecCompilation<'_> {
         let columns = columns
             .into_iter()
             .map(|c| ColumnDoc {
-                data_tests: written(c.data_tests),
+                data_tests: render_tests(c.data_tests),
                 ..c
             })
             .collect();
-        let data_tests = written(data_tests);
+        let data_tests = render_tests(data_tests);
         ModelDoc {
             name: self.spec.model.text.to_owned(),
             description: self.spec.description.clone(),
@@ -256,31 +257,32 @@ fn column_doc(column: &Column, property_sources: &ColumnPropertySources<'_>) -> 
         .get(&name)
         .map(|(_, keys)| *keys)
         .unwrap_or_default();
-    let mut own = test_entries(definition.data_tests);
-    own.extend(
+    let mut own_tests = test_entries(definition.data_tests);
+    own_tests.extend(
         test_entries(keys.and_then(|s| s.data_tests))
             .into_iter()
-            .filter(|test| !own.contains(test))
+            .filter(|test| !own_tests.contains(test))
             .collect::<Vec<_>>(),
     );
     // Add a test only if the column does not have it yet, because dbt rejects two tests with the same name.
     let proofs = property_sources.proofs.get(&name).map_or(&[][..], Vec::as_slice);
-    let written = |test: &'static str| {
-        own.iter()
-            .any(|own| own.as_text() == Some(test) || own.get(test).is_some())
+    let has_test = |test: &'static str| {
+        own_tests
+            .iter()
+            .any(|own_test| own_test.as_text() == Some(test) || own_test.get(test).is_some())
             || proofs.iter().any(|proof| proof.always && proof.kind == test)
             || property_sources.of_model.contains(&(test, name.clone()))
     };
     let key = property_sources.grain.contains(&name);
     let mut data_tests = Vec::new();
     let never_null = property_sources.never_null.contains(column.name());
-    if (never_null || key && !column.is_nullable()) && !written("not_null") {
+    if (never_null || key && !column.is_nullable()) && !has_test("not_null") {
         data_tests.push(YamlOutput::text("not_null"));
     }
-    if key && property_sources.unique_column && !written("unique") {
+    if key && property_sources.unique_column && !has_test("unique") {
         data_tests.push(YamlOutput::text("unique"));
     }
-    data_tests.extend(own);
+    data_tests.extend(own_tests);
     data_tests.extend(proofs.iter().map(|proof| proof.test.clone()));
     let mut meta = yaml_pairs(definition.meta, StringLanguage::Text);
     let of_columns = yaml_pairs(keys.and_then(|s| s.meta), StringLanguage::Text);
@@ -302,7 +304,7 @@ fn column_doc(column: &Column, property_sources: &ColumnPropertySources<'_>) -> 
     let inherited = column
         .tags()
         .iter()
-        .filter(|tag| !tags.iter().any(|own| own.as_text() == Some(tag)));
+        .filter(|tag| !tags.iter().any(|own_tag| own_tag.as_text() == Some(tag)));
     let inherited: Vec<YamlOutput> = inherited.map(YamlOutput::text).collect();
     tags.extend(inherited);
     if !tags.is_empty() {

@@ -28,17 +28,17 @@ impl NamesUsed {
 impl SpecCompilation<'_> {
     /// Records the names in a step.
     pub(super) fn record_names(&mut self, step: &Step<'_>, input: &StepInput<'_>, program: &Program) {
-        let used = &mut self.names_used;
-        used.add(program.columns.iter().map(|column| &*column.name));
-        used.add(
+        let names_used = &mut self.names_used;
+        names_used.add(program.columns.iter().map(|column| &*column.name));
+        names_used.add(
             program
                 .definitions
                 .iter()
                 .filter_map(|definition| definition.name.as_deref()),
         );
-        used.add(step.name.map(|name| name.text));
+        names_used.add(step.name.map(|name| name.text));
         for tab in input.tabs {
-            used.add(
+            names_used.add(
                 tab.columns
                     .iter()
                     .chain(tab.order.iter().map(|(column, _)| column))
@@ -46,7 +46,7 @@ impl SpecCompilation<'_> {
             );
         }
         if let KeptColumns::Columns(names) = &step.keep {
-            used.add(
+            names_used.add(
                 names
                     .iter()
                     .map(|name| name.text.rsplit('.').next().unwrap_or(name.text).trim_end_matches('}')),
@@ -57,30 +57,30 @@ impl SpecCompilation<'_> {
                 .sheet
                 .as_ref()
                 .is_some_and(|sheet_keys| sheet_keys.columns.is_none());
-        used.reads_all |= input.source.is_some() && takes_all;
+        names_used.reads_all |= input.source.is_some() && takes_all;
     }
 
     /// Returns the relations of the schema that a spec reads, each with the columns that may affect the generated
     /// files.
     pub(super) fn relations_read(&mut self, output: &[Column]) -> Vec<Relation> {
         let spec = self.spec;
-        let mut used = std::mem::take(&mut self.names_used);
-        used.add(output.iter().map(Column::name));
-        used.add(self.sources.sources.iter().map(|source| source.from.name()));
+        let mut names_used = std::mem::take(&mut self.names_used);
+        names_used.add(output.iter().map(Column::name));
+        names_used.add(self.sources.sources.iter().map(|source| source.from.name()));
         for item in spec
             .examples
             .iter()
             .flat_map(|example| example.given.items().unwrap_or_default())
         {
             let rows = item.get("rows").and_then(crate::yaml::Node::items).unwrap_or_default();
-            used.add(
+            names_used.add(
                 rows.iter()
                     .flat_map(|row| row.pairs().unwrap_or_default())
                     .filter_map(|(key, _)| key.text()),
             );
         }
         for comparison in &spec.comparisons {
-            used.add(
+            names_used.add(
                 comparison
                     .keys
                     .iter()
@@ -89,9 +89,13 @@ impl SpecCompilation<'_> {
             );
         }
         let found_in = || spec.rules.iter().filter_map(|rule| rule.found_in.as_ref());
-        used.add(found_in().filter_map(|it| it.field).map(|field| field.text));
+        names_used.add(
+            found_in()
+                .filter_map(|reference| reference.field)
+                .map(|field| field.text),
+        );
         let tested = found_in()
-            .map(|it| &it.to)
+            .map(|reference| &reference.to)
             .chain(spec.comparisons.iter().map(|compare_entry| &compare_entry.with));
         let options = &self.compiler.options;
         let of_schema = |from: &RelationReference| {
@@ -112,10 +116,10 @@ impl SpecCompilation<'_> {
             let Some(relation) = of_schema(from) else { continue };
             let is_known = relations
                 .iter()
-                .any(|known| known.schema_name() == relation.schema_name());
+                .any(|other_relation| other_relation.schema_name() == relation.schema_name());
             if !is_known {
-                let whole = index == 0 && used.reads_all;
-                relations.push(relation.restrict_columns((!whole).then_some(&used.names)));
+                let is_complete = index == 0 && names_used.reads_all;
+                relations.push(relation.restrict_columns((!is_complete).then_some(&names_used.names)));
             }
         }
         relations

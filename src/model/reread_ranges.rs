@@ -56,13 +56,17 @@ impl SpecCompilation<'_> {
                         }
                         (*span, "it may read rows from any time")
                     }
-                    CrossRowRead::Joined { span, step: of, equal } => {
-                        let same = |(key, other): &(TimeKey, String)| {
-                            let time_column = self.trace_column_to_first_step(*of, other);
+                    CrossRowRead::Joined {
+                        span,
+                        step: step_index,
+                        equal,
+                    } => {
+                        let is_same_time = |(key, other): &(TimeKey, String)| {
+                            let time_column = self.trace_column_to_first_step(*step_index, other);
                             is_time(step, key).is_some()
                                 && time_column.is_ok_and(|time_column| time_column.base == time.base)
                         };
-                        if equal.iter().any(same) {
+                        if equal.iter().any(is_same_time) {
                             continue;
                         }
                         (*span, "it joins rows of an earlier step that may be from any time")

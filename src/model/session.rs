@@ -50,7 +50,7 @@ impl SpecSession {
         self.compile_first_specs(compiler, specs, specs.len(), || {})
     }
 
-    /// Compiles the first `count` specs and all specs on which they depend. Returns the first `count` results. `done`
+    /// Compiles the first `count` specs and all specs on which they depend. Returns the first `count` results. `progress`
     /// is called after each spec.
     #[must_use]
     pub fn compile_first_specs(
@@ -58,9 +58,9 @@ impl SpecSession {
         compiler: &Compiler,
         specs: &[SpecText<'_>],
         count: usize,
-        done: impl Fn() + Sync,
+        progress: impl Fn() + Sync,
     ) -> Vec<Arc<CompiledSpec>> {
-        compiler.compile_batch(specs, count, done, Some(self))
+        compiler.compile_batch(specs, count, progress, Some(self))
     }
 
     /// Returns a fingerprint of all options of a compiler. Results can be reused only with the same options.
@@ -89,11 +89,11 @@ impl SpecSession {
     /// Takes the results of earlier compilations of these specs, and discards all others.
     pub(crate) fn take_files(&mut self, compiler: &Compiler, specs: &[SpecText<'_>]) -> Vec<CachedFile> {
         let options = Self::options_fingerprint(compiler);
-        let mut known = std::mem::take(&mut self.files);
+        let mut cached_files = std::mem::take(&mut self.files);
         if std::mem::replace(&mut self.options, options) != options {
-            known.clear();
+            cached_files.clear();
         }
-        let take = |spec: &SpecText<'_>| known.remove(&spec_fingerprint(*spec)).unwrap_or_default();
+        let take = |spec: &SpecText<'_>| cached_files.remove(&spec_fingerprint(*spec)).unwrap_or_default();
         specs.iter().map(take).collect()
     }
 
@@ -101,7 +101,7 @@ impl SpecSession {
     #[doc(hidden)]
     #[must_use]
     pub fn has_new_results(&self) -> bool {
-        let is_new = |kept: &Kept<CachedSpec>| kept.value.encoded.is_none();
+        let is_new = |entry: &Kept<CachedSpec>| entry.value.encoded.is_none();
         self.files
             .values()
             .filter_map(|file| file.compiled.as_ref())
@@ -212,11 +212,11 @@ impl From<CompiledSpec> for CachedSpec {
 }
 
 impl CachedSpec {
-    /// Decodes a stored spec. `metric_sets` contains the project's metric sets, and `own` the metric set that the file
+    /// Decodes a stored spec. `metric_sets` contains the project's metric sets, and `file_set` the metric set that the file
     /// defines. Returns `false` if the bytes are damaged.
-    pub fn decode(&self, metric_sets: &MetricSets, own: Option<&MetricSetWithErrors>) -> bool {
+    pub fn decode(&self, metric_sets: &MetricSets, file_set: Option<&MetricSetWithErrors>) -> bool {
         if let (None, Some(encoded)) = (self.decoded.get(), &self.encoded)
-            && let Some(decoded) = encoded.decode(metric_sets, own)
+            && let Some(decoded) = encoded.decode(metric_sets, file_set)
         {
             self.decoded.get_or_init(|| Arc::new(decoded));
         }
@@ -241,11 +241,11 @@ impl EncodedSpec {
         })
     }
 
-    fn decode(&self, metric_sets: &MetricSets, own: Option<&MetricSetWithErrors>) -> Option<CompiledSpec> {
+    fn decode(&self, metric_sets: &MetricSets, own_set: Option<&MetricSetWithErrors>) -> Option<CompiledSpec> {
         let mut compiled: CompiledSpec = postcard::from_bytes(&self.bytes).ok()?;
         let sets: Option<Vec<Arc<MetricSet>>> = self.sets.iter().map(|name| metric_sets.get(name).cloned()).collect();
         compiled.sets = sets?;
-        compiled.metric_set = own.and_then(|own| own.set.clone());
+        compiled.metric_set = own_set.and_then(|file_set| file_set.set.clone());
         Some(compiled)
     }
 }
@@ -303,9 +303,9 @@ impl<'c> KnownInputs<'c> {
     }
 
     /// Returns whether computing a result again would give the same result.
-    pub fn is_current<T>(&self, kept: Option<&Kept<T>>) -> bool {
+    pub fn is_current<T>(&self, cached_result: Option<&Kept<T>>) -> bool {
         let is_same = |(lookup, before): &(Lookup, u64)| self.fingerprint(lookup) == Some(*before);
-        kept.is_some_and(|kept| kept.lookups.iter().all(is_same))
+        cached_result.is_some_and(|entry| entry.lookups.iter().all(is_same))
     }
 }
 

@@ -21,21 +21,21 @@ impl SpecCompilation<'_> {
     pub(super) fn find_source_time_column(
         &self,
         time: &Column,
-        written: SpannedText<'_>,
+        time_name: SpannedText<'_>,
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Option<SourceTimeColumn> {
         let name = time.name();
         let mut refuse = |span: Span, message: String, help: String| {
             let diagnostic = Diagnostic::new(Code::IncrementalTime, span, message).with_help(help);
-            diagnostics.push(match span == written.node.span {
+            diagnostics.push(match span == time_name.node.span {
                 true => diagnostic,
-                false => diagnostic.with_secondary_label(written.node.span, "the time column"),
+                false => diagnostic.with_secondary_label(time_name.node.span, "the time column"),
             });
         };
         if time.ty() == Type::Unknown {
             let help = format!("provide a schema with `--schema`, or truncate `{name}` to a unit, as in `{name}[day]`");
             refuse(
-                written.node.span,
+                time_name.node.span,
                 format!("cannot tell whether `{name}` is a date or a timestamp"),
                 help,
             );
@@ -44,7 +44,7 @@ impl SpecCompilation<'_> {
         if !time.ty().is_temporal() {
             let help = "use a column that contains dates or times".to_owned();
             refuse(
-                written.node.span,
+                time_name.node.span,
                 format!("`{name}` is {}, not a date or time", time.ty().describe()),
                 help,
             );
@@ -54,29 +54,29 @@ impl SpecCompilation<'_> {
         match self.trace_column_to_first_step(last, name) {
             Ok(traced) => Some(traced),
             Err((step, time_value)) => {
-                let of = self
+                let suffix = self
                     .spec
                     .steps
                     .get(step)
                     .and_then(|step| step.name)
                     .map_or_else(String::new, |n| format!(" in step `{}`", n.text));
                 let (span, message, help) = match time_value {
-                    Some(made) if !made.of_rows => (
-                        made.span,
+                    Some(time_value) if !time_value.of_rows => (
+                        time_value.span,
                         format!(
-                            "`{name}` is computed from several rows{of}, so it cannot be used to select late input rows"
+                            "`{name}` is computed from several rows{suffix}, so it cannot be used to select late input rows"
                         ),
                         "either group by a time column and use this column as `event_time`, or write `materialized: table`",
                     ),
-                    Some(made) => (
-                        made.span,
-                        format!("`{name}` is computed{of}, so it cannot be used to select late input rows"),
+                    Some(time_value) => (
+                        time_value.span,
+                        format!("`{name}` is computed{suffix}, so it cannot be used to select late input rows"),
                         "keep a time column of the first step in all later steps, unchanged or truncated to a \
                             unit as in `day[month]`, or write `materialized: table`",
                     ),
                     None => (
-                        written.node.span,
-                        format!("the origin of `{name}` is unknown{of}"),
+                        time_name.node.span,
+                        format!("the origin of `{name}` is unknown{suffix}"),
                         "keep a time column of the first step in all later steps, or write `materialized: table`",
                     ),
                 };
@@ -95,24 +95,24 @@ impl SpecCompilation<'_> {
     ) -> Result<SourceTimeColumn, (usize, Option<TimeValue>)> {
         let mut name = name.to_lowercase();
         let mut units = Vec::new();
-        for at in (0..=step).rev() {
-            let Some(times) = self.times.get(at) else {
-                return Err((at, None));
+        for step_index in (0..=step).rev() {
+            let Some(times) = self.times.get(step_index) else {
+                return Err((step_index, None));
             };
             let key = match times.by_column.get(&name) {
                 Some(time_value) if time_value.of_rows => time_value.key.clone(),
-                Some(made) => return Err((at, Some(made.clone()))),
+                Some(time_value) => return Err((step_index, Some(time_value.clone()))),
                 None if times.has_undeclared_columns => TimeKey {
                     base: TimeOrigin::Column(0, name.clone()),
                     unit: None,
                 },
-                None => return Err((at, None)),
+                None => return Err((step_index, None)),
             };
             units.extend(key.unit);
-            match (at, key.base) {
+            match (step_index, key.base) {
                 (0, base) => return Ok(SourceTimeColumn { base, name, units }),
                 (_, TimeOrigin::Column(0, before)) => name = before,
-                _ => return Err((at, times.by_column.get(&name).cloned())),
+                _ => return Err((step_index, times.by_column.get(&name).cloned())),
             }
         }
         Err((0, None))

@@ -92,7 +92,7 @@ impl SpecSources {
     /// Resolves the relation named by a join or tab in the step at this index.
     pub fn resolve_join_target(&self, spec: &Spec<'_>, step: usize, from: &RelationReference) -> JoinTarget {
         match named_step(spec, step, from) {
-            Some(of) if of < step => JoinTarget::Step(of),
+            Some(step_index) if step_index < step => JoinTarget::Step(step_index),
             Some(_) => JoinTarget::Later,
             None => JoinTarget::Source(self.source_position(from).unwrap_or_default()),
         }
@@ -110,12 +110,12 @@ impl SpecSources {
         // If two tables in different schemas have the same name, the CTE of the second table includes the schema in its
         // name.
         let first = self.called.insert(from.name().to_lowercase());
-        let wanted = if first {
+        let preferred_name = if first {
             from.name().to_owned()
         } else {
             from.long_name()
         };
-        let name = names.choose_name(&wanted);
+        let name = names.choose_name(&preferred_name);
         let select = dbt::import_cte(from, &table);
         self.places.insert(key(from), self.sources.len());
         self.sources.push(ReadSource {
@@ -135,16 +135,16 @@ impl SpecSources {
     pub fn dbt_sql(&self, tree: &SqlTree, query: &Query, dialect: Dialect) -> String {
         let is_read = |index: usize| {
             let selects = query.ctes.iter().map(|cte| &cte.body).chain([&query.body]);
-            let mut read = selects.flat_map(|s| s.from.iter().chain(s.joins.iter().map(|join| &join.source)));
-            read.any(|source| matches!(source, SelectSource::Input(of) if *of as usize == index))
+            let mut query_sources = selects.flat_map(|s| s.from.iter().chain(s.joins.iter().map(|join| &join.source)));
+            query_sources.any(|source| matches!(source, SelectSource::Input(of) if *of as usize == index))
         };
-        let read: Vec<bool> = (0..self.sources.len()).map(is_read).collect();
-        let all = self.sources.iter().zip(&read);
-        let inputs: Vec<QueryInput<'_>> = all
-            .map(|(s, read)| QueryInput {
+        let read_flags: Vec<bool> = (0..self.sources.len()).map(is_read).collect();
+        let source_flags = self.sources.iter().zip(&read_flags);
+        let inputs: Vec<QueryInput<'_>> = source_flags
+            .map(|(s, is_import)| QueryInput {
                 name: &s.import,
                 alias: None,
-                import: read.then_some(s.select.as_str()),
+                import: is_import.then_some(s.select.as_str()),
             })
             .collect();
         let mut sql = SqlText::default();
@@ -176,8 +176,8 @@ fn named_step(spec: &Spec<'_>, step: usize, from: &RelationReference) -> Option<
     let RelationReference::Table(table) = from else {
         return None;
     };
-    let named = |s: &Step<'_>| s.name.is_some_and(|name| name.text.eq_ignore_ascii_case(table));
+    let has_name = |s: &Step<'_>| s.name.is_some_and(|name| name.text.eq_ignore_ascii_case(table));
     // If two steps have the same name, use the nearest earlier step. The duplicate name is reported elsewhere.
-    let earlier = spec.steps.iter().take(step).rposition(named);
-    earlier.or_else(|| spec.steps.iter().position(named))
+    let earlier = spec.steps.iter().take(step).rposition(has_name);
+    earlier.or_else(|| spec.steps.iter().position(has_name))
 }

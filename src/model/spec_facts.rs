@@ -35,7 +35,7 @@ pub(super) fn column_tags(columns: &[ColumnKeys<'_>]) -> Vec<(String, Vec<String
 
 /// Returns the label and the format of each column that has one.
 pub(super) fn column_formats(columns: &[ColumnKeys<'_>]) -> Vec<(String, ColumnFormat)> {
-    let of = |column: &ColumnKeys<'_>| {
+    let column_format = |column: &ColumnKeys<'_>| {
         let omni = column.omni.or_else(|| column.meta?.get("omni"))?;
         let text = |key: &str| omni.text_at(key).map(str::to_owned);
         let format = ColumnFormat {
@@ -44,7 +44,7 @@ pub(super) fn column_formats(columns: &[ColumnKeys<'_>]) -> Vec<(String, ColumnF
         };
         Some((column.name.text.to_owned(), format))
     };
-    columns.iter().filter_map(of).collect()
+    columns.iter().filter_map(column_format).collect()
 }
 
 /// Returns the time limit in seconds from `meta: {formulac: {budget: 30}}`, as written in the spec.

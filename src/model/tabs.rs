@@ -23,28 +23,42 @@ impl SpecCompilation<'_> {
 
     fn read_tab(&self, keys: &TabKeys<'_>, index: usize, diagnostics: &mut Vec<Diagnostic>) -> TabSource {
         let model = keys.model.name();
-        let (relation, key, source, own) = match self.sources.resolve_join_target(self.spec, index, &keys.model) {
-            JoinTarget::Step(of) => {
-                let facts = self.facts.get(of);
-                let own = self.spec.steps.get(of).and_then(|s| s.name).map_or("", |n| n.text);
-                let written = self.compiler.options.dialect.name_text(own, true);
+        let (relation, key, source, own_name) = match self.sources.resolve_join_target(self.spec, index, &keys.model) {
+            JoinTarget::Step(step_index) => {
+                let facts = self.facts.get(step_index);
+                let original_name = self
+                    .spec
+                    .steps
+                    .get(step_index)
+                    .and_then(|s| s.name)
+                    .map_or("", |n| n.text);
+                let name_sql = self.compiler.options.dialect.name_text(original_name, true);
                 let key = facts.map(|f| f.grain.clone()).unwrap_or_default();
                 (
                     facts.and_then(|f| f.relation.clone()),
                     key,
-                    SelectSource::Name(written),
-                    own,
+                    SelectSource::Name(name_sql),
+                    original_name,
                 )
             }
-            JoinTarget::Source(of) => {
-                let known = self.known_relation(&keys.model);
+            JoinTarget::Source(source_index) => {
+                let known_relation = self.known_relation(&keys.model);
                 if self.is_missing(&keys.model) {
                     let span = keys.model_text.node.span;
                     diagnostics.push(self.report_missing_relation("model", &keys.model, span, "", std::iter::empty()));
                 }
-                let own = self.sources.sources.get(of).map_or("", |source| source.name.as_str());
-                let key = known.map(|r| r.key().to_vec()).unwrap_or_default();
-                (known.cloned(), key, SelectSource::Input(of as u32), own)
+                let original_name = self
+                    .sources
+                    .sources
+                    .get(source_index)
+                    .map_or("", |source| source.name.as_str());
+                let key = known_relation.map(|r| r.key().to_vec()).unwrap_or_default();
+                (
+                    known_relation.cloned(),
+                    key,
+                    SelectSource::Input(source_index as u32),
+                    original_name,
+                )
             }
             JoinTarget::Later => {
                 let message = format!("this tab reads step `{model}`, which is not an earlier step");
@@ -86,7 +100,7 @@ impl SpecCompilation<'_> {
                 order.push((column.clone(), false));
             }
         }
-        let name = if own.is_empty() { model } else { own };
+        let name = if own_name.is_empty() { model } else { own_name };
         TabSource {
             name: model.to_owned(),
             renamed: name != model,
@@ -122,10 +136,10 @@ fn known_column(
 /// Returns the tabs in the form that formulas need.
 pub(super) fn named_tabs(step: &Step<'_>, tabs: &[TabSource]) -> Vec<Tab> {
     let keys = step.sheet.iter().flat_map(|sheet| &sheet.tabs);
-    let named = keys.zip(tabs).map(|(keys, tab)| Tab {
+    let tab_list = keys.zip(tabs).map(|(keys, tab)| Tab {
         name: keys.name.to_owned(),
         columns: tab.columns.clone(),
         ordered: tab.ordered,
     });
-    named.collect()
+    tab_list.collect()
 }

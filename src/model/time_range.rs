@@ -185,14 +185,17 @@ impl SpecCompilation<'_> {
         output: &StepOutput,
         step_times: &mut StepTimes,
     ) {
-        let of_step = |at: usize, name: &str| {
+        let of_step = |step_index: usize, name: &str| {
             self.times
-                .get(at)
+                .get(step_index)
                 .is_none_or(|step| step.has_undeclared_columns || step.row_level.contains(name))
         };
-        let of_column = |(at, name): (usize, String)| match at.checked_sub(1).and_then(|at| step.joins.get(at)) {
+        let of_column = |(input_index, name): (usize, String)| match input_index
+            .checked_sub(1)
+            .and_then(|join_index| step.joins.get(join_index))
+        {
             Some(join) => match self.sources.resolve_join_target(self.spec, position, &join.to) {
-                JoinTarget::Step(of) => of_step(of, &name),
+                JoinTarget::Step(step_index) => of_step(step_index, &name),
                 JoinTarget::Source(_) | JoinTarget::Later => true,
             },
             None => position.checked_sub(1).is_none_or(|before| of_step(before, &name)),
@@ -229,14 +232,14 @@ impl SpecCompilation<'_> {
         }
         for column in output.relation.columns() {
             let name = column.name().to_lowercase();
-            let kept = step_times
+            let is_stable = step_times
                 .by_column
                 .get(&name)
                 .is_some_and(|time_value| match &time_value.key.base {
-                    TimeOrigin::Column(at, name) => of_column((*at, name.clone())),
+                    TimeOrigin::Column(input_index, name) => of_column((*input_index, name.clone())),
                     TimeOrigin::Value(_) => false,
                 });
-            if kept && !defined.contains(&name) {
+            if is_stable && !defined.contains(&name) {
                 step_times.row_level.insert(name);
             }
         }
@@ -245,14 +248,14 @@ impl SpecCompilation<'_> {
     fn record_joined_steps(&self, step: &Step<'_>, position: usize, times: &Times<'_>, looks: &mut Vec<CrossRowRead>) {
         let conditions = JoinConditions::from_plan(times.plan);
         for (index, join) in step.joins.iter().enumerate() {
-            if let JoinTarget::Step(of) = self.sources.resolve_join_target(self.spec, position, &join.to) {
+            if let JoinTarget::Step(step_index) = self.sources.resolve_join_target(self.spec, position, &join.to) {
                 let equal = conditions
                     .join_condition(index)
                     .map(|root| times.equal_values(root, index + 1))
                     .unwrap_or_default();
                 looks.push(CrossRowRead::Joined {
                     span: join.to_text.node.span,
-                    step: of,
+                    step: step_index,
                     equal,
                 });
             }

@@ -20,7 +20,7 @@ pub fn time_zone_names() -> impl Iterator<Item = &'static str> {
 
 /// Returns whether a time zone exists.
 pub fn is_time_zone(name: &str) -> bool {
-    time_zone_names().any(|known| known == name)
+    time_zone_names().any(|zone| zone == name)
 }
 
 /// Returns the name of a time zone if it exists.

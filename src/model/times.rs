@@ -28,15 +28,15 @@ impl Times<'_> {
     }
 
     fn time_key(&self, id: IrId) -> TimeKey {
-        let (mut of, unit) = split_truncation(self.program(), id);
+        let (mut operand, unit) = split_truncation(self.program(), id);
         // Skip finer truncations, because the month of a day is also the month of the time itself.
-        while let (inner, Some(finer)) = split_truncation(self.program(), of)
+        while let (inner, Some(finer)) = split_truncation(self.program(), operand)
             && unit.is_some_and(|unit| is_nested(finer, unit))
         {
-            of = inner;
+            operand = inner;
         }
         TimeKey {
-            base: self.time_origin(of),
+            base: self.time_origin(operand),
             unit,
         }
     }
@@ -59,30 +59,30 @@ impl Times<'_> {
         of_sort_key().unwrap_or_else(|| self.time_key(id))
     }
 
-    fn time_origin(&self, of: IrId) -> TimeOrigin {
+    fn time_origin(&self, time_id: IrId) -> TimeOrigin {
         let program = self.program();
-        if let Some((relation, name)) = self.time_column(of) {
+        if let Some((relation, name)) = self.time_column(time_id) {
             return TimeOrigin::Column(relation, name);
         }
         // A value that depends on a single column is identified by its formula.
-        let (mut id, mut told) = (of, String::new());
+        let (mut id, mut signature) = (time_id, String::new());
         while let Ir::Apply { overload, args } = program.node(id)
             && let Some((first, rest)) = program.args(args).split_first()
             && rest
                 .iter()
                 .all(|arg| matches!(program.node(*arg), Ir::Text(_) | Ir::Number(_)))
         {
-            told.push_str(&format!("{overload:?}"));
+            signature.push_str(&format!("{overload:?}"));
             for arg in rest {
                 if let Ir::Text(text) | Ir::Number(text) = program.node(*arg) {
-                    told.push_str(&format!(" {}", program.text(text)));
+                    signature.push_str(&format!(" {}", program.text(text)));
                 }
             }
             id = program.resolve_names(*first);
         }
         match self.time_column(id) {
-            Some(column) => TimeOrigin::Value(format!("{told} of {column:?}")),
-            None => TimeOrigin::Value(format!("{of:?}")),
+            Some(column) => TimeOrigin::Value(format!("{signature} of {column:?}")),
+            None => TimeOrigin::Value(format!("{time_id:?}")),
         }
     }
 
@@ -91,16 +91,16 @@ impl Times<'_> {
         let Ir::Column(column) = self.program().node(id) else {
             return None;
         };
-        let used = self
+        let time_column = self
             .program()
             .columns
             .try_get(column as usize)
-            .filter(|used| used.merged.is_empty())?;
+            .filter(|input_column| input_column.merged.is_empty())?;
         let index = match self.input.joined {
-            Some(joined) => joined.position(used.relation.as_deref()?)?,
+            Some(joined) => joined.position(time_column.relation.as_deref()?)?,
             None => 0,
         };
-        Some((index, used.name.to_lowercase()))
+        Some((index, time_column.name.to_lowercase()))
     }
 
     /// Returns the input columns on which a value depends.
@@ -112,7 +112,9 @@ impl Times<'_> {
                 continue;
             }
             match program.node(id) {
-                Ir::Definition(used) => stack.extend(program.definitions.try_get(used as usize).map(|d| d.root)),
+                Ir::Definition(definition_index) => {
+                    stack.extend(program.definitions.try_get(definition_index as usize).map(|d| d.root))
+                }
                 Ir::Column(_) => columns.extend(self.time_column(id)),
                 _ => stack.extend(program.operands(id)),
             }
@@ -142,7 +144,7 @@ impl Times<'_> {
 
     pub fn time_values(&self, step: &Step<'_>, output: &StepOutput) -> FxHashMap<String, TimeValue> {
         let program = self.program();
-        let mut made = FxHashMap::default();
+        let mut time_values = FxHashMap::default();
         // Kept columns have the times of the input, unless a computed column has the same name.
         let place_of = |name: &str| match self.input.joined {
             Some(joined) => joined
@@ -151,7 +153,7 @@ impl Times<'_> {
                 .position(|r| r.column(name).is_some() || r.is_open()),
             None => Some(0),
         };
-        let kept = |column: &Column| {
+        let kept_value = |column: &Column| {
             let name = column.name().to_lowercase();
             let key = TimeKey {
                 base: TimeOrigin::Column(place_of(&name)?, name.clone()),
@@ -167,14 +169,14 @@ impl Times<'_> {
             ))
         };
         if !matches!(step.keep, KeptColumns::Nothing) {
-            made.extend(output.relation.columns().iter().filter_map(kept));
+            time_values.extend(output.relation.columns().iter().filter_map(kept_value));
             if let (KeptColumns::Columns(names), Some(joined)) = (&step.keep, self.input.joined) {
                 for name in names {
                     let Some((relation, column)) = name.text.split_once('.') else {
                         continue;
                     };
                     if let (Some(position), Some(time_value)) =
-                        (joined.position(relation), made.get_mut(&column.to_lowercase()))
+                        (joined.position(relation), time_values.get_mut(&column.to_lowercase()))
                     {
                         time_value.key.base = TimeOrigin::Column(position, column.to_lowercase());
                     }
@@ -188,7 +190,7 @@ impl Times<'_> {
             let meta = program.meta(definition.root);
             let of_rows = meta.level <= Level::Row && !meta.volatile;
             let span = (self.in_file)(definition.span);
-            made.insert(
+            time_values.insert(
                 name,
                 TimeValue {
                     key: self.time_key(definition.root),
@@ -197,7 +199,7 @@ impl Times<'_> {
                 },
             );
         }
-        made
+        time_values
     }
 
     pub fn cross_row_reads(&self, step: &Step<'_>) -> Vec<CrossRowRead> {
@@ -205,7 +207,7 @@ impl Times<'_> {
         let people_with_role = |role: DefinitionRole| -> Vec<IrId> {
             let definitions = program.definitions.iter().zip(&plan.roles);
             definitions
-                .filter(|(d, own)| **own == role && !d.failed)
+                .filter(|(d, definition_role)| **definition_role == role && !d.failed)
                 .map(|(d, _)| d.root)
                 .collect()
         };
@@ -214,8 +216,8 @@ impl Times<'_> {
             people_with_role(DefinitionRole::GroupBy),
             people_with_role(DefinitionRole::PartitionBy),
         );
-        let same = |one: IrId, other: IrId| {
-            program.resolve_names(one) == program.resolve_names(other) || self.is_same(one, other)
+        let is_same_value = |first_key: IrId, other: IrId| {
+            program.resolve_names(first_key) == program.resolve_names(other) || self.is_same(first_key, other)
         };
         let by_default: Vec<IrId> = match step.partition_by {
             Some(_) => ids.clone(),
@@ -223,7 +225,7 @@ impl Times<'_> {
             None => groups
                 .iter()
                 .copied()
-                .filter(|key| !order.iter().any(|o| same(*key, *o)))
+                .filter(|key| !order.iter().any(|o| is_same_value(*key, *o)))
                 .collect(),
         };
         let mut looks = Vec::new();
@@ -304,14 +306,17 @@ impl Times<'_> {
         lengths: &FxHashMap<IrId, (TimeLength, TimeLength)>,
     ) -> (TimeLength, TimeLength) {
         let program = self.program();
-        let of = |id: IrId| lengths.get(&id).copied().unwrap_or_default();
+        let lengths_of = |id: IrId| lengths.get(&id).copied().unwrap_or_default();
         match program.node(id) {
-            Ir::Definition(used) => program
+            Ir::Definition(definition_index) => program
                 .definitions
-                .try_get(used as usize)
-                .map(|d| of(d.root))
+                .try_get(definition_index as usize)
+                .map(|d| lengths_of(d.root))
                 .unwrap_or_default(),
-            _ => program.operands(id).map(of).fold(Default::default(), longest_lengths),
+            _ => program
+                .operands(id)
+                .map(lengths_of)
+                .fold(Default::default(), longest_lengths),
         }
     }
 
@@ -323,7 +328,7 @@ impl Times<'_> {
         lengths: &mut FxHashMap<IrId, (TimeLength, TimeLength)>,
     ) {
         let program = self.program();
-        let own = match program.node(id) {
+        let own_lengths = match program.node(id) {
             Ir::PeriodLookup { period, .. } => program.periods.try_get(period as usize).map(|p| reach(p.count, p.unit)),
             Ir::Window { over, .. } => match program.window_frame(over) {
                 WindowFrame::Calendar(range) => calendar_reach(range),
@@ -331,16 +336,16 @@ impl Times<'_> {
             },
             _ => None,
         };
-        let (back, forth) = own.unwrap_or_default();
-        let all = (back.combine(inner.0), inner.1.combine(forth));
-        if all != Default::default() || own.is_some() {
-            lengths.insert(id, all);
+        let (back, forth) = own_lengths.unwrap_or_default();
+        let total_lengths = (back.combine(inner.0), inner.1.combine(forth));
+        if total_lengths != Default::default() || own_lengths.is_some() {
+            lengths.insert(id, total_lengths);
         }
     }
 
     /// Returns whether two keys are the same column, truncated to the same unit.
-    fn is_same(&self, one: IrId, other: IrId) -> bool {
-        self.time_key(one) == self.time_key(other)
+    fn is_same(&self, first_key: IrId, other: IrId) -> bool {
+        self.time_key(first_key) == self.time_key(other)
     }
 
     /// Returns pairs that a condition requires to be equal. Each pair consists of a value in the step and a column of
@@ -348,30 +353,33 @@ impl Times<'_> {
     pub fn equal_values(&self, root: IrId, index: usize) -> Vec<(TimeKey, String)> {
         let program = self.program();
         let equal = crate::catalog::get(crate::catalog::internal::EQUAL);
-        let mut found = Vec::new();
+        let mut pairs = Vec::new();
         let mut stack = vec![root];
         while let Some(id) = stack.pop() {
             match program.node(id) {
                 Ir::And(args) => stack.extend(program.args(args)),
                 Ir::Apply { overload, args } if equal.overloads.iter().any(|o| o.id == overload) => {
                     let [a, b] = program.args(args) else { continue };
-                    for (own, ir_id) in [(*a, *b), (*b, *a)] {
-                        if let (TimeOrigin::Column(at, name), true) = (self.time_origin(ir_id), index > 0)
-                            && at == index
+                    for (step_value, ir_id) in [(*a, *b), (*b, *a)] {
+                        if let (TimeOrigin::Column(relation_index, name), true) = (self.time_origin(ir_id), index > 0)
+                            && relation_index == index
                         {
-                            found.push((self.time_key(own), name));
+                            pairs.push((self.time_key(step_value), name));
                         }
                     }
                 }
                 _ => {}
             }
         }
-        found
+        pairs
     }
 }
 
-fn longest_lengths(one: (TimeLength, TimeLength), other: (TimeLength, TimeLength)) -> (TimeLength, TimeLength) {
-    (one.0.longer(other.0), one.1.longer(other.1))
+fn longest_lengths(
+    first_lengths: (TimeLength, TimeLength),
+    other: (TimeLength, TimeLength),
+) -> (TimeLength, TimeLength) {
+    (first_lengths.0.longer(other.0), first_lengths.1.longer(other.1))
 }
 
 /// Returns how far back and ahead in time a shift by a number of units reads.

@@ -52,20 +52,20 @@ impl SpecCompilation<'_> {
         memory: &mut CompileMemory,
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Option<StepWithTotals> {
-        let used = self.find_totals(step, memory);
-        let first = used.first()?.span;
+        let total_uses = self.find_totals(step, memory);
+        let first = total_uses.first()?.span;
         let before = self.inputs.last().map(|before| before.index);
         let prior = before.and_then(|before| Some((before, self.spec.steps.get(before)?)));
         let Some((before, prior)) = prior.filter(|(_, prior)| prior.sheet.is_none()) else {
             diagnostics.push(without_groups(first));
             return None;
         };
-        let faults = total_faults(step, input, prior, &used);
+        let faults = total_faults(step, input, prior, &total_uses);
         if !faults.is_empty() {
             diagnostics.extend(faults);
             return None;
         }
-        let measures = match self.measures_of_totals(&used, (before, prior)) {
+        let measures = match self.measures_of_totals(&total_uses, (before, prior)) {
             Ok(measures) => measures,
             Err(faults) => {
                 diagnostics.extend(faults);
@@ -81,11 +81,11 @@ impl SpecCompilation<'_> {
             let is_used = |measure: &&Measure| {
                 let is_it =
                     |total: &TotalUse| total.kind == Some(kind) && total.measure.eq_ignore_ascii_case(&measure.name);
-                used.iter().any(is_it)
+                total_uses.iter().any(is_it)
             };
             let of_kind: Vec<&Measure> = measures.iter().filter(is_used).collect();
             let by_step: Vec<&[&Measure]> = of_kind
-                .chunk_by(|one, other| one.source.step == other.source.step)
+                .chunk_by(|measure, other| measure.source.step == other.source.step)
                 .collect();
             for measures in &by_step {
                 let added = self.compute_totals(step, input, kind, (measures, by_step.len() == 1), memory);
@@ -121,15 +121,15 @@ impl SpecCompilation<'_> {
     /// previous step.
     fn measures_of_totals(
         &self,
-        used: &[TotalUse],
+        total_uses: &[TotalUse],
         (before, prior): (usize, &Step<'_>),
     ) -> Result<Vec<Measure>, Vec<Diagnostic>> {
         let mut measures: Vec<Measure> = Vec::new();
         let mut faults = Vec::new();
         let is_grouped = |step: &Step<'_>| !step.group_by.is_empty();
-        for (index, total) in used.iter().enumerate() {
+        for (index, total) in total_uses.iter().enumerate() {
             let name = &total.measure;
-            let mut earlier = used.iter().take(index);
+            let mut earlier = total_uses.iter().take(index);
             if earlier.any(|earlier| earlier.measure.eq_ignore_ascii_case(name)) {
                 continue;
             }
@@ -204,13 +204,13 @@ impl SpecCompilation<'_> {
         let columns: Vec<String> = measures.iter().map(|measure| measure.source.column.clone()).collect();
         let output = self.recompute_step(&again, &before, &columns, memory)?;
         self.ctes.extend(output.ctes);
-        let of = match is_single {
+        let prefix = match is_single {
             true => input.name,
             false => prior.name.map_or(input.name, |name| name.text),
         };
-        let wanted = match keys.as_slice() {
-            [] => format!("{of}_in_total"),
-            keys => format!("{of}_by_{}", keys.join("_and_")),
+        let preferred_name = match keys.as_slice() {
+            [] => format!("{prefix}_in_total"),
+            keys => format!("{prefix}_by_{}", keys.join("_and_")),
         };
         let options = &self.compiler.options;
         let dialect = options.dialect;
@@ -220,7 +220,7 @@ impl SpecCompilation<'_> {
                 dialect,
                 relation: input.relation,
             },
-            totals: dialect.name_text(&self.names.choose_short_name(&wanted), true),
+            totals: dialect.name_text(&self.names.choose_short_name(&preferred_name), true),
             total_columns: ColumnSql {
                 dialect,
                 relation: Some(&output.relation),
@@ -288,14 +288,17 @@ impl SpecCompilation<'_> {
             ast,
             &mut unsaid,
         );
-        let known = |name: &str| columns.iter().any(|column| column.eq_ignore_ascii_case(name));
-        let used = find_totals(ast, &formulas.text, &columns);
-        let used = used.into_iter().filter(|total| !known(total.span.text(&formulas.text)));
-        used.map(|total| TotalUse {
-            span: formulas.to_file_span(total.span),
-            ..total
-        })
-        .collect()
+        let is_column = |name: &str| columns.iter().any(|column| column.eq_ignore_ascii_case(name));
+        let total_uses = find_totals(ast, &formulas.text, &columns);
+        let totals = total_uses
+            .into_iter()
+            .filter(|total| !is_column(total.span.text(&formulas.text)));
+        totals
+            .map(|total| TotalUse {
+                span: formulas.to_file_span(total.span),
+                ..total
+            })
+            .collect()
     }
 }
 
@@ -328,7 +331,7 @@ struct SheetAndTotals<'i> {
 impl SheetAndTotals<'_> {
     /// Returns the join with the totals on these keys.
     fn join(&self, keys: &[String], emitter: &mut Emitter<'_>) -> Join {
-        let same: Vec<SqlId> = keys
+        let equalities: Vec<SqlId> = keys
             .iter()
             .map(|key| {
                 let name = self.sheet_columns.column(key);
@@ -338,11 +341,15 @@ impl SheetAndTotals<'_> {
             })
             .collect();
         let tree = emitter.tree();
-        let on = tree.add_conjunction(same);
+        let condition = tree.add_conjunction(equalities);
         Join::new(
-            if on.is_some() { JoinKind::Left } else { JoinKind::Cross },
+            if condition.is_some() {
+                JoinKind::Left
+            } else {
+                JoinKind::Cross
+            },
             SelectSource::Name(self.totals.clone()),
-            on,
+            condition,
         )
     }
 
@@ -367,11 +374,11 @@ impl SheetAndTotals<'_> {
             expr = tree.add_call("coalesce", &[expr, zero], Span::default());
         }
         let item = Item::named(expr, self.sheet_columns.dialect.name_text(&name, true));
-        let known = self.total_columns.known_column(&source.column);
-        let column = Column::new(&name, known.map_or(Type::Unknown, Column::ty))
+        let input_column = self.total_columns.known_column(&source.column);
+        let column = Column::new(&name, input_column.map_or(Type::Unknown, Column::ty))
             .nullable(!source.is_zero_without_rows && is_null)
-            .with_size(known.map_or(0, Column::size))
-            .with_digits(known.and_then(Column::decimal_digits));
+            .with_size(input_column.map_or(0, Column::size))
+            .with_digits(input_column.and_then(Column::decimal_digits));
         let total = SheetTotal {
             measure: measure.clone(),
             kind,
@@ -423,8 +430,8 @@ fn total_diagnostic(span: Span, message: impl Into<String>) -> Diagnostic {
 
 /// Returns the errors about a sheet with totals: invalid totals, and parts of the sheet or the previous step that are
 /// incompatible with totals.
-fn total_faults(step: &Step<'_>, input: &StepInput<'_>, prior: &Step<'_>, used: &[TotalUse]) -> Vec<Diagnostic> {
-    let first = used.first().map_or(Span::default(), |total| total.span);
+fn total_faults(step: &Step<'_>, input: &StepInput<'_>, prior: &Step<'_>, total_uses: &[TotalUse]) -> Vec<Diagnostic> {
+    let first = total_uses.first().map_or(Span::default(), |total| total.span);
     if prior.having.is_some() || prior.limit.is_some() {
         let message = "a total would include groups that `having` or `limit` excludes from the sheet";
         let help = "filter the sheet in a later step, or filter rows with `where`";
@@ -454,7 +461,7 @@ fn total_faults(step: &Step<'_>, input: &StepInput<'_>, prior: &Step<'_>, used: 
             total_diagnostic(total.span, message).with_help("add `pivot_by`, or write `column_total`")
         })
     };
-    let mut faults: Vec<Diagnostic> = used.iter().filter_map(fault).collect();
+    let mut faults: Vec<Diagnostic> = total_uses.iter().filter_map(fault).collect();
     if matches!(step.keep, KeptColumns::All) {
         let message = "a sheet with totals must list its columns";
         faults.push(

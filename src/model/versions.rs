@@ -21,18 +21,18 @@ pub struct OtherVersion {
 /// Reports a latest version that `versions` does not contain.
 pub(super) fn check_versions(dbt: &DbtKeys<'_>, diagnostics: &mut Vec<Diagnostic>) {
     let Some(latest) = dbt.latest_version else { return };
-    let known: Vec<&str> = versions(dbt).map(|(name, _)| name).collect();
+    let version_names: Vec<&str> = versions(dbt).map(|(name, _)| name).collect();
     let name = latest.text().unwrap_or_default();
-    if !known.contains(&name) {
-        let named: Vec<String> = known.iter().map(|name| format!("`{name}`")).collect();
+    if !version_names.contains(&name) {
+        let quoted_names: Vec<String> = version_names.iter().map(|name| format!("`{name}`")).collect();
         let diagnostic = Diagnostic::new(
             Code::WrongShape,
             latest.span,
             format!("`versions` has no version `{name}`"),
         );
-        diagnostics.push(diagnostic.with_help(match named.as_slice() {
+        diagnostics.push(diagnostic.with_help(match quoted_names.as_slice() {
             [] => format!("add `versions: [{{v: {name}}}]`"),
-            named => format!("use one of the versions: {}", named.join(", ")),
+            choices => format!("use one of the versions: {}", choices.join(", ")),
         }));
     }
 }
@@ -50,9 +50,9 @@ fn versions<'y>(dbt: &DbtKeys<'y>) -> impl Iterator<Item = (&'y str, &'y Node)> 
 pub(super) fn latest_version<'y>(dbt: &DbtKeys<'y>) -> Option<&'y str> {
     let names = versions(dbt).map(|(name, _)| name);
     let number = |name: &str| name.parse::<f64>().ok();
-    let greatest = |one: &&str, other: &&str| match (number(one), number(other)) {
-        (Some(one), Some(other)) => one.total_cmp(&other),
-        _ => one.cmp(other),
+    let greatest = |version: &&str, other: &&str| match (number(version), number(other)) {
+        (Some(version_number), Some(other)) => version_number.total_cmp(&other),
+        _ => version.cmp(other),
     };
     dbt.latest_version
         .and_then(Node::text)

@@ -44,7 +44,7 @@ pub(super) fn without_calculations<'s, 'y>(
     ast: &Ast,
     formulas: &StepFormulas<'_>,
 ) -> Cow<'s, Step<'y>> {
-    let (Some(_), KeptColumns::Columns(kept)) = (&step.sheet, &step.keep) else {
+    let (Some(_), KeptColumns::Columns(sheet_columns)) = (&step.sheet, &step.keep) else {
         return Cow::Borrowed(step);
     };
     let of_step = |part: u32| formulas.roles.get(part as usize) == Some(&DefinitionRole::Definitions);
@@ -56,15 +56,15 @@ pub(super) fn without_calculations<'s, 'y>(
     let defined: FxHashSet<String> = names
         .map(|name| name.text(&formulas.text).to_ascii_lowercase())
         .collect();
-    if !kept
+    if !sheet_columns
         .iter()
         .any(|name| defined.contains(&name.text.to_ascii_lowercase()))
     {
         return Cow::Borrowed(step);
     }
     let mut step = step.clone();
-    if let KeptColumns::Columns(kept) = &mut step.keep {
-        kept.retain(|name| !defined.contains(&name.text.to_ascii_lowercase()));
+    if let KeptColumns::Columns(kept_columns) = &mut step.keep {
+        kept_columns.retain(|name| !defined.contains(&name.text.to_ascii_lowercase()));
     }
     Cow::Owned(step)
 }
@@ -100,8 +100,8 @@ pub(super) fn check_order(
         .map(|key| key_name(split_sort_key(key.text).0))
         .collect();
     let is_key = |name: &&String| keys.iter().any(|key| key.eq_ignore_ascii_case(name));
-    let (named, others): (Vec<&String>, Vec<&String>) = grain.iter().partition(is_key);
-    if named.is_empty() || others.is_empty() {
+    let (ordered_columns, others): (Vec<&String>, Vec<&String>) = grain.iter().partition(is_key);
+    if ordered_columns.is_empty() || others.is_empty() {
         return;
     }
     let others: Vec<&str> = others.into_iter().map(String::as_str).collect();
@@ -133,7 +133,11 @@ pub(super) fn pivot_rows(step: &Step<'_>, grain: &[String]) -> Vec<String> {
     let order = step.order_by.iter().map(|key| key_name(split_sort_key(key.text).0));
     let mut rows: Vec<String> = Vec::new();
     for name in order.chain(grain.iter().cloned()) {
-        if !keys.iter().chain(&rows).any(|known| known.eq_ignore_ascii_case(&name)) {
+        if !keys
+            .iter()
+            .chain(&rows)
+            .any(|existing_name| existing_name.eq_ignore_ascii_case(&name))
+        {
             rows.push(name);
         }
     }

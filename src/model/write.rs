@@ -90,7 +90,7 @@ impl SpecCompilation<'_> {
 
     /// Returns the output columns, each with the best available description.
     pub(super) fn documented_columns(&self, relation: &Relation) -> Vec<Column> {
-        let read: Vec<(&str, &Relation)> = self
+        let sources: Vec<(&str, &Relation)> = self
             .sources
             .sources
             .iter()
@@ -99,7 +99,7 @@ impl SpecCompilation<'_> {
         let by_name = |pairs: &mut dyn Iterator<Item = (&str, &str)>| -> FxHashMap<String, String> {
             pairs.map(|(n, d)| (n.to_ascii_lowercase(), d.to_owned())).collect()
         };
-        let said = by_name(
+        let descriptions = by_name(
             &mut self
                 .spec
                 .columns
@@ -112,16 +112,17 @@ impl SpecCompilation<'_> {
         let origins = unchanged_columns(&lineages);
         let describe = |column: &Column| -> Option<String> {
             let key = column.name().to_ascii_lowercase();
-            let own = said.get(&key).or_else(|| self.descriptions.get(&key)).cloned();
-            own.or_else(|| {
-                let origin = origins.get(&key);
-                let mut read = read
-                    .iter()
-                    .filter(|(name, _)| origin.is_none_or(|origin| name == origin));
-                read.find_map(|(_, r)| r.column(column.name())?.description_text().map(str::to_owned))
-            })
-            .or_else(|| formulas.get(&key).cloned())
-            .or_else(|| made_of.get(&key).cloned())
+            let description = descriptions.get(&key).or_else(|| self.descriptions.get(&key)).cloned();
+            description
+                .or_else(|| {
+                    let origin = origins.get(&key);
+                    let mut matching_sources = sources
+                        .iter()
+                        .filter(|(name, _)| origin.is_none_or(|origin| name == origin));
+                    matching_sources.find_map(|(_, r)| r.column(column.name())?.description_text().map(str::to_owned))
+                })
+                .or_else(|| formulas.get(&key).cloned())
+                .or_else(|| made_of.get(&key).cloned())
         };
         let with = |column: &Column| match describe(column) {
             Some(text) => column.clone().description(text),
@@ -156,20 +157,20 @@ impl SpecCompilation<'_> {
         let telling = formulas
             .chain(keys)
             .filter(|(name, formula, _)| !name.eq_ignore_ascii_case(formula));
-        let mut found: FxHashMap<String, (Vec<String>, bool)> = FxHashMap::default();
+        let mut formula_lists: FxHashMap<String, (Vec<String>, bool)> = FxHashMap::default();
         for (name, formula, is_united) in telling {
-            let (all, were_united) = found.entry(name.to_ascii_lowercase()).or_default();
+            let (formulas, were_united) = formula_lists.entry(name.to_ascii_lowercase()).or_default();
             if !(is_united && *were_united) {
-                all.clear();
+                formulas.clear();
             }
             let formula = on_one_line(formula);
-            if !all.contains(&formula) {
-                all.push(formula);
+            if !formulas.contains(&formula) {
+                formulas.push(formula);
             }
             *were_united = is_united;
         }
-        let text = |(name, (all, _)): (String, (Vec<String>, bool))| (name, all.join(" or "));
-        found.into_iter().map(text).collect()
+        let text = |(name, (formulas, _)): (String, (Vec<String>, bool))| (name, formulas.join(" or "));
+        formula_lists.into_iter().map(text).collect()
     }
 
     /// Returns the inputs of a plain query.
@@ -336,13 +337,13 @@ impl SpecCompilation<'_> {
     fn self_reference_fault(&self) -> Option<Diagnostic> {
         let name = self.spec.model;
         let is_own = |from: &dbt::RelationReference| {
-            let read = from.unversioned_model();
-            read.is_some_and(|read| read.eq_ignore_ascii_case(name.text))
+            let source_model = from.unversioned_model();
+            source_model.is_some_and(|source_name| source_name.eq_ignore_ascii_case(name.text))
         };
         let index = self.sources.sources.iter().position(|source| is_own(&source.from))?;
-        let what = if index == 0 { "`from` is" } else { "a join reads" };
+        let subject = if index == 0 { "`from` is" } else { "a join reads" };
         let message = format!(
-            "the model `{}` would read itself: {what} a model with this name",
+            "the model `{}` would read itself: {subject} a model with this name",
             name.text
         );
         let help = format!(
@@ -355,7 +356,7 @@ impl SpecCompilation<'_> {
     /// Writes the files of the model.
     fn write_model(
         &mut self,
-        written: ModelSql,
+        model_sql: ModelSql,
         mut tests: Vec<ModelTest>,
         grain: &[String],
         incremental: Option<&IncrementalPlan>,
@@ -379,17 +380,17 @@ impl SpecCompilation<'_> {
             name: test.name.clone(),
             sql: test.text(spec_name),
         }));
-        let body_length = written.body.len();
-        let sql = dbt::add_sql_header(&(written.config + &written.body), spec_name);
+        let body_length = model_sql.body.len();
+        let sql = dbt::add_sql_header(&(model_sql.config + &model_sql.body), spec_name);
         Model {
             own: self.own_reference(),
             body_at: sql.len() - body_length,
-            under_contract: written.under_contract,
+            under_contract: model_sql.under_contract,
             is_contract_enforced: self.is_contract_enforced(),
             compared: std::mem::take(&mut self.proofs.comparisons),
             tests,
-            ordered: written.ordered,
-            limit: written.limit,
+            ordered: model_sql.ordered,
+            limit: model_sql.limit,
             sql,
             yml: dbt::add_yml_header(&yml, spec_name),
             md: docs.text().map(|text| dbt::add_md_header(&text, spec_name)),
@@ -410,15 +411,15 @@ pub(super) fn strip_comments(formula: &str) -> String {
         return formula.trim().to_owned();
     }
     let tokens = crate::lex::lex(formula, &mut Vec::new()).tokens;
-    let mut kept = String::with_capacity(formula.len());
+    let mut output = String::with_capacity(formula.len());
     let mut end = 0;
     for span in tokens.iter().map(|(_, span)| span.start as usize..span.end as usize) {
-        push_spaces(formula.get(end..span.start), &mut kept);
-        kept.push_str(formula.get(span.clone()).unwrap_or_default());
+        push_spaces(formula.get(end..span.start), &mut output);
+        output.push_str(formula.get(span.clone()).unwrap_or_default());
         end = span.end;
     }
-    push_spaces(formula.get(end..), &mut kept);
-    kept.trim().to_owned()
+    push_spaces(formula.get(end..), &mut output);
+    output.trim().to_owned()
 }
 
 /// Writes the text between two tokens without comments.

@@ -44,9 +44,9 @@ impl<'a> Grants<'a> {
                 }),
             }
         }
-        let mut taken = UsedOmniNames::default();
+        let mut used_names = UsedOmniNames::default();
         for (group, name) in &mut grants.names {
-            *name = taken.choose([format!("group_{}", to_omni_name(group))]);
+            *name = used_names.choose([format!("group_{}", to_omni_name(group))]);
         }
         grants
     }

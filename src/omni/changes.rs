@@ -98,10 +98,10 @@ pub struct PullChange {
 }
 
 impl PullChange {
-    fn new(view: &str, of: ChangeSubject, kind: ChangeKind) -> Self {
+    fn new(view: &str, subject: ChangeSubject, kind: ChangeKind) -> Self {
         Self {
             view: view.to_owned(),
-            of,
+            of: subject,
             kind,
             name: None,
             before: None,
@@ -122,12 +122,12 @@ impl PullChange {
 pub(super) fn view_changes(view: &str, before: Option<&PullRecord>, after: Option<&PullRecord>) -> Vec<PullChange> {
     // For a topic, `view` is the name of its record.
     let view = view.strip_suffix(".topic").unwrap_or(view);
-    let whole = if [before, after].into_iter().flatten().any(PullRecord::is_topic) {
+    let subject = if [before, after].into_iter().flatten().any(PullRecord::is_topic) {
         ChangeSubject::Topic
     } else {
         ChangeSubject::Model
     };
-    let new = |kind: ChangeKind| vec![PullChange::new(view, whole, kind)];
+    let new = |kind: ChangeKind| vec![PullChange::new(view, subject, kind)];
     let (before, after) = match (
         before.filter(|pull_record| !pull_record.gone),
         after.filter(|pull_record| !pull_record.gone),
@@ -171,7 +171,7 @@ pub(super) fn view_changes(view: &str, before: Option<&PullRecord>, after: Optio
         });
     }
     if before.view != after.view {
-        if whole == ChangeSubject::Model {
+        if subject == ChangeSubject::Model {
             changes.extend(text_changes(view, before, after));
         }
         let is_same = || match [before, after].map(|record| yaml_edit::value(&record.view)) {
@@ -179,12 +179,12 @@ pub(super) fn view_changes(view: &str, before: Option<&PullRecord>, after: Optio
             _ => false,
         };
         if changes.is_empty() && !is_same() {
-            let of = if whole == ChangeSubject::Topic {
-                whole
+            let change_subject = if subject == ChangeSubject::Topic {
+                subject
             } else {
                 ChangeSubject::Text
             };
-            changes.push(PullChange::new(view, of, ChangeKind::Changed));
+            changes.push(PullChange::new(view, change_subject, ChangeKind::Changed));
         }
     }
     changes
@@ -193,8 +193,8 @@ pub(super) fn view_changes(view: &str, before: Option<&PullRecord>, after: Optio
 /// Returns the changes to descriptions, labels, tags and measures of a view: one change for the view itself, and one
 /// per field. Changes to columns, types and keys are not included.
 fn text_changes(view: &str, before: &PullRecord, after: &PullRecord) -> Vec<PullChange> {
-    let read = |record: &PullRecord| yaml_edit::value(&record.view);
-    let (Some(old), Some(now)) = (read(before), read(after)) else {
+    let parse_view = |record: &PullRecord| yaml_edit::value(&record.view);
+    let (Some(old), Some(now)) = (parse_view(before), parse_view(after)) else {
         return Vec::new();
     };
     let changed = || PullChange::new(view, ChangeSubject::Text, ChangeKind::Changed);
@@ -218,7 +218,10 @@ fn text_changes(view: &str, before: &PullRecord, after: &PullRecord) -> Vec<Pull
             } else {
                 &["primary_key", "timeframes"]
             };
-            let (old, now) = (old.and_then(|all| all.get(name)), now.and_then(|all| all.get(name)));
+            let (old, now) = (
+                old.and_then(|fields| fields.get(name)),
+                now.and_then(|fields| fields.get(name)),
+            );
             if !is_same_mapping(old, now, derived) {
                 changes.push(changed().with_name(name));
             }
@@ -230,7 +233,9 @@ fn text_changes(view: &str, before: &PullRecord, after: &PullRecord) -> Vec<Pull
 /// Returns the type of a column, if known. `None` if the table does not have this column.
 fn column_type<'r>(record: &'r PullRecord, name: &str) -> Option<Option<&'r str>> {
     let mut columns = record.columns.iter();
-    columns.find(|(it, _)| it == name).map(|(_, ty)| ty.as_deref())
+    columns
+        .find(|(column_name, _)| column_name == name)
+        .map(|(_, ty)| ty.as_deref())
 }
 
 /// Returns the keys of a mapping. Empty for other values.
@@ -286,21 +291,21 @@ pub(super) fn join_changes(before: Option<&str>, after: Option<&str>) -> Vec<Pul
     let joins = |text: Option<&str>| -> BTreeMap<String, String> {
         let root = text.and_then(yaml::root);
         let items = root.as_ref().and_then(Node::items).unwrap_or_default();
-        let named = items.iter().filter_map(|join| {
-            let on = join.text_at("on_sql")?;
-            let on = on.split_whitespace().collect::<Vec<_>>().join(" ");
-            Some((on, join.text_at("join_from_view")?.to_owned()))
+        let join_views = items.iter().filter_map(|join| {
+            let join_condition = join.text_at("on_sql")?;
+            let condition = join_condition.split_whitespace().collect::<Vec<_>>().join(" ");
+            Some((condition, join.text_at("join_from_view")?.to_owned()))
         });
-        named.collect()
+        join_views.collect()
     };
     let (old, now) = (joins(before), joins(after));
-    let change = |(on, kind): (&String, ChangeKind)| {
+    let change = |(condition, kind): (&String, ChangeKind)| {
         let view = old
-            .get(on)
-            .or_else(|| now.get(on))
+            .get(condition)
+            .or_else(|| now.get(condition))
             .map(String::as_str)
             .unwrap_or_default();
-        PullChange::new(view, ChangeSubject::Join, kind).with_name(on)
+        PullChange::new(view, ChangeSubject::Join, kind).with_name(condition)
     };
     one_sided_names(old.keys(), now.keys())
         .into_iter()

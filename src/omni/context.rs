@@ -22,12 +22,12 @@ pub(super) fn table_context(table: &DbtTable<'_>, manifest: &Manifest, children:
     {
         lines.push(context_text.trim().to_owned());
     }
-    let how = node
+    let table_kind = node
         .materialized()
         .filter(|_| node.resource_type == ResourceType::Model);
-    let how = how.map_or_else(String::new, |how| format!(", materialized as {how}"));
+    let materialization = table_kind.map_or_else(String::new, |kind| format!(", materialized as {kind}"));
     lines.push(format!(
-        "dbt {} {}{how}.",
+        "dbt {} {}{materialization}.",
         node.resource_type.name(),
         qualified_name(node)
     ));
@@ -38,20 +38,20 @@ pub(super) fn table_context(table: &DbtTable<'_>, manifest: &Manifest, children:
     }
     let constraints = describe_constraints(node);
     if !constraints.is_empty() {
-        let how = if node.enforces_constraints() {
+        let heading = if node.enforces_constraints() {
             "Constraints"
         } else {
             "Constraints, not enforced"
         };
-        lines.push(format!("{how}: {}.", constraints.join("; ")));
+        lines.push(format!("{heading}: {}.", constraints.join("; ")));
     }
-    let read: Vec<String> = node
+    let sources: Vec<String> = node
         .depends_on
         .iter()
         .filter_map(|id| Some(qualified_name(manifest.node(id)?)))
         .collect();
-    if !read.is_empty() {
-        lines.push(format!("Built from {}.", read.join(", ")));
+    if !sources.is_empty() {
+        lines.push(format!("Built from {}.", sources.join(", ")));
     }
     let exposures = children
         .iter()
@@ -126,7 +126,7 @@ fn describe_constraints(node: &ManifestNode) -> Vec<String> {
         let expression = constraint
             .expression
             .as_deref()
-            .map_or_else(String::new, |it| format!(" ({it})"));
+            .map_or_else(String::new, |sql| format!(" ({sql})"));
         let columns = if columns.is_empty() {
             columns
         } else {

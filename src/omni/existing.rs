@@ -76,7 +76,7 @@ impl ExistingView {
         }
         let of_column = self.dimensions.iter().find_map(|(other, sql)| {
             let sql = sql.as_deref()?;
-            let reads_column = plain_column(sql).is_some_and(|read| read.eq_ignore_ascii_case(column));
+            let reads_column = plain_column(sql).is_some_and(|sql_column| sql_column.eq_ignore_ascii_case(column));
             reads_column.then(|| (other.to_string(), Some(sql)))
         });
         match of_column {
@@ -122,15 +122,16 @@ impl ExistingView {
         let target = dbt.target_schema.as_deref();
         let custom = dbt.custom_schema.as_deref();
         let joined = target.zip(custom).map(|(target, custom)| format!("{target}_{custom}"));
-        let is_schema = |own: Option<&str>| own.is_some_and(|own| own.eq_ignore_ascii_case(schema));
+        let is_schema =
+            |own_schema: Option<&str>| own_schema.is_some_and(|view_schema| view_schema.eq_ignore_ascii_case(schema));
         let is_target = is_schema(target) || is_schema(custom) || is_schema(joined.as_deref());
         u8::from(is_target) * 2 + u8::from(!is_schema(self.schema.as_deref()))
     }
 
     /// Returns whether the view shows this table of the warehouse.
     pub fn shows_table(&self, node: &ManifestNode) -> bool {
-        let is = |own: Option<&str>, of_node: Option<&str>| match (own, of_node) {
-            (Some(own), Some(of_node)) => own.eq_ignore_ascii_case(of_node),
+        let is = |view_name: Option<&str>, of_node: Option<&str>| match (view_name, of_node) {
+            (Some(view_part), Some(of_node)) => view_part.eq_ignore_ascii_case(of_node),
             _ => false,
         };
         self.fits_database(node)
@@ -141,7 +142,7 @@ impl ExistingView {
     /// Returns whether the view may show a table in the database of the node.
     pub fn fits_database(&self, node: &ManifestNode) -> bool {
         match (self.catalog.as_deref(), node.database.as_deref()) {
-            (Some(own), Some(database)) => own.eq_ignore_ascii_case(database),
+            (Some(view_database), Some(database)) => view_database.eq_ignore_ascii_case(database),
             _ => true,
         }
     }

@@ -1,4 +1,5 @@
-//! Files that the Omni model contains before a pull. A file is parsed only if its text has changed since an earlier call.
+//! Files that the Omni model contains before a pull. A file is parsed only if its text has changed since an earlier
+//! call.
 
 use std::sync::Arc;
 

@@ -28,20 +28,20 @@ pub(super) fn replace_names(expr: &str, names: &FxHashMap<&str, &str>, dialect: 
 }
 
 /// Replaces unquoted and quoted names, except function names and the parts of qualified names.
-fn rewrite_names(expr: &str, dialect: Dialect, of: impl Fn(&str) -> Option<String>) -> String {
-    replace_tokens(expr, dialect, |all, at| {
-        let token = all.get(at)?;
+fn rewrite_names(expr: &str, dialect: Dialect, replacement: impl Fn(&str) -> Option<String>) -> String {
+    replace_tokens(expr, dialect, |tokens, index| {
+        let token = tokens.get(index)?;
         let text = |token: Option<&SqlToken>| token.map_or("", |token| token.text(expr));
-        let before = all.get(..at)?.last();
+        let before = tokens.get(..index)?.last();
         // A name may begin with digits in some dialects.
         let ends_number =
             before.is_some_and(|sql_token| sql_token.kind == SqlTokenKind::Number && sql_token.end == token.start);
-        if text(before) == "." || ends_number || matches!(text(all.get(at + 1)), "." | "(") {
+        if text(before) == "." || ends_number || matches!(text(tokens.get(index + 1)), "." | "(") {
             return None;
         }
         match token.kind {
-            SqlTokenKind::Word => of(token.text(expr)),
-            SqlTokenKind::Quoted => of(&token_value(token.text(expr), dialect)?),
+            SqlTokenKind::Word => replacement(token.text(expr)),
+            SqlTokenKind::Quoted => replacement(&token_value(token.text(expr), dialect)?),
             _ => None,
         }
     })
@@ -61,8 +61,8 @@ pub(super) fn split_dimension(template: &str) -> Option<(&str, &str)> {
 
 /// Converts a comparison with literals to an operator and values of an Omni filter.
 pub(super) fn parse_condition(text: &str, dialect: Dialect) -> Option<(&'static str, Vec<String>)> {
-    let all = tokens(text, dialect);
-    let keys: Vec<_> = all.iter().map(|token| token.comparison_key(text)).collect();
+    let sql_tokens = tokens(text, dialect);
+    let keys: Vec<_> = sql_tokens.iter().map(|token| token.comparison_key(text)).collect();
     let keys: Vec<&str> = keys.iter().map(AsRef::as_ref).collect();
     let (operator, begin) = match keys.as_slice() {
         ["=", ..] => ("is", 1),
@@ -71,7 +71,7 @@ pub(super) fn parse_condition(text: &str, dialect: Dialect) -> Option<(&'static 
         ["not", "in", "(", .., ")"] => ("not", 3),
         _ => return None,
     };
-    let literals = all.get(begin..all.len() - usize::from(begin > 1))?;
+    let literals = sql_tokens.get(begin..sql_tokens.len() - usize::from(begin > 1))?;
     let literal = |tokens: &[SqlToken]| match tokens {
         [token] if token.kind == SqlTokenKind::Text => token_value(token.text(text), dialect),
         [sign @ .., token] if token.kind == SqlTokenKind::Number => match sign {
@@ -113,7 +113,7 @@ mod tests {
 
     #[test]
     fn single_dimension_filters_are_parsed() {
-        let read = |text: &'static str| {
+        let parse = |text: &'static str| {
             let (name, rest) = split_dimension(text)?;
             let (operator, values) = parse_condition(rest, Dialect::default())?;
             Some(format!("{name} {operator} {}", values.join("|")))
@@ -138,7 +138,7 @@ mod tests {
             ("{{ Dimension('o__x') }} = 'a' or 1 = 1", None),
             ("{{ Dimension('o__x') }} = {{ Dimension('o__y') }}", None),
         ] {
-            assert_eq!(read(text).as_deref(), expected, "{text}");
+            assert_eq!(parse(text).as_deref(), expected, "{text}");
         }
     }
 }

@@ -89,7 +89,7 @@ pub(super) fn all_joins<'a>(
     for (join_candidate, join) in join_candidates.iter().zip(joined) {
         let Some(join) = join else { continue };
         let key = (join_candidate.ends, [join.from_field.clone(), join.to_field.clone()]);
-        match join_indices.get(&key).and_then(|at| joins.get_mut(*at)) {
+        match join_indices.get(&key).and_then(|index| joins.get_mut(*index)) {
             Some((_, before)) => {
                 if (join.doubt.is_some(), join.source) < (before.doubt.is_some(), before.source) {
                     *before = join;
@@ -157,7 +157,7 @@ fn legacy_reference(expression: &str) -> Option<(&str, &str)> {
 
 fn single_column(columns: &[std::sync::Arc<str>]) -> Option<&str> {
     match columns {
-        [one] => Some(one),
+        [column] => Some(column),
         _ => None,
     }
 }

@@ -141,7 +141,11 @@ fn has_column_name(columns: &[std::sync::Arc<str>], name: &str) -> bool {
 fn is_check_of(test: &ExecutedTest<'_>, name: &str, check: &TestCheck<'_>) -> bool {
     let data = test.data.as_ref();
     data.is_some_and(|data| {
-        data.check == *check && data.column.as_ref().is_some_and(|of| of.eq_ignore_ascii_case(name))
+        data.check == *check
+            && data
+                .column
+                .as_ref()
+                .is_some_and(|column| column.eq_ignore_ascii_case(name))
     })
 }
 
@@ -152,7 +156,7 @@ fn unique_columns<'t>(node: &'t ManifestNode, tests: &'t [ExecutedTest<'_>]) -> 
         let column = match &data.check {
             TestCheck::Unique => data.column.as_deref(),
             TestCheck::UniqueTogether(columns) => match columns.as_slice() {
-                [one] => Some(&**one),
+                [column] => Some(&**column),
                 _ => None,
             },
             _ => None,

@@ -157,8 +157,8 @@ impl OmniOptions {
 
     /// Sets whether to generate a topic for every visible model with joins.
     #[must_use]
-    pub fn topics(mut self, all: bool) -> Self {
-        self.topics = all;
+    pub fn topics(mut self, is_enabled: bool) -> Self {
+        self.topics = is_enabled;
         self
     }
 
@@ -194,8 +194,8 @@ impl OmniOptions {
 
     /// Sets whether every private model requires the access grant of its group.
     #[must_use]
-    pub fn access_grants(mut self, all: bool) -> Self {
-        self.access_grants = all;
+    pub fn access_grants(mut self, is_enabled: bool) -> Self {
+        self.access_grants = is_enabled;
         self
     }
 }
@@ -284,7 +284,7 @@ impl OmniModel {
             .flatten();
         let health = run_trends::run_trends(status.as_ref(), artifacts, &children, &freshness);
         let status = status.and_then(|file| file.text());
-        views.sort_by(|one, other| one.path.cmp(&other.path));
+        views.sort_by(|view, other| view.path.cmp(&other.path));
         Self {
             views,
             topics,

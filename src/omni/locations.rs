@@ -37,51 +37,51 @@ pub(super) fn view_locations(
     virtual_schema: Option<&str>,
 ) -> Vec<ViewLocation> {
     let catalogs = needed_catalogs(nodes);
-    let matched = match_views(nodes, &catalogs, existing);
-    let found = nodes.iter().zip(&matched).map(|(node, view)| {
+    let view_indices = match_views(nodes, &catalogs, existing);
+    let locations = nodes.iter().zip(&view_indices).map(|(node, view)| {
         let view = existing.get((*view)?)?;
         Some(location_of_view(node, view))
     });
-    let view_locations: Vec<Option<ViewLocation>> = found.collect();
+    let view_locations: Vec<Option<ViewLocation>> = locations.collect();
     let schemas = virtual_schemas(nodes, &view_locations);
-    let mut taken = UsedOmniNames::default();
+    let mut used_names = UsedOmniNames::default();
     for location in view_locations.iter().flatten() {
-        taken.choose([location.view.clone()]);
+        used_names.choose([location.view.clone()]);
     }
-    let claimed: FxHashSet<usize> = matched.iter().flatten().copied().collect();
+    let claimed: FxHashSet<usize> = view_indices.iter().flatten().copied().collect();
     let by_path: FxHashMap<&str, usize> = existing
         .iter()
         .enumerate()
-        .map(|(at, view)| (&*view.path, at))
+        .map(|(index, view)| (&*view.path, index))
         .collect();
     let folders = folders_by_schema(existing);
-    let mut written: FxHashSet<String> = FxHashSet::default();
+    let mut used_paths: FxHashSet<String> = FxHashSet::default();
     let of_one = |((node, view_location), needs_catalog): ((&&ManifestNode, Option<ViewLocation>), bool)| {
         if let Some(view_location) = view_location {
             return view_location;
         }
-        let own = node.schema.as_deref().unwrap_or_default();
+        let node_schema = node.schema.as_deref().unwrap_or_default();
         let schema = match virtual_schema.filter(|_| node.resource_type.is_referenceable()) {
             Some(first) => match node.config_text("schema") {
                 Some(custom) => format!("{first}_{custom}"),
                 None => first.to_owned(),
             },
-            None => schemas.get(own).map_or(own, String::as_str).to_owned(),
+            None => schemas.get(node_schema).map_or(node_schema, String::as_str).to_owned(),
         };
         let catalog = node.database.as_deref().filter(|_| needs_catalog);
         let folder = folders.get(&(catalog, schema.to_lowercase())).copied();
         // A view without a record of its dbt model may come from an earlier pull.
-        let is_free = |path: &str| match by_path.get(path).and_then(|at| Some((at, existing.get(*at)?))) {
-            Some((at, view)) => !claimed.contains(at) && !view.shows_any_model() && view.fits_database(node),
+        let is_free = |path: &str| match by_path.get(path).and_then(|index| Some((index, existing.get(*index)?))) {
+            Some((index, view)) => !claimed.contains(index) && !view.shows_any_model() && view.fits_database(node),
             None => true,
         };
-        let mut location = new_location(node, catalog, &schema, folder, &mut taken, &|path| {
-            is_free(path) && !written.contains(path)
+        let mut location = new_location(node, catalog, &schema, folder, &mut used_names, &|path| {
+            is_free(path) && !used_paths.contains(path)
         });
-        if let Some(view) = by_path.get(&*location.path).and_then(|at| existing.get(*at)) {
+        if let Some(view) = by_path.get(&*location.path).and_then(|index| existing.get(*index)) {
             location.view = view.name(location.catalog.as_deref(), &schema);
         }
-        written.insert(location.path.clone());
+        used_paths.insert(location.path.clone());
         location
     };
     nodes.iter().zip(view_locations).zip(catalogs).map(of_one).collect()
@@ -112,7 +112,7 @@ impl MatchRule {
 /// Returns the index of each table's view. The records of dbt models take precedence over the names of files, and these
 /// names take precedence over the keys of the table.
 fn match_views(nodes: &[&ManifestNode], catalogs: &[bool], existing: &[Arc<ExistingView>]) -> Vec<Option<usize>> {
-    let mut matched = vec![None; nodes.len()];
+    let mut view_indices = vec![None; nodes.len()];
     let mut claimed: FxHashSet<usize> = FxHashSet::default();
     let mut by_name: FxHashMap<String, Vec<usize>> = FxHashMap::default();
     for (index, view) in existing.iter().enumerate() {
@@ -124,8 +124,8 @@ fn match_views(nodes: &[&ManifestNode], catalogs: &[bool], existing: &[Arc<Exist
         }
     }
     for rule in [MatchRule::Model, MatchRule::Path, MatchRule::Table] {
-        let open = nodes.iter().zip(catalogs).zip(&mut matched);
-        for ((node, needs_catalog), matched) in open.filter(|(_, matched)| matched.is_none()) {
+        let open = nodes.iter().zip(catalogs).zip(&mut view_indices);
+        for ((node, needs_catalog), index_of_view) in open.filter(|(_, view_index)| view_index.is_none()) {
             let names = [
                 node.name.to_lowercase(),
                 node.table_name().to_lowercase(),
@@ -136,15 +136,15 @@ fn match_views(nodes: &[&ManifestNode], catalogs: &[bool], existing: &[Arc<Exist
             let fitting =
                 fitting.filter(|(index, view)| !claimed.contains(index) && rule.accepts(node, *needs_catalog, view));
             // If several views fit equally well, choose the view with the first path.
-            let best =
-                fitting.max_by(|(_, one), (_, other)| (one.fit(node), &other.path).cmp(&(other.fit(node), &one.path)));
+            let best = fitting
+                .max_by(|(_, view), (_, other)| (view.fit(node), &other.path).cmp(&(other.fit(node), &view.path)));
             if let Some((index, _)) = best {
                 claimed.insert(index);
-                *matched = Some(index);
+                *index_of_view = Some(index);
             }
         }
     }
-    matched
+    view_indices
 }
 
 /// Returns the relation that each view shows, by the path of the view's file.
@@ -184,16 +184,18 @@ pub(super) fn view_relations(manifest: &Manifest, views: &[ExistingView]) -> FxH
         .filter_map(|(_, node)| Some(node.as_ref()?.0))
         .collect();
     let relation = |(view, node): &(&ExistingView, Option<(usize, &ManifestNode)>)| {
-        let named = || view.table_names().into_iter().flat_map(&nodes_named);
+        let candidate_nodes = || view.table_names().into_iter().flat_map(&nodes_named);
         let reference = match (node, view.schema.as_deref()) {
             (Some((_, node)), _) => manifest.reference(node),
             (None, None) => {
-                let mut named = named();
-                let (_, single) = named.next().filter(|_| named.next().is_none())?;
+                let mut candidates = candidate_nodes();
+                let (_, single) = candidates.next().filter(|_| candidates.next().is_none())?;
                 manifest.reference(single)
             }
             (None, Some(schema)) => {
-                named().next().filter(|(index, _)| located_nodes.contains(index))?;
+                candidate_nodes()
+                    .next()
+                    .filter(|(index, _)| located_nodes.contains(index))?;
                 let table = view.table_names().into_iter().last()?;
                 let parts = view.catalog.as_deref().into_iter().chain([schema, &table]);
                 RelationReference::Table(parts.collect::<Vec<_>>().join("."))
@@ -225,15 +227,15 @@ fn location_of_view(node: &ManifestNode, view: &ExistingView) -> ViewLocation {
 fn virtual_schemas(nodes: &[&ManifestNode], view_locations: &[Option<ViewLocation>]) -> FxHashMap<String, String> {
     let mut schemas: FxHashMap<&str, Vec<&str>> = FxHashMap::default();
     for (node, location) in nodes.iter().zip(view_locations) {
-        if let (Some(own), Some(location)) = (node.schema.as_deref(), location) {
-            schemas.entry(own).or_default().push(&location.schema);
+        if let (Some(node_schema), Some(location)) = (node.schema.as_deref(), location) {
+            schemas.entry(node_schema).or_default().push(&location.schema);
         }
     }
-    let single = schemas.into_iter().filter_map(|(own, mut existing_schemas)| {
+    let single = schemas.into_iter().filter_map(|(node_schema, mut existing_schemas)| {
         existing_schemas.sort_unstable();
         existing_schemas.dedup();
         match existing_schemas.as_slice() {
-            [one] => Some((own.to_owned(), (*one).to_owned())),
+            [existing_schema] => Some((node_schema.to_owned(), (*existing_schema).to_owned())),
             _ => None,
         }
     });
@@ -266,7 +268,7 @@ fn needed_catalogs(nodes: &[&ManifestNode]) -> Vec<bool> {
         .max_by_key(|(_, size)| **size)
         .map(|(database, _)| *database);
     let needs = |node: &&ManifestNode| {
-        let is_ambiguous = databases.get(&relation(node)).is_some_and(|all| all.len() > 1);
+        let is_ambiguous = databases.get(&relation(node)).is_some_and(|names| names.len() > 1);
         is_ambiguous && node.database.as_deref() != main
     };
     nodes.iter().map(needs).collect()
@@ -296,7 +298,7 @@ fn new_location(
     catalog: Option<&str>,
     schema: &str,
     folder: Option<&str>,
-    taken: &mut UsedOmniNames,
+    used_names: &mut UsedOmniNames,
     is_free: &dyn Fn(&str) -> bool,
 ) -> ViewLocation {
     let table = node.table_name();
@@ -312,7 +314,7 @@ fn new_location(
     };
     let folder = folder.unwrap_or(&default);
     // The names of two tables may differ only by characters that Omni's names cannot contain.
-    let database = node.database.as_deref().map(|it| format!("{}__", to_omni_name(it)));
+    let database = node.database.as_deref().map(|name| format!("{}__", to_omni_name(name)));
     let files = [
         short.clone(),
         format!("{}{short}", database.unwrap_or_default()),
@@ -324,7 +326,7 @@ fn new_location(
     if names.is_empty() {
         names.push(format!("{first}{short}"));
     }
-    let view = taken.choose(names);
+    let view = used_names.choose(names);
     let path = path(&view);
     ViewLocation {
         path,

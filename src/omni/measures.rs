@@ -162,7 +162,7 @@ impl<'a> MeasureConverter<'a> {
             .made
             .get_mut(table)
             .map(|table_measures| &mut table_measures.measures);
-        let measure = measures.and_then(|all| all.iter_mut().find(|(name, _)| name == field));
+        let measure = measures.and_then(|table_measures| table_measures.iter_mut().find(|(name, _)| name == field));
         measure.is_some_and(|(_, measure)| {
             *measure = keys.to_vec();
             true
@@ -172,12 +172,14 @@ impl<'a> MeasureConverter<'a> {
     /// Reserves and returns the first of the given names that is not yet used in the table.
     fn reserve_name(&mut self, table: usize, candidates: impl IntoIterator<Item = String>) -> String {
         let fields = self.tables.get(table).map_or(&[][..], |table| table.fields.as_slice());
-        let taken = self.taken.entry(table).or_insert_with(|| {
-            let mut taken = UsedOmniNames::default();
-            fields.iter().for_each(|field| drop(taken.choose([field.name.clone()])));
-            taken
+        let omni_names = self.taken.entry(table).or_insert_with(|| {
+            let mut used_names = UsedOmniNames::default();
+            fields
+                .iter()
+                .for_each(|field| drop(used_names.choose([field.name.clone()])));
+            used_names
         });
-        taken.choose(candidates)
+        omni_names.choose(candidates)
     }
 
     fn add_dimensions(&mut self) {
@@ -216,8 +218,8 @@ impl<'a> MeasureConverter<'a> {
                         .map(|label| ("label".to_owned(), plain_text(label))),
                 );
                 keys.extend(description_pair(&dimension.description));
-                if let Some(made) = self.made.get_mut(index) {
-                    made.dimensions.push((name, keys));
+                if let Some(measures) = self.made.get_mut(index) {
+                    measures.dimensions.push((name, keys));
                 }
             }
         }
@@ -248,12 +250,12 @@ impl<'a> MeasureConverter<'a> {
     /// Converts a simple metric. The metric's aggregate is a measure or, in the newer format, part of the metric
     /// itself.
     fn convert_simple_metric(&mut self, node: &'a ManifestNode, metric: &'a Metric, aggregates: &[Aggregate<'a>]) {
-        let own = metric.own_measure(&node.name);
+        let inline_measure = metric.own_measure(&node.name);
         let of_measure = metric
             .type_parameter("measure")
             .and_then(|name| aggregates.iter().find(|aggregate| aggregate.name == name));
-        let written = match (of_measure, &own) {
-            (Some(of), _) => Aggregate { ..*of },
+        let metric_aggregate = match (of_measure, &inline_measure) {
+            (Some(measure_aggregate), _) => Aggregate { ..*measure_aggregate },
             (None, Some((model, measure))) => {
                 let semantic_model = self.semantic.iter().find(|semantic_model| {
                     [&*semantic_model.node.name, &*semantic_model.node.unique_id].contains(model)
@@ -268,7 +270,8 @@ impl<'a> MeasureConverter<'a> {
             }
             (None, None) => return self.add_gap(&node.name, "the measure is unknown"),
         };
-        if self.source == Some(MetricSource::Formulac) && self.competes_with_generated(node, written.table, aggregates)
+        if self.source == Some(MetricSource::Formulac)
+            && self.competes_with_generated(node, metric_aggregate.table, aggregates)
         {
             return;
         }
@@ -286,16 +289,16 @@ impl<'a> MeasureConverter<'a> {
                 "the metric returns values for days without rows, but Omni does not",
             );
         }
-        let label = metric.label.as_deref().or(written.label);
+        let label = metric.label.as_deref().or(metric_aggregate.label);
         let description = if node.description.is_empty() {
-            written.description
+            metric_aggregate.description
         } else {
             &node.description
         };
         let aggregate = Aggregate {
             label,
             description,
-            ..written
+            ..metric_aggregate
         };
         let mut keys = match self.measure_keys(&aggregate) {
             Ok(keys) => keys,
@@ -327,7 +330,7 @@ impl<'a> MeasureConverter<'a> {
         let is_table = |id: &str, semantic_model: &TableSemanticModel<'_>| {
             self.tables
                 .get(semantic_model.table)
-                .is_some_and(|at| *at.node.unique_id == *id)
+                .is_some_and(|table| *table.node.unique_id == *id)
         };
         let reads = |id: &str| {
             self.semantic
@@ -384,14 +387,15 @@ impl<'a> MeasureConverter<'a> {
             .iter()
             .find(|semantic_model| semantic_model.table == table)
             .map(|semantic_model| semantic_model.model);
-        let column = match model.and_then(|model| model.dimensions.iter().find(|it| &*it.name == dimension)) {
-            Some(found) => found.expr.as_deref().unwrap_or(&found.name),
-            None => dimension,
-        };
+        let column =
+            match model.and_then(|model| model.dimensions.iter().find(|candidate| &*candidate.name == dimension)) {
+                Some(model_dimension) => model_dimension.expr.as_deref().unwrap_or(&model_dimension.name),
+                None => dimension,
+            };
         let field = self.tables.get(table)?.field(column)?;
         let (operator, values) = expression::parse_condition(rest, self.dialect)?;
         let values = match values.as_slice() {
-            [one] => plain_text(one),
+            [literal] => plain_text(literal),
             several => YamlOutput::Words(several.iter().map(|value| plain_text(value)).collect()),
         };
         Some((field.name.clone(), YamlOutput::Map(vec![(operator.to_owned(), values)])))
@@ -429,7 +433,7 @@ impl<'a> MeasureConverter<'a> {
         };
         let fields: Vec<String> = places.iter().map(field).collect();
         let sql = match (&*metric.kind, fields.as_slice()) {
-            ("ratio", [below, above]) => format!("{above} / NULLIF({below}, 0)"),
+            ("ratio", [denominator, numerator]) => format!("{numerator} / NULLIF({denominator}, 0)"),
             _ => {
                 let expr = metric
                     .type_params
@@ -465,12 +469,12 @@ fn description_pair(description: &str) -> Option<(String, YamlOutput)> {
 
 /// Returns the conditions of a filter in dbt's format.
 fn filter_templates(filter: &MetaValue) -> impl Iterator<Item = &str> {
-    let listed = filter
+    let filters = filter
         .as_map()
         .and_then(|value_fields| value_fields.get("where_filters"))
         .and_then(MetaValue::as_list)
         .unwrap_or_default();
-    let of_list = listed
+    let of_list = filters
         .iter()
         .filter_map(|meta_value| meta_value.as_map()?.get("where_sql_template")?.as_str());
     of_list.chain(filter.as_str())
@@ -483,14 +487,16 @@ fn unsupported_composition(metric: &Metric) -> Option<&'static str> {
         .iter()
         .filter_map(|(_, value)| value.as_map())
         .collect();
-    let listed = listed_metrics(metric);
-    let all = inputs.into_iter().chain(listed.iter().filter_map(MetaValue::as_map));
-    let moved = all.clone().any(|input| {
+    let metric_inputs = listed_metrics(metric);
+    let all_inputs = inputs
+        .into_iter()
+        .chain(metric_inputs.iter().filter_map(MetaValue::as_map));
+    let moved = all_inputs.clone().any(|input| {
         ["offset_window", "offset_to_grain"]
             .iter()
             .any(|key| input.get(key).is_some_and(|meta_value| !meta_value.is_empty_value()))
     });
-    let filtered = all.clone().any(|input| {
+    let filtered = all_inputs.clone().any(|input| {
         filter_templates(input.get("filter").unwrap_or(&MetaValue::Null))
             .next()
             .is_some()

@@ -54,10 +54,10 @@ pub(super) fn meta_pairs(meta: &ValueFields, keys: &[&str]) -> Vec<(String, Yaml
 }
 
 /// Converts a value for a YAML file. Recursion is safe because the artifact parser limits the nesting depth.
-pub(super) fn meta_value(said: &MetaValue) -> YamlOutput {
-    match said {
+pub(super) fn meta_value(meta: &MetaValue) -> YamlOutput {
+    match meta {
         MetaValue::Null => YamlOutput::Bare("null".to_owned()),
-        MetaValue::Bool(_) | MetaValue::Number(_) => YamlOutput::Bare(said.to_string()),
+        MetaValue::Bool(_) | MetaValue::Number(_) => YamlOutput::Bare(meta.to_string()),
         MetaValue::Text(text) => plain_text(text),
         MetaValue::List(items) if items.iter().all(|item| item.scalar().is_some()) => {
             YamlOutput::Words(items.iter().map(meta_value).collect())

@@ -35,8 +35,8 @@ mod tests {
 
     #[test]
     fn used_names_are_not_chosen_again() {
-        let mut taken = UsedOmniNames::default();
-        let mut choose = |names: &[&str]| taken.choose(names.iter().map(|name| (*name).to_owned()));
+        let mut used_names = UsedOmniNames::default();
+        let mut choose = |names: &[&str]| used_names.choose(names.iter().map(|name| (*name).to_owned()));
         assert_eq!(
             [choose(&["a"]), choose(&["a", "b"]), choose(&["a", "b"])],
             ["a", "b", "b_2"]

@@ -116,33 +116,36 @@ impl Pull {
             .topics
             .iter()
             .map(|topic| (format!("{}.topic", topic.name), GeneratedFile::Topic(topic)));
-        let own: Vec<(String, GeneratedFile<'_>)> = views.chain(topics).collect();
-        for (name, _) in &own {
+        let generated_files: Vec<(String, GeneratedFile<'_>)> = views.chain(topics).collect();
+        for (name, _) in &generated_files {
             recorded.remove(name);
         }
         recorded.remove(RELATIONSHIPS);
         recorded.remove(access::FILE);
-        let paths: FxHashSet<&str> = own.iter().map(|(_, file)| file.pulled_metadata().path).collect();
+        let paths: FxHashSet<&str> = generated_files
+            .iter()
+            .map(|(_, file)| file.pulled_metadata().path)
+            .collect();
         let renamed = RenamedRecords::find(recorded, &paths, files);
         // Each view and topic has its own files, so they can be processed in parallel. Most files are unchanged.
         let of_one = |number: usize| {
-            let (name, generated) = own.get(number)?;
-            let mut one = Self::default();
+            let (name, generated) = generated_files.get(number)?;
+            let mut file_plan = Self::default();
             let facts = generated.pulled_metadata();
             let Some((old, text)) = renamed.record_of(facts.path) else {
-                one.plan_own_file(name, facts, files.read_record(name), files, &rules, ways);
-                return Some(one);
+                file_plan.plan_own_file(name, facts, files.read_record(name), files, &rules, ways);
+                return Some(file_plan);
             };
-            one.removes.push(PulledFileLocation::Record(old.clone()));
-            one.plan_own_file(name, facts, Some(text.clone()), files, &rules, ways);
+            file_plan.removes.push(PulledFileLocation::Record(old.clone()));
+            file_plan.plan_own_file(name, facts, Some(text.clone()), files, &rules, ways);
             let record = PulledFileLocation::Record(name.clone());
-            if !one.writes.iter().any(|(index, _)| *index == record) {
-                one.writes.push((record, text.clone()));
+            if !file_plan.writes.iter().any(|(index, _)| *index == record) {
+                file_plan.writes.push((record, text.clone()));
             }
-            Some(one)
+            Some(file_plan)
         };
-        for one in parallel::map_range(own.len(), of_one).into_iter().flatten() {
-            pull.merge_plan(one);
+        for file_plan in parallel::map_range(generated_files.len(), of_one).into_iter().flatten() {
+            pull.merge_plan(file_plan);
         }
         for name in renamed.gone {
             pull.plan_removal(&name, files, &rules, ways);
@@ -166,7 +169,7 @@ impl Pull {
             writes,
             removes,
             changes,
-            kept,
+            kept: kept_edits,
             left_out,
             refused,
             marked,
@@ -174,7 +177,7 @@ impl Pull {
         self.writes.extend(writes);
         self.removes.extend(removes);
         self.changes.extend(changes);
-        self.kept.extend(kept);
+        self.kept.extend(kept_edits);
         self.left_out.extend(left_out);
         self.refused.extend(refused);
         self.marked.extend(marked);
@@ -266,7 +269,7 @@ impl Pull {
         match merge(base, file, new, rules) {
             Ok(merged) => {
                 self.kept
-                    .extend(merged.kept.into_iter().map(|kept| (path.to_owned(), kept)));
+                    .extend(merged.kept.into_iter().map(|kept_edit| (path.to_owned(), kept_edit)));
                 self.marked.extend(
                     merged
                         .marked

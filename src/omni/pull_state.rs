@@ -44,12 +44,12 @@ impl PullRecord {
     /// may appear again.
     pub(super) fn keep_removed_columns(&mut self, before: &Self, mark: &str) {
         let now = parse_columns(&self.view);
-        let is_gone = |name: &str| now.iter().all(|(it, _)| it != name);
+        let is_gone = |name: &str| now.iter().all(|(present_name, _)| present_name != name);
         let marked = parse_columns(&before.view)
             .into_iter()
             .map(|(name, fields)| (name, with_tag(fields, mark)));
-        let all = marked.chain(before.vanished.iter().cloned());
-        self.vanished = all.filter(|(name, _)| is_gone(name)).collect();
+        let candidates = marked.chain(before.vanished.iter().cloned());
+        self.vanished = candidates.filter(|(name, _)| is_gone(name)).collect();
     }
 
     /// Keeps the previous description of the view and of each dimension that has since changed in dbt and in Omni's
@@ -104,14 +104,14 @@ impl PullRecord {
         };
         let dimensions = new.pairs_at("dimensions").iter().filter_map(|(name, _)| name.text());
         let nodes = std::iter::once(None).chain(dimensions.map(Some));
-        let kept = nodes.filter_map(|dimension| {
+        let kept_descriptions = nodes.filter_map(|dimension| {
             let texts = [&base, &new].map(|root| description(root, dimension));
             let [was, is] = texts.map(|text| text.map(str::trim_end));
             (was != is && is_kept(dimension, was, is)).then_some((dimension, texts[0]))
         });
-        let kept: Vec<(Option<&str>, Option<&str>)> = kept.collect();
-        self.set_descriptions(&kept);
-        !kept.is_empty()
+        let descriptions: Vec<(Option<&str>, Option<&str>)> = kept_descriptions.collect();
+        self.set_descriptions(&descriptions);
+        !descriptions.is_empty()
     }
 
     /// Sets the descriptions of dimensions, or of the view if the name is `None`. Removes a description if the text is
@@ -122,14 +122,14 @@ impl PullRecord {
                 None => Path::root(),
                 Some(name) => Path::root().key("dimensions").key(*name),
             };
-            let at = node.key("description");
+            let path = node.key("description");
             match text {
                 Some(text) => Edit::Set {
-                    at,
+                    at: path,
                     value: Fields::text(*text),
                     after: ["label", "primary_key", "sql", "table_name"].map(str::to_owned).into(),
                 },
-                None => Edit::Remove { at },
+                None => Edit::Remove { at: path },
             }
         });
         if let Ok(view) = yaml_edit::apply_edits(&self.view, &edits.collect::<Vec<_>>()) {
@@ -143,15 +143,16 @@ impl PullRecord {
         if self.vanished.is_empty() {
             return self.view.clone();
         }
-        let (had, all) = (parse_columns(&self.view), [parse_columns(new), parse_columns(file)]);
-        let back = self
-            .vanished
-            .iter()
-            .filter(|(name, _)| all.iter().all(|in_it| in_it.iter().any(|(it, _)| it == name)));
+        let (had, texts_columns) = (parse_columns(&self.view), [parse_columns(new), parse_columns(file)]);
+        let back = self.vanished.iter().filter(|(name, _)| {
+            texts_columns
+                .iter()
+                .all(|in_it| in_it.iter().any(|(column_name, _)| column_name == name))
+        });
         let back: Vec<(String, Fields)> = back.cloned().collect();
         let dimensions = Path::root().key("dimensions");
-        let set = |at: Path, value: Fields| Edit::Set {
-            at,
+        let set = |path: Path, value: Fields| Edit::Set {
+            at: path,
             value,
             after: Vec::new(),
         };
@@ -331,9 +332,9 @@ impl<'r> PulledFacts<'r> {
         write_text(&mut out, "view", self.view.trim_end(), 0);
         if !self.vanished.is_empty() {
             let set = |(name, value): &(String, Fields)| {
-                let at = Path::root().key(name.clone());
+                let path = Path::root().key(name.clone());
                 Edit::Set {
-                    at,
+                    at: path,
                     value: value.clone(),
                     after: Vec::new(),
                 }

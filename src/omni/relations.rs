@@ -23,12 +23,15 @@ pub(super) fn group_by_relation(manifest: &Manifest) -> Vec<RelationNodes<'_>> {
         let name = relation_name(node);
         let lower = name.to_lowercase();
         // Quoted names may differ only in case.
-        let relation_nodes = indices.get(&lower).and_then(|at| groups.get_mut(*at)).filter(|group| {
-            let is_folded = |node: &ManifestNode| !node.relation_name.as_deref().unwrap_or_default().contains('"');
-            let is_same_name = relation_name(group.node) == name || is_folded(group.node) || is_folded(node);
-            let databases = group.node.database.as_deref().zip(node.database.as_deref());
-            is_same_name && databases.is_none_or(|(one, other)| one.eq_ignore_ascii_case(other))
-        });
+        let relation_nodes = indices
+            .get(&lower)
+            .and_then(|index| groups.get_mut(*index))
+            .filter(|group| {
+                let is_folded = |node: &ManifestNode| !node.relation_name.as_deref().unwrap_or_default().contains('"');
+                let is_same_name = relation_name(group.node) == name || is_folded(group.node) || is_folded(node);
+                let databases = group.node.database.as_deref().zip(node.database.as_deref());
+                is_same_name && databases.is_none_or(|(database, other)| database.eq_ignore_ascii_case(other))
+            });
         let is_built = node.resource_type.is_referenceable();
         match relation_nodes {
             // dbt rejects two nodes that build the same relation.

@@ -76,8 +76,8 @@ pub(super) fn run_trend(view: &str, times: &[RunTime]) -> Option<RunTrend> {
         .filter(|(_, before)| before.len() >= MIN_EARLIER_RUNS)?;
     let mut seconds: Vec<f64> = before.iter().map(|time| time.seconds).collect();
     seconds.sort_by(f64::total_cmp);
-    let (below, above) = (seconds.get((seconds.len() - 1) / 2)?, seconds.get(seconds.len() / 2)?);
-    let median = (below + above) / 2.0;
+    let (lower_middle, upper_middle) = (seconds.get((seconds.len() - 1) / 2)?, seconds.get(seconds.len() / 2)?);
+    let median = (lower_middle + upper_middle) / 2.0;
     (median > 0.0).then(|| RunTrend {
         view: view.to_owned(),
         seconds: last.seconds,
@@ -102,7 +102,8 @@ pub(super) fn run_trends(
     freshness: &[Option<Freshness>],
 ) -> TableHealth {
     let views = file.into_iter().flat_map(|file| &file.views);
-    let trends = views.filter_map(|(view, of)| run_trend(view, of.run.as_ref().map_or(&[], |run| &run.times)));
+    let trends =
+        views.filter_map(|(view, view_status)| run_trend(view, view_status.run.as_ref().map_or(&[], |run| &run.times)));
     TableHealth {
         runs: trends.filter(|trend| trend_name(trend) != "steady").collect(),
         stale: stale_sources(artifacts, children, freshness),
@@ -147,7 +148,11 @@ fn stale_sources(
     });
     let mut stale: Vec<StaleSource> = sources.collect();
     let rank = |stale_source: &StaleSource| (stale_source.status == Status::Warn.name(), stale_source.loaded_at);
-    stale.sort_by(|one, other| rank(one).cmp(&rank(other)).then_with(|| one.source.cmp(&other.source)));
+    stale.sort_by(|source, other| {
+        rank(source)
+            .cmp(&rank(other))
+            .then_with(|| source.source.cmp(&other.source))
+    });
     stale
 }
 

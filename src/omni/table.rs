@@ -146,7 +146,7 @@ fn fields<'a>(
         let has_text = |column: &&NodeColumn| !column.description.trim().is_empty();
         Some([first].into_iter().chain(columns).find(has_text).unwrap_or(first))
     };
-    let mut taken = UsedOmniNames::default();
+    let mut used_names = UsedOmniNames::default();
     let mut field = |column: &'a str, column_properties: DbtColumnProperties<'a>| {
         let DbtColumnProperties {
             documented,
@@ -159,7 +159,7 @@ fn fields<'a>(
             Some(view) => view.dimension(column, usual),
             None => (usual, None),
         };
-        let name = taken.choose([name]);
+        let name = used_names.choose([name]);
         // Omni derives the column from the name of the field. If the name or case of the column differs, `sql`
         // specifies the column.
         let is_other = !name.eq_ignore_ascii_case(column) || is_exact && omni_options.dialect.is_folded(column);

@@ -38,7 +38,7 @@ impl<'a> TestsByNode<'a> {
                 of_nodes.entry(node_index).or_default().push(test);
             }
         };
-        let ran = |node: &'a ManifestNode, data: Option<DataTest<'a>>| {
+        let to_executed = |node: &'a ManifestNode, data: Option<DataTest<'a>>| {
             let last = last.get(&*node.unique_id).copied();
             let status = last
                 .map(|last| last.result.status.clone())
@@ -53,13 +53,13 @@ impl<'a> TestsByNode<'a> {
         for data in manifest.data_tests() {
             let node = data.node;
             match data.on {
-                Some(on) => add(&on.unique_id, ran(node, Some(data.clone()))),
+                Some(target) => add(&target.unique_id, to_executed(node, Some(data.clone()))),
                 // A singular test applies to all nodes that it reads.
-                None => node.depends_on.iter().for_each(|id| add(id, ran(node, None))),
+                None => node.depends_on.iter().for_each(|id| add(id, to_executed(node, None))),
             }
         }
         for node in manifest.with_type(ResourceType::UnitTest) {
-            node.depends_on.iter().for_each(|id| add(id, ran(node, None)));
+            node.depends_on.iter().for_each(|id| add(id, to_executed(node, None)));
         }
         let mut tests = Self { of_nodes, last };
         tests.share_with_twins(groups);
@@ -71,8 +71,8 @@ impl<'a> TestsByNode<'a> {
         for RelationNodes { node_index, twins, .. } in groups {
             for (twin, _) in twins {
                 let of_twin = self.for_node(*twin).to_vec();
-                let own = self.of_nodes.entry(*node_index).or_default();
-                own.extend(of_twin);
+                let node_tests = self.of_nodes.entry(*node_index).or_default();
+                node_tests.extend(of_twin);
             }
         }
     }

@@ -77,8 +77,10 @@ pub(super) struct Freshness {
 /// source.
 pub(super) fn node_freshness(artifacts: Artifacts<'_>, children: &[Vec<usize>]) -> Vec<Option<Freshness>> {
     let manifest = artifacts.manifest;
-    let mut all: Vec<Option<Freshness>> = vec![None; manifest.nodes.len()];
-    let Some(results) = artifacts.freshness else { return all };
+    let mut freshness: Vec<Option<Freshness>> = vec![None; manifest.nodes.len()];
+    let Some(results) = artifacts.freshness else {
+        return freshness;
+    };
     let mut waiting = Vec::new();
     for source in manifest.with_type(ResourceType::Source) {
         let (Some(index), Some(result)) = (manifest.index_of(&source.unique_id), results.source(&source.unique_id))
@@ -102,24 +104,29 @@ pub(super) fn node_freshness(artifacts: Artifacts<'_>, children: &[Vec<usize>]) 
         ));
     }
     // Start with the stalest source, because each node only reports the first source that reaches it.
-    waiting.sort_by(|(_, one), (_, other)| other.rank.cmp(&one.rank).then_with(|| one.source.cmp(&other.source)));
+    waiting.sort_by(|(_, entry), (_, other)| {
+        other
+            .rank
+            .cmp(&entry.rank)
+            .then_with(|| entry.source.cmp(&other.source))
+    });
     for (index, fresh) in waiting {
         let mut reached = vec![index];
         while let Some(index) = reached.pop() {
-            let Some(slot) = all.get_mut(index).filter(|slot| slot.is_none()) else {
+            let Some(slot) = freshness.get_mut(index).filter(|slot| slot.is_none()) else {
                 continue;
             };
             *slot = Some(fresh.clone());
             reached.extend(children.get(index).into_iter().flatten());
         }
     }
-    all
+    freshness
 }
 
 /// Returns the name of a source table, such as `raw.orders`.
 pub(super) fn source_name(node: &ManifestNode) -> String {
-    let of = node.source().map(|of| &*of.source_name).unwrap_or_default();
-    format!("{of}.{}", node.name)
+    let schema = node.source().map(|source| &*source.source_name).unwrap_or_default();
+    format!("{schema}.{}", node.name)
 }
 
 /// Maximum number of run times in the status file.
@@ -296,18 +303,18 @@ fn test_result(test: &ExecutedTest<'_>) -> TestRecord {
 }
 
 fn run_result(before: Option<RunRecord>, now: Option<(String, Option<String>, Option<f64>)>) -> Option<RunRecord> {
-    let Some((status, at, seconds)) = now else {
+    let Some((status, run_instant, seconds)) = now else {
         return before;
     };
     let mut times = before.map(|run| run.times).unwrap_or_default();
-    if let (Some(at), Some(seconds)) = (at, seconds)
-        && !times.iter().any(|time| time.at == at)
+    if let (Some(instant), Some(seconds)) = (run_instant, seconds)
+        && !times.iter().any(|time| time.at == instant)
     {
         times.push(RunTime {
-            at,
+            at: instant,
             seconds: (seconds * 1_000.0).round() / 1_000.0,
         });
-        times.sort_by(|one, other| one.at.cmp(&other.at));
+        times.sort_by(|run_time, other| run_time.at.cmp(&other.at));
         let surplus = times.len().saturating_sub(TIMES);
         times.drain(..surplus);
     }

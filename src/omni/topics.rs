@@ -89,27 +89,29 @@ pub(super) fn all_topics(
             None => unnamed.push(requested_topic),
         }
     }
-    let mut taken = UsedOmniNames::default();
+    let mut used_names = UsedOmniNames::default();
     let mut topics = Vec::new();
     for (name, several) in topics_by_name {
-        let asked = select_topic_base(several, name, tables, &live, gaps);
+        let topic_request = select_topic_base(several, name, tables, &live, gaps);
         topics.extend(
-            asked.and_then(|requested_topic| build_topic(&requested_topic, tables, &live, grants, &mut taken, gaps)),
+            topic_request.and_then(|requested_topic| {
+                build_topic(&requested_topic, tables, &live, grants, &mut used_names, gaps)
+            }),
         );
     }
     topics.extend(
         unnamed
             .iter()
-            .filter_map(|requested_topic| build_topic(requested_topic, tables, &live, grants, &mut taken, gaps)),
+            .filter_map(|requested_topic| build_topic(requested_topic, tables, &live, grants, &mut used_names, gaps)),
     );
-    topics.sort_by(|one, other| one.path.cmp(&other.path));
+    topics.sort_by(|topic, other| topic.path.cmp(&other.path));
     topics
 }
 
 /// Reads the topic setting of a table: `true`, a name, or a mapping with more settings. The table has no topic if the
 /// setting is `false`.
 fn requested_topic<'a>(base: usize, table: &DbtTable<'a>, of_projects: bool) -> Option<RequestedTopic<'a>> {
-    let asked = |name: Option<&'a str>, fields| {
+    let to_request = |name: Option<&'a str>, fields| {
         Some(RequestedTopic {
             base,
             name: name.map(str::trim).filter(|name| !name.is_empty()),
@@ -118,9 +120,9 @@ fn requested_topic<'a>(base: usize, table: &DbtTable<'a>, of_projects: bool) -> 
     };
     match meta::omni_meta(&table.node.meta).and_then(|omni| omni.get("topic")) {
         Some(MetaValue::Bool(false)) => None,
-        Some(MetaValue::Bool(true)) => asked(None, None),
-        Some(MetaValue::Text(name)) => asked(Some(name), None),
-        Some(MetaValue::Map(fields)) => asked(fields.get("name").and_then(MetaValue::as_str), Some(fields)),
+        Some(MetaValue::Bool(true)) => to_request(None, None),
+        Some(MetaValue::Text(name)) => to_request(Some(name), None),
+        Some(MetaValue::Map(fields)) => to_request(fields.get("name").and_then(MetaValue::as_str), Some(fields)),
         _ => {
             let is_seen = table.node.resource_type == ResourceType::Model && !access::is_hidden(table.node);
             (is_seen && of_projects).then_some(RequestedTopic {
@@ -187,7 +189,7 @@ fn build_topic(
     tables: &[DbtTable<'_>],
     live: &FxHashMap<&str, Vec<&TableJoin>>,
     grants: &Grants<'_>,
-    taken: &mut UsedOmniNames,
+    used_names: &mut UsedOmniNames,
     gaps: &mut Vec<MeasureGap>,
 ) -> Option<Topic> {
     let table = tables.get(requested_topic.base)?;
@@ -196,7 +198,7 @@ fn build_topic(
     let short = requested_topic
         .name
         .map_or_else(|| to_omni_name(table.name), to_omni_name);
-    let name = taken.choose([short.clone(), view.clone()]);
+    let name = used_names.choose([short.clone(), view.clone()]);
     if !is_all {
         let reason = format!(
             "the topic would join more than {MAX_VIEWS} views, or {MAX_JOIN_CHAIN} joins in a row, so it contains \
@@ -222,8 +224,8 @@ fn build_topic(
         .or(requested_topic.name.filter(|name| *name != short))
         .or(of_view);
     pairs.extend(label.map(|label| ("label".to_owned(), plain_text(label))));
-    let own = Some(table.description()).filter(|text| !text.trim().is_empty());
-    let description = setting("description").and_then(MetaValue::as_str).or(own);
+    let table_description = Some(table.description()).filter(|text| !text.trim().is_empty());
+    let description = setting("description").and_then(MetaValue::as_str).or(table_description);
     pairs.extend(description.map(|text| ("description".to_owned(), plain_text(text))));
     let keys: Vec<(String, YamlOutput)> = KEYS
         .iter()
@@ -270,12 +272,12 @@ fn access_filters(value: &MetaValue, view: &str) -> YamlOutput {
 /// Returns the views to which joins lead from a view, without duplicates. The view itself comes first, then the nearest
 /// views. The flag is `false` if a limit excluded further views.
 fn reachable_views<'j>(view: &'j str, live: &FxHashMap<&str, Vec<&'j TableJoin>>) -> (Vec<TopicJoin<'j>>, bool) {
-    let mut all = vec![TopicJoin { name: view, to: None }];
+    let mut views = vec![TopicJoin { name: view, to: None }];
     let mut visited = FxHashSet::from_iter([view]);
     let mut waiting = VecDeque::from([(0, 0)]);
     let mut is_all = true;
     while let Some((index, depth)) = waiting.pop_front() {
-        let Some(from) = all.get(index).map(|topic_join| topic_join.name) else {
+        let Some(from) = views.get(index).map(|topic_join| topic_join.name) else {
             break;
         };
         for join in live.get(from).into_iter().flatten() {
@@ -283,33 +285,36 @@ fn reachable_views<'j>(view: &'j str, live: &FxHashMap<&str, Vec<&'j TableJoin>>
             if visited.contains(name) {
                 continue;
             }
-            if depth == MAX_JOIN_CHAIN || all.len() > MAX_VIEWS {
+            if depth == MAX_JOIN_CHAIN || views.len() > MAX_VIEWS {
                 is_all = false;
                 break;
             }
             visited.insert(name);
             // A view with an alias has no further joins, because joins start from views rather than aliases.
             if join.alias.is_none() {
-                waiting.push_back((all.len(), depth + 1));
+                waiting.push_back((views.len(), depth + 1));
             }
-            all.push(TopicJoin { name, to: Some(index) });
+            views.push(TopicJoin { name, to: Some(index) });
         }
     }
-    (all, is_all)
+    (views, is_all)
 }
 
 /// Returns the nested map of joins below the base view. In `joined`, each view comes after the view to which it is
 /// joined.
 fn nested_joins(joined: &[TopicJoin<'_>]) -> YamlOutput {
-    let mut below: Vec<Vec<(String, YamlOutput)>> = joined.iter().map(|_| Vec::new()).collect();
+    let mut children: Vec<Vec<(String, YamlOutput)>> = joined.iter().map(|_| Vec::new()).collect();
     for (index, topic_join) in joined.iter().enumerate().rev() {
-        let mut own = below.get_mut(index).map(std::mem::take).unwrap_or_default();
-        own.reverse();
+        let mut view_pairs = children.get_mut(index).map(std::mem::take).unwrap_or_default();
+        view_pairs.reverse();
         match topic_join.to {
-            Some(to) => below.get_mut(to).into_iter().for_each(|pairs| {
-                pairs.push((topic_join.name.to_owned(), YamlOutput::Map(std::mem::take(&mut own))));
+            Some(to) => children.get_mut(to).into_iter().for_each(|pairs| {
+                pairs.push((
+                    topic_join.name.to_owned(),
+                    YamlOutput::Map(std::mem::take(&mut view_pairs)),
+                ));
             }),
-            None => return YamlOutput::Map(own),
+            None => return YamlOutput::Map(view_pairs),
         }
     }
     YamlOutput::Map(Vec::new())

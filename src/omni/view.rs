@@ -57,7 +57,7 @@ pub(super) fn new<'a>(
     let label = said
         .iter()
         .position(|(key, _)| key == "label")
-        .map(|at| said.remove(at));
+        .map(|index| said.remove(index));
     label.into_iter().for_each(|(key, label)| add(&key, label));
     let comment = table.catalog.and_then(|catalog| catalog.comment.as_deref());
     let description = Some(table.description())
@@ -87,7 +87,7 @@ pub(super) fn new<'a>(
         );
     }
     let values = |field: &TableField<'_>| accepted_values(field, table, tests);
-    let own = table.fields.iter().map(|field| {
+    let field_dimensions = table.fields.iter().map(|field| {
         let granularity = measures.granularity.get(&field.name).map(String::as_str);
         let is_key = matches!(key.as_slice(), [one] if *one == field.name);
         (
@@ -99,7 +99,7 @@ pub(super) fn new<'a>(
         .dimensions
         .iter()
         .map(|(name, keys)| (name.clone(), YamlOutput::Map(keys.clone())));
-    let dimensions: Vec<(String, YamlOutput)> = own.chain(computed).collect();
+    let dimensions: Vec<(String, YamlOutput)> = field_dimensions.chain(computed).collect();
     if !dimensions.is_empty() {
         add("dimensions", YamlOutput::Map(dimensions));
     }
@@ -160,10 +160,10 @@ fn dimension_pairs(
         .documented
         .map(|column| meta::meta_pairs(&column.meta, meta::DIMENSION_KEYS))
         .unwrap_or_default();
-    let mut take = |wanted: &str| {
+    let mut take = |name: &str| {
         said.iter()
-            .position(|(key, _)| key == wanted)
-            .map(|at| said.remove(at).1)
+            .position(|(key, _)| key == name)
+            .map(|index| said.remove(index).1)
     };
     if let Some(label) = take("label") {
         add("label", label);

@@ -41,13 +41,13 @@ pub fn read<T: Stored>(bytes: &[u8], shape: &str) -> Option<T> {
     if fingerprint(all) != u64::from_le_bytes(*checksum) {
         return None;
     }
-    let (of, all) = all.split_first_chunk::<8>()?;
-    if u64::from_le_bytes(*of) != fingerprint(shape.as_bytes()) {
+    let (shape_hash, all) = all.split_first_chunk::<8>()?;
+    if u64::from_le_bytes(*shape_hash) != fingerprint(shape.as_bytes()) {
         return None;
     }
-    let (count, all) = all.split_first_chunk::<8>()?;
+    let (count, payload) = all.split_first_chunk::<8>()?;
     let count = usize::try_from(u64::from_le_bytes(*count)).ok()?;
-    let (lengths, all) = all.split_at_checked(count.checked_mul(4)?)?;
+    let (lengths, body) = payload.split_at_checked(count.checked_mul(4)?)?;
     let lengths = || {
         lengths
             .as_chunks::<4>()
@@ -55,7 +55,7 @@ pub fn read<T: Stored>(bytes: &[u8], shape: &str) -> Option<T> {
             .iter()
             .map(|bytes| u32::from_le_bytes(*bytes) as usize)
     };
-    let (texts, numbers) = all.split_at_checked(lengths().sum())?;
+    let (texts, numbers) = body.split_at_checked(lengths().sum())?;
     let mut rest = std::str::from_utf8(texts).ok()?;
     let mut texts = Vec::with_capacity(count);
     for length in lengths() {

@@ -11,7 +11,7 @@ pub fn map_range<R: Send>(count: usize, work: impl Fn(usize) -> R + Sync) -> Vec
 
 /// Runs `work` for each item on all cores and returns the results in order.
 pub fn map<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
-    let results = map_range(items.len(), |at| items.get(at).map(&work));
+    let results = map_range(items.len(), |index| items.get(index).map(&work));
     results.into_iter().flatten().collect()
 }
 
@@ -24,32 +24,32 @@ pub fn each_with_stack<R: Send>(count: usize, stack: Option<usize>, work: impl F
     }
     let next = AtomicUsize::new(0);
     let some = || {
-        let mut done = Vec::new();
+        let mut thread_outputs = Vec::new();
         loop {
             let number = next.fetch_add(1, Ordering::Relaxed);
             if number >= count {
-                return done;
+                return thread_outputs;
             }
-            done.push((number, work(number)));
+            thread_outputs.push((number, work(number)));
         }
     };
-    let mut all = Vec::with_capacity(count);
+    let mut outputs = Vec::with_capacity(count);
     thread::scope(|scope| {
         let started = |_| {
             let builder = stack.map_or_else(thread::Builder::new, |bytes| thread::Builder::new().stack_size(bytes));
             builder.spawn_scoped(scope, some).ok()
         };
         let others: Vec<_> = (1..threads).filter_map(started).collect();
-        all.extend(some());
+        outputs.extend(some());
         for other in others {
             match other.join() {
-                Ok(done) => all.extend(done),
+                Ok(thread_outputs) => outputs.extend(thread_outputs),
                 Err(panic) => std::panic::resume_unwind(panic),
             }
         }
     });
-    all.sort_unstable_by_key(|(number, _)| *number);
-    all.into_iter().map(|(_, result)| result).collect()
+    outputs.sort_unstable_by_key(|(number, _)| *number);
+    outputs.into_iter().map(|(_, result)| result).collect()
 }
 
 #[cfg(test)]

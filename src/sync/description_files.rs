@@ -29,28 +29,28 @@ impl<R> std::fmt::Debug for PropertiesFiles<'_, R> {
 }
 
 impl<'m, R: Fn(&str) -> Option<String>> PropertiesFiles<'m, R> {
-    /// Creates the files that describe the nodes of a manifest. `read` returns the contents of a project file.
-    pub fn new(manifest: &'m Manifest, read: R) -> Self {
+    /// Creates the files that describe the nodes of a manifest. `read_file` returns the contents of a project file.
+    pub fn new(manifest: &'m Manifest, read_file: R) -> Self {
         Self {
             manifest,
-            read,
+            read: read_file,
             parsed: Mutex::default(),
         }
     }
 
     /// Returns whether a file describes a node, or one of its columns, with this text. Spaces at the end are ignored.
     pub fn has_description(&self, node: &str, column: Option<&str>, text: &str) -> bool {
-        let written = || {
+        let current_text = || {
             let node = self.manifest.node(node)?;
             let root = self.root(properties_path(node)?)?;
-            let (_, found) = find(node, &root)?;
+            let (_, node_yaml) = find(node, &root)?;
             let described = match column {
-                None => found,
-                Some(column) => column_node(found, column)?,
+                None => node_yaml,
+                Some(column) => column_node(node_yaml, column)?,
             };
             unescape_raw(described.text_at("description")?.trim_end())
         };
-        written().as_deref() == Some(text.trim_end())
+        current_text().as_deref() == Some(text.trim_end())
     }
 
     fn root(&self, path: &str) -> Option<Arc<Node>> {
@@ -76,28 +76,28 @@ pub fn set_description_in_properties(
     description: Option<&str>,
 ) -> Option<String> {
     let root = yaml::merged_root(text)?;
-    let (at, found) = find(node, &root)?;
+    let (path, node_yaml) = find(node, &root)?;
     match (column, description) {
-        (column, Some(after)) => apply_edits(text, &[description_edit(&at, found, column, after)]).ok(),
-        (None, None) => with_description(text, at, found, None),
+        (column, Some(after)) => apply_edits(text, &[description_edit(&path, node_yaml, column, after)]).ok(),
+        (None, None) => with_description(text, path, node_yaml, None),
         (Some(column), None) => {
-            let column = column_node(found, column)?;
+            let column = column_node(node_yaml, column)?;
             let name = column.text_at("name")?;
-            with_description(text, at.key("columns").item("name", name), column, None)
+            with_description(text, path.key("columns").item("name", name), column, None)
         }
     }
 }
 
 /// Returns the YAML file with a new description for the node at a path.
 pub(super) fn with_description(text: &str, path: Path, node: &Node, description: Option<&str>) -> Option<String> {
-    let at = path.key("description");
+    let description_path = path.key("description");
     let change = match description {
         Some(text) => Edit::Set {
-            at,
+            at: description_path,
             value: YamlValue::text(text),
             after: vec!["name".to_owned(), "label".to_owned()],
         },
-        None if node.get("description").is_some() => Edit::Remove { at },
+        None if node.get("description").is_some() => Edit::Remove { at: description_path },
         None => return Some(text.to_owned()),
     };
     apply_edits(text, &[change]).ok()
@@ -114,18 +114,18 @@ pub(super) fn find<'r>(node: &DbtNode, root: &'r Node) -> Option<(Path, &'r Node
         ResourceType::Snapshot => "snapshots",
         ResourceType::Source => {
             let source = node.fqn.iter().rev().nth(1)?;
-            let found = find_named(root.get("sources")?, source)?;
-            let at = Path::root()
+            let source_yaml = find_named(root.get("sources")?, source)?;
+            let path = Path::root()
                 .key("sources")
                 .item("name", &**source)
                 .key("tables")
                 .item("name", &*node.name);
-            return Some((at, find_named(found.get("tables")?, &node.name)?));
+            return Some((path, find_named(source_yaml.get("tables")?, &node.name)?));
         }
         _ => "models",
     };
-    let at = Path::root().key(key).item("name", &*node.name);
-    Some((at, find_named(root.get(key)?, &node.name)?))
+    let path = Path::root().key(key).item("name", &*node.name);
+    Some((path, find_named(root.get(key)?, &node.name)?))
 }
 
 pub(super) fn column_node<'n>(node: &'n Node, name: &str) -> Option<&'n Node> {
@@ -137,16 +137,20 @@ pub(super) fn column_nodes<'n>(node: &'n Node, name: &str) -> impl Iterator<Item
     let unquoted = |text: &str| text.trim_matches(['"', '`']).to_lowercase();
     let name = unquoted(name);
     let columns = node.items_at("columns").iter();
-    columns.filter(move |column| column.text_at("name").is_some_and(|it| unquoted(it) == name))
+    columns.filter(move |column| {
+        column
+            .text_at("name")
+            .is_some_and(|column_name| unquoted(column_name) == name)
+    })
 }
 
 /// Returns the edit that sets the description for the node or for one of the node's columns.
-pub(super) fn description_edit(at: &Path, node: &Node, column: Option<&str>, text: &str) -> Edit {
+pub(super) fn description_edit(path: &Path, node: &Node, column: Option<&str>, text: &str) -> Edit {
     let value = YamlValue::text(escape_raw(text));
     let after = vec!["name".to_owned()];
     let Some(name) = column else {
         return Edit::Set {
-            at: at.clone().key("description"),
+            at: path.clone().key("description"),
             value,
             after,
         };
@@ -156,17 +160,17 @@ pub(super) fn description_edit(at: &Path, node: &Node, column: Option<&str>, tex
         column_node(node, name).and_then(|column| column.text_at("name")),
         node.get("columns"),
     ) {
-        (Some(spelled), _) => Edit::Set {
-            at: at.clone().key("columns").item("name", spelled).key("description"),
+        (Some(column_name), _) => Edit::Set {
+            at: path.clone().key("columns").item("name", column_name).key("description"),
             value,
             after,
         },
         (None, Some(_)) => Edit::Add {
-            to: at.clone().key("columns"),
+            to: path.clone().key("columns"),
             value: item,
         },
         (None, None) => Edit::Set {
-            at: at.clone().key("columns"),
+            at: path.clone().key("columns"),
             value: YamlValue::list(vec![item]),
             after: Vec::new(),
         },

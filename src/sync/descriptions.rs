@@ -93,15 +93,15 @@ impl PulledView {
 }
 
 /// Finds the descriptions that users changed in Omni since Omni and dbt last agreed. `is_spec` checks whether a model is generated
-/// from a spec. `read` returns the contents of a project file.
+/// from a spec. `read_file` returns the contents of a project file.
 #[must_use]
 pub fn changed_descriptions(
     manifest: &Manifest,
     views: &[PulledView],
     is_spec: impl Fn(&str) -> bool,
-    read: impl Fn(&str) -> Option<String>,
+    read_file: impl Fn(&str) -> Option<String>,
 ) -> DescriptionActions {
-    let mut done = DescriptionActions::default();
+    let mut actions = DescriptionActions::default();
     let project = manifest.metadata.project_name.as_deref().unwrap_or_default();
     // Change all descriptions in a file together, because the file may describe many nodes.
     let mut files: BTreeMap<String, DescriptionFile<'_>> = BTreeMap::new();
@@ -112,10 +112,10 @@ pub fn changed_descriptions(
         }
         let node = manifest.node(&view.record.node);
         let mut refuse = |reason: String| {
-            done.refused.extend(
+            actions.refused.extend(
                 omni_descriptions
                     .iter()
-                    .map(|one| (description_place(view, one), reason.clone())),
+                    .map(|description| (description_place(view, description), reason.clone())),
             );
         };
         let Some(node) = node else {
@@ -123,12 +123,12 @@ pub fn changed_descriptions(
             continue;
         };
         if node.resource_type == ResourceType::Model && &*node.package == project && is_spec(&node.name) {
-            done.of_specs.extend(
+            actions.of_specs.extend(
                 omni_descriptions
                     .into_iter()
-                    .map(|one| (node.name.to_string(), spec_edit(view, one))),
+                    .map(|description| (node.name.to_string(), spec_edit(view, description))),
             );
-            done.spec_views.push((node.name.to_string(), view.clone()));
+            actions.spec_views.push((node.name.to_string(), view.clone()));
             continue;
         }
         if &*node.package != project {
@@ -147,20 +147,20 @@ pub fn changed_descriptions(
             continue;
         };
         if !files.contains_key(path) {
-            let Some(text) = read(path) else {
+            let Some(text) = read_file(path) else {
                 refuse(format!("the properties file `{path}` does not exist"));
                 continue;
             };
             files.insert(path.to_owned(), DescriptionFile::new(path, text));
         }
         if let Some(file) = files.get_mut(path) {
-            file.add_descriptions(view, node, omni_descriptions, &mut done.refused);
+            file.add_descriptions(view, node, omni_descriptions, &mut actions.refused);
         }
     }
     for file in files.into_values() {
-        file.finish(&mut done);
+        file.finish(&mut actions);
     }
-    done
+    actions
 }
 
 /// Returns the descriptions of columns in `known.yml` that differ from dbt's manifest only because dbt has not read the
@@ -203,18 +203,18 @@ impl PulledView {
     #[must_use]
     pub fn with_description(&self, column: Option<&str>, description: Option<&str>) -> Option<String> {
         let root = yaml::root(&self.text)?;
-        let (at, node) = match column {
+        let (path, node) = match column {
             None => (Path::root(), Some(&root)),
             Some(column) => {
                 let base = yaml::root(&self.record.view)?;
                 let (_, name, _) = self
                     .dimensions(&base)
-                    .find(|(of, ..)| of.eq_ignore_ascii_case(column))?;
-                let found = root.get("dimensions").and_then(|all| all.get(name));
-                (Path::root().key("dimensions").key(name), found)
+                    .find(|(column_name, ..)| column_name.eq_ignore_ascii_case(column))?;
+                let dimension = root.get("dimensions").and_then(|dimensions| dimensions.get(name));
+                (Path::root().key("dimensions").key(name), dimension)
             }
         };
-        with_description(&self.text, at, node?, description)
+        with_description(&self.text, path, node?, description)
     }
 
     /// Returns the change that records descriptions on which Omni and dbt agree after a push: later edits are compared
@@ -242,8 +242,8 @@ impl PulledView {
     fn dimensions<'n>(&'n self, base: &'n Node) -> impl Iterator<Item = (&'n str, &'n str, &'n Node)> {
         // Column dimensions come first, in column order.
         let dimensions = base.pairs_at("dimensions");
-        let both = self.record.columns.iter().zip(dimensions);
-        both.filter_map(|((column, _), (name, was))| Some((column.as_str(), name.text()?, was)))
+        let pairs = self.record.columns.iter().zip(dimensions);
+        pairs.filter_map(|((column, _), (name, was))| Some((column.as_str(), name.text()?, was)))
     }
 }
 
@@ -252,56 +252,60 @@ fn omni_descriptions(view: &PulledView) -> Vec<OmniDescription> {
     let (Some(base), Some(now)) = (yaml::root(&view.record.view), yaml::root(&view.text)) else {
         return Vec::new();
     };
-    let mut all = Vec::new();
-    let mut one = |column: Option<&str>, dimension: Option<&str>, before: Option<&Node>, after: Option<&Node>| {
-        let was = before.and_then(Node::text).map(|text| text.trim_end().to_owned());
-        let Some((node, text)) = after.and_then(|node| Some((node, node.text()?))) else {
-            return;
+    let mut descriptions = Vec::new();
+    let mut add_change =
+        |column: Option<&str>, dimension: Option<&str>, before: Option<&Node>, after: Option<&Node>| {
+            let was = before.and_then(Node::text).map(|text| text.trim_end().to_owned());
+            let Some((node, text)) = after.and_then(|node| Some((node, node.text()?))) else {
+                return;
+            };
+            let is = text.trim_end();
+            if was.as_deref() != Some(is) {
+                descriptions.push(OmniDescription {
+                    column: column.map(str::to_owned),
+                    before: was,
+                    after: is.to_owned(),
+                    in_record: (dimension.map(str::to_owned), text.to_owned()),
+                    line: line_at(&view.text, node.span.start as usize),
+                });
+            }
         };
-        let is = text.trim_end();
-        if was.as_deref() != Some(is) {
-            all.push(OmniDescription {
-                column: column.map(str::to_owned),
-                before: was,
-                after: is.to_owned(),
-                in_record: (dimension.map(str::to_owned), text.to_owned()),
-                line: line_at(&view.text, node.span.start as usize),
-            });
-        }
-    };
-    one(None, None, base.get("description"), now.get("description"));
+    add_change(None, None, base.get("description"), now.get("description"));
     for (column, name, was) in view.dimensions(&base) {
-        let is = now.get("dimensions").and_then(|all| all.get(name));
-        one(
+        let is = now.get("dimensions").and_then(|dimensions| dimensions.get(name));
+        add_change(
             Some(column),
             Some(name),
             was.get("description"),
             is.and_then(|is| is.get("description")),
         );
     }
-    all
+    descriptions
 }
 
 impl ModelPlan {
     /// Adds the views and the records of descriptions that the push transfers from Omni to the model's spec.
     pub fn record_descriptions(&mut self, views: &[(String, PulledView)]) {
         let model = self.model.clone();
-        for (_, view) in views.iter().filter(|(of, _)| *of == model) {
-            let mut carried = omni_descriptions(view);
-            carried.retain(|one| {
+        for (_, view) in views.iter().filter(|(model_name, _)| *model_name == model) {
+            let mut descriptions = omni_descriptions(view);
+            descriptions.retain(|description| {
                 self.carried.iter().any(|edit| {
-                    let is_same = match (&edit.definition, &one.column) {
+                    let is_same = match (&edit.definition, &description.column) {
                         (Some(definition), Some(column)) => definition.eq_ignore_ascii_case(column),
                         (definition, column) => definition == column,
                     };
                     is_same && edit.file == view.file && edit.property == Property::Description
                 })
             });
-            let carried: Vec<RecordedDescription> = carried.into_iter().map(|one| one.in_record).collect();
-            if !carried.is_empty() {
+            let records: Vec<RecordedDescription> = descriptions
+                .into_iter()
+                .map(|description| description.in_record)
+                .collect();
+            if !records.is_empty() {
                 self.paths.push(view.file.clone());
             }
-            self.add_record(view, &carried);
+            self.add_record(view, &records);
         }
     }
 
@@ -375,61 +379,64 @@ impl<'v> DescriptionFile<'v> {
         refused: &mut Vec<(String, String)>,
     ) {
         let path = self.plan.model.clone();
-        let Some((at, found)) = self.root.as_ref().and_then(|root| find(node, root)) else {
+        let Some((node_path, node_yaml)) = self.root.as_ref().and_then(|root| find(node, root)) else {
             let reason = format!("`{path}` does not describe `{}`", node.name);
             refused.extend(
                 omni_descriptions
                     .iter()
-                    .map(|one| (description_place(view, one), reason.clone())),
+                    .map(|omni_description| (description_place(view, omni_description), reason.clone())),
             );
             return;
         };
-        for one in omni_descriptions {
-            if let Some(name) = one
+        for omni_description in omni_descriptions {
+            if let Some(name) = omni_description
                 .column
                 .as_deref()
-                .filter(|name| column_nodes(found, name).count() > 1)
+                .filter(|name| column_nodes(node_yaml, name).count() > 1)
             {
                 let reason = format!(
                     "`{path}` lists the column `{name}` of `{}` twice: keep one of the entries",
                     node.name
                 );
-                refused.push((description_place(view, &one), reason));
+                refused.push((description_place(view, &omni_description), reason));
                 continue;
             }
-            let column = one.column.as_deref().map(|name| column_node(found, name));
+            let column = omni_description
+                .column
+                .as_deref()
+                .map(|name| column_node(node_yaml, name));
             let now = match &column {
-                None => found.get("description"),
+                None => node_yaml.get("description"),
                 Some(column) => column.and_then(|column| column.get("description")),
             };
             let theirs = now.and_then(Node::text).map(|string| unescape_raw(string.trim_end()));
             if theirs == Some(None) {
                 refused.push((
-                    description_place(view, &one),
+                    description_place(view, &omni_description),
                     format!("the description in `{path}` contains Jinja: change the description there"),
                 ));
                 continue;
             }
             // An empty description means the same to dbt as no description.
             let theirs = theirs.flatten().filter(|text| !text.is_empty());
-            if theirs.as_ref() == Some(&one.after) {
-                self.agreed.push((view, one.in_record));
+            if theirs.as_ref() == Some(&omni_description.after) {
+                self.agreed.push((view, omni_description.in_record));
                 continue;
             }
-            let name = match &one.column {
+            let name = match &omni_description.column {
                 Some(column) => format!("{}.{column}", node.name),
                 None => node.name.to_string(),
             };
-            if theirs != one.before {
+            if theirs != omni_description.before {
                 self.plan.conflicts.push(Conflict {
                     definition: Some(name),
                     step: None,
                     property: Property::Description,
                     detail: String::new(),
-                    base: one.before,
-                    ours: Some(one.after),
+                    base: omni_description.before,
+                    ours: Some(omni_description.after),
                     spec: view.file.clone(),
-                    spec_line: Some(one.line),
+                    spec_line: Some(omni_description.line),
                     theirs,
                     theirs_formula: None,
                     file: path.clone(),
@@ -443,29 +450,34 @@ impl<'v> DescriptionFile<'v> {
                 continue;
             }
             self.edits.push(DescriptionEdit {
-                edit: description_edit(&at, found, one.column.as_deref(), &one.after),
-                location: description_place(view, &one),
+                edit: description_edit(
+                    &node_path,
+                    node_yaml,
+                    omni_description.column.as_deref(),
+                    &omni_description.after,
+                ),
+                location: description_place(view, &omni_description),
                 view,
-                in_record: one.in_record,
-                column: one.column.as_ref().map(|column| ColumnDescription {
+                in_record: omni_description.in_record,
+                column: omni_description.column.as_ref().map(|column| ColumnDescription {
                     node: node.unique_id.to_string(),
                     column: column.clone(),
-                    text: one.after.clone(),
+                    text: omni_description.after.clone(),
                 }),
                 change: PlannedChange {
                     definition: Some(name),
                     property: Property::Description,
-                    before: one.before,
-                    after: Some(one.after),
+                    before: omni_description.before,
+                    after: Some(omni_description.after),
                     metric: None,
                 },
             });
         }
     }
 
-    fn finish(mut self, done: &mut DescriptionActions) {
+    fn finish(mut self, actions: &mut DescriptionActions) {
         let path = self.plan.model.clone();
-        let after = self.apply_possible_edits(&mut done.refused);
+        let after = self.apply_possible_edits(&mut actions.refused);
         if self.edits.is_empty() && self.plan.conflicts.is_empty() {
             return;
         }
@@ -477,7 +489,7 @@ impl<'v> DescriptionFile<'v> {
         for edit in self.edits {
             self.plan.changes.push(edit.change);
             self.plan.paths.push(edit.view.file.clone());
-            done.columns.extend(edit.column);
+            actions.columns.extend(edit.column);
             self.agreed.push((edit.view, edit.in_record));
         }
         for (view, description) in self.agreed {
@@ -489,20 +501,20 @@ impl<'v> DescriptionFile<'v> {
         }
         self.plan.paths.sort();
         self.plan.paths.dedup();
-        done.plans.push(self.plan);
+        actions.plans.push(self.plan);
     }
 
     /// Returns the file with all edits. Drops the edits that cannot be applied, so that they do not block the other
     /// edits.
     fn apply_possible_edits(&mut self, refused: &mut Vec<(String, String)>) -> String {
-        let all: Vec<Edit> = self.edits.iter().map(|one| one.edit.clone()).collect();
-        if let Ok(after) = apply_edits(&self.text, &all) {
+        let edits: Vec<Edit> = self.edits.iter().map(|edit| edit.edit.clone()).collect();
+        if let Ok(after) = apply_edits(&self.text, &edits) {
             return after;
         }
         let (mut possible, mut after) = (Vec::new(), self.text.clone());
         let path = &self.plan.model;
-        self.edits.retain(|one| {
-            possible.push(one.edit.clone());
+        self.edits.retain(|edit| {
+            possible.push(edit.edit.clone());
             match apply_edits(&self.text, &possible) {
                 Ok(text) => {
                     after = text;
@@ -511,7 +523,7 @@ impl<'v> DescriptionFile<'v> {
                 Err(refusal) => {
                     possible.pop();
                     refused.push((
-                        one.location.clone(),
+                        edit.location.clone(),
                         format!("`{path}:{}` cannot be edited: {}", refusal.line(), refusal.reason()),
                     ));
                     false

@@ -143,9 +143,11 @@ impl<'m> ExposureGraph<'m> {
                 && package.is_none_or(|package| parts.next() == Some(package))
                 && name.eq_ignore_ascii_case(model)
         };
-        let own = self.manifest.nodes.iter();
-        let own = own.enumerate().filter(|(_, node)| is_it(&node.unique_id, &node.name));
-        let mut next: Vec<usize> = own.map(|(index, _)| index).collect();
+        let model_nodes = self.manifest.nodes.iter();
+        let nodes = model_nodes
+            .enumerate()
+            .filter(|(_, node)| is_it(&node.unique_id, &node.name));
+        let mut next: Vec<usize> = nodes.map(|(index, _)| index).collect();
         if next.is_empty() {
             return Exposures::NotInManifest;
         }

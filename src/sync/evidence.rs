@@ -110,8 +110,8 @@ impl Proof {
     /// Returns a readable name for the compared relation.
     #[must_use]
     pub fn relation_name(&self) -> &str {
-        let own = if self.of_formula { FORMULA } else { "the model" };
-        self.ours.as_deref().unwrap_or(own)
+        let default_name = if self.of_formula { FORMULA } else { "the model" };
+        self.ours.as_deref().unwrap_or(default_name)
     }
 
     /// Returns the result on one line, for example `10 of 10 rows within 0.01`.
@@ -244,7 +244,7 @@ impl VerificationEvidence {
     #[must_use]
     pub fn is_as_generated(path: &str, text: &str) -> bool {
         match Self::versions(text).as_slice() {
-            [one] => path == Self::evidence_path(&one.model) && one.text() == normalize_lines(text),
+            [evidence] => path == Self::evidence_path(&evidence.model) && evidence.text() == normalize_lines(text),
             _ => false,
         }
     }
@@ -267,7 +267,7 @@ fn map(pairs: Vec<(&str, YamlOutput)>) -> YamlOutput {
 impl Proof {
     fn value(&self) -> YamlOutput {
         let word = |text: &str| YamlOutput::Dbt(text.to_owned());
-        let texts = |all: &[String]| YamlOutput::List(all.iter().map(|text| word(text)).collect());
+        let texts = |values: &[String]| YamlOutput::List(values.iter().map(|text| word(text)).collect());
         let count = |count: u64| YamlOutput::Bare(count.to_string());
         let mut pairs = vec![
             ("with", word(self.compared_name())),
@@ -289,31 +289,36 @@ impl Proof {
                 .map(|tolerance| ("tolerance", YamlOutput::Bare(tolerance.clone()))),
         );
         let counts = &self.counts;
-        let both = |both: [u64; 2]| {
-            let [ours, theirs] = both.map(count);
+        let sides = |counts_of_sides: [u64; 2]| {
+            let [ours, theirs] = counts_of_sides.map(count);
             YamlOutput::Flow(vec![("model".to_owned(), ours), ("other".to_owned(), theirs)])
         };
-        pairs.extend([("rows", both(counts.rows)), ("matched", count(counts.matched))]);
+        pairs.extend([("rows", sides(counts.rows)), ("matched", count(counts.matched))]);
         // Counts of zero are not written.
-        for (key, counted) in [("only", counts.only_on_side), ("repeated", counts.repeated)] {
-            if counted != [0, 0] {
-                pairs.push((key, both(counted)));
+        for (key, side_counts) in [("only", counts.only_on_side), ("repeated", counts.repeated)] {
+            if side_counts != [0, 0] {
+                pairs.push((key, sides(side_counts)));
             }
         }
-        for (key, counted) in [("unmatched", counts.unmatched), ("differing", counts.differing)] {
-            if counted > 0 {
-                pairs.push((key, count(counted)));
+        for (key, row_count) in [("unmatched", counts.unmatched), ("differing", counts.differing)] {
+            if row_count > 0 {
+                pairs.push((key, count(row_count)));
             }
         }
         let column = |column: &ColumnCounts| {
-            let mut said = vec![("rows".to_owned(), count(column.differing))];
-            said.extend(column.greatest.iter().map(|it| ("greatest".to_owned(), word(it))));
-            (column.column.clone(), YamlOutput::Flow(said))
+            let mut column_pairs = vec![("rows".to_owned(), count(column.differing))];
+            column_pairs.extend(
+                column
+                    .greatest
+                    .iter()
+                    .map(|difference| ("greatest".to_owned(), word(difference))),
+            );
+            (column.column.clone(), YamlOutput::Flow(column_pairs))
         };
         pairs.push(("columns", YamlOutput::Map(counts.columns.iter().map(column).collect())));
-        for (key, all) in [("lacking", &self.lacking), ("worst", &self.worst)] {
-            if !all.is_empty() {
-                pairs.push((key, texts(all)));
+        for (key, texts_of_key) in [("lacking", &self.lacking), ("worst", &self.worst)] {
+            if !texts_of_key.is_empty() {
+                pairs.push((key, texts(texts_of_key)));
             }
         }
         map(pairs)
@@ -327,20 +332,21 @@ impl Proof {
                 .and_then(|text| text.parse().ok())
                 .unwrap_or_default()
         };
-        let both = |key: &str| ["model", "other"].map(|side| count(node.get(key).and_then(|of| of.get(side))));
-        let columns = node.pairs_at("columns").iter().filter_map(|(name, of)| {
-            let greatest = of.text_at("greatest").map(str::to_owned);
+        let sides =
+            |key: &str| ["model", "other"].map(|side| count(node.get(key).and_then(|sides_node| sides_node.get(side))));
+        let columns = node.pairs_at("columns").iter().filter_map(|(name, column_node)| {
+            let greatest = column_node.text_at("greatest").map(str::to_owned);
             Some(ColumnCounts {
                 column: name.text()?.to_owned(),
-                differing: count(of.get("rows")),
+                differing: count(column_node.get("rows")),
                 greatest,
                 ..ColumnCounts::default()
             })
         });
         let counts = Counts {
-            rows: both("rows"),
-            only_on_side: both("only"),
-            repeated: both("repeated"),
+            rows: sides("rows"),
+            only_on_side: sides("only"),
+            repeated: sides("repeated"),
             unmatched: count(node.get("unmatched")),
             matched: count(node.get("matched")),
             differing: count(node.get("differing")),
@@ -478,7 +484,7 @@ mod tests {
 
     #[test]
     fn empty_comparison_is_not_agreement() {
-        let of = |verdicts: &[Verdict]| {
+        let combine = |verdicts: &[Verdict]| {
             let proof = |verdict: &Verdict| Proof {
                 verdict: *verdict,
                 ..Proof::default()
@@ -490,9 +496,9 @@ mod tests {
             .verdict()
         };
         use Verdict::{Agrees, Differs, NotCompared};
-        assert_eq!(of(&[]), NotCompared);
-        assert_eq!(of(&[Agrees, Agrees]), Agrees);
-        assert_eq!(of(&[Agrees, NotCompared]), NotCompared);
-        assert_eq!(of(&[NotCompared, Differs, Agrees]), Differs);
+        assert_eq!(combine(&[]), NotCompared);
+        assert_eq!(combine(&[Agrees, Agrees]), Agrees);
+        assert_eq!(combine(&[Agrees, NotCompared]), NotCompared);
+        assert_eq!(combine(&[NotCompared, Differs, Agrees]), Differs);
     }
 }

@@ -1,17 +1,19 @@
 //! Cache in `.formulac/local/` for data that is slow to compute: a large manifest, the column lineage of its SQL, the
-//! results of compiled specs, and the columns that fields in Omni files read, if there are many files. The cache is
-//! stored in a format that is fast to read, and is kept between calls.
+//! results of compiled specs, and the views in Omni files and the columns that their fields read, if there are many
+//! files. The cache is stored in a format that is fast to read, and is kept between calls.
 
 mod cache_file;
 mod fingerprint;
 mod lineage;
 mod manifest;
 mod omni_fields;
+mod omni_files;
 mod spec_session;
 
 pub use lineage::{read_lineages, write_lineages};
 pub use manifest::{for_compiled_sql_and_column_names, read_manifest};
 pub use omni_fields::read_omni_fields;
+pub use omni_files::{read_parsed_omni_files, write_parsed_omni_files};
 pub use spec_session::with_spec_session;
 
 /// Minimum number of parsed queries or files for which a cache file is written.

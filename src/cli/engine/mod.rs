@@ -203,7 +203,7 @@ impl Engine {
         }
     }
 
-    /// Runs several queries and calls `done` after each. Returns a result or an error for each query.
+    /// Runs several queries and calls `on_progress` after each. Returns a result or an error for each query.
     pub fn answers(
         &self,
         requests: &[EngineRequest<'_>],

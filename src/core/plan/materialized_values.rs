@@ -33,7 +33,7 @@ impl MaterializedValues {
         self.names.insert(id, name);
     }
 
-    /// Records that `id` uses the value of `chosen`, which is an equal node.
+    /// Records that `id` uses the value of `representative`, which is an equal node.
     pub fn reuse_value(&mut self, id: IrId, representative: IrId) {
         self.same.insert(id, representative);
     }

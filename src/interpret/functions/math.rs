@@ -124,7 +124,7 @@ fn digits_argument(args: CallArgs<'_>) -> i64 {
         .map_or(0, |digits| to_number(digits).trunc() as i64)
 }
 
-/// Converts a decimal to the type of `of`.
+/// Converts a decimal to the type of `operand`.
 fn to_type_of_value(operand: &Value, exact: ExactDecimal) -> Value {
     match operand {
         Value::Decimal(_) => Value::Decimal(exact),
@@ -133,7 +133,7 @@ fn to_type_of_value(operand: &Value, exact: ExactDecimal) -> Value {
     }
 }
 
-/// Converts a remainder to the type of `of`. The last bits of a remainder of floats are uncertain because it is
+/// Converts a remainder to the type of `operand`. The last bits of a remainder of floats are uncertain because it is
 /// computed as a difference.
 fn to_remainder_type(operand: &Value, exact: ExactDecimal) -> Value {
     match to_type_of_value(operand, exact) {

@@ -28,9 +28,9 @@ pub(super) struct AggregateSql {
 /// Returns the class of a value that combines other values. The class is `Lost` if an operand is a total or `Lost`.
 /// Otherwise, the class is `Row` if an operand is a row value.
 pub(super) fn combine_classes(values: &mut dyn Iterator<Item = ValueClass>, lost: Lost) -> ValueClass {
-    let mut all = ValueClass::Constant;
+    let mut class = ValueClass::Constant;
     for value in values {
-        all = match (all, value) {
+        class = match (class, value) {
             (ValueClass::Lost(lost), _) | (_, ValueClass::Lost(lost)) => ValueClass::Lost(lost),
             (ValueClass::Total(_), _) | (_, ValueClass::Total(_)) => return ValueClass::Lost(lost),
             (ValueClass::Row, _) | (_, ValueClass::Row) => ValueClass::Row,
@@ -38,12 +38,12 @@ pub(super) fn combine_classes(values: &mut dyn Iterator<Item = ValueClass>, lost
             (ValueClass::Constant, ValueClass::Constant) => ValueClass::Constant,
         };
     }
-    all
+    class
 }
 
 /// Returns the class of COALESCE. A default of zero does not change a sum.
 pub(super) fn classify_coalesce(program: &Program, args: &[IrId], values: &[ValueClass]) -> ValueClass {
-    let of = |id: &IrId| {
+    let class_of = |id: &IrId| {
         values
             .get(id.index())
             .cloned()
@@ -54,32 +54,30 @@ pub(super) fn classify_coalesce(program: &Program, args: &[IrId], values: &[Valu
         _ => false,
     };
     match args {
-        [one, zero] if is_zero(zero) => match of(one) {
+        [operand, zero] if is_zero(zero) => match class_of(operand) {
             ValueClass::Total(TotalClass {
                 kind: TotalKind::Sum,
-                aggregate_sql: written,
+                aggregate_sql: sql,
             }) => ValueClass::Total(TotalClass {
                 kind: TotalKind::Sum,
-                aggregate_sql: written.map(|one| wrap_in_function_call("coalesce", one, "0")),
+                aggregate_sql: sql.map(|aggregate| wrap_in_function_call("coalesce", aggregate, "0")),
             }),
-            ValueClass::Total(TotalClass {
-                aggregate_sql: written, ..
-            }) => ValueClass::Total(TotalClass {
+            ValueClass::Total(TotalClass { aggregate_sql: sql, .. }) => ValueClass::Total(TotalClass {
                 kind: TotalKind::Formula,
-                aggregate_sql: written.map(|one| wrap_in_function_call("coalesce", one, "0")),
+                aggregate_sql: sql.map(|aggregate| wrap_in_function_call("coalesce", aggregate, "0")),
             }),
             other => other,
         },
-        args => combine_classes(&mut args.iter().map(of), Lost::Function),
+        args => combine_classes(&mut args.iter().map(class_of), Lost::Function),
     }
 }
 
-fn wrap_in_function_call(name: &str, of: AggregateSql, second: &str) -> AggregateSql {
+fn wrap_in_function_call(name: &str, aggregate: AggregateSql, second: &str) -> AggregateSql {
     AggregateSql {
-        sql: format!("{name}({}, {second})", of.sql),
+        sql: format!("{name}({}, {second})", aggregate.sql),
         binds: OperatorPrecedence::Name,
         ratio: None,
-        ..of
+        ..aggregate
     }
 }
 
@@ -91,22 +89,22 @@ pub(super) fn classify_arithmetic(
     args: &[IrId],
     values: &[ValueClass],
 ) -> ValueClass {
-    let of = |id: &IrId| {
+    let class_of = |id: &IrId| {
         values
             .get(id.index())
             .cloned()
             .unwrap_or(ValueClass::Lost(Lost::Function))
     };
-    let all: Vec<ValueClass> = args.iter().map(of).collect();
-    let has_total = all.iter().any(|value| matches!(value, ValueClass::Total(_)));
+    let classes: Vec<ValueClass> = args.iter().map(class_of).collect();
+    let has_total = classes.iter().any(|value| matches!(value, ValueClass::Total(_)));
     if !has_total {
-        return match combine_classes(&mut all.into_iter(), Lost::Function) {
+        return match combine_classes(&mut classes.into_iter(), Lost::Function) {
             // The call that truncates the value determines the unit.
             ValueClass::Dimension(_) => ValueClass::Dimension(truncation_unit(program, id)),
             other => other,
         };
     }
-    if let Some(lost) = lost_operand(&all) {
+    if let Some(lost) = lost_operand(&classes) {
         return ValueClass::Lost(lost);
     }
     let nullable = |id: &IrId| program.meta(*id).nullable;
@@ -120,15 +118,15 @@ pub(super) fn classify_arithmetic(
         )
     };
     let is_number = |id: &IrId| matches!(program.node(*id), Ir::Number(_));
-    let (sign, binds) = match (function, all.len()) {
+    let (sign, binds) = match (function, classes.len()) {
         (internal::ADD, 2) => (" + ", OperatorPrecedence::Sum),
         (internal::SUBTRACT, 2) => (" - ", OperatorPrecedence::Sum),
         (internal::MULTIPLY, 2) => (" * ", OperatorPrecedence::Product),
         (internal::DIVIDE, 2) => (" / ", OperatorPrecedence::Product),
         // The conversion does not change the value of a number.
-        (internal::TO_FLOAT | internal::TO_DECIMAL, 1) => return all.into_iter().next().unwrap_or(ValueClass::Row),
+        (internal::TO_FLOAT | internal::TO_DECIMAL, 1) => return classes.into_iter().next().unwrap_or(ValueClass::Row),
         (internal::NEGATE, 1) => {
-            return match all.into_iter().next() {
+            return match classes.into_iter().next() {
                 Some(ValueClass::Total(total)) => ValueClass::Total(negate_total(total)),
                 _ => ValueClass::Lost(Lost::Function),
             };
@@ -147,24 +145,26 @@ pub(super) fn classify_arithmetic(
     // A sum or difference with a nullable operand cannot be summed. A NULL operand makes the result NULL in its own
     // row, but would be treated as 0 in the sum of all rows.
     let kind = match function {
-        internal::ADD | internal::SUBTRACT if all.iter().all(adds_up) && !args.iter().any(nullable) => TotalKind::Sum,
-        internal::MULTIPLY if all.iter().any(adds_up) && args.iter().any(is_number) => TotalKind::Sum,
+        internal::ADD | internal::SUBTRACT if classes.iter().all(adds_up) && !args.iter().any(nullable) => {
+            TotalKind::Sum
+        }
+        internal::MULTIPLY if classes.iter().any(adds_up) && args.iter().any(is_number) => TotalKind::Sum,
         _ => TotalKind::Formula,
     };
-    let mut sides = all.into_iter().zip(args).map(|(value, id)| match value {
+    let mut sides = classes.into_iter().zip(args).map(|(value, id)| match value {
         ValueClass::Total(total) => total.aggregate_sql,
         _ => aggregate_sql_of_number(program, *id),
     });
     let (Some(left), Some(right)) = (sides.next(), sides.next()) else {
         return ValueClass::Lost(Lost::Function);
     };
-    let written = match (left, right) {
+    let sql = match (left, right) {
         (Err(lost), _) | (_, Err(lost)) => Err(lost),
         (Ok(left), Ok(right)) => combine_aggregates(left, right, sign, binds, function == internal::DIVIDE),
     };
     ValueClass::Total(TotalClass {
         kind,
-        aggregate_sql: written,
+        aggregate_sql: sql,
     })
 }
 
@@ -179,11 +179,11 @@ fn lost_operand(operands: &[ValueClass]) -> Option<Lost> {
 }
 
 fn negate_total(total: TotalClass) -> TotalClass {
-    let negated = |of: AggregateSql| AggregateSql {
-        sql: format!("-{}", bracket_sum(&of, OperatorPrecedence::Name)),
+    let negated = |aggregate: AggregateSql| AggregateSql {
+        sql: format!("-{}", bracket_sum(&aggregate, OperatorPrecedence::Name)),
         binds: OperatorPrecedence::Sum,
         ratio: None,
-        ..of
+        ..aggregate
     };
     TotalClass {
         kind: match total.kind {
@@ -214,11 +214,11 @@ fn aggregate_sql_of_number(program: &Program, id: IrId) -> Result<AggregateSql, 
     }
 }
 
-fn bracket_sum(of: &AggregateSql, least: OperatorPrecedence) -> String {
-    if of.binds < least {
-        format!("({})", of.sql)
+fn bracket_sum(aggregate: &AggregateSql, least: OperatorPrecedence) -> String {
+    if aggregate.binds < least {
+        format!("({})", aggregate.sql)
     } else {
-        of.sql.clone()
+        aggregate.sql.clone()
     }
 }
 
@@ -229,8 +229,10 @@ fn combine_aggregates(
     binds: OperatorPrecedence,
     divides: bool,
 ) -> Result<AggregateSql, Lost> {
-    let is_name = |of: &AggregateSql| {
-        of.binds == OperatorPrecedence::Name && of.columns.len() == 1 && of.columns.contains(&of.sql)
+    let is_name = |aggregate: &AggregateSql| {
+        aggregate.binds == OperatorPrecedence::Name
+            && aggregate.columns.len() == 1
+            && aggregate.columns.contains(&aggregate.sql)
     };
     let ratio = (divides && is_name(&left) && is_name(&right)).then(|| (left.sql.clone(), right.sql.clone()));
     let sql = if divides {

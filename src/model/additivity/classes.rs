@@ -45,15 +45,15 @@ impl StepClasses<'_> {
     pub fn classify_all(&self) -> Vec<ValueClass> {
         let program = self.plan.program;
         let mut values: Vec<ValueClass> = Vec::with_capacity(program.len());
-        for (at, node) in program.nodes().enumerate() {
-            let value = self.classify(program, IrId(at as u32), node, &values);
+        for (node_index, node) in program.nodes().enumerate() {
+            let value = self.classify(program, IrId(node_index as u32), node, &values);
             values.push(value);
         }
         values
     }
 
     fn classify(&self, program: &Program, id: IrId, node: Ir, values: &[ValueClass]) -> ValueClass {
-        let of = |id: IrId| {
+        let class_of = |id: IrId| {
             values
                 .get(id.index())
                 .cloned()
@@ -64,10 +64,12 @@ impl StepClasses<'_> {
                 ValueClass::Constant
             }
             Ir::Column(column) => match program.columns.try_get(column as usize) {
-                Some(used) => self.column_class(used.relation.as_deref(), &used.name, used.ty),
+                Some(input_column) => {
+                    self.column_class(input_column.relation.as_deref(), &input_column.name, input_column.ty)
+                }
                 None => ValueClass::Row,
             },
-            Ir::Definition(used) => self.classify_definition(program, used as usize, values),
+            Ir::Definition(definition_index) => self.classify_definition(program, definition_index as usize, values),
             Ir::CountRows => self.classify_aggregate(program, id, TotalKind::Sum),
             Ir::Aggregate { distinct: true, .. } => ValueClass::Lost(Lost::Distinct),
             Ir::Aggregate { overload, .. } => {
@@ -107,10 +109,10 @@ impl StepClasses<'_> {
             | Ir::TabColumn { .. }
             | Ir::Range { .. }
             | Ir::Ranges(_) => ValueClass::Lost(Lost::OtherRows),
-            Ir::Distinct(x) => of(x),
+            Ir::Distinct(x) => class_of(x),
             Ir::Error => ValueClass::Lost(Lost::Function),
             Ir::Case(_) | Ir::Switch { .. } | Ir::And(_) | Ir::Or(_) | Ir::Not(_) | Ir::IsNull { .. } => {
-                let cases = &mut program.operands(id).map(of);
+                let cases = &mut program.operands(id).map(class_of);
                 combine_classes(cases, Lost::Condition)
             }
         }
@@ -138,7 +140,7 @@ impl StepClasses<'_> {
             return of_single_rows();
         }
         let atom = |kind: TotalKind| {
-            let written = AggregateSql {
+            let aggregate = AggregateSql {
                 sql: name.to_owned(),
                 columns: vec![name.to_owned()],
                 binds: OperatorPrecedence::Name,
@@ -146,7 +148,7 @@ impl StepClasses<'_> {
             };
             ValueClass::Total(TotalClass {
                 kind,
-                aggregate_sql: Ok(written),
+                aggregate_sql: Ok(aggregate),
             })
         };
         match before.columns.get(&name.to_lowercase()) {
@@ -166,7 +168,9 @@ impl StepClasses<'_> {
     /// Returns the additivity of an output column that is an unchanged input column, possibly with another name.
     pub fn additivity_of_unchanged_column(&self, column: u32, value: &ValueClass) -> Additivity {
         match self.plan.program.columns.try_get(column as usize) {
-            Some(used) => self.additivity_of_kept_column(used.relation.as_deref(), &used.name, used.ty),
+            Some(input_column) => {
+                self.additivity_of_kept_column(input_column.relation.as_deref(), &input_column.name, input_column.ty)
+            }
             None => additivity_of_value(value, Type::Unknown),
         }
     }
@@ -180,29 +184,29 @@ impl StepClasses<'_> {
             .unwrap_or(0);
         let before = self.previous_columns.filter(|_| index == 0 && !self.plan.grouped);
         match before.and_then(|before| before.columns.get(&name.to_lowercase())) {
-            Some(own) => own.clone(),
+            Some(additivity) => additivity.clone(),
             None => additivity_of_value(&self.column_class(relation, name, ty), ty),
         }
     }
 
-    fn classify_definition(&self, program: &Program, used: usize, values: &[ValueClass]) -> ValueClass {
-        let Some(definition) = program.definitions.try_get(used) else {
+    fn classify_definition(&self, program: &Program, definition_index: usize, values: &[ValueClass]) -> ValueClass {
+        let Some(definition) = program.definitions.try_get(definition_index) else {
             return ValueClass::Row;
         };
         let Some(value) = values.get(definition.root.index()) else {
             return ValueClass::Row;
         };
-        if self.plan.keys.try_get(used) == Some(&true) {
+        if self.plan.keys.try_get(definition_index) == Some(&true) {
             return ValueClass::Dimension(truncation_unit(program, definition.root));
         }
         let name = definition
             .name
             .as_deref()
-            .filter(|_| self.plan.outputs.try_get(used) == Some(&true));
+            .filter(|_| self.plan.outputs.try_get(definition_index) == Some(&true));
         match (value, name) {
             (ValueClass::Total(total), Some(name)) => {
                 let columns = vec![name.to_owned()];
-                let written = AggregateSql {
+                let aggregate = AggregateSql {
                     sql: name.to_owned(),
                     columns,
                     binds: OperatorPrecedence::Name,
@@ -210,7 +214,7 @@ impl StepClasses<'_> {
                 };
                 ValueClass::Total(TotalClass {
                     kind: total.kind,
-                    aggregate_sql: Ok(written),
+                    aggregate_sql: Ok(aggregate),
                 })
             }
             (value, _) => value.clone(),
@@ -254,16 +258,16 @@ pub(super) fn additivity_of_value(value: &ValueClass, ty: Type) -> Additivity {
             ..
         }) => Additivity::Lost(lost.clone()),
         ValueClass::Total(TotalClass {
-            aggregate_sql: Ok(written),
+            aggregate_sql: Ok(aggregate),
             ..
-        }) => match &written.ratio {
+        }) => match &aggregate.ratio {
             Some((numerator, denominator)) => Additivity::Ratio {
                 numerator: numerator.clone(),
                 denominator: denominator.clone(),
             },
             None => Additivity::Formula(ColumnFormula {
-                sql: written.sql.clone(),
-                columns: written.columns.clone(),
+                sql: aggregate.sql.clone(),
+                columns: aggregate.columns.clone(),
             }),
         },
     }

@@ -110,7 +110,8 @@ impl ColumnFormula {
         while let Some(first) = rest.chars().next() {
             let end = rest.find(|c| is_word(c) != is_word(first)).unwrap_or(rest.len());
             let (part, after) = rest.split_at(end);
-            let is_column = is_word(first) && !after.starts_with('(') && self.columns.iter().any(|own| own == part);
+            let is_column =
+                is_word(first) && !after.starts_with('(') && self.columns.iter().any(|column| column == part);
             out.push_str(&if is_column { name(part) } else { part.to_owned() });
             rest = after;
         }
@@ -202,7 +203,9 @@ impl StepColumns {
     fn periods(&self) -> Vec<ColumnPeriod> {
         let period = |(column, additivity): (&String, &Additivity)| match additivity {
             Additivity::Dimension { unit: Some(unit) } => {
-                let unit = CalendarUnit::ALL.into_iter().find(|one| one.name() == *unit)?;
+                let unit = CalendarUnit::ALL
+                    .into_iter()
+                    .find(|candidate| candidate.name() == *unit)?;
                 Some((column.clone(), unit))
             }
             _ => None,
@@ -302,36 +305,39 @@ impl SpecCompilation<'_> {
         let Some(last) = self.additivity.last() else {
             return Vec::new();
         };
-        let known = |name: &str| output.column(name).is_some();
+        let is_output_column = |name: &str| output.column(name).is_some();
         let keys: FxHashSet<String> = grain.iter().map(|key| key.to_lowercase()).collect();
-        let of = |name: &str| {
-            let own = last
+        let column_additivity = |name: &str| {
+            let additivity = last
                 .columns
                 .get(&name.to_lowercase())
                 .cloned()
                 .unwrap_or(Additivity::Lost(Lost::WidePivot));
-            match (&own, &last.lost) {
+            match (&additivity, &last.lost) {
                 // A number in a key is a dimension because it is an identifier.
                 (Additivity::Lost(Lost::SingleRows), _) if keys.contains(&name.to_lowercase()) => {
                     Additivity::Dimension { unit: None }
                 }
-                (Additivity::Dimension { .. } | Additivity::Lost(_), _) => own,
+                (Additivity::Dimension { .. } | Additivity::Lost(_), _) => additivity,
                 (_, Some(lost)) => Additivity::Lost(lost.clone()),
                 (Additivity::Ratio { numerator, denominator }, None) => {
-                    let missing = [numerator, denominator].into_iter().find(|name| !known(name)).cloned();
-                    missing.map_or(own, |name| Additivity::Lost(Lost::Part(name)))
+                    let missing = [numerator, denominator]
+                        .into_iter()
+                        .find(|name| !is_output_column(name))
+                        .cloned();
+                    missing.map_or(additivity, |name| Additivity::Lost(Lost::Part(name)))
                 }
                 (Additivity::Formula(formula), None) => {
-                    let missing = formula.columns.iter().find(|name| !known(name)).cloned();
-                    missing.map_or(own, |name| Additivity::Lost(Lost::Part(name)))
+                    let missing = formula.columns.iter().find(|name| !is_output_column(name)).cloned();
+                    missing.map_or(additivity, |name| Additivity::Lost(Lost::Part(name)))
                 }
-                _ => own,
+                _ => additivity,
             }
         };
         output
             .columns()
             .iter()
-            .map(|column| (column.name().to_owned(), of(column.name())))
+            .map(|column| (column.name().to_owned(), column_additivity(column.name())))
             .collect()
     }
 

@@ -35,7 +35,7 @@ fn column_behaviours(spec: &str) -> Vec<String> {
             .collect::<Vec<_>>(),
         names
     );
-    let shown = |of: &Additivity| match of {
+    let behavior_text = |additivity: &Additivity| match additivity {
         Additivity::Dimension { unit: None } => "dimension".to_owned(),
         Additivity::Dimension { unit: Some(unit) } => unit.to_string(),
         Additivity::Ratio { numerator, denominator } => format!("{numerator} per {denominator}"),
@@ -46,7 +46,7 @@ fn column_behaviours(spec: &str) -> Vec<String> {
     compiled
         .additivity()
         .iter()
-        .map(|(name, of)| format!("{name}: {}", shown(of)))
+        .map(|(name, additivity)| format!("{name}: {}", behavior_text(additivity)))
         .collect()
 }
 

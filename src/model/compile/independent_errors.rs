@@ -75,14 +75,19 @@ impl SpecCompilation<'_> {
         memory: &mut CompileMemory,
         diagnostics: &mut Vec<Diagnostic>,
     ) {
-        let mut found = Vec::new();
+        let mut new_diagnostics = Vec::new();
         if let Some(output) = output {
-            self.check_columns(output, &mut found);
+            self.check_columns(output, &mut new_diagnostics);
         }
         let unknown = Relation::new("");
-        self.check_proofs(output.unwrap_or(&unknown), output.is_none(), memory, &mut found);
-        found.retain(is_independent);
-        diagnostics.append(&mut found);
+        self.check_proofs(
+            output.unwrap_or(&unknown),
+            output.is_none(),
+            memory,
+            &mut new_diagnostics,
+        );
+        new_diagnostics.retain(is_independent);
+        diagnostics.append(&mut new_diagnostics);
     }
 
     /// Returns the columns that a step after the failed step would read: those of a relation, of several steps, or of
@@ -99,7 +104,7 @@ impl SpecCompilation<'_> {
         }
         let steps = match self.spec.step_input(index) {
             StepRead::Relation(from) => return self.known_relation(from).cloned(),
-            StepRead::Step(of) => return output(of).cloned(),
+            StepRead::Step(step_index) => return output(step_index).cloned(),
             StepRead::Union(steps) => steps,
         };
         let mut union = Relation::new("");
@@ -124,10 +129,10 @@ impl SpecCompilation<'_> {
         diagnostics: &mut Vec<Diagnostic>,
     ) {
         let formulas = StepFormulas::new(step, self.source);
-        let mut found = self.check_step_alone(step, &formulas, columns, &[], memory);
-        found.retain(is_independent);
-        let found = found.into_iter().map(|d| formulas.to_file(d));
-        diagnostics.extend(found.filter(|d| !self.is_truncated_formula(d.span())));
+        let mut step_diagnostics = self.check_step_alone(step, &formulas, columns, &[], memory);
+        step_diagnostics.retain(is_independent);
+        let new_diagnostics = step_diagnostics.into_iter().map(|d| formulas.to_file(d));
+        diagnostics.extend(new_diagnostics.filter(|d| !self.is_truncated_formula(d.span())));
     }
     /// Checks the formulas of a step without compiling its input, and returns the diagnostics. `columns` are the
     /// columns of the input, if they are known. `required` are types that later steps require.

@@ -44,7 +44,7 @@ impl SpecCompilation<'_> {
                 .definitions
                 .iter()
                 .filter_map(|ir_definition| ir_definition.name.as_deref());
-            let own: FxHashSet<String> = types
+            let typed_columns: FxHashSet<String> = types
                 .iter()
                 .map(|(name, _)| name.as_str())
                 .chain(defined)
@@ -53,7 +53,7 @@ impl SpecCompilation<'_> {
             types.extend(
                 later
                     .iter()
-                    .filter(|(name, _)| !own.contains(&name.to_lowercase()))
+                    .filter(|(name, _)| !typed_columns.contains(&name.to_lowercase()))
                     .cloned(),
             );
             for input in inputs {

@@ -100,12 +100,25 @@ impl SpecCompilation<'_> {
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Option<StepOutput> {
         let before = diagnostics.len();
-        let failed = |all: &[Diagnostic]| all.get(before..).unwrap_or_default().iter().any(Diagnostic::is_error);
+        let failed = |diagnostic_list: &[Diagnostic]| {
+            diagnostic_list
+                .get(before..)
+                .unwrap_or_default()
+                .iter()
+                .any(Diagnostic::is_error)
+        };
         let options = &self.compiler.options;
         let formulas = StepFormulas::with_using(step, joined.map_or(&[], |joined| &joined.using), self.source);
-        let mut found = Vec::new();
+        let mut step_diagnostics = Vec::new();
         let CompileMemory { parse, ast, .. } = memory;
-        parse::parse_parts(&formulas.text, &formulas.parts, &options.limits, parse, ast, &mut found);
+        parse::parse_parts(
+            &formulas.text,
+            &formulas.parts,
+            &options.limits,
+            parse,
+            ast,
+            &mut step_diagnostics,
+        );
         let sheet = self.worksheet_with_totals(step, rows);
         let column_periods = self.periods_of_previous_step(rows);
         let mut work = StepToCompile {
@@ -119,27 +132,27 @@ impl SpecCompilation<'_> {
             column_periods: &column_periods,
             last,
         };
-        let cells = self.check_formulas(&work, memory, &mut found, diagnostics);
+        let cells = self.check_formulas(&work, memory, &mut step_diagnostics, diagnostics);
         let in_cells = cells.as_ref().map(|cells| cells.with_cells(rows));
         work.cells = cells.as_ref();
         work.input = in_cells.as_ref().unwrap_or(rows);
         let CompileMemory { ast, program, emit, .. } = memory;
         rewrite_unsupported(program, options.dialect);
-        check_unnamed_formulas(ast, &formulas, &mut found);
+        check_unnamed_formulas(ast, &formulas, &mut step_diagnostics);
         let plan = self.plan_definitions(&work, program, ast);
         let provenances = provenances(&work, program);
-        self.check_plan(&work, &plan, &provenances, ast, &mut found);
+        self.check_plan(&work, &plan, &provenances, ast, &mut step_diagnostics);
         if self.computed_definitions.is_some() {
-            drop_errors_of_unused_definitions(&plan, &mut found);
+            drop_errors_of_unused_definitions(&plan, &mut step_diagnostics);
         }
         let keep = work.columns_to_keep(diagnostics);
-        let unproven_joins = self.check_rows(&work, &plan, &found, diagnostics);
+        let unproven_joins = self.check_rows(&work, &plan, &step_diagnostics, diagnostics);
         if step.faulty {
             // A name that resembles no other name may belong to the key or the definition that has an error.
-            found.retain(|diagnostic| diagnostic.kind() != Code::UnknownName || diagnostic.fix().is_some());
+            step_diagnostics.retain(|diagnostic| diagnostic.kind() != Code::UnknownName || diagnostic.fix().is_some());
         }
-        let found = found.into_iter().map(|diagnostic| work.in_file(diagnostic));
-        diagnostics.extend(found.filter(|d| !self.is_truncated_formula(d.span())));
+        let new_diagnostics = step_diagnostics.into_iter().map(|diagnostic| work.in_file(diagnostic));
+        diagnostics.extend(new_diagnostics.filter(|d| !self.is_truncated_formula(d.span())));
         self.record_reads(&work, program);
         if step.unsound || step.faulty || failed(diagnostics) {
             // Stop here, because later steps read the output of this step and would only repeat its errors.
@@ -177,7 +190,7 @@ impl SpecCompilation<'_> {
         &mut self,
         work: &StepToCompile<'_>,
         memory: &mut CompileMemory,
-        found: &mut Vec<Diagnostic>,
+        new_diagnostics: &mut Vec<Diagnostic>,
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Option<PivotCells> {
         let CompileMemory {
@@ -188,9 +201,9 @@ impl SpecCompilation<'_> {
             ..
         } = memory;
         let text = &work.formulas.text;
-        let syntax = found.len();
-        check::check(ast, text, &self.check_scope(work), check, program, found);
-        if !work.is_pivoted() || work.step.faulty || found.iter().any(Diagnostic::is_error) {
+        let syntax = new_diagnostics.len();
+        check::check(ast, text, &self.check_scope(work), check, program, new_diagnostics);
+        if !work.is_pivoted() || work.step.faulty || new_diagnostics.iter().any(Diagnostic::is_error) {
             return None;
         }
         let before = diagnostics.len();
@@ -203,12 +216,12 @@ impl SpecCompilation<'_> {
             return None;
         }
         let cells = self.pivot_cells(work, values, program, emit, diagnostics)?;
-        found.truncate(syntax);
+        new_diagnostics.truncate(syntax);
         let scope = CheckScope {
             relations: cells.relation.as_slice(),
             ..self.check_scope(work)
         };
-        check::check(ast, text, &scope, check, program, found);
+        check::check(ast, text, &scope, check, program, new_diagnostics);
         Some(cells)
     }
 
@@ -252,8 +265,9 @@ impl SpecCompilation<'_> {
         let mut plan = build_plan(program, ast, work.formulas, work.step);
         if let Some(only) = &self.computed_definitions {
             for (definition, output) in program.definitions.iter().zip(&mut plan.outputs) {
-                let own = definition.name.as_deref();
-                *output &= own.is_some_and(|own| only.iter().any(|name| own.eq_ignore_ascii_case(name)));
+                let own_name = definition.name.as_deref();
+                *output &= own_name
+                    .is_some_and(|definition_name| only.iter().any(|name| definition_name.eq_ignore_ascii_case(name)));
             }
         }
         plan
@@ -307,12 +321,12 @@ impl SpecCompilation<'_> {
     }
 
     /// Reports errors and warnings about the rows of a step, with spans in the file. Returns the joins that are
-    /// declared, but not proven, to find at most one row. `found` contains the diagnostics about the formulas.
+    /// declared, but not proven, to find at most one row. `new_diagnostics` contains the diagnostics about the formulas.
     fn check_rows(
         &self,
         work: &StepToCompile<'_>,
         plan: &StepPlan<'_>,
-        found: &[Diagnostic],
+        new_diagnostics: &[Diagnostic],
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Vec<(usize, CardinalityQuery)> {
         let StepToCompile { step, input, .. } = *work;
@@ -320,7 +334,7 @@ impl SpecCompilation<'_> {
             .sound_joins(work)
             .map(|joined| self.unproven_joins(plan, step, input.name, joined, diagnostics));
         check_order(step, plan.program, input.grain, self.source, diagnostics);
-        let sound = !found.iter().any(Diagnostic::is_error);
+        let sound = !new_diagnostics.iter().any(Diagnostic::is_error);
         check_shape(step, plan, input, sound, self.source, diagnostics);
         unproven.unwrap_or_default()
     }
@@ -336,10 +350,10 @@ impl SpecCompilation<'_> {
 
 /// Drops the errors of definitions that the step's columns and filters do not need.
 fn drop_errors_of_unused_definitions(plan: &StepPlan<'_>, diagnostics: &mut Vec<Diagnostic>) {
-    let used = used_definitions(plan);
-    let definitions = plan.program.definitions.iter().zip(&used);
+    let used_flags = used_definitions(plan);
+    let definitions = plan.program.definitions.iter().zip(&used_flags);
     let unused: Vec<Span> = definitions
-        .filter(|(_, used)| !**used)
+        .filter(|(_, is_used)| !**is_used)
         .map(|(ir_definition, _)| ir_definition.span)
         .collect();
     diagnostics.retain(|diagnostic| {
@@ -351,9 +365,9 @@ fn drop_errors_of_unused_definitions(plan: &StepPlan<'_>, diagnostics: &mut Vec<
 
 /// Returns the origin of the value of each node, or nothing if no check or later step needs it.
 fn provenances(work: &StepToCompile<'_>, program: &Program) -> Vec<ColumnProvenance> {
-    let read = input_relations(work.input);
-    match is_provenance_needed(read, work.last) {
-        true => column_provenances(program, read),
+    let relations = input_relations(work.input);
+    match is_provenance_needed(relations, work.last) {
+        true => column_provenances(program, relations),
         false => Vec::new(),
     }
 }

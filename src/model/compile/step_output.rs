@@ -58,8 +58,11 @@ impl SpecCompilation<'_> {
         } = *work;
         let options = &self.compiler.options;
         let by_definition = |by_part: &[bool]| -> Vec<bool> {
-            let of = |part: u32| by_part.get(part as usize).copied().unwrap_or(false);
-            ast.definitions.iter().map(|definition| of(definition.part)).collect()
+            let is_part_output = |part: u32| by_part.get(part as usize).copied().unwrap_or(false);
+            ast.definitions
+                .iter()
+                .map(|definition| is_part_output(definition.part))
+                .collect()
         };
         let column_of_pivot = work.cells.and_then(|cells| cells.pivot_number.as_deref());
         let spec = StepSpec {

@@ -23,7 +23,10 @@ impl SpecCompilation<'_> {
         let keys: Vec<String> = (0..program.definitions.len())
             .filter(|i| plan.roles[*i] == DefinitionRole::GroupBy)
             .filter_map(|i| match program.node(program.definitions[i].root) {
-                Ir::Definition(used) => program.definitions[used as usize].name.as_deref().map(str::to_owned),
+                Ir::Definition(definition_index) => program.definitions[definition_index as usize]
+                    .name
+                    .as_deref()
+                    .map(str::to_owned),
                 Ir::Column(column) => Some(program.columns[column as usize].output_name().to_owned()),
                 _ => Some(key_name(program.definitions[i].span.text(text))),
             })
@@ -45,20 +48,20 @@ impl SpecCompilation<'_> {
 }
 
 /// Records which strings a step's columns may contain, for comparisons in later steps.
-pub(super) fn record_possible_values(plan: &StepPlan<'_>, read: &[Relation], relation: &mut Relation) {
+pub(super) fn record_possible_values(plan: &StepPlan<'_>, relations: &[Relation], relation: &mut Relation) {
     let program = plan.program;
     for (index, definition) in program.definitions.iter().enumerate() {
-        let of = match (program.node(definition.root), plan.roles[index]) {
+        let source_name = match (program.node(definition.root), plan.roles[index]) {
             (Ir::Column(column), DefinitionRole::GroupBy) => {
                 program.columns.try_get(column as usize).map(ColumnUse::output_name)
             }
             _ if plan.outputs[index] => definition.name.as_deref(),
             _ => None,
         };
-        let Some(name) = of.filter(|_| program.meta(definition.root).ty == Type::Text) else {
+        let Some(name) = source_name.filter(|_| program.meta(definition.root).ty == Type::Text) else {
             continue;
         };
-        if let Some(values) = check::possible_values(program, read, definition.root) {
+        if let Some(values) = check::possible_values(program, relations, definition.root) {
             relation.record_values(name, values);
         }
     }
@@ -86,8 +89,8 @@ pub(super) fn build_plan<'p>(
     let grouped = !step.group_by.is_empty() || aggregates;
     let mut keys = Arena::filled(false, count);
     for (role, definition) in roles.iter().zip(&program.definitions) {
-        if let (DefinitionRole::GroupBy, Ir::Definition(used)) = (role, program.node(definition.root)) {
-            keys[used as usize] = true;
+        if let (DefinitionRole::GroupBy, Ir::Definition(definition_index)) = (role, program.node(definition.root)) {
+            keys[definition_index as usize] = true;
         }
     }
     let outputs = (0..count)

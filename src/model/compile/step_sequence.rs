@@ -144,7 +144,10 @@ impl SpecCompilation<'_> {
                 return None;
             }
             if let Some((from, _)) = step.from.as_ref().filter(|_| index > 0) {
-                let source = self.sources.source_position(from).map(|at| at as u32);
+                let source = self
+                    .sources
+                    .source_position(from)
+                    .map(|source_index| source_index as u32);
                 input = self.input_from_relation(from, source);
             }
             if !step.union.is_empty() {
@@ -180,8 +183,8 @@ impl SpecCompilation<'_> {
                 self.record_first_select(&mut output, last);
             }
             if index > 0 && step.from.is_some() && !output.volatile {
-                let own = (&mut output.ctes, &mut output.body);
-                self.cte_texts.share_equal(&memory.emit.tree, &self.ctes, own);
+                let select_parts = (&mut output.ctes, &mut output.body);
+                self.cte_texts.share_equal(&memory.emit.tree, &self.ctes, select_parts);
             }
             self.ctes.append(&mut output.ctes);
             if has_sheet {
@@ -209,12 +212,14 @@ impl SpecCompilation<'_> {
     }
 
     fn input_from_relation(&self, from: &RelationReference, source: Option<u32>) -> NextStepInput {
-        let known = self.known_relation(from);
+        let known_relation = self.known_relation(from);
         NextStepInput {
             name: from.name().to_owned(),
             source,
-            relation: known.cloned(),
-            grain: known.map(|relation| relation.key().to_vec()).unwrap_or_default(),
+            relation: known_relation.cloned(),
+            grain: known_relation
+                .map(|relation| relation.key().to_vec())
+                .unwrap_or_default(),
         }
     }
 

@@ -24,7 +24,7 @@ fn compile(spec: &str, dialect: &str, relations: &[Relation]) -> (String, Vec<&'
 
 #[test]
 fn the_condition_of_a_join_determines_the_relations_of_its_names() {
-    for (on, sql) in [
+    for (condition, sql) in [
         ("customer_id = c.id", "on orders.customer_id = c.id"),
         ("c.id = customer_id", "on orders.customer_id = c.id"),
         ("id = c.id", "on orders.id = c.id"),
@@ -35,10 +35,10 @@ fn the_condition_of_a_join_determines_the_relations_of_its_names() {
         ),
     ] {
         let spec = format!(
-            "model: m\nfrom: orders\njoins: [{{to: customers, as: c, cardinality: many, on: \"{on}\"}}]\ngroup_by: c.name\n"
+            "model: m\nfrom: orders\njoins: [{{to: customers, as: c, cardinality: many, on: \"{condition}\"}}]\ngroup_by: c.name\n"
         );
         let (text, codes) = compile(&spec, "postgres", &[]);
-        assert!(text.contains(sql) && codes.is_empty(), "{on}: {text} {codes:?}");
+        assert!(text.contains(sql) && codes.is_empty(), "{condition}: {text} {codes:?}");
     }
 }
 
@@ -151,8 +151,8 @@ fn struct_fields_are_not_columns_of_steps_with_rows() {
         text.contains("order by device.category") && codes.is_empty(),
         "{text} {codes:?}"
     );
-    let kept = "model: m\nfrom: events\nkeep: [id, device.category]\n";
-    assert_eq!(compile(kept, "duckdb", &[events()]).1, ["F0302"]);
+    let spec = "model: m\nfrom: events\nkeep: [id, device.category]\n";
+    assert_eq!(compile(spec, "duckdb", &[events()]).1, ["F0302"]);
 }
 
 #[test]
@@ -177,9 +177,9 @@ fn relations_with_the_same_name_are_distinguished() {
             "{from}"
         );
     }
-    let both = "model: m\nfrom: source('raw', 'orders')\nsteps:\n  - definitions: a = SUM(amount)\n    name: raw_rows\n  \
+    let spec_text = "model: m\nfrom: source('raw', 'orders')\nsteps:\n  - definitions: a = SUM(amount)\n    name: raw_rows\n  \
         - name: both\n    from: source('crm', 'orders')\n    definitions: b = COUNT()\n";
-    let (sql, _) = compile(both, "duckdb", &[]);
+    let (sql, _) = compile(spec_text, "duckdb", &[]);
     assert!(
         sql.contains("from raw.orders") && sql.contains("from crm.orders"),
         "{sql}"

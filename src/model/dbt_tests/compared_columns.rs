@@ -71,13 +71,13 @@ impl SpecCompilation<'_> {
             }
             None => {
                 let is_key = |name: &str| comparison.keys.iter().any(|key| key.text.eq_ignore_ascii_case(name));
-                let all = tested
+                let column_names = tested
                     .relation
                     .columns()
                     .iter()
                     .map(Column::name)
                     .filter(|name| !is_key(name));
-                all.map(|text| SpannedText { text, ..with }).collect()
+                column_names.map(|text| SpannedText { text, ..with }).collect()
             }
         };
         let before = diagnostics.len();
@@ -127,17 +127,17 @@ impl SpecCompilation<'_> {
             tested.relation.column(name_in_spec.text),
             other.and_then(|other| other.column(name_in_spec.text)),
         );
-        let written = |column: Option<&Column>| match column.or(ours) {
+        let display_name = |column: Option<&Column>| match column.or(ours) {
             Some(column) => column.sql_name(dialect),
             None => dialect.name_text(name_in_spec.text, true),
         };
-        let known = [ours, theirs].into_iter().flatten().map(Column::ty);
-        let ty = known
+        let column_types = [ours, theirs].into_iter().flatten().map(Column::ty);
+        let ty = column_types
             .filter(|ty| !matches!(ty, Type::Unknown))
             .max_by_key(|ty| ty.is_number());
         ComparedPair {
             name_in_spec,
-            names: [written(ours), written(theirs)],
+            names: [display_name(ours), display_name(theirs)],
             types: [ours, theirs].map(|column| column.map(Column::ty).unwrap_or_default()),
             ty: ty.unwrap_or_default(),
             never_null: self.never_null(name_in_spec.text, tested)
@@ -160,16 +160,16 @@ impl ComparedColumns<'_> {
         self.keys.iter().find(|key| key.never_null)
     }
 
-    /// Returns whether a relation may have several rows with the same keys. `known` is a key of the relation. Also
+    /// Returns whether a relation may have several rows with the same keys. `relation_key` is a key of the relation. Also
     /// returns `false` if a key is a float, because some warehouses cannot partition rows by floats.
-    pub(super) fn may_repeat_keys(&self, known: Option<&[String]>) -> bool {
+    pub(super) fn may_repeat_keys(&self, relation_key: Option<&[String]>) -> bool {
         let is_key = |name: &String| {
             self.keys
                 .iter()
                 .any(|key| key.name_in_spec.text.eq_ignore_ascii_case(name))
         };
         let is_float = |key: &ComparedPair<'_>| key.types.contains(&Type::Float);
-        !known.is_some_and(|known| known.iter().all(is_key)) && !self.keys.iter().any(is_float)
+        !relation_key.is_some_and(|known_key| known_key.iter().all(is_key)) && !self.keys.iter().any(is_float)
     }
 
     /// Returns the columns that are added to the rows of a side: whether the row exists, and the number of rows with
@@ -186,8 +186,8 @@ impl ComparedColumns<'_> {
         if is_counted {
             let names = self.keys.iter().filter_map(|key| key.names.get(side));
             let keys: Vec<SqlId> = names.map(|name| tree.add_raw_text(name)).collect();
-            let all = tree.add_raw_text("*");
-            let x = tree.add_call("count", &[all], EMPTY_SPAN);
+            let star = tree.add_raw_text("*");
+            let x = tree.add_call("count", &[star], EMPTY_SPAN);
             items.push(Item::named(tree.add_window(x, &keys, &[], EMPTY_SPAN), ROWS_OF_KEY));
         }
         items
@@ -207,9 +207,9 @@ impl ComparedColumns<'_> {
         pairs.for_each(|pair| names.reserve(pair.name_in_spec.text));
         let mut items = Vec::new();
         for key in &self.keys {
-            let both = key.qualified_columns(tree, sides);
+            let key_pair = key.qualified_columns(tree, sides);
             items.push(Item::new(
-                tree.add_call("coalesce", &both, EMPTY_SPAN),
+                tree.add_call("coalesce", &key_pair, EMPTY_SPAN),
                 key.names.first().cloned(),
             ));
         }
@@ -228,12 +228,12 @@ impl ComparedColumns<'_> {
         dialect: Dialect,
         tree: &mut SqlTree,
     ) -> Option<SqlId> {
-        let mut on = None;
+        let mut condition = None;
         for key in &self.keys {
-            let same = key.key_equality(tree, sides, dialect);
-            on = append_condition(tree, Op::And, on, same);
+            let equality = key.key_equality(tree, sides, dialect);
+            condition = append_condition(tree, Op::And, condition, equality);
         }
-        on
+        condition
     }
 
     /// Returns the condition that a row is missing from one side, that another row on the same side has the same keys,
@@ -253,8 +253,8 @@ impl ComparedColumns<'_> {
             filter = append_condition(tree, Op::Or, filter, missing);
         }
         for side in sides.iter().filter(|side| side.is_counted) {
-            let (rows, one) = (tree.add_field(&side.name, ROWS_OF_KEY), tree.add_raw_text("1"));
-            let several = tree.add_binary(Op::Greater, rows, one, EMPTY_SPAN);
+            let (rows, literal_one) = (tree.add_field(&side.name, ROWS_OF_KEY), tree.add_raw_text("1"));
+            let several = tree.add_binary(Op::Greater, rows, literal_one, EMPTY_SPAN);
             filter = append_condition(tree, Op::Or, filter, several);
         }
         for column in &self.columns {
@@ -268,10 +268,10 @@ impl ComparedColumns<'_> {
 
 impl ComparedPair<'_> {
     pub(super) fn shared_column(&self, is_named: bool) -> SharedColumn {
-        let (name, written) = (self.name_in_spec.text.to_owned(), self.names.clone());
+        let (name, display_names) = (self.name_in_spec.text.to_owned(), self.names.clone());
         SharedColumn {
             name,
-            written,
+            written: display_names,
             types: self.types,
             is_named,
         }
@@ -279,11 +279,11 @@ impl ComparedPair<'_> {
 
     /// Returns the column reference for each side.
     fn qualified_columns(&self, tree: &mut SqlTree, sides: &[ComparisonSide; 2]) -> [SqlId; 2] {
-        let [comparison_side, there] = sides;
+        let [comparison_side, other_side] = sides;
         let [ours, theirs] = &self.names;
         [
             tree.add_field(&comparison_side.name, ours),
-            tree.add_field(&there.name, theirs),
+            tree.add_field(&other_side.name, theirs),
         ]
     }
 

@@ -41,7 +41,7 @@ impl SpecCompilation<'_> {
         let dialect = self.compiler.options.dialect;
         let (mut sources, mut names) = self.read_model(tested);
         sources.add(&comparison.with, dialect, &mut names);
-        let [own, other] = sources.sources.as_slice() else {
+        let [model_source, other] = sources.sources.as_slice() else {
             let message = "the model would be compared with itself";
             diagnostics.push(
                 Diagnostic::new(Code::ModelReadsItself, comparison.with_span, message)
@@ -57,7 +57,7 @@ impl SpecCompilation<'_> {
                 let mut of_side = |source: &ReadSource, relation: Option<&Relation>| {
                     self.side_filter(filter, (source, relation), tested, memory, diagnostics)
                 };
-                [Some(of_side(own, None)?), Some(of_side(other, other_known)?)]
+                [Some(of_side(model_source, None)?), Some(of_side(other, other_known)?)]
             }
             None => [None; 2],
         };
@@ -87,15 +87,18 @@ impl SpecCompilation<'_> {
                 is_counted,
             }
         };
-        let comparison_side = side((0, own_counts), own, filters[0]);
+        let comparison_side = side((0, own_counts), model_source, filters[0]);
         let sides = [comparison_side, side((1, other_counts), other, filters[1])];
         let (with, file_name) = (&other.name, to_file_name_part(&other.name));
         let items = compared.items(&sides, &file_name, dialect, tree);
-        let on = compared.join_condition(&sides, dialect, tree);
+        let condition = compared.join_condition(&sides, dialect, tree);
         let filter = compared.difference(&sides, comparison, dialect, tree);
-        let [here, there] = sides;
-        let join = Join::new(JoinKind::Full, there.source, on);
-        let body = Select::scan(here.source).join([join]).filter(filter).project(items);
+        let [model_side, other_side] = sides;
+        let join = Join::new(JoinKind::Full, other_side.source, condition);
+        let body = Select::scan(model_side.source)
+            .join([join])
+            .filter(filter)
+            .project(items);
         let [of_own, of_other] = filters.map(|filter| filter.map(|filter| Self::condition_texts(tree, filter)));
         let shared = |pairs: &[ComparedPair<'_>]| -> Vec<SharedColumn> {
             let is_named = comparison.columns.is_some();
@@ -106,7 +109,7 @@ impl SpecCompilation<'_> {
             keys: shared(&compared.keys),
             columns: shared(&compared.columns),
             tolerance: comparison.tolerance.map(str::to_owned),
-            aliases: [own.import.clone(), other.import.clone()],
+            aliases: [model_source.import.clone(), other.import.clone()],
             filters: of_own.zip(of_other).map(<[SqlTexts; 2]>::from),
         };
         let model = self.spec.model.text;
@@ -153,7 +156,7 @@ impl SpecCompilation<'_> {
     fn side_filter(
         &self,
         filter: SpannedText<'_>,
-        (relation, known): (&ReadSource, Option<&Relation>),
+        (relation, known_columns): (&ReadSource, Option<&Relation>),
         tested: &TestedModel<'_>,
         memory: &mut CompileMemory,
         diagnostics: &mut Vec<Diagnostic>,
@@ -167,13 +170,15 @@ impl SpecCompilation<'_> {
         );
         let options = &self.compiler.options;
         let CompileMemory { program, emit, .. } = memory;
-        let missing = known.filter(|relation| !relation.is_partial()).and_then(|relation| {
-            let mut names = program.columns.iter().map(|column| &*column.name);
-            Some((relation, names.find(|name| relation.column(name).is_none())?))
-        });
-        if let Some((known, name)) = missing {
+        let missing = known_columns
+            .filter(|relation| !relation.is_partial())
+            .and_then(|relation| {
+                let mut names = program.columns.iter().map(|column| &*column.name);
+                Some((relation, names.find(|name| relation.column(name).is_none())?))
+            });
+        if let Some((known_relation, name)) = missing {
             let help = || "compare only columns that both relations have".to_owned();
-            diagnostics.push(no_column_diagnostic(known, name, filter.node.span, help));
+            diagnostics.push(no_column_diagnostic(known_relation, name, filter.node.span, help));
             return None;
         }
         let mut emitter = Emitter::new(program, options.dialect, &options.limits, emit);
@@ -187,8 +192,8 @@ impl SpecCompilation<'_> {
             emitter.qualifier = Some(emitter.tree().add_raw_text(&relation.import));
         }
         let sql = emitter.definition_sql(0);
-        let found = std::mem::take(&mut emitter.diagnostics);
-        diagnostics.extend(found.into_iter().map(|d| formulas.to_file(d)));
+        let new_diagnostics = std::mem::take(&mut emitter.diagnostics);
+        diagnostics.extend(new_diagnostics.into_iter().map(|d| formulas.to_file(d)));
         sql
     }
 }

@@ -34,7 +34,7 @@ impl ColumnTest {
 
     pub fn arguments(self) -> Vec<(String, YamlOutput)> {
         let bare = |text: String| YamlOutput::Bare(text);
-        let (named, plain): (Vec<(&str, Option<YamlOutput>)>, _) = match self {
+        let (named_arguments, plain): (Vec<(&str, Option<YamlOutput>)>, _) = match self {
             Self::NotNull | Self::Unique => (Vec::new(), true),
             Self::AcceptedValues(values, quoted) => (vec![("values", Some(YamlOutput::List(values)))], quoted),
             Self::Relationships(to, field) => {
@@ -46,9 +46,13 @@ impl ColumnTest {
                 inclusive,
             ),
         };
-        let flag = if named.len() == 1 { "quote" } else { "inclusive" };
+        let flag = if named_arguments.len() == 1 {
+            "quote"
+        } else {
+            "inclusive"
+        };
         let flag = (!plain).then(|| (flag, Some(YamlOutput::Bare("false".to_owned()))));
-        named
+        named_arguments
             .into_iter()
             .chain(flag)
             .filter_map(|(name, value)| Some((name.to_owned(), value?)))
@@ -69,9 +73,10 @@ pub(super) fn column_tests(
     if nulls_fail && !tests.contains(&ColumnTest::NotNull) && !is_null_allowed(program, root) {
         tests.push(ColumnTest::NotNull);
     }
-    let used = program.columns.try_get(column as usize)?;
-    let known = tested.relation.column(&used.name);
-    (tested.has_unknown_columns || known.is_some()).then(|| (known.map_or(&*used.name, |c| c.name()).to_owned(), tests))
+    let input_column = program.columns.try_get(column as usize)?;
+    let known_column = tested.relation.column(&input_column.name);
+    (tested.has_unknown_columns || known_column.is_some())
+        .then(|| (known_column.map_or(&*input_column.name, |c| c.name()).to_owned(), tests))
 }
 
 fn find_column_tests(program: &Program, root: IrId, ranges: bool) -> Option<(u32, Vec<ColumnTest>)> {
@@ -124,7 +129,9 @@ fn recognize_unique(program: &Program, root: IrId) -> Option<(u32, bool)> {
     let Ir::Apply { overload, args } = program.node(root) else {
         return None;
     };
-    let [count, one] = program.args(args) else { return None };
+    let [count, bound] = program.args(args) else {
+        return None;
+    };
     let empty_passes = match catalog::overload_owner(overload) {
         internal::EQUAL => false,
         internal::LESS_EQUAL => true,
@@ -133,13 +140,14 @@ fn recognize_unique(program: &Program, root: IrId) -> Option<(u32, bool)> {
     let Ir::Window { call, over } = program.node(*count) else {
         return None;
     };
-    let (Ir::Apply { overload, args }, Ir::Number(digits)) = (program.node(call), program.node(*one)) else {
+    let (Ir::Apply { overload, args }, Ir::Number(digits)) = (program.node(call), program.node(*bound)) else {
         return None;
     };
-    let ([counted], [parted]) = (program.args(args), program.partition_keys(over)) else {
+    let ([argument], [parted]) = (program.args(args), program.partition_keys(over)) else {
         return None;
     };
-    let column = column(program, *counted).filter(|of| column(program, *parted) == Some(*of))?;
+    let column =
+        column(program, *argument).filter(|counted_column| column(program, *parted) == Some(*counted_column))?;
     let counts = catalog::overload_owner(overload) == internal::COUNTA && program.window_frame(over).covers_partition();
     (counts && program.text(digits) == "1").then_some((column, empty_passes))
 }
@@ -166,23 +174,23 @@ fn or_operands(program: &Program, root: IrId) -> Vec<IrId> {
 
 /// Recognizes a list of allowed values, as in `OR(x = "a", ISBLANK(x))`. Returns the column and the values.
 fn recognize_accepted_values(program: &Program, root: IrId) -> Option<(u32, Vec<YamlOutput>, bool)> {
-    let mut of = None;
+    let mut accepted_column = None;
     let mut values = Vec::new();
     for part in or_operands(program, root) {
-        let (found, value) = match program.node(part) {
+        let (compared_column, value) = match program.node(part) {
             Ir::IsNull { x, negated: false } => (column(program, x)?, None),
             _ => {
-                let (found, value) = column_comparison(program, part, internal::EQUAL)?;
-                (found, Some(value))
+                let (part_column, value) = column_comparison(program, part, internal::EQUAL)?;
+                (part_column, Some(value))
             }
         };
-        if *of.get_or_insert(found) != found {
+        if *accepted_column.get_or_insert(compared_column) != compared_column {
             return None;
         }
         values.extend(value);
     }
     let (values, quoted) = to_dbt_arguments(program, &values)?;
-    Some((of?, values, quoted))
+    Some((accepted_column?, values, quoted))
 }
 
 /// Recognizes `SWITCH(x, "a", TRUE, "b", TRUE, FALSE)`.
@@ -205,16 +213,17 @@ fn recognize_switch(program: &Program, root: IrId) -> Option<(u32, Vec<YamlOutpu
 }
 
 /// Returns a column and the value with which it is compared. For `=`, the operands may be in either order.
-fn column_comparison(program: &Program, id: IrId, by: catalog::FunctionId) -> Option<(u32, IrId)> {
+fn column_comparison(program: &Program, id: IrId, operator: catalog::FunctionId) -> Option<(u32, IrId)> {
     let Ir::Apply { overload, args } = program.node(id) else {
         return None;
     };
     let [left, right] = program.args(args) else { return None };
-    if catalog::overload_owner(overload) != by {
+    if catalog::overload_owner(overload) != operator {
         return None;
     }
-    let pair = |of: IrId, with: IrId| Some((column(program, of)?, with)).filter(|_| column(program, with).is_none());
-    pair(*left, *right).or_else(|| pair(*right, *left).filter(|_| by == internal::EQUAL))
+    let pair =
+        |operand: IrId, with: IrId| Some((column(program, operand)?, with)).filter(|_| column(program, with).is_none());
+    pair(*left, *right).or_else(|| pair(*right, *left).filter(|_| operator == internal::EQUAL))
 }
 
 /// Converts the values to arguments of dbt's test. Strings that need escapes have no equivalent, because dbt puts
@@ -264,8 +273,8 @@ fn yaml_number(program: &Program, id: IrId) -> Option<String> {
     };
     let plain = digits.bytes().all(|b| b.is_ascii_digit() || b == b'.') && digits.len() <= 15;
     // YAML parses `010` as an octal number.
-    let whole = digits.split('.').next().unwrap_or_default();
-    (plain && (whole == "0" || !whole.starts_with('0'))).then(|| format!("{sign}{digits}"))
+    let integer = digits.split('.').next().unwrap_or_default();
+    (plain && (integer == "0" || !integer.starts_with('0'))).then(|| format!("{sign}{digits}"))
 }
 
 /// Recognizes `AND(x >= 0, x <= 100)`, or only one of the two conditions.
@@ -280,16 +289,19 @@ fn recognize_range(program: &Program, root: IrId) -> Option<(u32, ColumnTest)> {
         (internal::LESS_EQUAL, false, true),
         (internal::LESS, false, false),
     ];
-    let (mut of, mut closed) = (None, None);
+    let (mut column, mut closed) = (None, None);
     let (mut least, mut most) = (None, None);
     for part in parts {
-        let bound = |(by, low, inclusive)| Some((column_comparison(program, part, by)?, low, inclusive));
-        let ((found, value), low, inclusive) = bounds.iter().copied().find_map(bound)?;
+        let bound = |(operator, low, inclusive)| Some((column_comparison(program, part, operator)?, low, inclusive));
+        let ((part_column, value), low, inclusive) = bounds.iter().copied().find_map(bound)?;
         let limit = if low { &mut least } else { &mut most };
-        if *of.get_or_insert(found) != found || *closed.get_or_insert(inclusive) != inclusive || limit.is_some() {
+        if *column.get_or_insert(part_column) != part_column
+            || *closed.get_or_insert(inclusive) != inclusive
+            || limit.is_some()
+        {
             return None;
         }
         *limit = Some(yaml_number(program, value)?);
     }
-    Some((of?, ColumnTest::AcceptedRange(least, most, closed?)))
+    Some((column?, ColumnTest::AcceptedRange(least, most, closed?)))
 }

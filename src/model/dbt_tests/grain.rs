@@ -64,11 +64,11 @@ impl SpecCompilation<'_> {
     pub(crate) fn add_unique_key_test(
         &mut self,
         keys: &[String],
-        known: &Relation,
+        known_relation: &Relation,
         memory: &mut CompileMemory,
         diagnostics: &mut Vec<Diagnostic>,
     ) {
-        let relation = known
+        let relation = known_relation
             .columns()
             .iter()
             .cloned()
@@ -78,7 +78,7 @@ impl SpecCompilation<'_> {
             has_unknown_columns: false,
             grain: keys,
             single: false,
-            known,
+            known: known_relation,
         };
         if let [_] = keys {
             self.proofs.unique_column = true;
@@ -159,24 +159,24 @@ impl SpecCompilation<'_> {
                 .relation
                 .column(key)
                 .is_some_and(formulac_core::Column::is_quoted);
-            let written = dialect.name_text(key, !quoted);
+            let key_sql = dialect.name_text(key, !quoted);
             keys.push(if shadows {
-                tree.add_field(import, &written)
+                tree.add_field(import, &key_sql)
             } else {
-                tree.add_raw_text(&written)
+                tree.add_raw_text(&key_sql)
             });
         }
         let count_name = names.choose_name("row_count");
         let body = Select::scan(SelectSource::Input(0)).repeated_keys(keys, count_name, tree);
-        let named = match grain {
-            [one] => one.clone(),
-            [one, two] => format!("{one}_and_{two}"),
-            [one, ..] => format!("{one}_and_more"),
+        let name_part = match grain {
+            [first_key] => first_key.clone(),
+            [first_key, two] => format!("{first_key}_and_{two}"),
+            [first_key, ..] => format!("{first_key}_and_more"),
             [] => String::new(),
         };
         let model = self.spec.model.text;
         SingularTest {
-            name: self.test_name(&format!("has_one_row_per_{}", to_file_name_part(&named))),
+            name: self.test_name(&format!("has_one_row_per_{}", to_file_name_part(&name_part))),
             config: TestConfig {
                 group: self.group_of_private_model(),
                 ..TestConfig::default()
@@ -198,7 +198,7 @@ impl SpecCompilation<'_> {
                 .entry(key_name(spanned_text.text).to_lowercase())
                 .or_insert(*spanned_text);
         }
-        let said: FxHashSet<String> = self
+        let column_names: FxHashSet<String> = self
             .spec
             .columns
             .iter()
@@ -206,14 +206,18 @@ impl SpecCompilation<'_> {
             .collect();
         // Offsets of a text with many names are computed only once.
         let mut places: FxHashMap<Span, Vec<u32>> = FxHashMap::default();
-        let mut all = Vec::with_capacity(keys.len());
+        let mut warnings = Vec::with_capacity(keys.len());
         for key in keys {
             let grouped = grouped.get(&key.to_lowercase());
             let span = grouped.map_or(self.spec.model.node.span, |grouped| {
                 let places = places.entry(grouped.node.span);
                 grouped.file_span(places.or_insert_with(|| yaml::source_offsets(grouped.node, self.source)))
             });
-            let add = match (said.contains(&key.to_lowercase()), said.is_empty(), all.is_empty()) {
+            let add = match (
+                column_names.contains(&key.to_lowercase()),
+                column_names.is_empty(),
+                warnings.is_empty(),
+            ) {
                 (true, ..) => format!("add `{NOT_NULL}` to `{key}` below `columns`"),
                 (_, false, _) => format!("add `{key}: {{{NOT_NULL}}}` below `columns`"),
                 // The first help contains the tests for all keys, because a spec has only one key `columns`.
@@ -226,23 +230,23 @@ impl SpecCompilation<'_> {
                     keys.first().map_or("", |first| first.as_str())
                 ),
             };
-            all.push(nullable_key(key, grouped, &add, span));
+            warnings.push(nullable_key(key, grouped, &add, span));
         }
-        all
+        warnings
     }
 }
 
 fn nullable_key(key: &str, grouped: Option<&SpannedText<'_>>, add: &str, span: Span) -> Diagnostic {
-    let of = grouped.map_or(key, |grouped| grouped.text.split('[').next().unwrap_or(key).trim());
+    let column = grouped.map_or(key, |grouped| grouped.text.split('[').next().unwrap_or(key).trim());
     let message = format!("`{key}` is the model's key but may be NULL (no `not_null` test)");
-    let help = format!("{add}{REMOVE_ROWS}{of}))`");
+    let help = format!("{add}{REMOVE_ROWS}{column}))`");
     Diagnostic::new(Code::NullableKey, span, message).with_help(help)
 }
 
 const REMOVE_ROWS: &str = ", or remove such rows with `where: NOT(ISBLANK(";
 
-/// Replaces the key in the help of a warning about a nullable key of an expanded spec, because conditions of the original
-/// spec contain keys as its `group_by` does.
+/// Replaces the key in the help of a warning about a nullable key of an expanded spec, because conditions of the
+/// original spec contain keys as its `group_by` does.
 pub(crate) fn with_original_key(diagnostic: Diagnostic, source: &str) -> Diagnostic {
     let key = diagnostic.span().text(source).split('[').next().unwrap_or_default();
     let add = diagnostic.help().and_then(|help| help.split_once(REMOVE_ROWS));

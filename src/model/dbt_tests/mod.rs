@@ -114,13 +114,13 @@ impl<'t> TestedModel<'t> {
             .cloned()
             .fold(Relation::new(model), Relation::with);
         relation.make_all_nullable();
-        let (known, grain) = (&output.relation, &output.grain);
+        let (known_relation, grain) = (&output.relation, &output.grain);
         Self {
             relation,
             has_unknown_columns: output.open,
             grain,
             single: output.single,
-            known,
+            known: known_relation,
         }
     }
 
@@ -185,14 +185,14 @@ impl SpecCompilation<'_> {
         if open {
             return;
         }
-        let mut known = |name: &str, span: Span| {
+        let mut check_name = |name: &str, span: Span| {
             if output.column(name).is_none() {
                 diagnostics.push(no_column(name, span, output));
             }
         };
         for comparison in &self.spec.comparisons {
             let names = comparison.keys.iter().chain(comparison.columns.iter().flatten());
-            names.for_each(|name| known(name.text, name.span(self.source)));
+            names.for_each(|name| check_name(name.text, name.span(self.source)));
         }
         for example in &self.spec.examples {
             let rows = example.expect.items_at("rows");
@@ -200,7 +200,7 @@ impl SpecCompilation<'_> {
             for (key, _) in rows.iter().filter_map(Node::pairs).flatten() {
                 // Report a wrong name only once instead of in every row.
                 if let Some(name) = key.text().filter(|name| columns.insert(*name)) {
-                    known(name, key.span);
+                    check_name(name, key.span);
                 }
             }
         }
@@ -228,9 +228,13 @@ impl SpecCompilation<'_> {
             .iter()
             .cloned()
             .fold(Relation::new(self.spec.model.text), Relation::with);
-        let mut found = Vec::new();
-        self.condition_formulas(&conditions, &relation, open, memory, &mut found);
-        diagnostics.extend(found.into_iter().filter(|d| !self.is_truncated_formula(d.span())));
+        let mut formula_faults = Vec::new();
+        self.condition_formulas(&conditions, &relation, open, memory, &mut formula_faults);
+        diagnostics.extend(
+            formula_faults
+                .into_iter()
+                .filter(|d| !self.is_truncated_formula(d.span())),
+        );
     }
 
     /// Checks conditions on the model's rows. Each condition becomes a definition of a temporary program, in order.

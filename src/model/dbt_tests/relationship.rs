@@ -23,27 +23,27 @@ impl SpecCompilation<'_> {
         (program, root): (&Program, IrId),
         tested: &TestedModel<'_>,
     ) -> Result<(String, Vec<ColumnTest>), Diagnostic> {
-        let used = column(program, root)
+        let input_column = column(program, root)
             .and_then(|index| program.columns.try_get(index as usize))
             .ok_or_else(|| {
                 let message = "`found_in` checks the values of a column, but this value is computed";
                 Diagnostic::new(Code::WrongShape, rule.check.node.span, message)
                     .with_help("define the value as a column of the model, and use that column here")
             })?;
-        let ours = tested.relation.column(&used.name);
-        let name = ours.map_or(&*used.name, Column::name);
+        let ours = tested.relation.column(&input_column.name);
+        let name = ours.map_or(&*input_column.name, Column::name);
         let dialect = self.compiler.options.dialect;
-        let asked = found_in.field.map_or(name, |field| field.text);
+        let field_name = found_in.field.map_or(name, |field| field.text);
         let relation = self.known_relation(&found_in.to);
-        let theirs = relation.and_then(|relation| relation.column(asked));
+        let theirs = relation.and_then(|relation| relation.column(field_name));
         if let (Some(relation), None) = (relation.filter(|relation| !relation.is_partial()), theirs) {
-            return Err(self.report_missing_field(found_in, asked, relation));
+            return Err(self.report_missing_field(found_in, field_name, relation));
         }
         let types = [ours, theirs].map(|column| column.map_or(Type::Unknown, Column::ty));
         if are_never_equal(types) {
             let [ours, theirs] = types;
             let message = format!(
-                "`{name}` is {}, but `{}.{asked}` is {}, so their values never match",
+                "`{name}` is {}, but `{}.{field_name}` is {}, so their values never match",
                 ours.describe(),
                 found_in.to.name(),
                 theirs.describe()
@@ -57,7 +57,7 @@ impl SpecCompilation<'_> {
             .to
             .ref_call()
             .unwrap_or_else(|| found_in.to.display_name().into_owned());
-        let field = theirs.map_or_else(|| dialect.name_text(asked, true), |c| c.sql_name(dialect));
+        let field = theirs.map_or_else(|| dialect.name_text(field_name, true), |c| c.sql_name(dialect));
         let mut tests = vec![ColumnTest::Relationships(to, field)];
         tests.extend(rule.nulls_fail.then_some(ColumnTest::NotNull));
         Ok((name.to_owned(), tests))
@@ -66,12 +66,12 @@ impl SpecCompilation<'_> {
     fn report_missing_field(
         &self,
         found_in: &FoundIn<'_>,
-        asked: &str,
+        field_name: &str,
         relation: &crate::schema::Relation,
     ) -> Diagnostic {
         let span = found_in.field.map_or(found_in.to_span, |field| field.span(self.source));
-        let message = format!("`{}` has no column `{asked}`", relation.name());
-        let help = match suggest::nearest_name(asked, relation.columns().iter().map(Column::name)) {
+        let message = format!("`{}` has no column `{field_name}`", relation.name());
+        let help = match suggest::nearest_name(field_name, relation.columns().iter().map(Column::name)) {
             Some(near) if found_in.field.is_some() => suggest::similar_name_help(near),
             Some(near) => format!("specify the column: `field: {near}`"),
             None => "specify the column in `field`".to_owned(),

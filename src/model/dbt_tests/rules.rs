@@ -58,11 +58,13 @@ impl SpecCompilation<'_> {
         let Some(root) = program.definitions.as_slice().first().map(|check| check.root) else {
             return Ok(None);
         };
-        let found = match &rule.found_in {
+        let column_and_tests = match &rule.found_in {
             Some(found_in) => Some(self.relationship_tests(rule, found_in, (program, root), tested)?),
             None => column_tests(program, root, rule.nulls_fail, ranges, tested),
         };
-        let Some((column, tests)) = found else { return Ok(None) };
+        let Some((column, tests)) = column_and_tests else {
+            return Ok(None);
+        };
         let filter = match rule.filter {
             None => None,
             Some(filter) => {
@@ -84,7 +86,7 @@ impl SpecCompilation<'_> {
                 }
             }
         };
-        let written = tests.into_iter().enumerate().map(|(index, test)| {
+        let proofs = tests.into_iter().enumerate().map(|(index, test)| {
             let kind = test.name();
             let name = self.test_name(rule.name.text);
             let name = if index == 0 { name } else { format!("{name}_{kind}") };
@@ -96,7 +98,7 @@ impl SpecCompilation<'_> {
                 test: self.column_test(rule, name, kind, test.arguments(), filter.clone()),
             }
         });
-        Ok(Some(written.collect()))
+        Ok(Some(proofs.collect()))
     }
 
     fn column_test(
@@ -108,7 +110,7 @@ impl SpecCompilation<'_> {
         filter: Option<String>,
     ) -> YamlOutput {
         let text = |text: &str| YamlOutput::text(text);
-        let mut said = vec![("name".to_owned(), YamlOutput::Text(name))];
+        let mut pairs = vec![("name".to_owned(), YamlOutput::Text(name))];
         let mut config = Vec::new();
         config.extend(rule.only_warns.then(|| ("severity".to_owned(), text("warn"))));
         config.extend(filter.map(|sql| ("where".to_owned(), YamlOutput::Dbt(sql))));
@@ -120,15 +122,15 @@ impl SpecCompilation<'_> {
                     YamlOutput::Map(vec![("message".to_owned(), text(message))]),
                 ));
             } else {
-                said.push(("description".to_owned(), text(message)));
+                pairs.push(("description".to_owned(), text(message)));
             }
         }
         for (key, inner) in [("arguments", arguments), ("config", config)] {
             if !inner.is_empty() {
-                said.push((key.to_owned(), YamlOutput::Map(inner)));
+                pairs.push((key.to_owned(), YamlOutput::Map(inner)));
             }
         }
-        YamlOutput::Map(vec![(kind.to_owned(), YamlOutput::Map(said))])
+        YamlOutput::Map(vec![(kind.to_owned(), YamlOutput::Map(pairs))])
     }
 
     /// Returns the name of a test, which must be unique in the dbt project.

@@ -48,47 +48,47 @@ impl SpecCompilation<'_> {
         diagnostics: &mut Vec<Diagnostic>,
     ) -> YamlOutput {
         let text = |text: &str| YamlOutput::Dbt(text.to_owned());
-        let mut said = vec![("name", text(example.name.text)), ("model", text(self.spec.model.text))];
+        let mut pairs = vec![("name", text(example.name.text)), ("model", text(self.spec.model.text))];
         if let Some(version) = self.own_version() {
             let is_number = version.parse::<f64>().is_ok();
-            let own = YamlOutput::List(vec![if is_number {
+            let version_list = YamlOutput::List(vec![if is_number {
                 YamlOutput::Bare(version)
             } else {
                 YamlOutput::Dbt(version)
             }]);
-            said.push(("versions", YamlOutput::Map(vec![("include".to_owned(), own)])));
+            pairs.push(("versions", YamlOutput::Map(vec![("include".to_owned(), version_list)])));
         }
-        let (given, has_own_rows) = self.given_rows(example, diagnostics);
-        said.push(("given", YamlOutput::List(given)));
-        said.extend(
+        let (inputs, has_own_rows) = self.given_rows(example, diagnostics);
+        pairs.push(("given", YamlOutput::List(inputs)));
+        pairs.extend(
             self.unit_test_overrides(example, has_own_rows, diagnostics)
                 .map(|overrides| ("overrides", overrides)),
         );
         let columns = (!tested.has_unknown_columns).then_some(tested.known);
         let expect = self.read_rows(example.expect, columns, UnitTestRowKind::Expected, diagnostics);
-        said.push(("expect", YamlOutput::Map(expect)));
-        YamlOutput::Map(said.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
+        pairs.push(("expect", YamlOutput::Map(expect)));
+        YamlOutput::Map(pairs.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
     }
 
     /// Returns the rows of each input. Inputs that the example omits have no rows. Also returns whether the example
     /// contains existing rows of the model itself.
     fn given_rows(&self, example: &SpecExample<'_>, diagnostics: &mut Vec<Diagnostic>) -> (Vec<YamlOutput>, bool) {
-        let read = &self.sources.sources;
+        let sources = &self.sources.sources;
         let mut seen: FxHashMap<String, &Node> = FxHashMap::default();
-        let mut given = Vec::new();
+        let mut inputs = Vec::new();
         let mut has_own_rows = false;
         for item in example.given.items().unwrap_or_default() {
             let Some(input) = item.get("input") else { continue };
-            let said = input.text().unwrap_or_default().trim();
-            let own = said == THIS && self.is_incremental();
-            let source = read
+            let input_text = input.text().unwrap_or_default().trim();
+            let is_own = input_text == THIS && self.is_incremental();
+            let source = sources
                 .iter()
-                .find(|source| RelationReference::read(said).is_some_and(|from| source.is_relation(&from)));
-            let written = source.and_then(|source| source.from.ref_call());
-            let name = if own {
+                .find(|source| RelationReference::read(input_text).is_some_and(|from| source.is_relation(&from)));
+            let source_call = source.and_then(|source| source.from.ref_call());
+            let name = if is_own {
                 THIS.to_owned()
             } else {
-                written.clone().unwrap_or_else(|| said.to_owned())
+                source_call.clone().unwrap_or_else(|| input_text.to_owned())
             };
             if let Some(first) = seen.insert(name.clone(), input) {
                 let message = format!("the rows of `{name}` are specified twice");
@@ -98,20 +98,20 @@ impl SpecCompilation<'_> {
                         .with_help("put all rows in one list"),
                 );
             }
-            has_own_rows |= own;
-            let relation = match (own, source) {
+            has_own_rows |= is_own;
+            let relation = match (is_own, source) {
                 (true, _) => None,
                 (false, Some(source)) => self.known_relation(&source.from),
                 (false, None) => {
-                    diagnostics.push(unread_input(said, input, read));
+                    diagnostics.push(unread_input(input_text, input, sources));
                     continue;
                 }
             };
             let mut pairs = vec![("input".to_owned(), YamlOutput::Dbt(name))];
             pairs.extend(self.read_rows(item, relation, UnitTestRowKind::Given, diagnostics));
-            given.push(YamlOutput::Map(pairs));
+            inputs.push(YamlOutput::Map(pairs));
         }
-        for source in read {
+        for source in sources {
             let Some(name) = source.from.ref_call() else {
                 let message = format!(
                     "dbt cannot replace the table `{}` with example rows",
@@ -127,10 +127,10 @@ impl SpecCompilation<'_> {
             };
             if !seen.contains_key(&name) {
                 let none = ("rows".to_owned(), YamlOutput::List(Vec::new()));
-                given.push(YamlOutput::Map(vec![("input".to_owned(), YamlOutput::Dbt(name)), none]));
+                inputs.push(YamlOutput::Map(vec![("input".to_owned(), YamlOutput::Dbt(name)), none]));
             }
         }
-        (given, has_own_rows)
+        (inputs, has_own_rows)
     }
 
     fn is_incremental(&self) -> bool {
@@ -176,12 +176,12 @@ impl SpecCompilation<'_> {
         which: UnitTestRowKind,
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Vec<(String, YamlOutput)> {
-        let mut said = Vec::new();
+        let mut pairs = Vec::new();
         for key in ["format", "fixture"] {
             let text = node.text_at(key);
-            said.extend(text.map(|text| (key.to_owned(), YamlOutput::Dbt(text.to_owned()))));
+            pairs.extend(text.map(|text| (key.to_owned(), YamlOutput::Dbt(text.to_owned()))));
         }
-        let Some(rows) = node.get("rows") else { return said };
+        let Some(rows) = node.get("rows") else { return pairs };
         let value = match (rows.items(), rows.text()) {
             (Some(items), _) => {
                 let mut reported = Vec::new();
@@ -197,8 +197,8 @@ impl SpecCompilation<'_> {
             (None, Some(text)) => YamlOutput::Dbt(text.to_owned()),
             (None, None) => YamlOutput::List(Vec::new()),
         };
-        said.push(("rows".to_owned(), value));
-        said
+        pairs.push(("rows".to_owned(), value));
+        pairs
     }
 
     /// Returns the expected rows, all with the same columns in the same order because dbt combines the rows in a union.
@@ -217,8 +217,8 @@ impl SpecCompilation<'_> {
                 columns.len() - 1
             });
         }
-        let written = columns.iter().map(|name| name.len() + ": null, ".len()).sum::<usize>() * rows.len();
-        if written > self.compiler.options.limits.output {
+        let byte_count = columns.iter().map(|name| name.len() + ": null, ".len()).sum::<usize>() * rows.len();
+        if byte_count > self.compiler.options.limits.output {
             let message = format!("{} expected rows of {} columns are too many", rows.len(), columns.len());
             diagnostics.push(Diagnostic::new(Code::OutputTooLarge, node.span, message).with_help("split the example"));
             return rows;
@@ -230,7 +230,7 @@ impl SpecCompilation<'_> {
                 .collect();
             for (name, value) in row {
                 let index = places.get(&name.to_lowercase()).and_then(|index| even.get_mut(*index));
-                index.into_iter().for_each(|(_, of)| of.clone_from(&value));
+                index.into_iter().for_each(|(_, cell)| cell.clone_from(&value));
             }
             even
         };
@@ -344,8 +344,8 @@ fn describe_value(value: &Node) -> String {
 
 /// Converts a table name such as `raw.orders` to the form `source('raw', 'orders')`.
 fn source_call(from: &RelationReference) -> String {
-    let spelled = from.display_name();
-    let parts: Vec<&str> = spelled.rsplit('.').take(2).collect();
+    let relation_name = from.display_name();
+    let parts: Vec<&str> = relation_name.rsplit('.').take(2).collect();
     format!(
         "source('{}', '{}')",
         parts.last().copied().unwrap_or_default(),
@@ -353,11 +353,11 @@ fn source_call(from: &RelationReference) -> String {
     )
 }
 
-fn unread_input(text: &str, input: &Node, read: &[ReadSource]) -> Diagnostic {
-    let all: Vec<String> = read.iter().filter_map(|source| source.from.ref_call()).collect();
+fn unread_input(text: &str, input: &Node, sources: &[ReadSource]) -> Diagnostic {
+    let calls: Vec<String> = sources.iter().filter_map(|source| source.from.ref_call()).collect();
     let message = format!("the model does not read `{text}`");
     let diagnostic = Diagnostic::new(Code::UnknownRelation, input.span, message);
-    let names = || all.iter().map(String::as_str);
+    let names = || calls.iter().map(String::as_str);
     let other = || {
         let quoted: Vec<String> = names().map(|name| format!("`{name}`")).collect();
         format!("use a relation that the model reads: {}", quoted.join(", "))

@@ -61,14 +61,14 @@ impl SpecCompilation<'_> {
         if program.definitions.len() < conditions.len() {
             return None;
         }
-        let shown = displayed_columns(program, tested);
+        let column_names = displayed_columns(program, tested);
         rewrite_unsupported(program, dialect);
         // A window must read all filtered rows, so violations are selected in a separate step.
         let is_window = program.meta(program.definitions.as_slice().first()?.root).level == Level::Window;
         let holds = is_window.then(|| {
-            let mut listed = CteNames::new(dialect.max_bytes());
-            listed.reserve_columns(&tested.relation);
-            listed.choose_name(RULE_COLUMN)
+            let mut cte_names = CteNames::new(dialect.max_bytes());
+            cte_names.reserve_columns(&tested.relation);
+            cte_names.choose_name(RULE_COLUMN)
         });
         let places = RuleFormulaIndexes {
             check: 0,
@@ -82,12 +82,12 @@ impl SpecCompilation<'_> {
         let step = RuleStep {
             plan,
             name: names.choose_short_name(&format!("{}_rows", self.spec.model.text)),
-            shown_columns: shown,
+            shown_columns: column_names,
             holds,
         };
         let mut output = self.plan_rule_step(&step, &formulas.text, tested, emit, &mut names);
-        let found = std::mem::take(&mut output.diagnostics).into_iter();
-        diagnostics.extend(found.map(|d| formulas.to_file(d)));
+        let step_faults = std::mem::take(&mut output.diagnostics).into_iter();
+        diagnostics.extend(step_faults.map(|d| formulas.to_file(d)));
         let query = match &step.holds {
             Some(holds) => self.violating_rows_query(output, &step, holds, rule, tested, &mut emit.tree),
             None => {
@@ -166,7 +166,7 @@ impl SpecCompilation<'_> {
     ) -> Query {
         let dialect = self.compiler.options.dialect;
         let span = Span::default();
-        let written = |name: &String| {
+        let column_sql = |name: &String| {
             dialect.name_text(
                 name,
                 !tested
@@ -178,7 +178,7 @@ impl SpecCompilation<'_> {
         let items = step
             .shown_columns
             .iter()
-            .map(|name| Item::unnamed(tree.add_raw_text(&written(name))))
+            .map(|name| Item::unnamed(tree.add_raw_text(&column_sql(name))))
             .collect::<Vec<Item>>();
         let mut x = tree.add_raw_text(holds);
         if rule.nulls_fail {
@@ -206,17 +206,17 @@ fn displayed_columns(program: &Program, tested: &TestedModel<'_>) -> Vec<String>
     if tested.grain.is_empty() && !tested.single {
         return Vec::new();
     }
-    let mut shown = tested.grain.to_vec();
+    let mut column_names = tested.grain.to_vec();
     for node in program.nodes() {
         let Ir::Column(column) = node else { continue };
         let Some(column) = program.columns.try_get(column as usize) else {
             continue;
         };
-        if !shown.iter().any(|name| name.eq_ignore_ascii_case(&column.name)) {
-            shown.push(column.name.to_string());
+        if !column_names.iter().any(|name| name.eq_ignore_ascii_case(&column.name)) {
+            column_names.push(column.name.to_string());
         }
     }
-    shown
+    column_names
 }
 
 /// Plans a step that returns the filtered rows with a column that is true if a row satisfies the rule.
@@ -259,8 +259,8 @@ fn plan_violations(program: &mut Program, places: RuleFormulaIndexes, nulls_fail
 /// `nulls_fail` is true.
 fn add_violation(program: &mut Program, places: RuleFormulaIndexes, nulls_fail: bool) -> usize {
     let first = IrId(program.len() as u32);
-    let of = |program: &Program, at: usize| {
-        let definition = &program.definitions[at];
+    let meta_and_span = |program: &Program, index: usize| {
+        let definition = &program.definitions[index];
         (
             NodeMeta {
                 level: Level::Row,
@@ -269,7 +269,7 @@ fn add_violation(program: &mut Program, places: RuleFormulaIndexes, nulls_fail: 
             definition.span,
         )
     };
-    let (meta, span) = of(program, places.check);
+    let (meta, span) = meta_and_span(program, places.check);
     let meta = NodeMeta {
         ty: Type::Boolean,
         ..meta
@@ -295,17 +295,17 @@ fn add_violation(program: &mut Program, places: RuleFormulaIndexes, nulls_fail: 
     }
     // An AND with a single operand preserves the original form of the rule: the SQL contains `not (revenue >= 0)`
     // instead of `revenue < 0`.
-    let one = program.add_args(&[check]);
-    let rule = program.add(Ir::And(one), meta);
+    let operands = program.add_args(&[check]);
+    let rule = program.add(Ir::And(operands), meta);
     let mut root = program.add(Ir::Not(rule), meta);
     if let Some(filter) = places.filter {
-        let (of_filter, _) = of(program, filter);
+        let (of_filter, _) = meta_and_span(program, filter);
         let filter = program.add(Ir::Definition(filter as u32), of_filter);
         let args = program.add_args(&[filter, root]);
         root = program.add(Ir::And(args), meta);
     }
-    for used in [Some(places.check), places.filter].into_iter().flatten() {
-        program.definitions[used].used = true;
+    for index in [Some(places.check), places.filter].into_iter().flatten() {
+        program.definitions[index].used = true;
     }
     let index = program.definitions.len();
     program.definitions.push(IrDefinition {

@@ -194,7 +194,7 @@ impl KeyShape {
             Self::Mapping | Self::Keys(_) => "a mapping".to_owned(),
             Self::Each(_) => "a mapping of names".to_owned(),
             Self::List(_) | Self::Joins | Self::Steps => "a list".to_owned(),
-            Self::Either(one, other) => format!("{} or {}", one.expected(), other.expected()),
+            Self::Either(first_shape, other) => format!("{} or {}", first_shape.expected(), other.expected()),
             Self::DataTest => "a test name, or a mapping from one test name to its arguments".to_owned(),
             Self::Definitions => "a text block or a mapping".to_owned(),
             Self::Rule => "`name: formula`, or a mapping with `name` and `check`".to_owned(),

@@ -76,79 +76,81 @@ pub struct Lineage {
 }
 
 impl Lineage {
-    fn add(&mut self, mut of: Vec<ColumnPosition>) -> ColumnPosition {
-        of.sort_unstable();
-        of.dedup();
-        self.made.push(of);
+    fn add(&mut self, mut inputs: Vec<ColumnPosition>) -> ColumnPosition {
+        inputs.sort_unstable();
+        inputs.dedup();
+        self.made.push(inputs);
         self.made.len() as ColumnPosition - 1
     }
 
     fn source(&mut self, relation: &str, column: &str) -> ColumnPosition {
         let next = self.made.len() as ColumnPosition;
         let columns = self.known.entry(relation.to_lowercase()).or_default();
-        let at = *columns.entry(column.to_lowercase()).or_insert(next);
-        if at != next {
-            return at;
+        let position = *columns.entry(column.to_lowercase()).or_insert(next);
+        if position != next {
+            return position;
         }
         self.add(Vec::new());
         self.sources.insert(
-            at,
+            position,
             SourceColumn {
                 relation: relation.to_owned(),
                 column: column.to_owned(),
             },
         );
-        at
+        position
     }
 
     /// Adds a column for the total of a measure, with the same lineage as the measure.
     pub fn add_total(&mut self, measure: &str, column: &str) {
         if let Some(step) = self.steps.last_mut()
-            && let Some(at) = step.get(&measure.to_lowercase()).copied()
+            && let Some(position) = step.get(&measure.to_lowercase()).copied()
         {
-            step.insert(column.to_lowercase(), at);
+            step.insert(column.to_lowercase(), position);
         }
     }
 
     /// Records the output columns of the most recent step. `last` specifies whether these are also the columns of the
     /// model. The columns of a wide pivot are named after values, so they may depend on any column of the step.
     pub fn record_outputs(&mut self, output: &Relation, last: bool) {
-        let Some(mut given) = self.steps.pop() else { return };
-        let mut all: Vec<ColumnPosition> = given.values().copied().collect();
-        all.sort_unstable();
+        let Some(mut step_columns) = self.steps.pop() else {
+            return;
+        };
+        let mut positions: Vec<ColumnPosition> = step_columns.values().copied().collect();
+        positions.sort_unstable();
         for column in output.columns() {
             let name = column.name().to_lowercase();
-            let at = match given.get(&name) {
-                Some(at) => *at,
-                None => self.add(all.clone()),
+            let column_position = match step_columns.get(&name) {
+                Some(position) => *position,
+                None => self.add(positions.clone()),
             };
-            given.insert(name, at);
+            step_columns.insert(name, column_position);
             if last {
-                self.columns.push((column.name().to_owned(), at));
+                self.columns.push((column.name().to_owned(), column_position));
             }
         }
-        self.steps.push(given);
+        self.steps.push(step_columns);
     }
 
     /// Returns the lineage of each column of the model.
     pub fn column_lineages(&self) -> Vec<ColumnLineage> {
         // A value that is computed from a single other value has the same sources as that value.
-        let mut same: Arena<ColumnPosition> = Arena::new();
-        for (at, made) in self.made.iter().enumerate() {
-            same.push(match made.as_slice() {
-                [one] => same.try_get(*one as usize).copied().unwrap_or(*one),
-                _ => at as ColumnPosition,
+        let mut origins: Arena<ColumnPosition> = Arena::new();
+        for (position, inputs) in self.made.iter().enumerate() {
+            origins.push(match inputs.as_slice() {
+                [input] => origins.try_get(*input as usize).copied().unwrap_or(*input),
+                _ => position as ColumnPosition,
             });
         }
         let mut seen: Arena<Option<usize>> = Arena::filled(None, self.made.len());
-        let mut of = |(column, (name, at)): (usize, &(String, ColumnPosition))| {
+        let mut lineage = |(column, (name, at)): (usize, &(String, ColumnPosition))| {
             let mut stack = vec![*at];
             let mut sources = Vec::new();
-            while let Some(at) = stack.pop() {
-                let at = same[at as usize];
-                if seen[at as usize].replace(column) != Some(column) {
-                    sources.extend(self.sources.get(&at).cloned());
-                    stack.extend(self.made.get(at as usize).into_iter().flatten());
+            while let Some(column_position) = stack.pop() {
+                let position = origins[column_position as usize];
+                if seen[position as usize].replace(column) != Some(column) {
+                    sources.extend(self.sources.get(&position).cloned());
+                    stack.extend(self.made.get(position as usize).into_iter().flatten());
                 }
             }
             sources.sort_unstable();
@@ -157,34 +159,42 @@ impl Lineage {
                 sources,
             }
         };
-        self.columns.iter().enumerate().map(&mut of).collect()
+        self.columns.iter().enumerate().map(&mut lineage).collect()
     }
 
     /// Returns the lower-case names of the columns that are computed from an instant in a time zone. `is_converted`
     /// returns whether an input column is computed in this way. One pass is sufficient because dependencies come first.
     fn columns_in_timezone(&self, is_converted: impl Fn(&SourceColumn) -> bool) -> FxHashSet<String> {
         let mut converted: Arena<bool> = Arena::new();
-        for (at, made) in self.made.iter().enumerate() {
-            let at = at as ColumnPosition;
-            let is_own = self.timezone_conversions.contains(&at) || self.sources.get(&at).is_some_and(&is_converted);
-            converted.push(is_own || made.iter().any(|at| converted[*at as usize]));
+        for (column_position, inputs) in self.made.iter().enumerate() {
+            let position = column_position as ColumnPosition;
+            let is_own =
+                self.timezone_conversions.contains(&position) || self.sources.get(&position).is_some_and(&is_converted);
+            converted.push(is_own || inputs.iter().any(|input| converted[*input as usize]));
         }
-        let found = self.columns.iter().filter(|(_, at)| converted[*at as usize]);
-        found.map(|(name, _)| name.to_lowercase()).collect()
+        let columns = self
+            .columns
+            .iter()
+            .filter(|(_, position)| converted[*position as usize]);
+        columns.map(|(name, _)| name.to_lowercase()).collect()
     }
 
     /// Returns the inherited tags of each column, by lower-case name. A column inherits the tags of all its inputs. One
     /// pass is sufficient because dependencies come first.
-    fn tags(&self, inherited: &[String], of: impl Fn(&SourceColumn) -> Vec<String>) -> FxHashMap<String, Vec<String>> {
+    fn tags(
+        &self,
+        inherited: &[String],
+        source_tags: impl Fn(&SourceColumn) -> Vec<String>,
+    ) -> FxHashMap<String, Vec<String>> {
         let mut tagged: Arena<Vec<usize>> = Arena::new();
-        for (at, made) in self.made.iter().enumerate() {
-            let mut own: Vec<usize> = made
+        for (position, inputs) in self.made.iter().enumerate() {
+            let mut tag_indexes: Vec<usize> = inputs
                 .iter()
-                .flat_map(|at| tagged[*at as usize].iter().copied())
+                .flat_map(|input| tagged[*input as usize].iter().copied())
                 .collect();
-            if let Some(source) = self.sources.get(&(at as ColumnPosition)) {
-                let tags = of(source);
-                own.extend(
+            if let Some(source) = self.sources.get(&(position as ColumnPosition)) {
+                let tags = source_tags(source);
+                tag_indexes.extend(
                     inherited
                         .iter()
                         .enumerate()
@@ -192,19 +202,19 @@ impl Lineage {
                         .map(|(index, _)| index),
                 );
             }
-            own.sort_unstable();
-            own.dedup();
-            tagged.push(own);
+            tag_indexes.sort_unstable();
+            tag_indexes.dedup();
+            tagged.push(tag_indexes);
         }
-        let names = |at: ColumnPosition| {
-            tagged[at as usize]
+        let names = |position: ColumnPosition| {
+            tagged[position as usize]
                 .iter()
                 .filter_map(|index| inherited.get(*index).cloned())
                 .collect()
         };
         self.columns
             .iter()
-            .map(|(name, at)| (name.to_lowercase(), names(*at)))
+            .map(|(name, position)| (name.to_lowercase(), names(*position)))
             .collect()
     }
 }

@@ -75,8 +75,8 @@ impl SpecCompilation<'_> {
                 }
             });
         }
-        let mut made: FxHashMap<u32, ColumnPosition> = FxHashMap::default();
-        let mut given: BTreeMap<String, ColumnPosition> = BTreeMap::new();
+        let mut positions: FxHashMap<u32, ColumnPosition> = FxHashMap::default();
+        let mut step_columns: BTreeMap<String, ColumnPosition> = BTreeMap::new();
         for index in &program.order {
             let Some(definition) = program.definitions.try_get(*index as usize) else {
                 continue;
@@ -84,18 +84,18 @@ impl SpecCompilation<'_> {
             if definition.failed {
                 continue;
             }
-            let (mut of, mut seen, mut stack) = (Vec::new(), FxHashSet::default(), vec![definition.root]);
+            let (mut inputs, mut seen, mut stack) = (Vec::new(), FxHashSet::default(), vec![definition.root]);
             let mut is_converted = false;
             while let Some(id) = stack.pop() {
                 if !seen.insert(id) {
                     continue;
                 }
                 match program.node(id) {
-                    Ir::Column(column) => of.extend(columns.get(column as usize).copied().flatten()),
-                    Ir::Definition(used) => of.extend(made.get(&used)),
+                    Ir::Column(column) => inputs.extend(columns.get(column as usize).copied().flatten()),
+                    Ir::Definition(definition_index) => inputs.extend(positions.get(&definition_index)),
                     Ir::TabColumn { tab, column } => {
                         let (tab, column) = program.find_column_origin(tab, column);
-                        of.extend(self.tab_column(step, input, tab, column));
+                        inputs.extend(self.tab_column(step, input, tab, column));
                     }
                     node => {
                         is_converted |= is_timezone_conversion(node);
@@ -103,33 +103,35 @@ impl SpecCompilation<'_> {
                     }
                 }
             }
-            let at = self.lineage.add(of);
+            let position = self.lineage.add(inputs);
             if is_converted {
-                self.lineage.timezone_conversions.insert(at);
+                self.lineage.timezone_conversions.insert(position);
             }
-            made.insert(*index, at);
+            positions.insert(*index, position);
         }
         for index in 0..program.definitions.len() {
-            let Some(at) = made.get(&(index as u32)) else { continue };
+            let Some(position) = positions.get(&(index as u32)) else {
+                continue;
+            };
             let name = output_column(plan, index, text);
-            given.extend(name.map(|name| (name.to_lowercase(), *at)));
+            step_columns.extend(name.map(|name| (name.to_lowercase(), *position)));
         }
         // Kept columns keep their lineage.
-        let kept = kept_relations(step);
+        let column_relations = kept_relations(step);
         for column in output.columns() {
             let name = column.name().to_lowercase();
-            if !given.contains_key(&name) {
+            if !step_columns.contains_key(&name) {
                 let has = |relation: &Relation| relation.is_open() || relation.column(&name).is_some();
                 let in_joined = input
                     .joined
                     .and_then(|joined| joined.relations.iter().find(|relation| has(relation)));
-                let of = kept.get(&name).copied();
-                let of = of.or_else(|| in_joined.map(Relation::name));
-                let at = self.read_column(step, input, of, column.name());
-                given.extend(at.map(|at| (name, at)));
+                let column_relation = column_relations.get(&name).copied();
+                let relation_name = column_relation.or_else(|| in_joined.map(Relation::name));
+                let column_position = self.read_column(step, input, relation_name, column.name());
+                step_columns.extend(column_position.map(|position| (name, position)));
             }
         }
-        self.lineage.steps.push(given);
+        self.lineage.steps.push(step_columns);
     }
 
     /// Returns the position of a column that a step reads. `relation` is the column's relation if the step reads
@@ -145,14 +147,16 @@ impl SpecCompilation<'_> {
         let joined = input
             .joined
             .and_then(|joined| joined.position(relation?))
-            .and_then(|at| at.checked_sub(1));
-        if let Some(join) = joined.and_then(|at| step.joins.get(at)) {
+            .and_then(|join_index| join_index.checked_sub(1));
+        if let Some(join) = joined.and_then(|join_index| step.joins.get(join_index)) {
             return self.target_column(self.sources.resolve_join_target(self.spec, index, &join.to), name);
         }
         match self.spec.step_input(index) {
             StepRead::Relation(from) => Some(self.lineage.source(from.name(), name)),
-            StepRead::Step(of) => self.step_column(of, name),
-            StepRead::Union(steps) => steps.into_iter().find_map(|of| self.step_column(of, name)),
+            StepRead::Step(step_index) => self.step_column(step_index, name),
+            StepRead::Union(steps) => steps
+                .into_iter()
+                .find_map(|step_index| self.step_column(step_index, name)),
         }
     }
 
@@ -168,9 +172,9 @@ impl SpecCompilation<'_> {
 
     fn target_column(&mut self, target: JoinTarget, name: &str) -> Option<ColumnPosition> {
         match target {
-            JoinTarget::Step(of) => self.step_column(of, name),
-            JoinTarget::Source(of) => {
-                let relation = self.sources.sources.get(of)?.from.name().to_owned();
+            JoinTarget::Step(step_index) => self.step_column(step_index, name),
+            JoinTarget::Source(source_index) => {
+                let relation = self.sources.sources.get(source_index)?.from.name().to_owned();
                 Some(self.lineage.source(&relation, name))
             }
             JoinTarget::Later => None,
@@ -179,14 +183,14 @@ impl SpecCompilation<'_> {
 
     /// Returns the position of a column of an earlier step. Any name may be a column of an undeclared relation whose
     /// columns the step passes on.
-    fn step_column(&mut self, of: usize, name: &str) -> Option<ColumnPosition> {
+    fn step_column(&mut self, step_index: usize, name: &str) -> Option<ColumnPosition> {
         let key = name.to_lowercase();
         let mut seen = FxHashSet::default();
-        let mut places = vec![of];
-        let at = loop {
+        let mut places = vec![step_index];
+        let column_position = loop {
             let index = places.pop()?;
-            if let Some(at) = self.lineage.steps.get(index)?.get(&key) {
-                break *at;
+            if let Some(position) = self.lineage.steps.get(index)?.get(&key) {
+                break *position;
             }
             let step = self.spec.steps.get(index)?;
             if !matches!(step.keep, KeptColumns::All) || !step.joins.is_empty() || !seen.insert(index) {
@@ -198,14 +202,14 @@ impl SpecCompilation<'_> {
                 StepRead::Union(steps) => places.extend(steps.into_iter().rev()),
             }
         };
-        self.lineage.steps.get_mut(of)?.insert(key, at);
-        Some(at)
+        self.lineage.steps.get_mut(step_index)?.insert(key, column_position);
+        Some(column_position)
     }
 
     /// Records a step that lists periods, whose columns are not computed from columns of a relation.
-    pub fn record_period_step(&mut self, kept: &[&str]) {
+    pub fn record_period_step(&mut self, column_names: &[&str]) {
         let index = self.lineage.steps.len();
-        let columns = kept.iter().filter_map(|name| {
+        let columns = column_names.iter().filter_map(|name| {
             let before = index.checked_sub(1)?;
             Some((name.to_lowercase(), self.step_column(before, name)?))
         });
@@ -242,13 +246,13 @@ impl SpecCompilation<'_> {
         if inherit.is_empty() {
             return columns;
         }
-        let of = |source: &SourceColumn| {
+        let source_tags = |source: &SourceColumn| {
             let relation = self.relation_of_source(source);
-            let known = relation.and_then(|relation| relation.column(&source.column));
-            known.map(|column| column.tags().to_vec()).unwrap_or_default()
+            let known_column = relation.and_then(|relation| relation.column(&source.column));
+            known_column.map(|column| column.tags().to_vec()).unwrap_or_default()
         };
-        let tags = self.lineage.tags(inherit, of);
-        let said = |column: &Column| {
+        let tags = self.lineage.tags(inherit, source_tags);
+        let spec_tags = |column: &Column| {
             let column_keys = self
                 .spec
                 .columns
@@ -261,14 +265,18 @@ impl SpecCompilation<'_> {
             tags.into_iter().filter(|tag| inherit.contains(tag)).collect::<Vec<_>>()
         };
         let tagged = |column: Column| {
-            let kept = tags.get(&column.name().to_lowercase()).into_iter().flatten().cloned();
+            let inherited_tags = tags.get(&column.name().to_lowercase()).into_iter().flatten().cloned();
             // Models that read this model also inherit the tags that its spec sets.
-            let own = said(&column);
-            let all: Vec<String> = kept
-                .filter(|tag| !own.contains(tag))
-                .chain(own.iter().cloned())
+            let own_tags = spec_tags(&column);
+            let all_tags: Vec<String> = inherited_tags
+                .filter(|tag| !own_tags.contains(tag))
+                .chain(own_tags.iter().cloned())
                 .collect();
-            if all.is_empty() { column } else { column.with_tags(all) }
+            if all_tags.is_empty() {
+                column
+            } else {
+                column.with_tags(all_tags)
+            }
         };
         columns.into_iter().map(tagged).collect()
     }

@@ -25,7 +25,7 @@ fn lineage_lines(spec: &str) -> Vec<String> {
     let compiler = Compiler::builder().schema(test_schema()).inherit(["pii"]).build();
     let compiled = compiler.compile_spec(spec);
     assert!(!compiled.has_errors(), "{:?}", compiled.diagnostics());
-    let shown = |(lineage, column): (super::ColumnLineage, &Column)| {
+    let line = |(lineage, column): (super::ColumnLineage, &Column)| {
         assert_eq!(lineage.column(), column.name());
         let sources = lineage
             .sources()
@@ -42,7 +42,7 @@ fn lineage_lines(spec: &str) -> Vec<String> {
         .lineage()
         .into_iter()
         .zip(compiled.columns())
-        .map(shown)
+        .map(line)
         .collect()
 }
 

@@ -128,10 +128,10 @@ impl<'y> Loader<'y, '_> {
         )
         .with_help("write `definitions: |`");
         let colon = before.trim_end();
-        let below = before.get(colon.len()..).is_some_and(|gap| gap.contains('\n'));
-        self.report(if below && colon.ends_with(':') {
-            let at = colon.len() as u32;
-            diagnostic.with_fix(Span::new(at, at), " |")
+        let is_below = before.get(colon.len()..).is_some_and(|gap| gap.contains('\n'));
+        self.report(if is_below && colon.ends_with(':') {
+            let offset = colon.len() as u32;
+            diagnostic.with_fix(Span::new(offset, offset), " |")
         } else {
             diagnostic
         });

@@ -40,8 +40,8 @@ impl SpannedText<'_> {
 
     /// Returns the span of the text in the file. For a name in a comma-separated string, this is the span of the name.
     pub fn span(&self, source: &str) -> Span {
-        let whole = self.node.text().unwrap_or_default();
-        if self.text.len() == whole.len() {
+        let node_text = self.node.text().unwrap_or_default();
+        if self.text.len() == node_text.len() {
             self.node.span
         } else {
             self.file_span(&yaml::source_offsets(self.node, source))
@@ -50,13 +50,16 @@ impl SpannedText<'_> {
 
     /// Returns the span of the text in the file. `offsets` contains the file offsets of the node's whole text.
     pub fn file_span(&self, offsets: &[u32]) -> Span {
-        let whole = self.node.text().unwrap_or_default();
-        let within = (self.text.as_ptr() as usize).wrapping_sub(whole.as_ptr() as usize);
-        if self.text.len() == whole.len() || within >= whole.len() {
+        let node_text = self.node.text().unwrap_or_default();
+        let within = (self.text.as_ptr() as usize).wrapping_sub(node_text.as_ptr() as usize);
+        if self.text.len() == node_text.len() || within >= node_text.len() {
             return self.node.span;
         }
-        let at = |index: usize| offsets.get(index).copied().unwrap_or(self.node.span.end);
-        Span::new(at(within), at(within + self.text.len()).min(self.node.span.end))
+        let file_offset = |index: usize| offsets.get(index).copied().unwrap_or(self.node.span.end);
+        Span::new(
+            file_offset(within),
+            file_offset(within + self.text.len()).min(self.node.span.end),
+        )
     }
 }
 
@@ -157,7 +160,7 @@ pub struct Spec<'y> {
 impl Spec<'_> {
     /// Returns the index of the first step with a name.
     pub fn step_named(&self, name: &str) -> Option<usize> {
-        let is_named = |step: &Step<'_>| step.name.is_some_and(|of| of.text == name);
+        let is_named = |step: &Step<'_>| step.name.is_some_and(|step_name| step_name.text == name);
         self.steps.iter().position(is_named)
     }
 
@@ -170,10 +173,15 @@ impl Spec<'_> {
         match (&step.from, step.union.as_slice()) {
             (Some((from, _)), _) => StepRead::Relation(from),
             (None, []) => StepRead::Step(before),
-            (None, [one]) => self
-                .step_named(one.text)
+            (None, [step_name]) => self
+                .step_named(step_name.text)
                 .map_or(StepRead::Union(Vec::new()), StepRead::Step),
-            (None, united) => StepRead::Union(united.iter().filter_map(|of| self.step_named(of.text)).collect()),
+            (None, united) => StepRead::Union(
+                united
+                    .iter()
+                    .filter_map(|step_name| self.step_named(step_name.text))
+                    .collect(),
+            ),
         }
     }
 }

@@ -75,11 +75,11 @@ impl<'y> Loader<'y, '_> {
             .chain(STEP.keys)
             .map(|key| key.name)
             .filter(|name| MODEL.get(name).is_none());
-        let listed = root
+        let is_list = root
             .get("columns")
             .is_some_and(|columns| columns.pairs().is_none() && !columns.is_null());
-        let listed = listed.then_some("columns");
-        let Some(key) = mistaken.find(|name| root.get(name).is_some()).or(listed) else {
+        let list_key = is_list.then_some("columns");
+        let Some(key) = mistaken.find(|name| root.get(name).is_some()).or(list_key) else {
             return;
         };
         let message = format!("`{key}` and `steps` cannot be used together");
@@ -99,15 +99,15 @@ impl<'y> Loader<'y, '_> {
                     .with_help("add a step: `- name: …` with `definitions:` below it"),
             );
         }
-        let mut read: Vec<Step<'y>> = Vec::new();
+        let mut earlier_steps: Vec<Step<'y>> = Vec::new();
         let mut items = items.unwrap_or_default().iter().peekable();
         while let Some(item) = items.next() {
             let mut step = self.read_step(item, false);
-            self.check_step_input(item, &read, &mut step);
+            self.check_step_input(item, &earlier_steps, &mut step);
             self.check_series(item, items.peek().is_none(), &mut step);
-            read.push(step);
+            earlier_steps.push(step);
         }
-        read
+        earlier_steps
     }
 
     /// Checks that a step with `series` computes no other columns, and is not the last step.
@@ -160,12 +160,12 @@ impl<'y> Loader<'y, '_> {
         }
         let names = || earlier.iter().filter_map(|step| Some(step.name?.text));
         for name in &step.union {
-            if names().any(|of| of == name.text) {
+            if names().any(|step_name| step_name == name.text) {
                 continue;
             }
             let message = format!("there is no earlier step `{}`", name.text);
-            let is_listed = |of: &&str| step.union.iter().any(|name| name.text == *of);
-            let others = || names().filter(|of| !is_listed(of));
+            let is_listed = |step_name: &&str| step.union.iter().any(|name| name.text == *step_name);
+            let others = || names().filter(|step_name| !is_listed(step_name));
             let help = match (suggest::nearest_name(name.text, others()), others().next_back()) {
                 (Some(near), _) => format!("did you mean `{near}`?"),
                 (None, Some(last)) => format!("name a step that precedes this step, such as `{last}`"),

@@ -186,7 +186,7 @@ impl<'y> Loader<'y, '_> {
         let items = root.items_at("examples");
         let mut examples = Vec::new();
         for item in items {
-            let (Some(name), Some(given), Some(expect)) =
+            let (Some(name), Some(inputs), Some(expect)) =
                 (self.text(item, "name"), item.get("given"), item.get("expect"))
             else {
                 continue;
@@ -208,7 +208,7 @@ impl<'y> Loader<'y, '_> {
             }
             examples.push(SpecExample {
                 name,
-                given,
+                given: inputs,
                 expect,
                 today,
             });

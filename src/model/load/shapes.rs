@@ -11,9 +11,9 @@ impl Loader<'_, '_> {
     /// Reports errors in a mapping: unknown keys, missing keys, duplicate keys, and values with the wrong shape. The
     /// mapping accepts the keys in all tables. Messages list the keys of the first table first.
     pub(crate) fn check_keys(&mut self, node: &Node, tables: &[&'static KeyTable]) {
-        let all = || tables.iter().flat_map(|table| table.keys);
+        let keys = || tables.iter().flat_map(|table| table.keys);
         let mut seen: Vec<(&'static Key, &Node)> = Vec::new();
-        let mut meant: Vec<&str> = Vec::new();
+        let mut suggested_keys: Vec<&str> = Vec::new();
         let find = |name: &str| tables.iter().find_map(|table| table.get(name));
         // Some texts may be calls, for example a date in `fill` or a relation.
         let may_have_comma = |key: &Node, _: &Node| {
@@ -29,32 +29,32 @@ impl Loader<'_, '_> {
                 );
                 continue;
             };
-            let Some(known) = find(text) else {
+            let Some(known_key) = find(text) else {
                 if !tables.iter().any(|table| table.open) {
-                    meant.extend(self.report_unknown_key(text, key, all()));
+                    suggested_keys.extend(self.report_unknown_key(text, key, keys()));
                 }
                 continue;
             };
-            let same = known.same_as.unwrap_or(known.name);
-            if let Some((first, at)) = seen
+            let canonical_name = known_key.same_as.unwrap_or(known_key.name);
+            if let Some((first, first_node)) = seen
                 .iter()
-                .find(|(first, _)| first.same_as.unwrap_or(first.name) == same)
+                .find(|(first, _)| first.same_as.unwrap_or(first.name) == canonical_name)
             {
                 let message = format!("`{}` and `{text}` are the same key", first.name);
                 self.report(
                     Diagnostic::new(Code::UnknownKey, key.span, message)
-                        .with_secondary_label(at.span, "the first")
-                        .with_help(format!("move everything to `{same}`")),
+                        .with_secondary_label(first_node.span, "the first")
+                        .with_help(format!("move everything to `{canonical_name}`")),
                 );
             }
-            seen.push((known, key));
-            self.check_shape(text, known, value);
+            seen.push((known_key, key));
+            self.check_shape(text, known_key, value);
         }
-        for key in all() {
+        for key in keys() {
             // An earlier table may specify that the key is optional.
             let is_first = find(key.name).is_some_and(|first| std::ptr::eq(first, key));
-            let is_present = node.get(key.name).is_some() || meant.contains(&key.name);
-            if let (Some(what), false, true) = (key.required, is_present, is_first) {
+            let is_present = node.get(key.name).is_some() || suggested_keys.contains(&key.name);
+            if let (Some(requirement), false, true) = (key.required, is_present, is_first) {
                 // The user may have written `name:` instead, which dbt uses for models and specs use for steps.
                 let name = node.text_at("name").filter(|_| matches!(key.shape, KeyShape::Name));
                 match name {
@@ -63,7 +63,7 @@ impl Loader<'_, '_> {
                         key.name,
                         format!("write `{}: {name}` instead of `name: {name}`", key.name),
                     ),
-                    None => self.report_missing_key(node, key.name, format!("add {what}")),
+                    None => self.report_missing_key(node, key.name, format!("add {requirement}")),
                 }
             }
         }
@@ -74,18 +74,18 @@ impl Loader<'_, '_> {
         &mut self,
         text: &str,
         key: &Node,
-        known: impl Iterator<Item = &'static Key> + Clone,
+        valid_keys: impl Iterator<Item = &'static Key> + Clone,
     ) -> Option<&'static str> {
         let diagnostic = if text == "<<" {
             Diagnostic::new(Code::UnknownKey, key.span, "YAML merge keys (`<<`) are not supported")
         } else {
             Diagnostic::new(Code::UnknownKey, key.span, format!("unknown key `{text}`"))
         };
-        let names = || known.clone().map(|k| k.name);
+        let names = || valid_keys.clone().map(|k| k.name);
         // Do not suggest a similar key if the key is valid elsewhere.
         let in_step = || names().any(|name| name == "partition_by") && !names().any(|name| name == "model");
         let word = text.to_lowercase();
-        let mut of_other_tools = known.clone().filter(|key| key.foreign_words.contains(&&*word));
+        let mut of_other_tools = valid_keys.clone().filter(|key| key.foreign_words.contains(&&*word));
         if let (Some(key), false) = (of_other_tools.next(), in_step() && MODEL.get(text).is_some()) {
             self.report(diagnostic.with_help(format!("use `{}` instead", key.name)));
             return Some(key.name);
@@ -109,12 +109,12 @@ impl Loader<'_, '_> {
                 }
             }
             None => {
-                let named = known.filter(|k| k.same_as.is_none());
-                let mut named: Vec<String> = named.map(|k| format!("`{}`", k.name)).collect();
+                let key_list = valid_keys.filter(|k| k.same_as.is_none());
+                let mut key_names: Vec<String> = key_list.map(|k| format!("`{}`", k.name)).collect();
                 // Several tables may contain the same key.
                 let mut seen = rustc_hash::FxHashSet::default();
-                named.retain(|name| seen.insert(name.clone()));
-                diagnostic.with_help(format!("the valid keys are {}", named.join(", ")))
+                key_names.retain(|name| seen.insert(name.clone()));
+                diagnostic.with_help(format!("the valid keys are {}", key_names.join(", ")))
             }
         });
         near
@@ -131,10 +131,10 @@ impl Loader<'_, '_> {
     pub(crate) fn check_value(&mut self, name: &str, shape: &'static KeyShape, value: &Node) {
         let fits = match shape {
             KeyShape::Text | KeyShape::Name => {
-                let written = value.span.text(self.source);
+                let value_text = value.span.text(self.source);
                 // Without quotes, YAML parses `{{ ref('orders') }}` as a mapping.
-                if value.text().is_none() && written.starts_with("{{") {
-                    return self.report_jinja(name, value, written);
+                if value.text().is_none() && value_text.starts_with("{{") {
+                    return self.report_jinja(name, value, value_text);
                 }
                 value.text().is_some()
             }
@@ -203,8 +203,12 @@ impl Loader<'_, '_> {
                 }
                 None => false,
             },
-            KeyShape::Either(one, other) => {
-                let inner = if is_accepted(one, value) { one } else { other };
+            KeyShape::Either(first_shape, other) => {
+                let inner = if is_accepted(first_shape, value) {
+                    first_shape
+                } else {
+                    other
+                };
                 if is_accepted(inner, value) {
                     return self.check_value(name, inner, value);
                 }
@@ -212,8 +216,8 @@ impl Loader<'_, '_> {
             }
             KeyShape::DataTest => {
                 let pairs = value.pairs().unwrap_or_default();
-                let named = matches!(pairs, [(_, node)] if node.is_null() || node.pairs().is_some());
-                value.text().is_some() || named || value.get("test_name").is_some()
+                let is_named_test = matches!(pairs, [(_, node)] if node.is_null() || node.pairs().is_some());
+                value.text().is_some() || is_named_test || value.get("test_name").is_some()
             }
             // Other functions check these values when they parse them.
             KeyShape::Definitions | KeyShape::Joins | KeyShape::Rule | KeyShape::Lint => true,
@@ -243,10 +247,10 @@ impl Loader<'_, '_> {
         if value.text().is_some_and(|text| text.parse::<u64>().is_ok()) {
             return;
         }
-        let found = value
+        let value_text = value
             .text()
             .map_or_else(|| value.kind_name().to_owned(), |text| format!("`{text}`"));
-        let message = format!("`{name}` must be an integer of 0 or more, found {found}");
+        let message = format!("`{name}` must be an integer of 0 or more, found {value_text}");
         let help = match name {
             "limit" => format!("write the maximum number of rows, such as `{example}`"),
             _ => format!("write an integer, such as `{example}`"),
@@ -357,7 +361,7 @@ impl Loader<'_, '_> {
                         _ => None,
                     };
                     let help = match directed {
-                        Some((entry, said)) if name == "order_by" => format!("write `{entry} {said}`"),
+                        Some((entry, direction)) if name == "order_by" => format!("write `{entry} {direction}`"),
                         Some((entry, _)) => format!("write `{entry}`"),
                         None => {
                             "list at least one name, or remove the key; put a name such as `null` in quotes".to_owned()
@@ -390,7 +394,7 @@ fn is_accepted(shape: &KeyShape, value: &Node) -> bool {
         KeyShape::Definitions | KeyShape::Rule | KeyShape::DataTest => {
             value.text().is_some() || value.pairs().is_some()
         }
-        KeyShape::Either(one, other) => is_accepted(one, value) || is_accepted(other, value),
+        KeyShape::Either(first_shape, other) => is_accepted(first_shape, value) || is_accepted(other, value),
         KeyShape::Boolean => value.boolean().is_some(),
         _ => value.text().is_some(),
     }

@@ -68,11 +68,15 @@ impl<'y> Loader<'y, '_> {
         let span = self.key_span(node, first);
         for (key, instead) in OTHERS {
             if node.get(key).is_some_and(|value| !value.is_null()) {
-                let at = self.key_span(node, key);
+                let key_position = self.key_span(node, key);
                 self.report(
-                    Diagnostic::new(Code::WrongShape, at, format!("`{key}` is not allowed in a worksheet"))
-                        .with_secondary_label(span, "makes the step a worksheet")
-                        .with_help(instead),
+                    Diagnostic::new(
+                        Code::WrongShape,
+                        key_position,
+                        format!("`{key}` is not allowed in a worksheet"),
+                    )
+                    .with_secondary_label(span, "makes the step a worksheet")
+                    .with_help(instead),
                 );
                 step.faulty = true;
             }
@@ -117,15 +121,17 @@ impl<'y> Loader<'y, '_> {
     }
 
     fn read_pivot(&mut self, node: &'y Node, step: &mut Step<'y>) -> Option<PivotKeys<'y>> {
-        let by = self.list(node, "pivot_by").filter(|by| !by.is_empty());
-        let written = node.get("values");
-        let Some(by) = by else {
-            if written.is_some() {
-                let at = self.key_span(node, "values");
+        let column_list = self
+            .list(node, "pivot_by")
+            .filter(|pivot_columns| !pivot_columns.is_empty());
+        let values_node = node.get("values");
+        let Some(pivot_columns) = column_list else {
+            if values_node.is_some() {
+                let span = self.key_span(node, "values");
                 self.report(
                     Diagnostic::new(
                         Code::WrongShape,
-                        at,
+                        span,
                         "`values` lists the values of a pivot, but the step has no `pivot_by`",
                     )
                     .with_help("add the column that contains the values, for example `pivot_by: channel`"),
@@ -135,11 +141,11 @@ impl<'y> Loader<'y, '_> {
             return None;
         };
         if step.partition_by.is_some() {
-            let at = self.key_span(node, "partition_by");
+            let span = self.key_span(node, "partition_by");
             self.report(
                 Diagnostic::new(
                     Code::WrongShape,
-                    at,
+                    span,
                     "`partition_by` is not allowed in a pivoted worksheet",
                 )
                 .with_secondary_label(
@@ -151,8 +157,8 @@ impl<'y> Loader<'y, '_> {
             step.faulty = true;
         }
         // In a pivoted sheet, windows read only rows of the same pivot column.
-        step.partition_by = Some(by.clone());
-        let values = written.and_then(|values| match (values.items(), values.text()) {
+        step.partition_by = Some(pivot_columns.clone());
+        let values = values_node.and_then(|values| match (values.items(), values.text()) {
             (Some(items), _) => Some(
                 items
                     .iter()
@@ -168,9 +174,9 @@ impl<'y> Loader<'y, '_> {
             (None, None) => None,
         });
         Some(PivotKeys {
-            columns: by,
+            columns: pivot_columns,
             values,
-            values_span: written.map_or(node.span, |values| values.span),
+            values_span: values_node.map_or(node.span, |values| values.span),
         })
     }
 

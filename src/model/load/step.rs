@@ -32,13 +32,13 @@ impl<'y> Loader<'y, '_> {
             }
         }
         let strange = |key: &Node| {
-            let known = key.text().and_then(|name| {
+            let known_key = key.text().and_then(|name| {
                 STEP.get(name)
                     .or_else(|| MODEL.get(name))
                     .or_else(|| OVER_SETS.get(name))
                     .or_else(|| STEP_INPUT.get(name))
             });
-            known.is_none()
+            known_key.is_none()
         };
         step.faulty = node.pairs().unwrap_or_default().iter().any(|(key, _)| strange(key));
         step.name = self.text(node, "name");
@@ -110,11 +110,15 @@ impl<'y> Loader<'y, '_> {
             let mut since = self.diagnostics.iter().skip(before);
             return since.any(Diagnostic::is_error);
         }
-        let own = |key: &Node| {
+        let is_step_key = |key: &Node| {
             key.text()
                 .is_some_and(|name| MODEL.get(name).is_none() && STEP.get(name).is_some())
         };
-        let pairs = node.pairs().unwrap_or_default().iter().filter(|(key, _)| own(key));
+        let pairs = node
+            .pairs()
+            .unwrap_or_default()
+            .iter()
+            .filter(|(key, _)| is_step_key(key));
         let mut places = pairs.map(|(key, value)| Span::new(key.span.start, value.span.end));
         places.any(|span| self.has_error_in(span, 0))
     }
@@ -144,9 +148,9 @@ impl<'y> Loader<'y, '_> {
             return;
         };
         let words: Vec<String> = words.split_whitespace().map(str::to_lowercase).collect();
-        let known = ["asc", "ascending", "desc", "descending", "nulls", "first", "last"];
+        let order_words = ["asc", "ascending", "desc", "descending", "nulls", "first", "last"];
         if matches!(words.as_slice(), [one] if one == "asc" || one == "desc")
-            || !words.iter().all(|word| known.contains(&word.as_str()))
+            || !words.iter().all(|word| order_words.contains(&word.as_str()))
         {
             return;
         }

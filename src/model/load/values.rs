@@ -114,9 +114,9 @@ impl<'y> Loader<'y, '_> {
         let rest = after.split('\n').next().unwrap_or_default();
         if rest.trim_start().starts_with('#') && is_unfinished(value) {
             self.cut.push(node.span);
-            let whole = format!("{}{}", value, rest.trim_end());
+            let full_formula = format!("{}{}", value, rest.trim_end());
             let end = node.span.end + rest.trim_end().len() as u32;
-            let corrected = format!("'{}'", whole.replace('\'', "''"));
+            let corrected = format!("'{}'", full_formula.replace('\'', "''"));
             self.report(
                 Diagnostic::new(
                     Code::FormulaCut,
@@ -166,9 +166,9 @@ impl<'y> Loader<'y, '_> {
             false
         };
         let (end, _) = rest.char_indices().find(ends)?;
-        let whole = rest.get(..end)?.trim_end();
-        let whole_span = Span::new(value.span.start, value.span.start + whole.len() as u32);
-        let corrected = format!("'{}'", whole.replace('\'', "''"));
+        let full_formula = rest.get(..end)?.trim_end();
+        let whole_span = Span::new(value.span.start, value.span.start + full_formula.len() as u32);
+        let corrected = format!("'{}'", full_formula.replace('\'', "''"));
         let cut = Span::new(value.span.end.min(whole_span.end), whole_span.end);
         self.report(
             Diagnostic::new(
@@ -195,7 +195,7 @@ impl<'y> Loader<'y, '_> {
             return pairs.iter().collect();
         }
         let mut cut: Option<Span> = None;
-        let mut whole = Vec::with_capacity(pairs.len());
+        let mut complete_pairs = Vec::with_capacity(pairs.len());
         for pair in pairs {
             let (key, value) = pair;
             if cut.is_some_and(|cut| cut.start <= key.span.start && key.span.end <= cut.end) {
@@ -204,9 +204,9 @@ impl<'y> Loader<'y, '_> {
             if is_formula(key, value) {
                 cut = self.report_text_after_comma(key.text().unwrap_or_default(), node, value);
             }
-            whole.push(pair);
+            complete_pairs.push(pair);
         }
-        whole
+        complete_pairs
     }
 
     /// Reports a Jinja call, and suggests a notation without Jinja.

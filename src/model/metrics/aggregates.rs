@@ -31,15 +31,15 @@ pub struct AggregateColumns {
 impl ColumnBuilder<'_> {
     /// Finds the metrics that consist of a single aggregate. If several have the same formula, a listed one is
     /// preferred.
-    pub fn find_metrics_of_aggregates(&mut self, needed: &[MetricId]) {
+    pub fn find_metrics_of_aggregates(&mut self, metric_ids: &[MetricId]) {
         let is_aggregate = |id: &&MetricId| {
             let formula = self.model.formula(**id);
             self.has_separate_aggregates(**id)
                 && matches!(formula.aggregates.as_slice(), [call] if call.range == (0..formula.text.len()))
         };
-        let mut found: Vec<MetricId> = needed.iter().filter(is_aggregate).copied().collect();
-        found.sort_by_key(|id| self.listed_as(*id).is_empty());
-        for id in found {
+        let mut aggregate_metrics: Vec<MetricId> = metric_ids.iter().filter(is_aggregate).copied().collect();
+        aggregate_metrics.sort_by_key(|id| self.listed_as(*id).is_empty());
+        for id in aggregate_metrics {
             let (key, _) = self.aggregate(id, &(0..self.model.formula(id).text.len()));
             self.aggregates.metrics.entry(key).or_insert(id);
         }
@@ -53,7 +53,11 @@ impl ColumnBuilder<'_> {
     /// Returns an aggregate in the formula of a metric, as the step over its set computes it.
     fn aggregate(&self, id: MetricId, range: &Range<usize>) -> (AggregateKey, TextWithOrigins) {
         let group = self.model.row_group(id);
-        let group = self.groups.iter().position(|of| *of == group).unwrap_or_default();
+        let group = self
+            .groups
+            .iter()
+            .position(|other_group| *other_group == group)
+            .unwrap_or_default();
         let replaced = self.model.column_replacements(id, range, &self.keys.of_sets[id.0]);
         let file = self.model.file_number_of_set(id.0);
         let text = self

@@ -22,13 +22,13 @@ impl ModelOverSets<'_> {
     /// no run could compute such a model from only the new rows.
     pub fn incremental_error(&self, groups: &[RowGroup]) -> Option<Diagnostic> {
         let node = self.incremental_node().filter(|_| self.kind == SpecKind::OverSets)?;
-        let what = match groups {
+        let clause = match groups {
             _ if self.sets.len() > 1 => "over several metric sets",
             [_, _, ..] => "whose metrics have different `non_additive` rules",
             _ => return None,
         };
         let message = format!(
-            "a model {what} cannot be incremental, because a run reads only the new and late rows of one relation"
+            "a model {clause} cannot be incremental, because a run reads only the new and late rows of one relation"
         );
         Some(Diagnostic::new(Code::UnboundedInTime, node.span, message).with_help("write `materialized: table`"))
     }
@@ -54,13 +54,13 @@ impl ModelOverSets<'_> {
     /// Reports definitions that have the same name as a metric, and columns with duplicate names.
     pub fn check_names(&self, faults: &mut Vec<Diagnostic>) {
         let metric = |name: &str| {
-            let listed = self
+            let is_listed = self
                 .listed_metrics
                 .iter()
-                .any(|listed| listed.name.eq_ignore_ascii_case(name));
-            let named = self.sets.iter().take(self.set_count);
-            listed
-                || named
+                .any(|listed_metric| listed_metric.name.eq_ignore_ascii_case(name));
+            let named_sets = self.sets.iter().take(self.set_count);
+            is_listed
+                || named_sets
                     .flat_map(|set| set.metrics())
                     .any(|metric| metric.name.eq_ignore_ascii_case(name))
         };
@@ -103,14 +103,20 @@ impl ModelOverSets<'_> {
             };
             faults.push(Diagnostic::new(code, *span, message).with_help(help));
         }
-        for (index, listed) in self.listed_metrics.iter().enumerate() {
-            let same = |other: &&super::request::ListedMetric| other.name.eq_ignore_ascii_case(&listed.name);
-            if self.listed_metrics.iter().take(index).any(|other| same(&other)) {
-                let message = format!("two columns of the model are named `{}`", listed.name);
-                let set = &self.sets[listed.set];
-                let full = format!("{}.{}", set.name, set.definitions[listed.metric].name);
+        for (index, listed_metric) in self.listed_metrics.iter().enumerate() {
+            let has_same_name =
+                |other: &&super::request::ListedMetric| other.name.eq_ignore_ascii_case(&listed_metric.name);
+            if self
+                .listed_metrics
+                .iter()
+                .take(index)
+                .any(|other| has_same_name(&other))
+            {
+                let message = format!("two columns of the model are named `{}`", listed_metric.name);
+                let set = &self.sets[listed_metric.set];
+                let full = format!("{}.{}", set.name, set.definitions[listed_metric.metric].name);
                 faults.push(
-                    Diagnostic::new(Code::MetricRedefined, listed.span, message)
+                    Diagnostic::new(Code::MetricRedefined, listed_metric.span, message)
                         .with_help(format!("rename one of the columns: `{{other_name: {full}}}`")),
                 );
             }
@@ -119,8 +125,11 @@ impl ModelOverSets<'_> {
 
     /// Reports metrics and definitions that have the same name as a key.
     pub fn check_key_names(&self, keys: &ModelKeys, faults: &mut Vec<Diagnostic>) {
-        let listed = self.listed_metrics.iter().map(|listed| (&listed.name, listed.span));
-        for (name, span) in listed.chain(
+        let listed_names = self
+            .listed_metrics
+            .iter()
+            .map(|listed_metric| (&listed_metric.name, listed_metric.span));
+        for (name, span) in listed_names.chain(
             self.definitions
                 .iter()
                 .map(|definition| (&definition.name, definition.span)),
@@ -151,12 +160,12 @@ impl ModelOverSets<'_> {
             for set in &self.sets {
                 let Some(value) = set.setting(key) else { continue };
                 match first {
-                    Some((other, of)) if !of.eq_ignore_ascii_case(value) => faults.push(
+                    Some((other, first_value)) if !first_value.eq_ignore_ascii_case(value) => faults.push(
                         Diagnostic::new(
                             Code::SettingsDiffer,
                             self.span,
                             format!(
-                                "`{key}` is `{of}` in the set `{other}`, but `{value}` in the set `{}`",
+                                "`{key}` is `{first_value}` in the set `{other}`, but `{value}` in the set `{}`",
                                 set.name
                             ),
                         )
@@ -166,26 +175,29 @@ impl ModelOverSets<'_> {
                     None => first = Some((&set.name, value)),
                 }
             }
-            let own = self.root.get(key).and_then(|node| Some((node.span, node.text()?)));
+            let model_setting = self.root.get(key).and_then(|node| Some((node.span, node.text()?)));
             let lacking = self
                 .sets
                 .iter()
                 .find(|set| set.sets.is_empty() && set.setting(key).is_none());
-            if let (Some((set, of)), Some(lacking), None, Some(of_project)) = (first, lacking, own, in_project(key))
-                && !of.eq_ignore_ascii_case(&of_project)
+            if let (Some((set, first_value)), Some(lacking), None, Some(of_project)) =
+                (first, lacking, model_setting, in_project(key))
+                && !first_value.eq_ignore_ascii_case(&of_project)
             {
                 let lacking = &lacking.name;
                 let message = format!(
-                    "`{key}` is `{of}` in the set `{set}`, but `{of_project}` in the set `{lacking}`, which has the \
+                    "`{key}` is `{first_value}` in the set `{set}`, but `{of_project}` in the set `{lacking}`, which has the \
                      setting of the project"
                 );
-                let help = format!("add `{key}: {of}` to the set `{lacking}`, or use the same value in both sets");
+                let help =
+                    format!("add `{key}: {first_value}` to the set `{lacking}`, or use the same value in both sets");
                 faults.push(Diagnostic::new(Code::SettingsDiffer, self.span, message).with_help(help));
             }
-            if let (Some((set, of)), Some((span, value))) = (first, own)
-                && !of.eq_ignore_ascii_case(value)
+            if let (Some((set, first_value)), Some((span, value))) = (first, model_setting)
+                && !first_value.eq_ignore_ascii_case(value)
             {
-                let message = format!("`{key}` is `{of}` in the set `{set}`, which applies wherever the set is used");
+                let message =
+                    format!("`{key}` is `{first_value}` in the set `{set}`, which applies wherever the set is used");
                 faults.push(
                     Diagnostic::new(Code::SettingsDiffer, span, message)
                         .with_help(format!("remove `{key}` here, or change it in the set `{set}`")),

@@ -37,7 +37,7 @@ impl WindowRows {
     /// other windows, because the step specifies no partition that ranks would have to ignore.
     pub fn merge(self, other: Self, is_grouped: bool) -> Option<Self> {
         match (self, other) {
-            (one, other) if one == other => Some(one),
+            (own_rows, other) if own_rows == other => Some(own_rows),
             (Self::Ranked, rows) | (rows, Self::Ranked) if is_grouped || rows == Self::Whole => Some(rows),
             _ => None,
         }
@@ -107,13 +107,13 @@ impl<'m> ColumnBuilder<'m> {
         keys: &'m ModelKeys,
         groups: Arena<RowGroup>,
         is_single: bool,
-        needed: &[MetricId],
+        metric_ids: &[MetricId],
     ) -> Self {
         let mut columns = ModelColumns::default();
         let reserved = keys
             .names
             .iter()
-            .chain(model.listed_metrics.iter().map(|listed| &listed.name));
+            .chain(model.listed_metrics.iter().map(|listed_metric| &listed_metric.name));
         let reserved = reserved.chain(model.definitions.iter().map(|definition| &definition.name));
         columns.used_names.extend(reserved.map(|name| name.to_lowercase()));
         Self {
@@ -125,16 +125,16 @@ impl<'m> ColumnBuilder<'m> {
             columns,
             faults: Vec::new(),
             groups,
-            needed: needed.to_vec(),
+            needed: metric_ids.to_vec(),
             aggregates: AggregateColumns::default(),
         }
     }
 
     /// Adds the columns of all needed metrics and of the model's definitions.
     pub fn build(&mut self) {
-        let needed = self.needed.clone();
-        self.find_metrics_of_aggregates(&needed);
-        for id in needed {
+        let metric_ids = self.needed.clone();
+        self.find_metrics_of_aggregates(&metric_ids);
+        for id in metric_ids {
             if !self.columns.metrics.contains_key(&id) {
                 self.add_metric(id);
             }
@@ -178,7 +178,7 @@ impl<'m> ColumnBuilder<'m> {
 
     /// Returns the rows of a formula's windows. `is_model` is `true` if the model defines the formula.
     fn window_rows(&self, formula: &MetricFormula, is_model: bool) -> Option<WindowRows> {
-        let whole = || match (self.divides_totals(), self.has_other_keys()) {
+        let default_rows = || match (self.divides_totals(), self.has_other_keys()) {
             (true, _) => WindowRows::Model,
             (false, true) => WindowRows::Whole,
             (false, false) => WindowRows::Time,
@@ -186,7 +186,7 @@ impl<'m> ColumnBuilder<'m> {
         match (formula.is_ordered, formula.totals.is_empty()) {
             (true, _) if is_model && self.has_explicit_windows() => Some(WindowRows::Model),
             (true, _) => Some(WindowRows::Time),
-            (false, false) => Some(whole()),
+            (false, false) => Some(default_rows()),
             (false, true) if !formula.is_ranked => None,
             (false, true) if self.model.partition_by.is_some() => Some(WindowRows::Model),
             (false, true) => Some(WindowRows::Ranked),
@@ -196,10 +196,10 @@ impl<'m> ColumnBuilder<'m> {
     pub fn add_metric(&mut self, id: MetricId) {
         let formula = self.model.formula(id);
         let file = self.model.file_number_of_set(id.0);
-        let listed: Vec<usize> = self.listed_as(id);
+        let positions: Vec<usize> = self.listed_as(id);
         let is_own = self.model.kind == SpecKind::Periods;
         if formula.is_ordered && self.keys.time.is_none() && !is_own {
-            let span = listed
+            let span = positions
                 .first()
                 .map_or(self.model.span, |index| self.model.listed_metrics[*index].span);
             let message = format!(
@@ -229,8 +229,10 @@ impl<'m> ColumnBuilder<'m> {
                 .model
                 .column_replacements(id, &(0..formula.text.len()), &self.keys.of_sets[id.0]);
         }
-        let within = |range: &Range<usize>, all: &[Replacement]| {
-            all.iter().any(|(of, _)| of.start <= range.start && range.end <= of.end)
+        let within = |range: &Range<usize>, replacements: &[Replacement]| {
+            replacements
+                .iter()
+                .any(|(outer_range, _)| outer_range.start <= range.start && range.end <= outer_range.end)
         };
         for name in &formula.names {
             if within(&name.range, &replaced) {
@@ -249,32 +251,32 @@ impl<'m> ColumnBuilder<'m> {
                 replaced.push((range, text));
                 continue;
             }
-            if let SetNameTarget::Metric(used) = self.model.resolve_in_set(id.0, &formula.name, name) {
-                let text = self.reference(used, name, (file, formula.file_span(&name.range)), &mut uses);
+            if let SetNameTarget::Metric(metric_id) = self.model.resolve_in_set(id.0, &formula.name, name) {
+                let text = self.reference(metric_id, name, (file, formula.file_span(&name.range)), &mut uses);
                 replaced.extend(text.map(|text| (name.range.clone(), text)));
             }
         }
         replaced.sort_by_key(|(range, _)| range.start);
         // If a metric consists of a single aggregate, both share one column.
-        if let ([(range, _)], [used]) = (replaced.as_slice(), uses.as_slice())
+        if let ([(range, _)], [column_use]) = (replaced.as_slice(), uses.as_slice())
             && *range == (0..formula.text.len())
-            && self.columns.all[used.column].text.span == formula.span
+            && self.columns.all[column_use.column].text.span == formula.span
         {
-            self.columns.metrics.insert(id, used.column);
-            return self.describe(used.column, formula, !listed.is_empty());
+            self.columns.metrics.insert(id, column_use.column);
+            return self.describe(column_use.column, formula, !positions.is_empty());
         }
         let windows = self.window_rows(formula, is_own);
         if windows == Some(WindowRows::Time) && !formula.totals.is_empty() && self.has_other_keys() {
             self.move_totals_to_columns(formula, (file, id.0), &mut replaced, &mut uses);
         }
-        let name = self.metric_column_name(id, &listed);
+        let name = self.metric_column_name(id, &positions);
         let column = self.columns.all.len();
         self.columns.all.push(MetricColumn {
             text: self.definition_text(
                 name,
                 formula.spell(file, &replaced),
                 formula,
-                (file, !listed.is_empty()),
+                (file, !positions.is_empty()),
             ),
             uses,
             source: Some((formula.clone(), replaced)),
@@ -296,9 +298,9 @@ impl<'m> ColumnBuilder<'m> {
 
     /// Returns the description of a column whose formula differs from the written formula.
     fn description(&self, formula: &MetricFormula, is_output: bool) -> Option<String> {
-        let written = || write::on_one_line(&write::strip_comments(&formula.text));
+        let formula_text = || write::on_one_line(&write::strip_comments(&formula.text));
         let is_shown = self.describes_formulas && is_output;
-        formula.description.clone().or_else(|| is_shown.then(written))
+        formula.description.clone().or_else(|| is_shown.then(formula_text))
     }
 
     fn definition_text(
@@ -318,22 +320,23 @@ impl<'m> ColumnBuilder<'m> {
 
     /// Returns the positions of a metric in `metrics`.
     pub fn listed_as(&self, id: MetricId) -> Vec<usize> {
-        let listed = self.model.listed_metrics.iter().enumerate();
-        let same =
-            listed.filter(|(_, listed)| (listed.set, listed.metric) == id && !self.model.is_overridden(&listed.name));
-        same.map(|(index, _)| index).collect()
+        let listed_metrics = self.model.listed_metrics.iter().enumerate();
+        let entries = listed_metrics.filter(|(_, listed_metric)| {
+            (listed_metric.set, listed_metric.metric) == id && !self.model.is_overridden(&listed_metric.name)
+        });
+        entries.map(|(index, _)| index).collect()
     }
 
     /// Returns the name of a metric's column: the name in `metrics`, or another name if the metric is not listed. If a
     /// formula of the set reads a column with the new name, the new name is assigned in a later stage.
-    pub fn metric_column_name(&mut self, id: MetricId, listed: &[usize]) -> String {
-        let own = self.model.formula(id).name.clone();
-        let Some(first) = listed.first() else {
-            return self.free_name(id.0, &own);
+    pub fn metric_column_name(&mut self, id: MetricId, positions: &[usize]) -> String {
+        let metric_name = self.model.formula(id).name.clone();
+        let Some(first) = positions.first() else {
+            return self.free_name(id.0, &metric_name);
         };
         let name = self.model.listed_metrics[*first].name.clone();
-        if self.is_single && !name.eq_ignore_ascii_case(&own) && self.is_read_by_sets(&name) {
-            return self.free_name(id.0, &own);
+        if self.is_single && !name.eq_ignore_ascii_case(&metric_name) && self.is_read_by_sets(&name) {
+            return self.free_name(id.0, &metric_name);
         }
         name
     }
@@ -346,26 +349,29 @@ impl<'m> ColumnBuilder<'m> {
             let dimensions = set.definitions.iter().filter(|formula| !set.is_metric(formula));
             dimensions.chain(&set.filter)
         });
-        metrics
-            .chain(others)
-            .any(|formula| formula.names.iter().any(|used| used.name.eq_ignore_ascii_case(name)))
+        metrics.chain(others).any(|formula| {
+            formula
+                .names
+                .iter()
+                .any(|name_use| name_use.name.eq_ignore_ascii_case(name))
+        })
     }
 
     /// Returns the text of a reference to a metric. `None` if the name can remain unchanged.
     fn reference(
         &self,
         id: MetricId,
-        written: &NameUse,
+        name_use: &NameUse,
         (file, span): (u16, Span),
         uses: &mut Vec<ColumnUse>,
     ) -> Option<TextWithOrigins> {
         let column = *self.columns.metrics.get(&id)?;
         uses.push(ColumnUse {
             column,
-            range: written.range.clone(),
+            range: name_use.range.clone(),
         });
         let name = &self.columns.all[column].text.name;
-        if written.qualifier.is_none() && name.eq_ignore_ascii_case(&written.name) {
+        if name_use.qualifier.is_none() && name.eq_ignore_ascii_case(&name_use.name) {
             return None;
         }
         let text = TextWithOrigins::generated(&quote_formula_name(name), file, span);
@@ -383,13 +389,13 @@ impl<'m> ColumnBuilder<'m> {
         for range in &formula.totals {
             let inner: Vec<_> = replaced
                 .iter()
-                .filter(|(of, _)| range.start <= of.start && of.end <= range.end)
+                .filter(|(replaced_range, _)| range.start <= replaced_range.start && replaced_range.end <= range.end)
                 .cloned()
                 .collect();
             let name = self.free_name(set, &format!("{}_total", formula.name));
             let part = formula.copy_part_with_replacements(file, range, &inner);
             let text = TextWithOrigins::generated(&quote_formula_name(&name), file, formula.file_span(range));
-            replaced.retain(|(of, _)| of.start < range.start || of.end > range.end);
+            replaced.retain(|(replaced_range, _)| replaced_range.start < range.start || replaced_range.end > range.end);
             replaced.push((range.clone(), text));
             let column = self.columns.all.len();
             self.columns.all.push(MetricColumn {
@@ -427,10 +433,10 @@ impl<'m> ColumnBuilder<'m> {
                 let target =
                     self.model
                         .resolve_in_model(Some(index), name, Span::default(), self.keys.names.as_slice());
-                if let Ok(ModelNameTarget::Definition(used)) = target
-                    && !seen[used]
+                if let Ok(ModelNameTarget::Definition(definition_index)) = target
+                    && !seen[definition_index]
                 {
-                    stack.push((used, false));
+                    stack.push((definition_index, false));
                 }
             }
         }
@@ -464,20 +470,23 @@ impl<'m> ColumnBuilder<'m> {
     /// Returns the replacements for the names in a model formula, and the columns that it reads.
     pub fn replacements_and_column_uses(
         &self,
-        own: Option<usize>,
+        own_definition: Option<usize>,
         formula: &MetricFormula,
     ) -> (Vec<Replacement>, Vec<ColumnUse>) {
         let mut replaced = Vec::new();
         let mut uses = Vec::new();
         for name in &formula.names {
             let span = formula.file_span(&name.range);
-            match self.model.resolve_in_model(own, name, span, self.keys.names.as_slice()) {
+            match self
+                .model
+                .resolve_in_model(own_definition, name, span, self.keys.names.as_slice())
+            {
                 Ok(ModelNameTarget::Metric(id)) => {
                     let text = self.reference(id, name, (0, span), &mut uses);
                     replaced.extend(text.map(|text| (name.range.clone(), text)));
                 }
-                Ok(ModelNameTarget::Definition(used)) => {
-                    uses.extend(self.columns.definitions.get(&used).map(|column| ColumnUse {
+                Ok(ModelNameTarget::Definition(definition_index)) => {
+                    uses.extend(self.columns.definitions.get(&definition_index).map(|column| ColumnUse {
                         column: *column,
                         range: name.range.clone(),
                     }));
@@ -503,15 +512,15 @@ impl<'m> ColumnBuilder<'m> {
     /// Sets the positions of the output columns, and adds columns for metrics that are listed under several names.
     fn set_output_positions(&mut self) {
         let mut index = 0;
-        for (at, listed) in self.model.listed_metrics.iter().enumerate() {
+        for (list_index, listed_metric) in self.model.listed_metrics.iter().enumerate() {
             let overriding = self
                 .model
                 .definitions
                 .iter()
-                .position(|metric_formula| metric_formula.name.eq_ignore_ascii_case(&listed.name));
-            let column = match overriding.and_then(|it| self.columns.definitions.get(&it)) {
+                .position(|metric_formula| metric_formula.name.eq_ignore_ascii_case(&listed_metric.name));
+            let column = match overriding.and_then(|formula_index| self.columns.definitions.get(&formula_index)) {
                 Some(column) => Some(*column),
-                None => self.output_column(at),
+                None => self.output_column(list_index),
             };
             if let Some(column) = column {
                 self.columns.all[column].output_position.get_or_insert(index);
@@ -527,17 +536,21 @@ impl<'m> ColumnBuilder<'m> {
     }
 
     /// Returns the column of a listed metric, which is added if the metric's column has a different name.
-    fn output_column(&mut self, at: usize) -> Option<usize> {
-        let listed = &self.model.listed_metrics[at];
-        let id = (listed.set, listed.metric);
+    fn output_column(&mut self, index: usize) -> Option<usize> {
+        let listed_metric = &self.model.listed_metrics[index];
+        let id = (listed_metric.set, listed_metric.metric);
         let column = *self.columns.metrics.get(&id)?;
-        if self.columns.all[column].text.name.eq_ignore_ascii_case(&listed.name) {
+        if self.columns.all[column]
+            .text
+            .name
+            .eq_ignore_ascii_case(&listed_metric.name)
+        {
             return Some(column);
         }
         let mut text = self.columns.all[column].text.clone();
-        text.formula = TextWithOrigins::generated(&quote_formula_name(&text.name), 0, listed.span);
-        text.name.clone_from(&listed.name);
-        (text.file, text.span) = (0, listed.span);
+        text.formula = TextWithOrigins::generated(&quote_formula_name(&text.name), 0, listed_metric.span);
+        text.name.clone_from(&listed_metric.name);
+        (text.file, text.span) = (0, listed_metric.span);
         self.columns.all.push(MetricColumn {
             text,
             uses: vec![ColumnUse { column, range: 0..0 }],

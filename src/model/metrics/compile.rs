@@ -217,13 +217,13 @@ impl Compiler {
     }
 
     /// Checks a metric set by compiling a model with all its metrics and dimensions.
-    pub(crate) fn compile_metric_set(&self, file: &SpecFile<'_>, read: MetricSetWithErrors) -> CompiledSpec {
+    pub(crate) fn compile_metric_set(&self, file: &SpecFile<'_>, set_with_errors: MetricSetWithErrors) -> CompiledSpec {
         let mut compiled = CompiledSpec::new(self.options.dialect, file.diagnostics.clone());
         let MetricSetWithErrors {
             set,
             mut faults,
             errors_in_formulas,
-        } = read;
+        } = set_with_errors;
         compiled.diagnostics.append(&mut faults);
         let Some(set) = set else {
             compiled.diagnostics.extend(errors_in_formulas);
@@ -232,7 +232,7 @@ impl Compiler {
         let metric_sets = &self.specs.sets;
         let with_own;
         let sets = match metric_sets.get(&set.name) {
-            Some(same) if Arc::ptr_eq(same, &set) => metric_sets,
+            Some(known_set) if Arc::ptr_eq(known_set, &set) => metric_sets,
             _ => {
                 with_own = metric_sets.with(Arc::clone(&set));
                 &with_own
@@ -276,8 +276,8 @@ impl Compiler {
         if !had_errors {
             // The probe's generated text has no position in the file.
             let at_set = |fault: Diagnostic| fault.map_spans(|_| set.name_span);
-            let found = diagnostics.into_iter().filter(Diagnostic::is_error).map(at_set);
-            compiled.diagnostics.extend(found);
+            let probe_errors = diagnostics.into_iter().filter(Diagnostic::is_error).map(at_set);
+            compiled.diagnostics.extend(probe_errors);
         }
         let Some(expansion) = expansion else { return false };
         let expanded = ExpandedFile::new(self, expansion);
@@ -287,10 +287,10 @@ impl Compiler {
         // In the generated text of the probe, only the time of the set can be wrong.
         let time = set.time.as_ref();
         let of_time = |fault: &&Diagnostic| {
-            let named = text.text.get(fault.span().start as usize..fault.span().end as usize);
+            let reported_text = text.text.get(fault.span().start as usize..fault.span().end as usize);
             let is_named = time
-                .zip(named)
-                .is_some_and(|(time, named)| named.contains(&time.column));
+                .zip(reported_text)
+                .is_some_and(|(time, fault_text)| fault_text.contains(&time.column));
             fault.is_error() && is_named && text.origin(fault.span()).0 == 0
         };
         let of_time = inner
@@ -300,8 +300,9 @@ impl Compiler {
             .min_by_key(|fault| is_about_level(fault))
             .cloned();
         let own = inner.diagnostics.into_iter();
-        let own = own.filter_map(|fault| expansion.to_set(fault, 1));
-        let (mut consequences, mut own) = own.partition::<Vec<_>, _>(|fault| is_about_later_step(fault, set));
+        let inner_faults = own.filter_map(|fault| expansion.to_set(fault, 1));
+        let (mut consequences, mut set_faults) =
+            inner_faults.partition::<Vec<_>, _>(|fault| is_about_later_step(fault, set));
         let errors = compiled.diagnostics.iter().filter(|fault| fault.is_error());
         let mut seen: FxHashSet<(Span, String)> =
             errors.map(|fault| (fault.span(), fault.message().to_owned())).collect();
@@ -309,10 +310,10 @@ impl Compiler {
             let mut of_keys = set.faults.iter();
             of_keys.any(|diagnostic| diagnostic.kind() == fault.kind() && diagnostic.message() == fault.message())
         };
-        own.retain(|fault| {
+        set_faults.retain(|fault| {
             !fault.is_error() || (!is_of_keys(fault) && seen.insert((fault.span(), fault.message().to_owned())))
         });
-        compiled.diagnostics.append(&mut own);
+        compiled.diagnostics.append(&mut set_faults);
         // An error in a dimension or in all aggregates may cause the error.
         if let (Some(fault), Some(time)) = (of_time, time)
             && (!compiled.has_errors() || (set.position(&time.column).is_none() && !is_about_level(&fault)))
@@ -372,16 +373,16 @@ impl Expansion {
     /// Returns the formulas of the generated steps as written in the sets and in the spec. Steps that contain the formulas
     /// as written are omitted.
     fn formulas_as_written(&self) -> FxHashMap<(String, String), String> {
-        let mut written = FxHashMap::default();
+        let mut formulas = FxHashMap::default();
         for step in self.steps.iter().filter(|step| !step.is_as_written) {
             for (column, formula) in &step.formulas {
                 let (column, formula) = (column.to_lowercase(), crate::write::strip_comments(formula));
                 for name in &step.names {
-                    written.insert((name.clone(), column.clone()), formula.clone());
+                    formulas.insert((name.clone(), column.clone()), formula.clone());
                 }
             }
         }
-        written
+        formulas
     }
 
     /// Returns the names of the steps that are generated from metric sets.
@@ -467,8 +468,9 @@ impl Expansion {
             diagnostic.kind(),
             Code::UnusedHelper | Code::NullableKey | Code::HiddenPeriods
         );
-        let (of, _) = self.text.origin(diagnostic.span());
-        (of == file && !is_about_use).then(|| diagnostic.map_spans(|span| self.text.origin(span).1).without_fix())
+        let (origin_file, _) = self.text.origin(diagnostic.span());
+        (origin_file == file && !is_about_use)
+            .then(|| diagnostic.map_spans(|span| self.text.origin(span).1).without_fix())
     }
 }
 
@@ -476,8 +478,8 @@ impl CompiledSpec {
     /// Reports an internal error if the columns of the spec differ from the columns without `fill`, `since` and
     /// `until`.
     fn check_columns_match(mut self, plain: &Self) -> Self {
-        let own = self.columns.iter().map(Column::name);
-        if !own.eq(plain.columns.iter().map(Column::name)) && !self.has_errors() {
+        let column_names = self.columns.iter().map(Column::name);
+        if !column_names.eq(plain.columns.iter().map(Column::name)) && !self.has_errors() {
             let message = "the expansion of `fill`, `since` or `until` has different columns than the step";
             self.diagnostics
                 .push(Diagnostic::new(Code::Internal, self.name_span, message));
@@ -498,32 +500,35 @@ impl CompiledSpec {
             let name = definition.step.as_deref().unwrap_or_default();
             steps.get(name).copied()
         };
-        let mut kept: Vec<crate::SpecDefinition> = Vec::new();
+        let mut definitions: Vec<crate::SpecDefinition> = Vec::new();
         let mut seen: FxHashSet<(usize, String)> = FxHashSet::default();
         // If a name is defined several times, its last definition is the step's column.
         for mut definition in expanded.into_iter().rev() {
             let step = step_of(&definition).and_then(|step| Some((step, expansion.steps.get(step)?)));
-            let Some((step, written)) = step else {
-                kept.push(definition);
+            let Some((step, step_formulas)) = step else {
+                definitions.push(definition);
                 continue;
             };
-            let same = |(own, _): &&(String, String)| own.eq_ignore_ascii_case(&definition.name);
-            if let Some((_, formula)) = written.formulas.iter().find(same)
+            let has_name = |(column_name, _): &&(String, String)| column_name.eq_ignore_ascii_case(&definition.name);
+            if let Some((_, formula)) = step_formulas.formulas.iter().find(has_name)
                 && seen.insert((step, definition.name.to_lowercase()))
             {
                 definition.formula = crate::write::strip_comments(formula);
-                definition.step.clone_from(&written.name);
-                kept.push(definition);
+                definition.step.clone_from(&step_formulas.name);
+                definitions.push(definition);
             }
         }
-        kept.reverse();
-        self.definitions = kept;
+        definitions.reverse();
+        self.definitions = definitions;
     }
 
     /// Maps positions in the expanded text to positions in the model's spec.
     fn map_places(&mut self, diagnostic: impl Fn(Diagnostic) -> Option<Diagnostic>, span: impl Fn(Span) -> Span) {
-        for all in [&mut self.diagnostics, &mut self.model_warnings] {
-            *all = std::mem::take(all).into_iter().filter_map(&diagnostic).collect();
+        for diagnostics in [&mut self.diagnostics, &mut self.model_warnings] {
+            *diagnostics = std::mem::take(diagnostics)
+                .into_iter()
+                .filter_map(&diagnostic)
+                .collect();
         }
         self.model_fault = self.model_fault.take().and_then(&diagnostic);
         self.name_span = span(self.name_span);

@@ -110,7 +110,7 @@ pub fn expand_periods(
     faults: &mut Vec<Diagnostic>,
 ) -> Option<Expansion> {
     let mut expanded: Vec<ExpandedStep<'_>> = Vec::new();
-    let mut taken = names_of_steps(root);
+    let mut step_names = names_of_steps(root);
     let before = faults.len();
     for (index, node) in periods {
         let model = read_period_step(compiler, (root, source), (*index, node), faults);
@@ -118,11 +118,11 @@ pub fn expand_periods(
         let names = expanded
             .last_mut()
             .map(|step| step.steps.iter().map(|step| step.name.to_lowercase()));
-        taken.extend(names.into_iter().flatten());
-        model.taken_names = std::mem::take(&mut taken);
+        step_names.extend(names.into_iter().flatten());
+        model.taken_names = std::mem::take(&mut step_names);
         let of_step = faults.len();
         if let Some(mut step) = expand_step(compiler, model, *index, (faults, of_step)) {
-            taken = std::mem::take(&mut step.model.taken_names);
+            step_names = std::mem::take(&mut step.model.taken_names);
             expanded.push(step);
         }
     }
@@ -138,9 +138,9 @@ impl Expansion {
         let mut text = TextWithOrigins::default();
         write_spec(compiler, &expanded, &mut text);
         let is_filled = |step: &&ExpandedStep<'_>| step.model.step.get("fill").is_some();
-        let written = |step: &ExpandedStep<'_>| step.model.step.text_at("name").map(str::to_owned);
+        let step_name = |step: &ExpandedStep<'_>| step.model.step.text_at("name").map(str::to_owned);
         let steps = expanded.iter().map(|step| StepExpansion {
-            name: written(step).filter(|_| root.get("steps").is_some()),
+            name: step_name(step).filter(|_| root.get("steps").is_some()),
             names: step.steps.iter().map(|step| step.name.clone()).collect(),
             last_row_steps: step
                 .steps
@@ -188,51 +188,51 @@ fn expand_step<'y>(
     (faults, before): (&mut Vec<Diagnostic>, usize),
 ) -> Option<ExpandedStep<'y>> {
     let has_faults = |faults: &[Diagnostic]| faults.iter().skip(before).any(Diagnostic::is_error);
-    let listed = model
+    let listed_spans = model
         .listed_metrics
         .iter()
-        .map(|listed| ((listed.set, listed.metric), listed.span));
-    let mut first: Vec<(MetricId, Span)> = listed.collect();
+        .map(|listed_metric| ((listed_metric.set, listed_metric.metric), listed_metric.span));
+    let mut first: Vec<(MetricId, Span)> = listed_spans.collect();
     // The names of keys are assigned later, when the sets are known, but the metrics that the model needs do not depend
     // on these names.
-    let named = model.metrics_used_in_formulas(&model.possible_key_names(), faults);
-    first.extend(named);
+    let formula_metrics = model.metrics_used_in_formulas(&model.possible_key_names(), faults);
+    first.extend(formula_metrics);
     // If the set itself is checked, `check_outdated_metrics` reports the outdated metrics in its formulas.
     for (id, span) in first.iter().filter(|_| model.kind != SpecKind::WholeSet) {
         let today = compiler.specs.current_date.as_deref();
         faults.extend(model.sets[id.0].deprecation(id.1, *span, today));
     }
     let first: Vec<MetricId> = first.into_iter().map(|(id, _)| id).collect();
-    let needed = model.needed_metrics(&first, faults);
+    let metric_ids = model.needed_metrics(&first, faults);
     if model.kind == SpecKind::OverSets {
-        model.check_metrics_used_in_sets(&needed, compiler.specs.current_date.as_deref(), faults);
+        model.check_metrics_used_in_sets(&metric_ids, compiler.specs.current_date.as_deref(), faults);
     }
     if has_faults(faults) {
         return None;
     }
-    let groups = model.row_groups(&needed);
+    let groups = model.row_groups(&metric_ids);
     faults.extend(model.incremental_error(&groups));
     faults.extend(model.having_error(&groups));
-    let mut used: Vec<usize> = groups.iter().map(|group| group.set).collect();
-    used.dedup();
-    let keys = model.resolve_keys(compiler, &used, model.sets.len() == 1, faults);
+    let mut set_indexes: Vec<usize> = groups.iter().map(|group| group.set).collect();
+    set_indexes.dedup();
+    let keys = model.resolve_keys(compiler, &set_indexes, model.sets.len() == 1, faults);
     model.check_key_names(&keys, faults);
-    model.check_shared_filters(compiler, &used, faults);
-    model.check_outdated_dimensions(&used, compiler.specs.current_date.as_deref(), faults);
-    model.check_keys_hide_no_time(&used, &keys, faults);
+    model.check_shared_filters(compiler, &set_indexes, faults);
+    model.check_outdated_dimensions(&set_indexes, compiler.specs.current_date.as_deref(), faults);
+    model.check_keys_hide_no_time(&set_indexes, &keys, faults);
     if has_faults(faults) {
         return None;
     }
-    model.check_bounds(compiler, &keys, &used, faults);
-    model.check_hidden_periods(&keys, &needed, faults);
-    model.check_partitions(compiler, &keys, &needed, faults);
+    model.check_bounds(compiler, &keys, &set_indexes, faults);
+    model.check_hidden_periods(&keys, &metric_ids, faults);
+    model.check_partitions(compiler, &keys, &metric_ids, faults);
     let fill = model.read_fill(compiler, &keys, faults);
     let keeps_fill = model.keeps_fill(fill.as_ref(), &keys);
     let is_single = groups.len() <= 1 && model.sets.len() == 1 && keeps_fill;
     if model.kind == SpecKind::OverSets {
-        model.check_window_units(&keys, &needed, faults);
+        model.check_window_units(&keys, &metric_ids, faults);
     }
-    let mut builder = ColumnBuilder::new(&model, &keys, groups.into(), is_single, &needed);
+    let mut builder = ColumnBuilder::new(&model, &keys, groups.into(), is_single, &metric_ids);
     builder.kept_fill = fill.clone().filter(|_| is_single);
     builder.describes_formulas = !is_single && model.kind != SpecKind::Periods;
     builder.build();
@@ -240,7 +240,7 @@ fn expand_step<'y>(
     if has_faults(faults) {
         return None;
     }
-    let mut steps = model.steps_for_columns(compiler, &builder, fill.as_ref(), &needed);
+    let mut steps = model.steps_for_columns(compiler, &builder, fill.as_ref(), &metric_ids);
     model.name_last_step(&mut steps);
     let columns = builder.columns.metrics.iter();
     let mut metric_columns: Vec<(String, usize, usize)> = columns
@@ -248,9 +248,10 @@ fn expand_step<'y>(
         .collect();
     metric_columns.sort();
     let listed = model.listed_metrics.iter();
-    let listed = listed.map(|listed| (listed.name.clone(), listed.set, listed.metric));
-    let listed = listed.collect();
-    let mut metrics: Vec<String> = needed.iter().map(|id| model.metric_name(*id)).collect();
+    let list_columns =
+        listed.map(|listed_metric| (listed_metric.name.clone(), listed_metric.set, listed_metric.metric));
+    let listed_columns = list_columns.collect();
+    let mut metrics: Vec<String> = metric_ids.iter().map(|id| model.metric_name(*id)).collect();
     metrics.sort_unstable();
     Some(ExpandedStep {
         step_index: index,
@@ -258,7 +259,7 @@ fn expand_step<'y>(
         is_row_identified: model.is_row_identified(compiler, &keys),
         metrics,
         metric_columns,
-        listed_columns: listed,
+        listed_columns,
         key_dimensions: model.key_dimensions(&keys),
         metrics_of_columns: model.metrics_of_columns(keys.names.as_slice()),
         metrics_of_rows: model.metrics_of_rows(keys.names.as_slice()),
@@ -279,51 +280,54 @@ impl ModelOverSets<'_> {
                 },
             )
             .zip(self.keys.iter().map(|key| crate::plan::key_name(&key.text)))
-            .flat_map(|(one, other)| [one, other])
+            .flat_map(|(name, other)| [name, other])
             .collect()
     }
 
     /// Returns the definitions of the model's columns as written. For a step that is treated like a set, the result
     /// also contains the step's dimensions.
     fn written_formulas(&self) -> Vec<(String, String)> {
-        let own = self
+        let model_formulas = self
             .sets
             .iter()
             .filter(|_| self.kind == SpecKind::Periods)
             .flat_map(|set| &set.definitions);
-        let own = own.map(|formula| (formula.name.clone(), formula.text.clone()));
+        let own_formulas = model_formulas.map(|formula| (formula.name.clone(), formula.text.clone()));
         let is_overridden = |name: &str| {
             self.definitions
                 .iter()
                 .any(|definition| definition.name.eq_ignore_ascii_case(name))
         };
-        let listed = self.listed_metrics.iter();
-        let listed = listed.filter(|listed| self.kind != SpecKind::Periods && !is_overridden(&listed.name));
-        let listed = listed.map(|listed| {
+        let list_entries = self.listed_metrics.iter();
+        let listed_metrics =
+            list_entries.filter(|listed_metric| self.kind != SpecKind::Periods && !is_overridden(&listed_metric.name));
+        let listed_formulas = listed_metrics.map(|listed_metric| {
             (
-                listed.name.clone(),
-                self.formula((listed.set, listed.metric)).text.clone(),
+                listed_metric.name.clone(),
+                self.formula((listed_metric.set, listed_metric.metric)).text.clone(),
             )
         });
         let defined = self
             .definitions
             .iter()
             .map(|formula| (formula.name.clone(), formula.text.clone()));
-        own.chain(listed).chain(defined).collect()
+        own_formulas.chain(listed_formulas).chain(defined).collect()
     }
 
     /// Returns the columns that are computed from metrics, each with all metrics from which it is computed.
     fn metrics_of_columns(&self, keys: &[String]) -> Vec<(String, Vec<String>)> {
         let names = |first: &[MetricId]| self.names_of_needed_metrics(first);
-        let listed = self
-            .listed_metrics
-            .iter()
-            .map(|listed| (listed.name.clone(), names(&[(listed.set, listed.metric)])));
+        let listed_columns = self.listed_metrics.iter().map(|listed_metric| {
+            (
+                listed_metric.name.clone(),
+                names(&[(listed_metric.set, listed_metric.metric)]),
+            )
+        });
         let defined = (0..self.definitions.len()).map(|index| {
             let first = self.metrics_of_definition(index, keys);
             (self.definitions[index].name.clone(), names(&first))
         });
-        listed.chain(defined).collect()
+        listed_columns.chain(defined).collect()
     }
 
     /// Returns whether `having` may remove some of the periods, because its condition reads more than keys.
@@ -355,8 +359,8 @@ impl ModelOverSets<'_> {
     }
 
     fn names_of_needed_metrics(&self, first: &[MetricId]) -> Vec<String> {
-        let all = self.needed_metrics(first, &mut Vec::new());
-        all.iter().map(|id| self.metric_name(*id)).collect()
+        let metric_ids = self.needed_metrics(first, &mut Vec::new());
+        metric_ids.iter().map(|id| self.metric_name(*id)).collect()
     }
 
     /// Returns the steps that compute the columns.
@@ -365,7 +369,7 @@ impl ModelOverSets<'_> {
         compiler: &Compiler,
         builder: &ColumnBuilder<'_>,
         fill: Option<&Fill>,
-        needed: &[MetricId],
+        metric_ids: &[MetricId],
     ) -> Vec<StepText> {
         let keys = builder.keys;
         let with_since = !self.is_since_applied_after_windows(keys, &builder.columns);
@@ -374,21 +378,22 @@ impl ModelOverSets<'_> {
             false => self.period_filters(compiler, set, (keys.of_sets[set].as_slice(), keys.time), with_since),
         };
         let (true, [RowGroup { set, rule }]) = (builder.is_single, builder.groups.as_slice()) else {
-            return self.steps_over_sets(compiler, needed, keys, (builder, fill), bounds);
+            return self.steps_over_sets(compiler, metric_ids, keys, (builder, fill), bounds);
         };
-        let formulas: Vec<&MetricFormula> = needed.iter().map(|id| self.formula(*id)).collect();
-        let own = &keys.of_sets[*set];
+        let formulas: Vec<&MetricFormula> = metric_ids.iter().map(|id| self.formula(*id)).collect();
+        let set_keys = &keys.of_sets[*set];
         let mut base = self.rows_step(
             compiler,
             *set,
             (&formulas, rule.as_ref()),
-            (own, bounds(*set)),
+            (set_keys, bounds(*set)),
             Vec::new(),
         );
         let name = self.free_step_name(&grouped_name(&[&self.sets[*set].name], keys));
         let mut steps = Vec::new();
         if let Some(rule) = rule {
-            let [rows, of_rule] = self.split_by_non_additive_rule(compiler, (*set, rule, ""), &formulas, own, base);
+            let [rows, of_rule] =
+                self.split_by_non_additive_rule(compiler, (*set, rule, ""), &formulas, set_keys, base);
             steps.push(rows);
             base = of_rule;
         }
@@ -401,7 +406,7 @@ impl ModelOverSets<'_> {
     fn steps_over_sets(
         &self,
         compiler: &Compiler,
-        needed: &[MetricId],
+        metric_ids: &[MetricId],
         keys: &ModelKeys,
         (builder, fill): (&ColumnBuilder<'_>, Option<&Fill>),
         bounds: impl Fn(usize) -> Vec<TextWithOrigins>,
@@ -409,15 +414,17 @@ impl ModelOverSets<'_> {
         let mut steps = Vec::new();
         let mut names = Vec::new();
         for (index, RowGroup { set, rule }) in builder.groups.iter().enumerate() {
-            let own = &keys.of_sets[*set];
-            let read = needed.iter().filter(|id| self.row_group(**id) == builder.groups[index]);
-            let formulas: Vec<&MetricFormula> = read.map(|id| self.formula(*id)).collect();
+            let set_keys = &keys.of_sets[*set];
+            let group_metrics = metric_ids
+                .iter()
+                .filter(|id| self.row_group(**id) == builder.groups[index]);
+            let formulas: Vec<&MetricFormula> = group_metrics.map(|id| self.formula(*id)).collect();
             let aggregates = aggregates_of(&builder.columns, index);
             let mut step = self.rows_step(
                 compiler,
                 *set,
                 (&formulas, rule.as_ref()),
-                (own, bounds(*set)),
+                (set_keys, bounds(*set)),
                 aggregates,
             );
             let mut name = self.free_step_name(&grouped_name(&[&self.sets[*set].name], keys));
@@ -435,7 +442,7 @@ impl ModelOverSets<'_> {
                 None => steps.push(step),
                 Some(rule) => {
                     let rule = (*set, rule, end_of_name.as_str());
-                    steps.extend(self.split_by_non_additive_rule(compiler, rule, &formulas, own, step));
+                    steps.extend(self.split_by_non_additive_rule(compiler, rule, &formulas, set_keys, step));
                 }
             }
         }

@@ -79,8 +79,8 @@ impl Compiler {
     pub fn with_metric_sets<'t>(&self, sets: impl IntoIterator<Item = (&'t str, &'t str)>) -> Self {
         let mut compiler = self.clone();
         for (path, text) in sets {
-            let read = MetricSetWithErrors::from_text(self, SpecText { text, path: Some(path) });
-            if let Some(set) = read.and_then(|read| read.set) {
+            let parsed_set = MetricSetWithErrors::from_text(self, SpecText { text, path: Some(path) });
+            if let Some(set) = parsed_set.and_then(|set_with_errors| set_with_errors.set) {
                 Arc::make_mut(&mut compiler.specs).sets.replace(set);
             }
         }
@@ -107,10 +107,10 @@ impl ExpandedModel {
         let metric_formula = set
             .definitions
             .iter()
-            .find(|of| of.span.start <= span.start && span.end <= of.span.end)?;
-        let whole = metric_formula.file_span(&(0..metric_formula.text.len()));
+            .find(|candidate| candidate.span.start <= span.start && span.end <= candidate.span.end)?;
+        let formula_span = metric_formula.file_span(&(0..metric_formula.text.len()));
         let (_, first) = self.expansion.text.origin(Span::new(formula.start, formula.start + 1));
-        let is_copied = whole.start <= first.start && first.end <= whole.end && first != span;
+        let is_copied = formula_span.start <= first.start && first.end <= formula_span.end && first != span;
         let part = match span == metric_formula.span {
             true => 0..metric_formula.text.len(),
             false => metric_formula.text_range(span),
@@ -128,34 +128,37 @@ impl ExpandedModel {
     pub fn inlined_formulas(&self, formula: Span) -> Vec<(MetricSetFormula<'_>, Range<usize>)> {
         let owner = self.metric_set_formula(formula);
         let is_owner = |inner: &MetricFormula| owner.as_ref().is_some_and(|owner| std::ptr::eq(owner.formula, inner));
-        let mut found: Vec<(MetricSetFormula<'_>, Range<usize>)> = Vec::new();
+        let mut formulas: Vec<(MetricSetFormula<'_>, Range<usize>)> = Vec::new();
         for offset in formula.start..formula.end {
             let (file, span) = self.expansion.text.origin(Span::new(offset, offset + 1));
             let set = usize::from(file)
                 .checked_sub(1)
                 .and_then(|set| self.expansion.sets.get(set));
             let is_copied = |inner: &&MetricFormula| {
-                let whole = inner.file_span(&(0..inner.text.len()));
-                span.end == span.start + 1 && whole.start <= span.start && span.end <= whole.end
+                let formula_span = inner.file_span(&(0..inner.text.len()));
+                span.end == span.start + 1 && formula_span.start <= span.start && span.end <= formula_span.end
             };
             let Some((set, inner)) = set.and_then(|set| Some((set, set.definitions.iter().find(is_copied)?))) else {
                 continue;
             };
-            let at = (offset - formula.start) as usize;
-            match found.iter_mut().find(|(of, _)| std::ptr::eq(of.formula, inner)) {
-                Some((_, range)) => range.end = at + 1,
+            let position = (offset - formula.start) as usize;
+            match formulas
+                .iter_mut()
+                .find(|(set_formula, _)| std::ptr::eq(set_formula.formula, inner))
+            {
+                Some((_, range)) => range.end = position + 1,
                 None if is_owner(inner) => {}
-                None => found.push((
+                None => formulas.push((
                     MetricSetFormula {
                         set,
                         formula: inner,
                         part: Some(0..inner.text.len()),
                     },
-                    at..at + 1,
+                    position..position + 1,
                 )),
             }
         }
-        found
+        formulas
     }
 
     /// Returns the conditions of the sets, each with its byte range in the expanded text.
@@ -166,8 +169,8 @@ impl ExpandedModel {
             let Some(filter) = MetricSetFilter::new(set) else {
                 continue;
             };
-            let whole = filter.formula.file_span(&(0..filter.text().len()));
-            let copies = self.expansion.text.copied_ranges(index + 1, whole);
+            let filter_span = filter.formula.file_span(&(0..filter.text().len()));
+            let copies = self.expansion.text.copied_ranges(index + 1, filter_span);
             filters.extend(copies.into_iter().map(|range| (filter, range)));
         }
         filters
@@ -363,9 +366,9 @@ impl<'e> MetricSetFormula<'e> {
     pub fn used_definitions(&self) -> impl Iterator<Item = (&str, &str)> {
         let names = self.formula.names.iter().filter(|name| name.qualifier.is_none());
         names.filter_map(|name| {
-            let used = self.set.definitions.try_get(self.set.position(&name.name)?)?;
-            let is_own = used.name.eq_ignore_ascii_case(&self.formula.name);
-            (!is_own).then_some((used.name.as_str(), used.text.as_str()))
+            let definition = self.set.definitions.try_get(self.set.position(&name.name)?)?;
+            let is_own = definition.name.eq_ignore_ascii_case(&self.formula.name);
+            (!is_own).then_some((definition.name.as_str(), definition.text.as_str()))
         })
     }
 }

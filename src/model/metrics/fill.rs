@@ -71,20 +71,21 @@ impl ModelOverSets<'_> {
         let Some(fill) = &builder.kept_fill else {
             return Vec::new();
         };
-        let by = group_by.get(fill.key).map_or("", |key| &key.text);
-        let by = yaml::flow_text(by);
-        let written = |key: &str| self.step.get("fill").and_then(|node| node.get(key));
+        let period_key = group_by.get(fill.key).map_or("", |key| &key.text);
+        let key_text = yaml::flow_text(period_key);
+        let fill_node = |key: &str| self.step.get("fill").and_then(|node| node.get(key));
         let parts = ["from", "to", "within"].into_iter();
-        let parts = parts.filter_map(|key| Some(format!(", {key}: {}", node_text(written(key)?))));
+        let parts = parts.filter_map(|key| Some(format!(", {key}: {}", node_text(fill_node(key)?))));
         let parts: String = parts.collect();
         let text = match parts.is_empty() {
-            true => by,
-            false => format!("{{by: {by}{parts}}}"),
+            true => key_text,
+            false => format!("{{by: {key_text}{parts}}}"),
         };
-        let mut kept = vec![("fill".to_owned(), TextWithPosition::new(text, 0, fill.span))];
+        let mut period_keys = vec![("fill".to_owned(), TextWithPosition::new(text, 0, fill.span))];
         let until = self.step.get("until").filter(|_| builder.keeps_bounds());
-        kept.extend(until.map(|node| ("until".to_owned(), TextWithPosition::new(node_text(node), 0, node.span))));
-        kept
+        period_keys
+            .extend(until.map(|node| ("until".to_owned(), TextWithPosition::new(node_text(node), 0, node.span))));
+        period_keys
     }
 
     /// Returns the first of these keys that is a date or a time without a timeframe, with the timeframe `frame`.
@@ -108,8 +109,8 @@ impl ModelOverSets<'_> {
     /// Reads `fill`, and reports a key that is not a period.
     pub fn read_fill(&self, compiler: &Compiler, keys: &ModelKeys, faults: &mut Vec<Diagnostic>) -> Option<Fill> {
         let node = self.step.get("fill")?;
-        let by = node.text().or_else(|| node.text_at("by"));
-        let Some(by) = by.map(str::trim) else {
+        let period_name = node.text().or_else(|| node.text_at("by"));
+        let Some(fill_name) = period_name.map(str::trim) else {
             faults.push(
                 Diagnostic::new(
                     Code::FillKey,
@@ -127,20 +128,26 @@ impl ModelOverSets<'_> {
             faults.push(Diagnostic::new(Code::UnsupportedFunction, node.span, message).with_help(help));
             return None;
         }
-        let meant = self.filled_keys(keys, by);
-        let (key, frame) = match meant.as_slice() {
-            [one] => (*one, keys.key_in_first_set(*one).and_then(|key| key.frame.clone())),
+        let key_indexes = self.filled_keys(keys, fill_name);
+        let (key, frame) = match key_indexes.as_slice() {
+            [key_index] => (
+                *key_index,
+                keys.key_in_first_set(*key_index).and_then(|key| key.frame.clone()),
+            ),
             several => {
                 let names: Vec<String> = keys.names.iter().map(|name| format!("`{name}`")).collect();
                 let message = match several.is_empty() {
-                    true => format!("`fill` names `{by}`, which is not a key of the step"),
-                    false => format!("several keys have the timeframe `{by}`"),
+                    true => format!("`fill` names `{fill_name}`, which is not a key of the step"),
+                    false => format!("several keys have the timeframe `{fill_name}`"),
                 };
-                let is_period = several.is_empty() && CalendarPeriod::named(by).is_some();
-                let all = 0..if is_period { keys.names.len() } else { 0 };
-                let help = match (self.date_with_timeframe(compiler, keys, all, by), names.as_slice()) {
+                let is_period = several.is_empty() && CalendarPeriod::named(fill_name).is_some();
+                let key_range = 0..if is_period { keys.names.len() } else { 0 };
+                let help = match (
+                    self.date_with_timeframe(compiler, keys, key_range, fill_name),
+                    names.as_slice(),
+                ) {
                     (Some(timed), _) => format!("group by `{timed}`"),
-                    (None, [one]) => format!("the only key is {one}"),
+                    (None, [single_key]) => format!("the only key is {single_key}"),
                     (None, _) => format!("write `fill: {{by: …}}` with one of the keys {}", names.join(", ")),
                 };
                 faults.push(Diagnostic::new(Code::FillKey, node.span, message).with_help(help));
@@ -203,13 +210,18 @@ impl ModelOverSets<'_> {
     /// Warns about periods of the filled date that the filled period does not determine.
     fn free_keys_of_filled_date(&self, fill: &Fill, keys: &ModelKeys) -> Vec<Diagnostic> {
         let is_free = |index: &usize| {
-            *index != fill.key && !fill.determined.iter().any(|of| of.key_index == *index) && {
-                let mut in_sets = self.sets.iter().zip(&keys.of_sets);
-                in_sets.any(|(set, of_set)| {
-                    let both = of_set.try_get(*index).zip(of_set.try_get(fill.key));
-                    both.is_some_and(|(key, period)| set.divides_date_of(&key.column, &period.column))
-                })
-            }
+            *index != fill.key
+                && !fill
+                    .determined
+                    .iter()
+                    .any(|determined_key| determined_key.key_index == *index)
+                && {
+                    let mut in_sets = self.sets.iter().zip(&keys.of_sets);
+                    in_sets.any(|(set, of_set)| {
+                        let key_pair = of_set.try_get(*index).zip(of_set.try_get(fill.key));
+                        key_pair.is_some_and(|(key, period)| set.divides_date_of(&key.column, &period.column))
+                    })
+                }
         };
         let warning = |index: usize| {
             let (key, period, unit) = (&keys.names[index], &keys.names[fill.key], &fill.frame);
@@ -224,39 +236,43 @@ impl ModelOverSets<'_> {
 
     /// Returns the keys to which a name in `fill` may refer: the key or output name if there is one, otherwise the same
     /// period of the same column, the period of the sets' time, or any key with the timeframe.
-    fn filled_keys(&self, keys: &ModelKeys, by: &str) -> Vec<usize> {
-        let same = |name: &str| {
-            let ((name, frame), (by, of)) = (split_timeframe(name), split_timeframe(by));
-            name.eq_ignore_ascii_case(by) && frame.eq_ignore_ascii_case(of)
+    fn filled_keys(&self, keys: &ModelKeys, fill_name: &str) -> Vec<usize> {
+        let is_same_name = |name: &str| {
+            let ((name, frame), (fill_base, fill_frame)) = (split_timeframe(name), split_timeframe(fill_name));
+            name.eq_ignore_ascii_case(fill_base) && frame.eq_ignore_ascii_case(fill_frame)
         };
         let in_sets = |index: usize| {
             let sets = self.sets.iter().zip(&keys.of_sets);
             sets.filter_map(move |(set, keys)| Some((set, keys.try_get(index)?)))
         };
-        let is_named = |index: usize| same(&self.keys[index].text) || same(&keys.names[index]);
-        let is_same_period = |index: usize| in_sets(index).any(|(set, key)| set.is_same_period(&key.column, by));
+        let is_named = |index: usize| is_same_name(&self.keys[index].text) || is_same_name(&keys.names[index]);
+        let is_same_period = |index: usize| in_sets(index).any(|(set, key)| set.is_same_period(&key.column, fill_name));
         // A step with `from` has no time of its own.
         let is_of_time = |index: usize| {
-            let is_period = |(_, key): (_, &MetricSetKey)| key.timeframe().is_some_and(same);
+            let is_period = |(_, key): (_, &MetricSetKey)| key.timeframe().is_some_and(is_same_name);
             self.kind != SpecKind::Periods && in_sets(index).all(is_period)
         };
         let has_frame = |index: usize| {
             let frame = keys.key_in_first_set(index).and_then(|key| key.frame.as_deref());
-            frame.is_some_and(same)
+            frame.is_some_and(is_same_name)
         };
         let meanings: [&dyn Fn(usize) -> bool; 4] = [&is_named, &is_same_period, &is_of_time, &has_frame];
-        let mut found = meanings.iter().map(|is_meant| {
+        let mut index_lists = meanings.iter().map(|is_meant| {
             let places = (0..self.keys.len()).filter(|index| is_meant(*index));
             places.collect::<Vec<usize>>()
         });
-        found.find(|places| !places.is_empty()).unwrap_or_default()
+        index_lists.find(|places| !places.is_empty()).unwrap_or_default()
     }
 
     /// Returns the steps that list the periods. The last of these steps has a row for each period and combination of
     /// the other keys. `rows` contains the steps with the rows of the sets.
     pub fn period_steps(&self, fill: &Fill, keys: &ModelKeys, rows: &[String]) -> Vec<StepText> {
         let key = &keys.names[fill.key];
-        let is_determined = |index: usize| fill.determined.iter().any(|of| of.key_index == index);
+        let is_determined = |index: usize| {
+            fill.determined
+                .iter()
+                .any(|determined_key| determined_key.key_index == index)
+        };
         let is_other = |index: &usize| *index != fill.key && !is_determined(*index);
         let others = (0..keys.names.len()).filter(is_other);
         let others: Vec<String> = others.map(|index| keys.names[index].clone()).collect();
@@ -304,7 +320,7 @@ impl ModelOverSets<'_> {
                 group_by: placed(&others),
                 ..StepText::default()
             });
-            let kept = others.iter().cloned().chain([first.clone(), last.clone()]);
+            let column_names = others.iter().cloned().chain([first.clone(), last.clone()]);
             steps.push(StepText {
                 name: self.free_step_name("combinations_with_range"),
                 joins: vec![TextWithPosition::new(
@@ -312,7 +328,7 @@ impl ModelOverSets<'_> {
                     0,
                     fill.span,
                 )],
-                keep: Some(StepTextRetention::Columns(kept.collect())),
+                keep: Some(StepTextRetention::Columns(column_names.collect())),
                 ..StepText::default()
             });
         }
@@ -331,16 +347,18 @@ impl ModelOverSets<'_> {
             let names: Vec<&str> = fill
                 .determined
                 .iter()
-                .map(|of| keys.names[of.key_index].as_str())
+                .map(|determined_key| keys.names[determined_key.key_index].as_str())
                 .collect();
             let name = shorten_name(&format!("every_{}_with_{}", fill.frame, names.join("_and_")));
-            let kept = others.into_iter().chain([key.clone()]);
+            let column_names = others.into_iter().chain([key.clone()]);
             let definitions = fill.determined.iter();
             steps.push(StepText {
                 name: self.free_step_name(&name),
-                keep: Some(StepTextRetention::Columns(kept.collect())),
+                keep: Some(StepTextRetention::Columns(column_names.collect())),
                 definitions: definitions
-                    .map(|of| definition(&keys.names[of.key_index], &of.formula(key)))
+                    .map(|determined_key| {
+                        definition(&keys.names[determined_key.key_index], &determined_key.formula(key))
+                    })
                     .collect(),
                 ..StepText::default()
             });

@@ -194,35 +194,39 @@ pub fn analyze_in(
         analyzed
     });
     analyzed.retain(|formula| has_order || formula.role != DefinitionRole::OrderBy);
-    let found = diagnostics.into_iter().map(|d| formulas.to_file(d));
-    (analyzed, found.collect())
+    let file_diagnostics = diagnostics.into_iter().map(|d| formulas.to_file(d));
+    (analyzed, file_diagnostics.collect())
 }
 
 fn metric_formulas(ast: &Ast, program: &Program, formulas: &StepFormulas<'_>, step: &Step<'_>) -> Vec<MetricFormula> {
     // Nodes of arguments without effect, such as `x` in `COALESCE(COUNT(), x)`, may follow the root. Expand their text
     // too.
-    let mut starts: Vec<u32> = program.definitions.iter().map(|of| of.first.0).collect();
+    let mut starts: Vec<u32> = program
+        .definitions
+        .iter()
+        .map(|definition| definition.first.0)
+        .collect();
     starts.sort_unstable();
     let nodes_from = |first: IrId| {
         let next = starts.get(starts.partition_point(|start| *start <= first.0));
         first.0..next.copied().unwrap_or(program.len() as u32)
     };
-    let all = ast.definitions.iter().zip(&program.definitions);
-    let all = all.map(|(parsed, checked)| {
+    let definition_pairs = ast.definitions.iter().zip(&program.definitions);
+    let analyzed_formulas = definition_pairs.map(|(parsed, checked)| {
         let part = parsed.part as usize;
         let role = formulas.roles.get(part).copied().unwrap_or(DefinitionRole::Definitions);
         let body = ast.span(parsed.body);
         // The span of an expression excludes its brackets.
-        let whole = match (formulas.parts.get(part), parsed.name) {
+        let full_span = match (formulas.parts.get(part), parsed.name) {
             (Some(part), _) if part.name.is_some() || parsed.name.is_none() => part.span,
             (_, Some(name)) => Span::new(name.end, parsed.span.end.max(body.end)),
             (_, None) => body,
         };
-        let range = formula_range(&formulas.text, whole);
+        let range = formula_range(&formulas.text, full_span);
         let text = formulas.text.get(range.clone()).unwrap_or_default();
         let offsets = range
             .clone()
-            .map(|at| formulas.to_file_span(Span::new(at as u32, at as u32 + 1)).start);
+            .map(|offset| formulas.to_file_span(Span::new(offset as u32, offset as u32 + 1)).start);
         let within = |span: Span| {
             let start = (span.start as usize).saturating_sub(range.start);
             start..(span.end as usize).saturating_sub(range.start).max(start)
@@ -276,14 +280,14 @@ fn metric_formulas(ast: &Ast, program: &Program, formulas: &StepFormulas<'_>, st
         record_aggregate_calls(program, nodes, ast, &formulas.text, within, &mut formula);
         formula
     });
-    all.collect()
+    analyzed_formulas.collect()
 }
 
 /// Returns the byte range of a formula without the preceding `=` and surrounding spaces.
 fn formula_range(text: &str, span: Span) -> Range<usize> {
-    let whole = span.text(text);
-    let end = span.start as usize + whole.trim_end().len();
-    let inner = whole.trim_start();
+    let span_text = span.text(text);
+    let end = span.start as usize + span_text.trim_end().len();
+    let inner = span_text.trim_start();
     let inner = inner.strip_prefix('=').unwrap_or(inner).trim_start();
     let start = span.end as usize - inner.len();
     start..end.max(start)
@@ -406,14 +410,14 @@ fn record_aggregate_calls(
     let windowed: Vec<IrId> = nodes().filter_map(windowed).collect();
     let innermost = nodes().filter(|id| is_aggregate(*id) && !program.operands(*id).any(is_aggregate));
     let innermost = innermost.filter(|id| !windowed.contains(id));
-    let mut found: Vec<(Span, Ir)> = innermost.map(|id| (program.meta(id).span, program.node(id))).collect();
+    let mut calls: Vec<(Span, Ir)> = innermost.map(|id| (program.meta(id).span, program.node(id))).collect();
     // A call may be lowered to several nodes with the span of the call.
-    found.sort_by_key(|(span, _)| (span.start, std::cmp::Reverse(span.end)));
+    calls.sort_by_key(|(span, _)| (span.start, std::cmp::Reverse(span.end)));
     let mut end = 0;
-    for (index, &(span, node)) in found.iter().enumerate() {
+    for (index, &(span, node)) in calls.iter().enumerate() {
         // A literal that replaces a call with aggregates in its arguments, such as `IF(total > 1, 1 / 0)`, is not an
         // aggregate.
-        let next = found
+        let next = calls
             .iter()
             .skip(index)
             .map(|(next, _)| *next)
@@ -435,8 +439,8 @@ fn record_aggregate_calls(
         let is_text = of_call()
             .find(|meta| meta.level == Level::Aggregate)
             .map(|meta| meta.ty == Type::Text);
-        let whole = of_call().rfind(|meta| Some(meta.ty == Type::Text) == is_text);
-        let empty = whole.filter(|meta| !meta.nullable).map(|meta| match meta.ty {
+        let call_meta = of_call().rfind(|meta| Some(meta.ty == Type::Text) == is_text);
+        let empty = call_meta.filter(|meta| !meta.nullable).map(|meta| match meta.ty {
             Type::Text => "\"\"",
             Type::Boolean => "FALSE",
             _ => "0",

@@ -49,13 +49,15 @@ impl ModelOverSets<'_> {
     }
 
     /// Resolves a name in a formula of a set.
-    pub fn resolve_in_set(&self, set: usize, own: &str, name: &NameUse) -> SetNameTarget {
-        let of = &self.sets[set];
-        match of.resolve(own, name, |name| self.find_set(name)) {
-            SetName::Own(index) if of.is_metric(&of.definitions[index]) => SetNameTarget::Metric((set, index)),
+    pub fn resolve_in_set(&self, set: usize, formula_name: &str, name: &NameUse) -> SetNameTarget {
+        let metric_set = &self.sets[set];
+        match metric_set.resolve(formula_name, name, |name| self.find_set(name)) {
+            SetName::Own(index) if metric_set.is_metric(&metric_set.definitions[index]) => {
+                SetNameTarget::Metric((set, index))
+            }
             SetName::Own(index) => SetNameTarget::Dimension(index),
             SetName::Column => SetNameTarget::Column,
-            SetName::OfSets(found) => match found.as_slice() {
+            SetName::OfSets(candidates) => match candidates.as_slice() {
                 [(owner, index)] => self
                     .index_of_metric_set(&owner.name)
                     .map_or(SetNameTarget::Unknown, |set| SetNameTarget::Metric((set, *index))),
@@ -72,18 +74,18 @@ impl ModelOverSets<'_> {
     /// cannot be resolved.
     pub fn needed_metrics(&self, first: &[MetricId], faults: &mut Vec<Diagnostic>) -> Vec<MetricId> {
         let mut order: Vec<MetricId> = Vec::new();
-        let mut done: FxHashSet<MetricId> = FxHashSet::default();
+        let mut visited_ids: FxHashSet<MetricId> = FxHashSet::default();
         let mut open: FxHashSet<MetricId> = FxHashSet::default();
         let mut stack: Vec<(MetricId, bool)> = first.iter().rev().map(|id| (*id, false)).collect();
         while let Some((id, is_left)) = stack.pop() {
             if is_left {
                 open.remove(&id);
-                if done.insert(id) {
+                if visited_ids.insert(id) {
                     order.push(id);
                 }
                 continue;
             }
-            if done.contains(&id) {
+            if visited_ids.contains(&id) {
                 continue;
             }
             if !open.insert(id) {
@@ -95,7 +97,9 @@ impl ModelOverSets<'_> {
             let formula = self.formula(id);
             for name in formula.names.iter().rev() {
                 match self.resolve_in_set(id.0, &formula.name, name) {
-                    SetNameTarget::Metric(used) if !done.contains(&used) => stack.push((used, false)),
+                    SetNameTarget::Metric(dependency) if !visited_ids.contains(&dependency) => {
+                        stack.push((dependency, false))
+                    }
                     SetNameTarget::Unknown => {
                         let set = &self.sets[id.0];
                         faults.push(set.metric_of_no_set(&formula.name, name, self.span, |name| self.find_set(name)));
@@ -116,80 +120,95 @@ impl ModelOverSets<'_> {
 
     /// Returns the metrics with this name in the sets to which the model refers.
     fn owners(&self, name: &str) -> Vec<MetricId> {
-        let named = self.sets.iter().take(self.set_count).enumerate();
-        named
-            .filter_map(|(set, of)| {
-                let index = of.position_by_any_name(name)?;
-                of.is_metric(&of.definitions[index]).then_some((set, index))
+        let named_sets = self.sets.iter().take(self.set_count).enumerate();
+        named_sets
+            .filter_map(|(set, metric_set)| {
+                let index = metric_set.position_by_any_name(name)?;
+                metric_set
+                    .is_metric(&metric_set.definitions[index])
+                    .then_some((set, index))
             })
             .collect()
     }
 
     /// Returns whether the model has `overrides` for a name.
     pub fn is_overridden(&self, name: &str) -> bool {
-        self.overrides.iter().any(|(of, _)| of.eq_ignore_ascii_case(name))
+        self.overrides
+            .iter()
+            .any(|(override_name, _)| override_name.eq_ignore_ascii_case(name))
     }
 
-    /// Resolves a name in a formula of the model. `own` is the definition that contains the name. `keys` contains the
-    /// output name of each key.
+    /// Resolves a name in a formula of the model. `own_definition` is the definition that contains the name. `keys`
+    /// contains the output name of each key.
     pub fn resolve_in_model(
         &self,
-        own: Option<usize>,
+        own_definition: Option<usize>,
         name: &NameUse,
         span: Span,
         keys: &[String],
     ) -> Result<ModelNameTarget, Diagnostic> {
-        let same = |of: &str| of.eq_ignore_ascii_case(&name.name);
+        let has_same_name = |other_name: &str| other_name.eq_ignore_ascii_case(&name.name);
         if let Some(key) = self.timeframe_key(name) {
             return Ok(ModelNameTarget::Key(key));
         }
         if let Some(qualifier) = &name.qualifier {
-            let written = format!("{qualifier}.{}", name.name);
-            if let Some(key) = self.keys.iter().position(|key| key.text.eq_ignore_ascii_case(&written)) {
+            let qualified_name = format!("{qualifier}.{}", name.name);
+            if let Some(key) = self
+                .keys
+                .iter()
+                .position(|key| key.text.eq_ignore_ascii_case(&qualified_name))
+            {
                 return Ok(ModelNameTarget::Key(key));
             }
             let Some(set) = self.index_of_metric_set(qualifier).filter(|set| *set < self.set_count) else {
-                return Err(self.unknown_name(&written, span));
+                return Err(self.unknown_name(&qualified_name, span));
             };
-            let of = &self.sets[set];
-            let index = of
+            let metric_set = &self.sets[set];
+            let index = metric_set
                 .position_by_any_name(&name.name)
-                .filter(|index| of.is_metric(&of.definitions[*index]));
+                .filter(|index| metric_set.is_metric(&metric_set.definitions[*index]));
             return index
                 .map(|index| ModelNameTarget::Metric((set, index)))
-                .ok_or_else(|| unknown_metric(of, &name.name, span));
+                .ok_or_else(|| unknown_metric(metric_set, &name.name, span));
         }
-        let defined = self.definitions.iter().position(|definition| same(&definition.name));
-        if let Some(index) = defined.filter(|index| Some(*index) != own) {
+        let defined = self
+            .definitions
+            .iter()
+            .position(|definition| has_same_name(&definition.name));
+        if let Some(index) = defined.filter(|index| Some(*index) != own_definition) {
             return Ok(ModelNameTarget::Definition(index));
         }
-        if let Some(listed) = self.listed_metrics.iter().find(|listed| same(&listed.name)) {
-            return Ok(ModelNameTarget::Metric((listed.set, listed.metric)));
+        if let Some(list_entry) = self
+            .listed_metrics
+            .iter()
+            .find(|listed_metric| has_same_name(&listed_metric.name))
+        {
+            return Ok(ModelNameTarget::Metric((list_entry.set, list_entry.metric)));
         }
         let key = keys
             .iter()
-            .position(|key| same(key))
-            .or_else(|| self.keys.iter().position(|key| same(&key.text)));
+            .position(|key| has_same_name(key))
+            .or_else(|| self.keys.iter().position(|key| has_same_name(&key.text)));
         if let Some(key) = key {
             return Ok(ModelNameTarget::Key(key));
         }
         match self.owners(&name.name).as_slice() {
-            [one] => match self
+            [metric_id] => match self
                 .listed_metrics
                 .iter()
-                .find(|listed| (listed.set, listed.metric) == *one)
+                .find(|listed_metric| (listed_metric.set, listed_metric.metric) == *metric_id)
             {
                 // A former name of the metric only causes a warning.
-                Some(listed) if !listed.name.eq_ignore_ascii_case(&self.formula(*one).name) => {
+                Some(listed_metric) if !listed_metric.name.eq_ignore_ascii_case(&self.formula(*metric_id).name) => {
                     let message = format!(
                         "the model lists the metric `{}` as `{}`",
-                        self.metric_name(*one),
-                        listed.name
+                        self.metric_name(*metric_id),
+                        listed_metric.name
                     );
                     Err(Diagnostic::new(Code::UnknownMetric, span, message)
-                        .with_help(format!("write `{}`", listed.name)))
+                        .with_help(format!("write `{}`", listed_metric.name)))
                 }
-                _ => Ok(ModelNameTarget::Metric(*one)),
+                _ => Ok(ModelNameTarget::Metric(*metric_id)),
             },
             [] => Err(self.unknown_name(&name.name, span)),
             several => {
@@ -215,16 +234,16 @@ impl ModelOverSets<'_> {
                 .iter()
                 .any(|set| set.input_name().eq_ignore_ascii_case(qualifier)),
         };
-        let same = |key: &super::request::ModelKey| {
-            let (of, column) = (split_timeframe(&key.text).1, parse_name_use(&key.text));
+        let is_same_key = |key: &super::request::ModelKey| {
+            let (key_frame, column) = (split_timeframe(&key.text).1, parse_name_use(&key.text));
             let same_relation = match (column.qualifier.as_deref(), name.qualifier.as_deref()) {
                 (None, None) => true,
-                (Some(one), Some(other)) => one.eq_ignore_ascii_case(other),
-                (Some(one), None) | (None, Some(one)) => is_input(one),
+                (Some(key_qualifier), Some(other)) => key_qualifier.eq_ignore_ascii_case(other),
+                (Some(qualifier), None) | (None, Some(qualifier)) => is_input(qualifier),
             };
-            of.eq_ignore_ascii_case(frame) && column.name.eq_ignore_ascii_case(&name.name) && same_relation
+            key_frame.eq_ignore_ascii_case(frame) && column.name.eq_ignore_ascii_case(&name.name) && same_relation
         };
-        self.keys.iter().position(same).filter(|_| !frame.is_empty())
+        self.keys.iter().position(is_same_key).filter(|_| !frame.is_empty())
     }
 
     fn unknown_name(&self, name: &str, span: Span) -> Diagnostic {
@@ -239,10 +258,10 @@ impl ModelOverSets<'_> {
         match crate::diag::suggest::nearest_name(name, names.iter().copied()) {
             Some(near) => fault.with_help(crate::diag::suggest::similar_name_help(near)),
             None => {
-                let shown: Vec<String> = names.iter().take(12).map(|name| format!("`{name}`")).collect();
+                let quoted_names: Vec<String> = names.iter().take(12).map(|name| format!("`{name}`")).collect();
                 fault.with_help(format!(
                     "use {}; a formula over columns must be a metric or dimension of a set",
-                    shown.join(", ")
+                    quoted_names.join(", ")
                 ))
             }
         }
@@ -251,11 +270,11 @@ impl ModelOverSets<'_> {
     /// Returns the metrics to which the model's formulas refer, and reports names that cannot be resolved.
     pub fn metrics_used_in_formulas(&self, keys: &[String], faults: &mut Vec<Diagnostic>) -> Vec<(MetricId, Span)> {
         let mut metrics = Vec::new();
-        for (own, formula) in self.model_formulas() {
+        for (own_definition, formula) in self.model_formulas() {
             // Skip names in an aggregate, because they are columns and the aggregate itself is reported.
             let calls = &formula.aggregates;
             let in_call = |name: &&NameUse| {
-                own.is_some()
+                own_definition.is_some()
                     && formula.level < Level::Window
                     && calls
                         .iter()
@@ -263,7 +282,7 @@ impl ModelOverSets<'_> {
             };
             for name in formula.names.iter().filter(|name| !in_call(name)) {
                 let span = formula.file_span(&name.range);
-                match self.resolve_in_model(own, name, span, keys) {
+                match self.resolve_in_model(own_definition, name, span, keys) {
                     Ok(ModelNameTarget::Metric(id)) => {
                         self.check_former_name(id, name, span, faults);
                         metrics.push((id, span));
@@ -289,7 +308,7 @@ impl ModelOverSets<'_> {
             for name in &self.definitions[index].names {
                 match self.resolve_in_model(Some(index), name, Span::default(), keys) {
                     Ok(ModelNameTarget::Metric(id)) => metrics.push(id),
-                    Ok(ModelNameTarget::Definition(used)) => stack.push(used),
+                    Ok(ModelNameTarget::Definition(definition_index)) => stack.push(definition_index),
                     _ => {}
                 }
             }

@@ -14,8 +14,8 @@ impl ColumnBuilder<'_> {
     /// contains several of these columns reads them from an earlier step, and the last step omits them.
     pub fn inline_single_use_formulas(&mut self) {
         let mut count: FxHashMap<usize, usize> = FxHashMap::default();
-        for used in self.columns.all.iter().flat_map(|column| &column.uses) {
-            *count.entry(used.column).or_default() += 1;
+        for column_use in self.columns.all.iter().flat_map(|column| &column.uses) {
+            *count.entry(column_use.column).or_default() += 1;
         }
         let readers = self
             .model
@@ -23,34 +23,40 @@ impl ColumnBuilder<'_> {
             .iter()
             .chain(self.model.order_by.iter().chain(&self.model.partition_by).flatten());
         for formula in readers {
-            for used in self.replacements_and_column_uses(None, formula).1 {
-                *count.entry(used.column).or_default() += 2;
+            for column_use in self.replacements_and_column_uses(None, formula).1 {
+                *count.entry(column_use.column).or_default() += 2;
             }
         }
         // Columns that an aggregate of the base step reads.
         let mut in_base = Arena::filled(false, self.columns.all.len());
         for (index, column) in self.columns.all.iter().enumerate().rev() {
             if column.aggregates || in_base[index] {
-                column.uses.iter().for_each(|used| in_base[used.column] = true);
+                column
+                    .uses
+                    .iter()
+                    .for_each(|column_use| in_base[column_use.column] = true);
             }
         }
         // Columns that a step after the base step may compute. The base step cannot read them.
         let mut late: Arena<bool> = Arena::new();
         for (reader, is_in_base) in in_base.into_iter().enumerate() {
             let column = &self.columns.all[reader];
-            let reads_late = column.uses.iter().any(|used| late[used.column]);
+            let reads_late = column.uses.iter().any(|column_use| late[column_use.column]);
             let hidden = column
                 .uses
                 .iter()
-                .filter(|used| self.columns.all[used.column].output_position.is_none());
+                .filter(|column_use| self.columns.all[column_use.column].output_position.is_none());
             let hidden: Vec<ColumnUse> = hidden.cloned().collect();
-            let is_short = |used: &ColumnUse| {
-                let text = &self.columns.all[used.column].text.formula.text;
+            let is_short = |column_use: &ColumnUse| {
+                let text = &self.columns.all[column_use.column].text.formula.text;
                 text.len() <= MAX_INLINED_BYTES && !text.contains("//")
             };
-            let can_move = |used: &ColumnUse| {
-                let of = &self.columns.all[used.column];
-                count.get(&used.column) == Some(&1) && of.windows.is_none() && of.source.is_some() && is_short(used)
+            let can_move = |column_use: &ColumnUse| {
+                let used_column = &self.columns.all[column_use.column];
+                count.get(&column_use.column) == Some(&1)
+                    && used_column.windows.is_none()
+                    && used_column.source.is_some()
+                    && is_short(column_use)
             };
             let is_free = self.is_single
                 && !reads_late
@@ -72,27 +78,30 @@ impl ColumnBuilder<'_> {
     }
 
     /// Inlines the formulas of columns into the formula that reads them.
-    fn inline_into_reader(&mut self, reader: usize, used: &[ColumnUse]) {
+    fn inline_into_reader(&mut self, reader: usize, column_uses: &[ColumnUse]) {
         let Some((formula, mut replaced)) = self.columns.all[reader].source.clone() else {
             return;
         };
         let file = self.columns.all[reader].text.file;
         let mut aggregates = self.columns.all[reader].aggregates;
-        for part in used {
-            let of = &self.columns.all[part.column];
-            aggregates |= of.aggregates;
-            let is_operation = of.source.as_ref().is_some_and(|(formula, _)| formula.is_operation);
+        for part in column_uses {
+            let used_column = &self.columns.all[part.column];
+            aggregates |= used_column.aggregates;
+            let is_operation = used_column
+                .source
+                .as_ref()
+                .is_some_and(|(formula, _)| formula.is_operation);
             let (open, close) = if is_operation { ("(", ")") } else { ("", "") };
             let mut text = TextWithOrigins::default();
-            text.write(open, of.text.file, of.text.span);
-            text.append(&of.text.formula, 0);
-            text.write(close, of.text.file, of.text.span);
+            text.write(open, used_column.text.file, used_column.text.span);
+            text.append(&used_column.text.formula, 0);
+            text.write(close, used_column.text.file, used_column.text.span);
             replaced.retain(|(range, _)| *range != part.range);
             replaced.push((part.range.clone(), text));
             self.columns.inlined.push(part.column);
         }
         replaced.sort_by_key(|(range, _)| range.start);
-        let inner: Vec<ColumnUse> = used
+        let inner: Vec<ColumnUse> = column_uses
             .iter()
             .flat_map(|part| self.columns.all[part.column].uses.clone())
             .collect();
@@ -102,7 +111,7 @@ impl ColumnBuilder<'_> {
         column.aggregates = aggregates;
         column
             .uses
-            .retain(|own| !used.iter().any(|part| part.column == own.column));
+            .retain(|column_use| !column_uses.iter().any(|part| part.column == column_use.column));
         // The parts of an inlined formula no longer have separate positions.
         column.uses.extend(inner.into_iter().map(|inner| ColumnUse {
             column: inner.column,
@@ -118,8 +127,8 @@ impl ColumnBuilder<'_> {
             index += 1;
             removed.binary_search(&(index - 1)).is_err()
         });
-        for used in self.columns.all.iter_mut().flat_map(|column| &mut column.uses) {
-            used.column = number(used.column);
+        for column_use in self.columns.all.iter_mut().flat_map(|column| &mut column.uses) {
+            column_use.column = number(column_use.column);
         }
         self.columns
             .definitions

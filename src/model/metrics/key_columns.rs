@@ -20,14 +20,14 @@ use crate::span::Span;
 impl ModelOverSets<'_> {
     /// Returns the error about a key that is not a column, dimension or period of a set. `None` if a set may have the
     /// key.
-    pub fn unknown_key_error(&self, compiler: &Compiler, key: &ModelKey, used: &[usize]) -> Option<Diagnostic> {
+    pub fn unknown_key_error(&self, compiler: &Compiler, key: &ModelKey, set_indexes: &[usize]) -> Option<Diagnostic> {
         // If a set itself is checked, its keys are its time and its dimensions. The check of its formulas already
         // covers the time.
         if matches!(self.kind, SpecKind::Periods | SpecKind::WholeSet) {
             return None;
         }
         let mut unknown = None;
-        for set in used.iter().map(|set| &self.sets[*set]) {
+        for set in set_indexes.iter().map(|set| &self.sets[*set]) {
             let mapped = key.mapped_column(set);
             if let (None, Some((qualifier, name))) = (mapped, split_timeframe(&key.text).0.split_once('.'))
                 && let Some(error) = set.qualified_name_error(compiler, qualifier.trim(), name.trim(), key.span)
@@ -64,10 +64,10 @@ impl ModelOverSets<'_> {
     }
 
     /// Reports names that only some of the sets have, in a filter that applies to all sets.
-    pub fn check_shared_filters(&self, compiler: &Compiler, used: &[usize], faults: &mut Vec<Diagnostic>) {
+    pub fn check_shared_filters(&self, compiler: &Compiler, set_indexes: &[usize], faults: &mut Vec<Diagnostic>) {
         let shared = self.filters.iter().filter(|(set, _)| set.is_none());
         for (formula, name) in shared.flat_map(|(_, formula)| formula.names.iter().map(move |name| (formula, name))) {
-            let sets = used.iter().map(|set| &self.sets[*set]);
+            let sets = set_indexes.iter().map(|set| &self.sets[*set]);
             let qualified = name.qualifier.as_deref();
             let errors = sets.filter_map(|set| {
                 set.qualified_name_error(compiler, qualified?, &name.name, formula.file_span(&name.range))
@@ -80,7 +80,7 @@ impl ModelOverSets<'_> {
             if name.qualifier.is_some() || is_key || period_unit(&name.name).is_some() {
                 continue;
             }
-            let sets = used.iter().map(|set| &self.sets[*set]);
+            let sets = set_indexes.iter().map(|set| &self.sets[*set]);
             let (without, with): (Vec<_>, Vec<_>) =
                 sets.partition(|set| set.relations_without_column(compiler, &name.name).is_some());
             if let (Some(without), Some(with)) = (without.first(), with.first()) {

@@ -26,8 +26,8 @@ impl MetricSet {
     /// Returns the column and the timeframe of a key, which may be a dimension such as `month = ordered_at[month]`, or
     /// the set's time if it has a grain. `None` if the key does not truncate a time.
     pub fn timeframe_of<'s>(&'s self, key: &'s str) -> Option<(&'s str, String)> {
-        let found = self.date_part_of(key);
-        found.filter(|(_, frame)| timeframe_unit(frame).is_some())
+        let date_part = self.date_part_of(key);
+        date_part.filter(|(_, frame)| timeframe_unit(frame).is_some())
     }
 
     /// Returns the column and the timeframe of a key like [`Self::timeframe_of`]. The timeframe may be a part of a date
@@ -71,7 +71,7 @@ impl MetricSet {
         let origins = self.origin(column, &timeframe).zip(self.origin(of_period, &frame));
         let is_same = self.is_same_column(column, of_period)
             || self.is_same_period(column, period)
-            || origins.is_some_and(|(one, other)| one == other);
+            || origins.is_some_and(|(first_origin, other)| first_origin == other);
         (is_within && is_same).then_some(timeframe)
     }
 
@@ -151,27 +151,29 @@ impl MetricSet {
 
     /// Returns whether two keys are the same period of the same column, such as `orders.ordered_at[month]` and a
     /// dimension `ordered_at[month]`.
-    pub fn is_same_period(&self, one: &str, other: &str) -> bool {
-        let (Some((one, frame)), Some((other, of_other))) = (self.timeframe_of(one), self.timeframe_of(other)) else {
+    pub fn is_same_period(&self, first_key: &str, other: &str) -> bool {
+        let (Some((first_column, frame)), Some((other, of_other))) =
+            (self.timeframe_of(first_key), self.timeframe_of(other))
+        else {
             return false;
         };
-        frame == of_other && self.is_same_column(one, other)
+        frame == of_other && self.is_same_column(first_column, other)
     }
 
     /// Returns whether two names are the same column. One of them may be qualified with the set's relation.
-    fn is_same_column(&self, one: &str, other: &str) -> bool {
-        let (one, other) = (parse_name_use(one), parse_name_use(other));
+    fn is_same_column(&self, left_name: &str, other: &str) -> bool {
+        let (first_name, other) = (parse_name_use(left_name), parse_name_use(other));
         let is_input = |name: &str| {
             [self.input_name(), self.name.clone()]
                 .iter()
-                .any(|of| of.eq_ignore_ascii_case(name))
+                .any(|relation_name| relation_name.eq_ignore_ascii_case(name))
         };
-        let is_same_relation = match (one.qualifier.as_deref(), other.qualifier.as_deref()) {
+        let is_same_relation = match (first_name.qualifier.as_deref(), other.qualifier.as_deref()) {
             (None, None) => true,
-            (Some(one), Some(other)) => one.eq_ignore_ascii_case(other),
+            (Some(first_qualifier), Some(other)) => first_qualifier.eq_ignore_ascii_case(other),
             (Some(name), None) | (None, Some(name)) => is_input(name),
         };
-        is_same_relation && one.name.eq_ignore_ascii_case(&other.name)
+        is_same_relation && first_name.name.eq_ignore_ascii_case(&other.name)
     }
 }
 
@@ -187,7 +189,7 @@ fn constant_period_of_call(text: &str, name: &Range<usize>) -> Option<(CalendarP
     let before = text.get(..name.start)?.trim_end().strip_suffix('(')?.trim_end();
     let (rest, _) = text.get(name.end..)?.split_once(')')?;
     let start = before.rfind(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '_' | '.'));
-    let function = before.get(start.map_or(0, |at| at + 1)..)?.to_ascii_uppercase();
+    let function = before.get(start.map_or(0, |offset| offset + 1)..)?.to_ascii_uppercase();
     match (function.as_str(), rest.trim()) {
         ("YEAR", "") => Some((CalendarPeriod::Year, true)),
         ("QUARTER", "") => Some((CalendarPeriod::Quarter, false)),

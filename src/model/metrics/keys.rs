@@ -115,7 +115,7 @@ impl ModelOverSets<'_> {
     pub fn resolve_keys(
         &self,
         compiler: &Compiler,
-        used: &[usize],
+        set_indexes: &[usize],
         is_single: bool,
         faults: &mut Vec<Diagnostic>,
     ) -> ModelKeys {
@@ -124,36 +124,42 @@ impl ModelOverSets<'_> {
             ..ModelKeys::default()
         };
         for (index, key) in self.keys.iter().enumerate() {
-            let name = match (used, is_single) {
+            let name = match (set_indexes, is_single) {
                 ([set], true) => self.single_name(compiler, *set, key),
                 _ if key.mapping.is_empty() => key_name(&key.text),
                 _ => key.text.clone(),
             };
-            match self.unknown_key_error(compiler, key, used) {
+            match self.unknown_key_error(compiler, key, set_indexes) {
                 Some(fault) => faults.push(fault),
-                None => self.check_shared_column(compiler, key, used, faults),
+                None => self.check_shared_column(compiler, key, set_indexes, faults),
             }
-            for set in used {
+            for set in set_indexes {
                 match self.key_in_metric_set(compiler, *set, key, &name, self.is_named_key(&key.text, &name)) {
                     Ok(set_key) => keys.of_sets[*set].push(set_key),
                     Err(fault) => faults.push(fault),
                 }
             }
             keys.names.push(name);
-            faults.extend(self.different_periods_error(index, used, &keys));
+            faults.extend(self.different_periods_error(index, set_indexes, &keys));
         }
         if faults.iter().any(Diagnostic::is_error) {
             return keys;
         }
         // The time key is a period, such as a month, of the time column of each set.
-        let period = |index: usize| used.iter().map(|set| keys.of_sets[*set][index].period).min().flatten();
+        let period = |index: usize| {
+            set_indexes
+                .iter()
+                .map(|set| keys.of_sets[*set][index].period)
+                .min()
+                .flatten()
+        };
         keys.time = (0..self.keys.len())
             .filter(|index| period(*index).is_some())
             .min_by_key(|index| period(*index));
         // No period is shorter than the column's own periods. Windows of filled rows are ordered by the filled key.
         if keys.time.is_none() || self.step.get("fill").is_none() {
             let finest = keys.time.and_then(period);
-            self.make_column_the_time_key(compiler, used, finest, &mut keys);
+            self.make_column_the_time_key(compiler, set_indexes, finest, &mut keys);
         }
         keys
     }
@@ -179,16 +185,19 @@ impl ModelOverSets<'_> {
     }
 
     /// Reports a mapped key whose parts are different periods.
-    fn different_periods_error(&self, index: usize, used: &[usize], keys: &ModelKeys) -> Option<Diagnostic> {
+    fn different_periods_error(&self, index: usize, set_indexes: &[usize], keys: &ModelKeys) -> Option<Diagnostic> {
         let key = &self.keys[index];
-        let parts = used.iter().filter(|_| !key.mapping.is_empty()).filter_map(|set| {
-            let part = keys.of_sets[*set].try_get(index)?;
-            let period = part.period?;
-            Some((&self.sets[*set].name, part.frame.as_deref().unwrap_or(period.name())))
-        });
+        let parts = set_indexes
+            .iter()
+            .filter(|_| !key.mapping.is_empty())
+            .filter_map(|set| {
+                let part = keys.of_sets[*set].try_get(index)?;
+                let period = part.period?;
+                Some((&self.sets[*set].name, part.frame.as_deref().unwrap_or(period.name())))
+            });
         let parts: Vec<(&String, &str)> = parts.collect();
         let (first, frame) = *parts.first()?;
-        let (other, differs) = parts.iter().find(|(_, of)| *of != frame)?;
+        let (other, differs) = parts.iter().find(|(_, other_frame)| *other_frame != frame)?;
         let message = format!(
             "the key `{}` is a {frame} in the set `{first}`, but a {differs} in the set `{other}`",
             key.text
@@ -201,7 +210,7 @@ impl ModelOverSets<'_> {
     fn make_column_the_time_key(
         &self,
         compiler: &Compiler,
-        used: &[usize],
+        set_indexes: &[usize],
         finest: Option<CalendarUnit>,
         keys: &mut ModelKeys,
     ) {
@@ -210,16 +219,18 @@ impl ModelOverSets<'_> {
             let is_plain = key.period.is_none() && self.keys[index].mapping.is_empty();
             is_plain && self.sets[set].is_time(&key.column)
         };
-        let found = (0..self.keys.len()).find(|index| used.iter().all(|set| is_time(*index, *set)));
-        let Some(index) = found.filter(|_| self.kind != SpecKind::Periods) else {
+        let key_index = (0..self.keys.len()).find(|index| set_indexes.iter().all(|set| is_time(*index, *set)));
+        let Some(index) = key_index.filter(|_| self.kind != SpecKind::Periods) else {
             return;
         };
-        let mut sets = used.iter().map(|set| (&self.sets[*set], &keys.of_sets[*set][index]));
+        let mut sets = set_indexes
+            .iter()
+            .map(|set| (&self.sets[*set], &keys.of_sets[*set][index]));
         let is_date = sets.all(|(set, key)| set.is_date_of_time(compiler, &key.column));
         if is_date && finest == Some(CalendarUnit::Day) {
             return;
         }
-        for set in used {
+        for set in set_indexes {
             let key = &mut keys.of_sets[*set][index];
             (key.period, key.frame) = (Some(CalendarUnit::Day), is_date.then(|| "day".to_owned()));
         }
@@ -248,10 +259,19 @@ impl ModelOverSets<'_> {
 
     /// Returns whether any formula in the model refers to a key.
     fn is_named_key(&self, text: &str, name: &str) -> bool {
-        let same = |used: &str| used.eq_ignore_ascii_case(text) || used.eq_ignore_ascii_case(name);
-        let is_key = |used: &NameUse| self.timeframe_key(used).is_some_and(|key| same(&self.keys[key].text));
+        let is_key_name =
+            |candidate: &str| candidate.eq_ignore_ascii_case(text) || candidate.eq_ignore_ascii_case(name);
+        let is_key = |name_use: &NameUse| {
+            self.timeframe_key(name_use)
+                .is_some_and(|key| is_key_name(&self.keys[key].text))
+        };
         let mut formulas = self.model_formulas();
-        formulas.any(|(_, formula)| formula.names.iter().any(|used| same(&used.name) || is_key(used)))
+        formulas.any(|(_, formula)| {
+            formula
+                .names
+                .iter()
+                .any(|name_use| is_key_name(&name_use.name) || is_key(name_use))
+        })
     }
 
     /// Returns whether a word is a period of the set's time rather than a column or dimension of the set. In a model
@@ -281,12 +301,12 @@ impl ModelOverSets<'_> {
     }
 
     fn single_name(&self, compiler: &Compiler, set: usize, key: &ModelKey) -> String {
-        let of = &self.sets[set];
+        let metric_set = &self.sets[set];
         if !key.mapping.is_empty() {
             return key.text.clone();
         }
-        match &of.time {
-            Some(time) if self.is_period(compiler, of, &key.text) => key_name(&time.period(&key.text)),
+        match &metric_set.time {
+            Some(time) if self.is_period(compiler, metric_set, &key.text) => key_name(&time.period(&key.text)),
             _ => key_name(&key.text),
         }
     }
@@ -300,32 +320,32 @@ impl ModelOverSets<'_> {
         name: &str,
         is_named: bool,
     ) -> Result<MetricSetKey, Diagnostic> {
-        let of = &self.sets[set];
+        let metric_set = &self.sets[set];
         let mut text = key.text.clone();
-        let is_period = key.mapping.is_empty() && self.is_period(compiler, of, &key.text);
+        let is_period = key.mapping.is_empty() && self.is_period(compiler, metric_set, &key.text);
         if !key.mapping.is_empty() {
-            let Some(part) = key.mapped_column(of) else {
+            let Some(part) = key.mapped_column(metric_set) else {
                 return Err(Diagnostic::new(
                     Code::MetricKey,
                     key.span,
-                    format!("the key `{}` has no column for the set `{}`", key.text, of.name),
+                    format!("the key `{}` has no column for the set `{}`", key.text, metric_set.name),
                 )
-                .with_help(format!("add `{}: column` to the key's mapping", of.name)));
+                .with_help(format!("add `{}: column` to the key's mapping", metric_set.name)));
             };
             text.clone_from(&part.column);
         } else if is_period {
-            let Some(time) = &of.time else {
+            let Some(time) = &metric_set.time else {
                 return Err(Diagnostic::new(
                     Code::MetricKey,
                     key.span,
                     format!(
                         "`{}` needs a time column, but the set `{}` has no `time`",
-                        key.text, of.name
+                        key.text, metric_set.name
                     ),
                 )
                 .with_help(format!(
                     "add `time: column` to the set `{}`, or group by one of its columns",
-                    of.name
+                    metric_set.name
                 )));
             };
             text = time.period(&key.text);
@@ -333,10 +353,10 @@ impl ModelOverSets<'_> {
         let shared = self
             .relation_column_of_shared_key(compiler, set, key)
             .filter(|_| !is_period);
-        let current = of.current_key(&text).filter(|_| !is_period);
+        let current = metric_set.current_key(&text).filter(|_| !is_period);
         text = current.or(shared).unwrap_or(text);
-        let (base, frame) = of.timeframe_of(&text).unzip();
-        let time = of.time.as_ref().zip(base);
+        let (base, frame) = metric_set.timeframe_of(&text).unzip();
+        let time = metric_set.time.as_ref().zip(base);
         let time = time.and_then(|(time, base)| time.column.eq_ignore_ascii_case(base).then_some(time));
         let period = frame.as_deref().filter(|_| time.is_some()).and_then(timeframe_unit);
         if let (Some(period), Some(grain)) = (period, time.and_then(|time| time.grain.as_deref()))
@@ -344,27 +364,29 @@ impl ModelOverSets<'_> {
         {
             let message = format!(
                 "the set `{}` has one row per {grain}, so it has no values per {}",
-                of.name,
+                metric_set.name,
                 frame.unwrap_or_default()
             );
             return Err(Diagnostic::new(Code::MetricKey, key.span, message)
                 .with_help(format!("group by `{grain}` or a longer period")));
         }
         let frame = frame.filter(|frame| period_unit(frame).is_some());
-        let hides_time = |key: &ModelKey| self.hides_time(compiler, of, key);
-        let hidden = of.time.as_ref().filter(|_| self.keys.iter().any(hides_time));
+        let hides_time = |key: &ModelKey| self.hides_time(compiler, metric_set, key);
+        let hidden = metric_set.time.as_ref().filter(|_| self.keys.iter().any(hides_time));
         let text = match (hidden, time) {
-            (Some(hidden), _) => {
-                SetTime::qualified(&text, &hidden.column, &format!("{}.{}", of.input_name(), hidden.column))
-            }
-            (None, Some(time)) => of.with_qualified_time(compiler, time, &text),
+            (Some(hidden), _) => SetTime::qualified(
+                &text,
+                &hidden.column,
+                &format!("{}.{}", metric_set.input_name(), hidden.column),
+            ),
+            (None, Some(time)) => metric_set.with_qualified_time(compiler, time, &text),
             (None, None) => text,
         };
         // In a step with `from`, `ordered_at[fiscal_year]` is the number of the year.
         let is_year = frame.as_deref() == Some("fiscal_year") && text.contains('[') && self.kind != SpecKind::Periods;
         let fiscal_offset = period
             .filter(|_| is_year)
-            .and_then(|_| self.fiscal_offset(compiler, of));
+            .and_then(|_| self.fiscal_offset(compiler, metric_set));
         let formula = first_day(&text, fiscal_offset);
         // A formula can refer to a definition, but not to a timeframe in `group_by`.
         let is_defined = formula != text || key_name(&text) != name || is_named && text.contains('[');
@@ -389,39 +411,48 @@ impl ModelOverSets<'_> {
     /// Returns a key of several sets, qualified with the relation's name in one of the sets.
     fn relation_column_of_shared_key(&self, compiler: &Compiler, set: usize, key: &ModelKey) -> Option<String> {
         let is_shared = self.sets_with_rows().count() > 1 && key.mapping.is_empty();
-        let of = self.sets.try_get(set).filter(|_| is_shared)?;
-        Some(relation_column(compiler, of, &key.text)?.text)
+        let metric_set = self.sets.try_get(set).filter(|_| is_shared)?;
+        Some(relation_column(compiler, metric_set, &key.text)?.text)
     }
 
     pub fn fiscal_offset(&self, compiler: &Compiler, set: &MetricSet) -> Option<u8> {
-        let written = set
+        let fiscal_setting = set
             .setting("fiscal_month_offset")
             .or_else(|| self.root.text_at("fiscal_month_offset"));
-        match written {
+        match fiscal_setting {
             Some(text) => text.parse().ok(),
             None => compiler.options.calendar.fiscal_month_offset,
         }
     }
 
     /// Reports a plain key that is not the same column of the same relation in each set.
-    fn check_shared_column(&self, compiler: &Compiler, key: &ModelKey, used: &[usize], faults: &mut Vec<Diagnostic>) {
-        if !key.mapping.is_empty() || used.len() < 2 {
+    fn check_shared_column(
+        &self,
+        compiler: &Compiler,
+        key: &ModelKey,
+        set_indexes: &[usize],
+        faults: &mut Vec<Diagnostic>,
+    ) {
+        if !key.mapping.is_empty() || set_indexes.len() < 2 {
             return;
         }
-        if used.iter().all(|set| {
+        if set_indexes.iter().all(|set| {
             let set = &self.sets[*set];
             self.is_period(compiler, set, &key.text) || set.grain_of(&key.text) == Some(&key.text)
         }) {
             return;
         }
-        let columns = used
+        let columns = set_indexes
             .iter()
             .map(|set| relation_column(compiler, &self.sets[*set], &key.text));
         let columns: Option<Vec<[String; 3]>> = columns.map(|column| Some(column?.identity)).collect();
         if columns.is_some_and(|columns| columns.iter().all(|column| Some(column) == columns.first())) {
             return;
         }
-        let parts: Vec<String> = used.iter().map(|set| format!("{}: …", self.sets[*set].name)).collect();
+        let parts: Vec<String> = set_indexes
+            .iter()
+            .map(|set| format!("{}: …", self.sets[*set].name))
+            .collect();
         let name = key_name(&key.text);
         let message = format!(
             "`{}` is not the same column of the same relation in each metric set",
@@ -456,31 +487,32 @@ fn relation_column(compiler: &Compiler, set: &MetricSet, key: &str) -> Option<Re
     let joined = set.root.items_at("joins").iter();
     let joined = joined.filter_map(joined_relation);
     let inputs: Vec<(String, &str)> = std::iter::once((relation_name(from), from)).chain(joined).collect();
-    let known = |to: &str| known_relation(&compiler.options, &RelationReference::read(to)?);
+    let find_relation = |to: &str| known_relation(&compiler.options, &RelationReference::read(to)?);
     let only = |is_it: &dyn Fn(&(String, &str)) -> bool| {
-        let mut found = inputs
+        let mut candidates = inputs
             .iter()
             .enumerate()
             .filter(|(_, input)| is_it(input))
             .map(|(index, _)| index);
-        found.next().filter(|_| found.next().is_none())
+        candidates.next().filter(|_| candidates.next().is_none())
     };
-    let called = inputs
+    let input_index = inputs
         .iter()
         .rposition(|(name, _)| name.eq_ignore_ascii_case(qualifier));
     let lacks_column = |to: &str| {
-        known(to).is_some_and(|relation| !relation.may_have_more_columns() && relation.position(column).is_none())
+        find_relation(to)
+            .is_some_and(|relation| !relation.may_have_more_columns() && relation.position(column).is_none())
     };
     let index = if !qualifier.is_empty() {
-        called.or_else(|| only(&|(_, to)| relation_name(to).eq_ignore_ascii_case(qualifier)))?
+        input_index.or_else(|| only(&|(_, to)| relation_name(to).eq_ignore_ascii_case(qualifier)))?
     } else if lacks_column(from) {
-        only(&|(_, to)| known(to).is_some_and(|relation| relation.position(column).is_some())).unwrap_or(0)
+        only(&|(_, to)| find_relation(to).is_some_and(|relation| relation.position(column).is_some())).unwrap_or(0)
     } else {
         0
     };
     let (name, to) = inputs.get(index)?;
     let relation = RelationReference::read(to).and_then(|relation| relation.ref_call());
-    let text = match called == Some(index) || index == 0 && qualifier.is_empty() {
+    let text = match input_index == Some(index) || index == 0 && qualifier.is_empty() {
         true => key.to_owned(),
         false if frame.is_empty() => format!("{name}.{column}"),
         false => format!("{name}.{column}[{frame}]"),

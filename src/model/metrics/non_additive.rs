@@ -110,9 +110,9 @@ impl ModelOverSets<'_> {
     }
 
     /// Returns the groups of rows that the needed metrics read. A model without aggregates reads the rows of its sets.
-    pub fn row_groups(&self, needed: &[MetricId]) -> Vec<RowGroup> {
+    pub fn row_groups(&self, metric_ids: &[MetricId]) -> Vec<RowGroup> {
         let mut groups: Vec<RowGroup> = Vec::new();
-        for id in needed {
+        for id in metric_ids {
             if self.sets[id.0].sets.is_empty() && !self.formula(*id).aggregates.is_empty() {
                 let group = self.row_group(*id);
                 if !groups.contains(&group) {
@@ -192,14 +192,14 @@ impl ModelOverSets<'_> {
         rows.group_by = Vec::new();
         rows.definitions
             .retain(|definition| self.is_row_level(set, keys, definition));
-        let mut kept: Vec<String> = Vec::new();
+        let mut column_names: Vec<String> = Vec::new();
         let mut flatten = |name: &NameUse, span: Span, rows: &mut StepText| {
             let flat = name_after_joins(name);
-            if rows.has_definition(&flat) || kept.contains(&flat) {
+            if rows.has_definition(&flat) || column_names.contains(&flat) {
                 return;
             }
             match &name.qualifier {
-                None => kept.push(flat),
+                None => column_names.push(flat),
                 Some(qualifier) => {
                     let column = quote_formula_name(&format!("{qualifier}.{}", name.name));
                     rows.definitions
@@ -245,10 +245,10 @@ impl ModelOverSets<'_> {
             column.add_timeframe(&mut rows, &name_of_rule(column), &column_of_rule(column), file);
         }
         let over = quote_formula_name(&name_of_rule(&rule.time));
-        let found = plain_name(&format!("{first}_{over}"));
+        let bound_name = plain_name(&format!("{first}_{over}"));
         let formula = format!("{function}({over}:{over})");
         rows.definitions
-            .push(DefinitionText::generated(&found, &formula, file, span));
+            .push(DefinitionText::generated(&bound_name, &formula, file, span));
         let mut partition: Vec<TextWithPosition> = key_names.iter().map(generated).collect();
         for column in &rule.per {
             let name = quote_formula_name(&name_of_rule(column));
@@ -257,8 +257,8 @@ impl ModelOverSets<'_> {
             }
         }
         rows.partition_by = Some(partition);
-        rows.keep = (!kept.is_empty()).then_some(StepTextRetention::Columns(kept));
-        let filter = TextWithOrigins::generated(&format!("{over} = {found}"), file, span);
+        rows.keep = (!column_names.is_empty()).then_some(StepTextRetention::Columns(column_names));
+        let filter = TextWithOrigins::generated(&format!("{over} = {bound_name}"), file, span);
         let names: Vec<String> = rows.definitions.iter().map(|text| text.name.to_lowercase()).collect();
         let step = StepText {
             name: grouped.name.clone(),
@@ -280,10 +280,10 @@ impl ModelOverSets<'_> {
             .iter()
             .filter_map(|key| key.definition.as_ref())
             .any(|key| key.name == definition.name);
-        let of = &self.sets[set];
-        let is_dimension = of
+        let metric_set = &self.sets[set];
+        let is_dimension = metric_set
             .position(&definition.name)
-            .is_some_and(|index| !of.is_metric(&of.definitions[index]));
+            .is_some_and(|index| !metric_set.is_metric(&metric_set.definitions[index]));
         is_key || is_dimension
     }
 }

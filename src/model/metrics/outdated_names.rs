@@ -81,8 +81,8 @@ impl MetricSet {
             let span = formula.file_span(&name.range);
             let (owner, index) = match self.resolve(&formula.name, name, &find) {
                 SetName::Own(index) => (self, index),
-                SetName::OfSets(found) => match found.as_slice() {
-                    [one] => *one,
+                SetName::OfSets(candidates) => match candidates.as_slice() {
+                    [candidate] => *candidate,
                     _ => continue,
                 },
                 _ => continue,
@@ -145,12 +145,17 @@ impl MetricSet {
 
 impl ModelOverSets<'_> {
     /// Reports the metrics that may no longer be used, but that formulas of the sets use to compute the needed metrics.
-    pub fn check_metrics_used_in_sets(&self, needed: &[MetricId], today: Option<&str>, faults: &mut Vec<Diagnostic>) {
+    pub fn check_metrics_used_in_sets(
+        &self,
+        metric_ids: &[MetricId],
+        today: Option<&str>,
+        faults: &mut Vec<Diagnostic>,
+    ) {
         let find = |name: &str| {
             let mut sets = self.sets.iter().map(|set| &**set);
             sets.find(|set| set.name.eq_ignore_ascii_case(name))
         };
-        for id in needed {
+        for id in metric_ids {
             let set = &self.sets[id.0];
             let diagnostics = set.outdated_metrics_in([self.formula(*id)], find, today);
             let errors = diagnostics.into_iter().filter(Diagnostic::is_error);
@@ -166,40 +171,41 @@ impl ModelOverSets<'_> {
             && self
                 .listed_metrics
                 .iter()
-                .any(|listed| listed.name.eq_ignore_ascii_case(&name.name));
+                .any(|listed_metric| listed_metric.name.eq_ignore_ascii_case(&name.name));
         let Some(current) = set.current_name(&name.name).filter(|_| !is_column) else {
             return;
         };
         // Formulas refer to a listed metric by the name of its column.
-        let listed = self
+        let list_entry = self
             .listed_metrics
             .iter()
-            .find(|listed| (listed.set, listed.metric) == id);
-        let own = listed.map_or(current, |listed| &listed.name);
+            .find(|listed_metric| (listed_metric.set, listed_metric.metric) == id);
+        let column_name = list_entry.map_or(current, |listed_metric| &listed_metric.name);
         let help = match name.qualifier {
             Some(_) => format!("write `{}.{current}`", set.name),
-            None => format!("write `{own}`"),
+            None => format!("write `{column_name}`"),
         };
         faults.push(set.renamed_metric(&name.name, current, span).with_help(help));
     }
 
     /// Warns about deprecated dimensions in the model's keys and filters, and about dimensions to which these keys and
-    /// filters refer by former names. `used` contains the sets that have rows.
-    pub fn check_outdated_dimensions(&self, used: &[usize], today: Option<&str>, faults: &mut Vec<Diagnostic>) {
-        for set in used {
-            let of = &self.sets[*set];
+    /// filters refer by former names. `set_indexes` contains the sets that have rows.
+    pub fn check_outdated_dimensions(&self, set_indexes: &[usize], today: Option<&str>, faults: &mut Vec<Diagnostic>) {
+        for set in set_indexes {
+            let metric_set = &self.sets[*set];
             let deprecation = |name: &str, span: Span| {
-                let index = of
+                let index = metric_set
                     .position_by_any_name(name)
                     .filter(|_| self.kind != SpecKind::WholeSet);
-                of.deprecation(index?, span, today)
+                metric_set.deprecation(index?, span, today)
             };
             for key in &self.keys {
-                let part = key.mapped_column(of);
+                let part = key.mapped_column(metric_set);
                 let (text, span) = part.map_or((&key.text, key.span), |part| (&part.column, part.span));
                 let former = split_timeframe(text).0;
                 faults.extend(deprecation(former, span));
-                let (Some(current), Some(entry)) = (of.current_dimension(former), of.current_key(text)) else {
+                let (Some(current), Some(entry)) = (metric_set.current_dimension(former), metric_set.current_key(text))
+                else {
                     continue;
                 };
                 let help = match part {
@@ -209,18 +215,18 @@ impl ModelOverSets<'_> {
                         let entry = crate::yaml::flow_text(&entry);
                         format!(
                             "write `{entry}`, or `- {name}: {{{}: {entry}}}` to keep the name of the column",
-                            of.name
+                            metric_set.name
                         )
                     }
                 };
-                faults.push(of.renamed_dimension(former, current, span).with_help(help));
+                faults.push(metric_set.renamed_dimension(former, current, span).with_help(help));
             }
             for (_, filter) in self.filters_of(*set) {
                 for name in filter.names.iter().filter(|name| self.key_of_filter(name).is_none()) {
                     let plain = name.qualifier.is_none().then_some(&name.name);
                     faults.extend(plain.and_then(|plain| deprecation(plain, filter.file_span(&name.range))));
                     if let Some(current) = self.current_name_in_filter(*set, name) {
-                        let fault = of.renamed_dimension(&name.name, current, filter.file_span(&name.range));
+                        let fault = metric_set.renamed_dimension(&name.name, current, filter.file_span(&name.range));
                         faults.push(fault.with_help(format!("write `{}`", name.replacement_text(current))));
                     }
                 }
@@ -242,11 +248,17 @@ impl ModelOverSets<'_> {
 
     /// Returns a name in a formula of a set as the step over the set's rows must write it. A key may have the name of a
     /// column from which the set computes other values, for example after `region` has been renamed to `sales_region`.
-    /// The name of the relation then distinguishes the column from the key. `own` is the name of the formula.
-    pub fn column_next_to_keys(&self, set: usize, own: &str, name: &NameUse, keys: &Arena<MetricSetKey>) -> NameUse {
+    /// The name of the relation then distinguishes the column from the key. `formula_name` is the name of the formula.
+    pub fn column_next_to_keys(
+        &self,
+        set: usize,
+        formula_name: &str,
+        name: &NameUse,
+        keys: &Arena<MetricSetKey>,
+    ) -> NameUse {
         let is_hidden = name.qualifier.is_none()
             && position_of_hiding_key(&name.name, keys).is_some()
-            && self.resolve_in_set(set, own, name) == SetNameTarget::Column;
+            && self.resolve_in_set(set, formula_name, name) == SetNameTarget::Column;
         NameUse {
             qualifier: match is_hidden {
                 true => Some(self.sets[set].input_name()),
@@ -257,20 +269,20 @@ impl ModelOverSets<'_> {
     }
 
     /// Reports a key that has the name of its set's time, but a different value.
-    pub fn check_keys_hide_no_time(&self, used: &[usize], keys: &ModelKeys, faults: &mut Vec<Diagnostic>) {
-        for set in used {
-            let of = &self.sets[*set];
-            let Some(time) = of.time.as_ref() else { continue };
-            let own = &keys.of_sets[*set];
-            let is_column = of.position(&time.column).is_none();
-            let hiding = position_of_hiding_key(&time.column, own);
+    pub fn check_keys_hide_no_time(&self, set_indexes: &[usize], keys: &ModelKeys, faults: &mut Vec<Diagnostic>) {
+        for set in set_indexes {
+            let metric_set = &self.sets[*set];
+            let Some(time) = metric_set.time.as_ref() else { continue };
+            let set_keys = &keys.of_sets[*set];
+            let is_column = metric_set.position(&time.column).is_none();
+            let hiding = position_of_hiding_key(&time.column, set_keys);
             // In a model over several sets, the period of a time is computed from the qualified time.
-            let is_period = |index: &usize| self.sets.len() > 1 && own[*index].period.is_some();
+            let is_period = |index: &usize| self.sets.len() > 1 && set_keys[*index].period.is_some();
             if is_column && let Some(index) = hiding.filter(|index| !is_period(index)) {
-                let (name, column) = (&time.column, &own[index].column);
+                let (name, column) = (&time.column, &set_keys[index].column);
                 let message = format!(
                     "the key `{name}` is computed from `{column}`, but `{name}` is also the time of the set `{}`",
-                    of.name
+                    metric_set.name
                 );
                 faults.push(
                     Diagnostic::new(Code::MetricKey, self.keys[index].span, message)

@@ -99,11 +99,11 @@ impl PeriodBound {
 
     /// Returns the value of a key in the earlier of two periods.
     pub fn earlier_value(&self, other: &Self, key: &MetricSetKey) -> Option<String> {
-        let (one, two) = (self.key_value(key)?, other.key_value(key)?);
+        let (first_value, two) = (self.key_value(key)?, other.key_value(key)?);
         Some(match (self.date, other.date) {
-            (Some(of_one), Some(of_two)) if of_one <= of_two => one,
+            (Some(of_one), Some(of_two)) if of_one <= of_two => first_value,
             (Some(_), Some(_)) => two,
-            _ => format!("IF({one} < {two}, {one}, {two})"),
+            _ => format!("IF({first_value} < {two}, {first_value}, {two})"),
         })
     }
 
@@ -122,8 +122,8 @@ impl PeriodBound {
         let formula = &self.formula;
         let months = timeframe_months_and_offset(frame, fiscal_offset);
         if let (Some((year, month, _)), Some((length, offset))) = (self.date, months) {
-            let whole = (year * 12 + month - 1).saturating_sub(offset);
-            let start = whole - whole % length + offset;
+            let month_index = (year * 12 + month - 1).saturating_sub(offset);
+            let start = month_index - month_index % length + offset;
             let day = |months: u32| format!("DATE({}, {}, 1)", months / 12, months % 12 + 1);
             let after = start + length;
             return (day(start), (after < 10_000 * 12).then(|| day(after)));
@@ -213,12 +213,18 @@ impl ModelOverSets<'_> {
     }
 
     /// Reports bounds that no set can apply, and bounds that are not constants.
-    pub fn check_bounds(&self, compiler: &Compiler, keys: &ModelKeys, used: &[usize], faults: &mut Vec<Diagnostic>) {
+    pub fn check_bounds(
+        &self,
+        compiler: &Compiler,
+        keys: &ModelKeys,
+        set_indexes: &[usize],
+        faults: &mut Vec<Diagnostic>,
+    ) {
         for key in ["since", "until"] {
             let Some(node) = self.step.get(key) else { continue };
             faults.extend(PeriodBound::bound_error(compiler, key, node, self.source));
             let lacks_time = |set: &&usize| self.sets[**set].time.is_none();
-            if let (None, Some(set)) = (keys.time, used.iter().find(lacks_time)) {
+            if let (None, Some(set)) = (keys.time, set_indexes.iter().find(lacks_time)) {
                 let name = &self.sets[*set].name;
                 faults.push(
                     Diagnostic::new(

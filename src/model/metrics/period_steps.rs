@@ -33,8 +33,8 @@ pub fn period_steps(root: &Node) -> Vec<(usize, &Node)> {
     let steps = root.get("steps").and_then(Node::items);
     let steps = steps.unwrap_or(std::slice::from_ref(root)).iter().enumerate();
     let has_periods = |step: &Node| PERIOD_KEYS.iter().any(|key| step.get(key).is_some());
-    let chosen = steps.filter(|(_, step)| has_periods(step) && step.get("metrics").is_none());
-    chosen.collect()
+    let indexed_steps = steps.filter(|(_, step)| has_periods(step) && step.get("metrics").is_none());
+    indexed_steps.collect()
 }
 
 /// Reads a step that specifies its periods, and reports errors. `index` is the index of the step in the spec.
@@ -55,7 +55,7 @@ pub fn read_period_step<'y>(
     let keys = read_keys(&loader, node);
     let step = loader.read_step(node, std::ptr::eq(node, root));
     // The formulas are analyzed like the formulas of a metric set, but may read keys next to aggregates.
-    let own = Step {
+    let period_step = Step {
         having: None,
         order_by: Vec::new(),
         partition_by: None,
@@ -80,7 +80,7 @@ pub fn read_period_step<'y>(
         types: &types,
         is_descending: order.is_some_and(|(_, descending)| descending),
     };
-    let (formulas, _) = analyze_in(compiler, &own, source, &analysis_scope);
+    let (formulas, _) = analyze_in(compiler, &period_step, source, &analysis_scope);
     let around = Step {
         group_by: Vec::new(),
         definitions: Vec::new(),
@@ -91,12 +91,12 @@ pub fn read_period_step<'y>(
     set.periods = earlier.periods;
     set.add_formulas(formulas);
     choose_time(&mut set, &keys, (node, value.span), faults);
-    let listed = set
+    let set_metrics = set
         .definitions
         .iter()
         .enumerate()
         .filter(|(_, formula)| formula.level != Level::Row);
-    let listed = listed.map(|(metric, formula)| ListedMetric {
+    let listed_metrics = set_metrics.map(|(metric, formula)| ListedMetric {
         set: 0,
         metric,
         name: formula.name.clone(),
@@ -106,7 +106,7 @@ pub fn read_period_step<'y>(
         root,
         step: node,
         source,
-        listed_metrics: listed.collect(),
+        listed_metrics: listed_metrics.collect(),
         sets: vec![Arc::new(set)].into(),
         set_count: 1,
         keys: keys.into(),
@@ -206,13 +206,17 @@ fn time_column(set: &MetricSet, keys: &[ModelKey], node: &Node) -> Result<String
             let Some((column, frame)) = set.timeframe_of(&key.text) else {
                 continue;
             };
-            if is_meant(key, &frame) && !columns.iter().any(|known| known.eq_ignore_ascii_case(column)) {
+            if is_meant(key, &frame)
+                && !columns
+                    .iter()
+                    .any(|existing_column| existing_column.eq_ignore_ascii_case(column))
+            {
                 columns.push(column.to_owned());
             }
         }
         columns
     };
-    let all = columns(&|_, _| true);
+    let candidates = columns(&|_, _| true);
     let fill = node
         .get("fill")
         .and_then(|fill| fill.text().or_else(|| fill.text_at("by")));
@@ -223,19 +227,22 @@ fn time_column(set: &MetricSet, keys: &[ModelKey], node: &Node) -> Result<String
     let first = order
         .first()
         .map(|entry| crate::compiler::split_sort_key(entry.trim()).0);
-    let named = |name: Option<&str>| {
+    let named_columns = |name: Option<&str>| {
         let name = name.unwrap_or_default().trim();
-        let same = |text: &str| text.eq_ignore_ascii_case(name);
+        let is_same_name = |text: &str| text.eq_ignore_ascii_case(name);
         columns(&|key, frame| {
-            same(&key.text) || same(&key_name(&key.text)) || same(frame) || set.is_same_period(&key.text, name)
+            is_same_name(&key.text)
+                || is_same_name(&key_name(&key.text))
+                || is_same_name(frame)
+                || set.is_same_period(&key.text, name)
         })
     };
-    let meant = [all.clone(), named(fill), named(first)]
+    let candidate_lists = [candidates.clone(), named_columns(fill), named_columns(first)]
         .into_iter()
         .find(|columns| columns.len() == 1);
-    meant
+    candidate_lists
         .and_then(|mut columns| columns.pop())
-        .ok_or_else(|| match all.as_slice() {
+        .ok_or_else(|| match candidates.as_slice() {
             [] => ("no key of the step is a timeframe", GROUP_BY_TIMEFRAME.to_owned()),
             several => (
                 "the keys are periods of several columns",
@@ -264,14 +271,14 @@ impl EarlierSteps {
             let is_step = |from: &str| steps.iter().any(|step| step.text_at("name") == Some(from));
             node.text_at("from").is_some_and(|from| !is_step(from))
         };
-        for (at, node) in steps.iter().enumerate().take(index) {
+        for (step_index, node) in steps.iter().enumerate().take(index) {
             if reads_relation(node) {
                 periods.clear();
             }
             if node.get("union").is_some() {
                 // Each step of the union may compute the columns from a different date.
-                let all = periods.iter_mut();
-                all.for_each(|(name, period)| period.origin = format!("{at}.{name}"));
+                let period_entries = periods.iter_mut();
+                period_entries.for_each(|(name, period)| period.origin = format!("{step_index}.{name}"));
             }
             let (formulas, _) = analyze(compiler, &loader.read_step(node, false), source);
             let mut set = set_without_formulas(String::new(), Vec::new(), node.span);
@@ -283,7 +290,7 @@ impl EarlierSteps {
                 match set.date_part_of(&text) {
                     Some((column, frame)) => {
                         let origin = set.origin(column, &frame).map(str::to_owned);
-                        let origin = origin.unwrap_or_else(|| format!("{at}.{}", column.to_lowercase()));
+                        let origin = origin.unwrap_or_else(|| format!("{step_index}.{}", column.to_lowercase()));
                         periods.insert(name.clone(), InputTimeframe { frame, origin })
                     }
                     None => periods.remove(&name),
@@ -309,15 +316,15 @@ impl EarlierSteps {
 /// Returns the name of the relation or step that a step reads, and the keys that specify this input.
 fn input_of_period_step(root: &Node, node: &Node, index: usize) -> (String, Vec<(Node, Node)>) {
     let steps = root.items_at("steps");
-    let pair = |key: &str, of: &Node| {
-        let pairs = of.pairs().unwrap_or_default().iter();
+    let pair = |key: &str, source_node: &Node| {
+        let pairs = source_node.pairs().unwrap_or_default().iter();
         pairs
             .filter(|(name, _)| name.text() == Some(key))
             .cloned()
             .collect::<Vec<_>>()
     };
     let mut pairs = pair("joins", node);
-    let relation = |of: &Node| of.text_at("from").map(relation_name).unwrap_or_default();
+    let relation = |source_node: &Node| source_node.text_at("from").map(relation_name).unwrap_or_default();
     let before = index.checked_sub(1).and_then(|before| steps.get(before));
     let input = match (before, node.get("union").map(Node::texts)) {
         (None, _) => {

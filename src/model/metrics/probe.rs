@@ -8,19 +8,22 @@ use crate::yaml;
 /// Returns, as a key, the shortest period that is available in every set that has rows and on which the set is built.
 /// `None` if one of these sets has no time. The key names the columns, because a set may have a column such as `month`.
 fn time_key(set: &MetricSet, sets: &MetricSets) -> Option<String> {
-    let mut all = vec![set];
+    let mut metric_sets = vec![set];
     let mut next = 0;
-    while let Some(set) = all.get(next).copied() {
+    while let Some(set) = metric_sets.get(next).copied() {
         for name in &set.sets {
-            let used = &**sets.get(name)?;
-            if !all.iter().any(|set| set.name.eq_ignore_ascii_case(&used.name)) {
-                all.push(used);
+            let base_set = &**sets.get(name)?;
+            if !metric_sets
+                .iter()
+                .any(|set| set.name.eq_ignore_ascii_case(&base_set.name))
+            {
+                metric_sets.push(base_set);
             }
         }
         next += 1;
     }
-    all.retain(|set| set.sets.is_empty());
-    let times: Vec<(&str, &SetTime)> = all
+    metric_sets.retain(|set| set.sets.is_empty());
+    let times: Vec<(&str, &SetTime)> = metric_sets
         .iter()
         .map(|set| Some((set.name.as_str(), set.time.as_ref()?)))
         .collect::<Option<_>>()?;

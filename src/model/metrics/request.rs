@@ -278,8 +278,8 @@ pub fn read_keys(loader: &Loader<'_, '_>, step: &Node) -> Vec<ModelKey> {
         if let Some(text) = item.text() {
             keys.push(plain(&SpannedText { text, node: item }));
         }
-        for (name, of) in item.pairs().unwrap_or_default() {
-            let parts = of.pairs().unwrap_or_default().iter();
+        for (name, mapping) in item.pairs().unwrap_or_default() {
+            let parts = mapping.pairs().unwrap_or_default().iter();
             let parts = parts.filter_map(|(set, column)| {
                 Some(MappedColumn {
                     set: set.text()?.to_owned(),
@@ -331,8 +331,8 @@ impl ModelOverSets<'_> {
 
     /// Returns the index of a set, after adding the set if it is new.
     fn add_set(&mut self, set: &Arc<MetricSet>) -> usize {
-        let same = |metric_set: &Arc<MetricSet>| metric_set.name.eq_ignore_ascii_case(&set.name);
-        self.sets.iter().position(same).unwrap_or_else(|| {
+        let is_same_set = |metric_set: &Arc<MetricSet>| metric_set.name.eq_ignore_ascii_case(&set.name);
+        self.sets.iter().position(is_same_set).unwrap_or_else(|| {
             self.sets.push(Arc::clone(set));
             self.sets.len() - 1
         })
@@ -398,14 +398,16 @@ impl ModelOverSets<'_> {
             };
             faults.push(set.renamed_metric(metric, present, *span).with_help(help));
         }
-        let metric_formula = set.position(present).map(|found| &set.definitions[found]);
+        let metric_formula = set
+            .position(present)
+            .map(|definition_index| &set.definitions[definition_index]);
         if let Some(formula) = metric_formula.filter(|formula| formula.is_broken) {
             faults.push(broken_metric(set, formula, *span));
             return;
         }
         let Some(found) = set
             .position(present)
-            .filter(|found| set.is_metric(&set.definitions[*found]))
+            .filter(|definition_index| set.is_metric(&set.definitions[*definition_index]))
         else {
             faults.push(unknown_metric(set, metric, *span));
             return;
@@ -437,12 +439,12 @@ impl ModelOverSets<'_> {
         while let Some(set) = self.sets.try_get(next).cloned() {
             // The errors in the set itself have already been reported.
             let is_checked = self.kind == SpecKind::WholeSet && next == 0;
-            let own = set.faults.iter().filter(|_| !is_checked).cloned();
-            faults.extend(own.map(|fault| self.at_model(&set, fault)));
+            let set_faults = set.faults.iter().filter(|_| !is_checked).cloned();
+            faults.extend(set_faults.map(|fault| self.at_model(&set, fault)));
             for name in &set.sets {
                 match sets.get(name) {
-                    Some(used) => {
-                        self.add_set(used);
+                    Some(base_set) => {
+                        self.add_set(base_set);
                     }
                     None => faults.push(unknown_set(name, self.span, sets, Some(&set))),
                 }
@@ -551,10 +553,10 @@ pub fn unknown_metric(set: &MetricSet, name: &str, span: Span) -> Diagnostic {
     match suggest::nearest_name(name, names()) {
         Some(near) => fault.with_help(suggest::similar_name_help(near)),
         None => {
-            let mut all: Vec<String> = names().take(12).map(|name| format!("`{name}`")).collect();
-            let left_out = names().count() - all.len();
-            all.extend((left_out > 0).then(|| format!("and {left_out} more")));
-            fault.with_help(format!("the metrics of the set are {}", all.join(", ")))
+            let mut quoted_names: Vec<String> = names().take(12).map(|name| format!("`{name}`")).collect();
+            let left_out = names().count() - quoted_names.len();
+            quoted_names.extend((left_out > 0).then(|| format!("and {left_out} more")));
+            fault.with_help(format!("the metrics of the set are {}", quoted_names.join(", ")))
         }
     }
 }

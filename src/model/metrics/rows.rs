@@ -39,29 +39,34 @@ impl ModelOverSets<'_> {
         (keys, bounds): (&Arena<MetricSetKey>, Vec<TextWithOrigins>),
         columns: Vec<DefinitionText>,
     ) -> StepText {
-        let of = &self.sets[set];
+        let metric_set = &self.sets[set];
         let file = self.file_number_of_set(set);
-        let mut used = NamesUsed::default();
-        for formula in formulas.iter().copied().chain(&of.filter) {
-            self.record_names(set, formula, &mut used);
+        let mut names_used = NamesUsed::default();
+        for formula in formulas.iter().copied().chain(&metric_set.filter) {
+            self.record_names(set, formula, &mut names_used);
         }
         for (_, filter) in self.filters_of(set) {
-            self.record_filter_names(set, filter, &mut used);
+            self.record_filter_names(set, filter, &mut names_used);
         }
-        if let (false, Some(time)) = (bounds.is_empty(), &of.time) {
-            self.record_used_name(set, "", &parse_name_use(&time.column), &mut used);
+        if let (false, Some(time)) = (bounds.is_empty(), &metric_set.time) {
+            self.record_used_name(set, "", &parse_name_use(&time.column), &mut names_used);
         }
         for key in keys {
-            self.record_used_name(set, "", &parse_name_use(split_timeframe(&key.column).0), &mut used);
+            self.record_used_name(
+                set,
+                "",
+                &parse_name_use(split_timeframe(&key.column).0),
+                &mut names_used,
+            );
         }
         for column in rule.iter().flat_map(|rule| rule.per.iter().chain([&rule.time])) {
-            self.record_used_name(set, "", &parse_name_use(&column.name), &mut used);
+            self.record_used_name(set, "", &parse_name_use(&column.name), &mut names_used);
         }
-        self.add_inputs_of_dimensions(set, &mut used);
-        let from = of.root.get("from");
+        self.add_inputs_of_dimensions(set, &mut names_used);
+        let from = metric_set.root.get("from");
         let from = from.and_then(|node| Some((node, node.text()?)));
-        let dimensions = used.dimensions.iter().map(|index| {
-            let formula = &of.definitions[*index];
+        let dimensions = names_used.dimensions.iter().map(|index| {
+            let formula = &metric_set.definitions[*index];
             DefinitionText {
                 description: formula.description.clone(),
                 ..DefinitionText::new(
@@ -79,8 +84,8 @@ impl ModelOverSets<'_> {
             .chain(columns);
         StepText {
             from: from.map(|(node, text)| TextWithPosition::new(text, file, node.span)),
-            union: of.root.texts_at("union"),
-            joins: used_joins(compiler, of, self.kind, &used)
+            union: metric_set.root.texts_at("union"),
+            joins: used_joins(compiler, metric_set, self.kind, &names_used)
                 .into_iter()
                 .map(|join| TextWithPosition::new(node_text(join), file, join.span))
                 .collect(),
@@ -94,26 +99,28 @@ impl ModelOverSets<'_> {
     /// Returns the model's filters that apply to a set.
     pub fn filters_of(&self, set: usize) -> impl Iterator<Item = &(Option<String>, MetricFormula)> {
         let name = &self.sets[set].name;
-        self.filters
-            .iter()
-            .filter(move |(of, _)| of.as_ref().is_none_or(|of| of.eq_ignore_ascii_case(name)))
+        self.filters.iter().filter(move |(filter_set, _)| {
+            filter_set
+                .as_ref()
+                .is_none_or(|set_name| set_name.eq_ignore_ascii_case(name))
+        })
     }
 
-    fn record_names(&self, set: usize, formula: &MetricFormula, used: &mut NamesUsed) {
+    fn record_names(&self, set: usize, formula: &MetricFormula, names_used: &mut NamesUsed) {
         for name in &formula.names {
-            self.record_used_name(set, &formula.name, name, used);
+            self.record_used_name(set, &formula.name, name, names_used);
         }
     }
 
     /// Records the names in a filter of the model, which may be former names of dimensions.
-    fn record_filter_names(&self, set: usize, filter: &MetricFormula, used: &mut NamesUsed) {
+    fn record_filter_names(&self, set: usize, filter: &MetricFormula, names_used: &mut NamesUsed) {
         for name in &filter.names {
             let current = self.current_name_in_filter(set, name);
             let name = NameUse {
                 name: current.unwrap_or(&name.name).to_owned(),
                 ..name.clone()
             };
-            self.record_used_name(set, &filter.name, &name, used);
+            self.record_used_name(set, &filter.name, &name, names_used);
         }
     }
 
@@ -138,14 +145,15 @@ impl ModelOverSets<'_> {
         renamed.collect()
     }
 
-    fn record_used_name(&self, set: usize, own: &str, name: &NameUse, used: &mut NamesUsed) {
-        match self.resolve_in_set(set, own, name) {
+    fn record_used_name(&self, set: usize, formula_name: &str, name: &NameUse, names_used: &mut NamesUsed) {
+        match self.resolve_in_set(set, formula_name, name) {
             SetNameTarget::Dimension(index) => {
-                used.dimensions.insert(index);
+                names_used.dimensions.insert(index);
             }
             SetNameTarget::Column | SetNameTarget::Unknown => {
                 let qualifier = name.qualifier.as_deref().unwrap_or_default();
-                used.columns
+                names_used
+                    .columns
                     .insert((qualifier.to_lowercase(), name.name.to_lowercase()));
             }
             SetNameTarget::Metric(_) => {}
@@ -153,16 +161,16 @@ impl ModelOverSets<'_> {
     }
 
     /// Adds the dimensions and columns from which the used dimensions are computed.
-    fn add_inputs_of_dimensions(&self, set: usize, used: &mut NamesUsed) {
-        let mut next: Vec<usize> = used.dimensions.iter().copied().collect();
+    fn add_inputs_of_dimensions(&self, set: usize, names_used: &mut NamesUsed) {
+        let mut next: Vec<usize> = names_used.dimensions.iter().copied().collect();
         while let Some(index) = next.pop() {
             let mut more = NamesUsed::default();
             self.record_names(set, &self.sets[set].definitions[index], &mut more);
-            used.columns.append(&mut more.columns);
+            names_used.columns.append(&mut more.columns);
             next.extend(
                 more.dimensions
                     .into_iter()
-                    .filter(|index| used.dimensions.insert(*index)),
+                    .filter(|index| names_used.dimensions.insert(*index)),
             );
         }
     }
@@ -174,9 +182,9 @@ impl ModelOverSets<'_> {
         keys: &Arena<MetricSetKey>,
         bounds: Vec<TextWithOrigins>,
     ) -> Option<TextWithOrigins> {
-        let of = &self.sets[set];
+        let metric_set = &self.sets[set];
         let mut filters: Vec<TextWithOrigins> = Vec::new();
-        filters.extend(of.filter.as_ref().map(|filter| {
+        filters.extend(metric_set.filter.as_ref().map(|filter| {
             filter.spell(
                 self.file_number_of_set(set),
                 &self.columns_next_to_keys(set, filter, keys),
@@ -188,7 +196,7 @@ impl ModelOverSets<'_> {
                 let key = self.key_of_filter(name);
                 if let Some(key) = key.and_then(|index| keys.try_get(index)) {
                     // In a condition on rows, the name of a time refers to the column.
-                    let hiding = key.definition.as_ref().filter(|key| of.is_time(&key.name));
+                    let hiding = key.definition.as_ref().filter(|key| metric_set.is_time(&key.name));
                     let text = hiding.map_or(&key.entry.text, |key| &key.formula.text);
                     let text = TextWithOrigins::generated(text, 0, filter.file_span(&name.range));
                     replaced.push((name.range.clone(), text));
@@ -212,13 +220,13 @@ pub fn conjunction(mut conditions: Vec<TextWithOrigins>, span: Span) -> Option<T
     if conditions.len() < 2 {
         return conditions.pop();
     }
-    let mut all = TextWithOrigins::default();
+    let mut output = TextWithOrigins::default();
     for (index, condition) in conditions.iter().enumerate() {
-        all.write(if index == 0 { "AND(" } else { ", " }, 0, span);
-        all.append(condition, 0);
+        output.write(if index == 0 { "AND(" } else { ", " }, 0, span);
+        output.append(condition, 0);
     }
-    all.write(")", 0, span);
-    Some(all)
+    output.write(")", 0, span);
+    Some(output)
 }
 
 /// Parses a name in formula syntax.
@@ -237,16 +245,17 @@ pub fn parse_name_use(text: &str) -> NameUse {
 }
 
 /// Returns the joins that the used columns need. An inner join filters rows, so it is always needed.
-fn used_joins<'s>(compiler: &Compiler, set: &'s MetricSet, kind: SpecKind, used: &NamesUsed) -> Vec<&'s Node> {
+fn used_joins<'s>(compiler: &Compiler, set: &'s MetricSet, kind: SpecKind, names_used: &NamesUsed) -> Vec<&'s Node> {
     let joins: Vec<&Node> = set.root.items_at("joins").iter().collect();
-    let known = |text: &str| RelationReference::read(text).and_then(|from| known_relation(&compiler.options, &from));
-    let from = set.root.text_at("from").and_then(known);
-    let mut columns = used.columns.clone();
-    let mut needed = Vec::new();
+    let find_relation =
+        |text: &str| RelationReference::read(text).and_then(|from| known_relation(&compiler.options, &from));
+    let from = set.root.text_at("from").and_then(find_relation);
+    let mut columns = names_used.columns.clone();
+    let mut required_joins = Vec::new();
     // A join may use columns of an earlier join.
     for join in joins.into_iter().rev() {
         let (alias, to) = joined_relation(join).unwrap_or_default();
-        let relation = known(to);
+        let relation = find_relation(to);
         let is_column = |(qualifier, name): &(String, String)| match qualifier.as_str() {
             "" => {
                 relation.is_some_and(|relation| relation.position(name.as_str()).is_some())
@@ -257,21 +266,21 @@ fn used_joins<'s>(compiler: &Compiler, set: &'s MetricSet, kind: SpecKind, used:
         // The set contains the tests for all its joins.
         let is_inner = matches!(kind, SpecKind::WholeSet | SpecKind::Periods) || join.text_at("type") == Some("inner");
         if is_inner || columns.iter().any(is_column) {
-            needed.push(join);
+            required_joins.push(join);
             // A search for words is sufficient to find the relations to which a condition refers, because conditions
             // are rarely long.
-            let on = join
+            let condition = join
                 .get("on")
                 .or_else(|| join.get("true"))
                 .and_then(Node::text)
                 .unwrap_or_default();
-            let words = on.split(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | '.')));
+            let words = condition.split(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | '.')));
             columns.extend(words.filter_map(|word| {
                 let (qualifier, name) = word.split_once('.')?;
                 Some((qualifier.to_lowercase(), name.to_lowercase()))
             }));
         }
     }
-    needed.reverse();
-    needed
+    required_joins.reverse();
+    required_joins
 }

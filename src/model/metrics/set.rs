@@ -91,8 +91,8 @@ pub struct MetricSet {
 impl MetricSet {
     /// Returns the position of a dimension or metric.
     pub fn position(&self, name: &str) -> Option<usize> {
-        let named = |formula: &MetricFormula| formula.name.eq_ignore_ascii_case(name);
-        self.definitions.iter().position(named)
+        let has_name = |formula: &MetricFormula| formula.name.eq_ignore_ascii_case(name);
+        self.definitions.iter().position(has_name)
     }
 
     /// Returns the definition that is a key without a timeframe, such as `month_of_order` or `${month of order}`.
@@ -118,8 +118,8 @@ impl MetricSet {
     /// column ambiguous: not all columns of the relations are known, and none is known to have the column.
     pub fn qualified_column(&self, compiler: &Compiler, name: &str) -> String {
         let joins = self.root.items_at("joins").iter();
-        let known = |text: &str| known_relation(&compiler.options, &RelationReference::read(text)?);
-        let joined: Vec<Option<&Relation>> = joins.map(|join| known(join.text_at("to")?)).collect();
+        let find_relation = |text: &str| known_relation(&compiler.options, &RelationReference::read(text)?);
+        let joined: Vec<Option<&Relation>> = joins.map(|join| find_relation(join.text_at("to")?)).collect();
         let from = self.relation(compiler);
         let is_plain = !name.contains('.') && self.position(name).is_none();
         let may_be_of_from = from.is_none_or(Relation::may_have_more_columns);
@@ -196,8 +196,8 @@ impl MetricSet {
     /// Returns the properties of a metric or dimension.
     pub fn properties(&self, name: &str) -> Option<&Node> {
         let pairs = self.root.get("columns")?.pairs()?;
-        let named = |key: &Node| key.text().is_some_and(|key| key.eq_ignore_ascii_case(name));
-        pairs.iter().find(|(key, _)| named(key)).map(|(_, value)| value)
+        let has_name = |key: &Node| key.text().is_some_and(|key| key.eq_ignore_ascii_case(name));
+        pairs.iter().find(|(key, _)| has_name(key)).map(|(_, value)| value)
     }
 
     /// Returns the text of a setting.
@@ -342,8 +342,8 @@ pub fn column_types(compiler: &Compiler, root: &Node) -> Vec<(String, Type)> {
             *ty = Type::Unknown;
         }
     }
-    let given = compiler.options.given_types.iter().cloned();
-    given.chain(types).collect()
+    let option_types = compiler.options.given_types.iter().cloned();
+    option_types.chain(types).collect()
 }
 
 fn read_time(node: &Node) -> Option<SetTime> {

@@ -20,12 +20,13 @@ impl MetricChange {
     /// way.
     #[must_use]
     pub fn is_reflected_in(&self, spec: &CompiledSpec, column: &str, [before, after]: [Option<&str>; 2]) -> bool {
-        let is_same = |formula: Option<&str>, own: &Option<String>| formula.map(write::on_one_line) == *own;
+        let is_same =
+            |formula: Option<&str>, column_formula: &Option<String>| formula.map(write::on_one_line) == *column_formula;
         is_same(before, &self.before)
             && is_same(after, &self.after)
             && spec
                 .columns_of_metric(&self.metric)
-                .any(|of| of.eq_ignore_ascii_case(column))
+                .any(|column_name| column_name.eq_ignore_ascii_case(column))
     }
 }
 
@@ -34,7 +35,10 @@ impl CompiledSpec {
     #[doc(hidden)]
     #[must_use]
     pub fn metric_set_definition(&self, set: &str, name: &str) -> Option<MetricSetFormula<'_>> {
-        let set = self.sets.iter().find(|of| of.name.eq_ignore_ascii_case(set))?;
+        let set = self
+            .sets
+            .iter()
+            .find(|metric_set| metric_set.name.eq_ignore_ascii_case(set))?;
         MetricSetFormula::new(set, name)
     }
 
@@ -42,7 +46,11 @@ impl CompiledSpec {
     #[doc(hidden)]
     #[must_use]
     pub fn metric_set_filter(&self, set: &str) -> Option<MetricSetFilter<'_>> {
-        MetricSetFilter::new(self.sets.iter().find(|of| of.name.eq_ignore_ascii_case(set))?)
+        MetricSetFilter::new(
+            self.sets
+                .iter()
+                .find(|metric_set| metric_set.name.eq_ignore_ascii_case(set))?,
+        )
     }
 
     /// Returns the changes to the parts of the metric sets that the model reads in both versions: metrics, dimensions
@@ -70,8 +78,8 @@ impl CompiledSpec {
                 .collect::<Vec<_>>()
         };
         let in_earlier = names(earlier);
-        let both = names(self).into_iter().filter(|name| in_earlier.contains(name));
-        let definitions = both.filter_map(|metric| {
+        let common_names = names(self).into_iter().filter(|name| in_earlier.contains(name));
+        let definitions = common_names.filter_map(|metric| {
             let (set, name) = metric.split_once('.')?;
             let formula = |spec: &Self| Some(text(spec.metric_set_definition(set, name)?.text()));
             let (before, after) = (Some(formula(earlier)?), Some(formula(self)?));
@@ -87,7 +95,7 @@ impl CompiledSpec {
                 after: condition(self),
             }
         });
-        let all = definitions.chain(conditions);
-        all.filter(|change| change.before != change.after).collect()
+        let changes = definitions.chain(conditions);
+        changes.filter(|change| change.before != change.after).collect()
     }
 }

@@ -56,15 +56,15 @@ impl MetricSet {
     pub(super) fn check_metrics_of_all_rows(&self, index: usize, node: &Node, faults: &mut Vec<Diagnostic>) {
         let formula = &self.definitions[index];
         let of_all_rows = |name: &&NameUse| {
-            let used = self
+            let other_index = self
                 .position(&name.name)
-                .filter(|used| *used != index && name.qualifier.is_none());
-            let used = used.map(|used| &self.definitions[used]);
-            used.is_some_and(|used| {
+                .filter(|metric_index| *metric_index != index && name.qualifier.is_none());
+            let other_metric = other_index.map(|metric_index| &self.definitions[metric_index]);
+            other_metric.is_some_and(|metric| {
                 let has_rule = self
-                    .properties(&used.name)
+                    .properties(&metric.name)
                     .is_some_and(|keys| keys.get("non_additive").is_some());
-                !used.aggregates.is_empty() && !has_rule
+                !metric.aggregates.is_empty() && !has_rule
             })
         };
         if let Some(name) = formula

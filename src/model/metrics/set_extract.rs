@@ -37,20 +37,26 @@ impl CompiledSpec {
     }
 
     fn set_extract(&self, set: &MetricSet, source: &str) -> String {
-        let needed = self.needed_definitions(set, source);
+        let need_flags = self.needed_definitions(set, source);
         let mut text = String::new();
         let (mut definitions, mut columns) = (String::new(), String::new());
-        for (formula, _) in set.definitions.iter().zip(&needed).filter(|(_, needed)| **needed) {
+        for (formula, _) in set
+            .definitions
+            .iter()
+            .zip(&need_flags)
+            .filter(|(_, is_needed)| **is_needed)
+        {
             let name = yaml::flow_text(&formula.name);
             let formula_text = crate::write::strip_comments(&formula.text);
             let lines: Vec<&str> = formula_text.lines().map(str::trim).collect();
             definitions.push_str(&format!("  {name}: {}\n", yaml::flow_text(&lines.join(" "))));
             let properties = set.properties(&formula.name);
-            let kept = ["non_additive", "renamed_from"].into_iter();
-            let kept = kept.filter_map(|key| Some(format!("{key}: {}", node_text(properties?.get(key)?))));
-            let kept: Vec<String> = kept.collect();
-            if !kept.is_empty() {
-                columns.push_str(&format!("  {name}: {{{}}}\n", kept.join(", ")));
+            let property_keys = ["non_additive", "renamed_from"].into_iter();
+            let property_pairs =
+                property_keys.filter_map(|key| Some(format!("{key}: {}", node_text(properties?.get(key)?))));
+            let property_texts: Vec<String> = property_pairs.collect();
+            if !property_texts.is_empty() {
+                columns.push_str(&format!("  {name}: {{{}}}\n", property_texts.join(", ")));
             }
         }
         for (key, value) in set.root.pairs().unwrap_or_default() {
@@ -63,8 +69,8 @@ impl CompiledSpec {
                 "columns" if columns.is_empty() => {}
                 "columns" => text.push_str(&format!("columns:\n{columns}")),
                 _ => {
-                    let whole = Span::new(key.span.start, value.span.end.max(key.span.end));
-                    text.push_str(whole.text(&set.text).trim_end());
+                    let pair_span = Span::new(key.span.start, value.span.end.max(key.span.end));
+                    text.push_str(pair_span.text(&set.text).trim_end());
                     text.push('\n');
                 }
             }
@@ -75,10 +81,10 @@ impl CompiledSpec {
     /// Returns the dimensions of the sets that the model needs, as `set.dimension`.
     pub(super) fn find_dimensions_read(&self, source: &str) -> Vec<String> {
         let of_set = |set: &Arc<MetricSet>| {
-            let needed = self.needed_definitions(set, source);
-            let all = set.definitions.iter().zip(needed);
-            let needed = all.filter(|(formula, is_needed)| *is_needed && !set.is_metric(formula));
-            let names = needed.map(|(formula, _)| format!("{}.{}", set.name, formula.name));
+            let need_flags = self.needed_definitions(set, source);
+            let definition_flags = set.definitions.iter().zip(need_flags);
+            let dimensions = definition_flags.filter(|(formula, is_needed)| *is_needed && !set.is_metric(formula));
+            let names = dimensions.map(|(formula, _)| format!("{}.{}", set.name, formula.name));
             names.collect::<Vec<_>>()
         };
         self.sets.iter().flat_map(of_set).collect()
@@ -93,7 +99,7 @@ impl CompiledSpec {
                 .iter()
                 .any(|metric| metric.eq_ignore_ascii_case(&full))
         };
-        let mut needed: Arena<bool> = set
+        let mut need_flags: Arena<bool> = set
             .definitions
             .iter()
             .map(|metric_formula| is_read(&metric_formula.name))
@@ -102,14 +108,18 @@ impl CompiledSpec {
         texts.extend(set.filter.as_ref().map(|filter| filter.text.as_str()));
         texts.extend(set.time.as_ref().map(|time| time.column.as_str()));
         texts.extend(set.root.get("joins").map(|joins| joins.span.text(&set.text)));
-        let read = set.definitions.iter().zip(&needed).filter(|(_, needed)| **needed);
-        texts.extend(read.map(|(formula, _)| formula.text.as_str()));
+        let formulas = set
+            .definitions
+            .iter()
+            .zip(&need_flags)
+            .filter(|(_, is_needed)| **is_needed);
+        texts.extend(formulas.map(|(formula, _)| formula.text.as_str()));
         let mut dimensions: FxHashMap<String, usize> = FxHashMap::default();
         for (index, formula) in set.definitions.iter().enumerate() {
             if !set.is_metric(formula) {
                 dimensions.insert(formula.name.to_lowercase(), index);
                 // A search for words does not find names that contain other characters.
-                needed[index] |= !is_plain_name(&formula.name);
+                need_flags[index] |= !is_plain_name(&formula.name);
             }
         }
         let is_between_words = |c: char| !c.is_alphanumeric() && c != '_';
@@ -118,18 +128,18 @@ impl CompiledSpec {
             .filter_map(|word| set.current_dimension(word))
         {
             if let Some(index) = dimensions.remove(&current.to_lowercase()) {
-                needed[index] = true;
+                need_flags[index] = true;
                 texts.push(&set.definitions[index].text);
             }
         }
         while let Some(text) = texts.pop() {
             for word in text.split(is_between_words) {
                 if let Some(index) = dimensions.remove(&word.to_lowercase()) {
-                    needed[index] = true;
+                    need_flags[index] = true;
                     texts.push(&set.definitions[index].text);
                 }
             }
         }
-        needed
+        need_flags
     }
 }

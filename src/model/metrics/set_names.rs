@@ -17,10 +17,10 @@ pub enum SetName<'s> {
 }
 
 impl MetricSet {
-    /// Resolves a name in the formula of the set's definition `own`. `find` looks up a set by name.
+    /// Resolves a name in the formula of the set's definition `formula_name`. `find` looks up a set by name.
     pub fn resolve<'s>(
         &'s self,
-        own: &str,
+        formula_name: &str,
         name: &NameUse,
         find: impl Fn(&str) -> Option<&'s MetricSet>,
     ) -> SetName<'s> {
@@ -32,7 +32,7 @@ impl MetricSet {
             false => is_of(&self.name),
         };
         let index = self.position(&name.name).filter(|_| may_be_own);
-        if let Some(index) = index.filter(|_| !own.eq_ignore_ascii_case(&name.name)) {
+        if let Some(index) = index.filter(|_| !formula_name.eq_ignore_ascii_case(&name.name)) {
             return SetName::Own(index);
         }
         if self.sets.is_empty() {
@@ -71,15 +71,17 @@ impl MetricSet {
         let find = |set: &str| sets.get(set).map(|set| &**set);
         for formula in &self.definitions {
             for name in &formula.names {
-                let found = match self.resolve(&formula.name, name, find) {
-                    SetName::OfSets(found) if found.len() != 1 => found.len(),
+                let candidate_count = match self.resolve(&formula.name, name, find) {
+                    SetName::OfSets(candidates) if candidates.len() != 1 => candidates.len(),
                     _ => continue,
                 };
                 let span = formula.file_span(&name.range);
                 let is_named = |qualifier: &&str| self.sets.iter().any(|set| set.eq_ignore_ascii_case(qualifier));
                 let qualifier = name.qualifier.as_deref().filter(is_named);
                 match qualifier.map(|qualifier| sets.get(qualifier)) {
-                    Some(Some(of)) if found == 0 => faults.push(unknown_metric(of, &name.name, span)),
+                    Some(Some(metric_set)) if candidate_count == 0 => {
+                        faults.push(unknown_metric(metric_set, &name.name, span))
+                    }
                     Some(None) => {}
                     _ if is_complete => {
                         faults.push(self.metric_of_no_set(&formula.name, name, span, find));
@@ -100,14 +102,14 @@ impl MetricSet {
         span: Span,
         find: impl Fn(&str) -> Option<&'s MetricSet>,
     ) -> Diagnostic {
-        let found = match self.resolve(formula, name, &find) {
-            SetName::OfSets(found) => found,
+        let set_metrics = match self.resolve(formula, name, &find) {
+            SetName::OfSets(candidates) => candidates,
             _ => Vec::new(),
         };
-        let written = &name.name;
-        let named = name.qualifier.as_deref();
-        let other = named.filter(|named| !self.sets.iter().any(|set| set.eq_ignore_ascii_case(named)));
-        let (used, what, help) = match (found.as_slice(), other) {
+        let name_text = &name.name;
+        let set_name = name.qualifier.as_deref();
+        let other = set_name.filter(|qualifier| !self.sets.iter().any(|set| set.eq_ignore_ascii_case(qualifier)));
+        let (subject, problem, help) = match (set_metrics.as_slice(), other) {
             ([], Some(other)) => (
                 other,
                 "is not one of the combined sets",
@@ -117,19 +119,19 @@ impl MetricSet {
                 let sets = self.sets.iter().filter_map(|set| find(set));
                 let names = sets.flat_map(|set| set.metrics().map(|metric| metric.name.as_str()));
                 let other = || format!("use a metric of {}", join_names(&self.sets));
-                let help = suggest::similar_name_help_or(written, names, other);
-                (written.as_str(), "is not a metric of the combined sets", help)
+                let help = suggest::similar_name_help_or(name_text, names, other);
+                (name_text.as_str(), "is not a metric of the combined sets", help)
             }
             (several, _) => {
                 let names: Vec<String> = several
                     .iter()
-                    .map(|(set, _)| format!("{}.{written}", set.name))
+                    .map(|(set, _)| format!("{}.{name_text}", set.name))
                     .collect();
                 let help = format!("write {}", join_names(&names));
-                (written.as_str(), "is a metric of several of the combined sets", help)
+                (name_text.as_str(), "is a metric of several of the combined sets", help)
             }
         };
-        let message = format!("`{used}` in the metric `{}.{formula}` {what}", self.name);
+        let message = format!("`{subject}` in the metric `{}.{formula}` {problem}", self.name);
         Diagnostic::new(Code::UnknownMetric, span, message).with_help(help)
     }
 }

@@ -27,17 +27,20 @@ fn assign_stages(columns: &mut Arena<MetricColumn>) -> Arena<Stage> {
         let least = columns[index]
             .uses
             .iter()
-            .map(|used| columns[used.column].stage)
+            .map(|column_use| columns[column_use.column].stage)
             .max()
             .unwrap_or(0);
         let column = &mut columns[index];
         let mut stage = if column.aggregates { 0 } else { least.max(column.stage) };
-        let merged = |index: usize, own: &Stage| match (own.windows, column.windows) {
-            (Some(one), Some(other)) => one.merge(other, index == 0).map(Some),
-            (one, other) => Some(one.or(other)),
+        let merged = |index: usize, candidate: &Stage| match (candidate.windows, column.windows) {
+            (Some(rows), Some(other)) => rows.merge(other, index == 0).map(Some),
+            (rows, other) => Some(rows.or(other)),
         };
         if !column.aggregates {
-            while stages.try_get(stage).is_some_and(|own| merged(stage, own).is_none()) {
+            while stages
+                .try_get(stage)
+                .is_some_and(|candidate| merged(stage, candidate).is_none())
+            {
                 stage += 1;
             }
         }
@@ -64,7 +67,10 @@ fn assign_ordered_stages(columns: &mut Arena<MetricColumn>, order: &[Vec<usize>]
     let stages = assign_stages(columns);
     let mut reads_model_windows: Arena<bool> = Arena::new();
     for column in columns.iter() {
-        let reads = column.uses.iter().any(|used| reads_model_windows[used.column]);
+        let reads = column
+            .uses
+            .iter()
+            .any(|column_use| reads_model_windows[column_use.column]);
         reads_model_windows.push(reads || column.windows == Some(WindowRows::Model));
     }
     let before = ordered_by.iter().filter(|column| !reads_model_windows[**column]);
@@ -110,7 +116,7 @@ impl<'m> StepWriter<'m> {
             formulas.as_ref().map(|formulas| {
                 let entry = |formula: &MetricFormula| {
                     let (replaced, uses) = builder.replacements_and_column_uses(None, formula);
-                    read_by.push(uses.iter().map(|used| used.column).collect());
+                    read_by.push(uses.iter().map(|column_use| column_use.column).collect());
                     let direction = if formula.descending { " desc" } else { "" };
                     let text = format!("{}{direction}", formula.spell(0, &replaced).text);
                     TextWithPosition::new(text, 0, formula.span)
@@ -124,7 +130,7 @@ impl<'m> StepWriter<'m> {
             let (replaced, uses) = builder.replacements_and_column_uses(None, formula);
             (
                 formula.spell(0, &replaced),
-                uses.iter().map(|used| used.column).collect(),
+                uses.iter().map(|column_use| column_use.column).collect(),
             )
         });
         let is_late = model.is_since_applied_after_windows(builder.keys, &columns);
@@ -195,8 +201,8 @@ impl<'m> StepWriter<'m> {
     /// compute the others in its last select.
     fn naming_column(&self, columns: &[usize]) -> Option<usize> {
         let uses = self.columns.all.iter().flat_map(|other| &other.uses);
-        let read: FxHashSet<usize> = uses.map(|used| used.column).collect();
-        let first_read = columns.iter().find(|column| read.contains(column));
+        let source_columns: FxHashSet<usize> = uses.map(|column_use| column_use.column).collect();
+        let first_read = columns.iter().find(|column| source_columns.contains(column));
         first_read.or_else(|| columns.first()).copied()
     }
 
@@ -206,7 +212,7 @@ impl<'m> StepWriter<'m> {
         let (_, uses) = self.having.as_ref()?;
         let mut reads_windows: Arena<bool> = Arena::new();
         for column in &self.columns.all {
-            let reads = column.uses.iter().any(|used| reads_windows[used.column]);
+            let reads = column.uses.iter().any(|column_use| reads_windows[column_use.column]);
             reads_windows.push(reads || column.windows.is_some());
         }
         if uses.iter().any(|column| reads_windows[*column]) {
@@ -247,11 +253,11 @@ impl<'m> StepWriter<'m> {
                 };
                 step.order_by = match &self.order_by {
                     Some(entries) => {
-                        let known = entries
+                        let sort_entries = entries
                             .iter()
                             .zip(&self.ordered_by)
                             .filter(|(_, uses)| uses.iter().all(is_known));
-                        known.map(|(entry, _)| entry.clone()).collect()
+                        sort_entries.map(|(entry, _)| entry.clone()).collect()
                     }
                     None => self.time_order_in(step),
                 };
@@ -262,10 +268,10 @@ impl<'m> StepWriter<'m> {
                     let mut names = entries.map(|text| bare(text.strip_suffix(" desc").unwrap_or(text)));
                     names.any(|name| name == bare(&key.text))
                 };
-                let all = self.keys.names.iter().map(|name| self.generated_text(name));
-                let default = || all.filter(|key| !ordered(key)).collect();
+                let key_texts = self.keys.names.iter().map(|name| self.generated_text(name));
+                let default = || key_texts.filter(|key| !ordered(key)).collect();
                 step.partition_by = match &self.partition_by {
-                    Some(written) => Some(written.clone()),
+                    Some(partition) => Some(partition.clone()),
                     None if is_grouped => None,
                     None if step.order_by.is_empty() => Some(Vec::new()),
                     // Look-backs without a partition compare the other keys, as in a grouped step.
@@ -308,8 +314,9 @@ impl<'m> StepWriter<'m> {
             .iter()
             .any(|column| self.columns.all[*column].output_position.is_none());
         let order = self.order_by.clone().unwrap_or_else(|| self.time_order());
-        let same = |one: &[TextWithPosition], other: &[TextWithPosition]| {
-            one.iter()
+        let is_same_order = |first_order: &[TextWithPosition], other: &[TextWithPosition]| {
+            first_order
+                .iter()
                 .map(|with_position| &with_position.text)
                 .eq(other.iter().map(|with_position| &with_position.text))
         };
@@ -317,7 +324,7 @@ impl<'m> StepWriter<'m> {
             stages[last].windows,
             None | Some(WindowRows::Whole | WindowRows::Ranked)
         ) || self.order_by.is_none()
-            || steps.last().is_some_and(|step| same(&step.order_by, &order));
+            || steps.last().is_some_and(|step| is_same_order(&step.order_by, &order));
         // A step cannot sort its rows by its own windows, and a grouped step has only the columns that it returns.
         let is_late = |column: &usize| {
             let column = &self.columns.all[*column];
@@ -346,8 +353,8 @@ impl<'m> StepWriter<'m> {
             if last > 0 {
                 // A column of an earlier step that follows a new column is written as `name = name`, so that it keeps
                 // its position.
-                let kept = outputs.iter().position(in_last).unwrap_or(outputs.len());
-                let (before, after) = outputs.split_at(kept);
+                let split_index = outputs.iter().position(in_last).unwrap_or(outputs.len());
+                let (before, after) = outputs.split_at(split_index);
                 step.keep = Some(StepTextRetention::Columns(self.kept_columns(before)));
                 let definition = |column: &usize| {
                     let mut text = self.columns.all[*column].text.clone();
@@ -384,6 +391,6 @@ pub fn union_step(model: &ModelOverSets<'_>, keys: &ModelKeys, names: &[String])
 
 /// Returns the definitions of the aggregates in the step over a group of rows.
 pub fn aggregates_of(columns: &ModelColumns, group: usize) -> Vec<DefinitionText> {
-    let own = columns.aggregates.iter().filter(|aggregate| aggregate.group == group);
-    own.map(|aggregate| aggregate.text.clone()).collect()
+    let group_aggregates = columns.aggregates.iter().filter(|aggregate| aggregate.group == group);
+    group_aggregates.map(|aggregate| aggregate.text.clone()).collect()
 }

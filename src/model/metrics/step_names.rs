@@ -25,9 +25,9 @@ pub fn names_of_steps(root: &Node) -> FxHashSet<String> {
 /// Returns the name of a step that groups the rows of sets by keys.
 pub fn grouped_name(sets: &[&str], keys: &ModelKeys) -> String {
     let from = match sets {
-        [one] => (*one).to_owned(),
-        [one, other] => format!("{one}_and_{other}"),
-        [one, ..] => format!("{one}_and_more"),
+        [set_name] => (*set_name).to_owned(),
+        [set_name, other] => format!("{set_name}_and_{other}"),
+        [set_name, ..] => format!("{set_name}_and_more"),
         [] => "metrics".to_owned(),
     };
     plain_name(&grouped_rows_name(&from, keys.names.as_slice()))
@@ -41,7 +41,9 @@ pub fn end_of_group_name(group: &RowGroup, groups: &[RowGroup]) -> String {
     };
     let is_similar = |other: &RowGroup| {
         let other_rule = other.rule.as_ref().filter(|_| other != group && other.set == group.set);
-        other_rule.is_some_and(|of| of.takes_last == rule.takes_last && of.time == rule.time)
+        other_rule.is_some_and(|candidate_rule| {
+            candidate_rule.takes_last == rule.takes_last && candidate_rule.time == rule.time
+        })
     };
     if !groups.iter().any(is_similar) {
         return String::new();
@@ -73,9 +75,9 @@ impl ModelOverSets<'_> {
             let name = name.to_lowercase();
             self.taken_names.contains(&name) || relations.contains(&name)
         };
-        let own = self.step.text_at("name");
-        if let Some(own) = own.filter(|_| self.kind == SpecKind::Periods && is_taken(&name)) {
-            name = fit_length(&format!("{name}_for_{own}"), MAX_STEP_BYTES);
+        let own_name = self.step.text_at("name");
+        if let Some(step_name) = own_name.filter(|_| self.kind == SpecKind::Periods && is_taken(&name)) {
+            name = fit_length(&format!("{name}_for_{step_name}"), MAX_STEP_BYTES);
         }
         while is_taken(&name) {
             name.push_str("_metrics");
@@ -86,10 +88,10 @@ impl ModelOverSets<'_> {
     /// Renames the last step to the name of the original step. The only step of a spec needs no name.
     pub fn name_last_step(&self, steps: &mut [StepText]) {
         let in_list = !std::ptr::eq(self.step, self.root);
-        let written = self.step.text_at("name").filter(|_| in_list);
+        let step_name = self.step.text_at("name").filter(|_| in_list);
         let is_alone = steps.len() == 1 && !in_list;
         let Some(last) = steps.last_mut() else { return };
-        match written {
+        match step_name {
             Some(name) => name.clone_into(&mut last.name),
             None if is_alone => last.name.clear(),
             None if last.name.is_empty() => last.name = self.free_step_name("result"),

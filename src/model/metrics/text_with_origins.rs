@@ -43,9 +43,9 @@ impl TextWithOrigins {
 
     /// Appends copied text with the offset of each byte in its file. Line breaks are followed by `indent` spaces.
     pub fn copy(&mut self, text: &str, offsets: &[u32], file: u16, indent: usize) {
-        for (at, byte) in text.char_indices() {
-            let origin = |at: usize| {
-                let offset = offsets.get(at).or(offsets.last()).copied().unwrap_or_default();
+        for (byte_index, byte) in text.char_indices() {
+            let origin = |index: usize| {
+                let offset = offsets.get(index).or(offsets.last()).copied().unwrap_or_default();
                 Origin {
                     file,
                     offset,
@@ -53,18 +53,19 @@ impl TextWithOrigins {
                 }
             };
             self.text.push(byte);
-            self.origins.extend((at..at + byte.len_utf8()).map(origin));
+            self.origins
+                .extend((byte_index..byte_index + byte.len_utf8()).map(origin));
             if byte == '\n' {
                 self.text.extend(std::iter::repeat_n(' ', indent));
-                self.origins.extend(std::iter::repeat_n(origin(at), indent));
+                self.origins.extend(std::iter::repeat_n(origin(byte_index), indent));
             }
         }
     }
 
     /// Appends another text. Line breaks are followed by `indent` spaces.
     pub fn append(&mut self, other: &Self, indent: usize) {
-        for (at, c) in other.text.char_indices() {
-            let origins = other.origins.get(at..at + c.len_utf8()).unwrap_or_default();
+        for (index, c) in other.text.char_indices() {
+            let origins = other.origins.get(index..index + c.len_utf8()).unwrap_or_default();
             self.text.push(c);
             self.origins.extend_from_slice(origins);
             if let ('\n', Some(origin)) = (c, origins.first()) {
@@ -77,14 +78,14 @@ impl TextWithOrigins {
     /// Returns the file and span from which a span of the text originates. A span that covers several files belongs to
     /// the file in which it starts.
     pub fn origin(&self, span: Span) -> (u16, Span) {
-        let at = |offset: u32| self.origins.get(offset as usize).or(self.origins.last()).copied();
+        let origin_at = |offset: u32| self.origins.get(offset as usize).or(self.origins.last()).copied();
         let none = Origin {
             file: 0,
             offset: 0,
             end: 0,
         };
-        let start = at(span.start).unwrap_or(none);
-        let last = at(span.end.saturating_sub(1).max(span.start)).unwrap_or(start);
+        let start = origin_at(span.start).unwrap_or(none);
+        let last = origin_at(span.end.saturating_sub(1).max(span.start)).unwrap_or(start);
         let end = match last.file == start.file && last.end >= start.offset {
             true if span.end > span.start => last.end,
             _ => start.offset,
@@ -98,7 +99,10 @@ impl TextWithOrigins {
             |origin: &Origin| usize::from(origin.file) == file && part.start <= origin.offset && origin.end <= part.end;
         let mut ranges = Vec::new();
         let mut start = 0;
-        for run in self.origins.chunk_by(|one, other| is_copied(one) == is_copied(other)) {
+        for run in self
+            .origins
+            .chunk_by(|origin, other| is_copied(origin) == is_copied(other))
+        {
             let end = start + run.len();
             if run.first().is_some_and(is_copied) {
                 ranges.push(start..end);
@@ -127,19 +131,19 @@ impl MetricFormula {
         part: &Range<usize>,
         replaced: &[(Range<usize>, TextWithOrigins)],
     ) -> TextWithOrigins {
-        let mut spelled = TextWithOrigins::default();
-        let mut at = part.start;
-        let copy = |spelled: &mut TextWithOrigins, range: Range<usize>| {
+        let mut formula_text = TextWithOrigins::default();
+        let mut offset = part.start;
+        let copy = |output: &mut TextWithOrigins, range: Range<usize>| {
             let text = self.text.get(range.clone()).unwrap_or_default();
-            spelled.copy(text, self.offsets.get(range).unwrap_or_default(), file, 0);
+            output.copy(text, self.offsets.get(range).unwrap_or_default(), file, 0);
         };
         for (range, text) in replaced {
-            copy(&mut spelled, at..range.start);
-            spelled.append(text, 0);
-            at = range.end;
+            copy(&mut formula_text, offset..range.start);
+            formula_text.append(text, 0);
+            offset = range.end;
         }
-        copy(&mut spelled, at..part.end);
-        spelled
+        copy(&mut formula_text, offset..part.end);
+        formula_text
     }
 
     /// Returns the byte range in the formula for a span of the file.
@@ -151,9 +155,13 @@ impl MetricFormula {
 
     /// Maps a byte range in the formula to its span in the file.
     pub fn file_span(&self, range: &Range<usize>) -> Span {
-        let at = |offset: usize| self.offsets.get(offset).copied();
-        let start = at(range.start).unwrap_or(self.span.start);
-        let end = range.end.checked_sub(1).and_then(at).map_or(start, |last| last + 1);
+        let file_offset = |offset: usize| self.offsets.get(offset).copied();
+        let start = file_offset(range.start).unwrap_or(self.span.start);
+        let end = range
+            .end
+            .checked_sub(1)
+            .and_then(file_offset)
+            .map_or(start, |last| last + 1);
         Span::new(start, end.max(start))
     }
 }

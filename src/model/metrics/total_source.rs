@@ -23,9 +23,13 @@ impl SpecCompilation<'_> {
     pub(crate) fn filtering_step(&self, step: usize, measure: &str) -> Option<usize> {
         let (mut step, mut column) = (step, measure.to_owned());
         loop {
-            let read = self.spec.steps.get(step).filter(|read| read.group_by.is_empty())?;
-            column = self.renamed_column(read, &column)?;
-            if read.filter.is_some() {
+            let source_step = self
+                .spec
+                .steps
+                .get(step)
+                .filter(|input_step| input_step.group_by.is_empty())?;
+            column = self.renamed_column(source_step, &column)?;
+            if source_step.filter.is_some() {
                 return Some(step);
             }
             step = step.checked_sub(1)?;
@@ -87,7 +91,9 @@ impl SpecCompilation<'_> {
             let is_kept = match &step.keep {
                 KeptColumns::Nothing => false,
                 KeptColumns::All => true,
-                KeptColumns::Columns(columns) => columns.iter().any(|kept| kept.text.eq_ignore_ascii_case(name)),
+                KeptColumns::Columns(columns) => columns
+                    .iter()
+                    .any(|column_name| column_name.text.eq_ignore_ascii_case(name)),
             };
             return is_kept.then(|| name.to_owned());
         };

@@ -32,21 +32,32 @@ impl SpecCompilation<'_> {
                 |relation| relation.with_name(step.text.to_owned()),
             );
         }
-        let same = |known: &&(Vec<String>, Relation)| known.0.iter().eq(steps.iter().map(|step| step.text));
-        if let Some((_, known)) = self.unions.iter().find(same) {
-            return known.clone();
+        let has_same_steps =
+            |union_entry: &&(Vec<String>, Relation)| union_entry.0.iter().eq(steps.iter().map(|step| step.text));
+        if let Some((_, known_relation)) = self.unions.iter().find(has_same_steps) {
+            return known_relation.clone();
         }
         // An earlier union of the first steps is read instead of written again.
-        let is_first = |known: &&(Vec<String>, Relation)| {
-            known.0.len() < steps.len() && known.0.iter().zip(steps).all(|(known, step)| known == step.text)
+        let is_first = |union_entry: &&(Vec<String>, Relation)| {
+            union_entry.0.len() < steps.len()
+                && union_entry
+                    .0
+                    .iter()
+                    .zip(steps)
+                    .all(|(step_name, step)| step_name == step.text)
         };
-        let known = self.unions.iter().filter(is_first).max_by_key(|known| known.0.len());
-        let (united, known) = known.map_or((0, None), |(names, relation)| (names.len(), Some(relation.clone())));
-        let known = known.map(|relation| (relation.name().to_owned(), relation));
-        let own = steps.iter().skip(united);
-        let own = own.filter_map(|step| Some((step.text.to_owned(), relation_of(step.text)?)));
-        let found = united + own.clone().count();
-        let relations: Vec<(String, Relation)> = known.into_iter().chain(own).collect();
+        let prefix_union = self
+            .unions
+            .iter()
+            .filter(is_first)
+            .max_by_key(|union_entry| union_entry.0.len());
+        let (united, known_relation) =
+            prefix_union.map_or((0, None), |(names, relation)| (names.len(), Some(relation.clone())));
+        let prefix_relation = known_relation.map(|relation| (relation.name().to_owned(), relation));
+        let other_relations = steps.iter().skip(united);
+        let step_relations = other_relations.filter_map(|step| Some((step.text.to_owned(), relation_of(step.text)?)));
+        let relation_count = united + step_relations.clone().count();
+        let relations: Vec<(String, Relation)> = prefix_relation.into_iter().chain(step_relations).collect();
         let is_over_sets = self.spec.kind != SpecKind::Written;
         let columns = united_columns((step, is_over_sets), &relations, faults);
         let tree = &mut memory.emit.tree;
@@ -59,15 +70,15 @@ impl SpecCompilation<'_> {
             let item = |column: &Column| {
                 let name = column.sql_name(dialect);
                 match relation.column(column.name()) {
-                    Some(own) => {
-                        let own = own.sql_name(dialect);
+                    Some(step_column) => {
+                        let column_sql = step_column.sql_name(dialect);
                         let is_hidden =
                             dialect.facts().relation_shadows_column && column.name().eq_ignore_ascii_case(step);
                         let expr = match is_hidden {
-                            true => tree.add_field(&dialect.name_text(step, true), &own),
-                            false => add_name_node(tree, &own),
+                            true => tree.add_field(&dialect.name_text(step, true), &column_sql),
+                            false => add_name_node(tree, &column_sql),
                         };
-                        Item::new(expr, (own != name).then_some(name))
+                        Item::new(expr, (column_sql != name).then_some(name))
                     }
                     None => {
                         let mut typed = relations.iter().filter(|_| index == 0 && is_untyped(column));
@@ -101,7 +112,7 @@ impl SpecCompilation<'_> {
             .push((steps.iter().map(|step| step.text.to_owned()).collect(), union));
         self.ctes.push(Cte::new(dialect.name_text(&name, true), body));
         // The columns of a step with an error are unknown.
-        let relation = match found == steps.len() {
+        let relation = match relation_count == steps.len() {
             true => Relation::new(name),
             false => Relation::unknown(name),
         };
@@ -132,15 +143,15 @@ fn united_columns(
             columns.push(column);
             continue;
         };
-        let (one, other) = (first.ty(), column.ty());
-        let is_comparable = one == other || !(one.is_temporal() && other.is_temporal());
-        let ty = common_type(one, other).filter(|_| is_comparable);
+        let (first_type, other) = (first.ty(), column.ty());
+        let is_comparable = first_type == other || !(first_type.is_temporal() && other.is_temporal());
+        let ty = common_type(first_type, other).filter(|_| is_comparable);
         if ty.is_none() {
             faults.push(different_types(step, is_over_sets, first, &column));
         }
         let digits = first.decimal_digits().zip(column.decimal_digits());
-        column = Column::new(first.name(), ty.unwrap_or(one))
-            .with_digits(digits.and_then(|(one, other)| one.union(other)))
+        column = Column::new(first.name(), ty.unwrap_or(first_type))
+            .with_digits(digits.and_then(|(first_digits, other)| first_digits.union(other)))
             .quoted(first.is_quoted())
             .nullable(first.is_nullable() || column.is_nullable())
             .null_is_error(first.is_null_error() || column.is_null_error())
@@ -151,23 +162,24 @@ fn united_columns(
 }
 
 /// Reports that a key, or a column of combined steps, has types that cannot be compared, such as dates and times.
-fn different_types(step: &Step<'_>, is_over_sets: bool, one: &Column, other: &Column) -> Diagnostic {
-    let key = step.group_by.iter().find(|key| key.text == one.name());
+fn different_types(step: &Step<'_>, is_over_sets: bool, first_column: &Column, other: &Column) -> Diagnostic {
+    let key = step.group_by.iter().find(|key| key.text == first_column.name());
     let span = key.or(step.union.first()).map_or(Span::default(), |key| key.node.span);
     if !is_over_sets {
-        let (name, one, other) = (one.name(), one.ty().describe(), other.ty().describe());
-        let message = format!("the column `{name}` is {one} in one of the combined steps and {other} in another");
+        let (name, first_type, other) = (first_column.name(), first_column.ty().describe(), other.ty().describe());
+        let message =
+            format!("the column `{name}` is {first_type} in one of the combined steps and {other} in another");
         let help = "give the columns different names, or convert one of them";
         return Diagnostic::new(Code::TypeMismatch, span, message).with_help(help);
     }
-    let name = one.name();
-    let (one, other) = (one.ty(), other.ty());
+    let name = first_column.name();
+    let (first_type, other) = (first_column.ty(), other.ty());
     let message = format!(
         "the key `{name}` is {} in one metric set and {} in another",
-        one.describe(),
+        first_type.describe(),
         other.describe()
     );
-    let help = match one.is_temporal() && other.is_temporal() {
+    let help = match first_type.is_temporal() && other.is_temporal() {
         true => format!("use a timeframe of each set's column, such as `{name}: {{orders: \"ordered_at[day]\", …}}`"),
         false => "use columns of one type, or convert one of them in a dimension of its set".to_owned(),
     };
@@ -183,8 +195,8 @@ fn add_name_node(tree: &mut SqlTree, name: &str) -> SqlId {
 /// the steps do not need a typed NULL in this case.
 fn typed_null(tree: &mut SqlTree, dialect: Dialect, column: &Column, source: &str) -> SqlId {
     let is_unnamed = matches!(column.ty(), Type::Unknown | Type::Other);
-    let named = column.null_type(dialect).filter(|_| !is_unnamed);
-    if named.is_none() && dialect.facts().unions_in_pairs {
+    let null_type = column.null_type(dialect).filter(|_| !is_unnamed);
+    if null_type.is_none() && dialect.facts().unions_in_pairs {
         let source = dialect.name_text(source, true);
         let query = tree.add_raw_text(&format!(
             "select {} from {source} where false",
@@ -193,7 +205,7 @@ fn typed_null(tree: &mut SqlTree, dialect: Dialect, column: &Column, source: &st
         return tree.add(Sql::Paren(query), Span::default());
     }
     let null = tree.add_word("null", Span::default());
-    match named {
+    match null_type {
         Some(ty) => add_cast(tree, null, &ty),
         None => null,
     }
@@ -212,7 +224,7 @@ impl SpecCompilation<'_> {
     ) -> Relation {
         let dialect = self.compiler.options.dialect;
         let facts = dialect.facts();
-        let kept: Vec<&str> = match &step.keep {
+        let column_names: Vec<&str> = match &step.keep {
             KeptColumns::Columns(names) => names.iter().map(|name| name.text).collect(),
             _ => Vec::new(),
         };
@@ -224,13 +236,13 @@ impl SpecCompilation<'_> {
         };
         let column = |name: &str| dialect.name_text(name, true);
         let tree = &mut memory.emit.tree;
-        let known = |name: &&str| relation.and_then(|relation| relation.column(name)).cloned();
+        let find_column = |name: &&str| relation.and_then(|relation| relation.column(name)).cloned();
         let is_ambiguous = |name: &str| {
             let mut columns = facts.series_columns.split(' ');
-            columns.any(|of| of.eq_ignore_ascii_case(name))
+            columns.any(|candidate| candidate.eq_ignore_ascii_case(name))
         };
         let kept_text = |name: &&str| {
-            let text = known(name).map_or_else(|| column(name), |of| of.sql_name(dialect));
+            let text = find_column(name).map_or_else(|| column(name), |input_column| input_column.sql_name(dialect));
             match is_ambiguous(name) {
                 true => format!("{}.{text}", column(before)),
                 false => text,
@@ -246,7 +258,7 @@ impl SpecCompilation<'_> {
             let text = text.replace("{first}", &first).replace("{last}", &last);
             text.replace("{unit}", unit).replace("{count}", count)
         };
-        let mut items: Vec<Item> = kept
+        let mut items: Vec<Item> = column_names
             .iter()
             .map(|name| Item::unnamed(add_name_node(tree, &kept_text(name))))
             .collect();
@@ -261,10 +273,10 @@ impl SpecCompilation<'_> {
                 .join([Join::cross(SelectSource::Name(fill(facts.series))).aliased(facts.series_alias.to_owned())])
                 .project(items),
         ));
-        self.record_period_step(&kept);
-        let columns = kept
+        self.record_period_step(&column_names);
+        let columns = column_names
             .iter()
-            .map(|name| known(name).unwrap_or_else(|| Column::new(*name, Type::Unknown)));
+            .map(|name| find_column(name).unwrap_or_else(|| Column::new(*name, Type::Unknown)));
         columns
             .chain([Column::new(series.name.text, Type::Date)
                 .nullable(false)

@@ -29,7 +29,7 @@ struct WindowKeys {
 impl ModelOverSets<'_> {
     /// Reports windows whose unit does not fit the periods of the time key. In the expanded spec, these windows may
     /// be computed by a later step, which has no information about the periods.
-    pub fn check_window_units(&self, keys: &ModelKeys, needed: &[MetricId], faults: &mut Vec<Diagnostic>) {
+    pub fn check_window_units(&self, keys: &ModelKeys, metric_ids: &[MetricId], faults: &mut Vec<Diagnostic>) {
         let Some((time, frame)) = keys
             .time
             .and_then(|time| Some((time, keys.key_in_first_set(time)?.timeframe()?)))
@@ -44,7 +44,7 @@ impl ModelOverSets<'_> {
             let units = formula.window_units.iter().copied();
             units.filter(|unit| !unit.fits(frame)).min_by_key(|unit| unit.unit)
         };
-        for id in needed {
+        for id in metric_ids {
             if let Some(unit) = misfit(self.formula(*id)) {
                 let context = format!("in the metric set `{}`", self.sets[id.0].name);
                 faults.push(unit_error(unit, self.listed_span(*id), frame, key).with_context(&context));
@@ -63,11 +63,11 @@ impl ModelOverSets<'_> {
 
     /// Returns the position of a metric in the list `metrics`, or of the whole list for other metrics.
     fn listed_span(&self, id: MetricId) -> Span {
-        let listed = self
+        let list_entry = self
             .listed_metrics
             .iter()
-            .find(|listed| (listed.set, listed.metric) == id);
-        listed.map_or(self.span, |listed| listed.span)
+            .find(|listed_metric| (listed_metric.set, listed_metric.metric) == id);
+        list_entry.map_or(self.span, |listed_metric| listed_metric.span)
     }
 
     /// Warns about a look-back that another key cuts short, because this key is a longer period or a label of the date
@@ -76,7 +76,7 @@ impl ModelOverSets<'_> {
         &self,
         compiler: &Compiler,
         keys: &ModelKeys,
-        needed: &[MetricId],
+        metric_ids: &[MetricId],
         faults: &mut Vec<Diagnostic>,
     ) {
         let is_own = self.kind == SpecKind::Periods;
@@ -98,7 +98,7 @@ impl ModelOverSets<'_> {
         };
         let of_sets = windows_of(keys.time.filter(|_| !is_own), &[]);
         let of_model = windows_of(of_model, ordered.as_deref().unwrap_or_default());
-        let metrics = needed
+        let metrics = metric_ids
             .iter()
             .map(|id| (self.formula(*id), Some(*id).filter(|_| !is_own)));
         for (formula, id) in metrics.chain(self.definitions.iter().map(|formula| (formula, None))) {
@@ -239,11 +239,11 @@ impl ModelOverSets<'_> {
         }
     }
 
-    /// Warns about filters on the time key that remove periods needed by a look-back. `needed` are the metrics that the
+    /// Warns about filters on the time key that remove periods needed by a look-back. `metric_ids` are the metrics that the
     /// model reads.
-    pub fn check_hidden_periods(&self, keys: &ModelKeys, needed: &[MetricId], faults: &mut Vec<Diagnostic>) {
+    pub fn check_hidden_periods(&self, keys: &ModelKeys, metric_ids: &[MetricId], faults: &mut Vec<Diagnostic>) {
         let Some(time) = keys.time else { return };
-        let of_metrics = needed.iter().map(|id| {
+        let of_metrics = metric_ids.iter().map(|id| {
             let index = (self.kind != SpecKind::Periods).then(|| self.listed_span(*id));
             (self.formula(*id), index)
         });
@@ -255,14 +255,14 @@ impl ModelOverSets<'_> {
             Some((span, text.to_owned()))
         });
         let Some((index, reads)) = look_back else { return };
-        let own = self.sets.iter().filter(|_| self.kind == SpecKind::Periods);
-        let own = own.filter_map(|set| Some((None, set.filter.as_ref()?)));
+        let own_filters = self.sets.iter().filter(|_| self.kind == SpecKind::Periods);
+        let period_filters = own_filters.filter_map(|set| Some((None, set.filter.as_ref()?)));
         let filters = self.filters.iter().map(|(set, filter)| (set.as_deref(), filter));
-        for (of, filter) in filters.chain(own) {
+        for (filter_set, filter) in filters.chain(period_filters) {
             let sets = self
                 .sets
                 .iter()
-                .filter(|set| of.is_none_or(|of| of.eq_ignore_ascii_case(&set.name)));
+                .filter(|set| filter_set.is_none_or(|set_name| set_name.eq_ignore_ascii_case(&set.name)));
             let times = sets.filter_map(|set| Some(set.time.as_ref()?.column.as_str()));
             let names: Vec<&str> = times
                 .chain([self.keys[time].text.as_str(), keys.names[time].as_str()])
@@ -273,9 +273,9 @@ impl ModelOverSets<'_> {
                 .iter()
                 .filter(|row_condition| row_condition.columns.iter().any(is_time))
             {
-                let shown = condition.span.excerpt(self.source);
+                let excerpt = condition.span.excerpt(self.source);
                 faults.push(hidden_periods(
-                    (condition.span, &shown),
+                    (condition.span, &excerpt),
                     (index, &reads),
                     &condition.keys,
                 ));

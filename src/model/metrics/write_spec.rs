@@ -52,7 +52,12 @@ pub fn write_spec(compiler: &Compiler, expanded: &[ExpandedStep<'_>], out: &mut 
     let mut rest = expanded.iter().peekable();
     let items = items.unwrap_or(std::slice::from_ref(model.root));
     for (index, item) in items.iter().enumerate() {
-        let Some(ExpandedStep { model: of, steps, .. }) = rest.next_if(|step| step.step_index == index) else {
+        let Some(ExpandedStep {
+            model: step_model,
+            steps,
+            ..
+        }) = rest.next_if(|step| step.step_index == index)
+        else {
             out.write("\n  - ", 0, model.span);
             model.copy_item(item, out);
             continue;
@@ -63,8 +68,8 @@ pub fn write_spec(compiler: &Compiler, expanded: &[ExpandedStep<'_>], out: &mut 
                 from: own_from,
                 ..step.clone()
             };
-            out.write("\n  - ", 0, of.span);
-            step.write(out, 4, true, of.span);
+            out.write("\n  - ", 0, step_model.span);
+            step.write(out, 4, true, step_model.span);
         }
     }
     out.write("\n", 0, model.span);
@@ -75,20 +80,20 @@ impl ModelOverSets<'_> {
     fn copy_item(&self, item: &Node, out: &mut TextWithOrigins) {
         let text = item.span.text(self.source).trim_end();
         let line = self.source.get(..item.span.start as usize).unwrap_or_default();
-        let column = line.len() - line.rfind('\n').map_or(0, |at| at + 1);
+        let column = line.len() - line.rfind('\n').map_or(0, |break_offset| break_offset + 1);
         for (index, line) in text.split_inclusive('\n').enumerate() {
             let cut = if index == 0 {
                 0
             } else {
                 (line.len() - line.trim_start_matches(' ').len()).min(column)
             };
-            let kept = line.get(cut..).unwrap_or_default();
-            let start = kept.as_ptr() as usize - self.source.as_ptr() as usize;
+            let line_text = line.get(cut..).unwrap_or_default();
+            let start = line_text.as_ptr() as usize - self.source.as_ptr() as usize;
             if index > 0 {
                 out.write("    ", 0, self.span);
             }
-            let offsets: Vec<u32> = (start..start + kept.len()).map(|at| at as u32).collect();
-            out.copy(kept, &offsets, 0, 0);
+            let offsets: Vec<u32> = (start..start + line_text.len()).map(|offset| offset as u32).collect();
+            out.copy(line_text, &offsets, 0, 0);
         }
     }
 
@@ -106,9 +111,9 @@ impl ModelOverSets<'_> {
             if !is_model || is_step && !matches!(name, "description" | "columns" | "from") {
                 continue;
             }
-            let whole = Span::new(key.span.start, value.span.end.max(key.span.end));
-            let text = whole.text(self.source).trim_end();
-            let offsets: Vec<u32> = (whole.start..whole.start + text.len() as u32).collect();
+            let pair_span = Span::new(key.span.start, value.span.end.max(key.span.end));
+            let text = pair_span.text(self.source).trim_end();
+            let offsets: Vec<u32> = (pair_span.start..pair_span.start + text.len() as u32).collect();
             out.copy(text, &offsets, 0, 0);
             if value.is_null() && !text.ends_with(':') && value.span.is_empty() && !text.contains(':') {
                 out.write(":", 0, key.span);
@@ -137,14 +142,16 @@ impl ModelOverSets<'_> {
 
     /// Returns the metrics and key dimensions of the first step that are columns of the model, because its later steps
     /// return them.
-    fn columns_of_sets<'l>(&self, compiler: &Compiler, all: &[&'l ListedMetric]) -> Vec<&'l ListedMetric> {
+    fn columns_of_sets<'l>(&self, compiler: &Compiler, listed_metrics: &[&'l ListedMetric]) -> Vec<&'l ListedMetric> {
         let steps = self.root.items_at("steps");
         let mut faults = Vec::new();
         let mut loader = Loader::new(self.source, &mut faults);
         loader.kind = SpecKind::OverSets;
-        let first = all.iter().fold(Relation::new(""), |relation, listed| {
-            relation.with(Column::new(&listed.name, Type::Unknown))
-        });
+        let first = listed_metrics
+            .iter()
+            .fold(Relation::new(""), |relation, listed_metric| {
+                relation.with(Column::new(&listed_metric.name, Type::Unknown))
+            });
         let mut columns = Some(first);
         for node in steps.iter().skip(1) {
             let step = loader.read_step(node, false);
@@ -153,44 +160,52 @@ impl ModelOverSets<'_> {
                 possible_columns(&step, self.source, columns.as_ref(), limits, memory)
             });
         }
-        let is_column = |listed: &&ListedMetric| {
+        let is_column = |listed_metric: &&ListedMetric| {
             let columns = columns.as_ref();
-            columns.is_none_or(|columns| columns.column(&listed.name).is_some())
+            columns.is_none_or(|columns| columns.column(&listed_metric.name).is_some())
         };
-        all.iter().copied().filter(is_column).collect()
+        listed_metrics.iter().copied().filter(is_column).collect()
     }
 
     /// Writes the properties of columns: the properties in the model, and the properties that the sets specify for
     /// their metrics and for the dimensions that are keys.
     fn write_columns(&self, compiler: &Compiler, keys: &[ListedMetric], out: &mut TextWithOrigins) {
-        let all: Vec<&ListedMetric> = keys.iter().chain(&self.listed_metrics).collect();
-        let own = self.root.get("columns").filter(|node| node.pairs().is_some());
-        let written = |name: &str| own.and_then(|own| own.get(name));
+        let listed_metrics: Vec<&ListedMetric> = keys.iter().chain(&self.listed_metrics).collect();
+        let column_map = self.root.get("columns").filter(|node| node.pairs().is_some());
+        let column_node = |name: &str| column_map.and_then(|columns_node| columns_node.get(name));
         let mut lines: Vec<(String, Span)> = Vec::new();
-        for (name, value) in own.and_then(Node::pairs).unwrap_or_default() {
+        for (name, value) in column_map.and_then(Node::pairs).unwrap_or_default() {
             let Some(name_text) = name.text() else { continue };
-            let listed = all.iter().find(|listed| listed.name.eq_ignore_ascii_case(name_text));
-            let inherited = listed.map_or_else(Vec::new, |listed| self.properties_from_set(listed, Some(value)));
+            let list_entry = listed_metrics
+                .iter()
+                .find(|listed_metric| listed_metric.name.eq_ignore_ascii_case(name_text));
+            let inherited = list_entry.map_or_else(Vec::new, |listed_metric| {
+                self.properties_from_set(listed_metric, Some(value))
+            });
             let is_inherited = |key: &str| inherited.iter().any(|(name, _)| *name == key);
-            let own = value.pairs().unwrap_or_default().iter();
-            let own = own
+            let column_pairs = value.pairs().unwrap_or_default().iter();
+            let own_pairs = column_pairs
                 .filter(|(key, _)| !key.text().is_some_and(is_inherited))
                 .map(|(key, value)| format!("{}: {}", node_text(key), node_text(value)));
-            let pairs: Vec<String> = own.chain(inherited.iter().map(yaml_pair)).collect();
+            let pairs: Vec<String> = own_pairs.chain(inherited.iter().map(yaml_pair)).collect();
             lines.push((format!("  {}: {{{}}}\n", node_text(name), pairs.join(", ")), value.span));
         }
-        for listed in self.columns_of_sets(compiler, &all) {
-            let pairs = self.properties_from_set(listed, None);
-            if written(&listed.name).is_none() && !pairs.is_empty() {
+        for listed_metric in self.columns_of_sets(compiler, &listed_metrics) {
+            let pairs = self.properties_from_set(listed_metric, None);
+            if column_node(&listed_metric.name).is_none() && !pairs.is_empty() {
                 let pairs: Vec<String> = pairs.iter().map(yaml_pair).collect();
                 lines.push((
-                    format!("  {}: {{{}}}\n", yaml::flow_text(&listed.name), pairs.join(", ")),
+                    format!("  {}: {{{}}}\n", yaml::flow_text(&listed_metric.name), pairs.join(", ")),
                     self.span,
                 ));
             }
         }
         if !lines.is_empty() {
-            out.write("columns:\n", 0, own.map_or(self.span, |own| own.span));
+            out.write(
+                "columns:\n",
+                0,
+                column_map.map_or(self.span, |columns_node| columns_node.span),
+            );
             for (line, span) in lines {
                 out.write(&line, 0, span);
             }
@@ -198,24 +213,31 @@ impl ModelOverSets<'_> {
     }
 
     /// Returns the properties that a set specifies for a metric or dimension, each with its value as YAML. Properties
-    /// in `own` take precedence.
-    fn properties_from_set(&self, listed: &ListedMetric, own: Option<&Node>) -> Vec<(&'static str, String)> {
-        let set = &self.sets[listed.set];
-        let Some(properties) = set.properties(&set.definitions[listed.metric].name) else {
+    /// in `own_node` take precedence.
+    fn properties_from_set(
+        &self,
+        listed_metric: &ListedMetric,
+        own_node: Option<&Node>,
+    ) -> Vec<(&'static str, String)> {
+        let set = &self.sets[listed_metric.set];
+        let Some(properties) = set.properties(&set.definitions[listed_metric.metric].name) else {
             return Vec::new();
         };
-        let is_free = |key: &str| own.is_none_or(|own| own.get(key).is_none());
+        let is_free = |key: &str| own_node.is_none_or(|column_node| column_node.get(key).is_none());
         let mut pairs = Vec::new();
         for key in ["description", "data_type", "constraints", "data_tests", "tests", "tags"] {
             let value = properties.get(key).filter(|_| is_free(key));
             pairs.extend(value.map(|value| (key, node_text(value))));
         }
         // For these keys, the set provides the parts that the model does not specify.
-        for (whole, single) in [("meta", &["owner"][..]), ("omni", &["format", "label"][..])] {
-            let written = own.and_then(|own| own.get(whole)?.pairs()).unwrap_or_default();
-            let is_new = |key: &str| is_free(key) && !written.iter().any(|(own, _)| own.text() == Some(key));
+        for (mapping_key, single) in [("meta", &["owner"][..]), ("omni", &["format", "label"][..])] {
+            let own_pairs = own_node
+                .and_then(|column_node| column_node.get(mapping_key)?.pairs())
+                .unwrap_or_default();
+            let is_new =
+                |key: &str| is_free(key) && !own_pairs.iter().any(|(key_node, _)| key_node.text() == Some(key));
             let pair = |key: &str, value: &Node| format!("{}: {}", yaml::flow_text(key), node_text(value));
-            let mapped = properties.pairs_at(whole).iter();
+            let mapped = properties.pairs_at(mapping_key).iter();
             let mapped = mapped.filter_map(|(key, value)| Some((key.text()?, value)));
             let single = single.iter().filter_map(|key| Some((*key, properties.get(key)?)));
             let new: Vec<String> = mapped
@@ -223,10 +245,12 @@ impl ModelOverSets<'_> {
                 .filter(|(key, _)| is_new(key))
                 .map(|(key, value)| pair(key, value))
                 .collect();
-            if !new.is_empty() && (is_free(whole) || !written.is_empty()) {
-                let written = written.iter().filter_map(|(key, value)| Some(pair(key.text()?, value)));
-                let all: Vec<String> = written.chain(new).collect();
-                pairs.push((whole, format!("{{{}}}", all.join(", "))));
+            if !new.is_empty() && (is_free(mapping_key) || !own_pairs.is_empty()) {
+                let own_texts = own_pairs
+                    .iter()
+                    .filter_map(|(key, value)| Some(pair(key.text()?, value)));
+                let pair_texts: Vec<String> = own_texts.chain(new).collect();
+                pairs.push((mapping_key, format!("{{{}}}", pair_texts.join(", "))));
             }
         }
         pairs

@@ -80,11 +80,11 @@ impl SpecCompilation<'_> {
         let options = &self.compiler.options;
         let mut emitter = Emitter::new(program, options.dialect, &options.limits, emit);
         let sources = self.add_cell_sources(&columns, &values, input, emitter.tree());
-        let written = ColumnSql {
+        let column_sql = ColumnSql {
             dialect: options.dialect,
             relation: input.relation,
         };
-        let body = columns.select(sources, written, &mut emitter);
+        let body = columns.select(sources, column_sql, &mut emitter);
         let name = self.names.choose_short_name(&format!("{}_cells", input.name));
         self.ctes.push(Cte::new(options.dialect.name_text(&name, true), body));
         Some(PivotCells {
@@ -108,12 +108,12 @@ impl SpecCompilation<'_> {
         tree: &mut SqlTree,
     ) -> CellSources {
         let dialect = self.compiler.options.dialect;
-        let written = ColumnSql {
+        let column_sql = ColumnSql {
             dialect,
             relation: input.relation,
         };
         let distinct = |tree: &mut SqlTree, names: &[String]| {
-            let item = |name: &String| Item::unnamed(tree.add_raw_text(&written.column(name)));
+            let item = |name: &String| Item::unnamed(tree.add_raw_text(&column_sql.column(name)));
             Select::scan(input_source(input, dialect))
                 .project(names.iter().map(item))
                 .distinct()
@@ -123,14 +123,18 @@ impl SpecCompilation<'_> {
         let of_rows = self.add_cte_of_pivot(&format!("{}_rows", input.name), body);
         let body = match &columns.pivot_number {
             Some(number_name) => {
-                let key = columns.keys.first().map(|key| written.column(key)).unwrap_or_default();
+                let key = columns
+                    .keys
+                    .first()
+                    .map(|key| column_sql.column(key))
+                    .unwrap_or_default();
                 pivot_value_rows(tree, values, &key, &dialect.name_text(number_name, true))
             }
             None => distinct(tree, &columns.keys),
         };
         let of_columns = self.add_cte_of_pivot(&format!("{}_columns", input.name), body);
         let mut keys = columns.rows.iter().chain(&columns.keys);
-        let never_null = keys.find(|name| !written.is_nullable(name)).cloned();
+        let never_null = keys.find(|name| !column_sql.is_nullable(name)).cloned();
         let filled = match (&columns.has_row, &never_null) {
             (Some(marker), None) => {
                 let marked = Select::scan(input_source(input, dialect))
@@ -168,7 +172,7 @@ impl SpecCompilation<'_> {
         let Some(pivot) = step.sheet.as_ref().and_then(|sheet| sheet.pivot.as_ref()) else {
             return;
         };
-        let at = pivot
+        let span = pivot
             .columns
             .first()
             .map_or(Span::default(), |key| key.span(self.source));
@@ -185,21 +189,26 @@ impl SpecCompilation<'_> {
             };
             diagnostics.push(Diagnostic::new(Code::UnfitForPivot, filter.node.span, message).with_help(help));
         }
-        let made = |name: &str| {
+        let is_computed = |name: &str| {
             let defined = program.definitions.iter().filter_map(|d| d.name.as_deref());
             let mut defined = defined.filter(|d| d.eq_ignore_ascii_case(name));
             defined.next().is_some() || input.relation.is_some_and(|relation| relation.column(name).is_none())
         };
-        for name in columns.rows.iter().chain(&columns.keys).filter(|name| made(name)) {
+        for name in columns
+            .rows
+            .iter()
+            .chain(&columns.keys)
+            .filter(|name| is_computed(name))
+        {
             let message =
                 format!("row and column keys of a pivot must be columns of its input, but `{name}` is computed here");
             diagnostics
-                .push(Diagnostic::new(Code::UnfitForPivot, at, message).with_help("compute it in an earlier step"));
+                .push(Diagnostic::new(Code::UnfitForPivot, span, message).with_help("compute it in an earlier step"));
         }
         if input.relation.is_none() && matches!(step.keep, KeptColumns::All) {
             let message = "the columns of the sheet are not declared";
             diagnostics.push(
-                Diagnostic::new(Code::UnfitForPivot, at, message)
+                Diagnostic::new(Code::UnfitForPivot, span, message)
                     .with_help("list the columns, for example `columns: [month, channel, revenue]`"),
             );
         }
@@ -215,14 +224,19 @@ impl CellColumns {
                 let columns = relation.columns().iter();
                 columns.map(|column| column.name().to_owned()).collect()
             }
-            (_, KeptColumns::Columns(kept)) => kept.iter().map(|name| name.text.to_owned()).collect(),
+            (_, KeptColumns::Columns(column_names)) => column_names.iter().map(|name| name.text.to_owned()).collect(),
             _ => Vec::new(),
         };
-        let read = program.columns.iter().map(|column| column.name.to_string());
-        let of_input = rows.iter().chain(&keys).chain(&kept_columns).cloned().chain(read);
+        let program_columns = program.columns.iter().map(|column| column.name.to_string());
+        let of_input = rows
+            .iter()
+            .chain(&keys)
+            .chain(&kept_columns)
+            .cloned()
+            .chain(program_columns);
         let of_input = without_duplicates(of_input.collect());
-        let unused_name = |wanted: &str| {
-            let mut name = wanted.to_owned();
+        let unused_name = |preferred_name: &str| {
+            let mut name = preferred_name.to_owned();
             while has_column(&of_input, &name) {
                 name.push_str("_in_pivot");
             }
@@ -249,11 +263,11 @@ impl CellColumns {
     }
 
     /// Returns the select that joins each row of the pivot with each column, and with the input's row for this cell.
-    fn select(&self, sources: CellSources, written: ColumnSql<'_>, emitter: &mut Emitter<'_>) -> Select {
+    fn select(&self, sources: CellSources, column_sql: ColumnSql<'_>, emitter: &mut Emitter<'_>) -> Select {
         let mut conditions: Vec<SqlId> = Vec::new();
         let mut items: Vec<Item> = Vec::new();
         for name in &self.of_input {
-            let column = written.column(name);
+            let column = column_sql.column(name);
             let of_row = has_column(&self.rows, name) || has_column(&self.totals_of_rows, name);
             let side = match name {
                 _ if of_row => sources.rows.as_str(),
@@ -263,7 +277,7 @@ impl CellColumns {
             let expr = emitter.tree().add_field(side, &column);
             if side == FILLED && has_column(&self.totals, name) {
                 items.push(Item::named(
-                    self.total_of_column(expr, &sources, written, emitter.tree()),
+                    self.total_of_column(expr, &sources, column_sql, emitter.tree()),
                     column,
                 ));
                 continue;
@@ -272,17 +286,17 @@ impl CellColumns {
                 let right = emitter.tree().add_field(FILLED, &column);
                 // The values in the spec are never NULL.
                 let nullable =
-                    written.is_nullable(name) && !(self.pivot_number.is_some() && has_column(&self.keys, name));
+                    column_sql.is_nullable(name) && !(self.pivot_number.is_some() && has_column(&self.keys, name));
                 conditions.push(emitter.emit_key_comparison(expr, right, nullable));
             }
             items.push(Item::unnamed(expr));
         }
         let tree = emitter.tree();
-        items.extend(self.place_item(&sources, written, tree));
-        items.extend(self.filled_item(&sources, written, tree));
-        let on = tree.add_conjunction(conditions);
+        items.extend(self.place_item(&sources, column_sql, tree));
+        items.extend(self.filled_item(&sources, column_sql, tree));
+        let condition = tree.add_conjunction(conditions);
         let columns = Join::cross(SelectSource::Name(sources.columns));
-        let filled = Join::new(JoinKind::Left, sources.input, on).aliased(FILLED.to_owned());
+        let filled = Join::new(JoinKind::Left, sources.input, condition).aliased(FILLED.to_owned());
         Select::scan_cte(sources.rows).join([columns, filled]).project(items)
     }
 
@@ -291,42 +305,42 @@ impl CellColumns {
         &self,
         total: SqlId,
         sources: &CellSources,
-        written: ColumnSql<'_>,
+        column_sql: ColumnSql<'_>,
         tree: &mut SqlTree,
     ) -> SqlId {
         let x = tree.add_call("max", &[total], Span::default());
         let keys = self.keys.iter();
-        let by: Vec<SqlId> = keys
-            .map(|name| tree.add_field(&sources.columns, &written.column(name)))
+        let partition_keys: Vec<SqlId> = keys
+            .map(|name| tree.add_field(&sources.columns, &column_sql.column(name)))
             .collect();
-        tree.add_window(x, &by, &[], Span::default())
+        tree.add_window(x, &partition_keys, &[], Span::default())
     }
 
     /// Returns the number of the pivot column.
-    fn place_item(&self, sources: &CellSources, written: ColumnSql<'_>, tree: &mut SqlTree) -> Option<Item> {
-        let number_name = written.dialect.name_text(self.pivot_number.as_ref()?, true);
+    fn place_item(&self, sources: &CellSources, column_sql: ColumnSql<'_>, tree: &mut SqlTree) -> Option<Item> {
+        let number_name = column_sql.dialect.name_text(self.pivot_number.as_ref()?, true);
         Some(Item::unnamed(tree.add_field(&sources.columns, &number_name)))
     }
 
     /// Returns the column that is true if a cell has a row.
-    fn filled_item(&self, sources: &CellSources, written: ColumnSql<'_>, tree: &mut SqlTree) -> Option<Item> {
-        let marker = written.dialect.name_text(self.has_row.as_ref()?, true);
+    fn filled_item(&self, sources: &CellSources, column_sql: ColumnSql<'_>, tree: &mut SqlTree) -> Option<Item> {
+        let marker = column_sql.dialect.name_text(self.has_row.as_ref()?, true);
         let Some(key) = &sources.never_null else {
             return Some(Item::unnamed(tree.add_field(FILLED, &marker)));
         };
-        let x = tree.add_field(FILLED, &written.column(key));
+        let x = tree.add_field(FILLED, &column_sql.column(key));
         let expr = tree.add(Sql::Postfix { op: "is not null", x }, Span::default());
         Some(Item::named(expr, marker))
     }
 
     /// Returns the columns of the cells. Columns that are not keys may be NULL, because cells may have no row.
     fn relation(&self, name: &str, input: &Relation) -> Relation {
-        let known = self.of_input.iter().filter_map(|column| input.column(column)).cloned();
-        let known = known.map(|column| match self.is_key(column.name()) {
+        let columns = self.of_input.iter().filter_map(|column| input.column(column)).cloned();
+        let input_columns = columns.map(|column| match self.is_key(column.name()) {
             true => column,
             false => column.nullable(true),
         });
-        let mut relation = known.fold(Relation::new(name), Relation::with);
+        let mut relation = input_columns.fold(Relation::new(name), Relation::with);
         let number_name = self.pivot_number.iter().map(|name| (name, Type::Integer));
         let filled = self.has_row.iter().map(|name| (name, Type::Boolean));
         for (name, ty) in number_name.chain(filled) {
@@ -343,8 +357,14 @@ impl CellColumns {
 
     /// Returns the columns of the cells that the step keeps, including helper columns.
     fn kept_with_helpers(&self) -> Vec<String> {
-        let kept = self.rows.iter().chain(&self.keys).chain(&self.kept_columns);
-        without_duplicates(kept.chain(&self.pivot_number).chain(&self.has_row).cloned().collect())
+        let column_names = self.rows.iter().chain(&self.keys).chain(&self.kept_columns);
+        without_duplicates(
+            column_names
+                .chain(&self.pivot_number)
+                .chain(&self.has_row)
+                .cloned()
+                .collect(),
+        )
     }
 }
 
@@ -371,10 +391,10 @@ fn several_rows_in_cell_diagnostic(step: &Step<'_>, columns: &CellColumns, sourc
         list_names(&keys)
     );
     let pivot = step.sheet.as_ref().and_then(|sheet| sheet.pivot.as_ref());
-    let at = pivot
+    let span = pivot
         .and_then(|pivot| pivot.columns.first())
         .map_or(Span::default(), |key| key.span(source));
-    Diagnostic::new(Code::SeveralInCell, at, message).with_help(
+    Diagnostic::new(Code::SeveralInCell, span, message).with_help(
         "aggregate them in an earlier step, which groups by these columns, or add a `primary_key` to the schema",
     )
 }

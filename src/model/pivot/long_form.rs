@@ -24,12 +24,12 @@ impl SpecCompilation<'_> {
             KeptColumns::Columns(names) => names.iter().any(|name| name.text.eq_ignore_ascii_case(column.name())),
             _ => !column.name().eq_ignore_ascii_case(filled),
         };
-        let own = |column: &Column| !has_column(&cells.kept_columns, column.name());
+        let is_own = |column: &Column| !has_column(&cells.kept_columns, column.name());
         let columns: Vec<Column> = output
             .relation
             .columns()
             .iter()
-            .filter(|c| own(c) || is_kept(c))
+            .filter(|c| is_own(c) || is_kept(c))
             .cloned()
             .collect();
         let mut relation = Relation::new(output.relation.name());
@@ -37,11 +37,11 @@ impl SpecCompilation<'_> {
         for column in columns {
             let text = column.sql_name(dialect);
             items.push(Item::unnamed(tree.add_raw_text(&text)));
-            let known = input
+            let input_column = input
                 .relation
                 .and_then(|relation| relation.column(column.name()))
-                .filter(|_| !own(&column));
-            relation.push(known.cloned().unwrap_or(column));
+                .filter(|_| !is_own(&column));
+            relation.push(input_column.cloned().unwrap_or(column));
         }
         let mut inner = std::mem::take(&mut output.body);
         let (order_by, limit) = (std::mem::take(&mut inner.order_by), inner.limit.take());

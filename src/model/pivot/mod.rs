@@ -31,13 +31,13 @@ pub struct PivotCells {
 
 impl PivotCells {
     /// Returns the step's input, with the sheet's cells in place of its rows.
-    pub fn with_cells<'c>(&'c self, of: &StepInput<'c>) -> StepInput<'c> {
+    pub fn with_cells<'c>(&'c self, step_input: &StepInput<'c>) -> StepInput<'c> {
         StepInput {
             name: &self.name,
             source: None,
             relation: self.relation.as_ref(),
             grain: &self.grain,
-            ..of.clone()
+            ..step_input.clone()
         }
     }
 }

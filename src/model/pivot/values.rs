@@ -34,13 +34,13 @@ impl SpecCompilation<'_> {
         let Some(pivot) = step.sheet.as_ref().and_then(|sheet| sheet.pivot.as_ref()) else {
             return Vec::new();
         };
-        let Some(written) = &pivot.values else {
+        let Some(value_texts) = &pivot.values else {
             return Vec::new();
         };
         let unfit = |span: Span, message: &str, help: &str| {
             Diagnostic::new(Code::UnfitForPivot, span, message.to_owned()).with_help(help)
         };
-        if written.is_empty() {
+        if value_texts.is_empty() {
             let help = "list the values, for example `values: [web, shop]`, or remove `values` for the long form";
             diagnostics.push(unfit(pivot.values_span, "`values` is empty", help));
         }
@@ -56,7 +56,7 @@ impl SpecCompilation<'_> {
             .and_then(|relation| relation.column(&key))
             .map_or(Type::Unknown, Column::ty);
         let mut nodes: Vec<(IrId, String)> = Vec::new();
-        for value in written {
+        for value in value_texts {
             match convert_value(program, value, ty) {
                 Some(node) => nodes.push((node, value.text.to_owned())),
                 None => {
@@ -72,7 +72,7 @@ impl SpecCompilation<'_> {
         let options = &self.compiler.options;
         let mut emitter = Emitter::new(program, options.dialect, &options.limits, emit);
         let mut values: Vec<PivotValue> = Vec::new();
-        for ((node, text), value) in nodes.into_iter().zip(written) {
+        for ((node, text), value) in nodes.into_iter().zip(value_texts) {
             emitter.emit(node);
             let name = to_name_part(&text);
             if values.iter().any(|other| other.name == name) {

@@ -55,7 +55,7 @@ impl SpecCompilation<'_> {
     ) {
         let options = &self.compiler.options;
         let (step, input) = (work.step, work.rows);
-        let written = ColumnSql {
+        let column_sql = ColumnSql {
             dialect: options.dialect,
             relation: input.relation,
         };
@@ -64,7 +64,7 @@ impl SpecCompilation<'_> {
         let columns = columns_of_sheet(step, cells, &keys, &output.relation);
         let nodes = typed_nodes(program, &columns);
         let mut emitter = Emitter::new(program, options.dialect, &options.limits, emit);
-        let key = keys.first().map(|key| written.column(key)).unwrap_or_default();
+        let key = keys.first().map(|key| column_sql.column(key)).unwrap_or_default();
         let mut form = WideForm::new(step, output.relation.name(), options.dialect);
         let formulas = self.formulas_by_name();
         let mut descriptions = Vec::new();
@@ -95,17 +95,19 @@ impl SpecCompilation<'_> {
         let tree = emitter.tree();
         let group_by: Vec<SqlId> = rows
             .iter()
-            .map(|name| tree.add_raw_text(&written.column(name)))
+            .map(|name| tree.add_raw_text(&column_sql.column(name)))
             .collect();
         let order_by = match work.last || step.limit.is_some() {
-            true => row_order(step, &rows, written, &mut emitter),
+            true => row_order(step, &rows, column_sql, &mut emitter),
             false => Vec::new(),
         };
         let mut inner = std::mem::take(&mut output.body);
         inner.order_by.clear();
         inner.limit = None;
-        let wanted = format!("{}_in_every_cell", input.name);
-        let name = options.dialect.name_text(&self.names.choose_short_name(&wanted), true);
+        let preferred_name = format!("{}_in_every_cell", input.name);
+        let name = options
+            .dialect
+            .name_text(&self.names.choose_short_name(&preferred_name), true);
         output.ctes.push(Cte::new(name.clone(), inner));
         output.body = Select::scan_cte(name)
             .group_by(group_by)
@@ -173,13 +175,13 @@ impl WideForm {
                 .push(Diagnostic::new(Code::UnfitForPivot, self.span, message).with_help(help));
         }
         let tree = emitter.tree();
-        let of = tree.add_raw_text(key);
-        let condition = tree.add_binary(Op::Equal, of, value.sql, Span::default());
+        let key_field = tree.add_raw_text(key);
+        let condition = tree.add_binary(Op::Equal, key_field, value.sql, Span::default());
         let plain = tree.add_raw_text(&cell.sql_name);
         let arms = tree.add_slice(&[condition, plain]);
-        let chosen = tree.add(Sql::Case { subject: None, arms }, Span::default());
+        let case_expr = tree.add(Sql::Case { subject: None, arms }, Span::default());
         let item = Item::named(
-            emitter.emit_maximum(cell.node, chosen),
+            emitter.emit_maximum(cell.node, case_expr),
             self.dialect.name_text(&alias, !column.is_quoted()),
         );
         let wide = Column::new(&alias, column.ty())
@@ -203,7 +205,9 @@ fn constant_columns(program: &Program, columns_of_rows: &[String]) -> FxHashMap<
 /// Returns the columns of a sheet that the wide form has: the row keys, the kept columns and the computed columns.
 fn columns_of_sheet(step: &Step<'_>, cells: &PivotCells, keys: &[String], output: &Relation) -> Vec<Column> {
     let is_kept = |name: &str| match &step.keep {
-        KeptColumns::Columns(names) => names.iter().any(|kept| kept.text.eq_ignore_ascii_case(name)),
+        KeptColumns::Columns(names) => names
+            .iter()
+            .any(|column_name| column_name.text.eq_ignore_ascii_case(name)),
         _ => true,
     };
     let is_helper = |name: &str| has_column(keys, name) || cells.pivot_number.as_deref() == Some(name);
@@ -232,7 +236,7 @@ fn typed_nodes(program: &mut Program, columns: &[Column]) -> Vec<IrId> {
 }
 
 /// Returns the sort keys of the wide form. Empty if the sheet has no order.
-fn row_order(step: &Step<'_>, rows: &[String], written: ColumnSql<'_>, emitter: &mut Emitter<'_>) -> Vec<OrderKey> {
+fn row_order(step: &Step<'_>, rows: &[String], column_sql: ColumnSql<'_>, emitter: &mut Emitter<'_>) -> Vec<OrderKey> {
     let is_descending = |name: &str| {
         let keys = step.order_by.iter().map(|key| split_sort_key(key.text));
         let mut of_name = keys.filter(|(key, _)| key_name(key).eq_ignore_ascii_case(name));
@@ -240,9 +244,9 @@ fn row_order(step: &Step<'_>, rows: &[String], written: ColumnSql<'_>, emitter: 
     };
     let rows = rows.iter().filter(|_| !step.order_by.is_empty());
     rows.map(|name| {
-        let sql = emitter.tree().add_raw_text(&written.column(name));
+        let sql = emitter.tree().add_raw_text(&column_sql.column(name));
         OrderKey {
-            expr: emitter.emit_order_key(sql, is_descending(name), written.is_nullable(name)),
+            expr: emitter.emit_order_key(sql, is_descending(name), column_sql.is_nullable(name)),
         }
     })
     .collect()

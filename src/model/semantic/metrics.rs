@@ -31,31 +31,31 @@ pub fn build_metrics(
         );
         return Vec::new();
     }
-    let parts = |of: &Additivity| match of {
+    let parts = |additivity: &Additivity| match additivity {
         Additivity::Ratio { numerator, denominator } => vec![numerator.to_lowercase(), denominator.to_lowercase()],
         Additivity::Formula(formula) => formula.columns().iter().map(|name| name.to_lowercase()).collect(),
         _ => Vec::new(),
     };
-    let mut known: FxHashSet<String> = totals.iter().map(|(column, _)| column.name().to_lowercase()).collect();
+    let mut metric_names: FxHashSet<String> = totals.iter().map(|(column, _)| column.name().to_lowercase()).collect();
     // Repeat this until nothing changes, because a removed metric may be part of another metric.
     loop {
-        let before = known.len();
+        let before = metric_names.len();
         let gone: Vec<String> = totals
             .iter()
-            .filter(|(_, of)| parts(of).iter().any(|part| !known.contains(part)))
+            .filter(|(_, additivity)| parts(additivity).iter().any(|part| !metric_names.contains(part)))
             .map(|(column, _)| column.name().to_lowercase())
             .collect();
         gone.iter().for_each(|name| {
-            known.remove(name);
+            metric_names.remove(name);
         });
-        if known.len() == before {
+        if metric_names.len() == before {
             break;
         }
     }
     let mut metrics = Vec::new();
-    for (column, of) in totals {
+    for (column, additivity) in totals {
         let name = column.name();
-        if known.contains(&name.to_lowercase()) {
+        if metric_names.contains(&name.to_lowercase()) {
             let description = column
                 .description_text()
                 .filter(|about| !is_long(about))
@@ -64,12 +64,12 @@ pub fn build_metrics(
                 name: metric_name(model, name),
                 column: name.to_owned(),
                 description,
-                additivity: of.clone(),
+                additivity: additivity.clone(),
             });
         } else {
-            let part = parts(of)
+            let part = parts(additivity)
                 .into_iter()
-                .find(|part| !known.contains(part))
+                .find(|part| !metric_names.contains(part))
                 .unwrap_or_default();
             left_out.push((name.to_owned(), Lost::Part(part).to_string()));
         }

@@ -169,12 +169,12 @@ impl SpecCompilation<'_> {
                 .map(|(column, element)| element.name_and_kind(column.name()))
                 .collect(),
         };
-        let written = SemanticWriter::new(classified.elements, time, primary, metrics, columns);
+        let writer = SemanticWriter::new(classified.elements, time, primary, metrics, columns);
         match form {
-            SemanticModels::Latest => written.add_to_model(doc),
+            SemanticModels::Latest => writer.add_to_model(doc),
             _ => {
                 let own_ref = self.own_reference().ref_call();
-                written.add_to_doc(model.text, own_ref, self.group_of_private_model(), doc);
+                writer.add_to_doc(model.text, own_ref, self.group_of_private_model(), doc);
             }
         }
         Some(semantic)
@@ -189,16 +189,17 @@ impl SpecCompilation<'_> {
         warnings: &mut Vec<Diagnostic>,
     ) -> ClassifiedColumns<'c> {
         let mut classified_columns = ClassifiedColumns::default();
-        for (column, (name, of)) in columns {
+        for (column, (name, additivity)) in columns {
             // Foreign keys are not aggregated, even if they are numbers.
-            let is_foreign = *of == Additivity::Lost(Lost::SingleRows) && foreign.contains_key(&name.to_lowercase());
-            let element = match of {
+            let is_foreign =
+                *additivity == Additivity::Lost(Lost::SingleRows) && foreign.contains_key(&name.to_lowercase());
+            let element = match additivity {
                 _ if is_foreign => Some(column_element(column, None, grain, foreign)),
                 Additivity::Dimension { unit } => Some(column_element(column, *unit, grain, foreign)),
                 _ => None,
             };
             let element = element.map(|element| self.with_kind_of_project(column.name(), element));
-            let lost = match of {
+            let lost = match additivity {
                 _ if matches!(element, Some(None)) => Some(TIME_ELSEWHERE.to_owned()),
                 _ if element.is_some() => None,
                 Additivity::Lost(lost) => Some(lost.to_string()),
@@ -214,7 +215,7 @@ impl SpecCompilation<'_> {
             } else if let Some(Some(element)) = element {
                 classified_columns.elements.push((column, element));
             } else {
-                classified_columns.totals.push((column, of));
+                classified_columns.totals.push((column, additivity));
             }
         }
         classified_columns
@@ -272,7 +273,7 @@ impl SpecCompilation<'_> {
     /// included.
     fn foreign_keys(&self) -> FxHashMap<String, String> {
         const TEST: &str = "relationships";
-        let mut found = FxHashMap::default();
+        let mut fields = FxHashMap::default();
         for column in &self.spec.columns {
             for test in test_entries(column.data_tests)
                 .iter()
@@ -283,11 +284,11 @@ impl SpecCompilation<'_> {
                     .and_then(|arguments| arguments.get("field"))
                     .and_then(YamlOutput::as_text);
                 if let Some(field) = field.filter(|field| replacement_name(field).is_none()) {
-                    found.insert(column.name.text.to_lowercase(), field.to_owned());
+                    fields.insert(column.name.text.to_lowercase(), field.to_owned());
                 }
             }
         }
-        found
+        fields
     }
 }
 

@@ -25,8 +25,8 @@ fn text_pair(key: &str, text: impl Into<String>) -> (String, YamlOutput) {
     (key.to_owned(), YamlOutput::text(text))
 }
 
-fn metric_aggregation(of: &Additivity) -> Option<&'static str> {
-    match of {
+fn metric_aggregation(additivity: &Additivity) -> Option<&'static str> {
+    match additivity {
         Additivity::Sum => Some("sum"),
         Additivity::Min => Some("min"),
         Additivity::Max => Some("max"),
@@ -87,8 +87,11 @@ impl<'s> SemanticWriter<'s> {
 
     /// Writes the latest format: keys of the model and its columns.
     pub fn add_to_model(&self, doc: &mut ModelDoc) {
-        let by_name: FxHashMap<&str, &(&Column, SemanticElement)> =
-            self.elements.iter().map(|of| (of.0.name(), of)).collect();
+        let by_name: FxHashMap<&str, &(&Column, SemanticElement)> = self
+            .elements
+            .iter()
+            .map(|element| (element.0.name(), element))
+            .collect();
         for column in &mut doc.columns {
             column.semantic = match by_name.get(column.name.as_str()) {
                 Some((_, SemanticElement::Time { unit })) => {
@@ -103,9 +106,9 @@ impl<'s> SemanticWriter<'s> {
                         YamlOutput::Map(vec![text_pair("type", "categorical")]),
                     )]
                 }
-                Some((of, SemanticElement::Entity { kind, name })) => {
+                Some((column, SemanticElement::Entity { kind, name })) => {
                     let mut entity = vec![text_pair("type", *kind)];
-                    entity.extend((name != of.name()).then(|| text_pair("name", name)));
+                    entity.extend((name != column.name()).then(|| text_pair("name", name)));
                     vec![("entity".to_owned(), YamlOutput::Map(entity))]
                 }
                 None => Vec::new(),
@@ -134,9 +137,9 @@ impl<'s> SemanticWriter<'s> {
                     self.metric_formula(formula),
                     ("input_metrics".to_owned(), self.formula_inputs(formula.columns())),
                 ]),
-                of => {
+                additivity => {
                     out.push(text_pair("type", "simple"));
-                    out.extend(metric_aggregation(of).map(|agg| text_pair("agg", agg)));
+                    out.extend(metric_aggregation(additivity).map(|agg| text_pair("agg", agg)));
                     out.push(text_pair("expr", &metric.column));
                 }
             }

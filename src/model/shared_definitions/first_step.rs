@@ -215,11 +215,11 @@ impl StepSource<'_> {
                 || relation.is_some_and(|relation| relation.position(definition.name.as_str()).is_some())
         };
         let number = |trees: &mut FormulaTrees, formula: &str| {
-            let named = |name: &str| {
+            let definition_id = |name: &str| {
                 let definition = &definitions[*places.get(&name.to_lowercase())?];
                 Some(definition.tree).filter(|_| !is_column(definition))
             };
-            trees.id_of((formula, from.name()), &compiler.options.limits, named)
+            trees.id_of((formula, from.name()), &compiler.options.limits, definition_id)
         };
         let filter = step.filter.and_then(|filter| {
             Some(FirstStepFilter {
@@ -284,7 +284,7 @@ pub fn relation_identity(relation: &RelationReference) -> String {
 }
 
 fn join_identity(join: &JoinedRelation<'_>, mut number: impl FnMut(&str) -> Option<u32>) -> String {
-    let by = match &join.criterion {
+    let criterion = match &join.criterion {
         JoinCriterion::On(text) => format!("on {:?}", number(text.text)),
         JoinCriterion::Using(columns) => {
             let columns: Vec<String> = columns.iter().map(|column| column.text.to_lowercase()).collect();
@@ -293,7 +293,7 @@ fn join_identity(join: &JoinedRelation<'_>, mut number: impl FnMut(&str) -> Opti
         JoinCriterion::Nothing => String::new(),
     };
     format!(
-        "{:?} {} as {} {by}",
+        "{:?} {} as {} {criterion}",
         join.kind,
         relation_identity(&join.to),
         join.name().to_lowercase()
@@ -360,8 +360,8 @@ pub(super) fn read_definitions(
             note: String::new(),
             description: formula.description.clone(),
             keys: formula.keys.iter().map(|(key, node)| (*key, node_text(node))).collect(),
-            reads_own_name: uses.clone().any(|(_, used)| used == index),
-            uses: uses.filter(|(_, used)| *used != index).collect(),
+            reads_own_name: uses.clone().any(|(_, dependency)| dependency == index),
+            uses: uses.filter(|(_, dependency)| *dependency != index).collect(),
             has_aggregates: !formula.aggregates.is_empty(),
             segment: None,
             span: formula.span,
@@ -369,32 +369,45 @@ pub(super) fn read_definitions(
     }
     let order = dependency_order(&definitions).ok_or("the definitions depend on each other in a cycle")?;
     for index in order.into_iter().filter(|index| *index >= of_set) {
-        let named = |name: &str| {
-            let used = places.get(&name.to_lowercase()).filter(|used| **used != index)?;
-            Some(definitions[*used].tree)
+        let tree_of_name = |name: &str| {
+            let dependency = places
+                .get(&name.to_lowercase())
+                .filter(|definition_index| **definition_index != index)?;
+            Some(definitions[*dependency].tree)
         };
         definitions[index].tree = trees
-            .id_of((&definitions[index].formula, relation), &compiler.options.limits, named)
+            .id_of(
+                (&definitions[index].formula, relation),
+                &compiler.options.limits,
+                tree_of_name,
+            )
             .ok_or_else(|| format!("the formula of `{}` has an error", definitions[index].name))?;
     }
-    for written in &step.definitions {
-        match written {
+    for step_definition in &step.definitions {
+        match step_definition {
             StepDefinitions::Block(text) => {
                 let offsets = yaml::source_offsets(text.node, source);
-                let at = |offset: u32| offsets.partition_point(|known| *known < offset).min(text.text.len());
+                let text_offset = |offset: u32| {
+                    offsets
+                        .partition_point(|file_offset| *file_offset < offset)
+                        .min(text.text.len())
+                };
                 let places: Vec<Range<usize>> = formulas
                     .iter()
-                    .map(|formula| at(formula.span.start)..at(formula.span.end))
+                    .map(|formula| text_offset(formula.span.start)..text_offset(formula.span.end))
                     .collect();
                 split_block_by_definition(text.text, &places, definitions.iter_mut().skip(of_set))?;
             }
             StepDefinitions::Named { name, .. } => {
-                let own = definitions.iter_mut().skip(of_set).find(|own| own.name == name.text);
-                if let Some(own) = own {
-                    own.yaml_comments = yaml_comments_above(source, name.node.span.start as usize);
-                    let lines = source.get(own.yaml_comments.clone()).unwrap_or_default().lines();
+                let own_definition = definitions
+                    .iter_mut()
+                    .skip(of_set)
+                    .find(|definition| definition.name == name.text);
+                if let Some(definition) = own_definition {
+                    definition.yaml_comments = yaml_comments_above(source, name.node.span.start as usize);
+                    let lines = source.get(definition.yaml_comments.clone()).unwrap_or_default().lines();
                     let comments = lines.map(|line| line.trim().replacen('#', "//", 1));
-                    own.comments = comments.collect();
+                    definition.comments = comments.collect();
                 }
             }
         }
@@ -403,10 +416,10 @@ pub(super) fn read_definitions(
 }
 
 /// Returns the bytes of the YAML comments directly above the line of an offset.
-fn yaml_comments_above(source: &str, at: usize) -> Range<usize> {
-    let above = source.get(..at).unwrap_or_default();
-    let end = above.rfind('\n').map_or(0, |line_break| line_break + 1);
-    let lines = above.get(..end).unwrap_or_default().split_inclusive('\n').rev();
+fn yaml_comments_above(source: &str, offset: usize) -> Range<usize> {
+    let text_above = source.get(..offset).unwrap_or_default();
+    let end = text_above.rfind('\n').map_or(0, |line_break| line_break + 1);
+    let lines = text_above.get(..end).unwrap_or_default().split_inclusive('\n').rev();
     let comments = lines.take_while(|line| line.trim_start().starts_with('#'));
     end - comments.map(str::len).sum::<usize>()..end
 }
@@ -416,7 +429,10 @@ fn dependency_order(definitions: &Arena<FirstStepDefinition>) -> Option<Vec<usiz
     let mut missing: Arena<usize> = definitions.iter().map(|definition| definition.uses.len()).collect();
     let mut readers: Arena<Vec<usize>> = Arena::filled(Vec::new(), definitions.len());
     for (index, definition) in definitions.iter().enumerate() {
-        definition.uses.iter().for_each(|(_, used)| readers[*used].push(index));
+        definition
+            .uses
+            .iter()
+            .for_each(|(_, dependency)| readers[*dependency].push(index));
     }
     let mut order: Vec<usize> = (0..definitions.len()).filter(|index| missing[*index] == 0).collect();
     let mut next = 0;
@@ -440,16 +456,16 @@ fn split_block_by_definition<'d>(
     definitions: impl Iterator<Item = &'d mut FirstStepDefinition>,
 ) -> Result<(), String> {
     let mut start = 0;
-    for (index, (at, definition)) in places.iter().zip(definitions).enumerate() {
-        let rest = text.get(at.end..).unwrap_or_default();
-        let line_end = at.end + rest.find('\n').unwrap_or(rest.len());
-        let above = text.get(start..at.start).unwrap_or_default();
-        let note = text.get(at.end..line_end).unwrap_or_default().trim();
-        let is_own_line = above.rsplit('\n').next().unwrap_or_default().trim().is_empty();
+    for (index, (range, definition)) in places.iter().zip(definitions).enumerate() {
+        let rest = text.get(range.end..).unwrap_or_default();
+        let line_end = range.end + rest.find('\n').unwrap_or(rest.len());
+        let text_above = text.get(start..range.start).unwrap_or_default();
+        let note = text.get(range.end..line_end).unwrap_or_default().trim();
+        let is_own_line = text_above.rsplit('\n').next().unwrap_or_default().trim().is_empty();
         if !is_own_line || !(note.is_empty() || note.starts_with("//")) {
             return Err("the definitions are not on separate lines".to_owned());
         }
-        let comments = above.lines().map(str::trim).filter(|line| !line.is_empty());
+        let comments = text_above.lines().map(str::trim).filter(|line| !line.is_empty());
         definition.comments = comments.map(str::to_owned).collect();
         while definition.description.is_some() && definition.comments.last().is_some_and(|line| line.starts_with("///"))
         {
@@ -462,10 +478,12 @@ fn split_block_by_definition<'d>(
         } else {
             (line_end + 1).min(text.len())
         };
-        let below = text.get(line_end..end).unwrap_or_default().lines().map(str::trim);
-        definition
-            .comments
-            .extend(below.filter(|line| is_last && !line.is_empty()).map(str::to_owned));
+        let lines_below = text.get(line_end..end).unwrap_or_default().lines().map(str::trim);
+        definition.comments.extend(
+            lines_below
+                .filter(|line| is_last && !line.is_empty())
+                .map(str::to_owned),
+        );
         definition.segment = Some(start..end);
         start = end;
     }

@@ -37,9 +37,9 @@ impl FormulaTrees {
         let bound = names_of_let(ast, text, Span::new(0, text.len() as u32));
         let mut ids: Vec<u32> = Vec::with_capacity(ast.len());
         for id in ast.ids() {
-            let named = unqualified_name_of_node(ast, text, id)
-                .filter(|name| !bound.iter().any(|of| of.eq_ignore_ascii_case(name)));
-            let node_id = match named.and_then(&definition) {
+            let reference_name = unqualified_name_of_node(ast, text, id)
+                .filter(|name| !bound.iter().any(|bound_name| bound_name.eq_ignore_ascii_case(name)));
+            let node_id = match reference_name.and_then(&definition) {
                 Some(node_id) => node_id,
                 None => self.intern(node_key(ast, (text, relation), id, &ids)?),
             };
@@ -69,7 +69,7 @@ fn unqualified_name_of_node<'t>(ast: &Ast, text: &'t str, id: ExprId) -> Option<
 
 /// Returns a string that describes a node, with the IDs of its children. `None` for an error node.
 fn node_key(ast: &Ast, (text, relation): (&str, &str), id: ExprId, ids: &[u32]) -> Option<String> {
-    let of = |child: ExprId| ids.get(child.index()).copied();
+    let id_of_child = |child: ExprId| ids.get(child.index()).copied();
     let source = ast.span(id).text(text);
     let word = |span: crate::span::Span| span.text(text).trim().to_lowercase();
     Some(match ast.expr(id) {
@@ -90,21 +90,33 @@ fn node_key(ast: &Ast, (text, relation): (&str, &str), id: ExprId, ids: &[u32]) 
         }
         Expr::Cell => format!("cell {}", source.to_lowercase()),
         Expr::Timeframe { base, frame } => {
-            format!("frame {} {}", of(base)?, word(ast.names.get(frame as usize).copied()?))
+            format!(
+                "frame {} {}",
+                id_of_child(base)?,
+                word(ast.names.get(frame as usize).copied()?)
+            )
         }
-        Expr::Tab { tab, base } => format!("tab {} {}", of(base)?, word(ast.names.get(tab as usize).copied()?)),
-        Expr::Range { from, to } => format!("range {} {}", of(from)?, of(to)?),
+        Expr::Tab { tab, base } => format!(
+            "tab {} {}",
+            id_of_child(base)?,
+            word(ast.names.get(tab as usize).copied()?)
+        ),
+        Expr::Range { from, to } => format!("range {} {}", id_of_child(from)?, id_of_child(to)?),
         Expr::Sign { sign, operand } => {
             let sign = if sign == Sign::Minus { "minus" } else { "plus" };
-            format!("{sign} {}", of(operand)?)
+            format!("{sign} {}", id_of_child(operand)?)
         }
-        Expr::Percent(operand) => format!("percent {}", of(operand)?),
-        Expr::Binary { op, left, right } => format!("binary {} {} {}", op.symbol(), of(left)?, of(right)?),
+        Expr::Percent(operand) => format!("percent {}", id_of_child(operand)?),
+        Expr::Binary { op, left, right } => {
+            format!("binary {} {} {}", op.symbol(), id_of_child(left)?, id_of_child(right)?)
+        }
         Expr::Call(index) => {
             let call = ast.call(index);
             let name: String = call.name.text(text).chars().filter(|c| !c.is_whitespace()).collect();
-            let arguments = ast.arguments(call).iter().map(|argument| of(*argument));
-            let arguments: Vec<String> = arguments.map(|it| it.map(|it| it.to_string())).collect::<Option<_>>()?;
+            let arguments = ast.arguments(call).iter().map(|argument| id_of_child(*argument));
+            let arguments: Vec<String> = arguments
+                .map(|child_id| child_id.map(|argument_id| argument_id.to_string()))
+                .collect::<Option<_>>()?;
             format!("call {} {}", name.to_lowercase(), arguments.join(" "))
         }
     })
@@ -124,7 +136,7 @@ mod tests {
                 inner.filter(|_| name.eq_ignore_ascii_case("revenue"))
             })
         };
-        let wanted = id_of("SUM(amount) / COUNT(DISTINCT(id))");
+        let expected_id = id_of("SUM(amount) / COUNT(DISTINCT(id))");
         for (formula, is_same) in [
             ("sum( Amount )/count(distinct(${ID}))", true),
             ("(SUM(amount)) / // all\n  COUNT(DISTINCT(id))", true),
@@ -136,7 +148,7 @@ mod tests {
             ("SUM(amount) / COUNT(DISTINCT(customers.id))", false),
             ("LET(revenue, 1, revenue / COUNT(DISTINCT(id)))", false),
         ] {
-            assert_eq!(id_of(formula) == wanted, is_same, "{formula}");
+            assert_eq!(id_of(formula) == expected_id, is_same, "{formula}");
         }
         assert_ne!(id_of("\"A\""), id_of("\"a\""));
         assert_ne!(id_of("day[month]"), id_of("day[year]"));

@@ -23,13 +23,13 @@ pub fn read_step_over_metric_set<'s>(
     if node.get("overrides").is_some() {
         return None;
     }
-    let listed = listed_metrics(node, text);
-    let (_, first) = listed.first()?;
+    let metrics = listed_metrics(node, text);
+    let (_, first) = metrics.first()?;
     let set = set(first.split_once('.')?.0.trim())?;
     let mut definitions = Arena::new();
-    for (name, metric) in &listed {
-        let (of, metric) = metric.split_once('.')?;
-        if !of.trim().eq_ignore_ascii_case(&set.model) {
+    for (name, metric) in &metrics {
+        let (set_name, metric) = metric.split_once('.')?;
+        if !set_name.trim().eq_ignore_ascii_case(&set.model) {
             return None;
         }
         let name = name.as_deref().unwrap_or(metric).trim();
@@ -66,20 +66,20 @@ pub fn read_step_over_metric_set<'s>(
 
 /// Adds the metrics of the set that the model's formulas use without listing them.
 fn add_used_metrics(set: &FirstStep, formulas: &[MetricFormula], definitions: &mut Arena<FirstStepDefinition>) {
-    let own = |name: &str| {
+    let is_own_name = |name: &str| {
         let of_model = |formula: &MetricFormula| {
             formula.role == DefinitionRole::Definitions && formula.name.eq_ignore_ascii_case(name)
         };
         formulas.iter().any(of_model)
     };
     let names = formulas.iter().flat_map(|formula| &formula.names);
-    for used in names.filter(|used| used.qualifier.is_none()) {
+    for used_name in names.filter(|name_use| name_use.qualifier.is_none()) {
         let is_known = definitions
             .iter()
-            .any(|step_definition| step_definition.name.eq_ignore_ascii_case(&used.name));
-        if !is_known && !own(&used.name) {
-            let origin = (used.name.as_str(), FirstStepOrigin::Used);
-            definitions.extend(metric_of_set(set, &used.name, origin));
+            .any(|step_definition| step_definition.name.eq_ignore_ascii_case(&used_name.name));
+        if !is_known && !is_own_name(&used_name.name) {
+            let origin = (used_name.name.as_str(), FirstStepOrigin::Used);
+            definitions.extend(metric_of_set(set, &used_name.name, origin));
         }
     }
 }
@@ -91,7 +91,8 @@ fn metric_of_set(
     (name, origin): (&str, FirstStepOrigin),
 ) -> Option<FirstStepDefinition> {
     let of_set = set.definitions.iter();
-    let mut of_set = of_set.filter(|own| own.level > Level::Row && own.name.eq_ignore_ascii_case(metric));
+    let mut of_set =
+        of_set.filter(|definition| definition.level > Level::Row && definition.name.eq_ignore_ascii_case(metric));
     Some(FirstStepDefinition {
         name: name.to_owned(),
         origin,

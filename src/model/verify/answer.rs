@@ -91,8 +91,9 @@ impl Comparison {
         // `compared` is the only count that is never NULL. If `compared` is missing, the row is not a result.
         value("compared").and_then(|text| parse_count(&text))?;
         let of_groups = |name: &str| if self.counts_rows { Some(0) } else { number(name) };
-        let sums = |of: &str| {
-            ["ours", "theirs"].map(|side| value(&format!("sum_{side}_{of}")).map(|text| without_trailing_zeros(&text)))
+        let sums = |suffix: &str| {
+            ["ours", "theirs"]
+                .map(|side| value(&format!("sum_{side}_{suffix}")).map(|text| without_trailing_zeros(&text)))
         };
         let column = |(index, column): (usize, &super::SharedColumn)| {
             Some(ColumnCounts {
@@ -135,11 +136,11 @@ impl Comparison {
         let mut values = Vec::new();
         for column in 0..self.columns.len() {
             if number(&format!("differs_{column}_text"))? == 1 {
-                let of = |side: &str| value(&format!("{side}_{column}_text"));
+                let side_value = |side: &str| value(&format!("{side}_{column}_text"));
                 let difference = value(&format!("apart_{column}_text")).map(|text| without_trailing_zeros(&text));
                 values.push(ValueDifference {
                     column,
-                    values: [of("ours"), of("theirs")],
+                    values: [side_value("ours"), side_value("theirs")],
                     difference,
                 });
             }
@@ -154,10 +155,13 @@ impl Comparison {
 /// Parses a count, which some warehouses return as a decimal.
 fn parse_count(text: &str) -> Option<u64> {
     let text = text.trim();
-    let digits = text.split_once('.').map_or(
-        text,
-        |(whole, rest)| if rest.trim_matches('0').is_empty() { whole } else { text },
-    );
+    let digits = text.split_once('.').map_or(text, |(integer, rest)| {
+        if rest.trim_matches('0').is_empty() {
+            integer
+        } else {
+            text
+        }
+    });
     digits.parse().ok()
 }
 

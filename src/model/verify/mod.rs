@@ -245,20 +245,26 @@ impl Comparison {
 
     /// Restricts the comparison to the columns that exist on a side, and uses the types of these columns. Returns the
     /// columns that are missing on that side.
-    pub fn keep_columns(&mut self, side: RelationSide, there: &[Column]) -> MissingColumns {
+    pub fn keep_columns(&mut self, side: RelationSide, side_columns: &[Column]) -> MissingColumns {
         let mut lacking = MissingColumns::default();
         let has = |column: &mut SharedColumn| {
-            let found = there.iter().find(|it| it.name().eq_ignore_ascii_case(&column.name))?;
-            if found.ty() != Type::Unknown {
-                *side.of_mut(&mut column.types) = found.ty();
+            let side_column = side_columns
+                .iter()
+                .find(|candidate| candidate.name().eq_ignore_ascii_case(&column.name))?;
+            if side_column.ty() != Type::Unknown {
+                *side.of_mut(&mut column.types) = side_column.ty();
             }
             Some(())
         };
-        let named = |name: &str, all: &[SharedColumn]| all.iter().any(|column| column.name.eq_ignore_ascii_case(name));
-        let more = there
+        let has_column = |name: &str, shared_columns: &[SharedColumn]| {
+            shared_columns
+                .iter()
+                .any(|column| column.name.eq_ignore_ascii_case(name))
+        };
+        let more = side_columns
             .iter()
             .map(Column::name)
-            .filter(|name| !named(name, &self.keys) && !named(name, &self.columns));
+            .filter(|name| !has_column(name, &self.keys) && !has_column(name, &self.columns));
         lacking.not_compared = more.map(str::to_owned).collect();
         for (columns, lacks) in [
             (&mut self.keys, &mut lacking.keys),
@@ -299,8 +305,8 @@ impl SharedColumn {
         if self.types.iter().any(is_float) && self.types.iter().all(|ty| ty.is_number() || *ty == Type::Unknown) {
             return Type::Float;
         }
-        let known = self.types.into_iter().find(|ty| *ty != Type::Unknown);
-        known.unwrap_or_default()
+        let known_type = self.types.into_iter().find(|ty| *ty != Type::Unknown);
+        known_type.unwrap_or_default()
     }
 }
 
@@ -320,12 +326,12 @@ impl CompiledSpec {
             filter: None,
         };
         let is_key = |column: &Column| self.key.iter().any(|key| key.eq_ignore_ascii_case(column.name()));
-        let both = |column: &Column| {
-            let written = column.sql_name(self.dialect);
+        let to_shared = |column: &Column| {
+            let sql_name = column.sql_name(self.dialect);
             let types = [column.ty(); 2];
             SharedColumn {
                 name: column.name().to_owned(),
-                written: [written.clone(), written],
+                written: [sql_name.clone(), sql_name],
                 types,
                 is_named: false,
             }
@@ -336,7 +342,7 @@ impl CompiledSpec {
         if self.open || (keys.is_empty() && columns.is_empty()) {
             return None;
         }
-        let [keys, columns] = [keys, columns].map(|all| all.into_iter().map(both).collect());
+        let [keys, columns] = [keys, columns].map(|column_list| column_list.into_iter().map(to_shared).collect());
         Some(Comparison {
             dialect: self.dialect,
             sides: [ours, theirs],

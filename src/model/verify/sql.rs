@@ -148,14 +148,14 @@ impl Comparison {
                 items.push(as_text(&format!("apart_{number}"), &format!("apart_{number}")));
             }
         }
-        let mut chosen = "in_ours <> in_theirs".to_owned();
+        let mut condition = "in_ours <> in_theirs".to_owned();
         let mut order = vec![format!("case when {} then 0 else 1 end", self.is_matched())];
         if !self.counts_rows {
-            chosen = "in_ours <> 1 or in_theirs <> 1".to_owned();
+            condition = "in_ours <> 1 or in_theirs <> 1".to_owned();
             order.push("case when in_ours = 0 or in_theirs = 0 then 0 else 1 end".to_owned());
         }
         if !self.columns.is_empty() {
-            let _ = write!(chosen, " or {} > 0", self.difference_count());
+            let _ = write!(condition, " or {} > 0", self.difference_count());
         }
         if let Some(largest) = self.largest_difference() {
             order.insert(1, format!("{largest} desc"));
@@ -163,7 +163,7 @@ impl Comparison {
         order.extend((0..self.keys.len()).map(|number| format!("key_{number}")));
         let _ = writeln!(
             out,
-            "select\n    {}\nfrom {JUDGED}\nwhere {chosen}\norder by\n    {}",
+            "select\n    {}\nfrom {JUDGED}\nwhere {condition}\norder by\n    {}",
             items.join(",\n    "),
             order.join(",\n    ")
         );
@@ -182,10 +182,10 @@ impl Comparison {
 
     /// Returns SQL for the number of differing columns in a row.
     fn difference_count(&self) -> String {
-        let all: Vec<String> = (0..self.columns.len())
+        let terms: Vec<String> = (0..self.columns.len())
             .map(|number| format!("differs_{number}"))
             .collect();
-        all.join(" + ")
+        terms.join(" + ")
     }
 
     /// Returns SQL for the largest difference among the differing numbers of a row.
@@ -202,8 +202,8 @@ impl Comparison {
         let apart: Vec<String> = apart.collect();
         match apart.as_slice() {
             [] => None,
-            [one] => Some(one.clone()),
-            all => Some(format!("greatest({})", all.join(", "))),
+            [difference] => Some(difference.clone()),
+            differences => Some(format!("greatest({})", differences.join(", "))),
         }
     }
 
@@ -249,16 +249,16 @@ impl Comparison {
         );
         let mut items = vec!["*".to_owned()];
         for (number, column) in self.columns.iter().enumerate() {
-            let matched = self.is_matched();
+            let match_condition = self.is_matched();
             let differs = self.difference_condition(column, number);
             items.push(format!(
-                "case when {matched} and ({differs}) then 1 else 0 end as differs_{number}"
+                "case when {match_condition} and ({differs}) then 1 else 0 end as differs_{number}"
             ));
             if self.is_number(column) {
                 // Without the condition, the difference of two equal infinities would be NaN.
                 let distinct = self.distinct_condition(&format!("ours_{number}"), &format!("theirs_{number}"));
                 items.push(format!(
-                    "case when {matched} then case when {distinct} then abs(ours_{number} - theirs_{number}) else 0 end \
+                    "case when {match_condition} then case when {distinct} then abs(ours_{number} - theirs_{number}) else 0 end \
                      end as apart_{number}"
                 ));
             }
@@ -274,9 +274,9 @@ impl Comparison {
     /// Writes a query for the rows of one side. Each side has separate columns, which are NULL in the rows of the other
     /// side, so that the types of the sides are not mixed.
     fn write_side(&self, side: RelationSide, reader: ComparisonReader, output: &mut String) {
-        let of = side.value_of(&self.sides);
+        let relation = side.value_of(&self.sides);
         let mut items = Vec::new();
-        let written = |column: &SharedColumn| {
+        let column_sql = |column: &SharedColumn| {
             let name: &String = side.value_of(&column.written);
             let name = literal_for(name, reader);
             // Not every warehouse supports `max` of a boolean.
@@ -290,13 +290,13 @@ impl Comparison {
             items.push(format!("{CONSTANT_KEY} as key_0"));
         }
         for (number, key) in self.keys.iter().enumerate() {
-            items.push(format!("{} as key_{number}", written(key)));
+            items.push(format!("{} as key_{number}", column_sql(key)));
         }
-        let is_in = |of: RelationSide| u8::from(of == side);
+        let is_in = |other_side: RelationSide| u8::from(other_side == side);
         items.push(format!("{} as in_ours", is_in(RelationSide::Ours)));
         items.push(format!("{} as in_theirs", is_in(RelationSide::Theirs)));
         for (number, column) in self.columns.iter().enumerate() {
-            let value = written(column);
+            let value = column_sql(column);
             let [ours, theirs] = match side {
                 RelationSide::Ours => [value.as_str(), "null"],
                 RelationSide::Theirs => ["null", value.as_str()],
@@ -308,10 +308,10 @@ impl Comparison {
         }
         let cte = if side == RelationSide::Ours { OURS } else { THEIRS };
         let _ = write!(output, "select\n    {}\nfrom {cte}", items.join(",\n    "));
-        if let Some(alias) = &of.alias {
+        if let Some(alias) = &relation.alias {
             let _ = write!(output, " as {}", literal_for(alias, reader));
         }
-        if let Some(filter) = &of.filter {
+        if let Some(filter) = &relation.filter {
             let _ = write!(output, "\nwhere {}", filter.text_for(reader));
         }
         output.push('\n');

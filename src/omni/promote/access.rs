@@ -43,8 +43,8 @@ impl<'m> ViewAccess<'m> {
         if let Some(of_view) = model.views.get(view)
             && let Some(file) = model.files.get(of_view.file)
         {
-            let of = format!("view `{name}`");
-            access.add_settings(model, of_view.file, &file.root, &of, [&name, &name]);
+            let subject = format!("view `{name}`");
+            access.add_settings(model, of_view.file, &file.root, &subject, [&name, &name]);
             access.grants = grants_of(&file.root);
         }
         let mut of_topics: Option<Vec<String>> = None;
@@ -70,17 +70,17 @@ impl<'m> ViewAccess<'m> {
         access
     }
 
-    /// Adds the settings of a view or topic, which `of` describes. `base` is the view at which the topic starts, and
+    /// Adds the settings of a view or topic, which `subject` describes. `base` is the view at which the topic starts, and
     /// `view` is the promoted view.
     fn add_settings(
         &mut self,
         model: &'m ParsedOmniModel<'_>,
         file: usize,
         root: &'m Node,
-        of: &str,
+        subject: &str,
         [base, view]: [&str; 2],
     ) {
-        self.add_grants(file, root, of);
+        self.add_grants(file, root, subject);
         let filters = root.get("access_filters");
         for filter in filters.and_then(Node::items).unwrap_or_default() {
             let text = |key: &str| filter.text_at(key).map(str::to_owned);
@@ -89,14 +89,14 @@ impl<'m> ViewAccess<'m> {
             let of_view = field
                 .view
                 .as_deref()
-                .map_or_else(|| base.to_owned(), |it| model.canonical_name(it));
+                .map_or_else(|| base.to_owned(), |name| model.canonical_name(name));
             let attribute = text("user_attribute").map_or_else(String::new, |name| format!(" by the user's `{name}`"));
             self.notices.push(AccessNotice {
                 file,
                 node: filter,
-                what: format!("access filter of the {of}"),
+                what: format!("access filter of the {subject}"),
                 reason: format!(
-                    "the {of} filters `{of_view}.{}`{attribute}, but the model contains the rows of all users",
+                    "the {subject} filters `{of_view}.{}`{attribute}, but the model contains the rows of all users",
                     field.field
                 ),
                 is_carried: true,
@@ -105,7 +105,7 @@ impl<'m> ViewAccess<'m> {
             if of_view == view || base == view {
                 field.view = Some(of_view);
                 self.filters.push(AccessFilter {
-                    of: of.to_owned(),
+                    of: subject.to_owned(),
                     field,
                     user_attribute: text("user_attribute"),
                     values_for_unfiltered: filter.texts_at("values_for_unfiltered"),
@@ -116,8 +116,8 @@ impl<'m> ViewAccess<'m> {
             self.notices.push(AccessNotice {
                 file,
                 node,
-                what: format!("default filters of the {of}"),
-                reason: format!("the {of} filters rows by default, but the model contains all rows"),
+                what: format!("default filters of the {subject}"),
+                reason: format!("the {subject} filters rows by default, but the model contains all rows"),
                 is_carried: true,
             });
         }
@@ -153,7 +153,7 @@ impl<'m> ViewAccess<'m> {
         }
     }
 
-    fn add_grants(&mut self, file: usize, root: &'m Node, of: &str) {
+    fn add_grants(&mut self, file: usize, root: &'m Node, subject: &str) {
         let Some(node) = root.get("required_access_grants") else {
             return;
         };
@@ -161,9 +161,9 @@ impl<'m> ViewAccess<'m> {
         self.notices.push(AccessNotice {
             file,
             node,
-            what: format!("access grants of the {of}"),
+            what: format!("access grants of the {subject}"),
             reason: format!(
-                "the {of} requires the access grants `{names}` in Omni; the grants do not restrict who can read the \
+                "the {subject} requires the access grants `{names}` in Omni; the grants do not restrict who can read the \
                  model in the warehouse"
             ),
             is_carried: true,
@@ -210,11 +210,11 @@ pub(super) fn grants_of(node: &Node) -> Vec<String> {
 fn has_join(model: &ParsedOmniModel<'_>, root: &Node, view: &str) -> bool {
     let mut open: Vec<&Node> = root.get("joins").into_iter().collect();
     while let Some(node) = open.pop() {
-        for (name, below) in node.pairs().unwrap_or_default() {
+        for (name, child) in node.pairs().unwrap_or_default() {
             if name.text().is_some_and(|name| model.canonical_name(name) == view) {
                 return true;
             }
-            open.push(below);
+            open.push(child);
         }
     }
     false

@@ -277,11 +277,11 @@ pub(super) fn leave_out_columns(
     formulas: &mut [(String, Result<String, String>)],
 ) {
     loop {
-        let kept = columns.iter().map(|name| (*name, is_kept(name)));
-        let own = formulas.iter().map(|(name, formula)| (name.as_str(), formula.is_ok()));
+        let column_flags = columns.iter().map(|name| (*name, is_kept(name)));
+        let formula_flags = formulas.iter().map(|(name, formula)| (name.as_str(), formula.is_ok()));
         let mut next = 0..;
-        let lettered: Vec<LetteredColumn> = kept
-            .chain(own)
+        let lettered: Vec<LetteredColumn> = column_flags
+            .chain(formula_flags)
             .map(|(name, is_kept)| LetteredColumn {
                 name: name.to_owned(),
                 index: if is_kept { next.next() } else { None },
@@ -332,10 +332,10 @@ pub(super) fn with_blanks_as_zero(formula: &str, sheet: &CalculationSheet) -> St
     // Insert from the end to the beginning, so that the remaining positions remain valid. If several texts are inserted
     // at the same position, insert the text of the innermost expression first.
     let mut out = formula.to_owned();
-    places.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
-    for (at, text) in places {
-        if out.is_char_boundary(at) {
-            out.insert_str(at, text);
+    places.sort_by_key(|(offset, _)| std::cmp::Reverse(*offset));
+    for (offset, text) in places {
+        if out.is_char_boundary(offset) {
+            out.insert_str(offset, text);
         }
     }
     out

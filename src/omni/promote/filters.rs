@@ -374,13 +374,13 @@ impl FilterReader<'_> {
     }
 
     fn text_condition(&self, value: &Node, test: fn(FormulaTerm, &str) -> FormulaTerm) -> Result<FormulaTerm, String> {
-        let of = |text: String| match self.ignore_case {
+        let to_term = |text: String| match self.ignore_case {
             true => test(patterns::lower_term(self.tested_term()), &text.to_lowercase()),
             false => test(self.tested_term(), &text),
         };
         Ok(FormulaTerm::combine_conditions(
             "OR",
-            self.text_values(value)?.into_iter().map(of).collect(),
+            self.text_values(value)?.into_iter().map(to_term).collect(),
         ))
     }
 
@@ -390,23 +390,23 @@ impl FilterReader<'_> {
         value: &Node,
         names: Option<(&[&str], i64)>,
         shift: i64,
-        of: impl Fn(FormulaTerm) -> FormulaTerm,
+        date_part: impl Fn(FormulaTerm) -> FormulaTerm,
     ) -> Result<FormulaTerm, String> {
         let number = |text: &str| -> Result<i64, String> {
             let lower = text.to_lowercase();
-            let named = names.and_then(|(names, first)| {
-                let at = names
+            let named_number = names.and_then(|(names, first)| {
+                let position = names
                     .iter()
                     .position(|name| *name == lower || lower.len() == 3 && name.starts_with(&lower))?;
-                Some(at as i64 + first)
+                Some(position as i64 + first)
             });
-            named
+            named_number
                 .or_else(|| lower.parse().ok())
                 .ok_or_else(|| format!("`{text}` is not a part of a date"))
         };
         let mut terms = Vec::new();
         for text in self.text_values(value)? {
-            terms.push(of(self.tested_term()).compare_with("=", &FormulaTerm::integer(number(&text)? + shift)));
+            terms.push(date_part(self.tested_term()).compare_with("=", &FormulaTerm::integer(number(&text)? + shift)));
         }
         Ok(FormulaTerm::combine_conditions("OR", terms))
     }
@@ -428,8 +428,8 @@ impl FilterReader<'_> {
 /// Returns whether a string is a valid number literal in formulas.
 pub(super) fn is_number(text: &str) -> bool {
     let digits = text.strip_prefix('-').unwrap_or(text);
-    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
-    [whole, fraction]
+    let (integer, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
+    [integer, fraction]
         .iter()
         .all(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()))
 }

@@ -80,15 +80,15 @@ impl Joins {
         let mut missing = Vec::new();
         for name in views {
             let mut path = Vec::new();
-            let mut at = name.to_lowercase();
-            while at != base && !joins.all.iter().any(|join| join.name == at) {
-                let Some(Some((index, is_back, parent))) = reached.get(&at) else {
+            let mut view_name = name.to_lowercase();
+            while view_name != base && !joins.all.iter().any(|join| join.name == view_name) {
+                let Some(Some((index, is_back, parent))) = reached.get(&view_name) else {
                     path.clear();
-                    missing.push((name.clone(), unreachable_view(model, &base, &at)));
+                    missing.push((name.clone(), unreachable_view(model, &base, &view_name)));
                     break;
                 };
-                path.push((at.clone(), *index, *is_back, parent.clone()));
-                at.clone_from(parent);
+                path.push((view_name.clone(), *index, *is_back, parent.clone()));
+                view_name.clone_from(parent);
             }
             for (name, index, is_back, parent) in path.into_iter().rev() {
                 let Some(join) = model.relationships.get(index) else {
@@ -124,15 +124,15 @@ impl Joins {
     /// Returns whether the joins may repeat the rows of a view.
     pub fn has_repeated_rows(&self, name: &str) -> bool {
         let mut on_the_way: FxHashSet<&str> = FxHashSet::default();
-        let mut at = name.to_lowercase();
+        let mut view_name = name.to_lowercase();
         let mut repeats = false;
-        while at != self.base {
-            let Some(join) = self.all.iter().find(|join| join.name == at) else {
+        while view_name != self.base {
+            let Some(join) = self.all.iter().find(|join| join.name == view_name) else {
                 break;
             };
             repeats |= join.repeats;
             on_the_way.insert(&join.name);
-            at.clone_from(&join.parent);
+            view_name.clone_from(&join.parent);
         }
         repeats
             || self
@@ -177,7 +177,9 @@ fn join_direction(join: &Relationship, is_back: bool) -> Result<(&'static str, b
 
 fn unreachable_view(model: &ParsedOmniModel<'_>, base: &str, name: &str) -> String {
     let between = model.relationships.iter().find_map(|join| {
-        let is = |one: &str, other: &str| model.canonical_name(one) == base && model.canonical_name(other) == name;
+        let is = |first_name: &str, other: &str| {
+            model.canonical_name(first_name) == base && model.canonical_name(other) == name
+        };
         let is_back = is(&join.to_as, &join.from_as);
         (is_back || is(&join.from_as, &join.to_as)).then(|| join_direction(join, is_back).err())?
     });
@@ -189,11 +191,11 @@ fn topic_join_pairs(model: &ParsedOmniModel<'_>, base: &str, joins: &Node) -> Fx
     let mut pairs = FxHashSet::default();
     let mut open = vec![(base.to_lowercase(), joins)];
     while let Some((parent, node)) = open.pop() {
-        for (name, below) in node.pairs().unwrap_or_default() {
+        for (name, child) in node.pairs().unwrap_or_default() {
             let Some(name) = name.text() else { continue };
             let name = model.canonical_name(name);
             pairs.insert((parent.clone(), name.clone()));
-            open.push((name, below));
+            open.push((name, child));
         }
     }
     pairs

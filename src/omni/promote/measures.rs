@@ -222,7 +222,7 @@ pub(super) fn count_rows_term(
             let column = field
                 .text("sql")
                 .and_then(super::from_sql::plain_column)
-                .map_or(field.name.clone(), |it| it.1);
+                .map_or(field.name.clone(), |column_path| column_path.1);
             fields.table_column(view, &column).term
         });
         let key = column.ok_or_else(|| format!("the primary key of `{view}` is not a column"))?;
@@ -261,13 +261,13 @@ fn convert_distinct_on(
     condition: Option<FormulaTerm>,
 ) -> Result<(Option<FormulaTerm>, Option<FormulaTerm>), String> {
     let view = fields.view(&key.0).and_then(|index| fields.model.views.get(index));
-    let own = view.map(|view| view.key.as_slice()).unwrap_or_default();
+    let key_columns = view.map(|view| view.key.as_slice()).unwrap_or_default();
     let sql = field.text("custom_primary_key_sql");
     let reference = sql.map(OmniReference::read);
-    let is_own = match (&reference, own) {
+    let is_own = match (&reference, key_columns) {
         (None, [_, ..]) => true,
-        (Some(reference), [one]) => {
-            reference.field.eq_ignore_ascii_case(one) && fields.key(&key.0, reference).0 == key.0
+        (Some(reference), [column]) => {
+            reference.field.eq_ignore_ascii_case(column) && fields.key(&key.0, reference).0 == key.0
         }
         _ => false,
     };

@@ -106,13 +106,13 @@ impl PromoteGap {
         let Self {
             file,
             line,
-            what,
+            what: subject,
             original,
             reason,
             is_carried,
         } = self;
-        let how = if *is_carried { "to check" } else { "not converted" };
-        format!("{what}, {file}:{line}, {how}: {reason} [{original}]")
+        let status = if *is_carried { "to check" } else { "not converted" };
+        format!("{subject}, {file}:{line}, {status}: {reason} [{original}]")
     }
 }
 

@@ -218,13 +218,14 @@ impl<'t> ParsedOmniModel<'t> {
     /// Returns the index of the view with this name, which may also be the alias of a join.
     pub fn view_instance(&self, name: &str) -> Option<usize> {
         let of_join = || {
-            let named = self.relationships.iter().find_map(|join| {
-                let of = [(&join.to_as, &join.to), (&join.from_as, &join.from)];
-                of.into_iter()
+            let view_name = self.relationships.iter().find_map(|join| {
+                let aliases = [(&join.to_as, &join.to), (&join.from_as, &join.from)];
+                aliases
+                    .into_iter()
                     .find(|(alias, _)| alias.eq_ignore_ascii_case(name))
                     .map(|(_, view)| view)
             });
-            self.view(named?)
+            self.view(view_name?)
         };
         self.view(name).or_else(of_join)
     }
@@ -318,14 +319,14 @@ impl<'t> ParsedOmniModel<'t> {
             .filter(|(name, sample)| name.text().is_some() && sample.pairs().is_some());
         let samples = samples.map(|(name, sample)| {
             let query = sample.get("query").unwrap_or(sample);
-            let own = query.text_at("topic").or(topic).map(str::to_owned);
+            let query_topic = query.text_at("topic").or(topic).map(str::to_owned);
             let name = name.text().unwrap_or_default().to_owned();
             OmniSavedQuery {
                 name,
                 file,
                 query,
                 about: sample,
-                topic: own,
+                topic: query_topic,
                 is_view: false,
             }
         });
@@ -345,8 +346,8 @@ fn depth_first<T: Clone + PartialEq>(first: T, extended: impl Fn(&T) -> Vec<T>) 
     })
 }
 
-fn read_view(name: &str, of: OmniFile<'_>, file: usize) -> OmniViewSource {
-    let root = of.root;
+fn read_view(name: &str, omni_file: OmniFile<'_>, file: usize) -> OmniViewSource {
+    let root = omni_file.root;
     let text = |key: &str| root.text_at(key).map(str::to_owned);
     // Omni records the dbt model of a view in the view's file. The name of the table may differ from the name of the
     // model.
@@ -364,22 +365,22 @@ fn read_view(name: &str, of: OmniFile<'_>, file: usize) -> OmniViewSource {
             relation: None,
         },
         name: name.to_owned(),
-        rows: of.rows(),
-        extends: of.extends(),
+        rows: omni_file.rows(),
+        extends: omni_file.extends(),
         fields: FxHashMap::default(),
         order: Vec::new(),
         clashes: Vec::new(),
         key: root.texts_at("custom_compound_primary_key_sql"),
     };
-    for (kind, at, node) in of.fields() {
-        let Some(name) = at.text() else { continue };
+    for (kind, name_node, node) in omni_file.fields() {
+        let Some(name) = name_node.text() else { continue };
         if view.key.is_empty() && node.is_true("primary_key") {
             view.key.push(name.to_owned());
         }
         let field = ViewField {
             name: name.to_owned(),
             kind,
-            at: at.clone(),
+            at: name_node.clone(),
             node: node.clone(),
             file,
         };

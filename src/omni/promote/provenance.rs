@@ -29,9 +29,9 @@ pub(super) struct ProvenanceRecord<'n> {
 
 /// Returns the promotion records of a spec.
 pub(super) fn promotion_records(root: &Node) -> Vec<ProvenanceRecord<'_>> {
-    let of = |node: &'_ Node| -> bool { node.get("meta").and_then(|meta| meta.get(KEY)).is_some() };
+    let has_record = |node: &'_ Node| -> bool { node.get("meta").and_then(|meta| meta.get(KEY)).is_some() };
     let mut provenance_records = Vec::new();
-    if of(root) {
+    if has_record(root) {
         provenance_records.extend(
             root.get("meta")
                 .and_then(|meta| meta.get(KEY))
@@ -68,8 +68,8 @@ pub(super) struct PromotedSpecs {
 
 impl PromotedSpecs {
     pub fn read(specs: &[(String, String)]) -> Self {
-        let read = |(_, text): &(String, String)| yaml::root(text);
-        let roots: Vec<Option<Node>> = specs.iter().map(read).collect();
+        let parse_root = |(_, text): &(String, String)| yaml::root(text);
+        let roots: Vec<Option<Node>> = specs.iter().map(parse_root).collect();
         let mut by_name: FxHashMap<String, Vec<(usize, Option<String>)>> = FxHashMap::default();
         for (number, root) in roots.iter().enumerate() {
             for record in root.iter().flat_map(promotion_records) {
@@ -224,14 +224,14 @@ fn applied_twice_diagnostic(model: &ParsedOmniModel<'_>, view: &str, field: &Vie
 
 /// Returns whether a field reads a column of the model through one of the model's views.
 fn reads_model(model: &ParsedOmniModel<'_>, field: &ViewField, model_name: &str, column: &str) -> bool {
-    let read = field
+    let column_references = field
         .text("sql")
         .map(find_references)
         .into_iter()
         .flatten()
         .map(OmniReference::read);
-    let mut read = read.filter(|reference| reference.field.eq_ignore_ascii_case(column));
-    read.any(|reference| {
+    let mut references = column_references.filter(|reference| reference.field.eq_ignore_ascii_case(column));
+    references.any(|reference| {
         let index = reference.view.as_deref().and_then(|view| model.view_instance(view));
         index
             .and_then(|index| model.views.get(index))
@@ -281,7 +281,7 @@ mod tests {
                     measures:\n  revenue: {sql: '${amount}', aggregate_type: sum}\n";
         let omni = [file("orders.view.yaml", view)];
         let helps = |specs: [(String, String); 2]| -> Vec<String> {
-            let compile = |at: usize| Some(Compiler::default().compile_spec(&specs[at].1));
+            let compile = |index: usize| Some(Compiler::default().compile_spec(&specs[index].1));
             let warnings = defined_twice(&specs, &omni, compile);
             warnings
                 .iter()

@@ -63,12 +63,12 @@ pub(super) fn read<'m>(
         return request_from_query_view(query, request, &nothing);
     }
     let names: Vec<&str> = queries.iter().map(|query| query.name.as_str()).collect();
-    let listed = names
+    let query_names = names
         .iter()
         .map(|name| format!("`{}:{name}`", request.file))
         .collect::<Vec<_>>()
         .join(", ");
-    let wanted = match (request.fields.as_slice(), names.as_slice()) {
+    let query_name = match (request.fields.as_slice(), names.as_slice()) {
         (_, []) => {
             let text = format!("`{}` contains no view and no saved query", request.file);
             return Err(nothing(
@@ -76,26 +76,29 @@ pub(super) fn read<'m>(
                 "specify the file of a view, a query view, or a topic with `sample_queries`".to_owned(),
             ));
         }
-        ([], [one]) => *one,
+        ([], [name]) => *name,
         ([], _) => {
             let text = format!(
                 "`{}` has {} saved queries, but a spec is generated from a single query",
                 request.file,
                 names.len()
             );
-            return Err(nothing(text, format!("specify one of the queries: {listed}")));
+            return Err(nothing(text, format!("specify one of the queries: {query_names}")));
         }
-        ([one], _) => one,
+        ([field], _) => field,
         _ => {
             let text = "pass only one saved query, because a spec is generated from a single query".to_owned();
             return Err(nothing(text, "run the command once per query".to_owned()));
         }
     };
-    let Some(query) = queries.iter().position(|query| query.name.eq_ignore_ascii_case(wanted)) else {
-        let other = || format!("the saved queries are {listed}");
-        let help = suggest::similar_name_help_or(wanted, names.iter().copied(), other);
+    let Some(query) = queries
+        .iter()
+        .position(|query| query.name.eq_ignore_ascii_case(query_name))
+    else {
+        let other = || format!("the saved queries are {query_names}");
+        let help = suggest::similar_name_help_or(query_name, names.iter().copied(), other);
         return Err(nothing(
-            format!("there is no saved query `{wanted}` in `{}`", request.file),
+            format!("there is no saved query `{query_name}` in `{}`", request.file),
             help,
         ));
     };

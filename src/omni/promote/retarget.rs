@@ -72,20 +72,25 @@ impl TargetModel {
     pub fn find(
         specs: &[(String, String)],
         omni: &[(String, String)],
-        what: &RetargetedItem,
+        source_item: &RetargetedItem,
     ) -> Result<Self, RetargetRefusal> {
-        Self::find_in(specs, &PromotedSpecs::read(specs), &ParsedOmniModel::read(omni).0, what)
+        Self::find_in(
+            specs,
+            &PromotedSpecs::read(specs),
+            &ParsedOmniModel::read(omni).0,
+            source_item,
+        )
     }
 
     fn find_in(
         specs: &[(String, String)],
         promoted: &PromotedSpecs,
         model: &ParsedOmniModel<'_>,
-        what: &RetargetedItem,
+        source_item: &RetargetedItem,
     ) -> Result<Self, RetargetRefusal> {
-        let (mut target_models, from) = Self::find_all(specs, promoted, model, what)?;
+        let (mut target_models, from) = Self::find_all(specs, promoted, model, source_item)?;
         match (target_models.len(), target_models.pop()) {
-            (1, Some(one)) => Ok(one),
+            (1, Some(target_model)) => Ok(target_model),
             (0, _) => Err(RetargetRefusal::with_remedy(
                 format!("no spec was promoted from `{from}`"),
                 format!("add `promoted_from: {from}` to the `meta` of the column"),
@@ -109,15 +114,15 @@ impl TargetModel {
         specs: &[(String, String)],
         promoted: &PromotedSpecs,
         model: &ParsedOmniModel<'_>,
-        what: &RetargetedItem,
+        source_item: &RetargetedItem,
         compiled: &CompiledSpec,
     ) -> Result<(Vec<Edit>, String), RetargetRefusal> {
-        let (target_models, from) = Self::find_all(specs, promoted, model, what)?;
+        let (target_models, from) = Self::find_all(specs, promoted, model, source_item)?;
         let is_alone = target_models.len() == 1;
-        let Some(own) = target_models.into_iter().find(|target| target.spec == spec) else {
+        let Some(target_model) = target_models.into_iter().find(|target| target.spec == spec) else {
             return Err(Self::several(&from));
         };
-        match retarget_edits(model, what, &own, compiled) {
+        match retarget_edits(model, source_item, &target_model, compiled) {
             Err(refusal) if is_alone || refusal.remedy.is_none() => Err(refusal),
             _ if !is_alone => Err(Self::several(&from)),
             edits => edits,
@@ -130,10 +135,10 @@ impl TargetModel {
         specs: &[(String, String)],
         promoted: &PromotedSpecs,
         model: &ParsedOmniModel<'_>,
-        what: &RetargetedItem,
+        source_item: &RetargetedItem,
     ) -> Result<(Vec<Self>, String), RetargetRefusal> {
-        let (view_index, view) = view_of_file(model, &what.file)?;
-        let from = match &what.field {
+        let (view_index, view) = view_of_file(model, &source_item.file)?;
+        let from = match &source_item.field {
             Some(field) if view.rows != OmniRows::Query || model.field(view_index, field).is_some_and(is_computed) => {
                 format!("{}.{field}", model.name_of(view_index))
             }
@@ -166,15 +171,15 @@ impl TargetModel {
 /// Returns an error with the reason if the result would differ, or if a view or relationship is missing.
 pub fn repoint(
     omni: &[(String, String)],
-    what: &RetargetedItem,
+    source_item: &RetargetedItem,
     taken_by: &TargetModel,
     compiled: &CompiledSpec,
 ) -> Result<RetargetedFile, RetargetRefusal> {
     let (model, _) = ParsedOmniModel::read(omni);
-    let (edits, done) = retarget_edits(&model, what, taken_by, compiled)?;
+    let (edits, description) = retarget_edits(&model, source_item, taken_by, compiled)?;
     let (path, text) = omni
         .iter()
-        .find(|(path, _)| *path == what.file)
+        .find(|(path, _)| *path == source_item.file)
         .ok_or_else(|| RetargetRefusal::of_values("the file does not exist"))?;
     let text = apply_edits(text, &edits).map_err(|refusal| {
         RetargetRefusal::with_remedy(
@@ -185,7 +190,7 @@ pub fn repoint(
     Ok(RetargetedFile {
         file: path.clone(),
         text,
-        what: done,
+        what: description,
     })
 }
 
@@ -193,12 +198,12 @@ pub fn repoint(
 /// in values cannot be resolved.
 fn retarget_edits(
     model: &ParsedOmniModel<'_>,
-    what: &RetargetedItem,
+    source_item: &RetargetedItem,
     taken_by: &TargetModel,
     compiled: &CompiledSpec,
 ) -> Result<(Vec<Edit>, String), RetargetRefusal> {
-    let (view_index, view) = view_of_file(model, &what.file)?;
-    let field = match (&taken_by.column, what.field.as_deref()) {
+    let (view_index, view) = view_of_file(model, &source_item.file)?;
+    let field = match (&taken_by.column, source_item.field.as_deref()) {
         (Some(_), Some(name)) => Some(model.field(view_index, name).ok_or_else(no_such_field)?),
         (Some(_), None) => return Err(no_such_field()),
         (None, _) => None,
@@ -219,11 +224,13 @@ fn retarget_edits(
             "complete the spec and remove its `# gap:` lines",
         ));
     }
-    let made = model
+    let model_view_index = model
         .views
         .iter()
         .position(|view| view.rows == OmniRows::Table && view.table.name.eq_ignore_ascii_case(&taken_by.name));
-    let Some((made, made_view)) = made.and_then(|view_index| Some((view_index, model.views.get(view_index)?))) else {
+    let Some((target_index, made_view)) =
+        model_view_index.and_then(|view_index| Some((view_index, model.views.get(view_index)?)))
+    else {
         return Err(RetargetRefusal::with_remedy(
             format!("no Omni view reads `{}` yet", taken_by.name),
             format!("build `{}` with dbt and run `formulac pull`", taken_by.name),
@@ -232,20 +239,20 @@ fn retarget_edits(
     let (Some(column), Some(field)) = (&taken_by.column, field) else {
         return retarget_query_view(model, view, made_view, taken_by, compiled);
     };
-    if model.field(made, column).is_none() {
+    if model.field(target_index, column).is_none() {
         return Err(RetargetRefusal::with_remedy(
             format!("the view `{}` has no `{column}`", made_view.name),
             format!("build `{}` with dbt and run `formulac pull`", taken_by.name),
         ));
     }
-    check_relationship(model, view_index, made)?;
+    check_relationship(model, view_index, target_index)?;
     let path = if field.kind == OmniFieldKind::Measure {
         "measures"
     } else {
         "dimensions"
     };
     let path = Path::root().key(path).key(&field.name);
-    let reference = format!("${{{}.{column}}}", reference_name(model, made));
+    let reference = format!("${{{}.{column}}}", reference_name(model, target_index));
     let edits = retarget_field(field, &path, &reference);
     Ok((edits, format!("{} reads {reference}", taken_by.from)))
 }
@@ -310,7 +317,7 @@ fn retarget_query_view(
             && !compiled
                 .columns()
                 .iter()
-                .any(|it| it.name().eq_ignore_ascii_case(column))
+                .any(|output_column| output_column.name().eq_ignore_ascii_case(column))
         {
             return Err(RetargetRefusal::with_remedy(
                 format!("the query view has a column `{column}`, but the model does not"),

@@ -55,14 +55,14 @@ pub(super) fn check_same_grain(
     compiled: &CompiledSpec,
     field: &ViewField,
 ) -> Result<(), RetargetRefusal> {
-    let (own, grain) = (sorted_names(&view.key), sorted_names(compiled.key()));
-    if own.is_empty() {
+    let (view_key, grain) = (sorted_names(&view.key), sorted_names(compiled.key()));
+    if view_key.is_empty() {
         return Err(RetargetRefusal::of_values(format!(
             "the view `{}` has no primary key, so its rows cannot be identified",
             view.name
         )));
     }
-    if own == grain {
+    if view_key == grain {
         return Ok(());
     }
     let grain_note = if grain.is_empty() {

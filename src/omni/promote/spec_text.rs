@@ -105,7 +105,7 @@ impl SpecWriter {
         self.write_gaps(0, &spec.gaps);
         self.write_pair(0, "from", &format_scalar(&spec.from, 2));
         match spec.steps.as_slice() {
-            [one] => self.write_step(one, 0),
+            [step] => self.write_step(step, 0),
             steps => {
                 self.out.push_str("steps:\n");
                 for step in steps {
@@ -138,7 +138,7 @@ impl SpecWriter {
             for join in &step.joins {
                 let mut keys = vec![("to", flow(&join.to))];
                 keys.extend(join.name.as_ref().map(|name| ("as", flow(name))));
-                keys.extend(join.on.as_ref().map(|on| ("on", flow(on))));
+                keys.extend(join.on.as_ref().map(|condition| ("on", flow(condition))));
                 if join.kind != "left" {
                     keys.push(("type", join.kind.to_owned()));
                 }
@@ -229,7 +229,7 @@ impl SpecWriter {
     fn write_condition(&mut self, indent: usize, key: &str, conditions: &[String]) {
         let text = match conditions {
             [] => return,
-            [one] => one.clone(),
+            [condition] => condition.clone(),
             several => format!("AND({})", several.join(", ")),
         };
         self.write_pair(indent, key, &format_scalar(&text, indent + 2));
@@ -238,7 +238,7 @@ impl SpecWriter {
     fn write_list(&mut self, indent: usize, key: &str, names: &[String]) {
         match names {
             [] => {}
-            [one] => self.write_pair(indent, key, &format_scalar(one, indent + 2)),
+            [name] => self.write_pair(indent, key, &format_scalar(name, indent + 2)),
             several => self.write_pair(indent, key, &flow_list(several)),
         }
     }

@@ -143,7 +143,7 @@ impl FormulaTerm {
     pub fn combine_conditions(name: &str, parts: Vec<Self>) -> Self {
         let mut parts = parts;
         match (parts.len(), parts.pop()) {
-            (0 | 1, Some(one)) => one,
+            (0 | 1, Some(part)) => part,
             (_, Some(last)) => {
                 parts.push(last);
                 Self::call(name, &parts).with_type(Some(Type::Boolean))

@@ -33,11 +33,11 @@ impl<'r> ExtractionRun<'r> {
         };
         let mut trees = FormulaTrees::default();
         let mut group_of_key: HashMap<String, usize> = HashMap::new();
-        let all = || request.specs.iter().zip(before).enumerate();
-        for (spec, (text, _)) in all().filter(|(_, (_, spec))| spec.metric_set().is_some() && !spec.has_errors()) {
+        let entries = || request.specs.iter().zip(before).enumerate();
+        for (spec, (text, _)) in entries().filter(|(_, (_, spec))| spec.metric_set().is_some() && !spec.has_errors()) {
             run.sets.extend(read_set(compiler, &mut trees, (spec, text.text)));
         }
-        for (spec, (text, compiled)) in all() {
+        for (spec, (text, compiled)) in entries() {
             if !request.may_change.get(spec).copied().unwrap_or_default() {
                 continue;
             }
@@ -83,20 +83,24 @@ impl<'r> ExtractionRun<'r> {
     fn best_metric_set(&self, group: &[usize]) -> Option<usize> {
         let steps = group.iter().map(|candidate| &self.candidates[*candidate].step);
         let first = steps.clone().next()?;
-        let is_named = |name: &str| self.request.name.is_none_or(|own| own.eq_ignore_ascii_case(name));
-        let named = || (0..self.sets.len()).filter(|set| is_named(&self.sets[*set].step.model));
+        let is_named = |name: &str| {
+            self.request
+                .name
+                .is_none_or(|set_name| set_name.eq_ignore_ascii_case(name))
+        };
+        let candidate_sets = || (0..self.sets.len()).filter(|set| is_named(&self.sets[*set].step.model));
         let definitions = steps.flat_map(|step| &step.definitions);
         let count = |set: usize| {
             let is_metric = |definition: &FirstStepDefinition| definition.level > Level::Row;
             let is_known = |tree: u32| self.sets[set].definition(tree).is_some_and(is_metric);
-            let known = definitions.clone().filter(|definition| is_known(definition.tree));
-            known.count()
+            let known_definitions = definitions.clone().filter(|definition| is_known(definition.tree));
+            known_definitions.count()
         };
         if let Some(set) = &first.metric_set {
-            return named().find(|own| self.sets[*own].step.model.eq_ignore_ascii_case(set));
+            return candidate_sets().find(|set_index| self.sets[*set_index].step.model.eq_ignore_ascii_case(set));
         }
-        let of_rows = named().filter(|set| group_key(&self.sets[*set].step) == group_key(first));
-        let of_all_rows = named().filter(|set| {
+        let of_rows = candidate_sets().filter(|set| group_key(&self.sets[*set].step) == group_key(first));
+        let of_all_rows = candidate_sets().filter(|set| {
             let step = &self.sets[*set].step;
             step.filter.is_none() && group_key_before_filter(step) == group_key_before_filter(first) && count(*set) > 0
         });

@@ -22,8 +22,8 @@ pub(super) fn with_lost_comments(old: &str, new: String, set: &str, is_at_top: b
         .flat_map(formula_comments)
         .collect::<Vec<String>>();
     lost.retain(|comment| !of_set.contains(&comment.replacen('#', "//", 1)));
-    let kept: Vec<String> = of_set.into_iter().chain(formula_comments(&after)).collect();
-    let of_formulas = unkept_comments(formula_comments(&before).into_iter(), kept.into_iter());
+    let kept_comments: Vec<String> = of_set.into_iter().chain(formula_comments(&after)).collect();
+    let of_formulas = unkept_comments(formula_comments(&before).into_iter(), kept_comments.into_iter());
     lost.extend(of_formulas.iter().map(|comment| comment.replacen("//", "#", 1)));
     let step = match after.get("steps").and_then(Node::items) {
         Some(steps) if !is_at_top => steps.first(),
@@ -31,22 +31,22 @@ pub(super) fn with_lost_comments(old: &str, new: String, set: &str, is_at_top: b
     };
     let pairs = step.and_then(Node::pairs).unwrap_or_default().iter();
     let key = pairs.map(|(key, _)| key).find(|key| key.text() == Some("metrics"));
-    let Some(at) = key.map(|key| key.span.start as usize).filter(|_| !lost.is_empty()) else {
+    let Some(offset) = key.map(|key| key.span.start as usize).filter(|_| !lost.is_empty()) else {
         return new;
     };
-    let (above, below) = new.split_at_checked(at).unwrap_or((&new, ""));
-    let line = above.rfind('\n').map_or(0, |line| line + 1);
-    let (above, indent) = above.split_at_checked(line).unwrap_or((above, ""));
+    let (text_above, tail) = new.split_at_checked(offset).unwrap_or((&new, ""));
+    let line = text_above.rfind('\n').map_or(0, |line| line + 1);
+    let (head, indent) = text_above.split_at_checked(line).unwrap_or((text_above, ""));
     let blank: String = indent.chars().take_while(|c| *c == ' ').collect();
     let end = if old.contains("\r\n") { "\r\n" } else { "\n" };
     let comments: Vec<String> = lost.iter().map(|comment| format!("{blank}{comment}{end}")).collect();
-    format!("{above}{}{indent}{below}", comments.concat())
+    format!("{head}{}{indent}{tail}", comments.concat())
 }
 
 /// Returns the comments that were not kept. Each occurrence of a repeated comment is counted separately.
-fn unkept_comments(comments: impl Iterator<Item = String>, kept: impl Iterator<Item = String>) -> Vec<String> {
+fn unkept_comments(comments: impl Iterator<Item = String>, kept_comments: impl Iterator<Item = String>) -> Vec<String> {
     let mut counts: HashMap<String, usize> = HashMap::new();
-    kept.for_each(|comment| *counts.entry(comment).or_default() += 1);
+    kept_comments.for_each(|comment| *counts.entry(comment).or_default() += 1);
     let is_lost = |comment: &String| match counts.get_mut(comment).filter(|count| **count > 0) {
         Some(count) => {
             *count -= 1;
@@ -83,13 +83,13 @@ fn comments_of_formula(formula: &str) -> Vec<String> {
         .iter()
         .map(|(_, span)| (span.start as usize, span.end as usize));
     let mut lines = Vec::new();
-    let mut at = 0;
+    let mut offset = 0;
     for (start, end) in spans.chain([(formula.len(), formula.len())]) {
-        let gap = formula.get(at..start).unwrap_or_default();
+        let gap = formula.get(offset..start).unwrap_or_default();
         let comments = gap.lines().map(str::trim);
         let comments = comments.filter(|line| line.starts_with("//") && !line.starts_with("///"));
         lines.extend(comments.map(str::to_owned));
-        at = at.max(end);
+        offset = offset.max(end);
     }
     lines
 }
@@ -111,25 +111,27 @@ fn comments<'t>(root: &Node, text: &'t str) -> Vec<&'t str> {
         }
     }
     scalars.sort_unstable();
-    let mut found = Vec::new();
-    let mut at = 0;
+    let mut file_comments = Vec::new();
+    let mut gap_start = 0;
     for (start, end) in scalars.into_iter().chain([(text.len(), text.len())]) {
-        while let Some(gap) = text.get(at..start.max(at)) {
+        while let Some(gap) = text.get(gap_start..start.max(gap_start)) {
             let is_start = |offset: usize| {
-                let before = text.get(..at + offset).and_then(|before| before.chars().next_back());
+                let before = text
+                    .get(..gap_start + offset)
+                    .and_then(|before| before.chars().next_back());
                 before.is_none_or(char::is_whitespace)
             };
             let Some((hash, _)) = gap.match_indices('#').find(|(offset, _)| is_start(*offset)) else {
                 break;
             };
-            let rest = text.get(at + hash..).unwrap_or_default();
+            let rest = text.get(gap_start + hash..).unwrap_or_default();
             let comment = rest.lines().next().unwrap_or_default();
-            found.push(comment.trim_end());
-            at += hash + comment.len();
+            file_comments.push(comment.trim_end());
+            gap_start += hash + comment.len();
         }
-        at = at.max(end);
+        gap_start = gap_start.max(end);
     }
-    found
+    file_comments
 }
 
 #[cfg(test)]

@@ -137,9 +137,9 @@ pub(super) fn draft_metric_set(
 ) -> Result<Option<MetricSetDraft>, Rejected> {
     let mut specs_of_tree: HashMap<u32, usize> = HashMap::new();
     for candidate in group {
-        let own = candidates[*candidate].step.definitions.iter();
-        let own = own.filter(|step_definition| step_definition.origin == FirstStepOrigin::Spec);
-        let trees: BTreeSet<u32> = own.map(|step_definition| step_definition.tree).collect();
+        let step_definitions = candidates[*candidate].step.definitions.iter();
+        let definitions = step_definitions.filter(|step_definition| step_definition.origin == FirstStepOrigin::Spec);
+        let trees: BTreeSet<u32> = definitions.map(|step_definition| step_definition.tree).collect();
         trees
             .into_iter()
             .for_each(|tree| *specs_of_tree.entry(tree).or_default() += 1);
@@ -151,8 +151,9 @@ pub(super) fn draft_metric_set(
     let members = group.iter().copied();
     let members: Vec<usize> = members
         .filter(|candidate| {
-            let mut own = candidates[*candidate].step.definitions.iter();
-            own.any(|step_definition| step_definition.origin == FirstStepOrigin::Spec && is_shared(step_definition))
+            let mut definitions = candidates[*candidate].step.definitions.iter();
+            definitions
+                .any(|step_definition| step_definition.origin == FirstStepOrigin::Spec && is_shared(step_definition))
         })
         .collect();
     if members.len() < if set.is_some() { 1 } else { 2 } {
@@ -184,10 +185,10 @@ pub(super) fn draft_metric_set(
         .iter()
         .zip(&moved)
         .map(|(candidate, moved)| {
-            let all = candidates[*candidate].step.definitions.iter().zip(moved);
+            let definitions = candidates[*candidate].step.definitions.iter().zip(moved);
             Member {
                 candidate: *candidate,
-                moved_definitions: all
+                moved_definitions: definitions
                     .map(|(step_definition, moved)| {
                         place_of_tree.get(&step_definition.tree).copied().filter(|_| *moved)
                     })
@@ -258,7 +259,7 @@ fn moved_definitions(step: &FirstStep, is_shared: impl Fn(&FirstStepDefinition) 
         if std::mem::replace(&mut moved[index], true) {
             continue;
         }
-        next.extend(definitions[index].uses.iter().map(|(_, used)| *used));
+        next.extend(definitions[index].uses.iter().map(|(_, dependency)| *dependency));
         if is_column(index) && index >= columns {
             next.extend((columns..index).filter(|before| is_column(*before)));
             columns = index + 1;
@@ -297,10 +298,10 @@ fn formulas_in_dependency_order(
             .map(|(candidate, index)| (&candidates[*candidate].step, *index))
     };
     let is_metric = |tree: u32| step(tree).is_some_and(|(step, index)| step.definitions[index].level > Level::Row);
-    let used = |tree: u32, next: usize| {
+    let dependency = |tree: u32, next: usize| {
         let (step, index) = step(tree)?;
-        let (_, used) = step.definitions[index].uses.get(next)?;
-        Some(step.definitions[*used].tree)
+        let (_, used_index) = step.definitions[index].uses.get(next)?;
+        Some(step.definitions[*used_index].tree)
     };
     let mut first: Vec<u32> = trees.keys().copied().collect();
     first.sort_by_key(|tree| (is_metric(*tree), trees.get(tree).and_then(|places| places.first())));
@@ -312,7 +313,7 @@ fn formulas_in_dependency_order(
             if next == 0 && !seen.insert(tree) {
                 continue;
             }
-            match used(tree, next) {
+            match dependency(tree, next) {
                 Some(inner) => {
                     stack.push((tree, next + 1));
                     stack.push((inner, 0));
@@ -330,12 +331,12 @@ fn formulas_in_dependency_order(
 fn source_of(candidates: &Arena<Candidate>, name: Option<&String>, replaced: &[(usize, usize)]) -> (usize, usize) {
     let rank = |(candidate, index): &(usize, usize)| {
         let step = &candidates[*candidate].step;
-        let own = &step.definitions[*index];
-        let is_alias = own
+        let definition = &step.definitions[*index];
+        let is_alias = definition
             .uses
             .iter()
-            .any(|(_, used)| step.definitions[*used].tree == own.tree);
-        (is_alias, Some(&own.name) != name, own.uses.is_empty())
+            .any(|(_, used_index)| step.definitions[*used_index].tree == definition.tree);
+        (is_alias, Some(&definition.name) != name, definition.uses.is_empty())
     };
     replaced.iter().copied().min_by_key(rank).unwrap_or_default()
 }

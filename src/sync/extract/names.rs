@@ -11,7 +11,7 @@ use crate::model::shared_definitions::{FirstStep, FirstStepOrigin};
 pub(super) fn most_frequent<T>(items: impl Iterator<Item = T>, is_same: impl Fn(&T, &T) -> bool) -> Option<T> {
     let mut counts: Vec<(T, usize)> = Vec::new();
     for item in items {
-        match counts.iter_mut().find(|(counted, _)| is_same(counted, &item)) {
+        match counts.iter_mut().find(|(counted_item, _)| is_same(counted_item, &item)) {
             Some((_, count)) => *count += 1,
             None => counts.push((item, 1)),
         }
@@ -31,29 +31,29 @@ pub(super) fn choose_names(
     trees: &BTreeMap<u32, Vec<(usize, usize)>>,
     set: Option<&ExistingMetricSet>,
 ) -> Result<HashMap<u32, String>, Rejected> {
-    let mut chosen: Vec<(u32, String)> = Vec::new();
+    let mut chosen_names: Vec<(u32, String)> = Vec::new();
     for (tree, places) in trees {
         if let Some(definition) = set.and_then(|set| set.definition(*tree)) {
-            chosen.push((*tree, definition.name.clone()));
+            chosen_names.push((*tree, definition.name.clone()));
             continue;
         }
         let names = places
             .iter()
             .map(|(candidate, index)| candidates[*candidate].step.definitions[*index].name.as_str());
-        let name = most_frequent(names, |one, other| one.eq_ignore_ascii_case(other));
-        chosen.extend(name.map(|name| (*tree, name.to_owned())));
+        let name = most_frequent(names, |first_name, other| first_name.eq_ignore_ascii_case(other));
+        chosen_names.extend(name.map(|name| (*tree, name.to_owned())));
     }
     let mut owners: HashMap<String, u32> = set.map(|set| set.trees_by_name.clone()).unwrap_or_default();
     let set_with = |name: &str| set.filter(|set| set.trees_by_name.contains_key(&name.to_lowercase()));
     let weight = |tree: u32| trees.get(&tree).map_or(0, Vec::len);
-    for (tree, name) in &chosen {
+    for (tree, name) in &chosen_names {
         let owner = owners.entry(name.to_lowercase()).or_insert(*tree);
         if set_with(name).is_none() && weight(*tree) > weight(*owner) {
             *owner = *tree;
         }
     }
     let mut rejected: BTreeMap<usize, String> = BTreeMap::new();
-    for (tree, name) in &chosen {
+    for (tree, name) in &chosen_names {
         if owners.get(&name.to_lowercase()) == Some(tree) {
             continue;
         }
@@ -66,7 +66,7 @@ pub(super) fn choose_names(
         }
     }
     if rejected.is_empty() {
-        Ok(chosen.into_iter().collect())
+        Ok(chosen_names.into_iter().collect())
     } else {
         Err(rejected.into_iter().collect())
     }

@@ -72,24 +72,24 @@ impl ExtractionRun<'_> {
     fn propose(&mut self) -> Vec<Proposal> {
         let mut proposals = Vec::new();
         let sets = self.compiled_before.iter().filter_map(CompiledSpec::metric_set);
-        let mut taken: HashSet<String> = sets.map(str::to_lowercase).collect();
+        let mut used_names: HashSet<String> = sets.map(str::to_lowercase).collect();
         let paths = self.request.specs.iter().filter_map(|spec| spec.path);
         let mut paths: HashSet<String> = paths.map(str::to_lowercase).collect();
         for group in 0..self.groups.len() {
             while let Some(draft) = self.draft(group) {
                 let existing = self.set_of_group[group].map(|set| &self.sets[set]);
                 let shared = draft.shared_properties(&self.entries, &self.candidates, existing);
-                let written = match existing {
+                let set_text = match existing {
                     Some(set) => self.extended_metric_set(set, &draft, &shared),
                     None => {
-                        let name = self.set_name(&draft, &mut taken, proposals.is_empty());
+                        let name = self.set_name(&draft, &mut used_names, proposals.is_empty());
                         let path = unused_metric_set_path(self.request.folder, &name, &mut paths);
                         let text = draft.text(&name, &self.candidates, &shared);
                         Some((name, path, text))
                     }
                 };
                 let spec = existing.map(|set| set.spec);
-                let Some((name, path, set)) = written else {
+                let Some((name, path, set)) = set_text else {
                     // The file of the set cannot be edited.
                     self.set_of_group[group] = None;
                     continue;
@@ -111,7 +111,7 @@ impl ExtractionRun<'_> {
                     Err((candidate, reason)) => {
                         // The next draft of the group may have the same name and path.
                         if spec.is_none() {
-                            taken.remove(&name.to_lowercase());
+                            used_names.remove(&name.to_lowercase());
                             paths.remove(&path.to_lowercase());
                         }
                         self.skip_candidate(candidate, reason);
@@ -158,9 +158,13 @@ impl ExtractionRun<'_> {
         let after = read_metric_set_as_step(self.compiler, &mut FormulaTrees::default(), &text);
         let after = after.map_or_else(Arena::new, |step| step.definitions);
         let span = |definition: &DraftDefinition| {
-            let own = after.iter().find(|own| own.name.eq_ignore_ascii_case(&definition.name));
-            let own = own.filter(|_| definition.is_new);
-            own.map_or(0..0, |own| own.span.start as usize..own.span.end as usize)
+            let own = after
+                .iter()
+                .find(|candidate| candidate.name.eq_ignore_ascii_case(&definition.name));
+            let definition_range = own.filter(|_| definition.is_new);
+            definition_range.map_or(0..0, |set_definition| {
+                set_definition.span.start as usize..set_definition.span.end as usize
+            })
         };
         let definitions = draft.definitions.iter().map(span).collect();
         let path = spec.path.unwrap_or_default().to_owned();
@@ -175,7 +179,7 @@ impl ExtractionRun<'_> {
 
     /// Returns an unused name for a set: the name of the relation, combined with the name of a definition if several
     /// sets read that relation.
-    fn set_name(&self, draft: &MetricSetDraft, taken: &mut HashSet<String>, is_first: bool) -> String {
+    fn set_name(&self, draft: &MetricSetDraft, used_names: &mut HashSet<String>, is_first: bool) -> String {
         let first = draft.first_step(&self.candidates);
         let relation = first.map_or("", |step| step.relation_name.as_str());
         let plain = |c: char| {
@@ -190,15 +194,15 @@ impl ExtractionRun<'_> {
             definition.replaced_definitions.len()
         });
         let metric = most_used.map_or("metrics", |definition| definition.name.as_str());
-        let given = self.request.name.filter(|_| is_first).map(str::to_owned);
-        let mut name = given.unwrap_or_else(|| match relation.starts_with(|c: char| c.is_ascii_digit()) {
+        let requested_name = self.request.name.filter(|_| is_first).map(str::to_owned);
+        let mut name = requested_name.unwrap_or_else(|| match relation.starts_with(|c: char| c.is_ascii_digit()) {
             true => format!("set_{relation}"),
             false => relation,
         });
-        if taken.contains(&name.to_lowercase()) {
+        if used_names.contains(&name.to_lowercase()) {
             name = format!("{name}_{}", metric.to_lowercase());
         }
-        while !taken.insert(name.to_lowercase()) {
+        while !used_names.insert(name.to_lowercase()) {
             name.push_str("_metrics");
         }
         name
@@ -235,8 +239,8 @@ impl ExtractionRun<'_> {
             failures.extend(of_set);
             for member in proposal.draft.members.iter().filter(|_| is_sound) {
                 let spec = self.candidates[member.candidate].spec;
-                let both = self.compiled_before.get(spec).zip(after.get(spec));
-                let difference = both.and_then(|(before, after)| difference(before, after));
+                let pair = self.compiled_before.get(spec).zip(after.get(spec));
+                let difference = pair.and_then(|(before, after)| difference(before, after));
                 failures.extend(difference.map(|reason| (member.candidate, reason)));
             }
         }
@@ -251,8 +255,8 @@ impl ExtractionRun<'_> {
                 tests,
             )
         };
-        let all = self.compiled_before.iter().zip(after).enumerate();
-        let changed = all.filter(|(_, (before, after))| files(before) != files(after));
+        let spec_pairs = self.compiled_before.iter().zip(after).enumerate();
+        let changed = spec_pairs.filter(|(_, (before, after))| files(before) != files(after));
         self.changed_properties = changed.map(|(spec, _)| spec).collect();
         for (candidate, reason) in failures {
             match &mut self.candidates[candidate].has_bare_keys {
@@ -305,13 +309,22 @@ impl ExtractionRun<'_> {
         let Some(fault) = set.diagnostics().iter().find(|fault| fault.is_error()) else {
             return Vec::new();
         };
-        let at = fault.span().start as usize;
-        let index = proposal.set.definitions.iter().position(|range| range.contains(&at));
+        let offset = fault.span().start as usize;
+        let index = proposal
+            .set
+            .definitions
+            .iter()
+            .position(|range| range.contains(&offset));
         let reason = format!("the set would have an error: {}", fault.message());
         let cause = index.and_then(|index| proposal.draft.definitions.try_get(index));
         let members = proposal.draft.members.iter().map(|member| member.candidate);
         let of_cause = |candidate: &usize| {
-            cause.is_none_or(|cause| cause.replaced_definitions.iter().any(|(of, _)| of == candidate))
+            cause.is_none_or(|cause| {
+                cause
+                    .replaced_definitions
+                    .iter()
+                    .any(|(cause_candidate, _)| cause_candidate == candidate)
+            })
         };
         members
             .filter(of_cause)
@@ -359,21 +372,21 @@ impl ExtractionRun<'_> {
             // Metrics that the models already read are not counted.
             let is_moved = |index: &usize| {
                 let mut replaced = proposal.draft.definitions[*index].replaced_definitions.iter();
-                replaced.any(|(candidate, of)| {
-                    self.candidates[*candidate].step.definitions[*of].origin == FirstStepOrigin::Spec
+                replaced.any(|(candidate, index)| {
+                    self.candidates[*candidate].step.definitions[*index].origin == FirstStepOrigin::Spec
                 })
             };
-            let all: Vec<usize> = (0..proposal.draft.definitions.len()).filter(is_moved).collect();
+            let indices: Vec<usize> = (0..proposal.draft.definitions.len()).filter(is_moved).collect();
             let is_new = |index: usize| proposal.draft.definitions[index].is_new;
             let is_shared = |index: &usize| specs_of(*index) > 1 || !is_new(*index);
-            let shared: Vec<usize> = all.iter().copied().filter(is_shared).collect();
+            let shared: Vec<usize> = indices.iter().copied().filter(is_shared).collect();
             let first = proposal.draft.first_step(&self.candidates);
             let added = proposal.draft.definitions.iter().filter(|definition| definition.is_new);
             extraction.sets.push(ExtractedMetricSet {
                 name: proposal.name.clone(),
                 path: proposal.path.clone(),
                 text: proposal.set.text.clone(),
-                others: all.len() - shared.len(),
+                others: indices.len() - shared.len(),
                 spec: proposal.spec,
                 added: added.map(|definition| definition.name.clone()).collect(),
                 other_sets: match proposal.spec {
@@ -406,14 +419,14 @@ impl ExtractionRun<'_> {
 }
 
 /// Returns a path that no other spec has.
-fn unused_metric_set_path(folder: &str, name: &str, taken: &mut HashSet<String>) -> String {
+fn unused_metric_set_path(folder: &str, name: &str, used_paths: &mut HashSet<String>) -> String {
     let folder = if folder.is_empty() {
         String::new()
     } else {
         format!("{folder}/")
     };
     let mut path = format!("{folder}{name}");
-    while !taken.insert(format!("{path}.yml").to_lowercase()) {
+    while !used_paths.insert(format!("{path}.yml").to_lowercase()) {
         path.push_str("_metrics");
     }
     format!("{path}.yml")

@@ -45,7 +45,7 @@ impl MetricSetDraft {
         let members = self.members_by_candidate();
         for (definition, shared) in self.definitions.iter().zip(shared) {
             let start = out.text.len();
-            let name = |used: usize| self.name_of_used_definition(&members, definition, used);
+            let name = |index: usize| self.name_of_used_definition(&members, definition, index);
             out.push_definition(definition, shared.description.as_deref(), candidates, name);
             out.definitions.push(start..out.text.len());
         }
@@ -78,19 +78,19 @@ impl MetricSetDraft {
         shared: &[SharedProperties],
     ) -> Result<String, YamlRefusal> {
         let mut edits = Vec::new();
-        let mut change = |at: Path, value: YamlValue, after: &[&str]| {
+        let mut change = |path: Path, value: YamlValue, after: &[&str]| {
             let after = after.iter().map(|key| (*key).to_owned()).collect();
-            edits.push(Edit::Set { at, value, after });
+            edits.push(Edit::Set { at: path, value, after });
         };
         let joins = self.joins(candidates, &set.step.joins);
         let joins: Vec<YamlValue> = joins.iter().filter_map(|join| value(&join.text)).collect();
-        let at = Path::root().key("definitions");
+        let path = Path::root().key("definitions");
         let members = self.members_by_candidate();
         let mut block = MetricSetText::default();
         let mut properties: Vec<(String, YamlValue)> = Vec::new();
-        let all = self.definitions.iter().zip(shared);
-        for (definition, shared) in all.filter(|(definition, _)| definition.is_new) {
-            let name = |used: usize| self.name_of_used_definition(&members, definition, used);
+        let definition_pairs = self.definitions.iter().zip(shared);
+        for (definition, shared) in definition_pairs.filter(|(definition, _)| definition.is_new) {
+            let name = |index: usize| self.name_of_used_definition(&members, definition, index);
             let description = shared.description.as_deref();
             if set.step.block.is_some() {
                 block.push_definition(definition, description, candidates, name);
@@ -102,7 +102,7 @@ impl MetricSetDraft {
                     Some(text) => YamlValue::map([("formula", formula), ("description", YamlValue::text(text))]),
                     None => formula,
                 };
-                change(at.clone().key(&definition.name), entry, &[]);
+                change(path.clone().key(&definition.name), entry, &[]);
             }
             if !shared.properties.is_empty() {
                 let entry = YamlValue::Map(shared.properties.clone(), CollectionStyle::Flow);
@@ -112,7 +112,7 @@ impl MetricSetDraft {
         if let Some(old) = set.step.block.as_ref().filter(|_| !block.text.is_empty()) {
             let added = block.text.lines().map(|line| line.strip_prefix("  ").unwrap_or(line));
             let lines: Vec<&str> = old.trim_end().lines().chain(added).collect();
-            change(at, YamlValue::text(lines.join("\n") + "\n"), &[]);
+            change(path, YamlValue::text(lines.join("\n") + "\n"), &[]);
         }
         let columns = Path::root().key("columns");
         match set.entries.has_columns() {
@@ -140,12 +140,12 @@ impl MetricSetDraft {
         &self,
         members: &HashMap<usize, &Member>,
         definition: &DraftDefinition,
-        used: usize,
+        used_index: usize,
     ) -> Option<&str> {
         let index = members
             .get(&definition.source.0)?
             .moved_definitions
-            .get(used)
+            .get(used_index)
             .copied()
             .flatten()?;
         self.definitions
@@ -179,24 +179,28 @@ impl MetricSetDraft {
         candidates: &Arena<Candidate>,
         set: Option<&ExistingMetricSet>,
     ) -> Vec<SharedProperties> {
-        let of = |definition: &DraftDefinition| {
+        let properties_of = |definition: &DraftDefinition| {
             let (candidate, index) = definition.source;
             let tree = candidates[candidate].step.definitions[index].tree;
-            if let Some((set, own)) = set.and_then(|set| Some((set, set.definition(tree)?))) {
+            if let Some((set, set_definition)) = set.and_then(|set| Some((set, set.definition(tree)?))) {
                 return SharedProperties {
-                    description: set.entries.description(own),
-                    properties: set.entries.properties(&own.name),
+                    description: set.entries.description(set_definition),
+                    properties: set.entries.properties(&set_definition.name),
                 };
             }
-            let all = definition.replaced_definitions.iter().filter_map(|(candidate, index)| {
-                let own = &candidates[*candidate].step.definitions[*index];
-                Some((entries.try_get(*candidate)?, own))
+            let sources = definition.replaced_definitions.iter().filter_map(|(candidate, index)| {
+                let step_definition = &candidates[*candidate].step.definitions[*index];
+                Some((entries.try_get(*candidate)?, step_definition))
             });
-            let all: Vec<(&SpecEntries, &FirstStepDefinition)> = all.collect();
-            let descriptions = all.iter().filter_map(|(entries, own)| entries.description(own));
+            let entry_definitions: Vec<(&SpecEntries, &FirstStepDefinition)> = sources.collect();
+            let descriptions = entry_definitions
+                .iter()
+                .filter_map(|(entries, step_definition)| entries.description(step_definition));
             let description = most_frequent(descriptions, String::eq);
-            let mut properties: Vec<Vec<(String, YamlValue)>> =
-                all.iter().map(|(entries, own)| entries.properties(&own.name)).collect();
+            let mut properties: Vec<Vec<(String, YamlValue)>> = entry_definitions
+                .iter()
+                .map(|(entries, step_definition)| entries.properties(&step_definition.name))
+                .collect();
             let mut shared = properties.pop().unwrap_or_default();
             shared.retain(|pair| properties.iter().all(|other| has_pair(other, pair)));
             SharedProperties {
@@ -204,7 +208,7 @@ impl MetricSetDraft {
                 properties: shared,
             }
         };
-        self.definitions.iter().map(of).collect()
+        self.definitions.iter().map(properties_of).collect()
     }
 }
 
@@ -220,7 +224,7 @@ pub(super) struct SharedProperties {
 pub(super) fn has_pair(pairs: &[(String, YamlValue)], (key, value): &(String, YamlValue)) -> bool {
     pairs
         .iter()
-        .any(|(other_key, own)| other_key == key && own.is_same_value(value))
+        .any(|(other_key, pair_value)| other_key == key && pair_value.is_same_value(value))
 }
 
 impl MetricSetText {
@@ -235,11 +239,15 @@ impl MetricSetText {
         candidates: &Arena<Candidate>,
         name: impl Fn(usize) -> Option<&'n str>,
     ) {
-        let of = |(candidate, index): (usize, usize)| &candidates[candidate].step.definitions[index];
-        let source = of(definition.source);
+        let step_definition = |(candidate, index): (usize, usize)| &candidates[candidate].step.definitions[index];
+        let source = step_definition(definition.source);
         let mut comments: Vec<&str> = source.comments.iter().map(String::as_str).collect();
         let mut note = source.note.as_str();
-        for other in definition.replaced_definitions.iter().map(|it| of(*it)) {
+        for other in definition
+            .replaced_definitions
+            .iter()
+            .map(|replaced_index| step_definition(*replaced_index))
+        {
             for line in &other.comments {
                 if !comments.contains(&line.as_str()) {
                     comments.push(line);
@@ -273,18 +281,18 @@ impl MetricSetText {
 /// Returns the formula of a definition, with the names of other definitions as in the set.
 fn formula_with_set_names<'n>(definition: &FirstStepDefinition, name: impl Fn(usize) -> Option<&'n str>) -> String {
     let mut formula = String::new();
-    let mut at = 0;
-    for (range, used) in &definition.uses {
-        let Some(name) = name(*used) else { continue };
-        let written = definition.formula.get(range.clone()).unwrap_or_default();
-        formula.push_str(definition.formula.get(at..range.start).unwrap_or_default());
-        formula.push_str(if written.eq_ignore_ascii_case(name) || written.starts_with('$') {
-            written
+    let mut offset = 0;
+    for (range, used_index) in &definition.uses {
+        let Some(name) = name(*used_index) else { continue };
+        let reference = definition.formula.get(range.clone()).unwrap_or_default();
+        formula.push_str(definition.formula.get(offset..range.start).unwrap_or_default());
+        formula.push_str(if reference.eq_ignore_ascii_case(name) || reference.starts_with('$') {
+            reference
         } else {
             name
         });
-        at = range.end;
+        offset = range.end;
     }
-    formula.push_str(definition.formula.get(at..).unwrap_or_default());
+    formula.push_str(definition.formula.get(offset..).unwrap_or_default());
     formula
 }

@@ -130,16 +130,16 @@ pub(super) fn rewrite_spec(
 /// that follow.
 fn without_moved_comments(text: &str, step: &FirstStep, member: &Member) -> String {
     let moved = step.definitions.iter().zip(&member.moved_definitions);
-    let moved = moved.filter(|(own, moved)| own.origin == FirstStepOrigin::Spec && moved.is_some());
-    let mut ranges: Vec<Range<usize>> = moved.map(|(own, _)| own.yaml_comments.clone()).collect();
+    let moved = moved.filter(|(definition, moved)| definition.origin == FirstStepOrigin::Spec && moved.is_some());
+    let mut ranges: Vec<Range<usize>> = moved.map(|(definition, _)| definition.yaml_comments.clone()).collect();
     ranges.sort_by_key(|range| range.start);
     let mut rest = String::new();
-    let mut at = 0;
+    let mut offset = 0;
     for range in ranges {
-        rest.push_str(text.get(at..range.start).unwrap_or_default());
-        at = at.max(range.end);
+        rest.push_str(text.get(offset..range.start).unwrap_or_default());
+        offset = offset.max(range.end);
     }
-    rest + text.get(at..).unwrap_or_default()
+    rest + text.get(offset..).unwrap_or_default()
 }
 
 /// Returns the path of the first step.
@@ -176,41 +176,46 @@ impl SpecWriter<'_> {
         self.entries
             .pairs(self.step.is_at_top)
             .iter()
-            .any(|(own, _)| own == key)
+            .any(|(entry_key, _)| entry_key == key)
     }
 
     /// Returns the entries for the definitions that move to the set and are columns of the model.
     fn metric_entries(&self, draft: &MetricSetDraft, member: &Member, set: &str) -> Vec<(FirstStepOrigin, YamlValue)> {
         let is_key = |index: usize| self.step.keys.iter().any(|key| key.definition == Some(index));
-        let all = self.step.definitions.iter().zip(&member.moved_definitions).enumerate();
-        let metrics = all.filter_map(|(index, (own, moved))| {
+        let definitions = self.step.definitions.iter().zip(&member.moved_definitions).enumerate();
+        let metrics = definitions.filter_map(|(index, (definition, moved))| {
             let metric = &draft.definitions.try_get((*moved)?)?.name;
             let path = format!("{set}.{metric}");
-            let entry = match own.name.eq_ignore_ascii_case(metric) {
+            let entry = match definition.name.eq_ignore_ascii_case(metric) {
                 true => YamlValue::text(path),
-                false => YamlValue::Map(vec![(own.name.clone(), YamlValue::text(path))], CollectionStyle::Flow),
+                false => YamlValue::Map(
+                    vec![(definition.name.clone(), YamlValue::text(path))],
+                    CollectionStyle::Flow,
+                ),
             };
-            let is_column = own.level > Level::Row && own.origin != FirstStepOrigin::Used;
-            (is_column && !is_key(index)).then_some((own.origin, entry))
+            let is_column = definition.level > Level::Row && definition.origin != FirstStepOrigin::Used;
+            (is_column && !is_key(index)).then_some((definition.origin, entry))
         });
         metrics.collect()
     }
 
     /// Adds metrics to the list in a model that is built on the set.
     fn add_metrics(&mut self, draft: &MetricSetDraft, member: &Member, set: &str) {
-        let at = self.first_step_path.clone().key("metrics");
+        let path = self.first_step_path.clone().key("metrics");
         let entries = self.metric_entries(draft, member, set);
-        let listed = self.entries.pairs(self.step.is_at_top).iter();
-        let mut listed = listed.filter(|(key, _)| key == "metrics");
-        if matches!(listed.next(), Some((_, YamlValue::List(..)))) {
+        let metrics_pairs = self.entries.pairs(self.step.is_at_top).iter();
+        let mut pairs = metrics_pairs.filter(|(key, _)| key == "metrics");
+        if matches!(pairs.next(), Some((_, YamlValue::List(..)))) {
             let new = entries
                 .into_iter()
                 .filter(|(origin, _)| *origin == FirstStepOrigin::Spec);
-            self.edits
-                .extend(new.map(|(_, value)| Edit::Add { to: at.clone(), value }));
+            self.edits.extend(new.map(|(_, value)| Edit::Add {
+                to: path.clone(),
+                value,
+            }));
         } else {
-            let all = wrap_list_if_long(entries.into_iter().map(|(_, entry)| entry).collect());
-            self.set(at, all, &[]);
+            let metrics = wrap_list_if_long(entries.into_iter().map(|(_, entry)| entry).collect());
+            self.set(path, metrics, &[]);
         }
     }
 
@@ -254,7 +259,7 @@ impl SpecWriter<'_> {
         if self.step.keys.iter().zip(&keys).any(|(key, new)| key.text != *new) {
             self.set(self.first_step_path.clone().key("group_by"), names(&keys), &[]);
         }
-        let used = |text: &str| {
+        let shorten = |text: &str| {
             let (name, direction) = text.split_once(' ').unwrap_or((text, ""));
             let is_frame = |(key, _): &(&FirstStepGroupKey, &String)| key.text == name && name.contains('[');
             let name = match self.step.keys.iter().zip(&keys).find(is_frame) {
@@ -264,7 +269,7 @@ impl SpecWriter<'_> {
             };
             format!("{name} {direction}").trim_end().to_owned()
         };
-        let replaced = |list: &Vec<String>| list.iter().map(|text| used(text)).collect::<Vec<String>>();
+        let replaced = |list: &Vec<String>| list.iter().map(|text| shorten(text)).collect::<Vec<String>>();
         let (order, partition) = (&self.step.order_by, &self.step.partition_by);
         let new_partition = partition
             .as_ref()
@@ -299,24 +304,24 @@ impl SpecWriter<'_> {
     /// Removes the definitions that moved to the set.
     fn remove_definitions(&mut self, member: &Member) {
         let all = self.step.definitions.iter().zip(&member.moved_definitions);
-        let all = all.filter(|(own, _)| own.origin == FirstStepOrigin::Spec);
-        let at = self.first_step_path.clone().key("definitions");
+        let definition_pairs = all.filter(|(definition, _)| definition.origin == FirstStepOrigin::Spec);
+        let path = self.first_step_path.clone().key("definitions");
         if member.moved_definitions.iter().all(Option::is_some) {
-            return self.remove(at);
+            return self.remove(path);
         }
         match &self.step.block {
             Some(block) => {
-                let kept = all.filter(|(_, moved)| moved.is_none());
-                let kept = kept.filter_map(|(own, _)| block.get(own.segment.clone()?));
-                let kept: String = kept.collect();
-                self.set(at, YamlValue::text(kept.trim_start_matches('\n')), &[]);
+                let kept_segments = definition_pairs.filter(|(_, moved)| moved.is_none());
+                let segments = kept_segments.filter_map(|(definition, _)| block.get(definition.segment.clone()?));
+                let block_text: String = segments.collect();
+                self.set(path, YamlValue::text(block_text.trim_start_matches('\n')), &[]);
             }
             None => {
-                let moved: Vec<&str> = all
+                let moved: Vec<&str> = definition_pairs
                     .filter(|(_, moved)| moved.is_some())
-                    .map(|(own, _)| own.name.as_str())
+                    .map(|(definition, _)| definition.name.as_str())
                     .collect();
-                moved.into_iter().for_each(|name| self.remove(at.clone().key(name)));
+                moved.into_iter().for_each(|name| self.remove(path.clone().key(name)));
             }
         }
     }
@@ -326,28 +331,32 @@ impl SpecWriter<'_> {
         let columns = Path::root().key("columns");
         let mut removed = Vec::new();
         let mut changed: Vec<(String, YamlValue)> = Vec::new();
-        let all = self.step.definitions.iter().zip(&member.moved_definitions);
-        for (own, moved) in all.filter(|(own, _)| own.origin == FirstStepOrigin::Spec) {
+        let definitions = self.step.definitions.iter().zip(&member.moved_definitions);
+        for (step_definition, moved) in definitions.filter(|(definition, _)| definition.origin == FirstStepOrigin::Spec)
+        {
             let Some(shared) = moved.and_then(|index| shared.get(index)) else {
                 continue;
             };
-            let written = self.entries.column_properties(&own.name);
-            let mut kept = self.entries.properties(&own.name);
-            kept.retain(|pair| !has_pair(&shared.properties, pair));
-            let is_column = self.entries.columns.contains(&own.name.to_lowercase());
-            let description = self.entries.description(own).filter(|_| is_column);
+            let column_properties = self.entries.column_properties(&step_definition.name);
+            let mut properties = self.entries.properties(&step_definition.name);
+            properties.retain(|pair| !has_pair(&shared.properties, pair));
+            let is_column = self.entries.columns.contains(&step_definition.name.to_lowercase());
+            let description = self.entries.description(step_definition).filter(|_| is_column);
             if let Some(text) = description.filter(|text| Some(text) != shared.description.as_ref()) {
-                kept.insert(0, (DESCRIPTION.to_owned(), YamlValue::text(text)));
+                properties.insert(0, (DESCRIPTION.to_owned(), YamlValue::text(text)));
             }
-            match written {
-                Some((key, _)) if kept.is_empty() => removed.push(columns.clone().key(key)),
-                None if kept.is_empty() => {}
+            match column_properties {
+                Some((key, _)) if properties.is_empty() => removed.push(columns.clone().key(key)),
+                None if properties.is_empty() => {}
                 Some((key, YamlValue::Map(pairs, style))) => {
-                    if pairs.len() != kept.len() || !kept.iter().all(|pair| has_pair(pairs, pair)) {
-                        changed.push((key.to_owned(), YamlValue::Map(kept, *style)));
+                    if pairs.len() != properties.len() || !properties.iter().all(|pair| has_pair(pairs, pair)) {
+                        changed.push((key.to_owned(), YamlValue::Map(properties, *style)));
                     }
                 }
-                _ => changed.push((own.name.clone(), YamlValue::Map(kept, CollectionStyle::Flow))),
+                _ => changed.push((
+                    step_definition.name.clone(),
+                    YamlValue::Map(properties, CollectionStyle::Flow),
+                )),
             }
         }
         match self.entries.root.get("columns") {
@@ -355,7 +364,7 @@ impl SpecWriter<'_> {
                 self.remove(columns);
             }
             Some(YamlValue::Map(..)) => {
-                removed.into_iter().for_each(|at| self.remove(at));
+                removed.into_iter().for_each(|path| self.remove(path));
                 for (key, entry) in changed {
                     self.set(columns.clone().key(key), entry, &[]);
                 }
@@ -378,7 +387,7 @@ fn wrap_list_if_long(items: Vec<YamlValue>) -> YamlValue {
 /// Returns a single name as a string, and several names as a list.
 fn names(names: &[String]) -> YamlValue {
     match names {
-        [one] => YamlValue::text(one),
+        [name] => YamlValue::text(name),
         several => wrap_list_if_long(several.iter().map(YamlValue::text).collect()),
     }
 }

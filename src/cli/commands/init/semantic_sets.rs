@@ -281,7 +281,7 @@ fn definition_names<'m>(model: &'m DbtSemanticModel, metrics: &'m ModelMetrics) 
         .collect()
 }
 
-/// Returns a column of the semantic model's relation as formulas refer to it. `own` is the name of the definition that
+/// Returns a column of the semantic model's relation as formulas refer to it. `definition` is the name of the definition that
 /// reads the column. If another definition in `names` has the column's name, the column is qualified with the name of
 /// the relation.
 fn column_reference(model: &DbtSemanticModel, names: &[&str], definition: &str, column: &str) -> String {

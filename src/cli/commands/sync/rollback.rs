@@ -256,7 +256,7 @@ fn undone_entries<'l>(repository: &Repository, log: &'l Log, commit: &str) -> Re
 }
 
 /// Returns the changes that undo the pushes after the target commit. Adds files in which the pushes cannot be undone to
-/// `kept`.
+/// `kept_files`.
 fn changes(
     workspace: &Workspace,
     repository: &Repository,
@@ -364,7 +364,7 @@ impl KeptFiles {
 
 /// Returns the files in the Omni model's repository that pushes after the target have changed, and the changes that
 /// undo the pushes in these files. Changes from other commits are kept. Adds files in which the pushes cannot be undone
-/// to `kept`.
+/// to `kept_files`.
 fn omni_changes(
     workspace: &Workspace,
     dbt: &Repository,

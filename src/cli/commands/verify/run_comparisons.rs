@@ -58,7 +58,7 @@ pub struct ComparisonRunner<'j> {
 }
 
 impl ComparisonRunner<'_> {
-    /// Runs the comparisons and returns their results in order. Calls `done` after each comparison.
+    /// Runs the comparisons and returns their results in order. Calls `on_progress` after each comparison.
     pub fn run_comparisons(
         &self,
         pairs: Vec<RowPair>,

@@ -112,7 +112,7 @@ impl Lowerer<'_> {
         self.add_call(internal::TO_TIMESTAMP, &[id], meta.span)
     }
 
-    /// Warns that a result computed from an instant depends on the session. `what` describes the result.
+    /// Warns that a result computed from an instant depends on the session. `noun` describes the result.
     fn warn_of_session_timezone(&mut self, noun: &str, instant: Span) {
         let text = self.source_text(instant);
         self.report(

@@ -60,7 +60,7 @@ impl Lowerer<'_> {
         })
     }
 
-    /// Counts the selected rows that also have the same values in `same` as the current row.
+    /// Counts the selected rows that also have the same values in `same_values` as the current row.
     pub(in crate::check) fn count_compared_rows(
         &mut self,
         compared: ComparedRow,

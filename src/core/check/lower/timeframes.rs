@@ -27,7 +27,7 @@ impl Lowerer<'_> {
         id
     }
 
-    /// Builds the call that computes a timeframe. `at` is the position of the timeframe's name.
+    /// Builds the call that computes a timeframe. `name_span` is the position of the timeframe's name.
     pub(in crate::check) fn timeframe_call(&mut self, base: IrId, name: &str, name_span: Span, span: Span) -> IrId {
         let timeframe = match timeframe::find(name, self.scope.calendar, name_span) {
             Ok(Some(known_frame)) => known_frame,

@@ -22,7 +22,7 @@ impl Lowerer<'_> {
         self.partitioned_aggregate(id, values, over, &[], function, span)
     }
 
-    /// Builds an aggregate over a window, restricted to rows with the same values in `by`.
+    /// Builds an aggregate over a window, restricted to rows with the same values in `partition`.
     pub(in crate::check) fn partitioned_aggregate(
         &mut self,
         id: FunctionId,

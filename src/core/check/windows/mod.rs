@@ -143,7 +143,7 @@ impl Lowerer<'_> {
         self.value_at_end(value, bound, &[], meta.nullable, span)
     }
 
-    /// Builds the value in the first or last row of the partition with the same values in `by`.
+    /// Builds the value in the first or last row of the partition with the same values in `partition`.
     pub(in crate::check) fn value_at_end(
         &mut self,
         value: IrId,
@@ -186,7 +186,7 @@ impl Lowerer<'_> {
         self.partitioned_call(entry, args, (over, &[]), nullable, span)
     }
 
-    /// Builds a call like `window_call`, restricted to rows with the same values in `by`.
+    /// Builds a call like `window_call`, restricted to rows with the same values in `partition`.
     fn partitioned_call(
         &mut self,
         entry: FunctionId,

@@ -43,11 +43,11 @@ fn expanded_over_sets(sets: &[&str], model: &str) -> String {
     let compiled = compile_last(&texts);
     assert!(!compiled.has_errors(), "{model}{:#?}", compiled.diagnostics());
     let text = compiled.expanded().expect("a model built on sets");
-    let written = Compiler::default().compile_spec(text);
-    assert!(!written.has_errors(), "{text}{:#?}", written.diagnostics());
-    assert_eq!(written.query(), compiled.query(), "{text}");
-    assert_eq!(written.model_sql(), compiled.model_sql(), "{text}");
-    assert_eq!(written.model_yml(), compiled.model_yml(), "{text}");
+    let expanded_spec = Compiler::default().compile_spec(text);
+    assert!(!expanded_spec.has_errors(), "{text}{:#?}", expanded_spec.diagnostics());
+    assert_eq!(expanded_spec.query(), compiled.query(), "{text}");
+    assert_eq!(expanded_spec.model_sql(), compiled.model_sql(), "{text}");
+    assert_eq!(expanded_spec.model_yml(), compiled.model_yml(), "{text}");
     text.to_owned()
 }
 

@@ -64,10 +64,10 @@ definitions: |
     let help = "write `primary_key: [customer]` for `refunds` in the schema, or build the set on a model that contains the joined rows";
     let model = "model: m\nmetrics: [o.total]\ngroup_by: area\n";
     for texts in [&[set][..], &[set, model]] {
-        let found = reports(texts, "W0441");
+        let warnings = reports(texts, "W0441");
         assert!(
-            !found.is_empty() && found.iter().all(|report| report.ends_with(help)),
-            "{found:?}"
+            !warnings.is_empty() && warnings.iter().all(|report| report.ends_with(help)),
+            "{warnings:?}"
         );
     }
 }

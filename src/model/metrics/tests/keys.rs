@@ -24,7 +24,7 @@ fn errors(texts: &[&str]) -> Vec<String> {
     let compiled = compile_last(texts);
     let text = texts.last().copied().unwrap_or_default();
     let errors = compiled.diagnostics().iter().filter(|fault| fault.is_error());
-    let shown = errors.map(|fault| {
+    let lines = errors.map(|fault| {
         let help = fault.help().unwrap_or_default();
         format!(
             "{} {}: {}; {help}",
@@ -33,7 +33,7 @@ fn errors(texts: &[&str]) -> Vec<String> {
             fault.message()
         )
     });
-    shown.collect()
+    lines.collect()
 }
 
 #[test]
@@ -81,8 +81,8 @@ fn a_column_that_is_the_time_of_a_set_may_be_named_like_a_period() {
         let compiler = compiler(&format!(
             "relations:\n  balances: {{columns: {{{columns}, balance: decimal}}}}\n"
         ));
-        let own = compile_last_with(&compiler, &[&set]);
-        assert!(!own.has_errors(), "{set}\n{:#?}", own.diagnostics());
+        let compiled_set = compile_last_with(&compiler, &[&set]);
+        assert!(!compiled_set.has_errors(), "{set}\n{:#?}", compiled_set.diagnostics());
         let model = format!("model: m\nmetrics: [balances.growth]\ngroup_by: {key}\nfill: {key}\n");
         let model = compile_last_with(&compiler, &[&set, &model]);
         assert!(!model.has_errors(), "{set}\n{:#?}", model.diagnostics());
@@ -219,8 +219,8 @@ fn properties_of_a_metric_are_merged_with_those_of_the_model() {
 fn a_set_of_sets_may_read_a_set_whose_time_is_called_like_a_period() {
     let balances = "metric_set: b\nfrom: balances\ntime: day\ndefinitions: bal = SUM(balance)\n";
     let refunds = "metric_set: r\nfrom: refunds\ntime: refunded_on\ndefinitions: refunded = SUM(amount)\n";
-    let both = "metric_set: h\nsets: [b, r]\ndefinitions: net = b.bal - r.refunded\n";
-    assert_eq!(errors(&[balances, refunds, both]), Vec::<String>::new());
+    let combined_set = "metric_set: h\nsets: [b, r]\ndefinitions: net = b.bal - r.refunded\n";
+    assert_eq!(errors(&[balances, refunds, combined_set]), Vec::<String>::new());
 }
 
 #[test]

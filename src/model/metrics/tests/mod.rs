@@ -31,13 +31,13 @@ fn sql(texts: &[&str]) -> String {
 /// Returns the warnings with a code in the last file, each as `text: message; help`.
 fn reports(texts: &[&str], code: &str) -> Vec<String> {
     let compiled = compile_last(texts);
-    let own = texts.last().copied().unwrap_or_default();
+    let last_text = texts.last().copied().unwrap_or_default();
     let with_code = compiled.diagnostics().iter().filter(|fault| fault.code() == code);
-    let shown = with_code.map(|fault| {
+    let lines = with_code.map(|fault| {
         let help = fault.help().unwrap_or_default();
-        format!("{}: {}; {help}", fault.span().text(own), fault.message())
+        format!("{}: {}; {help}", fault.span().text(last_text), fault.message())
     });
-    shown.collect()
+    lines.collect()
 }
 
 /// The ratio is computed in the last select, so the CTE does not contain it.

@@ -187,19 +187,20 @@ fn a_deprecated_metric_that_nothing_uses_is_valid() {
     let compiler = Compiler::builder().current_date("2025-01-01").build();
     let set = "metric_set: o\nfrom: t\ndefinitions: |\n  n = COUNT()\n  twice = n * 2\n  rows = COUNT()\n\
                columns: {n: {deprecated: {use: rows, until: 2024-01-01}}, twice: {deprecated: {use: rows}}}\n";
-    let found = |texts: &[&str]| {
+    let fault_lines = |texts: &[&str]| {
         let compiled = compile_last_with(&compiler, texts);
-        let all = compiled.diagnostics().iter();
-        all.map(|fault| format!("{} {}", fault.code(), fault.span().text(texts.last().unwrap())))
+        let diagnostics = compiled.diagnostics().iter();
+        diagnostics
+            .map(|fault| format!("{} {}", fault.code(), fault.span().text(texts.last().unwrap())))
             .collect::<Vec<_>>()
     };
-    assert_eq!(found(&[set]), Vec::<String>::new());
+    assert_eq!(fault_lines(&[set]), Vec::<String>::new());
     let model = "model: m\nmetrics: [o.n, o.rows]\n";
-    assert_eq!(found(&[set, model]), ["F0850 o.n"]);
+    assert_eq!(fault_lines(&[set, model]), ["F0850 o.n"]);
     let over = "metric_set: p\nsets: [o]\ndefinitions: x = o.n / o.rows\n";
-    assert_eq!(found(&[set, over]), ["F0850 o.n"]);
+    assert_eq!(fault_lines(&[set, over]), ["F0850 o.n"]);
     let inside = set.replace(", twice: {deprecated: {use: rows}}", "");
-    assert_eq!(found(&[&inside]), ["F0850 n"]);
+    assert_eq!(fault_lines(&[&inside]), ["F0850 n"]);
     // A query reports no other diagnostics of the set.
     let indirect = compile_last_with(&compiler, &[&inside, "model: m\nmetrics: o.twice\n"]);
     let fault = indirect.diagnostics().first().expect("an error");

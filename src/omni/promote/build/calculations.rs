@@ -30,8 +30,8 @@ impl<'m> SpecBuilder<'m, '_> {
                 "sql: {}",
                 calculation.sql.split_whitespace().collect::<Vec<_>>().join(" ")
             );
-            let what = calculation.omni_name.clone();
-            let gap = self.gap_at(self.plan.file, calculation.at, &what, original, String::new(), false);
+            let subject = calculation.omni_name.clone();
+            let gap = self.gap_at(self.plan.file, calculation.at, &subject, original, String::new(), false);
             match formula {
                 Ok(formula) => {
                     self.sources.insert(calculation.name.clone(), gap);
@@ -92,7 +92,7 @@ impl<'m> SpecBuilder<'m, '_> {
             keep: vec!["all".to_owned()],
             ..SpecStep::default()
         };
-        for (reference, filter, at) in std::mem::take(&mut self.plan.calculation_filters) {
+        for (reference, filter, node) in std::mem::take(&mut self.plan.calculation_filters) {
             let name = self
                 .calculation(&reference)
                 .map(|calculation| calculation.name.clone())
@@ -113,9 +113,9 @@ impl<'m> SpecBuilder<'m, '_> {
                 ),
             };
             if !reason.is_empty() {
-                let what = format!("filter of {}", reference.field);
-                let original = format!("{}: {}", one_line(at), one_line(filter));
-                let gap = self.gap_at(self.plan.file, at, &what, original, reason, is_carried);
+                let subject = format!("filter of {}", reference.field);
+                let original = format!("{}: {}", one_line(node), one_line(filter));
+                let gap = self.gap_at(self.plan.file, node, &subject, original, reason, is_carried);
                 self.spec.gaps.push(gap.comment());
                 self.gaps.push(gap);
             }

@@ -94,7 +94,7 @@ pub(super) fn build_promotion(
         let text = format!("the Omni model has no file `{}`", request.file);
         return Err((0, Diagnostic::new(Code::NothingToPromote, Span::default(), text)));
     };
-    if let Some(fault) = faults.into_iter().find(|(at, _)| *at == number) {
+    if let Some(fault) = faults.into_iter().find(|(file_number, _)| *file_number == number) {
         return Err(fault);
     }
     let Some(file) = model.files.iter().position(|file| file.path == request.file) else {
@@ -207,13 +207,13 @@ impl<'m, 't> SpecBuilder<'m, 't> {
 
     fn run(mut self) -> Result<Promotion, PromoteFault> {
         self.notes = std::mem::take(&mut self.plan.notes);
-        for (node, what, reason) in std::mem::take(&mut self.plan.gaps) {
-            let gap = self.gap_at(self.plan.file, node, &what, one_line(node), reason, false);
+        for (node, subject, reason) in std::mem::take(&mut self.plan.gaps) {
+            let gap = self.gap_at(self.plan.file, node, &subject, one_line(node), reason, false);
             self.spec.gaps.push(gap.comment());
             self.gaps.push(gap);
         }
-        for (node, what, reason) in std::mem::take(&mut self.plan.field_gaps) {
-            let gap = self.gap_at(self.plan.file, node, &what, what.clone(), reason, false);
+        for (node, subject, reason) in std::mem::take(&mut self.plan.field_gaps) {
+            let gap = self.gap_at(self.plan.file, node, &subject, subject.clone(), reason, false);
             self.gaps.push(gap);
         }
         for notice in std::mem::take(&mut self.plan.access.notices) {
@@ -292,7 +292,7 @@ impl<'m, 't> SpecBuilder<'m, 't> {
         &self,
         file: usize,
         node: &Node,
-        what: &str,
+        subject: &str,
         original: String,
         reason: String,
         is_carried: bool,
@@ -301,7 +301,7 @@ impl<'m, 't> SpecBuilder<'m, 't> {
         PromoteGap {
             file: file.map(|file| file.path.to_owned()).unwrap_or_default(),
             line: file.map_or(1, |file| file.line(node)),
-            what: what.to_owned(),
+            what: subject.to_owned(),
             original,
             reason,
             is_carried,
@@ -317,8 +317,8 @@ impl<'m, 't> SpecBuilder<'m, 't> {
             let diagnostics = compiled.diagnostics().to_vec();
             let mut faulty: FxHashMap<String, String> = FxHashMap::default();
             for fault in diagnostics.iter().filter(|fault| fault.is_error()) {
-                let at = fault.span().start as usize;
-                let owner = places.iter().find(|(_, range)| range.contains(&at));
+                let offset = fault.span().start as usize;
+                let owner = places.iter().find(|(_, range)| range.contains(&offset));
                 if let Some((name, _)) = owner {
                     faulty.entry(name.clone()).or_insert_with(|| fault.message().to_owned());
                 }
@@ -398,6 +398,6 @@ impl<'m, 't> SpecBuilder<'m, 't> {
             .steps
             .retain(|step| step.columns.is_empty() || !step.calculations.is_empty());
         self.spec.columns.retain(|column| defined(&column.name));
-        self.carried.retain(|carried| defined(&carried.column));
+        self.carried.retain(|carried_field| defined(&carried_field.column));
     }
 }

@@ -42,7 +42,7 @@ type Gap<'m> = (&'m Node, String, String);
 pub(super) fn plan_query_promotion<'m>(
     model: &'m ParsedOmniModel<'_>,
     query: OmniSavedQuery<'m>,
-    chosen: Option<&[String]>,
+    selected_names: Option<&[String]>,
     request: &Request<'_>,
     number: usize,
 ) -> Result<PromotionPlan<'m>, PromoteFault> {
@@ -60,10 +60,14 @@ pub(super) fn plan_query_promotion<'m>(
     let base = find_base_view(model, node, topic.as_ref()).map_err(|fault| (number, fault))?;
     let (mut calculations, mut gaps) = read_calculations(node);
     let (mut outputs, omni_columns) = read_outputs(model, &model.name_of(base), node, &mut calculations);
-    if let Some(chosen) = chosen {
-        let is_named = |name: &str| chosen.iter().any(|it| it.eq_ignore_ascii_case(name));
-        let needed = needed_calculations(&calculations, &is_named);
-        calculations.retain(|calculation| needed.contains(&calculation.omni_name));
+    if let Some(field_names) = selected_names {
+        let is_named = |name: &str| {
+            field_names
+                .iter()
+                .any(|field_name| field_name.eq_ignore_ascii_case(name))
+        };
+        let calculation_names = needed_calculations(&calculations, &is_named);
+        calculations.retain(|calculation| calculation_names.contains(&calculation.omni_name));
     }
     let topic_node = topic.as_ref().map(|(_, node)| *node);
     gaps.extend(unconverted_keys(node));
@@ -168,8 +172,8 @@ fn find_base_view(
 
 fn read_calculations(query: &Node) -> (Vec<Calculation<'_>>, Vec<Gap<'_>>) {
     let (mut calculations, mut gaps) = (Vec::new(), Vec::new());
-    for (at, calculation) in query.pairs_at("calculations") {
-        let Some(omni_name) = at.text() else { continue };
+    for (name_node, calculation) in query.pairs_at("calculations") {
+        let Some(omni_name) = name_node.text() else { continue };
         let sql = calculation.get("sql").unwrap_or(calculation).text();
         match sql {
             Some(sql) => calculations.push(Calculation {
@@ -177,10 +181,10 @@ fn read_calculations(query: &Node) -> (Vec<Calculation<'_>>, Vec<Gap<'_>>) {
                 name: to_snake_case(omni_name),
                 sql,
                 node: calculation,
-                at,
+                at: name_node,
             }),
             None => gaps.push((
-                at,
+                name_node,
                 omni_name.to_owned(),
                 "a calculation without `sql` is not converted".to_owned(),
             )),
@@ -223,14 +227,14 @@ fn read_outputs(
         places
             .iter()
             .find(|(_, name)| *name == calculation.omni_name)
-            .map_or(usize::MAX, |it| it.0)
+            .map_or(usize::MAX, |place| place.0)
     });
-    let listed = query_fields(query).into_iter().map(|(field, _)| field.to_owned());
+    let field_names = query_fields(query).into_iter().map(|(field, _)| field.to_owned());
     let unlisted = calculations
         .iter()
         .skip(places.len())
         .map(|calculation| calculation.omni_name.clone());
-    (outputs, listed.chain(unlisted).collect())
+    (outputs, field_names.chain(unlisted).collect())
 }
 
 /// Returns the filters of a query and its topic, each with the YAML nodes of the filter and its name.

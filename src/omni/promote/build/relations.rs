@@ -101,16 +101,16 @@ impl SpecBuilder<'_, '_> {
     }
 
     /// Adds the relation of a view under the name that formulas use.
-    fn add_relation(&mut self, view: usize, of: String, name: String) {
+    fn add_relation(&mut self, view: usize, view_name: String, name: String) {
         let relation = self.model.views.get(view).and_then(|view| view.table.relation.as_ref());
-        let known = match relation {
+        let known_relation = match relation {
             Some(relation) => relation.find_in(self.fields.schema),
             None => self.fields.schema.relation(&name),
         };
         self.fields
             .known_relations
-            .extend(known.map(|relation| (of.clone(), relation)));
-        self.fields.relations.insert(of, name);
+            .extend(known_relation.map(|relation| (view_name.clone(), relation)));
+        self.fields.relations.insert(view_name, name);
     }
 
     /// Converts all fields that the spec reads to definitions.
@@ -135,8 +135,8 @@ impl SpecBuilder<'_, '_> {
                 continue;
             };
             let sqls = [&relationship.on, &relationship.condition].into_iter().flatten();
-            let read = sqls.flat_map(|sql| find_references(sql)).map(OmniReference::read);
-            fields_to_visit.extend(read.map(|reference| field_key(self.model, &base, &reference)));
+            let references = sqls.flat_map(|sql| find_references(sql)).map(OmniReference::read);
+            fields_to_visit.extend(references.map(|reference| field_key(self.model, &base, &reference)));
         }
         let order = self.fields.field_closure(&fields_to_visit).map_err(|reason| {
             (
@@ -147,11 +147,11 @@ impl SpecBuilder<'_, '_> {
         let mut requested_names: FxHashMap<FieldKey, String> = FxHashMap::default();
         for output in &self.plan.outputs {
             if output.reference.frame.is_none() {
-                let own = output
+                let output_name = output
                     .requested_name
                     .clone()
                     .unwrap_or_else(|| to_snake_case(&output.reference.field));
-                requested_names.entry(output.key.clone()).or_insert(own);
+                requested_names.entry(output.key.clone()).or_insert(output_name);
             }
         }
         // Columns that are copied unchanged keep their names, so reserve these names first.
@@ -161,11 +161,11 @@ impl SpecBuilder<'_, '_> {
                 .field(&output.key)
                 .is_none_or(|field| field.kind != super::super::omni_model::OmniFieldKind::Measure && is_column(field));
             if is_plain && output.reference.frame.is_none() && output.key.1 != "count" {
-                let own = output
+                let output_name = output
                     .requested_name
                     .clone()
                     .unwrap_or_else(|| to_snake_case(&output.reference.field));
-                self.fields.taken.choose(&[&own]);
+                self.fields.taken.choose(&[&output_name]);
             }
         }
         self.fields.choose_definition_names(&order, &requested_names);
@@ -225,13 +225,13 @@ impl SpecBuilder<'_, '_> {
             let on = relationship
                 .on
                 .as_deref()
-                .map(|on| self.fields.convert_sql(&self.fields.base_name, None, on));
-            let on = match on {
+                .map(|condition| self.fields.convert_sql(&self.fields.base_name, None, condition));
+            let join_condition = match on {
                 Some(Ok(converted)) => Some(converted.term.text),
                 Some(Err(reason)) => {
                     let original = one_line(&relationship.node);
-                    let what = format!("join of {}", join.name);
-                    let gap = self.gap_at(relationship.file, &relationship.node, &what, original, reason, false);
+                    let subject = format!("join of {}", join.name);
+                    let gap = self.gap_at(relationship.file, &relationship.node, &subject, original, reason, false);
                     self.spec.gaps.push(gap.comment());
                     self.gaps.push(gap);
                     continue;
@@ -241,7 +241,7 @@ impl SpecBuilder<'_, '_> {
             step.joins.push(SpecJoin {
                 to: relation.map_or_else(|| table.clone(), RelationReference::to_string),
                 name: (relation_name != table).then_some(relation_name),
-                on,
+                on: join_condition,
                 kind: join.kind,
                 is_many: join.is_many,
             });

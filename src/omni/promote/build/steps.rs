@@ -29,8 +29,8 @@ impl SpecBuilder<'_, '_> {
                     step.gaps.push(gap.comment());
                     self.gaps.push(gap);
                 }
-                let into = if of_groups { &mut step.havings } else { &mut step.wheres };
-                into.push(converted.term.text);
+                let conditions = if of_groups { &mut step.havings } else { &mut step.wheres };
+                conditions.push(converted.term.text);
             }
             Err(reason) => {
                 let gap = self.gap_at(file, node, "condition", one_line(node), reason, false);
@@ -59,9 +59,9 @@ impl SpecBuilder<'_, '_> {
                         .any(|gap| gap.what.eq_ignore_ascii_case(&format!("{}.{}", key.0, key.1)));
                     if !is_told {
                         let root = self.model.files.get(self.plan.file).map(|file| file.root.clone());
-                        let what = format!("{}.{}", key.0, key.1);
-                        let gap =
-                            root.map(|root| self.gap_at(self.plan.file, &root, &what, what.clone(), reason, false));
+                        let subject = format!("{}.{}", key.0, key.1);
+                        let gap = root
+                            .map(|root| self.gap_at(self.plan.file, &root, &subject, subject.clone(), reason, false));
                         self.gaps.extend(gap.clone());
                         step.gaps.extend(gap.map(|gap| gap.comment()));
                     }
@@ -77,11 +77,11 @@ impl SpecBuilder<'_, '_> {
             let written_as = reference_name(reference.view.as_deref().unwrap_or(&key.0), &reference);
             let is_measure = resolved.term.aggregates;
             let (term, _) = apply_timeframe(resolved.term.clone(), false, frame);
-            let own = to_snake_case(&reference.field);
+            let field_name = to_snake_case(&reference.field);
             let plain_name = column_name_of_reference(&term.text);
             let preferred_name = requested_name.clone().unwrap_or_else(|| match frame {
-                Some(frame) => format!("{own}_{frame}"),
-                None => own.clone(),
+                Some(frame) => format!("{field_name}_{frame}"),
+                None => field_name.clone(),
             });
             let name = match resolved.definition {
                 Some(_) if frame.is_none() => term.text.clone(),
@@ -162,9 +162,9 @@ impl SpecBuilder<'_, '_> {
     /// Writes filters on rows to `where` and filters on groups to `having`.
     pub(super) fn write_filters(&mut self, step: &mut SpecStep) {
         let base = self.fields.base_name.clone();
-        for (reference, filter, at) in std::mem::take(&mut self.plan.filters) {
+        for (reference, filter, node) in std::mem::take(&mut self.plan.filters) {
             if self.calculation(&reference).is_some() {
-                self.plan.calculation_filters.push((reference, filter, at));
+                self.plan.calculation_filters.push((reference, filter, node));
                 continue;
             }
             let key = field_key(self.model, &base, &reference);
@@ -179,12 +179,12 @@ impl SpecBuilder<'_, '_> {
             } else {
                 self.fields.convert_row_filter(&key, reference.frame.as_deref(), filter)
             };
-            let what = format!("filter of {}.{}", key.0, key.1);
-            let original = format!("{}: {}", one_line(at), one_line(filter));
+            let subject = format!("filter of {}.{}", key.0, key.1);
+            let original = format!("{}: {}", one_line(node), one_line(filter));
             match condition {
                 Ok(condition) => {
                     for doubt in condition.doubts {
-                        let gap = self.gap_at(self.plan.file, at, &what, original.clone(), doubt, true);
+                        let gap = self.gap_at(self.plan.file, node, &subject, original.clone(), doubt, true);
                         step.gaps.push(gap.comment());
                         self.gaps.push(gap);
                     }
@@ -193,12 +193,12 @@ impl SpecBuilder<'_, '_> {
                     if !text.replacen("NOT(ISBLANK(", "", 1).contains("ISBLANK(") {
                         self.filled.push(key);
                     }
-                    let into = if of_groups { &mut step.havings } else { &mut step.wheres };
-                    into.push(text);
+                    let conditions = if of_groups { &mut step.havings } else { &mut step.wheres };
+                    conditions.push(text);
                 }
                 Err(reason) => {
                     let reason = format!("{reason}, so the model has rows that the query does not have");
-                    let gap = self.gap_at(self.plan.file, at, &what, original, reason, false);
+                    let gap = self.gap_at(self.plan.file, node, &subject, original, reason, false);
                     step.gaps.push(gap.comment());
                     self.gaps.push(gap);
                 }
@@ -350,12 +350,12 @@ impl SpecBuilder<'_, '_> {
             let column = built_columns.iter().find(|column| column.known_as == column_name);
             let direction = if is_descending { " desc" } else { "" };
             let calculation = lines.iter().find(|line| {
-                let of = self
+                let sort_calculation = self
                     .plan
                     .calculations
                     .iter()
                     .find(|calculation| calculation.omni_name.eq_ignore_ascii_case(&field));
-                of.is_some_and(|of| of.name == line.name)
+                sort_calculation.is_some_and(|plan_calculation| plan_calculation.name == line.name)
             });
             match (column, calculation) {
                 (Some(column), _) => {
@@ -382,9 +382,9 @@ impl SpecBuilder<'_, '_> {
             }
         }
         let mut comments = Vec::new();
-        for (what, reason, is_carried) in gaps {
-            let Some(at) = self.plan.sorts_at else { break };
-            let gap = self.gap_at(self.plan.file, at, &what, one_line(at), reason, is_carried);
+        for (subject, reason, is_carried) in gaps {
+            let Some(node) = self.plan.sorts_at else { break };
+            let gap = self.gap_at(self.plan.file, node, &subject, one_line(node), reason, is_carried);
             comments.push(gap.comment());
             self.gaps.push(gap);
         }

@@ -13,9 +13,9 @@ pub(super) fn plan_view_promotion<'m>(
     of_rows: bool,
     drop_access: bool,
 ) -> PromotionPlan<'m> {
-    let own = model.name_of(view);
+    let view_name = model.name_of(view);
     let output = |reference: OmniReference| SpecOutput {
-        key: field_key(model, &own, &reference),
+        key: field_key(model, &view_name, &reference),
         reference,
         requested_name: None,
     };
@@ -27,7 +27,7 @@ pub(super) fn plan_view_promotion<'m>(
         .unwrap_or_default();
     let clashes = clashes.iter().map(|field| {
         let reason = "a dimension of the view has the same name; rename the measure or the dimension in Omni";
-        (&field.at, format!("{own}.{}", field.name), reason.to_owned())
+        (&field.at, format!("{view_name}.{}", field.name), reason.to_owned())
     });
     let access = ViewAccess::find(model, view, None);
     let mut notes = match of_rows || drop_access {
@@ -35,18 +35,18 @@ pub(super) fn plan_view_promotion<'m>(
         false => {
             let first_measure = outputs.iter().position(|output| is_measure(model, output));
             let position = first_measure.unwrap_or(outputs.len());
-            add_access_keys(model, &own, &access, &mut outputs, position)
+            add_access_keys(model, &view_name, &access, &mut outputs, position)
         }
     };
     if !of_rows && outputs.iter().all(|output| is_measure(model, output)) {
         notes.push(format!(
             "a single row for all of {}; use `--grain` to group the rows, for example `--grain 'created_at[month]'`",
-            model.views.get(view).map_or(&*own, |view| &view.name)
+            model.views.get(view).map_or(&*view_name, |view| &view.name)
         ));
     }
     PromotionPlan {
         base: view,
-        name: default_name(model, &own, &outputs, of_rows),
+        name: default_name(model, &view_name, &outputs, of_rows),
         outputs,
         of_rows,
         filters: Vec::new(),
@@ -115,25 +115,25 @@ fn default_name(model: &ParsedOmniModel<'_>, view: &str, outputs: &[SpecOutput],
     let view = to_snake_case(of_file.map_or(view, |view| &view.name));
     if of_rows {
         return match outputs {
-            [one] => format!("{view}_with_{}", to_snake_case(&one.reference.field)),
+            [output] => format!("{view}_with_{}", to_snake_case(&output.reference.field)),
             _ => format!("{view}_with_dimensions"),
         };
     }
     let begin = match measures.as_slice() {
-        [one] => measure_name(model, one),
+        [output] => measure_name(model, output),
         _ => view,
     };
-    let by: Vec<String> = grain
+    let grain_names: Vec<String> = grain
         .iter()
         .map(|output| match output.reference.frame.as_deref() {
             Some("raw") | None => to_snake_case(&output.reference.field),
             Some(frame) => frame.to_owned(),
         })
         .collect();
-    if by.is_empty() {
+    if grain_names.is_empty() {
         format!("{begin}_in_total")
     } else {
-        format!("{begin}_by_{}", by.join("_and_"))
+        format!("{begin}_by_{}", grain_names.join("_and_"))
     }
 }
 
@@ -141,13 +141,16 @@ fn default_name(model: &ParsedOmniModel<'_>, view: &str, outputs: &[SpecOutput],
 /// with the same name, such as `count`.
 fn measure_name(model: &ParsedOmniModel<'_>, measure: &SpecOutput) -> String {
     let name = to_snake_case(&measure.reference.field);
-    let own = model.view_instance(&measure.key.0);
+    let view_index = model.view_instance(&measure.key.0);
     let is_same = |index: usize| {
         let field = model.field(index, &measure.key.1);
         field.is_some_and(|field| field.kind == OmniFieldKind::Measure)
     };
-    let is_shared = (0..model.views.len()).any(|index| Some(index) != own && is_same(index));
-    match own.and_then(|index| model.views.get(index)).filter(|_| is_shared) {
+    let is_shared = (0..model.views.len()).any(|index| Some(index) != view_index && is_same(index));
+    match view_index
+        .and_then(|index| model.views.get(index))
+        .filter(|_| is_shared)
+    {
         Some(view) => format!("{}_{name}", to_snake_case(&view.name)),
         None => name,
     }

@@ -62,15 +62,15 @@ impl<'m> FieldResolver<'m, '_> {
         }
     }
 
-    /// Converts the SQL of a view's field. `own` is the name of this field.
-    pub fn convert_sql(&self, view: &str, own: Option<&str>, sql: &str) -> Result<ConvertedSql, String> {
+    /// Converts the SQL of a view's field. `field_name` is the name of this field.
+    pub fn convert_sql(&self, view: &str, field_name: Option<&str>, sql: &str) -> Result<ConvertedSql, String> {
         from_sql::convert(
             sql,
             self.dialect,
             &FieldScope {
                 fields: self,
                 view,
-                own,
+                own: field_name,
             },
         )
     }
@@ -122,9 +122,9 @@ impl<'m> FieldResolver<'m, '_> {
 
     /// Converts a column of the view's table to formula syntax.
     pub fn table_column(&self, view: &str, column: &str) -> ResolvedField {
-        let known = self.relation(view).and_then(|relation| relation.column(column));
-        let name = known.map_or_else(|| column.to_lowercase(), |column| column.name().to_owned());
-        let name = if known.is_none() && !is_plain(&column.to_lowercase()) {
+        let known_column = self.relation(view).and_then(|relation| relation.column(column));
+        let name = known_column.map_or_else(|| column.to_lowercase(), |column| column.name().to_owned());
+        let name = if known_column.is_none() && !is_plain(&column.to_lowercase()) {
             column.to_owned()
         } else {
             name
@@ -137,8 +137,10 @@ impl<'m> FieldResolver<'m, '_> {
             true => format!("{relation}.{name}"),
             false => format!("${{{relation}.{name}}}"),
         };
-        let ty = known.map(formulac_core::Column::ty).filter(|ty| *ty != Type::Unknown);
-        let is_there = known.is_some_and(|column| !column.is_nullable()) && !self.joins.may_be_missing(view);
+        let ty = known_column
+            .map(formulac_core::Column::ty)
+            .filter(|ty| *ty != Type::Unknown);
+        let is_there = known_column.is_some_and(|column| !column.is_nullable()) && !self.joins.may_be_missing(view);
         ResolvedField {
             term: FormulaTerm::atom(text).with_type(ty).with_never_null(is_there),
             is_temporal: ty.is_some_and(Type::is_temporal),

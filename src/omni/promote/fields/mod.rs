@@ -154,18 +154,18 @@ impl<'m, 't> FieldResolver<'m, 't> {
             Leave(FieldKey),
         }
         let mut order = Vec::new();
-        let mut done: FxHashSet<FieldKey> = FxHashSet::default();
+        let mut visited_keys: FxHashSet<FieldKey> = FxHashSet::default();
         let mut open: FxHashSet<FieldKey> = FxHashSet::default();
         let mut stack: Vec<ResolveStep> = fields.iter().rev().cloned().map(ResolveStep::Enter).collect();
         while let Some(step) = stack.pop() {
             match step {
                 ResolveStep::Leave(key) => {
                     open.remove(&key);
-                    if done.insert(key.clone()) {
+                    if visited_keys.insert(key.clone()) {
                         order.push(key);
                     }
                 }
-                ResolveStep::Enter(key) if done.contains(&key) => {}
+                ResolveStep::Enter(key) if visited_keys.contains(&key) => {}
                 ResolveStep::Enter(key) => {
                     if !open.insert(key.clone()) {
                         return Err(format!("`{}.{}` depends on itself", key.0, key.1));
@@ -176,7 +176,7 @@ impl<'m, 't> FieldResolver<'m, 't> {
                         .into_iter()
                         .map(|reference| self.key(&key.0, &reference));
                     // If a field refers to its own name, it reads the column with this name.
-                    let made_of: Vec<FieldKey> = made_of.filter(|of| *of != key).collect();
+                    let made_of: Vec<FieldKey> = made_of.filter(|dependency| *dependency != key).collect();
                     stack.extend(made_of.into_iter().rev().map(ResolveStep::Enter));
                 }
             }
@@ -189,8 +189,8 @@ impl<'m, 't> FieldResolver<'m, 't> {
     pub fn choose_definition_names(&mut self, order: &[FieldKey], requested_names: &FxHashMap<FieldKey, String>) {
         let asked_first = order.iter().filter(|key| requested_names.contains_key(*key));
         let others = order.iter().filter(|key| !requested_names.contains_key(*key));
-        let all: Vec<FieldKey> = asked_first.chain(others).cloned().collect();
-        for key in all {
+        let keys: Vec<FieldKey> = asked_first.chain(others).cloned().collect();
+        for key in keys {
             let field = self.field(&key);
             let is_column = match field {
                 Some(field) => field.kind != OmniFieldKind::Measure && is_column(field),
@@ -199,9 +199,14 @@ impl<'m, 't> FieldResolver<'m, 't> {
             if is_column {
                 continue;
             }
-            let own = field.map_or(key.1.as_str(), |field| &field.name);
-            let own = requested_names.get(&key).cloned().unwrap_or_else(|| to_snake_case(own));
-            let name = self.taken.choose(&[&own, &format!("{}_{own}", to_snake_case(&key.0))]);
+            let field_name = field.map_or(key.1.as_str(), |field| &field.name);
+            let base_name = requested_names
+                .get(&key)
+                .cloned()
+                .unwrap_or_else(|| to_snake_case(field_name));
+            let name = self
+                .taken
+                .choose(&[&base_name, &format!("{}_{base_name}", to_snake_case(&key.0))]);
             self.defined.insert(name.to_lowercase());
             self.names.insert(key, name);
         }
@@ -235,13 +240,13 @@ impl<'m, 't> FieldResolver<'m, 't> {
                 Ok(self.table_column(&key.0, &key.1))
             };
         };
-        let made = match field.kind {
+        let field_conversion = match field.kind {
             OmniFieldKind::Filter => Err("a filter-only field has no values".to_owned()),
             OmniFieldKind::Dimension => self.convert_dimension(key, field),
             OmniFieldKind::Measure => measures::convert_measure(self, key, field),
         };
-        let (converted, is_temporal) = match made {
-            Ok(made) => made,
+        let (converted, is_temporal) = match field_conversion {
+            Ok(conversion) => conversion,
             Err(reason) => {
                 self.record_gap(field, &field.name, reason.clone(), false);
                 return Err(format!("`{}` could not be converted", display_key(key)));
@@ -275,12 +280,16 @@ impl<'m, 't> FieldResolver<'m, 't> {
         }
         let definition = self.definition(key, field, name.clone(), &term);
         self.definitions.push(definition);
-        let own = FormulaTerm::atom(name)
+        let name_term = FormulaTerm::atom(name)
             .with_type(term.ty)
             .with_never_null(term.is_there);
-        let own = if term.aggregates { own.into_aggregate() } else { own };
+        let reference = if term.aggregates {
+            name_term.into_aggregate()
+        } else {
+            name_term
+        };
         Ok(ResolvedField {
-            term: own,
+            term: reference,
             is_temporal,
             definition: Some(self.definitions.len() - 1),
         })
@@ -339,17 +348,17 @@ impl<'m, 't> FieldResolver<'m, 't> {
         key: &FieldKey,
         field: &ViewField,
     ) -> Vec<(String, DisplaySettingValue)> {
-        let mut shown = display_settings(&field.node);
+        let mut settings = display_settings(&field.node);
         let grants = self.required_grants(key);
         if !grants.is_empty() {
-            shown.push((GRANTS.to_owned(), DisplaySettingValue::Texts(grants)));
+            settings.push((GRANTS.to_owned(), DisplaySettingValue::Texts(grants)));
         }
-        shown
+        settings
     }
 
     fn required_grants(&self, key: &FieldKey) -> Vec<String> {
-        let read = self.field_closure(std::slice::from_ref(key)).unwrap_or_default();
-        let grants = read
+        let keys = self.field_closure(std::slice::from_ref(key)).unwrap_or_default();
+        let grants = keys
             .iter()
             .filter_map(|key| self.field(key))
             .flat_map(|field| grants_of(&field.node));
@@ -407,17 +416,17 @@ impl<'m, 't> FieldResolver<'m, 't> {
     }
 
     /// Records a gap for a field that is missing from the spec or may differ in the spec.
-    pub fn record_gap(&mut self, field: &ViewField, what: &str, reason: String, is_carried: bool) {
+    pub fn record_gap(&mut self, field: &ViewField, gap_subject: &str, reason: String, is_carried: bool) {
         let file = self.model.files.get(field.file);
         let view = self
             .model
             .view_in_file(field.file)
             .and_then(|view| self.model.views.get(view));
-        let what = view.map_or_else(|| what.to_owned(), |view| format!("{}.{what}", view.name));
+        let subject = view.map_or_else(|| gap_subject.to_owned(), |view| format!("{}.{gap_subject}", view.name));
         self.gaps.push(PromoteGap {
             file: file.map(|file| file.path.to_owned()).unwrap_or_default(),
             line: file.map_or(1, |file| file.line(&field.at)),
-            what,
+            what: subject,
             original: original_definition(field),
             reason,
             is_carried,
@@ -466,13 +475,13 @@ fn field_references(field: &ViewField) -> Vec<OmniReference> {
     let sqls = ["sql", "custom_primary_key_sql"]
         .into_iter()
         .filter_map(|key| field.text(key));
-    let mut all: Vec<OmniReference> = sqls.flat_map(find_references).map(OmniReference::read).collect();
+    let mut references: Vec<OmniReference> = sqls.flat_map(find_references).map(OmniReference::read).collect();
     let filters = field.node.pairs_at("filters");
-    all.extend(
+    references.extend(
         filters
             .iter()
             .filter_map(|(name, _)| name.text())
             .map(OmniReference::read),
     );
-    all
+    references
 }

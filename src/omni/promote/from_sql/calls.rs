@@ -15,7 +15,7 @@ use crate::{Type, catalog};
 const ROUNDED_FLOAT: &str = "SQL rounds the binary value of a float, so halves may be rounded in the other direction";
 
 impl SqlReader<'_> {
-    pub(super) fn convert_call(&mut self, function: &Function, whole: &Expr) -> Result<FormulaTerm, String> {
+    pub(super) fn convert_call(&mut self, function: &Function, expr: &Expr) -> Result<FormulaTerm, String> {
         let name = function.name.to_string().to_lowercase();
         if function.over.is_some() {
             return Err(format!(
@@ -23,20 +23,20 @@ impl SqlReader<'_> {
             ));
         }
         if function.null_treatment.is_some() || !matches!(function.parameters, FunctionArguments::None) {
-            return Err(unsupported_sql(whole));
+            return Err(unsupported_sql(expr));
         }
-        let (args, is_distinct) = call_arguments(&function.args).ok_or_else(|| unsupported_sql(whole))?;
-        if let Some(term) = self.convert_aggregate(&name, function, &args, is_distinct, whole)? {
+        let (args, is_distinct) = call_arguments(&function.args).ok_or_else(|| unsupported_sql(expr))?;
+        if let Some(term) = self.convert_aggregate(&name, function, &args, is_distinct, expr)? {
             return Ok(term);
         }
         if is_distinct || function.filter.is_some() || !function.within_group.is_empty() {
-            return Err(unsupported_sql(whole));
+            return Err(unsupported_sql(expr));
         }
         if let Some(formula) = name.strip_prefix("omni_fx_") {
             return self.convert_formula_call(&formula.to_uppercase(), &args);
         }
         if name.starts_with("omni_") {
-            return self.convert_omni_call(&name, &args, whole);
+            return self.convert_omni_call(&name, &args, expr);
         }
         if let Some(term) = self.convert_zero_default(&name, &args)? {
             return Ok(term);
@@ -68,7 +68,7 @@ impl SqlReader<'_> {
             }
             ("starts_with" | "startswith", [x, _]) => match texts.get(1).cloned().flatten() {
                 Some(text) => Ok(patterns::starts_with(self.convert_term(x)?, &text)),
-                None => Err(unsupported_sql(whole)),
+                None => Err(unsupported_sql(expr)),
             },
             ("concat", _) if self.dialect.facts().concat_skips_null => {
                 let args = self.convert_terms(&args)?;
@@ -92,34 +92,38 @@ impl SqlReader<'_> {
             ("date_part", [_, x]) => {
                 let unit = unit_name(&texts.first().cloned().flatten().unwrap_or_default());
                 let x = self.convert_term(x)?;
-                date_part(&unit, x).ok_or_else(|| unsupported_sql(whole))
+                date_part(&unit, x).ok_or_else(|| unsupported_sql(expr))
             }
             ("datediff" | "date_diff", [unit, from, to]) => {
                 let unit = unit_name(&literal_text(unit).unwrap_or_else(|| unit.to_string()));
                 let (from, to) = (self.convert_term(from)?, self.convert_term(to)?);
-                days_between(&unit, from, to).ok_or_else(|| unsupported_sql(whole))
+                days_between(&unit, from, to).ok_or_else(|| unsupported_sql(expr))
             }
-            _ => match self.single_branch(whole) {
+            _ => match self.single_branch(expr) {
                 Some((condition, result, otherwise)) => self.convert_case(None, &[(condition, result)], otherwise),
-                None => self.convert_function(&name, &args, whole),
+                None => self.convert_function(&name, &args, expr),
             },
         }
     }
 
-    pub(super) fn convert_function(&mut self, name: &str, args: &[&Expr], whole: &Expr) -> Result<FormulaTerm, String> {
+    pub(super) fn convert_function(&mut self, name: &str, args: &[&Expr], expr: &Expr) -> Result<FormulaTerm, String> {
         let sql_function = sql_functions::find(name, self.dialect, args.len());
-        let known = sql_function.ok_or_else(|| unsupported_sql(whole))?;
+        let known_function = sql_function.ok_or_else(|| unsupported_sql(expr))?;
         let args = self.convert_terms(args)?;
-        let ty = match known.gives {
+        let ty = match known_function.gives {
             SqlResultType::First => args.first().and_then(|arg| arg.ty),
             SqlResultType::Of(ty) => Some(ty),
             SqlResultType::Unknown => None,
         };
-        let is_there = known.formula == "COALESCE" && args.iter().any(|arg| arg.is_there);
-        let term = FormulaTerm::call(known.formula, &args)
+        let is_there = known_function.formula == "COALESCE" && args.iter().any(|arg| arg.is_there);
+        let term = FormulaTerm::call(known_function.formula, &args)
             .with_type(ty)
             .with_never_null(is_there);
-        Ok(if known.aggregates { term.into_aggregate() } else { term })
+        Ok(if known_function.aggregates {
+            term.into_aggregate()
+        } else {
+            term
+        })
     }
 
     /// Converts an aggregate, including its filter, DISTINCT and ordering. `None` if the function is not an aggregate,
@@ -130,31 +134,31 @@ impl SqlReader<'_> {
         function: &Function,
         args: &[&Expr],
         is_distinct: bool,
-        whole: &Expr,
+        expr: &Expr,
     ) -> Result<Option<FormulaTerm>, String> {
-        let kept = function
+        let filter_term = function
             .filter
             .as_deref()
             .map(|filter| self.convert_term(filter))
             .transpose()?;
-        let keep = |x: FormulaTerm| match &kept {
-            Some(kept) => FormulaTerm::call("IF", &[kept.clone(), x]),
+        let keep = |x: FormulaTerm| match &filter_term {
+            Some(filter) => FormulaTerm::call("IF", &[filter.clone(), x]),
             None => x,
         };
         let term = match (name, args) {
             ("percentile_cont", [share]) if function.within_group.len() == 1 && !is_distinct => {
-                let Some(by) = function.within_group.first() else {
+                let Some(sort_key) = function.within_group.first() else {
                     return Ok(None);
                 };
-                if !matches!(by.options.sort, None | Some(sqlparser::ast::OrderBySort::Asc)) {
-                    return Err(unsupported_sql(whole));
+                if !matches!(sort_key.options.sort, None | Some(sqlparser::ast::OrderBySort::Asc)) {
+                    return Err(unsupported_sql(expr));
                 }
-                let (x, share) = (self.convert_term(&by.expr)?, self.convert_term(share)?);
+                let (x, share) = (self.convert_term(&sort_key.expr)?, self.convert_term(share)?);
                 FormulaTerm::call("PERCENTILE", &[keep(x), share]).with_type(Some(Type::Float))
             }
             _ if !function.within_group.is_empty() => return Ok(None),
-            ("count", []) => match kept {
-                Some(kept) => FormulaTerm::call("COUNTIF", &[kept])
+            ("count", []) => match filter_term {
+                Some(filter) => FormulaTerm::call("COUNTIF", &[filter])
                     .with_type(Some(Type::Integer))
                     .with_never_null(true),
                 None => FormulaTerm::call("COUNT", &[])
@@ -164,7 +168,7 @@ impl SqlReader<'_> {
             ("count", [x]) => {
                 // `count` also counts rows for which the CASE returns the default 0.
                 let split = self.split_conditional(x)?.filter(|(.., is_zero)| !is_zero);
-                let counted = match (split, is_distinct, &kept) {
+                let count = match (split, is_distinct, &filter_term) {
                     (Some((condition, x, _)), false, None) if x.is_there => FormulaTerm::call("COUNTIF", &[condition]),
                     (Some((condition, x, _)), ..) => {
                         self.count_term(keep(FormulaTerm::call("IF", &[condition, x])), is_distinct)
@@ -174,10 +178,10 @@ impl SqlReader<'_> {
                         self.count_term(keep(x), is_distinct)
                     }
                 };
-                counted.with_type(Some(Type::Integer)).with_never_null(true)
+                count.with_type(Some(Type::Integer)).with_never_null(true)
             }
             ("sum", [x]) if !is_distinct => {
-                let (term, ty, is_there) = match (self.split_conditional(x)?, &kept) {
+                let (term, ty, is_there) = match (self.split_conditional(x)?, &filter_term) {
                     (Some((condition, x, otherwise_zero)), None) => (
                         FormulaTerm::call("SUMIF", &[condition, x.clone()]),
                         x.ty,
@@ -193,7 +197,7 @@ impl SqlReader<'_> {
                     }
                     (None, _) => {
                         let x = self.convert_term(x)?;
-                        let (ty, is_there) = (x.ty, x.is_there && kept.is_none());
+                        let (ty, is_there) = (x.ty, x.is_there && filter_term.is_none());
                         (FormulaTerm::call("SUM", &[keep(x)]), ty, is_there)
                     }
                 };
@@ -205,14 +209,16 @@ impl SqlReader<'_> {
             _ => {
                 let sql_function =
                     sql_functions::find(name, self.dialect, args.len()).filter(|sql_function| sql_function.aggregates);
-                let Some((known, Some(_))) = sql_function.map(|sql_function| (sql_function, kept.as_ref())) else {
+                let Some((known_function, Some(_))) =
+                    sql_function.map(|sql_function| (sql_function, filter_term.as_ref()))
+                else {
                     return Ok(None);
                 };
                 if is_distinct {
-                    return Err(unsupported_sql(whole));
+                    return Err(unsupported_sql(expr));
                 }
                 let args = self.convert_terms(args)?.into_iter().map(keep).collect::<Vec<_>>();
-                FormulaTerm::call(known.formula, &args)
+                FormulaTerm::call(known_function.formula, &args)
             }
         };
         Ok(Some(term.into_aggregate()))
@@ -292,13 +298,13 @@ impl SqlReader<'_> {
             let (left, right) = (self.convert_term(left)?, self.convert_term(right)?);
             return Ok(FormulaTerm::binary(left, sign, strength, &right).with_never_null(false));
         }
-        let written = match name {
+        let formula_name = match name {
             name if name.ends_with("_IF") || name.ends_with("_IFS") => name.replace('_', ""),
             "COUNT_BLANK" | "COUNT_UNIQUE" => name.replace('_', ""),
             "PIVOT_INDEX" | "PIVOT_OFFSET" | "PIVOT_ROW" => name.replace('_', ""),
             _ => name.to_owned(),
         };
-        let function = catalog::lookup(&written).or_else(|| catalog::lookup(&written.replace('_', ".")));
+        let function = catalog::lookup(&formula_name).or_else(|| catalog::lookup(&formula_name.replace('_', ".")));
         let function = function.ok_or_else(|| format!("formulas have no function for `OMNI_FX_{name}`"))?;
         if function.describe_level().contains("aggregate") && args.iter().any(plain) {
             return Err(format!(
@@ -310,13 +316,8 @@ impl SqlReader<'_> {
     }
 
     /// Converts operators that exist only in Omni: operators on times and on the rows of a result.
-    pub(super) fn convert_omni_call(
-        &mut self,
-        name: &str,
-        args: &[&Expr],
-        whole: &Expr,
-    ) -> Result<FormulaTerm, String> {
-        let [x] = args else { return Err(unsupported_sql(whole)) };
+    pub(super) fn convert_omni_call(&mut self, name: &str, args: &[&Expr], expr: &Expr) -> Result<FormulaTerm, String> {
+        let [x] = args else { return Err(unsupported_sql(expr)) };
         if let Some(frame) = sql_functions::operator_timeframe(name) {
             return Ok(self.convert_term(x)?.timeframe(frame));
         }
@@ -325,14 +326,14 @@ impl SqlReader<'_> {
             _ => None,
         };
         let letter = reference.and_then(|reference| self.names.column_letter(&reference));
-        let letter = letter.ok_or_else(|| unsupported_sql(whole))?;
+        let letter = letter.ok_or_else(|| unsupported_sql(expr))?;
         let text = match name {
             "omni_running_total" => format!("SUM({letter}$1:{letter}1)"),
             "omni_percent_of_total" => format!("{letter}1 / SUM({letter}:{letter})"),
             "omni_percent_of_previous" => format!("{letter}1 / {letter}0"),
             "omni_percent_change_from_previous" => format!("({letter}1 - {letter}0) / {letter}0"),
             "omni_rank" => format!("RANK({letter}1, {letter}:{letter}, 0)"),
-            _ => return Err(unsupported_sql(whole)),
+            _ => return Err(unsupported_sql(expr)),
         };
         let is_call = text.ends_with(')');
         Ok(if is_call {

@@ -217,7 +217,7 @@ impl SqlReader<'_> {
         kind: &CastKind,
         inner: &Expr,
         data_type: &DataType,
-        whole: &Expr,
+        expr: &Expr,
     ) -> Result<FormulaTerm, String> {
         let x = self.convert_term(inner)?;
         let is_number = matches!(x.ty, Some(Type::Integer | Type::Decimal | Type::Float));
@@ -226,11 +226,11 @@ impl SqlReader<'_> {
                 (Some(Type::Text), Expr::Value(value)) => {
                     date_term(&value.value.clone().into_string().unwrap_or_default())
                 }
-                (Some(Type::Text), _) => Err(unsupported_sql(whole)),
+                (Some(Type::Text), _) => Err(unsupported_sql(expr)),
                 _ => Ok(x.timeframe("date")),
             },
             _ if is_real(data_type) && (is_number || x.aggregates) => Ok(x.with_type(Some(Type::Float))),
-            _ => Err(unsupported_sql(whole)),
+            _ => Err(unsupported_sql(expr)),
         }
     }
 }

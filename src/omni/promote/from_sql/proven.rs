@@ -67,8 +67,8 @@ impl ProvenFormulas {
         let compiler = self.compiler_with(names);
         let find = |rows: &str| {
             let spec = format!("model: omni_model\nfrom: {RELATION}\n{rows}definitions: {NAME} = {VALUE}\n");
-            let written = compiler.compile_spec(&spec).model_sql()?.to_owned();
-            let edited = written.replacen(VALUE, sql, 1);
+            let model_sql = compiler.compile_spec(&spec).model_sql()?.to_owned();
+            let edited = model_sql.replacen(VALUE, sql, 1);
             let found_formula = self
                 .decompiler
                 .find_formula_with_guards(&compiler, &spec, None, &edited, None, NAME);
@@ -176,8 +176,8 @@ impl SqlReader<'_> {
 
 /// Writes the prefixes of string literals as the compiler does: `R'\d'` as `r'\d'`, and `r'a'` as `'a'`.
 fn with_plain_literals(sql: &str, dialect: Dialect) -> String {
-    replace_tokens(sql, dialect, |tokens, at| {
-        let token = tokens.get(at).filter(|token| token.kind == SqlTokenKind::Text)?;
+    replace_tokens(sql, dialect, |tokens, index| {
+        let token = tokens.get(index).filter(|token| token.kind == SqlTokenKind::Text)?;
         let text = token.text(sql);
         let prefix = text.bytes().take_while(u8::is_ascii_alphabetic).count();
         let (prefix, literal) = text.split_at_checked(prefix).filter(|(prefix, _)| !prefix.is_empty())?;
@@ -196,13 +196,13 @@ fn with_plain_literals(sql: &str, dialect: Dialect) -> String {
 /// Returns the words of an expression that may be names of columns.
 fn possible_column_names(sql: &str, dialect: Dialect) -> Vec<String> {
     let tokens = tokens(sql, dialect);
-    let is_word = |at: &usize| {
-        let is_called = tokens.get(at + 1).is_some_and(|next| next.text(sql) == "(");
-        tokens.get(*at).is_some_and(|token| token.kind == SqlTokenKind::Word) && !is_called
+    let is_word = |index: &usize| {
+        let is_called = tokens.get(index + 1).is_some_and(|next| next.text(sql) == "(");
+        tokens.get(*index).is_some_and(|token| token.kind == SqlTokenKind::Word) && !is_called
     };
     let words = (0..tokens.len())
         .filter(is_word)
-        .filter_map(|at| Some(tokens.get(at)?.text(sql).to_owned()));
+        .filter_map(|index| Some(tokens.get(index)?.text(sql).to_owned()));
     words.collect()
 }
 

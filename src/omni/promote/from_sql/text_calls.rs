@@ -73,14 +73,14 @@ impl SqlReader<'_> {
         let (needle, text) = (self.convert_term(needle)?, self.convert_term(text)?);
         let blanks = [&needle, &text].into_iter().filter(|term| !term.is_there);
         let blanks: Vec<FormulaTerm> = blanks.map(|term| term.clone().isblank_call()).collect();
-        let found = FormulaTerm::call("FIND", &[needle, text]);
-        let found = FormulaTerm::call("COALESCE", &[found, FormulaTerm::integer(0)]);
+        let position_term = FormulaTerm::call("FIND", &[needle, text]);
+        let position = FormulaTerm::call("COALESCE", &[position_term, FormulaTerm::integer(0)]);
         let is_there = blanks.is_empty();
         let term = if is_there {
-            found
+            position
         } else {
             let condition = FormulaTerm::combine_conditions("OR", blanks).negate();
-            FormulaTerm::call("IF", &[condition, found])
+            FormulaTerm::call("IF", &[condition, position])
         };
         Ok(term.with_type(Some(Type::Integer)).with_never_null(is_there))
     }

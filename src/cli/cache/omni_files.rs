@@ -1,0 +1,26 @@
+//! Cache of the parsed views in Omni files.
+
+use std::path::Path;
+
+use formulac::omni::{ExistingFiles, ParsedFiles};
+
+use super::cache_file::{content_after_header, write};
+use super::{FOLDER, MIN_CACHED_ITEMS};
+
+const OMNI_FILES: &str = "omni_files";
+
+/// Reads the results of parsing the files of the Omni model in an earlier call. Each result records the fingerprint of
+/// its file's text.
+pub fn read_parsed_omni_files(folder: &Path) -> ParsedFiles {
+    let bytes = content_after_header(&folder.join(FOLDER).join(OMNI_FILES), "");
+    bytes
+        .and_then(|bytes| ParsedFiles::from_stored(&bytes))
+        .unwrap_or_default()
+}
+
+/// Caches the results of parsing the files of the Omni model if many files were parsed.
+pub fn write_parsed_omni_files(folder: &Path, files: &ExistingFiles) {
+    if files.parsed_count() >= MIN_CACHED_ITEMS {
+        let _ = write(folder, &folder.join(FOLDER).join(OMNI_FILES), &[&files.to_stored()]);
+    }
+}
