@@ -58,13 +58,32 @@ impl SpecCompilation<'_> {
         incremental: Option<&IncrementalPlan>,
     ) -> Vec<(String, YamlOutput)> {
         let mut said: Vec<(String, YamlOutput)> = config(&self.spec.dbt).into_iter().filter(is_sql_setting).collect();
-        if let Some(incremental) = incremental {
-            // Quote these names if necessary, because dbt inserts them into SQL unchanged.
-            let written = |name: &String| {
-                let is_quoted = columns.iter().any(|column| column.name() == name && column.is_quoted());
-                YamlOutput::Text(self.compiler.options.dialect.name_text(name, !is_quoted))
+        // Quote names if necessary, because dbt inserts them into SQL unchanged.
+        let written = |column: &Column| {
+            YamlOutput::Text(
+                self.compiler
+                    .options
+                    .dialect
+                    .name_text(column.name(), !column.is_quoted()),
+            )
+        };
+        let column_text = |name: &str| {
+            let column = columns.iter().find(|column| column.name().eq_ignore_ascii_case(name));
+            column.map_or_else(|| YamlOutput::text(name), written)
+        };
+        for (_, value) in said.iter_mut().filter(|(name, _)| name == "cluster_by") {
+            let items: &mut [YamlOutput] = match value {
+                YamlOutput::List(items) => items,
+                other => std::slice::from_mut(other),
             };
-            let keys: Vec<YamlOutput> = incremental.unique_key.iter().map(written).collect();
+            for item in items {
+                if let YamlOutput::Text(text) = item {
+                    *item = column_text(text);
+                }
+            }
+        }
+        if let Some(incremental) = incremental {
+            let keys: Vec<YamlOutput> = incremental.unique_key.iter().map(|name| column_text(name)).collect();
             let key = match keys.as_slice() {
                 [one] => one.clone(),
                 _ => YamlOutput::List(keys),
