@@ -69,7 +69,7 @@ impl SpecCompilation<'_> {
         };
         let column_text = |name: &str| {
             let column = columns.iter().find(|column| column.name().eq_ignore_ascii_case(name));
-            column.map_or_else(|| YamlOutput::text(name), written)
+            column.map(written)
         };
         for (_, value) in said.iter_mut().filter(|(name, _)| name == "cluster_by") {
             let items: &mut [YamlOutput] = match value {
@@ -77,13 +77,16 @@ impl SpecCompilation<'_> {
                 other => std::slice::from_mut(other),
             };
             for item in items {
-                if let YamlOutput::Text(text) = item {
-                    *item = column_text(text);
+                if let YamlOutput::Text(text) | YamlOutput::Bare(text) = item
+                    && let Some(quoted) = column_text(text)
+                {
+                    *item = quoted;
                 }
             }
         }
         if let Some(incremental) = incremental {
-            let keys: Vec<YamlOutput> = incremental.unique_key.iter().map(|name| column_text(name)).collect();
+            let key_text = |name: &String| column_text(name).unwrap_or_else(|| YamlOutput::text(name));
+            let keys: Vec<YamlOutput> = incremental.unique_key.iter().map(key_text).collect();
             let key = match keys.as_slice() {
                 [one] => one.clone(),
                 _ => YamlOutput::List(keys),
