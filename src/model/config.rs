@@ -73,7 +73,7 @@ impl SpecCompilation<'_> {
         };
         for (_, value) in said.iter_mut().filter(|(name, _)| name == "cluster_by") {
             let items: &mut [YamlOutput] = match value {
-                YamlOutput::List(items) => items,
+                YamlOutput::List(items) | YamlOutput::Words(items) => items,
                 other => std::slice::from_mut(other),
             };
             for item in items {
