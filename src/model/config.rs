@@ -59,13 +59,35 @@ impl SpecCompilation<'_> {
     ) -> Vec<(String, YamlOutput)> {
         let mut settings: Vec<(String, YamlOutput)> =
             config(&self.spec.dbt).into_iter().filter(is_sql_setting).collect();
-        if let Some(incremental) = incremental {
-            // Quote these names if necessary, because dbt inserts them into SQL unchanged.
-            let column_name = |name: &String| {
-                let is_quoted = columns.iter().any(|column| column.name() == name && column.is_quoted());
-                YamlOutput::Text(self.compiler.options.dialect.name_text(name, !is_quoted))
+        // Quote names if necessary, because dbt inserts them into SQL unchanged.
+        let quoted_name = |column: &Column| {
+            YamlOutput::Text(
+                self.compiler
+                    .options
+                    .dialect
+                    .name_text(column.name(), !column.is_quoted()),
+            )
+        };
+        let column_text = |name: &str| {
+            let column = columns.iter().find(|column| column.name().eq_ignore_ascii_case(name));
+            column.map(quoted_name)
+        };
+        for (_, value) in settings.iter_mut().filter(|(name, _)| name == "cluster_by") {
+            let items: &mut [YamlOutput] = match value {
+                YamlOutput::List(items) | YamlOutput::Words(items) => items,
+                other => std::slice::from_mut(other),
             };
-            let keys: Vec<YamlOutput> = incremental.unique_key.iter().map(column_name).collect();
+            for item in items {
+                if let YamlOutput::Text(text) | YamlOutput::Bare(text) = item
+                    && let Some(quoted) = column_text(text)
+                {
+                    *item = quoted;
+                }
+            }
+        }
+        if let Some(incremental) = incremental {
+            let key_text = |name: &String| column_text(name).unwrap_or_else(|| YamlOutput::text(name));
+            let keys: Vec<YamlOutput> = incremental.unique_key.iter().map(key_text).collect();
             let key = match keys.as_slice() {
                 [key_name] => key_name.clone(),
                 _ => YamlOutput::List(keys),

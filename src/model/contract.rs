@@ -31,6 +31,7 @@ impl Compiler {
 pub(super) fn data_type(dialect: Dialect, column: &Column) -> Option<String> {
     match column.ty() {
         Type::Unknown | Type::Other | Type::Number => None,
+        Type::Text if !dialect.facts().contract_text.is_empty() => Some(dialect.facts().contract_text.to_owned()),
         _ => Some(column.cast_type(dialect)),
     }
 }

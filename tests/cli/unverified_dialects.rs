@@ -76,3 +76,73 @@ fn only_dbt_connects_to_other_warehouses() {
         }
     }
 }
+
+/// SQL that Redshift's documentation requires, although Postgres accepts simpler SQL.
+#[test]
+fn redshift_sql_follows_its_documentation() {
+    let project = TestProject::new("redshift_sql");
+    project.write(
+        "orders.yml",
+        "relations: {orders: {columns: {id: integer, region: text, price: float}}}\n",
+    );
+    let compiled = |formula: &str| {
+        let context = [
+            "compile",
+            "--dialect",
+            "redshift",
+            "--schema",
+            "orders.yml",
+            "--from",
+            "orders",
+        ];
+        let run = project.run(&[&context[..], &["--context", "row", formula]].concat());
+        assert_eq!(run.exit, 0, "{}", run.err);
+        run.out
+    };
+    // TO_CHAR does not support decimals with more than 19 digits.
+    assert!(compiled("TEXT(price, \"0.00\")").starts_with("to_char(cast(round("));
+    assert!(compiled("TEXT(price, \"0.##\")").ends_with(", '\\\\.?0{1,2}$', '', 1)\n"));
+    // ILIKE ignores case only for ASCII letters.
+    assert_eq!(compiled("SUMIF(region, \"a*\", price)").matches("ilike").count(), 0);
+    project.write(
+        "m.yml",
+        "model: m\nfrom: orders\nconfig: {materialized: table, contract: {enforced: true}}\nsteps:\n  - name: kinds\n    \
+         keep: [id, region]\n    definitions: kind = \"orders\"\n  - name: last\n    group_by: kind, region\n    \
+         definitions: n = COUNT()\n",
+    );
+    let model = project.run(&["model", "--dialect", "redshift", "--schema", "orders.yml", "m.yml"]);
+    assert_eq!(model.exit, 0, "{}", model.err);
+    // A text literal in a CTE would have the type `unknown`.
+    assert!(model.out.contains("cast('orders' as varchar) as kind"), "{}", model.out);
+    // In CREATE TABLE, a varchar without a length has 256 bytes.
+    assert_eq!(
+        model.out.matches("data_type: varchar(65535)").count(),
+        2,
+        "{}",
+        model.out
+    );
+}
+
+/// dbt inserts the names in `cluster_by` into SQL unchanged.
+#[test]
+fn reserved_names_are_quoted_in_cluster_by() {
+    let project = TestProject::new("cluster_by_reserved");
+    project.write(
+        "orders.yml",
+        "relations: {orders: {columns: {group: text, amount: decimal}}}\n",
+    );
+    project.write(
+        "m.yml",
+        "model: m\nfrom: orders\ngroup_by: group\nconfig: {materialized: table, cluster_by: [group]}\n\
+         definitions: revenue = SUM(amount)\n",
+    );
+    for (dialect, expected) in [("snowflake", "\"GROUP\""), ("bigquery", "`group`")] {
+        let model = project.run(&["model", "--dialect", dialect, "--schema", "orders.yml", "m.yml"]);
+        assert_eq!(model.exit, 0, "{}", model.err);
+        assert!(
+            model.out.contains(&format!("cluster_by=['{expected}']")),
+            "{}",
+            model.out
+        );
+    }
+}

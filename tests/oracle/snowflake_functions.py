@@ -55,6 +55,9 @@ def number_to_char(value, mask):
     if value is None or mask is None:
         return None
     rest = mask.upper()
+    scientific = re.fullmatch(r"FM0\.(0+)EE", rest)
+    if scientific:
+        return scientific_text(value, len(scientific.group(1)))
     fill = not rest.startswith("FM")
     rest = rest if fill else rest[2:]
     lead = "$" if rest.startswith("$") else ""
@@ -93,6 +96,19 @@ def number_to_char(value, mask):
     sign = "-" if negative else plus
     core = body.lstrip(" ")
     return " " * (len(body) - len(core)) + sign + lead + core
+
+
+def scientific_text(value, places):
+    """The mask FM0.00EE: one digit before the point, and an exponent without a plus sign or leading zeros."""
+    if not decimal.Decimal(value).is_finite():
+        return value
+    digits, _, exponent = f"{decimal.Decimal(value):.{places}E}".partition("E")
+    return f"{digits}E{int(exponent)}"
+
+
+def float_text(value):
+    """CAST(float AS VARCHAR) keeps ten significant digits."""
+    return None if value is None else format(float(value), ".10g")
 
 
 def python_pattern(pattern):
@@ -191,6 +207,7 @@ FUNCTIONS = (
     ("_sf_count", regexp_count, [TEXT, TEXT, NUMBER, TEXT], NUMBER),
     ("_sf_add_months", add_months, [TEXT, "BIGINT"], TEXT),
     ("_sf_join", join, [TEXT, TEXT, TEXT], TEXT),
+    ("_sf_float", float_text, [TEXT], TEXT),
     ("_sf_chr", character, ["BIGINT"], TEXT),
     ("_sf_pieces", split_pieces, [TEXT, TEXT, "BIGINT", "BIGINT", TEXT], TEXT),
 )

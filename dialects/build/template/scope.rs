@@ -79,7 +79,7 @@ pub(super) fn check(tokens: &[Token]) -> Result<(), String> {
             }
             (Token::Word(word), Some(scope)) if word == "from" => scope.in_first_item = scope.names.is_empty(),
             (Token::Word(_) | Token::Symbol(","), Some(scope)) => {
-                scope.in_first_item &= word_at(index) == Some("unnest")
+                scope.in_first_item &= word_at(index) == Some("unnest");
             }
             (Token::Slot(_), _) => {
                 let inside = scopes.iter_mut().filter(|scope| !scope.in_first_item);

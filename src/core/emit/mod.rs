@@ -261,11 +261,16 @@ impl<'p> Emitter<'p> {
         self.work.tree.add_word("null", span)
     }
 
-    /// Returns the SQL of a definition's root. Casts a bare NULL if the dialect cannot infer its type.
+    /// Returns the SQL of a definition's root. Casts a bare NULL or text literal if the dialect cannot infer its type.
     pub fn emit_root(&mut self, root: IrId) -> SqlId {
         let sql = self.work.sql[root.index()];
         let meta = self.program.meta(root);
-        if matches!(self.program.node(root), Ir::Null) && self.dialect.facts().typed_null && meta.ty != Type::Unknown {
+        let is_untyped = match self.program.node(root) {
+            Ir::Null => self.dialect.facts().typed_null && meta.ty != Type::Unknown,
+            Ir::Text(_) => self.dialect.facts().typed_text,
+            _ => false,
+        };
+        if is_untyped {
             return self.add_cast(sql, meta.ty, meta.span);
         }
         sql
