@@ -178,11 +178,10 @@ pub(super) fn compare_files(generated_file: &SqlFile<'_>, file: &SqlFile<'_>) ->
     // If only the tokens between the parts differ, the text contains a construct that this comparison does not
     // recognize.
     if has_same_parts && generated_file.tokens_between_parts() != in_order.tokens_between_parts() {
-        edits.other_edits.push(edit_of_whole_file(
-            generated_file,
-            file,
-            "the way the query's parts are combined",
-        ));
+        let description = "the way the query's parts are combined";
+        edits
+            .other_edits
+            .push(edit_of_whole_file(generated_file, file, description));
     }
     edits
 }

@@ -32,7 +32,7 @@ pub(super) fn literal_probes(trees: &Trees, patterns: &[&Patterns], expression: 
     for function in functions() {
         match function.lower {
             Some(Lowering::Text) => {
-                add_format_probes(function.name, (trees, patterns), expression, &texts, &mut probes)
+                add_format_probes(function.name, (trees, patterns), expression, &texts, &mut probes);
             }
             Some(Lowering::Search) => {
                 for needle in texts.iter().filter_map(|text| wildcards_from_regex(text)) {

@@ -139,7 +139,7 @@ fn node_mutants(x: &InterpreterExpr) -> Vec<InterpreterExpr> {
                 .collect();
             match args.as_slice() {
                 [InterpreterExpr::Call("DISTINCT", operands)] => {
-                    mutants.push(InterpreterExpr::Aggregate(name, operands.clone()))
+                    mutants.push(InterpreterExpr::Aggregate(name, operands.clone()));
                 }
                 [_] if *name == "COUNT" && !x.has_range() => mutants.push(InterpreterExpr::Aggregate(name, Vec::new())),
                 _ => {}

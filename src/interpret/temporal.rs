@@ -279,7 +279,7 @@ fn make_operators_explicit_in_scope(x: &mut InterpreterExpr, scope: &TemporalSco
             args.iter_mut().for_each(|x| make_operators_explicit_in_scope(x, scope));
         }
         InterpreterExpr::Range(operand, _) | InterpreterExpr::Part(operand, _) => {
-            make_operators_explicit_in_scope(operand, scope)
+            make_operators_explicit_in_scope(operand, scope);
         }
         InterpreterExpr::Window(
             Window::Offset(operand, _)

@@ -201,7 +201,7 @@ fn condition_query(program: &Program, root: IrId, relation: &str) -> Cardinality
         match program.node(id) {
             Ir::And(args) => stack.extend(program.args(args).iter().rev()),
             Ir::Definition(definition_index) => {
-                stack.extend(program.definitions.try_get(definition_index as usize).map(|d| d.root))
+                stack.extend(program.definitions.try_get(definition_index as usize).map(|d| d.root));
             }
             node => {
                 let (has_own_columns, others) = reads_this_and_other_relations(program, id, relation);
@@ -280,7 +280,7 @@ fn value_columns(program: &Program, root: IrId) -> Vec<u32> {
         }
         match program.node(id) {
             Ir::Definition(definition_index) => {
-                stack.extend(program.definitions.try_get(definition_index as usize).map(|d| d.root))
+                stack.extend(program.definitions.try_get(definition_index as usize).map(|d| d.root));
             }
             Ir::Column(column) => columns.extend(match program.columns.try_get(column as usize) {
                 Some(input_column) if !input_column.merged.is_empty() => input_column.merged.clone(),

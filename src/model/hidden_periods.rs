@@ -172,7 +172,7 @@ fn columns_read(program: &Program, id: IrId) -> Vec<String> {
         }
         match program.node(id) {
             Ir::Definition(definition_index) => {
-                stack.extend(program.definitions.try_get(definition_index as usize).map(|d| d.root))
+                stack.extend(program.definitions.try_get(definition_index as usize).map(|d| d.root));
             }
             Ir::Column(column) => {
                 columns.extend(program.columns.try_get(column as usize).map(|c| c.name.to_lowercase()));

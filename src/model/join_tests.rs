@@ -197,7 +197,7 @@ fn dependency_nodes(program: &Program, root: IrId) -> Vec<IrId> {
         if seen.insert(id) {
             match program.node(id) {
                 Ir::Definition(definition_index) => {
-                    stack.extend(program.definitions.try_get(definition_index as usize).map(|d| d.root))
+                    stack.extend(program.definitions.try_get(definition_index as usize).map(|d| d.root));
                 }
                 _ => stack.extend(program.operands(id)),
             }

@@ -113,7 +113,7 @@ impl Times<'_> {
             }
             match program.node(id) {
                 Ir::Definition(definition_index) => {
-                    stack.extend(program.definitions.try_get(definition_index as usize).map(|d| d.root))
+                    stack.extend(program.definitions.try_get(definition_index as usize).map(|d| d.root));
                 }
                 Ir::Column(_) => columns.extend(self.time_column(id)),
                 _ => stack.extend(program.operands(id)),

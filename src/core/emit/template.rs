@@ -247,11 +247,7 @@ impl Emitter<'_> {
         match *part {
             // If a user's column has the same name as an alias, the column keeps its name and the alias is renamed.
             Part::Word(word) if self.work.template.names.iter().any(|name| name == word) => {
-                let names = &self.work.template.names;
-                let mut alias = format!("{word}_");
-                while names.contains(&alias) {
-                    alias.push('_');
-                }
+                let alias = unused_alias(word, &self.work.template.names);
                 tree.add_text(span, |out| out.push_str(&alias))
             }
             Part::Word(word) => tree.add_word(word, span),

@@ -141,7 +141,7 @@ impl DefinitionMaterializer<'_> {
                     self.finish(value, definition_index, names, cuts, shared);
                 }
                 Ir::RowLookup { args, find } => {
-                    self.materialize_lookup_operands(args, find, definition_index, names, cuts, shared)
+                    self.materialize_lookup_operands(args, find, definition_index, names, cuts, shared);
                 }
                 // A helper that is computed from grouping keys becomes a column of the groups, because a lookup can
                 // only read columns of the other row.
@@ -266,7 +266,7 @@ impl DefinitionMaterializer<'_> {
                             None => self.value_name(finished, used_names),
                         },
                     },
-                )
+                );
             }
         }
     }

@@ -302,10 +302,10 @@ impl Planner<'_> {
         if !self.step.grouped {
             match (&self.spec.keep, self.input.relation) {
                 (KeepColumns::Some(kept_names), _) => {
-                    outputs.extend(kept_names.iter().map(|name| name.to_ascii_lowercase()))
+                    outputs.extend(kept_names.iter().map(|name| name.to_ascii_lowercase()));
                 }
                 (KeepColumns::Joined(kept_columns), _) => {
-                    outputs.extend(kept_columns.iter().map(|c| c.name.to_ascii_lowercase()))
+                    outputs.extend(kept_columns.iter().map(|c| c.name.to_ascii_lowercase()));
                 }
                 (KeepColumns::All, Some(input)) => {
                     outputs.extend(input.columns().iter().map(|c| c.name().to_ascii_lowercase()));

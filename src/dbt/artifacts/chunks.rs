@@ -215,7 +215,7 @@ impl<'o> PieceSplitter<'o> {
         }
     }
 
-    fn finish<'t>(mut self, nodes: Vec<ManifestChunk<'t>>) -> ManifestPieces<'t> {
+    fn finish(mut self, nodes: Vec<ManifestChunk<'_>>) -> ManifestPieces<'_> {
         self.rest.push('}');
         ManifestPieces { nodes, rest: self.rest }
     }

@@ -248,13 +248,14 @@ mod tests {
                         .map_err(|error| error.to_string());
                     let after =
                         Manifest::from_text_and_earlier(&text, keep, &before.outline(), || Some(before.clone()));
-                    let read = Manifest::from_reader_and_earlier(text.as_bytes(), keep, &before.outline(), || {
-                        Some(before.clone())
-                    });
-                    let read = read.map(|(manifest, _)| serialize_manifest(manifest));
+                    let read_in_blocks =
+                        Manifest::from_reader_and_earlier(text.as_bytes(), keep, &before.outline(), || {
+                            Some(before.clone())
+                        });
+                    let read_in_blocks = read_in_blocks.map(|(manifest, _)| serialize_manifest(manifest));
                     assert!(
-                        read.is_none_or(|read| told.as_ref().is_ok_and(|told| *told == read)),
-                        "{at}"
+                        read_in_blocks.is_none_or(|manifest| full_parse.as_ref().is_ok_and(|full| *full == manifest)),
+                        "{offset}"
                     );
                     let after = after
                         .map(|(manifest, _)| serialize_manifest(manifest))

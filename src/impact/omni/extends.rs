@@ -42,7 +42,7 @@ pub(super) fn merge_extended<'n>(
             let parent = parent.to_lowercase();
             match find(&parent) {
                 Some((name, extended_root)) if seen.insert(std::ptr::from_ref(extended_root)) => {
-                    stack.push((name, extended_root))
+                    stack.push((name, extended_root));
                 }
                 Some(_) => {}
                 None => missing = missing.or(Some(parent)),

@@ -63,7 +63,7 @@ impl RevisionComparer<'_, '_> {
             let count = self.mark_macro_users(&name);
             match count {
                 0 if change_kind != "added" => {
-                    self.report_whole(&name, change_kind, "nothing in dbt's manifest uses the macro")
+                    self.report_whole(&name, change_kind, "nothing in dbt's manifest uses the macro");
                 }
                 _ => self.report_change(&name, change_kind, "", ""),
             }

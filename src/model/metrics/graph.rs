@@ -98,7 +98,7 @@ impl ModelOverSets<'_> {
             for name in formula.names.iter().rev() {
                 match self.resolve_in_set(id.0, &formula.name, name) {
                     SetNameTarget::Metric(dependency) if !visited_ids.contains(&dependency) => {
-                        stack.push((dependency, false))
+                        stack.push((dependency, false));
                     }
                     SetNameTarget::Unknown => {
                         let set = &self.sets[id.0];

@@ -80,7 +80,7 @@ impl MetricSet {
                 let qualifier = name.qualifier.as_deref().filter(is_named);
                 match qualifier.map(|qualifier| sets.get(qualifier)) {
                     Some(Some(metric_set)) if candidate_count == 0 => {
-                        faults.push(unknown_metric(metric_set, &name.name, span))
+                        faults.push(unknown_metric(metric_set, &name.name, span));
                     }
                     Some(None) => {}
                     _ if is_complete => {

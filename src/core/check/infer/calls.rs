@@ -247,7 +247,7 @@ impl TypeInference<'_> {
                     None => infer_term = Some(term),
                     Some(before) => match combine_terms(before, term) {
                         Some(common_term) if before != InferTerm::Any && term != InferTerm::Any => {
-                            infer_term = Some(common_term)
+                            infer_term = Some(common_term);
                         }
                         _ => agreed = false,
                     },

@@ -376,7 +376,7 @@ impl TypeInference<'_> {
                 }
             }
             (InferState::Unknown, expected_term) => {
-                self.work.vars[root as usize] = InferState::Bound(expected_term, expr_id)
+                self.work.vars[root as usize] = InferState::Bound(expected_term, expr_id);
             }
             (InferState::Bound(was, first), expected_term) => match combine_terms(was, expected_term) {
                 Some(term) => self.work.vars[root as usize] = InferState::Bound(term, first),
