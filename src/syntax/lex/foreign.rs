@@ -313,12 +313,13 @@ impl LayoutPass<'_, '_> {
             end = at + 1;
         }
         let whole = span.to(self.span_at(end - 1));
-        self.report_syntax(
-            whole,
-            "array literals `{…}` are not part of the language",
+        let help = if self.token_at(at + 1) == Some(Token::Number) {
+            "write the numbers as separate arguments, or a call for each number, such as `LARGE(x, 1) + LARGE(x, 2)`"
+        } else {
             "write the values as separate arguments; for criteria, compare with each value, such as \
-             `COUNTIF(OR(status = \"a\", status = \"b\"))`",
-        );
+             `COUNTIF(OR(status = \"a\", status = \"b\"))`"
+        };
+        self.report_syntax(whole, "array literals `{…}` are not part of the language", help);
         if self.is_after_operand() {
             self.emit_reported(end, whole);
         } else {

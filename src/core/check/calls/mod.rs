@@ -484,6 +484,26 @@ impl Lowerer<'_> {
             .flatten()
     }
 
+    /// Returns the equivalent of a spreadsheet formula that relies on dates being numbers, such as `INT(ts)`.
+    fn help_with_serial_date(function: &Function, display_name: &str, ty: Type, text: &str) -> Option<String> {
+        let date = match ty {
+            Type::Date => text.to_owned(),
+            _ if ty.is_temporal() => format!("{text}[date]"),
+            _ => return None,
+        };
+        match display_name {
+            "DATEVALUE" if ty == Type::Date => Some(format!("`{text}` is already a date: remove `DATEVALUE`")),
+            "DATEVALUE" => Some(format!("the date of a time is `{date}`")),
+            "VALUE" => Some(format!(
+                "a date is not a number here; for a spreadsheet's number of days, write `{date} - DATE(1899, 12, 30)`"
+            )),
+            _ if function.discontinuous && !function.internal && ty != Type::Date => Some(format!(
+                "the date of a time is `{date}`, and the time of day in days is `{text} - {date}`"
+            )),
+            _ => None,
+        }
+    }
+
     /// Reports that no overload matches the arguments. The message names the wrong argument and suggests a fix.
     #[cold]
     pub(in crate::check) fn report_overload_mismatch(
@@ -553,6 +573,7 @@ impl Lowerer<'_> {
                 format!("write the number without quotes: `{}`", text.trim_matches('"'))
             }
             (Type::Other, ..) => help_with_other_type(&text),
+            (ty, ..) if let Some(help) = Self::help_with_serial_date(function, display_name, ty, &text) => help,
             (ty, "text", _) if ty != Type::Text => format!("convert the value to text: `{text} & \"\"`"),
             (_, "a date", _) => "use a date column, `DATE(2024, 1, 31)` or text such as `\"2024-01-31\"`".to_owned(),
             _ => match if is_operator {

@@ -73,7 +73,13 @@ impl Lints<'_> {
         }
         let name = self.excerpt(operand);
         let message = format!("a blank `{name}` is NULL, and NULL does not equal `\"\"`");
-        let help = format!("write `ISBLANK({name})`, or `OR(ISBLANK({name}), {name} = \"\")` to include empty text");
+        let help = if name.contains(':') {
+            // A lookup compares each value of a range. The formula contains no comparison that could be replaced.
+            "define a column that contains `\"\"` instead of NULL, such as `IF(ISBLANK(x), \"\", x)`, and search in it"
+                .to_owned()
+        } else {
+            format!("write `ISBLANK({name})`, or `OR(ISBLANK({name}), {name} = \"\")` to include empty text")
+        };
         self.warn(Code::BlankIsNotEmpty, id, message, help);
     }
 
