@@ -619,6 +619,15 @@ pub(super) fn is_like_alias(name: &str) -> bool {
     name.ends_with('_')
 }
 
+/// Returns the alias `word` with underscores, so that it differs from all names.
+fn unused_alias(word: &str, names: &[String]) -> String {
+    let mut alias = format!("{word}_");
+    while names.contains(&alias) {
+        alias.push('_');
+    }
+    alias
+}
+
 /// Returns the number of digits after the decimal point: 2 for `0.25`, 3 for `1e-3`.
 fn decimal_places(digits: &str) -> i64 {
     let (digits, exponent) = digits.split_once(['e', 'E']).unwrap_or((digits, "0"));
