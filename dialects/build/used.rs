@@ -176,9 +176,15 @@ fn casts(dialect: &Dialect) -> Vec<String> {
     }
     for (neutral, name) in &dialect.types {
         // A contract fixes the type of each column.
-        let declared = match dialect.fact("contract_decimal") {
-            decimal if neutral == "decimal" && !decimal.is_empty() => decimal,
-            _ => name.clone(),
+        let contract_type = match neutral.as_str() {
+            "decimal" => dialect.fact("contract_decimal"),
+            "text" => dialect.fact("contract_text"),
+            _ => String::new(),
+        };
+        let declared = if contract_type.is_empty() {
+            name.clone()
+        } else {
+            contract_type
         };
         casts.push(format!("cast({neutral} as {declared})"));
         match neutral.as_str() {

@@ -24,11 +24,6 @@ TYPE_NAMES = {
 }
 
 
-# A macro, because only DuckDB knows the type of every expression
-CAST_TO_TEXT = """CREATE OR REPLACE TEMP MACRO _sf_text(x) AS
-CASE WHEN typeof(x) IN ('DOUBLE', 'FLOAT') THEN _sf_float(CAST(x AS VARCHAR)) ELSE CAST(x AS VARCHAR) END"""
-
-
 class Engine:
     name = "snowflake"
 
@@ -48,7 +43,6 @@ class Engine:
             connection._duck_conn.create_function(
                 name, function, arguments, result, null_handling="special"
             )
-        connection._duck_conn.execute(CAST_TO_TEXT)
 
     def load(self, table):
         columns = ", ".join(

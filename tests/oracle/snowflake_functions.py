@@ -106,11 +106,6 @@ def scientific_text(value, places):
     return f"{digits}E{int(exponent)}"
 
 
-def float_text(value):
-    """CAST(float AS VARCHAR) keeps ten significant digits."""
-    return None if value is None else format(float(value), ".10g")
-
-
 def python_pattern(pattern):
     return re.sub(r"\(\?<(?![=!])", "(?P<", pattern)
 
@@ -207,7 +202,6 @@ FUNCTIONS = (
     ("_sf_count", regexp_count, [TEXT, TEXT, NUMBER, TEXT], NUMBER),
     ("_sf_add_months", add_months, [TEXT, "BIGINT"], TEXT),
     ("_sf_join", join, [TEXT, TEXT, TEXT], TEXT),
-    ("_sf_float", float_text, [TEXT], TEXT),
     ("_sf_chr", character, ["BIGINT"], TEXT),
     ("_sf_pieces", split_pieces, [TEXT, TEXT, "BIGINT", "BIGINT", TEXT], TEXT),
 )

@@ -1,6 +1,6 @@
 """Rewrites a Snowflake query so that the emulator returns the same values as Snowflake.
 
-Corrects TO_CHAR masks, the text of a FLOAT (ten significant digits), the REGEXP functions, ADD_MONTHS at month ends, slices of a split text,
+Corrects TO_CHAR masks, the REGEXP functions, ADD_MONTHS at month ends, slices of a split text,
 division by zero and the domain errors of SQRT and LN (the emulator returns Infinity or NaN), and the scale of
 NUMBER / NUMBER. The corrections follow the public function reference, because no real account was used.
 """
@@ -93,8 +93,6 @@ def corrected(node):
             "_sf_count", node.this, node.expression, arg("position") or number(1),
             arg("parameters") or text("c"),
         )
-    if type(node) is exp.Cast and node.is_type("VARCHAR", "TEXT") and not isinstance(node.this, exp.Literal):
-        return call("_sf_text", node.this)
     if isinstance(node, exp.ArrayToString) and isinstance(node.this, exp.ArrayConstructCompact):
         return joined(node)
     if isinstance(node, exp.ArrayToString) and isinstance(node.this, exp.ArraySlice):

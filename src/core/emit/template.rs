@@ -252,10 +252,7 @@ impl Emitter<'_> {
             }
             Part::Word(word) => tree.add_word(word, span),
             Part::Number(digits) => tree.add_text(span, |out| out.push_str(digits)),
-            Part::Text(value) => {
-                let dialect = self.dialect;
-                tree.add_text(span, |out| dialect.push_text(out, value))
-            }
+            Part::Text(value) => tree.add_text(span, |out| self.dialect.push_text(out, value)),
             Part::Call { name, args } => {
                 let args = self.emit_list(args, base, spread);
                 match name {

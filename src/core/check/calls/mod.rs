@@ -504,6 +504,18 @@ impl Lowerer<'_> {
         }
     }
 
+    /// Reports arguments that are valid on their own, but not together. An example is `+` with two dates.
+    fn report_combination_mismatch(&mut self, function: &Function, args: &[IrId], span: Span, display_name: &str) {
+        let types: Vec<&str> = args.iter().map(|a| self.program.meta(*a).ty.describe()).collect();
+        let help = match display_name {
+            "+" => "add a number of days to a date, or add two numbers; to join text, use `&`".to_owned(),
+            "-" => "subtract a number of days or a date from a date, or subtract two numbers".to_owned(),
+            _ => format!("check the types of the arguments of `{}`", function.signature()),
+        };
+        let message = format!("`{display_name}` cannot be applied to {}", types.join(" and "));
+        self.report(Diagnostic::new(Code::TypeMismatch, span, message).with_help(help));
+    }
+
     /// Reports that no overload matches the arguments. The message names the wrong argument and suggests a fix.
     #[cold]
     pub(in crate::check) fn report_overload_mismatch(
@@ -521,22 +533,7 @@ impl Lowerer<'_> {
         });
         let is_operator = function.internal;
         let Some((index, arg)) = wrong else {
-            // Each argument is valid on its own, but the combination is not. An example is `+` with two dates.
-            let types: Vec<&str> = args.iter().map(|a| self.program.meta(*a).ty.describe()).collect();
-            let help = match display_name {
-                "+" => "add a number of days to a date, or add two numbers; to join text, use `&`".to_owned(),
-                "-" => "subtract a number of days or a date from a date, or subtract two numbers".to_owned(),
-                _ => format!("check the types of the arguments of `{}`", function.signature()),
-            };
-            self.report(
-                Diagnostic::new(
-                    Code::TypeMismatch,
-                    span,
-                    format!("`{display_name}` cannot be applied to {}", types.join(" and ")),
-                )
-                .with_help(help),
-            );
-            return;
+            return self.report_combination_mismatch(function, args, span, display_name);
         };
         let meta = self.program.meta(*arg);
         let text = self.source_text(meta.span);
