@@ -3,8 +3,8 @@
 //! `coalesce(round(try_cast(cast(x as varchar) as decimal(38, 18)), 2), x)`.
 //!
 //! Guards are recognized by their form, and the templates of the catalogue show which functions have which guards. A
-//! guard is ignored only where it changes nothing but the special cases themselves. For example, a default for NULL
-//! inside an aggregate is not ignored, because it changes the result of other rows.
+//! guard is ignored only where it affects only the special cases. For example, a default for NULL inside an aggregate
+//! is not ignored, because it changes the result of other rows.
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -38,7 +38,7 @@ impl Guard {
         Self::NoError,
     ];
 
-    /// Returns the guard with a name in the list of spellings.
+    /// Returns the guard that has this name in the list of spellings.
     pub(super) fn from_name(name: &str) -> Option<Self> {
         match name {
             "default" => Some(Self::Default),
@@ -313,8 +313,9 @@ impl Guards {
                 let [x, _, ty, ..] = trees.children(*first) else {
                     return None;
                 };
-                self.is_conversion(trees, *x, *ty, position)
-                    .then_some((Guard::Conversion, *x, false))
+                let x = formatted_number(trees, *x).unwrap_or(*x);
+                self.is_conversion(trees, x, *ty, position)
+                    .then_some((Guard::Conversion, x, false))
             }
             _ => None,
         }
@@ -398,6 +399,18 @@ fn cast_value(trees: &Trees, name: SqlNodeId, first: SqlNodeId) -> Option<SqlNod
     trees.children(first).first().copied().filter(|_| is_cast)
 }
 
+/// Returns the number in `to_char(number, 'mask')`, whose text is an argument of a cast.
+fn formatted_number(trees: &Trees, id: SqlNodeId) -> Option<SqlNodeId> {
+    match (trees.label(id), trees.children(id)) {
+        (SqlLabel::Call, [name, number, mask])
+            if is_word(trees, *name, "to_char") && matches!(trees.label(*mask), SqlLabel::Text(..)) =>
+        {
+            Some(*number)
+        }
+        _ => None,
+    }
+}
+
 fn is_word(trees: &Trees, id: SqlNodeId, word: &str) -> bool {
     matches!(trees.label(id), SqlLabel::Word(own) if own == word)
 }
@@ -469,6 +482,12 @@ mod tests {
             (
                 "duckdb",
                 "coalesce(round(try_cast(cast(x as varchar) as decimal(38, 18)), 2), x)",
+                "round(x, 2)",
+                vec![Guard::Default, Guard::Conversion],
+            ),
+            (
+                "snowflake",
+                "coalesce(round(try_cast(to_char(x, 'FM0.00000000000000EE') as number(38, 18)), 2), x)",
                 "round(x, 2)",
                 vec![Guard::Default, Guard::Conversion],
             ),

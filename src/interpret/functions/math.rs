@@ -223,8 +223,13 @@ fn parity(value: &Value, odd: bool) -> Option<Value> {
     }))
 }
 
-/// Scales two numbers to the same number of decimal places.
+/// Scales a dividend and a divisor to the same number of decimal places. If the quotient of floats is almost an integer,
+/// the result is uncertain, because the SQL rounds it.
 fn align_places(a: &Value, b: &Value) -> Option<(i128, i128, u32)> {
+    let quotient = to_number(a) / to_number(b);
+    if quotient != quotient.round() && (quotient - quotient.round()).abs() < 1e-8 {
+        uncertainty::mark_uncertain();
+    }
     let aligned = ExactDecimal::from_value(a)
         .zip(ExactDecimal::from_value(b))
         .and_then(|(a, b)| ExactDecimal::align_scales(a, b));
@@ -351,11 +356,6 @@ fn nearest_multiple(args: CallArgs<'_>) -> Option<Value> {
 fn remainder(args: CallArgs<'_>) -> Option<Value> {
     if to_number(&args[1]) == 0.0 {
         return None;
-    }
-    let quotient = to_number(&args[0]) / to_number(&args[1]);
-    if quotient != quotient.round() && (quotient - quotient.round()).abs() < 1e-8 {
-        // The SQL rounds the quotient.
-        uncertainty::mark_uncertain();
     }
     let (a, b, scale) = align_places(&args[0], &args[1])?;
     let kind = zero_of_type(&args[0], &args[1]);
