@@ -223,20 +223,25 @@ fn parity(value: &Value, odd: bool) -> Option<Value> {
     }))
 }
 
-/// Scales a dividend and a divisor to the same number of decimal places. If the quotient of floats is almost an integer,
-/// the result is uncertain, because the SQL rounds it.
+/// Scales a dividend and a divisor to the same number of decimal places. A quotient that differs from an integer only
+/// after the ninth decimal place is this integer, as in the SQL, which rounds the quotient of floats.
 fn align_places(a: &Value, b: &Value) -> Option<(i128, i128, u32)> {
-    let quotient = to_number(a) / to_number(b);
-    if quotient != quotient.round() && (quotient - quotient.round()).abs() < 1e-8 {
-        uncertainty::mark_uncertain();
-    }
     let aligned = ExactDecimal::from_value(a)
         .zip(ExactDecimal::from_value(b))
         .and_then(|(a, b)| ExactDecimal::align_scales(a, b));
     if aligned.is_none() {
         uncertainty::mark_uncertain();
     }
-    aligned
+    let quotient = to_number(a) / to_number(b);
+    let distance = (quotient - quotient.round()).abs();
+    if distance != 0.0 && distance < 1e-8 {
+        uncertainty::mark_uncertain();
+    }
+    let (dividend, divisor, scale) = aligned?;
+    if distance == 0.0 || distance > 5e-10 {
+        return Some((dividend, divisor, scale));
+    }
+    Some((divisor.checked_mul(quotient.round() as i128)?, divisor, scale))
 }
 
 fn zero_of_type(a: &Value, b: &Value) -> Value {
