@@ -3,8 +3,8 @@
 //! `coalesce(round(try_cast(cast(x as varchar) as decimal(38, 18)), 2), x)`.
 //!
 //! Guards are recognized by their form, and the templates of the catalogue show which functions have which guards. A
-//! guard is ignored only where it changes nothing but the special cases themselves. For example, a default for NULL
-//! inside an aggregate is not ignored, because it changes the result of other rows.
+//! guard is ignored only where it affects only the special cases. For example, a default for NULL inside an aggregate
+//! is not ignored, because it changes the result of other rows.
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -38,7 +38,7 @@ impl Guard {
         Self::NoError,
     ];
 
-    /// Returns the guard with a name in the list of spellings.
+    /// Returns the guard that has this name in the list of spellings.
     pub(super) fn from_name(name: &str) -> Option<Self> {
         match name {
             "default" => Some(Self::Default),
