@@ -86,16 +86,8 @@ fn redshift_sql_follows_its_documentation() {
         "relations: {orders: {columns: {id: integer, region: text, price: float}}}\n",
     );
     let compiled = |formula: &str| {
-        let context = [
-            "compile",
-            "--dialect",
-            "redshift",
-            "--schema",
-            "orders.yml",
-            "--from",
-            "orders",
-        ];
-        let run = project.run(&[&context[..], &["--context", "row", formula]].concat());
+        let dialect_and_schema = ["--dialect", "redshift", "--schema", "orders.yml", "--from", "orders"];
+        let run = project.run(&[&["compile"], &dialect_and_schema[..], &[formula]].concat());
         assert_eq!(run.exit, 0, "{}", run.err);
         run.out
     };
