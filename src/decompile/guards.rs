@@ -313,8 +313,9 @@ impl Guards {
                 let [x, _, ty, ..] = trees.children(*first) else {
                     return None;
                 };
-                self.is_conversion(trees, *x, *ty, position)
-                    .then_some((Guard::Conversion, *x, false))
+                let x = formatted_number(trees, *x).unwrap_or(*x);
+                self.is_conversion(trees, x, *ty, position)
+                    .then_some((Guard::Conversion, x, false))
             }
             _ => None,
         }
@@ -398,6 +399,18 @@ fn cast_value(trees: &Trees, name: SqlNodeId, first: SqlNodeId) -> Option<SqlNod
     trees.children(first).first().copied().filter(|_| is_cast)
 }
 
+/// Returns the number in `to_char(number, 'mask')`, whose text is an argument of a cast.
+fn formatted_number(trees: &Trees, id: SqlNodeId) -> Option<SqlNodeId> {
+    match (trees.label(id), trees.children(id)) {
+        (SqlLabel::Call, [name, number, mask])
+            if is_word(trees, *name, "to_char") && matches!(trees.label(*mask), SqlLabel::Text(..)) =>
+        {
+            Some(*number)
+        }
+        _ => None,
+    }
+}
+
 fn is_word(trees: &Trees, id: SqlNodeId, word: &str) -> bool {
     matches!(trees.label(id), SqlLabel::Word(own) if own == word)
 }
@@ -469,6 +482,12 @@ mod tests {
             (
                 "duckdb",
                 "coalesce(round(try_cast(cast(x as varchar) as decimal(38, 18)), 2), x)",
+                "round(x, 2)",
+                vec![Guard::Default, Guard::Conversion],
+            ),
+            (
+                "snowflake",
+                "coalesce(round(try_cast(to_char(x, 'FM0.00000000000000EE') as number(38, 18)), 2), x)",
                 "round(x, 2)",
                 vec![Guard::Default, Guard::Conversion],
             ),
